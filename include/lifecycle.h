@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The life of a connection as pure functions: what is remembered of it between two transitions,
+ * how long it dwelt, who may be named for a transition, why it ended.
+ *
+ * No function here calls a helper or reads a kernel structure, so the same text is compiled into
+ * the BPF object and, as it is, into the unit tests. The states are those of RFC 9293, section
+ * 3.3.2; their numbers are the kernel's.
+ */
+#ifndef TCPDWELL_LIFECYCLE_H
+#define TCPDWELL_LIFECYCLE_H
+
+#include "wire.h"
+
+#ifdef __bpf__
+#define LIFECYCLE_FN static __attribute__((always_inline)) inline
+#else
+#define LIFECYCLE_FN static inline
+#endif
+
+/* The errnos that tell one end of a connection from another (asm-generic/errno*.h). */
+enum lifecycle_errno {
+	LIFECYCLE_EPIPE = 32,
+	LIFECYCLE_EPROTO = 71,
+	LIFECYCLE_EADDRNOTAVAIL = 99,
+	LIFECYCLE_ENETDOWN = 100,
+	LIFECYCLE_ENETUNREACH = 101,
+	LIFECYCLE_ECONNABORTED = 103,
+	LIFECYCLE_ECONNRESET = 104,
+	LIFECYCLE_ETIMEDOUT = 110,
+	LIFECYCLE_ECONNREFUSED = 111,
+	LIFECYCLE_EHOSTDOWN = 112,
+	LIFECYCLE_EHOSTUNREACH = 113,
+	LIFECYCLE_ENOPROTOOPT = 92,
+	LIFECYCLE_EOPNOTSUPP = 95,
+};
+
+/* Rows that wait for something. Bits of lifecycle.waits, which two CPUs may change at a time. */
+enum lifecycle_wait {
+	LIFECYCLE_DEFERRED = 1U << 0, /* CLOSE -> SYN_SENT waits for the local port */
+	/* An owner filter is set, and accept() has yet to tell the owner. */
+	LIFECYCLE_HELD_SYN_RECV = 1U << 1,
+	LIFECYCLE_HELD_ESTABLISHED = 1U << 2,
+	LIFECYCLE_HELD_CLOSE_WAIT = 1U << 3,
+	LIFECYCLE_HELD = LIFECYCLE_HELD_SYN_RECV | LIFECYCLE_HELD_ESTABLISHED |
+			 LIFECYCLE_HELD_CLOSE_WAIT,
+};
+
+/* Bits of lifecycle.marks, which only ever get set. */
+enum lifecycle_mark {
+	LIFECYCLE_MATCHED = 1U << 0,	  /* an owner matched the owner filter, once for all */
+	LIFECYCLE_OPENED_EXACT = 1U << 1, /* opened_ns is when the SYN came */
+};
+
+/*
+ * What is remembered of a connection: the value of the kernel side's map of connections.
+ *
+ * 64 bytes, so that an element of a hash map that is not allocated ahead (48 bytes of its own and
+ * an 8-byte key) fits a 128-byte slab object: the kernel memory of a live connection.
+ */
+struct lifecycle {
+	__u64 since_ns; /* CLOCK_MONOTONIC, worth what since says */
+	__u64 id;	/* the identity that rows carry */
+	union {
+		__u64 opened_ns; /* while HELD: when the connection entered SYN_RECV */
+		__u64 cgroup_id; /* once the full socket is gone */
+	};
+	union {
+		__u64 established_ns; /* while HELD: when it entered ESTABLISHED */
+		__u64 object;	      /* while DEFERRED: address of the kernel's socket */
+	};
+	__u32 pid;    /* the owner's thread group */
+	__u8 owner;   /* enum tcpdwell_owner: how it is known */
+	__u8 since;   /* enum tcpdwell_dwell: what since_ns is worth */
+	__u8 holders; /* processes that held it when the tracer started, 0: not counted */
+	__u8 marks;
+	char comm[TCPDWELL_COMM_LEN - 1]; /* the kernel's is 15 bytes and a NUL: state has its place */
+	__u8 state;
+	__u32 uid;
+	__u32 waits;
+};
+
+_Static_assert(sizeof(struct lifecycle) == 64, "a connection takes 64 bytes");
+_Static_assert(__builtin_offsetof(struct lifecycle, waits) % 4 == 0, "waits is an atomic word");
+
+/* Note that the connection entered @state at @now_ns. */
+LIFECYCLE_FN void lifecycle_enter(struct lifecycle *l, __u8 state, __u64 now_ns)
+{
+	l->state = state;
+	l->since_ns = now_ns;
+	l->since = TCPDWELL_DWELL_EXACT;
+}
+
+/*
+ * How long the connection was in @from, which it leaves at @now_ns: the worth of *@dwell_ns.
+ *
+ * A state other than the remembered one says that a transition went by unseen; then nothing is
+ * known, and nothing is made up.
+ */
+LIFECYCLE_FN __u8 lifecycle_dwell(const struct lifecycle *l, __u8 from, __u64 now_ns,
+				  __u64 *dwell_ns)
+{
+	*dwell_ns = 0;
+	if (l->state != from || l->since == TCPDWELL_DWELL_UNKNOWN || now_ns < l->since_ns)
+		return TCPDWELL_DWELL_UNKNOWN;
+	*dwell_ns = now_ns - l->since_ns;
+	return l->since;
+}
+
+/* Whether a socket begins a life with this transition: what was remembered of it is void. */
+LIFECYCLE_FN int lifecycle_is_birth(__u8 from, __u8 to)
+{
+	return from == TCPDWELL_CLOSE || (from == TCPDWELL_LISTEN && to == TCPDWELL_SYN_RECV);
+}
+
+/* What the tracepoint's reader knows of the socket besides the two states. */
+enum lifecycle_fact {
+	LIFECYCLE_QUEUED = 1U << 0,   /* no process has it: it waits in an accept queue */
+	LIFECYCLE_ATTACHED = 1U << 1, /* a descriptor still leads to it */
+	LIFECYCLE_NO_PORT = 1U << 2,  /* it has no local port */
+};
+
+/*
+ * Whether the running process causes this transition, and by what: connect, listen or close, else
+ * TCPDWELL_OWNER_NONE.
+ *
+ * All other transitions run in a softirq on top of whatever task was interrupted. tcp_close_state()
+ * (net/ipv4/tcp.c) is reached from close, shutdown and exit alone. A move to CLOSE is the
+ * process's doing where the socket holds no error, is attached, and neither a FIN nor a mini
+ * socket explains it: tcp_disconnect(), linger 0, unread data (tcp_close()), a connect() that
+ * failed in its own call.
+ */
+LIFECYCLE_FN __u8 lifecycle_actor(__u8 from, __u8 to, int err, __u32 facts)
+{
+	if (to == TCPDWELL_SYN_SENT || (from == TCPDWELL_CLOSE && to == TCPDWELL_ESTABLISHED))
+		return TCPDWELL_OWNER_CONNECT; /* straight to ESTABLISHED: TCP_REPAIR */
+	if (to == TCPDWELL_LISTEN)
+		return TCPDWELL_OWNER_LISTEN;
+	if (to == TCPDWELL_FIN_WAIT1 || to == TCPDWELL_LAST_ACK)
+		return TCPDWELL_OWNER_CLOSE;
+	if (to != TCPDWELL_CLOSE)
+		return TCPDWELL_OWNER_NONE;
+	if (from == TCPDWELL_LISTEN)
+		return TCPDWELL_OWNER_CLOSE;
+	if (err || !(facts & LIFECYCLE_ATTACHED))
+		return TCPDWELL_OWNER_NONE;
+	switch (from) {
+	case TCPDWELL_SYN_SENT:
+	case TCPDWELL_SYN_RECV:
+	case TCPDWELL_ESTABLISHED:
+	case TCPDWELL_CLOSE_WAIT:
+	case TCPDWELL_FIN_WAIT1:
+		return TCPDWELL_OWNER_CLOSE;
+	}
+	return TCPDWELL_OWNER_NONE;
+}
+
+/*
+ * Why a connection went from @from to CLOSE, by the error that its socket holds.
+ *
+ * tcp_reset() (net/ipv4/tcp_input.c) sets ECONNREFUSED in SYN_SENT, EPIPE in CLOSE_WAIT and
+ * ECONNRESET elsewhere before it closes; tcp_write_err() sets ETIMEDOUT or the ICMP error;
+ * tcp_abort() sets ECONNABORTED. close() with unread data, linger 0 and tcp_disconnect() set
+ * none before the transition.
+ */
+LIFECYCLE_FN __u8 lifecycle_reason(__u8 from, int err, __u32 facts)
+{
+	switch (err) {
+	case 0:
+		break;
+	case LIFECYCLE_ECONNREFUSED:
+		return TCPDWELL_REASON_REFUSED;
+	case LIFECYCLE_ECONNRESET:
+	case LIFECYCLE_EPIPE:
+		return TCPDWELL_REASON_RESET_RECEIVED;
+	case LIFECYCLE_ETIMEDOUT:
+		return TCPDWELL_REASON_TIMEOUT;
+	case LIFECYCLE_EHOSTUNREACH:
+	case LIFECYCLE_ENETUNREACH:
+	case LIFECYCLE_EHOSTDOWN:
+	case LIFECYCLE_ENETDOWN:
+	case LIFECYCLE_ENOPROTOOPT:
+	case LIFECYCLE_EOPNOTSUPP:
+	case LIFECYCLE_EPROTO:
+		return TCPDWELL_REASON_UNREACHABLE;
+	default:
+		return TCPDWELL_REASON_ABORTED;
+	}
+
+	if (facts & LIFECYCLE_QUEUED)
+		return TCPDWELL_REASON_LISTENER_CLOSED;
+	switch (from) {
+	case TCPDWELL_LISTEN:
+		return TCPDWELL_REASON_LISTENER_CLOSED;
+	case TCPDWELL_SYN_SENT:
+		return facts & LIFECYCLE_NO_PORT ? TCPDWELL_REASON_NO_LOCAL_PORT :
+						   TCPDWELL_REASON_ABORTED;
+	case TCPDWELL_FIN_WAIT2:
+	case TCPDWELL_CLOSING:
+	case TCPDWELL_LAST_ACK:
+		return TCPDWELL_REASON_FIN;
+	}
+	return TCPDWELL_REASON_RESET_SENT;
+}
+
+/*
+ * The error that a row shows. connect() that finds no free port returns EADDRNOTAVAIL to its
+ * caller without leaving it in the socket.
+ */
+LIFECYCLE_FN __u16 lifecycle_error(__u8 reason, int err)
+{
+	return reason == TCPDWELL_REASON_NO_LOCAL_PORT ? LIFECYCLE_EADDRNOTAVAIL : err;
+}
+
+#endif /* TCPDWELL_LIFECYCLE_H */

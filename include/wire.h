@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the BPF object and user space share: the records in the ring, the counters, the limits.
+ *
+ * Records are written by one kernel and read on the same host: fixed-width types in host byte
+ * order, except for ports, which the kernel side already turned to host order, and addresses,
+ * which are in network order. Every record begins with kind and size, so a reader can pass over
+ * what it does not know.
+ */
+#ifndef TCPDWELL_WIRE_H
+#define TCPDWELL_WIRE_H
+
+#ifndef __VMLINUX_H__
+#include <linux/types.h>
+#endif
+
+#define TCPDWELL_COMM_LEN 16
+
+/* Items of a filter's list that the kernel side looks through one by one. */
+#define TCPDWELL_FILTER_IDS 64
+
+/* States carry the kernel's numbers (include/net/tcp_states.h), which are part of its ABI. */
+enum tcpdwell_state {
+	TCPDWELL_ESTABLISHED = 1,
+	TCPDWELL_SYN_SENT = 2,
+	TCPDWELL_SYN_RECV = 3,
+	TCPDWELL_FIN_WAIT1 = 4,
+	TCPDWELL_FIN_WAIT2 = 5,
+	TCPDWELL_TIME_WAIT = 6,
+	TCPDWELL_CLOSE = 7,
+	TCPDWELL_CLOSE_WAIT = 8,
+	TCPDWELL_LAST_ACK = 9,
+	TCPDWELL_LISTEN = 10,
+	TCPDWELL_CLOSING = 11,
+	TCPDWELL_STATE_MAX = 12, /* one past the last */
+};
+
+enum tcpdwell_kind {
+	TCPDWELL_TRANSITION = 1,
+};
+
+/* What dwell_ns is worth. */
+enum tcpdwell_dwell {
+	TCPDWELL_DWELL_UNKNOWN = 0,
+	TCPDWELL_DWELL_EXACT = 1,
+	TCPDWELL_DWELL_AT_LEAST = 2,
+};
+
+/* How the owner is known; NONE means that pid and comm say nothing. */
+enum tcpdwell_owner {
+	TCPDWELL_OWNER_NONE = 0,
+	TCPDWELL_OWNER_CONNECT = 1,
+	TCPDWELL_OWNER_LISTEN = 2,
+	TCPDWELL_OWNER_ACCEPT = 3,
+	TCPDWELL_OWNER_CLOSE = 4,
+	TCPDWELL_OWNER_SCAN = 5,
+	TCPDWELL_OWNER_MAX = 6,
+};
+
+/* What the kernel object was that told of the transition. */
+enum tcpdwell_source {
+	TCPDWELL_SOURCE_TRACEPOINT = 0,
+	TCPDWELL_SOURCE_REQUEST_SOCK = 1,
+	TCPDWELL_SOURCE_TIMEWAIT_SOCK = 2,
+	TCPDWELL_SOURCE_MAX = 3,
+};
+
+/* Why a connection reached CLOSE. */
+enum tcpdwell_reason {
+	TCPDWELL_REASON_NONE = 0,
+	TCPDWELL_REASON_FIN = 1,		 /* both sides sent FIN, all is acknowledged */
+	TCPDWELL_REASON_RESET_RECEIVED = 2,	 /* the peer's RST */
+	TCPDWELL_REASON_RESET_SENT = 3,		 /* ours: linger 0, unread data, disconnect */
+	TCPDWELL_REASON_REFUSED = 4,		 /* RST, or ICMP port unreachable, to our SYN */
+	TCPDWELL_REASON_TIMEOUT = 5,		 /* retransmissions or keep-alive probes ran out */
+	TCPDWELL_REASON_UNREACHABLE = 6,	 /* ICMP: host, network or protocol */
+	TCPDWELL_REASON_ABORTED = 7,		 /* given up by its own side, no RST was due */
+	TCPDWELL_REASON_LISTENER_CLOSED = 8,	 /* the listener itself, or its queue with it */
+	TCPDWELL_REASON_NO_LOCAL_PORT = 9,	 /* connect() found no free port: EADDRNOTAVAIL */
+	TCPDWELL_REASON_TIMEWAIT_EXPIRED = 10,
+	TCPDWELL_REASON_TIMEWAIT_REUSED = 11,	 /* by connect() or by a SYN */
+	TCPDWELL_REASON_TIMEWAIT_RESET = 12,
+	TCPDWELL_REASON_TIMEWAIT_OVERFLOW = 13,	 /* tcp_max_tw_buckets: closed with no TIME_WAIT */
+	TCPDWELL_REASON_NETNS_GONE = 14,
+	TCPDWELL_REASON_QUEUE_OVERFLOW = 15,	 /* dropped from a full SYN or accept queue */
+	TCPDWELL_REASON_MAX = 16,
+};
+
+/*
+ * One state transition.
+ *
+ * time_ns is CLOCK_MONOTONIC at the transition itself, also where the record was written later.
+ * dwell_ns is the time spent in @from, worth what @dwell says. cookie is what `ss -e` prints as
+ * sk: where the kernel lets a tracer ask for it. An IPv4 address (v4-mapped ones too) takes the
+ * first four bytes of its field, the rest is zero. A port of 0 is unknown.
+ */
+struct tcpdwell_transition {
+	__u16 kind;
+	__u16 size;
+	__u8 from;
+	__u8 to;
+	__u8 family; /* 4 or 6 */
+	__u8 source;
+	__u64 time_ns;
+	__u64 dwell_ns;
+	__u64 cookie;
+	__u64 cgroup_id;
+	__u32 netns; /* inode of the network namespace */
+	__u32 pid;   /* thread group of the owner */
+	__u32 uid;   /* of the socket, in the initial user namespace */
+	__u8 dwell;
+	__u8 owner;
+	__u8 reason;
+	__u8 pad;
+	__u16 err; /* errno that the socket holds, 0: none */
+	__u16 lport;
+	__u16 rport;
+	__u16 holders; /* processes that hold the socket, 0: not counted */
+	char comm[TCPDWELL_COMM_LEN];
+	__u8 laddr[16];
+	__u8 raddr[16];
+};
+
+_Static_assert(sizeof(struct tcpdwell_transition) == 112, "a record is 112 bytes");
+_Static_assert(__builtin_offsetof(struct tcpdwell_transition, time_ns) == 8, "time_ns at 8");
+_Static_assert(__builtin_offsetof(struct tcpdwell_transition, netns) == 40, "netns at 40");
+_Static_assert(__builtin_offsetof(struct tcpdwell_transition, err) == 56, "err at 56");
+_Static_assert(__builtin_offsetof(struct tcpdwell_transition, comm) == 64, "comm at 64");
+_Static_assert(__builtin_offsetof(struct tcpdwell_transition, laddr) == 80, "laddr at 80");
+
+/*
+ * The kernel side's counters, one set a CPU, each on a cache line of its own. Whenever no program
+ * runs on that CPU, its set satisfies, in arithmetic modulo 2^64,
+ *
+ *	seen = emitted + filtered + held + lost_ring + lost_map
+ *
+ * A row that must wait for what it lacks (a port, an owner) is held; what resolves it, maybe on
+ * another CPU, takes one from held and adds one to what became of the row.
+ */
+struct tcpdwell_counters {
+	__u64 seen;
+	__u64 emitted;
+	__u64 filtered;
+	__u64 held;
+	__u64 lost_ring; /* no room in the ring */
+	__u64 lost_map;	 /* a row that had to wait, and no room to remember it */
+	__u64 untracked; /* sockets that found the map full: their rows are shown, dwell unknown */
+	__u64 ids;	 /* identities made where the kernel gives no cookie */
+};
+
+_Static_assert(sizeof(struct tcpdwell_counters) == 64, "a CPU's counters fill a cache line");
+
+#endif /* TCPDWELL_WIRE_H */
