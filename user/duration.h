@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Durations for people: a unit and three significant digits. Pure, any thread.
+ *
+ *	999ns 1µs 999µs 1.00ms 99.9ms 999ms 1.00s 99.9s 1m40s 59m59s 1h00m 23h59m 1d00h 99d23h 100d
+ *
+ * Microseconds are whole: what is below one is noise of the clock and of the path to the hook.
+ */
+#ifndef TCPDWELL_DURATION_H
+#define TCPDWELL_DURATION_H
+
+#include <stdint.h>
+
+struct tcpdwell_transition;
+
+/* The most columns a duration or a dwell takes; a field of 7 holds all below 100 000 days. */
+#define DURATION_COLUMNS_MAX 8
+
+enum duration_round {
+	DURATION_NEAREST, /* half goes up */
+	DURATION_DOWN,	  /* for lower bounds, which must stay true */
+};
+
+/*
+ * Appends @ns (put.h). The µ is one column of two bytes, so @columns gets the width on a terminal.
+ * At most 9 bytes.
+ */
+char *put_duration(char *p, uint64_t ns, enum duration_round round, unsigned int *columns);
+
+/* The dwell of @t: `3.20ms`, `>12.3s` for a lower bound, `-` for unknown. At most 10 bytes. */
+char *put_dwell(char *p, const struct tcpdwell_transition *t, unsigned int *columns);
+
+/* The same in a field of @width columns, right-aligned. At most @width + 10 bytes. */
+char *put_dwell_right(char *p, const struct tcpdwell_transition *t, unsigned int width,
+		      unsigned int *columns);
+
+#endif /* TCPDWELL_DURATION_H */

@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "option_table.h"
+#include "tcpstate.h"
+
+/* Below, the smallest ring that is whole pages on every machine (64 KiB pages); above, memory. */
+#define RING_MIN (64ULL << 10)
+#define RING_MAX (1ULL << 30)
+
+/* A hash map of more buckets is refused by the kernel: their bytes must fit 32 bits. */
+#define SOCKETS_MAX 134217728
+
+static int refuse(const struct setting *setting, int err, const char *why, const char *want)
+{
+	*setting->fault = (struct parse_fault){
+		.at = setting->value,
+		.len = setting->value ? strlen(setting->value) : 0,
+		.why = why,
+		.want = want,
+	};
+	return err;
+}
+
+/* ---- Setters: one for each type of field ---------------------------------------------------- */
+
+static int set_flag(const struct setting *setting)
+{
+	bool *flag = setting->field;
+
+	*flag = true;
+	return 0;
+}
+
+static int set_family(const struct setting *setting)
+{
+	uint8_t *family = setting->field;
+	uint8_t wanted = setting->def->letter - '0';
+
+	if (*family && *family != wanted)
+		return refuse(setting, -EINVAL, "-4 and -6 exclude each other", "one, or neither");
+	*family = wanted;
+	return 0;
+}
+
+static int set_ports(const struct setting *setting)
+{
+	return parse_ports(setting->value, setting->field, setting->fault);
+}
+
+static int set_pids(const struct setting *setting)
+{
+	return parse_pids(setting->value, setting->field, setting->fault);
+}
+
+static int set_uids(const struct setting *setting)
+{
+	return parse_uids(setting->value, setting->field, setting->find, setting->fault);
+}
+
+static int set_cidrs(const struct setting *setting)
+{
+	return parse_cidrs(setting->value, setting->field, setting->fault);
+}
+
+static int set_netns(const struct setting *setting)
+{
+	return parse_netns(setting->value, setting->field, setting->fault);
+}
+
+static int set_states(const struct setting *setting)
+{
+	return parse_states(setting->value, setting->field, setting->fault);
+}
+
+static int set_duration(const struct setting *setting)
+{
+	return parse_duration(setting->value, setting->field, setting->fault);
+}
+
+static int set_end(const struct setting *setting)
+{
+	uint64_t *ns = setting->field;
+	int err = set_duration(setting);
+
+	if (!err && !*ns)
+		err = refuse(setting, -ERANGE, "is no time at all", "more than 0");
+	return err;
+}
+
+static int set_rows(const struct setting *setting)
+{
+	return parse_count(setting->value, 1, UINT64_MAX, "1 or more", setting->field,
+			   setting->fault);
+}
+
+static int set_sockets(const struct setting *setting)
+{
+	uint32_t *sockets = setting->field;
+	uint64_t count;
+	int err;
+
+	err = parse_count(setting->value, 0, SOCKETS_MAX, "1..134217728, or 0: as memory allows",
+			  &count, setting->fault);
+	if (!err)
+		*sockets = (uint32_t)count;
+	return err;
+}
+
+/* The kernel takes a power of two only; the next one is what is meant. */
+static int set_ring(const struct setting *setting)
+{
+	uint64_t *bytes = setting->field;
+	uint64_t wanted, ring = RING_MIN;
+	int err = parse_size(setting->value, &wanted, setting->fault);
+
+	if (err)
+		return err;
+	if (wanted < RING_MIN || wanted > RING_MAX)
+		return refuse(setting, -ERANGE, "is out of range", "64K..1G");
+	while (ring < wanted)
+		ring *= 2;
+	*bytes = ring;
+	return 0;
+}
+
+/* A name that the kernel cut would match nothing, and silently. */
+static int set_comm(const struct setting *setting)
+{
+	size_t len = strlen(setting->value);
+
+	if (!len || len >= TCPDWELL_COMM_LEN)
+		return refuse(setting, -ERANGE, len ? "is longer than a command name" : "is empty",
+			      "1..15 bytes, which is what the kernel keeps of it");
+	memcpy(setting->field, setting->value, len + 1);
+	return 0;
+}
+
+static int set_path(const struct setting *setting)
+{
+	const char **path = setting->field;
+
+	if (!*setting->value)
+		return refuse(setting, -EINVAL, "is empty", "a path");
+	*path = setting->value;
+	return 0;
+}
+
+/* The enumeration's values stand in the order of the choices. */
+static int set_choice(const struct setting *setting)
+{
+	unsigned int *choice = setting->field;
+
+	return parse_choice(setting->value, setting->def->choices, choice, setting->fault);
+}
+
+_Static_assert(sizeof(enum format) == sizeof(unsigned int), "set_choice() writes an enum format");
+_Static_assert(sizeof(enum backend) == sizeof(unsigned int), "set_choice() writes an enum backend");
+
+/* ---- Options, by group ---------------------------------------------------------------------- */
+
+#define OPTION(name, letter, arg, choices, field, set, help)                           \
+	{                                                                              \
+		name, letter, arg, choices, help, offsetof(struct options, field), set \
+	}
+#define VALUE(name, letter, arg, field, set, help) OPTION(name, letter, arg, NULL, field, set, help)
+#define CHOICE(name, letter, arg, choices, field, help) \
+	OPTION(name, letter, arg, choices, field, set_choice, help)
+#define FLAG(name, letter, field, help) OPTION(name, letter, NULL, NULL, field, set_flag, help)
+
+static const struct option_group connection_filters = {
+	"Which connections",
+	(const struct option_def[]){
+		VALUE("pid", 'p', "PID,...", filters.pids, set_pids,
+		      "owned by one of these processes"),
+		VALUE("comm", 0, "NAME", filters.comm, set_comm, "owned by a process of this name"),
+		VALUE("uid", 0, "USER,...", filters.uids, set_uids,
+		      "of these users, by number or name"),
+		VALUE("cgroup", 0, "PATH", filters.cgroup, set_path,
+		      "of this cgroup and those below it"),
+		VALUE("netns", 0, "ID|PATH", filters.netns, set_netns,
+		      "in this network namespace: inode number, or path such as /run/netns/NAME"),
+		VALUE("lport", 'L', "PORT,...", filters.lports, set_ports, "local port"),
+		VALUE("rport", 'D', "PORT,...", filters.rports, set_ports, "remote port"),
+		VALUE("port", 0, "PORT,...", filters.ports, set_ports, "local or remote port"),
+		VALUE("addr", 0, "CIDR,...", filters.addrs, set_cidrs,
+		      "local or remote address in one of these prefixes, such as 10.0.0.0/8 or ::1"),
+		OPTION("ipv4", '4', NULL, NULL, filters.family, set_family,
+		       "IPv4 only, v4-mapped IPv6 included"),
+		OPTION("ipv6", '6', NULL, NULL, filters.family, set_family, "IPv6 only"),
+		{ 0 },
+	},
+};
+
+static const struct option_group transition_filters = {
+	"Which transitions",
+	(const struct option_def[]){
+		VALUE("state", 's', "STATE,...", filters.either, set_states,
+		      "from or to one of these states"),
+		VALUE("from", 0, "STATE,...", filters.from, set_states, "from one of these states"),
+		VALUE("to", 0, "STATE,...", filters.to, set_states, "to one of these states"),
+		VALUE("min-dwell", 0, "TIME", filters.min_dwell_ns, set_duration,
+		      "after at least this long in the state left"),
+		{ 0 },
+	},
+};
+
+static const struct option_group trace_end = {
+	"When to stop",
+	(const struct option_def[]){
+		VALUE("count", 'n', "COUNT", count, set_rows, "after this many rows"),
+		VALUE("duration", 'd', "TIME", duration_ns, set_end, "after this long"),
+		{ 0 },
+	},
+};
+
+static const struct option_group trace_output = {
+	"What rows look like",
+	(const struct option_def[]){
+		CHOICE("output", 'o', "FORMAT", "table|json|csv", format, "one of"),
+		FLAG("time", 'T', wall_time, "begin with the time of day"),
+		FLAG("timestamp", 't', since_start, "begin with seconds since the start"),
+		FLAG("wide", 'w', wide,
+		     "full width for IPv6; adds cookie, namespace, user and cgroup"),
+		FLAG("utc", 0, utc, "time of day in UTC, not in the local zone"),
+		FLAG("kernel-view", 0, kernel_view,
+		     "the tracepoint's own transitions, as the kernel keeps its books"),
+		{ 0 },
+	},
+};
+
+static const struct option_group timewait_report = {
+	"Report",
+	(const struct option_def[]){
+		VALUE("duration", 'd', "TIME", duration_ns, set_end,
+		      "report after this long, not at Ctrl-C"),
+		CHOICE("output", 'o', "FORMAT", "table|json", format, "one of"),
+		{ 0 },
+	},
+};
+
+static const struct option_group probe_report = {
+	"Report",
+	(const struct option_def[]){
+		CHOICE("output", 'o', "FORMAT", "table|json", format, "one of"),
+		{ 0 },
+	},
+};
+
+static const struct option_group limits = {
+	"Memory",
+	(const struct option_def[]){
+		VALUE("ring-size", 0, "SIZE", ring_bytes, set_ring,
+		      "ring between kernel and tcpdwell, 64K..1G (16M), rounded up to a power of two"),
+		VALUE("max-sockets", 0, "COUNT", max_sockets, set_sockets,
+		      "connections to remember at once; without it, or at 0, as memory allows"),
+		{ 0 },
+	},
+};
+
+static const struct option_group general = {
+	"Other",
+	(const struct option_def[]){
+		CHOICE("backend", 0, "NAME", "auto|fentry|kprobe|timer|none", backend,
+		       "how to see the states that the tracepoint hides; one of"),
+		FLAG("quiet", 'q', quiet, "nothing on standard error but errors"),
+		FLAG("verbose", 'v', verbose, "say what is attached, and libbpf's messages"),
+		FLAG("version", 0, version, "print the version and end"),
+		FLAG("help", 'h', help, "print this help and end"),
+		{ 0 },
+	},
+};
+
+/* ---- Commands ------------------------------------------------------------------------------- */
+
+#define LIST_TEXT "any member will do; a repeated option adds to its list; each filter narrows"
+
+const struct command_def command_table[] = {
+	{
+		.name = "trace",
+		.command = COMMAND_TRACE,
+		.what = "print each state transition, its process and the dwell",
+		.takes_program = true,
+		.groups =
+			(const struct option_group *const[]){
+				&connection_filters,
+				&transition_filters,
+				&trace_end,
+				&trace_output,
+				&limits,
+				&general,
+				NULL,
+			},
+		.values =
+			(const struct option_note[]){
+				{ "PORT", PARSE_WANT_PORT },
+				{ "TIME", PARSE_WANT_TIME ", as in 1.5s" },
+				{ "STATE", tcpstate_list },
+				{ "A,...", LIST_TEXT },
+				{ 0 },
+			},
+		.examples =
+			(const struct option_note[]){
+				{ "tcpdwell", "every transition on this host" },
+				{ "tcpdwell -p 1234 -T", "of one process, with the time" },
+				{ "tcpdwell --port 80,8000-8100", "by port, on either side" },
+				{ "tcpdwell --addr 10.0.0.0/8 -o json",
+				  "by address, as JSON lines" },
+				{ "tcpdwell --to CLOSE_WAIT", "whose peers have closed" },
+				{ "tcpdwell --from CLOSE_WAIT --min-dwell 10s",
+				  "who closes late: leaks" },
+				{ "tcpdwell --from TIME_WAIT -D 443", "how long TIME_WAIT lasts" },
+				{ "tcpdwell -- curl http://localhost/",
+				  "one program's connections" },
+				{ 0 },
+			},
+	},
+	{
+		.name = "timewait",
+		.command = COMMAND_TIMEWAIT,
+		.what = "measure TIME_WAIT: lifetimes, owners, pressure on ports",
+		.groups =
+			(const struct option_group *const[]){
+				&connection_filters,
+				&timewait_report,
+				&limits,
+				&general,
+				NULL,
+			},
+		.values =
+			(const struct option_note[]){
+				{ "PORT", PARSE_WANT_PORT },
+				{ "TIME", PARSE_WANT_TIME ", as in 1.5s" },
+				{ "A,...", LIST_TEXT },
+				{ 0 },
+			},
+		.examples =
+			(const struct option_note[]){
+				{ "tcpdwell timewait -d 5m", "report after five minutes" },
+				{ "tcpdwell timewait -D 5432 -o json",
+				  "of connections to one service" },
+				{ 0 },
+			},
+	},
+	{
+		.name = "probe",
+		.command = COMMAND_PROBE,
+		.what = "say what this kernel lets tcpdwell see, and how",
+		.groups =
+			(const struct option_group *const[]){
+				&probe_report,
+				&general,
+				NULL,
+			},
+		.examples =
+			(const struct option_note[]){
+				{ "tcpdwell probe", "each feature and its backend" },
+				{ 0 },
+			},
+	},
+	{ 0 },
+};
+
+const struct command_def *command_find(enum command command)
+{
+	const struct command_def *def = command_table;
+
+	while (def->command != command)
+		def++;
+	return def;
+}

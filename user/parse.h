@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Values of options, from text: pure functions, strict, no locale.
+ *
+ * Each parser takes the whole of its text or fails: no blanks, no signs, no rest. It returns 0, or
+ * -EINVAL (not such a value), -ERANGE (out of bounds) or -E2BIG (the list is full), and then fills
+ * @fault. List parsers add to what is there, so that a repeated option accumulates; on failure a
+ * list may hold the items before the bad one. Nothing is allocated, nothing is kept: what a fault
+ * points at is the caller's text or a string constant.
+ */
+#ifndef TCPDWELL_PARSE_H
+#define TCPDWELL_PARSE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A list of this length is still searched faster than it is hashed, and longer than is typed. */
+#define PARSE_LIST_MAX 64
+
+/* What some values look like, for messages and for the help. */
+#define PARSE_WANT_PORT "1..65535 or a range LO-HI"
+#define PARSE_WANT_TIME "a number with a unit: ns us ms s m h"
+
+/* Ports 1..65535; bit p % 64 of word p / 64. */
+struct port_set {
+	uint64_t bits[1024];
+	bool any; /* at least one port is in the set; without it the set filters nothing */
+};
+
+/* PIDs or UIDs, each once. */
+struct id_list {
+	uint32_t ids[PARSE_LIST_MAX];
+	unsigned int count;
+};
+
+/* A prefix in network order, IPv4 as v4-mapped (::ffff:a.b.c.d); host bits are zero. */
+struct cidr {
+	uint8_t addr[16];
+	uint8_t prefix; /* 0..128, of the mapped form: 10.0.0.0/8 has 104 */
+	uint8_t family; /* 4 or 6: ::/0 is every IPv6 address and no IPv4 one */
+};
+
+struct cidr_list {
+	struct cidr cidrs[PARSE_LIST_MAX];
+	unsigned int count;
+};
+
+/* A network namespace: by inode number, or, where that is 0, by a path yet to be looked up. */
+struct netns_ref {
+	uint32_t inode;
+	const char *path; /* not owned */
+};
+
+/* What was wrong: "'AT' WHY: want WANT". */
+struct parse_fault {
+	const char *at; /* the offending part, len bytes; NULL: there is none to show */
+	size_t len;
+	const char *why;
+	const char *want; /* NULL: why says all */
+};
+
+/* Finds a user's number by name: 0, -ENOENT if there is none, or another -errno. */
+typedef int parse_find_user(const char *name, uint32_t *uid);
+
+/* PORT,LO-HI,... */
+int parse_ports(const char *text, struct port_set *set, struct parse_fault *fault);
+/* PID,... */
+int parse_pids(const char *text, struct id_list *pids, struct parse_fault *fault);
+/* UID|NAME,...; @find may be NULL: then there are no names. */
+int parse_uids(const char *text, struct id_list *uids, parse_find_user *find,
+	       struct parse_fault *fault);
+/* A.B.C.D[/N],X::Y[/N],...; bits beyond the prefix are cleared, as `ss dst` does. */
+int parse_cidrs(const char *text, struct cidr_list *cidrs, struct parse_fault *fault);
+/* STATE,... as tcpstate_parse() takes them; sets bit N for state number N of wire.h. */
+int parse_states(const char *text, uint16_t *mask, struct parse_fault *fault);
+/* A number, also with a fraction, and a unit: ns us ms s m h. At most INT64_MAX nanoseconds. */
+int parse_duration(const char *text, uint64_t *ns, struct parse_fault *fault);
+/* Bytes, or with K, M or G (powers of 1024). */
+int parse_size(const char *text, uint64_t *bytes, struct parse_fault *fault);
+/* A plain decimal number, min..max, which @want says in words. */
+int parse_count(const char *text, uint64_t min, uint64_t max, const char *want, uint64_t *count,
+		struct parse_fault *fault);
+/* An inode number, also as net:[N], or a path with a slash in it. */
+int parse_netns(const char *text, struct netns_ref *netns, struct parse_fault *fault);
+/* One of "first|second|..."; *index counts from 0. */
+int parse_choice(const char *text, const char *choices, unsigned int *index,
+		 struct parse_fault *fault);
+
+/* Whether @port is in the set; an empty set holds none. */
+static inline bool port_set_has(const struct port_set *set, uint16_t port)
+{
+	return set->bits[port / 64] >> (port % 64) & 1;
+}
+
+#endif /* TCPDWELL_PARSE_H */

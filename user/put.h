@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Append functions: each writes at the cursor @p and returns the new cursor.
+ *
+ * Nothing is terminated and nothing is checked: the caller has reserved the room, and each function
+ * says the most it takes. Beyond the end that it returns a function may scribble up to
+ * TEXT_SLACK_BYTES (text.h), because a copy of constant length is faster than one of the right
+ * length. Pure, no locale, any thread.
+ */
+#ifndef TCPDWELL_PUT_H
+#define TCPDWELL_PUT_H
+
+#include <stdint.h>
+#include <string.h>
+
+/* "00" to "99". */
+extern const char put_pairs[200];
+
+static inline char *put_bytes(char *p, const void *from, size_t len)
+{
+	memcpy(p, from, len);
+	return p + len;
+}
+
+#define put_literal(p, literal) put_bytes(p, literal, sizeof(literal) - 1)
+
+static inline char *put_string(char *p, const char *string)
+{
+	return put_bytes(p, string, strlen(string));
+}
+
+static inline char *put_char(char *p, char c)
+{
+	*p = c;
+	return p + 1;
+}
+
+/* A constant of at most 31 bytes that is appended often. */
+struct word {
+	char text[31];
+	uint8_t len;
+};
+
+/* Makes a word of @string, cut to what a word can hold. */
+struct word word_make(const char *string);
+
+static inline char *put_word(char *p, const struct word *word)
+{
+	memcpy(p, word->text, sizeof(word->text));
+	return p + word->len;
+}
+
+/* Two digits, @v below 100. */
+static inline char *put_2digits(char *p, uint32_t v)
+{
+	return put_bytes(p, put_pairs + 2 * v, 2);
+}
+
+/* Six digits with leading zeros, @v below 10^6. */
+static inline char *put_6digits(char *p, uint32_t v)
+{
+	p = put_2digits(p, v / 10000);
+	p = put_2digits(p, v / 100 % 100);
+	return put_2digits(p, v % 100);
+}
+
+/* Nine digits with leading zeros, @v below 10^9. */
+static inline char *put_9digits(char *p, uint32_t v)
+{
+	*p = '0' + v / 100000000;
+	p = put_2digits(p + 1, v / 1000000 % 100);
+	return put_6digits(p, v % 1000000);
+}
+
+/* At most 20 bytes. */
+char *put_u64(char *p, uint64_t v);
+
+/* At most 5 bytes. */
+static inline char *put_u16(char *p, uint16_t v)
+{
+	if (v >= 10000) {
+		*p = '0' + v / 10000;
+		p = put_2digits(p + 1, v / 100 % 100);
+		return put_2digits(p, v % 100);
+	}
+	if (v >= 1000) {
+		p = put_2digits(p, v / 100);
+		return put_2digits(p, v % 100);
+	}
+	if (v >= 100) {
+		*p = '0' + v / 100;
+		return put_2digits(p + 1, v % 100);
+	}
+	if (v >= 10)
+		return put_2digits(p, v);
+	return put_char(p, '0' + v);
+}
+
+/* The widest field that put_fill() can fill; it always scribbles as much. */
+#define PUT_FILL_MAX 48
+
+/* Blanks from @p to column @width of the field that began at @start; none if it is full. */
+static inline char *put_fill(char *p, char *start, unsigned int width)
+{
+	char *end = start + width;
+
+	memset(p, ' ', PUT_FILL_MAX);
+	return p < end ? end : p;
+}
+
+/* At most 15 bytes. */
+char *put_ipv4(char *p, const uint8_t addr[4]);
+
+/* RFC 5952, a v4-mapped address as ::ffff:a.b.c.d. At most 39 bytes. */
+char *put_ipv6(char *p, const uint8_t addr[16]);
+
+/* @family is 4 or 6, as in the records. At most 39 bytes. */
+static inline char *put_addr(char *p, unsigned int family, const uint8_t *addr)
+{
+	return family == 6 ? put_ipv6(p, addr) : put_ipv4(p, addr);
+}
+
+#endif /* TCPDWELL_PUT_H */
