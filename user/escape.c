@@ -169,16 +169,20 @@ char *put_escaped(char *p, const char *text, size_t len, unsigned int *columns)
 	return p;
 }
 
-/* How much of @text fits @width columns; what stands there takes @columns. */
+/*
+ * How much of @text fits @width columns; what stands there takes @columns. Marks that take none are
+ * held to the bytes that other characters of that width could need.
+ */
 static size_t fitting(const char *text, size_t len, unsigned int width, unsigned int *columns)
 {
-	size_t done = 0;
+	size_t done = 0, bytes = 0;
 
 	*columns = 0;
 	while (done < len) {
 		struct unit unit = next_unit(text + done, len - done);
 
-		if (*columns + unit.columns > width)
+		bytes += unit.escaped ? ESCAPE_TEXT_BYTES : unit.taken;
+		if (*columns + unit.columns > width || bytes > (size_t)ESCAPE_TEXT_BYTES * width)
 			break;
 		*columns += unit.columns;
 		done += unit.taken;

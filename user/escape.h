@@ -29,7 +29,10 @@
  */
 char *put_escaped(char *p, const char *text, size_t len, unsigned int *columns);
 
-/* The same, cut to @width columns with `+` in the last one where there was more. */
+/*
+ * The same, cut to @width columns with `+` in the last one where there was more. At most
+ * ESCAPE_TEXT_BYTES * @width bytes.
+ */
 char *put_escaped_cut(char *p, const char *text, size_t len, unsigned int width,
 		      unsigned int *columns);
 

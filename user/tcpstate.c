@@ -63,6 +63,7 @@ int tcpstate_parse(const char *text)
 		const char *name;
 		int state;
 	} others[] = {
+		{ "SYN_RECEIVED", TCPDWELL_SYN_RECV }, /* RFC 9293 */
 		{ "CLOSED", TCPDWELL_CLOSE },
 		{ "UNCONN", TCPDWELL_CLOSE },
 		{ "ESTAB", TCPDWELL_ESTABLISHED },

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#define _GNU_SOURCE /* memfd_create() */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "clock.h"
+#include "sample.h"
+
+#define NS_PER_S 1000000000ULL
+
+struct tcpdwell_transition sample_row(void)
+{
+	struct tcpdwell_transition t = {
+		.kind = TCPDWELL_TRANSITION,
+		.size = sizeof(t),
+		.from = TCPDWELL_ESTABLISHED,
+		.to = TCPDWELL_CLOSE_WAIT,
+		.family = 4,
+		.source = TCPDWELL_SOURCE_TRACEPOINT,
+		.time_ns = 12 * NS_PER_S + 345,
+		.dwell_ns = 3200000,
+		.cookie = 4097,
+		.netns = 4026531840U,
+		.pid = 1234,
+		.uid = 33,
+		.dwell = TCPDWELL_DWELL_EXACT,
+		.owner = TCPDWELL_OWNER_ACCEPT,
+		.lport = 443,
+		.rport = 50000,
+		.comm = "nginx",
+		.laddr = { 192, 0, 2, 1 },
+		.raddr = { 198, 51, 100, 7 },
+	};
+
+	return t;
+}
+
+struct clock *sample_clock(void)
+{
+	struct clock *clock = clock_new();
+
+	assert_non_null(clock);
+	clock_sample(clock, 12 * NS_PER_S, 1709251198 * NS_PER_S, 12 * NS_PER_S);
+	clock_set_start(clock, 10 * NS_PER_S);
+	return clock;
+}
+
+struct style sample_style(const struct clock *clock)
+{
+	struct style style = { .fd = memfd_create("rows", MFD_CLOEXEC), .clock = clock };
+
+	assert_true(style.fd >= 0);
+	return style;
+}
+
+char *sample_read(int fd)
+{
+	struct stat st;
+	char *text;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	text = malloc(st.st_size + 1);
+	assert_non_null(text);
+	assert_int_equal(pread(fd, text, st.st_size, 0), st.st_size);
+	text[st.st_size] = '\0';
+	return text;
+}
+
+char *sample_render(struct sink *(*make)(const struct style *style), const struct style *style,
+		    const struct tcpdwell_transition *rows, size_t count,
+		    const struct summary *summary)
+{
+	struct sink *sink = make(style);
+
+	assert_non_null(sink);
+	assert_int_equal(ftruncate(style->fd, 0), 0);
+	assert_int_equal(lseek(style->fd, 0, SEEK_SET), 0);
+	assert_int_equal(sink->ops->start(sink), 0);
+	for (size_t i = 0; i < count; i++)
+		assert_int_equal(sink->ops->event(sink, &rows[i]), 0);
+	if (summary)
+		assert_int_equal(sink->ops->finish(sink, summary), 0);
+	else
+		assert_int_equal(sink->ops->tick(sink), 0);
+	sink->ops->free(sink);
+	return sample_read(style->fd);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the tests of the renderings share: a plain row, and a sink whose output is kept.
+ */
+#ifndef TCPDWELL_TEST_SAMPLE_H
+#define TCPDWELL_TEST_SAMPLE_H
+
+#include <stddef.h>
+
+#include "sink.h"
+
+/*
+ * nginx (1234, www-data) accepted 198.51.100.7:50000 on 192.0.2.1:443, and it goes from ESTABLISHED
+ * to CLOSE_WAIT after 3.2 ms, at 12.000000345 s of the monotonic clock.
+ */
+struct tcpdwell_transition sample_row(void);
+
+/* The clock of the samples: 12 s is 2024-02-29T23:59:58Z, and the start was at 10 s. */
+struct clock *sample_clock(void);
+
+/* A style without colours or terminal on a temporary file; close style.fd in the end. */
+struct style sample_style(const struct clock *clock);
+
+/*
+ * Renders @count rows, and the summary if it is not NULL, through a sink that @make makes. Returns
+ * the text, which the caller frees. Fails the test on any error.
+ */
+char *sample_render(struct sink *(*make)(const struct style *style), const struct style *style,
+		    const struct tcpdwell_transition *rows, size_t count,
+		    const struct summary *summary);
+
+/* What was written to @fd, from its begin; the caller frees it. */
+char *sample_read(int fd);
+
+#endif /* TCPDWELL_TEST_SAMPLE_H */

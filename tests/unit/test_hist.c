@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Histograms: how far off they may be, and how they are drawn. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "hist.h"
+#include "sample.h"
+#include "text.h"
+
+#define MS 1000000ULL
+
+static void test_buckets(void **state)
+{
+	uint64_t next;
+
+	(void)state;
+	assert_int_equal(hist_index(0), 0);
+	assert_int_equal(hist_index(UINT64_MAX), HIST_BUCKETS - 1);
+	for (unsigned int i = 0; i < HIST_BUCKETS; i++) {
+		uint64_t first = hist_bucket_ns(i);
+
+		assert_int_equal(hist_index(first), i);
+		if (i + 1 == HIST_BUCKETS)
+			break;
+		next = hist_bucket_ns(i + 1);
+		assert_int_equal(hist_index(next - 1), i);
+		/* No wider than 1/32 of what is in it. */
+		assert_true(next > first && (next - first == 1 || next - first <= first / 32));
+	}
+}
+
+static void test_empty(void **state)
+{
+	struct hist *hist = calloc(1, sizeof(*hist));
+	struct hist *other = calloc(1, sizeof(*other));
+
+	(void)state;
+	assert_true(hist_percentile(hist, 50) == 0);
+	assert_true(hist_mean(hist) == 0);
+	hist_add_many(hist, 5, 0);
+	hist_merge(hist, other);
+	assert_true(hist->count == 0);
+	free(other);
+	free(hist);
+}
+
+static void test_one_value(void **state)
+{
+	struct hist *hist = calloc(1, sizeof(*hist));
+
+	(void)state;
+	hist_add(hist, 61234567890ULL);
+	assert_true(hist->count == 1 && hist->min_ns == 61234567890ULL);
+	assert_true(hist->max_ns == 61234567890ULL);
+	/* One value is known exactly, at each percentile. */
+	assert_true(hist_percentile(hist, 0) == 61234567890ULL);
+	assert_true(hist_percentile(hist, 50) == 61234567890ULL);
+	assert_true(hist_percentile(hist, 100) == 61234567890ULL);
+	assert_true(hist_mean(hist) == 61234567890ULL);
+	free(hist);
+}
+
+static int compare(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void assert_near(uint64_t got, uint64_t exact)
+{
+	uint64_t off = got > exact ? got - exact : exact - got;
+
+	assert_true(off <= exact / 64 + 1);
+}
+
+/* Against sorted values, over all magnitudes. */
+static void test_percentiles(void **state)
+{
+	enum { N = 1000 };
+	static const double percents[] = { 0, 1, 10, 50, 90, 99, 99.9, 100 };
+	static const unsigned int ranks[] = { 1, 10, 100, 500, 900, 990, 999, 1000 };
+	struct hist *hist = calloc(1, sizeof(*hist));
+	uint64_t values[N];
+
+	(void)state;
+	srandom(1);
+	for (int i = 0; i < N; i++) {
+		values[i] = ((uint64_t)random() << 31 | random()) >> (random() % 62);
+		hist_add(hist, values[i]);
+	}
+	qsort(values, N, sizeof(values[0]), compare);
+	for (int i = 0; i < 8; i++)
+		assert_near(hist_percentile(hist, percents[i]), values[ranks[i] - 1]);
+	assert_true(hist->min_ns == values[0] && hist->max_ns == values[N - 1]);
+	assert_true(hist_percentile(hist, 100) == values[N - 1]);
+	free(hist);
+}
+
+static void test_many_and_merge(void **state)
+{
+	struct hist *one = calloc(1, sizeof(*one));
+	struct hist *two = calloc(1, sizeof(*two));
+	struct hist *all = calloc(1, sizeof(*all));
+
+	(void)state;
+	for (int i = 0; i < 90; i++)
+		hist_add(all, 10 * MS);
+	for (int i = 0; i < 10; i++)
+		hist_add(all, 5);
+	hist_add_many(one, 10 * MS, 90);
+	hist_add_many(two, 5, 10);
+	hist_merge(one, two);
+	assert_memory_equal(one, all, sizeof(*one));
+	assert_true(hist_mean(one) == 9000000);
+
+	memset(one, 0, sizeof(*one));
+	hist_merge(one, all);
+	assert_memory_equal(one, all, sizeof(*one));
+
+	/* A sum beyond 64 bits. */
+	hist_add_many(one, UINT64_MAX, 1000000);
+	assert_true(hist_mean(one) > UINT64_MAX / 100 * 99);
+	free(all);
+	free(two);
+	free(one);
+}
+
+static void test_rows(void **state)
+{
+	struct hist *hist = calloc(1, sizeof(*hist));
+	struct style style = sample_style(NULL);
+	struct text *text = text_new(style.fd, 4096);
+	char *got;
+
+	(void)state;
+	assert_int_equal(hist_write(hist, text, 60), 0);
+	hist_add_many(hist, 1 * MS, 4);
+	hist_add_many(hist, 1100000, 20);
+	hist_add_many(hist, 5 * MS, 10);
+	assert_int_equal(hist_write(hist, text, 54), 0);
+	assert_int_equal(text_flush(text), 0);
+	got = sample_read(style.fd);
+	assert_string_equal(got, "   524µs -> 1.05ms  : 4         |****                |\n"
+				 "  1.05ms -> 2.10ms  : 20        |********************|\n"
+				 "  2.10ms -> 4.19ms  : 0         |                    |\n"
+				 "  4.19ms -> 8.39ms  : 10        |**********          |\n");
+	free(got);
+	text_free(text);
+	close(style.fd);
+	free(hist);
+}
+
+/* Zero, the greatest value, and all rows between, in the least width. */
+static void test_rows_of_extremes(void **state)
+{
+	struct hist *hist = calloc(1, sizeof(*hist));
+	struct style style = sample_style(NULL);
+	struct text *text = text_new(style.fd, 256);
+	unsigned int lines = 0;
+	char *got;
+
+	(void)state;
+	hist_add(hist, 0);
+	hist_add(hist, UINT64_MAX);
+	assert_int_equal(hist_write(hist, text, 0), 0);
+	assert_int_equal(text_flush(text), 0);
+	got = sample_read(style.fd);
+	assert_memory_equal(got, "     0ns -> 2ns     : 1         |******|\n", 41);
+	for (const char *s = got; *s; s++)
+		lines += *s == '\n';
+	assert_int_equal(lines, 64);
+	free(got);
+	text_free(text);
+	close(style.fd);
+	free(hist);
+}
+
+static void test_rows_without_room(void **state)
+{
+	struct hist *hist = calloc(1, sizeof(*hist));
+	struct text *text = text_new(-1, 64);
+
+	(void)state;
+	hist_add(hist, 1);
+	assert_int_equal(hist_write(hist, text, 1000), -EMSGSIZE);
+	text_free(text);
+	free(hist);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_buckets),		 cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_one_value),	 cmocka_unit_test(test_percentiles),
+		cmocka_unit_test(test_many_and_merge),	 cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_rows_of_extremes), cmocka_unit_test(test_rows_without_room),
+	};
+
+	return cmocka_run_group_tests_name("hist", tests, NULL, NULL);
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * User CPU per row of each rendering: decode and format synthetic rows, write them to a file, which
+ * is /dev/null unless named. Prints the median of several runs in nanoseconds. User time alone:
+ * what the kernel does with the bytes depends on the file.
+ *
+ *	render [ROWS [FILE]]
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "decode.h"
+#include "sink.h"
+
+#define RUNS  7
+#define ROWS  1000000
+#define MIX   1024 /* different rows, a power of two: more than the caches of one row's values hold */
+#define BATCH 256 /* rows between two ticks, as a busy ring delivers them */
+
+struct rendering {
+	const char *name;
+	struct sink *(*make)(const struct style *style);
+	bool wall_time;
+	bool wide;
+	uint8_t family;
+};
+
+static uint64_t user_ns(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return usage.ru_utime.tv_sec * 1000000000ULL + usage.ru_utime.tv_usec * 1000ULL;
+}
+
+static void fill_addr(uint8_t addr[16], uint8_t family, unsigned int i)
+{
+	static const uint8_t ipv6[16] = { 0x20, 0x01, 0x0d, 0xb8, 0x85, 0xa3, [8] = 0x8a, 0x2e };
+
+	if (family == 6) {
+		memcpy(addr, ipv6, 16);
+		addr[14] = i >> 8;
+		addr[15] = i;
+	} else {
+		addr[0] = 10;
+		addr[1] = i >> 4;
+		addr[2] = i >> 2;
+		addr[3] = i;
+	}
+}
+
+/* The life of a connection that is opened and closed actively, over and over. */
+static void make_row(struct tcpdwell_transition *t, uint8_t family, unsigned int i)
+{
+	static const uint8_t path[] = {
+		TCPDWELL_CLOSE,	    TCPDWELL_SYN_SENT,	TCPDWELL_ESTABLISHED, TCPDWELL_FIN_WAIT1,
+		TCPDWELL_FIN_WAIT2, TCPDWELL_TIME_WAIT, TCPDWELL_CLOSE,
+	};
+	unsigned int step = i % 6;
+
+	memset(t, 0, sizeof(*t));
+	t->kind = TCPDWELL_TRANSITION;
+	t->size = sizeof(*t);
+	t->from = path[step];
+	t->to = path[step + 1];
+	t->family = family;
+	t->source = step == 5 ? TCPDWELL_SOURCE_TIMEWAIT_SOCK : TCPDWELL_SOURCE_TRACEPOINT;
+	t->dwell_ns = (i * 2654435761U) >> (i % 24);
+	t->cookie = 4096 + i / 6;
+	t->netns = 4026531840U;
+	t->pid = 1000 + i * 7919 % 1000000;
+	t->uid = 33;
+	t->dwell = step ? TCPDWELL_DWELL_EXACT : TCPDWELL_DWELL_UNKNOWN;
+	t->owner = TCPDWELL_OWNER_CONNECT;
+	t->reason = step == 5 ? TCPDWELL_REASON_TIMEWAIT_EXPIRED : TCPDWELL_REASON_NONE;
+	t->lport = 32768 + i * 31 % 28000;
+	t->rport = 443;
+	strcpy(t->comm, i & 1 ? "nginx" : "php-fpm8.2");
+	fill_addr(t->laddr, family, 1);
+	fill_addr(t->raddr, family, i);
+}
+
+/* Returns 0 or -errno. */
+static int render(struct sink *sink, struct tcpdwell_transition *rows, unsigned long count)
+{
+	const struct summary summary = { .seen = count, .printed = count };
+	struct tcpdwell_transition t;
+	int err = sink->ops->start(sink);
+
+	for (unsigned long i = 0; !err && i < count; i++) {
+		struct tcpdwell_transition *row = &rows[i % MIX];
+
+		row->time_ns = i * 10000;
+		if (decode_record(row, sizeof(*row), &t) != DECODED_TRANSITION)
+			return -EBADMSG;
+		err = sink->ops->event(sink, &t);
+		if (!err && i % BATCH == BATCH - 1)
+			err = sink->ops->tick(sink);
+	}
+	return err ? err : sink->ops->finish(sink, &summary);
+}
+
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static int measure(const struct rendering *rendering, const struct clock *clock, int fd,
+		   unsigned long count)
+{
+	const struct style style = {
+		.fd = fd,
+		.clock = clock,
+		.wide = rendering->wide,
+		.wall_time = rendering->wall_time,
+	};
+	static struct tcpdwell_transition rows[MIX];
+	double ns[RUNS];
+
+	for (unsigned int i = 0; i < MIX; i++)
+		make_row(&rows[i], rendering->family, i);
+	for (int run = 0; run < RUNS; run++) {
+		struct sink *sink = rendering->make(&style);
+		uint64_t begin = user_ns();
+		int err;
+
+		if (!sink)
+			return -errno;
+		if (lseek(fd, 0, SEEK_SET) < 0)
+			errno = 0; /* a pipe: the bytes just follow each other */
+		err = render(sink, rows, count);
+		ns[run] = (double)(user_ns() - begin) / count;
+		sink->ops->free(sink);
+		if (err)
+			return err;
+	}
+	qsort(ns, RUNS, sizeof(ns[0]), compare);
+	printf("%-14s %6.0f ns/row (%.0f to %.0f)\n", rendering->name, ns[RUNS / 2], ns[0],
+	       ns[RUNS - 1]);
+	return 0;
+}
+
+int main(int argc, char *argv[])
+{
+	static const struct rendering renderings[] = {
+		{ .name = "table", .make = sink_table_new, .family = 4 },
+		{ .name = "table -T", .make = sink_table_new, .family = 4, .wall_time = true },
+		{ .name = "table ipv6", .make = sink_table_new, .family = 6 },
+		{ .name = "table -w", .make = sink_table_new, .family = 4, .wide = true },
+		{ .name = "json", .make = sink_json_new, .family = 4 },
+		{ .name = "json ipv6", .make = sink_json_new, .family = 6 },
+		{ .name = "csv", .make = sink_csv_new, .family = 4 },
+		{ .name = "csv ipv6", .make = sink_csv_new, .family = 6 },
+	};
+	unsigned long count = argc > 1 ? strtoul(argv[1], NULL, 10) : ROWS;
+	const char *path = argc > 2 ? argv[2] : "/dev/null";
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+	struct clock *clock = clock_new();
+	int err = fd < 0 || !clock ? -errno : 0;
+
+	if (!err && !count)
+		err = -EINVAL;
+	for (size_t i = 0; !err && i < sizeof(renderings) / sizeof(renderings[0]); i++)
+		err = measure(&renderings[i], clock, fd, count);
+	if (err)
+		fprintf(stderr, "render: %s: %s\n", path, strerror(-err));
+	clock_free(clock);
+	if (fd >= 0)
+		close(fd);
+	return err ? 1 : 0;
+}

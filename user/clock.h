@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * From CLOCK_MONOTONIC, which the kernel side stamps with, to the times that people read.
+ *
+ * A struct clock knows the offset of CLOCK_REALTIME. Both clocks are slewed alike, so it stays the
+ * same until someone steps the wall clock, or the host sleeps: then rows from the next tick on show
+ * the new time. A struct stamp formats; it keeps the last second's text, and each user has its own.
+ *
+ * All times are nanoseconds. One thread at a time.
+ */
+#ifndef TCPDWELL_CLOCK_H
+#define TCPDWELL_CLOCK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct clock;
+
+/* How often clock_tick() asks the kernel. */
+#define CLOCK_RESAMPLE_NS 1000000000ULL
+
+/* Now by CLOCK_MONOTONIC. */
+uint64_t clock_now_ns(void);
+
+/*
+ * Makes a clock, sampled once, whose start is now; also reads the time zone. Returns NULL with errno
+ * set if there is no memory. The caller frees it.
+ */
+struct clock *clock_new(void);
+
+/* NULL-safe. */
+void clock_free(struct clock *clock);
+
+/* Sets where the seconds of clock_since_start_ns() begin. */
+void clock_set_start(struct clock *clock, uint64_t mono_ns);
+
+/* Samples again if a second has passed. Cheap enough for every turn of the main loop. */
+void clock_tick(struct clock *clock);
+
+/*
+ * Takes one sample: @wall_ns was read between @before_ns and @after_ns, both monotonic. Keeps the
+ * offset it has if that agrees, so that jitter of the reading does not show.
+ */
+void clock_sample(struct clock *clock, uint64_t before_ns, uint64_t wall_ns, uint64_t after_ns);
+
+/* CLOCK_REALTIME at @mono_ns, since the Epoch. */
+uint64_t clock_wall_ns(const struct clock *clock, uint64_t mono_ns);
+
+/* Time since the start, 0 for what was before it. */
+uint64_t clock_since_start_ns(const struct clock *clock, uint64_t mono_ns);
+
+/* Text of one second. All zero is a fresh one. */
+struct stamp {
+	uint64_t second; /* since the Epoch, plus one: 0 is none */
+	char text[20];
+};
+
+/* Append functions as in put.h. */
+
+/* RFC 3339 in UTC: 2024-02-29T23:59:59.000000001Z. 30 bytes up to the year 9999. */
+char *put_rfc3339(char *p, struct stamp *stamp, uint64_t wall_ns);
+
+/* HH:MM:SS of the local time zone, or UTC. 8 bytes. */
+char *put_time(char *p, struct stamp *stamp, uint64_t wall_ns, bool utc);
+
+/* HH:MM:SS.ffffff, cut after the microsecond. 15 bytes. */
+char *put_time_us(char *p, struct stamp *stamp, uint64_t wall_ns, bool utc);
+
+/* Seconds with six digits behind the point. At most 18 bytes. */
+char *put_seconds_us(char *p, uint64_t ns);
+
+#endif /* TCPDWELL_CLOCK_H */

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <stdbool.h>
+
+#include "duration.h"
+#include "hist.h"
+#include "put.h"
+#include "text.h"
+
+#define SUBS (1U << HIST_SUB_BITS)
+
+/* The place of the highest bit that is set, 0 for 0. */
+static unsigned int log2_of(uint64_t v)
+{
+	return 63 - __builtin_clzll(v | 1);
+}
+
+unsigned int hist_index(uint64_t ns)
+{
+	unsigned int shift;
+
+	if (ns < SUBS)
+		return ns;
+	shift = log2_of(ns) - HIST_SUB_BITS;
+	return ((shift + 1) << HIST_SUB_BITS) + (ns >> shift) - SUBS;
+}
+
+uint64_t hist_bucket_ns(unsigned int index)
+{
+	unsigned int power = index >> HIST_SUB_BITS;
+
+	if (!power)
+		return index;
+	return (uint64_t)(SUBS + index % SUBS) << (power - 1);
+}
+
+/* The middle of the values that bucket @index takes. */
+static uint64_t bucket_middle(unsigned int index)
+{
+	unsigned int power = index >> HIST_SUB_BITS;
+
+	return hist_bucket_ns(index) + (power > 1 ? 1ULL << (power - 2) : 0);
+}
+
+void hist_add_many(struct hist *hist, uint64_t ns, uint64_t times)
+{
+	if (!times)
+		return;
+	if (!hist->count || ns < hist->min_ns)
+		hist->min_ns = ns;
+	if (!hist->count || ns > hist->max_ns)
+		hist->max_ns = ns;
+	hist->count += times;
+	hist->sum_ns += (double)ns * times;
+	hist->buckets[hist_index(ns)] += times;
+}
+
+void hist_add(struct hist *hist, uint64_t ns)
+{
+	hist_add_many(hist, ns, 1);
+}
+
+void hist_merge(struct hist *into, const struct hist *from)
+{
+	if (!from->count)
+		return;
+	if (!into->count || from->min_ns < into->min_ns)
+		into->min_ns = from->min_ns;
+	if (!into->count || from->max_ns > into->max_ns)
+		into->max_ns = from->max_ns;
+	into->count += from->count;
+	into->sum_ns += from->sum_ns;
+	for (unsigned int i = 0; i < HIST_BUCKETS; i++)
+		into->buckets[i] += from->buckets[i];
+}
+
+/* The rank, from 1, of the value that @percent of @count do not exceed. */
+static uint64_t nearest_rank(uint64_t count, double percent)
+{
+	double exact = percent * count / 100;
+	uint64_t rank = exact;
+
+	/* 99.9 % of 1000 is 999, whatever the last bit of the product says. */
+	if (exact - rank > 1e-9)
+		rank++;
+	if (rank < 1)
+		return 1;
+	return rank < count ? rank : count;
+}
+
+uint64_t hist_percentile(const struct hist *hist, double percent)
+{
+	uint64_t rank, below = 0, ns;
+	unsigned int i = 0;
+
+	if (!hist->count)
+		return 0;
+	rank = nearest_rank(hist->count, percent);
+	if (rank == hist->count)
+		return hist->max_ns;
+	while (below + hist->buckets[i] < rank)
+		below += hist->buckets[i++];
+	ns = bucket_middle(i);
+	if (ns < hist->min_ns)
+		return hist->min_ns;
+	return ns < hist->max_ns ? ns : hist->max_ns;
+}
+
+uint64_t hist_mean(const struct hist *hist)
+{
+	return hist->count ? hist->sum_ns / hist->count : 0;
+}
+
+/* ---- Rows ---- */
+
+/* How many values lie in [2^power, 2^(power+1)), with 0 in the first. */
+static uint64_t row_count(const struct hist *hist, unsigned int power)
+{
+	uint64_t last = power < 63 ? (2ULL << power) - 1 : UINT64_MAX;
+	unsigned int i = power ? hist_index(1ULL << power) : 0;
+	uint64_t count = 0;
+
+	for (; i <= hist_index(last); i++)
+		count += hist->buckets[i];
+	return count;
+}
+
+/* A bound of a row in eight columns. */
+static char *put_bound(char *p, uint64_t ns, bool right)
+{
+	unsigned int columns;
+	char text[16];
+	size_t len = put_duration(text, ns, DURATION_NEAREST, &columns) - text;
+
+	if (right)
+		p = put_fill(p, p, DURATION_COLUMNS_MAX - columns);
+	p = put_bytes(p, text, len);
+	return right ? p : put_fill(p, p, DURATION_COLUMNS_MAX - columns);
+}
+
+static char *put_row(char *p, unsigned int power, uint64_t count, uint64_t fullest,
+		     unsigned int bar)
+{
+	unsigned int stars = (double)count / fullest * bar + 0.5;
+	char *start;
+
+	p = put_bound(p, power ? 1ULL << power : 0, true);
+	p = put_literal(p, " -> ");
+	p = put_bound(p, power < 63 ? 2ULL << power : UINT64_MAX, false);
+	p = put_literal(p, ": ");
+	start = p;
+	p = put_fill(put_u64(p, count), start, 10);
+	p = put_char(p, '|');
+	for (unsigned int i = 0; i < bar; i++)
+		p = put_char(p, i < stars ? '*' : ' ');
+	return put_literal(p, "|\n");
+}
+
+/* The columns of a row before its bar, with both ends of that. */
+#define ROW_HEAD (DURATION_COLUMNS_MAX + 4 + DURATION_COLUMNS_MAX + 2 + 10 + 2)
+
+int hist_write(const struct hist *hist, struct text *text, unsigned int columns)
+{
+	unsigned int bar = (columns > HIST_ROW_MIN ? columns : HIST_ROW_MIN) - ROW_HEAD;
+	unsigned int first = log2_of(hist->min_ns), last = log2_of(hist->max_ns);
+	uint64_t fullest = 1;
+
+	for (unsigned int i = first; hist->count && i <= last; i++) {
+		if (row_count(hist, i) > fullest)
+			fullest = row_count(hist, i);
+	}
+	for (unsigned int i = first; hist->count && i <= last; i++) {
+		char *p = text_reserve(text, ROW_HEAD + 32 + bar);
+
+		if (!p)
+			return text_error(text);
+		text_commit(text, put_row(p, i, row_count(hist, i), fullest, bar));
+	}
+	return 0;
+}

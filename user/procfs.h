@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What is read from /proc. Every function takes the directory that stands for `/`, "" for the real
+ * one, so that tests bring a /proc of their own. Returns 0 or -errno. Any thread.
+ */
+#ifndef TCPDWELL_PROCFS_H
+#define TCPDWELL_PROCFS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Where cgroup2 is mounted, from /proc/self/mountinfo, without @root in front. A mount of the whole
+ * hierarchy is preferred to one of a part. -ENOENT if there is none, -ENAMETOOLONG if @size is too
+ * small.
+ */
+int procfs_cgroup2_mount(const char *root, char *path, size_t size);
+
+/*
+ * The addresses of kernel symbols: for each of @count names the one in /proc/kallsyms, 0 where there
+ * is none or where the kernel hides it (kptr_restrict).
+ */
+int procfs_symbols(const char *root, const char *const names[], uint64_t addresses[], size_t count);
+
+#endif /* TCPDWELL_PROCFS_H */

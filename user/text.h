@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * A bounded output buffer in front of a descriptor: many rows, one write(2).
+ *
+ * A caller reserves room, appends at the cursor with the put_ functions of put.h, and commits where
+ * the cursor ended. Nothing reaches the descriptor before the buffer is full or flushed. No call
+ * allocates but text_new().
+ *
+ * write(2) that is interrupted, or that takes only a part, is carried on; on a descriptor that does
+ * not block the caller waits until it can take more. The first error sticks: what was buffered is
+ * dropped, and every later call returns the same -errno. SIGPIPE must be ignored by the process, so
+ * that a reader that has gone is -EPIPE.
+ *
+ * Sizes are bytes. One thread at a time.
+ */
+#ifndef TCPDWELL_TEXT_H
+#define TCPDWELL_TEXT_H
+
+#include <stddef.h>
+
+struct text;
+
+/* What the put_ functions may write behind the end they return, which a reservation includes. */
+#define TEXT_SLACK_BYTES 64
+
+/*
+ * Makes a buffer of @size bytes for @fd, which is not owned. @size limits a single reservation.
+ * Returns NULL with errno set if there is no memory.
+ */
+struct text *text_new(int fd, size_t size);
+
+/* Drops what is not flushed. NULL-safe. */
+void text_free(struct text *text);
+
+/*
+ * Returns the cursor, with room for @bytes and the slack; flushes first if there is none. NULL after
+ * an error, which text_error() tells; -EMSGSIZE is the one for more than the buffer can hold.
+ */
+char *text_reserve(struct text *text, size_t bytes);
+
+/* Takes what was appended from the cursor to @end, within the last reservation. */
+void text_commit(struct text *text, const char *end);
+
+/* Writes what is buffered. Returns 0 or -errno. */
+int text_flush(struct text *text);
+
+/* Returns 0 or the -errno that stopped the output. */
+int text_error(const struct text *text);
+
+#endif /* TCPDWELL_TEXT_H */
