@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# `make help` lists the targets.  On the command line:
+#   V=1       show the commands
+#   WERROR=1  make warnings errors
+#   SAN=1     build with AddressSanitizer and UBSan, into build/san/
+#   ARGS=…    arguments of `make run`, `make test-vm` and `make bench`
+#
+# New files need no edit here: each directory is taken whole.  Only a file of user/ that needs
+# libbpf or owns the process is named, in IMPURE; all others go into a library that links without
+# -lbpf, and the unit tests link that library alone.
+
+IMPURE := main trace loader capability source_ring snapshot
+
+PREFIX   ?= /usr/local
+CFLAGS   ?= -O2 -g
+CLANG    ?= clang
+PKG_CONF ?= pkg-config
+PYTEST   ?= pytest-3
+# Behind Ubuntu's wrapper, which insists on the running kernel, is a bpftool that suits any.
+BPFTOOL  ?= $(firstword $(wildcard /usr/lib/linux-tools/*/bpftool) bpftool)
+SUDO     ?= $(if $(filter-out 0,$(shell id -u)),sudo)
+
+# Debian keeps bpftool and tcpdump in sbin, which is not in every user's PATH.
+export PATH := $(PATH):/usr/sbin:/sbin
+
+HOST := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(shell uname -m)))
+ARCH ?= $(HOST)
+
+# B is the build directory; a variant of the build has its own.
+ifeq ($(SAN),1)
+B        := build/san
+sanitize := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+else ifneq ($(ARCH),$(HOST))
+B        := build/$(ARCH)
+else
+B        := build
+endif
+
+warnings  := -Wall -Wextra $(if $(filter 1,$(WERROR)),-Werror)
+c_flags    = -std=gnu11 -D_GNU_SOURCE= -Iinclude -Iuser -I$(B)/bpf $(warnings) $(sanitize) \
+	     -ffunction-sections -fdata-sections -MMD -MP $(CPPFLAGS) $(CFLAGS)
+ld_flags   = -Wl,--gc-sections $(sanitize) $(LDFLAGS)
+# BPF_PROG() gives every program parameters that it need not use.
+bpf_flags  = -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -std=gnu11 -O2 -g \
+	     -Iinclude -Ivmlinux -Ibpf $(warnings) -Wno-unused-parameter -MMD -MP
+libbpf     = -lbpf -lelf -lz
+libbpf_a   = $(shell $(PKG_CONF) --static --libs libbpf)
+
+ifeq ($(V),1)
+say =
+else
+Q   := @
+say  = @printf '  %-7s %s\n' $(1) $(patsubst obj/%,%,$(2:$(B)/%=%));
+endif
+
+# What there is to build.  B/obj mirrors the sources; what runs lies beside it.
+tcpdwell := $(B)/tcpdwell
+skeleton := $(B)/bpf/tcpdwell.skel.h
+library  := $(B)/libtcpdwell.a
+objects   = $(patsubst %.c,$(B)/obj/%.o,$(1))
+impure   := $(call objects,$(filter $(IMPURE:%=user/%.c),$(wildcard user/*.c)))
+pure     := $(filter-out $(impure),$(call objects,$(wildcard user/*.c)))
+unit     := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
+support  := $(call objects,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
+traffic  := $(if $(wildcard tools/traffic/*.c),$(B)/tools/traffic)
+bench    := $(patsubst tools/bench/%.c,$(B)/tools/%,$(wildcard tools/bench/*.c))
+servers  := $(patsubst tests/live/%.c,$(B)/tests/%,$(wildcard tests/live/servers/*.c))
+sources   = $(wildcard $(patsubst %,%/*.[ch],bpf include user tools/* tests/unit tests/live/*))
+
+.SUFFIXES:
+.SECONDARY:
+.DELETE_ON_ERROR:
+.PHONY: all run check test test-vm bench static arm64 install uninstall format format-check clean \
+	help unit tools force
+
+all: $(tcpdwell) ## build build/tcpdwell (the default)
+
+run: ## install what is missing, build, and trace this host: make run ARGS='-L 80'
+	@tools/deps.sh build
+	@$(MAKE) --no-print-directory all
+	$(Q)$(SUDO) $(tcpdwell) $(ARGS)
+
+# ---- Objects -------------------------------------------------------------------------------------
+
+# Written only when they change, so that other flags rebuild everything and the same ones nothing.
+$(B)/flags: export text = $(CC) $(c_flags) $(ld_flags) $(CLANG) $(bpf_flags) $(BPFTOOL)
+$(B)/flags: force
+	@mkdir -p $(@D)
+	@printf '%s\n' "$$text" | cmp -s - $@ || printf '%s\n' "$$text" >$@
+
+$(B)/obj/%.o: %.c $(B)/flags
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(c_flags) -c -o $@ $<
+
+$(impure): | $(skeleton)
+
+$(B)/bpf/%.o: bpf/%.c $(B)/flags
+	@mkdir -p $(@D)
+	$(call say,CLANG,$@)
+	$(Q)$(CLANG) $(bpf_flags) -c -o $@ $<
+
+# libbpf's linker keeps the BTF and drops the DWARF, which only makes the skeleton larger.
+$(B)/bpf/tcpdwell.linked.o: $(B)/bpf/tcpdwell.bpf.o
+	$(call say,BPFLINK,$@)
+	$(Q)$(BPFTOOL) gen object $@ $<
+
+$(skeleton): $(B)/bpf/tcpdwell.linked.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name tcpdwell_bpf >$@
+
+# ---- Programs ------------------------------------------------------------------------------------
+
+$(library): $(pure)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(tcpdwell): $(impure) $(library)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ld_flags) -o $@ $^ $(libbpf)
+
+$(tcpdwell)-static: $(impure) $(library) $(B)/obj/tools/static/libeu.o
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ld_flags) -static -s -o $@ $^ $(libbpf_a)
+
+$(unit): $(B)/%: $(B)/obj/%.o $(support) $(library)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ld_flags) -o $@ $^ -lcmocka
+
+$(traffic): $(call objects,$(wildcard tools/traffic/*.c))
+$(bench): $(B)/tools/%: $(B)/obj/tools/bench/%.o $(library)
+$(servers): $(B)/tests/servers/%: $(B)/obj/tests/live/servers/%.o
+$(traffic) $(bench) $(servers):
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ld_flags) -pthread -o $@ $^
+
+static: $(tcpdwell)-static ## build build/tcpdwell-static, which runs where nothing is installed
+
+# The types are the same by name on both, so that a relocation that fits no kernel is found here.
+arm64: ## cross-build the BPF object for arm64 and check its relocations
+	@$(MAKE) --no-print-directory ARCH=arm64 build/arm64/bpf/tcpdwell.linked.o
+	$(Q)vmlinux/check.py --relocations build/arm64/bpf/tcpdwell.linked.o $(BTF)
+
+tools: $(traffic) $(bench) $(servers)
+	@:
+
+# ---- Tests ---------------------------------------------------------------------------------------
+
+results := build/results
+
+unit: $(unit)
+	@tests/unit/run.py $(results)/unit $^
+
+check: ## build and run the unit tests, under ASan and UBSan; no root
+	@$(MAKE) --no-print-directory SAN=1 unit
+	@tools/tally.py $(results)/unit
+
+# A test that fails does not end the run: the closing line counts all of them.
+test: ## install what is missing, then unit, build and live tests on the running kernel
+	@tools/deps.sh build test
+	@$(MAKE) --no-print-directory all tools
+	@rm -rf $(results) && mkdir -p $(results)
+	@$(MAKE) --no-print-directory SAN=1 unit
+	$(Q)$(pytest) --junitxml=$(results)/build.xml tests/build || :
+	$(Q)$(SUDO) $(pytest) --junitxml=$(results)/live.xml tests/live || :
+	@tools/tally.py $(results)/unit $(results)/build.xml $(results)/live.xml
+
+# Nothing of Python's may be left in the tree, where root would own it.
+pytest = env PYTHONDONTWRITEBYTECODE=1 $(PYTEST) -q -p no:cacheprovider -rs
+
+test-vm: ## run the live tests on a matrix of kernels in QEMU
+	@tools/deps.sh build test vm
+	@$(MAKE) --no-print-directory static tools
+	$(Q)tools/vm/run.py $(ARGS)
+
+bench: ## measure against tcpstates and bpftrace
+	@tools/deps.sh build bench
+	@$(MAKE) --no-print-directory all tools
+	$(Q)$(SUDO) tools/bench/run.py $(ARGS)
+
+# ---- Installation --------------------------------------------------------------------------------
+
+sbin       := $(DESTDIR)$(PREFIX)/sbin
+man8       := $(DESTDIR)$(PREFIX)/share/man/man8
+bash       := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+completion := $(wildcard tools/completion/tcpdwell.bash)
+
+install: $(tcpdwell) ## install under DESTDIR and PREFIX (/usr/local)
+	install -D -m 755 $(tcpdwell) $(sbin)/tcpdwell
+	install -D -m 644 user/tcpdwell.8 $(man8)/tcpdwell.8
+	$(if $(completion),install -D -m 644 $(completion) $(bash)/tcpdwell)
+
+uninstall: ## remove what install put there
+	rm -f $(sbin)/tcpdwell $(man8)/tcpdwell.8 $(bash)/tcpdwell
+
+# ---- Housekeeping --------------------------------------------------------------------------------
+
+format: ## let clang-format write the C sources
+	$(Q)clang-format -i $(sources)
+
+format-check: ## say which C sources clang-format would change
+	$(Q)clang-format --dry-run -Werror $(sources)
+
+clean: ## remove build/
+	$(Q)rm -rf build
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{ printf "  %-13s %s\n", $$1, $$2 }' Makefile
+
+-include $(shell find $(B)/obj $(B)/bpf -name '*.d' 2>/dev/null)

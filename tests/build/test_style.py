@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""What every file of the project has in common."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+TOP = Path(__file__).resolve().parents[2]
+FOLDERS = ["bpf", "include", "user", "tools", "tests", "vmlinux"]
+# Later versions lay out some of the BPF macros in another way.
+CLANG_FORMAT = "version 14."
+LICENSE = "SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause"
+COLUMNS = 100
+
+
+def files(*suffixes: str) -> list[Path]:
+    found = [f for folder in FOLDERS for f in (TOP / folder).rglob("*") if f.suffix in suffixes]
+    return sorted(f for f in found if "__pycache__" not in f.parts)
+
+
+def names(found: list[Path]) -> list[str]:
+    return [str(f.relative_to(TOP)) for f in found]
+
+
+def test_every_file_names_its_licence() -> None:
+    sources = [*files(".c", ".h", ".py", ".sh"), TOP / "Makefile"]
+    assert names([f for f in sources if LICENSE not in "".join(f.read_text()[:400])]) == []
+
+
+def test_lines_are_not_too_long() -> None:
+    """A tab counts eight."""
+    long = [
+        f"{file.relative_to(TOP)}:{number}"
+        for file in files(".c", ".h", ".py", ".sh")
+        for number, line in enumerate(file.read_text().splitlines(), 1)
+        if len(line.expandtabs(8)) > COLUMNS
+    ]
+    assert long == []
+
+
+def test_c_sources_are_formatted() -> None:
+    tool = shutil.which("clang-format")
+    if not tool:
+        pytest.skip("no clang-format")
+    version = subprocess.run([tool, "--version"], capture_output=True, text=True, check=True).stdout
+    if CLANG_FORMAT not in version:
+        pytest.skip(f"the style is written for clang-format {CLANG_FORMAT}x")
+    done = subprocess.run(
+        ["make", "-s", "format-check"], cwd=TOP, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_shell_scripts_are_clean() -> None:
+    if not shutil.which("shellcheck"):
+        pytest.skip("no shellcheck")
+    scripts = [*files(".sh"), TOP / ".ci/run"]
+    done = subprocess.run(["shellcheck", *scripts], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout

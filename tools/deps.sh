@@ -1,0 +1,156 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# deps.sh GROUP...: installs what the groups need and this system lacks.  The groups are build,
+# test, vm, bench and format.  Looks for the commands and headers themselves, so that it is quick
+# when nothing is missing, whatever the distribution and however they came there.  Installs with
+# apt-get; elsewhere it names what is missing and fails.
+set -eu
+PATH=$PATH:/usr/sbin:/sbin
+missing=
+
+fail() {
+	printf 'tools/deps.sh: %s\n' "$*" >&2
+	exit 1
+}
+
+note_missing() {
+	case " $missing " in
+	*" $1 "*) ;;
+	*) missing="$missing $1" ;;
+	esac
+}
+
+# need PACKAGE PROBE...: notes PACKAGE as missing unless a PROBE, a command or a file, is there.
+need() {
+	package=$1
+	shift
+	for probe in "$@"; do
+		case $probe in
+		/*) [ -e "$probe" ] && return ;;
+		*) command -v "$probe" >/dev/null && return ;;
+		esac
+	done
+	note_missing "$package"
+}
+
+# Ubuntu's bpftool is a wrapper that fails when the tools of the running kernel are missing; what
+# the Makefile uses is the program behind it.
+need_bpftool() {
+	for tool in /usr/lib/linux-tools/*/bpftool bpftool; do
+		if "$tool" version >/dev/null 2>&1; then
+			return
+		fi
+	done
+	# shellcheck source=/dev/null
+	case $(. /etc/os-release && echo "$ID $VERSION_ID") in
+	"ubuntu 22.04" | "ubuntu 24.04") note_missing linux-tools-generic ;;
+	*) note_missing bpftool ;;
+	esac
+}
+
+# libbpf 1.0 is the first with the API that the loader is written for.
+check_libbpf() {
+	version=/usr/include/bpf/libbpf_version.h
+	if [ -e /usr/include/bpf/libbpf.h ] &&
+		! grep -Eqs 'LIBBPF_MAJOR_VERSION +[1-9]' $version; then
+		fail "libbpf 1.0 or newer is needed; the libbpf-dev of this system is older." \
+			"Run make static on a newer one and copy build/tcpdwell-static here."
+	fi
+}
+
+group() {
+	case $1 in
+	build)
+		need gcc cc
+		need libc6-dev /usr/include/stdio.h
+		need make make
+		need clang clang
+		need libbpf-dev /usr/include/bpf/libbpf.h
+		need libelf-dev /usr/include/libelf.h
+		need zlib1g-dev /usr/include/zlib.h
+		need pkg-config pkg-config
+		need_bpftool
+		;;
+	test)
+		need libcmocka-dev /usr/include/cmocka.h
+		need python3 python3
+		need python3-pytest pytest-3
+		need iproute2 ss
+		need nftables nft
+		need nginx-light nginx
+		need curl curl
+		need tcpdump tcpdump
+		need jq jq
+		;;
+	vm)
+		need qemu-system-x86 qemu-system-x86_64
+		# A busybox that is not static is no use in an initramfs, and has the same path.
+		need busybox-static /usr/share/doc/busybox-static
+		need e2fsprogs mke2fs
+		need kmod depmod
+		need debian-archive-keyring /usr/share/keyrings/debian-archive-keyring.gpg
+		;;
+	bench)
+		need libbpf-tools tcpstates tcpstates-libbpf
+		need bpftrace bpftrace
+		need python3 python3
+		;;
+	format)
+		need clang-format clang-format
+		;;
+	*) fail "no such group: $1 (build, test, vm, bench, format)" ;;
+	esac
+}
+
+as_root() {
+	if [ "$(id -u)" -eq 0 ]; then
+		env "$@"
+	elif command -v sudo >/dev/null; then
+		sudo env "$@"
+	else
+		fail "not root and no sudo; please install:$missing"
+	fi
+}
+
+apt() {
+	as_root DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 \
+		apt-get -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@"
+}
+
+# Package lists that are old or absent make the first try fail.
+install_missing() {
+	# shellcheck disable=SC2086 # one word a package
+	apt install --no-install-recommends $missing >"$log" 2>&1 ||
+		{ apt update && apt install --no-install-recommends $missing; } >"$log" 2>&1
+}
+
+# The tests start an nginx of their own.  Installing the package must not start another on port 80,
+# now or at the next boot, so services are held back while apt runs (Debian Policy 9.3.3).
+hold_services() {
+	policy=/usr/sbin/policy-rc.d
+	[ ! -e $policy ] || return 0
+	as_root sh -c "printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy"
+	trap 'as_root rm -f $policy; rm -f "$log"' EXIT
+	trap 'exit 1' HUP INT TERM
+}
+
+for name in "$@"; do
+	group "$name"
+done
+if [ -n "$missing" ]; then
+	command -v apt-get >/dev/null ||
+		fail "please install what these Debian packages hold, then run this again:$missing"
+	echo "tools/deps.sh: installing$missing"
+	log=$(mktemp)
+	trap 'rm -f "$log"' EXIT
+	hold_services
+	if ! install_missing; then
+		cat "$log" >&2
+		fail "apt-get could not install:$missing"
+	fi
+	case $missing in
+	*nginx*) as_root update-rc.d nginx disable >"$log" 2>&1 || cat "$log" >&2 ;;
+	esac
+fi
+check_libbpf
