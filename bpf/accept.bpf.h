@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The ends of connect() and accept(), which know what the transition could not.
+ *
+ * The socket is not locked by accept(), so softirqs may move it meanwhile on another CPU; what
+ * connect() changes is under its lock.
+ */
+#ifndef TCPDWELL_ACCEPT_BPF_H
+#define TCPDWELL_ACCEPT_BPF_H
+
+#include "process.bpf.h"
+
+/* A connection that was waiting in a queue when the tracer came, or one that found no room. */
+static __always_inline void accept_unknown(struct tcpdwell_counters *c, const struct sock *sk,
+					   __u64 key)
+{
+	struct lifecycle l = connection_new(key, BPF_CORE_READ(sk, sk_uid.val));
+
+	l.state = BPF_CORE_READ(sk, __sk_common.skc_state);
+	if (l.state == TCPDWELL_CLOSE)
+		return;
+	owner_set_current(&l, TCPDWELL_OWNER_ACCEPT);
+	connection_remember(c, key, &l, BPF_NOEXIST);
+}
+
+/*
+ * accept() hands @sk to the running process. One without a cookie is not established yet, as the
+ * tracepoint sees it, and keeps its listener's owner.
+ */
+static __always_inline void accepted(const struct sock *sk, const bool atomic)
+{
+	struct tcpdwell_counters *c = counters_here();
+	__u64 key = sock_key_by_address(sk);
+	struct lifecycle *l;
+
+	if (!c || !key || BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
+		return;
+	l = connection_find(key);
+	if (!l) {
+		accept_unknown(c, sk, key);
+		return;
+	}
+	owner_set_current(l, TCPDWELL_OWNER_ACCEPT);
+	if (config_filters_owner() && l->waits & LIFECYCLE_HELD)
+		release_held((__u64)sk, key, connection_take(l, LIFECYCLE_HELD, atomic));
+}
+
+/* connect() has bound its port and sent the SYN, or failed; the socket is locked. */
+static __always_inline void connect_exit(struct sock *sk)
+{
+	struct tcpdwell_counters *c = counters_here();
+	struct lifecycle *l = connection_find(sock_key(sk));
+	struct endpoint e;
+
+	if (!c || !l || !connection_take(l, LIFECYCLE_DEFERRED, false))
+		return;
+	endpoint_read(&e, sk, true);
+	release_deferred(c, sk, &e, l);
+}
+
+#endif /* TCPDWELL_ACCEPT_BPF_H */

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Every knob of the kernel side, set by the loader before the object is loaded.
+ *
+ * They are constants to the verifier, which drops the code that they switch off: a filter that is
+ * not asked for costs nothing.
+ */
+#ifndef TCPDWELL_CONFIG_BPF_H
+#define TCPDWELL_CONFIG_BPF_H
+
+#include "wire.h"
+
+#define PORT_WORDS (65536 / 64)
+
+/* What the running kernel offers (the loader probes). */
+const volatile bool cfg_has_cookie = true; /* bpf_get_socket_cookie() in tracing programs, 5.12 */
+const volatile bool cfg_connect_exit;	   /* a hook at the end of connect() tells the port */
+const volatile bool cfg_defer_connect;	   /* else the reader's tick does */
+const volatile bool cfg_accept_exit;	   /* a hook at the end of accept() tells the owner */
+
+const volatile bool cfg_requests; /* some backend tells of request sockets */
+const volatile bool cfg_minis;	  /* some backend tells of mini sockets */
+const volatile __u8 cfg_timewait_args; /* parameters of tcp_timewait_state_process() */
+
+/* The timer backend: where these functions are, and that a mini socket's flip must be looked for. */
+const volatile __u64 cfg_tw_timer_handler;
+const volatile __u64 cfg_reqsk_timer_handler;
+const volatile bool cfg_poll_minis;
+
+/* What the sink shows: what it does not is not looked up. */
+const volatile bool cfg_want_cgroup;
+const volatile bool cfg_kernel_view;
+
+/* Bytes that wait in the ring before the reader is woken. */
+const volatile __u64 cfg_wakeup_bytes = 1 << 20;
+
+/* Filters on the connection. */
+const volatile __u8 cfg_family;
+const volatile __u32 cfg_netns;
+const volatile bool cfg_filter_lport;
+const volatile bool cfg_filter_rport;
+const volatile bool cfg_filter_port;
+const volatile bool cfg_filter_addr;
+const volatile __u32 cfg_uid_count;
+const volatile __u32 cfg_uids[TCPDWELL_FILTER_IDS];
+const volatile __u64 cfg_cgroup_id;
+const volatile __u32 cfg_cgroup_level;
+const volatile __u64 cfg_lports[PORT_WORDS];
+const volatile __u64 cfg_rports[PORT_WORDS];
+const volatile __u64 cfg_ports[PORT_WORDS];
+
+/* Filters on the owner. */
+const volatile bool cfg_filter_pid;
+const volatile bool cfg_filter_comm;
+const volatile char cfg_comm[TCPDWELL_COMM_LEN];
+const volatile bool cfg_follow_forks;
+
+/* Filters on the transition. */
+const volatile __u16 cfg_from_states;
+const volatile __u16 cfg_to_states;
+const volatile __u16 cfg_either_states;
+const volatile __u64 cfg_min_dwell_ns;
+
+static __always_inline bool config_filters_owner(void)
+{
+	return cfg_filter_pid || cfg_filter_comm;
+}
+
+/* Whether the verdict on a connection may hang on a local port that it does not have yet. */
+static __always_inline bool config_filters_local_port(void)
+{
+	return cfg_filter_lport || cfg_filter_port;
+}
+
+#endif /* TCPDWELL_CONFIG_BPF_H */

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Connections between two transitions: remembered, looked up, forgotten, and their rows that wait.
+ *
+ * Transitions of one socket never overlap: the kernel makes them under the socket's lock. What can
+ * meet a transition on another CPU is accept(), which comes without that lock, and the reader's
+ * tick. Both only touch the owner and the waiting rows; who takes a waiting row's bit emits it.
+ */
+#ifndef TCPDWELL_CONNECTION_BPF_H
+#define TCPDWELL_CONNECTION_BPF_H
+
+#include "emit.bpf.h"
+
+static __always_inline struct lifecycle *connection_find(__u64 key)
+{
+	return bpf_map_lookup_elem(&connections, &key);
+}
+
+static __always_inline void connection_forget(__u64 key)
+{
+	bpf_map_delete_elem(&connections, &key);
+}
+
+/*
+ * An identity where the kernel gives no cookie. Apart from all cookies, and exact as a double, as
+ * readers of JSON have it: the CPU, and its time in units of 16 ns, of which 40 bits last five hours.
+ */
+#define IDENTITY_OWN (1ULL << 52)
+
+static __always_inline __u64 identity_new(void)
+{
+	return IDENTITY_OWN | (__u64)bpf_get_smp_processor_id() << 40 |
+	       (bpf_ktime_get_ns() >> 4 & ((1ULL << 40) - 1));
+}
+
+/* A connection that nothing is known of yet but the socket that it lives on. */
+static __always_inline struct lifecycle connection_new(__u64 key, __u32 uid)
+{
+	return (struct lifecycle){ .id = cfg_has_cookie ? key : identity_new(), .uid = uid };
+}
+
+/* Returns 0, or -EEXIST if @how is BPF_NOEXIST and another CPU was first. */
+static __always_inline long connection_remember(struct tcpdwell_counters *c, __u64 key,
+						const struct lifecycle *l, __u64 how)
+{
+	long err = bpf_map_update_elem(&connections, &key, l, how);
+
+	if (err && err != -EEXIST)
+		count(&c->untracked);
+	return err;
+}
+
+/*
+ * Take the bits of @mask from the rows that wait: those that the caller, and nobody else, must
+ * emit. Without @atomic (kernels before 5.12 have no exchange) a transition and an accept() of one
+ * socket within the same few nanoseconds could both take one.
+ */
+static __always_inline __u32 connection_take(struct lifecycle *l, __u32 mask, const bool atomic)
+{
+	__u32 waits;
+
+	if (atomic)
+		return __sync_fetch_and_and(&l->waits, ~mask) & mask;
+	waits = l->waits;
+	l->waits = waits & ~mask;
+	return waits & mask;
+}
+
+/* The CLOSE -> SYN_SENT that waited for the local port. */
+static __always_inline struct row deferred_row(const struct lifecycle *l)
+{
+	return row_birth(TCPDWELL_CLOSE, TCPDWELL_SYN_SENT, l->since_ns,
+			 TCPDWELL_SOURCE_TRACEPOINT);
+}
+
+/* The same once the port is known, which may make the connection an unwanted one. */
+static __always_inline void release_deferred(struct tcpdwell_counters *c, const struct sock *sk,
+					     const struct endpoint *e, const struct lifecycle *l)
+{
+	struct row row = deferred_row(l);
+
+	uncount(&c->held);
+	if (filter_connection(sk, e))
+		decide(c, &row, e, l);
+	else
+		count(&c->filtered);
+}
+
+/* A row that waited for an owner: bit @wait of lifecycle.waits. */
+static __always_inline struct row held_row(const struct lifecycle *l, __u32 wait)
+{
+	struct row row = {};
+
+	switch (wait) {
+	case LIFECYCLE_HELD_SYN_RECV:
+		row.from = TCPDWELL_LISTEN;
+		row.to = TCPDWELL_SYN_RECV;
+		row.time_ns = l->opened_ns;
+		break;
+	case LIFECYCLE_HELD_ESTABLISHED:
+		row.from = TCPDWELL_SYN_RECV;
+		row.to = TCPDWELL_ESTABLISHED;
+		row.time_ns = l->established_ns;
+		if (l->marks & LIFECYCLE_OPENED_EXACT) {
+			row.dwell = TCPDWELL_DWELL_EXACT;
+			row.dwell_ns = l->established_ns - l->opened_ns;
+		}
+		break;
+	case LIFECYCLE_HELD_CLOSE_WAIT:
+		row.from = TCPDWELL_ESTABLISHED;
+		row.to = TCPDWELL_CLOSE_WAIT;
+		row.time_ns = l->since_ns;
+		row.dwell = TCPDWELL_DWELL_EXACT;
+		row.dwell_ns = l->since_ns - l->established_ns;
+		break;
+	}
+	if (l->marks & LIFECYCLE_OPENED_EXACT && wait != LIFECYCLE_HELD_CLOSE_WAIT)
+		row.source = TCPDWELL_SOURCE_REQUEST_SOCK;
+	return row;
+}
+
+/*
+ * Emit, or count as filtered, the rows in @taken, which waited for an owner. A function of its own
+ * with nothing but numbers as arguments: the verifier looks at it once, not at each call.
+ */
+__noinline int release_held(__u64 sk, __u64 key, __u32 taken)
+{
+	struct tcpdwell_counters *c = counters_here();
+	struct lifecycle *l = connection_find(key);
+	struct endpoint e;
+
+	if (!c || !l)
+		return 0;
+	endpoint_read(&e, (const struct sock *)sk, false);
+	for (__u32 wait = LIFECYCLE_HELD_SYN_RECV; wait <= LIFECYCLE_HELD_CLOSE_WAIT; wait <<= 1) {
+		if (taken & wait) {
+			struct row row = held_row(l, wait);
+
+			uncount(&c->held);
+			decide(c, &row, &e, l);
+		}
+	}
+	return 0;
+}
+
+#endif /* TCPDWELL_CONNECTION_BPF_H */

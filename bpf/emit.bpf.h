@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Rows on their way into the ring, and the one place that counts what becomes of each.
+ */
+#ifndef TCPDWELL_EMIT_BPF_H
+#define TCPDWELL_EMIT_BPF_H
+
+#include "filter.bpf.h"
+
+/* The kernel's word for "look whether to wake the reader": once in so many rows of a CPU. */
+#define WAKEUP_CHECK_ROWS 64
+
+/*
+ * A record wakes the reader when it sleeps without a time limit, or when much is pending. Between
+ * the two it comes by itself every few ten milliseconds, and no record pays for a wake-up.
+ */
+static __always_inline __u64 wakeup_flags(const struct tcpdwell_counters *c)
+{
+	if (shared.reader_sleeps) {
+		shared.reader_sleeps = 0;
+		return BPF_RB_FORCE_WAKEUP;
+	}
+	if (c->emitted % WAKEUP_CHECK_ROWS == 0 &&
+	    bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) >= cfg_wakeup_bytes)
+		return BPF_RB_FORCE_WAKEUP;
+	return BPF_RB_NO_WAKEUP;
+}
+
+/* A row waits outside the ring: a reader that sleeps must come back for it. */
+static __always_inline void wake_reader(void)
+{
+	__u64 *nothing;
+
+	if (!shared.reader_sleeps)
+		return;
+	nothing = bpf_ringbuf_reserve(&ring, sizeof(*nothing), 0);
+	if (!nothing)
+		return;
+	shared.reader_sleeps = 0;
+	bpf_ringbuf_discard(nothing, BPF_RB_FORCE_WAKEUP);
+}
+
+/* The owner as one whole: no owner rather than one whose name was being replaced. */
+static __always_inline void record_owner(struct tcpdwell_transition *t, const struct lifecycle *l)
+{
+	t->owner = *(const volatile __u8 *)&l->owner;
+	t->pid = l->pid;
+	t->holders = l->holders;
+	__builtin_memcpy(t->comm, l->comm, OWNER_COMM_LEN);
+	t->comm[OWNER_COMM_LEN] = 0;
+	if (t->owner != *(const volatile __u8 *)&l->owner)
+		t->owner = TCPDWELL_OWNER_NONE;
+}
+
+/* Put a wanted row into the ring. */
+static __always_inline void emit(struct tcpdwell_counters *c, const struct row *row,
+				 const struct endpoint *e, const struct lifecycle *l)
+{
+	struct tcpdwell_transition *t = bpf_ringbuf_reserve(&ring, sizeof(*t), 0);
+
+	if (!t) {
+		count(&c->lost_ring);
+		return;
+	}
+	t->kind = TCPDWELL_TRANSITION;
+	t->size = sizeof(*t);
+	t->from = row->from;
+	t->to = row->to;
+	t->family = e->family;
+	t->source = row->source;
+	t->time_ns = row->time_ns;
+	t->dwell_ns = row->dwell_ns;
+	t->cookie = l->id;
+	t->cgroup_id = e->cgroup_id;
+	t->netns = e->netns;
+	t->uid = e->uid;
+	t->dwell = row->dwell;
+	t->reason = row->reason;
+	t->pad = 0;
+	t->err = row->err;
+	t->lport = e->lport;
+	t->rport = e->rport;
+	__builtin_memcpy(t->laddr, e->laddr, sizeof(t->laddr));
+	__builtin_memcpy(t->raddr, e->raddr, sizeof(t->raddr));
+	record_owner(t, l);
+	count(&c->emitted);
+	bpf_ringbuf_submit(t, wakeup_flags(c));
+}
+
+/* Whether the owner filter, if there is one, wants the rows of this connection. */
+static __always_inline bool owner_wanted(const struct lifecycle *l)
+{
+	return !config_filters_owner() || (l->marks & LIFECYCLE_MATCHED);
+}
+
+/* Decide on a row of a wanted connection; it was counted as seen. */
+static __always_inline void decide(struct tcpdwell_counters *c, const struct row *row,
+				   const struct endpoint *e, const struct lifecycle *l)
+{
+	if (owner_wanted(l) && filter_row(row))
+		emit(c, row, e, l);
+	else
+		count(&c->filtered);
+}
+
+#endif /* TCPDWELL_EMIT_BPF_H */

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Filters, cheapest first. What concerns the connection is asked before anything is looked up or
+ * remembered; what concerns one transition is asked of each row.
+ */
+#ifndef TCPDWELL_FILTER_BPF_H
+#define TCPDWELL_FILTER_BPF_H
+
+#include "owner.bpf.h"
+#include "row.bpf.h"
+#include "sock.bpf.h"
+
+static __always_inline bool port_in(const volatile __u64 *set, __u16 port)
+{
+	return set[port / 64] >> (port % 64) & 1;
+}
+
+static __always_inline bool prefix_has(const struct endpoint *e, const __u8 *addr)
+{
+	struct prefix p = { .length = 128 };
+
+	if (e->family == 4) {
+		p.addr[10] = p.addr[11] = 0xff;
+		__builtin_memcpy(p.addr + 12, addr, 4);
+	} else {
+		__builtin_memcpy(p.addr, addr, 16);
+	}
+	return bpf_map_lookup_elem(&prefixes, &p);
+}
+
+/* Whether @sk's cgroup is the wanted one or below it. */
+static __always_inline bool cgroup_wanted(const struct sock *sk)
+{
+	struct cgroup *cgroup = sock_cgroup(sk);
+	__u64 id = 0;
+
+	if (!cgroup || (__u32)BPF_CORE_READ(cgroup, level) < cfg_cgroup_level)
+		return false;
+	if (bpf_core_field_exists(cgroup->ancestors)) {
+		struct cgroup *ancestor = NULL;
+
+		bpf_core_read(&ancestor, sizeof(ancestor), &cgroup->ancestors[cfg_cgroup_level]);
+		id = BPF_CORE_READ(ancestor, kn, id);
+	} else {
+		const struct cgroup___v60 *old = (const void *)cgroup;
+
+		bpf_core_read(&id, sizeof(id), &old->ancestor_ids[cfg_cgroup_level]);
+	}
+	return id == cfg_cgroup_id;
+}
+
+/*
+ * Whether the connection is wanted, as far as its socket tells. A local port that it does not have
+ * yet (0) is in no one's way: the verdict comes with the port.
+ */
+static __always_inline bool filter_connection(const struct sock *sk, const struct endpoint *e)
+{
+	if (cfg_family && e->family != cfg_family)
+		return false;
+	if (cfg_filter_rport && !port_in(cfg_rports, e->rport))
+		return false;
+	if (cfg_filter_lport && e->lport && !port_in(cfg_lports, e->lport))
+		return false;
+	if (cfg_filter_port && e->lport && !port_in(cfg_ports, e->lport) &&
+	    !port_in(cfg_ports, e->rport))
+		return false;
+	if (cfg_netns && e->netns != cfg_netns)
+		return false;
+	if (cfg_uid_count) {
+		bool found = false;
+
+		for (__u32 i = 0; i < TCPDWELL_FILTER_IDS && i < cfg_uid_count; i++)
+			found |= cfg_uids[i] == e->uid;
+		if (!found)
+			return false;
+	}
+	if (cfg_filter_addr && !prefix_has(e, e->laddr) && !prefix_has(e, e->raddr))
+		return false;
+	if (cfg_cgroup_id && !cgroup_wanted(sk))
+		return false;
+	return true;
+}
+
+/* Whether a row is wanted, once the connection is. An unknown dwell is no long one. */
+static __always_inline bool filter_row(const struct row *row)
+{
+	if (cfg_from_states && !(cfg_from_states >> row->from & 1))
+		return false;
+	if (cfg_to_states && !(cfg_to_states >> row->to & 1))
+		return false;
+	if (cfg_either_states && !((cfg_either_states >> row->from | cfg_either_states >> row->to) & 1))
+		return false;
+	if (cfg_min_dwell_ns &&
+	    (row->dwell == TCPDWELL_DWELL_UNKNOWN || row->dwell_ns < cfg_min_dwell_ns))
+		return false;
+	return true;
+}
+
+#endif /* TCPDWELL_FILTER_BPF_H */

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What waits for something that fires no event. The reader runs this every few ten milliseconds.
+ */
+#ifndef TCPDWELL_FLUSH_BPF_H
+#define TCPDWELL_FLUSH_BPF_H
+
+#include "request.bpf.h"
+
+/* Items of each kind that one run looks at: it must end, and soon. */
+#define FLUSH_ITEMS 128
+
+/* The oldest of the connections whose first row waits for the local port. */
+__noinline int flush_deferred(__u64 now_ns, __u64 min_age_ns)
+{
+	struct tcpdwell_counters *c = counters_here();
+	const struct sock *sk;
+	struct lifecycle *l;
+	struct endpoint e;
+	__u64 key;
+
+	if (!c || bpf_map_peek_elem(&deferred, &key))
+		return FLUSH_DONE;
+	l = connection_find(key);
+	if (l && l->waits & LIFECYCLE_DEFERRED) {
+		if (now_ns - l->since_ns < min_age_ns)
+			return FLUSH_WAITING;
+		/* Read before it is taken: afterwards the socket may be another's. */
+		sk = (const struct sock *)l->object;
+		endpoint_read(&e, sk, false);
+		if (connection_take(l, LIFECYCLE_DEFERRED, true))
+			release_deferred(c, sk, &e, l);
+	}
+	bpf_map_pop_elem(&deferred, &key);
+	return 0;
+}
+
+/*
+ * Let go what has waited for @min_age_ns or more, each kind oldest first. Answers FLUSH_AGAIN if
+ * there is more to do, FLUSH_WAITING if something waits that is too young.
+ */
+static __always_inline int flush_all(__u64 min_age_ns, const bool atomic)
+{
+	__u64 now_ns = bpf_ktime_get_ns();
+	int answer = 0, one = 0;
+	__u32 shown = 0;
+
+	if (!jiffy_clock.ns) {
+		jiffy_clock.jiffies = bpf_jiffies64();
+		jiffy_clock.ns = now_ns;
+	}
+	if (atomic && cfg_defer_connect) {
+		for (int i = 0; i < FLUSH_ITEMS && !one; i++)
+			one = flush_deferred(now_ns, min_age_ns);
+		answer |= one ?: FLUSH_AGAIN;
+	}
+	if (cfg_requests) {
+		one = 0;
+		for (int i = 0; i < FLUSH_ITEMS && !one; i++) {
+			one = flush_request(now_ns, min_age_ns, shown);
+			if (one == FLUSH_SHOWN) {
+				one = 0;
+				shown++;
+			}
+		}
+		answer |= one ?: FLUSH_AGAIN;
+	}
+	if (cfg_poll_minis) {
+		one = 0;
+		for (int i = 0; i < FLUSH_ITEMS && !one; i++)
+			one = flush_parked(now_ns, min_age_ns);
+		answer |= one ?: FLUSH_AGAIN;
+		one = 0;
+		for (int i = 0; i < FLUSH_ITEMS && !one; i++)
+			one = flush_orphan(now_ns);
+		answer |= one ? 0 : FLUSH_WAITING;
+	}
+	return answer & FLUSH_AGAIN ? FLUSH_AGAIN : answer & FLUSH_WAITING;
+}
+
+#endif /* TCPDWELL_FLUSH_BPF_H */

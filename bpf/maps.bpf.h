@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The maps, and the counters that live in one of them.
+ *
+ * The loader sets the sizes that depend on the host; those here only let the object be loaded by
+ * other means.
+ */
+#ifndef TCPDWELL_MAPS_BPF_H
+#define TCPDWELL_MAPS_BPF_H
+
+#include "sock.bpf.h"
+
+/*
+ * Connections by what identifies them: the socket cookie, or the socket's address where the kernel
+ * has no helper for the cookie. Not allocated ahead: memory follows the sockets that live.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, __u64);
+	__type(value, struct lifecycle);
+} connections SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 16 << 20);
+} ring SEC(".maps");
+
+/* One element a CPU. Mapped into user space, which reads it without a system call. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tcpdwell_counters);
+} counters SEC(".maps");
+
+/* Connections in SYN_SENT whose first row waits for the local port, oldest first. */
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, 16384);
+	__type(value, __u64);
+} deferred SEC(".maps");
+
+/* A child that the last ACK of a handshake has just cloned from its listener, on this CPU. */
+struct child {
+	__u64 sock;
+	__u64 listener;
+	__u64 time_ns;
+	__u64 request; /* the request that it completes, 0: none was seen */
+	__u64 syn_ns;  /* when that was hashed */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct child);
+} children SEC(".maps");
+
+/* Requests that were hashed and may turn out to be slow, oldest first. */
+struct pending_request {
+	__u64 request;
+	__u64 time_ns;
+	__u32 isn; /* of the SYN: tells a request from the next one at its address */
+	__u32 pad;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, 16384);
+	__type(value, struct pending_request);
+} requests SEC(".maps");
+
+/* A request whose timer runs out on this CPU: what is to be said if it does not survive. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct dying_request);
+} dying_requests SEC(".maps");
+
+/* Mini sockets born in FIN_WAIT2, to be asked whether they flipped; keys of connections. */
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, 16384);
+	__type(value, __u64);
+} orphans SEC(".maps");
+
+/* Mini sockets whose timer was taken off early, oldest first. */
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, 8192);
+	__type(value, struct parked_mini);
+} parked SEC(".maps");
+
+/* What this CPU last saw of mini sockets. */
+struct mini_slot {
+	__u64 processed;  /* one that a segment came for */
+	__u64 syn;	  /* one that a SYN is about to reuse */
+	__u64 parked_key; /* the last one parked */
+	__u32 parked_hash;
+	__u32 pad;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct mini_slot);
+} mini_slots SEC(".maps");
+
+/* Ended requests that this CPU showed in the second that began at second_ns. */
+struct request_rate {
+	__u64 second_ns;
+	__u64 rows;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct request_rate);
+} request_rates SEC(".maps");
+
+/* Folded requests by local port, since the reader last took them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 256);
+	__type(key, __u32);
+	__type(value, __u64);
+} floods SEC(".maps");
+
+/* Thread groups that -p names, or that descend from the program after --. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u8);
+} pids SEC(".maps");
+
+/* Prefixes of --addr. IPv4 stands as v4-mapped, so one trie serves both families. */
+struct prefix {
+	__u32 length;
+	__u8 addr[16];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct prefix);
+	__type(value, __u8);
+} prefixes SEC(".maps");
+
+/*
+ * Set by the reader before it sleeps without a time limit: the next record wakes it, whatever is
+ * pending. Alone on its cache line, which is read on the path of each row.
+ */
+struct {
+	__u32 reader_sleeps;
+	__u32 pad[31];
+} shared __attribute__((aligned(128)));
+
+/* Jiffies and nanoseconds at one moment, by the first flush. */
+struct {
+	__u64 jiffies;
+	__u64 ns;
+} jiffy_clock;
+
+/* Answers of the flush and its parts. */
+#define FLUSH_WAITING 1 /* some row is not old enough */
+#define FLUSH_AGAIN 2	/* there may be more that are */
+#define FLUSH_DONE 4	/* no row waits */
+#define FLUSH_SHOWN 8	/* a row is out */
+
+/* This CPU's counters; NULL only if the loader gave the map too few elements. */
+static __always_inline struct tcpdwell_counters *counters_here(void)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+
+	return bpf_map_lookup_elem(&counters, &cpu);
+}
+
+/*
+ * Programs nest on one CPU, a softirq's in that of a system call, so a plain increment could lose
+ * one. The line is this CPU's own: an atomic add on it costs a few nanoseconds.
+ */
+static __always_inline void count(__u64 *counter)
+{
+	__sync_fetch_and_add(counter, 1);
+}
+
+static __always_inline void uncount(__u64 *counter)
+{
+	__sync_fetch_and_add(counter, -1);
+}
+
+#endif /* TCPDWELL_MAPS_BPF_H */

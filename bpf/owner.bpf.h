@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Who owns a connection, and whether an owner filter wants it.
+ *
+ * `current` is believed only where lifecycle_actor() or a hook in process context says that it
+ * acts; a kernel thread (a late fput, a kernel's own socket) is never an owner.
+ */
+#ifndef TCPDWELL_OWNER_BPF_H
+#define TCPDWELL_OWNER_BPF_H
+
+#include "config.bpf.h"
+#include "maps.bpf.h"
+
+#define PF_KTHREAD 0x00200000 /* include/linux/sched.h */
+
+#define OWNER_COMM_LEN (TCPDWELL_COMM_LEN - 1)
+
+static __always_inline bool owner_matches(const struct lifecycle *l)
+{
+	if (l->owner == TCPDWELL_OWNER_NONE)
+		return false;
+	if (cfg_filter_pid && !bpf_map_lookup_elem(&pids, &l->pid))
+		return false;
+	if (cfg_filter_comm) {
+		for (int i = 0; i < OWNER_COMM_LEN; i++) {
+			if (l->comm[i] != cfg_comm[i])
+				return false;
+			if (!cfg_comm[i])
+				break;
+		}
+	}
+	return true;
+}
+
+/* Once an owner matched, the connection is wanted for the rest of its life. */
+static __always_inline void owner_match(struct lifecycle *l)
+{
+	if (config_filters_owner() && !(l->marks & LIFECYCLE_MATCHED) && owner_matches(l))
+		l->marks |= LIFECYCLE_MATCHED;
+}
+
+/*
+ * Make the running process the owner, known by @how. The name is that of the thread group's
+ * leader, as `ss` and ps show it: threads name themselves as they like.
+ *
+ * A reader on another CPU must not see the new process under the old one's name, so there is no
+ * owner while the name is copied.
+ */
+static __always_inline void owner_set_current(struct lifecycle *l, __u8 how)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	__u32 pid = bpf_get_current_pid_tgid() >> 32;
+
+	if (BPF_CORE_READ(task, flags) & PF_KTHREAD)
+		return;
+	if (l->owner == TCPDWELL_OWNER_NONE || l->pid != pid) {
+		*(volatile __u8 *)&l->owner = TCPDWELL_OWNER_NONE;
+		bpf_probe_read_kernel(l->comm, OWNER_COMM_LEN,
+				      &BPF_CORE_READ(task, group_leader)->comm);
+		l->pid = pid;
+		l->holders = 0;
+		*(volatile __u8 *)&l->owner = how;
+	} else if (how == TCPDWELL_OWNER_ACCEPT) {
+		l->owner = how; /* it held the listener, now it has the connection */
+	}
+	owner_match(l);
+}
+
+/* A child that nobody accepted yet belongs to whoever holds its listener. */
+static __always_inline void owner_inherit(struct lifecycle *child, const struct lifecycle *listener)
+{
+	if (listener->owner == TCPDWELL_OWNER_NONE)
+		return;
+	__builtin_memcpy(child->comm, listener->comm, OWNER_COMM_LEN);
+	child->pid = listener->pid;
+	child->holders = listener->holders;
+	child->owner = TCPDWELL_OWNER_LISTEN;
+}
+
+#endif /* TCPDWELL_OWNER_BPF_H */

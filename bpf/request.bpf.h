@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Request sockets: what a connection is in SYN_RECV, from its SYN to the ACK that completes it.
+ *
+ * Most handshakes are over within a round trip, and then the request's own stamp tells all at the
+ * end: nothing is remembered of them. Only one that lasts gets a place in the map, and its first row
+ * at once. A request is no BTF pointer in most of the programs, so all is read by helpers.
+ */
+#ifndef TCPDWELL_REQUEST_BPF_H
+#define TCPDWELL_REQUEST_BPF_H
+
+#include "timewait.bpf.h"
+
+/*
+ * A request this old when it completes may have been found slow by the flush on another CPU, which
+ * looks at none before it is twice as old (the reader's WAIT_NS).
+ */
+#define REQUEST_SLOW_NS 15000000ULL
+
+/* Slow requests that one tick shows, ended ones that a second of a CPU shows: beyond is a flood. */
+#define REQUEST_ROWS_TICK 64
+#define REQUEST_ROWS_SECOND 500
+
+static __always_inline struct request_sock *request_of_timer(struct timer_list *timer)
+{
+	return (void *)timer - bpf_core_field_offset(struct request_sock, rsk_timer);
+}
+
+/* When the SYN-ACK was made, within microseconds of the SYN (tcp_make_synack()); 0: not yet. */
+static __always_inline __u64 request_syn_ns(const struct request_sock *req)
+{
+	return BPF_CORE_READ((const struct tcp_request_sock *)req, snt_synack) * 1000;
+}
+
+static __always_inline __u32 request_isn(const struct request_sock *req)
+{
+	return BPF_CORE_READ((const struct tcp_request_sock *)req, rcv_isn);
+}
+
+static __always_inline const struct sock *request_listener(const struct request_sock *req)
+{
+	return BPF_CORE_READ(req, __req_common.skc_listener);
+}
+
+static __always_inline bool request_timer_pending(const struct request_sock *req)
+{
+	return BPF_CORE_READ(req, rsk_timer.entry.pprev);
+}
+
+/* The ends are the request's, user and cgroup its listener's. */
+static __always_inline void request_endpoint(struct endpoint *e, const struct request_sock *req,
+					     const struct sock *listener)
+{
+	endpoint_read_common(e, &req->__req_common, false);
+	e->uid = BPF_CORE_READ(listener, sk_uid.val);
+	e->cgroup_id = cfg_want_cgroup ? sock_cgroup_id(listener, false) : 0;
+}
+
+/* A connection that is a request yet: its listener's, in SYN_RECV since the SYN. */
+static __always_inline struct lifecycle request_lifecycle(const struct sock *listener,
+							  __u64 syn_ns)
+{
+	__u64 key = sock_key_by_address(listener);
+	struct lifecycle l = { .id = identity_new(), .marks = LIFECYCLE_OPENED_EXACT };
+	const struct lifecycle *owner = connection_find(key);
+
+	l.uid = BPF_CORE_READ(listener, sk_uid.val);
+	lifecycle_enter(&l, TCPDWELL_SYN_RECV, syn_ns);
+	if (owner && owner->state == TCPDWELL_LISTEN)
+		owner_inherit(&l, owner);
+	owner_match(&l);
+	return l;
+}
+
+static __always_inline struct row request_birth(__u64 syn_ns)
+{
+	return row_birth(TCPDWELL_LISTEN, TCPDWELL_SYN_RECV, syn_ns,
+			 TCPDWELL_SOURCE_REQUEST_SOCK);
+}
+
+/* A SYN was answered and its request hashed. */
+static __always_inline void request_hashed(const struct request_sock *req)
+{
+	struct pending_request pending = {
+		.request = (__u64)req,
+		.time_ns = bpf_ktime_get_ns(),
+		.isn = request_isn(req),
+	};
+
+	/* A full queue is a flood: the request shows when it ends. */
+	if (!bpf_map_push_elem(&requests, &pending, 0))
+		wake_reader();
+	mini_taken_over(BPF_CORE_READ(req, __req_common.skc_hash));
+}
+
+/* Which child a request ends with, if any: the one that this CPU saw being born for its ends. */
+static __always_inline struct child *request_child(const struct request_sock *req)
+{
+	__u32 zero = 0;
+	struct child *child = bpf_map_lookup_elem(&children, &zero);
+	const struct sock_common *skc;
+
+	if (!child || !child->sock)
+		return NULL;
+	skc = &((const struct sock *)child->sock)->__sk_common;
+	if (BPF_CORE_READ(skc, skc_dport) != BPF_CORE_READ(req, __req_common.skc_dport) ||
+	    BPF_CORE_READ(skc, skc_num) != BPF_CORE_READ(req, __req_common.skc_num) ||
+	    BPF_CORE_READ(skc, skc_daddr) != BPF_CORE_READ(req, __req_common.skc_daddr))
+		return NULL;
+	return child;
+}
+
+/* One row more of a request that did not complete: shown, or folded if there are too many. */
+static __always_inline bool request_folds(struct tcpdwell_counters *c, __u64 now_ns, __u32 rows,
+					  const struct endpoint *e)
+{
+	__u32 zero = 0, port = e->lport;
+	struct request_rate *rate = bpf_map_lookup_elem(&request_rates, &zero);
+	__u64 one = 1, *folded;
+
+	if (!rate)
+		return false;
+	if (now_ns - rate->second_ns > 1000000000ULL) {
+		rate->second_ns = now_ns;
+		rate->rows = 0;
+	}
+	if (rate->rows++ < REQUEST_ROWS_SECOND)
+		return false;
+	__sync_fetch_and_add(&c->seen, rows);
+	__sync_fetch_and_add(&c->folded, rows);
+	folded = bpf_map_lookup_elem(&floods, &port);
+	if (folded)
+		__sync_fetch_and_add(folded, 1);
+	else
+		bpf_map_update_elem(&floods, &port, &one, BPF_NOEXIST);
+	return true;
+}
+
+/* The end of a request that no connection came of: SYN_RECV -> CLOSE. */
+static __always_inline void request_dropped(__u64 req, const struct sock *listener,
+					    const struct endpoint *e, __u64 syn_ns, __u8 reason)
+{
+	__u64 now_ns = bpf_ktime_get_ns();
+	struct tcpdwell_counters *c = counters_here();
+	struct lifecycle *known = connection_find(req), l;
+	struct row row = {
+		.from = TCPDWELL_SYN_RECV,
+		.to = TCPDWELL_CLOSE,
+		.time_ns = now_ns,
+		.source = TCPDWELL_SOURCE_REQUEST_SOCK,
+		.reason = reason,
+	};
+
+	if (!c || !filter_connection(listener, e))
+		return;
+	if (known) {
+		l = *known;
+		connection_forget(req);
+	} else {
+		if (request_folds(c, now_ns, 2, e))
+			return;
+		l = request_lifecycle(listener, syn_ns ?: now_ns);
+		struct row birth = request_birth(l.since_ns);
+
+		count(&c->seen);
+		decide(c, &birth, e, &l);
+	}
+	if (BPF_CORE_READ(listener, __sk_common.skc_state) != TCPDWELL_LISTEN)
+		row.reason = TCPDWELL_REASON_LISTENER_CLOSED;
+	row.dwell = lifecycle_dwell(&l, TCPDWELL_SYN_RECV, now_ns, &row.dwell_ns);
+	count(&c->seen);
+	decide(c, &row, e, &l);
+}
+
+static __always_inline struct dying_request *dying_request_here(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&dying_requests, &zero);
+}
+
+/*
+ * The request is unhashed: by the last ACK, and then a child was born on this CPU a moment ago, or
+ * by an RST or an ICMP error.
+ */
+static __always_inline void request_unhashed(const struct request_sock *req)
+{
+	struct dying_request *dying = dying_request_here();
+	struct child *child = request_child(req);
+	const struct sock *listener;
+	struct endpoint e;
+
+	if (dying && dying->request == (__u64)req)
+		return; /* by its own timer's handler, whose return says so */
+	if (child) {
+		child->request = (__u64)req;
+		child->syn_ns = request_syn_ns(req);
+		return;
+	}
+	listener = request_listener(req);
+	request_endpoint(&e, req, listener);
+	request_dropped((__u64)req, listener, &e, request_syn_ns(req),
+			TCPDWELL_REASON_RESET_RECEIVED);
+}
+
+/* The request's timer runs out: it will send the SYN-ACK again, or give up. */
+static __always_inline void request_timer_runs(const struct request_sock *req)
+{
+	struct dying_request *dying = dying_request_here();
+
+	if (!dying)
+		return;
+	dying->request = (__u64)req;
+	dying->listener = (__u64)request_listener(req);
+	dying->syn_ns = request_syn_ns(req);
+	dying->isn = request_isn(req);
+	request_endpoint(&dying->e, req, (const struct sock *)dying->listener);
+}
+
+/* Its handler has returned. A request that is not waiting again is gone, and its memory with it. */
+static __always_inline void request_timer_ran(void)
+{
+	struct dying_request *dying = dying_request_here();
+	const struct request_sock *req;
+
+	if (!dying || !dying->request)
+		return;
+	req = (const struct request_sock *)dying->request;
+	dying->request = 0;
+	if (request_timer_pending(req) && request_isn(req) == dying->isn)
+		return;
+	request_dropped((__u64)req, (const struct sock *)dying->listener, &dying->e, dying->syn_ns,
+			TCPDWELL_REASON_TIMEOUT);
+}
+
+/*
+ * The timer backend. Arming the timer for the first time is hashing the request; it is armed again
+ * only by its own handler, on this CPU. Taking it off ahead of time is unhashing it.
+ */
+static __always_inline void request_timer_started(const struct request_sock *req)
+{
+	struct dying_request *dying = dying_request_here();
+
+	if (dying && dying->request != (__u64)req)
+		request_hashed(req);
+}
+
+static __always_inline void request_timer_cancelled(const struct request_sock *req, __u64 expires)
+{
+	if (expires > bpf_jiffies64())
+		request_unhashed(req);
+}
+
+/* A mark in the map that says: the child's own rows are out, there is nothing to show any more. */
+static __always_inline bool request_is_mark(const struct lifecycle *l)
+{
+	return !l->state;
+}
+
+/*
+ * The oldest of the hashed requests. If it still waits it is slow: it gets a place in the map and
+ * its first row. Exactly one of this and the child's first transition puts something under the
+ * request's address, and that one shows the row.
+ */
+__noinline int flush_request(__u64 now_ns, __u64 min_age_ns, __u32 shown)
+{
+	struct tcpdwell_counters *c = counters_here();
+	const struct request_sock *req;
+	struct pending_request pending;
+	const struct sock *listener;
+	struct lifecycle *known;
+	struct endpoint e;
+
+	if (!c || bpf_map_peek_elem(&requests, &pending))
+		return FLUSH_DONE;
+	if (now_ns - pending.time_ns < min_age_ns)
+		return FLUSH_WAITING;
+	bpf_map_pop_elem(&requests, &pending);
+	req = (const struct request_sock *)pending.request;
+	known = connection_find(pending.request);
+	if (known) {
+		if (request_is_mark(known))
+			connection_forget(pending.request);
+		return 0;
+	}
+	if (!request_timer_pending(req) || request_isn(req) != pending.isn ||
+	    shown >= REQUEST_ROWS_TICK || (config_filters_owner() && cfg_accept_exit))
+		return 0;
+	listener = request_listener(req);
+	request_endpoint(&e, req, listener);
+	if (!filter_connection(listener, &e))
+		return 0;
+
+	struct lifecycle l = request_lifecycle(listener, request_syn_ns(req) ?: pending.time_ns);
+	struct row row = request_birth(l.since_ns);
+
+	if (connection_remember(c, pending.request, &l, BPF_NOEXIST))
+		return 0;
+	count(&c->seen);
+	decide(c, &row, &e, &l);
+	return FLUSH_SHOWN;
+}
+
+/*
+ * A child's first transition takes over from its request. Returns whether the first row is out
+ * already; then @l goes on under the identity that it had.
+ */
+static __always_inline bool request_hand_over(struct tcpdwell_counters *c, struct lifecycle *l,
+					      const struct child *child, __u64 now_ns)
+{
+	const struct lifecycle *known;
+	struct lifecycle mark = {};
+	__u64 key = child->request;
+
+	if (now_ns - child->syn_ns < REQUEST_SLOW_NS)
+		return false;
+	known = connection_find(key);
+	if (!known && connection_remember(c, key, &mark, BPF_NOEXIST) != -EEXIST)
+		return false;
+	known = connection_find(key);
+	if (!known || request_is_mark(known))
+		return false;
+	l->id = known->id;
+	connection_forget(key);
+	return true;
+}
+
+#endif /* TCPDWELL_REQUEST_BPF_H */

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Facts about a socket: ends, namespace, user, cgroup, identity.
+ *
+ * Structures are read through struct endpoint, so that filters and rows do not care which kernel
+ * object stands for the connection.
+ */
+#ifndef TCPDWELL_SOCK_BPF_H
+#define TCPDWELL_SOCK_BPF_H
+
+#include "config.bpf.h"
+#include "lifecycle.h"
+
+#define AF_INET 2
+#define AF_INET6 10
+#define IPPROTO_TCP 6
+
+/* Bits of enum sock_flags, include/net/sock.h. */
+#define SOCK_DEAD 0
+#define SOCK_DONE 1
+
+/*
+ * Whose transition it is: both ends of the connection, its namespace, user and cgroup. The layout
+ * of the addresses is that of the record.
+ */
+struct endpoint {
+	__u8 laddr[16];
+	__u8 raddr[16];
+	__u16 lport;
+	__u16 rport;
+	__u8 family; /* 4 or 6 */
+	__u32 netns;
+	__u32 uid;
+	__u64 cgroup_id; /* of the version 2 hierarchy; 0: not asked for, or none can be told */
+};
+
+/* A request whose timer runs out, and a mini socket whose timer was taken off: rows to be. */
+struct dying_request {
+	__u64 request;
+	__u64 listener;
+	__u64 syn_ns;
+	__u32 isn;
+	__u32 pad;
+	struct endpoint e;
+};
+
+struct parked_mini {
+	__u64 key;
+	__u64 time_ns;
+	struct endpoint e;
+};
+
+/*
+ * One member of a kernel structure. A BTF pointer, as tp_btf and fentry programs have it, is read
+ * by plain loads; any other pointer by a helper.
+ */
+#define READ(direct, ptr, member) ((direct) ? (ptr)->member : BPF_CORE_READ(ptr, member))
+
+static __always_inline bool sock_is_tcp(const struct sock *sk)
+{
+	return sk->sk_protocol == IPPROTO_TCP;
+}
+
+static __always_inline void addr_set_v4(__u8 *to, __be32 addr)
+{
+	__u32 *words = (__u32 *)to;
+
+	words[0] = addr;
+	words[1] = words[2] = words[3] = 0;
+}
+
+static __always_inline void addr_read_v6(__u8 *to, const struct in6_addr *addr, const bool direct)
+{
+	__u32 *words = (__u32 *)to;
+
+	if (direct) {
+		words[0] = addr->in6_u.u6_addr32[0];
+		words[1] = addr->in6_u.u6_addr32[1];
+		words[2] = addr->in6_u.u6_addr32[2];
+		words[3] = addr->in6_u.u6_addr32[3];
+	} else {
+		bpf_core_read(to, sizeof(*addr), addr);
+	}
+}
+
+/* ::ffff:0:0/96 (RFC 4291, section 2.5.5.2): IPv4 on an IPv6 socket. */
+static __always_inline bool addr_is_v4_mapped(const __u8 *addr)
+{
+	const __u32 *words = (const __u32 *)addr;
+
+	return !words[0] && !words[1] && words[2] == bpf_htonl(0xffff);
+}
+
+/*
+ * The part that full sockets, requests and mini sockets have in common. With @direct @skc must be
+ * a BTF pointer. A listener on :: has no remote address and counts as IPv6.
+ */
+static __always_inline void endpoint_read_common(struct endpoint *e, const struct sock_common *skc,
+						 const bool direct)
+{
+	const struct net *net;
+
+	e->lport = READ(direct, skc, skc_num);
+	e->rport = bpf_ntohs(READ(direct, skc, skc_dport));
+	net = READ(direct, skc, skc_net.net);
+	e->netns = READ(direct, net, ns.inum);
+	if (READ(direct, skc, skc_family) == AF_INET6 &&
+	    bpf_core_field_exists(skc->skc_v6_daddr)) {
+		addr_read_v6(e->raddr, &skc->skc_v6_daddr, direct);
+		addr_read_v6(e->laddr, &skc->skc_v6_rcv_saddr, direct);
+		if (!addr_is_v4_mapped(e->raddr)) {
+			e->family = 6;
+			return;
+		}
+		addr_set_v4(e->raddr, ((__u32 *)e->raddr)[3]);
+		addr_set_v4(e->laddr, ((__u32 *)e->laddr)[3]);
+	} else {
+		addr_set_v4(e->laddr, READ(direct, skc, skc_rcv_saddr));
+		addr_set_v4(e->raddr, READ(direct, skc, skc_daddr));
+	}
+	e->family = 4;
+}
+
+/* The cgroup that the socket was created in; NULL: none can be told. */
+static __always_inline struct cgroup *sock_cgroup(const struct sock *sk)
+{
+	const struct sock_cgroup_data___v514 *old;
+	__u64 val;
+
+	if (bpf_core_field_exists(sk->sk_cgrp_data.cgroup))
+		return BPF_CORE_READ(sk, sk_cgrp_data.cgroup);
+	/* include/linux/cgroup-defs.h of 5.14: a set low bit means ids of net_cls and net_prio. */
+	old = (const struct sock_cgroup_data___v514 *)&sk->sk_cgrp_data;
+	val = BPF_CORE_READ(old, val);
+	return val & 3 ? NULL : (struct cgroup *)val;
+}
+
+static __always_inline __u64 sock_cgroup_id(const struct sock *sk, const bool direct)
+{
+	struct cgroup *cgroup;
+
+	if (direct && bpf_core_field_exists(sk->sk_cgrp_data.cgroup)) {
+		cgroup = sk->sk_cgrp_data.cgroup;
+		return cgroup ? cgroup->kn->id : 0;
+	}
+	cgroup = sock_cgroup(sk);
+	return cgroup ? BPF_CORE_READ(cgroup, kn, id) : 0;
+}
+
+/* What a socket on its way to CLOSE was bound to: inet_put_port() has cleared the number. */
+static __always_inline __u16 sock_last_port(const struct sock *sk)
+{
+	return bpf_ntohs(BPF_CORE_READ((const struct inet_sock *)sk, inet_sport));
+}
+
+static __always_inline void endpoint_read(struct endpoint *e, const struct sock *sk,
+					  const bool direct)
+{
+	endpoint_read_common(e, &sk->__sk_common, direct);
+	e->uid = READ(direct, sk, sk_uid.val);
+	e->cgroup_id = cfg_want_cgroup ? sock_cgroup_id(sk, direct) : 0;
+}
+
+/*
+ * What the map of connections is keyed by. The cookie is made on first use and never reused; the
+ * address of the socket is, but each life begins with a transition that voids what was remembered.
+ */
+static __always_inline __u64 sock_key(struct sock *sk)
+{
+	return cfg_has_cookie ? bpf_get_socket_cookie(sk) : (__u64)sk;
+}
+
+/* The same for a socket that is no BTF pointer here, whose cookie some transition has made. */
+static __always_inline __u64 sock_key_by_address(const struct sock *sk)
+{
+	return cfg_has_cookie ? (__u64)BPF_CORE_READ(sk, __sk_common.skc_cookie.counter) :
+				(__u64)sk;
+}
+
+/*
+ * The listener that a child was cloned from, to be asked at its LISTEN -> SYN_RECV alone.
+ *
+ * An empty list points to itself, and a listener sends nothing: its tsorted_sent_queue is empty.
+ * inet_csk_clone_lock() copies the listener whole, and tcp_create_openreq_child() initializes the
+ * child's list only after it, so at the transition in between the child's list still points into
+ * the listener. The caller must not believe it before it has found a listener there.
+ */
+static __always_inline __u64 child_listener(const struct sock *child)
+{
+	const struct tcp_sock *tp = (const struct tcp_sock *)child;
+
+	return (__u64)BPF_CORE_READ(tp, tsorted_sent_queue.next) -
+	       bpf_core_field_offset(struct tcp_sock, tsorted_sent_queue);
+}
+
+static __always_inline __u32 sock_facts(const struct sock *sk, const struct endpoint *e)
+{
+	unsigned long flags = sk->__sk_common.skc_flags;
+	__u32 facts = 0;
+
+	if (sk->sk_socket)
+		facts |= LIFECYCLE_ATTACHED;
+	else if (!(flags & (1UL << SOCK_DEAD)))
+		facts |= LIFECYCLE_QUEUED;
+	if (flags & (1UL << SOCK_DONE))
+		facts |= LIFECYCLE_PEER_DONE;
+	if (!e->lport)
+		facts |= LIFECYCLE_NO_PORT;
+	return facts;
+}
+
+#endif /* TCPDWELL_SOCK_BPF_H */

@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Where the kernel enters: each program says what happened and hands on the facts.
+ *
+ * All but the first are optional. The loader picks, for each capability, the best program that the
+ * running kernel accepts.
+ */
+#include "vmlinux.h"
+
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_tracing.h>
+
+#include "accept.bpf.h"
+#include "flush.bpf.h"
+#include "transition.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+/* Every transition of every full socket. SCTP and MPTCP fire it too (since 4.16). */
+SEC("?tp_btf/inet_sock_set_state")
+int BPF_PROG(inet_sock_set_state, struct sock *sk, int from, int to)
+{
+	if (sock_is_tcp(sk))
+		transition(sk, from, to, true);
+	return 0;
+}
+
+/* The same for kernels before 5.12, which refuse a program with an atomic exchange in it. */
+SEC("?tp_btf/inet_sock_set_state")
+int BPF_PROG(inet_sock_set_state_v511, struct sock *sk, int from, int to)
+{
+	if (sock_is_tcp(sk))
+		transition(sk, from, to, false);
+	return 0;
+}
+
+/* The port of an active open. tcp_v6_connect() calls tcp_v4_connect() for mapped addresses. */
+SEC("?fexit/tcp_v4_connect")
+int BPF_PROG(tcp_v4_connect_exit, struct sock *sk)
+{
+	connect_exit(sk);
+	return 0;
+}
+
+SEC("?fexit/tcp_v6_connect")
+int BPF_PROG(tcp_v6_connect_exit, struct sock *sk)
+{
+	connect_exit(sk);
+	return 0;
+}
+
+/* What waits for something that fires no event; the reader runs it every few ten milliseconds. */
+SEC("?raw_tp")
+int flush(struct bpf_raw_tracepoint_args *ctx)
+{
+	return flush_all(ctx->args[0], true);
+}
+
+SEC("?raw_tp")
+int flush_v511(struct bpf_raw_tracepoint_args *ctx)
+{
+	return flush_all(ctx->args[0], false);
+}
+
+/* The owner of a passive open. */
+SEC("?fexit/inet_csk_accept")
+int BPF_PROG(inet_csk_accept_exit, struct sock *listener, struct proto_accept_arg *arg,
+	     struct sock *sk)
+{
+	if (sk)
+		accepted(sk, true);
+	return 0;
+}
+
+/* Until 6.9. */
+SEC("?fexit/inet_csk_accept")
+int BPF_PROG(inet_csk_accept_exit_v69, struct sock *listener, int flags, int *err, bool kern,
+	     struct sock *sk)
+{
+	if (sk)
+		accepted(sk, true);
+	return 0;
+}
+
+SEC("?fexit/inet_csk_accept")
+int BPF_PROG(inet_csk_accept_exit_v511, struct sock *listener, int flags, int *err, bool kern,
+	     struct sock *sk)
+{
+	if (sk)
+		accepted(sk, false);
+	return 0;
+}
+
+SEC("?kretprobe/inet_csk_accept")
+int BPF_KRETPROBE(inet_csk_accept_return, struct sock *sk)
+{
+	if (sk)
+		accepted(sk, true);
+	return 0;
+}
+
+SEC("?kretprobe/inet_csk_accept")
+int BPF_KRETPROBE(inet_csk_accept_return_v511, struct sock *sk)
+{
+	if (sk)
+		accepted(sk, false);
+	return 0;
+}
+
+/* The same at the system calls, where neither attaches. The descriptor may be gone already. */
+static __always_inline int accept_syscall_exit(long fd)
+{
+	struct sock *sk = fd < 0 ? NULL : current_sock(fd);
+
+	if (sk)
+		accepted(sk, true);
+	return 0;
+}
+
+SEC("?tp/syscalls/sys_exit_accept")
+int sys_exit_accept(struct trace_event_raw_sys_exit *ctx)
+{
+	return accept_syscall_exit(ctx->ret);
+}
+
+SEC("?tp/syscalls/sys_exit_accept4")
+int sys_exit_accept4(struct trace_event_raw_sys_exit *ctx)
+{
+	return accept_syscall_exit(ctx->ret);
+}
+
+SEC("?tp_btf/sched_process_exec")
+int BPF_PROG(sched_process_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
+{
+	process_sockets(PROCESS_EXECS);
+	return 0;
+}
+
+SEC("?tp_btf/sched_process_exit")
+int BPF_PROG(sched_process_exit, struct task_struct *task)
+{
+	__u32 pid = bpf_get_current_pid_tgid() >> 32;
+
+	if (task->signal->live.counter)
+		return 0; /* a thread; others of its process go on */
+	process_sockets(PROCESS_ENDS);
+	if (cfg_follow_forks)
+		bpf_map_delete_elem(&pids, &pid);
+	return 0;
+}
+
+/* The family of the program after --. */
+SEC("?tp_btf/sched_process_fork")
+int BPF_PROG(sched_process_fork, struct task_struct *parent, struct task_struct *child)
+{
+	__u32 parent_pid = parent->tgid, child_pid = child->tgid;
+	__u8 one = 1;
+
+	if (parent_pid != child_pid && bpf_map_lookup_elem(&pids, &parent_pid))
+		bpf_map_update_elem(&pids, &child_pid, &one, BPF_ANY);
+	return 0;
+}
+
+/*
+ * Requests and mini sockets. One set of programs for each backend; they differ in how they get at
+ * the kernel object, and in nothing else.
+ */
+
+/* ---- fentry ------------------------------------------------------------------------------------- */
+
+SEC("?fentry/inet_csk_reqsk_queue_hash_add")
+int BPF_PROG(fentry_reqsk_queue_hash_add, struct sock *sk, struct request_sock *req)
+{
+	request_hashed(req);
+	return 0;
+}
+
+/* Called by inet_csk_complete_hashdance() too, when the child has been born. */
+SEC("?fentry/inet_csk_reqsk_queue_drop")
+int BPF_PROG(fentry_reqsk_queue_drop, struct sock *sk, struct request_sock *req)
+{
+	request_unhashed(req);
+	return 0;
+}
+
+SEC("?fentry/reqsk_timer_handler")
+int BPF_PROG(fentry_reqsk_timer_handler, struct timer_list *timer)
+{
+	request_timer_runs(request_of_timer(timer));
+	return 0;
+}
+
+SEC("?fexit/reqsk_timer_handler")
+int BPF_PROG(fexit_reqsk_timer_handler, struct timer_list *timer)
+{
+	request_timer_ran();
+	return 0;
+}
+
+SEC("?fentry/__inet_twsk_schedule")
+int BPF_PROG(fentry_twsk_schedule, struct inet_timewait_sock *tw)
+{
+	mini_armed(tw);
+	return 0;
+}
+
+/* Where there are no cookies: kernels that have this function under this name, until 6.11. */
+SEC("?fentry/inet_twsk_hashdance")
+int BPF_PROG(fentry_twsk_hashdance, struct inet_timewait_sock *tw, struct sock *sk)
+{
+	mini_born(tw, sk);
+	return 0;
+}
+
+SEC("?fexit/tcp_timewait_state_process")
+int BPF_PROG(fexit_timewait_state_process, struct inet_timewait_sock *tw)
+{
+	__u64 status = cfg_timewait_args == 3 ? ctx[3] : cfg_timewait_args == 4 ? ctx[4] : ctx[5];
+
+	mini_processed(tw, status);
+	return 0;
+}
+
+SEC("?fentry/inet_twsk_deschedule_put")
+int BPF_PROG(fentry_twsk_deschedule_put, struct inet_timewait_sock *tw)
+{
+	mini_descheduled(tw);
+	return 0;
+}
+
+SEC("?fentry/tw_timer_handler")
+int BPF_PROG(fentry_tw_timer_handler, struct timer_list *timer)
+{
+	mini_expired(mini_of_timer(timer));
+	return 0;
+}
+
+/* ---- kprobe ------------------------------------------------------------------------------------- */
+
+SEC("?kprobe/inet_csk_reqsk_queue_hash_add")
+int BPF_KPROBE(kprobe_reqsk_queue_hash_add, struct sock *sk, struct request_sock *req)
+{
+	request_hashed(req);
+	return 0;
+}
+
+SEC("?kprobe/inet_csk_reqsk_queue_drop")
+int BPF_KPROBE(kprobe_reqsk_queue_drop, struct sock *sk, struct request_sock *req)
+{
+	request_unhashed(req);
+	return 0;
+}
+
+SEC("?kprobe/reqsk_timer_handler")
+int BPF_KPROBE(kprobe_reqsk_timer_handler, struct timer_list *timer)
+{
+	request_timer_runs(request_of_timer(timer));
+	return 0;
+}
+
+SEC("?kretprobe/reqsk_timer_handler")
+int BPF_KRETPROBE(kretprobe_reqsk_timer_handler)
+{
+	request_timer_ran();
+	return 0;
+}
+
+SEC("?kprobe/__inet_twsk_schedule")
+int BPF_KPROBE(kprobe_twsk_schedule, struct inet_timewait_sock *tw)
+{
+	mini_armed(tw);
+	return 0;
+}
+
+SEC("?kprobe/inet_twsk_hashdance")
+int BPF_KPROBE(kprobe_twsk_hashdance, struct inet_timewait_sock *tw, struct sock *sk)
+{
+	mini_born(tw, sk);
+	return 0;
+}
+
+/* Runs in a softirq, so nothing comes between its entry and its return on this CPU. */
+SEC("?kprobe/tcp_timewait_state_process")
+int BPF_KPROBE(kprobe_timewait_state_process, struct inet_timewait_sock *tw)
+{
+	struct mini_slot *slot = mini_slot_here();
+
+	if (slot)
+		slot->processed = (__u64)tw;
+	return 0;
+}
+
+SEC("?kretprobe/tcp_timewait_state_process")
+int BPF_KRETPROBE(kretprobe_timewait_state_process, int status)
+{
+	struct mini_slot *slot = mini_slot_here();
+
+	if (slot)
+		mini_processed((const struct inet_timewait_sock *)slot->processed, status);
+	return 0;
+}
+
+SEC("?kprobe/inet_twsk_deschedule_put")
+int BPF_KPROBE(kprobe_twsk_deschedule_put, struct inet_timewait_sock *tw)
+{
+	mini_descheduled(tw);
+	return 0;
+}
+
+SEC("?kprobe/tw_timer_handler")
+int BPF_KPROBE(kprobe_tw_timer_handler, struct timer_list *timer)
+{
+	mini_expired(mini_of_timer(timer));
+	return 0;
+}
+
+/* ---- timer tracepoints: every timer of the host comes by here ------------------------------------ */
+
+SEC("?tp_btf/timer_start")
+int BPF_PROG(timer_start, struct timer_list *timer)
+{
+	__u64 function = (__u64)timer->function;
+
+	if (function == cfg_tw_timer_handler)
+		mini_armed(mini_of_timer(timer));
+	else if (function == cfg_reqsk_timer_handler)
+		request_timer_started(request_of_timer(timer));
+	return 0;
+}
+
+SEC("?tp_btf/timer_cancel")
+int BPF_PROG(timer_cancel, struct timer_list *timer)
+{
+	__u64 function = (__u64)timer->function;
+
+	if (function == cfg_tw_timer_handler)
+		mini_cancelled(mini_of_timer(timer), timer->expires);
+	else if (function == cfg_reqsk_timer_handler)
+		request_timer_cancelled(request_of_timer(timer), timer->expires);
+	return 0;
+}
+
+SEC("?tp_btf/timer_expire_entry")
+int BPF_PROG(timer_expire_entry, struct timer_list *timer)
+{
+	__u64 function = (__u64)timer->function;
+
+	if (function == cfg_tw_timer_handler)
+		mini_expired(mini_of_timer(timer));
+	else if (function == cfg_reqsk_timer_handler)
+		request_timer_runs(request_of_timer(timer));
+	return 0;
+}
+
+/* The timer may be gone; what ran out is known from its entry. */
+SEC("?tp_btf/timer_expire_exit")
+int BPF_PROG(timer_expire_exit, struct timer_list *timer)
+{
+	request_timer_ran();
+	return 0;
+}

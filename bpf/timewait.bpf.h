@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Mini sockets: what a connection is in TIME_WAIT, and an orphan in FIN_WAIT2.
+ *
+ * tcp_time_wait() moves a connection to a struct inet_timewait_sock, arms its timer and closes the
+ * full socket; the tracepoint only sees the latter. Whatever backend tells of the timer being armed,
+ * running out or being taken off, the story is the one that this file tells.
+ *
+ * A mini socket is no BTF pointer in most of the programs, so all is read by helpers.
+ */
+#ifndef TCPDWELL_TIMEWAIT_BPF_H
+#define TCPDWELL_TIMEWAIT_BPF_H
+
+#include "connection.bpf.h"
+
+/* TCP_TIMEWAIT_LEN, include/net/tcp.h. */
+#define TIMEWAIT_SECONDS 60
+
+/* How tcp_timewait_state_process() says that a SYN may take over (enum tcp_tw_status). */
+#define TCP_TW_SYN 3
+
+static __always_inline struct inet_timewait_sock *mini_of_timer(struct timer_list *timer)
+{
+	return (void *)timer - bpf_core_field_offset(struct inet_timewait_sock, tw_timer);
+}
+
+/* The mini socket is a copy of the full one, cookie included (inet_twsk_alloc()). */
+static __always_inline __u64 mini_key(const struct inet_timewait_sock *tw)
+{
+	return cfg_has_cookie ? (__u64)BPF_CORE_READ(tw, __tw_common.skc_cookie.counter) :
+				(__u64)tw;
+}
+
+static __always_inline struct lifecycle *mini_find(const struct inet_timewait_sock *tw)
+{
+	__u64 key = mini_key(tw);
+	struct lifecycle *l = key ? connection_find(key) : NULL;
+
+	return l && l->marks & LIFECYCLE_MINI ? l : NULL;
+}
+
+/* What the mini socket lacks, the full one has left behind. */
+static __always_inline void mini_endpoint(struct endpoint *e, const struct inet_timewait_sock *tw,
+					  const struct lifecycle *l)
+{
+	endpoint_read_common(e, &tw->__tw_common, false);
+	e->uid = l->uid;
+	e->cgroup_id = l->cgroup_id;
+}
+
+static __always_inline struct row mini_row(const struct lifecycle *l, __u8 to, __u64 time_ns)
+{
+	struct row row = {
+		.from = l->state,
+		.to = to,
+		.time_ns = time_ns,
+		.source = TCPDWELL_SOURCE_TIMEWAIT_SOCK,
+	};
+
+	row.dwell = lifecycle_dwell(l, row.from, time_ns, &row.dwell_ns);
+	return row;
+}
+
+/* An orphan's mini socket got the peer's FIN: FIN_WAIT2 -> TIME_WAIT. */
+static __always_inline void mini_flip(struct tcpdwell_counters *c, const struct endpoint *e,
+				      struct lifecycle *l, __u64 time_ns)
+{
+	struct row row = mini_row(l, TCPDWELL_TIME_WAIT, time_ns);
+
+	count(&c->seen);
+	decide(c, &row, e, l);
+	lifecycle_enter(l, TCPDWELL_TIME_WAIT, time_ns);
+}
+
+/* The end of a mini socket whose story is complete up to here. */
+static __always_inline void mini_close(struct tcpdwell_counters *c, const struct endpoint *e,
+				       __u64 key, const struct lifecycle *l, __u64 time_ns,
+				       __u8 reason)
+{
+	struct row row = mini_row(l, TCPDWELL_CLOSE, time_ns);
+
+	row.reason = reason;
+	count(&c->seen);
+	decide(c, &row, e, l);
+	connection_forget(key);
+}
+
+/*
+ * When the jiffy @jiffies was. The clock runs from the first flush, 40 ms at least before anybody
+ * asks: the length of a jiffy is what has passed since. Exact to a jiffy.
+ */
+static __always_inline __u64 jiffies_to_ns(__u64 jiffies, __u64 now_ns)
+{
+	__u64 now = bpf_jiffies64(), past_ns = now_ns - jiffy_clock.ns, past;
+
+	past = now - jiffy_clock.jiffies;
+	if (!jiffy_clock.ns || !past || jiffies > now)
+		return now_ns;
+	return now_ns - (now - jiffies) * (past_ns / past);
+}
+
+/* Jiffies in a second, by the same clock. */
+static __always_inline __u64 jiffies_per_second(__u64 now_ns)
+{
+	__u64 past = bpf_jiffies64() - jiffy_clock.jiffies, past_ns = now_ns - jiffy_clock.ns;
+
+	if (!jiffy_clock.ns || past_ns < 1000000)
+		return 0;
+	return (past * 1000000000ULL + past_ns / 2) / past_ns;
+}
+
+/*
+ * When a mini socket entered TIME_WAIT by its timer: 60 s before it runs out. Each segment in
+ * TIME_WAIT arms it anew, so this is the last one's time. Without a clock yet it is now.
+ */
+static __always_inline __u64 mini_armed_ns(const struct inet_timewait_sock *tw, __u64 now_ns)
+{
+	__u64 hz = jiffies_per_second(now_ns), expires = BPF_CORE_READ(tw, tw_timer.expires);
+
+	return hz ? jiffies_to_ns(expires - TIMEWAIT_SECONDS * hz, now_ns) : now_ns;
+}
+
+/* A mini socket that was made in FIN_WAIT2 may have flipped with no event: a silent re-arm. */
+static __always_inline bool mini_flipped(const struct inet_timewait_sock *tw,
+					 const struct lifecycle *l)
+{
+	return l->state == TCPDWELL_FIN_WAIT2 &&
+	       BPF_CORE_READ(tw, tw_substate) == TCPDWELL_TIME_WAIT;
+}
+
+/* The timer is armed: for the first time, or again because a segment came. */
+static __always_inline void mini_armed(struct inet_timewait_sock *tw)
+{
+	__u64 key = mini_key(tw), now_ns = bpf_ktime_get_ns();
+	struct tcpdwell_counters *c = counters_here();
+	struct lifecycle *l = key ? connection_find(key) : NULL;
+	struct endpoint e;
+
+	if (!c || !l)
+		return;
+	if (!(l->marks & LIFECYCLE_MINI)) {
+		l->marks |= LIFECYCLE_MINI;
+		if (BPF_CORE_READ(tw, tw_substate) == TCPDWELL_FIN_WAIT2)
+			l->marks |= LIFECYCLE_MINI_FIN_WAIT2;
+		l->object = (__u64)tw;
+		return; /* the rest is at the full socket's last transition, in this call */
+	}
+	l->marks &= ~LIFECYCLE_PARKED;
+	if (!mini_flipped(tw, l))
+		return;
+	mini_endpoint(&e, tw, l);
+	mini_flip(c, &e, l, now_ns);
+}
+
+/* Without cookies: what was known under the full socket's address goes to the mini socket's. */
+static __always_inline void mini_born(struct inet_timewait_sock *tw, struct sock *sk)
+{
+	struct tcpdwell_counters *c = counters_here();
+	struct lifecycle *l = connection_find((__u64)sk);
+
+	if (!c || !l)
+		return;
+	l->marks |= LIFECYCLE_MINI;
+	if (BPF_CORE_READ(tw, tw_substate) == TCPDWELL_FIN_WAIT2)
+		l->marks |= LIFECYCLE_MINI_FIN_WAIT2;
+	l->object = (__u64)tw;
+	connection_remember(c, (__u64)tw, l, BPF_ANY);
+}
+
+/* The timer ran out. */
+static __always_inline void mini_expired(struct inet_timewait_sock *tw)
+{
+	__u64 now_ns = bpf_ktime_get_ns();
+	struct tcpdwell_counters *c = counters_here();
+	struct lifecycle *l = mini_find(tw);
+	struct endpoint e;
+
+	if (!c || !l)
+		return;
+	mini_endpoint(&e, tw, l);
+	if (mini_flipped(tw, l))
+		mini_flip(c, &e, l, mini_armed_ns(tw, now_ns));
+	mini_close(c, &e, mini_key(tw), l, now_ns,
+		   l->state == TCPDWELL_TIME_WAIT ? TCPDWELL_REASON_TIMEWAIT_EXPIRED :
+						    TCPDWELL_REASON_TIMEOUT);
+}
+
+/* Whether the namespace has no user left and is being taken down. */
+static __always_inline bool netns_is_gone(const struct inet_timewait_sock *tw)
+{
+	const struct net *net = BPF_CORE_READ(tw, __tw_common.skc_net.net);
+
+	if (bpf_core_field_exists(((struct ns_common___v618 *)0)->__ns_ref)) {
+		const struct ns_common___v618 *ns = (const void *)&net->ns;
+
+		return !BPF_CORE_READ(ns, __ns_ref.refs.counter);
+	}
+	if (bpf_core_field_exists(((struct ns_common___v511 *)0)->count)) {
+		const struct ns_common___v511 *ns = (const void *)&net->ns;
+
+		return !BPF_CORE_READ(ns, count.refs.counter);
+	}
+	return !BPF_CORE_READ((const struct net___v510 *)net, count.refs.counter);
+}
+
+/*
+ * Why a mini socket ends early, as far as it shows: connect() takes it out of the hash before it
+ * takes off the timer (__inet_check_established()). TCPDWELL_REASON_NONE: it does not show.
+ */
+static __always_inline __u8 mini_end_reason(const struct inet_timewait_sock *tw)
+{
+	if (!BPF_CORE_READ(tw, __tw_common.skc_nulls_node.pprev))
+		return TCPDWELL_REASON_TIMEWAIT_REUSED;
+	if (netns_is_gone(tw))
+		return TCPDWELL_REASON_NETNS_GONE;
+	return TCPDWELL_REASON_NONE;
+}
+
+static __always_inline struct mini_slot *mini_slot_here(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&mini_slots, &zero);
+}
+
+/* Whoever calls inet_twsk_deschedule_put() ends the mini socket early. */
+static __always_inline void mini_descheduled(struct inet_timewait_sock *tw)
+{
+	__u64 now_ns = bpf_ktime_get_ns();
+	struct tcpdwell_counters *c = counters_here();
+	struct mini_slot *slot = mini_slot_here();
+	struct lifecycle *l = mini_find(tw);
+	struct endpoint e;
+	__u8 reason;
+
+	if (!c || !slot || !l)
+		return;
+	mini_endpoint(&e, tw, l);
+	if (mini_flipped(tw, l))
+		mini_flip(c, &e, l, now_ns);
+	reason = mini_end_reason(tw);
+	if (reason == TCPDWELL_REASON_NONE)
+		reason = slot->syn == (__u64)tw ? TCPDWELL_REASON_TIMEWAIT_REUSED :
+						  TCPDWELL_REASON_TIMEWAIT_RESET;
+	mini_close(c, &e, mini_key(tw), l, now_ns, reason);
+}
+
+/* tcp_timewait_state_process() has let a SYN have the mini socket: its end is a reuse. */
+static __always_inline void mini_processed(const struct inet_timewait_sock *tw, int status)
+{
+	struct mini_slot *slot = mini_slot_here();
+
+	if (slot)
+		slot->syn = status == TCP_TW_SYN ? (__u64)tw : 0;
+}
+
+/*
+ * The timer backend sees a timer taken off ahead of time and not by whom: it may be armed again in
+ * the same breath (mod_timer_pending()), or the mini socket ends. Which one shows afterwards, when
+ * its memory may be another's, so the row to be is put aside.
+ */
+static __always_inline void mini_cancelled(struct inet_timewait_sock *tw, __u64 expires)
+{
+	struct tcpdwell_counters *c = counters_here();
+	struct mini_slot *slot = mini_slot_here();
+	struct lifecycle *l = mini_find(tw);
+	struct parked_mini parked_mini = { .key = mini_key(tw), .time_ns = bpf_ktime_get_ns() };
+	__u8 reason;
+
+	if (!c || !slot || !l || expires <= bpf_jiffies64())
+		return; /* it runs out, and another event says so */
+	mini_endpoint(&parked_mini.e, tw, l);
+	reason = mini_end_reason(tw);
+	if (reason == TCPDWELL_REASON_NONE) {
+		slot->parked_key = parked_mini.key;
+		slot->parked_hash = BPF_CORE_READ(tw, __tw_common.skc_hash);
+		l->marks |= LIFECYCLE_PARKED;
+		if (!bpf_map_push_elem(&parked, &parked_mini, 0)) {
+			wake_reader();
+			return;
+		}
+		reason = TCPDWELL_REASON_TIMEWAIT_RESET; /* no room to wait and see */
+	}
+	mini_close(c, &parked_mini.e, parked_mini.key, l, parked_mini.time_ns, reason);
+}
+
+/* A SYN's request has the ends of the mini socket that this CPU has just parked: it was reused. */
+static __always_inline void mini_taken_over(__u32 hash)
+{
+	struct mini_slot *slot = mini_slot_here();
+	struct lifecycle *l;
+
+	if (!slot || !slot->parked_key || slot->parked_hash != hash)
+		return;
+	l = connection_find(slot->parked_key);
+	if (l)
+		l->marks |= LIFECYCLE_REUSED;
+	slot->parked_key = 0;
+}
+
+/* The oldest of the parked. Returns what the flush is to answer, 0 to go on. */
+__noinline int flush_parked(__u64 now_ns, __u64 min_age_ns)
+{
+	struct tcpdwell_counters *c = counters_here();
+	struct parked_mini mini;
+	struct lifecycle *l;
+
+	if (!c || bpf_map_peek_elem(&parked, &mini))
+		return FLUSH_DONE;
+	if (now_ns - mini.time_ns < min_age_ns)
+		return FLUSH_WAITING;
+	bpf_map_pop_elem(&parked, &mini);
+	l = connection_find(mini.key);
+	if (l && l->marks & LIFECYCLE_PARKED)
+		mini_close(c, &mini.e, mini.key, l, mini.time_ns,
+			   l->marks & LIFECYCLE_REUSED ? TCPDWELL_REASON_TIMEWAIT_REUSED :
+							 TCPDWELL_REASON_TIMEWAIT_RESET);
+	return 0;
+}
+
+/*
+ * One of the mini sockets that may flip in silence; it goes to the end of the queue as long as it
+ * has not. Its memory may have been given to another: only one with its cookie is asked.
+ */
+__noinline int flush_orphan(__u64 now_ns)
+{
+	struct tcpdwell_counters *c = counters_here();
+	const struct inet_timewait_sock *tw;
+	struct lifecycle *l;
+	struct endpoint e;
+	__u64 key;
+
+	if (!c || bpf_map_pop_elem(&orphans, &key))
+		return FLUSH_DONE;
+	l = connection_find(key);
+	if (!l || !(l->marks & LIFECYCLE_MINI) || l->state != TCPDWELL_FIN_WAIT2)
+		return 0;
+	tw = (const struct inet_timewait_sock *)l->object;
+	if (mini_key(tw) != key)
+		return 0;
+	if (!mini_flipped(tw, l)) {
+		bpf_map_push_elem(&orphans, &key, 0);
+		return 0;
+	}
+	mini_endpoint(&e, tw, l);
+	mini_flip(c, &e, l, mini_armed_ns(tw, now_ns));
+	return 0;
+}
+
+#endif /* TCPDWELL_TIMEWAIT_BPF_H */

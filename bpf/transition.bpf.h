@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * A transition of a full socket, as the tracepoint tells it.
+ */
+#ifndef TCPDWELL_TRANSITION_BPF_H
+#define TCPDWELL_TRANSITION_BPF_H
+
+#include "request.bpf.h"
+
+/* One transition on its way from the tracepoint to a row. */
+struct transition {
+	struct tcpdwell_counters *c;
+	struct sock *sk;
+	struct endpoint e;
+	struct row row;
+	__u64 key;
+};
+
+/*
+ * LISTEN -> SYN_RECV of a full socket: the last ACK of a handshake has cloned a child. It has no
+ * remote end and not yet the cookie that will stay, and it may be thrown away again. It counts
+ * once its next transition shows that it lives, a few microseconds later on this CPU.
+ */
+static __always_inline void child_born(const struct sock *sk, __u64 now_ns)
+{
+	__u32 zero = 0;
+	struct child *child = bpf_map_lookup_elem(&children, &zero);
+
+	if (!child)
+		return;
+	child->sock = (__u64)sk;
+	child->listener = child_listener(sk);
+	child->time_ns = now_ns;
+	child->request = 0;
+	child->syn_ns = 0;
+}
+
+/* The child that this CPU saw being born if it is @sk, and then no more. */
+static __always_inline struct child *child_take(const struct sock *sk)
+{
+	__u32 zero = 0;
+	struct child *child = bpf_map_lookup_elem(&children, &zero);
+
+	if (!child || child->sock != (__u64)sk)
+		return NULL;
+	child->sock = 0;
+	return child;
+}
+
+/* Who holds the listener owns the child until it is accepted. */
+static __always_inline void child_inherit(struct lifecycle *l, const struct child *child)
+{
+	__u64 key = sock_key_by_address((const struct sock *)child->listener);
+	struct lifecycle *listener = connection_find(key);
+
+	if (listener && listener->state == TCPDWELL_LISTEN)
+		owner_inherit(l, listener);
+}
+
+/* What connect() has begun: the port is bound only after the transition (tcp_v4_connect()). */
+static __always_inline bool defer(struct transition *t, struct lifecycle *l)
+{
+	if (!cfg_connect_exit && !cfg_defer_connect)
+		return false;
+	l->object = (__u64)t->sk;
+	l->waits = LIFECYCLE_DEFERRED;
+	lifecycle_enter(l, t->row.to, t->row.time_ns);
+	if (connection_remember(t->c, t->key, l, BPF_ANY))
+		goto no;
+	if (!cfg_connect_exit && bpf_map_push_elem(&deferred, &t->key, 0)) {
+		connection_forget(t->key);
+		goto no;
+	}
+	count(&t->c->held);
+	if (!cfg_connect_exit)
+		wake_reader();
+	return true;
+no:
+	l->waits = 0;
+	return false;
+}
+
+/*
+ * Rows of a connection that nobody accepted yet wait for the owner that the filter asks about.
+ * Returns whether @t's row was put to them; else those that waited are out, and its turn has come.
+ */
+static __always_inline bool hold(struct transition *t, struct lifecycle *l, const bool atomic)
+{
+	__u32 bit, waits;
+
+	if (t->row.to == TCPDWELL_ESTABLISHED) {
+		bit = LIFECYCLE_HELD_ESTABLISHED;
+		l->established_ns = t->row.time_ns;
+	} else if (t->row.to == TCPDWELL_CLOSE_WAIT) {
+		bit = LIFECYCLE_HELD_CLOSE_WAIT;
+	} else {
+		owner_match(l);
+		release_held((__u64)t->sk, t->key, connection_take(l, LIFECYCLE_HELD, atomic));
+		return false;
+	}
+	count(&t->c->held);
+	lifecycle_enter(l, t->row.to, t->row.time_ns);
+	if (atomic) {
+		waits = __sync_fetch_and_or(&l->waits, bit);
+	} else {
+		waits = l->waits;
+		l->waits = waits | bit;
+	}
+	if (waits & LIFECYCLE_HELD_SYN_RECV)
+		return true;
+	/* accept() came in between: take the row back, unless it took that too. */
+	if (!connection_take(l, bit, atomic))
+		return true;
+	uncount(&t->c->held);
+	return false;
+}
+
+/*
+ * A child's life begins: the row that led here, and what the tracepoint cannot know. Without a
+ * request (SYN cookies, no backend) its SYN_RECV is an artefact of the clone: the dwell is no one's.
+ * Nothing in @first's from says that the row is out already.
+ */
+static __always_inline void child_birth(struct transition *t, struct lifecycle *l,
+					const struct child *child, struct row *first)
+{
+	child_inherit(l, child);
+	l->state = TCPDWELL_SYN_RECV;
+	if (child->syn_ns) {
+		bool shown = request_hand_over(t->c, l, child, t->row.time_ns);
+
+		l->since_ns = child->syn_ns;
+		l->since = TCPDWELL_DWELL_EXACT;
+		l->marks = LIFECYCLE_OPENED_EXACT;
+		t->row.source = TCPDWELL_SOURCE_REQUEST_SOCK;
+		*first = request_birth(child->syn_ns);
+		if (shown)
+			first->from = 0;
+	} else {
+		l->since_ns = child->time_ns;
+		l->since = cfg_kernel_view ? TCPDWELL_DWELL_EXACT : TCPDWELL_DWELL_UNKNOWN;
+		*first = row_birth(TCPDWELL_LISTEN, TCPDWELL_SYN_RECV, child->time_ns,
+				   TCPDWELL_SOURCE_TRACEPOINT);
+	}
+	l->opened_ns = l->since_ns;
+	if (first->from)
+		count(&t->c->seen);
+}
+
+/* Fill in what the transition says beyond its two states. */
+static __always_inline void transition_describe(struct transition *t, const struct lifecycle *l,
+						__u32 facts)
+{
+	struct row *row = &t->row;
+	int err = t->sk->sk_err;
+
+	row->dwell = lifecycle_dwell(l, row->from, row->time_ns, &row->dwell_ns);
+	if (row->to != TCPDWELL_CLOSE)
+		return;
+	row->reason = lifecycle_reason(row->from, err, facts);
+	row->err = lifecycle_error(row->reason, err);
+}
+
+/* An unwanted connection leaves no trace but a count; one that waited for its port is let go. */
+static __always_inline void transition_unwanted(struct transition *t, bool is_child,
+						const bool atomic)
+{
+	struct lifecycle *l;
+
+	__sync_fetch_and_add(&t->c->seen, is_child ? 2 : 1);
+	__sync_fetch_and_add(&t->c->filtered, is_child ? 2 : 1);
+	if (!config_filters_local_port() || t->row.from != TCPDWELL_SYN_SENT)
+		return;
+	l = connection_find(t->key);
+	if (!l)
+		return;
+	if (connection_take(l, LIFECYCLE_DEFERRED, atomic)) {
+		uncount(&t->c->held);
+		count(&t->c->filtered);
+	}
+	connection_forget(t->key);
+}
+
+/* What is known of the connection before this transition; @fresh has room for one unknown so far. */
+static __always_inline struct lifecycle *transition_recall(struct transition *t,
+							   struct lifecycle *fresh)
+{
+	struct lifecycle *l = NULL;
+
+	if (t->row.from != TCPDWELL_CLOSE)
+		l = connection_find(t->key);
+	if (l)
+		return l;
+	*fresh = connection_new(t->key, t->e.uid);
+	return fresh;
+}
+
+/*
+ * The full socket closes and a mini socket stands for the connection: what the tracepoint calls
+ * CLOSE is TIME_WAIT, or, for an orphan, no transition at all. Returns whether it was so.
+ */
+static __always_inline bool transition_to_mini(struct transition *t, struct lifecycle *l)
+{
+	struct lifecycle *mini = l;
+
+	if (!(l->marks & LIFECYCLE_MINI))
+		return false;
+	if (!cfg_has_cookie)
+		mini = connection_find(l->object);
+	if (mini)
+		mini->cgroup_id = t->e.cgroup_id;
+	if (!(l->marks & LIFECYCLE_MINI_FIN_WAIT2)) {
+		t->row.to = TCPDWELL_TIME_WAIT;
+		t->row.source = TCPDWELL_SOURCE_TIMEWAIT_SOCK;
+		t->row.dwell =
+			lifecycle_dwell(l, t->row.from, t->row.time_ns, &t->row.dwell_ns);
+		count(&t->c->seen);
+		decide(t->c, &t->row, &t->e, l);
+		if (mini)
+			lifecycle_enter(mini, TCPDWELL_TIME_WAIT, t->row.time_ns);
+	} else if (cfg_poll_minis && !bpf_map_push_elem(&orphans, &t->key, 0)) {
+		wake_reader();
+	}
+	if (!cfg_has_cookie)
+		connection_forget(t->key);
+	return true;
+}
+
+/* Keep what is known for the next transition. */
+static __always_inline void transition_remember(struct transition *t, struct lifecycle *l,
+						const struct lifecycle *fresh)
+{
+	if (t->row.to == TCPDWELL_CLOSE) {
+		if (l != fresh)
+			connection_forget(t->key);
+		return;
+	}
+	lifecycle_enter(l, t->row.to, t->row.time_ns);
+	if (l == fresh)
+		connection_remember(t->c, t->key, l,
+				    t->row.from == TCPDWELL_CLOSE ? BPF_ANY : BPF_NOEXIST);
+}
+
+/*
+ * The rows of a child that wait for accept(): its first two, in the map or lost with the room for
+ * them. They were counted as seen.
+ */
+static __always_inline void hold_child(struct transition *t, struct lifecycle *l)
+{
+	l->established_ns = t->row.time_ns;
+	l->waits = LIFECYCLE_HELD_SYN_RECV | LIFECYCLE_HELD_ESTABLISHED;
+	lifecycle_enter(l, t->row.to, t->row.time_ns);
+	if (connection_remember(t->c, t->key, l, BPF_NOEXIST))
+		__sync_fetch_and_add(&t->c->lost_map, 2);
+	else
+		__sync_fetch_and_add(&t->c->held, 2);
+}
+
+static __always_inline void transition(struct sock *sk, __u8 from, __u8 to, const bool atomic)
+{
+	struct transition t = {
+		.c = counters_here(),
+		.sk = sk,
+		.row = { .from = from, .to = to, .time_ns = bpf_ktime_get_ns() },
+	};
+	struct lifecycle fresh, *l;
+	struct child *child = NULL;
+	struct row first = {};
+	__u32 facts;
+	__u8 actor;
+
+	if (!t.c)
+		return;
+	if (from == TCPDWELL_LISTEN && to == TCPDWELL_SYN_RECV) {
+		child_born(sk, t.row.time_ns);
+		return;
+	}
+	if (from == TCPDWELL_SYN_RECV)
+		child = child_take(sk);
+	if (child && to == TCPDWELL_CLOSE && !cfg_kernel_view)
+		return; /* thrown away by the call that cloned it: no connection came of it */
+
+	endpoint_read(&t.e, sk, true);
+	if (to == TCPDWELL_CLOSE && !t.e.lport)
+		t.e.lport = sock_last_port(sk);
+	t.key = sock_key(sk);
+	if (!filter_connection(sk, &t.e)) {
+		transition_unwanted(&t, child, atomic);
+		return;
+	}
+
+	l = transition_recall(&t, &fresh);
+	if (cfg_minis && to == TCPDWELL_CLOSE && l != &fresh && transition_to_mini(&t, l))
+		return;
+	if (l == &fresh && child) {
+		child_birth(&t, l, child, &first);
+	}
+	facts = sock_facts(sk, &t.e);
+	if (cfg_minis && l != &fresh)
+		facts |= LIFECYCLE_NO_MINI;
+	transition_describe(&t, l, facts);
+	actor = lifecycle_actor(from, to, sk->sk_err, facts);
+	if (actor)
+		owner_set_current(l, actor);
+	count(&t.c->seen);
+
+	if (to == TCPDWELL_SYN_SENT && !t.e.lport) {
+		if (defer(&t, l))
+			return;
+		if (config_filters_local_port()) {
+			count(&t.c->lost_map); /* no room to wait for the port that is asked for */
+			return;
+		}
+	}
+	if (from == TCPDWELL_SYN_SENT && connection_take(l, LIFECYCLE_DEFERRED, atomic)) {
+		first = deferred_row(l);
+		uncount(&t.c->held);
+	}
+	if (config_filters_owner() && cfg_accept_exit) {
+		if (first.to == TCPDWELL_SYN_RECV && to == TCPDWELL_ESTABLISHED) {
+			hold_child(&t, l);
+			return;
+		}
+		if (l->waits & LIFECYCLE_HELD && hold(&t, l, atomic))
+			return;
+	}
+	owner_match(l);
+	if (first.from)
+		decide(t.c, &first, &t.e, l);
+	decide(t.c, &t.row, &t.e, l);
+	transition_remember(&t, l, &fresh);
+}
+
+#endif /* TCPDWELL_TRANSITION_BPF_H */

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The kernel's types, as far as this project reads them.
+ *
+ * Every structure carries preserve_access_index: the offsets here mean nothing, libbpf puts in
+ * those of the running kernel. Members that a kernel nests in anonymous unions are flat here,
+ * which CO-RE matches by name. A name that ends in ___something is an older or newer kernel's
+ * shape of the type before it. vmlinux/check.py holds this file against a kernel's BTF.
+ */
+#ifndef __VMLINUX_H__
+#define __VMLINUX_H__
+
+typedef signed char __s8;
+typedef unsigned char __u8;
+typedef short __s16;
+typedef unsigned short __u16;
+typedef int __s32;
+typedef unsigned int __u32;
+typedef long long __s64;
+typedef unsigned long long __u64;
+typedef __u16 __be16;
+typedef __u32 __be32;
+typedef __u32 __wsum;
+typedef __u8 u8;
+typedef __u16 u16;
+typedef __u32 u32;
+typedef __u64 u64;
+typedef _Bool bool;
+
+enum {
+	false = 0,
+	true = 1,
+};
+
+/* The BPF UAPI that the programs use (include/uapi/linux/bpf.h). */
+#define EEXIST 17
+
+enum bpf_map_type {
+	BPF_MAP_TYPE_HASH = 1,
+	BPF_MAP_TYPE_ARRAY = 2,
+	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+	BPF_MAP_TYPE_LPM_TRIE = 11,
+	BPF_MAP_TYPE_QUEUE = 22,
+	BPF_MAP_TYPE_RINGBUF = 27,
+};
+
+enum {
+	BPF_ANY = 0,
+	BPF_NOEXIST = 1,
+	BPF_EXIST = 2,
+};
+
+enum {
+	BPF_F_NO_PREALLOC = 1U << 0,
+	BPF_F_MMAPABLE = 1U << 10,
+};
+
+enum {
+	BPF_RB_NO_WAKEUP = 1U << 0,
+	BPF_RB_FORCE_WAKEUP = 1U << 1,
+	BPF_RB_AVAIL_DATA = 0,
+};
+
+struct bpf_raw_tracepoint_args {
+	__u64 args[0];
+};
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct list_head {
+	struct list_head *next, *prev;
+};
+
+struct hlist_node {
+	struct hlist_node *next, **pprev;
+};
+
+typedef struct {
+	int counter;
+} atomic_t;
+
+typedef struct {
+	__s64 counter;
+} atomic64_t;
+
+typedef struct {
+	__u32 val;
+} kuid_t;
+
+struct in6_addr {
+	union {
+		__u8 u6_addr8[16];
+		__be32 u6_addr32[4];
+	} in6_u;
+};
+
+typedef struct {
+	atomic_t refs;
+} refcount_t;
+
+struct hlist_nulls_node {
+	struct hlist_nulls_node *next, **pprev;
+};
+
+struct timer_list {
+	struct hlist_node entry;
+	unsigned long expires;
+	void (*function)(struct timer_list *timer);
+};
+
+/* Network namespaces. */
+struct ns_common {
+	unsigned int inum;
+};
+
+struct ns_common___v511 {
+	refcount_t count; /* 5.11 to 6.17 */
+};
+
+struct ns_common___v618 {
+	refcount_t __ns_ref; /* since 6.18 */
+};
+
+struct net___v510 {
+	refcount_t count; /* until 5.10 */
+};
+
+struct net {
+	struct ns_common ns;
+};
+
+typedef struct {
+	struct net *net;
+} possible_net_t;
+
+/* Sockets: what full sockets, requests and mini sockets begin with. */
+struct sock;
+
+struct sock_common {
+	__be32 skc_daddr;
+	__be32 skc_rcv_saddr;
+	__be16 skc_dport;
+	__u16 skc_num;
+	unsigned short skc_family;
+	volatile unsigned char skc_state;
+	struct sock *skc_listener; /* of a request */
+	unsigned int skc_hash;
+	struct hlist_nulls_node skc_nulls_node;
+	possible_net_t skc_net;
+	struct in6_addr skc_v6_daddr;	  /* CONFIG_IPV6 */
+	struct in6_addr skc_v6_rcv_saddr; /* CONFIG_IPV6 */
+	atomic64_t skc_cookie;
+	unsigned long skc_flags;
+};
+
+struct kernfs_node {
+	__u64 id;
+};
+
+struct cgroup {
+	struct kernfs_node *kn;
+	int level;
+	struct cgroup *ancestors[]; /* since 6.1 */
+};
+
+struct cgroup___v60 {
+	int level;
+	__u64 ancestor_ids[]; /* until 6.0 */
+};
+
+struct sock_cgroup_data {
+	struct cgroup *cgroup; /* since 5.15 */
+};
+
+struct sock_cgroup_data___v514 {
+	__u64 val; /* until 5.14: a pointer, or net_cls and net_prio ids with a low bit set */
+};
+
+struct socket;
+
+struct sock {
+	struct sock_common __sk_common;
+	struct socket *sk_socket;
+	u16 sk_protocol;
+	int sk_err;
+	kuid_t sk_uid;
+	struct sock_cgroup_data sk_cgrp_data;
+};
+
+struct inet_sock {
+	__be16 inet_sport;
+};
+
+struct tcp_sock {
+	struct list_head tsorted_sent_queue;
+};
+
+/* Requests: SYN_RECV. */
+struct request_sock {
+	struct sock_common __req_common;
+	struct timer_list rsk_timer;
+};
+
+struct tcp_request_sock {
+	__u64 snt_synack;
+	__u32 rcv_isn;
+};
+
+/* Mini sockets: TIME_WAIT, and FIN_WAIT2 of orphans. */
+struct inet_timewait_sock {
+	struct sock_common __tw_common;
+	volatile unsigned char tw_substate;
+	struct timer_list tw_timer;
+};
+
+/* Processes and their descriptors. */
+struct inode {
+	unsigned short i_mode;
+};
+
+struct file {
+	struct inode *f_inode;
+	void *private_data;
+};
+
+struct socket {
+	struct sock *sk;
+};
+
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+	unsigned long *open_fds;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
+};
+
+struct signal_struct {
+	atomic_t live;
+};
+
+struct task_struct {
+	unsigned int flags;
+	int pid;
+	int tgid;
+	struct list_head children;
+	struct list_head sibling;
+	struct task_struct *group_leader;
+	struct signal_struct *signal;
+	char comm[16];
+	struct files_struct *files;
+};
+
+struct linux_binprm;
+struct proto_accept_arg;
+
+/* The argument of a classic tracepoint at a system call's exit. */
+struct trace_event_raw_sys_exit {
+	long ret;
+};
+
+/* Registers at a kprobe: x86_64. */
+struct pt_regs {
+	unsigned long di, si, dx, cx, ax;
+};
+
+#pragma clang attribute pop
+
+/* The same of arm64, as its UAPI fixes them. */
+struct user_pt_regs {
+	__u64 regs[31];
+	__u64 sp;
+	__u64 pc;
+	__u64 pstate;
+};
+
+#endif /* __VMLINUX_H__ */
