@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the running kernel lets a tracer do, found by trying it and never by its version.
+ *
+ * A feature has a backend of its own: what refuses one does not cost the user the others.
+ */
+#ifndef TCPDWELL_CAPABILITY_H
+#define TCPDWELL_CAPABILITY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "failure.h"
+#include "options.h"
+
+struct btf;
+
+/* Why a way is not open: an errno, or a word of our own. */
+struct obstacle {
+	int err;	 /* 0: none, the way is open */
+	const char *why; /* NULL: what the errno says */
+};
+
+struct capability {
+	bool cookie;		 /* bpf_get_socket_cookie() in tracing programs (5.12) */
+	bool atomic;		 /* atomic exchange in programs (5.12) */
+	struct obstacle fentry;	 /* fentry and fexit programs attach */
+	struct obstacle kprobe;
+	struct obstacle timer;	 /* timer tracepoints, and handlers whose address is known */
+	struct obstacle syscall; /* tracepoints at the exit of system calls */
+
+	int accept_args;   /* parameters of inet_csk_accept(): 4 until 6.9, 2 since */
+	int timewait_args; /* of tcp_timewait_state_process(): 3 until 6.11, 4 in 6.12, 5 since */
+	uint64_t tw_timer_handler; /* addresses, 0: not known */
+	uint64_t reqsk_timer_handler;
+
+	/* The best that is open, or the one that was asked for; NONE: the states are not seen. */
+	enum backend requests; /* SYN_RECV */
+	enum backend minis;    /* TIME_WAIT, and FIN_WAIT2 of orphans */
+};
+
+/*
+ * Tries everything, and picks backends: @wanted, or the best for BACKEND_AUTO. @btf is the running
+ * kernel's and stays the caller's. Returns 0, or -1 if not even the tracepoint is to be had.
+ */
+int capability_probe(struct capability *capability, const struct btf *btf, enum backend wanted,
+		     struct failure *failure);
+
+/* Words for an obstacle. */
+const char *obstacle_text(const struct obstacle *obstacle);
+
+#endif /* TCPDWELL_CAPABILITY_H */

@@ -1,0 +1,548 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <errno.h>
+#include <linux/perf_event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/sysinfo.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+
+#include "capability.h"
+#include "loader.h"
+#include "privilege.h"
+#include "resolve.h"
+#include "tcpdwell.skel.h"
+#include "tracefs.h"
+
+/* Programs that are attached at a time, at the most. */
+#define LINKS_MAX 24
+
+/*
+ * Bytes of the host's memory for each connection that may be tracked, where no option says. A hash
+ * map's buckets (16 bytes each) are reserved ahead: 1/1024 of the memory. The elements are not.
+ */
+#define HOST_BYTES_PER_SOCKET 16384
+#define SOCKETS_MIN (1U << 16)
+#define SOCKETS_MAX (1U << 22)
+
+/* Pending bytes that wake the reader: a quarter of the ring leaves three for what comes meanwhile. */
+#define WAKEUP_SHARE 4
+#define WAKEUP_BYTES_MAX (1U << 20)
+
+/* Answers of the program that lets rows go (bpf/maps.bpf.h). */
+#define FLUSH_WAITING 1
+#define FLUSH_AGAIN 2
+
+/* Processes that can descend from the program after -- at a time. */
+#define FOLLOWED_MAX 65536
+
+struct loader {
+	struct tcpdwell_bpf *skel;
+	const struct notice *notice;
+	struct capability capability;
+	struct tcpdwell_counters *counters; /* one for each possible CPU, mapped */
+	size_t counters_bytes;
+	int cpus;
+	struct bpf_link *links[LINKS_MAX];
+	unsigned int link_count;
+};
+
+/* ---- Knobs -------------------------------------------------------------------------------------- */
+
+static uint32_t sockets_for_host(void)
+{
+	struct sysinfo info;
+	uint64_t want = SOCKETS_MIN, limit;
+
+	if (sysinfo(&info))
+		return want;
+	limit = (uint64_t)info.totalram * info.mem_unit / HOST_BYTES_PER_SOCKET;
+	while (want * 2 <= limit && want < SOCKETS_MAX)
+		want *= 2;
+	return want;
+}
+
+static int set_filters(struct tcpdwell_bpf *skel, const struct filters *filters,
+		       struct failure *failure)
+{
+	struct tcpdwell_bpf__rodata *cfg = skel->rodata;
+	struct cgroup_ref cgroup = {};
+
+	if (resolve_netns(&filters->netns, (uint32_t *)&cfg->cfg_netns, failure))
+		return -1;
+	if (filters->cgroup && resolve_cgroup(filters->cgroup, &cgroup, failure))
+		return -1;
+	cfg->cfg_cgroup_id = cgroup.id;
+	cfg->cfg_cgroup_level = cgroup.level;
+	cfg->cfg_family = filters->family;
+	cfg->cfg_filter_lport = filters->lports.any;
+	cfg->cfg_filter_rport = filters->rports.any;
+	cfg->cfg_filter_port = filters->ports.any;
+	cfg->cfg_filter_addr = filters->addrs.count > 0;
+	memcpy((void *)cfg->cfg_lports, filters->lports.bits, sizeof(filters->lports.bits));
+	memcpy((void *)cfg->cfg_rports, filters->rports.bits, sizeof(filters->rports.bits));
+	memcpy((void *)cfg->cfg_ports, filters->ports.bits, sizeof(filters->ports.bits));
+	cfg->cfg_uid_count = filters->uids.count;
+	memcpy((void *)cfg->cfg_uids, filters->uids.ids, filters->uids.count * sizeof(uint32_t));
+	cfg->cfg_filter_comm = filters->comm[0];
+	memcpy((void *)cfg->cfg_comm, filters->comm, sizeof(filters->comm));
+	cfg->cfg_from_states = filters->from;
+	cfg->cfg_to_states = filters->to;
+	cfg->cfg_either_states = filters->either;
+	cfg->cfg_min_dwell_ns = filters->min_dwell_ns;
+	return 0;
+}
+
+static int size_maps(struct loader *loader, const struct options *options)
+{
+	struct tcpdwell_bpf *skel = loader->skel;
+	uint32_t sockets = options->max_sockets ? options->max_sockets : sockets_for_host();
+	uint32_t pids = options->filters.pids.count;
+	int err = 0;
+
+	if (options->program)
+		pids = FOLLOWED_MAX;
+	err = err ?: bpf_map__set_max_entries(skel->maps.connections, sockets);
+	err = err ?: bpf_map__set_max_entries(skel->maps.ring, options->ring_bytes);
+	err = err ?: bpf_map__set_max_entries(skel->maps.counters, loader->cpus);
+	err = err ?: bpf_map__set_max_entries(skel->maps.pids, pids ? pids : 1);
+	err = err ?: bpf_map__set_max_entries(skel->maps.prefixes, options->filters.addrs.count ?: 1);
+	return err;
+}
+
+static void set_knobs(struct loader *loader, const struct options *options)
+{
+	struct tcpdwell_bpf__rodata *cfg = loader->skel->rodata;
+	const struct capability *can = &loader->capability;
+
+	cfg->cfg_has_cookie = can->cookie;
+	cfg->cfg_connect_exit = !can->fentry.err;
+	cfg->cfg_defer_connect = can->fentry.err && can->atomic;
+	cfg->cfg_accept_exit = !can->fentry.err || !can->kprobe.err || !can->syscall.err;
+	if (!options->kernel_view) {
+		cfg->cfg_requests = can->requests != BACKEND_NONE;
+		cfg->cfg_minis = can->minis != BACKEND_NONE;
+		cfg->cfg_poll_minis = can->minis == BACKEND_TIMER;
+		cfg->cfg_timewait_args = can->timewait_args;
+		if (can->minis == BACKEND_TIMER)
+			cfg->cfg_tw_timer_handler = can->tw_timer_handler;
+		if (can->requests == BACKEND_TIMER)
+			cfg->cfg_reqsk_timer_handler = can->reqsk_timer_handler;
+	}
+	cfg->cfg_want_cgroup = options->wide || options->format != FORMAT_TABLE;
+	cfg->cfg_kernel_view = options->kernel_view;
+	cfg->cfg_wakeup_bytes = options->ring_bytes / WAKEUP_SHARE;
+	if (cfg->cfg_wakeup_bytes > WAKEUP_BYTES_MAX)
+		cfg->cfg_wakeup_bytes = WAKEUP_BYTES_MAX;
+	cfg->cfg_filter_pid = options->filters.pids.count || options->program;
+	cfg->cfg_follow_forks = options->program;
+}
+
+/* A program that some backend of requests or mini sockets consists of. */
+struct hook {
+	const char *program;
+	enum backend backend;
+	enum { REQUESTS = 1, MINIS = 2, MINIS_BY_ADDRESS = 4 } feature;
+};
+
+static const struct hook hooks[] = {
+	{ "fentry_reqsk_queue_hash_add", BACKEND_FENTRY, REQUESTS },
+	{ "fentry_reqsk_queue_drop", BACKEND_FENTRY, REQUESTS },
+	{ "fentry_reqsk_timer_handler", BACKEND_FENTRY, REQUESTS },
+	{ "fexit_reqsk_timer_handler", BACKEND_FENTRY, REQUESTS },
+	{ "fentry_twsk_schedule", BACKEND_FENTRY, MINIS },
+	{ "fentry_twsk_hashdance", BACKEND_FENTRY, MINIS_BY_ADDRESS },
+	{ "fexit_timewait_state_process", BACKEND_FENTRY, MINIS },
+	{ "fentry_twsk_deschedule_put", BACKEND_FENTRY, MINIS },
+	{ "fentry_tw_timer_handler", BACKEND_FENTRY, MINIS },
+	{ "kprobe_reqsk_queue_hash_add", BACKEND_KPROBE, REQUESTS },
+	{ "kprobe_reqsk_queue_drop", BACKEND_KPROBE, REQUESTS },
+	{ "kprobe_reqsk_timer_handler", BACKEND_KPROBE, REQUESTS },
+	{ "kretprobe_reqsk_timer_handler", BACKEND_KPROBE, REQUESTS },
+	{ "kprobe_twsk_schedule", BACKEND_KPROBE, MINIS },
+	{ "kprobe_twsk_hashdance", BACKEND_KPROBE, MINIS_BY_ADDRESS },
+	{ "kprobe_timewait_state_process", BACKEND_KPROBE, MINIS },
+	{ "kretprobe_timewait_state_process", BACKEND_KPROBE, MINIS },
+	{ "kprobe_twsk_deschedule_put", BACKEND_KPROBE, MINIS },
+	{ "kprobe_tw_timer_handler", BACKEND_KPROBE, MINIS },
+	{ "timer_start", BACKEND_TIMER, REQUESTS | MINIS },
+	{ "timer_cancel", BACKEND_TIMER, REQUESTS | MINIS },
+	{ "timer_expire_entry", BACKEND_TIMER, REQUESTS | MINIS },
+	{ "timer_expire_exit", BACKEND_TIMER, REQUESTS },
+};
+
+static bool hook_wanted(const struct loader *loader, const struct hook *hook)
+{
+	const struct tcpdwell_bpf__rodata *cfg = loader->skel->rodata;
+	const struct capability *can = &loader->capability;
+
+	return (hook->feature & REQUESTS && cfg->cfg_requests && can->requests == hook->backend) ||
+	       (hook->feature & MINIS && cfg->cfg_minis && can->minis == hook->backend) ||
+	       (hook->feature & MINIS_BY_ADDRESS && cfg->cfg_minis && !can->cookie &&
+		can->minis == hook->backend);
+}
+
+static struct bpf_program *transition_program(const struct loader *loader)
+{
+	const struct tcpdwell_bpf *skel = loader->skel;
+
+	return loader->capability.atomic ? skel->progs.inet_sock_set_state :
+					   skel->progs.inet_sock_set_state_v511;
+}
+
+static struct bpf_program *flush_program(const struct loader *loader)
+{
+	const struct tcpdwell_bpf *skel = loader->skel;
+
+	return loader->capability.atomic ? skel->progs.flush : skel->progs.flush_v511;
+}
+
+/* The best of those that tell of accept(), NULL: the system calls must do, or nothing does. */
+static struct bpf_program *accept_program(const struct loader *loader)
+{
+	const struct tcpdwell_bpf *skel = loader->skel;
+	const struct capability *can = &loader->capability;
+
+	if (!can->fentry.err && can->accept_args == 2)
+		return skel->progs.inet_csk_accept_exit;
+	if (!can->fentry.err && can->accept_args == 4)
+		return can->atomic ? skel->progs.inet_csk_accept_exit_v69 :
+				     skel->progs.inet_csk_accept_exit_v511;
+	if (!can->kprobe.err)
+		return can->atomic ? skel->progs.inet_csk_accept_return :
+				     skel->progs.inet_csk_accept_return_v511;
+	return NULL;
+}
+
+/* The programs of this run. What is not chosen here is not even shown to the kernel. */
+static void choose_programs(struct loader *loader)
+{
+	struct tcpdwell_bpf *skel = loader->skel;
+	const struct tcpdwell_bpf__rodata *cfg = skel->rodata;
+	const struct capability *can = &loader->capability;
+	struct bpf_program *accept = accept_program(loader);
+	bool flush = cfg->cfg_defer_connect || cfg->cfg_requests || cfg->cfg_poll_minis;
+
+	bpf_program__set_autoload(transition_program(loader), true);
+	bpf_program__set_autoload(flush_program(loader), flush);
+	bpf_program__set_autoload(skel->progs.sched_process_exec, true);
+	bpf_program__set_autoload(skel->progs.sched_process_exit, true);
+	bpf_program__set_autoload(skel->progs.sched_process_fork, cfg->cfg_follow_forks);
+	bpf_program__set_autoload(skel->progs.tcp_v4_connect_exit, cfg->cfg_connect_exit);
+	bpf_program__set_autoload(skel->progs.tcp_v6_connect_exit, cfg->cfg_connect_exit);
+	if (accept) {
+		bpf_program__set_autoload(accept, true);
+	} else {
+		bpf_program__set_autoload(skel->progs.sys_exit_accept, !can->syscall.err);
+		bpf_program__set_autoload(skel->progs.sys_exit_accept4, !can->syscall.err);
+	}
+	for (unsigned int i = 0; i < sizeof(hooks) / sizeof(*hooks); i++)
+		if (hook_wanted(loader, &hooks[i]))
+			bpf_program__set_autoload(
+				bpf_object__find_program_by_name(skel->obj, hooks[i].program),
+				true);
+}
+
+/* What is not there costs the user something: say what. */
+static void warn_missing(const struct loader *loader, const struct options *options)
+{
+	const struct capability *can = &loader->capability;
+	const struct notice *notice = loader->notice;
+
+	if (!accept_program(loader) && can->syscall.err)
+		notice_print(notice, NOTICE_WARNING,
+			     "neither fexit (%s) nor kprobes (%s) nor system-call tracepoints (%s): "
+			     "accepted connections show their listener's owner",
+			     obstacle_text(&can->fentry), obstacle_text(&can->kprobe),
+			     obstacle_text(&can->syscall));
+	if (can->fentry.err && !can->atomic)
+		notice_print(notice, NOTICE_WARNING,
+			     "no fexit (%s): the local port is unknown in CLOSE -> SYN_SENT",
+			     obstacle_text(&can->fentry));
+	if (!can->cookie)
+		notice_print(notice, NOTICE_DETAIL,
+			     "no socket cookies in tracing programs (Linux 5.12): "
+			     "identities are the tracer's own");
+	if (options->kernel_view || options->backend == BACKEND_NONE)
+		return;
+	if (can->requests == BACKEND_NONE)
+		notice_print(notice, NOTICE_WARNING,
+			     "SYN_RECV is not seen before the handshake completes: see `tcpdwell probe`");
+	if (can->minis == BACKEND_NONE)
+		notice_print(notice, NOTICE_WARNING,
+			     "TIME_WAIT is not seen: see `tcpdwell probe`");
+}
+
+/* ---- Filling maps ------------------------------------------------------------------------------- */
+
+int loader_follow(struct loader *loader, uint32_t pid)
+{
+	uint8_t one = 1;
+
+	return bpf_map__update_elem(loader->skel->maps.pids, &pid, sizeof(pid), &one, sizeof(one),
+				    BPF_ANY);
+}
+
+/* The key of a prefix trie, as bpf/maps.bpf.h has it. */
+struct prefix {
+	uint32_t length;
+	uint8_t addr[16];
+};
+
+static int fill_maps(struct loader *loader, const struct filters *filters)
+{
+	int err = 0;
+
+	for (unsigned int i = 0; i < filters->pids.count && !err; i++)
+		err = loader_follow(loader, filters->pids.ids[i]);
+	for (unsigned int i = 0; i < filters->addrs.count && !err; i++) {
+		const struct cidr *cidr = &filters->addrs.cidrs[i];
+		struct prefix key = { .length = cidr->prefix };
+		uint8_t family = cidr->family;
+
+		memcpy(key.addr, cidr->addr, sizeof(key.addr));
+		err = bpf_map__update_elem(loader->skel->maps.prefixes, &key, sizeof(key), &family,
+					   sizeof(family), BPF_ANY);
+	}
+	return err;
+}
+
+static int map_counters(struct loader *loader)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+	void *p;
+
+	loader->counters_bytes = (loader->cpus * sizeof(*loader->counters) + page - 1) & -page;
+	p = mmap(NULL, loader->counters_bytes, PROT_READ, MAP_SHARED,
+		 bpf_map__fd(loader->skel->maps.counters), 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	loader->counters = p;
+	return 0;
+}
+
+/* ---- Life --------------------------------------------------------------------------------------- */
+
+static int print_libbpf(enum libbpf_print_level level, const char *format, va_list args)
+{
+	return level == LIBBPF_DEBUG ? 0 : vfprintf(stderr, format, args);
+}
+
+static int load(struct loader *loader, const struct options *options, struct failure *failure)
+{
+	int err;
+
+	set_knobs(loader, options);
+	choose_programs(loader);
+	err = set_filters(loader->skel, &options->filters, failure);
+	if (err)
+		return err;
+	warn_missing(loader, options);
+	err = size_maps(loader, options);
+	if (!err)
+		err = tcpdwell_bpf__load(loader->skel);
+	if (!err)
+		err = map_counters(loader);
+	if (!err)
+		err = fill_maps(loader, &options->filters);
+	if (!err)
+		return 0;
+	return failure_set(failure, STATUS_HOST,
+			   "the kernel refuses the program: %s (-v shows what it says)",
+			   strerror(-err));
+}
+
+struct loader *loader_new(const struct options *options, const struct notice *notice,
+			  struct failure *failure)
+{
+	struct loader *loader;
+	struct btf *btf;
+	int err;
+
+	libbpf_set_print(notice->verbose ? print_libbpf : NULL);
+	if (privilege_check(failure))
+		return NULL;
+	btf = btf__load_vmlinux_btf();
+	if (!btf) {
+		failure_set(failure, STATUS_HOST,
+			    "the kernel has no BTF (/sys/kernel/btf/vmlinux: %s): it needs "
+			    "CONFIG_DEBUG_INFO_BTF",
+			    strerror(errno));
+		return NULL;
+	}
+	loader = calloc(1, sizeof(*loader));
+	if (!loader) {
+		failure_set(failure, STATUS_OTHER, "%s", strerror(errno));
+		goto out;
+	}
+	loader->notice = notice;
+	loader->cpus = libbpf_num_possible_cpus();
+	err = capability_probe(&loader->capability, btf, options->backend, failure);
+	if (err)
+		goto err;
+	loader->skel = tcpdwell_bpf__open();
+	if (!loader->skel) {
+		failure_set(failure, STATUS_OTHER, "cannot open the program: %s", strerror(errno));
+		goto err;
+	}
+	if (load(loader, options, failure))
+		goto err;
+	goto out;
+err:
+	loader_free(loader);
+	loader = NULL;
+out:
+	btf__free(btf);
+	return loader;
+}
+
+void loader_detach(struct loader *loader)
+{
+	while (loader->link_count)
+		bpf_link__destroy(loader->links[--loader->link_count]);
+}
+
+void loader_free(struct loader *loader)
+{
+	if (!loader)
+		return;
+	loader_detach(loader);
+	if (loader->counters)
+		munmap(loader->counters, loader->counters_bytes);
+	tcpdwell_bpf__destroy(loader->skel);
+	free(loader);
+}
+
+/* ---- Attaching ---------------------------------------------------------------------------------- */
+
+static int keep_link(struct loader *loader, struct bpf_link *link)
+{
+	if (!link)
+		return -errno;
+	loader->links[loader->link_count++] = link;
+	return 0;
+}
+
+/* libbpf finds classic tracepoints only where tracefs is mounted, which it need not be. */
+static int attach_tracepoint(struct loader *loader, struct bpf_program *program, const char *name)
+{
+	struct perf_event_attr attr = { .type = PERF_TYPE_TRACEPOINT, .size = sizeof(attr) };
+	int id = tracefs_event_id("syscalls", name), fd, err;
+
+	if (id < 0)
+		return id;
+	attr.config = id;
+	fd = syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	err = keep_link(loader, bpf_program__attach_perf_event(program, fd));
+	if (err)
+		close(fd);
+	return err;
+}
+
+int loader_attach(struct loader *loader, struct failure *failure)
+{
+	struct bpf_program *program;
+
+	bpf_object__for_each_program(program, loader->skel->obj) {
+		const char *section = bpf_program__section_name(program);
+		const char *name = bpf_program__name(program);
+		int err;
+
+		if (!bpf_program__autoload(program) || !strcmp(section, "raw_tp"))
+			continue;
+		if (!strncmp(section, "tp/", 3))
+			err = attach_tracepoint(loader, program, name);
+		else
+			err = keep_link(loader, bpf_program__attach(program));
+		if (!err)
+			continue;
+		if (!strcmp(section, "tp_btf/inet_sock_set_state"))
+			return failure_set(failure, STATUS_HOST,
+					   "cannot attach to sock:inet_sock_set_state: %s",
+					   strerror(-err));
+		notice_print(loader->notice, NOTICE_WARNING, "cannot attach %s: %s", name,
+			     strerror(-err));
+	}
+	return 0;
+}
+
+/* ---- While it runs ------------------------------------------------------------------------------ */
+
+int loader_ring(const struct loader *loader)
+{
+	return bpf_map__fd(loader->skel->maps.ring);
+}
+
+int loader_flush(struct loader *loader, uint64_t min_age_ns)
+{
+	uint64_t args[1] = { min_age_ns };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = args, .ctx_size_in = sizeof(args));
+	int err;
+
+	if (!bpf_program__autoload(flush_program(loader)))
+		return 0;
+	do {
+		err = bpf_prog_test_run_opts(bpf_program__fd(flush_program(loader)), &opts);
+	} while (!err && opts.retval == FLUSH_AGAIN);
+	return err ? -errno : opts.retval == FLUSH_WAITING;
+}
+
+void loader_reader_sleeps(struct loader *loader, bool sleeps)
+{
+	__atomic_store_n(&loader->skel->bss->shared.reader_sleeps, sleeps, __ATOMIC_SEQ_CST);
+}
+
+/* One CPU's set, read again until no program was running in between. */
+static struct tcpdwell_counters counters_read(const volatile struct tcpdwell_counters *live)
+{
+	struct tcpdwell_counters c;
+
+	do {
+		c.seen = live->seen;
+		c.emitted = live->emitted;
+		c.filtered = live->filtered;
+		c.held = live->held;
+		c.lost_ring = live->lost_ring;
+		c.lost_map = live->lost_map;
+		c.untracked = live->untracked;
+		c.folded = live->folded;
+	} while (c.seen != c.emitted + c.filtered + c.held + c.folded + c.lost_ring + c.lost_map ||
+		 c.seen != live->seen);
+	return c;
+}
+
+void loader_counters(const struct loader *loader, struct tcpdwell_counters *sum)
+{
+	memset(sum, 0, sizeof(*sum));
+	for (int cpu = 0; cpu < loader->cpus; cpu++) {
+		struct tcpdwell_counters c = counters_read(&loader->counters[cpu]);
+
+		sum->seen += c.seen;
+		sum->emitted += c.emitted;
+		sum->filtered += c.filtered;
+		sum->held += c.held;
+		sum->lost_ring += c.lost_ring;
+		sum->lost_map += c.lost_map;
+		sum->untracked += c.untracked;
+		sum->folded += c.folded;
+	}
+}
+
+uint64_t loader_missed(const struct loader *loader)
+{
+	struct bpf_prog_info info = {};
+	__u32 len = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(bpf_program__fd(transition_program(loader)), &info, &len) ?
+		       0 :
+		       info.recursion_misses;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The kernel side in the kernel: the only module that knows the skeleton.
+ *
+ * A loader owns the BPF object, its links and the mapped counters. One thread.
+ */
+#ifndef TCPDWELL_LOADER_H
+#define TCPDWELL_LOADER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "failure.h"
+#include "notice.h"
+#include "options.h"
+#include "wire.h"
+
+struct loader;
+
+/*
+ * Finds out what the kernel can do, sets every knob from @options and loads. Returns NULL with
+ * @failure filled. @notice must outlive the loader, which the caller frees.
+ */
+struct loader *loader_new(const struct options *options, const struct notice *notice,
+			  struct failure *failure);
+
+/* Detaches and frees. NULL-safe. */
+void loader_free(struct loader *loader);
+
+/* Attaches. Returns 0, or -1 with @failure filled if the tracepoint itself is refused. */
+int loader_attach(struct loader *loader, struct failure *failure);
+
+/* From here on no new rows but those that loader_flush() lets go. */
+void loader_detach(struct loader *loader);
+
+/* Take @pid's sockets, and those of its children to come, for wanted. Returns 0 or -errno. */
+int loader_follow(struct loader *loader, uint32_t pid);
+
+/* Descriptor of the ring, owned by the loader. */
+int loader_ring(const struct loader *loader);
+
+/*
+ * Lets go the rows that have waited for @min_age_ns or more for what will not come by itself.
+ * Returns whether rows may still be waiting, or -errno.
+ */
+int loader_flush(struct loader *loader, uint64_t min_age_ns);
+
+/*
+ * Says whether the reader sleeps with no time limit, so that the next row wakes it. After setting it
+ * the reader must look at the ring once more before it sleeps.
+ */
+void loader_reader_sleeps(struct loader *loader, bool sleeps);
+
+/* The sum over all CPUs, each at a moment when its own set satisfied the identity. */
+void loader_counters(const struct loader *loader, struct tcpdwell_counters *sum);
+
+/* Transitions that the kernel ran past the program because it was running on that CPU already. */
+uint64_t loader_missed(const struct loader *loader);
+
+#endif /* TCPDWELL_LOADER_H */

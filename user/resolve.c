@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <errno.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include "escape.h"
+#include "procfs.h"
+#include "resolve.h"
+
+#ifndef NSFS_MAGIC
+#define NSFS_MAGIC 0x6e736673
+#endif
+
+/* A path in an error message: the user's own text, escaped like any other. */
+struct shown_path {
+	char text[ESCAPE_TEXT_BYTES * 64 + 1];
+};
+
+static const char *show(const char *path, struct shown_path *shown)
+{
+	unsigned int columns;
+	char *end = put_escaped_cut(shown->text, path, strlen(path), 64, &columns);
+
+	*end = 0;
+	return shown->text;
+}
+
+static uint32_t depth(const char *path)
+{
+	uint32_t levels = 0;
+
+	for (const char *p = path; *p; p++)
+		if (*p != '/' && (p == path || p[-1] == '/'))
+			levels++;
+	return levels;
+}
+
+int resolve_cgroup(const char *path, struct cgroup_ref *cgroup, struct failure *failure)
+{
+	char mount[PATH_MAX], full[2 * PATH_MAX];
+	struct shown_path shown;
+	struct stat st;
+	size_t len;
+
+	if (procfs_cgroup2_mount("", mount, sizeof(mount)))
+		return failure_set(failure, STATUS_HOST,
+				   "--cgroup: no cgroup version 2 hierarchy is mounted on this host");
+	len = strlen(mount);
+	if (!strncmp(path, mount, len) && (path[len] == '/' || !path[len]))
+		path += len;
+	snprintf(full, sizeof(full), "%s/%s", mount, path);
+	if (stat(full, &st) || !S_ISDIR(st.st_mode))
+		return failure_set(failure, STATUS_USE,
+				   "--cgroup: '%s' is not a cgroup: want a path below %s",
+				   show(path, &shown), mount);
+	cgroup->id = st.st_ino;
+	cgroup->level = depth(path);
+	return 0;
+}
+
+int resolve_netns(const struct netns_ref *netns, uint32_t *inode, struct failure *failure)
+{
+	struct shown_path shown;
+	struct statfs fs;
+	struct stat st;
+
+	*inode = netns->inode;
+	if (!netns->path)
+		return 0;
+	if (stat(netns->path, &st) || statfs(netns->path, &fs))
+		return failure_set(failure, STATUS_USE, "--netns: '%s': %s",
+				   show(netns->path, &shown), strerror(errno));
+	if (fs.f_type != NSFS_MAGIC)
+		return failure_set(failure, STATUS_USE,
+				   "--netns: '%s' is no namespace: want an inode number or a path "
+				   "like /run/netns/NAME or /proc/PID/ns/net",
+				   show(netns->path, &shown));
+	*inode = st.st_ino;
+	return 0;
+}

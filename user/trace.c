@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "cgroup.h"
+#include "clock.h"
+#include "events.h"
+#include "loader.h"
+#include "privilege.h"
+#include "program.h"
+#include "sink.h"
+#include "source_ring.h"
+#include "trace.h"
+
+/*
+ * While rows come, the ring is looked at this often: nothing is older than 100 ms when it is shown,
+ * and no record pays for a wake-up. Held rows are let go at the first look after WAIT_NS.
+ */
+#define TICK_NS 40000000ULL
+#define WAIT_NS 30000000ULL
+
+/* After so long without a row the reader sleeps until the kernel side wakes it. */
+#define IDLE_NS 1000000000ULL
+
+struct trace {
+	const struct options *options;
+	const struct notice *notice;
+	struct loader *loader;
+	struct source_ring *source;
+	struct sink *sink;
+	struct events *events;
+	struct program *program;
+	struct clock *clock;
+	struct cgroup_names *cgroups;
+	uint64_t end_ns;      /* -d, EVENTS_FOREVER: none */
+	uint64_t last_row_ns; /* when the ring last held something */
+	bool waiting;	      /* rows wait for loader_flush() */
+};
+
+static unsigned int terminal_columns(int fd)
+{
+	struct winsize size;
+
+	return ioctl(fd, TIOCGWINSZ, &size) ? 0 : size.ws_col;
+}
+
+static struct sink *make_sink(const struct trace *trace)
+{
+	const struct options *options = trace->options;
+	struct style style = {
+		.fd = STDOUT_FILENO,
+		.wide = options->wide,
+		.wall_time = options->wall_time,
+		.since_start = options->since_start,
+		.utc = options->utc,
+		.tty = isatty(STDOUT_FILENO),
+		.columns = terminal_columns(STDOUT_FILENO),
+		.clock = trace->clock,
+		.cgroups = trace->cgroups,
+	};
+
+	switch (options->format) {
+	case FORMAT_JSON:
+		return sink_json_new(&style);
+	case FORMAT_CSV:
+		return sink_csv_new(&style);
+	default:
+		return sink_table_new(&style);
+	}
+}
+
+static int fail(struct failure *failure, const char *what, int err)
+{
+	return failure_set(failure, STATUS_OTHER, "%s: %s", what, strerror(err));
+}
+
+/* An error of the output: a reader that has gone is no failure. */
+static int output_result(struct failure *failure, int err)
+{
+	return err == -EPIPE ? 0 : fail(failure, "standard output", -err);
+}
+
+static void warn_pids(const struct trace *trace)
+{
+	const struct id_list *pids = &trace->options->filters.pids;
+
+	for (unsigned int i = 0; i < pids->count; i++)
+		if (kill(pids->ids[i], 0) && errno == ESRCH)
+			notice_print(trace->notice, NOTICE_WARNING,
+				     "-p: there is no process %" PRIu32 " now", pids->ids[i]);
+}
+
+static int start(struct trace *trace, struct failure *failure)
+{
+	const struct options *options = trace->options;
+
+	trace->events = events_new(STDOUT_FILENO);
+	trace->clock = clock_new();
+	if (!trace->events || !trace->clock)
+		return fail(failure, "cannot start", errno);
+	if (options->wide || options->format != FORMAT_TABLE)
+		trace->cgroups = cgroup_names_new(""); /* without one, cgroups stay unknown */
+	trace->sink = make_sink(trace);
+	if (!trace->sink)
+		return fail(failure, "cannot start", errno);
+	if (options->program) {
+		trace->program = program_new(options->program, events_old_mask(trace->events));
+		if (!trace->program)
+			return fail(failure, "cannot fork", errno);
+	}
+	trace->loader = loader_new(options, trace->notice, failure);
+	if (!trace->loader)
+		return -1;
+	trace->source = source_ring_new(loader_ring(trace->loader), trace->sink, options->count);
+	if (!trace->source)
+		return fail(failure, "cannot map the ring", errno);
+	if (events_watch_source(trace->events, source_ring_fd(trace->source)))
+		return fail(failure, "cannot watch the ring", errno);
+	warn_pids(trace);
+	return 0;
+}
+
+static int go(struct trace *trace, struct failure *failure)
+{
+	int err;
+
+	if (trace->program)
+		loader_follow(trace->loader, program_pid(trace->program));
+	if (loader_attach(trace->loader, failure))
+		return -1;
+	clock_set_start(trace->clock, clock_now_ns());
+	err = privilege_drop();
+	if (err)
+		return fail(failure, "cannot drop privileges", -err);
+	err = trace->sink->ops->start(trace->sink);
+	if (!err)
+		err = trace->sink->ops->tick(trace->sink);
+	if (err)
+		return fail(failure, "standard output", -err);
+	notice_print(trace->notice, NOTICE_STATUS, "tracing…");
+	trace->last_row_ns = clock_now_ns();
+	trace->end_ns = trace->options->duration_ns ?
+				trace->last_row_ns + trace->options->duration_ns :
+				EVENTS_FOREVER;
+	err = trace->program ? program_go(trace->program) : 0;
+	if (err)
+		return failure_set(failure, STATUS_OTHER, "cannot run '%s': %s",
+				   trace->options->program[0], strerror(-err));
+	return 0;
+}
+
+/* Takes and prints what there is. Returns 0 or -errno of the output. */
+static int turn(struct trace *trace, uint64_t now_ns)
+{
+	int count;
+
+	clock_tick(trace->clock);
+	if (trace->waiting || now_ns - trace->last_row_ns < IDLE_NS)
+		trace->waiting = loader_flush(trace->loader, WAIT_NS) > 0;
+	count = source_ring_consume(trace->source);
+	if (count < 0)
+		return count;
+	if (count)
+		trace->last_row_ns = now_ns;
+	return trace->sink->ops->tick(trace->sink);
+}
+
+/* How long the loop may sleep; also tells the kernel side whether it must wake us. */
+static uint64_t sleep_ns(struct trace *trace, uint64_t now_ns)
+{
+	uint64_t left_ns = trace->end_ns == EVENTS_FOREVER ? EVENTS_FOREVER :
+			   trace->end_ns > now_ns	   ? trace->end_ns - now_ns :
+							     0;
+
+	if (trace->waiting || now_ns - trace->last_row_ns < IDLE_NS)
+		return left_ns < TICK_NS ? left_ns : TICK_NS;
+	return left_ns;
+}
+
+/*
+ * The accounting of the run so far. What the kernel side has emitted by now is taken out of the ring
+ * first, so that every row seen is somewhere.
+ */
+static int summarize(struct trace *trace, struct summary *summary)
+{
+	struct tcpdwell_counters c;
+	uint64_t not_printed;
+	int err;
+
+	loader_flush(trace->loader, 0);
+	loader_counters(trace->loader, &c);
+	do {
+		err = source_ring_consume(trace->source);
+		if (err < 0)
+			return err;
+	} while (source_ring_taken(trace->source) < c.emitted);
+	not_printed = source_ring_taken(trace->source) - source_ring_printed(trace->source);
+	if (c.emitted < source_ring_taken(trace->source)) /* rows that came meanwhile */
+		c.seen += source_ring_taken(trace->source) - c.emitted;
+	*summary = (struct summary){
+		.seen = c.seen,
+		.printed = source_ring_printed(trace->source),
+		.filtered = c.filtered + c.held + not_printed,
+		.folded = c.folded,
+		.lost_ring = c.lost_ring,
+		.lost_map = c.lost_map,
+		.untracked = c.untracked,
+		.missed = loader_missed(trace->loader),
+	};
+	return 0;
+}
+
+static void print_summary(const struct trace *trace, const struct summary *s,
+			  enum notice_level level)
+{
+	notice_print(trace->notice, level,
+		     "seen %" PRIu64 " = printed %" PRIu64 " + filtered %" PRIu64 " + lost %" PRIu64
+		     " (ring full %" PRIu64 ", map full %" PRIu64 ")",
+		     s->seen, s->printed, s->filtered, s->lost_ring + s->lost_map, s->lost_ring,
+		     s->lost_map);
+	if (s->untracked)
+		notice_print(trace->notice, NOTICE_WARNING,
+			     "%" PRIu64 " sockets found no place to be tracked, their dwell is "
+			     "unknown: see --max-sockets",
+			     s->untracked);
+	if (s->missed)
+		notice_print(trace->notice, NOTICE_WARNING,
+			     "%" PRIu64 " transitions were passed over by the kernel: they came "
+			     "while the same processor was in the program",
+			     s->missed);
+	if (s->lost_ring && level != NOTICE_WARNING)
+		notice_print(trace->notice, NOTICE_WARNING,
+			     "%" PRIu64 " rows lost: the reader was too slow for the ring; see "
+			     "--ring-size and the filters",
+			     s->lost_ring);
+}
+
+/* Whether the loop has done what was asked for. */
+static bool done(const struct trace *trace, int events, uint64_t now_ns)
+{
+	const struct options *options = trace->options;
+
+	return events & (EVENT_STOP | EVENT_HANGUP) || now_ns >= trace->end_ns ||
+	       (options->count && source_ring_printed(trace->source) >= options->count) ||
+	       (trace->program && events & EVENT_CHILD && program_ended(trace->program));
+}
+
+static int loop(struct trace *trace, struct failure *failure)
+{
+	struct summary summary;
+	uint64_t now_ns;
+	int events = 0, err;
+
+	for (;;) {
+		uint64_t timeout_ns;
+
+		now_ns = clock_now_ns();
+		err = turn(trace, now_ns);
+		if (err)
+			return output_result(failure, err);
+		if (done(trace, events, now_ns))
+			return 0;
+		timeout_ns = sleep_ns(trace, now_ns);
+		if (timeout_ns > TICK_NS) {
+			loader_reader_sleeps(trace->loader, true);
+			if (source_ring_consume(trace->source) > 0)
+				timeout_ns = 0;
+		}
+		events = events_wait(trace->events, timeout_ns);
+		if (events < 0)
+			return fail(failure, "epoll", -events);
+		if (timeout_ns > TICK_NS) {
+			loader_reader_sleeps(trace->loader, false);
+			trace->last_row_ns = clock_now_ns();
+		}
+		if (events & EVENT_REPORT) {
+			err = summarize(trace, &summary);
+			if (err)
+				return output_result(failure, err);
+			print_summary(trace, &summary, NOTICE_WARNING);
+		}
+	}
+}
+
+static int finish(struct trace *trace, struct failure *failure)
+{
+	struct summary summary;
+	int err;
+
+	loader_detach(trace->loader);
+	err = summarize(trace, &summary);
+	if (!err)
+		err = trace->sink->ops->finish(trace->sink, &summary);
+	if (err)
+		return output_result(failure, err);
+	print_summary(trace, &summary,
+		      trace->options->format == FORMAT_JSON ? NOTICE_DETAIL : NOTICE_STATUS);
+	return 0;
+}
+
+int trace_run(const struct options *options, const struct notice *notice, struct failure *failure)
+{
+	struct trace trace = { .options = options, .notice = notice };
+	int err;
+
+	err = start(&trace, failure);
+	if (!err)
+		err = go(&trace, failure);
+	if (!err)
+		err = loop(&trace, failure);
+	if (!err)
+		err = finish(&trace, failure);
+	source_ring_free(trace.source);
+	loader_free(trace.loader);
+	program_free(trace.program);
+	if (trace.sink)
+		trace.sink->ops->free(trace.sink);
+	cgroup_names_free(trace.cgroups);
+	clock_free(trace.clock);
+	events_free(trace.events);
+	return err;
+}
