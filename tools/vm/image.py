@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""File-system images for the guests.
+
+Cloud kernels have no 9p, but ext4 is built into all of them, so a guest's files come as ext4 disks:
+one with the programs, one with the modules of its kernel, one with the project. mke2fs fills them
+from a folder, which needs no privilege, no mount and no daemon.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import gzip
+import lzma
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+# What /init needs before it can see a disk. The rest is loaded from the modules' disk.
+BOOT_MODULES = ("virtio_pci", "virtio_blk")
+BUSYBOX = "/bin/busybox"
+
+
+@contextlib.contextmanager
+def lock(cache: Path) -> Iterator[None]:
+    """Keep others that fill the same cache out."""
+    cache.mkdir(parents=True, exist_ok=True)
+    with open(cache / "lock", "w", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def make_ext4(tree: Path, target: Path, spare_bytes: int) -> None:
+    """Write an ext4 image of tree with spare_bytes left free. The file is sparse."""
+    files = 1
+    size_bytes = spare_bytes
+    for folder, folders, names in os.walk(tree):
+        files += len(folders) + len(names)
+        for name in names:
+            size_bytes += os.lstat(os.path.join(folder, name)).st_size
+    # Each file rounds up to a block and costs an inode; 1/16 more for the block groups' tables.
+    size_bytes += files * (4096 + 256)
+    size_bytes += size_bytes // 16 + (4 << 20)
+    inodes = 2 * files + 4096
+    target.unlink(missing_ok=True)
+    subprocess.run(
+        ["mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-b", "4096", "-m", "0",
+         "-N", str(inodes), "-E", "root_owner=0:0", "-d", str(tree), str(target),
+         str(size_bytes // 1024 + 1)],
+        check=True, env={**os.environ, "PATH": os.environ.get("PATH", "") + ":/usr/sbin:/sbin"},
+        stdout=subprocess.DEVNULL)
+
+
+def make_modules(tree: Path, folder: Path) -> None:
+    """Write folder/modules.ext4 and folder/initramfs.cpio.gz for the modules in tree.
+
+    tree is named after the kernel's release. Modules are decompressed here, once, rather than by
+    an emulated processor at each boot.
+    """
+    for packed in tree.rglob("*.ko.xz"):
+        packed.with_suffix("").write_bytes(lzma.decompress(packed.read_bytes()))
+        packed.unlink()
+    # depmod wants lib/modules below its base, where a newer one wants usr/lib/modules.
+    base = folder / "base"
+    (base / "usr/lib/modules").mkdir(parents=True)
+    (base / "lib").symlink_to("usr/lib")
+    shutil.move(tree, base / "usr/lib/modules" / tree.name)
+    depmod = shutil.which("depmod", path="/usr/sbin:/sbin:" + os.environ.get("PATH", ""))
+    if not depmod:
+        raise FileNotFoundError("depmod (package kmod)")
+    subprocess.run([depmod, "-b", str(base), tree.name], check=True)
+    make_ext4(base / "usr/lib/modules", folder / "modules.ext4", 0)
+    make_initramfs(base / "usr/lib/modules" / tree.name, folder / "initramfs.cpio.gz")
+    shutil.rmtree(base)
+
+
+def boot_modules(tree: Path) -> list[Path]:
+    """Files of BOOT_MODULES and all that they need, in the order in which to load them."""
+    needs: dict[str, list[str]] = {}
+    for text in (tree / "modules.dep").read_text(encoding="utf-8").splitlines():
+        module, _, others = text.partition(":")
+        needs[module] = others.split()
+    order: list[str] = []
+    for name in BOOT_MODULES:
+        for module in (m for m in needs if Path(m).stem == name):  # none: built in
+            # modules.dep lists the nearest need first.
+            for path in [*reversed(needs[module]), module]:
+                if path not in order:
+                    order.append(path)
+    return [tree / path for path in order]
+
+
+def make_initramfs(tree: Path, target: Path) -> None:
+    """Write the archive with /init, busybox and the modules that see the disks."""
+    root = target.parent / "initramfs"
+    for name in ("bin", "dev", "proc", "sys", "root", "modules"):
+        (root / name).mkdir(parents=True)
+    shutil.copy2(BUSYBOX, root / "bin/busybox")
+    shutil.copy2(HERE / "init", root / "init")
+    (root / "init").chmod(0o755)
+    for number, module in enumerate(boot_modules(tree)):
+        shutil.copy2(module, root / "modules" / f"{number:02}-{module.name}")
+    names = "\n".join(str(path.relative_to(root)) for path in sorted(root.rglob("*")))
+    archive = subprocess.run([BUSYBOX, "cpio", "-o", "-H", "newc", "-R", "0:0"], cwd=root,
+                             input=names.encode(), capture_output=True, check=True).stdout
+    target.write_bytes(gzip.compress(archive, 1))
+    shutil.rmtree(root)

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""What the tests in a guest came to, from pytest's JUnit file."""
+
+from __future__ import annotations
+
+import collections
+import re
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Counts(NamedTuple):
+    """Tests that passed, failed and were skipped; names of the failed; reasons of the skipped."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    failures: tuple[str, ...] = ()
+    reasons: tuple[tuple[str, int], ...] = ()
+
+
+def read_junit(path: Path) -> Counts | None:
+    """The counts of a JUnit file; None if there is none or it is cut short."""
+    try:
+        cases = list(ElementTree.parse(path).getroot().iter("testcase"))
+    except (OSError, ElementTree.ParseError):
+        return None
+    failures: list[str] = []
+    reasons: collections.Counter[str] = collections.Counter()
+    for case in cases:
+        bad = [node for kind in ("failure", "error") for node in case.iter(kind)]
+        skip = case.find("skipped")
+        if bad:
+            first = (bad[0].get("message") or "").strip().splitlines()[:1]
+            failures.append(": ".join([f"{case.get('classname')}::{case.get('name')}", *first]))
+        elif skip is not None:
+            # An expected failure is a skip, too, in JUnit's terms.
+            reasons[re.sub(r"\s+", " ", skip.get("message") or "no reason given")] += 1
+    skipped = sum(reasons.values())
+    # A test whose teardown fails after it failed has two cases' worth of trouble but one name.
+    failed = len(failures)
+    return Counts(len(cases) - failed - skipped, failed, skipped, tuple(failures),
+                  tuple(reasons.most_common()))
