@@ -23,11 +23,24 @@ static __always_inline void accept_unknown(struct tcpdwell_counters *c, const st
 	connection_remember(c, key, &l, BPF_NOEXIST);
 }
 
+/* Who accepts holds the listener: the owner of one whose known owner does so no more. */
+static __always_inline void accepted_from(const struct sock *listener)
+{
+	struct lifecycle *l = listener ? connection_find(sock_key_by_address(listener)) : NULL;
+
+	if (!l || l->state != TCPDWELL_LISTEN ||
+	    (l->owner != TCPDWELL_OWNER_NONE && listener_is_held(l, listener)))
+		return;
+	owner_set_current(l, TCPDWELL_OWNER_LISTEN);
+	listener_own(l, listener);
+}
+
 /*
  * accept() hands @sk to the running process. One without a cookie is not established yet, as the
- * tracepoint sees it, and keeps its listener's owner.
+ * tracepoint sees it, and keeps its listener's owner. @listener may be NULL.
  */
-static __always_inline void accepted(const struct sock *sk, const bool atomic)
+static __always_inline void accepted(const struct sock *sk, const struct sock *listener,
+				     const bool atomic)
 {
 	struct tcpdwell_counters *c = counters_here();
 	__u64 key = sock_key_by_address(sk);
@@ -35,6 +48,7 @@ static __always_inline void accepted(const struct sock *sk, const bool atomic)
 
 	if (!c || !key || BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
 		return;
+	accepted_from(listener);
 	l = connection_find(key);
 	if (!l) {
 		accept_unknown(c, sk, key);
@@ -42,7 +56,7 @@ static __always_inline void accepted(const struct sock *sk, const bool atomic)
 	}
 	owner_set_current(l, TCPDWELL_OWNER_ACCEPT);
 	if (config_filters_owner() && l->waits & LIFECYCLE_HELD)
-		release_held((__u64)sk, key, connection_take(l, LIFECYCLE_HELD, atomic));
+		release_held(address_of(sk), key, connection_take(l, LIFECYCLE_HELD, atomic));
 }
 
 /* connect() has bound its port and sent the SYN, or failed; the socket is locked. */

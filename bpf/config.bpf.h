@@ -20,7 +20,6 @@ const volatile bool cfg_accept_exit;	   /* a hook at the end of accept() tells t
 
 const volatile bool cfg_requests; /* some backend tells of request sockets */
 const volatile bool cfg_minis;	  /* some backend tells of mini sockets */
-const volatile __u8 cfg_timewait_args; /* parameters of tcp_timewait_state_process() */
 
 /* The timer backend: where these functions are, and that a mini socket's flip must be looked for. */
 const volatile __u64 cfg_tw_timer_handler;

@@ -43,7 +43,6 @@ static __always_inline int flush_all(__u64 min_age_ns, const bool atomic)
 {
 	__u64 now_ns = bpf_ktime_get_ns();
 	int answer = 0, one = 0;
-	__u32 shown = 0;
 
 	if (!jiffy_clock.ns) {
 		jiffy_clock.jiffies = bpf_jiffies64();
@@ -56,13 +55,8 @@ static __always_inline int flush_all(__u64 min_age_ns, const bool atomic)
 	}
 	if (cfg_requests) {
 		one = 0;
-		for (int i = 0; i < FLUSH_ITEMS && !one; i++) {
-			one = flush_request(now_ns, min_age_ns, shown);
-			if (one == FLUSH_SHOWN) {
-				one = 0;
-				shown++;
-			}
-		}
+		for (int i = 0; i < FLUSH_ITEMS && !one; i++)
+			one = flush_request(now_ns, min_age_ns);
 		answer |= one ?: FLUSH_AGAIN;
 	}
 	if (cfg_poll_minis) {

@@ -111,10 +111,10 @@ struct {
 	__type(value, struct mini_slot);
 } mini_slots SEC(".maps");
 
-/* Ended requests that this CPU showed in the second that began at second_ns. */
+/* Slow and dropped requests that this CPU met in the second that began at second_ns. */
 struct request_rate {
 	__u64 second_ns;
-	__u64 rows;
+	__u64 met;
 };
 
 struct {
@@ -124,12 +124,12 @@ struct {
 	__type(value, struct request_rate);
 } request_rates SEC(".maps");
 
-/* Folded requests by local port, since the reader last took them. */
+/* Floods by local port, since the reader last took them. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 256);
+	__uint(max_entries, TCPDWELL_FLOODS);
 	__type(key, __u32);
-	__type(value, __u64);
+	__type(value, struct tcpdwell_flood);
 } floods SEC(".maps");
 
 /* Thread groups that -p names, or that descend from the program after --. */
@@ -160,7 +160,8 @@ struct {
  */
 struct {
 	__u32 reader_sleeps;
-	__u32 pad[31];
+	__u32 flooding; /* there is something in floods */
+	__u32 pad[30];
 } shared __attribute__((aligned(128)));
 
 /* Jiffies and nanoseconds at one moment, by the first flush. */
@@ -173,7 +174,6 @@ struct {
 #define FLUSH_WAITING 1 /* some row is not old enough */
 #define FLUSH_AGAIN 2	/* there may be more that are */
 #define FLUSH_DONE 4	/* no row waits */
-#define FLUSH_SHOWN 8	/* a row is out */
 
 /* This CPU's counters; NULL only if the loader gave the map too few elements. */
 static __always_inline struct tcpdwell_counters *counters_here(void)

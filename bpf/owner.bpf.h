@@ -53,16 +53,14 @@ static __always_inline void owner_set_current(struct lifecycle *l, __u8 how)
 
 	if (BPF_CORE_READ(task, flags) & PF_KTHREAD)
 		return;
-	if (l->owner == TCPDWELL_OWNER_NONE || l->pid != pid) {
-		*(volatile __u8 *)&l->owner = TCPDWELL_OWNER_NONE;
-		bpf_probe_read_kernel(l->comm, OWNER_COMM_LEN,
-				      &BPF_CORE_READ(task, group_leader)->comm);
-		l->pid = pid;
+	if (l->pid == pid && l->owner != TCPDWELL_OWNER_NONE && how == TCPDWELL_OWNER_CLOSE)
+		how = l->owner; /* nothing new but, after an exec, the name */
+	*(volatile __u8 *)&l->owner = TCPDWELL_OWNER_NONE;
+	bpf_probe_read_kernel(l->comm, OWNER_COMM_LEN, &BPF_CORE_READ(task, group_leader)->comm);
+	if (l->pid != pid)
 		l->holders = 0;
-		*(volatile __u8 *)&l->owner = how;
-	} else if (how == TCPDWELL_OWNER_ACCEPT) {
-		l->owner = how; /* it held the listener, now it has the connection */
-	}
+	l->pid = pid;
+	*(volatile __u8 *)&l->owner = how;
 	owner_match(l);
 }
 

@@ -81,6 +81,60 @@ static __always_inline struct task_struct *child_with_file(struct task_struct *t
 	return NULL;
 }
 
+/* Note where the owner of a listener has it, so that it can be asked later whether it still does. */
+static __always_inline void listener_held_by(struct lifecycle *l, const struct task_struct *task,
+					     int fd)
+{
+	l->task = fd < 0 ? 0 : (__u64)task;
+	l->fd = fd;
+}
+
+/* The running process's descriptor of @file among its first, or -1. */
+__noinline int current_fd(__u64 file)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	const struct fdtable *fdt = BPF_CORE_READ(task, files, fdt);
+
+	for (__u32 fd = 0; fd < PROCESS_FDS; fd++)
+		if ((__u64)fdtable_file(fdt, fd) == file)
+			return fd;
+	return -1;
+}
+
+/* The running process is the owner of listener @sk: it listens, or accepts from what it was given. */
+static __always_inline void listener_own(struct lifecycle *l, const struct sock *sk)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+
+	listener_held_by(l, BPF_CORE_READ(task, group_leader),
+			 current_fd((__u64)BPF_CORE_READ(sk, sk_socket, file)));
+}
+
+/*
+ * Whether the owner of listener @sk still holds it: it may have passed it on and closed it, or have
+ * ended. The task's memory may be another's by now, so nothing there is believed but the whole: that
+ * process, with that socket behind that descriptor.
+ */
+static __always_inline bool listener_is_held(const struct lifecycle *l, const struct sock *sk)
+{
+	const struct task_struct *task = (const struct task_struct *)l->task;
+
+	if (!task)
+		return true; /* behind a high descriptor: not to be found out */
+	if ((__u32)BPF_CORE_READ(task, tgid) != l->pid)
+		return false;
+	return file_sock(fdtable_file(BPF_CORE_READ(task, files, fdt), l->fd)) == sk;
+}
+
+/* What a connection has of its listener until it is accepted: the owner, if it is one. */
+static __always_inline void listener_inherit(struct lifecycle *child, const struct sock *sk)
+{
+	const struct lifecycle *listener = connection_find(sock_key_by_address(sk));
+
+	if (listener && listener->state == TCPDWELL_LISTEN && listener_is_held(listener, sk))
+		owner_inherit(child, listener);
+}
+
 /*
  * The end of the process that a listener is known by. A daemon's parent leaves it to a child;
  * if there is none that has it, nobody can be named until somebody else acts on it.
@@ -93,40 +147,66 @@ static __always_inline void bequeath_listener(struct lifecycle *l, struct task_s
 	if (l->state != TCPDWELL_LISTEN || l->owner == TCPDWELL_OWNER_NONE || l->pid != pid)
 		return;
 	heir = child_with_file(task, fd, file);
-	*(volatile __u8 *)&l->owner = TCPDWELL_OWNER_NONE;
 	if (!heir)
-		return;
+		return; /* asked whether it holds the listener, the process will say no */
+	*(volatile __u8 *)&l->owner = TCPDWELL_OWNER_NONE;
 	bpf_core_read(l->comm, OWNER_COMM_LEN, &heir->comm);
 	l->pid = BPF_CORE_READ(heir, tgid);
+	listener_held_by(l, heir, fd);
 	*(volatile __u8 *)&l->owner = TCPDWELL_OWNER_LISTEN;
 	owner_match(l);
 }
 
-/* What can happen to a process. */
-enum process_event {
-	PROCESS_EXECS,
-	PROCESS_ENDS,
-};
-
-/* One descriptor of the running process. Numbers alone, so the verifier looks at it once. */
-__noinline int process_socket(__u64 fdt, __u32 fd, __u32 event)
+/* Descriptor @fd of the running process, which has exec'd. */
+static __always_inline int exec_socket(__u64 fdt, __u32 fd, const bool atomic)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-	struct file *file = fdtable_file((const struct fdtable *)fdt, fd);
-	__u32 pid = bpf_get_current_pid_tgid() >> 32;
-	struct sock *sk = file_sock(file);
+	struct sock *sk = file_sock(fdtable_file((const struct fdtable *)fdt, fd));
 	struct lifecycle *l = sk ? connection_find(sock_key_by_address(sk)) : NULL;
+	struct tcpdwell_counters *c = counters_here();
+	struct endpoint e;
 
-	if (!l)
+	if (!l || !c)
 		return 0;
-	if (event == PROCESS_ENDS)
-		bequeath_listener(l, task, pid, fd, file);
-	else
-		rename_owner(l, task, pid);
+	if (connection_take(l, LIFECYCLE_DEFERRED, atomic)) {
+		endpoint_read(&e, sk, false);
+		release_deferred(c, sk, &e, l); /* under the name that it connected by */
+	}
+	rename_owner(l, task, bpf_get_current_pid_tgid() >> 32);
 	return 0;
 }
 
-static __always_inline void process_sockets(__u32 event)
+/* These take numbers alone, so the verifier looks at each once and not in each turn of a loop. */
+__noinline int process_exec_socket(__u64 fdt, __u32 fd)
+{
+	return exec_socket(fdt, fd, true);
+}
+
+__noinline int process_exec_socket_v511(__u64 fdt, __u32 fd)
+{
+	return exec_socket(fdt, fd, false);
+}
+
+__noinline int process_exit_socket(__u64 fdt, __u32 fd)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	struct file *file = fdtable_file((const struct fdtable *)fdt, fd);
+	struct sock *sk = file_sock(file);
+	struct lifecycle *l = sk ? connection_find(sock_key_by_address(sk)) : NULL;
+
+	if (l)
+		bequeath_listener(l, task, bpf_get_current_pid_tgid() >> 32, fd, file);
+	return 0;
+}
+
+/* What is called with each open descriptor of the running process. */
+enum process_event {
+	PROCESS_EXEC,
+	PROCESS_EXEC_V511,
+	PROCESS_EXIT,
+};
+
+static __always_inline void process_sockets(const enum process_event event)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	struct fdtable *fdt = BPF_CORE_READ(task, files, fdt);
@@ -137,8 +217,14 @@ static __always_inline void process_sockets(__u32 event)
 	for (__u32 fd = 0; fd < PROCESS_FDS && fd < max_fds; fd++) {
 		if (fd % 64 == 0)
 			bpf_probe_read_kernel(&open, sizeof(open), &open_fds[fd / 64]);
-		if (open >> (fd % 64) & 1)
-			process_socket((__u64)fdt, fd, event);
+		if (!(open >> (fd % 64) & 1))
+			continue;
+		if (event == PROCESS_EXEC)
+			process_exec_socket((__u64)fdt, fd);
+		else if (event == PROCESS_EXEC_V511)
+			process_exec_socket_v511((__u64)fdt, fd);
+		else
+			process_exit_socket((__u64)fdt, fd);
 	}
 }
 

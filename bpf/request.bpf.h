@@ -17,9 +17,8 @@
  */
 #define REQUEST_SLOW_NS 15000000ULL
 
-/* Slow requests that one tick shows, ended ones that a second of a CPU shows: beyond is a flood. */
-#define REQUEST_ROWS_TICK 64
-#define REQUEST_ROWS_SECOND 500
+/* Slow and dropped requests that are shown in a second of a CPU. Beyond is a flood. */
+#define REQUESTS_SHOWN_SECOND 500
 
 static __always_inline struct request_sock *request_of_timer(struct timer_list *timer)
 {
@@ -60,14 +59,11 @@ static __always_inline void request_endpoint(struct endpoint *e, const struct re
 static __always_inline struct lifecycle request_lifecycle(const struct sock *listener,
 							  __u64 syn_ns)
 {
-	__u64 key = sock_key_by_address(listener);
 	struct lifecycle l = { .id = identity_new(), .marks = LIFECYCLE_OPENED_EXACT };
-	const struct lifecycle *owner = connection_find(key);
 
 	l.uid = BPF_CORE_READ(listener, sk_uid.val);
 	lifecycle_enter(&l, TCPDWELL_SYN_RECV, syn_ns);
-	if (owner && owner->state == TCPDWELL_LISTEN)
-		owner_inherit(&l, owner);
+	listener_inherit(&l, listener);
 	owner_match(&l);
 	return l;
 }
@@ -110,30 +106,48 @@ static __always_inline struct child *request_child(const struct request_sock *re
 	return child;
 }
 
-/* One row more of a request that did not complete: shown, or folded if there are too many. */
-static __always_inline bool request_folds(struct tcpdwell_counters *c, __u64 now_ns, __u32 rows,
-					  const struct endpoint *e)
+/* Whether this one is one too many of those that do not complete at once. */
+static __always_inline bool request_floods(__u64 now_ns)
 {
-	__u32 zero = 0, port = e->lport;
+	__u32 zero = 0;
 	struct request_rate *rate = bpf_map_lookup_elem(&request_rates, &zero);
-	__u64 one = 1, *folded;
 
 	if (!rate)
 		return false;
 	if (now_ns - rate->second_ns > 1000000000ULL) {
 		rate->second_ns = now_ns;
-		rate->rows = 0;
+		rate->met = 0;
 	}
-	if (rate->rows++ < REQUEST_ROWS_SECOND)
-		return false;
-	__sync_fetch_and_add(&c->seen, rows);
-	__sync_fetch_and_add(&c->folded, rows);
-	folded = bpf_map_lookup_elem(&floods, &port);
-	if (folded)
-		__sync_fetch_and_add(folded, 1);
+	return rate->met++ >= REQUESTS_SHOWN_SECOND;
+}
+
+/* Both rows of a request that nothing was shown of are counted instead. */
+static __always_inline void request_fold(struct tcpdwell_counters *c, const struct endpoint *e)
+{
+	struct tcpdwell_flood first = { .folded = 1 }, *flood;
+	__u32 port = e->lport;
+
+	__sync_fetch_and_add(&c->seen, 2);
+	__sync_fetch_and_add(&c->folded, 2);
+	flood = bpf_map_lookup_elem(&floods, &port);
+	if (flood)
+		count(&flood->folded);
 	else
-		bpf_map_update_elem(&floods, &port, &one, BPF_NOEXIST);
-	return true;
+		bpf_map_update_elem(&floods, &port, &first, BPF_NOEXIST);
+	shared.flooding = 1;
+}
+
+/* A handshake at a port that is being flooded. */
+static __always_inline void request_completes(const struct request_sock *req)
+{
+	__u32 port = BPF_CORE_READ(req, __req_common.skc_num);
+	struct tcpdwell_flood *flood;
+
+	if (!shared.flooding)
+		return;
+	flood = bpf_map_lookup_elem(&floods, &port);
+	if (flood)
+		count(&flood->completed);
 }
 
 /* The end of a request that no connection came of: SYN_RECV -> CLOSE. */
@@ -157,8 +171,10 @@ static __always_inline void request_dropped(__u64 req, const struct sock *listen
 		l = *known;
 		connection_forget(req);
 	} else {
-		if (request_folds(c, now_ns, 2, e))
+		if (request_floods(now_ns)) {
+			request_fold(c, e);
 			return;
+		}
 		l = request_lifecycle(listener, syn_ns ?: now_ns);
 		struct row birth = request_birth(l.since_ns);
 
@@ -195,6 +211,7 @@ static __always_inline void request_unhashed(const struct request_sock *req)
 	if (child) {
 		child->request = (__u64)req;
 		child->syn_ns = request_syn_ns(req);
+		request_completes(req);
 		return;
 	}
 	listener = request_listener(req);
@@ -262,7 +279,7 @@ static __always_inline bool request_is_mark(const struct lifecycle *l)
  * its first row. Exactly one of this and the child's first transition puts something under the
  * request's address, and that one shows the row.
  */
-__noinline int flush_request(__u64 now_ns, __u64 min_age_ns, __u32 shown)
+__noinline int flush_request(__u64 now_ns, __u64 min_age_ns)
 {
 	struct tcpdwell_counters *c = counters_here();
 	const struct request_sock *req;
@@ -284,7 +301,7 @@ __noinline int flush_request(__u64 now_ns, __u64 min_age_ns, __u32 shown)
 		return 0;
 	}
 	if (!request_timer_pending(req) || request_isn(req) != pending.isn ||
-	    shown >= REQUEST_ROWS_TICK || (config_filters_owner() && cfg_accept_exit))
+	    (config_filters_owner() && cfg_accept_exit) || request_floods(now_ns))
 		return 0;
 	listener = request_listener(req);
 	request_endpoint(&e, req, listener);
@@ -298,7 +315,7 @@ __noinline int flush_request(__u64 now_ns, __u64 min_age_ns, __u32 shown)
 		return 0;
 	count(&c->seen);
 	decide(c, &row, &e, &l);
-	return FLUSH_SHOWN;
+	return 0;
 }
 
 /*

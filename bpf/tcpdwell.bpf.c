@@ -70,7 +70,7 @@ int BPF_PROG(inet_csk_accept_exit, struct sock *listener, struct proto_accept_ar
 	     struct sock *sk)
 {
 	if (sk)
-		accepted(sk, true);
+		accepted(sk, listener, true);
 	return 0;
 }
 
@@ -80,7 +80,7 @@ int BPF_PROG(inet_csk_accept_exit_v69, struct sock *listener, int flags, int *er
 	     struct sock *sk)
 {
 	if (sk)
-		accepted(sk, true);
+		accepted(sk, listener, true);
 	return 0;
 }
 
@@ -89,7 +89,7 @@ int BPF_PROG(inet_csk_accept_exit_v511, struct sock *listener, int flags, int *e
 	     struct sock *sk)
 {
 	if (sk)
-		accepted(sk, false);
+		accepted(sk, listener, false);
 	return 0;
 }
 
@@ -97,7 +97,7 @@ SEC("?kretprobe/inet_csk_accept")
 int BPF_KRETPROBE(inet_csk_accept_return, struct sock *sk)
 {
 	if (sk)
-		accepted(sk, true);
+		accepted(sk, NULL, true);
 	return 0;
 }
 
@@ -105,7 +105,7 @@ SEC("?kretprobe/inet_csk_accept")
 int BPF_KRETPROBE(inet_csk_accept_return_v511, struct sock *sk)
 {
 	if (sk)
-		accepted(sk, false);
+		accepted(sk, NULL, false);
 	return 0;
 }
 
@@ -113,9 +113,12 @@ int BPF_KRETPROBE(inet_csk_accept_return_v511, struct sock *sk)
 static __always_inline int accept_syscall_exit(long fd)
 {
 	struct sock *sk = fd < 0 ? NULL : current_sock(fd);
+	struct pt_regs *regs;
 
-	if (sk)
-		accepted(sk, true);
+	if (!sk)
+		return 0;
+	regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	accepted(sk, current_sock(PT_REGS_PARM1_CORE_SYSCALL(regs)), true);
 	return 0;
 }
 
@@ -134,7 +137,15 @@ int sys_exit_accept4(struct trace_event_raw_sys_exit *ctx)
 SEC("?tp_btf/sched_process_exec")
 int BPF_PROG(sched_process_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
-	process_sockets(PROCESS_EXECS);
+	process_sockets(PROCESS_EXEC);
+	return 0;
+}
+
+SEC("?tp_btf/sched_process_exec")
+int BPF_PROG(sched_process_exec_v511, struct task_struct *task, int old_pid,
+	     struct linux_binprm *bprm)
+{
+	process_sockets(PROCESS_EXEC_V511);
 	return 0;
 }
 
@@ -145,7 +156,7 @@ int BPF_PROG(sched_process_exit, struct task_struct *task)
 
 	if (task->signal->live.counter)
 		return 0; /* a thread; others of its process go on */
-	process_sockets(PROCESS_ENDS);
+	process_sockets(PROCESS_EXIT);
 	if (cfg_follow_forks)
 		bpf_map_delete_elem(&pids, &pid);
 	return 0;
@@ -177,7 +188,17 @@ int BPF_PROG(fentry_reqsk_queue_hash_add, struct sock *sk, struct request_sock *
 	return 0;
 }
 
-/* Called by inet_csk_complete_hashdance() too, when the child has been born. */
+/* The last ACK: @child was born a moment ago. */
+SEC("?fentry/inet_csk_complete_hashdance")
+int BPF_PROG(fentry_complete_hashdance, struct sock *sk, struct sock *child,
+	     struct request_sock *req, bool own_req)
+{
+	if (own_req)
+		request_unhashed(req);
+	return 0;
+}
+
+/* An RST or an ICMP error. Compilers may or may not have it in the function above as well. */
 SEC("?fentry/inet_csk_reqsk_queue_drop")
 int BPF_PROG(fentry_reqsk_queue_drop, struct sock *sk, struct request_sock *req)
 {
@@ -215,10 +236,27 @@ int BPF_PROG(fentry_twsk_hashdance, struct inet_timewait_sock *tw, struct sock *
 }
 
 SEC("?fexit/tcp_timewait_state_process")
-int BPF_PROG(fexit_timewait_state_process, struct inet_timewait_sock *tw)
+int BPF_PROG(fexit_timewait_state_process, struct inet_timewait_sock *tw, struct sk_buff *skb,
+	     const struct tcphdr *th, u32 *isn, u32 *drop_reason, int status)
 {
-	__u64 status = cfg_timewait_args == 3 ? ctx[3] : cfg_timewait_args == 4 ? ctx[4] : ctx[5];
+	mini_processed(tw, status);
+	return 0;
+}
 
+/* 6.12. */
+SEC("?fexit/tcp_timewait_state_process")
+int BPF_PROG(fexit_timewait_state_process_v612, struct inet_timewait_sock *tw, struct sk_buff *skb,
+	     const struct tcphdr *th, u32 *isn, int status)
+{
+	mini_processed(tw, status);
+	return 0;
+}
+
+/* Until 6.11. */
+SEC("?fexit/tcp_timewait_state_process")
+int BPF_PROG(fexit_timewait_state_process_v611, struct inet_timewait_sock *tw, struct sk_buff *skb,
+	     const struct tcphdr *th, int status)
+{
 	mini_processed(tw, status);
 	return 0;
 }
@@ -243,6 +281,15 @@ SEC("?kprobe/inet_csk_reqsk_queue_hash_add")
 int BPF_KPROBE(kprobe_reqsk_queue_hash_add, struct sock *sk, struct request_sock *req)
 {
 	request_hashed(req);
+	return 0;
+}
+
+SEC("?kprobe/inet_csk_complete_hashdance")
+int BPF_KPROBE(kprobe_complete_hashdance, struct sock *sk, struct sock *child,
+	       struct request_sock *req, bool own_req)
+{
+	if (own_req)
+		request_unhashed(req);
 	return 0;
 }
 

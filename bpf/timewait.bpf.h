@@ -11,7 +11,7 @@
 #ifndef TCPDWELL_TIMEWAIT_BPF_H
 #define TCPDWELL_TIMEWAIT_BPF_H
 
-#include "connection.bpf.h"
+#include "process.bpf.h"
 
 /* TCP_TIMEWAIT_LEN, include/net/tcp.h. */
 #define TIMEWAIT_SECONDS 60

@@ -47,16 +47,6 @@ static __always_inline struct child *child_take(const struct sock *sk)
 	return child;
 }
 
-/* Who holds the listener owns the child until it is accepted. */
-static __always_inline void child_inherit(struct lifecycle *l, const struct child *child)
-{
-	__u64 key = sock_key_by_address((const struct sock *)child->listener);
-	struct lifecycle *listener = connection_find(key);
-
-	if (listener && listener->state == TCPDWELL_LISTEN)
-		owner_inherit(l, listener);
-}
-
 /* What connect() has begun: the port is bound only after the transition (tcp_v4_connect()). */
 static __always_inline bool defer(struct transition *t, struct lifecycle *l)
 {
@@ -95,7 +85,7 @@ static __always_inline bool hold(struct transition *t, struct lifecycle *l, cons
 		bit = LIFECYCLE_HELD_CLOSE_WAIT;
 	} else {
 		owner_match(l);
-		release_held((__u64)t->sk, t->key, connection_take(l, LIFECYCLE_HELD, atomic));
+		release_held(address_of(t->sk), t->key, connection_take(l, LIFECYCLE_HELD, atomic));
 		return false;
 	}
 	count(&t->c->held);
@@ -123,7 +113,7 @@ static __always_inline bool hold(struct transition *t, struct lifecycle *l, cons
 static __always_inline void child_birth(struct transition *t, struct lifecycle *l,
 					const struct child *child, struct row *first)
 {
-	child_inherit(l, child);
+	listener_inherit(l, (const struct sock *)child->listener);
 	l->state = TCPDWELL_SYN_RECV;
 	if (child->syn_ns) {
 		bool shown = request_hand_over(t->c, l, child, t->row.time_ns);
@@ -298,10 +288,18 @@ static __always_inline void transition(struct sock *sk, __u8 from, __u8 to, cons
 	if (cfg_minis && l != &fresh)
 		facts |= LIFECYCLE_NO_MINI;
 	transition_describe(&t, l, facts);
+	count(&t.c->seen);
+	if (from == TCPDWELL_SYN_SENT && connection_take(l, LIFECYCLE_DEFERRED, atomic)) {
+		struct row row = deferred_row(l); /* before the owner may change */
+
+		uncount(&t.c->held);
+		decide(t.c, &row, &t.e, l);
+	}
 	actor = lifecycle_actor(from, to, sk->sk_err, facts);
 	if (actor)
 		owner_set_current(l, actor);
-	count(&t.c->seen);
+	if (to == TCPDWELL_LISTEN)
+		listener_own(l, sk);
 
 	if (to == TCPDWELL_SYN_SENT && !t.e.lport) {
 		if (defer(&t, l))
@@ -310,10 +308,6 @@ static __always_inline void transition(struct sock *sk, __u8 from, __u8 to, cons
 			count(&t.c->lost_map); /* no room to wait for the port that is asked for */
 			return;
 		}
-	}
-	if (from == TCPDWELL_SYN_SENT && connection_take(l, LIFECYCLE_DEFERRED, atomic)) {
-		first = deferred_row(l);
-		uncount(&t.c->held);
 	}
 	if (config_filters_owner() && cfg_accept_exit) {
 		if (first.to == TCPDWELL_SYN_RECV && to == TCPDWELL_ESTABLISHED) {

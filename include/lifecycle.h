@@ -46,10 +46,14 @@ enum lifecycle_wait {
 			 LIFECYCLE_HELD_CLOSE_WAIT,
 };
 
-/* Bits of lifecycle.marks, which only ever get set. */
+/* Bits of lifecycle.marks. */
 enum lifecycle_mark {
 	LIFECYCLE_MATCHED = 1U << 0,	  /* an owner matched the owner filter, once for all */
 	LIFECYCLE_OPENED_EXACT = 1U << 1, /* opened_ns is when the SYN came */
+	LIFECYCLE_MINI = 1U << 2,	  /* a mini socket (inet_timewait_sock) stands for it */
+	LIFECYCLE_MINI_FIN_WAIT2 = 1U << 3, /* which was born in FIN_WAIT2 */
+	LIFECYCLE_PARKED = 1U << 4,	  /* its timer was taken off: it ended, or is re-armed */
+	LIFECYCLE_REUSED = 1U << 5,	  /* a SYN took over the ends of a mini socket that ended */
 };
 
 /*
@@ -64,10 +68,12 @@ struct lifecycle {
 	union {
 		__u64 opened_ns; /* while HELD: when the connection entered SYN_RECV */
 		__u64 cgroup_id; /* once the full socket is gone */
+		__u64 task;	 /* in LISTEN: address of the owner's task_struct, 0: not known */
 	};
 	union {
 		__u64 established_ns; /* while HELD: when it entered ESTABLISHED */
-		__u64 object;	      /* while DEFERRED: address of the kernel's socket */
+		__u64 object;	      /* while DEFERRED or MINI: address of the kernel's socket */
+		__u64 fd;	      /* in LISTEN: the owner's descriptor, if task is set */
 	};
 	__u32 pid;    /* the owner's thread group */
 	__u8 owner;   /* enum tcpdwell_owner: how it is known */
@@ -118,6 +124,8 @@ enum lifecycle_fact {
 	LIFECYCLE_QUEUED = 1U << 0,   /* no process has it: it waits in an accept queue */
 	LIFECYCLE_ATTACHED = 1U << 1, /* a descriptor still leads to it */
 	LIFECYCLE_NO_PORT = 1U << 2,  /* it has no local port */
+	LIFECYCLE_PEER_DONE = 1U << 3, /* the peer's FIN came (tcp_fin(): SOCK_DONE) */
+	LIFECYCLE_NO_MINI = 1U << 4,  /* a mini socket would have been seen, and none was */
 };
 
 /*
@@ -151,6 +159,8 @@ LIFECYCLE_FN __u8 lifecycle_actor(__u8 from, __u8 to, int err, __u32 facts)
 	case TCPDWELL_CLOSE_WAIT:
 	case TCPDWELL_FIN_WAIT1:
 		return TCPDWELL_OWNER_CLOSE;
+	case TCPDWELL_FIN_WAIT2:
+		return facts & LIFECYCLE_PEER_DONE ? TCPDWELL_OWNER_NONE : TCPDWELL_OWNER_CLOSE;
 	}
 	return TCPDWELL_OWNER_NONE;
 }
@@ -161,7 +171,8 @@ LIFECYCLE_FN __u8 lifecycle_actor(__u8 from, __u8 to, int err, __u32 facts)
  * tcp_reset() (net/ipv4/tcp_input.c) sets ECONNREFUSED in SYN_SENT, EPIPE in CLOSE_WAIT and
  * ECONNRESET elsewhere before it closes; tcp_write_err() sets ETIMEDOUT or the ICMP error;
  * tcp_abort() sets ECONNABORTED. close() with unread data, linger 0 and tcp_disconnect() set
- * none before the transition.
+ * none before the transition. What should have become a mini socket and did not ran into
+ * tcp_max_tw_buckets (tcp_time_wait(): TCPTIMEWAITOVERFLOW).
  */
 LIFECYCLE_FN __u8 lifecycle_reason(__u8 from, int err, __u32 facts)
 {
@@ -196,7 +207,12 @@ LIFECYCLE_FN __u8 lifecycle_reason(__u8 from, int err, __u32 facts)
 		return facts & LIFECYCLE_NO_PORT ? TCPDWELL_REASON_NO_LOCAL_PORT :
 						   TCPDWELL_REASON_ABORTED;
 	case TCPDWELL_FIN_WAIT2:
+		if (facts & LIFECYCLE_ATTACHED && !(facts & LIFECYCLE_PEER_DONE))
+			return TCPDWELL_REASON_RESET_SENT;
+		/* fall through */
 	case TCPDWELL_CLOSING:
+		return facts & LIFECYCLE_NO_MINI ? TCPDWELL_REASON_TIMEWAIT_OVERFLOW :
+						   TCPDWELL_REASON_FIN;
 	case TCPDWELL_LAST_ACK:
 		return TCPDWELL_REASON_FIN;
 	}

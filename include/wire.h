@@ -132,7 +132,7 @@ _Static_assert(__builtin_offsetof(struct tcpdwell_transition, laddr) == 80, "lad
  * The kernel side's counters, one set a CPU, each on a cache line of its own. Whenever no program
  * runs on that CPU, its set satisfies, in arithmetic modulo 2^64,
  *
- *	seen = emitted + filtered + held + lost_ring + lost_map
+ *	seen = emitted + filtered + held + folded + lost_ring + lost_map
  *
  * A row that must wait for what it lacks (a port, an owner) is held; what resolves it, maybe on
  * another CPU, takes one from held and adds one to what became of the row.
@@ -145,7 +145,16 @@ struct tcpdwell_counters {
 	__u64 lost_ring; /* no room in the ring */
 	__u64 lost_map;	 /* a row that had to wait, and no room to remember it */
 	__u64 untracked; /* sockets that found the map full: their rows are shown, dwell unknown */
-	__u64 ids;	 /* identities made where the kernel gives no cookie */
+	__u64 folded;	 /* rows of a SYN flood, counted and not shown */
+};
+
+/* Ports that are told apart in a SYN flood, which seldom has more than one. */
+#define TCPDWELL_FLOODS 64
+
+/* What happened at a port while requests to it were counted instead of shown. */
+struct tcpdwell_flood {
+	__u64 folded;	 /* requests that no connection came of */
+	__u64 completed; /* handshakes */
 };
 
 _Static_assert(sizeof(struct tcpdwell_counters) == 64, "a CPU's counters fill a cache line");

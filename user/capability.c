@@ -154,6 +154,7 @@ static bool has_functions(const struct btf *btf, const char *const names[])
 
 /* What the fentry and kprobe programs of each feature attach to (bpf/tcpdwell.bpf.c). */
 static const char *const request_functions[] = { "inet_csk_reqsk_queue_hash_add",
+						 "inet_csk_complete_hashdance",
 						 "inet_csk_reqsk_queue_drop",
 						 "reqsk_timer_handler", NULL };
 static const char *const mini_functions[] = { "__inet_twsk_schedule",
@@ -182,12 +183,11 @@ const char *obstacle_text(const struct obstacle *obstacle)
 	return obstacle->why ? obstacle->why : strerror(obstacle->err);
 }
 
-int capability_probe(struct capability *capability, const struct btf *btf, enum backend wanted,
+static int probe_all(struct capability *capability, const struct btf *btf, enum backend wanted,
 		     struct failure *failure)
 {
 	int err;
 
-	memset(capability, 0, sizeof(*capability));
 	if (btf__find_by_name_kind(btf, TRACEPOINT("inet_sock_set_state"), BTF_KIND_TYPEDEF) < 0)
 		return failure_set(failure, STATUS_HOST,
 				   "the kernel has no tracepoint sock:inet_sock_set_state (Linux 4.16)");
@@ -196,6 +196,8 @@ int capability_probe(struct capability *capability, const struct btf *btf, enum 
 	capability->accept_args = function_args(btf, "inet_csk_accept");
 	capability->timewait_args = function_args(btf, "tcp_timewait_state_process");
 	capability->fentry.err = -probe_fentry(btf);
+	if (capability->fentry.err == EPERM)
+		capability->fentry.why = "the kernel refuses fentry programs (EPERM)";
 	capability->kprobe = probe_kprobe();
 	/* Reading all symbols takes 50 ms: not where something better is open. */
 	if (wanted == BACKEND_TIMER || (capability->fentry.err && capability->kprobe.err))
@@ -205,4 +207,20 @@ int capability_probe(struct capability *capability, const struct btf *btf, enum 
 	capability->requests = pick(capability, btf, request_functions, wanted);
 	capability->minis = pick(capability, btf, mini_functions, wanted);
 	return 0;
+}
+
+int capability_probe(struct capability *capability, enum backend wanted, struct failure *failure)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	int err;
+
+	if (!btf)
+		return failure_set(failure, STATUS_HOST,
+				   "the kernel has no BTF (/sys/kernel/btf/vmlinux: %s): it needs "
+				   "CONFIG_DEBUG_INFO_BTF",
+				   strerror(errno));
+	memset(capability, 0, sizeof(*capability));
+	err = probe_all(capability, btf, wanted, failure);
+	btf__free(btf);
+	return err;
 }

@@ -13,8 +13,6 @@
 #include "failure.h"
 #include "options.h"
 
-struct btf;
-
 /* Why a way is not open: an errno, or a word of our own. */
 struct obstacle {
 	int err;	 /* 0: none, the way is open */
@@ -40,11 +38,10 @@ struct capability {
 };
 
 /*
- * Tries everything, and picks backends: @wanted, or the best for BACKEND_AUTO. @btf is the running
- * kernel's and stays the caller's. Returns 0, or -1 if not even the tracepoint is to be had.
+ * Tries everything, and picks backends: @wanted, or the best for BACKEND_AUTO. Returns 0, or -1 if not
+ * even the tracepoint is to be had.
  */
-int capability_probe(struct capability *capability, const struct btf *btf, enum backend wanted,
-		     struct failure *failure);
+int capability_probe(struct capability *capability, enum backend wanted, struct failure *failure);
 
 /* Words for an obstacle. */
 const char *obstacle_text(const struct obstacle *obstacle);

@@ -67,6 +67,11 @@ const sigset_t *events_old_mask(const struct events *events)
 	return &events->old_mask;
 }
 
+int events_signal_fd(const struct events *events)
+{
+	return events->signals;
+}
+
 int events_watch_source(struct events *events, int fd)
 {
 	return watch(events, fd, EPOLLIN, EVENT_SOURCE);

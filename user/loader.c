@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include <bpf/bpf.h>
-#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
 #include "capability.h"
@@ -130,7 +129,6 @@ static void set_knobs(struct loader *loader, const struct options *options)
 		cfg->cfg_requests = can->requests != BACKEND_NONE;
 		cfg->cfg_minis = can->minis != BACKEND_NONE;
 		cfg->cfg_poll_minis = can->minis == BACKEND_TIMER;
-		cfg->cfg_timewait_args = can->timewait_args;
 		if (can->minis == BACKEND_TIMER)
 			cfg->cfg_tw_timer_handler = can->tw_timer_handler;
 		if (can->requests == BACKEND_TIMER)
@@ -154,15 +152,16 @@ struct hook {
 
 static const struct hook hooks[] = {
 	{ "fentry_reqsk_queue_hash_add", BACKEND_FENTRY, REQUESTS },
+	{ "fentry_complete_hashdance", BACKEND_FENTRY, REQUESTS },
 	{ "fentry_reqsk_queue_drop", BACKEND_FENTRY, REQUESTS },
 	{ "fentry_reqsk_timer_handler", BACKEND_FENTRY, REQUESTS },
 	{ "fexit_reqsk_timer_handler", BACKEND_FENTRY, REQUESTS },
 	{ "fentry_twsk_schedule", BACKEND_FENTRY, MINIS },
 	{ "fentry_twsk_hashdance", BACKEND_FENTRY, MINIS_BY_ADDRESS },
-	{ "fexit_timewait_state_process", BACKEND_FENTRY, MINIS },
 	{ "fentry_twsk_deschedule_put", BACKEND_FENTRY, MINIS },
 	{ "fentry_tw_timer_handler", BACKEND_FENTRY, MINIS },
 	{ "kprobe_reqsk_queue_hash_add", BACKEND_KPROBE, REQUESTS },
+	{ "kprobe_complete_hashdance", BACKEND_KPROBE, REQUESTS },
 	{ "kprobe_reqsk_queue_drop", BACKEND_KPROBE, REQUESTS },
 	{ "kprobe_reqsk_timer_handler", BACKEND_KPROBE, REQUESTS },
 	{ "kretprobe_reqsk_timer_handler", BACKEND_KPROBE, REQUESTS },
@@ -221,6 +220,21 @@ static struct bpf_program *accept_program(const struct loader *loader)
 	return NULL;
 }
 
+/* Its return value lies behind its parameters, and those have grown. */
+static struct bpf_program *timewait_program(const struct loader *loader)
+{
+	const struct tcpdwell_bpf *skel = loader->skel;
+
+	switch (loader->capability.timewait_args) {
+	case 3:
+		return skel->progs.fexit_timewait_state_process_v611;
+	case 4:
+		return skel->progs.fexit_timewait_state_process_v612;
+	default:
+		return skel->progs.fexit_timewait_state_process;
+	}
+}
+
 /* The programs of this run. What is not chosen here is not even shown to the kernel. */
 static void choose_programs(struct loader *loader)
 {
@@ -232,7 +246,9 @@ static void choose_programs(struct loader *loader)
 
 	bpf_program__set_autoload(transition_program(loader), true);
 	bpf_program__set_autoload(flush_program(loader), flush);
-	bpf_program__set_autoload(skel->progs.sched_process_exec, true);
+	bpf_program__set_autoload(can->atomic ? skel->progs.sched_process_exec :
+						skel->progs.sched_process_exec_v511,
+				  true);
 	bpf_program__set_autoload(skel->progs.sched_process_exit, true);
 	bpf_program__set_autoload(skel->progs.sched_process_fork, cfg->cfg_follow_forks);
 	bpf_program__set_autoload(skel->progs.tcp_v4_connect_exit, cfg->cfg_connect_exit);
@@ -243,6 +259,8 @@ static void choose_programs(struct loader *loader)
 		bpf_program__set_autoload(skel->progs.sys_exit_accept, !can->syscall.err);
 		bpf_program__set_autoload(skel->progs.sys_exit_accept4, !can->syscall.err);
 	}
+	bpf_program__set_autoload(timewait_program(loader),
+				  cfg->cfg_minis && can->minis == BACKEND_FENTRY);
 	for (unsigned int i = 0; i < sizeof(hooks) / sizeof(*hooks); i++)
 		if (hook_wanted(loader, &hooks[i]))
 			bpf_program__set_autoload(
@@ -363,29 +381,18 @@ struct loader *loader_new(const struct options *options, const struct notice *no
 			  struct failure *failure)
 {
 	struct loader *loader;
-	struct btf *btf;
-	int err;
 
 	libbpf_set_print(notice->verbose ? print_libbpf : NULL);
 	if (privilege_check(failure))
 		return NULL;
-	btf = btf__load_vmlinux_btf();
-	if (!btf) {
-		failure_set(failure, STATUS_HOST,
-			    "the kernel has no BTF (/sys/kernel/btf/vmlinux: %s): it needs "
-			    "CONFIG_DEBUG_INFO_BTF",
-			    strerror(errno));
-		return NULL;
-	}
 	loader = calloc(1, sizeof(*loader));
 	if (!loader) {
 		failure_set(failure, STATUS_OTHER, "%s", strerror(errno));
-		goto out;
+		return NULL;
 	}
 	loader->notice = notice;
 	loader->cpus = libbpf_num_possible_cpus();
-	err = capability_probe(&loader->capability, btf, options->backend, failure);
-	if (err)
+	if (capability_probe(&loader->capability, options->backend, failure))
 		goto err;
 	loader->skel = tcpdwell_bpf__open();
 	if (!loader->skel) {
@@ -394,13 +401,10 @@ struct loader *loader_new(const struct options *options, const struct notice *no
 	}
 	if (load(loader, options, failure))
 		goto err;
-	goto out;
+	return loader;
 err:
 	loader_free(loader);
-	loader = NULL;
-out:
-	btf__free(btf);
-	return loader;
+	return NULL;
 }
 
 void loader_detach(struct loader *loader)
@@ -463,8 +467,11 @@ int loader_attach(struct loader *loader, struct failure *failure)
 			err = attach_tracepoint(loader, program, name);
 		else
 			err = keep_link(loader, bpf_program__attach(program));
-		if (!err)
+		if (!err) {
+			notice_print(loader->notice, NOTICE_DETAIL, "attached %s (%s)", name,
+				     section);
 			continue;
+		}
 		if (!strcmp(section, "tp_btf/inet_sock_set_state"))
 			return failure_set(failure, STATUS_HOST,
 					   "cannot attach to sock:inet_sock_set_state: %s",
@@ -499,6 +506,30 @@ int loader_flush(struct loader *loader, uint64_t min_age_ns)
 void loader_reader_sleeps(struct loader *loader, bool sleeps)
 {
 	__atomic_store_n(&loader->skel->bss->shared.reader_sleeps, sleeps, __ATOMIC_SEQ_CST);
+}
+
+bool loader_take_flood(struct loader *loader, struct tcpdwell_flood *flood, uint16_t *port)
+{
+	struct bpf_map *floods = loader->skel->maps.floods;
+	struct tcpdwell_flood one;
+	uint32_t key;
+	bool any = false;
+
+	if (!loader->skel->bss->shared.flooding)
+		return false;
+	loader->skel->bss->shared.flooding = 0;
+	for (int i = 0; i < TCPDWELL_FLOODS; i++) {
+		if (bpf_map__get_next_key(floods, NULL, &key, sizeof(key)) ||
+		    bpf_map__lookup_elem(floods, &key, sizeof(key), &one, sizeof(one), 0))
+			break;
+		bpf_map__delete_elem(floods, &key, sizeof(key), 0);
+		if (!any || one.folded > flood->folded) {
+			*flood = one;
+			*port = key;
+		}
+		any = true;
+	}
+	return any;
 }
 
 /* One CPU's set, read again until no program was running in between. */

@@ -51,6 +51,12 @@ int loader_flush(struct loader *loader, uint64_t min_age_ns);
  */
 void loader_reader_sleeps(struct loader *loader, bool sleeps);
 
+/*
+ * Takes what a SYN flood did since the last call: the port that it hits most. Returns whether there
+ * is one.
+ */
+bool loader_take_flood(struct loader *loader, struct tcpdwell_flood *flood, uint16_t *port);
+
 /* The sum over all CPUs, each at a moment when its own set satisfied the identity. */
 void loader_counters(const struct loader *loader, struct tcpdwell_counters *sum);
 

@@ -2,22 +2,59 @@
 /*
  * Reads the command line, runs the command, says what went wrong, and owns the exit status.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "account.h"
 #include "failure.h"
 #include "help.h"
 #include "notice.h"
 #include "options.h"
+#include "probe.h"
 #include "trace.h"
+
+/* What is opened later must not become somebody's standard output. */
+static int check_standard_files(struct failure *failure)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) >= 0)
+			continue;
+		if (open("/dev/null", O_RDWR) < 0)
+			return failure_set(failure, STATUS_OTHER, "/dev/null: %s", strerror(errno));
+		if (fd == STDOUT_FILENO)
+			return failure_set(failure, STATUS_OTHER, "standard output is closed");
+	}
+	return 0;
+}
+
+/* Help and version: text for a person, by stdio. */
+static int print_text(const struct options *options, struct failure *failure)
+{
+	if (options->help)
+		help_print(stdout, options->command);
+	else
+		help_print_version(stdout);
+	if (!fflush(stdout) || errno == EPIPE)
+		return 0;
+	return failure_set(failure, STATUS_OTHER, "standard output: %s", strerror(errno));
+}
 
 static int run(const struct options *options, struct failure *failure)
 {
 	struct notice notice = { .quiet = options->quiet, .verbose = options->verbose };
 
+	if (check_standard_files(failure))
+		return -1;
+	if (options->help || options->version)
+		return print_text(options, failure);
 	switch (options->command) {
 	case COMMAND_TRACE:
 		return trace_run(options, &notice, failure);
+	case COMMAND_PROBE:
+		return probe_run(options, failure);
 	default:
 		return failure_set(failure, STATUS_USE, "not a command of this build");
 	}
@@ -33,11 +70,7 @@ int main(int argc, char *argv[])
 		fprintf(stderr, "tcpdwell: %s\n", error.text);
 		return STATUS_USE;
 	}
-	if (options.help)
-		help_print(stdout, options.command);
-	else if (options.version)
-		help_print_version(stdout);
-	else if (run(&options, &failure)) {
+	if (run(&options, &failure)) {
 		fprintf(stderr, "tcpdwell: %s\n", failure.text);
 		return failure.status;
 	}

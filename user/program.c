@@ -15,10 +15,12 @@ struct program {
 };
 
 /* In the child: wait for the byte, run, or answer with the errno. */
-static void __attribute__((noreturn)) child(int gate, char *argv[], const sigset_t *mask)
+static void __attribute__((noreturn)) child(const int gates[2], char *argv[], const sigset_t *mask)
 {
+	int gate = gates[1], err;
 	char byte;
-	int err;
+
+	close(gates[0]); /* or the parent's end would never be seen */
 
 	if (read(gate, &byte, 1) == 1) {
 		sigprocmask(SIG_SETMASK, mask, NULL);
@@ -42,7 +44,7 @@ struct program *program_new(char *argv[], const sigset_t *mask)
 		goto err;
 	program->pid = fork();
 	if (program->pid == 0)
-		child(gate[1], argv, mask);
+		child(gate, argv, mask);
 	err = errno;
 	close(gate[1]);
 	program->gate = gate[0];

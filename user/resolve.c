@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
-#include <linux/magic.h>
+#include <linux/nsfs.h>
+#include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
+#include <unistd.h>
 
 #include "escape.h"
 #include "procfs.h"
 #include "resolve.h"
-
-#ifndef NSFS_MAGIC
-#define NSFS_MAGIC 0x6e736673
-#endif
 
 /* A path in an error message: the user's own text, escaped like any other. */
 struct shown_path {
@@ -41,7 +41,7 @@ static uint32_t depth(const char *path)
 
 int resolve_cgroup(const char *path, struct cgroup_ref *cgroup, struct failure *failure)
 {
-	char mount[PATH_MAX], full[2 * PATH_MAX];
+	char mount[PATH_MAX], full[2 * PATH_MAX], real[PATH_MAX];
 	struct shown_path shown;
 	struct stat st;
 	size_t len;
@@ -53,31 +53,37 @@ int resolve_cgroup(const char *path, struct cgroup_ref *cgroup, struct failure *
 	if (!strncmp(path, mount, len) && (path[len] == '/' || !path[len]))
 		path += len;
 	snprintf(full, sizeof(full), "%s/%s", mount, path);
-	if (stat(full, &st) || !S_ISDIR(st.st_mode))
+	/* The real path, so that no dot-dot leads out and each name is a level. */
+	if (!realpath(full, real) || strncmp(real, mount, len) || (real[len] && real[len] != '/') ||
+	    stat(real, &st) || !S_ISDIR(st.st_mode))
 		return failure_set(failure, STATUS_USE,
 				   "--cgroup: '%s' is not a cgroup: want a path below %s",
 				   show(path, &shown), mount);
 	cgroup->id = st.st_ino;
-	cgroup->level = depth(path);
+	cgroup->level = depth(real + len);
 	return 0;
 }
 
 int resolve_netns(const struct netns_ref *netns, uint32_t *inode, struct failure *failure)
 {
 	struct shown_path shown;
-	struct statfs fs;
 	struct stat st;
+	int fd, type, err;
 
 	*inode = netns->inode;
 	if (!netns->path)
 		return 0;
-	if (stat(netns->path, &st) || statfs(netns->path, &fs))
+	fd = open(netns->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
 		return failure_set(failure, STATUS_USE, "--netns: '%s': %s",
 				   show(netns->path, &shown), strerror(errno));
-	if (fs.f_type != NSFS_MAGIC)
+	type = ioctl(fd, NS_GET_NSTYPE);
+	err = fstat(fd, &st);
+	close(fd);
+	if (type != CLONE_NEWNET || err)
 		return failure_set(failure, STATUS_USE,
-				   "--netns: '%s' is no namespace: want an inode number or a path "
-				   "like /run/netns/NAME or /proc/PID/ns/net",
+				   "--netns: '%s' is no network namespace: want an inode number or "
+				   "a path like /run/netns/NAME or /proc/PID/ns/net",
 				   show(netns->path, &shown));
 	*inode = st.st_ino;
 	return 0;

@@ -33,6 +33,7 @@ struct summary {
 /* How rows are to look. All of it is set before start and constant after. */
 struct style {
 	int fd;			   /* where rows go, not owned */
+	int stop_fd;		   /* readable: give up waiting for fd's reader; -1: none, not owned */
 	bool wide;		   /* -w */
 	bool wall_time;		   /* -T */
 	bool since_start;	   /* -t */

@@ -188,7 +188,7 @@ struct sink *sink_csv_new(const struct style *style)
 		return NULL;
 	csv->sink.ops = &csv_ops;
 	csv->style = *style;
-	csv->text = text_new(style->fd, BUFFER_BYTES);
+	csv->text = text_new(style->fd, BUFFER_BYTES, style->stop_fd);
 	if (!csv->text) {
 		free(csv);
 		return NULL;

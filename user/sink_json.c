@@ -212,7 +212,7 @@ struct sink *sink_json_new(const struct style *style)
 		return NULL;
 	json->sink.ops = &json_ops;
 	json->style = *style;
-	json->text = text_new(style->fd, BUFFER_BYTES);
+	json->text = text_new(style->fd, BUFFER_BYTES, style->stop_fd);
 	if (!json->text) {
 		free(json);
 		return NULL;

@@ -393,7 +393,7 @@ struct sink *sink_table_new(const struct style *style)
 	table->sink.ops = &table_ops;
 	table->style = *style;
 	table->layout = layout_for(style);
-	table->text = text_new(style->fd, BUFFER_BYTES);
+	table->text = text_new(style->fd, BUFFER_BYTES, style->stop_fd);
 	if (!table->text) {
 		free(table);
 		return NULL;

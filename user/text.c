@@ -1,26 +1,43 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "text.h"
 
 struct text {
 	int fd;
+	int stop_fd;
+	size_t chunk; /* what a descriptor takes without waiting once it is writable */
 	int error;
 	size_t size;
 	size_t len;
 	char data[];
 };
 
-struct text *text_new(int fd, size_t size)
+/* A write to a pipe waits unless so much fits (pipe(7)); a file takes it all, sooner or later. */
+static size_t chunk_of(int fd, int stop_fd)
+{
+	struct stat st;
+
+	if (stop_fd < 0 || fstat(fd, &st) || S_ISREG(st.st_mode))
+		return SIZE_MAX;
+	return PIPE_BUF;
+}
+
+struct text *text_new(int fd, size_t size, int stop_fd)
 {
 	struct text *text = malloc(sizeof(*text) + size + TEXT_SLACK_BYTES);
 
 	if (!text)
 		return NULL;
 	text->fd = fd;
+	text->stop_fd = stop_fd;
+	text->chunk = chunk_of(fd, stop_fd);
 	text->error = 0;
 	text->size = size;
 	text->len = 0;
@@ -32,28 +49,37 @@ void text_free(struct text *text)
 	free(text);
 }
 
-static int wait_writable(int fd)
+/* Returns 0 when the descriptor takes something, -ECANCELED if the tool is to stop first. */
+static int wait_writable(const struct text *text)
 {
-	struct pollfd pfd = { .fd = fd, .events = POLLOUT };
+	struct pollfd fds[2] = {
+		{ .fd = text->fd, .events = POLLOUT },
+		{ .fd = text->stop_fd, .events = POLLIN },
+	};
 
-	if (poll(&pfd, 1, -1) < 0 && errno != EINTR)
-		return -errno;
-	return 0;
+	while (poll(fds, 2, -1) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return fds[0].revents ? 0 : -ECANCELED;
 }
 
-static int write_all(int fd, const char *data, size_t len)
+static int write_all(const struct text *text, const char *data, size_t len)
 {
 	while (len) {
-		ssize_t n = write(fd, data, len);
+		size_t chunk = len < text->chunk ? len : text->chunk;
+		int err = text->chunk == SIZE_MAX ? 0 : wait_writable(text);
+		ssize_t n;
 
+		if (err)
+			return err;
+		n = write(text->fd, data, chunk);
 		if (n > 0) {
 			data += n;
 			len -= n;
 		} else if (n == 0) {
 			return -EIO; /* POSIX leaves it open; without this it would spin */
 		} else if (errno == EAGAIN) {
-			int err = wait_writable(fd);
-
+			err = wait_writable(text);
 			if (err)
 				return err;
 		} else if (errno != EINTR) {
@@ -66,7 +92,7 @@ static int write_all(int fd, const char *data, size_t len)
 int text_flush(struct text *text)
 {
 	if (!text->error)
-		text->error = write_all(text->fd, text->data, text->len);
+		text->error = write_all(text, text->data, text->len);
 	text->len = 0;
 	return text->error;
 }

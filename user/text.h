@@ -26,8 +26,12 @@ struct text;
 /*
  * Makes a buffer of @size bytes for @fd, which is not owned. @size limits a single reservation.
  * Returns NULL with errno set if there is no memory.
+ *
+ * While the reader of a pipe or terminal takes nothing, a write would wait, and the signals that end
+ * the tool would too. If @stop_fd (not owned, -1: none) becomes readable in such a wait the output
+ * ends with -ECANCELED.
  */
-struct text *text_new(int fd, size_t size);
+struct text *text_new(int fd, size_t size, int stop_fd);
 
 /* Drops what is not flushed. NULL-safe. */
 void text_free(struct text *text);

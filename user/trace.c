@@ -28,6 +28,12 @@
 /* After so long without a row the reader sleeps until the kernel side wakes it. */
 #define IDLE_NS 1000000000ULL
 
+/* A flood is reported this often. */
+#define FLOOD_NS 1000000000ULL
+
+/* A step's answer: there is nobody to go on for, which is no failure. */
+#define STOPPED 1
+
 struct trace {
 	const struct options *options;
 	const struct notice *notice;
@@ -39,6 +45,7 @@ struct trace {
 	struct clock *clock;
 	struct cgroup_names *cgroups;
 	uint64_t end_ns;      /* -d, EVENTS_FOREVER: none */
+	uint64_t last_flood_ns;
 	uint64_t last_row_ns; /* when the ring last held something */
 	bool waiting;	      /* rows wait for loader_flush() */
 };
@@ -55,6 +62,7 @@ static struct sink *make_sink(const struct trace *trace)
 	const struct options *options = trace->options;
 	struct style style = {
 		.fd = STDOUT_FILENO,
+		.stop_fd = events_signal_fd(trace->events),
 		.wide = options->wide,
 		.wall_time = options->wall_time,
 		.since_start = options->since_start,
@@ -80,10 +88,16 @@ static int fail(struct failure *failure, const char *what, int err)
 	return failure_set(failure, STATUS_OTHER, "%s: %s", what, strerror(err));
 }
 
-/* An error of the output: a reader that has gone is no failure. */
-static int output_result(struct failure *failure, int err)
+/* An error of the output. A reader that has gone, or a stop while it takes nothing, is no failure. */
+static int output_result(const struct trace *trace, struct failure *failure, int err)
 {
-	return err == -EPIPE ? 0 : fail(failure, "standard output", -err);
+	if (err == -EPIPE)
+		return 0;
+	if (err != -ECANCELED)
+		return fail(failure, "standard output", -err);
+	notice_print(trace->notice, NOTICE_WARNING,
+		     "stopped while nobody read the output: its last rows are not written");
+	return 0;
 }
 
 static void warn_pids(const struct trace *trace)
@@ -142,7 +156,7 @@ static int go(struct trace *trace, struct failure *failure)
 	if (!err)
 		err = trace->sink->ops->tick(trace->sink);
 	if (err)
-		return fail(failure, "standard output", -err);
+		return output_result(trace, failure, err) ?: STOPPED;
 	notice_print(trace->notice, NOTICE_STATUS, "tracing…");
 	trace->last_row_ns = clock_now_ns();
 	trace->end_ns = trace->options->duration_ns ?
@@ -153,6 +167,24 @@ static int go(struct trace *trace, struct failure *failure)
 		return failure_set(failure, STATUS_OTHER, "cannot run '%s': %s",
 				   trace->options->program[0], strerror(-err));
 	return 0;
+}
+
+/* One line a second for what would be a hundred thousand rows. */
+static void report_flood(struct trace *trace, uint64_t now_ns)
+{
+	uint64_t past_ns = now_ns - trace->last_flood_ns, all;
+	struct tcpdwell_flood flood;
+	uint16_t port;
+
+	if (past_ns < FLOOD_NS)
+		return;
+	trace->last_flood_ns = now_ns;
+	if (!loader_take_flood(trace->loader, &flood, &port))
+		return;
+	all = flood.folded + flood.completed;
+	notice_print(trace->notice, NOTICE_STATUS,
+		     "SYN_RECV: %" PRIu64 "/s to :%u, %u%% never complete",
+		     all * 1000000000 / past_ns, port, (unsigned int)(flood.folded * 100 / all));
 }
 
 /* Takes and prints what there is. Returns 0 or -errno of the output. */
@@ -168,6 +200,7 @@ static int turn(struct trace *trace, uint64_t now_ns)
 		return count;
 	if (count)
 		trace->last_row_ns = now_ns;
+	report_flood(trace, now_ns);
 	return trace->sink->ops->tick(trace->sink);
 }
 
@@ -181,6 +214,21 @@ static uint64_t sleep_ns(struct trace *trace, uint64_t now_ns)
 	if (trace->waiting || now_ns - trace->last_row_ns < IDLE_NS)
 		return left_ns < TICK_NS ? left_ns : TICK_NS;
 	return left_ns;
+}
+
+/*
+ * Asks the kernel side to wake us, then looks once more for what came just before it heard. Returns
+ * whether there was nothing.
+ */
+static bool may_sleep(struct trace *trace)
+{
+	loader_reader_sleeps(trace->loader, true);
+	trace->waiting = loader_flush(trace->loader, WAIT_NS) > 0;
+	if (!trace->waiting && !source_ring_consume(trace->source))
+		return true; /* rows, or an error of the output, are the next turn's */
+	loader_reader_sleeps(trace->loader, false);
+	trace->last_row_ns = clock_now_ns();
+	return false;
 }
 
 /*
@@ -263,15 +311,12 @@ static int loop(struct trace *trace, struct failure *failure)
 		now_ns = clock_now_ns();
 		err = turn(trace, now_ns);
 		if (err)
-			return output_result(failure, err);
+			return output_result(trace, failure, err) ?: STOPPED;
 		if (done(trace, events, now_ns))
 			return 0;
 		timeout_ns = sleep_ns(trace, now_ns);
-		if (timeout_ns > TICK_NS) {
-			loader_reader_sleeps(trace->loader, true);
-			if (source_ring_consume(trace->source) > 0)
-				timeout_ns = 0;
-		}
+		if (timeout_ns > TICK_NS && !may_sleep(trace))
+			timeout_ns = 0;
 		events = events_wait(trace->events, timeout_ns);
 		if (events < 0)
 			return fail(failure, "epoll", -events);
@@ -282,7 +327,7 @@ static int loop(struct trace *trace, struct failure *failure)
 		if (events & EVENT_REPORT) {
 			err = summarize(trace, &summary);
 			if (err)
-				return output_result(failure, err);
+				return output_result(trace, failure, err) ?: STOPPED;
 			print_summary(trace, &summary, NOTICE_WARNING);
 		}
 	}
@@ -298,7 +343,7 @@ static int finish(struct trace *trace, struct failure *failure)
 	if (!err)
 		err = trace->sink->ops->finish(trace->sink, &summary);
 	if (err)
-		return output_result(failure, err);
+		return output_result(trace, failure, err);
 	print_summary(trace, &summary,
 		      trace->options->format == FORMAT_JSON ? NOTICE_DETAIL : NOTICE_STATUS);
 	return 0;
@@ -324,5 +369,5 @@ int trace_run(const struct options *options, const struct notice *notice, struct
 	cgroup_names_free(trace.cgroups);
 	clock_free(trace.clock);
 	events_free(trace.events);
-	return err;
+	return err == STOPPED ? 0 : err;
 }

@@ -224,6 +224,7 @@ struct file {
 };
 
 struct socket {
+	struct file *file;
 	struct sock *sk;
 };
 
@@ -254,6 +255,8 @@ struct task_struct {
 };
 
 struct linux_binprm;
+struct sk_buff;
+struct tcphdr;
 struct proto_accept_arg;
 
 /* The argument of a classic tracepoint at a system call's exit. */
@@ -263,7 +266,7 @@ struct trace_event_raw_sys_exit {
 
 /* Registers at a kprobe: x86_64. */
 struct pt_regs {
-	unsigned long di, si, dx, cx, ax;
+	unsigned long di, si, dx, cx, r8, ax;
 };
 
 #pragma clang attribute pop

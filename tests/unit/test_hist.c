@@ -138,7 +138,7 @@ static void test_rows(void **state)
 {
 	struct hist *hist = calloc(1, sizeof(*hist));
 	struct style style = sample_style(NULL);
-	struct text *text = text_new(style.fd, 4096);
+	struct text *text = text_new(style.fd, 4096, -1);
 	char *got;
 
 	(void)state;
@@ -164,7 +164,7 @@ static void test_rows_of_extremes(void **state)
 {
 	struct hist *hist = calloc(1, sizeof(*hist));
 	struct style style = sample_style(NULL);
-	struct text *text = text_new(style.fd, 256);
+	struct text *text = text_new(style.fd, 256, -1);
 	unsigned int lines = 0;
 	char *got;
 
@@ -187,7 +187,7 @@ static void test_rows_of_extremes(void **state)
 static void test_rows_without_room(void **state)
 {
 	struct hist *hist = calloc(1, sizeof(*hist));
-	struct text *text = text_new(-1, 64);
+	struct text *text = text_new(-1, 64, -1);
 
 	(void)state;
 	hist_add(hist, 1);

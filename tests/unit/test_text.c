@@ -33,7 +33,7 @@ static int append(struct text *text, char c, size_t len)
 static void test_writes_when_flushed(void **state)
 {
 	struct style style = sample_style(NULL);
-	struct text *text = text_new(style.fd, 100);
+	struct text *text = text_new(style.fd, 100, -1);
 	char *got;
 
 	(void)state;
@@ -58,7 +58,7 @@ static void test_writes_when_flushed(void **state)
 static void test_writes_when_full(void **state)
 {
 	struct style style = sample_style(NULL);
-	struct text *text = text_new(style.fd, 100);
+	struct text *text = text_new(style.fd, 100, -1);
 
 	(void)state;
 	assert_int_equal(append(text, 'a', 60), 0);
@@ -72,7 +72,7 @@ static void test_writes_when_full(void **state)
 
 static void test_reservation_beyond_buffer(void **state)
 {
-	struct text *text = text_new(-1, 100);
+	struct text *text = text_new(-1, 100, -1);
 
 	(void)state;
 	assert_null(text_reserve(text, 101));
@@ -94,7 +94,7 @@ static void test_closed_pipe(void **state)
 	(void)state;
 	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
 	close(fds[0]);
-	text = text_new(fds[1], 100);
+	text = text_new(fds[1], 100, -1);
 	assert_int_equal(append(text, 'a', 10), 0);
 	assert_int_equal(text_flush(text), -EPIPE);
 
@@ -114,7 +114,7 @@ static void test_full_disk(void **state)
 	(void)state;
 	if (fd < 0)
 		skip();
-	text = text_new(fd, 100);
+	text = text_new(fd, 100, -1);
 	assert_int_equal(append(text, 'a', 100), 0);
 	assert_int_equal(append(text, 'a', 1), -ENOSPC);
 	assert_int_equal(text_flush(text), -ENOSPC);
@@ -158,7 +158,7 @@ static void write_through_small_pipe(int flags)
 	reader.fd = fds[0];
 	assert_int_equal(pthread_create(&thread, NULL, read_slowly, &reader), 0);
 
-	text = text_new(fds[1], 64 * 1024);
+	text = text_new(fds[1], 64 * 1024, -1);
 	for (int i = 0; i < 200; i++)
 		assert_int_equal(append(text, 'a' + i % 26, 5000), 0);
 	assert_int_equal(text_flush(text), 0);

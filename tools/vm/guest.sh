@@ -42,11 +42,11 @@ else
 	# Through a pipe: programs shall see no terminal.
 	{ sh /tmp/job/command; echo $? >/out/status; } </dev/null 2>&1 | cat
 fi
-read -r end _ </proc/uptime
 status=$(cat /out/status)
 dmesg >/out/dmesg
 tar -C /out -cf "$exchange" .
 sync "$exchange"
+read -r end _ </proc/uptime
 echo "vm: end status $status up $end s"
 # Without a sync of the other disks, whose writes are thrown away.
 busybox poweroff -f -n

@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 import collections
-import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import NamedTuple
+
+
+# Enough to tell failures apart; the log has all of it.
+MESSAGE_CHARACTERS = 200
 
 
 class Counts(NamedTuple):
@@ -18,6 +21,11 @@ class Counts(NamedTuple):
     skipped: int = 0
     failures: tuple[str, ...] = ()
     reasons: tuple[tuple[str, int], ...] = ()
+
+
+def one_line(text: str | None) -> str:
+    """text with every run of white space made one space."""
+    return " ".join((text or "").split())
 
 
 def read_junit(path: Path) -> Counts | None:
@@ -32,11 +40,11 @@ def read_junit(path: Path) -> Counts | None:
         bad = [node for kind in ("failure", "error") for node in case.iter(kind)]
         skip = case.find("skipped")
         if bad:
-            first = (bad[0].get("message") or "").strip().splitlines()[:1]
-            failures.append(": ".join([f"{case.get('classname')}::{case.get('name')}", *first]))
+            reason = one_line(bad[0].get("message"))[:MESSAGE_CHARACTERS]
+            failures.append(f"{case.get('classname')}::{case.get('name')}: {reason}")
         elif skip is not None:
             # An expected failure is a skip, too, in JUnit's terms.
-            reasons[re.sub(r"\s+", " ", skip.get("message") or "no reason given")] += 1
+            reasons[one_line(skip.get("message")) or "no reason given"] += 1
     skipped = sum(reasons.values())
     # A test whose teardown fails after it failed has two cases' worth of trouble but one name.
     failed = len(failures)

@@ -40,6 +40,8 @@ import userland
 TOP = fetch.TOP
 CACHE = fetch.CACHE
 LOG_TAIL_LINES = 25
+# What a guest's clock may differ from ours before it is worth a word: timed tests allow for 10 ms.
+DRIFT_LIMIT_S = 0.5
 # A test that takes longer has its stacks printed. The longest wait is for a TIME_WAIT, 60 s.
 HANG_S = 180
 # Room for what tests write beside the project's files; the image is sparse.
@@ -197,8 +199,11 @@ def print_log_tail(log: Path) -> None:
 
 
 def describe(kernel: fetch.Kernel, outcome: guest.Outcome) -> str:
+    drift = ""
+    if abs(outcome.drift_s) > DRIFT_LIMIT_S:
+        drift = f", of which its clock made {outcome.drift_s:+.1f} s more"
     return (f"{kernel.name} ({kernel.release}, {kernel.package_version}; "
-            f"boot {outcome.boot_s:.1f} s, in all {outcome.wall_s:.1f} s)")
+            f"boot {outcome.boot_s:.1f} s, in all {outcome.wall_s:.1f} s{drift})")
 
 
 def report_tests(kernel: fetch.Kernel, outcome: guest.Outcome) -> tuple[result.Counts, bool]:
