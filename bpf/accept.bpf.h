@@ -10,14 +10,19 @@
 
 #include "process.bpf.h"
 
-/* A connection that was waiting in a queue when the tracer came, or one that found no room. */
+/*
+ * A connection that was waiting in a queue when the tracer came, or one that found no room; or one
+ * that the filters do not want.
+ */
 static __always_inline void accept_unknown(struct tcpdwell_counters *c, const struct sock *sk,
 					   __u64 key)
 {
 	struct lifecycle l = connection_new(key, BPF_CORE_READ(sk, sk_uid.val));
+	struct endpoint e;
 
+	endpoint_read(&e, sk, false);
 	l.state = BPF_CORE_READ(sk, __sk_common.skc_state);
-	if (l.state == TCPDWELL_CLOSE)
+	if (l.state == TCPDWELL_CLOSE || !filter_connection(sk, &e, false))
 		return;
 	owner_set_current(&l, TCPDWELL_OWNER_ACCEPT);
 	connection_remember(c, key, &l, BPF_NOEXIST);

@@ -66,6 +66,26 @@ static __always_inline __u32 connection_take(struct lifecycle *l, __u32 mask, co
 	return waits & mask;
 }
 
+/* An RST of ours goes out before its reason is dropped, in the same call and on this CPU. */
+#define RESET_FRESH_NS 20000ULL
+
+static __always_inline void reset_sent(void)
+{
+	__u32 zero = 0;
+	__u64 *sent_ns = bpf_map_lookup_elem(&resets, &zero);
+
+	if (sent_ns)
+		*sent_ns = bpf_ktime_get_ns();
+}
+
+static __always_inline bool reset_is_fresh(void)
+{
+	__u32 zero = 0;
+	__u64 *sent_ns = bpf_map_lookup_elem(&resets, &zero);
+
+	return sent_ns && bpf_ktime_get_ns() - *sent_ns < RESET_FRESH_NS;
+}
+
 /* The CLOSE -> SYN_SENT that waited for the local port. */
 static __always_inline struct row deferred_row(const struct lifecycle *l)
 {
@@ -80,7 +100,7 @@ static __always_inline void release_deferred(struct tcpdwell_counters *c, const 
 	struct row row = deferred_row(l);
 
 	uncount(&c->held);
-	if (filter_connection(sk, e))
+	if (filter_connection(sk, e, false))
 		decide(c, &row, e, l);
 	else
 		count(&c->filtered);

@@ -97,7 +97,7 @@ static __always_inline bool owner_wanted(const struct lifecycle *l)
 static __always_inline void decide(struct tcpdwell_counters *c, const struct row *row,
 				   const struct endpoint *e, const struct lifecycle *l)
 {
-	if (owner_wanted(l) && filter_row(row))
+	if (owner_wanted(l) && filter_row(row, e))
 		emit(c, row, e, l);
 	else
 		count(&c->filtered);

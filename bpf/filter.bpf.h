@@ -18,6 +18,7 @@ static __always_inline bool port_in(const volatile __u64 *set, __u16 port)
 static __always_inline bool prefix_has(const struct endpoint *e, const __u8 *addr)
 {
 	struct prefix p = { .length = 128 };
+	const __u8 *family;
 
 	if (e->family == 4) {
 		p.addr[10] = p.addr[11] = 0xff;
@@ -25,7 +26,9 @@ static __always_inline bool prefix_has(const struct endpoint *e, const __u8 *add
 	} else {
 		__builtin_memcpy(p.addr, addr, 16);
 	}
-	return bpf_map_lookup_elem(&prefixes, &p);
+	/* ::/0 is all of IPv6 and nothing of IPv4, though the trie has that below it. */
+	family = bpf_map_lookup_elem(&prefixes, &p);
+	return family && *family == e->family;
 }
 
 /* Whether @sk's cgroup is the wanted one or below it. */
@@ -50,30 +53,25 @@ static __always_inline bool cgroup_wanted(const struct sock *sk)
 }
 
 /*
- * Whether the connection is wanted, as far as its socket tells. A local port that it does not have
- * yet (0) is in no one's way: the verdict comes with the port.
+ * Whether the connection is wanted. With @early a local port that it does not have yet (0) is in no
+ * one's way: the verdict comes with the port, and no port is in no set.
  */
-static __always_inline bool filter_connection(const struct sock *sk, const struct endpoint *e)
+static __always_inline bool filter_connection(const struct sock *sk, const struct endpoint *e,
+					      const bool early)
 {
+	bool any_lport = early && !e->lport;
+
 	if (cfg_family && e->family != cfg_family)
 		return false;
 	if (cfg_filter_rport && !port_in(cfg_rports, e->rport))
 		return false;
-	if (cfg_filter_lport && e->lport && !port_in(cfg_lports, e->lport))
+	if (cfg_filter_lport && !any_lport && !port_in(cfg_lports, e->lport))
 		return false;
-	if (cfg_filter_port && e->lport && !port_in(cfg_ports, e->lport) &&
+	if (cfg_filter_port && !any_lport && !port_in(cfg_ports, e->lport) &&
 	    !port_in(cfg_ports, e->rport))
 		return false;
 	if (cfg_netns && e->netns != cfg_netns)
 		return false;
-	if (cfg_uid_count) {
-		bool found = false;
-
-		for (__u32 i = 0; i < TCPDWELL_FILTER_IDS && i < cfg_uid_count; i++)
-			found |= cfg_uids[i] == e->uid;
-		if (!found)
-			return false;
-	}
 	if (cfg_filter_addr && !prefix_has(e, e->laddr) && !prefix_has(e, e->raddr))
 		return false;
 	if (cfg_cgroup_id && !cgroup_wanted(sk))
@@ -81,9 +79,22 @@ static __always_inline bool filter_connection(const struct sock *sk, const struc
 	return true;
 }
 
-/* Whether a row is wanted, once the connection is. An unknown dwell is no long one. */
-static __always_inline bool filter_row(const struct row *row)
+static __always_inline bool uid_wanted(__u32 uid)
 {
+	for (__u32 i = 0; i < TCPDWELL_FILTER_IDS && i < cfg_uid_count; i++)
+		if (cfg_uids[i] == uid)
+			return true;
+	return false;
+}
+
+/*
+ * Whether a row is wanted, once the connection is. An unknown dwell is no long one. The user is asked
+ * here, because it may change: an accepted socket goes from the listener's to the acceptor's.
+ */
+static __always_inline bool filter_row(const struct row *row, const struct endpoint *e)
+{
+	if (cfg_uid_count && !uid_wanted(e->uid))
+		return false;
 	if (cfg_from_states && !(cfg_from_states >> row->from & 1))
 		return false;
 	if (cfg_to_states && !(cfg_to_states >> row->to & 1))

@@ -9,6 +9,7 @@
 
 /* Items of each kind that one run looks at: it must end, and soon. */
 #define FLUSH_ITEMS 128
+#define FLUSH_ORPHANS 1024 /* each is asked again until it flips */
 
 /* The oldest of the connections whose first row waits for the local port. */
 __noinline int flush_deferred(__u64 now_ns, __u64 min_age_ns)
@@ -65,7 +66,7 @@ static __always_inline int flush_all(__u64 min_age_ns, const bool atomic)
 			one = flush_parked(now_ns, min_age_ns);
 		answer |= one ?: FLUSH_AGAIN;
 		one = 0;
-		for (int i = 0; i < FLUSH_ITEMS && !one; i++)
+		for (int i = 0; i < FLUSH_ORPHANS && !one; i++)
 			one = flush_orphan(now_ns);
 		answer |= one ? 0 : FLUSH_WAITING;
 	}

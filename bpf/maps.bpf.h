@@ -59,6 +59,24 @@ struct {
 	__type(value, struct child);
 } children SEC(".maps");
 
+/* The transition that the first program is at, or was last at, on this CPU; and the one before. */
+struct event {
+	__u64 sock;
+	__u64 states; /* from and to */
+};
+
+struct current_event {
+	struct event handled;
+	struct event before;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct current_event);
+} current_events SEC(".maps");
+
 /* Requests that were hashed and may turn out to be slow, oldest first. */
 struct pending_request {
 	__u64 request;
@@ -80,6 +98,14 @@ struct {
 	__type(key, __u32);
 	__type(value, struct dying_request);
 } dying_requests SEC(".maps");
+
+/* When this CPU last sent an RST that no socket asked for. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} resets SEC(".maps");
 
 /* Mini sockets born in FIN_WAIT2, to be asked whether they flipped; keys of connections. */
 struct {
@@ -161,7 +187,8 @@ struct {
 struct {
 	__u32 reader_sleeps;
 	__u32 flooding; /* there is something in floods */
-	__u32 pad[30];
+	__u32 live;	/* every program is attached: what the tracepoint tells is the whole */
+	__u32 pad[29];
 } shared __attribute__((aligned(128)));
 
 /* Jiffies and nanoseconds at one moment, by the first flush. */

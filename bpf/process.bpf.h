@@ -118,12 +118,16 @@ static __always_inline void listener_own(struct lifecycle *l, const struct sock 
 static __always_inline bool listener_is_held(const struct lifecycle *l, const struct sock *sk)
 {
 	const struct task_struct *task = (const struct task_struct *)l->task;
+	const struct files_struct *files;
 
 	if (!task)
 		return true; /* behind a high descriptor: not to be found out */
 	if ((__u32)BPF_CORE_READ(task, tgid) != l->pid)
 		return false;
-	return file_sock(fdtable_file(BPF_CORE_READ(task, files, fdt), l->fd)) == sk;
+	files = BPF_CORE_READ(task, files);
+	if (!files) /* the first thread has ended; the others may go on */
+		return BPF_CORE_READ(task, signal, live.counter) > 0;
+	return file_sock(fdtable_file(BPF_CORE_READ(files, fdt), l->fd)) == sk;
 }
 
 /* What a connection has of its listener until it is accepted: the owner, if it is one. */

@@ -165,7 +165,7 @@ static __always_inline void request_dropped(__u64 req, const struct sock *listen
 		.reason = reason,
 	};
 
-	if (!c || !filter_connection(listener, e))
+	if (!c || !filter_connection(listener, e, false))
 		return;
 	if (known) {
 		l = *known;
@@ -196,6 +196,30 @@ static __always_inline struct dying_request *dying_request_here(void)
 }
 
 /*
+ * Whether the last ACK has come and found no room in the accept queue (tcp_check_req():
+ * listen_overflow). With TCP_DEFER_ACCEPT an ACK without data leaves the same mark.
+ */
+static __always_inline bool request_acked(const struct request_sock *req,
+					  const struct sock *listener)
+{
+	const struct inet_request_sock *ireq = (const struct inet_request_sock *)req;
+	const struct inet_connection_sock *icsk = (const struct inet_connection_sock *)listener;
+
+	return BPF_CORE_READ_BITFIELD_PROBED(ireq, acked) &&
+	       !BPF_CORE_READ(icsk, icsk_accept_queue.rskq_defer_accept);
+}
+
+/* Whose RST it was that ended a request. Ours may say that the accept queue is full. */
+static __always_inline __u8 request_reset(const struct sock *listener)
+{
+	if (!reset_is_fresh())
+		return TCPDWELL_REASON_RESET_RECEIVED;
+	if (BPF_CORE_READ(listener, sk_ack_backlog) > BPF_CORE_READ(listener, sk_max_ack_backlog))
+		return TCPDWELL_REASON_QUEUE_OVERFLOW;
+	return TCPDWELL_REASON_RESET_SENT;
+}
+
+/*
  * The request is unhashed: by the last ACK, and then a child was born on this CPU a moment ago, or
  * by an RST or an ICMP error.
  */
@@ -216,8 +240,7 @@ static __always_inline void request_unhashed(const struct request_sock *req)
 	}
 	listener = request_listener(req);
 	request_endpoint(&e, req, listener);
-	request_dropped((__u64)req, listener, &e, request_syn_ns(req),
-			TCPDWELL_REASON_RESET_RECEIVED);
+	request_dropped((__u64)req, listener, &e, request_syn_ns(req), request_reset(listener));
 }
 
 /* The request's timer runs out: it will send the SYN-ACK again, or give up. */
@@ -231,6 +254,7 @@ static __always_inline void request_timer_runs(const struct request_sock *req)
 	dying->listener = (__u64)request_listener(req);
 	dying->syn_ns = request_syn_ns(req);
 	dying->isn = request_isn(req);
+	dying->acked = request_acked(req, (const struct sock *)dying->listener);
 	request_endpoint(&dying->e, req, (const struct sock *)dying->listener);
 }
 
@@ -247,12 +271,13 @@ static __always_inline void request_timer_ran(void)
 	if (request_timer_pending(req) && request_isn(req) == dying->isn)
 		return;
 	request_dropped((__u64)req, (const struct sock *)dying->listener, &dying->e, dying->syn_ns,
-			TCPDWELL_REASON_TIMEOUT);
+			dying->acked ? TCPDWELL_REASON_QUEUE_OVERFLOW : TCPDWELL_REASON_TIMEOUT);
 }
 
 /*
  * The timer backend. Arming the timer for the first time is hashing the request; it is armed again
- * only by its own handler, on this CPU. Taking it off ahead of time is unhashing it.
+ * by its own handler, on this CPU, or for a SYN that comes again (tcp_check_req(): mod_timer_pending()),
+ * which takes it off first. Else taking it off ahead of time follows unhashing it.
  */
 static __always_inline void request_timer_started(const struct request_sock *req)
 {
@@ -264,7 +289,7 @@ static __always_inline void request_timer_started(const struct request_sock *req
 
 static __always_inline void request_timer_cancelled(const struct request_sock *req, __u64 expires)
 {
-	if (expires > bpf_jiffies64())
+	if (expires > bpf_jiffies64() && !BPF_CORE_READ(req, __req_common.skc_nulls_node.pprev))
 		request_unhashed(req);
 }
 
@@ -305,7 +330,7 @@ __noinline int flush_request(__u64 now_ns, __u64 min_age_ns)
 		return 0;
 	listener = request_listener(req);
 	request_endpoint(&e, req, listener);
-	if (!filter_connection(listener, &e))
+	if (!filter_connection(listener, &e, false))
 		return 0;
 
 	struct lifecycle l = request_lifecycle(listener, request_syn_ns(req) ?: pending.time_ns);

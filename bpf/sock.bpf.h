@@ -40,13 +40,15 @@ struct dying_request {
 	__u64 listener;
 	__u64 syn_ns;
 	__u32 isn;
-	__u32 pad;
+	__u32 acked; /* the last ACK came, and there was no room */
 	struct endpoint e;
 };
 
 struct parked_mini {
 	__u64 key;
 	__u64 time_ns;
+	__u64 flip_ns; /* when it went from FIN_WAIT2 to TIME_WAIT unseen, 0: it did not */
+	__u64 reason;
 	struct endpoint e;
 };
 
@@ -93,7 +95,7 @@ static __always_inline bool addr_is_v4_mapped(const __u8 *addr)
 
 /*
  * The part that full sockets, requests and mini sockets have in common. With @direct @skc must be
- * a BTF pointer. A listener on :: has no remote address and counts as IPv6.
+ * a BTF pointer. A listener on :: counts as IPv6, one on a mapped address as IPv4.
  */
 static __always_inline void endpoint_read_common(struct endpoint *e, const struct sock_common *skc,
 						 const bool direct)
@@ -108,7 +110,7 @@ static __always_inline void endpoint_read_common(struct endpoint *e, const struc
 	    bpf_core_field_exists(skc->skc_v6_daddr)) {
 		addr_read_v6(e->raddr, &skc->skc_v6_daddr, direct);
 		addr_read_v6(e->laddr, &skc->skc_v6_rcv_saddr, direct);
-		if (!addr_is_v4_mapped(e->raddr)) {
+		if (!addr_is_v4_mapped(e->raddr) && !addr_is_v4_mapped(e->laddr)) {
 			e->family = 6;
 			return;
 		}
@@ -205,7 +207,8 @@ static __always_inline __u64 address_of(const void *pointer)
 	return address;
 }
 
-static __always_inline __u32 sock_facts(const struct sock *sk, const struct endpoint *e)
+/* What decides on actor and reason; only asked at a move to CLOSE. */
+static __always_inline __u32 sock_facts(const struct sock *sk, const struct endpoint *e, __u8 from)
 {
 	unsigned long flags = sk->__sk_common.skc_flags;
 	__u32 facts = 0;
@@ -216,6 +219,8 @@ static __always_inline __u32 sock_facts(const struct sock *sk, const struct endp
 		facts |= LIFECYCLE_QUEUED;
 	if (flags & (1UL << SOCK_DONE))
 		facts |= LIFECYCLE_PEER_DONE;
+	if (from == TCPDWELL_FIN_WAIT2 && BPF_CORE_READ((const struct tcp_sock *)sk, linger2) < 0)
+		facts |= LIFECYCLE_NO_LINGER2;
 	if (!e->lport)
 		facts |= LIFECYCLE_NO_PORT;
 	return facts;

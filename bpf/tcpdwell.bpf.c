@@ -22,7 +22,20 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 SEC("?tp_btf/inet_sock_set_state")
 int BPF_PROG(inet_sock_set_state, struct sock *sk, int from, int to)
 {
-	if (sock_is_tcp(sk))
+	if (sock_is_tcp(sk) && event_begins(sk, from, to))
+		transition(sk, from, to, true);
+	return 0;
+}
+
+/*
+ * Since 6.1 the kernel passes over a program that already runs on the CPU: a softirq's transition
+ * that comes while a system call's is being told. This one runs after the other, each time, and
+ * tells what that could not.
+ */
+SEC("?tp_btf/inet_sock_set_state")
+int BPF_PROG(inet_sock_set_state_nested, struct sock *sk, int from, int to)
+{
+	if (sock_is_tcp(sk) && !event_was_handled(sk, from, to))
 		transition(sk, from, to, true);
 	return 0;
 }
@@ -178,6 +191,14 @@ int BPF_PROG(sched_process_fork, struct task_struct *parent, struct task_struct 
  * Requests and mini sockets. One set of programs for each backend; they differ in how they get at
  * the kernel object, and in nothing else.
  */
+
+/* Whatever the backend: an RST of ours tells why a request was dropped. */
+SEC("?tp_btf/tcp_send_reset")
+int BPF_PROG(tcp_send_reset)
+{
+	reset_sent();
+	return 0;
+}
 
 /* ---- fentry ------------------------------------------------------------------------------------- */
 

@@ -65,8 +65,11 @@ static __always_inline struct row mini_row(const struct lifecycle *l, __u8 to, _
 static __always_inline void mini_flip(struct tcpdwell_counters *c, const struct endpoint *e,
 				      struct lifecycle *l, __u64 time_ns)
 {
-	struct row row = mini_row(l, TCPDWELL_TIME_WAIT, time_ns);
+	struct row row;
 
+	if (time_ns < l->since_ns)
+		time_ns = l->since_ns; /* by a timer it is only exact to a jiffy */
+	row = mini_row(l, TCPDWELL_TIME_WAIT, time_ns);
 	count(&c->seen);
 	decide(c, &row, e, l);
 	lifecycle_enter(l, TCPDWELL_TIME_WAIT, time_ns);
@@ -86,27 +89,17 @@ static __always_inline void mini_close(struct tcpdwell_counters *c, const struct
 }
 
 /*
- * When the jiffy @jiffies was. The clock runs from the first flush, 40 ms at least before anybody
- * asks: the length of a jiffy is what has passed since. Exact to a jiffy.
+ * Jiffies in a second, by a clock that runs from the first flush; 0: it has not run long enough. A
+ * tenth of a second tells the rates that kernels are built with (kernel/Kconfig.hz) apart.
  */
-static __always_inline __u64 jiffies_to_ns(__u64 jiffies, __u64 now_ns)
-{
-	__u64 now = bpf_jiffies64(), past_ns = now_ns - jiffy_clock.ns, past;
-
-	past = now - jiffy_clock.jiffies;
-	if (!jiffy_clock.ns || !past || jiffies > now)
-		return now_ns;
-	return now_ns - (now - jiffies) * (past_ns / past);
-}
-
-/* Jiffies in a second, by the same clock. */
 static __always_inline __u64 jiffies_per_second(__u64 now_ns)
 {
 	__u64 past = bpf_jiffies64() - jiffy_clock.jiffies, past_ns = now_ns - jiffy_clock.ns;
+	__u64 hz = past * 1000000000ULL / (past_ns | 1);
 
-	if (!jiffy_clock.ns || past_ns < 1000000)
+	if (!jiffy_clock.ns || past_ns < 100000000)
 		return 0;
-	return (past * 1000000000ULL + past_ns / 2) / past_ns;
+	return hz < 175 ? 100 : hz < 275 ? 250 : hz < 650 ? 300 : 1000;
 }
 
 /*
@@ -115,9 +108,12 @@ static __always_inline __u64 jiffies_per_second(__u64 now_ns)
  */
 static __always_inline __u64 mini_armed_ns(const struct inet_timewait_sock *tw, __u64 now_ns)
 {
-	__u64 hz = jiffies_per_second(now_ns), expires = BPF_CORE_READ(tw, tw_timer.expires);
+	__u64 hz = jiffies_per_second(now_ns), past;
 
-	return hz ? jiffies_to_ns(expires - TIMEWAIT_SECONDS * hz, now_ns) : now_ns;
+	if (!hz)
+		return now_ns;
+	past = bpf_jiffies64() + TIMEWAIT_SECONDS * hz - BPF_CORE_READ(tw, tw_timer.expires);
+	return now_ns - past * (1000000000ULL / hz);
 }
 
 /* A mini socket that was made in FIN_WAIT2 may have flipped with no event: a silent re-arm. */
@@ -216,6 +212,14 @@ static __always_inline __u8 mini_end_reason(const struct inet_timewait_sock *tw)
 	return TCPDWELL_REASON_NONE;
 }
 
+/* Whose RST it was: in TIME_WAIT it assassinates (RFC 1337), in FIN_WAIT2 it is like any other. */
+static __always_inline __u8 mini_reset_reason(const struct lifecycle *l, __u64 flipped)
+{
+	if (flipped || l->state == TCPDWELL_TIME_WAIT)
+		return TCPDWELL_REASON_TIMEWAIT_RESET;
+	return reset_is_fresh() ? TCPDWELL_REASON_RESET_SENT : TCPDWELL_REASON_RESET_RECEIVED;
+}
+
 static __always_inline struct mini_slot *mini_slot_here(void)
 {
 	__u32 zero = 0;
@@ -241,7 +245,7 @@ static __always_inline void mini_descheduled(struct inet_timewait_sock *tw)
 	reason = mini_end_reason(tw);
 	if (reason == TCPDWELL_REASON_NONE)
 		reason = slot->syn == (__u64)tw ? TCPDWELL_REASON_TIMEWAIT_REUSED :
-						  TCPDWELL_REASON_TIMEWAIT_RESET;
+						  mini_reset_reason(l, 0);
 	mini_close(c, &e, mini_key(tw), l, now_ns, reason);
 }
 
@@ -265,13 +269,16 @@ static __always_inline void mini_cancelled(struct inet_timewait_sock *tw, __u64 
 	struct mini_slot *slot = mini_slot_here();
 	struct lifecycle *l = mini_find(tw);
 	struct parked_mini parked_mini = { .key = mini_key(tw), .time_ns = bpf_ktime_get_ns() };
-	__u8 reason;
+	__u64 reason;
 
 	if (!c || !slot || !l || expires <= bpf_jiffies64())
 		return; /* it runs out, and another event says so */
 	mini_endpoint(&parked_mini.e, tw, l);
+	if (mini_flipped(tw, l))
+		parked_mini.flip_ns = mini_armed_ns(tw, parked_mini.time_ns);
 	reason = mini_end_reason(tw);
 	if (reason == TCPDWELL_REASON_NONE) {
+		parked_mini.reason = mini_reset_reason(l, parked_mini.flip_ns);
 		slot->parked_key = parked_mini.key;
 		slot->parked_hash = BPF_CORE_READ(tw, __tw_common.skc_hash);
 		l->marks |= LIFECYCLE_PARKED;
@@ -279,8 +286,10 @@ static __always_inline void mini_cancelled(struct inet_timewait_sock *tw, __u64 
 			wake_reader();
 			return;
 		}
-		reason = TCPDWELL_REASON_TIMEWAIT_RESET; /* no room to wait and see */
+		reason = parked_mini.reason; /* no room to wait and see */
 	}
+	if (parked_mini.flip_ns)
+		mini_flip(c, &parked_mini.e, l, parked_mini.flip_ns);
 	mini_close(c, &parked_mini.e, parked_mini.key, l, parked_mini.time_ns, reason);
 }
 
@@ -311,10 +320,12 @@ __noinline int flush_parked(__u64 now_ns, __u64 min_age_ns)
 		return FLUSH_WAITING;
 	bpf_map_pop_elem(&parked, &mini);
 	l = connection_find(mini.key);
-	if (l && l->marks & LIFECYCLE_PARKED)
-		mini_close(c, &mini.e, mini.key, l, mini.time_ns,
-			   l->marks & LIFECYCLE_REUSED ? TCPDWELL_REASON_TIMEWAIT_REUSED :
-							 TCPDWELL_REASON_TIMEWAIT_RESET);
+	if (!l || !(l->marks & LIFECYCLE_PARKED))
+		return 0;
+	if (mini.flip_ns && l->state == TCPDWELL_FIN_WAIT2)
+		mini_flip(c, &mini.e, l, mini.flip_ns);
+	mini_close(c, &mini.e, mini.key, l, mini.time_ns,
+		   l->marks & LIFECYCLE_REUSED ? TCPDWELL_REASON_TIMEWAIT_REUSED : mini.reason);
 	return 0;
 }
 

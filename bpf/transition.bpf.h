@@ -7,6 +7,41 @@
 
 #include "request.bpf.h"
 
+/*
+ * Which of the two programs at the tracepoint tells an event. The first one marks it; the second one
+ * acts on what is not marked. A softirq may come between any two steps of a system call's event: its
+ * first program, if it runs, keeps the mark that it replaces, and its second puts that back.
+ */
+static __always_inline struct current_event *event_here(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&current_events, &zero);
+}
+
+static __always_inline bool event_begins(const struct sock *sk, __u8 from, __u8 to)
+{
+	struct current_event *event = event_here();
+
+	if (!event)
+		return false;
+	event->before = event->handled;
+	event->handled.sock = (__u64)sk;
+	event->handled.states = from << 4 | to;
+	return true;
+}
+
+static __always_inline bool event_was_handled(const struct sock *sk, __u8 from, __u8 to)
+{
+	struct current_event *event = event_here();
+
+	if (!event || event->handled.sock != (__u64)sk ||
+	    event->handled.states != (__u64)(from << 4 | to))
+		return false;
+	event->handled = event->before;
+	return true;
+}
+
 /* One transition on its way from the tracepoint to a row. */
 struct transition {
 	struct tcpdwell_counters *c;
@@ -196,8 +231,10 @@ static __always_inline bool transition_to_mini(struct transition *t, struct life
 		return false;
 	if (!cfg_has_cookie)
 		mini = connection_find(l->object);
-	if (mini)
+	if (mini) {
 		mini->cgroup_id = t->e.cgroup_id;
+		mini->uid = t->e.uid;
+	}
 	if (!(l->marks & LIFECYCLE_MINI_FIN_WAIT2)) {
 		t->row.to = TCPDWELL_TIME_WAIT;
 		t->row.source = TCPDWELL_SOURCE_TIMEWAIT_SOCK;
@@ -225,6 +262,7 @@ static __always_inline void transition_remember(struct transition *t, struct lif
 		return;
 	}
 	lifecycle_enter(l, t->row.to, t->row.time_ns);
+	l->uid = t->e.uid;
 	if (l == fresh)
 		connection_remember(t->c, t->key, l,
 				    t->row.from == TCPDWELL_CLOSE ? BPF_ANY : BPF_NOEXIST);
@@ -245,6 +283,19 @@ static __always_inline void hold_child(struct transition *t, struct lifecycle *l
 		__sync_fetch_and_add(&t->c->held, 2);
 }
 
+/*
+ * close() after shutdown() sets the state that the socket has (tcp_close_state()): no transition,
+ * but whoever closes is the owner.
+ */
+static __always_inline void transition_to_itself(struct sock *sk, __u8 state)
+{
+	struct lifecycle *l = connection_find(sock_key(sk));
+	__u8 actor = lifecycle_actor(state, state, 0, 0);
+
+	if (l && actor)
+		owner_set_current(l, actor);
+}
+
 static __always_inline void transition(struct sock *sk, __u8 from, __u8 to, const bool atomic)
 {
 	struct transition t = {
@@ -255,11 +306,16 @@ static __always_inline void transition(struct sock *sk, __u8 from, __u8 to, cons
 	struct lifecycle fresh, *l;
 	struct child *child = NULL;
 	struct row first = {};
-	__u32 facts;
+	__u32 facts = 0;
+	bool wanted;
 	__u8 actor;
 
-	if (!t.c)
+	if (!t.c || !shared.live)
 		return;
+	if (from == to && !cfg_kernel_view) {
+		transition_to_itself(sk, from);
+		return;
+	}
 	if (from == TCPDWELL_LISTEN && to == TCPDWELL_SYN_RECV) {
 		child_born(sk, t.row.time_ns);
 		return;
@@ -273,7 +329,9 @@ static __always_inline void transition(struct sock *sk, __u8 from, __u8 to, cons
 	if (to == TCPDWELL_CLOSE && !t.e.lport)
 		t.e.lport = sock_last_port(sk);
 	t.key = sock_key(sk);
-	if (!filter_connection(sk, &t.e)) {
+	wanted = filter_connection(sk, &t.e, to == TCPDWELL_SYN_SENT);
+	/* Listeners are few, and the owners of their children: remembered, wanted or not. */
+	if (!wanted && from != TCPDWELL_LISTEN && to != TCPDWELL_LISTEN) {
 		transition_unwanted(&t, child, atomic);
 		return;
 	}
@@ -281,20 +339,26 @@ static __always_inline void transition(struct sock *sk, __u8 from, __u8 to, cons
 	l = transition_recall(&t, &fresh);
 	if (cfg_minis && to == TCPDWELL_CLOSE && l != &fresh && transition_to_mini(&t, l))
 		return;
-	if (l == &fresh && child) {
+	if (l == &fresh && child)
 		child_birth(&t, l, child, &first);
-	}
-	facts = sock_facts(sk, &t.e);
+	if (to == TCPDWELL_CLOSE)
+		facts = sock_facts(sk, &t.e, from);
 	if (cfg_minis && l != &fresh)
 		facts |= LIFECYCLE_NO_MINI;
 	transition_describe(&t, l, facts);
 	count(&t.c->seen);
 	if (from == TCPDWELL_SYN_SENT && connection_take(l, LIFECYCLE_DEFERRED, atomic)) {
-		struct row row = deferred_row(l); /* before the owner may change */
-
+		first = deferred_row(l);
 		uncount(&t.c->held);
-		decide(t.c, &row, &t.e, l);
 	}
+	if (config_filters_owner() && cfg_accept_exit && first.to == TCPDWELL_SYN_RECV &&
+	    to == TCPDWELL_ESTABLISHED) {
+		hold_child(&t, l);
+		return;
+	}
+	owner_match(l);
+	if (first.from)
+		decide(t.c, &first, &t.e, l); /* before the owner may change */
 	actor = lifecycle_actor(from, to, sk->sk_err, facts);
 	if (actor)
 		owner_set_current(l, actor);
@@ -309,18 +373,13 @@ static __always_inline void transition(struct sock *sk, __u8 from, __u8 to, cons
 			return;
 		}
 	}
-	if (config_filters_owner() && cfg_accept_exit) {
-		if (first.to == TCPDWELL_SYN_RECV && to == TCPDWELL_ESTABLISHED) {
-			hold_child(&t, l);
-			return;
-		}
-		if (l->waits & LIFECYCLE_HELD && hold(&t, l, atomic))
-			return;
-	}
-	owner_match(l);
-	if (first.from)
-		decide(t.c, &first, &t.e, l);
-	decide(t.c, &t.row, &t.e, l);
+	if (config_filters_owner() && cfg_accept_exit && l->waits & LIFECYCLE_HELD &&
+	    hold(&t, l, atomic))
+		return;
+	if (wanted)
+		decide(t.c, &t.row, &t.e, l);
+	else
+		count(&t.c->filtered);
 	transition_remember(&t, l, &fresh);
 }
 

@@ -126,6 +126,7 @@ enum lifecycle_fact {
 	LIFECYCLE_NO_PORT = 1U << 2,  /* it has no local port */
 	LIFECYCLE_PEER_DONE = 1U << 3, /* the peer's FIN came (tcp_fin(): SOCK_DONE) */
 	LIFECYCLE_NO_MINI = 1U << 4,  /* a mini socket would have been seen, and none was */
+	LIFECYCLE_NO_LINGER2 = 1U << 5, /* TCP_LINGER2 < 0: an orphan is reset in FIN_WAIT2 */
 };
 
 /*
@@ -207,7 +208,8 @@ LIFECYCLE_FN __u8 lifecycle_reason(__u8 from, int err, __u32 facts)
 		return facts & LIFECYCLE_NO_PORT ? TCPDWELL_REASON_NO_LOCAL_PORT :
 						   TCPDWELL_REASON_ABORTED;
 	case TCPDWELL_FIN_WAIT2:
-		if (facts & LIFECYCLE_ATTACHED && !(facts & LIFECYCLE_PEER_DONE))
+		if (!(facts & LIFECYCLE_PEER_DONE) &&
+		    facts & (LIFECYCLE_ATTACHED | LIFECYCLE_NO_LINGER2))
 			return TCPDWELL_REASON_RESET_SENT;
 		/* fall through */
 	case TCPDWELL_CLOSING:

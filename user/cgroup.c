@@ -16,7 +16,7 @@
 #include "cgroup.h"
 #include "procfs.h"
 
-#define RETRY_NS 1000000000ULL
+#define RETRY_NS 100000000ULL
 
 /* The type of kernfs file handles, which are the id and nothing else (fs/kernfs, since 5.5). */
 #define FILEID_KERNFS 0xfe

@@ -5,8 +5,8 @@
  *
  * What exists is read once at start, so that a cgroup keeps its name after it was removed. An id
  * that is new is asked of the kernel by file handle; without the capability for that
- * (CAP_DAC_READ_SEARCH) the hierarchy is walked again, at most once a second. What has no name is
- * remembered for a second, so that rows without one stay cheap. Memory is bounded: at CGROUP_MAX
+ * (CAP_DAC_READ_SEARCH) the hierarchy is walked again, at most ten times a second. What has no name is
+ * remembered for so long, so that rows without one stay cheap. Memory is bounded: at CGROUP_MAX
  * names all are forgotten and the living ones read again.
  *
  * One thread at a time.

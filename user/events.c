@@ -10,11 +10,25 @@
 
 struct events {
 	int epoll;
-	int signals;
+	int stops;   /* signals that end the tool */
+	int reports; /* those that do not */
 	sigset_t old_mask;
 };
 
-static const int watched_signals[] = { SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGCHLD };
+static const int stop_signals[] = { SIGINT, SIGTERM, SIGHUP, 0 };
+static const int report_signals[] = { SIGUSR1, SIGCHLD, 0 };
+
+/* Blocks the signals of a list ended by 0. Returns a descriptor that they are read from, or -1. */
+static int take_signals(const int list[])
+{
+	sigset_t mask;
+
+	sigemptyset(&mask);
+	for (; *list; list++)
+		sigaddset(&mask, *list);
+	sigprocmask(SIG_BLOCK, &mask, NULL);
+	return signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+}
 
 static int watch(struct events *events, int fd, uint32_t what, uint32_t event)
 {
@@ -26,20 +40,18 @@ static int watch(struct events *events, int fd, uint32_t what, uint32_t event)
 struct events *events_new(int output)
 {
 	struct events *events = calloc(1, sizeof(*events));
-	sigset_t mask;
 	int err;
 
 	if (!events)
 		return NULL;
 	signal(SIGPIPE, SIG_IGN);
-	sigemptyset(&mask);
-	for (unsigned int i = 0; i < sizeof(watched_signals) / sizeof(*watched_signals); i++)
-		sigaddset(&mask, watched_signals[i]);
-	sigprocmask(SIG_BLOCK, &mask, &events->old_mask);
-	events->signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+	sigprocmask(SIG_SETMASK, NULL, &events->old_mask);
+	events->stops = take_signals(stop_signals);
+	events->reports = take_signals(report_signals);
 	events->epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (events->signals < 0 || events->epoll < 0 ||
-	    watch(events, events->signals, EPOLLIN, 0)) {
+	if (events->stops < 0 || events->reports < 0 || events->epoll < 0 ||
+	    watch(events, events->stops, EPOLLIN, EVENT_STOP) ||
+	    watch(events, events->reports, EPOLLIN, EVENT_REPORT)) {
 		err = errno;
 		events_free(events);
 		errno = err;
@@ -56,9 +68,10 @@ void events_free(struct events *events)
 		return;
 	if (events->epoll >= 0)
 		close(events->epoll);
-	if (events->signals >= 0)
-		close(events->signals);
-	sigprocmask(SIG_SETMASK, &events->old_mask, NULL);
+	if (events->stops >= 0)
+		close(events->stops);
+	if (events->reports >= 0)
+		close(events->reports);
 	free(events);
 }
 
@@ -67,9 +80,9 @@ const sigset_t *events_old_mask(const struct events *events)
 	return &events->old_mask;
 }
 
-int events_signal_fd(const struct events *events)
+int events_stop_fd(const struct events *events)
 {
-	return events->signals;
+	return events->stops;
 }
 
 int events_watch_source(struct events *events, int fd)
@@ -77,23 +90,14 @@ int events_watch_source(struct events *events, int fd)
 	return watch(events, fd, EPOLLIN, EVENT_SOURCE);
 }
 
-static int read_signals(struct events *events)
+/* The signals that are no reason to stop, as events. */
+static int read_reports(struct events *events)
 {
 	struct signalfd_siginfo info;
 	int set = 0;
 
-	while (read(events->signals, &info, sizeof(info)) == sizeof(info)) {
-		switch (info.ssi_signo) {
-		case SIGUSR1:
-			set |= EVENT_REPORT;
-			break;
-		case SIGCHLD:
-			set |= EVENT_CHILD;
-			break;
-		default:
-			set |= EVENT_STOP;
-		}
-	}
+	while (read(events->reports, &info, sizeof(info)) == sizeof(info))
+		set |= info.ssi_signo == SIGUSR1 ? EVENT_REPORT : EVENT_CHILD;
 	return set;
 }
 
@@ -111,6 +115,7 @@ int events_wait(struct events *events, uint64_t timeout_ns)
 	if (count < 0)
 		return errno == EINTR ? 0 : -errno;
 	for (int i = 0; i < count; i++)
-		set |= ready[i].data.u32 ? (int)ready[i].data.u32 : read_signals(events);
+		set |= ready[i].data.u32 == EVENT_REPORT ? read_reports(events) :
+							   (int)ready[i].data.u32;
 	return set;
 }

@@ -28,14 +28,14 @@ enum event {
  */
 struct events *events_new(int output);
 
-/* Puts the signal mask back as it was. NULL-safe. */
+/* The signals stay blocked: one that has come must not end the tool on its way out. NULL-safe. */
 void events_free(struct events *events);
 
 /* The signal mask from before, for a program that is started. */
 const sigset_t *events_old_mask(const struct events *events);
 
-/* Readable when a signal has come that events_wait() will report. Owned by the events. */
-int events_signal_fd(const struct events *events);
+/* Readable once a signal has come that ends the tool. Owned by the events. */
+int events_stop_fd(const struct events *events);
 
 /* Watches @fd for input. Returns 0 or -errno. */
 int events_watch_source(struct events *events, int fd);

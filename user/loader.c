@@ -245,6 +245,7 @@ static void choose_programs(struct loader *loader)
 	bool flush = cfg->cfg_defer_connect || cfg->cfg_requests || cfg->cfg_poll_minis;
 
 	bpf_program__set_autoload(transition_program(loader), true);
+	bpf_program__set_autoload(skel->progs.inet_sock_set_state_nested, can->atomic);
 	bpf_program__set_autoload(flush_program(loader), flush);
 	bpf_program__set_autoload(can->atomic ? skel->progs.sched_process_exec :
 						skel->progs.sched_process_exec_v511,
@@ -259,6 +260,7 @@ static void choose_programs(struct loader *loader)
 		bpf_program__set_autoload(skel->progs.sys_exit_accept, !can->syscall.err);
 		bpf_program__set_autoload(skel->progs.sys_exit_accept4, !can->syscall.err);
 	}
+	bpf_program__set_autoload(skel->progs.tcp_send_reset, cfg->cfg_requests);
 	bpf_program__set_autoload(timewait_program(loader),
 				  cfg->cfg_minis && can->minis == BACKEND_FENTRY);
 	for (unsigned int i = 0; i < sizeof(hooks) / sizeof(*hooks); i++)
@@ -409,6 +411,8 @@ err:
 
 void loader_detach(struct loader *loader)
 {
+	if (loader->link_count)
+		loader->skel->bss->shared.live = 0;
 	while (loader->link_count)
 		bpf_link__destroy(loader->links[--loader->link_count]);
 }
@@ -479,6 +483,7 @@ int loader_attach(struct loader *loader, struct failure *failure)
 		notice_print(loader->notice, NOTICE_WARNING, "cannot attach %s: %s", name,
 			     strerror(-err));
 	}
+	loader->skel->bss->shared.live = 1;
 	return 0;
 }
 
@@ -568,12 +573,19 @@ void loader_counters(const struct loader *loader, struct tcpdwell_counters *sum)
 	}
 }
 
-uint64_t loader_missed(const struct loader *loader)
+static uint64_t program_misses(const struct bpf_program *program)
 {
 	struct bpf_prog_info info = {};
 	__u32 len = sizeof(info);
 
-	return bpf_obj_get_info_by_fd(bpf_program__fd(transition_program(loader)), &info, &len) ?
+	return bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &len) ?
 		       0 :
 		       info.recursion_misses;
+}
+
+uint64_t loader_missed(const struct loader *loader)
+{
+	if (loader->capability.atomic)
+		return program_misses(loader->skel->progs.inet_sock_set_state_nested);
+	return program_misses(loader->skel->progs.inet_sock_set_state_v511);
 }

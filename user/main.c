@@ -14,6 +14,7 @@
 #include "notice.h"
 #include "options.h"
 #include "probe.h"
+#include "timewait.h"
 #include "trace.h"
 
 /* What is opened later must not become somebody's standard output. */
@@ -42,7 +43,7 @@ static int print_text(const struct options *options, struct failure *failure)
 	return failure_set(failure, STATUS_OTHER, "standard output: %s", strerror(errno));
 }
 
-static int run(const struct options *options, struct failure *failure)
+static int run(struct options *options, struct failure *failure)
 {
 	struct notice notice = { .quiet = options->quiet, .verbose = options->verbose };
 
@@ -51,6 +52,9 @@ static int run(const struct options *options, struct failure *failure)
 	if (options->help || options->version)
 		return print_text(options, failure);
 	switch (options->command) {
+	case COMMAND_TIMEWAIT:
+		timewait_narrow(&options->filters);
+		/* fall through */
 	case COMMAND_TRACE:
 		return trace_run(options, &notice, failure);
 	case COMMAND_PROBE:

@@ -5,6 +5,7 @@
 
 #include "option_table.h"
 #include "tcpstate.h"
+#include "timewait.h"
 
 /* Below, the smallest ring that is whole pages on every machine (64 KiB pages); above, memory. */
 #define RING_MIN (64ULL << 10)
@@ -87,6 +88,31 @@ static int set_end(const struct setting *setting)
 
 	if (!err && !*ns)
 		err = refuse(setting, -ERANGE, "is no time at all", "more than 0");
+	return err;
+}
+
+/* Oftener than the eye can follow is only a load. */
+#define INTERVAL_MIN_NS 100000000ULL
+
+static int set_interval(const struct setting *setting)
+{
+	uint64_t *ns = setting->field;
+	int err = set_duration(setting);
+
+	if (!err && *ns < INTERVAL_MIN_NS)
+		err = refuse(setting, -ERANGE, "is too short", "100ms or more");
+	return err;
+}
+
+static int set_top(const struct setting *setting)
+{
+	uint32_t *top = setting->field;
+	uint64_t count;
+	int err;
+
+	err = parse_count(setting->value, 1, TIMEWAIT_TOP_MAX, "1..100", &count, setting->fault);
+	if (!err)
+		*top = (uint32_t)count;
 	return err;
 }
 
@@ -236,6 +262,10 @@ static const struct option_group timewait_report = {
 	(const struct option_def[]){
 		VALUE("duration", 'd', "TIME", duration_ns, set_end,
 		      "report after this long, not at Ctrl-C"),
+		VALUE("interval", 'i', "TIME", interval_ns, set_interval,
+		      "between two looks, in place on a terminal (1s)"),
+		VALUE("top", 0, "COUNT", top, set_top,
+		      "rows in each table, 1..100 (5); the rest is summed"),
 		CHOICE("output", 'o', "FORMAT", "table|json", format, "one of"),
 		{ 0 },
 	},

@@ -10,6 +10,8 @@
 
 const struct options options_defaults = {
 	.command = COMMAND_TRACE,
+	.interval_ns = 1000000000,
+	.top = 5, /* all tables of a report fit a terminal */
 	.format = FORMAT_TABLE,
 	.ring_bytes = 16 << 20, /* 140 000 records: half a second of a very busy host */
 	.backend = BACKEND_AUTO,

@@ -62,6 +62,8 @@ struct options {
 
 	uint64_t count;	      /* rows to print, 0: no end */
 	uint64_t duration_ns; /* 0: no end */
+	uint64_t interval_ns; /* between two frames in place on a terminal */
+	uint32_t top;	      /* rows of each table of a report */
 
 	enum format format;
 	bool wall_time;	  /* -T */

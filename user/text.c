@@ -9,6 +9,9 @@
 
 #include "text.h"
 
+/* A reader that takes nothing for so long once the tool is to stop is not waited for. */
+#define STOP_GRACE_MS 1000
+
 struct text {
 	int fd;
 	int stop_fd;
@@ -60,6 +63,8 @@ static int wait_writable(const struct text *text)
 	while (poll(fds, 2, -1) < 0)
 		if (errno != EINTR)
 			return -errno;
+	if (!fds[0].revents) /* to stop; but a reader that is only slow gets what there is */
+		poll(fds, 1, STOP_GRACE_MS);
 	return fds[0].revents ? 0 : -ECANCELED;
 }
 

@@ -29,7 +29,7 @@ struct text;
  *
  * While the reader of a pipe or terminal takes nothing, a write would wait, and the signals that end
  * the tool would too. If @stop_fd (not owned, -1: none) becomes readable in such a wait the output
- * ends with -ECANCELED.
+ * ends with -ECANCELED, unless the reader takes something within a second.
  */
 struct text *text_new(int fd, size_t size, int stop_fd);
 

@@ -15,6 +15,7 @@
 #include "privilege.h"
 #include "program.h"
 #include "sink.h"
+#include "sink_timewait.h"
 #include "source_ring.h"
 #include "trace.h"
 
@@ -62,7 +63,7 @@ static struct sink *make_sink(const struct trace *trace)
 	const struct options *options = trace->options;
 	struct style style = {
 		.fd = STDOUT_FILENO,
-		.stop_fd = events_signal_fd(trace->events),
+		.stop_fd = events_stop_fd(trace->events),
 		.wide = options->wide,
 		.wall_time = options->wall_time,
 		.since_start = options->since_start,
@@ -73,6 +74,8 @@ static struct sink *make_sink(const struct trace *trace)
 		.cgroups = trace->cgroups,
 	};
 
+	if (options->command == COMMAND_TIMEWAIT)
+		return sink_timewait_new(&style, options);
 	switch (options->format) {
 	case FORMAT_JSON:
 		return sink_json_new(&style);
@@ -149,14 +152,15 @@ static int go(struct trace *trace, struct failure *failure)
 	if (loader_attach(trace->loader, failure))
 		return -1;
 	clock_set_start(trace->clock, clock_now_ns());
-	err = privilege_drop();
-	if (err)
-		return fail(failure, "cannot drop privileges", -err);
+	/* A sink may look around at its start, for which it needs the privileges. */
 	err = trace->sink->ops->start(trace->sink);
 	if (!err)
 		err = trace->sink->ops->tick(trace->sink);
 	if (err)
 		return output_result(trace, failure, err) ?: STOPPED;
+	err = privilege_drop();
+	if (err)
+		return fail(failure, "cannot drop privileges", -err);
 	notice_print(trace->notice, NOTICE_STATUS, "tracing…");
 	trace->last_row_ns = clock_now_ns();
 	trace->end_ns = trace->options->duration_ns ?
@@ -213,6 +217,9 @@ static uint64_t sleep_ns(struct trace *trace, uint64_t now_ns)
 
 	if (trace->waiting || now_ns - trace->last_row_ns < IDLE_NS)
 		return left_ns < TICK_NS ? left_ns : TICK_NS;
+	/* What is shown in place moves on by itself. */
+	if (trace->options->command == COMMAND_TIMEWAIT && left_ns > trace->options->interval_ns)
+		return trace->options->interval_ns;
 	return left_ns;
 }
 

@@ -191,8 +191,8 @@ static void test_new_cgroup(void **state)
 	make_dir("/cg/system.slice/second.service");
 	second = id_of("/cg/system.slice/second.service");
 	assert_null(cgroup_names_path(names, second, 100 * S + 1));
-	assert_null(cgroup_names_path(names, second, 101 * S - 1));
-	assert_string_equal(cgroup_names_path(names, second, 101 * S + 1),
+	assert_null(cgroup_names_path(names, second, 100 * S + S / 10 - 1));
+	assert_string_equal(cgroup_names_path(names, second, 100 * S + S / 10 + 1),
 			    "/system.slice/second.service");
 	cgroup_names_free(names);
 }

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "procfs_net.h"
+
+char *procfs_net_setting(const char *root, const char *name)
+{
+	char path[PATH_MAX], *text = NULL;
+	size_t size = 0;
+	ssize_t len;
+	FILE *file;
+	int err;
+
+	snprintf(path, sizeof(path), "%s/proc/sys/net/ipv4/%s", root, name);
+	file = fopen(path, "re");
+	if (!file)
+		return NULL;
+	len = getline(&text, &size, file);
+	err = errno;
+	fclose(file);
+	if (len < 0) {
+		free(text);
+		errno = err;
+		return NULL;
+	}
+	text[strcspn(text, "\n")] = '\0';
+	return text;
+}
+
+struct walk {
+	const char *root;
+	procfs_netns_visit *visit;
+	void *context;
+};
+
+static bool visit_path(const struct walk *walk, const char *name, const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	bool go_on;
+
+	if (fd < 0)
+		return true;
+	go_on = walk->visit(walk->context, name, fd);
+	close(fd);
+	return go_on;
+}
+
+static bool visit_named(const struct walk *walk)
+{
+	char folder[PATH_MAX], path[PATH_MAX];
+	struct dirent *entry;
+	bool go_on = true;
+	DIR *dir;
+
+	snprintf(folder, sizeof(folder), "%s/run/netns", walk->root);
+	dir = opendir(folder);
+	if (!dir)
+		return true;
+	while (go_on && (entry = readdir(dir))) {
+		if (entry->d_name[0] == '.' || snprintf(path, sizeof(path), "%s/%s", folder,
+							entry->d_name) >= (int)sizeof(path))
+			continue;
+		go_on = visit_path(walk, entry->d_name, path);
+	}
+	closedir(dir);
+	return go_on;
+}
+
+static void visit_processes(const struct walk *walk)
+{
+	char folder[PATH_MAX], path[PATH_MAX];
+	struct dirent *entry;
+	bool go_on = true;
+	DIR *dir;
+
+	snprintf(folder, sizeof(folder), "%s/proc", walk->root);
+	dir = opendir(folder);
+	if (!dir)
+		return;
+	while (go_on && (entry = readdir(dir))) {
+		size_t digits = strspn(entry->d_name, "0123456789");
+
+		if (!digits || entry->d_name[digits] ||
+		    snprintf(path, sizeof(path), "%s/%s/ns/net", folder, entry->d_name) >=
+			    (int)sizeof(path))
+			continue;
+		go_on = visit_path(walk, NULL, path);
+	}
+	closedir(dir);
+}
+
+void procfs_each_netns(const char *root, procfs_netns_visit *visit, void *context)
+{
+	struct walk walk = { .root = root, .visit = visit, .context = context };
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/proc/self/ns/net", root);
+	if (visit_path(&walk, NULL, path) && visit_named(&walk))
+		visit_processes(&walk);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What /proc and /run tell of network namespaces. As in procfs.h, @root stands for `/`, "" for the
+ * real one. Any thread.
+ */
+#ifndef TCPDWELL_PROCFS_NET_H
+#define TCPDWELL_PROCFS_NET_H
+
+#include <stdbool.h>
+
+/*
+ * The text of /proc/sys/net/ipv4/@name, without the newline, which the caller frees. It is that of
+ * the calling thread's network namespace. NULL with errno set.
+ */
+char *procfs_net_setting(const char *root, const char *name);
+
+/*
+ * @name is that of ip-netns(8), NULL if it has none there. @fd is an open descriptor of the namespace
+ * and only valid during the call. Returns whether to go on.
+ */
+typedef bool procfs_netns_visit(void *context, const char *name, int fd);
+
+/*
+ * Visits the calling process's namespace, those with a name in /run/netns, and those of all other
+ * processes, in this order. The same one may come many times. What cannot be read is passed over.
+ */
+void procfs_each_netns(const char *root, procfs_netns_visit *visit, void *context);
+
+#endif /* TCPDWELL_PROCFS_NET_H */

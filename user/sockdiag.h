@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The TCP sockets of a network namespace by NETLINK_SOCK_DIAG, which ss(8) uses too: no privilege is
+ * asked for. See sock_diag(7).
+ *
+ * Ports are in host order, addresses in network order; a v4-mapped address is given as IPv4. Times
+ * are nanoseconds of CLOCK_MONOTONIC.
+ */
+#ifndef TCPDWELL_SOCKDIAG_H
+#define TCPDWELL_SOCKDIAG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct sockdiag_socket {
+	uint64_t cookie;
+	uint64_t read_ns; /* when the kernel was asked */
+	uint64_t left_ns; /* of the running timer, 0: none; in TIME_WAIT, what is left of it */
+	uint8_t state;	  /* enum tcpdwell_state */
+	uint8_t family;	  /* 4 or 6 */
+	uint16_t lport;
+	uint16_t rport;
+	uint8_t laddr[16]; /* IPv4 takes the first four bytes, the rest is zero */
+	uint8_t raddr[16];
+};
+
+/* @socket is only valid during the call. Returns 0 to go on, or -errno, which ends the dump. */
+typedef int sockdiag_visit(void *context, const struct sockdiag_socket *socket);
+
+/*
+ * Visits the sockets of the calling thread's namespace whose state is in @states, a mask of state
+ * numbers; listeners of a family come before its other sockets. Returns 0, what a visit returned, or
+ * -errno of the kernel.
+ */
+int sockdiag_each(uint16_t states, sockdiag_visit *visit, void *context);
+
+/*
+ * Visits the sockets in @len bytes of an answer that was read at @read_ns. Returns 1 if the answer
+ * ends there, 0 if there is more to come, or -errno. @data is aligned for 64-bit numbers.
+ */
+int sockdiag_parse(const void *data, size_t len, uint64_t read_ns, sockdiag_visit *visit,
+		   void *context);
+
+#endif /* TCPDWELL_SOCKDIAG_H */

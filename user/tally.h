@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Counts of TIME_WAIT by key, in bounded memory.
+ *
+ * A struct tally holds the counts of one key and a clock of seconds: how many of its TIME_WAITs are
+ * due to end in each second to come, and how many began in each of the last ones. No entry is kept
+ * for a single TIME_WAIT: what there is now is what was there at the start, plus what entered, less
+ * what left.
+ *
+ * A struct tallies holds at most TALLIES_KEYS of them. When it is full, keys with nothing in TIME_WAIT
+ * make room, the least used first; what finds no room is counted under "other".
+ *
+ * Times are nanoseconds of CLOCK_MONOTONIC. No errors but the lack of memory. One thread at a time.
+ */
+#ifndef TCPDWELL_TALLY_H
+#define TCPDWELL_TALLY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "wire.h"
+
+/* TCP_TIMEWAIT_LEN, include/net/tcp.h: no setting changes it. */
+#define TIMEWAIT_SECONDS 60
+
+/* A power of two that holds TIMEWAIT_SECONDS and what rounding adds. */
+#define TALLY_SECONDS 64
+
+/* Rates are means over this long: short enough to follow a burst, long enough to read. */
+#define TALLY_RATE_SECONDS 10
+
+/* Two thousand keys of a table take 1.3 MiB; a report shows a few of them. */
+#define TALLIES_KEYS 2048
+
+/* What is counted by. Parts that a table does not ask for are zero, padding too. */
+struct tally_key {
+	uint32_t netns;
+	uint32_t pid;
+	uint8_t family; /* 4 or 6, 0: no address */
+	uint8_t pad;
+	uint16_t lport;
+	uint16_t rport;
+	uint16_t pad2;
+	char comm[TCPDWELL_COMM_LEN];
+	uint8_t laddr[16];
+	uint8_t raddr[16];
+};
+
+_Static_assert(sizeof(struct tally_key) == 64, "a key is compared as 64 bytes, none of them unset");
+
+struct tally {
+	struct tally_key key;
+	uint64_t since_ns; /* what began before it is not counted here */
+	uint64_t entered;
+	uint64_t left;	    /* of those that entered */
+	uint64_t old;	    /* in TIME_WAIT at the start */
+	uint64_t old_gone;  /* of those: left before their time, or their time is over */
+	uint64_t peak;	    /* the most at a time */
+	uint64_t refused;   /* connect() found no port */
+	uint32_t owner_pid; /* of the last one that entered, 0: not known */
+	char owner_comm[TCPDWELL_COMM_LEN];
+	uint64_t second; /* where the clock stands */
+	uint32_t due[TALLY_SECONDS];
+	uint32_t old_due[TALLY_SECONDS];
+	uint32_t began[TALLY_SECONDS];
+};
+
+/* Brings the clock to @now_ns. Each function below does it first; it never goes back. */
+void tally_advance(struct tally *tally, uint64_t now_ns);
+
+/* One was there at the start, at @now_ns, with @left_ns to go. Returns the second when it is due. */
+uint64_t tally_add_old(struct tally *tally, uint64_t now_ns, uint64_t left_ns);
+
+/* One enters at @time_ns. */
+void tally_enter(struct tally *tally, uint64_t time_ns);
+
+/* Whose it was; @pid 0 and @comm NULL: not known, and what was known stays. */
+void tally_set_owner(struct tally *tally, uint32_t pid, const char *comm);
+
+/* One that entered at @entered_ns leaves at @time_ns. */
+void tally_leave(struct tally *tally, uint64_t time_ns, uint64_t entered_ns);
+
+/* One that was there at the start, and is due in second @end of the clock, leaves at @time_ns. */
+void tally_leave_old(struct tally *tally, uint64_t time_ns, uint64_t end);
+
+/* For tables and sets of keys. */
+uint64_t tally_key_hash(const struct tally_key *key);
+
+/* In TIME_WAIT at the second where the clock stands. */
+uint64_t tally_now(const struct tally *tally);
+
+/* How many are due to end in the @index-th second from the clock's on. */
+uint32_t tally_due(const struct tally *tally, unsigned int index);
+
+/* Entries a second over the last TALLY_RATE_SECONDS whole seconds, or since @start_ns if later. */
+double tally_rate(const struct tally *tally, uint64_t start_ns, uint64_t now_ns);
+
+/* Adds the counts and the clock of @from; both stand at the same second. The peak is not known. */
+void tally_merge(struct tally *into, const struct tally *from);
+
+struct tallies;
+
+/* Returns NULL with errno set if there is no memory. The caller frees it. */
+struct tallies *tallies_new(void);
+
+/* NULL-safe. */
+void tallies_free(struct tallies *tallies);
+
+/* The counts of @key, or those of "other" if it has none. Valid until the next tallies_take(). */
+struct tally *tallies_find(struct tallies *tallies, const struct tally_key *key);
+
+/* The same, but makes room for a new key if it can; what begins at @time_ns is counted there. */
+struct tally *tallies_take(struct tallies *tallies, const struct tally_key *key, uint64_t time_ns);
+
+/* What began at @entered_ns is counted under its key, or under "other" if the key is younger. */
+struct tally *tallies_holder(struct tallies *tallies, const struct tally_key *key,
+			     uint64_t entered_ns);
+
+/* The keys, in no order; all of them at @now_ns. */
+unsigned int tallies_count(const struct tallies *tallies);
+struct tally *tallies_at(struct tallies *tallies, unsigned int index, uint64_t now_ns);
+
+/* What found no room, and whether anything ever did not. */
+struct tally *tallies_other(struct tallies *tallies, uint64_t now_ns);
+bool tallies_overflowed(const struct tallies *tallies);
+
+#endif /* TCPDWELL_TALLY_H */
