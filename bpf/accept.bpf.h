@@ -28,6 +28,14 @@ static __always_inline void accept_unknown(struct tcpdwell_counters *c, const st
 	connection_remember(c, key, &l, BPF_NOEXIST);
 }
 
+/* Whether someone is known for @sk, be it by its listener. */
+static __always_inline bool connection_has_owner(const struct sock *sk)
+{
+	const struct lifecycle *l = connection_find(sock_key_by_address(sk));
+
+	return l && l->owner != TCPDWELL_OWNER_NONE;
+}
+
 /* Who accepts holds the listener: the owner of one whose known owner does so no more. */
 static __always_inline void accepted_from(const struct sock *listener)
 {
@@ -53,8 +61,9 @@ static __always_inline void accepted(const struct sock *sk, const struct sock *l
 
 	if (!c || !key || BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
 		return;
-	accepted_from(listener);
 	l = connection_find(key);
+	if (!l || l->owner == TCPDWELL_OWNER_NONE)
+		accepted_from(listener);
 	if (!l) {
 		accept_unknown(c, sk, key);
 		return;

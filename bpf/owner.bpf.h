@@ -40,6 +40,32 @@ static __always_inline void owner_match(struct lifecycle *l)
 }
 
 /*
+ * The running process: its name goes to @comm. Returns whether it may own anything. Kernels that have
+ * cookies for tracing programs (5.12) have a BTF pointer to the task too (5.11), read by plain loads.
+ */
+static __always_inline bool current_owner(char *comm)
+{
+	struct task_struct *task;
+
+	if (cfg_has_cookie) {
+		const struct task_struct *leader;
+
+		task = bpf_get_current_task_btf();
+		if (task->flags & PF_KTHREAD)
+			return false;
+		leader = task->group_leader;
+		for (int i = 0; i < OWNER_COMM_LEN; i++)
+			comm[i] = leader->comm[i];
+		return true;
+	}
+	task = (struct task_struct *)bpf_get_current_task();
+	if (BPF_CORE_READ(task, flags) & PF_KTHREAD)
+		return false;
+	bpf_probe_read_kernel(comm, OWNER_COMM_LEN, &BPF_CORE_READ(task, group_leader)->comm);
+	return true;
+}
+
+/*
  * Make the running process the owner, known by @how. The name is that of the thread group's
  * leader, as `ss` and ps show it: threads name themselves as they like.
  *
@@ -48,15 +74,15 @@ static __always_inline void owner_match(struct lifecycle *l)
  */
 static __always_inline void owner_set_current(struct lifecycle *l, __u8 how)
 {
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	__u32 pid = bpf_get_current_pid_tgid() >> 32;
+	char comm[TCPDWELL_COMM_LEN];
 
-	if (BPF_CORE_READ(task, flags) & PF_KTHREAD)
+	if (!current_owner(comm))
 		return;
 	if (l->pid == pid && l->owner != TCPDWELL_OWNER_NONE && how == TCPDWELL_OWNER_CLOSE)
 		how = l->owner; /* nothing new but, after an exec, the name */
 	*(volatile __u8 *)&l->owner = TCPDWELL_OWNER_NONE;
-	bpf_probe_read_kernel(l->comm, OWNER_COMM_LEN, &BPF_CORE_READ(task, group_leader)->comm);
+	__builtin_memcpy(l->comm, comm, OWNER_COMM_LEN);
 	if (l->pid != pid)
 		l->holders = 0;
 	l->pid = pid;

@@ -125,13 +125,16 @@ int BPF_KRETPROBE(inet_csk_accept_return_v511, struct sock *sk)
 /* The same at the system calls, where neither attaches. The descriptor may be gone already. */
 static __always_inline int accept_syscall_exit(long fd)
 {
-	struct sock *sk = fd < 0 ? NULL : current_sock(fd);
-	struct pt_regs *regs;
+	struct sock *sk = fd < 0 ? NULL : current_sock(fd), *listener = NULL;
 
 	if (!sk)
 		return 0;
-	regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
-	accepted(sk, current_sock(PT_REGS_PARM1_CORE_SYSCALL(regs)), true);
+	if (!connection_has_owner(sk)) { /* so nobody was known for its listener */
+		struct pt_regs *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+
+		listener = current_sock(PT_REGS_PARM1_CORE_SYSCALL(regs));
+	}
+	accepted(sk, listener, true);
 	return 0;
 }
 

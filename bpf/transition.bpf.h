@@ -42,12 +42,43 @@ static __always_inline bool event_was_handled(const struct sock *sk, __u8 from, 
 	return true;
 }
 
-/* One transition on its way from the tracepoint to a row. */
+/* What one transition works on until its row is out. */
+struct workspace {
+	struct endpoint e;
+	struct row row;
+	struct row first;	/* what has to be told before it, if its state is not 0 */
+	struct lifecycle fresh; /* of a connection that was not known */
+};
+
+/*
+ * Workspaces are in a map and not on the stack: of the stack the verifier keeps account byte by byte
+ * and path by path, which made it look through ten times as much. Programs nest on a CPU, a softirq's
+ * in a system call's, and each takes the place of its depth.
+ */
+#define WORKSPACES 4
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, WORKSPACES);
+	__type(key, __u32);
+	__type(value, struct workspace);
+} workspaces SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} depths SEC(".maps");
+
+/* One transition on its way from the tracepoint to a row. The pointers are into its workspace. */
 struct transition {
 	struct tcpdwell_counters *c;
 	struct sock *sk;
-	struct endpoint e;
-	struct row row;
+	struct endpoint *e;
+	struct row *row;
+	struct row *first;
+	struct lifecycle *fresh;
 	__u64 key;
 };
 
@@ -89,7 +120,7 @@ static __always_inline bool defer(struct transition *t, struct lifecycle *l)
 		return false;
 	l->object = (__u64)t->sk;
 	l->waits = LIFECYCLE_DEFERRED;
-	lifecycle_enter(l, t->row.to, t->row.time_ns);
+	lifecycle_enter(l, t->row->to, t->row->time_ns);
 	if (connection_remember(t->c, t->key, l, BPF_ANY))
 		goto no;
 	if (!cfg_connect_exit && bpf_map_push_elem(&deferred, &t->key, 0)) {
@@ -113,10 +144,10 @@ static __always_inline bool hold(struct transition *t, struct lifecycle *l, cons
 {
 	__u32 bit, waits;
 
-	if (t->row.to == TCPDWELL_ESTABLISHED) {
+	if (t->row->to == TCPDWELL_ESTABLISHED) {
 		bit = LIFECYCLE_HELD_ESTABLISHED;
-		l->established_ns = t->row.time_ns;
-	} else if (t->row.to == TCPDWELL_CLOSE_WAIT) {
+		l->established_ns = t->row->time_ns;
+	} else if (t->row->to == TCPDWELL_CLOSE_WAIT) {
 		bit = LIFECYCLE_HELD_CLOSE_WAIT;
 	} else {
 		owner_match(l);
@@ -124,7 +155,7 @@ static __always_inline bool hold(struct transition *t, struct lifecycle *l, cons
 		return false;
 	}
 	count(&t->c->held);
-	lifecycle_enter(l, t->row.to, t->row.time_ns);
+	lifecycle_enter(l, t->row->to, t->row->time_ns);
 	if (atomic) {
 		waits = __sync_fetch_and_or(&l->waits, bit);
 	} else {
@@ -143,31 +174,31 @@ static __always_inline bool hold(struct transition *t, struct lifecycle *l, cons
 /*
  * A child's life begins: the row that led here, and what the tracepoint cannot know. Without a
  * request (SYN cookies, no backend) its SYN_RECV is an artefact of the clone: the dwell is no one's.
- * Nothing in @first's from says that the row is out already.
+ * Nothing in t->first's from says that the row is out already.
  */
 static __always_inline void child_birth(struct transition *t, struct lifecycle *l,
-					const struct child *child, struct row *first)
+					const struct child *child)
 {
 	listener_inherit(l, (const struct sock *)child->listener);
 	l->state = TCPDWELL_SYN_RECV;
 	if (child->syn_ns) {
-		bool shown = request_hand_over(t->c, l, child, t->row.time_ns);
+		bool shown = request_hand_over(t->c, l, child, t->row->time_ns);
 
 		l->since_ns = child->syn_ns;
 		l->since = TCPDWELL_DWELL_EXACT;
 		l->marks = LIFECYCLE_OPENED_EXACT;
-		t->row.source = TCPDWELL_SOURCE_REQUEST_SOCK;
-		*first = request_birth(child->syn_ns);
+		t->row->source = TCPDWELL_SOURCE_REQUEST_SOCK;
+		*t->first = request_birth(child->syn_ns);
 		if (shown)
-			first->from = 0;
+			t->first->from = 0;
 	} else {
 		l->since_ns = child->time_ns;
 		l->since = cfg_kernel_view ? TCPDWELL_DWELL_EXACT : TCPDWELL_DWELL_UNKNOWN;
-		*first = row_birth(TCPDWELL_LISTEN, TCPDWELL_SYN_RECV, child->time_ns,
+		*t->first = row_birth(TCPDWELL_LISTEN, TCPDWELL_SYN_RECV, child->time_ns,
 				   TCPDWELL_SOURCE_TRACEPOINT);
 	}
 	l->opened_ns = l->since_ns;
-	if (first->from)
+	if (t->first->from)
 		count(&t->c->seen);
 }
 
@@ -175,7 +206,7 @@ static __always_inline void child_birth(struct transition *t, struct lifecycle *
 static __always_inline void transition_describe(struct transition *t, const struct lifecycle *l,
 						__u32 facts)
 {
-	struct row *row = &t->row;
+	struct row *row = t->row;
 	int err = t->sk->sk_err;
 
 	row->dwell = lifecycle_dwell(l, row->from, row->time_ns, &row->dwell_ns);
@@ -193,7 +224,7 @@ static __always_inline void transition_unwanted(struct transition *t, bool is_ch
 
 	__sync_fetch_and_add(&t->c->seen, is_child ? 2 : 1);
 	__sync_fetch_and_add(&t->c->filtered, is_child ? 2 : 1);
-	if (!config_filters_local_port() || t->row.from != TCPDWELL_SYN_SENT)
+	if (!config_filters_local_port() || t->row->from != TCPDWELL_SYN_SENT)
 		return;
 	l = connection_find(t->key);
 	if (!l)
@@ -205,18 +236,17 @@ static __always_inline void transition_unwanted(struct transition *t, bool is_ch
 	connection_forget(t->key);
 }
 
-/* What is known of the connection before this transition; @fresh has room for one unknown so far. */
-static __always_inline struct lifecycle *transition_recall(struct transition *t,
-							   struct lifecycle *fresh)
+/* What is known of the connection before this transition; t->fresh is for one unknown so far. */
+static __always_inline struct lifecycle *transition_recall(struct transition *t)
 {
 	struct lifecycle *l = NULL;
 
-	if (t->row.from != TCPDWELL_CLOSE)
+	if (t->row->from != TCPDWELL_CLOSE)
 		l = connection_find(t->key);
 	if (l)
 		return l;
-	*fresh = connection_new(t->key, t->e.uid);
-	return fresh;
+	*t->fresh = connection_new(t->key, t->e->uid);
+	return t->fresh;
 }
 
 /*
@@ -232,18 +262,18 @@ static __always_inline bool transition_to_mini(struct transition *t, struct life
 	if (!cfg_has_cookie)
 		mini = connection_find(l->object);
 	if (mini) {
-		mini->cgroup_id = t->e.cgroup_id;
-		mini->uid = t->e.uid;
+		mini->cgroup_id = t->e->cgroup_id;
+		mini->uid = t->e->uid;
 	}
 	if (!(l->marks & LIFECYCLE_MINI_FIN_WAIT2)) {
-		t->row.to = TCPDWELL_TIME_WAIT;
-		t->row.source = TCPDWELL_SOURCE_TIMEWAIT_SOCK;
-		t->row.dwell =
-			lifecycle_dwell(l, t->row.from, t->row.time_ns, &t->row.dwell_ns);
+		t->row->to = TCPDWELL_TIME_WAIT;
+		t->row->source = TCPDWELL_SOURCE_TIMEWAIT_SOCK;
+		t->row->dwell =
+			lifecycle_dwell(l, t->row->from, t->row->time_ns, &t->row->dwell_ns);
 		count(&t->c->seen);
-		decide(t->c, &t->row, &t->e, l);
+		decide(t->c, t->row, t->e, l);
 		if (mini)
-			lifecycle_enter(mini, TCPDWELL_TIME_WAIT, t->row.time_ns);
+			lifecycle_enter(mini, TCPDWELL_TIME_WAIT, t->row->time_ns);
 	} else if (cfg_poll_minis && !bpf_map_push_elem(&orphans, &t->key, 0)) {
 		wake_reader();
 	}
@@ -253,19 +283,18 @@ static __always_inline bool transition_to_mini(struct transition *t, struct life
 }
 
 /* Keep what is known for the next transition. */
-static __always_inline void transition_remember(struct transition *t, struct lifecycle *l,
-						const struct lifecycle *fresh)
+static __always_inline void transition_remember(struct transition *t, struct lifecycle *l)
 {
-	if (t->row.to == TCPDWELL_CLOSE) {
-		if (l != fresh)
+	if (t->row->to == TCPDWELL_CLOSE) {
+		if (l != t->fresh)
 			connection_forget(t->key);
 		return;
 	}
-	lifecycle_enter(l, t->row.to, t->row.time_ns);
-	l->uid = t->e.uid;
-	if (l == fresh)
+	lifecycle_enter(l, t->row->to, t->row->time_ns);
+	l->uid = t->e->uid;
+	if (l == t->fresh)
 		connection_remember(t->c, t->key, l,
-				    t->row.from == TCPDWELL_CLOSE ? BPF_ANY : BPF_NOEXIST);
+				    t->row->from == TCPDWELL_CLOSE ? BPF_ANY : BPF_NOEXIST);
 }
 
 /*
@@ -274,9 +303,9 @@ static __always_inline void transition_remember(struct transition *t, struct lif
  */
 static __always_inline void hold_child(struct transition *t, struct lifecycle *l)
 {
-	l->established_ns = t->row.time_ns;
+	l->established_ns = t->row->time_ns;
 	l->waits = LIFECYCLE_HELD_SYN_RECV | LIFECYCLE_HELD_ESTABLISHED;
-	lifecycle_enter(l, t->row.to, t->row.time_ns);
+	lifecycle_enter(l, t->row->to, t->row->time_ns);
 	if (connection_remember(t->c, t->key, l, BPF_NOEXIST))
 		__sync_fetch_and_add(&t->c->lost_map, 2);
 	else
@@ -296,28 +325,33 @@ static __always_inline void transition_to_itself(struct sock *sk, __u8 state)
 		owner_set_current(l, actor);
 }
 
-static __always_inline void transition(struct sock *sk, __u8 from, __u8 to, const bool atomic)
+static __always_inline void transition_tell(struct workspace *space, struct sock *sk, __u8 from,
+					    __u8 to, const bool atomic)
 {
 	struct transition t = {
 		.c = counters_here(),
 		.sk = sk,
-		.row = { .from = from, .to = to, .time_ns = bpf_ktime_get_ns() },
+		.e = &space->e,
+		.row = &space->row,
+		.first = &space->first,
+		.fresh = &space->fresh,
 	};
-	struct lifecycle fresh, *l;
 	struct child *child = NULL;
-	struct row first = {};
+	struct lifecycle *l;
 	__u32 facts = 0;
 	bool wanted;
 	__u8 actor;
 
-	if (!t.c || !shared.live)
+	if (!t.c)
 		return;
+	*t.row = (struct row){ .from = from, .to = to, .time_ns = bpf_ktime_get_ns() };
+	*t.first = (struct row){};
 	if (from == to && !cfg_kernel_view) {
 		transition_to_itself(sk, from);
 		return;
 	}
 	if (from == TCPDWELL_LISTEN && to == TCPDWELL_SYN_RECV) {
-		child_born(sk, t.row.time_ns);
+		child_born(sk, t.row->time_ns);
 		return;
 	}
 	if (from == TCPDWELL_SYN_RECV)
@@ -325,47 +359,47 @@ static __always_inline void transition(struct sock *sk, __u8 from, __u8 to, cons
 	if (child && to == TCPDWELL_CLOSE && !cfg_kernel_view)
 		return; /* thrown away by the call that cloned it: no connection came of it */
 
-	endpoint_read(&t.e, sk, true);
-	if (to == TCPDWELL_CLOSE && !t.e.lport)
-		t.e.lport = sock_last_port(sk);
+	endpoint_read(t.e, sk, true);
+	if (to == TCPDWELL_CLOSE && !t.e->lport)
+		t.e->lport = sock_last_port(sk);
 	t.key = sock_key(sk);
-	wanted = filter_connection(sk, &t.e, to == TCPDWELL_SYN_SENT);
+	wanted = filter_connection(sk, t.e, to == TCPDWELL_SYN_SENT);
 	/* Listeners are few, and the owners of their children: remembered, wanted or not. */
 	if (!wanted && from != TCPDWELL_LISTEN && to != TCPDWELL_LISTEN) {
 		transition_unwanted(&t, child, atomic);
 		return;
 	}
 
-	l = transition_recall(&t, &fresh);
-	if (cfg_minis && to == TCPDWELL_CLOSE && l != &fresh && transition_to_mini(&t, l))
+	l = transition_recall(&t);
+	if (cfg_minis && to == TCPDWELL_CLOSE && l != t.fresh && transition_to_mini(&t, l))
 		return;
-	if (l == &fresh && child)
-		child_birth(&t, l, child, &first);
+	if (l == t.fresh && child)
+		child_birth(&t, l, child);
 	if (to == TCPDWELL_CLOSE)
-		facts = sock_facts(sk, &t.e, from);
-	if (cfg_minis && l != &fresh)
+		facts = sock_facts(sk, t.e, from);
+	if (cfg_minis && l != t.fresh)
 		facts |= LIFECYCLE_NO_MINI;
 	transition_describe(&t, l, facts);
 	count(&t.c->seen);
 	if (from == TCPDWELL_SYN_SENT && connection_take(l, LIFECYCLE_DEFERRED, atomic)) {
-		first = deferred_row(l);
+		*t.first = deferred_row(l);
 		uncount(&t.c->held);
 	}
-	if (config_filters_owner() && cfg_accept_exit && first.to == TCPDWELL_SYN_RECV &&
+	if (config_filters_owner() && cfg_accept_exit && t.first->to == TCPDWELL_SYN_RECV &&
 	    to == TCPDWELL_ESTABLISHED) {
 		hold_child(&t, l);
 		return;
 	}
 	owner_match(l);
-	if (first.from)
-		decide(t.c, &first, &t.e, l); /* before the owner may change */
+	if (t.first->from)
+		decide(t.c, t.first, t.e, l); /* before the owner may change */
 	actor = lifecycle_actor(from, to, sk->sk_err, facts);
 	if (actor)
 		owner_set_current(l, actor);
 	if (to == TCPDWELL_LISTEN)
 		listener_own(l, sk);
 
-	if (to == TCPDWELL_SYN_SENT && !t.e.lport) {
+	if (to == TCPDWELL_SYN_SENT && !t.e->lport) {
 		if (defer(&t, l))
 			return;
 		if (config_filters_local_port()) {
@@ -377,10 +411,25 @@ static __always_inline void transition(struct sock *sk, __u8 from, __u8 to, cons
 	    hold(&t, l, atomic))
 		return;
 	if (wanted)
-		decide(t.c, &t.row, &t.e, l);
+		decide(t.c, t.row, t.e, l);
 	else
 		count(&t.c->filtered);
-	transition_remember(&t, l, &fresh);
+	transition_remember(&t, l);
+}
+
+static __always_inline void transition(struct sock *sk, __u8 from, __u8 to, const bool atomic)
+{
+	__u32 zero = 0, place;
+	__u32 *depth = bpf_map_lookup_elem(&depths, &zero);
+	struct workspace *space;
+
+	if (!depth || !shared.live)
+		return;
+	place = (*depth)++;
+	space = bpf_map_lookup_elem(&workspaces, &place);
+	if (space)
+		transition_tell(space, sk, from, to, atomic);
+	(*depth)--;
 }
 
 #endif /* TCPDWELL_TRANSITION_BPF_H */
