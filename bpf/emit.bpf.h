@@ -16,17 +16,17 @@
  */
 static __always_inline __u64 wakeup_flags(const struct tcpdwell_counters *c)
 {
-	if (shared.reader_sleeps) {
-		shared.reader_sleeps = 0;
-		return BPF_RB_FORCE_WAKEUP;
-	}
 	if (c->emitted % WAKEUP_CHECK_ROWS == 0 &&
 	    bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) >= cfg_wakeup_bytes)
 		return BPF_RB_FORCE_WAKEUP;
 	return BPF_RB_NO_WAKEUP;
 }
 
-/* A row waits outside the ring: a reader that sleeps must come back for it. */
+/*
+ * A reader that sleeps must come back for a row in the ring or outside it. To be called once the row
+ * is there: the reader says that it sleeps before it looks for the last time, so one of the two sees
+ * the other.
+ */
 static __always_inline void wake_reader(void)
 {
 	__u64 *nothing;
@@ -85,6 +85,7 @@ static __always_inline void emit(struct tcpdwell_counters *c, const struct row *
 	record_owner(t, l);
 	count(&c->emitted);
 	bpf_ringbuf_submit(t, wakeup_flags(c));
+	wake_reader();
 }
 
 /* Whether the owner filter, if there is one, wants the rows of this connection. */

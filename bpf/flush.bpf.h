@@ -45,10 +45,6 @@ static __always_inline int flush_all(__u64 min_age_ns, const bool atomic)
 	__u64 now_ns = bpf_ktime_get_ns();
 	int answer = 0, one = 0;
 
-	if (!jiffy_clock.ns) {
-		jiffy_clock.jiffies = bpf_jiffies64();
-		jiffy_clock.ns = now_ns;
-	}
 	if (atomic && cfg_defer_connect) {
 		for (int i = 0; i < FLUSH_ITEMS && !one; i++)
 			one = flush_deferred(now_ns, min_age_ns);

@@ -158,6 +158,15 @@ struct {
 	__type(value, struct tcpdwell_flood);
 } floods SEC(".maps");
 
+/* Children in accept queues by address, and their listener's key, while the snapshot runs. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, __u64);
+	__type(value, __u64);
+} queued SEC(".maps");
+
 /* Thread groups that -p names, or that descend from the program after --. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -191,11 +200,8 @@ struct {
 	__u32 pad[29];
 } shared __attribute__((aligned(128)));
 
-/* Jiffies and nanoseconds at one moment, by the first flush. */
-struct {
-	__u64 jiffies;
-	__u64 ns;
-} jiffy_clock;
+/* Counts the runs of the snapshot, from 1; set by user space before each. */
+__u32 snapshot_round;
 
 /* Answers of the flush and its parts. */
 #define FLUSH_WAITING 1 /* some row is not old enough */

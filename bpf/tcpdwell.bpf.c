@@ -14,6 +14,7 @@
 
 #include "accept.bpf.h"
 #include "flush.bpf.h"
+#include "snapshot.bpf.h"
 #include "transition.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -431,4 +432,67 @@ int BPF_PROG(timer_expire_exit, struct timer_list *timer)
 {
 	request_timer_ran();
 	return 0;
+}
+
+/* ---- iterators: what was there before the tracer -------------------------------------------------- */
+
+/* Each descriptor of each process. */
+SEC("?iter/task_file")
+int iter_descriptor(struct bpf_iter__task_file *ctx)
+{
+	struct seq_file *seq = ctx->meta->seq;
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+	__u32 fd = ctx->fd;
+	struct socket *socket;
+	struct sock *sk;
+
+	if (!task || !file)
+		return ITER_NEXT;
+	socket = bpf_sock_from_file(file);
+	sk = socket ? socket->sk : NULL;
+	if (sk && is_tcp(sk))
+		snapshot_descriptor(seq, task, fd, sk, bpf_get_socket_cookie(sk));
+	return ITER_NEXT;
+}
+
+/* Before 5.12: no cookies (nor, before 5.11, the way from a file to its socket). */
+SEC("?iter/task_file")
+int iter_descriptor_v511(struct bpf_iter__task_file *ctx)
+{
+	struct seq_file *seq = ctx->meta->seq;
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+	__u32 fd = ctx->fd;
+	struct sock *sk;
+
+	if (!task || !file)
+		return ITER_NEXT;
+	sk = file_sock(file);
+	if (sk && is_tcp(sk))
+		snapshot_descriptor(seq, task, fd, sk, (__u64)sk);
+	return ITER_NEXT;
+}
+
+/* Each socket in the hash tables of the network namespace of who opened the iterator. */
+SEC("?iter/tcp")
+int iter_socket(struct bpf_iter__tcp *ctx)
+{
+	struct seq_file *seq = ctx->meta->seq;
+	struct sock_common *skc = ctx->sk_common;
+	__u64 address, key;
+
+	if (!skc)
+		return ITER_NEXT;
+	address = address_of(skc);
+	if (skc->skc_state == TCP_NEW_SYN_RECV) {
+		snapshot_request(seq, (const struct request_sock *)address);
+		return ITER_NEXT;
+	}
+	key = cfg_has_cookie ? bpf_get_socket_cookie(skc) : address;
+	if (skc->skc_state == TCPDWELL_TIME_WAIT)
+		snapshot_mini(seq, (const struct inet_timewait_sock *)address, key);
+	else
+		snapshot_hashed(seq, (const struct sock *)address, key);
+	return ITER_NEXT;
 }

@@ -89,31 +89,15 @@ static __always_inline void mini_close(struct tcpdwell_counters *c, const struct
 }
 
 /*
- * Jiffies in a second, by a clock that runs from the first flush; 0: it has not run long enough. A
- * tenth of a second tells the rates that kernels are built with (kernel/Kconfig.hz) apart.
- */
-static __always_inline __u64 jiffies_per_second(__u64 now_ns)
-{
-	__u64 past = bpf_jiffies64() - jiffy_clock.jiffies, past_ns = now_ns - jiffy_clock.ns;
-	__u64 hz = past * 1000000000ULL / (past_ns | 1);
-
-	if (!jiffy_clock.ns || past_ns < 100000000)
-		return 0;
-	return hz < 175 ? 100 : hz < 275 ? 250 : hz < 650 ? 300 : 1000;
-}
-
-/*
  * When a mini socket entered TIME_WAIT by its timer: 60 s before it runs out. Each segment in
- * TIME_WAIT arms it anew, so this is the last one's time. Without a clock yet it is now.
+ * TIME_WAIT arms it anew, so this is the last one's time. Exact to a jiffy.
  */
 static __always_inline __u64 mini_armed_ns(const struct inet_timewait_sock *tw, __u64 now_ns)
 {
-	__u64 hz = jiffies_per_second(now_ns), past;
+	__u64 full = TIMEWAIT_SECONDS * 1000000000ULL / cfg_tick_ns;
+	__u64 past = bpf_jiffies64() + full - BPF_CORE_READ(tw, tw_timer.expires);
 
-	if (!hz)
-		return now_ns;
-	past = bpf_jiffies64() + TIMEWAIT_SECONDS * hz - BPF_CORE_READ(tw, tw_timer.expires);
-	return now_ns - past * (1000000000ULL / hz);
+	return past < full + full ? now_ns - past * cfg_tick_ns : now_ns;
 }
 
 /* A mini socket that was made in FIN_WAIT2 may have flipped with no event: a silent re-arm. */
@@ -344,8 +328,9 @@ __noinline int flush_orphan(__u64 now_ns)
 	if (!c || bpf_map_pop_elem(&orphans, &key))
 		return FLUSH_DONE;
 	l = connection_find(key);
-	if (!l || !(l->marks & LIFECYCLE_MINI) || l->state != TCPDWELL_FIN_WAIT2)
-		return 0;
+	if (!l || !(l->marks & LIFECYCLE_MINI) || l->marks & LIFECYCLE_PARKED ||
+	    l->state != TCPDWELL_FIN_WAIT2)
+		return 0; /* gone, or those who ended or armed it know more */
 	tw = (const struct inet_timewait_sock *)l->object;
 	if (mini_key(tw) != key)
 		return 0;

@@ -74,6 +74,11 @@ struct lifecycle {
 		__u64 established_ns; /* while HELD: when it entered ESTABLISHED */
 		__u64 object;	      /* while DEFERRED or MINI: address of the kernel's socket */
 		__u64 fd;	      /* in LISTEN: the owner's descriptor, if task is set */
+		/*
+		 * While OWNER_SCAN: run of the snapshot << 54 | last holder's pid << 32 | what
+		 * fd says, which is read as 32 bits.
+		 */
+		__u64 holder;
 	};
 	__u32 pid;    /* the owner's thread group */
 	__u8 owner;   /* enum tcpdwell_owner: how it is known */

@@ -37,6 +37,7 @@ enum tcpdwell_state {
 
 enum tcpdwell_kind {
 	TCPDWELL_TRANSITION = 1,
+	TCPDWELL_SOCKET = 2,
 };
 
 /* What dwell_ns is worth. */
@@ -127,6 +128,50 @@ _Static_assert(__builtin_offsetof(struct tcpdwell_transition, netns) == 40, "net
 _Static_assert(__builtin_offsetof(struct tcpdwell_transition, err) == 56, "err at 56");
 _Static_assert(__builtin_offsetof(struct tcpdwell_transition, comm) == 64, "comm at 64");
 _Static_assert(__builtin_offsetof(struct tcpdwell_transition, laddr) == 80, "laddr at 80");
+
+/* How a socket that no descriptor leads to differs from one that is held. Bits. */
+enum tcpdwell_socket_flag {
+	TCPDWELL_SOCKET_QUEUED = 1 << 0,  /* waits in an accept queue; the owner is the listener's */
+	TCPDWELL_SOCKET_ORPHAN = 1 << 1,  /* closed by its process, the kernel ends it */
+	TCPDWELL_SOCKET_MINI = 1 << 2,	  /* TIME_WAIT, or an orphan's FIN_WAIT2 */
+	TCPDWELL_SOCKET_REQUEST = 1 << 3, /* SYN_RECV */
+};
+
+/*
+ * A socket as the snapshot finds it: one record for each descriptor that leads to it, one (pid 0) for
+ * its place in the hash tables. key is the same in all of them and no other socket's.
+ */
+struct tcpdwell_socket {
+	__u16 kind;
+	__u16 size;
+	__u8 state;
+	__u8 family; /* 4 or 6 */
+	__u8 since;  /* enum tcpdwell_dwell: what since_ns is worth */
+	__u8 flags;
+	__u64 key;
+	__u64 since_ns;	 /* CLOCK_MONOTONIC: in this state since, or at the latest since */
+	__u64 active_ns; /* the last segment came or went, of a full socket; 0: not known */
+	__u64 cgroup_id; /* of the socket */
+	__u32 netns;
+	__u32 uid;
+	__u32 pid; /* thread group of the holder, 0: a place in the hash tables */
+	__u32 fd;
+	__u32 owner_pid; /* what a row would say */
+	__u8 owner;
+	__u8 pad[3];
+	__u32 queued; /* of a listener: connections that wait for accept(), and their limit */
+	__u32 queue_max;
+	__u16 lport;
+	__u16 rport;
+	__u32 pad2;
+	char comm[TCPDWELL_COMM_LEN]; /* the holder's, else the owner's */
+	__u8 laddr[16];
+	__u8 raddr[16];
+};
+
+_Static_assert(sizeof(struct tcpdwell_socket) == 128, "a socket is 128 bytes");
+_Static_assert(__builtin_offsetof(struct tcpdwell_socket, netns) == 40, "netns at 40");
+_Static_assert(__builtin_offsetof(struct tcpdwell_socket, comm) == 80, "comm at 80");
 
 /*
  * The kernel side's counters, one set a CPU, each on a cache line of its own. Whenever no program

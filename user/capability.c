@@ -193,6 +193,9 @@ static int probe_all(struct capability *capability, const struct btf *btf, enum 
 				   "the kernel has no tracepoint sock:inet_sock_set_state (Linux 4.16)");
 	capability->cookie = probe_cookie(btf);
 	capability->atomic = probe_atomic();
+	capability->iter_descriptors =
+		btf__find_by_name_kind(btf, "bpf_iter_task_file", BTF_KIND_FUNC) > 0;
+	capability->iter_sockets = btf__find_by_name_kind(btf, "bpf_iter_tcp", BTF_KIND_FUNC) > 0;
 	capability->accept_args = function_args(btf, "inet_csk_accept");
 	capability->timewait_args = function_args(btf, "tcp_timewait_state_process");
 	capability->fentry.err = -probe_fentry(btf);

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/sysinfo.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -66,6 +67,22 @@ static uint32_t sockets_for_host(void)
 	while (want * 2 <= limit && want < SOCKETS_MAX)
 		want *= 2;
 	return want;
+}
+
+/* Whether the command wants the sockets that exist and nothing that happens. */
+static bool only_looks(const struct options *options)
+{
+	return options->command == COMMAND_SNAPSHOT;
+}
+
+/* The coarse clock moves once in a tick of the kernel, and says how long that is. */
+static uint64_t tick_ns(void)
+{
+	struct timespec tick;
+
+	if (clock_getres(CLOCK_MONOTONIC_COARSE, &tick))
+		return 1000000; /* the shortest there is: a bound that stays true */
+	return tick.tv_sec * 1000000000ULL + tick.tv_nsec;
 }
 
 static int set_filters(struct tcpdwell_bpf *skel, const struct filters *filters,
@@ -136,6 +153,8 @@ static void set_knobs(struct loader *loader, const struct options *options)
 	}
 	cfg->cfg_want_cgroup = options->wide || options->format != FORMAT_TABLE;
 	cfg->cfg_kernel_view = options->kernel_view;
+	cfg->cfg_tick_ns = tick_ns();
+	cfg->cfg_snapshot_records = only_looks(options);
 	cfg->cfg_wakeup_bytes = options->ring_bytes / WAKEUP_SHARE;
 	if (cfg->cfg_wakeup_bytes > WAKEUP_BYTES_MAX)
 		cfg->cfg_wakeup_bytes = WAKEUP_BYTES_MAX;
@@ -235,8 +254,29 @@ static struct bpf_program *timewait_program(const struct loader *loader)
 	}
 }
 
+static struct bpf_program *descriptor_program(const struct loader *loader)
+{
+	const struct tcpdwell_bpf *skel = loader->skel;
+
+	return loader->capability.cookie ? skel->progs.iter_descriptor :
+					   skel->progs.iter_descriptor_v511;
+}
+
+/* What the snapshot takes: iterators, and room for whose children wait in accept queues. */
+static void choose_iterators(struct loader *loader, bool wanted)
+{
+	struct tcpdwell_bpf *skel = loader->skel;
+
+	bpf_program__set_autoload(descriptor_program(loader),
+				  wanted && loader->capability.iter_descriptors);
+	bpf_program__set_autoload(skel->progs.iter_socket,
+				  wanted && loader->capability.iter_sockets);
+	if (!wanted)
+		bpf_map__set_max_entries(skel->maps.queued, 1);
+}
+
 /* The programs of this run. What is not chosen here is not even shown to the kernel. */
-static void choose_programs(struct loader *loader)
+static void choose_programs(struct loader *loader, const struct options *options)
 {
 	struct tcpdwell_bpf *skel = loader->skel;
 	const struct tcpdwell_bpf__rodata *cfg = skel->rodata;
@@ -244,6 +284,9 @@ static void choose_programs(struct loader *loader)
 	struct bpf_program *accept = accept_program(loader);
 	bool flush = cfg->cfg_defer_connect || cfg->cfg_requests || cfg->cfg_poll_minis;
 
+	choose_iterators(loader, !options->no_snapshot);
+	if (only_looks(options))
+		return;
 	bpf_program__set_autoload(transition_program(loader), true);
 	bpf_program__set_autoload(skel->progs.inet_sock_set_state_nested, can->atomic);
 	bpf_program__set_autoload(flush_program(loader), flush);
@@ -276,6 +319,8 @@ static void warn_missing(const struct loader *loader, const struct options *opti
 	const struct capability *can = &loader->capability;
 	const struct notice *notice = loader->notice;
 
+	if (only_looks(options))
+		return;
 	if (!accept_program(loader) && can->syscall.err)
 		notice_print(notice, NOTICE_WARNING,
 			     "neither fexit (%s) nor kprobes (%s) nor system-call tracepoints (%s): "
@@ -360,7 +405,7 @@ static int load(struct loader *loader, const struct options *options, struct fai
 	int err;
 
 	set_knobs(loader, options);
-	choose_programs(loader);
+	choose_programs(loader, options);
 	err = set_filters(loader->skel, &options->filters, failure);
 	if (err)
 		return err;
@@ -465,7 +510,8 @@ int loader_attach(struct loader *loader, struct failure *failure)
 		const char *name = bpf_program__name(program);
 		int err;
 
-		if (!bpf_program__autoload(program) || !strcmp(section, "raw_tp"))
+		if (!bpf_program__autoload(program) || !strcmp(section, "raw_tp") ||
+		    !strncmp(section, "iter/", 5))
 			continue;
 		if (!strncmp(section, "tp/", 3))
 			err = attach_tracepoint(loader, program, name);
@@ -485,6 +531,46 @@ int loader_attach(struct loader *loader, struct failure *failure)
 	}
 	loader->skel->bss->shared.live = 1;
 	return 0;
+}
+
+/* ---- The snapshot ------------------------------------------------------------------------------- */
+
+void loader_snapshot_begin(struct loader *loader)
+{
+	loader->skel->bss->snapshot_round++;
+}
+
+uint32_t loader_netns(const struct loader *loader)
+{
+	return loader->skel->rodata->cfg_netns;
+}
+
+/* Opens an iterator, whose link lives as long as it. */
+static int open_iterator(const struct bpf_program *program)
+{
+	struct bpf_link *link;
+	int fd;
+
+	if (!bpf_program__autoload(program))
+		return -EOPNOTSUPP;
+	link = bpf_program__attach_iter(program, NULL);
+	if (!link)
+		return -errno;
+	fd = bpf_iter_create(bpf_link__fd(link));
+	if (fd < 0)
+		fd = -errno;
+	bpf_link__destroy(link);
+	return fd;
+}
+
+int loader_open_descriptors(struct loader *loader)
+{
+	return open_iterator(descriptor_program(loader));
+}
+
+int loader_open_sockets(struct loader *loader)
+{
+	return open_iterator(loader->skel->progs.iter_socket);
 }
 
 /* ---- While it runs ------------------------------------------------------------------------------ */

@@ -33,6 +33,18 @@ int loader_attach(struct loader *loader, struct failure *failure);
 /* From here on no new rows but those that loader_flush() lets go. */
 void loader_detach(struct loader *loader);
 
+/*
+ * The snapshot of what exists (snapshot.h). Begin says that a new one starts; each of the others opens
+ * an iterator, which the caller reads to its end and closes: one over all descriptors, one over the
+ * sockets of the network namespace that the calling thread is in. They return -errno if there is none.
+ */
+void loader_snapshot_begin(struct loader *loader);
+int loader_open_descriptors(struct loader *loader);
+int loader_open_sockets(struct loader *loader);
+
+/* Inode of the one network namespace that --netns asks for, 0: all. */
+uint32_t loader_netns(const struct loader *loader);
+
 /* Take @pid's sockets, and those of its children to come, for wanted. Returns 0 or -errno. */
 int loader_follow(struct loader *loader, uint32_t pid);
 

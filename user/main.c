@@ -15,6 +15,7 @@
 #include "options.h"
 #include "probe.h"
 #include "timewait.h"
+#include "snapshot_command.h"
 #include "trace.h"
 
 /* What is opened later must not become somebody's standard output. */
@@ -59,6 +60,8 @@ static int run(struct options *options, struct failure *failure)
 		return trace_run(options, &notice, failure);
 	case COMMAND_PROBE:
 		return probe_run(options, failure);
+	case COMMAND_SNAPSHOT:
+		return snapshot_command_run(options, &notice, failure);
 	default:
 		return failure_set(failure, STATUS_USE, "not a command of this build");
 	}

@@ -3,8 +3,8 @@
  * Goes into each network namespace of the host that has a process or a name, one after another, and
  * back. Only the calling thread moves.
  *
- * Other namespaces than the caller's own need CAP_SYS_ADMIN (and CAP_SYS_PTRACE for those of others'
- * processes); without it they are counted as closed.
+ * Other namespaces than the caller's own need CAP_SYS_ADMIN (and CAP_SYS_PTRACE for those of
+ * others' processes); without it they are counted as closed.
  */
 #ifndef TCPDWELL_NETNS_WALK_H
 #define TCPDWELL_NETNS_WALK_H
@@ -26,8 +26,8 @@ typedef int netns_walk_visit(void *context, const struct netns_place *place);
 
 /*
  * Visits each namespace once, the own one first; only that of inode @only if it is not 0. @closed
- * gets how many could not be entered. Returns 0, what a visit returned, or -errno if the thread could
- * not come back.
+ * gets how many could not be entered. Returns 0, what a visit returned, or -errno if the thread
+ * could not come back.
  */
 int netns_walk(uint32_t only, netns_walk_visit *visit, void *context, unsigned int *closed);
 

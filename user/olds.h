@@ -3,8 +3,9 @@
  * The sockets that were in TIME_WAIT at the start, so that an early end of one is known for what it
  * is: a new TIME_WAIT between the same two ends says that the old one was reused.
  *
- * Eight bytes each, twice over for the gaps of the hash, and of no use once their minute is over. No
- * more than OLDS_MAX are kept; the others are taken to last until they are due. One thread at a time.
+ * Eight bytes each, twice over for the gaps of the hash, and of no use once their minute is over.
+ * No more than OLDS_MAX are kept; the others are taken to last until they are due. One thread at a
+ * time.
  */
 #ifndef TCPDWELL_OLDS_H
 #define TCPDWELL_OLDS_H

@@ -233,6 +233,15 @@ static const struct option_group transition_filters = {
 	},
 };
 
+static const struct option_group start = {
+	"At the start",
+	(const struct option_def[]){
+		FLAG("no-snapshot", 0, no_snapshot,
+		     "do not look for the sockets that exist: their owner and dwell are unknown"),
+		{ 0 },
+	},
+};
+
 static const struct option_group trace_end = {
 	"When to stop",
 	(const struct option_def[]){
@@ -253,6 +262,27 @@ static const struct option_group trace_output = {
 		FLAG("utc", 0, utc, "time of day in UTC, not in the local zone"),
 		FLAG("kernel-view", 0, kernel_view,
 		     "the tracepoint's own transitions, as the kernel keeps its books"),
+		{ 0 },
+	},
+};
+
+static const struct option_group socket_filters = {
+	"Which sockets",
+	(const struct option_def[]){
+		VALUE("state", 's', "STATE,...", filters.either, set_states,
+		      "in one of these states"),
+		VALUE("older", 0, "TIME", older_ns, set_duration,
+		      "in its state for at least this long, as far as is known"),
+		{ 0 },
+	},
+};
+
+static const struct option_group snapshot_report = {
+	"Report",
+	(const struct option_def[]){
+		FLAG("listening", 'l', listening, "listeners one by one, with their accept queues"),
+		VALUE("top", 0, "COUNT", top, set_top, "rows of each table, 1..100 (5)"),
+		CHOICE("output", 'o', "FORMAT", "table|json", format, "one of"),
 		{ 0 },
 	},
 };
@@ -317,6 +347,7 @@ const struct command_def command_table[] = {
 			(const struct option_group *const[]){
 				&connection_filters,
 				&transition_filters,
+				&start,
 				&trace_end,
 				&trace_output,
 				&limits,
@@ -387,6 +418,36 @@ const struct command_def command_table[] = {
 		.examples =
 			(const struct option_note[]){
 				{ "tcpdwell probe", "each feature and its backend" },
+				{ 0 },
+			},
+	},
+	{
+		.name = "snapshot",
+		.command = COMMAND_SNAPSHOT,
+		.what = "count the sockets that exist, by state, process and port",
+		.groups =
+			(const struct option_group *const[]){
+				&connection_filters,
+				&socket_filters,
+				&snapshot_report,
+				&general,
+				NULL,
+			},
+		.values =
+			(const struct option_note[]){
+				{ "PORT", PARSE_WANT_PORT },
+				{ "TIME", PARSE_WANT_TIME ", as in 1.5s" },
+				{ "STATE", tcpstate_list },
+				{ "A,...", LIST_TEXT },
+				{ 0 },
+			},
+		.examples =
+			(const struct option_note[]){
+				{ "tcpdwell snapshot", "all sockets of the host" },
+				{ "tcpdwell snapshot --port 443", "who uses a port" },
+				{ "tcpdwell snapshot --listening", "who listens, and whose queue is full" },
+				{ "tcpdwell snapshot -s CLOSE_WAIT --older 1m",
+				  "whose peers closed long ago" },
 				{ 0 },
 			},
 	},

@@ -21,6 +21,7 @@ enum command {
 	COMMAND_TRACE, /* also where none is named */
 	COMMAND_TIMEWAIT,
 	COMMAND_PROBE,
+	COMMAND_SNAPSHOT,
 };
 
 /* In the order in which the option's choices stand. */
@@ -71,6 +72,9 @@ struct options {
 	bool wide;
 	bool utc;
 	bool kernel_view;
+	bool no_snapshot;
+	bool listening;	   /* snapshot: listeners only */
+	uint64_t older_ns; /* snapshot: the least age */
 
 	uint64_t ring_bytes;  /* a power of two, 64 KiB to 1 GiB */
 	uint32_t max_sockets; /* 0: by the memory of the host */

@@ -31,6 +31,8 @@ enum pressure_advice {
 	PRESSURE_RANGE = 1 << 3,       /* the range is not as wide as it can be */
 	PRESSURE_RESERVED = 1 << 4,    /* a tenth of it or more is reserved */
 	PRESSURE_FIN_TIMEOUT = 1 << 5, /* tcp_fin_timeout was changed, which does nothing for it */
+	PRESSURE_SETTINGS = PRESSURE_REUSE | PRESSURE_TIMESTAMPS | PRESSURE_RANGE |
+			    PRESSURE_RESERVED, /* what sysctl(8) can set */
 };
 
 struct pressure_input {

@@ -15,8 +15,8 @@
 char *procfs_net_setting(const char *root, const char *name);
 
 /*
- * @name is that of ip-netns(8), NULL if it has none there. @fd is an open descriptor of the namespace
- * and only valid during the call. Returns whether to go on.
+ * @name is that of ip-netns(8), NULL if it has none there. @fd is an open descriptor of the
+ * namespace and only valid during the call. Returns whether to go on.
  */
 typedef bool procfs_netns_visit(void *context, const char *name, int fd);
 

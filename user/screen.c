@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -11,7 +12,9 @@
 #include "screen.h"
 #include "text.h"
 
-/* Alternate screen, no cursor, no wrapping of lines; and back. ECMA-48 and xterm's private modes. */
+/*
+ * Alternate screen, no cursor, no wrapping of lines; and back. ECMA-48 and xterm's private modes.
+ */
 #define ENTER "\033[?1049h\033[?25l\033[?7l"
 #define LEAVE "\033[?7h\033[?25h\033[?1049l"
 
@@ -33,13 +36,17 @@ struct screen {
 /* For the signal handler: the descriptor while the screen is ours, else -1. */
 static volatile sig_atomic_t entered = -1;
 
-/* Async-signal-safe. What a terminal that has gone does not take is no loss. */
+/*
+ * Async-signal-safe. A terminal that takes nothing (^S, or it has gone) is left as it is: to wait
+ * for it would be to hang.
+ */
 static void leave(void)
 {
-	int fd = entered;
+	struct pollfd terminal = { .fd = entered, .events = POLLOUT };
 
 	entered = -1;
-	if (fd >= 0 && write(fd, LEAVE, sizeof(LEAVE) - 1) < 0)
+	if (terminal.fd >= 0 && poll(&terminal, 1, 0) == 1 &&
+	    write(terminal.fd, LEAVE, sizeof(LEAVE) - 1) < 0)
 		return;
 }
 
@@ -52,7 +59,9 @@ static int catch (int signal, struct sigaction *before)
 	return sigaction(signal, &action, before);
 }
 
-/* What the signal does by default, but with the terminal put back; after ^Z the next frame enters. */
+/*
+ * What the signal does by default, but with the terminal put back; after ^Z the next frame enters.
+ */
 static void handle(int signal)
 {
 	struct sigaction usual = { .sa_handler = SIG_DFL };

@@ -3,9 +3,9 @@
  * Text that is shown in place on a terminal: each frame over the last one, in one write and without
  * clearing first, so that nothing flickers.
  *
- * The alternate screen is used, as by less(1), so what was on the terminal is there again afterwards.
- * The terminal is also put back before the process is stopped by ^Z or ended by ^\. There is one
- * screen in a process.
+ * The alternate screen is used, as by less(1), so what was on the terminal is there again
+ * afterwards. The terminal is also put back before the process is stopped by ^Z or ended by ^\.
+ * There is one screen in a process.
  */
 #ifndef TCPDWELL_SCREEN_H
 #define TCPDWELL_SCREEN_H

@@ -33,7 +33,9 @@ static struct timewait_sink *sink_of(struct sink *sink)
 	return (struct timewait_sink *)sink;
 }
 
-/* Someone may be turning the knobs while the tool runs; only the own namespace's can be read then. */
+/*
+ * Someone may be turning the knobs while the tool runs; only the own namespace's can be read then.
+ */
 static void read_settings_again(struct timewait_sink *ts)
 {
 	const struct timewait_netns *own = timewait_own_netns(ts->tw);
@@ -47,8 +49,8 @@ static void read_settings_again(struct timewait_sink *ts)
 }
 
 /*
- * What there is to say, as text of @len bytes that the caller frees, NULL with errno set. @summary is
- * NULL while the tool runs.
+ * What there is to say, as text of @len bytes that the caller frees, NULL with errno set. @summary
+ * is NULL while the tool runs.
  */
 static char *render(struct timewait_sink *ts, uint64_t now_ns, const struct summary *summary,
 		    size_t *len)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The TCP sockets of a network namespace by NETLINK_SOCK_DIAG, which ss(8) uses too: no privilege is
- * asked for. See sock_diag(7).
+ * The TCP sockets of a network namespace by NETLINK_SOCK_DIAG, which ss(8) uses too: no privilege
+ * is asked for. See sock_diag(7).
  *
  * Ports are in host order, addresses in network order; a v4-mapped address is given as IPv4. Times
  * are nanoseconds of CLOCK_MONOTONIC.
@@ -29,8 +29,8 @@ typedef int sockdiag_visit(void *context, const struct sockdiag_socket *socket);
 
 /*
  * Visits the sockets of the calling thread's namespace whose state is in @states, a mask of state
- * numbers; listeners of a family come before its other sockets. Returns 0, what a visit returned, or
- * -errno of the kernel.
+ * numbers; listeners of a family come before its other sockets. Returns 0, what a visit returned,
+ * or -errno of the kernel.
  */
 int sockdiag_each(uint16_t states, sockdiag_visit *visit, void *context);
 

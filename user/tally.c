@@ -6,7 +6,7 @@
 
 #define NS_PER_S 1000000000ULL
 
-/* ---- One key ------------------------------------------------------------------------------------ */
+/* ---- One key --------------------------------------------------------------------------------- */
 
 static unsigned int slot(uint64_t second)
 {
@@ -148,7 +148,7 @@ void tally_merge(struct tally *into, const struct tally *from)
 	}
 }
 
-/* ---- Many keys ---------------------------------------------------------------------------------- */
+/* ---- Many keys ------------------------------------------------------------------------------- */
 
 /* Twice as many places as keys: a probe ends after one or two steps. */
 #define PLACES (2 * TALLIES_KEYS)

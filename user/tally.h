@@ -7,8 +7,8 @@
  * for a single TIME_WAIT: what there is now is what was there at the start, plus what entered, less
  * what left.
  *
- * A struct tallies holds at most TALLIES_KEYS of them. When it is full, keys with nothing in TIME_WAIT
- * make room, the least used first; what finds no room is counted under "other".
+ * A struct tallies holds at most TALLIES_KEYS of them. When it is full, keys with nothing in
+ * TIME_WAIT make room, the least used first; what finds no room is counted under "other".
  *
  * Times are nanoseconds of CLOCK_MONOTONIC. No errors but the lack of memory. One thread at a time.
  */
@@ -29,7 +29,7 @@
 /* Rates are means over this long: short enough to follow a burst, long enough to read. */
 #define TALLY_RATE_SECONDS 10
 
-/* Two thousand keys of a table take 1.3 MiB; a report shows a few of them. */
+/* Two thousand keys of a table take 1.8 MiB; a report shows a few of them. */
 #define TALLIES_KEYS 2048
 
 /* What is counted by. Parts that a table does not ask for are zero, padding too. */
@@ -68,7 +68,9 @@ struct tally {
 /* Brings the clock to @now_ns. Each function below does it first; it never goes back. */
 void tally_advance(struct tally *tally, uint64_t now_ns);
 
-/* One was there at the start, at @now_ns, with @left_ns to go. Returns the second when it is due. */
+/*
+ * One was there at the start, at @now_ns, with @left_ns to go. Returns the second when it is due.
+ */
 uint64_t tally_add_old(struct tally *tally, uint64_t now_ns, uint64_t left_ns);
 
 /* One enters at @time_ns. */

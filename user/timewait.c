@@ -35,8 +35,8 @@ struct timewait {
 void timewait_narrow(struct filters *filters)
 {
 	/*
-	 * To TIME_WAIT, from it, past it (tcp_max_tw_buckets), and connect() that found no port. The
-	 * latter two are among the rows from these states to CLOSE.
+	 * To TIME_WAIT, from it, past it (tcp_max_tw_buckets), and connect() that found no port.
+	 * The latter two are among the rows from these states to CLOSE.
 	 */
 	filters->from = 1 << TCPDWELL_FIN_WAIT2 | 1 << TCPDWELL_CLOSING | 1 << TCPDWELL_TIME_WAIT |
 			1 << TCPDWELL_SYN_SENT;
@@ -86,7 +86,7 @@ void timewait_begin(struct timewait *tw, uint64_t now_ns)
 	tally_advance(&tw->total, now_ns);
 }
 
-/* ---- Namespaces --------------------------------------------------------------------------------- */
+/* ---- Namespaces ------------------------------------------------------------------------------ */
 
 const struct timewait_netns *timewait_netns(const struct timewait *tw, uint32_t inode)
 {
@@ -129,7 +129,7 @@ static bool is_ephemeral(struct timewait *tw, uint32_t inode, uint16_t port)
 	return port >= low && port <= high;
 }
 
-/* ---- Rows --------------------------------------------------------------------------------------- */
+/* ---- Rows ------------------------------------------------------------------------------------ */
 
 /* What the tables ask of a connection, whether it comes as a row or was there at the start. */
 struct facts {
@@ -332,10 +332,13 @@ void timewait_event(struct timewait *tw, const struct tcpdwell_transition *t)
 {
 	struct facts f = facts_of_row(tw, t);
 
+	/*
+	 * What entered while the programs were being attached was there at the start, and where
+	 * only some of them saw it, it looks like one that got no TIME_WAIT.
+	 */
+	if (t->time_ns < tw->start_ns)
+		return;
 	if (t->to == TCPDWELL_TIME_WAIT) {
-		/* What entered while the programs were being attached was there at the start. */
-		if (t->time_ns < tw->start_ns)
-			return;
 		leave_old(tw, &f, t->time_ns);
 		enter(tw, &f, t->time_ns);
 	} else if (t->to != TCPDWELL_CLOSE) {
@@ -390,7 +393,7 @@ void timewait_add_old(struct timewait *tw, uint64_t now_ns, const struct timewai
 	}
 }
 
-/* ---- Figures ------------------------------------------------------------------------------------ */
+/* ---- Figures --------------------------------------------------------------------------------- */
 
 static struct timewait_row row_of(const struct timewait *tw, const struct tally *tally,
 				  uint64_t now_ns)
@@ -454,7 +457,8 @@ static void fill_table(const struct timewait *tw, struct tallies *tallies, uint6
 	for (unsigned int i = 0; i < tallies_count(tallies); i++) {
 		struct timewait_row row = row_of(tw, tallies_at(tallies, i, now_ns), now_ns);
 
-		table_put(table, top, &row);
+		if (row.now || row.entered)
+			table_put(table, top, &row);
 	}
 }
 
@@ -523,7 +527,8 @@ static void fill_pressures(const struct timewait *tw, uint64_t now_ns, unsigned 
 		const struct tally *tally = tallies_at(tw->clients, i, now_ns);
 		struct timewait_pressure p = pressure_row(tw, tally, now_ns);
 
-		pressure_put(f, top, &p);
+		if (p.row.now || p.row.entered || p.refused)
+			pressure_put(f, top, &p);
 	}
 }
 

@@ -19,7 +19,7 @@ static const char *const advices[] = {
 	"ip_local_reserved_ports",
 };
 
-/* ---- Values ------------------------------------------------------------------------------------- */
+/* ---- Values ---------------------------------------------------------------------------------- */
 
 /* @text is at most as long as a name in /run/netns is kept, a comm, or a message of our own. */
 static void print_string(FILE *out, const char *text, size_t max)
@@ -64,7 +64,7 @@ static const char *bool_name(bool v)
 	return v ? "true" : "false";
 }
 
-/* ---- Parts -------------------------------------------------------------------------------------- */
+/* ---- Parts ----------------------------------------------------------------------------------- */
 
 static void print_counts(FILE *out, const struct timewait_row *row)
 {
@@ -200,12 +200,13 @@ static void print_table(FILE *out, const char *name, const struct timewait_table
 
 static void print_settings(FILE *out, const struct timewait_netns *netns)
 {
-	const struct ephemeral *e = &netns->ephemeral;
+	const struct ephemeral *e;
 
-	if (!netns || !e->known) {
+	if (!netns || !netns->ephemeral.known) {
 		fputs("null", out);
 		return;
 	}
+	e = &netns->ephemeral;
 	fprintf(out,
 		"{\"port_low\":%u,\"port_high\":%u,\"ports_reserved\":%" PRIu32
 		",\"tcp_tw_reuse\":%u,\"tcp_tw_reuse_delay_ms\":%" PRIu32

@@ -19,7 +19,7 @@
 /* Enough for two IPv6 ends, a namespace's escaped name, and the slack of put.h. */
 #define NAME_BYTES 384
 
-/* ---- Words -------------------------------------------------------------------------------------- */
+/* ---- Words ----------------------------------------------------------------------------------- */
 
 /* A piece of text in the making, with how many columns it takes. */
 struct name {
@@ -139,7 +139,7 @@ static void print_name(FILE *out, const struct name *name)
 		fprintf(out, "%*s", NAME_WIDTH - (int)name->columns, "");
 }
 
-/* ---- Head --------------------------------------------------------------------------------------- */
+/* ---- Head ------------------------------------------------------------------------------------ */
 
 static void print_head(FILE *out, const struct timewait_figures *f,
 		       const struct timewait_scope *scope)
@@ -181,7 +181,7 @@ static void print_head(FILE *out, const struct timewait_figures *f,
 			f->refused);
 }
 
-/* ---- Pressure ----------------------------------------------------------------------------------- */
+/* ---- Pressure -------------------------------------------------------------------------------- */
 
 static void print_verdict(FILE *out, const struct pressure *p)
 {
@@ -263,8 +263,7 @@ static void print_helpful(FILE *out, const struct timewait_figures *f)
 	row = row_advised(f, PRESSURE_REUSE);
 	if (row) {
 		e = &row->netns->ephemeral;
-		fprintf(out,
-			"  net.ipv4.tcp_tw_reuse=1 (is %u%s): connect() may take a port after %.3g s\n",
+		fprintf(out, "  net.ipv4.tcp_tw_reuse=1 (is %u%s): ports free again after %.3g s\n",
 			e->tw_reuse, e->tw_reuse == TW_REUSE_LOOPBACK ? ", loopback only" : "",
 			e->tw_reuse_delay_ms / 1000.0);
 	}
@@ -286,13 +285,28 @@ static void print_helpful(FILE *out, const struct timewait_figures *f)
 			row->netns->ephemeral.reserved);
 }
 
+/* Settings of one namespace do nothing for another. */
+static void print_where(FILE *out, const struct timewait_figures *f)
+{
+	const struct timewait_pressure *row = row_advised(f, PRESSURE_SETTINGS);
+	char text[NAME_BYTES], *end;
+
+	if (row) {
+		end = put_netns(text, row->netns, row->row.key.netns);
+		if (end > text)
+			fprintf(out, " (settings are those of %.*s)", (int)(end - text - 1), text);
+	}
+	fputc('\n', out);
+}
+
 static void print_advice(FILE *out, const struct timewait_figures *f)
 {
 	const struct timewait_pressure *row;
 
 	if (!row_advised(f, PRESSURE_POOL))
 		return;
-	fputs("what helps, the best first\n", out);
+	fputs("what helps, the best first", out);
+	print_where(out, f);
 	print_helpful(out, f);
 	fputs("what does not: tcp_fin_timeout", out);
 	row = row_advised(f, PRESSURE_FIN_TIMEOUT);
@@ -328,7 +342,7 @@ static void print_pressures(FILE *out, const struct timewait_figures *f)
 	print_advice(out, f);
 }
 
-/* ---- Tables ------------------------------------------------------------------------------------- */
+/* ---- Tables ---------------------------------------------------------------------------------- */
 
 static void print_figures(FILE *out, const struct timewait_row *row)
 {
@@ -356,7 +370,7 @@ static void print_table(FILE *out, const char *title, const struct timewait_tabl
 	}
 }
 
-/* ---- Lifetimes ---------------------------------------------------------------------------------- */
+/* ---- Lifetimes ------------------------------------------------------------------------------- */
 
 static const char *ending(unsigned int reason)
 {
@@ -435,7 +449,10 @@ static void print_bar_row(FILE *out, const struct timewait_figures *f, unsigned 
 	fputc('\n', out);
 }
 
-/* Rows are powers of two, but for those without a count; columns the ways of ending, the bar is of all. */
+/*
+ * Rows are powers of two, but for those without a count; columns the ways of ending, the bar is of
+ * all.
+ */
 static void print_histogram(FILE *out, const struct timewait_figures *f)
 {
 	struct hist all = {};
@@ -443,7 +460,7 @@ static void print_histogram(FILE *out, const struct timewait_figures *f)
 
 	if (!have_lifetimes(f))
 		return;
-	fprintf(out, "\n%-17s", "LIFETIMES");
+	fprintf(out, "\n%-17s", "HISTOGRAM");
 	for (unsigned int i = 0; i < TCPDWELL_REASON_MAX; i++) {
 		if (!f->lifetimes[i])
 			continue;
@@ -459,7 +476,7 @@ static void print_histogram(FILE *out, const struct timewait_figures *f)
 			print_bar_row(out, f, i, row_count(&all, i), fullest);
 }
 
-/* ---- At the start ------------------------------------------------------------------------------- */
+/* ---- At the start ---------------------------------------------------------------------------- */
 
 static void print_old(FILE *out, const struct timewait_figures *f)
 {
@@ -493,8 +510,8 @@ static void print_losses(FILE *out, const struct summary *summary)
 {
 	if (summary->lost_ring + summary->lost_map + summary->untracked)
 		fprintf(out,
-			"\nnot counted: %" PRIu64 " rows lost, %" PRIu64 " sockets not tracked "
-			"(--ring-size, --max-sockets)\n",
+			"\nnot counted: rows lost %" PRIu64 ", sockets not tracked %" PRIu64
+			" (--ring-size, --max-sockets)\n",
 			summary->lost_ring + summary->lost_map, summary->untracked);
 }
 

@@ -2,8 +2,8 @@
 /*
  * The figures of `tcpdwell timewait` as text for people, 80 columns, worst first. Pure.
  *
- * Ends and process names are escaped. A pair of addresses that is too long for its column has a line
- * of its own, and the figures stand below it.
+ * Ends and process names are escaped. A pair of addresses that is too long for its column has a
+ * line of its own, and the figures stand below it.
  */
 #ifndef TCPDWELL_TIMEWAIT_REPORT_H
 #define TCPDWELL_TIMEWAIT_REPORT_H

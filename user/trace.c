@@ -15,6 +15,7 @@
 #include "privilege.h"
 #include "program.h"
 #include "sink.h"
+#include "snapshot.h"
 #include "sink_timewait.h"
 #include "source_ring.h"
 #include "trace.h"
@@ -143,6 +144,19 @@ static int start(struct trace *trace, struct failure *failure)
 	return 0;
 }
 
+/* What exists gets its owner and the least of its dwell. Live events that come meanwhile win. */
+static int take_snapshot(struct trace *trace, struct failure *failure)
+{
+	unsigned int closed;
+
+	if (trace->options->no_snapshot)
+		return 0;
+	if (snapshot_take(trace->loader, NULL, NULL, &closed, failure))
+		return -1;
+	snapshot_warn(trace->notice, closed);
+	return 0;
+}
+
 static int go(struct trace *trace, struct failure *failure)
 {
 	int err;
@@ -150,6 +164,8 @@ static int go(struct trace *trace, struct failure *failure)
 	if (trace->program)
 		loader_follow(trace->loader, program_pid(trace->program));
 	if (loader_attach(trace->loader, failure))
+		return -1;
+	if (take_snapshot(trace, failure))
 		return -1;
 	clock_set_start(trace->clock, clock_now_ns());
 	/* A sink may look around at its start, for which it needs the privileges. */

@@ -181,8 +181,11 @@ struct socket;
 struct sock {
 	struct sock_common __sk_common;
 	struct socket *sk_socket;
+	u16 sk_type;
 	u16 sk_protocol;
 	int sk_err;
+	u32 sk_ack_backlog;
+	u32 sk_max_ack_backlog;
 	kuid_t sk_uid;
 	struct sock_cgroup_data sk_cgrp_data;
 };
@@ -193,12 +196,36 @@ struct inet_sock {
 
 struct tcp_sock {
 	struct list_head tsorted_sent_queue;
+	u32 rcv_tstamp;
+	u32 lsndtime;
+	u64 tcp_mstamp;
+	u32 retrans_stamp;
+	int linger2;
+};
+
+struct tcp_sock___v67 {
+	u8 tcp_usec_ts : 1; /* since 6.7 */
 };
 
 /* Requests: SYN_RECV. */
 struct request_sock {
 	struct sock_common __req_common;
+	struct request_sock *dl_next;
+	struct sock *sk;
 	struct timer_list rsk_timer;
+};
+
+struct inet_request_sock {
+	u16 acked : 1;
+};
+
+struct request_sock_queue {
+	u8 rskq_defer_accept;
+	struct request_sock *rskq_accept_head;
+};
+
+struct inet_connection_sock {
+	struct request_sock_queue icsk_accept_queue;
 };
 
 struct tcp_request_sock {
@@ -258,6 +285,25 @@ struct linux_binprm;
 struct sk_buff;
 struct tcphdr;
 struct proto_accept_arg;
+
+/* Arguments of iterators. */
+struct seq_file;
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+
+struct bpf_iter__task_file {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+	__u32 fd;
+	struct file *file;
+};
+
+struct bpf_iter__tcp {
+	struct bpf_iter_meta *meta;
+	struct sock_common *sk_common;
+};
 
 /* The argument of a classic tracepoint at a system call's exit. */
 struct trace_event_raw_sys_exit {

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Values of a report on their way into a stdio stream: reports are short, and read by people or by
+ * jq. Errors stay in the stream. Any thread.
+ */
+#ifndef TCPDWELL_PRINT_H
+#define TCPDWELL_PRINT_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+/* An age of the worth of enum tcpdwell_dwell, right-aligned: `3.20s`, `>12s`, `-`. */
+void print_age(FILE *out, uint64_t ns, uint8_t worth, unsigned int width);
+
+/* Text that others chose, escaped, in a field of @width columns, cut to it; 0: as long as it is. */
+void print_text(FILE *out, const char *text, unsigned int width);
+
+/* An end as a table shows it: 127.0.0.1:80, [::1]:80, with `*` for a port that is 0. */
+void print_end(FILE *out, unsigned int family, const uint8_t *addr, uint16_t port,
+	       unsigned int width);
+
+/* JSON: a string, or null for NULL; a number, or null. */
+void print_json_string(FILE *out, const char *text);
+void print_json_age(FILE *out, const char *name, uint64_t ns, uint8_t worth);
+void print_json_addr(FILE *out, const char *name, unsigned int family, const uint8_t *addr);
+
+/* The current time as RFC 3339 in UTC, quoted. */
+void print_json_time(FILE *out, uint64_t wall_ns);
+
+#endif /* TCPDWELL_PRINT_H */

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * How many TCP sockets there are, without looking at each.
+ */
+#ifndef TCPDWELL_PROCFS_SOCKSTAT_H
+#define TCPDWELL_PROCFS_SOCKSTAT_H
+
+/*
+ * Counts the TCP sockets of the network namespace that the calling thread is in: those in the hash
+ * tables, listeners included, and those in TIME_WAIT. @root stands for `/`, "" for the real one.
+ * Returns 0 or -errno.
+ */
+int procfs_tcp_sockets(const char *root, unsigned int *inuse, unsigned int *timewait);
+
+#endif /* TCPDWELL_PROCFS_SOCKSTAT_H */

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * `tcpdwell snapshot` as a table and as JSON. Errors stay in the stream. Any thread.
+ */
+#ifndef TCPDWELL_SNAPSHOT_REPORT_H
+#define TCPDWELL_SNAPSHOT_REPORT_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+struct census;
+
+/* Counts by state, by process and by port; at most @top rows of the latter two. */
+void snapshot_report(FILE *out, const struct census *census, unsigned int top);
+
+/* --listening: a line for each listener. */
+void snapshot_report_listeners(FILE *out, const struct census *census);
+
+/* One object. The names are a contract: one may be added, none may go or change its meaning. */
+void snapshot_json(FILE *out, const struct census *census, uint64_t wall_ns);
+
+/* One object a listener. */
+void snapshot_json_listeners(FILE *out, const struct census *census);
+
+#endif /* TCPDWELL_SNAPSHOT_REPORT_H */
