@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""The measurements. Each takes every subject in turn within a round, so that noise hits all alike.
+
+A subject that cannot run is left out from then on, and why is noted.
+"""
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import bpf
+from figures import Figures
+from load import Load, Result
+from tracer import TRACE, Failed, Run, Tracer, cpu_ns, resident_bytes
+
+UNTRACED = "untraced"
+EMPTY = "empty program"
+RESERVE = "reserve 96 bytes"
+
+DRAIN_SECONDS = 30  # for a tracer to print what it still has when the load is over
+# A connection over loopback, both of its ends: five transitions each.
+TRANSITIONS = 10
+# For the kernel to take a network namespace down, with the TIME_WAIT sockets that are left in it.
+TEARDOWN_SECONDS = 0.3
+SOCKETS_OF_A_PROCESS = 8000  # half the usual limit of descriptors, as servers share unevenly
+
+
+@dataclass
+class Bench:
+    """Where the measurements happen, and what has come out so far."""
+
+    load: Path
+    objects: Path  # the bench's own BPF objects
+    scratch: Path
+    figures: Figures = field(default_factory=Figures)
+    not_run: dict[str, str] = field(default_factory=dict)  # why, by subject
+    say: Callable[[str], None] = print
+
+    @contextlib.contextmanager
+    def attempt(self, subject: str) -> Iterator[None]:
+        try:
+            yield
+        except Failed as failed:
+            self.not_run[subject] = str(failed)
+            self.say(f"{subject}: {failed}")
+
+
+def in_turn(tracers: list[Tracer], number: int) -> list[Tracer]:
+    """Who comes first, and who after whom, changes from round to round."""
+    turn = number % len(tracers)
+    turned = tracers[turn:] + tracers[:turn]
+    return turned[::-1] if number % 2 else turned
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What the counters say at one time."""
+
+    transitions: int
+    programs: dict[int, bpf.RunTime]
+    cpu_ns: int
+
+
+def _moment(run: Run, counter: bpf.Program) -> Moment:
+    return Moment(counter.run_time().count, bpf.programs_of(run.pid), cpu_ns(run.pid))
+
+
+def _note_kernel(figures: Figures, name: str, before: Moment, after: Moment) -> None:
+    transitions = after.transitions - before.transitions
+    by_program: dict[str, int] = {}
+    for number, run_time in after.programs.items():
+        program = bpf.program_name(number)
+        ns = (run_time - before.programs.get(number, bpf.RunTime())).ns
+        by_program[program] = by_program.get(program, 0) + ns
+    figures.add("kernel ns/transition", name, sum(by_program.values()) / transitions)
+    if name == TRACE.name:
+        for program, ns in by_program.items():
+            figures.add(f"kernel ns/transition of {name}, by program", program, ns / transitions)
+
+
+def _note_user(figures: Figures, name: str, before: Moment, after: Moment, rows: int) -> None:
+    figures.add("cpu ns/row", name, (after.cpu_ns - before.cpu_ns) / max(rows, 1))
+
+
+def _finish(load: Load, run: Run) -> None:
+    """Ends the load with its namespace, and has the tracer print what it still has.
+
+    A TIME_WAIT socket ends then, with all that a tracer could not say of it before.
+    """
+    load.close()
+    time.sleep(TEARDOWN_SECONDS)
+    run.wait_quiet(DRAIN_SECONDS)
+
+
+def cost(bench: Bench, tracers: list[Tracer], connections: int, number: int) -> None:
+    """Time in the kernel for each transition and CPU time for each row, over whole connections.
+
+    The end of each TIME_WAIT is in the account of who traces it.
+    """
+    with bpf.stats(), bpf.Program(bench.objects / "empty.bpf.o", "empty") as counter:
+        for tracer in in_turn(tracers, number):
+            if tracer.name in bench.not_run:
+                continue
+            with bench.attempt(tracer.name), Load(bench.load, "-n", connections) as load, \
+                    Run(tracer, bench.scratch, batch=True) as run:
+                before = _moment(run, counter)
+                load.run()
+                _finish(load, run)
+                after = _moment(run, counter)
+                _note_kernel(bench.figures, tracer.name, before, after)
+                run.stop()
+                _note_user(bench.figures, tracer.name, before, after, run.rows())
+
+
+def floor(bench: Bench, connections: int) -> None:
+    """What no tracer of every transition can go below."""
+    with bpf.stats(), bpf.Program(bench.objects / "empty.bpf.o", "empty") as empty, \
+            bpf.Program(bench.objects / "reserve.bpf.o", "reserve") as reserve, \
+            bpf.RingSink(reserve.map_fd("ring")), \
+            Load(bench.load, "-n", connections) as load:
+        load.run()
+        for name, program in ((EMPTY, empty), (RESERVE, reserve)):
+            run_time = program.run_time()
+            bench.figures.add("kernel ns/transition", name, run_time.ns / run_time.count)
+
+
+@dataclass(frozen=True)
+class Rate:
+    """What the load reached, and what each connection cost the load and the tracer."""
+
+    per_second: float
+    cpu_ns: float
+
+
+def _note_rate(figures: Figures, name: str, result: Result, tracer_cpu_ns: int) -> Rate:
+    rate = Rate(result.connections / result.seconds,
+                (result.cpu_seconds * 1e9 + tracer_cpu_ns) / max(result.connections, 1))
+    figures.add("connections/s", name, rate.per_second)
+    figures.add("cpu us/connection, load and tracer", name, rate.cpu_ns / 1000)
+    if result.failed:
+        figures.add("connections failed", name, result.failed)
+    return rate
+
+
+def _note_lost(figures: Figures, run: Run, result: Result, where: str = "") -> None:
+    expected = result.connections * TRANSITIONS
+    figures.add(f"rows due{where}", run.tracer.name, expected)
+    figures.add(f"rows lost{where}", run.tracer.name, expected - run.rows_of_load())
+    figures.add(f"rows lost{where}, by own account", run.tracer.name, run.lost_by_own_account())
+
+
+def _untraced_rate(bench: Bench, seconds: float) -> Rate:
+    with Load(bench.load, "-t", seconds) as load:
+        return _note_rate(bench.figures, UNTRACED, load.run(), 0)
+
+
+def _traced_rate(bench: Bench, tracer: Tracer, seconds: float, silent: bool) -> Rate:
+    with Load(bench.load, "-t", seconds) as load, Run(tracer, bench.scratch) as run:
+        before = cpu_ns(run.pid)
+        result = load.run()
+        spent_ns = cpu_ns(run.pid) - before
+        _finish(load, run)
+        run.stop()
+        if not silent:
+            _note_lost(bench.figures, run, result)
+        return _note_rate(bench.figures, tracer.name, result, spent_ns)
+
+
+def rate(bench: Bench, tracers: list[Tracer], silent: list[Tracer], seconds: float,
+         number: int) -> None:
+    """Connections per second under each tracer and under none, and the rows that are missing.
+
+    Each tracer is held against the untraced loads just before and after it, as a busy host is not
+    the same from one half minute to the next. The silent ones are meant to print nothing.
+    """
+    before = _untraced_rate(bench, seconds)
+    for tracer in in_turn([*tracers, *silent], number):
+        if tracer.name in bench.not_run:
+            continue
+        with bench.attempt(tracer.name):
+            traced = _traced_rate(bench, tracer, seconds, tracer in silent)
+            after = _untraced_rate(bench, seconds)
+            bench.figures.add("connections/s, of untraced", tracer.name,
+                              2 * traced.per_second / (before.per_second + after.per_second))
+            bench.figures.add("connections per cpu second, of untraced", tracer.name,
+                              (before.cpu_ns + after.cpu_ns) / (2 * traced.cpu_ns))
+            before = after
+
+
+def long_run(bench: Bench, tracers: list[Tracer], seconds: float) -> None:
+    """Rows lost at full speed, for longer than any buffer lasts."""
+    for tracer in tracers:
+        if tracer.name in bench.not_run:
+            continue
+        with bench.attempt(tracer.name), Load(bench.load, "-t", seconds) as load, \
+                Run(tracer, bench.scratch) as run:
+            result = load.run()
+            _finish(load, run)
+            run.stop()
+            _note_lost(bench.figures, run, result, " in the long run")
+        bench.say(f"long run of {tracer.name} done")
+
+
+def memory(bench: Bench, tracers: list[Tracer], connections: int) -> None:
+    """Memory of the tracer and of its maps, with so many live connections and without."""
+    processes = -(-connections // SOCKETS_OF_A_PROCESS)
+    for tracer in tracers:
+        if tracer.name in bench.not_run:
+            continue
+        options = ("-k", "-n", connections, "-c", processes, "-s", processes)
+        with bench.attempt(tracer.name), Load(bench.load, *options) as load, \
+                Run(tracer, bench.scratch) as run:
+            idle = bpf.map_bytes_of(run.pid)
+            result = load.run()
+            run.wait_quiet(DRAIN_SECONDS)
+            live = bpf.map_bytes_of(run.pid)
+            bench.figures.add("live sockets", tracer.name, 2 * result.connections)
+            bench.figures.add("map bytes, idle", tracer.name, idle)
+            bench.figures.add("map bytes/live socket", tracer.name,
+                              (live - idle) / (2 * result.connections))
+            bench.figures.add("resident MiB with the live sockets", tracer.name,
+                              resident_bytes(run.pid) / 2**20)

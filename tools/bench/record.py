@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""The result file of a run, and what got worse since the one before."""
+import json
+import time
+from pathlib import Path
+
+from figures import FEW, Figures, spread
+from target import TARGETS, Target
+
+PREFIX = "results-"
+FEW_ALLOWANCE = 0.1
+
+
+def newest(directory: Path) -> dict | None:
+    """The last run's file, whatever its commit; None if there is none that can be read."""
+    files = sorted(directory.glob(f"{PREFIX}*.json"), key=lambda path: path.stat().st_mtime)
+    try:
+        return json.loads(files[-1].read_text(encoding="utf-8")) if files else None
+    except ValueError:
+        return None
+
+
+def write(directory: Path, commit: str, machine: dict[str, str], loads: dict[str, Figures],
+          not_run: dict[str, str]) -> Path:
+    path = directory / f"{PREFIX}{commit}.json"
+    path.write_text(json.dumps({
+        "commit": commit,
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "machine": machine,
+        "not_run": not_run,
+        "loads": {name: figures.values for name, figures in loads.items()},
+    }, indent=1) + "\n", encoding="utf-8")
+    return path
+
+
+def _noise(rounds: list[float]) -> tuple[float, float]:
+    """Where the figure may well lie; a few rounds say little of that, so allow them more."""
+    low, high = spread(rounds)
+    return (low, high) if len(rounds) >= FEW else (low * (1 - FEW_ALLOWANCE),
+                                                   high * (1 + FEW_ALLOWANCE))
+
+
+def _compared(target: Target, before: Figures, now: Figures) -> str | None:
+    """None where one of the runs lacks the figure; empty unless it is worse by more than the noise:
+    unless what the two runs allow lies apart."""
+    old, new = target.rounds(before), target.rounds(now)
+    if not old or not new:
+        return None
+    (old_low, old_high), (new_low, new_high) = _noise(old), _noise(new)
+    if new_high < old_low if target.at_least else new_low > old_high:
+        return f"{target.name}: {target.value(before):.3f} -> {target.value(now):.3f}"
+    return ""
+
+
+def compare(last: dict, machine: dict[str, str], loads: dict[str, Figures]) -> list[str]:
+    """What to say of this run beside the last."""
+    if last["machine"] != machine:
+        return [f"the last run, of {last['commit']}, was on another machine: not compared"]
+    compared = [(name, text) for name, figures in loads.items() for target in TARGETS
+                if (text := _compared(target, Figures(last["loads"].get(name)), figures))
+                is not None]
+    worse = [f"  {name}: {text}" for name, text in compared if text]
+    if worse:
+        return [f"worse than in {last['commit']} by more than the noise:", *worse]
+    return [f"compared with {last['commit']}: {len(compared)} ratios,"
+            " none worse by more than the noise"]

@@ -1,0 +1,154 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""make bench: tcpdwell, tcpstates and bpftrace side by side in one run, as ratios.
+
+Everything lasts as long as this process: load generators in network namespaces of their own,
+tracers, the bench's own BPF programs, the measuring of BPF run times.
+"""
+import argparse
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+sys.dont_write_bytecode = True  # root would own the files
+
+import machine
+import measure
+import record
+import report
+from first_row import first_row
+from measure import Bench
+from tracer import CSV, JSON, NOTHING, PEERS, TRACE
+
+BUILD = machine.ROOT / "build"
+OUTPUT = BUILD / "bench"
+LOADS = ("load", "load_async")
+BUSY_LOAD = 0.5  # runnable processes of others, before the bench adds its own
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much of everything, from what keeps a run short or its figures steady."""
+
+    rounds: int
+    connections: int  # for the costs
+    rate_seconds: float
+    long_seconds: float  # to lose rows in; 0: not run
+    live: int  # connections open at once
+    start_sockets: tuple[int, ...]  # on the host when a tracer starts
+    loads: tuple[str, ...]
+
+
+FULL = Plan(rounds=7, connections=20000, rate_seconds=3, long_seconds=60, live=50000,
+            start_sockets=(0, 10000), loads=LOADS)
+QUICK = Plan(rounds=5, connections=5000, rate_seconds=0.7, long_seconds=0, live=10000,
+             start_sockets=(10000,), loads=LOADS[:1])
+
+
+def build_objects() -> Path:
+    """Compiles the bench's BPF programs, as the Makefile does tcpdwell's."""
+    OUTPUT.mkdir(parents=True, exist_ok=True)
+    for source in machine.ROOT.glob("tools/bench/bpf/*.bpf.c"):
+        subprocess.run([os.environ.get("CLANG", "clang"), "-target", "bpf", "-mcpu=v3", "-O2", "-g",
+                        "-I", machine.ROOT / "vmlinux", "-c", source,
+                        "-o", OUTPUT / source.name.replace(".c", ".o")], check=True)
+    return OUTPUT
+
+
+def note_binary(bench: Bench) -> None:
+    static = BUILD / "tcpdwell-static"
+    if static.exists():
+        bench.figures.add("static binary MiB", TRACE.name, static.stat().st_size / 2**20)
+
+
+def run_rounds(bench: Bench, plan: Plan) -> None:
+    for number in range(plan.rounds):
+        begin = time.monotonic()
+        measure.floor(bench, plan.connections)
+        measure.cost(bench, [TRACE, CSV, JSON, *PEERS], plan.connections, number)
+        measure.rate(bench, [TRACE, *PEERS], [NOTHING], plan.rate_seconds, number)
+        bench.say(f"{bench.load.name}: round {number + 1} of {plan.rounds},"
+                  f" {time.monotonic() - begin:.0f} s")
+
+
+def run_host(bench: Bench, plan: Plan) -> None:
+    """What no load but the first shows: memory, the start, the long run."""
+    tracers = [TRACE, *PEERS]
+    for number in range(plan.rounds):
+        for sockets in plan.start_sockets:
+            first_row(bench, tracers, sockets, number)
+    bench.say("first rows timed")
+    measure.memory(bench, tracers, plan.live)
+    bench.say("memory measured")
+    if plan.long_seconds:
+        measure.long_run(bench, tracers, plan.long_seconds)
+    note_binary(bench)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make bench ARGS=…", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a few minutes, coarser figures")
+    parser.add_argument("--rounds", type=int, help="instead of 7, of 5 when quick")
+    parser.add_argument("--live", type=int, help="connections open at once, for the memory")
+    parser.add_argument("--load", choices=LOADS, help="this load generator alone")
+    return parser.parse_args()
+
+
+def planned(args: argparse.Namespace) -> Plan:
+    plan = QUICK if args.quick else FULL
+    return replace(plan, rounds=args.rounds or plan.rounds, live=args.live or plan.live,
+                   loads=(args.load,) if args.load else plan.loads)
+
+
+def scratch_parent() -> str | None:
+    """Memory, where there is some to write to: the disk is no part of what is measured."""
+    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+
+
+def warn_busy() -> None:
+    """Ratios stand a busy host, figures in themselves do not."""
+    load = os.getloadavg()[0]
+    if load > BUSY_LOAD:
+        print(f"this host is busy, load average {load:.1f}: trust ratios alone")
+
+
+def run(plan: Plan, scratch: Path) -> None:
+    warn_busy()
+    objects = build_objects()
+    loads, not_run = {}, {}
+    for name in plan.loads:
+        bench = Bench(BUILD / "tools" / name, objects, scratch, not_run=not_run)
+        loads[name] = bench.figures
+        run_rounds(bench, plan)
+        if name == LOADS[0]:
+            run_host(bench, plan)
+    host, commit, last = machine.describe(), machine.commit(), record.newest(OUTPUT)
+    print("\n".join(["", f"tcpdwell {commit}", *report.lines(host, loads, not_run)]))
+    if last:
+        print("\n".join(record.compare(last, host, loads)))
+    print(f"written: {record.write(OUTPUT, commit, host, loads, not_run)}")
+
+
+def main() -> None:
+    args = arguments()
+    if os.geteuid():
+        sys.exit("the bench needs root, as tracers do")
+    # So that what is open is closed however the run ends.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    scratch = Path(tempfile.mkdtemp(prefix="tcpdwell-bench-", dir=scratch_parent()))
+    try:
+        run(planned(args), scratch)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

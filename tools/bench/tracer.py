@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""The tracers that are held against each other, and a run of one of them."""
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import bpf
+from load import PORT
+
+HERE = Path(__file__).parent
+TCPDWELL = HERE.parents[1] / "build/tcpdwell"
+
+START_SECONDS = 20  # bpftrace compiles first
+QUIET_SECONDS = 0.25  # without CPU time: a tracer that is attached and has printed what it has
+STOP_SECONDS = 10
+
+# Classic tracepoints are found through tracefs, which not every host has mounted. A mount namespace
+# of the tracer's own leaves the host as it is.
+TRACEFS = ["unshare", "--mount", "sh", "-ec",
+           'mount -t tracefs tracefs /sys/kernel/tracing; exec "$@"', "sh"]
+# Rows about the load that are not of every tracer, or not of a connection.
+OTHER_ROWS = r"(TIME_WAIT|LISTEN)[^A-Z]+CLOSE\b"
+# What a tool says that it has lost: numbers to add up.
+LOST = re.compile(r"lost (\d+)", re.IGNORECASE)
+
+# A tracer does not outlive the bench.
+ORPHAN = ["setpriv", "--pdeathsig", "INT"]
+# A batch process does not preempt whom it is woken by. Without this the run time of a program that
+# wakes its reader would count the reader's as its own, when all cores are busy.
+BATCH = ["chrt", "--batch", "0"]
+
+
+@dataclass(frozen=True)
+class Tracer:
+    name: str
+    command: tuple[str, ...]
+    tracefs: bool = False
+
+    def argv(self, batch: bool = False) -> list[str]:
+        return (ORPHAN + (BATCH if batch else []) + (TRACEFS if self.tracefs else [])
+                + list(self.command))
+
+
+TRACE = Tracer("tcpdwell", (str(TCPDWELL),))
+CSV = Tracer("tcpdwell -o csv", (str(TCPDWELL), "-o", "csv"))
+JSON = Tracer("tcpdwell -o json", (str(TCPDWELL), "-o", "json"))
+NOTHING = Tracer("tcpdwell -L 1", (str(TCPDWELL), "-L", "1"))
+# Some distributions name it otherwise, beside the Python tool of the same name.
+TCPSTATES = Tracer("tcpstates", (shutil.which("tcpstates-libbpf") or "tcpstates",), tracefs=True)
+BPFTRACE = Tracer("bpftrace", ("bpftrace", str(HERE / "tcpstates.bt")), tracefs=True)
+PEERS = (TCPSTATES, BPFTRACE)
+
+
+class Failed(Exception):
+    """A tracer that does not run here, and its last words."""
+
+
+def cpu_ns(pid: int) -> int:
+    """CPU time of all threads, user and system."""
+    return sum(int(task.joinpath("schedstat").read_text(encoding="ascii").split()[0])
+               for task in Path(f"/proc/{pid}/task").iterdir())
+
+
+def resident_bytes(pid: int) -> int:
+    status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) * 1024
+
+
+def _count(path: Path, *options: str) -> int:
+    counted = subprocess.run(["grep", "-c", *options, str(path)], capture_output=True, text=True,
+                             env=os.environ | {"LC_ALL": "C"}, check=False)
+    return int(counted.stdout or 0)
+
+
+class Run:
+    """A tracer at work, with its output in a file. Closing it removes the file."""
+
+    def __init__(self, tracer: Tracer, directory: Path, batch: bool = False):
+        self.tracer = tracer
+        self._output = directory / "output"
+        self._errors = directory / "errors"
+        with self._output.open("wb") as output, self._errors.open("wb") as errors:
+            self._process = subprocess.Popen(tracer.argv(batch), stdin=subprocess.DEVNULL,
+                                             stdout=output, stderr=errors)
+        self.pid = self._process.pid
+        try:
+            self._wait_attached()
+        except BaseException:
+            self.close()
+            raise
+
+    def _wait_attached(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            self.wait_quiet(START_SECONDS)
+            if self._process.poll() is None and bpf.programs_of(self.pid):
+                return
+        raise Failed(f"{self.tracer.name} has attached nothing in {START_SECONDS} s")
+
+    def wait_quiet(self, at_most_seconds: float) -> None:
+        """Waits until the tracer has nothing more to do."""
+        deadline = time.monotonic() + at_most_seconds
+        before = -1
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                raise Failed(f"{self.tracer.name} ended: {self._last_words()}")
+            now = cpu_ns(self.pid)
+            if before >= 0 and now - before < QUIET_SECONDS * 1e9 / 100:
+                return
+            before = now
+            time.sleep(QUIET_SECONDS)
+
+    def _last_words(self) -> str:
+        lines = self._errors.read_text(encoding="utf-8", errors="replace").splitlines()
+        return lines[-1].strip() if lines else f"status {self._process.returncode}"
+
+    def stop(self) -> None:
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def rows(self) -> int:
+        return _count(self._output, "")
+
+    def rows_of_load(self) -> int:
+        """Rows about the load's connections that every tracer should have."""
+        own = self._output.with_name("own")
+        with own.open("wb") as file:
+            subprocess.run(["grep", "-wF", str(PORT), str(self._output)], stdout=file,
+                           env=os.environ | {"LC_ALL": "C"}, check=False)
+        count = _count(own, "-vE", OTHER_ROWS)
+        own.unlink()
+        return count
+
+    def lost_by_own_account(self) -> int:
+        """bpftrace says it among the rows, the others on standard error."""
+        said = subprocess.run(["grep", "-ihE", "lost [0-9]+", str(self._output), str(self._errors)],
+                              capture_output=True, text=True, check=False)
+        return sum(map(int, LOST.findall(said.stdout)))
+
+    def close(self) -> None:
+        self.stop()
+        for path in (self._output, self._errors):
+            path.unlink(missing_ok=True)
+
+    def __enter__(self) -> "Run":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
