@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Processes that do what a test says, one step at a time, and say who they are.
+
+A test holds an Actor for each process: run() executes Python text in it, ask() evaluates and
+returns a value. An actor may fork, be replaced by exec, and end; each process has a connection to
+the test of its own, and ends with it. Run as a program this file is the actor's side.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import traceback
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Iterator, NoReturn
+
+# Emulated processors need seconds to start Python.
+LIMIT_S = 60
+
+
+class Line:
+    """JSON lines over a socket."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.file = sock.makefile("rw", encoding="utf-8")
+
+    def say(self, what: Any) -> None:
+        self.file.write(json.dumps(what) + "\n")
+        self.file.flush()
+
+    def hear(self) -> Any:
+        """None once the other side is gone."""
+        try:
+            line = self.file.readline()
+        except ConnectionError:
+            line = ""
+        return json.loads(line) if line else None
+
+    def close(self) -> None:
+        with suppress(OSError):
+            self.file.close()
+        self.sock.close()
+
+
+# ---- The actor's side ----------------------------------------------------------------------------
+
+
+class Player:
+    """What the text that a test sends can use as `me`."""
+
+    def __init__(self, meeting: str) -> None:
+        self.meeting = meeting
+        self.line = self._meet()
+        self.scope: dict[str, Any] = {"me": self, "os": os, "socket": socket, "ctypes": ctypes}
+
+    def _meet(self) -> Line:
+        sock = socket.socket(socket.AF_UNIX)
+        sock.connect(self.meeting)
+        line = Line(sock)
+        line.say({"pid": os.getpid()})
+        return line
+
+    def fork(self) -> int:
+        """A child that the test talks to; returns its pid in the parent."""
+        pid = os.fork()
+        if pid == 0:
+            # The first of the two closes the parent's connection for this process alone.
+            os.close(self.line.sock.detach())
+            self.line = self._meet()
+            self.play()
+        return pid
+
+    def replace(self, program: str) -> NoReturn:
+        """Become program, another name of Python, with all descriptors but the test's."""
+        for name in os.listdir("/proc/self/fd"):
+            with suppress(OSError):
+                os.set_inheritable(int(name), True)
+        os.set_inheritable(self.line.sock.fileno(), False)
+        os.execv(program, [program, "-I", "-S", __file__, self.meeting])
+
+    @staticmethod
+    def name(comm: str) -> None:
+        """The name of the calling thread; the process has that of its first one."""
+        with open("/proc/thread-self/comm", "w", encoding="utf-8") as file:
+            file.write(comm)
+
+    def play(self) -> NoReturn:
+        """Do what the test says until it goes away."""
+        while True:
+            order = self.line.hear()
+            if order is None:
+                os._exit(0)
+            try:
+                if order["ask"]:
+                    answer = {"value": eval(order["text"], self.scope)}  # pylint: disable=eval-used
+                else:
+                    exec(order["text"], self.scope)  # pylint: disable=exec-used
+                    answer = {"value": None}
+            except BaseException:  # pylint: disable=broad-except
+                answer = {"error": traceback.format_exc()}
+            self.line.say(answer)
+
+
+# ---- The test's side -----------------------------------------------------------------------------
+
+
+class Actor:
+    """One process."""
+
+    def __init__(self, cast: Cast, pid: int, line: Line) -> None:
+        self.cast, self.pid, self.line = cast, pid, line
+        self.handle = os.pidfd_open(pid)
+
+    @property
+    def comm(self) -> str:
+        return Path(f"/proc/{self.pid}/comm").read_text(encoding="utf-8").rstrip("\n")
+
+    def send(self, text: str, ask: bool = False) -> None:
+        """Begin something that does not end at once; answer() waits for its end."""
+        self.line.say({"text": text, "ask": ask})
+
+    def answer(self) -> Any:
+        answer = self.line.hear()
+        assert answer is not None, f"actor {self.pid} is gone"
+        assert "error" not in answer, f"actor {self.pid}:\n{answer['error']}"
+        return answer["value"]
+
+    def run(self, text: str) -> None:
+        self.send(text)
+        self.answer()
+
+    def ask(self, text: str) -> Any:
+        self.send(text, ask=True)
+        return self.answer()
+
+    def fork(self) -> Actor:
+        self.send("me.fork()", ask=True)
+        child = self.cast.meet()
+        assert self.answer() == child.pid
+        return child
+
+    def exec(self, name: str) -> None:
+        """Become another program of this name; only descriptors are left of what it had."""
+        self.send(f"me.replace({self.cast.program(name)!r})")
+        self.line.close()
+        again = self.cast.meet()
+        assert again.pid == self.pid
+        self.line = again.line
+
+    def kill(self) -> None:
+        """SIGKILL; the process is gone when this returns."""
+        signal.pidfd_send_signal(self.handle, signal.SIGKILL)
+        self.wait()
+
+    def wait(self) -> None:
+        """Until its end."""
+        assert select.select([self.handle], [], [], LIMIT_S)[0], f"actor {self.pid} does not end"
+
+    def close(self) -> None:
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self.handle, signal.SIGKILL)
+        self.line.close()
+
+
+class Cast:
+    """Makes actors, and ends all of them, their children too."""
+
+    def __init__(self) -> None:
+        # Not pytest's: an actor that is not root must get here.
+        self.folder = Path(tempfile.mkdtemp(prefix="tcpdwell-"))
+        self.folder.chmod(0o755)
+        self.meeting = socket.socket(socket.AF_UNIX)
+        self.meeting.bind(str(self.folder / "meeting"))
+        (self.folder / "meeting").chmod(0o666)
+        self.meeting.listen(16)
+        self.meeting.settimeout(LIMIT_S)
+        self.actors: list[Actor] = []
+        self.children: list[subprocess.Popen[bytes]] = []
+
+    def __enter__(self) -> Cast:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def program(self, name: str) -> str:
+        """Python under another name, which is what exec makes the process's."""
+        link = self.folder / name
+        if not link.exists():
+            link.symlink_to(os.path.realpath(sys.executable))
+        return str(link)
+
+    def actor(self, name: str, netns: Any = None, user: int | None = None) -> Actor:
+        """A process of this name, in netns or where the test runs."""
+        program = self.program(name)
+        argv = [program, "-I", "-S", __file__, str(self.folder / "meeting")]
+        self.children.append(subprocess.Popen(netns.argv(argv) if netns else argv,
+                                              stdin=subprocess.DEVNULL))
+        actor = self.meet()
+        assert actor.pid == self.children[-1].pid
+        if user is not None:
+            actor.run(f"os.setresgid({user}, {user}, {user}); os.setresuid({user}, {user}, {user})")
+        return actor
+
+    def meet(self) -> Actor:
+        sock, _ = self.meeting.accept()
+        sock.settimeout(LIMIT_S)
+        line = Line(sock)
+        actor = Actor(self, line.hear()["pid"], line)
+        self.actors.append(actor)
+        return actor
+
+    def close(self) -> None:
+        for actor in self.actors:
+            actor.close()
+        for actor in self.actors:
+            actor.wait()
+            os.close(actor.handle)
+        for child in self.children:
+            child.wait()
+        self.meeting.close()
+        shutil.rmtree(self.folder)
+
+
+def cast() -> Iterator[Cast]:
+    """The body of a fixture."""
+    with Cast() as made:
+        yield made
+
+
+if __name__ == "__main__":
+    Player(sys.argv[1]).play()

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""What this kernel lets the tracer see, asked once."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import subprocess
+import time
+from typing import Any
+
+from . import place, process
+
+# The features of `tcpdwell probe` that let hidden states be seen.
+SYN_RECV = "syn_recv"
+TIME_WAIT = "timewait"
+
+
+@functools.lru_cache(maxsize=None)
+def probe(*arguments: str) -> dict[str, dict[str, Any]]:
+    """`tcpdwell probe -o json` by feature."""
+    done = subprocess.run(
+        [place.tcpdwell(), "probe", "-o", "json", *(arguments or place.backend())],
+        capture_output=True, text=True, check=False, timeout=process.LIMIT_S,
+    )
+    assert done.returncode == 0, f"tcpdwell probe: status {done.returncode}\n{done.stderr}"
+    return {entry["feature"]: entry for entry in json.loads(done.stdout)}
+
+
+def backend(feature: str, *arguments: str) -> str | None:
+    """The backend that serves a feature, None where none does."""
+    found = probe(*arguments).get(feature, {}).get("backend")
+    return None if found in (None, "none") else str(found)
+
+
+def missing(*features: str) -> str | None:
+    """Why a test must be skipped, None if it need not."""
+    for feature in features:
+        if not backend(feature):
+            why = probe().get(feature, {}).get("why")
+            return f"no {feature}: {why}"
+    return None
+
+
+def ipv6() -> bool:
+    return os.path.exists("/proc/net/if_inet6")
+
+
+def root() -> bool:
+    return os.geteuid() == 0
+
+
+def jiffy_ns() -> int:
+    """The timer backend's unit of time: the tick, which the coarse clock is read at."""
+    clock_monotonic_coarse = 6  # <linux/time.h>; not among time's names
+    return round(time.clock_getres(clock_monotonic_coarse) * 1e9)

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Throw-away cgroups of the version 2 hierarchy, on hosts that have not mounted it, too."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import tempfile
+from pathlib import Path
+from typing import Sequence
+
+from . import process
+
+_numbers = itertools.count()
+
+
+class NoCgroups(Exception):
+    """This host cannot have a cgroup of version 2."""
+
+
+def mounted() -> str | None:
+    """Where the whole hierarchy is."""
+    for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines():
+        fields = line.split()
+        if fields[fields.index("-") + 1] == "cgroup2" and fields[3] == "/":
+            return fields[4]
+    return None
+
+
+class Cgroup:
+    """A cgroup; its path is relative to the hierarchy, as the tracer has it."""
+
+    def __init__(self, parent: Cgroup | None = None) -> None:
+        self.name = f"tcpdwell-{os.getpid()}-{next(_numbers)}"
+        self.path = f"{parent.path if parent else ''}/{self.name}"
+        self._mount = mounted()
+        self._folder = "" if self._mount else tempfile.mkdtemp(prefix="tcpdwell-")
+        try:
+            self._do('mkdir "$1$2"', self.path)
+        except AssertionError as why:
+            self._unmount()
+            raise NoCgroups(str(why)) from None
+
+    def wrap(self, argv: Sequence[str]) -> list[str]:
+        """What runs argv where the hierarchy is mounted: in a mount namespace, if need be."""
+        if self._mount:
+            return list(argv)
+        return ["unshare", "--mount", "sh", "-c",
+                'mount -t cgroup2 none "$0" && exec "$@"', self._folder, *argv]
+
+    def _do(self, script: str, *arguments: str) -> None:
+        """$1 is where the hierarchy is."""
+        process.run(self.wrap(["sh", "-c", script, "sh", self._mount or self._folder, *arguments]))
+
+    def add(self, pid: int) -> None:
+        """A socket belongs to the cgroup that its process is in when it is made."""
+        self._do('echo "$3" >"$1$2/cgroup.procs"', self.path, str(pid))
+
+    def remove(self) -> None:
+        """Once its processes have ended."""
+        try:
+            self._do('rmdir "$1$2"', self.path)
+        finally:
+            self._unmount()
+
+    def _unmount(self) -> None:
+        if self._folder:
+            os.rmdir(self._folder)

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Throw-away network namespaces, alone or two with a veth pair between them."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import subprocess
+from dataclasses import dataclass, field
+from typing import Any, Sequence
+
+from . import process
+
+_numbers = itertools.count()
+
+
+@dataclass
+class Netns:
+    """A namespace with loopback up. Its children end with it."""
+
+    name: str
+    ipv4: str = "127.0.0.1"
+    ipv6: str = "::1"
+    children: list[subprocess.Popen[Any]] = field(default_factory=list)
+
+    @classmethod
+    def make(cls) -> Netns:
+        """The name is like no other's, also not of another run at the same time."""
+        netns = cls(f"tcpdwell-{os.getpid()}-{next(_numbers)}")
+        process.run(["ip", "netns", "add", netns.name])
+        netns.ip("link", "set", "lo", "up")
+        return netns
+
+    @property
+    def path(self) -> str:
+        return f"/run/netns/{self.name}"
+
+    @property
+    def inode(self) -> int:
+        return os.stat(self.path).st_ino
+
+    def ip(self, *args: str) -> None:
+        process.run(["ip", "-n", self.name, *args])
+
+    def sysctl(self, name: str, value: object) -> None:
+        """A setting of this namespace alone."""
+        self.run(["sh", "-c", 'printf %s "$2" >"/proc/sys/$1"', "sh", name, str(value)])
+
+    def argv(self, argv: Sequence[str]) -> list[str]:
+        """What runs argv inside."""
+        return ["ip", "netns", "exec", self.name, *argv]
+
+    def run(self, argv: Sequence[str], **kwargs: Any) -> subprocess.CompletedProcess[str]:
+        return process.run(self.argv(argv), **kwargs)
+
+    def spawn(self, argv: Sequence[str], **kwargs: Any) -> subprocess.Popen[Any]:
+        """A child whose pid is that of argv's program: ip-netns becomes it."""
+        child = subprocess.Popen(self.argv(argv), **kwargs)
+        self.children.append(child)
+        return child
+
+    def remove(self) -> None:
+        for child in self.children:
+            process.end(child)
+        subprocess.run(["ip", "netns", "del", self.name], capture_output=True, check=False)
+
+
+@dataclass
+class Veth:
+    """Two namespaces that see each other."""
+
+    client: Netns
+    server: Netns
+
+    @classmethod
+    def make(cls) -> Veth:
+        """Documentation addresses (RFC 5737, RFC 3849); they never leave the two namespaces."""
+        client, server = Netns.make(), Netns.make()
+        pair = cls(client, server)
+        try:
+            client.ip("link", "add", "veth0", "type", "veth", "peer", "name", "veth0",
+                      "netns", server.name)
+            for number, netns in enumerate((client, server), 1):
+                netns.ipv4, netns.ipv6 = f"192.0.2.{number}", f"2001:db8::{number}"
+                netns.ip("addr", "add", f"{netns.ipv4}/24", "dev", "veth0")
+                # nodad: usable at once, without a second's test for duplicates.
+                netns.ip("addr", "add", f"{netns.ipv6}/64", "dev", "veth0", "nodad")
+                netns.ip("link", "set", "veth0", "up")
+        except BaseException:
+            pair.remove()
+            raise
+        return pair
+
+    def remove(self) -> None:
+        self.client.remove()
+        self.server.remove()

@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""A TCP peer that is no socket: the test itself writes each segment, when it wants to.
+
+Link gives a namespace a device, veth0, whose other end nobody but the test uses: segments that the
+namespace sends to the peers' addresses come to the test with the kernel's time stamp, and are
+otherwise lost. So a test knows when each segment went, both ways, and nothing answers by itself.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import os
+import select
+import socket
+import struct
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Callable, TypeVar
+
+from . import capability
+from .netns import Netns
+
+T = TypeVar("T")
+
+FIN, SYN, RST, PSH, ACK = 0x01, 0x02, 0x04, 0x08, 0x10
+# Longer than a SYN-ACK's or FIN's first retransmissions, for a machine that is busy.
+LIMIT_S = 20
+
+CLONE_NEWNET = 0x40000000
+ETH_P_ALL = 3
+ETHERTYPES = {4: 0x0800, 6: 0x86DD}
+# Absent from the socket module; the number is that of every machine but two.
+SO_TIMESTAMPNS = 35
+
+# Locally administered, and not those of the devices: the kernel throws away what comes for them.
+PEER_MAC = bytes.fromhex("020000000009")
+DEVICE_MAC = bytes.fromhex("020000000001")
+PEERS = {4: "192.0.2.9", 6: "2001:db8::9"}
+HOSTS = {4: "192.0.2.1", 6: "2001:db8::1"}
+
+_ports = itertools.count(20000)
+
+
+def inside(netns: Netns, make: Callable[[], T]) -> T:
+    """What make() returns in netns: a socket stays in the namespace that it was made in."""
+    made: list[T] = []
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            fd = os.open(netns.path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                # A thread has a namespace of its own, and this one ends with it.
+                if ctypes.CDLL(None, use_errno=True).setns(fd, CLONE_NEWNET):
+                    raise OSError(ctypes.get_errno(), "setns")
+            finally:
+                os.close(fd)
+            made.append(make())
+        except BaseException as failure:  # pylint: disable=broad-except
+            failed.append(failure)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    if failed:
+        raise failed[0]
+    return made[0]
+
+
+def _sum(data: bytes) -> int:
+    if len(data) % 2:
+        data += b"\0"
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return total
+
+
+def checksum(data: bytes) -> int:
+    return ~_sum(data) & 0xFFFF
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One that the namespace sent to a peer. time_ns is CLOCK_MONOTONIC, the kernel's."""
+
+    time_ns: int
+    version: int
+    sport: int
+    dport: int
+    seq: int
+    ack: int
+    flags: int
+    size: int  # of the payload
+
+    @property
+    def next(self) -> int:
+        return (self.seq + self.size + bool(self.flags & SYN) + bool(self.flags & FIN)) % 2**32
+
+    @classmethod
+    def parse(cls, time_ns: int, frame: bytes) -> Segment | None:
+        kind = int.from_bytes(frame[12:14], "big")
+        if kind == ETHERTYPES[4] and frame[23] == socket.IPPROTO_TCP:
+            version, at = 4, 14 + (frame[14] & 15) * 4
+            end = 14 + int.from_bytes(frame[16:18], "big")
+        elif kind == ETHERTYPES[6] and frame[20] == socket.IPPROTO_TCP:
+            version, at = 6, 14 + 40
+            end = at + int.from_bytes(frame[18:20], "big")
+        else:
+            return None
+        sport, dport, seq, ack, offset, flags = struct.unpack_from("!HHIIBB", frame, at)
+        return cls(time_ns, version, sport, dport, seq, ack, flags & 0x3F,
+                   end - at - (offset >> 4) * 4)
+
+
+@dataclass(frozen=True)
+class Sent:
+    """When a segment of the test's went: CLOCK_MONOTONIC before and after the system call."""
+
+    before_ns: int
+    after_ns: int
+
+
+@dataclass(eq=False, repr=False)
+class Link:
+    """A namespace's way to peers."""
+
+    netns: Netns
+    inode: int  # of the namespace, which may end before its rows are looked at
+    sock: socket.socket
+    segments: list[Segment] = field(default_factory=list)
+    news: threading.Condition = field(default_factory=threading.Condition)
+
+    @classmethod
+    def make(cls, netns: Netns) -> Link:
+        netns.ip("link", "add", "veth0", "address", DEVICE_MAC.hex(":"), "type", "veth",
+                 "peer", "name", "wire0")
+        versions = [4, 6] if capability.ipv6() else [4]
+        netns.ipv4, netns.ipv6 = HOSTS[4], HOSTS[6]
+        netns.ip("addr", "add", f"{HOSTS[4]}/24", "dev", "veth0")
+        netns.ip("link", "set", "wire0", "up")
+        netns.ip("link", "set", "veth0", "up")
+        if 6 in versions:
+            netns.ip("addr", "add", f"{HOSTS[6]}/64", "dev", "veth0", "nodad")
+        for version in versions:
+            netns.ip("neigh", "replace", PEERS[version], "lladdr", PEER_MAC.hex(":"),
+                     "dev", "veth0", "nud", "permanent")
+        link = cls(netns, netns.inode, inside(netns, cls._open))
+        threading.Thread(target=link._read, daemon=True).start()
+        return link
+
+    @staticmethod
+    def _open() -> socket.socket:
+        sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+        sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        # What is not read in time is lost; a thousand connections close at once.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
+        sock.bind(("wire0", ETH_P_ALL))
+        return sock
+
+    def _read(self) -> None:
+        while True:
+            try:
+                if not select.select([self.sock], [], [], 1)[0]:
+                    continue
+                frame, ancillary, _, sender = self.sock.recvmsg(2048, 256)
+            except (OSError, ValueError):
+                return  # closed
+            if sender[2] == socket.PACKET_OUTGOING:
+                continue
+            seconds, rest = struct.unpack("@qq", ancillary[0][2])
+            # The stamp is the wall clock's, which a moment ago was this far ahead.
+            ahead_ns = time.time_ns() - time.monotonic_ns()
+            segment = Segment.parse(seconds * 10**9 + rest - ahead_ns, frame)
+            if segment:
+                with self.news:
+                    self.segments.append(segment)
+                    self.news.notify_all()
+
+    def close(self) -> None:
+        self.sock.close()
+
+    def write(self, version: int, source: bytes, target: bytes, tcp: bytes) -> Sent:
+        """Send a TCP segment, whose checksum is filled in here."""
+        pseudo = source + target + struct.pack("!II", len(tcp), socket.IPPROTO_TCP)
+        tcp = tcp[:16] + struct.pack("!H", checksum(pseudo + tcp)) + tcp[18:]
+        if version == 4:
+            head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(tcp), 0, 0x4000, 64,
+                               socket.IPPROTO_TCP, 0) + source + target
+            head = head[:10] + struct.pack("!H", checksum(head)) + head[12:]
+        else:
+            head = struct.pack("!IHBB", 6 << 28, len(tcp), socket.IPPROTO_TCP, 64) + source + target
+        frame = DEVICE_MAC + PEER_MAC + struct.pack("!H", ETHERTYPES[version]) + head + tcp
+        before_ns = time.monotonic_ns()
+        self.sock.send(frame)
+        return Sent(before_ns, time.monotonic_ns())
+
+
+class Peer:
+    """One end of a connection to or from the namespace."""
+
+    def __init__(self, link: Link, version: int = 4, rport: int = 0, port: int = 0) -> None:
+        self.link, self.version, self.rport = link, version, rport
+        self.port = port or next(_ports)
+        self.isn = int.from_bytes(os.urandom(4), "big")
+        self.next, self.wants = self.isn, 0
+        self.seen = 0  # segments of the link that were looked at
+
+    def send(self, flags: int, payload: bytes = b"", options: bytes = b"",
+             seq: int | None = None) -> Sent:
+        """Send a segment, in sequence unless seq says otherwise."""
+        family = socket.AF_INET if self.version == 4 else socket.AF_INET6
+        source = socket.inet_pton(family, PEERS[self.version])
+        target = socket.inet_pton(family, HOSTS[self.version])
+        options += b"\1" * (-len(options) % 4)
+        tcp = struct.pack("!HHIIBBHHH", self.port, self.rport,
+                          self.next if seq is None else seq % 2**32,
+                          self.wants if flags & ACK else 0,
+                          (20 + len(options)) // 4 << 4, flags, 65535, 0, 0) + options + payload
+        if seq is None:
+            consumed = len(payload) + bool(flags & SYN) + bool(flags & FIN)
+            self.next = (self.next + consumed) % 2**32
+        return self.link.write(self.version, source, target, tcp)
+
+    def expect(self, flags: int, limit_s: float = LIMIT_S) -> Segment:
+        """Wait for the next segment to this peer that has just these of SYN, FIN, RST and ACK."""
+        mask = SYN | FIN | RST | ACK
+        deadline = time.monotonic() + limit_s
+        with self.link.news:
+            while True:
+                for segment in self.link.segments[self.seen:]:
+                    self.seen += 1
+                    if (segment.version == self.version and segment.dport == self.port
+                            and self.rport in (0, segment.sport)
+                            and segment.flags & mask == flags):
+                        self.rport = segment.sport
+                        self.wants = segment.next
+                        return segment
+                left = deadline - time.monotonic()
+                assert left > 0, f"no segment with flags {flags:#x} in {limit_s} s"
+                self.link.news.wait(left)
+
+    def syn(self, options: bytes = b"", payload: bytes = b"") -> Sent:
+        """Begin a connection. 1460: what Ethernet takes."""
+        return self.send(SYN, payload, b"\2\4\5\xb4" + options)
+
+    def open(self) -> Segment:
+        """The whole handshake, begun here; returns the SYN-ACK."""
+        self.syn()
+        answer = self.expect(SYN | ACK)
+        self.send(ACK)
+        return answer
+
+    def answer(self) -> Segment:
+        """The whole handshake, begun by the namespace; returns the SYN."""
+        syn = self.expect(SYN)
+        self.send(SYN | ACK, options=b"\2\4\5\xb4")
+        self.expect(ACK)
+        return syn

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Child processes that never outlive their test."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+from typing import Any, Sequence
+
+# Longer than any one step of a test on an emulated processor, short enough to end a hang.
+LIMIT_S = 120
+
+
+def run(argv: Sequence[str], **kwargs: Any) -> subprocess.CompletedProcess[str]:
+    """Run to the end; a failure carries what was printed."""
+    kwargs.setdefault("timeout", LIMIT_S)
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, **kwargs)
+    if done.returncode:
+        raise AssertionError(f"{' '.join(argv)}: status {done.returncode}\n{done.stderr}")
+    return done
+
+
+def end(child: subprocess.Popen[Any]) -> None:
+    """End by its own pid, if it still runs, and reap."""
+    if child.poll() is None:
+        child.terminate()
+        try:
+            child.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            child.kill()
+    child.wait()
+    for stream in (child.stdin, child.stdout, child.stderr):
+        if stream:
+            with contextlib.suppress(OSError):
+                stream.close()

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Where tests play with peers: namespaces with a link, actors in them, and who watches."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from dataclasses import dataclass, field
+from typing import Any, Callable, Iterator
+
+import pytest
+
+from .actor import Actor, Cast
+from .netns import Netns
+from .peer import Link, Peer
+from .tracer import Tracer
+from .watch import UID, Watch, watch_all
+
+# How a connection comes: the socket's family and what the segments are.
+FAMILIES = {"ipv4": 4, "ipv6": 6, "mapped": 4}
+_ports = itertools.count(8000)
+
+
+@dataclass
+class Server:
+    """An actor that listens for peers: l is its listener."""
+
+    actor: Actor
+    link: Link
+    family: str
+    port: int
+    backlog: int
+    before: str  # what is done with the socket o ahead of listen()
+
+    def listen(self) -> None:
+        # IPv6 listens on both.
+        kind, address = ("AF_INET", "0.0.0.0") if self.family == "ipv4" else ("AF_INET6", "::")
+        self.actor.run(f"l = o = socket.socket(socket.{kind})\n"
+                       "o.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)\n"
+                       f"{self.before}\n"
+                       f"l.bind(('{address}', {self.port})); l.listen({self.backlog})")
+
+    def peer(self) -> Peer:
+        return Peer(self.link, FAMILIES[self.family], self.port)
+
+    def accept(self, name: str = "s") -> None:
+        """Take the next connection of the queue, which name then stands for."""
+        self.actor.run(f"{name}, _ = l.accept()")
+
+    def open(self, name: str = "s") -> Peer:
+        """A connection, made and accepted."""
+        peer = self.peer()
+        peer.open()
+        self.accept(name)
+        return peer
+
+
+@dataclass(eq=False, repr=False)
+class Stage:
+    """Makes things for the length of a module."""
+
+    watches: dict[str, Watch]
+    netns: Callable[[], Netns]
+    cast: Cast
+    played: dict[Any, tuple[Any, BaseException | None]] = field(default_factory=dict)
+    closing: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+
+    def once(self, play: Callable[..., Any], *arguments: Any) -> Any:
+        """play(stage, *arguments) for the first test that asks; others get what that one got."""
+        key = (play, *arguments)
+        if key not in self.played:
+            try:
+                self.played[key] = (play(self, *arguments), None)
+            except BaseException as failure:  # pylint: disable=broad-except
+                self.played[key] = (None, failure)
+        value, failure = self.played[key]
+        if failure:
+            raise failure
+        return value
+
+    def link(self, **sysctls: object) -> Link:
+        """A namespace of its own with these settings of net/ipv4."""
+        netns = self.netns()
+        for name, value in sysctls.items():
+            netns.sysctl(f"net/ipv4/{name}", value)
+        link = Link.make(netns)
+        self.closing.callback(link.close)
+        return link
+
+    def server(self, link: Link, family: str = "ipv4", backlog: int = 128,
+               name: str = "server", before: str = "", listen: bool = True) -> Server:
+        """A process that listens."""
+        actor = self.cast.actor(name, link.netns, user=UID)
+        server = Server(actor, link, family, next(_ports), backlog, before)
+        if listen:
+            server.listen()
+        return server
+
+    def watch(self, backend: str) -> Watch:
+        """The backend's view; skips the test, by name, where the kernel refuses that backend."""
+        watch = self.watches[backend]
+        if watch.refused:
+            pytest.skip(f"backend {backend}: not here")
+        return watch
+
+    def seeing(self, *, requests: bool = False, minis: bool = False) -> list[Watch]:
+        """Those that see this kind of hidden state."""
+        return [watch for watch in self.watches.values()
+                if (watch.requests or not requests) and (watch.minis or not minis)]
+
+
+def stages(start: Callable[..., Tracer], make_netns: Callable[[], Netns]) -> Iterator[Stage]:
+    """The body of a module's fixture: everything is watched from before it begins."""
+    with Cast() as cast:
+        stage = Stage(watch_all(start, "--uid", str(UID)), make_netns, cast)
+        with stage.closing:
+            yield stage
+
+
+def fields(server: Server, peer: Peer) -> dict[str, Any]:
+    """What all rows of a connection to this server say, whoever owns it then."""
+    return {
+        "lport": server.port, "rport": peer.port, "uid": UID,
+        "family": "ipv6" if FAMILIES[server.family] == 6 else "ipv4",
+        "netns": server.link.inode, "pid": server.actor.pid, "comm": server.actor.comm,
+    }

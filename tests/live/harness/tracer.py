@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""A running tcpdwell whose JSON lines are read as they come."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import threading
+import time
+from typing import Any, Callable, Iterable
+
+from . import place, process
+
+Row = dict[str, Any]
+
+READY = ("tracing", "tcpdwell: tracing")
+# An emulated or an overloaded processor takes many seconds to verify the programs.
+READY_LIMIT_S = 120
+# Rows are at most 100 ms old when they are written; the rest is for a busy machine.
+ROWS_LIMIT_S = 5
+STOP_LIMIT_S = 30
+
+
+class Tracer:
+    """Starts with its first attribute, is ready when the constructor returns.
+
+    check() holds the accounting identity and the chain rule against all that was printed. Give
+    chains=False where a filter leaves out rows of a connection, lossy=True where rows may be lost.
+    """
+
+    def __init__(self, *arguments: str, chains: bool = True, lossy: bool = False,
+                 wrap: Callable[[list[str]], list[str]] = list) -> None:
+        self.arguments = arguments
+        self.chains = chains
+        self.lossy = lossy
+        self.status: int | None = None
+        self.summary: Row | None = None
+        self.errors: list[str] = []
+        self.checked = False
+        self._rows: list[Row] = []
+        self._news = threading.Condition()
+        self._ready = threading.Event()
+        self.child = subprocess.Popen(
+            wrap([place.tcpdwell(), "-o", "json", *place.backend(), *arguments]),
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        self._threads = [threading.Thread(target=read, daemon=True)
+                         for read in (self._read_rows, self._read_errors)]
+        for thread in self._threads:
+            thread.start()
+        self._await_ready()
+
+    def _await_ready(self) -> None:
+        deadline = time.monotonic() + READY_LIMIT_S
+        while not self._ready.wait(timeout=0.05):
+            if self.child.poll() is not None or time.monotonic() > deadline:
+                status = self.child.poll()
+                process.end(self.child)
+                self.checked = True
+                raise AssertionError(
+                    f"{' '.join(map(str, self.child.args))}: not ready, status {status}\n"
+                    + "".join(self.errors))
+
+    def _read_rows(self) -> None:
+        assert self.child.stdout
+        for line in self.child.stdout:
+            try:
+                row = json.loads(line)
+            except ValueError:
+                row = {"type": "not json", "line": line}
+            with self._news:
+                if row.get("type") == "summary":
+                    self.summary = row
+                else:
+                    self._rows.append(row)
+                self._news.notify_all()
+
+    def _read_errors(self) -> None:
+        assert self.child.stderr
+        for line in self.child.stderr:
+            self.errors.append(line)
+            if line.startswith(READY):
+                self._ready.set()
+
+    # ---- What it printed -------------------------------------------------------------------------
+
+    def all_rows(self) -> list[Row]:
+        """The transitions so far, in the order in which they were printed."""
+        with self._news:
+            return list(self._rows)
+
+    def rows(self, **match: Any) -> list[Row]:
+        """Those whose fields have these values; `from_` stands for `from`."""
+        wanted = {name.rstrip("_"): value for name, value in match.items()}
+        return [row for row in self.all_rows()
+                if all(row.get(name) == value for name, value in wanted.items())]
+
+    def wait_for(self, predicate: Callable[[list[Row]], Any], limit_s: float = ROWS_LIMIT_S,
+                 what: str = "") -> Any:
+        """Wait until predicate(rows) is true and return that; fail with the rows if it never is."""
+        deadline = time.monotonic() + limit_s
+        with self._news:
+            while True:
+                found = predicate(self._rows)
+                if found:
+                    return found
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    break
+                self._news.wait(timeout=left)
+            last = "\n".join(map(str, self._rows[-20:]))
+        raise AssertionError(f"not seen in {limit_s} s: {what or predicate}; last rows:\n{last}\n"
+                             + "".join(self.errors))
+
+    # ---- The end ---------------------------------------------------------------------------------
+
+    def wait(self, limit_s: float = STOP_LIMIT_S) -> int:
+        """Wait for it to end by itself; returns the exit status."""
+        try:
+            self.status = self.child.wait(timeout=limit_s)
+        except subprocess.TimeoutExpired:
+            process.end(self.child)
+            raise AssertionError(f"did not end in {limit_s} s\n{''.join(self.errors)}") from None
+        for thread in self._threads:
+            thread.join(timeout=STOP_LIMIT_S)
+        return self.status
+
+    def stop(self) -> int:
+        """SIGINT, and wait; returns the exit status. Does nothing the second time."""
+        if self.status is None:
+            if self.child.poll() is None:
+                self.child.send_signal(signal.SIGINT)
+            self.wait()
+        assert self.status is not None
+        return self.status
+
+    def close(self) -> None:
+        """Stop and check, unless the test did; never leaves a process behind."""
+        try:
+            if not self.checked:
+                self.check()
+        finally:
+            process.end(self.child)
+
+    def check(self) -> None:
+        """Everything that holds for every run, whatever it traced."""
+        self.checked = True
+        status = self.stop()
+        rows = self.all_rows()
+        assert status == 0, f"status {status}\n{''.join(self.errors)}"
+        assert self.summary, f"no summary\n{''.join(self.errors)}"
+        assert not [row for row in rows if row["type"] != "transition"]
+        check_account(self.summary, rows, self.lossy)
+        if self.chains and not any(self.summary["lost"].values()) and not self.lossy:
+            check_chains(rows)
+
+
+def check_account(summary: Row, rows: list[Row], lossy: bool = False) -> None:
+    """seen = printed + filtered + lost, and printed is what was printed."""
+    lost = sum(summary["lost"].values())
+    # A term of its own: rows that a flood folded into counts.
+    folded = summary.get("folded", 0)
+    assert summary["seen"] == summary["printed"] + summary["filtered"] + lost + folded, summary
+    assert summary["printed"] == len(rows), summary
+    # Missed: the kernel did not run a program that was running already.
+    assert lossy or lost + summary.get("missed", 0) == 0, summary
+
+
+def by_cookie(rows: Iterable[Row]) -> dict[int, list[Row]]:
+    """The rows of each socket in the order in which they were printed."""
+    sockets: dict[int, list[Row]] = {}
+    for row in rows:
+        sockets.setdefault(row["cookie"], []).append(row)
+    return sockets
+
+
+def is_birth(row: Row) -> bool:
+    """Whether a connection begins here."""
+    return row["from"] == "CLOSE" or (row["from"] == "LISTEN" and row["to"] != "CLOSE")
+
+
+def check_chains(rows: Iterable[Row]) -> None:
+    """Each from is the previous to, time goes on, and only a listener's child begins in LISTEN."""
+    broken = []
+    for cookie, chain in by_cookie(rows).items():
+        wrong = [what for pair in zip(chain, chain[1:]) for what in _check_link(*pair)]
+        if wrong:
+            broken.append(f"cookie {cookie}: {'; '.join(wrong)}\n{show_chain(chain)}")
+    assert not broken, "\n".join(broken[:10])
+
+
+def _check_link(before: Row, row: Row) -> Iterable[str]:
+    step = f"{row['from']} -> {row['to']}"
+    if row["from"] != before["to"]:
+        yield f"after {before['to']} comes {step}"
+    if row["mono_ns"] < before["mono_ns"]:
+        yield f"{step} goes back {(before['mono_ns'] - row['mono_ns']) / 1e6:.3f} ms in time"
+    if row["from"] == "LISTEN" and row["to"] != "CLOSE":
+        yield f"{step} is a birth, of a socket that was in {before['to']}"
+    if row["netns"] != before["netns"]:
+        yield f"{step} changes its namespace"
+
+
+def show_chain(chain: list[Row]) -> str:
+    """The rows of one socket, a line each, times in milliseconds since the first."""
+    return "\n".join(
+        f"  {(row['mono_ns'] - chain[0]['mono_ns']) / 1e6:12.3f} "
+        f"{row['laddr']}:{row['lport']} {row['raddr']}:{row['rport']} "
+        f"{row['from']} -> {row['to']} {row['source']} {row['reason'] or ''}".rstrip()
+        for row in chain)

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Tracers side by side, one for each backend, that watch the same connections.
+
+So a test plays its traffic once, and holds what each backend saw of it against the same truth.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any, Callable, Iterable
+
+import pytest
+
+from . import capability
+from .tracer import ROWS_LIMIT_S, Row, Tracer
+
+BACKENDS = ("fentry", "kprobe", "timer", "none")
+# Every connection of these tests is of this user, which is nobody's: the tracers see no others.
+UID = 23457
+
+# What the tracer must be within, of when a segment came or went.
+SYN_RECV_SLACK_NS = 5_000_000
+SLACK_NS = 10_000_000
+
+
+@dataclass(frozen=True)
+class When:
+    """Something happened between these two, CLOCK_MONOTONIC."""
+
+    from_ns: int
+    to_ns: int
+
+
+@dataclass
+class Watch:
+    """One backend's view."""
+
+    backend: str
+    tracer: Tracer
+    requests: bool = field(init=False)  # whether it sees SYN_RECV before the handshake completes
+    minis: bool = field(init=False)  # whether it sees TIME_WAIT
+    by_peer: dict[tuple[int, int], list[Row]] = field(default_factory=dict)
+    sorted: int = 0  # rows that are in by_peer
+
+    def __post_init__(self) -> None:
+        said = "".join(self.tracer.errors)
+        self.requests = self.backend != "none" and "SYN_RECV is not seen" not in said
+        self.minis = self.backend != "none" and "TIME_WAIT is not seen" not in said
+
+    @property
+    def mini_slack_ns(self) -> int:
+        """Of the moment that a mini socket flips: the timers tell it to two jiffies."""
+        if self.backend == "timer":
+            return max(SLACK_NS, 2 * capability.jiffy_ns())
+        return SLACK_NS
+
+    def require(self, requests: bool = False, minis: bool = False) -> None:
+        """Skip the test, by name, where this backend does not see what it is about."""
+        if (requests and not self.requests) or (minis and not self.minis):
+            pytest.skip(f"backend {self.backend}: "
+                        + ("sees no hidden state" if self.backend == "none" else "not here"))
+
+    @property
+    def refused(self) -> bool:
+        """Whether the kernel lets this backend see nothing."""
+        return self.backend != "none" and not self.requests and not self.minis
+
+    def chains(self, netns: int, lport: int, rport: int) -> list[list[Row]]:
+        """The connections between these ports so far, in the order of their first rows."""
+        return self._chains(self.tracer.all_rows(), netns, lport, rport)
+
+    def wait(self, netns: int, lport: int, rport: int,
+             until: Callable[[list[Row]], Any], number: int = 1,
+             limit_s: float = ROWS_LIMIT_S) -> list[Row]:
+        """Wait until the number-th connection's rows are as wanted, and return them."""
+        def found(rows: list[Row]) -> list[Row] | None:
+            these = self._chains(rows, netns, lport, rport)
+            return these[number - 1] if len(these) >= number and until(these[number - 1]) else None
+
+        try:
+            return list(self.tracer.wait_for(found, limit_s))
+        except AssertionError:
+            seen = "\n\n".join(map(show, self.chains(netns, lport, rport)))
+            raise AssertionError(
+                f"connection {number} of {lport} and {rport} by {self.backend}, not as wanted in "
+                f"{limit_s} s:\n{seen}\n{''.join(self.tracer.errors)}") from None
+
+    def _chains(self, rows: list[Row], netns: int, lport: int, rport: int) -> list[list[Row]]:
+        """The same out of rows, which only ever grow: they are sorted once."""
+        for row in rows[self.sorted:]:
+            self.by_peer.setdefault((row["netns"], row["rport"]), []).append(row)
+        self.sorted = max(self.sorted, len(rows))
+        return chains(self.by_peer.get((netns, rport), []), netns, lport, rport)
+
+
+def chains(rows: Iterable[Row], netns: int, lport: int, rport: int) -> list[list[Row]]:
+    """The rows of each connection between these ports, in the order of their first rows."""
+    found: dict[int, list[Row]] = {}
+    for row in rows:
+        if row["rport"] == rport and row["netns"] == netns and row["lport"] in (None, lport):
+            found.setdefault(row["cookie"], []).append(row)
+    return list(found.values())
+
+
+def steps(chain: Iterable[Row]) -> list[str]:
+    """How a chain reads: each state once."""
+    rows = list(chain)
+    return [rows[0]["from"], *(row["to"] for row in rows)] if rows else []
+
+
+def closed(chain: list[Row]) -> bool:
+    return chain[-1]["to"] == "CLOSE"
+
+
+def row_to(chain: Iterable[Row], state: str) -> Row:
+    found = [row for row in chain if row["to"] == state]
+    assert len(found) == 1, f"{len(found)} rows to {state}: {show(chain)}"
+    return found[0]
+
+
+def row_from(chain: Iterable[Row], state: str) -> Row:
+    found = [row for row in chain if row["from"] == state]
+    assert len(found) == 1, f"{len(found)} rows from {state}: {show(chain)}"
+    return found[0]
+
+
+def show(chain: Iterable[Row]) -> str:
+    return "\n".join(
+        f"{row['mono_ns']} {row['from']} -> {row['to']} {row['dwell']} {row['dwell_ns']} "
+        f"{row['source']} {row['reason']} {row['comm']}[{row['pid']}] {row['cookie']}"
+        for row in chain)
+
+
+def check_time(row: Row, when: When, slack_ns: int) -> None:
+    """The transition must have been then."""
+    early_ns, late_ns = when.from_ns - row["mono_ns"], row["mono_ns"] - when.to_ns
+    assert early_ns <= slack_ns and late_ns <= slack_ns, (
+        f"{max(early_ns, late_ns) / 1e6:.3f} ms too {'early' if early_ns > late_ns else 'late'}: "
+        f"{show([row])}")
+
+
+def check_dwell(row: Row, since: When, until: When, slack_ns: int) -> None:
+    """The dwell must be exact, and as long as that."""
+    assert row["dwell"] == "exact", show([row])
+    least_ns, most_ns = until.from_ns - since.to_ns, until.to_ns - since.from_ns
+    assert least_ns - slack_ns <= row["dwell_ns"] <= most_ns + slack_ns, (
+        f"not {least_ns / 1e6:.3f} to {most_ns / 1e6:.3f} ms: {show([row])}")
+
+
+def check_unknown_dwell(row: Row) -> None:
+    assert (row["dwell"], row["dwell_ns"]) == ("unknown", None), show([row])
+
+
+def same(chain: Iterable[Row], **fields: Any) -> None:
+    """All rows have these values, and one identity."""
+    rows = list(chain)
+    assert len({row["cookie"] for row in rows}) == 1, show(rows)
+    for row in rows:
+        for name, value in fields.items():
+            assert row[name] == value, f"{name} {row[name]!r}, not {value!r}: {show([row])}"
+
+
+def watch_all(start: Callable[..., Tracer], *arguments: str) -> dict[str, Watch]:
+    """A tracer for each backend; start is the tests' factory of tracers."""
+    watches = {backend: Watch(backend, start("--backend", backend, *arguments))
+               for backend in BACKENDS}
+    for watch in watches.values():
+        if watch.refused:
+            watch.tracer.check()
+    return watches
+
+
+def now() -> int:
+    return time.monotonic_ns()

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Sockets of this process in other network namespaces, and the process under another name."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import socket
+import struct
+import threading
+from typing import Iterator
+
+from .netns import Netns
+
+CLONE_NEWNET = 0x40000000
+PR_SET_NAME = 15
+COMM_BYTES = 16
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _check(result: int) -> None:
+    if result:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def make_socket(netns: Netns, family: int = socket.AF_INET) -> socket.socket:
+    """A TCP socket that lives in netns. Only the thread that makes it goes there."""
+    made: list[socket.socket] = []
+    errors: list[OSError] = []
+
+    def make() -> None:
+        try:
+            with open(netns.path, "rb") as file:
+                _check(_libc.setns(file.fileno(), CLONE_NEWNET))
+            made.append(socket.socket(family, socket.SOCK_STREAM))
+        except OSError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=make)
+    thread.start()
+    thread.join()
+    if errors:
+        raise errors[0]
+    return made[0]
+
+
+def listen(netns: Netns, family: int = socket.AF_INET, backlog: int = 512) -> socket.socket:
+    """A listener on loopback, at a port that was free."""
+    listener = make_socket(netns, family)
+    listener.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", 0))
+    listener.listen(backlog)
+    return listener
+
+
+def reset(sock: socket.socket) -> None:
+    """Close by a reset, which leaves no TIME_WAIT behind."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+
+
+class Pair:
+    """A connection in netns whose two ends are this process's."""
+
+    def __init__(self, netns: Netns, listener: socket.socket) -> None:
+        self.client = make_socket(netns, listener.family)
+        self.client.connect(listener.getsockname())
+        self.server, _ = listener.accept()
+
+    def port(self) -> int:
+        """The client's, which is no other connection's."""
+        return self.client.getsockname()[1]
+
+    def close(self) -> None:
+        """From ESTABLISHED to CLOSE, at both ends, in one transition each."""
+        reset(self.client)
+        self.server.close()
+
+
+def connect_and_reset(netns: Netns, listener: socket.socket, count: int = 1) -> None:
+    """Three rows for each end of each: two to ESTABLISHED, one to CLOSE."""
+    for _ in range(count):
+        Pair(netns, listener).close()
+
+
+@contextlib.contextmanager
+def named(name: bytes) -> Iterator[None]:
+    """This process under another comm, cut to 15 bytes as the kernel does. In the main thread."""
+    with open("/proc/self/comm", "rb") as file:
+        before = file.read()[:-1]
+    _set_name(name)
+    try:
+        yield
+    finally:
+        _set_name(before)
+
+
+def _set_name(name: bytes) -> None:
+    buffer = ctypes.create_string_buffer(name[:COMM_BYTES - 1], COMM_BYTES)
+    _check(_libc.prctl(PR_SET_NAME, buffer, 0, 0, 0))

@@ -1,0 +1,405 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Every transition is printed, filtered or lost, and counted as that: seen = the sum of the three."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from harness import place, scale, within
+from harness.netns import Netns
+from harness.plain import Running, end, patience
+from harness.tracer import check_account
+
+# How many connections the load makes at full speed; TCPDWELL_TEST_CONNECTIONS asks for others.
+CONNECTIONS = int(os.environ.get("TCPDWELL_TEST_CONNECTIONS", scale.count(40_000)))
+# How long the tracer is stopped, and what no connection may take then: one that had to wait for the
+# tracer would take all of it. A busy machine alone may keep one waiting for a while.
+STOPPED_S = 5
+SLOWEST_MS = 2500
+# What a connection that ends by a FIN, or by a reset, goes through at both ends. TIME_WAIT has its
+# end a minute later, if it is seen at all, and is left out.
+OPENED = [("CLOSE", "SYN_SENT"), ("SYN_SENT", "ESTABLISHED"),
+          ("LISTEN", "SYN_RECV"), ("SYN_RECV", "ESTABLISHED")]
+FINISHED = [*OPENED, ("ESTABLISHED", "FIN_WAIT1"), ("FIN_WAIT1", "FIN_WAIT2"),
+            ("ESTABLISHED", "CLOSE_WAIT"), ("CLOSE_WAIT", "LAST_ACK"), ("LAST_ACK", "CLOSE")]
+# The end of the client's FIN_WAIT2, which not every kernel lets us see for what it is.
+LEFT = [("FIN_WAIT2", "TIME_WAIT"), ("FIN_WAIT2", "CLOSE")]
+LISTENER = [("CLOSE", "LISTEN"), ("LISTEN", "CLOSE")]
+
+
+class Load(NamedTuple):
+    """What servers/flood.c says that it did."""
+
+    made: int
+    listeners: int
+    seconds: float
+    slowest_ms: float
+    clients: list[int]
+    servers: list[int]
+
+
+def flood_argv(netns: Netns, *arguments: str) -> list[str]:
+    return netns.argv([str(place.TOP / "build/tests/servers/flood"), *arguments])
+
+
+def loaded(out: str) -> Load:
+    return Load(**json.loads(out))
+
+
+def flood(netns: Netns, *arguments: str) -> Load:
+    """Make connections at full speed, and come back when all are made."""
+    done = subprocess.run(flood_argv(netns, *arguments), capture_output=True, text=True,
+                          check=False, timeout=patience(600))
+    assert done.returncode == 0, done.stderr
+    return loaded(done.stdout)
+
+
+class Flooding:
+    """The same while the test goes on."""
+
+    def __init__(self, netns: Netns, *arguments: str) -> None:
+        self.child = subprocess.Popen(flood_argv(netns, *arguments), stdout=subprocess.PIPE,
+                                      stderr=subprocess.PIPE, text=True)
+
+    def __enter__(self) -> Flooding:
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        end(self.child)
+
+    def wait(self) -> Load:
+        out, err = self.child.communicate(timeout=patience(600))
+        assert self.child.returncode == 0, err
+        return loaded(out)
+
+
+def check_nobody_waited(netns: Netns, load: Load) -> None:
+    """Not one connection failed, or flood would have said so; none waited, no segment was lost."""
+    assert load.made > 0
+    assert load.slowest_ms < SLOWEST_MS
+    names, values = [line.split()[1:] for line in netns.run(["cat", "/proc/net/snmp"])
+                     .stdout.splitlines() if line.startswith("Tcp:")]
+    assert dict(zip(names, values))["RetransSegs"] == "0"
+
+
+def check_identity(summary: dict[str, Any], printed: int) -> None:
+    """To the last row; rows may be lost."""
+    assert summary["type"] == "summary"
+    check_account(summary, [{}] * printed, lossy=True)
+
+
+# ---- Exact counts --------------------------------------------------------------------------------
+
+
+def pairs_in(file: Path) -> Counter[tuple[str, str]]:
+    """How often each transition is in a CSV file."""
+    with open(file, newline="", encoding="utf-8") as rows:
+        table = csv.reader(rows)
+        header = next(table)
+        at = header.index("from")
+        assert header[at + 1] == "to"
+        return Counter((row[at], row[at + 1]) for row in table)
+
+
+def counts_of(said: str) -> dict[str, int]:
+    """The terms of the last line of accounting on standard error."""
+    line = re.findall(r"^tcpdwell: (seen .*)$", said, re.MULTILINE)[-1]
+    return {name: int(number) for name, number in re.findall(r"([a-z][a-z ]*?) (\d+)", line)}
+
+
+def check_line(said: str) -> dict[str, int]:
+    """The identity, as the line for human readers has it."""
+    counts = counts_of(said)
+    assert counts["seen"] == (counts["printed"] + counts["filtered"] + counts["lost"]
+                              + counts.get("folded", 0)), counts
+    assert counts["lost"] == counts["ring full"] + counts["map full"], counts
+    return counts
+
+
+@pytest.mark.parametrize(("arguments", "of_each"), [
+    ([], FINISHED), (["-6"], FINISHED), (["--reset"], OPENED),
+], ids=["ipv4", "ipv6", "reset"])
+def test_not_one_of_many_is_missing(netns: Netns, tmp_path: Path, arguments: list[str],
+                                    of_each: list[tuple[str, str]]) -> None:
+    """At full speed on both processors, the tracer's own among them, into a file."""
+    rows = tmp_path / "rows"
+    with open(rows, "wb") as out, \
+            Running("-o", "csv", "--netns", str(netns.inode), stdout=out) as running:
+        load = flood(netns, "--workers", "4", "--connections", str(CONNECTIONS), *arguments)
+        running.finish()
+        counts = check_line(running.said())
+    assert (load.made, counts["lost"]) == (CONNECTIONS, 0)
+    # Nor did the kernel pass over any, which no count of ours would show.
+    assert "passed over" not in running.said(), running.said()
+    pairs = pairs_in(rows)
+    assert sum(pairs.values()) == counts["printed"]
+    left = sum(pairs.pop(pair, 0) for pair in LEFT)
+    # Not each has the time to run out before the tracer is stopped.
+    assert pairs.pop(("TIME_WAIT", "CLOSE"), 0) <= CONNECTIONS
+    assert left == (0 if of_each == OPENED else CONNECTIONS)
+    if of_each == OPENED:
+        assert pairs.pop(("ESTABLISHED", "CLOSE")) == 2 * CONNECTIONS
+    assert pairs == {**{pair: CONNECTIONS for pair in of_each},
+                     **{pair: load.listeners for pair in LISTENER}}
+
+
+# ---- The identity --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arguments", [
+    [], ["-4"], ["-6"], ["-L", "1-32767"], ["-D", "1-32767"], ["--port", "1-1023"],
+    ["--addr", "127.0.0.0/8,::1"], ["--addr", "192.0.2.0/24"], ["-s", "ESTABLISHED"],
+    ["--from", "SYN_SENT,LISTEN"], ["--to", "CLOSE,TIME_WAIT"], ["--min-dwell", "1ms"],
+    ["--min-dwell", "1h"], ["--comm", "flood"], ["--comm", "none-such"], ["--uid", "0"],
+    ["--uid", "12345"], ["--cgroup", "/"], ["--kernel-view"], ["--netns", "1"], ["-n", "100"],
+    ["-p", "1"],
+], ids=" ".join)
+def test_identity_with(arguments: list[str], netns: Netns, tmp_path: Path) -> None:
+    """Whatever else happens on this host: into a file, which takes it all."""
+    file = tmp_path / "rows"
+    count = scale.count(500)
+    with open(file, "wb") as out, Running("-o", "csv", *arguments, stdout=out) as running:
+        flood(netns, "--connections", str(count))
+        flood(netns, "-6", "--reset", "--connections", str(count))
+        if "-n" in arguments:
+            assert running.wait() == 0, running.said()
+        else:
+            running.finish()
+        counts = check_line(running.said())
+    rows = file.read_bytes().count(b"\n") - 1
+    assert counts["printed"] == rows
+    if "-n" in arguments:
+        assert rows == 100
+    else:
+        assert counts["seen"] >= 15 * count
+
+
+@pytest.mark.parametrize("arguments", [[], ["--comm", "flood"]], ids=["", "owner filter"])
+def test_identity_when_stopped_under_load(netns: Netns, arguments: list[str]) -> None:
+    """Transitions are under way on every processor while the programs are detached."""
+    with Flooding(netns, "--seconds", "600", "--connections", "5000000"):
+        for _ in range(3):
+            with Running("-o", "json", "-d", "500ms", "--netns", str(netns.inode),
+                         *arguments) as running:
+                assert running.wait(60) == 0, running.said()
+                lines = running.lines()
+                check_identity(json.loads(lines[-1].text), len(lines) - 1)
+
+
+def test_report_on_signal_under_load(netns: Netns) -> None:
+    """Each SIGUSR1 is answered by an identity that holds, and the numbers only grow."""
+    with Running("-o", "csv", "-q", "--netns", str(netns.inode), ready=False) as running, \
+            Flooding(netns, "--seconds", "600", "--connections", "5000000"):
+        # Quiet as it is, it says nothing; the header comes once it is attached.
+        running.wait_for_lines(1, 60)
+        before: dict[str, int] = {}
+        for count in range(1, 11):
+            time.sleep(0.1)
+            running.child.send_signal(signal.SIGUSR1)
+            running.wait_for(lambda wanted=count: running.said().count("seen ") == wanted, 30)
+            counts = check_line(running.said())
+            assert all(counts[name] >= before.get(name, 0) for name in counts), (before, counts)
+            before = counts
+        assert before["printed"] > 0
+        running.finish()
+        # -q: nothing but what was asked for.
+        assert running.said().count("\n") == 10
+
+
+def test_report_when_nothing_happens(netns: Netns) -> None:
+    with Running("-o", "json", "--netns", str(netns.inode)) as running:
+        running.child.send_signal(signal.SIGUSR1)
+        running.wait_for(lambda: "seen " in running.said())
+        assert check_line(running.said())["printed"] == 0
+        assert running.child.poll() is None
+
+
+# ---- A reader that is too slow -------------------------------------------------------------------
+
+
+def json_rows(data: bytes) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in data.splitlines()]
+
+
+def check_later_rows(netns: Netns, rows: list[dict[str, Any]], pair_ports: tuple[int, int],
+                     held_s: float) -> None:
+    """A connection whose beginning was lost: its end has owner and dwell all the same."""
+    client_port, server_port = pair_ports
+    ends = [row for row in rows if row["to"] == "CLOSE" and row["from"] == "ESTABLISHED"
+            and {row["lport"], row["rport"]} == {client_port, server_port}]
+    assert {row["lport"] for row in ends} == {client_port, server_port}, ends
+    for row in ends:
+        assert (row["pid"], row["netns"]) == (os.getpid(), netns.inode)
+        assert row["dwell"] == "exact"
+        assert held_s <= row["dwell_ns"] / 1e9 <= held_s + patience(10), row
+    assert {row["owner"] for row in ends} <= {"connect", "accept", "listen"}
+
+
+def check_fresh_connection(netns: Netns, rows: list[dict[str, Any]], port: int) -> None:
+    """One that was made when all was well again."""
+    ends = [row for row in rows if port in (row["lport"], row["rport"])]
+    paths: dict[int, list[str]] = {}
+    for row in ends:
+        paths.setdefault(row["cookie"], [row["from"]]).append(row["to"])
+        assert (row["pid"], row["netns"]) == (os.getpid(), netns.inode)
+    assert sorted(paths.values()) == [["CLOSE", "SYN_SENT", "ESTABLISHED", "CLOSE"],
+                                      ["LISTEN", "SYN_RECV", "ESTABLISHED", "CLOSE"]]
+
+
+def test_tracer_that_is_stopped_under_load(netns: Netns, tmp_path: Path) -> None:
+    """The ring holds a few hundred rows; the host goes on as if nothing were."""
+    file = tmp_path / "rows"
+    with open(file, "wb") as out, \
+            Running("-o", "json", "--ring-size", "64K", "--netns", str(netns.inode),
+                    stdout=out) as running, within.listen(netns) as listener:
+        with Flooding(netns, "--reset", "--seconds", "8", "--connections", "5000000") as flooding:
+            time.sleep(1)
+            running.child.send_signal(signal.SIGSTOP)
+            try:
+                time.sleep(STOPPED_S / 2)
+                pair = within.Pair(netns, listener)
+                pair_ports = pair.port(), listener.getsockname()[1]
+                time.sleep(STOPPED_S / 2)
+            finally:
+                running.child.send_signal(signal.SIGCONT)
+            load = flooding.wait()
+        time.sleep(patience(0.2))
+        pair.close()
+        fresh = within.Pair(netns, listener)
+        fresh_port = fresh.port()
+        fresh.close()
+        running.finish()
+        said = running.said()
+    *rows, summary = json_rows(file.read_bytes())
+    check_identity(summary, len(rows))
+    assert summary["lost"]["ring"] > 0 and summary["lost"]["map"] == 0
+    # 6 rows a connection, and a listener's two: not one is counted twice or not at all. A TIME_WAIT
+    # there is none.
+    others = summary["seen"] - summary["filtered"]
+    assert others == 6 * (load.made + 2) + 2 * load.listeners
+    assert re.search(rf"tcpdwell: {summary['lost']['ring']} rows lost.*--ring-size", said)
+    check_nobody_waited(netns, load)
+    check_later_rows(netns, rows, pair_ports, STOPPED_S / 2)
+    check_fresh_connection(netns, rows, fresh_port)
+
+
+def test_slow_pipe(netns: Netns) -> None:
+    """The one that waits is the tracer, not the host."""
+    reader, writer = os.pipe()
+    pieces: list[bytes] = []
+    fast = threading.Event()
+
+    def read() -> None:
+        while data := os.read(reader, 4096):
+            pieces.append(data)
+            fast.wait(timeout=0.02)
+
+    thread = threading.Thread(target=read)
+    try:
+        with Running("-o", "json", "--ring-size", "64K", "--netns", str(netns.inode),
+                     stdout=writer) as running, within.listen(netns) as listener:
+            os.close(writer)
+            thread.start()
+            with Flooding(netns, "--reset", "--seconds", "4", "--connections",
+                          "5000000") as flooding:
+                time.sleep(1)
+                pair = within.Pair(netns, listener)
+                pair_ports = pair.port(), listener.getsockname()[1]
+                load = flooding.wait()
+            fast.set()
+            time.sleep(patience(1))
+            pair.close()
+            fresh = within.Pair(netns, listener)
+            fresh_port = fresh.port()
+            fresh.close()
+            running.finish()
+        thread.join()
+    finally:
+        os.close(reader)
+    *rows, summary = json_rows(b"".join(pieces))
+    check_identity(summary, len(rows))
+    assert summary["lost"]["ring"] > 0
+    assert summary["seen"] - summary["filtered"] == 6 * (load.made + 2) + 2 * load.listeners
+    check_nobody_waited(netns, load)
+    check_later_rows(netns, rows, pair_ports, 1)
+    check_fresh_connection(netns, rows, fresh_port)
+
+
+# ---- A map that is too small ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arguments", [[], ["--comm", "any"], ["-p", "any"]],
+                         ids=["", "--comm", "-p"])
+def test_more_sockets_than_there_is_room_for(netns: Netns, arguments: list[str]) -> None:
+    """200 connections at a time where 16 sockets may be remembered."""
+    comm = Path("/proc/self/comm").read_text().strip()
+    own = {"--comm": comm, "-p": str(os.getpid())}
+    if arguments:
+        arguments = [arguments[0], own[arguments[0]]]
+    with Running("-o", "json", "--max-sockets", "16", "--netns", str(netns.inode),
+                 *arguments) as running:
+        with within.listen(netns) as listener:
+            pairs = [within.Pair(netns, listener) for _ in range(200)]
+            ports = [pair.port() for pair in pairs]
+            for pair in pairs:
+                pair.close()
+        running.finish()
+        said = running.said()
+        *rows, summary = json_rows(running.output())
+    check_identity(summary, len(rows))
+    assert summary["untracked"] > 0
+    assert re.search(rf"tcpdwell: {summary['untracked']} sockets .*--max-sockets", said)
+    if not arguments:
+        check_every_row_is_there(rows, ports)
+        assert summary["lost"] == {"ring": 0, "map": 0}
+    check_nothing_is_made_up(rows)
+
+
+def check_every_row_is_there(rows: list[dict[str, Any]], ports: list[int]) -> None:
+    """Though not each has a dwell."""
+    seen = Counter((row["from"], row["to"]) for row in rows
+                   if row["rport"] in ports or row["lport"] in ports)
+    assert seen[("ESTABLISHED", "CLOSE")] == 400
+    assert [pair for pair in OPENED if seen[pair] != 200 and pair != OPENED[0]] == []
+    # Without room for it the first row cannot wait for its port, and is shown without.
+    assert sum((row["from"], row["to"]) == OPENED[0] for row in rows) == 200
+
+
+def check_nothing_is_made_up(rows: list[dict[str, Any]]) -> None:
+    """A dwell is the time since the row before, or unknown; an owner is this process, or unknown."""
+    last: dict[int, dict[str, Any]] = {}
+    for row in rows:
+        before = last.get(row["cookie"])
+        if row["dwell"] == "exact":
+            assert before and before["to"] == row["from"], (before, row)
+            assert row["dwell_ns"] == row["mono_ns"] - before["mono_ns"], (before, row)
+        assert row["pid"] in (os.getpid(), None), row
+        last[row["cookie"]] = row
+
+
+def test_room_is_given_back(netns: Netns) -> None:
+    """16 places serve any number of connections one after another."""
+    with Running("-o", "json", "--max-sockets", "16", "--netns", str(netns.inode)) as running:
+        with within.listen(netns) as listener:
+            within.connect_and_reset(netns, listener, 200)
+            with within.make_socket(netns, socket.AF_INET) as refused:
+                refused.connect_ex(("127.0.0.1", 1))
+        running.finish()
+        *rows, summary = json_rows(running.output())
+    assert summary["untracked"] == 0
+    assert summary["lost"] == {"ring": 0, "map": 0}
+    assert {row["dwell"] for row in rows
+            if row["from"] in ("SYN_SENT", "ESTABLISHED")} == {"exact"}

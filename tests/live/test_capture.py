@@ -1,0 +1,423 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""The rows against a packet capture: what each segment does to a connection, it did then.
+
+tcpdump writes down what passes one end of a veth pair while connections of all kinds are made across
+it. A state machine after RFC 9293 (section 3.10) turns the segments of each into the moments at which
+its two ends change their states, and the tracer's rows must have those.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import datetime
+import signal
+import socket
+import struct
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Callable, Iterator, NamedTuple
+
+import pytest
+
+from harness import capability, process
+from harness.actor import Actor, Cast
+from harness.netns import Netns, Veth
+from harness.peer import ACK, FIN, RST, SYN
+from harness.tracer import Row, Tracer
+from harness.watch import BACKENDS, SLACK_NS, SYN_RECV_SLACK_NS, UID, Watch, show, watch_all
+
+PORT = 8080
+LINKTYPE_ETHERNET = 1
+MAGIC_NS = 0xA1B23C4D
+HELD_S = 0.2
+# Not in the library: two of the socket's options, and a system call since 5.6.
+SO_ATTACH_FILTER, SO_DETACH_FILTER = 26, 27
+PIDFD_GETFD = 438
+
+
+class Segment(NamedTuple):
+    """One as tcpdump saw it; time_ns is the wall clock's."""
+
+    time_ns: int
+    sport: int
+    dport: int
+    seq: int
+    ack: int
+    flags: int
+    size: int
+
+    @property
+    def next(self) -> int:
+        return (self.seq + self.size + bool(self.flags & SYN) + bool(self.flags & FIN)) % 2**32
+
+
+def parse_frame(time_ns: int, frame: bytes) -> Segment | None:
+    """None for what is not TCP."""
+    kind = int.from_bytes(frame[12:14], "big")
+    if kind == 0x0800 and frame[23] == 6:
+        at, end = 14 + (frame[14] & 15) * 4, 14 + int.from_bytes(frame[16:18], "big")
+    elif kind == 0x86DD and frame[20] == 6:
+        at, end = 54, 54 + int.from_bytes(frame[18:20], "big")
+    else:
+        return None
+    sport, dport, seq, ack, offset, flags = struct.unpack_from("!HHIIBB", frame, at)
+    return Segment(time_ns, sport, dport, seq, ack, flags & 0x3F, end - at - (offset >> 4) * 4)
+
+
+def read_capture(path: Path) -> Iterator[Segment]:
+    """The segments of a file of tcpdump's (pcap-savefile(5)), nanoseconds, in host order."""
+    data = path.read_bytes()
+    magic, link = struct.unpack_from("=I", data)[0], struct.unpack_from("=I", data, 20)[0]
+    assert magic == MAGIC_NS and link == LINKTYPE_ETHERNET, (hex(magic), link)
+    at = 24
+    while at + 16 <= len(data):
+        seconds, rest, size, _ = struct.unpack_from("=IIII", data, at)
+        found = parse_frame(seconds * 10**9 + rest, data[at + 16:at + 16 + size])
+        if found:
+            yield found
+        at += 16 + size
+
+
+@dataclass
+class Capture:
+    """A running tcpdump of one device."""
+
+    netns: Netns
+    path: Path
+    child: subprocess.Popen[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        # Without -U nothing would be in the file but at the end, and there may be none.
+        self.child = self.netns.spawn(
+            ["tcpdump", "-i", "veth0", "-n", "-U", "-s", "128", "-B", "16384",
+             "--time-stamp-precision=nano", "-w", str(self.path), "-Z", "root", "tcp"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        assert self.child.stderr
+        for line in self.child.stderr:
+            if "listening on" in line:
+                return
+        raise AssertionError("tcpdump does not start")
+
+    def stop(self) -> list[Segment]:
+        self.child.send_signal(signal.SIGINT)
+        _, said = self.child.communicate(timeout=process.LIMIT_S)
+        assert " 0 packets dropped by kernel" in f" {said}".replace("\n", " "), said
+        return list(read_capture(self.path))
+
+
+# ---- What the segments mean ----------------------------------------------------------------------
+
+
+@dataclass
+class End:
+    """One end of a connection as RFC 9293 has it; only what these tests play."""
+
+    state: str
+    moves: list[tuple[str, int]] = field(default_factory=list)
+    fin_next: int | None = None  # the acknowledgment that its FIN waits for
+
+    def go(self, state: str, time_ns: int) -> None:
+        self.state = state
+        self.moves.append((state, time_ns))
+
+    def sends(self, segment: Segment) -> None:
+        flags, at = segment.flags, segment.time_ns
+        if flags & RST:
+            self.go("CLOSE", at)
+        elif flags & SYN:
+            if self.state == "CLOSE":
+                self.go("SYN_SENT", at)
+        elif flags & FIN and self.fin_next is None:
+            self.fin_next = segment.next
+            self.go("LAST_ACK" if self.state == "CLOSE_WAIT" else "FIN_WAIT1", at)
+
+    def hears(self, segment: Segment) -> None:
+        flags, at = segment.flags, segment.time_ns
+        if self.state == "CLOSE":
+            return
+        if flags & RST:
+            self.go("CLOSE", at)
+            return
+        if flags & SYN:
+            if self.state == "LISTEN":
+                self.go("SYN_RECV", at)
+            elif self.state == "SYN_SENT":
+                self.go("ESTABLISHED", at)
+            return
+        if self.state == "SYN_RECV" and flags & ACK:
+            self.go("ESTABLISHED", at)
+        if flags & ACK and self.fin_next is not None and segment.ack == self.fin_next:
+            after = {"FIN_WAIT1": "FIN_WAIT2", "CLOSING": "TIME_WAIT", "LAST_ACK": "CLOSE"}
+            if self.state in after:
+                self.go(after[self.state], at)
+        if flags & FIN:
+            after = {"ESTABLISHED": "CLOSE_WAIT", "FIN_WAIT1": "CLOSING", "FIN_WAIT2": "TIME_WAIT"}
+            if self.state in after:
+                self.go(after[self.state], at)
+
+
+@dataclass
+class Ends:
+    client: End = field(default_factory=lambda: End("CLOSE"))
+    server: End = field(default_factory=lambda: End("LISTEN"))
+
+
+def interpret(segments: list[Segment]) -> dict[int, list[Ends]]:
+    """The connections of each port of the client's, one after another."""
+    found: dict[int, list[Ends]] = {}
+    for segment in segments:
+        from_client = segment.dport == PORT
+        these = found.setdefault(segment.sport if from_client else segment.dport, [])
+        if segment.flags & (SYN | ACK) == SYN and (
+                not these or these[-1].client.state not in ("SYN_SENT", "SYN_RECV")):
+            if these:
+                # The SYN takes the place of what the server's end still was.
+                these[-1].server.go("CLOSE", segment.time_ns)
+            these.append(Ends())
+        if not these:
+            continue
+        ends = these[-1]
+        sender, hearer = (ends.client, ends.server) if from_client else (ends.server, ends.client)
+        sender.sends(segment)
+        hearer.hears(segment)
+    return found
+
+
+# ---- What is played ------------------------------------------------------------------------------
+
+# Each is text for the two actors: c is the client's socket, s the server's, l the listener.
+CLIENT = """
+import struct
+def make(kind, to, port=0):
+    global c
+    c = socket.socket(kind)
+    c.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    c.bind(("", port))
+    return kind, to
+def linger(sock):
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+"""
+
+
+# One instruction, BPF_RET: 0 bytes are kept of what comes for the socket.
+DROP = struct.pack("HBBI", 0x06, 0, 0, 0)
+
+
+def gate(actor: Actor, shut: bool) -> None:
+    """What comes for the actor's socket c is lost, or no longer. A filter may be root's to set."""
+    theirs = actor.ask("c.fileno()")
+    fd = ctypes.CDLL(None, use_errno=True).syscall(PIDFD_GETFD, actor.handle, theirs, 0)
+    if fd < 0:
+        raise OSError(ctypes.get_errno(), "pidfd_getfd")
+    with socket.socket(fileno=fd) as sock:
+        if shut:
+            code = ctypes.create_string_buffer(DROP, len(DROP))
+            sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER,
+                            struct.pack("HP", 1, ctypes.addressof(code)))
+        else:
+            sock.setsockopt(socket.SOL_SOCKET, SO_DETACH_FILTER, 0)
+
+
+@dataclass
+class Play:
+    """Two actors across a veth pair, and what they connect by."""
+
+    actor: Actor
+    client: Callable[[str], None]
+    server: Callable[[str], None]
+    kind: str
+    to: str
+
+    def connect(self, port: int = 0) -> None:
+        self.client(f"make({self.kind}, {self.to!r}, {port}); c.connect(({self.to!r}, {PORT}))")
+        self.server("s, _ = l.accept()")
+
+    def slow_peer(self) -> None:
+        """The client closes by shutdown(), and the server takes its time."""
+        self.connect()
+        self.client("c.shutdown(socket.SHUT_WR)")
+        time.sleep(HELD_S)
+        self.server("s.close()")
+        self.client("c.recv(1); c.close()")
+
+    def orphan(self) -> None:
+        """The client is gone before the server closes."""
+        self.connect()
+        self.client("c.close()")
+        time.sleep(HELD_S)
+        self.server("s.close()")
+
+    def passive(self) -> None:
+        """The server closes first; then the client's next SYN takes the place of its TIME_WAIT."""
+        self.connect()
+        self.client("port = c.getsockname()[1]")
+        self.server("s.shutdown(socket.SHUT_WR)")
+        self.client("c.recv(1)")
+        time.sleep(HELD_S)
+        self.client("c.close()")
+        self.server("s.recv(1); s.close()")
+        time.sleep(HELD_S)
+        self.client(f"make({self.kind}, {self.to!r}, port); c.connect(({self.to!r}, {PORT}))")
+        self.server("s, _ = l.accept()")
+        self.client("linger(c)")
+        self.server("s.close()")
+
+    def slow_handshake(self) -> None:
+        """The client hears no SYN-ACK at first."""
+        self.client(f"make({self.kind}, {self.to!r}); c.setblocking(False)")
+        gate(self.actor, shut=True)
+        self.client(f"c.connect_ex(({self.to!r}, {PORT}))")
+        time.sleep(HELD_S)
+        # The next SYN-ACK comes a second after the first.
+        gate(self.actor, shut=False)
+        self.client("c.setblocking(True)")
+        self.server("s, _ = l.accept()")
+        self.client("linger(c)")
+        self.server("s.close()")
+
+    def reset(self) -> None:
+        """By the server, of a connection that the client holds."""
+        self.connect()
+        time.sleep(HELD_S)
+        self.server("linger(s)")
+        self.client("""
+try:
+    c.recv(1)
+except ConnectionResetError:
+    c.close()
+""")
+
+
+PLAYS: dict[str, Callable[[Play], None]] = {
+    "slow-peer": Play.slow_peer, "orphan": Play.orphan, "passive": Play.passive,
+    "slow-handshake": Play.slow_handshake, "reset": Play.reset,
+}
+FAMILIES = {"ipv4": "socket.AF_INET", "ipv6": "socket.AF_INET6"}
+
+
+@dataclass
+class Played:
+    """What was captured, and by which port of the client each play can be found."""
+
+    veth: Veth
+    inodes: tuple[int, int]  # of the client's and the server's namespace
+    ports: dict[tuple[str, str], int]
+    connections: dict[int, list[Ends]]
+    watches: dict[str, Watch]
+
+
+@pytest.fixture(scope="module", name="played")
+def _played(module_tracer: Callable[..., Tracer], module_veth: Callable[[], Veth],
+            tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
+    watches = watch_all(module_tracer, "--uid", str(UID))
+    veth = module_veth()
+    # What is in the segments goes out as one, or the sizes would not be those on the wire.
+    capture = Capture(veth.server, tmp_path_factory.mktemp("capture") / "file")
+    ports: dict[tuple[str, str], int] = {}
+    with Cast() as cast:
+        client = cast.actor("client", veth.client, user=UID)
+        server = cast.actor("server", veth.server, user=UID)
+        client.run(CLIENT)
+        server.run(CLIENT)
+        families = [name for name in FAMILIES if name == "ipv4" or capability.ipv6()]
+        server.run(f"l = socket.create_server(('::', {PORT}), family=socket.AF_INET6, "
+                   "dualstack_ipv6=True)" if "ipv6" in families else
+                   f"l = socket.create_server(('', {PORT}))")
+        for family in families:
+            play = Play(client, client.run, server.run, FAMILIES[family], getattr(veth.server, family))
+            for name, act in PLAYS.items():
+                # A port that the kernel does not choose by itself tells which play it was.
+                ports[name, family] = 20000 + len(ports)
+                client.run(f"make_any = make\n"
+                           f"def make(kind, to, port=0): return make_any(kind, to, "
+                           f"port or {ports[name, family]})")
+                act(play)
+                client.run("make = make_any")
+        inodes = veth.client.inode, veth.server.inode
+        segments = capture.stop()
+        yield Played(veth, inodes, ports, interpret(segments), watches)
+
+
+@pytest.fixture(params=BACKENDS, name="watch")
+def _watch(request: pytest.FixtureRequest, played: Played) -> Watch:
+    watch = played.watches[request.param]
+    if watch.refused:
+        pytest.skip(f"backend {request.param}: not here")
+    return watch
+
+
+def wall_ns(row: Row) -> int:
+    """The row's time of day; the library's own parser stops at microseconds."""
+    head, rest = row["time"].rstrip("Z").split(".")
+    whole = datetime.datetime.fromisoformat(head).replace(tzinfo=datetime.timezone.utc)
+    return int(whole.timestamp()) * 10**9 + int(rest.ljust(9, "0"))
+
+
+def slack_ns(row: Row, watch: Watch) -> int:
+    if "SYN_RECV" in (row["from"], row["to"]):
+        return SYN_RECV_SLACK_NS
+    if "TIME_WAIT" in (row["from"], row["to"]):
+        return watch.mini_slack_ns
+    return SLACK_NS
+
+
+def as_seen(end: End, watch: Watch) -> list[tuple[str, int]]:
+    """An end's moves as this backend can know them."""
+    moves = list(end.moves)
+    names = [state for state, _ in moves]
+    if "SYN_RECV" in names and not watch.requests:
+        # The child is made when the ACK comes.
+        at = names.index("SYN_RECV")
+        moves[at] = "SYN_RECV", moves[at + 1][1]
+    if "TIME_WAIT" in names and not watch.minis:
+        at = names.index("TIME_WAIT")
+        moves[at:] = [("CLOSE", moves[at][1])]
+    return moves
+
+
+def compare(chain: list[Row], end: End, watch: Watch) -> None:
+    moves = as_seen(end, watch)
+    # TIME_WAIT ends by the clock, which no segment tells.
+    rows = chain[:len(moves)]
+    assert [row["to"] for row in rows] == [state for state, _ in moves], (
+        f"{show(chain)}\n{moves}")
+    for index, (row, (_, at_ns)) in enumerate(zip(rows, moves)):
+        off_ns = wall_ns(row) - at_ns
+        assert abs(off_ns) <= slack_ns(row, watch), f"{off_ns / 1e6:.3f} ms off: {show([row])}"
+        if index and row["dwell"] != "unknown":
+            lasted_ns = at_ns - moves[index - 1][1]
+            assert abs(row["dwell_ns"] - lasted_ns) <= slack_ns(row, watch), (
+                f"{lasted_ns / 1e6:.3f} ms by the capture: {show([row])}")
+
+
+def settled(end: End, watch: Watch) -> Callable[[list[Row]], bool]:
+    """Whether all rows are there that the capture has."""
+    number = len(as_seen(end, watch))
+    return lambda chain: len(chain) >= number
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("name", PLAYS)
+def test_against_capture(name: str, family: str, played: Played, watch: Watch) -> None:
+    """Both ends, each of their states, within what a capture can tell."""
+    if (name, family) not in played.ports:
+        pytest.skip("no IPv6")
+    port = played.ports[name, family]
+    connections = played.connections[port]
+    assert len(connections) == (2 if name == "passive" else 1)
+    for number, ends in enumerate(connections, 1):
+        client = watch.wait(played.inodes[0], port, PORT, settled(ends.client, watch), number)
+        compare(client, ends.client, watch)
+        server = watch.wait(played.inodes[1], PORT, port, settled(ends.server, watch), number)
+        compare(server, ends.server, watch)
+
+
+def test_what_is_played(played: Played) -> None:
+    """The capture has what the tests are about."""
+    states = {state for these in played.connections.values() for ends in these
+              for end in (ends.client, ends.server) for state, _ in end.moves}
+    assert states == {"SYN_SENT", "SYN_RECV", "ESTABLISHED", "FIN_WAIT1", "FIN_WAIT2",
+                      "TIME_WAIT", "CLOSE_WAIT", "LAST_ACK", "CLOSE"}

@@ -1,0 +1,540 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""What happens to processes while they have sockets: exit, exec, fork, hand-over, threads.
+
+Both ends are on the loopback of a namespace of the test's own, and one tracer sees nothing else.
+expect() says for each state that a connection leaves who must be named for it: unknown is right
+only where a test says so, and another's name nowhere.
+
+Kernel threads: a close that one of them does late is made with io_uring's fixed files, which a
+worker lets go, and with AF_UNIX's garbage collector; a connection that one of them opens is made
+with the second subflow of MPTCP. NFS, the other user of such sockets, is in too few kernels.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Callable, NamedTuple, Union
+
+import pytest
+
+from harness import actor as actors
+from harness.actor import Actor, Cast
+from harness.netns import Netns, Veth
+from harness.scale import count
+from harness.story import ENDED, Chains, Name, Process, owner_of, show
+from harness.tracer import Row, Tracer
+
+PORT = 8080
+# Of the tests' network, and nobody's: a SYN to it is never answered.
+NOBODY = "192.0.2.99"
+LIMIT_S = 60
+Owner = tuple[Union[Process, None], Union[str, None]]
+UNKNOWN: Owner = (None, None)
+
+cast = pytest.fixture(actors.cast, name="cast")
+
+
+class Stage(NamedTuple):
+    """A namespace, a tracer of it, and actors in it."""
+
+    netns: Netns
+    tracer: Tracer
+    cast: Cast
+
+    def actor(self, name: str) -> Actor:
+        return self.cast.actor(name, self.netns)
+
+    def server(self, name: str = "server") -> Actor:
+        """An actor that listens: l is its listener."""
+        server = self.actor(name)
+        server.run(f"l = socket.create_server(('127.0.0.1', {PORT}), backlog=64)")
+        return server
+
+    def wait(self, find: Callable[[Chains], list[Row] | None], what: str) -> list[Row]:
+        """The rows of a connection that is over but for TIME_WAIT."""
+        def ended(rows: list[Row]) -> list[Row] | None:
+            chain = find(Chains.of(rows)) or []
+            return chain if any(row["to"] in ENDED for row in chain) else None
+
+        return list(self.tracer.wait_for(ended, limit_s=LIMIT_S, what=f"the end of {what}"))
+
+    def client(self, port: int) -> list[Row]:
+        return self.wait(lambda chains: chains.clients.get(Name(port)), f"the client's end of {port}")
+
+    def passive(self, port: int) -> list[Row]:
+        return self.wait(lambda chains: chains.servers.get(Name(port)), f"the server's end of {port}")
+
+    def listener(self) -> list[Row]:
+        return self.wait(lambda chains: (chains.listeners or [None])[0], "the listener")
+
+
+@pytest.fixture(name="stage")
+def _stage(netns: Netns, tracer: Callable[..., Tracer], cast: Cast) -> Stage:
+    return Stage(netns, tracer("--netns", str(netns.inode)), cast)
+
+
+def who(actor: Actor) -> Process:
+    """As it is now."""
+    return Process(actor.pid, actor.comm)
+
+
+def connect(client: Actor, server: Actor | None = None) -> int:
+    """c is the client's end, s the server's if it accepts; returns the client's port."""
+    client.run(f"c = socket.create_connection(('127.0.0.1', {PORT}))")
+    if server:
+        server.run("s, _ = l.accept()")
+    return client.ask("c.getsockname()[1]")
+
+
+def expect(chain: list[Row], by_state: dict[str, Owner | set[Owner]]) -> None:
+    """by_state says who must be named when a state is left; '*' stands for all others."""
+    wrong = []
+    for row in chain:
+        wanted = by_state.get(row["from"], by_state.get("*"))
+        assert wanted is not None, show(row)
+        if owner_of(row) not in (wanted if isinstance(wanted, set) else {wanted}):
+            wrong.append(f"{show(row)}: not {wanted}")
+    assert not wrong, "\n" + "\n".join([*map(show, chain), "wrong:", *wrong])
+
+
+def passive_open(listener: Process, rest: Owner) -> dict[str, Owner | set[Owner]]:
+    """Who holds the listener before accept, another from there on."""
+    return {"LISTEN": (listener, "listen"), "SYN_RECV": (listener, "listen"), "*": rest}
+
+
+# ---- Exit ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("unread", [False, True], ids=["fin", "reset"])
+def test_killed(unread: bool, stage: Stage) -> None:
+    """SIGKILL closes: with a FIN, or an RST where data was unread, both by the process."""
+    server, client = stage.server(), stage.actor("client")
+    port = connect(client, server)
+    if unread:
+        server.run("s.send(b'x')")
+        client.run("c.recv(1, socket.MSG_PEEK)")
+    mine, theirs = who(client), who(server)
+    client.kill()
+    if not unread:
+        assert server.ask("len(s.recv(1))") == 0
+    server.kill()
+    chain = stage.client(port)
+    expect(chain, {"*": (mine, "connect")})
+    assert any(row["reason"] == "reset_sent" for row in chain) == unread
+    expect(stage.passive(port), passive_open(theirs, (theirs, "accept")))
+    expect(stage.listener(), {"CLOSE": (theirs, "listen"),
+                              "LISTEN": {(theirs, "listen"), (theirs, "close")}})
+
+
+def test_killed_with_a_queue(stage: Stage) -> None:
+    """What nobody accepted is its listener's, and goes with it."""
+    server, client = stage.server(), stage.actor("client")
+    port = connect(client)
+    holder = who(server)
+    server.kill()
+    chain = stage.passive(port)
+    expect(chain, {"*": (holder, "listen")})
+    assert chain[-1]["reason"] == "listener_closed"
+
+
+# ---- exec ----------------------------------------------------------------------------------------
+
+
+def test_exec_of_a_client(stage: Stage) -> None:
+    server, client = stage.server(), stage.actor("before")
+    port = connect(client, server)
+    before = who(client)
+    number = client.ask("c.fileno()")
+    client.exec("after")
+    client.run(f"c = socket.socket(fileno={number}); c.close()")
+    after = who(client)
+    assert after == Process(before.pid, "after")
+    server.run("s.close()")
+    expect(stage.client(port), {"CLOSE": (before, "connect"), "SYN_SENT": (before, "connect"),
+                                "*": (after, "connect")})
+
+
+def test_exec_of_a_server(stage: Stage) -> None:
+    """Twice: with a listener alone, and with a connection."""
+    server, client = stage.server("before"), stage.actor("client")
+    before = who(server)
+    number = server.ask("l.fileno()")
+    server.exec("between")
+    server.run(f"l = socket.socket(fileno={number})")
+    between = who(server)
+    port = connect(client, server)
+    number = server.ask("s.fileno()")
+    server.exec("after")
+    after = who(server)
+    client.run("c.close()")
+    # Its own close, a moment later, is not what tells the name.
+    stage.tracer.wait_for(lambda rows: [row for row in rows if row["to"] == "CLOSE_WAIT"])
+    server.run(f"s = socket.socket(fileno={number}); s.close()")
+    expect(stage.passive(port), passive_open(between, (after, "accept")))
+    server.kill()
+    expect(stage.listener(), {"CLOSE": (before, "listen"),
+                              "LISTEN": {(after, "listen"), (after, "close")}})
+
+
+def test_exec_with_a_high_descriptor(stage: Stage) -> None:
+    """The name is the new one, however many descriptors are before it."""
+    server, client = stage.server(), stage.actor("before")
+    port = connect(client, server)
+    client.run("low = c.detach(); os.dup2(low, 900); os.close(low)")
+    before = who(client)
+    client.exec("after")
+    after = who(client)
+    server.run("s.close()")
+    client.run("c = socket.socket(fileno=900); c.recv(1); c.close()")
+    expect(stage.client(port), {"CLOSE": (before, "connect"), "SYN_SENT": (before, "connect"),
+                                "*": (after, "connect")})
+
+
+def test_exec_by_a_thread(stage: Stage) -> None:
+    """The process keeps its number, whichever of its threads was replaced."""
+    server, client = stage.server(), stage.actor("before")
+    port = connect(client, server)
+    before = who(client)
+    number = client.ask("c.fileno()")
+    client.run("import threading\nplace = me.replace\n"
+               "me.replace = lambda to: (threading.Thread(target=place, args=[to]).start(),"
+               " __import__('time').sleep(3600))")
+    client.exec("after")
+    after = who(client)
+    assert after == Process(before.pid, "after")
+    client.run(f"c = socket.socket(fileno={number}); c.close()")
+    server.run("s.close()")
+    expect(stage.client(port), {"CLOSE": (before, "connect"), "SYN_SENT": (before, "connect"),
+                                "*": (after, "connect")})
+
+
+def test_exec_at_once(veth_pair: Veth, tracer: Callable[..., Tracer], cast: Cast) -> None:
+    """A first row that waited for its port has the name of whoever made it."""
+    stage = Stage(veth_pair.client, tracer("--netns", str(veth_pair.client.inode)), cast)
+    client = stage.actor("before")
+    before = who(client)
+    client.run("c = socket.socket(); c.setblocking(False); replace = me.replace\n"
+               f"me.replace = lambda to: (c.connect_ex(('{NOBODY}', {PORT})), replace(to))")
+    client.exec("after")
+    rows = stage.tracer.wait_for(lambda rows: list(rows), limit_s=LIMIT_S)
+    expect(rows[:1], {"CLOSE": (before, "connect")})
+
+
+# ---- fork and hand-over --------------------------------------------------------------------------
+
+
+def test_child_closes(stage: Stage) -> None:
+    """The child is named from its close on: until then its parent made the connection."""
+    server, client = stage.server(), stage.actor("parent")
+    port = connect(client, server)
+    child = client.fork()
+    client.run("c.close()")
+    child.run("me.name('child')")
+    parent, heir = who(client), who(child)
+    child.run("c.close()")
+    server.run("s.close()")
+    expect(stage.client(port), {"CLOSE": (parent, "connect"), "SYN_SENT": (parent, "connect"),
+                                "*": (heir, "close")})
+
+
+def test_child_outlives_its_parent(stage: Stage) -> None:
+    """accept, fork, exit: the child has it, and closes it."""
+    server, client = stage.server("parent"), stage.actor("client")
+    port = connect(client, server)
+    child = server.fork()
+    parent, heir = who(server), who(child)
+    server.kill()
+    client.run("c.close()")
+    assert child.ask("len(s.recv(1))") == 0
+    child.run("s.close()")
+    expect(stage.passive(port), {
+        **passive_open(parent, (heir, "close")),
+        # Who accepted it, or who has it now.
+        "ESTABLISHED": {(parent, "accept"), (heir, "accept")},
+    })
+
+
+def test_child_closes_what_never_connected(veth_pair: Veth, tracer: Callable[..., Tracer],
+                                           cast: Cast) -> None:
+    """At once, so that the first row may still be waiting for its port."""
+    stage = Stage(veth_pair.client, tracer("--netns", str(veth_pair.client.inode)), cast)
+    client = stage.actor("parent")
+    parent = who(client)
+    child = client.ask(f"""[
+        c := socket.socket(),
+        c.setblocking(False),
+        gate := os.pipe(),
+        c.connect_ex(('{NOBODY}', {PORT})),
+        child := os.fork(),
+        # Both close their end of the pipe; the child goes on once the parent has closed all.
+        child or (os.close(gate[1]), os.read(gate[0], 1), c.close(), os._exit(0)),
+        c.close(),
+        os.close(gate[1]),
+        os.waitpid(child, 0),
+    ] and child""")
+    chain = stage.wait(lambda chains: next(iter(chains.clients.values()), None), "the connection")
+    expect(chain, {"CLOSE": (parent, "connect"),
+                   "SYN_SENT": (Process(child, "parent"), "close")})
+
+
+def test_passed_over_a_socket(stage: Stage) -> None:
+    """SCM_RIGHTS: the receiver's shutdown and close are its own."""
+    server, client, other = stage.server(), stage.actor("client"), stage.actor("receiver")
+    other.run("u = socket.socket(socket.AF_UNIX); u.bind('\\0here'); u.listen()")
+    client.run("u = socket.socket(socket.AF_UNIX); u.connect('\\0here')")
+    other.run("r, _ = u.accept()")
+    port = connect(client, server)
+    client.run("socket.send_fds(u, [b'x'], [c.fileno()])")
+    other.run("_, [number], _, _ = socket.recv_fds(r, 1, 1); c = socket.socket(fileno=number)")
+    other.run("c.shutdown(socket.SHUT_WR)")
+    sender, receiver = who(client), who(other)
+    server.run("s.close()")
+    client.run("c.close()")
+    other.run("c.close()")
+    expect(stage.client(port), {"CLOSE": (sender, "connect"), "SYN_SENT": (sender, "connect"),
+                                "*": (receiver, "close")})
+
+
+# ---- Threads -------------------------------------------------------------------------------------
+
+
+def test_thread_connects(stage: Stage) -> None:
+    """The owner is the process, under the name of its first thread."""
+    server, client = stage.server(), stage.actor("client")
+    client.run(f"""
+import threading
+def work():
+    global c, name
+    me.name("thread")
+    name = open("/proc/thread-self/comm").read()
+    c = socket.create_connection(("127.0.0.1", {PORT}))
+    c.shutdown(socket.SHUT_WR)
+thread = threading.Thread(target=work)
+thread.start()
+thread.join()""")
+    server.run("s, _ = l.accept(); s.close()")
+    assert client.ask("name") == "thread\n"
+    assert client.comm == "client"
+    expect(stage.client(client.ask("c.getsockname()[1]")), {"*": (who(client), "connect")})
+
+
+def test_first_thread_ends(stage: Stage) -> None:
+    """The process goes on, and so does what it owns."""
+    server, client = stage.server(), stage.actor("client")
+    server.send("""
+import threading
+threading.Thread(target=me.play).start()
+ctypes.CDLL(None).syscall(%d, 0)""" % {"x86_64": 60, "aarch64": 93}[os.uname().machine])
+    holder = who(server)
+    port = connect(client, server)
+    assert Path(f"/proc/{server.pid}/stat").read_text("utf-8").split()[2] == "Z"
+    client.run("c.close()")
+    server.run("s.close()")
+    expect(stage.passive(port), passive_open(holder, (holder, "accept")))
+
+
+# ---- Listeners -----------------------------------------------------------------------------------
+
+
+def serve_once(stage: Stage, server: Actor) -> list[Row]:
+    """A connection that waits a moment before server accepts it; the rows of the server's end."""
+    client = stage.actor("client")
+    port = connect(client)
+    client.run("c.close()")
+    stage.tracer.wait_for(lambda rows: [row for row in rows if row["to"] == "CLOSE_WAIT"])
+    server.run("s, _ = l.accept(); s.close()")
+    return stage.passive(port)
+
+
+def test_listener_of_an_ended_parent(stage: Stage) -> None:
+    """A daemon: who listened is gone before anybody accepts."""
+    parent = stage.server()
+    child = parent.fork()
+    parent.kill()
+    holder = who(child)
+    chain = serve_once(stage, child)
+    expect(chain, {"*": (holder, "listen"), "CLOSE_WAIT": (holder, "accept"),
+                   "LAST_ACK": (holder, "accept")})
+
+
+def test_listener_of_several_children(stage: Stage) -> None:
+    """Each of them holds it."""
+    parent = stage.server()
+    children = [parent.fork() for _ in range(3)]
+    parent.kill()
+    holders: set[Owner] = {(who(child), "listen") for child in children}
+    last = who(children[-1])
+    expect(serve_once(stage, children[-1]), {"*": holders, "CLOSE_WAIT": (last, "accept"),
+                                             "LAST_ACK": (last, "accept")})
+
+
+@pytest.mark.parametrize("first", ["parent", "child"])
+def test_listener_of_a_grandchild(first: str, stage: Stage) -> None:
+    """A daemon that forks twice. Nobody knows of the orphan's if its parent ends first."""
+    parent = stage.server()
+    child = parent.fork()
+    grandchild = child.fork()
+    for one in (parent, child) if first == "parent" else (child, parent):
+        one.kill()
+    holder = who(grandchild)
+    expect(serve_once(stage, grandchild), {
+        "*": (holder, "listen") if first == "parent" else {(holder, "listen"), UNKNOWN},
+        "CLOSE_WAIT": (holder, "accept"), "LAST_ACK": (holder, "accept")})
+
+
+@pytest.mark.parametrize("ends", [False, True], ids=["parent-lives", "parent-ends"])
+def test_listener_that_its_parent_closed(ends: bool, stage: Stage) -> None:
+    """Who has closed it does not hold it, dead or alive."""
+    parent = stage.server()
+    child = parent.fork()
+    parent.run("l.close()")
+    if ends:
+        parent.kill()
+    holder = who(child)
+    expect(serve_once(stage, child), {
+        "*": {(holder, "listen"), UNKNOWN},
+        "CLOSE_WAIT": (holder, "accept"), "LAST_ACK": (holder, "accept")})
+
+
+# ---- Kernel threads and interrupted tasks --------------------------------------------------------
+
+# The numbers of these system calls are the same on all architectures.
+URING = """
+libc = ctypes.CDLL(None, use_errno=True)
+params = ctypes.create_string_buffer(120)
+ring = libc.syscall(425, 1, params)
+def put(sock):
+    "Keep it in the ring alone: the worker that takes the ring apart closes it."
+    number = (ctypes.c_int * 1)(sock.fileno())
+    if libc.syscall(427, ring, 2, number, 1):
+        raise OSError(ctypes.get_errno(), "io_uring_register")
+    sock.close()
+"""
+
+
+def uring(actor: Actor) -> None:
+    actor.run(URING)
+    if actor.ask("ring") < 0:
+        pytest.skip(f"no io_uring: {os.strerror(actor.ask('ctypes.get_errno()'))}")
+
+
+def test_worker_closes(stage: Stage) -> None:
+    """A late fput runs in a kernel thread: the connection stays its owner's."""
+    server, client = stage.server(), stage.actor("client")
+    uring(client)
+    port = connect(client, server)
+    client.run("put(c); os.close(ring)")
+    assert server.ask("len(s.recv(1))") == 0
+    server.run("s.close()")
+    expect(stage.client(port), {"*": (who(client), "connect")})
+
+
+def test_worker_closes_what_is_older(netns: Netns, tracer: Callable[..., Tracer],
+                                     cast: Cast) -> None:
+    """Of what was there before, the worker is not made the owner either."""
+    client, server = cast.actor("client", netns), cast.actor("server", netns)
+    server.run(f"l = socket.create_server(('127.0.0.1', {PORT}))")
+    uring(client)
+    port = connect(client, server)
+    client.run("put(c)")
+    stage = Stage(netns, tracer("--netns", str(netns.inode)), cast)
+    client.run("os.close(ring)")
+    assert server.ask("len(s.recv(1))") == 0
+    server.run("s.close()")
+    rows = stage.tracer.wait_for(lambda rows: [row for row in rows if row["lport"] == port
+                                               and row["to"] in ENDED] and list(rows))
+    expect([row for row in rows if row["lport"] == port], {"*": {UNKNOWN, (who(client), "scan")}})
+    expect([row for row in rows if row["rport"] == port],
+           {"*": {(who(server), "close"), (who(server), "scan")},
+            "ESTABLISHED": {UNKNOWN, (who(server), "scan")}})
+
+
+def test_garbage_collector_closes(stage: Stage) -> None:
+    """Sockets in flight that nobody can receive any more; by a kernel thread since Linux 6.9."""
+    server, client = stage.server(), stage.actor("client")
+    port = connect(client, server)
+    client.run("""
+a, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+socket.send_fds(a, [b"x"], [c.fileno(), a.fileno(), b.fileno()])
+for one in (a, b, c):
+    one.close()
+# The end of any AF_UNIX socket makes the collector look.
+socket.socket(socket.AF_UNIX).close()""")
+    assert server.ask("len(s.recv(1))") == 0
+    server.run("s.close()")
+    expect(stage.client(port), {"*": (who(client), "connect")})
+
+
+def test_worker_connects(stage: Stage) -> None:
+    """The second subflow of MPTCP is opened by a kernel thread, which is nobody's owner."""
+    stage.netns.ip("addr", "add", "192.0.2.1/32", "dev", "lo")
+    stage.netns.ip("addr", "add", "192.0.2.2/32", "dev", "lo")
+    server, client = stage.actor("server"), stage.actor("client")
+    for one in (server, client):
+        if one.ask("(lambda: [socket.socket(proto=262).close(), 0])()[1] "
+                   "if os.path.exists('/proc/sys/net/mptcp/enabled') else 1"):
+            pytest.skip("no MPTCP")
+    try:
+        stage.netns.ip("mptcp", "limits", "set", "subflows", "2", "add_addr_accepted", "2")
+        stage.netns.ip("mptcp", "endpoint", "add", "192.0.2.2", "dev", "lo", "subflow")
+    except AssertionError as why:
+        pytest.skip(f"ip mptcp: {why}")
+    server.run(f"l = socket.socket(proto=262); l.bind(('192.0.2.1', {PORT})); l.listen()")
+    client.run(f"c = socket.socket(proto=262); c.connect(('192.0.2.1', {PORT}))")
+    server.run("s, _ = l.accept()")
+    # The first data that is acknowledged lets subflows be added.
+    client.run("c.send(b'x')")
+    server.run("s.recv(1); s.send(b'y')")
+    client.run("c.recv(1)")
+    stage.tracer.wait_for(lambda rows: [
+        row for row in rows if row["laddr"] == "192.0.2.2" and row["to"] == "ESTABLISHED"],
+        limit_s=LIMIT_S)
+    client.run("c.close()")
+    server.run("s.close(); l.close()")
+    rows = stage.tracer.wait_for(lambda rows: [
+        row for row in rows if row["laddr"] == "192.0.2.2" and row["to"] in ENDED] and list(rows),
+        limit_s=LIMIT_S)
+    named = {Process(row["pid"], row["comm"]) for row in rows if row["owner"]}
+    assert named <= {who(client), who(server)}
+    opened = [row for row in rows if row["laddr"] == "192.0.2.2" and row["from"] == "CLOSE"]
+    expect(opened, {"*": UNKNOWN})
+
+
+def test_interrupted_task_is_nobody(veth_pair: Veth, tracer: Callable[..., Tracer],
+                                    cast: Cast) -> None:
+    """Softirqs of a connection run on top of a task that has nothing to do with it."""
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("one processor: no task but the sender is interrupted")
+    mine, other = sorted(os.sched_getaffinity(0))[:2]
+    ends = veth_pair.client, veth_pair.server
+    for netns in ends:
+        netns.run(["sh", "-c", f"printf %x {1 << other} >"
+                             "/sys/class/net/veth0/queues/rx-0/rps_cpus"])
+    server, client = (cast.actor(name, netns) for name, netns in
+                      (("server", veth_pair.server), ("client", veth_pair.client)))
+    hog = cast.actor("hog")
+    for actor, processor in ((server, mine), (client, mine), (hog, other)):
+        actor.run(f"os.sched_setaffinity(0, [{processor}])")
+    hog.send("while True: pass")
+    running = [tracer("--netns", str(netns.inode)) for netns in ends]
+    number = count(300)
+    before = softirqs(other)
+    server.run(f"l = socket.create_server(('', {PORT}), backlog=64)")
+    server.send(f"for _ in range({number}): s, _ = l.accept(); s.recv(1); s.close()")
+    client.run(f"for _ in range({number}): "
+               f"socket.create_connection(('{veth_pair.server.ipv4}', {PORT})).close()")
+    server.answer()
+    for one, owner in zip(running, (client, server)):
+        one.wait_for(lambda rows: sum(row["to"] in ENDED for row in rows) >= number,
+                     limit_s=LIMIT_S)
+        assert {Process(row["pid"], row["comm"]) for row in one.all_rows()} == {who(owner)}
+    # It was interrupted, often.
+    assert softirqs(other) - before >= number
+
+
+def softirqs(processor: int) -> int:
+    """How many softirqs for received packets a processor has run."""
+    lines = Path("/proc/softirqs").read_text("utf-8").splitlines()
+    column = lines[0].split().index(f"CPU{processor}")
+    return next(int(line.split()[1 + column]) for line in lines if "NET_RX:" in line)

@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""What the tool needs, what it keeps of that, and what it leaves behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import select
+import shutil
+import subprocess
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any, Callable, Iterator
+
+import pytest
+
+from harness import place, within
+from harness.netns import Netns
+from harness.plain import READY, Running, patience, run
+
+NOBODY = 65534
+CAP_BPF, CAP_PERFMON = 39, 38
+
+
+@pytest.fixture(name="public", scope="module")
+def _public() -> Iterator[str]:
+    """A copy of the binary where everyone can run it."""
+    folder = tempfile.mkdtemp()
+    os.chmod(folder, 0o755)
+    path = shutil.copy(place.tcpdwell(), folder)
+    os.chmod(path, 0o755)
+    yield path
+    shutil.rmtree(folder)
+
+
+def as_nobody(path: str, *capabilities: int) -> Callable[[list[Any]], list[Any]]:
+    """Runs that copy as nobody, with these capabilities and no others."""
+    names = ",".join(f"+cap_{number}" for number in capabilities)
+    options = [f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+    if names:
+        options += [f"--inh-caps={names}", f"--ambient-caps={names}"]
+    return lambda argv: ["setpriv", *options, path, *argv[1:]]
+
+
+@pytest.mark.parametrize(("capabilities", "missing"), [
+    ([], ["CAP_BPF", "CAP_PERFMON"]), ([CAP_BPF], ["CAP_PERFMON"]), ([CAP_PERFMON], ["CAP_BPF"]),
+], ids=["none", "bpf", "perfmon"])
+def test_missing_capability_is_named(public: str, capabilities: list[int],
+                                     missing: list[str]) -> None:
+    done = run("-d", "1s", wrap=as_nobody(public, *capabilities))
+    said = done.stderr.decode()
+    assert (done.returncode, done.stdout) == (3, b""), said
+    assert said.startswith("tcpdwell: ") and said.count("\n") == 1
+    reason = said.partition(":")[2].partition(":")[0]
+    assert re.findall("CAP_[A-Z]+", reason) == missing
+
+
+@pytest.mark.parametrize("arguments", [["-h"], ["--version"]], ids=str)
+def test_help_needs_no_privilege(public: str, arguments: list[str]) -> None:
+    done = run(*arguments, wrap=as_nobody(public))
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_bad_use_is_said_without_privilege(public: str) -> None:
+    done = run("--port", "0", wrap=as_nobody(public))
+    assert done.returncode == 2 and b"--port" in done.stderr
+
+
+def test_two_capabilities_are_enough(public: str, netns: Netns) -> None:
+    """What does not work with them alone is said; what is shown is right."""
+    try:
+        running = Running("-o", "json", "--netns", str(netns.inode),
+                          wrap=as_nobody(public, CAP_BPF, CAP_PERFMON))
+    except AssertionError as why:
+        # Before 5.11 maps count against RLIMIT_MEMLOCK, which is not theirs to raise.
+        assert "status 3" in str(why) and "tcpdwell: " in str(why)
+        pytest.skip(f"refused, and said: {why}")
+    with running, within.listen(netns) as listener:
+        within.connect_and_reset(netns, listener)
+        running.wait_for_lines(7)
+        running.finish()
+        rows = [json.loads(line.text) for line in running.lines()[:-1]]
+        said = running.said()
+    client = [row for row in rows if row["rport"] == listener_port(rows)]
+    assert [row["to"] for row in client] == ["SYN_SENT", "ESTABLISHED", "CLOSE"]
+    assert {row["pid"] for row in client} == {os.getpid()}
+    accepted = [row for row in rows if row["owner"] == "accept"]
+    owners = {row["pid"] for row in rows if row["lport"] == listener_port(rows)}
+    assert owners <= {os.getpid(), None}
+    # An accept that is not seen is a loss that the user is told of.
+    assert bool(accepted) != ("tcpdwell: " in said.replace(READY, "") and "accept" in said)
+
+
+def listener_port(rows: list[dict[str, Any]]) -> int:
+    return next(row["lport"] for row in rows if row["to"] == "LISTEN")
+
+
+# ---- What it keeps -------------------------------------------------------------------------------
+
+
+def statuses(pid: int) -> list[dict[str, str]]:
+    """The fields of /proc/PID/status, of every thread."""
+    return [dict(line.split(":\t", 1) for line in (task / "status").read_text().splitlines()
+                 if ":\t" in line)
+            for task in Path(f"/proc/{pid}/task").iterdir()]
+
+
+@pytest.mark.parametrize("arguments", [[], ["-o", "json"], ["-w", "-p", "1"], ["--", "sleep", "100"]],
+                         ids=str)
+def test_it_gives_up_what_it_needs_no_more(arguments: list[str]) -> None:
+    with Running(*arguments) as running:
+        children = Path(f"/proc/{running.child.pid}/task/{running.child.pid}/children")
+        for status in statuses(running.child.pid):
+            for name in ("CapEff", "CapPrm"):
+                assert int(status[name], 16) & ~(1 << CAP_BPF) == 0, status
+            assert (int(status["CapAmb"], 16), int(status["CapInh"], 16)) == (0, 0)
+            assert status["NoNewPrivs"] == "1"
+        # The program that it runs is the user's, and has all that the user has.
+        for child in map(int, children.read_text().split()):
+            for status in statuses(child):
+                assert status["NoNewPrivs"] == "0"
+                assert status["CapEff"] == statuses(os.getpid())[0]["CapEff"]
+            os.kill(child, 15)
+
+
+def test_nobody_gives_up_too(public: str) -> None:
+    try:
+        running = Running(wrap=as_nobody(public, CAP_BPF, CAP_PERFMON))
+    except AssertionError as why:
+        pytest.skip(f"refused: {why}")
+    with running:
+        for status in statuses(running.child.pid):
+            assert int(status["CapPrm"], 16) & ~(1 << CAP_BPF) == 0
+            assert int(status["CapAmb"], 16) == 0
+            assert status["NoNewPrivs"] == "1"
+
+
+# ---- What it leaves behind -----------------------------------------------------------------------
+
+
+def traces_mounted(pid: int | str = "self") -> list[str]:
+    """The tracing file systems that a process sees."""
+    return [line for line in Path(f"/proc/{pid}/mountinfo").read_text().splitlines()
+            if line.partition(" - ")[2].split()[0] in ("tracefs", "debugfs")]
+
+
+class Watch:
+    """Notes each set of tracing mounts that was ever to be seen here."""
+
+    def __init__(self) -> None:
+        self.seen: list[list[str]] = []
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def _run(self) -> None:
+        with open("/proc/self/mountinfo", "rb", buffering=0) as file:
+            poll = select.poll()
+            # The kernel says so here when a mount comes or goes: see proc(5).
+            poll.register(file, select.POLLERR | select.POLLPRI)
+            while not self._done.is_set():
+                mounted = traces_mounted()
+                if mounted not in self.seen:
+                    self.seen.append(mounted)
+                poll.poll(20)
+
+    def __enter__(self) -> Watch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+
+def test_no_mount_is_seen_or_left(netns: Netns) -> None:
+    before = traces_mounted()
+    with Watch() as watch, Running("-o", "json", "--netns", str(netns.inode)) as running:
+        assert traces_mounted() == before
+        assert traces_mounted(running.child.pid) == before
+        running.finish()
+    assert traces_mounted() == before
+    assert watch.seen == [before]
+
+
+def test_accept_is_seen_where_no_tracefs_is_mounted(netns: Netns) -> None:
+    """In a mount namespace that has none, with what the kernel offers for accept()."""
+    hide = "umount -a -l -t tracefs,debugfs"
+    with Running("-o", "json", "--netns", str(netns.inode), wrap=lambda argv: [
+            "unshare", "--mount", "--propagation", "private", "sh", "-c",
+            f'{hide} && exec "$@"', "sh", *argv]) as running, within.listen(netns) as listener:
+        assert traces_mounted(running.child.pid) == []
+        within.connect_and_reset(netns, listener)
+        running.finish()
+        rows = [json.loads(line.text) for line in running.lines()]
+        said = running.said()
+    if "accept" in said:
+        pytest.skip(f"this kernel has nothing that tells of accept(): {said}")
+    assert {row["pid"] for row in rows if row.get("owner") == "accept"} == {os.getpid()}
+
+
+def objects_of(pid: int) -> set[tuple[str, int]]:
+    """The BPF programs, maps and links that a process holds, as (kind, number)."""
+    found = set()
+    for info in Path(f"/proc/{pid}/fdinfo").iterdir():
+        for kind, number in re.findall(r"^(prog|map|link)_id:\s*(\d+)", info.read_text(), re.M):
+            found.add((kind, int(number)))
+    return found
+
+
+def is_there(kind: str, number: int) -> bool:
+    """Whether the kernel still has it."""
+    done = subprocess.run(["bpftool", kind, "show", "id", str(number)], capture_output=True,
+                          check=False)
+    return done.returncode == 0
+
+
+@pytest.mark.parametrize("how", ["SIGINT", "SIGKILL"])
+def test_nothing_is_left_in_the_kernel(netns: Netns, how: str) -> None:
+    if not shutil.which("bpftool"):
+        pytest.skip("no bpftool")
+    with Running("-w", "--netns", str(netns.inode)) as running:
+        objects = objects_of(running.child.pid)
+        assert {kind for kind, _ in objects} >= {"prog", "map"}
+        assert all(is_there(*each) for each in objects)
+        if how == "SIGINT":
+            running.finish()
+        else:
+            running.child.kill()
+            running.child.wait()
+    # The kernel frees them after a grace period of RCU.
+    deadline = time.monotonic() + patience(15)
+    while left := [each for each in objects if is_there(*each)]:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.1)
+
+
+def test_two_at_a_time_do_not_disturb_each_other(netns: Netns) -> None:
+    """Each has programs of its own; the end of one is not the end of the other."""
+    with Running("-o", "json", "--netns", str(netns.inode)) as one:
+        with Running("-o", "json", "--netns", str(netns.inode)) as two:
+            within.listen(netns).close()
+            for running in (one, two):
+                running.wait_for_lines(2)
+            two.finish()
+        within.listen(netns).close()
+        one.wait_for_lines(4)
+        one.finish()
+        assert json.loads(one.lines()[-1].text)["printed"] == 4
+
+
+def test_no_file_is_written(tmp_path: Path, netns: Netns) -> None:
+    """Run where nothing can be written but its output."""
+    done = run("-o", "json", "-d", "200ms", "--netns", str(netns.inode), cwd=tmp_path,
+               wrap=lambda argv: ["unshare", "--mount", "--propagation", "private", "sh", "-c",
+                                  'mount -o remount,bind,ro / 2>/dev/null; exec "$@"', "sh",
+                                  *argv])
+    assert done.returncode == 0, done.stderr
+    assert not list(tmp_path.iterdir())

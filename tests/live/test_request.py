@@ -1,0 +1,538 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""SYN_RECV as it is: from the SYN to the ACK that completes the handshake, or to its end.
+
+The client is no socket but the test (harness/peer.py), so each segment goes when the test says so,
+and its time is the truth. Every backend that the kernel lets be forced watches the same traffic.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Callable, Iterator, NamedTuple
+
+import pytest
+
+from harness import capability
+from harness.netns import Netns
+from harness.peer import ACK, PSH, RST, SYN, Peer
+from harness.scale import count
+from harness.stage import FAMILIES, Server, Stage, fields, stages
+from harness.tracer import Row, Tracer
+from harness.watch import (BACKENDS, SYN_RECV_SLACK_NS, UID, Watch, When, chains, check_dwell,
+                           check_time, check_unknown_dwell, closed, now, row_from, row_to, same,
+                           show, steps)
+
+# A handshake held for so long is slow: its first row is shown before it completes.
+HELD_S = 0.2
+# Who looks at a terminal takes this for at once.
+PROMPT_NS = 100_000_000
+# TCP_TIMEOUT_INIT (include/net/tcp.h), and how late the timer wheel may be: an eighth (kernel/time/
+# timer.c), and a busy machine the rest.
+RETRY_NS = 1_000_000_000
+LATE = 1.5
+# Rows about a request's timer come when it runs, a second later.
+TIMER_LIMIT_S = 20
+WHOLE = ["LISTEN", "SYN_RECV", "ESTABLISHED", "CLOSE"]
+DROPPED = ["LISTEN", "SYN_RECV", "CLOSE"]
+
+
+class Handshake(NamedTuple):
+    """What happened, and when."""
+
+    server: Server
+    peer: Peer
+    opened: When  # the SYN came
+    ended: When  # the last ACK came, or whatever ended it
+    cookie: int = 0  # of the accepted socket
+    shown_ns: dict[str, int] = {}  # how long after the SYN a backend had shown the first row
+
+    def chain(self, watch: Watch) -> list[Row]:
+        """All rows of this connection, which ends."""
+        return watch.wait(self.server.link.inode, self.server.port, self.peer.port, closed,
+                          limit_s=TIMER_LIMIT_S)
+
+
+@pytest.fixture(scope="module", name="stage")
+def _stage(module_tracer: Callable[..., Tracer],
+           module_netns: Callable[[], Netns]) -> Iterator[Stage]:
+    yield from stages(module_tracer, module_netns)
+
+
+@pytest.fixture(params=BACKENDS, name="watch")
+def _watch(request: pytest.FixtureRequest, stage: Stage) -> Watch:
+    return stage.watch(request.param)
+
+
+def family_or_skip(family: str) -> None:
+    if family != "ipv4" and not capability.ipv6():
+        pytest.skip("no IPv6")
+
+
+def syn(peer: Peer, options: bytes = b"", payload: bytes = b"") -> When:
+    """Send the SYN; it came before its answer went."""
+    sent = peer.syn(options, payload)
+    return When(sent.before_ns, peer.expect(SYN | ACK).time_ns)
+
+
+def slow(server: Server, watches: list[Watch]) -> tuple[Peer, When, dict[str, int]]:
+    """A handshake that these watch, and that waits for its last ACK; the SYN comes twice."""
+    peer = server.peer()
+    opened = syn(peer)
+    shown_ns = {}
+    for watch in watches:
+        watch.wait(server.link.inode, server.port, peer.port, bool)
+        shown_ns[watch.backend] = now() - opened.from_ns
+    peer.send(SYN, seq=peer.isn, options=b"\2\4\5\xb4")
+    peer.expect(SYN | ACK)
+    time.sleep(max(0, HELD_S - (now() - opened.from_ns) / 1e9))
+    return peer, opened, shown_ns
+
+
+def complete(server: Server, peer: Peer, opened: When,
+             shown_ns: dict[str, int] | None = None) -> Handshake:
+    """Send the last ACK, accept the connection and reset it."""
+    sent = peer.send(ACK)
+    server.accept()
+    ended = When(sent.before_ns, now())
+    # SO_COOKIE
+    cookie = server.actor.ask(
+        "int.from_bytes(s.getsockopt(socket.SOL_SOCKET, 57, 8), 'little')")
+    peer.send(RST | ACK)
+    return Handshake(server, peer, opened, ended, cookie, shown_ns or {})
+
+
+def check_handshake(chain: list[Row], done: Handshake) -> None:
+    """A complete one whose request was seen."""
+    assert steps(chain) == WHOLE, show(chain)
+    same(chain, **fields(done.server, done.peer))
+    first, last = row_to(chain, "SYN_RECV"), row_from(chain, "SYN_RECV")
+    assert (first["source"], last["source"]) == ("request_sock", "request_sock"), show(chain)
+    assert (first["owner"], last["owner"]) == ("listen", "listen"), show(chain)
+    check_unknown_dwell(first)
+    check_time(first, done.opened, SYN_RECV_SLACK_NS)
+    check_time(last, done.ended, SYN_RECV_SLACK_NS)
+    check_dwell(last, done.opened, done.ended, SYN_RECV_SLACK_NS)
+    assert last["dwell_ns"] == last["mono_ns"] - first["mono_ns"]
+    assert chain[-1]["reason"] == "reset_received"
+
+
+def check_artefact(chain: list[Row], done: Handshake) -> None:
+    """As the tracepoint alone has it: the child is cloned when the ACK comes."""
+    assert steps(chain) == WHOLE, show(chain)
+    same(chain, **fields(done.server, done.peer))
+    for row in (row_to(chain, "SYN_RECV"), row_from(chain, "SYN_RECV")):
+        assert row["source"] == "tracepoint", show(chain)
+        check_time(row, done.ended, SYN_RECV_SLACK_NS)
+        check_unknown_dwell(row)
+
+
+# ---- Handshakes that complete --------------------------------------------------------------------
+
+
+def play_slow(stage: Stage, family: str) -> Handshake:
+    server = stage.server(stage.link(), family)
+    return complete(server, *slow(server, stage.seeing(requests=True)))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_slow_handshake(family: str, stage: Stage, watch: Watch) -> None:
+    """Shown before it completes, in its true length, under one identity."""
+    family_or_skip(family)
+    done: Handshake = stage.once(play_slow, family)
+    (check_handshake if watch.requests else check_artefact)(done.chain(watch), done)
+
+
+def test_first_row_is_prompt(stage: Stage, watch: Watch) -> None:
+    """LISTEN -> SYN_RECV is shown within 100 ms of the SYN, on a machine that has the time."""
+    watch.require(requests=True)
+    shown = [stage.once(play_slow, family).shown_ns[watch.backend]
+             for family in FAMILIES if family == "ipv4" or capability.ipv6()]
+    tries = 0
+    server = None
+    while min(shown) > PROMPT_NS and tries < 5:
+        server = server or stage.server(stage.link())
+        done = complete(server, *slow(server, [watch]))
+        shown.append(done.shown_ns[watch.backend])
+        tries += 1
+    assert min(shown) <= PROMPT_NS, shown
+
+
+def play_fast(stage: Stage) -> Handshake:
+    server = stage.server(stage.link())
+    peer = server.peer()
+    return complete(server, peer, syn(peer))
+
+
+def test_fast_handshake(stage: Stage, watch: Watch) -> None:
+    """It is over before anybody looks, and all the same seen whole; its cookie is the socket's."""
+    done: Handshake = stage.once(play_fast)
+    chain = done.chain(watch)
+    (check_handshake if watch.requests else check_artefact)(chain, done)
+    # Above all cookies where the kernel tells a tracer none.
+    assert chain[0]["cookie"] == done.cookie or chain[0]["cookie"] >= 1 << 52
+
+
+def play_many(stage: Stage) -> list[Handshake]:
+    """More at once than are shown at a time."""
+    number = count(300, 30)
+    server = stage.server(stage.link(tcp_syncookies=0, tcp_max_syn_backlog=4096), backlog=4096)
+    peers = [server.peer() for _ in range(number)]
+    sent = [peer.syn() for peer in peers]
+    opened = [When(one.before_ns, peer.expect(SYN | ACK).time_ns)
+              for one, peer in zip(sent, peers)]
+    time.sleep(HELD_S)
+    ended = []
+    for peer in peers:
+        # A segment is taken in before send() returns, or by a thread that is busy with others'.
+        sent_one = peer.send(ACK)
+        ended.append(sent_one)
+    server.actor.run(f"a = [l.accept() for _ in range({number})]")
+    over_ns = now()
+    for peer in peers:
+        peer.send(RST | ACK)
+    return [Handshake(server, peer, one, When(last.before_ns, over_ns))
+            for peer, one, last in zip(peers, opened, ended)]
+
+
+def test_many_slow_handshakes(stage: Stage, watch: Watch) -> None:
+    for done in stage.once(play_many):
+        chain = done.chain(watch)
+        (check_handshake if watch.requests else check_artefact)(chain, done)
+
+
+def play_full_queue(stage: Stage) -> Handshake:
+    """The last ACK finds the accept queue full and is ignored; a later one is not."""
+    server = stage.server(stage.link(), backlog=0)
+    first, late = server.peer(), server.peer()
+    opened = syn(late)
+    first.open()
+    # The first one waits in the queue: it has left SYN_RECV when its ACK was taken in.
+    poll(server, "01", first)
+    late.send(ACK)
+    time.sleep(HELD_S)
+    server.accept("first")
+    return complete(server, late, opened)
+
+
+def poll(server: Server, state: str, peer: Peer) -> None:
+    """Wait until the namespace's table has the connection in this state."""
+    for _ in range(2000):
+        table = server.link.netns.run(["cat", "/proc/net/tcp"]).stdout.splitlines()[1:]
+        rows = [line.split() for line in table]
+        if any(row[1].endswith(f":{server.port:04X}") and row[2].endswith(f":{peer.port:04X}")
+               and row[3] == state for row in rows):
+            return
+        time.sleep(0.005)
+    raise AssertionError(f"{peer.port} is not in state {state}")
+
+
+def test_full_accept_queue(stage: Stage, watch: Watch) -> None:
+    """The handshake is not over before the server takes it for complete."""
+    done: Handshake = stage.once(play_full_queue)
+    chain = done.chain(watch)
+    (check_handshake if watch.requests else check_artefact)(chain, done)
+
+
+# ---- Handshakes that do not ----------------------------------------------------------------------
+
+
+def check_dropped(chain: list[Row], done: Handshake, reason: str | set[str],
+                  since: When | None = None) -> None:
+    assert steps(chain) == DROPPED, show(chain)
+    same(chain, **fields(done.server, done.peer), source="request_sock", owner="listen")
+    first, last = chain
+    check_time(first, done.opened, SYN_RECV_SLACK_NS)
+    check_dwell(last, done.opened, since or done.ended, SYN_RECV_SLACK_NS)
+    assert last["dwell_ns"] == last["mono_ns"] - first["mono_ns"]
+    assert last["reason"] in ({reason} if isinstance(reason, str) else reason), show(chain)
+    assert last["errno"] is None
+
+
+def unseen(watch: Watch, done: Handshake) -> None:
+    """Nothing of it may be shown, and nothing made up, by the end of another one."""
+    peer = done.server.peer()
+    peer.open()
+    done.server.accept("probe")
+    peer.send(RST | ACK)
+    watch.wait(done.server.link.inode, done.server.port, peer.port, closed)
+    assert not watch.chains(done.server.link.inode, done.server.port, done.peer.port)
+
+
+def given_up(opened: When, after_ns: int) -> When:
+    """When a request's timer has run out."""
+    return When(opened.from_ns + after_ns, opened.to_ns + round(after_ns * LATE))
+
+
+def play_timeouts(stage: Stage) -> list[Handshake]:
+    """The last SYN-ACK is sent after 0 and 1 s, and given up after 1 and 3."""
+    found = []
+    for retries, after_ns in ((0, RETRY_NS), (1, 3 * RETRY_NS)):
+        server = stage.server(stage.link(tcp_synack_retries=retries))
+        peer = server.peer()
+        opened = syn(peer)
+        found.append(Handshake(server, peer, opened, given_up(opened, after_ns)))
+    return found
+
+
+@pytest.mark.parametrize("retries", [0, 1])
+def test_timeout(retries: int, stage: Stage, watch: Watch) -> None:
+    done: Handshake = stage.once(play_timeouts)[retries]
+    if watch.requests:
+        check_dropped(done.chain(watch), done, "timeout")
+    else:
+        unseen(watch, done)
+
+
+def play_reset(stage: Stage, held_s: float) -> Handshake:
+    server = stage.server(stage.link())
+    peer = server.peer()
+    opened = syn(peer)
+    time.sleep(held_s)
+    sent = peer.send(RST | ACK)
+    # The reset is taken in before the next one's SYN is answered.
+    syn(server.peer())
+    return Handshake(server, peer, opened, When(sent.before_ns, now()))
+
+
+@pytest.mark.parametrize("held_s", [0, HELD_S], ids=["fast", "slow"])
+def test_reset_by_client(held_s: float, stage: Stage, watch: Watch) -> None:
+    done: Handshake = stage.once(play_reset, held_s)
+    if watch.requests:
+        check_dropped(done.chain(watch), done, "reset_received")
+    else:
+        unseen(watch, done)
+
+
+def play_another_syn(stage: Stage) -> Handshake:
+    """A SYN of another sequence number, in the window, is answered by a reset (RFC 793)."""
+    server = stage.server(stage.link())
+    peer = server.peer()
+    opened = syn(peer)
+    sent = peer.send(SYN, seq=peer.next + 100)
+    answer = peer.expect(RST | ACK)
+    return Handshake(server, peer, opened, When(sent.before_ns, answer.time_ns))
+
+
+def test_reset_by_server(stage: Stage, watch: Watch) -> None:
+    watch.require(requests=True)
+    done: Handshake = stage.once(play_another_syn)
+    check_dropped(done.chain(watch), done, "reset_sent")
+
+
+def play_listener_closed(stage: Stage, by_ack: bool) -> Handshake:
+    """Requests outlive the listener until something looks at them: the ACK, or the timer."""
+    server = stage.server(stage.link())
+    peer = server.peer()
+    opened = syn(peer)
+    server.actor.run("l.close()")
+    if not by_ack:
+        return Handshake(server, peer, opened, given_up(opened, RETRY_NS))
+    sent = peer.send(ACK)
+    answer = peer.expect(RST)
+    return Handshake(server, peer, opened, When(sent.before_ns, answer.time_ns))
+
+
+@pytest.mark.parametrize("by_ack", [True, False], ids=["ack", "timer"])
+def test_listener_closed(by_ack: bool, stage: Stage, watch: Watch) -> None:
+    watch.require(requests=True)
+    done: Handshake = stage.once(play_listener_closed, by_ack)
+    chain = done.chain(watch)
+    # Who held the listener is known only while there is one.
+    assert steps(chain) == DROPPED, show(chain)
+    same(chain, source="request_sock", lport=done.server.port, uid=UID)
+    assert chain[1]["reason"] == "listener_closed"
+    check_time(chain[0], done.opened, SYN_RECV_SLACK_NS)
+    check_dwell(chain[1], done.opened, done.ended, SYN_RECV_SLACK_NS)
+
+
+def play_overflow(stage: Stage, abort: bool) -> Handshake:
+    """No room in the accept queue: the server resets if it is told to, else lets it wait."""
+    server = stage.server(stage.link(tcp_abort_on_overflow=int(abort), tcp_synack_retries=0),
+                          backlog=0)
+    first, late = server.peer(), server.peer()
+    opened = syn(late)
+    first.open()
+    poll(server, "01", first)
+    sent = late.send(ACK)
+    if not abort:
+        return Handshake(server, late, opened, given_up(opened, RETRY_NS))
+    answer = late.expect(RST)
+    return Handshake(server, late, opened, When(sent.before_ns, answer.time_ns))
+
+
+@pytest.mark.parametrize("abort", [True, False], ids=["reset", "given-up"])
+def test_accept_queue_overflow(abort: bool, stage: Stage, watch: Watch) -> None:
+    watch.require(requests=True)
+    done: Handshake = stage.once(play_overflow, abort)
+    check_dropped(done.chain(watch), done, "queue_overflow")
+
+
+# ---- Handshakes without a request ----------------------------------------------------------------
+
+
+def play_cookies(stage: Stage) -> Handshake:
+    server = stage.server(stage.link(tcp_syncookies=2))
+    peer = server.peer()
+    opened = syn(peer)
+    time.sleep(HELD_S)
+    return complete(server, peer, opened)
+
+
+def test_syn_cookies(stage: Stage, watch: Watch) -> None:
+    """Nobody remembers the SYN, so its time is not made up."""
+    done: Handshake = stage.once(play_cookies)
+    check_artefact(done.chain(watch), done)
+
+
+def play_fast_open(stage: Stage) -> tuple[Handshake, Handshake]:
+    """Data comes with the SYN, and the server has the socket long before the handshake is over.
+
+    Bits of tcp_fastopen: for servers, and no cookie asked for.
+    """
+    server = stage.server(stage.link(tcp_fastopen=0x202),
+                          before="o.setsockopt(socket.IPPROTO_TCP, socket.TCP_FASTOPEN, 16)")
+    peer = server.peer()
+    opened = syn(peer, payload=b"hello")
+    server.accept()
+    assert server.actor.ask("s.recv(99).decode()") == "hello"
+    # Another child is born meanwhile.
+    other = server.peer()
+    opened_other = syn(other)
+    other.send(ACK)
+    server.accept("other")
+    over = Handshake(server, other, opened_other, When(opened_other.from_ns, now()))
+    time.sleep(HELD_S)
+    sent = peer.send(ACK | PSH, b"more")
+    assert server.actor.ask("s.recv(99).decode()") == "more"
+    done = Handshake(server, peer, opened, When(sent.before_ns, now()))
+    peer.send(RST | ACK)
+    other.send(RST | ACK)
+    return done, over
+
+
+def test_fast_open(stage: Stage, watch: Watch) -> None:
+    """The child is there from the SYN on: SYN_RECV is the full socket's own."""
+    done, other = stage.once(play_fast_open)
+    chain = done.chain(watch)
+    assert steps(chain) == WHOLE, show(chain)
+    same(chain, **fields(done.server, done.peer), source="tracepoint")
+    check_time(chain[0], done.opened, SYN_RECV_SLACK_NS)
+    check_time(chain[1], done.ended, SYN_RECV_SLACK_NS)
+    check_dwell(chain[1], done.opened, done.ended, SYN_RECV_SLACK_NS)
+    if watch.requests:
+        check_handshake(other.chain(watch), other)
+
+
+# ---- Views and filters ---------------------------------------------------------------------------
+
+
+def test_kernel_view(stage: Stage, tracer: Callable[..., Tracer]) -> None:
+    """The tracepoint's own: SYN_RECV for the moment between clone and ACK, and no request."""
+    running = Watch("none", tracer("--kernel-view", "--uid", str(UID)))
+    server = stage.server(stage.link())
+    peer = server.peer()
+    opened = syn(peer)
+    time.sleep(HELD_S)
+    done = complete(server, peer, opened)
+    chain = done.chain(running)
+    assert steps(chain) == WHOLE, show(chain)
+    same(chain, lport=server.port, source="tracepoint")
+    check_time(chain[0], done.ended, SYN_RECV_SLACK_NS)
+    assert chain[1]["dwell"] == "exact"
+    assert 0 <= chain[1]["dwell_ns"] <= SYN_RECV_SLACK_NS
+    dropped = server.peer()
+    syn(dropped)
+    dropped.send(RST | ACK)
+    done = Handshake(server, dropped, opened, opened)
+    unseen(running, done)
+
+
+def test_rows_wait_for_who_accepts(stage: Stage, watch: Watch,
+                                   tracer: Callable[..., Tracer]) -> None:
+    """-p of a process that did not open the listener: its connections whole, others' not at all."""
+    link = stage.link()
+    server = stage.server(link)
+    worker = server.actor.fork()
+    running = Watch(watch.backend,
+                    tracer("--backend", watch.backend, "-p", str(worker.pid), chains=False))
+    mine, others = server.peer(), server.peer()
+    opened = syn(mine)
+    syn(others)
+    time.sleep(HELD_S)
+    sent = mine.send(ACK)
+    worker.run("s, _ = l.accept()")
+    ended = When(sent.before_ns, now())
+    others.send(ACK)
+    server.accept()
+    others.send(RST | ACK)
+    mine.send(RST | ACK)
+    done = Handshake(server, mine, opened, ended)
+    chain = done.chain(running)
+    assert steps(chain) == WHOLE, show(chain)
+    same(chain, pid=worker.pid, comm=worker.comm, owner="accept")
+    if running.requests:
+        check_time(chain[0], opened, SYN_RECV_SLACK_NS)
+        check_time(chain[1], ended, SYN_RECV_SLACK_NS)
+        check_dwell(chain[1], opened, ended, SYN_RECV_SLACK_NS)
+    running.tracer.check()
+    assert not running.chains(link.inode, server.port, others.port)
+
+
+def test_requests_of_the_listeners_owner(stage: Stage, watch: Watch,
+                                         tracer: Callable[..., Tracer]) -> None:
+    """-p of who listens: from SYN_RECV on, and what came to nothing, too."""
+    server = stage.server(stage.link())
+    running = Watch(watch.backend,
+                    tracer("--backend", watch.backend, "-p", str(server.actor.pid), chains=False))
+    # A listener that is no older than the tracer.
+    server.actor.run("at = l.getsockname(); l.close(); l = socket.create_server(at)")
+    dropped, peer = server.peer(), server.peer()
+    opened = syn(dropped)
+    time.sleep(HELD_S)
+    sent = dropped.send(RST | ACK)
+    gone = Handshake(server, dropped, opened, When(sent.before_ns, sent.after_ns))
+    done = complete(server, peer, syn(peer))
+    chain = done.chain(running)
+    assert steps(chain) == WHOLE, show(chain)
+    if running.requests:
+        chain = gone.chain(running)
+        assert steps(chain) == DROPPED, show(chain)
+        same(chain, pid=server.actor.pid, owner="listen")
+
+
+@pytest.mark.parametrize("arguments,shown", [
+    (["--min-dwell", "100ms"], {"slow"}),
+    (["--from", "SYN_RECV", "--to", "CLOSE"], {"gone"}),
+    (["-6"], set()),
+    (["--addr", "192.0.2.9"], {"slow", "fast", "gone"}),
+    (["--addr", "192.0.2.128/25"], set()),
+], ids=lambda value: "-".join(value) if isinstance(value, list) else "")
+def test_filters(arguments: list[str], shown: set[str], stage: Stage,
+                 tracer: Callable[..., Tracer]) -> None:
+    """They hold for requests as for all else."""
+    if not stage.seeing(requests=True):
+        pytest.skip("no backend sees requests")
+    link = stage.link()
+    running = tracer("--netns", str(link.netns.inode), *arguments, chains=False)
+    server = stage.server(link)
+    peers = {name: server.peer() for name in ("slow", "fast", "gone")}
+    syn(peers["slow"])
+    time.sleep(HELD_S)
+    for name in ("slow", "fast"):
+        if name == "fast":
+            syn(peers[name])
+        peers[name].send(ACK)
+        server.accept()
+        peers[name].send(RST | ACK)
+    syn(peers["gone"])
+    peers["gone"].send(RST | ACK)
+    # All of them are over before this is answered.
+    syn(server.peer())
+    running.check()
+    rows = running.all_rows()
+    seen = {name for name, peer in peers.items()
+            if chains(rows, link.inode, server.port, peer.port)}
+    assert seen == shown, show(rows)
+    if "--min-dwell" in arguments:
+        assert [(row["from"], row["to"]) for row in rows
+                if row["from"] != "LISTEN"] == [("SYN_RECV", "ESTABLISHED")]

@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Every path of the state diagram, as tools/traffic plays it, seen row by row.
+
+One tracer watches all namespaces of the host while the scenarios are played side by side in
+namespaces of the tests' own; each test then looks for its rows. At the end all that was traced is
+held against the accounting identity and the chain rule.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Callable, Iterator, NamedTuple
+
+import pytest
+
+from harness import capability, place, process, traffic as oracle
+from harness.compare import SLACK_NS, View, assert_follows, rows_of
+from harness.netns import Netns, Veth
+from harness.tracer import Tracer, check_account
+from harness.traffic import Expectation
+
+SHARED = [
+    "simultaneous-open", "self-connect", "bind-then-connect", "reconnect",
+    "active-close", "passive-close", "half-close-client", "half-close-server",
+    "simultaneous-close", "fin-unanswered", "last-fin-unanswered", "process-exit",
+    "rst-from-client", "rst-from-server", "rst-unread-data", "rst-in-close-wait",
+    "rst-in-fin-wait2", "data-after-close", "listener-closed-with-queue",
+    "refused", "timed-out", "unreachable", "connect-abort", "keepalive-timeout", "user-timeout",
+    "slow-handshake", "syn-again", "handshake-timeout", "handshake-reset",
+    "handshake-listener-closed", "accept-queue-full",
+    "orphan-fin-wait2", "timewait-reused-by-syn", "timewait-reset",
+]
+# These change settings, so they make a namespace for themselves.
+OWN_NETNS = ["fastopen", "port-exhausted", "syn-cookie", "timewait-reused-by-connect",
+             "timewait-overflow"]
+# One of each way into TIME_WAIT, seen to its end.
+TO_END = ["active-close", "half-close-server", "simultaneous-close", "process-exit"]
+# Each on one of the two machines' processors most of the time asleep.
+AT_ONCE = 8
+# Nobody's in particular: a row with root's uid is wrong, and traffic of others is filtered out.
+UID = 23456
+
+
+class Case(NamedTuple):
+    scenario: str
+    family: str  # ipv4, ipv6 or mapped
+    topology: str  # loopback, veth or own
+    to_end: bool = False
+
+    def __str__(self) -> str:
+        return "-".join([self.scenario, self.family, self.topology] + ["to-end"] * self.to_end)
+
+
+FAMILIES = {"ipv4": ["-4"], "ipv6": ["-6"], "mapped": ["--mapped"]}
+CASES = [
+    # The long ones first: they take a minute, and the others are played meanwhile.
+    *[Case(scenario, "ipv4", "veth", True) for scenario in TO_END],
+    *[Case(scenario, family, topology)
+      for scenario in SHARED for family in FAMILIES for topology in ("loopback", "veth")],
+    *[Case(scenario, family, "own") for scenario in OWN_NETNS for family in FAMILIES],
+]
+
+
+class Places(NamedTuple):
+    """Where the cases of one module are played."""
+
+    loopback: Netns
+    veth: Veth
+
+    def play(self, case: Case) -> list[Expectation]:
+        arguments = [*FAMILIES[case.family], "--uid", str(UID)]
+        if case.to_end:
+            arguments.append("--to-end")
+        if case.family == "mapped":
+            # Asking makes a cookie where none was, so not everywhere.
+            arguments.append("--cookie")
+        if case.topology == "own":
+            return oracle.play(case.scenario, *arguments)
+        if case.topology == "loopback":
+            return oracle.play(case.scenario, *arguments, netns=self.loopback)
+        client, server = self.veth.client, self.veth.server
+        address = "ipv6" if case.family == "ipv6" else "ipv4"
+        return oracle.play(
+            case.scenario, *arguments, "--server-netns", server.name,
+            "--client-addr", getattr(client, address), "--server-addr", getattr(server, address),
+            netns=client,
+        )
+
+
+@pytest.fixture(scope="module")
+def host_tracer(module_tracer: Callable[..., Tracer]) -> Tracer:
+    """It traces every namespace, and is there before any of it begins."""
+    return module_tracer("--uid", str(UID))
+
+
+@pytest.fixture(scope="module")
+def played(request: pytest.FixtureRequest, host_tracer: Tracer,
+           module_netns: Callable[[], Netns],
+           module_veth: Callable[[], Veth]) -> Iterator[dict[Case, Future[list[Expectation]]]]:
+    """What must be seen of each case that was selected, once it is played."""
+    veth = module_veth()
+    places = Places(module_netns(), veth)
+    selected = [item.callspec.params["case"] for item in request.session.items
+                if item.path == request.path and "case" in getattr(item, "callspec", Empty).params]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        futures = {case: pool.submit(places.play, case)
+                   for case in sorted(selected, key=CASES.index)
+                   if case.family != "ipv6" or capability.ipv6()}
+        yield futures
+        for future in futures.values():
+            future.cancel()
+
+
+class Empty:
+    """What an item without parameters has."""
+
+    params: dict[str, Any] = {}
+
+
+def view_of(case: Case) -> View:
+    """How the tracer at hand must see a case."""
+    syn_recv = capability.backend(capability.SYN_RECV)
+    timewait = capability.backend(capability.TIME_WAIT)
+    # The timers tell to a jiffy, and those of mini sockets may be late by one more.
+    coarse_ns = SLACK_NS + 2 * capability.jiffy_ns()
+    return View(
+        syn_recv=bool(syn_recv),
+        timewait=bool(timewait),
+        timewait_slack_ns=coarse_ns if timewait == "timer" else SLACK_NS,
+        asks_cookies=capability.backend("identity") == "cookie",
+        syn_cookies=case.scenario == "syn-cookie",
+    )
+
+
+def ordered(cases: list[Case]) -> list[Case]:
+    """The long ones begin first and are waited for last."""
+    return sorted(cases, key=lambda case: case.to_end)
+
+
+@pytest.mark.parametrize("case", ordered(CASES), ids=str)
+def test_path(case: Case, host_tracer: Tracer,
+              played: dict[Case, Future[list[Expectation]]]) -> None:
+    if case not in played:
+        pytest.skip("no IPv6")
+    try:
+        expectations = played[case].result(timeout=2 * oracle.LIMIT_S)
+    except oracle.CannotPlay as why:
+        pytest.skip(f"{case.scenario}: {why}")
+    assert expectations
+    view = view_of(case)
+    failures = []
+    for expectation in expectations:
+        try:
+            rows = assert_follows(host_tracer, expectation, view)
+            assert not case.to_end or not view.timewait or rows[-1]["to"] == "CLOSE"
+        except AssertionError as failure:
+            failures.append(str(failure))
+    if failures:
+        pytest.fail("\n".join(failures), pytrace=False)
+
+
+def test_every_scenario_is_played() -> None:
+    assert sorted(SHARED + OWN_NETNS) == sorted(oracle.scenarios())
+
+
+@pytest.mark.parametrize("by", ["inode", "path"])
+def test_namespace_filter(by: str, tracer: Callable[..., Tracer],
+                          make_netns: Callable[[], Netns],
+                          traffic: Callable[..., list[Expectation]]) -> None:
+    """--netns leaves out the same traffic in another namespace, and counts it."""
+    here, there = make_netns(), make_netns()
+    running = tracer("--netns", str(here.inode) if by == "inode" else here.path)
+    other = traffic("active-close", netns=there)
+    expectations = traffic("active-close", netns=here)
+    for expectation in expectations:
+        assert_follows(running, expectation, view_of(Case("active-close", "ipv4", "loopback")))
+    running.check()
+    assert {row["netns"] for row in running.all_rows()} == {here.inode}
+    assert running.summary and running.summary["filtered"] >= len(other)
+
+
+def test_two_connections_one_after_the_other(tracer: Callable[..., Tracer], netns: Netns,
+                                             traffic: Callable[..., list[Expectation]]) -> None:
+    """Sockets follow each other at once at the same addresses in the kernel's memory."""
+    running = tracer("--netns", str(netns.inode))
+    view = view_of(Case("rst-from-client", "ipv4", "loopback"))
+    for expectation in traffic("rst-from-client", "--count", "50", "--hold", "0", netns=netns):
+        assert_follows(running, expectation, view)
+
+
+def begin(netns: Netns, scenario: str) -> subprocess.Popen[str]:
+    """Start a scenario that goes on when step() says so; returns when it holds."""
+    child = netns.spawn([place.traffic(), scenario, "--step"], stdin=subprocess.PIPE,
+                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert child.stderr and child.stderr.readline() == "holding\n"
+    return child
+
+
+def step_to_end(child: subprocess.Popen[str]) -> list[Expectation]:
+    """Let it go on to its end."""
+    out, err = child.communicate(timeout=process.LIMIT_S)
+    assert child.returncode == 0, err
+    return [Expectation.parse(line) for line in out.splitlines()]
+
+
+def test_socket_older_than_the_tracer(tracer: Callable[..., Tracer], netns: Netns) -> None:
+    """Its first row makes no dwell up: at most a bound; from then on all is as for any other."""
+    child = begin(netns, "half-close-client")
+    running = tracer("--netns", str(netns.inode))
+    expectations = {one.end: one for one in step_to_end(child)}
+    server = expectations["server"]
+    found = running.wait_for(lambda rows: [row for row in rows_of(rows, server)
+                                           if row["to"] == "CLOSE"] and rows_of(rows, server))
+    assert [(row["from"], row["to"]) for row in found] == [("CLOSE_WAIT", "LAST_ACK"),
+                                                           ("LAST_ACK", "CLOSE")]
+    assert found[0]["dwell"] in ("unknown", "at_least")
+    if found[0]["dwell"] == "at_least":
+        # A true lower bound: less than what it can have been at most.
+        bounds = server.dwell_ns(server.path.index("CLOSE_WAIT"))
+        assert bounds and found[0]["dwell_ns"] <= bounds[1] + SLACK_NS
+    else:
+        assert found[0]["dwell_ns"] is None
+    assert found[1]["dwell"] == "exact"
+    # The close is its owner's doing, so at least from there on the owner is known.
+    assert {(row["pid"], row["comm"]) for row in found} == {(server.pid, server.comm)}
+
+
+def test_namespace_goes_with_its_timewait(tracer: Callable[..., Tracer],
+                                          make_netns: Callable[[], Netns],
+                                          traffic: Callable[..., list[Expectation]],
+                                          require: Callable[..., None]) -> None:
+    require(capability.TIME_WAIT)
+    netns = make_netns()
+    running = tracer("--netns", str(netns.inode))
+    client = next(one for one in traffic("active-close", netns=netns) if one.end == "client")
+    netns.remove()
+    # Not at once: the kernel takes namespaces apart in a worker.
+    last = running.wait_for(lambda rows: [row for row in rows_of(rows, client)
+                                          if row["from"] == "TIME_WAIT"], limit_s=30)[-1]
+    assert (last["to"], last["reason"]) == ("CLOSE", "netns_gone")
+    assert (last["pid"], last["comm"]) == (client.pid, client.comm)
+
+
+def test_account_adds_up_by_cause() -> None:
+    """The harness itself: an identity that is off by one is an error."""
+    summary = {"seen": 3, "printed": 1, "filtered": 1, "lost": {"ring": 1, "map": 0}}
+    check_account(summary, [{}], lossy=True)
+    with pytest.raises(AssertionError):
+        check_account({**summary, "seen": 4}, [{}], lossy=True)
+    with pytest.raises(AssertionError):
+        check_account(summary, [{}])

@@ -1,0 +1,448 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""`tcpdwell timewait`: real connections in namespaces of the tests' own, and what it says."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any, Callable, Iterator
+
+import pytest
+
+from harness import capability, place, process
+from harness.netns import Netns
+from harness.tracer import Tracer
+
+PORT = 7000
+LIMIT_S = 60
+# The kernel's 60 s, and up to a second of its timer wheel and of ours.
+LIFETIME_NS = (59_900_000_000, 62_500_000_000)
+ENTER, LEAVE = b"\033[?1049h\033[?25l", b"\033[?25h\033[?1049l"
+
+# Connections in turn to a server of the same process: COUNT PORT FIRST_TO_CLOSE. Prints its pid,
+# and how many connect() calls found no port.
+LOAD = """
+import errno, os, socket, sys
+count, port, first = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+server = socket.socket()
+server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+server.bind(("127.0.0.1", port))
+server.listen(16)
+refused = 0
+for _ in range(count):
+    client = socket.socket()
+    try:
+        client.connect(("127.0.0.1", port))
+    except OSError as failure:
+        assert failure.errno == errno.EADDRNOTAVAIL, failure
+        refused += 1
+        continue
+    child, _ = server.accept()
+    one, other = (client, child) if first == "client" else (child, client)
+    one.shutdown(socket.SHUT_WR)
+    assert other.recv(1) == b""
+    other.close()
+    assert one.recv(1) == b""
+    one.close()
+print(os.getpid(), refused)
+"""
+
+
+def connect(netns: Netns, count: int, port: int = PORT, first: str = "client") -> tuple[int, int]:
+    """Make connections and close them; returns the process and how many found no local port."""
+    done = netns.run([sys.executable, "-I", "-S", "-c", LOAD, str(count), str(port), first])
+    pid, refused = done.stdout.split()
+    return int(pid), int(refused)
+
+
+class Timewait:
+    """A running `tcpdwell timewait` that is ready when the constructor returns."""
+
+    def __init__(self, *arguments: str, stdout: int = subprocess.PIPE) -> None:
+        self.child = subprocess.Popen(
+            [place.tcpdwell(), "timewait", *arguments], stdin=subprocess.DEVNULL, stdout=stdout,
+            stderr=subprocess.PIPE,
+        )
+        assert self.child.stderr
+        self.errors = b""
+        while b"tracing" not in self.errors:
+            ready, _, _ = select.select([self.child.stderr], [], [], LIMIT_S)
+            got = os.read(self.child.stderr.fileno(), 4096) if ready else b""
+            self.errors += got
+            if not got:
+                self.close()
+                raise AssertionError(f"not ready: {self.errors.decode()}")
+
+    def stop(self) -> str:
+        """SIGINT; returns all that was written to standard output."""
+        self.child.send_signal(signal.SIGINT)
+        output, errors = self.child.communicate(timeout=LIMIT_S)
+        assert self.child.returncode == 0, self.errors + errors
+        return output.decode() if output else ""
+
+    def figures(self) -> dict[str, Any]:
+        """The same of one that was started with -o json."""
+        lines = self.stop().splitlines()
+        assert len(lines) == 1
+        figures: dict[str, Any] = json.loads(lines[0])
+        assert figures["type"] == "timewait"
+        assert figures["lost"] == {"ring": 0, "map": 0} and figures["untracked"] == 0
+        return figures
+
+    def close(self) -> None:
+        process.end(self.child)
+
+
+@pytest.fixture(name="timewait")
+def _timewait(require: Callable[..., None]) -> Iterator[Callable[..., Timewait]]:
+    """timewait(*arguments) starts one; all are ended with the test."""
+    require(capability.TIME_WAIT)
+    started: list[Timewait] = []
+
+    def start(*arguments: str, **kwargs: Any) -> Timewait:
+        made = Timewait(*arguments, **kwargs)
+        started.append(made)
+        return made
+
+    yield start
+    for made in started:
+        made.close()
+
+
+def lifetimes(figures: dict[str, Any]) -> dict[str, Any]:
+    return {entry["reason"]: entry for entry in figures["lifetimes"]}
+
+
+def narrow(netns: Netns, ports: int, reuse: int) -> None:
+    netns.sysctl("net/ipv4/ip_local_port_range", f"40000 {40000 + ports - 1}")
+    netns.sysctl("net/ipv4/tcp_tw_reuse", reuse)
+
+
+def test_counts(timewait: Callable[..., Timewait], netns: Netns) -> None:
+    """By process, remote end, local port, and the ports that a client has left."""
+    running = timewait("--netns", netns.path, "-o", "json")
+    pid, _ = connect(netns, 20)
+    connect(netns, 5, port=PORT + 1, first="server")
+    figures = running.figures()
+    assert (figures["now"], figures["entered"], figures["left"]) == (25, 25, 0)
+    # Twenty-five in less than a minute, and more than none.
+    assert figures["rate"] > 25 / 60
+    owners = {entry["pid"]: entry for entry in figures["owners"]}
+    assert owners[pid]["entered"] == 20
+    assert owners[pid]["comm"] == os.path.basename(sys.executable)[:15]
+    remotes = {(entry["raddr"], entry["rport"]): entry["now"] for entry in figures["remotes"]}
+    # The server's own five: their peers are one address.
+    assert remotes == {("127.0.0.1", PORT): 20, ("127.0.0.1", None): 5}
+    lports = {entry["lport"]: entry["now"] for entry in figures["lports"]}
+    assert lports == {None: 20, PORT + 1: 5}
+    (pressure,) = figures["pressure"]
+    assert (pressure["netns"], pressure["netns_name"]) == (netns.inode, netns.name)
+    assert (pressure["laddr"], pressure["raddr"], pressure["rport"]) == (
+        "127.0.0.1", "127.0.0.1", PORT)
+    assert (pressure["now"], pressure["peak"], pressure["pid"]) == (20, 20, pid)
+    assert pressure["ports"] == 60999 - 32768 + 1
+    assert pressure["verdict"] == "low" and pressure["helps"] == []
+
+
+def test_expired(timewait: Callable[..., Timewait], netns: Netns,
+                 tracer: Callable[..., Tracer]) -> None:
+    """Slow: the whole minute of real TIME_WAITs, and of one that was there before."""
+    connect(netns, 1, port=PORT + 1)
+    running = timewait("--netns", netns.path, "-o", "json")
+    trace = tracer("--netns", netns.path, "--from", "TIME_WAIT", chains=False)
+    connect(netns, 20)
+    connect(netns, 10, first="server")
+    trace.wait_for(lambda rows: len(rows) == 30, limit_s=2 * 60)
+    figures = running.figures()
+    assert (figures["now"], figures["entered"], figures["left"]) == (0, 30, 30)
+    ended = lifetimes(figures)
+    assert list(ended) == ["timewait_expired"]
+    expired = ended["timewait_expired"]
+    assert expired["count"] == 30 == sum(bucket["count"] for bucket in expired["buckets"])
+    for name in ("p50_ns", "p90_ns", "p99_ns", "max_ns"):
+        assert LIFETIME_NS[0] <= expired[name] <= LIFETIME_NS[1], name
+    assert figures["at_start"]["left"]["count"] == 1
+    assert all(entry["now"] == 0 for entry in figures["owners"] + figures["pressure"])
+
+
+def test_reused(timewait: Callable[..., Timewait], netns: Netns) -> None:
+    """tcp_tw_reuse: ten ports, and all of them twice."""
+    narrow(netns, 10, 1)
+    running = timewait("--netns", netns.path, "-o", "json")
+    assert connect(netns, 10)[1] == 0
+    # Older than a second by a clock of whole seconds.
+    time.sleep(2.1)
+    assert connect(netns, 10)[1] == 0
+    figures = running.figures()
+    assert (figures["now"], figures["entered"], figures["left"]) == (10, 20, 10)
+    reused = lifetimes(figures)["timewait_reused"]
+    assert reused["count"] == 10
+    assert 1_000_000_000 < reused["p50_ns"] < reused["max_ns"] < 60_000_000_000
+    (pressure,) = figures["pressure"]
+    assert pressure["reuse"] and pressure["ports"] == 10 and pressure["used"] == 1
+    assert pressure["verdict"] in ("low", "filling") and "tcp_tw_reuse" not in pressure["helps"]
+
+
+def test_exhausted(timewait: Callable[..., Timewait], netns: Netns) -> None:
+    """The kernel's own verdict, EADDRNOTAVAIL, and what may be done about it."""
+    narrow(netns, 20, 0)
+    netns.sysctl("net/ipv4/ip_local_reserved_ports", "40000-40003,50000")
+    netns.sysctl("net/ipv4/tcp_fin_timeout", 15)
+    running = timewait("--netns", netns.path, "-o", "json")
+    text = timewait("--netns", netns.path, "--top", "1")
+    _, refused = connect(netns, 21)
+    assert refused == 5
+    figures = running.figures()
+    (pressure,) = figures["pressure"]
+    assert pressure["eaddrnotavail"] == figures["eaddrnotavail"] == 5
+    assert (pressure["now"], pressure["ports"], pressure["used"]) == (16, 16, 1)
+    assert pressure["verdict"] == "exhausted" and pressure["exhausted_in_ns"] == 0
+    assert pressure["helps"] == ["keep_alive_or_pool", "tcp_tw_reuse", "ip_local_port_range",
+                                 "ip_local_reserved_ports"]
+    assert pressure["does_not_help"] == ["tcp_fin_timeout", "tcp_tw_recycle"]
+    settings = pressure["settings"]
+    assert (settings["port_low"], settings["port_high"]) == (40000, 40019)
+    assert (settings["ports_reserved"], settings["tcp_tw_reuse"]) == (4, 0)
+    assert settings["tcp_fin_timeout_s"] == 15
+    report = text.stop()
+    assert "! 5 connect() failed: no local port (EADDRNOTAVAIL)\n" in report
+    assert re.search(r"127\.0\.0\.1 -> 127\.0\.0\.1:7000\s+16\s+16\s+100\.0% .* NOW\n", report)
+    assert "net.ipv4.tcp_tw_reuse=1 (is 0)" in report
+    assert "tcp_fin_timeout (is 15)" in report
+    assert "tcp_tw_recycle is gone since Linux 4.12" in report
+    assert f"netns {netns.name}" in report
+    assert max(len(line) for line in report.splitlines()) <= 80
+
+
+def test_filling(timewait: Callable[..., Timewait], netns: Netns) -> None:
+    """A rate that leaves no port within the minute."""
+    narrow(netns, 200, 0)
+    running = timewait("--netns", netns.path, "-o", "json")
+    connect(netns, 150)
+    figures = running.figures()
+    (pressure,) = figures["pressure"]
+    # It would have to take 45 s for the rate not to fill the rest in time.
+    assert pressure["verdict"] == "filling"
+    expected_ns = (200 - 150) / pressure["rate"] * 1e9
+    # Nothing is due to leave so soon; the rate has two digits behind the point.
+    assert pressure["exhausted_in_ns"] == pytest.approx(expected_ns, rel=0.01)
+
+
+def test_at_start(timewait: Callable[..., Timewait], netns: Netns) -> None:
+    """Those from before are listed with what they have left, and counted apart."""
+    narrow(netns, 10, 1)
+    began_ns = time.monotonic_ns()
+    connect(netns, 10)
+    time.sleep(2.1)
+    running = timewait("--netns", netns.path, "-o", "json")
+    other = timewait("-o", "json", "--netns", netns.path, "--rport", str(PORT + 1))
+    unknown = timewait("-o", "json", "--comm", "nobody")
+    age_ns = time.monotonic_ns() - began_ns
+    assert connect(netns, 4)[1] == 0
+    figures = running.figures()
+    start = figures["at_start"]
+    assert start["known"] and start["not_listed"] == 0
+    assert len(start["sockets"]) == start["left"]["count"] == 10
+    for entry in start["sockets"]:
+        assert (entry["netns"], entry["raddr"], entry["rport"]) == (netns.inode, "127.0.0.1", PORT)
+        assert 40000 <= entry["lport"] < 40010
+        assert 60_100_000_000 - age_ns < entry["left_ns"] < 58_000_000_000
+    # Four were reused, which no row could tell; the other six are still there.
+    assert (figures["now"], figures["entered"], start["ended"]) == (10, 4, 4)
+    assert figures["lifetimes"] == []
+    # Filters hold for them too, and where they cannot it is said.
+    assert other.figures()["at_start"]["left"]["count"] == 0
+    start = unknown.figures()["at_start"]
+    assert not start["known"] and start["why"].startswith("--comm")
+
+
+def test_overflow(timewait: Callable[..., Timewait], netns: Netns) -> None:
+    """tcp_max_tw_buckets: closed with no TIME_WAIT."""
+    netns.sysctl("net/ipv4/tcp_max_tw_buckets", 0)
+    running = timewait("--netns", netns.path, "-o", "json")
+    connect(netns, 3)
+    figures = running.figures()
+    assert figures["overflow"] == {"count": 3, "netns": netns.inode, "tcp_max_tw_buckets": 0}
+    assert figures["entered"] == 0
+
+
+def test_namespace_goes(timewait: Callable[..., Timewait], make_netns: Callable[[], Netns],
+                        tracer: Callable[..., Tracer]) -> None:
+    """By port: the next namespace may get the same inode number."""
+    netns = make_netns()
+    ports = ("--rport", str(PORT + 33))
+    running = timewait("-o", "json", *ports)
+    trace = tracer("--from", "TIME_WAIT", *ports, chains=False)
+    connect(netns, 5, port=PORT + 33)
+    netns.remove()
+    trace.wait_for(lambda rows: len(rows) == 5)
+    figures = running.figures()
+    assert (figures["now"], figures["entered"]) == (0, 5)
+    assert lifetimes(figures)["netns_gone"]["count"] == 5
+
+
+def test_later_namespace(timewait: Callable[..., Timewait],
+                         make_netns: Callable[[], Netns]) -> None:
+    """Its settings were not there to be read: nothing is made up."""
+    running = timewait("-o", "json", "--rport", str(PORT + 77))
+    netns = make_netns()
+    connect(netns, 3, port=PORT + 77)
+    (pressure,) = running.figures()["pressure"]
+    assert (pressure["netns"], pressure["now"]) == (netns.inode, 3)
+    assert pressure["settings"] is None and pressure["ports"] is None
+    assert pressure["verdict"] == "unknown"
+
+
+def test_duration_and_silence(timewait: Callable[..., Timewait], netns: Netns) -> None:
+    """Into a pipe nothing is drawn, and the report comes by itself."""
+    running = timewait("--netns", netns.path, "-d", "2s", "-i", "100ms")
+    connect(netns, 3)
+    output, _ = running.child.communicate(timeout=LIMIT_S)
+    assert running.child.returncode == 0
+    assert output.startswith(b"TIME_WAIT: 3 now, 3 entered (")
+    assert output.count(b"TIME_WAIT:") == 1 and b"\033" not in output
+
+
+# ---- On a terminal -------------------------------------------------------------------------------
+
+
+class Terminal:
+    """What a person would see: a pseudo-terminal that is read as it is written to."""
+
+    def __init__(self, rows: int, columns: int) -> None:
+        self.master, self.slave = pty.openpty()
+        self.seen = b""
+        self.resize(rows, columns)
+
+    def resize(self, rows: int, columns: int) -> None:
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def read_until(self, predicate: Callable[[bytes], Any]) -> Any:
+        deadline = time.monotonic() + LIMIT_S
+        while not (found := predicate(self.seen)):
+            ready, _, _ = select.select([self.master], [], [], 0.1)
+            if ready:
+                self.seen += os.read(self.master, 65536)
+            assert time.monotonic() < deadline, self.seen[-2000:]
+        return found
+
+    def close(self) -> None:
+        for fd in (self.master, self.slave):
+            with suppress(OSError):
+                os.close(fd)
+
+
+@pytest.fixture(name="terminal")
+def _terminal() -> Iterator[Terminal]:
+    terminal = Terminal(30, 80)
+    yield terminal
+    terminal.close()
+
+
+def frames(seen: bytes) -> list[list[bytes]]:
+    """The lines of each complete frame, without what clears the rest of the line.
+
+    The terminal puts a carriage return of its own before each newline.
+    """
+    found = re.findall(rb"\033\[H(.*?)\033\[J", seen, re.DOTALL)
+    return [[line.removesuffix(b"\033[K") for line in re.split(rb"\r+\n", frame)]
+            for frame in found]
+
+
+def test_terminal(timewait: Callable[..., Timewait], netns: Netns, terminal: Terminal) -> None:
+    """Frames over one another that follow the figures and the window; then the report."""
+    running = timewait("--netns", netns.path, "-i", "100ms", stdout=terminal.slave)
+    terminal.read_until(lambda seen: len(frames(seen)) >= 2)
+    assert terminal.seen.startswith(ENTER)
+    assert terminal.seen.count(ENTER) == 1 and LEAVE not in terminal.seen
+    connect(netns, 5)
+    terminal.read_until(lambda seen: frames(seen)[-1][0].startswith(b"TIME_WAIT: 5 now"))
+
+    terminal.resize(4, 20)
+    narrow_frame = terminal.read_until(lambda seen: [
+        frame for frame in frames(seen)[-1:] if len(frame) == 4 and len(frame[0]) == 20])[0]
+    assert narrow_frame[0] == b"TIME_WAIT: 5 now, 5 "
+    assert all(len(line) <= 20 for line in narrow_frame)
+    # Nothing clears the screen as a whole before it draws.
+    assert b"\033[2J" not in terminal.seen
+
+    running.child.send_signal(signal.SIGINT)
+    end = terminal.read_until(lambda seen: LEAVE in seen and seen.split(LEAVE)[1].count(b"TIME_W"))
+    assert end == 1
+    assert running.child.wait(timeout=LIMIT_S) == 0
+    report = terminal.seen.split(LEAVE)[1]
+    assert report.startswith(b"TIME_WAIT: 5 now, 5 entered") and b"\033" not in report
+
+
+def test_terminal_stopped(timewait: Callable[..., Timewait], netns: Netns,
+                          terminal: Terminal) -> None:
+    """^Z gives the terminal back, and fg takes it again."""
+    running = timewait("--netns", netns.path, "-i", "100ms", stdout=terminal.slave)
+    terminal.read_until(frames)
+    # A process that has no parent in its session is not stopped by SIGTSTP; ours has pytest.
+    running.child.send_signal(signal.SIGTSTP)
+    terminal.read_until(lambda seen: LEAVE in seen)
+    _, status = os.waitpid(running.child.pid, os.WUNTRACED)
+    assert os.WIFSTOPPED(status)
+    running.child.send_signal(signal.SIGCONT)
+    terminal.read_until(lambda seen: seen.count(ENTER) == 2 and frames(seen.split(ENTER)[2]))
+    running.child.send_signal(signal.SIGINT)
+    terminal.read_until(lambda seen: seen.count(LEAVE) == 2)
+    assert running.child.wait(timeout=LIMIT_S) == 0
+
+
+# ---- What cannot be ------------------------------------------------------------------------------
+
+
+def fails(*arguments: str) -> tuple[int, str]:
+    done = subprocess.run([place.tcpdwell(), "timewait", *arguments], capture_output=True,
+                          text=True, check=False, timeout=LIMIT_S)
+    assert done.stdout == ""
+    return done.returncode, done.stderr
+
+
+def test_not_seen() -> None:
+    status, message = fails("--backend", "none", "-d", "1s")
+    assert status == 3
+    assert "TIME_WAIT is not seen" in message and "tcpdwell probe" in message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("-i", "1ms"), "-i: '1ms' is too short: want 100ms or more"),
+        (("--top", "0"), "--top: '0' is out of range: want 1..100"),
+        (("--top", "101"), "--top: '101' is out of range: want 1..100"),
+        (("-o", "csv"), "-o: 'csv' is not known: want table|json"),
+        (("-s", "TIME_WAIT"), "-s is not an option of timewait"),
+    ],
+)
+def test_misused(arguments: tuple[str, ...], message: str) -> None:
+    assert fails(*arguments)[0] == 2
+    assert message in fails(*arguments)[1]
+
+
+def test_side_by_side(timewait: Callable[..., Timewait], make_netns: Callable[[], Netns]) -> None:
+    """The same ends in two namespaces are two clients, each judged by its own settings."""
+    one, two = make_netns(), make_netns()
+    narrow(one, 30, 0)
+    narrow(two, 3000, 0)
+    running = timewait("-o", "json", "--rport", str(PORT + 5))
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda netns: connect(netns, 20, port=PORT + 5), (one, two)))
+    pressure = {entry["netns"]: entry for entry in running.figures()["pressure"]}
+    assert {inode: entry["ports"] for inode, entry in pressure.items()} == {
+        one.inode: 30, two.inode: 3000}
+    assert all(entry["now"] == 20 for entry in pressure.values())
