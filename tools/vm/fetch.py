@@ -55,7 +55,7 @@ class Kernel(NamedTuple):
     line: str  # key of LINES
     release: str  # what uname -r prints
     package_version: str
-    folder: Path  # vmlinuz, modules.ext4, initramfs.cpio.gz
+    folder: Path  # vmlinuz, modules.ext4, and boot/ with the modules that /init loads
 
     @property
     def name(self) -> str:
@@ -128,15 +128,18 @@ class Apt:
             "Acquire::Languages": "none",
             "Acquire::Retries": "2",
         }
-        self.options = [word for key, value in settings.items() for word in ("-o", f"{key}={value}")]
+        self.options = [word for item in settings.items() for word in ("-o", "%s=%s" % item)]
 
     def update(self) -> str:
-        """Fetch the package lists; what went wrong, if anything: one suite of several may do."""
-        try:
-            run(["apt-get", *self.options, "--allow-releaseinfo-change", "-q", "update"])
-        except NotFetched as error:
-            return str(error)
-        return ""
+        """Fetch the package lists; what went wrong, if anything: one suite of several may do.
+
+        apt-get's status does not tell: a mirror that does not answer is a mere warning.
+        """
+        done = subprocess.run(
+            ["apt-get", *self.options, "--allow-releaseinfo-change", "-q", "update"],
+            text=True, capture_output=True, check=False)
+        words = [text for text in done.stderr.splitlines() if text.startswith(("E:", "W:"))]
+        return "; ".join(words[:2])
 
     def stanzas(self, package: str) -> list[dict[str, str]]:
         """Every version of package that the lists hold, as apt orders them: highest first."""
@@ -223,13 +226,17 @@ def fetch(line: str, refresh: bool = False) -> Kernel:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Fetch Debian cloud kernels into build/vm/kernels.")
+    parser = argparse.ArgumentParser(description="Fetch cloud kernels into build/vm/kernels.")
     parser.add_argument("--refresh", action="store_true", help="look for newer ones, too")
-    parser.add_argument("line", nargs="*", choices=[[], *LINES], help="default: all")
+    parser.add_argument("line", nargs="*", default=list(LINES), help="default: " + " ".join(LINES))
     options = parser.parse_args()
+    for line in options.line:
+        if line not in LINES:
+            parser.error(f"no line {line!r}; there are {', '.join(LINES)}")
+    image.need_programs()
     status = 0
     with image.lock(CACHE):
-        for line in options.line or LINES:
+        for line in options.line:
             try:
                 kernel = fetch(line, options.refresh)
                 print(f"{line}: {kernel.release} ({kernel.package_version})", flush=True)

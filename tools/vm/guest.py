@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+import image
 from fetch import Kernel
 
 MEMORY_MIB = 1536
@@ -94,12 +95,13 @@ def read_exchange(path: Path, target: Path) -> None:
             archive.extractall(target, members)
 
 
-def qemu_command(kernel: Kernel, disks: Disks, exchange: Path, accel: str) -> list[str]:
+def qemu_command(kernel: Kernel, disks: Disks, folder: Path, accel: str) -> list[str]:
     """Command line of QEMU: no network device, console on standard input and output."""
+    image.make_initramfs(kernel.folder / "boot", folder / "initramfs")
     argv = ["qemu-system-x86_64", "-M", "q35", "-nodefaults", "-display", "none", "-no-reboot",
             "-m", str(MEMORY_MIB), "-smp", str(PROCESSORS),
             "-kernel", str(kernel.folder / "vmlinuz"),
-            "-initrd", str(kernel.folder / "initramfs.cpio.gz"), "-append", APPEND,
+            "-initrd", str(folder / "initramfs"), "-append", APPEND,
             "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
             "-device", "virtio-rng-pci"]
     if accel == "kvm":
@@ -107,7 +109,7 @@ def qemu_command(kernel: Kernel, disks: Disks, exchange: Path, accel: str) -> li
     else:
         argv += ["-accel", "tcg,thread=multi,tb-size=256", "-cpu", TCG_PROCESSOR]
     images = {"userland": disks.userland, "modules": kernel.folder / "modules.ext4",
-              "project": disks.project, "exchange": exchange}
+              "project": disks.project, "exchange": folder / "exchange"}
     for name, path in images.items():
         snapshot = "off" if name == "exchange" else "on"
         argv += ["-drive", f"if=none,id={name},file={path},format=raw,cache=unsafe,"
@@ -200,7 +202,7 @@ def run(kernel: Kernel, disks: Disks, job: dict[str, str], folder: Path, accel: 
     write_exchange(exchange, job)
     start = time.monotonic()
     with open(log, "wb") as log_file, subprocess.Popen(
-            qemu_command(kernel, disks, exchange, accel), stdin=subprocess.DEVNULL,
+            qemu_command(kernel, disks, folder, accel), stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=log_file, start_new_session=True) as process:
         _running.add(process)
         console = Console(log_file, prefix)
@@ -229,6 +231,6 @@ def shell(kernel: Kernel, disks: Disks, job: dict[str, str], folder: Path, accel
     # The terminal's interrupt belongs to the guest's shell.
     old = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        return subprocess.run(qemu_command(kernel, disks, exchange, accel), check=False).returncode
+        return subprocess.run(qemu_command(kernel, disks, folder, accel), check=False).returncode
     finally:
         signal.signal(signal.SIGINT, old)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import gzip
 import lzma
 import os
 import shutil
@@ -22,6 +21,19 @@ HERE = Path(__file__).resolve().parent
 # What /init needs before it can see a disk. The rest is loaded from the modules' disk.
 BOOT_MODULES = ("virtio_pci", "virtio_blk")
 BUSYBOX = "/bin/busybox"
+
+
+# What is run to make an image and to fill it, and the packages it is in.
+PROGRAMS = {"apt-get": "apt", "depmod": "kmod", "dpkg-deb": "dpkg", "mke2fs": "e2fsprogs",
+            "qemu-system-x86_64": "qemu-system-x86", "tar": "tar", BUSYBOX: "busybox-static"}
+
+
+def need_programs() -> None:
+    """End the program unless all of PROGRAMS are there. Those in sbin are found from now on."""
+    os.environ["PATH"] = os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin"
+    missing = [package for name, package in PROGRAMS.items() if not shutil.which(name)]
+    if missing:
+        raise SystemExit(f"vm: please install {', '.join(missing)}")
 
 
 @contextlib.contextmanager
@@ -50,12 +62,11 @@ def make_ext4(tree: Path, target: Path, spare_bytes: int) -> None:
         ["mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-b", "4096", "-m", "0",
          "-N", str(inodes), "-E", "root_owner=0:0", "-d", str(tree), str(target),
          str(size_bytes // 1024 + 1)],
-        check=True, env={**os.environ, "PATH": os.environ.get("PATH", "") + ":/usr/sbin:/sbin"},
-        stdout=subprocess.DEVNULL)
+        check=True, stdout=subprocess.DEVNULL)
 
 
 def make_modules(tree: Path, folder: Path) -> None:
-    """Write folder/modules.ext4 and folder/initramfs.cpio.gz for the modules in tree.
+    """Write folder/modules.ext4 with the modules in tree, and folder/boot with those for the boot.
 
     tree is named after the kernel's release. Modules are decompressed here, once, rather than by
     an emulated processor at each boot.
@@ -68,12 +79,11 @@ def make_modules(tree: Path, folder: Path) -> None:
     (base / "usr/lib/modules").mkdir(parents=True)
     (base / "lib").symlink_to("usr/lib")
     shutil.move(tree, base / "usr/lib/modules" / tree.name)
-    depmod = shutil.which("depmod", path="/usr/sbin:/sbin:" + os.environ.get("PATH", ""))
-    if not depmod:
-        raise FileNotFoundError("depmod (package kmod)")
-    subprocess.run([depmod, "-b", str(base), tree.name], check=True)
+    subprocess.run(["depmod", "-b", str(base), tree.name], check=True)
     make_ext4(base / "usr/lib/modules", folder / "modules.ext4", 0)
-    make_initramfs(base / "usr/lib/modules" / tree.name, folder / "initramfs.cpio.gz")
+    (folder / "boot").mkdir()
+    for number, module in enumerate(boot_modules(base / "usr/lib/modules" / tree.name)):
+        shutil.copy2(module, folder / "boot" / f"{number:02}-{module.name}")
     shutil.rmtree(base)
 
 
@@ -93,18 +103,17 @@ def boot_modules(tree: Path) -> list[Path]:
     return [tree / path for path in order]
 
 
-def make_initramfs(tree: Path, target: Path) -> None:
+def make_initramfs(modules: Path, target: Path) -> None:
     """Write the archive with /init, busybox and the modules that see the disks."""
-    root = target.parent / "initramfs"
-    for name in ("bin", "dev", "proc", "sys", "root", "modules"):
+    root = target.parent / "initramfs.tree"
+    for name in ("bin", "dev", "proc", "sys", "root"):
         (root / name).mkdir(parents=True)
     shutil.copy2(BUSYBOX, root / "bin/busybox")
     shutil.copy2(HERE / "init", root / "init")
     (root / "init").chmod(0o755)
-    for number, module in enumerate(boot_modules(tree)):
-        shutil.copy2(module, root / "modules" / f"{number:02}-{module.name}")
+    shutil.copytree(modules, root / "modules")
     names = "\n".join(str(path.relative_to(root)) for path in sorted(root.rglob("*")))
     archive = subprocess.run([BUSYBOX, "cpio", "-o", "-H", "newc", "-R", "0:0"], cwd=root,
                              input=names.encode(), capture_output=True, check=True).stdout
-    target.write_bytes(gzip.compress(archive, 1))
+    target.write_bytes(archive)
     shutil.rmtree(root)

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""What the tests in a guest came to, from pytest's JUnit file."""
+"""What the tests in a guest came to, from pytest's JUnit file or, if it was cut short, its log."""
 
 from __future__ import annotations
 
 import collections
+import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import NamedTuple
@@ -50,3 +51,13 @@ def read_junit(path: Path) -> Counts | None:
     failed = len(failures)
     return Counts(len(cases) - failed - skipped, failed, skipped, tuple(failures),
                   tuple(reasons.most_common()))
+
+
+def read_log(path: Path) -> tuple[Counts, str]:
+    """The counts of a run of pytest -v that did not end, and the test that it was in."""
+    text = path.read_text(encoding="utf-8", errors="replace")
+    words = collections.Counter(re.findall(
+        r"\b(PASSED|FAILED|ERROR|SKIPPED)\b.*\[ *\d+%\]$", text, re.M))
+    begun = re.findall(r"^(tests/\S+::.*?)(?: (?:PASSED|FAILED|ERROR|SKIPPED)\b.*)?$", text, re.M)
+    return (Counts(words["PASSED"], words["FAILED"] + words["ERROR"], words["SKIPPED"]),
+            begun[-1].strip() if begun else "")

@@ -19,8 +19,8 @@ from pathlib import Path
 import image
 
 HERE = Path(__file__).resolve().parent
-NOT_NEEDED = re.compile(r"/usr/share/(doc|man|info|locale|lintian|bug|icons|zoneinfo/right)/|/boot/")
-# Made when a package is installed, so in no package's list. The guest's own are better for the rest.
+NOT_NEEDED = re.compile(r"/usr/share/(doc|man|info|locale|lintian|bug|icons)/|/boot/")
+# Made when a package is installed, so in no package's list.
 MADE_FILES = ("/etc/ld.so.cache", "/etc/alternatives", "/etc/nginx/sites-enabled")
 ALTERNATIVES = Path("/var/lib/dpkg/alternatives")
 ETC = {
