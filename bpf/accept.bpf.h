@@ -59,6 +59,14 @@ static __always_inline void accepted(const struct sock *sk, const struct sock *l
 	__u64 key = sock_key_by_address(sk);
 	struct lifecycle *l;
 
+	if (!key && shared.fastopen) {
+		__u64 address = address_of(sk);
+		struct lifecycle *fast = bpf_map_lookup_elem(&fast_children, &address);
+
+		if (fast)
+			owner_set_current(fast, TCPDWELL_OWNER_ACCEPT);
+		return;
+	}
 	if (!c || !key || BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
 		return;
 	l = connection_find(key);

@@ -59,23 +59,25 @@ struct {
 	__type(value, struct child);
 } children SEC(".maps");
 
-/* The transition that the first program is at, or was last at, on this CPU; and the one before. */
-struct event {
-	__u64 sock;
-	__u64 states; /* from and to */
-};
+/*
+ * Children of listeners that take TCP Fast Open, by address, from their birth to their first
+ * transition: the one of a SYN with data lives in SYN_RECV as a full socket (RFC 7413).
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 4096);
+	__type(key, __u64);
+	__type(value, struct lifecycle);
+} fast_children SEC(".maps");
 
-struct current_event {
-	struct event handled;
-	struct event before;
-};
-
+/* Not 0 while the first program at the tracepoint runs on this CPU. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct current_event);
-} current_events SEC(".maps");
+	__type(value, __u32);
+} busy SEC(".maps");
 
 /* Requests that were hashed and may turn out to be slow, oldest first. */
 struct pending_request {
@@ -197,8 +199,12 @@ struct {
 	__u32 reader_sleeps;
 	__u32 flooding; /* there is something in floods */
 	__u32 live;	/* every program is attached: what the tracepoint tells is the whole */
-	__u32 pad[29];
+	__u32 fastopen; /* there may be something in fast_children */
+	__u32 pad[28];
 } shared __attribute__((aligned(128)));
+
+/* Transitions that the second program told. */
+__u64 nested_told;
 
 /* Counts the runs of the snapshot, from 1; set by user space before each. */
 __u32 snapshot_round;

@@ -17,7 +17,7 @@
  * Descriptors that are looked at when a process execs or ends. What outlives an exec, or is what a
  * daemon listens on, was opened early.
  */
-#define PROCESS_FDS 256
+#define PROCESS_FDS 1024
 
 /* Children that are asked whether they have a listener of their dying parent. */
 #define PROCESS_CHILDREN 8
@@ -210,25 +210,55 @@ enum process_event {
 	PROCESS_EXIT,
 };
 
+/* Those of one word of the table's bitmap. */
+static __always_inline int process_word(__u64 fdt, __u32 word, const enum process_event event)
+{
+	unsigned long *open_fds = BPF_CORE_READ((const struct fdtable *)fdt, open_fds), open = 0;
+
+	bpf_probe_read_kernel(&open, sizeof(open), &open_fds[word]);
+	for (__u32 bit = 0; bit < 64 && open; bit++, open >>= 1) {
+		__u32 fd = word * 64 + bit;
+
+		if (!(open & 1))
+			continue;
+		if (event == PROCESS_EXEC)
+			process_exec_socket(fdt, fd);
+		else if (event == PROCESS_EXEC_V511)
+			process_exec_socket_v511(fdt, fd);
+		else
+			process_exit_socket(fdt, fd);
+	}
+	return 0;
+}
+
+__noinline int process_exec_word(__u64 fdt, __u32 word)
+{
+	return process_word(fdt, word, PROCESS_EXEC);
+}
+
+__noinline int process_exec_word_v511(__u64 fdt, __u32 word)
+{
+	return process_word(fdt, word, PROCESS_EXEC_V511);
+}
+
+__noinline int process_exit_word(__u64 fdt, __u32 word)
+{
+	return process_word(fdt, word, PROCESS_EXIT);
+}
+
 static __always_inline void process_sockets(const enum process_event event)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	struct fdtable *fdt = BPF_CORE_READ(task, files, fdt);
-	unsigned long *open_fds = BPF_CORE_READ(fdt, open_fds);
 	__u32 max_fds = BPF_CORE_READ(fdt, max_fds);
-	unsigned long open = 0;
 
-	for (__u32 fd = 0; fd < PROCESS_FDS && fd < max_fds; fd++) {
-		if (fd % 64 == 0)
-			bpf_probe_read_kernel(&open, sizeof(open), &open_fds[fd / 64]);
-		if (!(open >> (fd % 64) & 1))
-			continue;
+	for (__u32 word = 0; word < PROCESS_FDS / 64 && word * 64 < max_fds; word++) {
 		if (event == PROCESS_EXEC)
-			process_exec_socket((__u64)fdt, fd);
+			process_exec_word((__u64)fdt, word);
 		else if (event == PROCESS_EXEC_V511)
-			process_exec_socket_v511((__u64)fdt, fd);
+			process_exec_word_v511((__u64)fdt, word);
 		else
-			process_exit_socket((__u64)fdt, fd);
+			process_exit_word((__u64)fdt, word);
 	}
 }
 

@@ -7,41 +7,6 @@
 
 #include "request.bpf.h"
 
-/*
- * Which of the two programs at the tracepoint tells an event. The first one marks it; the second one
- * acts on what is not marked. A softirq may come between any two steps of a system call's event: its
- * first program, if it runs, keeps the mark that it replaces, and its second puts that back.
- */
-static __always_inline struct current_event *event_here(void)
-{
-	__u32 zero = 0;
-
-	return bpf_map_lookup_elem(&current_events, &zero);
-}
-
-static __always_inline bool event_begins(const struct sock *sk, __u8 from, __u8 to)
-{
-	struct current_event *event = event_here();
-
-	if (!event)
-		return false;
-	event->before = event->handled;
-	event->handled.sock = (__u64)sk;
-	event->handled.states = from << 4 | to;
-	return true;
-}
-
-static __always_inline bool event_was_handled(const struct sock *sk, __u8 from, __u8 to)
-{
-	struct current_event *event = event_here();
-
-	if (!event || event->handled.sock != (__u64)sk ||
-	    event->handled.states != (__u64)(from << 4 | to))
-		return false;
-	event->handled = event->before;
-	return true;
-}
-
 /* What one transition works on until its row is out. */
 struct workspace {
 	struct endpoint e;
@@ -82,6 +47,53 @@ struct transition {
 	__u64 key;
 };
 
+static __always_inline bool fastopen_listens(__u64 listener)
+{
+	const struct inet_connection_sock *icsk = (const struct inet_connection_sock *)listener;
+
+	return BPF_CORE_READ(icsk, icsk_accept_queue.fastopenq.max_qlen);
+}
+
+static __always_inline void fast_child_born(const struct child *child)
+{
+	struct lifecycle l = {
+		.state = TCPDWELL_SYN_RECV,
+		.since_ns = child->time_ns,
+		.since = TCPDWELL_DWELL_EXACT,
+	};
+	__u64 key = child->sock;
+
+	listener_inherit(&l, (const struct sock *)child->listener);
+	bpf_map_update_elem(&fast_children, &key, &l, BPF_ANY);
+	shared.fastopen = 1;
+}
+
+/* The clone of a handshake's last ACK moves on in the same call; that of a SYN waits for an ACK. */
+#define CLONE_NS 100000ULL
+
+/*
+ * What is known of @sk if it was born by a SYN with data. @child is what this CPU has in its slot of
+ * it, if anything. The entry is gone afterwards; a copy is in @l.
+ */
+static __always_inline bool fast_child_take(struct sock *sk, const struct child *child,
+					    __u64 now_ns, struct lifecycle *l)
+{
+	__u64 key = (__u64)sk;
+	const struct lifecycle *known;
+	bool fast;
+
+	if (!shared.fastopen)
+		return false;
+	known = bpf_map_lookup_elem(&fast_children, &key);
+	if (!known)
+		return false;
+	fast = !(child && child->syn_ns) && now_ns - known->since_ns > CLONE_NS;
+	if (fast)
+		*l = *known;
+	bpf_map_delete_elem(&fast_children, &key);
+	return fast;
+}
+
 /*
  * LISTEN -> SYN_RECV of a full socket: the last ACK of a handshake has cloned a child. It has no
  * remote end and not yet the cookie that will stay, and it may be thrown away again. It counts
@@ -99,6 +111,8 @@ static __always_inline void child_born(const struct sock *sk, __u64 now_ns)
 	child->time_ns = now_ns;
 	child->request = 0;
 	child->syn_ns = 0;
+	if (fastopen_listens(child->listener))
+		fast_child_born(child);
 }
 
 /* The child that this CPU saw being born if it is @sk, and then no more. */
@@ -200,6 +214,16 @@ static __always_inline void child_birth(struct transition *t, struct lifecycle *
 	l->opened_ns = l->since_ns;
 	if (t->first->from)
 		count(&t->c->seen);
+}
+
+/* The same for one that was born by a SYN with data. */
+static __always_inline void fast_child_birth(struct transition *t, struct lifecycle *l)
+{
+	l->id = cfg_has_cookie ? t->key : identity_new();
+	l->opened_ns = l->since_ns;
+	*t->first = row_birth(TCPDWELL_LISTEN, TCPDWELL_SYN_RECV, l->since_ns,
+			      TCPDWELL_SOURCE_TRACEPOINT);
+	count(&t->c->seen);
 }
 
 /* Fill in what the transition says beyond its two states. */
@@ -339,7 +363,7 @@ static __always_inline void transition_tell(struct workspace *space, struct sock
 	struct child *child = NULL;
 	struct lifecycle *l;
 	__u32 facts = 0;
-	bool wanted;
+	bool wanted, fast = false;
 	__u8 actor;
 
 	if (!t.c)
@@ -354,9 +378,12 @@ static __always_inline void transition_tell(struct workspace *space, struct sock
 		child_born(sk, t.row->time_ns);
 		return;
 	}
-	if (from == TCPDWELL_SYN_RECV)
+	if (from == TCPDWELL_SYN_RECV) {
 		child = child_take(sk);
-	if (child && to == TCPDWELL_CLOSE && !cfg_kernel_view)
+		if (fast_child_take(sk, child, t.row->time_ns, t.fresh))
+			fast = true;
+	}
+	if (child && !fast && to == TCPDWELL_CLOSE && !cfg_kernel_view)
 		return; /* thrown away by the call that cloned it: no connection came of it */
 
 	endpoint_read(t.e, sk, true);
@@ -366,14 +393,19 @@ static __always_inline void transition_tell(struct workspace *space, struct sock
 	wanted = filter_connection(sk, t.e, to == TCPDWELL_SYN_SENT);
 	/* Listeners are few, and the owners of their children: remembered, wanted or not. */
 	if (!wanted && from != TCPDWELL_LISTEN && to != TCPDWELL_LISTEN) {
-		transition_unwanted(&t, child, atomic);
+		transition_unwanted(&t, child || fast, atomic);
 		return;
 	}
 
-	l = transition_recall(&t);
+	if (fast) {
+		l = t.fresh;
+		fast_child_birth(&t, l);
+	} else {
+		l = transition_recall(&t);
+	}
 	if (cfg_minis && to == TCPDWELL_CLOSE && l != t.fresh && transition_to_mini(&t, l))
 		return;
-	if (l == t.fresh && child)
+	if (l == t.fresh && child && !fast)
 		child_birth(&t, l, child);
 	if (to == TCPDWELL_CLOSE)
 		facts = sock_facts(sk, t.e, from);
@@ -427,9 +459,16 @@ static __always_inline void transition(struct sock *sk, __u8 from, __u8 to, cons
 		return;
 	place = (*depth)++;
 	space = bpf_map_lookup_elem(&workspaces, &place);
-	if (space)
+	if (space) /* softirqs do not nest, so there is always one */
 		transition_tell(space, sk, from, to, atomic);
 	(*depth)--;
+}
+
+static __always_inline __u32 *busy_here(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&busy, &zero);
 }
 
 #endif /* TCPDWELL_TRANSITION_BPF_H */

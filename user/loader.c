@@ -659,19 +659,13 @@ void loader_counters(const struct loader *loader, struct tcpdwell_counters *sum)
 	}
 }
 
-static uint64_t program_misses(const struct bpf_program *program)
+uint64_t loader_missed(const struct loader *loader)
 {
+	uint64_t told = loader->skel->bss->nested_told;
 	struct bpf_prog_info info = {};
 	__u32 len = sizeof(info);
 
-	return bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &len) ?
-		       0 :
-		       info.recursion_misses;
-}
-
-uint64_t loader_missed(const struct loader *loader)
-{
-	if (loader->capability.atomic)
-		return program_misses(loader->skel->progs.inet_sock_set_state_nested);
-	return program_misses(loader->skel->progs.inet_sock_set_state_v511);
+	if (bpf_obj_get_info_by_fd(bpf_program__fd(transition_program(loader)), &info, &len))
+		return 0;
+	return info.recursion_misses > told ? info.recursion_misses - told : 0;
 }

@@ -219,7 +219,12 @@ struct inet_request_sock {
 	u16 acked : 1;
 };
 
+struct fastopen_queue {
+	int max_qlen;
+};
+
 struct request_sock_queue {
+	struct fastopen_queue fastopenq;
 	u8 rskq_defer_accept;
 	struct request_sock *rskq_accept_head;
 };
