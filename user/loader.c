@@ -72,7 +72,8 @@ static uint32_t sockets_for_host(void)
 /* Whether the command wants the sockets that exist and nothing that happens. */
 static bool only_looks(const struct options *options)
 {
-	return options->command == COMMAND_SNAPSHOT;
+	return options->command == COMMAND_SNAPSHOT ||
+	       (options->command == COMMAND_LEAKS && !options->watch);
 }
 
 /* The coarse clock moves once in a tick of the kernel, and says how long that is. */
@@ -154,7 +155,8 @@ static void set_knobs(struct loader *loader, const struct options *options)
 	cfg->cfg_want_cgroup = options->wide || options->format != FORMAT_TABLE;
 	cfg->cfg_kernel_view = options->kernel_view;
 	cfg->cfg_tick_ns = tick_ns();
-	cfg->cfg_snapshot_records = only_looks(options);
+	cfg->cfg_snapshot_records =
+		options->command == COMMAND_SNAPSHOT || options->command == COMMAND_LEAKS;
 	cfg->cfg_wakeup_bytes = options->ring_bytes / WAKEUP_SHARE;
 	if (cfg->cfg_wakeup_bytes > WAKEUP_BYTES_MAX)
 		cfg->cfg_wakeup_bytes = WAKEUP_BYTES_MAX;
@@ -574,6 +576,11 @@ int loader_open_sockets(struct loader *loader)
 }
 
 /* ---- While it runs ------------------------------------------------------------------------------ */
+
+bool loader_sees_timewait(const struct loader *loader)
+{
+	return loader->skel->rodata->cfg_minis;
+}
 
 int loader_ring(const struct loader *loader)
 {

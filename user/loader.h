@@ -48,6 +48,9 @@ uint32_t loader_netns(const struct loader *loader);
 /* Take @pid's sockets, and those of its children to come, for wanted. Returns 0 or -errno. */
 int loader_follow(struct loader *loader, uint32_t pid);
 
+/* Whether some backend tells of mini sockets: of TIME_WAIT, and of orphans in FIN_WAIT2. */
+bool loader_sees_timewait(const struct loader *loader);
+
 /* Descriptor of the ring, owned by the loader. */
 int loader_ring(const struct loader *loader);
 

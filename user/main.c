@@ -11,6 +11,7 @@
 #include "account.h"
 #include "failure.h"
 #include "help.h"
+#include "leaks_command.h"
 #include "notice.h"
 #include "options.h"
 #include "probe.h"
@@ -60,6 +61,8 @@ static int run(struct options *options, struct failure *failure)
 		return trace_run(options, &notice, failure);
 	case COMMAND_PROBE:
 		return probe_run(options, failure);
+	case COMMAND_LEAKS:
+		return leaks_command_run(options, &notice, failure);
 	case COMMAND_SNAPSHOT:
 		return snapshot_command_run(options, &notice, failure);
 	default:
@@ -72,14 +75,15 @@ int main(int argc, char *argv[])
 	static struct options options;
 	struct options_error error;
 	struct failure failure;
+	int status;
 
 	if (options_parse(&options, argc, argv, account_uid, &error)) {
 		fprintf(stderr, "tcpdwell: %s\n", error.text);
 		return STATUS_USE;
 	}
-	if (run(&options, &failure)) {
-		fprintf(stderr, "tcpdwell: %s\n", failure.text);
-		return failure.status;
-	}
-	return 0;
+	status = run(&options, &failure);
+	if (status >= 0)
+		return status;
+	fprintf(stderr, "tcpdwell: %s\n", failure.text);
+	return failure.status;
 }

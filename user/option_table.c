@@ -287,6 +287,30 @@ static const struct option_group snapshot_report = {
 	},
 };
 
+static const struct option_group leak_filters = {
+	"What is a leak",
+	(const struct option_def[]){
+		VALUE("state", 's', "STATE,...", filters.either, set_states,
+		      "in one of these states (CLOSE_WAIT); ESTABLISHED counts while idle"),
+		VALUE("older", 0, "TIME", leak_ns, set_duration,
+		      "for at least this long, as far as is known (1m)"),
+		{ 0 },
+	},
+};
+
+static const struct option_group leaks_report = {
+	"Report",
+	(const struct option_def[]){
+		FLAG("watch", 0, watch, "go on, in place on a terminal, and see what is closed"),
+		VALUE("interval", 'i', "TIME", interval_ns, set_interval,
+		      "between two looks of --watch (1s)"),
+		VALUE("duration", 'd', "TIME", duration_ns, set_end, "end --watch after this long"),
+		VALUE("top", 0, "COUNT", top, set_top, "processes that the text names, 1..100 (5)"),
+		CHOICE("output", 'o', "FORMAT", "table|json", format, "one of"),
+		{ 0 },
+	},
+};
+
 static const struct option_group timewait_report = {
 	"Report",
 	(const struct option_def[]){
@@ -448,6 +472,37 @@ const struct command_def command_table[] = {
 				{ "tcpdwell snapshot --listening", "who listens, and whose queue is full" },
 				{ "tcpdwell snapshot -s CLOSE_WAIT --older 1m",
 				  "whose peers closed long ago" },
+				{ 0 },
+			},
+	},
+	{
+		.name = "leaks",
+		.command = COMMAND_LEAKS,
+		.what = "say who leaves connections in CLOSE_WAIT, and how many; status 10 if any",
+		.groups =
+			(const struct option_group *const[]){
+				&connection_filters,
+				&leak_filters,
+				&leaks_report,
+				&limits,
+				&general,
+				NULL,
+			},
+		.values =
+			(const struct option_note[]){
+				{ "PORT", PARSE_WANT_PORT },
+				{ "TIME", PARSE_WANT_TIME ", as in 1.5s" },
+				{ "STATE", tcpstate_list },
+				{ "A,...", LIST_TEXT },
+				{ 0 },
+			},
+		.examples =
+			(const struct option_note[]){
+				{ "tcpdwell leaks", "who leaks CLOSE_WAIT, at once" },
+				{ "tcpdwell leaks --watch", "how fast, and whether any is closed" },
+				{ "tcpdwell leaks -s FIN_WAIT2,LAST_ACK --older 5m",
+				  "whose peers do not finish" },
+				{ "tcpdwell leaks -s ESTABLISHED --older 1h", "idle connections" },
 				{ 0 },
 			},
 	},

@@ -11,6 +11,7 @@
 const struct options options_defaults = {
 	.command = COMMAND_TRACE,
 	.interval_ns = 1000000000,
+	.leak_ns = 60000000000, /* a minute: no sound server takes as long to close */
 	.top = 5, /* all tables of a report fit a terminal */
 	.format = FORMAT_TABLE,
 	.ring_bytes = 16 << 20, /* 140 000 records: half a second of a very busy host */

@@ -22,6 +22,7 @@ enum command {
 	COMMAND_TIMEWAIT,
 	COMMAND_PROBE,
 	COMMAND_SNAPSHOT,
+	COMMAND_LEAKS,
 };
 
 /* In the order in which the option's choices stand. */
@@ -75,6 +76,8 @@ struct options {
 	bool no_snapshot;
 	bool listening;	   /* snapshot: listeners only */
 	uint64_t older_ns; /* snapshot: the least age */
+	uint64_t leak_ns;  /* leaks: the same */
+	bool watch;	   /* leaks: go on */
 
 	uint64_t ring_bytes;  /* a power of two, 64 KiB to 1 GiB */
 	uint32_t max_sockets; /* 0: by the memory of the host */

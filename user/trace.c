@@ -135,6 +135,11 @@ static int start(struct trace *trace, struct failure *failure)
 	trace->loader = loader_new(options, trace->notice, failure);
 	if (!trace->loader)
 		return -1;
+	if (options->command == COMMAND_TIMEWAIT && !loader_sees_timewait(trace->loader))
+		return failure_set(failure, STATUS_HOST,
+				   "TIME_WAIT is not seen%s: see `tcpdwell probe`",
+				   options->backend == BACKEND_NONE ? " with --backend none" :
+								      " on this kernel");
 	trace->source = source_ring_new(loader_ring(trace->loader), trace->sink, options->count);
 	if (!trace->source)
 		return fail(failure, "cannot map the ring", errno);

@@ -41,40 +41,38 @@ LISTENER = [("CLOSE", "LISTEN"), ("LISTEN", "CLOSE")]
 
 
 class Load(NamedTuple):
-    """What servers/flood.c says that it did."""
+    """What servers/rush.c says that it did."""
 
     made: int
     listeners: int
     seconds: float
     slowest_ms: float
-    clients: list[int]
-    servers: list[int]
 
 
-def flood_argv(netns: Netns, *arguments: str) -> list[str]:
-    return netns.argv([str(place.TOP / "build/tests/servers/flood"), *arguments])
+def rush_argv(netns: Netns, *arguments: str) -> list[str]:
+    return netns.argv([str(place.TOP / "build/tests/servers/rush"), *arguments])
 
 
 def loaded(out: str) -> Load:
     return Load(**json.loads(out))
 
 
-def flood(netns: Netns, *arguments: str) -> Load:
+def rush(netns: Netns, *arguments: str) -> Load:
     """Make connections at full speed, and come back when all are made."""
-    done = subprocess.run(flood_argv(netns, *arguments), capture_output=True, text=True,
+    done = subprocess.run(rush_argv(netns, *arguments), capture_output=True, text=True,
                           check=False, timeout=patience(600))
     assert done.returncode == 0, done.stderr
     return loaded(done.stdout)
 
 
-class Flooding:
+class Rush:
     """The same while the test goes on."""
 
     def __init__(self, netns: Netns, *arguments: str) -> None:
-        self.child = subprocess.Popen(flood_argv(netns, *arguments), stdout=subprocess.PIPE,
+        self.child = subprocess.Popen(rush_argv(netns, *arguments), stdout=subprocess.PIPE,
                                       stderr=subprocess.PIPE, text=True)
 
-    def __enter__(self) -> Flooding:
+    def __enter__(self) -> Rush:
         return self
 
     def __exit__(self, *unused: object) -> None:
@@ -87,7 +85,7 @@ class Flooding:
 
 
 def check_nobody_waited(netns: Netns, load: Load) -> None:
-    """Not one connection failed, or flood would have said so; none waited, no segment was lost."""
+    """Not one connection failed, or rush would have said so; none waited, no segment was lost."""
     assert load.made > 0
     assert load.slowest_ms < SLOWEST_MS
     names, values = [line.split()[1:] for line in netns.run(["cat", "/proc/net/snmp"])
@@ -138,7 +136,7 @@ def test_not_one_of_many_is_missing(netns: Netns, tmp_path: Path, arguments: lis
     rows = tmp_path / "rows"
     with open(rows, "wb") as out, \
             Running("-o", "csv", "--netns", str(netns.inode), stdout=out) as running:
-        load = flood(netns, "--workers", "4", "--connections", str(CONNECTIONS), *arguments)
+        load = rush(netns, "--workers", "4", "--connections", str(CONNECTIONS), *arguments)
         running.finish()
         counts = check_line(running.said())
     assert (load.made, counts["lost"]) == (CONNECTIONS, 0)
@@ -163,7 +161,7 @@ def test_not_one_of_many_is_missing(netns: Netns, tmp_path: Path, arguments: lis
     [], ["-4"], ["-6"], ["-L", "1-32767"], ["-D", "1-32767"], ["--port", "1-1023"],
     ["--addr", "127.0.0.0/8,::1"], ["--addr", "192.0.2.0/24"], ["-s", "ESTABLISHED"],
     ["--from", "SYN_SENT,LISTEN"], ["--to", "CLOSE,TIME_WAIT"], ["--min-dwell", "1ms"],
-    ["--min-dwell", "1h"], ["--comm", "flood"], ["--comm", "none-such"], ["--uid", "0"],
+    ["--min-dwell", "1h"], ["--comm", "rush"], ["--comm", "none-such"], ["--uid", "0"],
     ["--uid", "12345"], ["--cgroup", "/"], ["--kernel-view"], ["--netns", "1"], ["-n", "100"],
     ["-p", "1"],
 ], ids=" ".join)
@@ -172,8 +170,8 @@ def test_identity_with(arguments: list[str], netns: Netns, tmp_path: Path) -> No
     file = tmp_path / "rows"
     count = scale.count(500)
     with open(file, "wb") as out, Running("-o", "csv", *arguments, stdout=out) as running:
-        flood(netns, "--connections", str(count))
-        flood(netns, "-6", "--reset", "--connections", str(count))
+        rush(netns, "--connections", str(count))
+        rush(netns, "-6", "--reset", "--connections", str(count))
         if "-n" in arguments:
             assert running.wait() == 0, running.said()
         else:
@@ -187,10 +185,10 @@ def test_identity_with(arguments: list[str], netns: Netns, tmp_path: Path) -> No
         assert counts["seen"] >= 15 * count
 
 
-@pytest.mark.parametrize("arguments", [[], ["--comm", "flood"]], ids=["", "owner filter"])
+@pytest.mark.parametrize("arguments", [[], ["--comm", "rush"]], ids=["", "owner filter"])
 def test_identity_when_stopped_under_load(netns: Netns, arguments: list[str]) -> None:
     """Transitions are under way on every processor while the programs are detached."""
-    with Flooding(netns, "--seconds", "600", "--connections", "5000000"):
+    with Rush(netns, "--seconds", "600", "--connections", "5000000"):
         for _ in range(3):
             with Running("-o", "json", "-d", "500ms", "--netns", str(netns.inode),
                          *arguments) as running:
@@ -202,7 +200,7 @@ def test_identity_when_stopped_under_load(netns: Netns, arguments: list[str]) ->
 def test_report_on_signal_under_load(netns: Netns) -> None:
     """Each SIGUSR1 is answered by an identity that holds, and the numbers only grow."""
     with Running("-o", "csv", "-q", "--netns", str(netns.inode), ready=False) as running, \
-            Flooding(netns, "--seconds", "600", "--connections", "5000000"):
+            Rush(netns, "--seconds", "600", "--connections", "5000000"):
         # Quiet as it is, it says nothing; the header comes once it is attached.
         running.wait_for_lines(1, 60)
         before: dict[str, int] = {}
@@ -259,13 +257,21 @@ def check_fresh_connection(netns: Netns, rows: list[dict[str, Any]], port: int) 
                                       ["LISTEN", "SYN_RECV", "ESTABLISHED", "CLOSE"]]
 
 
+def rows_of_resets(load: Load) -> int:
+    """Of a load with --reset, two connections of the test's own, and its listener, still open.
+
+    Three for each end; TIME_WAIT there is none. Lost or not, not one is counted twice or not at all.
+    """
+    return 6 * (load.made + 2) + 2 * load.listeners + 1
+
+
 def test_tracer_that_is_stopped_under_load(netns: Netns, tmp_path: Path) -> None:
     """The ring holds a few hundred rows; the host goes on as if nothing were."""
     file = tmp_path / "rows"
     with open(file, "wb") as out, \
             Running("-o", "json", "--ring-size", "64K", "--netns", str(netns.inode),
                     stdout=out) as running, within.listen(netns) as listener:
-        with Flooding(netns, "--reset", "--seconds", "8", "--connections", "5000000") as flooding:
+        with Rush(netns, "--reset", "--seconds", "8", "--connections", "5000000") as rushing:
             time.sleep(1)
             running.child.send_signal(signal.SIGSTOP)
             try:
@@ -275,7 +281,7 @@ def test_tracer_that_is_stopped_under_load(netns: Netns, tmp_path: Path) -> None
                 time.sleep(STOPPED_S / 2)
             finally:
                 running.child.send_signal(signal.SIGCONT)
-            load = flooding.wait()
+            load = rushing.wait()
         time.sleep(patience(0.2))
         pair.close()
         fresh = within.Pair(netns, listener)
@@ -286,10 +292,7 @@ def test_tracer_that_is_stopped_under_load(netns: Netns, tmp_path: Path) -> None
     *rows, summary = json_rows(file.read_bytes())
     check_identity(summary, len(rows))
     assert summary["lost"]["ring"] > 0 and summary["lost"]["map"] == 0
-    # 6 rows a connection, and a listener's two: not one is counted twice or not at all. A TIME_WAIT
-    # there is none.
-    others = summary["seen"] - summary["filtered"]
-    assert others == 6 * (load.made + 2) + 2 * load.listeners
+    assert summary["seen"] - summary["filtered"] == rows_of_resets(load)
     assert re.search(rf"tcpdwell: {summary['lost']['ring']} rows lost.*--ring-size", said)
     check_nobody_waited(netns, load)
     check_later_rows(netns, rows, pair_ports, STOPPED_S / 2)
@@ -313,12 +316,12 @@ def test_slow_pipe(netns: Netns) -> None:
                      stdout=writer) as running, within.listen(netns) as listener:
             os.close(writer)
             thread.start()
-            with Flooding(netns, "--reset", "--seconds", "4", "--connections",
-                          "5000000") as flooding:
+            with Rush(netns, "--reset", "--seconds", "4", "--connections",
+                          "5000000") as rushing:
                 time.sleep(1)
                 pair = within.Pair(netns, listener)
                 pair_ports = pair.port(), listener.getsockname()[1]
-                load = flooding.wait()
+                load = rushing.wait()
             fast.set()
             time.sleep(patience(1))
             pair.close()
@@ -332,7 +335,7 @@ def test_slow_pipe(netns: Netns) -> None:
     *rows, summary = json_rows(b"".join(pieces))
     check_identity(summary, len(rows))
     assert summary["lost"]["ring"] > 0
-    assert summary["seen"] - summary["filtered"] == 6 * (load.made + 2) + 2 * load.listeners
+    assert summary["seen"] - summary["filtered"] == rows_of_resets(load)
     check_nobody_waited(netns, load)
     check_later_rows(netns, rows, pair_ports, 1)
     check_fresh_connection(netns, rows, fresh_port)

@@ -8,19 +8,23 @@ a minute begins first and is looked at last.
 
 from __future__ import annotations
 
+import subprocess
 import threading
 import time
+from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Callable, Iterator
 
 import pytest
 
-from harness import capability
+from harness import capability, place, process
 from harness.actor import Actor
 from harness.netns import Netns
 from harness.peer import ACK, FIN, PSH, RST, SYN, Link, Peer
 from harness.scale import count
 from harness.stage import FAMILIES, Server, Stage, fields, stages
+from harness.stream import Line, Stream
 from harness.tracer import Row, Tracer
 from harness.watch import (BACKENDS, SLACK_NS, UID, Watch, When, check_dwell, check_time, closed,
                            now, same, show, steps)
@@ -830,6 +834,131 @@ def test_kernel_view(stage: Stage, tracer: Callable[..., Tracer]) -> None:
         close.reset()
     for close in (held, orphan):
         check_without(close.wait(running, closed), close, orphan=close is orphan)
+
+
+# ---- A great many --------------------------------------------------------------------------------
+
+MANY = count(20_000, 1_000)
+TARGETS = 8
+# So few ports that they are used again; not fewer, since connect() looks at all that are too young.
+PORTS = min(4_000, MANY // 10)
+FIRST_PORT = 30_000
+CHURN_PORT = 9_000
+# A TIME_WAIT is in the way for two seconds at the most.
+CHURN_LIMIT_S = 120 + 4 * MANY / (TARGETS * PORTS) + MANY / 500
+
+
+class Checker:
+    """Holds each row against the one before it, and forgets the connection at its end."""
+
+    def __init__(self, client: int, server: int) -> None:
+        self.pids = {"client": client, "server": server}
+        self.open: dict[int, tuple[str, str, int]] = {}  # side, state, since
+        self.ended: Counter[tuple[str, str]] = Counter()  # by side and reason
+        self.time_waits = 0
+        self.wrong: list[str] = []
+
+    def take(self, line: Line) -> None:
+        known = self.open.get(line.cookie)
+        if not known:
+            side = "client" if line.before == "CLOSE" else "server"
+            if (line.before, line.after) not in (("CLOSE", "SYN_SENT"), ("LISTEN", "SYN_RECV"),
+                                                 ("CLOSE", "LISTEN")):
+                self.wrong.append(f"no birth: {line}")
+            if line.after == "LISTEN":
+                side = "listener"
+        else:
+            side, state, since_ns = known
+            if line.before != state or line.dwell_ns != line.mono_ns - since_ns:
+                self.wrong.append(f"after {state} since {since_ns}: {line}")
+        if side != "listener" and line.pid != self.pids[side]:
+            self.wrong.append(f"not of {self.pids[side]}: {line}")
+        self.time_waits += line.after == "TIME_WAIT"
+        if line.after == "CLOSE":
+            self.open.pop(line.cookie, None)
+            self.ended[side, line.reason] += 1
+        else:
+            self.open[line.cookie] = side, line.after, line.mono_ns
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_many_short_connections(backend: str, stage: Stage, make_netns: Callable[[], Netns],
+                                tmp_path: Path) -> None:
+    """With tcp_tw_reuse and few ports: each begins and ends once, whole, and all is accounted for."""
+    stage.watch(backend).require(minis=True)
+    netns = make_netns()
+    netns.sysctl("net/ipv4/ip_local_port_range", f"{FIRST_PORT} {FIRST_PORT + PORTS - 1}")
+    netns.sysctl("net/ipv4/tcp_tw_reuse", 1)
+    stream = Stream(tmp_path / "rows", "--backend", backend, "--netns", str(netns.inode),
+                    "--ring-size", "256M" if MANY > 100_000 else "64M")
+    try:
+        child = netns.spawn([str(place.TOP / "build/tests/servers/churn"), str(CHURN_PORT),
+                             str(MANY), str(TARGETS)], stdin=subprocess.PIPE,
+                            stdout=subprocess.PIPE, text=True)
+        assert child.stdin and child.stdout
+        checker = Checker(child.pid, int(child.stdout.readline().split()[1]))
+        child.stdin.write("\n")
+        child.stdin.flush()
+        deadline = time.monotonic() + CHURN_LIMIT_S
+        while child.poll() is None:
+            assert time.monotonic() < deadline, "it takes too long"
+            if not stream.take(checker.take):
+                time.sleep(0.02)
+        assert child.returncode == 0
+        refused = int(child.stdout.read().split()[2])
+        netns.remove()
+        # All that is left is in TIME_WAIT, and ends with the namespace.
+        deadline = time.monotonic() + 2 * LIMIT_S
+        while time.monotonic() < deadline and (stream.take(checker.take) or checker.open):
+            time.sleep(0.02)
+        account = stream.stop()
+        stream.take(checker.take)
+    finally:
+        stream.close()
+    assert not checker.wrong, f"{len(checker.wrong)}:\n" + "\n".join(checker.wrong[:9])
+    assert not checker.open, list(checker.open.items())[:20]
+    assert account["lost"] == 0
+    assert account["seen"] == account["printed"] + account["filtered"] + account["folded"]
+    assert checker.time_waits == MANY
+    ended = checker.ended
+    assert ended.pop(("listener", "listener_closed")) == 1
+    assert ended.pop(("server", "fin")) == MANY
+    assert ended.pop(("client", "no_local_port"), 0) == refused
+    # Those of the last second are not old enough, and go with the namespace.
+    assert set(ended) == {("client", "timewait_reused"), ("client", "netns_gone")}, ended
+    assert sum(ended.values()) == MANY
+    assert ended["client", "netns_gone"] <= TARGETS * PORTS
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_begin_and_end_amid_traffic(backend: str, stage: Stage, make_netns: Callable[[], Netns],
+                                    tmp_path: Path) -> None:
+    """Programs attach and detach one by one, and no row may come of that."""
+    stage.watch(backend).require(requests=True, minis=True)
+    netns = make_netns()
+    child = netns.spawn([str(place.TOP / "build/tests/servers/churn"), str(CHURN_PORT),
+                         str(10 * MANY), "100"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                        text=True)
+    assert child.stdin and child.stdout and child.stdout.readline()
+    child.stdin.write("\n")
+    child.stdin.flush()
+    for number in range(3):
+        stream = Stream(tmp_path / str(number), "--backend", backend, "--netns", str(netns.inode),
+                        "-d", "300ms")
+        rows: list[Line] = []
+        try:
+            stream.child.wait(process.LIMIT_S)
+            stream.take(rows.append)
+            stream.stop()
+        finally:
+            stream.close()
+        assert len(rows) > 100
+        made_up = [row for row in rows if row.reason == "timewait_overflow"]
+        assert not made_up, f"{len(made_up)} of {len(rows)}, first {made_up[0]}"
+        # One connection after the other: at the most one had sent its SYN before.
+        made_up = [row for row in rows if row.source == "tracepoint" and row.after == "SYN_RECV"]
+        assert len(made_up) <= 1, f"{len(made_up)} of {len(rows)}, last {made_up[-1]}"
+    assert child.poll() is None, "the traffic ended too early"
 
 
 # ---- The end of the minute -----------------------------------------------------------------------

@@ -287,7 +287,7 @@ def test_namespace_goes(timewait: Callable[..., Timewait], make_netns: Callable[
     trace = tracer("--from", "TIME_WAIT", *ports, chains=False)
     connect(netns, 5, port=PORT + 33)
     netns.remove()
-    trace.wait_for(lambda rows: len(rows) == 5)
+    trace.wait_for(lambda rows: len(rows) == 5, limit_s=LIMIT_S)
     figures = running.figures()
     assert (figures["now"], figures["entered"]) == (0, 5)
     assert lifetimes(figures)["netns_gone"]["count"] == 5

@@ -11,6 +11,8 @@ from fetch import Kernel
 from guest import Outcome
 
 LOG_TAIL_LINES = 25
+# Tests named of those that failed for one reason; junit.xml has all.
+NAMES = 5
 # What a guest's clock may differ from ours before it is worth a word: timed tests allow for 10 ms.
 DRIFT_LIMIT_S = 0.5
 
@@ -55,10 +57,11 @@ def report_tests(kernel: Kernel, outcome: Outcome) -> tuple[result.Counts, bool]
           f"{counts.skipped} skipped")
     if trouble:
         print(f"    FAILED {trouble}")
-    for failure in counts.failures:
-        print(f"    FAILED {failure}")
-    for reason, number in counts.reasons:
-        print(f"    skipped {number}: {reason}")
+    for reason, names in counts.failures:
+        more = f" and {len(names) - NAMES} more" if len(names) > NAMES else ""
+        print(f"    FAILED {', '.join(names[:NAMES])}{more}: {reason}")
+    for reason, names in counts.skips:
+        print(f"    skipped {len(names)}: {reason}")
     sys.stdout.flush()
     return counts, not trouble and counts.passed > 0
 

@@ -15,13 +15,13 @@ MESSAGE_CHARACTERS = 200
 
 
 class Counts(NamedTuple):
-    """Tests that passed, failed and were skipped; names of the failed; reasons of the skipped."""
+    """Tests that passed, failed and were skipped; (reason, names) of both, the commonest first."""
 
     passed: int = 0
     failed: int = 0
     skipped: int = 0
-    failures: tuple[str, ...] = ()
-    reasons: tuple[tuple[str, int], ...] = ()
+    failures: tuple[tuple[str, list[str]], ...] = ()
+    skips: tuple[tuple[str, list[str]], ...] = ()
 
 
 def one_line(text: str | None) -> str:
@@ -35,22 +35,23 @@ def read_junit(path: Path) -> Counts | None:
         cases = list(ElementTree.parse(path).getroot().iter("testcase"))
     except (OSError, ElementTree.ParseError):
         return None
-    failures: list[str] = []
-    reasons: collections.Counter[str] = collections.Counter()
+    failures: dict[str, list[str]] = {}
+    skips: dict[str, list[str]] = {}
     for case in cases:
         bad = [node for kind in ("failure", "error") for node in case.iter(kind)]
-        skip = case.find("skipped")
-        if bad:
-            reason = one_line(bad[0].get("message"))[:MESSAGE_CHARACTERS]
-            failures.append(f"{case.get('classname')}::{case.get('name')}: {reason}")
-        elif skip is not None:
-            # An expected failure is a skip, too, in JUnit's terms.
-            reasons[one_line(skip.get("message")) or "no reason given"] += 1
-    skipped = sum(reasons.values())
-    # A test whose teardown fails after it failed has two cases' worth of trouble but one name.
-    failed = len(failures)
-    return Counts(len(cases) - failed - skipped, failed, skipped, tuple(failures),
-                  tuple(reasons.most_common()))
+        skip = case.find("skipped")  # an expected failure, too
+        found, node = (failures, bad[0]) if bad else (skips, skip)
+        if node is not None:
+            reason = one_line(node.get("message"))[:MESSAGE_CHARACTERS] or "no reason given"
+            found.setdefault(reason, []).append(f"{case.get('classname')}::{case.get('name')}")
+    failed, skipped = (sum(map(len, found.values())) for found in (failures, skips))
+    return Counts(len(cases) - failed - skipped, failed, skipped, by_number(failures),
+                  by_number(skips))
+
+
+def by_number(found: dict[str, list[str]]) -> tuple[tuple[str, list[str]], ...]:
+    """The reasons with their tests, the one with the most tests first."""
+    return tuple(sorted(found.items(), key=lambda item: -len(item[1])))
 
 
 def read_log(path: Path) -> tuple[Counts, str]:

@@ -200,10 +200,13 @@ class Cast:
             link.symlink_to(os.path.realpath(sys.executable))
         return str(link)
 
+    def argv(self, name: str) -> list[str]:
+        """What becomes an actor, for others to start: meet() waits for it."""
+        return [self.program(name), "-I", "-S", __file__, str(self.folder / "meeting")]
+
     def actor(self, name: str, netns: Any = None, user: int | None = None) -> Actor:
         """A process of this name, in netns or where the test runs."""
-        program = self.program(name)
-        argv = [program, "-I", "-S", __file__, str(self.folder / "meeting")]
+        argv = self.argv(name)
         self.children.append(subprocess.Popen(netns.argv(argv) if netns else argv,
                                               stdin=subprocess.DEVNULL))
         actor = self.meet()

@@ -84,7 +84,7 @@ def checksum(data: bytes) -> int:
 
 @dataclass(frozen=True)
 class Segment:
-    """One that the namespace sent to a peer. time_ns is CLOCK_MONOTONIC, the kernel's."""
+    """One as a frame has it. time_ns is CLOCK_MONOTONIC by the kernel, if Link received it."""
 
     time_ns: int
     version: int

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""The manual page against the help of the binary that it describes, and its installation."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+TOP = Path(__file__).resolve().parents[2]
+BINARY, MANUAL = TOP / "build/tcpdwell", TOP / "user/tcpdwell.8"
+
+
+def help_of(*command: str) -> str:
+    done = subprocess.run([BINARY, *command, "-h"], capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def commands() -> list[str]:
+    listed = help_of().split("\nCommands\n", 1)[1].split("  Without one", 1)[0]
+    return re.findall(r"^  ([a-z]+)", listed, re.MULTILINE)
+
+
+def options(text: str) -> set[tuple[str | None, str]]:
+    """Letter, if any, and long name of each option in a help text."""
+    found = re.findall(r"^ +(?:-(.), )?--([a-z0-9-]+)", text, re.MULTILINE)
+    return {(letter or None, name) for letter, name in found}
+
+
+def documented() -> set[tuple[str | None, str]]:
+    """What the manual has an item for: `.It Fl p , Fl -pid …` or `.It Fl -comm …`."""
+    found = re.findall(r"^\.It (?:Fl (\w) , )?Fl -([a-z0-9-]+)", MANUAL.read_text(), re.MULTILINE)
+    return {(letter or None, name) for letter, name in found}
+
+
+def test_every_command_is_documented() -> None:
+    items = re.findall(r"^\.It Cm ([a-z]+)$", MANUAL.read_text(), re.MULTILINE)
+    assert [c for c in commands() if c not in items] == []
+
+
+@pytest.mark.parametrize("command", ["", *commands()] if BINARY.exists() else [])
+def test_every_option_is_documented(command: str) -> None:
+    known = options(help_of(*command.split()))
+    assert (None, "version") in known
+    assert known - documented() == set()
+
+
+def test_no_option_is_documented_that_is_none() -> None:
+    known = {option for command in commands() for option in options(help_of(command))}
+    assert documented() - known == set()
+
+
+def test_every_json_field_is_documented() -> None:
+    """CSV's header has the fields of JSON by the same names."""
+    source = (TOP / "user/sink_csv.c").read_text()
+    header = re.search(r'header\[\] =\n((?:\s+".*"\n?)+)', source)
+    assert header
+    fields = re.sub(r'[\s"]|\\n', "", header[1]).split(",")
+    table = MANUAL.read_text().split(".Ss JSON lines", 1)[1].split(".Ss CSV", 1)[0]
+    assert fields == re.findall(r"^\.It Li (\w+) Ta ", table, re.MULTILINE)
+
+
+def test_manual_is_clean() -> None:
+    if not shutil.which("mandoc"):
+        pytest.skip("no mandoc")
+    done = subprocess.run(
+        ["mandoc", "-T", "lint", "-W", "warning", MANUAL],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout + done.stderr == ""
+
+
+def test_installation_brings_it(tmp_path: Path) -> None:
+    subprocess.run(
+        ["make", "-s", "install", f"DESTDIR={tmp_path}", "PREFIX=/usr"],
+        cwd=TOP,
+        capture_output=True,
+        check=True,
+    )
+    installed = {str(f.relative_to(tmp_path)) for f in tmp_path.rglob("*") if f.is_file()}
+    assert installed == {
+        "usr/sbin/tcpdwell",
+        "usr/share/man/man8/tcpdwell.8",
+        "usr/share/bash-completion/completions/tcpdwell",
+    }

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""What a filtered tracer must print, from what an unfiltered one printed at the same time."""
+
+from __future__ import annotations
+
+from typing import Callable, Iterable, Iterator
+
+from .story import show
+from .tracer import Row, by_cookie
+
+Ends = tuple[object, ...]
+
+# Two tracers look at the clock one after the other.
+CLOCKS_NS = 20_000_000
+# All but identity and time, which each tracer has of its own.
+SAME = ("from", "to", "family", "laddr", "lport", "raddr", "rport", "pid", "comm", "uid", "cgroup",
+        "owner", "reason", "errno", "source", "dwell")
+
+
+def from_owner(chain: list[Row], wanted: Callable[[Row], bool]) -> list[Row]:
+    """A connection from the first row on that has a wanted owner: what an owner filter shows.
+
+    Its rows before accept wait for accept() and then are the acceptor's, as is the socket's user.
+    """
+    taken = next((index for index, row in enumerate(chain) if row["owner"] == "accept"), None)
+    if taken is not None and chain[0]["from"] == "LISTEN":
+        whose = {name: chain[taken][name] for name in ("pid", "comm", "owner", "uid")}
+        chain = [{**row, **whose} for row in chain[:taken]] + chain[taken:]
+    first = next((index for index, row in enumerate(chain) if wanted(row)), len(chain))
+    return chain[first:]
+
+
+def _ends_of(chain: list[Row]) -> Ends:
+    row = next((row for row in chain if row["lport"]), chain[-1])
+    return tuple(row[name] for name in ("netns", "laddr", "lport", "raddr", "rport"))
+
+
+def connections(rows: Iterable[Row]) -> dict[Ends, list[Row]]:
+    """By address: cookies are the tracer's own where the kernel gives none.
+
+    TIME_WAIT's end is left out: its timer goes on when the traffic is over.
+    """
+    found: dict[Ends, list[Row]] = {}
+    for chain in by_cookie(rows).values():
+        found.setdefault(_ends_of(chain), []).extend(chain)
+    return {ends: [row for row in sorted(chain, key=lambda row: row["mono_ns"])
+                   if row["from"] != "TIME_WAIT"] for ends, chain in found.items()}
+
+
+def _is_same(one: Row, other: Row) -> bool:
+    if any(one[name] != other[name] for name in SAME):
+        return False
+    return (one["dwell_ns"] is None) == (other["dwell_ns"] is None) and \
+        abs((one["dwell_ns"] or 0) - (other["dwell_ns"] or 0)) <= CLOCKS_NS
+
+
+def _differing(wanted: Row, got: Row) -> str:
+    return ", ".join(f"{name} {got[name]!r}, not {wanted[name]!r}"
+                     for name in (*SAME, "dwell_ns") if got[name] != wanted[name])
+
+
+def differences(wanted: list[Row], got: list[Row]) -> Iterator[str]:
+    """Of one connection."""
+    for index in range(max(len(wanted), len(got))):
+        if index >= len(got):
+            yield f"missing: {show(wanted[index])}"
+        elif index >= len(wanted):
+            yield f"too much: {show(got[index])}"
+        elif not _is_same(wanted[index], got[index]):
+            yield f"{show(got[index])}: {_differing(wanted[index], got[index])}"
+
+
+def compare(oracle: dict[Ends, list[Row]], printed: dict[Ends, list[Row]],
+            select: Callable[[list[Row]], list[Row]]) -> int:
+    """Assert that what was printed is what select() takes of each connection; returns how much."""
+    wrong: list[str] = []
+    number = 0
+    for ends in oracle.keys() | printed.keys():
+        wanted = select(oracle.get(ends, []))
+        number += len(wanted)
+        wrong += differences(wanted, printed.get(ends, []))
+    assert not wrong, f"{len(wrong)} wrong, {number} rows are wanted:\n" + "\n".join(wrong[:20])
+    return number

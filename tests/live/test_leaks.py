@@ -1,0 +1,364 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""`tcpdwell leaks`: each leak is its process's, with its descriptors, its number and its age.
+
+Every leak is made twice: before the tracer starts, which then reports at once, and while it watches.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import Any, Callable, Iterator
+
+import pytest
+
+from harness import actor as actors, place, process, within
+from harness.actor import Actor, Cast
+from harness.netns import Netns
+from harness.scale import count
+
+FOUND = 10
+LEAKED = 6
+# A leak is what stays for so long in these tests, and what they wait for it.
+OLDER = "200ms"
+OLDER_S = 0.4
+Leak = dict[str, Any]
+
+cast = pytest.fixture(actors.cast, name="cast")
+
+
+class Scene:
+    """A namespace with a client of this process's, and servers that leak what it connects."""
+
+    def __init__(self, cast: Cast, netns: Netns) -> None:
+        self.cast, self.netns = cast, netns
+        self.clients: list[socket.socket] = []
+
+    def server(self, name: str = "leaker", backlog: int = 64) -> Actor:
+        server = self.cast.actor(name, self.netns)
+        server.run(f"l = socket.create_server(('127.0.0.1', 8080), backlog={backlog}); kept = []")
+        return server
+
+    def visit(self, number: int = LEAKED) -> None:
+        """Connect, and close at once."""
+        for _ in range(number):
+            client = within.make_socket(self.netns)
+            client.connect(("127.0.0.1", 8080))
+            client.shutdown(socket.SHUT_WR)
+            self.clients.append(client)
+
+    def close(self) -> None:
+        for client in self.clients:
+            client.close()
+
+
+@pytest.fixture(name="scene")
+def _scene(cast: Cast, netns: Netns) -> Iterator[Scene]:
+    scene = Scene(cast, netns)
+    yield scene
+    scene.close()
+
+
+def accept(server: Actor, number: int = LEAKED) -> list[int]:
+    """Accept and forget. Returns the descriptors."""
+    server.run(f"kept += [l.accept()[0] for _ in range({number})]")
+    fds: list[int] = server.ask("[s.fileno() for s in kept]")
+    return fds
+
+
+def command(netns: Netns, *arguments: str) -> list[str]:
+    return [place.tcpdwell(), "leaks", "-o", "json", "--netns", netns.path, *arguments]
+
+
+def leaks(netns: Netns, *arguments: str) -> list[Leak]:
+    """One report; the exit status says whether there is anything in it."""
+    done = subprocess.run(command(netns, "--older", OLDER, *arguments), capture_output=True,
+                          text=True, check=False, timeout=process.LIMIT_S)
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == (FOUND if found else 0), done.stderr
+    return found
+
+
+def one(found: list[Leak]) -> Leak:
+    assert len(found) == 1, found
+    return found[0]
+
+
+def members(leak: Leak) -> list[int]:
+    return [fd for first, last in leak["descriptors"] for fd in range(first, last + 1)]
+
+
+def check(leak: Leak, who: Actor, fds: list[int]) -> None:
+    assert (leak["pid"], leak["comm"]) == (who.pid, who.comm)
+    assert leak["count"] == len(fds) and members(leak) == sorted(fds)
+    assert leak["state"] == "CLOSE_WAIT"
+
+
+class Watch:
+    """`tcpdwell leaks --watch`, whose reports are read until one is as it should be."""
+
+    def __init__(self, netns: Netns, *arguments: str) -> None:
+        self.child = subprocess.Popen(
+            command(netns, "--watch", "-i", "300ms", "--older", OLDER, *arguments),
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert self.child.stderr
+        for line in self.child.stderr:
+            if "tracing" in line:
+                return
+        raise AssertionError(f"not ready, status {self.child.wait()}")
+
+    def wait_for(self, good: Callable[[Leak], bool]) -> Leak:
+        assert self.child.stdout
+        last = None
+        deadline = time.monotonic() + 30
+        for line in self.child.stdout:
+            last = json.loads(line)
+            if good(last):
+                return last
+            assert time.monotonic() < deadline, last
+        raise AssertionError(last)
+
+    def stop(self) -> int:
+        self.child.terminate()
+        self.child.communicate(timeout=process.LIMIT_S)
+        return self.child.returncode
+
+
+@pytest.fixture(name="watch")
+def _watch(netns: Netns) -> Iterator[Callable[..., Watch]]:
+    made: list[Watch] = []
+
+    def make(*arguments: str) -> Watch:
+        made.append(Watch(netns, *arguments))
+        return made[-1]
+
+    yield make
+    for watch in made:
+        process.end(watch.child)
+
+
+# ---- Before the tracer ---------------------------------------------------------------------------
+
+
+def test_forgotten_close(scene: Scene) -> None:
+    server = scene.server()
+    before_ns = time.monotonic_ns()
+    scene.visit()
+    fds = accept(server)
+    entered_ns = time.monotonic_ns()
+    time.sleep(OLDER_S)
+    leak = one(leaks(scene.netns))
+    now_ns = time.monotonic_ns()
+    check(leak, server, fds)
+    assert leak["verdict"] == "leaks" and leak["unaccepted"] == 0 and leak["shared"] == 0
+    assert leak["lports"] == [{"port": 8080, "count": LEAKED}]
+    assert leak["peers"] == [{"addr": "127.0.0.1", "count": LEAKED}]
+    assert leak["oldest"] == "at_least" and leak["oldest_ns"] <= now_ns - before_ns
+    assert leak["median_ns"] <= leak["oldest_ns"]
+    assert leak["oldest_ns"] >= OLDER_S * 1e9 - 100_000_000 and entered_ns >= before_ns
+    limits = Path(f"/proc/{server.pid}/limits").read_text(encoding="utf-8")
+    line = next(line for line in limits.splitlines() if line.startswith("Max open files"))
+    assert leak["fd_limit"] == int(line.split()[3])
+    assert leak["fds"] == len(list(Path(f"/proc/{server.pid}/fd").iterdir()))
+    assert server.comm in leak["command"]
+
+
+def test_child_that_inherited(scene: Scene) -> None:
+    """The parent closes its own, the child does not know that it has them."""
+    server = scene.server()
+    scene.visit()
+    fds = accept(server)
+    child = server.fork()
+    server.run("[s.close() for s in kept]")
+    time.sleep(OLDER_S)
+    check(one(leaks(scene.netns)), child, fds)
+
+
+def test_held_by_two(scene: Scene) -> None:
+    server = scene.server()
+    scene.visit()
+    fds = accept(server)
+    child = server.fork()
+    time.sleep(OLDER_S)
+    leak = one(leaks(scene.netns))
+    first, second = sorted((server, child), key=lambda actor: actor.pid)
+    check(leak, first, fds)
+    assert (leak["shared"], leak["sharers"]) == (LEAKED, [second.pid])
+
+
+def test_passed_to_another(scene: Scene) -> None:
+    server = scene.server()
+    server.run("a, b = socket.socketpair()")
+    taker = server.fork()
+    scene.visit()
+    accept(server)
+    server.run("socket.send_fds(a, [b'x'], [s.fileno() for s in kept]); [s.close() for s in kept]")
+    taker.run(f"fds = list(socket.recv_fds(b, 1, {LEAKED})[1])")
+    time.sleep(OLDER_S)
+    check(one(leaks(scene.netns)), taker, taker.ask("fds"))
+
+
+def test_full_accept_queue(scene: Scene) -> None:
+    server = scene.server(backlog=LEAKED - 1)
+    scene.visit()
+    time.sleep(OLDER_S)
+    leak = one(leaks(scene.netns))
+    assert (leak["pid"], leak["comm"], leak["count"]) == (server.pid, "leaker", LEAKED)
+    assert (leak["verdict"], leak["unaccepted"]) == ("stuck_accept_queue", LEAKED)
+    assert leak["queue_limit"] == LEAKED - 1 and leak["descriptors"] == []
+
+
+def test_thread_that_leaks(scene: Scene) -> None:
+    """The process is named, not its thread."""
+    server = scene.server()
+    scene.visit()
+    server.run("import threading\n"
+               "def leak():\n"
+               "    me.name('worker')\n"
+               f"    kept.extend(l.accept()[0] for _ in range({LEAKED}))\n"
+               "thread = threading.Thread(target=leak); thread.start(); thread.join()")
+    fds = server.ask("[s.fileno() for s in kept]")
+    time.sleep(OLDER_S)
+    leak = one(leaks(scene.netns))
+    check(leak, server, fds)
+    assert leak["comm"] == "leaker"
+
+
+def test_two_processes_worst_first(scene: Scene) -> None:
+    server = scene.server()
+    child = server.fork()
+    scene.visit(8)
+    few = accept(server, 3)
+    many = accept(child, 5)
+    time.sleep(OLDER_S)
+    found = leaks(scene.netns)
+    assert [leak["pid"] for leak in found] == [child.pid, server.pid]
+    check(found[0], child, many)
+    check(found[1], server, few)
+    only = one(leaks(scene.netns, "-p", str(server.pid)))
+    check(only, server, few)
+
+
+def test_other_states(scene: Scene) -> None:
+    server = scene.server()
+    for _ in range(LEAKED):
+        client = within.make_socket(scene.netns)
+        client.connect(("127.0.0.1", 8080))
+        scene.clients.append(client)
+    fds = accept(server)
+    time.sleep(OLDER_S)
+    assert not leaks(scene.netns)
+    idle = {leak["pid"]: leak for leak in leaks(scene.netns, "-s", "ESTABLISHED")}
+    assert members(idle[server.pid]) == sorted(fds)
+    server.run("[s.close() for s in kept]")
+    # How long an orphan has been in FIN_WAIT2 is not to be known if it was there before.
+    orphans = one(leaks(scene.netns, "-s", "FIN_WAIT2", "--older", "0s"))
+    assert (orphans["verdict"], orphans["pid"], orphans["count"]) == ("orphaned", None, LEAKED)
+
+
+def test_nothing_wrong(scene: Scene) -> None:
+    server = scene.server()
+    scene.visit()
+    accept(server)
+    assert not leaks(scene.netns, "--older", "1h")
+    done = process.run([place.tcpdwell(), "leaks", "--netns", scene.netns.path])
+    assert done.stdout.startswith("nothing wrong: no socket has been in CLOSE_WAIT")
+    assert f"{LEAKED} for less" in done.stdout
+
+
+def test_text(scene: Scene) -> None:
+    server = scene.server()
+    scene.visit()
+    fds = accept(server)
+    time.sleep(OLDER_S)
+    done = subprocess.run([place.tcpdwell(), "leaks", "--netns", scene.netns.path, "--older", OLDER],
+                          capture_output=True, text=True, check=False, timeout=process.LIMIT_S)
+    assert done.returncode == FOUND
+    assert f"leaks: {LEAKED} in CLOSE_WAIT" in done.stdout
+    assert f"pid {server.pid} leaker" in done.stdout
+    assert f"descriptors {min(fds)}-{max(fds)}" in done.stdout
+
+
+def test_name_with_escapes(scene: Scene) -> None:
+    """A process may be named with anything; nothing of it reaches the terminal raw."""
+    server = scene.server()
+    scene.visit()
+    accept(server)
+    server.run(r"me.name('\x1b[31mred')")
+    time.sleep(OLDER_S)
+    done = subprocess.run([place.tcpdwell(), "leaks", "--netns", scene.netns.path, "--older", OLDER],
+                          capture_output=True, text=True, check=False, timeout=process.LIMIT_S)
+    assert "\x1b" not in done.stdout and r"\x1b[31mred" in done.stdout
+
+
+# ---- While it watches ----------------------------------------------------------------------------
+
+
+def test_watch_a_growing_leak(scene: Scene, watch: Callable[..., Watch]) -> None:
+    server = scene.server()
+    watching = watch()
+    before_ns = time.monotonic_ns()
+    scene.visit()
+    fds = accept(server)
+    after_ns = time.monotonic_ns()
+    leak = watching.wait_for(lambda leak: leak["count"] == LEAKED)
+    check(leak, server, fds)
+    # It saw each of them enter the state.
+    assert leak["oldest"] == "exact"
+    age_ns = leak["oldest_ns"]
+    assert age_ns <= time.monotonic_ns() - before_ns and after_ns > before_ns
+    scene.visit()
+    fds = accept(server)
+    leak = watching.wait_for(lambda leak: leak["count"] == 2 * LEAKED and leak["only_grows"])
+    check(leak, server, fds)
+    assert leak["growth_per_min"] > 0 and leak["closed"] == 0 and leak["fd_limit_in_s"]
+    assert "none closed in" in leak["text"] and "/min, limit " in leak["text"]
+    assert watching.stop() == FOUND
+
+
+def test_watch_a_slow_closer(scene: Scene, watch: Callable[..., Watch]) -> None:
+    """It closes all of them, but late: that is no leak."""
+    server = scene.server()
+    watching = watch()
+    scene.visit()
+    accept(server)
+    watching.wait_for(lambda leak: leak["count"] == LEAKED and leak["verdict"] == "leaks")
+    time.sleep(OLDER_S)
+    server.run("[s.close() for s in kept]")
+    leak = watching.wait_for(lambda leak: leak["verdict"] == "slow")
+    assert (leak["pid"], leak["closed"]) == (server.pid, LEAKED)
+    assert leak["close_median_ns"] >= OLDER_S * 1e9
+    assert leak["text"].startswith("slow: closes after ")
+    assert watching.stop() == 0
+
+
+def test_watch_a_process_that_ends(scene: Scene, watch: Callable[..., Watch]) -> None:
+    server = scene.server()
+    scene.visit()
+    accept(server)
+    watching = watch()
+    watching.wait_for(lambda leak: leak["count"] == LEAKED)
+    server.kill()
+    time.sleep(1)
+    assert watching.stop() == 0
+
+
+def test_many(scene: Scene) -> None:
+    server = scene.server(backlog=4096)
+    number = count(500)
+    scene.visit(number)
+    fds = accept(server, number)
+    time.sleep(OLDER_S)
+    check(one(leaks(scene.netns)), server, fds)
+
+
+@pytest.mark.parametrize("arguments", [
+    ("-s", "NONE"), ("--older", "5"), ("--older", "-5s"), ("-o", "csv"), ("-i", "0s"),
+    ("-d", "0s"), ("--", "true"), ("--min-dwell", "1s")])
+def test_bad_input(arguments: tuple[str, ...]) -> None:
+    done = subprocess.run([place.tcpdwell(), "leaks", *arguments], capture_output=True, text=True,
+                          check=False, timeout=process.LIMIT_S)
+    assert done.returncode == 2 and done.stderr.startswith("tcpdwell: ") and not done.stdout

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "events.h"
+#include "leaks.h"
+#include "leaks_command.h"
+#include "leaks_report.h"
+#include "loader.h"
+#include "put.h"
+#include "screen.h"
+#include "sink.h"
+#include "snapshot.h"
+#include "source_ring.h"
+#include "text.h"
+
+#define BUFFER_BYTES (64 * 1024)
+
+/* Between two looks at least: a look goes through all sockets of the host. */
+#define INTERVAL_MIN_NS 200000000ULL
+
+struct finder {
+	struct sink sink; /* takes the rows of what is closed */
+	const struct options *options;
+	const struct notice *notice;
+	struct failure *failure;
+	struct leaks_scope scope;
+	struct options traced; /* what the loader is asked for */
+	struct events *events;
+	struct loader *loader;
+	struct source_ring *source;
+	struct sockets *sockets;
+	struct leaks *leaks;
+	struct clock *clock;
+	struct text *text;
+	struct screen *screen; /* NULL: not in place on a terminal */
+};
+
+static int fail(const struct finder *finder, const char *what, int err)
+{
+	return failure_set(finder->failure, STATUS_OTHER, "%s: %s", what, strerror(err));
+}
+
+static int take_row(struct sink *sink, const struct tcpdwell_transition *t)
+{
+	leaks_event(((struct finder *)sink)->leaks, t);
+	return 0;
+}
+
+static const struct sink_ops row_ops = { .name = "leaks", .event = take_row };
+
+static int add(void *context, const struct tcpdwell_socket *record)
+{
+	return sockets_add(context, record);
+}
+
+/* ---- Output ------------------------------------------------------------------------------------- */
+
+static char *render(const struct finder *finder, uint64_t now_ns, size_t *len)
+{
+	char *text = NULL;
+	FILE *out = open_memstream(&text, len);
+
+	if (!out)
+		return NULL;
+	clock_tick(finder->clock);
+	if (finder->options->format == FORMAT_JSON)
+		leaks_json(out, finder->leaks, &finder->scope,
+			   clock_wall_ns(finder->clock, now_ns));
+	else
+		leaks_report(out, finder->leaks, &finder->scope);
+	if (!fclose(out))
+		return text;
+	free(text);
+	return NULL;
+}
+
+static int put_all(struct text *text, const char *data, size_t len)
+{
+	while (len) {
+		size_t part = len < BUFFER_BYTES / 2 ? len : BUFFER_BYTES / 2;
+		char *p = text_reserve(text, part);
+
+		if (!p)
+			return text_error(text);
+		text_commit(text, put_bytes(p, data, part));
+		data += part;
+		len -= part;
+	}
+	return text_flush(text);
+}
+
+static int show(struct finder *finder, uint64_t now_ns)
+{
+	size_t len;
+	char *text = render(finder, now_ns, &len);
+	int err;
+
+	if (!text)
+		return -ENOMEM;
+	err = finder->screen ? screen_show(finder->screen, text, len) :
+				put_all(finder->text, text, len);
+	free(text);
+	return err;
+}
+
+/* ---- Looks -------------------------------------------------------------------------------------- */
+
+/* Takes a snapshot and the rows up to it. Returns 0 or -1 with the failure filled. */
+static int look(struct finder *finder, bool first)
+{
+	unsigned int closed;
+	uint64_t now_ns;
+	int err;
+
+	sockets_clear(finder->sockets);
+	if (snapshot_take(finder->loader, add, finder->sockets, &closed, finder->failure))
+		return -1;
+	if (first)
+		snapshot_warn(finder->notice, closed);
+	if (finder->source) {
+		err = source_ring_consume(finder->source);
+		if (err < 0)
+			return fail(finder, "ring", -err);
+	}
+	now_ns = clock_now_ns();
+	err = leaks_look(finder->leaks, finder->sockets, &finder->options->filters, now_ns);
+	return err ? fail(finder, "cannot look for leaks", -err) : 0;
+}
+
+static uint64_t interval_ns(const struct finder *finder)
+{
+	uint64_t ns = finder->options->interval_ns;
+
+	return ns < INTERVAL_MIN_NS ? INTERVAL_MIN_NS : ns;
+}
+
+/* An error of the output: a reader that has gone, or a stop meanwhile, is none. */
+static int output_result(const struct finder *finder, int err)
+{
+	return err == -EPIPE || err == -ECANCELED ? 0 : fail(finder, "standard output", -err);
+}
+
+static int look_once(struct finder *finder)
+{
+	int err;
+
+	if (look(finder, true))
+		return -1;
+	err = show(finder, clock_now_ns());
+	return err ? output_result(finder, err) : 0;
+}
+
+static int watch(struct finder *finder)
+{
+	uint64_t start_ns = clock_now_ns(), next_ns = start_ns;
+	const uint64_t duration_ns = finder->options->duration_ns;
+	uint64_t end_ns = duration_ns ? start_ns + duration_ns : EVENTS_FOREVER;
+	bool first = true;
+
+	for (;;) {
+		uint64_t now_ns;
+		int events, err;
+
+		if (look(finder, first))
+			return -1;
+		first = false;
+		err = show(finder, clock_now_ns());
+		if (err)
+			return output_result(finder, err);
+		now_ns = clock_now_ns();
+		if (now_ns >= end_ns)
+			return 0;
+		next_ns = now_ns + interval_ns(finder);
+		do {
+			uint64_t until_ns = next_ns < end_ns ? next_ns : end_ns;
+
+			events = events_wait(finder->events,
+					     until_ns > now_ns ? until_ns - now_ns : 0);
+			if (events < 0)
+				return fail(finder, "epoll", -events);
+			if (events & (EVENT_STOP | EVENT_HANGUP))
+				return 0;
+			if (source_ring_consume(finder->source) < 0)
+				return fail(finder, "ring", EIO);
+			now_ns = clock_now_ns();
+		} while (now_ns < next_ns && now_ns < end_ns);
+	}
+}
+
+/* ---- Start -------------------------------------------------------------------------------------- */
+
+/* Of transitions, those out of the states are all that is asked for. */
+static void set_scope(struct finder *finder)
+{
+	const struct options *options = finder->options;
+
+	finder->scope = (struct leaks_scope){
+		.states = options->filters.either ?: 1U << TCPDWELL_CLOSE_WAIT,
+		.older_ns = options->leak_ns,
+		.top = options->top,
+		.root = "",
+	};
+	finder->traced = *options;
+	finder->traced.filters.either = 0;
+	finder->traced.filters.from = finder->scope.states;
+}
+
+static int start(struct finder *finder)
+{
+	const struct options *options = finder->options;
+
+	finder->events = events_new(STDOUT_FILENO);
+	finder->clock = clock_new();
+	finder->sockets = sockets_new();
+	finder->leaks = leaks_new(finder->scope.states, finder->scope.older_ns);
+	if (!finder->events || !finder->clock || !finder->sockets || !finder->leaks)
+		return fail(finder, "cannot start", errno);
+	finder->text = text_new(STDOUT_FILENO, BUFFER_BYTES, events_stop_fd(finder->events));
+	if (!finder->text)
+		return fail(finder, "cannot start", errno);
+	finder->loader = loader_new(&finder->traced, finder->notice, finder->failure);
+	if (!finder->loader)
+		return -1;
+	if (!options->watch)
+		return 0;
+	finder->source = source_ring_new(loader_ring(finder->loader), &finder->sink, 0);
+	if (!finder->source)
+		return fail(finder, "cannot map the ring", errno);
+	if (loader_attach(finder->loader, finder->failure))
+		return -1;
+	if (isatty(STDOUT_FILENO) && options->format == FORMAT_TABLE)
+		finder->screen = screen_new(STDOUT_FILENO, finder->text);
+	notice_print(finder->notice, NOTICE_STATUS, "tracing…");
+	return 0;
+}
+
+int leaks_command_run(const struct options *options, const struct notice *notice,
+		      struct failure *failure)
+{
+	struct finder finder = {
+		.sink.ops = &row_ops,
+		.options = options,
+		.notice = notice,
+		.failure = failure,
+	};
+	int err;
+
+	set_scope(&finder);
+	err = start(&finder);
+	if (!err && options->watch)
+		err = watch(&finder);
+	else if (!err)
+		err = look_once(&finder);
+	screen_free(finder.screen);
+	finder.screen = NULL;
+	if (!err && options->watch && isatty(STDOUT_FILENO))
+		show(&finder, clock_now_ns()); /* what was in place stays to be read */
+	if (!err && leaks_found(finder.leaks))
+		err = LEAKS_FOUND;
+	source_ring_free(finder.source);
+	loader_free(finder.loader);
+	text_free(finder.text);
+	leaks_free(finder.leaks);
+	sockets_free(finder.sockets);
+	clock_free(finder.clock);
+	events_free(finder.events);
+	return err;
+}

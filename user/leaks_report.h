@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * `tcpdwell leaks` as text and as JSON. Errors stay in the stream. One thread.
+ */
+#ifndef TCPDWELL_LEAKS_REPORT_H
+#define TCPDWELL_LEAKS_REPORT_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+struct leaks;
+struct leak;
+struct procfs_process;
+
+/* What was asked for. */
+struct leaks_scope {
+	uint16_t states; /* a mask */
+	uint64_t older_ns;
+	uint32_t top;	  /* offenders that the text describes; JSON has all */
+	const char *root; /* where /proc is, "" for the real one */
+};
+
+/* A block for each offender, or a line that says that nothing is wrong. */
+void leaks_report(FILE *out, const struct leaks *leaks, const struct leaks_scope *scope);
+
+/* An object for each offender. The names are a contract: one may be added, none may go. */
+void leaks_json(FILE *out, const struct leaks *leaks, const struct leaks_scope *scope,
+		uint64_t wall_ns);
+
+/* The verdict on @leak in words, without a newline. */
+void leaks_verdict(FILE *out, const struct leak *leak, const struct procfs_process *process,
+		   uint64_t older_ns);
+
+#endif /* TCPDWELL_LEAKS_REPORT_H */

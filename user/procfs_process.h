@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What /proc says of a process. As in procfs.h, @root stands for `/`, "" for the real one.
+ *
+ * The process may vanish, or be another's business, at any moment: what cannot be read stays unknown.
+ * Any thread.
+ */
+#ifndef TCPDWELL_PROCFS_PROCESS_H
+#define TCPDWELL_PROCFS_PROCESS_H
+
+#include <stdint.h>
+
+#define PROCFS_TEXT_BYTES 512
+
+struct procfs_process {
+	char command[PROCFS_TEXT_BYTES]; /* the command line, blanks between words; cut; empty: unknown */
+	char cgroup[PROCFS_TEXT_BYTES];	 /* path in the version 2 hierarchy; empty: unknown */
+	char unit[PROCFS_TEXT_BYTES];	 /* of systemd, empty: none */
+	char container[65];		 /* id of 64 hexadecimal digits, empty: none */
+	uint64_t fds;			 /* open descriptors, 0: unknown */
+	uint64_t fd_limit;		 /* of descriptors (RLIMIT_NOFILE), 0: unknown */
+};
+
+/*
+ * Reads about @pid, which must be named @comm: where it is not, the number is another process's by
+ * now, or of another PID namespace, and nothing is known.
+ */
+void procfs_process_read(const char *root, uint32_t pid, const char *comm,
+			 struct procfs_process *process);
+
+#endif /* TCPDWELL_PROCFS_PROCESS_H */
