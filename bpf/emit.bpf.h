@@ -40,15 +40,19 @@ static __always_inline void wake_reader(void)
 	bpf_ringbuf_discard(nothing, BPF_RB_FORCE_WAKEUP);
 }
 
-/* The owner as one whole: no owner rather than one whose name was being replaced. */
+/*
+ * The owner as one whole: none rather than one whose name is being replaced. The writer takes the
+ * owner away, writes name, pid and owner in this order; so with an owner and the same pid on both
+ * sides of it, the name is that process's.
+ */
 static __always_inline void record_owner(struct tcpdwell_transition *t, const struct lifecycle *l)
 {
-	t->owner = *(const volatile __u8 *)&l->owner;
-	t->pid = l->pid;
+	t->pid = *(const volatile __u32 *)&l->pid;
 	t->holders = l->holders;
 	__builtin_memcpy(t->comm, l->comm, OWNER_COMM_LEN);
 	t->comm[OWNER_COMM_LEN] = 0;
-	if (t->owner != *(const volatile __u8 *)&l->owner)
+	t->owner = *(const volatile __u8 *)&l->owner;
+	if (t->pid != *(const volatile __u32 *)&l->pid)
 		t->owner = TCPDWELL_OWNER_NONE;
 }
 

@@ -99,7 +99,8 @@ static __always_inline bool filter_row(const struct row *row, const struct endpo
 		return false;
 	if (cfg_to_states && !(cfg_to_states >> row->to & 1))
 		return false;
-	if (cfg_either_states && !((cfg_either_states >> row->from | cfg_either_states >> row->to) & 1))
+	if (cfg_either_states &&
+	    !((cfg_either_states >> row->from | cfg_either_states >> row->to) & 1))
 		return false;
 	if (cfg_min_dwell_ns &&
 	    (row->dwell == TCPDWELL_DWELL_UNKNOWN || row->dwell_ns < cfg_min_dwell_ns))

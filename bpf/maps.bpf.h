@@ -211,8 +211,8 @@ __u32 snapshot_round;
 
 /* Answers of the flush and its parts. */
 #define FLUSH_WAITING 1 /* some row is not old enough */
-#define FLUSH_AGAIN 2	/* there may be more that are */
-#define FLUSH_DONE 4	/* no row waits */
+#define FLUSH_AGAIN   2 /* there may be more that are */
+#define FLUSH_DONE    4 /* no row waits */
 
 /* This CPU's counters; NULL only if the loader gave the map too few elements. */
 static __always_inline struct tcpdwell_counters *counters_here(void)

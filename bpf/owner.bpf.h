@@ -65,6 +65,14 @@ static __always_inline bool current_owner(char *comm)
 	return true;
 }
 
+static __always_inline bool owner_is_named(const struct lifecycle *l, const char *comm)
+{
+	for (int i = 0; i < OWNER_COMM_LEN; i++)
+		if (l->comm[i] != comm[i])
+			return false;
+	return true;
+}
+
 /*
  * Make the running process the owner, known by @how. The name is that of the thread group's
  * leader, as `ss` and ps show it: threads name themselves as they like.
@@ -79,8 +87,15 @@ static __always_inline void owner_set_current(struct lifecycle *l, __u8 how)
 
 	if (!current_owner(comm))
 		return;
-	if (l->pid == pid && l->owner != TCPDWELL_OWNER_NONE && how == TCPDWELL_OWNER_CLOSE)
-		how = l->owner; /* nothing new but, after an exec, the name */
+	if (l->pid == pid && l->owner != TCPDWELL_OWNER_NONE) {
+		if (how == TCPDWELL_OWNER_CLOSE)
+			how = l->owner; /* nothing new but, after an exec, the name */
+		if (owner_is_named(l, comm)) {
+			*(volatile __u8 *)&l->owner = how;
+			owner_match(l);
+			return;
+		}
+	}
 	*(volatile __u8 *)&l->owner = TCPDWELL_OWNER_NONE;
 	__builtin_memcpy(l->comm, comm, OWNER_COMM_LEN);
 	if (l->pid != pid)

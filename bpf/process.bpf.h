@@ -10,7 +10,7 @@
 
 #include "connection.bpf.h"
 
-#define S_IFMT 0170000
+#define S_IFMT	 0170000
 #define S_IFSOCK 0140000
 
 /*
@@ -71,8 +71,8 @@ static __always_inline struct task_struct *child_with_file(struct task_struct *t
 	struct list_head *head = &task->children, *next = BPF_CORE_READ(task, children.next);
 
 	for (int i = 0; i < PROCESS_CHILDREN && next && next != head; i++) {
-		struct task_struct *child =
-			(void *)next - bpf_core_field_offset(struct task_struct, sibling);
+		struct task_struct *child = (void *)next -
+					    bpf_core_field_offset(struct task_struct, sibling);
 
 		if (fdtable_file(BPF_CORE_READ(child, files, fdt), fd) == file)
 			return child;

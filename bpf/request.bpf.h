@@ -56,8 +56,7 @@ static __always_inline void request_endpoint(struct endpoint *e, const struct re
 }
 
 /* A connection that is a request yet: its listener's, in SYN_RECV since the SYN. */
-static __always_inline struct lifecycle request_lifecycle(const struct sock *listener,
-							  __u64 syn_ns)
+static __always_inline struct lifecycle request_lifecycle(const struct sock *listener, __u64 syn_ns)
 {
 	struct lifecycle l = { .id = identity_new(), .marks = LIFECYCLE_OPENED_EXACT };
 
@@ -70,8 +69,7 @@ static __always_inline struct lifecycle request_lifecycle(const struct sock *lis
 
 static __always_inline struct row request_birth(__u64 syn_ns)
 {
-	return row_birth(TCPDWELL_LISTEN, TCPDWELL_SYN_RECV, syn_ns,
-			 TCPDWELL_SOURCE_REQUEST_SOCK);
+	return row_birth(TCPDWELL_LISTEN, TCPDWELL_SYN_RECV, syn_ns, TCPDWELL_SOURCE_REQUEST_SOCK);
 }
 
 /* A SYN was answered and its request hashed. */

@@ -222,7 +222,7 @@ static __always_inline void found_write(struct seq_file *seq, const struct found
 
 /* Numbers of processes fit 22 bits (PID_MAX_LIMIT). */
 #define HOLDER_ROUND_SHIFT 54
-#define HOLDER_PID_SHIFT 32
+#define HOLDER_PID_SHIFT   32
 
 /* This run and process, as struct lifecycle keeps them. */
 static __always_inline __u64 holder_mark(__u32 pid)
@@ -234,7 +234,8 @@ static __always_inline __u64 holder_mark(__u32 pid)
  * Make @task, which has the socket behind @fd, the owner, or count it as one more holder. All
  * descriptors of a process come one after another.
  */
-static __always_inline void holder_add(struct lifecycle *l, const struct task_struct *task, __u32 fd)
+static __always_inline void holder_add(struct lifecycle *l, const struct task_struct *task,
+				       __u32 fd)
 {
 	const struct task_struct *leader = BPF_CORE_READ(task, group_leader);
 	__u32 pid = BPF_CORE_READ(task, tgid);
@@ -332,7 +333,7 @@ static __always_inline void snapshot_descriptor(struct seq_file *seq, struct tas
 /* ---- Hash tables -------------------------------------------------------------------------------- */
 
 /* Children in one stretch of an accept queue, and stretches: 65536 is the longest queue. */
-#define QUEUE_STRETCH 64
+#define QUEUE_STRETCH	64
 #define QUEUE_STRETCHES 1024
 
 /* Note whose children stand in a stretch of an accept queue. Returns where the next one begins. */

@@ -11,8 +11,8 @@
 #include "config.bpf.h"
 #include "lifecycle.h"
 
-#define AF_INET 2
-#define AF_INET6 10
+#define AF_INET	    2
+#define AF_INET6    10
 #define IPPROTO_TCP 6
 
 /* Bits of enum sock_flags, include/net/sock.h. */
@@ -106,8 +106,7 @@ static __always_inline void endpoint_read_common(struct endpoint *e, const struc
 	e->rport = bpf_ntohs(READ(direct, skc, skc_dport));
 	net = READ(direct, skc, skc_net.net);
 	e->netns = READ(direct, net, ns.inum);
-	if (READ(direct, skc, skc_family) == AF_INET6 &&
-	    bpf_core_field_exists(skc->skc_v6_daddr)) {
+	if (READ(direct, skc, skc_family) == AF_INET6 && bpf_core_field_exists(skc->skc_v6_daddr)) {
 		addr_read_v6(e->raddr, &skc->skc_v6_daddr, direct);
 		addr_read_v6(e->laddr, &skc->skc_v6_rcv_saddr, direct);
 		if (!addr_is_v4_mapped(e->raddr) && !addr_is_v4_mapped(e->laddr)) {

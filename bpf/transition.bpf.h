@@ -209,7 +209,7 @@ static __always_inline void child_birth(struct transition *t, struct lifecycle *
 		l->since_ns = child->time_ns;
 		l->since = cfg_kernel_view ? TCPDWELL_DWELL_EXACT : TCPDWELL_DWELL_UNKNOWN;
 		*t->first = row_birth(TCPDWELL_LISTEN, TCPDWELL_SYN_RECV, child->time_ns,
-				   TCPDWELL_SOURCE_TRACEPOINT);
+				      TCPDWELL_SOURCE_TRACEPOINT);
 	}
 	l->opened_ns = l->since_ns;
 	if (t->first->from)
@@ -292,8 +292,8 @@ static __always_inline bool transition_to_mini(struct transition *t, struct life
 	if (!(l->marks & LIFECYCLE_MINI_FIN_WAIT2)) {
 		t->row->to = TCPDWELL_TIME_WAIT;
 		t->row->source = TCPDWELL_SOURCE_TIMEWAIT_SOCK;
-		t->row->dwell =
-			lifecycle_dwell(l, t->row->from, t->row->time_ns, &t->row->dwell_ns);
+		t->row->dwell = lifecycle_dwell(l, t->row->from, t->row->time_ns,
+						&t->row->dwell_ns);
 		count(&t->c->seen);
 		decide(t->c, t->row, t->e, l);
 		if (mini)

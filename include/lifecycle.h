@@ -48,12 +48,12 @@ enum lifecycle_wait {
 
 /* Bits of lifecycle.marks. */
 enum lifecycle_mark {
-	LIFECYCLE_MATCHED = 1U << 0,	  /* an owner matched the owner filter, once for all */
-	LIFECYCLE_OPENED_EXACT = 1U << 1, /* opened_ns is when the SYN came */
-	LIFECYCLE_MINI = 1U << 2,	  /* a mini socket (inet_timewait_sock) stands for it */
+	LIFECYCLE_MATCHED = 1U << 0,	    /* an owner matched the owner filter, once for all */
+	LIFECYCLE_OPENED_EXACT = 1U << 1,   /* opened_ns is when the SYN came */
+	LIFECYCLE_MINI = 1U << 2,	    /* a mini socket (inet_timewait_sock) stands for it */
 	LIFECYCLE_MINI_FIN_WAIT2 = 1U << 3, /* which was born in FIN_WAIT2 */
-	LIFECYCLE_PARKED = 1U << 4,	  /* its timer was taken off: it ended, or is re-armed */
-	LIFECYCLE_REUSED = 1U << 5,	  /* a SYN took over the ends of a mini socket that ended */
+	LIFECYCLE_PARKED = 1U << 4,	    /* its timer was taken off: it ended, or is re-armed */
+	LIFECYCLE_REUSED = 1U << 5, /* a SYN took over the ends of a mini socket that ended */
 };
 
 /*
@@ -85,7 +85,8 @@ struct lifecycle {
 	__u8 since;   /* enum tcpdwell_dwell: what since_ns is worth */
 	__u8 holders; /* processes that held it when the tracer started, 0: not counted */
 	__u8 marks;
-	char comm[TCPDWELL_COMM_LEN - 1]; /* the kernel's is 15 bytes and a NUL: state has its place */
+	char comm[TCPDWELL_COMM_LEN -
+		  1]; /* the kernel's is 15 bytes and a NUL: state has its place */
 	__u8 state;
 	__u32 uid;
 	__u32 waits;
@@ -126,11 +127,11 @@ LIFECYCLE_FN int lifecycle_is_birth(__u8 from, __u8 to)
 
 /* What the tracepoint's reader knows of the socket besides the two states. */
 enum lifecycle_fact {
-	LIFECYCLE_QUEUED = 1U << 0,   /* no process has it: it waits in an accept queue */
-	LIFECYCLE_ATTACHED = 1U << 1, /* a descriptor still leads to it */
-	LIFECYCLE_NO_PORT = 1U << 2,  /* it has no local port */
-	LIFECYCLE_PEER_DONE = 1U << 3, /* the peer's FIN came (tcp_fin(): SOCK_DONE) */
-	LIFECYCLE_NO_MINI = 1U << 4,  /* a mini socket would have been seen, and none was */
+	LIFECYCLE_QUEUED = 1U << 0,	/* no process has it: it waits in an accept queue */
+	LIFECYCLE_ATTACHED = 1U << 1,	/* a descriptor still leads to it */
+	LIFECYCLE_NO_PORT = 1U << 2,	/* it has no local port */
+	LIFECYCLE_PEER_DONE = 1U << 3,	/* the peer's FIN came (tcp_fin(): SOCK_DONE) */
+	LIFECYCLE_NO_MINI = 1U << 4,	/* a mini socket would have been seen, and none was */
 	LIFECYCLE_NO_LINGER2 = 1U << 5, /* TCP_LINGER2 < 0: an orphan is reset in FIN_WAIT2 */
 };
 

@@ -69,21 +69,21 @@ enum tcpdwell_source {
 /* Why a connection reached CLOSE. */
 enum tcpdwell_reason {
 	TCPDWELL_REASON_NONE = 0,
-	TCPDWELL_REASON_FIN = 1,		 /* both sides sent FIN, all is acknowledged */
-	TCPDWELL_REASON_RESET_RECEIVED = 2,	 /* the peer's RST */
-	TCPDWELL_REASON_RESET_SENT = 3,		 /* ours: linger 0, unread data, disconnect */
-	TCPDWELL_REASON_REFUSED = 4,		 /* RST, or ICMP port unreachable, to our SYN */
-	TCPDWELL_REASON_TIMEOUT = 5,		 /* retransmissions or keep-alive probes ran out */
-	TCPDWELL_REASON_UNREACHABLE = 6,	 /* ICMP: host, network or protocol */
-	TCPDWELL_REASON_ABORTED = 7,		 /* given up by its own side, no RST was due */
-	TCPDWELL_REASON_LISTENER_CLOSED = 8,	 /* the listener itself, or its queue with it */
-	TCPDWELL_REASON_NO_LOCAL_PORT = 9,	 /* connect() found no free port: EADDRNOTAVAIL */
+	TCPDWELL_REASON_FIN = 1,	     /* both sides sent FIN, all is acknowledged */
+	TCPDWELL_REASON_RESET_RECEIVED = 2,  /* the peer's RST */
+	TCPDWELL_REASON_RESET_SENT = 3,	     /* ours: linger 0, unread data, disconnect */
+	TCPDWELL_REASON_REFUSED = 4,	     /* RST, or ICMP port unreachable, to our SYN */
+	TCPDWELL_REASON_TIMEOUT = 5,	     /* retransmissions or keep-alive probes ran out */
+	TCPDWELL_REASON_UNREACHABLE = 6,     /* ICMP: host, network or protocol */
+	TCPDWELL_REASON_ABORTED = 7,	     /* given up by its own side, no RST was due */
+	TCPDWELL_REASON_LISTENER_CLOSED = 8, /* the listener itself, or its queue with it */
+	TCPDWELL_REASON_NO_LOCAL_PORT = 9,   /* connect() found no free port: EADDRNOTAVAIL */
 	TCPDWELL_REASON_TIMEWAIT_EXPIRED = 10,
-	TCPDWELL_REASON_TIMEWAIT_REUSED = 11,	 /* by connect() or by a SYN */
+	TCPDWELL_REASON_TIMEWAIT_REUSED = 11, /* by connect() or by a SYN */
 	TCPDWELL_REASON_TIMEWAIT_RESET = 12,
-	TCPDWELL_REASON_TIMEWAIT_OVERFLOW = 13,	 /* tcp_max_tw_buckets: closed with no TIME_WAIT */
+	TCPDWELL_REASON_TIMEWAIT_OVERFLOW = 13, /* tcp_max_tw_buckets: closed with no TIME_WAIT */
 	TCPDWELL_REASON_NETNS_GONE = 14,
-	TCPDWELL_REASON_QUEUE_OVERFLOW = 15,	 /* dropped from a full SYN or accept queue */
+	TCPDWELL_REASON_QUEUE_OVERFLOW = 15, /* dropped from a full SYN or accept queue */
 	TCPDWELL_REASON_MAX = 16,
 };
 
@@ -131,9 +131,9 @@ _Static_assert(__builtin_offsetof(struct tcpdwell_transition, laddr) == 80, "lad
 
 /* How a socket that no descriptor leads to differs from one that is held. Bits. */
 enum tcpdwell_socket_flag {
-	TCPDWELL_SOCKET_QUEUED = 1 << 0,  /* waits in an accept queue; the owner is the listener's */
-	TCPDWELL_SOCKET_ORPHAN = 1 << 1,  /* closed by its process, the kernel ends it */
-	TCPDWELL_SOCKET_MINI = 1 << 2,	  /* TIME_WAIT, or an orphan's FIN_WAIT2 */
+	TCPDWELL_SOCKET_QUEUED = 1 << 0, /* waits in an accept queue; the owner is the listener's */
+	TCPDWELL_SOCKET_ORPHAN = 1 << 1, /* closed by its process, the kernel ends it */
+	TCPDWELL_SOCKET_MINI = 1 << 2,	 /* TIME_WAIT, or an orphan's FIN_WAIT2 */
 	TCPDWELL_SOCKET_REQUEST = 1 << 3, /* SYN_RECV */
 };
 

@@ -4,7 +4,8 @@
 
 A RESULT is a JUnit file, a directory of them, or a log (*.log) whose last line is such a sum.  One
 that should be there and is not counts as a failure, because the program that writes it must have
-died.  Exits 1 if anything failed.
+died.  Beside NAME.xml, NAME.again.xml holds the second try of what failed in it, alone on the
+machine: what passes there passes, and is named.  Exits 1 if anything failed.
 """
 
 import re
@@ -21,9 +22,25 @@ def outcome(case: ElementTree.Element) -> str:
     return "skipped" if case.find("skipped") is not None else "passed"
 
 
+def read_cases(file: Path) -> dict[tuple[str, str], str]:
+    """The outcome of each case in a JUnit file; of a test and its teardown the worse one."""
+    cases: dict[tuple[str, str], str] = {}
+    for case in ElementTree.parse(file).iter("testcase"):
+        name = case.get("classname", ""), case.get("name", "")
+        if cases.get(name) != "failed":
+            cases[name] = outcome(case)
+    return cases
+
+
 def read_junit(file: Path) -> Counter[str]:
-    """The outcomes in a JUnit file."""
-    return Counter(outcome(case) for case in ElementTree.parse(file).iter("testcase"))
+    """The outcomes in a JUnit file, and of the second try if there was one."""
+    cases = read_cases(file)
+    again = file.with_suffix(".again.xml")
+    for name, what in (read_cases(again) if again.exists() else {}).items():
+        if cases.get(name) == "failed" and what == "passed":
+            print(f"passed at the second try: {'.'.join(name)}")
+        cases[name] = what
+    return Counter(cases.values())
 
 
 def read_log(file: Path) -> Counter[str]:
@@ -37,6 +54,7 @@ def read_log(file: Path) -> Counter[str]:
 def tally(result: Path) -> Counter[str]:
     """The outcomes in one result."""
     files = sorted(result.glob("*.xml")) if result.is_dir() else [result]
+    files = [file for file in files if not file.name.endswith(".again.xml")]
     counts: Counter[str] = Counter()
     for file in files:
         try:

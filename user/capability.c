@@ -12,10 +12,12 @@
 #include "tracefs.h"
 
 /* An instruction; the kernel's macros for them are not in its UAPI headers. */
-#define INSN(c, d, s, o, i) \
-	{ .code = (c), .dst_reg = (d), .src_reg = (s), .off = (o), .imm = (i) }
+#define INSN(c, d, s, o, i)                                                         \
+	{                                                                           \
+		.code = (c), .dst_reg = (d), .src_reg = (s), .off = (o), .imm = (i) \
+	}
 #define MOV_IMM(dst, imm) INSN(BPF_ALU64 | BPF_MOV | BPF_K, dst, 0, 0, imm)
-#define EXIT() INSN(BPF_JMP | BPF_EXIT, 0, 0, 0, 0)
+#define EXIT()		  INSN(BPF_JMP | BPF_EXIT, 0, 0, 0, 0)
 
 /* Parameters of a kernel function by its BTF, or -ENOENT. */
 static int function_args(const struct btf *btf, const char *name)
@@ -68,8 +70,7 @@ static bool probe_atomic(void)
 	static const struct bpf_insn insns[] = {
 		INSN(BPF_ST | BPF_MEM | BPF_DW, BPF_REG_10, 0, -8, 0),
 		MOV_IMM(BPF_REG_1, 1),
-		INSN(BPF_STX | BPF_ATOMIC | BPF_W, BPF_REG_10, BPF_REG_1, -8,
-		     BPF_AND | BPF_FETCH),
+		INSN(BPF_STX | BPF_ATOMIC | BPF_W, BPF_REG_10, BPF_REG_1, -8, BPF_AND | BPF_FETCH),
 		MOV_IMM(BPF_REG_0, 0),
 		EXIT(),
 	};
@@ -155,10 +156,9 @@ static bool has_functions(const struct btf *btf, const char *const names[])
 /* What the fentry and kprobe programs of each feature attach to (bpf/tcpdwell.bpf.c). */
 static const char *const request_functions[] = { "inet_csk_reqsk_queue_hash_add",
 						 "inet_csk_complete_hashdance",
-						 "inet_csk_reqsk_queue_drop",
-						 "reqsk_timer_handler", NULL };
-static const char *const mini_functions[] = { "__inet_twsk_schedule",
-					      "tcp_timewait_state_process",
+						 "inet_csk_reqsk_queue_drop", "reqsk_timer_handler",
+						 NULL };
+static const char *const mini_functions[] = { "__inet_twsk_schedule", "tcp_timewait_state_process",
 					      "inet_twsk_deschedule_put", "tw_timer_handler",
 					      NULL };
 
@@ -189,12 +189,13 @@ static int probe_all(struct capability *capability, const struct btf *btf, enum 
 	int err;
 
 	if (btf__find_by_name_kind(btf, TRACEPOINT("inet_sock_set_state"), BTF_KIND_TYPEDEF) < 0)
-		return failure_set(failure, STATUS_HOST,
-				   "the kernel has no tracepoint sock:inet_sock_set_state (Linux 4.16)");
+		return failure_set(
+			failure, STATUS_HOST,
+			"the kernel has no tracepoint sock:inet_sock_set_state (Linux 4.16)");
 	capability->cookie = probe_cookie(btf);
 	capability->atomic = probe_atomic();
-	capability->iter_descriptors =
-		btf__find_by_name_kind(btf, "bpf_iter_task_file", BTF_KIND_FUNC) > 0;
+	capability->iter_descriptors = btf__find_by_name_kind(btf, "bpf_iter_task_file",
+							      BTF_KIND_FUNC) > 0;
 	capability->iter_sockets = btf__find_by_name_kind(btf, "bpf_iter_tcp", BTF_KIND_FUNC) > 0;
 	capability->accept_args = function_args(btf, "inet_csk_accept");
 	capability->timewait_args = function_args(btf, "tcp_timewait_state_process");

@@ -20,11 +20,11 @@ struct obstacle {
 };
 
 struct capability {
-	bool cookie;		 /* bpf_get_socket_cookie() in tracing programs (5.12) */
-	bool atomic;		 /* atomic exchange in programs (5.12) */
-	bool iter_descriptors;	 /* iterators over descriptors (5.8) and TCP sockets (5.9) */
+	bool cookie;	       /* bpf_get_socket_cookie() in tracing programs (5.12) */
+	bool atomic;	       /* atomic exchange in programs (5.12) */
+	bool iter_descriptors; /* iterators over descriptors (5.8) and TCP sockets (5.9) */
 	bool iter_sockets;
-	struct obstacle fentry;	 /* fentry and fexit programs attach */
+	struct obstacle fentry; /* fentry and fexit programs attach */
 	struct obstacle kprobe;
 	struct obstacle timer;	 /* timer tracepoints, and handlers whose address is known */
 	struct obstacle syscall; /* tracepoints at the exit of system calls */

@@ -18,10 +18,10 @@ struct sample {
 static uint8_t state_rank(uint8_t state)
 {
 	static const uint8_t ranks[TCPDWELL_STATE_MAX] = {
-		[TCPDWELL_LISTEN] = 1,	   [TCPDWELL_SYN_SENT] = 2,   [TCPDWELL_SYN_RECV] = 3,
-		[TCPDWELL_ESTABLISHED] = 4, [TCPDWELL_FIN_WAIT1] = 5,  [TCPDWELL_FIN_WAIT2] = 6,
-		[TCPDWELL_CLOSE_WAIT] = 7, [TCPDWELL_CLOSING] = 8,    [TCPDWELL_LAST_ACK] = 9,
-		[TCPDWELL_TIME_WAIT] = 10, [TCPDWELL_CLOSE] = 11,
+		[TCPDWELL_LISTEN] = 1,	    [TCPDWELL_SYN_SENT] = 2,  [TCPDWELL_SYN_RECV] = 3,
+		[TCPDWELL_ESTABLISHED] = 4, [TCPDWELL_FIN_WAIT1] = 5, [TCPDWELL_FIN_WAIT2] = 6,
+		[TCPDWELL_CLOSE_WAIT] = 7,  [TCPDWELL_CLOSING] = 8,   [TCPDWELL_LAST_ACK] = 9,
+		[TCPDWELL_TIME_WAIT] = 10,  [TCPDWELL_CLOSE] = 11,
 	};
 
 	return state < TCPDWELL_STATE_MAX ? ranks[state] : 0;
@@ -41,8 +41,9 @@ static int compare_samples(const void *left, const void *right)
 {
 	const struct sample *a = left, *b = right;
 
-	return compare(a->group, b->group) ?: compare(a->rank, b->rank) ?:
-	       compare(a->age_ns, b->age_ns);
+	return compare(a->group, b->group)	 ?:
+		       compare(a->rank, b->rank) ?:
+						   compare(a->age_ns, b->age_ns);
 }
 
 static int compare_counts(const void *left, const void *right)
@@ -57,8 +58,9 @@ static int compare_ports(const void *left, const void *right)
 	const struct socket_seen *a = *(const struct socket_seen *const *)left;
 	const struct socket_seen *b = *(const struct socket_seen *const *)right;
 
-	return compare(a->info.lport, b->info.lport) ?: compare(a->info.netns, b->info.netns) ?:
-	       compare(a->info.key, b->info.key);
+	return compare(a->info.lport, b->info.lport)	     ?:
+		       compare(a->info.netns, b->info.netns) ?:
+							       compare(a->info.key, b->info.key);
 }
 
 /* Makes a group of each run of samples that belong together. Returns 0 or -errno. */

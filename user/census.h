@@ -33,9 +33,9 @@ struct census_table {
 struct census {
 	uint64_t now_ns;
 	size_t total;
-	struct census_table states;    /* in the order of a connection's life */
-	struct census_table processes; /* most sockets first */
-	struct census_table ports;     /* most sockets first */
+	struct census_table states;	      /* in the order of a connection's life */
+	struct census_table processes;	      /* most sockets first */
+	struct census_table ports;	      /* most sockets first */
 	const struct socket_seen **listeners; /* by port */
 	size_t listener_count;
 };

@@ -23,6 +23,6 @@ struct failure {
 
 /* Fills @failure and returns -1. What comes from outside must be escaped by the caller. */
 __attribute__((format(printf, 3, 4))) int failure_set(struct failure *failure, int status,
-						       const char *format, ...);
+						      const char *format, ...);
 
 #endif /* TCPDWELL_FAILURE_H */

@@ -132,7 +132,8 @@ static void track_count(struct track *track, size_t count, uint64_t now_ns)
 		track->shrank_ns = now_ns;
 	while (old < track->point_count && now_ns - track->points[old].ns > LEAKS_PAST_NS)
 		old++;
-	memmove(track->points, track->points + old, (track->point_count - old) * sizeof(struct point));
+	memmove(track->points, track->points + old,
+		(track->point_count - old) * sizeof(struct point));
 	track->point_count -= old;
 	if (track->point_count == POINTS)
 		thin_out(track);
@@ -194,13 +195,15 @@ static int compare_ends(const void *left, const void *right)
 {
 	const struct leak_end *a = left, *b = right;
 
-	return compare(a->family, b->family) ?: memcmp(a->addr, b->addr, sizeof(a->addr)) ?:
-	       compare(a->port, b->port);
+	return compare(a->family, b->family)			 ?:
+		       memcmp(a->addr, b->addr, sizeof(a->addr)) ?:
+								   compare(a->port, b->port);
 }
 
 static int compare_end_counts(const void *left, const void *right)
 {
-	return compare(((const struct leak_end *)right)->count, ((const struct leak_end *)left)->count);
+	return compare(((const struct leak_end *)right)->count,
+		       ((const struct leak_end *)left)->count);
 }
 
 /* Worst first: what is wrong before what is slow, then most sockets. */
@@ -209,7 +212,8 @@ static int compare_leaks(const void *left, const void *right)
 	const struct leak *a = left, *b = right;
 
 	return compare(a->verdict == LEAK_SLOW, b->verdict == LEAK_SLOW) ?:
-	       compare(b->count, a->count) ?: compare(a->pid, b->pid);
+		       compare(b->count, a->count)			 ?:
+									   compare(a->pid, b->pid);
 }
 
 uint64_t leak_age_ns(const struct socket_seen *socket, uint64_t now_ns, uint8_t *worth)

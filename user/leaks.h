@@ -78,11 +78,11 @@ struct leak {
 	uint32_t queue_max; /* limit of the fullest accept queue, if queued */
 
 	/* While it watches. */
-	uint64_t watched_ns;	/* 0: this is the first look */
-	double growth;		/* of count, a minute */
-	bool only_grows;	/* it never shrank, and none was closed */
-	uint64_t closed;	/* that left the state under the tracer */
-	uint64_t close_ns;	/* how long those were in it, median */
+	uint64_t watched_ns; /* 0: this is the first look */
+	double growth;	     /* of count, a minute */
+	bool only_grows;     /* it never shrank, and none was closed */
+	uint64_t closed;     /* that left the state under the tracer */
+	uint64_t close_ns;   /* how long those were in it, median */
 };
 
 struct leaks;

@@ -103,7 +103,7 @@ static int show(struct finder *finder, uint64_t now_ns)
 	if (!text)
 		return -ENOMEM;
 	err = finder->screen ? screen_show(finder->screen, text, len) :
-				put_all(finder->text, text, len);
+			       put_all(finder->text, text, len);
 	free(text);
 	return err;
 }

@@ -117,8 +117,9 @@ static void print_process(FILE *out, const struct leak *leak, const struct procf
 	}
 	fputc('\n', out);
 	if (process->unit[0] || process->container[0] || process->cgroup[0]) {
-		fputs(process->unit[0] ? "  unit " : process->container[0] ? "  container " :
-									       "  cgroup ",
+		fputs(process->unit[0]	    ? "  unit " :
+		      process->container[0] ? "  container " :
+					      "  cgroup ",
 		      out);
 		print_text(out,
 			   process->unit[0]	 ? process->unit :

@@ -29,16 +29,16 @@
  * map's buckets (16 bytes each) are reserved ahead: 1/1024 of the memory. The elements are not.
  */
 #define HOST_BYTES_PER_SOCKET 16384
-#define SOCKETS_MIN (1U << 16)
-#define SOCKETS_MAX (1U << 22)
+#define SOCKETS_MIN	      (1U << 16)
+#define SOCKETS_MAX	      (1U << 22)
 
 /* Pending bytes that wake the reader: a quarter of the ring leaves three for what comes meanwhile. */
-#define WAKEUP_SHARE 4
+#define WAKEUP_SHARE	 4
 #define WAKEUP_BYTES_MAX (1U << 20)
 
 /* Answers of the program that lets rows go (bpf/maps.bpf.h). */
 #define FLUSH_WAITING 1
-#define FLUSH_AGAIN 2
+#define FLUSH_AGAIN   2
 
 /* Processes that can descend from the program after -- at a time. */
 #define FOLLOWED_MAX 65536
@@ -130,7 +130,9 @@ static int size_maps(struct loader *loader, const struct options *options)
 	err = err ?: bpf_map__set_max_entries(skel->maps.ring, options->ring_bytes);
 	err = err ?: bpf_map__set_max_entries(skel->maps.counters, loader->cpus);
 	err = err ?: bpf_map__set_max_entries(skel->maps.pids, pids ? pids : 1);
-	err = err ?: bpf_map__set_max_entries(skel->maps.prefixes, options->filters.addrs.count ?: 1);
+	err = err   ?:
+		      bpf_map__set_max_entries(skel->maps.prefixes,
+					       options->filters.addrs.count ?: 1);
 	return err;
 }
 
@@ -155,8 +157,8 @@ static void set_knobs(struct loader *loader, const struct options *options)
 	cfg->cfg_want_cgroup = options->wide || options->format != FORMAT_TABLE;
 	cfg->cfg_kernel_view = options->kernel_view;
 	cfg->cfg_tick_ns = tick_ns();
-	cfg->cfg_snapshot_records =
-		options->command == COMMAND_SNAPSHOT || options->command == COMMAND_LEAKS;
+	cfg->cfg_snapshot_records = options->command == COMMAND_SNAPSHOT ||
+				    options->command == COMMAND_LEAKS;
 	cfg->cfg_wakeup_bytes = options->ring_bytes / WAKEUP_SHARE;
 	if (cfg->cfg_wakeup_bytes > WAKEUP_BYTES_MAX)
 		cfg->cfg_wakeup_bytes = WAKEUP_BYTES_MAX;
@@ -324,11 +326,12 @@ static void warn_missing(const struct loader *loader, const struct options *opti
 	if (only_looks(options))
 		return;
 	if (!accept_program(loader) && can->syscall.err)
-		notice_print(notice, NOTICE_WARNING,
-			     "neither fexit (%s) nor kprobes (%s) nor system-call tracepoints (%s): "
-			     "accepted connections show their listener's owner",
-			     obstacle_text(&can->fentry), obstacle_text(&can->kprobe),
-			     obstacle_text(&can->syscall));
+		notice_print(
+			notice, NOTICE_WARNING,
+			"neither fexit (%s) nor kprobes (%s) nor system-call tracepoints (%s): "
+			"accepted connections show their listener's owner",
+			obstacle_text(&can->fentry), obstacle_text(&can->kprobe),
+			obstacle_text(&can->syscall));
 	if (can->fentry.err && !can->atomic)
 		notice_print(notice, NOTICE_WARNING,
 			     "no fexit (%s): the local port is unknown in CLOSE -> SYN_SENT",
@@ -340,11 +343,11 @@ static void warn_missing(const struct loader *loader, const struct options *opti
 	if (options->kernel_view || options->backend == BACKEND_NONE)
 		return;
 	if (can->requests == BACKEND_NONE)
-		notice_print(notice, NOTICE_WARNING,
-			     "SYN_RECV is not seen before the handshake completes: see `tcpdwell probe`");
+		notice_print(
+			notice, NOTICE_WARNING,
+			"SYN_RECV is not seen before the handshake completes: see `tcpdwell probe`");
 	if (can->minis == BACKEND_NONE)
-		notice_print(notice, NOTICE_WARNING,
-			     "TIME_WAIT is not seen: see `tcpdwell probe`");
+		notice_print(notice, NOTICE_WARNING, "TIME_WAIT is not seen: see `tcpdwell probe`");
 }
 
 /* ---- Filling maps ------------------------------------------------------------------------------- */
@@ -507,7 +510,8 @@ int loader_attach(struct loader *loader, struct failure *failure)
 {
 	struct bpf_program *program;
 
-	bpf_object__for_each_program(program, loader->skel->obj) {
+	bpf_object__for_each_program(program, loader->skel->obj)
+	{
 		const char *section = bpf_program__section_name(program);
 		const char *name = bpf_program__name(program);
 		int err;

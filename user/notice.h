@@ -19,8 +19,7 @@ struct notice {
 };
 
 /* Prints one line, prefixed. What comes from outside must be escaped by the caller. */
-__attribute__((format(printf, 3, 4))) void notice_print(const struct notice *notice,
-							 enum notice_level level,
-							 const char *format, ...);
+__attribute__((format(printf, 3, 4))) void
+notice_print(const struct notice *notice, enum notice_level level, const char *format, ...);
 
 #endif /* TCPDWELL_NOTICE_H */

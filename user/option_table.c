@@ -469,7 +469,8 @@ const struct command_def command_table[] = {
 			(const struct option_note[]){
 				{ "tcpdwell snapshot", "all sockets of the host" },
 				{ "tcpdwell snapshot --port 443", "who uses a port" },
-				{ "tcpdwell snapshot --listening", "who listens, and whose queue is full" },
+				{ "tcpdwell snapshot --listening",
+				  "who listens, and whose queue is full" },
 				{ "tcpdwell snapshot -s CLOSE_WAIT --older 1m",
 				  "whose peers closed long ago" },
 				{ 0 },

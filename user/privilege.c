@@ -60,10 +60,10 @@ int privilege_check(struct failure *failure)
 	perfmon = has(&sets, CAP_PERFMON) || has(&sets, CAP_SYS_ADMIN);
 	if (bpf && perfmon)
 		return 0;
-	return failure_set(failure, STATUS_HOST,
-			   "missing %s%s%s: run as root, or `setcap cap_bpf,cap_perfmon+ep` on a copy",
-			   bpf ? "" : "CAP_BPF", bpf || perfmon ? "" : " and ",
-			   perfmon ? "" : "CAP_PERFMON");
+	return failure_set(
+		failure, STATUS_HOST,
+		"missing %s%s%s: run as root, or `setcap cap_bpf,cap_perfmon+ep` on a copy",
+		bpf ? "" : "CAP_BPF", bpf || perfmon ? "" : " and ", perfmon ? "" : "CAP_PERFMON");
 }
 
 int privilege_drop(void)

@@ -16,8 +16,8 @@ struct finding {
 };
 
 static const char *const backend_names[] = {
-	[BACKEND_AUTO] = "auto",     [BACKEND_FENTRY] = "fentry", [BACKEND_KPROBE] = "kprobe",
-	[BACKEND_TIMER] = "timer",   [BACKEND_NONE] = "none",
+	[BACKEND_AUTO] = "auto",   [BACKEND_FENTRY] = "fentry", [BACKEND_KPROBE] = "kprobe",
+	[BACKEND_TIMER] = "timer", [BACKEND_NONE] = "none",
 };
 
 static const char *const backend_costs[] = {

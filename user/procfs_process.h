@@ -13,12 +13,13 @@
 #define PROCFS_TEXT_BYTES 512
 
 struct procfs_process {
-	char command[PROCFS_TEXT_BYTES]; /* the command line, blanks between words; cut; empty: unknown */
-	char cgroup[PROCFS_TEXT_BYTES];	 /* path in the version 2 hierarchy; empty: unknown */
-	char unit[PROCFS_TEXT_BYTES];	 /* of systemd, empty: none */
-	char container[65];		 /* id of 64 hexadecimal digits, empty: none */
-	uint64_t fds;			 /* open descriptors, 0: unknown */
-	uint64_t fd_limit;		 /* of descriptors (RLIMIT_NOFILE), 0: unknown */
+	char command
+		[PROCFS_TEXT_BYTES]; /* the command line, blanks between words; cut; empty: unknown */
+	char cgroup[PROCFS_TEXT_BYTES]; /* path in the version 2 hierarchy; empty: unknown */
+	char unit[PROCFS_TEXT_BYTES];	/* of systemd, empty: none */
+	char container[65];		/* id of 64 hexadecimal digits, empty: none */
+	uint64_t fds;			/* open descriptors, 0: unknown */
+	uint64_t fd_limit;		/* of descriptors (RLIMIT_NOFILE), 0: unknown */
 };
 
 /*

@@ -6,8 +6,8 @@
 #include "procfs_sockstat.h"
 
 /* Finds the line of /proc/net/sockstat or sockstat6 that @format matches; -ENOENT if there is none. */
-static int scan_sockstat(const char *root, const char *name, const char *format, unsigned int *first,
-			 unsigned int *second)
+static int scan_sockstat(const char *root, const char *name, const char *format,
+			 unsigned int *first, unsigned int *second)
 {
 	char path[PATH_MAX], line[256];
 	int err = -ENOENT;

@@ -47,8 +47,9 @@ int resolve_cgroup(const char *path, struct cgroup_ref *cgroup, struct failure *
 	size_t len;
 
 	if (procfs_cgroup2_mount("", mount, sizeof(mount)))
-		return failure_set(failure, STATUS_HOST,
-				   "--cgroup: no cgroup version 2 hierarchy is mounted on this host");
+		return failure_set(
+			failure, STATUS_HOST,
+			"--cgroup: no cgroup version 2 hierarchy is mounted on this host");
 	len = strlen(mount);
 	if (!strncmp(path, mount, len) && (path[len] == '/' || !path[len]))
 		path += len;

@@ -27,20 +27,20 @@ struct summary {
 	uint64_t lost_ring; /* the ring was full */
 	uint64_t lost_map;  /* a row that had to wait found the map of sockets full */
 	uint64_t untracked; /* sockets without a place in the map: rows shown, dwell unknown */
-	uint64_t missed;    /* runs that the kernel itself skipped (recursion), outside the identity */
+	uint64_t missed; /* runs that the kernel itself skipped (recursion), outside the identity */
 };
 
 /* How rows are to look. All of it is set before start and constant after. */
 struct style {
-	int fd;			   /* where rows go, not owned */
-	int stop_fd;		   /* readable: give up waiting for fd's reader; -1: none, not owned */
-	bool wide;		   /* -w */
-	bool wall_time;		   /* -T */
-	bool since_start;	   /* -t */
-	bool utc;		   /* --utc */
-	bool tty;		   /* fd is a terminal */
-	unsigned int columns;	   /* width of the terminal, 0: none */
-	const struct clock *clock; /* not owned */
+	int fd;		      /* where rows go, not owned */
+	int stop_fd;	      /* readable: give up waiting for fd's reader; -1: none, not owned */
+	bool wide;	      /* -w */
+	bool wall_time;	      /* -T */
+	bool since_start;     /* -t */
+	bool utc;	      /* --utc */
+	bool tty;	      /* fd is a terminal */
+	unsigned int columns; /* width of the terminal, 0: none */
+	const struct clock *clock;    /* not owned */
 	struct cgroup_names *cgroups; /* not owned; NULL: cgroups stay unknown */
 };
 

@@ -77,8 +77,8 @@ static int take_namespace(void *context, const struct netns_place *place)
 	return run(snapshot, loader_open_sockets(snapshot->loader));
 }
 
-int snapshot_take(struct loader *loader, snapshot_found *found, void *context,
-		  unsigned int *closed, struct failure *failure)
+int snapshot_take(struct loader *loader, snapshot_found *found, void *context, unsigned int *closed,
+		  struct failure *failure)
 {
 	struct snapshot snapshot = { .loader = loader, .found = found, .context = context };
 	int err;
@@ -88,8 +88,8 @@ int snapshot_take(struct loader *loader, snapshot_found *found, void *context,
 	if (!err)
 		err = netns_walk(loader_netns(loader), take_namespace, &snapshot, closed);
 	if (err)
-		return failure_set(failure, STATUS_OTHER, "cannot look at the sockets that exist: %s",
-				   strerror(-err));
+		return failure_set(failure, STATUS_OTHER,
+				   "cannot look at the sockets that exist: %s", strerror(-err));
 	return 0;
 }
 

@@ -23,8 +23,8 @@ typedef int snapshot_found(void *context, const struct tcpdwell_socket *socket);
  * for commands that have the loader ask for records, and may be NULL. @closed gets the number of
  * namespaces that could not be entered. Returns 0, or -1 with @failure filled.
  */
-int snapshot_take(struct loader *loader, snapshot_found *found, void *context,
-		  unsigned int *closed, struct failure *failure);
+int snapshot_take(struct loader *loader, snapshot_found *found, void *context, unsigned int *closed,
+		  struct failure *failure);
 
 /* Says what the snapshot does not know, if anything. */
 void snapshot_warn(const struct notice *notice, unsigned int closed);

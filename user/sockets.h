@@ -23,9 +23,10 @@ struct socket_holder {
 };
 
 struct socket_seen {
-	struct tcpdwell_socket info; /* pid: who it counts for, 0: nobody; fd: the lowest of pid's */
-	uint32_t holders;	     /* processes */
-	uint32_t first;		     /* for sockets_first_holder() */
+	struct tcpdwell_socket
+		info;	  /* pid: who it counts for, 0: nobody; fd: the lowest of pid's */
+	uint32_t holders; /* processes */
+	uint32_t first;	  /* for sockets_first_holder() */
 };
 
 /* Returns NULL with errno set if there is no memory. The caller frees it. */

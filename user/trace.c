@@ -46,7 +46,7 @@ struct trace {
 	struct program *program;
 	struct clock *clock;
 	struct cgroup_names *cgroups;
-	uint64_t end_ns;      /* -d, EVENTS_FOREVER: none */
+	uint64_t end_ns; /* -d, EVENTS_FOREVER: none */
 	uint64_t last_flood_ns;
 	uint64_t last_row_ns; /* when the ring last held something */
 	bool waiting;	      /* rows wait for loader_flush() */

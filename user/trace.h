@@ -10,7 +10,6 @@
 #include "options.h"
 
 /* Runs until a signal, -d, -n or the program's end. Returns 0, or -1 with @failure filled. */
-int trace_run(const struct options *options, const struct notice *notice,
-	      struct failure *failure);
+int trace_run(const struct options *options, const struct notice *notice, struct failure *failure);
 
 #endif /* TCPDWELL_TRACE_H */

@@ -19,7 +19,7 @@ COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
 _tcpdwell
 printf '%s\\n' "${COMPREPLY[@]}"
 """
-COMMANDS = ["trace", "timewait", "probe"]
+COMMANDS = ["trace", "timewait", "probe", "snapshot", "leaks"]
 STATES = (
     "LISTEN SYN_SENT SYN_RECV ESTABLISHED FIN_WAIT1 FIN_WAIT2 CLOSE_WAIT CLOSING LAST_ACK "
     "TIME_WAIT CLOSE"

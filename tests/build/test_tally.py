@@ -55,6 +55,14 @@ def test_all_well_exits_0(tmp_path: Path) -> None:
     assert tally(log) == (0, "3 passed, 0 failed, 2 skipped")
 
 
+def test_second_try_counts_instead_of_the_first(tmp_path: Path) -> None:
+    (tmp_path / "a.xml").write_text(MIXED)
+    (tmp_path / "a.again.xml").write_text(
+        '<testsuite><testcase name="bad"/><testcase name="broken"><error/></testcase></testsuite>')
+    assert tally(tmp_path / "a.xml") == (1, "2 passed, 1 failed, 1 skipped")
+    assert tally(tmp_path) == (1, "2 passed, 1 failed, 1 skipped")
+
+
 def test_what_is_missing_cut_short_or_empty_fails(tmp_path: Path) -> None:
     (tmp_path / "cut.xml").write_text(MIXED[:60])
     (tmp_path / "none.xml").write_text("<testsuites/>")

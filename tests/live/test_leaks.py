@@ -7,6 +7,7 @@ Every leak is made twice: before the tracer starts, which then reports at once, 
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import subprocess
 import time
@@ -17,8 +18,9 @@ import pytest
 
 from harness import actor as actors, place, process, within
 from harness.actor import Actor, Cast
-from harness.netns import Netns
+from harness.netns import Netns, Veth
 from harness.scale import count
+from harness.server import PORT, Nginx, curl
 
 FOUND = 10
 LEAKED = 6
@@ -101,6 +103,7 @@ class Watch:
     """`tcpdwell leaks --watch`, whose reports are read until one is as it should be."""
 
     def __init__(self, netns: Netns, *arguments: str) -> None:
+        self.rest = ""  # what stop() found unread
         self.child = subprocess.Popen(
             command(netns, "--watch", "-i", "300ms", "--older", OLDER, *arguments),
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -123,7 +126,7 @@ class Watch:
 
     def stop(self) -> int:
         self.child.terminate()
-        self.child.communicate(timeout=process.LIMIT_S)
+        self.rest, _ = self.child.communicate(timeout=process.LIMIT_S)
         return self.child.returncode
 
 
@@ -344,6 +347,19 @@ def test_watch_a_process_that_ends(scene: Scene, watch: Callable[..., Watch]) ->
     server.kill()
     time.sleep(1)
     assert watching.stop() == 0
+
+
+def test_healthy_nginx(veth_pair: Veth, tmp_path: Path) -> None:
+    """Under load there is always something in CLOSE_WAIT, and nothing stays there."""
+    if not shutil.which("nginx"):
+        pytest.skip("no nginx")
+    nginx = Nginx(veth_pair.server, tmp_path, veth_pair.server.ipv4)
+    try:
+        watching = Watch(veth_pair.server, "--older", "2s")
+        curl(veth_pair.client, f"http://{veth_pair.server.ipv4}:{PORT}", count(600))
+        assert watching.stop() == 0 and watching.rest == ""
+    finally:
+        nginx.stop()
 
 
 def test_many(scene: Scene) -> None:

@@ -207,10 +207,11 @@ static void test_summary(void **state)
 	};
 	char *got = sample_render(sink_json_new, &f->style, &t, 1, &summary);
 
-	assert_string_equal(strchr(got, '\n') + 1,
-			    "{\"type\":\"summary\",\"seen\":21,\"printed\":1,\"filtered\":2,\"folded\":9,"
-			    "\"lost\":{\"ring\":8,\"map\":10},\"untracked\":5,"
-			    "\"missed\":18446744073709551615}\n");
+	assert_string_equal(
+		strchr(got, '\n') + 1,
+		"{\"type\":\"summary\",\"seen\":21,\"printed\":1,\"filtered\":2,\"folded\":9,"
+		"\"lost\":{\"ring\":8,\"map\":10},\"untracked\":5,"
+		"\"missed\":18446744073709551615}\n");
 	free(got);
 }
 
