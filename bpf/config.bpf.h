@@ -21,7 +21,9 @@ const volatile bool cfg_accept_exit;	   /* a hook at the end of accept() tells t
 const volatile bool cfg_requests; /* some backend tells of request sockets */
 const volatile bool cfg_minis;	  /* some backend tells of mini sockets */
 
-/* The timer backend: where these functions are, and that a mini socket's flip must be looked for. */
+/*
+ * The timer backend: where these functions are, and that a mini socket's flip must be looked for.
+ */
 const volatile __u64 cfg_tw_timer_handler;
 const volatile __u64 cfg_reqsk_timer_handler;
 const volatile bool cfg_poll_minis;

@@ -23,7 +23,8 @@ static __always_inline void connection_forget(__u64 key)
 
 /*
  * An identity where the kernel gives no cookie. Apart from all cookies, and exact as a double, as
- * readers of JSON have it: the CPU, and its time in units of 16 ns, of which 40 bits last five hours.
+ * readers of JSON have it: the CPU, and its time in units of 16 ns, of which 40 bits last five
+ * hours.
  */
 #define IDENTITY_OWN (1ULL << 52)
 

@@ -23,9 +23,9 @@ static __always_inline __u64 wakeup_flags(const struct tcpdwell_counters *c)
 }
 
 /*
- * A reader that sleeps must come back for a row in the ring or outside it. To be called once the row
- * is there: the reader says that it sleeps before it looks for the last time, so one of the two sees
- * the other.
+ * A reader that sleeps must come back for a row in the ring or outside it. To be called once the
+ * row is there: the reader says that it sleeps before it looks for the last time, so one of the two
+ * sees the other.
  */
 static __always_inline void wake_reader(void)
 {

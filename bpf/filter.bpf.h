@@ -88,8 +88,8 @@ static __always_inline bool uid_wanted(__u32 uid)
 }
 
 /*
- * Whether a row is wanted, once the connection is. An unknown dwell is no long one. The user is asked
- * here, because it may change: an accepted socket goes from the listener's to the acceptor's.
+ * Whether a row is wanted, once the connection is. An unknown dwell is no long one. The user is
+ * asked here, because it may change: an accepted socket goes from the listener's to the acceptor's.
  */
 static __always_inline bool filter_row(const struct row *row, const struct endpoint *e)
 {

@@ -40,8 +40,9 @@ static __always_inline void owner_match(struct lifecycle *l)
 }
 
 /*
- * The running process: its name goes to @comm. Returns whether it may own anything. Kernels that have
- * cookies for tracing programs (5.12) have a BTF pointer to the task too (5.11), read by plain loads.
+ * The running process: its name goes to @comm. Returns whether it may own anything. Kernels that
+ * have cookies for tracing programs (5.12) have a BTF pointer to the task too (5.11), read by plain
+ * loads.
  */
 static __always_inline bool current_owner(char *comm)
 {

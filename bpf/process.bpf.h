@@ -81,7 +81,9 @@ static __always_inline struct task_struct *child_with_file(struct task_struct *t
 	return NULL;
 }
 
-/* Note where the owner of a listener has it, so that it can be asked later whether it still does. */
+/*
+ * Note where the owner of a listener has it, so that it can be asked later whether it still does.
+ */
 static __always_inline void listener_held_by(struct lifecycle *l, const struct task_struct *task,
 					     int fd)
 {
@@ -101,7 +103,9 @@ __noinline int current_fd(__u64 file)
 	return -1;
 }
 
-/* The running process is the owner of listener @sk: it listens, or accepts from what it was given. */
+/*
+ * The running process is the owner of listener @sk: it listens, or accepts from what it was given.
+ */
 static __always_inline void listener_own(struct lifecycle *l, const struct sock *sk)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
@@ -112,8 +116,8 @@ static __always_inline void listener_own(struct lifecycle *l, const struct sock 
 
 /*
  * Whether the owner of listener @sk still holds it: it may have passed it on and closed it, or have
- * ended. The task's memory may be another's by now, so nothing there is believed but the whole: that
- * process, with that socket behind that descriptor.
+ * ended. The task's memory may be another's by now, so nothing there is believed but the whole:
+ * that process, with that socket behind that descriptor.
  */
 static __always_inline bool listener_is_held(const struct lifecycle *l, const struct sock *sk)
 {

@@ -3,8 +3,8 @@
  * Request sockets: what a connection is in SYN_RECV, from its SYN to the ACK that completes it.
  *
  * Most handshakes are over within a round trip, and then the request's own stamp tells all at the
- * end: nothing is remembered of them. Only one that lasts gets a place in the map, and its first row
- * at once. A request is no BTF pointer in most of the programs, so all is read by helpers.
+ * end: nothing is remembered of them. Only one that lasts gets a place in the map, and its first
+ * row at once. A request is no BTF pointer in most of the programs, so all is read by helpers.
  */
 #ifndef TCPDWELL_REQUEST_BPF_H
 #define TCPDWELL_REQUEST_BPF_H
@@ -274,8 +274,9 @@ static __always_inline void request_timer_ran(void)
 
 /*
  * The timer backend. Arming the timer for the first time is hashing the request; it is armed again
- * by its own handler, on this CPU, or for a SYN that comes again (tcp_check_req(): mod_timer_pending()),
- * which takes it off first. Else taking it off ahead of time follows unhashing it.
+ * by its own handler, on this CPU, or for a SYN that comes again (tcp_check_req():
+ * mod_timer_pending()), which takes it off first. Else taking it off ahead of time follows
+ * unhashing it.
  */
 static __always_inline void request_timer_started(const struct request_sock *req)
 {

@@ -30,7 +30,9 @@ struct since {
 	__u8 worth; /* enum tcpdwell_dwell */
 };
 
-/* ---- Lower bounds ------------------------------------------------------------------------------- */
+/*
+ * ---- Lower bounds -------------------------------------------------------------------------------
+ */
 
 /*
  * A segment is stamped when it comes in, and moves the socket a little later, in the same softirq.
@@ -68,8 +70,8 @@ static __always_inline __u64 mstamp_ns(const struct tcp_sock *tp, __u64 now_ns)
 }
 
 /*
- * tcp_sock.retrans_stamp in SYN_SENT: when the first SYN was sent (tcp_connect()), which follows the
- * transition. Milliseconds, or microseconds where the route asks for such time stamps (6.7).
+ * tcp_sock.retrans_stamp in SYN_SENT: when the first SYN was sent (tcp_connect()), which follows
+ * the transition. Milliseconds, or microseconds where the route asks for such time stamps (6.7).
  */
 static __always_inline __u64 first_syn_ns(const struct tcp_sock *tp, __u64 now_ns)
 {
@@ -90,15 +92,17 @@ static __always_inline __u64 first_syn_ns(const struct tcp_sock *tp, __u64 now_n
  * When a full socket entered its state at the latest: the oldest stamp that is certain not to be
  * older than that.
  *
- *	ESTABLISHED	lsndtime is set on entry (tcp_finish_connect(), tcp_rcv_state_process(); for a
- *			child in tcp_create_openreq_child(), in the same softirq) and when data is sent.
+ *	ESTABLISHED	lsndtime is set on entry (tcp_finish_connect(), tcp_rcv_state_process();
+ *			for a child in tcp_create_openreq_child(), in the same softirq) and when
+ *			data is sent.
  *			rcv_tstamp was set by the segment that completed the handshake (tcp_ack()),
  *			and is by each one since.
- *	CLOSE_WAIT	A segment of the peer led here, which tcp_ack() stamped in rcv_tstamp before the
- *	FIN_WAIT2	transition. Only one that was overtaken by a later ACK is not stamped, and
- *	CLOSING		then the stamp is that ACK's: on the wire, both are next to each other.
- *	FIN_WAIT1	The process closes, and tcp_send_fin() sends what it can: tcp_write_xmit() takes
- *	LAST_ACK	the time, and so does all that is sent and received from then on.
+ *	CLOSE_WAIT	A segment of the peer led here, which tcp_ack() stamped in rcv_tstamp
+ *	FIN_WAIT2	before the transition. Only one that was overtaken by a later ACK is
+ *	CLOSING		not stamped, and then the stamp is that ACK's: on the wire, both are
+ *			next to each other.
+ *	FIN_WAIT1	The process closes, and tcp_send_fin() sends what it can: tcp_write_xmit()
+ *	LAST_ACK	takes the time, and so does all that is sent and received from then on.
  *	SYN_RECV	A SYN came (simultaneous open, or fast open): tcp_mstamp was taken for it.
  *	SYN_SENT	The first SYN, see above.
  *	LISTEN		Nothing tells. It listens now.
@@ -152,7 +156,9 @@ static __always_inline struct since mini_since(const struct inet_timewait_sock *
 	return since;
 }
 
-/* ---- Records ------------------------------------------------------------------------------------ */
+/*
+ * ---- Records ------------------------------------------------------------------------------------
+ */
 
 /* A socket as an iterator finds it. */
 struct found {
@@ -167,8 +173,8 @@ struct found {
 };
 
 /*
- * Tell user space, if it asked. A record that does not fit makes the kernel run the program once more
- * for the same socket, when there is room.
+ * Tell user space, if it asked. A record that does not fit makes the kernel run the program once
+ * more for the same socket, when there is room.
  */
 static __always_inline void found_write(struct seq_file *seq, const struct found *f,
 					const struct lifecycle *l, const struct sock *sk,
@@ -218,7 +224,9 @@ static __always_inline void found_write(struct seq_file *seq, const struct found
 	bpf_seq_write(seq, &record, sizeof(record));
 }
 
-/* ---- Descriptors -------------------------------------------------------------------------------- */
+/*
+ * ---- Descriptors --------------------------------------------------------------------------------
+ */
 
 /* Numbers of processes fit 22 bits (PID_MAX_LIMIT). */
 #define HOLDER_ROUND_SHIFT 54
@@ -330,7 +338,9 @@ static __always_inline void snapshot_descriptor(struct seq_file *seq, struct tas
 		found_write(seq, &f, l, sk, task, fd);
 }
 
-/* ---- Hash tables -------------------------------------------------------------------------------- */
+/*
+ * ---- Hash tables --------------------------------------------------------------------------------
+ */
 
 /* Children in one stretch of an accept queue, and stretches: 65536 is the longest queue. */
 #define QUEUE_STRETCH	64
@@ -360,7 +370,9 @@ static __always_inline void queue_note(const struct sock *listener, __u64 key)
 		head = queue_stretch(head, key);
 }
 
-/* The listener in whose queue a socket without a descriptor waits, if it was met; it comes first. */
+/*
+ * The listener in whose queue a socket without a descriptor waits, if it was met; it comes first.
+ */
 static __always_inline struct lifecycle *queue_owner(const struct sock *sk)
 {
 	__u64 child = (__u64)sk, *key = bpf_map_lookup_elem(&queued, &child), listener;

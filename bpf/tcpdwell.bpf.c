@@ -36,9 +36,9 @@ int BPF_PROG(inet_sock_set_state, struct sock *sk, int from, int to)
 
 /*
  * Since 6.1 the kernel passes over a program that already runs on the CPU: a softirq's transition
- * that comes while a system call's is being told. This program comes after the other one, each time,
- * and tells what that could not. What is left are the few instructions between the kernel's mark and
- * ours; those are counted (loader_missed()).
+ * that comes while a system call's is being told. This program comes after the other one, each
+ * time, and tells what that could not. What is left are the few instructions between the kernel's
+ * mark and ours; those are counted (loader_missed()).
  */
 SEC("?tp_btf/inet_sock_set_state")
 int BPF_PROG(inet_sock_set_state_nested, struct sock *sk, int from, int to)
@@ -216,7 +216,9 @@ int BPF_PROG(tcp_send_reset)
 	return 0;
 }
 
-/* ---- fentry ------------------------------------------------------------------------------------- */
+/*
+ * ---- fentry -------------------------------------------------------------------------------------
+ */
 
 SEC("?fentry/inet_csk_reqsk_queue_hash_add")
 int BPF_PROG(fentry_reqsk_queue_hash_add, struct sock *sk, struct request_sock *req)
@@ -312,7 +314,9 @@ int BPF_PROG(fentry_tw_timer_handler, struct timer_list *timer)
 	return 0;
 }
 
-/* ---- kprobe ------------------------------------------------------------------------------------- */
+/*
+ * ---- kprobe -------------------------------------------------------------------------------------
+ */
 
 SEC("?kprobe/inet_csk_reqsk_queue_hash_add")
 int BPF_KPROBE(kprobe_reqsk_queue_hash_add, struct sock *sk, struct request_sock *req)
@@ -400,7 +404,10 @@ int BPF_KPROBE(kprobe_tw_timer_handler, struct timer_list *timer)
 	return 0;
 }
 
-/* ---- timer tracepoints: every timer of the host comes by here ------------------------------------ */
+/*
+ * ---- timer tracepoints: every timer of the host comes by here
+ * ------------------------------------
+ */
 
 SEC("?tp_btf/timer_start")
 int BPF_PROG(timer_start, struct timer_list *timer)
@@ -446,7 +453,10 @@ int BPF_PROG(timer_expire_exit, struct timer_list *timer)
 	return 0;
 }
 
-/* ---- iterators: what was there before the tracer -------------------------------------------------- */
+/*
+ * ---- iterators: what was there before the tracer
+ * --------------------------------------------------
+ */
 
 /* Each descriptor of each process. */
 SEC("?iter/task_file")

@@ -3,8 +3,8 @@
  * Mini sockets: what a connection is in TIME_WAIT, and an orphan in FIN_WAIT2.
  *
  * tcp_time_wait() moves a connection to a struct inet_timewait_sock, arms its timer and closes the
- * full socket; the tracepoint only sees the latter. Whatever backend tells of the timer being armed,
- * running out or being taken off, the story is the one that this file tells.
+ * full socket; the tracepoint only sees the latter. Whatever backend tells of the timer being
+ * armed, running out or being taken off, the story is the one that this file tells.
  *
  * A mini socket is no BTF pointer in most of the programs, so all is read by helpers.
  */

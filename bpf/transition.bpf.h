@@ -16,9 +16,9 @@ struct workspace {
 };
 
 /*
- * Workspaces are in a map and not on the stack: of the stack the verifier keeps account byte by byte
- * and path by path, which made it look through ten times as much. Programs nest on a CPU, a softirq's
- * in a system call's, and each takes the place of its depth.
+ * Workspaces are in a map and not on the stack: of the stack the verifier keeps account byte by
+ * byte and path by path, which made it look through ten times as much. Programs nest on a CPU, a
+ * softirq's in a system call's, and each takes the place of its depth.
  */
 #define WORKSPACES 4
 
@@ -72,8 +72,8 @@ static __always_inline void fast_child_born(const struct child *child)
 #define CLONE_NS 100000ULL
 
 /*
- * What is known of @sk if it was born by a SYN with data. @child is what this CPU has in its slot of
- * it, if anything. The entry is gone afterwards; a copy is in @l.
+ * What is known of @sk if it was born by a SYN with data. @child is what this CPU has in its slot
+ * of it, if anything. The entry is gone afterwards; a copy is in @l.
  */
 static __always_inline bool fast_child_take(struct sock *sk, const struct child *child,
 					    __u64 now_ns, struct lifecycle *l)
@@ -187,8 +187,8 @@ static __always_inline bool hold(struct transition *t, struct lifecycle *l, cons
 
 /*
  * A child's life begins: the row that led here, and what the tracepoint cannot know. Without a
- * request (SYN cookies, no backend) its SYN_RECV is an artefact of the clone: the dwell is no one's.
- * Nothing in t->first's from says that the row is out already.
+ * request (SYN cookies, no backend) its SYN_RECV is an artefact of the clone: the dwell is no
+ * one's. Nothing in t->first's from says that the row is out already.
  */
 static __always_inline void child_birth(struct transition *t, struct lifecycle *l,
 					const struct child *child)

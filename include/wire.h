@@ -138,8 +138,8 @@ enum tcpdwell_socket_flag {
 };
 
 /*
- * A socket as the snapshot finds it: one record for each descriptor that leads to it, one (pid 0) for
- * its place in the hash tables. key is the same in all of them and no other socket's.
+ * A socket as the snapshot finds it: one record for each descriptor that leads to it, one (pid 0)
+ * for its place in the hash tables. key is the same in all of them and no other socket's.
  */
 struct tcpdwell_socket {
 	__u16 kind;

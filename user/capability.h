@@ -40,8 +40,8 @@ struct capability {
 };
 
 /*
- * Tries everything, and picks backends: @wanted, or the best for BACKEND_AUTO. Returns 0, or -1 if not
- * even the tracepoint is to be had.
+ * Tries everything, and picks backends: @wanted, or the best for BACKEND_AUTO. Returns 0, or -1 if
+ * not even the tracepoint is to be had.
  */
 int capability_probe(struct capability *capability, enum backend wanted, struct failure *failure);
 

@@ -44,8 +44,9 @@ struct census {
 uint64_t socket_age_ns(const struct socket_seen *socket, uint64_t now_ns);
 
 /*
- * Counts those of @sockets that @filters want and that are @older_ns old at least. Returns NULL with
- * errno set if there is no memory. The caller frees it, before the sockets, which it points into.
+ * Counts those of @sockets that @filters want and that are @older_ns old at least. Returns NULL
+ * with errno set if there is no memory. The caller frees it, before the sockets, which it points
+ * into.
  */
 struct census *census_new(const struct sockets *sockets, const struct filters *filters,
 			  uint64_t older_ns, uint64_t now_ns);

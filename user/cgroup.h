@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The paths of cgroups, by the id that the kernel side reports: on 64-bit kernels the inode number of
- * the cgroup's directory.
+ * The paths of cgroups, by the id that the kernel side reports: on 64-bit kernels the inode number
+ * of the cgroup's directory.
  *
  * What exists is read once at start, so that a cgroup keeps its name after it was removed. An id
  * that is new is asked of the kernel by file handle; without the capability for that
- * (CAP_DAC_READ_SEARCH) the hierarchy is walked again, at most ten times a second. What has no name is
- * remembered for so long, so that rows without one stay cheap. Memory is bounded: at CGROUP_MAX
+ * (CAP_DAC_READ_SEARCH) the hierarchy is walked again, at most ten times a second. What has no name
+ * is remembered for so long, so that rows without one stay cheap. Memory is bounded: at CGROUP_MAX
  * names all are forgotten and the living ones read again.
  *
  * One thread at a time.
@@ -31,9 +31,9 @@ struct cgroup_names *cgroup_names_new(const char *root);
 void cgroup_names_free(struct cgroup_names *names);
 
 /*
- * The path of cgroup @id relative to the mount, "/" for the root; NULL if it is not known. @now_ns is
- * any monotonic time, a row's will do. The string is valid until the next call. @names may be NULL:
- * then no name is known.
+ * The path of cgroup @id relative to the mount, "/" for the root; NULL if it is not known. @now_ns
+ * is any monotonic time, a row's will do. The string is valid until the next call. @names may be
+ * NULL: then no name is known.
  */
 const char *cgroup_names_path(struct cgroup_names *names, uint64_t id, uint64_t now_ns);
 

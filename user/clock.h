@@ -23,8 +23,8 @@ struct clock;
 uint64_t clock_now_ns(void);
 
 /*
- * Makes a clock, sampled once, whose start is now; also reads the time zone. Returns NULL with errno
- * set if there is no memory. The caller frees it.
+ * Makes a clock, sampled once, whose start is now; also reads the time zone. Returns NULL with
+ * errno set if there is no memory. The caller frees it.
  */
 struct clock *clock_new(void);
 

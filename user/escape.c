@@ -37,7 +37,9 @@ static size_t plain_prefix(const char *text, size_t len)
 	return n;
 }
 
-/* Reads one character of UTF-8. Returns its length, 0 if the first byte does not begin a valid one. */
+/*
+ * Reads one character of UTF-8. Returns its length, 0 if the first byte does not begin a valid one.
+ */
 static size_t utf8_read(const char *text, size_t len, uint32_t *code)
 {
 	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
@@ -79,7 +81,9 @@ static bool in_ranges(uint32_t code, const struct range *ranges, size_t count)
 
 #define IN_RANGES(code, table) in_ranges(code, table, sizeof(table) / sizeof((table)[0]))
 
-/* Controls, and the characters of Unicode's classes Cf, Zl and Zp that steer the text around them. */
+/*
+ * Controls, and the characters of Unicode's classes Cf, Zl and Zp that steer the text around them.
+ */
 static bool is_control(uint32_t code)
 {
 	static const struct range controls[] = {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Log-linear histogram of durations, fixed in size: each power of two has 32 buckets of equal width,
- * so any value is known to 1/32, and what hist_percentile() says is at most 1/64 off.
+ * Log-linear histogram of durations, fixed in size: each power of two has 32 buckets of equal
+ * width, so any value is known to 1/32, and what hist_percentile() says is at most 1/64 off.
  *
  * A struct hist is the caller's, 15 KiB, empty when all zero. No allocation, no errors but those of
  * the output. One thread at a time. Values are nanoseconds.
@@ -34,21 +34,24 @@ void hist_add_many(struct hist *hist, uint64_t ns, uint64_t times);
 void hist_merge(struct hist *into, const struct hist *from);
 
 /*
- * The value that @percent of all values do not exceed (nearest rank): the middle of its bucket, never
- * outside of min and max. @percent is 0 to 100. 0 if the histogram is empty.
+ * The value that @percent of all values do not exceed (nearest rank): the middle of its bucket,
+ * never outside of min and max. @percent is 0 to 100. 0 if the histogram is empty.
  */
 uint64_t hist_percentile(const struct hist *hist, double percent);
 
 /* The mean, 0 if the histogram is empty. */
 uint64_t hist_mean(const struct hist *hist);
 
-/* The bucket of @ns, and the lowest value that bucket @index takes, for those who print them all. */
+/*
+ * The bucket of @ns, and the lowest value that bucket @index takes, for those who print them all.
+ */
 unsigned int hist_index(uint64_t ns);
 uint64_t hist_bucket_ns(unsigned int index);
 
 /*
- * Appends a row for each power of two from the least value to the greatest, with a bar in proportion
- * to the fullest row. Rows are @columns wide, at least HIST_ROW_MIN. Returns 0 or the text's -errno.
+ * Appends a row for each power of two from the least value to the greatest, with a bar in
+ * proportion to the fullest row. Rows are @columns wide, at least HIST_ROW_MIN. Returns 0 or the
+ * text's -errno.
  */
 #define HIST_ROW_MIN 40
 int hist_write(const struct hist *hist, struct text *text, unsigned int columns);

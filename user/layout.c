@@ -47,8 +47,8 @@ static struct layout layout_full(const struct style *style)
 }
 
 /*
- * Gives what the columns allow, in this order: the states, the reason's short name and half of comm,
- * the rest of comm, the local address. What does not fit is left out.
+ * Gives what the columns allow, in this order: the states, the reason's short name and half of
+ * comm, the rest of comm, the local address. What does not fit is left out.
  */
 static struct layout layout_compact(const struct style *style)
 {

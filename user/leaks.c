@@ -76,7 +76,9 @@ void leaks_free(struct leaks *leaks)
 	free(leaks);
 }
 
-/* ---- The past ----------------------------------------------------------------------------------- */
+/*
+ * ---- The past -----------------------------------------------------------------------------------
+ */
 
 /* The track of a process, new or not; NULL if there are too many. */
 static struct track *track_of(struct leaks *leaks, uint32_t pid, uint8_t state, bool queued)
@@ -158,7 +160,9 @@ static void forget_unseen(struct leaks *leaks, uint64_t now_ns)
 	}
 }
 
-/* ---- The present -------------------------------------------------------------------------------- */
+/*
+ * ---- The present --------------------------------------------------------------------------------
+ */
 
 struct sample {
 	uint64_t group;
@@ -316,7 +320,9 @@ static int describe_ends(struct leak *leak, const struct sample *samples)
 	return 0;
 }
 
-/* The limit of the listeners that a queued connection may be in: the highest of those on its port. */
+/*
+ * The limit of the listeners that a queued connection may be in: the highest of those on its port.
+ */
 static void describe_queue(struct leak *leak, const struct sockets *sockets)
 {
 	for (size_t i = 0; leak->queued && i < sockets_count(sockets); i++) {
@@ -346,8 +352,8 @@ static void describe_past(const struct leaks *leaks, struct leak *leak, const st
 }
 
 /*
- * Those that stay long are slow if such ones were seen to be closed, which takes a watch; without one
- * that was, they leak.
+ * Those that stay long are slow if such ones were seen to be closed, which takes a watch; without
+ * one that was, they leak.
  */
 static enum leak_verdict judge(const struct leak *leak, const struct track *track)
 {

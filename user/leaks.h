@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Who leaves connections in a state in which they should not stay: snapshots and the rows of what was
- * closed go in, a list of offenders and a verdict on each come out. Pure, one thread at a time.
+ * Who leaves connections in a state in which they should not stay: snapshots and the rows of what
+ * was closed go in, a list of offenders and a verdict on each come out. Pure, one thread at a time.
  *
- * A verdict says no more than what was seen. One snapshot shows how many there are and how old; what
- * grows, and what is closed after all, shows only while it watches.
+ * A verdict says no more than what was seen. One snapshot shows how many there are and how old;
+ * what grows, and what is closed after all, shows only while it watches.
  *
- * Times are nanoseconds of CLOCK_MONOTONIC. Memory follows the sockets found and, for what was closed,
- * the processes that close: 16 KiB each, of at most LEAKS_TRACKS.
+ * Times are nanoseconds of CLOCK_MONOTONIC. Memory follows the sockets found and, for what was
+ * closed, the processes that close: 16 KiB each, of at most LEAKS_TRACKS.
  */
 #ifndef TCPDWELL_LEAKS_H
 #define TCPDWELL_LEAKS_H

@@ -58,7 +58,9 @@ static int add(void *context, const struct tcpdwell_socket *record)
 	return sockets_add(context, record);
 }
 
-/* ---- Output ------------------------------------------------------------------------------------- */
+/*
+ * ---- Output -------------------------------------------------------------------------------------
+ */
 
 static char *render(const struct finder *finder, uint64_t now_ns, size_t *len)
 {
@@ -108,7 +110,9 @@ static int show(struct finder *finder, uint64_t now_ns)
 	return err;
 }
 
-/* ---- Looks -------------------------------------------------------------------------------------- */
+/*
+ * ---- Looks --------------------------------------------------------------------------------------
+ */
 
 /* Takes a snapshot and the rows up to it. Returns 0 or -1 with the failure filled. */
 static int look(struct finder *finder, bool first)
@@ -192,7 +196,9 @@ static int watch(struct finder *finder)
 	}
 }
 
-/* ---- Start -------------------------------------------------------------------------------------- */
+/*
+ * ---- Start --------------------------------------------------------------------------------------
+ */
 
 /* Of transitions, those out of the states are all that is asked for. */
 static void set_scope(struct finder *finder)

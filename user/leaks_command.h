@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * `tcpdwell leaks`: a report of the sockets that exist, and with --watch one after another while the
- * tracer sees what becomes of them.
+ * `tcpdwell leaks`: a report of the sockets that exist, and with --watch one after another while
+ * the tracer sees what becomes of them.
  */
 #ifndef TCPDWELL_LEAKS_COMMAND_H
 #define TCPDWELL_LEAKS_COMMAND_H

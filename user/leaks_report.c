@@ -22,7 +22,9 @@
 /* A minute that is nearly over or nearly none is a rate of nothing. */
 #define GROWTH_MIN 0.5
 
-/* ---- Words -------------------------------------------------------------------------------------- */
+/*
+ * ---- Words --------------------------------------------------------------------------------------
+ */
 
 static void print_ns(FILE *out, uint64_t ns)
 {
@@ -101,7 +103,9 @@ void leaks_verdict(FILE *out, const struct leak *leak, const struct procfs_proce
 	}
 }
 
-/* ---- Text --------------------------------------------------------------------------------------- */
+/*
+ * ---- Text ---------------------------------------------------------------------------------------
+ */
 
 static void print_process(FILE *out, const struct leak *leak, const struct procfs_process *process)
 {
@@ -241,7 +245,9 @@ void leaks_report(FILE *out, const struct leaks *leaks, const struct leaks_scope
 		fprintf(out, "… and %zu more\n", count - scope->top);
 }
 
-/* ---- JSON --------------------------------------------------------------------------------------- */
+/*
+ * ---- JSON ---------------------------------------------------------------------------------------
+ */
 
 static const char *const verdicts[] = {
 	[LEAK_LEAKS] = "leaks",

@@ -32,7 +32,9 @@
 #define SOCKETS_MIN	      (1U << 16)
 #define SOCKETS_MAX	      (1U << 22)
 
-/* Pending bytes that wake the reader: a quarter of the ring leaves three for what comes meanwhile. */
+/*
+ * Pending bytes that wake the reader: a quarter of the ring leaves three for what comes meanwhile.
+ */
 #define WAKEUP_SHARE	 4
 #define WAKEUP_BYTES_MAX (1U << 20)
 
@@ -54,7 +56,9 @@ struct loader {
 	unsigned int link_count;
 };
 
-/* ---- Knobs -------------------------------------------------------------------------------------- */
+/*
+ * ---- Knobs --------------------------------------------------------------------------------------
+ */
 
 static uint32_t sockets_for_host(void)
 {
@@ -345,12 +349,14 @@ static void warn_missing(const struct loader *loader, const struct options *opti
 	if (can->requests == BACKEND_NONE)
 		notice_print(
 			notice, NOTICE_WARNING,
-			"SYN_RECV is not seen before the handshake completes: see `tcpdwell probe`");
+			"SYN_RECV is not seen before the handshake ends: see `tcpdwell probe`");
 	if (can->minis == BACKEND_NONE)
 		notice_print(notice, NOTICE_WARNING, "TIME_WAIT is not seen: see `tcpdwell probe`");
 }
 
-/* ---- Filling maps ------------------------------------------------------------------------------- */
+/*
+ * ---- Filling maps -------------------------------------------------------------------------------
+ */
 
 int loader_follow(struct loader *loader, uint32_t pid)
 {
@@ -398,7 +404,9 @@ static int map_counters(struct loader *loader)
 	return 0;
 }
 
-/* ---- Life --------------------------------------------------------------------------------------- */
+/*
+ * ---- Life ---------------------------------------------------------------------------------------
+ */
 
 static int print_libbpf(enum libbpf_print_level level, const char *format, va_list args)
 {
@@ -478,7 +486,9 @@ void loader_free(struct loader *loader)
 	free(loader);
 }
 
-/* ---- Attaching ---------------------------------------------------------------------------------- */
+/*
+ * ---- Attaching ----------------------------------------------------------------------------------
+ */
 
 static int keep_link(struct loader *loader, struct bpf_link *link)
 {
@@ -539,7 +549,9 @@ int loader_attach(struct loader *loader, struct failure *failure)
 	return 0;
 }
 
-/* ---- The snapshot ------------------------------------------------------------------------------- */
+/*
+ * ---- The snapshot -------------------------------------------------------------------------------
+ */
 
 void loader_snapshot_begin(struct loader *loader)
 {
@@ -579,7 +591,9 @@ int loader_open_sockets(struct loader *loader)
 	return open_iterator(loader->skel->progs.iter_socket);
 }
 
-/* ---- While it runs ------------------------------------------------------------------------------ */
+/*
+ * ---- While it runs ------------------------------------------------------------------------------
+ */
 
 bool loader_sees_timewait(const struct loader *loader)
 {

@@ -34,9 +34,10 @@ int loader_attach(struct loader *loader, struct failure *failure);
 void loader_detach(struct loader *loader);
 
 /*
- * The snapshot of what exists (snapshot.h). Begin says that a new one starts; each of the others opens
- * an iterator, which the caller reads to its end and closes: one over all descriptors, one over the
- * sockets of the network namespace that the calling thread is in. They return -errno if there is none.
+ * The snapshot of what exists (snapshot.h). Begin says that a new one starts; each of the others
+ * opens an iterator, which the caller reads to its end and closes: one over all descriptors, one
+ * over the sockets of the network namespace that the calling thread is in. They return -errno if
+ * there is none.
  */
 void loader_snapshot_begin(struct loader *loader);
 int loader_open_descriptors(struct loader *loader);
@@ -61,8 +62,8 @@ int loader_ring(const struct loader *loader);
 int loader_flush(struct loader *loader, uint64_t min_age_ns);
 
 /*
- * Says whether the reader sleeps with no time limit, so that the next row wakes it. After setting it
- * the reader must look at the ring once more before it sleeps.
+ * Says whether the reader sleeps with no time limit, so that the next row wakes it. After setting
+ * it the reader must look at the ring once more before it sleeps.
  */
 void loader_reader_sleeps(struct loader *loader, bool sleeps);
 

@@ -212,7 +212,7 @@ static const struct option_group connection_filters = {
 		VALUE("rport", 'D', "PORT,...", filters.rports, set_ports, "remote port"),
 		VALUE("port", 0, "PORT,...", filters.ports, set_ports, "local or remote port"),
 		VALUE("addr", 0, "CIDR,...", filters.addrs, set_cidrs,
-		      "local or remote address in one of these prefixes, such as 10.0.0.0/8 or ::1"),
+		      "local or remote address in one of these prefixes, such as 10.0.0.0/8"),
 		OPTION("ipv4", '4', NULL, NULL, filters.family, set_family,
 		       "IPv4 only, v4-mapped IPv6 included"),
 		OPTION("ipv6", '6', NULL, NULL, filters.family, set_family, "IPv6 only"),
@@ -337,7 +337,7 @@ static const struct option_group limits = {
 	"Memory",
 	(const struct option_def[]){
 		VALUE("ring-size", 0, "SIZE", ring_bytes, set_ring,
-		      "ring between kernel and tcpdwell, 64K..1G (16M), rounded up to a power of two"),
+		      "ring to the kernel side, 64K..1G (16M), rounded up to a power of two"),
 		VALUE("max-sockets", 0, "COUNT", max_sockets, set_sockets,
 		      "connections to remember at once; without it, or at 0, as memory allows"),
 		{ 0 },

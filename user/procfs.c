@@ -98,7 +98,9 @@ int procfs_symbols(const char *root, const char *const names[], uint64_t address
 	if (!file)
 		return -errno;
 	memset(addresses, 0, count * sizeof(*addresses));
-	/* "ffffffff81000000 T name [module]"; the first of several with one name is the kernel's. */
+	/*
+	 * "ffffffff81000000 T name [module]"; the first of several with one name is the kernel's.
+	 */
 	while (missing && getline(&line, &size, file) > 0) {
 		char *name = strchr(line, ' ');
 

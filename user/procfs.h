@@ -17,8 +17,8 @@
 int procfs_cgroup2_mount(const char *root, char *path, size_t size);
 
 /*
- * The addresses of kernel symbols: for each of @count names the one in /proc/kallsyms, 0 where there
- * is none or where the kernel hides it (kptr_restrict).
+ * The addresses of kernel symbols: for each of @count names the one in /proc/kallsyms, 0 where
+ * there is none or where the kernel hides it (kptr_restrict).
  */
 int procfs_symbols(const char *root, const char *const names[], uint64_t addresses[], size_t count);
 

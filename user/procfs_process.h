@@ -2,8 +2,8 @@
 /*
  * What /proc says of a process. As in procfs.h, @root stands for `/`, "" for the real one.
  *
- * The process may vanish, or be another's business, at any moment: what cannot be read stays unknown.
- * Any thread.
+ * The process may vanish, or be another's business, at any moment: what cannot be read stays
+ * unknown. Any thread.
  */
 #ifndef TCPDWELL_PROCFS_PROCESS_H
 #define TCPDWELL_PROCFS_PROCESS_H
@@ -13,8 +13,8 @@
 #define PROCFS_TEXT_BYTES 512
 
 struct procfs_process {
-	char command
-		[PROCFS_TEXT_BYTES]; /* the command line, blanks between words; cut; empty: unknown */
+	/* The command line, blanks between words; cut; empty: unknown. */
+	char command[PROCFS_TEXT_BYTES];
 	char cgroup[PROCFS_TEXT_BYTES]; /* path in the version 2 hierarchy; empty: unknown */
 	char unit[PROCFS_TEXT_BYTES];	/* of systemd, empty: none */
 	char container[65];		/* id of 64 hexadecimal digits, empty: none */

@@ -5,7 +5,9 @@
 
 #include "procfs_sockstat.h"
 
-/* Finds the line of /proc/net/sockstat or sockstat6 that @format matches; -ENOENT if there is none. */
+/*
+ * Finds the line of /proc/net/sockstat or sockstat6 that @format matches; -ENOENT if there is none.
+ */
 static int scan_sockstat(const char *root, const char *name, const char *format,
 			 unsigned int *first, unsigned int *second)
 {

@@ -12,8 +12,8 @@
 struct program;
 
 /*
- * Forks a child that will run @argv with the caller's privileges and the signal mask @mask once it is
- * let go. Returns NULL with errno set. The caller frees it.
+ * Forks a child that will run @argv with the caller's privileges and the signal mask @mask once it
+ * is let go. Returns NULL with errno set. The caller frees it.
  */
 struct program *program_new(char *argv[], const sigset_t *mask);
 

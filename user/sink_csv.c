@@ -16,7 +16,9 @@
 
 /* A pipe holds 64 KiB: more at once only waits for its reader. */
 #define BUFFER_BYTES (64 * 1024)
-/* The longest row, without the cgroup: times 50, addresses 78, comm 62, names and numbers: < 512. */
+/*
+ * The longest row, without the cgroup: times 50, addresses 78, comm 62, names and numbers: < 512.
+ */
 #define ROW_BYTES 1024
 
 static const char header[] =

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * The table, in the arrangement that layout.h chose. Every name that a process gave itself is
- * escaped and, but for the cgroup at the end of a wide row, cut to its column, so that none can push
- * the rest of its row out of sight.
+ * escaped and, but for the cgroup at the end of a wide row, cut to its column, so that none can
+ * push the rest of its row out of sight.
  */
 #include <stdlib.h>
 
@@ -18,7 +18,9 @@
 
 /* A pipe holds 64 KiB: more at once only waits for its reader. */
 #define BUFFER_BYTES (64 * 1024)
-/* The longest row, without the cgroup: 2 times, 2 addresses, comm and all numbers escaped: < 512. */
+/*
+ * The longest row, without the cgroup: 2 times, 2 addresses, comm and all numbers escaped: < 512.
+ */
 #define ROW_BYTES 1024
 
 struct table {

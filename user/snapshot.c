@@ -62,9 +62,9 @@ static int run(const struct snapshot *snapshot, int iterator)
 }
 
 /*
- * Takes the sockets of the namespace that the thread is in. The hash table is one for all namespaces,
- * and an iterator goes through the whole of it for each: not where there is nothing to find. A
- * request has a listener, which counts.
+ * Takes the sockets of the namespace that the thread is in. The hash table is one for all
+ * namespaces, and an iterator goes through the whole of it for each: not where there is nothing to
+ * find. A request has a listener, which counts.
  */
 static int take_namespace(void *context, const struct netns_place *place)
 {

@@ -3,8 +3,8 @@
  * The sockets that exist now: goes through all descriptors of all processes, then through the hash
  * tables of each network namespace that can be entered (netns_walk.h).
  *
- * What is found gets into the kernel side's map of connections by itself, so that the first transition
- * of a socket carries its owner and the least that its dwell can be. One thread.
+ * What is found gets into the kernel side's map of connections by itself, so that the first
+ * transition of a socket carries its owner and the least that its dwell can be. One thread.
  */
 #ifndef TCPDWELL_SNAPSHOT_H
 #define TCPDWELL_SNAPSHOT_H
@@ -19,9 +19,9 @@ struct loader;
 typedef int snapshot_found(void *context, const struct tcpdwell_socket *socket);
 
 /*
- * Takes a snapshot; to be called when the tracepoint is attached, if it is to be. @found is only called
- * for commands that have the loader ask for records, and may be NULL. @closed gets the number of
- * namespaces that could not be entered. Returns 0, or -1 with @failure filled.
+ * Takes a snapshot; to be called when the tracepoint is attached, if it is to be. @found is only
+ * called for commands that have the loader ask for records, and may be NULL. @closed gets the
+ * number of namespaces that could not be entered. Returns 0, or -1 with @failure filled.
  */
 int snapshot_take(struct loader *loader, snapshot_found *found, void *context, unsigned int *closed,
 		  struct failure *failure);

@@ -11,7 +11,9 @@
 #define AGE_WIDTH   8
 #define COUNT_WIDTH 8
 
-/* ---- Table -------------------------------------------------------------------------------------- */
+/*
+ * ---- Table --------------------------------------------------------------------------------------
+ */
 
 static void print_counts(FILE *out, const struct census_group *group)
 {
@@ -112,7 +114,9 @@ void snapshot_report_listeners(FILE *out, const struct census *census)
 	}
 }
 
-/* ---- JSON --------------------------------------------------------------------------------------- */
+/*
+ * ---- JSON ---------------------------------------------------------------------------------------
+ */
 
 static void json_group(FILE *out, const struct census_group *group)
 {

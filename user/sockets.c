@@ -44,7 +44,10 @@ void sockets_clear(struct sockets *sockets)
 
 static uint32_t *slot_of(const struct sockets *sockets, uint64_t key)
 {
-	/* The golden ratio's bits spread cookies, which are counted up, and addresses, which end alike. */
+	/*
+	 * The golden ratio's bits spread cookies, which are counted up, and addresses, which end
+	 * alike.
+	 */
 	size_t at = key * 0x9e3779b97f4a7c15ULL >> 20 & (sockets->slot_count - 1);
 
 	while (sockets->slots[at] && sockets->seen[sockets->slots[at] - 1].info.key != key)

@@ -54,8 +54,8 @@ const struct socket_holder *sockets_next_holder(const struct sockets *sockets,
 
 /*
  * Whether the filters that the kernel side leaves to us want the socket: processes, of which any
- * holder will do, and states. Without states, a socket in CLOSE (one that was never connected, or is
- * over) is not wanted, as ss leaves it out.
+ * holder will do, and states. Without states, a socket in CLOSE (one that was never connected, or
+ * is over) is not wanted, as ss leaves it out.
  */
 bool sockets_wanted(const struct sockets *sockets, const struct socket_seen *socket,
 		    const struct filters *filters);

@@ -12,9 +12,9 @@
 struct source_ring;
 
 /*
- * @ring is the map's descriptor, @sink where rows go; both stay the caller's and outlive the source.
- * After @limit rows (0: no end) the rest is taken out of the ring and not printed. Returns NULL
- * with errno set. The caller frees it.
+ * @ring is the map's descriptor, @sink where rows go; both stay the caller's and outlive the
+ * source. After @limit rows (0: no end) the rest is taken out of the ring and not printed. Returns
+ * NULL with errno set. The caller frees it.
  */
 struct source_ring *source_ring_new(int ring, struct sink *sink, uint64_t limit);
 

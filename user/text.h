@@ -27,9 +27,9 @@ struct text;
  * Makes a buffer of @size bytes for @fd, which is not owned. @size limits a single reservation.
  * Returns NULL with errno set if there is no memory.
  *
- * While the reader of a pipe or terminal takes nothing, a write would wait, and the signals that end
- * the tool would too. If @stop_fd (not owned, -1: none) becomes readable in such a wait the output
- * ends with -ECANCELED, unless the reader takes something within a second.
+ * While the reader of a pipe or terminal takes nothing, a write would wait, and the signals that
+ * end the tool would too. If @stop_fd (not owned, -1: none) becomes readable in such a wait the
+ * output ends with -ECANCELED, unless the reader takes something within a second.
  */
 struct text *text_new(int fd, size_t size, int stop_fd);
 
@@ -37,8 +37,8 @@ struct text *text_new(int fd, size_t size, int stop_fd);
 void text_free(struct text *text);
 
 /*
- * Returns the cursor, with room for @bytes and the slack; flushes first if there is none. NULL after
- * an error, which text_error() tells; -EMSGSIZE is the one for more than the buffer can hold.
+ * Returns the cursor, with room for @bytes and the slack; flushes first if there is none. NULL
+ * after an error, which text_error() tells; -EMSGSIZE is the one for more than the buffer can hold.
  */
 char *text_reserve(struct text *text, size_t bytes);
 

@@ -92,7 +92,9 @@ static int fail(struct failure *failure, const char *what, int err)
 	return failure_set(failure, STATUS_OTHER, "%s: %s", what, strerror(err));
 }
 
-/* An error of the output. A reader that has gone, or a stop while it takes nothing, is no failure. */
+/*
+ * An error of the output. A reader that has gone, or a stop while it takes nothing, is no failure.
+ */
 static int output_result(const struct trace *trace, struct failure *failure, int err)
 {
 	if (err == -EPIPE)
@@ -260,8 +262,8 @@ static bool may_sleep(struct trace *trace)
 }
 
 /*
- * The accounting of the run so far. What the kernel side has emitted by now is taken out of the ring
- * first, so that every row seen is somewhere.
+ * The accounting of the run so far. What the kernel side has emitted by now is taken out of the
+ * ring first, so that every row seen is somewhere.
  */
 static int summarize(struct trace *trace, struct summary *summary)
 {

@@ -6,8 +6,8 @@
 #define TCPDWELL_TRACEFS_H
 
 /*
- * The number of tracepoint @group:@name, or -errno. Where no tracefs is mounted, one is that no path
- * leads to and that is gone on return: the host sees no mount.
+ * The number of tracepoint @group:@name, or -errno. Where no tracefs is mounted, one is that no
+ * path leads to and that is gone on return: the host sees no mount.
  */
 int tracefs_event_id(const char *group, const char *name);
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Every transition is printed, filtered or lost, and counted as that: seen = the sum of the three."""
+"""Every transition is printed, filtered or lost, and counted so: seen = the sum of the three."""
 
 from __future__ import annotations
 
@@ -260,7 +260,7 @@ def check_fresh_connection(netns: Netns, rows: list[dict[str, Any]], port: int) 
 def rows_of_resets(load: Load) -> int:
     """Of a load with --reset, two connections of the test's own, and its listener, still open.
 
-    Three for each end; TIME_WAIT there is none. Lost or not, not one is counted twice or not at all.
+    Three for each end; TIME_WAIT there is none. Lost or not, each is counted once.
     """
     return 6 * (load.made + 2) + 2 * load.listeners + 1
 
@@ -382,7 +382,7 @@ def check_every_row_is_there(rows: list[dict[str, Any]], ports: list[int]) -> No
 
 
 def check_nothing_is_made_up(rows: list[dict[str, Any]]) -> None:
-    """A dwell is the time since the row before, or unknown; an owner is this process, or unknown."""
+    """A dwell is the time since the row before, or unknown; an owner this process, or unknown."""
     last: dict[int, dict[str, Any]] = {}
     for row in rows:
         before = last.get(row["cookie"])

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """The rows against a packet capture: what each segment does to a connection, it did then.
 
-tcpdump writes down what passes one end of a veth pair while connections of all kinds are made across
-it. A state machine after RFC 9293 (section 3.10) turns the segments of each into the moments at which
-its two ends change their states, and the tracer's rows must have those.
+tcpdump writes down what passes one end of a veth pair while connections of all kinds are made
+across it. A state machine after RFC 9293 (section 3.10) turns the segments of each into the moments
+at which its two ends change their states, and the tracer's rows must have those.
 """
 
 from __future__ import annotations
@@ -309,7 +309,8 @@ def _played(module_tracer: Callable[..., Tracer], module_veth: Callable[[], Veth
                    "dualstack_ipv6=True)" if "ipv6" in families else
                    f"l = socket.create_server(('', {PORT}))")
         for family in families:
-            play = Play(client, client.run, server.run, FAMILIES[family], getattr(veth.server, family))
+            play = Play(client, client.run, server.run, FAMILIES[family],
+                        getattr(veth.server, family))
             for name, act in PLAYS.items():
                 # A port that the kernel does not choose by itself tells which play it was.
                 ports[name, family] = 20000 + len(ports)

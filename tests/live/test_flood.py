@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """A SYN flood: counted and not listed, in bounded memory, with real connections still right.
 
-The flood comes out of one end of a veth pair (servers/flood.c) from addresses that never answer. The
-SYN-ACKs to them, counted as they leave, are the truth: each is one request.
+The flood comes out of one end of a veth pair (servers/flood.c) from addresses that never answer.
+The SYN-ACKs to them, counted as they leave, are the truth: each is one request.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """`tcpdwell leaks`: each leak is its process's, with its descriptors, its number and its age.
 
-Every leak is made twice: before the tracer starts, which then reports at once, and while it watches.
-"""
+Every leak is made twice: before the tracer starts, which then reports at once, and while
+it watches. """
 
 from __future__ import annotations
 
@@ -277,7 +277,8 @@ def test_text(scene: Scene) -> None:
     scene.visit()
     fds = accept(server)
     time.sleep(OLDER_S)
-    done = subprocess.run([place.tcpdwell(), "leaks", "--netns", scene.netns.path, "--older", OLDER],
+    done = subprocess.run([place.tcpdwell(), "leaks", "--netns", scene.netns.path,
+                           "--older", OLDER],
                           capture_output=True, text=True, check=False, timeout=process.LIMIT_S)
     assert done.returncode == FOUND
     assert f"leaks: {LEAKED} in CLOSE_WAIT" in done.stdout
@@ -292,7 +293,8 @@ def test_name_with_escapes(scene: Scene) -> None:
     accept(server)
     server.run(r"me.name('\x1b[31mred')")
     time.sleep(OLDER_S)
-    done = subprocess.run([place.tcpdwell(), "leaks", "--netns", scene.netns.path, "--older", OLDER],
+    done = subprocess.run([place.tcpdwell(), "leaks", "--netns", scene.netns.path,
+                           "--older", OLDER],
                           capture_output=True, text=True, check=False, timeout=process.LIMIT_S)
     assert "\x1b" not in done.stdout and r"\x1b[31mred" in done.stdout
 

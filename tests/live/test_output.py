@@ -30,8 +30,8 @@ Check = Callable[[Any], bool]
 
 # A row may be this old when its reader has it.
 PROMPT_NS = 100_000_000
-# Of RFC 5737: ours on loopback, and one that loopback is said to lead to and that nobody has. What is
-# sent there comes back in, is no one's, and is dropped without a word.
+# Of RFC 5737: ours on loopback, and one that loopback is said to lead to and that nobody has.
+# What is sent there comes back in, is no one's, and is dropped without a word.
 OURS, SILENT = "192.0.2.1", "192.0.2.99"
 
 STATES = {"LISTEN", "SYN_SENT", "SYN_RECV", "ESTABLISHED", "FIN_WAIT1", "FIN_WAIT2", "CLOSE_WAIT",
@@ -615,7 +615,8 @@ def test_duration_ends_it_though_nothing_comes(netns: Netns) -> None:
     assert json.loads(done.stdout)["printed"] == 0
 
 
-def read_by(argv: list[str], *arguments: str, netns: Netns) -> tuple[Running, subprocess.Popen[Any]]:
+def read_by(argv: list[str], *arguments: str,
+            netns: Netns) -> tuple[Running, subprocess.Popen[Any]]:
     """A tracer whose standard output is the standard input of argv."""
     reader, writer = os.pipe()
     child = subprocess.Popen(argv, stdin=reader, stdout=subprocess.PIPE)

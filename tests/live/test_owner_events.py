@@ -60,10 +60,12 @@ class Stage(NamedTuple):
         return list(self.tracer.wait_for(ended, limit_s=LIMIT_S, what=f"the end of {what}"))
 
     def client(self, port: int) -> list[Row]:
-        return self.wait(lambda chains: chains.clients.get(Name(port)), f"the client's end of {port}")
+        return self.wait(lambda chains: chains.clients.get(Name(port)),
+                         f"the client's end of {port}")
 
     def passive(self, port: int) -> list[Row]:
-        return self.wait(lambda chains: chains.servers.get(Name(port)), f"the server's end of {port}")
+        return self.wait(lambda chains: chains.servers.get(Name(port)),
+                         f"the server's end of {port}")
 
     def listener(self) -> list[Row]:
         return self.wait(lambda chains: (chains.listeners or [None])[0], "the listener")

@@ -108,7 +108,8 @@ def statuses(pid: int) -> list[dict[str, str]]:
             for task in Path(f"/proc/{pid}/task").iterdir()]
 
 
-@pytest.mark.parametrize("arguments", [[], ["-o", "json"], ["-w", "-p", "1"], ["--", "sleep", "100"]],
+@pytest.mark.parametrize("arguments", [[], ["-o", "json"], ["-w", "-p", "1"],
+                                       ["--", "sleep", "100"]],
                          ids=str)
 def test_it_gives_up_what_it_needs_no_more(arguments: list[str]) -> None:
     with Running(*arguments) as running:

@@ -80,7 +80,7 @@ def first(tracer: Tracer, sock: tuple[str, int], **match: object) -> Row:
 def check_bound(row: Row, entered_ns: int, seen_ns: int, short_ns: int = SHORT_NS) -> None:
     """The dwell is no more than the true one, and no less than what the tracer could know.
 
-    entered_ns is a time before the socket entered its state, seen_ns one at which it was left alone.
+    entered_ns is a time before the socket entered its state, seen_ns one at which it was left.
     """
     assert row["dwell"] == "at_least", row
     assert row["dwell_ns"] <= row["mono_ns"] - entered_ns, row

@@ -22,7 +22,8 @@ from harness import place, within
 from harness.netns import Netns
 from harness.plain import READY, READY_LIMIT_S, end, patience
 
-STATES = ("LISTEN|SYN_SENT|SYN_RECV|ESTABLISHED|ESTAB|FIN_WAIT1|FIN_WAIT2|CLOSE_WAIT|CLOSING|LAST_ACK"
+STATES = ("LISTEN|SYN_SENT|SYN_RECV|ESTABLISHED|ESTAB|FIN_WAIT1|FIN_WAIT2|CLOSE_WAIT"
+          "|CLOSING|LAST_ACK"
           "|TIME_WAIT|CLOSE")
 PAIR = re.compile(rf"({STATES}) *-> ?({STATES})|[A-Z][A-Z0-9_-]*->[A-Z][A-Z0-9_-]*")
 # What makes rows long: a name of 15 columns, ports of five digits, reasons with an error.

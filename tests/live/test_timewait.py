@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """FIN_WAIT2 and TIME_WAIT: how long they last, and each way in which they end.
 
-Where the peer is the test itself (harness/peer.py), each segment goes when the test says so, and its
-time is the truth. Every backend that the kernel lets be forced watches the same traffic. What takes
-a minute begins first and is looked at last.
+Where the peer is the test itself (harness/peer.py), each segment goes when the test says so, and
+its time is the truth. Every backend that the kernel lets be forced watches
+the same traffic. What takes a minute begins first and is looked at last.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def _stage(module_tracer: Callable[..., Tracer],
     yield from stages(module_tracer, module_netns)
 
 
-# ---- What takes a minute -------------------------------------------------------------------------
+# ---- What takes a minute ---------------------------------------------------------------------
 
 BURST = """
 import time
@@ -228,7 +228,7 @@ def _long_ones(stage: Stage) -> Iterator[LongOnes]:
     timer.join()
 
 
-# ---- Each test sees one backend's rows --------------------------------------------------------------
+# ---- Each test sees one backend's rows -------------------------------------------------------
 
 
 @pytest.fixture(params=BACKENDS, name="watch")
@@ -279,7 +279,7 @@ def check_without(chain: list[Row], close: Close, orphan: bool) -> None:
     check_time(last, gone, SLACK_NS)
 
 
-# ---- FIN_WAIT2 and TIME_WAIT of a socket that a process holds -------------------------------------
+# ---- FIN_WAIT2 and TIME_WAIT of a socket that a process holds --------------------------------
 
 
 def play_slow_peer(stage: Stage, family: str) -> Close:
@@ -382,7 +382,7 @@ def test_fin_with_ack(stage: Stage, watch: Watch) -> None:
         check_without(chain, close, orphan=False)
 
 
-# ---- FIN_WAIT2 of an orphan ----------------------------------------------------------------------
+# ---- FIN_WAIT2 of an orphan ------------------------------------------------------------------
 
 
 def play_flip(stage: Stage, fin_timeout: int, family: str) -> Close:
@@ -555,7 +555,7 @@ def test_abort_after_fin(state: str, stage: Stage, watch: Watch) -> None:
     check_times(chain, close, watch)
 
 
-# ---- Ends of TIME_WAIT ---------------------------------------------------------------------------
+# ---- Ends of TIME_WAIT -----------------------------------------------------------------------
 
 
 def time_wait(close: Close) -> None:
@@ -749,7 +749,7 @@ def test_overflow(stage: Stage, watch: Watch) -> None:
         assert chain[-1]["source"] == "tracepoint"
 
 
-# ---- Filters -------------------------------------------------------------------------------------
+# ---- Filters ---------------------------------------------------------------------------------
 
 # What asks for the connections of one of two servers.
 FILTERS: dict[str, Callable[[Close], list[str]]] = {
@@ -836,7 +836,7 @@ def test_kernel_view(stage: Stage, tracer: Callable[..., Tracer]) -> None:
         check_without(close.wait(running, closed), close, orphan=close is orphan)
 
 
-# ---- A great many --------------------------------------------------------------------------------
+# ---- A great many ----------------------------------------------------------------------------
 
 MANY = count(20_000, 1_000)
 TARGETS = 8
@@ -884,7 +884,7 @@ class Checker:
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_many_short_connections(backend: str, stage: Stage, make_netns: Callable[[], Netns],
                                 tmp_path: Path) -> None:
-    """With tcp_tw_reuse and few ports: each begins and ends once, whole, and all is accounted for."""
+    """With tcp_tw_reuse and few ports: each begins and ends once, and all is accounted for."""
     stage.watch(backend).require(minis=True)
     netns = make_netns()
     netns.sysctl("net/ipv4/ip_local_port_range", f"{FIRST_PORT} {FIRST_PORT + PORTS - 1}")
@@ -961,7 +961,7 @@ def test_begin_and_end_amid_traffic(backend: str, stage: Stage, make_netns: Call
     assert child.poll() is None, "the traffic ended too early"
 
 
-# ---- The end of the minute -----------------------------------------------------------------------
+# ---- The end of the minute -------------------------------------------------------------------
 
 
 def check_lifetime(row: Row, more_ns: int = 0) -> None:

@@ -88,7 +88,9 @@ static int tear_down(void **state)
 	return nftw(root, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-/* ---- The mount --------------------------------------------------------------------------------- */
+/*
+ * ---- The mount ---------------------------------------------------------------------------------
+ */
 
 static void assert_mount(const char *mounts, const char *want)
 {
@@ -129,7 +131,9 @@ static void test_mount(void **state)
 	assert_int_equal(procfs_cgroup2_mount("/nonexistent", path, sizeof(path)), -ENOENT);
 }
 
-/* ---- Names ------------------------------------------------------------------------------------- */
+/*
+ * ---- Names -------------------------------------------------------------------------------------
+ */
 
 static void test_names(void **state)
 {

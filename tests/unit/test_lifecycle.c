@@ -35,7 +35,9 @@ static void fail_at(const char *what, int from, int to, int err, unsigned int fa
 		 tcpstate_name(to), err, facts, is, want);
 }
 
-/* ---- Birth -------------------------------------------------------------------------------------- */
+/*
+ * ---- Birth --------------------------------------------------------------------------------------
+ */
 
 /*
  * One letter for each state entered, by its number from 1: ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT1
@@ -73,7 +75,9 @@ static void test_birth(void **state)
 	}
 }
 
-/* ---- Dwell -------------------------------------------------------------------------------------- */
+/*
+ * ---- Dwell --------------------------------------------------------------------------------------
+ */
 
 #define SINCE_NS 1000000007ULL
 
@@ -116,7 +120,10 @@ static void check_dwell(int remembered, int from, int since, uint64_t now_ns)
 
 static void test_dwell(void **state)
 {
-	/* TIME_WAIT lasts 60 s, a CLOSE_WAIT that leaks for years; CPUs' clocks may differ by a bit. */
+	/*
+	 * TIME_WAIT lasts 60 s, a CLOSE_WAIT that leaks for years; CPUs' clocks may differ by a
+	 * bit.
+	 */
 	static const uint64_t nows_ns[] = {
 		SINCE_NS, SINCE_NS + 1, SINCE_NS + 60000000000ULL, UINT64_MAX, SINCE_NS - 1, 0,
 	};
@@ -179,7 +186,9 @@ static void test_paths(void **state)
 	}
 }
 
-/* ---- Who acts ----------------------------------------------------------------------------------- */
+/*
+ * ---- Who acts -----------------------------------------------------------------------------------
+ */
 
 /*
  * Transitions to any state but CLOSE, by one letter as above: c connect, l listen, x close,
@@ -275,7 +284,9 @@ static void test_actor_of_close(void **state)
 									    TCPDWELL_OWNER_NONE);
 }
 
-/* ---- Reasons ------------------------------------------------------------------------------------ */
+/*
+ * ---- Reasons ------------------------------------------------------------------------------------
+ */
 
 /* An error explains the end in every state, whatever else is known. */
 static const struct {
@@ -397,7 +408,9 @@ static void test_reason_is_never_none(void **state)
 		}
 }
 
-/* ---- Errors shown ------------------------------------------------------------------------------- */
+/*
+ * ---- Errors shown -------------------------------------------------------------------------------
+ */
 
 static void test_error(void **state)
 {
@@ -428,7 +441,9 @@ static void test_errno_numbers(void **state)
 	assert_int_equal(LIFECYCLE_EOPNOTSUPP, EOPNOTSUPP);
 }
 
-/* ---- Bits --------------------------------------------------------------------------------------- */
+/*
+ * ---- Bits ---------------------------------------------------------------------------------------
+ */
 
 /* No two bits of one word are the same, and the held ones are just the held ones. */
 static void test_bits(void **state)

@@ -105,7 +105,9 @@ static struct tcpdwell_transition long_row(void)
 	return t;
 }
 
-/* ---- Full -------------------------------------------------------------------------------------- */
+/*
+ * ---- Full --------------------------------------------------------------------------------------
+ */
 
 static void test_row(void **state)
 {
@@ -304,7 +306,9 @@ static void test_comm(void **state)
 		   "3.20ms ESTABLISHED -> CLOSE_WAIT\n");
 }
 
-/* ---- Widths ------------------------------------------------------------------------------------ */
+/*
+ * ---- Widths ------------------------------------------------------------------------------------
+ */
 
 /* The widest that any IPv4 row gets, with each pair of states, reason and errno. */
 static unsigned int widest_of_all(const struct style *style)
@@ -453,7 +457,9 @@ static void test_pipe_ignores_columns(void **state)
 	free(plain);
 }
 
-/* ---- Wide -------------------------------------------------------------------------------------- */
+/*
+ * ---- Wide --------------------------------------------------------------------------------------
+ */
 
 static void test_wide(void **state)
 {
@@ -495,7 +501,9 @@ static void test_wide(void **state)
 		   "         -          -          - -       65535 timewait_sock -\n");
 }
 
-/* ---- The stream -------------------------------------------------------------------------------- */
+/*
+ * ---- The stream --------------------------------------------------------------------------------
+ */
 
 /* The header comes at once and once; rows when they are due. */
 static void test_buffering(void **state)

@@ -17,7 +17,9 @@
 
 static const struct filters no_filters;
 
-/* Socket @key, in @state since @age_s, on port @lport, as its descriptor @fd of @pid tells of it. */
+/*
+ * Socket @key, in @state since @age_s, on port @lport, as its descriptor @fd of @pid tells of it.
+ */
 static struct tcpdwell_socket record(uint64_t key, uint8_t state, unsigned int age_s,
 				     uint16_t lport, uint32_t pid, uint32_t fd)
 {

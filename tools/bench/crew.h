@@ -116,8 +116,8 @@ static inline void crew_serve(struct crew *crew, void (*serve)(const struct load
 }
 
 /*
- * Starts a client. @connect makes up to @quota connections, until @stop is set; what it opened stays
- * open until the end if the load says so.
+ * Starts a client. @connect makes up to @quota connections, until @stop is set; what it opened
+ * stays open until the end if the load says so.
  */
 static inline void crew_connect(struct crew *crew, uint64_t quota,
 				void (*connect)(const struct load *load, uint64_t quota,

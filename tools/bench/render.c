@@ -20,8 +20,8 @@
 
 #define RUNS  7
 #define ROWS  1000000
-#define MIX   1024 /* different rows, a power of two: more than the caches of one row's values hold */
-#define BATCH 256 /* rows between two ticks, as a busy ring delivers them */
+#define MIX   1024 /* different rows, a power of two: more than the caches hold */
+#define BATCH 256  /* rows between two ticks, as a busy ring delivers them */
 
 struct rendering {
 	const char *name;

@@ -37,7 +37,8 @@ def run(*arguments: str | bytes, limit_s: float = READY_LIMIT_S,
     except subprocess.TimeoutExpired:
         child.kill()
         out, err = child.communicate()
-        raise AssertionError(f"{child.args}: did not end in {limit_s} s\n{out!r}\n{err!r}") from None
+        raise AssertionError(
+            f"{child.args}: did not end in {limit_s} s\n{out!r}\n{err!r}") from None
     return subprocess.CompletedProcess(child.args, child.returncode, out or b"", err)
 
 

@@ -2,9 +2,10 @@
 /*
  * A SYN flood out of one end of a veth pair: flood DEVICE TARGET_MAC TARGET PORT COUNT SECONDS
  *
- * Sends SYNs to TARGET:PORT as fast as the machine makes them, until there are COUNT or SECONDS have
- * passed, each from another address of 198.18.0.0/15 (RFC 2544: for tests of equipment) or another
- * port, so that none is a retransmission. Prints "sent COUNT NS", how many and how long that took.
+ * Sends SYNs to TARGET:PORT as fast as the machine makes them, until there are COUNT or SECONDS
+ * have passed, each from another address of 198.18.0.0/15 (RFC 2544: for tests of equipment) or
+ * another port, so that none is a retransmission. Prints "sent COUNT NS", how many and how long
+ * that took.
  */
 #include <arpa/inet.h>
 #include <err.h>
