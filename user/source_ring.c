@@ -13,6 +13,7 @@ struct source_ring {
 	uint64_t limit;
 	uint64_t taken;
 	uint64_t printed;
+	int batch; /* records of this call */
 };
 
 static int take(void *context, void *data, size_t size)
@@ -22,6 +23,7 @@ static int take(void *context, void *data, size_t size)
 	int err;
 
 	source->taken++;
+	source->batch++;
 	if (source->limit && source->printed == source->limit)
 		return 0;
 	if (decode_record(data, size, &t) != DECODED_TRANSITION)
@@ -33,6 +35,15 @@ static int take(void *context, void *data, size_t size)
 	return 0;
 }
 
+/* libbpf goes on for as long as there is something; a negative answer stops it. */
+static int take_batch(void *context, void *data, size_t size)
+{
+	struct source_ring *source = context;
+	int err = take(context, data, size);
+
+	return err ?: source->batch >= SOURCE_RING_BATCH ? -EAGAIN : 0;
+}
+
 struct source_ring *source_ring_new(int ring, struct sink *sink, uint64_t limit)
 {
 	struct source_ring *source = calloc(1, sizeof(*source));
@@ -41,7 +52,7 @@ struct source_ring *source_ring_new(int ring, struct sink *sink, uint64_t limit)
 		return NULL;
 	source->sink = sink;
 	source->limit = limit;
-	source->ring = ring_buffer__new(ring, take, source, NULL);
+	source->ring = ring_buffer__new(ring, take_batch, source, NULL);
 	if (!source->ring) {
 		free(source);
 		return NULL;
@@ -64,7 +75,11 @@ int source_ring_fd(const struct source_ring *source)
 
 int source_ring_consume(struct source_ring *source)
 {
-	return ring_buffer__consume(source->ring);
+	int err;
+
+	source->batch = 0;
+	err = ring_buffer__consume(source->ring);
+	return err < 0 && err != -EAGAIN ? err : source->batch;
 }
 
 uint64_t source_ring_taken(const struct source_ring *source)

@@ -24,7 +24,13 @@ void source_ring_free(struct source_ring *source);
 /* Becomes readable when the kernel side wakes the reader. Owned by the source. */
 int source_ring_fd(const struct source_ring *source);
 
-/* Hands on all that is in the ring. Returns the number of records, or the sink's -errno. */
+/*
+ * Records that one source_ring_consume() takes at the most, some 10 ms of work: where more come than
+ * can be printed, the caller still looks at its clock and its signals.
+ */
+#define SOURCE_RING_BATCH 65536
+
+/* Hands on what is in the ring. Returns the number of records, or the sink's -errno. */
 int source_ring_consume(struct source_ring *source);
 
 /* Records taken out of the ring so far, and those of them that the sink got. */

@@ -49,6 +49,7 @@ struct trace {
 	uint64_t end_ns; /* -d, EVENTS_FOREVER: none */
 	uint64_t last_flood_ns;
 	uint64_t last_row_ns; /* when the ring last held something */
+	bool more;	      /* the ring held more than one look takes */
 	bool waiting;	      /* rows wait for loader_flush() */
 };
 
@@ -227,6 +228,7 @@ static int turn(struct trace *trace, uint64_t now_ns)
 		return count;
 	if (count)
 		trace->last_row_ns = now_ns;
+	trace->more = count >= SOURCE_RING_BATCH;
 	report_flood(trace, now_ns);
 	return trace->sink->ops->tick(trace->sink);
 }
@@ -238,6 +240,8 @@ static uint64_t sleep_ns(struct trace *trace, uint64_t now_ns)
 			   trace->end_ns > now_ns	   ? trace->end_ns - now_ns :
 							     0;
 
+	if (trace->more)
+		return 0;
 	if (trace->waiting || now_ns - trace->last_row_ns < IDLE_NS)
 		return left_ns < TICK_NS ? left_ns : TICK_NS;
 	/* What is shown in place moves on by itself. */
@@ -297,11 +301,15 @@ static int summarize(struct trace *trace, struct summary *summary)
 static void print_summary(const struct trace *trace, const struct summary *s,
 			  enum notice_level level)
 {
+	char folded[32] = "";
+
+	if (s->folded)
+		snprintf(folded, sizeof(folded), " + folded %" PRIu64, s->folded);
 	notice_print(trace->notice, level,
-		     "seen %" PRIu64 " = printed %" PRIu64 " + filtered %" PRIu64 " + lost %" PRIu64
-		     " (ring full %" PRIu64 ", map full %" PRIu64 ")",
-		     s->seen, s->printed, s->filtered, s->lost_ring + s->lost_map, s->lost_ring,
-		     s->lost_map);
+		     "seen %" PRIu64 " = printed %" PRIu64 " + filtered %" PRIu64
+		     "%s + lost %" PRIu64 " (ring full %" PRIu64 ", map full %" PRIu64 ")",
+		     s->seen, s->printed, s->filtered, folded, s->lost_ring + s->lost_map,
+		     s->lost_ring, s->lost_map);
 	if (s->untracked)
 		notice_print(trace->notice, NOTICE_WARNING,
 			     "%" PRIu64 " sockets found no place to be tracked, their dwell is "
