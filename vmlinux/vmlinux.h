@@ -323,7 +323,7 @@ struct pt_regs {
 #pragma clang attribute pop
 
 /* The same of arm64, as its UAPI fixes them. */
-struct user_pt_regs {
+struct user_pt_regs { /* arm64 alone, since 3.7 */
 	__u64 regs[31];
 	__u64 sp;
 	__u64 pc;
