@@ -624,6 +624,11 @@ void loader_reader_sleeps(struct loader *loader, bool sleeps)
 	__atomic_store_n(&loader->skel->bss->shared.reader_sleeps, sleeps, __ATOMIC_SEQ_CST);
 }
 
+bool loader_reader_is_asleep(const struct loader *loader)
+{
+	return __atomic_load_n(&loader->skel->bss->shared.reader_sleeps, __ATOMIC_SEQ_CST);
+}
+
 bool loader_take_flood(struct loader *loader, struct tcpdwell_flood *flood, uint16_t *port)
 {
 	struct bpf_map *floods = loader->skel->maps.floods;

@@ -67,6 +67,9 @@ int loader_flush(struct loader *loader, uint64_t min_age_ns);
  */
 void loader_reader_sleeps(struct loader *loader, bool sleeps);
 
+/* Whether no wake-up has taken that back since. */
+bool loader_reader_is_asleep(const struct loader *loader);
+
 /*
  * Takes what a SYN flood did since the last call: the port that it hits most. Returns whether there
  * is one.

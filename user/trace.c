@@ -258,8 +258,13 @@ static bool may_sleep(struct trace *trace)
 {
 	loader_reader_sleeps(trace->loader, true);
 	trace->waiting = loader_flush(trace->loader, WAIT_NS) > 0;
-	if (!trace->waiting && !source_ring_consume(trace->source))
-		return true; /* rows, or an error of the output, are the next turn's */
+	/*
+	 * Rows, or an error of the output, are the next turn's. A wake-up that came meanwhile is gone
+	 * with this look at the ring, and has taken back what was asked for.
+	 */
+	if (!trace->waiting && !source_ring_consume(trace->source) &&
+	    loader_reader_is_asleep(trace->loader))
+		return true;
 	loader_reader_sleeps(trace->loader, false);
 	trace->last_row_ns = clock_now_ns();
 	return false;

@@ -487,7 +487,13 @@ def play_orphan_end(stage: Stage, name: str) -> Close:
     return close
 
 
-@pytest.mark.parametrize("name", ENDS)
+# A mini socket's reader is not told whether the reset was the peer's or the kernel's own.
+BY_OURSELVES = pytest.mark.xfail(
+    reason="a reset that we send to an orphan's peer in FIN_WAIT2 is taken for one received")
+
+
+@pytest.mark.parametrize("name", [
+    "reset", pytest.param("data", marks=BY_OURSELVES), pytest.param("syn", marks=BY_OURSELVES)])
 def test_orphan_ends(name: str, stage: Stage, watch: Watch) -> None:
     """FIN_WAIT2 -> CLOSE with no TIME_WAIT: the peer's reset, or ours to what is not for us."""
     watch.require(minis=True)
@@ -544,6 +550,8 @@ def play_abort(stage: Stage, state: str) -> Close:
     return close
 
 
+@pytest.mark.xfail(
+    reason="linger 0 after the FIN is taken for its acknowledgment, or for a full TIME_WAIT table")
 @pytest.mark.parametrize("state", ["CLOSING", "LAST_ACK"])
 def test_abort_after_fin(state: str, stage: Stage, watch: Watch) -> None:
     """The process gives up: neither has the peer acknowledged all, nor is TIME_WAIT full."""

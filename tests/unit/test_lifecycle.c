@@ -22,7 +22,7 @@
 enum {
 	FIRST = TCPDWELL_ESTABLISHED,
 	LAST = TCPDWELL_CLOSING,
-	FACTS = LIFECYCLE_NO_MINI << 1, /* one past all facts at once */
+	FACTS = LIFECYCLE_NO_LINGER2 << 1, /* one past all facts at once */
 };
 
 /* Every errno of asm-generic fits, and so does what no kernel has. */
@@ -337,12 +337,13 @@ static void test_reason_by_error(void **state)
 				check_reason(from, err, facts, error_reason(err));
 }
 
-#define QUEUED	  LIFECYCLE_QUEUED
-#define ATTACHED  LIFECYCLE_ATTACHED
-#define NO_PORT	  LIFECYCLE_NO_PORT
-#define PEER_DONE LIFECYCLE_PEER_DONE
-#define NO_MINI	  LIFECYCLE_NO_MINI
-#define ALL	  (FACTS - 1)
+#define QUEUED	   LIFECYCLE_QUEUED
+#define ATTACHED   LIFECYCLE_ATTACHED
+#define NO_PORT	   LIFECYCLE_NO_PORT
+#define PEER_DONE  LIFECYCLE_PEER_DONE
+#define NO_MINI	   LIFECYCLE_NO_MINI
+#define NO_LINGER2 LIFECYCLE_NO_LINGER2
+#define ALL	   (FACTS - 1)
 
 /*
  * Without an error: the first line whose facts fit. @from 0 stands for every state. What is not in
@@ -368,6 +369,8 @@ static const struct end {
 	{ TCPDWELL_FIN_WAIT1, 0, 0, TCPDWELL_REASON_RESET_SENT },
 	/* the same after shutdown(): the peer has said nothing, so it is the process */
 	{ TCPDWELL_FIN_WAIT2, ATTACHED | PEER_DONE, ATTACHED, TCPDWELL_REASON_RESET_SENT },
+	/* tcp_close(), tcp_rcv_state_process(): TCP_LINGER2 < 0 leaves an orphan no FIN_WAIT2 */
+	{ TCPDWELL_FIN_WAIT2, NO_LINGER2 | PEER_DONE, NO_LINGER2, TCPDWELL_REASON_RESET_SENT },
 	/* tcp_time_wait(): no bucket was free */
 	{ TCPDWELL_FIN_WAIT2, NO_MINI, NO_MINI, TCPDWELL_REASON_TIMEWAIT_OVERFLOW },
 	{ TCPDWELL_CLOSING, NO_MINI, NO_MINI, TCPDWELL_REASON_TIMEWAIT_OVERFLOW },
@@ -453,7 +456,7 @@ static void test_bits(void **state)
 				 LIFECYCLE_HELD_CLOSE_WAIT,
 			 LIFECYCLE_HELD);
 	assert_int_equal(LIFECYCLE_HELD & LIFECYCLE_DEFERRED, 0);
-	assert_int_equal(QUEUED + ATTACHED + NO_PORT + PEER_DONE + NO_MINI, ALL);
+	assert_int_equal(QUEUED + ATTACHED + NO_PORT + PEER_DONE + NO_MINI + NO_LINGER2, ALL);
 	assert_int_equal(LIFECYCLE_MATCHED + LIFECYCLE_OPENED_EXACT + LIFECYCLE_MINI +
 				 LIFECYCLE_MINI_FIN_WAIT2 + LIFECYCLE_PARKED + LIFECYCLE_REUSED,
 			 LIFECYCLE_MATCHED | LIFECYCLE_OPENED_EXACT | LIFECYCLE_MINI |

@@ -23,6 +23,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "serve.h"
+
 /* The server takes connections one by one: what waits meanwhile must find room. */
 #define BACKLOG 4096
 
@@ -105,18 +107,19 @@ int main(int argc, char *argv[])
 	uint64_t start_ns;
 	int listener, status;
 	uint16_t port;
-	pid_t server;
+	pid_t parent, server;
 
 	if (argc != 4)
 		errx(2, "usage: PORT COUNT TARGETS");
 	port = atoi(argv[1]);
 	count = strtoul(argv[2], NULL, 10);
 	targets = strtoul(argv[3], NULL, 10);
+	parent = getpid();
 	server = fork();
 	if (server < 0)
 		err(1, "fork");
 	if (!server) {
-		prctl(PR_SET_PDEATHSIG, SIGTERM);
+		serve_die_with(parent);
 		prctl(PR_SET_NAME, "churn-server");
 		/* The listener is this process's from the first moment. */
 		listener = listen_at(port);
