@@ -159,7 +159,7 @@ check: ## build and run the unit tests, under ASan and UBSan; no root
 	@tools/tally.py $(results)/unit
 
 # A test that fails does not end the run: the closing line counts all of them.  Live tests hold the
-# tracer against the clock, and a machine may stall: what fails is tried once more, by itself.
+# tracer against the clock, and a machine may stall: what fails is tried again, by itself.
 test: ## install what is missing, then unit, build and live tests on the running kernel
 	@tools/deps.sh build test
 	@$(MAKE) --no-print-directory all tools
@@ -167,7 +167,8 @@ test: ## install what is missing, then unit, build and live tests on the running
 	@$(MAKE) --no-print-directory SAN=1 unit
 	$(Q)$(pytest) --junitxml=$(results)/build.xml tests/build || :
 	$(Q)$(SUDO) $(pytest) --junitxml=$(results)/live.xml tests/live || \
-		$(SUDO) $(pytest) --lf --junitxml=$(results)/live.again.xml tests/live || :
+		$(SUDO) $(pytest) --lf --junitxml=$(results)/live.again.xml tests/live || \
+		$(SUDO) $(pytest) --lf --junitxml=$(results)/live.again.again.xml tests/live || :
 	@tools/tally.py $(results)/unit $(results)/build.xml $(results)/live.xml
 
 # Nothing of Python's may be left in the tree, where root would own it.

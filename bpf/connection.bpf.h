@@ -70,21 +70,25 @@ static __always_inline __u32 connection_take(struct lifecycle *l, __u32 mask, co
 /* An RST of ours goes out before its reason is dropped, in the same call and on this CPU. */
 #define RESET_FRESH_NS 20000ULL
 
-static __always_inline void reset_sent(void)
+static __always_inline void reset_sent(const struct sock *sk)
 {
 	__u32 zero = 0;
-	__u64 *sent_ns = bpf_map_lookup_elem(&resets, &zero);
+	struct reset *reset = bpf_map_lookup_elem(&resets, &zero);
 
-	if (sent_ns)
-		*sent_ns = bpf_ktime_get_ns();
+	if (!reset)
+		return;
+	reset->ns = bpf_ktime_get_ns();
+	reset->sock = (__u64)sk;
 }
 
-static __always_inline bool reset_is_fresh(void)
+/* Whether one has just gone out for @sock: a listener, or a mini socket. */
+static __always_inline bool reset_is_fresh(const void *sock)
 {
 	__u32 zero = 0;
-	__u64 *sent_ns = bpf_map_lookup_elem(&resets, &zero);
+	const struct reset *reset = bpf_map_lookup_elem(&resets, &zero);
 
-	return sent_ns && bpf_ktime_get_ns() - *sent_ns < RESET_FRESH_NS;
+	return reset && reset->sock == (__u64)sock &&
+	       bpf_ktime_get_ns() - reset->ns < RESET_FRESH_NS;
 }
 
 /* The CLOSE -> SYN_SENT that waited for the local port. */

@@ -101,12 +101,17 @@ struct {
 	__type(value, struct dying_request);
 } dying_requests SEC(".maps");
 
-/* When this CPU last sent an RST that no socket asked for. */
+/* The last RST of this CPU that answered a segment: when, and for which socket. */
+struct reset {
+	__u64 ns;
+	__u64 sock;
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, __u64);
+	__type(value, struct reset);
 } resets SEC(".maps");
 
 /* Mini sockets born in FIN_WAIT2, to be asked whether they flipped; keys of connections. */

@@ -210,7 +210,7 @@ static __always_inline bool request_acked(const struct request_sock *req,
 /* Whose RST it was that ended a request. Ours may say that the accept queue is full. */
 static __always_inline __u8 request_reset(const struct sock *listener)
 {
-	if (!reset_is_fresh())
+	if (!reset_is_fresh(listener))
 		return TCPDWELL_REASON_RESET_RECEIVED;
 	if (BPF_CORE_READ(listener, sk_ack_backlog) > BPF_CORE_READ(listener, sk_max_ack_backlog))
 		return TCPDWELL_REASON_QUEUE_OVERFLOW;

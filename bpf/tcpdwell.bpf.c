@@ -210,9 +210,9 @@ int BPF_PROG(sched_process_fork, struct task_struct *parent, struct task_struct 
 
 /* Whatever the backend: an RST of ours tells why a request was dropped. */
 SEC("?tp_btf/tcp_send_reset")
-int BPF_PROG(tcp_send_reset)
+int BPF_PROG(tcp_send_reset, const struct sock *sk)
 {
-	reset_sent();
+	reset_sent(sk);
 	return 0;
 }
 

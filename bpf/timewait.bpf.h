@@ -197,11 +197,12 @@ static __always_inline __u8 mini_end_reason(const struct inet_timewait_sock *tw)
 }
 
 /* Whose RST it was: in TIME_WAIT it assassinates (RFC 1337), in FIN_WAIT2 it is like any other. */
-static __always_inline __u8 mini_reset_reason(const struct lifecycle *l, __u64 flipped)
+static __always_inline __u8 mini_reset_reason(const struct inet_timewait_sock *tw,
+					      const struct lifecycle *l, __u64 flipped)
 {
 	if (flipped || l->state == TCPDWELL_TIME_WAIT)
 		return TCPDWELL_REASON_TIMEWAIT_RESET;
-	return reset_is_fresh() ? TCPDWELL_REASON_RESET_SENT : TCPDWELL_REASON_RESET_RECEIVED;
+	return reset_is_fresh(tw) ? TCPDWELL_REASON_RESET_SENT : TCPDWELL_REASON_RESET_RECEIVED;
 }
 
 static __always_inline struct mini_slot *mini_slot_here(void)
@@ -229,7 +230,7 @@ static __always_inline void mini_descheduled(struct inet_timewait_sock *tw)
 	reason = mini_end_reason(tw);
 	if (reason == TCPDWELL_REASON_NONE)
 		reason = slot->syn == (__u64)tw ? TCPDWELL_REASON_TIMEWAIT_REUSED :
-						  mini_reset_reason(l, 0);
+						  mini_reset_reason(tw, l, 0);
 	mini_close(c, &e, mini_key(tw), l, now_ns, reason);
 }
 
@@ -262,7 +263,7 @@ static __always_inline void mini_cancelled(struct inet_timewait_sock *tw, __u64 
 		parked_mini.flip_ns = mini_armed_ns(tw, parked_mini.time_ns);
 	reason = mini_end_reason(tw);
 	if (reason == TCPDWELL_REASON_NONE) {
-		parked_mini.reason = mini_reset_reason(l, parked_mini.flip_ns);
+		parked_mini.reason = mini_reset_reason(tw, l, parked_mini.flip_ns);
 		slot->parked_key = parked_mini.key;
 		slot->parked_hash = BPF_CORE_READ(tw, __tw_common.skc_hash);
 		l->marks |= LIFECYCLE_PARKED;

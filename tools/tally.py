@@ -4,7 +4,7 @@
 
 A RESULT is a JUnit file, a directory of them, or a log (*.log) whose last line is such a sum.  One
 that should be there and is not counts as a failure, because the program that writes it must have
-died.  Beside NAME.xml, NAME.again.xml holds the second try of what failed in it, alone on the
+died.  Beside NAME.xml, NAME.again.xml holds another try of what failed in it, alone on the
 machine: what passes there passes, and is named.  Exits 1 if anything failed.
 """
 
@@ -32,15 +32,20 @@ def read_cases(file: Path) -> dict[tuple[str, str], str]:
     return cases
 
 
-def read_junit(file: Path) -> Counter[str]:
-    """The outcomes in a JUnit file, and of the second try if there was one."""
+def read_tries(file: Path) -> dict[tuple[str, str], str]:
+    """The outcome of each case in a JUnit file, or of its last try where there were more."""
     cases = read_cases(file)
     again = file.with_suffix(".again.xml")
-    for name, what in (read_cases(again) if again.exists() else {}).items():
+    for name, what in (read_tries(again) if again.exists() else {}).items():
         if cases.get(name) == "failed" and what == "passed":
-            print(f"passed at the second try: {'.'.join(name)}")
+            print(f"passed at another try: {'.'.join(name)}")
         cases[name] = what
-    return Counter(cases.values())
+    return cases
+
+
+def read_junit(file: Path) -> Counter[str]:
+    """The outcomes in a JUnit file."""
+    return Counter(read_tries(file).values())
 
 
 def read_log(file: Path) -> Counter[str]:
