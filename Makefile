@@ -173,7 +173,6 @@ test: ## install what is missing, then unit, build and live tests on the running
 
 # Nothing of Python's may be left in the tree, where root would own it.
 pytest   = env PYTHONDONTWRITEBYTECODE=1 $(PYTEST) -q -o cache_dir=$(abspath $(results))/cache -rs
-# Live tests hold the tracer against the clock, and a machine may stall: what fails is tried once more.
 
 test-vm: ## run the live tests on a matrix of kernels in QEMU
 	@tools/deps.sh build test vm

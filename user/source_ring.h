@@ -25,8 +25,8 @@ void source_ring_free(struct source_ring *source);
 int source_ring_fd(const struct source_ring *source);
 
 /*
- * Records that one source_ring_consume() takes at the most, some 10 ms of work: where more come than
- * can be printed, the caller still looks at its clock and its signals.
+ * Records that one source_ring_consume() takes at the most, some 10 ms of work: where more come
+ * than can be printed, the caller still looks at its clock and its signals.
  */
 #define SOURCE_RING_BATCH 65536
 

@@ -259,8 +259,8 @@ static bool may_sleep(struct trace *trace)
 	loader_reader_sleeps(trace->loader, true);
 	trace->waiting = loader_flush(trace->loader, WAIT_NS) > 0;
 	/*
-	 * Rows, or an error of the output, are the next turn's. A wake-up that came meanwhile is gone
-	 * with this look at the ring, and has taken back what was asked for.
+	 * Rows, or an error of the output, are the next turn's. A wake-up that came meanwhile is
+	 * gone with this look at the ring, and has taken back what was asked for.
 	 */
 	if (!trace->waiting && !source_ring_consume(trace->source) &&
 	    loader_reader_is_asleep(trace->loader))
