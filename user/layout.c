@@ -18,7 +18,7 @@ static unsigned int lead_width(const struct style *style, const struct layout *l
 	if (style->wall_time)
 		width += (layout->compact ? SHORT_TIME_WIDTH : TIME_WIDTH) + 1;
 	if (style->since_start)
-		width += SECONDS_WIDTH + 1;
+		width += (layout->compact ? SHORT_SECONDS_WIDTH : SECONDS_WIDTH) + 1;
 	return width;
 }
 

@@ -18,18 +18,19 @@
 
 struct style;
 
-#define PID_WIDTH	 7 /* of the largest pid_max, 4194304 */
-#define COMM_WIDTH	 (TCPDWELL_COMM_LEN - 1)
-#define IPV4_WIDTH	 21 /* 255.255.255.255:65535 */
-#define IPV6_WIDTH	 47 /* the same of IPv6, with brackets */
-#define PORT_WIDTH	 5
-#define DWELL_WIDTH	 7  /* >59m59s */
-#define TIME_WIDTH	 15 /* HH:MM:SS.ffffff */
-#define SHORT_TIME_WIDTH 8  /* HH:MM:SS */
-#define SECONDS_WIDTH	 13 /* eleven days */
-#define STATES_WIDTH	 26 /* ESTABLISHED -> ESTABLISHED */
-#define CLOSED_WIDTH	 21 /* the same up to the reason, which only rows to CLOSE have */
-#define REASON_WIDTH	 24 /* unreachable/EHOSTUNREACH */
+#define PID_WIDTH	    7 /* of the largest pid_max, 4194304 */
+#define COMM_WIDTH	    (TCPDWELL_COMM_LEN - 1)
+#define IPV4_WIDTH	    21 /* 255.255.255.255:65535 */
+#define IPV6_WIDTH	    47 /* the same of IPv6, with brackets */
+#define PORT_WIDTH	    5
+#define DWELL_WIDTH	    7  /* >59m59s */
+#define TIME_WIDTH	    15 /* HH:MM:SS.ffffff */
+#define SHORT_TIME_WIDTH    8  /* HH:MM:SS */
+#define SECONDS_WIDTH	    13 /* eleven days */
+#define SHORT_SECONDS_WIDTH 8  /* to the millisecond for two hours, to the second for 115 days */
+#define STATES_WIDTH	    26 /* ESTABLISHED -> ESTABLISHED */
+#define CLOSED_WIDTH	    21 /* the same up to the reason, which only rows to CLOSE have */
+#define REASON_WIDTH	    24 /* unreachable/EHOSTUNREACH */
 
 struct layout {
 	bool compact;

@@ -121,12 +121,16 @@ static void put_times(struct table *table, struct row *row, uint64_t mono_ns)
 		row->p = put_char(row->p, ' ');
 	}
 	if (style->since_start) {
-		char seconds[20];
+		bool compact = table->layout.compact;
+		size_t width = compact ? SHORT_SECONDS_WIDTH : SECONDS_WIDTH;
+		char seconds[24];
 		size_t len = put_seconds_us(seconds, clock_since_start_ns(style->clock, mono_ns)) -
 			     seconds;
 
-		if (len < SECONDS_WIDTH)
-			row->p = put_fill(row->p, row->p, SECONDS_WIDTH - len);
+		if (compact) /* what does not fit is the end of the fraction */
+			len = len - 3 < width ? len - 3 : width;
+		if (len < width)
+			row->p = put_fill(row->p, row->p, width - len);
 		row->p = put_char(put_bytes(row->p, seconds, len), ' ');
 	}
 }
@@ -324,7 +328,7 @@ static void put_header(struct table *table, struct row *row)
 	if (style->wall_time)
 		put_cell(row, "TIME", layout->compact ? SHORT_TIME_WIDTH : TIME_WIDTH);
 	if (style->since_start)
-		put_right(row, "TIME(s)", SECONDS_WIDTH);
+		put_right(row, "TIME(s)", layout->compact ? SHORT_SECONDS_WIDTH : SECONDS_WIDTH);
 	put_right(row, "PID", PID_WIDTH);
 	put_cell(row, "COMM", layout->comm);
 	if (layout->local > PORT_WIDTH)
