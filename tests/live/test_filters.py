@@ -467,19 +467,7 @@ def is_close_call(chain: list[Row]) -> bool:
     return any(abs((row["dwell_ns"] or 0) - MIN_DWELL_NS) <= CLOCKS_NS for row in chain)
 
 
-# What the tracer is known not to do.
-LIMITS = {
-    "uid-by-name": "accept() gave the socket to another user: the first one's rows, which are left "
-                   "out, are not remembered, so the first row shown has no dwell",
-}
-
-
-def limited(case: Case) -> Any:
-    marks = [pytest.mark.xfail(reason=LIMITS[case.name])] if case.name in LIMITS else []
-    return pytest.param(case, id=case.name, marks=marks)
-
-
-@pytest.mark.parametrize("case", map(limited, CASES))
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_filter(case: Case, facts: Facts, request: pytest.FixtureRequest) -> None:
     if why_not(case, facts):
         pytest.skip(why_not(case, facts))

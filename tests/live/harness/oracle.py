@@ -15,6 +15,8 @@ CLOCKS_NS = 20_000_000
 # All but identity and time, which each tracer has of its own.
 SAME = ("from", "to", "family", "laddr", "lport", "raddr", "rport", "pid", "comm", "uid", "cgroup",
         "owner", "reason", "errno", "source", "dwell")
+# A transition that comes while accept() returns is before it to one tracer, after it to another.
+ACCEPTING = {"listen", "accept"}
 
 
 def from_owner(chain: list[Row], wanted: Callable[[Row], bool]) -> list[Row]:
@@ -48,7 +50,8 @@ def connections(rows: Iterable[Row]) -> dict[Ends, list[Row]]:
 
 
 def _is_same(one: Row, other: Row) -> bool:
-    if any(one[name] != other[name] for name in SAME):
+    unlike = [name for name in SAME if one[name] != other[name]]
+    if unlike and (unlike != ["owner"] or {one["owner"], other["owner"]} != ACCEPTING):
         return False
     return (one["dwell_ns"] is None) == (other["dwell_ns"] is None) and \
         abs((one["dwell_ns"] or 0) - (other["dwell_ns"] or 0)) <= CLOCKS_NS
