@@ -206,6 +206,13 @@ static __always_inline __u64 address_of(const void *pointer)
 	return address;
 }
 
+static __always_inline bool sock_is_unacked(const struct sock *sk)
+{
+	const struct tcp_sock *tp = (const struct tcp_sock *)sk;
+
+	return BPF_CORE_READ(tp, snd_una) != BPF_CORE_READ(tp, write_seq);
+}
+
 /* What decides on actor and reason; only asked at a move to CLOSE. */
 static __always_inline __u32 sock_facts(const struct sock *sk, const struct endpoint *e, __u8 from)
 {
@@ -220,6 +227,8 @@ static __always_inline __u32 sock_facts(const struct sock *sk, const struct endp
 		facts |= LIFECYCLE_PEER_DONE;
 	if (from == TCPDWELL_FIN_WAIT2 && BPF_CORE_READ((const struct tcp_sock *)sk, linger2) < 0)
 		facts |= LIFECYCLE_NO_LINGER2;
+	if ((from == TCPDWELL_CLOSING || from == TCPDWELL_LAST_ACK) && sock_is_unacked(sk))
+		facts |= LIFECYCLE_UNACKED;
 	if (!e->lport)
 		facts |= LIFECYCLE_NO_PORT;
 	return facts;

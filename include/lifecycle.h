@@ -133,6 +133,7 @@ enum lifecycle_fact {
 	LIFECYCLE_PEER_DONE = 1U << 3,	/* the peer's FIN came (tcp_fin(): SOCK_DONE) */
 	LIFECYCLE_NO_MINI = 1U << 4,	/* a mini socket would have been seen, and none was */
 	LIFECYCLE_NO_LINGER2 = 1U << 5, /* TCP_LINGER2 < 0: an orphan is reset in FIN_WAIT2 */
+	LIFECYCLE_UNACKED = 1U << 6,	/* the peer has not acknowledged our FIN */
 };
 
 /*
@@ -168,6 +169,9 @@ LIFECYCLE_FN __u8 lifecycle_actor(__u8 from, __u8 to, int err, __u32 facts)
 		return TCPDWELL_OWNER_CLOSE;
 	case TCPDWELL_FIN_WAIT2:
 		return facts & LIFECYCLE_PEER_DONE ? TCPDWELL_OWNER_NONE : TCPDWELL_OWNER_CLOSE;
+	case TCPDWELL_CLOSING:
+	case TCPDWELL_LAST_ACK:
+		return facts & LIFECYCLE_UNACKED ? TCPDWELL_OWNER_CLOSE : TCPDWELL_OWNER_NONE;
 	}
 	return TCPDWELL_OWNER_NONE;
 }
@@ -178,7 +182,8 @@ LIFECYCLE_FN __u8 lifecycle_actor(__u8 from, __u8 to, int err, __u32 facts)
  * tcp_reset() (net/ipv4/tcp_input.c) sets ECONNREFUSED in SYN_SENT, EPIPE in CLOSE_WAIT and
  * ECONNRESET elsewhere before it closes; tcp_write_err() sets ETIMEDOUT or the ICMP error;
  * tcp_abort() sets ECONNABORTED. close() with unread data, linger 0 and tcp_disconnect() set
- * none before the transition. What should have become a mini socket and did not ran into
+ * none before the transition, and no reset either once our FIN is out (tcp_need_reset()), so the
+ * end of CLOSING and LAST_ACK is theirs where that FIN is not acknowledged. What should have become a mini socket and did not ran into
  * tcp_max_tw_buckets (tcp_time_wait(): TCPTIMEWAITOVERFLOW).
  */
 LIFECYCLE_FN __u8 lifecycle_reason(__u8 from, int err, __u32 facts)
@@ -217,12 +222,15 @@ LIFECYCLE_FN __u8 lifecycle_reason(__u8 from, int err, __u32 facts)
 		if (!(facts & LIFECYCLE_PEER_DONE) &&
 		    facts & (LIFECYCLE_ATTACHED | LIFECYCLE_NO_LINGER2))
 			return TCPDWELL_REASON_RESET_SENT;
-		/* fall through */
+		return facts & LIFECYCLE_NO_MINI ? TCPDWELL_REASON_TIMEWAIT_OVERFLOW :
+						   TCPDWELL_REASON_FIN;
 	case TCPDWELL_CLOSING:
+		if (facts & LIFECYCLE_UNACKED)
+			return TCPDWELL_REASON_ABORTED;
 		return facts & LIFECYCLE_NO_MINI ? TCPDWELL_REASON_TIMEWAIT_OVERFLOW :
 						   TCPDWELL_REASON_FIN;
 	case TCPDWELL_LAST_ACK:
-		return TCPDWELL_REASON_FIN;
+		return facts & LIFECYCLE_UNACKED ? TCPDWELL_REASON_ABORTED : TCPDWELL_REASON_FIN;
 	}
 	return TCPDWELL_REASON_RESET_SENT;
 }

@@ -200,6 +200,8 @@ struct tcp_sock {
 	u32 lsndtime;
 	u64 tcp_mstamp;
 	u32 retrans_stamp;
+	u32 write_seq;
+	u32 snd_una;
 	int linger2;
 };
 

@@ -410,8 +410,6 @@ def play_fast_open(stage: Stage) -> tuple[Handshake, Handshake]:
     return done, over
 
 
-@pytest.mark.xfail(
-    reason="a child of TCP Fast Open is lost sight of when another one is born on its processor")
 def test_fast_open(stage: Stage, watch: Watch) -> None:
     """The child is there from the SYN on: SYN_RECV is the full socket's own."""
     done, other = stage.once(play_fast_open)

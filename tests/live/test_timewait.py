@@ -550,8 +550,6 @@ def play_abort(stage: Stage, state: str) -> Close:
     return close
 
 
-@pytest.mark.xfail(
-    reason="linger 0 after the FIN is taken for its acknowledgment, or for a full TIME_WAIT table")
 @pytest.mark.parametrize("state", ["CLOSING", "LAST_ACK"])
 def test_abort_after_fin(state: str, stage: Stage, watch: Watch) -> None:
     """The process gives up: neither has the peer acknowledged all, nor is TIME_WAIT full."""

@@ -22,7 +22,7 @@
 enum {
 	FIRST = TCPDWELL_ESTABLISHED,
 	LAST = TCPDWELL_CLOSING,
-	FACTS = LIFECYCLE_NO_LINGER2 << 1, /* one past all facts at once */
+	FACTS = LIFECYCLE_UNACKED << 1, /* one past all facts at once */
 };
 
 /* Every errno of asm-generic fits, and so does what no kernel has. */
@@ -247,6 +247,7 @@ static const struct {
 	bool always;	   /* whatever else is known */
 	bool attached;	   /* if attached and without an error */
 	bool but_for_peer; /* then not if the peer's FIN has come, since that ends it, too */
+	bool unacked;	   /* then only if the peer has not acknowledged our FIN */
 } closers[TCPDWELL_STATE_MAX] = {
 	[TCPDWELL_LISTEN] = { .always = true }, /* inet_csk_listen_stop(): close, shutdown, exit */
 	/* tcp_disconnect(), unread data, linger 0; connect() that fails in its own call */
@@ -257,9 +258,10 @@ static const struct {
 	[TCPDWELL_FIN_WAIT1] = { .attached = true },
 	/* tcp_fin() -> tcp_time_wait() closes the full socket on the peer's FIN */
 	[TCPDWELL_FIN_WAIT2] = { .attached = true, .but_for_peer = true },
-	/* tcp_rcv_state_process(): the peer's ACK ends them; a full socket has no TIME_WAIT */
-	[TCPDWELL_CLOSING] = { 0 },
-	[TCPDWELL_LAST_ACK] = { 0 },
+	/* tcp_rcv_state_process(): the peer's ACK ends them, or linger 0 before it comes */
+	[TCPDWELL_CLOSING] = { .attached = true, .unacked = true },
+	[TCPDWELL_LAST_ACK] = { .attached = true, .unacked = true },
+	/* a full socket has no TIME_WAIT */
 	[TCPDWELL_TIME_WAIT] = { 0 },
 	[TCPDWELL_CLOSE] = { 0 },
 };
@@ -269,6 +271,8 @@ static bool closer_acts(int from, int err, unsigned int facts)
 	if (closers[from].always)
 		return true;
 	if (err || !closers[from].attached || !(facts & LIFECYCLE_ATTACHED))
+		return false;
+	if (closers[from].unacked && !(facts & LIFECYCLE_UNACKED))
 		return false;
 	return !(closers[from].but_for_peer && facts & LIFECYCLE_PEER_DONE);
 }
@@ -343,6 +347,7 @@ static void test_reason_by_error(void **state)
 #define PEER_DONE  LIFECYCLE_PEER_DONE
 #define NO_MINI	   LIFECYCLE_NO_MINI
 #define NO_LINGER2 LIFECYCLE_NO_LINGER2
+#define UNACKED	   LIFECYCLE_UNACKED
 #define ALL	   (FACTS - 1)
 
 /*
@@ -371,6 +376,9 @@ static const struct end {
 	{ TCPDWELL_FIN_WAIT2, ATTACHED | PEER_DONE, ATTACHED, TCPDWELL_REASON_RESET_SENT },
 	/* tcp_close(), tcp_rcv_state_process(): TCP_LINGER2 < 0 leaves an orphan no FIN_WAIT2 */
 	{ TCPDWELL_FIN_WAIT2, NO_LINGER2 | PEER_DONE, NO_LINGER2, TCPDWELL_REASON_RESET_SENT },
+	/* tcp_disconnect(), tcp_need_reset(): no RST is due once our FIN is out */
+	{ TCPDWELL_CLOSING, UNACKED, UNACKED, TCPDWELL_REASON_ABORTED },
+	{ TCPDWELL_LAST_ACK, UNACKED, UNACKED, TCPDWELL_REASON_ABORTED },
 	/* tcp_time_wait(): no bucket was free */
 	{ TCPDWELL_FIN_WAIT2, NO_MINI, NO_MINI, TCPDWELL_REASON_TIMEWAIT_OVERFLOW },
 	{ TCPDWELL_CLOSING, NO_MINI, NO_MINI, TCPDWELL_REASON_TIMEWAIT_OVERFLOW },
@@ -456,7 +464,8 @@ static void test_bits(void **state)
 				 LIFECYCLE_HELD_CLOSE_WAIT,
 			 LIFECYCLE_HELD);
 	assert_int_equal(LIFECYCLE_HELD & LIFECYCLE_DEFERRED, 0);
-	assert_int_equal(QUEUED + ATTACHED + NO_PORT + PEER_DONE + NO_MINI + NO_LINGER2, ALL);
+	assert_int_equal(QUEUED + ATTACHED + NO_PORT + PEER_DONE + NO_MINI + NO_LINGER2 + UNACKED,
+			 ALL);
 	assert_int_equal(LIFECYCLE_MATCHED + LIFECYCLE_OPENED_EXACT + LIFECYCLE_MINI +
 				 LIFECYCLE_MINI_FIN_WAIT2 + LIFECYCLE_PARKED + LIFECYCLE_REUSED,
 			 LIFECYCLE_MATCHED | LIFECYCLE_OPENED_EXACT | LIFECYCLE_MINI |
