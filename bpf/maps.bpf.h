@@ -71,13 +71,21 @@ struct {
 	__type(value, struct lifecycle);
 } fast_children SEC(".maps");
 
-/* Not 0 while the first program at the tracepoint runs on this CPU. */
+/*
+ * The sockets whose event the first program at the tracepoint took on this CPU and the second one
+ * did not look at yet: the last, and the one that a softirq came upon. Softirqs do not nest.
+ */
+struct taken {
+	__u64 last;
+	__u64 outer;
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, __u32);
-} busy SEC(".maps");
+	__type(value, struct taken);
+} taken_events SEC(".maps");
 
 /* Requests that were hashed and may turn out to be slow, oldest first. */
 struct pending_request {
@@ -210,6 +218,9 @@ struct {
 
 /* Transitions that the second program told. */
 __u64 nested_told;
+
+/* Connections that were found in another state than they were left in. */
+__u64 gaps;
 
 /* Counts the runs of the snapshot, from 1; set by user space before each. */
 __u32 snapshot_round;

@@ -23,29 +23,17 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 SEC("?tp_btf/inet_sock_set_state")
 int BPF_PROG(inet_sock_set_state, struct sock *sk, int from, int to)
 {
-	__u32 *running = busy_here();
-
-	if (!running)
-		return 0;
-	*(volatile __u32 *)running = 1;
+	event_take(sk);
 	if (sock_is_tcp(sk))
 		transition(sk, from, to, true);
-	*(volatile __u32 *)running = 0;
 	return 0;
 }
 
-/*
- * Since 6.1 the kernel passes over a program that already runs on the CPU: a softirq's transition
- * that comes while a system call's is being told. This program comes after the other one, each
- * time, and tells what that could not. What is left are the few instructions between the kernel's
- * mark and ours; those are counted (loader_missed()).
- */
+/* Attached after the other one, for what that was kept from. */
 SEC("?tp_btf/inet_sock_set_state")
 int BPF_PROG(inet_sock_set_state_nested, struct sock *sk, int from, int to)
 {
-	const __u32 *running = busy_here();
-
-	if (!running || !*(const volatile __u32 *)running)
+	if (event_was_taken(sk))
 		return 0;
 	count(&nested_told);
 	if (sock_is_tcp(sk))

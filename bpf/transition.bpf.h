@@ -403,6 +403,8 @@ static __always_inline void transition_tell(struct workspace *space, struct sock
 	} else {
 		l = transition_recall(&t);
 	}
+	if (lifecycle_is_gap(l, from))
+		count(&gaps);
 	if (cfg_minis && to == TCPDWELL_CLOSE && l != t.fresh && transition_to_mini(&t, l))
 		return;
 	if (l == t.fresh && child && !fast)
@@ -464,11 +466,52 @@ static __always_inline void transition(struct sock *sk, __u8 from, __u8 to, cons
 	(*depth)--;
 }
 
-static __always_inline __u32 *busy_here(void)
+/*
+ * Since 6.1 the kernel passes over a program that already runs on the CPU: a softirq's transition
+ * that comes while a system call's is being told. So a second program comes after the first, each
+ * time, and tells what that was kept from. The first leaves the event that it takes as its first
+ * act; the second takes the mark away again, or finds none. Whichever of the two a softirq
+ * interrupts, at its first instruction or at its last, the other one runs. The socket is mark
+ * enough: a softirq leaves one alone that a system call has locked.
+ */
+static __always_inline volatile struct taken *taken_here(void)
 {
 	__u32 zero = 0;
 
-	return bpf_map_lookup_elem(&busy, &zero);
+	return bpf_map_lookup_elem(&taken_events, &zero);
+}
+
+static __always_inline void event_take(const struct sock *sk)
+{
+	volatile struct taken *taken = taken_here();
+
+	if (!taken)
+		return;
+	taken->outer = taken->last;
+	taken->last = (__u64)sk;
+}
+
+/* Whether the first program took this event. */
+static __always_inline bool event_was_taken(const struct sock *sk)
+{
+	volatile struct taken *taken = taken_here();
+	__u64 outer;
+
+	if (!taken)
+		return true;
+	outer = taken->outer;
+	if (taken->last == (__u64)sk) {
+		taken->last = outer;
+		taken->outer = 0;
+		return true;
+	}
+	/* A softirq came upon this program: its mark is above ours, and nobody came for it. */
+	if (taken->outer == (__u64)sk) {
+		taken->last = 0;
+		taken->outer = 0;
+		return true;
+	}
+	return false;
 }
 
 #endif /* TCPDWELL_TRANSITION_BPF_H */

@@ -104,6 +104,15 @@ LIFECYCLE_FN void lifecycle_enter(struct lifecycle *l, __u8 state, __u64 now_ns)
 }
 
 /*
+ * Whether a transition went by untold since the last one: @from is not the state that the
+ * connection was seen to enter. What a snapshot found may have moved on before it was remembered.
+ */
+LIFECYCLE_FN int lifecycle_is_gap(const struct lifecycle *l, __u8 from)
+{
+	return l->state != from && l->since == TCPDWELL_DWELL_EXACT;
+}
+
+/*
  * How long the connection was in @from, which it leaves at @now_ns: the worth of *@dwell_ns.
  *
  * A state other than the remembered one says that a transition went by unseen; then nothing is

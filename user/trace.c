@@ -322,8 +322,8 @@ static void print_summary(const struct trace *trace, const struct summary *s,
 			     s->untracked);
 	if (s->missed)
 		notice_print(trace->notice, NOTICE_WARNING,
-			     "%" PRIu64 " transitions were passed over by the kernel: they came "
-			     "while the same processor was in the program",
+			     "%" PRIu64 " transitions or more were passed over: the kernel ran no "
+			     "program for them",
 			     s->missed);
 	if (s->lost_ring && level != NOTICE_WARNING)
 		notice_print(trace->notice, NOTICE_WARNING,

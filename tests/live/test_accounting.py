@@ -127,15 +127,20 @@ def check_line(said: str) -> dict[str, int]:
     return counts
 
 
-# Seen in the kernel's own trace buffer, by neither of two tracers side by side, nor by bpftrace.
-NOT_TOLD = pytest.mark.xfail(
-    reason="once in ten thousand, with more to do than processors, the kernel runs no BPF program "
-           "for a FIN_WAIT1 -> FIN_WAIT2", strict=False)
+def untold_in(said: str) -> int:
+    """How many transitions the tracer says that it was not told of."""
+    found = re.search(r"^tcpdwell: (\d+) transitions or more were passed over", said, re.MULTILINE)
+    return int(found[1]) if found else 0
+
+
+# A hardened kernel runs no program on top of a process that it protects, though its own trace
+# buffer has the event: when that process wakes amid the load, and a timer's softirq comes upon it.
+UNTOLD_AT_MOST = CONNECTIONS // 1000
 
 
 @pytest.mark.parametrize(("arguments", "of_each"), [
-    pytest.param([], FINISHED, id="ipv4", marks=NOT_TOLD),
-    pytest.param(["-6"], FINISHED, id="ipv6", marks=NOT_TOLD),
+    pytest.param([], FINISHED, id="ipv4"),
+    pytest.param(["-6"], FINISHED, id="ipv6"),
     pytest.param(["--reset"], OPENED, id="reset"),
 ])
 def test_not_one_of_many_is_missing(netns: Netns, tmp_path: Path, arguments: list[str],
@@ -148,8 +153,6 @@ def test_not_one_of_many_is_missing(netns: Netns, tmp_path: Path, arguments: lis
         running.finish()
         counts = check_line(running.said())
     assert (load.made, counts["lost"]) == (CONNECTIONS, 0)
-    # Nor did the kernel pass over any, which no count of ours would show.
-    assert "passed over" not in running.said(), running.said()
     pairs = pairs_in(rows)
     assert sum(pairs.values()) == counts["printed"]
     left = sum(pairs.pop(pair, 0) for pair in LEFT)
@@ -158,8 +161,12 @@ def test_not_one_of_many_is_missing(netns: Netns, tmp_path: Path, arguments: lis
     assert left == (0 if of_each == OPENED else CONNECTIONS)
     if of_each == OPENED:
         assert pairs.pop(("ESTABLISHED", "CLOSE")) == 2 * CONNECTIONS
-    assert pairs == {**{pair: CONNECTIONS for pair in of_each},
-                     **{pair: load.listeners for pair in LISTENER}}
+    untold = Counter({**{pair: CONNECTIONS for pair in of_each},
+                      **{pair: load.listeners for pair in LISTENER}})
+    untold.subtract(pairs)
+    # Each that is not there is counted, and none is there twice.
+    assert min(untold.values()) == 0
+    assert sum(untold.values()) == untold_in(running.said()) <= UNTOLD_AT_MOST
 
 
 # ---- The identity --------------------------------------------------------------------------------
