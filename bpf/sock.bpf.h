@@ -163,19 +163,31 @@ static __always_inline void endpoint_read(struct endpoint *e, const struct sock 
 }
 
 /*
+ * The number of a pointer. The verifier lets no trusted pointer pass as one into a global function,
+ * but what a helper has copied is nothing but a number to it.
+ */
+static __always_inline __u64 address_of(const void *pointer)
+{
+	__u64 address = 0;
+
+	bpf_probe_read_kernel(&address, sizeof(address), &pointer);
+	return address;
+}
+
+/*
  * What the map of connections is keyed by. The cookie is made on first use and never reused; the
  * address of the socket is, but each life begins with a transition that voids what was remembered.
  */
 static __always_inline __u64 sock_key(struct sock *sk)
 {
-	return cfg_has_cookie ? bpf_get_socket_cookie(sk) : (__u64)sk;
+	return cfg_has_cookie ? bpf_get_socket_cookie(sk) : address_of(sk);
 }
 
 /* The same for a socket that is no BTF pointer here, whose cookie some transition has made. */
 static __always_inline __u64 sock_key_by_address(const struct sock *sk)
 {
 	return cfg_has_cookie ? (__u64)BPF_CORE_READ(sk, __sk_common.skc_cookie.counter) :
-				(__u64)sk;
+				address_of(sk);
 }
 
 /*
@@ -192,18 +204,6 @@ static __always_inline __u64 child_listener(const struct sock *child)
 
 	return (__u64)BPF_CORE_READ(tp, tsorted_sent_queue.next) -
 	       bpf_core_field_offset(struct tcp_sock, tsorted_sent_queue);
-}
-
-/*
- * The number of a pointer. The verifier lets no trusted pointer pass as one into a global function,
- * but what a helper has copied is nothing but a number to it.
- */
-static __always_inline __u64 address_of(const void *pointer)
-{
-	__u64 address = 0;
-
-	bpf_probe_read_kernel(&address, sizeof(address), &pointer);
-	return address;
 }
 
 static __always_inline bool sock_is_unacked(const struct sock *sk)
