@@ -274,8 +274,12 @@ static uint64_t ends_hash(const struct facts *f)
 	return tally_key_hash(&key);
 }
 
-/* If one between these ends was there at the start, it is so no more. */
-static void leave_old(struct timewait *tw, const struct facts *whole, uint64_t time_ns)
+/*
+ * If one between these ends was there at the start, it is so no more. It ended early, unless its
+ * time was over: a row may say so, and a connection between the same ends may come only later.
+ */
+static void leave_old(struct timewait *tw, const struct facts *whole, uint64_t time_ns,
+		      bool expired)
 {
 	/* The process that owns the new one is not known to have owned the old. */
 	struct facts f = *whole;
@@ -292,7 +296,8 @@ static void leave_old(struct timewait *tw, const struct facts *whole, uint64_t t
 		return;
 	f.pid = 0;
 	f.comm = NULL;
-	tw->ended_old++;
+	if (!expired && time_ns / NS_PER_S < due)
+		tw->ended_old++;
 	tally_leave_old(&tw->total, time_ns, due);
 	for (enum table table = 0; table < TABLES; table++) {
 		struct tallies *tallies = tallies_of(tw, table, &f);
@@ -310,7 +315,7 @@ static void end(struct timewait *tw, const struct facts *f, const struct tcpdwel
 
 	/* What began before the tool did has no lifetime that it could know. */
 	if (entered_ns < tw->start_ns) {
-		leave_old(tw, f, t->time_ns);
+		leave_old(tw, f, t->time_ns, t->reason == TCPDWELL_REASON_TIMEWAIT_EXPIRED);
 		return;
 	}
 	if (tw->lifetimes[t->reason])
@@ -339,7 +344,7 @@ void timewait_event(struct timewait *tw, const struct tcpdwell_transition *t)
 	if (t->time_ns < tw->start_ns)
 		return;
 	if (t->to == TCPDWELL_TIME_WAIT) {
-		leave_old(tw, &f, t->time_ns);
+		leave_old(tw, &f, t->time_ns, false);
 		enter(tw, &f, t->time_ns);
 	} else if (t->to != TCPDWELL_CLOSE) {
 		return;

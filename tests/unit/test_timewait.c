@@ -216,6 +216,24 @@ static void test_old_ends(void **state)
 	assert_null(x->f.lifetimes[TCPDWELL_REASON_TIMEWAIT_RESET]);
 }
 
+/* Simply over: by a row that says so, or by another connection's row that comes after its time. */
+static void test_old_expires(void **state)
+{
+	struct fixture *x = *state;
+	struct tcpdwell_transition t = story_enter(STORY_OWN, 50000, T0);
+
+	story_add_old(x->tw, 50000, 10 * S);
+	story_add_old(x->tw, 50001, 10 * S);
+	/* The kernel's timer may be a moment ahead of what it said was left. */
+	t = story_leave(&t, 10 * S - 1, TCPDWELL_REASON_TIMEWAIT_EXPIRED);
+	t.dwell = TCPDWELL_DWELL_AT_LEAST;
+	play(x, t);
+	play(x, story_enter(STORY_OWN, 50001, T0 + 15 * S));
+	look(x, T0 + 16 * S);
+	assert_int_equal(x->f.total.now, 1);
+	assert_int_equal(x->f.ended_old, 0);
+}
+
 /* Between the first program that is attached and the look around: seen twice, counted once. */
 static void test_entered_before_start(void **state)
 {
@@ -343,6 +361,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_old, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_old_reused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_old_ends, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_old_expires, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_entered_before_start, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_overflow_and_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_top, set_up, tear_down),
