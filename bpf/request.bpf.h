@@ -87,6 +87,24 @@ static __always_inline void request_hashed(const struct request_sock *req)
 	mini_taken_over(BPF_CORE_READ(req, __req_common.skc_hash));
 }
 
+/*
+ * Whether a child and its request have one remote address. The place of IPv4's does not tell for
+ * IPv6: the child has LOOPBACK4_IPV6 there, and a request of 5.10 has what was there before.
+ */
+static __always_inline bool same_raddr(const struct sock_common *child,
+				       const struct sock_common *req)
+{
+	__u8 one[16], other[16];
+
+	if (BPF_CORE_READ(req, skc_family) != AF_INET6)
+		return BPF_CORE_READ(child, skc_daddr) == BPF_CORE_READ(req, skc_daddr);
+	if (!bpf_core_field_exists(child->skc_v6_daddr))
+		return false;
+	addr_read_v6(one, &child->skc_v6_daddr, false);
+	addr_read_v6(other, &req->skc_v6_daddr, false);
+	return ((__u64 *)one)[0] == ((__u64 *)other)[0] && ((__u64 *)one)[1] == ((__u64 *)other)[1];
+}
+
 /* Which child a request ends with, if any: the one that this CPU saw being born for its ends. */
 static __always_inline struct child *request_child(const struct request_sock *req)
 {
@@ -99,7 +117,7 @@ static __always_inline struct child *request_child(const struct request_sock *re
 	skc = &((const struct sock *)child->sock)->__sk_common;
 	if (BPF_CORE_READ(skc, skc_dport) != BPF_CORE_READ(req, __req_common.skc_dport) ||
 	    BPF_CORE_READ(skc, skc_num) != BPF_CORE_READ(req, __req_common.skc_num) ||
-	    BPF_CORE_READ(skc, skc_daddr) != BPF_CORE_READ(req, __req_common.skc_daddr))
+	    !same_raddr(skc, &req->__req_common))
 		return NULL;
 	return child;
 }

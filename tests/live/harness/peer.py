@@ -33,6 +33,8 @@ ETH_P_ALL = 3
 ETHERTYPES = {4: 0x0800, 6: 0x86DD}
 # Absent from the socket module; the number is that of every machine but two.
 SO_TIMESTAMPNS = 35
+# No segment waits for so long to be read; the wall clock and the other are years apart.
+STAMP_AGE_NS = 3600 * 10**9
 
 # Locally administered, and not those of the devices: the kernel throws away what comes for them.
 PEER_MAC = bytes.fromhex("020000000009")
@@ -171,9 +173,12 @@ class Link:
             if sender[2] == socket.PACKET_OUTGOING:
                 continue
             seconds, rest = struct.unpack("@qq", ancillary[0][2])
-            # The stamp is the wall clock's, which a moment ago was this far ahead.
-            ahead_ns = time.time_ns() - time.monotonic_ns()
-            segment = Segment.parse(seconds * 10**9 + rest - ahead_ns, frame)
+            # The stamp is the wall clock's, which a moment ago was this far ahead. Until 5.17 it
+            # may be when the sender meant it to go, and that is by CLOCK_MONOTONIC.
+            stamp_ns, now_ns = seconds * 10**9 + rest, time.time_ns()
+            is_wall = now_ns - stamp_ns < STAMP_AGE_NS
+            ahead_ns = now_ns - time.monotonic_ns() if is_wall else 0
+            segment = Segment.parse(stamp_ns - ahead_ns, frame)
             if segment:
                 with self.news:
                     self.segments.append(segment)
