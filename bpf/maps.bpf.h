@@ -78,6 +78,7 @@ struct {
 struct taken {
 	__u64 last;
 	__u64 outer;
+	__u64 busy; /* the first program runs; see nested.bpf.h for which of the two is used */
 };
 
 struct {

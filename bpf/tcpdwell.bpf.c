@@ -14,6 +14,7 @@
 
 #include "accept.bpf.h"
 #include "flush.bpf.h"
+#include "nested.bpf.h"
 #include "snapshot.bpf.h"
 #include "transition.bpf.h"
 
@@ -41,7 +42,39 @@ int BPF_PROG(inet_sock_set_state_nested, struct sock *sk, int from, int to)
 	return 0;
 }
 
-/* The same for kernels before 5.12, which refuse a program with an atomic exchange in it. */
+/*
+ * The same two for kernels that may take the CPU from a program at a tracepoint and give it to
+ * another task (7.0). What is this CPU's own would get mixed up, so they do not let go of it.
+ */
+extern void bpf_preempt_disable(void) __weak __ksym;
+extern void bpf_preempt_enable(void) __weak __ksym;
+
+SEC("?tp_btf/inet_sock_set_state")
+int BPF_PROG(inet_sock_set_state_whole, struct sock *sk, int from, int to)
+{
+	bpf_preempt_disable();
+	busy_set(true);
+	if (sock_is_tcp(sk))
+		transition(sk, from, to, true);
+	busy_set(false);
+	bpf_preempt_enable();
+	return 0;
+}
+
+SEC("?tp_btf/inet_sock_set_state")
+int BPF_PROG(inet_sock_set_state_nested_whole, struct sock *sk, int from, int to)
+{
+	bpf_preempt_disable();
+	if (busy_is_set()) {
+		count(&nested_told);
+		if (sock_is_tcp(sk))
+			transition(sk, from, to, true);
+	}
+	bpf_preempt_enable();
+	return 0;
+}
+
+/* The first one for kernels before 5.12, which refuse a program with an atomic exchange in it. */
 SEC("?tp_btf/inet_sock_set_state")
 int BPF_PROG(inet_sock_set_state_v511, struct sock *sk, int from, int to)
 {

@@ -65,6 +65,28 @@ static bool probe_cookie(const struct btf *btf)
 	return true;
 }
 
+/*
+ * Whether a program at a tracepoint may lose its CPU, since SRCU guards it (7.0), and can be told
+ * to keep it, global functions and all. The verifier needs a note of each function for that (6.15);
+ * without it, it refuses such calls. Until 6.12 the same SRCU was there for other uses.
+ */
+static bool has_preempt_disable(const struct btf *btf)
+{
+	int id = btf__find_by_name_kind(btf, "bpf_subprog_info", BTF_KIND_STRUCT);
+	const struct btf_type *type = id < 0 ? NULL : btf__type_by_id(btf, id);
+
+	if (!type || btf__find_by_name_kind(btf, "bpf_preempt_disable", BTF_KIND_FUNC) < 0 ||
+	    btf__find_by_name_kind(btf, "tracepoint_srcu_srcu_data", BTF_KIND_VAR) < 0)
+		return false;
+	for (int i = 0; i < btf_vlen(type); i++) {
+		const char *name = btf__name_by_offset(btf, btf_members(type)[i].name_off);
+
+		if (name && !strcmp(name, "might_sleep"))
+			return true;
+	}
+	return false;
+}
+
 static bool probe_atomic(void)
 {
 	static const struct bpf_insn insns[] = {
@@ -194,6 +216,7 @@ static int probe_all(struct capability *capability, const struct btf *btf, enum 
 			"the kernel has no tracepoint sock:inet_sock_set_state (Linux 4.16)");
 	capability->cookie = probe_cookie(btf);
 	capability->atomic = probe_atomic();
+	capability->preempt_disable = has_preempt_disable(btf);
 	capability->iter_descriptors = btf__find_by_name_kind(btf, "bpf_iter_task_file",
 							      BTF_KIND_FUNC) > 0;
 	capability->iter_sockets = btf__find_by_name_kind(btf, "bpf_iter_tcp", BTF_KIND_FUNC) > 0;

@@ -22,6 +22,7 @@ struct obstacle {
 struct capability {
 	bool cookie;	       /* bpf_get_socket_cookie() in tracing programs (5.12) */
 	bool atomic;	       /* atomic exchange in programs (5.12) */
+	bool preempt_disable;  /* programs may lose their CPU (7.0), and can keep it */
 	bool iter_descriptors; /* iterators over descriptors (5.8) and TCP sockets (5.9) */
 	bool iter_sockets;
 	struct obstacle fentry; /* fentry and fexit programs attach */

@@ -218,9 +218,21 @@ static bool hook_wanted(const struct loader *loader, const struct hook *hook)
 static struct bpf_program *transition_program(const struct loader *loader)
 {
 	const struct tcpdwell_bpf *skel = loader->skel;
+	const struct capability *can = &loader->capability;
 
-	return loader->capability.atomic ? skel->progs.inet_sock_set_state :
-					   skel->progs.inet_sock_set_state_v511;
+	if (!can->atomic)
+		return skel->progs.inet_sock_set_state_v511;
+	return can->preempt_disable ? skel->progs.inet_sock_set_state_whole :
+				      skel->progs.inet_sock_set_state;
+}
+
+/* What comes after that one; unused where that is never passed over. */
+static struct bpf_program *nested_program(const struct loader *loader)
+{
+	const struct tcpdwell_bpf *skel = loader->skel;
+
+	return loader->capability.preempt_disable ? skel->progs.inet_sock_set_state_nested_whole :
+						    skel->progs.inet_sock_set_state_nested;
 }
 
 static struct bpf_program *flush_program(const struct loader *loader)
@@ -296,7 +308,7 @@ static void choose_programs(struct loader *loader, const struct options *options
 	if (only_looks(options))
 		return;
 	bpf_program__set_autoload(transition_program(loader), true);
-	bpf_program__set_autoload(skel->progs.inet_sock_set_state_nested, can->atomic);
+	bpf_program__set_autoload(nested_program(loader), can->atomic);
 	bpf_program__set_autoload(flush_program(loader), flush);
 	bpf_program__set_autoload(can->atomic ? skel->progs.sched_process_exec :
 						skel->progs.sched_process_exec_v511,
