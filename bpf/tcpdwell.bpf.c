@@ -328,6 +328,17 @@ int BPF_PROG(fentry_twsk_deschedule_put, struct inet_timewait_sock *tw)
 	return 0;
 }
 
+/*
+ * Compilers may have inlined that where a namespace's mini sockets are ended, and its callee not
+ * (5.10). It is called with each end; what the others have told is forgotten by then.
+ */
+SEC("?fentry/inet_twsk_kill")
+int BPF_PROG(fentry_twsk_kill, struct inet_timewait_sock *tw)
+{
+	mini_descheduled(tw);
+	return 0;
+}
+
 SEC("?fentry/tw_timer_handler")
 int BPF_PROG(fentry_tw_timer_handler, struct timer_list *timer)
 {
@@ -413,6 +424,13 @@ int BPF_KRETPROBE(kretprobe_timewait_state_process, int status)
 
 SEC("?kprobe/inet_twsk_deschedule_put")
 int BPF_KPROBE(kprobe_twsk_deschedule_put, struct inet_timewait_sock *tw)
+{
+	mini_descheduled(tw);
+	return 0;
+}
+
+SEC("?kprobe/inet_twsk_kill")
+int BPF_KPROBE(kprobe_twsk_kill, struct inet_timewait_sock *tw)
 {
 	mini_descheduled(tw);
 	return 0;

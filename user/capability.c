@@ -222,6 +222,7 @@ static int probe_all(struct capability *capability, const struct btf *btf, enum 
 	capability->iter_sockets = btf__find_by_name_kind(btf, "bpf_iter_tcp", BTF_KIND_FUNC) > 0;
 	capability->accept_args = function_args(btf, "inet_csk_accept");
 	capability->timewait_args = function_args(btf, "tcp_timewait_state_process");
+	capability->twsk_kill = btf__find_by_name_kind(btf, "inet_twsk_kill", BTF_KIND_FUNC) > 0;
 	capability->fentry.err = -probe_fentry(btf);
 	if (capability->fentry.err == EPERM)
 		capability->fentry.why = "the kernel refuses fentry programs (EPERM)";

@@ -32,6 +32,7 @@ struct capability {
 
 	int accept_args;   /* parameters of inet_csk_accept(): 4 until 6.9, 2 since */
 	int timewait_args; /* of tcp_timewait_state_process(): 3 until 6.11, 4 in 6.12, 5 since */
+	bool twsk_kill;	   /* inet_twsk_kill() is a function of its own */
 	uint64_t tw_timer_handler; /* addresses, 0: not known */
 	uint64_t reqsk_timer_handler;
 

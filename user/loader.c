@@ -174,7 +174,7 @@ static void set_knobs(struct loader *loader, const struct options *options)
 struct hook {
 	const char *program;
 	enum backend backend;
-	enum { REQUESTS = 1, MINIS = 2, MINIS_BY_ADDRESS = 4 } feature;
+	enum { REQUESTS = 1, MINIS = 2, MINIS_BY_ADDRESS = 4, MINIS_KILLED = 8 } feature;
 };
 
 static const struct hook hooks[] = {
@@ -186,6 +186,7 @@ static const struct hook hooks[] = {
 	{ "fentry_twsk_schedule", BACKEND_FENTRY, MINIS },
 	{ "fentry_twsk_hashdance", BACKEND_FENTRY, MINIS_BY_ADDRESS },
 	{ "fentry_twsk_deschedule_put", BACKEND_FENTRY, MINIS },
+	{ "fentry_twsk_kill", BACKEND_FENTRY, MINIS_KILLED },
 	{ "fentry_tw_timer_handler", BACKEND_FENTRY, MINIS },
 	{ "kprobe_reqsk_queue_hash_add", BACKEND_KPROBE, REQUESTS },
 	{ "kprobe_complete_hashdance", BACKEND_KPROBE, REQUESTS },
@@ -197,6 +198,7 @@ static const struct hook hooks[] = {
 	{ "kprobe_timewait_state_process", BACKEND_KPROBE, MINIS },
 	{ "kretprobe_timewait_state_process", BACKEND_KPROBE, MINIS },
 	{ "kprobe_twsk_deschedule_put", BACKEND_KPROBE, MINIS },
+	{ "kprobe_twsk_kill", BACKEND_KPROBE, MINIS_KILLED },
 	{ "kprobe_tw_timer_handler", BACKEND_KPROBE, MINIS },
 	{ "timer_start", BACKEND_TIMER, REQUESTS | MINIS },
 	{ "timer_cancel", BACKEND_TIMER, REQUESTS | MINIS },
@@ -212,6 +214,8 @@ static bool hook_wanted(const struct loader *loader, const struct hook *hook)
 	return (hook->feature & REQUESTS && cfg->cfg_requests && can->requests == hook->backend) ||
 	       (hook->feature & MINIS && cfg->cfg_minis && can->minis == hook->backend) ||
 	       (hook->feature & MINIS_BY_ADDRESS && cfg->cfg_minis && !can->cookie &&
+		can->minis == hook->backend) ||
+	       (hook->feature & MINIS_KILLED && cfg->cfg_minis && can->twsk_kill &&
 		can->minis == hook->backend);
 }
 
