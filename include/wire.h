@@ -173,6 +173,46 @@ _Static_assert(sizeof(struct tcpdwell_socket) == 128, "a socket is 128 bytes");
 _Static_assert(__builtin_offsetof(struct tcpdwell_socket, netns) == 40, "netns at 40");
 _Static_assert(__builtin_offsetof(struct tcpdwell_socket, comm) == 80, "comm at 80");
 
+/* Frames and bytes of a user stack that are kept, so that an element of the map fills 2 KiB. */
+#define TCPDWELL_STACK_FRAMES 24
+#define TCPDWELL_STACK_BYTES  960
+
+/* struct bpf_stack_build_id (include/uapi/linux/bpf.h) and its status when the file is known. */
+#define TCPDWELL_FRAME_VALID 1
+
+struct tcpdwell_frame {
+	__s32 status;
+	__u8 build_id[20];
+	__u64 offset; /* in the file; else the address */
+};
+
+/*
+ * Where a process was when it connected or accepted: the return addresses that frame pointers lead
+ * to, as addresses and as places in files, which say something when the process is gone; and the
+ * registers and the top of the stack, for what frame pointers do not tell.
+ */
+struct tcpdwell_stack {
+	__u64 time_ns; /* 0: it is being written */
+	__u32 pid;
+	__u8 how; /* TCPDWELL_OWNER_ACCEPT or TCPDWELL_OWNER_CONNECT */
+	__u8 pad[3];
+	__s32 ip_bytes; /* of ips, negative: an errno */
+	__s32 frame_bytes;
+	__u32 top_bytes; /* of top, 0: ip to lr are not known */
+	__u32 pad2;
+	__u64 ip;
+	__u64 sp;
+	__u64 fp;
+	__u64 lr; /* arm64; elsewhere it says nothing */
+	__u64 ips[TCPDWELL_STACK_FRAMES];
+	struct tcpdwell_frame frames[TCPDWELL_STACK_FRAMES];
+	__u8 top[TCPDWELL_STACK_BYTES]; /* from sp on */
+};
+
+_Static_assert(sizeof(struct tcpdwell_frame) == 32, "a frame is the kernel's");
+_Static_assert(sizeof(struct tcpdwell_stack) == 1984, "a stack is 1984 bytes");
+_Static_assert(__builtin_offsetof(struct tcpdwell_stack, ip) == 32, "ip at 32");
+
 /*
  * The kernel side's counters, one set a CPU, each on a cache line of its own. Whenever no program
  * runs on that CPU, its set satisfies, in arithmetic modulo 2^64,

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Return addresses from what the kernel side keeps of a stack: by the rules that a compiler leaves
+ * for each place in the code, where there are any, and by frame pointers otherwise. Pure.
+ *
+ * Only both together find the caller of accept(): the C library mostly has no frame pointers, and
+ * a chain of them passes over the function that called into it.
+ */
+#ifndef TCPDWELL_UNWIND_H
+#define TCPDWELL_UNWIND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "wire.h"
+
+/* Where a function's caller is to be found at one place in its code (DWARF 5, section 6.4). */
+struct unwind_rule {
+	enum { UNWIND_SP, UNWIND_FP } base;
+	int64_t cfa; /* the frame's address: base + cfa */
+	enum { UNWIND_RA_AT, UNWIND_RA_LR, UNWIND_RA_NONE } ra;
+	int64_t ra_at; /* the return address is at the frame's address + ra_at */
+	enum { UNWIND_FP_SAME, UNWIND_FP_AT, UNWIND_FP_LOST } fp;
+	int64_t fp_at; /* and the caller's frame pointer there */
+};
+
+enum unwind_end {
+	UNWIND_WHOLE, /* up to the function that nobody called */
+	UNWIND_DEEP,  /* there are more frames than are kept */
+	UNWIND_CHAIN, /* frame pointers lead no further, which may be all of it */
+	UNWIND_CUT,   /* there is neither a rule nor a frame pointer to go on by */
+};
+
+struct unwound {
+	uint64_t pcs[TCPDWELL_STACK_FRAMES]; /* the first is no return address */
+	size_t count;
+	size_t guessed; /* index of one that was only found on the stack, 0: none */
+	enum unwind_end end;
+};
+
+struct unwind_ops {
+	/* The rule for @pc, if there is one. */
+	bool (*rule)(void *context, uint64_t pc, struct unwind_rule *rule);
+	/* Whether @pc follows a call, so that it may be a return address. */
+	bool (*follows_call)(void *context, uint64_t pc);
+};
+
+/* @stack's frames, innermost first. */
+void unwind(struct unwound *unwound, const struct tcpdwell_stack *stack,
+	    const struct unwind_ops *ops, void *context);
+
+#endif /* TCPDWELL_UNWIND_H */
