@@ -9,6 +9,7 @@
 #define TCPDWELL_ACCEPT_BPF_H
 
 #include "process.bpf.h"
+#include "stack.bpf.h"
 
 /*
  * A connection that was waiting in a queue when the tracer came, or one that found no room; or one
@@ -52,7 +53,7 @@ static __always_inline void accepted_from(const struct sock *listener)
  * accept() hands @sk to the running process. One without a cookie is not established yet, as the
  * tracepoint sees it, and keeps its listener's owner. @listener may be NULL.
  */
-static __always_inline void accepted(const struct sock *sk, const struct sock *listener,
+static __always_inline void accepted(void *ctx, const struct sock *sk, const struct sock *listener,
 				     const bool atomic)
 {
 	struct tcpdwell_counters *c = counters_here();
@@ -74,11 +75,13 @@ static __always_inline void accepted(const struct sock *sk, const struct sock *l
 		accepted_from(listener);
 	if (!l) {
 		accept_unknown(c, sk, key);
+		stack_keep(ctx, key, TCPDWELL_OWNER_ACCEPT);
 		return;
 	}
 	owner_set_current(l, TCPDWELL_OWNER_ACCEPT);
 	if (config_filters_owner() && l->waits & LIFECYCLE_HELD)
 		release_held(address_of(sk), key, connection_take(l, LIFECYCLE_HELD, atomic));
+	stack_keep(ctx, key, TCPDWELL_OWNER_ACCEPT);
 }
 
 /* connect() has bound its port and sent the SYN, or failed; the socket is locked. */

@@ -37,6 +37,9 @@ const volatile __u64 cfg_tick_ns = 1000000; /* the length of a jiffy */
 /* The snapshot at start. */
 const volatile bool cfg_snapshot_records; /* user space reads what the iterators find */
 
+/* The stacks of who connects and accepts are kept. */
+const volatile bool cfg_stacks;
+
 /* Bytes that wait in the ring before the reader is woken. */
 const volatile __u64 cfg_wakeup_bytes = 1 << 20;
 

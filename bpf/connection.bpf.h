@@ -19,6 +19,8 @@ static __always_inline struct lifecycle *connection_find(__u64 key)
 static __always_inline void connection_forget(__u64 key)
 {
 	bpf_map_delete_elem(&connections, &key);
+	if (cfg_stacks)
+		bpf_map_delete_elem(&stacks, &key);
 }
 
 /*

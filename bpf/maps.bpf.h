@@ -183,6 +183,18 @@ struct {
 	__type(value, __u64);
 } queued SEC(".maps");
 
+/*
+ * Where connections were connected or accepted, by the key that they have in connections, and as
+ * long as they are there.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, __u64);
+	__type(value, struct tcpdwell_stack);
+} stacks SEC(".maps");
+
 /* Thread groups that -p names, or that descend from the program after --. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -222,6 +234,9 @@ __u64 nested_told;
 
 /* Connections that were found in another state than they were left in. */
 __u64 gaps;
+
+/* Stacks that found no room. */
+__u64 stacks_missed;
 
 /* Counts the runs of the snapshot, from 1; set by user space before each. */
 __u32 snapshot_round;

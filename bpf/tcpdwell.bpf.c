@@ -16,6 +16,7 @@
 #include "flush.bpf.h"
 #include "nested.bpf.h"
 #include "snapshot.bpf.h"
+#include "stack.bpf.h"
 #include "transition.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -27,6 +28,7 @@ int BPF_PROG(inet_sock_set_state, struct sock *sk, int from, int to)
 	event_take(sk);
 	if (sock_is_tcp(sk))
 		transition(sk, from, to, true);
+	stack_of_connect(ctx, sk, from, to);
 	return 0;
 }
 
@@ -39,6 +41,7 @@ int BPF_PROG(inet_sock_set_state_nested, struct sock *sk, int from, int to)
 	count(&nested_told);
 	if (sock_is_tcp(sk))
 		transition(sk, from, to, true);
+	stack_of_connect(ctx, sk, from, to);
 	return 0;
 }
 
@@ -80,6 +83,7 @@ int BPF_PROG(inet_sock_set_state_v511, struct sock *sk, int from, int to)
 {
 	if (sock_is_tcp(sk))
 		transition(sk, from, to, false);
+	stack_of_connect(ctx, sk, from, to);
 	return 0;
 }
 
@@ -117,7 +121,7 @@ int BPF_PROG(inet_csk_accept_exit, struct sock *listener, struct proto_accept_ar
 	     struct sock *sk)
 {
 	if (sk)
-		accepted(sk, listener, true);
+		accepted(ctx, sk, listener, true);
 	return 0;
 }
 
@@ -127,7 +131,7 @@ int BPF_PROG(inet_csk_accept_exit_v69, struct sock *listener, int flags, int *er
 	     struct sock *sk)
 {
 	if (sk)
-		accepted(sk, listener, true);
+		accepted(ctx, sk, listener, true);
 	return 0;
 }
 
@@ -136,7 +140,7 @@ int BPF_PROG(inet_csk_accept_exit_v511, struct sock *listener, int flags, int *e
 	     struct sock *sk)
 {
 	if (sk)
-		accepted(sk, listener, false);
+		accepted(ctx, sk, listener, false);
 	return 0;
 }
 
@@ -144,7 +148,7 @@ SEC("?kretprobe/inet_csk_accept")
 int BPF_KRETPROBE(inet_csk_accept_return, struct sock *sk)
 {
 	if (sk)
-		accepted(sk, NULL, true);
+		accepted(ctx, sk, NULL, true);
 	return 0;
 }
 
@@ -152,12 +156,12 @@ SEC("?kretprobe/inet_csk_accept")
 int BPF_KRETPROBE(inet_csk_accept_return_v511, struct sock *sk)
 {
 	if (sk)
-		accepted(sk, NULL, false);
+		accepted(ctx, sk, NULL, false);
 	return 0;
 }
 
 /* The same at the system calls, where neither attaches. The descriptor may be gone already. */
-static __always_inline int accept_syscall_exit(long fd)
+static __always_inline int accept_syscall_exit(void *ctx, long fd)
 {
 	struct sock *sk = fd < 0 ? NULL : current_sock(fd), *listener = NULL;
 
@@ -168,20 +172,20 @@ static __always_inline int accept_syscall_exit(long fd)
 
 		listener = current_sock(PT_REGS_PARM1_CORE_SYSCALL(regs));
 	}
-	accepted(sk, listener, true);
+	accepted(ctx, sk, listener, true);
 	return 0;
 }
 
 SEC("?tp/syscalls/sys_exit_accept")
 int sys_exit_accept(struct trace_event_raw_sys_exit *ctx)
 {
-	return accept_syscall_exit(ctx->ret);
+	return accept_syscall_exit(ctx, ctx->ret);
 }
 
 SEC("?tp/syscalls/sys_exit_accept4")
 int sys_exit_accept4(struct trace_event_raw_sys_exit *ctx)
 {
-	return accept_syscall_exit(ctx->ret);
+	return accept_syscall_exit(ctx, ctx->ret);
 }
 
 SEC("?tp_btf/sched_process_exec")

@@ -42,6 +42,12 @@
 #define FLUSH_WAITING 1
 #define FLUSH_AGAIN   2
 
+/*
+ * Connections whose stacks are kept: 2 KiB each, so 32 MiB at the most. One process's descriptors
+ * end long before, as a rule, and a leak shows in the first of them.
+ */
+#define STACKS_MAX 16384
+
 /* Processes that can descend from the program after -- at a time. */
 #define FOLLOWED_MAX 65536
 
@@ -134,6 +140,8 @@ static int size_maps(struct loader *loader, const struct options *options)
 	err = err ?: bpf_map__set_max_entries(skel->maps.ring, options->ring_bytes);
 	err = err ?: bpf_map__set_max_entries(skel->maps.counters, loader->cpus);
 	err = err ?: bpf_map__set_max_entries(skel->maps.pids, pids ? pids : 1);
+	if (skel->rodata->cfg_stacks)
+		err = err ?: bpf_map__set_max_entries(skel->maps.stacks, STACKS_MAX);
 	err = err   ?:
 		      bpf_map__set_max_entries(skel->maps.prefixes,
 					       options->filters.addrs.count ?: 1);
@@ -163,6 +171,7 @@ static void set_knobs(struct loader *loader, const struct options *options)
 	cfg->cfg_tick_ns = tick_ns();
 	cfg->cfg_snapshot_records = options->command == COMMAND_SNAPSHOT ||
 				    options->command == COMMAND_LEAKS;
+	cfg->cfg_stacks = options->stacks && options->watch;
 	cfg->cfg_wakeup_bytes = options->ring_bytes / WAKEUP_SHARE;
 	if (cfg->cfg_wakeup_bytes > WAKEUP_BYTES_MAX)
 		cfg->cfg_wakeup_bytes = WAKEUP_BYTES_MAX;
@@ -667,6 +676,17 @@ bool loader_take_flood(struct loader *loader, struct tcpdwell_flood *flood, uint
 		any = true;
 	}
 	return any;
+}
+
+int loader_stack(const struct loader *loader, uint64_t key, struct tcpdwell_stack *stack)
+{
+	return bpf_map__lookup_elem(loader->skel->maps.stacks, &key, sizeof(key), stack,
+				    sizeof(*stack), 0);
+}
+
+uint64_t loader_stacks_missed(const struct loader *loader)
+{
+	return loader->skel->bss->stacks_missed;
 }
 
 /* One CPU's set, read again until no program was running in between. */

@@ -76,6 +76,15 @@ bool loader_reader_is_asleep(const struct loader *loader);
  */
 bool loader_take_flood(struct loader *loader, struct tcpdwell_flood *flood, uint16_t *port);
 
+/*
+ * Where the socket of @key (struct tcpdwell_socket) was connected or accepted. Returns 0, or -errno
+ * if that was not seen.
+ */
+int loader_stack(const struct loader *loader, uint64_t key, struct tcpdwell_stack *stack);
+
+/* Stacks that found no room. */
+uint64_t loader_stacks_missed(const struct loader *loader);
+
 /* The sum over all CPUs, each at a moment when its own set satisfied the identity. */
 void loader_counters(const struct loader *loader, struct tcpdwell_counters *sum);
 

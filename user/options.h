@@ -78,6 +78,7 @@ struct options {
 	uint64_t older_ns; /* snapshot: the least age */
 	uint64_t leak_ns;  /* leaks: the same */
 	bool watch;	   /* leaks: go on */
+	bool stacks;	   /* leaks: where the sockets were connected or accepted */
 
 	uint64_t ring_bytes;  /* a power of two, 64 KiB to 1 GiB */
 	uint32_t max_sockets; /* 0: by the memory of the host */

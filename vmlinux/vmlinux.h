@@ -56,6 +56,16 @@ enum {
 };
 
 enum {
+	BPF_F_USER_STACK = 1ULL << 8,
+	BPF_F_USER_BUILD_ID = 1ULL << 11,
+};
+
+/* Whether the kernel has a helper. */
+enum bpf_func_id {
+	BPF_FUNC_task_pt_regs = 175, /* since 5.15 */
+};
+
+enum {
 	BPF_RB_NO_WAKEUP = 1U << 0,
 	BPF_RB_FORCE_WAKEUP = 1U << 1,
 	BPF_RB_AVAIL_DATA = 0,
@@ -280,6 +290,7 @@ struct task_struct {
 	unsigned int flags;
 	int pid;
 	int tgid;
+	void *stack;
 	struct list_head children;
 	struct list_head sibling;
 	struct task_struct *group_leader;
@@ -319,7 +330,7 @@ struct trace_event_raw_sys_exit {
 
 /* Registers at a kprobe: x86_64. */
 struct pt_regs {
-	unsigned long di, si, dx, cx, r8, ax;
+	unsigned long di, si, dx, cx, r8, ax, bp, ip, sp;
 };
 
 #pragma clang attribute pop

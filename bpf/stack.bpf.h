@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The user stack of whoever connects or accepts, kept with the connection. Nothing of this is in
+ * the programs unless it is asked for.
+ *
+ * The kernel walks frame pointers. A C library without them makes it miss the very function that
+ * called accept(), so the registers and the top of the stack are kept too: user space can unwind
+ * those.
+ */
+#ifndef TCPDWELL_STACK_BPF_H
+#define TCPDWELL_STACK_BPF_H
+
+#include "connection.bpf.h"
+
+/* Less of the stack that is tried where the whole cannot be read: it ends, or is not resident. */
+#define STACK_LESS_BYTES 256
+
+/* A kernel stack with 4 KiB pages, on x86_64 (4.0) and arm64. */
+#define KERNEL_STACK_BYTES 16384
+
+/* What a connection's entry begins as: the helpers write into the map itself. */
+static struct tcpdwell_stack stack_empty;
+
+/*
+ * The registers with which the running process entered the kernel. They are at the end of its
+ * kernel stack; where no helper says so (before 5.15), the caller must not believe them before they
+ * agree with the kernel's own walk.
+ */
+static __always_inline const void *current_registers(void)
+{
+	struct task_struct *task;
+
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+		return (const void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	task = (struct task_struct *)bpf_get_current_task();
+	return BPF_CORE_READ(task, stack) + KERNEL_STACK_BYTES - bpf_core_type_size(struct pt_regs);
+}
+
+static __always_inline void stack_read_registers(struct tcpdwell_stack *s)
+{
+	const struct pt_regs *x86 = current_registers();
+	const struct user_pt_regs *arm64 = (const void *)x86;
+
+	if (bpf_core_type_exists(struct user_pt_regs)) {
+		s->ip = BPF_CORE_READ(arm64, pc);
+		s->sp = BPF_CORE_READ(arm64, sp);
+		s->fp = BPF_CORE_READ(arm64, regs[29]);
+		s->lr = BPF_CORE_READ(arm64, regs[30]);
+	} else {
+		s->ip = BPF_CORE_READ(x86, ip);
+		s->sp = BPF_CORE_READ(x86, sp);
+		s->fp = BPF_CORE_READ(x86, bp);
+	}
+}
+
+static __always_inline void stack_read_top(struct tcpdwell_stack *s)
+{
+	stack_read_registers(s);
+	if (s->ip != s->ips[0])
+		return;
+	if (!bpf_probe_read_user(s->top, sizeof(s->top), (void *)s->sp))
+		s->top_bytes = sizeof(s->top);
+	else if (!bpf_probe_read_user(s->top, STACK_LESS_BYTES, (void *)s->sp))
+		s->top_bytes = STACK_LESS_BYTES;
+}
+
+/* The running process has connected or accepted the connection of @key; @how says which. */
+static __always_inline void stack_keep(void *ctx, __u64 key, __u8 how)
+{
+	struct tcpdwell_stack *s;
+
+	if (!cfg_stacks || !connection_find(key))
+		return;
+	if (bpf_map_update_elem(&stacks, &key, &stack_empty, BPF_ANY)) {
+		count(&stacks_missed);
+		return;
+	}
+	s = bpf_map_lookup_elem(&stacks, &key);
+	if (!s)
+		return;
+	s->pid = bpf_get_current_pid_tgid() >> 32;
+	s->how = how;
+	s->ip_bytes = bpf_get_stack(ctx, s->ips, sizeof(s->ips), BPF_F_USER_STACK);
+	s->frame_bytes = bpf_get_stack(ctx, s->frames, sizeof(s->frames),
+				       BPF_F_USER_STACK | BPF_F_USER_BUILD_ID);
+	stack_read_top(s);
+	*(volatile __u64 *)&s->time_ns = bpf_ktime_get_ns();
+}
+
+/* connect() runs in the process that connects. */
+static __always_inline void stack_of_connect(void *ctx, struct sock *sk, int from, int to)
+{
+	if (cfg_stacks && from == TCPDWELL_CLOSE && to == TCPDWELL_SYN_SENT && sock_is_tcp(sk))
+		stack_keep(ctx, sock_key(sk), TCPDWELL_OWNER_CONNECT);
+}
+
+#endif /* TCPDWELL_STACK_BPF_H */
