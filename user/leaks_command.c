@@ -20,9 +20,6 @@
 
 #define BUFFER_BYTES (64 * 1024)
 
-/* Between two looks at least: a look goes through all sockets of the host. */
-#define INTERVAL_MIN_NS 200000000ULL
-
 struct finder {
 	struct sink sink; /* takes the rows of what is closed */
 	const struct options *options;
@@ -136,13 +133,6 @@ static int look(struct finder *finder, bool first)
 	return err ? fail(finder, "cannot look for leaks", -err) : 0;
 }
 
-static uint64_t interval_ns(const struct finder *finder)
-{
-	uint64_t ns = finder->options->interval_ns;
-
-	return ns < INTERVAL_MIN_NS ? INTERVAL_MIN_NS : ns;
-}
-
 /* An error of the output: a reader that has gone, or a stop meanwhile, is none. */
 static int output_result(const struct finder *finder, int err)
 {
@@ -179,7 +169,7 @@ static int watch(struct finder *finder)
 		now_ns = clock_now_ns();
 		if (now_ns >= end_ns)
 			return 0;
-		next_ns = now_ns + interval_ns(finder);
+		next_ns = now_ns + finder->options->interval_ns;
 		do {
 			uint64_t until_ns = next_ns < end_ns ? next_ns : end_ns;
 

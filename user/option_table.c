@@ -104,6 +104,19 @@ static int set_interval(const struct setting *setting)
 	return err;
 }
 
+/* A look of leaks goes through all sockets of the host: oftener it would do nothing else. */
+#define LOOK_MIN_NS 200000000ULL
+
+static int set_look_interval(const struct setting *setting)
+{
+	uint64_t *ns = setting->field;
+	int err = set_duration(setting);
+
+	if (!err && *ns < LOOK_MIN_NS)
+		err = refuse(setting, -ERANGE, "is too short", "200ms or more");
+	return err;
+}
+
 static int set_top(const struct setting *setting)
 {
 	uint32_t *top = setting->field;
@@ -302,8 +315,8 @@ static const struct option_group leaks_report = {
 	"Report",
 	(const struct option_def[]){
 		FLAG("watch", 0, watch, "go on, in place on a terminal, and see what is closed"),
-		VALUE("interval", 'i', "TIME", interval_ns, set_interval,
-		      "between two looks of --watch (1s)"),
+		VALUE("interval", 'i', "TIME", interval_ns, set_look_interval,
+		      "between two looks of --watch, 200ms or more (1s)"),
 		VALUE("duration", 'd', "TIME", duration_ns, set_end, "end --watch after this long"),
 		VALUE("top", 0, "COUNT", top, set_top, "processes that the text names, 1..100 (5)"),
 		CHOICE("output", 'o', "FORMAT", "table|json", format, "one of"),

@@ -375,7 +375,7 @@ def test_many(scene: Scene) -> None:
 
 @pytest.mark.parametrize("arguments", [
     ("-s", "NONE"), ("--older", "5"), ("--older", "-5s"), ("-o", "csv"), ("-i", "0s"),
-    ("-d", "0s"), ("--", "true"), ("--min-dwell", "1s")])
+    ("-i", "199ms"), ("-d", "0s"), ("--", "true"), ("--min-dwell", "1s")])
 def test_bad_input(arguments: tuple[str, ...]) -> None:
     done = subprocess.run([place.tcpdwell(), "leaks", *arguments], capture_output=True, text=True,
                           check=False, timeout=process.LIMIT_S)
