@@ -10,7 +10,8 @@
 # libbpf or owns the process is named, in IMPURE; all others go into a library that links without
 # -lbpf, and the unit tests link that library alone.
 
-IMPURE := main trace probe loader capability source_ring snapshot snapshot_command leaks_command
+IMPURE := main trace probe loader capability source_ring snapshot snapshot_command leaks_command \
+	  stack_source symbolizer
 
 PREFIX   ?= /usr/local
 CFLAGS   ?= -O2 -g
@@ -46,6 +47,8 @@ bpf_flags  = -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -std=gnu11 -O2 -g \
 	     -Iinclude -Ivmlinux -Ibpf $(warnings) -Wno-unused-parameter -MMD -MP
 libbpf     = -lbpf -lelf -lz
 libbpf_a   = $(shell $(PKG_CONF) --static --libs libbpf)
+# Names and lines of stacks; a build without it prints modules, offsets and build ids.
+libdw     := $(shell $(PKG_CONF) --silence-errors --libs libdw)
 
 ifeq ($(V),1)
 say =
@@ -60,7 +63,9 @@ skeleton := $(B)/bpf/tcpdwell.skel.h
 library  := $(B)/libtcpdwell.a
 objects   = $(patsubst %.c,$(B)/obj/%.o,$(1))
 impure   := $(call objects,$(filter $(IMPURE:%=user/%.c),$(wildcard user/*.c)))
-pure     := $(filter-out $(impure),$(call objects,$(wildcard user/*.c)))
+symbol   := $(call objects,user/symbol_$(if $(libdw),dw,none).c)
+no_dw    := $(call objects,user/symbol_none.c)
+pure     := $(filter-out $(impure),$(call objects,$(filter-out user/symbol_%.c,$(wildcard user/*.c))))
 unit     := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
 support  := $(call objects,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
 traffic  := $(if $(wildcard tools/traffic/*.c),$(B)/tools/traffic)
@@ -116,11 +121,11 @@ $(library): $(pure)
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
-$(tcpdwell): $(impure) $(library)
+$(tcpdwell): $(impure) $(symbol) $(library)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(ld_flags) -o $@ $^ $(libbpf)
+	$(Q)$(CC) $(ld_flags) -o $@ $^ $(libdw) $(libbpf)
 
-$(tcpdwell)-static: $(impure) $(library) $(B)/obj/tools/static/libeu.o
+$(tcpdwell)-static: $(impure) $(no_dw) $(library) $(B)/obj/tools/static/libeu.o
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ld_flags) -static -s -o $@ $^ $(libbpf_a)
 
@@ -132,6 +137,10 @@ $(unit): $(B)/%: $(B)/obj/%.o $(support) $(library)
 $(traffic): $(call objects,$(wildcard tools/traffic/*.c))
 $(bench): $(B)/tools/%: $(B)/obj/tools/bench/%.o $(library)
 $(servers): $(B)/tests/servers/%: $(B)/obj/tests/live/servers/%.o
+$(B)/obj/tests/live/servers/forgetful.o $(B)/obj/tests/live/servers/forgetful_client.o: \
+	private CFLAGS += -fno-omit-frame-pointer -fno-optimize-sibling-calls
+$(B)/obj/tests/live/servers/forgetful_bare.o: private CFLAGS += -g0 -fomit-frame-pointer \
+	-fno-asynchronous-unwind-tables -fno-unwind-tables
 $(traffic) $(bench) $(servers):
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)

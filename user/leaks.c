@@ -39,6 +39,8 @@ struct leaks {
 	struct leak *list;
 	size_t count;
 	size_t younger;
+	leak_stack_of *stack_of; /* NULL: nobody asks */
+	void *stack_context;
 };
 
 struct leaks *leaks_new(uint16_t states, uint64_t older_ns)
@@ -58,8 +60,10 @@ struct leaks *leaks_new(uint16_t states, uint64_t older_ns)
 
 static void forget_list(struct leaks *leaks)
 {
-	for (size_t i = 0; i < leaks->count; i++)
+	for (size_t i = 0; i < leaks->count; i++) {
 		free(leaks->list[i].ranges);
+		free(leaks->list[i].stacks);
+	}
 	free(leaks->list);
 	leaks->list = NULL;
 	leaks->count = 0;
@@ -74,6 +78,12 @@ void leaks_free(struct leaks *leaks)
 		free(leaks->tracks[i].closes);
 	free(leaks->tracks);
 	free(leaks);
+}
+
+void leaks_set_stacks(struct leaks *leaks, leak_stack_of *of, void *context)
+{
+	leaks->stack_of = of;
+	leaks->stack_context = context;
 }
 
 /*
@@ -320,6 +330,52 @@ static int describe_ends(struct leak *leak, const struct sample *samples)
 	return 0;
 }
 
+static void add_stack(struct leak *leak, const struct stack *stack)
+{
+	size_t i = 0;
+
+	while (i < leak->stack_count && leak->stacks[i].stack != stack)
+		i++;
+	if (i == leak->stack_count)
+		leak->stacks[leak->stack_count++] = (struct leak_stack){ .stack = stack };
+	leak->stacks[i].count++;
+}
+
+/* Most sockets first; of two with as many the one that was met first. */
+static void sort_stacks(struct leak *leak)
+{
+	for (size_t i = 1; i < leak->stack_count; i++) {
+		struct leak_stack moving = leak->stacks[i];
+		size_t at = i;
+
+		for (; at && leak->stacks[at - 1].count < moving.count; at--)
+			leak->stacks[at] = leak->stacks[at - 1];
+		leak->stacks[at] = moving;
+	}
+}
+
+static int describe_stacks(const struct leaks *leaks, struct leak *leak,
+			   const struct sample *samples)
+{
+	if (!leaks->stack_of)
+		return 0;
+	leak->stacks = calloc(leak->count ?: 1, sizeof(*leak->stacks));
+	if (!leak->stacks)
+		return -ENOMEM;
+	for (size_t i = 0; i < leak->count; i++) {
+		enum stack_none none;
+		const struct stack *stack = leaks->stack_of(leaks->stack_context,
+							    &samples[i].socket->info, &none);
+
+		if (stack)
+			add_stack(leak, stack);
+		else
+			leak->no_stack[none]++;
+	}
+	sort_stacks(leak);
+	return 0;
+}
+
 /*
  * The limit of the listeners that a queued connection may be in: the highest of those on its port.
  */
@@ -391,6 +447,7 @@ static int add_leak(struct leaks *leaks, const struct sockets *sockets,
 	};
 	memcpy(leak->comm, info->comm, sizeof(leak->comm));
 	err = describe_holders(leak, sockets, samples) ?: describe_ends(leak, samples);
+	err = err ?: describe_stacks(leaks, leak, samples);
 	if (err)
 		return err;
 	describe_queue(leak, sockets);

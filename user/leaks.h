@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "sockets.h"
+#include "stacks.h"
 
 struct filters;
 
@@ -49,6 +50,12 @@ struct leak_range {
 	uint32_t last;
 };
 
+/* Sockets that were connected or accepted by the same way through the code. */
+struct leak_stack {
+	const struct stack *stack;
+	size_t count;
+};
+
 /* The sockets of one process, in one state, accepted or not. */
 struct leak {
 	enum leak_verdict verdict;
@@ -77,6 +84,10 @@ struct leak {
 	size_t sharer_count;
 	uint32_t queue_max; /* limit of the fullest accept queue, if queued */
 
+	struct leak_stack *stacks; /* most sockets first; NULL: not asked for */
+	size_t stack_count;
+	size_t no_stack[STACK_NONE_COUNT]; /* of count */
+
 	/* While it watches. */
 	uint64_t watched_ns; /* 0: this is the first look */
 	double growth;	     /* of count, a minute */
@@ -92,6 +103,16 @@ struct leaks *leaks_new(uint16_t states, uint64_t older_ns);
 
 /* NULL-safe. */
 void leaks_free(struct leaks *leaks);
+
+/*
+ * Answers where a socket was connected or accepted, NULL with @none set if that is not known. Equal
+ * stacks are the same pointer, valid as long as the leaks.
+ */
+typedef const struct stack *leak_stack_of(void *context, const struct tcpdwell_socket *socket,
+					  enum stack_none *none);
+
+/* Asks @of about each socket that leaks. */
+void leaks_set_stacks(struct leaks *leaks, leak_stack_of *of, void *context);
 
 /* A row of the stream. */
 void leaks_event(struct leaks *leaks, const struct tcpdwell_transition *t);

@@ -16,6 +16,7 @@
 #include "sink.h"
 #include "snapshot.h"
 #include "source_ring.h"
+#include "stack_source.h"
 #include "text.h"
 
 #define BUFFER_BYTES (64 * 1024)
@@ -30,6 +31,7 @@ struct finder {
 	struct events *events;
 	struct loader *loader;
 	struct source_ring *source;
+	struct stack_source *stacks; /* NULL: nobody asks */
 	struct sockets *sockets;
 	struct leaks *leaks;
 	struct clock *clock;
@@ -128,6 +130,8 @@ static int look(struct finder *finder, bool first)
 		if (err < 0)
 			return fail(finder, "ring", -err);
 	}
+	if (finder->stacks)
+		stack_source_refresh(finder->stacks);
 	now_ns = clock_now_ns();
 	err = leaks_look(finder->leaks, finder->sockets, &finder->options->filters, now_ns);
 	return err ? fail(finder, "cannot look for leaks", -err) : 0;
@@ -222,6 +226,12 @@ static int start(struct finder *finder)
 	finder->loader = loader_new(&finder->traced, finder->notice, finder->failure);
 	if (!finder->loader)
 		return -1;
+	if (options->stacks) {
+		finder->stacks = stack_source_new(finder->loader, finder->scope.root);
+		if (!finder->stacks)
+			return fail(finder, "cannot start", errno);
+		leaks_set_stacks(finder->leaks, stack_source_find, finder->stacks);
+	}
 	if (!options->watch)
 		return 0;
 	finder->source = source_ring_new(loader_ring(finder->loader), &finder->sink, 0);
@@ -258,6 +268,7 @@ int leaks_command_run(const struct options *options, const struct notice *notice
 		show(&finder, clock_now_ns()); /* what was in place stays to be read */
 	if (!err && leaks_found(finder.leaks))
 		err = LEAKS_FOUND;
+	stack_source_free(finder.stacks);
 	source_ring_free(finder.source);
 	loader_free(finder.loader);
 	text_free(finder.text);

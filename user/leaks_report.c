@@ -10,6 +10,7 @@
 #include "print.h"
 #include "procfs_process.h"
 #include "put.h"
+#include "stacks_report.h"
 #include "tcpstate.h"
 #include "text.h"
 
@@ -240,6 +241,7 @@ void leaks_report(FILE *out, const struct leaks *leaks, const struct leaks_scope
 		print_fds(out, leak, &process);
 		print_ends(out, leak);
 		print_sharers(out, leak);
+		stacks_report(out, leak);
 	}
 	if (count > scope->top)
 		fprintf(out, "… and %zu more\n", count - scope->top);
@@ -360,6 +362,7 @@ static void json_leak(FILE *out, const struct leak *leak, const struct leaks_sco
 	json_holders(out, leak);
 	json_ends(out, leak);
 	json_past(out, leak, &process);
+	stacks_json(out, leak);
 	fputs("}\n", out);
 }
 

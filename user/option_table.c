@@ -315,6 +315,8 @@ static const struct option_group leaks_report = {
 	"Report",
 	(const struct option_def[]){
 		FLAG("watch", 0, watch, "go on, in place on a terminal, and see what is closed"),
+		FLAG("stacks", 0, stacks,
+		     "the lines of code that accepted or connected what --watch saw begin"),
 		VALUE("interval", 'i', "TIME", interval_ns, set_look_interval,
 		      "between two looks of --watch, 200ms or more (1s)"),
 		VALUE("duration", 'd', "TIME", duration_ns, set_end, "end --watch after this long"),
@@ -514,6 +516,8 @@ const struct command_def command_table[] = {
 			(const struct option_note[]){
 				{ "tcpdwell leaks", "who leaks CLOSE_WAIT, at once" },
 				{ "tcpdwell leaks --watch", "how fast, and whether any is closed" },
+				{ "tcpdwell leaks --watch --stacks",
+				  "and from which line of code" },
 				{ "tcpdwell leaks -s FIN_WAIT2,LAST_ACK --older 5m",
 				  "whose peers do not finish" },
 				{ "tcpdwell leaks -s ESTABLISHED --older 1h", "idle connections" },

@@ -63,6 +63,17 @@ def test_every_json_field_is_documented() -> None:
     assert fields == re.findall(r"^\.It Li (\w+) Ta ", table, re.MULTILINE)
 
 
+@pytest.mark.parametrize("source", ["leaks_report.c", "stacks_report.c"])
+def test_every_json_field_of_leaks_is_documented(source: str) -> None:
+    code = (TOP / "user" / source).read_text()
+    names = set(re.findall(r'\\"(\w+)\\":', code)) | set(
+        re.findall(r'json_(?:known|text|age)\(out, "(\w+)"', code))
+    section = MANUAL.read_text().split(".Sh LEAKS", 1)[1].split("\n.Sh ", 1)[0]
+    lines = re.findall(r"^\.(?:Li|Pq|Po) (.*)$", section, re.MULTILINE)
+    told = {word for line in lines for word in re.findall(r"\w+", line)}
+    assert len(names) > 5 and names - told - {"type"} == set()
+
+
 def test_manual_is_clean() -> None:
     if not shutil.which("mandoc"):
         pytest.skip("no mandoc")

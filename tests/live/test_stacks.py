@@ -1,0 +1,278 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""`tcpdwell leaks --stacks`: the line of code that accepted or connected what leaks."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import Any, Callable, Iterator
+
+import pytest
+
+from harness import actor as actors, place, process, within
+from harness.actor import Cast
+from harness.elf import Elf
+from harness.netns import Netns
+from harness.server import PORT, Server
+
+LEAKED = 6
+OLDER = "200ms"
+SERVERS = place.TOP / "build/tests/servers"
+SOURCES = place.TOP / "tests/live/servers"
+STATIC = place.TOP / "build/tcpdwell-static"
+Leak = dict[str, Any]
+
+cast = pytest.fixture(actors.cast, name="cast")
+
+
+def line_of(source: str) -> int:
+    """The line that is marked in a server."""
+    lines = (SOURCES / source).read_text(encoding="utf-8").splitlines()
+    return 1 + next(i for i, line in enumerate(lines) if "/* the line */" in line)
+
+
+class Watch:
+    """`leaks --watch --stacks`, of one namespace."""
+
+    def __init__(self, netns: Netns, *arguments: str, program: str | None = None) -> None:
+        self.child = subprocess.Popen(
+            [program or place.tcpdwell(), "leaks", "--watch", "--stacks", "-i", "300ms", "--older",
+             OLDER, "--netns", netns.path, *place.backend(), *arguments],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert self.child.stderr
+        for line in self.child.stderr:
+            if "tracing" in line:
+                return
+        raise AssertionError(f"not ready, status {self.child.wait()}")
+
+    def wait_for(self, good: Callable[[Leak], bool]) -> Leak:
+        assert self.child.stdout
+        last = None
+        deadline = time.monotonic() + process.LIMIT_S / 2
+        for line in self.child.stdout:
+            last = json.loads(line)
+            if good(last):
+                return last
+            assert time.monotonic() < deadline, last
+        raise AssertionError(last)
+
+    def wait_for_text(self, good: Callable[[str], bool]) -> str:
+        assert self.child.stdout
+        text = ""
+        for line in self.child.stdout:
+            text += line
+            if good(text):
+                return text
+        raise AssertionError(text)
+
+
+@pytest.fixture(name="watch")
+def _watch(netns: Netns) -> Iterator[Callable[..., Watch]]:
+    made: list[Watch] = []
+
+    def make(*arguments: str, program: str | None = None) -> Watch:
+        made.append(Watch(netns, "-o", "json", *arguments, program=program))
+        return made[-1]
+
+    yield make
+    for watch in made:
+        process.end(watch.child)
+
+
+@pytest.fixture(name="start")
+def _start(netns: Netns) -> Iterator[Callable[[str], Server]]:
+    made: list[Server] = []
+
+    def start(name: str) -> Server:
+        made.append(Server(name, netns, "ipv4"))
+        return made[-1]
+
+    yield start
+    for server in made:
+        server.stop()
+
+
+@pytest.fixture(name="visit")
+def _visit(netns: Netns) -> Iterator[Callable[[Server, int], None]]:
+    """visit(server, number): connections that are closed at once, and that the server accepts."""
+    clients: list[socket.socket] = []
+
+    def visit(server: Server, number: int = LEAKED) -> None:
+        before = len(server.log.accepted)
+        for _ in range(number):
+            clients.append(within.make_socket(netns))
+            clients[-1].connect(("127.0.0.1", PORT))
+            clients[-1].shutdown(socket.SHUT_WR)
+        server.wait_for(lambda: len(server.log.accepted) >= before + number)
+
+    yield visit
+    for client in clients:
+        client.close()
+
+
+def with_symbols() -> None:
+    if "static" in Path(place.tcpdwell()).name:
+        pytest.skip("this build names no functions")
+
+
+def all_seen(leak: Leak) -> bool:
+    """The accept() that waited when the tracer came may have ended unseen."""
+    return bool(leak["stacks"] and leak["stacks"][0]["count"] >= LEAKED)
+
+
+def frames_of(leak: Leak) -> list[dict[str, Any]]:
+    assert len(leak["stacks"]) == 1, leak["stacks"]
+    frames: list[dict[str, Any]] = leak["stacks"][0]["frames"]
+    return frames
+
+
+def test_accept_is_named(start: Callable[[str], Server], watch: Callable[..., Watch],
+                         visit: Callable[..., None]) -> None:
+    with_symbols()
+    server = start("forgetful")
+    watching = watch()
+    visit(server, LEAKED + 1)
+    leak = watching.wait_for(all_seen)
+    assert leak["pid"] == server.pid
+    stack = leak["stacks"][0]
+    assert (stack["how"], stack["gone"]) == ("accept", False)
+    frames = frames_of(leak)
+    assert [frame["function"] for frame in frames[1:4]] == [
+        "accept_and_forget", "serve_badly", "main"]
+    assert frames[1]["file"].endswith("tests/live/servers/forgetful.c")
+    assert frames[1]["line"] == line_of("forgetful.c")
+    assert not any(frame["guessed"] for frame in frames)
+    assert "libc" in frames[0]["module"]
+    assert frames[1]["module"] == str(SERVERS / "forgetful")
+
+
+def test_connect_is_named(cast: Cast, netns: Netns, start: Callable[[str], Server],
+                          watch: Callable[..., Watch]) -> None:
+    with_symbols()
+    watching = watch()
+    server = cast.actor("closer", netns)
+    server.run(f"l = socket.create_server(('127.0.0.1', {PORT}))")
+    server.send(f"[l.accept()[0].close() for _ in range({LEAKED})]")
+    client = start("forgetful_client")
+    server.answer()
+    leak = watching.wait_for(all_seen)
+    assert (leak["pid"], leak["count"]) == (client.pid, LEAKED)
+    assert leak["stacks"][0]["how"] == "connect" and leak["stacks"][0]["count"] == LEAKED
+    assert sum(leak["no_stack"].values()) == 0
+    frames = frames_of(leak)
+    assert [frame["function"] for frame in frames[1:3]] == ["connect_and_forget", "main"]
+    assert frames[1]["line"] == line_of("forgetful_client.c")
+
+
+def test_text_names_the_line(netns: Netns, start: Callable[[str], Server],
+                             visit: Callable[..., None]) -> None:
+    with_symbols()
+    server = start("forgetful")
+    watching = Watch(netns)
+    try:
+        visit(server)
+        text = watching.wait_for_text(lambda text: "\n    main " in text)
+    finally:
+        process.end(watching.child)
+    assert "came from this accept:\n" in text
+    place_of = f"tests/live/servers/forgetful.c:{line_of('forgetful.c')}"
+    assert f"    accept_and_forget {place_of}\n" in text
+
+
+@pytest.mark.parametrize("name", ["forgetful", "forgetful_bare"])
+def test_without_the_library(name: str, start: Callable[[str], Server],
+                             watch: Callable[..., Watch], visit: Callable[..., None]) -> None:
+    """Modules, offsets and build ids, from which others find the function."""
+    if not STATIC.exists():
+        pytest.skip("no build/tcpdwell-static")
+    server = start(name)
+    watching = watch(program=str(STATIC))
+    visit(server, LEAKED + 1)
+    frames = frames_of(watching.wait_for(all_seen))
+    assert {frame["function"] for frame in frames} == {None}
+    elf = Elf(SERVERS / name)
+    own = [frame for frame in frames if frame["module"] == str(SERVERS / name)]
+    assert {frame["build_id"] for frame in own} == {elf.build_id}
+    # Return addresses: the call is before them.
+    assert elf.function(own[0]["offset"] - 1) == "accept_and_forget"
+    if name == "forgetful":
+        assert [elf.function(frame["offset"] - 1) for frame in own[1:]] == ["serve_badly", "main"]
+
+
+def test_without_frame_pointers(netns: Netns, start: Callable[[str], Server],
+                                visit: Callable[..., None]) -> None:
+    """Neither they nor tables: the caller of accept() is all, and that is said."""
+    server = start("forgetful_bare")
+    watching = Watch(netns)
+    try:
+        visit(server)
+        text = watching.wait_for_text(lambda text: "no frame pointers" in text)
+    finally:
+        process.end(watching.child)
+    assert "    … the callers are not known: no frame pointers\n" in text
+    assert str(SERVERS / "forgetful_bare") in text and "serve_badly" not in text
+
+
+def test_older_than_the_tracer(netns: Netns, start: Callable[[str], Server],
+                               watch: Callable[..., Watch], visit: Callable[..., None]) -> None:
+    server = start("forgetful")
+    visit(server)
+    leak = watch().wait_for(lambda leak: bool(leak["count"] == LEAKED))
+    assert leak["stacks"] == [] and leak["no_stack"]["older"] == LEAKED
+    # At once, with nothing to watch, it is the same.
+    done = subprocess.run(
+        [place.tcpdwell(), "leaks", "--stacks", "--older", OLDER, "--netns", netns.path],
+        capture_output=True, text=True, check=False, timeout=process.LIMIT_S)
+    assert f"  no stack of {LEAKED}: older than the tracer\n" in done.stdout
+
+
+def test_not_accepted_yet(cast: Cast, netns: Netns, watch: Callable[..., Watch]) -> None:
+    watching = watch()
+    server = cast.actor("stuck", netns)
+    server.run(f"l = socket.create_server(('127.0.0.1', {PORT}))")
+    client = within.make_socket(netns)
+    client.connect(("127.0.0.1", PORT))
+    client.shutdown(socket.SHUT_WR)
+    leak = watching.wait_for(lambda leak: bool(leak["unaccepted"]))
+    assert leak["stacks"] == [] and leak["no_stack"]["unaccepted"] == 1
+    client.close()
+
+
+def test_process_that_is_gone(cast: Cast, netns: Netns, watch: Callable[..., Watch]) -> None:
+    """Another holds what it accepted: build ids and offsets are left."""
+    watching = watch("--older", "2s")
+    server = cast.actor("gone", netns)
+    server.run(f"l = socket.create_server(('127.0.0.1', {PORT}))")
+    client = within.make_socket(netns)
+    client.connect(("127.0.0.1", PORT))
+    client.shutdown(socket.SHUT_WR)
+    server.run("import subprocess; s = l.accept()[0]\n"
+               "p = subprocess.Popen(['sleep', '60'], pass_fds=[s.fileno()])")
+    sleeper = os.pidfd_open(server.ask("p.pid"))
+    try:
+        server.kill()
+        leak = watching.wait_for(lambda leak: bool(leak["count"]))
+        assert leak["comm"] == "sleep"
+        stack = leak["stacks"][0]
+        assert stack["gone"] and stack["frames"][0]["build_id"]
+    finally:
+        signal.pidfd_send_signal(sleeper, signal.SIGKILL)
+        os.close(sleeper)
+        client.close()
+
+
+def test_nobody_asked(netns: Netns, start: Callable[[str], Server],
+                      visit: Callable[..., None]) -> None:
+    server = start("forgetful")
+    visit(server)
+    time.sleep(0.4)
+    done = subprocess.run(
+        [place.tcpdwell(), "leaks", "-o", "json", "--older", OLDER, "--netns", netns.path],
+        capture_output=True, text=True, check=False, timeout=process.LIMIT_S)
+    leak = json.loads(done.stdout)
+    assert (leak["pid"], leak["stacks"], leak["no_stack"]) == (server.pid, None, None)

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The stacks of a leak as text and as JSON. Errors stay in the stream. Any thread.
+ */
+#ifndef TCPDWELL_STACKS_REPORT_H
+#define TCPDWELL_STACKS_REPORT_H
+
+#include <stdio.h>
+
+struct leak;
+
+/* Lines for the most frequent stacks, and for the sockets that have none. */
+void stacks_report(FILE *out, const struct leak *leak);
+
+/* The members stacks and no_stack of the leak's object, each null if nobody asked. */
+void stacks_json(FILE *out, const struct leak *leak);
+
+#endif /* TCPDWELL_STACKS_REPORT_H */

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Without libdw: modules, offsets and build ids have to do. */
+#include <stddef.h>
+
+#include "symbol.h"
+
+bool symbols_supported(void)
+{
+	return false;
+}
+
+struct symbols *symbols_open(int fd, const struct elf_image *image)
+{
+	(void)fd;
+	(void)image;
+	return NULL;
+}
+
+void symbols_free(struct symbols *symbols)
+{
+	(void)symbols;
+}
+
+void symbols_find(struct symbols *symbols, uint64_t vaddr, struct symbol *symbol)
+{
+	(void)symbols;
+	(void)vaddr;
+	*symbol = (struct symbol){ NULL };
+}
+
+bool symbols_rule(struct symbols *symbols, uint64_t vaddr, struct unwind_rule *rule)
+{
+	(void)symbols;
+	(void)vaddr;
+	(void)rule;
+	return false;
+}
