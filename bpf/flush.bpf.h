@@ -7,8 +7,7 @@
 
 #include "request.bpf.h"
 
-/* Items of each kind that one run looks at: it must end, and soon. */
-#define FLUSH_ITEMS   128
+/* Those that one run looks at, beside FLUSH_ITEMS of each other kind. */
 #define FLUSH_ORPHANS 1024 /* each is asked again until it flips */
 
 /* The oldest of the connections whose first row waits for the local port. */

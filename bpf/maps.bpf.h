@@ -246,6 +246,9 @@ __u32 snapshot_round;
 #define FLUSH_AGAIN   2 /* there may be more that are */
 #define FLUSH_DONE    4 /* no row waits */
 
+/* Items of each kind that one run looks at: it must end, and soon. */
+#define FLUSH_ITEMS 128
+
 /* This CPU's counters; NULL only if the loader gave the map too few elements. */
 static __always_inline struct tcpdwell_counters *counters_here(void)
 {

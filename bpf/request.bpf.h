@@ -361,6 +361,19 @@ __noinline int flush_request(__u64 now_ns, __u64 min_age_ns)
 }
 
 /*
+ * A listener closes, with @l what is known of it. Its requests go on until their timers run out,
+ * and nobody can be named by then: those that wait to prove slow are taken for it now. Whoever
+ * closes it holds it, though its descriptor is gone already.
+ */
+static __always_inline void requests_outlive(struct lifecycle *l, __u64 now_ns)
+{
+	l->task = 0;
+	for (int i = 0; i < FLUSH_ITEMS; i++)
+		if (flush_request(now_ns, 0))
+			break;
+}
+
+/*
  * A child's first transition takes over from its request. Returns whether the first row is out
  * already; then @l goes on under the identity that it had.
  */
