@@ -7,8 +7,13 @@
 
 #include "request.bpf.h"
 
-/* Those that one run looks at, beside FLUSH_ITEMS of each other kind. */
-#define FLUSH_ORPHANS 1024 /* each is asked again until it flips */
+/*
+ * Those that one run looks at, beside FLUSH_ITEMS of each other kind; each is asked again until it
+ * flips. In runs of a function of its own: the verifier walks through each turn of a loop, but
+ * through a function of numbers once.
+ */
+#define FLUSH_ORPHANS	  32
+#define FLUSH_ORPHAN_RUNS 32
 
 /* The oldest of the connections whose first row waits for the local port. */
 __noinline int flush_deferred(__u64 now_ns, __u64 min_age_ns)
@@ -33,6 +38,16 @@ __noinline int flush_deferred(__u64 now_ns, __u64 min_age_ns)
 	}
 	bpf_map_pop_elem(&deferred, &key);
 	return 0;
+}
+
+/* A run of them. Returns FLUSH_DONE if none is left, 0 to go on. */
+__noinline int flush_orphan_run(__u64 now_ns)
+{
+	int one = 0;
+
+	for (int i = 0; i < FLUSH_ORPHANS && !one; i++)
+		one = flush_orphan(now_ns);
+	return one;
 }
 
 /*
@@ -61,8 +76,8 @@ static __always_inline int flush_all(__u64 min_age_ns, const bool atomic)
 			one = flush_parked(now_ns, min_age_ns);
 		answer |= one ?: FLUSH_AGAIN;
 		one = 0;
-		for (int i = 0; i < FLUSH_ORPHANS && !one; i++)
-			one = flush_orphan(now_ns);
+		for (int i = 0; i < FLUSH_ORPHAN_RUNS && !one; i++)
+			one = flush_orphan_run(now_ns);
 		answer |= one ? 0 : FLUSH_WAITING;
 	}
 	return answer & FLUSH_AGAIN ? FLUSH_AGAIN : answer & FLUSH_WAITING;

@@ -88,6 +88,14 @@ struct {
 	__type(value, struct taken);
 } taken_events SEC(".maps");
 
+/* The program that tells a transition; both programs at the tracepoint go on into it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} tails SEC(".maps");
+
 /* Requests that were hashed and may turn out to be slow, oldest first. */
 struct pending_request {
 	__u64 request;

@@ -342,9 +342,13 @@ static __always_inline void snapshot_descriptor(struct seq_file *seq, struct tas
  * ---- Hash tables --------------------------------------------------------------------------------
  */
 
-/* Children in one stretch of an accept queue, and stretches: 65536 is the longest queue. */
+/*
+ * 65536 children are the longest queue: so many in a stretch, stretches in a run, and runs. The
+ * verifier walks through each turn of a loop, but through a function of numbers once.
+ */
 #define QUEUE_STRETCH	64
-#define QUEUE_STRETCHES 1024
+#define QUEUE_STRETCHES 32
+#define QUEUE_RUNS	32
 
 /* Note whose children stand in a stretch of an accept queue. Returns where the next one begins. */
 __noinline __u64 queue_stretch(__u64 head, __u64 listener)
@@ -360,14 +364,21 @@ __noinline __u64 queue_stretch(__u64 head, __u64 listener)
 	return (__u64)req;
 }
 
+__noinline __u64 queue_run(__u64 head, __u64 listener)
+{
+	for (int i = 0; i < QUEUE_STRETCHES && head; i++)
+		head = queue_stretch(head, listener);
+	return head;
+}
+
 /* The iterator holds the listener's lock (5.15), so accept() cannot change the queue meanwhile. */
 static __always_inline void queue_note(const struct sock *listener, __u64 key)
 {
 	const struct inet_connection_sock *icsk = (const struct inet_connection_sock *)listener;
 	__u64 head = (__u64)BPF_CORE_READ(icsk, icsk_accept_queue.rskq_accept_head);
 
-	for (int i = 0; i < QUEUE_STRETCHES && head; i++)
-		head = queue_stretch(head, key);
+	for (int i = 0; i < QUEUE_RUNS && head; i++)
+		head = queue_run(head, key);
 }
 
 /*

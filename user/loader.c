@@ -248,6 +248,15 @@ static struct bpf_program *nested_program(const struct loader *loader)
 						    skel->progs.inet_sock_set_state_nested;
 }
 
+/* What both go on into. */
+static struct bpf_program *tail_program(const struct loader *loader)
+{
+	const struct tcpdwell_bpf *skel = loader->skel;
+
+	return loader->capability.preempt_disable ? skel->progs.transition_tail_whole :
+						    skel->progs.transition_tail;
+}
+
 static struct bpf_program *flush_program(const struct loader *loader)
 {
 	const struct tcpdwell_bpf *skel = loader->skel;
@@ -322,6 +331,7 @@ static void choose_programs(struct loader *loader, const struct options *options
 		return;
 	bpf_program__set_autoload(transition_program(loader), true);
 	bpf_program__set_autoload(nested_program(loader), can->atomic);
+	bpf_program__set_autoload(tail_program(loader), can->atomic);
 	bpf_program__set_autoload(flush_program(loader), flush);
 	bpf_program__set_autoload(can->atomic ? skel->progs.sched_process_exec :
 						skel->progs.sched_process_exec_v511,
@@ -330,12 +340,10 @@ static void choose_programs(struct loader *loader, const struct options *options
 	bpf_program__set_autoload(skel->progs.sched_process_fork, cfg->cfg_follow_forks);
 	bpf_program__set_autoload(skel->progs.tcp_v4_connect_exit, cfg->cfg_connect_exit);
 	bpf_program__set_autoload(skel->progs.tcp_v6_connect_exit, cfg->cfg_connect_exit);
-	if (accept) {
+	if (accept)
 		bpf_program__set_autoload(accept, true);
-	} else {
-		bpf_program__set_autoload(skel->progs.sys_exit_accept, !can->syscall.err);
+	else
 		bpf_program__set_autoload(skel->progs.sys_exit_accept4, !can->syscall.err);
-	}
 	bpf_program__set_autoload(skel->progs.tcp_send_reset, cfg->cfg_requests);
 	bpf_program__set_autoload(timewait_program(loader),
 				  cfg->cfg_minis && can->minis == BACKEND_FENTRY);
@@ -399,8 +407,15 @@ struct prefix {
 
 static int fill_maps(struct loader *loader, const struct filters *filters)
 {
+	const struct tcpdwell_bpf *skel = loader->skel;
+	uint32_t zero = 0, tail;
 	int err = 0;
 
+	if (bpf_program__autoload(tail_program(loader))) {
+		tail = bpf_program__fd(tail_program(loader));
+		err = bpf_map__update_elem(skel->maps.tails, &zero, sizeof(zero), &tail,
+					   sizeof(tail), BPF_ANY);
+	}
 	for (unsigned int i = 0; i < filters->pids.count && !err; i++)
 		err = loader_follow(loader, filters->pids.ids[i]);
 	for (unsigned int i = 0; i < filters->addrs.count && !err; i++) {
@@ -541,6 +556,22 @@ static int attach_tracepoint(struct loader *loader, struct bpf_program *program,
 	return err;
 }
 
+/* One program serves both system calls. */
+static int attach_accepts(struct loader *loader, struct bpf_program *program)
+{
+	return attach_tracepoint(loader, program, "sys_exit_accept4") ?:
+		       attach_tracepoint(loader, program, "sys_exit_accept");
+}
+
+/* Whether a program is attached by itself: not one that is run, iterated or called. */
+static bool attaches(const struct loader *loader, const struct bpf_program *program)
+{
+	const char *section = bpf_program__section_name(program);
+
+	return bpf_program__autoload(program) && strcmp(section, "raw_tp") &&
+	       strncmp(section, "iter/", 5) && program != tail_program(loader);
+}
+
 int loader_attach(struct loader *loader, struct failure *failure)
 {
 	struct bpf_program *program;
@@ -551,11 +582,10 @@ int loader_attach(struct loader *loader, struct failure *failure)
 		const char *name = bpf_program__name(program);
 		int err;
 
-		if (!bpf_program__autoload(program) || !strcmp(section, "raw_tp") ||
-		    !strncmp(section, "iter/", 5))
+		if (!attaches(loader, program))
 			continue;
-		if (!strncmp(section, "tp/", 3))
-			err = attach_tracepoint(loader, program, name);
+		if (program == loader->skel->progs.sys_exit_accept4)
+			err = attach_accepts(loader, program);
 		else
 			err = keep_link(loader, bpf_program__attach(program));
 		if (!err) {
