@@ -5,19 +5,11 @@
 
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
-#include <linux/bpf.h>
 
 #include "capability.h"
-#include "procfs.h"
+#include "insn.h"
+#include "symbols.h"
 #include "tracefs.h"
-
-/* An instruction; the kernel's macros for them are not in its UAPI headers. */
-#define INSN(c, d, s, o, i)                                                         \
-	{                                                                           \
-		.code = (c), .dst_reg = (d), .src_reg = (s), .off = (o), .imm = (i) \
-	}
-#define MOV_IMM(dst, imm) INSN(BPF_ALU64 | BPF_MOV | BPF_K, dst, 0, 0, imm)
-#define EXIT()		  INSN(BPF_JMP | BPF_EXIT, 0, 0, 0, 0)
 
 /* Parameters of a kernel function by its BTF, or -ENOENT. */
 static int function_args(const struct btf *btf, const char *name)
@@ -52,7 +44,7 @@ static bool probe_cookie(const struct btf *btf)
 {
 	static const struct bpf_insn insns[] = {
 		INSN(BPF_LDX | BPF_MEM | BPF_DW, BPF_REG_1, BPF_REG_1, 0, 0),
-		INSN(BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_get_socket_cookie),
+		CALL(BPF_FUNC_get_socket_cookie),
 		MOV_IMM(BPF_REG_0, 0),
 		EXIT(),
 	};
@@ -155,7 +147,7 @@ static struct obstacle probe_timer(struct capability *capability, const struct b
 			return o;
 		}
 	}
-	err = procfs_symbols("", symbols, addresses, 2);
+	err = symbols_find(symbols, addresses, 2);
 	if (err || !addresses[0] || !addresses[1]) {
 		o.err = err ? -err : ENOENT;
 		o.why = "the kernel hides the address of its timer handlers (kernel.kptr_restrict)";
