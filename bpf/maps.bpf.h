@@ -203,6 +203,15 @@ struct {
 	__type(value, struct tcpdwell_stack);
 } stacks SEC(".maps");
 
+/* What the snapshot found by descriptor, by inode of the network namespace. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, TCPDWELL_NAMESPACES);
+	__type(key, __u32);
+	__type(value, struct tcpdwell_namespace);
+} namespaces SEC(".maps");
+
 /* Thread groups that -p names, or that descend from the program after --. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -240,9 +240,9 @@ static __always_inline __u64 holder_mark(__u32 pid)
 
 /*
  * Make @task, which has the socket behind @fd, the owner, or count it as one more holder. All
- * descriptors of a process come one after another.
+ * descriptors of a process come one after another. Returns whether it is the first in this run.
  */
-static __always_inline void holder_add(struct lifecycle *l, const struct task_struct *task,
+static __always_inline bool holder_add(struct lifecycle *l, const struct task_struct *task,
 				       __u32 fd)
 {
 	const struct task_struct *leader = BPF_CORE_READ(task, group_leader);
@@ -250,15 +250,15 @@ static __always_inline void holder_add(struct lifecycle *l, const struct task_st
 	__u64 mark = holder_mark(pid);
 
 	if (l->waits || l->marks & LIFECYCLE_MINI)
-		return; /* it is moving, and another knows more */
+		return false; /* it is moving, and another knows more */
 	if (l->owner != TCPDWELL_OWNER_NONE && l->owner != TCPDWELL_OWNER_SCAN)
-		return;
+		return false;
 	if (l->owner == TCPDWELL_OWNER_SCAN &&
 	    l->holder >> HOLDER_ROUND_SHIFT == mark >> HOLDER_ROUND_SHIFT) {
 		if (l->holder >> HOLDER_PID_SHIFT != mark >> HOLDER_PID_SHIFT && l->holders < 255)
 			l->holders++;
 		l->holder = mark | (__u32)l->holder;
-		return;
+		return false;
 	}
 	*(volatile __u8 *)&l->owner = TCPDWELL_OWNER_NONE;
 	bpf_core_read(l->comm, OWNER_COMM_LEN, &leader->comm);
@@ -270,6 +270,34 @@ static __always_inline void holder_add(struct lifecycle *l, const struct task_st
 	l->holder = mark | (__u32)l->holder;
 	*(volatile __u8 *)&l->owner = TCPDWELL_OWNER_SCAN;
 	owner_match(l);
+	return true;
+}
+
+/*
+ * Count a socket that was there before the tracer, once, and the requests of a listener. Where all
+ * that a namespace has are counted, its hash tables need not be gone through. To miss one costs no
+ * more than that: those that moved meanwhile, or that found no room here, are not counted.
+ */
+static __always_inline void found_count(const struct found *f, const struct sock *sk)
+{
+	const struct inet_connection_sock *icsk = (const struct inet_connection_sock *)sk;
+	struct tcpdwell_namespace none = {}, *n;
+
+	n = bpf_map_lookup_elem(&namespaces, &f->e.netns);
+	if (!n) {
+		bpf_map_update_elem(&namespaces, &f->e.netns, &none, BPF_NOEXIST);
+		n = bpf_map_lookup_elem(&namespaces, &f->e.netns);
+	}
+	if (!n)
+		return;
+	if (n->round != snapshot_round) {
+		n->round = snapshot_round;
+		n->sockets = 0;
+		n->requests = 0;
+	}
+	n->sockets++;
+	if (f->state == TCPDWELL_LISTEN)
+		n->requests += BPF_CORE_READ(icsk, icsk_accept_queue.qlen.counter);
 }
 
 /*
@@ -331,8 +359,8 @@ static __always_inline void snapshot_descriptor(struct seq_file *seq, struct tas
 		return;
 	if (f.state != TCPDWELL_CLOSE && (wanted || f.state == TCPDWELL_LISTEN)) {
 		l = snapshot_full(sk, &f, NULL);
-		if (l)
-			holder_add(l, task, fd);
+		if (l && holder_add(l, task, fd) && l->since == TCPDWELL_DWELL_AT_LEAST)
+			found_count(&f, sk);
 	}
 	if (wanted)
 		found_write(seq, &f, l, sk, task, fd);
@@ -399,8 +427,13 @@ static __always_inline void snapshot_hashed(struct seq_file *seq, const struct s
 {
 	struct lifecycle *l = NULL, *listener = NULL;
 	struct found f = { .key = key };
-	bool wanted = found_full(&f, sk);
+	bool wanted;
 
+	/* Most have a descriptor, and nothing is left to be found out. */
+	if (!cfg_snapshot_records && BPF_CORE_READ(sk, sk_socket) &&
+	    BPF_CORE_READ(sk, __sk_common.skc_state) != TCPDWELL_LISTEN && connection_find(key))
+		return;
+	wanted = found_full(&f, sk);
 	if (!f.c || f.state == TCPDWELL_CLOSE)
 		return;
 	if (f.state == TCPDWELL_LISTEN) {

@@ -242,6 +242,16 @@ struct tcpdwell_flood {
 	__u64 completed; /* handshakes */
 };
 
+/* Network namespaces whose sockets the snapshot counts; more of them are looked through. */
+#define TCPDWELL_NAMESPACES 1024
+
+/* What one run of the snapshot found by descriptor in a network namespace. */
+struct tcpdwell_namespace {
+	__u32 round;
+	__u32 sockets;	/* in its hash tables, each once */
+	__u32 requests; /* of its listeners */
+};
+
 _Static_assert(sizeof(struct tcpdwell_counters) == 64, "a CPU's counters fill a cache line");
 
 #endif /* TCPDWELL_WIRE_H */

@@ -613,6 +613,17 @@ void loader_snapshot_begin(struct loader *loader)
 	loader->skel->bss->snapshot_round++;
 }
 
+bool loader_found_all(const struct loader *loader, uint32_t netns, unsigned int sockets)
+{
+	const struct tcpdwell_bpf *skel = loader->skel;
+	struct tcpdwell_namespace found;
+
+	return !bpf_map__lookup_elem(skel->maps.namespaces, &netns, sizeof(netns), &found,
+				     sizeof(found), 0) &&
+	       found.round == skel->bss->snapshot_round && found.sockets == sockets &&
+	       !found.requests;
+}
+
 uint32_t loader_netns(const struct loader *loader)
 {
 	return loader->skel->rodata->cfg_netns;

@@ -43,6 +43,12 @@ void loader_snapshot_begin(struct loader *loader);
 int loader_open_descriptors(struct loader *loader);
 int loader_open_sockets(struct loader *loader);
 
+/*
+ * Whether that run found @sockets by descriptor in the network namespace of this inode, and no
+ * request to its listeners.
+ */
+bool loader_found_all(const struct loader *loader, uint32_t netns, unsigned int sockets);
+
 /* Inode of the one network namespace that --netns asks for, 0: all. */
 uint32_t loader_netns(const struct loader *loader);
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -11,10 +13,19 @@
 /* The kernel fills at most 32 KiB of an iterator's records at a time (BPF seq_file: 8 pages). */
 #define READ_BYTES (32 * 1024)
 
+/* A network namespace as it was before the first descriptor was looked at. */
+struct space {
+	uint32_t inode;
+	unsigned int sockets; /* in the hash tables */
+	unsigned int timewait;
+};
+
 struct snapshot {
 	struct loader *loader;
 	snapshot_found *found;
 	void *context;
+	struct space *spaces; /* those that have any */
+	size_t space_count;
 };
 
 /* The whole records in a buffer; the rest of the last one comes with the next read. */
@@ -62,19 +73,61 @@ static int run(const struct snapshot *snapshot, int iterator)
 }
 
 /*
- * Takes the sockets of the namespace that the thread is in. The hash table is one for all
- * namespaces, and an iterator goes through the whole of it for each: not where there is nothing to
- * find. A request has a listener, which counts.
+ * Notes what the namespace has that the thread is in. A request has a listener, which counts. What
+ * cannot be counted is looked through: no number of sockets is that high.
  */
-static int take_namespace(void *context, const struct netns_place *place)
+static int note_space(void *context, const struct netns_place *place)
+{
+	struct snapshot *snapshot = context;
+	struct space space = { .inode = place->inode }, *grown;
+
+	if (procfs_tcp_sockets("", &space.sockets, &space.timewait))
+		space.sockets = UINT_MAX;
+	if (!space.sockets && !space.timewait)
+		return 0;
+	grown = reallocarray(snapshot->spaces, snapshot->space_count + 1, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	grown[snapshot->space_count++] = space;
+	snapshot->spaces = grown;
+	return 0;
+}
+
+/*
+ * Whether a namespace may have what was not found by descriptor. The tracepoint tells what came
+ * since it was noted, so a count that is reached now was of these very sockets.
+ */
+static bool is_missing(const struct snapshot *snapshot, const struct space *space)
+{
+	return space->timewait || !loader_found_all(snapshot->loader, space->inode, space->sockets);
+}
+
+/* Takes the sockets of the namespace that the thread is in, if any are missing. */
+static int take_space(void *context, const struct netns_place *place)
 {
 	const struct snapshot *snapshot = context;
-	unsigned int inuse, timewait;
 
-	(void)place;
-	if (!procfs_tcp_sockets("", &inuse, &timewait) && !inuse && !timewait)
-		return 0;
-	return run(snapshot, loader_open_sockets(snapshot->loader));
+	for (size_t i = 0; i < snapshot->space_count; i++)
+		if (snapshot->spaces[i].inode == place->inode)
+			return is_missing(snapshot, &snapshot->spaces[i]) ?
+				       run(snapshot, loader_open_sockets(snapshot->loader)) :
+				       0;
+	return 0;
+}
+
+/*
+ * The hash table is one for all namespaces, and an iterator goes through the whole of it for each:
+ * 20 ms on a host of 24 GB, however few sockets there are. Only where it must.
+ */
+static int take_spaces(struct snapshot *snapshot)
+{
+	unsigned int closed;
+
+	for (size_t i = 0; i < snapshot->space_count; i++)
+		if (is_missing(snapshot, &snapshot->spaces[i]))
+			return netns_walk(loader_netns(snapshot->loader), take_space, snapshot,
+					  &closed);
+	return 0;
 }
 
 int snapshot_take(struct loader *loader, snapshot_found *found, void *context, unsigned int *closed,
@@ -84,9 +137,12 @@ int snapshot_take(struct loader *loader, snapshot_found *found, void *context, u
 	int err;
 
 	loader_snapshot_begin(loader);
-	err = run(&snapshot, loader_open_descriptors(loader));
+	err = netns_walk(loader_netns(loader), note_space, &snapshot, closed);
 	if (!err)
-		err = netns_walk(loader_netns(loader), take_namespace, &snapshot, closed);
+		err = run(&snapshot, loader_open_descriptors(loader));
+	if (!err)
+		err = take_spaces(&snapshot);
+	free(snapshot.spaces);
 	if (err)
 		return failure_set(failure, STATUS_OTHER,
 				   "cannot look at the sockets that exist: %s", strerror(-err));

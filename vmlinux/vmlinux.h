@@ -237,6 +237,7 @@ struct fastopen_queue {
 };
 
 struct request_sock_queue {
+	atomic_t qlen;
 	struct fastopen_queue fastopenq;
 	u8 rskq_defer_accept;
 	struct request_sock *rskq_accept_head;
