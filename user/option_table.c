@@ -359,11 +359,18 @@ static const struct option_group limits = {
 	},
 };
 
-static const struct option_group general = {
-	"Other",
+static const struct option_group hidden_states = {
+	"Hidden states",
 	(const struct option_def[]){
 		CHOICE("backend", 0, "NAME", "auto|fentry|kprobe|timer|none", backend,
 		       "how to see the states that the tracepoint hides; one of"),
+		{ 0 },
+	},
+};
+
+static const struct option_group general = {
+	"Other",
+	(const struct option_def[]){
 		FLAG("quiet", 'q', quiet, "nothing on standard error but errors"),
 		FLAG("verbose", 'v', verbose, "say what is attached, and libbpf's messages"),
 		FLAG("version", 0, version, "print the version and end"),
@@ -390,6 +397,7 @@ const struct command_def command_table[] = {
 				&trace_end,
 				&trace_output,
 				&limits,
+				&hidden_states,
 				&general,
 				NULL,
 			},
@@ -426,6 +434,7 @@ const struct command_def command_table[] = {
 				&connection_filters,
 				&timewait_report,
 				&limits,
+				&hidden_states,
 				&general,
 				NULL,
 			},
@@ -451,6 +460,7 @@ const struct command_def command_table[] = {
 		.groups =
 			(const struct option_group *const[]){
 				&probe_report,
+				&hidden_states,
 				&general,
 				NULL,
 			},
@@ -501,6 +511,7 @@ const struct command_def command_table[] = {
 				&leak_filters,
 				&leaks_report,
 				&limits,
+				&hidden_states,
 				&general,
 				NULL,
 			},
