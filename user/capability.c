@@ -180,12 +180,12 @@ static const char *const mini_functions[] = { "__inet_twsk_schedule", "tcp_timew
 static enum backend pick(const struct capability *can, const struct btf *btf,
 			 const char *const functions[], enum backend wanted)
 {
-	bool functions_there = has_functions(btf, functions);
 	bool any = wanted == BACKEND_AUTO;
 
-	if ((any || wanted == BACKEND_FENTRY) && !can->fentry.err && functions_there)
+	/* Each name is looked for in all of the kernel's BTF, a millisecond: only where it tells. */
+	if ((any || wanted == BACKEND_FENTRY) && !can->fentry.err && has_functions(btf, functions))
 		return BACKEND_FENTRY;
-	if ((any || wanted == BACKEND_KPROBE) && !can->kprobe.err && functions_there)
+	if ((any || wanted == BACKEND_KPROBE) && !can->kprobe.err && has_functions(btf, functions))
 		return BACKEND_KPROBE;
 	if ((any || wanted == BACKEND_TIMER) && !can->timer.err && can->cookie && can->atomic)
 		return BACKEND_TIMER;
@@ -212,10 +212,12 @@ static int probe_all(struct capability *capability, const struct btf *btf, enum 
 	capability->iter_descriptors = btf__find_by_name_kind(btf, "bpf_iter_task_file",
 							      BTF_KIND_FUNC) > 0;
 	capability->iter_sockets = btf__find_by_name_kind(btf, "bpf_iter_tcp", BTF_KIND_FUNC) > 0;
-	capability->accept_args = function_args(btf, "inet_csk_accept");
-	capability->timewait_args = function_args(btf, "tcp_timewait_state_process");
 	capability->twsk_kill = btf__find_by_name_kind(btf, "inet_twsk_kill", BTF_KIND_FUNC) > 0;
 	capability->fentry.err = -probe_fentry(btf);
+	if (!capability->fentry.err) {
+		capability->accept_args = function_args(btf, "inet_csk_accept");
+		capability->timewait_args = function_args(btf, "tcp_timewait_state_process");
+	}
 	if (capability->fentry.err == EPERM)
 		capability->fentry.why = "the kernel refuses fentry programs (EPERM)";
 	capability->kprobe = probe_kprobe();

@@ -30,6 +30,7 @@ struct capability {
 	struct obstacle timer;	 /* timer tracepoints, and handlers whose address is known */
 	struct obstacle syscall; /* tracepoints at the exit of system calls */
 
+	/* What fexit programs must know. */
 	int accept_args;   /* parameters of inet_csk_accept(): 4 until 6.9, 2 since */
 	int timewait_args; /* of tcp_timewait_state_process(): 3 until 6.11, 4 in 6.12, 5 since */
 	bool twsk_kill;	   /* inet_twsk_kill() is a function of its own */
