@@ -72,7 +72,6 @@ int BPF_PROG(inet_sock_set_state_whole, struct sock *sk, int from, int to)
 	return 0;
 }
 
-/* Busy is only who keeps the CPU, so it is one that this event came on top of. */
 SEC("?tp_btf/inet_sock_set_state")
 int BPF_PROG(inet_sock_set_state_nested_whole, struct sock *sk, int from, int to)
 {
@@ -87,15 +86,17 @@ int BPF_PROG(inet_sock_set_state_nested_whole, struct sock *sk, int from, int to
 SEC("?tp_btf/inet_sock_set_state")
 int BPF_PROG(transition_tail_whole, struct sock *sk, int from, int to)
 {
-	bool nested;
+	bool nested = busy_is_set();
 
+	/* The first one is at it until a task that waited for the CPU has had it. */
+	if (!nested)
+		busy_set(true);
 	bpf_preempt_disable();
-	nested = busy_is_set();
-	busy_set(true);
 	transition(sk, from, to, true);
-	busy_set(nested);
 	bpf_preempt_enable();
 	stack_of_connect(ctx, sk, from, to);
+	if (!nested)
+		busy_set(false);
 	return 0;
 }
 
