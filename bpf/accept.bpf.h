@@ -18,11 +18,11 @@
 static __always_inline void accept_unknown(struct tcpdwell_counters *c, const struct sock *sk,
 					   __u64 key)
 {
-	struct lifecycle l = connection_new(key, BPF_CORE_READ(sk, sk_uid.val));
+	struct lifecycle l = connection_new(key, PEEK(struct sock, sk, sk_uid.val));
 	struct endpoint e;
 
 	endpoint_read(&e, sk, false);
-	l.state = BPF_CORE_READ(sk, __sk_common.skc_state);
+	l.state = PEEK(struct sock, sk, __sk_common.skc_state);
 	if (l.state == TCPDWELL_CLOSE || !filter_connection(sk, &e, false))
 		return;
 	owner_set_current(&l, TCPDWELL_OWNER_ACCEPT);
@@ -68,7 +68,7 @@ static __always_inline void accepted(void *ctx, const struct sock *sk, const str
 			owner_set_current(fast, TCPDWELL_OWNER_ACCEPT);
 		return;
 	}
-	if (!c || !key || BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
+	if (!c || !key || PEEK(struct sock, sk, sk_protocol) != IPPROTO_TCP)
 		return;
 	l = connection_find(key);
 	if (!l || l->owner == TCPDWELL_OWNER_NONE)

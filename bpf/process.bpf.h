@@ -25,19 +25,23 @@
 /* The socket behind a file, or NULL. The caller finds out whether it is one that is known. */
 static __always_inline struct sock *file_sock(const struct file *file)
 {
-	struct socket *socket;
+	const struct inode *inode;
+	const void *socket;
 
-	if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
+	if (!file)
 		return NULL;
-	socket = BPF_CORE_READ(file, private_data);
-	return BPF_CORE_READ(socket, sk);
+	inode = PEEK(struct file, file, f_inode);
+	if ((PEEK(struct inode, inode, i_mode) & S_IFMT) != S_IFSOCK)
+		return NULL;
+	socket = PEEK(struct file, file, private_data);
+	return PEEK(struct socket, socket, sk);
 }
 
 static __always_inline struct file *fdtable_file(const struct fdtable *fdt, __u32 fd)
 {
-	struct file **files = BPF_CORE_READ(fdt, fd), *file = NULL;
+	struct file **files = PEEK(struct fdtable, fdt, fd), *file = NULL;
 
-	if (fd < BPF_CORE_READ(fdt, max_fds))
+	if (fd < PEEK(struct fdtable, fdt, max_fds))
 		bpf_probe_read_kernel(&file, sizeof(file), &files[fd]);
 	return file;
 }
@@ -45,9 +49,10 @@ static __always_inline struct file *fdtable_file(const struct fdtable *fdt, __u3
 /* The socket behind a descriptor of the running process, or NULL. */
 static __always_inline struct sock *current_sock(__u32 fd)
 {
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	const void *task = (const void *)bpf_get_current_task();
+	const struct files_struct *files = PEEK(struct task_struct, task, files);
 
-	return file_sock(fdtable_file(BPF_CORE_READ(task, files, fdt), fd));
+	return file_sock(fdtable_file(PEEK(struct files_struct, files, fdt), fd));
 }
 
 /* exec: the process keeps its number and its sockets, and takes another name. */
@@ -142,12 +147,12 @@ static __always_inline bool listener_is_held(const struct lifecycle *l, const st
 
 	if (!task)
 		return true; /* behind a high descriptor: not to be found out */
-	if ((__u32)BPF_CORE_READ(task, tgid) != l->pid)
+	if ((__u32)PEEK(struct task_struct, task, tgid) != l->pid)
 		return false;
-	files = BPF_CORE_READ(task, files);
+	files = PEEK(struct task_struct, task, files);
 	if (!files) /* the first thread has ended; the others may go on */
 		return BPF_CORE_READ(task, signal, live.counter) > 0;
-	return file_sock(fdtable_file(BPF_CORE_READ(files, fdt), l->fd)) == sk;
+	return file_sock(fdtable_file(PEEK(struct files_struct, files, fdt), l->fd)) == sk;
 }
 
 /* What a connection has of its listener until it is accepted: the owner, if it is one. */

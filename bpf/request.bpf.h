@@ -28,22 +28,22 @@ static __always_inline struct request_sock *request_of_timer(struct timer_list *
 /* When the SYN-ACK was made, within microseconds of the SYN (tcp_make_synack()); 0: not yet. */
 static __always_inline __u64 request_syn_ns(const struct request_sock *req)
 {
-	return BPF_CORE_READ((const struct tcp_request_sock *)req, snt_synack) * 1000;
+	return PEEK(struct tcp_request_sock, req, snt_synack) * 1000;
 }
 
 static __always_inline __u32 request_isn(const struct request_sock *req)
 {
-	return BPF_CORE_READ((const struct tcp_request_sock *)req, rcv_isn);
+	return PEEK(struct tcp_request_sock, req, rcv_isn);
 }
 
 static __always_inline const struct sock *request_listener(const struct request_sock *req)
 {
-	return BPF_CORE_READ(req, __req_common.skc_listener);
+	return PEEK(struct request_sock, req, __req_common.skc_listener);
 }
 
 static __always_inline bool request_timer_pending(const struct request_sock *req)
 {
-	return BPF_CORE_READ(req, rsk_timer.entry.pprev);
+	return PEEK(struct request_sock, req, rsk_timer.entry.pprev);
 }
 
 /* The ends are the request's, user and cgroup its listener's. */
@@ -51,7 +51,7 @@ static __always_inline void request_endpoint(struct endpoint *e, const struct re
 					     const struct sock *listener)
 {
 	endpoint_read_common(e, &req->__req_common, false);
-	e->uid = BPF_CORE_READ(listener, sk_uid.val);
+	e->uid = PEEK(struct sock, listener, sk_uid.val);
 	e->cgroup_id = cfg_want_cgroup ? sock_cgroup_id(listener, false) : 0;
 }
 
@@ -60,7 +60,7 @@ static __always_inline struct lifecycle request_lifecycle(const struct sock *lis
 {
 	struct lifecycle l = { .id = identity_new(), .marks = LIFECYCLE_OPENED_EXACT };
 
-	l.uid = BPF_CORE_READ(listener, sk_uid.val);
+	l.uid = PEEK(struct sock, listener, sk_uid.val);
 	lifecycle_enter(&l, TCPDWELL_SYN_RECV, syn_ns);
 	listener_inherit(&l, listener);
 	owner_match(&l);
@@ -84,7 +84,7 @@ static __always_inline void request_hashed(const struct request_sock *req)
 	/* A full queue is a flood: the request shows when it ends. */
 	if (!bpf_map_push_elem(&requests, &pending, 0))
 		wake_reader();
-	mini_taken_over(BPF_CORE_READ(req, __req_common.skc_hash));
+	mini_taken_over(PEEK(struct request_sock, req, __req_common.skc_hash));
 }
 
 /*
@@ -96,8 +96,9 @@ static __always_inline bool same_raddr(const struct sock_common *child,
 {
 	__u8 one[16], other[16];
 
-	if (BPF_CORE_READ(req, skc_family) != AF_INET6)
-		return BPF_CORE_READ(child, skc_daddr) == BPF_CORE_READ(req, skc_daddr);
+	if (PEEK(struct sock_common, req, skc_family) != AF_INET6)
+		return PEEK(struct sock_common, child, skc_daddr) ==
+		       PEEK(struct sock_common, req, skc_daddr);
 	if (!bpf_core_field_exists(child->skc_v6_daddr))
 		return false;
 	addr_read_v6(one, &child->skc_v6_daddr, false);
@@ -115,8 +116,10 @@ static __always_inline struct child *request_child(const struct request_sock *re
 	if (!child || !child->sock)
 		return NULL;
 	skc = &((const struct sock *)child->sock)->__sk_common;
-	if (BPF_CORE_READ(skc, skc_dport) != BPF_CORE_READ(req, __req_common.skc_dport) ||
-	    BPF_CORE_READ(skc, skc_num) != BPF_CORE_READ(req, __req_common.skc_num) ||
+	if (PEEK(struct sock_common, skc, skc_dport) !=
+		    PEEK(struct request_sock, req, __req_common.skc_dport) ||
+	    PEEK(struct sock_common, skc, skc_num) !=
+		    PEEK(struct request_sock, req, __req_common.skc_num) ||
 	    !same_raddr(skc, &req->__req_common))
 		return NULL;
 	return child;
@@ -156,7 +159,7 @@ static __always_inline void request_fold(struct tcpdwell_counters *c, const stru
 /* A handshake at a port that is being flooded. */
 static __always_inline void request_completes(const struct request_sock *req)
 {
-	__u32 port = BPF_CORE_READ(req, __req_common.skc_num);
+	__u32 port = PEEK(struct request_sock, req, __req_common.skc_num);
 	struct tcpdwell_flood *flood;
 
 	if (!shared.flooding)
@@ -306,7 +309,8 @@ static __always_inline void request_timer_started(const struct request_sock *req
 
 static __always_inline void request_timer_cancelled(const struct request_sock *req, __u64 expires)
 {
-	if (expires > bpf_jiffies64() && !BPF_CORE_READ(req, __req_common.skc_nulls_node.pprev))
+	if (expires > bpf_jiffies64() &&
+	    !PEEK(struct request_sock, req, __req_common.skc_nulls_node.pprev))
 		request_unhashed(req);
 }
 

@@ -8,8 +8,8 @@
 #ifndef TCPDWELL_SOCK_BPF_H
 #define TCPDWELL_SOCK_BPF_H
 
-#include "config.bpf.h"
 #include "lifecycle.h"
+#include "read.bpf.h"
 
 #define AF_INET	    2
 #define AF_INET6    10
@@ -52,12 +52,6 @@ struct parked_mini {
 	struct endpoint e;
 };
 
-/*
- * One member of a kernel structure. A BTF pointer, as tp_btf and fentry programs have it, is read
- * by plain loads; any other pointer by a helper.
- */
-#define READ(direct, ptr, member) ((direct) ? (ptr)->member : BPF_CORE_READ(ptr, member))
-
 static __always_inline bool sock_is_tcp(const struct sock *sk)
 {
 	return sk->sk_protocol == IPPROTO_TCP;
@@ -93,12 +87,9 @@ static __always_inline bool addr_is_v4_mapped(const __u8 *addr)
 	return !words[0] && !words[1] && words[2] == bpf_htonl(0xffff);
 }
 
-/*
- * The part that full sockets, requests and mini sockets have in common. With @direct @skc must be
- * a BTF pointer. A listener on :: counts as IPv6, one on a mapped address as IPv4.
- */
-static __always_inline void endpoint_read_common(struct endpoint *e, const struct sock_common *skc,
-						 const bool direct)
+/* With @direct @skc must be a BTF pointer. */
+static __always_inline void endpoint_fill(struct endpoint *e, const struct sock_common *skc,
+					  const bool direct)
 {
 	const struct net *net;
 
@@ -122,6 +113,21 @@ static __always_inline void endpoint_read_common(struct endpoint *e, const struc
 	e->family = 4;
 }
 
+/*
+ * The part that full sockets, requests and mini sockets have in common. With @direct @skc must be
+ * a BTF pointer. A listener on :: counts as IPv6, one on a mapped address as IPv4.
+ */
+static __always_inline void endpoint_read_common(struct endpoint *e, const struct sock_common *skc,
+						 const bool direct)
+{
+	if (direct)
+		endpoint_fill(e, skc, true);
+	else if (cfg_has_cast)
+		endpoint_fill(e, CAST(struct sock_common, skc), true);
+	else
+		endpoint_fill(e, skc, false);
+}
+
 /* The cgroup that the socket was created in; NULL: none can be told. */
 static __always_inline struct cgroup *sock_cgroup(const struct sock *sk)
 {
@@ -140,8 +146,9 @@ static __always_inline __u64 sock_cgroup_id(const struct sock *sk, const bool di
 {
 	struct cgroup *cgroup;
 
-	if (direct && bpf_core_field_exists(sk->sk_cgrp_data.cgroup)) {
-		cgroup = sk->sk_cgrp_data.cgroup;
+	if ((direct || cfg_has_cast) && bpf_core_field_exists(sk->sk_cgrp_data.cgroup)) {
+		cgroup = direct ? sk->sk_cgrp_data.cgroup :
+				  CAST(struct sock, sk)->sk_cgrp_data.cgroup;
 		return cgroup ? cgroup->kn->id : 0;
 	}
 	cgroup = sock_cgroup(sk);
@@ -151,14 +158,14 @@ static __always_inline __u64 sock_cgroup_id(const struct sock *sk, const bool di
 /* What a socket on its way to CLOSE was bound to: inet_put_port() has cleared the number. */
 static __always_inline __u16 sock_last_port(const struct sock *sk)
 {
-	return bpf_ntohs(BPF_CORE_READ((const struct inet_sock *)sk, inet_sport));
+	return bpf_ntohs(PEEK(struct inet_sock, sk, inet_sport));
 }
 
 static __always_inline void endpoint_read(struct endpoint *e, const struct sock *sk,
 					  const bool direct)
 {
 	endpoint_read_common(e, &sk->__sk_common, direct);
-	e->uid = READ(direct, sk, sk_uid.val);
+	e->uid = direct ? sk->sk_uid.val : PEEK(struct sock, sk, sk_uid.val);
 	e->cgroup_id = cfg_want_cgroup ? sock_cgroup_id(sk, direct) : 0;
 }
 
@@ -186,7 +193,7 @@ static __always_inline __u64 sock_key(struct sock *sk)
 /* The same for a socket that is no BTF pointer here, whose cookie some transition has made. */
 static __always_inline __u64 sock_key_by_address(const struct sock *sk)
 {
-	return cfg_has_cookie ? (__u64)BPF_CORE_READ(sk, __sk_common.skc_cookie.counter) :
+	return cfg_has_cookie ? (__u64)PEEK(struct sock, sk, __sk_common.skc_cookie.counter) :
 				address_of(sk);
 }
 
@@ -200,17 +207,13 @@ static __always_inline __u64 sock_key_by_address(const struct sock *sk)
  */
 static __always_inline __u64 child_listener(const struct sock *child)
 {
-	const struct tcp_sock *tp = (const struct tcp_sock *)child;
-
-	return (__u64)BPF_CORE_READ(tp, tsorted_sent_queue.next) -
+	return (__u64)PEEK(struct tcp_sock, child, tsorted_sent_queue.next) -
 	       bpf_core_field_offset(struct tcp_sock, tsorted_sent_queue);
 }
 
 static __always_inline bool sock_is_unacked(const struct sock *sk)
 {
-	const struct tcp_sock *tp = (const struct tcp_sock *)sk;
-
-	return BPF_CORE_READ(tp, snd_una) != BPF_CORE_READ(tp, write_seq);
+	return PEEK(struct tcp_sock, sk, snd_una) != PEEK(struct tcp_sock, sk, write_seq);
 }
 
 /* What decides on actor and reason; only asked at a move to CLOSE. */
@@ -225,7 +228,7 @@ static __always_inline __u32 sock_facts(const struct sock *sk, const struct endp
 		facts |= LIFECYCLE_QUEUED;
 	if (flags & (1UL << SOCK_DONE))
 		facts |= LIFECYCLE_PEER_DONE;
-	if (from == TCPDWELL_FIN_WAIT2 && BPF_CORE_READ((const struct tcp_sock *)sk, linger2) < 0)
+	if (from == TCPDWELL_FIN_WAIT2 && PEEK(struct tcp_sock, sk, linger2) < 0)
 		facts |= LIFECYCLE_NO_LINGER2;
 	if ((from == TCPDWELL_CLOSING || from == TCPDWELL_LAST_ACK) && sock_is_unacked(sk))
 		facts |= LIFECYCLE_UNACKED;

@@ -60,9 +60,8 @@ static __always_inline __u32 blurred(struct workspace *space, __u32 number)
 
 static __always_inline bool fastopen_listens(__u64 listener)
 {
-	const struct inet_connection_sock *icsk = (const struct inet_connection_sock *)listener;
-
-	return BPF_CORE_READ(icsk, icsk_accept_queue.fastopenq.max_qlen);
+	return PEEK(struct inet_connection_sock, (const void *)listener,
+		    icsk_accept_queue.fastopenq.max_qlen);
 }
 
 static __always_inline void fast_child_born(const struct child *child)

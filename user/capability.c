@@ -79,6 +79,30 @@ static bool has_preempt_disable(const struct btf *btf)
 	return false;
 }
 
+/* A function of the kernel that a program may call, rather than a helper. */
+static bool probe_cast(const struct btf *btf)
+{
+	int function = btf__find_by_name_kind(btf, "bpf_rdonly_cast", BTF_KIND_FUNC);
+	int type = btf__find_by_name_kind(btf, "sock", BTF_KIND_STRUCT);
+	const struct bpf_insn insns[] = {
+		MOV_IMM(BPF_REG_1, 0),
+		MOV_IMM(BPF_REG_2, type),
+		INSN(BPF_JMP | BPF_CALL, 0, BPF_PSEUDO_KFUNC_CALL, 0, function),
+		MOV_IMM(BPF_REG_0, 0),
+		EXIT(),
+	};
+	int fd;
+
+	if (function < 0 || type < 0)
+		return false;
+	fd = load_tracing(btf, TRACEPOINT("inet_sock_set_state"), BTF_KIND_TYPEDEF,
+			  BPF_TRACE_RAW_TP, insns, sizeof(insns) / sizeof(*insns));
+	if (fd < 0)
+		return false;
+	close(fd);
+	return true;
+}
+
 static bool probe_atomic(void)
 {
 	static const struct bpf_insn insns[] = {
@@ -207,6 +231,7 @@ static int probe_all(struct capability *capability, const struct btf *btf, enum 
 			failure, STATUS_HOST,
 			"the kernel has no tracepoint sock:inet_sock_set_state (Linux 4.16)");
 	capability->cookie = probe_cookie(btf);
+	capability->cast = probe_cast(btf);
 	capability->atomic = probe_atomic();
 	capability->preempt_disable = has_preempt_disable(btf);
 	capability->iter_descriptors = btf__find_by_name_kind(btf, "bpf_iter_task_file",

@@ -154,6 +154,7 @@ static void set_knobs(struct loader *loader, const struct options *options)
 	const struct capability *can = &loader->capability;
 
 	cfg->cfg_has_cookie = can->cookie;
+	cfg->cfg_has_cast = can->cast;
 	cfg->cfg_connect_exit = !can->fentry.err;
 	cfg->cfg_defer_connect = can->fentry.err && can->atomic;
 	cfg->cfg_accept_exit = !can->fentry.err || !can->kprobe.err || !can->syscall.err;
