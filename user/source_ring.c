@@ -2,28 +2,27 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include <bpf/libbpf.h>
+#include <bpf/bpf.h>
 
 #include "decode.h"
+#include "ring.h"
 #include "source_ring.h"
 
 struct source_ring {
-	struct ring_buffer *ring;
+	struct ring *ring;
+	int fd; /* of the map, not owned */
 	struct sink *sink;
 	uint64_t limit;
 	uint64_t taken;
 	uint64_t printed;
-	int batch; /* records of this call */
 };
 
-static int take(void *context, void *data, size_t size)
+static int take(struct source_ring *source, const void *data, size_t size)
 {
-	struct source_ring *source = context;
 	struct tcpdwell_transition t;
 	int err;
 
 	source->taken++;
-	source->batch++;
 	if (source->limit && source->printed == source->limit)
 		return 0;
 	if (decode_record(data, size, &t) != DECODED_TRANSITION)
@@ -35,24 +34,21 @@ static int take(void *context, void *data, size_t size)
 	return 0;
 }
 
-/* libbpf goes on for as long as there is something; a negative answer stops it. */
-static int take_batch(void *context, void *data, size_t size)
-{
-	struct source_ring *source = context;
-	int err = take(context, data, size);
-
-	return err ?: source->batch >= SOURCE_RING_BATCH ? -EAGAIN : 0;
-}
-
 struct source_ring *source_ring_new(int ring, struct sink *sink, uint64_t limit)
 {
-	struct source_ring *source = calloc(1, sizeof(*source));
+	struct source_ring *source;
+	struct bpf_map_info info = {};
+	__u32 len = sizeof(info);
 
+	if (bpf_obj_get_info_by_fd(ring, &info, &len))
+		return NULL;
+	source = calloc(1, sizeof(*source));
 	if (!source)
 		return NULL;
+	source->fd = ring;
 	source->sink = sink;
 	source->limit = limit;
-	source->ring = ring_buffer__new(ring, take_batch, source, NULL);
+	source->ring = ring_new(ring, info.max_entries);
 	if (!source->ring) {
 		free(source);
 		return NULL;
@@ -64,22 +60,30 @@ void source_ring_free(struct source_ring *source)
 {
 	if (!source)
 		return;
-	ring_buffer__free(source->ring);
+	ring_free(source->ring);
 	free(source);
 }
 
 int source_ring_fd(const struct source_ring *source)
 {
-	return ring_buffer__epoll_fd(source->ring);
+	return source->fd;
 }
 
 int source_ring_consume(struct source_ring *source)
 {
-	int err;
+	const void *data;
+	size_t size;
+	int count = 0, err = 0;
 
-	source->batch = 0;
-	err = ring_buffer__consume(source->ring);
-	return err < 0 && err != -EAGAIN ? err : source->batch;
+	while (!err && count < SOURCE_RING_BATCH) {
+		data = ring_next(source->ring, &size);
+		if (!data)
+			break;
+		count++;
+		err = take(source, data, size);
+	}
+	ring_done(source->ring);
+	return err ? err : count;
 }
 
 uint64_t source_ring_taken(const struct source_ring *source)

@@ -21,7 +21,7 @@ struct source_ring *source_ring_new(int ring, struct sink *sink, uint64_t limit)
 /* NULL-safe. */
 void source_ring_free(struct source_ring *source);
 
-/* Becomes readable when the kernel side wakes the reader. Owned by the source. */
+/* Becomes readable when the kernel side wakes the reader: the map's descriptor itself. */
 int source_ring_fd(const struct source_ring *source);
 
 /*
