@@ -29,14 +29,6 @@ static __always_inline void accept_unknown(struct tcpdwell_counters *c, const st
 	connection_remember(c, key, &l, BPF_NOEXIST);
 }
 
-/* Whether someone is known for @sk, be it by its listener. */
-static __always_inline bool connection_has_owner(const struct sock *sk)
-{
-	const struct lifecycle *l = connection_find(sock_key_by_address(sk));
-
-	return l && l->owner != TCPDWELL_OWNER_NONE;
-}
-
 /* Who accepts holds the listener: the owner of one whose known owner does so no more. */
 static __always_inline void accepted_from(const struct sock *listener)
 {
@@ -49,12 +41,24 @@ static __always_inline void accepted_from(const struct sock *listener)
 	listener_own(l, listener);
 }
 
+/* What the system call was given; the descriptor may be gone already. */
+static __always_inline const struct sock *accept_listener(const bool syscall)
+{
+	const struct pt_regs *regs;
+
+	if (!syscall)
+		return NULL;
+	regs = (const void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	return current_sock(PT_REGS_PARM1_CORE_SYSCALL(regs));
+}
+
 /*
  * accept() hands @sk to the running process. One without a cookie is not established yet, as the
- * tracepoint sees it, and keeps its listener's owner. @listener may be NULL.
+ * tracepoint sees it, and keeps its listener's owner. @listener may be NULL; at the exit of the
+ * system call (@syscall), whose argument it was, it is looked for if it is needed.
  */
 static __always_inline void accepted(void *ctx, const struct sock *sk, const struct sock *listener,
-				     const bool atomic)
+				     const bool syscall, const bool atomic)
 {
 	struct tcpdwell_counters *c = counters_here();
 	__u64 key = sock_key_by_address(sk);
@@ -71,8 +75,8 @@ static __always_inline void accepted(void *ctx, const struct sock *sk, const str
 	if (!c || !key || PEEK(struct sock, sk, sk_protocol) != IPPROTO_TCP)
 		return;
 	l = connection_find(key);
-	if (!l || l->owner == TCPDWELL_OWNER_NONE)
-		accepted_from(listener);
+	if (!l || l->owner == TCPDWELL_OWNER_NONE) /* so nobody was known for its listener */
+		accepted_from(listener ?: accept_listener(syscall));
 	if (!l) {
 		accept_unknown(c, sk, key);
 		stack_keep(ctx, key, TCPDWELL_OWNER_ACCEPT);

@@ -22,21 +22,23 @@ __noinline int flush_deferred(__u64 now_ns, __u64 min_age_ns)
 	const struct sock *sk;
 	struct lifecycle *l;
 	struct endpoint e;
-	__u64 key;
+	__u64 key = oldest.deferred;
 
-	if (!c || bpf_map_peek_elem(&deferred, &key))
+	if (!c || (!key && bpf_map_pop_elem(&deferred, &key)))
 		return FLUSH_DONE;
 	l = connection_find(key);
 	if (l && l->waits & LIFECYCLE_DEFERRED) {
-		if (now_ns - l->since_ns < min_age_ns)
+		if (now_ns - l->since_ns < min_age_ns) {
+			oldest.deferred = key;
 			return FLUSH_WAITING;
+		}
 		/* Read before it is taken: afterwards the socket may be another's. */
 		sk = (const struct sock *)l->object;
 		endpoint_read(&e, sk, false);
 		if (connection_take(l, LIFECYCLE_DEFERRED, true))
 			release_deferred(c, sk, &e, l);
 	}
-	bpf_map_pop_elem(&deferred, &key);
+	oldest.deferred = 0;
 	return 0;
 }
 

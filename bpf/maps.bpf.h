@@ -243,7 +243,8 @@ struct {
 	__u32 flooding; /* there is something in floods */
 	__u32 live;	/* every program is attached: what the tracepoint tells is the whole */
 	__u32 fastopen; /* there may be something in fast_children */
-	__u32 pad[28];
+	__u32 marks;	/* of requests that are over, in connections */
+	__u32 pad[27];
 } shared __attribute__((aligned(128)));
 
 /* Transitions that the second program told. */
@@ -257,6 +258,17 @@ __u64 stacks_missed;
 
 /* Counts the runs of the snapshot, from 1; set by user space before each. */
 __u32 snapshot_round;
+
+/*
+ * What the flush took from its queues and found too young: to take it is cheaper than to look at it
+ * and take it later. Nothing but the flush touches these, and one reader runs it. Static, so that
+ * the skeleton, which does not know the types, leaves it out.
+ */
+static struct {
+	__u64 deferred;
+	struct pending_request request;
+	struct parked_mini parked;
+} oldest;
 
 /* Answers of the flush and its parts. */
 #define FLUSH_WAITING 1 /* some row is not old enough */

@@ -329,25 +329,32 @@ __noinline int flush_request(__u64 now_ns, __u64 min_age_ns)
 {
 	struct tcpdwell_counters *c = counters_here();
 	const struct request_sock *req;
-	struct pending_request pending;
+	struct pending_request pending = oldest.request;
 	const struct sock *listener;
 	struct lifecycle *known;
 	struct endpoint e;
+	bool waits;
 
-	if (!c || bpf_map_peek_elem(&requests, &pending))
+	if (!c || (!pending.request && bpf_map_pop_elem(&requests, &pending)))
 		return FLUSH_DONE;
-	if (now_ns - pending.time_ns < min_age_ns)
+	if (now_ns - pending.time_ns < min_age_ns) {
+		oldest.request = pending;
 		return FLUSH_WAITING;
-	bpf_map_pop_elem(&requests, &pending);
+	}
+	oldest.request.request = 0;
 	req = (const struct request_sock *)pending.request;
+	waits = request_timer_pending(req) && request_isn(req) == pending.isn;
+	if (!waits && !shared.marks)
+		return 0;
 	known = connection_find(pending.request);
 	if (known) {
-		if (request_is_mark(known))
+		if (request_is_mark(known)) {
+			__sync_fetch_and_add(&shared.marks, -1);
 			connection_forget(pending.request);
+		}
 		return 0;
 	}
-	if (!request_timer_pending(req) || request_isn(req) != pending.isn ||
-	    (config_filters_owner() && cfg_accept_exit) || request_floods(now_ns))
+	if (!waits || (config_filters_owner() && cfg_accept_exit) || request_floods(now_ns))
 		return 0;
 	listener = request_listener(req);
 	request_endpoint(&e, req, listener);
@@ -391,8 +398,14 @@ static __always_inline bool request_hand_over(struct tcpdwell_counters *c, struc
 	if (now_ns - child->syn_ns < REQUEST_SLOW_NS)
 		return false;
 	known = connection_find(key);
-	if (!known && connection_remember(c, key, &mark, BPF_NOEXIST) != -EEXIST)
-		return false;
+	if (!known) {
+		long err = connection_remember(c, key, &mark, BPF_NOEXIST);
+
+		if (!err)
+			__sync_fetch_and_add(&shared.marks, 1);
+		if (err != -EEXIST)
+			return false;
+	}
 	known = connection_find(key);
 	if (!known || request_is_mark(known))
 		return false;

@@ -187,7 +187,18 @@ static __always_inline __u64 address_of(const void *pointer)
  */
 static __always_inline __u64 sock_key(struct sock *sk)
 {
-	return cfg_has_cookie ? bpf_get_socket_cookie(sk) : address_of(sk);
+	__u64 cookie;
+
+	if (!cfg_has_cookie)
+		return address_of(sk);
+	cookie = sk->__sk_common.skc_cookie.counter;
+	return cookie ?: bpf_get_socket_cookie(sk);
+}
+
+/* Whether anybody can have asked for the key of @sk before. */
+static __always_inline bool sock_has_key(const struct sock *sk)
+{
+	return !cfg_has_cookie || sk->__sk_common.skc_cookie.counter;
 }
 
 /* The same for a socket that is no BTF pointer here, whose cookie some transition has made. */

@@ -144,7 +144,7 @@ int BPF_PROG(inet_csk_accept_exit, struct sock *listener, struct proto_accept_ar
 	     struct sock *sk)
 {
 	if (sk)
-		accepted(ctx, sk, listener, true);
+		accepted(ctx, sk, listener, false, true);
 	return 0;
 }
 
@@ -154,7 +154,7 @@ int BPF_PROG(inet_csk_accept_exit_v69, struct sock *listener, int flags, int *er
 	     struct sock *sk)
 {
 	if (sk)
-		accepted(ctx, sk, listener, true);
+		accepted(ctx, sk, listener, false, true);
 	return 0;
 }
 
@@ -163,7 +163,7 @@ int BPF_PROG(inet_csk_accept_exit_v511, struct sock *listener, int flags, int *e
 	     struct sock *sk)
 {
 	if (sk)
-		accepted(ctx, sk, listener, false);
+		accepted(ctx, sk, listener, false, false);
 	return 0;
 }
 
@@ -171,7 +171,7 @@ SEC("?kretprobe/inet_csk_accept")
 int BPF_KRETPROBE(inet_csk_accept_return, struct sock *sk)
 {
 	if (sk)
-		accepted(ctx, sk, NULL, true);
+		accepted(ctx, sk, NULL, false, true);
 	return 0;
 }
 
@@ -179,23 +179,17 @@ SEC("?kretprobe/inet_csk_accept")
 int BPF_KRETPROBE(inet_csk_accept_return_v511, struct sock *sk)
 {
 	if (sk)
-		accepted(ctx, sk, NULL, false);
+		accepted(ctx, sk, NULL, false, false);
 	return 0;
 }
 
 /* The same at the system calls, where neither attaches. The descriptor may be gone already. */
 static __always_inline int accept_syscall_exit(void *ctx, long fd)
 {
-	struct sock *sk = fd < 0 ? NULL : current_sock(fd), *listener = NULL;
+	struct sock *sk = fd < 0 ? NULL : current_sock(fd);
 
-	if (!sk)
-		return 0;
-	if (!connection_has_owner(sk)) { /* so nobody was known for its listener */
-		struct pt_regs *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
-
-		listener = current_sock(PT_REGS_PARM1_CORE_SYSCALL(regs));
-	}
-	accepted(ctx, sk, listener, true);
+	if (sk)
+		accepted(ctx, sk, NULL, true, true);
 	return 0;
 }
 

@@ -297,14 +297,16 @@ static __always_inline void mini_taken_over(__u32 hash)
 __noinline int flush_parked(__u64 now_ns, __u64 min_age_ns)
 {
 	struct tcpdwell_counters *c = counters_here();
-	struct parked_mini mini;
+	struct parked_mini mini = oldest.parked;
 	struct lifecycle *l;
 
-	if (!c || bpf_map_peek_elem(&parked, &mini))
+	if (!c || (!mini.key && bpf_map_pop_elem(&parked, &mini)))
 		return FLUSH_DONE;
-	if (now_ns - mini.time_ns < min_age_ns)
+	if (now_ns - mini.time_ns < min_age_ns) {
+		oldest.parked = mini;
 		return FLUSH_WAITING;
-	bpf_map_pop_elem(&parked, &mini);
+	}
+	oldest.parked.key = 0;
 	l = connection_find(mini.key);
 	if (!l || !(l->marks & LIFECYCLE_PARKED))
 		return 0;

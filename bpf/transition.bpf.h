@@ -46,6 +46,7 @@ struct transition {
 	struct row *first;
 	struct lifecycle *fresh;
 	__u64 key;
+	bool keyed; /* it had its key before: something may be known of it */
 };
 
 /*
@@ -275,7 +276,7 @@ static __always_inline struct lifecycle *transition_recall(struct transition *t)
 {
 	struct lifecycle *l = NULL;
 
-	if (t->row->from != TCPDWELL_CLOSE)
+	if (t->row->from != TCPDWELL_CLOSE && t->keyed)
 		l = connection_find(t->key);
 	if (l)
 		return l;
@@ -399,6 +400,7 @@ static __always_inline void transition_tell(struct workspace *space, struct sock
 	endpoint_read(t.e, sk, true);
 	if (to == TCPDWELL_CLOSE && !t.e->lport)
 		t.e->lport = sock_last_port(sk);
+	t.keyed = sock_has_key(sk);
 	t.key = sock_key(sk);
 	wanted = filter_connection(sk, t.e, to == TCPDWELL_SYN_SENT);
 	/* Listeners are few, and the owners of their children: remembered, wanted or not. */
