@@ -74,6 +74,9 @@ static __always_inline void accepted(void *ctx, const struct sock *sk, const str
 	}
 	if (!c || !key || PEEK(struct sock, sk, sk_protocol) != IPPROTO_TCP)
 		return;
+	/* The listener has the same local port, but its other children may be wanted. */
+	if (cfg_filter_lport && !port_in(cfg_lports, PEEK(struct sock, sk, __sk_common.skc_num)))
+		return;
 	l = connection_find(key);
 	if (!l || l->owner == TCPDWELL_OWNER_NONE) /* so nobody was known for its listener */
 		accepted_from(listener ?: accept_listener(syscall));

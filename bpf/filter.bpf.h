@@ -15,6 +15,27 @@ static __always_inline bool port_in(const volatile __u64 *set, __u16 port)
 	return set[port / 64] >> (port % 64) & 1;
 }
 
+static __always_inline bool ports_wanted(__u16 lport, __u16 rport)
+{
+	if (cfg_filter_rport && !port_in(cfg_rports, rport))
+		return false;
+	if (cfg_filter_lport && !port_in(cfg_lports, lport))
+		return false;
+	return !cfg_filter_port || port_in(cfg_ports, lport) || port_in(cfg_ports, rport);
+}
+
+/*
+ * Whether the ports of a full socket, request or mini socket that has both let it be wanted: asked
+ * first, where all else would be for nothing. Without a filter of ports it costs nothing.
+ */
+static __always_inline bool ports_pass(const struct sock_common *skc)
+{
+	if (!config_filters_local_port() && !cfg_filter_rport)
+		return true;
+	return ports_wanted(PEEK(struct sock_common, skc, skc_num),
+			    bpf_ntohs(PEEK(struct sock_common, skc, skc_dport)));
+}
+
 static __always_inline bool prefix_has(const struct endpoint *e, const __u8 *addr)
 {
 	struct prefix p = { .length = 128 };

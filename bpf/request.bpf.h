@@ -245,10 +245,13 @@ static __always_inline __u8 request_reset(const struct sock *listener)
 static __always_inline void request_unhashed(const struct request_sock *req)
 {
 	struct dying_request *dying = dying_request_here();
-	struct child *child = request_child(req);
 	const struct sock *listener;
+	struct child *child;
 	struct endpoint e;
 
+	if (!ports_pass(&req->__req_common))
+		return;
+	child = request_child(req);
 	if (dying && dying->request == (__u64)req)
 		return; /* by its own timer's handler, whose return says so */
 	if (child) {
@@ -303,7 +306,7 @@ static __always_inline void request_timer_started(const struct request_sock *req
 {
 	struct dying_request *dying = dying_request_here();
 
-	if (dying && dying->request != (__u64)req)
+	if (dying && dying->request != (__u64)req && ports_pass(&req->__req_common))
 		request_hashed(req);
 }
 

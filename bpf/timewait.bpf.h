@@ -34,7 +34,7 @@ static __always_inline __u64 mini_key(const struct inet_timewait_sock *tw)
 
 static __always_inline struct lifecycle *mini_find(const struct inet_timewait_sock *tw)
 {
-	__u64 key = mini_key(tw);
+	__u64 key = ports_pass(&tw->__tw_common) ? mini_key(tw) : 0;
 	struct lifecycle *l = key ? connection_find(key) : NULL;
 
 	return l && l->marks & LIFECYCLE_MINI ? l : NULL;
@@ -112,7 +112,8 @@ static __always_inline bool mini_flipped(const struct inet_timewait_sock *tw,
 /* The timer is armed: for the first time, or again because a segment came. */
 static __always_inline void mini_armed(struct inet_timewait_sock *tw)
 {
-	__u64 key = mini_key(tw), now_ns = bpf_ktime_get_ns();
+	__u64 key = ports_pass(&tw->__tw_common) ? mini_key(tw) : 0;
+	__u64 now_ns = bpf_ktime_get_ns();
 	struct tcpdwell_counters *c = counters_here();
 	struct lifecycle *l = key ? connection_find(key) : NULL;
 	struct endpoint e;

@@ -466,6 +466,23 @@ static __always_inline void transition_tell(struct workspace *space, struct sock
 	transition_remember(&t, l);
 }
 
+/*
+ * Whether ports alone decide that a row is unwanted and nothing is to be remembered of it. A socket
+ * has both its ports, and is no one's child or listener, in the states between the handshake and
+ * CLOSE.
+ */
+static __always_inline bool transition_is_idle(const struct sock *sk, __u8 from, __u8 to)
+{
+	const __u32 open = 1U << TCPDWELL_ESTABLISHED | 1U << TCPDWELL_FIN_WAIT1 |
+			   1U << TCPDWELL_FIN_WAIT2 | 1U << TCPDWELL_CLOSE_WAIT |
+			   1U << TCPDWELL_LAST_ACK | 1U << TCPDWELL_CLOSING;
+
+	if (!config_filters_local_port() && !cfg_filter_rport)
+		return false;
+	return from != to && open >> (from & 31) & open >> (to & 31) & 1 &&
+	       !ports_wanted(sk->__sk_common.skc_num, bpf_ntohs(sk->__sk_common.skc_dport));
+}
+
 static __always_inline void transition(struct sock *sk, __u8 from, __u8 to, const bool atomic)
 {
 	__u32 zero = 0, place;
@@ -474,6 +491,15 @@ static __always_inline void transition(struct sock *sk, __u8 from, __u8 to, cons
 
 	if (!depth || !shared.live)
 		return;
+	if (transition_is_idle(sk, from, to)) {
+		struct tcpdwell_counters *c = counters_here();
+
+		if (c) {
+			count(&c->seen);
+			count(&c->filtered);
+		}
+		return;
+	}
 	place = (*depth)++;
 	space = bpf_map_lookup_elem(&workspaces, &place);
 	if (space) /* softirqs do not nest, so there is always one */
