@@ -141,6 +141,64 @@ class Program:
         _lib.bpf_object__close(self._object)
 
 
+class _TestRun(ctypes.Structure):
+    """struct bpf_test_run_opts of libbpf."""
+
+    _fields_ = [("sz", ctypes.c_size_t), ("data_in", ctypes.c_void_p),
+                ("data_out", ctypes.c_void_p), ("data_size_in", ctypes.c_uint32),
+                ("data_size_out", ctypes.c_uint32), ("ctx_in", ctypes.c_void_p),
+                ("ctx_out", ctypes.c_void_p), ("ctx_size_in", ctypes.c_uint32),
+                ("ctx_size_out", ctypes.c_uint32), ("retval", ctypes.c_uint32),
+                ("repeat", ctypes.c_int), ("duration", ctypes.c_uint32),
+                ("flags", ctypes.c_uint32), ("cpu", ctypes.c_uint32),
+                ("batch_size", ctypes.c_uint32)]
+
+
+class Producer:
+    """A program with a map "ring" that is run by hand, not attached."""
+
+    _FRAME = ctypes.create_string_buffer(64)  # of a packet, which programs of its type are given
+
+    def __init__(self, path: Path, name: str):
+        self._object = _lib.bpf_object__open(str(path).encode())
+        _check(self._object, f"open {path}")
+        try:
+            _check(_lib.bpf_object__load(self._object) == 0, f"load {path}")
+            program = _lib.bpf_object__find_program_by_name(self._object, name.encode())
+            _check(program, f"find {name} in {path}")
+            self._fd = _lib.bpf_program__fd(program)
+            ring = _lib.bpf_object__find_map_fd_by_name(self._object, b"ring")
+            _check(ring >= 0, f"find the ring in {path}")
+            self._consumer = mmap.mmap(ring, mmap.PAGESIZE)
+            self._producer = mmap.mmap(ring, mmap.PAGESIZE, prot=mmap.PROT_READ,
+                                       offset=mmap.PAGESIZE)
+        except OSError:
+            _lib.bpf_object__close(self._object)
+            raise
+
+    def run(self, times: int) -> int:
+        """On this thread's processor. Returns the nanoseconds of each time."""
+        options = _TestRun(sz=ctypes.sizeof(_TestRun), repeat=times,
+                           data_in=ctypes.addressof(self._FRAME),
+                           data_size_in=len(self._FRAME))
+        _check(_lib.bpf_prog_test_run_opts(self._fd, ctypes.byref(options)) == 0, "test run")
+        if options.retval:
+            raise OSError("the ring is full")
+        return options.duration
+
+    def empty(self) -> None:
+        """Throws away what is in the ring."""
+        self._consumer[:8] = self._producer[:8]
+
+    def __enter__(self) -> "Producer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._consumer.close()
+        self._producer.close()
+        _lib.bpf_object__close(self._object)
+
+
 class RingSink:
     """Throws away what comes into a ring buffer, so that it never fills, at next to no cost."""
 

@@ -69,14 +69,25 @@ def _moment(run: Run, counter: bpf.Program) -> Moment:
 def _note_kernel(figures: Figures, name: str, before: Moment, after: Moment) -> None:
     transitions = after.transitions - before.transitions
     by_program: dict[str, int] = {}
+    runs = 0
     for number, run_time in after.programs.items():
         program = bpf.program_name(number)
-        ns = (run_time - before.programs.get(number, bpf.RunTime())).ns
-        by_program[program] = by_program.get(program, 0) + ns
-    figures.add("kernel ns/transition", name, sum(by_program.values()) / transitions)
+        spent = run_time - before.programs.get(number, bpf.RunTime())
+        by_program[program] = by_program.get(program, 0) + spent.ns
+        runs += spent.count
+    _note_kernel_ns(figures, name, sum(by_program.values()) / transitions, runs / transitions)
     if name == TRACE.name:
         for program, ns in by_program.items():
             figures.add(f"kernel ns/transition of {name}, by program", program, ns / transitions)
+
+
+def _note_kernel_ns(figures: Figures, name: str, ns: float, runs: float) -> None:
+    """The kernel reads its clock before and after each run of a program, which is most of what an
+    empty one takes: who consists of many small programs pays it many times, and only here."""
+    figures.add("kernel ns/transition", name, ns)
+    figures.add("program runs/transition", name, runs)
+    if empty := figures.of("kernel ns/transition", EMPTY):
+        figures.add("kernel ns/transition, less empty runs", name, ns - runs * empty[-1])
 
 
 def _note_user(figures: Figures, name: str, before: Moment, after: Moment, rows: int) -> None:
@@ -122,7 +133,7 @@ def floor(bench: Bench, connections: int) -> None:
         load.run()
         for name, program in ((EMPTY, empty), (RESERVE, reserve)):
             run_time = program.run_time()
-            bench.figures.add("kernel ns/transition", name, run_time.ns / run_time.count)
+            _note_kernel_ns(bench.figures, name, run_time.ns / run_time.count, 1)
 
 
 @dataclass(frozen=True)

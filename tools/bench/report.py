@@ -7,6 +7,7 @@ from tracer import TCPSTATES
 # What the column of ratios divides by, for figures of which ratios mean something.
 BASES = {
     "kernel ns/transition": TCPSTATES.name,
+    "kernel ns/transition, less empty runs": TCPSTATES.name,
     "cpu ns/row": TCPSTATES.name,
 }
 

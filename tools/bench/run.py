@@ -24,6 +24,7 @@ import record
 import report
 from first_row import first_row
 from measure import Bench
+from ring_lock import ring_lock
 from tracer import CSV, JSON, NOTHING, PEERS, TRACE
 
 BUILD = machine.ROOT / "build"
@@ -84,6 +85,8 @@ def run_host(bench: Bench, plan: Plan) -> None:
         for sockets in plan.start_sockets:
             first_row(bench, tracers, sockets, number)
     bench.say("first rows timed")
+    ring_lock(bench, plan.rounds)
+    bench.say("the ring's lock measured")
     measure.memory(bench, tracers, plan.live)
     bench.say("memory measured")
     if plan.long_seconds:
