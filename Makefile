@@ -10,7 +10,7 @@
 # libbpf or owns the process is named, in IMPURE; all others go into a library that links without
 # -lbpf, and the unit tests link that library alone.
 
-IMPURE := main trace probe loader capability symbols source_ring snapshot snapshot_command leaks_command \
+IMPURE := main trace probe loader capability ksyms source_ring snapshot snapshot_command leaks_command \
 	  stack_source symbolizer
 
 PREFIX   ?= /usr/local

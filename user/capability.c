@@ -8,7 +8,7 @@
 
 #include "capability.h"
 #include "insn.h"
-#include "symbols.h"
+#include "ksyms.h"
 #include "tracefs.h"
 
 /* Parameters of a kernel function by its BTF, or -ENOENT. */
@@ -171,7 +171,7 @@ static struct obstacle probe_timer(struct capability *capability, const struct b
 			return o;
 		}
 	}
-	err = symbols_find(symbols, addresses, 2);
+	err = ksyms_find(symbols, addresses, 2);
 	if (err || !addresses[0] || !addresses[1]) {
 		o.err = err ? -err : ENOENT;
 		o.why = "the kernel hides the address of its timer handlers (kernel.kptr_restrict)";

@@ -2,19 +2,19 @@
 /*
  * Where the kernel's functions are. One thread.
  */
-#ifndef TCPDWELL_SYMBOLS_H
-#define TCPDWELL_SYMBOLS_H
+#ifndef TCPDWELL_KSYMS_H
+#define TCPDWELL_KSYMS_H
 
 #include <stddef.h>
 #include <stdint.h>
 
 /* The longest name that can be asked for, without its end. */
-#define SYMBOL_NAME_MAX 31
+#define KSYM_NAME_MAX 31
 
 /*
  * The address of each of @count kernel symbols, 0 where there is none or where the kernel hides it
  * (kernel.kptr_restrict). Returns 0 or -errno.
  */
-int symbols_find(const char *const names[], uint64_t addresses[], size_t count);
+int ksyms_find(const char *const names[], uint64_t addresses[], size_t count);
 
-#endif /* TCPDWELL_SYMBOLS_H */
+#endif /* TCPDWELL_KSYMS_H */

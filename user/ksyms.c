@@ -8,9 +8,9 @@
 
 #include "insn.h"
 #include "procfs.h"
-#include "symbols.h"
+#include "ksyms.h"
 
-#define NAME_BYTES (SYMBOL_NAME_MAX + 1)
+#define NAME_BYTES (KSYM_NAME_MAX + 1)
 #define NAME_WORDS (NAME_BYTES / 4)
 #define NAME_STACK (-NAME_BYTES)
 #define ADDR_STACK (NAME_STACK - 8)
@@ -27,7 +27,7 @@ static int load_lookup(const char *name)
 	size_t n = 0;
 	int fd;
 
-	if (strlen(name) > SYMBOL_NAME_MAX)
+	if (strlen(name) > KSYM_NAME_MAX)
 		return -ENAMETOOLONG;
 	memcpy(words, name, strlen(name));
 	insns[n++] = (struct bpf_insn)MOV_REG(BPF_REG_6, BPF_REG_1);
@@ -68,7 +68,7 @@ static int look_up(const char *name, uint64_t *address)
  * The kernel finds a name by bisection (6.2), or at least without writing all of them out, for
  * which /proc/kallsyms takes 50 ms.
  */
-int symbols_find(const char *const names[], uint64_t addresses[], size_t count)
+int ksyms_find(const char *const names[], uint64_t addresses[], size_t count)
 {
 	for (size_t i = 0; i < count; i++)
 		if (look_up(names[i], &addresses[i]) || !addresses[i])
