@@ -184,7 +184,8 @@ static __always_inline void request_dropped(__u64 req, const struct sock *listen
 		.reason = reason,
 	};
 
-	if (!c || !filter_connection(listener, e, false))
+	/* Before and after the run nobody says which requests a child came of. */
+	if (!c || !shared.live || !filter_connection(listener, e, false))
 		return;
 	if (known) {
 		l = *known;

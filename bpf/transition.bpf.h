@@ -489,8 +489,14 @@ static __always_inline void transition(struct sock *sk, __u8 from, __u8 to, cons
 	__u32 *depth = bpf_map_lookup_elem(&depths, &zero);
 	struct workspace *space;
 
-	if (!depth || !shared.live)
+	if (!depth)
 		return;
+	if (!shared.live) {
+		/* Its request may end a moment later, and then it should not seem dropped. */
+		if (from == TCPDWELL_LISTEN && to == TCPDWELL_SYN_RECV)
+			child_born(sk, bpf_ktime_get_ns());
+		return;
+	}
 	if (transition_is_idle(sk, from, to)) {
 		struct tcpdwell_counters *c = counters_here();
 
