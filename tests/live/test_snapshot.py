@@ -348,6 +348,25 @@ def test_passed_to_another(cast: Cast, netns: Netns, tracer: START) -> None:
     server.close()
 
 
+def test_in_flight_beside_two_descriptors_of_another(stage: Stage, tracer: START) -> None:
+    """A namespace is passed over only if each of its sockets has a descriptor, each counted once."""
+    pair, flying = stage.pair(), stage.pair()
+    ends = flying.server.getpeername()
+    twice = os.dup(pair.client.fileno())
+    left, right = socket.socketpair()
+    socket.send_fds(left, [b"x"], [flying.client.fileno()])
+    flying.client.close()
+    before_ns = time.monotonic_ns()
+    traced = start(tracer, stage.netns)
+    flying.server.shutdown(socket.SHUT_WR)
+    row = first(traced, ends, from_="ESTABLISHED")
+    assert (row["dwell"], row["owner"], row["to"]) == ("at_least", None, "CLOSE_WAIT")
+    assert row["mono_ns"] >= before_ns
+    os.close(twice)
+    left.close()
+    right.close()
+
+
 def test_other_names_once_it_acts(cast: Cast, netns: Netns, tracer: START) -> None:
     """The scan names the first holder; who accepts or closes is known better."""
     listener = within.listen(netns)
