@@ -2,6 +2,7 @@
 /* By elfutils' libdw. */
 #include <dwarf.h>
 #include <elfutils/libdw.h>
+#include <elfutils/libdwelf.h>
 #include <elfutils/libdwfl.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -27,9 +28,14 @@
 #error "which registers are stack and frame pointer?"
 #endif
 
+/* Of a qualified name; what is longer is cut in front. */
+#define NAME_BYTES 512
+
 struct symbols {
 	Dwfl *dwfl;
 	Dwfl_Module *module;
+	bool shares;	       /* its debugging information refers to another file's */
+	char name[NAME_BYTES]; /* the last one that was asked for */
 };
 
 /*
@@ -44,7 +50,9 @@ static int find_debuginfo(Dwfl_Module *module, void **userdata, const char *name
 	GElf_Addr vaddr;
 	int fd, bytes = dwfl_module_build_id(module, &id, &vaddr);
 
-	(void)userdata, (void)name, (void)base, (void)file, (void)link, (void)crc;
+	(void)userdata, (void)name, (void)base, (void)link, (void)crc;
+	if (!file)
+		return -1; /* asked for what is shared with others (dwz) */
 	if (bytes < 2 || bytes > BUILD_ID_BYTES)
 		return -1;
 	p += sprintf(p, "%s/%02x/", DEBUG_PATH, id[0]);
@@ -76,6 +84,20 @@ bool symbols_supported(void)
 	return true;
 }
 
+/*
+ * What dwz(1) has moved to a file for several is looked for by a path in the file itself, which is
+ * anyone's: opening it might wait for ever. Such a file's functions are named by its symbols.
+ */
+static bool shares_with_others(Dwfl_Module *module)
+{
+	Dwarf_Addr bias;
+	Dwarf *dwarf = dwfl_module_getdwarf(module, &bias);
+	const char *name;
+	const void *id;
+
+	return dwarf && dwelf_dwarf_gnu_debugaltlink(dwarf, &name, &id) > 0;
+}
+
 struct symbols *symbols_open(int fd, const struct elf_image *image)
 {
 	struct symbols *symbols = calloc(1, sizeof(*symbols));
@@ -94,6 +116,7 @@ struct symbols *symbols_open(int fd, const struct elf_image *image)
 		own = -1; /* libdwfl's now */
 	if (dwfl_report_end(symbols->dwfl, NULL, NULL) || !symbols->module)
 		goto err;
+	symbols->shares = shares_with_others(symbols->module);
 	return symbols;
 err:
 	if (own >= 0)
@@ -110,11 +133,64 @@ void symbols_free(struct symbols *symbols)
 	free(symbols);
 }
 
+/* Where a function is declared, which says what it is a member of. */
+static void find_declaration(Dwarf_Die *die)
+{
+	static const unsigned int ways[] = { DW_AT_abstract_origin, DW_AT_specification };
+	Dwarf_Attribute attribute;
+	Dwarf_Die next;
+
+	for (unsigned int i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)
+		if (dwarf_formref_die(dwarf_attr(die, ways[i], &attribute), &next))
+			*die = next;
+}
+
+/* Puts @name and @separator before what begins at @at. Returns the new beginning. */
+static char *put_before(const struct symbols *symbols, char *at, const char *name,
+			const char *separator)
+{
+	size_t len = strlen(name), separator_len = strlen(separator);
+
+	if (len + separator_len > (size_t)(at - symbols->name))
+		return at;
+	at -= separator_len;
+	memcpy(at, separator, separator_len);
+	at -= len;
+	memcpy(at, name, len);
+	return at;
+}
+
+/* The name of @function, with those of the classes and namespaces around it, as C++ writes it. */
+static const char *qualified_name(struct symbols *symbols, Dwarf_Die *function)
+{
+	char *at = symbols->name + sizeof(symbols->name) - 1;
+	const char *name = dwarf_diename(function);
+	Dwarf_Die *scopes = NULL;
+	int count;
+
+	if (!name)
+		return NULL;
+	*at = '\0';
+	at = put_before(symbols, at, name, "");
+	find_declaration(function);
+	count = dwarf_getscopes_die(function, &scopes);
+	for (int i = 1; i < count; i++) {
+		int tag = dwarf_tag(&scopes[i]);
+
+		name = dwarf_diename(&scopes[i]);
+		if (name && (tag == DW_TAG_namespace || tag == DW_TAG_class_type ||
+			     tag == DW_TAG_structure_type))
+			at = put_before(symbols, at, name, "::");
+	}
+	free(scopes);
+	return at;
+}
+
 /* The innermost function, one that was inlined too: it is the one that the line is of. */
-static const char *function_at(Dwfl_Module *module, uint64_t vaddr)
+static const char *function_at(struct symbols *symbols, uint64_t vaddr)
 {
 	Dwarf_Addr bias;
-	Dwarf_Die *unit = dwfl_module_addrdie(module, vaddr, &bias), *scopes = NULL;
+	Dwarf_Die *unit = dwfl_module_addrdie(symbols->module, vaddr, &bias), *scopes = NULL;
 	int count = unit ? dwarf_getscopes(unit, vaddr - bias, &scopes) : 0;
 	const char *name = NULL;
 
@@ -122,7 +198,7 @@ static const char *function_at(Dwfl_Module *module, uint64_t vaddr)
 		int tag = dwarf_tag(&scopes[i]);
 
 		if (tag == DW_TAG_subprogram || tag == DW_TAG_inlined_subroutine)
-			name = dwarf_diename(&scopes[i]);
+			name = qualified_name(symbols, &scopes[i]);
 	}
 	free(scopes);
 	return name;
@@ -131,7 +207,7 @@ static const char *function_at(Dwfl_Module *module, uint64_t vaddr)
 void symbols_find(struct symbols *symbols, uint64_t vaddr, struct symbol *symbol)
 {
 	Dwfl_Line *line = dwfl_module_getsrc(symbols->module, vaddr);
-	const char *function = function_at(symbols->module, vaddr), *name;
+	const char *function = symbols->shares ? NULL : function_at(symbols, vaddr), *name;
 	int number = 0;
 	GElf_Off into = 0;
 	GElf_Sym sym;
