@@ -249,6 +249,7 @@ static __always_inline void request_unhashed(const struct request_sock *req)
 	const struct sock *listener;
 	struct child *child;
 	struct endpoint e;
+	__u64 isn;
 
 	if (!ports_pass(&req->__req_common))
 		return;
@@ -261,6 +262,12 @@ static __always_inline void request_unhashed(const struct request_sock *req)
 		request_completes(req);
 		return;
 	}
+	/* Told by a function and by one that it calls, or else by one of them. */
+	isn = request_isn(req);
+	if (!dying || (dying->dropped == (__u64)req && dying->dropped_isn == isn))
+		return;
+	dying->dropped = (__u64)req;
+	dying->dropped_isn = isn;
 	listener = request_listener(req);
 	request_endpoint(&e, req, listener);
 	request_dropped((__u64)req, listener, &e, request_syn_ns(req), request_reset(listener));

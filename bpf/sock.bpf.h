@@ -42,6 +42,8 @@ struct dying_request {
 	__u32 isn;
 	__u32 acked; /* the last ACK came, and there was no room */
 	struct endpoint e;
+	__u64 dropped; /* the last one that was unhashed without a child */
+	__u64 dropped_isn;
 };
 
 struct parked_mini {

@@ -282,6 +282,14 @@ int BPF_PROG(fentry_reqsk_queue_drop, struct sock *sk, struct request_sock *req)
 	return 0;
 }
 
+/* Compilers may have the other one in this one (5.10). */
+SEC("?fentry/inet_csk_reqsk_queue_drop_and_put")
+int BPF_PROG(fentry_reqsk_queue_drop_and_put, struct sock *sk, struct request_sock *req)
+{
+	request_unhashed(req);
+	return 0;
+}
+
 SEC("?fentry/reqsk_timer_handler")
 int BPF_PROG(fentry_reqsk_timer_handler, struct timer_list *timer)
 {
@@ -384,6 +392,13 @@ int BPF_KPROBE(kprobe_complete_hashdance, struct sock *sk, struct sock *child,
 
 SEC("?kprobe/inet_csk_reqsk_queue_drop")
 int BPF_KPROBE(kprobe_reqsk_queue_drop, struct sock *sk, struct request_sock *req)
+{
+	request_unhashed(req);
+	return 0;
+}
+
+SEC("?kprobe/inet_csk_reqsk_queue_drop_and_put")
+int BPF_KPROBE(kprobe_reqsk_queue_drop_and_put, struct sock *sk, struct request_sock *req)
 {
 	request_unhashed(req);
 	return 0;

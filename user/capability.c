@@ -192,10 +192,11 @@ static bool has_functions(const struct btf *btf, const char *const names[])
 }
 
 /* What the fentry and kprobe programs of each feature attach to (bpf/tcpdwell.bpf.c). */
-static const char *const request_functions[] = { "inet_csk_reqsk_queue_hash_add",
-						 "inet_csk_complete_hashdance",
-						 "inet_csk_reqsk_queue_drop", "reqsk_timer_handler",
-						 NULL };
+static const char *const request_functions[] = {
+	"inet_csk_reqsk_queue_hash_add", "inet_csk_complete_hashdance",
+	"inet_csk_reqsk_queue_drop",	 "inet_csk_reqsk_queue_drop_and_put",
+	"reqsk_timer_handler",		 NULL
+};
 static const char *const mini_functions[] = { "__inet_twsk_schedule", "tcp_timewait_state_process",
 					      "inet_twsk_deschedule_put", "tw_timer_handler",
 					      NULL };
