@@ -69,27 +69,38 @@ static __always_inline __u32 connection_take(struct lifecycle *l, __u32 mask, co
 	return waits & mask;
 }
 
-/* An RST of ours goes out before its reason is dropped, in the same call and on this CPU. */
-#define RESET_FRESH_NS 20000ULL
+/*
+ * An RST of ours goes out before its reason is dropped, in the same call and on this CPU, which may
+ * be interrupted meanwhile.
+ */
+#define RESET_FRESH_NS 10000000ULL
 
-static __always_inline void reset_sent(const struct sock *sk)
+/* One that answers @skb, by the socket @sk. */
+static __always_inline void reset_sent(const struct sock *sk, const struct sk_buff *skb)
 {
 	__u32 zero = 0;
 	struct reset *reset = bpf_map_lookup_elem(&resets, &zero);
+	const __u8 *header;
 
 	if (!reset)
 		return;
 	reset->ns = bpf_ktime_get_ns();
 	reset->sock = (__u64)sk;
+	reset->rport = 0;
+	if (!skb)
+		return;
+	header = BPF_CORE_READ(skb, head) + BPF_CORE_READ(skb, transport_header);
+	bpf_probe_read_kernel(&reset->rport, sizeof(reset->rport), header);
 }
 
-/* Whether one has just gone out for @sock: a listener, or a mini socket. */
-static __always_inline bool reset_is_fresh(const void *sock)
+/* Whether one has just gone out by @sock, a listener or a mini socket, to the peer of @skc. */
+static __always_inline bool reset_is_fresh(const void *sock, const struct sock_common *skc)
 {
 	__u32 zero = 0;
 	const struct reset *reset = bpf_map_lookup_elem(&resets, &zero);
 
 	return reset && reset->sock == (__u64)sock &&
+	       reset->rport == BPF_CORE_READ(skc, skc_dport) &&
 	       bpf_ktime_get_ns() - reset->ns < RESET_FRESH_NS;
 }
 

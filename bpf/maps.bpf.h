@@ -122,6 +122,8 @@ struct {
 struct reset {
 	__u64 ns;
 	__u64 sock;
+	__be16 rport; /* the segment came from there: its header begins with it */
+	__u16 pad[3];
 };
 
 struct {

@@ -230,9 +230,10 @@ static __always_inline bool request_acked(const struct request_sock *req,
 }
 
 /* Whose RST it was that ended a request. Ours may say that the accept queue is full. */
-static __always_inline __u8 request_reset(const struct sock *listener)
+static __always_inline __u8 request_reset(const struct request_sock *req,
+					  const struct sock *listener)
 {
-	if (!reset_is_fresh(listener))
+	if (!reset_is_fresh(listener, &req->__req_common))
 		return TCPDWELL_REASON_RESET_RECEIVED;
 	if (BPF_CORE_READ(listener, sk_ack_backlog) > BPF_CORE_READ(listener, sk_max_ack_backlog))
 		return TCPDWELL_REASON_QUEUE_OVERFLOW;
@@ -270,7 +271,8 @@ static __always_inline void request_unhashed(const struct request_sock *req)
 	dying->dropped_isn = isn;
 	listener = request_listener(req);
 	request_endpoint(&e, req, listener);
-	request_dropped((__u64)req, listener, &e, request_syn_ns(req), request_reset(listener));
+	request_dropped((__u64)req, listener, &e, request_syn_ns(req),
+			request_reset(req, listener));
 }
 
 /* The request's timer runs out: it will send the SYN-ACK again, or give up. */

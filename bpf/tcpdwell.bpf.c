@@ -247,9 +247,9 @@ int BPF_PROG(sched_process_fork, struct task_struct *parent, struct task_struct 
 
 /* Whatever the backend: an RST of ours tells why a request was dropped. */
 SEC("?tp_btf/tcp_send_reset")
-int BPF_PROG(tcp_send_reset, const struct sock *sk)
+int BPF_PROG(tcp_send_reset, const struct sock *sk, const struct sk_buff *skb)
 {
-	reset_sent(sk);
+	reset_sent(sk, skb);
 	return 0;
 }
 

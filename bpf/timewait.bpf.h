@@ -204,7 +204,8 @@ static __always_inline __u8 mini_reset_reason(const struct inet_timewait_sock *t
 {
 	if (flipped || l->state == TCPDWELL_TIME_WAIT)
 		return TCPDWELL_REASON_TIMEWAIT_RESET;
-	return reset_is_fresh(tw) ? TCPDWELL_REASON_RESET_SENT : TCPDWELL_REASON_RESET_RECEIVED;
+	return reset_is_fresh(tw, &tw->__tw_common) ? TCPDWELL_REASON_RESET_SENT :
+						      TCPDWELL_REASON_RESET_RECEIVED;
 }
 
 static __always_inline struct mini_slot *mini_slot_here(void)

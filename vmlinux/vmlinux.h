@@ -247,6 +247,11 @@ struct inet_connection_sock {
 	struct request_sock_queue icsk_accept_queue;
 };
 
+struct sk_buff {
+	unsigned char *head;
+	__u16 transport_header;
+};
+
 struct tcp_request_sock {
 	__u64 snt_synack;
 	__u32 rcv_isn;
@@ -302,7 +307,6 @@ struct task_struct {
 };
 
 struct linux_binprm;
-struct sk_buff;
 struct tcphdr;
 struct proto_accept_arg;
 
