@@ -8,7 +8,7 @@ from typing import Any, Callable, Iterator
 
 import pytest
 
-from harness import capability, netns, place, traffic as oracle
+from harness import capability, netns, place, stall, traffic as oracle
 from harness.tracer import Tracer
 
 
@@ -122,9 +122,19 @@ def _require() -> Callable[..., None]:
     return require
 
 
-def pytest_configure() -> None:
+MARKS = ("every_kernel: what tools/vm/run.py runs on each kernel unless told otherwise",
+         "any_kernel: no kernel makes a difference to it, so tools/vm/run.py leaves it out")
+
+
+def pytest_configure(config: pytest.Config) -> None:
     """A run that is told to end still takes down what it made."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for mark in MARKS:
+        config.addinivalue_line("markers", mark)
+
+
+def pytest_sessionstart() -> None:
+    stall.begin()
 
 
 def pytest_report_header() -> list[str]:

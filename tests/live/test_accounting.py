@@ -173,7 +173,8 @@ def test_not_one_of_many_is_missing(netns: Netns, tmp_path: Path, arguments: lis
 
 
 @pytest.mark.parametrize("arguments", [
-    [], ["-4"], ["-6"], ["-L", "1-32767"], ["-D", "1-32767"], ["--port", "1-1023"],
+    pytest.param([], marks=pytest.mark.every_kernel), ["-4"], ["-6"], ["-L", "1-32767"],
+    ["-D", "1-32767"], ["--port", "1-1023"],
     ["--addr", "127.0.0.0/8,::1"], ["--addr", "192.0.2.0/24"], ["-s", "ESTABLISHED"],
     ["--from", "SYN_SENT,LISTEN"], ["--to", "CLOSE,TIME_WAIT"], ["--min-dwell", "1ms"],
     ["--min-dwell", "1h"], ["--comm", "rush"], ["--comm", "none-such"], ["--uid", "0"],
@@ -238,6 +239,7 @@ def test_report_on_signal_under_load(netns: Netns) -> None:
         assert len(running.errors) - len(others) == 10
 
 
+@pytest.mark.any_kernel
 def test_report_when_nothing_happens(netns: Netns) -> None:
     with Running("-o", "json", "--netns", str(netns.inode)) as running:
         running.child.send_signal(signal.SIGUSR1)
@@ -321,6 +323,7 @@ def test_tracer_that_is_stopped_under_load(netns: Netns, tmp_path: Path) -> None
     check_fresh_connection(netns, rows, fresh_ports)
 
 
+@pytest.mark.any_kernel
 def test_slow_pipe(netns: Netns) -> None:
     """The one that waits is the tracer, not the host."""
     reader, writer = os.pipe()

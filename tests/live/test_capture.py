@@ -21,12 +21,14 @@ from typing import Callable, Iterator
 
 import pytest
 
-from harness import capability, process
+from harness import capability, process, stall
 from harness.actor import Actor, Cast
 from harness.netns import Netns, Veth
 from harness.peer import ACK, FIN, RST, SYN, Segment
 from harness.tracer import Row, Tracer
 from harness.watch import BACKENDS, SLACK_NS, SYN_RECV_SLACK_NS, UID, Watch, show, watch_all
+
+pytestmark = pytest.mark.every_kernel
 
 PORT = 8080
 LINKTYPE_ETHERNET = 1
@@ -296,8 +298,6 @@ def _played(module_tracer: Callable[..., Tracer], module_veth: Callable[[], Veth
             tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
     watches = watch_all(module_tracer, "--uid", str(UID))
     veth = module_veth()
-    # What is in the segments goes out as one, or the sizes would not be those on the wire.
-    capture = Capture(veth.server, tmp_path_factory.mktemp("capture") / "file")
     ports: dict[tuple[str, str], int] = {}
     with Cast() as cast:
         client = cast.actor("client", veth.client, user=UID)
@@ -308,16 +308,23 @@ def _played(module_tracer: Callable[..., Tracer], module_veth: Callable[[], Veth
         server.run(f"l = socket.create_server(('::', {PORT}), family=socket.AF_INET6, "
                    "dualstack_ipv6=True)" if "ipv6" in families else
                    f"l = socket.create_server(('', {PORT}))")
+        plays = {family: Play(client, client.run, server.run, FAMILIES[family],
+                              getattr(veth.server, family)) for family in families}
+        if stall.EMULATED:
+            # What runs for the first time is translated first, which takes longer than all else.
+            for play in plays.values():
+                for act in PLAYS.values():
+                    act(play)
+        # What is in the segments goes out as one, or the sizes would not be those on the wire.
+        capture = Capture(veth.server, tmp_path_factory.mktemp("capture") / "file")
         for family in families:
-            play = Play(client, client.run, server.run, FAMILIES[family],
-                        getattr(veth.server, family))
             for name, act in PLAYS.items():
                 # A port that the kernel does not choose by itself tells which play it was.
                 ports[name, family] = 20000 + len(ports)
                 client.run(f"make_any = make\n"
                            f"def make(kind, to, port=0): return make_any(kind, to, "
                            f"port or {ports[name, family]})")
-                act(play)
+                act(plays[family])
                 client.run("make = make_any")
         inodes = veth.client.inode, veth.server.inode
         last = max(ports.values())
@@ -370,11 +377,17 @@ def compare(chain: list[Row], moves: list[tuple[str, int]], watch: Watch) -> Non
         f"{show(chain)}\n{moves}")
     for index, (row, (_, at_ns)) in enumerate(zip(rows, moves)):
         off_ns = wall_ns(row) - at_ns
-        assert abs(off_ns) <= slack_ns(row, watch), f"{off_ns / 1e6:.3f} ms off: {show([row])}"
+        most_ns = slack_ns(row, watch) + stall.worst_ns(row["mono_ns"] - abs(off_ns),
+                                                        row["mono_ns"] + abs(off_ns))
+        assert abs(off_ns) <= most_ns, (
+            f"{off_ns / 1e6:.3f} ms off, allowed {most_ns / 1e6:.3f}: {show([row])}")
         if index and row["dwell"] != "unknown":
             lasted_ns = at_ns - moves[index - 1][1]
-            assert abs(row["dwell_ns"] - lasted_ns) <= slack_ns(row, watch), (
-                f"{lasted_ns / 1e6:.3f} ms by the capture: {show([row])}")
+            most_ns = slack_ns(row, watch) + stall.worst_ns(row["mono_ns"] - row["dwell_ns"],
+                                                            row["mono_ns"])
+            assert abs(row["dwell_ns"] - lasted_ns) <= most_ns, (
+                f"{lasted_ns / 1e6:.3f} ms by the capture, allowed {most_ns / 1e6:.3f} off: "
+                f"{show([row])}")
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -17,6 +17,8 @@ from harness import within
 from harness.netns import Netns
 from harness.plain import READY, Running, patience, run
 
+pytestmark = pytest.mark.any_kernel
+
 USE, HOST, OTHER = 2, 3, 1
 STATES = "LISTEN SYN_SENT"
 PORTS = "1..65535"

@@ -146,6 +146,7 @@ def _watch(netns: Netns) -> Iterator[Callable[..., Watch]]:
 # ---- Before the tracer ---------------------------------------------------------------------------
 
 
+@pytest.mark.every_kernel
 def test_forgotten_close(scene: Scene) -> None:
     server = scene.server()
     before_ns = time.monotonic_ns()
@@ -204,6 +205,7 @@ def test_passed_to_another(scene: Scene) -> None:
     check(one(leaks(scene.netns)), taker, taker.ask("fds"))
 
 
+@pytest.mark.every_kernel
 def test_full_accept_queue(scene: Scene) -> None:
     server = scene.server(backlog=LEAKED - 1)
     scene.visit()
@@ -272,6 +274,7 @@ def test_nothing_wrong(scene: Scene) -> None:
     assert f"{LEAKED} for less" in done.stdout
 
 
+@pytest.mark.any_kernel
 def test_text(scene: Scene) -> None:
     server = scene.server()
     scene.visit()
@@ -286,6 +289,7 @@ def test_text(scene: Scene) -> None:
     assert f"descriptors {min(fds)}-{max(fds)}" in done.stdout
 
 
+@pytest.mark.any_kernel
 def test_name_with_escapes(scene: Scene) -> None:
     """A process may be named with anything; nothing of it reaches the terminal raw."""
     server = scene.server()
@@ -302,6 +306,7 @@ def test_name_with_escapes(scene: Scene) -> None:
 # ---- While it watches ----------------------------------------------------------------------------
 
 
+@pytest.mark.every_kernel
 def test_watch_a_growing_leak(scene: Scene, watch: Callable[..., Watch]) -> None:
     server = scene.server()
     watching = watch()
@@ -373,6 +378,7 @@ def test_many(scene: Scene) -> None:
     check(one(leaks(scene.netns)), server, fds)
 
 
+@pytest.mark.any_kernel
 @pytest.mark.parametrize("arguments", [
     ("-s", "NONE"), ("--older", "5"), ("--older", "-5s"), ("-o", "csv"), ("-i", "0s"),
     ("-i", "199ms"), ("-d", "0s"), ("--", "true"), ("--min-dwell", "1s")])

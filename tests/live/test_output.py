@@ -26,6 +26,8 @@ from harness import process, within
 from harness.netns import Netns
 from harness.plain import READY, Line, Running, end, patience, run
 
+pytestmark = pytest.mark.any_kernel
+
 Check = Callable[[Any], bool]
 
 # A row may be this old when its reader has it.

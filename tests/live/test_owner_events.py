@@ -108,6 +108,7 @@ def passive_open(listener: Process, rest: Owner) -> dict[str, Owner | set[Owner]
 # ---- Exit ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.every_kernel
 @pytest.mark.parametrize("unread", [False, True], ids=["fin", "reset"])
 def test_killed(unread: bool, stage: Stage) -> None:
     """SIGKILL closes: with a FIN, or an RST where data was unread, both by the process."""
@@ -280,6 +281,7 @@ def test_child_closes_what_never_connected(veth_pair: Veth, tracer: Callable[...
                    "SYN_SENT": (Process(child, "parent"), "close")})
 
 
+@pytest.mark.every_kernel
 def test_passed_over_a_socket(stage: Stage) -> None:
     """SCM_RIGHTS: the receiver's shutdown and close are its own."""
     server, client, other = stage.server(), stage.actor("client"), stage.actor("receiver")
@@ -468,6 +470,7 @@ socket.socket(socket.AF_UNIX).close()""")
     expect(stage.client(port), {"*": (who(client), "connect")})
 
 
+@pytest.mark.every_kernel
 def test_worker_connects(stage: Stage) -> None:
     """The second subflow of MPTCP is opened by a kernel thread, which is nobody's owner."""
     stage.netns.ip("addr", "add", "192.0.2.1/32", "dev", "lo")

@@ -45,6 +45,7 @@ def as_nobody(path: str, *capabilities: int) -> Callable[[list[Any]], list[Any]]
     return lambda argv: ["setpriv", *options, path, *argv[1:]]
 
 
+@pytest.mark.any_kernel
 @pytest.mark.parametrize(("capabilities", "missing"), [
     ([], ["CAP_BPF", "CAP_PERFMON"]), ([CAP_BPF], ["CAP_PERFMON"]), ([CAP_PERFMON], ["CAP_BPF"]),
 ], ids=["none", "bpf", "perfmon"])
@@ -58,12 +59,14 @@ def test_missing_capability_is_named(public: str, capabilities: list[int],
     assert re.findall("CAP_[A-Z]+", reason) == missing
 
 
+@pytest.mark.any_kernel
 @pytest.mark.parametrize("arguments", [["-h"], ["--version"]], ids=str)
 def test_help_needs_no_privilege(public: str, arguments: list[str]) -> None:
     done = run(*arguments, wrap=as_nobody(public))
     assert (done.returncode, done.stderr) == (0, b"")
 
 
+@pytest.mark.any_kernel
 def test_bad_use_is_said_without_privilege(public: str) -> None:
     done = run("--port", "0", wrap=as_nobody(public))
     assert done.returncode == 2 and b"--port" in done.stderr
@@ -252,6 +255,7 @@ def test_two_at_a_time_do_not_disturb_each_other(netns: Netns) -> None:
         assert json.loads(one.lines()[-1].text)["printed"] == 4
 
 
+@pytest.mark.any_kernel
 def test_no_file_is_written(tmp_path: Path, netns: Netns) -> None:
     """Run where nothing can be written but its output."""
     done = run("-o", "json", "-d", "200ms", "--netns", str(netns.inode), cwd=tmp_path,

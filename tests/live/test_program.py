@@ -83,6 +83,7 @@ def end(actor: Actor) -> None:
     actor.wait()
 
 
+@pytest.mark.every_kernel
 def test_descendants(family: Family) -> None:
     """Children, their children, one whose parent has ended, and what exec makes of one."""
     first = family.first
@@ -169,6 +170,7 @@ def test_ends_with_the_program(family: Family) -> None:
     assert {row["pid"] for row in family.tracer.all_rows()} == {pid}
 
 
+@pytest.mark.any_kernel
 def test_ends_with_a_killed_program(family: Family) -> None:
     family.first.run(f"c = socket.create_connection(('127.0.0.1', {PORT}))")
     family.first.kill()
@@ -185,6 +187,7 @@ def tcpdwell(*arguments: str, **kwargs: Any) -> subprocess.CompletedProcess[str]
                           check=False, timeout=process.LIMIT_S, **kwargs)
 
 
+@pytest.mark.any_kernel
 @pytest.mark.parametrize("program,error", [
     ("/nonexistent/program", errno.ENOENT), ("no-such-program-anywhere", errno.ENOENT),
     ("/etc/passwd", errno.EACCES), ("/", errno.EACCES)])
@@ -195,6 +198,7 @@ def test_program_cannot_be_run(program: str, error: int) -> None:
     assert not [line for line in done.stdout.splitlines() if '"transition"' in line]
 
 
+@pytest.mark.any_kernel
 def test_streams_pass_through() -> None:
     """Standard input, output and error are the caller's."""
     done = tcpdwell("-q", "-o", "json", "--", "sh", "-c",
@@ -216,6 +220,7 @@ def mask(*signals: signal.Signals) -> int:
     return sum(1 << (number - 1) for number in signals)
 
 
+@pytest.mark.any_kernel
 def test_signal_mask_is_the_callers() -> None:
     assert status_of_program()["SigBlk"] == 0
     blocked = {signal.SIGUSR2, signal.SIGHUP, signal.SIGCHLD}
@@ -224,6 +229,7 @@ def test_signal_mask_is_the_callers() -> None:
     assert found["SigBlk"] == mask(*blocked)
 
 
+@pytest.mark.any_kernel
 def test_sigpipe_is_not_ignored() -> None:
     """And what the caller ignores is still ignored, as nohup wants it."""
     assert status_of_program()["SigIgn"] & mask(signal.SIGPIPE) == 0
@@ -231,6 +237,7 @@ def test_sigpipe_is_not_ignored() -> None:
     assert found["SigIgn"] & mask(signal.SIGPIPE, signal.SIGHUP) == mask(signal.SIGHUP)
 
 
+@pytest.mark.any_kernel
 def test_no_descriptor_of_the_tracers() -> None:
     done = tcpdwell("-q", "--netns", "1", "--", "ls", "/proc/self/fd")
     # The last is of the folder that ls reads.

@@ -134,6 +134,7 @@ def play_slow(stage: Stage, family: str) -> Handshake:
     return complete(server, *slow(server, stage.seeing(requests=True)))
 
 
+@pytest.mark.every_kernel
 @pytest.mark.parametrize("family", FAMILIES)
 def test_slow_handshake(family: str, stage: Stage, watch: Watch) -> None:
     """Shown before it completes, in its true length, under one identity."""
@@ -163,6 +164,7 @@ def play_fast(stage: Stage) -> Handshake:
     return complete(server, peer, syn(peer))
 
 
+@pytest.mark.every_kernel
 def test_fast_handshake(stage: Stage, watch: Watch) -> None:
     """It is over before anybody looks, and all the same seen whole; its cookie is the socket's."""
     done: Handshake = stage.once(play_fast)
@@ -194,6 +196,7 @@ def play_many(stage: Stage) -> list[Handshake]:
             for peer, one, last in zip(peers, opened, ended)]
 
 
+@pytest.mark.every_kernel
 def test_many_slow_handshakes(stage: Stage, watch: Watch) -> None:
     for done in stage.once(play_many):
         chain = done.chain(watch)
@@ -226,6 +229,7 @@ def poll(server: Server, state: str, peer: Peer) -> None:
     raise AssertionError(f"{peer.port} is not in state {state}")
 
 
+@pytest.mark.every_kernel
 def test_full_accept_queue(stage: Stage, watch: Watch) -> None:
     """The handshake is not over before the server takes it for complete."""
     done: Handshake = stage.once(play_full_queue)
@@ -274,6 +278,7 @@ def play_timeouts(stage: Stage) -> list[Handshake]:
     return found
 
 
+@pytest.mark.every_kernel
 @pytest.mark.parametrize("retries", [0, 1])
 def test_timeout(retries: int, stage: Stage, watch: Watch) -> None:
     done: Handshake = stage.once(play_timeouts)[retries]
@@ -294,6 +299,7 @@ def play_reset(stage: Stage, held_s: float) -> Handshake:
     return Handshake(server, peer, opened, When(sent.before_ns, now()))
 
 
+@pytest.mark.every_kernel
 @pytest.mark.parametrize("held_s", [0, HELD_S], ids=["fast", "slow"])
 def test_reset_by_client(held_s: float, stage: Stage, watch: Watch) -> None:
     done: Handshake = stage.once(play_reset, held_s)
@@ -313,6 +319,7 @@ def play_another_syn(stage: Stage) -> Handshake:
     return Handshake(server, peer, opened, When(sent.before_ns, answer.time_ns))
 
 
+@pytest.mark.every_kernel
 def test_reset_by_server(stage: Stage, watch: Watch) -> None:
     watch.require(requests=True)
     done: Handshake = stage.once(play_another_syn)
@@ -332,6 +339,7 @@ def play_listener_closed(stage: Stage, by_ack: bool) -> Handshake:
     return Handshake(server, peer, opened, When(sent.before_ns, answer.time_ns))
 
 
+@pytest.mark.every_kernel
 @pytest.mark.parametrize("by_ack", [True, False], ids=["ack", "timer"])
 def test_listener_closed(by_ack: bool, stage: Stage, watch: Watch) -> None:
     watch.require(requests=True)
@@ -360,6 +368,7 @@ def play_overflow(stage: Stage, abort: bool) -> Handshake:
     return Handshake(server, late, opened, When(sent.before_ns, answer.time_ns))
 
 
+@pytest.mark.every_kernel
 @pytest.mark.parametrize("abort", [True, False], ids=["reset", "given-up"])
 def test_accept_queue_overflow(abort: bool, stage: Stage, watch: Watch) -> None:
     watch.require(requests=True)
@@ -378,6 +387,7 @@ def play_cookies(stage: Stage) -> Handshake:
     return complete(server, peer, opened)
 
 
+@pytest.mark.every_kernel
 def test_syn_cookies(stage: Stage, watch: Watch) -> None:
     """Nobody remembers the SYN, so its time is not made up."""
     done: Handshake = stage.once(play_cookies)
@@ -426,6 +436,7 @@ def test_fast_open(stage: Stage, watch: Watch) -> None:
 # ---- Views and filters ---------------------------------------------------------------------------
 
 
+@pytest.mark.every_kernel
 def test_kernel_view(stage: Stage, tracer: Callable[..., Tracer]) -> None:
     """The tracepoint's own: SYN_RECV for the moment between clone and ACK, and no request."""
     running = Watch("none", tracer("--kernel-view", "--uid", str(UID)))
@@ -447,6 +458,7 @@ def test_kernel_view(stage: Stage, tracer: Callable[..., Tracer]) -> None:
     unseen(running, done)
 
 
+@pytest.mark.every_kernel
 def test_rows_wait_for_who_accepts(stage: Stage, watch: Watch,
                                    tracer: Callable[..., Tracer]) -> None:
     """-p of a process that did not open the listener: its connections whole, others' not at all."""

@@ -123,6 +123,7 @@ def test_established_that_only_receives(stage: Stage, tracer: START) -> None:
     check_bound(first(traced, end, from_="ESTABLISHED"), before_ns, entered_ns)
 
 
+@pytest.mark.every_kernel
 def test_close_wait(stage: Stage, tracer: START) -> None:
     pair = stage.pair()
     end = pair.server.getsockname()
@@ -153,6 +154,7 @@ def test_fin_wait2(stage: Stage, tracer: START) -> None:
     check_bound(row, before_ns, entered_ns)
 
 
+@pytest.mark.every_kernel
 def test_listen(stage: Stage, tracer: START) -> None:
     """Nothing tells since when a socket listens; it is known to have since the start."""
     before_ns = time.monotonic_ns()
@@ -214,6 +216,7 @@ def test_closed_to_a_silent_peer(state: str, veth_pair: Veth, tracer: START) -> 
 # ---- Sockets without a descriptor ----------------------------------------------------------------
 
 
+@pytest.mark.every_kernel
 def test_accept_queue(stage: Stage, tracer: START) -> None:
     """Nobody has it yet: the owner is the listener's, until it is accepted."""
     before_ns = time.monotonic_ns()
@@ -265,6 +268,7 @@ def orphan(stage: Stage) -> tuple[tuple[str, int], socket.socket]:
     return end, pair.server
 
 
+@pytest.mark.every_kernel
 def test_orphan_in_fin_wait2(stage: Stage, tracer: START, require: Callable[..., None]) -> None:
     require(capability.TIME_WAIT)
     before_ns = time.monotonic_ns()
@@ -279,6 +283,7 @@ def test_orphan_in_fin_wait2(stage: Stage, tracer: START, require: Callable[...,
     check_bound(row, before_ns, ready_ns)
 
 
+@pytest.mark.every_kernel
 def test_time_wait(stage: Stage, tracer: START, require: Callable[..., None]) -> None:
     """Its timer tells when it began; a new connection from the same port ends it."""
     require(capability.TIME_WAIT)

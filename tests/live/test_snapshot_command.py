@@ -98,6 +98,7 @@ def _zoo(netns: Netns) -> Iterator[Zoo]:
     zoo.close()
 
 
+@pytest.mark.every_kernel
 def test_counts_equal_ss(zoo: Zoo) -> None:
     states = by_state(zoo.netns)
     assert states == ss(zoo.netns)
@@ -187,17 +188,20 @@ def test_listening(cast: Cast, netns: Netns) -> None:
         client.close()
 
 
+@pytest.mark.any_kernel
 def test_table(zoo: Zoo) -> None:
     done = process.run([place.tcpdwell(), "snapshot", "--netns", zoo.netns.path])
     total = next(line for line in done.stdout.splitlines() if line.startswith("all "))
     assert int(total.split()[1]) == sum(ss(zoo.netns).values())
 
 
+@pytest.mark.any_kernel
 def test_nothing_there(netns: Netns) -> None:
     assert snapshot(netns)["sockets"] == 0
     process.run([place.tcpdwell(), "snapshot", "--netns", netns.path])
 
 
+@pytest.mark.any_kernel
 @pytest.mark.parametrize("arguments", [
     ("-s", "NONE"), ("--older", "5"), ("--older", "-5s"), ("-o", "csv"), ("--top", "0"),
     ("--netns", "/proc/self/ns/mnt"), ("--", "true"), ("--min-dwell", "1s")])
@@ -207,6 +211,7 @@ def test_bad_input(arguments: tuple[str, ...]) -> None:
     assert done.returncode == 2 and done.stderr.startswith("tcpdwell: ") and not done.stdout
 
 
+@pytest.mark.any_kernel
 def test_reader_that_goes(zoo: Zoo) -> None:
     done = subprocess.run(f"{place.tcpdwell()} snapshot --netns {zoo.netns.path} | true",
                           shell=True, capture_output=True, text=True, check=False,

@@ -133,9 +133,19 @@ def view_of(case: Case) -> View:
     )
 
 
-def ordered(cases: list[Case]) -> list[Case]:
+def on_every_kernel(case: Case) -> bool:
+    """Each scenario in one family and place, which change from one to the next."""
+    if case.to_end:
+        return case.scenario in ("active-close", "simultaneous-close")
+    names = [*SHARED, *OWN_NETNS]
+    places = [one for one in CASES if one.scenario == case.scenario and not one.to_end]
+    return case == places[names.index(case.scenario) % len(places)]
+
+
+def ordered(cases: list[Case]) -> list[Any]:
     """The long ones begin first and are waited for last."""
-    return sorted(cases, key=lambda case: case.to_end)
+    return [pytest.param(case, marks=[pytest.mark.every_kernel] * on_every_kernel(case))
+            for case in sorted(cases, key=lambda case: case.to_end)]
 
 
 @pytest.mark.parametrize("case", ordered(CASES), ids=str)
@@ -204,6 +214,7 @@ def step_to_end(child: subprocess.Popen[str]) -> list[Expectation]:
     return [Expectation.parse(line) for line in out.splitlines()]
 
 
+@pytest.mark.every_kernel
 def test_socket_older_than_the_tracer(tracer: Callable[..., Tracer], netns: Netns) -> None:
     """Its first row makes no dwell up: at most a bound; from then on all is as for any other."""
     child = begin(netns, "half-close-client")
@@ -226,6 +237,7 @@ def test_socket_older_than_the_tracer(tracer: Callable[..., Tracer], netns: Netn
     assert {(row["pid"], row["comm"]) for row in found} == {(server.pid, server.comm)}
 
 
+@pytest.mark.every_kernel
 def test_namespace_goes_with_its_timewait(tracer: Callable[..., Tracer],
                                           make_netns: Callable[[], Netns],
                                           traffic: Callable[..., list[Expectation]],

@@ -22,6 +22,8 @@ from harness import place, within
 from harness.netns import Netns
 from harness.plain import READY, READY_LIMIT_S, end, patience
 
+pytestmark = pytest.mark.any_kernel
+
 STATES = ("LISTEN|SYN_SENT|SYN_RECV|ESTABLISHED|ESTAB|FIN_WAIT1|FIN_WAIT2|CLOSE_WAIT"
           "|CLOSING|LAST_ACK"
           "|TIME_WAIT|CLOSE")

@@ -294,6 +294,7 @@ def play_slow_peer(stage: Stage, family: str) -> Close:
     return close
 
 
+@pytest.mark.every_kernel
 @pytest.mark.parametrize("family", FAMILIES)
 def test_slow_peer(family: str, stage: Stage, watch: Watch) -> None:
     """Each state of an active close lasts as long as the peer lets it."""
@@ -321,6 +322,7 @@ def play_shutdown_then_close(stage: Stage) -> Close:
     return close
 
 
+@pytest.mark.every_kernel
 def test_shutdown_then_close(stage: Stage, watch: Watch) -> None:
     """Closing once more is no transition: FIN_WAIT2 lasts from the ACK to the peer's FIN."""
     close: Close = stage.once(play_shutdown_then_close)
@@ -348,6 +350,7 @@ def play_closing(stage: Stage, how: str) -> Close:
     return close
 
 
+@pytest.mark.every_kernel
 @pytest.mark.parametrize("how", ["s.shutdown(socket.SHUT_WR)", "s.close()"],
                          ids=["shutdown", "close"])
 def test_closing(how: str, stage: Stage, watch: Watch) -> None:
@@ -373,6 +376,7 @@ def play_fin_with_ack(stage: Stage) -> Close:
     return close
 
 
+@pytest.mark.every_kernel
 def test_fin_with_ack(stage: Stage, watch: Watch) -> None:
     close: Close = stage.once(play_fin_with_ack)
     chain = close.wait(watch, closed)
@@ -400,6 +404,7 @@ def play_flip(stage: Stage, fin_timeout: int, family: str) -> Close:
     return close
 
 
+@pytest.mark.every_kernel
 @pytest.mark.parametrize("fin_timeout", [60, 2])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_orphan_flips(fin_timeout: int, family: str, stage: Stage, watch: Watch) -> None:
@@ -443,6 +448,7 @@ def play_many_flips(stage: Stage) -> list[Close]:
     return closes
 
 
+@pytest.mark.every_kernel
 def test_many_flips(stage: Stage, watch: Watch) -> None:
     watch.require(minis=True)
     for close in stage.once(play_many_flips):
@@ -457,6 +463,7 @@ def play_orphan_timeout(stage: Stage) -> Close:
     return close
 
 
+@pytest.mark.every_kernel
 def test_orphan_times_out(stage: Stage, watch: Watch) -> None:
     """The peer never sends its FIN, and the kernel waits for tcp_fin_timeout."""
     watch.require(minis=True)
@@ -492,6 +499,7 @@ BY_OURSELVES = pytest.mark.xfail(
     reason="a reset that we send to an orphan's peer in FIN_WAIT2 is taken for one received")
 
 
+@pytest.mark.every_kernel
 @pytest.mark.parametrize("name", [
     "reset", pytest.param("data", marks=BY_OURSELVES), pytest.param("syn", marks=BY_OURSELVES)])
 def test_orphan_ends(name: str, stage: Stage, watch: Watch) -> None:
@@ -515,6 +523,7 @@ def play_linger2(stage: Stage) -> Close:
     return close
 
 
+@pytest.mark.every_kernel
 def test_no_linger_in_fin_wait2(stage: Stage, watch: Watch) -> None:
     """It is not tcp_max_tw_buckets that keeps such a socket from TIME_WAIT."""
     close: Close = stage.once(play_linger2)
@@ -590,6 +599,7 @@ def play_syn(stage: Stage, family: str) -> Close:
     return close
 
 
+@pytest.mark.every_kernel
 @pytest.mark.parametrize("family", FAMILIES)
 def test_reused_by_syn(family: str, stage: Stage, watch: Watch) -> None:
     watch.require(minis=True)
@@ -649,6 +659,7 @@ def play_connect(stage: Stage) -> Reuse:
     return Reuse(link.inode, port, server.port, actor.pid, When(before_ns, after_ns), reused)
 
 
+@pytest.mark.every_kernel
 def test_reused_by_connect(stage: Stage, watch: Watch) -> None:
     watch.require(minis=True)
     reuse: Reuse = stage.once(play_connect)
@@ -678,12 +689,14 @@ def play_reset(stage: Stage, rfc1337: int) -> Close:
     return close
 
 
+@pytest.mark.every_kernel
 def test_reset(stage: Stage, watch: Watch) -> None:
     watch.require(minis=True)
     close: Close = stage.once(play_reset, 0)
     check_mini(close.wait(watch, closed), close, watch)
 
 
+@pytest.mark.every_kernel
 def test_reset_is_ignored(stage: Stage, watch: Watch) -> None:
     """net.ipv4.tcp_rfc1337: TIME_WAIT goes on, to the end of the namespace at the latest."""
     watch.require(minis=True)
@@ -717,6 +730,7 @@ def play_gone(stage: Stage) -> list[Close]:
     return closes
 
 
+@pytest.mark.every_kernel
 def test_namespace_gone(stage: Stage, watch: Watch) -> None:
     """Nothing outlives its namespace, and no process is left to name but the one that was."""
     watch.require(minis=True)
@@ -740,6 +754,7 @@ def play_overflow(stage: Stage) -> list[Close]:
     return closes
 
 
+@pytest.mark.every_kernel
 def test_overflow(stage: Stage, watch: Watch) -> None:
     """Beyond tcp_max_tw_buckets the close is without a TIME_WAIT, and says so."""
     watch.require(minis=True)
@@ -766,7 +781,8 @@ FILTERS: dict[str, Callable[[Close], list[str]]] = {
 }
 
 
-@pytest.mark.parametrize("name", FILTERS)
+@pytest.mark.parametrize("name", [pytest.param("pid", marks=pytest.mark.every_kernel), "comm",
+                                  "lport", "rport"])
 def test_connection_filters(name: str, stage: Stage, watch: Watch,
                             tracer: Callable[..., Tracer]) -> None:
     """What they want they want to the end of TIME_WAIT, also when the process is no more."""
@@ -826,6 +842,7 @@ def test_transition_filters(arguments: list[str], shown: set[tuple[str, str, str
             for row in running.tracer.all_rows() if row["rport"] == close.peer.port} == shown
 
 
+@pytest.mark.every_kernel
 def test_kernel_view(stage: Stage, tracer: Callable[..., Tracer]) -> None:
     """The full socket's end is all that the tracepoint has."""
     running = Watch("none", tracer("--kernel-view", "--uid", str(UID)))
@@ -979,20 +996,22 @@ def check_lifetime(row: Row, more_ns: int = 0) -> None:
     assert least_ns <= row["dwell_ns"] <= TIMEWAIT_NS + more_ns + late_ns(), show([row])
 
 
+@pytest.mark.every_kernel
 def test_lifetimes(stage: Stage, watch: Watch, long_ones: LongOnes) -> None:
     """Each of many is reported once, with its owner and how long it lasted."""
     watch.require(minis=True)
     for one in long_ones.many:
         chain = watch.wait(long_ones.inode, one.port, long_ones.port, closed,
-                           limit_s=long_ones.left_s())
+                           limit_s=long_ones.left_s(), family=one.family)
         assert steps(chain) == ["CLOSE", "SYN_SENT", *WHOLE[2:]], show(chain)
         same(chain, pid=one.pid, comm=one.comm, uid=UID, family=one.family, owner="connect")
         assert chain[0]["cookie"] == one.cookie or chain[0]["cookie"] >= 1 << 52
         check_time(chain[-2], one.entered, watch.mini_slack_ns)
         check_lifetime(chain[-1])
-        assert len(watch.chains(long_ones.inode, one.port, long_ones.port)) == 1
+        assert len(watch.chains(long_ones.inode, one.port, long_ones.port, one.family)) == 1
 
 
+@pytest.mark.every_kernel
 def test_lifetime_after_segments(stage: Stage, watch: Watch, long_ones: LongOnes) -> None:
     """A segment in TIME_WAIT makes it last longer; it is counted from the entry all the same."""
     watch.require(minis=True)
@@ -1002,6 +1021,7 @@ def test_lifetime_after_segments(stage: Stage, watch: Watch, long_ones: LongOnes
     check_lifetime(chain[-1], LATER_S * 10**9)
 
 
+@pytest.mark.every_kernel
 @pytest.mark.parametrize("name", ["flipped", "crossed"])
 def test_lifetime(name: str, stage: Stage, watch: Watch, long_ones: LongOnes) -> None:
     """Of an orphan that flipped after a while, and of FINs that crossed."""

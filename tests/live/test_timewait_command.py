@@ -132,6 +132,7 @@ def narrow(netns: Netns, ports: int, reuse: int) -> None:
     netns.sysctl("net/ipv4/tcp_tw_reuse", reuse)
 
 
+@pytest.mark.every_kernel
 def test_counts(timewait: Callable[..., Timewait], netns: Netns) -> None:
     """By process, remote end, local port, and the ports that a client has left."""
     running = timewait("--netns", netns.path, "-o", "json")
@@ -309,6 +310,7 @@ def test_later_namespace(timewait: Callable[..., Timewait],
     assert pressure["verdict"] == "unknown"
 
 
+@pytest.mark.any_kernel
 def test_duration_and_silence(timewait: Callable[..., Timewait], netns: Netns) -> None:
     """Into a pipe nothing is drawn, and the report comes by itself."""
     running = timewait("--netns", netns.path, "-d", "2s", "-i", "100ms")
@@ -365,6 +367,7 @@ def frames(seen: bytes) -> list[list[bytes]]:
             for frame in found]
 
 
+@pytest.mark.any_kernel
 def test_terminal(timewait: Callable[..., Timewait], netns: Netns, terminal: Terminal) -> None:
     """Frames over one another that follow the figures and the window; then the report."""
     running = timewait("--netns", netns.path, "-i", "100ms", stdout=terminal.slave)
@@ -390,6 +393,7 @@ def test_terminal(timewait: Callable[..., Timewait], netns: Netns, terminal: Ter
     assert report.startswith(b"TIME_WAIT: 5 now, 5 entered") and b"\033" not in report
 
 
+@pytest.mark.any_kernel
 def test_terminal_stopped(timewait: Callable[..., Timewait], netns: Netns,
                           terminal: Terminal) -> None:
     """^Z gives the terminal back, and fg takes it again."""
@@ -423,6 +427,7 @@ def test_not_seen() -> None:
     assert "TIME_WAIT is not seen" in message and "tcpdwell probe" in message
 
 
+@pytest.mark.any_kernel
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -438,6 +443,7 @@ def test_misused(arguments: tuple[str, ...], message: str) -> None:
     assert message in fails(*arguments)[1]
 
 
+@pytest.mark.any_kernel
 def test_side_by_side(timewait: Callable[..., Timewait], make_netns: Callable[[], Netns]) -> None:
     """The same ends in two namespaces are two clients, each judged by its own settings."""
     one, two = make_netns(), make_netns()

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Callable, Iterable, Iterator
 
+from . import capability
 from .story import show
 from .tracer import Row, by_cookie
 
@@ -22,11 +23,15 @@ ACCEPTING = {"listen", "accept"}
 def from_owner(chain: list[Row], wanted: Callable[[Row], bool]) -> list[Row]:
     """A connection from the first row on that has a wanted owner: what an owner filter shows.
 
-    Its rows before accept wait for accept() and then are the acceptor's, as is the socket's user.
+    Its rows before accept wait for accept() and then are the acceptor's, as is the socket's user
+    where the end of the system call tells: fexit and kprobes come before the user changes.
     """
     taken = next((index for index, row in enumerate(chain) if row["owner"] == "accept"), None)
     if taken is not None and chain[0]["from"] == "LISTEN":
-        whose = {name: chain[taken][name] for name in ("pid", "comm", "owner", "uid")}
+        names = ["pid", "comm", "owner"]
+        if capability.backend("accept_owner") == "syscall":
+            names.append("uid")
+        whose = {name: chain[taken][name] for name in names}
         chain = [{**row, **whose} for row in chain[:taken]] + chain[taken:]
     first = next((index for index, row in enumerate(chain) if wanted(row)), len(chain))
     return chain[first:]

@@ -6,13 +6,15 @@ So a test plays its traffic once, and holds what each backend saw of it against 
 
 from __future__ import annotations
 
+import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Callable, Iterable
 
 import pytest
 
-from . import capability
+from . import capability, stall
 from .tracer import ROWS_LIMIT_S, Row, Tracer
 
 BACKENDS = ("fentry", "kprobe", "timer", "none")
@@ -66,32 +68,39 @@ class Watch:
         """Whether the kernel lets this backend see nothing."""
         return self.backend != "none" and not self.requests and not self.minis
 
-    def chains(self, netns: int, lport: int, rport: int) -> list[list[Row]]:
+    def chains(self, netns: int, lport: int, rport: int,
+               family: str | None = None) -> list[list[Row]]:
         """The connections between these ports so far, in the order of their first rows."""
-        return self._chains(self.tracer.all_rows(), netns, lport, rport)
+        return self._chains(self.tracer.all_rows(), netns, lport, rport, family)
 
     def wait(self, netns: int, lport: int, rport: int,
              until: Callable[[list[Row]], Any], number: int = 1,
-             limit_s: float = ROWS_LIMIT_S) -> list[Row]:
-        """Wait until the number-th connection's rows are as wanted, and return them."""
+             limit_s: float = ROWS_LIMIT_S, family: str | None = None) -> list[Row]:
+        """Wait until the number-th connection's rows are as wanted, and return them.
+
+        Give a family where both are about: each has ports of its own.
+        """
         def found(rows: list[Row]) -> list[Row] | None:
-            these = self._chains(rows, netns, lport, rport)
+            these = self._chains(rows, netns, lport, rport, family)
             return these[number - 1] if len(these) >= number and until(these[number - 1]) else None
 
         try:
             return list(self.tracer.wait_for(found, limit_s))
         except AssertionError:
-            seen = "\n\n".join(map(show, self.chains(netns, lport, rport)))
+            seen = "\n\n".join(map(show, self.chains(netns, lport, rport, family)))
             raise AssertionError(
                 f"connection {number} of {lport} and {rport} by {self.backend}, not as wanted in "
                 f"{limit_s} s:\n{seen}\n{''.join(self.tracer.errors)}") from None
 
-    def _chains(self, rows: list[Row], netns: int, lport: int, rport: int) -> list[list[Row]]:
+    def _chains(self, rows: list[Row], netns: int, lport: int, rport: int,
+                family: str | None) -> list[list[Row]]:
         """The same out of rows, which only ever grow: they are sorted once."""
         for row in rows[self.sorted:]:
             self.by_peer.setdefault((row["netns"], row["rport"]), []).append(row)
         self.sorted = max(self.sorted, len(rows))
-        return chains(self.by_peer.get((netns, rport), []), netns, lport, rport)
+        these = self.by_peer.get((netns, rport), [])
+        return chains((row for row in these if family in (None, row["family"])),
+                      netns, lport, rport)
 
 
 def chains(rows: Iterable[Row], netns: int, lport: int, rport: int) -> list[list[Row]]:
@@ -135,17 +144,22 @@ def show(chain: Iterable[Row]) -> str:
 def check_time(row: Row, when: When, slack_ns: int) -> None:
     """The transition must have been then."""
     early_ns, late_ns = when.from_ns - row["mono_ns"], row["mono_ns"] - when.to_ns
+    slack_ns += stall.worst_ns(min(when.from_ns, row["mono_ns"]), max(when.to_ns, row["mono_ns"]))
     assert early_ns <= slack_ns and late_ns <= slack_ns, (
-        f"{max(early_ns, late_ns) / 1e6:.3f} ms too {'early' if early_ns > late_ns else 'late'}: "
-        f"{show([row])}")
+        f"{max(early_ns, late_ns) / 1e6:.3f} ms too {'early' if early_ns > late_ns else 'late'}, "
+        f"allowed {slack_ns / 1e6:.3f}: {show([row])}")
 
 
 def check_dwell(row: Row, since: When, until: When, slack_ns: int) -> None:
     """The dwell must be exact, and as long as that."""
     assert row["dwell"] == "exact", show([row])
     least_ns, most_ns = until.from_ns - since.to_ns, until.to_ns - since.from_ns
+    # Either end of it may have been stamped amid a stall.
+    slack_ns += stall.worst_ns(since.from_ns, since.to_ns) + stall.worst_ns(until.from_ns,
+                                                                            until.to_ns)
     assert least_ns - slack_ns <= row["dwell_ns"] <= most_ns + slack_ns, (
-        f"not {least_ns / 1e6:.3f} to {most_ns / 1e6:.3f} ms: {show([row])}")
+        f"not {least_ns / 1e6:.3f} to {most_ns / 1e6:.3f} ms, allowed {slack_ns / 1e6:.3f}: "
+        f"{show([row])}")
 
 
 def check_unknown_dwell(row: Row) -> None:
@@ -163,8 +177,9 @@ def same(chain: Iterable[Row], **fields: Any) -> None:
 
 def watch_all(start: Callable[..., Tracer], *arguments: str) -> dict[str, Watch]:
     """A tracer for each backend; start is the tests' factory of tracers."""
-    watches = {backend: Watch(backend, start("--backend", backend, *arguments))
-               for backend in BACKENDS}
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        started = pool.map(lambda backend: start("--backend", backend, *arguments), BACKENDS)
+        watches = {backend: Watch(backend, tracer) for backend, tracer in zip(BACKENDS, started)}
     for watch in watches.values():
         if watch.refused:
             watch.tracer.check()
