@@ -51,6 +51,7 @@ class Outcome(NamedTuple):
     status: int | None  # of the job; None: it did not end
     trouble: str  # why it did not, or what the kernel complained about; else empty
     started: bool
+    crashed: bool  # QEMU itself, which an emulated processor may bring about
     boot_s: float  # until the job began
     wall_s: float
     drift_s: float  # by how much the guest's clock ran ahead of the machine's during the job
@@ -217,7 +218,11 @@ def run(kernel: Kernel, disks: Disks, job: dict[str, str], folder: Path, accel: 
     read_exchange(exchange, out)
     exchange.unlink()
     end = time.monotonic()
+    # Less than 0: by a signal, and ours is SIGTERM.
+    crashed = console.status is None and process.returncode < 0 \
+        and process.returncode != -signal.SIGTERM
     return Outcome(status=console.status, trouble=trouble, started=console.begun is not None,
+                   crashed=crashed,
                    boot_s=(console.begun_at if console.begun is not None else end) - start,
                    wall_s=end - start, drift_s=console.drift_s, log=log, out=out)
 

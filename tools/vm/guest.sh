@@ -47,6 +47,7 @@ dmesg >/out/dmesg
 tar -C /out -cf "$exchange" .
 sync "$exchange"
 read -r end _ </proc/uptime
-echo "vm: end status $status up $end s"
+# On a line of its own, wherever the job was when it was ended.
+printf '\nvm: end status %s up %s s\n' "$status" "$end"
 # Without a sync of the other disks, whose writes are thrown away.
 busybox poweroff -f -n

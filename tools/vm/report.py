@@ -13,6 +13,8 @@ from guest import Outcome
 LOG_TAIL_LINES = 25
 # Tests named of those that failed for one reason; junit.xml has all.
 NAMES = 5
+# What timeout(1) says of a program that it ended, and of one that it had to kill.
+TIMED_OUT = (124, 137)
 # What a guest's clock may differ from ours before it is worth a word: timed tests allow for 10 ms.
 DRIFT_LIMIT_S = 0.5
 
@@ -34,8 +36,10 @@ def describe(kernel: Kernel, outcome: Outcome) -> str:
 
 def count_tests(outcome: Outcome) -> tuple[result.Counts, str]:
     """The counts of a kernel's tests, and what went wrong with the run itself, if anything."""
-    counts = result.read_junit(outcome.out / "junit.xml")
+    counts = result.read_junit(outcome.out / "junit.xml", outcome.out / "junit.again.xml")
     trouble = outcome.trouble
+    if not trouble and outcome.status in TIMED_OUT:
+        trouble = f"the tests did not end in time, in {result.read_log(outcome.log)[1]}"
     if not trouble and outcome.status not in (0, 1):
         trouble = f"pytest ended with status {outcome.status}"
     if not trouble and counts is None:
@@ -60,6 +64,8 @@ def report_tests(kernel: Kernel, outcome: Outcome) -> tuple[result.Counts, bool]
     for reason, names in counts.failures:
         more = f" and {len(names) - NAMES} more" if len(names) > NAMES else ""
         print(f"    FAILED {', '.join(names[:NAMES])}{more}: {reason}")
+    for name, reason in counts.retried:
+        print(f"    passed at another try: {name}: {reason}")
     for reason, names in counts.skips:
         print(f"    skipped {len(names)}: {reason}")
     sys.stdout.flush()

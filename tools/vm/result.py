@@ -22,6 +22,14 @@ class Counts(NamedTuple):
     skipped: int = 0
     failures: tuple[tuple[str, list[str]], ...] = ()
     skips: tuple[tuple[str, list[str]], ...] = ()
+    retried: tuple[tuple[str, str], ...] = ()  # passed at another try: name, why it had failed
+
+
+class Case(NamedTuple):
+    """What became of one test, and why."""
+
+    what: str  # passed, failed or skipped
+    reason: str = ""
 
 
 def one_line(text: str | None) -> str:
@@ -29,24 +37,43 @@ def one_line(text: str | None) -> str:
     return " ".join((text or "").split())
 
 
-def read_junit(path: Path) -> Counts | None:
-    """The counts of a JUnit file; None if there is none or it is cut short."""
+def read_cases(path: Path) -> dict[str, Case] | None:
+    """What a JUnit file says of each test; None if there is none or it is cut short."""
     try:
-        cases = list(ElementTree.parse(path).getroot().iter("testcase"))
+        nodes = list(ElementTree.parse(path).getroot().iter("testcase"))
     except (OSError, ElementTree.ParseError):
         return None
-    failures: dict[str, list[str]] = {}
-    skips: dict[str, list[str]] = {}
-    for case in cases:
-        bad = [node for kind in ("failure", "error") for node in case.iter(kind)]
-        skip = case.find("skipped")  # an expected failure, too
-        found, node = (failures, bad[0]) if bad else (skips, skip)
-        if node is not None:
-            reason = one_line(node.get("message"))[:MESSAGE_CHARACTERS] or "no reason given"
-            found.setdefault(reason, []).append(f"{case.get('classname')}::{case.get('name')}")
-    failed, skipped = (sum(map(len, found.values())) for found in (failures, skips))
-    return Counts(len(cases) - failed - skipped, failed, skipped, by_number(failures),
-                  by_number(skips))
+    cases: dict[str, Case] = {}
+    for node in nodes:
+        name = f"{node.get('classname')}::{node.get('name')}"
+        bad = [child for kind in ("failure", "error") for child in node.iter(kind)]
+        skip = node.find("skipped")  # an expected failure, too
+        why = bad[0] if bad else skip
+        reason = "" if why is None else \
+            one_line(why.get("message"))[:MESSAGE_CHARACTERS] or "no reason given"
+        what = "failed" if bad else "passed" if skip is None else "skipped"
+        # A test and its teardown have an entry each: the worse one counts.
+        if name not in cases or what == "failed":
+            cases[name] = Case(what, reason)
+    return cases
+
+
+def read_junit(path: Path, again: Path) -> Counts | None:
+    """The counts of a JUnit file, and of another one of a second try at what failed."""
+    cases = read_cases(path)
+    if cases is None:
+        return None
+    retried = []
+    for name, case in (read_cases(again) or {}).items():
+        if case.what == "passed" and cases.get(name, case).what == "failed":
+            retried.append((name, cases[name].reason))
+        cases[name] = case
+    found: dict[str, dict[str, list[str]]] = {"passed": {}, "failed": {}, "skipped": {}}
+    for name, case in cases.items():
+        found[case.what].setdefault(case.reason, []).append(name)
+    number = {what: sum(map(len, reasons.values())) for what, reasons in found.items()}
+    return Counts(number["passed"], number["failed"], number["skipped"],
+                  by_number(found["failed"]), by_number(found["skipped"]), tuple(retried))
 
 
 def by_number(found: dict[str, list[str]]) -> tuple[tuple[str, list[str]], ...]:
