@@ -58,8 +58,8 @@ int BPF_PROG(transition_tail, struct sock *sk, int from, int to)
 
 /*
  * The same three for kernels that may take the CPU from a program at a tracepoint and give it to
- * another task (7.0). What is this CPU's own would get mixed up, so the third does not let go of it.
- * The verifier allows no tail call from there on.
+ * another task (7.0). What is this CPU's own would get mixed up, so the third does not let go of
+ * it. The verifier allows no tail call from there on.
  */
 extern void bpf_preempt_disable(void) __weak __ksym;
 extern void bpf_preempt_enable(void) __weak __ksym;

@@ -192,8 +192,8 @@ LIFECYCLE_FN __u8 lifecycle_actor(__u8 from, __u8 to, int err, __u32 facts)
  * ECONNRESET elsewhere before it closes; tcp_write_err() sets ETIMEDOUT or the ICMP error;
  * tcp_abort() sets ECONNABORTED. close() with unread data, linger 0 and tcp_disconnect() set
  * none before the transition, and no reset either once our FIN is out (tcp_need_reset()), so the
- * end of CLOSING and LAST_ACK is theirs where that FIN is not acknowledged. What should have become a mini socket and did not ran into
- * tcp_max_tw_buckets (tcp_time_wait(): TCPTIMEWAITOVERFLOW).
+ * end of CLOSING and LAST_ACK is theirs where that FIN is not acknowledged. What should have become
+ * a mini socket and did not ran into tcp_max_tw_buckets (tcp_time_wait(): TCPTIMEWAITOVERFLOW).
  */
 LIFECYCLE_FN __u8 lifecycle_reason(__u8 from, int err, __u32 facts)
 {

@@ -207,7 +207,7 @@ static enum backend pick(const struct capability *can, const struct btf *btf,
 {
 	bool any = wanted == BACKEND_AUTO;
 
-	/* Each name is looked for in all of the kernel's BTF, a millisecond: only where it tells. */
+	/* To look for a name in the kernel's BTF takes a millisecond: only where it tells. */
 	if ((any || wanted == BACKEND_FENTRY) && !can->fentry.err && has_functions(btf, functions))
 		return BACKEND_FENTRY;
 	if ((any || wanted == BACKEND_KPROBE) && !can->kprobe.err && has_functions(btf, functions))

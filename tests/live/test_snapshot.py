@@ -354,7 +354,7 @@ def test_passed_to_another(cast: Cast, netns: Netns, tracer: START) -> None:
 
 
 def test_in_flight_beside_two_descriptors_of_another(stage: Stage, tracer: START) -> None:
-    """A namespace is passed over only if each of its sockets has a descriptor, each counted once."""
+    """A namespace is passed over only if each socket has a descriptor, each counted once."""
     pair, flying = stage.pair(), stage.pair()
     ends = flying.server.getpeername()
     twice = os.dup(pair.client.fileno())
