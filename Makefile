@@ -171,7 +171,7 @@ check: ## build and run the unit tests, under ASan and UBSan; no root
 # tracer against the clock, and a machine may stall: what fails is tried again, by itself.
 test: ## install what is missing, then unit, build and live tests on the running kernel
 	@tools/deps.sh build test
-	@$(MAKE) --no-print-directory all tools
+	@$(MAKE) --no-print-directory all static tools
 	@rm -rf $(results) && mkdir -p $(results)
 	@$(MAKE) --no-print-directory SAN=1 unit
 	$(Q)$(pytest) --junitxml=$(results)/build.xml tests/build || :
