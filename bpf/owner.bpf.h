@@ -54,7 +54,7 @@ static __always_inline bool current_owner(char *comm)
 		task = bpf_get_current_task_btf();
 		if (task->flags & PF_KTHREAD)
 			return false;
-		leader = task->group_leader;
+		leader = FOLLOW(struct task_struct, task, group_leader);
 		for (int i = 0; i < OWNER_COMM_LEN; i++)
 			comm[i] = leader->comm[i];
 		return true;

@@ -105,9 +105,18 @@ static __always_inline void listener_held_by(struct lifecycle *l, const struct t
 /* The first descriptor of @file from @first on, before the next stretch, or -1. */
 __noinline int stretch_fd(__u64 fdt, __u32 first, __u64 file)
 {
-	for (__u32 i = 0; i < FD_STRETCH; i++)
-		if ((__u64)fdtable_file((const struct fdtable *)fdt, first + i) == file)
+	const struct fdtable *table = (const struct fdtable *)fdt;
+	__u64 files = (__u64)PEEK(struct fdtable, table, fd), at;
+	__u32 max_fds = PEEK(struct fdtable, table, max_fds);
+
+	files += first * sizeof(at);
+	for (__u32 i = 0; i < FD_STRETCH; i++) {
+		if (first + i >= max_fds)
+			break;
+		if (!bpf_probe_read_kernel(&at, sizeof(at), (void *)(files + i * sizeof(at))) &&
+		    at == file)
 			return first + i;
+	}
 	return -1;
 }
 

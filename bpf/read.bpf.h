@@ -20,6 +20,13 @@ extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 #define PEEK(type, ptr, member) \
 	(cfg_has_cast ? CAST(type, ptr)->member : BPF_CORE_READ((type *)(ptr), member))
 
+/*
+ * A pointer behind a BTF pointer, by a plain load. For each such load the verifier looks through
+ * all of the kernel's BTF four times (btf_nested_type_is_trusted(), 6.4), 2 ms, unless the pointer
+ * is one that it trusts no more.
+ */
+#define FOLLOW(type, ptr, member) (cfg_has_cast ? CAST(type, ptr)->member : (ptr)->member)
+
 /* One member behind a pointer that is a BTF pointer if @direct says so. */
 #define READ(direct, ptr, member) ((direct) ? (ptr)->member : BPF_CORE_READ(ptr, member))
 

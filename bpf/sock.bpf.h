@@ -97,7 +97,8 @@ static __always_inline void endpoint_fill(struct endpoint *e, const struct sock_
 
 	e->lport = READ(direct, skc, skc_num);
 	e->rport = bpf_ntohs(READ(direct, skc, skc_dport));
-	net = READ(direct, skc, skc_net.net);
+	net = direct ? FOLLOW(struct sock_common, skc, skc_net.net) :
+		       BPF_CORE_READ(skc, skc_net.net);
 	e->netns = READ(direct, net, ns.inum);
 	if (READ(direct, skc, skc_family) == AF_INET6 && bpf_core_field_exists(skc->skc_v6_daddr)) {
 		addr_read_v6(e->raddr, &skc->skc_v6_daddr, direct);
@@ -235,7 +236,7 @@ static __always_inline __u32 sock_facts(const struct sock *sk, const struct endp
 	unsigned long flags = sk->__sk_common.skc_flags;
 	__u32 facts = 0;
 
-	if (sk->sk_socket)
+	if (FOLLOW(struct sock, sk, sk_socket))
 		facts |= LIFECYCLE_ATTACHED;
 	else if (!(flags & (1UL << SOCK_DEAD)))
 		facts |= LIFECYCLE_QUEUED;
