@@ -64,13 +64,14 @@ static __always_inline void accepted(void *ctx, const struct sock *sk, const str
 	__u64 key = sock_key_by_address(sk);
 	struct lifecycle *l;
 
-	if (!key && shared.fastopen) {
+	if (shared.fastopen && (!key || !cfg_has_cookie)) {
 		__u64 address = address_of(sk);
 		struct lifecycle *fast = bpf_map_lookup_elem(&fast_children, &address);
 
-		if (fast)
+		if (fast) {
 			owner_set_current(fast, TCPDWELL_OWNER_ACCEPT);
-		return;
+			return;
+		}
 	}
 	if (!c || !key || PEEK(struct sock, sk, sk_protocol) != IPPROTO_TCP)
 		return;

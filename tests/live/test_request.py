@@ -436,7 +436,6 @@ def test_fast_open(stage: Stage, watch: Watch) -> None:
 # ---- Views and filters ---------------------------------------------------------------------------
 
 
-@pytest.mark.every_kernel
 def test_kernel_view(stage: Stage, tracer: Callable[..., Tracer]) -> None:
     """The tracepoint's own: SYN_RECV for the moment between clone and ACK, and no request."""
     running = Watch("none", tracer("--kernel-view", "--uid", str(UID)))
