@@ -6,37 +6,20 @@
 #include "put.h"
 #include "text.h"
 
-#define SUBS (1U << HIST_SUB_BITS)
-
-/* The place of the highest bit that is set, 0 for 0. */
-static unsigned int log2_of(uint64_t v)
-{
-	return 63 - __builtin_clzll(v | 1);
-}
-
 unsigned int hist_index(uint64_t ns)
 {
-	unsigned int shift;
-
-	if (ns < SUBS)
-		return ns;
-	shift = log2_of(ns) - HIST_SUB_BITS;
-	return ((shift + 1) << HIST_SUB_BITS) + (ns >> shift) - SUBS;
+	return buckets_index(ns);
 }
 
 uint64_t hist_bucket_ns(unsigned int index)
 {
-	unsigned int power = index >> HIST_SUB_BITS;
-
-	if (!power)
-		return index;
-	return (uint64_t)(SUBS + index % SUBS) << (power - 1);
+	return buckets_lowest(index);
 }
 
 /* The middle of the values that bucket @index takes. */
 static uint64_t bucket_middle(unsigned int index)
 {
-	unsigned int power = index >> HIST_SUB_BITS;
+	unsigned int power = index >> BUCKETS_SUB_BITS;
 
 	return hist_bucket_ns(index) + (power > 1 ? 1ULL << (power - 2) : 0);
 }
@@ -57,6 +40,27 @@ void hist_add_many(struct hist *hist, uint64_t ns, uint64_t times)
 void hist_add(struct hist *hist, uint64_t ns)
 {
 	hist_add_many(hist, ns, 1);
+}
+
+void hist_add_bucket(struct hist *hist, unsigned int index, uint64_t times)
+{
+	uint64_t lowest = hist_bucket_ns(index);
+
+	if (!times)
+		return;
+	if (!hist->count || lowest < hist->min_ns)
+		hist->min_ns = lowest;
+	if (lowest > hist->max_ns)
+		hist->max_ns = lowest;
+	hist->count += times;
+	hist->sum_ns += (double)bucket_middle(index) * times;
+	hist->buckets[index] += times;
+}
+
+void hist_set_max(struct hist *hist, uint64_t ns)
+{
+	if (hist->count && ns > hist->max_ns)
+		hist->max_ns = ns;
 }
 
 void hist_merge(struct hist *into, const struct hist *from)
@@ -110,10 +114,7 @@ uint64_t hist_mean(const struct hist *hist)
 	return hist->count ? hist->sum_ns / hist->count : 0;
 }
 
-/* ---- Rows ---- */
-
-/* How many values lie in [2^power, 2^(power+1)), with 0 in the first. */
-static uint64_t row_count(const struct hist *hist, unsigned int power)
+uint64_t hist_power_count(const struct hist *hist, unsigned int power)
 {
 	uint64_t last = power < 63 ? (2ULL << power) - 1 : UINT64_MAX;
 	unsigned int i = power ? hist_index(1ULL << power) : 0;
@@ -123,6 +124,8 @@ static uint64_t row_count(const struct hist *hist, unsigned int power)
 		count += hist->buckets[i];
 	return count;
 }
+
+/* ---- Rows ---- */
 
 /* A bound of a row in eight columns. */
 static char *put_bound(char *p, uint64_t ns, bool right)
@@ -161,19 +164,19 @@ static char *put_row(char *p, unsigned int power, uint64_t count, uint64_t fulle
 int hist_write(const struct hist *hist, struct text *text, unsigned int columns)
 {
 	unsigned int bar = (columns > HIST_ROW_MIN ? columns : HIST_ROW_MIN) - ROW_HEAD;
-	unsigned int first = log2_of(hist->min_ns), last = log2_of(hist->max_ns);
+	unsigned int first = buckets_log2(hist->min_ns), last = buckets_log2(hist->max_ns);
 	uint64_t fullest = 1;
 
 	for (unsigned int i = first; hist->count && i <= last; i++) {
-		if (row_count(hist, i) > fullest)
-			fullest = row_count(hist, i);
+		if (hist_power_count(hist, i) > fullest)
+			fullest = hist_power_count(hist, i);
 	}
 	for (unsigned int i = first; hist->count && i <= last; i++) {
 		char *p = text_reserve(text, ROW_HEAD + 32 + bar);
 
 		if (!p)
 			return text_error(text);
-		text_commit(text, put_row(p, i, row_count(hist, i), fullest, bar));
+		text_commit(text, put_row(p, i, hist_power_count(hist, i), fullest, bar));
 	}
 	return 0;
 }

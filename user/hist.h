@@ -11,11 +11,11 @@
 
 #include <stdint.h>
 
+#include "buckets.h"
+
 struct text;
 
-#define HIST_SUB_BITS 5
-/* One range of exact values below 2^5, then one for each power of two up to 2^63. */
-#define HIST_BUCKETS ((64 - HIST_SUB_BITS + 1) << HIST_SUB_BITS)
+#define HIST_BUCKETS BUCKETS
 
 struct hist {
 	uint64_t count;
@@ -29,6 +29,13 @@ void hist_add(struct hist *hist, uint64_t ns);
 
 /* Adds @ns @times times. */
 void hist_add_many(struct hist *hist, uint64_t ns, uint64_t times);
+
+/*
+ * Adds @times values that bucket @index has taken elsewhere. Its bounds are all that is known of
+ * them, until hist_set_max() says what the greatest of all is.
+ */
+void hist_add_bucket(struct hist *hist, unsigned int index, uint64_t times);
+void hist_set_max(struct hist *hist, uint64_t ns);
 
 /* Adds all of @from to @into. */
 void hist_merge(struct hist *into, const struct hist *from);
@@ -47,6 +54,9 @@ uint64_t hist_mean(const struct hist *hist);
  */
 unsigned int hist_index(uint64_t ns);
 uint64_t hist_bucket_ns(unsigned int index);
+
+/* How many values lie in [2^power, 2^(power+1)), with 0 in the first. @power is 0 to 63. */
+uint64_t hist_power_count(const struct hist *hist, unsigned int power);
 
 /*
  * Appends a row for each power of two from the least value to the greatest, with a bar in

@@ -184,6 +184,28 @@ static void test_rows_of_extremes(void **state)
 	free(hist);
 }
 
+/* Counted elsewhere: the bucket's bounds are what is known of the values. */
+static void test_foreign_buckets(void **state)
+{
+	struct hist *hist = calloc(1, sizeof(*hist));
+	unsigned int index = hist_index(1000000);
+
+	(void)state;
+	hist_add_bucket(hist, index, 0);
+	hist_set_max(hist, 5);
+	assert_true(hist->count == 0 && hist->max_ns == 0);
+	hist_add_bucket(hist, index, 3);
+	hist_add_bucket(hist, hist_index(1000), 1);
+	assert_true(hist->count == 4);
+	assert_true(hist->min_ns == hist_bucket_ns(hist_index(1000)));
+	assert_true(hist->max_ns == hist_bucket_ns(index));
+	hist_set_max(hist, 1000000);
+	assert_true(hist_percentile(hist, 100) == 1000000);
+	assert_int_equal(hist_index(hist_percentile(hist, 50)), index);
+	assert_true(hist_power_count(hist, 9) == 1 && hist_power_count(hist, 19) == 3);
+	free(hist);
+}
+
 static void test_rows_without_room(void **state)
 {
 	struct hist *hist = calloc(1, sizeof(*hist));
@@ -203,6 +225,7 @@ int main(void)
 		cmocka_unit_test(test_one_value),	 cmocka_unit_test(test_percentiles),
 		cmocka_unit_test(test_many_and_merge),	 cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_rows_of_extremes), cmocka_unit_test(test_rows_without_room),
+		cmocka_unit_test(test_foreign_buckets),
 	};
 
 	return cmocka_run_group_tests_name("hist", tests, NULL, NULL);
