@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -118,6 +119,24 @@ char *text_reserve(struct text *text, size_t bytes)
 void text_commit(struct text *text, const char *end)
 {
 	text->len = end - text->data;
+}
+
+int text_put(struct text *text, const void *data, size_t len)
+{
+	const char *from = data;
+
+	while (len) {
+		size_t part = len < text->size ? len : text->size;
+		char *p = text_reserve(text, part);
+
+		if (!p)
+			return text->error;
+		memcpy(p, from, part);
+		text_commit(text, p + part);
+		from += part;
+		len -= part;
+	}
+	return 0;
 }
 
 int text_error(const struct text *text)

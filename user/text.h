@@ -45,6 +45,9 @@ char *text_reserve(struct text *text, size_t bytes);
 /* Takes what was appended from the cursor to @end, within the last reservation. */
 void text_commit(struct text *text, const char *end);
 
+/* Appends @len bytes, of which there may be more than the buffer holds. Returns 0 or -errno. */
+int text_put(struct text *text, const void *data, size_t len);
+
 /* Writes what is buffered. Returns 0 or -errno. */
 int text_flush(struct text *text);
 

@@ -177,6 +177,30 @@ static void test_pipe_that_does_not_block(void **state)
 	write_through_small_pipe(O_NONBLOCK);
 }
 
+/* More than the buffer holds, behind what is in it. */
+static void test_put_of_any_length(void **state)
+{
+	enum { BYTES = 1000 };
+	char data[BYTES], got[BYTES + 2];
+	int fds[2];
+	struct text *text;
+
+	(void)state;
+	assert_int_equal(pipe(fds), 0);
+	text = text_new(fds[1], 64, -1);
+	memset(data, 'x', sizeof(data));
+	assert_int_equal(text_put(text, "a", 1), 0);
+	assert_int_equal(text_put(text, data, sizeof(data)), 0);
+	assert_int_equal(text_put(text, data, 0), 0);
+	assert_int_equal(text_flush(text), 0);
+	assert_int_equal(read(fds[0], got, sizeof(got)), BYTES + 1);
+	assert_true(got[0] == 'a' && !memcmp(got + 1, data, BYTES));
+	close(fds[0]);
+	assert_int_equal(text_put(text, data, sizeof(data)), -EPIPE);
+	text_free(text);
+	close(fds[1]);
+}
+
 static void ignore_signal(int number)
 {
 	(void)number;
@@ -211,6 +235,7 @@ int main(void)
 		cmocka_unit_test(test_full_disk),
 		cmocka_unit_test(test_pipe_that_does_not_block),
 		cmocka_unit_test(test_interrupted_writes),
+		cmocka_unit_test(test_put_of_any_length),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
