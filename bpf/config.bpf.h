@@ -35,6 +35,14 @@ const volatile bool cfg_kernel_view;
 
 const volatile __u64 cfg_tick_ns = 1000000; /* the length of a jiffy */
 
+/* Rows are summed, not sent. */
+const volatile bool cfg_stat;
+const volatile __u8 cfg_stat_by;     /* enum tcpdwell_stat_by */
+const volatile __u32 cfg_stat_mask4; /* of a prefix, in network order */
+const volatile __u32 cfg_stat_mask6[4];
+const volatile bool cfg_skip_owner; /* nothing hangs on who owns a socket */
+const volatile bool cfg_skip_addrs; /* nor on addresses and families */
+
 /* The snapshot at start. */
 const volatile bool cfg_snapshot_records; /* user space reads what the iterators find */
 

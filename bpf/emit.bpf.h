@@ -6,6 +6,7 @@
 #define TCPDWELL_EMIT_BPF_H
 
 #include "filter.bpf.h"
+#include "stat.bpf.h"
 
 /* The kernel's word for "look whether to wake the reader": once in so many rows of a CPU. */
 #define WAKEUP_CHECK_ROWS 64
@@ -56,12 +57,17 @@ static __always_inline void record_owner(struct tcpdwell_transition *t, const st
 		t->owner = TCPDWELL_OWNER_NONE;
 }
 
-/* Put a wanted row into the ring. */
+/* Put a wanted row into the ring, or into the sums that take its place. */
 static __always_inline void emit(struct tcpdwell_counters *c, const struct row *row,
 				 const struct endpoint *e, const struct lifecycle *l)
 {
-	struct tcpdwell_transition *t = bpf_ringbuf_reserve(&ring, sizeof(*t), 0);
+	struct tcpdwell_transition *t;
 
+	if (cfg_stat) {
+		stat_add(c, row, e, l);
+		return;
+	}
+	t = bpf_ringbuf_reserve(&ring, sizeof(*t), 0);
 	if (!t) {
 		count(&c->lost_ring);
 		return;

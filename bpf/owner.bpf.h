@@ -86,7 +86,7 @@ static __always_inline void owner_set_current(struct lifecycle *l, __u8 how)
 	__u32 pid = bpf_get_current_pid_tgid() >> 32;
 	char comm[TCPDWELL_COMM_LEN];
 
-	if (!current_owner(comm))
+	if (cfg_skip_owner || !current_owner(comm))
 		return;
 	if (l->pid == pid && l->owner != TCPDWELL_OWNER_NONE) {
 		if (how == TCPDWELL_OWNER_CLOSE)

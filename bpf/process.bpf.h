@@ -167,8 +167,11 @@ static __always_inline bool listener_is_held(const struct lifecycle *l, const st
 /* What a connection has of its listener until it is accepted: the owner, if it is one. */
 static __always_inline void listener_inherit(struct lifecycle *child, const struct sock *sk)
 {
-	const struct lifecycle *listener = connection_find(sock_key_by_address(sk));
+	const struct lifecycle *listener;
 
+	if (cfg_skip_owner)
+		return;
+	listener = connection_find(sock_key_by_address(sk));
 	if (listener && listener->state == TCPDWELL_LISTEN && listener_is_held(listener, sk))
 		owner_inherit(child, listener);
 }

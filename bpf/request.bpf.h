@@ -81,8 +81,11 @@ static __always_inline void request_hashed(const struct request_sock *req)
 		.isn = request_isn(req),
 	};
 
-	/* A full queue is a flood: the request shows when it ends. */
-	if (!bpf_map_push_elem(&requests, &pending, 0))
+	/*
+	 * A full queue is a flood: the request shows when it ends. So does each one where rows are
+	 * summed: its own stamp tells the dwell.
+	 */
+	if (!cfg_stat && !bpf_map_push_elem(&requests, &pending, 0))
 		wake_reader();
 	mini_taken_over(PEEK(struct request_sock, req, __req_common.skc_hash));
 }
@@ -131,7 +134,7 @@ static __always_inline bool request_floods(__u64 now_ns)
 	__u32 zero = 0;
 	struct request_rate *rate = bpf_map_lookup_elem(&request_rates, &zero);
 
-	if (!rate)
+	if (!rate || cfg_stat) /* a sum does not grow with what is added */
 		return false;
 	if (now_ns - rate->second_ns > 1000000000ULL) {
 		rate->second_ns = now_ns;
@@ -411,6 +414,8 @@ static __always_inline bool request_hand_over(struct tcpdwell_counters *c, struc
 	if (now_ns - child->syn_ns < REQUEST_SLOW_NS)
 		return false;
 	known = connection_find(key);
+	if (!known && cfg_stat)
+		return false; /* nothing looks for slow ones, so no mark is needed */
 	if (!known) {
 		long err = connection_remember(c, key, &mark, BPF_NOEXIST);
 

@@ -100,6 +100,8 @@ static __always_inline void endpoint_fill(struct endpoint *e, const struct sock_
 	net = direct ? FOLLOW(struct sock_common, skc, skc_net.net) :
 		       BPF_CORE_READ(skc, skc_net.net);
 	e->netns = READ(direct, net, ns.inum);
+	if (cfg_skip_addrs)
+		return;
 	if (READ(direct, skc, skc_family) == AF_INET6 && bpf_core_field_exists(skc->skc_v6_daddr)) {
 		addr_read_v6(e->raddr, &skc->skc_v6_daddr, direct);
 		addr_read_v6(e->laddr, &skc->skc_v6_rcv_saddr, direct);

@@ -148,7 +148,8 @@ static __always_inline bool defer(struct transition *t, struct lifecycle *l)
 	lifecycle_enter(l, t->row->to, t->row->time_ns);
 	if (connection_remember(t->c, t->key, l, BPF_ANY))
 		goto no;
-	if (!cfg_connect_exit && bpf_map_push_elem(&deferred, &t->key, 0)) {
+	/* Where nothing is shown as it comes, the next transition is soon enough. */
+	if (!cfg_connect_exit && !cfg_stat && bpf_map_push_elem(&deferred, &t->key, 0)) {
 		connection_forget(t->key);
 		goto no;
 	}

@@ -227,8 +227,11 @@ struct tcpdwell_counters {
 	__u64 emitted;
 	__u64 filtered;
 	__u64 held;
-	__u64 lost_ring; /* no room in the ring */
-	__u64 lost_map;	 /* a row that had to wait, and no room to remember it */
+	union {
+		__u64 lost_ring; /* no room in the ring */
+		__u64 undated;	 /* stat, which has none: rows with no dwell to count */
+	};
+	__u64 lost_map;	 /* no room to remember a row that had to wait; stat: or its group */
 	__u64 untracked; /* sockets that found the map full: their rows are shown, dwell unknown */
 	__u64 folded;	 /* rows of a SYN flood, counted and not shown */
 };

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/perf_event.h>
 #include <stdio.h>
@@ -60,6 +61,7 @@ struct loader {
 	int cpus;
 	struct bpf_link *links[LINKS_MAX];
 	unsigned int link_count;
+	unsigned int stat_turns; /* odd: programs add to the odd map of stat */
 };
 
 /*
@@ -84,6 +86,32 @@ static bool only_looks(const struct options *options)
 {
 	return options->command == COMMAND_SNAPSHOT ||
 	       (options->command == COMMAND_LEAKS && !options->watch);
+}
+
+/*
+ * Kernel memory for histograms, where no option says: 1/1024 of the host's. An element is one
+ * object of 256 bytes (48 of the map's own, key and value), with a bucket of 16 bytes.
+ */
+#define HOST_SHARE_STAT	   1024
+#define STAT_ELEMENT_BYTES (256 + 16)
+#define STAT_ELEMENTS_MIN  (1U << 12)
+#define STAT_ELEMENTS_MAX  (1U << 20)
+
+static uint32_t stat_elements(const struct options *options)
+{
+	uint64_t elements;
+	struct sysinfo info;
+
+	if (options->command != COMMAND_STAT)
+		return 1;
+	if (options->hist_bytes)
+		return options->hist_bytes / STAT_ELEMENT_BYTES;
+	if (sysinfo(&info))
+		return STAT_ELEMENTS_MIN;
+	elements = (uint64_t)info.totalram * info.mem_unit / HOST_SHARE_STAT / STAT_ELEMENT_BYTES;
+	if (elements < STAT_ELEMENTS_MIN)
+		return STAT_ELEMENTS_MIN;
+	return elements < STAT_ELEMENTS_MAX ? elements : STAT_ELEMENTS_MAX;
 }
 
 /* The coarse clock moves once in a tick of the kernel, and says how long that is. */
@@ -132,12 +160,19 @@ static int size_maps(struct loader *loader, const struct options *options)
 	struct tcpdwell_bpf *skel = loader->skel;
 	uint32_t sockets = options->max_sockets ? options->max_sockets : sockets_for_host();
 	uint32_t pids = options->filters.pids.count;
+	uint32_t elements = stat_elements(options);
+	uint64_t ring_bytes = options->ring_bytes;
 	int err = 0;
+
+	if (options->command == COMMAND_STAT)
+		ring_bytes = sysconf(_SC_PAGESIZE); /* the smallest that there can be */
 
 	if (options->program)
 		pids = FOLLOWED_MAX;
 	err = err ?: bpf_map__set_max_entries(skel->maps.connections, sockets);
-	err = err ?: bpf_map__set_max_entries(skel->maps.ring, options->ring_bytes);
+	err = err ?: bpf_map__set_max_entries(skel->maps.ring, ring_bytes);
+	err = err ?: bpf_map__set_max_entries(skel->maps.stat_even, elements);
+	err = err ?: bpf_map__set_max_entries(skel->maps.stat_odd, elements);
 	err = err ?: bpf_map__set_max_entries(skel->maps.counters, loader->cpus);
 	err = err ?: bpf_map__set_max_entries(skel->maps.pids, pids ? pids : 1);
 	if (skel->rodata->cfg_stacks)
@@ -146,6 +181,43 @@ static int size_maps(struct loader *loader, const struct options *options)
 		      bpf_map__set_max_entries(skel->maps.prefixes,
 					       options->filters.addrs.count ?: 1);
 	return err;
+}
+
+/* The first @bits bits of an address in network order. */
+static void set_mask(uint32_t *words, unsigned int count, unsigned int bits)
+{
+	for (unsigned int i = 0; i < count; i++, bits -= bits < 32 ? bits : 32)
+		words[i] = htonl(bits ? UINT32_MAX << (bits < 32 ? 32 - bits : 0) : 0);
+}
+
+/* Whether anything of the output or the filters hangs on who owns a socket. */
+static bool wants_owner(const struct options *options)
+{
+	return options->command != COMMAND_STAT || options->by <= TCPDWELL_BY_COMM ||
+	       options->filters.pids.count || options->filters.comm[0] || options->program;
+}
+
+/* Likewise on addresses and families. */
+static bool wants_addrs(const struct options *options)
+{
+	return options->by == TCPDWELL_BY_PREFIX || options->filters.family ||
+	       options->filters.addrs.count;
+}
+
+/* Rows that are summed wait for no one: a port that comes late is only of interest to a filter. */
+static void set_stat_knobs(struct tcpdwell_bpf__rodata *cfg, const struct options *options)
+{
+	bool wants_port = options->filters.lports.any || options->filters.ports.any;
+
+	cfg->cfg_stat = true;
+	cfg->cfg_stat_by = options->by;
+	set_mask((uint32_t *)&cfg->cfg_stat_mask4, 1, options->prefix4);
+	set_mask((uint32_t *)cfg->cfg_stat_mask6, 4, options->prefix6);
+	cfg->cfg_connect_exit &= wants_port;
+	cfg->cfg_defer_connect &= wants_port;
+	cfg->cfg_want_cgroup = options->by == TCPDWELL_BY_CGROUP;
+	cfg->cfg_skip_owner = !wants_owner(options);
+	cfg->cfg_skip_addrs = !wants_addrs(options);
 }
 
 static void set_knobs(struct loader *loader, const struct options *options)
@@ -178,6 +250,8 @@ static void set_knobs(struct loader *loader, const struct options *options)
 		cfg->cfg_wakeup_bytes = WAKEUP_BYTES_MAX;
 	cfg->cfg_filter_pid = options->filters.pids.count || options->program;
 	cfg->cfg_follow_forks = options->program;
+	if (options->command == COMMAND_STAT)
+		set_stat_knobs(cfg, options);
 }
 
 /* A program that some backend of requests or mini sockets consists of. */
@@ -320,13 +394,30 @@ static void choose_iterators(struct loader *loader, bool wanted)
 		bpf_map__set_max_entries(skel->maps.queued, 1);
 }
 
+/* What tells that a socket changes hands, or its owner the name. */
+static void choose_owner_programs(struct loader *loader)
+{
+	struct tcpdwell_bpf *skel = loader->skel;
+	const struct capability *can = &loader->capability;
+	struct bpf_program *accept = accept_program(loader);
+
+	bpf_program__set_autoload(can->atomic ? skel->progs.sched_process_exec :
+						skel->progs.sched_process_exec_v511,
+				  true);
+	bpf_program__set_autoload(skel->progs.sched_process_exit, true);
+	bpf_program__set_autoload(skel->progs.sched_process_fork, skel->rodata->cfg_follow_forks);
+	if (accept)
+		bpf_program__set_autoload(accept, true);
+	else
+		bpf_program__set_autoload(skel->progs.sys_exit_accept4, !can->syscall.err);
+}
+
 /* The programs of this run. What is not chosen here is not even shown to the kernel. */
 static void choose_programs(struct loader *loader, const struct options *options)
 {
 	struct tcpdwell_bpf *skel = loader->skel;
 	const struct tcpdwell_bpf__rodata *cfg = skel->rodata;
 	const struct capability *can = &loader->capability;
-	struct bpf_program *accept = accept_program(loader);
 	bool flush = cfg->cfg_defer_connect || cfg->cfg_requests || cfg->cfg_poll_minis;
 
 	choose_iterators(loader, !options->no_snapshot);
@@ -336,17 +427,10 @@ static void choose_programs(struct loader *loader, const struct options *options
 	bpf_program__set_autoload(nested_program(loader), can->atomic);
 	bpf_program__set_autoload(tail_program(loader), can->atomic);
 	bpf_program__set_autoload(flush_program(loader), flush);
-	bpf_program__set_autoload(can->atomic ? skel->progs.sched_process_exec :
-						skel->progs.sched_process_exec_v511,
-				  true);
-	bpf_program__set_autoload(skel->progs.sched_process_exit, true);
-	bpf_program__set_autoload(skel->progs.sched_process_fork, cfg->cfg_follow_forks);
 	bpf_program__set_autoload(skel->progs.tcp_v4_connect_exit, cfg->cfg_connect_exit);
 	bpf_program__set_autoload(skel->progs.tcp_v6_connect_exit, cfg->cfg_connect_exit);
-	if (accept)
-		bpf_program__set_autoload(accept, true);
-	else
-		bpf_program__set_autoload(skel->progs.sys_exit_accept4, !can->syscall.err);
+	if (wants_owner(options))
+		choose_owner_programs(loader);
 	bpf_program__set_autoload(skel->progs.tcp_send_reset, cfg->cfg_requests);
 	bpf_program__set_autoload(timewait_program(loader),
 				  cfg->cfg_minis && can->minis == BACKEND_FENTRY);
@@ -731,6 +815,31 @@ int loader_stack(const struct loader *loader, uint64_t key, struct tcpdwell_stac
 uint64_t loader_stacks_missed(const struct loader *loader)
 {
 	return loader->skel->bss->stacks_missed;
+}
+
+int loader_stat_turn(struct loader *loader)
+{
+	struct bpf_map *maps[] = { loader->skel->maps.stat_even, loader->skel->maps.stat_odd };
+	struct bpf_map *left = maps[loader->stat_turns % 2];
+	int fd = bpf_map__fd(maps[(loader->stat_turns + 1) % 2]);
+	uint32_t zero = 0;
+	int err = bpf_map__update_elem(loader->skel->maps.stats, &zero, sizeof(zero), &fd,
+				       sizeof(fd), BPF_ANY);
+
+	if (err)
+		return err;
+	loader->stat_turns++;
+	return bpf_map__fd(left);
+}
+
+uint32_t loader_stat_size(const struct loader *loader)
+{
+	return bpf_map__max_entries(loader->skel->maps.stat_even);
+}
+
+bool loader_polls(const struct loader *loader)
+{
+	return loader->skel->rodata->cfg_poll_minis;
 }
 
 /* One CPU's set, read again until no program was running in between. */

@@ -91,6 +91,17 @@ int loader_stack(const struct loader *loader, uint64_t key, struct tcpdwell_stac
 /* Stacks that found no room. */
 uint64_t loader_stacks_missed(const struct loader *loader);
 
+/*
+ * `stat`: has the kernel side add to its other map, and returns the descriptor of the one that it
+ * has left, or -errno. That one, owned by the loader, stands still and must be emptied before the
+ * next turn. loader_stat_size() is how many elements (stat.h) it has room for.
+ */
+int loader_stat_turn(struct loader *loader);
+uint32_t loader_stat_size(const struct loader *loader);
+
+/* Whether there are mini sockets that only loader_flush() hears of: it must be called at times. */
+bool loader_polls(const struct loader *loader);
+
 /* The sum over all CPUs, each at a moment when its own set satisfied the identity. */
 void loader_counters(const struct loader *loader, struct tcpdwell_counters *sum);
 

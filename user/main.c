@@ -17,6 +17,7 @@
 #include "probe.h"
 #include "timewait.h"
 #include "snapshot_command.h"
+#include "stat_command.h"
 #include "trace.h"
 
 /* What is opened later must not become somebody's standard output. */
@@ -63,6 +64,8 @@ static int run(struct options *options, struct failure *failure)
 		return probe_run(options, failure);
 	case COMMAND_LEAKS:
 		return leaks_command_run(options, &notice, failure);
+	case COMMAND_STAT:
+		return stat_command_run(options, &notice, failure);
 	case COMMAND_SNAPSHOT:
 		return snapshot_command_run(options, &notice, failure);
 	default:

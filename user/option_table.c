@@ -11,6 +11,10 @@
 #define RING_MIN (64ULL << 10)
 #define RING_MAX (1ULL << 30)
 
+/* Below, not a group of each state; above, more than any host spares for it. */
+#define HIST_MIN (64ULL << 10)
+#define HIST_MAX (1ULL << 30)
+
 /* A hash map of more buckets is refused by the kernel: their bytes must fit 32 bits. */
 #define SOCKETS_MAX 134217728
 
@@ -148,6 +152,41 @@ static int set_sockets(const struct setting *setting)
 	return err;
 }
 
+/* A page of histograms at the least; at the most, memory that some host may have to spare. */
+static int set_hist(const struct setting *setting)
+{
+	uint64_t *bytes = setting->field, wanted;
+	int err = parse_size(setting->value, &wanted, setting->fault);
+
+	if (err)
+		return err;
+	if (wanted < HIST_MIN || wanted > HIST_MAX)
+		return refuse(setting, -ERANGE, "is out of range", "64K..1G");
+	*bytes = wanted;
+	return 0;
+}
+
+static int set_prefix(const struct setting *setting, uint64_t max, const char *want)
+{
+	uint32_t *bits = setting->field;
+	uint64_t count;
+	int err = parse_count(setting->value, 0, max, want, &count, setting->fault);
+
+	if (!err)
+		*bits = (uint32_t)count;
+	return err;
+}
+
+static int set_prefix4(const struct setting *setting)
+{
+	return set_prefix(setting, 32, "0..32");
+}
+
+static int set_prefix6(const struct setting *setting)
+{
+	return set_prefix(setting, 128, "0..128");
+}
+
 /* The kernel takes a power of two only; the next one is what is meant. */
 static int set_ring(const struct setting *setting)
 {
@@ -196,6 +235,7 @@ static int set_choice(const struct setting *setting)
 }
 
 _Static_assert(sizeof(enum format) == sizeof(unsigned int), "set_choice() writes an enum format");
+_Static_assert(sizeof(enum tcpdwell_stat_by) == sizeof(unsigned int), "and what makes a group");
 _Static_assert(sizeof(enum backend) == sizeof(unsigned int), "set_choice() writes an enum backend");
 
 /* ---- Options, by group ---------------------------------------------------------------------- */
@@ -340,6 +380,46 @@ static const struct option_group timewait_report = {
 	},
 };
 
+static const struct option_group stat_groups = {
+	"What is summed",
+	(const struct option_def[]){
+		CHOICE("by", 0, "WHAT", "process|comm|port|lport|rport|prefix|cgroup|state", by,
+		       "a row for each state and each (process)"),
+		VALUE("prefix4", 0, "BITS", prefix4, set_prefix4,
+		      "of a remote IPv4 address with --by prefix, 0..32 (24)"),
+		VALUE("prefix6", 0, "BITS", prefix6, set_prefix6,
+		      "of a remote IPv6 address with --by prefix, 0..128 (64)"),
+		{ 0 },
+	},
+};
+
+static const struct option_group stat_report = {
+	"Report",
+	(const struct option_def[]){
+		VALUE("interval", 'i', "TIME", report_ns, set_interval,
+		      "report each time so long is over, of that time alone"),
+		FLAG("cumulative", 0, cumulative, "reports are of all since the start"),
+		VALUE("duration", 'd', "TIME", duration_ns, set_end, "end after this long"),
+		VALUE("top", 0, "COUNT", top, set_top,
+		      "rows of each state in the text, 1..100 (5)"),
+		FLAG("histogram", 0, histogram, "below each row, a line for each power of two"),
+		CHOICE("output", 'o', "FORMAT", "table|json", format, "one of"),
+		FLAG("utc", 0, utc, "time of day in UTC, not in the local zone"),
+		{ 0 },
+	},
+};
+
+static const struct option_group stat_limits = {
+	"Memory",
+	(const struct option_def[]){
+		VALUE("hist-size", 0, "SIZE", hist_bytes, set_hist,
+		      "histograms in the kernel, 64K..1G; without it, as memory allows"),
+		VALUE("max-sockets", 0, "COUNT", max_sockets, set_sockets,
+		      "connections to remember at once; without it, or at 0, as memory allows"),
+		{ 0 },
+	},
+};
+
 static const struct option_group probe_report = {
 	"Report",
 	(const struct option_def[]){
@@ -450,6 +530,41 @@ const struct command_def command_table[] = {
 				{ "tcpdwell timewait -d 5m", "report after five minutes" },
 				{ "tcpdwell timewait -D 5432 -o json",
 				  "of connections to one service" },
+				{ 0 },
+			},
+	},
+	{
+		.name = "stat",
+		.command = COMMAND_STAT,
+		.what = "sum up the dwells by state and process: count, percentiles",
+		.takes_program = true,
+		.groups =
+			(const struct option_group *const[]){
+				&connection_filters,
+				&transition_filters,
+				&start,
+				&stat_groups,
+				&stat_report,
+				&stat_limits,
+				&general,
+				NULL,
+			},
+		.values =
+			(const struct option_note[]){
+				{ "PORT", PARSE_WANT_PORT },
+				{ "TIME", PARSE_WANT_TIME ", as in 1.5s" },
+				{ "STATE", tcpstate_list },
+				{ "A,...", LIST_TEXT },
+				{ 0 },
+			},
+		.examples =
+			(const struct option_note[]){
+				{ "tcpdwell stat", "who stays how long in which state" },
+				{ "tcpdwell stat -i 10s -o json", "for a collector of metrics" },
+				{ "tcpdwell stat --by port --from SYN_RECV",
+				  "how fast handshakes complete" },
+				{ "tcpdwell stat --by prefix --from SYN_SENT --histogram",
+				  "how far the servers are" },
 				{ 0 },
 			},
 	},

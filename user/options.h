@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "parse.h"
+#include "stat.h"
 #include "wire.h"
 
 enum command {
@@ -23,6 +24,7 @@ enum command {
 	COMMAND_PROBE,
 	COMMAND_SNAPSHOT,
 	COMMAND_LEAKS,
+	COMMAND_STAT,
 };
 
 /* In the order in which the option's choices stand. */
@@ -79,6 +81,14 @@ struct options {
 	uint64_t leak_ns;  /* leaks: the same */
 	bool watch;	   /* leaks: go on */
 	bool stacks;	   /* leaks: where the sockets were connected or accepted */
+
+	enum tcpdwell_stat_by by; /* stat: what makes a group */
+	uint64_t report_ns;	  /* stat: between two reports, 0: one at the end */
+	uint32_t prefix4;	  /* stat: bits of an address that make a prefix */
+	uint32_t prefix6;
+	bool cumulative;     /* stat: reports of all since the start */
+	bool histogram;	     /* stat: drawn below each row */
+	uint64_t hist_bytes; /* stat: kernel memory, 0: by the memory of the host */
 
 	uint64_t ring_bytes;  /* a power of two, 64 KiB to 1 GiB */
 	uint32_t max_sockets; /* 0: by the memory of the host */

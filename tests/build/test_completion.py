@@ -19,7 +19,7 @@ COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
 _tcpdwell
 printf '%s\\n' "${COMPREPLY[@]}"
 """
-COMMANDS = ["trace", "timewait", "probe", "snapshot", "leaks"]
+COMMANDS = ["trace", "timewait", "stat", "probe", "snapshot", "leaks"]
 STATES = (
     "LISTEN SYN_SENT SYN_RECV ESTABLISHED FIN_WAIT1 FIN_WAIT2 CLOSE_WAIT CLOSING LAST_ACK "
     "TIME_WAIT CLOSE"
@@ -60,6 +60,7 @@ def test_options_are_those_of_the_help(command: str) -> None:
         (["--output", "=", "c"], ["csv"]),
         (["--output", "="], ["table", "json", "csv"]),
         (["--backend", ""], ["auto", "fentry", "kprobe", "timer", "none"]),
+        (["stat", "--by", "p"], ["process", "port", "prefix"]),
         (["-s", ""], STATES),
         (["--to", "LISTEN,FIN"], ["LISTEN,FIN_WAIT1", "LISTEN,FIN_WAIT2"]),
         (["--uid", "roo"], ["root"]),

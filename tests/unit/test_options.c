@@ -69,6 +69,28 @@ static void test_defaults(void **state)
 	assert_string_equal(error.text, "");
 }
 
+static void test_stat(void **state)
+{
+	(void)state;
+	assert_parses("stat");
+	assert_int_equal(options.command, COMMAND_STAT);
+	assert_int_equal(options.by, TCPDWELL_BY_PROCESS);
+	assert_int_equal(options.report_ns, 0);
+	assert_int_equal(options.prefix4, 24);
+	assert_int_equal(options.prefix6, 64);
+	assert_int_equal(options.hist_bytes, 0);
+	assert_parses("stat -i 10s --by prefix --prefix4 0 --prefix6 128 --hist-size 1M "
+		      "--cumulative --histogram -- true");
+	assert_int_equal(options.report_ns, 10000000000);
+	assert_int_equal(options.by, TCPDWELL_BY_PREFIX);
+	assert_int_equal(options.prefix4, 0);
+	assert_int_equal(options.prefix6, 128);
+	assert_int_equal(options.hist_bytes, 1 << 20);
+	assert_true(options.cumulative && options.histogram && options.program);
+	assert_parses("stat --by state");
+	assert_int_equal(options.by, TCPDWELL_BY_STATE);
+}
+
 static void test_no_argv(void **state)
 {
 	char *none[] = { NULL };
@@ -313,6 +335,15 @@ static void test_refusals(void **state)
 		{ "--wide=1", "--wide: takes no value" },
 		{ "--wide=", "--wide: takes no value" },
 		{ "probe -L 80", "-L is not an option of probe" },
+		{ "stat -i 0s", "-i: '0s' is too short: want 100ms or more" },
+		{ "stat -i 5", "-i: '5'" },
+		{ "stat --by pid", "--by: 'pid'" },
+		{ "stat --prefix4 33", "--prefix4: '33'" },
+		{ "stat --prefix6 129", "--prefix6: '129'" },
+		{ "stat --hist-size 1K", "--hist-size: '1K' is out of range: want 64K..1G" },
+		{ "stat -o csv", "-o: 'csv'" },
+		{ "stat -n 5", "-n is not an option of stat" },
+		{ "trace --by port", "--by is not an option of trace" },
 		{ "--port 80 probe", "--port is not an option of probe" },
 		{ "timewait -n 5", "-n is not an option of timewait" },
 		{ "80", "'80' stands alone: want -p 80 for a process, --port 80 for a port" },
@@ -547,6 +578,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_no_argv),
+		cmocka_unit_test(test_stat),
 		cmocka_unit_test(test_command_stands_anywhere),
 		cmocka_unit_test(test_filters),
 		cmocka_unit_test(test_ports),

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * `tcpdwell stat`: rows are summed here instead of being sent to user space.
+ *
+ * There are two maps, and programs add to one of them. The reader turns to the other one, which the
+ * kernel completes only when no program is left that may have seen the first (map-in-map, 4.20):
+ * what it then reads and empties stands still, and no row is lost or counted twice.
+ */
+#ifndef TCPDWELL_STAT_BPF_H
+#define TCPDWELL_STAT_BPF_H
+
+#include "config.bpf.h"
+#include "maps.bpf.h"
+#include "row.bpf.h"
+#include "stat.h"
+
+struct stat_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct tcpdwell_stat_key);
+	__type(value, struct tcpdwell_stat);
+};
+
+struct stat_map stat_even SEC(".maps");
+struct stat_map stat_odd SEC(".maps");
+
+/* The one that is added to. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__array(values, struct stat_map);
+} stats SEC(".maps") = { .values = { &stat_even } };
+
+/* What a new element begins as: too large for the stack of programs that call each other. */
+static const struct tcpdwell_stat stat_empty;
+
+/* The process as one whole, as record_owner() has it. */
+static __always_inline void stat_key_owner(struct tcpdwell_stat_key *key, const struct lifecycle *l)
+{
+	__u32 pid = *(const volatile __u32 *)&l->pid;
+
+	__builtin_memcpy(key->comm, l->comm, sizeof(l->comm));
+	if (*(const volatile __u8 *)&l->owner == TCPDWELL_OWNER_NONE ||
+	    pid != *(const volatile __u32 *)&l->pid) {
+		key->words[0] = key->words[1] = 0;
+		return;
+	}
+	if (cfg_stat_by == TCPDWELL_BY_PROCESS)
+		key->number = pid;
+}
+
+static __always_inline void stat_key_prefix(struct tcpdwell_stat_key *key, const struct endpoint *e)
+{
+	const __u32 *addr = (const __u32 *)e->raddr;
+	__u32 *to = (__u32 *)key->addr;
+
+	if (e->family == 4) {
+		to[2] = bpf_htonl(0xffff);
+		to[3] = addr[0] & cfg_stat_mask4;
+		return;
+	}
+	to[0] = addr[0] & cfg_stat_mask6[0];
+	to[1] = addr[1] & cfg_stat_mask6[1];
+	to[2] = addr[2] & cfg_stat_mask6[2];
+	to[3] = addr[3] & cfg_stat_mask6[3];
+}
+
+static __always_inline void stat_key_group(struct tcpdwell_stat_key *key, const struct endpoint *e,
+					   const struct lifecycle *l)
+{
+	switch (cfg_stat_by) {
+	case TCPDWELL_BY_PROCESS:
+	case TCPDWELL_BY_COMM:
+		stat_key_owner(key, l);
+		break;
+	case TCPDWELL_BY_PORT:
+		key->number = e->rport && e->rport < e->lport ? e->rport : e->lport;
+		break;
+	case TCPDWELL_BY_LPORT:
+		key->number = e->lport;
+		break;
+	case TCPDWELL_BY_RPORT:
+		key->number = e->rport;
+		break;
+	case TCPDWELL_BY_PREFIX:
+		stat_key_prefix(key, e);
+		break;
+	case TCPDWELL_BY_CGROUP:
+		key->cgroup_id = e->cgroup_id;
+		break;
+	}
+}
+
+static __always_inline struct tcpdwell_stat *stat_element(const struct tcpdwell_stat_key *key)
+{
+	__u32 zero = 0;
+	void *map = bpf_map_lookup_elem(&stats, &zero);
+	struct tcpdwell_stat *stat;
+
+	if (!map)
+		return NULL;
+	stat = bpf_map_lookup_elem(map, key);
+	if (stat)
+		return stat;
+	/* A program that this one has interrupted may be first; its element serves both. */
+	bpf_map_update_elem(map, key, &stat_empty, BPF_NOEXIST);
+	return bpf_map_lookup_elem(map, key);
+}
+
+/*
+ * Add a dwell to the group of @number and two words: a state, and above it what the dwell is worth.
+ * A function of its own with nothing but numbers as arguments: the verifier looks at it once, not
+ * at each call.
+ *
+ * Programs nest on a CPU, so counts are added to in one instruction. The greatest value is not: one
+ * that comes in the middle of it may be forgotten, and user space knows the bucket that it is in.
+ */
+__noinline int stat_count(__u64 dwell_ns, __u32 state_and_worth, __u32 number, __u64 word,
+			  __u64 other_word)
+{
+	struct tcpdwell_counters *c = counters_here();
+	struct tcpdwell_stat_key key = {
+		.state = state_and_worth,
+		.chunk = TCPDWELL_STAT_AT_LEAST,
+		.cpu = bpf_get_smp_processor_id(),
+		.number = number,
+		.words = { word, other_word },
+	};
+	struct tcpdwell_stat *stat;
+	__u32 bucket = 0;
+
+	if (!c)
+		return 0;
+	if (state_and_worth >> 8 == TCPDWELL_DWELL_EXACT) {
+		bucket = buckets_index(dwell_ns);
+		key.chunk = bucket / TCPDWELL_STAT_BUCKETS;
+		bucket %= TCPDWELL_STAT_BUCKETS;
+	}
+	stat = stat_element(&key);
+	if (!stat) {
+		count(&c->lost_map);
+		return 0;
+	}
+	count(&stat->counts[bucket]);
+	if (dwell_ns > stat->max_ns)
+		stat->max_ns = dwell_ns;
+	count(&c->emitted);
+	return 0;
+}
+
+/* Count a wanted row. One without a dwell, as the first of each life, has nothing to add. */
+static __always_inline void stat_add(struct tcpdwell_counters *c, const struct row *row,
+				     const struct endpoint *e, const struct lifecycle *l)
+{
+	struct tcpdwell_stat_key group = {};
+
+	if (row->dwell == TCPDWELL_DWELL_UNKNOWN) {
+		count(&c->undated);
+		return;
+	}
+	stat_key_group(&group, e, l);
+	stat_count(row->dwell_ns, row->from | (__u32)row->dwell << 8, group.number, group.words[0],
+		   group.words[1]);
+}
+
+#endif /* TCPDWELL_STAT_BPF_H */

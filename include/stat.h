@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What `tcpdwell stat` has the kernel side sum: the elements of its maps, which user space reads.
+ *
+ * A histogram is spread over elements of 16 buckets each (buckets.h), half a power of two: most
+ * dwells of one state lie within a few powers, and what lies nowhere takes no memory. The rows of
+ * a group whose dwell is only a lower bound are counted in an element of their own.
+ *
+ * Each processor adds to elements of its own, so that none waits for another. They are told apart
+ * by their keys: a map of the per-CPU kind would take memory on all processors for what one has
+ * seen, 10 us to add an element, and one more miss of the cache at each row.
+ *
+ * Host byte order; addresses are in network order, IPv4 as v4-mapped.
+ */
+#ifndef TCPDWELL_STAT_H
+#define TCPDWELL_STAT_H
+
+#include "buckets.h"
+#include "wire.h"
+
+#define TCPDWELL_STAT_BUCKETS 16
+#define TCPDWELL_STAT_CHUNKS  (BUCKETS / TCPDWELL_STAT_BUCKETS)
+
+/* In the place of a chunk: rows with a lower bound, counted in the first bucket. */
+#define TCPDWELL_STAT_AT_LEAST 0xff
+
+/* What makes a group, beside the state that is left. In the order of the option's choices. */
+enum tcpdwell_stat_by {
+	TCPDWELL_BY_PROCESS,
+	TCPDWELL_BY_COMM,
+	TCPDWELL_BY_PORT, /* the lower of the two: as a rule the service's */
+	TCPDWELL_BY_LPORT,
+	TCPDWELL_BY_RPORT,
+	TCPDWELL_BY_PREFIX, /* of the remote address */
+	TCPDWELL_BY_CGROUP,
+	TCPDWELL_BY_STATE, /* nothing else */
+};
+
+/* Compared and hashed as bytes: what is not used is zero. */
+struct tcpdwell_stat_key {
+	__u8 state; /* that is left */
+	__u8 chunk; /* of buckets */
+	__u16 cpu;
+	__u32 number; /* pid or port */
+	union {
+		char comm[TCPDWELL_COMM_LEN]; /* a name; what follows its NUL may be anything */
+		__u8 addr[16];
+		__u64 cgroup_id;
+		__u64 words[2];
+	};
+};
+
+_Static_assert(sizeof(struct tcpdwell_stat_key) == 24, "a key is 24 bytes");
+_Static_assert(TCPDWELL_STAT_CHUNKS <= TCPDWELL_STAT_AT_LEAST, "a chunk fits its byte");
+
+struct tcpdwell_stat {
+	__u64 max_ns;
+	__u64 counts[TCPDWELL_STAT_BUCKETS];
+};
+
+_Static_assert(sizeof(struct tcpdwell_stat) == 136, "a value is 136 bytes");
+
+#endif /* TCPDWELL_STAT_H */

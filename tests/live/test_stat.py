@@ -1,0 +1,344 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""`tcpdwell stat` against `tcpdwell trace` of the same connections: the same counts and dwells."""
+
+from __future__ import annotations
+
+import fcntl
+import ipaddress
+import json
+import os
+import pty
+import re
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from typing import Any, Callable, Iterator
+
+import pytest
+
+from harness import place, plain
+from harness.netns import Netns
+from harness.scale import count
+from harness.sums import Group, Sums
+from harness.tracer import Row, Tracer
+
+PORT, OTHER_PORT = 7000, 60999
+# Nobody closes before that; what takes as long is told from what is over at once.
+HOLD_S = 0.3
+MIN_DWELL = "150ms"
+ENTER, LEAVE = b"\033[?1049h\033[?25l", b"\033[?25h\033[?1049l"
+
+# Connections one by one to a listener of the same process: COUNT PORT HOLD_S FAMILY. Who closes
+# first takes turns; each state is held for a while now and then.
+LOAD = """
+import socket, sys, time
+count, port, hold_s, family = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), sys.argv[4]
+kind, address = ((socket.AF_INET, "127.0.0.1") if family == "4" else (socket.AF_INET6, "::1"))
+server = socket.socket(kind)
+server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+server.bind((address, port))
+server.listen(16)
+for number in range(count):
+    client = socket.socket(kind)
+    client.connect((address, port))
+    child, _ = server.accept()
+    if number % 10 == 0:
+        time.sleep(hold_s)
+    one, other = (client, child) if number % 2 else (child, client)
+    if number % 3:
+        one.close()
+    else:
+        one.shutdown(socket.SHUT_WR)
+    assert other.recv(1) == b""
+    if number % 10 == 5:
+        time.sleep(hold_s)
+    other.close()
+    one.close()
+server.close()
+"""
+
+
+def connect(netns: Netns, number: int, port: int = PORT, hold_s: float = 0.0,
+            family: int = 4) -> None:
+    netns.run([sys.executable, "-I", "-S", "-c", LOAD, str(number), str(port), str(hold_s),
+               str(family)])
+
+
+def perform(netns: Netns) -> None:
+    """Three processes at a time: two ports, two families, states that last and that do not."""
+    with ThreadPoolExecutor() as pool:
+        for done in [pool.submit(connect, netns, count(40), PORT, HOLD_S, 4),
+                     pool.submit(connect, netns, count(40), OTHER_PORT, 0.0, 6),
+                     pool.submit(connect, netns, count(60), PORT + 1, 0.01, 4)]:
+            done.result()
+
+
+def prefix(row: Row) -> tuple[str, int]:
+    length = 24 if row["family"] == "ipv4" else 64
+    network = ipaddress.ip_network(f"{row['raddr']}/{length}", strict=False)
+    return str(network.network_address), length
+
+
+def lower_port(row: Row) -> int:
+    return row["rport"] if row["rport"] and row["rport"] < row["lport"] else row["lport"]
+
+
+# What makes a group: of a row, and of a group.
+BY: dict[str, tuple[Callable[[Row], Any], Callable[[Group], Any]]] = {
+    "process": (lambda row: (row["pid"], row["comm"]), lambda group: (group["pid"], group["comm"])),
+    "comm": (lambda row: row["comm"], lambda group: group["comm"]),
+    "port": (lower_port, lambda group: group["port"]),
+    "lport": (lambda row: row["lport"], lambda group: group["lport"]),
+    "rport": (lambda row: row["rport"], lambda group: group["rport"]),
+    "prefix": (prefix, lambda group: (group["raddr"], group["prefix"])),
+    "cgroup": (lambda row: row["cgroup"], lambda group: group["cgroup"]),
+    "state": (lambda row: None, lambda group: None),
+}
+
+FILTERS: dict[str, list[str]] = {
+    "everything": [],
+    "lport": ["-L", str(PORT)],
+    "port": ["--port", f"{PORT},{OTHER_PORT}"],
+    "comm": ["--comm", os.path.basename(sys.executable)[:15]],
+    "from": ["--from", "ESTABLISHED,CLOSE_WAIT"],
+    "dwell": ["--min-dwell", MIN_DWELL],
+    "ipv6": ["-6"],
+}
+
+
+def dwells(rows: list[Row], by: str) -> dict[Any, list[int]]:
+    """Those that are known, by state and group, sorted."""
+    found = defaultdict(list)
+    for row in rows:
+        if row["dwell"] == "exact":
+            found[row["from"], BY[by][0](row)].append(row["dwell_ns"])
+    return {key: sorted(values) for key, values in found.items()}
+
+
+def by_group(groups: list[Group], by: str) -> dict[Any, Group]:
+    found = {(group["state"], BY[by][1](group)): group for group in groups if group["count"]}
+    assert not any(group["others"] for group in groups)
+    return found
+
+
+@pytest.fixture(scope="module", name="by_performance")
+def _by_performance(module_netns: Callable[[], Netns]) -> Iterator[dict[str, Any]]:
+    """All kinds of groups of one performance, and its rows."""
+    yield _watched(module_netns(), {by: ["--by", by] for by in BY}, {"rows": []})
+
+
+@pytest.fixture(scope="module", name="filtered")
+def _filtered(module_netns: Callable[[], Netns]) -> Iterator[dict[str, Any]]:
+    """Each filter for both, of one performance."""
+    netns = module_netns()
+    yield _watched(netns, FILTERS, {f"rows {name}": args for name, args in FILTERS.items()})
+
+
+def _watched(netns: Netns, stats: dict[str, list[str]],
+             traces: dict[str, list[str]]) -> dict[str, Any]:
+    """Rows and summary of each trace, and each stat once it has ended, by name."""
+    with ExitStack() as stack:
+        where = ["--netns", netns.path]
+        sums, tracers = {}, {}
+        for name, arguments in stats.items():
+            sums[name] = Sums(*where, *arguments)
+            stack.callback(sums[name].close)
+        for name, arguments in traces.items():
+            tracers[name] = Tracer(*where, *arguments, chains=not arguments)
+            stack.callback(tracers[name].close)
+        perform(netns)
+        # Orphans may flip up to now, and all of them must have been looked at.
+        time.sleep(0.2)
+        seen: dict[str, Any] = {name: made.stop() for name, made in sums.items()}
+        for name, tracer in tracers.items():
+            tracer.stop()
+            seen[name] = tracer.all_rows()
+        return seen
+
+
+@pytest.mark.parametrize("by", BY)
+def test_counts_are_those_of_trace(by_performance: dict[str, Any], by: str) -> None:
+    want = dwells(by_performance["rows"], by)
+    got = by_group(by_performance[by].groups(), by)
+    assert {key: group["count"] for key, group in got.items()} == \
+        {key: len(values) for key, values in want.items()}
+    assert by_performance[by].summary["lost"] == {"map": 0}
+
+
+# What lies between the clocks of two programs that are told of a transition one after the other.
+CLOCKS_NS = 200_000
+
+
+@pytest.mark.parametrize("by", ["process", "state"])
+def test_percentiles_are_within_a_bucket(by_performance: dict[str, Any], by: str) -> None:
+    """Of nearest rank; the unit tests hold them to a bucket with the very same values."""
+    want = dwells(by_performance["rows"], by)
+    for key, group in by_group(by_performance[by].groups(), by).items():
+        values = want[key]
+        for percent in (50, 90):
+            exact = values[max(0, -(-len(values) * percent // 100) - 1)]
+            got = group[f"p{percent}_ns"]
+            assert abs(got - exact) <= exact / 32 + CLOCKS_NS, (key, percent, got, exact)
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_filters_are_those_of_trace(filtered: dict[str, Any], name: str) -> None:
+    """Also those that wait for an owner or a port."""
+    rows, sums = filtered[f"rows {name}"], filtered[name]
+    want = dwells(rows, "process")
+    got = by_group(sums.groups(), "process")
+    assert want
+    assert {key: group["count"] for key, group in got.items()} == \
+        {key: len(values) for key, values in want.items()}
+    undated = [row for row in rows if row["dwell"] == "unknown"]
+    assert sums.summary["undated"] == len(undated)
+
+
+@pytest.mark.every_kernel
+def test_old_sockets_are_lower_bounds(netns: Netns) -> None:
+    """Who was there first is counted apart, and by no percentile."""
+    holder = netns.spawn([sys.executable, "-I", "-S", "-c", """
+import socket, sys
+s = socket.socket(); s.bind(("127.0.0.1", 7000)); s.listen(4)
+c = socket.socket(); c.connect(("127.0.0.1", 7000))
+a, _ = s.accept()
+print(flush=True)
+sys.stdin.readline()
+"""], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    holder.stdout.readline()
+    sums = Sums("--netns", netns.path)
+    holder.stdin.close()
+    holder.wait(60)
+    groups = sums.stop().groups()
+    old = {group["state"]: group for group in groups if group["at_least"]}
+    assert old["ESTABLISHED"]["at_least"] == 2
+    assert old["ESTABLISHED"]["at_least_max_ns"] > 0
+    assert old["ESTABLISHED"]["pid"] == holder.pid
+    assert not old["ESTABLISHED"]["count"] and old["ESTABLISHED"]["p50_ns"] is None
+
+
+@pytest.mark.every_kernel
+def test_full_map_is_counted(netns: Netns) -> None:
+    """More ports than there is room for; the account is exact, and it says what to do."""
+    sums = Sums("--netns", netns.path, "--by", "lport", "--hist-size", "64K")
+    connect(netns, 400)
+    sums.stop()
+    lost = sums.summary["lost"]["map"]
+    assert lost > 0
+    assert sums.reports[0]["lost"] == lost
+    assert f"{lost} rows found no room: see --hist-size" in sums.running.said()
+
+
+@pytest.mark.every_kernel
+@pytest.mark.parametrize("cumulative", [[], ["--cumulative"]])
+def test_reports_add_up(netns: Netns, cumulative: list[str]) -> None:
+    """Turning from map to map loses nothing, whatever goes on meanwhile."""
+    sums = Sums("--netns", netns.path, "-i", "100ms", *cumulative)
+    with ThreadPoolExecutor() as pool:
+        for done in [pool.submit(connect, netns, count(1000), PORT + i) for i in range(3)]:
+            done.result()
+    sums.stop()
+    counted = [report["counted"] for report in sums.reports]
+    assert len(counted) > 2
+    if cumulative:
+        assert counted == sorted(counted) and counted[-1] == sums.summary["counted"]
+        return
+    assert sum(counted) == sums.summary["counted"]
+    # 10 transitions of a connection: two have no dwell, and TIME_WAIT goes on.
+    established = sum(group["count"] for report in sums.reports for group in report["groups"]
+                      if group["state"] == "ESTABLISHED")
+    assert established == 3 * count(1000) * 2
+
+
+def test_duration_and_interval(netns: Netns) -> None:
+    """Reports come in step; the last one is of what is left."""
+    sums = Sums("--netns", netns.path, "-i", "200ms", "-d", "500ms")
+    assert sums.running.wait(30) == 0
+    spans = [report["duration_ns"] for report in sums.ended().reports]
+    assert len(spans) in (2, 3) and 450e6 < sum(spans) < 5e9
+
+
+def test_account_at_sigusr1(netns: Netns) -> None:
+    with plain.Running("stat", "--netns", netns.path, *place.backend()) as running:
+        connect(netns, 10)
+        running.child.send_signal(signal.SIGUSR1)
+        said = running.wait_for(lambda: re.search(
+            r"seen (\d+) = counted (\d+) \+ undated (\d+) \+ filtered (\d+) \+ lost (\d+)",
+            "".join(running.errors)))
+        seen, *rest = map(int, said.groups())
+        assert seen == sum(rest) and rest[0] >= 60
+        running.finish()
+
+
+def test_program(netns: Netns) -> None:
+    """It starts and ends with the program, and sees nothing else."""
+    done = plain.run("stat", "-q", "-o", "json", *place.backend(), "--", *netns.argv(
+        [sys.executable, "-I", "-S", "-c", LOAD, "20", str(PORT), "0", "4"]))
+    assert done.returncode == 0, done.stderr
+    report, summary = map(json.loads, done.stdout.splitlines())
+    assert len({group["pid"] for group in report["groups"]}) == 1
+    assert sum(g["count"] for g in report["groups"] if g["state"] == "ESTABLISHED") == 40
+    assert summary["type"] == "summary"
+
+
+@pytest.mark.any_kernel
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["-i", "0s"], "-i: '0s' is too short"),
+    (["-i", "0"], "-i: '0'"),
+    (["--by", "colour"], "--by: 'colour'"),
+    (["--prefix4", "33"], "--prefix4: '33'"),
+    (["--hist-size", "1"], "--hist-size: '1' is out of range"),
+    (["-o", "csv"], "-o: 'csv'"),
+])
+def test_bad_options(arguments: list[str], message: str) -> None:
+    done = plain.run("stat", *arguments)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert message in done.stderr.decode()
+
+
+def test_reader_that_goes(netns: Netns) -> None:
+    """A closed pipe ends it quietly."""
+    done = subprocess.run(f"{place.tcpdwell()} stat -i 100ms --netns {netns.path} | head -n 1",
+                          shell=True, capture_output=True, timeout=plain.READY_LIMIT_S, check=False)
+    assert b"dwells in" in done.stdout
+    assert done.stderr.decode() == plain.READY
+
+
+@pytest.mark.any_kernel
+@pytest.mark.parametrize("columns", [80, 140])
+def test_terminal(netns: Netns, columns: int) -> None:
+    """In place while it runs; what is left afterwards fits."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    child = subprocess.Popen([place.tcpdwell(), "stat", "-q", "--netns", netns.path, "-i", "100ms",
+                              *place.backend(), "--", *netns.argv(
+                                  [sys.executable, "-I", "-S", "-c", LOAD, "30", str(PORT), "0.3",
+                                   "4"])],
+                             stdin=slave, stdout=slave, stderr=slave)
+    os.close(slave)
+    data = b""
+    try:
+        while True:
+            try:
+                got = os.read(master, 65536)
+            except OSError:  # EIO: the other side is closed
+                break
+            if not got:
+                break
+            data += got
+    finally:
+        plain.end(child)
+        os.close(master)
+    before, left = data.rsplit(LEAVE, 1)
+    assert before.startswith(ENTER) and before.count(b"dwells in") > 2
+    lines = left.decode().replace("\r", "").splitlines()
+    assert lines[1].startswith("STATE           PID COMM")
+    assert ("OLDER" in lines[1]) == (columns >= 132)
+    assert all(len(line) <= columns for line in lines), lines
+    assert any(line.startswith("ESTABLISHED") for line in lines)

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <inttypes.h>
+
+#include "cgroup.h"
+#include "hist.h"
+#include "print.h"
+#include "stat_json.h"
+#include "tcpstate.h"
+
+/* What a report says that it is by: the values of the option. */
+static const char *const names[] = {
+	[TCPDWELL_BY_PROCESS] = "process", [TCPDWELL_BY_COMM] = "comm",
+	[TCPDWELL_BY_PORT] = "port",	   [TCPDWELL_BY_LPORT] = "lport",
+	[TCPDWELL_BY_RPORT] = "rport",	   [TCPDWELL_BY_PREFIX] = "prefix",
+	[TCPDWELL_BY_CGROUP] = "cgroup",   [TCPDWELL_BY_STATE] = "state",
+};
+
+static void print_number(FILE *out, const char *name, uint32_t number)
+{
+	if (number)
+		fprintf(out, ",\"%s\":%" PRIu32, name, number);
+	else
+		fprintf(out, ",\"%s\":null", name);
+}
+
+static void print_string(FILE *out, const char *name, const char *text)
+{
+	fprintf(out, ",\"%s\":", name);
+	print_json_string(out, text);
+}
+
+static void print_prefix(FILE *out, const struct stat_view *view,
+			 const struct tcpdwell_stat_key *key, bool known)
+{
+	if (!known) {
+		fputs(",\"family\":null,\"raddr\":null,\"prefix\":null", out);
+		return;
+	}
+	if (stat_key_is_ipv4(key)) {
+		fputs(",\"family\":\"ipv4\",", out);
+		print_json_addr(out, "raddr", 4, key->addr + 12);
+		fprintf(out, ",\"prefix\":%u", view->prefix4);
+	} else {
+		fputs(",\"family\":\"ipv6\",", out);
+		print_json_addr(out, "raddr", 6, key->addr);
+		fprintf(out, ",\"prefix\":%u", view->prefix6);
+	}
+}
+
+/* What makes the group, under the names that rows of `trace` have for it. */
+static void print_group(FILE *out, const struct stat_view *view, const struct stat_group *group)
+{
+	const struct tcpdwell_stat_key *key = &group->key;
+
+	switch (view->by) {
+	case TCPDWELL_BY_PROCESS:
+		print_number(out, "pid", key->number);
+		/* fall through */
+	case TCPDWELL_BY_COMM:
+		print_string(out, "comm", key->comm[0] ? key->comm : NULL);
+		break;
+	case TCPDWELL_BY_PORT:
+	case TCPDWELL_BY_LPORT:
+	case TCPDWELL_BY_RPORT:
+		print_number(out, names[view->by], key->number);
+		break;
+	case TCPDWELL_BY_PREFIX:
+		print_prefix(out, view, key, !group->others);
+		break;
+	case TCPDWELL_BY_CGROUP:
+		print_string(out, "cgroup",
+			     cgroup_names_path(view->cgroups, key->cgroup_id, view->now_ns));
+		break;
+	case TCPDWELL_BY_STATE:
+		break;
+	}
+	fprintf(out, ",\"others\":%s", group->others ? "true" : "false");
+}
+
+static void print_percentiles(FILE *out, const struct hist *hist)
+{
+	static const struct {
+		const char *name;
+		double percent;
+	} figures[] = { { "p50", 50 }, { "p90", 90 }, { "p99", 99 }, { "max", 100 } };
+
+	for (unsigned int i = 0; i < sizeof(figures) / sizeof(*figures); i++) {
+		if (hist->count)
+			fprintf(out, ",\"%s_ns\":%" PRIu64, figures[i].name,
+				hist_percentile(hist, figures[i].percent));
+		else
+			fprintf(out, ",\"%s_ns\":null", figures[i].name);
+	}
+}
+
+static void print_buckets(FILE *out, const struct hist *hist)
+{
+	const char *comma = "";
+
+	fputs(",\"buckets\":[", out);
+	for (unsigned int i = 0; i < HIST_BUCKETS; i++) {
+		if (!hist->buckets[i])
+			continue;
+		fprintf(out,
+			"%s{\"from_ns\":%" PRIu64 ",\"to_ns\":%" PRIu64 ",\"count\":%" PRIu64 "}",
+			comma, hist_bucket_ns(i),
+			i + 1 < HIST_BUCKETS ? hist_bucket_ns(i + 1) : UINT64_MAX,
+			hist->buckets[i]);
+		comma = ",";
+	}
+	fputc(']', out);
+}
+
+static void print_row(FILE *out, const struct stat_view *view, const struct stat_group *group)
+{
+	struct hist hist;
+
+	stat_table_hist(view->table, group, &hist);
+	fprintf(out, "{\"state\":\"%s\"", tcpstate_name(group->key.state));
+	print_group(out, view, group);
+	fprintf(out, ",\"count\":%" PRIu64, group->count);
+	print_percentiles(out, &hist);
+	fprintf(out, ",\"at_least\":%" PRIu64 ",\"at_least_max_ns\":", group->at_least);
+	if (group->at_least)
+		fprintf(out, "%" PRIu64, group->at_least_max_ns);
+	else
+		fputs("null", out);
+	print_buckets(out, &hist);
+	fputc('}', out);
+}
+
+int stat_json(FILE *out, const struct stat_view *view)
+{
+	const struct stat_group *groups;
+	size_t count;
+	int err = stat_table_groups(view->table, &groups, &count);
+
+	if (err)
+		return err;
+	fputs("{\"type\":\"stat\",\"time\":", out);
+	print_json_time(out, view->wall_ns);
+	fprintf(out,
+		",\"duration_ns\":%" PRIu64 ",\"by\":\"%s\",\"counted\":%" PRIu64
+		",\"lost\":%" PRIu64 ",\"groups\":[",
+		view->span_ns, names[view->by], stat_table_rows(view->table), view->lost);
+	for (size_t i = 0; i < count; i++) {
+		if (i)
+			fputc(',', out);
+		print_row(out, view, &groups[i]);
+	}
+	fputs("]}\n", out);
+	return 0;
+}
+
+void stat_json_account(FILE *out, const struct stat_account *a)
+{
+	fprintf(out,
+		"{\"type\":\"summary\",\"seen\":%" PRIu64 ",\"counted\":%" PRIu64
+		",\"undated\":%" PRIu64 ",\"filtered\":%" PRIu64 ",\"lost\":{\"map\":%" PRIu64
+		"},\"untracked\":%" PRIu64 ",\"missed\":%" PRIu64 "}\n",
+		a->seen, a->counted, a->undated, a->filtered, a->lost_map, a->untracked, a->missed);
+}
