@@ -12,7 +12,7 @@ from pathlib import Path
 import bpf
 from figures import Figures
 from load import Load, Result
-from tracer import TRACE, Failed, Run, Tracer, cpu_ns, resident_bytes
+from tracer import STAT, TRACE, Failed, Run, Tracer, cpu_ns, resident_bytes
 
 UNTRACED = "untraced"
 EMPTY = "empty program"
@@ -76,7 +76,7 @@ def _note_kernel(figures: Figures, name: str, before: Moment, after: Moment) -> 
         by_program[program] = by_program.get(program, 0) + spent.ns
         runs += spent.count
     _note_kernel_ns(figures, name, sum(by_program.values()) / transitions, runs / transitions)
-    if name == TRACE.name:
+    if name in (TRACE.name, STAT.name):
         for program, ns in by_program.items():
             figures.add(f"kernel ns/transition of {name}, by program", program, ns / transitions)
 

@@ -25,7 +25,7 @@ import report
 from first_row import first_row
 from measure import Bench
 from ring_lock import ring_lock
-from tracer import CSV, JSON, NOTHING, PEERS, TRACE
+from tracer import CSV, JSON, NOTHING, PEERS, STAT, TRACE
 
 BUILD = machine.ROOT / "build"
 OUTPUT = BUILD / "bench"
@@ -72,8 +72,8 @@ def run_rounds(bench: Bench, plan: Plan) -> None:
     for number in range(plan.rounds):
         begin = time.monotonic()
         measure.floor(bench, plan.connections)
-        measure.cost(bench, [TRACE, CSV, JSON, *PEERS], plan.connections, number)
-        measure.rate(bench, [TRACE, *PEERS], [NOTHING], plan.rate_seconds, number)
+        measure.cost(bench, [TRACE, CSV, JSON, STAT, *PEERS], plan.connections, number)
+        measure.rate(bench, [TRACE, *PEERS], [NOTHING, STAT], plan.rate_seconds, number)
         bench.say(f"{bench.load.name}: round {number + 1} of {plan.rounds},"
                   f" {time.monotonic() - begin:.0f} s")
 

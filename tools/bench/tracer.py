@@ -25,6 +25,8 @@ TRACEFS = ["unshare", "--mount", "sh", "-ec",
            'mount -t tracefs tracefs /sys/kernel/tracing; exec "$@"', "sh"]
 # Rows about the load that are not of every tracer, or not of a connection.
 OTHER_ROWS = r"(TIME_WAIT|LISTEN)[^A-Z]+CLOSE\b"
+# How many rows tcpdwell has summed up instead of printing them.
+COUNTED = re.compile(r"= counted (\d+)")
 # What a tool says that it has lost: numbers to add up.
 LOST = re.compile(r"lost (\d+)", re.IGNORECASE)
 
@@ -49,6 +51,7 @@ class Tracer:
 TRACE = Tracer("tcpdwell", (str(TCPDWELL),))
 CSV = Tracer("tcpdwell -o csv", (str(TCPDWELL), "-o", "csv"))
 JSON = Tracer("tcpdwell -o json", (str(TCPDWELL), "-o", "json"))
+STAT = Tracer("tcpdwell stat", (str(TCPDWELL), "stat"))
 NOTHING = Tracer("tcpdwell -L 1", (str(TCPDWELL), "-L", "1"))
 # Some distributions name it otherwise, beside the Python tool of the same name.
 TCPSTATES = Tracer("tcpstates", (shutil.which("tcpstates-libbpf") or "tcpstates",), tracefs=True)
@@ -129,7 +132,9 @@ class Run:
             self._process.wait()
 
     def rows(self) -> int:
-        return _count(self._output, "")
+        """Printed or summed up, once it has been stopped."""
+        counted = COUNTED.search(self._errors.read_text(encoding="utf-8", errors="replace"))
+        return int(counted[1]) if counted else _count(self._output, "")
 
     def rows_of_load(self) -> int:
         """Rows about the load's connections that every tracer should have."""
