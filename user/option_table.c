@@ -451,7 +451,7 @@ static const struct option_group hidden_states = {
 static const struct option_group general = {
 	"Other",
 	(const struct option_def[]){
-		FLAG("quiet", 'q', quiet, "nothing on standard error but errors"),
+		FLAG("quiet", 'q', quiet, "nothing on standard error but errors and warnings"),
 		FLAG("verbose", 'v', verbose, "say what is attached, and libbpf's messages"),
 		FLAG("version", 0, version, "print the version and end"),
 		FLAG("help", 'h', help, "print this help and end"),

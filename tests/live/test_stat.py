@@ -245,7 +245,7 @@ def test_reports_add_up(netns: Netns, cumulative: list[str]) -> None:
             done.result()
     sums.stop()
     counted = [report["counted"] for report in sums.reports]
-    assert len(counted) > 2
+    assert len(counted) >= 2
     if cumulative:
         assert counted == sorted(counted) and counted[-1] == sums.summary["counted"]
         return
