@@ -546,6 +546,7 @@ const struct command_def command_table[] = {
 				&stat_groups,
 				&stat_report,
 				&stat_limits,
+				&hidden_states,
 				&general,
 				NULL,
 			},

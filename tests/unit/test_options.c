@@ -80,7 +80,8 @@ static void test_stat(void **state)
 	assert_int_equal(options.prefix6, 64);
 	assert_int_equal(options.hist_bytes, 0);
 	assert_parses("stat -i 10s --by prefix --prefix4 0 --prefix6 128 --hist-size 1M "
-		      "--cumulative --histogram -- true");
+		      "--cumulative --histogram --backend none -- true");
+	assert_int_equal(options.backend, BACKEND_NONE);
 	assert_int_equal(options.report_ns, 10000000000);
 	assert_int_equal(options.by, TCPDWELL_BY_PREFIX);
 	assert_int_equal(options.prefix4, 0);
