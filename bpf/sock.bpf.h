@@ -100,8 +100,13 @@ static __always_inline void endpoint_fill(struct endpoint *e, const struct sock_
 	net = direct ? FOLLOW(struct sock_common, skc, skc_net.net) :
 		       BPF_CORE_READ(skc, skc_net.net);
 	e->netns = READ(direct, net, ns.inum);
-	if (cfg_skip_addrs)
+	if (cfg_skip_addrs) {
+		/* Not left as they are: old verifiers let nobody copy what was never written. */
+		addr_set_v4(e->laddr, 0);
+		addr_set_v4(e->raddr, 0);
+		e->family = 4;
 		return;
+	}
 	if (READ(direct, skc, skc_family) == AF_INET6 && bpf_core_field_exists(skc->skc_v6_daddr)) {
 		addr_read_v6(e->raddr, &skc->skc_v6_daddr, direct);
 		addr_read_v6(e->laddr, &skc->skc_v6_rcv_saddr, direct);
