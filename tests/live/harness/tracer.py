@@ -10,7 +10,7 @@ import threading
 import time
 from typing import Any, Callable, Iterable
 
-from . import place, process
+from . import place, process, stall
 
 Row = dict[str, Any]
 
@@ -20,6 +20,8 @@ READY_LIMIT_S = 120
 # Rows are at most 100 ms old when they are written; the rest is for a busy machine.
 ROWS_LIMIT_S = 5
 STOP_LIMIT_S = 30
+# Seen on 7.3, whose programs may lose their processor to another task: one of 224.
+MISSED_EMULATED = 5
 
 
 class Tracer:
@@ -152,7 +154,9 @@ class Tracer:
         assert self.summary, f"no summary\n{''.join(self.errors)}"
         assert not [row for row in rows if row["type"] != "transition"]
         check_account(self.summary, rows, self.lossy)
-        if self.chains and not any(self.summary["lost"].values()) and not self.lossy:
+        # Where one was missed, which is counted, there is a gap in some chain.
+        whole = not any(self.summary["lost"].values()) and not self.summary.get("missed")
+        if self.chains and whole and not self.lossy:
             check_chains(rows)
 
 
@@ -163,8 +167,10 @@ def check_account(summary: Row, rows: list[Row], lossy: bool = False) -> None:
     folded = summary.get("folded", 0)
     assert summary["seen"] == summary["printed"] + summary["filtered"] + lost + folded, summary
     assert summary["printed"] == len(rows), summary
-    # Missed: the kernel did not run a program that was running already.
-    assert lossy or lost + summary.get("missed", 0) == 0, summary
+    # Missed: the kernel did not run a program that was running already. The few instructions in
+    # which none of the two says that it runs are many for an emulated processor.
+    assert lossy or lost == 0, summary
+    assert lossy or summary.get("missed", 0) <= (MISSED_EMULATED if stall.EMULATED else 0), summary
 
 
 def by_cookie(rows: Iterable[Row]) -> dict[int, list[Row]]:
