@@ -446,7 +446,7 @@ static __always_inline void transition_tell(struct workspace *space, struct sock
 		owner_set_current(l, actor);
 	if (to == TCPDWELL_LISTEN)
 		listener_own(l, sk);
-	if (from == TCPDWELL_LISTEN && cfg_requests)
+	if (from == TCPDWELL_LISTEN && cfg_requests && !cfg_stat)
 		requests_outlive(l, t.row->time_ns);
 
 	if (to == TCPDWELL_SYN_SENT && !t.e->lport) {
