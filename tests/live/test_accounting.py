@@ -201,11 +201,16 @@ def test_identity_with(arguments: list[str], netns: Netns, tmp_path: Path) -> No
         assert counts["seen"] >= 15 * count
 
 
+# One client and its server keep two processors at it. More of them leave no time to end to the
+# kernel's grace periods, of which each program that is detached takes one.
+ENDLESS = ["--workers", "1", "--seconds", "600", "--connections", "3000000"]
+
+
 @pytest.mark.parametrize("arguments", [[], ["--comm", "rush"]], ids=["", "owner filter"])
 def test_identity_when_stopped_under_load(netns: Netns, tmp_path: Path,
                                           arguments: list[str]) -> None:
     """Transitions are under way on every processor while the programs are detached."""
-    with Rush(netns, "--seconds", "600", "--connections", "5000000"):
+    with Rush(netns, *ENDLESS):
         for number in range(3):
             file = tmp_path / f"rows{number}"
             with open(file, "wb") as out, \
@@ -220,7 +225,7 @@ def test_identity_when_stopped_under_load(netns: Netns, tmp_path: Path,
 def test_report_on_signal_under_load(netns: Netns) -> None:
     """Each SIGUSR1 is answered by an identity that holds, and the numbers only grow."""
     with Running("-o", "csv", "-q", "--netns", str(netns.inode), ready=False) as running, \
-            Rush(netns, "--seconds", "600", "--connections", "5000000"):
+            Rush(netns, *ENDLESS):
         # Quiet as it is, it says nothing; the header comes once it is attached.
         running.wait_for_lines(1, 60)
         before: dict[str, int] = {}

@@ -194,7 +194,7 @@ def test_reused(timewait: Callable[..., Timewait], netns: Netns) -> None:
     assert (figures["now"], figures["entered"], figures["left"]) == (10, 20, 10)
     reused = lifetimes(figures)["timewait_reused"]
     assert reused["count"] == 10
-    assert 1_000_000_000 < reused["p50_ns"] < reused["max_ns"] < 60_000_000_000
+    assert 1_000_000_000 < reused["p50_ns"] <= reused["max_ns"] < 60_000_000_000
     (pressure,) = figures["pressure"]
     assert pressure["reuse"] and pressure["ports"] == 10 and pressure["used"] == 1
     assert pressure["verdict"] in ("low", "filling") and "tcp_tw_reuse" not in pressure["helps"]
