@@ -73,12 +73,12 @@ struct {
 
 /*
  * The sockets whose event the first program at the tracepoint took on this CPU and the second one
- * did not look at yet: the last, and the one that a softirq came upon. Softirqs do not nest.
+ * did not look at yet (nested.bpf.h): of a task, and of a softirq that came upon it.
  */
 struct taken {
-	__u64 last;
-	__u64 outer;
-	__u64 busy; /* the first program runs; see nested.bpf.h for which of the two is used */
+	__u64 by_task;
+	__u64 by_softirq;
+	__u64 busy; /* the first program runs, where marks are of no use */
 };
 
 struct {
@@ -87,14 +87,6 @@ struct {
 	__type(key, __u32);
 	__type(value, struct taken);
 } taken_events SEC(".maps");
-
-/* The program that tells a transition; both programs at the tracepoint go on into it. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, __u32);
-} tails SEC(".maps");
 
 /* Requests that were hashed and may turn out to be slow, oldest first. */
 struct pending_request {

@@ -12,11 +12,14 @@
 #include "maps.bpf.h"
 
 /*
- * The first program leaves the event that it takes as its first act; the second takes the mark away
- * again, or finds none. Whichever of the two a softirq interrupts, at its first instruction or at
- * its last, the other one runs. The socket is mark enough: a softirq leaves one alone that a system
- * call has locked.
+ * Whether a task has the socket, in a system call. If not it is a softirq's, or softirqs are off:
+ * so neither kind of event comes upon another of its kind.
  */
+static __always_inline bool is_of_task(const struct sock *sk)
+{
+	return sk->sk_lock.owned;
+}
+
 static __always_inline volatile struct taken *taken_here(void)
 {
 	__u32 zero = 0;
@@ -24,37 +27,44 @@ static __always_inline volatile struct taken *taken_here(void)
 	return bpf_map_lookup_elem(&taken_events, &zero);
 }
 
+/*
+ * The first program leaves the event that it takes as its first act; the second takes the mark away
+ * again, or finds none. The socket is mark enough: a softirq leaves one alone that a task has.
+ *
+ * A softirq that comes upon the second program leaves marks that nobody takes away. They would hide
+ * events at the same address that the first is kept from; but that is when a task is in the first
+ * one, and it has taken them away.
+ */
 static __always_inline void event_take(const struct sock *sk)
 {
 	volatile struct taken *taken = taken_here();
 
 	if (!taken)
 		return;
-	taken->outer = taken->last;
-	taken->last = (__u64)sk;
+	if (is_of_task(sk)) {
+		taken->by_softirq = 0;
+		taken->by_task = (__u64)sk;
+	} else {
+		taken->by_softirq = (__u64)sk;
+	}
 }
 
 /* Whether the first program took this event. */
 static __always_inline bool event_was_taken(const struct sock *sk)
 {
 	volatile struct taken *taken = taken_here();
-	__u64 outer;
+	bool was;
 
 	if (!taken)
 		return true;
-	outer = taken->outer;
-	if (taken->last == (__u64)sk) {
-		taken->last = outer;
-		taken->outer = 0;
-		return true;
+	if (is_of_task(sk)) {
+		was = taken->by_task == (__u64)sk;
+		taken->by_task = 0;
+	} else {
+		was = taken->by_softirq == (__u64)sk;
+		taken->by_softirq = 0;
 	}
-	/* A softirq came upon this program: its mark is above ours, and nobody came for it. */
-	if (taken->outer == (__u64)sk) {
-		taken->last = 0;
-		taken->outer = 0;
-		return true;
-	}
-	return false;
+	return was;
 }
 
 /*

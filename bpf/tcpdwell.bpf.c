@@ -24,19 +24,21 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 /*
  * Every transition of every full socket. SCTP and MPTCP fire it too (since 4.16).
  *
- * Two programs are at the tracepoint (nested.bpf.h says why). Both go on into a third, which is
- * not: the verifier would take as long for each copy of what that does.
+ * Two programs are at the tracepoint (nested.bpf.h says why), each with the whole text in it. A
+ * third that both go on into by a tail call would be verified once, but then it may run on top of
+ * itself, while kernels since 6.13 give a program one stack a CPU of its own.
  */
 SEC("?tp_btf/inet_sock_set_state")
 int BPF_PROG(inet_sock_set_state, struct sock *sk, int from, int to)
 {
 	event_take(sk);
 	if (sock_is_tcp(sk))
-		bpf_tail_call(ctx, &tails, 0);
+		transition(sk, from, to, true);
+	stack_of_connect(ctx, sk, from, to);
 	return 0;
 }
 
-/* Attached after the other one, for what that was kept from. */
+/* Attached after the other one, for what that was kept from: never a connect(). */
 SEC("?tp_btf/inet_sock_set_state")
 int BPF_PROG(inet_sock_set_state_nested, struct sock *sk, int from, int to)
 {
@@ -44,31 +46,28 @@ int BPF_PROG(inet_sock_set_state_nested, struct sock *sk, int from, int to)
 		return 0;
 	count(&nested_told);
 	if (sock_is_tcp(sk))
-		bpf_tail_call(ctx, &tails, 0);
-	return 0;
-}
-
-SEC("?tp_btf/inet_sock_set_state")
-int BPF_PROG(transition_tail, struct sock *sk, int from, int to)
-{
-	transition(sk, from, to, true);
-	stack_of_connect(ctx, sk, from, to);
+		transition(sk, from, to, true);
 	return 0;
 }
 
 /*
- * The same three for kernels that may take the CPU from a program at a tracepoint and give it to
- * another task (7.0). What is this CPU's own would get mixed up, so the third does not let go of
- * it. The verifier allows no tail call from there on.
+ * The same two for kernels that may take the CPU from a program at a tracepoint and give it to
+ * another task (7.0). What is this CPU's own would get mixed up, so they do not let go of it.
  */
 extern void bpf_preempt_disable(void) __weak __ksym;
 extern void bpf_preempt_enable(void) __weak __ksym;
 
+/* The first one is at it until a task that waited for the CPU has had it. */
 SEC("?tp_btf/inet_sock_set_state")
 int BPF_PROG(inet_sock_set_state_whole, struct sock *sk, int from, int to)
 {
+	busy_set(true);
+	bpf_preempt_disable();
 	if (sock_is_tcp(sk))
-		bpf_tail_call(ctx, &tails, 0);
+		transition(sk, from, to, true);
+	bpf_preempt_enable();
+	stack_of_connect(ctx, sk, from, to);
+	busy_set(false);
 	return 0;
 }
 
@@ -78,25 +77,11 @@ int BPF_PROG(inet_sock_set_state_nested_whole, struct sock *sk, int from, int to
 	if (!busy_is_set())
 		return 0;
 	count(&nested_told);
-	if (sock_is_tcp(sk))
-		bpf_tail_call(ctx, &tails, 0);
-	return 0;
-}
-
-SEC("?tp_btf/inet_sock_set_state")
-int BPF_PROG(transition_tail_whole, struct sock *sk, int from, int to)
-{
-	bool nested = busy_is_set();
-
-	/* The first one is at it until a task that waited for the CPU has had it. */
-	if (!nested)
-		busy_set(true);
 	bpf_preempt_disable();
-	transition(sk, from, to, true);
+	if (sock_is_tcp(sk))
+		transition(sk, from, to, true);
 	bpf_preempt_enable();
 	stack_of_connect(ctx, sk, from, to);
-	if (!nested)
-		busy_set(false);
 	return 0;
 }
 

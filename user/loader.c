@@ -325,15 +325,6 @@ static struct bpf_program *nested_program(const struct loader *loader)
 						    skel->progs.inet_sock_set_state_nested;
 }
 
-/* What both go on into. */
-static struct bpf_program *tail_program(const struct loader *loader)
-{
-	const struct tcpdwell_bpf *skel = loader->skel;
-
-	return loader->capability.preempt_disable ? skel->progs.transition_tail_whole :
-						    skel->progs.transition_tail;
-}
-
 static struct bpf_program *flush_program(const struct loader *loader)
 {
 	const struct tcpdwell_bpf *skel = loader->skel;
@@ -425,7 +416,6 @@ static void choose_programs(struct loader *loader, const struct options *options
 		return;
 	bpf_program__set_autoload(transition_program(loader), true);
 	bpf_program__set_autoload(nested_program(loader), can->atomic);
-	bpf_program__set_autoload(tail_program(loader), can->atomic);
 	bpf_program__set_autoload(flush_program(loader), flush);
 	bpf_program__set_autoload(skel->progs.tcp_v4_connect_exit, cfg->cfg_connect_exit);
 	bpf_program__set_autoload(skel->progs.tcp_v6_connect_exit, cfg->cfg_connect_exit);
@@ -494,15 +484,8 @@ struct prefix {
 
 static int fill_maps(struct loader *loader, const struct filters *filters)
 {
-	const struct tcpdwell_bpf *skel = loader->skel;
-	uint32_t zero = 0, tail;
 	int err = 0;
 
-	if (bpf_program__autoload(tail_program(loader))) {
-		tail = bpf_program__fd(tail_program(loader));
-		err = bpf_map__update_elem(skel->maps.tails, &zero, sizeof(zero), &tail,
-					   sizeof(tail), BPF_ANY);
-	}
 	for (unsigned int i = 0; i < filters->pids.count && !err; i++)
 		err = loader_follow(loader, filters->pids.ids[i]);
 	for (unsigned int i = 0; i < filters->addrs.count && !err; i++) {
@@ -650,13 +633,13 @@ static int attach_accepts(struct loader *loader, struct bpf_program *program)
 		       attach_tracepoint(loader, program, "sys_exit_accept");
 }
 
-/* Whether a program is attached by itself: not one that is run, iterated or called. */
-static bool attaches(const struct loader *loader, const struct bpf_program *program)
+/* Whether a program is attached by itself: not one that is run or iterated. */
+static bool attaches(const struct bpf_program *program)
 {
 	const char *section = bpf_program__section_name(program);
 
 	return bpf_program__autoload(program) && strcmp(section, "raw_tp") &&
-	       strncmp(section, "iter/", 5) && program != tail_program(loader);
+	       strncmp(section, "iter/", 5);
 }
 
 int loader_attach(struct loader *loader, struct failure *failure)
@@ -669,7 +652,7 @@ int loader_attach(struct loader *loader, struct failure *failure)
 		const char *name = bpf_program__name(program);
 		int err;
 
-		if (!attaches(loader, program))
+		if (!attaches(program))
 			continue;
 		if (program == loader->skel->progs.sys_exit_accept4)
 			err = attach_accepts(loader, program);

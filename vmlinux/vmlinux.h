@@ -190,8 +190,13 @@ struct sock_cgroup_data___v514 {
 
 struct socket;
 
+typedef struct {
+	int owned;
+} socket_lock_t;
+
 struct sock {
 	struct sock_common __sk_common;
+	socket_lock_t sk_lock;
 	struct socket *sk_socket;
 	u16 sk_type;
 	u16 sk_protocol;
