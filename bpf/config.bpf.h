@@ -15,6 +15,7 @@
 /* What the running kernel offers (the loader probes). */
 const volatile bool cfg_has_cookie = true; /* bpf_get_socket_cookie() in tracing programs, 5.12 */
 const volatile bool cfg_has_cast;	   /* bpf_rdonly_cast(), 6.2 */
+const volatile bool cfg_preempted;	   /* programs may lose their CPU (7.0), and can keep it */
 const volatile bool cfg_connect_exit;	   /* a hook at the end of connect() tells the port */
 const volatile bool cfg_defer_connect;	   /* else the reader's tick does */
 const volatile bool cfg_accept_exit;	   /* a hook at the end of accept() tells the owner */

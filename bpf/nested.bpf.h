@@ -9,6 +9,7 @@
 #ifndef TCPDWELL_NESTED_BPF_H
 #define TCPDWELL_NESTED_BPF_H
 
+#include "config.bpf.h"
 #include "maps.bpf.h"
 
 /*
@@ -41,7 +42,9 @@ static __always_inline void event_take(const struct sock *sk)
 
 	if (!taken)
 		return;
-	if (is_of_task(sk)) {
+	if (cfg_preempted) {
+		taken->busy = 1;
+	} else if (is_of_task(sk)) {
 		taken->by_softirq = 0;
 		taken->by_task = (__u64)sk;
 	} else {
@@ -57,6 +60,8 @@ static __always_inline bool event_was_taken(const struct sock *sk)
 
 	if (!taken)
 		return true;
+	if (cfg_preempted)
+		return !taken->busy;
 	if (is_of_task(sk)) {
 		was = taken->by_task == (__u64)sk;
 		taken->by_task = 0;
@@ -68,23 +73,36 @@ static __always_inline bool event_was_taken(const struct sock *sk)
 }
 
 /*
- * Where a task may lose its CPU between the two programs, and get another one, a mark would be
- * looked for on the wrong CPU. There the first one says that it runs. What is left are the few
- * instructions between the kernel's mark and this one; those are counted (loader_missed()).
+ * Since 7.0 a task may lose its CPU to another one in a program, and between the two get another
+ * CPU, where a mark would be looked for in vain. There the first one says that it runs, until a
+ * task that waited for the CPU has had it. What is left are the few instructions between the
+ * kernel's mark and this one; those are counted (loader_missed()).
  */
-static __always_inline void busy_set(bool is)
+static __always_inline void event_is_told(void)
 {
-	volatile struct taken *taken = taken_here();
+	volatile struct taken *taken;
 
+	if (!cfg_preempted)
+		return;
+	taken = taken_here();
 	if (taken)
-		taken->busy = is;
+		taken->busy = 0;
 }
 
-static __always_inline bool busy_is_set(void)
-{
-	volatile struct taken *taken = taken_here();
+extern void bpf_preempt_disable(void) __weak __ksym;
+extern void bpf_preempt_enable(void) __weak __ksym;
 
-	return taken && taken->busy;
+/* What is this CPU's own would get mixed up if another task's transition came in between. */
+static __always_inline void keep_cpu(void)
+{
+	if (cfg_preempted)
+		bpf_preempt_disable();
+}
+
+static __always_inline void let_go_of_cpu(void)
+{
+	if (cfg_preempted)
+		bpf_preempt_enable();
 }
 
 #endif /* TCPDWELL_NESTED_BPF_H */

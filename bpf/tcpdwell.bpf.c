@@ -32,56 +32,26 @@ SEC("?tp_btf/inet_sock_set_state")
 int BPF_PROG(inet_sock_set_state, struct sock *sk, int from, int to)
 {
 	event_take(sk);
+	keep_cpu();
 	if (sock_is_tcp(sk))
 		transition(sk, from, to, true);
+	let_go_of_cpu();
 	stack_of_connect(ctx, sk, from, to);
+	event_is_told();
 	return 0;
 }
 
-/* Attached after the other one, for what that was kept from: never a connect(). */
+/* Attached after the other one, for what that was kept from. */
 SEC("?tp_btf/inet_sock_set_state")
 int BPF_PROG(inet_sock_set_state_nested, struct sock *sk, int from, int to)
 {
 	if (event_was_taken(sk))
 		return 0;
 	count(&nested_told);
+	keep_cpu();
 	if (sock_is_tcp(sk))
 		transition(sk, from, to, true);
-	return 0;
-}
-
-/*
- * The same two for kernels that may take the CPU from a program at a tracepoint and give it to
- * another task (7.0). What is this CPU's own would get mixed up, so they do not let go of it.
- */
-extern void bpf_preempt_disable(void) __weak __ksym;
-extern void bpf_preempt_enable(void) __weak __ksym;
-
-/* The first one is at it until a task that waited for the CPU has had it. */
-SEC("?tp_btf/inet_sock_set_state")
-int BPF_PROG(inet_sock_set_state_whole, struct sock *sk, int from, int to)
-{
-	busy_set(true);
-	bpf_preempt_disable();
-	if (sock_is_tcp(sk))
-		transition(sk, from, to, true);
-	bpf_preempt_enable();
-	stack_of_connect(ctx, sk, from, to);
-	busy_set(false);
-	return 0;
-}
-
-SEC("?tp_btf/inet_sock_set_state")
-int BPF_PROG(inet_sock_set_state_nested_whole, struct sock *sk, int from, int to)
-{
-	if (!busy_is_set())
-		return 0;
-	count(&nested_told);
-	bpf_preempt_disable();
-	if (sock_is_tcp(sk))
-		transition(sk, from, to, true);
-	bpf_preempt_enable();
-	stack_of_connect(ctx, sk, from, to);
+	let_go_of_cpu();
 	return 0;
 }
 

@@ -227,6 +227,7 @@ static void set_knobs(struct loader *loader, const struct options *options)
 
 	cfg->cfg_has_cookie = can->cookie;
 	cfg->cfg_has_cast = can->cast;
+	cfg->cfg_preempted = can->preempt_disable;
 	cfg->cfg_connect_exit = !can->fentry.err;
 	cfg->cfg_defer_connect = can->fentry.err && can->atomic;
 	cfg->cfg_accept_exit = !can->fentry.err || !can->kprobe.err || !can->syscall.err;
@@ -308,21 +309,9 @@ static bool hook_wanted(const struct loader *loader, const struct hook *hook)
 static struct bpf_program *transition_program(const struct loader *loader)
 {
 	const struct tcpdwell_bpf *skel = loader->skel;
-	const struct capability *can = &loader->capability;
 
-	if (!can->atomic)
-		return skel->progs.inet_sock_set_state_v511;
-	return can->preempt_disable ? skel->progs.inet_sock_set_state_whole :
-				      skel->progs.inet_sock_set_state;
-}
-
-/* What comes after that one; unused where that is never passed over. */
-static struct bpf_program *nested_program(const struct loader *loader)
-{
-	const struct tcpdwell_bpf *skel = loader->skel;
-
-	return loader->capability.preempt_disable ? skel->progs.inet_sock_set_state_nested_whole :
-						    skel->progs.inet_sock_set_state_nested;
+	return loader->capability.atomic ? skel->progs.inet_sock_set_state :
+					   skel->progs.inet_sock_set_state_v511;
 }
 
 static struct bpf_program *flush_program(const struct loader *loader)
@@ -415,7 +404,7 @@ static void choose_programs(struct loader *loader, const struct options *options
 	if (only_looks(options))
 		return;
 	bpf_program__set_autoload(transition_program(loader), true);
-	bpf_program__set_autoload(nested_program(loader), can->atomic);
+	bpf_program__set_autoload(skel->progs.inet_sock_set_state_nested, can->atomic);
 	bpf_program__set_autoload(flush_program(loader), flush);
 	bpf_program__set_autoload(skel->progs.tcp_v4_connect_exit, cfg->cfg_connect_exit);
 	bpf_program__set_autoload(skel->progs.tcp_v6_connect_exit, cfg->cfg_connect_exit);
