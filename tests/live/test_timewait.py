@@ -498,14 +498,8 @@ def play_orphan_end(stage: Stage, name: str) -> Close:
     return close
 
 
-# A mini socket's reader is not told whether the reset was the peer's or the kernel's own.
-BY_OURSELVES = pytest.mark.xfail(
-    reason="a reset that we send to an orphan's peer in FIN_WAIT2 is taken for one received")
-
-
 @pytest.mark.every_kernel
-@pytest.mark.parametrize("name", [
-    "reset", pytest.param("data", marks=BY_OURSELVES), pytest.param("syn", marks=BY_OURSELVES)])
+@pytest.mark.parametrize("name", ["reset", "data", "syn"])
 def test_orphan_ends(name: str, stage: Stage, watch: Watch) -> None:
     """FIN_WAIT2 -> CLOSE with no TIME_WAIT: the peer's reset, or ours to what is not for us."""
     watch.require(minis=True)
