@@ -11,7 +11,6 @@
 #include "leaks_command.h"
 #include "leaks_report.h"
 #include "loader.h"
-#include "put.h"
 #include "screen.h"
 #include "sink.h"
 #include "snapshot.h"
@@ -80,21 +79,6 @@ static char *render(const struct finder *finder, uint64_t now_ns, size_t *len)
 	return NULL;
 }
 
-static int put_all(struct text *text, const char *data, size_t len)
-{
-	while (len) {
-		size_t part = len < BUFFER_BYTES / 2 ? len : BUFFER_BYTES / 2;
-		char *p = text_reserve(text, part);
-
-		if (!p)
-			return text_error(text);
-		text_commit(text, put_bytes(p, data, part));
-		data += part;
-		len -= part;
-	}
-	return text_flush(text);
-}
-
 static int show(struct finder *finder, uint64_t now_ns)
 {
 	size_t len;
@@ -103,8 +87,10 @@ static int show(struct finder *finder, uint64_t now_ns)
 
 	if (!text)
 		return -ENOMEM;
-	err = finder->screen ? screen_show(finder->screen, text, len) :
-			       put_all(finder->text, text, len);
+	if (finder->screen)
+		err = screen_show(finder->screen, text, len);
+	else
+		err = text_put(finder->text, text, len) ?: text_flush(finder->text);
 	free(text);
 	return err;
 }

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "clock.h"
-#include "put.h"
 #include "screen.h"
 #include "sink_timewait.h"
 #include "text.h"
@@ -87,22 +86,6 @@ static int show_frame(struct timewait_sink *ts, uint64_t now_ns)
 	return err;
 }
 
-/* The object of JSON may be longer than the buffer. */
-static int put_all(struct text *text, const char *data, size_t len)
-{
-	while (len) {
-		size_t part = len < BUFFER_BYTES ? len : BUFFER_BYTES;
-		char *p = text_reserve(text, part);
-
-		if (!p)
-			return text_error(text);
-		text_commit(text, put_bytes(p, data, part));
-		data += part;
-		len -= part;
-	}
-	return text_flush(text);
-}
-
 static int timewait_sink_start(struct sink *sink)
 {
 	struct timewait_sink *ts = sink_of(sink);
@@ -145,7 +128,7 @@ static int timewait_sink_finish(struct sink *sink, const struct summary *summary
 	text = render(ts, clock_now_ns(), summary, &len);
 	if (!text)
 		return -ENOMEM;
-	err = put_all(ts->text, text, len);
+	err = text_put(ts->text, text, len) ?: text_flush(ts->text);
 	free(text);
 	return err;
 }
