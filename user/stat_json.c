@@ -2,7 +2,7 @@
 #include <inttypes.h>
 
 #include "cgroup.h"
-#include "hist.h"
+#include "hist_json.h"
 #include "print.h"
 #include "stat_json.h"
 #include "tcpstate.h"
@@ -93,24 +93,6 @@ static void print_percentiles(FILE *out, const struct hist *hist)
 	}
 }
 
-static void print_buckets(FILE *out, const struct hist *hist)
-{
-	const char *comma = "";
-
-	fputs(",\"buckets\":[", out);
-	for (unsigned int i = 0; i < HIST_BUCKETS; i++) {
-		if (!hist->buckets[i])
-			continue;
-		fprintf(out,
-			"%s{\"from_ns\":%" PRIu64 ",\"to_ns\":%" PRIu64 ",\"count\":%" PRIu64 "}",
-			comma, hist_bucket_ns(i),
-			i + 1 < HIST_BUCKETS ? hist_bucket_ns(i + 1) : UINT64_MAX,
-			hist->buckets[i]);
-		comma = ",";
-	}
-	fputc(']', out);
-}
-
 static void print_row(FILE *out, const struct stat_view *view, const struct stat_group *group)
 {
 	struct hist hist;
@@ -125,7 +107,7 @@ static void print_row(FILE *out, const struct stat_view *view, const struct stat
 		fprintf(out, "%" PRIu64, group->at_least_max_ns);
 	else
 		fputs("null", out);
-	print_buckets(out, &hist);
+	hist_json_buckets(out, &hist);
 	fputc('}', out);
 }
 

@@ -4,6 +4,7 @@
 
 #include "clock.h"
 #include "escape.h"
+#include "hist_json.h"
 #include "put.h"
 #include "sink.h"
 #include "tcpstate.h"
@@ -91,24 +92,6 @@ static void print_percentiles(FILE *out, const struct hist *hist)
 		hist_percentile(hist, 99), hist->count ? hist->max_ns : 0);
 }
 
-static void print_buckets(FILE *out, const struct hist *hist)
-{
-	const char *comma = "";
-
-	fputs(",\"buckets\":[", out);
-	for (unsigned int i = 0; i < HIST_BUCKETS; i++) {
-		if (!hist->buckets[i])
-			continue;
-		fprintf(out,
-			"%s{\"from_ns\":%" PRIu64 ",\"to_ns\":%" PRIu64 ",\"count\":%" PRIu64 "}",
-			comma, hist_bucket_ns(i),
-			i + 1 < HIST_BUCKETS ? hist_bucket_ns(i + 1) : UINT64_MAX,
-			hist->buckets[i]);
-		comma = ",";
-	}
-	fputc(']', out);
-}
-
 static void print_lifetimes(FILE *out, const struct timewait_figures *f)
 {
 	const char *comma = "";
@@ -119,7 +102,7 @@ static void print_lifetimes(FILE *out, const struct timewait_figures *f)
 			continue;
 		fprintf(out, "%s{\"reason\":\"%s\",", comma, reason_name(i));
 		print_percentiles(out, f->lifetimes[i]);
-		print_buckets(out, f->lifetimes[i]);
+		hist_json_buckets(out, f->lifetimes[i]);
 		fputc('}', out);
 		comma = ",";
 	}

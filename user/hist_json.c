@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <inttypes.h>
+#include <stdint.h>
+
+#include "hist_json.h"
+
+void hist_json_buckets(FILE *out, const struct hist *hist)
+{
+	const char *comma = "";
+
+	fputs(",\"buckets\":[", out);
+	for (unsigned int i = 0; i < HIST_BUCKETS; i++) {
+		if (!hist->buckets[i])
+			continue;
+		fprintf(out,
+			"%s{\"from_ns\":%" PRIu64 ",\"to_ns\":%" PRIu64 ",\"count\":%" PRIu64 "}",
+			comma, hist_bucket_ns(i),
+			i + 1 < HIST_BUCKETS ? hist_bucket_ns(i + 1) : UINT64_MAX,
+			hist->buckets[i]);
+		comma = ",";
+	}
+	fputc(']', out);
+}
