@@ -14,6 +14,7 @@
 #include "privilege.h"
 #include "program.h"
 #include "screen.h"
+#include "shortfall.h"
 #include "snapshot.h"
 #include "source_stat.h"
 #include "stat_command.h"
@@ -194,16 +195,7 @@ static void print_account(const struct stat_command *command, const struct stat_
 		notice_print(command->notice, NOTICE_WARNING,
 			     "%" PRIu64 " rows found no room: see --hist-size and --by",
 			     a->lost_map);
-	if (a->untracked)
-		notice_print(command->notice, NOTICE_WARNING,
-			     "%" PRIu64 " sockets found no place to be tracked, their dwell is "
-			     "unknown: see --max-sockets",
-			     a->untracked);
-	if (a->missed)
-		notice_print(command->notice, NOTICE_WARNING,
-			     "%" PRIu64 " transitions were passed over by the kernel: they came "
-			     "while the same processor was in the program",
-			     a->missed);
+	shortfall_print(command->notice, a->untracked, a->missed);
 }
 
 static int put_account(const struct stat_command *command, const struct stat_account *a)

@@ -14,6 +14,7 @@
 #include "loader.h"
 #include "privilege.h"
 #include "program.h"
+#include "shortfall.h"
 #include "sink.h"
 #include "snapshot.h"
 #include "sink_timewait.h"
@@ -315,16 +316,7 @@ static void print_summary(const struct trace *trace, const struct summary *s,
 		     "%s + lost %" PRIu64 " (ring full %" PRIu64 ", map full %" PRIu64 ")",
 		     s->seen, s->printed, s->filtered, folded, s->lost_ring + s->lost_map,
 		     s->lost_ring, s->lost_map);
-	if (s->untracked)
-		notice_print(trace->notice, NOTICE_WARNING,
-			     "%" PRIu64 " sockets found no place to be tracked, their dwell is "
-			     "unknown: see --max-sockets",
-			     s->untracked);
-	if (s->missed)
-		notice_print(trace->notice, NOTICE_WARNING,
-			     "%" PRIu64 " transitions or more were passed over: the kernel ran no "
-			     "program for them",
-			     s->missed);
+	shortfall_print(trace->notice, s->untracked, s->missed);
 	if (s->lost_ring && level != NOTICE_WARNING)
 		notice_print(trace->notice, NOTICE_WARNING,
 			     "%" PRIu64 " rows lost: the reader was too slow for the ring; see "
