@@ -12,24 +12,28 @@ import socket
 import subprocess
 import time
 from pathlib import Path
-from typing import Any, Callable, Iterator
+from typing import Callable, Iterator
 
 import pytest
 
-from harness import actor as actors, place, process, within
+from harness import actor as actors, leaks as finder, place, process, within
 from harness.actor import Actor, Cast
+from harness.leaks import OLDER, Leak, Watch
 from harness.netns import Netns, Veth
 from harness.scale import count
 from harness.server import PORT, Nginx, curl
 
 FOUND = 10
 LEAKED = 6
-# A leak is what stays for so long in these tests, and what they wait for it.
-OLDER = "200ms"
+# What a test waits for a leak to be older than OLDER.
 OLDER_S = 0.4
-Leak = dict[str, Any]
 
 cast = pytest.fixture(actors.cast, name="cast")
+
+
+@pytest.fixture(name="watch")
+def _watch(netns: Netns) -> Iterator[Callable[..., Watch]]:
+    yield from finder.watch(netns, "-o", "json")
 
 
 class Scene:
@@ -71,13 +75,9 @@ def accept(server: Actor, number: int = LEAKED) -> list[int]:
     return fds
 
 
-def command(netns: Netns, *arguments: str) -> list[str]:
-    return [place.tcpdwell(), "leaks", "-o", "json", "--netns", netns.path, *arguments]
-
-
 def leaks(netns: Netns, *arguments: str) -> list[Leak]:
     """One report; the exit status says whether there is anything in it."""
-    done = subprocess.run(command(netns, "--older", OLDER, *arguments), capture_output=True,
+    done = subprocess.run(finder.command(netns, "-o", "json", *arguments), capture_output=True,
                           text=True, check=False, timeout=process.LIMIT_S)
     found = [json.loads(line) for line in done.stdout.splitlines()]
     assert done.returncode == (FOUND if found else 0), done.stderr
@@ -97,50 +97,6 @@ def check(leak: Leak, who: Actor, fds: list[int]) -> None:
     assert (leak["pid"], leak["comm"]) == (who.pid, who.comm)
     assert leak["count"] == len(fds) and members(leak) == sorted(fds)
     assert leak["state"] == "CLOSE_WAIT"
-
-
-class Watch:
-    """`tcpdwell leaks --watch`, whose reports are read until one is as it should be."""
-
-    def __init__(self, netns: Netns, *arguments: str) -> None:
-        self.rest = ""  # what stop() found unread
-        self.child = subprocess.Popen(
-            command(netns, "--watch", "-i", "300ms", "--older", OLDER, *arguments),
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        assert self.child.stderr
-        for line in self.child.stderr:
-            if "tracing" in line:
-                return
-        raise AssertionError(f"not ready, status {self.child.wait()}")
-
-    def wait_for(self, good: Callable[[Leak], bool]) -> Leak:
-        assert self.child.stdout
-        last = None
-        deadline = time.monotonic() + 30
-        for line in self.child.stdout:
-            last = json.loads(line)
-            if good(last):
-                return last
-            assert time.monotonic() < deadline, last
-        raise AssertionError(last)
-
-    def stop(self) -> int:
-        self.child.terminate()
-        self.rest, _ = self.child.communicate(timeout=process.LIMIT_S)
-        return self.child.returncode
-
-
-@pytest.fixture(name="watch")
-def _watch(netns: Netns) -> Iterator[Callable[..., Watch]]:
-    made: list[Watch] = []
-
-    def make(*arguments: str) -> Watch:
-        made.append(Watch(netns, *arguments))
-        return made[-1]
-
-    yield make
-    for watch in made:
-        process.end(watch.child)
 
 
 # ---- Before the tracer ---------------------------------------------------------------------------
@@ -362,7 +318,7 @@ def test_healthy_nginx(veth_pair: Veth, tmp_path: Path) -> None:
         pytest.skip("no nginx")
     nginx = Nginx(veth_pair.server, tmp_path, veth_pair.server.ipv4)
     try:
-        watching = Watch(veth_pair.server, "--older", "2s")
+        watching = Watch(veth_pair.server, "-o", "json", "--older", "2s")
         curl(veth_pair.client, f"http://{veth_pair.server.ipv4}:{PORT}", count(600))
         assert watching.stop() == 0 and watching.rest == ""
     finally:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
@@ -14,18 +13,17 @@ from typing import Any, Callable, Iterator
 
 import pytest
 
-from harness import actor as actors, place, process, within
+from harness import actor as actors, leaks as finder, place, process, within
 from harness.actor import Cast
 from harness.elf import Elf
+from harness.leaks import OLDER, Leak, Watch
 from harness.netns import Netns
 from harness.server import PORT, Server
 
 LEAKED = 6
-OLDER = "200ms"
 SERVERS = place.TOP / "build/tests/servers"
 SOURCES = place.TOP / "tests/live/servers"
 STATIC = place.TOP / "build/tcpdwell-static"
-Leak = dict[str, Any]
 
 cast = pytest.fixture(actors.cast, name="cast")
 
@@ -36,52 +34,9 @@ def line_of(source: str) -> int:
     return 1 + next(i for i, line in enumerate(lines) if "/* the line */" in line)
 
 
-class Watch:
-    """`leaks --watch --stacks`, of one namespace."""
-
-    def __init__(self, netns: Netns, *arguments: str, program: str | None = None) -> None:
-        self.child = subprocess.Popen(
-            [program or place.tcpdwell(), "leaks", "--watch", "--stacks", "-i", "300ms", "--older",
-             OLDER, "--netns", netns.path, *place.backend(), *arguments],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        assert self.child.stderr
-        for line in self.child.stderr:
-            if "tracing" in line:
-                return
-        raise AssertionError(f"not ready, status {self.child.wait()}")
-
-    def wait_for(self, good: Callable[[Leak], bool]) -> Leak:
-        assert self.child.stdout
-        last = None
-        deadline = time.monotonic() + process.LIMIT_S / 2
-        for line in self.child.stdout:
-            last = json.loads(line)
-            if good(last):
-                return last
-            assert time.monotonic() < deadline, last
-        raise AssertionError(last)
-
-    def wait_for_text(self, good: Callable[[str], bool]) -> str:
-        assert self.child.stdout
-        text = ""
-        for line in self.child.stdout:
-            text += line
-            if good(text):
-                return text
-        raise AssertionError(text)
-
-
 @pytest.fixture(name="watch")
 def _watch(netns: Netns) -> Iterator[Callable[..., Watch]]:
-    made: list[Watch] = []
-
-    def make(*arguments: str, program: str | None = None) -> Watch:
-        made.append(Watch(netns, "-o", "json", *arguments, program=program))
-        return made[-1]
-
-    yield make
-    for watch in made:
-        process.end(watch.child)
+    yield from finder.watch(netns, "--stacks", "-o", "json")
 
 
 @pytest.fixture(name="start")
@@ -173,7 +128,7 @@ def test_text_names_the_line(netns: Netns, start: Callable[[str], Server],
                              visit: Callable[..., None]) -> None:
     with_symbols()
     server = start("forgetful")
-    watching = Watch(netns)
+    watching = Watch(netns, "--stacks")
     try:
         visit(server)
         text = watching.wait_for_text(lambda text: "\n    main " in text)
@@ -208,7 +163,7 @@ def test_without_frame_pointers(netns: Netns, start: Callable[[str], Server],
                                 visit: Callable[..., None]) -> None:
     """Neither they nor tables: the caller of accept() is all, and that is said."""
     server = start("forgetful_bare")
-    watching = Watch(netns)
+    watching = Watch(netns, "--stacks")
     try:
         visit(server)
         text = watching.wait_for_text(lambda text: "no frame pointers" in text)
