@@ -463,6 +463,15 @@ static const struct option_group general = {
 
 #define LIST_TEXT "any member will do; a repeated option adds to its list; each filter narrows"
 
+/* Of commands with filters of connections and of transitions. */
+static const struct option_note filter_values[] = {
+	{ "PORT", PARSE_WANT_PORT },
+	{ "TIME", PARSE_WANT_TIME ", as in 1.5s" },
+	{ "STATE", tcpstate_list },
+	{ "A,...", LIST_TEXT },
+	{ 0 },
+};
+
 const struct command_def command_table[] = {
 	{
 		.name = "trace",
@@ -481,14 +490,7 @@ const struct command_def command_table[] = {
 				&general,
 				NULL,
 			},
-		.values =
-			(const struct option_note[]){
-				{ "PORT", PARSE_WANT_PORT },
-				{ "TIME", PARSE_WANT_TIME ", as in 1.5s" },
-				{ "STATE", tcpstate_list },
-				{ "A,...", LIST_TEXT },
-				{ 0 },
-			},
+		.values = filter_values,
 		.examples =
 			(const struct option_note[]){
 				{ "tcpdwell", "every transition on this host" },
@@ -550,14 +552,7 @@ const struct command_def command_table[] = {
 				&general,
 				NULL,
 			},
-		.values =
-			(const struct option_note[]){
-				{ "PORT", PARSE_WANT_PORT },
-				{ "TIME", PARSE_WANT_TIME ", as in 1.5s" },
-				{ "STATE", tcpstate_list },
-				{ "A,...", LIST_TEXT },
-				{ 0 },
-			},
+		.values = filter_values,
 		.examples =
 			(const struct option_note[]){
 				{ "tcpdwell stat", "who stays how long in which state" },
@@ -598,14 +593,7 @@ const struct command_def command_table[] = {
 				&general,
 				NULL,
 			},
-		.values =
-			(const struct option_note[]){
-				{ "PORT", PARSE_WANT_PORT },
-				{ "TIME", PARSE_WANT_TIME ", as in 1.5s" },
-				{ "STATE", tcpstate_list },
-				{ "A,...", LIST_TEXT },
-				{ 0 },
-			},
+		.values = filter_values,
 		.examples =
 			(const struct option_note[]){
 				{ "tcpdwell snapshot", "all sockets of the host" },
@@ -631,14 +619,7 @@ const struct command_def command_table[] = {
 				&general,
 				NULL,
 			},
-		.values =
-			(const struct option_note[]){
-				{ "PORT", PARSE_WANT_PORT },
-				{ "TIME", PARSE_WANT_TIME ", as in 1.5s" },
-				{ "STATE", tcpstate_list },
-				{ "A,...", LIST_TEXT },
-				{ 0 },
-			},
+		.values = filter_values,
 		.examples =
 			(const struct option_note[]){
 				{ "tcpdwell leaks", "who leaks CLOSE_WAIT, at once" },
