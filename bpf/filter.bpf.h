@@ -38,7 +38,7 @@ static __always_inline bool ports_pass(const struct sock_common *skc)
 
 static __always_inline bool prefix_has(const struct endpoint *e, const __u8 *addr)
 {
-	struct prefix p = { .length = 128 };
+	struct tcpdwell_prefix p = { .length = 128 };
 	const __u8 *family;
 
 	if (e->family == 4) {

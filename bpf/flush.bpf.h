@@ -30,7 +30,7 @@ __noinline int flush_deferred(__u64 now_ns, __u64 min_age_ns)
 	if (l && l->waits & LIFECYCLE_DEFERRED) {
 		if (now_ns - l->since_ns < min_age_ns) {
 			oldest.deferred = key;
-			return FLUSH_WAITING;
+			return TCPDWELL_FLUSH_WAITING;
 		}
 		/* Read before it is taken: afterwards the socket may be another's. */
 		sk = (const struct sock *)l->object;
@@ -53,8 +53,9 @@ __noinline int flush_orphan_run(__u64 now_ns)
 }
 
 /*
- * Let go what has waited for @min_age_ns or more, each kind oldest first. Answers FLUSH_AGAIN if
- * there is more to do, FLUSH_WAITING if something waits that is too young.
+ * Let go what has waited for @min_age_ns or more, each kind oldest first. Answers
+ * TCPDWELL_FLUSH_AGAIN if there is more to do, TCPDWELL_FLUSH_WAITING if something waits that is
+ * too young.
  */
 static __always_inline int flush_all(__u64 min_age_ns, const bool atomic)
 {
@@ -64,25 +65,26 @@ static __always_inline int flush_all(__u64 min_age_ns, const bool atomic)
 	if (atomic && cfg_defer_connect) {
 		for (int i = 0; i < FLUSH_ITEMS && !one; i++)
 			one = flush_deferred(now_ns, min_age_ns);
-		answer |= one ?: FLUSH_AGAIN;
+		answer |= one ?: TCPDWELL_FLUSH_AGAIN;
 	}
 	if (cfg_requests) {
 		one = 0;
 		for (int i = 0; i < FLUSH_ITEMS && !one; i++)
 			one = flush_request(now_ns, min_age_ns);
-		answer |= one ?: FLUSH_AGAIN;
+		answer |= one ?: TCPDWELL_FLUSH_AGAIN;
 	}
 	if (cfg_poll_minis) {
 		one = 0;
 		for (int i = 0; i < FLUSH_ITEMS && !one; i++)
 			one = flush_parked(now_ns, min_age_ns);
-		answer |= one ?: FLUSH_AGAIN;
+		answer |= one ?: TCPDWELL_FLUSH_AGAIN;
 		one = 0;
 		for (int i = 0; i < FLUSH_ORPHAN_RUNS && !one; i++)
 			one = flush_orphan_run(now_ns);
-		answer |= one ? 0 : FLUSH_WAITING;
+		answer |= one ? 0 : TCPDWELL_FLUSH_WAITING;
 	}
-	return answer & FLUSH_AGAIN ? FLUSH_AGAIN : answer & FLUSH_WAITING;
+	return answer & TCPDWELL_FLUSH_AGAIN ? TCPDWELL_FLUSH_AGAIN :
+					       answer & TCPDWELL_FLUSH_WAITING;
 }
 
 #endif /* TCPDWELL_FLUSH_BPF_H */

@@ -215,16 +215,11 @@ struct {
 } pids SEC(".maps");
 
 /* Prefixes of --addr. IPv4 stands as v4-mapped, so one trie serves both families. */
-struct prefix {
-	__u32 length;
-	__u8 addr[16];
-};
-
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 1);
-	__type(key, struct prefix);
+	__type(key, struct tcpdwell_prefix);
 	__type(value, __u8);
 } prefixes SEC(".maps");
 
@@ -264,10 +259,8 @@ static struct {
 	struct parked_mini parked;
 } oldest;
 
-/* Answers of the flush and its parts. */
-#define FLUSH_WAITING 1 /* some row is not old enough */
-#define FLUSH_AGAIN   2 /* there may be more that are */
-#define FLUSH_DONE    4 /* no row waits */
+/* What a part of the flush answers, beside TCPDWELL_FLUSH_WAITING. */
+#define FLUSH_DONE 4 /* no row waits */
 
 /* Items of each kind that one run looks at: it must end, and soon. */
 #define FLUSH_ITEMS 128

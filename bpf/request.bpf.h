@@ -355,7 +355,7 @@ __noinline int flush_request(__u64 now_ns, __u64 min_age_ns)
 		return FLUSH_DONE;
 	if (now_ns - pending.time_ns < min_age_ns) {
 		oldest.request = pending;
-		return FLUSH_WAITING;
+		return TCPDWELL_FLUSH_WAITING;
 	}
 	oldest.request.request = 0;
 	req = (const struct request_sock *)pending.request;

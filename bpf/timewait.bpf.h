@@ -306,7 +306,7 @@ __noinline int flush_parked(__u64 now_ns, __u64 min_age_ns)
 		return FLUSH_DONE;
 	if (now_ns - mini.time_ns < min_age_ns) {
 		oldest.parked = mini;
-		return FLUSH_WAITING;
+		return TCPDWELL_FLUSH_WAITING;
 	}
 	oldest.parked.key = 0;
 	l = connection_find(mini.key);

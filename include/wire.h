@@ -236,6 +236,16 @@ struct tcpdwell_counters {
 	__u64 folded;	 /* rows of a SYN flood, counted and not shown */
 };
 
+/* What a run of the flush answers. */
+#define TCPDWELL_FLUSH_WAITING 1 /* some row is not old enough */
+#define TCPDWELL_FLUSH_AGAIN   2 /* there may be more that are */
+
+/* A prefix of addresses, as the filter of addresses keys its map; IPv4 is mapped into IPv6. */
+struct tcpdwell_prefix {
+	__u32 length;
+	__u8 addr[16];
+};
+
 /* Ports that are told apart in a SYN flood, which seldom has more than one. */
 #define TCPDWELL_FLOODS 64
 

@@ -39,10 +39,6 @@
 #define WAKEUP_SHARE	 4
 #define WAKEUP_BYTES_MAX (1U << 20)
 
-/* Answers of the program that lets rows go (bpf/maps.bpf.h). */
-#define FLUSH_WAITING 1
-#define FLUSH_AGAIN   2
-
 /*
  * Connections whose stacks are kept: 2 KiB each, so 32 MiB at the most. One process's descriptors
  * end long before, as a rule, and a leak shows in the first of them.
@@ -465,12 +461,6 @@ int loader_follow(struct loader *loader, uint32_t pid)
 				    BPF_ANY);
 }
 
-/* The key of a prefix trie, as bpf/maps.bpf.h has it. */
-struct prefix {
-	uint32_t length;
-	uint8_t addr[16];
-};
-
 static int fill_maps(struct loader *loader, const struct filters *filters)
 {
 	int err = 0;
@@ -479,7 +469,7 @@ static int fill_maps(struct loader *loader, const struct filters *filters)
 		err = loader_follow(loader, filters->pids.ids[i]);
 	for (unsigned int i = 0; i < filters->addrs.count && !err; i++) {
 		const struct cidr *cidr = &filters->addrs.cidrs[i];
-		struct prefix key = { .length = cidr->prefix };
+		struct tcpdwell_prefix key = { .length = cidr->prefix };
 		uint8_t family = cidr->family;
 
 		memcpy(key.addr, cidr->addr, sizeof(key.addr));
@@ -740,8 +730,8 @@ int loader_flush(struct loader *loader, uint64_t min_age_ns)
 		return 0;
 	do {
 		err = bpf_prog_test_run_opts(bpf_program__fd(flush_program(loader)), &opts);
-	} while (!err && opts.retval == FLUSH_AGAIN);
-	return err ? -errno : opts.retval == FLUSH_WAITING;
+	} while (!err && opts.retval == TCPDWELL_FLUSH_AGAIN);
+	return err ? -errno : opts.retval == TCPDWELL_FLUSH_WAITING;
 }
 
 void loader_reader_sleeps(struct loader *loader, bool sleeps)
