@@ -16,11 +16,14 @@ static __always_inline struct lifecycle *connection_find(__u64 key)
 	return bpf_map_lookup_elem(&connections, &key);
 }
 
-static __always_inline void connection_forget(__u64 key)
+/* 0, or -ENOENT if another did. */
+static __always_inline long connection_forget(__u64 key)
 {
-	bpf_map_delete_elem(&connections, &key);
+	long err = bpf_map_delete_elem(&connections, &key);
+
 	if (cfg_stacks)
 		bpf_map_delete_elem(&stacks, &key);
+	return err;
 }
 
 /*

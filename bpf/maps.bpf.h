@@ -250,7 +250,7 @@ __u32 snapshot_round;
 
 /*
  * What the flush took from its queues and found too young: to take it is cheaper than to look at it
- * and take it later. Nothing but the flush touches these, and one reader runs it. Static, so that
+ * and take it later. Nothing but the flush writes these, and one reader runs it. Static, so that
  * the skeleton, which does not know the types, leaves it out.
  */
 static struct {
