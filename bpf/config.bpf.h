@@ -36,6 +36,8 @@ const volatile bool cfg_kernel_view;
 
 const volatile __u64 cfg_tick_ns = 1000000; /* the length of a jiffy */
 
+const volatile bool cfg_more_connections; /* the second map of connections has room */
+
 /* Rows are summed, not sent. */
 const volatile bool cfg_stat;
 const volatile __u8 cfg_stat_by;     /* enum tcpdwell_stat_by */

@@ -11,16 +11,27 @@
 
 #include "emit.bpf.h"
 
+/* Where the first map is. Here rather than on the stack, which has no room for it on 5.10. */
+static const __u32 first_map;
+
 static __always_inline struct lifecycle *connection_find(__u64 key)
 {
-	return bpf_map_lookup_elem(&connections, &key);
+	void *map = bpf_map_lookup_elem(&connection_maps, &shared.more);
+	struct lifecycle *l = map ? bpf_map_lookup_elem(map, &key) : NULL;
+
+	if (l || !shared.more)
+		return l;
+	map = bpf_map_lookup_elem(&connection_maps, &first_map);
+	return map ? bpf_map_lookup_elem(map, &key) : NULL;
 }
 
 /* 0, or -ENOENT if another did. */
 static __always_inline long connection_forget(__u64 key)
 {
-	long err = bpf_map_delete_elem(&connections, &key);
+	long err = shared.more ? bpf_map_delete_elem(&more_connections, &key) : -ENOENT;
 
+	if (err)
+		err = bpf_map_delete_elem(&connections, &key);
 	if (cfg_stacks)
 		bpf_map_delete_elem(&stacks, &key);
 	return err;
@@ -49,8 +60,15 @@ static __always_inline struct lifecycle connection_new(__u64 key, __u32 uid)
 static __always_inline long connection_remember(struct tcpdwell_counters *c, __u64 key,
 						const struct lifecycle *l, __u64 how)
 {
-	long err = bpf_map_update_elem(&connections, &key, l, how);
+	long err = -E2BIG;
 
+	/* The second map is no place for what the first one has: it would be there twice. */
+	if (!shared.more || bpf_map_lookup_elem(&connections, &key))
+		err = bpf_map_update_elem(&connections, &key, l, how);
+	if (err == -E2BIG && cfg_more_connections) {
+		shared.more = 1;
+		err = bpf_map_update_elem(&more_connections, &key, l, how);
+	}
 	if (err && err != -EEXIST)
 		count(&c->untracked);
 	return err;

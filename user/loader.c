@@ -33,6 +33,9 @@
 #define SOCKETS_MIN	      (1U << 16)
 #define SOCKETS_MAX	      (1U << 22)
 
+/* Of them in the first map: its buckets are half a megabyte, and second-level caches are larger. */
+#define SOCKETS_FIRST (1U << 15)
+
 /*
  * Pending bytes that wake the reader: a quarter of the ring leaves three for what comes meanwhile.
  */
@@ -155,6 +158,7 @@ static int size_maps(struct loader *loader, const struct options *options)
 {
 	struct tcpdwell_bpf *skel = loader->skel;
 	uint32_t sockets = options->max_sockets ? options->max_sockets : sockets_for_host();
+	uint32_t first = sockets < SOCKETS_FIRST ? sockets : SOCKETS_FIRST;
 	uint32_t pids = options->filters.pids.count;
 	uint32_t elements = stat_elements(options);
 	uint64_t ring_bytes = options->ring_bytes;
@@ -165,7 +169,12 @@ static int size_maps(struct loader *loader, const struct options *options)
 
 	if (options->program)
 		pids = FOLLOWED_MAX;
-	err = err ?: bpf_map__set_max_entries(skel->maps.connections, sockets);
+	skel->rodata->cfg_more_connections = sockets > first;
+	err = err ?: bpf_map__set_max_entries(skel->maps.connections, first);
+	/* It takes all of them: the first one's places are not used again. */
+	err = err   ?:
+		      bpf_map__set_max_entries(skel->maps.more_connections,
+					       sockets > first ? sockets : 1);
 	err = err ?: bpf_map__set_max_entries(skel->maps.ring, ring_bytes);
 	err = err ?: bpf_map__set_max_entries(skel->maps.stat_even, elements);
 	err = err ?: bpf_map__set_max_entries(skel->maps.stat_odd, elements);

@@ -33,6 +33,8 @@ enum {
 };
 
 /* The BPF UAPI that the programs use (include/uapi/linux/bpf.h). */
+#define ENOENT 2
+#define E2BIG  7
 #define EEXIST 17
 
 enum bpf_map_type {
