@@ -27,9 +27,10 @@
 
 /*
  * Bytes of the host's memory for each connection that may be tracked, where no option says. A hash
- * map's buckets (16 bytes each) are reserved ahead: 1/1024 of the memory. The elements are not.
+ * map's buckets (16 bytes each) are reserved ahead: 1/512 of the memory at the most. The elements
+ * are not. A socket takes a few KiB, so there is room for all that a host of sockets alone can have.
  */
-#define HOST_BYTES_PER_SOCKET 16384
+#define HOST_BYTES_PER_SOCKET 8192
 #define SOCKETS_MIN	      (1U << 16)
 #define SOCKETS_MAX	      (1U << 22)
 
