@@ -69,6 +69,8 @@ const volatile __u32 cfg_cgroup_level;
 const volatile __u64 cfg_lports[PORT_WORDS];
 const volatile __u64 cfg_rports[PORT_WORDS];
 const volatile __u64 cfg_ports[PORT_WORDS];
+const volatile __u16 cfg_lowest_lport; /* of the local ports that a filter wants */
+const volatile __u16 cfg_highest_lport;
 
 /* Filters on the owner. */
 const volatile bool cfg_filter_pid;

@@ -74,13 +74,40 @@ static __always_inline bool cgroup_wanted(const struct sock *sk)
 }
 
 /*
+ * Whether connect() may give @sk a local port that is wanted: it takes one of the namespace's range
+ * (inet_hash_connect()), or of a part of it (IP_LOCAL_PORT_RANGE, 6.3). A service's port is not
+ * there as a rule, and then no client has to wait for its own.
+ */
+static __always_inline bool may_get_wanted_port(const struct sock *sk)
+{
+	const struct net *net = BPF_CORE_READ(sk, __sk_common.skc_net.net);
+	const struct net___v67 *old = (const void *)net;
+	__u32 lowest = 0, highest = 65535;
+
+	if (bpf_core_field_exists(old->ipv4.ip_local_ports.range)) {
+		int range[2] = {};
+
+		bpf_core_read(range, sizeof(range), &old->ipv4.ip_local_ports.range);
+		lowest = range[0];
+		highest = range[1];
+	} else if (bpf_core_field_exists(net->ipv4.ip_local_ports.range)) {
+		__u32 range = BPF_CORE_READ(net, ipv4.ip_local_ports.range);
+
+		lowest = range & 0xffff;
+		highest = range >> 16;
+	}
+	return lowest <= cfg_highest_lport && highest >= cfg_lowest_lport;
+}
+
+/*
  * Whether the connection is wanted. With @early a local port that it does not have yet (0) is in no
  * one's way: the verdict comes with the port, and no port is in no set.
  */
 static __always_inline bool filter_connection(const struct sock *sk, const struct endpoint *e,
 					      const bool early)
 {
-	bool any_lport = early && !e->lport;
+	bool any_lport = early && config_filters_local_port() && !e->lport &&
+			 may_get_wanted_port(sk);
 
 	if (cfg_family && e->family != cfg_family)
 		return false;

@@ -28,7 +28,8 @@
 /*
  * Bytes of the host's memory for each connection that may be tracked, where no option says. A hash
  * map's buckets (16 bytes each) are reserved ahead: 1/512 of the memory at the most. The elements
- * are not. A socket takes a few KiB, so there is room for all that a host of sockets alone can have.
+ * are not. A socket takes a few KiB, so there is room for all that a host of nothing but sockets
+ * has.
  */
 #define HOST_BYTES_PER_SOCKET 8192
 #define SOCKETS_MIN	      (1U << 16)
@@ -124,6 +125,20 @@ static uint64_t tick_ns(void)
 	return tick.tv_sec * 1000000000ULL + tick.tv_nsec;
 }
 
+/* The lowest and the highest of the local ports that pass. */
+static void set_port_bounds(struct tcpdwell_bpf__rodata *cfg, const struct filters *filters)
+{
+	const struct port_set *set = filters->lports.any ? &filters->lports : &filters->ports;
+	unsigned int lowest = 0, highest = UINT16_MAX;
+
+	while (lowest < highest && !port_set_has(set, lowest))
+		lowest++;
+	while (highest > lowest && !port_set_has(set, highest))
+		highest--;
+	cfg->cfg_lowest_lport = lowest;
+	cfg->cfg_highest_lport = highest;
+}
+
 static int set_filters(struct tcpdwell_bpf *skel, const struct filters *filters,
 		       struct failure *failure)
 {
@@ -144,6 +159,7 @@ static int set_filters(struct tcpdwell_bpf *skel, const struct filters *filters,
 	memcpy((void *)cfg->cfg_lports, filters->lports.bits, sizeof(filters->lports.bits));
 	memcpy((void *)cfg->cfg_rports, filters->rports.bits, sizeof(filters->rports.bits));
 	memcpy((void *)cfg->cfg_ports, filters->ports.bits, sizeof(filters->ports.bits));
+	set_port_bounds(cfg, filters);
 	cfg->cfg_uid_count = filters->uids.count;
 	memcpy((void *)cfg->cfg_uids, filters->uids.ids, filters->uids.count * sizeof(uint32_t));
 	cfg->cfg_filter_comm = filters->comm[0];

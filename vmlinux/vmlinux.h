@@ -139,8 +139,30 @@ struct net___v510 {
 	refcount_t count; /* until 5.10 */
 };
 
+/* Ports that connect() takes. */
+struct local_ports___v67 {
+	int range[2]; /* until 6.7 */
+};
+
+struct netns_ipv4___v67 {
+	struct local_ports___v67 ip_local_ports;
+};
+
+struct net___v67 {
+	struct netns_ipv4___v67 ipv4;
+};
+
+struct local_ports {
+	u32 range; /* the highest << 16 | the lowest, since 6.8 */
+};
+
+struct netns_ipv4 {
+	struct local_ports ip_local_ports;
+};
+
 struct net {
 	struct ns_common ns;
+	struct netns_ipv4 ipv4;
 };
 
 typedef struct {

@@ -518,6 +518,40 @@ for one in (c, d, l): one.close()""")
     assert sorted(map(show, filtered["--port"].all_rows())) == wanted("lport", "rport")
 
 
+@pytest.mark.every_kernel
+@pytest.mark.parametrize("ports", ["80,90", "1-90", "80-99"])
+def test_port_that_connect_may_not_take(ports: str, netns: Netns, tracer: Callable[..., Tracer],
+                                        cast: Cast) -> None:
+    """The range that it takes from is asked at once; what is bound, or in the range, is seen."""
+    netns.sysctl("net/ipv4/ip_unprivileged_port_start", "0")
+    netns.sysctl("net/ipv4/ip_local_port_range", f"{LOW} {LOW}")
+    oracle = tracer("--netns", str(netns.inode))
+    filtered = {option: tracer("--netns", str(netns.inode), option, ports)
+                for option in ("-L", "--port")}
+    actor = cast.actor("actor", netns)
+    actor.run(f"""
+l = socket.create_server(("", {BACK}))
+c = socket.create_connection(("127.0.0.1", {BACK}))
+d = socket.create_connection(("127.0.0.1", {BACK}), source_address=("127.0.0.1", 90))
+for one in (c, d): one.close()
+for one in (c, d): l.accept()[0].close()""")
+    netns.sysctl("net/ipv4/ip_local_port_range", "80 80")
+    actor.run(f"""
+e = socket.socket()
+failed = e.connect_ex(("127.0.0.2", {BACK}))
+e.close(); l.close()""")
+    assert actor.ask("failed") == 0
+    oracle.wait_for(lambda rows: [row for row in rows if (row["from"], row["to"])
+                                  == ("LISTEN", "CLOSE")])
+    for one in (*filtered.values(), oracle):
+        one.stop()
+    assert {row["lport"] for row in oracle.all_rows()} == {80, 90, LOW, BACK}
+    for option, names in (("-L", ("lport",)), ("--port", ("lport", "rport"))):
+        wanted = sorted(show(row) for row in oracle.all_rows()
+                        if {80, 90} & {row[name] for name in names})
+        assert wanted and sorted(map(show, filtered[option].all_rows())) == wanted
+
+
 @pytest.mark.xfail(reason="listen() binds after the transition: CLOSE -> LISTEN has no port yet")
 def test_listen_without_a_port(netns: Netns, tracer: Callable[..., Tracer], cast: Cast) -> None:
     """listen() may bind, as connect() does: its row is of that port and of no other."""
