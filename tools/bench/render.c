@@ -14,14 +14,21 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "cgroup.h"
 #include "clock.h"
 #include "decode.h"
 #include "sink.h"
 
-#define RUNS  7
-#define ROWS  1000000
-#define MIX   1024 /* different rows, a power of two: more than the caches hold */
-#define BATCH 256  /* rows between two ticks, as a busy ring delivers them */
+#define RUNS	   7
+#define ROWS	   1000000
+#define MIX	   6144 /* different rows: more than the caches hold, and whole lives */
+#define STEPS	   6	/* rows of a life */
+#define CONCURRENT 8	/* lives whose rows come in turn */
+#define PROCESSES  6	/* whose they are */
+#define BATCH	   256	/* rows between two ticks, as a busy ring delivers them */
+#define CGROUP	   1	/* the id of the root, which every host has */
+#define FIRST_NS   23581836000000ULL
+#define STEP_NS	   10000 /* between two rows */
 
 struct rendering {
 	const char *name;
@@ -55,14 +62,15 @@ static void fill_addr(uint8_t addr[16], uint8_t family, unsigned int i)
 	}
 }
 
-/* The life of a connection that is opened and closed actively, over and over. */
+/* The lives of connections that are opened and closed actively, some at a time. */
 static void make_row(struct tcpdwell_transition *t, uint8_t family, unsigned int i)
 {
-	static const uint8_t path[] = {
+	static const uint8_t path[STEPS + 1] = {
 		TCPDWELL_CLOSE,	    TCPDWELL_SYN_SENT,	TCPDWELL_ESTABLISHED, TCPDWELL_FIN_WAIT1,
 		TCPDWELL_FIN_WAIT2, TCPDWELL_TIME_WAIT, TCPDWELL_CLOSE,
 	};
-	unsigned int step = i % 6;
+	unsigned int step = i / CONCURRENT % STEPS;
+	unsigned int life = i / (CONCURRENT * STEPS) * CONCURRENT + i % CONCURRENT;
 
 	memset(t, 0, sizeof(*t));
 	t->kind = TCPDWELL_TRANSITION;
@@ -70,20 +78,21 @@ static void make_row(struct tcpdwell_transition *t, uint8_t family, unsigned int
 	t->from = path[step];
 	t->to = path[step + 1];
 	t->family = family;
-	t->source = step == 5 ? TCPDWELL_SOURCE_TIMEWAIT_SOCK : TCPDWELL_SOURCE_TRACEPOINT;
+	t->source = step == STEPS - 1 ? TCPDWELL_SOURCE_TIMEWAIT_SOCK : TCPDWELL_SOURCE_TRACEPOINT;
 	t->dwell_ns = (i * 2654435761U) >> (i % 24);
-	t->cookie = 4096 + i / 6;
+	t->cookie = 78139557 + life;
+	t->cgroup_id = CGROUP;
 	t->netns = 4026531840U;
-	t->pid = 1000 + i * 7919 % 1000000;
+	t->pid = 21533 + life % PROCESSES;
 	t->uid = 33;
 	t->dwell = step ? TCPDWELL_DWELL_EXACT : TCPDWELL_DWELL_UNKNOWN;
 	t->owner = TCPDWELL_OWNER_CONNECT;
-	t->reason = step == 5 ? TCPDWELL_REASON_TIMEWAIT_EXPIRED : TCPDWELL_REASON_NONE;
-	t->lport = 32768 + i * 31 % 28000;
+	t->reason = step == STEPS - 1 ? TCPDWELL_REASON_TIMEWAIT_EXPIRED : TCPDWELL_REASON_NONE;
+	t->lport = 1024 + life * 7919 % 60000;
 	t->rport = 443;
-	strcpy(t->comm, i & 1 ? "nginx" : "php-fpm8.2");
+	strcpy(t->comm, life & 1 ? "nginx" : "php-fpm8.2");
 	fill_addr(t->laddr, family, 1);
-	fill_addr(t->raddr, family, i);
+	fill_addr(t->raddr, family, life);
 }
 
 /* Returns 0 or -errno. */
@@ -96,7 +105,7 @@ static int render(struct sink *sink, struct tcpdwell_transition *rows, unsigned 
 	for (unsigned long i = 0; !err && i < count; i++) {
 		struct tcpdwell_transition *row = &rows[i % MIX];
 
-		row->time_ns = i * 10000;
+		row->time_ns = FIRST_NS + i * STEP_NS;
 		if (decode_record(row, sizeof(*row), &t) != DECODED_TRANSITION)
 			return -EBADMSG;
 		err = sink->ops->event(sink, &t);
@@ -113,12 +122,13 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static int measure(const struct rendering *rendering, const struct clock *clock, int fd,
-		   unsigned long count)
+static int measure(const struct rendering *rendering, const struct clock *clock,
+		   struct cgroup_names *cgroups, int fd, unsigned long count)
 {
 	const struct style style = {
 		.fd = fd,
 		.clock = clock,
+		.cgroups = cgroups,
 		.wide = rendering->wide,
 		.wall_time = rendering->wall_time,
 	};
@@ -164,14 +174,16 @@ int main(int argc, char *argv[])
 	const char *path = argc > 2 ? argv[2] : "/dev/null";
 	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
 	struct clock *clock = clock_new();
+	struct cgroup_names *cgroups = cgroup_names_new("");
 	int err = fd < 0 || !clock ? -errno : 0;
 
 	if (!err && !count)
 		err = -EINVAL;
 	for (size_t i = 0; !err && i < sizeof(renderings) / sizeof(renderings[0]); i++)
-		err = measure(&renderings[i], clock, fd, count);
+		err = measure(&renderings[i], clock, cgroups, fd, count);
 	if (err)
 		fprintf(stderr, "render: %s: %s\n", path, strerror(-err));
+	cgroup_names_free(cgroups);
 	clock_free(clock);
 	if (fd >= 0)
 		close(fd);
