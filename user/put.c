@@ -16,47 +16,36 @@ struct word word_make(const char *string)
 	return word;
 }
 
-/* @v below 10^8, without leading zeros. */
-static char *put_small(char *p, uint32_t v)
-{
-	char digits[8];
-	char *d = digits + sizeof(digits);
-
-	while (v >= 100) {
-		d -= 2;
-		memcpy(d, put_pairs + 2 * (v % 100), 2);
-		v /= 100;
-	}
-	if (v >= 10) {
-		d -= 2;
-		memcpy(d, put_pairs + 2 * v, 2);
-	} else {
-		*--d = '0' + v;
-	}
-	return put_bytes(p, d, digits + sizeof(digits) - d);
-}
-
-/* Eight digits at a time, since 32-bit division is the cheaper one. */
 char *put_u64(char *p, uint64_t v)
 {
-	const uint32_t chunk = 100000000;
+	const uint64_t chunk = 100000000;
 
 	if (v < chunk)
 		return put_small(p, v);
-	p = put_u64(p, v / chunk);
-	p = put_2digits(p, v % chunk / 1000000);
-	return put_6digits(p, v % 1000000);
+	if (v < chunk * chunk)
+		return put_8digits(put_small(p, v / chunk), v % chunk);
+	p = put_small(p, v / (chunk * chunk));
+	v %= chunk * chunk;
+	return put_8digits(put_8digits(p, v / chunk), v % chunk);
 }
+
+#define TEN(tens)                                                                                 \
+	tens "0", tens "1", tens "2", tens "3", tens "4", tens "5", tens "6", tens "7", tens "8", \
+		tens "9"
+
+static const char octets[256][4] = {
+	TEN(""),   TEN("1"),  TEN("2"),	 TEN("3"),  TEN("4"),  TEN("5"),  TEN("6"),  TEN("7"),
+	TEN("8"),  TEN("9"),  TEN("10"), TEN("11"), TEN("12"), TEN("13"), TEN("14"), TEN("15"),
+	TEN("16"), TEN("17"), TEN("18"), TEN("19"), TEN("20"), TEN("21"), TEN("22"), TEN("23"),
+	TEN("24"), "250",     "251",	 "252",	    "253",     "254",	  "255",
+};
+
+#undef TEN
 
 static char *put_octet(char *p, uint8_t v)
 {
-	if (v >= 100) {
-		*p = '0' + v / 100;
-		return put_2digits(p + 1, v % 100);
-	}
-	if (v >= 10)
-		return put_2digits(p, v);
-	return put_char(p, '0' + v);
+	memcpy(p, octets[v], sizeof(octets[v]));
+	return p + 1 + (v >= 10) + (v >= 100);
 }
 
 char *put_ipv4(char *p, const uint8_t addr[4])

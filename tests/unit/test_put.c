@@ -81,6 +81,22 @@ static void test_leading_zeros(void **state)
 	}
 }
 
+/* Each half of eight digits, with every value. */
+static void test_8digits(void **state)
+{
+	struct buffer buffer;
+	char want[16];
+
+	(void)state;
+	for (uint32_t i = 0; i < 10000; i++) {
+		snprintf(want, sizeof(want), "%04" PRIu32 "%04" PRIu32, i, 9999 - i);
+		assert_string_equal(ended(&buffer, put_8digits(buffer.text, i * 10000 + 9999 - i)),
+				    want);
+		assert_u64(i * 10000 + 9999 - i);
+		assert_u64(i);
+	}
+}
+
 static void test_fill(void **state)
 {
 	struct buffer buffer;
@@ -195,9 +211,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_u64),	      cmocka_unit_test(test_u16),
-		cmocka_unit_test(test_leading_zeros), cmocka_unit_test(test_fill),
-		cmocka_unit_test(test_word),	      cmocka_unit_test(test_ipv4),
-		cmocka_unit_test(test_ipv6),	      cmocka_unit_test(test_ipv6_random),
+		cmocka_unit_test(test_leading_zeros), cmocka_unit_test(test_8digits),
+		cmocka_unit_test(test_fill),	      cmocka_unit_test(test_word),
+		cmocka_unit_test(test_ipv4),	      cmocka_unit_test(test_ipv6),
+		cmocka_unit_test(test_ipv6_random),
 	};
 
 	return cmocka_run_group_tests_name("put", tests, NULL, NULL);
