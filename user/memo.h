@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Text that is needed again soon, by what it was made of: the rows of one connection come close
+ * together, and a few processes own most of them.
+ *
+ * A memo has a fixed number of places, and a key one place that it can be in: the newest text there
+ * replaces the one before. Memory is bounded, and nothing but memo_new() allocates. One thread at a
+ * time.
+ */
+#ifndef TCPDWELL_MEMO_H
+#define TCPDWELL_MEMO_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct memo;
+
+#define MEMO_KEY_WORDS 7
+
+/*
+ * All that a text depends on. The first three words, exclusively or-ed, choose the place: what
+ * tells keys apart belongs there, each in bits of its own.
+ */
+struct memo_key {
+	uint64_t words[MEMO_KEY_WORDS];
+};
+
+struct memo_text {
+	uint16_t len;
+	char text[];
+};
+
+/*
+ * Makes a memo of @places, a power of two, for texts of up to @text_bytes. Returns NULL with errno
+ * set if there is no memory. The caller frees it.
+ */
+struct memo *memo_new(size_t places, size_t text_bytes);
+
+/* NULL-safe. */
+void memo_free(struct memo *memo);
+
+/* The text of @key, valid until the next is kept; NULL if it is not remembered. */
+const struct memo_text *memo_find(const struct memo *memo, const struct memo_key *key);
+
+/* Remembers @len bytes at @text, unless they are too long. */
+void memo_keep(struct memo *memo, const struct memo_key *key, const char *text, size_t len);
+
+#endif /* TCPDWELL_MEMO_H */
