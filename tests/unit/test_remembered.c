@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* What sinks remember from row to row must not show. */
+#define _GNU_SOURCE /* nftw() */
+#include <ftw.h>
+#include <limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "cgroup.h"
+#include "clock.h"
+#include "sample.h"
+
+typedef struct sink *(*make_fn)(const struct style *style);
+
+static const make_fn makes[] = { sink_json_new, sink_csv_new };
+
+struct fixture {
+	char root[32];
+	struct clock *clock;
+	struct style style;
+};
+
+static void make_dir(const struct fixture *f, const char *path)
+{
+	char full[PATH_MAX];
+
+	snprintf(full, sizeof(full), "%s%s", f->root, path);
+	assert_int_equal(mkdir(full, 0755), 0);
+}
+
+static uint64_t id_of(const struct fixture *f, const char *path)
+{
+	char full[PATH_MAX];
+	struct stat st;
+
+	snprintf(full, sizeof(full), "%s%s", f->root, path);
+	assert_int_equal(stat(full, &st), 0);
+	return st.st_ino;
+}
+
+/* Plain directories for cgroups. */
+static int set_up(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	char path[PATH_MAX];
+	FILE *file;
+
+	strcpy(f->root, "/tmp/tcpdwell-rows-XXXXXX");
+	assert_non_null(mkdtemp(f->root));
+	make_dir(f, "/proc");
+	make_dir(f, "/proc/self");
+	make_dir(f, "/cg");
+	make_dir(f, "/cg/a \"b\".slice");
+	snprintf(path, sizeof(path), "%s/proc/self/mountinfo", f->root);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	fputs("41 31 0:38 / /cg rw - cgroup2 cgroup2 rw\n", file);
+	assert_int_equal(fclose(file), 0);
+
+	f->clock = sample_clock();
+	f->style = sample_style(f->clock);
+	f->style.cgroups = cgroup_names_new(f->root);
+	assert_non_null(f->style.cgroups);
+	*state = f;
+	return 0;
+}
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+	int err = nftw(f->root, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+
+	cgroup_names_free(f->style.cgroups);
+	close(f->style.fd);
+	clock_free(f->clock);
+	free(f);
+	return err;
+}
+
+/* One member of the sample is another, or none is. */
+static void change(struct tcpdwell_transition *t, unsigned int which, uint64_t cgroup)
+{
+	switch (which) {
+	case 1:
+		t->cookie++;
+		break;
+	case 2:
+		t->netns++;
+		break;
+	case 3:
+		t->family = 6;
+		break;
+	case 4:
+		t->laddr[3]++;
+		break;
+	case 5:
+		t->raddr[15]++;
+		break;
+	case 6:
+		t->lport = 0x8000;
+		break;
+	case 7:
+		t->rport ^= 0x8000;
+		break;
+	case 8:
+		t->dwell = TCPDWELL_DWELL_AT_LEAST;
+		break;
+	case 9:
+		t->pid++;
+		break;
+	case 10:
+		t->uid = UINT32_MAX;
+		break;
+	case 11:
+		t->owner = TCPDWELL_OWNER_NONE;
+		break;
+	case 12:
+		t->owner = TCPDWELL_OWNER_CLOSE;
+		break;
+	case 13:
+		strcpy(t->comm, "ngin\"");
+		break;
+	case 14:
+		strcpy(t->comm, "nginx-longer-15");
+		break;
+	case 15:
+		t->cgroup_id = cgroup;
+		break;
+	default:
+		break;
+	}
+}
+
+#define CHANGES 16
+
+/* A row looks the same, whichever row came before it. */
+static void test_any_row_after_any(void **state)
+{
+	const struct fixture *f = *state;
+	uint64_t cgroup = id_of(f, "/cg/a \"b\".slice");
+
+	for (unsigned int i = 0; i < 2 * CHANGES * CHANGES; i++) {
+		struct tcpdwell_transition rows[2] = { sample_row(), sample_row() };
+		char *first, *alone, *both, *expected;
+
+		change(&rows[0], i / 2 % CHANGES, cgroup);
+		change(&rows[1], i / 2 / CHANGES, cgroup);
+		first = sample_render(makes[i % 2], &f->style, &rows[0], 1, NULL);
+		alone = sample_render(makes[i % 2], &f->style, &rows[1], 1, NULL);
+		both = sample_render(makes[i % 2], &f->style, rows, 2, NULL);
+		/* CSV has its header once. */
+		expected = i % 2 ? strchr(alone, '\n') + 1 : alone;
+		assert_memory_equal(both, first, strlen(first));
+		assert_string_equal(both + strlen(first), expected);
+		free(first);
+		free(alone);
+		free(both);
+	}
+}
+
+static unsigned int count(const char *text, const char *part)
+{
+	unsigned int found = 0;
+
+	while ((text = strstr(text, part))) {
+		text += strlen(part);
+		found++;
+	}
+	return found;
+}
+
+/* A cgroup that has no name yet has one as soon as it is known. */
+static void test_late_cgroup(void **state)
+{
+	const struct fixture *f = *state;
+	struct tcpdwell_transition rows[4];
+	char *got;
+
+	make_dir(f, "/cg/late.slice");
+	for (unsigned int i = 0; i < 4; i++) {
+		rows[i] = sample_row();
+		rows[i].cgroup_id = id_of(f, "/cg/late.slice");
+	}
+	/* Before the names are looked for again. */
+	rows[0].time_ns = rows[1].time_ns = 1000;
+	got = sample_render(sink_json_new, &f->style, rows, 4, NULL);
+	assert_int_equal(count(got, "\"cgroup\":null,"), 2);
+	assert_int_equal(count(got, "\"cgroup\":\"/late.slice\","), 2);
+	free(got);
+}
+
+/* A path of any length is printed each time, in the buffer's room. */
+static void test_long_cgroup(void **state)
+{
+	const struct fixture *f = *state;
+	struct tcpdwell_transition rows[100];
+	struct style style = f->style;
+	char path[2048] = "/cg", want[2100];
+	char *got;
+
+	for (unsigned int i = 0; i < 7; i++) {
+		snprintf(path + strlen(path), sizeof(path) - strlen(path), "/%0*d", 200, i);
+		make_dir(f, path);
+	}
+	style.cgroups = cgroup_names_new(f->root);
+	for (unsigned int i = 0; i < 100; i++) {
+		rows[i] = sample_row();
+		rows[i].cgroup_id = id_of(f, path);
+	}
+	got = sample_render(sink_json_new, &style, rows, 100, NULL);
+	snprintf(want, sizeof(want), "\"cgroup\":\"%s\",\"owner\":\"accept\",", path + 3);
+	assert_int_equal(count(got, want), 100);
+	assert_int_equal(count(got, "}\n"), 100);
+	free(got);
+	cgroup_names_free(style.cgroups);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_any_row_after_any),
+		TEST(test_late_cgroup),
+		TEST(test_long_cgroup),
+	};
+
+	return cmocka_run_group_tests_name("remembered", tests, NULL, NULL);
+}
