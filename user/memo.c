@@ -58,10 +58,10 @@ static bool same(const struct memo_key *key, const struct memo_key *other)
 	const uint64_t *a = key->words, *b = other->words;
 
 	return !((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]) | (a[4] ^ b[4]) |
-		 (a[5] ^ b[5]) | (a[6] ^ b[6]));
+		 (a[5] ^ b[5]) | (a[6] ^ b[6]) | (a[7] ^ b[7]));
 }
 
-_Static_assert(MEMO_KEY_WORDS == 7, "same() compares all words");
+_Static_assert(MEMO_KEY_WORDS == 8, "same() compares all words");
 
 const struct memo_text *memo_find(const struct memo *memo, const struct memo_key *key)
 {

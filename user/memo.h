@@ -15,7 +15,7 @@
 
 struct memo;
 
-#define MEMO_KEY_WORDS 7
+#define MEMO_KEY_WORDS 8
 
 /*
  * All that a text depends on. The first three words, exclusively or-ed, choose the place: what

@@ -23,10 +23,10 @@
 
 /* So many connections have rows at about the same time; 16 KiB stay in the nearest cache. */
 #define CONNECTIONS	 64
-#define CONNECTION_BYTES 194 /* cookie to rport of IPv6, each number at its longest */
+#define CONNECTION_BYTES 190 /* cookie to rport of IPv6 at their longest, but for the cookie */
 /* So many processes are busy at the same time, each with two or three kinds of rows. */
 #define OWNERS	    256
-#define OWNER_BYTES 448 /* dwell to owner, with the path of a container's cgroup, some 250 bytes */
+#define OWNER_BYTES 446 /* dwell to owner, with the path of a container's cgroup, some 250 bytes */
 
 enum field {
 	FIELD_TYPE,
@@ -200,6 +200,7 @@ static void set_key_of_connection(struct memo_key *key, const struct tcpdwell_tr
 	key->words[2] = (uint64_t)t->family << 56;
 	memcpy(&key->words[3], t->laddr, sizeof(t->laddr));
 	memcpy(&key->words[5], t->raddr, sizeof(t->raddr));
+	key->words[7] = 0;
 }
 
 static char *put_connection(struct fields *f, char *p, const struct tcpdwell_transition *t)
@@ -229,7 +230,7 @@ static void set_key_of_owner(struct memo_key *key, const struct tcpdwell_transit
 	key->words[1] = (uint64_t)t->pid << 16;
 	key->words[2] = (uint64_t)t->owner << 56 | (uint64_t)t->dwell << 48 | t->uid;
 	memcpy(&key->words[3], t->comm, sizeof(t->comm));
-	key->words[5] = key->words[6] = 0;
+	memset(&key->words[5], 0, 3 * sizeof(key->words[0]));
 }
 
 static char *put_owner(const struct fields *f, char *p, const struct tcpdwell_transition *t,

@@ -11,6 +11,7 @@
 #include "duration.h"
 #include "escape.h"
 #include "layout.h"
+#include "memo.h"
 #include "put.h"
 #include "sink.h"
 #include "tcpstate.h"
@@ -23,12 +24,17 @@
  */
 #define ROW_BYTES 1024
 
+/* So many connections have rows at about the same time; 12 KiB stay in the nearest cache. */
+#define CONNECTIONS	 64
+#define CONNECTION_BYTES 126 /* owner and both sides of a wide row */
+
 struct table {
 	struct sink sink;
 	struct style style;
 	struct layout layout;
 	struct text *text;
 	struct stamp stamp;
+	struct memo *connections;
 	struct word states[TCPDWELL_STATE_MAX][TCPDWELL_STATE_MAX];
 };
 
@@ -194,6 +200,38 @@ static void put_local(const struct layout *layout, struct row *row,
 		put_unknown_right(row, PORT_WIDTH);
 }
 
+static void set_key_of_connection(struct memo_key *key, const struct tcpdwell_transition *t)
+{
+	key->words[0] = (uint64_t)t->pid << 32 | (uint32_t)t->lport << 16 | t->rport;
+	key->words[1] = (uint64_t)t->family << 56 | (uint64_t)t->owner << 48;
+	memcpy(&key->words[2], t->comm, sizeof(t->comm));
+	memcpy(&key->words[4], t->laddr, sizeof(t->laddr));
+	memcpy(&key->words[6], t->raddr, sizeof(t->raddr));
+}
+
+/* Who talks to whom: the same in most rows of a connection, so it is remembered as printed. */
+static void put_connection(struct table *table, struct row *row,
+			   const struct tcpdwell_transition *t)
+{
+	const struct layout *layout = &table->layout;
+	const struct memo_text *text;
+	struct memo_key key;
+	char *start = row->p;
+
+	set_key_of_connection(&key, t);
+	text = memo_find(table->connections, &key);
+	if (text) {
+		row->p = put_bytes(row->p, text->text, text->len);
+		return;
+	}
+	put_owner(layout, row, t);
+	put_local(layout, row, t);
+	put_endpoint(row, t, t->raddr, t->rport, layout->remote);
+	/* What is wider or narrower than its bytes is counted anew each time. */
+	if (!row->excess)
+		memo_keep(table->connections, &key, start, row->p - start);
+}
+
 static void put_dwell_cell(struct row *row, const struct tcpdwell_transition *t)
 {
 	unsigned int columns;
@@ -298,9 +336,7 @@ static int table_event(struct sink *sink, const struct tcpdwell_transition *t)
 		return text_error(table->text);
 
 	put_times(table, &row, t->time_ns);
-	put_owner(layout, &row, t);
-	put_local(layout, &row, t);
-	put_endpoint(&row, t, t->raddr, t->rport, layout->remote);
+	put_connection(table, &row, t);
 	put_dwell_cell(&row, t);
 	start = row.p;
 	row.p = put_word(row.p, &table->states[t->from][t->to]);
@@ -377,6 +413,7 @@ static void table_free(struct sink *sink)
 {
 	if (!sink)
 		return;
+	memo_free(table_of(sink)->connections);
 	text_free(table_of(sink)->text);
 	free(sink);
 }
@@ -400,8 +437,9 @@ struct sink *sink_table_new(const struct style *style)
 	table->style = *style;
 	table->layout = layout_for(style);
 	table->text = text_new(style->fd, BUFFER_BYTES, style->stop_fd);
-	if (!table->text) {
-		free(table);
+	table->connections = memo_new(CONNECTIONS, CONNECTION_BYTES);
+	if (!table->text || !table->connections) {
+		table_free(&table->sink);
 		return NULL;
 	}
 	make_words(table);
