@@ -13,8 +13,6 @@
 #include "tcpstate.h"
 #include "text.h"
 
-/* A pipe holds 64 KiB: more at once only waits for its reader. */
-#define BUFFER_BYTES (64 * 1024)
 /*
  * The longest row, without the cgroup: names and quotes 220, times and other numbers 190, addresses
  * 92, comm 92, words 110: < 768.
@@ -357,7 +355,7 @@ struct sink *sink_fields_new(const struct style *style, const struct fields_form
 	f->sink.ops = &form->ops;
 	f->style = *style;
 	f->form = form;
-	f->text = text_new(style->fd, BUFFER_BYTES, style->stop_fd);
+	f->text = text_new(style->fd, TEXT_ROWS_BYTES, style->stop_fd);
 	f->connections = memo_new(CONNECTIONS, CONNECTION_BYTES);
 	f->owners = memo_new(OWNERS, OWNER_BYTES);
 	if (!f->text || !f->connections || !f->owners) {

@@ -17,8 +17,6 @@
 #include "tcpstate.h"
 #include "text.h"
 
-/* A pipe holds 64 KiB: more at once only waits for its reader. */
-#define BUFFER_BYTES (64 * 1024)
 /*
  * The longest row, without the cgroup: 2 times, 2 addresses, comm and all numbers escaped: < 512.
  */
@@ -436,7 +434,7 @@ struct sink *sink_table_new(const struct style *style)
 	table->sink.ops = &table_ops;
 	table->style = *style;
 	table->layout = layout_for(style);
-	table->text = text_new(style->fd, BUFFER_BYTES, style->stop_fd);
+	table->text = text_new(style->fd, TEXT_ROWS_BYTES, style->stop_fd);
 	table->connections = memo_new(CONNECTIONS, CONNECTION_BYTES);
 	if (!table->text || !table->connections) {
 		table_free(&table->sink);

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,8 @@ struct text {
 	int stop_fd;
 	size_t chunk; /* what a descriptor takes without waiting once it is writable */
 	int error;
+	bool file;
+	uint64_t offset; /* of a file: how long it is */
 	size_t size;
 	size_t len;
 	char data[];
@@ -33,6 +36,17 @@ static size_t chunk_of(int fd, int stop_fd)
 	return PIPE_BUF;
 }
 
+/* Whether @fd is a file, and how long: rows are put behind what is there. */
+static bool is_file(int fd, uint64_t *bytes)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode))
+		return false;
+	*bytes = st.st_size;
+	return true;
+}
+
 struct text *text_new(int fd, size_t size, int stop_fd)
 {
 	struct text *text = malloc(sizeof(*text) + size + TEXT_SLACK_BYTES);
@@ -43,6 +57,8 @@ struct text *text_new(int fd, size_t size, int stop_fd)
 	text->stop_fd = stop_fd;
 	text->chunk = chunk_of(fd, stop_fd);
 	text->error = 0;
+	text->offset = 0;
+	text->file = is_file(fd, &text->offset);
 	text->size = size;
 	text->len = 0;
 	return text;
@@ -95,12 +111,30 @@ static int write_all(const struct text *text, const char *data, size_t len)
 	return 0;
 }
 
-int text_flush(struct text *text)
+/* Writes the first @len bytes of what is buffered. */
+static int write_out(struct text *text, size_t len)
 {
 	if (!text->error)
-		text->error = write_all(text, text->data, text->len);
-	text->len = 0;
+		text->error = write_all(text, text->data, len);
+	text->offset += len;
+	text->len = text->error ? 0 : text->len - len;
+	memmove(text->data, text->data + len, text->len);
 	return text->error;
+}
+
+int text_flush(struct text *text)
+{
+	return write_out(text, text->len);
+}
+
+/* Writes what is buffered, of a file up to the end of a block if that leaves room for @bytes. */
+static int make_room(struct text *text, size_t bytes)
+{
+	size_t rest = text->file ? (text->offset + text->len) % TEXT_BLOCK_BYTES : 0;
+
+	if (rest > text->len || rest + bytes > text->size)
+		rest = 0;
+	return write_out(text, text->len - rest);
 }
 
 char *text_reserve(struct text *text, size_t bytes)
@@ -111,7 +145,7 @@ char *text_reserve(struct text *text, size_t bytes)
 		text->error = -EMSGSIZE;
 		return NULL;
 	}
-	if (bytes > text->size - text->len && text_flush(text))
+	if (bytes > text->size - text->len && make_room(text, bytes))
 		return NULL;
 	return text->data + text->len;
 }

@@ -70,6 +70,60 @@ static void test_writes_when_full(void **state)
 	close(style.fd);
 }
 
+/* What a full buffer writes ends with a block of the file, whatever a flush wrote before. */
+static void test_files_get_whole_blocks(void **state)
+{
+	struct style style = sample_style(NULL);
+	struct text *text = text_new(style.fd, TEXT_ROWS_BYTES, -1);
+	size_t total = 0, written = 0;
+	unsigned int writes = 0;
+	char *got;
+
+	(void)state;
+	for (unsigned int i = 0; i < 2000; i++) {
+		size_t end;
+
+		assert_int_equal(append(text, 'a' + i % 26, 300), 0);
+		total += 300;
+		end = lseek(style.fd, 0, SEEK_CUR);
+		if (end != written) {
+			assert_int_equal(end % TEXT_BLOCK_BYTES, 0);
+			writes++;
+		}
+		if (i == 400) {
+			assert_int_equal(text_flush(text), 0);
+			end = lseek(style.fd, 0, SEEK_CUR);
+			assert_int_equal(end, total);
+		}
+		written = end;
+	}
+	assert_int_equal(writes, total / TEXT_BLOCK_BYTES);
+	assert_int_equal(text_flush(text), 0);
+	got = sample_read(style.fd);
+	assert_int_equal(strlen(got), total);
+	for (size_t i = 0; i < total; i++)
+		assert_int_equal(got[i], 'a' + i / 300 % 26);
+	free(got);
+	text_free(text);
+	close(style.fd);
+}
+
+/* A reservation that the end of a block leaves no room for gets the whole buffer. */
+static void test_room_goes_before_blocks(void **state)
+{
+	struct style style = sample_style(NULL);
+	struct text *text = text_new(style.fd, TEXT_ROWS_BYTES, -1);
+
+	(void)state;
+	assert_int_equal(append(text, 'a', TEXT_ROWS_BYTES), 0);
+	assert_int_equal(append(text, 'b', TEXT_ROWS_BYTES), 0);
+	assert_int_equal(lseek(style.fd, 0, SEEK_CUR), TEXT_ROWS_BYTES);
+	assert_int_equal(text_flush(text), 0);
+	assert_int_equal(lseek(style.fd, 0, SEEK_CUR), 2 * TEXT_ROWS_BYTES);
+	text_free(text);
+	close(style.fd);
+}
+
 static void test_reservation_beyond_buffer(void **state)
 {
 	struct text *text = text_new(-1, 100, -1);
@@ -229,6 +283,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_writes_when_flushed),
 		cmocka_unit_test(test_writes_when_full),
+		cmocka_unit_test(test_files_get_whole_blocks),
+		cmocka_unit_test(test_room_goes_before_blocks),
 		cmocka_unit_test(test_reservation_beyond_buffer),
 		cmocka_unit_test(test_free_of_null),
 		cmocka_unit_test(test_closed_pipe),
