@@ -159,6 +159,7 @@ struct {
 struct mini_slot {
 	__u64 processed;  /* one that a segment came for */
 	__u64 syn;	  /* one that a SYN is about to reuse */
+	__u64 reset;	  /* one that is about to end by a reset of ours */
 	__u64 parked_key; /* the last one parked */
 	__u32 parked_hash;
 	__u32 pad;

@@ -16,7 +16,8 @@
 /* TCP_TIMEWAIT_LEN, include/net/tcp.h. */
 #define TIMEWAIT_SECONDS 60
 
-/* How tcp_timewait_state_process() says that a SYN may take over (enum tcp_tw_status). */
+/* How tcp_timewait_state_process() asks for an RST, or lets a SYN take over (tcp_tw_status). */
+#define TCP_TW_RST 1
 #define TCP_TW_SYN 3
 
 static __always_inline struct inet_timewait_sock *mini_of_timer(struct timer_list *timer)
@@ -198,21 +199,27 @@ static __always_inline __u8 mini_end_reason(const struct inet_timewait_sock *tw)
 	return TCPDWELL_REASON_NONE;
 }
 
-/* Whose RST it was: in TIME_WAIT it assassinates (RFC 1337), in FIN_WAIT2 it is like any other. */
-static __always_inline __u8 mini_reset_reason(const struct inet_timewait_sock *tw,
-					      const struct lifecycle *l, __u64 flipped)
-{
-	if (flipped || l->state == TCPDWELL_TIME_WAIT)
-		return TCPDWELL_REASON_TIMEWAIT_RESET;
-	return reset_is_fresh(tw, &tw->__tw_common) ? TCPDWELL_REASON_RESET_SENT :
-						      TCPDWELL_REASON_RESET_RECEIVED;
-}
-
 static __always_inline struct mini_slot *mini_slot_here(void)
 {
 	__u32 zero = 0;
 
 	return bpf_map_lookup_elem(&mini_slots, &zero);
+}
+
+/*
+ * Whose RST it was: in TIME_WAIT it assassinates (RFC 1337), in FIN_WAIT2 it is like any other. Of
+ * one that answers for a mini socket the tracepoint tells since 6.10; before that only what
+ * tcp_timewait_state_process() returned does.
+ */
+static __always_inline __u8 mini_reset_reason(const struct inet_timewait_sock *tw,
+					      const struct mini_slot *slot,
+					      const struct lifecycle *l, __u64 flipped)
+{
+	if (flipped || l->state == TCPDWELL_TIME_WAIT)
+		return TCPDWELL_REASON_TIMEWAIT_RESET;
+	if (slot->reset == (__u64)tw || reset_is_fresh(tw, &tw->__tw_common))
+		return TCPDWELL_REASON_RESET_SENT;
+	return TCPDWELL_REASON_RESET_RECEIVED;
 }
 
 /* Whoever calls inet_twsk_deschedule_put() ends the mini socket early. */
@@ -233,17 +240,19 @@ static __always_inline void mini_descheduled(struct inet_timewait_sock *tw)
 	reason = mini_end_reason(tw);
 	if (reason == TCPDWELL_REASON_NONE)
 		reason = slot->syn == (__u64)tw ? TCPDWELL_REASON_TIMEWAIT_REUSED :
-						  mini_reset_reason(tw, l, 0);
+						  mini_reset_reason(tw, slot, l, 0);
 	mini_close(c, &e, mini_key(tw), l, now_ns, reason);
 }
 
-/* tcp_timewait_state_process() has let a SYN have the mini socket: its end is a reuse. */
+/* tcp_timewait_state_process() says what ends the mini socket in the call that it returns to. */
 static __always_inline void mini_processed(const struct inet_timewait_sock *tw, int status)
 {
 	struct mini_slot *slot = mini_slot_here();
 
-	if (slot)
-		slot->syn = status == TCP_TW_SYN ? (__u64)tw : 0;
+	if (!slot)
+		return;
+	slot->syn = status == TCP_TW_SYN ? (__u64)tw : 0;
+	slot->reset = status == TCP_TW_RST ? (__u64)tw : 0;
 }
 
 /*
@@ -266,7 +275,7 @@ static __always_inline void mini_cancelled(struct inet_timewait_sock *tw, __u64 
 		parked_mini.flip_ns = mini_armed_ns(tw, parked_mini.time_ns);
 	reason = mini_end_reason(tw);
 	if (reason == TCPDWELL_REASON_NONE) {
-		parked_mini.reason = mini_reset_reason(tw, l, parked_mini.flip_ns);
+		parked_mini.reason = mini_reset_reason(tw, slot, l, parked_mini.flip_ns);
 		slot->parked_key = parked_mini.key;
 		slot->parked_hash = PEEK(struct inet_timewait_sock, tw, __tw_common.skc_hash);
 		l->marks |= LIFECYCLE_PARKED;

@@ -505,7 +505,11 @@ def test_orphan_ends(name: str, stage: Stage, watch: Watch) -> None:
     watch.require(minis=True)
     close: Close = stage.once(play_orphan_end, name)
     chain = close.wait(watch, closed)
-    check_mini(chain, close, watch, reason=ENDS[name][2], path=[*ACTIVE, "CLOSE"])
+    reason = ENDS[name][2]
+    # The tracepoint tells of mini sockets' resets, too, since 6.10, when it got a reason to tell.
+    if watch.backend == "timer" and not capability.in_btf("sk_rst_reason"):
+        reason = "reset_received"
+    check_mini(chain, close, watch, reason=reason, path=[*ACTIVE, "CLOSE"])
 
 
 def play_linger2(stage: Stage) -> Close:

@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import time
+from pathlib import Path
 from typing import Any
 
 from . import place, process
@@ -41,6 +42,12 @@ def missing(*features: str) -> str | None:
             why = probe().get(feature, {}).get("why")
             return f"no {feature}: {why}"
     return None
+
+
+@functools.lru_cache(maxsize=None)
+def in_btf(name: str) -> bool:
+    """Whether the kernel has a type or function of this name."""
+    return f"\0{name}\0".encode() in Path("/sys/kernel/btf/vmlinux").read_bytes()
 
 
 def ipv6() -> bool:
