@@ -7,6 +7,7 @@ import itertools
 from dataclasses import dataclass
 from typing import Iterable
 
+from . import stall
 from .tracer import Row, Tracer, by_cookie, is_birth
 from .traffic import Bounds, Expectation
 
@@ -93,7 +94,8 @@ def rows_of(rows: Iterable[Row], expectation: Expectation, slack_ns: int = SLACK
 
 
 def _slack_ns(row: Row, view: View) -> int:
-    return view.timewait_slack_ns if row["source"] == "timewait_sock" else view.slack_ns
+    slack_ns = view.timewait_slack_ns if row["source"] == "timewait_sock" else view.slack_ns
+    return slack_ns + stall.worst_ns(row["mono_ns"], row["mono_ns"])
 
 
 def _check_owner(row: Row, expectation: Expectation) -> Iterable[str]:
@@ -126,7 +128,8 @@ def _check_dwell(row: Row, before: Row | None, expectation: Expectation, index: 
     since_ns = row["mono_ns"] - before["mono_ns"]
     if row["dwell_ns"] != since_ns:
         yield f"dwell {row['dwell_ns']}, but {since_ns} since the last row"
-    bounds, slack_ns = expectation.dwell_ns(index), 2 * _slack_ns(row, view)
+    bounds = expectation.dwell_ns(index)
+    slack_ns = _slack_ns(before, view) + _slack_ns(row, view)
     if bounds and not bounds[0] - slack_ns <= row["dwell_ns"] <= bounds[1] + slack_ns:
         yield (f"dwell {row['dwell_ns'] / 1e6:.3f} ms, not "
                f"{bounds[0] / 1e6:.3f} to {bounds[1] / 1e6:.3f}")
