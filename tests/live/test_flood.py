@@ -23,7 +23,7 @@ import pytest
 from harness import place
 from harness.actor import Cast
 from harness.netns import Netns
-from harness.peer import ACK, DEVICE_MAC, ETH_P_ALL, HOSTS, PEERS, SYN, Link, Peer, inside
+from harness.peer import ACK, DEVICE_MAC, ETH_P_ALL, HOSTS, PEERS, SYN, Link, Peer
 from harness.scale import count
 from harness.stage import Server, Stage
 from harness.tracer import Row, Tracer
@@ -63,7 +63,7 @@ def syn_ack_counter(netns: Netns) -> socket.socket:
         sock.bind(("veth0", ETH_P_ALL))
         return sock
 
-    return inside(netns, make)
+    return netns.inside(make)
 
 
 def passed(sock: socket.socket) -> int:

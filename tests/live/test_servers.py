@@ -20,7 +20,6 @@ import pytest
 from harness import actor as actors, place, plain, process
 from harness.actor import Actor, Cast
 from harness.netns import Netns, Veth
-from harness.peer import inside
 from harness.scale import count
 from harness.server import PORT, Nginx, Server, curl
 
@@ -52,7 +51,7 @@ def visit(netns: Netns, port: int, number: int) -> list[socket.socket]:
     def connect() -> list[socket.socket]:
         return [socket.create_connection(("127.0.0.1", port)) for _ in range(number)]
 
-    return inside(netns, connect)
+    return netns.inside(connect)
 
 
 class Street:

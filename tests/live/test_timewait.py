@@ -190,7 +190,7 @@ def many_closed(stage: Stage, link: Link) -> tuple[int, list[Closed]]:
     server.actor.send(f"serve({share * len(clients)})", ask=True)
     made = []
     for name, (family, kind, address) in clients.items():
-        actor: Actor = stage.cast.actor(name, link.netns, user=UID)
+        actor = stage.actor(name, link.netns)
         actor.run(BURST)
         for port, cookie, before_ns in actor.ask(
                 f"burst({share}, {kind}, ({address!r}, {server.port}))"):
@@ -639,7 +639,7 @@ def play_connect(stage: Stage) -> Reuse:
     """tcp_tw_reuse: connect() takes the port of a TIME_WAIT that is older than a second."""
     link = stage.link(tcp_tw_reuse=1, tcp_timestamps=1)
     server = stage.server(link)
-    actor = stage.cast.actor("client", link.netns, user=UID)
+    actor = stage.actor("client", link.netns)
     port = 30000 + server.port
     actor.run(f"PORT, TO = {port}, {server.port}\n{CLIENT}\nc = client()")
     server.accept()

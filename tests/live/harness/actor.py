@@ -25,6 +25,7 @@ from typing import Any, Iterator, NoReturn
 
 # Emulated processors need seconds to start Python.
 LIMIT_S = 60
+CLONE_NEWNET = 0x40000000
 
 
 class Line:
@@ -53,6 +54,13 @@ class Line:
 
 
 # ---- The actor's side ----------------------------------------------------------------------------
+
+
+def enter_netns(path: str) -> None:
+    """The calling thread goes to the network namespace that is named there."""
+    with open(path, "rb") as file:
+        if ctypes.CDLL(None, use_errno=True).setns(file.fileno(), CLONE_NEWNET):
+            raise OSError(ctypes.get_errno(), "setns")
 
 
 class Player:
@@ -87,6 +95,11 @@ class Player:
                 os.set_inheritable(int(name), True)
         os.set_inheritable(self.line.sock.fileno(), False)
         os.execv(program, [program, "-I", "-S", __file__, self.meeting])
+
+    @staticmethod
+    def enter(path: str) -> None:
+        """Go to the network namespace that is named there."""
+        enter_netns(path)
 
     @staticmethod
     def name(comm: str) -> None:

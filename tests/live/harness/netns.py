@@ -6,10 +6,15 @@ from __future__ import annotations
 import itertools
 import os
 import subprocess
+import threading
 from dataclasses import dataclass, field
-from typing import Any, Sequence
+from pathlib import Path
+from typing import Any, Callable, Sequence, TypeVar
 
 from . import process
+from .actor import enter_netns
+
+T = TypeVar("T")
 
 _numbers = itertools.count()
 
@@ -42,9 +47,33 @@ class Netns:
     def ip(self, *args: str) -> None:
         process.run(["ip", "-n", self.name, *args])
 
+    def ip_all(self, *lines: str) -> None:
+        """Several of them by one process: an emulated processor takes long to start many."""
+        process.run(["ip", "-n", self.name, "-batch", "-"], input="\n".join(lines))
+
+    def inside(self, make: Callable[[], T]) -> T:
+        """What make() returns in here: a socket stays in the namespace that it was made in."""
+        made: list[T] = []
+        failed: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                # A thread has a namespace of its own, and this one ends with it.
+                enter_netns(self.path)
+                made.append(make())
+            except BaseException as failure:  # pylint: disable=broad-except
+                failed.append(failure)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        thread.join()
+        if failed:
+            raise failed[0]
+        return made[0]
+
     def sysctl(self, name: str, value: object) -> None:
         """A setting of this namespace alone."""
-        self.run(["sh", "-c", 'printf %s "$2" >"/proc/sys/$1"', "sh", name, str(value)])
+        self.inside(lambda: Path("/proc/sys", name).write_text(str(value), encoding="ascii"))
 
     def argv(self, argv: Sequence[str]) -> list[str]:
         """What runs argv inside."""

@@ -8,7 +8,6 @@ otherwise lost. So a test knows when each segment went, both ways, and nothing a
 
 from __future__ import annotations
 
-import ctypes
 import itertools
 import os
 import select
@@ -17,18 +16,14 @@ import struct
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import Callable, TypeVar
 
 from . import capability
 from .netns import Netns
-
-T = TypeVar("T")
 
 FIN, SYN, RST, PSH, ACK = 0x01, 0x02, 0x04, 0x08, 0x10
 # Longer than a SYN-ACK's or FIN's first retransmissions, for a machine that is busy.
 LIMIT_S = 20
 
-CLONE_NEWNET = 0x40000000
 ETH_P_ALL = 3
 ETHERTYPES = {4: 0x0800, 6: 0x86DD}
 # Absent from the socket module; the number is that of every machine but two.
@@ -43,32 +38,6 @@ PEERS = {4: "192.0.2.9", 6: "2001:db8::9"}
 HOSTS = {4: "192.0.2.1", 6: "2001:db8::1"}
 
 _ports = itertools.count(20000)
-
-
-def inside(netns: Netns, make: Callable[[], T]) -> T:
-    """What make() returns in netns: a socket stays in the namespace that it was made in."""
-    made: list[T] = []
-    failed: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            fd = os.open(netns.path, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                # A thread has a namespace of its own, and this one ends with it.
-                if ctypes.CDLL(None, use_errno=True).setns(fd, CLONE_NEWNET):
-                    raise OSError(ctypes.get_errno(), "setns")
-            finally:
-                os.close(fd)
-            made.append(make())
-        except BaseException as failure:  # pylint: disable=broad-except
-            failed.append(failure)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    if failed:
-        raise failed[0]
-    return made[0]
 
 
 def _sum(data: bytes) -> int:
@@ -137,19 +106,15 @@ class Link:
 
     @classmethod
     def make(cls, netns: Netns) -> Link:
-        netns.ip("link", "add", "veth0", "address", DEVICE_MAC.hex(":"), "type", "veth",
-                 "peer", "name", "wire0")
         versions = [4, 6] if capability.ipv6() else [4]
         netns.ipv4, netns.ipv6 = HOSTS[4], HOSTS[6]
-        netns.ip("addr", "add", f"{HOSTS[4]}/24", "dev", "veth0")
-        netns.ip("link", "set", "wire0", "up")
-        netns.ip("link", "set", "veth0", "up")
-        if 6 in versions:
-            netns.ip("addr", "add", f"{HOSTS[6]}/64", "dev", "veth0", "nodad")
-        for version in versions:
-            netns.ip("neigh", "replace", PEERS[version], "lladdr", PEER_MAC.hex(":"),
-                     "dev", "veth0", "nud", "permanent")
-        link = cls(netns, netns.inode, inside(netns, cls._open))
+        netns.ip_all(
+            f"link add veth0 address {DEVICE_MAC.hex(':')} type veth peer name wire0",
+            f"addr add {HOSTS[4]}/24 dev veth0", "link set wire0 up", "link set veth0 up",
+            *[f"addr add {HOSTS[6]}/64 dev veth0 nodad"] * (6 in versions),
+            *[f"neigh replace {PEERS[version]} lladdr {PEER_MAC.hex(':')} dev veth0 nud permanent"
+              for version in versions])
+        link = cls(netns, netns.inode, netns.inside(cls._open))
         threading.Thread(target=link._read, daemon=True).start()
         return link
 

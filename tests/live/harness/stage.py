@@ -64,6 +64,7 @@ class Stage:
     cast: Cast
     played: dict[Any, tuple[Any, BaseException | None]] = field(default_factory=dict)
     closing: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    parent: Actor | None = None
 
     def once(self, play: Callable[..., Any], *arguments: Any) -> Any:
         """play(stage, *arguments) for the first test that asks; others get what that one got."""
@@ -87,10 +88,24 @@ class Stage:
         self.closing.callback(link.close)
         return link
 
+    def actor(self, name: str, netns: Netns) -> Actor:
+        """A process of this name in netns, of the user that is watched.
+
+        All are one's children: an emulated processor takes a second to start Python.
+        """
+        if not self.parent:
+            self.parent = self.cast.actor("parent")
+            # Nobody waits for them.
+            self.parent.run("import signal; signal.signal(signal.SIGCHLD, signal.SIG_IGN)")
+        actor = self.parent.fork()
+        actor.run(f"me.enter({netns.path!r}); me.name({name!r})\n"
+                  f"os.setresgid({UID}, {UID}, {UID}); os.setresuid({UID}, {UID}, {UID})")
+        return actor
+
     def server(self, link: Link, family: str = "ipv4", backlog: int = 128,
                name: str = "server", before: str = "", listen: bool = True) -> Server:
         """A process that listens."""
-        actor = self.cast.actor(name, link.netns, user=UID)
+        actor = self.actor(name, link.netns)
         server = Server(actor, link, family, next(_ports), backlog, before)
         if listen:
             server.listen()

@@ -8,12 +8,10 @@ import ctypes
 import os
 import socket
 import struct
-import threading
 from typing import Iterator
 
 from .netns import Netns
 
-CLONE_NEWNET = 0x40000000
 PR_SET_NAME = 15
 COMM_BYTES = 16
 
@@ -28,23 +26,7 @@ def _check(result: int) -> None:
 
 def make_socket(netns: Netns, family: int = socket.AF_INET) -> socket.socket:
     """A TCP socket that lives in netns. Only the thread that makes it goes there."""
-    made: list[socket.socket] = []
-    errors: list[OSError] = []
-
-    def make() -> None:
-        try:
-            with open(netns.path, "rb") as file:
-                _check(_libc.setns(file.fileno(), CLONE_NEWNET))
-            made.append(socket.socket(family, socket.SOCK_STREAM))
-        except OSError as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=make)
-    thread.start()
-    thread.join()
-    if errors:
-        raise errors[0]
-    return made[0]
+    return netns.inside(lambda: socket.socket(family, socket.SOCK_STREAM))
 
 
 def listen(netns: Netns, family: int = socket.AF_INET, backlog: int = 512) -> socket.socket:
