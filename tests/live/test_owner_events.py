@@ -20,6 +20,7 @@ import pytest
 
 from harness import actor as actors
 from harness.actor import Actor, Cast
+from harness.matrix import on_every_kernel
 from harness.netns import Netns, Veth
 from harness.scale import count
 from harness.story import ENDED, Chains, Name, Process, owner_of, show
@@ -108,8 +109,7 @@ def passive_open(listener: Process, rest: Owner) -> dict[str, Owner | set[Owner]
 # ---- Exit ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.every_kernel
-@pytest.mark.parametrize("unread", [False, True], ids=["fin", "reset"])
+@pytest.mark.parametrize("unread", on_every_kernel([False, True], True), ids=["fin", "reset"])
 def test_killed(unread: bool, stage: Stage) -> None:
     """SIGKILL closes: with a FIN, or an RST where data was unread, both by the process."""
     server, client = stage.server(), stage.actor("client")
@@ -281,7 +281,6 @@ def test_child_closes_what_never_connected(veth_pair: Veth, tracer: Callable[...
                    "SYN_SENT": (Process(child, "parent"), "close")})
 
 
-@pytest.mark.every_kernel
 def test_passed_over_a_socket(stage: Stage) -> None:
     """SCM_RIGHTS: the receiver's shutdown and close are its own."""
     server, client, other = stage.server(), stage.actor("client"), stage.actor("receiver")

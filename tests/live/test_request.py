@@ -13,6 +13,7 @@ from typing import Callable, Iterator, NamedTuple
 import pytest
 
 from harness import capability
+from harness.matrix import on_every_kernel
 from harness.netns import Netns
 from harness.peer import ACK, PSH, RST, SYN, Peer
 from harness.scale import count
@@ -134,8 +135,7 @@ def play_slow(stage: Stage, family: str) -> Handshake:
     return complete(server, *slow(server, stage.seeing(requests=True)))
 
 
-@pytest.mark.every_kernel
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", on_every_kernel(FAMILIES, "ipv4", "mapped"))
 def test_slow_handshake(family: str, stage: Stage, watch: Watch) -> None:
     """Shown before it completes, in its true length, under one identity."""
     family_or_skip(family)
@@ -196,7 +196,6 @@ def play_many(stage: Stage) -> list[Handshake]:
             for peer, one, last in zip(peers, opened, ended)]
 
 
-@pytest.mark.every_kernel
 def test_many_slow_handshakes(stage: Stage, watch: Watch) -> None:
     for done in stage.once(play_many):
         chain = done.chain(watch)
@@ -457,7 +456,7 @@ def test_kernel_view(stage: Stage, tracer: Callable[..., Tracer]) -> None:
     unseen(running, done)
 
 
-@pytest.mark.every_kernel
+@pytest.mark.parametrize("watch", on_every_kernel(BACKENDS, "fentry"), indirect=True)
 def test_rows_wait_for_who_accepts(stage: Stage, watch: Watch,
                                    tracer: Callable[..., Tracer]) -> None:
     """-p of a process that did not open the listener: its connections whole, others' not at all."""

@@ -23,6 +23,7 @@ from typing import Any, Callable, Iterator
 import pytest
 
 from harness import place, plain
+from harness.matrix import on_every_kernel
 from harness.netns import Netns
 from harness.scale import count
 from harness.sums import Group, Sums
@@ -235,8 +236,7 @@ def test_full_map_is_counted(netns: Netns) -> None:
     assert f"{lost} rows found no room: see --hist-size" in sums.running.said()
 
 
-@pytest.mark.every_kernel
-@pytest.mark.parametrize("cumulative", [[], ["--cumulative"]])
+@pytest.mark.parametrize("cumulative", on_every_kernel([[], ["--cumulative"]], []))
 def test_reports_add_up(netns: Netns, cumulative: list[str]) -> None:
     """Turning from map to map loses nothing, whatever goes on meanwhile."""
     sums = Sums("--netns", netns.path, "-i", "100ms", *cumulative)

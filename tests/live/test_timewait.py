@@ -8,6 +8,7 @@ the same traffic. What takes a minute begins first and is looked at last.
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import threading
 import time
@@ -19,7 +20,7 @@ from typing import Any, Callable, Iterator
 import pytest
 
 from harness import capability, place, process
-from harness.actor import Actor
+from harness.matrix import on_every_kernel
 from harness.netns import Netns
 from harness.peer import ACK, FIN, PSH, RST, SYN, Link, Peer
 from harness.scale import count
@@ -237,12 +238,6 @@ def _watch(request: pytest.FixtureRequest, stage: Stage, long_ones: LongOnes) ->
     return stage.watch(request.param)
 
 
-def on_every_kernel(one: str) -> list[Any]:
-    """The families, of which guests need no more than this one."""
-    return [pytest.param(family, marks=[pytest.mark.every_kernel] * (family == one))
-            for family in FAMILIES]
-
-
 def family_or_skip(family: str) -> None:
     if family != "ipv4" and not capability.ipv6():
         pytest.skip("no IPv6")
@@ -300,8 +295,7 @@ def play_slow_peer(stage: Stage, family: str) -> Close:
     return close
 
 
-@pytest.mark.every_kernel
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", on_every_kernel(FAMILIES, "mapped"))
 def test_slow_peer(family: str, stage: Stage, watch: Watch) -> None:
     """Each state of an active close lasts as long as the peer lets it."""
     family_or_skip(family)
@@ -356,9 +350,8 @@ def play_closing(stage: Stage, how: str) -> Close:
     return close
 
 
-@pytest.mark.every_kernel
-@pytest.mark.parametrize("how", ["s.shutdown(socket.SHUT_WR)", "s.close()"],
-                         ids=["shutdown", "close"])
+@pytest.mark.parametrize("how", on_every_kernel(["s.shutdown(socket.SHUT_WR)", "s.close()"],
+                                                "s.close()"), ids=["shutdown", "close"])
 def test_closing(how: str, stage: Stage, watch: Watch) -> None:
     """CLOSING -> TIME_WAIT when the ACK of the FIN comes."""
     close: Close = stage.once(play_closing, how)
@@ -411,7 +404,7 @@ def play_flip(stage: Stage, fin_timeout: int, family: str) -> Close:
 
 
 @pytest.mark.parametrize("fin_timeout", [60, 2])
-@pytest.mark.parametrize("family", on_every_kernel("ipv6"))
+@pytest.mark.parametrize("family", on_every_kernel(FAMILIES, "ipv6"))
 def test_orphan_flips(fin_timeout: int, family: str, stage: Stage, watch: Watch) -> None:
     """FIN_WAIT2 -> TIME_WAIT of a mini socket; its timer may hardly move, or much."""
     family_or_skip(family)
@@ -601,7 +594,7 @@ def play_syn(stage: Stage, family: str) -> Close:
     return close
 
 
-@pytest.mark.parametrize("family", on_every_kernel("ipv4"))
+@pytest.mark.parametrize("family", on_every_kernel(FAMILIES, "ipv4"))
 def test_reused_by_syn(family: str, stage: Stage, watch: Watch) -> None:
     watch.require(minis=True)
     family_or_skip(family)
@@ -782,8 +775,9 @@ FILTERS: dict[str, Callable[[Close], list[str]]] = {
 }
 
 
-@pytest.mark.parametrize("name", [pytest.param("pid", marks=pytest.mark.every_kernel), "comm",
-                                  "lport", "rport"])
+@pytest.mark.parametrize(
+    ("watch", "name"), on_every_kernel(itertools.product(BACKENDS, FILTERS), ("fentry", "pid")),
+    indirect=["watch"])
 def test_connection_filters(name: str, stage: Stage, watch: Watch,
                             tracer: Callable[..., Tracer]) -> None:
     """What they want they want to the end of TIME_WAIT, also when the process is no more."""
