@@ -50,16 +50,20 @@ static __always_inline void mini_endpoint(struct endpoint *e, const struct inet_
 	e->cgroup_id = l->cgroup_id;
 }
 
+/*
+ * Time goes on from row to row, though one CPU may find the flip while another ends the mini
+ * socket, and a flip is only exact to a jiffy if a timer tells of it.
+ */
 static __always_inline struct row mini_row(const struct lifecycle *l, __u8 to, __u64 time_ns)
 {
 	struct row row = {
 		.from = l->state,
 		.to = to,
-		.time_ns = time_ns,
+		.time_ns = time_ns < l->since_ns ? l->since_ns : time_ns,
 		.source = TCPDWELL_SOURCE_TIMEWAIT_SOCK,
 	};
 
-	row.dwell = lifecycle_dwell(l, row.from, time_ns, &row.dwell_ns);
+	row.dwell = lifecycle_dwell(l, row.from, row.time_ns, &row.dwell_ns);
 	return row;
 }
 
@@ -67,14 +71,11 @@ static __always_inline struct row mini_row(const struct lifecycle *l, __u8 to, _
 static __always_inline void mini_flip(struct tcpdwell_counters *c, const struct endpoint *e,
 				      struct lifecycle *l, __u64 time_ns)
 {
-	struct row row;
+	struct row row = mini_row(l, TCPDWELL_TIME_WAIT, time_ns);
 
-	if (time_ns < l->since_ns)
-		time_ns = l->since_ns; /* by a timer it is only exact to a jiffy */
-	row = mini_row(l, TCPDWELL_TIME_WAIT, time_ns);
 	count(&c->seen);
 	decide(c, &row, e, l);
-	lifecycle_enter(l, TCPDWELL_TIME_WAIT, time_ns);
+	lifecycle_enter(l, TCPDWELL_TIME_WAIT, row.time_ns);
 }
 
 /* The end of a mini socket whose story is complete up to here. */
