@@ -124,6 +124,10 @@ def serve(number):
     for _ in range(number):
         s, address = l.accept()
         s.recv(1)
+        s.shutdown(socket.SHUT_WR)
+        # The first byte of TCP_INFO is the state: 7 is TCP_CLOSE, with the ACK of the FIN.
+        while s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] != 7:
+            time.sleep(0.001)
         s.close()
         closed[address[1]] = time.monotonic_ns()
     return closed
