@@ -15,6 +15,12 @@
 #define FLUSH_ORPHANS	  32
 #define FLUSH_ORPHAN_RUNS 32
 
+/*
+ * How long a task may be kept from its processor in the middle of connect(), between the transition
+ * and the port. A row without the port would be wrong for good, one that comes late is not.
+ */
+#define PORT_WAIT_NS 1000000000ULL
+
 /* The oldest of the connections whose first row waits for the local port. */
 __noinline int flush_deferred(__u64 now_ns, __u64 min_age_ns)
 {
@@ -35,6 +41,10 @@ __noinline int flush_deferred(__u64 now_ns, __u64 min_age_ns)
 		/* Read before it is taken: afterwards the socket may be another's. */
 		sk = (const struct sock *)l->object;
 		endpoint_read(&e, sk, false);
+		if (!e.lport && min_age_ns && now_ns - l->since_ns < PORT_WAIT_NS) {
+			oldest.deferred = key;
+			return TCPDWELL_FLUSH_WAITING;
+		}
 		if (connection_take(l, LIFECYCLE_DEFERRED, true))
 			release_deferred(c, sk, &e, l);
 	}
