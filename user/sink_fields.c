@@ -201,6 +201,7 @@ static void set_key_of_connection(struct memo_key *key, const struct tcpdwell_tr
 	key->words[7] = 0;
 }
 
+/* From cookie to rport. */
 static char *put_connection(struct fields *f, char *p, const struct tcpdwell_transition *t)
 {
 	const struct memo_text *text;
@@ -231,6 +232,7 @@ static void set_key_of_owner(struct memo_key *key, const struct tcpdwell_transit
 	memset(&key->words[5], 0, 3 * sizeof(key->words[0]));
 }
 
+/* From dwell to owner. */
 static char *put_owner(const struct fields *f, char *p, const struct tcpdwell_transition *t,
 		       const char *cgroup)
 {
@@ -246,7 +248,7 @@ static char *put_owner(const struct fields *f, char *p, const struct tcpdwell_tr
 
 /* ---- Rows ---- */
 
-/* Up to the length of stay, which the kind of it follows. */
+/* From type to dwell_ns. */
 static char *put_head(struct fields *f, char *p, const struct tcpdwell_transition *t)
 {
 	p = put_word(p, &f->begin);
@@ -258,6 +260,7 @@ static char *put_head(struct fields *f, char *p, const struct tcpdwell_transitio
 	return put_number(f, p, FIELD_DWELL_NS, t->dwell, t->dwell_ns);
 }
 
+/* From reason on. */
 static char *put_tail(const struct fields *f, char *p, const struct tcpdwell_transition *t)
 {
 	p = put_word(p, &f->reasons[t->reason]);
