@@ -56,11 +56,14 @@ static __always_inline struct lifecycle connection_new(__u64 key, __u32 uid)
 	return (struct lifecycle){ .id = cfg_has_cookie ? key : identity_new(), .uid = uid };
 }
 
-/* Returns 0, or -EEXIST if @how is BPF_NOEXIST and another CPU was first. */
-static __always_inline long connection_remember(struct tcpdwell_counters *c, __u64 key,
-						const struct lifecycle *l, __u64 how)
+/*
+ * Returns 0, or -EEXIST if @how is BPF_NOEXIST and another CPU was first. Until 6.3 the kernel's
+ * functions return int, and of the upper half of a long nobody knows what is in it.
+ */
+static __always_inline int connection_remember(struct tcpdwell_counters *c, __u64 key,
+					       const struct lifecycle *l, __u64 how)
 {
-	long err = -E2BIG;
+	int err = -E2BIG;
 
 	/* The second map is no place for what the first one has: it would be there twice. */
 	if (!shared.more || bpf_map_lookup_elem(&connections, &key))

@@ -439,7 +439,7 @@ static __always_inline bool request_hand_over(struct tcpdwell_counters *c, struc
 	if (!known && cfg_stat)
 		return false; /* nothing looks for slow ones, so no mark is needed */
 	if (!known) {
-		long err = connection_remember(c, key, &mark, BPF_NOEXIST);
+		int err = connection_remember(c, key, &mark, BPF_NOEXIST);
 
 		if (!err)
 			__sync_fetch_and_add(&shared.marks, 1);
