@@ -13,7 +13,9 @@
 
 /*
  * A connection that was waiting in a queue when the tracer came, or one that found no room; or one
- * that the filters do not want.
+ * that the filters do not want. Not one that is in SYN_RECV: a child is in the queue a moment ahead
+ * of its last transition there, which tells all and must not take it for an old acquaintance. The
+ * state is stored only after that.
  */
 static __always_inline void accept_unknown(struct tcpdwell_counters *c, const struct sock *sk,
 					   __u64 key)
@@ -23,7 +25,8 @@ static __always_inline void accept_unknown(struct tcpdwell_counters *c, const st
 
 	endpoint_read(&e, sk, false);
 	l.state = PEEK(struct sock, sk, __sk_common.skc_state);
-	if (l.state == TCPDWELL_CLOSE || !filter_connection(sk, &e, false))
+	if (l.state == TCPDWELL_CLOSE || l.state == TCPDWELL_SYN_RECV ||
+	    !filter_connection(sk, &e, false))
 		return;
 	owner_set_current(&l, TCPDWELL_OWNER_ACCEPT);
 	connection_remember(c, key, &l, BPF_NOEXIST);
