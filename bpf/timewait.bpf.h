@@ -103,11 +103,14 @@ static __always_inline __u64 mini_armed_ns(const struct inet_timewait_sock *tw, 
 	return past < full + full ? now_ns - past * cfg_tick_ns : now_ns;
 }
 
-/* A mini socket that was made in FIN_WAIT2 may have flipped with no event: a silent re-arm. */
+/*
+ * A mini socket that was made in FIN_WAIT2 may have flipped with no event: a silent re-arm. One
+ * that was made in TIME_WAIT did not: the full socket's last transition is about to tell of that.
+ */
 static __always_inline bool mini_flipped(const struct inet_timewait_sock *tw,
 					 const struct lifecycle *l)
 {
-	return l->state == TCPDWELL_FIN_WAIT2 &&
+	return l->state == TCPDWELL_FIN_WAIT2 && l->marks & LIFECYCLE_MINI_FIN_WAIT2 &&
 	       PEEK(struct inet_timewait_sock, tw, tw_substate) == TCPDWELL_TIME_WAIT;
 }
 
