@@ -57,21 +57,9 @@ static __always_inline void record_owner(struct tcpdwell_transition *t, const st
 		t->owner = TCPDWELL_OWNER_NONE;
 }
 
-/* Put a wanted row into the ring, or into the sums that take its place. */
-static __always_inline void emit(struct tcpdwell_counters *c, const struct row *row,
-				 const struct endpoint *e, const struct lifecycle *l)
+static __always_inline void record_fill(struct tcpdwell_transition *t, const struct row *row,
+					const struct endpoint *e, const struct lifecycle *l)
 {
-	struct tcpdwell_transition *t;
-
-	if (cfg_stat) {
-		stat_add(c, row, e, l);
-		return;
-	}
-	t = bpf_ringbuf_reserve(&ring, sizeof(*t), 0);
-	if (!t) {
-		count(&c->lost_ring);
-		return;
-	}
 	t->kind = TCPDWELL_TRANSITION;
 	t->size = sizeof(*t);
 	t->from = row->from;
@@ -93,9 +81,33 @@ static __always_inline void emit(struct tcpdwell_counters *c, const struct row *
 	__builtin_memcpy(t->laddr, e->laddr, sizeof(t->laddr));
 	__builtin_memcpy(t->raddr, e->raddr, sizeof(t->raddr));
 	record_owner(t, l);
+}
+
+static __always_inline void record_submit(struct tcpdwell_counters *c,
+					  struct tcpdwell_transition *t)
+{
 	count(&c->emitted);
 	bpf_ringbuf_submit(t, wakeup_flags(c));
 	wake_reader();
+}
+
+/* Put a wanted row into the ring, or into the sums that take its place. */
+static __always_inline void emit(struct tcpdwell_counters *c, const struct row *row,
+				 const struct endpoint *e, const struct lifecycle *l)
+{
+	struct tcpdwell_transition *t;
+
+	if (cfg_stat) {
+		stat_add(c, row, e, l);
+		return;
+	}
+	t = bpf_ringbuf_reserve(&ring, sizeof(*t), 0);
+	if (!t) {
+		count(&c->lost_ring);
+		return;
+	}
+	record_fill(t, row, e, l);
+	record_submit(c, t);
 }
 
 /* Whether the owner filter, if there is one, wants the rows of this connection. */

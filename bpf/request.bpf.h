@@ -347,10 +347,11 @@ __noinline int request_outlasts(__u64 key, __u64 isn, __u64 hashed_ns)
 {
 	const struct request_sock *req = (const struct request_sock *)key;
 	const struct sock *listener;
+	struct tcpdwell_transition *t;
 	struct tcpdwell_counters *c;
 	struct lifecycle *known;
 	struct endpoint e;
-	bool waits;
+	bool waits, wanted;
 
 	waits = request_timer_pending(req) && request_isn(req) == isn;
 	if (!waits && !shared.marks)
@@ -373,10 +374,23 @@ __noinline int request_outlasts(__u64 key, __u64 isn, __u64 hashed_ns)
 	struct row row = request_birth(l.since_ns);
 
 	c = counters_here();
-	if (!c || connection_remember(c, key, &l, BPF_NOEXIST))
+	if (!c)
 		return 0;
+	/* Its place in the ring comes first: whoever finds the request's entry has later rows. */
+	wanted = owner_wanted(&l) && filter_row(&row, &e);
+	t = wanted ? bpf_ringbuf_reserve(&ring, sizeof(*t), 0) : NULL;
+	if (t)
+		record_fill(t, &row, &e, &l);
+	if (connection_remember(c, key, &l, BPF_NOEXIST)) {
+		if (t)
+			bpf_ringbuf_discard(t, BPF_RB_NO_WAKEUP);
+		return 0;
+	}
 	count(&c->seen);
-	decide(c, &row, &e, &l);
+	if (t)
+		record_submit(c, t);
+	else
+		count(wanted ? &c->lost_ring : &c->filtered);
 	return 0;
 }
 
