@@ -26,7 +26,7 @@ from harness.peer import ACK, FIN, PSH, RST, SYN, Link, Peer
 from harness.scale import count
 from harness.stage import FAMILIES, Server, Stage, fields, stages
 from harness.stream import Line, Stream
-from harness.tracer import Row, Tracer
+from harness.tracer import Row, Tracer, missed_at_most
 from harness.watch import (BACKENDS, SLACK_NS, UID, Watch, When, check_dwell, check_time, closed,
                            now, same, show, steps)
 
@@ -866,6 +866,8 @@ TARGETS = 8
 PORTS = min(4_000, MANY // 10)
 FIRST_PORT = 30_000
 CHURN_PORT = 9_000
+# What the checker says of one that went by untold: of its row, of the next one, and its owner.
+GAP_SHOWS = 4
 # A TIME_WAIT is in the way for two seconds at the most.
 CHURN_LIMIT_S = 120 + 4 * MANY / (TARGETS * PORTS) + MANY / 500
 
@@ -903,6 +905,13 @@ class Checker:
             self.open[line.cookie] = side, line.after, line.mono_ns
 
 
+def resets_sent(netns: Netns) -> int:
+    """How many this namespace has sent (RFC 1213: tcpOutRsts)."""
+    names, values = (line.split() for line in netns.inside(
+        Path("/proc/thread-self/net/snmp").read_text).splitlines() if line.startswith("Tcp:"))
+    return int(values[names.index("OutRsts")])
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_many_short_connections(backend: str, stage: Stage, make_netns: Callable[[], Netns],
                                 tmp_path: Path) -> None:
@@ -928,6 +937,7 @@ def test_many_short_connections(backend: str, stage: Stage, make_netns: Callable
                 time.sleep(0.02)
         assert child.returncode == 0
         refused = int(child.stdout.read().split()[2])
+        resets = resets_sent(netns)
         netns.remove()
         # All that is left is in TIME_WAIT, and ends with the namespace.
         deadline = time.monotonic() + 2 * LIMIT_S
@@ -937,20 +947,28 @@ def test_many_short_connections(backend: str, stage: Stage, make_netns: Callable
         stream.take(checker.take)
     finally:
         stream.close()
-    assert not checker.wrong, f"{len(checker.wrong)}:\n" + "\n".join(checker.wrong[:9])
-    assert not checker.open, list(checker.open.items())[:20]
+    # Each that the kernel ran no program for is counted, and leaves a gap in its chain.
+    untold = account["missed"]
+    assert untold <= missed_at_most(account["seen"])
+    assert len(checker.wrong) <= GAP_SHOWS * untold, "\n".join([
+        stream.errors(), str(len(checker.wrong)), *checker.wrong[:9]])
+    assert len(checker.open) <= untold, list(checker.open.items())[:20]
     assert account["lost"] == 0
     assert account["seen"] == account["printed"] + account["filtered"] + account["folded"]
-    assert checker.time_waits == MANY
+    assert MANY - untold <= checker.time_waits <= MANY
     ended = checker.ended
     assert ended.pop(("listener", "listener_closed")) == 1
-    assert ended.pop(("server", "fin")) == MANY
     assert ended.pop(("client", "no_local_port"), 0) == refused
-    if backend == "timer" and ("client", "timewait_reset") in ended:
+    # Where the machine stands still, SYNs and FINs are sent again, and come when all is over.
+    reset = ended.pop(("server", "reset_received"), 0)
+    assert MANY - reset - untold <= ended.pop(("server", "fin")) <= MANY
+    reset_minis = ended.pop(("client", "timewait_reset"), 0)
+    if backend == "timer" and reset_minis > resets:
         pytest.xfail("the timer backend takes a reuse that another processor sees for a reset")
+    assert reset + reset_minis <= resets
     # Those of the last second are not old enough, and go with the namespace.
     assert set(ended) == {("client", "timewait_reused"), ("client", "netns_gone")}, ended
-    assert sum(ended.values()) == MANY
+    assert MANY - reset_minis - untold <= sum(ended.values()) <= MANY - reset_minis
     assert ended["client", "netns_gone"] <= TARGETS * PORTS
 
 
@@ -960,6 +978,8 @@ def test_begin_and_end_amid_traffic(backend: str, stage: Stage, make_netns: Call
     """Programs attach and detach one by one, and no row may come of that."""
     stage.watch(backend).require(requests=True, minis=True)
     netns = make_netns()
+    # No overflow is to be seen, however long a busy machine takes.
+    netns.sysctl("net/ipv4/tcp_max_tw_buckets", 20 * MANY)
     child = netns.spawn([str(place.TOP / "build/tests/servers/churn"), str(CHURN_PORT),
                          str(10 * MANY), "100"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                         text=True)

@@ -15,6 +15,7 @@ from .tracer import READY, READY_LIMIT_S
 
 SUMMARY = re.compile(r"seen (\d+) = printed (\d+) \+ filtered (\d+)(?: \+ folded (\d+))? "
                      r"\+ lost (\d+)")
+MISSED = re.compile(r"^tcpdwell: (\d+) transitions or more were passed over", re.MULTILINE)
 
 
 class Line(NamedTuple):
@@ -86,7 +87,9 @@ class Stream:
         found = SUMMARY.search(self.errors())
         assert self.child.returncode == 0 and found, self.errors()
         names = ("seen", "printed", "filtered", "folded", "lost")
-        return {name: int(value or 0) for name, value in zip(names, found.groups())}
+        account = {name: int(value or 0) for name, value in zip(names, found.groups())}
+        missed = MISSED.search(self.errors())
+        return {**account, "missed": int(missed[1]) if missed else 0}
 
     def close(self) -> None:
         process.end(self.child)
