@@ -128,12 +128,6 @@ LIFECYCLE_FN __u8 lifecycle_dwell(const struct lifecycle *l, __u8 from, __u64 no
 	return l->since;
 }
 
-/* Whether a socket begins a life with this transition: what was remembered of it is void. */
-LIFECYCLE_FN int lifecycle_is_birth(__u8 from, __u8 to)
-{
-	return from == TCPDWELL_CLOSE || (from == TCPDWELL_LISTEN && to == TCPDWELL_SYN_RECV);
-}
-
 /* What the tracepoint's reader knows of the socket besides the two states. */
 enum lifecycle_fact {
 	LIFECYCLE_QUEUED = 1U << 0,	/* no process has it: it waits in an accept queue */

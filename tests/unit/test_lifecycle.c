@@ -36,46 +36,6 @@ static void fail_at(const char *what, int from, int to, int err, unsigned int fa
 }
 
 /*
- * ---- Birth --------------------------------------------------------------------------------------
- */
-
-/*
- * One letter for each state entered, by its number from 1: ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT1
- * FIN_WAIT2 TIME_WAIT CLOSE CLOSE_WAIT LAST_ACK LISTEN CLOSING.
- */
-static const char *const births[TCPDWELL_STATE_MAX] = {
-	/* connect(), listen(), TCP_REPAIR: out of CLOSE comes a new connection, whatever it is */
-	[TCPDWELL_CLOSE] = "bbbbbbbbbbb",
-	/* a child is cloned; to CLOSE the listener itself ends */
-	[TCPDWELL_LISTEN] = "..b........",
-	/* simultaneous open (RFC 9293, figure 7): the same connection goes on */
-	[TCPDWELL_SYN_SENT] = "...........",
-	[TCPDWELL_SYN_RECV] = "...........",
-	[TCPDWELL_ESTABLISHED] = "...........",
-	[TCPDWELL_FIN_WAIT1] = "...........",
-	[TCPDWELL_FIN_WAIT2] = "...........",
-	[TCPDWELL_TIME_WAIT] = "...........",
-	[TCPDWELL_CLOSE_WAIT] = "...........",
-	[TCPDWELL_LAST_ACK] = "...........",
-	[TCPDWELL_CLOSING] = "...........",
-};
-
-static void test_birth(void **state)
-{
-	(void)state;
-	for (int from = FIRST; from <= LAST; from++) {
-		assert_int_equal(strlen(births[from]), LAST);
-		for (int to = FIRST; to <= LAST; to++) {
-			int want = births[from][to - 1] == 'b';
-			int is = lifecycle_is_birth(from, to);
-
-			if (!is != !want)
-				fail_at("birth", from, to, 0, 0, is, want);
-		}
-	}
-}
-
-/*
  * ---- Dwell --------------------------------------------------------------------------------------
  */
 
@@ -174,7 +134,6 @@ static void test_paths(void **state)
 			uint8_t from = paths[i].path[step], to = paths[i].path[step + 1];
 			__u64 dwell_ns;
 
-			assert_false(lifecycle_is_birth(from, to));
 			now_ns += 1000 << step;
 			assert_int_equal(lifecycle_dwell(&l, from, now_ns, &dwell_ns),
 					 TCPDWELL_DWELL_EXACT);
@@ -477,7 +436,6 @@ static void test_bits(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_birth),
 		cmocka_unit_test(test_enter),
 		cmocka_unit_test(test_dwell),
 		cmocka_unit_test(test_paths),
