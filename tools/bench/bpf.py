@@ -108,37 +108,68 @@ def map_bytes_of(pid: int) -> int:
     return sum(maps.values())
 
 
-class Program:
-    """A program of the bench's own, attached while this object is open."""
+class _Object:
+    """A program of the bench's own and its maps, loaded until it is closed."""
 
     def __init__(self, path: Path, name: str):
         self._object = _lib.bpf_object__open(str(path).encode())
         _check(self._object, f"open {path}")
         try:
             _check(_lib.bpf_object__load(self._object) == 0, f"load {path}")
-            program = _lib.bpf_object__find_program_by_name(self._object, name.encode())
-            _check(program, f"find {name} in {path}")
-            self._link = _lib.bpf_program__attach(program)
-            _check(self._link, f"attach {name}")
-            self._fd = _lib.bpf_program__fd(program)
+            self._program = _lib.bpf_object__find_program_by_name(self._object, name.encode())
+            _check(self._program, f"find {name} in {path}")
+            self._fd = _lib.bpf_program__fd(self._program)
         except OSError:
-            _lib.bpf_object__close(self._object)
+            self.close()
             raise
-
-    def run_time(self) -> RunTime:
-        return _run_time(self._fd)
 
     def map_fd(self, name: str) -> int:
         fd = _lib.bpf_object__find_map_fd_by_name(self._object, name.encode())
         _check(fd >= 0, f"find map {name}")
         return fd
 
+    def close(self) -> None:
+        _lib.bpf_object__close(self._object)
+
+
+class Program(_Object):
+    """One that is attached while this object is open."""
+
+    def __init__(self, path: Path, name: str):
+        super().__init__(path, name)
+        try:
+            self._link = _lib.bpf_program__attach(self._program)
+            _check(self._link, f"attach {name}")
+        except OSError:
+            self.close()
+            raise
+
+    def run_time(self) -> RunTime:
+        return _run_time(self._fd)
+
     def __enter__(self) -> "Program":
         return self
 
     def __exit__(self, *_: object) -> None:
         _lib.bpf_link__destroy(self._link)
-        _lib.bpf_object__close(self._object)
+        self.close()
+
+
+class _Ring:
+    """The positions of a ring buffer: the consumer's is all of the first page, the producer's all
+    of the second."""
+
+    def __init__(self, fd: int):
+        self._consumer = mmap.mmap(fd, mmap.PAGESIZE)
+        self._producer = mmap.mmap(fd, mmap.PAGESIZE, prot=mmap.PROT_READ, offset=mmap.PAGESIZE)
+
+    def empty(self) -> None:
+        """Throws away what is in it."""
+        self._consumer[:8] = self._producer[:8]
+
+    def close(self) -> None:
+        self._consumer.close()
+        self._producer.close()
 
 
 class _TestRun(ctypes.Structure):
@@ -154,26 +185,17 @@ class _TestRun(ctypes.Structure):
                 ("batch_size", ctypes.c_uint32)]
 
 
-class Producer:
-    """A program with a map "ring" that is run by hand, not attached."""
+class Producer(_Object):
+    """One with a map "ring" that is run by hand, not attached."""
 
     _FRAME = ctypes.create_string_buffer(64)  # of a packet, which programs of its type are given
 
     def __init__(self, path: Path, name: str):
-        self._object = _lib.bpf_object__open(str(path).encode())
-        _check(self._object, f"open {path}")
+        super().__init__(path, name)
         try:
-            _check(_lib.bpf_object__load(self._object) == 0, f"load {path}")
-            program = _lib.bpf_object__find_program_by_name(self._object, name.encode())
-            _check(program, f"find {name} in {path}")
-            self._fd = _lib.bpf_program__fd(program)
-            ring = _lib.bpf_object__find_map_fd_by_name(self._object, b"ring")
-            _check(ring >= 0, f"find the ring in {path}")
-            self._consumer = mmap.mmap(ring, mmap.PAGESIZE)
-            self._producer = mmap.mmap(ring, mmap.PAGESIZE, prot=mmap.PROT_READ,
-                                       offset=mmap.PAGESIZE)
+            self._ring = _Ring(self.map_fd("ring"))
         except OSError:
-            _lib.bpf_object__close(self._object)
+            self.close()
             raise
 
     def run(self, times: int) -> int:
@@ -188,15 +210,14 @@ class Producer:
 
     def empty(self) -> None:
         """Throws away what is in the ring."""
-        self._consumer[:8] = self._producer[:8]
+        self._ring.empty()
 
     def __enter__(self) -> "Producer":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._consumer.close()
-        self._producer.close()
-        _lib.bpf_object__close(self._object)
+        self._ring.close()
+        self.close()
 
 
 class RingSink:
@@ -205,15 +226,13 @@ class RingSink:
     PERIOD_SECONDS = 0.005  # at 300,000 records of 104 bytes a second, 156 kB of the ring
 
     def __init__(self, fd: int):
-        # The consumer's position is all of the first page, the producer's all of the second.
-        self._consumer = mmap.mmap(fd, mmap.PAGESIZE)
-        self._producer = mmap.mmap(fd, mmap.PAGESIZE, prot=mmap.PROT_READ, offset=mmap.PAGESIZE)
+        self._ring = _Ring(fd)
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run)
 
     def _run(self) -> None:
         while not self._end.wait(self.PERIOD_SECONDS):
-            self._consumer[:8] = self._producer[:8]
+            self._ring.empty()
 
     def __enter__(self) -> "RingSink":
         self._thread.start()
@@ -222,5 +241,4 @@ class RingSink:
     def __exit__(self, *_: object) -> None:
         self._end.set()
         self._thread.join()
-        self._consumer.close()
-        self._producer.close()
+        self._ring.close()
