@@ -251,7 +251,8 @@ struct {
 	__u32 fastopen; /* there may be something in fast_children */
 	__u32 marks;	/* of requests that are over, in connections */
 	__u32 more;	/* 1 since the first map of connections was full: then all new ones go on */
-	__u32 pad[26];
+	__u64 outlived_ns; /* when a listener closed last, and each request was taken for slow */
+	__u32 pad[24];
 } shared __attribute__((aligned(128)));
 
 /* Transitions that the second program told. */

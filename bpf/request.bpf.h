@@ -394,6 +394,24 @@ __noinline int request_outlasts(__u64 key, __u64 isn, __u64 hashed_ns)
 	return 0;
 }
 
+/*
+ * Whether a request is too young for the flush. Its child reckons from the SYN-ACK, which is made
+ * after hashing: much later where the processor was taken away in between.
+ */
+static __always_inline bool request_is_young(const struct pending_request *pending, __u64 now_ns,
+					     __u64 min_age_ns)
+{
+	const struct request_sock *req = (const struct request_sock *)pending->request;
+	__u64 syn_ns;
+
+	if (now_ns - pending->time_ns < min_age_ns)
+		return true;
+	if (!min_age_ns || !request_timer_pending(req) || request_isn(req) != pending->isn)
+		return false;
+	syn_ns = request_syn_ns(req);
+	return !syn_ns || syn_ns + min_age_ns > now_ns;
+}
+
 /* The oldest of the hashed requests. */
 __noinline int flush_request(__u64 now_ns, __u64 min_age_ns)
 {
@@ -401,7 +419,7 @@ __noinline int flush_request(__u64 now_ns, __u64 min_age_ns)
 
 	if (!pending.request && bpf_map_pop_elem(&requests, &pending))
 		return FLUSH_DONE;
-	if (now_ns - pending.time_ns < min_age_ns) {
+	if (request_is_young(&pending, now_ns, min_age_ns)) {
 		oldest.request = pending;
 		return TCPDWELL_FLUSH_WAITING;
 	}
@@ -429,6 +447,7 @@ static __always_inline void requests_outlive(struct lifecycle *l)
 	const struct pending_request *held = &oldest.request;
 
 	l->task = 0;
+	shared.outlived_ns = bpf_ktime_get_ns();
 	if (held->request)
 		request_outlasts(held->request, held->isn, held->time_ns);
 	for (int i = 0; i < FLUSH_ITEMS; i++)
@@ -447,7 +466,9 @@ static __always_inline bool request_hand_over(struct tcpdwell_counters *c, struc
 	struct lifecycle mark = {};
 	__u64 key = child->request;
 
-	if (now_ns - child->syn_ns < REQUEST_SLOW_NS)
+	/* A listener that closed may have had all requests taken for slow, others' among them. */
+	if (now_ns - child->syn_ns < REQUEST_SLOW_NS &&
+	    child->syn_ns > shared.outlived_ns + REQUEST_SLOW_NS)
 		return false;
 	known = connection_find(key);
 	if (!known && cfg_stat)
