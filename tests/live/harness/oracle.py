@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Callable, Iterable, Iterator
 
-from . import capability
+from . import capability, stall
 from .story import show
 from .tracer import Row, by_cookie
 
@@ -58,8 +58,12 @@ def _is_same(one: Row, other: Row) -> bool:
     unlike = [name for name in SAME if one[name] != other[name]]
     if unlike and (unlike != ["owner"] or {one["owner"], other["owner"]} != ACCEPTING):
         return False
-    return (one["dwell_ns"] is None) == (other["dwell_ns"] is None) and \
-        abs((one["dwell_ns"] or 0) - (other["dwell_ns"] or 0)) <= CLOCKS_NS
+    if one["dwell_ns"] is None or other["dwell_ns"] is None:
+        return one["dwell_ns"] is other["dwell_ns"]
+    # Either end of it may have been stamped by one of them ahead of a stall, by the other after it.
+    apart_ns = CLOCKS_NS + sum(stall.worst_ns(at_ns, at_ns) for at_ns in (
+        one["mono_ns"] - one["dwell_ns"], one["mono_ns"]))
+    return abs(one["dwell_ns"] - other["dwell_ns"]) <= apart_ns
 
 
 def _differing(wanted: Row, got: Row) -> str:
