@@ -273,9 +273,10 @@ static bool may_sleep(struct trace *trace)
 
 /*
  * The accounting of the run so far. What the kernel side has emitted by now is taken out of the
- * ring first, so that every row seen is somewhere.
+ * ring first, so that every row seen is somewhere. A row that waits is not seen yet, or the numbers
+ * would not only grow; at the end it waits for nothing any more, and nobody wants it.
  */
-static int summarize(struct trace *trace, struct summary *summary)
+static int summarize(struct trace *trace, bool end, struct summary *summary)
 {
 	struct tcpdwell_counters c;
 	uint64_t not_printed;
@@ -292,9 +293,9 @@ static int summarize(struct trace *trace, struct summary *summary)
 	if (c.emitted < source_ring_taken(trace->source)) /* rows that came meanwhile */
 		c.seen += source_ring_taken(trace->source) - c.emitted;
 	*summary = (struct summary){
-		.seen = c.seen,
+		.seen = c.seen - (end ? 0 : c.held),
 		.printed = source_ring_printed(trace->source),
-		.filtered = c.filtered + c.held + not_printed,
+		.filtered = c.filtered + (end ? c.held : 0) + not_printed,
 		.folded = c.folded,
 		.lost_ring = c.lost_ring,
 		.lost_map = c.lost_map,
@@ -360,7 +361,7 @@ static int loop(struct trace *trace, struct failure *failure)
 			trace->last_row_ns = clock_now_ns();
 		}
 		if (events & EVENT_REPORT) {
-			err = summarize(trace, &summary);
+			err = summarize(trace, false, &summary);
 			if (err)
 				return output_result(trace, failure, err) ?: STOPPED;
 			print_summary(trace, &summary, NOTICE_WARNING);
@@ -374,7 +375,7 @@ static int finish(struct trace *trace, struct failure *failure)
 	int err;
 
 	loader_detach(trace->loader);
-	err = summarize(trace, &summary);
+	err = summarize(trace, true, &summary);
 	if (!err)
 		err = trace->sink->ops->finish(trace->sink, &summary);
 	if (err)
