@@ -36,7 +36,7 @@ struct {
 	__uint(max_entries, 2);
 	__type(key, __u32);
 	__array(values, struct connection_map);
-} connection_maps SEC(".maps") = { .values = { &connections, &more_connections } };
+} connection_maps SEC(".maps"); /* the loader fills it */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

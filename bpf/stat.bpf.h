@@ -31,7 +31,7 @@ struct {
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__array(values, struct stat_map);
-} stats SEC(".maps") = { .values = { &stat_even } };
+} stats SEC(".maps"); /* the loader fills it */
 
 /* What a new element begins as: too large for the stack of programs that call each other. */
 static const struct tcpdwell_stat stat_empty;
