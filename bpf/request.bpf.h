@@ -172,13 +172,37 @@ static __always_inline void request_completes(const struct request_sock *req)
 		count(&flood->completed);
 }
 
+/* A mark in the map that says: the child's own rows are out, there is nothing to show any more. */
+static __always_inline bool request_is_mark(const struct lifecycle *l)
+{
+	return !l->state;
+}
+
+/* What is known of a request began no longer than this before its SYN-ACK was made. */
+#define REQUEST_STALE_NS 1000000000ULL
+
+/*
+ * What is known under the address of a request whose SYN-ACK was made at @syn_ns (0: not yet). It
+ * may be an earlier one's, whose end the kernel ran no program for; that is no longer known then.
+ */
+static __always_inline struct lifecycle *request_find(__u64 key, __u64 syn_ns)
+{
+	struct lifecycle *l = connection_find(key);
+
+	if (!l || request_is_mark(l) || syn_ns < l->since_ns + REQUEST_STALE_NS)
+		return l;
+	connection_forget(key);
+	count(&gaps);
+	return NULL;
+}
+
 /* The end of a request that no connection came of: SYN_RECV -> CLOSE. */
 static __always_inline void request_dropped(__u64 req, const struct sock *listener,
 					    const struct endpoint *e, __u64 syn_ns, __u8 reason)
 {
 	__u64 now_ns = bpf_ktime_get_ns();
 	struct tcpdwell_counters *c = counters_here();
-	struct lifecycle *known = connection_find(req), l;
+	struct lifecycle *known = request_find(req, syn_ns), l;
 	struct row row = {
 		.from = TCPDWELL_SYN_RECV,
 		.to = TCPDWELL_CLOSE,
@@ -330,12 +354,6 @@ static __always_inline void request_timer_cancelled(const struct request_sock *r
 		request_unhashed(req);
 }
 
-/* A mark in the map that says: the child's own rows are out, there is nothing to show any more. */
-static __always_inline bool request_is_mark(const struct lifecycle *l)
-{
-	return !l->state;
-}
-
 /*
  * A request that was hashed at @hashed_ns. If it still waits it is slow: it gets a place in the map
  * and its first row. Exactly one of this and the child's first transition puts something under the
@@ -356,7 +374,7 @@ __noinline int request_outlasts(__u64 key, __u64 isn, __u64 hashed_ns)
 	waits = request_timer_pending(req) && request_isn(req) == isn;
 	if (!waits && !shared.marks)
 		return 0;
-	known = connection_find(key);
+	known = request_find(key, waits ? request_syn_ns(req) : 0);
 	if (known) {
 		if (request_is_mark(known) && !connection_forget(key))
 			__sync_fetch_and_add(&shared.marks, -1);
@@ -470,7 +488,7 @@ static __always_inline bool request_hand_over(struct tcpdwell_counters *c, struc
 	if (now_ns - child->syn_ns < REQUEST_SLOW_NS &&
 	    child->syn_ns > shared.outlived_ns + REQUEST_SLOW_NS)
 		return false;
-	known = connection_find(key);
+	known = request_find(key, child->syn_ns);
 	if (!known && cfg_stat)
 		return false; /* nothing looks for slow ones, so no mark is needed */
 	if (!known) {
