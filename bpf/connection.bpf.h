@@ -11,6 +11,11 @@
 
 #include "emit.bpf.h"
 
+/*
+ * Errors of maps are int here: until 6.3 the kernel's functions return that, and of the upper half
+ * of a long nobody knows what is in it.
+ */
+
 /* Where the first map is. Here rather than on the stack, which has no room for it on 5.10. */
 static const __u32 first_map;
 
@@ -25,10 +30,10 @@ static __always_inline struct lifecycle *connection_find(__u64 key)
 	return map ? bpf_map_lookup_elem(map, &key) : NULL;
 }
 
-/* 0, or -ENOENT if another did. */
-static __always_inline long connection_forget(__u64 key)
+/* Returns 0, or -ENOENT if another did it. */
+static __always_inline int connection_forget(__u64 key)
 {
-	long err = shared.more ? bpf_map_delete_elem(&more_connections, &key) : -ENOENT;
+	int err = shared.more ? bpf_map_delete_elem(&more_connections, &key) : -ENOENT;
 
 	if (err)
 		err = bpf_map_delete_elem(&connections, &key);
@@ -56,10 +61,7 @@ static __always_inline struct lifecycle connection_new(__u64 key, __u32 uid)
 	return (struct lifecycle){ .id = cfg_has_cookie ? key : identity_new(), .uid = uid };
 }
 
-/*
- * Returns 0, or -EEXIST if @how is BPF_NOEXIST and another CPU was first. Until 6.3 the kernel's
- * functions return int, and of the upper half of a long nobody knows what is in it.
- */
+/* Returns 0, or -EEXIST if @how is BPF_NOEXIST and another CPU was first. */
 static __always_inline int connection_remember(struct tcpdwell_counters *c, __u64 key,
 					       const struct lifecycle *l, __u64 how)
 {
