@@ -116,11 +116,18 @@ static __always_inline bool owner_wanted(const struct lifecycle *l)
 	return !config_filters_owner() || (l->marks & LIFECYCLE_MATCHED);
 }
 
+/* Whether a row of a wanted connection is wanted. */
+static __always_inline bool row_wanted(const struct row *row, const struct endpoint *e,
+				       const struct lifecycle *l)
+{
+	return owner_wanted(l) && filter_row(row, e);
+}
+
 /* Decide on a row of a wanted connection; it was counted as seen. */
 static __always_inline void decide(struct tcpdwell_counters *c, const struct row *row,
 				   const struct endpoint *e, const struct lifecycle *l)
 {
-	if (owner_wanted(l) && filter_row(row, e))
+	if (row_wanted(row, e, l))
 		emit(c, row, e, l);
 	else
 		count(&c->filtered);

@@ -46,6 +46,12 @@ static __always_inline bool request_timer_pending(const struct request_sock *req
 	return PEEK(struct request_sock, req, rsk_timer.entry.pprev);
 }
 
+/* Whether @req still waits, and its memory was not given to another since it had @isn. */
+static __always_inline bool request_waits(const struct request_sock *req, __u32 isn)
+{
+	return request_timer_pending(req) && request_isn(req) == isn;
+}
+
 /* The ends are the request's, user and cgroup its listener's. */
 static __always_inline void request_endpoint(struct endpoint *e, const struct request_sock *req,
 					     const struct sock *listener)
@@ -327,7 +333,7 @@ static __always_inline void request_timer_ran(void)
 		return;
 	req = (const struct request_sock *)dying->request;
 	dying->request = 0;
-	if (request_timer_pending(req) && request_isn(req) == dying->isn)
+	if (request_waits(req, dying->isn))
 		return;
 	request_dropped((__u64)req, (const struct sock *)dying->listener, &dying->e, dying->syn_ns,
 			dying->acked ? TCPDWELL_REASON_QUEUE_OVERFLOW : TCPDWELL_REASON_TIMEOUT);
@@ -371,7 +377,7 @@ __noinline int request_outlasts(__u64 key, __u64 isn, __u64 hashed_ns)
 	struct endpoint e;
 	bool waits, wanted;
 
-	waits = request_timer_pending(req) && request_isn(req) == isn;
+	waits = request_waits(req, isn);
 	if (!waits && !shared.marks)
 		return 0;
 	known = request_find(key, waits ? request_syn_ns(req) : 0);
@@ -395,7 +401,7 @@ __noinline int request_outlasts(__u64 key, __u64 isn, __u64 hashed_ns)
 	if (!c)
 		return 0;
 	/* Its place in the ring comes first: whoever finds the request's entry has later rows. */
-	wanted = owner_wanted(&l) && filter_row(&row, &e);
+	wanted = row_wanted(&row, &e, &l);
 	t = wanted ? bpf_ringbuf_reserve(&ring, sizeof(*t), 0) : NULL;
 	if (t)
 		record_fill(t, &row, &e, &l);
@@ -424,7 +430,7 @@ static __always_inline bool request_is_young(const struct pending_request *pendi
 
 	if (now_ns - pending->time_ns < min_age_ns)
 		return true;
-	if (!min_age_ns || !request_timer_pending(req) || request_isn(req) != pending->isn)
+	if (!min_age_ns || !request_waits(req, pending->isn))
 		return false;
 	syn_ns = request_syn_ns(req);
 	return !syn_ns || syn_ns + min_age_ns > now_ns;
