@@ -28,20 +28,17 @@ __noinline int flush_deferred(__u64 now_ns, __u64 min_age_ns)
 	const struct sock *sk;
 	struct lifecycle *l;
 	struct endpoint e;
-	__u64 key = oldest.deferred;
+	__u64 key = oldest.deferred, age_ns;
 
 	if (!c || (!key && bpf_map_pop_elem(&deferred, &key)))
 		return FLUSH_DONE;
 	l = connection_find(key);
 	if (l && l->waits & LIFECYCLE_DEFERRED) {
-		if (now_ns - l->since_ns < min_age_ns) {
-			oldest.deferred = key;
-			return TCPDWELL_FLUSH_WAITING;
-		}
+		age_ns = now_ns - l->since_ns;
 		/* Read before it is taken: afterwards the socket may be another's. */
 		sk = (const struct sock *)l->object;
 		endpoint_read(&e, sk, false);
-		if (!e.lport && min_age_ns && now_ns - l->since_ns < PORT_WAIT_NS) {
+		if (age_ns < min_age_ns || (!e.lport && min_age_ns && age_ns < PORT_WAIT_NS)) {
 			oldest.deferred = key;
 			return TCPDWELL_FLUSH_WAITING;
 		}
