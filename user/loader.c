@@ -131,6 +131,8 @@ static void set_port_bounds(struct tcpdwell_bpf__rodata *cfg, const struct filte
 	const struct port_set *set = filters->lports.any ? &filters->lports : &filters->ports;
 	unsigned int lowest = 0, highest = UINT16_MAX;
 
+	if (!set->any)
+		return;
 	while (lowest < highest && !port_set_has(set, lowest))
 		lowest++;
 	while (highest > lowest && !port_set_has(set, highest))
