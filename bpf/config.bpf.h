@@ -13,6 +13,7 @@
 #define PORT_WORDS (65536 / 64)
 
 /* What the running kernel offers (the loader probes). */
+const volatile __u32 cfg_recent_mask;	   /* of a key: its place in recent */
 const volatile bool cfg_has_cookie = true; /* bpf_get_socket_cookie() in tracing programs, 5.12 */
 const volatile bool cfg_has_cast;	   /* bpf_rdonly_cast(), 6.2 */
 const volatile bool cfg_preempted;	   /* programs may lose their CPU (7.0), and can keep it */
@@ -35,8 +36,6 @@ const volatile bool cfg_want_cgroup;
 const volatile bool cfg_kernel_view;
 
 const volatile __u64 cfg_tick_ns = 1000000; /* the length of a jiffy */
-
-const volatile bool cfg_more_connections; /* the second map of connections has room */
 
 /* Rows are summed, not sent. */
 const volatile bool cfg_stat;

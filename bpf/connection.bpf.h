@@ -16,30 +16,75 @@
  * of a long nobody knows what is in it.
  */
 
-/* Where the first map is. Here rather than on the stack, which has no room for it on 5.10. */
-static const __u32 first_map;
+/* Where the connection that has @key would be if it was born lately. */
+static __always_inline struct lifecycle *recent_place(__u64 key)
+{
+	__u32 place = key & cfg_recent_mask;
+
+	return bpf_map_lookup_elem(&recent, &place);
+}
+
+static __always_inline __u32 *recent_claims_of(__u64 key)
+{
+	__u32 place = key & cfg_recent_mask;
+
+	return bpf_map_lookup_elem(&recent_claims, &place);
+}
+
+/* One that goes on under the identity of its request is never there. */
+static __always_inline struct lifecycle *recent_find(__u64 key)
+{
+	struct lifecycle *l = cfg_has_cookie ? recent_place(key) : NULL;
+
+	return l && l->id == key ? l : NULL;
+}
+
+/*
+ * Returns NULL if the place is another's. Who finds that it has asked alone has it; of two at the
+ * same moment neither may. Compare and swap would do as well, and 5.10 refuses it.
+ */
+static __always_inline struct lifecycle *recent_claim(__u64 key)
+{
+	volatile __u32 *claims = recent_claims_of(key);
+	struct lifecycle *l = recent_place(key);
+
+	if (!claims || !l)
+		return NULL;
+	if (l->id == key)
+		return l; /* the end of its last life went by untold */
+	if (*claims)
+		return NULL;
+	__sync_fetch_and_add(claims, 1);
+	if (*claims == 1)
+		return l;
+	__sync_fetch_and_add(claims, -1);
+	return NULL;
+}
+
+/* Returns whether it was there. */
+static __always_inline bool recent_forget(__u64 key)
+{
+	struct lifecycle *l = recent_find(key);
+	__u32 *claims = l ? recent_claims_of(key) : NULL;
+
+	if (!claims)
+		return false;
+	l->id = 0;
+	__sync_fetch_and_add(claims, -1);
+	return true;
+}
 
 static __always_inline struct lifecycle *connection_find(__u64 key)
 {
-	void *map = bpf_map_lookup_elem(&connection_maps, &shared.more);
-	struct lifecycle *l = map ? bpf_map_lookup_elem(map, &key) : NULL;
-
-	if (l || !shared.more)
-		return l;
-	map = bpf_map_lookup_elem(&connection_maps, &first_map);
-	return map ? bpf_map_lookup_elem(map, &key) : NULL;
+	return recent_find(key) ?: bpf_map_lookup_elem(&connections, &key);
 }
 
-/* Returns 0, or -ENOENT if another did it. */
-static __always_inline int connection_forget(__u64 key)
+static __always_inline void connection_forget(__u64 key)
 {
-	int err = shared.more ? bpf_map_delete_elem(&more_connections, &key) : -ENOENT;
-
-	if (err)
-		err = bpf_map_delete_elem(&connections, &key);
+	if (!recent_forget(key))
+		bpf_map_delete_elem(&connections, &key);
 	if (cfg_stacks)
 		bpf_map_delete_elem(&stacks, &key);
-	return err;
 }
 
 /*
@@ -61,19 +106,24 @@ static __always_inline struct lifecycle connection_new(__u64 key, __u32 uid)
 	return (struct lifecycle){ .id = cfg_has_cookie ? key : identity_new(), .uid = uid };
 }
 
-/* Returns 0, or -EEXIST if @how is BPF_NOEXIST and another CPU was first. */
+/*
+ * Returns 0, or -EEXIST if @how is BPF_NOEXIST and another CPU was first. BPF_ANY is for who is
+ * being born: nobody else can know of it, unless a snapshot comes by at that moment.
+ */
 static __always_inline int connection_remember(struct tcpdwell_counters *c, __u64 key,
 					       const struct lifecycle *l, __u64 how)
 {
-	int err = -E2BIG;
+	struct lifecycle *place;
+	int err;
 
-	/* The second map is no place for what the first one has: it would be there twice. */
-	if (!shared.more || bpf_map_lookup_elem(&connections, &key))
-		err = bpf_map_update_elem(&connections, &key, l, how);
-	if (err == -E2BIG && cfg_more_connections) {
-		shared.more = 1;
-		err = bpf_map_update_elem(&more_connections, &key, l, how);
+	if (cfg_has_cookie && how == BPF_ANY && l->id == key && !shared.scanning) {
+		place = recent_claim(key);
+		if (place) {
+			*place = *l;
+			return 0;
+		}
 	}
+	err = bpf_map_update_elem(&connections, &key, l, how);
 	if (err && err != -EEXIST)
 		count(&c->untracked);
 	return err;

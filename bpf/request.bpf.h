@@ -178,6 +178,18 @@ static __always_inline void request_completes(const struct request_sock *req)
 		count(&flood->completed);
 }
 
+/* What is known under the address of a request; the places of recent sockets have none of it. */
+static __always_inline struct lifecycle *request_known(__u64 key)
+{
+	return bpf_map_lookup_elem(&connections, &key);
+}
+
+/* Returns 0, or -ENOENT if another did it. */
+static __always_inline int request_forget(__u64 key)
+{
+	return bpf_map_delete_elem(&connections, &key);
+}
+
 /* A mark in the map that says: the child's own rows are out, there is nothing to show any more. */
 static __always_inline bool request_is_mark(const struct lifecycle *l)
 {
@@ -193,11 +205,11 @@ static __always_inline bool request_is_mark(const struct lifecycle *l)
  */
 static __always_inline struct lifecycle *request_find(__u64 key, __u64 syn_ns)
 {
-	struct lifecycle *l = connection_find(key);
+	struct lifecycle *l = request_known(key);
 
 	if (!l || request_is_mark(l) || syn_ns < l->since_ns + REQUEST_STALE_NS)
 		return l;
-	connection_forget(key);
+	request_forget(key);
 	count(&gaps);
 	return NULL;
 }
@@ -222,7 +234,7 @@ static __always_inline void request_dropped(__u64 req, const struct sock *listen
 		return;
 	if (known) {
 		l = *known;
-		connection_forget(req);
+		request_forget(req);
 	} else {
 		if (request_floods(now_ns)) {
 			request_fold(c, e);
@@ -382,7 +394,7 @@ __noinline int request_outlasts(__u64 key, __u64 isn, __u64 hashed_ns)
 		return 0;
 	known = request_find(key, waits ? request_syn_ns(req) : 0);
 	if (known) {
-		if (request_is_mark(known) && !connection_forget(key))
+		if (request_is_mark(known) && !request_forget(key))
 			__sync_fetch_and_add(&shared.marks, -1);
 		return 0;
 	}
@@ -505,11 +517,11 @@ static __always_inline bool request_hand_over(struct tcpdwell_counters *c, struc
 		if (err != -EEXIST)
 			return false;
 	}
-	known = connection_find(key);
+	known = request_known(key);
 	if (!known || request_is_mark(known))
 		return false;
 	l->id = known->id;
-	connection_forget(key);
+	request_forget(key);
 	return true;
 }
 

@@ -500,15 +500,15 @@ static __always_inline void snapshot_request(struct seq_file *seq, const struct 
 	f.since.worth = syn_ns ? TCPDWELL_DWELL_EXACT : TCPDWELL_DWELL_AT_LEAST;
 	if (!f.c || !filter_connection(listener, &f.e, false))
 		return;
-	if (cfg_requests && !connection_find(f.key)) {
+	if (cfg_requests && !request_known(f.key)) {
 		struct lifecycle l = request_lifecycle(listener, f.since.ns);
 
 		l.since = f.since.worth;
 		connection_remember(f.c, f.key, &l, BPF_NOEXIST);
 		if (!request_timer_pending(req))
-			connection_forget(f.key);
+			request_forget(f.key);
 	}
-	found_write(seq, &f, connection_find(f.key), NULL, NULL, 0);
+	found_write(seq, &f, request_known(f.key), NULL, NULL, 0);
 }
 
 #endif /* TCPDWELL_SNAPSHOT_BPF_H */

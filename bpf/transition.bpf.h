@@ -321,6 +321,8 @@ static __always_inline bool transition_to_mini(struct transition *t, struct life
 /* Keep what is known for the next transition. */
 static __always_inline void transition_remember(struct transition *t, struct lifecycle *l)
 {
+	bool born;
+
 	if (t->row->to == TCPDWELL_CLOSE) {
 		if (l != t->fresh)
 			connection_forget(t->key);
@@ -328,9 +330,10 @@ static __always_inline void transition_remember(struct transition *t, struct lif
 	}
 	lifecycle_enter(l, t->row->to, t->row->time_ns);
 	l->uid = t->e->uid;
-	if (l == t->fresh)
-		connection_remember(t->c, t->key, l,
-				    t->row->from == TCPDWELL_CLOSE ? BPF_ANY : BPF_NOEXIST);
+	if (l != t->fresh)
+		return;
+	born = t->row->from == TCPDWELL_CLOSE || t->row->from == TCPDWELL_SYN_RECV;
+	connection_remember(t->c, t->key, l, born ? BPF_ANY : BPF_NOEXIST);
 }
 
 /*
@@ -342,7 +345,7 @@ static __always_inline void hold_child(struct transition *t, struct lifecycle *l
 	l->established_ns = t->row->time_ns;
 	l->waits = LIFECYCLE_HELD_SYN_RECV | LIFECYCLE_HELD_ESTABLISHED;
 	lifecycle_enter(l, t->row->to, t->row->time_ns);
-	if (connection_remember(t->c, t->key, l, BPF_NOEXIST))
+	if (connection_remember(t->c, t->key, l, BPF_ANY))
 		__sync_fetch_and_add(&t->c->lost_map, 2);
 	else
 		__sync_fetch_and_add(&t->c->held, 2);

@@ -34,9 +34,7 @@
 #define HOST_BYTES_PER_SOCKET 8192
 #define SOCKETS_MIN	      (1U << 16)
 #define SOCKETS_MAX	      (1U << 22)
-
-/* Of them in the first map: its buckets are half a megabyte, and second-level caches are larger. */
-#define SOCKETS_FIRST (1U << 15)
+#define RECENT_MAX	      (1U << 15)
 
 /*
  * Pending bytes that wake the reader: a quarter of the ring leaves three for what comes meanwhile.
@@ -173,27 +171,38 @@ static int set_filters(struct tcpdwell_bpf *skel, const struct filters *filters,
 	return 0;
 }
 
+/*
+ * The two maps in front of the connections, with a power of two of places: what most hosts have of
+ * sockets, in 2.25 MiB. Without cookies nothing has a place.
+ */
+static int size_recent(struct loader *loader, uint32_t sockets)
+{
+	uint32_t places = loader->capability.cookie ? RECENT_MAX : 1;
+	struct tcpdwell_bpf *skel = loader->skel;
+
+	while (places > sockets)
+		places /= 2;
+	skel->rodata->cfg_recent_mask = places - 1;
+	return bpf_map__set_max_entries(skel->maps.recent, places) ?:
+		       bpf_map__set_max_entries(skel->maps.recent_claims, places);
+}
+
 static int size_maps(struct loader *loader, const struct options *options)
 {
 	struct tcpdwell_bpf *skel = loader->skel;
 	uint32_t sockets = options->max_sockets ? options->max_sockets : sockets_for_host();
-	uint32_t first = sockets < SOCKETS_FIRST ? sockets : SOCKETS_FIRST;
 	uint32_t pids = options->filters.pids.count;
 	uint32_t elements = stat_elements(options);
 	uint64_t ring_bytes = options->ring_bytes;
-	int err = 0;
+	int err;
 
 	if (options->command == COMMAND_STAT)
 		ring_bytes = sysconf(_SC_PAGESIZE); /* the smallest that there can be */
 
 	if (options->program)
 		pids = FOLLOWED_MAX;
-	skel->rodata->cfg_more_connections = sockets > first;
-	err = err ?: bpf_map__set_max_entries(skel->maps.connections, first);
-	/* It takes all of them: the first one's places are not used again. */
-	err = err   ?:
-		      bpf_map__set_max_entries(skel->maps.more_connections,
-					       sockets > first ? sockets : 1);
+	err = size_recent(loader, sockets);
+	err = err ?: bpf_map__set_max_entries(skel->maps.connections, sockets);
 	err = err ?: bpf_map__set_max_entries(skel->maps.ring, ring_bytes);
 	err = err ?: bpf_map__set_max_entries(skel->maps.stat_even, elements);
 	err = err ?: bpf_map__set_max_entries(skel->maps.stat_odd, elements);
@@ -507,27 +516,16 @@ static int fill_maps(struct loader *loader, const struct filters *filters)
 	return err;
 }
 
-/*
- * As few calls as can be: each waits until no program is left that may have seen what was there
- * before, 8 to 16 ms though there is none yet. Kernels before 5.14 have none for two places.
- */
-static int fill_maps_of_maps(const struct loader *loader)
+/* That the other one is added to is for loader_stat_turn() to say. */
+static int fill_stats(const struct loader *loader)
 {
-	int stats = bpf_map__fd(loader->skel->maps.stats);
 	int even = bpf_map__fd(loader->skel->maps.stat_even);
-	int map = bpf_map__fd(loader->skel->maps.connection_maps);
-	uint32_t places[] = { 0, 1 };
-	int maps[] = { bpf_map__fd(loader->skel->maps.connections),
-		       bpf_map__fd(loader->skel->maps.more_connections) };
-	uint32_t count = 2;
-	int err = 0;
+	uint32_t zero = 0;
 
-	if (loader->skel->rodata->cfg_stat)
-		err = bpf_map_update_elem(stats, &places[0], &even, BPF_ANY);
-	if (err || !bpf_map_update_batch(map, places, maps, &count, NULL))
-		return err;
-	err = bpf_map_update_elem(map, &places[0], &maps[0], BPF_ANY);
-	return err ?: bpf_map_update_elem(map, &places[1], &maps[1], BPF_ANY);
+	if (!loader->skel->rodata->cfg_stat)
+		return 0;
+	return bpf_map__update_elem(loader->skel->maps.stats, &zero, sizeof(zero), &even,
+				    sizeof(even), BPF_ANY);
 }
 
 static int map_counters(struct loader *loader)
@@ -569,7 +567,7 @@ static int load(struct loader *loader, const struct options *options, struct fai
 	if (!err)
 		err = map_counters(loader);
 	if (!err)
-		err = fill_maps_of_maps(loader);
+		err = fill_stats(loader);
 	if (!err)
 		err = fill_maps(loader, &options->filters);
 	if (!err)
@@ -712,7 +710,13 @@ int loader_attach(struct loader *loader, struct failure *failure)
 
 void loader_snapshot_begin(struct loader *loader)
 {
+	loader->skel->bss->shared.scanning = 1;
 	loader->skel->bss->snapshot_round++;
+}
+
+void loader_snapshot_end(struct loader *loader)
+{
+	loader->skel->bss->shared.scanning = 0;
 }
 
 bool loader_found_all(const struct loader *loader, uint32_t netns, unsigned int sockets)

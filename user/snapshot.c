@@ -142,6 +142,7 @@ int snapshot_take(struct loader *loader, snapshot_found *found, void *context, u
 		err = run(&snapshot, loader_open_descriptors(loader));
 	if (!err)
 		err = take_spaces(&snapshot);
+	loader_snapshot_end(loader);
 	free(snapshot.spaces);
 	if (err)
 		return failure_set(failure, STATUS_OTHER,
