@@ -39,12 +39,17 @@ static __always_inline void owner_match(struct lifecycle *l)
 		l->marks |= LIFECYCLE_MATCHED;
 }
 
+/* Of a process, 15 bytes and a NUL, as two words: in bytes it is half of the code here. */
+struct name {
+	__u64 words[TCPDWELL_COMM_LEN / 8];
+};
+
 /*
- * The running process: its name goes to @comm. Returns whether it may own anything. Kernels that
+ * The running process: its name goes to @name. Returns whether it may own anything. Kernels that
  * have cookies for tracing programs (5.12) have a BTF pointer to the task too (5.11), read by plain
  * loads.
  */
-static __always_inline bool current_owner(char *comm)
+static __always_inline bool current_owner(struct name *name)
 {
 	struct task_struct *task;
 
@@ -55,23 +60,23 @@ static __always_inline bool current_owner(char *comm)
 		if (task->flags & PF_KTHREAD)
 			return false;
 		leader = FOLLOW(struct task_struct, task, group_leader);
-		for (int i = 0; i < OWNER_COMM_LEN; i++)
-			comm[i] = leader->comm[i];
+		name->words[0] = ((const __u64 *)leader->comm)[0];
+		name->words[1] = ((const __u64 *)leader->comm)[1];
 		return true;
 	}
 	task = (struct task_struct *)bpf_get_current_task();
 	if (BPF_CORE_READ(task, flags) & PF_KTHREAD)
 		return false;
-	bpf_probe_read_kernel(comm, OWNER_COMM_LEN, &BPF_CORE_READ(task, group_leader)->comm);
+	bpf_probe_read_kernel(name, sizeof(*name), &BPF_CORE_READ(task, group_leader)->comm);
 	return true;
 }
 
-static __always_inline bool owner_is_named(const struct lifecycle *l, const char *comm)
+static __always_inline bool owner_is_named(const struct lifecycle *l, const struct name *name)
 {
-	for (int i = 0; i < OWNER_COMM_LEN; i++)
-		if (l->comm[i] != comm[i])
-			return false;
-	return true;
+	struct name known = {};
+
+	__builtin_memcpy(&known, l->comm, OWNER_COMM_LEN);
+	return known.words[0] == name->words[0] && known.words[1] == name->words[1];
 }
 
 /*
@@ -84,21 +89,21 @@ static __always_inline bool owner_is_named(const struct lifecycle *l, const char
 static __always_inline void owner_set_current(struct lifecycle *l, __u8 how)
 {
 	__u32 pid = bpf_get_current_pid_tgid() >> 32;
-	char comm[TCPDWELL_COMM_LEN];
+	struct name name;
 
-	if (cfg_skip_owner || !current_owner(comm))
+	if (cfg_skip_owner || !current_owner(&name))
 		return;
 	if (l->pid == pid && l->owner != TCPDWELL_OWNER_NONE) {
 		if (how == TCPDWELL_OWNER_CLOSE)
 			how = l->owner; /* nothing new but, after an exec, the name */
-		if (owner_is_named(l, comm)) {
+		if (owner_is_named(l, &name)) {
 			*(volatile __u8 *)&l->owner = how;
 			owner_match(l);
 			return;
 		}
 	}
 	*(volatile __u8 *)&l->owner = TCPDWELL_OWNER_NONE;
-	__builtin_memcpy(l->comm, comm, OWNER_COMM_LEN);
+	__builtin_memcpy(l->comm, &name, OWNER_COMM_LEN);
 	if (l->pid != pid)
 		l->holders = 0;
 	l->pid = pid;

@@ -463,14 +463,20 @@ __noinline int flush_request(__u64 now_ns, __u64 min_age_ns)
 	return request_outlasts(pending.request, pending.isn, pending.time_ns);
 }
 
-/* The next in the queue. What the flush holds is its own: it may run on another CPU. */
-__noinline int outlive_request(void)
+/*
+ * Those in the queue. What the flush holds is its own: it may run on another CPU. A function for
+ * the loop's sake, which the verifier would go through at each call.
+ */
+__noinline int outlive_requests(void)
 {
 	struct pending_request pending;
 
-	if (bpf_map_pop_elem(&requests, &pending))
-		return FLUSH_DONE;
-	return request_outlasts(pending.request, pending.isn, pending.time_ns);
+	for (int i = 0; i < FLUSH_ITEMS; i++) {
+		if (bpf_map_pop_elem(&requests, &pending))
+			break;
+		request_outlasts(pending.request, pending.isn, pending.time_ns);
+	}
+	return 0;
 }
 
 /*
@@ -486,9 +492,7 @@ static __always_inline void requests_outlive(struct lifecycle *l)
 	shared.outlived_ns = bpf_ktime_get_ns();
 	if (held->request)
 		request_outlasts(held->request, held->isn, held->time_ns);
-	for (int i = 0; i < FLUSH_ITEMS; i++)
-		if (outlive_request())
-			break;
+	outlive_requests();
 }
 
 /*
