@@ -180,6 +180,39 @@ static __always_inline bool reset_is_fresh(const void *sock, const struct sock_c
 	       bpf_ktime_get_ns() - reset->ns < RESET_FRESH_NS;
 }
 
+static __always_inline __u64 *deferred_place(__u64 place)
+{
+	__u32 at = place % DEFERRED_PLACES;
+
+	return bpf_map_lookup_elem(&deferred, &at);
+}
+
+/* Take a place for @l, which deferred_fill() is to fill. Returns whether there was one. */
+static __always_inline bool deferred_take(struct lifecycle *l)
+{
+	if (deferred_ends.next - deferred_ends.oldest > DEFERRED_PLACES - DEFERRED_SPARE)
+		return false;
+	l->place = __sync_fetch_and_add(&deferred_ends.next, 1);
+	return true;
+}
+
+static __always_inline void deferred_fill(__u64 place, __u64 key)
+{
+	__u64 *at = deferred_place(place);
+
+	if (at)
+		*at = key;
+}
+
+/* The row of @l waits no more; it may never have been in the ring. */
+static __always_inline void deferred_over(const struct lifecycle *l, __u64 key)
+{
+	__u64 *at = cfg_defer_connect ? deferred_place(l->place) : NULL;
+
+	if (at && *at == key)
+		*at = DEFERRED_OVER;
+}
+
 /* The CLOSE -> SYN_SENT that waited for the local port. */
 static __always_inline struct row deferred_row(const struct lifecycle *l)
 {

@@ -21,31 +21,42 @@
  */
 #define PORT_WAIT_NS 1000000000ULL
 
-/* The oldest of the connections whose first row waits for the local port. */
-__noinline int flush_deferred(__u64 now_ns, __u64 min_age_ns)
+/* One of the connections whose first row waits for the local port. */
+__noinline int flush_deferred_one(__u64 key, __u64 now_ns, __u64 min_age_ns)
 {
 	struct tcpdwell_counters *c = counters_here();
+	struct lifecycle *l = connection_find(key);
 	const struct sock *sk;
-	struct lifecycle *l;
 	struct endpoint e;
-	__u64 key = oldest.deferred, age_ns;
+	__u64 age_ns;
 
-	if (!c || (!key && bpf_map_pop_elem(&deferred, &key)))
-		return FLUSH_DONE;
-	l = connection_find(key);
-	if (l && l->waits & LIFECYCLE_DEFERRED) {
-		age_ns = now_ns - l->since_ns;
-		/* Read before it is taken: afterwards the socket may be another's. */
-		sk = (const struct sock *)l->object;
-		endpoint_read(&e, sk, false);
-		if (age_ns < min_age_ns || (!e.lport && min_age_ns && age_ns < PORT_WAIT_NS)) {
-			oldest.deferred = key;
+	if (!c || !l || !(l->waits & LIFECYCLE_DEFERRED))
+		return 0;
+	age_ns = now_ns - l->since_ns;
+	/* Read before it is taken: afterwards the socket may be another's. */
+	sk = (const struct sock *)l->object;
+	endpoint_read(&e, sk, false);
+	if (age_ns < min_age_ns || (!e.lport && min_age_ns && age_ns < PORT_WAIT_NS))
+		return TCPDWELL_FLUSH_WAITING;
+	if (connection_take(l, LIFECYCLE_DEFERRED, true))
+		release_deferred(c, sk, &e, l);
+	return 0;
+}
+
+/* The oldest of them, as many as one run may. */
+__noinline int flush_deferred(__u64 now_ns, __u64 min_age_ns)
+{
+	for (int i = 0; i < FLUSH_ITEMS; i++) {
+		__u64 *at = deferred_place(deferred_ends.oldest), key;
+
+		if (!at || deferred_ends.oldest == deferred_ends.next)
+			return FLUSH_DONE;
+		key = *at;
+		if (!key || (key != DEFERRED_OVER && flush_deferred_one(key, now_ns, min_age_ns)))
 			return TCPDWELL_FLUSH_WAITING;
-		}
-		if (connection_take(l, LIFECYCLE_DEFERRED, true))
-			release_deferred(c, sk, &e, l);
+		*at = 0;
+		deferred_ends.oldest++;
 	}
-	oldest.deferred = 0;
 	return 0;
 }
 
@@ -69,11 +80,8 @@ static __always_inline int flush_all(__u64 min_age_ns, const bool atomic)
 	__u64 now_ns = bpf_ktime_get_ns();
 	int answer = 0, one = 0;
 
-	if (atomic && cfg_defer_connect) {
-		for (int i = 0; i < FLUSH_ITEMS && !one; i++)
-			one = flush_deferred(now_ns, min_age_ns);
-		answer |= one ?: TCPDWELL_FLUSH_AGAIN;
-	}
+	if (atomic && cfg_defer_connect)
+		answer |= flush_deferred(now_ns, min_age_ns) ?: TCPDWELL_FLUSH_AGAIN;
 	if (cfg_requests) {
 		one = 0;
 		for (int i = 0; i < FLUSH_ITEMS && !one; i++)

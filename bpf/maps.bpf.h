@@ -58,12 +58,27 @@ struct {
 	__type(value, struct tcpdwell_counters);
 } counters SEC(".maps");
 
-/* Connections in SYN_SENT whose first row waits for the local port, oldest first. */
+/*
+ * Connections in SYN_SENT whose first row waits for the local port: a ring of their keys, as they
+ * began. Most have their port within a round trip, and say so here: the flush need not look for
+ * them. What a queue has cannot be taken back, and costs a lock.
+ */
+#define DEFERRED_PLACES 16384
+#define DEFERRED_SPARE	1024  /* for those that ask at the same moment, two on a CPU */
+#define DEFERRED_OVER	~0ULL /* instead of a key; 0 is a place that was taken and not yet filled */
+
 struct {
-	__uint(type, BPF_MAP_TYPE_QUEUE);
-	__uint(max_entries, 16384);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, DEFERRED_PLACES);
+	__type(key, __u32);
 	__type(value, __u64);
 } deferred SEC(".maps");
+
+/* Both count up. Only the flush moves the oldest. */
+static struct {
+	__u64 next;
+	__u64 oldest;
+} deferred_ends __attribute__((aligned(128)));
 
 /* A child that the last ACK of a handshake has just cloned from its listener, on this CPU. */
 struct child {
@@ -279,7 +294,6 @@ __u32 snapshot_round;
  * the skeleton, which does not know the types, leaves it out.
  */
 static struct {
-	__u64 deferred;
 	struct pending_request request;
 	struct parked_mini parked;
 } oldest;

@@ -139,27 +139,32 @@ static __always_inline struct child *child_take(const struct sock *sk)
 }
 
 /* What connect() has begun: the port is bound only after the transition (tcp_v4_connect()). */
-static __always_inline bool defer(struct transition *t, struct lifecycle *l)
+static __always_inline bool defer(struct transition *t, struct lifecycle *l, const bool atomic)
 {
+	/* Where nothing is shown as it comes, the next transition is soon enough. */
+	bool in_ring = atomic && !cfg_connect_exit && !cfg_stat;
+	__u64 place = 0;
+	int err;
+
 	if (!cfg_connect_exit && !cfg_defer_connect)
 		return false;
+	if (in_ring && !deferred_take(l))
+		return false;
+	place = l->place;
 	l->object = (__u64)t->sk;
 	l->waits = LIFECYCLE_DEFERRED;
 	lifecycle_enter(l, t->row->to, t->row->time_ns);
-	if (connection_remember(t->c, t->key, l, BPF_ANY))
-		goto no;
-	/* Where nothing is shown as it comes, the next transition is soon enough. */
-	if (!cfg_connect_exit && !cfg_stat && bpf_map_push_elem(&deferred, &t->key, 0)) {
-		connection_forget(t->key);
-		goto no;
+	err = connection_remember(t->c, t->key, l, BPF_ANY);
+	if (in_ring)
+		deferred_fill(place, err ? DEFERRED_OVER : t->key);
+	if (err) {
+		l->waits = 0;
+		return false;
 	}
 	count(&t->c->held);
 	if (!cfg_connect_exit)
 		wake_reader();
 	return true;
-no:
-	l->waits = 0;
-	return false;
 }
 
 /*
@@ -266,6 +271,7 @@ static __always_inline void transition_unwanted(struct transition *t, bool is_ch
 	if (!l)
 		return;
 	if (connection_take(l, LIFECYCLE_DEFERRED, atomic)) {
+		deferred_over(l, t->key);
 		uncount(&t->c->held);
 		count(&t->c->filtered);
 	}
@@ -433,6 +439,7 @@ static __always_inline void transition_tell(struct workspace *space, struct sock
 	transition_describe(&t, l, facts);
 	count(&t.c->seen);
 	if (from == TCPDWELL_SYN_SENT && connection_take(l, LIFECYCLE_DEFERRED, atomic)) {
+		deferred_over(l, t.key);
 		*t.first = deferred_row(l);
 		uncount(&t.c->held);
 	}
@@ -453,7 +460,7 @@ static __always_inline void transition_tell(struct workspace *space, struct sock
 		requests_outlive(l);
 
 	if (to == TCPDWELL_SYN_SENT && !t.e->lport) {
-		if (defer(&t, l))
+		if (defer(&t, l, atomic))
 			return;
 		if (config_filters_local_port()) {
 			count(&t.c->lost_map); /* no room to wait for the port that is asked for */

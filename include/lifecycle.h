@@ -69,6 +69,7 @@ struct lifecycle {
 		__u64 opened_ns; /* while HELD: when the connection entered SYN_RECV */
 		__u64 cgroup_id; /* once the full socket is gone */
 		__u64 task;	 /* in LISTEN: address of the owner's task_struct, 0: not known */
+		__u64 place;	 /* while DEFERRED: in the ring of those (bpf/maps.bpf.h) */
 	};
 	union {
 		__u64 established_ns; /* while HELD: when it entered ESTABLISHED */
