@@ -18,6 +18,7 @@ UNTRACED = "untraced"
 EMPTY = "empty program"
 RESERVE = "reserve 96 bytes"
 
+WRITE_BYTES = 64 * 1024  # as tcpdwell writes them
 DRAIN_SECONDS = 30  # for a tracer to print what it still has when the load is over
 # A connection over loopback, both of its ends: five transitions each.
 TRANSITIONS = 10
@@ -90,8 +91,24 @@ def _note_kernel_ns(figures: Figures, name: str, ns: float, runs: float) -> None
         figures.add("kernel ns/transition, less empty runs", name, ns - runs * empty[-1])
 
 
-def _note_user(figures: Figures, name: str, before: Moment, after: Moment, rows: int) -> None:
-    figures.add("cpu ns/row", name, (after.cpu_ns - before.cpu_ns) / max(rows, 1))
+def _note_user(bench: Bench, name: str, before: Moment, after: Moment, run: Run) -> None:
+    """And what no program that prints the same rows to the same place can go below."""
+    rows = max(run.rows(), 1)
+    bench.figures.add("cpu ns/row", name, (after.cpu_ns - before.cpu_ns) / rows)
+    bench.figures.add("cpu ns/row, of write() alone", name,
+                      _write_ns(bench.scratch / "written", run.printed_bytes()) / rows)
+
+
+def _write_ns(path: Path, size: int) -> int:
+    """CPU time of writing so many bytes in large pieces, from where the cache has them."""
+    piece = bytes(WRITE_BYTES)
+    with path.open("wb", buffering=0) as file:
+        before = time.thread_time_ns()
+        for at in range(0, size, WRITE_BYTES):
+            file.write(piece[:size - at])
+        spent_ns = time.thread_time_ns() - before
+    path.unlink()
+    return spent_ns
 
 
 def _finish(load: Load, run: Run) -> None:
@@ -121,7 +138,7 @@ def cost(bench: Bench, tracers: list[Tracer], connections: int, number: int) -> 
                 after = _moment(run, counter)
                 _note_kernel(bench.figures, tracer.name, before, after)
                 run.stop()
-                _note_user(bench.figures, tracer.name, before, after, run.rows())
+                _note_user(bench, tracer.name, before, after, run)
 
 
 def floor(bench: Bench, connections: int) -> None:

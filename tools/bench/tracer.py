@@ -136,6 +136,9 @@ class Run:
         counted = COUNTED.search(self._errors.read_text(encoding="utf-8", errors="replace"))
         return int(counted[1]) if counted else _count(self._output, "")
 
+    def printed_bytes(self) -> int:
+        return self._output.stat().st_size
+
     def rows_of_load(self) -> int:
         """Rows about the load's connections that every tracer should have."""
         own = self._output.with_name("own")
