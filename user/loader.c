@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <arpa/inet.h>
 #include <errno.h>
-#include <linux/perf_event.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <sys/sysinfo.h>
 #include <time.h>
 #include <unistd.h>
@@ -18,12 +15,9 @@
 #include "capability.h"
 #include "loader.h"
 #include "privilege.h"
+#include "programs.h"
 #include "resolve.h"
 #include "tcpdwell.skel.h"
-#include "tracefs.h"
-
-/* Programs that are attached at a time, at the most. */
-#define LINKS_MAX 24
 
 /*
  * Bytes of the host's memory for each connection that may be tracked, where no option says. A hash
@@ -53,13 +47,12 @@
 
 struct loader {
 	struct tcpdwell_bpf *skel;
+	struct programs *programs;
 	const struct notice *notice;
 	struct capability capability;
 	struct tcpdwell_counters *counters; /* one for each possible CPU, mapped */
 	size_t counters_bytes;
 	int cpus;
-	struct bpf_link *links[LINKS_MAX];
-	unsigned int link_count;
 	unsigned int stat_turns; /* odd: programs add to the odd map of stat */
 };
 
@@ -78,13 +71,6 @@ static uint32_t sockets_for_host(void)
 	while (want * 2 <= limit && want < SOCKETS_MAX)
 		want *= 2;
 	return want;
-}
-
-/* Whether the command wants the sockets that exist and nothing that happens. */
-static bool only_looks(const struct options *options)
-{
-	return options->command == COMMAND_SNAPSHOT ||
-	       (options->command == COMMAND_LEAKS && !options->watch);
 }
 
 /*
@@ -208,6 +194,9 @@ static int size_maps(struct loader *loader, const struct options *options)
 	err = err ?: bpf_map__set_max_entries(skel->maps.stat_odd, elements);
 	err = err ?: bpf_map__set_max_entries(skel->maps.counters, loader->cpus);
 	err = err ?: bpf_map__set_max_entries(skel->maps.pids, pids ? pids : 1);
+	/* Room for listeners whose children wait in accept queues: the snapshot's. */
+	if (options->no_snapshot)
+		err = err ?: bpf_map__set_max_entries(skel->maps.queued, 1);
 	if (skel->rodata->cfg_stacks)
 		err = err ?: bpf_map__set_max_entries(skel->maps.stacks, STACKS_MAX);
 	err = err   ?:
@@ -288,204 +277,6 @@ static void set_knobs(struct loader *loader, const struct options *options)
 		set_stat_knobs(cfg, options);
 }
 
-/* A program that some backend of requests or mini sockets consists of. */
-struct hook {
-	const char *program;
-	enum backend backend;
-	enum { REQUESTS = 1, MINIS = 2, MINIS_BY_ADDRESS = 4, MINIS_KILLED = 8 } feature;
-};
-
-static const struct hook hooks[] = {
-	{ "fentry_reqsk_queue_hash_add", BACKEND_FENTRY, REQUESTS },
-	{ "fentry_complete_hashdance", BACKEND_FENTRY, REQUESTS },
-	{ "fentry_reqsk_queue_drop", BACKEND_FENTRY, REQUESTS },
-	{ "fentry_reqsk_queue_drop_and_put", BACKEND_FENTRY, REQUESTS },
-	{ "fentry_reqsk_timer_handler", BACKEND_FENTRY, REQUESTS },
-	{ "fexit_reqsk_timer_handler", BACKEND_FENTRY, REQUESTS },
-	{ "fentry_twsk_schedule", BACKEND_FENTRY, MINIS },
-	{ "fentry_twsk_hashdance", BACKEND_FENTRY, MINIS_BY_ADDRESS },
-	{ "fentry_twsk_deschedule_put", BACKEND_FENTRY, MINIS },
-	{ "fentry_twsk_kill", BACKEND_FENTRY, MINIS_KILLED },
-	{ "fentry_tw_timer_handler", BACKEND_FENTRY, MINIS },
-	{ "kprobe_reqsk_queue_hash_add", BACKEND_KPROBE, REQUESTS },
-	{ "kprobe_complete_hashdance", BACKEND_KPROBE, REQUESTS },
-	{ "kprobe_reqsk_queue_drop", BACKEND_KPROBE, REQUESTS },
-	{ "kprobe_reqsk_queue_drop_and_put", BACKEND_KPROBE, REQUESTS },
-	{ "kprobe_reqsk_timer_handler", BACKEND_KPROBE, REQUESTS },
-	{ "kretprobe_reqsk_timer_handler", BACKEND_KPROBE, REQUESTS },
-	{ "kprobe_twsk_schedule", BACKEND_KPROBE, MINIS },
-	{ "kprobe_twsk_hashdance", BACKEND_KPROBE, MINIS_BY_ADDRESS },
-	{ "kprobe_timewait_state_process", BACKEND_KPROBE, MINIS },
-	{ "kretprobe_timewait_state_process", BACKEND_KPROBE, MINIS },
-	{ "kprobe_twsk_deschedule_put", BACKEND_KPROBE, MINIS },
-	{ "kprobe_twsk_kill", BACKEND_KPROBE, MINIS_KILLED },
-	{ "kprobe_tw_timer_handler", BACKEND_KPROBE, MINIS },
-	{ "timer_start", BACKEND_TIMER, REQUESTS | MINIS },
-	{ "timer_cancel", BACKEND_TIMER, REQUESTS | MINIS },
-	{ "timer_expire_entry", BACKEND_TIMER, REQUESTS | MINIS },
-	{ "timer_expire_exit", BACKEND_TIMER, REQUESTS },
-};
-
-static bool hook_wanted(const struct loader *loader, const struct hook *hook)
-{
-	const struct tcpdwell_bpf__rodata *cfg = loader->skel->rodata;
-	const struct capability *can = &loader->capability;
-
-	return (hook->feature & REQUESTS && cfg->cfg_requests && can->requests == hook->backend) ||
-	       (hook->feature & MINIS && cfg->cfg_minis && can->minis == hook->backend) ||
-	       (hook->feature & MINIS_BY_ADDRESS && cfg->cfg_minis && !can->cookie &&
-		can->minis == hook->backend) ||
-	       (hook->feature & MINIS_KILLED && cfg->cfg_minis && can->twsk_kill &&
-		can->minis == hook->backend);
-}
-
-static struct bpf_program *transition_program(const struct loader *loader)
-{
-	const struct tcpdwell_bpf *skel = loader->skel;
-
-	return loader->capability.atomic ? skel->progs.inet_sock_set_state :
-					   skel->progs.inet_sock_set_state_v511;
-}
-
-static struct bpf_program *flush_program(const struct loader *loader)
-{
-	const struct tcpdwell_bpf *skel = loader->skel;
-
-	return loader->capability.atomic ? skel->progs.flush : skel->progs.flush_v511;
-}
-
-/* The best of those that tell of accept(), NULL: the system calls must do, or nothing does. */
-static struct bpf_program *accept_program(const struct loader *loader)
-{
-	const struct tcpdwell_bpf *skel = loader->skel;
-	const struct capability *can = &loader->capability;
-
-	if (!can->fentry.err && can->accept_args == 2)
-		return skel->progs.inet_csk_accept_exit;
-	if (!can->fentry.err && can->accept_args == 4)
-		return can->atomic ? skel->progs.inet_csk_accept_exit_v69 :
-				     skel->progs.inet_csk_accept_exit_v511;
-	if (!can->kprobe.err)
-		return can->atomic ? skel->progs.inet_csk_accept_return :
-				     skel->progs.inet_csk_accept_return_v511;
-	return NULL;
-}
-
-/* Its return value lies behind its parameters, and those have grown. */
-static struct bpf_program *timewait_program(const struct loader *loader)
-{
-	const struct tcpdwell_bpf *skel = loader->skel;
-
-	switch (loader->capability.timewait_args) {
-	case 3:
-		return skel->progs.fexit_timewait_state_process_v611;
-	case 4:
-		return skel->progs.fexit_timewait_state_process_v612;
-	default:
-		return skel->progs.fexit_timewait_state_process;
-	}
-}
-
-static struct bpf_program *descriptor_program(const struct loader *loader)
-{
-	const struct tcpdwell_bpf *skel = loader->skel;
-
-	return loader->capability.cookie ? skel->progs.iter_descriptor :
-					   skel->progs.iter_descriptor_v511;
-}
-
-/* What the snapshot takes: iterators, and room for whose children wait in accept queues. */
-static void choose_iterators(struct loader *loader, bool wanted)
-{
-	struct tcpdwell_bpf *skel = loader->skel;
-
-	bpf_program__set_autoload(descriptor_program(loader),
-				  wanted && loader->capability.iter_descriptors);
-	bpf_program__set_autoload(skel->progs.iter_socket,
-				  wanted && loader->capability.iter_sockets);
-	if (!wanted)
-		bpf_map__set_max_entries(skel->maps.queued, 1);
-}
-
-/* What tells that a socket changes hands, or its owner the name. */
-static void choose_owner_programs(struct loader *loader)
-{
-	struct tcpdwell_bpf *skel = loader->skel;
-	const struct capability *can = &loader->capability;
-	struct bpf_program *accept = accept_program(loader);
-
-	bpf_program__set_autoload(can->atomic ? skel->progs.sched_process_exec :
-						skel->progs.sched_process_exec_v511,
-				  true);
-	bpf_program__set_autoload(skel->progs.sched_process_exit, true);
-	bpf_program__set_autoload(skel->progs.sched_process_fork, skel->rodata->cfg_follow_forks);
-	if (accept)
-		bpf_program__set_autoload(accept, true);
-	else
-		bpf_program__set_autoload(skel->progs.sys_exit_accept4, !can->syscall.err);
-}
-
-/* The programs of this run. What is not chosen here is not even shown to the kernel. */
-static void choose_programs(struct loader *loader, const struct options *options)
-{
-	struct tcpdwell_bpf *skel = loader->skel;
-	const struct tcpdwell_bpf__rodata *cfg = skel->rodata;
-	const struct capability *can = &loader->capability;
-	bool flush = cfg->cfg_defer_connect || cfg->cfg_requests || cfg->cfg_poll_minis;
-
-	choose_iterators(loader, !options->no_snapshot);
-	if (only_looks(options))
-		return;
-	bpf_program__set_autoload(transition_program(loader), true);
-	bpf_program__set_autoload(skel->progs.inet_sock_set_state_nested, can->atomic);
-	bpf_program__set_autoload(flush_program(loader), flush);
-	bpf_program__set_autoload(skel->progs.tcp_v4_connect_exit, cfg->cfg_connect_exit);
-	bpf_program__set_autoload(skel->progs.tcp_v6_connect_exit, cfg->cfg_connect_exit);
-	if (wants_owner(options))
-		choose_owner_programs(loader);
-	bpf_program__set_autoload(skel->progs.tcp_send_reset, cfg->cfg_requests);
-	bpf_program__set_autoload(timewait_program(loader),
-				  cfg->cfg_minis && can->minis == BACKEND_FENTRY);
-	for (unsigned int i = 0; i < sizeof(hooks) / sizeof(*hooks); i++)
-		if (hook_wanted(loader, &hooks[i]))
-			bpf_program__set_autoload(
-				bpf_object__find_program_by_name(skel->obj, hooks[i].program),
-				true);
-}
-
-/* What is not there costs the user something: say what. */
-static void warn_missing(const struct loader *loader, const struct options *options)
-{
-	const struct capability *can = &loader->capability;
-	const struct notice *notice = loader->notice;
-
-	if (only_looks(options))
-		return;
-	if (!accept_program(loader) && can->syscall.err)
-		notice_print(
-			notice, NOTICE_WARNING,
-			"neither fexit (%s) nor kprobes (%s) nor system-call tracepoints (%s): "
-			"accepted connections show their listener's owner",
-			obstacle_text(&can->fentry), obstacle_text(&can->kprobe),
-			obstacle_text(&can->syscall));
-	if (can->fentry.err && !can->atomic)
-		notice_print(notice, NOTICE_WARNING,
-			     "no fexit (%s): the local port is unknown in CLOSE -> SYN_SENT",
-			     obstacle_text(&can->fentry));
-	if (!can->cookie)
-		notice_print(notice, NOTICE_DETAIL,
-			     "no socket cookies in tracing programs (Linux 5.12): "
-			     "identities are the tracer's own");
-	if (options->kernel_view || options->backend == BACKEND_NONE)
-		return;
-	if (can->requests == BACKEND_NONE)
-		notice_print(
-			notice, NOTICE_WARNING,
-			"SYN_RECV is not seen before the handshake ends: see `tcpdwell probe`");
-	if (can->minis == BACKEND_NONE)
-		notice_print(notice, NOTICE_WARNING, "TIME_WAIT is not seen: see `tcpdwell probe`");
-}
-
 /*
  * ---- Filling maps -------------------------------------------------------------------------------
  */
@@ -556,11 +347,11 @@ static int load(struct loader *loader, const struct options *options, struct fai
 	int err;
 
 	set_knobs(loader, options);
-	choose_programs(loader, options);
+	programs_choose(loader->programs, options);
 	err = set_filters(loader->skel, &options->filters, failure);
 	if (err)
 		return err;
-	warn_missing(loader, options);
+	programs_warn_missing(loader->programs, options, loader->notice);
 	err = size_maps(loader, options);
 	if (!err)
 		err = tcpdwell_bpf__load(loader->skel);
@@ -599,6 +390,11 @@ struct loader *loader_new(const struct options *options, const struct notice *no
 		failure_set(failure, STATUS_OTHER, "cannot open the program: %s", strerror(errno));
 		goto err;
 	}
+	loader->programs = programs_new(loader->skel, &loader->capability);
+	if (!loader->programs) {
+		failure_set(failure, STATUS_OTHER, "%s", strerror(errno));
+		goto err;
+	}
 	if (load(loader, options, failure))
 		goto err;
 	return loader;
@@ -607,101 +403,25 @@ err:
 	return NULL;
 }
 
+int loader_attach(struct loader *loader, struct failure *failure)
+{
+	return programs_attach(loader->programs, loader->notice, failure);
+}
+
 void loader_detach(struct loader *loader)
 {
-	if (loader->link_count)
-		loader->skel->bss->shared.live = 0;
-	while (loader->link_count)
-		bpf_link__destroy(loader->links[--loader->link_count]);
+	programs_detach(loader->programs);
 }
 
 void loader_free(struct loader *loader)
 {
 	if (!loader)
 		return;
-	loader_detach(loader);
+	programs_free(loader->programs);
 	if (loader->counters)
 		munmap(loader->counters, loader->counters_bytes);
 	tcpdwell_bpf__destroy(loader->skel);
 	free(loader);
-}
-
-/*
- * ---- Attaching ----------------------------------------------------------------------------------
- */
-
-static int keep_link(struct loader *loader, struct bpf_link *link)
-{
-	if (!link)
-		return -errno;
-	loader->links[loader->link_count++] = link;
-	return 0;
-}
-
-/* libbpf finds classic tracepoints only where tracefs is mounted, which it need not be. */
-static int attach_tracepoint(struct loader *loader, struct bpf_program *program, const char *name)
-{
-	struct perf_event_attr attr = { .type = PERF_TYPE_TRACEPOINT, .size = sizeof(attr) };
-	int id = tracefs_event_id("syscalls", name), fd, err;
-
-	if (id < 0)
-		return id;
-	attr.config = id;
-	fd = syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	err = keep_link(loader, bpf_program__attach_perf_event(program, fd));
-	if (err)
-		close(fd);
-	return err;
-}
-
-/* One program serves both system calls. */
-static int attach_accepts(struct loader *loader, struct bpf_program *program)
-{
-	return attach_tracepoint(loader, program, "sys_exit_accept4") ?:
-		       attach_tracepoint(loader, program, "sys_exit_accept");
-}
-
-/* Whether a program is attached by itself: not one that is run or iterated. */
-static bool attaches(const struct bpf_program *program)
-{
-	const char *section = bpf_program__section_name(program);
-
-	return bpf_program__autoload(program) && strcmp(section, "raw_tp") &&
-	       strncmp(section, "iter/", 5);
-}
-
-int loader_attach(struct loader *loader, struct failure *failure)
-{
-	struct bpf_program *program;
-
-	bpf_object__for_each_program(program, loader->skel->obj)
-	{
-		const char *section = bpf_program__section_name(program);
-		const char *name = bpf_program__name(program);
-		int err;
-
-		if (!attaches(program))
-			continue;
-		if (program == loader->skel->progs.sys_exit_accept4)
-			err = attach_accepts(loader, program);
-		else
-			err = keep_link(loader, bpf_program__attach(program));
-		if (!err) {
-			notice_print(loader->notice, NOTICE_DETAIL, "attached %s (%s)", name,
-				     section);
-			continue;
-		}
-		if (!strcmp(section, "tp_btf/inet_sock_set_state"))
-			return failure_set(failure, STATUS_HOST,
-					   "cannot attach to sock:inet_sock_set_state: %s",
-					   strerror(-err));
-		notice_print(loader->notice, NOTICE_WARNING, "cannot attach %s: %s", name,
-			     strerror(-err));
-	}
-	loader->skel->bss->shared.live = 1;
-	return 0;
 }
 
 /*
@@ -735,32 +455,14 @@ uint32_t loader_netns(const struct loader *loader)
 	return loader->skel->rodata->cfg_netns;
 }
 
-/* Opens an iterator, whose link lives as long as it. */
-static int open_iterator(const struct bpf_program *program)
-{
-	struct bpf_link *link;
-	int fd;
-
-	if (!bpf_program__autoload(program))
-		return -EOPNOTSUPP;
-	link = bpf_program__attach_iter(program, NULL);
-	if (!link)
-		return -errno;
-	fd = bpf_iter_create(bpf_link__fd(link));
-	if (fd < 0)
-		fd = -errno;
-	bpf_link__destroy(link);
-	return fd;
-}
-
 int loader_open_descriptors(struct loader *loader)
 {
-	return open_iterator(descriptor_program(loader));
+	return programs_open_descriptors(loader->programs);
 }
 
 int loader_open_sockets(struct loader *loader)
 {
-	return open_iterator(loader->skel->progs.iter_socket);
+	return programs_open_sockets(loader->programs);
 }
 
 /*
@@ -781,12 +483,13 @@ int loader_flush(struct loader *loader, uint64_t min_age_ns)
 {
 	uint64_t args[1] = { min_age_ns };
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = args, .ctx_size_in = sizeof(args));
+	const struct bpf_program *flush = programs_flush(loader->programs);
 	int err;
 
-	if (!bpf_program__autoload(flush_program(loader)))
+	if (!bpf_program__autoload(flush))
 		return 0;
 	do {
-		err = bpf_prog_test_run_opts(bpf_program__fd(flush_program(loader)), &opts);
+		err = bpf_prog_test_run_opts(bpf_program__fd(flush), &opts);
 	} while (!err && opts.retval == TCPDWELL_FLUSH_AGAIN);
 	return err ? -errno : opts.retval == TCPDWELL_FLUSH_WAITING;
 }
@@ -900,12 +603,12 @@ void loader_counters(const struct loader *loader, struct tcpdwell_counters *sum)
 uint64_t loader_missed(const struct loader *loader)
 {
 	uint64_t told = loader->skel->bss->nested_told, gaps = loader->skel->bss->gaps;
+	int fd = bpf_program__fd(programs_transition(loader->programs));
 	struct bpf_prog_info info = {};
 	__u32 len = sizeof(info);
 
 	/* Most of those that the kernel counts leave a gap: the sum would have them twice. */
-	if (bpf_obj_get_info_by_fd(bpf_program__fd(transition_program(loader)), &info, &len) ||
-	    info.recursion_misses < told + gaps)
+	if (bpf_obj_get_info_by_fd(fd, &info, &len) || info.recursion_misses < told + gaps)
 		return gaps;
 	return info.recursion_misses - told;
 }

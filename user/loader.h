@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The kernel side in the kernel: the only module that knows the skeleton.
+ * The kernel side in the kernel: no module but this one and its part programs.h knows the skeleton.
  *
- * A loader owns the BPF object, its links and the mapped counters. One thread.
+ * A loader owns the BPF object, its programs and the mapped counters. One thread.
  */
 #ifndef TCPDWELL_LOADER_H
 #define TCPDWELL_LOADER_H

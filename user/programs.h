@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The BPF programs of a run: which of the skeleton's are shown to the kernel, and their links. The
+ * loader's part: no one else asks for them. (The process after `--` is program.h's.)
+ *
+ * They own the links; the skeleton and the capability are the loader's, which must outlive them.
+ * One thread.
+ */
+#ifndef TCPDWELL_PROGRAMS_H
+#define TCPDWELL_PROGRAMS_H
+
+#include "capability.h"
+#include "failure.h"
+#include "notice.h"
+#include "options.h"
+
+struct bpf_program;
+struct programs;
+struct tcpdwell_bpf;
+
+/* @skel is open and not loaded. Returns NULL with errno set. */
+struct programs *programs_new(struct tcpdwell_bpf *skel, const struct capability *can);
+
+/* Detaches and frees. NULL-safe. */
+void programs_free(struct programs *programs);
+
+/*
+ * Marks what will be loaded, before the skeleton is and after its knobs are set. What is not chosen
+ * here is not even shown to the kernel.
+ */
+void programs_choose(struct programs *programs, const struct options *options);
+
+/* What is not there costs the user something: says what. */
+void programs_warn_missing(const struct programs *programs, const struct options *options,
+			   const struct notice *notice);
+
+/*
+ * Attaches those that are loaded, and lets them see once all are. Returns 0, or -1 with @failure
+ * filled if the tracepoint itself is refused; of the others @notice tells.
+ */
+int programs_attach(struct programs *programs, const struct notice *notice,
+		    struct failure *failure);
+
+/* From here on none of them runs by itself. */
+void programs_detach(struct programs *programs);
+
+/* The one on the tracepoint, and the one that lets waiting rows go, which may not be loaded. */
+struct bpf_program *programs_transition(const struct programs *programs);
+struct bpf_program *programs_flush(const struct programs *programs);
+
+/*
+ * Open an iterator over all descriptors, or over the sockets of the calling thread's network
+ * namespace. The caller closes it. -errno: there is none.
+ */
+int programs_open_descriptors(const struct programs *programs);
+int programs_open_sockets(const struct programs *programs);
+
+#endif /* TCPDWELL_PROGRAMS_H */
