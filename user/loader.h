@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The kernel side in the kernel: no module but this one and its part programs.h knows the skeleton.
+ * The kernel side in the kernel. No module but this one and its parts, knobs.h and programs.h,
+ * knows the skeleton.
  *
  * A loader owns the BPF object, its programs and the mapped counters. One thread.
  */
