@@ -18,8 +18,6 @@
 #include "stack_source.h"
 #include "text.h"
 
-#define BUFFER_BYTES (64 * 1024)
-
 struct finder {
 	struct sink sink; /* takes the rows of what is closed */
 	const struct options *options;
@@ -206,7 +204,7 @@ static int start(struct finder *finder)
 	finder->leaks = leaks_new(finder->scope.states, finder->scope.older_ns);
 	if (!finder->events || !finder->clock || !finder->sockets || !finder->leaks)
 		return fail(finder, "cannot start", errno);
-	finder->text = text_new(STDOUT_FILENO, BUFFER_BYTES, events_stop_fd(finder->events));
+	finder->text = text_new(STDOUT_FILENO, TEXT_REPORT_BYTES, events_stop_fd(finder->events));
 	if (!finder->text)
 		return fail(finder, "cannot start", errno);
 	finder->loader = loader_new(&finder->traced, finder->notice, finder->failure);

@@ -12,9 +12,6 @@
 #include "timewait_report.h"
 #include "timewait_start.h"
 
-/* A pipe holds as much at once. */
-#define BUFFER_BYTES (64 * 1024)
-
 struct timewait_sink {
 	struct sink sink;
 	struct style style;
@@ -164,7 +161,7 @@ struct sink *sink_timewait_new(const struct style *style, const struct options *
 	ts->style = *style;
 	ts->options = options;
 	ts->tw = timewait_new();
-	ts->text = text_new(style->fd, BUFFER_BYTES, style->stop_fd);
+	ts->text = text_new(style->fd, TEXT_REPORT_BYTES, style->stop_fd);
 	if (ts->tw && ts->text)
 		return &ts->sink;
 	timewait_sink_free(&ts->sink);

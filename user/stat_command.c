@@ -23,8 +23,6 @@
 #include "stat_table.h"
 #include "text.h"
 
-#define BUFFER_BYTES (64 * 1024)
-
 /* Between two frames in place, where no option says. */
 #define FRAME_NS 1000000000ULL
 
@@ -240,7 +238,7 @@ static int start(struct stat_command *command)
 	command->loader = loader_new(options, command->notice, command->failure);
 	if (!command->loader)
 		return -1;
-	command->text = text_new(STDOUT_FILENO, BUFFER_BYTES, events_stop_fd(command->events));
+	command->text = text_new(STDOUT_FILENO, TEXT_REPORT_BYTES, events_stop_fd(command->events));
 	command->recent = stat_table_new(loader_stat_size(command->loader), options->by);
 	if (!command->text || !command->recent)
 		return fail(command, "cannot start", errno);

@@ -33,6 +33,9 @@ struct text;
 /* For rows: a block, and those that begin the next. A pipe holds as much as a block. */
 #define TEXT_ROWS_BYTES (TEXT_BLOCK_BYTES + 4096)
 
+/* For reports and frames, each of which is flushed at its end: what a pipe holds at once. */
+#define TEXT_REPORT_BYTES (64 * 1024)
+
 /*
  * Makes a buffer of @size bytes for @fd, which is not owned. @size limits a single reservation.
  * Returns NULL with errno set if there is no memory.
