@@ -7,7 +7,6 @@ it watches. """
 from __future__ import annotations
 
 import json
-import shutil
 import socket
 import subprocess
 import time
@@ -19,9 +18,8 @@ import pytest
 from harness import actor as actors, leaks as finder, place, process, within
 from harness.actor import Actor, Cast
 from harness.leaks import OLDER, Leak, Watch
-from harness.netns import Netns, Veth
+from harness.netns import Netns
 from harness.scale import count
-from harness.server import PORT, Nginx, curl
 
 FOUND = 10
 LEAKED = 6
@@ -310,19 +308,6 @@ def test_watch_a_process_that_ends(scene: Scene, watch: Callable[..., Watch]) ->
     server.kill()
     time.sleep(1)
     assert watching.stop() == 0
-
-
-def test_healthy_nginx(veth_pair: Veth, tmp_path: Path) -> None:
-    """Under load there is always something in CLOSE_WAIT, and nothing stays there."""
-    if not shutil.which("nginx"):
-        pytest.skip("no nginx")
-    nginx = Nginx(veth_pair.server, tmp_path, veth_pair.server.ipv4)
-    try:
-        watching = Watch(veth_pair.server, "-o", "json", "--older", "2s")
-        curl(veth_pair.client, f"http://{veth_pair.server.ipv4}:{PORT}", count(600))
-        assert watching.stop() == 0 and watching.rest == ""
-    finally:
-        nginx.stop()
 
 
 def test_many(scene: Scene) -> None:

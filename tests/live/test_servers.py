@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import resource
 import shutil
 import socket
 import subprocess
-import threading
 import time
 from collections import Counter
 from datetime import datetime
@@ -17,7 +17,7 @@ from typing import Any, Iterator
 
 import pytest
 
-from harness import actor as actors, place, plain, process
+from harness import actor as actors, leaks as finder, place, plain, process
 from harness.actor import Actor, Cast
 from harness.netns import Netns, Veth
 from harness.scale import count
@@ -173,20 +173,12 @@ def test_ages_of_what_is_seen(street: Street) -> None:
 @needs_nginx
 def test_healthy_nginx_under_load(veth_pair: Veth, tmp_path: Path) -> None:
     """There is always something in CLOSE_WAIT, and nothing stays there: for as long as it takes."""
-    nginx = Nginx(veth_pair.server, tmp_path, veth_pair.server.ipv4)
-    end = time.monotonic() + count(15, 2)
-    child = subprocess.Popen(
-        [place.tcpdwell(), "leaks", "-o", "json", "--older", "2s", "--watch",
-         "--netns", veth_pair.server.path],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
-        assert child.stderr and any("tracing" in line for line in child.stderr)
-        drained = threading.Thread(target=child.stderr.read, daemon=True)
-        drained.start()
+    with contextlib.ExitStack() as closing:
+        nginx = Nginx(veth_pair.server, tmp_path, veth_pair.server.ipv4)
+        closing.callback(nginx.stop)
+        watching = finder.Watch(veth_pair.server, "-o", "json", "--older", "2s")
+        closing.callback(process.end, watching.child)
+        end = time.monotonic() + count(15, 2)
         while time.monotonic() < end:
             curl(veth_pair.client, f"http://{veth_pair.server.ipv4}:{PORT}", 200)
-        child.terminate()
-        assert child.stdout and child.stdout.read() == "" and child.wait() == 0
-    finally:
-        process.end(child)
-        nginx.stop()
+        assert watching.stop() == 0 and watching.rest == ""
