@@ -8,13 +8,12 @@ and its time is the truth. Every backend that the kernel lets be forced watches 
 from __future__ import annotations
 
 import time
-from typing import Callable, Iterator, NamedTuple
+from typing import Callable, NamedTuple
 
 import pytest
 
 from harness import capability
 from harness.matrix import on_every_kernel
-from harness.netns import Netns
 from harness.peer import ACK, PSH, RST, SYN, Peer
 from harness.scale import count
 from harness.stage import FAMILIES, Server, Stage, fields, stages
@@ -53,10 +52,7 @@ class Handshake(NamedTuple):
                           limit_s=TIMER_LIMIT_S)
 
 
-@pytest.fixture(scope="module", name="stage")
-def _stage(module_tracer: Callable[..., Tracer],
-           module_netns: Callable[[], Netns]) -> Iterator[Stage]:
-    yield from stages(module_tracer, module_netns)
+stage = pytest.fixture(stages, scope="module", name="stage")
 
 
 @pytest.fixture(params=BACKENDS, name="watch")

@@ -124,10 +124,11 @@ class Stage:
                 if (watch.requests or not requests) and (watch.minis or not minis)]
 
 
-def stages(start: Callable[..., Tracer], make_netns: Callable[[], Netns]) -> Iterator[Stage]:
+def stages(module_tracer: Callable[..., Tracer],
+           module_netns: Callable[[], Netns]) -> Iterator[Stage]:
     """The body of a module's fixture: everything is watched from before it begins."""
     with Cast() as cast:
-        stage = Stage(watch_all(start, "--uid", str(UID)), make_netns, cast)
+        stage = Stage(watch_all(module_tracer, "--uid", str(UID)), module_netns, cast)
         with stage.closing:
             yield stage
 

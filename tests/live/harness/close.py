@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Active closes whose peer is the test itself, and the rows that must come of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Callable
+
+import pytest
+
+from . import capability
+from .peer import ACK, FIN, RST, Link, Peer
+from .stage import Server, Stage, fields
+from .tracer import Row
+from .watch import SLACK_NS, Watch, When, check_dwell, check_time, now, same, show, steps
+
+# Of the states that a test makes last: far longer than what a tracer may be off by.
+HELD_S = 0.2
+LIMIT_S = 20
+ACTIVE = ["LISTEN", "SYN_RECV", "ESTABLISHED", "FIN_WAIT1", "FIN_WAIT2"]
+TO_TIMEWAIT = [*ACTIVE, "TIME_WAIT"]
+WHOLE = [*TO_TIMEWAIT, "CLOSE"]
+
+
+@dataclass
+class Close:
+    """An active close: the connection, and when it entered each state."""
+
+    server: Server
+    peer: Peer
+    at: dict[str, When] = field(default_factory=dict)
+    shown_ns: dict[str, int] = field(default_factory=dict)
+    says: dict[str, Any] = field(init=False)  # what all rows say, now that the process is there
+
+    def __post_init__(self) -> None:
+        self.says = fields(self.server, self.peer)
+
+    def wait(self, watch: Watch, until: Callable[[list[Row]], Any], number: int = 1,
+             limit_s: float = LIMIT_S) -> list[Row]:
+        return watch.wait(self.server.link.inode, self.server.port, self.peer.port, until, number,
+                          limit_s)
+
+    def shut(self, how: str) -> None:
+        """Close actively; how is what the process does."""
+        before_ns = now()
+        self.server.actor.run(how)
+        self.at["FIN_WAIT1"] = When(before_ns, self.peer.expect(FIN | ACK).time_ns)
+
+    def ack(self) -> None:
+        """Acknowledge the FIN."""
+        sent = self.peer.send(ACK)
+        self.at["FIN_WAIT2"] = When(sent.before_ns, self.settled())
+
+    def fin(self, flags: int = FIN | ACK) -> None:
+        """The peer's FIN; its ACK tells that it was taken in."""
+        sent = self.peer.send(flags)
+        self.at["TIME_WAIT"] = When(sent.before_ns, self.peer.expect(ACK).time_ns)
+
+    def reset(self) -> None:
+        """End TIME_WAIT, or whatever it is in, by a reset in sequence."""
+        sent = self.peer.send(RST | ACK)
+        self.at["CLOSE"] = When(sent.before_ns, self.settled())
+
+    def settled(self) -> int:
+        """A time at which all segments so far were taken in: those after them are answered.
+
+        A reset of a connection that is not there comes for any segment but a reset.
+        """
+        probe = Peer(self.server.link, self.peer.version, self.peer.rport)
+        probe.send(ACK)
+        return probe.expect(RST).time_ns
+
+
+def closer(stage: Stage, link: Link, family: str = "ipv4", name: str = "server") -> Close:
+    """An accepted connection."""
+    server = stage.server(link, family, name=name)
+    return Close(server, server.open())
+
+
+def time_wait(close: Close) -> None:
+    """Straight into TIME_WAIT, with no process that holds the socket."""
+    close.shut("s.close()")
+    close.fin()
+
+
+def family_or_skip(family: str) -> None:
+    if family != "ipv4" and not capability.ipv6():
+        pytest.skip("no IPv6")
+
+
+def check_times(chain: list[Row], close: Close, watch: Watch, flip: bool = False) -> None:
+    """Each state that the test timed was entered then, and left after as long as it lasted."""
+    for before, row in zip(chain, chain[1:]):
+        if row["to"] not in close.at:
+            continue
+        slack_ns = watch.mini_slack_ns if flip and "TIME_WAIT" in (row["to"], row["from"]) \
+            else SLACK_NS
+        check_time(row, close.at[row["to"]], slack_ns)
+        if row["from"] in close.at:
+            check_dwell(row, close.at[row["from"]], close.at[row["to"]], slack_ns)
+        assert row["dwell_ns"] in (None, row["mono_ns"] - before["mono_ns"])
+
+
+def check_mini(chain: list[Row], close: Close, watch: Watch, flip: bool = False,
+               reason: str | set[str] = "timewait_reset", path: list[str] = WHOLE) -> None:
+    """The whole path, the mini socket's part of it too, with the owner of the full one."""
+    assert steps(chain) == path, show(chain)
+    same(chain, **close.says)
+    check_times(chain, close, watch, flip)
+    last = chain[-1]
+    assert last["reason"] in ({reason} if isinstance(reason, str) else reason), show(chain)
+    assert [row["reason"] for row in chain[:-1]] == [None] * (len(chain) - 1)
+    for row in chain:
+        mini = "TIME_WAIT" in (row["from"], row["to"])
+        assert (row["source"] == "timewait_sock") >= mini, show(chain)
+
+
+def check_without(chain: list[Row], close: Close, orphan: bool) -> None:
+    """As the tracepoint has it: the full socket closes when the mini socket takes over."""
+    assert steps(chain) == [*ACTIVE, "CLOSE"], show(chain)
+    same(chain, **close.says)
+    assert {row["source"] for row in chain} <= {"tracepoint", "request_sock"}
+    last = chain[-1]
+    gone = close.at["FIN_WAIT2" if orphan else "TIME_WAIT"]
+    check_time(last, gone, SLACK_NS)

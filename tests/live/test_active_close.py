@@ -1,0 +1,317 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""FIN_WAIT2, CLOSING, and the way into TIME_WAIT: of sockets that a process holds, and of orphans.
+
+The peer is the test itself (harness/peer.py): each segment goes when the test says so, and its
+time is the truth. Every backend that the kernel lets be forced watches the same traffic.
+"""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from harness import capability
+from harness.close import (ACTIVE, HELD_S, WHOLE, Close, check_mini, check_times, check_without,
+                           closer, family_or_skip)
+from harness.matrix import on_every_kernel
+from harness.peer import ACK, FIN, PSH, RST, SYN
+from harness.scale import count
+from harness.stage import FAMILIES, Stage, stages
+from harness.watch import (BACKENDS, SLACK_NS, Watch, When, check_time, closed, now, same, show,
+                           steps)
+
+# A flip that fires no event is looked for every few ten milliseconds.
+PROMPT_NS = 100_000_000
+
+stage = pytest.fixture(stages, scope="module", name="stage")
+
+
+@pytest.fixture(params=BACKENDS, name="watch")
+def _watch(request: pytest.FixtureRequest, stage: Stage) -> Watch:
+    return stage.watch(request.param)
+
+
+# ---- FIN_WAIT2 and TIME_WAIT of a socket that a process holds --------------------------------
+
+
+def play_slow_peer(stage: Stage, family: str) -> Close:
+    close = closer(stage, stage.link(), family)
+    close.shut("s.shutdown(socket.SHUT_WR)")
+    time.sleep(HELD_S)
+    close.ack()
+    time.sleep(HELD_S)
+    close.fin()
+    time.sleep(HELD_S)
+    close.reset()
+    return close
+
+
+@pytest.mark.parametrize("family", on_every_kernel(FAMILIES, "mapped"))
+def test_slow_peer(family: str, stage: Stage, watch: Watch) -> None:
+    """Each state of an active close lasts as long as the peer lets it."""
+    family_or_skip(family)
+    close: Close = stage.once(play_slow_peer, family)
+    chain = close.wait(watch, closed)
+    if watch.minis:
+        check_mini(chain, close, watch)
+    else:
+        check_without(chain, close, orphan=False)
+
+
+def play_shutdown_then_close(stage: Stage) -> Close:
+    """The process lets the socket go while the peer is slow."""
+    close = closer(stage, stage.link())
+    close.shut("s.shutdown(socket.SHUT_WR)")
+    close.server.actor.run("s.shutdown(socket.SHUT_RDWR)")
+    close.ack()
+    time.sleep(HELD_S)
+    close.server.actor.run("s.close()")
+    time.sleep(HELD_S)
+    close.fin()
+    time.sleep(HELD_S)
+    close.reset()
+    return close
+
+
+@pytest.mark.every_kernel
+def test_shutdown_then_close(stage: Stage, watch: Watch) -> None:
+    """Closing once more is no transition: FIN_WAIT2 lasts from the ACK to the peer's FIN."""
+    close: Close = stage.once(play_shutdown_then_close)
+    chain = close.wait(watch, closed)
+    if watch.minis:
+        check_mini(chain, close, watch, flip=True)
+    else:
+        assert steps(chain) == [*ACTIVE, "CLOSE"], show(chain)
+
+
+def play_closing(stage: Stage, how: str) -> Close:
+    """Both FINs cross."""
+    close = closer(stage, stage.link())
+    close.shut(how)
+    unacked = close.peer.wants
+    close.peer.wants = (unacked - 1) % 2**32
+    sent = close.peer.send(FIN | ACK)
+    close.at["CLOSING"] = When(sent.before_ns, close.peer.expect(ACK).time_ns)
+    time.sleep(HELD_S)
+    close.peer.wants = unacked
+    sent = close.peer.send(ACK)
+    close.at["TIME_WAIT"] = When(sent.before_ns, close.settled())
+    time.sleep(HELD_S)
+    close.reset()
+    return close
+
+
+@pytest.mark.parametrize("how", on_every_kernel(["s.shutdown(socket.SHUT_WR)", "s.close()"],
+                                                "s.close()"), ids=["shutdown", "close"])
+def test_closing(how: str, stage: Stage, watch: Watch) -> None:
+    """CLOSING -> TIME_WAIT when the ACK of the FIN comes."""
+    close: Close = stage.once(play_closing, how)
+    chain = close.wait(watch, closed)
+    path = [*WHOLE[:4], "CLOSING", "TIME_WAIT", "CLOSE"]
+    if watch.minis:
+        check_mini(chain, close, watch, path=path)
+    else:
+        assert steps(chain) == [*path[:5], "CLOSE"], show(chain)
+        check_time(chain[-1], close.at["TIME_WAIT"], SLACK_NS)
+
+
+def play_fin_with_ack(stage: Stage) -> Close:
+    """One segment acknowledges the FIN and has the peer's."""
+    close = closer(stage, stage.link())
+    close.shut("s.close()")
+    close.fin()
+    close.at["FIN_WAIT2"] = close.at["TIME_WAIT"]
+    time.sleep(HELD_S)
+    close.reset()
+    return close
+
+
+@pytest.mark.every_kernel
+def test_fin_with_ack(stage: Stage, watch: Watch) -> None:
+    close: Close = stage.once(play_fin_with_ack)
+    chain = close.wait(watch, closed)
+    if watch.minis:
+        check_mini(chain, close, watch)
+    else:
+        check_without(chain, close, orphan=False)
+
+
+# ---- FIN_WAIT2 of an orphan ------------------------------------------------------------------
+
+
+def play_flip(stage: Stage, fin_timeout: int, family: str) -> Close:
+    """close(), and the peer's FIN comes when a mini socket stands for the connection already."""
+    close = closer(stage, stage.link(tcp_fin_timeout=fin_timeout), family)
+    close.shut("s.close()")
+    close.ack()
+    time.sleep(HELD_S)
+    close.fin()
+    for watch in stage.seeing(minis=True):
+        close.wait(watch, lambda chain: chain[-1]["to"] == "TIME_WAIT")
+        close.shown_ns[watch.backend] = now() - close.at["TIME_WAIT"].from_ns
+    time.sleep(HELD_S)
+    close.reset()
+    return close
+
+
+@pytest.mark.parametrize("fin_timeout", [60, 2])
+@pytest.mark.parametrize("family", on_every_kernel(FAMILIES, "ipv6"))
+def test_orphan_flips(fin_timeout: int, family: str, stage: Stage, watch: Watch) -> None:
+    """FIN_WAIT2 -> TIME_WAIT of a mini socket; its timer may hardly move, or much."""
+    family_or_skip(family)
+    close: Close = stage.once(play_flip, fin_timeout, family)
+    chain = close.wait(watch, closed)
+    if watch.minis:
+        check_mini(chain, close, watch, flip=True)
+    else:
+        check_without(chain, close, orphan=True)
+
+
+def test_flip_is_prompt(stage: Stage, watch: Watch) -> None:
+    """Its row is shown within 100 ms, on a machine that has the time."""
+    watch.require(minis=True)
+    shown = [stage.once(play_flip, fin_timeout, "ipv4").shown_ns[watch.backend]
+             for fin_timeout in (60, 2)]
+    assert min(shown) <= PROMPT_NS, shown
+
+
+def play_many_flips(stage: Stage) -> list[Close]:
+    """More orphans at once than are looked at in one go; all flip within a moment."""
+    number = count(400, 40)
+    link = stage.link()
+    server = stage.server(link, backlog=1024)
+    closes = [Close(server, server.peer()) for _ in range(number)]
+    for close in closes:
+        close.peer.open()
+    server.actor.run(f"a = [l.accept()[0] for _ in range({number})]")
+    server.actor.run("for one in a: one.close()")
+    for close in closes:
+        close.peer.expect(FIN | ACK)
+        close.peer.send(ACK)
+    time.sleep(HELD_S)
+    for close in closes:
+        close.fin()
+    time.sleep(HELD_S)
+    for close in closes:
+        close.reset()
+    return closes
+
+
+def test_many_flips(stage: Stage, watch: Watch) -> None:
+    watch.require(minis=True)
+    for close in stage.once(play_many_flips):
+        chain = close.wait(watch, closed)
+        check_mini(chain, close, watch, flip=True)
+
+
+def play_orphan_timeout(stage: Stage) -> Close:
+    close = closer(stage, stage.link(tcp_fin_timeout=1))
+    close.shut("s.close()")
+    close.ack()
+    return close
+
+
+@pytest.mark.every_kernel
+def test_orphan_times_out(stage: Stage, watch: Watch) -> None:
+    """The peer never sends its FIN, and the kernel waits for tcp_fin_timeout."""
+    watch.require(minis=True)
+    close: Close = stage.once(play_orphan_timeout)
+    chain = close.wait(watch, closed)
+    since = close.at["FIN_WAIT2"]
+    close.at["CLOSE"] = When(since.from_ns + 1_000_000_000, since.to_ns + 1_500_000_000)
+    check_mini(chain, close, watch, reason="timeout", path=[*ACTIVE, "CLOSE"])
+    assert chain[-1]["source"] == "timewait_sock"
+
+
+# What ends an orphan's FIN_WAIT2 at once: the flags, data, and whether the next number is skipped.
+ENDS = {
+    "reset": (RST | ACK, b"", "reset_received"),
+    "data": (ACK | PSH, b"more", "reset_sent"),
+    "syn": (SYN, b"", "reset_sent"),
+}
+
+
+def play_orphan_end(stage: Stage, name: str) -> Close:
+    flags, payload, _ = ENDS[name]
+    close = closer(stage, stage.link())
+    close.shut("s.close()")
+    close.ack()
+    time.sleep(HELD_S)
+    sent = close.peer.send(flags, payload)
+    close.at["CLOSE"] = When(sent.before_ns, close.settled())
+    return close
+
+
+@pytest.mark.every_kernel
+@pytest.mark.parametrize("name", ["reset", "data", "syn"])
+def test_orphan_ends(name: str, stage: Stage, watch: Watch) -> None:
+    """FIN_WAIT2 -> CLOSE with no TIME_WAIT: the peer's reset, or ours to what is not for us."""
+    watch.require(minis=True)
+    close: Close = stage.once(play_orphan_end, name)
+    chain = close.wait(watch, closed)
+    reason = ENDS[name][2]
+    # The tracepoint tells of mini sockets' resets, too, since 6.10, when it got a reason to tell.
+    if watch.backend == "timer" and not capability.in_btf("sk_rst_reason"):
+        reason = "reset_received"
+    check_mini(chain, close, watch, reason=reason, path=[*ACTIVE, "CLOSE"])
+
+
+def play_linger2(stage: Stage) -> Close:
+    """TCP_LINGER2 below 0: no FIN_WAIT2 for orphans."""
+    close = closer(stage, stage.link())
+    close.server.actor.run("s.setsockopt(socket.IPPROTO_TCP, socket.TCP_LINGER2, -1)\n"
+                           "s.shutdown(socket.SHUT_WR)")
+    close.peer.expect(FIN | ACK)
+    close.ack()
+    before_ns = now()
+    close.server.actor.run("s.close()")
+    close.at["CLOSE"] = When(before_ns, now())
+    return close
+
+
+@pytest.mark.every_kernel
+def test_no_linger_in_fin_wait2(stage: Stage, watch: Watch) -> None:
+    """It is not tcp_max_tw_buckets that keeps such a socket from TIME_WAIT."""
+    close: Close = stage.once(play_linger2)
+    chain = close.wait(watch, closed)
+    assert steps(chain) == [*ACTIVE, "CLOSE"], show(chain)
+    assert chain[-1]["reason"] == "reset_sent", show(chain)
+    check_times(chain, close, watch)
+
+
+LINGER = """
+import struct
+s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+s.close()
+"""
+
+
+def play_abort(stage: Stage, state: str) -> Close:
+    """Linger 0 after the FIN went, and no answer to it came: no RST is due (tcp_need_reset())."""
+    close = closer(stage, stage.link())
+    if state == "LAST_ACK":
+        close.peer.send(FIN | ACK)
+        close.server.actor.run("s.recv(1)")
+    close.server.actor.run("s.shutdown(socket.SHUT_WR)")
+    close.peer.expect(FIN | ACK)
+    if state == "CLOSING":
+        close.peer.wants = (close.peer.wants - 1) % 2**32
+        close.peer.send(FIN | ACK)
+        close.peer.expect(ACK)
+    time.sleep(HELD_S)
+    before_ns = now()
+    close.server.actor.run(LINGER)
+    close.at["CLOSE"] = When(before_ns, now())
+    return close
+
+
+@pytest.mark.parametrize("state", ["CLOSING", "LAST_ACK"])
+def test_abort_after_fin(state: str, stage: Stage, watch: Watch) -> None:
+    """The process gives up: neither has the peer acknowledged all, nor is TIME_WAIT full."""
+    close: Close = stage.once(play_abort, state)
+    chain = close.wait(watch, closed)
+    assert chain[-1]["from"] == state and len(chain) == 5, show(chain)
+    assert chain[-1]["reason"] == "aborted", show(chain)
+    same(chain, **close.says)
+    check_times(chain, close, watch)
