@@ -14,7 +14,7 @@
 #include "knobs.h"
 #include "loader.h"
 #include "privilege.h"
-#include "programs.h"
+#include "bpf_programs.h"
 #include "tcpdwell.skel.h"
 
 /*

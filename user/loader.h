@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The kernel side in the kernel. No module but this one and its parts, knobs.h and programs.h,
+ * The kernel side in the kernel. No module but this one and its parts, knobs.h and bpf_programs.h,
  * knows the skeleton.
  *
  * A loader owns the BPF object, its programs and the mapped counters. One thread.

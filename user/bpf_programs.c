@@ -9,7 +9,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#include "programs.h"
+#include "bpf_programs.h"
 #include "tcpdwell.skel.h"
 #include "tracefs.h"
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The BPF programs of a run: which of the skeleton's are shown to the kernel, and their links. The
- * loader's part: no one else asks for them. (The process after `--` is program.h's.)
+ * loader's part: no one else asks for them.
  *
  * They own the links; the skeleton and the capability are the loader's, which must outlive them.
  * One thread.
  */
-#ifndef TCPDWELL_PROGRAMS_H
-#define TCPDWELL_PROGRAMS_H
+#ifndef TCPDWELL_BPF_PROGRAMS_H
+#define TCPDWELL_BPF_PROGRAMS_H
 
 #include "capability.h"
 #include "failure.h"
@@ -55,4 +55,4 @@ struct bpf_program *programs_flush(const struct programs *programs);
 int programs_open_descriptors(const struct programs *programs);
 int programs_open_sockets(const struct programs *programs);
 
-#endif /* TCPDWELL_PROGRAMS_H */
+#endif /* TCPDWELL_BPF_PROGRAMS_H */
