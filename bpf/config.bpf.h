@@ -10,7 +10,8 @@
 
 #include "wire.h"
 
-#define PORT_WORDS (65536 / 64)
+#define PORT_WORDS    (65536 / 64)
+#define CLOSING_CALLS 16
 
 /* What the running kernel offers (the loader probes). */
 const volatile __u32 cfg_recent_mask;	   /* of a key: its place in recent */
@@ -30,6 +31,9 @@ const volatile bool cfg_minis;	  /* some backend tells of mini sockets */
 const volatile __u64 cfg_tw_timer_handler;
 const volatile __u64 cfg_reqsk_timer_handler;
 const volatile bool cfg_poll_minis;
+
+/* System calls in which a process closes what it has; some more than once, to fill the array. */
+const volatile __u32 cfg_closing_calls[CLOSING_CALLS];
 
 /* What the sink shows: what it does not is not looked up. */
 const volatile bool cfg_want_cgroup;

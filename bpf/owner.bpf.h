@@ -3,15 +3,14 @@
  * Who owns a connection, and whether an owner filter wants it.
  *
  * `current` is believed only where lifecycle_actor() or a hook in process context says that it
- * acts; a kernel thread (a late fput, a kernel's own socket) is never an owner.
+ * acts; a kernel thread (a late fput, a kernel's own socket) is never an owner, nor is a process
+ * that closes by accident (current_closes()).
  */
 #ifndef TCPDWELL_OWNER_BPF_H
 #define TCPDWELL_OWNER_BPF_H
 
-#include "config.bpf.h"
+#include "current.bpf.h"
 #include "maps.bpf.h"
-
-#define PF_KTHREAD 0x00200000 /* include/linux/sched.h */
 
 #define OWNER_COMM_LEN (TCPDWELL_COMM_LEN - 1)
 
@@ -101,6 +100,8 @@ static __always_inline void owner_set_current(struct lifecycle *l, __u8 how)
 			owner_match(l);
 			return;
 		}
+	} else if (how == TCPDWELL_OWNER_CLOSE && !current_closes()) {
+		return;
 	}
 	*(volatile __u8 *)&l->owner = TCPDWELL_OWNER_NONE;
 	__builtin_memcpy(l->comm, &name, OWNER_COMM_LEN);

@@ -11,30 +11,13 @@
 #define TCPDWELL_STACK_BPF_H
 
 #include "connection.bpf.h"
+#include "current.bpf.h"
 
 /* Less of the stack that is tried where the whole cannot be read: it ends, or is not resident. */
 #define STACK_LESS_BYTES 256
 
-/* A kernel stack with 4 KiB pages, on x86_64 (4.0) and arm64. */
-#define KERNEL_STACK_BYTES 16384
-
 /* What a connection's entry begins as: the helpers write into the map itself. */
 static struct tcpdwell_stack stack_empty;
-
-/*
- * The registers with which the running process entered the kernel. They are at the end of its
- * kernel stack; where no helper says so (before 5.15), the caller must not believe them before they
- * agree with the kernel's own walk.
- */
-static __always_inline const void *current_registers(void)
-{
-	struct task_struct *task;
-
-	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
-		return (const void *)bpf_task_pt_regs(bpf_get_current_task_btf());
-	task = (struct task_struct *)bpf_get_current_task();
-	return BPF_CORE_READ(task, stack) + KERNEL_STACK_BYTES - bpf_core_type_size(struct pt_regs);
-}
 
 static __always_inline void stack_read_registers(struct tcpdwell_stack *s)
 {

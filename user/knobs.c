@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <arpa/inet.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 
 #include "knobs.h"
@@ -107,6 +108,28 @@ static void set_stat_knobs(struct tcpdwell_bpf__rodata *cfg, const struct option
 	cfg->cfg_skip_addrs = !wants_addrs(options);
 }
 
+/*
+ * An end of a connection that is no process's doing is not asked about, so these may also do much
+ * else. Numbers of the 64-bit calls: a 32-bit process is not named for closing what another made.
+ */
+static void set_closing_calls(struct tcpdwell_bpf__rodata *cfg)
+{
+	static const uint32_t calls[] = {
+		SYS_close,    SYS_close_range, SYS_dup3,       SYS_shutdown,
+		SYS_connect,  SYS_accept,      SYS_accept4,    SYS_execve,
+		SYS_execveat, SYS_exit,	       SYS_exit_group, SYS_io_uring_enter,
+#ifdef SYS_dup2 /* not arm64 */
+		SYS_dup2,
+#endif
+	};
+	unsigned int count = sizeof(calls) / sizeof(*calls);
+	unsigned int room = sizeof(cfg->cfg_closing_calls) / sizeof(*cfg->cfg_closing_calls);
+
+	_Static_assert(sizeof(calls) <= sizeof(cfg->cfg_closing_calls), "all have room");
+	for (unsigned int i = 0; i < room; i++)
+		*(uint32_t *)&cfg->cfg_closing_calls[i] = calls[i < count ? i : 0];
+}
+
 int knobs_set(struct tcpdwell_bpf__rodata *cfg, const struct options *options,
 	      const struct capability *can, struct failure *failure)
 {
@@ -125,6 +148,7 @@ int knobs_set(struct tcpdwell_bpf__rodata *cfg, const struct options *options,
 		if (can->requests == BACKEND_TIMER)
 			cfg->cfg_reqsk_timer_handler = can->reqsk_timer_handler;
 	}
+	set_closing_calls(cfg);
 	cfg->cfg_want_cgroup = options->wide || options->format != FORMAT_TABLE;
 	cfg->cfg_kernel_view = options->kernel_view;
 	cfg->cfg_tick_ns = tick_ns();

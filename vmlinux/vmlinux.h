@@ -364,9 +364,14 @@ struct trace_event_raw_sys_exit {
 	long ret;
 };
 
-/* Registers at a kprobe: x86_64. */
+/* Registers at a kprobe, or at the entry of a system call: x86_64. */
 struct pt_regs {
 	unsigned long di, si, dx, cx, r8, ax, bp, ip, sp;
+	unsigned long orig_ax; /* number of the system call */
+};
+
+struct pt_regs___call {
+	int syscallno;
 };
 
 #pragma clang attribute pop

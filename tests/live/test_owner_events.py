@@ -23,6 +23,7 @@ from harness.actor import Actor, Cast
 from harness.matrix import on_every_kernel
 from harness.netns import Netns, Veth
 from harness.scale import count
+from harness.server import wait_until
 from harness.story import ENDED, Chains, Name, Process, owner_of, show
 from harness.tracer import Row, Tracer
 
@@ -279,6 +280,33 @@ def test_child_closes_what_never_connected(veth_pair: Veth, tracer: Callable[...
     chain = stage.wait(lambda chains: next(iter(chains.clients.values()), None), "the connection")
     expect(chain, {"CLOSE": (parent, "connect"),
                    "SYN_SENT": (Process(child, "parent"), "close")})
+
+
+READ = {"x86_64": 0, "aarch64": 63}[os.uname().machine]
+
+
+def test_last_to_let_go(stage: Stage) -> None:
+    """A read holds the file that others close meanwhile, and is the one that closes the socket.
+
+    So does whoever looks at the descriptors of others, a snapshot among them.
+    """
+    server, client = stage.server(), stage.actor("client")
+    port = connect(client, server)
+    holder = who(client)
+    reader = client.fork()
+    reader.run("""
+import threading
+me.name("reader")
+thread = threading.Thread(target=os.read, args=(c.fileno(), 1))
+thread.start()""")
+    call = Path(f"/proc/{reader.pid}/task/{reader.ask('thread.native_id')}/syscall")
+    wait_until(lambda: call.read_text("ascii").split()[0] == str(READ))
+    reader.run("os.close(c.fileno())")
+    client.run("c.close()")
+    server.run("s.send(b'x')")
+    reader.run("thread.join()")
+    server.run("s.close()")
+    expect(stage.client(port), {"*": (holder, "connect")})
 
 
 def test_passed_over_a_socket(stage: Stage) -> None:

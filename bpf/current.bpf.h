@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The running process, and how it entered the kernel.
+ */
+#ifndef TCPDWELL_CURRENT_BPF_H
+#define TCPDWELL_CURRENT_BPF_H
+
+#include "config.bpf.h"
+
+/* Bits of task_struct.flags, include/linux/sched.h. */
+#define PF_EXITING 0x00000004
+#define PF_KTHREAD 0x00200000
+
+/* A kernel stack with 4 KiB pages, on x86_64 (4.0) and arm64. */
+#define KERNEL_STACK_BYTES 16384
+
+/*
+ * The registers with which the running process entered the kernel. They are at the end of its
+ * kernel stack; where no helper says so (before 5.15), the caller must not believe them before
+ * something else agrees.
+ */
+static __always_inline const void *current_registers(void)
+{
+	struct task_struct *task;
+
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+		return (const void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	task = (struct task_struct *)bpf_get_current_task();
+	return BPF_CORE_READ(task, stack) + KERNEL_STACK_BYTES - bpf_core_type_size(struct pt_regs);
+}
+
+static __always_inline __u32 current_call(void)
+{
+	const struct pt_regs *x86 = current_registers();
+	const struct pt_regs___call *arm64 = (const void *)x86;
+
+	if (bpf_core_field_exists(arm64->syscallno))
+		return BPF_CORE_READ(arm64, syscallno);
+	return BPF_CORE_READ(x86, orig_ax);
+}
+
+/*
+ * Whether the running process is in a system call that closes what it has, or ends. Else it has
+ * only looked at a socket of another process, which let go of it meanwhile: an iterator over
+ * descriptors holds the file that it is at, and who holds it last closes it (fput()). A snapshot
+ * of this tool's is such a one.
+ *
+ * A function of its own: the verifier looks at it once, not at each call.
+ */
+__noinline int current_closes(void)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	__u32 call;
+
+	if (BPF_CORE_READ(task, flags) & PF_EXITING)
+		return 1;
+	call = current_call();
+	for (int i = 0; i < CLOSING_CALLS; i++)
+		if (cfg_closing_calls[i] == call)
+			return 1;
+	return 0;
+}
+
+#endif /* TCPDWELL_CURRENT_BPF_H */
