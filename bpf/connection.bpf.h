@@ -10,69 +10,7 @@
 #define TCPDWELL_CONNECTION_BPF_H
 
 #include "emit.bpf.h"
-
-/*
- * Errors of maps are int here: until 6.3 the kernel's functions return that, and of the upper half
- * of a long nobody knows what is in it.
- */
-
-/* Where the connection that has @key would be if it was born lately. */
-static __always_inline struct lifecycle *recent_place(__u64 key)
-{
-	__u32 place = key & cfg_recent_mask;
-
-	return bpf_map_lookup_elem(&recent, &place);
-}
-
-static __always_inline __u32 *recent_claims_of(__u64 key)
-{
-	__u32 place = key & cfg_recent_mask;
-
-	return bpf_map_lookup_elem(&recent_claims, &place);
-}
-
-/* One that goes on under the identity of its request is never there. */
-static __always_inline struct lifecycle *recent_find(__u64 key)
-{
-	struct lifecycle *l = cfg_has_cookie ? recent_place(key) : NULL;
-
-	return l && l->id == key ? l : NULL;
-}
-
-/*
- * Returns NULL if the place is another's. Who finds that it has asked alone has it; of two at the
- * same moment neither may. Compare and swap would do as well, and 5.10 refuses it.
- */
-static __always_inline struct lifecycle *recent_claim(__u64 key)
-{
-	volatile __u32 *claims = recent_claims_of(key);
-	struct lifecycle *l = recent_place(key);
-
-	if (!claims || !l)
-		return NULL;
-	if (l->id == key)
-		return l; /* the end of its last life went by untold */
-	if (*claims)
-		return NULL;
-	__sync_fetch_and_add(claims, 1);
-	if (*claims == 1)
-		return l;
-	__sync_fetch_and_add(claims, -1);
-	return NULL;
-}
-
-/* Returns whether it was there. */
-static __always_inline bool recent_forget(__u64 key)
-{
-	struct lifecycle *l = recent_find(key);
-	__u32 *claims = l ? recent_claims_of(key) : NULL;
-
-	if (!claims)
-		return false;
-	l->id = 0;
-	__sync_fetch_and_add(claims, -1);
-	return true;
-}
+#include "recent.bpf.h"
 
 static __always_inline struct lifecycle *connection_find(__u64 key)
 {
@@ -109,6 +47,9 @@ static __always_inline struct lifecycle connection_new(__u64 key, __u32 uid)
 /*
  * Returns 0, or -EEXIST if @how is BPF_NOEXIST and another CPU was first. BPF_ANY is for who is
  * being born: nobody else can know of it, unless a snapshot comes by at that moment.
+ *
+ * Errors of maps are int: until 6.3 the kernel's functions return that, and of the upper half of a
+ * long nobody knows what is in it.
  */
 static __always_inline int connection_remember(struct tcpdwell_counters *c, __u64 key,
 					       const struct lifecycle *l, __u64 how)
@@ -178,59 +119,6 @@ static __always_inline bool reset_is_fresh(const void *sock, const struct sock_c
 	return reset && reset->sock == (__u64)sock &&
 	       reset->rport == BPF_CORE_READ(skc, skc_dport) &&
 	       bpf_ktime_get_ns() - reset->ns < RESET_FRESH_NS;
-}
-
-static __always_inline __u64 *deferred_place(__u64 place)
-{
-	__u32 at = place % DEFERRED_PLACES;
-
-	return bpf_map_lookup_elem(&deferred, &at);
-}
-
-/* Take a place for @l, which deferred_fill() is to fill. Returns whether there was one. */
-static __always_inline bool deferred_take(struct lifecycle *l)
-{
-	if (deferred_ends.next - deferred_ends.oldest > DEFERRED_PLACES - DEFERRED_SPARE)
-		return false;
-	l->place = __sync_fetch_and_add(&deferred_ends.next, 1);
-	return true;
-}
-
-static __always_inline void deferred_fill(__u64 place, __u64 key)
-{
-	__u64 *at = deferred_place(place);
-
-	if (at)
-		*at = key;
-}
-
-/* The row of @l waits no more; it may never have been in the ring. */
-static __always_inline void deferred_over(const struct lifecycle *l, __u64 key)
-{
-	__u64 *at = cfg_defer_connect ? deferred_place(l->place) : NULL;
-
-	if (at && *at == key)
-		*at = DEFERRED_OVER;
-}
-
-/* The CLOSE -> SYN_SENT that waited for the local port. */
-static __always_inline struct row deferred_row(const struct lifecycle *l)
-{
-	return row_birth(TCPDWELL_CLOSE, TCPDWELL_SYN_SENT, l->since_ns,
-			 TCPDWELL_SOURCE_TRACEPOINT);
-}
-
-/* The same once the port is known, which may make the connection an unwanted one. */
-static __always_inline void release_deferred(struct tcpdwell_counters *c, const struct sock *sk,
-					     const struct endpoint *e, const struct lifecycle *l)
-{
-	struct row row = deferred_row(l);
-
-	uncount(&c->held);
-	if (filter_connection(sk, e, false))
-		decide(c, &row, e, l);
-	else
-		count(&c->filtered);
 }
 
 /* A row that waited for an owner: bit @wait of lifecycle.waits. */

@@ -9,6 +9,7 @@
 #define TCPDWELL_PROCESS_BPF_H
 
 #include "connection.bpf.h"
+#include "deferred.bpf.h"
 
 #define S_IFMT	 0170000
 #define S_IFSOCK 0140000

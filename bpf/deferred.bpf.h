@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * First rows that wait for the local port, and the ring of those whose connect() nothing tells of.
+ */
+#ifndef TCPDWELL_DEFERRED_BPF_H
+#define TCPDWELL_DEFERRED_BPF_H
+
+#include "emit.bpf.h"
+
+static __always_inline __u64 *deferred_place(__u64 place)
+{
+	__u32 at = place % DEFERRED_PLACES;
+
+	return bpf_map_lookup_elem(&deferred, &at);
+}
+
+/* Take a place for @l, which deferred_fill() is to fill. Returns whether there was one. */
+static __always_inline bool deferred_take(struct lifecycle *l)
+{
+	if (deferred_ends.next - deferred_ends.oldest > DEFERRED_PLACES - DEFERRED_SPARE)
+		return false;
+	l->place = __sync_fetch_and_add(&deferred_ends.next, 1);
+	return true;
+}
+
+static __always_inline void deferred_fill(__u64 place, __u64 key)
+{
+	__u64 *at = deferred_place(place);
+
+	if (at)
+		*at = key;
+}
+
+/* The row of @l waits no more; it may never have been in the ring. */
+static __always_inline void deferred_over(const struct lifecycle *l, __u64 key)
+{
+	__u64 *at = cfg_defer_connect ? deferred_place(l->place) : NULL;
+
+	if (at && *at == key)
+		*at = DEFERRED_OVER;
+}
+
+/* The CLOSE -> SYN_SENT that waited for the local port. */
+static __always_inline struct row deferred_row(const struct lifecycle *l)
+{
+	return row_birth(TCPDWELL_CLOSE, TCPDWELL_SYN_SENT, l->since_ns,
+			 TCPDWELL_SOURCE_TRACEPOINT);
+}
+
+/* The same once the port is known, which may make the connection an unwanted one. */
+static __always_inline void release_deferred(struct tcpdwell_counters *c, const struct sock *sk,
+					     const struct endpoint *e, const struct lifecycle *l)
+{
+	struct row row = deferred_row(l);
+
+	uncount(&c->held);
+	if (filter_connection(sk, e, false))
+		decide(c, &row, e, l);
+	else
+		count(&c->filtered);
+}
+
+#endif /* TCPDWELL_DEFERRED_BPF_H */
