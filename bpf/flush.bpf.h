@@ -89,6 +89,7 @@ static __always_inline int flush_all(__u64 min_age_ns, const bool atomic)
 		answer |= one ?: TCPDWELL_FLUSH_AGAIN;
 	}
 	if (cfg_poll_minis) {
+		flush_runs++;
 		one = 0;
 		for (int i = 0; i < FLUSH_ITEMS && !one; i++)
 			one = flush_parked(now_ns, min_age_ns);

@@ -298,6 +298,9 @@ static struct {
 	struct parked_mini parked;
 } oldest;
 
+/* Runs of the flush. */
+static __u32 flush_runs;
+
 /* What a part of the flush answers, beside TCPDWELL_FLUSH_WAITING. */
 #define FLUSH_DONE 4 /* no row waits */
 

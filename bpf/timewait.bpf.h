@@ -333,6 +333,20 @@ __noinline int flush_parked(__u64 now_ns, __u64 min_age_ns)
 }
 
 /*
+ * Whether the timer of a mini socket that has flipped tells when. The kernel sets the state first
+ * and the timer a microsecond later (tcp_timewait_state_process()), so it is asked in the next run.
+ */
+static __always_inline bool flip_is_settled(struct lifecycle *l)
+{
+	__u32 odd = flush_runs & 1 ? LIFECYCLE_FLIPPED_ODD : 0;
+
+	if (l->waits & LIFECYCLE_FLIPPED)
+		return (l->waits & LIFECYCLE_FLIPPED_ODD) != odd;
+	__sync_fetch_and_add(&l->waits, LIFECYCLE_FLIPPED | odd);
+	return false;
+}
+
+/*
  * One of the mini sockets that may flip in silence; it goes to the end of the queue as long as it
  * has not. Its memory may have been given to another: only one with its cookie is asked.
  */
@@ -353,7 +367,7 @@ __noinline int flush_orphan(__u64 now_ns)
 	tw = (const struct inet_timewait_sock *)l->object;
 	if (mini_key(tw) != key)
 		return 0;
-	if (!mini_flipped(tw, l)) {
+	if (!mini_flipped(tw, l) || !flip_is_settled(l)) {
 		bpf_map_push_elem(&orphans, &key, 0);
 		return 0;
 	}

@@ -44,6 +44,9 @@ enum lifecycle_wait {
 	LIFECYCLE_HELD_CLOSE_WAIT = 1U << 3,
 	LIFECYCLE_HELD = LIFECYCLE_HELD_SYN_RECV | LIFECYCLE_HELD_ESTABLISHED |
 			 LIFECYCLE_HELD_CLOSE_WAIT,
+	/* FIN_WAIT2 -> TIME_WAIT of a mini socket was seen, and waits for its time. */
+	LIFECYCLE_FLIPPED = 1U << 4,
+	LIFECYCLE_FLIPPED_ODD = 1U << 5, /* in an odd run of the flush */
 };
 
 /* Bits of lifecycle.marks. */
