@@ -22,7 +22,7 @@ from typing import Any, Callable, Iterator
 
 import pytest
 
-from harness import place, plain
+from harness import capability, place, plain
 from harness.matrix import on_every_kernel
 from harness.netns import Netns
 from harness.scale import count
@@ -178,14 +178,20 @@ CLOCKS_NS = 200_000
 
 @pytest.mark.parametrize("by", ["process", "state"])
 def test_percentiles_are_within_a_bucket(by_performance: dict[str, Any], by: str) -> None:
-    """Of nearest rank; the unit tests hold them to a bucket with the very same values."""
+    """Of nearest rank; the unit tests hold them to a bucket with the very same values.
+
+    The timer backend tells to two jiffies when an orphan leaves FIN_WAIT2.
+    """
     want = dwells(by_performance["rows"], by)
+    timers = capability.backend(capability.TIME_WAIT) == "timer"
+    flips_ns = 2 * capability.jiffy_ns() if timers else 0
     for key, group in by_group(by_performance[by].groups(), by).items():
         values = want[key]
+        slack_ns = CLOCKS_NS + (flips_ns if key[0] == "FIN_WAIT2" else 0)
         for percent in (50, 90):
             exact = values[max(0, -(-len(values) * percent // 100) - 1)]
             got = group[f"p{percent}_ns"]
-            assert abs(got - exact) <= exact / 32 + CLOCKS_NS, (key, percent, got, exact)
+            assert abs(got - exact) <= exact / 32 + slack_ns, (key, percent, got, exact)
 
 
 @pytest.mark.parametrize("name", FILTERS)
