@@ -141,8 +141,9 @@ def many_closed(stage: Stage, link: Link) -> tuple[int, list[Closed]]:
 @pytest.fixture(scope="module", name="long_ones")
 def _long_ones(stage: Stage) -> Iterator[LongOnes]:
     """Begun before any test, so that the minute passes while others run."""
-    # A FIN that a busy machine sends again finds nobody, and the reset must end nothing.
-    link = stage.link(tcp_rfc1337=1)
+    # A FIN that a busy machine sends again finds nobody, and the reset must end nothing. Ports of
+    # loopback are used again by default, once they are a second old.
+    link = stage.link(tcp_rfc1337=1, tcp_tw_reuse=0)
     port, many = many_closed(stage, link)
     rearmed, flipped, crossed = (closer(stage, link) for _ in range(3))
     time_wait(rearmed)
