@@ -8,6 +8,7 @@
 #ifndef TCPDWELL_ACCEPT_BPF_H
 #define TCPDWELL_ACCEPT_BPF_H
 
+#include "current.bpf.h"
 #include "process.bpf.h"
 #include "stack.bpf.h"
 
@@ -51,7 +52,7 @@ static __always_inline const struct sock *accept_listener(const bool syscall)
 
 	if (!syscall)
 		return NULL;
-	regs = (const void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	regs = current_registers();
 	return current_sock(PT_REGS_PARM1_CORE_SYSCALL(regs));
 }
 
