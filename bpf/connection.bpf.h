@@ -54,15 +54,14 @@ static __always_inline struct lifecycle connection_new(__u64 key, __u32 uid)
 static __always_inline int connection_remember(struct tcpdwell_counters *c, __u64 key,
 					       const struct lifecycle *l, __u64 how)
 {
-	struct lifecycle *place;
+	struct lifecycle *place = NULL;
 	int err;
 
-	if (cfg_has_cookie && how == BPF_ANY && l->id == key && !shared.scanning) {
+	if (how == BPF_ANY && l->id == key && !shared.scanning)
 		place = recent_claim(key);
-		if (place) {
-			*place = *l;
-			return 0;
-		}
+	if (place) {
+		*place = *l;
+		return 0;
 	}
 	err = bpf_map_update_elem(&connections, &key, l, how);
 	if (err && err != -EEXIST)

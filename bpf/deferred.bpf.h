@@ -23,9 +23,10 @@ static __always_inline bool deferred_take(struct lifecycle *l)
 	return true;
 }
 
-static __always_inline void deferred_fill(__u64 place, __u64 key)
+/* With a key, or with DEFERRED_OVER. */
+static __always_inline void deferred_fill(const struct lifecycle *l, __u64 key)
 {
-	__u64 *at = deferred_place(place);
+	__u64 *at = deferred_place(l->place);
 
 	if (at)
 		*at = key;

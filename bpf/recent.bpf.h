@@ -40,9 +40,13 @@ static __always_inline struct lifecycle *recent_find(__u64 key)
  */
 static __always_inline struct lifecycle *recent_claim(__u64 key)
 {
-	volatile __u32 *claims = recent_claims_of(key);
-	struct lifecycle *l = recent_place(key);
+	volatile __u32 *claims;
+	struct lifecycle *l;
 
+	if (!cfg_has_cookie)
+		return NULL;
+	claims = recent_claims_of(key);
+	l = recent_place(key);
 	if (!claims || !l)
 		return NULL;
 	if (l->id == key)

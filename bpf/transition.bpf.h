@@ -142,21 +142,19 @@ static __always_inline struct child *child_take(const struct sock *sk)
 static __always_inline bool defer(struct transition *t, struct lifecycle *l, const bool atomic)
 {
 	/* Where nothing is shown as it comes, the next transition is soon enough. */
-	bool in_ring = atomic && !cfg_connect_exit && !cfg_stat;
-	__u64 place = 0;
+	bool in_ring = atomic && cfg_defer_connect && !cfg_stat;
 	int err;
 
 	if (!cfg_connect_exit && !cfg_defer_connect)
 		return false;
 	if (in_ring && !deferred_take(l))
 		return false;
-	place = l->place;
 	l->object = (__u64)t->sk;
 	l->waits = LIFECYCLE_DEFERRED;
 	lifecycle_enter(l, t->row->to, t->row->time_ns);
 	err = connection_remember(t->c, t->key, l, BPF_ANY);
 	if (in_ring)
-		deferred_fill(place, err ? DEFERRED_OVER : t->key);
+		deferred_fill(l, err ? DEFERRED_OVER : t->key);
 	if (err) {
 		l->waits = 0;
 		return false;

@@ -10,11 +10,11 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "bpf_programs.h"
 #include "capability.h"
 #include "knobs.h"
 #include "loader.h"
 #include "privilege.h"
-#include "bpf_programs.h"
 #include "tcpdwell.skel.h"
 
 /*
