@@ -12,7 +12,7 @@ import time
 import pytest
 
 from harness import capability
-from harness.close import (ACTIVE, HELD_S, WHOLE, Close, check_mini, check_times, check_without,
+from harness.close import (ACTIVE, HELD_S, WHOLE, Close, check_close, check_mini, check_times,
                            closer, family_or_skip)
 from harness.matrix import on_every_kernel
 from harness.peer import ACK, FIN, PSH, RST, SYN
@@ -52,11 +52,7 @@ def test_slow_peer(family: str, stage: Stage, watch: Watch) -> None:
     """Each state of an active close lasts as long as the peer lets it."""
     family_or_skip(family)
     close: Close = stage.once(play_slow_peer, family)
-    chain = close.wait(watch, closed)
-    if watch.minis:
-        check_mini(chain, close, watch)
-    else:
-        check_without(chain, close, orphan=False)
+    check_close(close, watch)
 
 
 def play_shutdown_then_close(stage: Stage) -> Close:
@@ -130,11 +126,7 @@ def play_fin_with_ack(stage: Stage) -> Close:
 @pytest.mark.every_kernel
 def test_fin_with_ack(stage: Stage, watch: Watch) -> None:
     close: Close = stage.once(play_fin_with_ack)
-    chain = close.wait(watch, closed)
-    if watch.minis:
-        check_mini(chain, close, watch)
-    else:
-        check_without(chain, close, orphan=False)
+    check_close(close, watch)
 
 
 # ---- FIN_WAIT2 of an orphan ------------------------------------------------------------------
@@ -161,11 +153,7 @@ def test_orphan_flips(fin_timeout: int, family: str, stage: Stage, watch: Watch)
     """FIN_WAIT2 -> TIME_WAIT of a mini socket; its timer may hardly move, or much."""
     family_or_skip(family)
     close: Close = stage.once(play_flip, fin_timeout, family)
-    chain = close.wait(watch, closed)
-    if watch.minis:
-        check_mini(chain, close, watch, flip=True)
-    else:
-        check_without(chain, close, orphan=True)
+    check_close(close, watch, orphan=True)
 
 
 def test_flip_is_prompt(stage: Stage, watch: Watch) -> None:

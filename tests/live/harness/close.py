@@ -12,7 +12,8 @@ from . import capability
 from .peer import ACK, FIN, RST, Link, Peer
 from .stage import Server, Stage, fields
 from .tracer import Row
-from .watch import SLACK_NS, Watch, When, check_dwell, check_time, now, same, show, steps
+from .watch import (SLACK_NS, Watch, When, check_dwell, check_time, closed, now, same, show,
+                    steps)
 
 # Of the states that a test makes last: far longer than what a tracer may be off by.
 HELD_S = 0.2
@@ -123,3 +124,12 @@ def check_without(chain: list[Row], close: Close, orphan: bool) -> None:
     last = chain[-1]
     gone = close.at["FIN_WAIT2" if orphan else "TIME_WAIT"]
     check_time(last, gone, SLACK_NS)
+
+
+def check_close(close: Close, watch: Watch, orphan: bool = False) -> None:
+    """What either kind of watch must see of a close that goes through FIN_WAIT2 and TIME_WAIT."""
+    chain = close.wait(watch, closed)
+    if watch.minis:
+        check_mini(chain, close, watch, flip=orphan)
+    else:
+        check_without(chain, close, orphan)
