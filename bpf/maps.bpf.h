@@ -115,7 +115,6 @@ struct {
 struct taken {
 	__u64 by_task;
 	__u64 by_softirq;
-	__u64 busy; /* the first program runs, where marks are of no use */
 };
 
 struct {
@@ -124,6 +123,16 @@ struct {
 	__type(key, __u32);
 	__type(value, struct taken);
 } taken_events SEC(".maps");
+
+/* by_task where a task may lose its CPU; the loader makes it one element elsewhere. */
+#define TASK_MARKS 65536
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, TASK_MARKS);
+	__type(key, __u32);
+	__type(value, __u64);
+} taken_by_task SEC(".maps");
 
 /* Requests that were hashed and may turn out to be slow, oldest first. */
 struct pending_request {

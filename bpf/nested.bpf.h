@@ -3,8 +3,9 @@
  * Which of the two programs at the tracepoint tells an event.
  *
  * Since 6.1 the kernel passes over a program that already runs on the CPU: a softirq's transition
- * that comes while a system call's is being told. So a second program comes after the first, each
- * time, and tells what that was kept from.
+ * that comes while a system call's is being told, and since 7.0 that of a task which took the CPU
+ * from another one there. So a second program comes after the first, each time, and tells what that
+ * was kept from.
  */
 #ifndef TCPDWELL_NESTED_BPF_H
 #define TCPDWELL_NESTED_BPF_H
@@ -29,6 +30,22 @@ static __always_inline volatile struct taken *taken_here(void)
 }
 
 /*
+ * Since 7.0 a task may lose its CPU to another one in a program, and between the two get another
+ * CPU: there its mark goes by its thread id. Two threads that share one would have to be between
+ * the two programs at the same time. Neighbours are on cache lines of their own.
+ */
+static __always_inline volatile __u64 *mark_of_task(volatile struct taken *taken)
+{
+	__u32 tid, at;
+
+	if (!cfg_preempted)
+		return &taken->by_task;
+	tid = bpf_get_current_pid_tgid();
+	at = (tid << 3 | (tid >> 13 & 7)) & (TASK_MARKS - 1);
+	return bpf_map_lookup_elem(&taken_by_task, &at);
+}
+
+/*
  * The first program leaves the event that it takes as its first act; the second takes the mark away
  * again, or finds none. The socket is mark enough: a softirq leaves one alone that a task has.
  *
@@ -39,54 +56,35 @@ static __always_inline volatile struct taken *taken_here(void)
 static __always_inline void event_take(const struct sock *sk)
 {
 	volatile struct taken *taken = taken_here();
+	volatile __u64 *mark;
 
 	if (!taken)
 		return;
-	if (cfg_preempted) {
-		taken->busy = 1;
-	} else if (is_of_task(sk)) {
-		taken->by_softirq = 0;
-		taken->by_task = (__u64)sk;
-	} else {
+	if (!is_of_task(sk)) {
 		taken->by_softirq = (__u64)sk;
+		return;
 	}
+	taken->by_softirq = 0;
+	mark = mark_of_task(taken);
+	if (mark)
+		*mark = (__u64)sk;
 }
 
 /* Whether the first program took this event. */
 static __always_inline bool event_was_taken(const struct sock *sk)
 {
 	volatile struct taken *taken = taken_here();
+	volatile __u64 *mark;
 	bool was;
 
 	if (!taken)
 		return true;
-	if (cfg_preempted)
-		return !taken->busy;
-	if (is_of_task(sk)) {
-		was = taken->by_task == (__u64)sk;
-		taken->by_task = 0;
-	} else {
-		was = taken->by_softirq == (__u64)sk;
-		taken->by_softirq = 0;
-	}
+	mark = is_of_task(sk) ? mark_of_task(taken) : &taken->by_softirq;
+	if (!mark)
+		return true;
+	was = *mark == (__u64)sk;
+	*mark = 0;
 	return was;
-}
-
-/*
- * Since 7.0 a task may lose its CPU to another one in a program, and between the two get another
- * CPU, where a mark would be looked for in vain. There the first one says that it runs, until a
- * task that waited for the CPU has had it. What is left are the few instructions between the
- * kernel's mark and this one; those are counted (loader_missed()).
- */
-static __always_inline void event_is_told(void)
-{
-	volatile struct taken *taken;
-
-	if (!cfg_preempted)
-		return;
-	taken = taken_here();
-	if (taken)
-		taken->busy = 0;
 }
 
 extern void bpf_preempt_disable(void) __weak __ksym;

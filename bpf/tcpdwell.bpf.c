@@ -37,7 +37,6 @@ int BPF_PROG(inet_sock_set_state, struct sock *sk, int from, int to)
 		transition(sk, from, to, true);
 	let_go_of_cpu();
 	stack_of_connect(ctx, sk, from, to);
-	event_is_told();
 	return 0;
 }
 

@@ -131,6 +131,8 @@ static int size_maps(struct loader *loader, const struct options *options)
 	/* Room for listeners whose children wait in accept queues: the snapshot's. */
 	if (options->no_snapshot)
 		err = err ?: bpf_map__set_max_entries(skel->maps.queued, 1);
+	if (!skel->rodata->cfg_preempted)
+		err = err ?: bpf_map__set_max_entries(skel->maps.taken_by_task, 1);
 	if (skel->rodata->cfg_stacks)
 		err = err ?: bpf_map__set_max_entries(skel->maps.stacks, STACKS_MAX);
 	err = err   ?:
