@@ -13,6 +13,7 @@
 #include "bpf_programs.h"
 #include "capability.h"
 #include "knobs.h"
+#include "load_aside.h"
 #include "loader.h"
 #include "privilege.h"
 #include "tcpdwell.skel.h"
@@ -37,7 +38,11 @@
 /* Processes that can descend from the program after -- at a time. */
 #define FOLLOWED_MAX 65536
 
+/* The tracepoint, where each transition comes by. */
+#define TRACEPOINT "inet_sock_set_state"
+
 struct loader {
+	struct load_aside *aside;
 	struct tcpdwell_bpf *skel;
 	struct programs *programs;
 	const struct notice *notice;
@@ -107,10 +112,20 @@ static int size_recent(struct loader *loader, uint32_t sockets)
 		       bpf_map__set_max_entries(skel->maps.recent_claims, places);
 }
 
+/* The largest, made while the host is being probed. */
+static int make_connections(struct loader *loader, const struct options *options)
+{
+	struct bpf_map *map = loader->skel->maps.connections;
+	int err = bpf_map__set_max_entries(map, options->max_sockets ?: sockets_for_host());
+
+	if (!err && loader->aside)
+		load_aside_map(loader->aside, map);
+	return err;
+}
+
 static int size_maps(struct loader *loader, const struct options *options)
 {
 	struct tcpdwell_bpf *skel = loader->skel;
-	uint32_t sockets = options->max_sockets ? options->max_sockets : sockets_for_host();
 	uint32_t pids = options->filters.pids.count;
 	uint32_t elements = stat_elements(options);
 	uint64_t ring_bytes = options->ring_bytes;
@@ -121,8 +136,7 @@ static int size_maps(struct loader *loader, const struct options *options)
 
 	if (options->program)
 		pids = FOLLOWED_MAX;
-	err = size_recent(loader, sockets);
-	err = err ?: bpf_map__set_max_entries(skel->maps.connections, sockets);
+	err = size_recent(loader, bpf_map__max_entries(skel->maps.connections));
 	err = err ?: bpf_map__set_max_entries(skel->maps.ring, ring_bytes);
 	err = err ?: bpf_map__set_max_entries(skel->maps.stat_even, elements);
 	err = err ?: bpf_map__set_max_entries(skel->maps.stat_odd, elements);
@@ -206,6 +220,33 @@ static int print_libbpf(enum libbpf_print_level level, const char *format, va_li
 	return level == LIBBPF_DEBUG ? 0 : vfprintf(stderr, format, args);
 }
 
+/* What libbpf would find out of the section's name, were it its own. */
+static int set_attach_targets(struct loader *loader)
+{
+	struct bpf_program *program;
+	int err = 0;
+
+	bpf_object__for_each_program(program, loader->skel->obj)
+	{
+		if (bpf_program__autoload(program) &&
+		    !strcmp(bpf_program__section_name(program), "tp_btf/" TRACEPOINT))
+			err = err ?: bpf_program__set_attach_target(program, 0, TRACEPOINT);
+	}
+	return err;
+}
+
+static int load_programs(struct loader *loader)
+{
+	int err = 0, aside_err;
+
+	if (!loader->aside)
+		return tcpdwell_bpf__load(loader->skel);
+	load_aside_use_map(loader->aside);
+	err = set_attach_targets(loader) ?: tcpdwell_bpf__load(loader->skel);
+	aside_err = load_aside_wait(loader->aside);
+	return err ?: aside_err;
+}
+
 static int load(struct loader *loader, const struct options *options, struct failure *failure)
 {
 	int err = knobs_set(loader->skel->rodata, options, &loader->capability, failure);
@@ -216,7 +257,7 @@ static int load(struct loader *loader, const struct options *options, struct fai
 	programs_warn_missing(loader->programs, options, loader->notice);
 	err = size_maps(loader, options);
 	if (!err)
-		err = tcpdwell_bpf__load(loader->skel);
+		err = load_programs(loader);
 	if (!err)
 		err = map_counters(loader);
 	if (!err)
@@ -245,13 +286,16 @@ struct loader *loader_new(const struct options *options, const struct notice *no
 	}
 	loader->notice = notice;
 	loader->cpus = libbpf_num_possible_cpus();
-	if (capability_probe(&loader->capability, options->backend, failure))
-		goto err;
+	/* What the verifier says is to be heard of one program after the other. */
+	if (!notice->verbose)
+		loader->aside = load_aside_new("tp_btf/" TRACEPOINT, "Dual BSD/GPL");
 	loader->skel = tcpdwell_bpf__open();
-	if (!loader->skel) {
+	if (!loader->skel || make_connections(loader, options)) {
 		failure_set(failure, STATUS_OTHER, "cannot open the program: %s", strerror(errno));
 		goto err;
 	}
+	if (capability_probe(&loader->capability, options->backend, failure))
+		goto err;
 	loader->programs = programs_new(loader->skel, &loader->capability);
 	if (!loader->programs) {
 		failure_set(failure, STATUS_OTHER, "%s", strerror(errno));
@@ -279,10 +323,13 @@ void loader_free(struct loader *loader)
 {
 	if (!loader)
 		return;
+	if (loader->aside)
+		load_aside_use_map(loader->aside);
 	programs_free(loader->programs);
 	if (loader->counters)
 		munmap(loader->counters, loader->counters_bytes);
 	tcpdwell_bpf__destroy(loader->skel);
+	load_aside_free(loader->aside);
 	free(loader);
 }
 

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the kernel takes long for, on threads of its own while libbpf goes on with the rest: the
+ * verifier takes one processor for each program, and the buckets of a large hash map are set up one
+ * by one. The transition's two programs and the map of connections are most of what a start waits
+ * for.
+ */
+#ifndef TCPDWELL_LOAD_ASIDE_H
+#define TCPDWELL_LOAD_ASIDE_H
+
+struct bpf_map;
+struct load_aside;
+
+/*
+ * From here on programs in @section, of tracing programs at a tracepoint, are loaded like that: to
+ * be called before the object is opened. @license is theirs. Returns NULL with errno set.
+ *
+ * libbpf is given an empty program in place of each (prog_prepare_load_fn, libbpf 1.0), whose
+ * descriptor then becomes that of the program itself: whoever attaches it need not know.
+ */
+struct load_aside *load_aside_new(const char *section, const char *license);
+
+/*
+ * Waits for those that are being loaded. To be called when libbpf is done with the object, whether
+ * it has loaded it or not. Returns 0, or -errno of bpf(2) for one of them.
+ */
+int load_aside_wait(struct load_aside *aside);
+
+/*
+ * Begins to make @map, of an object that is open and not loaded; its size is final. It has no type
+ * information, so bpftool shows its elements as bytes.
+ */
+void load_aside_map(struct load_aside *aside, struct bpf_map *map);
+
+/* Has the object use that map, before it is loaded. What was not made is for libbpf to make. */
+void load_aside_use_map(struct load_aside *aside);
+
+/* After the object is closed. NULL-safe. */
+void load_aside_free(struct load_aside *aside);
+
+#endif /* TCPDWELL_LOAD_ASIDE_H */
