@@ -157,9 +157,8 @@ static __always_inline __u64 sock_cgroup_id(const struct sock *sk, const bool di
 	struct cgroup *cgroup;
 
 	if ((direct || cfg_has_cast) && bpf_core_field_exists(sk->sk_cgrp_data.cgroup)) {
-		cgroup = direct ? sk->sk_cgrp_data.cgroup :
-				  CAST(struct sock, sk)->sk_cgrp_data.cgroup;
-		return cgroup ? cgroup->kn->id : 0;
+		cgroup = FOLLOW(struct sock, sk, sk_cgrp_data.cgroup);
+		return cgroup ? FOLLOW(struct cgroup, cgroup, kn)->id : 0;
 	}
 	cgroup = sock_cgroup(sk);
 	return cgroup ? BPF_CORE_READ(cgroup, kn, id) : 0;
