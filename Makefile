@@ -136,6 +136,7 @@ $(unit): $(B)/%: $(B)/obj/%.o $(support) $(library)
 
 $(traffic): $(call objects,$(wildcard tools/traffic/*.c))
 $(bench): $(B)/tools/%: $(B)/obj/tools/bench/%.o $(library)
+$(B)/tools/bare: private LDLIBS += $(libbpf)
 $(servers): $(B)/tests/servers/%: $(B)/obj/tests/live/servers/%.o
 $(B)/obj/tests/live/servers/forgetful.o $(B)/obj/tests/live/servers/forgetful_client.o: \
 	private CFLAGS += -fno-omit-frame-pointer -fno-optimize-sibling-calls
@@ -144,7 +145,7 @@ $(B)/obj/tests/live/servers/forgetful_bare.o: private CFLAGS += -g0 -fomit-frame
 $(traffic) $(bench) $(servers):
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(ld_flags) -pthread -o $@ $^
+	$(Q)$(CC) $(ld_flags) -pthread -o $@ $^ $(LDLIBS)
 
 static: $(tcpdwell)-static ## build build/tcpdwell-static, which runs where nothing is installed
 

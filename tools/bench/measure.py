@@ -4,6 +4,7 @@
 A subject that cannot run is left out from then on, and why is noted.
 """
 import contextlib
+import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ EMPTY = "empty program"
 RESERVE = "reserve 96 bytes"
 
 WRITE_BYTES = 64 * 1024  # as tcpdwell writes them
+LOADS_EACH = 4  # for each rate
 DRAIN_SECONDS = 30  # for a tracer to print what it still has when the load is over
 # A connection over loopback, both of its ends: five transitions each.
 TRANSITIONS = 10
@@ -155,44 +157,55 @@ def floor(bench: Bench, connections: int) -> None:
 
 @dataclass(frozen=True)
 class Rate:
-    """What the load reached, and what each connection cost the load and the tracer."""
+    """What the loads reached, and what each connection cost them and the tracer."""
 
     per_second: float
     cpu_ns: float
 
 
-def _note_rate(figures: Figures, name: str, result: Result, tracer_cpu_ns: int) -> Rate:
-    rate = Rate(result.connections / result.seconds,
-                (result.cpu_seconds * 1e9 + tracer_cpu_ns) / max(result.connections, 1))
+def _loads(bench: Bench, seconds: float) -> list[Result]:
+    """Several short ones: what one reaches depends on where its processes happen to run."""
+    results = []
+    for _ in range(LOADS_EACH):
+        with Load(bench.load, "-t", seconds) as load:
+            results.append(load.run())
+        time.sleep(TEARDOWN_SECONDS)
+    return results
+
+
+def _note_rate(figures: Figures, name: str, results: list[Result], tracer_cpu_ns: int) -> Rate:
+    connections = max(sum(result.connections for result in results), 1)
+    cpu_ns_of_loads = sum(result.cpu_seconds for result in results) * 1e9
+    rate = Rate(statistics.median(result.connections / result.seconds for result in results),
+                (cpu_ns_of_loads + tracer_cpu_ns) / connections)
     figures.add("connections/s", name, rate.per_second)
     figures.add("cpu us/connection, load and tracer", name, rate.cpu_ns / 1000)
-    if result.failed:
-        figures.add("connections failed", name, result.failed)
+    if failed := sum(result.failed for result in results):
+        figures.add("connections failed", name, failed)
     return rate
 
 
-def _note_lost(figures: Figures, run: Run, result: Result, where: str = "") -> None:
-    expected = result.connections * TRANSITIONS
+def _note_lost(figures: Figures, run: Run, results: list[Result], where: str = "") -> None:
+    expected = sum(result.connections for result in results) * TRANSITIONS
     figures.add(f"rows due{where}", run.tracer.name, expected)
     figures.add(f"rows lost{where}", run.tracer.name, expected - run.rows_of_load())
     figures.add(f"rows lost{where}, by own account", run.tracer.name, run.lost_by_own_account())
 
 
 def _untraced_rate(bench: Bench, seconds: float) -> Rate:
-    with Load(bench.load, "-t", seconds) as load:
-        return _note_rate(bench.figures, UNTRACED, load.run(), 0)
+    return _note_rate(bench.figures, UNTRACED, _loads(bench, seconds), 0)
 
 
 def _traced_rate(bench: Bench, tracer: Tracer, seconds: float, silent: bool) -> Rate:
-    with Load(bench.load, "-t", seconds) as load, Run(tracer, bench.scratch) as run:
+    with Run(tracer, bench.scratch) as run:
         before = cpu_ns(run.pid)
-        result = load.run()
+        results = _loads(bench, seconds)
+        run.wait_quiet(DRAIN_SECONDS)
         spent_ns = cpu_ns(run.pid) - before
-        _finish(load, run)
         run.stop()
         if not silent:
-            _note_lost(bench.figures, run, result)
-        return _note_rate(bench.figures, tracer.name, result, spent_ns)
+            _note_lost(bench.figures, run, results)
+        return _note_rate(bench.figures, tracer.name, results, spent_ns)
 
 
 def rate(bench: Bench, tracers: list[Tracer], silent: list[Tracer], seconds: float,
@@ -200,7 +213,7 @@ def rate(bench: Bench, tracers: list[Tracer], silent: list[Tracer], seconds: flo
     """Connections per second under each tracer and under none, and the rows that are missing.
 
     Each tracer is held against the untraced loads just before and after it, as a busy host is not
-    the same from one half minute to the next. The silent ones are meant to print nothing.
+    the same from one half minute to the next. Of the silent ones no rows are counted.
     """
     before = _untraced_rate(bench, seconds)
     for tracer in in_turn([*tracers, *silent], number):
@@ -226,7 +239,7 @@ def long_run(bench: Bench, tracers: list[Tracer], seconds: float) -> None:
             result = load.run()
             _finish(load, run)
             run.stop()
-            _note_lost(bench.figures, run, result, " in the long run")
+            _note_lost(bench.figures, run, [result], " in the long run")
         bench.say(f"long run of {tracer.name} done")
 
 

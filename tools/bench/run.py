@@ -25,7 +25,7 @@ import report
 from first_row import first_row
 from measure import Bench
 from ring_lock import ring_lock
-from tracer import CSV, JSON, NOTHING, PEERS, STAT, TRACE
+from tracer import BARE, BARE_NOTHING, CSV, JSON, NOTHING, PEERS, STAT, TRACE
 
 BUILD = machine.ROOT / "build"
 OUTPUT = BUILD / "bench"
@@ -39,16 +39,16 @@ class Plan:
 
     rounds: int
     connections: int  # for the costs
-    rate_seconds: float
+    rate_seconds: float  # of each of several loads
     long_seconds: float  # to lose rows in; 0: not run
     live: int  # connections open at once
     start_sockets: tuple[int, ...]  # on the host when a tracer starts
     loads: tuple[str, ...]
 
 
-FULL = Plan(rounds=7, connections=20000, rate_seconds=3, long_seconds=60, live=50000,
+FULL = Plan(rounds=7, connections=20000, rate_seconds=0.5, long_seconds=60, live=50000,
             start_sockets=(0, 10000), loads=LOADS)
-QUICK = Plan(rounds=5, connections=5000, rate_seconds=0.7, long_seconds=0, live=10000,
+QUICK = Plan(rounds=5, connections=5000, rate_seconds=0.2, long_seconds=0, live=10000,
              start_sockets=(10000,), loads=LOADS[:1])
 
 
@@ -72,8 +72,9 @@ def run_rounds(bench: Bench, plan: Plan) -> None:
     for number in range(plan.rounds):
         begin = time.monotonic()
         measure.floor(bench, plan.connections)
-        measure.cost(bench, [TRACE, CSV, JSON, STAT, *PEERS], plan.connections, number)
-        measure.rate(bench, [TRACE, *PEERS], [NOTHING, STAT], plan.rate_seconds, number)
+        measure.cost(bench, [TRACE, CSV, JSON, STAT, BARE, *PEERS], plan.connections, number)
+        measure.rate(bench, [TRACE, *PEERS], [NOTHING, STAT, BARE, BARE_NOTHING],
+                     plan.rate_seconds, number)
         bench.say(f"{bench.load.name}: round {number + 1} of {plan.rounds},"
                   f" {time.monotonic() - begin:.0f} s")
 

@@ -13,7 +13,8 @@ import bpf
 from load import PORT
 
 HERE = Path(__file__).parent
-TCPDWELL = HERE.parents[1] / "build/tcpdwell"
+BUILD = HERE.parents[1] / "build"
+TCPDWELL = BUILD / "tcpdwell"
 
 START_SECONDS = 20  # bpftrace compiles first
 QUIET_SECONDS = 0.25  # without CPU time: a tracer that is attached and has printed what it has
@@ -53,6 +54,10 @@ CSV = Tracer("tcpdwell -o csv", (str(TCPDWELL), "-o", "csv"))
 JSON = Tracer("tcpdwell -o json", (str(TCPDWELL), "-o", "json"))
 STAT = Tracer("tcpdwell stat", (str(TCPDWELL), "stat"))
 NOTHING = Tracer("tcpdwell -L 1", (str(TCPDWELL), "-L", "1"))
+# Find out nothing: what no tracer of the same events can go below, and none that prints nothing.
+BARE = Tracer("bare programs", (str(BUILD / "tools/bare"), str(BUILD / "bench/bare.bpf.o")),
+              tracefs=True)
+BARE_NOTHING = Tracer("bare programs, no rows", (*BARE.command, "silent"), tracefs=True)
 # Some distributions name it otherwise, beside the Python tool of the same name.
 TCPSTATES = Tracer("tcpstates", (shutil.which("tcpstates-libbpf") or "tcpstates",), tracefs=True)
 BPFTRACE = Tracer("bpftrace", ("bpftrace", str(HERE / "tcpstates.bt")), tracefs=True)
