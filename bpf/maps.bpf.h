@@ -31,7 +31,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 32768);
+	__uint(max_entries, 131072);
 	__type(key, __u32);
 	__type(value, struct lifecycle);
 } recent SEC(".maps");
@@ -39,7 +39,7 @@ struct {
 /* Connections that have a place, or ask for it at this moment. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 32768);
+	__uint(max_entries, 131072);
 	__type(key, __u32);
 	__type(value, __u32);
 } recent_claims SEC(".maps");

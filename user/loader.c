@@ -27,7 +27,15 @@
 #define HOST_BYTES_PER_SOCKET 8192
 #define SOCKETS_MIN	      (1U << 16)
 #define SOCKETS_MAX	      (1U << 22)
-#define RECENT_MAX	      (1U << 15)
+
+/*
+ * Places for recent ones, of 68 bytes, for a sixteenth of the connections: 2.25 MiB, and on hosts of
+ * 8 GiB and more two or four times as much. Those are enough for a thousand connections a second
+ * that end in TIME_WAIT, both their ends on the host.
+ */
+#define RECENT_MIN   (1U << 15)
+#define RECENT_MAX   (1U << 17)
+#define RECENT_SHARE 16
 
 /*
  * Connections whose stacks are kept: 2 KiB each, so 32 MiB at the most. One process's descriptors
@@ -97,15 +105,15 @@ static uint32_t stat_elements(const struct options *options)
 }
 
 /*
- * The two maps in front of the connections, with a power of two of places: what most hosts have of
- * sockets, in 2.25 MiB. Without cookies nothing has a place.
+ * The two maps in front of the connections, with a power of two of places. Without cookies nothing
+ * has one.
  */
 static int size_recent(struct loader *loader, uint32_t sockets)
 {
 	uint32_t places = loader->capability.cookie ? RECENT_MAX : 1;
 	struct tcpdwell_bpf *skel = loader->skel;
 
-	while (places > sockets)
+	while (places > sockets || (places > RECENT_MIN && places > sockets / RECENT_SHARE))
 		places /= 2;
 	skel->rodata->cfg_recent_mask = places - 1;
 	return bpf_map__set_max_entries(skel->maps.recent, places) ?:
