@@ -29,8 +29,8 @@
 #define SOCKETS_MAX	      (1U << 22)
 
 /*
- * Places for recent ones, of 68 bytes, for a sixteenth of the connections: 2.25 MiB, and on hosts of
- * 8 GiB and more two or four times as much. Those are enough for a thousand connections a second
+ * Places for recent ones, of 68 bytes, for a sixteenth of the connections: 2.25 MiB, and on hosts
+ * of 8 GiB and more two or four times as much. Those are enough for a thousand connections a second
  * that end in TIME_WAIT, both their ends on the host.
  */
 #define RECENT_MIN   (1U << 15)

@@ -36,8 +36,9 @@ def write(directory: Path, commit: str, machine: dict[str, str], loads: dict[str
 def _noise(rounds: list[float]) -> tuple[float, float]:
     """Where the figure may well lie; a few rounds say little of that, so allow them more."""
     low, high = spread(rounds)
-    return (low, high) if len(rounds) >= FEW else (low * (1 - FEW_ALLOWANCE),
-                                                   high * (1 + FEW_ALLOWANCE))
+    if len(rounds) >= FEW:
+        return low, high
+    return low - abs(low) * FEW_ALLOWANCE, high + abs(high) * FEW_ALLOWANCE
 
 
 def _compared(target: Target, before: Figures, now: Figures) -> str | None:
