@@ -26,7 +26,7 @@ from harness.tracer import check_account
 # How many connections the load makes at full speed; TCPDWELL_TEST_CONNECTIONS asks for others.
 CONNECTIONS = int(os.environ.get("TCPDWELL_TEST_CONNECTIONS", scale.count(40_000)))
 # For connections of sockets that were born lately (user/loader.c).
-RECENT_PLACES = 1 << 15
+RECENT_PLACES = 1 << 15  # of a tracer of up to 16 times as many sockets
 # How long the tracer is stopped, and what no connection may take then: one that had to wait for the
 # tracer would take all of it. A busy machine alone may keep one waiting for a while.
 STOPPED_S = 5
@@ -427,7 +427,8 @@ def check_nothing_is_made_up(rows: list[dict[str, Any]]) -> None:
 
 def test_more_sockets_than_recent_places(netns: Netns) -> None:
     """TIME_WAIT has taken them: the next ones go into the map behind, and are found again there."""
-    with Running("-o", "json", "--netns", str(netns.inode)) as running:
+    with Running("-o", "json", "--netns", str(netns.inode), "--ring-size", "64M",
+                 "--max-sockets", str(2 * RECENT_PLACES)) as running:
         rush(netns, "--workers", "4", "--connections", str(RECENT_PLACES + 1000))
         with within.listen(netns) as listener:
             pairs = [within.Pair(netns, listener) for _ in range(200)]
