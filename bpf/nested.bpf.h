@@ -30,14 +30,18 @@ static __always_inline volatile struct taken *taken_here(void)
 }
 
 /*
+ * Where an event on its way from the first program to the second is marked.
+ *
  * Since 7.0 a task may lose its CPU to another one in a program, and between the two get another
  * CPU: there its mark goes by its thread id. Two threads that share one would have to be between
  * the two programs at the same time. Neighbours are on cache lines of their own.
  */
-static __always_inline volatile __u64 *mark_of_task(volatile struct taken *taken)
+static __always_inline volatile __u64 *event_mark(volatile struct taken *taken, bool of_task)
 {
 	__u32 tid, at;
 
+	if (!of_task)
+		return &taken->by_softirq;
 	if (!cfg_preempted)
 		return &taken->by_task;
 	tid = bpf_get_current_pid_tgid();
@@ -56,16 +60,14 @@ static __always_inline volatile __u64 *mark_of_task(volatile struct taken *taken
 static __always_inline void event_take(const struct sock *sk)
 {
 	volatile struct taken *taken = taken_here();
+	bool of_task = is_of_task(sk);
 	volatile __u64 *mark;
 
 	if (!taken)
 		return;
-	if (!is_of_task(sk)) {
-		taken->by_softirq = (__u64)sk;
-		return;
-	}
-	taken->by_softirq = 0;
-	mark = mark_of_task(taken);
+	if (of_task)
+		taken->by_softirq = 0;
+	mark = event_mark(taken, of_task);
 	if (mark)
 		*mark = (__u64)sk;
 }
@@ -74,12 +76,9 @@ static __always_inline void event_take(const struct sock *sk)
 static __always_inline bool event_was_taken(const struct sock *sk)
 {
 	volatile struct taken *taken = taken_here();
-	volatile __u64 *mark;
+	volatile __u64 *mark = taken ? event_mark(taken, is_of_task(sk)) : NULL;
 	bool was;
 
-	if (!taken)
-		return true;
-	mark = is_of_task(sk) ? mark_of_task(taken) : &taken->by_softirq;
 	if (!mark)
 		return true;
 	was = *mark == (__u64)sk;
