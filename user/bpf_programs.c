@@ -312,7 +312,7 @@ int programs_attach(struct programs *programs, const struct notice *notice, stru
 			notice_print(notice, NOTICE_DETAIL, "attached %s (%s)", name, section);
 			continue;
 		}
-		if (!strcmp(section, "tp_btf/inet_sock_set_state"))
+		if (!strcmp(section, TRANSITION_SECTION))
 			return failure_set(failure, STATUS_HOST,
 					   "cannot attach to sock:inet_sock_set_state: %s",
 					   strerror(-err));

@@ -14,6 +14,10 @@
 #include "notice.h"
 #include "options.h"
 
+/* Where each transition comes by, and the section of the programs there. */
+#define TRANSITION_TRACEPOINT "inet_sock_set_state"
+#define TRANSITION_SECTION    "tp_btf/" TRANSITION_TRACEPOINT
+
 struct bpf_program;
 struct programs;
 struct tcpdwell_bpf;

@@ -11,6 +11,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "insn.h"
 #include "load_aside.h"
 
 /* At a time. One that finds no room is loaded by libbpf. */
@@ -136,8 +137,8 @@ static int loading_begin(struct loading *loading, const struct bpf_program *prog
 static int put_empty_in_place(struct bpf_program *program, struct bpf_prog_load_opts *opts)
 {
 	struct bpf_insn empty[] = {
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
-		{ .code = BPF_JMP | BPF_EXIT },
+		MOV_IMM(BPF_REG_0, 0),
+		EXIT(),
 	};
 
 	opts->func_info_cnt = 0;

@@ -46,9 +46,6 @@
 /* Processes that can descend from the program after -- at a time. */
 #define FOLLOWED_MAX 65536
 
-/* The tracepoint, where each transition comes by. */
-#define TRACEPOINT "inet_sock_set_state"
-
 struct loader {
 	struct load_aside *aside;
 	struct tcpdwell_bpf *skel;
@@ -237,8 +234,10 @@ static int set_attach_targets(struct loader *loader)
 	bpf_object__for_each_program(program, loader->skel->obj)
 	{
 		if (bpf_program__autoload(program) &&
-		    !strcmp(bpf_program__section_name(program), "tp_btf/" TRACEPOINT))
-			err = err ?: bpf_program__set_attach_target(program, 0, TRACEPOINT);
+		    !strcmp(bpf_program__section_name(program), TRANSITION_SECTION))
+			err = err   ?:
+				      bpf_program__set_attach_target(program, 0,
+								     TRANSITION_TRACEPOINT);
 	}
 	return err;
 }
@@ -296,7 +295,7 @@ struct loader *loader_new(const struct options *options, const struct notice *no
 	loader->cpus = libbpf_num_possible_cpus();
 	/* What the verifier says is to be heard of one program after the other. */
 	if (!notice->verbose)
-		loader->aside = load_aside_new("tp_btf/" TRACEPOINT, "Dual BSD/GPL");
+		loader->aside = load_aside_new(TRANSITION_SECTION, "Dual BSD/GPL");
 	loader->skel = tcpdwell_bpf__open();
 	if (!loader->skel || make_connections(loader, options)) {
 		failure_set(failure, STATUS_OTHER, "cannot open the program: %s", strerror(errno));
