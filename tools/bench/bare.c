@@ -19,14 +19,13 @@
 #include <unistd.h>
 
 #include "ring.h"
+#include "text.h"
 
 /* What tcpdwell prints of a short connection over loopback is as long on average. */
 #define ROW                                            \
 	"12345 load            127.0.0.34:65001      " \
 	"127.0.0.1:39856          29us SYN_RECV    -> ESTABLISHED\n"
-#define ROW_BYTES    (sizeof(ROW) - 1)
-#define BUFFER_BYTES (64 * 1024)
-#define PERIOD_NS    20000000 /* as tcpdwell looks after a busy ring */
+#define PERIOD_NS 20000000 /* as tcpdwell looks after a busy ring */
 
 static volatile sig_atomic_t stopped;
 
@@ -74,50 +73,37 @@ static struct ring *attach(struct bpf_object *object)
 	return ring;
 }
 
-static void write_all(const char *data, size_t bytes)
-{
-	while (bytes) {
-		ssize_t written = write(STDOUT_FILENO, data, bytes);
-
-		if (written < 0)
-			err(1, "write");
-		data += written;
-		bytes -= written;
-	}
-}
-
 /* Writes a row for each record that there is. */
-static void drain(struct ring *ring)
+static void drain(struct ring *ring, struct text *text)
 {
-	static char buffer[BUFFER_BYTES];
-	size_t used = 0, size;
+	size_t size;
+	int err;
 
-	while (ring_next(ring, &size)) {
-		if (used + ROW_BYTES > sizeof(buffer)) {
-			ring_done(ring);
-			write_all(buffer, used);
-			used = 0;
-		}
-		memcpy(buffer + used, ROW, ROW_BYTES);
-		used += ROW_BYTES;
-	}
+	while (ring_next(ring, &size))
+		text_put(text, ROW, sizeof(ROW) - 1);
 	ring_done(ring);
-	write_all(buffer, used);
+	err = text_flush(text);
+	if (err)
+		errx(1, "write: %s", strerror(-err));
 }
 
 int main(int argc, char *argv[])
 {
 	const struct timespec period = { .tv_nsec = PERIOD_NS };
+	struct text *text;
 	struct ring *ring;
 
 	if (argc < 2)
 		errx(2, "an argument is wanted: a BPF object");
 	signal(SIGINT, stop);
+	text = text_new(STDOUT_FILENO, TEXT_ROWS_BYTES, -1);
+	if (!text)
+		err(1, "a buffer");
 	ring = attach(load(argv[1], argc > 2));
 	while (!stopped) {
-		drain(ring);
+		drain(ring, text);
 		nanosleep(&period, NULL);
 	}
-	drain(ring);
+	drain(ring, text);
 	return 0;
 }

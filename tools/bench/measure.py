@@ -113,13 +113,18 @@ def _write_ns(path: Path, size: int) -> int:
     return spent_ns
 
 
+def _take_down(load: Load) -> None:
+    """Ends the load with its namespace, and the TIME_WAIT sockets that are left in it."""
+    load.close()
+    time.sleep(TEARDOWN_SECONDS)
+
+
 def _finish(load: Load, run: Run) -> None:
-    """Ends the load with its namespace, and has the tracer print what it still has.
+    """Ends the load, and has the tracer print what it still has.
 
     A TIME_WAIT socket ends then, with all that a tracer could not say of it before.
     """
-    load.close()
-    time.sleep(TEARDOWN_SECONDS)
+    _take_down(load)
     run.wait_quiet(DRAIN_SECONDS)
 
 
@@ -146,7 +151,7 @@ def cost(bench: Bench, tracers: list[Tracer], connections: int, number: int) -> 
 def floor(bench: Bench, connections: int) -> None:
     """What no tracer of every transition can go below."""
     with bpf.stats(), bpf.Program(bench.objects / "empty.bpf.o", "empty") as empty, \
-            bpf.Program(bench.objects / "reserve.bpf.o", "reserve") as reserve, \
+            bpf.Program(bench.objects / "bare.bpf.o", "reserve") as reserve, \
             bpf.RingSink(reserve.map_fd("ring")), \
             Load(bench.load, "-n", connections) as load:
         load.run()
@@ -169,7 +174,7 @@ def _loads(bench: Bench, seconds: float) -> list[Result]:
     for _ in range(LOADS_EACH):
         with Load(bench.load, "-t", seconds) as load:
             results.append(load.run())
-        time.sleep(TEARDOWN_SECONDS)
+            _take_down(load)
     return results
 
 

@@ -19,8 +19,9 @@ struct {
 	__uint(max_entries, 16 << 20);
 } ring SEC(".maps");
 
+/* By itself the least that a tracer of every transition can do. */
 SEC("tp_btf/inet_sock_set_state")
-int inet_sock_set_state(void *ctx)
+int reserve(void *ctx)
 {
 	void *record = silent ? NULL : bpf_ringbuf_reserve(&ring, RECORD_BYTES, 0);
 
@@ -29,50 +30,13 @@ int inet_sock_set_state(void *ctx)
 	return 0;
 }
 
-SEC("tp_btf/inet_sock_set_state")
-int inet_sock_set_state_nested(void *ctx)
-{
-	return 0;
-}
+#define NOTHING_AT(section, name) SEC(section) int name(void *ctx) { return 0; }
 
-SEC("tp_btf/tcp_send_reset")
-int tcp_send_reset(void *ctx)
-{
-	return 0;
-}
-
-SEC("tp_btf/timer_start")
-int timer_start(void *ctx)
-{
-	return 0;
-}
-
-SEC("tp_btf/timer_cancel")
-int timer_cancel(void *ctx)
-{
-	return 0;
-}
-
-SEC("tp_btf/timer_expire_entry")
-int timer_expire_entry(void *ctx)
-{
-	return 0;
-}
-
-SEC("tp_btf/timer_expire_exit")
-int timer_expire_exit(void *ctx)
-{
-	return 0;
-}
-
-SEC("tp/syscalls/sys_exit_accept4")
-int accept4_exit(void *ctx)
-{
-	return 0;
-}
-
-SEC("tp/syscalls/sys_exit_accept")
-int accept_exit(void *ctx)
-{
-	return 0;
-}
+NOTHING_AT("tp_btf/inet_sock_set_state", inet_sock_set_state_nested)
+NOTHING_AT("tp_btf/tcp_send_reset", tcp_send_reset)
+NOTHING_AT("tp_btf/timer_start", timer_start)
+NOTHING_AT("tp_btf/timer_cancel", timer_cancel)
+NOTHING_AT("tp_btf/timer_expire_entry", timer_expire_entry)
+NOTHING_AT("tp_btf/timer_expire_exit", timer_expire_exit)
+NOTHING_AT("tp/syscalls/sys_exit_accept4", accept4_exit)
+NOTHING_AT("tp/syscalls/sys_exit_accept", accept_exit)
