@@ -11,16 +11,26 @@
 
 #include "emit.bpf.h"
 #include "recent.bpf.h"
+#include "table.bpf.h"
 
-static __always_inline struct lifecycle *connection_find(__u64 key)
+static __always_inline struct lifecycle *connection_find_in_place(__u64 key)
 {
-	return recent_find(key) ?: bpf_map_lookup_elem(&connections, &key);
+	return recent_find(key) ?: table_find(key);
 }
 
-static __always_inline void connection_forget(__u64 key)
+/*
+ * This and the next are called in too many places to be put into each. What runs on the last of
+ * the 512 bytes of stack that 5.10 gives (request_outlasts()) takes the one above.
+ */
+static __noinline struct lifecycle *connection_find(__u64 key)
+{
+	return connection_find_in_place(key);
+}
+
+static __noinline void connection_forget(__u64 key)
 {
 	if (!recent_forget(key))
-		bpf_map_delete_elem(&connections, &key);
+		table_delete(key);
 	if (cfg_stacks)
 		bpf_map_delete_elem(&stacks, &key);
 }
@@ -47,23 +57,21 @@ static __always_inline struct lifecycle connection_new(__u64 key, __u32 uid)
 /*
  * Returns 0, or -EEXIST if @how is BPF_NOEXIST and another CPU was first. BPF_ANY is for who is
  * being born: nobody else can know of it, unless a snapshot comes by at that moment.
- *
- * Errors of maps are int: until 6.3 the kernel's functions return that, and of the upper half of a
- * long nobody knows what is in it.
  */
 static __always_inline int connection_remember(struct tcpdwell_counters *c, __u64 key,
 					       const struct lifecycle *l, __u64 how)
 {
+	bool fresh = how == BPF_ANY && l->id == key && !shared.scanning;
 	struct lifecycle *place = NULL;
 	int err;
 
-	if (how == BPF_ANY && l->id == key && !shared.scanning)
+	if (fresh)
 		place = recent_claim(key);
 	if (place) {
 		*place = *l;
 		return 0;
 	}
-	err = bpf_map_update_elem(&connections, &key, l, how);
+	err = table_insert(key, l, how, fresh && cfg_has_cookie);
 	if (err && err != -EEXIST)
 		count(&c->untracked);
 	return err;

@@ -12,20 +12,41 @@
 
 /*
  * Connections by what identifies them: the socket cookie, or the socket's address where the kernel
- * has no helper for the cookie. Not allocated ahead: memory follows the sockets that live.
+ * has no helper for the cookie. Elements are not allocated ahead, but buckets are: there are small
+ * tables at first, and user space makes larger ones as they are needed (table.bpf.h).
  */
-struct {
+struct table {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 65536);
+	__uint(max_entries, 1);
 	__type(key, __u64);
 	__type(value, struct lifecycle);
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, TCPDWELL_TABLES);
+	__type(key, __u32);
+	__array(values, struct table);
 } connections SEC(".maps");
 
+/* Wakes who makes the next table. Nothing is ever in it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+} doorbell SEC(".maps");
+
+/* Alone on a cache line, which seldom changes. */
+struct {
+	volatile __u32 current; /* new connections go into this one */
+	volatile __u32 spread;	/* there may be connections in others, too */
+	__u32 pad[30];
+} tables __attribute__((aligned(128)));
+
 /*
- * In front of it, places for connections of recent sockets, by the low bits of the cookie, of which
- * a CPU gives out one after the other: to be born, found and forgotten here takes no lock and no
- * memory, and the line is warm. Whose place is taken goes into the map above. Can be mapped, which
+ * In front of them, places for connections of recent sockets, by the low bits of the cookie, of
+ * which a CPU gives out one after the other: to be born, found and forgotten here takes no lock and
+ * no memory, and the line is warm. Whose place is taken goes into a table. Can be mapped, which
  * nobody does, because the kernel then has the values begin at a page, and a place is one line.
  */
 struct {

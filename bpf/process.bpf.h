@@ -165,14 +165,20 @@ static __always_inline bool listener_is_held(const struct lifecycle *l, const st
 	return file_sock(fdtable_file(PEEK(struct files_struct, files, fdt), l->fd)) == sk;
 }
 
-/* What a connection has of its listener until it is accepted: the owner, if it is one. */
-static __always_inline void listener_inherit(struct lifecycle *child, const struct sock *sk)
+/*
+ * What a connection has of its listener until it is accepted: the owner, if it is one. How it is
+ * looked for: see connection_find().
+ */
+static __always_inline void listener_inherit(struct lifecycle *child, const struct sock *sk,
+					     const bool in_place)
 {
 	const struct lifecycle *listener;
+	__u64 key;
 
 	if (cfg_skip_owner)
 		return;
-	listener = connection_find(sock_key_by_address(sk));
+	key = sock_key_by_address(sk);
+	listener = in_place ? connection_find_in_place(key) : connection_find(key);
 	if (listener && listener->state == TCPDWELL_LISTEN && listener_is_held(listener, sk))
 		owner_inherit(child, listener);
 }

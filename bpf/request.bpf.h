@@ -68,7 +68,7 @@ static __always_inline struct lifecycle request_lifecycle(const struct sock *lis
 
 	l.uid = PEEK(struct sock, listener, sk_uid.val);
 	lifecycle_enter(&l, TCPDWELL_SYN_RECV, syn_ns);
-	listener_inherit(&l, listener);
+	listener_inherit(&l, listener, true);
 	owner_match(&l);
 	return l;
 }
@@ -181,13 +181,13 @@ static __always_inline void request_completes(const struct request_sock *req)
 /* What is known under the address of a request; the places of recent sockets have none of it. */
 static __always_inline struct lifecycle *request_known(__u64 key)
 {
-	return bpf_map_lookup_elem(&connections, &key);
+	return table_find(key);
 }
 
 /* Returns 0, or -ENOENT if another did it. */
 static __always_inline int request_forget(__u64 key)
 {
-	return bpf_map_delete_elem(&connections, &key);
+	return table_delete(key);
 }
 
 /* A mark in the map that says: the child's own rows are out, there is nothing to show any more. */

@@ -74,7 +74,7 @@ static __always_inline void fast_child_born(const struct child *child)
 	};
 	__u64 key = child->sock;
 
-	listener_inherit(&l, (const struct sock *)child->listener);
+	listener_inherit(&l, (const struct sock *)child->listener, false);
 	bpf_map_update_elem(&fast_children, &key, &l, BPF_ANY);
 	shared.fastopen = 1;
 }
@@ -208,7 +208,7 @@ static __always_inline bool hold(struct transition *t, struct lifecycle *l, cons
 static __always_inline void child_birth(struct transition *t, struct lifecycle *l,
 					const struct child *child)
 {
-	listener_inherit(l, (const struct sock *)child->listener);
+	listener_inherit(l, (const struct sock *)child->listener, false);
 	l->state = TCPDWELL_SYN_RECV;
 	if (child->syn_ns) {
 		bool shown = request_hand_over(t->c, l, child, t->row->time_ns);

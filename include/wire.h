@@ -16,6 +16,9 @@
 
 #define TCPDWELL_COMM_LEN 16
 
+/* Hash tables of connections, each twice as large as the one before (user/tables.c). */
+#define TCPDWELL_TABLES 8
+
 /* Items of a filter's list that the kernel side looks through one by one. */
 #define TCPDWELL_FILTER_IDS 64
 

@@ -2,8 +2,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,16 +11,10 @@
 
 #include "insn.h"
 #include "load_aside.h"
+#include "thread.h"
 
 /* At a time. One that finds no room is loaded by libbpf. */
 #define PROGRAMS_MAX 4
-
-/* A map that is being made. */
-struct making {
-	pthread_t thread;
-	struct bpf_map *map; /* NULL: none */
-	int fd;		     /* -errno */
-};
 
 /*
  * A program that is being loaded. Its instructions and options are copies: libbpf goes on with its
@@ -41,65 +33,9 @@ struct loading {
 struct load_aside {
 	const char *license;
 	int handler;
-	struct making making;
 	unsigned int count;
 	struct loading programs[PROGRAMS_MAX];
 };
-
-/* Signals are for the thread that has made this one. */
-static int thread_start(pthread_t *thread, void *(*work)(void *argument), void *argument)
-{
-	sigset_t all, before;
-	int err;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	err = pthread_create(thread, NULL, work, argument);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return -err;
-}
-
-/*
- * ---- A map --------------------------------------------------------------------------------------
- */
-
-static void *make(void *argument)
-{
-	struct making *making = argument;
-	const struct bpf_map *map = making->map;
-	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = bpf_map__map_flags(map), );
-
-	making->fd = bpf_map_create(bpf_map__type(map), bpf_map__name(map), bpf_map__key_size(map),
-				    bpf_map__value_size(map), bpf_map__max_entries(map), &opts);
-	return NULL;
-}
-
-void load_aside_map(struct load_aside *aside, struct bpf_map *map)
-{
-	struct making *making = &aside->making;
-
-	making->map = map;
-	if (thread_start(&making->thread, make, making))
-		making->map = NULL;
-}
-
-void load_aside_use_map(struct load_aside *aside)
-{
-	struct making *making = &aside->making;
-
-	if (!making->map)
-		return;
-	pthread_join(making->thread, NULL);
-	if (making->fd >= 0) {
-		bpf_map__reuse_fd(making->map, making->fd);
-		close(making->fd);
-	}
-	making->map = NULL;
-}
-
-/*
- * ---- Programs -----------------------------------------------------------------------------------
- */
 
 static void *load(void *argument)
 {
@@ -219,7 +155,6 @@ void load_aside_free(struct load_aside *aside)
 {
 	if (!aside)
 		return;
-	load_aside_use_map(aside);
 	libbpf_unregister_prog_handler(aside->handler);
 	free(aside);
 }

@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What the kernel takes long for, on threads of its own while libbpf goes on with the rest: the
- * verifier takes one processor for each program, and the buckets of a large hash map are set up one
- * by one. The transition's two programs and the map of connections are most of what a start waits
- * for.
+ * Programs that the kernel takes long to verify, on threads of their own while libbpf goes on with
+ * the rest: the verifier takes one processor for each. The transition's two are most of what a
+ * start waits for.
  */
 #ifndef TCPDWELL_LOAD_ASIDE_H
 #define TCPDWELL_LOAD_ASIDE_H
 
-struct bpf_map;
 struct load_aside;
 
 /*
@@ -25,15 +23,6 @@ struct load_aside *load_aside_new(const char *section, const char *license);
  * it has loaded it or not. Returns 0, or -errno of bpf(2) for one of them.
  */
 int load_aside_wait(struct load_aside *aside);
-
-/*
- * Begins to make @map, of an object that is open and not loaded; its size is final. It has no type
- * information, so bpftool shows its elements as bytes.
- */
-void load_aside_map(struct load_aside *aside, struct bpf_map *map);
-
-/* Has the object use that map, before it is loaded. What was not made is for libbpf to make. */
-void load_aside_use_map(struct load_aside *aside);
 
 /* After the object is closed. NULL-safe. */
 void load_aside_free(struct load_aside *aside);

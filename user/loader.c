@@ -16,13 +16,12 @@
 #include "load_aside.h"
 #include "loader.h"
 #include "privilege.h"
+#include "tables.h"
 #include "tcpdwell.skel.h"
 
 /*
- * Bytes of the host's memory for each connection that may be tracked, where no option says. A hash
- * map's buckets (16 bytes each) are reserved ahead: 1/512 of the memory at the most. The elements
- * are not. A socket takes a few KiB, so there is room for all that a host of nothing but sockets
- * has.
+ * Bytes of the host's memory for each connection that may be tracked, where no option says. A
+ * socket takes a few KiB, so there is room for all that a host of nothing but sockets has.
  */
 #define HOST_BYTES_PER_SOCKET 8192
 #define SOCKETS_MIN	      (1U << 16)
@@ -48,6 +47,7 @@
 
 struct loader {
 	struct load_aside *aside;
+	struct tables *tables;
 	struct tcpdwell_bpf *skel;
 	struct programs *programs;
 	const struct notice *notice;
@@ -117,17 +117,6 @@ static int size_recent(struct loader *loader, uint32_t sockets)
 		       bpf_map__set_max_entries(skel->maps.recent_claims, places);
 }
 
-/* The largest, made while the host is being probed. */
-static int make_connections(struct loader *loader, const struct options *options)
-{
-	struct bpf_map *map = loader->skel->maps.connections;
-	int err = bpf_map__set_max_entries(map, options->max_sockets ?: sockets_for_host());
-
-	if (!err && loader->aside)
-		load_aside_map(loader->aside, map);
-	return err;
-}
-
 static int size_maps(struct loader *loader, const struct options *options)
 {
 	struct tcpdwell_bpf *skel = loader->skel;
@@ -141,8 +130,9 @@ static int size_maps(struct loader *loader, const struct options *options)
 
 	if (options->program)
 		pids = FOLLOWED_MAX;
-	err = size_recent(loader, bpf_map__max_entries(skel->maps.connections));
+	err = size_recent(loader, options->max_sockets ?: sockets_for_host());
 	err = err ?: bpf_map__set_max_entries(skel->maps.ring, ring_bytes);
+	err = err ?: bpf_map__set_max_entries(skel->maps.doorbell, sysconf(_SC_PAGESIZE));
 	err = err ?: bpf_map__set_max_entries(skel->maps.stat_even, elements);
 	err = err ?: bpf_map__set_max_entries(skel->maps.stat_odd, elements);
 	err = err ?: bpf_map__set_max_entries(skel->maps.counters, loader->cpus);
@@ -248,7 +238,6 @@ static int load_programs(struct loader *loader)
 
 	if (!loader->aside)
 		return tcpdwell_bpf__load(loader->skel);
-	load_aside_use_map(loader->aside);
 	err = set_attach_targets(loader) ?: tcpdwell_bpf__load(loader->skel);
 	aside_err = load_aside_wait(loader->aside);
 	return err ?: aside_err;
@@ -265,6 +254,9 @@ static int load(struct loader *loader, const struct options *options, struct fai
 	err = size_maps(loader, options);
 	if (!err)
 		err = load_programs(loader);
+	if (!err)
+		err = tables_watch(loader->tables, (uint32_t *)&loader->skel->bss->tables.current,
+				   bpf_map__fd(loader->skel->maps.doorbell));
 	if (!err)
 		err = map_counters(loader);
 	if (!err)
@@ -297,7 +289,10 @@ struct loader *loader_new(const struct options *options, const struct notice *no
 	if (!notice->verbose)
 		loader->aside = load_aside_new(TRANSITION_SECTION, "Dual BSD/GPL");
 	loader->skel = tcpdwell_bpf__open();
-	if (!loader->skel || make_connections(loader, options)) {
+	if (loader->skel)
+		loader->tables = tables_new(loader->skel->maps.connections,
+					    options->max_sockets ?: sockets_for_host());
+	if (!loader->tables) {
 		failure_set(failure, STATUS_OTHER, "cannot open the program: %s", strerror(errno));
 		goto err;
 	}
@@ -330,11 +325,10 @@ void loader_free(struct loader *loader)
 {
 	if (!loader)
 		return;
-	if (loader->aside)
-		load_aside_use_map(loader->aside);
 	programs_free(loader->programs);
 	if (loader->counters)
 		munmap(loader->counters, loader->counters_bytes);
+	tables_free(loader->tables);
 	tcpdwell_bpf__destroy(loader->skel);
 	load_aside_free(loader->aside);
 	free(loader);
@@ -344,8 +338,9 @@ void loader_free(struct loader *loader)
  * ---- The snapshot -------------------------------------------------------------------------------
  */
 
-void loader_snapshot_begin(struct loader *loader)
+void loader_snapshot_begin(struct loader *loader, uint64_t sockets)
 {
+	tables_expect(loader->tables, sockets);
 	loader->skel->bss->shared.scanning = 1;
 	loader->skel->bss->snapshot_round++;
 }

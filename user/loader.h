@@ -35,12 +35,12 @@ int loader_attach(struct loader *loader, struct failure *failure);
 void loader_detach(struct loader *loader);
 
 /*
- * The snapshot of what exists (snapshot.h). Begin says that a new one starts, end that it is over,
- * well or not; each of the others opens an iterator, which the caller reads to its end and closes:
- * one over all descriptors, one over the sockets of the network namespace that the calling thread
- * is in. They return -errno if there is none.
+ * The snapshot of what exists (snapshot.h). Begin says that a new one starts, of about so many
+ * @sockets, end that it is over, well or not; each of the others opens an iterator, which the
+ * caller reads to its end and closes: one over all descriptors, one over the sockets of the network
+ * namespace that the calling thread is in. They return -errno if there is none.
  */
-void loader_snapshot_begin(struct loader *loader);
+void loader_snapshot_begin(struct loader *loader, uint64_t sockets);
 void loader_snapshot_end(struct loader *loader);
 int loader_open_descriptors(struct loader *loader);
 int loader_open_sockets(struct loader *loader);

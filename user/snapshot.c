@@ -93,6 +93,15 @@ static int note_space(void *context, const struct netns_place *place)
 	return 0;
 }
 
+static uint64_t count_sockets(const struct snapshot *snapshot)
+{
+	uint64_t count = 0;
+
+	for (size_t i = 0; i < snapshot->space_count; i++)
+		count += (uint64_t)snapshot->spaces[i].sockets + snapshot->spaces[i].timewait;
+	return count;
+}
+
 /*
  * Whether a namespace may have what was not found by descriptor. The tracepoint tells what came
  * since it was noted, so a count that is reached now was of these very sockets.
@@ -136,8 +145,8 @@ int snapshot_take(struct loader *loader, snapshot_found *found, void *context, u
 	struct snapshot snapshot = { .loader = loader, .found = found, .context = context };
 	int err;
 
-	loader_snapshot_begin(loader);
 	err = netns_walk(loader_netns(loader), note_space, &snapshot, closed);
+	loader_snapshot_begin(loader, count_sockets(&snapshot));
 	if (!err)
 		err = run(&snapshot, loader_open_descriptors(loader));
 	if (!err)

@@ -7,6 +7,7 @@ import csv
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -27,6 +28,8 @@ from harness.tracer import check_account
 CONNECTIONS = int(os.environ.get("TCPDWELL_TEST_CONNECTIONS", scale.count(40_000)))
 # For connections of sockets that were born lately (user/loader.c).
 RECENT_PLACES = 1 << 15  # of a tracer of up to 16 times as many sockets
+# Connections in TIME_WAIT that fill the places and the first table, but not the second one.
+TO_FILL_THE_FIRST_TABLE = 75_000
 # How long the tracer is stopped, and what no connection may take then: one that had to wait for the
 # tracer would take all of it. A busy machine alone may keep one waiting for a while.
 STOPPED_S = 5
@@ -425,23 +428,42 @@ def check_nothing_is_made_up(rows: list[dict[str, Any]]) -> None:
         last[row["cookie"]] = row
 
 
-def test_more_sockets_than_recent_places(netns: Netns) -> None:
-    """TIME_WAIT has taken them: the next ones go into the map behind, and are found again there."""
-    with Running("-o", "json", "--netns", str(netns.inode), "--ring-size", "64M",
-                 "--max-sockets", str(2 * RECENT_PLACES)) as running:
-        rush(netns, "--workers", "4", "--connections", str(RECENT_PLACES + 1000))
-        with within.listen(netns) as listener:
-            pairs = [within.Pair(netns, listener) for _ in range(200)]
-            ports = [pair.port() for pair in pairs]
-            for pair in pairs:
+def tables(pid: int) -> int:
+    """How many hash tables of connections the tracer has (user/tables.c)."""
+    shown = subprocess.run(["bpftool", "-j", "map", "show"], capture_output=True, check=True)
+    own = {line.split()[1] for path in Path(f"/proc/{pid}/fdinfo").iterdir()
+           for line in path.read_text().splitlines() if line.startswith("map_id:")}
+    return sum(str(item["id"]) in own for item in json.loads(shown.stdout)
+               if (item["type"], item.get("name")) == ("hash", "connections"))
+
+
+@pytest.mark.parametrize("sockets", [2, 8], ids=["all-taken", "more-made"])
+def test_more_sockets_than_recent_places(netns: Netns, sockets: int) -> None:
+    """TIME_WAIT has taken them: the next ones go into the tables behind, and are found there.
+
+    So do those that were there before, into the first, which has as much room as there are places.
+    The second has twice as much; where that is all, there is no third, else it is made when the
+    second comes into use.
+    """
+    with within.listen(netns) as listener:
+        old = [within.Pair(netns, listener) for _ in range(200)]
+        with Running("-o", "json", "--netns", str(netns.inode), "--ring-size", "64M",
+                     "--max-sockets", str(sockets * RECENT_PLACES)) as running:
+            rush(netns, "--workers", "4", "--connections", str(TO_FILL_THE_FIRST_TABLE))
+            young = [within.Pair(netns, listener) for _ in range(200)]
+            ends = {worth: {pair.port() for pair in pairs}
+                    for worth, pairs in (("at_least", old), ("exact", young))}
+            for pair in old + young:
                 pair.close()
-        running.finish()
-        *rows, summary = json_rows(running.output())
+            if shutil.which("bpftool"):
+                assert tables(running.child.pid) == (2 if sockets == 2 else 3)
+            running.finish()
+            *rows, summary = json_rows(running.output())
     check_identity(summary, len(rows))
     assert (summary["untracked"], summary["lost"]) == (0, {"ring": 0, "map": 0})
-    ends = [row["dwell"] for row in rows if row["rport"] in ports or row["lport"] in ports
-            if (row["from"], row["to"]) == ("ESTABLISHED", "CLOSE")]
-    assert ends == ["exact"] * 400
+    for worth, ports in ends.items():
+        assert [row["dwell"] for row in rows if {row["rport"], row["lport"]} & ports
+                if (row["from"], row["to"]) == ("ESTABLISHED", "CLOSE")] == [worth] * 400
 
 
 def test_room_is_given_back(netns: Netns) -> None:

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The hash tables of connections: one at first, and larger ones once it is full.
+ *
+ * The kernel reserves a hash map's buckets for as many elements as it may ever hold. So user space
+ * keeps one table ready beyond the one that is being filled, and makes the next when told that it
+ * is in use (user/tables.c). A connection stays in the table that it was put into.
+ */
+#ifndef TCPDWELL_TABLE_BPF_H
+#define TCPDWELL_TABLE_BPF_H
+
+#include "maps.bpf.h"
+
+/* What maps answer, linux/errno.h. */
+#define ENOENT 2
+#define E2BIG  7
+#define EEXIST 17
+
+static __always_inline void *table_at(__u32 number)
+{
+	return bpf_map_lookup_elem(&connections, &number);
+}
+
+/*
+ * The number of the table that has @key, -ENOENT: none. With @forget it is there no longer. A
+ * function of its own, as the next one: the verifier looks at it once, not at each call.
+ */
+__noinline int table_of(__u64 key, __u32 forget)
+{
+	__u32 current = tables.current;
+
+	/* First where new ones go, then from the largest on: there are most of them. */
+	for (__u32 step = 0; step <= TCPDWELL_TABLES; step++) {
+		__u32 number = step ? TCPDWELL_TABLES - step : current;
+		void *table = step && number == current ? NULL : table_at(number);
+
+		if (!table || !bpf_map_lookup_elem(table, &key))
+			continue;
+		if (!forget || !bpf_map_delete_elem(table, &key))
+			return number;
+	}
+	return -ENOENT;
+}
+
+/*
+ * The one that is being filled is full: from here on it is the largest of those that have room. The
+ * one in reserve always has, and whoever makes the next is told that it is in use.
+ */
+__noinline int table_turn(void)
+{
+	static const struct lifecycle nothing;
+	__u64 nobody = 0; /* is no key */
+	void *ring;
+
+	for (__u32 step = 1; step <= TCPDWELL_TABLES; step++) {
+		__u32 number = TCPDWELL_TABLES - step;
+		void *table = table_at(number);
+
+		if (!table || bpf_map_update_elem(table, &nobody, &nothing, BPF_ANY))
+			continue;
+		bpf_map_delete_elem(table, &nobody);
+		tables.spread = 1;
+		tables.current = number;
+		break;
+	}
+	ring = bpf_ringbuf_reserve(&doorbell, sizeof(__u64), 0);
+	if (ring)
+		bpf_ringbuf_discard(ring, BPF_RB_FORCE_WAKEUP);
+	return 0;
+}
+
+static __always_inline struct lifecycle *table_find(__u64 key)
+{
+	__u32 number = tables.current; /* read first: another one than 0 says spread */
+	void *table;
+
+	if (tables.spread)
+		number = table_of(address_of((const void *)key), false);
+	table = table_at(number);
+	return table ? bpf_map_lookup_elem(table, &key) : NULL;
+}
+
+/* Returns 0, or -ENOENT if another did it. */
+static __always_inline int table_delete(__u64 key)
+{
+	void *table;
+
+	if (tables.spread)
+		return table_of(address_of((const void *)key), true) < 0 ? -ENOENT : 0;
+	table = table_at(tables.current);
+	return table ? bpf_map_delete_elem(table, &key) : -ENOENT;
+}
+
+/*
+ * Returns 0, or -EEXIST if @how is BPF_NOEXIST and another CPU was first, or -E2BIG if there is no
+ * room in any of them. With @fresh nothing can be known under @key.
+ *
+ * Errors of maps are int: until 6.3 the kernel's functions return that, and of the upper half of a
+ * long nobody knows what is in it.
+ */
+static __always_inline int table_insert(__u64 key, const struct lifecycle *l, __u64 how, bool fresh)
+{
+	void *table;
+	int err;
+
+	if (!fresh && tables.spread &&
+	    table_of(address_of((const void *)key), how == BPF_ANY) >= 0 && how == BPF_NOEXIST)
+		return -EEXIST;
+	table = table_at(tables.current);
+	err = table ? bpf_map_update_elem(table, &key, l, how) : -E2BIG;
+	if (err != -E2BIG)
+		return err;
+	table_turn();
+	table = table_at(tables.current);
+	return table ? bpf_map_update_elem(table, &key, l, how) : -E2BIG;
+}
+
+#endif /* TCPDWELL_TABLE_BPF_H */
