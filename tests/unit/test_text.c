@@ -74,7 +74,7 @@ static void test_writes_when_full(void **state)
 static void test_files_get_whole_blocks(void **state)
 {
 	struct style style = sample_style(NULL);
-	struct text *text = text_new(style.fd, TEXT_ROWS_BYTES, -1);
+	struct text *text = text_new(style.fd, TEXT_BLOCK_BYTES + 4096, -1);
 	size_t total = 0, written = 0;
 	unsigned int writes = 0;
 	char *got;

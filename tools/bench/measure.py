@@ -19,7 +19,7 @@ UNTRACED = "untraced"
 EMPTY = "empty program"
 RESERVE = "reserve 96 bytes"
 
-WRITE_BYTES = 64 * 1024  # as tcpdwell writes them
+WRITE_BYTES = 256 * 1024  # as tcpdwell writes them
 LOADS_EACH = 4  # for each rate
 DRAIN_SECONDS = 30  # for a tracer to print what it still has when the load is over
 # A connection over loopback, both of its ends: five transitions each.
