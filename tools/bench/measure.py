@@ -19,6 +19,11 @@ UNTRACED = "untraced"
 EMPTY = "empty program"
 RESERVE = "reserve 96 bytes"
 
+# Figures that others ask for by name.
+CPU = "cpu ns/row"
+WRITE = "cpu ns/row, of write() alone"
+OF_UNTRACED = "connections/s, of untraced"
+
 WRITE_BYTES = 256 * 1024  # as tcpdwell writes them
 LOADS_EACH = 4  # for each rate
 DRAIN_SECONDS = 30  # for a tracer to print what it still has when the load is over
@@ -95,9 +100,11 @@ def _note_kernel_ns(figures: Figures, name: str, ns: float, runs: float) -> None
 
 def _note_user(bench: Bench, name: str, before: Moment, after: Moment, run: Run) -> None:
     """And what no program that prints the same rows to the same place can go below."""
-    rows = max(run.rows(), 1)
-    bench.figures.add("cpu ns/row", name, (after.cpu_ns - before.cpu_ns) / rows)
-    bench.figures.add("cpu ns/row, of write() alone", name,
+    rows = run.rows()
+    if not rows:
+        return
+    bench.figures.add(CPU, name, (after.cpu_ns - before.cpu_ns) / rows)
+    bench.figures.add(WRITE, name,
                       _write_ns(bench.scratch / "written", run.printed_bytes()) / rows)
 
 
@@ -227,7 +234,7 @@ def rate(bench: Bench, tracers: list[Tracer], silent: list[Tracer], seconds: flo
         with bench.attempt(tracer.name):
             traced = _traced_rate(bench, tracer, seconds, tracer in silent)
             after = _untraced_rate(bench, seconds)
-            bench.figures.add("connections/s, of untraced", tracer.name,
+            bench.figures.add(OF_UNTRACED, tracer.name,
                               2 * traced.per_second / (before.per_second + after.per_second))
             bench.figures.add("connections per cpu second, of untraced", tracer.name,
                               (before.cpu_ns + after.cpu_ns) / (2 * traced.cpu_ns))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """The table that the bench prints."""
 from figures import Figures, spread
+from measure import CPU
 from target import TARGETS
 from tracer import TCPSTATES
 
@@ -8,7 +9,7 @@ from tracer import TCPSTATES
 BASES = {
     "kernel ns/transition": TCPSTATES.name,
     "kernel ns/transition, less empty runs": TCPSTATES.name,
-    "cpu ns/row": TCPSTATES.name,
+    CPU: TCPSTATES.name,
 }
 
 
@@ -40,8 +41,10 @@ def _targets(figures: Figures) -> list[str]:
     for target in TARGETS:
         if (value := target.value(figures)) is not None:
             sign = ">=" if target.at_least else "<="
+            bare = target.bare_value(figures)
+            beside = "" if bare is None else f"; bare programs {bare:.3f}"
             lines.append(f"  {target.name:<50} {value:>8.3f}  {sign} {target.reach:<6.3g}"
-                         f" {target.shortfall(value)}")
+                         f" {target.shortfall(value)}{beside}")
     return lines
 
 

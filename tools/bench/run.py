@@ -46,7 +46,7 @@ class Plan:
     loads: tuple[str, ...]
 
 
-FULL = Plan(rounds=7, connections=20000, rate_seconds=0.5, long_seconds=60, live=50000,
+FULL = Plan(rounds=7, connections=20000, rate_seconds=0.5, long_seconds=60, live=100000,
             start_sockets=(0, 10000), loads=LOADS)
 QUICK = Plan(rounds=5, connections=5000, rate_seconds=0.2, long_seconds=0, live=10000,
              start_sockets=(10000,), loads=LOADS[:1])
@@ -72,7 +72,8 @@ def run_rounds(bench: Bench, plan: Plan) -> None:
     for number in range(plan.rounds):
         begin = time.monotonic()
         measure.floor(bench, plan.connections)
-        measure.cost(bench, [TRACE, CSV, JSON, STAT, BARE, *PEERS], plan.connections, number)
+        measure.cost(bench, [TRACE, CSV, JSON, STAT, BARE, BARE_NOTHING, *PEERS],
+                     plan.connections, number)
         measure.rate(bench, [TRACE, *PEERS], [NOTHING, STAT, BARE, BARE_NOTHING],
                      plan.rate_seconds, number)
         bench.say(f"{bench.load.name}: round {number + 1} of {plan.rounds},"
