@@ -30,7 +30,7 @@ static __always_inline void accept_unknown(struct tcpdwell_counters *c, const st
 	    !filter_connection(sk, &e, false))
 		return;
 	owner_set_current(&l, TCPDWELL_OWNER_ACCEPT);
-	connection_remember(c, key, &l, BPF_NOEXIST);
+	connection_remember(c, key, &l, BPF_NOEXIST, false);
 }
 
 /* Who accepts holds the listener: the owner of one whose known owner does so no more. */

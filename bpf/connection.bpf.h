@@ -56,22 +56,22 @@ static __always_inline struct lifecycle connection_new(__u64 key, __u32 uid)
 
 /*
  * Returns 0, or -EEXIST if @how is BPF_NOEXIST and another CPU was first. BPF_ANY is for who is
- * being born: nobody else can know of it, unless a snapshot comes by at that moment.
+ * being born: nobody else can know of it, unless a snapshot comes by at that moment. Without
+ * @atomic (kernels before 5.12) none has a place.
  */
 static __always_inline int connection_remember(struct tcpdwell_counters *c, __u64 key,
-					       const struct lifecycle *l, __u64 how)
+					       const struct lifecycle *l, __u64 how,
+					       const bool atomic)
 {
-	bool fresh = how == BPF_ANY && l->id == key && !shared.scanning;
-	struct lifecycle *place = NULL;
+	bool fresh = how == BPF_ANY && cfg_has_cookie && l->id == key && !shared.scanning;
+	struct lifecycle *place = atomic && fresh ? recent_claim(key) : NULL;
 	int err;
 
-	if (fresh)
-		place = recent_claim(key);
 	if (place) {
 		*place = *l;
 		return 0;
 	}
-	err = table_insert(key, l, how, fresh && cfg_has_cookie);
+	err = table_insert(key, l, how, fresh);
 	if (err && err != -EEXIST)
 		count(&c->untracked);
 	return err;

@@ -57,14 +57,6 @@ struct {
 	__type(value, struct lifecycle);
 } recent SEC(".maps");
 
-/* Connections that have a place, or ask for it at this moment. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 131072);
-	__type(key, __u32);
-	__type(value, __u32);
-} recent_claims SEC(".maps");
-
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 16 << 20);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The places of recent sockets' connections, in front of the map of connections.
+ * The places of recent sockets' connections, in front of the tables of connections.
  */
 #ifndef TCPDWELL_RECENT_BPF_H
 #define TCPDWELL_RECENT_BPF_H
@@ -16,13 +16,6 @@ static __always_inline struct lifecycle *recent_place(__u64 key)
 	return bpf_map_lookup_elem(&recent, &place);
 }
 
-static __always_inline __u32 *recent_claims_of(__u64 key)
-{
-	__u32 place = key & cfg_recent_mask;
-
-	return bpf_map_lookup_elem(&recent_claims, &place);
-}
-
 /*
  * One that goes on under the identity of its request is never there. A free place has no identity,
  * and a socket that nobody asked for its cookie no key.
@@ -35,41 +28,29 @@ static __always_inline struct lifecycle *recent_find(__u64 key)
 }
 
 /*
- * Returns NULL if the place is another's. Who finds that it has asked alone has it; of two at the
- * same moment neither may. Compare and swap would do as well, and 5.10 refuses it.
+ * Returns NULL if the place is another's. Its identity says whose it is. Kernels that give cookies
+ * have the exchange that this takes, those that do not (before 5.12) refuse it.
  */
 static __always_inline struct lifecycle *recent_claim(__u64 key)
 {
-	volatile __u32 *claims;
-	struct lifecycle *l;
+	struct lifecycle *l = recent_place(key);
+	__u64 before;
 
-	if (!cfg_has_cookie)
+	if (!l)
 		return NULL;
-	claims = recent_claims_of(key);
-	l = recent_place(key);
-	if (!claims || !l)
-		return NULL;
-	if (l->id == key)
-		return l; /* the end of its last life went by untold */
-	if (*claims)
-		return NULL;
-	__sync_fetch_and_add(claims, 1);
-	if (*claims == 1)
-		return l;
-	__sync_fetch_and_add(claims, -1);
-	return NULL;
+	before = __sync_val_compare_and_swap(&l->id, 0, key);
+	/* Its own already: the end of its last life went by untold. */
+	return !before || before == key ? l : NULL;
 }
 
 /* Returns whether it was there. */
 static __always_inline bool recent_forget(__u64 key)
 {
 	struct lifecycle *l = recent_find(key);
-	__u32 *claims = l ? recent_claims_of(key) : NULL;
 
-	if (!claims)
+	if (!l)
 		return false;
 	l->id = 0;
-	__sync_fetch_and_add(claims, -1);
 	return true;
 }
 

@@ -417,7 +417,7 @@ __noinline int request_outlasts(__u64 key, __u64 isn, __u64 hashed_ns)
 	t = wanted ? bpf_ringbuf_reserve(&ring, sizeof(*t), 0) : NULL;
 	if (t)
 		record_fill(t, &row, &e, &l);
-	if (connection_remember(c, key, &l, BPF_NOEXIST)) {
+	if (connection_remember(c, key, &l, BPF_NOEXIST, false)) {
 		if (t)
 			bpf_ringbuf_discard(t, BPF_RB_NO_WAKEUP);
 		return 0;
@@ -514,7 +514,7 @@ static __always_inline bool request_hand_over(struct tcpdwell_counters *c, struc
 	if (!known && cfg_stat)
 		return false; /* nothing looks for slow ones, so no mark is needed */
 	if (!known) {
-		int err = connection_remember(c, key, &mark, BPF_NOEXIST);
+		int err = connection_remember(c, key, &mark, BPF_NOEXIST, false);
 
 		if (!err)
 			__sync_fetch_and_add(&shared.marks, 1);

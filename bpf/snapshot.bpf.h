@@ -318,7 +318,7 @@ static __always_inline struct lifecycle *snapshot_full(const struct sock *sk, co
 	if (listener)
 		owner_inherit(&l, listener);
 	owner_match(&l);
-	if (connection_remember(f->c, f->key, &l, BPF_NOEXIST) == 0 &&
+	if (connection_remember(f->c, f->key, &l, BPF_NOEXIST, false) == 0 &&
 	    BPF_CORE_READ(sk, __sk_common.skc_state) == TCPDWELL_CLOSE)
 		connection_forget(f->key);
 	return connection_find(f->key);
@@ -473,7 +473,7 @@ static __always_inline void snapshot_mini(struct seq_file *seq, const struct ine
 			l.marks |= LIFECYCLE_MINI_FIN_WAIT2;
 		l.object = (__u64)tw;
 		l.cgroup_id = 0;
-		if (!connection_remember(f.c, key, &l, BPF_NOEXIST) && cfg_poll_minis &&
+		if (!connection_remember(f.c, key, &l, BPF_NOEXIST, false) && cfg_poll_minis &&
 		    f.state == TCPDWELL_FIN_WAIT2)
 			bpf_map_push_elem(&orphans, &key, 0);
 		if (!BPF_CORE_READ(tw, tw_timer.entry.pprev))
@@ -504,7 +504,7 @@ static __always_inline void snapshot_request(struct seq_file *seq, const struct 
 		struct lifecycle l = request_lifecycle(listener, f.since.ns);
 
 		l.since = f.since.worth;
-		connection_remember(f.c, f.key, &l, BPF_NOEXIST);
+		connection_remember(f.c, f.key, &l, BPF_NOEXIST, false);
 		if (!request_timer_pending(req))
 			request_forget(f.key);
 	}

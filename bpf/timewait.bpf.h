@@ -151,7 +151,7 @@ static __always_inline void mini_born(struct inet_timewait_sock *tw, struct sock
 	if (PEEK(struct inet_timewait_sock, tw, tw_substate) == TCPDWELL_FIN_WAIT2)
 		l->marks |= LIFECYCLE_MINI_FIN_WAIT2;
 	l->object = (__u64)tw;
-	connection_remember(c, (__u64)tw, l, BPF_ANY);
+	connection_remember(c, (__u64)tw, l, BPF_ANY, false);
 }
 
 /* The timer ran out. */

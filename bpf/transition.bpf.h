@@ -152,7 +152,7 @@ static __always_inline bool defer(struct transition *t, struct lifecycle *l, con
 	l->object = (__u64)t->sk;
 	l->waits = LIFECYCLE_DEFERRED;
 	lifecycle_enter(l, t->row->to, t->row->time_ns);
-	err = connection_remember(t->c, t->key, l, BPF_ANY);
+	err = connection_remember(t->c, t->key, l, BPF_ANY, atomic);
 	if (in_ring)
 		deferred_fill(l, err ? DEFERRED_OVER : t->key);
 	if (err) {
@@ -323,7 +323,8 @@ static __always_inline bool transition_to_mini(struct transition *t, struct life
 }
 
 /* Keep what is known for the next transition. */
-static __always_inline void transition_remember(struct transition *t, struct lifecycle *l)
+static __always_inline void transition_remember(struct transition *t, struct lifecycle *l,
+						const bool atomic)
 {
 	bool born;
 
@@ -337,19 +338,19 @@ static __always_inline void transition_remember(struct transition *t, struct lif
 	if (l != t->fresh)
 		return;
 	born = t->row->from == TCPDWELL_CLOSE || t->row->from == TCPDWELL_SYN_RECV;
-	connection_remember(t->c, t->key, l, born ? BPF_ANY : BPF_NOEXIST);
+	connection_remember(t->c, t->key, l, born ? BPF_ANY : BPF_NOEXIST, atomic);
 }
 
 /*
  * The rows of a child that wait for accept(): its first two, in the map or lost with the room for
  * them. They were counted as seen.
  */
-static __always_inline void hold_child(struct transition *t, struct lifecycle *l)
+static __always_inline void hold_child(struct transition *t, struct lifecycle *l, const bool atomic)
 {
 	l->established_ns = t->row->time_ns;
 	l->waits = LIFECYCLE_HELD_SYN_RECV | LIFECYCLE_HELD_ESTABLISHED;
 	lifecycle_enter(l, t->row->to, t->row->time_ns);
-	if (connection_remember(t->c, t->key, l, BPF_ANY))
+	if (connection_remember(t->c, t->key, l, BPF_ANY, atomic))
 		__sync_fetch_and_add(&t->c->lost_map, 2);
 	else
 		__sync_fetch_and_add(&t->c->held, 2);
@@ -443,7 +444,7 @@ static __always_inline void transition_tell(struct workspace *space, struct sock
 	}
 	if (config_filters_owner() && cfg_accept_exit && t.first->to == TCPDWELL_SYN_RECV &&
 	    to == TCPDWELL_ESTABLISHED) {
-		hold_child(&t, l);
+		hold_child(&t, l, atomic);
 		return;
 	}
 	owner_match(l);
@@ -472,7 +473,7 @@ static __always_inline void transition_tell(struct workspace *space, struct sock
 		decide(t.c, t.row, t.e, l);
 	else
 		count(&t.c->filtered);
-	transition_remember(&t, l);
+	transition_remember(&t, l, atomic);
 }
 
 /*

@@ -28,7 +28,7 @@
 #define SOCKETS_MAX	      (1U << 22)
 
 /*
- * Places for recent ones, of 68 bytes, for a sixteenth of the connections: 2.25 MiB, and on hosts
+ * Places for recent ones, of 64 bytes, for a sixteenth of the connections: 2 MiB, and on hosts
  * of 8 GiB and more two or four times as much. Those are enough for a thousand connections a second
  * that end in TIME_WAIT, both their ends on the host.
  */
@@ -101,10 +101,7 @@ static uint32_t stat_elements(const struct options *options)
 	return elements < STAT_ELEMENTS_MAX ? elements : STAT_ELEMENTS_MAX;
 }
 
-/*
- * The two maps in front of the connections, with a power of two of places. Without cookies nothing
- * has one.
- */
+/* What is in front of the tables: a power of two of places. Without cookies nothing has one. */
 static int size_recent(struct loader *loader, uint32_t sockets)
 {
 	uint32_t places = loader->capability.cookie ? RECENT_MAX : 1;
@@ -113,8 +110,7 @@ static int size_recent(struct loader *loader, uint32_t sockets)
 	while (places > sockets || (places > RECENT_MIN && places > sockets / RECENT_SHARE))
 		places /= 2;
 	skel->rodata->cfg_recent_mask = places - 1;
-	return bpf_map__set_max_entries(skel->maps.recent, places) ?:
-		       bpf_map__set_max_entries(skel->maps.recent_claims, places);
+	return bpf_map__set_max_entries(skel->maps.recent, places);
 }
 
 static int size_maps(struct loader *loader, const struct options *options)
