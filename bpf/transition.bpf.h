@@ -479,18 +479,20 @@ static __always_inline void transition_tell(struct workspace *space, struct sock
 /*
  * Whether ports alone decide that a row is unwanted and nothing is to be remembered of it. A socket
  * has both its ports, and is no one's child or listener, in the states between the handshake and
- * CLOSE.
+ * CLOSE; on its way there it has had them.
  */
 static __always_inline bool transition_is_idle(const struct sock *sk, __u8 from, __u8 to)
 {
 	const __u32 open = 1U << TCPDWELL_ESTABLISHED | 1U << TCPDWELL_FIN_WAIT1 |
 			   1U << TCPDWELL_FIN_WAIT2 | 1U << TCPDWELL_CLOSE_WAIT |
 			   1U << TCPDWELL_LAST_ACK | 1U << TCPDWELL_CLOSING;
+	const __u32 left = open | 1U << TCPDWELL_CLOSE;
 
 	if (!config_filters_local_port() && !cfg_filter_rport)
 		return false;
-	return from != to && open >> (from & 31) & open >> (to & 31) & 1 &&
-	       !ports_wanted(sk->__sk_common.skc_num, bpf_ntohs(sk->__sk_common.skc_dport));
+	return from != to && open >> (from & 31) & left >> (to & 31) & 1 &&
+	       !ports_wanted(sk->__sk_common.skc_num ?: sock_last_port(sk),
+			     bpf_ntohs(sk->__sk_common.skc_dport));
 }
 
 static __always_inline void transition(struct sock *sk, __u8 from, __u8 to, const bool atomic)
