@@ -486,11 +486,11 @@ static __always_inline bool transition_is_idle(const struct sock *sk, __u8 from,
 	const __u32 open = 1U << TCPDWELL_ESTABLISHED | 1U << TCPDWELL_FIN_WAIT1 |
 			   1U << TCPDWELL_FIN_WAIT2 | 1U << TCPDWELL_CLOSE_WAIT |
 			   1U << TCPDWELL_LAST_ACK | 1U << TCPDWELL_CLOSING;
-	const __u32 left = open | 1U << TCPDWELL_CLOSE;
 
 	if (!config_filters_local_port() && !cfg_filter_rport)
 		return false;
-	return from != to && open >> (from & 31) & left >> (to & 31) & 1 &&
+	return from != to && open >> (from & 31) & 1 &&
+	       (to == TCPDWELL_CLOSE || open >> (to & 31) & 1) &&
 	       !ports_wanted(sk->__sk_common.skc_num ?: sock_last_port(sk),
 			     bpf_ntohs(sk->__sk_common.skc_dport));
 }
