@@ -66,9 +66,7 @@ static __always_inline bool cgroup_wanted(const struct sock *sk)
 		bpf_core_read(&ancestor, sizeof(ancestor), &cgroup->ancestors[cfg_cgroup_level]);
 		id = BPF_CORE_READ(ancestor, kn, id);
 	} else {
-		const struct cgroup___v60 *old = (const void *)cgroup;
-
-		bpf_core_read(&id, sizeof(id), &old->ancestor_ids[cfg_cgroup_level]);
+		bpf_core_read(&id, sizeof(id), &cgroup->ancestor_ids[cfg_cgroup_level]);
 	}
 	return id == cfg_cgroup_id;
 }

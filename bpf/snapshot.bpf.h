@@ -75,12 +75,11 @@ static __always_inline __u64 mstamp_ns(const struct tcp_sock *tp, __u64 now_ns)
  */
 static __always_inline __u64 first_syn_ns(const struct tcp_sock *tp, __u64 now_ns)
 {
-	const struct tcp_sock___v67 *tp67 = (const void *)tp;
 	__u32 stamp = BPF_CORE_READ(tp, retrans_stamp), past;
 	__u64 unit_ns = 1000000;
 
-	if (bpf_core_field_exists(tp67->tcp_usec_ts) &&
-	    BPF_CORE_READ_BITFIELD_PROBED(tp67, tcp_usec_ts))
+	if (bpf_core_field_exists(tp->tcp_usec_ts) &&
+	    BPF_CORE_READ_BITFIELD_PROBED(tp, tcp_usec_ts))
 		unit_ns = 1000;
 	past = (__u32)(now_ns / unit_ns) - stamp;
 	if (!stamp || (__s32)past <= 1 || (past - 1) * unit_ns >= now_ns)

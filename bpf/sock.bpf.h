@@ -141,14 +141,12 @@ static __always_inline void endpoint_read_common(struct endpoint *e, const struc
 /* The cgroup that the socket was created in; NULL: none can be told. */
 static __always_inline struct cgroup *sock_cgroup(const struct sock *sk)
 {
-	const struct sock_cgroup_data___v514 *old;
 	__u64 val;
 
 	if (bpf_core_field_exists(sk->sk_cgrp_data.cgroup))
 		return BPF_CORE_READ(sk, sk_cgrp_data.cgroup);
 	/* include/linux/cgroup-defs.h of 5.14: a set low bit means ids of net_cls and net_prio. */
-	old = (const struct sock_cgroup_data___v514 *)&sk->sk_cgrp_data;
-	val = BPF_CORE_READ(old, val);
+	val = BPF_CORE_READ(sk, sk_cgrp_data.val);
 	return val & 3 ? NULL : (struct cgroup *)val;
 }
 

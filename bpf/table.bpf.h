@@ -11,11 +11,6 @@
 
 #include "maps.bpf.h"
 
-/* What maps answer, linux/errno.h. */
-#define ENOENT 2
-#define E2BIG  7
-#define EEXIST 17
-
 static __always_inline void *table_at(__u32 number)
 {
 	return bpf_map_lookup_elem(&connections, &number);

@@ -177,17 +177,11 @@ static __always_inline bool netns_is_gone(const struct inet_timewait_sock *tw)
 {
 	const struct net *net = PEEK(struct inet_timewait_sock, tw, __tw_common.skc_net.net);
 
-	if (bpf_core_field_exists(((struct ns_common___v618 *)0)->__ns_ref)) {
-		const struct ns_common___v618 *ns = (const void *)&net->ns;
-
-		return !PEEK(struct ns_common___v618, ns, __ns_ref.refs.counter);
-	}
-	if (bpf_core_field_exists(((struct ns_common___v511 *)0)->count)) {
-		const struct ns_common___v511 *ns = (const void *)&net->ns;
-
-		return !BPF_CORE_READ(ns, count.refs.counter);
-	}
-	return !BPF_CORE_READ((const struct net___v510 *)net, count.refs.counter);
+	if (bpf_core_field_exists(net->ns.__ns_ref))
+		return !PEEK(struct net, net, ns.__ns_ref.refs.counter);
+	if (bpf_core_field_exists(net->ns.count))
+		return !BPF_CORE_READ(net, ns.count.refs.counter);
+	return !BPF_CORE_READ(net, count.refs.counter);
 }
 
 /*

@@ -10,7 +10,7 @@ running kernel's.  Offsets may differ, CO-RE is there for that.  What must agree
 for a scalar, the kind and the size.
 
 What a kernel may lack is listed and is no error: a type with a ___flavour, if one of its flavours
-or the plain type fits; in vmlinux.h, a line whose comment says `since` or `until` a version; in an
+or the plain type fits; a line of vmlinux.h whose comment says `since` or `until` a version; in an
 object, what it asks for with bpf_core_field_exists() and the like.  Exits 1 on an error.
 """
 
@@ -33,7 +33,9 @@ COMPOSITE = (STRUCT, UNION)
 DEFINED = (STRUCT, UNION, ENUM, ENUM64, TYPEDEF)
 DEFINITION = re.compile(r"^(struct|union|enum) (\w+) \{", re.MULTILINE)
 TYPEDEF_END = re.compile(r"^\} (\w+);", re.MULTILINE)
-MARKED = re.compile(r"\b(\w+)(?:\[\w*\]|\(.*\))?\s*(?:[;,{]|=[^,]*,).*/\*.*\b(since|until)\b")
+MARKED = re.compile(
+    r"\b(\w+)(?:\[\w*\]|\(.*\)|\s*:\s*\d+)?\s*(?:[;,{]|=[^,]*,).*/\*.*\b(since|until)\b"
+)
 
 
 class Report:
@@ -173,15 +175,15 @@ def check_header(ours: Btf, marks: set[tuple[str, str]], kernel: Path) -> Report
 # ---- Relocations ---------------------------------------------------------------------------------
 
 
-def spell(local: Btf, relo: btf.Relocation) -> list[str]:
-    """The named fields on a relocation's path, which is made of indices."""
+def spell(local: Btf, relo: btf.Relocation) -> list[tuple[str, str]]:
+    """The (type, member) of each named field on a relocation's path, which is made of indices."""
     at, path = local.resolve(relo.type_id), []
     for step in [int(i) for i in relo.access.split(":")][1:]:
         if at.kind == ARRAY:
             at = local.resolve(local.array(at)[0])
             continue
         member = local.members(at)[step]
-        path += [member.name] if member.name else []
+        path += [(at.name, member.name)] if member.name else []
         at = local.resolve(member.type_id)
     return path
 
@@ -198,7 +200,7 @@ def check_relocation(local: Btf, relo: btf.Relocation, theirs: Btf) -> str | Non
         return None if value in known else f"{name} has no {value}"
     if relo.kind > btf.TYPE_ID_LOCAL:
         return None
-    return walk(local, root, theirs, target, spell(local, relo))
+    return walk(local, root, theirs, target, [field for _, field in spell(local, relo)])
 
 
 def questions(local: Btf, relos: list[btf.Relocation]) -> set[tuple[str, str]]:
@@ -213,14 +215,26 @@ def questions(local: Btf, relos: list[btf.Relocation]) -> set[tuple[str, str]]:
     return asked
 
 
-def check_object(path: Path, kernel: Path) -> Report:
+def is_optional(
+    local: Btf,
+    relo: btf.Relocation,
+    asked: set[tuple[str, str]],
+    marks: set[tuple[str, str]],
+) -> bool:
+    name = local.type(relo.type_id).name
+    if name != plain(name) or asked & {(name, relo.access), (name, "")}:
+        return True
+    is_field = relo.kind < btf.TYPE_ID_LOCAL
+    return is_field and not marks.isdisjoint(spell(local, relo))
+
+
+def check_object(path: Path, marks: set[tuple[str, str]], kernel: Path) -> Report:
     local, relos = btf.relocations(path)
     theirs, report = Btf.load(kernel), Report()
     asked = questions(local, relos)
     for relo in relos:
         if relo.kind != btf.TYPE_ID_LOCAL:
-            name = local.type(relo.type_id).name
-            optional = name != plain(name) or bool(asked & {(name, relo.access), (name, "")})
+            optional = is_optional(local, relo, asked, marks)
             report.add(check_relocation(local, relo, theirs), optional)
     report.print(len(relos), "relocations", kernel)
     return report
@@ -233,10 +247,11 @@ def main() -> int:
     parser.add_argument("btf", type=Path, nargs="*", default=[RUNNING])
     args = parser.parse_args()
     try:
+        marks = marked(args.header)
         if args.relocations:
-            reports = [check_object(args.relocations, kernel) for kernel in args.btf]
+            reports = [check_object(args.relocations, marks, kernel) for kernel in args.btf]
         else:
-            ours, marks = compile_header(args.header), marked(args.header)
+            ours = compile_header(args.header)
             reports = [check_header(ours, marks, kernel) for kernel in args.btf]
     except (OSError, btf.BtfError, subprocess.CalledProcessError) as error:
         print(f"check.py: {error}", file=sys.stderr)

@@ -2,10 +2,11 @@
 /*
  * The kernel's types, as far as this project reads them.
  *
- * Every structure carries preserve_access_index: the offsets here mean nothing, libbpf puts in
- * those of the running kernel. Members that a kernel nests in anonymous unions are flat here,
- * which CO-RE matches by name. A name that ends in ___something is an older or newer kernel's
- * shape of the type before it. vmlinux/check.py holds this file against a kernel's BTF.
+ * Nearly every structure carries preserve_access_index: the offsets here mean nothing, libbpf puts
+ * in those of the running kernel. Members that a kernel nests in anonymous unions are flat here,
+ * which CO-RE matches by name. A member that not every kernel has says `since` or `until` which
+ * version; a name that ends in ___something is a kernel's type where a member is of another kind.
+ * vmlinux/check.py holds this file against a kernel's BTF.
  */
 #ifndef __VMLINUX_H__
 #define __VMLINUX_H__
@@ -32,11 +33,12 @@ enum {
 	true = 1,
 };
 
-/* The BPF UAPI that the programs use (include/uapi/linux/bpf.h). */
+/* What maps answer (include/uapi/asm-generic/errno-base.h). */
 #define ENOENT 2
 #define E2BIG  7
 #define EEXIST 17
 
+/* The BPF UAPI that the programs use (include/uapi/linux/bpf.h). */
 enum bpf_map_type {
 	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
@@ -79,11 +81,22 @@ struct bpf_raw_tracepoint_args {
 	__u64 args[0];
 };
 
-#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
-
+/*
+ * Of these the layout is the same on every kernel. Without relocations libbpf need not look for
+ * them among the kernel's types, which takes a millisecond for each type that has some.
+ */
 struct list_head {
 	struct list_head *next, *prev;
 };
+
+struct in6_addr {
+	union {
+		__u8 u6_addr8[16];
+		__be32 u6_addr32[4];
+	} in6_u;
+};
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct hlist_node {
 	struct hlist_node *next, **pprev;
@@ -100,13 +113,6 @@ typedef struct {
 typedef struct {
 	__u32 val;
 } kuid_t;
-
-struct in6_addr {
-	union {
-		__u8 u6_addr8[16];
-		__be32 u6_addr32[4];
-	} in6_u;
-};
 
 typedef struct {
 	atomic_t refs;
@@ -125,18 +131,8 @@ struct timer_list {
 /* Network namespaces. */
 struct ns_common {
 	unsigned int inum;
-};
-
-struct ns_common___v511 {
-	refcount_t count; /* 5.11 to 6.17 */
-};
-
-struct ns_common___v618 {
+	refcount_t count;    /* since 5.11, until 6.17 */
 	refcount_t __ns_ref; /* since 6.18 */
-};
-
-struct net___v510 {
-	refcount_t count; /* until 5.10 */
 };
 
 /* Ports that connect() takes. */
@@ -161,6 +157,7 @@ struct netns_ipv4 {
 };
 
 struct net {
+	refcount_t count; /* until 5.10 */
 	struct ns_common ns;
 	struct netns_ipv4 ipv4;
 };
@@ -196,20 +193,13 @@ struct kernfs_node {
 struct cgroup {
 	struct kernfs_node *kn;
 	int level;
-	struct cgroup *ancestors[]; /* since 6.1 */
-};
-
-struct cgroup___v60 {
-	int level;
-	__u64 ancestor_ids[]; /* until 6.0 */
+	struct cgroup *ancestors[1]; /* since 6.1; as many as levels */
+	__u64 ancestor_ids[1];	     /* until 6.0; likewise */
 };
 
 struct sock_cgroup_data {
 	struct cgroup *cgroup; /* since 5.15 */
-};
-
-struct sock_cgroup_data___v514 {
-	__u64 val; /* until 5.14: a pointer, or net_cls and net_prio ids with a low bit set */
+	__u64 val;	       /* until 5.14: a pointer, or a low bit and two controllers' ids */
 };
 
 struct socket;
@@ -244,9 +234,6 @@ struct tcp_sock {
 	u32 write_seq;
 	u32 snd_una;
 	int linger2;
-};
-
-struct tcp_sock___v67 {
 	u8 tcp_usec_ts : 1; /* since 6.7 */
 };
 
