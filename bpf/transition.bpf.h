@@ -160,6 +160,8 @@ static __always_inline bool defer(struct transition *t, struct lifecycle *l, con
 		return false;
 	}
 	count(&t->c->held);
+	if (config_filters_local_port())
+		shared.deferred = 1;
 	if (!cfg_connect_exit)
 		wake_reader();
 	return true;
@@ -263,7 +265,7 @@ static __always_inline void transition_unwanted(struct transition *t, bool is_ch
 
 	__sync_fetch_and_add(&t->c->seen, is_child ? 2 : 1);
 	__sync_fetch_and_add(&t->c->filtered, is_child ? 2 : 1);
-	if (!config_filters_local_port() || t->row->from != TCPDWELL_SYN_SENT)
+	if (!shared.deferred || t->row->from != TCPDWELL_SYN_SENT)
 		return;
 	l = connection_find(t->key);
 	if (!l)
