@@ -76,7 +76,8 @@ static __always_inline void fast_child_born(const struct child *child)
 
 	listener_inherit(&l, (const struct sock *)child->listener, false);
 	bpf_map_update_elem(&fast_children, &key, &l, BPF_ANY);
-	shared.fastopen = 1;
+	if (!shared.fastopen)
+		shared.fastopen = 1;
 }
 
 /* The clone of a handshake's last ACK moves on in the same call; that of a SYN waits for an ACK. */
@@ -160,7 +161,7 @@ static __always_inline bool defer(struct transition *t, struct lifecycle *l, con
 		return false;
 	}
 	count(&t->c->held);
-	if (config_filters_local_port())
+	if (config_filters_local_port() && !shared.deferred)
 		shared.deferred = 1;
 	if (!cfg_connect_exit)
 		wake_reader();
