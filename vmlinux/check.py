@@ -221,11 +221,14 @@ def is_optional(
     asked: set[tuple[str, str]],
     marks: set[tuple[str, str]],
 ) -> bool:
+    """Whether the object gets by without what a relocation names."""
     name = local.type(relo.type_id).name
-    if name != plain(name) or asked & {(name, relo.access), (name, "")}:
+    questions_about_it = {access for about, access in asked if about == name}
+    if name != plain(name) or questions_about_it & {relo.access, ""}:
         return True
+    # What is read where the answer to another question is no.
     is_field = relo.kind < btf.TYPE_ID_LOCAL
-    return is_field and not marks.isdisjoint(spell(local, relo))
+    return bool(questions_about_it) and is_field and not marks.isdisjoint(spell(local, relo))
 
 
 def check_object(path: Path, marks: set[tuple[str, str]], kernel: Path) -> Report:
