@@ -11,7 +11,8 @@
 # -lbpf, and the unit tests link that library alone.
 
 IMPURE := main trace probe loader load_aside tables bpf_programs knobs capability ksyms \
-	  source_ring source_stat snapshot snapshot_command leaks_command stat_command stack_source symbolizer
+	  source_ring source_stat snapshot snapshot_command leaks_command stat_command stack_source \
+	  sweep symbolizer
 
 PREFIX   ?= /usr/local
 CFLAGS   ?= -O2 -g

@@ -302,7 +302,7 @@ struct {
 /* Transitions that the second program told. */
 __u64 nested_told;
 
-/* Connections that were found in another state than they were left in. */
+/* Connections that were found in another state than they were left in, or gone. */
 __u64 gaps;
 
 /* Stacks that found no room. */

@@ -17,6 +17,7 @@
 #include "nested.bpf.h"
 #include "snapshot.bpf.h"
 #include "stack.bpf.h"
+#include "sweep.bpf.h"
 #include "transition.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -540,5 +541,28 @@ int iter_socket(struct bpf_iter__tcp *ctx)
 		snapshot_mini(seq, (const struct inet_timewait_sock *)address, key);
 	else
 		snapshot_hashed(seq, (const struct sock *)address, key);
+	return ITER_NEXT;
+}
+
+/* Each connection in a table. */
+SEC("?iter/bpf_map_elem")
+int iter_table(struct bpf_iter__bpf_map_elem *ctx)
+{
+	const __u64 *key = ctx->key;
+	const struct lifecycle *l = ctx->value;
+
+	if (key && l)
+		sweep(*key, l);
+	return ITER_NEXT;
+}
+
+/* Each place of a recent one. */
+SEC("?iter/bpf_map_elem")
+int iter_recent(struct bpf_iter__bpf_map_elem *ctx)
+{
+	const struct lifecycle *l = ctx->value;
+
+	if (l && l->id)
+		sweep(l->id, l);
 	return ITER_NEXT;
 }

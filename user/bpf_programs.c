@@ -192,6 +192,7 @@ void programs_choose(struct programs *programs, const struct options *options)
 	const struct tcpdwell_bpf__rodata *cfg = skel->rodata;
 	const struct capability *can = programs->can;
 	bool flush = cfg->cfg_defer_connect || cfg->cfg_requests || cfg->cfg_poll_minis;
+	bool sweeps;
 
 	choose_iterators(programs, !options->no_snapshot);
 	if (only_looks(options))
@@ -204,6 +205,9 @@ void programs_choose(struct programs *programs, const struct options *options)
 	if (!cfg->cfg_skip_owner)
 		choose_owner_programs(programs);
 	bpf_program__set_autoload(skel->progs.tcp_send_reset, cfg->cfg_requests);
+	sweeps = can->iter_elements && (cfg->cfg_requests || cfg->cfg_minis);
+	bpf_program__set_autoload(skel->progs.iter_table, sweeps);
+	bpf_program__set_autoload(skel->progs.iter_recent, sweeps);
 	bpf_program__set_autoload(timewait_program(programs),
 				  cfg->cfg_minis && can->minis == BACKEND_FENTRY);
 	for (unsigned int i = 0; i < sizeof(hooks) / sizeof(*hooks); i++)
@@ -334,15 +338,24 @@ void programs_detach(struct programs *programs)
  * ---- Iterators ----------------------------------------------------------------------------------
  */
 
-/* Opens an iterator, whose link lives as long as it. */
-static int open_iterator(const struct bpf_program *program)
+/* Opens an iterator, whose link lives as long as it: over the elements of @map, if it is not 0. */
+static int open_iterator(const struct bpf_program *program, int map)
 {
+	union bpf_iter_link_info info;
+	LIBBPF_OPTS(bpf_iter_attach_opts, opts);
 	struct bpf_link *link;
 	int fd;
 
+	/* Older kernels know less of it, and want zeros in the rest. */
+	memset(&info, 0, sizeof(info));
+	info.map.map_fd = map;
+	if (map) {
+		opts.link_info = &info;
+		opts.link_info_len = sizeof(info);
+	}
 	if (!bpf_program__autoload(program))
 		return -EOPNOTSUPP;
-	link = bpf_program__attach_iter(program, NULL);
+	link = bpf_program__attach_iter(program, &opts);
 	if (!link)
 		return -errno;
 	fd = bpf_iter_create(bpf_link__fd(link));
@@ -354,10 +367,25 @@ static int open_iterator(const struct bpf_program *program)
 
 int programs_open_descriptors(const struct programs *programs)
 {
-	return open_iterator(descriptor_program(programs));
+	return open_iterator(descriptor_program(programs), 0);
 }
 
 int programs_open_sockets(const struct programs *programs)
 {
-	return open_iterator(programs->skel->progs.iter_socket);
+	return open_iterator(programs->skel->progs.iter_socket, 0);
+}
+
+bool programs_sweep(const struct programs *programs)
+{
+	return bpf_program__autoload(programs->skel->progs.iter_table);
+}
+
+int programs_open_table(const struct programs *programs, int map)
+{
+	return open_iterator(programs->skel->progs.iter_table, map);
+}
+
+int programs_open_recent(const struct programs *programs, int map)
+{
+	return open_iterator(programs->skel->progs.iter_recent, map);
 }

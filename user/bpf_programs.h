@@ -59,4 +59,12 @@ struct bpf_program *programs_flush(const struct programs *programs);
 int programs_open_descriptors(const struct programs *programs);
 int programs_open_sockets(const struct programs *programs);
 
+/*
+ * Likewise over the connections in a table, or in the places of recent ones: @map has them. For
+ * those that are loaded, if programs_sweep() says so.
+ */
+bool programs_sweep(const struct programs *programs);
+int programs_open_table(const struct programs *programs, int map);
+int programs_open_recent(const struct programs *programs, int map);
+
 #endif /* TCPDWELL_BPF_PROGRAMS_H */

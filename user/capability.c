@@ -238,6 +238,8 @@ static int probe_all(struct capability *capability, const struct btf *btf, enum 
 	capability->iter_descriptors = btf__find_by_name_kind(btf, "bpf_iter_task_file",
 							      BTF_KIND_FUNC) > 0;
 	capability->iter_sockets = btf__find_by_name_kind(btf, "bpf_iter_tcp", BTF_KIND_FUNC) > 0;
+	capability->iter_elements = btf__find_by_name_kind(btf, "bpf_iter_bpf_map_elem",
+							   BTF_KIND_FUNC) > 0;
 	capability->twsk_kill = btf__find_by_name_kind(btf, "inet_twsk_kill", BTF_KIND_FUNC) > 0;
 	capability->fentry.err = -probe_fentry(btf);
 	if (!capability->fentry.err) {

@@ -26,6 +26,7 @@ struct capability {
 	bool preempt_disable;  /* programs may lose their CPU (7.0), and can keep it */
 	bool iter_descriptors; /* iterators over descriptors (5.8) and TCP sockets (5.9) */
 	bool iter_sockets;
+	bool iter_elements;	/* and over the elements of a map (5.9) */
 	struct obstacle fentry; /* fentry and fexit programs attach */
 	struct obstacle kprobe;
 	struct obstacle timer;	 /* timer tracepoints, and handlers whose address is known */

@@ -16,6 +16,7 @@
 #include "load_aside.h"
 #include "loader.h"
 #include "privilege.h"
+#include "sweep.h"
 #include "tables.h"
 #include "tcpdwell.skel.h"
 
@@ -50,6 +51,7 @@ struct loader {
 	struct tables *tables;
 	struct tcpdwell_bpf *skel;
 	struct programs *programs;
+	struct sweep *sweep; /* from when the programs are attached until they are not */
 	const struct notice *notice;
 	struct capability capability;
 	struct tcpdwell_counters *counters; /* one for each possible CPU, mapped */
@@ -309,11 +311,20 @@ err:
 
 int loader_attach(struct loader *loader, struct failure *failure)
 {
-	return programs_attach(loader->programs, loader->notice, failure);
+	if (programs_attach(loader->programs, loader->notice, failure))
+		return -1;
+	if (!programs_sweep(loader->programs))
+		return 0;
+	loader->sweep = sweep_new(loader->programs, loader->tables,
+				  bpf_map__fd(loader->skel->maps.recent));
+	if (loader->sweep)
+		return 0;
+	return failure_set(failure, STATUS_OTHER, "cannot start: %s", strerror(errno));
 }
 
 void loader_detach(struct loader *loader)
 {
+	sweep_finish(loader->sweep);
 	programs_detach(loader->programs);
 }
 
@@ -321,6 +332,7 @@ void loader_free(struct loader *loader)
 {
 	if (!loader)
 		return;
+	sweep_free(loader->sweep);
 	programs_free(loader->programs);
 	if (loader->counters)
 		munmap(loader->counters, loader->counters_bytes);

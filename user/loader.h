@@ -107,7 +107,7 @@ bool loader_polls(const struct loader *loader);
 /* The sum over all CPUs, each at a moment when its own set satisfied the identity. */
 void loader_counters(const struct loader *loader, struct tcpdwell_counters *sum);
 
-/* Transitions that the kernel ran past the program because it was running on that CPU already. */
+/* Transitions that the kernel ran no program for, as far as it shows. */
 uint64_t loader_missed(const struct loader *loader);
 
 #endif /* TCPDWELL_LOADER_H */

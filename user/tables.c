@@ -206,6 +206,11 @@ void tables_expect(struct tables *tables, uint64_t sockets)
 		make_next(tables, sockets);
 }
 
+int tables_fd(const struct tables *tables, unsigned int number)
+{
+	return number < count(tables) ? tables->fds[number] : -ENOENT;
+}
+
 void tables_free(struct tables *tables)
 {
 	if (!tables)

@@ -33,6 +33,9 @@ int tables_watch(struct tables *tables, const uint32_t *current, int doorbell);
 /* Makes room for @sockets that are about to come at once, as far as there is memory for it. */
 void tables_expect(struct tables *tables, uint64_t sockets);
 
+/* The descriptor of the table of this number, which stays the tables', negative: there is none. */
+int tables_fd(const struct tables *tables, unsigned int number);
+
 /* Before the object is closed. NULL-safe. */
 void tables_free(struct tables *tables);
 

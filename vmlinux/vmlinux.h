@@ -184,6 +184,7 @@ struct sock_common {
 	struct in6_addr skc_v6_rcv_saddr; /* CONFIG_IPV6 */
 	atomic64_t skc_cookie;
 	unsigned long skc_flags;
+	refcount_t skc_refcnt;
 };
 
 struct kernfs_node {
@@ -344,6 +345,13 @@ struct bpf_iter__task_file {
 struct bpf_iter__tcp {
 	struct bpf_iter_meta *meta;
 	struct sock_common *sk_common;
+};
+
+struct bpf_iter__bpf_map_elem {
+	struct bpf_iter_meta *meta;
+	struct bpf_map *map;
+	void *key;
+	void *value;
 };
 
 /* The argument of a classic tracepoint at a system call's exit. */

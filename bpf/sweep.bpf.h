@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Connections whose end no program told: the kernel passed it over. What is remembered of them
+ * would stay for good. User space runs this over all of them now and then (user/sweep.c).
+ *
+ * Of a full socket nobody knows where it was, so this is for mini sockets and requests.
+ */
+#ifndef TCPDWELL_SWEEP_BPF_H
+#define TCPDWELL_SWEEP_BPF_H
+
+#include "request.bpf.h"
+
+/* Younger ones are left: they may just be made, and most have yet to end. */
+#define SWEEP_MINI_NS	 (TIMEWAIT_SECONDS * 1000000000LL)
+#define SWEEP_REQUEST_NS 2000000000LL
+
+/* Whether its memory is free. Whoever tells of an end does so before the last reference is gone. */
+static __always_inline bool is_free(const struct sock_common *skc)
+{
+	return !PEEK(struct sock_common, skc, skc_refcnt.refs.counter);
+}
+
+/* One whose timer was taken off is the flush's, to which a row is left. */
+static __always_inline bool mini_is_gone(const struct lifecycle *l, __u64 key)
+{
+	const struct inet_timewait_sock *tw = (const struct inet_timewait_sock *)l->object;
+
+	return !(l->marks & LIFECYCLE_PARKED) && (mini_key(tw) != key || is_free(&tw->__tw_common));
+}
+
+static __always_inline bool request_is_gone(const struct lifecycle *l, __u64 key)
+{
+	const struct request_sock *req = (const struct request_sock *)key;
+
+	return is_free(&req->__req_common) || request_syn_ns(req) > l->since_ns + REQUEST_STALE_NS;
+}
+
+/* Where there are cookies, a request has its address for a key, and a full socket has not. */
+static __always_inline bool is_request(const struct lifecycle *l, __u64 key)
+{
+	return cfg_has_cookie && l->state == TCPDWELL_SYN_RECV && (__s64)key < 0;
+}
+
+/* What is remembered under @key is forgotten if that is gone. */
+static __always_inline void sweep(__u64 key, const struct lifecycle *l)
+{
+	bool mini = l->marks & LIFECYCLE_MINI;
+	__s64 age_ns;
+
+	if (!mini && !is_request(l, key))
+		return;
+	age_ns = bpf_ktime_get_ns() - l->since_ns; /* below 0: another CPU was faster */
+	if (age_ns < (mini ? SWEEP_MINI_NS : SWEEP_REQUEST_NS))
+		return;
+	if (!(mini ? mini_is_gone(l, key) : request_is_gone(l, key)))
+		return;
+	count(&gaps);
+	connection_forget(key);
+}
+
+#endif /* TCPDWELL_SWEEP_BPF_H */

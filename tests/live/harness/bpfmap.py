@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""The BPF maps of a process, read and written by bpf(2): guests have no bpftool."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Iterator
+
+HASH, ARRAY = 1, 2
+
+_SYS_BPF = {"x86_64": 321, "aarch64": 280}[platform.machine()]
+_LOOKUP_ELEM, _UPDATE_ELEM, _GET_NEXT_KEY, _MAP_GET_FD_BY_ID = 1, 2, 4, 14
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _bpf(command: int, attributes: bytes) -> int:
+    buffer = ctypes.create_string_buffer(attributes, 128)
+    result = int(_libc.syscall(_SYS_BPF, command, buffer, len(attributes)))
+    if result < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return result
+
+
+@dataclass
+class Map:
+    """Keys and values are bytes. It goes on when its process has ended, until this is closed."""
+
+    number: int
+    kind: int
+    key_size: int
+    value_size: int
+    max_entries: int
+
+    def __post_init__(self) -> None:
+        self._fd = _bpf(_MAP_GET_FD_BY_ID, struct.pack("III", self.number, 0, 0))
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+    def _element(self, command: int, key: bytes | None, value: bytes = b"") -> bytes:
+        """One command on an element; the value as it is afterwards."""
+        room = ctypes.create_string_buffer(value, max(self.value_size, self.key_size))
+        held = ctypes.create_string_buffer(key) if key else None
+        at = ctypes.addressof(held) if held else 0
+        _bpf(command, struct.pack("IxxxxQQQ", self._fd, at, ctypes.addressof(room), 0))
+        return room.raw
+
+    def get(self, key: bytes) -> bytes | None:
+        try:
+            return self._element(_LOOKUP_ELEM, key)[:self.value_size]
+        except FileNotFoundError:
+            return None
+
+    def put(self, key: bytes, value: bytes) -> None:
+        self._element(_UPDATE_ELEM, key, value)
+
+    def keys(self) -> Iterator[bytes]:
+        key: bytes | None = None
+        while True:
+            try:
+                key = self._element(_GET_NEXT_KEY, key)[:self.key_size]
+            except FileNotFoundError:
+                return
+            yield key
+
+
+def of_process(pid: int) -> list[Map]:
+    """In the order of their descriptors. The caller closes them."""
+    found = []
+    for path in sorted(Path(f"/proc/{pid}/fdinfo").iterdir(), key=lambda path: int(path.name)):
+        text = path.read_text(encoding="utf-8")
+        facts = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+        if "map_id" in facts:
+            found.append(Map(*(int(facts[name]) for name in
+                               ("map_id", "map_type", "key_size", "value_size", "max_entries"))))
+    return found

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Connections whose end no program told are forgotten, and counted as missed.
+
+No kernel passes over an end when it is asked to. So what it leaves behind is put into the tracer's
+own maps: connections on sockets that are not there.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+import time
+from dataclasses import dataclass, replace
+from typing import Iterator
+
+import pytest
+
+from harness import bpfmap, capability, place, within
+from harness.netns import Netns
+from harness.plain import Running
+
+# struct lifecycle (include/lifecycle.h): since_ns, id, two unions, pid, four bytes, name, state,
+# user, waits.
+LIFECYCLE = struct.Struct("<QQQQIBBBB15sBII")
+MINI = 1 << 2  # of the marks
+ESTABLISHED, SYN_RECV, TIME_WAIT = 1, 3, 6
+# Nothing is mapped there, on x86_64 nor on arm64: a hole in the kernel's part.
+NOWHERE = 0xFFFFFF8800001000
+NO_COOKIE = 0x7FFF_0000_0000_0000  # of a socket
+OLD_S, YOUNG_S = 62, 0.5
+# Once a minute, and the time that it takes to start.
+SWEEP_LIMIT_S = 75
+
+
+@dataclass
+class Connection:
+    """What is remembered of one."""
+
+    key: int
+    state: int
+    marks: int
+    age_s: float
+
+    def value(self) -> bytes:
+        since_ns = time.monotonic_ns() - int(self.age_s * 1e9)
+        return LIFECYCLE.pack(since_ns, self.key, 0, NOWHERE, 0, 0, 0, 0, self.marks, b"",
+                              self.state, 0, 0)
+
+
+# A mini socket is known by its cookie where there is one, and else by its address.
+GONE_MINI = Connection(NOWHERE, TIME_WAIT, MINI, OLD_S)
+GONE_REQUEST = Connection(NOWHERE + 4096, SYN_RECV, 0, OLD_S)
+
+
+def has_cookies() -> bool:
+    return capability.backend("identity") == "cookie"
+
+
+class Remembered:
+    """The maps of what a tracer remembers."""
+
+    def __init__(self, pid: int) -> None:
+        self.maps = bpfmap.of_process(pid)
+        maps = [one for one in self.maps if one.value_size == LIFECYCLE.size]
+        # Beside the tables there are maps of other kinds of the same size, which are not as large.
+        self.tables = [one for one in maps if one.kind == bpfmap.HASH and one.max_entries > 4096]
+        self.recent = max((one for one in maps if one.kind == bpfmap.ARRAY),
+                          key=lambda one: one.max_entries)
+
+    def __enter__(self) -> Remembered:
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        for one in self.maps:
+            one.close()
+
+    def plant(self, connection: Connection) -> None:
+        self.tables[0].put(struct.pack("<Q", connection.key), connection.value())
+
+    def plant_recent(self, connection: Connection) -> None:
+        at = connection.key % self.recent.max_entries
+        self.recent.put(struct.pack("<I", at), connection.value())
+
+    def age(self, state: int, by_s: int) -> int:
+        """Makes all in this state so much older. Returns how many there are."""
+        changed = 0
+        for table in (*self.tables, self.recent):
+            for key in list(table.keys()):
+                value = table.get(key)
+                if not value or LIFECYCLE.unpack(value)[10] != state:
+                    continue
+                since_ns, *rest = LIFECYCLE.unpack(value)
+                table.put(key, LIFECYCLE.pack(since_ns - by_s * 10**9, *rest))
+                changed += 1
+        return changed
+
+    def has(self, connection: Connection) -> bool:
+        return self.tables[0].get(struct.pack("<Q", connection.key)) is not None
+
+
+@pytest.fixture(name="running")
+def _running(netns: Netns) -> Iterator[Running]:
+    if not (capability.backend("timewait") or capability.backend("syn_recv")):
+        pytest.skip("neither TIME_WAIT nor SYN_RECV is seen, and only they are looked for")
+    time.sleep(max(0.0, OLD_S - time.monotonic()))  # a guest may have booted just now
+    with Running("-o", "json", *place.backend(), "--netns", str(netns.inode)) as running:
+        yield running
+
+
+def missed(running: Running) -> int:
+    running.finish()
+    return int(json.loads(running.lines()[-1].text)["missed"])
+
+
+@pytest.mark.every_kernel
+def test_gone_is_counted(running: Running) -> None:
+    """At the end, each kind of it, and in a place as in a table."""
+    gone = 1
+    with Remembered(running.child.pid) as remembered:
+        remembered.plant(GONE_MINI)
+        if has_cookies():
+            remembered.plant(GONE_REQUEST)
+            remembered.plant_recent(replace(GONE_MINI, key=NO_COOKIE))
+            gone += 2
+    assert missed(running) == gone
+
+
+@pytest.mark.every_kernel
+def test_what_may_be_there_is_left(running: Running, netns: Netns) -> None:
+    """Young ones, full sockets, and a TIME_WAIT that goes on for longer than it does as a rule."""
+    with within.listen(netns) as listener:
+        pair = within.Pair(netns, listener)
+        pair.client.shutdown(socket.SHUT_WR)
+        pair.server.close()
+        pair.client.close()
+        held = within.Pair(netns, listener)
+    time.sleep(0.2)
+    with Remembered(running.child.pid) as remembered:
+        assert remembered.age(ESTABLISHED, OLD_S) == 2
+        assert remembered.age(TIME_WAIT, OLD_S) == (1 if capability.backend("timewait") else 0)
+        remembered.plant(replace(GONE_MINI, age_s=YOUNG_S))
+        remembered.plant(replace(GONE_REQUEST, age_s=YOUNG_S))
+        remembered.plant(replace(GONE_REQUEST, key=NOWHERE + 8192, age_s=-YOUNG_S))
+        assert missed(running) == 0
+    held.close()
+
+
+def test_once_a_minute(running: Running) -> None:
+    """Not only at the end, so that a long run keeps its memory."""
+    with Remembered(running.child.pid) as remembered:
+        remembered.plant(GONE_MINI)
+        end = time.monotonic() + SWEEP_LIMIT_S
+        while remembered.has(GONE_MINI):
+            assert time.monotonic() < end
+            time.sleep(1)
+    assert missed(running) == 1
