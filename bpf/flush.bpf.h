@@ -82,6 +82,8 @@ static __always_inline int flush_all(__u64 min_age_ns, const bool atomic)
 
 	if (atomic && cfg_defer_connect)
 		answer |= flush_deferred(now_ns, min_age_ns) ?: TCPDWELL_FLUSH_AGAIN;
+	if (cfg_reqsk_timer_handler)
+		timer_second = second_of(bpf_jiffies64());
 	if (cfg_requests) {
 		one = 0;
 		for (int i = 0; i < FLUSH_ITEMS && !one; i++)

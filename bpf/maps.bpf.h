@@ -161,6 +161,14 @@ struct {
 	__type(value, struct pending_request);
 } requests SEC(".maps");
 
+/* Their timers, where those are what tells of them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tcpdwell_timers);
+} request_timers SEC(".maps");
+
 /* A request whose timer runs out on this CPU: what is to be said if it does not survive. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -304,6 +312,12 @@ __u64 nested_told;
 
 /* Connections that were found in another state than they were left in, or gone. */
 __u64 gaps;
+
+/* Requests among them: something was shown of each. */
+__u64 requests_gone;
+
+/* The second of struct tcpdwell_timers that it was when the flush ran last. */
+__u32 timer_second;
 
 /* Stacks that found no room. */
 __u64 stacks_missed;

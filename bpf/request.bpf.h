@@ -199,6 +199,14 @@ static __always_inline bool request_is_mark(const struct lifecycle *l)
 /* What is known of a request began no longer than this before its SYN-ACK was made. */
 #define REQUEST_STALE_NS 1000000000ULL
 
+/* What is known under the address of a request whose end the kernel ran no program for. */
+static __always_inline void request_gone(__u64 key)
+{
+	count(&gaps);
+	count(&requests_gone);
+	request_forget(key);
+}
+
 /*
  * What is known under the address of a request whose SYN-ACK was made at @syn_ns (0: not yet). It
  * may be an earlier one's, whose end the kernel ran no program for; that is no longer known then.
@@ -209,8 +217,7 @@ static __always_inline struct lifecycle *request_find(__u64 key, __u64 syn_ns)
 
 	if (!l || request_is_mark(l) || syn_ns < l->since_ns + REQUEST_STALE_NS)
 		return l;
-	request_forget(key);
-	count(&gaps);
+	request_gone(key);
 	return NULL;
 }
 
@@ -351,23 +358,67 @@ static __always_inline void request_timer_ran(void)
 			dying->acked ? TCPDWELL_REASON_QUEUE_OVERFLOW : TCPDWELL_REASON_TIMEOUT);
 }
 
+/* As struct tcpdwell_timers has it. */
+static __always_inline __u32 second_of(__u64 jiffies)
+{
+	return jiffies * cfg_tick_ns >> 30;
+}
+
+/*
+ * The timer wheel rounds up to what its level can tell: 8 times less on each than on the one below
+ * (kernel/time/timer.c: calc_index(), since 4.8). The index that it noted in the flags has it.
+ */
+#define TIMER_INDEX_SHIFT 22
+#define TIMER_LEVEL_SIZE  64
+#define TIMER_LEVEL_SHIFT 3
+
+static __always_inline __u64 timer_due(const struct timer_list *timer)
+{
+	__u32 level = (timer->flags >> TIMER_INDEX_SHIFT) / TIMER_LEVEL_SIZE;
+	__u32 shift = level * TIMER_LEVEL_SHIFT;
+
+	return ((timer->expires >> shift) + 1) << shift;
+}
+
+/* What is armed is taken off by the time that it is due. Sums have no use for it. */
+static __always_inline void request_timer_count(const struct timer_list *timer, int change)
+{
+	__u32 zero = 0, second = second_of(timer_due(timer)) % TCPDWELL_TIMER_SECONDS;
+	struct tcpdwell_timers *timers;
+
+	if (cfg_stat || !shared.live)
+		return;
+	timers = bpf_map_lookup_elem(&request_timers, &zero);
+	if (timers)
+		__sync_fetch_and_add(&timers->armed[second], change);
+}
+
 /*
  * The timer backend. Arming the timer for the first time is hashing the request; it is armed again
  * by its own handler, on this CPU, or for a SYN that comes again (tcp_check_req():
  * mod_timer_pending()), which takes it off first. Else taking it off ahead of time follows
  * unhashing it.
  */
-static __always_inline void request_timer_started(const struct request_sock *req)
+static __always_inline void request_timer_started(const struct request_sock *req,
+						  const struct timer_list *timer)
 {
 	struct dying_request *dying = dying_request_here();
 
-	if (dying && dying->request != (__u64)req && ports_pass(&req->__req_common))
+	if (!dying || !ports_pass(&req->__req_common))
+		return;
+	request_timer_count(timer, 1);
+	if (dying->request != (__u64)req)
 		request_hashed(req);
 }
 
-static __always_inline void request_timer_cancelled(const struct request_sock *req, __u64 expires)
+/* Also where it runs out (detach_timer()), and then another event says so. */
+static __always_inline void request_timer_cancelled(const struct request_sock *req,
+						    const struct timer_list *timer)
 {
-	if (expires > bpf_jiffies64() &&
+	if (!ports_pass(&req->__req_common))
+		return;
+	request_timer_count(timer, -1);
+	if (timer->expires > bpf_jiffies64() &&
 	    !PEEK(struct request_sock, req, __req_common.skc_nulls_node.pprev))
 		request_unhashed(req);
 }

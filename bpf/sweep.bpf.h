@@ -52,10 +52,12 @@ static __always_inline void sweep(__u64 key, const struct lifecycle *l)
 	age_ns = bpf_ktime_get_ns() - l->since_ns; /* below 0: another CPU was faster */
 	if (age_ns < (mini ? SWEEP_MINI_NS : SWEEP_REQUEST_NS))
 		return;
-	if (!(mini ? mini_is_gone(l, key) : request_is_gone(l, key)))
-		return;
-	count(&gaps);
-	connection_forget(key);
+	if (!mini && request_is_gone(l, key)) {
+		request_gone(key);
+	} else if (mini && mini_is_gone(l, key)) {
+		count(&gaps);
+		connection_forget(key);
+	}
 }
 
 #endif /* TCPDWELL_SWEEP_BPF_H */

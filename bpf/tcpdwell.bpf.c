@@ -442,7 +442,7 @@ int BPF_PROG(timer_start, struct timer_list *timer)
 	if (function == cfg_tw_timer_handler)
 		mini_armed(mini_of_timer(timer));
 	else if (function == cfg_reqsk_timer_handler)
-		request_timer_started(request_of_timer(timer));
+		request_timer_started(request_of_timer(timer), timer);
 	return 0;
 }
 
@@ -454,7 +454,7 @@ int BPF_PROG(timer_cancel, struct timer_list *timer)
 	if (function == cfg_tw_timer_handler)
 		mini_cancelled(mini_of_timer(timer), timer->expires);
 	else if (function == cfg_reqsk_timer_handler)
-		request_timer_cancelled(request_of_timer(timer), timer->expires);
+		request_timer_cancelled(request_of_timer(timer), timer);
 	return 0;
 }
 

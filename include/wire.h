@@ -239,6 +239,18 @@ struct tcpdwell_counters {
 	__u64 folded;	 /* rows of a SYN flood, counted and not shown */
 };
 
+/*
+ * The timer backend: timers of requests that are armed, by the second (2^30 ns of jiffies) in which
+ * they run out, modulo their number. One CPU may arm a timer and another take it off, so only the
+ * sum over all CPUs says something: when a second is over, none of its timers is armed, and what is
+ * left of the sum are those whose end the kernel ran no program for.
+ */
+#define TCPDWELL_TIMER_SECONDS 256
+
+struct tcpdwell_timers {
+	__s32 armed[TCPDWELL_TIMER_SECONDS];
+};
+
 /* What a run of the flush answers. */
 #define TCPDWELL_FLUSH_WAITING 1 /* some row is not old enough */
 #define TCPDWELL_FLUSH_AGAIN   2 /* there may be more that are */

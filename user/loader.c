@@ -15,6 +15,7 @@
 #include "knobs.h"
 #include "load_aside.h"
 #include "loader.h"
+#include "overdue.h"
 #include "privilege.h"
 #include "sweep.h"
 #include "tables.h"
@@ -57,6 +58,7 @@ struct loader {
 	struct tcpdwell_counters *counters; /* one for each possible CPU, mapped */
 	size_t counters_bytes;
 	int cpus;
+	struct overdue overdue;
 	unsigned int stat_turns; /* odd: programs add to the odd map of stat */
 };
 
@@ -530,4 +532,18 @@ uint64_t loader_missed(const struct loader *loader)
 	if (bpf_obj_get_info_by_fd(fd, &info, &len) || info.recursion_misses < told + gaps)
 		return gaps;
 	return info.recursion_misses - told;
+}
+
+uint64_t loader_overdue(struct loader *loader)
+{
+	struct tcpdwell_timers *timers = calloc(loader->cpus, sizeof(*timers));
+	uint64_t gone = loader->skel->bss->requests_gone, all = 0;
+	uint32_t zero = 0;
+
+	if (timers && !bpf_map__lookup_elem(loader->skel->maps.request_timers, &zero, sizeof(zero),
+					    timers, loader->cpus * sizeof(*timers), 0))
+		all = overdue_count(&loader->overdue, timers, loader->cpus,
+				    loader->skel->bss->timer_second);
+	free(timers);
+	return all > gone ? all - gone : 0;
 }

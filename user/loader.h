@@ -110,4 +110,10 @@ void loader_counters(const struct loader *loader, struct tcpdwell_counters *sum)
 /* Transitions that the kernel ran no program for, as far as it shows. */
 uint64_t loader_missed(const struct loader *loader);
 
+/*
+ * Requests whose end is among those, beside what loader_missed() says: nothing was remembered of
+ * them. The kernel side must have been flushed just now. Only the timer backend can tell.
+ */
+uint64_t loader_overdue(struct loader *loader);
+
 #endif /* TCPDWELL_LOADER_H */

@@ -279,11 +279,14 @@ static bool may_sleep(struct trace *trace)
 static int summarize(struct trace *trace, bool end, struct summary *summary)
 {
 	struct tcpdwell_counters c;
-	uint64_t not_printed;
+	uint64_t not_printed, overdue;
 	int err;
 
 	loader_flush(trace->loader, 0);
 	loader_counters(trace->loader, &c);
+	/* Of a request that a flood folded the first row is counted with the last. */
+	overdue = c.folded ? loader_overdue(trace->loader) : 0;
+	c.seen += overdue;
 	do {
 		err = source_ring_consume(trace->source);
 		if (err < 0)
@@ -296,11 +299,11 @@ static int summarize(struct trace *trace, bool end, struct summary *summary)
 		.seen = c.seen - (end ? 0 : c.held),
 		.printed = source_ring_printed(trace->source),
 		.filtered = c.filtered + (end ? c.held : 0) + not_printed,
-		.folded = c.folded,
+		.folded = c.folded + overdue,
 		.lost_ring = c.lost_ring,
 		.lost_map = c.lost_map,
 		.untracked = c.untracked,
-		.missed = loader_missed(trace->loader),
+		.missed = loader_missed(trace->loader) + overdue,
 	};
 	return 0;
 }

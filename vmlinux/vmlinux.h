@@ -125,6 +125,7 @@ struct hlist_nulls_node {
 struct timer_list {
 	struct hlist_node entry;
 	unsigned long expires;
+	u32 flags;
 	void (*function)(struct timer_list *timer);
 };
 

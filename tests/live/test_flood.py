@@ -281,7 +281,11 @@ def test_slow_handshake_afterwards(flood: Flood, watch: Watch) -> None:
 
 
 def test_account(flood: Flood, watch: Watch) -> None:
-    """The last test of a watch: it ends here. Each request is two rows, shown or folded."""
+    """The last test of a watch: it ends here. Each request is two rows, shown, folded or missed.
+
+    A hardened kernel may run no program for some thousands of them at a time.
+    """
+    watch.tracer.lossy = True  # so many are too many elsewhere
     watch.tracer.check()
     summary = watch.tracer.summary
     assert summary
@@ -289,8 +293,10 @@ def test_account(flood: Flood, watch: Watch) -> None:
     if not watch.requests:
         assert not shown and not summary["folded"]
         return
-    assert len(shown) + summary["folded"] == 2 * flood.requests, (
+    assert not any(summary["lost"].values()), summary
+    assert len(shown) + summary["folded"] + summary["missed"] == 2 * flood.requests, (
         len(shown), summary, flood.requests)
-    assert set(Counter(row["cookie"] for row in shown).values()) <= {2}
+    whole = {1, 2} if summary["missed"] else {2}
+    assert set(Counter(row["cookie"] for row in shown).values()) <= whole
     if flood.large:
         assert summary["folded"] > flood.requests
