@@ -7,7 +7,6 @@ import csv
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -19,7 +18,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from harness import place, scale, within
+from harness import bpfmap, place, scale, within
 from harness.netns import Netns
 from harness.plain import Running, end, patience
 from harness.tracer import check_account
@@ -430,11 +429,10 @@ def check_nothing_is_made_up(rows: list[dict[str, Any]]) -> None:
 
 def tables(pid: int) -> int:
     """How many hash tables of connections the tracer has (user/tables.c)."""
-    shown = subprocess.run(["bpftool", "-j", "map", "show"], capture_output=True, check=True)
-    own = {line.split()[1] for path in Path(f"/proc/{pid}/fdinfo").iterdir()
-           for line in path.read_text().splitlines() if line.startswith("map_id:")}
-    return sum(str(item["id"]) in own for item in json.loads(shown.stdout)
-               if (item["type"], item.get("name")) == ("hash", "connections"))
+    maps = bpfmap.of_process(pid)
+    for one in maps:
+        one.close()
+    return sum(bpfmap.is_table(one) for one in maps)
 
 
 @pytest.mark.parametrize("sockets", [2, 8], ids=["all-taken", "more-made"])
@@ -455,8 +453,7 @@ def test_more_sockets_than_recent_places(netns: Netns, sockets: int) -> None:
                     for worth, pairs in (("at_least", old), ("exact", young))}
             for pair in old + young:
                 pair.close()
-            if shutil.which("bpftool"):
-                assert tables(running.child.pid) == (2 if sockets == 2 else 3)
+            assert tables(running.child.pid) == (2 if sockets == 2 else 3)
             running.finish()
             *rows, summary = json_rows(running.output())
     check_identity(summary, len(rows))

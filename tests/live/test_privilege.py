@@ -8,7 +8,6 @@ import os
 import re
 import select
 import shutil
-import subprocess
 import tempfile
 import threading
 import time
@@ -17,7 +16,7 @@ from typing import Any, Callable, Iterator
 
 import pytest
 
-from harness import place, within
+from harness import bpfmap, place, within
 from harness.netns import Netns
 from harness.plain import READY, Running, patience, run
 
@@ -214,21 +213,12 @@ def objects_of(pid: int) -> set[tuple[str, int]]:
     return found
 
 
-def is_there(kind: str, number: int) -> bool:
-    """Whether the kernel still has it."""
-    done = subprocess.run(["bpftool", kind, "show", "id", str(number)], capture_output=True,
-                          check=False)
-    return done.returncode == 0
-
-
 @pytest.mark.parametrize("how", ["SIGINT", "SIGKILL"])
 def test_nothing_is_left_in_the_kernel(netns: Netns, how: str) -> None:
-    if not shutil.which("bpftool"):
-        pytest.skip("no bpftool")
     with Running("-w", "--netns", str(netns.inode)) as running:
         objects = objects_of(running.child.pid)
         assert {kind for kind, _ in objects} >= {"prog", "map"}
-        assert all(is_there(*each) for each in objects)
+        assert all(bpfmap.exists(*each) for each in objects)
         if how == "SIGINT":
             running.finish()
         else:
@@ -236,7 +226,7 @@ def test_nothing_is_left_in_the_kernel(netns: Netns, how: str) -> None:
             running.child.wait()
     # The kernel frees them after a grace period of RCU.
     deadline = time.monotonic() + patience(15)
-    while left := [each for each in objects if is_there(*each)]:
+    while left := [each for each in objects if bpfmap.exists(*each)]:
         assert time.monotonic() < deadline, left
         time.sleep(0.1)
 

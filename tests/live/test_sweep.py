@@ -62,11 +62,8 @@ class Remembered:
 
     def __init__(self, pid: int) -> None:
         self.maps = bpfmap.of_process(pid)
-        maps = [one for one in self.maps if one.value_size == LIFECYCLE.size]
-        # Beside the tables there are maps of other kinds of the same size, which are not as large.
-        self.tables = [one for one in maps if one.kind == bpfmap.HASH and one.max_entries > 4096]
-        self.recent = max((one for one in maps if one.kind == bpfmap.ARRAY),
-                          key=lambda one: one.max_entries)
+        self.tables = [one for one in self.maps if bpfmap.is_table(one)]
+        self.recent = [one for one in self.maps if bpfmap.is_recent(one)]
 
     def __enter__(self) -> Remembered:
         return self
@@ -79,13 +76,13 @@ class Remembered:
         self.tables[0].put(struct.pack("<Q", connection.key), connection.value())
 
     def plant_recent(self, connection: Connection) -> None:
-        at = connection.key % self.recent.max_entries
-        self.recent.put(struct.pack("<I", at), connection.value())
+        at = connection.key % self.recent[0].max_entries
+        self.recent[0].put(struct.pack("<I", at), connection.value())
 
     def age(self, state: int, by_s: int) -> int:
         """Makes all in this state so much older. Returns how many there are."""
         changed = 0
-        for table in (*self.tables, self.recent):
+        for table in (*self.tables, *self.recent):
             for key in list(table.keys()):
                 value = table.get(key)
                 if not value or LIFECYCLE.unpack(value)[10] != state:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""The BPF maps of a process, read and written by bpf(2): guests have no bpftool."""
+"""The BPF objects of a process, maps above all, by bpf(2): guests have no bpftool."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from typing import Iterator
 HASH, ARRAY = 1, 2
 
 _SYS_BPF = {"x86_64": 321, "aarch64": 280}[platform.machine()]
-_LOOKUP_ELEM, _UPDATE_ELEM, _GET_NEXT_KEY, _MAP_GET_FD_BY_ID = 1, 2, 4, 14
+_LOOKUP_ELEM, _UPDATE_ELEM, _GET_NEXT_KEY = 1, 2, 4
+_GET_FD_BY_ID = {"prog": 13, "map": 14, "link": 30}
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -24,6 +25,19 @@ def _bpf(command: int, attributes: bytes) -> int:
     if result < 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
     return result
+
+
+def _open(kind: str, number: int) -> int:
+    return _bpf(_GET_FD_BY_ID[kind], struct.pack("III", number, 0, 0))
+
+
+def exists(kind: str, number: int) -> bool:
+    """Whether the kernel has an object of this kind ("prog", "map", "link") and number."""
+    try:
+        os.close(_open(kind, number))
+    except FileNotFoundError:
+        return False
+    return True
 
 
 @dataclass
@@ -37,7 +51,7 @@ class Map:
     max_entries: int
 
     def __post_init__(self) -> None:
-        self._fd = _bpf(_MAP_GET_FD_BY_ID, struct.pack("III", self.number, 0, 0))
+        self._fd = _open("map", self.number)
 
     def close(self) -> None:
         os.close(self._fd)
@@ -79,3 +93,19 @@ def of_process(pid: int) -> list[Map]:
             found.append(Map(*(int(facts[name]) for name in
                                ("map_id", "map_type", "key_size", "value_size", "max_entries"))))
     return found
+
+
+# struct lifecycle (include/lifecycle.h). Smaller maps of it are for sockets that are being born.
+_LIFECYCLE_BYTES, _TABLE_AT_LEAST = 64, 8192
+
+
+def is_table(one: Map) -> bool:
+    """Whether it is a hash table of connections (user/tables.c)."""
+    return (one.kind == HASH and one.value_size == _LIFECYCLE_BYTES
+            and one.max_entries >= _TABLE_AT_LEAST)
+
+
+def is_recent(one: Map) -> bool:
+    """Whether it has the places of connections of recent sockets (bpf/recent.bpf.h)."""
+    return (one.kind == ARRAY and one.value_size == _LIFECYCLE_BYTES
+            and one.max_entries >= _TABLE_AT_LEAST)
