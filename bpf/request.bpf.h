@@ -372,25 +372,25 @@ static __always_inline __u32 second_of(__u64 jiffies)
 #define TIMER_LEVEL_SIZE  64
 #define TIMER_LEVEL_SHIFT 3
 
-static __always_inline __u64 timer_due(const struct timer_list *timer)
+static __always_inline __u64 timer_due(__u64 expires, __u32 flags)
 {
-	__u32 level = (timer->flags >> TIMER_INDEX_SHIFT) / TIMER_LEVEL_SIZE;
+	__u32 level = (flags >> TIMER_INDEX_SHIFT) / TIMER_LEVEL_SIZE;
 	__u32 shift = level * TIMER_LEVEL_SHIFT;
 
-	return ((timer->expires >> shift) + 1) << shift;
+	return ((expires >> shift) + 1) << shift;
 }
 
 /* What is armed is taken off by the time that it is due. Sums have no use for it. */
 static __always_inline void request_timer_count(const struct timer_list *timer, int change)
 {
-	__u32 zero = 0, second = second_of(timer_due(timer)) % TCPDWELL_TIMER_SECONDS;
+	__u32 zero = 0, second = second_of(timer_due(timer->expires, timer->flags));
 	struct tcpdwell_timers *timers;
 
 	if (cfg_stat || !shared.live)
 		return;
 	timers = bpf_map_lookup_elem(&request_timers, &zero);
 	if (timers)
-		__sync_fetch_and_add(&timers->armed[second], change);
+		__sync_fetch_and_add(&timers->armed[second % TCPDWELL_TIMER_SECONDS], change);
 }
 
 /*

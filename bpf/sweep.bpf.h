@@ -14,7 +14,10 @@
 #define SWEEP_MINI_NS	 (TIMEWAIT_SECONDS * 1000000000LL)
 #define SWEEP_REQUEST_NS 2000000000LL
 
-/* Whether its memory is free. Whoever tells of an end does so before the last reference is gone. */
+/* A timer's handler is done that long after it was due. */
+#define SWEEP_LATE_NS 1000000000ULL
+
+/* Whether its memory is free. Of a mini socket's end is told before its last reference is gone. */
 static __always_inline bool is_free(const struct sock_common *skc)
 {
 	return !PEEK(struct sock_common, skc, skc_refcnt.refs.counter);
@@ -28,11 +31,20 @@ static __always_inline bool mini_is_gone(const struct lifecycle *l, __u64 key)
 	return !(l->marks & LIFECYCLE_PARKED) && (mini_key(tw) != key || is_free(&tw->__tw_common));
 }
 
+/*
+ * The handler of a request's timer frees it, and only when that returns is its end told: so one is
+ * left whose timer is yet to run out, or has done so just now.
+ */
 static __always_inline bool request_is_gone(const struct lifecycle *l, __u64 key)
 {
 	const struct request_sock *req = (const struct request_sock *)key;
+	__u64 due;
 
-	return is_free(&req->__req_common) || request_syn_ns(req) > l->since_ns + REQUEST_STALE_NS;
+	if (request_syn_ns(req) > l->since_ns + REQUEST_STALE_NS)
+		return true; /* its memory is another's */
+	due = timer_due(PEEK(struct request_sock, req, rsk_timer.expires),
+			PEEK(struct request_sock, req, rsk_timer.flags));
+	return is_free(&req->__req_common) && due + SWEEP_LATE_NS / cfg_tick_ns < bpf_jiffies64();
 }
 
 /* Where there are cookies, a request has its address for a key, and a full socket has not. */

@@ -4,7 +4,10 @@
 /* A timer may be late by that much. */
 #define LATE_SECONDS 2
 
-/* The rest of the seconds are to come: the kernel arms timers of requests for 120 s at the most. */
+/*
+ * The rest of the seconds are to come: the kernel arms timers of requests for 120 s at the most,
+ * and its timer wheel rounds that up by an eighth.
+ */
 #define OVER_SECONDS 128
 
 uint64_t overdue_count(struct overdue *overdue, const struct tcpdwell_timers *timers,
