@@ -13,27 +13,30 @@ static unsigned int slot(uint64_t second)
 	return second % TALLY_SECONDS;
 }
 
+/* The second where the clock stands is over. */
+static void pass_second(struct tally *tally)
+{
+	uint32_t *late = &tally->late[tally->second % TALLY_LATE_SECONDS];
+	unsigned int i = slot(tally->second++);
+
+	tally->left += *late;
+	tally->overdue += *late;
+	*late = tally->due[i] - tally->old_due[i];
+	tally->old_gone += tally->old_due[i];
+	tally->due[i] = 0;
+	tally->old_due[i] = 0;
+	tally->began[slot(tally->second)] = 0;
+}
+
 void tally_advance(struct tally *tally, uint64_t now_ns)
 {
 	uint64_t now = now_ns / NS_PER_S;
 
-	/* After a whole turn every slot has been cleared once. */
-	if (now > tally->second + TALLY_SECONDS) {
-		for (unsigned int i = 0; i < TALLY_SECONDS; i++)
-			tally->old_gone += tally->old_due[i];
-		memset(tally->due, 0, sizeof(tally->due));
-		memset(tally->old_due, 0, sizeof(tally->old_due));
-		memset(tally->began, 0, sizeof(tally->began));
+	/* After so many every slot has been cleared once. */
+	for (unsigned int i = 0; i < TALLY_SECONDS + TALLY_LATE_SECONDS && tally->second < now; i++)
+		pass_second(tally);
+	if (tally->second < now)
 		tally->second = now;
-	}
-	while (tally->second < now) {
-		unsigned int i = slot(tally->second++);
-
-		tally->old_gone += tally->old_due[i];
-		tally->due[i] = 0;
-		tally->old_due[i] = 0;
-		tally->began[slot(tally->second)] = 0;
-	}
 }
 
 uint64_t tally_now(const struct tally *tally)
@@ -93,12 +96,19 @@ void tally_leave(struct tally *tally, uint64_t time_ns, uint64_t entered_ns)
 	uint64_t end = entered_ns / NS_PER_S + TIMEWAIT_SECONDS;
 
 	tally_advance(tally, time_ns);
+	/* Segments have kept it there for long, and it has counted as left. */
+	if (end + TALLY_LATE_SECONDS < tally->second && tally->overdue) {
+		tally->overdue--;
+		return;
+	}
 	/* Its entry may be a row that was lost. */
 	if (tally->left == tally->entered)
 		return;
 	tally->left++;
 	if (end >= tally->second && tally->due[slot(end)])
 		tally->due[slot(end)]--;
+	else if (end < tally->second && tally->late[end % TALLY_LATE_SECONDS])
+		tally->late[end % TALLY_LATE_SECONDS]--;
 }
 
 void tally_leave_old(struct tally *tally, uint64_t time_ns, uint64_t end)
@@ -138,6 +148,7 @@ void tally_merge(struct tally *into, const struct tally *from)
 		into->second = from->second;
 	into->entered += from->entered;
 	into->left += from->left;
+	into->overdue += from->overdue;
 	into->old += from->old;
 	into->old_gone += from->old_gone;
 	into->refused += from->refused;
@@ -146,6 +157,8 @@ void tally_merge(struct tally *into, const struct tally *from)
 		into->old_due[i] += from->old_due[i];
 		into->began[i] += from->began[i];
 	}
+	for (unsigned int i = 0; i < TALLY_LATE_SECONDS; i++)
+		into->late[i] += from->late[i];
 }
 
 /* ---- Many keys ------------------------------------------------------------------------------- */

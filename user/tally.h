@@ -5,7 +5,8 @@
  * A struct tally holds the counts of one key and a clock of seconds: how many of its TIME_WAITs are
  * due to end in each second to come, and how many began in each of the last ones. No entry is kept
  * for a single TIME_WAIT: what there is now is what was there at the start, plus what entered, less
- * what left.
+ * what left. One that nobody saw leave (its row was lost, or the kernel ran no program for its end)
+ * has left once it is TALLY_LATE_SECONDS overdue.
  *
  * A struct tallies holds at most TALLIES_KEYS of them. When it is full, keys with nothing in
  * TIME_WAIT make room, the least used first; what finds no room is counted under "other".
@@ -26,10 +27,16 @@
 /* A power of two that holds TIMEWAIT_SECONDS and what rounding adds. */
 #define TALLY_SECONDS 64
 
+/*
+ * From when a TIME_WAIT is due until it counts as left. The kernel's timer wheel makes 60 s to 65 at
+ * the most (at 100 Hz), and a segment in TIME_WAIT, which begins them anew, comes early as a rule.
+ */
+#define TALLY_LATE_SECONDS 8
+
 /* Rates are means over this long: short enough to follow a burst, long enough to read. */
 #define TALLY_RATE_SECONDS 10
 
-/* Two thousand keys of a table take 1.8 MiB; a report shows a few of them. */
+/* Two thousand keys of a table take 1.9 MiB; a report shows a few of them. */
 #define TALLIES_KEYS 2048
 
 /* What is counted by. Parts that a table does not ask for are zero, padding too. */
@@ -53,6 +60,7 @@ struct tally {
 	uint64_t since_ns; /* what began before it is not counted here */
 	uint64_t entered;
 	uint64_t left;	    /* of those that entered */
+	uint64_t overdue;   /* of those that left: nobody saw it */
 	uint64_t old;	    /* in TIME_WAIT at the start */
 	uint64_t old_gone;  /* of those: left before their time, or their time is over */
 	uint64_t peak;	    /* the most at a time */
@@ -62,6 +70,7 @@ struct tally {
 	uint64_t second; /* where the clock stands */
 	uint32_t due[TALLY_SECONDS];
 	uint32_t old_due[TALLY_SECONDS];
+	uint32_t late[TALLY_LATE_SECONDS]; /* due in the last seconds, and there yet */
 	uint32_t began[TALLY_SECONDS];
 };
 

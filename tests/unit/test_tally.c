@@ -56,6 +56,39 @@ static void test_due(void **state)
 	assert_int_equal(tally_due(&tally, TALLY_SECONDS), 0);
 }
 
+/* Nobody saw them leave, though they must have. */
+static void test_overdue(void **state)
+{
+	struct tally tally = {}, later;
+
+	(void)state;
+	for (unsigned int i = 0; i < 3; i++)
+		tally_enter(&tally, 100 * S);
+	tally_enter(&tally, 101 * S);
+	tally_advance(&tally, 160 * S + TALLY_LATE_SECONDS * S);
+	assert_int_equal(tally_now(&tally), 4);
+	/* One that is a little late leaves as ever. */
+	tally_leave(&tally, 160 * S + TALLY_LATE_SECONDS * S, 100 * S);
+	assert_int_equal(tally_now(&tally), 3);
+	tally_advance(&tally, 161 * S + TALLY_LATE_SECONDS * S);
+	assert_int_equal(tally_now(&tally), 1);
+	assert_int_equal(tally.left, 3);
+	assert_int_equal(tally.overdue, 2);
+	/* One of them was there all the same, and leaves: it has left once. */
+	tally_leave(&tally, 200 * S, 100 * S);
+	assert_int_equal(tally_now(&tally), 0);
+	assert_int_equal(tally.left, 4);
+	assert_int_equal(tally.overdue, 2);
+	/* A clock that stood still for long has missed nothing. */
+	tally_enter(&tally, 300 * S);
+	later = tally;
+	tally_advance(&later, 361 * S + TALLY_LATE_SECONDS * S);
+	assert_int_equal(tally_now(&later), 0);
+	tally_advance(&tally, 10000 * S);
+	assert_int_equal(tally_now(&tally), 0);
+	assert_int_equal(tally.second, 10000);
+}
+
 /* Nobody tells when they end: they are over when they are due. */
 static void test_old(void **state)
 {
@@ -192,6 +225,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_enter_and_leave),
 		cmocka_unit_test(test_due),
+		cmocka_unit_test(test_overdue),
 		cmocka_unit_test(test_old),
 		cmocka_unit_test(test_rate),
 		cmocka_unit_test(test_keys),
