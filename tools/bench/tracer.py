@@ -23,7 +23,8 @@ STOP_SECONDS = 10
 # Classic tracepoints are found through tracefs, which not every host has mounted. A mount namespace
 # of the tracer's own leaves the host as it is.
 TRACEFS = ["unshare", "--mount", "sh", "-ec",
-           'mount -t tracefs tracefs /sys/kernel/tracing; exec "$@"', "sh"]
+           'test -d /sys/kernel/tracing/events || mount -t tracefs tracefs /sys/kernel/tracing\n'
+           'exec "$@"', "sh"]
 # Rows about the load that are not of every tracer, or not of a connection.
 OTHER_ROWS = r"(TIME_WAIT|LISTEN)[^A-Z]+CLOSE\b"
 # How many rows tcpdwell has summed up instead of printing them.
