@@ -28,8 +28,8 @@
 #define TALLY_SECONDS 64
 
 /*
- * From when a TIME_WAIT is due until it counts as left. The kernel's timer wheel makes 60 s to 65 at
- * the most (at 100 Hz), and a segment in TIME_WAIT, which begins them anew, comes early as a rule.
+ * From when a TIME_WAIT is due until it counts as left. The kernel's timer wheel makes 65 s of 60
+ * at the most (at 100 Hz). A segment in TIME_WAIT begins them anew, and comes early as a rule.
  */
 #define TALLY_LATE_SECONDS 8
 
