@@ -192,7 +192,7 @@ void programs_choose(struct programs *programs, const struct options *options)
 	const struct tcpdwell_bpf__rodata *cfg = skel->rodata;
 	const struct capability *can = programs->can;
 	bool flush = cfg->cfg_defer_connect || cfg->cfg_requests || cfg->cfg_poll_minis;
-	bool sweeps;
+	bool sweeps = can->iter_elements && (cfg->cfg_requests || cfg->cfg_minis);
 
 	choose_iterators(programs, !options->no_snapshot);
 	if (only_looks(options))
@@ -205,7 +205,6 @@ void programs_choose(struct programs *programs, const struct options *options)
 	if (!cfg->cfg_skip_owner)
 		choose_owner_programs(programs);
 	bpf_program__set_autoload(skel->progs.tcp_send_reset, cfg->cfg_requests);
-	sweeps = can->iter_elements && (cfg->cfg_requests || cfg->cfg_minis);
 	bpf_program__set_autoload(skel->progs.iter_table, sweeps);
 	bpf_program__set_autoload(skel->progs.iter_recent, sweeps);
 	bpf_program__set_autoload(timewait_program(programs),
@@ -375,7 +374,7 @@ int programs_open_sockets(const struct programs *programs)
 	return open_iterator(programs->skel->progs.iter_socket, 0);
 }
 
-bool programs_sweep(const struct programs *programs)
+bool programs_can_sweep(const struct programs *programs)
 {
 	return bpf_program__autoload(programs->skel->progs.iter_table);
 }

@@ -60,10 +60,10 @@ int programs_open_descriptors(const struct programs *programs);
 int programs_open_sockets(const struct programs *programs);
 
 /*
- * Likewise over the connections in a table, or in the places of recent ones: @map has them. For
- * those that are loaded, if programs_sweep() says so.
+ * Likewise over the connections in a table, or in the places of recent ones, which @map has, for
+ * the sake of those that are gone (sweep.h): if it can be done, and there is something to be found.
  */
-bool programs_sweep(const struct programs *programs);
+bool programs_can_sweep(const struct programs *programs);
 int programs_open_table(const struct programs *programs, int map);
 int programs_open_recent(const struct programs *programs, int map);
 

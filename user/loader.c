@@ -315,7 +315,7 @@ int loader_attach(struct loader *loader, struct failure *failure)
 {
 	if (programs_attach(loader->programs, loader->notice, failure))
 		return -1;
-	if (!programs_sweep(loader->programs))
+	if (!programs_can_sweep(loader->programs))
 		return 0;
 	loader->sweep = sweep_new(loader->programs, loader->tables,
 				  bpf_map__fd(loader->skel->maps.recent));
