@@ -53,22 +53,23 @@ static __always_inline bool is_request(const struct lifecycle *l, __u64 key)
 	return cfg_has_cookie && l->state == TCPDWELL_SYN_RECV && (__s64)key < 0;
 }
 
+static __always_inline bool is_older(const struct lifecycle *l, __s64 age_ns)
+{
+	/* Its time may be another CPU's, and a little ahead: the difference has a sign. */
+	return (__s64)(bpf_ktime_get_ns() - l->since_ns) >= age_ns;
+}
+
 /* What is remembered under @key is forgotten if that is gone. */
 static __always_inline void sweep(__u64 key, const struct lifecycle *l)
 {
-	bool mini = l->marks & LIFECYCLE_MINI;
-	__s64 age_ns;
-
-	if (!mini && !is_request(l, key))
-		return;
-	age_ns = bpf_ktime_get_ns() - l->since_ns; /* below 0: another CPU was faster */
-	if (age_ns < (mini ? SWEEP_MINI_NS : SWEEP_REQUEST_NS))
-		return;
-	if (!mini && request_is_gone(l, key)) {
-		request_gone(key);
-	} else if (mini && mini_is_gone(l, key)) {
-		count(&gaps);
-		connection_forget(key);
+	if (l->marks & LIFECYCLE_MINI) {
+		if (is_older(l, SWEEP_MINI_NS) && mini_is_gone(l, key)) {
+			count(&gaps);
+			connection_forget(key);
+		}
+	} else if (is_request(l, key)) {
+		if (is_older(l, SWEEP_REQUEST_NS) && request_is_gone(l, key))
+			request_gone(key);
 	}
 }
 
