@@ -285,10 +285,12 @@ def test_account(flood: Flood, watch: Watch) -> None:
 
     A hardened kernel may run no program for some thousands of them at a time.
     """
-    watch.tracer.lossy = True  # so many are too many elsewhere
-    watch.tracer.check()
+    watch.tracer.stop()
     summary = watch.tracer.summary
     assert summary
+    # So many are too many elsewhere; here the account below says how many there must be.
+    watch.tracer.lossy = watch.requests and summary["missed"] > 0
+    watch.tracer.check()
     shown = of_flood(watch.tracer.all_rows())
     if not watch.requests:
         assert not shown and not summary["folded"]
