@@ -21,11 +21,11 @@
 static __always_inline void accept_unknown(struct tcpdwell_counters *c, const struct sock *sk,
 					   __u64 key)
 {
-	struct lifecycle l = connection_new(key, PEEK(struct sock, sk, sk_uid.val));
+	struct lifecycle l = connection_new(key, PEEK(sock, sk, sk_uid.val));
 	struct endpoint e;
 
 	endpoint_read(&e, sk, false);
-	l.state = PEEK(struct sock, sk, __sk_common.skc_state);
+	l.state = PEEK(sock, sk, __sk_common.skc_state);
 	if (l.state == TCPDWELL_CLOSE || l.state == TCPDWELL_SYN_RECV ||
 	    !filter_connection(sk, &e, false))
 		return;
@@ -77,10 +77,10 @@ static __always_inline void accepted(void *ctx, const struct sock *sk, const str
 			return;
 		}
 	}
-	if (!c || !key || PEEK(struct sock, sk, sk_protocol) != IPPROTO_TCP)
+	if (!c || !key || PEEK(sock, sk, sk_protocol) != IPPROTO_TCP)
 		return;
 	/* The listener has the same local port, but its other children may be wanted. */
-	if (cfg_filter_lport && !port_in(cfg_lports, PEEK(struct sock, sk, __sk_common.skc_num)))
+	if (cfg_filter_lport && !port_in(cfg_lports, PEEK(sock, sk, __sk_common.skc_num)))
 		return;
 	l = connection_find(key);
 	if (!l || l->owner == TCPDWELL_OWNER_NONE) /* so nobody was known for its listener */

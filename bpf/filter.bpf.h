@@ -32,8 +32,8 @@ static __always_inline bool ports_pass(const struct sock_common *skc)
 {
 	if (!config_filters_local_port() && !cfg_filter_rport)
 		return true;
-	return ports_wanted(PEEK(struct sock_common, skc, skc_num),
-			    bpf_ntohs(PEEK(struct sock_common, skc, skc_dport)));
+	return ports_wanted(PEEK(sock_common, skc, skc_num),
+			    bpf_ntohs(PEEK(sock_common, skc, skc_dport)));
 }
 
 static __always_inline bool prefix_has(const struct endpoint *e, const __u8 *addr)

@@ -58,7 +58,7 @@ static __always_inline bool current_owner(struct name *name)
 		task = bpf_get_current_task_btf();
 		if (task->flags & PF_KTHREAD)
 			return false;
-		leader = FOLLOW(struct task_struct, task, group_leader);
+		leader = FOLLOW(task_struct, task, group_leader);
 		name->words[0] = ((const __u64 *)leader->comm)[0];
 		name->words[1] = ((const __u64 *)leader->comm)[1];
 		return true;

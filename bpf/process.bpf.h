@@ -31,18 +31,18 @@ static __always_inline struct sock *file_sock(const struct file *file)
 
 	if (!file)
 		return NULL;
-	inode = PEEK(struct file, file, f_inode);
-	if ((PEEK(struct inode, inode, i_mode) & S_IFMT) != S_IFSOCK)
+	inode = PEEK(file, file, f_inode);
+	if ((PEEK(inode, inode, i_mode) & S_IFMT) != S_IFSOCK)
 		return NULL;
-	socket = PEEK(struct file, file, private_data);
-	return PEEK(struct socket, socket, sk);
+	socket = PEEK(file, file, private_data);
+	return PEEK(socket, socket, sk);
 }
 
 static __always_inline struct file *fdtable_file(const struct fdtable *fdt, __u32 fd)
 {
-	struct file **files = PEEK(struct fdtable, fdt, fd), *file = NULL;
+	struct file **files = PEEK(fdtable, fdt, fd), *file = NULL;
 
-	if (fd < PEEK(struct fdtable, fdt, max_fds))
+	if (fd < PEEK(fdtable, fdt, max_fds))
 		bpf_probe_read_kernel(&file, sizeof(file), &files[fd]);
 	return file;
 }
@@ -51,9 +51,9 @@ static __always_inline struct file *fdtable_file(const struct fdtable *fdt, __u3
 static __always_inline struct sock *current_sock(__u32 fd)
 {
 	const void *task = (const void *)bpf_get_current_task();
-	const struct files_struct *files = PEEK(struct task_struct, task, files);
+	const struct files_struct *files = PEEK(task_struct, task, files);
 
-	return file_sock(fdtable_file(PEEK(struct files_struct, files, fdt), fd));
+	return file_sock(fdtable_file(PEEK(files_struct, files, fdt), fd));
 }
 
 /* exec: the process keeps its number and its sockets, and takes another name. */
@@ -107,8 +107,8 @@ static __always_inline void listener_held_by(struct lifecycle *l, const struct t
 __noinline int stretch_fd(__u64 fdt, __u32 first, __u64 file)
 {
 	const struct fdtable *table = (const struct fdtable *)fdt;
-	__u64 files = (__u64)PEEK(struct fdtable, table, fd), at;
-	__u32 max_fds = PEEK(struct fdtable, table, max_fds);
+	__u64 files = (__u64)PEEK(fdtable, table, fd), at;
+	__u32 max_fds = PEEK(fdtable, table, max_fds);
 
 	files += first * sizeof(at);
 	for (__u32 i = 0; i < FD_STRETCH; i++) {
@@ -157,12 +157,12 @@ static __always_inline bool listener_is_held(const struct lifecycle *l, const st
 
 	if (!task)
 		return true; /* behind a high descriptor: not to be found out */
-	if ((__u32)PEEK(struct task_struct, task, tgid) != l->pid)
+	if ((__u32)PEEK(task_struct, task, tgid) != l->pid)
 		return false;
-	files = PEEK(struct task_struct, task, files);
+	files = PEEK(task_struct, task, files);
 	if (!files) /* the first thread has ended; the others may go on */
 		return BPF_CORE_READ(task, signal, live.counter) > 0;
-	return file_sock(fdtable_file(PEEK(struct files_struct, files, fdt), l->fd)) == sk;
+	return file_sock(fdtable_file(PEEK(files_struct, files, fdt), l->fd)) == sk;
 }
 
 /*

@@ -13,17 +13,43 @@
 
 extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 
-/* A BTF pointer to what lies at @ptr; to be used behind cfg_has_cast alone. */
-#define CAST(type, ptr) ((type *)bpf_rdonly_cast(ptr, bpf_core_type_id_kernel(type)))
+/*
+ * Ids in the kernel's BTF of the structures that pointers are made to: BTF_ID_x is struct x. What
+ * libbpf makes relocations against has them as an enumeration, and types that are fewer than the
+ * kernel's, and so have other ids, which bpf_core_type_id_kernel() would tell (user/core_btf.h).
+ */
+enum tcpdwell_btf_id {
+	BTF_ID_cgroup,
+	BTF_ID_fdtable,
+	BTF_ID_file,
+	BTF_ID_files_struct,
+	BTF_ID_inet_connection_sock,
+	BTF_ID_inet_sock,
+	BTF_ID_inet_timewait_sock,
+	BTF_ID_inode,
+	BTF_ID_net,
+	BTF_ID_request_sock,
+	BTF_ID_sock,
+	BTF_ID_sock_common,
+	BTF_ID_socket,
+	BTF_ID_task_struct,
+	BTF_ID_tcp_request_sock,
+	BTF_ID_tcp_sock,
+};
 
-/* One member of the structure of @type at @ptr, which may be any pointer. */
+#define BTF_ID(type) ((__u32)bpf_core_enum_value(enum tcpdwell_btf_id, BTF_ID_##type))
+
+/* A BTF pointer to struct @type at @ptr; to be used behind cfg_has_cast alone. */
+#define CAST(type, ptr) ((struct type *)bpf_rdonly_cast(ptr, BTF_ID(type)))
+
+/* One member of struct @type at @ptr, which may be any pointer. */
 #define PEEK(type, ptr, member) \
-	(cfg_has_cast ? CAST(type, ptr)->member : BPF_CORE_READ((type *)(ptr), member))
+	(cfg_has_cast ? CAST(type, ptr)->member : BPF_CORE_READ((struct type *)(ptr), member))
 
 /*
- * A pointer behind a BTF pointer, by a plain load. For each such load the verifier looks through
- * all of the kernel's BTF four times (btf_nested_type_is_trusted(), 6.4), 2 ms, unless the pointer
- * is one that it trusts no more.
+ * A pointer behind a BTF pointer to struct @type, by a plain load. For each such load the verifier
+ * looks through all of the kernel's BTF four times (btf_nested_type_is_trusted(), 6.4), 2 ms,
+ * unless the pointer is one that it trusts no more.
  */
 #define FOLLOW(type, ptr, member) (cfg_has_cast ? CAST(type, ptr)->member : (ptr)->member)
 

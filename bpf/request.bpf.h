@@ -28,22 +28,22 @@ static __always_inline struct request_sock *request_of_timer(struct timer_list *
 /* When the SYN-ACK was made, within microseconds of the SYN (tcp_make_synack()); 0: not yet. */
 static __always_inline __u64 request_syn_ns(const struct request_sock *req)
 {
-	return PEEK(struct tcp_request_sock, req, snt_synack) * 1000;
+	return PEEK(tcp_request_sock, req, snt_synack) * 1000;
 }
 
 static __always_inline __u32 request_isn(const struct request_sock *req)
 {
-	return PEEK(struct tcp_request_sock, req, rcv_isn);
+	return PEEK(tcp_request_sock, req, rcv_isn);
 }
 
 static __always_inline const struct sock *request_listener(const struct request_sock *req)
 {
-	return PEEK(struct request_sock, req, __req_common.skc_listener);
+	return PEEK(request_sock, req, __req_common.skc_listener);
 }
 
 static __always_inline bool request_timer_pending(const struct request_sock *req)
 {
-	return PEEK(struct request_sock, req, rsk_timer.entry.pprev);
+	return PEEK(request_sock, req, rsk_timer.entry.pprev);
 }
 
 /* Whether @req still waits, and its memory was not given to another since it had @isn. */
@@ -57,7 +57,7 @@ static __always_inline void request_endpoint(struct endpoint *e, const struct re
 					     const struct sock *listener)
 {
 	endpoint_read_common(e, &req->__req_common, false);
-	e->uid = PEEK(struct sock, listener, sk_uid.val);
+	e->uid = PEEK(sock, listener, sk_uid.val);
 	e->cgroup_id = cfg_want_cgroup ? sock_cgroup_id(listener, false) : 0;
 }
 
@@ -66,7 +66,7 @@ static __always_inline struct lifecycle request_lifecycle(const struct sock *lis
 {
 	struct lifecycle l = { .id = identity_new(), .marks = LIFECYCLE_OPENED_EXACT };
 
-	l.uid = PEEK(struct sock, listener, sk_uid.val);
+	l.uid = PEEK(sock, listener, sk_uid.val);
 	lifecycle_enter(&l, TCPDWELL_SYN_RECV, syn_ns);
 	listener_inherit(&l, listener, true);
 	owner_match(&l);
@@ -93,7 +93,7 @@ static __always_inline void request_hashed(const struct request_sock *req)
 	 */
 	if (!cfg_stat && !bpf_map_push_elem(&requests, &pending, 0))
 		wake_reader();
-	mini_taken_over(PEEK(struct request_sock, req, __req_common.skc_hash));
+	mini_taken_over(PEEK(request_sock, req, __req_common.skc_hash));
 }
 
 /*
@@ -105,9 +105,8 @@ static __always_inline bool same_raddr(const struct sock_common *child,
 {
 	__u8 one[16], other[16];
 
-	if (PEEK(struct sock_common, req, skc_family) != AF_INET6)
-		return PEEK(struct sock_common, child, skc_daddr) ==
-		       PEEK(struct sock_common, req, skc_daddr);
+	if (PEEK(sock_common, req, skc_family) != AF_INET6)
+		return PEEK(sock_common, child, skc_daddr) == PEEK(sock_common, req, skc_daddr);
 	if (!bpf_core_field_exists(child->skc_v6_daddr))
 		return false;
 	addr_read_v6(one, &child->skc_v6_daddr, false);
@@ -125,10 +124,8 @@ static __always_inline struct child *request_child(const struct request_sock *re
 	if (!child || !child->sock)
 		return NULL;
 	skc = &((const struct sock *)child->sock)->__sk_common;
-	if (PEEK(struct sock_common, skc, skc_dport) !=
-		    PEEK(struct request_sock, req, __req_common.skc_dport) ||
-	    PEEK(struct sock_common, skc, skc_num) !=
-		    PEEK(struct request_sock, req, __req_common.skc_num) ||
+	if (PEEK(sock_common, skc, skc_dport) != PEEK(request_sock, req, __req_common.skc_dport) ||
+	    PEEK(sock_common, skc, skc_num) != PEEK(request_sock, req, __req_common.skc_num) ||
 	    !same_raddr(skc, &req->__req_common))
 		return NULL;
 	return child;
@@ -168,7 +165,7 @@ static __always_inline void request_fold(struct tcpdwell_counters *c, const stru
 /* A handshake at a port that is being flooded. */
 static __always_inline void request_completes(const struct request_sock *req)
 {
-	__u32 port = PEEK(struct request_sock, req, __req_common.skc_num);
+	__u32 port = PEEK(request_sock, req, __req_common.skc_num);
 	struct tcpdwell_flood *flood;
 
 	if (!shared.flooding)
@@ -419,7 +416,7 @@ static __always_inline void request_timer_cancelled(const struct request_sock *r
 		return;
 	request_timer_count(timer, -1);
 	if (timer->expires > bpf_jiffies64() &&
-	    !PEEK(struct request_sock, req, __req_common.skc_nulls_node.pprev))
+	    !PEEK(request_sock, req, __req_common.skc_nulls_node.pprev))
 		request_unhashed(req);
 }
 

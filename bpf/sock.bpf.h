@@ -97,8 +97,7 @@ static __always_inline void endpoint_fill(struct endpoint *e, const struct sock_
 
 	e->lport = READ(direct, skc, skc_num);
 	e->rport = bpf_ntohs(READ(direct, skc, skc_dport));
-	net = direct ? FOLLOW(struct sock_common, skc, skc_net.net) :
-		       BPF_CORE_READ(skc, skc_net.net);
+	net = direct ? FOLLOW(sock_common, skc, skc_net.net) : BPF_CORE_READ(skc, skc_net.net);
 	e->netns = READ(direct, net, ns.inum);
 	if (cfg_skip_addrs) {
 		/* Not left as they are: old verifiers let nobody copy what was never written. */
@@ -133,7 +132,7 @@ static __always_inline void endpoint_read_common(struct endpoint *e, const struc
 	if (direct)
 		endpoint_fill(e, skc, true);
 	else if (cfg_has_cast)
-		endpoint_fill(e, CAST(struct sock_common, skc), true);
+		endpoint_fill(e, CAST(sock_common, skc), true);
 	else
 		endpoint_fill(e, skc, false);
 }
@@ -155,8 +154,8 @@ static __always_inline __u64 sock_cgroup_id(const struct sock *sk, const bool di
 	struct cgroup *cgroup;
 
 	if ((direct || cfg_has_cast) && bpf_core_field_exists(sk->sk_cgrp_data.cgroup)) {
-		cgroup = FOLLOW(struct sock, sk, sk_cgrp_data.cgroup);
-		return cgroup ? FOLLOW(struct cgroup, cgroup, kn)->id : 0;
+		cgroup = FOLLOW(sock, sk, sk_cgrp_data.cgroup);
+		return cgroup ? FOLLOW(cgroup, cgroup, kn)->id : 0;
 	}
 	cgroup = sock_cgroup(sk);
 	return cgroup ? BPF_CORE_READ(cgroup, kn, id) : 0;
@@ -165,14 +164,14 @@ static __always_inline __u64 sock_cgroup_id(const struct sock *sk, const bool di
 /* What a socket on its way to CLOSE was bound to: inet_put_port() has cleared the number. */
 static __always_inline __u16 sock_last_port(const struct sock *sk)
 {
-	return bpf_ntohs(PEEK(struct inet_sock, sk, inet_sport));
+	return bpf_ntohs(PEEK(inet_sock, sk, inet_sport));
 }
 
 static __always_inline void endpoint_read(struct endpoint *e, const struct sock *sk,
 					  const bool direct)
 {
 	endpoint_read_common(e, &sk->__sk_common, direct);
-	e->uid = direct ? sk->sk_uid.val : PEEK(struct sock, sk, sk_uid.val);
+	e->uid = direct ? sk->sk_uid.val : PEEK(sock, sk, sk_uid.val);
 	e->cgroup_id = cfg_want_cgroup ? sock_cgroup_id(sk, direct) : 0;
 }
 
@@ -211,7 +210,7 @@ static __always_inline bool sock_has_key(const struct sock *sk)
 /* The same for a socket that is no BTF pointer here, whose cookie some transition has made. */
 static __always_inline __u64 sock_key_by_address(const struct sock *sk)
 {
-	return cfg_has_cookie ? (__u64)PEEK(struct sock, sk, __sk_common.skc_cookie.counter) :
+	return cfg_has_cookie ? (__u64)PEEK(sock, sk, __sk_common.skc_cookie.counter) :
 				address_of(sk);
 }
 
@@ -225,13 +224,13 @@ static __always_inline __u64 sock_key_by_address(const struct sock *sk)
  */
 static __always_inline __u64 child_listener(const struct sock *child)
 {
-	return (__u64)PEEK(struct tcp_sock, child, tsorted_sent_queue.next) -
+	return (__u64)PEEK(tcp_sock, child, tsorted_sent_queue.next) -
 	       bpf_core_field_offset(struct tcp_sock, tsorted_sent_queue);
 }
 
 static __always_inline bool sock_is_unacked(const struct sock *sk)
 {
-	return PEEK(struct tcp_sock, sk, snd_una) != PEEK(struct tcp_sock, sk, write_seq);
+	return PEEK(tcp_sock, sk, snd_una) != PEEK(tcp_sock, sk, write_seq);
 }
 
 /* What decides on actor and reason; only asked at a move to CLOSE. */
@@ -240,13 +239,13 @@ static __always_inline __u32 sock_facts(const struct sock *sk, const struct endp
 	unsigned long flags = sk->__sk_common.skc_flags;
 	__u32 facts = 0;
 
-	if (FOLLOW(struct sock, sk, sk_socket))
+	if (FOLLOW(sock, sk, sk_socket))
 		facts |= LIFECYCLE_ATTACHED;
 	else if (!(flags & (1UL << SOCK_DEAD)))
 		facts |= LIFECYCLE_QUEUED;
 	if (flags & (1UL << SOCK_DONE))
 		facts |= LIFECYCLE_PEER_DONE;
-	if (from == TCPDWELL_FIN_WAIT2 && PEEK(struct tcp_sock, sk, linger2) < 0)
+	if (from == TCPDWELL_FIN_WAIT2 && PEEK(tcp_sock, sk, linger2) < 0)
 		facts |= LIFECYCLE_NO_LINGER2;
 	if ((from == TCPDWELL_CLOSING || from == TCPDWELL_LAST_ACK) && sock_is_unacked(sk))
 		facts |= LIFECYCLE_UNACKED;

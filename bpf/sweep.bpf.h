@@ -20,7 +20,7 @@
 /* Whether its memory is free. Of a mini socket's end is told before its last reference is gone. */
 static __always_inline bool is_free(const struct sock_common *skc)
 {
-	return !PEEK(struct sock_common, skc, skc_refcnt.refs.counter);
+	return !PEEK(sock_common, skc, skc_refcnt.refs.counter);
 }
 
 /* One whose timer was taken off is the flush's, to which a row is left. */
@@ -42,8 +42,8 @@ static __always_inline bool request_is_gone(const struct lifecycle *l, __u64 key
 
 	if (request_syn_ns(req) > l->since_ns + REQUEST_STALE_NS)
 		return true; /* its memory is another's */
-	due = timer_due(PEEK(struct request_sock, req, rsk_timer.expires),
-			PEEK(struct request_sock, req, rsk_timer.flags));
+	due = timer_due(PEEK(request_sock, req, rsk_timer.expires),
+			PEEK(request_sock, req, rsk_timer.flags));
 	return is_free(&req->__req_common) && due + SWEEP_LATE_NS / cfg_tick_ns < bpf_jiffies64();
 }
 

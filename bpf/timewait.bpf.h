@@ -29,7 +29,7 @@ static __always_inline struct inet_timewait_sock *mini_of_timer(struct timer_lis
 static __always_inline __u64 mini_key(const struct inet_timewait_sock *tw)
 {
 	return cfg_has_cookie ?
-		       (__u64)PEEK(struct inet_timewait_sock, tw, __tw_common.skc_cookie.counter) :
+		       (__u64)PEEK(inet_timewait_sock, tw, __tw_common.skc_cookie.counter) :
 		       (__u64)tw;
 }
 
@@ -98,7 +98,7 @@ static __always_inline void mini_close(struct tcpdwell_counters *c, const struct
 static __always_inline __u64 mini_armed_ns(const struct inet_timewait_sock *tw, __u64 now_ns)
 {
 	__u64 full = TIMEWAIT_SECONDS * 1000000000ULL / cfg_tick_ns;
-	__u64 past = bpf_jiffies64() + full - PEEK(struct inet_timewait_sock, tw, tw_timer.expires);
+	__u64 past = bpf_jiffies64() + full - PEEK(inet_timewait_sock, tw, tw_timer.expires);
 
 	return past < full + full ? now_ns - past * cfg_tick_ns : now_ns;
 }
@@ -111,7 +111,7 @@ static __always_inline bool mini_flipped(const struct inet_timewait_sock *tw,
 					 const struct lifecycle *l)
 {
 	return l->state == TCPDWELL_FIN_WAIT2 && l->marks & LIFECYCLE_MINI_FIN_WAIT2 &&
-	       PEEK(struct inet_timewait_sock, tw, tw_substate) == TCPDWELL_TIME_WAIT;
+	       PEEK(inet_timewait_sock, tw, tw_substate) == TCPDWELL_TIME_WAIT;
 }
 
 /* The timer is armed: for the first time, or again because a segment came. */
@@ -127,7 +127,7 @@ static __always_inline void mini_armed(struct inet_timewait_sock *tw)
 		return;
 	if (!(l->marks & LIFECYCLE_MINI)) {
 		l->marks |= LIFECYCLE_MINI;
-		if (PEEK(struct inet_timewait_sock, tw, tw_substate) == TCPDWELL_FIN_WAIT2)
+		if (PEEK(inet_timewait_sock, tw, tw_substate) == TCPDWELL_FIN_WAIT2)
 			l->marks |= LIFECYCLE_MINI_FIN_WAIT2;
 		l->object = (__u64)tw;
 		return; /* the rest is at the full socket's last transition, in this call */
@@ -148,7 +148,7 @@ static __always_inline void mini_born(struct inet_timewait_sock *tw, struct sock
 	if (!c || !l)
 		return;
 	l->marks |= LIFECYCLE_MINI;
-	if (PEEK(struct inet_timewait_sock, tw, tw_substate) == TCPDWELL_FIN_WAIT2)
+	if (PEEK(inet_timewait_sock, tw, tw_substate) == TCPDWELL_FIN_WAIT2)
 		l->marks |= LIFECYCLE_MINI_FIN_WAIT2;
 	l->object = (__u64)tw;
 	connection_remember(c, (__u64)tw, l, BPF_ANY, false);
@@ -175,10 +175,10 @@ static __always_inline void mini_expired(struct inet_timewait_sock *tw)
 /* Whether the namespace has no user left and is being taken down. */
 static __always_inline bool netns_is_gone(const struct inet_timewait_sock *tw)
 {
-	const struct net *net = PEEK(struct inet_timewait_sock, tw, __tw_common.skc_net.net);
+	const struct net *net = PEEK(inet_timewait_sock, tw, __tw_common.skc_net.net);
 
 	if (bpf_core_field_exists(net->ns.__ns_ref))
-		return !PEEK(struct net, net, ns.__ns_ref.refs.counter);
+		return !PEEK(net, net, ns.__ns_ref.refs.counter);
 	if (bpf_core_field_exists(net->ns.count))
 		return !BPF_CORE_READ(net, ns.count.refs.counter);
 	return !BPF_CORE_READ(net, count.refs.counter);
@@ -190,7 +190,7 @@ static __always_inline bool netns_is_gone(const struct inet_timewait_sock *tw)
  */
 static __always_inline __u8 mini_end_reason(const struct inet_timewait_sock *tw)
 {
-	if (!PEEK(struct inet_timewait_sock, tw, __tw_common.skc_nulls_node.pprev))
+	if (!PEEK(inet_timewait_sock, tw, __tw_common.skc_nulls_node.pprev))
 		return TCPDWELL_REASON_TIMEWAIT_REUSED;
 	if (netns_is_gone(tw))
 		return TCPDWELL_REASON_NETNS_GONE;
@@ -275,7 +275,7 @@ static __always_inline void mini_cancelled(struct inet_timewait_sock *tw, __u64 
 	if (reason == TCPDWELL_REASON_NONE) {
 		parked_mini.reason = mini_reset_reason(tw, slot, l, parked_mini.flip_ns);
 		slot->parked_key = parked_mini.key;
-		slot->parked_hash = PEEK(struct inet_timewait_sock, tw, __tw_common.skc_hash);
+		slot->parked_hash = PEEK(inet_timewait_sock, tw, __tw_common.skc_hash);
 		l->marks |= LIFECYCLE_PARKED;
 		if (!bpf_map_push_elem(&parked, &parked_mini, 0)) {
 			wake_reader();

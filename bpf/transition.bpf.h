@@ -61,7 +61,7 @@ static __always_inline __u32 blurred(struct workspace *space, __u32 number)
 
 static __always_inline bool fastopen_listens(__u64 listener)
 {
-	return PEEK(struct inet_connection_sock, (const void *)listener,
+	return PEEK(inet_connection_sock, (const void *)listener,
 		    icsk_accept_queue.fastopenq.max_qlen);
 }
 

@@ -222,11 +222,24 @@ const char *obstacle_text(const struct obstacle *obstacle)
 	return obstacle->why ? obstacle->why : strerror(obstacle->err);
 }
 
-static int probe_all(struct capability *capability, const struct btf *btf, enum backend wanted,
+struct btf *capability_btf(struct failure *failure)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+
+	if (!btf)
+		failure_set(failure, STATUS_HOST,
+			    "the kernel has no BTF (/sys/kernel/btf/vmlinux: %s): it needs "
+			    "CONFIG_DEBUG_INFO_BTF",
+			    strerror(errno));
+	return btf;
+}
+
+int capability_probe(struct capability *capability, const struct btf *btf, enum backend wanted,
 		     struct failure *failure)
 {
 	int err;
 
+	memset(capability, 0, sizeof(*capability));
 	if (btf__find_by_name_kind(btf, TRACEPOINT("inet_sock_set_state"), BTF_KIND_TYPEDEF) < 0)
 		return failure_set(
 			failure, STATUS_HOST,
@@ -257,20 +270,4 @@ static int probe_all(struct capability *capability, const struct btf *btf, enum 
 	capability->requests = pick(capability, btf, request_functions, wanted);
 	capability->minis = pick(capability, btf, mini_functions, wanted);
 	return 0;
-}
-
-int capability_probe(struct capability *capability, enum backend wanted, struct failure *failure)
-{
-	struct btf *btf = btf__load_vmlinux_btf();
-	int err;
-
-	if (!btf)
-		return failure_set(failure, STATUS_HOST,
-				   "the kernel has no BTF (/sys/kernel/btf/vmlinux: %s): it needs "
-				   "CONFIG_DEBUG_INFO_BTF",
-				   strerror(errno));
-	memset(capability, 0, sizeof(*capability));
-	err = probe_all(capability, btf, wanted, failure);
-	btf__free(btf);
-	return err;
 }

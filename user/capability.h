@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <bpf/btf.h>
+
 #include "failure.h"
 #include "options.h"
 
@@ -44,11 +46,15 @@ struct capability {
 	enum backend minis;    /* TIME_WAIT, and FIN_WAIT2 of orphans */
 };
 
+/* The kernel's BTF, for the caller to free, or NULL with @failure filled. */
+struct btf *capability_btf(struct failure *failure);
+
 /*
  * Tries everything, and picks backends: @wanted, or the best for BACKEND_AUTO. Returns 0, or -1 if
  * not even the tracepoint is to be had.
  */
-int capability_probe(struct capability *capability, enum backend wanted, struct failure *failure);
+int capability_probe(struct capability *capability, const struct btf *btf, enum backend wanted,
+		     struct failure *failure);
 
 /* Words for an obstacle. */
 const char *obstacle_text(const struct obstacle *obstacle);

@@ -12,6 +12,7 @@
 
 #include "bpf_programs.h"
 #include "capability.h"
+#include "core_btf.h"
 #include "knobs.h"
 #include "load_aside.h"
 #include "loader.h"
@@ -20,6 +21,7 @@
 #include "sweep.h"
 #include "tables.h"
 #include "tcpdwell.skel.h"
+#include "thread.h"
 
 /*
  * Bytes of the host's memory for each connection that may be tracked, where no option says. A
@@ -49,6 +51,8 @@
 
 struct loader {
 	struct load_aside *aside;
+	int core_btf;	 /* what relocations are made against, -1: not open */
+	int targets_err; /* of set_attach_targets() */
 	struct tables *tables;
 	struct tcpdwell_bpf *skel;
 	struct programs *programs;
@@ -215,30 +219,80 @@ static int print_libbpf(enum libbpf_print_level level, const char *format, va_li
 	return level == LIBBPF_DEBUG ? 0 : vfprintf(stderr, format, args);
 }
 
-/* What libbpf would find out of the section's name, were it its own. */
-static int set_attach_targets(struct loader *loader)
+/* Opens the programs, to be relocated against a file that is empty as yet. */
+static int open_programs(struct loader *loader)
 {
+	LIBBPF_OPTS(bpf_object_open_opts, opts);
+	char path[sizeof("/proc/self/fd/") + 10];
+
+	loader->core_btf = memfd_create("types", MFD_CLOEXEC);
+	if (loader->core_btf < 0)
+		return -errno;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", loader->core_btf);
+	opts.btf_custom_path = path;
+	loader->skel = tcpdwell_bpf__open_opts(&opts);
+	return loader->skel ? 0 : -errno;
+}
+
+/* What libbpf would find out of the section's name, were it its own. */
+static void *set_attach_targets(void *argument)
+{
+	struct loader *loader = argument;
 	struct bpf_program *program;
-	int err = 0;
+	int err;
 
 	bpf_object__for_each_program(program, loader->skel->obj)
 	{
-		if (bpf_program__autoload(program) &&
-		    !strcmp(bpf_program__section_name(program), TRANSITION_SECTION))
-			err = err   ?:
-				      bpf_program__set_attach_target(program, 0,
-								     TRANSITION_TRACEPOINT);
+		if (strcmp(bpf_program__section_name(program), TRANSITION_SECTION))
+			continue;
+		err = bpf_program__set_attach_target(program, 0, TRANSITION_TRACEPOINT);
+		loader->targets_err = loader->targets_err ?: err;
 	}
+	return NULL;
+}
+
+static int ask_kernel(struct loader *loader, const struct options *options, struct failure *failure)
+{
+	struct btf *kernel = capability_btf(failure);
+	int err = -1;
+
+	if (!kernel)
+		return -1;
+	if (!capability_probe(&loader->capability, kernel, options->backend, failure)) {
+		err = core_btf_write(loader->core_btf, kernel, bpf_object__btf(loader->skel->obj));
+		if (err)
+			failure_set(failure, STATUS_OTHER, "cannot keep the kernel's types: %s",
+				    strerror(-err));
+	}
+	btf__free(kernel);
+	return err;
+}
+
+/* Both read the kernel's BTF, 10 ms each, and look for names in it. */
+static int ask_kernel_and_set_targets(struct loader *loader, const struct options *options,
+				      struct failure *failure)
+{
+	bool beside = false;
+	pthread_t thread;
+	int err;
+
+	if (loader->aside)
+		beside = !thread_start(&thread, set_attach_targets, loader);
+	err = ask_kernel(loader, options, failure);
+	if (beside)
+		pthread_join(thread, NULL);
+	else if (loader->aside)
+		set_attach_targets(loader);
 	return err;
 }
 
 static int load_programs(struct loader *loader)
 {
-	int err = 0, aside_err;
+	int err, aside_err;
 
 	if (!loader->aside)
 		return tcpdwell_bpf__load(loader->skel);
-	err = set_attach_targets(loader) ?: tcpdwell_bpf__load(loader->skel);
+	err = loader->targets_err ?: tcpdwell_bpf__load(loader->skel);
 	aside_err = load_aside_wait(loader->aside);
 	return err ?: aside_err;
 }
@@ -283,20 +337,20 @@ struct loader *loader_new(const struct options *options, const struct notice *no
 		failure_set(failure, STATUS_OTHER, "%s", strerror(errno));
 		return NULL;
 	}
+	loader->core_btf = -1;
 	loader->notice = notice;
 	loader->cpus = libbpf_num_possible_cpus();
 	/* What the verifier says is to be heard of one program after the other. */
 	if (!notice->verbose)
 		loader->aside = load_aside_new(TRANSITION_SECTION, "Dual BSD/GPL");
-	loader->skel = tcpdwell_bpf__open();
-	if (loader->skel)
+	if (!open_programs(loader))
 		loader->tables = tables_new(loader->skel->maps.connections,
 					    options->max_sockets ?: sockets_for_host());
 	if (!loader->tables) {
 		failure_set(failure, STATUS_OTHER, "cannot open the program: %s", strerror(errno));
 		goto err;
 	}
-	if (capability_probe(&loader->capability, options->backend, failure))
+	if (ask_kernel_and_set_targets(loader, options, failure))
 		goto err;
 	loader->programs = programs_new(loader->skel, &loader->capability);
 	if (!loader->programs) {
@@ -341,6 +395,8 @@ void loader_free(struct loader *loader)
 	tables_free(loader->tables);
 	tcpdwell_bpf__destroy(loader->skel);
 	load_aside_free(loader->aside);
+	if (loader->core_btf >= 0)
+		close(loader->core_btf);
 	free(loader);
 }
 

@@ -136,9 +136,18 @@ int probe_run(const struct options *options, struct failure *failure)
 {
 	struct finding findings[FINDINGS];
 	struct capability can;
+	struct btf *kernel;
+	int err;
 
-	if (privilege_check(failure) || capability_probe(&can, options->backend, failure))
+	if (privilege_check(failure))
 		return -1;
+	kernel = capability_btf(failure);
+	if (!kernel)
+		return -1;
+	err = capability_probe(&can, kernel, options->backend, failure);
+	btf__free(kernel);
+	if (err)
+		return err;
 	find(&can, findings);
 	if (options->format == FORMAT_JSON)
 		print_json(findings);

@@ -32,6 +32,8 @@ HEADER = Path(__file__).with_name("vmlinux.h")
 COMPOSITE = (STRUCT, UNION)
 DEFINED = (STRUCT, UNION, ENUM, ENUM64, TYPEDEF)
 DEFINITION = re.compile(r"^(struct|union|enum) (\w+) \{", re.MULTILINE)
+# What the loader adds to the kernel's types: BTF_ID_x is the id of struct x (bpf/read.bpf.h).
+TYPE_IDS, TYPE_IDS_PREFIX = "tcpdwell_btf_id", "BTF_ID_"
 TYPEDEF_END = re.compile(r"^\} (\w+);", re.MULTILINE)
 MARKED = re.compile(
     r"\b(\w+)(?:\[\w*\]|\(.*\)|\s*:\s*\d+)?\s*(?:[;,{]|=[^,]*,).*/\*.*\b(since|until)\b"
@@ -191,6 +193,9 @@ def spell(local: Btf, relo: btf.Relocation) -> list[tuple[str, str]]:
 def check_relocation(local: Btf, relo: btf.Relocation, theirs: Btf) -> str | None:
     root = local.resolve(relo.type_id)
     name = plain(local.type(relo.type_id).name or root.name)
+    if name == TYPE_IDS:
+        wanted = local.enumerators(root)[int(relo.access)].removeprefix(TYPE_IDS_PREFIX)
+        return None if theirs.find(wanted, STRUCT) else f"{wanted} is absent"
     target = theirs.find(name, root.kind) or theirs.find(name, TYPEDEF)
     if target is None:
         return f"{name} is absent"

@@ -81,10 +81,7 @@ struct bpf_raw_tracepoint_args {
 	__u64 args[0];
 };
 
-/*
- * Of these the layout is the same on every kernel. Without relocations libbpf need not look for
- * them among the kernel's types, which takes a millisecond for each type that has some.
- */
+/* Of these the layout is the same on every kernel: no relocations. */
 struct list_head {
 	struct list_head *next, *prev;
 };
