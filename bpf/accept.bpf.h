@@ -21,7 +21,7 @@
 static __always_inline void accept_unknown(struct tcpdwell_counters *c, const struct sock *sk,
 					   __u64 key)
 {
-	struct lifecycle l = connection_new(key, PEEK(sock, sk, sk_uid.val));
+	struct lifecycle l = connection_new(sk, key, PEEK(sock, sk, sk_uid.val));
 	struct endpoint e;
 
 	endpoint_read(&e, sk, false);

@@ -48,10 +48,14 @@ static __always_inline __u64 identity_new(void)
 	       (bpf_ktime_get_ns() >> 4 & ((1ULL << 40) - 1));
 }
 
-/* A connection that nothing is known of yet but the socket that it lives on. */
-static __always_inline struct lifecycle connection_new(__u64 key, __u32 uid)
+/* A connection that nothing is known of yet but the socket that it lives on, full or mini. */
+static __always_inline struct lifecycle connection_new(const void *object, __u64 key, __u32 uid)
 {
-	return (struct lifecycle){ .id = cfg_has_cookie ? key : identity_new(), .uid = uid };
+	return (struct lifecycle){
+		.id = cfg_has_cookie ? key : identity_new(),
+		.object = (__u64)object,
+		.uid = uid,
+	};
 }
 
 /*

@@ -94,7 +94,8 @@ static __always_inline void listener_held_by(struct lifecycle *l, const struct t
 					     int fd)
 {
 	l->task = fd < 0 ? 0 : (__u64)task;
-	l->fd = fd;
+	if (fd >= 0)
+		l->fd = fd;
 }
 
 /*

@@ -227,14 +227,16 @@ static __always_inline void found_write(struct seq_file *seq, const struct found
  * ---- Descriptors --------------------------------------------------------------------------------
  */
 
-/* Numbers of processes fit 22 bits (PID_MAX_LIMIT). */
+/* Numbers of processes fit 22 bits (PID_MAX_LIMIT), and the highest bit is an address's. */
+#define HOLDER_ROUNDS	   512
 #define HOLDER_ROUND_SHIFT 54
 #define HOLDER_PID_SHIFT   32
 
 /* This run and process, as struct lifecycle keeps them. */
 static __always_inline __u64 holder_mark(__u32 pid)
 {
-	return (__u64)snapshot_round << HOLDER_ROUND_SHIFT | (__u64)pid << HOLDER_PID_SHIFT;
+	return (__u64)(snapshot_round % HOLDER_ROUNDS) << HOLDER_ROUND_SHIFT |
+	       (__u64)pid << HOLDER_PID_SHIFT;
 }
 
 /*
@@ -310,7 +312,7 @@ static __always_inline struct lifecycle *snapshot_full(const struct sock *sk, co
 
 	if (known)
 		return known;
-	l = connection_new(f->key, f->e.uid);
+	l = connection_new(sk, f->key, f->e.uid);
 	l.state = f->state;
 	l.since_ns = f->since.ns;
 	l.since = f->since.worth;
@@ -463,14 +465,13 @@ static __always_inline void snapshot_mini(struct seq_file *seq, const struct ine
 	if (!f.c || cfg_cgroup_id || !filter_connection(NULL, &f.e, false))
 		return;
 	if (cfg_minis && !connection_find(key)) {
-		l = connection_new(key, f.e.uid);
+		l = connection_new(tw, key, f.e.uid);
 		l.state = f.state;
 		l.since_ns = f.since.ns;
 		l.since = f.since.worth;
 		l.marks = LIFECYCLE_MINI;
 		if (f.state == TCPDWELL_FIN_WAIT2)
 			l.marks |= LIFECYCLE_MINI_FIN_WAIT2;
-		l.object = (__u64)tw;
 		l.cgroup_id = 0;
 		if (!connection_remember(f.c, key, &l, BPF_NOEXIST, false) && cfg_poll_minis &&
 		    f.state == TCPDWELL_FIN_WAIT2)

@@ -3,16 +3,17 @@
  * Connections whose end no program told: the kernel passed it over. What is remembered of them
  * would stay for good. User space runs this over all of them now and then (user/sweep.c).
  *
- * Of a full socket nobody knows where it was, so this is for mini sockets and requests.
+ * Of full sockets it is those whose address is known: of one that a descriptor was found for at the
+ * start it is not, nor where an owner filter had the first rows wait.
  */
 #ifndef TCPDWELL_SWEEP_BPF_H
 #define TCPDWELL_SWEEP_BPF_H
 
 #include "request.bpf.h"
 
-/* Younger ones are left: they may just be made, and most have yet to end. */
-#define SWEEP_MINI_NS	 (TIMEWAIT_SECONDS * 1000000000LL)
-#define SWEEP_REQUEST_NS 2000000000LL
+/* Younger ones are left: they may just be made, and most mini sockets have yet to end. */
+#define SWEEP_NS      2000000000LL
+#define SWEEP_MINI_NS (TIMEWAIT_SECONDS * 1000000000LL)
 
 /* A timer's handler is done that long after it was due. */
 #define SWEEP_LATE_NS 1000000000ULL
@@ -47,6 +48,14 @@ static __always_inline bool request_is_gone(const struct lifecycle *l, __u64 key
 	return is_free(&req->__req_common) && due + SWEEP_LATE_NS / cfg_tick_ns < bpf_jiffies64();
 }
 
+/* Its last transition is told before its last reference is gone. */
+static __always_inline bool sock_is_gone(const struct lifecycle *l, __u64 key)
+{
+	const struct sock *sk = (const struct sock *)l->object;
+
+	return sock_key_by_address(sk) != key || is_free(&sk->__sk_common);
+}
+
 /* Where there are cookies, a request has its address for a key, and a full socket has not. */
 static __always_inline bool is_request(const struct lifecycle *l, __u64 key)
 {
@@ -68,8 +77,13 @@ static __always_inline void sweep(__u64 key, const struct lifecycle *l)
 			connection_forget(key);
 		}
 	} else if (is_request(l, key)) {
-		if (is_older(l, SWEEP_REQUEST_NS) && request_is_gone(l, key))
+		if (is_older(l, SWEEP_NS) && request_is_gone(l, key))
 			request_gone(key);
+	} else if (cfg_has_cookie && lifecycle_has_object(l) && !l->waits) {
+		if (is_older(l, SWEEP_NS) && sock_is_gone(l, key)) {
+			count(&gaps);
+			connection_forget(key);
+		}
 	}
 }
 

@@ -238,6 +238,7 @@ static __always_inline void child_birth(struct transition *t, struct lifecycle *
 static __always_inline void fast_child_birth(struct transition *t, struct lifecycle *l)
 {
 	l->id = cfg_has_cookie ? t->key : identity_new();
+	l->object = (__u64)t->sk;
 	l->opened_ns = l->since_ns;
 	*t->first = row_birth(TCPDWELL_LISTEN, TCPDWELL_SYN_RECV, l->since_ns,
 			      TCPDWELL_SOURCE_TRACEPOINT);
@@ -288,7 +289,7 @@ static __always_inline struct lifecycle *transition_recall(struct transition *t)
 		l = connection_find(t->key);
 	if (l)
 		return l;
-	*t->fresh = connection_new(t->key, t->e->uid);
+	*t->fresh = connection_new(t->sk, t->key, t->e->uid);
 	return t->fresh;
 }
 

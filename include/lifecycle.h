@@ -76,13 +76,17 @@ struct lifecycle {
 	};
 	union {
 		__u64 established_ns; /* while HELD: when it entered ESTABLISHED */
-		__u64 object;	      /* while DEFERRED or MINI: address of the kernel's socket */
 		__u64 fd;	      /* in LISTEN: the owner's descriptor, if task is set */
 		/*
 		 * While OWNER_SCAN: run of the snapshot << 54 | last holder's pid << 32 | what
-		 * fd says, which is read as 32 bits.
+		 * fd says, which is read as 32 bits. A run has 9 bits.
 		 */
 		__u64 holder;
+		/*
+		 * Address of the kernel's socket, always while DEFERRED or MINI: the highest bit
+		 * is set, as in none of the others.
+		 */
+		__u64 object;
 	};
 	__u32 pid;    /* the owner's thread group */
 	__u8 owner;   /* enum tcpdwell_owner: how it is known */
@@ -105,6 +109,12 @@ LIFECYCLE_FN void lifecycle_enter(struct lifecycle *l, __u8 state, __u64 now_ns)
 	l->state = state;
 	l->since_ns = now_ns;
 	l->since = TCPDWELL_DWELL_EXACT;
+}
+
+/* Whether the address of the kernel's socket is known. */
+LIFECYCLE_FN int lifecycle_has_object(const struct lifecycle *l)
+{
+	return l->object >> 63;
 }
 
 /*

@@ -51,6 +51,7 @@ class Connection:
 # A mini socket is known by its cookie where there is one, and else by its address.
 GONE_MINI = Connection(NOWHERE, TIME_WAIT, MINI, OLD_S)
 GONE_REQUEST = Connection(NOWHERE + 4096, SYN_RECV, 0, OLD_S)
+GONE_SOCK = Connection(NO_COOKIE + 1, ESTABLISHED, 0, OLD_S)
 
 
 def has_cookies() -> bool:
@@ -79,17 +80,18 @@ class Remembered:
         at = connection.key % self.recent[0].max_entries
         self.recent[0].put(struct.pack("<I", at), connection.value())
 
-    def age(self, state: int, by_s: int) -> int:
-        """Makes all in this state so much older. Returns how many there are."""
-        changed = 0
+    def age(self, state: int, by_s: int) -> list[tuple[bytes, bytes]]:
+        """Makes all in this state so much older. Returns what is remembered of them now."""
+        changed = []
         for table in (*self.tables, *self.recent):
             for key in list(table.keys()):
                 value = table.get(key)
                 if not value or LIFECYCLE.unpack(value)[10] != state:
                     continue
                 since_ns, *rest = LIFECYCLE.unpack(value)
-                table.put(key, LIFECYCLE.pack(since_ns - by_s * 10**9, *rest))
-                changed += 1
+                value = LIFECYCLE.pack(since_ns - by_s * 10**9, *rest)
+                table.put(key, value)
+                changed.append((struct.pack("<Q", rest[0]), value))
         return changed
 
     def has(self, connection: Connection) -> bool:
@@ -119,7 +121,9 @@ def test_gone_is_counted(running: Running) -> None:
         if has_cookies():
             remembered.plant(GONE_REQUEST)
             remembered.plant_recent(replace(GONE_MINI, key=NO_COOKIE))
-            gone += 2
+            remembered.plant(GONE_SOCK)
+            remembered.plant_recent(replace(GONE_SOCK, key=NO_COOKIE + 2))
+            gone += 4
     assert missed(running) == gone
 
 
@@ -134,13 +138,33 @@ def test_what_may_be_there_is_left(running: Running, netns: Netns) -> None:
         held = within.Pair(netns, listener)
     time.sleep(0.2)
     with Remembered(running.child.pid) as remembered:
-        assert remembered.age(ESTABLISHED, OLD_S) == 2
-        assert remembered.age(TIME_WAIT, OLD_S) == (1 if capability.backend("timewait") else 0)
+        assert len(remembered.age(ESTABLISHED, OLD_S)) == 2
+        minis = remembered.age(TIME_WAIT, OLD_S)
+        assert len(minis) == (1 if capability.backend("timewait") else 0)
         remembered.plant(replace(GONE_MINI, age_s=YOUNG_S))
         remembered.plant(replace(GONE_REQUEST, age_s=YOUNG_S))
         remembered.plant(replace(GONE_REQUEST, key=NOWHERE + 8192, age_s=-YOUNG_S))
         assert missed(running) == 0
     held.close()
+
+
+@pytest.mark.every_kernel
+def test_gone_sockets(running: Running, netns: Netns) -> None:
+    """Both ends of a real connection, remembered again when they are gone."""
+    if not has_cookies():
+        pytest.skip("without cookies a socket that is gone looks like the next at its address")
+    with within.listen(netns) as listener:
+        pair = within.Pair(netns, listener)
+    time.sleep(0.2)
+    with Remembered(running.child.pid) as remembered:
+        ends = remembered.age(ESTABLISHED, OLD_S)
+        assert len(ends) == 2
+        pair.close()
+        time.sleep(0.2)
+        for key, value in ends:
+            assert remembered.tables[0].get(key) is None
+            remembered.tables[0].put(key, value)
+        assert missed(running) == 2
 
 
 def test_once_a_minute(running: Running) -> None:
