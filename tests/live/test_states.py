@@ -17,7 +17,8 @@ import pytest
 from harness import capability, place, process, traffic as oracle
 from harness.compare import SLACK_NS, View, assert_follows, rows_of
 from harness.netns import Netns, Veth
-from harness.tracer import Tracer, check_account
+from harness.tracer import (TIMEWAIT_NS, Row, Tracer, check_account, check_chains,
+                            count_untold)
 from harness.traffic import Expectation
 
 SHARED = [
@@ -265,3 +266,28 @@ def test_account_adds_up_by_cause() -> None:
         check_account({**summary, "seen": 4}, [{}], lossy=True)
     with pytest.raises(AssertionError):
         check_account(summary, [{}])
+
+
+def chain(*states: str) -> list[Row]:
+    """The rows of a socket through these states, a nanosecond apart."""
+    same = {"cookie": 1, "netns": 1, "laddr": "", "lport": 1, "raddr": "", "rport": 1,
+            "source": "tracepoint", "reason": None}
+    return [{**same, "from": before, "to": after, "mono_ns": at}
+            for at, (before, after) in enumerate(zip(states, states[1:]))]
+
+
+def test_missed_is_what_the_rows_lack() -> None:
+    """The harness itself: a gap, and a TIME_WAIT that must have ended, explain one each."""
+    whole = chain("SYN_SENT", "ESTABLISHED", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT")
+    rows = [*whole[:2], whole[3]]
+    assert count_untold(whole, TIMEWAIT_NS) == 0
+    assert count_untold(rows, TIMEWAIT_NS) == 1
+    assert count_untold(rows, 2 * TIMEWAIT_NS) == 2
+    check_chains(whole)
+    check_chains(rows, missed=1)
+    with pytest.raises(AssertionError):
+        check_chains(rows)
+    summary = {"seen": 3, "printed": 3, "filtered": 0, "lost": {"ring": 0, "map": 0}, "missed": 2}
+    check_account(summary, rows, untold=2)
+    with pytest.raises(AssertionError):
+        check_account(summary, rows, untold=1)
