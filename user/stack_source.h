@@ -5,7 +5,7 @@
 #ifndef TCPDWELL_STACK_SOURCE_H
 #define TCPDWELL_STACK_SOURCE_H
 
-#include "leaks.h"
+#include "leak.h"
 
 struct loader;
 struct stack_source;

@@ -249,7 +249,7 @@ static void test_many_processes(void **state)
 {
 	struct scene *scene = *state;
 
-	for (uint32_t pid = 1; pid < 3 * LEAKS_TRACKS; pid++) {
+	for (uint32_t pid = 1; pid < 3 * LEAK_TRACKS; pid++) {
 		struct tcpdwell_socket s = socket_of(5, START - OLDER);
 
 		s.pid = s.owner_pid = pid;
@@ -258,9 +258,9 @@ static void test_many_processes(void **state)
 	}
 	for (uint32_t i = 0; i < 3; i++)
 		look(scene, START + i * SECOND);
-	assert_int_equal(leaks_count(scene->leaks), 3 * LEAKS_TRACKS - 1);
+	assert_int_equal(leaks_count(scene->leaks), 3 * LEAK_TRACKS - 1);
 	sockets_clear(scene->sockets);
-	assert_null(look(scene, START + 2 * LEAKS_PAST_NS));
+	assert_null(look(scene, START + 2 * LEAK_PAST_NS));
 }
 
 int main(void)
