@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 import signal
 import subprocess
@@ -11,6 +13,7 @@ import time
 from typing import Any, Callable, NamedTuple, TypeVar
 
 from . import place, process
+from .netns import Netns
 
 T = TypeVar("T")
 
@@ -23,6 +26,15 @@ READY_LIMIT_S = 60
 def patience(limit_s: float) -> float:
     """A time limit on this machine: TCPDWELL_TEST_SCALE below 1 says how much slower it is."""
     return limit_s / min(1.0, float(os.environ.get("TCPDWELL_TEST_SCALE", "1")))
+
+
+def filtered_to(netns: Netns) -> list[str]:
+    """The options for what is in it alone."""
+    return ["--netns", str(netns.inode)]
+
+
+def parse_csv(data: bytes) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(data.decode(), newline="")))
 
 
 def run(*arguments: str | bytes, limit_s: float = READY_LIMIT_S,

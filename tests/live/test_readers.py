@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Readers that are odd: gone, slow, or a full disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import Any, Iterator
+
+import pytest
+
+from harness import process, within
+from harness.netns import Netns
+from harness.plain import READY, Running, end, filtered_to, parse_csv, patience, run
+
+pytestmark = pytest.mark.any_kernel
+
+
+# ---- Readers -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arguments", [[], ["-o", "json"], ["-o", "csv"]], ids=str)
+def test_count_is_exact(netns: Netns, arguments: list[str]) -> None:
+    header = arguments != ["-o", "json"]
+    with within.listen(netns) as listener, \
+            Running("-n", "7", *arguments, *filtered_to(netns)) as running:
+        within.connect_and_reset(netns, listener)
+        running.wait_for_lines(6 + header)
+        assert running.child.poll() is None
+        within.connect_and_reset(netns, listener, 5)
+        assert running.wait() == 0
+        lines = [line.text for line in running.lines()]
+    if header:
+        assert len(lines) == 8
+    else:
+        assert [json.loads(line)["type"] for line in lines] == ["transition"] * 7 + ["summary"]
+        assert json.loads(lines[-1])["printed"] == 7
+
+
+def test_duration_ends_it_though_nothing_comes(netns: Netns) -> None:
+    done = run("-d", "300ms", "-o", "json", *filtered_to(netns))
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["printed"] == 0
+
+
+def read_by(argv: list[str], *arguments: str,
+            netns: Netns) -> tuple[Running, subprocess.Popen[Any]]:
+    """A tracer whose standard output is the standard input of argv."""
+    reader, writer = os.pipe()
+    child = subprocess.Popen(argv, stdin=reader, stdout=subprocess.PIPE)
+    os.close(reader)
+    try:
+        return Running(*arguments, *filtered_to(netns), stdout=writer), child
+    except BaseException:
+        end(child)
+        raise
+    finally:
+        os.close(writer)
+
+
+def assert_quiet(running: Running) -> None:
+    """Status 0, and no complaint."""
+    assert running.wait() == 0
+    complaints = [line for line in running.errors
+                  if line != READY and not re.match("tcpdwell: seen ", line)]
+    assert not complaints
+
+
+def test_head_1_of_a_table(netns: Netns) -> None:
+    """It has its line at once, and nothing more ever comes."""
+    running, head = read_by(["head", "-1"], netns=netns)
+    with running:
+        assert_quiet(running)
+        out, _ = head.communicate(timeout=patience(10))
+    assert out.split()[0] == b"PID"
+
+
+@pytest.mark.parametrize("form", ["json", "csv"])
+def test_head_1_of_rows(netns: Netns, form: str) -> None:
+    running, head = read_by(["head", "-1"], "-o", form, netns=netns)
+    with running, within.listen(netns):
+        assert_quiet(running)
+        out, _ = head.communicate(timeout=patience(10))
+    assert out.count(b"\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [[], ["-o", "json"], ["-o", "csv"], ["-q"]], ids=str)
+def test_reader_that_is_gone_before_it_starts(arguments: list[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = run(*arguments, stdout=writer)
+    finally:
+        os.close(writer)
+    assert done.returncode == 0, done.stderr
+    assert not [line for line in done.stderr.decode().splitlines(True)
+                if line != READY and not line.startswith("tcpdwell: seen ")]
+
+
+def test_reader_that_goes_under_load(netns: Netns) -> None:
+    running, head = read_by(["head", "-5"], "-o", "csv", netns=netns)
+    with running, within.listen(netns) as listener:
+        for _ in range(200):
+            if running.child.poll() is None:
+                within.connect_and_reset(netns, listener)
+        assert_quiet(running)
+        head.communicate(timeout=patience(10))
+
+
+def test_jq(netns: Netns) -> None:
+    running, jq = read_by(["jq", "--unbuffered", "-c", "."], "-o", "json", netns=netns)
+    with running, within.listen(netns) as listener:
+        assert jq.stdout
+        first = json.loads(jq.stdout.readline())
+        assert (first["from"], first["to"]) == ("CLOSE", "LISTEN")
+        within.connect_and_reset(netns, listener)
+        running.finish()
+        out, _ = jq.communicate(timeout=patience(10))
+    assert jq.returncode == 0
+    assert [json.loads(line)["type"] for line in out.splitlines()] == [
+        "transition"] * 6 + ["summary"]
+
+
+@pytest.fixture(name="full_pipe")
+def _full_pipe(netns: Netns) -> Iterator[tuple[Running, int]]:
+    """A JSON tracer with 600 rows to write into a pipe that nobody reads, and the pipe's end."""
+    reader, writer = os.pipe()
+    try:
+        with within.listen(netns) as listener, \
+                Running("-o", "json", *filtered_to(netns), stdout=writer) as running:
+            os.close(writer)
+            # 64 KiB fit; a row takes about 400 bytes.
+            within.connect_and_reset(netns, listener, 100)
+            time.sleep(patience(0.5))
+            assert running.child.poll() is None
+            yield running, reader
+    finally:
+        os.close(reader)
+
+
+def read_to_end(reader: int, pause_s: float = 0.0) -> list[dict[str, Any]]:
+    """All that a tracer writes until it is gone, read a piece at a time."""
+    pieces = []
+    while data := os.read(reader, 1 << 14):
+        pieces.append(data)
+        time.sleep(pause_s)
+    return [json.loads(line) for line in b"".join(pieces).splitlines()]
+
+
+def assert_nothing_lost(rows: list[dict[str, Any]]) -> None:
+    *transitions, summary = rows
+    assert (summary["type"], summary["printed"]) == ("summary", 600)
+    assert len(transitions) == 600
+    assert summary["lost"] == {"ring": 0, "map": 0}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_ends_it_while_its_reader_does_not_read(full_pipe: tuple[Running, int],
+                                                       number: int) -> None:
+    """As with `| less`, or a terminal that Ctrl-S holds."""
+    running, _ = full_pipe
+    assert running.stop(number) == 0
+
+
+def test_reader_that_rests_loses_nothing(full_pipe: tuple[Running, int]) -> None:
+    """The ring takes what comes meanwhile."""
+    running, reader = full_pipe
+    rows: list[dict[str, Any]] = []
+    thread = threading.Thread(target=lambda: rows.extend(read_to_end(reader)))
+    thread.start()
+    time.sleep(patience(0.5))
+    running.finish()
+    thread.join()
+    assert_nothing_lost(rows)
+
+
+def test_slow_reader_gets_all_after_a_stop(full_pipe: tuple[Running, int]) -> None:
+    """`| jq .` under load: the pipe is full when Ctrl-C comes, but is read on."""
+    running, reader = full_pipe
+    running.child.send_signal(signal.SIGINT)
+    rows = read_to_end(reader, pause_s=0.05)
+    assert running.wait() == 0
+    assert_nothing_lost(rows)
+
+
+def test_report_while_the_pipe_is_full(full_pipe: tuple[Running, int]) -> None:
+    """SIGUSR1 is no reason to stop."""
+    running, reader = full_pipe
+    running.child.send_signal(signal.SIGUSR1)
+    time.sleep(patience(0.3))
+    assert running.child.poll() is None
+    rows: list[dict[str, Any]] = []
+    thread = threading.Thread(target=lambda: rows.extend(read_to_end(reader)))
+    thread.start()
+    running.wait_for(lambda: "tcpdwell: seen " in running.said())
+    running.finish()
+    thread.join()
+    assert_nothing_lost(rows)
+
+
+def test_program_that_ends_while_the_pipe_is_full(tmp_path: Path) -> None:
+    """The end of the program does not cut its rows off."""
+    done = tmp_path / "done"
+    reader, writer = os.pipe()
+    script = ("import socket\n"
+              "for _ in range(300):\n"
+              "    socket.create_server(('127.0.0.1', 0)).close()\n"
+              f"open('{done}', 'w')\n")
+    try:
+        with Running("-o", "json", "--", "/usr/bin/python3", "-c", script,
+                     stdout=writer) as running:
+            os.close(writer)
+            running.wait_for(done.exists)
+            time.sleep(patience(0.3))
+            *rows, summary = read_to_end(reader, pause_s=0.05)
+            assert running.wait() == 0
+    finally:
+        os.close(reader)
+    assert len(rows) == summary["printed"] == 600
+    assert {row["pid"] for row in rows} == {rows[0]["pid"]}
+
+
+# ---- Disks ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arguments", [[], ["-o", "csv"], ["-o", "json"]], ids=str)
+def test_device_that_is_full(netns: Netns, arguments: list[str]) -> None:
+    with open("/dev/full", "wb") as full, \
+            Running(*arguments, *filtered_to(netns), stdout=full, ready=False) as running:
+        if arguments == ["-o", "json"]:
+            running.await_ready()
+            within.listen(netns).close()
+        assert running.wait() == 1
+        assert_disk_full(running)
+
+
+def assert_disk_full(running: Running) -> None:
+    *before, last = running.errors
+    assert last == "tcpdwell: standard output: No space left on device\n"
+    assert not [line for line in before if line != READY]
+
+
+@pytest.fixture(name="small_disk")
+def _small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system that holds 64 KiB."""
+    process.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(tmp_path)])
+    yield tmp_path
+    process.run(["umount", "--lazy", str(tmp_path)])
+
+
+@pytest.mark.parametrize("form", ["table", "csv", "json"])
+def test_disk_that_fills_up(netns: Netns, small_disk: Path, form: str) -> None:
+    file = small_disk / "rows"
+    with within.listen(netns) as listener, open(file, "wb") as out, \
+            Running("-o", form, *filtered_to(netns), stdout=out) as running:
+        for _ in range(1000):
+            if running.child.poll() is not None:
+                break
+            within.connect_and_reset(netns, listener)
+        assert running.wait() == 1
+        assert_disk_full(running)
+    assert file.stat().st_size == 64 << 10
+
+
+def test_file_gets_all_rows(netns: Netns, tmp_path: Path) -> None:
+    """A regular file cannot be waited for by epoll, and is no special case to the user."""
+    with within.listen(netns) as listener, open(tmp_path / "rows", "wb") as out, \
+            Running("-o", "csv", *filtered_to(netns), stdout=out) as running:
+        within.connect_and_reset(netns, listener, 100)
+        running.finish()
+    assert len(parse_csv((tmp_path / "rows").read_bytes())) == 600
