@@ -10,9 +10,9 @@
 # libbpf or owns the process is named, in IMPURE; all others go into a library that links without
 # -lbpf, and the unit tests link that library alone.
 
-IMPURE := main trace probe loader load_aside core_btf tables bpf_programs knobs capability ksyms \
-	  source_ring source_stat snapshot snapshot_command leaks_command stat_command stack_source \
-	  sweep symbolizer
+IMPURE := main trace probe loader load_aside core_btf tables bpf_programs knobs map_sizes \
+	  capability ksyms source_ring source_stat snapshot snapshot_command leaks_command \
+	  stat_command stack_source sweep symbolizer
 
 PREFIX   ?= /usr/local
 CFLAGS   ?= -O2 -g

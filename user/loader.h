@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The kernel side in the kernel. No module but this one and its parts, knobs.h and bpf_programs.h,
- * knows the skeleton.
+ * The kernel side in the kernel. No module but this one and its parts, knobs.h, map_sizes.h and
+ * bpf_programs.h, knows the skeleton.
  *
  * A loader owns the BPF object, its programs and the mapped counters. One thread.
  */
