@@ -172,14 +172,20 @@ static int ask_kernel_and_set_targets(struct loader *loader, const struct option
 	return err;
 }
 
+static void close_core_btf(struct loader *loader)
+{
+	if (loader->core_btf >= 0)
+		close(loader->core_btf);
+	loader->core_btf = -1;
+}
+
 static int load_programs(struct loader *loader)
 {
-	int err, aside_err;
+	int err = loader->targets_err ?: tcpdwell_bpf__load(loader->skel), aside_err = 0;
 
-	if (!loader->aside)
-		return tcpdwell_bpf__load(loader->skel);
-	err = loader->targets_err ?: tcpdwell_bpf__load(loader->skel);
-	aside_err = load_aside_wait(loader->aside);
+	if (loader->aside)
+		aside_err = load_aside_wait(loader->aside);
+	close_core_btf(loader);
 	return err ?: aside_err;
 }
 
@@ -281,8 +287,7 @@ void loader_free(struct loader *loader)
 	tables_free(loader->tables);
 	tcpdwell_bpf__destroy(loader->skel);
 	load_aside_free(loader->aside);
-	if (loader->core_btf >= 0)
-		close(loader->core_btf);
+	close_core_btf(loader);
 	free(loader);
 }
 
