@@ -113,15 +113,7 @@ def rows_of(running: Running) -> list[dict[str, Any]]:
 def some_of_everything(netns: Netns) -> None:
     """Both families, a listener, ends by FIN, by reset and by nobody, a port that is not open."""
     for family in (socket.AF_INET, socket.AF_INET6):
-        with within.listen(netns, family) as listener:
-            within.connect_and_reset(netns, listener)
-            pair = within.Pair(netns, listener)
-            pair.client.close()
-            assert pair.server.recv(1) == b""
-            pair.server.close()
-            address = listener.getsockname()
-        with within.make_socket(netns, family) as refused:
-            assert refused.connect_ex(address)
+        within.connect_and_end(netns, family)
     begin_to_connect(netns).close()
 
 

@@ -111,16 +111,7 @@ def _terminal() -> Iterator[list[Terminal]]:
 def play(netns: Netns, family: int) -> int:
     """Connections that make long rows; returns how many rows at the least."""
     with within.named(LONG_NAME):
-        with within.listen(netns, family) as listener:
-            within.connect_and_reset(netns, listener)
-            pair = within.Pair(netns, listener)
-            pair.client.close()
-            assert pair.server.recv(1) == b""
-            pair.server.close()
-            address = listener.getsockname()
-        with within.make_socket(netns, family) as refused:
-            refused.connect_ex(address)
-    return 2 + 6 + 8 + 2
+        return within.connect_and_end(netns, family)
 
 
 def show(terminal: list[Terminal], netns: Netns, columns: int, family: int,

@@ -73,6 +73,26 @@ char *sample_read(int fd)
 	return text;
 }
 
+int sample_set_up(void **state)
+{
+	struct sample *sample = malloc(sizeof(*sample));
+
+	sample->clock = sample_clock();
+	sample->style = sample_style(sample->clock);
+	*state = sample;
+	return 0;
+}
+
+int sample_tear_down(void **state)
+{
+	struct sample *sample = *state;
+
+	close(sample->style.fd);
+	clock_free(sample->clock);
+	free(sample);
+	return 0;
+}
+
 char *sample_render(struct sink *(*make)(const struct style *style), const struct style *style,
 		    const struct tcpdwell_transition *rows, size_t count,
 		    const struct summary *summary)

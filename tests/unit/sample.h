@@ -21,6 +21,16 @@ struct clock *sample_clock(void);
 /* A style without colours or terminal on a temporary file; close style.fd in the end. */
 struct style sample_style(const struct clock *clock);
 
+/* What a test of a rendering starts from. */
+struct sample {
+	struct clock *clock;
+	struct style style;
+};
+
+/* For cmocka: *@state becomes a sample, and is freed. */
+int sample_set_up(void **state);
+int sample_tear_down(void **state);
+
 /*
  * Renders @count rows, and the summary if it is not NULL, through a sink that @make makes. Returns
  * the text, which the caller frees. Fails the test on any error.

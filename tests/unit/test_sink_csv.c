@@ -13,7 +13,6 @@
 
 #include <cmocka.h>
 
-#include "clock.h"
 #include "sample.h"
 #include "tcpstate.h"
 
@@ -21,35 +20,10 @@
 	"type,time,mono_ns,cookie,netns,family,laddr,lport,raddr,rport,from,to,dwell_ns,dwell," \
 	"pid,comm,uid,cgroup,owner,reason,errno,source,holders\n"
 
-struct fixture {
-	struct clock *clock;
-	struct style style;
-};
-
-static int set_up(void **state)
-{
-	struct fixture *f = malloc(sizeof(*f));
-
-	f->clock = sample_clock();
-	f->style = sample_style(f->clock);
-	*state = f;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	struct fixture *f = *state;
-
-	close(f->style.fd);
-	clock_free(f->clock);
-	free(f);
-	return 0;
-}
-
-static void assert_csv(const struct fixture *f, const struct tcpdwell_transition *t,
+static void assert_csv(const struct sample *sample, const struct tcpdwell_transition *t,
 		       const char *want)
 {
-	char *got = sample_render(sink_csv_new, &f->style, t, 1, NULL);
+	char *got = sample_render(sink_csv_new, &sample->style, t, 1, NULL);
 
 	assert_memory_equal(got, HEADER, strlen(HEADER));
 	assert_string_equal(got + strlen(HEADER), want);
@@ -116,7 +90,7 @@ static void test_comm(void **state)
 		{ "\x1b[31m", ",\\x1b[31m," }, { "=1+2", ",\\x3d1+2," },   { "-x", ",\\x2dx," },
 		{ "", ",1234,,33," },
 	};
-	const struct fixture *f = *state;
+	const struct sample *sample = *state;
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct tcpdwell_transition t = sample_row();
@@ -124,7 +98,7 @@ static void test_comm(void **state)
 
 		memset(t.comm, 0, sizeof(t.comm));
 		strcpy(t.comm, cases[i][0]);
-		got = sample_render(sink_csv_new, &f->style, &t, 1, NULL);
+		got = sample_render(sink_csv_new, &sample->style, &t, 1, NULL);
 		assert_non_null(strstr(got, cases[i][1]));
 		free(got);
 	}
@@ -133,9 +107,9 @@ static void test_comm(void **state)
 /* The columns are the names of the JSON lines, in the same order. */
 static void test_names_of_json(void **state)
 {
-	const struct fixture *f = *state;
+	const struct sample *sample = *state;
 	const struct tcpdwell_transition t = sample_row();
-	char *json = sample_render(sink_json_new, &f->style, &t, 1, NULL);
+	char *json = sample_render(sink_json_new, &sample->style, &t, 1, NULL);
 	char header[] = HEADER, name[40];
 	const char *at = json;
 
@@ -152,13 +126,13 @@ static void test_names_of_json(void **state)
 
 static void test_every_pair_of_states(void **state)
 {
-	const struct fixture *f = *state;
+	const struct sample *sample = *state;
 	struct tcpdwell_transition t = sample_row();
 	char want[64];
 
 	for (t.from = 1; t.from < TCPDWELL_STATE_MAX; t.from++) {
 		for (t.to = 1; t.to < TCPDWELL_STATE_MAX; t.to++) {
-			char *got = sample_render(sink_csv_new, &f->style, &t, 1, NULL);
+			char *got = sample_render(sink_csv_new, &sample->style, &t, 1, NULL);
 
 			snprintf(want, sizeof(want), ",50000,%s,%s,3200000,", tcpstate_name(t.from),
 				 tcpstate_name(t.to));
@@ -171,9 +145,9 @@ static void test_every_pair_of_states(void **state)
 /* The summary is no row. */
 static void test_summary(void **state)
 {
-	const struct fixture *f = *state;
+	const struct sample *sample = *state;
 	const struct summary summary = { .seen = 1 };
-	char *got = sample_render(sink_csv_new, &f->style, NULL, 0, &summary);
+	char *got = sample_render(sink_csv_new, &sample->style, NULL, 0, &summary);
 
 	assert_string_equal(got, HEADER);
 	free(got);
@@ -181,9 +155,9 @@ static void test_summary(void **state)
 
 static void test_full_disk(void **state)
 {
-	const struct fixture *f = *state;
+	const struct sample *sample = *state;
 	const struct tcpdwell_transition t = sample_row();
-	struct style style = f->style;
+	struct style style = sample->style;
 	struct sink *sink;
 
 	style.fd = open("/dev/full", O_WRONLY);
@@ -196,7 +170,7 @@ static void test_full_disk(void **state)
 	close(style.fd);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, sample_set_up, sample_tear_down)
 
 int main(void)
 {

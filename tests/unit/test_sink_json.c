@@ -14,39 +14,13 @@
 
 #include <cmocka.h>
 
-#include "clock.h"
 #include "sample.h"
 #include "tcpstate.h"
 
-struct fixture {
-	struct clock *clock;
-	struct style style;
-};
-
-static int set_up(void **state)
-{
-	struct fixture *f = malloc(sizeof(*f));
-
-	f->clock = sample_clock();
-	f->style = sample_style(f->clock);
-	*state = f;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	struct fixture *f = *state;
-
-	close(f->style.fd);
-	clock_free(f->clock);
-	free(f);
-	return 0;
-}
-
-static void assert_json(const struct fixture *f, const struct tcpdwell_transition *t,
+static void assert_json(const struct sample *sample, const struct tcpdwell_transition *t,
 			const char *want)
 {
-	char *got = sample_render(sink_json_new, &f->style, t, 1, NULL);
+	char *got = sample_render(sink_json_new, &sample->style, t, 1, NULL);
 
 	assert_string_equal(got, want);
 	free(got);
@@ -133,10 +107,10 @@ static void test_close_ipv6(void **state)
 		    "\"source\":\"request_sock\",\"holders\":65535}\n");
 }
 
-static void assert_has(const struct fixture *f, const struct tcpdwell_transition *t,
+static void assert_has(const struct sample *sample, const struct tcpdwell_transition *t,
 		       const char *part)
 {
-	char *got = sample_render(sink_json_new, &f->style, t, 1, NULL);
+	char *got = sample_render(sink_json_new, &sample->style, t, 1, NULL);
 
 	if (!strstr(got, part))
 		fail_msg("no %s in %s", part, got);
@@ -193,7 +167,7 @@ static void test_comm(void **state)
 
 static void test_summary(void **state)
 {
-	const struct fixture *f = *state;
+	const struct sample *sample = *state;
 	const struct tcpdwell_transition t = sample_row();
 	const struct summary summary = {
 		.seen = 21,
@@ -205,7 +179,7 @@ static void test_summary(void **state)
 		.untracked = 5,
 		.missed = UINT64_MAX,
 	};
-	char *got = sample_render(sink_json_new, &f->style, &t, 1, &summary);
+	char *got = sample_render(sink_json_new, &sample->style, &t, 1, &summary);
 
 	assert_string_equal(
 		strchr(got, '\n') + 1,
@@ -218,22 +192,22 @@ static void test_summary(void **state)
 /* Rows wait for a tick or a full buffer; then all come out, in order and whole. */
 static void test_buffering(void **state)
 {
-	const struct fixture *f = *state;
-	struct sink *sink = sink_json_new(&f->style);
+	const struct sample *sample = *state;
+	struct sink *sink = sink_json_new(&sample->style);
 	struct tcpdwell_transition t = sample_row();
 	unsigned int lines = 0;
 	char *got, want[32];
 
 	assert_int_equal(sink->ops->start(sink), 0);
 	assert_int_equal(sink->ops->event(sink, &t), 0);
-	assert_int_equal(lseek(f->style.fd, 0, SEEK_CUR), 0);
+	assert_int_equal(lseek(sample->style.fd, 0, SEEK_CUR), 0);
 	for (t.cookie = 1; t.cookie < 1000; t.cookie++)
 		assert_int_equal(sink->ops->event(sink, &t), 0);
-	assert_true(lseek(f->style.fd, 0, SEEK_CUR) > 0);
+	assert_true(lseek(sample->style.fd, 0, SEEK_CUR) > 0);
 	assert_int_equal(sink->ops->tick(sink), 0);
 	sink->ops->free(sink);
 
-	got = sample_read(f->style.fd);
+	got = sample_read(sample->style.fd);
 	for (char *line = strtok(got, "\n"); line; line = strtok(NULL, "\n")) {
 		snprintf(want, sizeof(want), "\"cookie\":%u,", lines ? lines : 4097);
 		assert_non_null(strstr(line, want));
@@ -245,11 +219,11 @@ static void test_buffering(void **state)
 }
 
 /* Runs a sink to its end on @fd and says what its last call returned. */
-static int finish_on(const struct fixture *f, int fd, int rows)
+static int finish_on(const struct sample *sample, int fd, int rows)
 {
 	const struct tcpdwell_transition t = sample_row();
 	const struct summary summary = {};
-	struct style style = f->style;
+	struct style style = sample->style;
 	struct sink *sink;
 	int err = 0;
 
@@ -288,8 +262,8 @@ static void test_full_disk(void **state)
 
 static void test_free_of_null(void **state)
 {
-	const struct fixture *f = *state;
-	struct sink *sink = sink_json_new(&f->style);
+	const struct sample *sample = *state;
+	struct sink *sink = sink_json_new(&sample->style);
 	const struct sink_ops *ops = sink->ops;
 
 	ops->free(sink);
@@ -297,7 +271,7 @@ static void test_free_of_null(void **state)
 	assert_string_equal(ops->name, "json");
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, sample_set_up, sample_tear_down)
 
 int main(void)
 {

@@ -15,7 +15,6 @@
 
 #include <cmocka.h>
 
-#include "clock.h"
 #include "sample.h"
 #include "tcpstate.h"
 
@@ -23,34 +22,9 @@
 	"    PID COMM            LADDR:LPORT           RADDR:RPORT             DWELL FROM        " \
 	"-> TO    REASON\n"
 
-struct fixture {
-	struct clock *clock;
-	struct style style;
-};
-
-static int set_up(void **state)
+static struct style terminal(const struct sample *sample, unsigned int columns)
 {
-	struct fixture *f = malloc(sizeof(*f));
-
-	f->clock = sample_clock();
-	f->style = sample_style(f->clock);
-	*state = f;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	struct fixture *f = *state;
-
-	close(f->style.fd);
-	clock_free(f->clock);
-	free(f);
-	return 0;
-}
-
-static struct style terminal(const struct fixture *f, unsigned int columns)
-{
-	struct style style = f->style;
+	struct style style = sample->style;
 
 	style.tty = true;
 	style.columns = columns;
@@ -111,22 +85,22 @@ static struct tcpdwell_transition long_row(void)
 
 static void test_row(void **state)
 {
-	const struct fixture *f = *state;
+	const struct sample *sample = *state;
 	struct tcpdwell_transition t = sample_row();
 
-	assert_table(&f->style, &t,
+	assert_table(&sample->style, &t,
 		     HEADER "   1234 nginx           192.0.2.1:443         198.51.100.7:50000     "
 			    "3.20ms ESTABLISHED -> CLOSE_WAIT\n");
 	/* The µ is one column, though two bytes. */
 	t.dwell_ns = 41000;
-	assert_row(&f->style, &t,
+	assert_row(&sample->style, &t,
 		   "   1234 nginx           192.0.2.1:443         198.51.100.7:50000       "
 		   "41µs ESTABLISHED -> CLOSE_WAIT\n");
 }
 
 static void test_unknown(void **state)
 {
-	const struct fixture *f = *state;
+	const struct sample *sample = *state;
 	struct tcpdwell_transition t = sample_row();
 
 	t.from = TCPDWELL_CLOSE;
@@ -134,20 +108,20 @@ static void test_unknown(void **state)
 	t.owner = TCPDWELL_OWNER_NONE;
 	t.dwell = TCPDWELL_DWELL_UNKNOWN;
 	t.lport = 0;
-	assert_row(&f->style, &t,
+	assert_row(&sample->style, &t,
 		   "      - -               192.0.2.1:-           198.51.100.7:50000          "
 		   "- CLOSE       -> SYN_SENT\n");
 	/* A process without a name, by prctl(PR_SET_NAME). */
 	t.owner = TCPDWELL_OWNER_CONNECT;
 	t.comm[0] = '\0';
-	assert_row(&f->style, &t,
+	assert_row(&sample->style, &t,
 		   "   1234 -               192.0.2.1:-           198.51.100.7:50000          "
 		   "- CLOSE       -> SYN_SENT\n");
 }
 
 static void test_listener(void **state)
 {
-	const struct fixture *f = *state;
+	const struct sample *sample = *state;
 	struct tcpdwell_transition t = sample_row();
 
 	memset(t.laddr, 0, sizeof(t.laddr));
@@ -158,14 +132,14 @@ static void test_listener(void **state)
 	t.reason = TCPDWELL_REASON_LISTENER_CLOSED;
 	t.dwell = TCPDWELL_DWELL_AT_LEAST;
 	t.dwell_ns = 12399000000;
-	assert_row(&f->style, &t,
+	assert_row(&sample->style, &t,
 		   "   1234 nginx           0.0.0.0:443           *:*                    "
 		   ">12.3s LISTEN      -> CLOSE listener_closed\n");
 }
 
 static void test_reasons(void **state)
 {
-	const struct fixture *f = *state;
+	const struct sample *sample = *state;
 	struct tcpdwell_transition t = sample_row();
 	static const struct {
 		uint8_t reason;
@@ -195,19 +169,19 @@ static void test_reasons(void **state)
 			 "   1234 nginx           192.0.2.1:443         198.51.100.7:50000     "
 			 "3.20ms ESTABLISHED -> CLOSE %s\n",
 			 cases[i].want);
-		assert_row(&f->style, &t, want);
+		assert_row(&sample->style, &t, want);
 	}
 	/* Other rows have none. */
 	t.to = TCPDWELL_LAST_ACK;
 	t.reason = TCPDWELL_REASON_FIN;
-	assert_row(&f->style, &t,
+	assert_row(&sample->style, &t,
 		   "   1234 nginx           192.0.2.1:443         198.51.100.7:50000     "
 		   "3.20ms ESTABLISHED -> LAST_ACK\n");
 }
 
 static void test_every_pair_of_states(void **state)
 {
-	const struct fixture *f = *state;
+	const struct sample *sample = *state;
 	struct tcpdwell_transition t = sample_row();
 	char want[256];
 
@@ -218,15 +192,15 @@ static void test_every_pair_of_states(void **state)
 				 "198.51.100.7:50000     3.20ms %-11s -> %s%s\n",
 				 tcpstate_name(t.from), tcpstate_name(t.to),
 				 t.to == TCPDWELL_CLOSE ? " -" : "");
-			assert_row(&f->style, &t, want);
+			assert_row(&sample->style, &t, want);
 		}
 	}
 }
 
 static void test_times(void **state)
 {
-	const struct fixture *f = *state;
-	struct style style = f->style;
+	const struct sample *sample = *state;
+	struct style style = sample->style;
 	struct tcpdwell_transition t = sample_row();
 
 	setenv("TZ", "NPT-5:45", 1);
@@ -257,14 +231,14 @@ static void test_times(void **state)
 
 static void test_ipv6_is_never_cut(void **state)
 {
-	const struct fixture *f = *state;
+	const struct sample *sample = *state;
 	struct tcpdwell_transition t = sample_row();
-	struct style narrow = terminal(f, 80);
+	struct style narrow = terminal(sample, 80);
 
 	t.family = 6;
 	memset(t.laddr, 0xfe, sizeof(t.laddr));
 	memset(t.raddr, 0xfd, sizeof(t.raddr));
-	assert_row(&f->style, &t,
+	assert_row(&sample->style, &t,
 		   "   1234 nginx           [fefe:fefe:fefe:fefe:fefe:fefe:fefe:fefe]:443 "
 		   "[fdfd:fdfd:fdfd:fdfd:fdfd:fdfd:fdfd:fdfd]:50000  3.20ms "
 		   "ESTABLISHED -> CLOSE_WAIT\n");
@@ -274,7 +248,7 @@ static void test_ipv6_is_never_cut(void **state)
 	/* Nor does a pipe drop the reason of a long row. */
 	t.to = TCPDWELL_CLOSE;
 	t.reason = TCPDWELL_REASON_TIMEOUT;
-	assert_row(&f->style, &t,
+	assert_row(&sample->style, &t,
 		   "   1234 nginx           [fefe:fefe:fefe:fefe:fefe:fefe:fefe:fefe]:443 "
 		   "[fdfd:fdfd:fdfd:fdfd:fdfd:fdfd:fdfd:fdfd]:50000  3.20ms "
 		   "ESTABLISHED -> CLOSE timeout\n");
@@ -282,26 +256,26 @@ static void test_ipv6_is_never_cut(void **state)
 
 static void test_comm(void **state)
 {
-	const struct fixture *f = *state;
+	const struct sample *sample = *state;
 	struct tcpdwell_transition t = sample_row();
 
 	memset(t.comm, 0, sizeof(t.comm));
 	strcpy(t.comm, "\x1b[2Jevil");
-	assert_row(&f->style, &t,
+	assert_row(&sample->style, &t,
 		   "   1234 \\x1b[2Jevil     192.0.2.1:443         198.51.100.7:50000     "
 		   "3.20ms ESTABLISHED -> CLOSE_WAIT\n");
 	/* The column keeps its width, whatever a process calls itself. */
 	memset(t.comm, '\n', sizeof(t.comm) - 1);
-	assert_row(&f->style, &t,
+	assert_row(&sample->style, &t,
 		   "   1234 \\x0a\\x0a\\x0a+   192.0.2.1:443         198.51.100.7:50000     "
 		   "3.20ms ESTABLISHED -> CLOSE_WAIT\n");
 	memset(t.comm, 0, sizeof(t.comm));
 	strcpy(t.comm, "größe");
-	assert_row(&f->style, &t,
+	assert_row(&sample->style, &t,
 		   "   1234 größe           192.0.2.1:443         198.51.100.7:50000     "
 		   "3.20ms ESTABLISHED -> CLOSE_WAIT\n");
 	strcpy(t.comm, "日本語");
-	assert_row(&f->style, &t,
+	assert_row(&sample->style, &t,
 		   "   1234 日本語          192.0.2.1:443         198.51.100.7:50000     "
 		   "3.20ms ESTABLISHED -> CLOSE_WAIT\n");
 }
@@ -344,8 +318,8 @@ static unsigned int widest_of_all(const struct style *style)
 
 static void test_fits_132_columns(void **state)
 {
-	const struct fixture *f = *state;
-	struct style style = f->style;
+	const struct sample *sample = *state;
+	struct style style = sample->style;
 
 	assert_in_range(widest_of_all(&style), 100, 132);
 	style.wall_time = true;
@@ -358,10 +332,10 @@ static void test_fits_132_columns(void **state)
 /* No terminal of 72 columns or more wraps a row. */
 static void test_never_wraps(void **state)
 {
-	const struct fixture *f = *state;
+	const struct sample *sample = *state;
 
 	for (unsigned int columns = 72; columns <= 200; columns++) {
-		struct style style = terminal(f, columns);
+		struct style style = terminal(sample, columns);
 
 		assert_in_range(widest_of_all(&style), 60, columns);
 		if (columns < 81)
@@ -377,9 +351,9 @@ static void test_never_wraps(void **state)
 
 static void test_compact(void **state)
 {
-	const struct fixture *f = *state;
+	const struct sample *sample = *state;
 	struct tcpdwell_transition t = sample_row();
-	struct style style = terminal(f, 80);
+	struct style style = terminal(sample, 80);
 
 	assert_table(&style, &t,
 		     "    PID COMM        LPORT RADDR:RPORT             DWELL FROM->TO\n"
@@ -403,7 +377,7 @@ static void test_compact(void **state)
 		     "23:59:58       - -            - 198.51.100.7:50000     3.20ms "
 		     "ESTAB->CLOSE fin\n");
 	/* Room for the local address too. */
-	style = terminal(f, 100);
+	style = terminal(sample, 100);
 	t.owner = TCPDWELL_OWNER_ACCEPT;
 	assert_table(&style, &t,
 		     "    PID COMM            LADDR:LPORT           RADDR:RPORT             DWELL "
@@ -415,7 +389,7 @@ static void test_compact(void **state)
 /* On a wide terminal a reason takes what room there is. */
 static void test_reason_that_fits(void **state)
 {
-	const struct fixture *f = *state;
+	const struct sample *sample = *state;
 	struct tcpdwell_transition t = sample_row();
 	static const struct {
 		unsigned int columns;
@@ -433,7 +407,7 @@ static void test_reason_that_fits(void **state)
 	t.reason = TCPDWELL_REASON_UNREACHABLE;
 	t.err = EHOSTUNREACH;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct style style = terminal(f, cases[i].columns);
+		struct style style = terminal(sample, cases[i].columns);
 		char *got = sample_render(sink_table_new, &style, &t, 1, NULL);
 
 		assert_string_equal(strstr(strchr(got, '\n'), "ESTAB"), cases[i].want);
@@ -444,15 +418,15 @@ static void test_reason_that_fits(void **state)
 /* What is no terminal gets the full table, whatever the width of the terminal elsewhere. */
 static void test_pipe_ignores_columns(void **state)
 {
-	const struct fixture *f = *state;
+	const struct sample *sample = *state;
 	struct tcpdwell_transition t = sample_row();
-	struct style style = f->style;
+	struct style style = sample->style;
 	char *plain = sample_render(sink_table_new, &style, &t, 1, NULL);
 
 	style.columns = 40;
 	assert_table(&style, &t, plain);
 	/* And a terminal that does not know its width. */
-	style = terminal(f, 0);
+	style = terminal(sample, 0);
 	assert_table(&style, &t, plain);
 	free(plain);
 }
@@ -463,9 +437,9 @@ static void test_pipe_ignores_columns(void **state)
 
 static void test_wide(void **state)
 {
-	const struct fixture *f = *state;
+	const struct sample *sample = *state;
 	struct tcpdwell_transition t = sample_row();
-	struct style style = terminal(f, 80);
+	struct style style = terminal(sample, 80);
 
 	style.wide = true;
 	assert_table(&style, &t,
@@ -508,28 +482,28 @@ static void test_wide(void **state)
 /* The header comes at once and once; rows when they are due. */
 static void test_buffering(void **state)
 {
-	const struct fixture *f = *state;
+	const struct sample *sample = *state;
 	const struct tcpdwell_transition t = sample_row();
 	const struct summary summary = {};
-	struct sink *sink = sink_table_new(&f->style);
+	struct sink *sink = sink_table_new(&sample->style);
 
 	assert_string_equal(sink->ops->name, "table");
 	assert_int_equal(sink->ops->start(sink), 0);
-	assert_int_equal(lseek(f->style.fd, 0, SEEK_CUR), strlen(HEADER));
+	assert_int_equal(lseek(sample->style.fd, 0, SEEK_CUR), strlen(HEADER));
 	assert_int_equal(sink->ops->event(sink, &t), 0);
-	assert_int_equal(lseek(f->style.fd, 0, SEEK_CUR), strlen(HEADER));
+	assert_int_equal(lseek(sample->style.fd, 0, SEEK_CUR), strlen(HEADER));
 	assert_int_equal(sink->ops->tick(sink), 0);
-	assert_int_equal(lseek(f->style.fd, 0, SEEK_CUR), strlen(HEADER) + 103 - 1);
+	assert_int_equal(lseek(sample->style.fd, 0, SEEK_CUR), strlen(HEADER) + 103 - 1);
 	assert_int_equal(sink->ops->event(sink, &t), 0);
 	assert_int_equal(sink->ops->finish(sink, &summary), 0);
-	assert_int_equal(lseek(f->style.fd, 0, SEEK_CUR), strlen(HEADER) + 2 * (103 - 1));
+	assert_int_equal(lseek(sample->style.fd, 0, SEEK_CUR), strlen(HEADER) + 2 * (103 - 1));
 	sink->ops->free(sink);
 }
 
-static int rows_on(const struct fixture *f, int fd, int rows)
+static int rows_on(const struct sample *sample, int fd, int rows)
 {
 	const struct tcpdwell_transition t = sample_row();
-	struct style style = f->style;
+	struct style style = sample->style;
 	struct sink *sink;
 	int err;
 
@@ -562,7 +536,7 @@ static void test_full_disk(void **state)
 	close(fd);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, sample_set_up, sample_tear_down)
 
 int main(void)
 {

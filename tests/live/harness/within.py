@@ -67,6 +67,20 @@ def connect_and_reset(netns: Netns, listener: socket.socket, count: int = 1) -> 
         Pair(netns, listener).close()
 
 
+def connect_and_end(netns: Netns, family: int) -> int:
+    """Ends by reset, by FIN, and a port that is not open. Returns how many rows at the least."""
+    with listen(netns, family) as listener:
+        connect_and_reset(netns, listener)
+        pair = Pair(netns, listener)
+        pair.client.close()
+        assert pair.server.recv(1) == b""
+        pair.server.close()
+        address = listener.getsockname()
+    with make_socket(netns, family) as refused:
+        assert refused.connect_ex(address)
+    return 2 + 6 + 8 + 2
+
+
 @contextlib.contextmanager
 def named(name: bytes) -> Iterator[None]:
     """This process under another comm, cut to 15 bytes as the kernel does. In the main thread."""
