@@ -17,7 +17,7 @@ import pytest
 from harness import capability, place, process, traffic as oracle
 from harness.compare import SLACK_NS, View, assert_follows, rows_of
 from harness.netns import Netns, Veth
-from harness.tracer import (TIMEWAIT_NS, Row, Tracer, check_account, check_chains,
+from harness.tracer import (ENDING_NS, TIMEWAIT_NS, Row, Tracer, check_account, check_chains,
                             count_untold)
 from harness.traffic import Expectation
 
@@ -277,12 +277,14 @@ def chain(*states: str) -> list[Row]:
 
 
 def test_missed_is_what_the_rows_lack() -> None:
-    """The harness itself: a gap, and a TIME_WAIT that must have ended, explain one each."""
+    """The harness itself: a gap, a TIME_WAIT that must have ended, a close that stops halfway."""
     whole = chain("SYN_SENT", "ESTABLISHED", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT")
     rows = [*whole[:2], whole[3]]
     assert count_untold(whole, TIMEWAIT_NS) == 0
     assert count_untold(rows, TIMEWAIT_NS) == 1
     assert count_untold(rows, 2 * TIMEWAIT_NS) == 2
+    assert count_untold(whole[:3], ENDING_NS) == 0
+    assert count_untold(whole[:3], 2 * ENDING_NS) == 1
     check_chains(whole)
     check_chains(rows, missed=1)
     with pytest.raises(AssertionError):
