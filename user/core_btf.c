@@ -101,7 +101,7 @@ static int copy(struct copier *copier, __u32 id)
 {
 	const struct btf_type *original = btf__type_by_id(copier->kernel, id);
 	const __u32 *inner;
-	int copied, err;
+	int copied, inner_copied;
 
 	if (!id || copier->copies[id])
 		return copier->copies[id];
@@ -111,11 +111,11 @@ static int copy(struct copier *copier, __u32 id)
 	copier->copies[id] = copied;
 	for (unsigned int i = 0; (inner = part(original, i)); i++) {
 		/* void for what a pointer leads to: CO-RE does not compare it. */
-		err = btf_is_ptr(original) ? 0 : copy(copier, *inner);
-		if (err < 0)
-			return err;
+		inner_copied = btf_is_ptr(original) ? 0 : copy(copier, *inner);
+		if (inner_copied < 0)
+			return inner_copied;
 		/* Each type that is added may move the others. */
-		*part(btf__type_by_id(copier->few, copied), i) = err;
+		*part(btf__type_by_id(copier->few, copied), i) = inner_copied;
 	}
 	return copied;
 }
