@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "census.h"
+#include "compare.h"
 #include "options.h"
 
 /* A socket on its way into groups: sorted by these, each group's members stand together. */
@@ -30,11 +31,6 @@ static uint8_t state_rank(uint8_t state)
 uint64_t socket_age_ns(const struct socket_seen *socket, uint64_t now_ns)
 {
 	return now_ns > socket->info.since_ns ? now_ns - socket->info.since_ns : 0;
-}
-
-static int compare(uint64_t a, uint64_t b)
-{
-	return a < b ? -1 : a > b;
 }
 
 static int compare_samples(const void *left, const void *right)

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "compare.h"
 #include "core_btf.h"
 
 #define IDS	  "tcpdwell_btf_id"
@@ -38,7 +39,7 @@ static int name_compare(const void *left, const void *right)
 	const struct name *a = left, *b = right;
 	int order = memcmp(a->text, b->text, a->length < b->length ? a->length : b->length);
 
-	return order ?: (a->length > b->length) - (a->length < b->length);
+	return order ?: compare(a->length, b->length);
 }
 
 static bool is_root(const struct btf_type *type)

@@ -3,12 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compare.h"
 #include "leak.h"
-
-static int compare(uint64_t a, uint64_t b)
-{
-	return a < b ? -1 : a > b;
-}
 
 static int compare_u32(const void *left, const void *right)
 {

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compare.h"
 #include "leak_tracks.h"
 #include "leaks.h"
 #include "options.h"
@@ -77,11 +78,6 @@ static uint64_t group_of(const struct leak_sample *sample)
 
 	return (uint64_t)info->pid << 16 | info->state << 1 |
 	       (info->flags & TCPDWELL_SOCKET_QUEUED ? 1 : 0);
-}
-
-static int compare(uint64_t a, uint64_t b)
-{
-	return a < b ? -1 : a > b;
 }
 
 static int compare_samples(const void *left, const void *right)

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compare.h"
 #include "tally.h"
 
 #define NS_PER_S 1000000000ULL
@@ -227,7 +228,7 @@ static int by_use(const void *left, const void *right)
 {
 	const uint64_t *a = left, *b = right;
 
-	return (*a > *b) - (*a < *b);
+	return compare(*a, *b);
 }
 
 /* What half of the keys that nothing is left of exceed in use; 0 if there is no such key. */
