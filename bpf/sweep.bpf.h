@@ -18,18 +18,21 @@
 /* A timer's handler is done that long after it was due. */
 #define SWEEP_LATE_NS 1000000000ULL
 
-/* Whether its memory is free. Of a mini socket's end is told before its last reference is gone. */
+/* Whether its memory is free. */
 static __always_inline bool is_free(const struct sock_common *skc)
 {
 	return !PEEK(sock_common, skc, skc_refcnt.refs.counter);
 }
 
-/* One whose timer was taken off is the flush's, to which a row is left. */
-static __always_inline bool mini_is_gone(const struct lifecycle *l, __u64 key)
+/*
+ * A full socket's last transition, and a mini socket's end, are told before its last reference is
+ * gone; then its memory may be another's. Both begin with a struct sock_common, the cookie in it.
+ */
+static __always_inline bool object_is_gone(const struct lifecycle *l, __u64 key)
 {
-	const struct inet_timewait_sock *tw = (const struct inet_timewait_sock *)l->object;
+	const struct sock *sk = (const struct sock *)l->object;
 
-	return !(l->marks & LIFECYCLE_PARKED) && (mini_key(tw) != key || is_free(&tw->__tw_common));
+	return sock_key_by_address(sk) != key || is_free(&sk->__sk_common);
 }
 
 /*
@@ -48,14 +51,6 @@ static __always_inline bool request_is_gone(const struct lifecycle *l, __u64 key
 	return is_free(&req->__req_common) && due + SWEEP_LATE_NS / cfg_tick_ns < bpf_jiffies64();
 }
 
-/* Its last transition is told before its last reference is gone. */
-static __always_inline bool sock_is_gone(const struct lifecycle *l, __u64 key)
-{
-	const struct sock *sk = (const struct sock *)l->object;
-
-	return sock_key_by_address(sk) != key || is_free(&sk->__sk_common);
-}
-
 /* Where there are cookies, a request has its address for a key, and a full socket has not. */
 static __always_inline bool is_request(const struct lifecycle *l, __u64 key)
 {
@@ -68,22 +63,26 @@ static __always_inline bool is_older(const struct lifecycle *l, __s64 age_ns)
 	return (__s64)(bpf_ktime_get_ns() - l->since_ns) >= age_ns;
 }
 
+/*
+ * Whether its socket should be there, or its end told. Of a mini socket whose timer was taken off
+ * the row is left to the flush.
+ */
+static __always_inline bool is_to_be_asked(const struct lifecycle *l)
+{
+	if (l->marks & LIFECYCLE_MINI)
+		return !(l->marks & LIFECYCLE_PARKED) && is_older(l, SWEEP_MINI_NS);
+	return cfg_has_cookie && lifecycle_has_object(l) && !l->waits && is_older(l, SWEEP_NS);
+}
+
 /* What is remembered under @key is forgotten if that is gone. */
 static __always_inline void sweep(__u64 key, const struct lifecycle *l)
 {
-	if (l->marks & LIFECYCLE_MINI) {
-		if (is_older(l, SWEEP_MINI_NS) && mini_is_gone(l, key)) {
-			count(&gaps);
-			connection_forget(key);
-		}
-	} else if (is_request(l, key)) {
+	if (is_request(l, key)) {
 		if (is_older(l, SWEEP_NS) && request_is_gone(l, key))
 			request_gone(key);
-	} else if (cfg_has_cookie && lifecycle_has_object(l) && !l->waits) {
-		if (is_older(l, SWEEP_NS) && sock_is_gone(l, key)) {
-			count(&gaps);
-			connection_forget(key);
-		}
+	} else if (is_to_be_asked(l) && object_is_gone(l, key)) {
+		count(&gaps);
+		connection_forget(key);
 	}
 }
 
