@@ -10,10 +10,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <bpf/btf.h>
-
 #include "failure.h"
 #include "options.h"
+
+struct btf;
 
 /* Why a way is not open: an errno, or a word of our own. */
 struct obstacle {

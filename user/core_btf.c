@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <bpf/btf.h>
+
 #include "compare.h"
 #include "core_btf.h"
 

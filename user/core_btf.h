@@ -8,7 +8,7 @@
 #ifndef TCPDWELL_CORE_BTF_H
 #define TCPDWELL_CORE_BTF_H
 
-#include <bpf/btf.h>
+struct btf;
 
 /*
  * Writes to @fd, as raw BTF, what @kernel has of the names of @object's types, and what those are

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
 #include "bpf_programs.h"
@@ -105,7 +106,7 @@ static int print_libbpf(enum libbpf_print_level level, const char *format, va_li
 	return level == LIBBPF_DEBUG ? 0 : vfprintf(stderr, format, args);
 }
 
-/* Opens the programs, to be relocated against a file that is empty as yet. */
+/* Opens the programs, to be relocated against a file that is empty as yet. Sets errno. */
 static int open_programs(struct loader *loader)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts);
@@ -113,14 +114,14 @@ static int open_programs(struct loader *loader)
 
 	loader->core_btf = memfd_create("types", MFD_CLOEXEC);
 	if (loader->core_btf < 0)
-		return -errno;
+		return -1;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", loader->core_btf);
 	opts.btf_custom_path = path;
 	loader->skel = tcpdwell_bpf__open_opts(&opts);
-	return loader->skel ? 0 : -errno;
+	return loader->skel ? 0 : -1;
 }
 
-/* What libbpf would find out of the section's name, were it its own. */
+/* What libbpf finds out of the section's name, but not if that is load_aside.h's. */
 static void *set_attach_targets(void *argument)
 {
 	struct loader *loader = argument;
@@ -158,16 +159,13 @@ static int ask_kernel(struct loader *loader, const struct options *options, stru
 static int ask_kernel_and_set_targets(struct loader *loader, const struct options *options,
 				      struct failure *failure)
 {
-	bool beside = false;
 	pthread_t thread;
-	int err;
+	bool beside = !thread_start(&thread, set_attach_targets, loader);
+	int err = ask_kernel(loader, options, failure);
 
-	if (loader->aside)
-		beside = !thread_start(&thread, set_attach_targets, loader);
-	err = ask_kernel(loader, options, failure);
 	if (beside)
 		pthread_join(thread, NULL);
-	else if (loader->aside)
+	else
 		set_attach_targets(loader);
 	return err;
 }

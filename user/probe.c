@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <bpf/btf.h>
+
 #include "capability.h"
 #include "privilege.h"
 #include "probe.h"

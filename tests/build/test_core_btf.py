@@ -17,6 +17,8 @@ from btf import STRUCT, UNION, Btf, Type  # noqa: E402
 
 KERNEL, OBJECT = Path("/sys/kernel/btf/vmlinux"), TOP / "build/bpf/tcpdwell.linked.o"
 MAIN = """
+#include <bpf/btf.h>
+
 #include "core_btf.h"
 
 int main(int argc, char **argv)
