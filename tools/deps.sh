@@ -83,6 +83,9 @@ group() {
 		need curl curl
 		need tcpdump tcpdump
 		need jq jq
+		need mandoc mandoc
+		need shellcheck shellcheck
+		need clang-format clang-format
 		;;
 	vm)
 		need qemu-system-x86 qemu-system-x86_64

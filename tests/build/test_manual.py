@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -75,8 +74,6 @@ def test_every_json_field_of_leaks_is_documented(source: str) -> None:
 
 
 def test_manual_is_clean() -> None:
-    if not shutil.which("mandoc"):
-        pytest.skip("no mandoc")
     done = subprocess.run(
         ["mandoc", "-T", "lint", "-W", "warning", MANUAL],
         capture_output=True,
