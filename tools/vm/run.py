@@ -11,7 +11,8 @@
 A guest has the project, as it is now, as /src (its working folder), the machine's own packages
 named in tools/vm/packages, two processors, loopback and no other network. What a job leaves in /out
 is found in build/vm/KERNEL/, its console in build/vm/KERNEL.log. Writes anywhere else are lost.
-What fails is tried once more in the same guest, by itself, and named if it passes then.
+A guest that does not get as far as the job, or that QEMU crashes with, is booted once more. What
+fails is tried once more in the same guest, by itself, and named if it passes then.
 
 Exit status: 0 all well; 1 a test failed, a kernel did not end, or fewer than two kernels ran the
 tests; for --command, 1 if it failed anywhere.
@@ -221,8 +222,9 @@ def run_one(kernel: fetch.Kernel, disks: guest.Disks, job: dict[str, str],
     for accel in accelerators(options):
         outcome = guest.run(kernel, disks, job, folder, accel, options.limit, prefix)
         left_s = options.limit - (time.monotonic() - start)
-        # QEMU 7.2 has been seen to crash. One that did so late leaves no time to do it all again.
-        if outcome.crashed and left_s > options.limit / 2:
+        # An emulated processor has been seen to bring down QEMU 7.2, and a kernel that patched its
+        # own code as it booted. One that did so late leaves no time to do it all again.
+        if (outcome.crashed or not outcome.started) and left_s > options.limit / 2:
             print(f"vm: {kernel.name}: {outcome.trouble}; once more", file=sys.stderr)
             publish(kernel, outcome.log)
             outcome = guest.run(kernel, disks, job, folder, accel, left_s, prefix)
