@@ -26,11 +26,13 @@ const volatile bool cfg_requests; /* some backend tells of request sockets */
 const volatile bool cfg_minis;	  /* some backend tells of mini sockets */
 
 /*
- * The timer backend: where these functions are, and that a mini socket's flip must be looked for.
+ * The timer backend: where these functions are, that a mini socket's flip must be looked for, and
+ * that it must be looked for itself: no program tells of timers that are armed.
  */
 const volatile __u64 cfg_tw_timer_handler;
 const volatile __u64 cfg_reqsk_timer_handler;
 const volatile bool cfg_poll_minis;
+const volatile bool cfg_seek_minis;
 
 /* System calls in which a process closes what it has; some more than once, to fill the array. */
 const volatile __u32 cfg_closing_calls[CLOSING_CALLS];

@@ -24,6 +24,7 @@ enum tcpdwell_btf_id {
 	BTF_ID_file,
 	BTF_ID_files_struct,
 	BTF_ID_inet_connection_sock,
+	BTF_ID_inet_hashinfo,
 	BTF_ID_inet_sock,
 	BTF_ID_inet_timewait_sock,
 	BTF_ID_inode,

@@ -50,7 +50,8 @@ struct parked_mini {
 	__u64 key;
 	__u64 time_ns;
 	__u64 flip_ns; /* when it went from FIN_WAIT2 to TIME_WAIT unseen, 0: it did not */
-	__u64 reason;
+	__u32 reason;
+	__u32 parkings; /* with this one */
 	struct endpoint e;
 };
 

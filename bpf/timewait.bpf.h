@@ -114,6 +114,16 @@ static __always_inline bool mini_flipped(const struct inet_timewait_sock *tw,
 	       PEEK(inet_timewait_sock, tw, tw_substate) == TCPDWELL_TIME_WAIT;
 }
 
+/* From the full socket's last transition on, which comes in this call, @tw is the connection. */
+static __always_inline void mini_takes_over(struct lifecycle *l,
+					    const struct inet_timewait_sock *tw)
+{
+	l->marks |= LIFECYCLE_MINI;
+	if (PEEK(inet_timewait_sock, tw, tw_substate) == TCPDWELL_FIN_WAIT2)
+		l->marks |= LIFECYCLE_MINI_FIN_WAIT2;
+	l->object = (__u64)tw;
+}
+
 /* The timer is armed: for the first time, or again because a segment came. */
 static __always_inline void mini_armed(struct inet_timewait_sock *tw)
 {
@@ -126,11 +136,8 @@ static __always_inline void mini_armed(struct inet_timewait_sock *tw)
 	if (!c || !l)
 		return;
 	if (!(l->marks & LIFECYCLE_MINI)) {
-		l->marks |= LIFECYCLE_MINI;
-		if (PEEK(inet_timewait_sock, tw, tw_substate) == TCPDWELL_FIN_WAIT2)
-			l->marks |= LIFECYCLE_MINI_FIN_WAIT2;
-		l->object = (__u64)tw;
-		return; /* the rest is at the full socket's last transition, in this call */
+		mini_takes_over(l, tw);
+		return;
 	}
 	l->marks &= ~LIFECYCLE_PARKED;
 	if (!mini_flipped(tw, l))
@@ -147,11 +154,47 @@ static __always_inline void mini_born(struct inet_timewait_sock *tw, struct sock
 
 	if (!c || !l)
 		return;
-	l->marks |= LIFECYCLE_MINI;
-	if (PEEK(inet_timewait_sock, tw, tw_substate) == TCPDWELL_FIN_WAIT2)
-		l->marks |= LIFECYCLE_MINI_FIN_WAIT2;
-	l->object = (__u64)tw;
+	mini_takes_over(l, tw);
 	connection_remember(c, (__u64)tw, l, BPF_ANY, false);
+}
+
+/*
+ * Links of a chain that are looked at. The mini socket was put at its head a microsecond ago; few
+ * others can have come since.
+ */
+#define EHASH_STEPS 16
+
+/* The bucket of the table of connections that @sk was in, and a mini socket of it would be. */
+static __always_inline const struct inet_ehash_bucket *ehash_bucket(const struct sock *sk)
+{
+	const struct net *net = FOLLOW(sock, sk, __sk_common.skc_net.net);
+	const struct inet_hashinfo *table = PEEK(net, net, ipv4.tcp_death_row.hashinfo);
+	__u32 mask = PEEK(inet_hashinfo, table, ehash_mask);
+
+	return PEEK(inet_hashinfo, table, ehash) + (sk->__sk_common.skc_hash & mask);
+}
+
+/*
+ * @sk closes, and nothing has told whether a mini socket takes over: it is in the chain that @sk
+ * was in until now (inet_twsk_hashdance(), since 6.12 inet_twsk_hashdance_schedule()).
+ */
+static __always_inline void mini_seek(struct lifecycle *l, const struct sock *sk, __u64 key)
+{
+	__u64 node = 0;
+
+	bpf_core_read(&node, sizeof(node), &ehash_bucket(sk)->chain.first);
+	/* The end of a chain is odd (include/linux/list_nulls.h). */
+	for (int i = 0; i < EHASH_STEPS && node && !(node & 1); i++) {
+		const struct sock_common *skc =
+			(void *)node - bpf_core_field_offset(struct sock_common, skc_nulls_node);
+
+		if ((__u64)PEEK(sock_common, skc, skc_cookie.counter) == key &&
+		    PEEK(sock_common, skc, skc_state) == TCPDWELL_TIME_WAIT) {
+			mini_takes_over(l, (const struct inet_timewait_sock *)skc);
+			return;
+		}
+		bpf_core_read(&node, sizeof(node), &skc->skc_nulls_node.next);
+	}
 }
 
 /* The timer ran out. */
@@ -264,19 +307,27 @@ static __always_inline void mini_cancelled(struct inet_timewait_sock *tw, __u64 
 	struct mini_slot *slot = mini_slot_here();
 	struct lifecycle *l = mini_find(tw);
 	struct parked_mini parked_mini = { .key = mini_key(tw), .time_ns = bpf_ktime_get_ns() };
-	__u64 reason;
+	__u32 reason;
 
 	if (!c || !slot || !l || expires <= bpf_jiffies64())
 		return; /* it runs out, and another event says so */
 	mini_endpoint(&parked_mini.e, tw, l);
-	if (mini_flipped(tw, l))
+	if (mini_flipped(tw, l)) {
 		parked_mini.flip_ns = mini_armed_ns(tw, parked_mini.time_ns);
+		/* It was not armed for TIME_WAIT: it is about to be, or was when last parked. */
+		if (parked_mini.flip_ns < l->since_ns || l->marks & LIFECYCLE_PARKED) {
+			mini_flip(c, &parked_mini.e, l, parked_mini.time_ns);
+			parked_mini.flip_ns = 0;
+		}
+	}
 	reason = mini_end_reason(tw);
 	if (reason == TCPDWELL_REASON_NONE) {
 		parked_mini.reason = mini_reset_reason(tw, slot, l, parked_mini.flip_ns);
 		slot->parked_key = parked_mini.key;
 		slot->parked_hash = PEEK(inet_timewait_sock, tw, __tw_common.skc_hash);
 		l->marks |= LIFECYCLE_PARKED;
+		__sync_fetch_and_add(&l->waits, LIFECYCLE_PARKINGS);
+		parked_mini.parkings = l->waits / LIFECYCLE_PARKINGS;
 		if (!bpf_map_push_elem(&parked, &parked_mini, 0)) {
 			wake_reader();
 			return;
@@ -302,6 +353,23 @@ static __always_inline void mini_taken_over(__u32 hash)
 	slot->parked_key = 0;
 }
 
+/*
+ * Nobody said whether the timer of a parked one was armed again, so it is asked itself. Its memory
+ * may have been given to another; the timer of one that is gone is armed no more.
+ */
+static __always_inline bool parked_goes_on(struct tcpdwell_counters *c, struct lifecycle *l,
+					   const struct parked_mini *mini)
+{
+	const struct inet_timewait_sock *tw = (const struct inet_timewait_sock *)l->object;
+
+	if (mini_key(tw) != mini->key || !PEEK(inet_timewait_sock, tw, tw_timer.entry.pprev))
+		return false;
+	l->marks &= ~LIFECYCLE_PARKED;
+	if (mini->flip_ns && l->state == TCPDWELL_FIN_WAIT2)
+		mini_flip(c, &mini->e, l, mini->time_ns); /* by what it was armed for */
+	return true;
+}
+
 /* The oldest of the parked. Returns what the flush is to answer, 0 to go on. */
 __noinline int flush_parked(__u64 now_ns, __u64 min_age_ns)
 {
@@ -317,7 +385,9 @@ __noinline int flush_parked(__u64 now_ns, __u64 min_age_ns)
 	}
 	oldest.parked.key = 0;
 	l = connection_find(mini.key);
-	if (!l || !(l->marks & LIFECYCLE_PARKED))
+	if (!l || !(l->marks & LIFECYCLE_PARKED) || mini.parkings != l->waits / LIFECYCLE_PARKINGS)
+		return 0; /* it was armed again */
+	if (cfg_seek_minis && parked_goes_on(c, l, &mini))
 		return 0;
 	if (mini.flip_ns && l->state == TCPDWELL_FIN_WAIT2)
 		mini_flip(c, &mini.e, l, mini.flip_ns);

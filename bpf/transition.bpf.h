@@ -293,6 +293,12 @@ static __always_inline struct lifecycle *transition_recall(struct transition *t)
 	return t->fresh;
 }
 
+/* Who calls tcp_time_wait(): tcp_fin(), tcp_close() and tcp_rcv_state_process(). */
+static __always_inline bool may_become_mini(__u8 from)
+{
+	return from == TCPDWELL_FIN_WAIT2 || from == TCPDWELL_CLOSING;
+}
+
 /*
  * The full socket closes and a mini socket stands for the connection: what the tracepoint calls
  * CLOSE is TIME_WAIT, or, for an orphan, no transition at all. Returns whether it was so.
@@ -430,6 +436,8 @@ static __always_inline void transition_tell(struct workspace *space, struct sock
 	}
 	if (lifecycle_is_gap(l, from))
 		count(&gaps);
+	if (cfg_seek_minis && to == TCPDWELL_CLOSE && l != t.fresh && may_become_mini(from))
+		mini_seek(l, sk, t.key);
 	if (cfg_minis && to == TCPDWELL_CLOSE && l != t.fresh && transition_to_mini(&t, l))
 		return;
 	if (l == t.fresh && child && !fast)

@@ -47,6 +47,8 @@ enum lifecycle_wait {
 	/* FIN_WAIT2 -> TIME_WAIT of a mini socket was seen, and waits for its time. */
 	LIFECYCLE_FLIPPED = 1U << 4,
 	LIFECYCLE_FLIPPED_ODD = 1U << 5, /* in an odd run of the flush */
+	/* In the upper half: how often the mini socket was parked. */
+	LIFECYCLE_PARKINGS = 1U << 16,
 };
 
 /* Bits of lifecycle.marks. */

@@ -50,35 +50,42 @@ void programs_free(struct programs *programs)
 struct hook {
 	const char *program;
 	enum backend backend;
-	enum { REQUESTS = 1, MINIS = 2, MINIS_BY_ADDRESS = 4, MINIS_KILLED = 8 } feature;
+	enum {
+		REQUESTS = 1,
+		REQUESTS_BORN = 2,
+		MINIS = 4,
+		MINIS_BORN = 8,
+		MINIS_BY_ADDRESS = 16,
+		MINIS_KILLED = 32,
+	} feature;
 };
 
 static const struct hook hooks[] = {
-	{ "fentry_reqsk_queue_hash_add", BACKEND_FENTRY, REQUESTS },
+	{ "fentry_reqsk_queue_hash_add", BACKEND_FENTRY, REQUESTS_BORN },
 	{ "fentry_complete_hashdance", BACKEND_FENTRY, REQUESTS },
 	{ "fentry_reqsk_queue_drop", BACKEND_FENTRY, REQUESTS },
 	{ "fentry_reqsk_queue_drop_and_put", BACKEND_FENTRY, REQUESTS },
 	{ "fentry_reqsk_timer_handler", BACKEND_FENTRY, REQUESTS },
 	{ "fexit_reqsk_timer_handler", BACKEND_FENTRY, REQUESTS },
-	{ "fentry_twsk_schedule", BACKEND_FENTRY, MINIS },
+	{ "fentry_twsk_schedule", BACKEND_FENTRY, MINIS_BORN },
 	{ "fentry_twsk_hashdance", BACKEND_FENTRY, MINIS_BY_ADDRESS },
 	{ "fentry_twsk_deschedule_put", BACKEND_FENTRY, MINIS },
 	{ "fentry_twsk_kill", BACKEND_FENTRY, MINIS_KILLED },
 	{ "fentry_tw_timer_handler", BACKEND_FENTRY, MINIS },
-	{ "kprobe_reqsk_queue_hash_add", BACKEND_KPROBE, REQUESTS },
+	{ "kprobe_reqsk_queue_hash_add", BACKEND_KPROBE, REQUESTS_BORN },
 	{ "kprobe_complete_hashdance", BACKEND_KPROBE, REQUESTS },
 	{ "kprobe_reqsk_queue_drop", BACKEND_KPROBE, REQUESTS },
 	{ "kprobe_reqsk_queue_drop_and_put", BACKEND_KPROBE, REQUESTS },
 	{ "kprobe_reqsk_timer_handler", BACKEND_KPROBE, REQUESTS },
 	{ "kretprobe_reqsk_timer_handler", BACKEND_KPROBE, REQUESTS },
-	{ "kprobe_twsk_schedule", BACKEND_KPROBE, MINIS },
+	{ "kprobe_twsk_schedule", BACKEND_KPROBE, MINIS_BORN },
 	{ "kprobe_twsk_hashdance", BACKEND_KPROBE, MINIS_BY_ADDRESS },
 	{ "kprobe_timewait_state_process", BACKEND_KPROBE, MINIS },
 	{ "kretprobe_timewait_state_process", BACKEND_KPROBE, MINIS },
 	{ "kprobe_twsk_deschedule_put", BACKEND_KPROBE, MINIS },
 	{ "kprobe_twsk_kill", BACKEND_KPROBE, MINIS_KILLED },
 	{ "kprobe_tw_timer_handler", BACKEND_KPROBE, MINIS },
-	{ "timer_start", BACKEND_TIMER, REQUESTS | MINIS },
+	{ "timer_start", BACKEND_TIMER, REQUESTS_BORN | MINIS_BORN },
 	{ "timer_cancel", BACKEND_TIMER, REQUESTS | MINIS },
 	{ "timer_expire_entry", BACKEND_TIMER, REQUESTS | MINIS },
 	{ "timer_expire_exit", BACKEND_TIMER, REQUESTS },
@@ -89,12 +96,23 @@ static bool hook_wanted(const struct programs *programs, const struct hook *hook
 	const struct tcpdwell_bpf__rodata *cfg = programs->skel->rodata;
 	const struct capability *can = programs->can;
 
-	return (hook->feature & REQUESTS && cfg->cfg_requests && can->requests == hook->backend) ||
-	       (hook->feature & MINIS && cfg->cfg_minis && can->minis == hook->backend) ||
-	       (hook->feature & MINIS_BY_ADDRESS && cfg->cfg_minis && !can->cookie &&
-		can->minis == hook->backend) ||
-	       (hook->feature & MINIS_KILLED && cfg->cfg_minis && can->twsk_kill &&
-		can->minis == hook->backend);
+	unsigned int wanted = 0;
+
+	if (cfg->cfg_requests && can->requests == hook->backend) {
+		wanted |= REQUESTS;
+		if (!cfg->cfg_stat) /* of those that end the end tells all */
+			wanted |= REQUESTS_BORN;
+	}
+	if (cfg->cfg_minis && can->minis == hook->backend) {
+		wanted |= MINIS;
+		if (!cfg->cfg_seek_minis)
+			wanted |= MINIS_BORN;
+		if (!can->cookie)
+			wanted |= MINIS_BY_ADDRESS;
+		if (can->twsk_kill)
+			wanted |= MINIS_KILLED;
+	}
+	return hook->feature & wanted;
 }
 
 struct bpf_program *programs_transition(const struct programs *programs)

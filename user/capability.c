@@ -57,6 +57,26 @@ static bool probe_cookie(const struct btf *btf)
 	return true;
 }
 
+/* The type of a member of a structure, NULL: there is none of that name. */
+static const struct btf_type *member_type(const struct btf *btf, const struct btf_type *type,
+					  const char *member)
+{
+	for (int i = 0; type && btf_is_struct(type) && i < btf_vlen(type); i++) {
+		const char *name = btf__name_by_offset(btf, btf_members(type)[i].name_off);
+
+		if (name && !strcmp(name, member))
+			return btf__type_by_id(btf, btf_members(type)[i].type);
+	}
+	return NULL;
+}
+
+static const struct btf_type *struct_type(const struct btf *btf, const char *name)
+{
+	int id = btf__find_by_name_kind(btf, name, BTF_KIND_STRUCT);
+
+	return id < 0 ? NULL : btf__type_by_id(btf, id);
+}
+
 /*
  * Whether a program at a tracepoint may lose its CPU, since SRCU guards it (7.0), and can be told
  * to keep it, global functions and all. The verifier needs a note of each function for that (6.15);
@@ -64,19 +84,18 @@ static bool probe_cookie(const struct btf *btf)
  */
 static bool has_preempt_disable(const struct btf *btf)
 {
-	int id = btf__find_by_name_kind(btf, "bpf_subprog_info", BTF_KIND_STRUCT);
-	const struct btf_type *type = id < 0 ? NULL : btf__type_by_id(btf, id);
+	return member_type(btf, struct_type(btf, "bpf_subprog_info"), "might_sleep") &&
+	       btf__find_by_name_kind(btf, "bpf_preempt_disable", BTF_KIND_FUNC) > 0 &&
+	       btf__find_by_name_kind(btf, "tracepoint_srcu_srcu_data", BTF_KIND_VAR) > 0;
+}
 
-	if (!type || btf__find_by_name_kind(btf, "bpf_preempt_disable", BTF_KIND_FUNC) < 0 ||
-	    btf__find_by_name_kind(btf, "tracepoint_srcu_srcu_data", BTF_KIND_VAR) < 0)
-		return false;
-	for (int i = 0; i < btf_vlen(type); i++) {
-		const char *name = btf__name_by_offset(btf, btf_members(type)[i].name_off);
+/* Whether a namespace leads to the table of connections, as programs go (bpf/timewait.bpf.h). */
+static bool has_ehash(const struct btf *btf)
+{
+	const struct btf_type *row = member_type(btf, struct_type(btf, "netns_ipv4"),
+						 "tcp_death_row");
 
-		if (name && !strcmp(name, "might_sleep"))
-			return true;
-	}
-	return false;
+	return member_type(btf, row, "hashinfo");
 }
 
 /* A function of the kernel that a program may call, rather than a helper. */
@@ -269,5 +288,6 @@ int capability_probe(struct capability *capability, const struct btf *btf, enum 
 	capability->syscall.err = err < 0 ? -err : 0;
 	capability->requests = pick(capability, btf, request_functions, wanted);
 	capability->minis = pick(capability, btf, mini_functions, wanted);
+	capability->ehash = capability->minis == BACKEND_TIMER && has_ehash(btf);
 	return 0;
 }

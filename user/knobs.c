@@ -93,7 +93,8 @@ static bool wants_addrs(const struct options *options)
 }
 
 /* Rows that are summed wait for no one: a port that comes late is only of interest to a filter. */
-static void set_stat_knobs(struct tcpdwell_bpf__rodata *cfg, const struct options *options)
+static void set_stat_knobs(struct tcpdwell_bpf__rodata *cfg, const struct options *options,
+			   const struct capability *can)
 {
 	bool wants_port = options->filters.lports.any || options->filters.ports.any;
 
@@ -101,6 +102,7 @@ static void set_stat_knobs(struct tcpdwell_bpf__rodata *cfg, const struct option
 	cfg->cfg_stat_by = options->by;
 	set_mask((uint32_t *)&cfg->cfg_stat_mask4, 1, options->prefix4);
 	set_mask((uint32_t *)cfg->cfg_stat_mask6, 4, options->prefix6);
+	cfg->cfg_seek_minis = cfg->cfg_poll_minis && can->ehash;
 	cfg->cfg_connect_exit &= wants_port;
 	cfg->cfg_defer_connect &= wants_port;
 	cfg->cfg_want_cgroup = options->by == TCPDWELL_BY_CGROUP;
@@ -161,6 +163,6 @@ int knobs_set(struct tcpdwell_bpf__rodata *cfg, const struct options *options,
 	cfg->cfg_filter_pid = options->filters.pids.count || options->program;
 	cfg->cfg_follow_forks = options->program;
 	if (options->command == COMMAND_STAT)
-		set_stat_knobs(cfg, options);
+		set_stat_knobs(cfg, options, can);
 	return set_filters(cfg, &options->filters, failure);
 }

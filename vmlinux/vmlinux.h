@@ -180,7 +180,25 @@ struct local_ports {
 	u32 range; /* the highest << 16 | the lowest, since 6.8 */
 };
 
+struct hlist_nulls_head {
+	struct hlist_nulls_node *first;
+};
+
+struct inet_ehash_bucket {
+	struct hlist_nulls_head chain;
+};
+
+struct inet_hashinfo {
+	struct inet_ehash_bucket *ehash;
+	unsigned int ehash_mask;
+};
+
+struct inet_timewait_death_row {
+	struct inet_hashinfo *hashinfo;
+};
+
 struct netns_ipv4 {
+	struct inet_timewait_death_row tcp_death_row; /* a pointer to one from 5.17 to 6.0 */
 	struct local_ports ip_local_ports;
 };
 

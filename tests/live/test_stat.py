@@ -23,11 +23,15 @@ from typing import Any, Callable, Iterator
 import pytest
 
 from harness import capability, place, plain
+from harness.close import HELD_S, closer
 from harness.matrix import on_every_kernel
 from harness.netns import Netns
+from harness.peer import ACK, FIN
 from harness.scale import count
+from harness.stage import Stage, stages
 from harness.sums import Group, Sums
 from harness.tracer import Row, Tracer
+from harness.watch import BACKENDS, Watch
 
 PORT, OTHER_PORT = 7000, 60999
 # Nobody closes before that; what takes as long is told from what is over at once.
@@ -192,6 +196,47 @@ def test_percentiles_are_within_a_bucket(by_performance: dict[str, Any], by: str
             exact = values[max(0, -(-len(values) * percent // 100) - 1)]
             got = group[f"p{percent}_ns"]
             assert abs(got - exact) <= exact / 32 + slack_ns, (key, percent, got, exact)
+
+
+# The timer backend looks once a second for orphans that flip, twice at each.
+LOOKED_S = 2.2
+
+stage = pytest.fixture(stages, scope="module", name="stage")
+
+
+@pytest.fixture(params=BACKENDS, name="watch")
+def _watch(request: pytest.FixtureRequest, stage: Stage) -> Watch:
+    return stage.watch(request.param)
+
+
+@pytest.mark.parametrize("fin_timeout", [60, 2])
+def test_mini_sockets(fin_timeout: int, stage: Stage, watch: Watch) -> None:
+    """An orphan flips, a segment arms its timer again, and a reset ends it ahead of time."""
+    watch.require(minis=True)
+    link = stage.link(tcp_fin_timeout=fin_timeout)
+    sums = Sums("--backend", watch.backend, "--netns", str(link.inode), "--by", "state")
+    try:
+        close = closer(stage, link)
+        close.shut("s.close()")
+        close.ack()
+        time.sleep(HELD_S)
+        close.fin()
+        time.sleep(LOOKED_S)
+        again = close.peer.send(FIN | ACK, seq=close.peer.next - 1)
+        close.peer.expect(ACK)
+        assert again.before_ns > close.at["TIME_WAIT"].to_ns
+        time.sleep(HELD_S)
+        close.reset()
+        sums.stop()
+    finally:
+        sums.close()
+    groups = {group["state"]: group for group in sums.groups()}
+    for state, after in ("FIN_WAIT1", "FIN_WAIT2"), ("FIN_WAIT2", "TIME_WAIT"), ("TIME_WAIT",
+                                                                                 "CLOSE"):
+        begun, ended = close.at[state], close.at[after]
+        assert groups[state]["count"] == 1, groups
+        assert ended.from_ns - begun.to_ns - watch.mini_slack_ns <= groups[state]["max_ns"] <= \
+            ended.to_ns - begun.from_ns + watch.mini_slack_ns, (state, close.at, groups)
 
 
 @pytest.mark.parametrize("name", FILTERS)
