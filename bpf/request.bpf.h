@@ -299,7 +299,7 @@ static __always_inline void request_unhashed(const struct request_sock *req)
 	const struct sock *listener;
 	struct child *child;
 	struct endpoint e;
-	__u64 isn;
+	__u64 syn_ns;
 
 	if (!ports_pass(&req->__req_common))
 		return;
@@ -313,15 +313,14 @@ static __always_inline void request_unhashed(const struct request_sock *req)
 		return;
 	}
 	/* Told by a function and by one that it calls, or else by one of them. */
-	isn = request_isn(req);
-	if (!dying || (dying->dropped == (__u64)req && dying->dropped_isn == isn))
+	syn_ns = request_syn_ns(req);
+	if (!dying || (dying->dropped == (__u64)req && dying->dropped_syn_ns == syn_ns))
 		return;
 	dying->dropped = (__u64)req;
-	dying->dropped_isn = isn;
+	dying->dropped_syn_ns = syn_ns;
 	listener = request_listener(req);
 	request_endpoint(&e, req, listener);
-	request_dropped((__u64)req, listener, &e, request_syn_ns(req),
-			request_reset(req, listener));
+	request_dropped((__u64)req, listener, &e, syn_ns, request_reset(req, listener));
 }
 
 /* The request's timer runs out: it will send the SYN-ACK again, or give up. */

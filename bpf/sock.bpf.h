@@ -43,7 +43,7 @@ struct dying_request {
 	__u32 acked; /* the last ACK came, and there was no room */
 	struct endpoint e;
 	__u64 dropped; /* the last one that was unhashed without a child */
-	__u64 dropped_isn;
+	__u64 dropped_syn_ns;
 };
 
 struct parked_mini {

@@ -484,6 +484,34 @@ def test_rows_wait_for_who_accepts(stage: Stage, watch: Watch,
     assert not running.chains(link.inode, server.port, others.port)
 
 
+def play_same_again(stage: Stage) -> list[Handshake]:
+    """Prober after prober with the same port and number, and likely in the same memory."""
+    server = stage.server(stage.link())
+    first, done = server.peer(), []
+    for number in range(5):
+        peer = Peer(first.link, first.version, first.rport, first.port + number % 2)
+        peer.isn = peer.next = first.isn
+        opened = syn(peer)
+        sent = peer.send(RST | ACK)
+        done.append(Handshake(server, peer, opened, When(sent.before_ns, now())))
+    syn(server.peer())
+    return done
+
+
+def test_resets_of_one_number(stage: Stage, watch: Watch) -> None:
+    probes: list[Handshake] = stage.once(play_same_again)
+    if not watch.requests:
+        for done in probes:
+            unseen(watch, done)
+        return
+    for done in probes[:2]:
+        same_port = [other for other in probes if other.peer.port == done.peer.port]
+        for number, other in enumerate(same_port, 1):
+            chain = watch.wait(other.server.link.inode, other.server.port, other.peer.port, closed,
+                               number, limit_s=TIMER_LIMIT_S)
+            check_dropped(chain, other, "reset_received")
+
+
 def test_requests_of_the_listeners_owner(stage: Stage, watch: Watch,
                                          tracer: Callable[..., Tracer]) -> None:
     """-p of who listens: from SYN_RECV on, and what came to nothing, too."""
