@@ -512,6 +512,25 @@ def test_resets_of_one_number(stage: Stage, watch: Watch) -> None:
             check_dropped(chain, other, "reset_received")
 
 
+def test_owner_of_what_nobody_accepts(stage: Stage, watch: Watch,
+                                      tracer: Callable[..., Tracer]) -> None:
+    """-p: rows that wait for an owner until the socket closes are those of its listener, whole."""
+    server = stage.server(stage.link())
+    running = Watch(watch.backend,
+                    tracer("--backend", watch.backend, "-p", str(server.actor.pid), chains=False))
+    # A listener that is no older than the tracer.
+    server.actor.run("at = l.getsockname(); l.close(); l = socket.create_server(at)")
+    peer = server.peer()
+    opened = syn(peer)
+    sent = peer.send(ACK)
+    time.sleep(HELD_S)
+    server.actor.run("l.close()")
+    peer.expect(RST | ACK)
+    chain = Handshake(server, peer, opened, When(sent.before_ns, now())).chain(running)
+    assert steps(chain) == [*WHOLE[:3], "CLOSE"], show(chain)
+    same(chain, lport=server.port, pid=server.actor.pid, owner="listen")
+
+
 def test_requests_of_the_listeners_owner(stage: Stage, watch: Watch,
                                          tracer: Callable[..., Tracer]) -> None:
     """-p of who listens: from SYN_RECV on, and what came to nothing, too."""
