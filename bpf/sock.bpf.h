@@ -234,6 +234,14 @@ static __always_inline bool sock_is_unacked(const struct sock *sk)
 	return PEEK(tcp_sock, sk, snd_una) != PEEK(tcp_sock, sk, write_seq);
 }
 
+/* A subflow belongs to a socket of MPTCP, and to no descriptor of its own (since 5.6). */
+static __always_inline bool sock_is_subflow(const struct sock *sk)
+{
+	const struct tcp_sock *tp = (const struct tcp_sock *)sk;
+
+	return bpf_core_field_exists(tp->is_mptcp) && BPF_CORE_READ(tp, is_mptcp);
+}
+
 /* What decides on actor and reason; only asked at a move to CLOSE. */
 static __always_inline __u32 sock_facts(const struct sock *sk, const struct endpoint *e, __u8 from)
 {
@@ -242,7 +250,7 @@ static __always_inline __u32 sock_facts(const struct sock *sk, const struct endp
 
 	if (FOLLOW(sock, sk, sk_socket))
 		facts |= LIFECYCLE_ATTACHED;
-	else if (!(flags & (1UL << SOCK_DEAD)))
+	else if (!(flags & (1UL << SOCK_DEAD)) && !sock_is_subflow(sk))
 		facts |= LIFECYCLE_QUEUED;
 	if (flags & (1UL << SOCK_DONE))
 		facts |= LIFECYCLE_PEER_DONE;

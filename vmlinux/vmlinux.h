@@ -261,6 +261,7 @@ struct sock {
 	struct socket *sk_socket;
 	u16 sk_type;
 	u16 sk_protocol;
+	u8 sk_shutdown;
 	int sk_err;
 	u32 sk_ack_backlog;
 	u32 sk_max_ack_backlog;
@@ -280,8 +281,10 @@ struct tcp_sock {
 	u32 retrans_stamp;
 	u32 write_seq;
 	u32 snd_una;
+	u32 data_segs_in;
 	int linger2;
 	u8 tcp_usec_ts : 1; /* since 6.7 */
+	bool is_mptcp;	    /* CONFIG_MPTCP, since 5.6 */
 };
 
 /* Requests: SYN_RECV. */

@@ -8,7 +8,9 @@ held against the accounting identity and the chain rule.
 
 from __future__ import annotations
 
+import socket
 import subprocess
+import sys
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Callable, Iterator, NamedTuple
 
@@ -256,6 +258,43 @@ def test_namespace_goes_with_its_timewait(tracer: Callable[..., Tracer],
                                           if row["from"] == "TIME_WAIT"], limit_s=30)[-1]
     assert (last["to"], last["reason"]) == ("CLOSE", "netns_gone")
     assert (last["pid"], last["comm"]) == (client.pid, client.comm)
+
+
+# Who closes first takes turns, and the last one resets. 262 is IPPROTO_MPTCP.
+SUBFLOWS = """
+import socket, struct
+listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262)
+listener.bind(("127.0.0.1", 7000))
+listener.listen(4)
+for number in range(3):
+    client = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262)
+    client.connect(listener.getsockname())
+    child, _ = listener.accept()
+    client.send(b"x")
+    child.recv(1)
+    if number == 2:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    one, other = (child, client) if number == 1 else (client, child)
+    one.close()
+    if number < 2:
+        other.recv(1)
+    other.close()
+"""
+
+
+def test_subflows(netns: Netns, tracer: Callable[..., Tracer]) -> None:
+    """MPTCP: no descriptor leads to them, so they seem to wait in an accept queue."""
+    try:
+        socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262).close()
+    except OSError:
+        pytest.skip("no MPTCP")
+    running = tracer("--netns", str(netns.inode))
+    netns.run([sys.executable, "-I", "-c", SUBFLOWS])
+    ended = running.wait_for(lambda rows: [row for row in rows if row["from"] == "LISTEN"
+                                           and row["to"] == "CLOSE"] and rows)
+    closes = [row for row in ended if row["to"] == "CLOSE" and row["source"] == "tracepoint"]
+    reasons = {row["reason"] for row in closes if row["from"] != "LISTEN"}
+    assert {"fin", "reset_sent"} <= reasons and "listener_closed" not in reasons, closes
 
 
 def test_account_adds_up_by_cause() -> None:
