@@ -19,6 +19,9 @@
 #define SOCK_DEAD 0
 #define SOCK_DONE 1
 
+/* A bit of sock.sk_shutdown: nobody reads any more. */
+#define RCV_SHUTDOWN 1
+
 /*
  * Whose transition it is: both ends of the connection, its namespace, user and cgroup. The layout
  * of the addresses is that of the record.

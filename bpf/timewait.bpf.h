@@ -326,8 +326,8 @@ static __always_inline void mini_cancelled(struct inet_timewait_sock *tw, __u64 
 		slot->parked_key = parked_mini.key;
 		slot->parked_hash = PEEK(inet_timewait_sock, tw, __tw_common.skc_hash);
 		l->marks |= LIFECYCLE_PARKED;
-		__sync_fetch_and_add(&l->waits, LIFECYCLE_PARKINGS);
-		parked_mini.parkings = l->waits / LIFECYCLE_PARKINGS;
+		__sync_fetch_and_add(&l->waits, LIFECYCLE_COUNT);
+		parked_mini.parkings = l->waits / LIFECYCLE_COUNT;
 		if (!bpf_map_push_elem(&parked, &parked_mini, 0)) {
 			wake_reader();
 			return;
@@ -385,7 +385,7 @@ __noinline int flush_parked(__u64 now_ns, __u64 min_age_ns)
 	}
 	oldest.parked.key = 0;
 	l = connection_find(mini.key);
-	if (!l || !(l->marks & LIFECYCLE_PARKED) || mini.parkings != l->waits / LIFECYCLE_PARKINGS)
+	if (!l || !(l->marks & LIFECYCLE_PARKED) || mini.parkings != l->waits / LIFECYCLE_COUNT)
 		return 0; /* it was armed again */
 	if (cfg_seek_minis && parked_goes_on(c, l, &mini))
 		return 0;

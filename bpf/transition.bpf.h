@@ -332,6 +332,27 @@ static __always_inline bool transition_to_mini(struct transition *t, struct life
 	return true;
 }
 
+/* Segments with data so far, as LIFECYCLE_COUNT has it. */
+static __always_inline __u32 data_segments(const struct sock *sk)
+{
+	return PEEK(tcp_sock, sk, data_segs_in) * LIFECYCLE_COUNT;
+}
+
+/* The process lets go of @sk. */
+static __always_inline void data_count(const struct sock *sk, struct lifecycle *l)
+{
+	__u32 before = l->waits & -LIFECYCLE_COUNT;
+
+	__sync_fetch_and_add(&l->waits, data_segments(sk) - before);
+	l->marks |= LIFECYCLE_DATA_COUNTED;
+}
+
+static __always_inline bool data_came(const struct sock *sk, const struct lifecycle *l)
+{
+	return l->marks & LIFECYCLE_DATA_COUNTED && sk->sk_shutdown & RCV_SHUTDOWN &&
+	       data_segments(sk) != (l->waits & -LIFECYCLE_COUNT);
+}
+
 /* Keep what is known for the next transition. */
 static __always_inline void transition_remember(struct transition *t, struct lifecycle *l,
 						const bool atomic)
@@ -344,6 +365,8 @@ static __always_inline void transition_remember(struct transition *t, struct lif
 		return;
 	}
 	lifecycle_enter(l, t->row->to, t->row->time_ns);
+	if (t->row->to == TCPDWELL_FIN_WAIT1)
+		data_count(t->sk, l);
 	l->uid = t->e->uid;
 	if (l != t->fresh)
 		return;
@@ -375,8 +398,10 @@ static __always_inline void transition_to_itself(struct sock *sk, __u8 state)
 	struct lifecycle *l = connection_find(sock_key(sk));
 	__u8 actor = lifecycle_actor(state, state, 0, 0);
 
-	if (l && actor)
-		owner_set_current(l, actor);
+	if (!l || !actor)
+		return;
+	owner_set_current(l, actor);
+	data_count(sk, l);
 }
 
 static __always_inline void transition_tell(struct workspace *space, struct sock *sk, __u8 from,
@@ -446,6 +471,8 @@ static __always_inline void transition_tell(struct workspace *space, struct sock
 		facts = sock_facts(sk, t.e, from);
 	if (cfg_minis && l != t.fresh)
 		facts |= LIFECYCLE_NO_MINI;
+	if (to == TCPDWELL_CLOSE && data_came(sk, l))
+		facts |= LIFECYCLE_DATA_CAME;
 	facts = blurred(space, facts);
 	transition_describe(&t, l, facts);
 	count(&t.c->seen);

@@ -47,8 +47,11 @@ enum lifecycle_wait {
 	/* FIN_WAIT2 -> TIME_WAIT of a mini socket was seen, and waits for its time. */
 	LIFECYCLE_FLIPPED = 1U << 4,
 	LIFECYCLE_FLIPPED_ODD = 1U << 5, /* in an odd run of the flush */
-	/* In the upper half: how often the mini socket was parked. */
-	LIFECYCLE_PARKINGS = 1U << 16,
+	/*
+	 * The upper half counts: how often a mini socket was parked, or while DATA_COUNTED the
+	 * segments with data that had come when the process let go (tcp_sock.data_segs_in).
+	 */
+	LIFECYCLE_COUNT = 1U << 16,
 };
 
 /* Bits of lifecycle.marks. */
@@ -58,7 +61,8 @@ enum lifecycle_mark {
 	LIFECYCLE_MINI = 1U << 2,	    /* a mini socket (inet_timewait_sock) stands for it */
 	LIFECYCLE_MINI_FIN_WAIT2 = 1U << 3, /* which was born in FIN_WAIT2 */
 	LIFECYCLE_PARKED = 1U << 4,	    /* its timer was taken off: it ended, or is re-armed */
-	LIFECYCLE_REUSED = 1U << 5, /* a SYN took over the ends of a mini socket that ended */
+	LIFECYCLE_REUSED = 1U << 5,	  /* a SYN took over the ends of a mini socket that ended */
+	LIFECYCLE_DATA_COUNTED = 1U << 6, /* see LIFECYCLE_COUNT */
 };
 
 /*
@@ -153,6 +157,7 @@ enum lifecycle_fact {
 	LIFECYCLE_NO_MINI = 1U << 4,	/* a mini socket would have been seen, and none was */
 	LIFECYCLE_NO_LINGER2 = 1U << 5, /* TCP_LINGER2 < 0: an orphan is reset in FIN_WAIT2 */
 	LIFECYCLE_UNACKED = 1U << 6,	/* the peer has not acknowledged our FIN */
+	LIFECYCLE_DATA_CAME = 1U << 7,	/* after the process had let go */
 };
 
 /*
@@ -204,6 +209,10 @@ LIFECYCLE_FN __u8 lifecycle_actor(__u8 from, __u8 to, int err, __u32 facts)
  * none before the transition, and no reset either once our FIN is out (tcp_need_reset()), so the
  * end of CLOSING and LAST_ACK is theirs where that FIN is not acknowledged. What should have become
  * a mini socket and did not ran into tcp_max_tw_buckets (tcp_time_wait(): TCPTIMEWAITOVERFLOW).
+ *
+ * Data that nobody can read any more is answered by a reset (tcp_rcv_state_process():
+ * TCPABORTONDATA); the socket then says ECONNRESET like one that got a reset, or, if our FIN is
+ * acknowledged with it, nothing.
  */
 LIFECYCLE_FN __u8 lifecycle_reason(__u8 from, int err, __u32 facts)
 {
@@ -213,6 +222,10 @@ LIFECYCLE_FN __u8 lifecycle_reason(__u8 from, int err, __u32 facts)
 	case LIFECYCLE_ECONNREFUSED:
 		return TCPDWELL_REASON_REFUSED;
 	case LIFECYCLE_ECONNRESET:
+		if (facts & LIFECYCLE_DATA_CAME &&
+		    (from == TCPDWELL_FIN_WAIT1 || from == TCPDWELL_FIN_WAIT2))
+			return TCPDWELL_REASON_RESET_SENT;
+		return TCPDWELL_REASON_RESET_RECEIVED;
 	case LIFECYCLE_EPIPE:
 		return TCPDWELL_REASON_RESET_RECEIVED;
 	case LIFECYCLE_ETIMEDOUT:
@@ -239,7 +252,7 @@ LIFECYCLE_FN __u8 lifecycle_reason(__u8 from, int err, __u32 facts)
 						   TCPDWELL_REASON_ABORTED;
 	case TCPDWELL_FIN_WAIT2:
 		if (!(facts & LIFECYCLE_PEER_DONE) &&
-		    facts & (LIFECYCLE_ATTACHED | LIFECYCLE_NO_LINGER2))
+		    facts & (LIFECYCLE_ATTACHED | LIFECYCLE_NO_LINGER2 | LIFECYCLE_DATA_CAME))
 			return TCPDWELL_REASON_RESET_SENT;
 		return facts & LIFECYCLE_NO_MINI ? TCPDWELL_REASON_TIMEWAIT_OVERFLOW :
 						   TCPDWELL_REASON_FIN;

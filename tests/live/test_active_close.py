@@ -245,6 +245,61 @@ def test_orphan_ends(name: str, stage: Stage, watch: Watch) -> None:
     check_mini(chain, close, watch, reason=reason, path=[*ACTIVE, "CLOSE"])
 
 
+# Data that comes when nobody can read any more: how the process let go, and whether the segment, or
+# one before it, acknowledges the FIN. It is answered by a reset in each case.
+UNREAD: dict[str, tuple[str, bool, bool]] = {
+    "close, before the ACK": ("s.close()", False, False),
+    "close, with the ACK": ("s.close()", False, True),
+    "shutdown, before the ACK": ("s.shutdown(socket.SHUT_RDWR)", False, False),
+    "shutdown, after the ACK": ("s.shutdown(socket.SHUT_RDWR)", True, True),
+    "close after shutdown, with the ACK": ("s.shutdown(socket.SHUT_WR); s.close()", False, True),
+}
+
+
+def play_unread(stage: Stage, name: str) -> Close:
+    how, acked_before, acked = UNREAD[name]
+    close = closer(stage, stage.link())
+    close.peer.send(ACK | PSH, b"read")
+    close.server.actor.run("s.recv(9)")
+    close.shut(how)
+    if acked_before:
+        close.ack()
+    if not acked:
+        close.peer.wants = (close.peer.wants - 1) % 2**32
+    sent = close.peer.send(ACK | PSH, b"unread")
+    close.at["CLOSE"] = When(sent.before_ns, close.peer.expect(RST).time_ns)
+    if acked and not acked_before:
+        close.at["FIN_WAIT2"] = close.at["CLOSE"]
+    return close
+
+
+@pytest.mark.every_kernel
+@pytest.mark.parametrize("name", UNREAD)
+def test_unread_data_is_reset(name: str, stage: Stage, watch: Watch) -> None:
+    close: Close = stage.once(play_unread, name)
+    chain = close.wait(watch, closed)
+    path = [*ACTIVE, "CLOSE"] if UNREAD[name][2] else [*ACTIVE[:4], "CLOSE"]
+    check_mini(chain, close, watch, reason="reset_sent", path=path)
+
+
+def play_half_close(stage: Stage) -> Close:
+    """Data that the process still reads says nothing of the reset that comes after."""
+    close = closer(stage, stage.link())
+    close.shut("s.shutdown(socket.SHUT_WR)")
+    close.peer.send(ACK | PSH, b"read")
+    close.at["FIN_WAIT2"] = When(close.at["FIN_WAIT1"].from_ns, close.peer.expect(ACK).time_ns)
+    close.server.actor.run("s.recv(9)")
+    close.reset()
+    return close
+
+
+@pytest.mark.every_kernel
+def test_reset_after_half_close(stage: Stage, watch: Watch) -> None:
+    close: Close = stage.once(play_half_close)
+    check_mini(close.wait(watch, closed), close, watch, reason="reset_received",
+               path=[*ACTIVE, "CLOSE"])
+
+
 def play_linger2(stage: Stage) -> Close:
     """TCP_LINGER2 below 0: no FIN_WAIT2 for orphans."""
     close = closer(stage, stage.link())

@@ -22,7 +22,7 @@
 enum {
 	FIRST = TCPDWELL_ESTABLISHED,
 	LAST = TCPDWELL_CLOSING,
-	FACTS = LIFECYCLE_UNACKED << 1, /* one past all facts at once */
+	FACTS = LIFECYCLE_DATA_CAME << 1, /* one past all facts at once */
 };
 
 /* Every errno of asm-generic fits, and so does what no kernel has. */
@@ -275,8 +275,12 @@ static const struct {
 	{ ECONNABORTED, TCPDWELL_REASON_ABORTED },
 };
 
-static uint8_t error_reason(int err)
+static uint8_t error_reason(int from, int err, unsigned int facts)
 {
+	/* tcp_rcv_state_process(): data after close() */
+	if (err == ECONNRESET && (from == TCPDWELL_FIN_WAIT1 || from == TCPDWELL_FIN_WAIT2) &&
+	    facts & LIFECYCLE_DATA_CAME)
+		return TCPDWELL_REASON_RESET_SENT;
 	for (size_t i = 0; i < COUNT(errors); i++)
 		if (errors[i].err == err)
 			return errors[i].reason;
@@ -297,7 +301,7 @@ static void test_reason_by_error(void **state)
 	for (int from = FIRST; from <= LAST; from++)
 		for (unsigned int facts = 0; facts < FACTS; facts++)
 			for (int err = 1; err <= ERRNO_MAX; err++)
-				check_reason(from, err, facts, error_reason(err));
+				check_reason(from, err, facts, error_reason(from, err, facts));
 }
 
 #define QUEUED	   LIFECYCLE_QUEUED
@@ -307,6 +311,7 @@ static void test_reason_by_error(void **state)
 #define NO_MINI	   LIFECYCLE_NO_MINI
 #define NO_LINGER2 LIFECYCLE_NO_LINGER2
 #define UNACKED	   LIFECYCLE_UNACKED
+#define DATA_CAME  LIFECYCLE_DATA_CAME
 #define ALL	   (FACTS - 1)
 
 /*
@@ -335,6 +340,8 @@ static const struct end {
 	{ TCPDWELL_FIN_WAIT2, ATTACHED | PEER_DONE, ATTACHED, TCPDWELL_REASON_RESET_SENT },
 	/* tcp_close(), tcp_rcv_state_process(): TCP_LINGER2 < 0 leaves an orphan no FIN_WAIT2 */
 	{ TCPDWELL_FIN_WAIT2, NO_LINGER2 | PEER_DONE, NO_LINGER2, TCPDWELL_REASON_RESET_SENT },
+	/* tcp_rcv_state_process(): data after close(), in the segment that acknowledges our FIN */
+	{ TCPDWELL_FIN_WAIT2, DATA_CAME | PEER_DONE, DATA_CAME, TCPDWELL_REASON_RESET_SENT },
 	/* tcp_disconnect(), tcp_need_reset(): no RST is due once our FIN is out */
 	{ TCPDWELL_CLOSING, UNACKED, UNACKED, TCPDWELL_REASON_ABORTED },
 	{ TCPDWELL_LAST_ACK, UNACKED, UNACKED, TCPDWELL_REASON_ABORTED },
@@ -423,14 +430,17 @@ static void test_bits(void **state)
 				 LIFECYCLE_HELD_CLOSE_WAIT,
 			 LIFECYCLE_HELD);
 	assert_int_equal(LIFECYCLE_HELD & LIFECYCLE_DEFERRED, 0);
-	assert_int_equal(QUEUED + ATTACHED + NO_PORT + PEER_DONE + NO_MINI + NO_LINGER2 + UNACKED,
+	assert_int_equal(QUEUED + ATTACHED + NO_PORT + PEER_DONE + NO_MINI + NO_LINGER2 + UNACKED +
+				 DATA_CAME,
 			 ALL);
 	assert_int_equal(LIFECYCLE_MATCHED + LIFECYCLE_OPENED_EXACT + LIFECYCLE_MINI +
-				 LIFECYCLE_MINI_FIN_WAIT2 + LIFECYCLE_PARKED + LIFECYCLE_REUSED,
+				 LIFECYCLE_MINI_FIN_WAIT2 + LIFECYCLE_PARKED + LIFECYCLE_REUSED +
+				 LIFECYCLE_DATA_COUNTED,
 			 LIFECYCLE_MATCHED | LIFECYCLE_OPENED_EXACT | LIFECYCLE_MINI |
-				 LIFECYCLE_MINI_FIN_WAIT2 | LIFECYCLE_PARKED | LIFECYCLE_REUSED);
+				 LIFECYCLE_MINI_FIN_WAIT2 | LIFECYCLE_PARKED | LIFECYCLE_REUSED |
+				 LIFECYCLE_DATA_COUNTED);
 	/* marks is a byte */
-	assert_in_range(LIFECYCLE_REUSED, 1, UINT8_MAX);
+	assert_in_range(LIFECYCLE_DATA_COUNTED, 1, UINT8_MAX);
 }
 
 int main(void)
