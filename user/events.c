@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <errno.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
@@ -18,6 +19,14 @@ struct events {
 static const int stop_signals[] = { SIGINT, SIGTERM, SIGHUP, 0 };
 static const int report_signals[] = { SIGUSR1, SIGCHLD, 0 };
 
+/* Whether who started the tool wants it to go on after @signal, as nohup(1) does with SIGHUP. */
+static bool is_ignored(int signal)
+{
+	struct sigaction action;
+
+	return !sigaction(signal, NULL, &action) && action.sa_handler == SIG_IGN;
+}
+
 /* Blocks the signals of a list ended by 0. Returns a descriptor that they are read from, or -1. */
 static int take_signals(const int list[])
 {
@@ -25,7 +34,8 @@ static int take_signals(const int list[])
 
 	sigemptyset(&mask);
 	for (; *list; list++)
-		sigaddset(&mask, *list);
+		if (*list != SIGHUP || !is_ignored(*list))
+			sigaddset(&mask, *list);
 	sigprocmask(SIG_BLOCK, &mask, NULL);
 	return signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
 }
@@ -45,6 +55,7 @@ struct events *events_new(int output)
 	if (!events)
 		return NULL;
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGCHLD, SIG_DFL); /* where it is ignored, no child's end is told */
 	sigprocmask(SIG_SETMASK, NULL, &events->old_mask);
 	events->stops = take_signals(stop_signals);
 	events->reports = take_signals(report_signals);

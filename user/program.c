@@ -88,6 +88,6 @@ bool program_ended(struct program *program)
 	int status;
 
 	if (!program->ended)
-		program->ended = waitpid(program->pid, &status, WNOHANG) == program->pid;
+		program->ended = waitpid(program->pid, &status, WNOHANG) != 0;
 	return program->ended;
 }
