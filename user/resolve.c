@@ -42,7 +42,7 @@ static uint32_t depth(const char *path)
 int resolve_cgroup(const char *path, struct cgroup_ref *cgroup, struct failure *failure)
 {
 	char mount[PATH_MAX], full[2 * PATH_MAX], real[PATH_MAX];
-	struct shown_path shown;
+	struct shown_path shown, shown_mount;
 	struct stat st;
 	size_t len;
 
@@ -50,6 +50,12 @@ int resolve_cgroup(const char *path, struct cgroup_ref *cgroup, struct failure *
 		return failure_set(
 			failure, STATUS_HOST,
 			"--cgroup: no cgroup version 2 hierarchy is mounted on this host");
+	/* Levels are counted from the root of the hierarchy, whose number is 1 (kernfs). */
+	if (!stat(mount, &st) && st.st_ino != 1)
+		return failure_set(failure, STATUS_HOST,
+				   "--cgroup: only a part of the cgroup version 2 hierarchy is "
+				   "mounted, at %s: run outside of the container",
+				   show(mount, &shown));
 	len = strlen(mount);
 	if (!strncmp(path, mount, len) && (path[len] == '/' || !path[len]))
 		path += len;
@@ -59,7 +65,7 @@ int resolve_cgroup(const char *path, struct cgroup_ref *cgroup, struct failure *
 	    stat(real, &st) || !S_ISDIR(st.st_mode))
 		return failure_set(failure, STATUS_USE,
 				   "--cgroup: '%s' is not a cgroup: want a path below %s",
-				   show(path, &shown), mount);
+				   show(path, &shown), show(mount, &shown_mount));
 	cgroup->id = st.st_ino;
 	cgroup->level = depth(real + len);
 	return 0;
