@@ -19,6 +19,7 @@
 #include "map_sizes.h"
 #include "overdue.h"
 #include "privilege.h"
+#include "procfs.h"
 #include "sweep.h"
 #include "tables.h"
 #include "tcpdwell.skel.h"
@@ -214,13 +215,29 @@ static int load(struct loader *loader, const struct options *options, struct fai
 			   strerror(-err));
 }
 
+/* Numbers of processes are compared in the kernel, where each has one of the initial namespace. */
+static int check_pid_namespace(const struct options *options, const struct notice *notice,
+			       struct failure *failure)
+{
+	if ((!options->program && !options->filters.pids.count) || procfs_pids_are_the_kernels(""))
+		return 0;
+	if (options->program)
+		return failure_set(
+			failure, STATUS_HOST,
+			"-- PROGRAM: in a PID namespace of its own it has another number "
+			"than in the kernel: run in the host's (--pid=host)");
+	notice_print(notice, NOTICE_WARNING,
+		     "-p: this is a PID namespace of its own, and numbers are the host's");
+	return 0;
+}
+
 struct loader *loader_new(const struct options *options, const struct notice *notice,
 			  struct failure *failure)
 {
 	struct loader *loader;
 
 	libbpf_set_print(notice->verbose ? print_libbpf : NULL);
-	if (privilege_check(failure))
+	if (privilege_check(failure) || check_pid_namespace(options, notice, failure))
 		return NULL;
 	loader = calloc(1, sizeof(*loader));
 	if (!loader) {

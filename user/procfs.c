@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "procfs.h"
 
@@ -118,4 +119,21 @@ int procfs_symbols(const char *root, const char *const names[], uint64_t address
 	free(line);
 	fclose(file);
 	return 0;
+}
+
+/* PROC_PID_INIT_INO, include/linux/proc_ns.h (since 3.8). */
+#define PID_INIT_INODE 0xEFFFFFFC
+
+bool procfs_pids_are_the_kernels(const char *root)
+{
+	char path[PATH_MAX], link[64];
+	unsigned int inode;
+	ssize_t len;
+
+	snprintf(path, sizeof(path), "%s/proc/self/ns/pid", root);
+	len = readlink(path, link, sizeof(link) - 1);
+	if (len < 0)
+		return true;
+	link[len] = 0;
+	return sscanf(link, "pid:[%u]", &inode) != 1 || inode == PID_INIT_INODE;
 }

@@ -6,6 +6,7 @@
 #ifndef TCPDWELL_PROCFS_H
 #define TCPDWELL_PROCFS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,5 +22,11 @@ int procfs_cgroup2_mount(const char *root, char *path, size_t size);
  * there is none or where the kernel hides it (kptr_restrict).
  */
 int procfs_symbols(const char *root, const char *const names[], uint64_t addresses[], size_t count);
+
+/*
+ * Whether the caller's process numbers are the kernel's: it is in the initial PID namespace, or
+ * nothing says that it is not.
+ */
+bool procfs_pids_are_the_kernels(const char *root);
 
 #endif /* TCPDWELL_PROCFS_H */

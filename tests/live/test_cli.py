@@ -165,6 +165,22 @@ def test_kernel_without_btf() -> None:
     assert_refused(done, HOST, "BTF", "CONFIG_DEBUG_INFO_BTF")
 
 
+def test_part_of_the_cgroups() -> None:
+    """In a container the hierarchy seems to begin with its own cgroup."""
+    mounts = subprocess.run(["findmnt", "-rno", "TARGET", "-t", "cgroup2"], check=False,
+                            capture_output=True, text=True).stdout.split()
+    if not mounts:
+        pytest.skip("no cgroup version 2 hierarchy")
+    part = Path(mounts[0]) / f"tcpdwell-{os.getpid()}"
+    part.mkdir()
+    cover = " && ".join(f"mount --bind {part} {mount}" for mount in reversed(mounts))
+    try:
+        done = run("--cgroup", "/", "-d", "1s", wrap=unshared(cover))
+    finally:
+        part.rmdir()
+    assert_refused(done, HOST, "--cgroup:", "only a part")
+
+
 def test_host_without_cgroups() -> None:
     hide = "umount -a -l -t cgroup2"
     assert_refused(run("--cgroup", "/", "-d", "1s", wrap=unshared(hide)), HOST, "--cgroup:",
@@ -220,6 +236,16 @@ def test_signal_ends_with_0(number: signal.Signals) -> None:
     with Running() as running:
         assert running.stop(number) == 0
         assert running.said().splitlines()[0] == READY.strip()
+
+
+def test_hangup_that_is_ignored() -> None:
+    """As nohup has it."""
+    with Running(preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)) as running:
+        running.child.send_signal(signal.SIGHUP)
+        running.child.send_signal(signal.SIGUSR1)
+        running.wait_for(lambda: "seen" in running.said())
+        assert running.child.poll() is None
+        assert running.stop(signal.SIGINT) == 0
 
 
 def test_duration_ends_with_0() -> None:
@@ -298,6 +324,27 @@ def test_end_of_the_program_ends_it() -> None:
     done = run("-o", "json", "--", "sh", "-c", "exit 0")
     assert done.returncode == 0
     assert done.stdout.splitlines()[-1].startswith(b'{"type":"summary"')
+
+
+def test_end_of_the_program_where_children_are_ignored() -> None:
+    """The kernel tells no end of a child then."""
+    done = run("-q", "--", "true",
+               preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN))
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def in_pid_namespace(argv: list[Any]) -> list[Any]:
+    return ["unshare", "--pid", "--fork", "--mount-proc", *argv]
+
+
+def test_pid_namespace() -> None:
+    """The kernel compares the numbers of the initial one."""
+    done = run("--", "true", wrap=in_pid_namespace)
+    assert_refused(done, HOST, "-- PROGRAM", "PID namespace")
+    done = run("-p", "1", "-d", "100ms", wrap=in_pid_namespace)
+    assert done.returncode == 0 and b"PID namespace" in done.stderr
+    done = run("-d", "100ms", wrap=in_pid_namespace)
+    assert done.returncode == 0 and b"PID namespace" not in done.stderr
 
 
 # ---- Odd descriptors -----------------------------------------------------------------------------
