@@ -14,6 +14,7 @@
 #include "leaks_command.h"
 #include "notice.h"
 #include "options.h"
+#include "page.h"
 #include "probe.h"
 #include "timewait.h"
 #include "snapshot_command.h"
@@ -34,16 +35,14 @@ static int check_standard_files(struct failure *failure)
 	return 0;
 }
 
-/* Help and version: text for a person, by stdio. */
-static int print_text(const struct options *options, struct failure *failure)
+static void print_help(FILE *out, const void *context)
 {
+	const struct options *options = context;
+
 	if (options->help)
-		help_print(stdout, options->command);
+		help_print(out, options->command);
 	else
-		help_print_version(stdout);
-	if (!fflush(stdout) || errno == EPIPE)
-		return 0;
-	return failure_set(failure, STATUS_OTHER, "standard output: %s", strerror(errno));
+		help_print_version(out);
 }
 
 static int run(struct options *options, struct failure *failure)
@@ -53,7 +52,7 @@ static int run(struct options *options, struct failure *failure)
 	if (check_standard_files(failure))
 		return -1;
 	if (options->help || options->version)
-		return print_text(options, failure);
+		return page_print(print_help, options, failure);
 	switch (options->command) {
 	case COMMAND_TIMEWAIT:
 		timewait_narrow(&options->filters);

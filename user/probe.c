@@ -6,6 +6,7 @@
 #include <bpf/btf.h>
 
 #include "capability.h"
+#include "page.h"
 #include "privilege.h"
 #include "probe.h"
 
@@ -102,41 +103,57 @@ static void find(const struct capability *can, struct finding findings[FINDINGS]
 	findings[5] = find_hidden(can, "timewait", can->minis);
 }
 
-static void print_table(const struct finding *findings)
+static void print_table(FILE *out, const struct finding *findings)
 {
-	printf("%-13s %-8s %s\n", "FEATURE", "BACKEND", "COST; WHY NOT A BETTER ONE");
+	fprintf(out, "%-13s %-8s %s\n", "FEATURE", "BACKEND", "COST; WHY NOT A BETTER ONE");
 	for (int i = 0; i < FINDINGS; i++) {
 		const struct finding *f = &findings[i];
 
-		printf("%-13s %-8s %s%s%s\n", f->feature, f->backend, f->cost ? f->cost : "-",
-		       f->why ? "; " : "", f->why ? f->why : "");
+		fprintf(out, "%-13s %-8s %s%s%s\n", f->feature, f->backend, f->cost ? f->cost : "-",
+			f->why ? "; " : "", f->why ? f->why : "");
 	}
 }
 
 /* Texts are our own: nothing in them is to be escaped. */
-static void print_json_text(const char *name, const char *text)
+static void print_json_text(FILE *out, const char *name, const char *text)
 {
 	if (text)
-		printf(",\"%s\":\"%s\"", name, text);
+		fprintf(out, ",\"%s\":\"%s\"", name, text);
 	else
-		printf(",\"%s\":null", name);
+		fprintf(out, ",\"%s\":null", name);
 }
 
-static void print_json(const struct finding *findings)
+static void print_json(FILE *out, const struct finding *findings)
 {
 	for (int i = 0; i < FINDINGS; i++) {
-		printf("%c{\"feature\":\"%s\"", i ? ',' : '[', findings[i].feature);
-		print_json_text("backend", findings[i].backend);
-		print_json_text("cost", findings[i].cost);
-		print_json_text("why", findings[i].why);
-		putchar('}');
+		fprintf(out, "%c{\"feature\":\"%s\"", i ? ',' : '[', findings[i].feature);
+		print_json_text(out, "backend", findings[i].backend);
+		print_json_text(out, "cost", findings[i].cost);
+		print_json_text(out, "why", findings[i].why);
+		fputc('}', out);
 	}
-	puts("]");
+	fputs("]\n", out);
+}
+
+/* What is printed, and how. */
+struct report {
+	struct finding findings[FINDINGS];
+	enum format format;
+};
+
+static void print(FILE *out, const void *context)
+{
+	const struct report *report = context;
+
+	if (report->format == FORMAT_JSON)
+		print_json(out, report->findings);
+	else
+		print_table(out, report->findings);
 }
 
 int probe_run(const struct options *options, struct failure *failure)
 {
-	struct finding findings[FINDINGS];
+	struct report report = { .format = options->format };
 	struct capability can;
 	struct btf *kernel;
 	int err;
@@ -150,12 +167,6 @@ int probe_run(const struct options *options, struct failure *failure)
 	btf__free(kernel);
 	if (err)
 		return err;
-	find(&can, findings);
-	if (options->format == FORMAT_JSON)
-		print_json(findings);
-	else
-		print_table(findings);
-	if (!fflush(stdout) || errno == EPIPE)
-		return 0;
-	return failure_set(failure, STATUS_OTHER, "standard output: %s", strerror(errno));
+	find(&can, report.findings);
+	return page_print(print, &report, failure);
 }

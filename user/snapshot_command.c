@@ -7,6 +7,7 @@
 #include "census.h"
 #include "clock.h"
 #include "loader.h"
+#include "page.h"
 #include "snapshot.h"
 #include "snapshot_command.h"
 #include "snapshot_report.h"
@@ -16,28 +17,29 @@ static int add(void *context, const struct tcpdwell_socket *record)
 	return sockets_add(context, record);
 }
 
-static void print(const struct options *options, const struct census *census)
+/* What is printed, and how. */
+struct report {
+	const struct options *options;
+	const struct census *census;
+};
+
+static void print(FILE *out, const void *context)
 {
+	const struct report *report = context;
+	const struct options *options = report->options;
+	const struct census *census = report->census;
 	struct clock *clock = clock_new();
 	uint64_t wall_ns = clock ? clock_wall_ns(clock, census->now_ns) : 0;
 
 	if (options->listening && options->format == FORMAT_JSON)
-		snapshot_json_listeners(stdout, census);
+		snapshot_json_listeners(out, census);
 	else if (options->listening)
-		snapshot_report_listeners(stdout, census);
+		snapshot_report_listeners(out, census);
 	else if (options->format == FORMAT_JSON)
-		snapshot_json(stdout, census, wall_ns);
+		snapshot_json(out, census, wall_ns);
 	else
-		snapshot_report(stdout, census, options->top);
+		snapshot_report(out, census, options->top);
 	clock_free(clock);
-}
-
-/* A reader that has gone is no failure. */
-static int flush(struct failure *failure)
-{
-	if (!fflush(stdout) || errno == EPIPE)
-		return 0;
-	return failure_set(failure, STATUS_OTHER, "standard output: %s", strerror(errno));
 }
 
 int snapshot_command_run(const struct options *options, const struct notice *notice,
@@ -63,8 +65,7 @@ int snapshot_command_run(const struct options *options, const struct notice *not
 		failure_set(failure, STATUS_OTHER, "%s", strerror(errno));
 		goto out;
 	}
-	print(options, census);
-	err = flush(failure);
+	err = page_print(print, &(struct report){ options, census }, failure);
 out:
 	census_free(census);
 	loader_free(loader);

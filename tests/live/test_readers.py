@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
+import select
 import signal
 import subprocess
 import threading
@@ -15,7 +17,7 @@ from typing import Any, Iterator
 
 import pytest
 
-from harness import process, within
+from harness import place, process, within
 from harness.netns import Netns
 from harness.plain import READY, Running, end, filtered_to, parse_csv, patience, run
 
@@ -266,6 +268,24 @@ def test_disk_that_fills_up(netns: Netns, small_disk: Path, form: str) -> None:
         assert running.wait() == 1
         assert_disk_full(running)
     assert file.stat().st_size == 64 << 10
+
+
+@pytest.mark.parametrize("arguments", [["probe", "-o", "json"], ["--help"]], ids=str)
+def test_page_into_a_pipe_that_does_not_block(arguments: list[str]) -> None:
+    """One that is nearly full takes a part, and is waited for."""
+    whole = run(*arguments)
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    os.set_blocking(writer, False)
+    filled = os.write(writer, bytes(4096 - 16))
+    with subprocess.Popen([place.tcpdwell(), *arguments], stdout=writer,
+                          stderr=subprocess.PIPE) as child:
+        os.close(writer)
+        with open(reader, "rb") as pipe:
+            assert child.stderr
+            select.select([child.stderr], [], [], 1)
+            assert pipe.read()[filled:] == whole.stdout
+        assert (child.wait(), child.stderr.read()) == (0, b"")
 
 
 def test_file_gets_all_rows(netns: Netns, tmp_path: Path) -> None:
