@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/nsfs.h>
 #include <sched.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "netns_walk.h"
 #include "procfs_net.h"
+
+/* Twice as many as can be taken: a free one is never far. */
+#define NETNS_WALK_SLOTS (2 * NETNS_WALK_MAX)
 
 struct walk {
 	netns_walk_visit *visit;
@@ -16,15 +22,26 @@ struct walk {
 	int err;
 	unsigned int closed;
 	unsigned int count;
-	uint32_t inodes[NETNS_WALK_MAX]; /* those that were met */
+	uint32_t inodes[NETNS_WALK_SLOTS]; /* those that were met, by hash; 0: free */
 };
 
-static bool is_known(const struct walk *walk, uint32_t inode)
+/* Returns whether it was not met before. */
+static bool is_new(struct walk *walk, uint32_t inode)
 {
-	for (unsigned int i = 0; i < walk->count; i++)
-		if (walk->inodes[i] == inode)
-			return true;
-	return false;
+	uint32_t *slot;
+
+	for (unsigned int i = inode;; i++) {
+		slot = &walk->inodes[i % NETNS_WALK_SLOTS];
+		if (*slot == inode)
+			return false;
+		if (!*slot)
+			break;
+	}
+	if (walk->count == NETNS_WALK_MAX)
+		return false;
+	*slot = inode;
+	walk->count++;
+	return true;
 }
 
 static int visit_inside(struct walk *walk, const struct netns_place *place, int fd)
@@ -50,20 +67,18 @@ static bool meet(void *context, const char *name, int fd)
 	struct netns_place place = { .name = name };
 	struct stat st;
 
-	if (fstat(fd, &st))
+	/* A name may be left of one that is gone, or is mounted elsewhere: a plain file. */
+	if (fstat(fd, &st) || ioctl(fd, NS_GET_NSTYPE) != CLONE_NEWNET)
 		return true;
 	place.inode = st.st_ino;
-	if (is_known(walk, place.inode))
-		return true;
-	if (walk->count == NETNS_WALK_MAX) {
-		walk->closed++;
-		return true;
-	}
 	/* procfs_each_netns() begins with the caller's. */
 	place.own = !walk->count;
+	if (!place.own && walk->only && walk->only != place.inode)
+		return true;
+	if (!is_new(walk, place.inode))
+		return true;
 	if (place.own)
 		walk->own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	walk->inodes[walk->count++] = place.inode;
 	if (walk->own < 0)
 		walk->err = -errno;
 	else if (!walk->only || walk->only == place.inode)
@@ -73,11 +88,20 @@ static bool meet(void *context, const char *name, int fd)
 
 int netns_walk(uint32_t only, netns_walk_visit *visit, void *context, unsigned int *closed)
 {
-	struct walk walk = { .visit = visit, .context = context, .only = only, .own = -1 };
+	struct walk *walk = calloc(1, sizeof(*walk));
+	int err;
 
-	procfs_each_netns("", meet, &walk);
-	if (walk.own >= 0)
-		close(walk.own);
-	*closed = walk.closed;
-	return walk.err;
+	if (!walk)
+		return -ENOMEM;
+	walk->visit = visit;
+	walk->context = context;
+	walk->only = only;
+	walk->own = -1;
+	procfs_each_netns("", meet, walk);
+	if (walk->own >= 0)
+		close(walk->own);
+	*closed = walk->closed;
+	err = walk->err;
+	free(walk);
+	return err;
 }

@@ -12,8 +12,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* More namespaces than a host has pods; beyond it they are counted as closed. */
-#define NETNS_WALK_MAX 1024
+/* More namespaces than a host has pods. Those beyond it are passed over. */
+#define NETNS_WALK_MAX 16384
 
 struct netns_place {
 	uint32_t inode;
@@ -26,8 +26,8 @@ typedef int netns_walk_visit(void *context, const struct netns_place *place);
 
 /*
  * Visits each namespace once, the own one first; only that of inode @only if it is not 0. @closed
- * gets how many could not be entered. Returns 0, what a visit returned, or -errno if the thread
- * could not come back.
+ * gets how many could not be entered. Returns 0, what a visit returned, or -errno if there is no
+ * memory or the thread could not come back.
  */
 int netns_walk(uint32_t only, netns_walk_visit *visit, void *context, unsigned int *closed);
 
