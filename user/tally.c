@@ -95,21 +95,24 @@ void tally_set_owner(struct tally *tally, uint32_t pid, const char *comm)
 void tally_leave(struct tally *tally, uint64_t time_ns, uint64_t entered_ns)
 {
 	uint64_t end = entered_ns / NS_PER_S + TIMEWAIT_SECONDS;
+	uint32_t *due = &tally->due[slot(end)];
+	uint32_t *late = &tally->late[end % TALLY_LATE_SECONDS];
 
 	tally_advance(tally, time_ns);
 	/* Segments have kept it there for long, and it has counted as left. */
-	if (end + TALLY_LATE_SECONDS < tally->second && tally->overdue) {
-		tally->overdue--;
+	if (end + TALLY_LATE_SECONDS < tally->second) {
+		if (tally->overdue)
+			tally->overdue--;
 		return;
 	}
-	/* Its entry may be a row that was lost. */
-	if (tally->left == tally->entered)
+	/* Where none is due its entry is a row that was lost; old ones leave by another way. */
+	if (end >= tally->second && *due > tally->old_due[slot(end)])
+		--*due;
+	else if (end < tally->second && *late)
+		--*late;
+	else
 		return;
 	tally->left++;
-	if (end >= tally->second && tally->due[slot(end)])
-		tally->due[slot(end)]--;
-	else if (end < tally->second && tally->late[end % TALLY_LATE_SECONDS])
-		tally->late[end % TALLY_LATE_SECONDS]--;
 }
 
 void tally_leave_old(struct tally *tally, uint64_t time_ns, uint64_t end)

@@ -57,6 +57,22 @@ static void test_due(void **state)
 }
 
 /* Nobody saw them leave, though they must have. */
+/* One whose entry was lost leaves no old one's place. */
+static void test_leave_beside_old(void **state)
+{
+	struct tally tally = {};
+	uint64_t end;
+
+	(void)state;
+	tally_advance(&tally, 100 * S);
+	end = tally_add_old(&tally, 100 * S, 30 * S);
+	tally_enter(&tally, 100 * S);
+	tally_leave(&tally, 101 * S, (end - 60) * S);
+	tally_leave_old(&tally, 102 * S, end);
+	tally_advance(&tally, 200 * S);
+	assert_int_equal(tally_now(&tally), 0);
+}
+
 static void test_overdue(void **state)
 {
 	struct tally tally = {}, later;
@@ -225,6 +241,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_enter_and_leave),
 		cmocka_unit_test(test_due),
+		cmocka_unit_test(test_leave_beside_old),
 		cmocka_unit_test(test_overdue),
 		cmocka_unit_test(test_old),
 		cmocka_unit_test(test_rate),
