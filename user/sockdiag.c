@@ -62,8 +62,11 @@ int sockdiag_parse(const void *data, size_t len, uint64_t read_ns, sockdiag_visi
 	for (; NLMSG_OK(h, len); h = NLMSG_NEXT(h, len)) {
 		int err;
 
-		if (h->nlmsg_type == NLMSG_DONE)
-			return 1;
+		if (h->nlmsg_type == NLMSG_DONE) {
+			const int *e = NLMSG_DATA(h); /* of a dump that broke off */
+
+			return h->nlmsg_len >= NLMSG_LENGTH(sizeof(*e)) && *e < 0 ? *e : 1;
+		}
 		if (h->nlmsg_type == NLMSG_ERROR) {
 			const struct nlmsgerr *e = NLMSG_DATA(h);
 

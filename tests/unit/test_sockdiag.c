@@ -133,6 +133,11 @@ static void test_errors(void **state)
 	e->error = 0;
 	assert_int_equal(sockdiag_parse(answer.data, answer.len, 0, take, &found), -EPROTO);
 
+	/* A dump that breaks off. */
+	answer.len = 0;
+	*(int *)add(&answer, NLMSG_DONE, sizeof(int)) = -ENOENT;
+	assert_int_equal(sockdiag_parse(answer.data, answer.len, 0, take, &found), -ENOENT);
+
 	/* Shorter than a socket takes. */
 	answer.len = 0;
 	add(&answer, SOCK_DIAG_BY_FAMILY, 8);
