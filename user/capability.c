@@ -231,9 +231,15 @@ static enum backend pick(const struct capability *can, const struct btf *btf,
 		return BACKEND_FENTRY;
 	if ((any || wanted == BACKEND_KPROBE) && !can->kprobe.err && has_functions(btf, functions))
 		return BACKEND_KPROBE;
-	if ((any || wanted == BACKEND_TIMER) && !can->timer.err && can->cookie && can->atomic)
+	if ((any || wanted == BACKEND_TIMER) && can->tw_timer_handler && can->cookie && can->atomic)
 		return BACKEND_TIMER;
 	return BACKEND_NONE;
+}
+
+static void pick_all(struct capability *can, const struct btf *btf, enum backend wanted)
+{
+	can->requests = pick(can, btf, request_functions, wanted);
+	can->minis = pick(can, btf, mini_functions, wanted);
 }
 
 const char *obstacle_text(const struct obstacle *obstacle)
@@ -281,13 +287,15 @@ int capability_probe(struct capability *capability, const struct btf *btf, enum 
 	if (capability->fentry.err == EPERM)
 		capability->fentry.why = "the kernel refuses fentry programs (EPERM)";
 	capability->kprobe = probe_kprobe();
-	/* Reading all symbols takes 50 ms: not where something better is open. */
-	if (wanted == BACKEND_TIMER || (capability->fentry.err && capability->kprobe.err))
-		capability->timer = probe_timer(capability, btf);
 	err = tracefs_event_id("syscalls", "sys_exit_accept4");
 	capability->syscall.err = err < 0 ? -err : 0;
-	capability->requests = pick(capability, btf, request_functions, wanted);
-	capability->minis = pick(capability, btf, mini_functions, wanted);
+	pick_all(capability, btf, wanted);
+	/* Reading all symbols takes 50 ms: not where something better is open. */
+	if ((wanted == BACKEND_AUTO || wanted == BACKEND_TIMER) &&
+	    (capability->requests == BACKEND_NONE || capability->minis == BACKEND_NONE)) {
+		capability->timer = probe_timer(capability, btf);
+		pick_all(capability, btf, wanted);
+	}
 	capability->ehash = capability->minis == BACKEND_TIMER && has_ehash(btf);
 	return 0;
 }
