@@ -39,13 +39,16 @@ void print_text(FILE *out, const char *text, unsigned int width)
 			columns < width ? (int)(width - columns) : 0, "");
 		return;
 	}
-	for (; len; text += PIECE_BYTES, len -= PIECE_BYTES) {
+	while (len) {
 		size_t part = len < PIECE_BYTES ? len : PIECE_BYTES;
 
+		/* Not within a character, of which four bytes are the most. */
+		for (size_t i = 0; i < 3 && part < len && (text[part] & 0xc0) == 0x80; i++)
+			part--;
 		end = put_escaped(piece, text, part, &columns);
 		fprintf(out, "%.*s", (int)(end - piece), piece);
-		if (part == len)
-			break;
+		text += part;
+		len -= part;
 	}
 }
 
