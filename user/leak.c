@@ -232,19 +232,19 @@ void leak_describe_past(struct leak *leak, const struct leak_track *track, uint6
 {
 	const struct leak_point *first = track->points, *last = first + track->point_count - 1;
 
-	if (leak->verdict == LEAK_LEAKS && track->closed_late)
+	if (leak->verdict == LEAK_LEAKS && leak_track_closes_late(track, now_ns))
 		leak->verdict = LEAK_SLOW;
 	if (now_ns == start_ns)
 		return;
 	leak->watched_ns = now_ns - start_ns;
 	if (leak->watched_ns > LEAK_PAST_NS)
 		leak->watched_ns = LEAK_PAST_NS;
-	leak->closed = track->closed;
+	leak->closed = track->closed - track->forgotten;
 	leak->close_ns = leak_track_close_ns(track);
 	if (track->point_count > 1)
 		leak->growth = ((double)last->count - (double)first->count) * 60e9 /
 			       (double)(last->ns - first->ns);
-	leak->only_grows = leak->growth > 0 && !track->shrank_ns && !track->closed;
+	leak->only_grows = leak->growth > 0 && !leak_track_shrank(track, now_ns) && !leak->closed;
 }
 
 uint64_t leak_limit_s(const struct leak *leak, uint64_t fds, uint64_t fd_limit)

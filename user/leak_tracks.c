@@ -48,15 +48,34 @@ const struct leak_track *leak_tracks_at(const struct leak_tracks *tracks, size_t
 	return &tracks->tracks[i];
 }
 
-void leak_track_close(struct leak_track *track, const char *comm, uint64_t dwell_ns, bool late)
+/* Whether @ns, 0: never, is in the past that is looked back to. */
+static bool is_lately(uint64_t ns, uint64_t now_ns)
+{
+	return ns && (now_ns < ns || now_ns - ns <= LEAK_PAST_NS);
+}
+
+bool leak_track_closes_late(const struct leak_track *track, uint64_t now_ns)
+{
+	return is_lately(track->late_ns, now_ns);
+}
+
+void leak_track_close(struct leak_track *track, const char *comm, uint64_t now_ns,
+		      uint64_t dwell_ns, bool late)
 {
 	memcpy(track->comm, comm, sizeof(track->comm));
 	track->closed++;
-	track->closed_late += late;
+	track->closed_ns = now_ns;
+	if (late)
+		track->late_ns = now_ns;
 	if (!track->closes)
 		track->closes = calloc(1, sizeof(*track->closes));
 	if (track->closes)
 		hist_add(track->closes, dwell_ns);
+}
+
+bool leak_track_shrank(const struct leak_track *track, uint64_t now_ns)
+{
+	return is_lately(track->shrank_ns, now_ns);
 }
 
 uint64_t leak_track_close_ns(const struct leak_track *track)
@@ -80,12 +99,14 @@ static void add_point(struct leak_track *track, size_t count, uint64_t now_ns)
 		track->shrank_ns = now_ns;
 	while (old < track->point_count && now_ns - track->points[old].ns > LEAK_PAST_NS)
 		old++;
+	if (old)
+		track->forgotten = track->points[old - 1].closed;
 	memmove(track->points, track->points + old,
 		(track->point_count - old) * sizeof(struct leak_point));
 	track->point_count -= old;
 	if (track->point_count == LEAK_POINTS)
 		thin_out(track);
-	track->points[track->point_count++] = (struct leak_point){ now_ns, count };
+	track->points[track->point_count++] = (struct leak_point){ now_ns, count, track->closed };
 }
 
 /* A process that is not seen any more, and its past, make room once nothing of it is left. */
@@ -96,7 +117,7 @@ static void forget_unseen(struct leak_tracks *tracks, uint64_t now_ns)
 		bool recent = t->point_count &&
 			      now_ns - t->points[t->point_count - 1].ns < LEAK_PAST_NS;
 
-		if (t->seen || recent || (t->closed && tracks->count < LEAK_TRACKS / 2)) {
+		if (t->seen || recent || is_lately(t->closed_ns, now_ns)) {
 			i++;
 			continue;
 		}
@@ -118,14 +139,23 @@ void leak_track_look(struct leak_track *track, size_t count, uint64_t now_ns)
 	track->seen = true;
 }
 
+/* Whether anything of it was there, or was closed, since the last look that it was in. */
+static bool has_news(const struct leak_track *track)
+{
+	const struct leak_point *last = track->points + track->point_count - 1;
+
+	if (!track->point_count)
+		return track->closed;
+	return last->count || last->closed != track->closed;
+}
+
 /* None of these is left: their past goes on with that. */
 void leak_tracks_end_look(struct leak_tracks *tracks, uint64_t now_ns)
 {
 	for (size_t i = 0; i < tracks->count; i++) {
 		struct leak_track *track = &tracks->tracks[i];
 
-		if (!track->seen && track->point_count &&
-		    track->points[track->point_count - 1].count)
+		if (!track->seen && has_news(track))
 			add_point(track, 0, now_ns);
 	}
 }

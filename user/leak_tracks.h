@@ -18,7 +18,7 @@
 /* Processes whose past is kept: 16 KiB for each that closes some. */
 #define LEAK_TRACKS 1024
 
-/* The past goes back this far at the most. */
+/* The past goes back this far at the most; what was closed before counts no more. */
 #define LEAK_PAST_NS (600ULL * 1000000000)
 
 /* Counts that are kept of each process, to look back LEAK_PAST_NS. */
@@ -27,6 +27,7 @@
 struct leak_point {
 	uint64_t ns;
 	size_t count;
+	uint64_t closed; /* up to it, since the watch began */
 };
 
 struct leak_track {
@@ -39,8 +40,10 @@ struct leak_track {
 	size_t point_count;
 	uint64_t shrank_ns; /* when it last did, 0: never */
 	uint64_t closed;
-	uint64_t closed_late; /* after as long as is too long */
-	struct hist *closes;  /* NULL: none */
+	uint64_t forgotten;  /* of closed, those that are past */
+	uint64_t closed_ns;  /* when the last was, 0: none */
+	uint64_t late_ns;    /* when the last was that was open for too long, 0: none */
+	struct hist *closes; /* NULL: none */
 };
 
 struct leak_tracks;
@@ -58,8 +61,15 @@ struct leak_track *leak_tracks_find(struct leak_tracks *tracks, uint32_t pid, ui
 size_t leak_tracks_count(const struct leak_tracks *tracks);
 const struct leak_track *leak_tracks_at(const struct leak_tracks *tracks, size_t i);
 
-/* A socket of @comm was closed after @dwell_ns, which may be too long (@late). */
-void leak_track_close(struct leak_track *track, const char *comm, uint64_t dwell_ns, bool late);
+/* A socket of @comm was closed at @now_ns after @dwell_ns, which may be too long (@late). */
+void leak_track_close(struct leak_track *track, const char *comm, uint64_t now_ns,
+		      uint64_t dwell_ns, bool late);
+
+/* Whether one was lately, of those that are too long open: it closes them, if slowly. */
+bool leak_track_closes_late(const struct leak_track *track, uint64_t now_ns);
+
+/* Whether there were fewer at one look than at the one before it, lately. */
+bool leak_track_shrank(const struct leak_track *track, uint64_t now_ns);
 
 /* How long they stayed that were closed, median; 0: none was. */
 uint64_t leak_track_close_ns(const struct leak_track *track);

@@ -68,7 +68,8 @@ void leaks_event(struct leaks *leaks, const struct tcpdwell_transition *t)
 	track = leak_tracks_find(leaks->tracks, t->owner ? t->pid : 0, t->from,
 				 t->owner == TCPDWELL_OWNER_LISTEN);
 	if (track)
-		leak_track_close(track, t->comm, t->dwell_ns, t->dwell_ns >= leaks->older_ns);
+		leak_track_close(track, t->comm, t->time_ns, t->dwell_ns,
+				 t->dwell_ns >= leaks->older_ns);
 }
 
 /* Process, state and whether it waits, as one number: the same for all sockets of a leak. */
@@ -161,14 +162,15 @@ static int make_list(struct leaks *leaks, const struct sockets *sockets,
 	return err;
 }
 
-/* What shows no old one now, but was seen to be closed late. */
+/* What shows no old one now, but was seen to be closed late, not long ago. */
 static void add_slow(struct leaks *leaks, uint64_t now_ns)
 {
 	for (size_t i = 0; i < leak_tracks_count(leaks->tracks); i++) {
 		const struct leak_track *track = leak_tracks_at(leaks->tracks, i);
 		struct leak *leak;
 
-		if (track->seen || !track->pid || track->queued || !track->closed_late)
+		if (track->seen || !track->pid || track->queued ||
+		    !leak_track_closes_late(track, now_ns))
 			continue;
 		if (leak_track_close_ns(track) < leaks->older_ns)
 			continue;

@@ -40,6 +40,9 @@ static bool grows(const struct leak *leak)
 	return leak->watched_ns >= RATE_MIN_NS && leak->growth >= GROWTH_MIN;
 }
 
+/* A limit that is ten years away says nothing. */
+#define LIMIT_SHOWN_S (10ULL * 365 * 86400)
+
 static void print_growth(FILE *out, const struct leak *leak, const struct procfs_process *process)
 {
 	uint64_t limit_s = leak_limit_s(leak, process->fds, process->fd_limit);
@@ -47,7 +50,7 @@ static void print_growth(FILE *out, const struct leak *leak, const struct procfs
 	if (!grows(leak))
 		return;
 	fprintf(out, ", +%.0f/min", leak->growth);
-	if (!limit_s)
+	if (!limit_s || limit_s > LIMIT_SHOWN_S)
 		return;
 	fprintf(out, ", limit %" PRIu64 " in ", process->fd_limit);
 	print_ns(out, limit_s * 1000000000ULL);

@@ -77,13 +77,14 @@ static const struct leak *look(struct scene *scene, uint64_t now_ns)
 	return leaks_count(scene->leaks) ? leaks_at(scene->leaks, 0) : NULL;
 }
 
-/* A connection of process 10 leaves CLOSE_WAIT after @dwell_ns. */
-static void close_one(struct scene *scene, uint64_t dwell_ns)
+/* A connection of process 10 leaves CLOSE_WAIT at @now_ns, after @dwell_ns. */
+static void close_one(struct scene *scene, uint64_t now_ns, uint64_t dwell_ns)
 {
 	struct tcpdwell_transition t = {
 		.from = TCPDWELL_CLOSE_WAIT,
 		.to = TCPDWELL_LAST_ACK,
 		.dwell = TCPDWELL_DWELL_EXACT,
+		.time_ns = now_ns,
 		.dwell_ns = dwell_ns,
 		.owner = TCPDWELL_OWNER_ACCEPT,
 		.pid = 10,
@@ -174,7 +175,7 @@ static void test_slow(void **state)
 	add(scene, socket_of(5, START - OLDER));
 	look(scene, START);
 	for (int i = 0; i < 3; i++)
-		close_one(scene, OLDER + 2 * SECOND);
+		close_one(scene, START + SECOND, OLDER + 2 * SECOND);
 	leak = look(scene, START + 10 * SECOND);
 	assert_int_equal(leak->verdict, LEAK_SLOW);
 	assert_int_equal(leak->closed, 3);
@@ -196,10 +197,42 @@ static void test_leaks_beside_quick_closes(void **state)
 	add(scene, socket_of(5, START - OLDER));
 	look(scene, START);
 	for (int i = 0; i < 100; i++)
-		close_one(scene, SECOND / 1000);
+		close_one(scene, START + SECOND, SECOND / 1000);
 	leak = look(scene, START + 10 * SECOND);
 	assert_int_equal(leak->verdict, LEAK_LEAKS);
 	assert_text(leak, NULL, "leaks: 1 in CLOSE_WAIT, 100 closed, all of them young, in 10.0s");
+}
+
+/* What was closed long ago acquits no longer. */
+static void test_leaks_after_a_late_close(void **state)
+{
+	struct scene *scene = *state;
+	const struct leak *leak = NULL;
+	uint64_t now_ns = START;
+
+	add(scene, socket_of(5, START - OLDER));
+	look(scene, now_ns);
+	close_one(scene, now_ns + SECOND, OLDER + 2 * SECOND);
+	for (uint64_t end_ns = START + 2 * LEAK_PAST_NS; now_ns < end_ns;) {
+		now_ns += 10 * SECOND;
+		leak = look(scene, now_ns);
+		assert_int_equal(leak->verdict,
+				 now_ns - START - SECOND <= LEAK_PAST_NS ? LEAK_SLOW : LEAK_LEAKS);
+	}
+	assert_text(leak, NULL, "leaks: 1 in CLOSE_WAIT, none closed in 10m00s");
+}
+
+static void test_limit_that_is_far(void **state)
+{
+	const struct procfs_process process = { .fds = 64, .fd_limit = 1073741816 };
+	struct scene *scene = *state;
+	const struct leak *leak = NULL;
+
+	for (uint32_t minute = 0; minute <= 10; minute++) {
+		add(scene, socket_of(minute, START - OLDER));
+		leak = look(scene, START + minute * 60 * SECOND);
+	}
+	assert_text(leak, &process, "leaks: 11 in CLOSE_WAIT, none closed in 10m00s, +1/min");
 }
 
 static void test_queue_and_orphans(void **state)
@@ -271,6 +304,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_growth_and_limit, make, unmake),
 		cmocka_unit_test_setup_teardown(test_slow, make, unmake),
 		cmocka_unit_test_setup_teardown(test_leaks_beside_quick_closes, make, unmake),
+		cmocka_unit_test_setup_teardown(test_leaks_after_a_late_close, make, unmake),
+		cmocka_unit_test_setup_teardown(test_limit_that_is_far, make, unmake),
 		cmocka_unit_test_setup_teardown(test_queue_and_orphans, make, unmake),
 		cmocka_unit_test_setup_teardown(test_idle, make, unmake),
 		cmocka_unit_test_setup_teardown(test_many_processes, make, unmake),
