@@ -13,7 +13,7 @@
 
 /*
  * A request this old when it completes may have been found slow by the flush on another CPU, which
- * looks at none before it is twice as old (the reader's WAIT_NS).
+ * looks at none before it is twice as old (the reader's LOADER_WAIT_NS).
  */
 #define REQUEST_SLOW_NS 15000000ULL
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,11 +13,15 @@
 #include "leaks_report.h"
 #include "loader.h"
 #include "screen.h"
+#include "shortfall.h"
 #include "sink.h"
 #include "snapshot.h"
 #include "source_ring.h"
 #include "stack_source.h"
 #include "text.h"
+
+/* Between two looks at the ring. */
+#define TAKE_NS 1000000000ULL
 
 struct finder {
 	struct sink sink; /* takes the rows of what is closed */
@@ -97,6 +102,21 @@ static int show(struct finder *finder, uint64_t now_ns)
  * ---- Looks --------------------------------------------------------------------------------------
  */
 
+/*
+ * What came since the last time: rows of what is closed, after those that wait in the kernel. The
+ * ring takes a hundred thousand of them in between.
+ */
+static int take_rows(struct finder *finder)
+{
+	int count;
+
+	loader_flush(finder->loader, LOADER_WAIT_NS);
+	do {
+		count = source_ring_consume(finder->source);
+	} while (count >= SOURCE_RING_BATCH);
+	return count < 0 ? fail(finder, "ring", -count) : 0;
+}
+
 /* Takes a snapshot and the rows up to it. Returns 0 or -1 with the failure filled. */
 static int look(struct finder *finder, bool first)
 {
@@ -109,11 +129,8 @@ static int look(struct finder *finder, bool first)
 		return -1;
 	if (first)
 		snapshot_warn(finder->notice, closed);
-	if (finder->source) {
-		err = source_ring_consume(finder->source);
-		if (err < 0)
-			return fail(finder, "ring", -err);
-	}
+	if (finder->source && take_rows(finder))
+		return -1;
 	if (finder->stacks)
 		stack_source_refresh(finder->stacks);
 	now_ns = clock_now_ns();
@@ -135,6 +152,20 @@ static int look_once(struct finder *finder)
 		return -1;
 	err = show(finder, clock_now_ns());
 	return err ? output_result(finder, err) : 0;
+}
+
+/* Without these rows a leak may be one that is slow, or slow may be one that leaks. */
+static void print_shortfall(const struct finder *finder)
+{
+	struct tcpdwell_counters c;
+
+	loader_counters(finder->loader, &c);
+	if (c.lost_ring)
+		notice_print(finder->notice, NOTICE_WARNING,
+			     "%" PRIu64 " closed sockets were missed: the ring was full; see "
+			     "--ring-size",
+			     (uint64_t)c.lost_ring);
+	shortfall_print(finder->notice, c.untracked, loader_missed(finder->loader));
 }
 
 static int watch(struct finder *finder)
@@ -161,14 +192,16 @@ static int watch(struct finder *finder)
 		do {
 			uint64_t until_ns = next_ns < end_ns ? next_ns : end_ns;
 
+			if (until_ns > now_ns + TAKE_NS)
+				until_ns = now_ns + TAKE_NS;
 			events = events_wait(finder->events,
 					     until_ns > now_ns ? until_ns - now_ns : 0);
 			if (events < 0)
 				return fail(finder, "epoll", -events);
 			if (events & (EVENT_STOP | EVENT_HANGUP))
 				return 0;
-			if (source_ring_consume(finder->source) < 0)
-				return fail(finder, "ring", EIO);
+			if (take_rows(finder))
+				return -1;
 			now_ns = clock_now_ns();
 		} while (now_ns < next_ns && now_ns < end_ns);
 	}
@@ -238,6 +271,7 @@ int leaks_command_run(const struct options *options, const struct notice *notice
 		.notice = notice,
 		.failure = failure,
 	};
+	bool in_place;
 	int err;
 
 	set_scope(&finder);
@@ -246,10 +280,13 @@ int leaks_command_run(const struct options *options, const struct notice *notice
 		err = watch(&finder);
 	else if (!err)
 		err = look_once(&finder);
+	in_place = finder.screen;
 	screen_free(finder.screen);
 	finder.screen = NULL;
-	if (!err && options->watch && isatty(STDOUT_FILENO))
+	if (!err && in_place)
 		show(&finder, clock_now_ns()); /* what was in place stays to be read */
+	if (!err && options->watch)
+		print_shortfall(&finder);
 	if (!err && leaks_found(finder.leaks))
 		err = LEAKS_FOUND;
 	stack_source_free(finder.stacks);

@@ -63,6 +63,9 @@ bool loader_sees_timewait(const struct loader *loader);
 /* Descriptor of the ring, owned by the loader. */
 int loader_ring(const struct loader *loader);
 
+/* What has waited for so long is decided: a timer that was taken off is not put back any more. */
+#define LOADER_WAIT_NS 30000000ULL
+
 /*
  * Lets go the rows that have waited for @min_age_ns or more for what will not come by itself.
  * Returns whether rows may still be waiting, or -errno.

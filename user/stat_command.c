@@ -32,9 +32,6 @@
  */
 #define POLL_NS 1000000000ULL
 
-/* What has waited for so long is decided: a timer that was taken off is not put back any more. */
-#define WAIT_NS 30000000ULL
-
 struct stat_command {
 	const struct options *options;
 	const struct notice *notice;
@@ -310,7 +307,7 @@ static int wait_until(struct stat_command *command, uint64_t until_ns)
 		events = events_wait(command->events,
 				     wake_ns == EVENTS_FOREVER ? EVENTS_FOREVER : wake_ns - now_ns);
 		if (polls)
-			loader_flush(command->loader, WAIT_NS);
+			loader_flush(command->loader, LOADER_WAIT_NS);
 	}
 	return events;
 }
@@ -343,7 +340,7 @@ static int loop(struct stat_command *command)
 		}
 		if (now_ns < next_ns)
 			continue;
-		if (take(command, WAIT_NS))
+		if (take(command, LOADER_WAIT_NS))
 			return -1;
 		err = show(command, now_ns, wants_all(command));
 		if (err)

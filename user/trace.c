@@ -23,10 +23,10 @@
 
 /*
  * While rows come, the ring is looked at this often: nothing is older than 100 ms when it is shown,
- * and no record pays for a wake-up. Held rows are let go at the first look after WAIT_NS.
+ * and no record pays for a wake-up. Held rows are let go at the first look after
+ * LOADER_WAIT_NS.
  */
 #define TICK_NS 40000000ULL
-#define WAIT_NS 30000000ULL
 
 /* After so long without a row the reader sleeps until the kernel side wakes it. */
 #define IDLE_NS 1000000000ULL
@@ -223,7 +223,7 @@ static int turn(struct trace *trace, uint64_t now_ns)
 
 	clock_tick(trace->clock);
 	if (trace->waiting || now_ns - trace->last_row_ns < IDLE_NS)
-		trace->waiting = loader_flush(trace->loader, WAIT_NS) > 0;
+		trace->waiting = loader_flush(trace->loader, LOADER_WAIT_NS) > 0;
 	count = source_ring_consume(trace->source);
 	if (count < 0)
 		return count;
@@ -258,7 +258,7 @@ static uint64_t sleep_ns(struct trace *trace, uint64_t now_ns)
 static bool may_sleep(struct trace *trace)
 {
 	loader_reader_sleeps(trace->loader, true);
-	trace->waiting = loader_flush(trace->loader, WAIT_NS) > 0;
+	trace->waiting = loader_flush(trace->loader, LOADER_WAIT_NS) > 0;
 	/*
 	 * Rows, or an error of the output, are the next turn's. A wake-up that came meanwhile is
 	 * gone with this look at the ring, and has taken back what was asked for.
