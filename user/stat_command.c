@@ -257,8 +257,9 @@ static int go(struct stat_command *command)
 	unsigned int closed;
 	int err;
 
-	if (command->program)
-		loader_follow(command->loader, program_pid(command->program));
+	err = command->program ? loader_follow(command->loader, program_pid(command->program)) : 0;
+	if (err)
+		return fail(command, "cannot follow the program", -err);
 	if (loader_attach(command->loader, command->failure))
 		return -1;
 	if (!command->options->no_snapshot) {

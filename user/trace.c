@@ -170,10 +170,12 @@ static int go(struct trace *trace, struct failure *failure)
 {
 	int err;
 
-	if (trace->program)
-		loader_follow(trace->loader, program_pid(trace->program));
+	err = trace->program ? loader_follow(trace->loader, program_pid(trace->program)) : 0;
+	if (err)
+		return fail(failure, "cannot follow the program", -err);
 	if (loader_attach(trace->loader, failure))
 		return -1;
+	trace->last_flood_ns = clock_now_ns();
 	if (take_snapshot(trace, failure))
 		return -1;
 	clock_set_start(trace->clock, clock_now_ns());
