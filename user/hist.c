@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <stdbool.h>
 
-#include "duration.h"
 #include "hist.h"
-#include "put.h"
-#include "text.h"
 
 unsigned int hist_index(uint64_t ns)
 {
@@ -33,7 +30,6 @@ void hist_add_many(struct hist *hist, uint64_t ns, uint64_t times)
 	if (!hist->count || ns > hist->max_ns)
 		hist->max_ns = ns;
 	hist->count += times;
-	hist->sum_ns += (double)ns * times;
 	hist->buckets[hist_index(ns)] += times;
 }
 
@@ -53,7 +49,6 @@ void hist_add_bucket(struct hist *hist, unsigned int index, uint64_t times)
 	if (lowest > hist->max_ns)
 		hist->max_ns = lowest;
 	hist->count += times;
-	hist->sum_ns += (double)bucket_middle(index) * times;
 	hist->buckets[index] += times;
 }
 
@@ -72,7 +67,6 @@ void hist_merge(struct hist *into, const struct hist *from)
 	if (!into->count || from->max_ns > into->max_ns)
 		into->max_ns = from->max_ns;
 	into->count += from->count;
-	into->sum_ns += from->sum_ns;
 	for (unsigned int i = 0; i < HIST_BUCKETS; i++)
 		into->buckets[i] += from->buckets[i];
 }
@@ -109,11 +103,6 @@ uint64_t hist_percentile(const struct hist *hist, double percent)
 	return ns < hist->max_ns ? ns : hist->max_ns;
 }
 
-uint64_t hist_mean(const struct hist *hist)
-{
-	return hist->count ? hist->sum_ns / hist->count : 0;
-}
-
 uint64_t hist_power_count(const struct hist *hist, unsigned int power)
 {
 	uint64_t last = power < 63 ? (2ULL << power) - 1 : UINT64_MAX;
@@ -123,60 +112,4 @@ uint64_t hist_power_count(const struct hist *hist, unsigned int power)
 	for (; i <= hist_index(last); i++)
 		count += hist->buckets[i];
 	return count;
-}
-
-/* ---- Rows ---- */
-
-/* A bound of a row in eight columns. */
-static char *put_bound(char *p, uint64_t ns, bool right)
-{
-	unsigned int columns;
-	char text[16];
-	size_t len = put_duration(text, ns, DURATION_NEAREST, &columns) - text;
-
-	if (right)
-		p = put_fill(p, p, DURATION_COLUMNS_MAX - columns);
-	p = put_bytes(p, text, len);
-	return right ? p : put_fill(p, p, DURATION_COLUMNS_MAX - columns);
-}
-
-static char *put_row(char *p, unsigned int power, uint64_t count, uint64_t fullest,
-		     unsigned int bar)
-{
-	unsigned int stars = (double)count / fullest * bar + 0.5;
-	char *start;
-
-	p = put_bound(p, power ? 1ULL << power : 0, true);
-	p = put_literal(p, " -> ");
-	p = put_bound(p, power < 63 ? 2ULL << power : UINT64_MAX, false);
-	p = put_literal(p, ": ");
-	start = p;
-	p = put_fill(put_u64(p, count), start, 10);
-	p = put_char(p, '|');
-	for (unsigned int i = 0; i < bar; i++)
-		p = put_char(p, i < stars ? '*' : ' ');
-	return put_literal(p, "|\n");
-}
-
-/* The columns of a row before its bar, with both ends of that. */
-#define ROW_HEAD (DURATION_COLUMNS_MAX + 4 + DURATION_COLUMNS_MAX + 2 + 10 + 2)
-
-int hist_write(const struct hist *hist, struct text *text, unsigned int columns)
-{
-	unsigned int bar = (columns > HIST_ROW_MIN ? columns : HIST_ROW_MIN) - ROW_HEAD;
-	unsigned int first = buckets_log2(hist->min_ns), last = buckets_log2(hist->max_ns);
-	uint64_t fullest = 1;
-
-	for (unsigned int i = first; hist->count && i <= last; i++) {
-		if (hist_power_count(hist, i) > fullest)
-			fullest = hist_power_count(hist, i);
-	}
-	for (unsigned int i = first; hist->count && i <= last; i++) {
-		char *p = text_reserve(text, ROW_HEAD + 32 + bar);
-
-		if (!p)
-			return text_error(text);
-		text_commit(text, put_row(p, i, hist_power_count(hist, i), fullest, bar));
-	}
-	return 0;
 }

@@ -21,7 +21,6 @@ struct hist {
 	uint64_t count;
 	uint64_t min_ns; /* of no use while count is 0 */
 	uint64_t max_ns;
-	double sum_ns; /* a double cannot overflow: a day of TIME_WAITs overflows 64 bits */
 	uint64_t buckets[HIST_BUCKETS];
 };
 
@@ -46,9 +45,6 @@ void hist_merge(struct hist *into, const struct hist *from);
  */
 uint64_t hist_percentile(const struct hist *hist, double percent);
 
-/* The mean, 0 if the histogram is empty. */
-uint64_t hist_mean(const struct hist *hist);
-
 /*
  * The bucket of @ns, and the lowest value that bucket @index takes, for those who print them all.
  */
@@ -57,13 +53,5 @@ uint64_t hist_bucket_ns(unsigned int index);
 
 /* How many values lie in [2^power, 2^(power+1)), with 0 in the first. @power is 0 to 63. */
 uint64_t hist_power_count(const struct hist *hist, unsigned int power);
-
-/*
- * Appends a row for each power of two from the least value to the greatest, with a bar in
- * proportion to the fullest row. Rows are @columns wide, at least HIST_ROW_MIN. Returns 0 or the
- * text's -errno.
- */
-#define HIST_ROW_MIN 40
-int hist_write(const struct hist *hist, struct text *text, unsigned int columns);
 
 #endif /* TCPDWELL_HIST_H */

@@ -52,8 +52,6 @@ struct leak {
 	uint8_t state;
 	bool queued; /* wait in an accept queue of pid's */
 	char comm[TCPDWELL_COMM_LEN];
-	uint32_t uid;
-	uint64_t cgroup_id;
 
 	size_t count;	/* as old as was asked for */
 	size_t younger; /* not yet */

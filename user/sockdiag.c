@@ -43,7 +43,6 @@ static int visit_message(const struct inet_diag_msg *m, uint64_t read_ns, sockdi
 			 void *context)
 {
 	struct sockdiag_socket socket = {
-		.cookie = (uint64_t)m->id.idiag_cookie[1] << 32 | m->id.idiag_cookie[0],
 		.read_ns = read_ns,
 		.state = m->idiag_state,
 	};

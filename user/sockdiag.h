@@ -13,7 +13,6 @@
 #include <stdint.h>
 
 struct sockdiag_socket {
-	uint64_t cookie;
 	uint64_t read_ns; /* when the kernel was asked */
 	uint64_t left_ns; /* of the running timer, 0: none; in TIME_WAIT, what is left of it */
 	uint8_t state;	  /* enum tcpdwell_state */

@@ -24,9 +24,6 @@ struct symbol {
 	unsigned int line;
 };
 
-/* Whether this build can say anything. */
-bool symbols_supported(void);
-
 /* @fd stays the caller's. Returns NULL if nothing is to be had. The caller frees it. */
 struct symbols *symbols_open(int fd, const struct elf_image *image);
 

@@ -79,11 +79,6 @@ static const Dwfl_Callbacks callbacks = {
 	.section_address = dwfl_offline_section_address,
 };
 
-bool symbols_supported(void)
-{
-	return true;
-}
-
 /*
  * What dwz(1) has moved to a file for several is looked for by a path in the file itself, which is
  * anyone's: opening it might wait for ever. Such a file's functions are named by its symbols.

@@ -4,11 +4,6 @@
 
 #include "symbol.h"
 
-bool symbols_supported(void)
-{
-	return false;
-}
-
 struct symbols *symbols_open(int fd, const struct elf_image *image)
 {
 	(void)fd;
