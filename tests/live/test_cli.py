@@ -194,6 +194,7 @@ def test_host_without_cgroups() -> None:
 
 
 @pytest.mark.parametrize("arguments", [["-h"], ["--help"], ["trace", "-h"], ["timewait", "-h"],
+                                       ["stat", "-h"], ["leaks", "-h"], ["snapshot", "-h"],
                                        ["probe", "--help"], ["-4", "-h", "nonsense"]], ids=numbered)
 def test_help(arguments: list[str]) -> None:
     done = run(*arguments)

@@ -101,7 +101,8 @@ def test_there_before(leaky: Leaky) -> None:
 
 def test_under_the_tracer(netns: Netns) -> None:
     """The slow one is first taken for a leak, and no more once it was seen to close."""
-    watch = subprocess.Popen(command(netns, "--watch", "-i", "200ms"), stdout=subprocess.PIPE,
+    watch = subprocess.Popen(command(netns, "--watch", "-i", "200ms",
+                                     "-d", f"{process.LIMIT_S:.0f}s"), stdout=subprocess.PIPE,
                              stderr=subprocess.PIPE, text=True)
     leaky = None
     try:
@@ -120,6 +121,7 @@ def test_under_the_tracer(netns: Netns) -> None:
             if slow and not missing:
                 break
             assert time.monotonic() < deadline, (missing, slow)
+        assert slow and not missing, (missing, slow)
     finally:
         process.end(watch)
         if leaky:

@@ -13,6 +13,7 @@ from typing import Callable, NamedTuple
 import pytest
 
 from harness import capability
+from harness.close import family_or_skip
 from harness.matrix import on_every_kernel
 from harness.peer import ACK, PSH, RST, SYN, Peer
 from harness.scale import count
@@ -58,11 +59,6 @@ stage = pytest.fixture(stages, scope="module", name="stage")
 @pytest.fixture(params=BACKENDS, name="watch")
 def _watch(request: pytest.FixtureRequest, stage: Stage) -> Watch:
     return stage.watch(request.param)
-
-
-def family_or_skip(family: str) -> None:
-    if family != "ipv4" and not capability.ipv6():
-        pytest.skip("no IPv6")
 
 
 def syn(peer: Peer, options: bytes = b"", payload: bytes = b"") -> When:

@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any, Callable, Iterator
 
 import pytest
 
@@ -92,13 +92,10 @@ class Street:
 
 
 @pytest.fixture(name="street")
-def _street(cast: Cast, tmp_path: Path) -> Iterator[Street]:
-    spaces = (Netns.make(), Netns.make())
-    street = Street(cast, spaces, tmp_path)
+def _street(cast: Cast, make_netns: Callable[[], Netns], tmp_path: Path) -> Iterator[Street]:
+    street = Street(cast, (make_netns(), make_netns()), tmp_path)
     yield street
     street.close()
-    for space in spaces:
-        space.remove()
 
 
 def ss(netns: Netns) -> dict[str, int]:

@@ -29,8 +29,8 @@ class Watch:
     def __init__(self, netns: Netns, *arguments: str, program: str | None = None) -> None:
         self.rest = ""  # what stop() found unread
         self.child = subprocess.Popen(
-            command(netns, "--watch", "-i", "300ms", *place.backend(), *arguments,
-                    program=program),
+            command(netns, "--watch", "-i", "300ms", "-d", f"{LIMIT_S:.0f}s", *place.backend(),
+                    *arguments, program=program),
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         assert self.child.stderr
         for line in self.child.stderr:
