@@ -27,8 +27,7 @@ struct summary {
 	uint64_t lost_ring; /* the ring was full */
 	uint64_t lost_map;  /* a row that had to wait found the map of sockets full */
 	uint64_t untracked; /* sockets without a place in the map: rows shown, dwell unknown */
-	uint64_t
-		missed; /* the kernel ran no program for them, as far as can be told; outside the identity */
+	uint64_t missed;    /* no program ran for them, it is known; outside the identity */
 };
 
 /* How rows are to look. All of it is set before start and constant after. */
