@@ -250,7 +250,7 @@ static __always_inline bool holder_add(struct lifecycle *l, const struct task_st
 	__u32 pid = BPF_CORE_READ(task, tgid);
 	__u64 mark = holder_mark(pid);
 
-	if (l->waits || l->marks & LIFECYCLE_MINI)
+	if (l->waits & LIFECYCLE_WAITING || l->marks & LIFECYCLE_MINI)
 		return false; /* it is moving, and another knows more */
 	if (l->owner != TCPDWELL_OWNER_NONE && l->owner != TCPDWELL_OWNER_SCAN)
 		return false;

@@ -71,7 +71,8 @@ static __always_inline bool is_to_be_asked(const struct lifecycle *l)
 {
 	if (l->marks & LIFECYCLE_MINI)
 		return !(l->marks & LIFECYCLE_PARKED) && is_older(l, SWEEP_MINI_NS);
-	return cfg_has_cookie && lifecycle_has_object(l) && !l->waits && is_older(l, SWEEP_NS);
+	return cfg_has_cookie && lifecycle_has_object(l) && !(l->waits & LIFECYCLE_WAITING) &&
+	       is_older(l, SWEEP_NS);
 }
 
 /* What is remembered under @key is forgotten if that is gone. */

@@ -52,6 +52,7 @@ enum lifecycle_wait {
 	 * segments with data that had come when the process let go (tcp_sock.data_segs_in).
 	 */
 	LIFECYCLE_COUNT = 1U << 16,
+	LIFECYCLE_WAITING = LIFECYCLE_COUNT - 1, /* any of the others */
 };
 
 /* Bits of lifecycle.marks. */
