@@ -306,6 +306,8 @@ static __always_inline void request_unhashed(const struct request_sock *req)
 	child = request_child(req);
 	if (dying && dying->request == (__u64)req)
 		return; /* by its own timer's handler, whose return says so */
+	if (child && child->request == (__u64)req)
+		return; /* told by a function and by one that it calls */
 	if (child) {
 		child->request = (__u64)req;
 		child->syn_ns = request_syn_ns(req);
@@ -558,7 +560,7 @@ static __always_inline bool request_hand_over(struct tcpdwell_counters *c, struc
 	    child->syn_ns > shared.outlived_ns + REQUEST_SLOW_NS)
 		return false;
 	known = request_find(key, child->syn_ns);
-	if (!known && cfg_stat)
+	if (!known && (cfg_stat || (config_filters_owner() && cfg_accept_exit)))
 		return false; /* nothing looks for slow ones, so no mark is needed */
 	if (!known) {
 		int err = connection_remember(c, key, &mark, BPF_NOEXIST, false);
