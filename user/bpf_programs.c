@@ -219,7 +219,8 @@ void programs_choose(struct programs *programs, const struct options *options)
 	bpf_program__set_autoload(skel->progs.inet_sock_set_state_nested, can->atomic);
 	bpf_program__set_autoload(programs_flush(programs), flush);
 	bpf_program__set_autoload(skel->progs.tcp_v4_connect_exit, cfg->cfg_connect_exit);
-	bpf_program__set_autoload(skel->progs.tcp_v6_connect_exit, cfg->cfg_connect_exit);
+	bpf_program__set_autoload(skel->progs.tcp_v6_connect_exit,
+				  cfg->cfg_connect_exit && can->connect6);
 	if (!cfg->cfg_skip_owner)
 		choose_owner_programs(programs);
 	bpf_program__set_autoload(skel->progs.tcp_send_reset, cfg->cfg_requests);

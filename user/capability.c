@@ -281,6 +281,8 @@ int capability_probe(struct capability *capability, const struct btf *btf, enum 
 	capability->twsk_kill = btf__find_by_name_kind(btf, "inet_twsk_kill", BTF_KIND_FUNC) > 0;
 	capability->fentry.err = -probe_fentry(btf);
 	if (!capability->fentry.err) {
+		capability->connect6 = btf__find_by_name_kind(btf, "tcp_v6_connect",
+							      BTF_KIND_FUNC) > 0;
 		capability->accept_args = function_args(btf, "inet_csk_accept");
 		capability->timewait_args = function_args(btf, "tcp_timewait_state_process");
 	}
