@@ -13,15 +13,6 @@
 #include "config.bpf.h"
 #include "maps.bpf.h"
 
-/*
- * Whether a task has the socket, in a system call. If not it is a softirq's, or softirqs are off:
- * so neither kind of event comes upon another of its kind.
- */
-static __always_inline bool is_of_task(const struct sock *sk)
-{
-	return sk->sk_lock.owned;
-}
-
 static __always_inline volatile struct taken *taken_here(void)
 {
 	__u32 zero = 0;

@@ -63,6 +63,15 @@ static __always_inline bool sock_is_tcp(const struct sock *sk)
 	return sk->sk_protocol == IPPROTO_TCP;
 }
 
+/*
+ * Whether a task has the socket, in a system call. If not it is a softirq's, or softirqs are off:
+ * so neither kind of event comes upon another of its kind.
+ */
+static __always_inline bool is_of_task(const struct sock *sk)
+{
+	return sk->sk_lock.owned;
+}
+
 static __always_inline void addr_set_v4(__u8 *to, __be32 addr)
 {
 	__u32 *words = (__u32 *)to;
@@ -148,6 +157,8 @@ static __always_inline struct cgroup *sock_cgroup(const struct sock *sk)
 
 	if (bpf_core_field_exists(sk->sk_cgrp_data.cgroup))
 		return BPF_CORE_READ(sk, sk_cgrp_data.cgroup);
+	if (!bpf_core_field_exists(sk->sk_cgrp_data.val))
+		return NULL; /* no CONFIG_SOCK_CGROUP_DATA */
 	/* include/linux/cgroup-defs.h of 5.14: a set low bit means ids of net_cls and net_prio. */
 	val = BPF_CORE_READ(sk, sk_cgrp_data.val);
 	return val & 3 ? NULL : (struct cgroup *)val;

@@ -174,14 +174,10 @@ static __always_inline bool defer(struct transition *t, struct lifecycle *l, con
  */
 static __always_inline bool hold(struct transition *t, struct lifecycle *l, const bool atomic)
 {
-	__u32 bit, waits;
+	const __u32 bit = LIFECYCLE_HELD_CLOSE_WAIT;
+	__u32 waits;
 
-	if (t->row->to == TCPDWELL_ESTABLISHED) {
-		bit = LIFECYCLE_HELD_ESTABLISHED;
-		l->established_ns = t->row->time_ns;
-	} else if (t->row->to == TCPDWELL_CLOSE_WAIT) {
-		bit = LIFECYCLE_HELD_CLOSE_WAIT;
-	} else {
+	if (t->row->to != TCPDWELL_CLOSE_WAIT) {
 		owner_match(l);
 		release_held(address_of(t->sk), t->key, connection_take(l, LIFECYCLE_HELD, atomic));
 		return false;
@@ -194,7 +190,7 @@ static __always_inline bool hold(struct transition *t, struct lifecycle *l, cons
 		waits = l->waits;
 		l->waits = waits | bit;
 	}
-	if (waits & LIFECYCLE_HELD_SYN_RECV)
+	if (waits & LIFECYCLE_HELD)
 		return true;
 	/* accept() came in between: take the row back, unless it took that too. */
 	if (!connection_take(l, bit, atomic))
@@ -375,18 +371,22 @@ static __always_inline void transition_remember(struct transition *t, struct lif
 }
 
 /*
- * The rows of a child that wait for accept(): its first two, in the map or lost with the room for
- * them. They were counted as seen.
+ * The rows of a child that wait for accept(): its first two, or the second if the other one is out
+ * already, in the map or lost with the room for them. They were counted as seen.
  */
 static __always_inline void hold_child(struct transition *t, struct lifecycle *l, const bool atomic)
 {
+	__u32 rows = t->first->from ? 2 : 1;
+
 	l->established_ns = t->row->time_ns;
-	l->waits = LIFECYCLE_HELD_SYN_RECV | LIFECYCLE_HELD_ESTABLISHED;
+	l->waits = LIFECYCLE_HELD_ESTABLISHED;
+	if (t->first->from)
+		l->waits |= LIFECYCLE_HELD_SYN_RECV;
 	lifecycle_enter(l, t->row->to, t->row->time_ns);
 	if (connection_remember(t->c, t->key, l, BPF_ANY, atomic))
-		__sync_fetch_and_add(&t->c->lost_map, 2);
+		__sync_fetch_and_add(&t->c->lost_map, rows);
 	else
-		__sync_fetch_and_add(&t->c->held, 2);
+		__sync_fetch_and_add(&t->c->held, rows);
 }
 
 /*
@@ -398,10 +398,12 @@ static __always_inline void transition_to_itself(struct sock *sk, __u8 state)
 	struct lifecycle *l = connection_find(sock_key(sk));
 	__u8 actor = lifecycle_actor(state, state, 0, 0);
 
-	if (!l || !actor)
+	if (!l)
 		return;
-	owner_set_current(l, actor);
-	data_count(sk, l);
+	if (actor)
+		owner_set_current(l, actor);
+	if (state == TCPDWELL_FIN_WAIT1 || state == TCPDWELL_FIN_WAIT2)
+		data_count(sk, l);
 }
 
 static __always_inline void transition_tell(struct workspace *space, struct sock *sk, __u8 from,
@@ -461,7 +463,8 @@ static __always_inline void transition_tell(struct workspace *space, struct sock
 	}
 	if (lifecycle_is_gap(l, from))
 		count(&gaps);
-	if (cfg_seek_minis && to == TCPDWELL_CLOSE && l != t.fresh && may_become_mini(from))
+	if (atomic && cfg_seek_minis && to == TCPDWELL_CLOSE && l != t.fresh &&
+	    may_become_mini(from))
 		mini_seek(l, sk, t.key);
 	if (cfg_minis && to == TCPDWELL_CLOSE && l != t.fresh && transition_to_mini(&t, l))
 		return;
@@ -490,7 +493,8 @@ static __always_inline void transition_tell(struct workspace *space, struct sock
 	if (t.first->from)
 		decide(t.c, t.first, t.e, l); /* before the owner may change */
 	actor = lifecycle_actor(from, to, sk->sk_err, facts);
-	if (actor)
+	/* A shutdown() in SYN_RECV is done when the handshake is, in a softirq (since 6.10). */
+	if (actor && (to != TCPDWELL_FIN_WAIT1 || is_of_task(sk)))
 		owner_set_current(l, actor);
 	if (to == TCPDWELL_LISTEN)
 		listener_own(l, sk);

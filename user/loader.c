@@ -447,10 +447,14 @@ bool loader_polls(const struct loader *loader)
 	return loader->skel->rodata->cfg_poll_minis;
 }
 
+/* A program runs for less than a microsecond; a set that is out of balance for longer stays so. */
+#define READS_MAX 100000
+
 /* One CPU's set, read again until no program was running in between. */
 static struct tcpdwell_counters counters_read(const volatile struct tcpdwell_counters *live)
 {
 	struct tcpdwell_counters c;
+	int reads = 0;
 
 	do {
 		c.seen = live->seen;
@@ -461,8 +465,9 @@ static struct tcpdwell_counters counters_read(const volatile struct tcpdwell_cou
 		c.lost_map = live->lost_map;
 		c.untracked = live->untracked;
 		c.folded = live->folded;
-	} while (c.seen != c.emitted + c.filtered + c.held + c.folded + c.lost_ring + c.lost_map ||
-		 c.seen != live->seen);
+	} while ((c.seen != c.emitted + c.filtered + c.held + c.folded + c.lost_ring + c.lost_map ||
+		  c.seen != live->seen) &&
+		 ++reads < READS_MAX);
 	return c;
 }
 

@@ -527,6 +527,26 @@ def test_owner_of_what_nobody_accepts(stage: Stage, watch: Watch,
     same(chain, lport=server.port, pid=server.actor.pid, owner="listen")
 
 
+def test_handshake_that_was_there_and_waits_for_an_owner(stage: Stage, watch: Watch,
+                                                         tracer: Callable[..., Tracer]) -> None:
+    """-p: its first row has gone by when the tracer comes, and one row waits, not two."""
+    server = stage.server(stage.link())
+    peers = [server.peer() for _ in range(3)]
+    for peer in peers:
+        syn(peer)
+    running = tracer("--backend", watch.backend, "-p", str(server.actor.pid), chains=False)
+    time.sleep(HELD_S)
+    for peer in peers:
+        peer.send(ACK)
+    server.actor.run(f"s = [l.accept()[0] for _ in range({len(peers)})]")
+    for peer in peers:
+        peer.send(RST | ACK)
+    ended = running.wait_for(lambda rows: [row for row in rows if row["to"] == "CLOSE"
+                                           and row["lport"] == server.port][2:] and rows)
+    assert sum(row["to"] == "ESTABLISHED" for row in ended) == len(peers)
+    running.check()
+
+
 def test_requests_of_the_listeners_owner(stage: Stage, watch: Watch,
                                          tracer: Callable[..., Tracer]) -> None:
     """-p of who listens: from SYN_RECV on, and what came to nothing, too."""
