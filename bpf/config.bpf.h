@@ -100,4 +100,10 @@ static __always_inline bool config_filters_local_port(void)
 	return cfg_filter_lport || cfg_filter_port;
 }
 
+/* Whether rows wait for accept() to tell the owner that a filter asks about. */
+static __always_inline bool config_waits_for_accept(void)
+{
+	return config_filters_owner() && cfg_accept_exit;
+}
+
 #endif /* TCPDWELL_CONFIG_BPF_H */

@@ -447,8 +447,7 @@ __noinline int request_outlasts(__u64 key, __u64 isn, __u64 hashed_ns)
 			__sync_fetch_and_add(&shared.marks, -1);
 		return 0;
 	}
-	if (!waits || (config_filters_owner() && cfg_accept_exit) ||
-	    request_floods(bpf_ktime_get_ns()))
+	if (!waits || config_waits_for_accept() || request_floods(bpf_ktime_get_ns()))
 		return 0;
 	listener = request_listener(req);
 	request_endpoint(&e, req, listener);
@@ -560,7 +559,7 @@ static __always_inline bool request_hand_over(struct tcpdwell_counters *c, struc
 	    child->syn_ns > shared.outlived_ns + REQUEST_SLOW_NS)
 		return false;
 	known = request_find(key, child->syn_ns);
-	if (!known && (cfg_stat || (config_filters_owner() && cfg_accept_exit)))
+	if (!known && (cfg_stat || config_waits_for_accept()))
 		return false; /* nothing looks for slow ones, so no mark is needed */
 	if (!known) {
 		int err = connection_remember(c, key, &mark, BPF_NOEXIST, false);

@@ -299,10 +299,13 @@ static __always_inline bool may_become_mini(__u8 from)
  * The full socket closes and a mini socket stands for the connection: what the tracepoint calls
  * CLOSE is TIME_WAIT, or, for an orphan, no transition at all. Returns whether it was so.
  */
-static __always_inline bool transition_to_mini(struct transition *t, struct lifecycle *l)
+static __always_inline bool transition_to_mini(struct transition *t, struct lifecycle *l,
+					       const bool atomic)
 {
 	struct lifecycle *mini = l;
 
+	if (atomic && cfg_seek_minis && may_become_mini(t->row->from))
+		mini_seek(l, t->sk, t->key);
 	if (!(l->marks & LIFECYCLE_MINI))
 		return false;
 	if (!cfg_has_cookie)
@@ -337,7 +340,7 @@ static __always_inline __u32 data_segments(const struct sock *sk)
 /* The process lets go of @sk. */
 static __always_inline void data_count(const struct sock *sk, struct lifecycle *l)
 {
-	__u32 before = l->waits & -LIFECYCLE_COUNT;
+	__u32 before = l->waits & ~LIFECYCLE_WAITING;
 
 	__sync_fetch_and_add(&l->waits, data_segments(sk) - before);
 	l->marks |= LIFECYCLE_DATA_COUNTED;
@@ -346,7 +349,7 @@ static __always_inline void data_count(const struct sock *sk, struct lifecycle *
 static __always_inline bool data_came(const struct sock *sk, const struct lifecycle *l)
 {
 	return l->marks & LIFECYCLE_DATA_COUNTED && sk->sk_shutdown & RCV_SHUTDOWN &&
-	       data_segments(sk) != (l->waits & -LIFECYCLE_COUNT);
+	       data_segments(sk) != (l->waits & ~LIFECYCLE_WAITING);
 }
 
 /* Keep what is known for the next transition. */
@@ -463,10 +466,7 @@ static __always_inline void transition_tell(struct workspace *space, struct sock
 	}
 	if (lifecycle_is_gap(l, from))
 		count(&gaps);
-	if (atomic && cfg_seek_minis && to == TCPDWELL_CLOSE && l != t.fresh &&
-	    may_become_mini(from))
-		mini_seek(l, sk, t.key);
-	if (cfg_minis && to == TCPDWELL_CLOSE && l != t.fresh && transition_to_mini(&t, l))
+	if (cfg_minis && to == TCPDWELL_CLOSE && l != t.fresh && transition_to_mini(&t, l, atomic))
 		return;
 	if (l == t.fresh && child && !fast)
 		child_birth(&t, l, child);
@@ -484,7 +484,7 @@ static __always_inline void transition_tell(struct workspace *space, struct sock
 		*t.first = deferred_row(l);
 		uncount(&t.c->held);
 	}
-	if (config_filters_owner() && cfg_accept_exit && t.first->to == TCPDWELL_SYN_RECV &&
+	if (config_waits_for_accept() && t.first->to == TCPDWELL_SYN_RECV &&
 	    to == TCPDWELL_ESTABLISHED) {
 		hold_child(&t, l, atomic);
 		return;
@@ -509,8 +509,7 @@ static __always_inline void transition_tell(struct workspace *space, struct sock
 			return;
 		}
 	}
-	if (config_filters_owner() && cfg_accept_exit && l->waits & LIFECYCLE_HELD &&
-	    hold(&t, l, atomic))
+	if (config_waits_for_accept() && l->waits & LIFECYCLE_HELD && hold(&t, l, atomic))
 		return;
 	if (wanted)
 		decide(t.c, t.row, t.e, l);
