@@ -508,14 +508,19 @@ def test_resets_of_one_number(stage: Stage, watch: Watch) -> None:
             check_dropped(chain, other, "reset_received")
 
 
+def watch_owner(server: Server, watch: Watch, tracer: Callable[..., Tracer]) -> Watch:
+    """-p of who listens; the listener is no older than the tracer."""
+    running = Watch(watch.backend,
+                    tracer("--backend", watch.backend, "-p", str(server.actor.pid), chains=False))
+    server.actor.run("at = l.getsockname(); l.close(); l = socket.create_server(at)")
+    return running
+
+
 def test_owner_of_what_nobody_accepts(stage: Stage, watch: Watch,
                                       tracer: Callable[..., Tracer]) -> None:
     """-p: rows that wait for an owner until the socket closes are those of its listener, whole."""
     server = stage.server(stage.link())
-    running = Watch(watch.backend,
-                    tracer("--backend", watch.backend, "-p", str(server.actor.pid), chains=False))
-    # A listener that is no older than the tracer.
-    server.actor.run("at = l.getsockname(); l.close(); l = socket.create_server(at)")
+    running = watch_owner(server, watch, tracer)
     peer = server.peer()
     opened = syn(peer)
     sent = peer.send(ACK)
@@ -551,10 +556,7 @@ def test_requests_of_the_listeners_owner(stage: Stage, watch: Watch,
                                          tracer: Callable[..., Tracer]) -> None:
     """-p of who listens: from SYN_RECV on, and what came to nothing, too."""
     server = stage.server(stage.link())
-    running = Watch(watch.backend,
-                    tracer("--backend", watch.backend, "-p", str(server.actor.pid), chains=False))
-    # A listener that is no older than the tracer.
-    server.actor.run("at = l.getsockname(); l.close(); l = socket.create_server(at)")
+    running = watch_owner(server, watch, tracer)
     dropped, peer = server.peer(), server.peer()
     opened = syn(dropped)
     time.sleep(HELD_S)

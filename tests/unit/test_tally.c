@@ -56,7 +56,6 @@ static void test_due(void **state)
 	assert_int_equal(tally_due(&tally, TALLY_SECONDS), 0);
 }
 
-/* Nobody saw them leave, though they must have. */
 /* One whose entry was lost leaves no old one's place. */
 static void test_leave_beside_old(void **state)
 {
@@ -73,6 +72,7 @@ static void test_leave_beside_old(void **state)
 	assert_int_equal(tally_now(&tally), 0);
 }
 
+/* Nobody saw them leave, though they must have. */
 static void test_overdue(void **state)
 {
 	struct tally tally = {}, later;
