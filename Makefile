@@ -17,6 +17,7 @@ IMPURE := main trace probe loader load_aside core_btf tables bpf_programs knobs 
 PREFIX   ?= /usr/local
 CFLAGS   ?= -O2 -g
 CLANG    ?= clang
+OBJCOPY  ?= llvm-objcopy
 PKG_CONF ?= pkg-config
 PYTEST   ?= pytest-3
 # Behind Ubuntu's wrapper, which insists on the running kernel, is a bpftool that suits any.
@@ -90,7 +91,7 @@ run: ## install what is missing, build, and trace this host: make run ARGS='-L 8
 # ---- Objects -------------------------------------------------------------------------------------
 
 # Written only when they change, so that other flags rebuild everything and the same ones nothing.
-$(B)/flags: export text = $(CC) $(c_flags) $(ld_flags) $(CLANG) $(bpf_flags) $(BPFTOOL)
+$(B)/flags: export text = $(CC) $(c_flags) $(ld_flags) $(CLANG) $(bpf_flags) $(BPFTOOL) $(OBJCOPY)
 $(B)/flags: force
 	@mkdir -p $(@D)
 	@printf '%s\n' "$$text" | cmp -s - $@ || printf '%s\n' "$$text" >$@
@@ -107,10 +108,12 @@ $(B)/bpf/%.o: bpf/%.c $(B)/flags
 	$(call say,CLANG,$@)
 	$(Q)$(CLANG) $(bpf_flags) -c -o $@ $<
 
-# libbpf's linker keeps the BTF and drops the DWARF, which only makes the skeleton larger.
+# libbpf's linker keeps the BTF and drops the DWARF, which only makes the skeleton larger, and so do
+# the names of basic blocks, which clang leaves in the symbol table: a seventh of it all.
 $(B)/bpf/tcpdwell.linked.o: $(B)/bpf/tcpdwell.bpf.o
 	$(call say,BPFLINK,$@)
 	$(Q)$(BPFTOOL) gen object $@ $<
+	$(Q)$(OBJCOPY) --wildcard --strip-symbol='LBB*' $@
 
 $(skeleton): $(B)/bpf/tcpdwell.linked.o
 	$(call say,SKEL,$@)

@@ -66,6 +66,7 @@ group() {
 		need libc6-dev /usr/include/stdio.h
 		need make make
 		need clang clang
+		need llvm llvm-objcopy
 		need libbpf-dev /usr/include/bpf/libbpf.h
 		need libelf-dev /usr/include/libelf.h
 		need libdw-dev /usr/include/elfutils/libdwfl.h
