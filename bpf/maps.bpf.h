@@ -244,7 +244,10 @@ struct {
 	__type(value, struct tcpdwell_flood);
 } floods SEC(".maps");
 
-/* Children in accept queues by address, and their listener's key, while the snapshot runs. */
+/*
+ * Children in accept queues by address, and their listener's key, while the snapshot runs; emptied
+ * after it.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);

@@ -415,13 +415,9 @@ static __always_inline void queue_note(const struct sock *listener, __u64 key)
  */
 static __always_inline struct lifecycle *queue_owner(const struct sock *sk)
 {
-	__u64 child = (__u64)sk, *key = bpf_map_lookup_elem(&queued, &child), listener;
+	__u64 child = (__u64)sk, *listener = bpf_map_lookup_elem(&queued, &child);
 
-	if (!key)
-		return NULL;
-	listener = *key;
-	bpf_map_delete_elem(&queued, &child);
-	return connection_find(listener);
+	return listener ? connection_find(*listener) : NULL;
 }
 
 static __always_inline void snapshot_hashed(struct seq_file *seq, const struct sock *sk, __u64 key)

@@ -317,8 +317,20 @@ void loader_snapshot_begin(struct loader *loader, uint64_t sockets)
 	loader->skel->bss->snapshot_round++;
 }
 
+static void empty_queued(const struct bpf_map *queued)
+{
+	uint64_t child, next;
+	bool any = !bpf_map__get_next_key(queued, NULL, &child, sizeof(child));
+
+	for (; any; child = next) {
+		any = !bpf_map__get_next_key(queued, &child, &next, sizeof(next));
+		bpf_map__delete_elem(queued, &child, sizeof(child), 0);
+	}
+}
+
 void loader_snapshot_end(struct loader *loader)
 {
+	empty_queued(loader->skel->maps.queued);
 	loader->skel->bss->shared.scanning = 0;
 }
 

@@ -117,6 +117,23 @@ def test_counts_equal_ss_with_many(netns: Netns) -> None:
     listener.close()
 
 
+def test_long_accept_queue(cast: Cast, netns: Netns) -> None:
+    """All of them are the listener's, however many records there are of one read."""
+    queued = count(2000)
+    netns.sysctl("net/core/somaxconn", queued)
+    server = cast.actor("server", netns)
+    server.run(f"l = socket.create_server(('127.0.0.1', 8080), backlog={queued})")
+    clients = [within.make_socket(netns) for _ in range(queued)]
+    for client in clients:
+        client.connect(("127.0.0.1", 8080))
+    groups = snapshot(netns, "--port", "8080")["processes"]
+    waiting = [group for group in groups if group["pid"] != os.getpid()]
+    assert [(group["pid"], group["count"]) for group in waiting] == [(server.pid, queued),
+                                                                     (server.pid, 1)]
+    for client in clients:
+        client.close()
+
+
 def test_filters(zoo: Zoo) -> None:
     everything = by_state(zoo.netns)
     assert by_state(zoo.netns, "-s", "CLOSE_WAIT") == {"CLOSE_WAIT": everything["CLOSE_WAIT"]}
