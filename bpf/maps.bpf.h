@@ -300,13 +300,13 @@ struct {
  */
 struct {
 	__u32 reader_sleeps;
-	__u32 flooding;	   /* there is something in floods */
-	__u32 live;	   /* every program is attached: what the tracepoint tells is the whole */
-	__u32 fastopen;	   /* there may be something in fast_children */
-	__u32 marks;	   /* of requests that are over, in connections */
-	__u32 scanning;	   /* the snapshot runs, and may remember what is being born */
-	__u32 deferred;	   /* some connection has waited for its local port, or does */
-	__u64 outlived_ns; /* when a listener closed last, and each request was taken for slow */
+	__u32 flooding; /* there is something in floods */
+	__u32 live;	/* every program is attached: what the tracepoint tells is the whole */
+	__u32 fastopen; /* there may be something in fast_children */
+	__u32 marks;	/* of requests that are over, in connections */
+	__u32 scanning; /* the snapshot runs, and may remember what is being born */
+	__u32 deferred; /* some connection has waited for its local port, or does */
+	__u64 early_ns; /* until then requests may be known before they prove slow */
 	__u32 pad[22];
 } shared __attribute__((aligned(128)));
 

@@ -537,7 +537,7 @@ static __always_inline void requests_outlive(struct lifecycle *l)
 	const struct pending_request *held = &oldest.request;
 
 	l->task = 0;
-	shared.outlived_ns = bpf_ktime_get_ns();
+	shared.early_ns = bpf_ktime_get_ns();
 	if (held->request)
 		request_outlasts(held->request, held->isn, held->time_ns);
 	outlive_requests();
@@ -554,9 +554,9 @@ static __always_inline bool request_hand_over(struct tcpdwell_counters *c, struc
 	struct lifecycle mark = {};
 	__u64 key = child->request;
 
-	/* A listener that closed may have had all requests taken for slow, others' among them. */
-	if (now_ns - child->syn_ns < REQUEST_SLOW_NS &&
-	    child->syn_ns > shared.outlived_ns + REQUEST_SLOW_NS)
+	/* A listener that closes has all requests taken for slow, and a snapshot those it finds. */
+	if (now_ns - child->syn_ns < REQUEST_SLOW_NS && !shared.scanning &&
+	    child->syn_ns > shared.early_ns + REQUEST_SLOW_NS)
 		return false;
 	known = request_find(key, child->syn_ns);
 	if (!known && (cfg_stat || config_waits_for_accept()))

@@ -12,6 +12,7 @@
 
 #include "bpf_programs.h"
 #include "capability.h"
+#include "clock.h"
 #include "core_btf.h"
 #include "knobs.h"
 #include "load_aside.h"
@@ -328,10 +329,14 @@ static void empty_queued(const struct bpf_map *queued)
 	}
 }
 
+/* The time comes first: who finds that the snapshot is over finds when it was. */
 void loader_snapshot_end(struct loader *loader)
 {
+	struct tcpdwell_bpf__bss *bss = loader->skel->bss;
+
 	empty_queued(loader->skel->maps.queued);
-	loader->skel->bss->shared.scanning = 0;
+	__atomic_store_n(&bss->shared.early_ns, clock_now_ns(), __ATOMIC_SEQ_CST);
+	__atomic_store_n(&bss->shared.scanning, 0, __ATOMIC_SEQ_CST);
 }
 
 bool loader_found_all(const struct loader *loader, uint32_t netns, unsigned int sockets)

@@ -12,10 +12,11 @@ from typing import Callable, NamedTuple
 
 import pytest
 
-from harness import capability
+from harness import bpfmap, capability
 from harness.close import family_or_skip
 from harness.matrix import on_every_kernel
 from harness.peer import ACK, PSH, RST, SYN, Peer
+from harness.plain import Running
 from harness.scale import count
 from harness.stage import FAMILIES, Server, Stage, fields, stages
 from harness.tracer import Row, Tracer
@@ -506,6 +507,31 @@ def test_resets_of_one_number(stage: Stage, watch: Watch) -> None:
             chain = watch.wait(other.server.link.inode, other.server.port, other.peer.port, closed,
                                number, limit_s=TIMER_LIMIT_S)
             check_dropped(chain, other, "reset_received")
+
+
+def known_requests(tables: list[bpfmap.Map]) -> list[bytes]:
+    """A request is known by its address, and all else by a cookie."""
+    return [key for table in tables for key in table.keys() if key[-1] & 0x80]
+
+
+def test_handshakes_that_a_look_finds(stage: Stage, require: Callable[..., None]) -> None:
+    """A request that is over while the sockets are looked through is forgotten all the same."""
+    require(capability.SYN_RECV)
+    if not capability.cookies():
+        pytest.skip("without cookies all are known by addresses")
+    server = stage.server(stage.link())
+    with Running("leaks", "--watch", "-i", "200ms", "-o", "json") as looking:
+        for _ in range(count(300)):
+            peer = server.peer()
+            syn(peer)
+            time.sleep(0.004)  # of the 15 ms within which it is not looked for as a rule
+            peer.send(ACK)
+            server.accept()
+            peer.send(RST | ACK)
+        tables = [one for one in bpfmap.of_process(looking.child.pid) if bpfmap.is_table(one)]
+        looking.wait_for(lambda: not known_requests(tables))
+        for table in tables:
+            table.close()
 
 
 def watch_owner(server: Server, watch: Watch, tracer: Callable[..., Tracer]) -> Watch:

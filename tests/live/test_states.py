@@ -131,7 +131,7 @@ def view_of(case: Case) -> View:
         syn_recv=bool(syn_recv),
         timewait=bool(timewait),
         timewait_slack_ns=coarse_ns if timewait == "timer" else SLACK_NS,
-        asks_cookies=capability.backend("identity") == "cookie",
+        asks_cookies=capability.cookies(),
         syn_cookies=case.scenario == "syn-cookie",
     )
 

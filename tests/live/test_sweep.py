@@ -54,10 +54,6 @@ GONE_REQUEST = Connection(NOWHERE + 4096, SYN_RECV, 0, OLD_S)
 GONE_SOCK = Connection(NO_COOKIE + 1, ESTABLISHED, 0, OLD_S)
 
 
-def has_cookies() -> bool:
-    return capability.backend("identity") == "cookie"
-
-
 class Remembered:
     """The maps of what a tracer remembers."""
 
@@ -118,7 +114,7 @@ def test_gone_is_counted(running: Running) -> None:
     gone = 1
     with Remembered(running.child.pid) as remembered:
         remembered.plant(GONE_MINI)
-        if has_cookies():
+        if capability.cookies():
             remembered.plant(GONE_REQUEST)
             remembered.plant_recent(replace(GONE_MINI, key=NO_COOKIE))
             remembered.plant(GONE_SOCK)
@@ -151,7 +147,7 @@ def test_what_may_be_there_is_left(running: Running, netns: Netns) -> None:
 @pytest.mark.every_kernel
 def test_gone_sockets(running: Running, netns: Netns) -> None:
     """Both ends of a real connection, remembered again when they are gone."""
-    if not has_cookies():
+    if not capability.cookies():
         pytest.skip("without cookies a socket that is gone looks like the next at its address")
     with within.listen(netns) as listener:
         pair = within.Pair(netns, listener)

@@ -54,6 +54,11 @@ def ipv6() -> bool:
     return os.path.exists("/proc/net/if_inet6")
 
 
+def cookies() -> bool:
+    """Whether sockets are known by their cookies, and not by their addresses."""
+    return backend("identity") == "cookie"
+
+
 def root() -> bool:
     return os.geteuid() == 0
 
