@@ -38,7 +38,7 @@ static __always_inline struct lifecycle *mini_find(const struct inet_timewait_so
 	__u64 key = ports_pass(&tw->__tw_common) ? mini_key(tw) : 0;
 	struct lifecycle *l = key ? connection_find(key) : NULL;
 
-	return l && l->marks & LIFECYCLE_MINI ? l : NULL;
+	return l && l->marks & LIFECYCLE_MINI && l->object == (__u64)tw ? l : NULL;
 }
 
 /* What the mini socket lacks, the full one has left behind. */

@@ -276,6 +276,20 @@ static __always_inline void transition_unwanted(struct transition *t, bool is_ch
 	connection_forget(t->key);
 }
 
+/*
+ * connect() once more on a socket whose last connection is a mini socket by now: both have one
+ * cookie. From here on it stands for the new one, and the end of the old one is not told.
+ */
+static __always_inline void mini_outlived(const struct transition *t)
+{
+	const struct lifecycle *l = connection_find(t->key);
+
+	if (!l || !(l->marks & LIFECYCLE_MINI))
+		return;
+	count(&gaps);
+	connection_forget(t->key);
+}
+
 /* What is known of the connection before this transition; t->fresh is for one unknown so far. */
 static __always_inline struct lifecycle *transition_recall(struct transition *t)
 {
@@ -283,6 +297,8 @@ static __always_inline struct lifecycle *transition_recall(struct transition *t)
 
 	if (t->row->from != TCPDWELL_CLOSE && t->keyed)
 		l = connection_find(t->key);
+	else if (cfg_minis && cfg_has_cookie && t->keyed)
+		mini_outlived(t);
 	if (l)
 		return l;
 	*t->fresh = connection_new(t->sk, t->key, t->e->uid);

@@ -12,7 +12,7 @@ import socket
 import struct
 import time
 from dataclasses import dataclass, replace
-from typing import Iterator
+from typing import Callable, Iterator
 
 import pytest
 
@@ -24,7 +24,7 @@ from harness.plain import Running
 # user, waits.
 LIFECYCLE = struct.Struct("<QQQQIBBBB15sBII")
 MINI = 1 << 2  # of the marks
-ESTABLISHED, SYN_RECV, TIME_WAIT = 1, 3, 6
+ESTABLISHED, SYN_RECV, TIME_WAIT, CLOSE = 1, 3, 6, 7
 # Nothing is mapped there, on x86_64 nor on arm64: a hole in the kernel's part.
 NOWHERE = 0xFFFFFF8800001000
 NO_COOKIE = 0x7FFF_0000_0000_0000  # of a socket
@@ -161,6 +161,27 @@ def test_gone_sockets(running: Running, netns: Netns) -> None:
             assert remembered.tables[0].get(key) is None
             remembered.tables[0].put(key, value)
         assert missed(running) == 2
+
+
+def test_outlived_by_its_socket(running: Running, netns: Netns,
+                                require: Callable[..., None]) -> None:
+    """connect() again where the last connection is in TIME_WAIT: one cookie stands for both."""
+    require(capability.TIME_WAIT)
+    if not capability.cookies():
+        pytest.skip("without cookies each has an address of its own")
+    with within.listen(netns) as listener, within.make_socket(netns) as client:
+        for _ in range(2):
+            client.connect(listener.getsockname())
+            with listener.accept()[0] as server:
+                client.shutdown(socket.SHUT_RDWR)
+                assert server.recv(1) == b""
+            while client.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] != CLOSE:
+                time.sleep(0.001)
+            within.disconnect(client)
+    assert missed(running) == 1
+    ends = [row["to"] for row in map(json.loads, (line.text for line in running.lines()[:-1]))
+            if row["from"] == "FIN_WAIT2"]
+    assert ends == ["TIME_WAIT"] * 2
 
 
 def test_once_a_minute(running: Running) -> None:

@@ -43,6 +43,11 @@ def reset(sock: socket.socket) -> None:
     sock.close()
 
 
+def disconnect(sock: socket.socket) -> None:
+    """connect() to no family at all (AF_UNSPEC): the socket may connect once more."""
+    _check(_libc.connect(sock.fileno(), bytes(16), 16))
+
+
 class Pair:
     """A connection in netns whose two ends are this process's."""
 
