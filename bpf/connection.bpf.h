@@ -68,13 +68,10 @@ static __always_inline int connection_remember(struct tcpdwell_counters *c, __u6
 					       const bool atomic)
 {
 	bool fresh = how == BPF_ANY && cfg_has_cookie && l->id == key && !shared.scanning;
-	struct lifecycle *place = atomic && fresh ? recent_claim(key) : NULL;
 	int err;
 
-	if (place) {
-		*place = *l;
+	if (atomic && fresh && recent_put(key, l))
 		return 0;
-	}
 	err = table_insert(key, l, how, fresh);
 	if (err && err != -EEXIST)
 		count(&c->untracked);

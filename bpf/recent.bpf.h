@@ -27,20 +27,30 @@ static __always_inline struct lifecycle *recent_find(__u64 key)
 	return l && l->id == key ? l : NULL;
 }
 
+/* The identity of a place that is being filled. */
+#define RECENT_CLAIMED ~0ULL
+
 /*
- * Returns NULL if the place is another's. Its identity says whose it is. Kernels that give cookies
- * have the exchange that this takes, those that do not (before 5.12) refuse it.
+ * Put @l, whose identity is @key, into its place. Returns whether that was free; the identity says
+ * so, and comes last: who finds it finds all. Kernels that give cookies have the exchange that this
+ * takes, those that do not (before 5.12) refuse it.
  */
-static __always_inline struct lifecycle *recent_claim(__u64 key)
+static __always_inline bool recent_put(__u64 key, const struct lifecycle *l)
 {
-	struct lifecycle *l = recent_place(key);
+	const __u32 rest = __builtin_offsetof(struct lifecycle, opened_ns);
+	struct lifecycle *place = recent_place(key);
 	__u64 before;
 
-	if (!l)
-		return NULL;
-	before = __sync_val_compare_and_swap(&l->id, 0, key);
+	if (!place)
+		return false;
+	before = __sync_val_compare_and_swap(&place->id, 0, RECENT_CLAIMED);
 	/* Its own already: the end of its last life went by untold. */
-	return !before || before == key ? l : NULL;
+	if (before && before != key)
+		return false;
+	place->since_ns = l->since_ns;
+	__builtin_memcpy(&place->opened_ns, &l->opened_ns, sizeof(*l) - rest);
+	*(volatile __u64 *)&place->id = key;
+	return true;
 }
 
 /* Returns whether it was there. */

@@ -562,7 +562,7 @@ int iter_recent(struct bpf_iter__bpf_map_elem *ctx)
 {
 	const struct lifecycle *l = ctx->value;
 
-	if (l && l->id)
+	if (l && l->id && l->id != RECENT_CLAIMED)
 		sweep(l->id, l);
 	return ITER_NEXT;
 }
