@@ -11,12 +11,11 @@
 #include "current.bpf.h"
 #include "process.bpf.h"
 #include "stack.bpf.h"
+#include "young.bpf.h"
 
 /*
  * A connection that was waiting in a queue when the tracer came, or one that found no room; or one
- * that the filters do not want. Not one that is in SYN_RECV: a child is in the queue a moment ahead
- * of its last transition there, which tells all and must not take it for an old acquaintance. The
- * state is stored only after that.
+ * that the filters do not want.
  */
 static __always_inline void accept_unknown(struct tcpdwell_counters *c, const struct sock *sk,
 					   __u64 key)
@@ -26,8 +25,7 @@ static __always_inline void accept_unknown(struct tcpdwell_counters *c, const st
 
 	endpoint_read(&e, sk, false);
 	l.state = PEEK(sock, sk, __sk_common.skc_state);
-	if (l.state == TCPDWELL_CLOSE || l.state == TCPDWELL_SYN_RECV ||
-	    !filter_connection(sk, &e, false))
+	if (l.state == TCPDWELL_CLOSE || !filter_connection(sk, &e, false))
 		return;
 	owner_set_current(&l, TCPDWELL_OWNER_ACCEPT);
 	connection_remember(c, key, &l, BPF_NOEXIST, false);
@@ -57,32 +55,32 @@ static __always_inline const struct sock *accept_listener(const bool syscall)
 }
 
 /*
- * accept() hands @sk to the running process. One without a cookie is not established yet, as the
- * tracepoint sees it, and keeps its listener's owner. @listener may be NULL; at the exit of the
- * system call (@syscall), whose argument it was, it is looked for if it is needed.
+ * accept() hands @sk to the running process. @listener may be NULL; at the exit of the system call
+ * (@syscall), whose argument it was, it is looked for if it is needed.
  */
 static __always_inline void accepted(void *ctx, const struct sock *sk, const struct sock *listener,
 				     const bool syscall, const bool atomic)
 {
 	struct tcpdwell_counters *c = counters_here();
-	__u64 key = sock_key_by_address(sk);
 	struct lifecycle *l;
+	bool young;
+	__u64 key;
 
-	if (shared.fastopen && (!key || !cfg_has_cookie)) {
-		__u64 address = address_of(sk);
-		struct lifecycle *fast = bpf_map_lookup_elem(&fast_children, &address);
-
-		if (fast) {
-			owner_set_current(fast, TCPDWELL_OWNER_ACCEPT);
-			return;
-		}
-	}
-	if (!c || !key || PEEK(sock, sk, sk_protocol) != IPPROTO_TCP)
+	if (!c || PEEK(sock, sk, sk_protocol) != IPPROTO_TCP)
 		return;
 	/* The listener has the same local port, but its other children may be wanted. */
 	if (cfg_filter_lport && !port_in(cfg_lports, PEEK(sock, sk, __sk_common.skc_num)))
 		return;
-	l = connection_find(key);
+	young = is_young(sk); /* asked first: one that is not has been remembered */
+	l = connection_find(sock_key_by_address(sk));
+	if (!l && young) {
+		l = young_accepted(sk);
+		if (!l)
+			return;
+	}
+	key = sock_key_by_address(sk);
+	if (!key)
+		return;				   /* nobody has looked at it yet */
 	if (!l || l->owner == TCPDWELL_OWNER_NONE) /* so nobody was known for its listener */
 		accepted_from(listener ?: accept_listener(syscall));
 	if (!l) {

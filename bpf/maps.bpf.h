@@ -109,17 +109,14 @@ struct {
 	__type(value, struct child);
 } children SEC(".maps");
 
-/*
- * Children of listeners that take TCP Fast Open, by address, from their birth to their first
- * transition: the one of a SYN with data lives in SYN_RECV as a full socket (RFC 7413).
- */
+/* Children by address, up to their first transition (young.bpf.h). */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 4096);
 	__type(key, __u64);
 	__type(value, struct lifecycle);
-} fast_children SEC(".maps");
+} young SEC(".maps");
 
 /*
  * The sockets whose event the first program at the tracepoint took on this CPU and the second one
@@ -302,7 +299,7 @@ struct {
 	__u32 reader_sleeps;
 	__u32 flooding; /* there is something in floods */
 	__u32 live;	/* every program is attached: what the tracepoint tells is the whole */
-	__u32 fastopen; /* there may be something in fast_children */
+	__u32 young;	/* there may be something in young */
 	__u32 marks;	/* of requests that are over, in connections */
 	__u32 scanning; /* the snapshot runs, and may remember what is being born */
 	__u32 deferred; /* some connection has waited for its local port, or does */

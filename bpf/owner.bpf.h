@@ -112,6 +112,17 @@ static __always_inline void owner_set_current(struct lifecycle *l, __u8 how)
 	owner_match(l);
 }
 
+/* The owner of @l is the one of @other. */
+static __always_inline void owner_adopt(struct lifecycle *l, const struct lifecycle *other)
+{
+	*(volatile __u8 *)&l->owner = TCPDWELL_OWNER_NONE;
+	__builtin_memcpy(l->comm, other->comm, OWNER_COMM_LEN);
+	l->holders = other->holders;
+	l->pid = other->pid;
+	*(volatile __u8 *)&l->owner = other->owner;
+	owner_match(l);
+}
+
 /* A child that nobody accepted yet belongs to whoever holds its listener. */
 static __always_inline void owner_inherit(struct lifecycle *child, const struct lifecycle *listener)
 {

@@ -15,6 +15,7 @@
 
 #include "process.bpf.h"
 #include "request.bpf.h"
+#include "young.bpf.h"
 
 #define SOCK_STREAM 1
 
@@ -302,6 +303,20 @@ static __always_inline void found_count(const struct found *f, const struct sock
 }
 
 /*
+ * Whether a socket is a child ahead of its first transition, which is to tell all of it: in the
+ * middle of its handshake's last ACK, or born by a SYN with data since the tracer is here.
+ */
+static __always_inline bool is_being_born(const struct sock *sk, __u8 state)
+{
+	const struct tcp_sock *tp = (const struct tcp_sock *)sk;
+
+	if (state != TCPDWELL_SYN_RECV)
+		return false;
+	return young_find(address_of(sk)) ||
+	       (!BPF_CORE_READ(sk, sk_socket) && !BPF_CORE_READ(tp, fastopen_rsk));
+}
+
+/*
  * The entry of a full socket, new or not; NULL if it is not to be remembered. One that closed in
  * the meantime is taken out again: its last transition has gone by.
  */
@@ -312,6 +327,8 @@ static __always_inline struct lifecycle *snapshot_full(const struct sock *sk, co
 
 	if (known)
 		return known;
+	if (is_being_born(sk, f->state))
+		return NULL;
 	l = connection_new(sk, f->key, f->e.uid);
 	l.state = f->state;
 	l.since_ns = f->since.ns;

@@ -6,6 +6,7 @@
 #define TCPDWELL_TRANSITION_BPF_H
 
 #include "request.bpf.h"
+#include "young.bpf.h"
 
 /* What one transition works on until its row is out. */
 struct workspace {
@@ -59,53 +60,6 @@ static __always_inline __u32 blurred(struct workspace *space, __u32 number)
 	return *(volatile __u32 *)&space->number;
 }
 
-static __always_inline bool fastopen_listens(__u64 listener)
-{
-	return PEEK(inet_connection_sock, (const void *)listener,
-		    icsk_accept_queue.fastopenq.max_qlen);
-}
-
-static __always_inline void fast_child_born(const struct child *child)
-{
-	struct lifecycle l = {
-		.state = TCPDWELL_SYN_RECV,
-		.since_ns = child->time_ns,
-		.since = TCPDWELL_DWELL_EXACT,
-	};
-	__u64 key = child->sock;
-
-	listener_inherit(&l, (const struct sock *)child->listener, false);
-	bpf_map_update_elem(&fast_children, &key, &l, BPF_ANY);
-	if (!shared.fastopen)
-		shared.fastopen = 1;
-}
-
-/* The clone of a handshake's last ACK moves on in the same call; that of a SYN waits for an ACK. */
-#define CLONE_NS 100000ULL
-
-/*
- * What is known of @sk if it was born by a SYN with data. @child is what this CPU has in its slot
- * of it, if anything. The entry is gone afterwards; a copy is in @l.
- */
-static __always_inline bool fast_child_take(struct sock *sk, const struct child *child,
-					    __u64 now_ns, struct lifecycle *l)
-{
-	__u64 key = (__u64)sk;
-	const struct lifecycle *known;
-	bool fast;
-
-	if (!shared.fastopen)
-		return false;
-	known = bpf_map_lookup_elem(&fast_children, &key);
-	if (!known)
-		return false;
-	fast = !(child && child->syn_ns) && now_ns - known->since_ns > CLONE_NS;
-	if (fast)
-		*l = *known;
-	bpf_map_delete_elem(&fast_children, &key);
-	return fast;
-}
-
 /*
  * LISTEN -> SYN_RECV of a full socket: the last ACK of a handshake has cloned a child. It has no
  * remote end and not yet the cookie that will stay, and it may be thrown away again. It counts
@@ -123,8 +77,7 @@ static __always_inline void child_born(const struct sock *sk, __u64 now_ns)
 	child->time_ns = now_ns;
 	child->request = 0;
 	child->syn_ns = 0;
-	if (fastopen_listens(child->listener))
-		fast_child_born(child);
+	young_born(child);
 }
 
 /* The child that this CPU saw being born if it is @sk, and then no more. */
@@ -456,8 +409,7 @@ static __always_inline void transition_tell(struct workspace *space, struct sock
 	}
 	if (from == TCPDWELL_SYN_RECV) {
 		child = child_take(sk);
-		if (fast_child_take(sk, child, t.row->time_ns, t.fresh))
-			fast = true;
+		fast = young_is_fast(sk, child, t.row->time_ns, t.fresh);
 	}
 	if (child && !fast && to == TCPDWELL_CLOSE && !cfg_kernel_view)
 		return; /* thrown away by the call that cloned it: no connection came of it */
@@ -580,6 +532,8 @@ static __always_inline void transition(struct sock *sk, __u8 from, __u8 to, cons
 	space = bpf_map_lookup_elem(&workspaces, &place);
 	if (space) /* softirqs do not nest, so there is always one */
 		transition_tell(space, sk, from, to, atomic);
+	if (from == TCPDWELL_SYN_RECV && shared.young)
+		young_over(sk, sock_key(sk), atomic);
 	(*depth)--;
 }
 

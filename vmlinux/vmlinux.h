@@ -275,6 +275,7 @@ struct inet_sock {
 
 struct tcp_sock {
 	struct list_head tsorted_sent_queue;
+	struct request_sock *fastopen_rsk;
 	u32 rcv_tstamp;
 	u32 lsndtime;
 	u64 tcp_mstamp;

@@ -18,7 +18,7 @@ from typing import Any, Callable, NamedTuple, Union
 
 import pytest
 
-from harness import actor as actors
+from harness import actor as actors, within
 from harness.actor import Actor, Cast
 from harness.matrix import on_every_kernel
 from harness.netns import Netns, Veth
@@ -426,6 +426,35 @@ def test_listener_that_its_parent_closed(ends: bool, stage: Stage) -> None:
     expect(serve_once(stage, child), {
         "*": {(holder, "listen"), UNKNOWN},
         "CLOSE_WAIT": (holder, "accept"), "LAST_ACK": (holder, "accept")})
+
+
+def test_accept_in_a_loop(stage: Stage) -> None:
+    """A worker that never sleeps takes a child at any moment, ahead of its first transition too."""
+    server = stage.server()
+    worker = server.fork()
+    worker.run("import threading\n"
+               "l.setblocking(False)\n"
+               "def spin():\n"
+               "    while True:\n"
+               "        try:\n"
+               "            s, _ = l.accept()\n"
+               "        except BlockingIOError:\n"
+               "            continue\n"
+               "        s.setblocking(True)\n"
+               "        s.send(s.recv(1))\n"
+               "        s.recv(1)\n"
+               "        s.close()\n"
+               "threading.Thread(target=spin, daemon=True).start()")
+    ports = []
+    for _ in range(count(300)):
+        with within.make_socket(stage.netns) as client:
+            client.connect(("127.0.0.1", PORT))
+            client.send(b"?")
+            assert client.recv(1) == b"?"
+            ports.append(client.getsockname()[1])
+    for port in reversed(ports):
+        expect([row for row in stage.passive(port) if row["from"] not in ("LISTEN", "SYN_RECV")],
+               {"*": (who(worker), "accept")})
 
 
 # ---- Kernel threads and interrupted tasks --------------------------------------------------------

@@ -28,6 +28,8 @@ from harness.watch import (BACKENDS, SYN_RECV_SLACK_NS, UID, Watch, When, chains
 HELD_S = 0.2
 # Who looks at a terminal takes this for at once.
 PROMPT_NS = 100_000_000
+# How often `leaks --watch` looks, at the most.
+LOOK_S = 0.2
 # TCP_TIMEOUT_INIT (include/net/tcp.h), and how late the timer wheel may be: an eighth (kernel/time/
 # timer.c), and a busy machine the rest.
 RETRY_NS = 1_000_000_000
@@ -386,13 +388,15 @@ def test_syn_cookies(stage: Stage, watch: Watch) -> None:
     check_artefact(done.chain(watch), done)
 
 
-def play_fast_open(stage: Stage) -> tuple[Handshake, Handshake]:
-    """Data comes with the SYN, and the server has the socket long before the handshake is over.
+def fast_open_server(stage: Stage) -> Server:
+    """Bits of tcp_fastopen: for servers, and no cookie asked for."""
+    return stage.server(stage.link(tcp_fastopen=0x202),
+                        before="o.setsockopt(socket.IPPROTO_TCP, socket.TCP_FASTOPEN, 16)")
 
-    Bits of tcp_fastopen: for servers, and no cookie asked for.
-    """
-    server = stage.server(stage.link(tcp_fastopen=0x202),
-                          before="o.setsockopt(socket.IPPROTO_TCP, socket.TCP_FASTOPEN, 16)")
+
+def play_fast_open(stage: Stage) -> tuple[Handshake, Handshake]:
+    """Data comes with the SYN, and the server has the socket long before the handshake is over."""
+    server = fast_open_server(stage)
     peer = server.peer()
     opened = syn(peer, payload=b"hello")
     server.accept()
@@ -423,6 +427,26 @@ def test_fast_open(stage: Stage, watch: Watch) -> None:
     check_dwell(chain[1], done.opened, done.ended, SYN_RECV_SLACK_NS)
     if watch.requests:
         check_handshake(other.chain(watch), other)
+
+
+def test_fast_open_waits_for_who_accepts(stage: Stage, watch: Watch,
+                                         tracer: Callable[..., Tracer]) -> None:
+    """-p: accepted ahead of its first transition, it waits no longer than for that one."""
+    server = fast_open_server(stage)
+    worker = server.actor.fork()
+    running = Watch(watch.backend,
+                    tracer("--backend", watch.backend, "-p", str(worker.pid), chains=False))
+    peer = server.peer()
+    syn(peer, payload=b"hello")
+    worker.run("s, _ = l.accept()")
+    # Who asks for the cookie gives it one.
+    worker.run("s.getsockopt(socket.SOL_SOCKET, 57, 8)")
+    server.link.netns.run(["ss", "-Htane"])
+    peer.send(ACK)
+    chain = running.wait(server.link.inode, server.port, peer.port, lambda rows: len(rows) == 2)
+    assert steps(chain) == WHOLE[:3], show(chain)
+    same(chain, pid=worker.pid, comm=worker.comm, owner="accept")
+    peer.send(RST | ACK)
 
 
 # ---- Views and filters ---------------------------------------------------------------------------
@@ -509,18 +533,35 @@ def test_resets_of_one_number(stage: Stage, watch: Watch) -> None:
             check_dropped(chain, other, "reset_received")
 
 
-def known_requests(tables: list[bpfmap.Map]) -> list[bytes]:
-    """A request is known by its address, and all else by a cookie."""
-    return [key for table in tables for key in table.keys() if key[-1] & 0x80]
+class Looking(Running):
+    """`leaks --watch`, which goes through all sockets of a namespace again and again."""
+
+    def __init__(self, server: Server) -> None:
+        super().__init__("leaks", "--watch", "-i", f"{LOOK_S}s", "--netns", str(server.link.inode))
+        self.tables = [one for one in bpfmap.of_process(self.child.pid) if bpfmap.is_table(one)]
+
+    def __exit__(self, *unused: object) -> None:
+        super().__exit__(*unused)
+        for table in self.tables:
+            table.close()
+
+    def keys(self) -> set[bytes]:
+        """Cookies, but of a request its address."""
+        return {key for table in self.tables for key in table.keys()}
 
 
-def test_handshakes_that_a_look_finds(stage: Stage, require: Callable[..., None]) -> None:
-    """A request that is over while the sockets are looked through is forgotten all the same."""
+@pytest.fixture(name="require_cookies")
+def _require_cookies(require: Callable[..., None]) -> None:
     require(capability.SYN_RECV)
     if not capability.cookies():
         pytest.skip("without cookies all are known by addresses")
+
+
+@pytest.mark.usefixtures("require_cookies")
+def test_handshakes_that_a_look_finds(stage: Stage) -> None:
+    """A request that is over while the sockets are looked through is forgotten all the same."""
     server = stage.server(stage.link())
-    with Running("leaks", "--watch", "-i", "200ms", "-o", "json") as looking:
+    with Looking(server) as looking:
         for _ in range(count(300)):
             peer = server.peer()
             syn(peer)
@@ -528,10 +569,23 @@ def test_handshakes_that_a_look_finds(stage: Stage, require: Callable[..., None]
             peer.send(ACK)
             server.accept()
             peer.send(RST | ACK)
-        tables = [one for one in bpfmap.of_process(looking.child.pid) if bpfmap.is_table(one)]
-        looking.wait_for(lambda: not known_requests(tables))
-        for table in tables:
-            table.close()
+        looking.wait_for(lambda: not [key for key in looking.keys() if key[-1] & 0x80])
+
+
+@pytest.mark.usefixtures("require_cookies")
+def test_fast_open_that_a_look_finds(stage: Stage) -> None:
+    """A child that is yet to leave SYN_RECV is not remembered twice."""
+    server = fast_open_server(stage)
+    with Looking(server) as looking:
+        time.sleep(2 * LOOK_S)
+        before = looking.keys()
+        peer = server.peer()
+        syn(peer, payload=b"hello")
+        time.sleep(2 * LOOK_S)
+        peer.send(ACK)
+        server.accept()
+        peer.send(RST | ACK)
+        looking.wait_for(lambda: looking.keys() == before)
 
 
 def watch_owner(server: Server, watch: Watch, tracer: Callable[..., Tracer]) -> Watch:

@@ -87,7 +87,10 @@ def of_process(pid: int) -> list[Map]:
     """In the order of their descriptors. The caller closes them."""
     found = []
     for path in sorted(Path(f"/proc/{pid}/fdinfo").iterdir(), key=lambda path: int(path.name)):
-        text = path.read_text(encoding="utf-8")
+        try:
+            text = path.read_text(encoding="utf-8")
+        except FileNotFoundError:  # closed meanwhile
+            continue
         facts = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
         if "map_id" in facts:
             found.append(Map(*(int(facts[name]) for name in

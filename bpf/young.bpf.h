@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Children ahead of their first transition, which is not told by what they are known by later: they
+ * have no cookie yet. Two sorts are remembered, by address.
+ *
+ * The child of a SYN with data (TCP Fast Open, RFC 7413) lives in SYN_RECV as a full socket, and
+ * may be accepted there. Any other is in its listener's queue a microsecond before it moves on, in
+ * the same softirq. An accept() on another CPU may take it in between: the kernel has it wait for
+ * the socket's lock, which the softirq holds, but since 6.19 not yet where the hooks are.
+ */
+#ifndef TCPDWELL_YOUNG_BPF_H
+#define TCPDWELL_YOUNG_BPF_H
+
+#include "process.bpf.h"
+
+static __always_inline bool fastopen_listens(__u64 listener)
+{
+	return PEEK(inet_connection_sock, (const void *)listener,
+		    icsk_accept_queue.fastopenq.max_qlen);
+}
+
+static __always_inline struct lifecycle *young_find(__u64 address)
+{
+	return shared.young ? bpf_map_lookup_elem(&young, &address) : NULL;
+}
+
+static __always_inline void young_put(__u64 address, const struct lifecycle *l)
+{
+	if (!shared.young)
+		shared.young = 1;
+	bpf_map_update_elem(&young, &address, l, BPF_ANY);
+}
+
+/* LISTEN -> SYN_RECV. What was known of another socket at its address is no longer. */
+static __always_inline void young_born(const struct child *child)
+{
+	struct lifecycle l = {
+		.state = TCPDWELL_SYN_RECV,
+		.since_ns = child->time_ns,
+		.since = TCPDWELL_DWELL_EXACT,
+	};
+	__u64 address = child->sock;
+
+	if (fastopen_listens(child->listener)) {
+		listener_inherit(&l, (const struct sock *)child->listener, false);
+		young_put(address, &l);
+	} else if (shared.young) {
+		bpf_map_delete_elem(&young, &address);
+	}
+}
+
+/* The clone of a handshake's last ACK moves on in the same call; that of a SYN waits for an ACK. */
+#define CLONE_NS 100000ULL
+
+/*
+ * Whether @sk, which leaves SYN_RECV, was born by a SYN with data; then what is known of it is in
+ * @l. @child is what this CPU has in its slot of it, if anything.
+ */
+static __always_inline bool young_is_fast(const struct sock *sk, const struct child *child,
+					  __u64 now_ns, struct lifecycle *l)
+{
+	const struct lifecycle *known = young_find((__u64)sk);
+
+	if (!known || !known->state || (child && child->syn_ns) ||
+	    now_ns - known->since_ns <= CLONE_NS)
+		return false;
+	*l = *known;
+	return true;
+}
+
+/* The state is stored after the transition is told. */
+static __always_inline bool is_young(const struct sock *sk)
+{
+	return PEEK(sock, sk, __sk_common.skc_state) == TCPDWELL_SYN_RECV;
+}
+
+/*
+ * The running process accepts @sk, which is_young(). Its first transition may be under way on
+ * another CPU: the connection is returned if that is remembered by now.
+ */
+static __always_inline struct lifecycle *young_accepted(const struct sock *sk)
+{
+	__u64 address = address_of(sk);
+	struct lifecycle *known = young_find(address), l = {};
+
+	if (known) {
+		owner_set_current(known, TCPDWELL_OWNER_ACCEPT);
+	} else {
+		owner_set_current(&l, TCPDWELL_OWNER_ACCEPT);
+		young_put(address, &l);
+	}
+	known = connection_find(sock_key_by_address(sk));
+	if (known)
+		bpf_map_delete_elem(&young, &address);
+	return known;
+}
+
+/*
+ * @sk has left SYN_RECV, and its connection, if it is wanted, is remembered under @key: it has the
+ * owner that accepted it before that. One that accepts it from here on finds the connection.
+ */
+static __always_inline void young_over(const struct sock *sk, __u64 key, const bool atomic)
+{
+	struct tcpdwell_counters *c = counters_here();
+	__u64 address = address_of(sk), nothing = 0;
+	const struct lifecycle *known;
+	struct lifecycle *l;
+
+	if (!c)
+		return;
+	/*
+	 * Adds nothing, but what is remembered is there before anything more is looked up. Of a
+	 * zero that it knows clang makes an atomic or, which 5.10 has not.
+	 */
+	asm volatile("" : "+r"(nothing));
+	__sync_fetch_and_add(&c->held, nothing);
+	known = young_find(address);
+	if (!known)
+		return;
+	l = known->owner == TCPDWELL_OWNER_ACCEPT ? connection_find(key) : NULL;
+	if (l) {
+		owner_adopt(l, known);
+		if (config_filters_owner() && l->waits & LIFECYCLE_HELD)
+			release_held(address, key, connection_take(l, LIFECYCLE_HELD, atomic));
+	}
+	bpf_map_delete_elem(&young, &address);
+}
+
+#endif /* TCPDWELL_YOUNG_BPF_H */
