@@ -6,8 +6,8 @@
 
 /* What a row of the full table may take. */
 #define TABLE_WIDTH 132
-/* The last columns of its header, which are a little wider than two states. */
-#define HEADER_WIDTH (CLOSED_WIDTH + sizeof("REASON") - 1)
+/* Its last columns, at the least: a reason has room in one of its forms. */
+#define LAST_WIDTH (CLOSED_WIDTH + SHORT_REASON_WIDTH)
 
 /* Columns before FROM. */
 static unsigned int lead_width(const struct style *style, const struct layout *layout)
@@ -84,7 +84,7 @@ struct layout layout_for(const struct style *style)
 		return layout_wide();
 	if (!style->tty || !style->columns)
 		return layout;
-	if (style->columns < lead_width(style, &layout) + HEADER_WIDTH)
+	if (style->columns < lead_width(style, &layout) + LAST_WIDTH)
 		return layout_compact(style);
 	layout.errnos = true;
 	layout.limit = style->columns;

@@ -31,6 +31,7 @@ struct style;
 #define STATES_WIDTH	    26 /* ESTABLISHED -> ESTABLISHED */
 #define CLOSED_WIDTH	    21 /* the same up to the reason, which only rows to CLOSE have */
 #define REASON_WIDTH	    24 /* unreachable/EHOSTUNREACH */
+#define SHORT_REASON_WIDTH  8  /* rst_rcvd */
 
 struct layout {
 	bool compact;

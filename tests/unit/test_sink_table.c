@@ -399,8 +399,8 @@ static void test_reason_that_fits(void **state)
 		{ 120, "ESTABLISHED -> CLOSE unreachable\n" },
 		{ 108, "ESTABLISHED -> CLOSE unreachable\n" },
 		{ 107, "ESTABLISHED -> CLOSE unreach\n" },
-		{ 103, "ESTABLISHED -> CLOSE\n" },
-		{ 102, "ESTAB->CLOSE unreach\n" },
+		{ 105, "ESTABLISHED -> CLOSE unreach\n" },
+		{ 104, "ESTAB->CLOSE unreach\n" },
 	};
 
 	t.to = TCPDWELL_CLOSE;
@@ -412,6 +412,27 @@ static void test_reason_that_fits(void **state)
 
 		assert_string_equal(strstr(strchr(got, '\n'), "ESTAB"), cases[i].want);
 		free(got);
+	}
+}
+
+/* Each terminal of 80 columns shows why a connection closed; with the time of day, of 86. */
+static void test_reasons_are_not_left_out(void **state)
+{
+	const struct sample *sample = *state;
+	struct tcpdwell_transition t = sample_row();
+
+	t.to = TCPDWELL_CLOSE;
+	for (unsigned int columns = 80; columns <= 200; columns++) {
+		struct style style = terminal(sample, columns);
+
+		style.wall_time = columns >= 86;
+		for (t.reason = TCPDWELL_REASON_NONE + 1; t.reason < TCPDWELL_REASON_MAX;
+		     t.reason++) {
+			char *got = sample_render(sink_table_new, &style, &t, 1, NULL);
+
+			assert_non_null(strstr(got, "CLOSE "));
+			free(got);
+		}
 	}
 }
 
@@ -553,6 +574,7 @@ int main(void)
 		TEST(test_never_wraps),
 		TEST(test_compact),
 		TEST(test_reason_that_fits),
+		TEST(test_reasons_are_not_left_out),
 		TEST(test_pipe_ignores_columns),
 		TEST(test_wide),
 		TEST(test_buffering),
