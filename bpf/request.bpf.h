@@ -193,6 +193,13 @@ static __always_inline bool request_is_mark(const struct lifecycle *l)
 	return !l->state;
 }
 
+/* Nobody asks any more. */
+static __always_inline void request_unmark(__u64 key)
+{
+	if (!request_forget(key))
+		__sync_fetch_and_add(&shared.marks, -1);
+}
+
 /* What is known of a request began no longer than this before its SYN-ACK was made. */
 #define REQUEST_STALE_NS 1000000000ULL
 
@@ -443,8 +450,8 @@ __noinline int request_outlasts(__u64 key, __u64 isn, __u64 hashed_ns)
 		return 0;
 	known = request_find(key, waits ? request_syn_ns(req) : 0);
 	if (known) {
-		if (request_is_mark(known) && !request_forget(key))
-			__sync_fetch_and_add(&shared.marks, -1);
+		if (request_is_mark(known))
+			request_unmark(key);
 		return 0;
 	}
 	if (!waits || config_waits_for_accept() || request_floods(bpf_ktime_get_ns()))
@@ -551,7 +558,7 @@ static __always_inline bool request_hand_over(struct tcpdwell_counters *c, struc
 					      const struct child *child, __u64 now_ns)
 {
 	const struct lifecycle *known;
-	struct lifecycle mark = {};
+	struct lifecycle mark = { .since_ns = now_ns };
 	__u64 key = child->request;
 
 	/* A listener that closes has all requests taken for slow, and a snapshot those it finds. */

@@ -75,10 +75,16 @@ static __always_inline bool is_to_be_asked(const struct lifecycle *l)
 	       is_older(l, SWEEP_NS);
 }
 
-/* What is remembered under @key is forgotten if that is gone. */
+/*
+ * What is remembered under @key is forgotten if that is gone; the mark of a request that the flush
+ * never heard of, as its queue was full or not there yet, in any case.
+ */
 static __always_inline void sweep(__u64 key, const struct lifecycle *l)
 {
-	if (is_request(l, key)) {
+	if (request_is_mark(l)) {
+		if (is_older(l, SWEEP_NS))
+			request_unmark(key);
+	} else if (is_request(l, key)) {
 		if (is_older(l, SWEEP_NS) && request_is_gone(l, key))
 			request_gone(key);
 	} else if (is_to_be_asked(l) && object_is_gone(l, key)) {
