@@ -14,11 +14,10 @@
 #include "young.bpf.h"
 
 /*
- * A connection that was waiting in a queue when the tracer came, or one that found no room; or one
- * that the filters do not want.
+ * A connection that was waiting in a queue when the tracer came, or one that found no room, which
+ * was counted then; or one that the filters do not want.
  */
-static __always_inline void accept_unknown(struct tcpdwell_counters *c, const struct sock *sk,
-					   __u64 key)
+static __always_inline void accept_unknown(const struct sock *sk, __u64 key)
 {
 	struct lifecycle l = connection_new(sk, key, PEEK(sock, sk, sk_uid.val));
 	struct endpoint e;
@@ -28,7 +27,7 @@ static __always_inline void accept_unknown(struct tcpdwell_counters *c, const st
 	if (l.state == TCPDWELL_CLOSE || !filter_connection(sk, &e, false))
 		return;
 	owner_set_current(&l, TCPDWELL_OWNER_ACCEPT);
-	connection_remember(c, key, &l, BPF_NOEXIST, false);
+	table_insert(key, &l, BPF_NOEXIST, false);
 }
 
 /* Who accepts holds the listener: the owner of one whose known owner does so no more. */
@@ -61,12 +60,11 @@ static __always_inline const struct sock *accept_listener(const bool syscall)
 static __always_inline void accepted(void *ctx, const struct sock *sk, const struct sock *listener,
 				     const bool syscall, const bool atomic)
 {
-	struct tcpdwell_counters *c = counters_here();
 	struct lifecycle *l;
 	bool young;
 	__u64 key;
 
-	if (!c || PEEK(sock, sk, sk_protocol) != IPPROTO_TCP)
+	if (PEEK(sock, sk, sk_protocol) != IPPROTO_TCP)
 		return;
 	/* The listener has the same local port, but its other children may be wanted. */
 	if (cfg_filter_lport && !port_in(cfg_lports, PEEK(sock, sk, __sk_common.skc_num)))
@@ -84,7 +82,7 @@ static __always_inline void accepted(void *ctx, const struct sock *sk, const str
 	if (!l || l->owner == TCPDWELL_OWNER_NONE) /* so nobody was known for its listener */
 		accepted_from(listener ?: accept_listener(syscall));
 	if (!l) {
-		accept_unknown(c, sk, key);
+		accept_unknown(sk, key);
 		stack_keep(ctx, key, TCPDWELL_OWNER_ACCEPT);
 		return;
 	}

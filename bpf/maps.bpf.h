@@ -40,7 +40,8 @@ struct {
 struct {
 	volatile __u32 current; /* new connections go into this one */
 	volatile __u32 spread;	/* there may be connections in others, too */
-	__u32 pad[30];
+	__u64 full_ns;		/* when last there was no room in any */
+	__u32 pad[28];
 } tables __attribute__((aligned(128)));
 
 /*

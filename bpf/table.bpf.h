@@ -38,6 +38,12 @@ __noinline int table_of(__u64 key, __u32 forget)
 }
 
 /*
+ * When all were found full, none is asked for room again for so long: each takes a lock to say no,
+ * and a connection that is not remembered asks at each of its transitions.
+ */
+#define TABLES_FULL_NS 1000000ULL
+
+/*
  * The one that is being filled is full: from here on it is the largest of those that have room. The
  * one in reserve always has, and whoever makes the next is told that it is in use.
  */
@@ -45,6 +51,7 @@ __noinline int table_turn(void)
 {
 	static const struct lifecycle nothing;
 	__u64 nobody = 0; /* is no key */
+	bool full = true;
 	void *ring;
 
 	for (__u32 step = 1; step <= TCPDWELL_TABLES; step++) {
@@ -56,8 +63,11 @@ __noinline int table_turn(void)
 		bpf_map_delete_elem(table, &nobody);
 		tables.spread = 1;
 		tables.current = number;
+		full = false;
 		break;
 	}
+	if (full)
+		tables.full_ns = bpf_ktime_get_ns();
 	ring = bpf_ringbuf_reserve(&doorbell, sizeof(__u64), 0);
 	if (ring)
 		bpf_ringbuf_discard(ring, BPF_RB_FORCE_WAKEUP);
@@ -103,7 +113,7 @@ static __always_inline int table_insert(__u64 key, const struct lifecycle *l, __
 		return -EEXIST;
 	table = table_at(tables.current);
 	err = table ? bpf_map_update_elem(table, &key, l, how) : -E2BIG;
-	if (err != -E2BIG)
+	if (err != -E2BIG || bpf_ktime_get_ns() - tables.full_ns < TABLES_FULL_NS)
 		return err;
 	table_turn();
 	table = table_at(tables.current);

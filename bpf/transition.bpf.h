@@ -47,7 +47,8 @@ struct transition {
 	struct row *first;
 	struct lifecycle *fresh;
 	__u64 key;
-	bool keyed; /* it had its key before: something may be known of it */
+	bool keyed;   /* it had its key before: something may be known of it */
+	bool no_room; /* to remember it, which is counted */
 };
 
 /*
@@ -111,6 +112,7 @@ static __always_inline bool defer(struct transition *t, struct lifecycle *l, con
 		deferred_fill(l, err ? DEFERRED_OVER : t->key);
 	if (err) {
 		l->waits = 0;
+		t->no_room = true;
 		return false;
 	}
 	count(&t->c->held);
@@ -336,10 +338,13 @@ static __always_inline void transition_remember(struct transition *t, struct lif
 	if (t->row->to == TCPDWELL_FIN_WAIT1)
 		data_count(t->sk, l);
 	l->uid = t->e->uid;
-	if (l != t->fresh)
+	if (l != t->fresh || t->no_room)
 		return;
 	born = t->row->from == TCPDWELL_CLOSE || t->row->from == TCPDWELL_SYN_RECV;
-	connection_remember(t->c, t->key, l, born ? BPF_ANY : BPF_NOEXIST, atomic);
+	if (born || !t->keyed)
+		connection_remember(t->c, t->key, l, born ? BPF_ANY : BPF_NOEXIST, atomic);
+	else /* there was no room when it was met, and that was counted */
+		table_insert(t->key, l, BPF_NOEXIST, false);
 }
 
 /*
