@@ -376,6 +376,12 @@ static int check_together(const struct options *options, const struct command_de
 {
 	if (options->quiet && options->verbose)
 		return refuse(error, "-q and -v exclude each other");
+	if (options->command == COMMAND_LEAKS && !options->watch) {
+		if (options->duration_ns)
+			return refuse(error, "-d: one look has no end: want --watch with it");
+		if (options->interval_ns != options_defaults.interval_ns)
+			return refuse(error, "-i: one look has no next: want --watch with it");
+	}
 	if (!options->program)
 		return 0;
 	if (!command->takes_program)
