@@ -79,7 +79,6 @@ group() {
 		need python3 python3
 		need python3-pytest pytest-3
 		need iproute2 ss
-		need nftables nft
 		need nginx-light nginx
 		need curl curl
 		need tcpdump tcpdump
