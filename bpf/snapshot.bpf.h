@@ -454,7 +454,7 @@ static __always_inline void snapshot_hashed(struct seq_file *seq, const struct s
 		queue_note(sk, key);
 	} else if (!BPF_CORE_READ(sk, sk_socket)) {
 		listener = queue_owner(sk);
-		f.flags = listener ? TCPDWELL_SOCKET_QUEUED : TCPDWELL_SOCKET_ORPHAN;
+		f.flags = listener ? TCPDWELL_SOCKET_QUEUED : 0;
 	}
 	if (wanted || f.state == TCPDWELL_LISTEN)
 		l = snapshot_full(sk, &f, listener);
@@ -471,7 +471,6 @@ static __always_inline void snapshot_mini(struct seq_file *seq, const struct ine
 	/* Neither user nor cgroup are left of the socket that it was. */
 	f.e.uid = -1;
 	f.e.cgroup_id = 0;
-	f.flags = TCPDWELL_SOCKET_MINI;
 	f.state = BPF_CORE_READ(tw, tw_substate);
 	endpoint_read_common(&f.e, &tw->__tw_common, false);
 	f.since = mini_since(tw, f.state, f.now_ns);
@@ -503,7 +502,6 @@ static __always_inline void snapshot_request(struct seq_file *seq, const struct 
 		.c = counters_here(),
 		.now_ns = bpf_ktime_get_ns(),
 		.state = TCPDWELL_SYN_RECV,
-		.flags = TCPDWELL_SOCKET_REQUEST,
 	};
 	const struct sock *listener = request_listener(req);
 	__u64 syn_ns = request_syn_ns(req);

@@ -132,12 +132,9 @@ _Static_assert(__builtin_offsetof(struct tcpdwell_transition, err) == 56, "err a
 _Static_assert(__builtin_offsetof(struct tcpdwell_transition, comm) == 64, "comm at 64");
 _Static_assert(__builtin_offsetof(struct tcpdwell_transition, laddr) == 80, "laddr at 80");
 
-/* How a socket that no descriptor leads to differs from one that is held. Bits. */
+/* What else is to be known of a socket that no descriptor leads to. Bits. */
 enum tcpdwell_socket_flag {
 	TCPDWELL_SOCKET_QUEUED = 1 << 0, /* waits in an accept queue; the owner is the listener's */
-	TCPDWELL_SOCKET_ORPHAN = 1 << 1, /* closed by its process, the kernel ends it */
-	TCPDWELL_SOCKET_MINI = 1 << 2,	 /* TIME_WAIT, or an orphan's FIN_WAIT2 */
-	TCPDWELL_SOCKET_REQUEST = 1 << 3, /* SYN_RECV */
 };
 
 /*

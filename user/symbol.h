@@ -12,7 +12,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct elf_image;
 struct unwind_rule;
 struct symbols;
 
@@ -25,7 +24,7 @@ struct symbol {
 };
 
 /* @fd stays the caller's. Returns NULL if nothing is to be had. The caller frees it. */
-struct symbols *symbols_open(int fd, const struct elf_image *image);
+struct symbols *symbols_open(int fd);
 
 /* NULL-safe. */
 void symbols_free(struct symbols *symbols);

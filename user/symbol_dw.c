@@ -93,12 +93,11 @@ static bool shares_with_others(Dwfl_Module *module)
 	return dwarf && dwelf_dwarf_gnu_debugaltlink(dwarf, &name, &id) > 0;
 }
 
-struct symbols *symbols_open(int fd, const struct elf_image *image)
+struct symbols *symbols_open(int fd)
 {
 	struct symbols *symbols = calloc(1, sizeof(*symbols));
 	int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 
-	(void)image;
 	if (!symbols || own < 0)
 		goto err;
 	symbols->dwfl = dwfl_begin(&callbacks);

@@ -97,7 +97,7 @@ static struct module *module_by_id(struct symbolizer *s, const uint8_t *id)
 static struct symbols *symbols_of(struct module *module)
 {
 	if (!module->asked && module->fd >= 0)
-		module->symbols = symbols_open(module->fd, &module->image);
+		module->symbols = symbols_open(module->fd);
 	module->asked = true;
 	return module->symbols;
 }

@@ -256,7 +256,7 @@ static void test_queue_and_orphans(void **state)
 	assert_text(leak, NULL, "stuck accept queue: 1 in CLOSE_WAIT wait for accept(), limit 16");
 
 	sockets_clear(scene->sockets);
-	s.flags = TCPDWELL_SOCKET_ORPHAN;
+	s.flags = 0;
 	s.owner = TCPDWELL_OWNER_NONE;
 	add(scene, s);
 	leak = look(scene, START + SECOND);
