@@ -428,6 +428,7 @@ def test_listener_that_its_parent_closed(ends: bool, stage: Stage) -> None:
         "CLOSE_WAIT": (holder, "accept"), "LAST_ACK": (holder, "accept")})
 
 
+@pytest.mark.every_kernel
 def test_accept_in_a_loop(stage: Stage) -> None:
     """A worker that never sleeps takes a child at any moment, ahead of its first transition too."""
     server = stage.server()

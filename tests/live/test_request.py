@@ -429,6 +429,7 @@ def test_fast_open(stage: Stage, watch: Watch) -> None:
         check_handshake(other.chain(watch), other)
 
 
+@pytest.mark.parametrize("watch", on_every_kernel(BACKENDS, "fentry"), indirect=True)
 def test_fast_open_waits_for_who_accepts(stage: Stage, watch: Watch,
                                          tracer: Callable[..., Tracer]) -> None:
     """-p: accepted ahead of its first transition, it waits no longer than for that one."""
