@@ -30,18 +30,27 @@ struct {
 	__array(values, struct table);
 } connections SEC(".maps");
 
-/* Wakes who makes the next table. Nothing is ever in it. */
+/* Wakes who makes tables and places. Nothing is ever in it. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4096);
 } doorbell SEC(".maps");
 
+static __always_inline void doorbell_ring(void)
+{
+	void *nothing = bpf_ringbuf_reserve(&doorbell, sizeof(__u64), 0);
+
+	if (nothing)
+		bpf_ringbuf_discard(nothing, BPF_RB_FORCE_WAKEUP);
+}
+
 /* Alone on a cache line, which seldom changes. */
 struct {
-	volatile __u32 current; /* new connections go into this one */
-	volatile __u32 spread;	/* there may be connections in others, too */
-	__u64 full_ns;		/* when last there was no room in any */
-	__u32 pad[28];
+	volatile __u32 current;			    /* new connections go into this one */
+	volatile __u32 spread;			    /* there may be connections in others, too */
+	__u64 full_ns;				    /* when last there was no room in any */
+	volatile __u8 wanted[TCPDWELL_RECENT_MAPS]; /* of recent: those that were asked for */
+	__u32 pad[20];
 } tables __attribute__((aligned(128)));
 
 /*
@@ -50,12 +59,20 @@ struct {
  * no memory, and the line is warm. Whose place is taken goes into a table. Can be mapped, which
  * nobody does, because the kernel then has the values begin at a page, and a place is one line.
  */
-struct {
+struct places {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 131072);
+	__uint(max_entries, TCPDWELL_RECENT_PLACES);
 	__type(key, __u32);
 	__type(value, struct lifecycle);
+};
+
+/* User space makes them when sockets come that would have a place there (recent.bpf.h). */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, TCPDWELL_RECENT_MAPS);
+	__type(key, __u32);
+	__array(values, struct places);
 } recent SEC(".maps");
 
 struct {

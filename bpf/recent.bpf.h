@@ -8,12 +8,33 @@
 #include "config.bpf.h"
 #include "maps.bpf.h"
 
-/* Where the connection that has @key would be if it was born lately. */
+/* Of the connection that has @key: the number of the map that its place is in. */
+static __always_inline __u32 recent_number(__u64 key)
+{
+	return (key & cfg_recent_mask) / TCPDWELL_RECENT_PLACES;
+}
+
+/* Where the connection that has @key would be if it was born lately; NULL: that is not made yet. */
 static __always_inline struct lifecycle *recent_place(__u64 key)
 {
-	__u32 place = key & cfg_recent_mask;
+	__u32 number = recent_number(key);
+	void *places = bpf_map_lookup_elem(&recent, &number);
+	__u32 place = (key & cfg_recent_mask) % TCPDWELL_RECENT_PLACES;
 
-	return bpf_map_lookup_elem(&recent, &place);
+	return places ? bpf_map_lookup_elem(places, &place) : NULL;
+}
+
+/*
+ * The first socket that would have a place there asks for a map of them, once; until it is made
+ * (user/tables.c), in some milliseconds, connections go into a table.
+ */
+__noinline int recent_ask(__u32 number)
+{
+	if (number >= TCPDWELL_RECENT_MAPS || tables.wanted[number])
+		return 0;
+	tables.wanted[number] = 1;
+	doorbell_ring();
+	return 0;
 }
 
 /*
@@ -41,8 +62,10 @@ static __always_inline bool recent_put(__u64 key, const struct lifecycle *l)
 	struct lifecycle *place = recent_place(key);
 	__u64 before;
 
-	if (!place)
+	if (!place) {
+		recent_ask(recent_number(key));
 		return false;
+	}
 	before = __sync_val_compare_and_swap(&place->id, 0, RECENT_CLAIMED);
 	/* Its own already: the end of its last life went by untold. */
 	if (before && before != key)

@@ -52,7 +52,6 @@ __noinline int table_turn(void)
 	static const struct lifecycle nothing;
 	__u64 nobody = 0; /* is no key */
 	bool full = true;
-	void *ring;
 
 	for (__u32 step = 1; step <= TCPDWELL_TABLES; step++) {
 		__u32 number = TCPDWELL_TABLES - step;
@@ -68,9 +67,7 @@ __noinline int table_turn(void)
 	}
 	if (full)
 		tables.full_ns = bpf_ktime_get_ns();
-	ring = bpf_ringbuf_reserve(&doorbell, sizeof(__u64), 0);
-	if (ring)
-		bpf_ringbuf_discard(ring, BPF_RB_FORCE_WAKEUP);
+	doorbell_ring();
 	return 0;
 }
 

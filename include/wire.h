@@ -19,6 +19,13 @@
 /* Hash tables of connections, each twice as large as the one before (user/tables.c). */
 #define TCPDWELL_TABLES 8
 
+/*
+ * Places for connections of recent sockets, and maps of them: as many in each as a CPU takes
+ * cookies at a time (COOKIE_LOCAL_BATCH, include/linux/cookie.h).
+ */
+#define TCPDWELL_RECENT_PLACES 4096
+#define TCPDWELL_RECENT_MAPS   32
+
 /* Items of a filter's list that the kernel side looks through one by one. */
 #define TCPDWELL_FILTER_IDS 64
 

@@ -197,11 +197,12 @@ static int load(struct loader *loader, const struct options *options, struct fai
 		return err;
 	programs_choose(loader->programs, options);
 	programs_warn_missing(loader->programs, options, loader->notice);
-	err = map_sizes_set(loader->skel, options, &loader->capability, loader->cpus);
+	err = map_sizes_set(loader->skel, options, loader->cpus);
 	if (!err)
 		err = load_programs(loader);
 	if (!err)
-		err = tables_watch(loader->tables, (uint32_t *)&loader->skel->bss->tables.current,
+		err = tables_watch(loader->tables, &loader->skel->bss->tables.current,
+				   loader->skel->bss->tables.wanted,
 				   bpf_map__fd(loader->skel->maps.doorbell));
 	if (!err)
 		err = map_counters(loader);
@@ -253,7 +254,7 @@ struct loader *loader_new(const struct options *options, const struct notice *no
 		loader->aside = load_aside_new(TRANSITION_SECTION, "Dual BSD/GPL");
 	if (!open_programs(loader))
 		loader->tables = tables_new(loader->skel->maps.connections,
-					    map_sizes_sockets(options));
+					    loader->skel->maps.recent, map_sizes_sockets(options));
 	if (!loader->tables) {
 		failure_set(failure, STATUS_OTHER, "cannot open the program: %s", strerror(errno));
 		goto err;
@@ -279,8 +280,7 @@ int loader_attach(struct loader *loader, struct failure *failure)
 		return -1;
 	if (!programs_can_sweep(loader->programs))
 		return 0;
-	loader->sweep = sweep_new(loader->programs, loader->tables,
-				  bpf_map__fd(loader->skel->maps.recent));
+	loader->sweep = sweep_new(loader->programs, loader->tables);
 	if (loader->sweep)
 		return 0;
 	return failure_set(failure, STATUS_OTHER, "cannot start: %s", strerror(errno));

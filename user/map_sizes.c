@@ -17,12 +17,12 @@
 #define SOCKETS_MAX	      (1U << 22)
 
 /*
- * Places for recent ones, of 64 bytes, for a sixteenth of the connections: 2 MiB, and on hosts
- * of 8 GiB and more two or four times as much. Those are enough for a thousand connections a second
- * that end in TIME_WAIT, both their ends on the host.
+ * Places for recent ones, of 64 bytes, for a sixteenth of the connections: 2 MiB at the most, and
+ * on hosts of 8 GiB and more two or four times as much. Those are enough for a thousand connections
+ * a second that end in TIME_WAIT, both their ends on the host.
  */
 #define RECENT_MIN   (1U << 15)
-#define RECENT_MAX   (1U << 17)
+#define RECENT_MAX   (TCPDWELL_RECENT_MAPS * TCPDWELL_RECENT_PLACES)
 #define RECENT_SHARE 16
 
 /*
@@ -78,19 +78,17 @@ static uint32_t stat_elements(const struct options *options)
 	return elements < STAT_ELEMENTS_MAX ? elements : STAT_ELEMENTS_MAX;
 }
 
-/* What is in front of the tables: a power of two of places. Without cookies nothing has one. */
-static int size_recent(struct tcpdwell_bpf *skel, bool cookie, uint32_t sockets)
+/* What is in front of the tables at the most: a power of two of places. */
+static uint32_t recent_places(uint32_t sockets)
 {
-	uint32_t places = cookie ? RECENT_MAX : 1;
+	uint32_t places = RECENT_MAX;
 
 	while (places > sockets || (places > RECENT_MIN && places > sockets / RECENT_SHARE))
 		places /= 2;
-	skel->rodata->cfg_recent_mask = places - 1;
-	return bpf_map__set_max_entries(skel->maps.recent, places);
+	return places;
 }
 
-int map_sizes_set(struct tcpdwell_bpf *skel, const struct options *options,
-		  const struct capability *can, unsigned int cpus)
+int map_sizes_set(struct tcpdwell_bpf *skel, const struct options *options, unsigned int cpus)
 {
 	uint32_t pids = options->filters.pids.count;
 	uint32_t elements = stat_elements(options);
@@ -102,8 +100,8 @@ int map_sizes_set(struct tcpdwell_bpf *skel, const struct options *options,
 
 	if (options->program)
 		pids = FOLLOWED_MAX;
-	err = size_recent(skel, can->cookie, map_sizes_sockets(options));
-	err = err ?: bpf_map__set_max_entries(skel->maps.ring, ring_bytes);
+	skel->rodata->cfg_recent_mask = recent_places(map_sizes_sockets(options)) - 1;
+	err = bpf_map__set_max_entries(skel->maps.ring, ring_bytes);
 	err = err ?: bpf_map__set_max_entries(skel->maps.doorbell, sysconf(_SC_PAGESIZE));
 	err = err ?: bpf_map__set_max_entries(skel->maps.stat_even, elements);
 	err = err ?: bpf_map__set_max_entries(skel->maps.stat_odd, elements);

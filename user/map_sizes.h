@@ -8,7 +8,6 @@
 
 #include <stdint.h>
 
-#include "capability.h"
 #include "options.h"
 
 struct tcpdwell_bpf;
@@ -20,7 +19,6 @@ uint32_t map_sizes_sockets(const struct options *options);
  * Sets all sizes, and the knobs that go with them, before the skeleton is loaded; its other knobs
  * must be set. Returns 0 or -errno.
  */
-int map_sizes_set(struct tcpdwell_bpf *skel, const struct options *options,
-		  const struct capability *can, unsigned int cpus);
+int map_sizes_set(struct tcpdwell_bpf *skel, const struct options *options, unsigned int cpus);
 
 #endif /* TCPDWELL_MAP_SIZES_H */

@@ -12,6 +12,7 @@
 #include "sweep.h"
 #include "tables.h"
 #include "thread.h"
+#include "wire.h"
 
 /* As long as TIME_WAIT lasts: before that there is little that should be gone. */
 #define PERIOD_NS 60000000000ULL
@@ -22,7 +23,6 @@
 struct sweep {
 	const struct programs *programs;
 	const struct tables *tables;
-	int recent;
 	pthread_t thread;
 	int stop; /* an eventfd, negative: the thread does not run */
 };
@@ -45,7 +45,9 @@ static uint64_t sweep_all(const struct sweep *sweep)
 	uint64_t begin_ns = clock_now_ns();
 	int table;
 
-	run(programs_open_recent(sweep->programs, sweep->recent));
+	for (unsigned int i = 0; i < TCPDWELL_RECENT_MAPS; i++)
+		if ((table = tables_recent_fd(sweep->tables, i)) >= 0)
+			run(programs_open_recent(sweep->programs, table));
 	for (unsigned int i = 0; (table = tables_fd(sweep->tables, i)) >= 0; i++)
 		run(programs_open_table(sweep->programs, table));
 	return clock_now_ns() - begin_ns;
@@ -67,14 +69,14 @@ static void *work(void *argument)
 	return NULL;
 }
 
-struct sweep *sweep_new(const struct programs *programs, const struct tables *tables, int recent)
+struct sweep *sweep_new(const struct programs *programs, const struct tables *tables)
 {
 	struct sweep *sweep = malloc(sizeof(*sweep));
 	int err;
 
 	if (!sweep)
 		return NULL;
-	*sweep = (struct sweep){ programs, tables, recent, .stop = eventfd(0, EFD_CLOEXEC) };
+	*sweep = (struct sweep){ programs, tables, .stop = eventfd(0, EFD_CLOEXEC) };
 	err = sweep->stop < 0 ? -errno : thread_start(&sweep->thread, work, sweep);
 	if (!err)
 		return sweep;

@@ -14,10 +14,10 @@ struct sweep;
 struct tables;
 
 /*
- * Begins with it: through all of @tables and the map behind @recent, by iterators of @programs.
- * They must outlive it. Returns NULL with errno set.
+ * Begins with it: through all of @tables, by iterators of @programs. Both must outlive it. Returns
+ * NULL with errno set.
  */
-struct sweep *sweep_new(const struct programs *programs, const struct tables *tables, int recent);
+struct sweep *sweep_new(const struct programs *programs, const struct tables *tables);
 
 /* Looks for the last time, while ends are still told, so that what is counted is all. NULL-safe. */
 void sweep_finish(struct sweep *sweep);

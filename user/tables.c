@@ -26,10 +26,15 @@ struct tables {
 	int err; /* of the thread that makes the first */
 	int fds[TCPDWELL_TABLES];
 	unsigned int count;
+	struct bpf_map *recent;
+	int all_recent; /* the map of places, negative: none */
+	int recent_fds[TCPDWELL_RECENT_MAPS];
 	pthread_mutex_t making;
 	pthread_t thread;
 	bool running;
-	const uint32_t *current; /* the kernel side's, NULL: nothing is watched yet */
+	/* The kernel side's, NULL: nothing is watched yet. */
+	const volatile uint32_t *current;
+	const volatile uint8_t *wanted;
 	struct ring *doorbell;
 	int doorbell_fd;
 	int stop; /* an eventfd, or -1 */
@@ -58,7 +63,20 @@ static bool is_complete(const struct tables *tables)
 	return room(tables, count(tables)) == tables->sockets;
 }
 
-/* Makes the next table and shows it to programs. Returns 0 or -errno. */
+/*
+ * Shows a map to programs, as @number of @all. Returns 0 or -errno; then it is closed. It is kept
+ * open else: it is this process's, for whoever counts what it holds.
+ */
+static int show(int all, uint32_t number, int fd)
+{
+	int err = bpf_map_update_elem(all, &number, &fd, BPF_ANY);
+
+	if (err)
+		close(fd);
+	return err;
+}
+
+/* Makes the next table. Returns 0 or -errno. */
 static int add(struct tables *tables)
 {
 	const struct bpf_map *like = bpf_map__inner_map(tables->map);
@@ -71,12 +89,9 @@ static int add(struct tables *tables)
 
 	if (fd < 0)
 		return fd;
-	err = bpf_map_update_elem(tables->all, &number, &fd, BPF_ANY);
-	if (err) {
-		close(fd);
+	err = show(tables->all, number, fd);
+	if (err)
 		return err;
-	}
-	/* Kept open: the tables are this process's, for whoever counts what it holds. */
 	tables->fds[number] = fd;
 	__atomic_store_n(&tables->count, number + 1, __ATOMIC_RELEASE);
 	return 0;
@@ -84,21 +99,32 @@ static int add(struct tables *tables)
 
 /* ---- The first one ---- */
 
-/* Makes the map of tables. Returns its descriptor or -errno. */
+/*
+ * Makes @map, a map of maps. From 5.15 to 6.1 the kernel puts none into it that has type
+ * information where its model has none, or the other way round: no map here has. Returns its
+ * descriptor or -errno.
+ */
 static int make_all(struct bpf_map *map)
 {
 	const struct bpf_map *like = bpf_map__inner_map(map);
 	LIBBPF_OPTS(bpf_map_create_opts, inner_opts, .map_flags = bpf_map__map_flags(like), );
 	int inner = bpf_map_create(bpf_map__type(like), NULL, bpf_map__key_size(like),
-				   bpf_map__value_size(like), 1, &inner_opts);
+				   bpf_map__value_size(like), bpf_map__max_entries(like),
+				   &inner_opts);
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .inner_map_fd = inner, );
-	int fd;
+	int fd, err = 0;
 
 	if (inner < 0)
 		return inner;
 	fd = bpf_map_create(bpf_map__type(map), bpf_map__name(map), sizeof(uint32_t),
-			    sizeof(uint32_t), TCPDWELL_TABLES, &opts);
+			    sizeof(uint32_t), bpf_map__max_entries(map), &opts);
 	close(inner);
+	if (fd >= 0)
+		err = bpf_map__reuse_fd(map, fd);
+	if (err) {
+		close(fd);
+		return err;
+	}
 	return fd;
 }
 
@@ -110,7 +136,7 @@ static void *make_first(void *argument)
 	return NULL;
 }
 
-struct tables *tables_new(struct bpf_map *map, uint32_t sockets)
+struct tables *tables_new(struct bpf_map *map, struct bpf_map *recent, uint32_t sockets)
 {
 	struct tables *tables = calloc(1, sizeof(*tables));
 	int err;
@@ -118,12 +144,15 @@ struct tables *tables_new(struct bpf_map *map, uint32_t sockets)
 	if (!tables)
 		return NULL;
 	tables->map = map;
+	tables->recent = recent;
 	tables->sockets = sockets;
 	tables->stop = -1;
+	for (unsigned int i = 0; i < TCPDWELL_RECENT_MAPS; i++)
+		tables->recent_fds[i] = -ENOENT;
 	pthread_mutex_init(&tables->making, NULL);
-	err = tables->all = make_all(map);
-	if (err >= 0)
-		err = bpf_map__reuse_fd(map, tables->all);
+	tables->all = make_all(map);
+	tables->all_recent = make_all(recent);
+	err = tables->all < 0 ? tables->all : tables->all_recent < 0 ? tables->all_recent : 0;
 	if (!err)
 		err = thread_start(&tables->thread, make_first, tables);
 	tables->running = !err;
@@ -145,21 +174,34 @@ static void join(struct tables *tables)
 
 /*
  * Makes tables until there is one more than are in use, and room for @sockets. Without memory for
- * it all stays as it is: what finds no room then is counted by the kernel side. Returns whether
- * there may be more to make.
+ * it all stays as it is: what finds no room then is counted by the kernel side.
  */
-static bool make_next(struct tables *tables, uint64_t sockets)
+static void make_next(struct tables *tables, uint64_t sockets)
 {
-	bool more;
-
 	pthread_mutex_lock(&tables->making);
 	while (!is_complete(tables) &&
 	       (*tables->current + 1 >= count(tables) || room(tables, count(tables)) < sockets))
 		if (add(tables))
 			break;
-	more = !is_complete(tables);
 	pthread_mutex_unlock(&tables->making);
-	return more;
+}
+
+/* Makes the places that are asked for. Without memory for them, connections go into the tables. */
+static void make_recent(struct tables *tables)
+{
+	const struct bpf_map *like = bpf_map__inner_map(tables->recent);
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = bpf_map__map_flags(like), );
+
+	for (unsigned int i = 0; i < TCPDWELL_RECENT_MAPS; i++) {
+		int fd;
+
+		if (!tables->wanted[i] || tables->recent_fds[i] >= 0)
+			continue;
+		fd = bpf_map_create(bpf_map__type(like), "recent", bpf_map__key_size(like),
+				    bpf_map__value_size(like), bpf_map__max_entries(like), &opts);
+		if (fd >= 0 && !show(tables->all_recent, i, fd))
+			__atomic_store_n(&tables->recent_fds[i], fd, __ATOMIC_RELEASE);
+	}
 }
 
 static void *watch(void *argument)
@@ -173,22 +215,26 @@ static void *watch(void *argument)
 
 	if (privilege_drop())
 		return NULL;
-	while (make_next(tables, 0) && poll(fds, 2, -1) && !fds[0].revents) {
+	do {
 		while (ring_next(tables->doorbell, &size))
 			; /* nothing is in it but that it rang */
 		ring_done(tables->doorbell);
-	}
+		make_next(tables, 0);
+		make_recent(tables);
+	} while (poll(fds, 2, -1) && !fds[0].revents);
 	return NULL;
 }
 
-int tables_watch(struct tables *tables, const uint32_t *current, int doorbell)
+int tables_watch(struct tables *tables, const volatile uint32_t *current,
+		 const volatile uint8_t *wanted, int doorbell)
 {
 	int err;
 
 	join(tables);
-	if (tables->err || is_complete(tables))
+	if (tables->err)
 		return tables->err;
 	tables->current = current;
+	tables->wanted = wanted;
 	tables->doorbell_fd = doorbell;
 	tables->stop = eventfd(0, EFD_CLOEXEC);
 	tables->doorbell = ring_new(doorbell, sysconf(_SC_PAGESIZE));
@@ -211,6 +257,11 @@ int tables_fd(const struct tables *tables, unsigned int number)
 	return number < count(tables) ? tables->fds[number] : -ENOENT;
 }
 
+int tables_recent_fd(const struct tables *tables, unsigned int number)
+{
+	return __atomic_load_n(&tables->recent_fds[number], __ATOMIC_ACQUIRE);
+}
+
 void tables_free(struct tables *tables)
 {
 	if (!tables)
@@ -223,8 +274,13 @@ void tables_free(struct tables *tables)
 	ring_free(tables->doorbell);
 	for (unsigned int i = 0; i < tables->count; i++)
 		close(tables->fds[i]);
+	for (unsigned int i = 0; i < TCPDWELL_RECENT_MAPS; i++)
+		if (tables->recent_fds[i] >= 0)
+			close(tables->recent_fds[i]);
 	if (tables->all >= 0)
 		close(tables->all);
+	if (tables->all_recent >= 0)
+		close(tables->all_recent);
 	pthread_mutex_destroy(&tables->making);
 	free(tables);
 }

@@ -14,18 +14,18 @@ import threading
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Callable, NamedTuple
 
 import pytest
 
-from harness import bpfmap, place, scale, within
+from harness import bpfmap, capability, place, scale, within
 from harness.netns import Netns
 from harness.plain import Running, end, patience
 from harness.tracer import check_account
 
 # How many connections the load makes at full speed; TCPDWELL_TEST_CONNECTIONS asks for others.
 CONNECTIONS = int(os.environ.get("TCPDWELL_TEST_CONNECTIONS", scale.count(40_000)))
-# For connections of sockets that were born lately (user/loader.c).
+# For connections of sockets that were born lately (user/map_sizes.c).
 RECENT_PLACES = 1 << 15  # of a tracer of up to 16 times as many sockets
 # Connections in TIME_WAIT that fill the places and the first table, but not the second one.
 TO_FILL_THE_FIRST_TABLE = 75_000
@@ -428,12 +428,26 @@ def check_nothing_is_made_up(rows: list[dict[str, Any]]) -> None:
         last[row["cookie"]] = row
 
 
-def tables(pid: int) -> int:
-    """How many hash tables of connections the tracer has (user/tables.c)."""
+def count_maps(pid: int, wanted: Callable[[bpfmap.Map], bool]) -> int:
+    """How many of the maps that the tracer has made as it needed them (user/tables.c)."""
     maps = bpfmap.of_process(pid)
     for one in maps:
         one.close()
-    return sum(bpfmap.is_table(one) for one in maps)
+    return sum(map(wanted, maps))
+
+
+def test_places_are_made_when_sockets_come(netns: Netns) -> None:
+    """Nothing is reserved for those that do not exist."""
+    if not capability.cookies():
+        pytest.skip("without cookies no socket has a place")
+    with Running("--netns", str(netns.inode)) as running:
+        pid = running.child.pid
+        # Another's listener may have come meanwhile, which is remembered, wanted or not.
+        assert count_maps(pid, bpfmap.is_recent) <= 1
+        with within.listen(netns) as listener:
+            pair = within.Pair(netns, listener)
+        running.wait_for(lambda: count_maps(pid, bpfmap.is_recent))
+        pair.close()
 
 
 @pytest.mark.parametrize("sockets", [2, 8], ids=["all-taken", "more-made"])
@@ -454,7 +468,7 @@ def test_more_sockets_than_recent_places(netns: Netns, sockets: int) -> None:
                     for worth, pairs in (("at_least", old), ("exact", young))}
             for pair in old + young:
                 pair.close()
-            assert tables(running.child.pid) == (2 if sockets == 2 else 3)
+            assert count_maps(running.child.pid, bpfmap.is_table) == (2 if sockets == 2 else 3)
             running.finish()
             *rows, summary = json_rows(running.output())
     check_identity(summary, len(rows))

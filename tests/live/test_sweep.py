@@ -28,6 +28,8 @@ ESTABLISHED, SYN_RECV, TIME_WAIT, CLOSE = 1, 3, 6, 7
 # Nothing is mapped there, on x86_64 nor on arm64: a hole in the kernel's part.
 NOWHERE = 0xFFFFFF8800001000
 NO_COOKIE = 0x7FFF_0000_0000_0000  # of a socket
+SO_COOKIE = 57
+RECENT_PLACES = 1 << 17  # at the most (user/map_sizes.c)
 OLD_S, YOUNG_S = 62, 0.5
 # Once a minute, and the time that it takes to start.
 SWEEP_LIMIT_S = 75
@@ -74,9 +76,20 @@ class Remembered:
     def plant(self, connection: Connection) -> None:
         self.tables[0].put(struct.pack("<Q", connection.key), connection.value())
 
-    def plant_recent(self, connection: Connection) -> None:
-        at = connection.key % self.recent[0].max_entries
-        self.recent[0].put(struct.pack("<I", at), connection.value())
+    def places_of(self, cookie: int) -> bpfmap.Map | None:
+        """The map that has the connection of this socket in one of its places."""
+        for one in self.recent:
+            value = one.get(struct.pack("<I", cookie % one.max_entries))
+            if value and LIFECYCLE.unpack(value)[1] == cookie:
+                return one
+        return None
+
+    def plant_beside(self, cookie: int, distance: int, connection: Connection) -> None:
+        """In a place of the same map, which a cookie that no socket has leads to."""
+        places = self.places_of(cookie)
+        assert places
+        key = NO_COOKIE + (cookie % RECENT_PLACES ^ distance)
+        places.put(struct.pack("<I", key % places.max_entries), replace(connection, key=key).value())
 
     def age(self, state: int, by_s: int) -> list[tuple[bytes, bytes]]:
         """Makes all in this state so much older. Returns what is remembered of them now."""
@@ -105,6 +118,23 @@ def _running(netns: Netns) -> Iterator[Running]:
         yield running
 
 
+def cookie_of(sock: socket.socket) -> int:
+    return int(struct.unpack("<Q", sock.getsockopt(socket.SOL_SOCKET, SO_COOKIE, 8))[0])
+
+
+def pair_in_place(running: Running, netns: Netns, listener: socket.socket) -> within.Pair:
+    """A connection whose client has a place: they are made when the first sockets come for them."""
+    def made() -> within.Pair | None:
+        pair = within.Pair(netns, listener)
+        with Remembered(running.child.pid) as remembered:
+            if remembered.places_of(cookie_of(pair.client)):
+                return pair
+        within.reset(pair.client)
+        pair.server.close()
+        return None
+    return running.wait_for(made, what="no socket has a place")
+
+
 def missed(running: Running) -> int:
     running.finish()
     return int(json.loads(running.lines()[-1].text)["missed"])
@@ -112,19 +142,32 @@ def missed(running: Running) -> int:
 
 @pytest.mark.every_kernel
 def test_gone_is_counted(running: Running) -> None:
-    """At the end, each kind of it, and in a place as in a table."""
+    """At the end, each kind of it."""
     gone = 1
     with Remembered(running.child.pid) as remembered:
         remembered.plant(GONE_MINI)
         if capability.cookies():
             remembered.plant(GONE_REQUEST)
-            remembered.plant_recent(replace(GONE_MINI, key=NO_COOKIE))
             remembered.plant(GONE_SOCK)
-            remembered.plant_recent(replace(GONE_SOCK, key=NO_COOKIE + 2))
-            gone += 4
+            gone += 2
         remembered.plant(MARK)
         assert missed(running) == gone
         assert not remembered.has(MARK)
+
+
+@pytest.mark.every_kernel
+def test_gone_from_its_place(running: Running, netns: Netns) -> None:
+    """As from a table."""
+    if not capability.cookies():
+        pytest.skip("without cookies no socket has a place")
+    with within.listen(netns) as listener:
+        pair = pair_in_place(running, netns, listener)
+        cookie = cookie_of(pair.client)
+        with Remembered(running.child.pid) as remembered:
+            remembered.plant_beside(cookie, 1024, GONE_MINI)
+            remembered.plant_beside(cookie, 2048, GONE_SOCK)
+        assert missed(running) == 2
+    pair.close()
 
 
 @pytest.mark.every_kernel

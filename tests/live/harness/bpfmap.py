@@ -98,20 +98,16 @@ def of_process(pid: int) -> list[Map]:
     return found
 
 
-# struct lifecycle (include/lifecycle.h). Smaller maps of it are for sockets that are being born.
+# struct lifecycle (include/lifecycle.h). A smaller hash map of it is for children just born.
 _LIFECYCLE_BYTES, _TABLE_AT_LEAST = 64, 8192
-
-
-def _has_connections(one: Map, kind: int) -> bool:
-    return (one.kind == kind and one.value_size == _LIFECYCLE_BYTES
-            and one.max_entries >= _TABLE_AT_LEAST)
 
 
 def is_table(one: Map) -> bool:
     """Whether it is a hash table of connections (user/tables.c)."""
-    return _has_connections(one, HASH)
+    return (one.kind == HASH and one.value_size == _LIFECYCLE_BYTES
+            and one.max_entries >= _TABLE_AT_LEAST)
 
 
 def is_recent(one: Map) -> bool:
-    """Whether it has the places of connections of recent sockets (bpf/recent.bpf.h)."""
-    return _has_connections(one, ARRAY)
+    """Whether it has places for connections of recent sockets (bpf/recent.bpf.h)."""
+    return one.kind == ARRAY and one.value_size == _LIFECYCLE_BYTES
