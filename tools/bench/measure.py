@@ -21,11 +21,14 @@ RESERVE = "reserve 96 bytes"
 
 # Figures that others ask for by name.
 CPU = "cpu ns/row"
+CPU_PACED = "cpu ns/row, with time to spare"
 WRITE = "cpu ns/row, of write() alone"
 OF_UNTRACED = "connections/s, of untraced"
 
 WRITE_BYTES = 256 * 1024  # as tcpdwell writes them
 LOADS_EACH = 4  # for each rate
+# A client's pause after each connection: some 9,000 a second leave the host idle time.
+PACE_US = 300
 DRAIN_SECONDS = 30  # for a tracer to print what it still has when the load is over
 # A connection over loopback, both of its ends: five transitions each.
 TRANSITIONS = 10
@@ -98,14 +101,16 @@ def _note_kernel_ns(figures: Figures, name: str, ns: float, runs: float) -> None
         figures.add("kernel ns/transition, less empty runs", name, ns - runs * empty[-1])
 
 
-def _note_user(bench: Bench, name: str, before: Moment, after: Moment, run: Run) -> None:
-    """And what no program that prints the same rows to the same place can go below."""
-    rows = run.rows()
-    if not rows:
-        return
-    bench.figures.add(CPU, name, (after.cpu_ns - before.cpu_ns) / rows)
-    bench.figures.add(WRITE, name,
-                      _write_ns(bench.scratch / "written", run.printed_bytes()) / rows)
+def _note_user(bench: Bench, figure: str, run: Run, spent_ns: int) -> None:
+    if rows := run.rows():
+        bench.figures.add(figure, run.tracer.name, spent_ns / rows)
+
+
+def _note_write(bench: Bench, run: Run) -> None:
+    """What no program that prints the same rows to the same place can go below."""
+    if rows := run.rows():
+        bench.figures.add(WRITE, run.tracer.name,
+                          _write_ns(bench.scratch / "written", run.printed_bytes()) / rows)
 
 
 def _write_ns(path: Path, size: int) -> int:
@@ -152,7 +157,28 @@ def cost(bench: Bench, tracers: list[Tracer], connections: int, number: int) -> 
                 after = _moment(run, counter)
                 _note_kernel(bench.figures, tracer.name, before, after)
                 run.stop()
-                _note_user(bench, tracer.name, before, after, run)
+                _note_user(bench, CPU, run, after.cpu_ns - before.cpu_ns)
+                _note_write(bench, run)
+
+
+def paced_cost(bench: Bench, tracers: list[Tracer], connections: int, number: int) -> None:
+    """CPU time for each row where processors have time to spare, as on most hosts.
+
+    A reader that is woken for each row is then woken more often than amid a load that keeps it from
+    its processor.
+    """
+    for tracer in in_turn(tracers, number):
+        if tracer.name in bench.not_run:
+            continue
+        with bench.attempt(tracer.name), \
+                Load(bench.load, "-n", connections, "-w", PACE_US) as load, \
+                Run(tracer, bench.scratch, batch=True) as run:
+            before_ns = cpu_ns(run.pid)
+            load.run()
+            _finish(load, run)
+            spent_ns = cpu_ns(run.pid) - before_ns
+            run.stop()
+            _note_user(bench, CPU_PACED, run, spent_ns)
 
 
 def floor(bench: Bench, connections: int) -> None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """The table that the bench prints."""
 from figures import Figures, spread
-from measure import CPU
+from measure import CPU, CPU_PACED
 from target import TARGETS
 from tracer import TCPSTATES
 
@@ -10,6 +10,7 @@ BASES = {
     "kernel ns/transition": TCPSTATES.name,
     "kernel ns/transition, less empty runs": TCPSTATES.name,
     CPU: TCPSTATES.name,
+    CPU_PACED: TCPSTATES.name,
 }
 
 

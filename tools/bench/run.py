@@ -81,12 +81,13 @@ def run_rounds(bench: Bench, plan: Plan) -> None:
 
 
 def run_host(bench: Bench, plan: Plan) -> None:
-    """What no load but the first shows: memory, the start, the long run."""
+    """What no load but the first shows: time to spare, memory, the start, the long run."""
     tracers = [TRACE, *PEERS]
     for number in range(plan.rounds):
+        measure.paced_cost(bench, [TRACE, CSV, JSON, BARE, *PEERS], plan.connections, number)
         for sockets in plan.start_sockets:
             first_row(bench, tracers, sockets, number)
-    bench.say("first rows timed")
+    bench.say("rows with time to spare and first rows timed")
     ring_lock(bench, plan.rounds)
     bench.say("the ring's lock measured")
     measure.memory(bench, tracers, plan.live)
