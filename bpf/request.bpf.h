@@ -243,10 +243,10 @@ static __always_inline void request_dropped(__u64 req, const struct sock *listen
 	/* Before and after the run nobody says which requests a child came of. */
 	if (!c || !shared.live || !filter_connection(listener, e, false))
 		return;
-	if (known) {
+	if (known && !request_is_mark(known)) {
 		l = *known;
 		request_forget(req);
-	} else {
+	} else { /* a mark is the one's that had its memory before, and the flush's to take away */
 		if (request_floods(now_ns)) {
 			request_fold(c, e);
 			return;

@@ -26,6 +26,8 @@ from harness.watch import (BACKENDS, SYN_RECV_SLACK_NS, UID, Watch, When, chains
 
 # A handshake held for so long is slow: its first row is shown before it completes.
 HELD_S = 0.2
+# A handshake that took so long is noted, in case that somebody is about to look for slow ones.
+MARKED_S = 0.018
 # Who looks at a terminal takes this for at once.
 PROMPT_NS = 100_000_000
 # How often `leaks --watch` looks, at the most.
@@ -318,6 +320,32 @@ def test_reset_by_server(stage: Stage, watch: Watch) -> None:
     watch.require(requests=True)
     done: Handshake = stage.once(play_another_syn)
     check_dropped(done.chain(watch), done, "reset_sent")
+
+
+def play_reset_after_slow(stage: Stage) -> list[Handshake]:
+    """Slow handshakes, and after each one that is reset, likely in the same memory."""
+    server = stage.server(stage.link())
+    done = []
+    for _ in range(count(40)):
+        slower, peer = server.peer(), server.peer()
+        syn(slower)
+        time.sleep(MARKED_S)
+        slower.send(ACK)
+        server.accept()
+        opened = syn(peer)
+        sent = peer.send(RST | ACK)
+        done.append(Handshake(server, peer, opened, When(sent.before_ns, now())))
+        slower.send(RST | ACK)
+    syn(server.peer())
+    return done
+
+
+def test_reset_after_slow_handshake(stage: Stage, watch: Watch) -> None:
+    """What is noted of a handshake that completed says nothing of the next one in its memory."""
+    watch.require(requests=True)
+    for done in stage.once(play_reset_after_slow):
+        chain = watch.wait(done.server.link.inode, done.server.port, done.peer.port, closed)
+        check_dropped(chain, done, "reset_received")
 
 
 def play_listener_closed(stage: Stage, by_ack: bool) -> Handshake:
