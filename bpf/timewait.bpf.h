@@ -124,6 +124,16 @@ static __always_inline void mini_takes_over(struct lifecycle *l,
 	l->object = (__u64)tw;
 }
 
+/*
+ * Whether a mini socket that is armed may be the one that takes over. A full socket that has
+ * connected again has the cookie of its last connection, whose mini socket goes on.
+ */
+static __always_inline bool mini_may_take_over(const struct lifecycle *l)
+{
+	return l->state == TCPDWELL_FIN_WAIT1 || l->state == TCPDWELL_FIN_WAIT2 ||
+	       l->state == TCPDWELL_CLOSING;
+}
+
 /* The timer is armed: for the first time, or again because a segment came. */
 static __always_inline void mini_armed(struct inet_timewait_sock *tw)
 {
@@ -136,7 +146,8 @@ static __always_inline void mini_armed(struct inet_timewait_sock *tw)
 	if (!c || !l)
 		return;
 	if (!(l->marks & LIFECYCLE_MINI)) {
-		mini_takes_over(l, tw);
+		if (mini_may_take_over(l))
+			mini_takes_over(l, tw);
 		return;
 	}
 	l->marks &= ~LIFECYCLE_PARKED;

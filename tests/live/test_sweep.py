@@ -12,12 +12,13 @@ import socket
 import struct
 import time
 from dataclasses import dataclass, replace
-from typing import Callable, Iterator
+from typing import Any, Callable, Iterator
 
 import pytest
 
 from harness import bpfmap, capability, place, within
 from harness.netns import Netns
+from harness.peer import ACK, FIN, PEERS, RST, Link, Peer
 from harness.plain import Running
 
 # struct lifecycle (include/lifecycle.h): since_ns, id, two unions, pid, four bytes, name, state,
@@ -33,6 +34,7 @@ RECENT_PLACES = 1 << 17  # at the most (user/map_sizes.c)
 OLD_S, YOUNG_S = 62, 0.5
 # Once a minute, and the time that it takes to start.
 SWEEP_LIMIT_S = 75
+REARMED_S = 4.5
 
 
 @dataclass
@@ -229,6 +231,48 @@ def test_outlived_by_its_socket(running: Running, netns: Netns,
     ends = [row["to"] for row in map(json.loads, (line.text for line in running.lines()[:-1]))
             if row["from"] == "FIN_WAIT2"]
     assert ends == ["TIME_WAIT"] * 2
+
+
+def connect(client: socket.socket, link: Link) -> Peer:
+    """Connect to a peer, which answers."""
+    peer = Peer(link)
+    client.connect_ex((PEERS[4], peer.port))
+    peer.answer()
+    return peer
+
+
+@pytest.mark.every_kernel
+def test_outlived_and_armed_again(running: Running, netns: Netns,
+                                  require: Callable[..., None]) -> None:
+    """A segment for the mini socket of the last connection: it does not stand for this one."""
+    require(capability.TIME_WAIT)
+    link = Link.make(netns)
+    with within.make_socket(netns) as client:
+        client.setblocking(False)
+        old = connect(client, link)
+        client.shutdown(socket.SHUT_WR)
+        old.expect(FIN | ACK)
+        old.send(FIN | ACK)
+        old.expect(ACK)
+        within.disconnect(client)
+        peer = connect(client, link)
+        # A timer that is armed again within a step of the wheel, of 4 s at the most, tells nobody.
+        end = time.monotonic() + REARMED_S
+        while time.monotonic() < end:
+            old.send(ACK)
+            time.sleep(0.2)
+        peer.send(RST | ACK)
+        running.wait_for(lambda: [row for row in rows_of(running, peer) if row["to"] == "CLOSE"])
+    link.close()
+    assert missed(running) == (1 if capability.cookies() else 0)
+    states = [row["to"] for row in rows_of(running, peer)]
+    assert states == ["SYN_SENT", "ESTABLISHED", "CLOSE"]
+
+
+def rows_of(running: Running, peer: Peer) -> list[dict[str, Any]]:
+    """The rows so far of the connection to this peer."""
+    rows = map(json.loads, (line.text for line in running.lines()))
+    return [row for row in rows if row.get("rport") == peer.port]
 
 
 def test_once_a_minute(running: Running) -> None:
