@@ -232,14 +232,13 @@ static __always_inline void transition_unwanted(struct transition *t, bool is_ch
 }
 
 /*
- * connect() once more on a socket whose last connection is a mini socket by now: both have one
- * cookie. From here on it stands for the new one, and the end of the old one is not told.
+ * connect() or listen() on a socket that lived before: its last connection is a mini socket by now,
+ * or its end was passed over. They have one cookie, and from here on it stands for the new one. The
+ * end of the old one is not told.
  */
-static __always_inline void mini_outlived(const struct transition *t)
+static __always_inline void last_life_over(const struct transition *t)
 {
-	const struct lifecycle *l = connection_find(t->key);
-
-	if (!l || !(l->marks & LIFECYCLE_MINI))
+	if (!connection_find(t->key))
 		return;
 	count(&gaps);
 	connection_forget(t->key);
@@ -252,8 +251,8 @@ static __always_inline struct lifecycle *transition_recall(struct transition *t)
 
 	if (t->row->from != TCPDWELL_CLOSE && t->keyed)
 		l = connection_find(t->key);
-	else if (cfg_minis && cfg_has_cookie && t->keyed)
-		mini_outlived(t);
+	else if (cfg_has_cookie && t->keyed)
+		last_life_over(t);
 	if (l)
 		return l;
 	*t->fresh = connection_new(t->sk, t->key, t->e->uid);

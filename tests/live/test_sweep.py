@@ -275,6 +275,22 @@ def rows_of(running: Running, peer: Peer) -> list[dict[str, Any]]:
     return [row for row in rows if row.get("rport") == peer.port]
 
 
+def test_passed_over_and_reused(running: Running, netns: Netns) -> None:
+    """An end that was passed over, and the socket's next connection: only that is remembered."""
+    if not capability.cookies():
+        pytest.skip("without cookies each has an address of its own")
+    with within.listen(netns) as listener, within.make_socket(netns) as client, \
+            Remembered(running.child.pid) as remembered:
+        # SO_COOKIE
+        cookie = int.from_bytes(client.getsockopt(socket.SOL_SOCKET, 57, 8), "little")
+        old = replace(GONE_SOCK, key=cookie)
+        remembered.plant(old)
+        client.connect(listener.getsockname())
+        assert not remembered.has(old)
+        listener.accept()[0].close()
+        assert missed(running) == 1
+
+
 def test_once_a_minute(running: Running) -> None:
     """Not only at the end, so that a long run keeps its memory."""
     with Remembered(running.child.pid) as remembered:
