@@ -211,6 +211,9 @@ LIFECYCLE_FN __u8 lifecycle_actor(__u8 from, __u8 to, int err, __u32 facts)
  * end of CLOSING and LAST_ACK is theirs where that FIN is not acknowledged. What should have become
  * a mini socket and did not ran into tcp_max_tw_buckets (tcp_time_wait(): TCPTIMEWAITOVERFLOW).
  *
+ * With IP_RECVERR tcp_v4_err() sets the ICMP error while the connection goes on: it may be there
+ * yet when the ACK of our FIN ends LAST_ACK, which no error does.
+ *
  * Data that nobody can read any more is answered by a reset (tcp_rcv_state_process():
  * TCPABORTONDATA); the socket then says ECONNRESET like one that got a reset, or, if our FIN is
  * acknowledged with it, nothing.
@@ -220,8 +223,6 @@ LIFECYCLE_FN __u8 lifecycle_reason(__u8 from, int err, __u32 facts)
 	switch (err) {
 	case 0:
 		break;
-	case LIFECYCLE_ECONNREFUSED:
-		return TCPDWELL_REASON_REFUSED;
 	case LIFECYCLE_ECONNRESET:
 		if (facts & LIFECYCLE_DATA_CAME &&
 		    (from == TCPDWELL_FIN_WAIT1 || from == TCPDWELL_FIN_WAIT2))
@@ -231,6 +232,7 @@ LIFECYCLE_FN __u8 lifecycle_reason(__u8 from, int err, __u32 facts)
 		return TCPDWELL_REASON_RESET_RECEIVED;
 	case LIFECYCLE_ETIMEDOUT:
 		return TCPDWELL_REASON_TIMEOUT;
+	case LIFECYCLE_ECONNREFUSED:
 	case LIFECYCLE_EHOSTUNREACH:
 	case LIFECYCLE_ENETUNREACH:
 	case LIFECYCLE_EHOSTDOWN:
@@ -238,7 +240,10 @@ LIFECYCLE_FN __u8 lifecycle_reason(__u8 from, int err, __u32 facts)
 	case LIFECYCLE_ENOPROTOOPT:
 	case LIFECYCLE_EOPNOTSUPP:
 	case LIFECYCLE_EPROTO:
-		return TCPDWELL_REASON_UNREACHABLE;
+		if (from == TCPDWELL_LAST_ACK && !(facts & LIFECYCLE_UNACKED))
+			break;
+		return err == LIFECYCLE_ECONNREFUSED ? TCPDWELL_REASON_REFUSED :
+						       TCPDWELL_REASON_UNREACHABLE;
 	default:
 		return TCPDWELL_REASON_ABORTED;
 	}
@@ -270,11 +275,13 @@ LIFECYCLE_FN __u8 lifecycle_reason(__u8 from, int err, __u32 facts)
 
 /*
  * The error that a row shows. connect() that finds no free port returns EADDRNOTAVAIL to its
- * caller without leaving it in the socket.
+ * caller without leaving it in the socket. FINs leave none.
  */
 LIFECYCLE_FN __u16 lifecycle_error(__u8 reason, int err)
 {
-	return reason == TCPDWELL_REASON_NO_LOCAL_PORT ? LIFECYCLE_EADDRNOTAVAIL : err;
+	if (reason == TCPDWELL_REASON_NO_LOCAL_PORT)
+		return LIFECYCLE_EADDRNOTAVAIL;
+	return reason == TCPDWELL_REASON_FIN ? 0 : err;
 }
 
 #endif /* TCPDWELL_LIFECYCLE_H */

@@ -7,6 +7,8 @@ time is the truth. Every backend that the kernel lets be forced watches the same
 
 from __future__ import annotations
 
+import socket
+import struct
 import time
 
 import pytest
@@ -15,7 +17,7 @@ from harness import capability
 from harness.close import (ACTIVE, HELD_S, WHOLE, Close, check_close, check_mini, check_times,
                            closer, family_or_skip)
 from harness.matrix import on_every_kernel
-from harness.peer import ACK, FIN, PSH, RST, SYN
+from harness.peer import ACK, FIN, HOSTS, PEERS, PSH, RST, SYN, Peer, checksum
 from harness.scale import count
 from harness.stage import FAMILIES, Stage, stages
 from harness.watch import (BACKENDS, SLACK_NS, Watch, When, check_time, closed, now, same, show,
@@ -321,6 +323,40 @@ def test_no_linger_in_fin_wait2(stage: Stage, watch: Watch) -> None:
     assert steps(chain) == [*ACTIVE, "CLOSE"], show(chain)
     assert chain[-1]["reason"] == "reset_sent", show(chain)
     check_times(chain, close, watch)
+
+
+def icmp_unreachable(peer: Peer) -> None:
+    """A router says of what was sent to this peer that the host cannot be reached (RFC 792)."""
+    source, target = (socket.inet_aton(one[4]) for one in (HOSTS, PEERS))
+    quoted = (struct.pack("!BBHHHBBH", 0x45, 0, 40, 0, 0x4000, 64, socket.IPPROTO_TCP, 0)
+              + source + target + struct.pack("!HHI", peer.rport, peer.port, peer.wants))
+    message = struct.pack("!BBHI", 3, 1, 0, 0) + quoted
+    peer.link.write_ip4(socket.IPPROTO_ICMP, target, source,
+                        message[:2] + struct.pack("!H", checksum(message)) + message[4:])
+
+
+def play_old_error(stage: Stage) -> Close:
+    """ICMP leaves an error in the socket (IP_RECVERR), and the connection goes on to its FINs."""
+    close = closer(stage, stage.link())
+    # IP_RECVERR
+    close.server.actor.run("s.setsockopt(socket.IPPROTO_IP, 11, 1)")
+    icmp_unreachable(close.peer)
+    close.server.actor.run("import select; p = select.poll(); p.register(s, 0)")
+    assert close.server.actor.ask("p.poll(20000)"), "no error came"
+    close.peer.send(FIN | ACK)
+    close.peer.expect(ACK)
+    close.server.actor.run("s.close()")
+    close.peer.expect(FIN | ACK)
+    close.peer.send(ACK)
+    return close
+
+
+@pytest.mark.every_kernel
+def test_old_error(stage: Stage, watch: Watch) -> None:
+    """It is not what ended the connection."""
+    close: Close = stage.once(play_old_error)
+    last = close.wait(watch, closed)[-1]
+    assert (last["from"], last["reason"], last["errno"]) == ("LAST_ACK", "fin", None), show([last])
 
 
 LINGER = """

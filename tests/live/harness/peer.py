@@ -157,12 +157,18 @@ class Link:
         pseudo = source + target + struct.pack("!II", len(tcp), socket.IPPROTO_TCP)
         tcp = tcp[:16] + struct.pack("!H", checksum(pseudo + tcp)) + tcp[18:]
         if version == 4:
-            head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(tcp), 0, 0x4000, 64,
-                               socket.IPPROTO_TCP, 0) + source + target
-            head = head[:10] + struct.pack("!H", checksum(head)) + head[12:]
-        else:
-            head = struct.pack("!IHBB", 6 << 28, len(tcp), socket.IPPROTO_TCP, 64) + source + target
-        frame = DEVICE_MAC + PEER_MAC + struct.pack("!H", ETHERTYPES[version]) + head + tcp
+            return self.write_ip4(socket.IPPROTO_TCP, source, target, tcp)
+        head = struct.pack("!IHBB", 6 << 28, len(tcp), socket.IPPROTO_TCP, 64) + source + target
+        return self._write(version, head + tcp)
+
+    def write_ip4(self, protocol: int, source: bytes, target: bytes, payload: bytes) -> Sent:
+        """Send an IPv4 packet."""
+        head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(payload), 0, 0x4000, 64, protocol,
+                           0) + source + target
+        return self._write(4, head[:10] + struct.pack("!H", checksum(head)) + head[12:] + payload)
+
+    def _write(self, version: int, packet: bytes) -> Sent:
+        frame = DEVICE_MAC + PEER_MAC + struct.pack("!H", ETHERTYPES[version]) + packet
         before_ns = time.monotonic_ns()
         self.sock.send(frame)
         return Sent(before_ns, time.monotonic_ns())
