@@ -57,8 +57,9 @@ int sockdiag_parse(const void *data, size_t len, uint64_t read_ns, sockdiag_visi
 		   void *context)
 {
 	const struct nlmsghdr *h = data;
+	int left = len; /* negative after a last message that does not end at a whole word */
 
-	for (; NLMSG_OK(h, len); h = NLMSG_NEXT(h, len)) {
+	for (; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
 		int err;
 
 		if (h->nlmsg_type == NLMSG_DONE) {

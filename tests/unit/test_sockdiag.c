@@ -143,6 +143,22 @@ static void test_errors(void **state)
 	assert_int_equal(sockdiag_parse(answer.data, 10, 0, take, &found), 0);
 }
 
+/* Its header says so: the next one would begin behind the answer. */
+static void test_end_amid_a_word(void **state)
+{
+	size_t len = NLMSG_LENGTH(sizeof(struct inet_diag_msg)) + 1;
+	struct nlmsghdr *h = calloc(1, len);
+	struct found found = {};
+
+	(void)state;
+	assert_non_null(h);
+	h->nlmsg_len = len;
+	h->nlmsg_type = SOCK_DIAG_BY_FAMILY;
+	assert_int_equal(sockdiag_parse(h, len, 0, take, &found), 0);
+	assert_int_equal(found.count, 1);
+	free(h);
+}
+
 static int look_for_port(void *context, const struct sockdiag_socket *socket)
 {
 	uint16_t *port = context;
@@ -177,9 +193,8 @@ static void test_running_kernel(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_socket),
-		cmocka_unit_test(test_ipv6),
-		cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_socket),	       cmocka_unit_test(test_ipv6),
+		cmocka_unit_test(test_errors),	       cmocka_unit_test(test_end_amid_a_word),
 		cmocka_unit_test(test_running_kernel),
 	};
 
