@@ -38,7 +38,7 @@ static size_t chain_length(const struct tcpdwell_stack *stack)
 static bool is_standard(const struct unwind_rule *rule)
 {
 	return rule->base == UNWIND_FP && rule->ra == UNWIND_RA_AT && rule->fp == UNWIND_FP_AT &&
-	       rule->ra_at == rule->fp_at + (int64_t)sizeof(uint64_t);
+	       rule->ra_at - (uint64_t)rule->fp_at == sizeof(uint64_t);
 }
 
 /* The caller by the kernel's walk. Its registers are not known, but the walk goes on from there. */

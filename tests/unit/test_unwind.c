@@ -219,6 +219,20 @@ static void test_endless(void **state)
 	assert_int_equal(u.end, UNWIND_DEEP);
 }
 
+/* What a file says may be anything. */
+static void test_far_away(void **state)
+{
+	struct code code = {
+		.rules = { [1] = { .base = UNWIND_FP, .fp = UNWIND_FP_AT, .fp_at = INT64_MAX } },
+		.has_rule = { [1] = true },
+	};
+	struct tcpdwell_stack stack = stack_of(2, 150, 210);
+
+	(void)state;
+	stack.fp = 0;
+	assert_int_equal(unwind_it(&stack, &code).count, 1);
+}
+
 static void test_nothing(void **state)
 {
 	struct code code = { .no_call = 0 };
@@ -245,6 +259,7 @@ int main(void)
 		cmocka_unit_test(test_no_frame_pointer),
 		cmocka_unit_test(test_link_register),
 		cmocka_unit_test(test_endless),
+		cmocka_unit_test(test_far_away),
 		cmocka_unit_test(test_nothing),
 	};
 
