@@ -12,7 +12,7 @@
 
 IMPURE := main trace probe loader load_aside core_btf tables bpf_programs knobs map_sizes \
 	  capability ksyms source_ring source_stat snapshot snapshot_command leaks_command \
-	  stat_command stack_source sweep symbolizer
+	  stat_command stack_source sweep
 
 PREFIX   ?= /usr/local
 CFLAGS   ?= -O2 -g

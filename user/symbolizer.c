@@ -11,7 +11,7 @@
 /* A file of code. */
 struct module {
 	uint64_t device, inode;
-	int fd; /* -1: it could not be opened */
+	int fd; /* negative: it could not be opened */
 	struct elf_image image;
 	struct symbols *symbols; /* NULL: none, or not asked for yet */
 	bool asked;
@@ -37,8 +37,20 @@ struct symbolizer *symbolizer_new(struct stacks *stacks, const char *root)
 	return s;
 }
 
+/* Another process may lead to what could not be opened. */
+static void forget_unopened(struct symbolizer *s)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < s->module_count; i++)
+		if (s->modules[i].fd >= 0)
+			s->modules[kept++] = s->modules[i];
+	s->module_count = kept;
+}
+
 void symbolizer_refresh(struct symbolizer *s)
 {
+	forget_unopened(s);
 	procfs_maps_free(&s->maps);
 	s->pid = 0;
 }
@@ -50,8 +62,7 @@ void symbolizer_free(struct symbolizer *s)
 	symbolizer_refresh(s);
 	for (size_t i = 0; i < s->module_count; i++) {
 		symbols_free(s->modules[i].symbols);
-		if (s->modules[i].fd >= 0)
-			close(s->modules[i].fd);
+		close(s->modules[i].fd);
 	}
 	free(s);
 }
@@ -168,15 +179,19 @@ static const struct unwind_ops unwind_ops = { .rule = rule_at, .follows_call = f
  * ---- Places -------------------------------------------------------------------------------------
  */
 
-/* @back is 1 for a return address: the call is before it. */
+/*
+ * Of a @module that is not known, or could not be opened, the place stays without a name for now.
+ * @back is 1 for a return address: the call is before it.
+ */
 static void name_place(struct stack_place *place, struct module *module, uint64_t offset,
 		       unsigned int back)
 {
 	struct symbol symbol = { NULL };
 	uint64_t vaddr;
 
-	if (module && symbols_of(module) &&
-	    elf_image_vaddr(&module->image, offset - back, &vaddr)) {
+	if (!module || module->fd < 0)
+		return;
+	if (symbols_of(module) && elf_image_vaddr(&module->image, offset - back, &vaddr)) {
 		symbols_find(module->symbols, vaddr, &symbol);
 		symbol.into += back;
 	}
