@@ -28,14 +28,14 @@
 #error "which registers are stack and frame pointer?"
 #endif
 
-/* Of a qualified name; what is longer is cut in front. */
+/* Of a qualified name; of a longer one the outer scopes are left out, or the end. */
 #define NAME_BYTES 512
 
 struct symbols {
 	Dwfl *dwfl;
 	Dwfl_Module *module;
 	bool shares;	       /* its debugging information refers to another file's */
-	char name[NAME_BYTES]; /* the last one that was asked for */
+	char name[NAME_BYTES]; /* the last one that was asked for, at its end; the NUL stays */
 };
 
 /*
@@ -139,42 +139,44 @@ static void find_declaration(Dwarf_Die *die)
 			*die = next;
 }
 
-/* Puts @name and @separator before what begins at @at. Returns the new beginning. */
-static char *put_before(const struct symbols *symbols, char *at, const char *name,
-			const char *separator)
+/* Puts @scope before the name that begins at @at. Returns whether there is room. */
+static bool put_scope(const struct symbols *symbols, char **at, const char *scope)
 {
-	size_t len = strlen(name), separator_len = strlen(separator);
+	size_t len = strlen(scope);
 
-	if (len + separator_len > (size_t)(at - symbols->name))
-		return at;
-	at -= separator_len;
-	memcpy(at, separator, separator_len);
-	at -= len;
-	memcpy(at, name, len);
-	return at;
+	if (len + 2 > (size_t)(*at - symbols->name))
+		return false;
+	*at -= len + 2;
+	memcpy(*at, scope, len);
+	memcpy(*at + len, "::", 2);
+	return true;
 }
 
 /* The name of @function, with those of the classes and namespaces around it, as C++ writes it. */
 static const char *qualified_name(struct symbols *symbols, Dwarf_Die *function)
 {
-	char *at = symbols->name + sizeof(symbols->name) - 1;
+	const size_t room = sizeof(symbols->name) - 1;
 	const char *name = dwarf_diename(function);
 	Dwarf_Die *scopes = NULL;
 	int count;
+	char *at;
 
 	if (!name)
 		return NULL;
-	*at = '\0';
-	at = put_before(symbols, at, name, "");
+	/* Of a template the beginning: its arguments say less. */
+	at = symbols->name + room - strnlen(name, room);
+	memcpy(at, name, strnlen(name, room));
 	find_declaration(function);
 	count = dwarf_getscopes_die(function, &scopes);
 	for (int i = 1; i < count; i++) {
 		int tag = dwarf_tag(&scopes[i]);
 
 		name = dwarf_diename(&scopes[i]);
-		if (name && (tag == DW_TAG_namespace || tag == DW_TAG_class_type ||
-			     tag == DW_TAG_structure_type))
-			at = put_before(symbols, at, name, "::");
+		if (name &&
+		    (tag == DW_TAG_namespace || tag == DW_TAG_class_type ||
+		     tag == DW_TAG_structure_type) &&
+		    !put_scope(symbols, &at, name))
+			break;
 	}
 	free(scopes);
 	return at;

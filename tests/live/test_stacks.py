@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -106,6 +107,46 @@ def test_accept_is_named(start: Callable[[str], Server], watch: Callable[..., Wa
     assert not any(frame["guessed"] for frame in frames)
     assert "libc" in frames[0]["module"]
     assert frames[1]["module"] == str(SERVERS / "forgetful")
+
+
+def forgetful_within(folder: Path, *namespaces: str, accept: str = "accept_and_forget") -> str:
+    """The server as C++, its functions in these namespaces, the outermost first."""
+    if not shutil.which("g++"):
+        pytest.skip("there is no g++")
+    source, program = folder / "forgetful.cc", folder / "forgetful"
+    source.write_text(
+        '#include "serve.h"\n' + "".join(f"namespace {name} {{\n" for name in namespaces)
+        + '#include "forgetful.c"\n' + "}" * len(namespaces) + "\nint main(int argc, char **argv)"
+        + " { return " + "::".join(namespaces) + "::main(argc, argv); }\n", encoding="utf-8")
+    subprocess.run(["g++", "-w", "-g", "-O2", "-fno-omit-frame-pointer",
+                    "-fno-optimize-sibling-calls", f"-Daccept_and_forget={accept}",
+                    f"-I{SOURCES}", source, "-o", program], check=True)
+    return str(program)
+
+
+@pytest.mark.parametrize("middle, shown", [("within", "over::within::"), ("w" * 600, "")],
+                         ids=["short", "long"])
+def test_scopes_are_named(tmp_path: Path, start: Callable[[str], Server],
+                          watch: Callable[..., Watch], visit: Callable[..., None],
+                          middle: str, shown: str) -> None:
+    """As many as have room, from the inside out: one that is left out is no gap."""
+    with_symbols()
+    server = start(forgetful_within(tmp_path, "over", middle))
+    watching = watch()
+    visit(server)
+    frames = frames_of(watching.wait_for(all_seen))
+    assert [frame["function"] for frame in frames[1:3]] == [
+        f"{shown}accept_and_forget", f"{shown}serve_badly"]
+
+
+def test_long_names_are_cut(tmp_path: Path, start: Callable[[str], Server],
+                            watch: Callable[..., Watch], visit: Callable[..., None]) -> None:
+    with_symbols()
+    name = "a" + "c" * 600
+    server = start(forgetful_within(tmp_path, "over", accept=name))
+    watching = watch()
+    visit(server)
+    assert frames_of(watching.wait_for(all_seen))[1]["function"] == name[:511]
 
 
 def connect_and_forget(server: Actor, start: Callable[[str], Server]) -> Server:

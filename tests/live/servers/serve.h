@@ -101,7 +101,8 @@ static inline int serve_listen(const struct serve_options *options, bool share)
 		err(1, "socket");
 	if (setsockopt(fd, SOL_SOCKET, share ? SO_REUSEPORT : SO_REUSEADDR, &one, sizeof(one)))
 		err(1, "setsockopt");
-	if (bind(fd, is_v6 ? (void *)&v6 : (void *)&v4, is_v6 ? sizeof(v6) : sizeof(v4)))
+	if (bind(fd, (struct sockaddr *)(is_v6 ? (void *)&v6 : &v4),
+		 is_v6 ? sizeof(v6) : sizeof(v4)))
 		err(1, "bind");
 	if (listen(fd, SERVE_BACKLOG))
 		err(1, "listen");
@@ -114,7 +115,7 @@ static inline uint16_t serve_peer_port(int fd)
 	struct sockaddr_in6 peer = { 0 }; /* the port is where IPv4 has it, too */
 	socklen_t len = sizeof(peer);
 
-	if (getpeername(fd, (void *)&peer, &len))
+	if (getpeername(fd, (struct sockaddr *)&peer, &len))
 		err(1, "getpeername");
 	return ntohs(peer.sin6_port);
 }
