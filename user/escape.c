@@ -211,6 +211,14 @@ char *put_escaped_cut(char *p, const char *text, size_t len, unsigned int width,
 	return put_char(p, '+');
 }
 
+const char *escape_shown(struct shown *shown, const char *text)
+{
+	unsigned int columns;
+
+	*put_escaped_cut(shown->text, text, strlen(text), ESCAPE_SHOWN_COLUMNS, &columns) = '\0';
+	return shown->text;
+}
+
 char *put_csv(char *p, const char *text, size_t len)
 {
 	bool quoted = len && (memchr(text, ',', len) || memchr(text, '"', len));

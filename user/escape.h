@@ -36,6 +36,16 @@ char *put_escaped(char *p, const char *text, size_t len, unsigned int *columns);
 char *put_escaped_cut(char *p, const char *text, size_t len, unsigned int width,
 		      unsigned int *columns);
 
+/* Text in a message, which ends with NUL: cut to so many columns. */
+#define ESCAPE_SHOWN_COLUMNS 96
+
+struct shown {
+	char text[ESCAPE_TEXT_BYTES * ESCAPE_SHOWN_COLUMNS + 1];
+};
+
+/* Returns the text of @shown. */
+const char *escape_shown(struct shown *shown, const char *text);
+
 /*
  * A cell of RFC 4180: escaped as for tables, quoted where it must be. A first byte that makes a
  * spreadsheet take the cell for a formula (= + - @) is written as \xHH too. At most

@@ -2,14 +2,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "escape.h"
 #include "program.h"
 
 struct program {
 	pid_t pid;
+	const char *name;
 	int gate; /* a byte lets the child go; then its end of file says that exec has worked */
 	bool ended;
 };
@@ -40,6 +43,7 @@ struct program *program_new(char *argv[], const sigset_t *mask)
 
 	if (!program)
 		return NULL;
+	program->name = argv[0];
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, gate))
 		goto err;
 	program->pid = fork();
@@ -70,17 +74,29 @@ pid_t program_pid(const struct program *program)
 	return program->pid;
 }
 
-int program_go(struct program *program)
+/* Returns 0, or the errno of execvp(3). */
+static int let_go(struct program *program)
 {
 	ssize_t len;
 	int err = 0;
 
 	if (write(program->gate, "", 1) != 1)
-		return -errno;
+		return errno;
 	do {
 		len = read(program->gate, &err, sizeof(err));
 	} while (len < 0 && errno == EINTR);
-	return len == sizeof(err) ? -err : 0;
+	return len == sizeof(err) ? err : 0;
+}
+
+int program_go(struct program *program, struct failure *failure)
+{
+	int err = let_go(program);
+	struct shown shown;
+
+	if (!err)
+		return 0;
+	return failure_set(failure, STATUS_OTHER, "cannot run '%s': %s",
+			   escape_shown(&shown, program->name), strerror(err));
 }
 
 bool program_ended(struct program *program)

@@ -9,11 +9,13 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "failure.h"
+
 struct program;
 
 /*
- * Forks a child that will run @argv with the caller's privileges and the signal mask @mask once it
- * is let go. Returns NULL with errno set. The caller frees it.
+ * Forks a child that will run @argv, whose strings must outlive it, with the caller's privileges
+ * and the signal mask @mask once it is let go. Returns NULL with errno set. The caller frees it.
  */
 struct program *program_new(char *argv[], const sigset_t *mask);
 
@@ -22,8 +24,8 @@ void program_free(struct program *program);
 
 pid_t program_pid(const struct program *program);
 
-/* Lets it run. Returns 0, or the -errno of execvp(3). */
-int program_go(struct program *program);
+/* Lets it run. Returns 0, or -1 with @failure filled if execvp(3) fails. */
+int program_go(struct program *program, struct failure *failure);
 
 /* Whether it has ended. Does not wait. */
 bool program_ended(struct program *program);

@@ -15,20 +15,6 @@
 #include "procfs.h"
 #include "resolve.h"
 
-/* A path in an error message: the user's own text, escaped like any other. */
-struct shown_path {
-	char text[ESCAPE_TEXT_BYTES * 64 + 1];
-};
-
-static const char *show(const char *path, struct shown_path *shown)
-{
-	unsigned int columns;
-	char *end = put_escaped_cut(shown->text, path, strlen(path), 64, &columns);
-
-	*end = 0;
-	return shown->text;
-}
-
 static uint32_t depth(const char *path)
 {
 	uint32_t levels = 0;
@@ -42,7 +28,7 @@ static uint32_t depth(const char *path)
 int resolve_cgroup(const char *path, struct cgroup_ref *cgroup, struct failure *failure)
 {
 	char mount[PATH_MAX], full[2 * PATH_MAX], real[PATH_MAX];
-	struct shown_path shown, shown_mount;
+	struct shown shown, shown_mount;
 	struct stat st;
 	size_t len;
 
@@ -55,7 +41,7 @@ int resolve_cgroup(const char *path, struct cgroup_ref *cgroup, struct failure *
 		return failure_set(failure, STATUS_HOST,
 				   "--cgroup: only a part of the cgroup version 2 hierarchy is "
 				   "mounted, at %s: run outside of the container",
-				   show(mount, &shown));
+				   escape_shown(&shown, mount));
 	len = strlen(mount);
 	if (!strncmp(path, mount, len) && (path[len] == '/' || !path[len]))
 		path += len;
@@ -65,7 +51,7 @@ int resolve_cgroup(const char *path, struct cgroup_ref *cgroup, struct failure *
 	    stat(real, &st) || !S_ISDIR(st.st_mode))
 		return failure_set(failure, STATUS_USE,
 				   "--cgroup: '%s' is not a cgroup: want a path below %s",
-				   show(path, &shown), show(mount, &shown_mount));
+				   escape_shown(&shown, path), escape_shown(&shown_mount, mount));
 	cgroup->id = st.st_ino;
 	cgroup->level = depth(real + len);
 	return 0;
@@ -73,7 +59,7 @@ int resolve_cgroup(const char *path, struct cgroup_ref *cgroup, struct failure *
 
 int resolve_netns(const struct netns_ref *netns, uint32_t *inode, struct failure *failure)
 {
-	struct shown_path shown;
+	struct shown shown;
 	struct stat st;
 	int fd, type, err;
 
@@ -83,7 +69,7 @@ int resolve_netns(const struct netns_ref *netns, uint32_t *inode, struct failure
 	fd = open(netns->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return failure_set(failure, STATUS_USE, "--netns: '%s': %s",
-				   show(netns->path, &shown), strerror(errno));
+				   escape_shown(&shown, netns->path), strerror(errno));
 	type = ioctl(fd, NS_GET_NSTYPE);
 	err = fstat(fd, &st);
 	close(fd);
@@ -91,7 +77,7 @@ int resolve_netns(const struct netns_ref *netns, uint32_t *inode, struct failure
 		return failure_set(failure, STATUS_USE,
 				   "--netns: '%s' is no network namespace: want an inode number or "
 				   "a path like /run/netns/NAME or /proc/PID/ns/net",
-				   show(netns->path, &shown));
+				   escape_shown(&shown, netns->path));
 	*inode = st.st_ino;
 	return 0;
 }

@@ -272,11 +272,7 @@ static int go(struct stat_command *command)
 		return fail(command, "cannot drop privileges", -err);
 	notice_print(command->notice, NOTICE_STATUS, "tracing…");
 	command->start_ns = command->report_ns = clock_now_ns();
-	err = command->program ? program_go(command->program) : 0;
-	if (err)
-		return failure_set(command->failure, STATUS_OTHER, "cannot run '%s': %s",
-				   command->options->program[0], strerror(-err));
-	return 0;
+	return command->program ? program_go(command->program, command->failure) : 0;
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b)

@@ -193,11 +193,7 @@ static int go(struct trace *trace, struct failure *failure)
 	trace->end_ns = trace->options->duration_ns ?
 				trace->last_row_ns + trace->options->duration_ns :
 				EVENTS_FOREVER;
-	err = trace->program ? program_go(trace->program) : 0;
-	if (err)
-		return failure_set(failure, STATUS_OTHER, "cannot run '%s': %s",
-				   trace->options->program[0], strerror(-err));
-	return 0;
+	return trace->program ? program_go(trace->program, failure) : 0;
 }
 
 /* One line a second for what would be a hundred thousand rows. */
