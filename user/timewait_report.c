@@ -418,22 +418,6 @@ static void print_lifetimes(FILE *out, const struct timewait_figures *f)
 			print_lifetime(out, ending(i), f->lifetimes[i]);
 }
 
-/* How many of @hist lie in [2^power, 2^(power+1)); what is below a microsecond in the first row. */
-static uint64_t row_count(const struct hist *hist, unsigned int power)
-{
-	unsigned int i = hist_index(1ULL << power), end = hist_index(1ULL << (power + 1));
-	uint64_t count = 0;
-
-	for (; hist && i < end; i++)
-		count += hist->buckets[i];
-	return count;
-}
-
-static unsigned int log2_of(uint64_t v)
-{
-	return 63 - __builtin_clzll(v | 1);
-}
-
 static void print_bar_row(FILE *out, const struct timewait_figures *f, unsigned int power,
 			  uint64_t count, uint64_t fullest)
 {
@@ -442,7 +426,7 @@ static void print_bar_row(FILE *out, const struct timewait_figures *f, unsigned 
 	print_duration(out, 1ULL << (power + 1), 7);
 	for (unsigned int i = 0; i < TCPDWELL_REASON_MAX; i++)
 		if (f->lifetimes[i])
-			fprintf(out, "%11" PRIu64, row_count(f->lifetimes[i], power));
+			fprintf(out, "%11" PRIu64, hist_power_count(f->lifetimes[i], power));
 	fputs("  ", out);
 	for (unsigned int i = 0; i < (count * BAR_WIDTH + fullest - 1) / fullest; i++)
 		fputc('*', out);
@@ -468,12 +452,12 @@ static void print_histogram(FILE *out, const struct timewait_figures *f)
 		fprintf(out, "%11s", ending(i));
 	}
 	fputc('\n', out);
-	for (unsigned int i = log2_of(all.min_ns); i <= log2_of(all.max_ns); i++)
-		if (row_count(&all, i) > fullest)
-			fullest = row_count(&all, i);
-	for (unsigned int i = log2_of(all.min_ns); i <= log2_of(all.max_ns); i++)
-		if (row_count(&all, i))
-			print_bar_row(out, f, i, row_count(&all, i), fullest);
+	for (unsigned int i = buckets_log2(all.min_ns); i <= buckets_log2(all.max_ns); i++)
+		if (hist_power_count(&all, i) > fullest)
+			fullest = hist_power_count(&all, i);
+	for (unsigned int i = buckets_log2(all.min_ns); i <= buckets_log2(all.max_ns); i++)
+		if (hist_power_count(&all, i))
+			print_bar_row(out, f, i, hist_power_count(&all, i), fullest);
 }
 
 /* ---- At the start ---------------------------------------------------------------------------- */
