@@ -1,46 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include <stdbool.h>
-
 #include "hist.h"
-
-unsigned int hist_index(uint64_t ns)
-{
-	return buckets_index(ns);
-}
-
-uint64_t hist_bucket_ns(unsigned int index)
-{
-	return buckets_lowest(index);
-}
 
 /* The middle of the values that bucket @index takes. */
 static uint64_t bucket_middle(unsigned int index)
 {
 	unsigned int power = index >> BUCKETS_SUB_BITS;
 
-	return hist_bucket_ns(index) + (power > 1 ? 1ULL << (power - 2) : 0);
-}
-
-void hist_add_many(struct hist *hist, uint64_t ns, uint64_t times)
-{
-	if (!times)
-		return;
-	if (!hist->count || ns < hist->min_ns)
-		hist->min_ns = ns;
-	if (!hist->count || ns > hist->max_ns)
-		hist->max_ns = ns;
-	hist->count += times;
-	hist->buckets[hist_index(ns)] += times;
+	return buckets_lowest(index) + (power > 1 ? 1ULL << (power - 2) : 0);
 }
 
 void hist_add(struct hist *hist, uint64_t ns)
 {
-	hist_add_many(hist, ns, 1);
+	if (!hist->count || ns < hist->min_ns)
+		hist->min_ns = ns;
+	if (!hist->count || ns > hist->max_ns)
+		hist->max_ns = ns;
+	hist->count++;
+	hist->buckets[buckets_index(ns)]++;
 }
 
 void hist_add_bucket(struct hist *hist, unsigned int index, uint64_t times)
 {
-	uint64_t lowest = hist_bucket_ns(index);
+	uint64_t lowest = buckets_lowest(index);
 
 	if (!times)
 		return;
@@ -67,7 +48,7 @@ void hist_merge(struct hist *into, const struct hist *from)
 	if (!into->count || from->max_ns > into->max_ns)
 		into->max_ns = from->max_ns;
 	into->count += from->count;
-	for (unsigned int i = 0; i < HIST_BUCKETS; i++)
+	for (unsigned int i = 0; i < BUCKETS; i++)
 		into->buckets[i] += from->buckets[i];
 }
 
@@ -106,10 +87,10 @@ uint64_t hist_percentile(const struct hist *hist, double percent)
 uint64_t hist_power_count(const struct hist *hist, unsigned int power)
 {
 	uint64_t last = power < 63 ? (2ULL << power) - 1 : UINT64_MAX;
-	unsigned int i = power ? hist_index(1ULL << power) : 0;
+	unsigned int i = power ? buckets_index(1ULL << power) : 0;
 	uint64_t count = 0;
 
-	for (; i <= hist_index(last); i++)
+	for (; i <= buckets_index(last); i++)
 		count += hist->buckets[i];
 	return count;
 }

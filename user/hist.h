@@ -3,8 +3,8 @@
  * Log-linear histogram of durations, fixed in size: each power of two has 32 buckets of equal
  * width, so any value is known to 1/32, and what hist_percentile() says is at most 1/64 off.
  *
- * A struct hist is the caller's, 15 KiB, empty when all zero. No allocation, no errors but those of
- * the output. One thread at a time. Values are nanoseconds.
+ * A struct hist is the caller's, 15 KiB, empty when all zero. No allocation, no errors. One thread
+ * at a time. Values are nanoseconds.
  */
 #ifndef TCPDWELL_HIST_H
 #define TCPDWELL_HIST_H
@@ -13,21 +13,14 @@
 
 #include "buckets.h"
 
-struct text;
-
-#define HIST_BUCKETS BUCKETS
-
 struct hist {
 	uint64_t count;
 	uint64_t min_ns; /* of no use while count is 0 */
 	uint64_t max_ns;
-	uint64_t buckets[HIST_BUCKETS];
+	uint64_t buckets[BUCKETS];
 };
 
 void hist_add(struct hist *hist, uint64_t ns);
-
-/* Adds @ns @times times. */
-void hist_add_many(struct hist *hist, uint64_t ns, uint64_t times);
 
 /*
  * Adds @times values that bucket @index has taken elsewhere. Its bounds are all that is known of
@@ -44,12 +37,6 @@ void hist_merge(struct hist *into, const struct hist *from);
  * never outside of min and max. @percent is 0 to 100. 0 if the histogram is empty.
  */
 uint64_t hist_percentile(const struct hist *hist, double percent);
-
-/*
- * The bucket of @ns, and the lowest value that bucket @index takes, for those who print them all.
- */
-unsigned int hist_index(uint64_t ns);
-uint64_t hist_bucket_ns(unsigned int index);
 
 /* How many values lie in [2^power, 2^(power+1)), with 0 in the first. @power is 0 to 63. */
 uint64_t hist_power_count(const struct hist *hist, unsigned int power);

@@ -54,7 +54,7 @@ static void test_processors_are_summed(void **state)
 	stat_table_hist(table, group, &hist);
 	assert_int_equal(hist.count, 6);
 	assert_int_equal(hist.max_ns, 900000);
-	assert_int_equal(hist.buckets[hist_index(1000)], 5);
+	assert_int_equal(hist.buckets[buckets_index(1000)], 5);
 	assert_int_equal(stat_table_rows(table), 6);
 	stat_table_free(table);
 }
@@ -90,7 +90,7 @@ static void test_percentiles_are_within_a_bucket(void **state)
 		uint64_t exact = values[(unsigned int)(percents[i] * VALUES / 100 + 0.5) - 1];
 		uint64_t got = hist_percentile(&hist, percents[i]);
 
-		assert_int_equal(hist_index(got), hist_index(exact));
+		assert_int_equal(buckets_index(got), buckets_index(exact));
 	}
 	assert_int_equal(hist_percentile(&hist, 100), values[VALUES - 1]);
 	stat_table_free(table);
