@@ -52,7 +52,7 @@ static int take_row(struct sink *sink, const struct tcpdwell_transition *t)
 	return 0;
 }
 
-static const struct sink_ops row_ops = { .name = "leaks", .event = take_row };
+static const struct sink_ops row_ops = { .event = take_row };
 
 static int add(void *context, const struct tcpdwell_socket *record)
 {

@@ -47,7 +47,6 @@ struct style {
 struct sink;
 
 struct sink_ops {
-	const char *name;
 	int (*start)(struct sink *sink);
 	int (*event)(struct sink *sink, const struct tcpdwell_transition *t);
 	int (*tick)(struct sink *sink); /* flush what is buffered; called before each wait */

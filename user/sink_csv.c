@@ -8,7 +8,7 @@
 #include "sink_fields.h"
 
 static const struct fields_form csv = {
-	.ops = FIELDS_OPS("csv"),
+	.ops = FIELDS_OPS,
 	.quote = "",
 	.null = "",
 	.end = "\n",

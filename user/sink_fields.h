@@ -34,10 +34,10 @@ int fields_tick(struct sink *sink);
 int fields_finish(struct sink *sink, const struct summary *summary);
 void fields_free(struct sink *sink);
 
-#define FIELDS_OPS(sink_name)                                                      \
+#define FIELDS_OPS                                                                 \
 	{                                                                          \
-		.name = sink_name, .start = fields_start, .event = fields_event,   \
-		.tick = fields_tick, .finish = fields_finish, .free = fields_free, \
+		.start = fields_start, .event = fields_event, .tick = fields_tick, \
+		.finish = fields_finish, .free = fields_free,                      \
 	}
 
 /* Returns NULL with errno set. The caller frees it by ops->free. */

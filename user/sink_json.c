@@ -21,7 +21,7 @@ static char *put_summary(char *p, const struct summary *summary)
 }
 
 static const struct fields_form json = {
-	.ops = FIELDS_OPS("json"),
+	.ops = FIELDS_OPS,
 	.names = true,
 	.quote = "\"",
 	.null = "null",

@@ -417,7 +417,6 @@ static void table_free(struct sink *sink)
 }
 
 static const struct sink_ops table_ops = {
-	.name = "table",
 	.start = table_start,
 	.event = table_event,
 	.tick = table_tick,

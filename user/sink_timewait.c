@@ -143,7 +143,6 @@ static void timewait_sink_free(struct sink *sink)
 }
 
 static const struct sink_ops timewait_sink_ops = {
-	.name = "timewait",
 	.start = timewait_sink_start,
 	.event = timewait_sink_event,
 	.tick = timewait_sink_tick,
