@@ -146,7 +146,8 @@ double tally_rate(const struct tally *tally, uint64_t start_ns, uint64_t now_ns)
 	return (double)begun / TALLY_RATE_SECONDS;
 }
 
-void tally_merge(struct tally *into, const struct tally *from)
+/* Adds the counts and the clock of @from; both stand at the same second. The peak is not known. */
+static void merge(struct tally *into, const struct tally *from)
 {
 	if (into->second < from->second)
 		into->second = from->second;
@@ -266,7 +267,7 @@ static void clear_idle(struct tallies *tallies, uint64_t now_ns)
 		struct tally *tally = &tallies->tallies[i];
 
 		if (!tally_now(tally) && tally->entered + tally->old + 1 <= limit)
-			tally_merge(&tallies->other, tally);
+			merge(&tallies->other, tally);
 		else
 			tallies->tallies[kept++] = *tally;
 	}

@@ -106,9 +106,6 @@ uint32_t tally_due(const struct tally *tally, unsigned int index);
 /* Entries a second over the last TALLY_RATE_SECONDS whole seconds, or since @start_ns if later. */
 double tally_rate(const struct tally *tally, uint64_t start_ns, uint64_t now_ns);
 
-/* Adds the counts and the clock of @from; both stand at the same second. The peak is not known. */
-void tally_merge(struct tally *into, const struct tally *from);
-
 struct tallies;
 
 /* Returns NULL with errno set if there is no memory. The caller frees it. */
