@@ -25,4 +25,10 @@ struct failure {
 __attribute__((format(printf, 3, 4))) int failure_set(struct failure *failure, int status,
 						      const char *format, ...);
 
+/* The same, "WHAT: Permission denied", with STATUS_OTHER. */
+int failure_errno(struct failure *failure, const char *what, int err);
+
+/* The same of the output's @err; 0 for none, a reader that has gone, or a stop meanwhile. */
+int failure_output(struct failure *failure, int err);
+
 #endif /* TCPDWELL_FAILURE_H */

@@ -3,7 +3,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -40,11 +39,6 @@ struct finder {
 	struct text *text;
 	struct screen *screen; /* NULL: not in place on a terminal */
 };
-
-static int fail(const struct finder *finder, const char *what, int err)
-{
-	return failure_set(finder->failure, STATUS_OTHER, "%s: %s", what, strerror(err));
-}
 
 static int take_row(struct sink *sink, const struct tcpdwell_transition *t)
 {
@@ -114,7 +108,7 @@ static int take_rows(struct finder *finder)
 	do {
 		count = source_ring_consume(finder->source);
 	} while (count >= SOURCE_RING_BATCH);
-	return count < 0 ? fail(finder, "ring", -count) : 0;
+	return count < 0 ? failure_errno(finder->failure, "ring", -count) : 0;
 }
 
 /* Takes a snapshot and the rows up to it. Returns 0 or -1 with the failure filled. */
@@ -135,23 +129,14 @@ static int look(struct finder *finder, bool first)
 		stack_source_refresh(finder->stacks);
 	now_ns = clock_now_ns();
 	err = leaks_look(finder->leaks, finder->sockets, &finder->options->filters, now_ns);
-	return err ? fail(finder, "cannot look for leaks", -err) : 0;
-}
-
-/* An error of the output: a reader that has gone, or a stop meanwhile, is none. */
-static int output_result(const struct finder *finder, int err)
-{
-	return err == -EPIPE || err == -ECANCELED ? 0 : fail(finder, "standard output", -err);
+	return err ? failure_errno(finder->failure, "cannot look for leaks", -err) : 0;
 }
 
 static int look_once(struct finder *finder)
 {
-	int err;
-
 	if (look(finder, true))
 		return -1;
-	err = show(finder, clock_now_ns());
-	return err ? output_result(finder, err) : 0;
+	return failure_output(finder->failure, show(finder, clock_now_ns()));
 }
 
 /* Without these rows a leak may be one that is slow, or slow may be one that leaks. */
@@ -184,7 +169,7 @@ static int watch(struct finder *finder)
 		first = false;
 		err = show(finder, clock_now_ns());
 		if (err)
-			return output_result(finder, err);
+			return failure_output(finder->failure, err);
 		now_ns = clock_now_ns();
 		if (now_ns >= end_ns)
 			return 0;
@@ -197,7 +182,7 @@ static int watch(struct finder *finder)
 			events = events_wait(finder->events,
 					     until_ns > now_ns ? until_ns - now_ns : 0);
 			if (events < 0)
-				return fail(finder, "epoll", -events);
+				return failure_errno(finder->failure, "epoll", -events);
 			if (events & (EVENT_STOP | EVENT_HANGUP))
 				return 0;
 			if (take_rows(finder))
@@ -236,24 +221,24 @@ static int start(struct finder *finder)
 	finder->sockets = sockets_new();
 	finder->leaks = leaks_new(finder->scope.states, finder->scope.older_ns);
 	if (!finder->events || !finder->clock || !finder->sockets || !finder->leaks)
-		return fail(finder, "cannot start", errno);
+		return failure_errno(finder->failure, "cannot start", errno);
 	finder->text = text_new(STDOUT_FILENO, TEXT_REPORT_BYTES, events_stop_fd(finder->events));
 	if (!finder->text)
-		return fail(finder, "cannot start", errno);
+		return failure_errno(finder->failure, "cannot start", errno);
 	finder->loader = loader_new(&finder->traced, finder->notice, finder->failure);
 	if (!finder->loader)
 		return -1;
 	if (options->stacks) {
 		finder->stacks = stack_source_new(finder->loader, finder->scope.root);
 		if (!finder->stacks)
-			return fail(finder, "cannot start", errno);
+			return failure_errno(finder->failure, "cannot start", errno);
 		leaks_set_stacks(finder->leaks, stack_source_find, finder->stacks);
 	}
 	if (!options->watch)
 		return 0;
 	finder->source = source_ring_new(loader_ring(finder->loader), &finder->sink, 0);
 	if (!finder->source)
-		return fail(finder, "cannot map the ring", errno);
+		return failure_errno(finder->failure, "cannot map the ring", errno);
 	if (loader_attach(finder->loader, finder->failure))
 		return -1;
 	if (isatty(STDOUT_FILENO) && options->format == FORMAT_TABLE)

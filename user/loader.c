@@ -150,8 +150,7 @@ static int ask_kernel(struct loader *loader, const struct options *options, stru
 	if (!capability_probe(&loader->capability, kernel, options->backend, failure)) {
 		err = core_btf_write(loader->core_btf, kernel, bpf_object__btf(loader->skel->obj));
 		if (err)
-			failure_set(failure, STATUS_OTHER, "cannot keep the kernel's types: %s",
-				    strerror(-err));
+			failure_errno(failure, "cannot keep the kernel's types", -err);
 	}
 	btf__free(kernel);
 	return err;
@@ -256,7 +255,7 @@ struct loader *loader_new(const struct options *options, const struct notice *no
 		loader->tables = tables_new(loader->skel->maps.connections,
 					    loader->skel->maps.recent, map_sizes_sockets(options));
 	if (!loader->tables) {
-		failure_set(failure, STATUS_OTHER, "cannot open the program: %s", strerror(errno));
+		failure_errno(failure, "cannot open the program", errno);
 		goto err;
 	}
 	if (ask_kernel_and_set_targets(loader, options, failure))
@@ -283,7 +282,7 @@ int loader_attach(struct loader *loader, struct failure *failure)
 	loader->sweep = sweep_new(loader->programs, loader->tables);
 	if (loader->sweep)
 		return 0;
-	return failure_set(failure, STATUS_OTHER, "cannot start: %s", strerror(errno));
+	return failure_errno(failure, "cannot start", errno);
 }
 
 void loader_detach(struct loader *loader)

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "account.h"
@@ -28,7 +27,7 @@ static int check_standard_files(struct failure *failure)
 		if (fcntl(fd, F_GETFD) >= 0)
 			continue;
 		if (open("/dev/null", O_RDWR) < 0)
-			return failure_set(failure, STATUS_OTHER, "/dev/null: %s", strerror(errno));
+			return failure_errno(failure, "/dev/null", errno);
 		if (fd == STDOUT_FILENO)
 			return failure_set(failure, STATUS_OTHER, "standard output is closed");
 	}

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "page.h"
@@ -16,7 +15,7 @@ static int put(const char *page, size_t len)
 		return -errno;
 	err = text_put(text, page, len) ?: text_flush(text);
 	text_free(text);
-	return err == -EPIPE ? 0 : err;
+	return err;
 }
 
 int page_print(page_writer *write, const void *context, struct failure *failure)
@@ -32,7 +31,5 @@ int page_print(page_writer *write, const void *context, struct failure *failure)
 			err = put(page, len);
 		free(page);
 	}
-	if (err)
-		return failure_set(failure, STATUS_OTHER, "standard output: %s", strerror(-err));
-	return 0;
+	return failure_output(failure, err);
 }

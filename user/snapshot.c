@@ -154,8 +154,7 @@ int snapshot_take(struct loader *loader, snapshot_found *found, void *context, u
 	loader_snapshot_end(loader);
 	free(snapshot.spaces);
 	if (err)
-		return failure_set(failure, STATUS_OTHER,
-				   "cannot look at the sockets that exist: %s", strerror(-err));
+		return failure_errno(failure, "cannot look at the sockets that exist", -err);
 	return 0;
 }
 

@@ -3,7 +3,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -51,17 +50,6 @@ struct stat_command {
 	uint64_t lost;	    /* up to the last report */
 };
 
-static int fail(const struct stat_command *command, const char *what, int err)
-{
-	return failure_set(command->failure, STATUS_OTHER, "%s: %s", what, strerror(err));
-}
-
-/* An error of the output: a reader that has gone, or a stop meanwhile, is none. */
-static int output_result(const struct stat_command *command, int err)
-{
-	return err == -EPIPE || err == -ECANCELED ? 0 : fail(command, "standard output", -err);
-}
-
 /*
  * ---- Reports ------------------------------------------------------------------------------------
  */
@@ -82,13 +70,13 @@ static int take(struct stat_command *command, uint64_t min_age_ns)
 	loader_flush(command->loader, min_age_ns);
 	fd = loader_stat_turn(command->loader);
 	if (fd < 0)
-		return fail(command, "cannot turn to the other map", -fd);
+		return failure_errno(command->failure, "cannot turn to the other map", -fd);
 	stat_table_clear(command->recent);
 	err = source_stat_take(fd, command->recent);
 	command->counted += stat_table_rows(command->recent);
 	if (!err && command->all)
 		err = stat_table_merge(command->all, command->recent);
-	return err ? fail(command, "cannot read the map", -err) : 0;
+	return err ? failure_errno(command->failure, "cannot read the map", -err) : 0;
 }
 
 static int render(const struct stat_command *command, FILE *out, const struct stat_view *view)
@@ -224,13 +212,13 @@ static int start(struct stat_command *command)
 	command->events = events_new(STDOUT_FILENO);
 	command->clock = clock_new();
 	if (!command->events || !command->clock)
-		return fail(command, "cannot start", errno);
+		return failure_errno(command->failure, "cannot start", errno);
 	if (options->by == TCPDWELL_BY_CGROUP)
 		command->cgroups = cgroup_names_new(""); /* without one, cgroups stay unknown */
 	if (options->program) {
 		command->program = program_new(options->program, events_old_mask(command->events));
 		if (!command->program)
-			return fail(command, "cannot fork", errno);
+			return failure_errno(command->failure, "cannot fork", errno);
 	}
 	command->loader = loader_new(options, command->notice, command->failure);
 	if (!command->loader)
@@ -238,16 +226,16 @@ static int start(struct stat_command *command)
 	command->text = text_new(STDOUT_FILENO, TEXT_REPORT_BYTES, events_stop_fd(command->events));
 	command->recent = stat_table_new(loader_stat_size(command->loader), options->by);
 	if (!command->text || !command->recent)
-		return fail(command, "cannot start", errno);
+		return failure_errno(command->failure, "cannot start", errno);
 	if (in_place || wants_all(command)) {
 		command->all = stat_table_new(loader_stat_size(command->loader), options->by);
 		if (!command->all)
-			return fail(command, "cannot start", errno);
+			return failure_errno(command->failure, "cannot start", errno);
 	}
 	if (in_place) {
 		command->screen = screen_new(STDOUT_FILENO, command->text);
 		if (!command->screen)
-			return fail(command, "cannot start", errno);
+			return failure_errno(command->failure, "cannot start", errno);
 	}
 	return 0;
 }
@@ -259,7 +247,7 @@ static int go(struct stat_command *command)
 
 	err = command->program ? loader_follow(command->loader, program_pid(command->program)) : 0;
 	if (err)
-		return fail(command, "cannot follow the program", -err);
+		return failure_errno(command->failure, "cannot follow the program", -err);
 	if (loader_attach(command->loader, command->failure))
 		return -1;
 	if (!command->options->no_snapshot) {
@@ -269,7 +257,7 @@ static int go(struct stat_command *command)
 	}
 	err = privilege_drop();
 	if (err)
-		return fail(command, "cannot drop privileges", -err);
+		return failure_errno(command->failure, "cannot drop privileges", -err);
 	notice_print(command->notice, NOTICE_STATUS, "tracing…");
 	command->start_ns = command->report_ns = clock_now_ns();
 	return command->program ? program_go(command->program, command->failure) : 0;
@@ -327,7 +315,7 @@ static int loop(struct stat_command *command)
 		uint64_t now_ns = clock_now_ns();
 
 		if (events < 0)
-			return fail(command, "epoll", -events);
+			return failure_errno(command->failure, "epoll", -events);
 		if (done(command, events, now_ns, end_ns))
 			return 0;
 		if (events & EVENT_REPORT) {
@@ -341,7 +329,7 @@ static int loop(struct stat_command *command)
 			return -1;
 		err = show(command, now_ns, wants_all(command));
 		if (err)
-			return output_result(command, err) ?: 1;
+			return failure_output(command->failure, err) ?: 1;
 		/* In step with the start; what a stopped process has missed is not made up for. */
 		while (next_ns <= now_ns)
 			next_ns += step_ns;
@@ -364,7 +352,7 @@ static int finish(struct stat_command *command)
 	end = account(command, &command->counted);
 	err = show(command, now_ns, all) ?: put_account(command, &end);
 	if (err)
-		return output_result(command, err);
+		return failure_output(command->failure, err);
 	print_account(command, &end,
 		      command->options->format == FORMAT_JSON ? NOTICE_DETAIL : NOTICE_STATUS);
 	return 0;

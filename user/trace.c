@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -89,23 +88,12 @@ static struct sink *make_sink(const struct trace *trace)
 	}
 }
 
-static int fail(struct failure *failure, const char *what, int err)
-{
-	return failure_set(failure, STATUS_OTHER, "%s: %s", what, strerror(err));
-}
-
-/*
- * An error of the output. A reader that has gone, or a stop while it takes nothing, is no failure.
- */
 static int output_result(const struct trace *trace, struct failure *failure, int err)
 {
-	if (err == -EPIPE)
-		return 0;
-	if (err != -ECANCELED)
-		return fail(failure, "standard output", -err);
-	notice_print(trace->notice, NOTICE_WARNING,
-		     "stopped while nobody read the output: its last rows are not written");
-	return 0;
+	if (err == -ECANCELED)
+		notice_print(trace->notice, NOTICE_WARNING,
+			     "stopped while nobody read the output: its last rows are not written");
+	return failure_output(failure, err);
 }
 
 static void warn_pids(const struct trace *trace)
@@ -125,16 +113,16 @@ static int start(struct trace *trace, struct failure *failure)
 	trace->events = events_new(STDOUT_FILENO);
 	trace->clock = clock_new();
 	if (!trace->events || !trace->clock)
-		return fail(failure, "cannot start", errno);
+		return failure_errno(failure, "cannot start", errno);
 	if (options->wide || options->format != FORMAT_TABLE)
 		trace->cgroups = cgroup_names_new(""); /* without one, cgroups stay unknown */
 	trace->sink = make_sink(trace);
 	if (!trace->sink)
-		return fail(failure, "cannot start", errno);
+		return failure_errno(failure, "cannot start", errno);
 	if (options->program) {
 		trace->program = program_new(options->program, events_old_mask(trace->events));
 		if (!trace->program)
-			return fail(failure, "cannot fork", errno);
+			return failure_errno(failure, "cannot fork", errno);
 	}
 	trace->loader = loader_new(options, trace->notice, failure);
 	if (!trace->loader)
@@ -146,9 +134,9 @@ static int start(struct trace *trace, struct failure *failure)
 								      " on this kernel");
 	trace->source = source_ring_new(loader_ring(trace->loader), trace->sink, options->count);
 	if (!trace->source)
-		return fail(failure, "cannot map the ring", errno);
+		return failure_errno(failure, "cannot map the ring", errno);
 	if (events_watch_source(trace->events, source_ring_fd(trace->source)))
-		return fail(failure, "cannot watch the ring", errno);
+		return failure_errno(failure, "cannot watch the ring", errno);
 	warn_pids(trace);
 	return 0;
 }
@@ -172,7 +160,7 @@ static int go(struct trace *trace, struct failure *failure)
 
 	err = trace->program ? loader_follow(trace->loader, program_pid(trace->program)) : 0;
 	if (err)
-		return fail(failure, "cannot follow the program", -err);
+		return failure_errno(failure, "cannot follow the program", -err);
 	if (loader_attach(trace->loader, failure))
 		return -1;
 	trace->last_flood_ns = clock_now_ns();
@@ -187,7 +175,7 @@ static int go(struct trace *trace, struct failure *failure)
 		return output_result(trace, failure, err) ?: STOPPED;
 	err = privilege_drop();
 	if (err)
-		return fail(failure, "cannot drop privileges", -err);
+		return failure_errno(failure, "cannot drop privileges", -err);
 	notice_print(trace->notice, NOTICE_STATUS, "tracing…");
 	trace->last_row_ns = clock_now_ns();
 	trace->end_ns = trace->options->duration_ns ?
@@ -356,7 +344,7 @@ static int loop(struct trace *trace, struct failure *failure)
 			timeout_ns = 0;
 		events = events_wait(trace->events, timeout_ns);
 		if (events < 0)
-			return fail(failure, "epoll", -events);
+			return failure_errno(failure, "epoll", -events);
 		if (timeout_ns > TICK_NS) {
 			loader_reader_sleeps(trace->loader, false);
 			trace->last_row_ns = clock_now_ns();
