@@ -261,20 +261,6 @@ static const char *const verdicts[] = {
 	[LEAK_SLOW] = "slow",
 };
 
-static void json_known(FILE *out, const char *name, bool known, uint64_t v)
-{
-	if (known)
-		fprintf(out, ",\"%s\":%" PRIu64, name, v);
-	else
-		fprintf(out, ",\"%s\":null", name);
-}
-
-static void json_text(FILE *out, const char *name, const char *text)
-{
-	fprintf(out, ",\"%s\":", name);
-	print_json_string(out, text[0] ? text : NULL);
-}
-
 static void json_verdict(FILE *out, const struct leak *leak, const struct procfs_process *process,
 			 uint64_t older_ns)
 {
@@ -326,17 +312,17 @@ static void json_past(FILE *out, const struct leak *leak, const struct procfs_pr
 	bool watched = leak->watched_ns >= RATE_MIN_NS;
 	uint64_t limit_s = leak_limit_s(leak, process->fds, process->fd_limit);
 
-	json_known(out, "watched_ns", leak->watched_ns, leak->watched_ns);
+	print_json_number(out, "watched_ns", leak->watched_ns, leak->watched_ns);
 	if (watched)
 		fprintf(out, ",\"growth_per_min\":%.1f,\"only_grows\":%s", leak->growth,
 			leak->only_grows ? "true" : "false");
 	else
 		fputs(",\"growth_per_min\":null,\"only_grows\":null", out);
-	json_known(out, "closed", leak->watched_ns, leak->closed);
-	json_known(out, "close_median_ns", leak->closed, leak->close_ns);
-	json_known(out, "fds", process->fds, process->fds);
-	json_known(out, "fd_limit", process->fd_limit, process->fd_limit);
-	json_known(out, "fd_limit_in_s", watched && grows(leak) && limit_s, limit_s);
+	print_json_number(out, "closed", leak->watched_ns, leak->closed);
+	print_json_number(out, "close_median_ns", leak->closed, leak->close_ns);
+	print_json_number(out, "fds", process->fds, process->fds);
+	print_json_number(out, "fd_limit", process->fd_limit, process->fd_limit);
+	print_json_number(out, "fd_limit_in_s", watched && grows(leak) && limit_s, limit_s);
 }
 
 static void json_leak(FILE *out, const struct leak *leak, const struct leaks_scope *scope,
@@ -347,17 +333,17 @@ static void json_leak(FILE *out, const struct leak *leak, const struct leaks_sco
 	procfs_process_read(scope->root, leak->pid, leak->comm, &process);
 	fputs("{\"type\":\"leak\",\"time\":", out);
 	print_json_time(out, wall_ns);
-	json_known(out, "pid", leak->pid, leak->pid);
-	json_text(out, "comm", leak->comm);
-	json_text(out, "command", process.command);
-	json_text(out, "cgroup", process.cgroup);
-	json_text(out, "unit", process.unit);
-	json_text(out, "container", process.container);
+	print_json_number(out, "pid", leak->pid, leak->pid);
+	print_json_text(out, "comm", leak->comm);
+	print_json_text(out, "command", process.command);
+	print_json_text(out, "cgroup", process.cgroup);
+	print_json_text(out, "unit", process.unit);
+	print_json_text(out, "container", process.container);
 	fprintf(out, ",\"state\":\"%s\"", tcpstate_name(leak->state));
 	json_verdict(out, leak, &process, scope->older_ns);
 	fprintf(out, ",\"count\":%zu,\"younger\":%zu,\"unaccepted\":%zu", leak->count,
 		leak->younger, leak->queued ? leak->count : 0);
-	json_known(out, "queue_limit", leak->queue_max, leak->queue_max);
+	print_json_number(out, "queue_limit", leak->queue_max, leak->queue_max);
 	fputc(',', out);
 	print_json_age(out, "oldest", leak->oldest_ns, leak->oldest);
 	fputc(',', out);

@@ -25,6 +25,11 @@ void print_age(FILE *out, uint64_t ns, uint8_t worth, unsigned int width)
 	fprintf(out, "%.*s", (int)(end - text), text);
 }
 
+void print_duration(FILE *out, uint64_t ns, unsigned int width)
+{
+	print_age(out, ns, TCPDWELL_DWELL_EXACT, width);
+}
+
 void print_text(FILE *out, const char *text, unsigned int width)
 {
 	char piece[ESCAPE_TEXT_BYTES * PIECE_BYTES + TEXT_SLACK_BYTES];
@@ -96,6 +101,20 @@ void print_json_addr(FILE *out, const char *name, unsigned int family, const uin
 	char text[40 + TEXT_SLACK_BYTES];
 
 	fprintf(out, "\"%s\":\"%.*s\"", name, (int)(put_addr(text, family, addr) - text), text);
+}
+
+void print_json_number(FILE *out, const char *name, bool known, uint64_t v)
+{
+	if (known)
+		fprintf(out, ",\"%s\":%" PRIu64, name, v);
+	else
+		fprintf(out, ",\"%s\":null", name);
+}
+
+void print_json_text(FILE *out, const char *name, const char *text)
+{
+	fprintf(out, ",\"%s\":", name);
+	print_json_string(out, text && *text ? text : NULL);
 }
 
 void print_json_time(FILE *out, uint64_t wall_ns)

@@ -6,11 +6,15 @@
 #ifndef TCPDWELL_PRINT_H
 #define TCPDWELL_PRINT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
 /* An age of the worth of enum tcpdwell_dwell, right-aligned: `3.20s`, `>12s`, `-`. */
 void print_age(FILE *out, uint64_t ns, uint8_t worth, unsigned int width);
+
+/* The same of one that is known to the end. */
+void print_duration(FILE *out, uint64_t ns, unsigned int width);
 
 /* Text that others chose, escaped, in a field of @width columns, cut to it; 0: as long as it is. */
 void print_text(FILE *out, const char *text, unsigned int width);
@@ -19,10 +23,14 @@ void print_text(FILE *out, const char *text, unsigned int width);
 void print_end(FILE *out, unsigned int family, const uint8_t *addr, uint16_t port,
 	       unsigned int width);
 
-/* JSON: a string, or null for NULL; a number, or null. */
+/* JSON: a string, or null for NULL. */
 void print_json_string(FILE *out, const char *text);
 void print_json_age(FILE *out, const char *name, uint64_t ns, uint8_t worth);
 void print_json_addr(FILE *out, const char *name, unsigned int family, const uint8_t *addr);
+
+/* Members behind others: `,"name":value`; null for what is not @known, and for no or empty text. */
+void print_json_number(FILE *out, const char *name, bool known, uint64_t v);
+void print_json_text(FILE *out, const char *name, const char *text);
 
 /* The current time as RFC 3339 in UTC, quoted. */
 void print_json_time(FILE *out, uint64_t wall_ns);

@@ -7,6 +7,7 @@
 
 #include "capability.h"
 #include "page.h"
+#include "print.h"
 #include "privilege.h"
 #include "probe.h"
 
@@ -112,15 +113,6 @@ static void print_table(FILE *out, const struct finding *findings)
 		fprintf(out, "%-13s %-8s %s%s%s\n", f->feature, f->backend, f->cost ? f->cost : "-",
 			f->why ? "; " : "", f->why ? f->why : "");
 	}
-}
-
-/* Texts are our own: nothing in them is to be escaped. */
-static void print_json_text(FILE *out, const char *name, const char *text)
-{
-	if (text)
-		fprintf(out, ",\"%s\":\"%s\"", name, text);
-	else
-		fprintf(out, ",\"%s\":null", name);
 }
 
 static void print_json(FILE *out, const struct finding *findings)

@@ -139,10 +139,7 @@ static void json_frame(FILE *out, const struct stack_place *place, bool guessed)
 	print_json_string(out, place->function);
 	fputs(",\"file\":", out);
 	print_json_string(out, place->file);
-	if (place->line)
-		fprintf(out, ",\"line\":%u", place->line);
-	else
-		fputs(",\"line\":null", out);
+	print_json_number(out, "line", place->line, place->line);
 	fputs(",\"module\":", out);
 	print_json_string(out, place->module);
 	if (place->build_id_bytes) {

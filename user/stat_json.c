@@ -15,20 +15,6 @@ static const char *const names[] = {
 	[TCPDWELL_BY_CGROUP] = "cgroup",   [TCPDWELL_BY_STATE] = "state",
 };
 
-static void print_number(FILE *out, const char *name, uint32_t number)
-{
-	if (number)
-		fprintf(out, ",\"%s\":%" PRIu32, name, number);
-	else
-		fprintf(out, ",\"%s\":null", name);
-}
-
-static void print_string(FILE *out, const char *name, const char *text)
-{
-	fprintf(out, ",\"%s\":", name);
-	print_json_string(out, text);
-}
-
 static void print_prefix(FILE *out, const struct stat_view *view,
 			 const struct tcpdwell_stat_key *key, bool known)
 {
@@ -54,22 +40,22 @@ static void print_group(FILE *out, const struct stat_view *view, const struct st
 
 	switch (view->by) {
 	case TCPDWELL_BY_PROCESS:
-		print_number(out, "pid", key->number);
+		print_json_number(out, "pid", key->number, key->number);
 		/* fall through */
 	case TCPDWELL_BY_COMM:
-		print_string(out, "comm", key->comm[0] ? key->comm : NULL);
+		print_json_text(out, "comm", key->comm);
 		break;
 	case TCPDWELL_BY_PORT:
 	case TCPDWELL_BY_LPORT:
 	case TCPDWELL_BY_RPORT:
-		print_number(out, names[view->by], key->number);
+		print_json_number(out, names[view->by], key->number, key->number);
 		break;
 	case TCPDWELL_BY_PREFIX:
 		print_prefix(out, view, key, !group->others);
 		break;
 	case TCPDWELL_BY_CGROUP:
-		print_string(out, "cgroup",
-			     cgroup_names_path(view->cgroups, key->cgroup_id, view->now_ns));
+		print_json_text(out, "cgroup",
+				cgroup_names_path(view->cgroups, key->cgroup_id, view->now_ns));
 		break;
 	case TCPDWELL_BY_STATE:
 		break;
@@ -82,14 +68,11 @@ static void print_percentiles(FILE *out, const struct hist *hist)
 	static const struct {
 		const char *name;
 		double percent;
-	} figures[] = { { "p50", 50 }, { "p90", 90 }, { "p99", 99 }, { "max", 100 } };
+	} figures[] = { { "p50_ns", 50 }, { "p90_ns", 90 }, { "p99_ns", 99 }, { "max_ns", 100 } };
 
 	for (unsigned int i = 0; i < sizeof(figures) / sizeof(*figures); i++) {
-		if (hist->count)
-			fprintf(out, ",\"%s_ns\":%" PRIu64, figures[i].name,
-				hist_percentile(hist, figures[i].percent));
-		else
-			fprintf(out, ",\"%s_ns\":null", figures[i].name);
+		print_json_number(out, figures[i].name, hist->count,
+				  hist_percentile(hist, figures[i].percent));
 	}
 }
 
@@ -102,11 +85,8 @@ static void print_row(FILE *out, const struct stat_view *view, const struct stat
 	print_group(out, view, group);
 	fprintf(out, ",\"count\":%" PRIu64, group->count);
 	print_percentiles(out, &hist);
-	fprintf(out, ",\"at_least\":%" PRIu64 ",\"at_least_max_ns\":", group->at_least);
-	if (group->at_least)
-		fprintf(out, "%" PRIu64, group->at_least_max_ns);
-	else
-		fputs("null", out);
+	print_json_number(out, "at_least", true, group->at_least);
+	print_json_number(out, "at_least_max_ns", group->at_least, group->at_least_max_ns);
 	hist_json_buckets(out, &hist);
 	fputc('}', out);
 }

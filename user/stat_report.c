@@ -169,10 +169,9 @@ static void print_line(FILE *out, const struct hist *hist)
 static void print_bar(FILE *out, unsigned int power, uint64_t count, uint64_t fullest)
 {
 	fputs("  ", out);
-	print_age(out, power ? 1ULL << power : 0, TCPDWELL_DWELL_EXACT, DURATION_WIDTH);
+	print_duration(out, power ? 1ULL << power : 0, DURATION_WIDTH);
 	fputs(" .. ", out);
-	print_age(out, power < 63 ? 2ULL << power : UINT64_MAX, TCPDWELL_DWELL_EXACT,
-		  DURATION_WIDTH);
+	print_duration(out, power < 63 ? 2ULL << power : UINT64_MAX, DURATION_WIDTH);
 	fprintf(out, "%*" PRIu64 " ", COUNT_WIDTH, count);
 	for (unsigned int i = 0; i < (count * BAR_WIDTH + fullest - 1) / fullest; i++)
 		fputc('*', out);
@@ -205,7 +204,7 @@ static void print_top_line(const struct page *page)
 
 	fprintf(page->out, "%.*s  %" PRIu64 " dwells in ", (int)(end - time), time,
 		stat_table_rows(view->table));
-	print_age(page->out, view->span_ns, TCPDWELL_DWELL_EXACT, 0);
+	print_duration(page->out, view->span_ns, 0);
 	if (view->lost)
 		fprintf(page->out, "; %" PRIu64 " more found no room: see --hist-size", view->lost);
 	fputc('\n', page->out);

@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <inttypes.h>
-#include <string.h>
 
-#include "clock.h"
-#include "escape.h"
 #include "hist_json.h"
-#include "put.h"
+#include "print.h"
 #include "sink.h"
 #include "tcpstate.h"
-#include "text.h"
 #include "timewait_json.h"
 
 /* Names of enum pressure_verdict, in its order. */
@@ -22,37 +18,13 @@ static const char *const advices[] = {
 
 /* ---- Values ---------------------------------------------------------------------------------- */
 
-/* @text is at most as long as a name in /run/netns is kept, a comm, or a message of our own. */
-static void print_string(FILE *out, const char *text, size_t max)
+/* The first member of an object; 0 is not known. */
+static void print_first(FILE *out, const char *name, uint32_t v)
 {
-	char json[2 + ESCAPE_JSON_BYTES * 64 + TEXT_SLACK_BYTES];
-	size_t len = strnlen(text, max < 64 ? max : 64);
-
-	fprintf(out, "%.*s", (int)(put_json(json, text, len) - json), json);
-}
-
-/* A comm or a name; empty ones are not known. */
-static void print_name(FILE *out, const char *text, size_t max)
-{
-	if (*text)
-		print_string(out, text, max);
+	if (v)
+		fprintf(out, "\"%s\":%" PRIu32, name, v);
 	else
-		fputs("null", out);
-}
-
-static void print_number(FILE *out, bool known, uint64_t v)
-{
-	if (known)
-		fprintf(out, "%" PRIu64, v);
-	else
-		fputs("null", out);
-}
-
-static void print_addr(FILE *out, const char *name, unsigned int family, const uint8_t *addr)
-{
-	char text[40 + TEXT_SLACK_BYTES];
-
-	fprintf(out, "\"%s\":\"%.*s\"", name, (int)(put_addr(text, family, addr) - text), text);
+		fprintf(out, "\"%s\":null", name);
 }
 
 static const char *family_name(unsigned int family)
@@ -113,20 +85,17 @@ static void print_old(FILE *out, const struct timewait_old *old)
 {
 	fprintf(out, "{\"netns\":%" PRIu32 ",\"family\":\"%s\",", old->netns,
 		family_name(old->family));
-	print_addr(out, "laddr", old->family, old->laddr);
+	print_json_addr(out, "laddr", old->family, old->laddr);
 	fprintf(out, ",\"lport\":%u,", old->lport);
-	print_addr(out, "raddr", old->family, old->raddr);
+	print_json_addr(out, "raddr", old->family, old->raddr);
 	fprintf(out, ",\"rport\":%u,\"left_ns\":%" PRIu64 "}", old->rport, old->left_ns);
 }
 
 static void print_at_start(FILE *out, const struct timewait_figures *f,
 			   const struct timewait_scope *scope)
 {
-	fprintf(out, ",\"at_start\":{\"known\":%s,\"why\":", bool_name(!scope->old_unknown));
-	if (scope->old_unknown)
-		print_string(out, scope->old_unknown, SIZE_MAX);
-	else
-		fputs("null", out);
+	fprintf(out, ",\"at_start\":{\"known\":%s", bool_name(!scope->old_unknown));
+	print_json_text(out, "why", scope->old_unknown);
 	fprintf(out, ",\"ended\":%" PRIu64 ",\"left\":{", f->ended_old);
 	print_percentiles(out, f->old_left);
 	fputs("},\"sockets\":[", out);
@@ -141,26 +110,22 @@ static void print_at_start(FILE *out, const struct timewait_figures *f,
 
 static void print_owner(FILE *out, const struct tally_key *key)
 {
-	fputs("\"pid\":", out);
-	print_number(out, key->pid, key->pid);
-	fputs(",\"comm\":", out);
-	print_name(out, key->comm, sizeof(key->comm));
+	print_first(out, "pid", key->pid);
+	print_json_text(out, "comm", key->comm);
 }
 
 /* A server's remote end is an address alone: its port is null. */
 static void print_remote(FILE *out, const struct tally_key *key)
 {
 	fprintf(out, "\"family\":\"%s\",", family_name(key->family));
-	print_addr(out, "raddr", key->family, key->raddr);
-	fputs(",\"rport\":", out);
-	print_number(out, key->rport, key->rport);
+	print_json_addr(out, "raddr", key->family, key->raddr);
+	print_json_number(out, "rport", key->rport, key->rport);
 }
 
 /* All ports that connect() chose are one entry, whose port is null. */
 static void print_lport(FILE *out, const struct tally_key *key)
 {
-	fputs("\"lport\":", out);
-	print_number(out, key->lport, key->lport);
+	print_first(out, "lport", key->lport);
 }
 
 static void print_table(FILE *out, const char *name, const struct timewait_table *table,
@@ -219,28 +184,24 @@ static void print_pressure(FILE *out, const struct timewait_pressure *row)
 	const struct tally_key *key = &row->row.key;
 	const struct pressure *p = &row->pressure;
 
-	fprintf(out, "{\"netns\":%" PRIu32 ",\"netns_name\":", key->netns);
-	print_name(out, row->netns ? row->netns->name : "", TIMEWAIT_NAME_LEN);
+	fprintf(out, "{\"netns\":%" PRIu32, key->netns);
+	print_json_text(out, "netns_name", row->netns ? row->netns->name : NULL);
 	fprintf(out, ",\"family\":\"%s\",", family_name(key->family));
-	print_addr(out, "laddr", key->family, key->laddr);
+	print_json_addr(out, "laddr", key->family, key->laddr);
 	fputc(',', out);
-	print_addr(out, "raddr", key->family, key->raddr);
+	print_json_addr(out, "raddr", key->family, key->raddr);
 	fprintf(out, ",\"rport\":%u,", key->rport);
 	print_counts(out, &row->row);
-	fprintf(out, ",\"peak\":%" PRIu64 ",\"eaddrnotavail\":%" PRIu64 ",\"pid\":", row->peak,
-		row->refused);
-	print_number(out, row->pid, row->pid);
-	fputs(",\"comm\":", out);
-	print_name(out, row->comm, sizeof(row->comm));
-	fputs(",\"ports\":", out);
-	print_number(out, p->usable, p->usable);
+	fprintf(out, ",\"peak\":%" PRIu64 ",\"eaddrnotavail\":%" PRIu64, row->peak, row->refused);
+	print_json_number(out, "pid", row->pid, row->pid);
+	print_json_text(out, "comm", row->comm);
+	print_json_number(out, "ports", p->usable, p->usable);
 	if (p->usable)
 		fprintf(out, ",\"used\":%.4f", p->used);
 	else
 		fputs(",\"used\":null", out);
-	fprintf(out, ",\"reuse\":%s,\"verdict\":\"%s\",\"exhausted_in_ns\":", bool_name(p->reuse),
-		verdicts[p->verdict]);
-	print_number(out, p->fills, p->exhausted_ns);
+	fprintf(out, ",\"reuse\":%s,\"verdict\":\"%s\"", bool_name(p->reuse), verdicts[p->verdict]);
+	print_json_number(out, "exhausted_in_ns", p->fills, p->exhausted_ns);
 	print_advice(out, p);
 	fputs(",\"settings\":", out);
 	print_settings(out, row->netns);
@@ -264,22 +225,19 @@ static void print_overflow(FILE *out, const struct timewait_figures *f)
 {
 	const struct timewait_netns *netns = f->overflow_settings;
 
-	fprintf(out, ",\"overflow\":{\"count\":%" PRIu64 ",\"netns\":", f->overflow);
-	print_number(out, f->overflow, f->overflow_netns);
-	fputs(",\"tcp_max_tw_buckets\":", out);
-	print_number(out, f->overflow && netns && netns->ephemeral.known,
-		     netns ? netns->ephemeral.max_tw_buckets : 0);
+	fprintf(out, ",\"overflow\":{\"count\":%" PRIu64, f->overflow);
+	print_json_number(out, "netns", f->overflow, f->overflow_netns);
+	print_json_number(out, "tcp_max_tw_buckets", f->overflow && netns && netns->ephemeral.known,
+			  netns ? netns->ephemeral.max_tw_buckets : 0);
 	fputc('}', out);
 }
 
 void timewait_json(FILE *out, const struct timewait_figures *f, const struct timewait_scope *scope,
 		   const struct summary *summary, uint64_t wall_ns)
 {
-	char time[32 + TEXT_SLACK_BYTES];
-	struct stamp stamp = {};
-
-	fprintf(out, "{\"type\":\"timewait\",\"time\":\"%.*s\",\"duration_ns\":%" PRIu64 ",",
-		(int)(put_rfc3339(time, &stamp, wall_ns) - time), time, f->now_ns - f->start_ns);
+	fputs("{\"type\":\"timewait\",\"time\":", out);
+	print_json_time(out, wall_ns);
+	fprintf(out, ",\"duration_ns\":%" PRIu64 ",", f->now_ns - f->start_ns);
 	print_counts(out, &f->total);
 	print_overflow(out, f);
 	fprintf(out, ",\"eaddrnotavail\":%" PRIu64, f->refused);

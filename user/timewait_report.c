@@ -2,9 +2,9 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "duration.h"
 #include "escape.h"
 #include "layout.h"
+#include "print.h"
 #include "put.h"
 #include "sink.h"
 #include "text.h"
@@ -26,17 +26,6 @@ struct name {
 	char text[NAME_BYTES];
 	unsigned int columns;
 };
-
-/* A duration in a field of @width columns, right-aligned. */
-static void print_duration(FILE *out, uint64_t ns, unsigned int width)
-{
-	char text[16 + TEXT_SLACK_BYTES];
-	unsigned int columns;
-	char *end = put_duration(text, ns, DURATION_NEAREST, &columns);
-
-	fprintf(out, "%*s%.*s", columns < width ? (int)(width - columns) : 0, "", (int)(end - text),
-		text);
-}
 
 /* A rate in seven columns: three digits are as much as it is worth. */
 static void print_rate(FILE *out, double rate)
