@@ -22,6 +22,9 @@
 /* Between two looks at the ring. */
 #define TAKE_NS 1000000000ULL
 
+/* Between two looks at the sockets, where no option says. */
+#define LOOK_NS 1000000000ULL
+
 struct finder {
 	struct sink sink; /* takes the rows of what is closed */
 	const struct options *options;
@@ -173,7 +176,7 @@ static int watch(struct finder *finder)
 		now_ns = clock_now_ns();
 		if (now_ns >= end_ns)
 			return 0;
-		next_ns = now_ns + finder->options->interval_ns;
+		next_ns = now_ns + (finder->options->report_ns ?: LOOK_NS);
 		do {
 			uint64_t until_ns = next_ns < end_ns ? next_ns : end_ns;
 

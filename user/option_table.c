@@ -357,7 +357,7 @@ static const struct option_group leaks_report = {
 		FLAG("watch", 0, watch, "go on, in place on a terminal, and see what is closed"),
 		FLAG("stacks", 0, stacks,
 		     "the lines of code that accepted or connected what --watch saw begin"),
-		VALUE("interval", 'i', "TIME", interval_ns, set_look_interval,
+		VALUE("interval", 'i', "TIME", report_ns, set_look_interval,
 		      "between two looks of --watch, 200ms or more (1s)"),
 		VALUE("duration", 'd', "TIME", duration_ns, set_end, "end --watch after this long"),
 		VALUE("top", 0, "COUNT", top, set_top, "processes that the text names, 1..100 (5)"),

@@ -379,7 +379,7 @@ static int check_together(const struct options *options, const struct command_de
 	if (options->command == COMMAND_LEAKS && !options->watch) {
 		if (options->duration_ns)
 			return refuse(error, "-d: one look has no end: want --watch with it");
-		if (options->interval_ns != options_defaults.interval_ns)
+		if (options->report_ns)
 			return refuse(error, "-i: one look has no next: want --watch with it");
 	}
 	if (!options->program)

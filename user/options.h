@@ -83,7 +83,7 @@ struct options {
 	bool stacks;	   /* leaks: where the sockets were connected or accepted */
 
 	enum tcpdwell_stat_by by; /* stat: what makes a group */
-	uint64_t report_ns;	  /* stat: between two reports, 0: one at the end */
+	uint64_t report_ns;	  /* stat, leaks: between two reports, 0: no option says */
 	uint32_t prefix4;	  /* stat: bits of an address that make a prefix */
 	uint32_t prefix6;
 	bool cumulative;     /* stat: reports of all since the start */

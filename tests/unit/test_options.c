@@ -324,6 +324,7 @@ static void test_refusals(void **state)
 		{ "-qv", "-q and -v exclude each other" },
 		{ "leaks -d 1s", "-d: one look has no end: want --watch with it" },
 		{ "leaks -i 2s", "-i: one look has no next: want --watch with it" },
+		{ "leaks -i 1s", "-i: one look has no next: want --watch with it" },
 		{ "--", "--: a program is missing" },
 		{ "-p 1 -- ls", "-p and a program after -- exclude each other" },
 		{ "probe -- ls", "--: probe runs no program" },
