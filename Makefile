@@ -24,6 +24,10 @@ PYTEST   ?= pytest-3
 BPFTOOL  ?= $(firstword $(wildcard /usr/lib/linux-tools/*/bpftool) bpftool)
 SUDO     ?= $(if $(filter-out 0,$(shell id -u)),sudo)
 
+# First in a recipe that ends as root, so that it does not fail after a long build.
+need_root = @[ -z '$(SUDO)' ] || command -v $(firstword $(SUDO)) >/dev/null || \
+	    { echo "make $@: not root, and there is no $(firstword $(SUDO))" >&2; exit 1; }
+
 # Debian keeps bpftool and tcpdump in sbin, which is not in every user's PATH.
 export PATH := $(PATH):/usr/sbin:/sbin
 
@@ -84,6 +88,7 @@ sources   = $(wildcard $(patsubst %,%/*.[ch],bpf include user tools/* tests/unit
 all: $(tcpdwell) ## build build/tcpdwell (the default)
 
 run: ## install what is missing, build, and trace this host: make run ARGS='-L 80'
+	$(need_root)
 	@tools/deps.sh build
 	@$(MAKE) --no-print-directory all
 	$(Q)$(SUDO) $(tcpdwell) $(ARGS)
@@ -175,6 +180,7 @@ check: ## build and run the unit tests, under ASan and UBSan; no root
 # A test that fails does not end the run: the closing line counts all of them.  Live tests hold the
 # tracer against the clock, and a machine may stall: what fails is tried again, by itself.
 test: ## install what is missing, then unit, build and live tests on the running kernel
+	$(need_root)
 	@tools/deps.sh build test
 	@$(MAKE) --no-print-directory all static tools
 	@rm -rf $(results) && mkdir -p $(results)
@@ -194,6 +200,7 @@ test-vm: ## run the live tests on a matrix of kernels in QEMU
 	$(Q)tools/vm/run.py $(ARGS)
 
 bench: ## measure against tcpstates and bpftrace
+	$(need_root)
 	@tools/deps.sh build bench
 	@$(MAKE) --no-print-directory all tools
 	$(Q)$(SUDO) tools/bench/run.py $(ARGS)

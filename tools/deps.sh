@@ -110,10 +110,8 @@ group() {
 as_root() {
 	if [ "$(id -u)" -eq 0 ]; then
 		env "$@"
-	elif command -v sudo >/dev/null; then
-		sudo env "$@"
 	else
-		fail "not root and no sudo; please install:$missing"
+		sudo env "$@"
 	fi
 }
 
@@ -145,6 +143,8 @@ done
 if [ -n "$missing" ]; then
 	command -v apt-get >/dev/null ||
 		fail "please install what these Debian packages hold, then run this again:$missing"
+	[ "$(id -u)" -eq 0 ] || command -v sudo >/dev/null ||
+		fail "not root and no sudo; please install:$missing"
 	echo "tools/deps.sh: installing$missing"
 	log=$(mktemp)
 	trap 'rm -f "$log"' EXIT

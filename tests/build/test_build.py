@@ -164,20 +164,40 @@ def test_kernel_types_fit_the_running_kernel(tree: Tree) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_missing_packages_are_named_where_there_is_no_apt(tmp_path: Path) -> None:
-    """Nothing but the shell's own helpers in PATH; the headers may be there or not."""
-    for name in ["grep", "cat", "id", "sh"]:
-        (tmp_path / name).symlink_to(shutil.which(name) or "/bin/false")
+def refusal(path: Path) -> str:
+    """What tools/deps.sh says with little more in PATH than the shell's own helpers."""
+    for name in ["grep", "cat", "mktemp", "rm", "sh"]:
+        (path / name).symlink_to(shutil.which(name) or "/bin/false")
+    (path / "id").write_text("#!/bin/sh\necho 1000\n")
+    (path / "id").chmod(0o755)
     script = (TOP / "tools/deps.sh").read_text().replace("PATH=$PATH:/usr/sbin:/sbin\n", "")
     done = subprocess.run(
         ["/bin/sh", "-c", script, "deps.sh", "build"],
-        env={"PATH": str(tmp_path)},
+        env={"PATH": str(path)},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode != 0
-    assert "gcc" in done.stderr and "clang" in done.stderr
+    return done.stderr
+
+
+def test_missing_packages_are_named_where_there_is_no_apt(tmp_path: Path) -> None:
+    """The headers may be there or not."""
+    said = refusal(tmp_path)
+    assert "please install" in said and "gcc" in said and "clang" in said
+
+
+def test_missing_packages_are_named_to_who_may_not_install_them(tmp_path: Path) -> None:
+    (tmp_path / "apt-get").symlink_to("/bin/true")
+    said = refusal(tmp_path)
+    assert "not root and no sudo" in said and "gcc" in said and "clang" in said
+
+
+@pytest.mark.parametrize("target", ["run", "test", "bench"])
+def test_want_of_root_is_said_first(tree: Tree, target: str) -> None:
+    said = tree.make(target, "SUDO=no-such-sudo", check=False)
+    assert said.startswith(f"make {target}: not root, and there is no no-such-sudo\n")
 
 
 def test_unknown_group_of_packages_is_an_error() -> None:
