@@ -234,7 +234,8 @@ def test_help_that_nobody_reads(option: str) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signal_ends_with_0(number: signal.Signals) -> None:
-    with Running() as running:
+    # The tests themselves may run under nohup.
+    with Running(preexec_fn=lambda: signal.signal(number, signal.SIG_DFL)) as running:
         assert running.stop(number) == 0
         assert running.said().splitlines()[0] == READY.strip()
 
