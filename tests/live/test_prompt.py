@@ -70,7 +70,7 @@ def test_first_row_after_idling(make_netns: Callable[[], Netns],
             add_silence(netns)
         tracers = [stack.enter_context(Running("-o", "json", *filtered_to(netns)))
                    for netns in places]
-        time.sleep(5)
+        time.sleep(2)  # twice as long as it stays awake (IDLE_NS of user/trace.c)
         for netns, running in zip(places, tracers):
             stack.enter_context(begin(netns))
             running.wait_for_lines(1)

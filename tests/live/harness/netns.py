@@ -107,7 +107,9 @@ class Veth:
         client, server = Netns.make(), Netns.make()
         pair = cls(client, server)
         try:
-            client.ip("link", "add", "veth0", "type", "veth", "peer", "name", "veth0",
+            # Each would be number 2, and an interface with the number of its peer is taken for one
+            # of hardware, whose carrier IPv6 learns of a second late (linkwatch_urgent_event()).
+            client.ip("link", "add", "veth0", "index", "9", "type", "veth", "peer", "name", "veth0",
                       "netns", server.name)
             for number, netns in enumerate((client, server), 1):
                 netns.ipv4, netns.ipv6 = f"192.0.2.{number}", f"2001:db8::{number}"
