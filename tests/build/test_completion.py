@@ -18,7 +18,7 @@ COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
 _tcpdwell
 printf '%s\\n' "${COMPREPLY[@]}"
 """
-COMMANDS = ["trace", "timewait", "stat", "probe", "snapshot", "leaks"]
+COMMANDS = ["trace", "timewait", "stat", "leaks", "snapshot", "probe"]
 STATES = (
     "LISTEN SYN_SENT SYN_RECV ESTABLISHED FIN_WAIT1 FIN_WAIT2 CLOSE_WAIT CLOSING LAST_ACK "
     "TIME_WAIT CLOSE"
