@@ -62,15 +62,37 @@ def test_every_json_field_is_documented() -> None:
     assert fields == re.findall(r"^\.It Li (\w+) Ta ", table, re.MULTILINE)
 
 
-@pytest.mark.parametrize("source", ["leaks_report.c", "stacks_report.c"])
-def test_every_json_field_of_leaks_is_documented(source: str) -> None:
+def section(name: str) -> str:
+    return MANUAL.read_text().split(f".Sh {name}\n", 1)[1].split("\n.Sh ", 1)[0]
+
+
+@pytest.mark.parametrize(("source", "where"), [
+    ("leaks_report.c", "LEAKS"), ("stacks_report.c", "LEAKS"), ("snapshot_report.c", "SNAPSHOT"),
+    ("stat_json.c", "STAT"), ("timewait_json.c", "TIMEWAIT"), ("hist_json.c", "TIMEWAIT"),
+])
+def test_every_json_field_of_reports_is_documented(source: str, where: str) -> None:
+    """What they have of the account is described there."""
     code = (TOP / "user" / source).read_text()
     names = set(re.findall(r'\\"(\w+)\\":', code)) | set(
-        re.findall(r'json_(?:known|text|age)\(out, "(\w+)"', code))
-    section = MANUAL.read_text().split(".Sh LEAKS", 1)[1].split("\n.Sh ", 1)[0]
-    lines = re.findall(r"^\.(?:Li|Pq|Po) (.*)$", section, re.MULTILINE)
+        re.findall(r'(?:json_\w+|print_addr)\(out, "(\w+)"', code))
+    text = section(where) + section("ACCOUNTING")
+    lines = re.findall(r"^\.(?:It )?(?:Li|Pq|Po) (.*)$", text, re.MULTILINE)
     told = {word for line in lines for word in re.findall(r"\w+", line)}
-    assert len(names) > 5 and names - told - {"type"} == set()
+    assert len(names) > 3 and names - told - {"type"} == set()
+
+
+@pytest.mark.parametrize(("table", "where"), [
+    (r"reasons\[TCPDWELL_REASON_MAX\] = {(.*?)};", "Reasons"),
+    (r"owner_name.*?TCPDWELL_OWNER_MAX\] = {(.*?)};", "Owner"),
+])
+def test_every_reason_and_owner_is_documented(table: str, where: str) -> None:
+    """In the order of the code, a reason with its short name if it has one."""
+    names = re.search(table, (TOP / "user/tcpstate.c").read_text(), re.DOTALL)
+    assert names
+    known = re.findall(r'= (?:{ )?"(\w+)"(?:, "(\w+)")?', names[1])
+    text = re.split(r"\n\.S[sh] ", MANUAL.read_text().split(f".Ss {where}\n", 1)[1])[0]
+    told = re.findall(r"^\.It Li (\w+)(?: Pq Li (\w+))?$", text, re.MULTILINE)
+    assert told == [(name, short if short != name else "") for name, short in known]
 
 
 def test_manual_is_clean() -> None:
