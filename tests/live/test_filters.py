@@ -37,7 +37,7 @@ FRONT, BACK, CLOSED = 8001, 8002, 8003
 # Where connect() takes its ports from.
 EPHEMERAL = range(40000, 41000)
 UID = 23456
-HOLD_S = 1.2
+HOLD_S = 0.8
 MIN_DWELL_NS = 500_000_000
 LIMIT_S = 120
 # Tracers at a time: more would wait for each other, and a trampoline takes 38 programs.
@@ -422,11 +422,9 @@ def play_batch(cases: list[Case], facts: Facts) -> Seen:
         wait_over(oracles, perform(facts))
         end_servers(facts)
         # Stopped, a tracer has printed all that it has seen.
-        for started in starts.values():
-            if not started.exception():
-                started.result().stop()
+        made = [started.result() for started in starts.values() if not started.exception()]
+        list(pool.map(Tracer.stop, made + oracles))
         for oracle in oracles:
-            oracle.stop()
             oracle.check()
         return Seen([row for oracle in oracles for row in oracle.all_rows()], starts)
 

@@ -175,7 +175,7 @@ def test_healthy_nginx_under_load(veth_pair: Veth, tmp_path: Path) -> None:
         closing.callback(nginx.stop)
         watching = finder.Watch(veth_pair.server, "-o", "json", "--older", "2s")
         closing.callback(process.end, watching.child)
-        end = time.monotonic() + count(15, 2)
+        end = time.monotonic() + count(7, 2)
         while time.monotonic() < end:
             curl(veth_pair.client, f"http://{veth_pair.server.ipv4}:{PORT}", 200)
         assert watching.stop() == 0 and watching.rest == ""

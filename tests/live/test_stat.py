@@ -148,23 +148,24 @@ def _filtered(module_netns: Callable[[], Netns]) -> Iterator[dict[str, Any]]:
 def _watched(netns: Netns, stats: dict[str, list[str]],
              traces: dict[str, list[str]]) -> dict[str, Any]:
     """Rows and summary of each trace, and each stat once it has ended, by name."""
-    with ExitStack() as stack:
+    # To start one is mostly the kernel's work, to stop one is mostly to wait for it.
+    with ExitStack() as stack, ThreadPoolExecutor(4) as pool:
         where = ["--netns", netns.path]
-        sums, tracers = {}, {}
-        for name, arguments in stats.items():
-            sums[name] = Sums(*where, *arguments)
-            stack.callback(sums[name].close)
-        for name, arguments in traces.items():
-            tracers[name] = Tracer(*where, *arguments, chains=not arguments)
-            stack.callback(tracers[name].close)
+
+        def start(kind: Any, *arguments: str, **kwargs: Any) -> Any:
+            made = kind(*where, *arguments, **kwargs)
+            stack.callback(made.close)
+            return made
+
+        sums = {name: pool.submit(start, Sums, *args) for name, args in stats.items()}
+        tracers = {name: pool.submit(start, Tracer, *args, chains=not args)
+                   for name, args in traces.items()}
+        started = {name: future.result() for name, future in (sums | tracers).items()}
         perform(netns)
         # Orphans may flip up to now, and all of them must have been looked at.
         time.sleep(0.2)
-        seen: dict[str, Any] = {name: made.stop() for name, made in sums.items()}
-        for name, tracer in tracers.items():
-            tracer.stop()
-            seen[name] = tracer.all_rows()
-        return seen
+        list(pool.map(lambda made: made.stop(), started.values()))
+        return {name: made if name in sums else made.all_rows() for name, made in started.items()}
 
 
 @pytest.mark.parametrize("by", BY)
