@@ -31,6 +31,9 @@
  */
 #define POLL_NS 1000000000ULL
 
+/* Between two looks at what cgroups rows came from: those that end before a report have a name. */
+#define NAMES_NS 1000000000ULL
+
 struct stat_command {
 	const struct options *options;
 	const struct notice *notice;
@@ -62,6 +65,16 @@ static unsigned int columns(void)
 	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) || !size.ws_col ? STAT_WIDE : size.ws_col;
 }
 
+/* Asks for the names of cgroups while they are there. */
+static void learn_names(struct stat_command *command)
+{
+	const struct tcpdwell_stat_key *key;
+	uint64_t now_ns = clock_now_ns();
+
+	for (size_t i = 0; (key = stat_table_key(command->recent, i)); i++)
+		cgroup_names_path(command->cgroups, key->cgroup_id, now_ns);
+}
+
 /* Takes what the kernel has summed since the last time. Returns 0 or -1 with the failure filled. */
 static int take(struct stat_command *command, uint64_t min_age_ns)
 {
@@ -71,12 +84,24 @@ static int take(struct stat_command *command, uint64_t min_age_ns)
 	fd = loader_stat_turn(command->loader);
 	if (fd < 0)
 		return failure_errno(command->failure, "cannot turn to the other map", -fd);
-	stat_table_clear(command->recent);
 	err = source_stat_take(fd, command->recent);
+	if (err)
+		return failure_errno(command->failure, "cannot read the map", -err);
+	if (command->cgroups)
+		learn_names(command);
+	return 0;
+}
+
+/* Takes the last that a report is of. Returns 0 or -1 with the failure filled. */
+static int take_last(struct stat_command *command, uint64_t min_age_ns)
+{
+	int err = take(command, min_age_ns);
+
+	if (err)
+		return err;
 	command->counted += stat_table_rows(command->recent);
-	if (!err && command->all)
-		err = stat_table_merge(command->all, command->recent);
-	return err ? failure_errno(command->failure, "cannot read the map", -err) : 0;
+	err = command->all ? stat_table_merge(command->all, command->recent) : 0;
+	return err ? failure_errno(command->failure, "cannot sum up", -err) : 0;
 }
 
 static int render(const struct stat_command *command, FILE *out, const struct stat_view *view)
@@ -135,6 +160,7 @@ static int show(struct stat_command *command, uint64_t now_ns, bool all)
 	else if (!err)
 		err = text_put(command->text, text, len) ?: text_flush(command->text);
 	free(text);
+	stat_table_clear(command->recent);
 	command->report_ns = now_ns;
 	command->lost = counters.lost_map;
 	return err;
@@ -311,7 +337,8 @@ static int loop(struct stat_command *command)
 	uint64_t next_ns = step_ns == EVENTS_FOREVER ? step_ns : command->start_ns + step_ns;
 
 	for (;;) {
-		int events = wait_until(command, earlier(next_ns, end_ns)), err;
+		uint64_t names_ns = command->cgroups ? clock_now_ns() + NAMES_NS : EVENTS_FOREVER;
+		int events = wait_until(command, earlier(earlier(next_ns, end_ns), names_ns)), err;
 		uint64_t now_ns = clock_now_ns();
 
 		if (events < 0)
@@ -323,9 +350,12 @@ static int loop(struct stat_command *command)
 
 			print_account(command, &now, NOTICE_WARNING);
 		}
-		if (now_ns < next_ns)
+		if (now_ns < next_ns) {
+			if (command->cgroups && take(command, LOADER_WAIT_NS))
+				return -1;
 			continue;
-		if (take(command, LOADER_WAIT_NS))
+		}
+		if (take_last(command, LOADER_WAIT_NS))
 			return -1;
 		err = show(command, now_ns, wants_all(command));
 		if (err)
@@ -347,7 +377,7 @@ static int finish(struct stat_command *command)
 	screen_free(command->screen);
 	command->screen = NULL;
 	loader_detach(command->loader);
-	if (take(command, 0))
+	if (take_last(command, 0))
 		return -1;
 	end = account(command, &command->counted);
 	err = show(command, now_ns, all) ?: put_account(command, &end);

@@ -73,6 +73,11 @@ uint64_t stat_table_rows(const struct stat_table *table)
 	return table->rows;
 }
 
+const struct tcpdwell_stat_key *stat_table_key(const struct stat_table *table, size_t number)
+{
+	return number < table->count ? &table->elements[number].key : NULL;
+}
+
 /*
  * ---- Elements by key ----------------------------------------------------------------------------
  */

@@ -52,6 +52,9 @@ int stat_table_merge(struct stat_table *into, const struct stat_table *from);
 /* Rows in it, whatever is known of their dwell. */
 uint64_t stat_table_rows(const struct stat_table *table);
 
+/* The key of element @number, in no order; NULL from the number of elements on. */
+const struct tcpdwell_stat_key *stat_table_key(const struct stat_table *table, size_t number);
+
 /*
  * The groups, by state in the order of a connection's life and within it the fullest first. Owned
  * by the table and valid until it changes. Returns 0 or -ENOMEM.

@@ -23,6 +23,7 @@ from typing import Any, Callable, Iterator
 import pytest
 
 from harness import capability, place, plain
+from harness.cgroup import Cgroup, NoCgroups, mounted
 from harness.close import HELD_S, closer
 from harness.matrix import on_every_kernel
 from harness.netns import Netns
@@ -316,6 +317,36 @@ def test_duration_and_interval(netns: Netns) -> None:
     assert sums.running.wait(30) == 0
     spans = [report["duration_ns"] for report in sums.ended().reports]
     assert len(spans) in (2, 3) and 450e6 < sum(spans) < 5e9
+
+
+# How often stat looks at what cgroups there are.
+NAMES_S = 1
+
+
+@pytest.mark.any_kernel
+@pytest.mark.parametrize("interval", [[], ["-i", "1h"]])
+def test_cgroup_that_ends_before_the_report(netns: Netns, interval: list[str]) -> None:
+    """It keeps the name that it had."""
+    if not mounted():
+        pytest.skip("no cgroup version 2 hierarchy")
+    sums = Sums("--netns", netns.path, "--by", "cgroup", *interval)
+    try:
+        cgroup = Cgroup()
+    except NoCgroups as why:
+        sums.close()
+        pytest.skip(f"no cgroup can be made: {why}")
+    try:
+        child = netns.spawn([sys.executable, "-I", "-S", "-c", "input()\n" + LOAD, "10", str(PORT),
+                             "0", "4"], stdin=subprocess.PIPE, text=True)
+        cgroup.add(child.pid)
+        child.communicate("\n")
+        assert child.returncode == 0
+        # Nothing is printed before the end that could be waited for.
+        time.sleep(plain.patience(2 * NAMES_S))
+    finally:
+        cgroup.remove()
+    sums.stop()
+    assert {group["cgroup"] for group in sums.groups()} == {cgroup.path}
 
 
 def test_account_at_sigusr1(netns: Netns) -> None:
