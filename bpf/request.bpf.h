@@ -17,6 +17,9 @@
  */
 #define REQUEST_SLOW_NS 15000000ULL
 
+/* What a request has in skc_state (include/net/tcp_states.h); users see SYN_RECV. */
+#define TCP_NEW_SYN_RECV 12
+
 /* Slow and dropped requests that are shown in a second of a CPU. Beyond is a flood. */
 #define REQUESTS_SHOWN_SECOND 500
 
@@ -332,6 +335,64 @@ static __always_inline void request_unhashed(const struct request_sock *req)
 	request_dropped((__u64)req, listener, &e, syn_ns, request_reset(req, listener));
 }
 
+/*
+ * Where the request of a closed listener would be found again if it went to another one, which is
+ * a new request with the same ends (net.ipv4.tcp_migrate_req, 5.14). 0: the table is not found, as
+ * from 5.17 to 6.0, or the listener listens.
+ */
+static __always_inline __u64 request_bucket(const struct request_sock *req,
+					    const struct sock *listener)
+{
+	const struct net *net = PEEK(request_sock, req, __req_common.skc_net.net);
+
+	if (!bpf_core_field_exists(net->ipv4.tcp_death_row.hashinfo) ||
+	    PEEK(sock, listener, __sk_common.skc_state) == TCPDWELL_LISTEN)
+		return 0;
+	return (__u64)ehash_bucket(net, PEEK(request_sock, req, __req_common.skc_hash));
+}
+
+/*
+ * The request in @bucket that a SYN with @isn from @rport made, 0: none. A function of its own: the
+ * verifier looks at it once, not at each call.
+ */
+__noinline __u64 request_in_bucket(__u64 bucket, __u32 isn, __u32 rport)
+{
+	__u64 node = 0;
+
+	bpf_core_read(&node, sizeof(node),
+		      &((const struct inet_ehash_bucket *)bucket)->chain.first);
+	for (int i = 0; i < EHASH_STEPS && node && !(node & 1); i++) {
+		const struct sock_common *skc =
+			(void *)node - bpf_core_field_offset(struct sock_common, skc_nulls_node);
+
+		if (PEEK(sock_common, skc, skc_state) == TCP_NEW_SYN_RECV &&
+		    bpf_ntohs(PEEK(sock_common, skc, skc_dport)) == rport &&
+		    request_isn((const struct request_sock *)skc) == isn)
+			return (__u64)skc;
+		bpf_core_read(&node, sizeof(node), &skc->skc_nulls_node.next);
+	}
+	return 0;
+}
+
+/* What is known of @req goes to @moved, which is another listener's. */
+static __always_inline void request_moves(__u64 req, __u64 moved)
+{
+	struct tcpdwell_counters *c = counters_here();
+	const struct lifecycle *known = request_known(req);
+	const struct sock *listener;
+	struct lifecycle l;
+
+	if (!c || !known || request_is_mark(known))
+		return;
+	listener = request_listener((const struct request_sock *)moved);
+	l = request_lifecycle(listener, known->since_ns);
+	l.id = known->id;
+	l.since = known->since;
+	l.marks |= known->marks;
+	request_forget(req);
+	connection_remember(c, moved, &l, BPF_NOEXIST, false);
+}
+
 /* The request's timer runs out: it will send the SYN-ACK again, or give up. */
 static __always_inline void request_timer_runs(const struct request_sock *req)
 {
@@ -344,6 +405,7 @@ static __always_inline void request_timer_runs(const struct request_sock *req)
 	dying->syn_ns = request_syn_ns(req);
 	dying->isn = request_isn(req);
 	dying->acked = request_acked(req, (const struct sock *)dying->listener);
+	dying->bucket = request_bucket(req, (const struct sock *)dying->listener);
 	request_endpoint(&dying->e, req, (const struct sock *)dying->listener);
 }
 
@@ -352,6 +414,7 @@ static __always_inline void request_timer_ran(void)
 {
 	struct dying_request *dying = dying_request_here();
 	const struct request_sock *req;
+	__u64 moved;
 
 	if (!dying || !dying->request)
 		return;
@@ -359,6 +422,11 @@ static __always_inline void request_timer_ran(void)
 	dying->request = 0;
 	if (request_waits(req, dying->isn))
 		return;
+	moved = dying->bucket ? request_in_bucket(dying->bucket, dying->isn, dying->e.rport) : 0;
+	if (moved) {
+		request_moves((__u64)req, moved);
+		return;
+	}
 	request_dropped((__u64)req, (const struct sock *)dying->listener, &dying->e, dying->syn_ns,
 			dying->acked ? TCPDWELL_REASON_QUEUE_OVERFLOW : TCPDWELL_REASON_TIMEOUT);
 }

@@ -19,9 +19,6 @@
 
 #define SOCK_STREAM 1
 
-/* What a request has in skc_state (include/net/tcp_states.h); users see SYN_RECV. */
-#define TCP_NEW_SYN_RECV 12
-
 /* bpf_iter programs answer 0: go on. */
 #define ITER_NEXT 0
 

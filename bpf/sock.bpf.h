@@ -45,6 +45,7 @@ struct dying_request {
 	__u32 isn;
 	__u32 acked; /* the last ACK came, and there was no room */
 	struct endpoint e;
+	__u64 bucket;  /* of the table of connections, if the listener is closed; else 0 */
 	__u64 dropped; /* the last one that was unhashed without a child */
 	__u64 dropped_syn_ns;
 };

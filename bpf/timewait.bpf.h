@@ -175,14 +175,14 @@ static __always_inline void mini_born(struct inet_timewait_sock *tw, struct sock
  */
 #define EHASH_STEPS 16
 
-/* The bucket of the table of connections that @sk was in, and a mini socket of it would be. */
-static __always_inline const struct inet_ehash_bucket *ehash_bucket(const struct sock *sk)
+/* The bucket of a namespace's table of connections that is for this hash. */
+static __always_inline const struct inet_ehash_bucket *ehash_bucket(const struct net *net,
+								    __u32 hash)
 {
-	const struct net *net = FOLLOW(sock, sk, __sk_common.skc_net.net);
 	const struct inet_hashinfo *table = PEEK(net, net, ipv4.tcp_death_row.hashinfo);
 	__u32 mask = PEEK(inet_hashinfo, table, ehash_mask);
 
-	return PEEK(inet_hashinfo, table, ehash) + (sk->__sk_common.skc_hash & mask);
+	return PEEK(inet_hashinfo, table, ehash) + (hash & mask);
 }
 
 /*
@@ -191,9 +191,11 @@ static __always_inline const struct inet_ehash_bucket *ehash_bucket(const struct
  */
 static __always_inline void mini_seek(struct lifecycle *l, const struct sock *sk, __u64 key)
 {
+	const struct net *net = FOLLOW(sock, sk, __sk_common.skc_net.net);
 	__u64 node = 0;
 
-	bpf_core_read(&node, sizeof(node), &ehash_bucket(sk)->chain.first);
+	bpf_core_read(&node, sizeof(node),
+		      &ehash_bucket(net, sk->__sk_common.skc_hash)->chain.first);
 	/* The end of a chain is odd (include/linux/list_nulls.h). */
 	for (int i = 0; i < EHASH_STEPS && node && !(node & 1); i++) {
 		const struct sock_common *skc =

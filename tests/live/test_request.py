@@ -8,6 +8,7 @@ and its time is the truth. Every backend that the kernel lets be forced watches 
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Callable, NamedTuple
 
 import pytest
@@ -38,6 +39,7 @@ RETRY_NS = 1_000_000_000
 LATE = 1.5
 # Rows about a request's timer come when it runs, a second later.
 TIMER_LIMIT_S = 20
+REUSE_PORT = "o.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)"
 WHOLE = ["LISTEN", "SYN_RECV", "ESTABLISHED", "CLOSE"]
 DROPPED = ["LISTEN", "SYN_RECV", "CLOSE"]
 
@@ -373,6 +375,39 @@ def test_listener_closed(by_ack: bool, stage: Stage, watch: Watch) -> None:
     assert chain[1]["reason"] == "listener_closed"
     check_time(chain[0], done.opened, SYN_RECV_SLACK_NS)
     check_dwell(chain[1], done.opened, done.ended, SYN_RECV_SLACK_NS)
+
+
+def play_migration(stage: Stage) -> tuple[Handshake, Server]:
+    """A listener closes, and its request goes to another one of its group when its timer runs."""
+    if not Path("/proc/sys/net/ipv4/tcp_migrate_req").exists():
+        pytest.skip("no net.ipv4.tcp_migrate_req (5.14)")
+    link = stage.link(tcp_migrate_req=1)
+    server = stage.server(link, before=REUSE_PORT)
+    heir = stage.server(link, name="heir", before=REUSE_PORT, listen=False)
+    peer = server.peer()
+    opened = syn(peer)
+    heir.port = server.port
+    heir.listen()
+    server.actor.run("l.close()")
+    peer.expect(SYN | ACK)
+    time.sleep(HELD_S)
+    return complete(heir, peer, opened), server
+
+
+@pytest.mark.every_kernel
+def test_migration(stage: Stage, watch: Watch) -> None:
+    """It stays one connection, which from then on is the other listener's."""
+    done, server = stage.once(play_migration)
+    chain = done.chain(watch)
+    if not watch.requests:
+        check_artefact(chain, done)
+        return
+    assert steps(chain) == WHOLE, show(chain)
+    same(chain, lport=server.port, uid=UID)
+    assert [(row["pid"], row["owner"]) for row in chain[:2]] == [
+        (server.actor.pid, "listen"), (done.server.actor.pid, "listen")], show(chain)
+    check_dwell(chain[1], done.opened, done.ended, SYN_RECV_SLACK_NS)
+    assert len(watch.chains(server.link.inode, server.port, done.peer.port)) == 1
 
 
 def play_overflow(stage: Stage, abort: bool) -> Handshake:
