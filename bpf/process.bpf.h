@@ -23,19 +23,25 @@
 /* Children that are asked whether they have a listener of their dying parent. */
 #define PROCESS_CHILDREN 8
 
-/* The socket behind a file, or NULL. The caller finds out whether it is one that is known. */
-static __always_inline struct sock *file_sock(const struct file *file)
+/* The socket that a file stands for, or NULL. */
+static __always_inline const struct socket *file_socket(const struct file *file)
 {
 	const struct inode *inode;
-	const void *socket;
 
 	if (!file)
 		return NULL;
 	inode = PEEK(file, file, f_inode);
 	if ((PEEK(inode, inode, i_mode) & S_IFMT) != S_IFSOCK)
 		return NULL;
-	socket = PEEK(file, file, private_data);
-	return PEEK(socket, socket, sk);
+	return PEEK(file, file, private_data);
+}
+
+/* What is behind it, or NULL. The caller finds out whether it is one that is known. */
+static __always_inline struct sock *file_sock(const struct file *file)
+{
+	const struct socket *socket = file_socket(file);
+
+	return socket ? PEEK(socket, socket, sk) : NULL;
 }
 
 static __always_inline struct file *fdtable_file(const struct fdtable *fdt, __u32 fd)
@@ -155,6 +161,7 @@ static __always_inline bool listener_is_held(const struct lifecycle *l, const st
 {
 	const struct task_struct *task = (const struct task_struct *)l->task;
 	const struct files_struct *files;
+	const struct socket *socket;
 
 	if (!task)
 		return true; /* behind a high descriptor: not to be found out */
@@ -163,7 +170,9 @@ static __always_inline bool listener_is_held(const struct lifecycle *l, const st
 	files = PEEK(task_struct, task, files);
 	if (!files) /* the first thread has ended; the others may go on */
 		return BPF_CORE_READ(task, signal, live.counter) > 0;
-	return file_sock(fdtable_file(PEEK(files_struct, files, fdt), l->fd)) == sk;
+	/* Behind that socket may be MPTCP's own, which leads to this one. */
+	socket = file_socket(fdtable_file(PEEK(files_struct, files, fdt), l->fd));
+	return socket && socket == PEEK(sock, sk, sk_socket);
 }
 
 /*

@@ -295,6 +295,9 @@ def test_subflows(netns: Netns, tracer: Callable[..., Tracer]) -> None:
     closes = [row for row in ended if row["to"] == "CLOSE" and row["source"] == "tracepoint"]
     reasons = {row["reason"] for row in closes if row["from"] != "LISTEN"}
     assert {"fin", "reset_sent"} <= reasons and "listener_closed" not in reasons, closes
+    # Whoever holds the socket that its listener belongs to has a child up to accept().
+    born = [row for row in ended if row["from"] == "LISTEN" and row["to"] == "SYN_RECV"]
+    assert len(born) == 3 and {row["owner"] for row in born} == {"listen"}, born
 
 
 def test_account_adds_up_by_cause() -> None:
