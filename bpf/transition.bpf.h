@@ -415,7 +415,7 @@ static __always_inline void transition_tell(struct workspace *space, struct sock
 		child = child_take(sk);
 		fast = young_is_fast(sk, child, t.row->time_ns, t.fresh);
 	}
-	if (child && !fast && to == TCPDWELL_CLOSE && !cfg_kernel_view)
+	if (child && !fast && to == TCPDWELL_CLOSE && !sk->sk_err && !cfg_kernel_view)
 		return; /* thrown away by the call that cloned it: no connection came of it */
 
 	endpoint_read(t.e, sk, true);

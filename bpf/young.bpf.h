@@ -49,7 +49,10 @@ static __always_inline void young_born(const struct child *child)
 	}
 }
 
-/* The clone of a handshake's last ACK moves on in the same call; that of a SYN waits for an ACK. */
+/*
+ * The clone of a handshake's last ACK moves on in the same call, so this CPU has it in its slot; that
+ * of a SYN waits for an ACK.
+ */
 #define CLONE_NS 100000ULL
 
 /*
@@ -61,8 +64,8 @@ static __always_inline bool young_is_fast(const struct sock *sk, const struct ch
 {
 	const struct lifecycle *known = young_find((__u64)sk);
 
-	if (!known || !known->state || (child && child->syn_ns) ||
-	    now_ns - known->since_ns <= CLONE_NS)
+	if (!known || !known->state ||
+	    (child && (child->syn_ns || now_ns - known->since_ns <= CLONE_NS)))
 		return false;
 	*l = *known;
 	return true;

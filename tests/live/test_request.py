@@ -492,6 +492,29 @@ def test_fast_open(stage: Stage, watch: Watch) -> None:
         check_handshake(other.chain(watch), other)
 
 
+def play_fast_open_resets(stage: Stage) -> tuple[Server, list[Peer]]:
+    """Children of a SYN with data, two by two, each reset within 100 us."""
+    server = fast_open_server(stage)
+    peers = []
+    for _ in range(count(20)):
+        one, other = server.peer(), server.peer()
+        one.syn(payload=b"hello")
+        other.syn(payload=b"hello")
+        one.send(RST, seq=one.next)
+        other.send(RST, seq=other.next)
+        peers += [one, other]
+    syn(server.peer())
+    return server, peers
+
+
+def test_fast_open_resets(stage: Stage, watch: Watch) -> None:
+    server, peers = stage.once(play_fast_open_resets)
+    for peer in peers:
+        chain = watch.wait(server.link.inode, server.port, peer.port, closed)
+        assert steps(chain) == DROPPED, show(chain)
+        same(chain, pid=server.actor.pid, owner="listen")
+
+
 @pytest.mark.parametrize("watch", on_every_kernel(BACKENDS, "fentry"), indirect=True)
 def test_fast_open_waits_for_who_accepts(stage: Stage, watch: Watch,
                                          tracer: Callable[..., Tracer]) -> None:
