@@ -239,7 +239,7 @@ void leak_describe_past(struct leak *leak, const struct leak_track *track, uint6
 		leak->watched_ns = LEAK_PAST_NS;
 	leak->closed = track->closed - track->forgotten;
 	leak->close_ns = leak_track_close_ns(track);
-	if (track->point_count > 1)
+	if (last->ns > first->ns)
 		leak->growth = ((double)last->count - (double)first->count) * 60e9 /
 			       (double)(last->ns - first->ns);
 	leak->only_grows = leak->growth > 0 && !leak_track_shrank(track, now_ns) && !leak->closed;

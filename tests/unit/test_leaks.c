@@ -175,6 +175,18 @@ static void test_growth_and_limit(void **state)
 		    "leaks: 44 in CLOSE_WAIT, none closed in 10m00s, +4/min, limit 1024 in 4h00m");
 }
 
+/* There is no rate of no time, and no JSON for one. */
+static void test_two_looks_at_once(void **state)
+{
+	struct scene *scene = *state;
+
+	look(scene, START);
+	for (uint32_t fd = 5; fd < 7; fd++) {
+		add(scene, socket_of(fd, START - OLDER));
+		assert_true(look(scene, START + SECOND)->growth == 0);
+	}
+}
+
 static void test_slow(void **state)
 {
 	struct scene *scene = *state;
@@ -305,6 +317,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_nothing, make, unmake),
 		cmocka_unit_test_setup_teardown(test_first_look, make, unmake),
 		cmocka_unit_test_setup_teardown(test_growth_and_limit, make, unmake),
+		cmocka_unit_test_setup_teardown(test_two_looks_at_once, make, unmake),
 		cmocka_unit_test_setup_teardown(test_slow, make, unmake),
 		cmocka_unit_test_setup_teardown(test_leaks_beside_quick_closes, make, unmake),
 		cmocka_unit_test_setup_teardown(test_leaks_after_a_late_close, make, unmake),
