@@ -52,48 +52,31 @@ static bool visit_path(const struct walk *walk, const char *name, const char *pa
 	return go_on;
 }
 
-static bool visit_named(const struct walk *walk)
+/* What is @below each entry of @folder: a process, or, if they are @named, a namespace's name. */
+static bool visit_entries(const struct walk *walk, const char *folder, const char *below,
+			  bool named)
 {
-	char folder[PATH_MAX], path[PATH_MAX];
+	char path[PATH_MAX];
 	struct dirent *entry;
 	bool go_on = true;
 	DIR *dir;
 
-	snprintf(folder, sizeof(folder), "%s/run/netns", walk->root);
-	dir = opendir(folder);
+	snprintf(path, sizeof(path), "%s%s", walk->root, folder);
+	dir = opendir(path);
 	if (!dir)
 		return true;
 	while (go_on && (entry = readdir(dir))) {
-		if (entry->d_name[0] == '.' || snprintf(path, sizeof(path), "%s/%s", folder,
-							entry->d_name) >= (int)sizeof(path))
+		const char *name = entry->d_name;
+
+		if (name[0] == '.' || (!named && name[strspn(name, "0123456789")]))
 			continue;
-		go_on = visit_path(walk, entry->d_name, path);
+		if (snprintf(path, sizeof(path), "%s%s/%s%s", walk->root, folder, name, below) >=
+		    (int)sizeof(path))
+			continue;
+		go_on = visit_path(walk, named ? name : NULL, path);
 	}
 	closedir(dir);
 	return go_on;
-}
-
-static void visit_processes(const struct walk *walk)
-{
-	char folder[PATH_MAX], path[PATH_MAX];
-	struct dirent *entry;
-	bool go_on = true;
-	DIR *dir;
-
-	snprintf(folder, sizeof(folder), "%s/proc", walk->root);
-	dir = opendir(folder);
-	if (!dir)
-		return;
-	while (go_on && (entry = readdir(dir))) {
-		size_t digits = strspn(entry->d_name, "0123456789");
-
-		if (!digits || entry->d_name[digits] ||
-		    snprintf(path, sizeof(path), "%s/%s/ns/net", folder, entry->d_name) >=
-			    (int)sizeof(path))
-			continue;
-		go_on = visit_path(walk, NULL, path);
-	}
-	closedir(dir);
 }
 
 void procfs_each_netns(const char *root, procfs_netns_visit *visit, void *context)
@@ -102,6 +85,6 @@ void procfs_each_netns(const char *root, procfs_netns_visit *visit, void *contex
 	char path[PATH_MAX];
 
 	snprintf(path, sizeof(path), "%s/proc/self/ns/net", root);
-	if (visit_path(&walk, NULL, path) && visit_named(&walk))
-		visit_processes(&walk);
+	if (visit_path(&walk, NULL, path) && visit_entries(&walk, "/run/netns", "", true))
+		visit_entries(&walk, "/proc", "/ns/net", false);
 }
