@@ -19,7 +19,7 @@ from harness.actor import Actor, Cast
 from harness.netns import Netns
 from harness.oracle import compare, connections, from_owner
 from harness.story import ENDED
-from harness.tracer import Row, Tracer, by_cookie
+from harness.tracer import Tracer, by_cookie
 
 PORT = 8080
 LIMIT_S = 60

@@ -32,7 +32,7 @@ from harness.scale import count
 from harness.stage import Stage, stages
 from harness.sums import Group, Sums
 from harness.tracer import Row, Tracer
-from harness.watch import BACKENDS, Watch
+from harness.watch import SEEING, Watch
 
 PORT, OTHER_PORT = 7000, 60999
 # Nobody closes before that; what takes as long is told from what is over at once.
@@ -206,7 +206,7 @@ LOOKED_S = 2.2
 stage = pytest.fixture(stages, scope="module", name="stage")
 
 
-@pytest.fixture(params=BACKENDS, name="watch")
+@pytest.fixture(params=SEEING, name="watch")
 def _watch(request: pytest.FixtureRequest, stage: Stage) -> Watch:
     return stage.watch(request.param)
 

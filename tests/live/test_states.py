@@ -3,7 +3,8 @@
 
 One tracer watches all namespaces of the host while the scenarios are played side by side in
 namespaces of the tests' own; each test then looks for its rows. At the end all that was traced is
-held against the accounting identity and the chain rule.
+held against the accounting identity and the chain rule. The end of TIME_WAIT, a minute later, is
+left to test_timewait.py.
 """
 
 from __future__ import annotations
@@ -37,8 +38,6 @@ SHARED = [
 # These change settings, so they make a namespace for themselves.
 OWN_NETNS = ["fastopen", "port-exhausted", "syn-cookie", "timewait-reused-by-connect",
              "timewait-overflow"]
-# One of each way into TIME_WAIT, seen to its end.
-TO_END = ["active-close", "half-close-server", "simultaneous-close", "process-exit"]
 # Each on one of the two machines' processors most of the time asleep.
 AT_ONCE = 8
 # Nobody's in particular: a row with root's uid is wrong, and traffic of others is filtered out.
@@ -49,16 +48,13 @@ class Case(NamedTuple):
     scenario: str
     family: str  # ipv4, ipv6 or mapped
     topology: str  # loopback, veth or own
-    to_end: bool = False
 
     def __str__(self) -> str:
-        return "-".join([self.scenario, self.family, self.topology] + ["to-end"] * self.to_end)
+        return "-".join(self)
 
 
 FAMILIES = {"ipv4": ["-4"], "ipv6": ["-6"], "mapped": ["--mapped"]}
 CASES = [
-    # The long ones first: they take a minute, and the others are played meanwhile.
-    *[Case(scenario, "ipv4", "veth", True) for scenario in TO_END],
     *[Case(scenario, family, topology)
       for scenario in SHARED for family in FAMILIES for topology in ("loopback", "veth")],
     *[Case(scenario, family, "own") for scenario in OWN_NETNS for family in FAMILIES],
@@ -73,8 +69,6 @@ class Places(NamedTuple):
 
     def play(self, case: Case) -> list[Expectation]:
         arguments = [*FAMILIES[case.family], "--uid", str(UID)]
-        if case.to_end:
-            arguments.append("--to-end")
         if case.family == "mapped":
             # Asking makes a cookie where none was, so not everywhere.
             arguments.append("--cookie")
@@ -137,24 +131,15 @@ def view_of(case: Case) -> View:
 
 
 def on_every_kernel(case: Case) -> bool:
-    """Each scenario in one family and place, which change from one to the next.
-
-    Not to the end of TIME_WAIT: test_timewait.py waits for some, and has other tests meanwhile.
-    """
-    if case.to_end:
-        return False
+    """Each scenario in one family and place, which change from one to the next."""
     names = [*SHARED, *OWN_NETNS]
-    places = [one for one in CASES if one.scenario == case.scenario and not one.to_end]
+    places = [one for one in CASES if one.scenario == case.scenario]
     return case == places[names.index(case.scenario) % len(places)]
 
 
-def ordered(cases: list[Case]) -> list[Any]:
-    """The long ones begin first and are waited for last."""
-    return [pytest.param(case, marks=[pytest.mark.every_kernel] * on_every_kernel(case))
-            for case in sorted(cases, key=lambda case: case.to_end)]
-
-
-@pytest.mark.parametrize("case", ordered(CASES), ids=str)
+@pytest.mark.parametrize("case", [
+    pytest.param(case, marks=[pytest.mark.every_kernel] * on_every_kernel(case)) for case in CASES
+], ids=str)
 def test_path(case: Case, host_tracer: Tracer,
               played: dict[Case, Future[list[Expectation]]]) -> None:
     if case not in played:
@@ -168,8 +153,7 @@ def test_path(case: Case, host_tracer: Tracer,
     failures = []
     for expectation in expectations:
         try:
-            rows = assert_follows(host_tracer, expectation, view)
-            assert not case.to_end or not view.timewait or rows[-1]["to"] == "CLOSE"
+            assert_follows(host_tracer, expectation, view)
         except AssertionError as failure:
             failures.append(str(failure))
     if failures:

@@ -2,7 +2,8 @@
 """Connections whose end no program told are forgotten, and counted as missed.
 
 No kernel passes over an end when it is asked to. So what it leaves behind is put into the tracer's
-own maps: connections on sockets that are not there.
+own maps: connections on sockets that are not there. That it happens once a minute, and not only at
+the end, is in test_timewait.py.
 """
 
 from __future__ import annotations
@@ -11,104 +12,20 @@ import json
 import socket
 import struct
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Callable, Iterator
 
 import pytest
 
-from harness import bpfmap, capability, place, within
+from harness import capability, place, within
 from harness.netns import Netns
 from harness.peer import ACK, FIN, PEERS, RST, Link, Peer
 from harness.plain import Running
+from harness.remembered import (CLOSE, ESTABLISHED, GONE_MINI, GONE_REQUEST, GONE_SOCK, MARK,
+                                NOWHERE, OLD_S, TIME_WAIT, YOUNG_S, Remembered)
 
-# struct lifecycle (include/lifecycle.h): since_ns, id, two unions, pid, four bytes, name, state,
-# user, waits.
-LIFECYCLE = struct.Struct("<QQQQIBBBB15sBII")
-MINI = 1 << 2  # of the marks
-ESTABLISHED, SYN_RECV, TIME_WAIT, CLOSE = 1, 3, 6, 7
-# Nothing is mapped there, on x86_64 nor on arm64: a hole in the kernel's part.
-NOWHERE = 0xFFFFFF8800001000
-NO_COOKIE = 0x7FFF_0000_0000_0000  # of a socket
 SO_COOKIE = 57
-RECENT_PLACES = 1 << 17  # at the most (user/map_sizes.c)
-OLD_S, YOUNG_S = 62, 0.5
-# Once a minute, and the time that it takes to start.
-SWEEP_LIMIT_S = 75
 REARMED_S = 4.5
-
-
-@dataclass
-class Connection:
-    """What is remembered of one."""
-
-    key: int
-    state: int
-    marks: int
-    age_s: float
-
-    def value(self) -> bytes:
-        since_ns = time.monotonic_ns() - int(self.age_s * 1e9)
-        return LIFECYCLE.pack(since_ns, self.key, 0, NOWHERE, 0, 0, 0, 0, self.marks, b"",
-                              self.state, 0, 0)
-
-
-# A mini socket is known by its cookie where there is one, and else by its address.
-GONE_MINI = Connection(NOWHERE, TIME_WAIT, MINI, OLD_S)
-GONE_REQUEST = Connection(NOWHERE + 4096, SYN_RECV, 0, OLD_S)
-# Of a request that is over; the flush takes it away, unless it never heard of the request.
-MARK = Connection(NOWHERE + 12288, 0, 0, OLD_S)
-GONE_SOCK = Connection(NO_COOKIE + 1, ESTABLISHED, 0, OLD_S)
-
-
-class Remembered:
-    """The maps of what a tracer remembers."""
-
-    def __init__(self, pid: int) -> None:
-        self.maps = bpfmap.of_process(pid)
-        self.tables = [one for one in self.maps if bpfmap.is_table(one)]
-        self.recent = [one for one in self.maps if bpfmap.is_recent(one)]
-
-    def __enter__(self) -> Remembered:
-        return self
-
-    def __exit__(self, *unused: object) -> None:
-        for one in self.maps:
-            one.close()
-
-    def plant(self, connection: Connection) -> None:
-        self.tables[0].put(struct.pack("<Q", connection.key), connection.value())
-
-    def places_of(self, cookie: int) -> bpfmap.Map | None:
-        """The map that has the connection of this socket in one of its places."""
-        for one in self.recent:
-            value = one.get(struct.pack("<I", cookie % one.max_entries))
-            if value and LIFECYCLE.unpack(value)[1] == cookie:
-                return one
-        return None
-
-    def plant_beside(self, cookie: int, distance: int, connection: Connection) -> None:
-        """In a place of the same map, which a cookie that no socket has leads to."""
-        places = self.places_of(cookie)
-        assert places
-        key = NO_COOKIE + (cookie % RECENT_PLACES ^ distance)
-        places.put(struct.pack("<I", key % places.max_entries), replace(connection, key=key).value())
-
-    def age(self, state: int, by_s: int) -> list[tuple[bytes, bytes]]:
-        """Makes all in this state so much older. Returns what is remembered of them now."""
-        changed = []
-        for table in (*self.tables, *self.recent):
-            for key in list(table.keys()):
-                value = table.get(key)
-                if not value or LIFECYCLE.unpack(value)[10] != state:
-                    continue
-                since_ns, *rest = LIFECYCLE.unpack(value)
-                value = LIFECYCLE.pack(since_ns - by_s * 10**9, *rest)
-                table.put(key, value)
-                changed.append((struct.pack("<Q", rest[0]), value))
-        return changed
-
-    def has(self, connection: Connection) -> bool:
-        return self.tables[0].get(struct.pack("<Q", connection.key)) is not None
 
 
 @pytest.fixture(name="running")
@@ -281,22 +198,9 @@ def test_passed_over_and_reused(running: Running, netns: Netns) -> None:
         pytest.skip("without cookies each has an address of its own")
     with within.listen(netns) as listener, within.make_socket(netns) as client, \
             Remembered(running.child.pid) as remembered:
-        # SO_COOKIE
-        cookie = int.from_bytes(client.getsockopt(socket.SOL_SOCKET, 57, 8), "little")
-        old = replace(GONE_SOCK, key=cookie)
+        old = replace(GONE_SOCK, key=cookie_of(client))
         remembered.plant(old)
         client.connect(listener.getsockname())
         assert not remembered.has(old)
         listener.accept()[0].close()
         assert missed(running) == 1
-
-
-def test_once_a_minute(running: Running) -> None:
-    """Not only at the end, so that a long run keeps its memory."""
-    with Remembered(running.child.pid) as remembered:
-        remembered.plant(GONE_MINI)
-        end = time.monotonic() + SWEEP_LIMIT_S
-        while remembered.has(GONE_MINI):
-            assert time.monotonic() < end
-            time.sleep(1)
-    assert missed(running) == 1

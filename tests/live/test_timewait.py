@@ -3,12 +3,13 @@
 
 Where the peer is the test itself (harness/peer.py), each segment goes when the test says so, and
 its time is the truth. Every backend that the kernel lets be forced watches the same traffic. What
-takes a minute begins first and is looked at last.
+takes a minute begins first and is looked at last, whatever it is a test of: no other module waits.
 """
 
 from __future__ import annotations
 
 import itertools
+import json
 import threading
 import time
 from dataclasses import dataclass, field
@@ -16,19 +17,25 @@ from typing import Callable, Iterator
 
 import pytest
 
-from harness import capability
+from harness import capability, place
 from harness.close import (ACTIVE, HELD_S, LIMIT_S, TO_TIMEWAIT, WHOLE, Close, check_mini,
                            check_without, closer, family_or_skip, time_wait)
 from harness.matrix import on_every_kernel
+from harness.netns import Netns
 from harness.peer import ACK, FIN, RST, SYN, Link, Peer
+from harness.plain import Running
+from harness.remembered import GONE_MINI, OLD_S, Remembered
+from harness.report import PORT, Timewait, connect, lifetimes
 from harness.scale import count
 from harness.stage import FAMILIES, Stage, stages
 from harness.tracer import Row, Tracer
-from harness.watch import (BACKENDS, SLACK_NS, UID, Watch, When, check_dwell, check_time, closed,
+from harness.watch import (SEEING, SLACK_NS, UID, Watch, When, check_dwell, check_time, closed,
                            now, same, show, steps)
 
 # TCP_TIMEWAIT_LEN
 TIMEWAIT_NS = 60_000_000_000
+# Once a minute, and the time that it takes to start.
+SWEEP_LIMIT_S = 75
 
 
 def late_ns() -> int:
@@ -108,6 +115,7 @@ class LongOnes:
     rearmed: Close
     flipped: Close
     crossed: Close
+    exited: Close
     began_ns: int = field(default_factory=now)
 
     def left_s(self) -> float:
@@ -139,14 +147,23 @@ def many_closed(stage: Stage, link: Link) -> tuple[int, list[Closed]]:
 
 
 @pytest.fixture(scope="module", name="long_ones")
-def _long_ones(stage: Stage) -> Iterator[LongOnes]:
+def _long_ones(stage: Stage, request: pytest.FixtureRequest) -> Iterator[LongOnes]:
     """Begun before any test, so that the minute passes while others run."""
+    asked = {name for item in request.session.items if item.path == request.path
+             for name in item.fixturenames}
+    for name in sorted(asked & {"reported", "forgetting"}):
+        if capability.backend(capability.TIME_WAIT):
+            request.getfixturevalue(name)
     # A FIN that a busy machine sends again finds nobody, and the reset must end nothing. Ports of
     # loopback are used again by default, once they are a second old.
     link = stage.link(tcp_rfc1337=1, tcp_tw_reuse=0)
     port, many = many_closed(stage, link)
-    rearmed, flipped, crossed = (closer(stage, link) for _ in range(3))
+    rearmed, flipped, crossed, exited = (closer(stage, link) for _ in range(4))
     time_wait(rearmed)
+    before_ns = now()
+    exited.server.actor.kill()
+    exited.at["FIN_WAIT1"] = When(before_ns, exited.peer.expect(FIN | ACK).time_ns)
+    exited.fin()
     flipped.shut("s.close()")
     flipped.ack()
     crossed.shut("s.close()")
@@ -162,14 +179,43 @@ def _long_ones(stage: Stage) -> Iterator[LongOnes]:
 
     timer = threading.Timer(LATER_S, later)
     timer.start()
-    yield LongOnes(link.inode, port, many, rearmed, flipped, crossed)
+    yield LongOnes(link.inode, port, many, rearmed, flipped, crossed, exited)
     timer.join()
+
+
+@pytest.fixture(scope="module", name="reported")
+def _reported(module_netns: Callable[[], Netns], module_tracer: Callable[..., Tracer],
+              require: Callable[..., None]) -> Iterator[tuple[Timewait, Tracer]]:
+    """`tcpdwell timewait` of thirty connections, and one that was there before; and their rows."""
+    require(capability.TIME_WAIT)
+    netns = module_netns()
+    connect(netns, 1, port=PORT + 1)
+    running = Timewait("--netns", netns.path, "-o", "json")
+    try:
+        trace = module_tracer("--netns", netns.path, "--from", "TIME_WAIT", chains=False)
+        connect(netns, 20)
+        connect(netns, 10, first="server")
+        yield running, trace
+    finally:
+        running.close()
+
+
+@pytest.fixture(scope="module", name="forgetting")
+def _forgetting(module_netns: Callable[[], Netns],
+                require: Callable[..., None]) -> Iterator[tuple[Running, Remembered]]:
+    """A tracer that remembers a connection which is gone; no program told of its end."""
+    require(capability.TIME_WAIT)
+    time.sleep(max(0.0, OLD_S - time.monotonic()))  # a guest may have booted just now
+    with Running("-o", "json", *place.backend(), "--netns", module_netns().path) as running, \
+            Remembered(running.child.pid) as remembered:
+        remembered.plant(GONE_MINI)
+        yield running, remembered
 
 
 # ---- Each test sees one backend's rows -------------------------------------------------------
 
 
-@pytest.fixture(params=BACKENDS, name="watch")
+@pytest.fixture(params=SEEING, name="watch")
 def _watch(request: pytest.FixtureRequest, stage: Stage, long_ones: LongOnes) -> Watch:
     assert long_ones
     return stage.watch(request.param)
@@ -380,7 +426,7 @@ FILTERS: dict[str, Callable[[Close], list[str]]] = {
 
 
 @pytest.mark.parametrize(
-    ("watch", "name"), on_every_kernel(itertools.product(BACKENDS, FILTERS), ("fentry", "pid")),
+    ("watch", "name"), on_every_kernel(itertools.product(SEEING, FILTERS), ("fentry", "pid")),
     indirect=["watch"])
 def test_connection_filters(name: str, stage: Stage, watch: Watch,
                             tracer: Callable[..., Tracer]) -> None:
@@ -494,12 +540,44 @@ def test_lifetime_after_segments(stage: Stage, watch: Watch, long_ones: LongOnes
 
 
 @pytest.mark.every_kernel
-@pytest.mark.parametrize("name", ["flipped", "crossed"])
+@pytest.mark.parametrize("name", ["flipped", "crossed", "exited"])
 def test_lifetime(name: str, stage: Stage, watch: Watch, long_ones: LongOnes) -> None:
-    """Of an orphan that flipped after a while, and of FINs that crossed."""
+    """Of an orphan that flipped after a while, of FINs that crossed, of a process that ended."""
     watch.require(minis=True)
     close: Close = getattr(long_ones, name)
-    path = WHOLE if name == "flipped" else [*WHOLE[:4], "CLOSING", "TIME_WAIT", "CLOSE"]
+    path = [*WHOLE[:4], "CLOSING", "TIME_WAIT", "CLOSE"] if name == "crossed" else WHOLE
     chain = close.wait(watch, closed, limit_s=long_ones.left_s())
     check_mini(chain, close, watch, flip=True, reason="timewait_expired", path=path)
     check_lifetime(chain[-1])
+
+
+# The kernel's 60 s, and up to a second of its timer wheel and of ours.
+LIFETIME_NS = (59_900_000_000, 62_500_000_000)
+
+
+def test_report_of_lifetimes(reported: tuple[Timewait, Tracer]) -> None:
+    running, trace = reported
+    # The end of the one from before is seen too, but not when it began.
+    trace.wait_for(lambda rows: sum(row["dwell"] == "exact" for row in rows) == 30,
+                   limit_s=2 * 60)
+    figures = running.figures()
+    assert (figures["now"], figures["entered"], figures["left"]) == (0, 30, 30)
+    ended = lifetimes(figures)
+    assert list(ended) == ["timewait_expired"]
+    expired = ended["timewait_expired"]
+    assert expired["count"] == 30 == sum(bucket["count"] for bucket in expired["buckets"])
+    for name in ("p50_ns", "p90_ns", "p99_ns", "max_ns"):
+        assert LIFETIME_NS[0] <= expired[name] <= LIFETIME_NS[1], name
+    assert figures["at_start"]["left"]["count"] == 1
+    assert all(entry["now"] == 0 for entry in figures["owners"] + figures["pressure"])
+
+
+def test_forgotten_once_a_minute(forgetting: tuple[Running, Remembered]) -> None:
+    """Not only at the end (test_sweep.py), so that a long run keeps its memory."""
+    running, remembered = forgetting
+    end = time.monotonic() + SWEEP_LIMIT_S
+    while remembered.has(GONE_MINI):
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    running.finish()
+    assert json.loads(running.lines()[-1].text)["missed"] == 1

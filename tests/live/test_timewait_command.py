@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""`tcpdwell timewait`: real connections in namespaces of the tests' own, and what it says."""
+"""`tcpdwell timewait`: real connections in namespaces of the tests' own, and what it says.
+
+What it says of those that lasted a minute is in test_timewait.py.
+"""
 
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import pty
 import re
@@ -21,91 +23,12 @@ from typing import Any, Callable, Iterator
 
 import pytest
 
-from harness import capability, place, process
+from harness import capability, place
 from harness.netns import Netns
+from harness.report import LIMIT_S, PORT, Timewait, connect, lifetimes
 from harness.tracer import Tracer
 
-PORT = 7000
-LIMIT_S = 60
-# The kernel's 60 s, and up to a second of its timer wheel and of ours.
-LIFETIME_NS = (59_900_000_000, 62_500_000_000)
 ENTER, LEAVE = b"\033[?1049h\033[?25l", b"\033[?25h\033[?1049l"
-
-# Connections in turn to a server of the same process: COUNT PORT FIRST_TO_CLOSE. Prints its pid,
-# and how many connect() calls found no port.
-LOAD = """
-import errno, os, socket, sys
-count, port, first = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
-server = socket.socket()
-server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-server.bind(("127.0.0.1", port))
-server.listen(16)
-refused = 0
-for _ in range(count):
-    client = socket.socket()
-    try:
-        client.connect(("127.0.0.1", port))
-    except OSError as failure:
-        assert failure.errno == errno.EADDRNOTAVAIL, failure
-        refused += 1
-        continue
-    child, _ = server.accept()
-    one, other = (client, child) if first == "client" else (child, client)
-    one.shutdown(socket.SHUT_WR)
-    assert other.recv(1) == b""
-    other.close()
-    assert one.recv(1) == b""
-    one.close()
-print(os.getpid(), refused)
-"""
-
-
-def connect(netns: Netns, count: int, port: int = PORT, first: str = "client") -> tuple[int, int]:
-    """Make connections and close them; returns the process and how many found no local port."""
-    done = netns.run([sys.executable, "-I", "-S", "-c", LOAD, str(count), str(port), first])
-    pid, refused = done.stdout.split()
-    return int(pid), int(refused)
-
-
-class Timewait:
-    """A running `tcpdwell timewait` that is ready when the constructor returns."""
-
-    def __init__(self, *arguments: str, stdout: int = subprocess.PIPE) -> None:
-        self.child = subprocess.Popen(
-            [place.tcpdwell(), "timewait", *arguments], stdin=subprocess.DEVNULL, stdout=stdout,
-            stderr=subprocess.PIPE,
-            # A group of its own: one that has no parent in the session is never stopped by ^Z.
-            preexec_fn=os.setpgrp,
-        )
-        assert self.child.stderr
-        self.errors = b""
-        while b"tracing" not in self.errors:
-            ready, _, _ = select.select([self.child.stderr], [], [], LIMIT_S)
-            got = os.read(self.child.stderr.fileno(), 4096) if ready else b""
-            self.errors += got
-            if not got:
-                self.close()
-                raise AssertionError(f"not ready: {self.errors.decode()}")
-
-    def stop(self) -> str:
-        """SIGINT; returns all that was written to standard output."""
-        self.child.send_signal(signal.SIGINT)
-        output, errors = self.child.communicate(timeout=LIMIT_S)
-        assert self.child.returncode == 0, self.errors + errors
-        return output.decode() if output else ""
-
-    def figures(self) -> dict[str, Any]:
-        """The same of one that was started with -o json."""
-        lines = self.stop().splitlines()
-        assert len(lines) == 1
-        figures: dict[str, Any] = json.loads(lines[0])
-        assert figures["type"] == "timewait"
-        assert figures["lost"] == {"ring": 0, "map": 0} and figures["untracked"] == 0
-        return figures
-
-    def close(self) -> None:
-        process.end(self.child)
-
 
 @pytest.fixture(name="timewait")
 def _timewait(require: Callable[..., None]) -> Iterator[Callable[..., Timewait]]:
@@ -121,10 +44,6 @@ def _timewait(require: Callable[..., None]) -> Iterator[Callable[..., Timewait]]
     yield start
     for made in started:
         made.close()
-
-
-def lifetimes(figures: dict[str, Any]) -> dict[str, Any]:
-    return {entry["reason"]: entry for entry in figures["lifetimes"]}
 
 
 def narrow(netns: Netns, ports: int, reuse: int) -> None:
@@ -157,29 +76,6 @@ def test_counts(timewait: Callable[..., Timewait], netns: Netns) -> None:
     assert (pressure["now"], pressure["peak"], pressure["pid"]) == (20, 20, pid)
     assert pressure["ports"] == 60999 - 32768 + 1
     assert pressure["verdict"] == "low" and pressure["helps"] == []
-
-
-def test_expired(timewait: Callable[..., Timewait], netns: Netns,
-                 tracer: Callable[..., Tracer]) -> None:
-    """Slow: the whole minute of real TIME_WAITs, and of one that was there before."""
-    connect(netns, 1, port=PORT + 1)
-    running = timewait("--netns", netns.path, "-o", "json")
-    trace = tracer("--netns", netns.path, "--from", "TIME_WAIT", chains=False)
-    connect(netns, 20)
-    connect(netns, 10, first="server")
-    # The end of the one from before is seen too, but not when it began.
-    trace.wait_for(lambda rows: sum(row["dwell"] == "exact" for row in rows) == 30,
-                   limit_s=2 * 60)
-    figures = running.figures()
-    assert (figures["now"], figures["entered"], figures["left"]) == (0, 30, 30)
-    ended = lifetimes(figures)
-    assert list(ended) == ["timewait_expired"]
-    expired = ended["timewait_expired"]
-    assert expired["count"] == 30 == sum(bucket["count"] for bucket in expired["buckets"])
-    for name in ("p50_ns", "p90_ns", "p99_ns", "max_ns"):
-        assert LIFETIME_NS[0] <= expired[name] <= LIFETIME_NS[1], name
-    assert figures["at_start"]["left"]["count"] == 1
-    assert all(entry["now"] == 0 for entry in figures["owners"] + figures["pressure"])
 
 
 def test_reused(timewait: Callable[..., Timewait], netns: Netns) -> None:

@@ -85,7 +85,7 @@ void end_goes_(struct end *end, const int *states);
 void end_over_(struct end *end, const char *reason, int error, const int *states);
 #define end_over(end, reason, error, ...) \
 	end_over_(end, reason, error, (const int[]){ __VA_ARGS__, 0 })
-/* As end_over() for a transition that a long timer makes: waited for only with to_end. */
+/* As end_over() for a transition that a long timer makes, which is not waited for. */
 void end_expires(struct end *end, const char *reason);
 /* In TIME_WAIT until the connection @to of the same addresses and ports, established now, began. */
 void end_gave_way(struct end *end, const struct end *to, const char *reason);

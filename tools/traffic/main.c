@@ -38,7 +38,6 @@ static const char usage[] =
 	"                      standard input\n"
 	"  --uid UID           run both processes as UID\n"
 	"  --cookie            read and print the sockets' cookies\n"
-	"  --to-end            wait for the end of TIME_WAIT\n"
 	"  -h, --help          print this\n"
 	"\n"
 	"Exit status: 0 played, 1 went another way, 2 bad use, 77 cannot be played here.\n";
@@ -53,7 +52,6 @@ enum {
 	COOKIE,
 	MAPPED,
 	STEP,
-	TO_END,
 };
 
 static const struct option long_options[] = {
@@ -66,7 +64,6 @@ static const struct option long_options[] = {
 	{ "uid", required_argument, NULL, UID },
 	{ "cookie", no_argument, NULL, COOKIE },
 	{ "step", no_argument, NULL, STEP },
-	{ "to-end", no_argument, NULL, TO_END },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
@@ -138,9 +135,6 @@ static int parse_option(struct request *request, int option)
 		return 0;
 	case STEP:
 		stage->step = true;
-		return 0;
-	case TO_END:
-		stage->to_end = true;
 		return 0;
 	case 'h':
 		request->help = true;

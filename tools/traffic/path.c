@@ -9,8 +9,6 @@
 
 /* Longer than a SYN's and a SYN-ACK's retransmissions with one retry (3 s), in a slow machine. */
 static const uint64_t PATIENCE_NS = 20ULL * 1000 * 1000 * 1000;
-/* TIME_WAIT lasts 60 s and its timer may be late by an eighth of that (see the timer wheel). */
-static const uint64_t TIMEWAIT_PATIENCE_NS = 75ULL * 1000 * 1000 * 1000;
 
 static int info_state(struct end *end)
 {
@@ -78,7 +76,7 @@ static int look(struct end *end)
 	return state;
 }
 
-static void wait_for_last(struct end *end, uint64_t patience_ns)
+static void wait_for_last(struct end *end)
 {
 	uint64_t begin_ns = now_ns();
 	int state;
@@ -89,7 +87,7 @@ static void wait_for_last(struct end *end, uint64_t patience_ns)
 			stage_fail(end->stage, state, "%s: read the state", end->role);
 		} else if (first_unseen(end) == end->steps) {
 			return;
-		} else if (now_ns() - begin_ns > patience_ns) {
+		} else if (now_ns() - begin_ns > PATIENCE_NS) {
 			stage_fail(end->stage, -ETIMEDOUT, "%s: waited for %s, is %s", end->role,
 				   state_name(end->path[end->steps - 1].state), state_name(state));
 		} else {
@@ -108,7 +106,7 @@ void end_goes_(struct end *end, const int *states)
 {
 	for (; *states; states++)
 		end_passes(end, *states);
-	wait_for_last(end, PATIENCE_NS);
+	wait_for_last(end);
 }
 
 void end_over_(struct end *end, const char *reason, int error, const int *states)
@@ -122,8 +120,6 @@ void end_expires(struct end *end, const char *reason)
 {
 	end_passes(end, TCP_CLOSE);
 	end->reason = reason;
-	if (stage_options(end->stage)->to_end)
-		wait_for_last(end, TIMEWAIT_PATIENCE_NS);
 }
 
 /* Not by a look: its place in the table is taken by @to. */

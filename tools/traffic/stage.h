@@ -28,7 +28,6 @@ struct stage_options {
 	const char *server_netns; /* path, NULL: the caller's */
 	unsigned int hold_ms;	  /* how long a state is held on purpose */
 	bool step;		  /* hold until a line comes on standard input instead */
-	bool to_end;		  /* wait for timers as long as TIME_WAIT's */
 	bool cookies;		  /* read SO_COOKIE, which makes one where none was */
 	uid_t uid;		  /* of the puppets, (uid_t)-1: the caller's */
 };

@@ -17,7 +17,8 @@ import pytest
 from . import capability, stall
 from .tracer import ROWS_LIMIT_S, Row, Tracer
 
-BACKENDS = ("fentry", "kprobe", "timer", "none")
+SEEING = ("fentry", "kprobe", "timer")  # hidden states
+BACKENDS = (*SEEING, "none")
 # Every connection of these tests is of this user, which is nobody's: the tracers see no others.
 UID = 23457
 

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""What a tracer remembers of connections, and connections that are not there to put among it."""
+
+from __future__ import annotations
+
+import struct
+import time
+from dataclasses import dataclass, replace
+
+from . import bpfmap
+
+# struct lifecycle (include/lifecycle.h): since_ns, id, two unions, pid, four bytes, name, state,
+# user, waits.
+LIFECYCLE = struct.Struct("<QQQQIBBBB15sBII")
+MINI = 1 << 2  # of the marks
+ESTABLISHED, SYN_RECV, TIME_WAIT, CLOSE = 1, 3, 6, 7
+# Nothing is mapped there, on x86_64 nor on arm64: a hole in the kernel's part.
+NOWHERE = 0xFFFFFF8800001000
+NO_COOKIE = 0x7FFF_0000_0000_0000  # of a socket
+RECENT_PLACES = 1 << 17  # at the most (user/map_sizes.c)
+OLD_S, YOUNG_S = 62, 0.5
+
+
+@dataclass
+class Connection:
+    """What is remembered of one."""
+
+    key: int
+    state: int
+    marks: int
+    age_s: float
+
+    def value(self) -> bytes:
+        since_ns = time.monotonic_ns() - int(self.age_s * 1e9)
+        return LIFECYCLE.pack(since_ns, self.key, 0, NOWHERE, 0, 0, 0, 0, self.marks, b"",
+                              self.state, 0, 0)
+
+
+# A mini socket is known by its cookie where there is one, and else by its address.
+GONE_MINI = Connection(NOWHERE, TIME_WAIT, MINI, OLD_S)
+GONE_REQUEST = Connection(NOWHERE + 4096, SYN_RECV, 0, OLD_S)
+# Of a request that is over; the flush takes it away, unless it never heard of the request.
+MARK = Connection(NOWHERE + 12288, 0, 0, OLD_S)
+GONE_SOCK = Connection(NO_COOKIE + 1, ESTABLISHED, 0, OLD_S)
+
+
+class Remembered:
+    """The maps of what a tracer remembers."""
+
+    def __init__(self, pid: int) -> None:
+        self.maps = bpfmap.of_process(pid)
+        self.tables = [one for one in self.maps if bpfmap.is_table(one)]
+        self.recent = [one for one in self.maps if bpfmap.is_recent(one)]
+
+    def __enter__(self) -> Remembered:
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        for one in self.maps:
+            one.close()
+
+    def plant(self, connection: Connection) -> None:
+        self.tables[0].put(struct.pack("<Q", connection.key), connection.value())
+
+    def places_of(self, cookie: int) -> bpfmap.Map | None:
+        """The map that has the connection of this socket in one of its places."""
+        for one in self.recent:
+            value = one.get(struct.pack("<I", cookie % one.max_entries))
+            if value and LIFECYCLE.unpack(value)[1] == cookie:
+                return one
+        return None
+
+    def plant_beside(self, cookie: int, distance: int, connection: Connection) -> None:
+        """In a place of the same map, which a cookie that no socket has leads to."""
+        places = self.places_of(cookie)
+        assert places
+        key = NO_COOKIE + (cookie % RECENT_PLACES ^ distance)
+        places.put(struct.pack("<I", key % places.max_entries),
+                   replace(connection, key=key).value())
+
+    def age(self, state: int, by_s: int) -> list[tuple[bytes, bytes]]:
+        """Makes all in this state so much older. Returns what is remembered of them now."""
+        changed = []
+        for table in (*self.tables, *self.recent):
+            for key in list(table.keys()):
+                value = table.get(key)
+                if not value or LIFECYCLE.unpack(value)[10] != state:
+                    continue
+                since_ns, *rest = LIFECYCLE.unpack(value)
+                value = LIFECYCLE.pack(since_ns - by_s * 10**9, *rest)
+                table.put(key, value)
+                changed.append((struct.pack("<Q", rest[0]), value))
+        return changed
+
+    def has(self, connection: Connection) -> bool:
+        return self.tables[0].get(struct.pack("<Q", connection.key)) is not None
