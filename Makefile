@@ -24,6 +24,9 @@ PYTEST   ?= pytest-3
 BPFTOOL  ?= $(firstword $(wildcard /usr/lib/linux-tools/*/bpftool) bpftool)
 SUDO     ?= $(if $(filter-out 0,$(shell id -u)),sudo)
 
+# As many jobs as processors, unless make was told otherwise.
+jobs = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
+
 # First in a recipe that ends as root, so that it does not fail after a long build.
 need_root = @[ -z '$(SUDO)' ] || command -v $(firstword $(SUDO)) >/dev/null || \
 	    { echo "make $@: not root, and there is no $(firstword $(SUDO))" >&2; exit 1; }
@@ -90,7 +93,7 @@ all: $(tcpdwell) ## build build/tcpdwell (the default)
 run: ## install what is missing, build, and trace this host: make run ARGS='-L 80'
 	$(need_root)
 	@tools/deps.sh build
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory $(jobs) all
 	$(Q)$(SUDO) $(tcpdwell) $(ARGS)
 
 # ---- Objects -------------------------------------------------------------------------------------
@@ -174,7 +177,7 @@ unit: $(unit)
 	@tests/unit/run.py $(results)/unit $^
 
 check: ## build and run the unit tests, under ASan and UBSan; no root
-	@$(MAKE) --no-print-directory SAN=1 unit
+	@$(MAKE) --no-print-directory $(jobs) SAN=1 unit
 	@tools/tally.py $(results)/unit
 
 # A test that fails does not end the run: the closing line counts all of them.  Live tests hold the
@@ -182,9 +185,9 @@ check: ## build and run the unit tests, under ASan and UBSan; no root
 test: ## install what is missing, then unit, build and live tests on the running kernel
 	$(need_root)
 	@tools/deps.sh build test
-	@$(MAKE) --no-print-directory all static tools
+	@$(MAKE) --no-print-directory $(jobs) all static tools
 	@rm -rf $(results) && mkdir -p $(results)
-	@$(MAKE) --no-print-directory SAN=1 unit
+	@$(MAKE) --no-print-directory $(jobs) SAN=1 unit
 	$(Q)$(pytest) --junitxml=$(results)/build.xml tests/build || :
 	$(Q)$(SUDO) $(pytest) --junitxml=$(results)/live.xml tests/live || \
 		$(SUDO) $(pytest) --lf --junitxml=$(results)/live.again.xml tests/live || \
@@ -196,13 +199,13 @@ pytest   = env PYTHONDONTWRITEBYTECODE=1 $(PYTEST) -q -o cache_dir=$(abspath $(r
 
 test-vm: ## run the live tests on a matrix of kernels in QEMU
 	@tools/deps.sh build test vm
-	@$(MAKE) --no-print-directory static tools
+	@$(MAKE) --no-print-directory $(jobs) static tools
 	$(Q)tools/vm/run.py $(ARGS)
 
 bench: ## measure against tcpstates and bpftrace
 	$(need_root)
 	@tools/deps.sh build bench
-	@$(MAKE) --no-print-directory all tools
+	@$(MAKE) --no-print-directory $(jobs) all tools
 	$(Q)$(SUDO) tools/bench/run.py $(ARGS)
 
 # ---- Installation --------------------------------------------------------------------------------
