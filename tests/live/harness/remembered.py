@@ -93,4 +93,6 @@ class Remembered:
         return changed
 
     def has(self, connection: Connection) -> bool:
-        return self.tables[0].get(struct.pack("<Q", connection.key)) is not None
+        """Whether it is there, and not a real one under its key."""
+        value = self.tables[0].get(struct.pack("<Q", connection.key))
+        return value is not None and LIFECYCLE.unpack(value)[3] == NOWHERE
