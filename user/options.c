@@ -360,7 +360,8 @@ static int take_token(struct options *options, const struct command_def *command
 		return refuse_unknown(error, command, token);
 	case TOKEN_NO_VALUE:
 		return refuse(error, "%s: a value is missing: want %s",
-			      quote(&q, token->typed, token->len), token->def->arg);
+			      quote(&q, token->typed, token->len),
+			      token->def->choices ?: token->def->arg);
 	case TOKEN_STRAY_VALUE:
 		return refuse(error, "%s: takes no value", quote(&q, token->typed, token->len));
 	case TOKEN_WORD:

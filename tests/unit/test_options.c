@@ -279,6 +279,8 @@ static void test_refusals(void **state)
 		{ "-L80,,443", "-L: '80,,443' has an empty item" },
 		{ "-L", "-L: a value is missing: want PORT,..." },
 		{ "--lport", "--lport: a value is missing: want PORT,..." },
+		{ "-o", "-o: a value is missing: want table|json|csv" },
+		{ "stat --by", "--by: a value is missing: want process|comm|port|" },
 		{ "--lport=", "--lport: '' is empty" },
 		{ "-TL", "-L: a value is missing" },
 		{ "-L -T", "-L: '-T' is not a port" },
