@@ -11,9 +11,8 @@
 
 #include "request.bpf.h"
 
-/* Younger ones are left: they may just be made, and most mini sockets have yet to end. */
-#define SWEEP_NS      2000000000LL
-#define SWEEP_MINI_NS (TIMEWAIT_SECONDS * 1000000000LL)
+/* Younger ones are left: they may just be made. */
+#define SWEEP_NS 2000000000LL
 
 /* A timer's handler is done that long after it was due. */
 #define SWEEP_LATE_NS 1000000000ULL
@@ -57,10 +56,10 @@ static __always_inline bool is_request(const struct lifecycle *l, __u64 key)
 	return cfg_has_cookie && l->state == TCPDWELL_SYN_RECV && (__s64)key < 0;
 }
 
-static __always_inline bool is_older(const struct lifecycle *l, __s64 age_ns)
+static __always_inline bool is_too_young(const struct lifecycle *l)
 {
 	/* Its time may be another CPU's, and a little ahead: the difference has a sign. */
-	return (__s64)(bpf_ktime_get_ns() - l->since_ns) >= age_ns;
+	return (__s64)(bpf_ktime_get_ns() - l->since_ns) < SWEEP_NS;
 }
 
 /*
@@ -70,9 +69,8 @@ static __always_inline bool is_older(const struct lifecycle *l, __s64 age_ns)
 static __always_inline bool is_to_be_asked(const struct lifecycle *l)
 {
 	if (l->marks & LIFECYCLE_MINI)
-		return !(l->marks & LIFECYCLE_PARKED) && is_older(l, SWEEP_MINI_NS);
-	return cfg_has_cookie && lifecycle_has_object(l) && !(l->waits & LIFECYCLE_WAITING) &&
-	       is_older(l, SWEEP_NS);
+		return !(l->marks & LIFECYCLE_PARKED);
+	return cfg_has_cookie && lifecycle_has_object(l) && !(l->waits & LIFECYCLE_WAITING);
 }
 
 /*
@@ -81,11 +79,12 @@ static __always_inline bool is_to_be_asked(const struct lifecycle *l)
  */
 static __always_inline void sweep(__u64 key, const struct lifecycle *l)
 {
+	if (is_too_young(l))
+		return;
 	if (request_is_mark(l)) {
-		if (is_older(l, SWEEP_NS))
-			request_unmark(key);
+		request_unmark(key);
 	} else if (is_request(l, key)) {
-		if (is_older(l, SWEEP_NS) && request_is_gone(l, key))
+		if (request_is_gone(l, key))
 			request_gone(key);
 	} else if (is_to_be_asked(l) && object_is_gone(l, key)) {
 		count(&gaps);

@@ -18,7 +18,8 @@ ESTABLISHED, SYN_RECV, TIME_WAIT, CLOSE = 1, 3, 6, 7
 NOWHERE = 0xFFFFFF8800001000
 NO_COOKIE = 0x7FFF_0000_0000_0000  # of a socket
 RECENT_PLACES = 1 << 17  # at the most (user/map_sizes.c)
-OLD_S, YOUNG_S = 62, 0.5
+# Longer than TIME_WAIT lasts; old enough to be asked; not yet.
+OLD_S, GONE_S, YOUNG_S = 62, 3, 0.5
 
 
 @dataclass
@@ -37,11 +38,11 @@ class Connection:
 
 
 # A mini socket is known by its cookie where there is one, and else by its address.
-GONE_MINI = Connection(NOWHERE, TIME_WAIT, MINI, OLD_S)
-GONE_REQUEST = Connection(NOWHERE + 4096, SYN_RECV, 0, OLD_S)
+GONE_MINI = Connection(NOWHERE, TIME_WAIT, MINI, GONE_S)
+GONE_REQUEST = Connection(NOWHERE + 4096, SYN_RECV, 0, GONE_S)
 # Of a request that is over; the flush takes it away, unless it never heard of the request.
-MARK = Connection(NOWHERE + 12288, 0, 0, OLD_S)
-GONE_SOCK = Connection(NO_COOKIE + 1, ESTABLISHED, 0, OLD_S)
+MARK = Connection(NOWHERE + 12288, 0, 0, GONE_S)
+GONE_SOCK = Connection(NO_COOKIE + 1, ESTABLISHED, 0, GONE_S)
 
 
 class Remembered:
