@@ -322,6 +322,21 @@ static __always_inline bool data_came(const struct sock *sk, const struct lifecy
 	       data_segments(sk) != (l->waits & ~LIFECYCLE_WAITING);
 }
 
+/* An orphan in FIN_WAIT2 is timed for a second or 3.5 retransmission timeouts (tcp_fin_time()). */
+#define FIN_TIME_NS 500000000ULL
+
+/*
+ * LIFECYCLE_LINGERED if FIN_WAIT2, where that is what is left, is over by that timer. Where there
+ * is no room for a mini socket it is over at once, or in close(), which has the socket.
+ */
+static __always_inline __u32 sock_lingered(const struct sock *sk, const struct row *row,
+					   const struct lifecycle *l)
+{
+	bool lingered = row->time_ns - l->since_ns >= FIN_TIME_NS;
+
+	return (lingered & !is_of_task(sk)) * LIFECYCLE_LINGERED;
+}
+
 /* Keep what is known for the next transition. */
 static __always_inline void transition_remember(struct transition *t, struct lifecycle *l,
 						const bool atomic)
@@ -443,7 +458,7 @@ static __always_inline void transition_tell(struct workspace *space, struct sock
 	if (l == t.fresh && child && !fast)
 		child_birth(&t, l, child);
 	if (to == TCPDWELL_CLOSE)
-		facts = sock_facts(sk, t.e, from);
+		facts = sock_facts(sk, t.e, from) | sock_lingered(sk, t.row, l);
 	if (cfg_minis && l != t.fresh)
 		facts |= LIFECYCLE_NO_MINI;
 	if (to == TCPDWELL_CLOSE && data_came(sk, l))

@@ -159,6 +159,7 @@ enum lifecycle_fact {
 	LIFECYCLE_NO_LINGER2 = 1U << 5, /* TCP_LINGER2 < 0: an orphan is reset in FIN_WAIT2 */
 	LIFECYCLE_UNACKED = 1U << 6,	/* the peer has not acknowledged our FIN */
 	LIFECYCLE_DATA_CAME = 1U << 7,	/* after the process had let go */
+	LIFECYCLE_LINGERED = 1U << 8,	/* in FIN_WAIT2, and its timer has run out */
 };
 
 /*
@@ -209,7 +210,9 @@ LIFECYCLE_FN __u8 lifecycle_actor(__u8 from, __u8 to, int err, __u32 facts)
  * tcp_abort() sets ECONNABORTED. close() with unread data, linger 0 and tcp_disconnect() set
  * none before the transition, and no reset either once our FIN is out (tcp_need_reset()), so the
  * end of CLOSING and LAST_ACK is theirs where that FIN is not acknowledged. What should have become
- * a mini socket and did not ran into tcp_max_tw_buckets (tcp_time_wait(): TCPTIMEWAITOVERFLOW).
+ * a mini socket and did not ran into tcp_max_tw_buckets (tcp_time_wait(): TCPTIMEWAITOVERFLOW). An
+ * orphan whose FIN is acknowledged while close() still has the socket should not, and is given up
+ * by a timer if the peer's does not come (tcp_rcv_state_process(), tcp_keepalive_timer()).
  *
  * With IP_RECVERR tcp_v4_err() sets the ICMP error while the connection goes on: it may be there
  * yet when the ACK of our FIN ends LAST_ACK, which no error does.
@@ -260,8 +263,11 @@ LIFECYCLE_FN __u8 lifecycle_reason(__u8 from, int err, __u32 facts)
 		if (!(facts & LIFECYCLE_PEER_DONE) &&
 		    facts & (LIFECYCLE_ATTACHED | LIFECYCLE_NO_LINGER2 | LIFECYCLE_DATA_CAME))
 			return TCPDWELL_REASON_RESET_SENT;
-		return facts & LIFECYCLE_NO_MINI ? TCPDWELL_REASON_TIMEWAIT_OVERFLOW :
-						   TCPDWELL_REASON_FIN;
+		if (!(facts & LIFECYCLE_NO_MINI))
+			return TCPDWELL_REASON_FIN;
+		return (facts & (LIFECYCLE_PEER_DONE | LIFECYCLE_LINGERED)) == LIFECYCLE_LINGERED ?
+			       TCPDWELL_REASON_TIMEOUT :
+			       TCPDWELL_REASON_TIMEWAIT_OVERFLOW;
 	case TCPDWELL_CLOSING:
 		if (facts & LIFECYCLE_UNACKED)
 			return TCPDWELL_REASON_ABORTED;

@@ -22,7 +22,7 @@
 enum {
 	FIRST = TCPDWELL_ESTABLISHED,
 	LAST = TCPDWELL_CLOSING,
-	FACTS = LIFECYCLE_DATA_CAME << 1, /* one past all facts at once */
+	FACTS = LIFECYCLE_LINGERED << 1, /* one past all facts at once */
 };
 
 /* Every errno of asm-generic fits, and so does what no kernel has. */
@@ -322,6 +322,7 @@ static void test_reason_by_error(void **state)
 #define NO_LINGER2 LIFECYCLE_NO_LINGER2
 #define UNACKED	   LIFECYCLE_UNACKED
 #define DATA_CAME  LIFECYCLE_DATA_CAME
+#define LINGERED   LIFECYCLE_LINGERED
 #define ALL	   (FACTS - 1)
 
 /*
@@ -355,6 +356,9 @@ static const struct end {
 	/* tcp_disconnect(), tcp_need_reset(): no RST is due once our FIN is out */
 	{ TCPDWELL_CLOSING, UNACKED, UNACKED, TCPDWELL_REASON_ABORTED },
 	{ TCPDWELL_LAST_ACK, UNACKED, UNACKED, TCPDWELL_REASON_ABORTED },
+	/* tcp_keepalive_timer(): the peer did not close, and the orphan was no mini socket */
+	{ TCPDWELL_FIN_WAIT2, NO_MINI | LINGERED | PEER_DONE, NO_MINI | LINGERED,
+	  TCPDWELL_REASON_TIMEOUT },
 	/* tcp_time_wait(): no bucket was free */
 	{ TCPDWELL_FIN_WAIT2, NO_MINI, NO_MINI, TCPDWELL_REASON_TIMEWAIT_OVERFLOW },
 	{ TCPDWELL_CLOSING, NO_MINI, NO_MINI, TCPDWELL_REASON_TIMEWAIT_OVERFLOW },
@@ -446,7 +450,7 @@ static void test_bits(void **state)
 			 LIFECYCLE_HELD);
 	assert_int_equal(LIFECYCLE_HELD & LIFECYCLE_DEFERRED, 0);
 	assert_int_equal(QUEUED + ATTACHED + NO_PORT + PEER_DONE + NO_MINI + NO_LINGER2 + UNACKED +
-				 DATA_CAME,
+				 DATA_CAME + LINGERED,
 			 ALL);
 	assert_int_equal(LIFECYCLE_MATCHED + LIFECYCLE_OPENED_EXACT + LIFECYCLE_MINI +
 				 LIFECYCLE_MINI_FIN_WAIT2 + LIFECYCLE_PARKED + LIFECYCLE_REUSED +
