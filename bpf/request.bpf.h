@@ -437,22 +437,6 @@ static __always_inline __u32 second_of(__u64 jiffies)
 	return jiffies * cfg_tick_ns >> 30;
 }
 
-/*
- * The timer wheel rounds up to what its level can tell: 8 times less on each than on the one below
- * (kernel/time/timer.c: calc_index(), since 4.8). The index that it noted in the flags has it.
- */
-#define TIMER_INDEX_SHIFT 22
-#define TIMER_LEVEL_SIZE  64
-#define TIMER_LEVEL_SHIFT 3
-
-static __always_inline __u64 timer_due(__u64 expires, __u32 flags)
-{
-	__u32 level = (flags >> TIMER_INDEX_SHIFT) / TIMER_LEVEL_SIZE;
-	__u32 shift = level * TIMER_LEVEL_SHIFT;
-
-	return ((expires >> shift) + 1) << shift;
-}
-
 /* What is armed is taken off by the time that it is due. Sums have no use for it. */
 static __always_inline void request_timer_count(const struct timer_list *timer, int change)
 {
@@ -484,15 +468,17 @@ static __always_inline void request_timer_started(const struct request_sock *req
 		request_hashed(req);
 }
 
-/* Also where it runs out (detach_timer()), and then another event says so. */
+/*
+ * Also where it runs out (detach_timer()), and then another event says so: the request is hashed as
+ * yet. Whoever takes it off for good has unhashed the request.
+ */
 static __always_inline void request_timer_cancelled(const struct request_sock *req,
 						    const struct timer_list *timer)
 {
 	if (!ports_pass(&req->__req_common))
 		return;
 	request_timer_count(timer, -1);
-	if (timer->expires > bpf_jiffies64() &&
-	    !PEEK(request_sock, req, __req_common.skc_nulls_node.pprev))
+	if (!PEEK(request_sock, req, __req_common.skc_nulls_node.pprev))
 		request_unhashed(req);
 }
 

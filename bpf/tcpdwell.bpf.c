@@ -452,7 +452,7 @@ int BPF_PROG(timer_cancel, struct timer_list *timer)
 	__u64 function = (__u64)timer->function;
 
 	if (function == cfg_tw_timer_handler)
-		mini_cancelled(mini_of_timer(timer), timer->expires);
+		mini_cancelled(mini_of_timer(timer), timer_due(timer->expires, timer->flags));
 	else if (function == cfg_reqsk_timer_handler)
 		request_timer_cancelled(request_of_timer(timer), timer);
 	return 0;

@@ -25,6 +25,22 @@ static __always_inline struct inet_timewait_sock *mini_of_timer(struct timer_lis
 	return (void *)timer - bpf_core_field_offset(struct inet_timewait_sock, tw_timer);
 }
 
+/*
+ * The timer wheel rounds up to what its level can tell: 8 times less on each than on the one below
+ * (kernel/time/timer.c: calc_index(), since 4.8). The index that it noted in the flags has it.
+ */
+#define TIMER_INDEX_SHIFT 22
+#define TIMER_LEVEL_SIZE  64
+#define TIMER_LEVEL_SHIFT 3
+
+static __always_inline __u64 timer_due(__u64 expires, __u32 flags)
+{
+	__u32 level = (flags >> TIMER_INDEX_SHIFT) / TIMER_LEVEL_SIZE;
+	__u32 shift = level * TIMER_LEVEL_SHIFT;
+
+	return ((expires >> shift) + 1) << shift;
+}
+
 /* The mini socket is a copy of the full one, cookie included (inet_twsk_alloc()). */
 static __always_inline __u64 mini_key(const struct inet_timewait_sock *tw)
 {
@@ -314,7 +330,7 @@ static __always_inline void mini_processed(const struct inet_timewait_sock *tw, 
  * the same breath (mod_timer_pending()), or the mini socket ends. Which one shows afterwards, when
  * its memory may be another's, so the row to be is put aside.
  */
-static __always_inline void mini_cancelled(struct inet_timewait_sock *tw, __u64 expires)
+static __always_inline void mini_cancelled(struct inet_timewait_sock *tw, __u64 due)
 {
 	struct tcpdwell_counters *c = counters_here();
 	struct mini_slot *slot = mini_slot_here();
@@ -322,7 +338,7 @@ static __always_inline void mini_cancelled(struct inet_timewait_sock *tw, __u64 
 	struct parked_mini parked_mini = { .key = mini_key(tw), .time_ns = bpf_ktime_get_ns() };
 	__u32 reason;
 
-	if (!c || !slot || !l || expires <= bpf_jiffies64())
+	if (!c || !slot || !l || due <= bpf_jiffies64())
 		return; /* it runs out, and another event says so */
 	mini_endpoint(&parked_mini.e, tw, l);
 	if (mini_flipped(tw, l)) {

@@ -36,6 +36,8 @@ LOOK_S = 0.2
 # TCP_TIMEOUT_INIT (include/net/tcp.h), and how late the timer wheel may be: an eighth (kernel/time/
 # timer.c), and a busy machine the rest.
 RETRY_NS = 1_000_000_000
+# A jiffy later, the timer has expired; the wheel runs it within eight.
+EXPIRED_NS = RETRY_NS + 5_000_000
 LATE = 1.5
 # Rows about a request's timer come when it runs, a second later.
 TIMER_LIMIT_S = 20
@@ -197,6 +199,24 @@ def play_many(stage: Stage) -> list[Handshake]:
 
 def test_many_slow_handshakes(stage: Stage, watch: Watch) -> None:
     for done in stage.once(play_many):
+        chain = done.chain(watch)
+        (check_handshake if watch.requests else check_artefact)(chain, done)
+
+
+def play_late_acks(stage: Stage) -> list[Handshake]:
+    """Each ACK comes when its request's timer has expired and the wheel is yet to run it."""
+    server = stage.server(stage.link())
+    done = []
+    peers = [(peer, syn(peer)) for peer in (server.peer() for _ in range(count(24)))]
+    for peer, opened in peers:
+        time.sleep(max(0, (opened.to_ns + EXPIRED_NS - now()) / 1e9))
+        done.append(complete(server, peer, opened))
+    return done
+
+
+def test_late_acks(stage: Stage, watch: Watch) -> None:
+    """The timer is taken off ahead of its time, and that is the wheel's."""
+    for done in stage.once(play_late_acks):
         chain = done.chain(watch)
         (check_handshake if watch.requests else check_artefact)(chain, done)
 

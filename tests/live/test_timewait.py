@@ -116,6 +116,7 @@ class LongOnes:
     flipped: Close
     crossed: Close
     exited: Close
+    late: Close
     began_ns: int = field(default_factory=now)
 
     def left_s(self) -> float:
@@ -177,9 +178,15 @@ def _long_ones(stage: Stage, request: pytest.FixtureRequest) -> Iterator[LongOne
         # Again what is there: it is answered, and the minute begins anew.
         rearmed.peer.send(FIN | ACK, seq=rearmed.peer.next - 1)
 
+    late = closer(stage, stage.link())
+    time_wait(late)
     timer = threading.Timer(LATER_S, later)
+    # The timer has expired, by a jiffy and more, and the wheel runs it within two seconds.
+    ending = threading.Timer(TIMEWAIT_NS / 1e9 + 0.02, lambda: late.peer.send(RST | ACK))
     timer.start()
-    yield LongOnes(link.inode, port, many, rearmed, flipped, crossed, exited)
+    ending.start()
+    yield LongOnes(link.inode, port, many, rearmed, flipped, crossed, exited, late)
+    ending.cancel()
     timer.join()
 
 
@@ -549,6 +556,16 @@ def test_lifetime(name: str, stage: Stage, watch: Watch, long_ones: LongOnes) ->
     chain = close.wait(watch, closed, limit_s=long_ones.left_s())
     check_mini(chain, close, watch, flip=True, reason="timewait_expired", path=path)
     check_lifetime(chain[-1])
+
+
+@pytest.mark.every_kernel
+def test_reset_when_time_is_up(stage: Stage, watch: Watch, long_ones: LongOnes) -> None:
+    """Its timer has expired and is taken off before the wheel runs it."""
+    watch.require(minis=True)
+    close = long_ones.late
+    chain = close.wait(watch, closed, limit_s=long_ones.left_s())
+    check_mini(chain, close, watch, reason={"timewait_reset", "timewait_expired"})
+    assert TIMEWAIT_NS <= chain[-1]["dwell_ns"] + 2 * capability.jiffy_ns(), show(chain)
 
 
 # The kernel's 60 s, and up to a second of its timer wheel and of ours.
