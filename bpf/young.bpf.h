@@ -50,8 +50,8 @@ static __always_inline void young_born(const struct child *child)
 }
 
 /*
- * The clone of a handshake's last ACK moves on in the same call, so this CPU has it in its slot; that
- * of a SYN waits for an ACK.
+ * The clone of a handshake's last ACK moves on in the same call, so this CPU has it in its slot;
+ * that of a SYN waits for an ACK.
  */
 #define CLONE_NS 100000ULL
 
