@@ -407,6 +407,9 @@ def play_migration(stage: Stage) -> tuple[Handshake, Server]:
     opened = syn(peer)
     heir.port = server.port
     heir.listen()
+    # Who held the listener is known only while there is one.
+    for watch in stage.seeing(requests=True):
+        watch.wait(link.inode, server.port, peer.port, bool)
     server.actor.run("l.close()")
     peer.expect(SYN | ACK)
     time.sleep(HELD_S)
