@@ -56,6 +56,12 @@ def test_rows_are_prompt_in_every_format(netns: Netns, arguments: list[str]) -> 
     assert_prompt(delays)
 
 
+def beside_silence(netns: Netns) -> Running:
+    """A tracer of this namespace, which gets an address that nobody answers at."""
+    add_silence(netns)
+    return Running("-o", "json", *filtered_to(netns))
+
+
 @pytest.mark.parametrize("begin", [within.listen, begin_to_connect],
                          ids=["a listener", "nobody answers"])
 def test_first_row_after_idling(make_netns: Callable[[], Netns],
@@ -66,10 +72,7 @@ def test_first_row_after_idling(make_netns: Callable[[], Netns],
     """
     with contextlib.ExitStack() as stack:
         places = [make_netns() for _ in range(3)]
-        for netns in places:
-            add_silence(netns)
-        tracers = [stack.enter_context(Running("-o", "json", *filtered_to(netns)))
-                   for netns in places]
+        tracers = [stack.enter_context(beside_silence(netns)) for netns in places]
         time.sleep(2)  # twice as long as it stays awake (IDLE_NS of user/trace.c)
         for netns, running in zip(places, tracers):
             stack.enter_context(begin(netns))
@@ -78,9 +81,8 @@ def test_first_row_after_idling(make_netns: Callable[[], Netns],
 
 
 def test_connection_attempt_that_nobody_answers_is_prompt(netns: Netns) -> None:
-    add_silence(netns)
     delays = []
-    with Running("-o", "json", *filtered_to(netns)) as running:
+    with beside_silence(netns) as running:
         for count in range(1, 6):
             sock = begin_to_connect(netns)
             port = sock.getsockname()[1]
@@ -101,10 +103,7 @@ def test_no_row_is_forgotten_as_the_reader_goes_to_sleep(make_netns: Callable[[]
     """
     with contextlib.ExitStack() as stack:
         places = [make_netns() for _ in range(5)]
-        for netns in places:
-            add_silence(netns)
-        tracers = [stack.enter_context(Running("-o", "json", *filtered_to(netns)))
-                   for netns in places]
+        tracers = [stack.enter_context(beside_silence(netns)) for netns in places]
         for first in (0, 5):
             with contextlib.ExitStack() as sockets:
                 counts = [len(running.lines()) for running in tracers]
