@@ -566,3 +566,44 @@ int iter_recent(struct bpf_iter__bpf_map_elem *ctx)
 		sweep(l->id, l);
 	return ITER_NEXT;
 }
+
+/*
+ * ---- the sweep: one pass over what is remembered
+ * --------------------------------------------------
+ */
+
+static long sweep_connection(struct bpf_map *map, __u64 *key, struct lifecycle *l, void *ctx)
+{
+	sweep(*key, l);
+	return 0;
+}
+
+static long sweep_place(struct bpf_map *map, __u32 *key, struct lifecycle *l, void *ctx)
+{
+	if (l->id && l->id != RECENT_CLAIMED)
+		sweep(l->id, l);
+	return 0;
+}
+
+/* Each connection in the table of this number (bpf_for_each_map_elem(): 5.13). */
+SEC("?raw_tp")
+int sweep_table(struct bpf_raw_tracepoint_args *ctx)
+{
+	void *table = table_at(ctx->args[0]);
+
+	if (table)
+		bpf_for_each_map_elem(table, sweep_connection, NULL, 0);
+	return 0;
+}
+
+/* Each place of the recent ones of this number. */
+SEC("?raw_tp")
+int sweep_recent(struct bpf_raw_tracepoint_args *ctx)
+{
+	__u32 number = ctx->args[0];
+	void *places = bpf_map_lookup_elem(&recent, &number);
+
+	if (places)
+		bpf_for_each_map_elem(places, sweep_place, NULL, 0);
+	return 0;
+}

@@ -224,8 +224,8 @@ void programs_choose(struct programs *programs, const struct options *options)
 	if (!cfg->cfg_skip_owner)
 		choose_owner_programs(programs);
 	bpf_program__set_autoload(skel->progs.tcp_send_reset, cfg->cfg_requests);
-	bpf_program__set_autoload(skel->progs.iter_table, sweeps);
-	bpf_program__set_autoload(skel->progs.iter_recent, sweeps);
+	bpf_program__set_autoload(skel->progs.sweep_table, sweeps);
+	bpf_program__set_autoload(skel->progs.sweep_recent, sweeps);
 	bpf_program__set_autoload(timewait_program(programs),
 				  cfg->cfg_minis && can->minis == BACKEND_FENTRY);
 	for (unsigned int i = 0; i < sizeof(hooks) / sizeof(*hooks); i++)
@@ -395,15 +395,22 @@ int programs_open_sockets(const struct programs *programs)
 
 bool programs_can_sweep(const struct programs *programs)
 {
-	return bpf_program__autoload(programs->skel->progs.iter_table);
+	return bpf_program__autoload(programs->skel->progs.sweep_table);
 }
 
-int programs_open_table(const struct programs *programs, int map)
+static void run_sweep(const struct bpf_program *program, uint64_t number)
 {
-	return open_iterator(programs->skel->progs.iter_table, map);
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &number, .ctx_size_in = sizeof(number));
+
+	bpf_prog_test_run_opts(bpf_program__fd(program), &opts);
 }
 
-int programs_open_recent(const struct programs *programs, int map)
+void programs_sweep_table(const struct programs *programs, unsigned int number)
 {
-	return open_iterator(programs->skel->progs.iter_recent, map);
+	run_sweep(programs->skel->progs.sweep_table, number);
+}
+
+void programs_sweep_recent(const struct programs *programs, unsigned int number)
+{
+	run_sweep(programs->skel->progs.sweep_recent, number);
 }

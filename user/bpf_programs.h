@@ -60,11 +60,11 @@ int programs_open_descriptors(const struct programs *programs);
 int programs_open_sockets(const struct programs *programs);
 
 /*
- * Likewise over the connections in a table, or in the places of recent ones, which @map has, for
+ * One pass over the connections in a table, or over the places of recent ones, of this number, for
  * the sake of those that are gone (sweep.h): if it can be done, and there is something to be found.
  */
 bool programs_can_sweep(const struct programs *programs);
-int programs_open_table(const struct programs *programs, int map);
-int programs_open_recent(const struct programs *programs, int map);
+void programs_sweep_table(const struct programs *programs, unsigned int number);
+void programs_sweep_recent(const struct programs *programs, unsigned int number);
 
 #endif /* TCPDWELL_BPF_PROGRAMS_H */

@@ -27,29 +27,16 @@ struct sweep {
 	int stop; /* an eventfd, negative: the thread does not run */
 };
 
-/* Runs an iterator to its end. It writes nothing, and a read of that ends early, with EAGAIN. */
-static void run(int iterator)
-{
-	char nothing;
-
-	if (iterator < 0)
-		return;
-	while (read(iterator, &nothing, sizeof(nothing)) < 0 && (errno == EAGAIN || errno == EINTR))
-		;
-	close(iterator);
-}
-
 /* Returns how long that took. */
 static uint64_t sweep_all(const struct sweep *sweep)
 {
 	uint64_t begin_ns = clock_now_ns();
-	int table;
 
 	for (unsigned int i = 0; i < TCPDWELL_RECENT_MAPS; i++)
-		if ((table = tables_recent_fd(sweep->tables, i)) >= 0)
-			run(programs_open_recent(sweep->programs, table));
-	for (unsigned int i = 0; (table = tables_fd(sweep->tables, i)) >= 0; i++)
-		run(programs_open_table(sweep->programs, table));
+		if (tables_recent_fd(sweep->tables, i) >= 0)
+			programs_sweep_recent(sweep->programs, i);
+	for (unsigned int i = 0; tables_fd(sweep->tables, i) >= 0; i++)
+		programs_sweep_table(sweep->programs, i);
 	return clock_now_ns() - begin_ns;
 }
 
