@@ -6,13 +6,11 @@
 #   SAN=1     build with AddressSanitizer and UBSan, into build/san/
 #   ARGS=…    arguments of `make run`, `make test-vm` and `make bench`
 #
-# New files need no edit here: each directory is taken whole.  Only a file of user/ that needs
-# libbpf or owns the process is named, in IMPURE; all others go into a library that links without
-# -lbpf, and the unit tests link that library alone.
+# New files need no edit here: each directory is taken whole.  The rooms of user/ that need libbpf or
+# own the process are named in IMPURE; all others go into a library that links without -lbpf, and
+# the unit tests link that library alone.
 
-IMPURE := main trace probe loader load_aside core_btf tables bpf_programs knobs map_sizes \
-	  capability ksyms source_ring source_stat snapshot snapshot_command leaks_command \
-	  stat_command stack_source sweep
+IMPURE := kernel run
 
 PREFIX   ?= /usr/local
 CFLAGS   ?= -O2 -g
@@ -48,7 +46,7 @@ B        := build
 endif
 
 warnings  := -Wall -Wextra $(if $(filter 1,$(WERROR)),-Werror)
-c_flags    = -std=gnu11 -D_GNU_SOURCE= -Iinclude -Iuser -I$(B)/bpf $(warnings) $(sanitize) \
+c_flags    = -std=gnu11 -D_GNU_SOURCE= -Iinclude -Iuser -Itests/unit -I$(B)/bpf $(warnings) $(sanitize) \
 	     -ffunction-sections -fdata-sections -MMD -MP $(CPPFLAGS) $(CFLAGS)
 ld_flags   = -Wl,--gc-sections $(sanitize) $(LDFLAGS)
 # BPF_PROG() gives every program parameters that it need not use.
@@ -71,16 +69,18 @@ tcpdwell := $(B)/tcpdwell
 skeleton := $(B)/bpf/tcpdwell.skel.h
 library  := $(B)/libtcpdwell.a
 objects   = $(patsubst %.c,$(B)/obj/%.o,$(1))
-impure   := $(call objects,$(filter $(IMPURE:%=user/%.c),$(wildcard user/*.c)))
-symbol   := $(call objects,user/symbol_$(if $(libdw),dw,none).c)
-no_dw    := $(call objects,user/symbol_none.c)
-pure     := $(filter-out $(impure),$(call objects,$(filter-out user/symbol_%.c,$(wildcard user/*.c))))
-unit     := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
+impure   := $(call objects,user/main.c $(wildcard $(IMPURE:%=user/%/*.c)))
+symbol   := $(call objects,user/host/symbol_$(if $(libdw),dw,none).c)
+no_dw    := $(call objects,user/host/symbol_none.c)
+pure     := $(filter-out $(impure),$(call objects,$(filter-out %/symbol_dw.c %/symbol_none.c, \
+	      $(wildcard user/*/*.c))))
+unit     := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c tests/unit/*/test_*.c))
 support  := $(call objects,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
 traffic  := $(if $(wildcard tools/traffic/*.c),$(B)/tools/traffic)
 bench    := $(patsubst tools/bench/%.c,$(B)/tools/%,$(wildcard tools/bench/*.c))
 servers  := $(patsubst tests/live/%.c,$(B)/tests/%,$(wildcard tests/live/servers/*.c))
-sources   = $(wildcard $(patsubst %,%/*.[ch],bpf include user tools/* tests/unit tests/live/*))
+sources   = $(wildcard $(patsubst %,%/*.[ch],bpf include user user/* tools/* tests/unit tests/unit/* \
+	      tests/live/*))
 
 .SUFFIXES:
 .SECONDARY:

@@ -16,7 +16,8 @@ extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 /*
  * Ids in the kernel's BTF of the structures that pointers are made to: BTF_ID_x is struct x. What
  * libbpf makes relocations against has them as an enumeration, and types that are fewer than the
- * kernel's, and so have other ids, which bpf_core_type_id_kernel() would tell (user/core_btf.h).
+ * kernel's, and so have other ids, which bpf_core_type_id_kernel() would tell
+ * (user/kernel/core_btf.h).
  */
 enum tcpdwell_btf_id {
 	BTF_ID_cgroup,

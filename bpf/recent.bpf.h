@@ -26,7 +26,7 @@ static __always_inline struct lifecycle *recent_place(__u64 key)
 
 /*
  * The first socket that would have a place there asks for a map of them, once; until it is made
- * (user/tables.c), in some milliseconds, connections go into a table.
+ * (user/kernel/tables.c), in some milliseconds, connections go into a table.
  */
 __noinline int recent_ask(__u32 number)
 {

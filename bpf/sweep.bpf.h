@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Connections whose end no program told: the kernel passed it over. What is remembered of them
- * would stay for good. User space runs this over all of them now and then (user/sweep.c).
+ * would stay for good. User space runs this over all of them now and then (user/kernel/sweep.c).
  *
  * Of full sockets it is those whose address is known: of one that a descriptor was found for at the
  * start it is not, nor where an owner filter had the first rows wait.

@@ -4,7 +4,7 @@
  *
  * The kernel reserves a hash map's buckets for as many elements as it may ever hold. So user space
  * keeps one table ready beyond the one that is being filled, and makes the next when told that it
- * is in use (user/tables.c). A connection stays in the table that it was put into.
+ * is in use (user/kernel/tables.c). A connection stays in the table that it was put into.
  */
 #ifndef TCPDWELL_TABLE_BPF_H
 #define TCPDWELL_TABLE_BPF_H

@@ -16,7 +16,7 @@
 
 #define TCPDWELL_COMM_LEN 16
 
-/* Hash tables of connections, each twice as large as the one before (user/tables.c). */
+/* Hash tables of connections, each twice as large as the one before (user/kernel/tables.c). */
 #define TCPDWELL_TABLES 8
 
 /*

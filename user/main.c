@@ -7,18 +7,18 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "account.h"
-#include "failure.h"
-#include "help.h"
-#include "leaks_command.h"
-#include "notice.h"
-#include "options.h"
-#include "page.h"
-#include "probe.h"
-#include "timewait.h"
-#include "snapshot_command.h"
-#include "stat_command.h"
-#include "trace.h"
+#include "base/failure.h"
+#include "base/notice.h"
+#include "cli/help.h"
+#include "cli/options.h"
+#include "host/account.h"
+#include "model/timewait.h"
+#include "run/leaks_command.h"
+#include "run/page.h"
+#include "run/probe.h"
+#include "run/snapshot_command.h"
+#include "run/stat_command.h"
+#include "run/trace.h"
 
 /* What is opened later must not become somebody's standard output. */
 static int check_standard_files(struct failure *failure)

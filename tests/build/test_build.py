@@ -18,7 +18,7 @@ import pytest
 TOP = Path(__file__).resolve().parents[2]
 SOURCES = ["Makefile", "bpf", "include", "user", "vmlinux", "tools", "tests"]
 BPF, SKELETON = "build/bpf/tcpdwell.bpf.o", "build/bpf/tcpdwell.skel.h"
-LOADER, BINARY = "build/obj/user/loader.o", "build/tcpdwell"
+LOADER, BINARY = "build/obj/user/kernel/loader.o", "build/tcpdwell"
 
 
 class Tree:
@@ -87,7 +87,7 @@ def test_kernel_types_rebuild_the_bpf_side(tree: Tree) -> None:
 
 
 def test_other_flags_rebuild_and_the_same_do_not(tree: Tree) -> None:
-    one = ["B=build/flagged", "build/flagged/obj/user/decode.o"]
+    one = ["B=build/flagged", "build/flagged/obj/user/record/decode.o"]
     assert "CC" in tree.make(*one)
     assert tree.make(*one, "V=1") == ""
     assert "CC" in tree.make(*one, "WERROR=1")
@@ -95,10 +95,10 @@ def test_other_flags_rebuild_and_the_same_do_not(tree: Tree) -> None:
 
 
 def test_commands_are_shown_on_request(tree: Tree) -> None:
-    os.utime(tree.top / "user/loader.c")
-    assert "-c -o build/obj/user/loader.o" in tree.make("V=1")
-    os.utime(tree.top / "user/loader.c")
-    assert "  CC      user/loader.o\n" in tree.make()
+    os.utime(tree.top / "user/kernel/loader.c")
+    assert "-c -o build/obj/user/kernel/loader.o" in tree.make("V=1")
+    os.utime(tree.top / "user/kernel/loader.c")
+    assert "  CC      user/kernel/loader.o\n" in tree.make()
 
 
 def test_sanitized_build_has_its_own_directory(tree: Tree) -> None:

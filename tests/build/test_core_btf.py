@@ -19,7 +19,7 @@ KERNEL, OBJECT = Path("/sys/kernel/btf/vmlinux"), TOP / "build/bpf/tcpdwell.link
 MAIN = """
 #include <bpf/btf.h>
 
-#include "core_btf.h"
+#include "kernel/core_btf.h"
 
 int main(int argc, char **argv)
 {
@@ -40,8 +40,8 @@ def fixture_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source, program, file = folder / "main.c", folder / "main", folder / "types"
     source.write_text(MAIN)
     flags = ["-g", "-fsanitize=address,undefined", "-D_GNU_SOURCE", f"-I{TOP}/user"]
-    subprocess.run(["cc", *flags, "-o", program, source, TOP / "user/core_btf.c", "-lbpf"],
-                   check=True)
+    code = TOP / "user/kernel/core_btf.c"
+    subprocess.run(["cc", *flags, "-o", program, source, code, "-lbpf"], check=True)
     with open(file, "wb") as out:
         subprocess.run([program, KERNEL, OBJECT], stdout=out, check=True)
     return file

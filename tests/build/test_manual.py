@@ -54,7 +54,7 @@ def test_no_option_is_documented_that_is_none() -> None:
 
 def test_every_json_field_is_documented() -> None:
     """CSV has the same."""
-    source = (TOP / "user/sink_fields.c").read_text()
+    source = (TOP / "user/view/fields.c").read_text()
     names = re.search(r"names\[FIELD_MAX\] = {([^}]*)}", source)
     assert names
     fields = re.findall(r'"(\w+)"', names[1])
@@ -72,7 +72,7 @@ def section(name: str) -> str:
 ])
 def test_every_json_field_of_reports_is_documented(source: str, where: str) -> None:
     """What they have of the account is described there."""
-    code = (TOP / "user" / source).read_text()
+    code = (TOP / "user/view" / source).read_text()
     names = set(re.findall(r'\\"(\w+)\\":', code)) | set(
         re.findall(r'(?:json_\w+|print_addr)\(out, "(\w+)"', code))
     text = section(where) + section("ACCOUNTING")
@@ -87,7 +87,7 @@ def test_every_json_field_of_reports_is_documented(source: str, where: str) -> N
 ])
 def test_every_reason_and_owner_is_documented(table: str, where: str) -> None:
     """In the order of the code, a reason with its short name if it has one."""
-    names = re.search(table, (TOP / "user/tcpstate.c").read_text(), re.DOTALL)
+    names = re.search(table, (TOP / "user/base/tcpstate.c").read_text(), re.DOTALL)
     assert names
     known = re.findall(r'= (?:{ )?"(\w+)"(?:, "(\w+)")?', names[1])
     text = re.split(r"\n\.S[sh] ", MANUAL.read_text().split(f".Ss {where}\n", 1)[1])[0]

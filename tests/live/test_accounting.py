@@ -25,7 +25,7 @@ from harness.tracer import check_account
 
 # How many connections the load makes at full speed; TCPDWELL_TEST_CONNECTIONS asks for others.
 CONNECTIONS = int(os.environ.get("TCPDWELL_TEST_CONNECTIONS", scale.count(40_000)))
-# For connections of sockets that were born lately (user/map_sizes.c).
+# For connections of sockets that were born lately (user/kernel/map_sizes.c).
 RECENT_PLACES = 1 << 15  # of a tracer of up to 16 times as many sockets
 # Connections in TIME_WAIT that fill the places and the first table, but not the second one.
 TO_FILL_THE_FIRST_TABLE = 75_000
@@ -437,7 +437,7 @@ def check_nothing_is_made_up(rows: list[dict[str, Any]]) -> None:
 
 
 def count_maps(pid: int, wanted: Callable[[bpfmap.Map], bool]) -> int:
-    """How many of the maps that the tracer has made as it needed them (user/tables.c)."""
+    """How many of the maps that the tracer has made as it needed them (user/kernel/tables.c)."""
     maps = bpfmap.of_process(pid)
     for one in maps:
         one.close()

@@ -73,7 +73,7 @@ def test_first_row_after_idling(make_netns: Callable[[], Netns],
     with contextlib.ExitStack() as stack:
         places = [make_netns() for _ in range(3)]
         tracers = [stack.enter_context(beside_silence(netns)) for netns in places]
-        time.sleep(2)  # twice as long as it stays awake (IDLE_NS of user/trace.c)
+        time.sleep(2)  # twice as long as it stays awake (IDLE_NS of user/run/trace.c)
         for netns, running in zip(places, tracers):
             stack.enter_context(begin(netns))
             running.wait_for_lines(1)

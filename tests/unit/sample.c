@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "clock.h"
+#include "base/clock.h"
 #include "sample.h"
 
 #define NS_PER_S 1000000000ULL

@@ -7,7 +7,7 @@
 
 #include <stddef.h>
 
-#include "sink.h"
+#include "view/sink.h"
 
 /*
  * nginx (1234, www-data) accepted 198.51.100.7:50000 on 192.0.2.1:443, and it goes from ESTABLISHED

@@ -5,7 +5,7 @@
 #ifndef TCPDWELL_TEST_STAT_STORY_H
 #define TCPDWELL_TEST_STAT_STORY_H
 
-#include "stat_view.h"
+#include "view/stat_view.h"
 
 #define STORY_MS 1000000ULL
 

@@ -14,8 +14,8 @@
 
 #include <cmocka.h>
 
+#include "base/tcpstate.h"
 #include "lifecycle.h"
-#include "tcpstate.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

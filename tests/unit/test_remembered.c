@@ -16,8 +16,8 @@
 
 #include <cmocka.h>
 
-#include "cgroup.h"
-#include "clock.h"
+#include "base/clock.h"
+#include "host/cgroup.h"
 #include "sample.h"
 
 struct rendering {

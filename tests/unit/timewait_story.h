@@ -5,7 +5,7 @@
 #ifndef TCPDWELL_TEST_TIMEWAIT_STORY_H
 #define TCPDWELL_TEST_TIMEWAIT_STORY_H
 
-#include "timewait.h"
+#include "model/timewait.h"
 
 #define STORY_S 1000000000ULL
 /* When the tool starts. */

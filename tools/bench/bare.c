@@ -18,8 +18,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "ring.h"
-#include "text.h"
+#include "base/ring.h"
+#include "base/text.h"
 
 /* What tcpdwell prints of a short connection over loopback is as long on average. */
 #define ROW                                            \

@@ -14,10 +14,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "cgroup.h"
-#include "clock.h"
-#include "decode.h"
-#include "sink.h"
+#include "base/clock.h"
+#include "host/cgroup.h"
+#include "record/decode.h"
+#include "view/sink.h"
 
 #define RUNS	   7
 #define ROWS	   1000000

@@ -103,7 +103,7 @@ _LIFECYCLE_BYTES, _TABLE_AT_LEAST = 64, 8192
 
 
 def is_table(one: Map) -> bool:
-    """Whether it is a hash table of connections (user/tables.c)."""
+    """Whether it is a hash table of connections (user/kernel/tables.c)."""
     return (one.kind == HASH and one.value_size == _LIFECYCLE_BYTES
             and one.max_entries >= _TABLE_AT_LEAST)
 

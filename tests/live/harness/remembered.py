@@ -17,7 +17,7 @@ ESTABLISHED, SYN_RECV, TIME_WAIT, CLOSE = 1, 3, 6, 7
 # Nothing is mapped there, on x86_64 nor on arm64: a hole in the kernel's part.
 NOWHERE = 0xFFFFFF8800001000
 NO_COOKIE = 0x7FFF_0000_0000_0000  # of a socket
-RECENT_PLACES = 1 << 17  # at the most (user/map_sizes.c)
+RECENT_PLACES = 1 << 17  # at the most (user/kernel/map_sizes.c)
 # Longer than TIME_WAIT lasts; old enough to be asked; not yet.
 OLD_S, GONE_S, YOUNG_S = 62, 3, 0.5
 

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The reader of the ring against a file that is laid out like the kernel's. Only the second mapping
+ * of the data is not there by itself: what is to be read beyond the end is written there.
+ */
+#include <linux/bpf.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/ring.h"
+
+#define BYTES 4096U
+
+struct fake {
+	int fd;
+	size_t page;
+	char *file;
+	uint64_t *consumer;
+	uint64_t *producer;
+	char *data;
+	struct ring *ring;
+};
+
+static int setup(void **state)
+{
+	static struct fake fake;
+	size_t bytes;
+
+	fake.page = sysconf(_SC_PAGESIZE);
+	bytes = 2 * fake.page + 2 * BYTES;
+	fake.fd = memfd_create("ring", MFD_CLOEXEC);
+	if (fake.fd < 0 || ftruncate(fake.fd, bytes))
+		return -1;
+	fake.file = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fake.fd, 0);
+	if (fake.file == MAP_FAILED)
+		return -1;
+	fake.consumer = (uint64_t *)fake.file;
+	fake.producer = (uint64_t *)(fake.file + fake.page);
+	fake.data = fake.file + 2 * fake.page;
+	fake.ring = ring_new(fake.fd, BYTES);
+	*state = &fake;
+	return fake.ring ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	struct fake *fake = *state;
+
+	ring_free(fake->ring);
+	munmap(fake->file, 2 * fake->page + 2 * BYTES);
+	close(fake->fd);
+	return 0;
+}
+
+/* As the kernel does: the record counts once its header says that it is no longer busy. */
+static uint32_t *write_record(struct fake *fake, char fill, uint32_t len, uint32_t flags)
+{
+	char *record = fake->data + *fake->producer % BYTES;
+
+	memcpy(record, &(uint32_t){ len | flags }, sizeof(len));
+	memset(record + BPF_RINGBUF_HDR_SZ, fill, len);
+	*fake->producer += (len + BPF_RINGBUF_HDR_SZ + 7) & ~7U;
+	return (uint32_t *)record;
+}
+
+static void assert_next(struct fake *fake, char fill, size_t len)
+{
+	size_t size = 0;
+	const char *record = ring_next(fake->ring, &size);
+
+	assert_non_null(record);
+	assert_int_equal(size, len);
+	for (size_t i = 0; i < len; i++)
+		assert_int_equal(record[i], fill);
+}
+
+static void assert_empty(struct fake *fake)
+{
+	size_t size;
+
+	assert_null(ring_next(fake->ring, &size));
+}
+
+static void test_order(void **state)
+{
+	struct fake *fake = *state;
+
+	assert_empty(fake);
+	write_record(fake, 'a', 112, 0);
+	write_record(fake, 'b', 5, 0);
+	assert_next(fake, 'a', 112);
+	write_record(fake, 'c', 112, 0);
+	assert_next(fake, 'b', 5);
+	assert_next(fake, 'c', 112);
+	assert_empty(fake);
+}
+
+static void test_discarded(void **state)
+{
+	struct fake *fake = *state;
+
+	write_record(fake, 'x', 8, BPF_RINGBUF_DISCARD_BIT);
+	write_record(fake, 'a', 16, 0);
+	write_record(fake, 'x', 8, BPF_RINGBUF_DISCARD_BIT);
+	assert_next(fake, 'a', 16);
+	assert_empty(fake);
+	ring_done(fake->ring);
+	assert_int_equal(*fake->consumer, *fake->producer);
+}
+
+/* One that is being written holds up those behind it: they would come out of order. */
+static void test_busy(void **state)
+{
+	struct fake *fake = *state;
+	uint32_t *head = write_record(fake, 'a', 16, BPF_RINGBUF_BUSY_BIT);
+
+	write_record(fake, 'b', 16, 0);
+	assert_empty(fake);
+	*head = 16;
+	assert_next(fake, 'a', 16);
+	assert_next(fake, 'b', 16);
+}
+
+static void test_room(void **state)
+{
+	struct fake *fake = *state;
+
+	write_record(fake, 'a', 16, 0);
+	assert_next(fake, 'a', 16);
+	assert_int_equal(*fake->consumer, 0); /* the record is still in use */
+	ring_done(fake->ring);
+	assert_int_equal(*fake->consumer, 24);
+}
+
+/* A reader that never pauses gives back nevertheless. */
+static void test_room_on_the_way(void **state)
+{
+	struct fake *fake = *state;
+
+	for (unsigned int i = 0; i < 30; i++)
+		write_record(fake, 'a', 112, 0);
+	for (unsigned int i = 0; i < 30; i++)
+		assert_next(fake, 'a', 112);
+	assert_in_range(*fake->consumer, 3000, 3500);
+}
+
+static void test_wrap(void **state)
+{
+	struct fake *fake = *state;
+
+	for (unsigned int i = 0; i < 10 * BYTES / 120; i++) {
+		write_record(fake, 'a' + i % 26, 112, 0);
+		assert_next(fake, 'a' + i % 26, 112);
+	}
+	assert_empty(fake);
+}
+
+static void test_bad_descriptor(void **state)
+{
+	(void)state;
+	assert_null(ring_new(-1, BYTES));
+	ring_free(NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_order, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_discarded, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_busy, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_room, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_room_on_the_way, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_wrap, setup, teardown),
+		cmocka_unit_test(test_bad_descriptor),
+	};
+
+	return cmocka_run_group_tests_name("ring", tests, NULL, NULL);
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* A /proc of our own: processes as they are, half readable, and of another name. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#include "host/procfs_process.h"
+#include "host/procfs_sockstat.h"
+
+static char root[64];
+
+static int make_root(void **state)
+{
+	(void)state;
+	strcpy(root, "/tmp/tcpdwell-XXXXXX");
+	return mkdtemp(root) ? 0 : -1;
+}
+
+static int remove_root(void **state)
+{
+	char command[128];
+
+	(void)state;
+	snprintf(command, sizeof(command), "rm -rf %s", root);
+	return system(command);
+}
+
+/* Writes a file below the root and makes its directories. */
+static void put_file(const char *name, const char *data, size_t len)
+{
+	char path[256];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", root, name);
+	for (char *p = path + strlen(root) + 1; (p = strchr(p, '/')); p++) {
+		*p = '\0';
+		mkdir(path, 0755);
+		*p = '/';
+	}
+	file = fopen(path, "w");
+	assert_non_null(file);
+	assert_int_equal(fwrite(data, 1, len, file), len);
+	fclose(file);
+}
+
+static void put_text(const char *name, const char *text)
+{
+	put_file(name, text, strlen(text));
+}
+
+static void test_process(void **state)
+{
+	static const char command[] = "server\0--port\0http\0";
+	struct procfs_process process;
+
+	(void)state;
+	put_text("proc/7/comm", "server\n");
+	put_file("proc/7/cmdline", command, sizeof(command) - 1);
+	put_text("proc/7/cgroup", "1:name=x:/y\n0::/system.slice/web.service\n");
+	put_text("proc/7/limits",
+		 "Limit                     Soft Limit           Hard Limit           Units\n"
+		 "Max open files            1024                 4096                 files\n");
+	put_text("proc/7/fd/0", "");
+	put_text("proc/7/fd/12", "");
+	procfs_process_read(root, 7, "server", &process);
+	assert_string_equal(process.command, "server --port http");
+	assert_string_equal(process.cgroup, "/system.slice/web.service");
+	assert_string_equal(process.unit, "web.service");
+	assert_string_equal(process.container, "");
+	assert_int_equal(process.fd_limit, 1024);
+	assert_int_equal(process.fds, 2);
+}
+
+static void test_container(void **state)
+{
+	static const char id[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+	struct procfs_process process;
+	char text[256];
+
+	(void)state;
+	put_text("proc/8/comm", "pod\n");
+	snprintf(text, sizeof(text), "0::/system.slice/docker-%s.scope\n", id);
+	put_text("proc/8/cgroup", text);
+	procfs_process_read(root, 8, "pod", &process);
+	assert_string_equal(process.container, id);
+	assert_int_equal(process.fds, 0); /* what is not there is not known */
+	assert_int_equal(process.fd_limit, 0);
+	assert_string_equal(process.command, "");
+}
+
+/* The number is another process's by now, or nobody's. */
+static void test_another(void **state)
+{
+	struct procfs_process process;
+
+	(void)state;
+	procfs_process_read(root, 7, "client", &process);
+	assert_string_equal(process.command, "");
+	assert_int_equal(process.fds, 0);
+	procfs_process_read(root, 9, "server", &process);
+	assert_string_equal(process.command, "");
+	procfs_process_read(root, 0, "", &process);
+	assert_string_equal(process.command, "");
+}
+
+static void test_sockstat(void **state)
+{
+	unsigned int inuse, timewait;
+
+	(void)state;
+	assert_int_not_equal(procfs_tcp_sockets(root, &inuse, &timewait), 0);
+	put_text("proc/thread-self/net/sockstat",
+		 "sockets: used 5\nTCP: inuse 3 orphan 1 tw 7 alloc 9 mem 2\nUDP: inuse 1 mem 0\n");
+	assert_int_equal(procfs_tcp_sockets(root, &inuse, &timewait), 0); /* no IPv6 */
+	assert_int_equal(inuse, 3);
+	assert_int_equal(timewait, 7);
+	put_text("proc/thread-self/net/sockstat6", "TCP6: inuse 2\n");
+	assert_int_equal(procfs_tcp_sockets(root, &inuse, &timewait), 0);
+	assert_int_equal(inuse, 5);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_process),
+		cmocka_unit_test(test_container),
+		cmocka_unit_test(test_another),
+		cmocka_unit_test(test_sockstat),
+	};
+
+	return cmocka_run_group_tests_name("procfs_process", tests, make_root, remove_root);
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Answers of the kernel's socket diagnosis, made by hand; and one of the running kernel. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "host/sockdiag.h"
+#include "wire.h"
+
+struct found {
+	unsigned int count;
+	int answer; /* what the visit returns */
+	struct sockdiag_socket sockets[4];
+};
+
+static int take(void *context, const struct sockdiag_socket *socket)
+{
+	struct found *found = context;
+
+	assert_true(found->count < 4);
+	found->sockets[found->count++] = *socket;
+	return found->answer;
+}
+
+/* An answer in the making. */
+struct answer {
+	size_t len;
+	_Alignas(8) char data[1024];
+};
+
+static void *add(struct answer *answer, uint16_t type, size_t bytes)
+{
+	struct nlmsghdr *h = (struct nlmsghdr *)(answer->data + answer->len);
+
+	memset(h, 0, NLMSG_SPACE(bytes));
+	h->nlmsg_len = NLMSG_LENGTH(bytes);
+	h->nlmsg_type = type;
+	answer->len += NLMSG_SPACE(bytes);
+	return NLMSG_DATA(h);
+}
+
+static struct inet_diag_msg *add_socket(struct answer *answer, int family, const char *local,
+					const char *remote)
+{
+	struct inet_diag_msg *m = add(answer, SOCK_DIAG_BY_FAMILY, sizeof(*m));
+
+	m->idiag_family = family;
+	m->idiag_state = TCPDWELL_TIME_WAIT;
+	m->idiag_timer = 3;
+	m->idiag_expires = 59996;
+	m->id.idiag_sport = htons(40000);
+	m->id.idiag_dport = htons(443);
+	assert_int_equal(inet_pton(family, local, m->id.idiag_src), 1);
+	assert_int_equal(inet_pton(family, remote, m->id.idiag_dst), 1);
+	return m;
+}
+
+static void test_socket(void **state)
+{
+	const uint8_t local[16] = { 192, 0, 2, 1 }, remote[16] = { 198, 51, 100, 7 };
+	struct answer answer = {};
+	struct found found = {};
+	const struct sockdiag_socket *s = found.sockets;
+
+	(void)state;
+	add_socket(&answer, AF_INET, "192.0.2.1", "198.51.100.7");
+	assert_int_equal(sockdiag_parse(answer.data, answer.len, 55, take, &found), 0);
+	add(&answer, NLMSG_DONE, 4);
+	found.count = 0;
+	assert_int_equal(sockdiag_parse(answer.data, answer.len, 55, take, &found), 1);
+	assert_int_equal(found.count, 1);
+	assert_int_equal(s->family, 4);
+	assert_int_equal(s->state, TCPDWELL_TIME_WAIT);
+	assert_int_equal(s->lport, 40000);
+	assert_int_equal(s->rport, 443);
+	assert_int_equal(s->read_ns, 55);
+	assert_int_equal(s->left_ns, 59996000000);
+	assert_memory_equal(s->laddr, local, 16);
+	assert_memory_equal(s->raddr, remote, 16);
+}
+
+static void test_ipv6(void **state)
+{
+	const uint8_t local[16] = { 0x20, 0x01, 0x0d, 0xb8, [15] = 1 },
+		      mapped[16] = { 192, 0, 2, 1 };
+	struct answer answer = {};
+	struct found found = {};
+
+	(void)state;
+	add_socket(&answer, AF_INET6, "2001:db8::1", "2001:db8::2")->idiag_timer = 0;
+	add_socket(&answer, AF_INET6, "::ffff:192.0.2.1", "::ffff:192.0.2.2");
+	assert_int_equal(sockdiag_parse(answer.data, answer.len, 0, take, &found), 0);
+	assert_int_equal(found.count, 2);
+	assert_int_equal(found.sockets[0].family, 6);
+	assert_memory_equal(found.sockets[0].laddr, local, 16);
+	assert_int_equal(found.sockets[0].left_ns, 0);
+	assert_int_equal(found.sockets[1].family, 4);
+	assert_memory_equal(found.sockets[1].laddr, mapped, 16);
+}
+
+static void test_errors(void **state)
+{
+	struct answer answer = {};
+	struct found found = { .answer = -ENOMEM };
+	struct nlmsgerr *e;
+
+	(void)state;
+	add_socket(&answer, AF_INET, "192.0.2.1", "198.51.100.7");
+	add_socket(&answer, AF_INET, "192.0.2.1", "198.51.100.7");
+	assert_int_equal(sockdiag_parse(answer.data, answer.len, 0, take, &found), -ENOMEM);
+	assert_int_equal(found.count, 1);
+
+	answer.len = 0;
+	e = add(&answer, NLMSG_ERROR, sizeof(*e));
+	e->error = -ENOENT;
+	assert_int_equal(sockdiag_parse(answer.data, answer.len, 0, take, &found), -ENOENT);
+	e->error = 0;
+	assert_int_equal(sockdiag_parse(answer.data, answer.len, 0, take, &found), -EPROTO);
+
+	/* A dump that breaks off. */
+	answer.len = 0;
+	*(int *)add(&answer, NLMSG_DONE, sizeof(int)) = -ENOENT;
+	assert_int_equal(sockdiag_parse(answer.data, answer.len, 0, take, &found), -ENOENT);
+
+	/* Shorter than a socket takes. */
+	answer.len = 0;
+	add(&answer, SOCK_DIAG_BY_FAMILY, 8);
+	assert_int_equal(sockdiag_parse(answer.data, answer.len, 0, take, &found), -EPROTO);
+	/* Cut off. */
+	assert_int_equal(sockdiag_parse(answer.data, 10, 0, take, &found), 0);
+}
+
+/* Its header says so: the next one would begin behind the answer. */
+static void test_end_amid_a_word(void **state)
+{
+	size_t len = NLMSG_LENGTH(sizeof(struct inet_diag_msg)) + 1;
+	struct nlmsghdr *h = calloc(1, len);
+	struct found found = {};
+
+	(void)state;
+	assert_non_null(h);
+	h->nlmsg_len = len;
+	h->nlmsg_type = SOCK_DIAG_BY_FAMILY;
+	assert_int_equal(sockdiag_parse(h, len, 0, take, &found), 0);
+	assert_int_equal(found.count, 1);
+	free(h);
+}
+
+static int look_for_port(void *context, const struct sockdiag_socket *socket)
+{
+	uint16_t *port = context;
+
+	if (socket->lport == *port && socket->state == TCPDWELL_LISTEN)
+		*port = 0;
+	return 0;
+}
+
+static void test_running_kernel(void **state)
+{
+	struct sockaddr_in addr = { .sin_family = AF_INET,
+				    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(addr);
+	int fd = socket(AF_INET, SOCK_STREAM, 0), err;
+	uint16_t port;
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (void *)&addr, sizeof(addr)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	assert_int_equal(getsockname(fd, (void *)&addr, &len), 0);
+	port = ntohs(addr.sin_port);
+	err = sockdiag_each(1 << TCPDWELL_LISTEN, look_for_port, &port);
+	close(fd);
+	if (err == -ENOENT || err == -EPROTONOSUPPORT)
+		skip();
+	assert_int_equal(err, 0);
+	assert_int_equal(port, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_socket),	       cmocka_unit_test(test_ipv6),
+		cmocka_unit_test(test_errors),	       cmocka_unit_test(test_end_amid_a_word),
+		cmocka_unit_test(test_running_kernel),
+	};
+
+	return cmocka_run_group_tests_name("sockdiag", tests, NULL, NULL);
+}

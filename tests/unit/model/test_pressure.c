@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* When ports run out, and what advice follows. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "model/pressure.h"
+
+#define S 1000000000ULL
+/* Advice that any client under pressure with Linux's own settings gets. */
+#define USUAL (PRESSURE_POOL | PRESSURE_REUSE | PRESSURE_RANGE)
+
+static struct ephemeral usual(void)
+{
+	return (struct ephemeral){
+		.known = true,
+		.low = 32768,
+		.high = 60999,
+		.usable = 28232,
+		.tw_reuse = TW_REUSE_LOOPBACK,
+		.timestamps = true,
+		.tw_reuse_delay_ms = 1000,
+		.fin_timeout_s = 60,
+		.max_tw_buckets = 131072,
+	};
+}
+
+/* @count entered in each of @seconds seconds before 1000 s. */
+static struct tally entered(unsigned int seconds, unsigned int count)
+{
+	struct tally tally = {};
+
+	for (unsigned int s = seconds; s; s--)
+		for (unsigned int i = 0; i < count; i++)
+			tally_enter(&tally, (1000 - s) * S);
+	tally_advance(&tally, 1000 * S);
+	return tally;
+}
+
+static struct pressure judge(const struct tally *tally, double rate, const struct ephemeral *e)
+{
+	struct pressure_input input = { .tally = tally, .rate = rate, .ephemeral = e };
+
+	return pressure_of(&input);
+}
+
+static void test_unknown(void **state)
+{
+	struct ephemeral e = {};
+	struct tally tally = entered(1, 10);
+	struct pressure p = judge(&tally, 1e6, &e);
+
+	(void)state;
+	assert_int_equal(p.verdict, PRESSURE_UNKNOWN);
+	assert_int_equal(p.usable, 0);
+	assert_false(p.fills);
+	assert_int_equal(p.advice, 0);
+	/* That connect() failed needs no settings to be known. */
+	tally.refused = 1;
+	p = judge(&tally, 0, &e);
+	assert_int_equal(p.verdict, PRESSURE_EXHAUSTED);
+	assert_int_equal(p.advice, PRESSURE_POOL);
+}
+
+static void test_low(void **state)
+{
+	struct ephemeral e = usual();
+	struct tally tally = entered(10, 100);
+	struct pressure p = judge(&tally, 100, &e);
+
+	(void)state;
+	assert_int_equal(p.verdict, PRESSURE_LOW);
+	assert_false(p.fills);
+	assert_int_equal(p.advice, 0);
+	assert_true(p.used > 0.0354 && p.used < 0.0355);
+}
+
+/* 400 a second settle at 24 000, which is most of 28 232 but not all. */
+static void test_high(void **state)
+{
+	struct ephemeral e = usual();
+	struct tally tally = entered(60, 400);
+	struct pressure p = judge(&tally, 400, &e);
+
+	(void)state;
+	assert_int_equal(p.verdict, PRESSURE_HIGH);
+	assert_false(p.fills);
+	assert_int_equal(p.advice, USUAL);
+	/* The same rate is as much of a reason when it has only begun. */
+	tally = entered(1, 400);
+	assert_int_equal(judge(&tally, 400, &e).verdict, PRESSURE_HIGH);
+}
+
+/* 1000 a second from nothing: 28 232 are taken after 28.232 s. */
+static void test_filling(void **state)
+{
+	struct ephemeral e = usual();
+	struct tally tally = {};
+	struct pressure p;
+
+	(void)state;
+	tally_advance(&tally, 1000 * S);
+	p = judge(&tally, 1000, &e);
+	assert_int_equal(p.verdict, PRESSURE_FILLING);
+	assert_true(p.fills);
+	assert_in_range(p.exhausted_ns, 28231999999, 28232000001);
+	/* A reserved port is not there to be taken. */
+	e.reserved = 18232;
+	e.usable = 10000;
+	p = judge(&tally, 1000, &e);
+	assert_in_range(p.exhausted_ns, 9999999999, 10000000001);
+	assert_int_equal(p.advice, USUAL | PRESSURE_RESERVED);
+}
+
+/*
+ * 100 entered in each of the last 60 s; now 200 a second come and 100 leave: 6000 are held and 1000
+ * more fit, which takes 10 s.
+ */
+static void test_what_leaves_is_counted(void **state)
+{
+	struct ephemeral e = usual();
+	struct tally tally = entered(60, 100);
+	struct pressure p;
+
+	(void)state;
+	e.usable = 7000;
+	p = judge(&tally, 200, &e);
+	assert_int_equal(p.verdict, PRESSURE_FILLING);
+	assert_in_range(p.exhausted_ns, 9999999999, 10000000001);
+	/* At the rate that it had all along it never happens. */
+	p = judge(&tally, 100, &e);
+	assert_false(p.fills);
+	assert_int_equal(p.verdict, PRESSURE_HIGH);
+}
+
+static void test_exhausted(void **state)
+{
+	struct ephemeral e = usual();
+	struct tally tally = entered(10, 100);
+	struct pressure p;
+
+	(void)state;
+	e.usable = 1000;
+	p = judge(&tally, 0, &e);
+	assert_int_equal(p.verdict, PRESSURE_EXHAUSTED);
+	assert_true(p.fills);
+	assert_int_equal(p.exhausted_ns, 0);
+	assert_true(p.used == 1);
+}
+
+static void test_reuse(void **state)
+{
+	struct ephemeral e = usual();
+	struct tally tally = entered(60, 400);
+	struct pressure_input input = {
+		.tally = &tally, .rate = 400, .ephemeral = &e, .loopback = true
+	};
+	struct pressure p;
+
+	(void)state;
+	e.usable = 1000;
+	p = pressure_of(&input);
+	assert_true(p.reuse);
+	assert_false(p.fills);
+	assert_int_equal(p.verdict, PRESSURE_LOW);
+	assert_int_equal(p.advice, 0);
+	/* Each port is free again after two seconds at the most: 1000 do for 500 a second. */
+	input.rate = 600;
+	p = pressure_of(&input);
+	assert_int_equal(p.verdict, PRESSURE_FILLING);
+	assert_int_equal(p.advice, PRESSURE_POOL | PRESSURE_RANGE);
+	/* Loopback's default is no help to others. */
+	input.loopback = false;
+	p = pressure_of(&input);
+	assert_false(p.reuse);
+	assert_true(p.advice & PRESSURE_REUSE);
+	/* Without timestamps there is no reuse at all. */
+	e.tw_reuse = TW_REUSE_ALL;
+	e.timestamps = false;
+	p = pressure_of(&input);
+	assert_false(p.reuse);
+	assert_int_equal(p.advice & (PRESSURE_REUSE | PRESSURE_TIMESTAMPS), PRESSURE_TIMESTAMPS);
+}
+
+/* Advice that does not follow is not given. */
+static void test_advice(void **state)
+{
+	struct ephemeral e = usual();
+	struct tally tally = entered(1, 10);
+
+	(void)state;
+	e.low = 1024;
+	e.high = 65535;
+	e.usable = 10;
+	e.fin_timeout_s = 15;
+	assert_int_equal(judge(&tally, 10, &e).advice,
+			 PRESSURE_POOL | PRESSURE_REUSE | PRESSURE_FIN_TIMEOUT);
+}
+
+static void test_loopback(void **state)
+{
+	const uint8_t v4[16] = { 127, 5, 5, 5 }, v6[16] = { [15] = 1 }, other[16] = { 10 };
+
+	(void)state;
+	assert_true(pressure_is_loopback(4, v4));
+	assert_true(pressure_is_loopback(6, v6));
+	assert_false(pressure_is_loopback(4, other));
+	assert_false(pressure_is_loopback(6, v4));
+	assert_false(pressure_is_loopback(4, v6));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_unknown),	  cmocka_unit_test(test_low),
+		cmocka_unit_test(test_high),	  cmocka_unit_test(test_filling),
+		cmocka_unit_test(test_exhausted), cmocka_unit_test(test_what_leaves_is_counted),
+		cmocka_unit_test(test_reuse),	  cmocka_unit_test(test_advice),
+		cmocka_unit_test(test_loopback),
+	};
+
+	return cmocka_run_group_tests_name("pressure", tests, NULL, NULL);
+}

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Records that are short, long, of another kind, or hold what cannot be. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "record/decode.h"
+#include "sample.h"
+
+#define SIZE sizeof(struct tcpdwell_transition)
+
+/* Decodes a copy of just @size bytes, one byte off any alignment. */
+static enum decoded decode_copy(const void *data, size_t size, struct tcpdwell_transition *t)
+{
+	char *copy = malloc(size + 1);
+	enum decoded result;
+
+	memcpy(copy + 1, data, size);
+	result = decode_record(copy + 1, size, t);
+	free(copy);
+	return result;
+}
+
+static void test_whole(void **state)
+{
+	struct tcpdwell_transition in = sample_row(), out;
+
+	(void)state;
+	assert_int_equal(decode_copy(&in, SIZE, &out), DECODED_TRANSITION);
+	assert_memory_equal(&in, &out, SIZE);
+}
+
+static void test_short(void **state)
+{
+	struct tcpdwell_transition in = sample_row(), out;
+
+	(void)state;
+	for (size_t size = 0; size < SIZE; size++) {
+		/* Fewer bytes than it says, and as few as it says. */
+		in.size = SIZE;
+		assert_int_equal(decode_copy(&in, size, &out), DECODED_BAD);
+		in.size = size;
+		assert_int_equal(decode_copy(&in, size, &out), DECODED_BAD);
+		assert_int_equal(decode_copy(&in, SIZE, &out), DECODED_BAD);
+	}
+}
+
+static void test_longer(void **state)
+{
+	char bytes[SIZE + 40];
+	struct tcpdwell_transition in = sample_row(), out;
+
+	(void)state;
+	in.size = sizeof(bytes);
+	memset(bytes, 0xff, sizeof(bytes));
+	memcpy(bytes, &in, SIZE);
+	assert_int_equal(decode_copy(bytes, sizeof(bytes), &out), DECODED_TRANSITION);
+	assert_memory_equal(&in, &out, SIZE);
+	assert_int_equal(decode_copy(bytes, sizeof(bytes) - 1, &out), DECODED_BAD);
+
+	/* Bytes behind the record, as a ring may pad. */
+	in.size = SIZE;
+	memcpy(bytes, &in, SIZE);
+	assert_int_equal(decode_copy(bytes, sizeof(bytes), &out), DECODED_TRANSITION);
+}
+
+static void test_unknown_kind(void **state)
+{
+	struct tcpdwell_transition in = sample_row(), out;
+
+	(void)state;
+	in.kind = 0;
+	assert_int_equal(decode_copy(&in, SIZE, &out), DECODED_UNKNOWN);
+	in.kind = 0xffff;
+	assert_int_equal(decode_copy(&in, SIZE, &out), DECODED_UNKNOWN);
+	in.size = 4;
+	assert_int_equal(decode_copy(&in, 4, &out), DECODED_UNKNOWN);
+	in.size = 3;
+	assert_int_equal(decode_copy(&in, 4, &out), DECODED_BAD);
+	in.size = 0;
+	assert_int_equal(decode_copy(&in, SIZE, &out), DECODED_BAD);
+}
+
+/* Each byte at @offset is good exactly from @first to @last. */
+static void check_byte(size_t offset, unsigned int first, unsigned int last)
+{
+	struct tcpdwell_transition in = sample_row(), out;
+
+	for (unsigned int v = 0; v < 256; v++) {
+		((uint8_t *)&in)[offset] = v;
+		assert_int_equal(decode_copy(&in, SIZE, &out),
+				 v >= first && v <= last ? DECODED_TRANSITION : DECODED_BAD);
+	}
+}
+
+static void test_numbers_in_range(void **state)
+{
+	struct tcpdwell_transition in = sample_row(), out;
+
+	(void)state;
+	check_byte(offsetof(struct tcpdwell_transition, from), 1, 11);
+	check_byte(offsetof(struct tcpdwell_transition, to), 1, 11);
+	check_byte(offsetof(struct tcpdwell_transition, source), 0, 2);
+	check_byte(offsetof(struct tcpdwell_transition, dwell), 0, 2);
+	check_byte(offsetof(struct tcpdwell_transition, owner), 0, 5);
+	check_byte(offsetof(struct tcpdwell_transition, reason), 0, 15);
+	for (unsigned int v = 0; v < 256; v++) {
+		in.family = v;
+		assert_int_equal(decode_copy(&in, SIZE, &out),
+				 v == 4 || v == 6 ? DECODED_TRANSITION : DECODED_BAD);
+	}
+}
+
+static void test_comm_is_terminated(void **state)
+{
+	struct tcpdwell_transition in = sample_row(), out;
+
+	(void)state;
+	memset(in.comm, 'x', sizeof(in.comm));
+	assert_int_equal(decode_copy(&in, SIZE, &out), DECODED_TRANSITION);
+	assert_string_equal(out.comm, "xxxxxxxxxxxxxxx");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_whole),
+		cmocka_unit_test(test_short),
+		cmocka_unit_test(test_longer),
+		cmocka_unit_test(test_unknown_kind),
+		cmocka_unit_test(test_numbers_in_range),
+		cmocka_unit_test(test_comm_is_terminated),
+	};
+
+	return cmocka_run_group_tests_name("decode", tests, NULL, NULL);
+}

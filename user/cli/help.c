@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <ctype.h>
+#include <string.h>
+
+#include "cli/help.h"
+#include "cli/option_table.h"
+#include "cli/version.h"
+
+#define COLUMNS 80
+/* Where explanations begin; a longer left side has a line of its own. */
+#define OPTION_COLUMN  26
+#define VALUE_COLUMN   12
+#define EXAMPLE_COLUMN 47
+
+/* Prints words from @column on and breaks lines between them; ends the line. */
+static void print_wrapped(FILE *out, const char *text, int column)
+{
+	bool first = true;
+	int at = column;
+
+	while (*text) {
+		int len = (int)strcspn(text, " ");
+
+		if (!first && at + 1 + len > COLUMNS) {
+			fprintf(out, "\n%*s", column, "");
+			at = column;
+		} else if (!first) {
+			at += fprintf(out, " ");
+		}
+		at += fprintf(out, "%.*s", len, text);
+		first = false;
+		text += len;
+		text += *text == ' ';
+	}
+	fputc('\n', out);
+}
+
+/* The explanation of what has just been printed, @width columns of it. */
+static void print_explained(FILE *out, int width, const char *text, int column)
+{
+	/* Two blanks at least, or the eye takes both sides for one. */
+	if (width > column - 2) {
+		fputc('\n', out);
+		width = 0;
+	}
+	fprintf(out, "%*s", column - width, "");
+	print_wrapped(out, text, column);
+}
+
+static void print_notes(FILE *out, const char *title, const struct option_note *note, int column)
+{
+	if (!note)
+		return;
+	fprintf(out, "\n%s\n", title);
+	for (; note->term; note++)
+		print_explained(out, fprintf(out, "  %s", note->term), note->text, column);
+}
+
+static void print_option(FILE *out, const struct option_def *def)
+{
+	char text[256];
+	int width;
+
+	if (def->letter)
+		width = fprintf(out, "  -%c, --%s", def->letter, def->name);
+	else
+		width = fprintf(out, "      --%s", def->name);
+	if (def->arg)
+		width += fprintf(out, " %s", def->arg);
+	snprintf(text, sizeof(text), "%s%s%s", def->help, def->choices ? " " : "",
+		 def->choices ? def->choices : "");
+	print_explained(out, width, text, OPTION_COLUMN);
+}
+
+static void print_groups(FILE *out, const struct command_def *command)
+{
+	for (const struct option_group *const *group = command->groups; *group; group++) {
+		fprintf(out, "\n%s\n", (*group)->title);
+		for (const struct option_def *def = (*group)->options; def->name; def++)
+			print_option(out, def);
+	}
+}
+
+/* Of the tool as a whole. */
+static void print_tool(FILE *out)
+{
+	fprintf(out, "Usage: tcpdwell [COMMAND] [OPTIONS] [-- PROGRAM ARGS]\n"
+		     "Trace TCP state transitions: whose socket, and how long in each state.\n"
+		     "With PROGRAM, start it, and trace it and its children alone.\n"
+		     "\nCommands\n");
+	for (const struct command_def *command = command_table; command->name; command++)
+		print_explained(out, fprintf(out, "  %s", command->name), command->what,
+				VALUE_COLUMN);
+	fprintf(out, "  Without one: %s, whose options follow. Of others: tcpdwell COMMAND -h\n",
+		command_table[0].name);
+}
+
+static void print_usage(FILE *out, const struct command_def *command)
+{
+	fprintf(out, "Usage: tcpdwell %s [OPTIONS]%s\n", command->name,
+		command->takes_program ? " [-- PROGRAM ARGS]" : "");
+	fprintf(out, "%c%s.\n", toupper((unsigned char)command->what[0]), command->what + 1);
+}
+
+void help_print(FILE *out, enum command command)
+{
+	const struct command_def *def = command_find(command);
+	bool is_default = def == command_table;
+
+	if (is_default)
+		print_tool(out);
+	else
+		print_usage(out, def);
+	print_groups(out, def);
+	print_notes(out, "Values", def->values, VALUE_COLUMN);
+	print_notes(out, "Examples", def->examples, EXAMPLE_COLUMN);
+	if (is_default)
+		fprintf(out, "\nExit status: 0 done, also at Ctrl-C; 1 failed; 2 misused; "
+			     "3 kernel or privilege\n");
+}
+
+void help_print_version(FILE *out)
+{
+	fprintf(out, "tcpdwell " TCPDWELL_VERSION "\n"
+		     "License: GPL-2.0-only OR BSD-2-Clause\n");
+}

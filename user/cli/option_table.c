@@ -1,0 +1,645 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "base/tcpstate.h"
+#include "cli/option_table.h"
+#include "model/timewait.h"
+
+/* Below, the smallest ring that is whole pages on every machine (64 KiB pages); above, memory. */
+#define RING_MIN (64ULL << 10)
+#define RING_MAX (1ULL << 30)
+
+/* Below, not a group of each state; above, more than any host spares for it. */
+#define HIST_MIN (64ULL << 10)
+#define HIST_MAX (1ULL << 30)
+
+/* A hash map of more buckets is refused by the kernel: their bytes must fit 32 bits. */
+#define SOCKETS_MAX 134217728
+
+static int refuse(const struct setting *setting, int err, const char *why, const char *want)
+{
+	*setting->fault = (struct parse_fault){
+		.at = setting->value,
+		.len = setting->value ? strlen(setting->value) : 0,
+		.why = why,
+		.want = want,
+	};
+	return err;
+}
+
+/* ---- Setters: one for each type of field ---------------------------------------------------- */
+
+static int set_flag(const struct setting *setting)
+{
+	bool *flag = setting->field;
+
+	*flag = true;
+	return 0;
+}
+
+static int set_family(const struct setting *setting)
+{
+	uint8_t *family = setting->field;
+	uint8_t wanted = setting->def->letter - '0';
+
+	if (*family && *family != wanted)
+		return refuse(setting, -EINVAL, "-4 and -6 exclude each other", "one, or neither");
+	*family = wanted;
+	return 0;
+}
+
+static int set_ports(const struct setting *setting)
+{
+	return parse_ports(setting->value, setting->field, setting->fault);
+}
+
+static int set_pids(const struct setting *setting)
+{
+	return parse_pids(setting->value, setting->field, setting->fault);
+}
+
+static int set_uids(const struct setting *setting)
+{
+	return parse_uids(setting->value, setting->field, setting->find, setting->fault);
+}
+
+static int set_cidrs(const struct setting *setting)
+{
+	return parse_cidrs(setting->value, setting->field, setting->fault);
+}
+
+static int set_netns(const struct setting *setting)
+{
+	return parse_netns(setting->value, setting->field, setting->fault);
+}
+
+static int set_states(const struct setting *setting)
+{
+	return parse_states(setting->value, setting->field, setting->fault);
+}
+
+static int set_duration(const struct setting *setting)
+{
+	return parse_duration(setting->value, setting->field, setting->fault);
+}
+
+static int set_end(const struct setting *setting)
+{
+	uint64_t *ns = setting->field;
+	int err = set_duration(setting);
+
+	if (!err && !*ns)
+		err = refuse(setting, -ERANGE, "is no time at all", "more than 0");
+	return err;
+}
+
+/* Oftener than the eye can follow is only a load. */
+#define INTERVAL_MIN_NS 100000000ULL
+
+static int set_interval(const struct setting *setting)
+{
+	uint64_t *ns = setting->field;
+	int err = set_duration(setting);
+
+	if (!err && *ns < INTERVAL_MIN_NS)
+		err = refuse(setting, -ERANGE, "is too short", "100ms or more");
+	return err;
+}
+
+/* A look of leaks goes through all sockets of the host: oftener it would do nothing else. */
+#define LOOK_MIN_NS 200000000ULL
+
+static int set_look_interval(const struct setting *setting)
+{
+	uint64_t *ns = setting->field;
+	int err = set_duration(setting);
+
+	if (!err && *ns < LOOK_MIN_NS)
+		err = refuse(setting, -ERANGE, "is too short", "200ms or more");
+	return err;
+}
+
+static int set_top(const struct setting *setting)
+{
+	uint32_t *top = setting->field;
+	uint64_t count;
+	int err;
+
+	err = parse_count(setting->value, 1, TIMEWAIT_TOP_MAX, "1..100", &count, setting->fault);
+	if (!err)
+		*top = (uint32_t)count;
+	return err;
+}
+
+static int set_rows(const struct setting *setting)
+{
+	return parse_count(setting->value, 1, UINT64_MAX, "1 or more", setting->field,
+			   setting->fault);
+}
+
+static int set_sockets(const struct setting *setting)
+{
+	uint32_t *sockets = setting->field;
+	uint64_t count;
+	int err;
+
+	err = parse_count(setting->value, 0, SOCKETS_MAX, "1..134217728, or 0: as memory allows",
+			  &count, setting->fault);
+	if (!err)
+		*sockets = (uint32_t)count;
+	return err;
+}
+
+/* A page of histograms at the least; at the most, memory that some host may have to spare. */
+static int set_hist(const struct setting *setting)
+{
+	uint64_t *bytes = setting->field, wanted;
+	int err = parse_size(setting->value, &wanted, setting->fault);
+
+	if (err)
+		return err;
+	if (wanted < HIST_MIN || wanted > HIST_MAX)
+		return refuse(setting, -ERANGE, "is out of range", "64K..1G");
+	*bytes = wanted;
+	return 0;
+}
+
+static int set_prefix(const struct setting *setting, uint64_t max, const char *want)
+{
+	uint32_t *bits = setting->field;
+	uint64_t count;
+	int err = parse_count(setting->value, 0, max, want, &count, setting->fault);
+
+	if (!err)
+		*bits = (uint32_t)count;
+	return err;
+}
+
+static int set_prefix4(const struct setting *setting)
+{
+	return set_prefix(setting, 32, "0..32");
+}
+
+static int set_prefix6(const struct setting *setting)
+{
+	return set_prefix(setting, 128, "0..128");
+}
+
+/* The kernel takes a power of two only; the next one is what is meant. */
+static int set_ring(const struct setting *setting)
+{
+	uint64_t *bytes = setting->field;
+	uint64_t wanted, ring = RING_MIN;
+	int err = parse_size(setting->value, &wanted, setting->fault);
+
+	if (err)
+		return err;
+	if (wanted < RING_MIN || wanted > RING_MAX)
+		return refuse(setting, -ERANGE, "is out of range", "64K..1G");
+	while (ring < wanted)
+		ring *= 2;
+	*bytes = ring;
+	return 0;
+}
+
+/* A name that the kernel cut would match nothing, and silently. */
+static int set_comm(const struct setting *setting)
+{
+	size_t len = strlen(setting->value);
+
+	if (!len || len >= TCPDWELL_COMM_LEN)
+		return refuse(setting, -ERANGE, len ? "is longer than a command name" : "is empty",
+			      "1..15 bytes, which is what the kernel keeps of it");
+	memcpy(setting->field, setting->value, len + 1);
+	return 0;
+}
+
+static int set_path(const struct setting *setting)
+{
+	const char **path = setting->field;
+
+	if (!*setting->value)
+		return refuse(setting, -EINVAL, "is empty", "a path");
+	*path = setting->value;
+	return 0;
+}
+
+/* The enumeration's values stand in the order of the choices. */
+static int set_choice(const struct setting *setting)
+{
+	unsigned int *choice = setting->field;
+
+	return parse_choice(setting->value, setting->def->choices, choice, setting->fault);
+}
+
+_Static_assert(sizeof(enum format) == sizeof(unsigned int), "set_choice() writes an enum format");
+_Static_assert(sizeof(enum tcpdwell_stat_by) == sizeof(unsigned int), "and what makes a group");
+_Static_assert(sizeof(enum backend) == sizeof(unsigned int), "set_choice() writes an enum backend");
+
+/* ---- Options, by group ---------------------------------------------------------------------- */
+
+#define OPTION(name, letter, arg, choices, field, set, help)                           \
+	{                                                                              \
+		name, letter, arg, choices, help, offsetof(struct options, field), set \
+	}
+#define VALUE(name, letter, arg, field, set, help) OPTION(name, letter, arg, NULL, field, set, help)
+#define CHOICE(name, letter, arg, choices, field, help) \
+	OPTION(name, letter, arg, choices, field, set_choice, help)
+#define FLAG(name, letter, field, help) OPTION(name, letter, NULL, NULL, field, set_flag, help)
+
+static const struct option_group connection_filters = {
+	"Which connections",
+	(const struct option_def[]){
+		VALUE("pid", 'p', "PID,...", filters.pids, set_pids,
+		      "owned by one of these processes"),
+		VALUE("comm", 0, "NAME", filters.comm, set_comm, "owned by a process of this name"),
+		VALUE("uid", 0, "USER,...", filters.uids, set_uids,
+		      "of these users, by number or name"),
+		VALUE("cgroup", 0, "PATH", filters.cgroup, set_path,
+		      "of this cgroup and those below it"),
+		VALUE("netns", 0, "ID|PATH", filters.netns, set_netns,
+		      "in this network namespace: inode number, or path such as /run/netns/NAME"),
+		VALUE("lport", 'L', "PORT,...", filters.lports, set_ports, "local port"),
+		VALUE("rport", 'D', "PORT,...", filters.rports, set_ports, "remote port"),
+		VALUE("port", 0, "PORT,...", filters.ports, set_ports, "local or remote port"),
+		VALUE("addr", 0, "CIDR,...", filters.addrs, set_cidrs,
+		      "local or remote address in one of these prefixes, such as 10.0.0.0/8"),
+		OPTION("ipv4", '4', NULL, NULL, filters.family, set_family,
+		       "IPv4 only, v4-mapped IPv6 included"),
+		OPTION("ipv6", '6', NULL, NULL, filters.family, set_family, "IPv6 only"),
+		{ 0 },
+	},
+};
+
+static const struct option_group transition_filters = {
+	"Which transitions",
+	(const struct option_def[]){
+		VALUE("state", 's', "STATE,...", filters.either, set_states,
+		      "from or to one of these states"),
+		VALUE("from", 0, "STATE,...", filters.from, set_states, "from one of these states"),
+		VALUE("to", 0, "STATE,...", filters.to, set_states, "to one of these states"),
+		VALUE("min-dwell", 0, "TIME", filters.min_dwell_ns, set_duration,
+		      "after at least this long in the state left"),
+		{ 0 },
+	},
+};
+
+static const struct option_group start = {
+	"At the start",
+	(const struct option_def[]){
+		FLAG("no-snapshot", 0, no_snapshot,
+		     "do not look for the sockets that exist: their owner and dwell are unknown"),
+		{ 0 },
+	},
+};
+
+static const struct option_group trace_end = {
+	"When to stop",
+	(const struct option_def[]){
+		VALUE("count", 'n', "COUNT", count, set_rows, "after this many rows"),
+		VALUE("duration", 'd', "TIME", duration_ns, set_end, "after this long"),
+		{ 0 },
+	},
+};
+
+static const struct option_group trace_output = {
+	"What rows look like",
+	(const struct option_def[]){
+		CHOICE("output", 'o', "FORMAT", "table|json|csv", format, "one of"),
+		FLAG("time", 'T', wall_time, "begin with the time of day"),
+		FLAG("timestamp", 't', since_start, "begin with seconds since the start"),
+		FLAG("wide", 'w', wide,
+		     "full width for IPv6; adds cookie, namespace, user and cgroup"),
+		FLAG("utc", 0, utc, "time of day in UTC, not in the local zone"),
+		FLAG("kernel-view", 0, kernel_view,
+		     "the tracepoint's own transitions: no TIME_WAIT, SYN_RECV of microseconds"),
+		{ 0 },
+	},
+};
+
+static const struct option_group socket_filters = {
+	"Which sockets",
+	(const struct option_def[]){
+		VALUE("state", 's', "STATE,...", filters.either, set_states,
+		      "in one of these states"),
+		VALUE("older", 0, "TIME", older_ns, set_duration,
+		      "in its state for at least this long, as far as is known"),
+		{ 0 },
+	},
+};
+
+static const struct option_group snapshot_report = {
+	"Report",
+	(const struct option_def[]){
+		FLAG("listening", 'l', listening, "listeners one by one, with their accept queues"),
+		VALUE("top", 0, "COUNT", top, set_top, "rows of each table, 1..100 (5)"),
+		CHOICE("output", 'o', "FORMAT", "table|json", format, "one of"),
+		{ 0 },
+	},
+};
+
+static const struct option_group leak_filters = {
+	"What is a leak",
+	(const struct option_def[]){
+		VALUE("state", 's', "STATE,...", filters.either, set_states,
+		      "in one of these states (CLOSE_WAIT); ESTABLISHED counts while idle"),
+		VALUE("older", 0, "TIME", leak_ns, set_duration,
+		      "for at least this long, as far as is known (1m)"),
+		{ 0 },
+	},
+};
+
+static const struct option_group leaks_report = {
+	"Report",
+	(const struct option_def[]){
+		FLAG("watch", 0, watch, "go on, in place on a terminal, and see what is closed"),
+		FLAG("stacks", 0, stacks,
+		     "the lines of code that accepted or connected what --watch saw begin"),
+		VALUE("interval", 'i', "TIME", report_ns, set_look_interval,
+		      "time between two looks of --watch, 200ms or more (1s)"),
+		VALUE("duration", 'd', "TIME", duration_ns, set_end, "end --watch after this long"),
+		VALUE("top", 0, "COUNT", top, set_top, "processes that the text names, 1..100 (5)"),
+		CHOICE("output", 'o', "FORMAT", "table|json", format, "one of"),
+		{ 0 },
+	},
+};
+
+static const struct option_group timewait_report = {
+	"Report",
+	(const struct option_def[]){
+		VALUE("duration", 'd', "TIME", duration_ns, set_end,
+		      "report after this long, not at Ctrl-C"),
+		VALUE("interval", 'i', "TIME", interval_ns, set_interval,
+		      "time between two looks, 100ms or more, in place on a terminal (1s)"),
+		VALUE("top", 0, "COUNT", top, set_top,
+		      "rows in each table, 1..100 (5); the rest is summed"),
+		CHOICE("output", 'o', "FORMAT", "table|json", format, "one of"),
+		{ 0 },
+	},
+};
+
+static const struct option_group stat_groups = {
+	"What is summed",
+	(const struct option_def[]){
+		CHOICE("by", 0, "WHAT", "process|comm|port|lport|rport|prefix|cgroup|state", by,
+		       "a row for each state and each WHAT (process), one of"),
+		VALUE("prefix4", 0, "BITS", prefix4, set_prefix4,
+		      "of a remote IPv4 address with --by prefix, 0..32 (24)"),
+		VALUE("prefix6", 0, "BITS", prefix6, set_prefix6,
+		      "of a remote IPv6 address with --by prefix, 0..128 (64)"),
+		{ 0 },
+	},
+};
+
+static const struct option_group stat_report = {
+	"Report",
+	(const struct option_def[]){
+		VALUE("interval", 'i', "TIME", report_ns, set_interval,
+		      "a report at each interval, of that interval alone; 100ms or more"),
+		FLAG("cumulative", 0, cumulative, "with -i: each report is of all since the start"),
+		VALUE("duration", 'd', "TIME", duration_ns, set_end, "end after this long"),
+		VALUE("top", 0, "COUNT", top, set_top,
+		      "rows of each state in the text, 1..100 (5)"),
+		FLAG("histogram", 0, histogram, "below each row, a line for each power of two"),
+		CHOICE("output", 'o', "FORMAT", "table|json", format, "one of"),
+		FLAG("utc", 0, utc, "time of day in UTC, not in the local zone"),
+		{ 0 },
+	},
+};
+
+static const struct option_group stat_limits = {
+	"Memory",
+	(const struct option_def[]){
+		VALUE("hist-size", 0, "SIZE", hist_bytes, set_hist,
+		      "histograms in the kernel, 64K..1G; without it, as memory allows"),
+		VALUE("max-sockets", 0, "COUNT", max_sockets, set_sockets,
+		      "connections to remember at once; without it, or at 0, as memory allows"),
+		{ 0 },
+	},
+};
+
+static const struct option_group probe_report = {
+	"Report",
+	(const struct option_def[]){
+		CHOICE("output", 'o', "FORMAT", "table|json", format, "one of"),
+		{ 0 },
+	},
+};
+
+static const struct option_group limits = {
+	"Memory",
+	(const struct option_def[]){
+		VALUE("ring-size", 0, "SIZE", ring_bytes, set_ring,
+		      "ring to the kernel side, 64K..1G (16M), rounded up to a power of two"),
+		VALUE("max-sockets", 0, "COUNT", max_sockets, set_sockets,
+		      "connections to remember at once; without it, or at 0, as memory allows"),
+		{ 0 },
+	},
+};
+
+static const struct option_group hidden_states = {
+	"Hidden states",
+	(const struct option_def[]){
+		CHOICE("backend", 0, "NAME", "auto|fentry|kprobe|timer|none", backend,
+		       "how to see the states that the tracepoint hides; one of"),
+		{ 0 },
+	},
+};
+
+static const struct option_group general = {
+	"Other",
+	(const struct option_def[]){
+		FLAG("quiet", 'q', quiet, "nothing on standard error but errors and warnings"),
+		FLAG("verbose", 'v', verbose, "say what is attached, and libbpf's messages"),
+		FLAG("version", 0, version, "print the version and end"),
+		FLAG("help", 'h', help, "print this help and end"),
+		{ 0 },
+	},
+};
+
+/* ---- Commands ------------------------------------------------------------------------------- */
+
+#define LIST_TEXT "any member will do; a repeated option adds to its list; each filter narrows"
+
+/* Of commands with filters of connections and of transitions. */
+static const struct option_note filter_values[] = {
+	{ "PORT", PARSE_WANT_PORT },
+	{ "TIME", PARSE_WANT_TIME ", as in 1.5s" },
+	{ "STATE", tcpstate_list },
+	{ "A,...", LIST_TEXT },
+	{ 0 },
+};
+
+const struct command_def command_table[] = {
+	{
+		.name = "trace",
+		.command = COMMAND_TRACE,
+		.what = "print each state transition, its process and the dwell",
+		.takes_program = true,
+		.groups =
+			(const struct option_group *const[]){
+				&connection_filters,
+				&transition_filters,
+				&start,
+				&trace_end,
+				&trace_output,
+				&limits,
+				&hidden_states,
+				&general,
+				NULL,
+			},
+		.values = filter_values,
+		.examples =
+			(const struct option_note[]){
+				{ "tcpdwell", "every transition on this host" },
+				{ "tcpdwell -p 1234 -T", "of one process, with the time" },
+				{ "tcpdwell --port 80,8000-8100", "by port, on either side" },
+				{ "tcpdwell --addr 10.0.0.0/8 -o json",
+				  "by address, as JSON lines" },
+				{ "tcpdwell --to CLOSE_WAIT", "whose peers have closed" },
+				{ "tcpdwell --from CLOSE_WAIT --min-dwell 10s",
+				  "who closes late: leaks" },
+				{ "tcpdwell --from TIME_WAIT -D 443", "how long TIME_WAIT lasts" },
+				{ "tcpdwell -- curl http://localhost/",
+				  "one program's connections" },
+				{ 0 },
+			},
+	},
+	{
+		.name = "timewait",
+		.command = COMMAND_TIMEWAIT,
+		.what = "measure TIME_WAIT: lifetimes, owners, pressure on ports",
+		.groups =
+			(const struct option_group *const[]){
+				&connection_filters,
+				&timewait_report,
+				&limits,
+				&hidden_states,
+				&general,
+				NULL,
+			},
+		.values =
+			(const struct option_note[]){
+				{ "PORT", PARSE_WANT_PORT },
+				{ "TIME", PARSE_WANT_TIME ", as in 1.5s" },
+				{ "A,...", LIST_TEXT },
+				{ 0 },
+			},
+		.examples =
+			(const struct option_note[]){
+				{ "tcpdwell timewait -d 5m", "report after five minutes" },
+				{ "tcpdwell timewait -D 5432 -o json",
+				  "of connections to one service" },
+				{ 0 },
+			},
+	},
+	{
+		.name = "stat",
+		.command = COMMAND_STAT,
+		.what = "sum up the dwells by state and process: count, percentiles",
+		.takes_program = true,
+		.groups =
+			(const struct option_group *const[]){
+				&connection_filters,
+				&transition_filters,
+				&start,
+				&stat_groups,
+				&stat_report,
+				&stat_limits,
+				&hidden_states,
+				&general,
+				NULL,
+			},
+		.values = filter_values,
+		.examples =
+			(const struct option_note[]){
+				{ "tcpdwell stat", "who stays how long in which state" },
+				{ "tcpdwell stat -i 10s -o json", "for a collector of metrics" },
+				{ "tcpdwell stat --by port --from SYN_RECV",
+				  "how fast handshakes complete" },
+				{ "tcpdwell stat --by prefix --from SYN_SENT --histogram",
+				  "how far the servers are" },
+				{ 0 },
+			},
+	},
+	{
+		.name = "leaks",
+		.command = COMMAND_LEAKS,
+		.what = "say who leaves connections in CLOSE_WAIT, how many; status 10 if any",
+		.groups =
+			(const struct option_group *const[]){
+				&connection_filters,
+				&leak_filters,
+				&leaks_report,
+				&limits,
+				&hidden_states,
+				&general,
+				NULL,
+			},
+		.values = filter_values,
+		.examples =
+			(const struct option_note[]){
+				{ "tcpdwell leaks", "who leaks CLOSE_WAIT, at once" },
+				{ "tcpdwell leaks --watch", "how fast, and whether any is closed" },
+				{ "tcpdwell leaks --watch --stacks",
+				  "and from which line of code" },
+				{ "tcpdwell leaks -s FIN_WAIT2,LAST_ACK --older 5m",
+				  "whose peers do not finish" },
+				{ "tcpdwell leaks -s ESTABLISHED --older 1h", "idle connections" },
+				{ 0 },
+			},
+	},
+	{
+		.name = "snapshot",
+		.command = COMMAND_SNAPSHOT,
+		.what = "count the sockets that exist, by state, process and port",
+		.groups =
+			(const struct option_group *const[]){
+				&connection_filters,
+				&socket_filters,
+				&snapshot_report,
+				&general,
+				NULL,
+			},
+		.values = filter_values,
+		.examples =
+			(const struct option_note[]){
+				{ "tcpdwell snapshot", "all sockets of the host" },
+				{ "tcpdwell snapshot --port 443", "who uses a port" },
+				{ "tcpdwell snapshot --listening",
+				  "who listens, and whose queue is full" },
+				{ "tcpdwell snapshot -s CLOSE_WAIT --older 1m",
+				  "whose peers closed long ago" },
+				{ 0 },
+			},
+	},
+	{
+		.name = "probe",
+		.command = COMMAND_PROBE,
+		.what = "say what this kernel lets tcpdwell see, and how",
+		.groups =
+			(const struct option_group *const[]){
+				&probe_report,
+				&hidden_states,
+				&general,
+				NULL,
+			},
+		.examples =
+			(const struct option_note[]){
+				{ "tcpdwell probe", "each feature and its backend" },
+				{ 0 },
+			},
+	},
+	{ 0 },
+};
+
+const struct command_def *command_find(enum command command)
+{
+	const struct command_def *def = command_table;
+
+	while (def->command != command)
+		def++;
+	return def;
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The command line, as a struct.
+ *
+ * options_parse() is pure: it prints nothing, reads nothing but its arguments and never exits.
+ * Strings in struct options point into argv, which must outlive it; there is nothing to free.
+ *
+ * Filters narrow each other: a row passes if it passes each that is set. Within one list any
+ * member will do. A repeated option adds to its list; of a single value the last one counts.
+ */
+#ifndef TCPDWELL_OPTIONS_H
+#define TCPDWELL_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cli/parse.h"
+#include "stat.h"
+#include "wire.h"
+
+enum command {
+	COMMAND_TRACE, /* also where none is named */
+	COMMAND_TIMEWAIT,
+	COMMAND_PROBE,
+	COMMAND_SNAPSHOT,
+	COMMAND_LEAKS,
+	COMMAND_STAT,
+};
+
+/* In the order in which the option's choices stand. */
+enum format {
+	FORMAT_TABLE,
+	FORMAT_JSON,
+	FORMAT_CSV, /* trace only */
+};
+
+enum backend {
+	BACKEND_AUTO,
+	BACKEND_FENTRY,
+	BACKEND_KPROBE,
+	BACKEND_TIMER,
+	BACKEND_NONE,
+};
+
+/* What is all zero filters nothing. */
+struct filters {
+	struct id_list pids;
+	struct id_list uids;
+	struct cidr_list addrs; /* either side */
+	struct port_set lports;
+	struct port_set rports;
+	struct port_set ports;	      /* either side */
+	char comm[TCPDWELL_COMM_LEN]; /* exact; empty: any */
+	const char *cgroup;	      /* path, NULL: any */
+	struct netns_ref netns;	      /* inode 0 and path NULL: any */
+	uint8_t family;		      /* 4, 6, or 0: both */
+	uint16_t from;		      /* masks of state numbers, 0: any */
+	uint16_t to;
+	uint16_t either; /* from or to */
+	uint64_t min_dwell_ns;
+};
+
+struct options {
+	enum command command;
+	struct filters filters;
+
+	uint64_t count;	      /* rows to print, 0: no end */
+	uint64_t duration_ns; /* 0: no end */
+	uint64_t interval_ns; /* between two frames in place on a terminal */
+	uint32_t top;	      /* rows of each table of a report */
+
+	enum format format;
+	bool wall_time;	  /* -T */
+	bool since_start; /* -t, may stand beside -T */
+	bool wide;
+	bool utc;
+	bool kernel_view;
+	bool no_snapshot;
+	bool listening;	   /* snapshot: listeners only */
+	uint64_t older_ns; /* snapshot: the least age */
+	uint64_t leak_ns;  /* leaks: the same */
+	bool watch;	   /* leaks: go on */
+	bool stacks;	   /* leaks: where the sockets were connected or accepted */
+
+	enum tcpdwell_stat_by by; /* stat: what makes a group */
+	uint64_t report_ns;	  /* stat, leaks: between two reports, 0: no option says */
+	uint32_t prefix4;	  /* stat: bits of an address that make a prefix */
+	uint32_t prefix6;
+	bool cumulative;     /* stat: reports of all since the start */
+	bool histogram;	     /* stat: drawn below each row */
+	uint64_t hist_bytes; /* stat: kernel memory, 0: by the memory of the host */
+
+	uint64_t ring_bytes;  /* a power of two, 64 KiB to 1 GiB */
+	uint32_t max_sockets; /* 0: by the memory of the host */
+	enum backend backend;
+	bool quiet; /* never with verbose */
+	bool verbose;
+
+	bool help;    /* asked for: nothing after it was looked at */
+	bool version; /* likewise */
+
+	char **program; /* what follows --, ends with NULL; NULL: none */
+};
+
+/* Long enough for any message: long values are cut before they go in. */
+#define OPTIONS_ERROR_LEN 512
+
+/* One line of printable UTF-8, without a newline and without the program's name. */
+struct options_error {
+	char text[OPTIONS_ERROR_LEN];
+};
+
+extern const struct options options_defaults;
+
+/*
+ * Sets @options from the defaults and argv[1] to argv[argc - 1]; argv[argc] must be NULL, as
+ * main() gets it. @find looks up users for --uid, NULL: by number only. Returns 0, or -EINVAL for
+ * an error of use with @error filled; then @options is not to be used.
+ */
+int options_parse(struct options *options, int argc, char *argv[], parse_find_user *find,
+		  struct options_error *error);
+
+#endif /* TCPDWELL_OPTIONS_H */

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "host/procfs_maps.h"
+
+/* A line is `start-end rwxp offset major:minor inode   path`. Returns whether it maps code. */
+static bool parse(const char *line, struct procfs_map *map)
+{
+	unsigned int major, minor;
+	char flags[5];
+	int path = 0;
+
+	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64 " %n",
+		   &map->start, &map->end, flags, &map->offset, &major, &minor, &map->inode,
+		   &path) < 7 ||
+	    flags[2] != 'x')
+		return false;
+	map->device = makedev(major, minor);
+	map->path = strndup(line + path, strcspn(line + path, "\n"));
+	return true;
+}
+
+static int add(struct procfs_maps *maps, size_t *room, const struct procfs_map *map)
+{
+	if (!map->path)
+		return -ENOMEM;
+	if (maps->count == *room) {
+		size_t more = *room ? *room * 2 : 32;
+		void *p = realloc(maps->list, more * sizeof(*maps->list));
+
+		if (!p)
+			return -ENOMEM;
+		maps->list = p;
+		*room = more;
+	}
+	maps->list[maps->count++] = *map;
+	return 0;
+}
+
+int procfs_maps_read(struct procfs_maps *maps, const char *root, uint32_t pid)
+{
+	char path[PATH_MAX], *line = NULL;
+	size_t size = 0, room = 0;
+	int err = 0;
+	FILE *file;
+
+	*maps = (struct procfs_maps){ 0 };
+	snprintf(path, sizeof(path), "%s/proc/%" PRIu32 "/maps", root, pid);
+	file = fopen(path, "re");
+	if (!file)
+		return -errno;
+	while (!err && maps->count < PROCFS_MAPS_MAX && getline(&line, &size, file) > 0) {
+		struct procfs_map map;
+
+		if (!parse(line, &map))
+			continue;
+		err = add(maps, &room, &map);
+		if (err)
+			free(map.path);
+	}
+	free(line);
+	fclose(file);
+	return err;
+}
+
+void procfs_maps_free(struct procfs_maps *maps)
+{
+	for (size_t i = 0; i < maps->count; i++)
+		free(maps->list[i].path);
+	free(maps->list);
+	*maps = (struct procfs_maps){ 0 };
+}
+
+const struct procfs_map *procfs_maps_find(const struct procfs_maps *maps, uint64_t address)
+{
+	size_t low = 0, high = maps->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		const struct procfs_map *map = &maps->list[middle];
+
+		if (address < map->start)
+			high = middle;
+		else if (address >= map->end)
+			low = middle + 1;
+		else
+			return map;
+	}
+	return NULL;
+}
+
+/*
+ * Opening a device or a fifo may do something or wait: the file is looked at first, by a
+ * descriptor that cannot be read, and opened through that.
+ */
+static int open_regular(const char *path, const struct procfs_map *map)
+{
+	int fd, place = open(path, O_PATH | O_CLOEXEC);
+	char through[64];
+	struct stat st;
+
+	if (place < 0)
+		return -errno;
+	if (fstat(place, &st) || !S_ISREG(st.st_mode) || st.st_ino != map->inode) {
+		close(place);
+		return -ENOENT;
+	}
+	snprintf(through, sizeof(through), "/proc/self/fd/%d", place);
+	fd = open(through, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		fd = -errno;
+	close(place);
+	return fd;
+}
+
+int procfs_map_open(const char *root, uint32_t pid, const struct procfs_map *map)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	if (!map->inode)
+		return -ENOENT;
+	snprintf(path, sizeof(path), "%s/proc/%" PRIu32 "/map_files/%" PRIx64 "-%" PRIx64, root,
+		 pid, map->start, map->end);
+	fd = open_regular(path, map);
+	if (fd >= 0)
+		return fd;
+	snprintf(path, sizeof(path), "%s/proc/%" PRIu32 "/root%s", root, pid, map->path);
+	return open_regular(path, map);
+}

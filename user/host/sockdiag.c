@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "host/sockdiag.h"
+
+/* What the kernel fills at a time (NLMSG_GOODSIZE is less); ss has the same. */
+#define ANSWER_BYTES 32768
+
+#define NS_PER_MS 1000000ULL
+
+static void set_ends(struct sockdiag_socket *socket, const struct inet_diag_msg *m)
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+	const void *laddr = m->id.idiag_src, *raddr = m->id.idiag_dst;
+	size_t bytes = 4;
+
+	socket->family = 4;
+	if (m->idiag_family == AF_INET6) {
+		if (!memcmp(laddr, mapped, 12) && !memcmp(raddr, mapped, 12)) {
+			laddr = m->id.idiag_src + 3;
+			raddr = m->id.idiag_dst + 3;
+		} else {
+			socket->family = 6;
+			bytes = 16;
+		}
+	}
+	memcpy(socket->laddr, laddr, bytes);
+	memcpy(socket->raddr, raddr, bytes);
+	socket->lport = ntohs(m->id.idiag_sport);
+	socket->rport = ntohs(m->id.idiag_dport);
+}
+
+static int visit_message(const struct inet_diag_msg *m, uint64_t read_ns, sockdiag_visit *visit,
+			 void *context)
+{
+	struct sockdiag_socket socket = {
+		.read_ns = read_ns,
+		.state = m->idiag_state,
+	};
+
+	if (m->idiag_timer)
+		socket.left_ns = m->idiag_expires * NS_PER_MS;
+	set_ends(&socket, m);
+	return visit(context, &socket);
+}
+
+int sockdiag_parse(const void *data, size_t len, uint64_t read_ns, sockdiag_visit *visit,
+		   void *context)
+{
+	const struct nlmsghdr *h = data;
+	int left = len; /* negative after a last message that does not end at a whole word */
+
+	for (; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
+		int err;
+
+		if (h->nlmsg_type == NLMSG_DONE) {
+			const int *e = NLMSG_DATA(h); /* of a dump that broke off */
+
+			return h->nlmsg_len >= NLMSG_LENGTH(sizeof(*e)) && *e < 0 ? *e : 1;
+		}
+		if (h->nlmsg_type == NLMSG_ERROR) {
+			const struct nlmsgerr *e = NLMSG_DATA(h);
+
+			return h->nlmsg_len >= NLMSG_LENGTH(sizeof(*e)) && e->error ? e->error :
+										      -EPROTO;
+		}
+		if (h->nlmsg_len < NLMSG_LENGTH(sizeof(struct inet_diag_msg)))
+			return -EPROTO;
+		err = visit_message(NLMSG_DATA(h), read_ns, visit, context);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int ask(int fd, int family, uint16_t states)
+{
+	struct {
+		struct nlmsghdr head;
+		struct inet_diag_req_v2 body;
+	} request = {
+		.head = {
+			.nlmsg_len = sizeof(request),
+			.nlmsg_type = SOCK_DIAG_BY_FAMILY,
+			.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
+		},
+		.body = {
+			.sdiag_family = family,
+			.sdiag_protocol = IPPROTO_TCP,
+			.idiag_states = states,
+		},
+	};
+
+	return send(fd, &request, sizeof(request), 0) < 0 ? -errno : 0;
+}
+
+static int hear(int fd, void *answer, sockdiag_visit *visit, void *context)
+{
+	int end = 0;
+
+	while (!end) {
+		/* Before, not after: what is left only gets less. */
+		uint64_t read_ns = clock_now_ns();
+		ssize_t len = recv(fd, answer, ANSWER_BYTES, 0);
+
+		if (len < 0 && errno == EINTR)
+			continue;
+		if (len <= 0)
+			return len ? -errno : -EPROTO;
+		end = sockdiag_parse(answer, len, read_ns, visit, context);
+	}
+	return end < 0 ? end : 0;
+}
+
+int sockdiag_each(uint16_t states, sockdiag_visit *visit, void *context)
+{
+	static const int families[] = { AF_INET, AF_INET6 };
+	void *answer = malloc(ANSWER_BYTES);
+	int err = 0, fd;
+
+	if (!answer)
+		return -ENOMEM;
+	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+	if (fd < 0)
+		err = -errno;
+	for (unsigned int i = 0; i < sizeof(families) / sizeof(*families) && !err; i++) {
+		err = ask(fd, families[i], states);
+		if (!err)
+			err = hear(fd, answer, visit, context);
+		/* A kernel without IPv6 has no such sockets. */
+		if (err == -ENOENT && families[i] == AF_INET6)
+			err = 0;
+	}
+	if (fd >= 0)
+		close(fd);
+	free(answer);
+	return err;
+}

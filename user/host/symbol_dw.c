@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* By elfutils' libdw. */
+#include <dwarf.h>
+#include <elfutils/libdw.h>
+#include <elfutils/libdwelf.h>
+#include <elfutils/libdwfl.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "host/elf_image.h"
+#include "host/symbol.h"
+#include "host/unwind.h"
+
+/* Where distributions install what was stripped from a file, by its build id. */
+#define DEBUG_PATH "/usr/lib/debug/.build-id"
+
+/* DWARF's numbers of registers (psABI of each). */
+#if defined(__x86_64__)
+#define REG_SP 7
+#define REG_FP 6
+#elif defined(__aarch64__)
+#define REG_SP 31
+#define REG_FP 29
+#else
+#error "which registers are stack and frame pointer?"
+#endif
+
+/* Of a qualified name; of a longer one the outer scopes are left out, or the end. */
+#define NAME_BYTES 512
+
+struct symbols {
+	Dwfl *dwfl;
+	Dwfl_Module *module;
+	bool shares;	       /* its debugging information refers to another file's */
+	char name[NAME_BYTES]; /* the last one that was asked for, at its end; the NUL stays */
+};
+
+/*
+ * libdwfl's own search goes on to debuginfod servers where the environment names some; this one
+ * looks at one place.
+ */
+static int find_debuginfo(Dwfl_Module *module, void **userdata, const char *name, Dwarf_Addr base,
+			  const char *file, const char *link, GElf_Word crc, char **found)
+{
+	char path[sizeof(DEBUG_PATH) + 2 * BUILD_ID_BYTES + sizeof("//.debug")], *p = path;
+	const unsigned char *id;
+	GElf_Addr vaddr;
+	int fd, bytes = dwfl_module_build_id(module, &id, &vaddr);
+
+	(void)userdata, (void)name, (void)base, (void)link, (void)crc;
+	if (!file)
+		return -1; /* asked for what is shared with others (dwz) */
+	if (bytes < 2 || bytes > BUILD_ID_BYTES)
+		return -1;
+	p += sprintf(p, "%s/%02x/", DEBUG_PATH, id[0]);
+	for (int i = 1; i < bytes; i++)
+		p += sprintf(p, "%02x", id[i]);
+	strcpy(p, ".debug");
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0)
+		*found = strdup(path);
+	return fd;
+}
+
+/* The file is at hand. */
+static int find_elf(Dwfl_Module *module, void **userdata, const char *name, Dwarf_Addr base,
+		    char **file, Elf **elf)
+{
+	(void)module, (void)userdata, (void)name, (void)base, (void)file, (void)elf;
+	return -1;
+}
+
+static const Dwfl_Callbacks callbacks = {
+	.find_elf = find_elf,
+	.find_debuginfo = find_debuginfo,
+	.section_address = dwfl_offline_section_address,
+};
+
+/*
+ * What dwz(1) has moved to a file for several is looked for by a path in the file itself, which is
+ * anyone's: opening it might wait for ever. Such a file's functions are named by its symbols.
+ */
+static bool shares_with_others(Dwfl_Module *module)
+{
+	Dwarf_Addr bias;
+	Dwarf *dwarf = dwfl_module_getdwarf(module, &bias);
+	const char *name;
+	const void *id;
+
+	return dwarf && dwelf_dwarf_gnu_debugaltlink(dwarf, &name, &id) > 0;
+}
+
+struct symbols *symbols_open(int fd)
+{
+	struct symbols *symbols = calloc(1, sizeof(*symbols));
+	int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+	if (!symbols || own < 0)
+		goto err;
+	symbols->dwfl = dwfl_begin(&callbacks);
+	if (!symbols->dwfl)
+		goto err;
+	dwfl_report_begin(symbols->dwfl);
+	/* With a base of 0 the addresses are the file's own. */
+	symbols->module = dwfl_report_elf(symbols->dwfl, "module", "module", own, 0, true);
+	if (symbols->module)
+		own = -1; /* libdwfl's now */
+	if (dwfl_report_end(symbols->dwfl, NULL, NULL) || !symbols->module)
+		goto err;
+	symbols->shares = shares_with_others(symbols->module);
+	return symbols;
+err:
+	if (own >= 0)
+		close(own);
+	symbols_free(symbols);
+	return NULL;
+}
+
+void symbols_free(struct symbols *symbols)
+{
+	if (!symbols)
+		return;
+	dwfl_end(symbols->dwfl);
+	free(symbols);
+}
+
+/* Where a function is declared, which says what it is a member of. */
+static void find_declaration(Dwarf_Die *die)
+{
+	static const unsigned int ways[] = { DW_AT_abstract_origin, DW_AT_specification };
+	Dwarf_Attribute attribute;
+	Dwarf_Die next;
+
+	for (unsigned int i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)
+		if (dwarf_formref_die(dwarf_attr(die, ways[i], &attribute), &next))
+			*die = next;
+}
+
+/* Puts @scope before the name that begins at @at. Returns whether there is room. */
+static bool put_scope(const struct symbols *symbols, char **at, const char *scope)
+{
+	size_t len = strlen(scope);
+
+	if (len + 2 > (size_t)(*at - symbols->name))
+		return false;
+	*at -= len + 2;
+	memcpy(*at, scope, len);
+	memcpy(*at + len, "::", 2);
+	return true;
+}
+
+/* The name of @function, with those of the classes and namespaces around it, as C++ writes it. */
+static const char *qualified_name(struct symbols *symbols, Dwarf_Die *function)
+{
+	const size_t room = sizeof(symbols->name) - 1;
+	const char *name = dwarf_diename(function);
+	Dwarf_Die *scopes = NULL;
+	int count;
+	char *at;
+
+	if (!name)
+		return NULL;
+	/* Of a template the beginning: its arguments say less. */
+	at = symbols->name + room - strnlen(name, room);
+	memcpy(at, name, strnlen(name, room));
+	find_declaration(function);
+	count = dwarf_getscopes_die(function, &scopes);
+	for (int i = 1; i < count; i++) {
+		int tag = dwarf_tag(&scopes[i]);
+
+		name = dwarf_diename(&scopes[i]);
+		if (name &&
+		    (tag == DW_TAG_namespace || tag == DW_TAG_class_type ||
+		     tag == DW_TAG_structure_type) &&
+		    !put_scope(symbols, &at, name))
+			break;
+	}
+	free(scopes);
+	return at;
+}
+
+/* The innermost function, one that was inlined too: it is the one that the line is of. */
+static const char *function_at(struct symbols *symbols, uint64_t vaddr)
+{
+	Dwarf_Addr bias;
+	Dwarf_Die *unit = dwfl_module_addrdie(symbols->module, vaddr, &bias), *scopes = NULL;
+	int count = unit ? dwarf_getscopes(unit, vaddr - bias, &scopes) : 0;
+	const char *name = NULL;
+
+	for (int i = 0; i < count && !name; i++) {
+		int tag = dwarf_tag(&scopes[i]);
+
+		if (tag == DW_TAG_subprogram || tag == DW_TAG_inlined_subroutine)
+			name = qualified_name(symbols, &scopes[i]);
+	}
+	free(scopes);
+	return name;
+}
+
+void symbols_find(struct symbols *symbols, uint64_t vaddr, struct symbol *symbol)
+{
+	Dwfl_Line *line = dwfl_module_getsrc(symbols->module, vaddr);
+	const char *function = symbols->shares ? NULL : function_at(symbols, vaddr), *name;
+	int number = 0;
+	GElf_Off into = 0;
+	GElf_Sym sym;
+
+	*symbol = (struct symbol){ NULL };
+	name = dwfl_module_addrinfo(symbols->module, vaddr, &into, &sym, NULL, NULL, NULL);
+	symbol->function = function ? function : name;
+	symbol->into = name ? into : 0;
+	if (!line)
+		return;
+	symbol->file = dwfl_lineinfo(line, NULL, &number, NULL, NULL, NULL);
+	symbol->line = number > 0 ? number : 0;
+}
+
+/* Bytes from the frame's address at which a register is saved: its only operation, if any. */
+static bool offset_from_frame(const Dwarf_Op *ops, size_t count, int64_t *offset)
+{
+	if (!count || ops[0].atom != DW_OP_call_frame_cfa)
+		return false;
+	*offset = 0;
+	if (count == 2 && ops[1].atom == DW_OP_plus_uconst)
+		*offset = (int64_t)ops[1].number;
+	return count == 1 || (count == 2 && ops[1].atom == DW_OP_plus_uconst);
+}
+
+static bool rule_of_frame(Dwarf_Frame *frame, struct unwind_rule *rule)
+{
+	Dwarf_Op *ops;
+	uint64_t reg;
+	size_t count;
+
+	if (dwarf_frame_cfa(frame, &ops, &count) || count != 1)
+		return false;
+	if (ops[0].atom == DW_OP_bregx) {
+		reg = ops[0].number;
+		rule->cfa = (int64_t)ops[0].number2;
+	} else {
+		reg = ops[0].atom - DW_OP_breg0;
+		rule->cfa = (int64_t)ops[0].number;
+	}
+	rule->base = reg == REG_SP ? UNWIND_SP : UNWIND_FP;
+	return reg == REG_SP || reg == REG_FP;
+}
+
+static bool rule_of_return(Dwarf_Frame *frame, int ra, struct unwind_rule *rule)
+{
+	Dwarf_Op memory[3], *ops;
+	size_t count;
+
+	if (dwarf_frame_register(frame, ra, memory, &ops, &count))
+		return false;
+	if (count) {
+		rule->ra = UNWIND_RA_AT;
+		return offset_from_frame(ops, count, &rule->ra_at);
+	}
+	rule->ra = ops ? UNWIND_RA_NONE : UNWIND_RA_LR; /* undefined, or as it is */
+	return true;
+}
+
+static void rule_of_pointer(Dwarf_Frame *frame, struct unwind_rule *rule)
+{
+	Dwarf_Op memory[3], *ops;
+	size_t count;
+
+	rule->fp = UNWIND_FP_LOST;
+	if (dwarf_frame_register(frame, REG_FP, memory, &ops, &count))
+		return;
+	if (!count && !ops)
+		rule->fp = UNWIND_FP_SAME;
+	else if (offset_from_frame(ops, count, &rule->fp_at))
+		rule->fp = UNWIND_FP_AT;
+}
+
+static bool rule_from(Dwarf_CFI *cfi, uint64_t address, struct unwind_rule *rule)
+{
+	Dwarf_Frame *frame;
+	bool found;
+	int ra;
+
+	if (!cfi || dwarf_cfi_addrframe(cfi, address, &frame))
+		return false;
+	ra = dwarf_frame_info(frame, NULL, NULL, NULL);
+	found = ra >= 0 && rule_of_frame(frame, rule) && rule_of_return(frame, ra, rule);
+	if (found)
+		rule_of_pointer(frame, rule);
+	free(frame);
+	return found;
+}
+
+bool symbols_rule(struct symbols *symbols, uint64_t vaddr, struct unwind_rule *rule)
+{
+	Dwarf_Addr bias;
+	Dwarf_CFI *cfi = dwfl_module_eh_cfi(symbols->module, &bias);
+
+	if (rule_from(cfi, vaddr - bias, rule))
+		return true;
+	cfi = dwfl_module_dwarf_cfi(symbols->module, &bias);
+	return rule_from(cfi, vaddr - bias, rule);
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/failure.h"
+#include "host/netns_walk.h"
+#include "host/resolve.h"
+#include "host/timewait_start.h"
+
+#define NS_PER_S 1000000000ULL
+
+struct look {
+	struct timewait *tw;
+	const struct filters *filters;
+	struct timewait_scope *scope;
+	uint64_t begin_ns;
+	uint32_t netns;		       /* the one that is looked at */
+	uint64_t listened[65536 / 64]; /* its ports with a listener */
+};
+
+static bool port_wanted(const struct port_set *set, uint16_t port)
+{
+	return !set->any || port_set_has(set, port);
+}
+
+/* Whether the first bits of @addr are those of @cidr, which has IPv4 as v4-mapped. */
+static bool cidr_has(const struct cidr *cidr, unsigned int family, const uint8_t *addr)
+{
+	uint8_t full[16] = { [10] = 0xff, [11] = 0xff };
+	unsigned int bytes = cidr->prefix / 8, bits = cidr->prefix % 8;
+
+	if (cidr->family != family)
+		return false;
+	if (family == 6)
+		memcpy(full, addr, 16);
+	else
+		memcpy(full + 12, addr, 4);
+	if (memcmp(full, cidr->addr, bytes))
+		return false;
+	return !bits || !((full[bytes] ^ cidr->addr[bytes]) >> (8 - bits));
+}
+
+static bool addr_wanted(const struct cidr_list *list, const struct sockdiag_socket *socket)
+{
+	for (unsigned int i = 0; i < list->count; i++)
+		if (cidr_has(&list->cidrs[i], socket->family, socket->laddr) ||
+		    cidr_has(&list->cidrs[i], socket->family, socket->raddr))
+			return true;
+	return !list->count;
+}
+
+bool timewait_socket_wanted(const struct filters *filters, const struct sockdiag_socket *socket)
+{
+	return (!filters->family || filters->family == socket->family) &&
+	       port_wanted(&filters->lports, socket->lport) &&
+	       port_wanted(&filters->rports, socket->rport) &&
+	       (port_wanted(&filters->ports, socket->lport) ||
+		port_wanted(&filters->ports, socket->rport)) &&
+	       addr_wanted(&filters->addrs, socket);
+}
+
+bool timewait_socket_is_old(const struct sockdiag_socket *socket, uint64_t begin_ns)
+{
+	return socket->read_ns + socket->left_ns < begin_ns + TIMEWAIT_SECONDS * NS_PER_S;
+}
+
+/* A mini socket has forgotten its owner, and its user and cgroup too. */
+static const char *owner_filter(const struct filters *filters)
+{
+	if (filters->pids.count)
+		return "-p asks for an owner, which they have not";
+	if (filters->comm[0])
+		return "--comm asks for an owner, which they have not";
+	if (filters->uids.count)
+		return "--uid asks for a user, whom they have not";
+	if (filters->cgroup)
+		return "--cgroup asks for a cgroup, which they have not";
+	return NULL;
+}
+
+static int take_socket(void *context, const struct sockdiag_socket *socket)
+{
+	struct look *look = context;
+	struct timewait_old old = {
+		.netns = look->netns,
+		.family = socket->family,
+		.lport = socket->lport,
+		.rport = socket->rport,
+		.left_ns = socket->left_ns,
+	};
+
+	/* Listeners come first, so the side that a socket was on is known when it comes. */
+	if (socket->state == TCPDWELL_LISTEN) {
+		look->listened[socket->lport / 64] |= 1ULL << socket->lport % 64;
+		return 0;
+	}
+	if (!timewait_socket_wanted(look->filters, socket) ||
+	    !timewait_socket_is_old(socket, look->begin_ns))
+		return 0;
+	old.client = !(look->listened[socket->lport / 64] >> socket->lport % 64 & 1);
+	memcpy(old.laddr, socket->laddr, sizeof(old.laddr));
+	memcpy(old.raddr, socket->raddr, sizeof(old.raddr));
+	timewait_add_old(look->tw, socket->read_ns, &old);
+	return 0;
+}
+
+static int look_inside(void *context, const struct netns_place *place)
+{
+	struct look *look = context;
+	struct timewait_netns netns = { .inode = place->inode, .own = place->own };
+
+	if (place->name)
+		strncpy(netns.name, place->name, sizeof(netns.name) - 1);
+	/* Not known where it fails: the figures say so. */
+	ephemeral_read(&netns.ephemeral, "");
+	timewait_set_netns(look->tw, &netns);
+	if (look->scope->old_unknown)
+		return 0;
+	look->netns = place->inode;
+	memset(look->listened, 0, sizeof(look->listened));
+	if (sockdiag_each(1 << TCPDWELL_LISTEN | 1 << TCPDWELL_TIME_WAIT, take_socket, look))
+		look->scope->old_unknown = "the kernel has no inet_diag";
+	return 0;
+}
+
+void timewait_look(struct timewait *tw, const struct filters *filters, uint64_t begin_ns,
+		   struct timewait_scope *scope)
+{
+	struct look *look = calloc(1, sizeof(*look));
+	struct failure failure;
+	uint32_t only = 0;
+
+	*scope = (struct timewait_scope){ .old_unknown = owner_filter(filters) };
+	if (!look) {
+		scope->old_unknown = "no memory";
+		return;
+	}
+	look->tw = tw;
+	look->filters = filters;
+	look->scope = scope;
+	look->begin_ns = begin_ns;
+	/* A namespace that has gone since the filter was set has nothing to show. */
+	if (!resolve_netns(&filters->netns, &only, &failure))
+		netns_walk(only, look_inside, look, &scope->closed);
+	free(look);
+}

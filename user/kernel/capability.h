@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the running kernel lets a tracer do, found by trying it and never by its version.
+ *
+ * A feature has a backend of its own: what refuses one does not cost the user the others.
+ */
+#ifndef TCPDWELL_CAPABILITY_H
+#define TCPDWELL_CAPABILITY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/failure.h"
+#include "cli/options.h"
+
+struct btf;
+
+/* Why a way is not open: an errno, or a word of our own. */
+struct obstacle {
+	int err;	 /* 0: none, the way is open */
+	const char *why; /* NULL: what the errno says */
+};
+
+struct capability {
+	bool cookie;	       /* bpf_get_socket_cookie() in tracing programs (5.12) */
+	bool cast;	       /* bpf_rdonly_cast() (6.2) */
+	bool atomic;	       /* atomic exchange in programs (5.12) */
+	bool preempt_disable;  /* programs may lose their CPU (7.0), and can keep it */
+	bool iter_descriptors; /* iterators over descriptors (5.8) and TCP sockets (5.9) */
+	bool iter_sockets;
+	bool iter_elements;	/* and over the elements of a map (5.9) */
+	struct obstacle fentry; /* fentry and fexit programs attach */
+	struct obstacle kprobe;
+	struct obstacle timer;	 /* timer tracepoints, and handlers whose address is known */
+	struct obstacle syscall; /* tracepoints at the exit of system calls */
+
+	/* What fexit programs must know. */
+	int accept_args;   /* parameters of inet_csk_accept(): 4 until 6.9, 2 since */
+	int timewait_args; /* of tcp_timewait_state_process(): 3 until 6.11, 4 in 6.12, 5 since */
+	bool connect6;	   /* tcp_v6_connect() is there: IPv6 is, and is no module */
+	bool twsk_kill;	   /* inet_twsk_kill() is a function of its own */
+	bool ehash;	   /* the table of connections is found (not from 5.17 to 6.0) */
+	uint64_t tw_timer_handler; /* addresses, 0: not known */
+	uint64_t reqsk_timer_handler;
+
+	/* The best that is open, or the one that was asked for; NONE: the states are not seen. */
+	enum backend requests; /* SYN_RECV */
+	enum backend minis;    /* TIME_WAIT, and FIN_WAIT2 of orphans */
+};
+
+/* The kernel's BTF, for the caller to free, or NULL with @failure filled. */
+struct btf *capability_btf(struct failure *failure);
+
+/*
+ * Tries everything, and picks backends: @wanted, or the best for BACKEND_AUTO. Returns 0, or -1 if
+ * not even the tracepoint is to be had.
+ */
+int capability_probe(struct capability *capability, const struct btf *btf, enum backend wanted,
+		     struct failure *failure);
+
+/* Words for an obstacle. */
+const char *obstacle_text(const struct obstacle *obstacle);
+
+#endif /* TCPDWELL_CAPABILITY_H */

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The kernel side in the kernel. No module but this one and its parts, knobs.h, map_sizes.h and
+ * bpf_programs.h, knows the skeleton.
+ *
+ * A loader owns the BPF object, its programs and the mapped counters. One thread.
+ */
+#ifndef TCPDWELL_LOADER_H
+#define TCPDWELL_LOADER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/failure.h"
+#include "base/notice.h"
+#include "cli/options.h"
+#include "wire.h"
+
+struct loader;
+
+/*
+ * Finds out what the kernel can do, sets every knob from @options and loads. Returns NULL with
+ * @failure filled. @notice must outlive the loader, which the caller frees.
+ */
+struct loader *loader_new(const struct options *options, const struct notice *notice,
+			  struct failure *failure);
+
+/* Detaches and frees. NULL-safe. */
+void loader_free(struct loader *loader);
+
+/* Attaches. Returns 0, or -1 with @failure filled if the tracepoint itself is refused. */
+int loader_attach(struct loader *loader, struct failure *failure);
+
+/* From here on no new rows but those that loader_flush() lets go. */
+void loader_detach(struct loader *loader);
+
+/*
+ * The snapshot of what exists (snapshot.h). Begin says that a new one starts, of about so many
+ * @sockets, end that it is over, well or not; each of the others opens an iterator, which the
+ * caller reads to its end and closes: one over all descriptors, one over the sockets of the network
+ * namespace that the calling thread is in. They return -errno if there is none.
+ */
+void loader_snapshot_begin(struct loader *loader, uint64_t sockets);
+void loader_snapshot_end(struct loader *loader);
+int loader_open_descriptors(struct loader *loader);
+int loader_open_sockets(struct loader *loader);
+
+/*
+ * Whether that run found @sockets by descriptor in the network namespace of this inode, and no
+ * request to its listeners.
+ */
+bool loader_found_all(const struct loader *loader, uint32_t netns, unsigned int sockets);
+
+/* Inode of the one network namespace that --netns asks for, 0: all. */
+uint32_t loader_netns(const struct loader *loader);
+
+/* Take @pid's sockets, and those of its children to come, for wanted. Returns 0 or -errno. */
+int loader_follow(struct loader *loader, uint32_t pid);
+
+/* Whether some backend tells of mini sockets: of TIME_WAIT, and of orphans in FIN_WAIT2. */
+bool loader_sees_timewait(const struct loader *loader);
+
+/* Descriptor of the ring, owned by the loader. */
+int loader_ring(const struct loader *loader);
+
+/* What has waited for so long is decided: a timer that was taken off is not put back any more. */
+#define LOADER_WAIT_NS 30000000ULL
+
+/*
+ * Lets go the rows that have waited for @min_age_ns or more for what will not come by itself.
+ * Returns whether rows may still be waiting, or -errno.
+ */
+int loader_flush(struct loader *loader, uint64_t min_age_ns);
+
+/*
+ * Says whether the reader sleeps with no time limit, so that the next row wakes it. After setting
+ * it the reader must look at the ring once more before it sleeps.
+ */
+void loader_reader_sleeps(struct loader *loader, bool sleeps);
+
+/* Whether no wake-up has taken that back since. */
+bool loader_reader_is_asleep(const struct loader *loader);
+
+/*
+ * Takes what a SYN flood did since the last call: the port that it hits most. Returns whether there
+ * is one.
+ */
+bool loader_take_flood(struct loader *loader, struct tcpdwell_flood *flood, uint16_t *port);
+
+/*
+ * Where the socket of @key (struct tcpdwell_socket) was connected or accepted. Returns 0, or -errno
+ * if that was not seen.
+ */
+int loader_stack(const struct loader *loader, uint64_t key, struct tcpdwell_stack *stack);
+
+/* Stacks that found no room. */
+uint64_t loader_stacks_missed(const struct loader *loader);
+
+/*
+ * `stat`: has the kernel side add to its other map, and returns the descriptor of the one that it
+ * has left, or -errno. That one, owned by the loader, stands still and must be emptied before the
+ * next turn. loader_stat_size() is how many elements (stat.h) it has room for.
+ */
+int loader_stat_turn(struct loader *loader);
+uint32_t loader_stat_size(const struct loader *loader);
+
+/* Whether there are mini sockets that only loader_flush() hears of: it must be called at times. */
+bool loader_polls(const struct loader *loader);
+
+/* The sum over all CPUs, each at a moment when its own set satisfied the identity. */
+void loader_counters(const struct loader *loader, struct tcpdwell_counters *sum);
+
+/* Transitions that the kernel ran no program for, as far as it shows. */
+uint64_t loader_missed(const struct loader *loader);
+
+/*
+ * Requests whose end is among those, beside what loader_missed() says: nothing was remembered of
+ * them. The kernel side must have been flushed just now. Only the timer backend can tell.
+ */
+uint64_t loader_overdue(struct loader *loader);
+
+#endif /* TCPDWELL_LOADER_H */

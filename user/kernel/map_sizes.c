@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <stdbool.h>
+#include <sys/sysinfo.h>
+#include <unistd.h>
+
+#include <bpf/libbpf.h>
+
+#include "kernel/map_sizes.h"
+#include "tcpdwell.skel.h"
+
+/*
+ * Bytes of the host's memory for each connection that may be tracked, where no option says. A
+ * socket takes a few KiB, so there is room for all that a host of nothing but sockets has.
+ */
+#define HOST_BYTES_PER_SOCKET 8192
+#define SOCKETS_MIN	      (1U << 16)
+#define SOCKETS_MAX	      (1U << 22)
+
+/*
+ * Places for recent ones, of 64 bytes, for a sixteenth of the connections: 2 MiB at the most, and
+ * on hosts of 8 GiB and more two or four times as much. Those are enough for a thousand connections
+ * a second that end in TIME_WAIT, both their ends on the host.
+ */
+#define RECENT_MIN   (1U << 15)
+#define RECENT_MAX   (TCPDWELL_RECENT_MAPS * TCPDWELL_RECENT_PLACES)
+#define RECENT_SHARE 16
+
+/*
+ * Connections whose stacks are kept: 2 KiB each, so 32 MiB at the most. One process's descriptors
+ * end long before, as a rule, and a leak shows in the first of them.
+ */
+#define STACKS_MAX 16384
+
+/* Processes that can descend from the program after -- at a time. */
+#define FOLLOWED_MAX 65536
+
+static uint32_t sockets_for_host(void)
+{
+	struct sysinfo info;
+	uint64_t want = SOCKETS_MIN, limit;
+
+	if (sysinfo(&info))
+		return want;
+	limit = (uint64_t)info.totalram * info.mem_unit / HOST_BYTES_PER_SOCKET;
+	while (want * 2 <= limit && want < SOCKETS_MAX)
+		want *= 2;
+	return want;
+}
+
+uint32_t map_sizes_sockets(const struct options *options)
+{
+	return options->max_sockets ?: sockets_for_host();
+}
+
+/*
+ * Kernel memory for histograms, where no option says: 1/1024 of the host's. An element is one
+ * object of 256 bytes (48 of the map's own, key and value), with a bucket of 16 bytes.
+ */
+#define HOST_SHARE_STAT	   1024
+#define STAT_ELEMENT_BYTES (256 + 16)
+#define STAT_ELEMENTS_MIN  (1U << 12)
+#define STAT_ELEMENTS_MAX  (1U << 20)
+
+static uint32_t stat_elements(const struct options *options)
+{
+	uint64_t elements;
+	struct sysinfo info;
+
+	if (options->command != COMMAND_STAT)
+		return 1;
+	if (options->hist_bytes)
+		return options->hist_bytes / STAT_ELEMENT_BYTES;
+	if (sysinfo(&info))
+		return STAT_ELEMENTS_MIN;
+	elements = (uint64_t)info.totalram * info.mem_unit / HOST_SHARE_STAT / STAT_ELEMENT_BYTES;
+	if (elements < STAT_ELEMENTS_MIN)
+		return STAT_ELEMENTS_MIN;
+	return elements < STAT_ELEMENTS_MAX ? elements : STAT_ELEMENTS_MAX;
+}
+
+/* What is in front of the tables at the most: a power of two of places. */
+static uint32_t recent_places(uint32_t sockets)
+{
+	uint32_t places = RECENT_MAX;
+
+	while (places > sockets || (places > RECENT_MIN && places > sockets / RECENT_SHARE))
+		places /= 2;
+	return places;
+}
+
+int map_sizes_set(struct tcpdwell_bpf *skel, const struct options *options, unsigned int cpus)
+{
+	uint32_t pids = options->filters.pids.count;
+	uint32_t elements = stat_elements(options);
+	uint64_t ring_bytes = options->ring_bytes;
+	int err;
+
+	if (options->command == COMMAND_STAT)
+		ring_bytes = sysconf(_SC_PAGESIZE); /* the smallest that there can be */
+
+	if (options->program)
+		pids = FOLLOWED_MAX;
+	skel->rodata->cfg_recent_mask = recent_places(map_sizes_sockets(options)) - 1;
+	err = bpf_map__set_max_entries(skel->maps.ring, ring_bytes);
+	err = err ?: bpf_map__set_max_entries(skel->maps.doorbell, sysconf(_SC_PAGESIZE));
+	err = err ?: bpf_map__set_max_entries(skel->maps.stat_even, elements);
+	err = err ?: bpf_map__set_max_entries(skel->maps.stat_odd, elements);
+	err = err ?: bpf_map__set_max_entries(skel->maps.counters, cpus);
+	err = err ?: bpf_map__set_max_entries(skel->maps.pids, pids ? pids : 1);
+	/* Room for listeners whose children wait in accept queues: the snapshot's. */
+	if (options->no_snapshot)
+		err = err ?: bpf_map__set_max_entries(skel->maps.queued, 1);
+	if (!skel->rodata->cfg_preempted)
+		err = err ?: bpf_map__set_max_entries(skel->maps.taken_by_task, 1);
+	if (skel->rodata->cfg_stacks)
+		err = err ?: bpf_map__set_max_entries(skel->maps.stacks, STACKS_MAX);
+	if (options->filters.addrs.count)
+		err = err   ?:
+			      bpf_map__set_max_entries(skel->maps.prefixes,
+						       options->filters.addrs.count);
+	return err;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The BPF programs of a run: which of the skeleton's are shown to the kernel, and their links. The
+ * loader's part: no one else asks for them.
+ *
+ * They own the links; the skeleton and the capability are the loader's, which must outlive them.
+ * One thread.
+ */
+#ifndef TCPDWELL_BPF_PROGRAMS_H
+#define TCPDWELL_BPF_PROGRAMS_H
+
+#include "base/failure.h"
+#include "base/notice.h"
+#include "cli/options.h"
+#include "kernel/capability.h"
+
+/* Where each transition comes by, and the section of the programs there. */
+#define TRANSITION_TRACEPOINT "inet_sock_set_state"
+#define TRANSITION_SECTION    "tp_btf/" TRANSITION_TRACEPOINT
+
+struct bpf_program;
+struct programs;
+struct tcpdwell_bpf;
+
+/* @skel is open and not loaded. Returns NULL with errno set. */
+struct programs *programs_new(struct tcpdwell_bpf *skel, const struct capability *can);
+
+/* Detaches and frees. NULL-safe. */
+void programs_free(struct programs *programs);
+
+/*
+ * Marks what will be loaded, before the skeleton is and after its knobs are set. What is not chosen
+ * here is not even shown to the kernel.
+ */
+void programs_choose(struct programs *programs, const struct options *options);
+
+/* What is not there costs the user something: says what. */
+void programs_warn_missing(const struct programs *programs, const struct options *options,
+			   const struct notice *notice);
+
+/*
+ * Attaches those that are loaded, and lets them see once all are. Returns 0, or -1 with @failure
+ * filled if the tracepoint itself is refused; of the others @notice tells.
+ */
+int programs_attach(struct programs *programs, const struct notice *notice,
+		    struct failure *failure);
+
+/* From here on none of them runs by itself. */
+void programs_detach(struct programs *programs);
+
+/* The one on the tracepoint, and the one that lets waiting rows go, which may not be loaded. */
+struct bpf_program *programs_transition(const struct programs *programs);
+struct bpf_program *programs_flush(const struct programs *programs);
+
+/*
+ * Open an iterator over all descriptors, or over the sockets of the calling thread's network
+ * namespace. The caller closes it. -errno: there is none.
+ */
+int programs_open_descriptors(const struct programs *programs);
+int programs_open_sockets(const struct programs *programs);
+
+/*
+ * One pass over the connections in a table, or over the places of recent ones, of this number, for
+ * the sake of those that are gone (sweep.h): if it can be done, and there is something to be found.
+ */
+bool programs_can_sweep(const struct programs *programs);
+void programs_sweep_table(const struct programs *programs, unsigned int number);
+void programs_sweep_recent(const struct programs *programs, unsigned int number);
+
+#endif /* TCPDWELL_BPF_PROGRAMS_H */

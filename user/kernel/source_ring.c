@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <errno.h>
+#include <stdlib.h>
+
+#include <bpf/bpf.h>
+
+#include "base/ring.h"
+#include "kernel/source_ring.h"
+#include "record/decode.h"
+
+struct source_ring {
+	struct ring *ring;
+	int fd; /* of the map, not owned */
+	struct sink *sink;
+	uint64_t limit;
+	uint64_t taken;
+	uint64_t printed;
+};
+
+static int take(struct source_ring *source, const void *data, size_t size)
+{
+	struct tcpdwell_transition t;
+	int err;
+
+	source->taken++;
+	if (source->limit && source->printed == source->limit)
+		return 0;
+	if (decode_record(data, size, &t) != DECODED_TRANSITION)
+		return 0; /* not printed, so the summary counts it as filtered */
+	err = source->sink->ops->event(source->sink, &t);
+	if (err)
+		return err;
+	source->printed++;
+	return 0;
+}
+
+struct source_ring *source_ring_new(int ring, struct sink *sink, uint64_t limit)
+{
+	struct source_ring *source;
+	struct bpf_map_info info = {};
+	__u32 len = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(ring, &info, &len))
+		return NULL;
+	source = calloc(1, sizeof(*source));
+	if (!source)
+		return NULL;
+	source->fd = ring;
+	source->sink = sink;
+	source->limit = limit;
+	source->ring = ring_new(ring, info.max_entries);
+	if (!source->ring) {
+		free(source);
+		return NULL;
+	}
+	return source;
+}
+
+void source_ring_free(struct source_ring *source)
+{
+	if (!source)
+		return;
+	ring_free(source->ring);
+	free(source);
+}
+
+int source_ring_fd(const struct source_ring *source)
+{
+	return source->fd;
+}
+
+int source_ring_consume(struct source_ring *source)
+{
+	const void *data;
+	size_t size;
+	int count = 0, err = 0;
+
+	while (!err && count < SOURCE_RING_BATCH) {
+		data = ring_next(source->ring, &size);
+		if (!data)
+			break;
+		count++;
+		err = take(source, data, size);
+	}
+	ring_done(source->ring);
+	return err ? err : count;
+}
+
+uint64_t source_ring_taken(const struct source_ring *source)
+{
+	return source->taken;
+}
+
+uint64_t source_ring_printed(const struct source_ring *source)
+{
+	return source->printed;
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * In batches: a system call for many elements, which every kernel that the tool runs on has for
+ * these maps (5.6).
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include <bpf/bpf.h>
+
+#include "kernel/source_stat.h"
+#include "model/stat_table.h"
+
+/* The kernel hands out whole buckets of the map: a batch must hold the fullest. */
+#define BATCH_MIN 64
+
+/* A map that is never full has no bucket of so many; the kernel copies them all in one go. */
+#define BATCH_MAX 65536
+
+struct batch {
+	struct tcpdwell_stat_key *keys;
+	struct tcpdwell_stat *values;
+	uint32_t room;
+};
+
+static int batch_size(struct batch *batch, uint32_t room)
+{
+	free(batch->keys);
+	free(batch->values);
+	batch->keys = calloc(room, sizeof(*batch->keys));
+	batch->values = calloc(room, sizeof(*batch->values));
+	batch->room = room;
+	return batch->keys && batch->values ? 0 : -ENOMEM;
+}
+
+static int batch_add(const struct batch *batch, uint32_t count, struct stat_table *table)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; i < count && !err; i++)
+		err = stat_table_add(table, &batch->keys[i], &batch->values[i]);
+	return err;
+}
+
+int source_stat_take(int fd, struct stat_table *table)
+{
+	struct batch batch = {};
+	LIBBPF_OPTS(bpf_map_batch_opts, opts);
+	uint32_t position, count;
+	void *from = NULL;
+	int err, last;
+
+	err = batch_size(&batch, BATCH_MIN);
+	while (!err) {
+		count = batch.room;
+		last = bpf_map_lookup_and_delete_batch(fd, from, &position, batch.keys,
+						       batch.values, &count, &opts);
+		if (last == -ENOSPC && batch.room < BATCH_MAX) {
+			err = batch_size(&batch, batch.room * 2);
+			continue; /* the position is still before that bucket */
+		}
+		if (last && last != -ENOENT) {
+			err = last;
+			break;
+		}
+		err = batch_add(&batch, count, table);
+		if (last)
+			break; /* that was the end */
+		from = &position;
+	}
+	free(batch.keys);
+	free(batch.values);
+	return err;
+}

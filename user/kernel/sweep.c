@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <errno.h>
+#include <poll.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/thread.h"
+#include "host/privilege.h"
+#include "kernel/programs.h"
+#include "kernel/sweep.h"
+#include "kernel/tables.h"
+#include "wire.h"
+
+/* As long as TIME_WAIT lasts: before that there is little that should be gone. */
+#define PERIOD_NS 60000000000ULL
+
+/* It takes this share of a processor at the most: with many connections it waits for longer. */
+#define PAUSE_RUNS 1000
+
+struct sweep {
+	const struct programs *programs;
+	const struct tables *tables;
+	pthread_t thread;
+	int stop; /* an eventfd, negative: the thread does not run */
+};
+
+/* Returns how long that took. */
+static uint64_t sweep_all(const struct sweep *sweep)
+{
+	uint64_t begin_ns = clock_now_ns();
+
+	for (unsigned int i = 0; i < TCPDWELL_RECENT_MAPS; i++)
+		if (tables_recent_fd(sweep->tables, i) >= 0)
+			programs_sweep_recent(sweep->programs, i);
+	for (unsigned int i = 0; tables_fd(sweep->tables, i) >= 0; i++)
+		programs_sweep_table(sweep->programs, i);
+	return clock_now_ns() - begin_ns;
+}
+
+static void *work(void *argument)
+{
+	const struct sweep *sweep = argument;
+	struct pollfd stop = { .fd = sweep->stop, .events = POLLIN };
+	uint64_t pause_ns = PERIOD_NS;
+
+	if (privilege_drop())
+		return NULL;
+	while (!poll(&stop, 1, pause_ns / 1000000)) {
+		pause_ns = sweep_all(sweep) * PAUSE_RUNS;
+		if (pause_ns < PERIOD_NS)
+			pause_ns = PERIOD_NS;
+	}
+	return NULL;
+}
+
+struct sweep *sweep_new(const struct programs *programs, const struct tables *tables)
+{
+	struct sweep *sweep = malloc(sizeof(*sweep));
+	int err;
+
+	if (!sweep)
+		return NULL;
+	*sweep = (struct sweep){ programs, tables, .stop = eventfd(0, EFD_CLOEXEC) };
+	err = sweep->stop < 0 ? -errno : thread_start(&sweep->thread, work, sweep);
+	if (!err)
+		return sweep;
+	if (sweep->stop >= 0)
+		close(sweep->stop);
+	free(sweep);
+	errno = -err;
+	return NULL;
+}
+
+static void stop(struct sweep *sweep)
+{
+	if (sweep->stop < 0)
+		return;
+	eventfd_write(sweep->stop, 1);
+	pthread_join(sweep->thread, NULL);
+	close(sweep->stop);
+	sweep->stop = -1;
+}
+
+void sweep_finish(struct sweep *sweep)
+{
+	if (!sweep)
+		return;
+	stop(sweep);
+	sweep_all(sweep);
+}
+
+void sweep_free(struct sweep *sweep)
+{
+	if (!sweep)
+		return;
+	stop(sweep);
+	free(sweep);
+}

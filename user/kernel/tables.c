@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "base/ring.h"
+#include "base/thread.h"
+#include "host/privilege.h"
+#include "kernel/tables.h"
+#include "wire.h"
+
+/* Connections in the first table. Its buckets take 512 KiB, those of the one in reserve a MiB. */
+#define FIRST 32768
+
+struct tables {
+	struct bpf_map *map;
+	uint32_t sockets;
+	int all; /* the map of them, negative: none */
+	int err; /* of the thread that makes the first */
+	int fds[TCPDWELL_TABLES];
+	unsigned int count;
+	struct bpf_map *recent;
+	int all_recent; /* the map of places, negative: none */
+	int recent_fds[TCPDWELL_RECENT_MAPS];
+	pthread_mutex_t making;
+	pthread_t thread;
+	bool running;
+	/* The kernel side's, NULL: nothing is watched yet. */
+	const volatile uint32_t *current;
+	const volatile uint8_t *wanted;
+	struct ring *doorbell;
+	int doorbell_fd;
+	int stop; /* an eventfd, or -1 */
+};
+
+/* Connections that have room in the first @count tables. */
+static uint64_t room(const struct tables *tables, unsigned int count)
+{
+	uint64_t room = 0;
+
+	if (count == TCPDWELL_TABLES)
+		return tables->sockets;
+	for (unsigned int i = 0; i < count; i++)
+		room += (uint64_t)FIRST << i;
+	return room < tables->sockets ? room : tables->sockets;
+}
+
+/* How many are made: while they are watched, another thread may make one at any time. */
+static unsigned int count(const struct tables *tables)
+{
+	return __atomic_load_n(&tables->count, __ATOMIC_ACQUIRE);
+}
+
+static bool is_complete(const struct tables *tables)
+{
+	return room(tables, count(tables)) == tables->sockets;
+}
+
+/*
+ * Shows a map to programs, as @number of @all. Returns 0 or -errno; then it is closed. It is kept
+ * open else: it is this process's, for whoever counts what it holds.
+ */
+static int show(int all, uint32_t number, int fd)
+{
+	int err = bpf_map_update_elem(all, &number, &fd, BPF_ANY);
+
+	if (err)
+		close(fd);
+	return err;
+}
+
+/* Makes the next table. Returns 0 or -errno. */
+static int add(struct tables *tables)
+{
+	const struct bpf_map *like = bpf_map__inner_map(tables->map);
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = bpf_map__map_flags(like), );
+	uint32_t number = count(tables);
+	uint32_t size = room(tables, number + 1) - room(tables, number);
+	int fd = bpf_map_create(bpf_map__type(like), "connections", bpf_map__key_size(like),
+				bpf_map__value_size(like), size, &opts);
+	int err;
+
+	if (fd < 0)
+		return fd;
+	err = show(tables->all, number, fd);
+	if (err)
+		return err;
+	tables->fds[number] = fd;
+	__atomic_store_n(&tables->count, number + 1, __ATOMIC_RELEASE);
+	return 0;
+}
+
+/* ---- The first one ---- */
+
+/*
+ * Makes @map, a map of maps. From 5.15 to 6.1 the kernel puts none into it that has type
+ * information where its model has none, or the other way round: no map here has. Returns its
+ * descriptor or -errno.
+ */
+static int make_all(struct bpf_map *map)
+{
+	const struct bpf_map *like = bpf_map__inner_map(map);
+	LIBBPF_OPTS(bpf_map_create_opts, inner_opts, .map_flags = bpf_map__map_flags(like), );
+	int inner = bpf_map_create(bpf_map__type(like), NULL, bpf_map__key_size(like),
+				   bpf_map__value_size(like), bpf_map__max_entries(like),
+				   &inner_opts);
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .inner_map_fd = inner, );
+	int fd, err = 0;
+
+	if (inner < 0)
+		return inner;
+	fd = bpf_map_create(bpf_map__type(map), bpf_map__name(map), sizeof(uint32_t),
+			    sizeof(uint32_t), bpf_map__max_entries(map), &opts);
+	close(inner);
+	if (fd >= 0)
+		err = bpf_map__reuse_fd(map, fd);
+	if (err) {
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+static void *make_first(void *argument)
+{
+	struct tables *tables = argument;
+
+	tables->err = add(tables);
+	return NULL;
+}
+
+struct tables *tables_new(struct bpf_map *map, struct bpf_map *recent, uint32_t sockets)
+{
+	struct tables *tables = calloc(1, sizeof(*tables));
+	int err;
+
+	if (!tables)
+		return NULL;
+	tables->map = map;
+	tables->recent = recent;
+	tables->sockets = sockets;
+	tables->stop = -1;
+	for (unsigned int i = 0; i < TCPDWELL_RECENT_MAPS; i++)
+		tables->recent_fds[i] = -ENOENT;
+	pthread_mutex_init(&tables->making, NULL);
+	tables->all = make_all(map);
+	tables->all_recent = make_all(recent);
+	err = tables->all < 0 ? tables->all : tables->all_recent < 0 ? tables->all_recent : 0;
+	if (!err)
+		err = thread_start(&tables->thread, make_first, tables);
+	tables->running = !err;
+	if (!err)
+		return tables;
+	tables_free(tables);
+	errno = -err;
+	return NULL;
+}
+
+static void join(struct tables *tables)
+{
+	if (tables->running)
+		pthread_join(tables->thread, NULL);
+	tables->running = false;
+}
+
+/* ---- More of them ---- */
+
+/*
+ * Makes tables until there is one more than are in use, and room for @sockets. Without memory for
+ * it all stays as it is: what finds no room then is counted by the kernel side.
+ */
+static void make_next(struct tables *tables, uint64_t sockets)
+{
+	pthread_mutex_lock(&tables->making);
+	while (!is_complete(tables) &&
+	       (*tables->current + 1 >= count(tables) || room(tables, count(tables)) < sockets))
+		if (add(tables))
+			break;
+	pthread_mutex_unlock(&tables->making);
+}
+
+/* Makes the places that are asked for. Without memory for them, connections go into the tables. */
+static void make_recent(struct tables *tables)
+{
+	const struct bpf_map *like = bpf_map__inner_map(tables->recent);
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = bpf_map__map_flags(like), );
+
+	for (unsigned int i = 0; i < TCPDWELL_RECENT_MAPS; i++) {
+		int fd;
+
+		if (!tables->wanted[i] || tables->recent_fds[i] >= 0)
+			continue;
+		fd = bpf_map_create(bpf_map__type(like), "recent", bpf_map__key_size(like),
+				    bpf_map__value_size(like), bpf_map__max_entries(like), &opts);
+		if (fd >= 0 && !show(tables->all_recent, i, fd))
+			__atomic_store_n(&tables->recent_fds[i], fd, __ATOMIC_RELEASE);
+	}
+}
+
+static void *watch(void *argument)
+{
+	struct tables *tables = argument;
+	struct pollfd fds[2] = {
+		{ .fd = tables->stop, .events = POLLIN },
+		{ .fd = tables->doorbell_fd, .events = POLLIN },
+	};
+	size_t size;
+
+	if (privilege_drop())
+		return NULL;
+	do {
+		while (ring_next(tables->doorbell, &size))
+			; /* nothing is in it but that it rang */
+		ring_done(tables->doorbell);
+		make_next(tables, 0);
+		make_recent(tables);
+	} while (poll(fds, 2, -1) && !fds[0].revents);
+	return NULL;
+}
+
+int tables_watch(struct tables *tables, const volatile uint32_t *current,
+		 const volatile uint8_t *wanted, int doorbell)
+{
+	int err;
+
+	join(tables);
+	if (tables->err)
+		return tables->err;
+	tables->current = current;
+	tables->wanted = wanted;
+	tables->doorbell_fd = doorbell;
+	tables->stop = eventfd(0, EFD_CLOEXEC);
+	tables->doorbell = ring_new(doorbell, sysconf(_SC_PAGESIZE));
+	if (tables->stop < 0 || !tables->doorbell)
+		return -errno;
+	err = thread_start(&tables->thread, watch, tables);
+	tables->running = !err;
+	return err;
+}
+
+void tables_expect(struct tables *tables, uint64_t sockets)
+{
+	/* What is being made just now is not waited for in vain. */
+	if (tables->current && room(tables, count(tables)) < sockets)
+		make_next(tables, sockets);
+}
+
+int tables_fd(const struct tables *tables, unsigned int number)
+{
+	return number < count(tables) ? tables->fds[number] : -ENOENT;
+}
+
+int tables_recent_fd(const struct tables *tables, unsigned int number)
+{
+	return __atomic_load_n(&tables->recent_fds[number], __ATOMIC_ACQUIRE);
+}
+
+void tables_free(struct tables *tables)
+{
+	if (!tables)
+		return;
+	if (tables->stop >= 0)
+		eventfd_write(tables->stop, 1);
+	join(tables);
+	if (tables->stop >= 0)
+		close(tables->stop);
+	ring_free(tables->doorbell);
+	for (unsigned int i = 0; i < tables->count; i++)
+		close(tables->fds[i]);
+	for (unsigned int i = 0; i < TCPDWELL_RECENT_MAPS; i++)
+		if (tables->recent_fds[i] >= 0)
+			close(tables->recent_fds[i]);
+	if (tables->all >= 0)
+		close(tables->all);
+	if (tables->all_recent >= 0)
+		close(tables->all_recent);
+	pthread_mutex_destroy(&tables->making);
+	free(tables);
+}

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/compare.h"
+#include "cli/options.h"
+#include "model/census.h"
+
+/* A socket on its way into groups: sorted by these, each group's members stand together. */
+struct sample {
+	uint64_t group;
+	uint8_t rank; /* of its state */
+	uint64_t age_ns;
+	const struct socket_seen *socket;
+};
+
+/* States in the order of a connection's life, as tcpstate_list has them. */
+static uint8_t state_rank(uint8_t state)
+{
+	static const uint8_t ranks[TCPDWELL_STATE_MAX] = {
+		[TCPDWELL_LISTEN] = 1,	    [TCPDWELL_SYN_SENT] = 2,  [TCPDWELL_SYN_RECV] = 3,
+		[TCPDWELL_ESTABLISHED] = 4, [TCPDWELL_FIN_WAIT1] = 5, [TCPDWELL_FIN_WAIT2] = 6,
+		[TCPDWELL_CLOSE_WAIT] = 7,  [TCPDWELL_CLOSING] = 8,   [TCPDWELL_LAST_ACK] = 9,
+		[TCPDWELL_TIME_WAIT] = 10,  [TCPDWELL_CLOSE] = 11,
+	};
+
+	return state < TCPDWELL_STATE_MAX ? ranks[state] : 0;
+}
+
+uint64_t socket_age_ns(const struct socket_seen *socket, uint64_t now_ns)
+{
+	return now_ns > socket->info.since_ns ? now_ns - socket->info.since_ns : 0;
+}
+
+static int compare_samples(const void *left, const void *right)
+{
+	const struct sample *a = left, *b = right;
+
+	return compare(a->group, b->group)	 ?:
+		       compare(a->rank, b->rank) ?:
+						   compare(a->age_ns, b->age_ns);
+}
+
+static int compare_counts(const void *left, const void *right)
+{
+	const struct census_group *a = left, *b = right;
+
+	return compare(b->count, a->count) ?: compare(b->oldest_ns, a->oldest_ns);
+}
+
+static int compare_ports(const void *left, const void *right)
+{
+	const struct socket_seen *a = *(const struct socket_seen *const *)left;
+	const struct socket_seen *b = *(const struct socket_seen *const *)right;
+
+	return compare(a->info.lport, b->info.lport)	     ?:
+		       compare(a->info.netns, b->info.netns) ?:
+							       compare(a->info.key, b->info.key);
+}
+
+/* Makes a group of each run of samples that belong together. Returns 0 or -errno. */
+static int make_groups(struct census_table *table, struct sample *samples, size_t count)
+{
+	size_t begin = 0;
+
+	qsort(samples, count, sizeof(*samples), compare_samples);
+	table->groups = calloc(count ? count : 1, sizeof(*table->groups));
+	if (!table->groups)
+		return -ENOMEM;
+	for (size_t i = 1; i <= count; i++) {
+		const struct sample *first = &samples[begin], *median, *last = &samples[i - 1];
+
+		if (i < count && samples[i].group == first->group && samples[i].rank == first->rank)
+			continue;
+		median = &samples[begin + (i - begin) / 2];
+		table->groups[table->count++] = (struct census_group){
+			.one = last->socket,
+			.count = i - begin,
+			.oldest_ns = last->age_ns,
+			.oldest = last->socket->info.since,
+			.median_ns = median->age_ns,
+			.median = median->socket->info.since,
+		};
+		begin = i;
+	}
+	return 0;
+}
+
+/* Ports that some wanted or unwanted socket listens on: a bit for each. */
+struct listening {
+	uint64_t bits[65536 / 64];
+};
+
+static void mark_listening(struct listening *listening, const struct sockets *sockets)
+{
+	memset(listening, 0, sizeof(*listening));
+	for (size_t i = 0; i < sockets_count(sockets); i++) {
+		const struct tcpdwell_socket *info = &sockets_at(sockets, i)->info;
+
+		if (info->state == TCPDWELL_LISTEN)
+			listening->bits[info->lport / 64] |= 1ULL << info->lport % 64;
+	}
+}
+
+/*
+ * What the service is known by: the local port if something listens there, else the remote one, as
+ * a client's own port says nothing. The local one's bit tells them apart.
+ */
+#define LOCAL_PORT (1U << 16)
+
+static uint64_t port_of(const struct listening *listening, const struct tcpdwell_socket *info)
+{
+	bool ours = listening->bits[info->lport / 64] >> info->lport % 64 & 1;
+
+	return ours || !info->rport ? info->lport | LOCAL_PORT : info->rport;
+}
+
+/* Fills @samples with the wanted sockets, and the listeners. Returns how many there are. */
+static size_t collect(struct census *census, struct sample *samples, const struct sockets *sockets,
+		      const struct filters *filters, uint64_t older_ns)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < sockets_count(sockets); i++) {
+		const struct socket_seen *socket = sockets_at(sockets, i);
+		uint64_t age_ns = socket_age_ns(socket, census->now_ns);
+
+		if (!sockets_wanted(sockets, socket, filters) || age_ns < older_ns)
+			continue;
+		samples[count++] = (struct sample){
+			.rank = state_rank(socket->info.state),
+			.age_ns = age_ns,
+			.socket = socket,
+		};
+		if (socket->info.state == TCPDWELL_LISTEN)
+			census->listeners[census->listener_count++] = socket;
+	}
+	return count;
+}
+
+static int count_all(struct census *census, const struct sockets *sockets,
+		     const struct filters *filters, uint64_t older_ns, struct sample *samples,
+		     struct listening *listening)
+{
+	size_t count = collect(census, samples, sockets, filters, older_ns);
+	int err;
+
+	census->total = count;
+	err = make_groups(&census->states, samples, count);
+	if (err)
+		return err;
+	for (size_t i = 0; i < count; i++)
+		samples[i].group = samples[i].socket->info.pid;
+	err = make_groups(&census->processes, samples, count);
+	if (err)
+		return err;
+	qsort(census->processes.groups, census->processes.count, sizeof(struct census_group),
+	      compare_counts);
+	mark_listening(listening, sockets);
+	for (size_t i = 0; i < count; i++)
+		samples[i].group = port_of(listening, &samples[i].socket->info);
+	err = make_groups(&census->ports, samples, count);
+	for (size_t i = 0; i < census->ports.count; i++) {
+		struct census_group *group = &census->ports.groups[i];
+		uint64_t port = port_of(listening, &group->one->info);
+
+		group->port = (uint16_t)port;
+		group->port_is_ours = port & LOCAL_PORT;
+	}
+	if (!err)
+		qsort(census->ports.groups, census->ports.count, sizeof(struct census_group),
+		      compare_counts);
+	qsort(census->listeners, census->listener_count, sizeof(*census->listeners), compare_ports);
+	return err;
+}
+
+struct census *census_new(const struct sockets *sockets, const struct filters *filters,
+			  uint64_t older_ns, uint64_t now_ns)
+{
+	size_t room = sockets_count(sockets) ?: 1;
+	struct listening *listening = malloc(sizeof(*listening));
+	struct sample *samples = calloc(room, sizeof(*samples));
+	struct census *census = calloc(1, sizeof(*census));
+	int err = -ENOMEM;
+
+	if (!census || !samples || !listening)
+		goto out;
+	census->now_ns = now_ns;
+	census->listeners = calloc(room, sizeof(*census->listeners));
+	if (census->listeners)
+		err = count_all(census, sockets, filters, older_ns, samples, listening);
+out:
+	free(samples);
+	free(listening);
+	if (!err)
+		return census;
+	census_free(census);
+	errno = -err;
+	return NULL;
+}
+
+void census_free(struct census *census)
+{
+	if (!census)
+		return;
+	free(census->states.groups);
+	free(census->processes.groups);
+	free(census->ports.groups);
+	free(census->listeners);
+	free(census);
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The sockets of a snapshot counted: by state, by process and state, by port and state. Pure, one
+ * thread at a time. Times are nanoseconds; ages are counted from the snapshot's end.
+ */
+#ifndef TCPDWELL_CENSUS_H
+#define TCPDWELL_CENSUS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/sockets.h"
+
+struct filters;
+
+/* Sockets that have something in common, a state among it. */
+struct census_group {
+	const struct socket_seen *one; /* any of them */
+	size_t count;
+	uint64_t oldest_ns; /* ages */
+	uint64_t median_ns;
+	uint8_t oldest; /* enum tcpdwell_dwell: what they are worth */
+	uint8_t median;
+	uint16_t port;	   /* by port: the one that the service is known by */
+	bool port_is_ours; /* it is the local one */
+};
+
+struct census_table {
+	struct census_group *groups;
+	size_t count;
+};
+
+struct census {
+	uint64_t now_ns;
+	size_t total;
+	struct census_table states;	      /* in the order of a connection's life */
+	struct census_table processes;	      /* most sockets first */
+	struct census_table ports;	      /* most sockets first */
+	const struct socket_seen **listeners; /* by port */
+	size_t listener_count;
+};
+
+/* The age of a socket in its state, worth what its info.since says. */
+uint64_t socket_age_ns(const struct socket_seen *socket, uint64_t now_ns);
+
+/*
+ * Counts those of @sockets that @filters want and that are @older_ns old at least. Returns NULL
+ * with errno set if there is no memory. The caller frees it, before the sockets, which it points
+ * into.
+ */
+struct census *census_new(const struct sockets *sockets, const struct filters *filters,
+			  uint64_t older_ns, uint64_t now_ns);
+
+/* NULL-safe. */
+void census_free(struct census *census);
+
+#endif /* TCPDWELL_CENSUS_H */

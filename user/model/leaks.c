@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/compare.h"
+#include "cli/options.h"
+#include "model/leak_tracks.h"
+#include "model/leaks.h"
+
+struct leaks {
+	uint16_t states;
+	uint64_t older_ns;
+	uint64_t start_ns; /* of the first look, 0: none yet */
+	struct leak_tracks *tracks;
+	struct leak *list;
+	size_t count;
+	size_t younger;
+	leak_stack_of *stack_of; /* NULL: nobody asks */
+	void *stack_context;
+};
+
+struct leaks *leaks_new(uint16_t states, uint64_t older_ns)
+{
+	struct leaks *leaks = calloc(1, sizeof(*leaks));
+
+	if (!leaks)
+		return NULL;
+	leaks->states = states;
+	leaks->older_ns = older_ns;
+	leaks->tracks = leak_tracks_new();
+	if (leaks->tracks)
+		return leaks;
+	free(leaks);
+	return NULL;
+}
+
+static void forget_list(struct leaks *leaks)
+{
+	for (size_t i = 0; i < leaks->count; i++)
+		leak_forget(&leaks->list[i]);
+	free(leaks->list);
+	leaks->list = NULL;
+	leaks->count = 0;
+}
+
+void leaks_free(struct leaks *leaks)
+{
+	if (!leaks)
+		return;
+	forget_list(leaks);
+	leak_tracks_free(leaks->tracks);
+	free(leaks);
+}
+
+void leaks_set_stacks(struct leaks *leaks, leak_stack_of *of, void *context)
+{
+	leaks->stack_of = of;
+	leaks->stack_context = context;
+}
+
+void leaks_event(struct leaks *leaks, const struct tcpdwell_transition *t)
+{
+	struct leak_track *track;
+
+	if (!(leaks->states >> t->from & 1) || t->dwell == TCPDWELL_DWELL_UNKNOWN)
+		return;
+	track = leak_tracks_find(leaks->tracks, t->owner ? t->pid : 0, t->from,
+				 t->owner == TCPDWELL_OWNER_LISTEN);
+	if (track)
+		leak_track_close(track, t->comm, t->time_ns, t->dwell_ns,
+				 t->dwell_ns >= leaks->older_ns);
+}
+
+/* Process, state and whether it waits, as one number: the same for all sockets of a leak. */
+static uint64_t group_of(const struct leak_sample *sample)
+{
+	const struct tcpdwell_socket *info = &sample->socket->info;
+
+	return (uint64_t)info->pid << 16 | info->state << 1 |
+	       (info->flags & TCPDWELL_SOCKET_QUEUED ? 1 : 0);
+}
+
+static int compare_samples(const void *left, const void *right)
+{
+	const struct leak_sample *a = left, *b = right;
+
+	return compare(group_of(a), group_of(b)) ?: compare(a->age_ns, b->age_ns);
+}
+
+/* Worst first: what is wrong before what is slow, then most sockets. */
+static int compare_leaks(const void *left, const void *right)
+{
+	const struct leak *a = left, *b = right;
+
+	return compare(a->verdict == LEAK_SLOW, b->verdict == LEAK_SLOW) ?:
+		       compare(b->count, a->count)			 ?:
+									   compare(a->pid, b->pid);
+}
+
+/* The sockets of one group, oldest last; @samples are those that are old enough. */
+static int add_leak(struct leaks *leaks, const struct sockets *sockets,
+		    const struct leak_sample *samples, size_t count, size_t younger,
+		    uint64_t now_ns)
+{
+	struct leak *leak = &leaks->list[leaks->count++];
+	int err = leak_describe(leak, sockets, samples, count, leaks->stack_of,
+				leaks->stack_context);
+	struct leak_track *track;
+
+	if (err)
+		return err;
+	leak->younger = younger;
+	track = leak_tracks_find(leaks->tracks, leak->pid, leak->state, leak->queued);
+	if (!track)
+		return 0;
+	leak_track_look(track, count, now_ns);
+	leak_describe_past(leak, track, leaks->start_ns, now_ns);
+	return 0;
+}
+
+static size_t collect(const struct leaks *leaks, struct leak_sample *samples,
+		      const struct sockets *sockets, const struct filters *filters, uint64_t now_ns)
+{
+	struct filters wanted = *filters;
+	size_t count = 0;
+
+	wanted.either = leaks->states;
+	for (size_t i = 0; i < sockets_count(sockets); i++) {
+		const struct socket_seen *socket = sockets_at(sockets, i);
+		struct leak_sample *sample = &samples[count];
+
+		if (!sockets_wanted(sockets, socket, &wanted))
+			continue;
+		sample->socket = socket;
+		sample->age_ns = leak_age_ns(socket, now_ns, &sample->worth);
+		count++;
+	}
+	return count;
+}
+
+/* A list of what the sorted samples hold. */
+static int make_list(struct leaks *leaks, const struct sockets *sockets,
+		     const struct leak_sample *samples, size_t count, uint64_t now_ns)
+{
+	size_t begin = 0, old = 0;
+	int err = 0;
+
+	for (size_t i = 0; i < count && !err; i++) {
+		if (samples[i].age_ns < leaks->older_ns)
+			old = i + 1;
+		if (i + 1 < count && group_of(&samples[i + 1]) == group_of(&samples[begin]))
+			continue;
+		if (old < begin)
+			old = begin;
+		leaks->younger += old - begin;
+		if (old <= i)
+			err = add_leak(leaks, sockets, samples + old, i + 1 - old, old - begin,
+				       now_ns);
+		begin = i + 1;
+	}
+	return err;
+}
+
+/* What shows no old one now, but was seen to be closed late, not long ago. */
+static void add_slow(struct leaks *leaks, uint64_t now_ns)
+{
+	for (size_t i = 0; i < leak_tracks_count(leaks->tracks); i++) {
+		const struct leak_track *track = leak_tracks_at(leaks->tracks, i);
+		struct leak *leak;
+
+		if (track->seen || !track->pid || track->queued ||
+		    !leak_track_closes_late(track, now_ns))
+			continue;
+		if (leak_track_close_ns(track) < leaks->older_ns)
+			continue;
+		leak = &leaks->list[leaks->count++];
+		*leak = (struct leak){
+			.verdict = LEAK_SLOW,
+			.pid = track->pid,
+			.state = track->state,
+		};
+		memcpy(leak->comm, track->comm, sizeof(leak->comm));
+		leak_describe_past(leak, track, leaks->start_ns, now_ns);
+	}
+}
+
+int leaks_look(struct leaks *leaks, const struct sockets *sockets, const struct filters *filters,
+	       uint64_t now_ns)
+{
+	size_t room = sockets_count(sockets);
+	struct leak_sample *samples = calloc(room ?: 1, sizeof(*samples));
+	size_t count;
+	int err;
+
+	forget_list(leaks);
+	leaks->younger = 0;
+	leaks->list = calloc(room + LEAK_TRACKS, sizeof(*leaks->list));
+	if (!samples || !leaks->list) {
+		free(samples);
+		return -ENOMEM;
+	}
+	if (!leaks->start_ns)
+		leaks->start_ns = now_ns;
+	leak_tracks_begin_look(leaks->tracks, now_ns);
+	count = collect(leaks, samples, sockets, filters, now_ns);
+	qsort(samples, count, sizeof(*samples), compare_samples);
+	err = make_list(leaks, sockets, samples, count, now_ns);
+	free(samples);
+	if (err)
+		return err;
+	leak_tracks_end_look(leaks->tracks, now_ns);
+	add_slow(leaks, now_ns);
+	qsort(leaks->list, leaks->count, sizeof(*leaks->list), compare_leaks);
+	return 0;
+}
+
+size_t leaks_count(const struct leaks *leaks)
+{
+	return leaks->count;
+}
+
+const struct leak *leaks_at(const struct leaks *leaks, size_t i)
+{
+	return &leaks->list[i];
+}
+
+size_t leaks_younger(const struct leaks *leaks)
+{
+	return leaks->younger;
+}
+
+bool leaks_found(const struct leaks *leaks)
+{
+	for (size_t i = 0; i < leaks->count; i++)
+		if (leaks->list[i].verdict != LEAK_SLOW)
+			return true;
+	return false;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Who leaves connections in a state in which they should not stay: snapshots and the rows of what
+ * was closed go in, a list of offenders and a verdict on each come out. Pure, one thread at a time.
+ *
+ * A verdict says no more than what was seen. One snapshot shows how many there are and how old;
+ * what grows, and what is closed after all, shows only while it watches.
+ *
+ * Times are nanoseconds of CLOCK_MONOTONIC. Memory follows the sockets found and, for what was
+ * closed, the processes that close (leak_tracks.h).
+ */
+#ifndef TCPDWELL_LEAKS_H
+#define TCPDWELL_LEAKS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/leak.h"
+
+struct filters;
+
+struct leaks;
+
+/* @states is a mask. Returns NULL with errno set if there is no memory. The caller frees it. */
+struct leaks *leaks_new(uint16_t states, uint64_t older_ns);
+
+/* NULL-safe. */
+void leaks_free(struct leaks *leaks);
+
+/* Asks @of about each socket that leaks. */
+void leaks_set_stacks(struct leaks *leaks, leak_stack_of *of, void *context);
+
+/* A row of the stream. */
+void leaks_event(struct leaks *leaks, const struct tcpdwell_transition *t);
+
+/*
+ * Takes a snapshot that was complete at @now_ns; of it what @filters want, whose states are not
+ * looked at. Returns 0 or -errno. The list is valid until the next call.
+ */
+int leaks_look(struct leaks *leaks, const struct sockets *sockets, const struct filters *filters,
+	       uint64_t now_ns);
+
+/* The offenders, worst first. */
+size_t leaks_count(const struct leaks *leaks);
+const struct leak *leaks_at(const struct leaks *leaks, size_t i);
+
+/* Sockets in the states that are not old enough to count. */
+size_t leaks_younger(const struct leaks *leaks);
+
+/* Whether something is wrong: any verdict but LEAK_SLOW. */
+bool leaks_found(const struct leaks *leaks);
+
+#endif /* TCPDWELL_LEAKS_H */

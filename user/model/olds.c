@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <stdlib.h>
+
+#include "model/olds.h"
+
+#define PLACES_MIN 1024
+#define PLACES_MAX (2 * OLDS_MAX)
+
+/* Values of places that hold nothing; no entry has them, as bit 63 of each is set. */
+#define EMPTY 0
+#define TAKEN 1
+
+/* The hash but for its low bits, in which the second stands. */
+#define ENTRY(hash, end) (1ULL << 63 | ((hash) & -(uint64_t)OLDS_SECONDS) | (end) % OLDS_SECONDS)
+
+struct olds {
+	uint64_t *places;
+	unsigned int size; /* a power of two */
+	unsigned int used; /* with those taken out */
+};
+
+struct olds *olds_new(void)
+{
+	struct olds *olds = calloc(1, sizeof(*olds));
+
+	if (!olds)
+		return NULL;
+	olds->size = PLACES_MIN;
+	olds->places = calloc(olds->size, sizeof(*olds->places));
+	if (olds->places)
+		return olds;
+	free(olds);
+	return NULL;
+}
+
+void olds_free(struct olds *olds)
+{
+	if (!olds)
+		return;
+	free(olds->places);
+	free(olds);
+}
+
+/* From the middle of the hash: the low bits are not kept. */
+static unsigned int first_place(const struct olds *olds, uint64_t entry)
+{
+	return entry >> 20 & (olds->size - 1);
+}
+
+static void place(struct olds *olds, uint64_t entry)
+{
+	unsigned int i = first_place(olds, entry);
+
+	while (olds->places[i] != EMPTY)
+		i = (i + 1) & (olds->size - 1);
+	olds->places[i] = entry;
+	olds->used++;
+}
+
+static bool grow(struct olds *olds)
+{
+	struct olds larger = { .size = 2 * olds->size };
+
+	if (larger.size > PLACES_MAX)
+		return false;
+	larger.places = calloc(larger.size, sizeof(*larger.places));
+	if (!larger.places)
+		return false;
+	for (unsigned int i = 0; i < olds->size; i++)
+		if (olds->places[i] > TAKEN)
+			place(&larger, olds->places[i]);
+	free(olds->places);
+	*olds = larger;
+	return true;
+}
+
+void olds_add(struct olds *olds, uint64_t hash, uint64_t end)
+{
+	if (olds->used < olds->size / 2 || grow(olds))
+		place(olds, ENTRY(hash, end));
+}
+
+bool olds_take(struct olds *olds, uint64_t hash, uint64_t now, uint64_t *end)
+{
+	uint64_t entry = ENTRY(hash, 0);
+	unsigned int i = first_place(olds, entry);
+
+	for (; olds->places[i] != EMPTY; i = (i + 1) & (olds->size - 1)) {
+		if ((olds->places[i] & -(uint64_t)OLDS_SECONDS) != entry)
+			continue;
+		*end = now + (olds->places[i] - now) % OLDS_SECONDS;
+		olds->places[i] = TAKEN;
+		return true;
+	}
+	return false;
+}

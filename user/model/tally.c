@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/compare.h"
+#include "model/tally.h"
+
+#define NS_PER_S 1000000000ULL
+
+/* ---- One key --------------------------------------------------------------------------------- */
+
+static unsigned int slot(uint64_t second)
+{
+	return second % TALLY_SECONDS;
+}
+
+/* The second where the clock stands is over. */
+static void pass_second(struct tally *tally)
+{
+	uint32_t *late = &tally->late[tally->second % TALLY_LATE_SECONDS];
+	unsigned int i = slot(tally->second++);
+
+	tally->left += *late;
+	tally->overdue += *late;
+	*late = tally->due[i] - tally->old_due[i];
+	tally->old_gone += tally->old_due[i];
+	tally->due[i] = 0;
+	tally->old_due[i] = 0;
+	tally->began[slot(tally->second)] = 0;
+}
+
+void tally_advance(struct tally *tally, uint64_t now_ns)
+{
+	uint64_t now = now_ns / NS_PER_S;
+
+	/* After so many every slot has been cleared once. */
+	for (unsigned int i = 0; i < TALLY_SECONDS + TALLY_LATE_SECONDS && tally->second < now; i++)
+		pass_second(tally);
+	if (tally->second < now)
+		tally->second = now;
+}
+
+uint64_t tally_now(const struct tally *tally)
+{
+	return tally->entered - tally->left + tally->old - tally->old_gone;
+}
+
+static void note_peak(struct tally *tally)
+{
+	uint64_t now = tally_now(tally);
+
+	if (now > tally->peak)
+		tally->peak = now;
+}
+
+uint64_t tally_add_old(struct tally *tally, uint64_t now_ns, uint64_t left_ns)
+{
+	uint64_t end = (now_ns + left_ns) / NS_PER_S;
+
+	tally_advance(tally, now_ns);
+	/* More than fits is no lifetime of TIME_WAIT; the last slot is as good as any. */
+	if (end >= tally->second + TALLY_SECONDS)
+		end = tally->second + TALLY_SECONDS - 1;
+	if (end < tally->second)
+		end = tally->second;
+	tally->old++;
+	tally->due[slot(end)]++;
+	tally->old_due[slot(end)]++;
+	note_peak(tally);
+	return end;
+}
+
+void tally_enter(struct tally *tally, uint64_t time_ns)
+{
+	uint64_t second = time_ns / NS_PER_S, end = second + TIMEWAIT_SECONDS;
+
+	tally_advance(tally, time_ns);
+	tally->entered++;
+	/* Rows of two CPUs may come a little out of order: the ring holds a few seconds back. */
+	if (end >= tally->second) {
+		tally->due[slot(end)]++;
+		tally->began[slot(second)]++;
+	}
+	note_peak(tally);
+}
+
+void tally_set_owner(struct tally *tally, uint32_t pid, const char *comm)
+{
+	if (!comm)
+		return;
+	tally->owner_pid = pid;
+	memcpy(tally->owner_comm, comm, sizeof(tally->owner_comm));
+}
+
+void tally_leave(struct tally *tally, uint64_t time_ns, uint64_t entered_ns)
+{
+	uint64_t end = entered_ns / NS_PER_S + TIMEWAIT_SECONDS;
+	uint32_t *due = &tally->due[slot(end)];
+	uint32_t *late = &tally->late[end % TALLY_LATE_SECONDS];
+
+	tally_advance(tally, time_ns);
+	/* Segments have kept it there for long, and it has counted as left. */
+	if (end + TALLY_LATE_SECONDS < tally->second) {
+		if (tally->overdue)
+			tally->overdue--;
+		return;
+	}
+	/* Where none is due its entry is a row that was lost; old ones leave by another way. */
+	if (end >= tally->second && *due > tally->old_due[slot(end)])
+		--*due;
+	else if (end < tally->second && *late)
+		--*late;
+	else
+		return;
+	tally->left++;
+}
+
+void tally_leave_old(struct tally *tally, uint64_t time_ns, uint64_t end)
+{
+	tally_advance(tally, time_ns);
+	/* Once its second is over it counts as gone already. */
+	if (end < tally->second || !tally->old_due[slot(end)])
+		return;
+	tally->old_gone++;
+	tally->old_due[slot(end)]--;
+	tally->due[slot(end)]--;
+}
+
+uint32_t tally_due(const struct tally *tally, unsigned int index)
+{
+	return index < TALLY_SECONDS ? tally->due[slot(tally->second + index)] : 0;
+}
+
+double tally_rate(const struct tally *tally, uint64_t start_ns, uint64_t now_ns)
+{
+	uint64_t begun = 0;
+
+	/* In a short run the first and the last second are parts of one. */
+	if (now_ns < start_ns + (TALLY_RATE_SECONDS + 1) * NS_PER_S) {
+		double s = now_ns > start_ns ? (double)(now_ns - start_ns) / NS_PER_S : 0;
+
+		return s > 0 ? tally->entered / s : 0;
+	}
+	for (unsigned int i = 1; i <= TALLY_RATE_SECONDS; i++)
+		begun += tally->began[slot(tally->second - i)];
+	return (double)begun / TALLY_RATE_SECONDS;
+}
+
+/* Adds the counts and the clock of @from; both stand at the same second. The peak is not known. */
+static void merge(struct tally *into, const struct tally *from)
+{
+	if (into->second < from->second)
+		into->second = from->second;
+	into->entered += from->entered;
+	into->left += from->left;
+	into->overdue += from->overdue;
+	into->old += from->old;
+	into->old_gone += from->old_gone;
+	into->refused += from->refused;
+	for (unsigned int i = 0; i < TALLY_SECONDS; i++) {
+		into->due[i] += from->due[i];
+		into->old_due[i] += from->old_due[i];
+		into->began[i] += from->began[i];
+	}
+	for (unsigned int i = 0; i < TALLY_LATE_SECONDS; i++)
+		into->late[i] += from->late[i];
+}
+
+/* ---- Many keys ------------------------------------------------------------------------------- */
+
+/* Twice as many places as keys: a probe ends after one or two steps. */
+#define PLACES (2 * TALLIES_KEYS)
+#define NOBODY UINT16_MAX
+
+_Static_assert(TALLIES_KEYS < NOBODY, "a place holds the number of a key");
+
+struct tallies {
+	unsigned int count;
+	bool overflowed;
+	uint64_t cleared_ns; /* when room was last looked for */
+	struct tally other;
+	uint16_t places[PLACES]; /* open addressing */
+	struct tally tallies[TALLIES_KEYS];
+};
+
+struct tallies *tallies_new(void)
+{
+	struct tallies *tallies = calloc(1, sizeof(*tallies));
+
+	if (tallies)
+		memset(tallies->places, 0xff, sizeof(tallies->places));
+	return tallies;
+}
+
+void tallies_free(struct tallies *tallies)
+{
+	free(tallies);
+}
+
+/* Words of a key, mixed as in SplitMix64. */
+uint64_t tally_key_hash(const struct tally_key *key)
+{
+	uint64_t words[sizeof(*key) / sizeof(uint64_t)], hash = 0;
+
+	memcpy(words, key, sizeof(words));
+	for (unsigned int i = 0; i < sizeof(words) / sizeof(*words); i++) {
+		hash = (hash ^ words[i]) * 0xbf58476d1ce4e5b9ULL;
+		hash ^= hash >> 31;
+	}
+	return hash;
+}
+
+/* Where @key is, or where it would be. */
+static uint16_t *place_of(struct tallies *tallies, const struct tally_key *key)
+{
+	unsigned int i = tally_key_hash(key) % PLACES;
+
+	while (tallies->places[i] != NOBODY &&
+	       memcmp(&tallies->tallies[tallies->places[i]].key, key, sizeof(*key)))
+		i = (i + 1) % PLACES;
+	return &tallies->places[i];
+}
+
+struct tally *tallies_find(struct tallies *tallies, const struct tally_key *key)
+{
+	uint16_t place = *place_of(tallies, key);
+
+	return place == NOBODY ? &tallies->other : &tallies->tallies[place];
+}
+
+static int by_use(const void *left, const void *right)
+{
+	const uint64_t *a = left, *b = right;
+
+	return compare(*a, *b);
+}
+
+/* What half of the keys that nothing is left of exceed in use; 0 if there is no such key. */
+static uint64_t idle_median(struct tallies *tallies)
+{
+	uint64_t uses[TALLIES_KEYS];
+	unsigned int count = 0;
+
+	for (unsigned int i = 0; i < tallies->count; i++) {
+		const struct tally *tally = &tallies->tallies[i];
+
+		if (!tally_now(tally))
+			uses[count++] = tally->entered + tally->old + 1;
+	}
+	if (!count)
+		return 0;
+	qsort(uses, count, sizeof(*uses), by_use);
+	return uses[count / 2];
+}
+
+/* Makes room; what is taken out is not forgotten but added to the others. */
+static void clear_idle(struct tallies *tallies, uint64_t now_ns)
+{
+	unsigned int kept = 0;
+	uint64_t limit;
+
+	for (unsigned int i = 0; i < tallies->count; i++)
+		tally_advance(&tallies->tallies[i], now_ns);
+	tally_advance(&tallies->other, now_ns);
+	limit = idle_median(tallies);
+	for (unsigned int i = 0; i < tallies->count; i++) {
+		struct tally *tally = &tallies->tallies[i];
+
+		if (!tally_now(tally) && tally->entered + tally->old + 1 <= limit)
+			merge(&tallies->other, tally);
+		else
+			tallies->tallies[kept++] = *tally;
+	}
+	tallies->count = kept;
+	memset(tallies->places, 0xff, sizeof(tallies->places));
+	for (unsigned int i = 0; i < kept; i++)
+		*place_of(tallies, &tallies->tallies[i].key) = i;
+}
+
+static bool has_room(struct tallies *tallies, uint64_t now_ns)
+{
+	if (tallies->count < TALLIES_KEYS)
+		return true;
+	tallies->overflowed = true;
+	/* It goes over all keys: not for each row. */
+	if (now_ns < tallies->cleared_ns + NS_PER_S)
+		return false;
+	tallies->cleared_ns = now_ns;
+	clear_idle(tallies, now_ns);
+	return tallies->count < TALLIES_KEYS;
+}
+
+struct tally *tallies_take(struct tallies *tallies, const struct tally_key *key, uint64_t time_ns)
+{
+	uint16_t *place = place_of(tallies, key);
+	struct tally *tally;
+
+	if (*place == NOBODY) {
+		if (!has_room(tallies, time_ns))
+			return &tallies->other;
+		place = place_of(tallies, key);
+		*place = tallies->count++;
+		tally = &tallies->tallies[*place];
+		*tally = (struct tally){ .key = *key, .since_ns = time_ns };
+		tally_advance(tally, time_ns);
+		return tally;
+	}
+	tally = &tallies->tallies[*place];
+	if (time_ns < tally->since_ns)
+		tally->since_ns = time_ns; /* rows of two CPUs may change places */
+	return tally;
+}
+
+struct tally *tallies_holder(struct tallies *tallies, const struct tally_key *key,
+			     uint64_t entered_ns)
+{
+	struct tally *tally = tallies_find(tallies, key);
+
+	return entered_ns < tally->since_ns ? &tallies->other : tally;
+}
+
+unsigned int tallies_count(const struct tallies *tallies)
+{
+	return tallies->count;
+}
+
+struct tally *tallies_at(struct tallies *tallies, unsigned int index, uint64_t now_ns)
+{
+	struct tally *tally = &tallies->tallies[index];
+
+	tally_advance(tally, now_ns);
+	return tally;
+}
+
+struct tally *tallies_other(struct tallies *tallies, uint64_t now_ns)
+{
+	tally_advance(&tallies->other, now_ns);
+	return &tallies->other;
+}
+
+bool tallies_overflowed(const struct tallies *tallies)
+{
+	return tallies->overflowed;
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * `tcpdwell probe`: each feature, the way it is had on this kernel, what that costs, and why there
+ * is no better one.
+ */
+#ifndef TCPDWELL_PROBE_H
+#define TCPDWELL_PROBE_H
+
+#include "base/failure.h"
+#include "cli/options.h"
+
+/* Prints to standard output. Returns 0, or -1 with @failure filled. */
+int probe_run(const struct options *options, struct failure *failure);
+
+#endif /* TCPDWELL_PROBE_H */

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <stdlib.h>
+#include <string.h>
+
+#include "host/symbolizer.h"
+#include "kernel/loader.h"
+#include "model/stacks.h"
+#include "run/stack_source.h"
+
+/*
+ * Answers that are remembered, by the socket's key: a few more than the kernel side has stacks.
+ * What falls out is only asked for again.
+ */
+#define ANSWERS_SHIFT 15
+#define ANSWERS	      (1U << ANSWERS_SHIFT)
+
+struct answer {
+	uint64_t key;
+	uint64_t time_ns; /* of the stack that it is for */
+	const struct stack *stack;
+};
+
+struct stack_source {
+	const struct loader *loader;
+	struct stacks *stacks;
+	struct symbolizer *symbolizer;
+	struct answer answers[ANSWERS];
+};
+
+struct stack_source *stack_source_new(const struct loader *loader, const char *root)
+{
+	struct stack_source *source = calloc(1, sizeof(*source));
+
+	if (!source)
+		return NULL;
+	source->loader = loader;
+	source->stacks = stacks_new();
+	if (source->stacks)
+		source->symbolizer = symbolizer_new(source->stacks, root);
+	if (source->symbolizer)
+		return source;
+	stack_source_free(source);
+	return NULL;
+}
+
+void stack_source_free(struct stack_source *source)
+{
+	if (!source)
+		return;
+	symbolizer_free(source->symbolizer);
+	stacks_free(source->stacks);
+	free(source);
+}
+
+void stack_source_refresh(struct stack_source *source)
+{
+	symbolizer_refresh(source->symbolizer);
+}
+
+/* Why nothing was kept for a socket. How its owner is known tells whether its birth was seen. */
+static enum stack_none reason(const struct stack_source *source,
+			      const struct tcpdwell_socket *socket)
+{
+	if (socket->flags & TCPDWELL_SOCKET_QUEUED)
+		return STACK_UNACCEPTED;
+	if (socket->owner == TCPDWELL_OWNER_SCAN)
+		return STACK_OLDER;
+	if ((socket->owner == TCPDWELL_OWNER_ACCEPT || socket->owner == TCPDWELL_OWNER_CONNECT) &&
+	    loader_stacks_missed(source->loader))
+		return STACK_NO_ROOM;
+	return STACK_UNSEEN;
+}
+
+const struct stack *stack_source_find(void *context, const struct tcpdwell_socket *socket,
+				      enum stack_none *none)
+{
+	struct stack_source *source = context;
+	/* Fibonacci hashing: keys are consecutive numbers, or addresses of a common alignment. */
+	uint64_t slot = socket->key * 0x9e3779b97f4a7c15ULL >> (64 - ANSWERS_SHIFT);
+	struct answer *answer = &source->answers[slot];
+	struct tcpdwell_stack raw;
+
+	if (loader_stack(source->loader, socket->key, &raw) || !raw.time_ns) {
+		*none = reason(source, socket);
+		return NULL;
+	}
+	*none = STACK_UNREADABLE;
+	if (answer->key != socket->key || answer->time_ns != raw.time_ns)
+		*answer = (struct answer){
+			.key = socket->key,
+			.time_ns = raw.time_ns,
+			.stack = symbolizer_resolve(source->symbolizer, &raw, socket->pid),
+		};
+	return answer->stack;
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <limits.h>
+
+#include "view/layout.h"
+#include "view/sink.h"
+
+/* What a row of the full table may take. */
+#define TABLE_WIDTH 132
+/* Its last columns, at the least: a reason has room in one of its forms. */
+#define LAST_WIDTH (CLOSED_WIDTH + SHORT_REASON_WIDTH)
+
+/* Columns before FROM. */
+static unsigned int lead_width(const struct style *style, const struct layout *layout)
+{
+	unsigned int width = PID_WIDTH + 1 + layout->comm + 1 + layout->local + 1 + layout->remote +
+			     1 + DWELL_WIDTH + 1;
+
+	if (style->wall_time)
+		width += (layout->compact ? SHORT_TIME_WIDTH : TIME_WIDTH) + 1;
+	if (style->since_start)
+		width += (layout->compact ? SHORT_SECONDS_WIDTH : SECONDS_WIDTH) + 1;
+	return width;
+}
+
+static struct layout layout_wide(void)
+{
+	return (struct layout){
+		.errnos = true,
+		.limit = UINT_MAX,
+		.comm = COMM_WIDTH,
+		.local = IPV6_WIDTH,
+		.remote = IPV6_WIDTH,
+	};
+}
+
+static struct layout layout_full(const struct style *style)
+{
+	struct layout layout = {
+		.limit = UINT_MAX,
+		.comm = COMM_WIDTH,
+		.local = IPV4_WIDTH,
+		.remote = IPV4_WIDTH,
+	};
+
+	layout.errnos = lead_width(style, &layout) + CLOSED_WIDTH + REASON_WIDTH <= TABLE_WIDTH;
+	return layout;
+}
+
+/*
+ * Gives what the columns allow, in this order: the states, the reason's short name and half of
+ * comm, the rest of comm, the local address. What does not fit is left out.
+ */
+static struct layout layout_compact(const struct style *style)
+{
+	enum { STATES = 18, REASON = 24, COMM_MIN = 8 };
+	struct layout layout = {
+		.compact = true,
+		.errnos = true,
+		.limit = style->columns,
+		.comm = 0,
+		.local = PORT_WIDTH,
+		.remote = IPV4_WIDTH,
+	};
+	unsigned int lead = lead_width(style, &layout);
+	unsigned int spare;
+
+	if (lead + COMM_MIN + REASON <= style->columns)
+		spare = style->columns - lead - REASON;
+	else if (lead + COMM_MIN + STATES <= style->columns)
+		spare = style->columns - lead - STATES;
+	else
+		spare = COMM_MIN;
+	layout.comm = spare < COMM_WIDTH ? spare : COMM_WIDTH;
+	if (spare - layout.comm >= IPV4_WIDTH - PORT_WIDTH)
+		layout.local = IPV4_WIDTH;
+	return layout;
+}
+
+struct layout layout_for(const struct style *style)
+{
+	struct layout layout = layout_full(style);
+
+	if (style->wide)
+		return layout_wide();
+	if (!style->tty || !style->columns)
+		return layout;
+	if (style->columns < lead_width(style, &layout) + LAST_WIDTH)
+		return layout_compact(style);
+	layout.errnos = true;
+	layout.limit = style->columns;
+	return layout;
+}

@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "base/duration.h"
+#include "base/put.h"
+#include "base/tcpstate.h"
+#include "base/text.h"
+#include "host/procfs_process.h"
+#include "model/leaks.h"
+#include "view/layout.h"
+#include "view/leaks_report.h"
+#include "view/print.h"
+#include "view/stacks_report.h"
+
+/* Ranges of descriptors that the text shows; JSON has all. */
+#define RANGES_SHOWN 12
+
+/* A watch shorter than this says nothing of a rate. */
+#define RATE_MIN_NS 2000000000ULL
+
+/* A minute that is nearly over or nearly none is a rate of nothing. */
+#define GROWTH_MIN 0.5
+
+/*
+ * ---- Words --------------------------------------------------------------------------------------
+ */
+
+static void print_ns(FILE *out, uint64_t ns)
+{
+	char text[16 + TEXT_SLACK_BYTES];
+	unsigned int columns;
+
+	fprintf(out, "%.*s", (int)(put_duration(text, ns, DURATION_DOWN, &columns) - text), text);
+}
+
+static bool grows(const struct leak *leak)
+{
+	return leak->watched_ns >= RATE_MIN_NS && leak->growth >= GROWTH_MIN;
+}
+
+/* A limit that is ten years away says nothing. */
+#define LIMIT_SHOWN_S (10ULL * 365 * 86400)
+
+static void print_growth(FILE *out, const struct leak *leak, const struct procfs_process *process)
+{
+	uint64_t limit_s = leak_limit_s(leak, process->fds, process->fd_limit);
+
+	if (!grows(leak))
+		return;
+	fprintf(out, ", +%.0f/min", leak->growth);
+	if (!limit_s || limit_s > LIMIT_SHOWN_S)
+		return;
+	fprintf(out, ", limit %" PRIu64 " in ", process->fd_limit);
+	print_ns(out, limit_s * 1000000000ULL);
+}
+
+static void print_leaks(FILE *out, const struct leak *leak, const struct procfs_process *process,
+			uint64_t older_ns)
+{
+	fprintf(out, "leaks: %zu in %s", leak->count, tcpstate_name(leak->state));
+	if (leak->watched_ns >= RATE_MIN_NS) {
+		if (leak->closed) {
+			fprintf(out, ", %" PRIu64 " closed, all of them young, in ", leak->closed);
+			print_ns(out, leak->watched_ns);
+		} else {
+			fputs(", none closed in ", out);
+			print_ns(out, leak->watched_ns);
+		}
+	} else {
+		fputs(leak->state == TCPDWELL_ESTABLISHED ? ", idle for " : " for ", out);
+		print_ns(out, older_ns);
+		fputs(" or longer", out);
+	}
+	print_growth(out, leak, process);
+}
+
+void leaks_verdict(FILE *out, const struct leak *leak, const struct procfs_process *process,
+		   uint64_t older_ns)
+{
+	switch (leak->verdict) {
+	case LEAK_LEAKS:
+		print_leaks(out, leak, process, older_ns);
+		break;
+	case LEAK_QUEUE:
+		fprintf(out, "stuck accept queue: %zu in %s wait for accept()", leak->count,
+			tcpstate_name(leak->state));
+		if (leak->queue_max)
+			fprintf(out, ", limit %" PRIu32, leak->queue_max);
+		print_growth(out, leak, process);
+		break;
+	case LEAK_ORPHANED:
+		fprintf(out, "orphaned: %zu in %s, no process has them", leak->count,
+			tcpstate_name(leak->state));
+		break;
+	case LEAK_SLOW:
+		fputs("slow: closes after ", out);
+		print_ns(out, leak->close_ns);
+		fprintf(out, " (median of %" PRIu64 ")", leak->closed);
+		if (leak->count) {
+			fprintf(out, ", %zu in %s for ", leak->count, tcpstate_name(leak->state));
+			print_ns(out, older_ns);
+			fputs(" or longer", out);
+		}
+		break;
+	}
+}
+
+/*
+ * ---- Text ---------------------------------------------------------------------------------------
+ */
+
+static void print_process(FILE *out, const struct leak *leak, const struct procfs_process *process)
+{
+	if (!leak->pid) {
+		fputs("  no process\n", out);
+		return;
+	}
+	fprintf(out, "  pid %" PRIu32 " ", leak->pid);
+	print_text(out, leak->comm, 0);
+	if (process->command[0]) {
+		fputs(": ", out);
+		print_text(out, process->command, 0);
+	}
+	fputc('\n', out);
+	if (process->unit[0] || process->container[0] || process->cgroup[0]) {
+		fputs(process->unit[0]	    ? "  unit " :
+		      process->container[0] ? "  container " :
+					      "  cgroup ",
+		      out);
+		print_text(out,
+			   process->unit[0]	 ? process->unit :
+			   process->container[0] ? process->container :
+						   process->cgroup,
+			   0);
+		fputc('\n', out);
+	}
+}
+
+static void print_ages(FILE *out, const struct leak *leak)
+{
+	fprintf(out, "  %zu %s %s, oldest ", leak->count,
+		leak->state == TCPDWELL_ESTABLISHED ? "idle" : "stay",
+		leak->queued ? "unaccepted" : "open");
+	print_age(out, leak->oldest_ns, leak->oldest, 0);
+	fputs(", median ", out);
+	print_age(out, leak->median_ns, leak->median, 0);
+	if (leak->younger)
+		fprintf(out, "; %zu younger", leak->younger);
+	if (leak->only_grows)
+		fputs("; it only grows", out);
+	fputc('\n', out);
+}
+
+static void print_fds(FILE *out, const struct leak *leak, const struct procfs_process *process)
+{
+	size_t shown = leak->range_count < RANGES_SHOWN ? leak->range_count : RANGES_SHOWN;
+
+	if (!leak->range_count)
+		return;
+	fputs("  descriptors ", out);
+	for (size_t i = 0; i < shown; i++) {
+		fprintf(out, "%s%" PRIu32, i ? "," : "", leak->ranges[i].first);
+		if (leak->ranges[i].last != leak->ranges[i].first)
+			fprintf(out, "-%" PRIu32, leak->ranges[i].last);
+	}
+	if (shown < leak->range_count)
+		fprintf(out, ",… (%zu more ranges)", leak->range_count - shown);
+	if (process->fds && process->fd_limit)
+		fprintf(out, "; %" PRIu64 " of %" PRIu64 " open (%" PRIu64 " %%)", process->fds,
+			process->fd_limit, process->fds * 100 / process->fd_limit);
+	fputc('\n', out);
+}
+
+static void print_ends(FILE *out, const struct leak *leak)
+{
+	fputs("  local port", out);
+	for (size_t i = 0; i < leak->lport_count; i++)
+		fprintf(out, "%s %u (%zu)", i ? "," : "", leak->lports[i].port,
+			leak->lports[i].count);
+	fputs("\n  peers", out);
+	for (size_t i = 0; i < leak->peer_count; i++) {
+		const struct leak_end *peer = &leak->peers[i];
+		char text[40 + TEXT_SLACK_BYTES];
+		char *end = put_addr(text, peer->family, peer->addr);
+
+		fprintf(out, "%s %.*s (%zu)", i ? "," : "", (int)(end - text), text, peer->count);
+	}
+	fputc('\n', out);
+}
+
+static void print_sharers(FILE *out, const struct leak *leak)
+{
+	if (!leak->shared)
+		return;
+	fprintf(out, "  %zu of them are held by others too: pid", leak->shared);
+	for (size_t i = 0; i < leak->sharer_count; i++)
+		fprintf(out, "%s %" PRIu32, i ? "," : "", leak->sharers[i]);
+	fputc('\n', out);
+}
+
+static void print_states(FILE *out, uint16_t states)
+{
+	bool any = false;
+
+	for (unsigned int state = 0; state < TCPDWELL_STATE_MAX; state++) {
+		if (!(states >> state & 1))
+			continue;
+		fprintf(out, "%s%s", any ? " or " : "", tcpstate_name(state));
+		any = true;
+	}
+}
+
+static void print_healthy(FILE *out, const struct leaks *leaks, const struct leaks_scope *scope)
+{
+	fputs("nothing wrong: no socket has been in ", out);
+	print_states(out, scope->states);
+	fputs(" for ", out);
+	print_ns(out, scope->older_ns);
+	fputs(" or longer", out);
+	if (leaks_younger(leaks))
+		fprintf(out, ", %zu for less", leaks_younger(leaks));
+	fputc('\n', out);
+}
+
+void leaks_report(FILE *out, const struct leaks *leaks, const struct leaks_scope *scope)
+{
+	size_t count = leaks_count(leaks);
+	struct procfs_process process;
+
+	if (!count)
+		print_healthy(out, leaks, scope);
+	for (size_t i = 0; i < count && i < scope->top; i++) {
+		const struct leak *leak = leaks_at(leaks, i);
+
+		procfs_process_read(scope->root, leak->pid, leak->comm, &process);
+		leaks_verdict(out, leak, &process, scope->older_ns);
+		fputc('\n', out);
+		print_process(out, leak, &process);
+		if (!leak->count)
+			continue;
+		print_ages(out, leak);
+		print_fds(out, leak, &process);
+		print_ends(out, leak);
+		print_sharers(out, leak);
+		stacks_report(out, leak);
+	}
+	if (count > scope->top)
+		fprintf(out, "… and %zu more\n", count - scope->top);
+}
+
+/*
+ * ---- JSON ---------------------------------------------------------------------------------------
+ */
+
+static const char *const verdicts[] = {
+	[LEAK_LEAKS] = "leaks",
+	[LEAK_QUEUE] = "stuck_accept_queue",
+	[LEAK_ORPHANED] = "orphaned",
+	[LEAK_SLOW] = "slow",
+};
+
+static void json_verdict(FILE *out, const struct leak *leak, const struct procfs_process *process,
+			 uint64_t older_ns)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *words = open_memstream(&text, &len);
+
+	fprintf(out, ",\"verdict\":\"%s\",\"text\":", verdicts[leak->verdict]);
+	if (words) {
+		leaks_verdict(words, leak, process, older_ns);
+		if (fclose(words)) {
+			free(text);
+			text = NULL;
+		}
+	}
+	print_json_string(out, text);
+	free(text);
+}
+
+static void json_ends(FILE *out, const struct leak *leak)
+{
+	fputs(",\"lports\":[", out);
+	for (size_t i = 0; i < leak->lport_count; i++)
+		fprintf(out, "%s{\"port\":%u,\"count\":%zu}", i ? "," : "", leak->lports[i].port,
+			leak->lports[i].count);
+	fputs("],\"peers\":[", out);
+	for (size_t i = 0; i < leak->peer_count; i++) {
+		fputs(i ? ",{" : "{", out);
+		print_json_addr(out, "addr", leak->peers[i].family, leak->peers[i].addr);
+		fprintf(out, ",\"count\":%zu}", leak->peers[i].count);
+	}
+	fputc(']', out);
+}
+
+static void json_holders(FILE *out, const struct leak *leak)
+{
+	fputs(",\"descriptors\":[", out);
+	for (size_t i = 0; i < leak->range_count; i++)
+		fprintf(out, "%s[%" PRIu32 ",%" PRIu32 "]", i ? "," : "", leak->ranges[i].first,
+			leak->ranges[i].last);
+	fprintf(out, "],\"shared\":%zu,\"sharers\":[", leak->shared);
+	for (size_t i = 0; i < leak->sharer_count; i++)
+		fprintf(out, "%s%" PRIu32, i ? "," : "", leak->sharers[i]);
+	fputc(']', out);
+}
+
+static void json_past(FILE *out, const struct leak *leak, const struct procfs_process *process)
+{
+	bool watched = leak->watched_ns >= RATE_MIN_NS;
+	uint64_t limit_s = leak_limit_s(leak, process->fds, process->fd_limit);
+
+	print_json_number(out, "watched_ns", leak->watched_ns, leak->watched_ns);
+	if (watched)
+		fprintf(out, ",\"growth_per_min\":%.1f,\"only_grows\":%s", leak->growth,
+			leak->only_grows ? "true" : "false");
+	else
+		fputs(",\"growth_per_min\":null,\"only_grows\":null", out);
+	print_json_number(out, "closed", leak->watched_ns, leak->closed);
+	print_json_number(out, "close_median_ns", leak->closed, leak->close_ns);
+	print_json_number(out, "fds", process->fds, process->fds);
+	print_json_number(out, "fd_limit", process->fd_limit, process->fd_limit);
+	print_json_number(out, "fd_limit_in_s", watched && grows(leak) && limit_s, limit_s);
+}
+
+static void json_leak(FILE *out, const struct leak *leak, const struct leaks_scope *scope,
+		      uint64_t wall_ns)
+{
+	struct procfs_process process;
+
+	procfs_process_read(scope->root, leak->pid, leak->comm, &process);
+	fputs("{\"type\":\"leak\",\"time\":", out);
+	print_json_time(out, wall_ns);
+	print_json_number(out, "pid", leak->pid, leak->pid);
+	print_json_text(out, "comm", leak->comm);
+	print_json_text(out, "command", process.command);
+	print_json_text(out, "cgroup", process.cgroup);
+	print_json_text(out, "unit", process.unit);
+	print_json_text(out, "container", process.container);
+	fprintf(out, ",\"state\":\"%s\"", tcpstate_name(leak->state));
+	json_verdict(out, leak, &process, scope->older_ns);
+	fprintf(out, ",\"count\":%zu,\"younger\":%zu,\"unaccepted\":%zu", leak->count,
+		leak->younger, leak->queued ? leak->count : 0);
+	print_json_number(out, "queue_limit", leak->queue_max, leak->queue_max);
+	fputc(',', out);
+	print_json_age(out, "oldest", leak->oldest_ns, leak->oldest);
+	fputc(',', out);
+	print_json_age(out, "median", leak->median_ns, leak->median);
+	json_holders(out, leak);
+	json_ends(out, leak);
+	json_past(out, leak, &process);
+	stacks_json(out, leak);
+	fputs("}\n", out);
+}
+
+void leaks_json(FILE *out, const struct leaks *leaks, const struct leaks_scope *scope,
+		uint64_t wall_ns)
+{
+	for (size_t i = 0; i < leaks_count(leaks); i++)
+		json_leak(out, leaks_at(leaks, i), scope, wall_ns);
+}

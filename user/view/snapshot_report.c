@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <inttypes.h>
+
+#include "base/tcpstate.h"
+#include "model/census.h"
+#include "view/layout.h"
+#include "view/print.h"
+#include "view/snapshot_report.h"
+
+#define STATE_WIDTH 11 /* ESTABLISHED */
+#define AGE_WIDTH   8
+#define COUNT_WIDTH 8
+
+/*
+ * ---- Table --------------------------------------------------------------------------------------
+ */
+
+static void print_counts(FILE *out, const struct census_group *group)
+{
+	fprintf(out, "%-*s %*zu ", STATE_WIDTH, tcpstate_name(group->one->info.state), COUNT_WIDTH,
+		group->count);
+	print_age(out, group->oldest_ns, group->oldest, AGE_WIDTH);
+	fputc(' ', out);
+	print_age(out, group->median_ns, group->median, AGE_WIDTH);
+	fputc('\n', out);
+}
+
+static void print_counts_head(FILE *out)
+{
+	fprintf(out, "%-*s %*s %*s %*s\n", STATE_WIDTH, "STATE", COUNT_WIDTH, "COUNT", AGE_WIDTH,
+		"OLDEST", AGE_WIDTH, "MEDIAN");
+}
+
+static size_t shown(const struct census_table *table, unsigned int top)
+{
+	return top && table->count > top ? top : table->count;
+}
+
+static void print_more(FILE *out, const struct census_table *table, size_t shown)
+{
+	size_t sockets = 0;
+
+	for (size_t i = shown; i < table->count; i++)
+		sockets += table->groups[i].count;
+	if (sockets)
+		fprintf(out, "… and %zu more rows of %zu sockets\n", table->count - shown, sockets);
+}
+
+static void print_pid(FILE *out, const struct tcpdwell_socket *info)
+{
+	if (info->pid)
+		fprintf(out, "%*" PRIu32 " ", PID_WIDTH, info->pid);
+	else
+		fprintf(out, "%*s ", PID_WIDTH, "-");
+	print_text(out, info->comm[0] ? info->comm : "-", COMM_WIDTH);
+	fputc(' ', out);
+}
+
+static void print_processes(FILE *out, const struct census_table *table, unsigned int top)
+{
+	size_t count = shown(table, top);
+
+	fprintf(out, "\n%*s %-*s ", PID_WIDTH, "PID", COMM_WIDTH, "COMM");
+	print_counts_head(out);
+	for (size_t i = 0; i < count; i++) {
+		print_pid(out, &table->groups[i].one->info);
+		print_counts(out, &table->groups[i]);
+	}
+	print_more(out, table, count);
+}
+
+static void print_ports(FILE *out, const struct census_table *table, unsigned int top)
+{
+	size_t count = shown(table, top);
+
+	fprintf(out, "\n%*s %-6s ", PORT_WIDTH, "PORT", "SIDE");
+	print_counts_head(out);
+	for (size_t i = 0; i < count; i++) {
+		const struct census_group *group = &table->groups[i];
+
+		fprintf(out, "%*u %-6s ", PORT_WIDTH, group->port,
+			group->port_is_ours ? "local" : "remote");
+		print_counts(out, group);
+	}
+	print_more(out, table, count);
+}
+
+void snapshot_report(FILE *out, const struct census *census, unsigned int top)
+{
+	print_counts_head(out);
+	for (size_t i = 0; i < census->states.count; i++)
+		print_counts(out, &census->states.groups[i]);
+	fprintf(out, "%-*s %*zu\n", STATE_WIDTH, "all", COUNT_WIDTH, census->total);
+	if (!census->total)
+		return;
+	print_processes(out, &census->processes, top);
+	print_ports(out, &census->ports, top);
+}
+
+void snapshot_report_listeners(FILE *out, const struct census *census)
+{
+	fprintf(out, "%*s %-*s %*s %*s %*s %-*s %s\n", PID_WIDTH, "PID", COMM_WIDTH, "COMM",
+		COUNT_WIDTH, "QUEUED", COUNT_WIDTH, "LIMIT", COUNT_WIDTH, "HOLDERS", IPV4_WIDTH,
+		"LADDR:LPORT", "NETNS");
+	for (size_t i = 0; i < census->listener_count; i++) {
+		const struct socket_seen *socket = census->listeners[i];
+		const struct tcpdwell_socket *info = &socket->info;
+
+		print_pid(out, info);
+		fprintf(out, "%*" PRIu32 " %*" PRIu32 " %*" PRIu32 " ", COUNT_WIDTH, info->queued,
+			COUNT_WIDTH, info->queue_max, COUNT_WIDTH, socket->holders);
+		print_end(out, info->family, info->laddr, info->lport, IPV4_WIDTH);
+		fprintf(out, " %" PRIu32 "\n", info->netns);
+	}
+}
+
+/*
+ * ---- JSON ---------------------------------------------------------------------------------------
+ */
+
+static void json_group(FILE *out, const struct census_group *group)
+{
+	fprintf(out, "\"state\":\"%s\",\"count\":%zu,", tcpstate_name(group->one->info.state),
+		group->count);
+	print_json_age(out, "oldest", group->oldest_ns, group->oldest);
+	fputc(',', out);
+	print_json_age(out, "median", group->median_ns, group->median);
+}
+
+static void json_process(FILE *out, const struct tcpdwell_socket *info)
+{
+	if (info->pid)
+		fprintf(out, "\"pid\":%" PRIu32 ",\"comm\":", info->pid);
+	else
+		fputs("\"pid\":null,\"comm\":", out);
+	print_json_string(out, info->comm[0] ? info->comm : NULL);
+	fputc(',', out);
+}
+
+static void json_port(FILE *out, const struct census_group *group)
+{
+	fprintf(out, "\"port\":%u,\"side\":\"%s\",", group->port,
+		group->port_is_ours ? "local" : "remote");
+}
+
+enum grouping { BY_STATE, BY_PROCESS, BY_PORT };
+
+static void json_table(FILE *out, const char *name, const struct census_table *table,
+		       enum grouping by)
+{
+	fprintf(out, ",\"%s\":[", name);
+	for (size_t i = 0; i < table->count; i++) {
+		fputs(i ? ",{" : "{", out);
+		if (by == BY_PROCESS)
+			json_process(out, &table->groups[i].one->info);
+		if (by == BY_PORT)
+			json_port(out, &table->groups[i]);
+		json_group(out, &table->groups[i]);
+		fputc('}', out);
+	}
+	fputc(']', out);
+}
+
+void snapshot_json(FILE *out, const struct census *census, uint64_t wall_ns)
+{
+	fputs("{\"type\":\"snapshot\",\"time\":", out);
+	print_json_time(out, wall_ns);
+	fprintf(out, ",\"sockets\":%zu", census->total);
+	json_table(out, "states", &census->states, BY_STATE);
+	json_table(out, "processes", &census->processes, BY_PROCESS);
+	json_table(out, "ports", &census->ports, BY_PORT);
+	fputs("}\n", out);
+}
+
+void snapshot_json_listeners(FILE *out, const struct census *census)
+{
+	for (size_t i = 0; i < census->listener_count; i++) {
+		const struct socket_seen *socket = census->listeners[i];
+		const struct tcpdwell_socket *info = &socket->info;
+
+		fputs("{\"type\":\"listener\",", out);
+		json_process(out, info);
+		fprintf(out, "\"holders\":%" PRIu32 ",\"netns\":%" PRIu32 ",\"family\":\"ipv%u\",",
+			socket->holders, info->netns, info->family);
+		print_json_addr(out, "laddr", info->family, info->laddr);
+		fprintf(out, ",\"lport\":%u,\"queued\":%" PRIu32 ",\"queue_limit\":%" PRIu32 ",",
+			info->lport, info->queued, info->queue_max);
+		print_json_age(out, "age", socket_age_ns(socket, census->now_ns), info->since);
+		fputs("}\n", out);
+	}
+}

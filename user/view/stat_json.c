@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <inttypes.h>
+
+#include "base/tcpstate.h"
+#include "host/cgroup.h"
+#include "view/hist_json.h"
+#include "view/print.h"
+#include "view/stat_json.h"
+
+/* What a report says that it is by: the values of the option. */
+static const char *const names[] = {
+	[TCPDWELL_BY_PROCESS] = "process", [TCPDWELL_BY_COMM] = "comm",
+	[TCPDWELL_BY_PORT] = "port",	   [TCPDWELL_BY_LPORT] = "lport",
+	[TCPDWELL_BY_RPORT] = "rport",	   [TCPDWELL_BY_PREFIX] = "prefix",
+	[TCPDWELL_BY_CGROUP] = "cgroup",   [TCPDWELL_BY_STATE] = "state",
+};
+
+static void print_prefix(FILE *out, const struct stat_view *view,
+			 const struct tcpdwell_stat_key *key, bool known)
+{
+	if (!known) {
+		fputs(",\"family\":null,\"raddr\":null,\"prefix\":null", out);
+		return;
+	}
+	if (stat_key_is_ipv4(key)) {
+		fputs(",\"family\":\"ipv4\",", out);
+		print_json_addr(out, "raddr", 4, key->addr + 12);
+		fprintf(out, ",\"prefix\":%u", view->prefix4);
+	} else {
+		fputs(",\"family\":\"ipv6\",", out);
+		print_json_addr(out, "raddr", 6, key->addr);
+		fprintf(out, ",\"prefix\":%u", view->prefix6);
+	}
+}
+
+/* What makes the group, under the names that rows of `trace` have for it. */
+static void print_group(FILE *out, const struct stat_view *view, const struct stat_group *group)
+{
+	const struct tcpdwell_stat_key *key = &group->key;
+
+	switch (view->by) {
+	case TCPDWELL_BY_PROCESS:
+		print_json_number(out, "pid", key->number, key->number);
+		/* fall through */
+	case TCPDWELL_BY_COMM:
+		print_json_text(out, "comm", key->comm);
+		break;
+	case TCPDWELL_BY_PORT:
+	case TCPDWELL_BY_LPORT:
+	case TCPDWELL_BY_RPORT:
+		print_json_number(out, names[view->by], key->number, key->number);
+		break;
+	case TCPDWELL_BY_PREFIX:
+		print_prefix(out, view, key, !group->others);
+		break;
+	case TCPDWELL_BY_CGROUP:
+		print_json_text(out, "cgroup",
+				cgroup_names_path(view->cgroups, key->cgroup_id, view->now_ns));
+		break;
+	case TCPDWELL_BY_STATE:
+		break;
+	}
+	fprintf(out, ",\"others\":%s", group->others ? "true" : "false");
+}
+
+static void print_percentiles(FILE *out, const struct hist *hist)
+{
+	static const struct {
+		const char *name;
+		double percent;
+	} figures[] = { { "p50_ns", 50 }, { "p90_ns", 90 }, { "p99_ns", 99 }, { "max_ns", 100 } };
+
+	for (unsigned int i = 0; i < sizeof(figures) / sizeof(*figures); i++) {
+		print_json_number(out, figures[i].name, hist->count,
+				  hist_percentile(hist, figures[i].percent));
+	}
+}
+
+static void print_row(FILE *out, const struct stat_view *view, const struct stat_group *group)
+{
+	struct hist hist;
+
+	stat_table_hist(view->table, group, &hist);
+	fprintf(out, "{\"state\":\"%s\"", tcpstate_name(group->key.state));
+	print_group(out, view, group);
+	fprintf(out, ",\"count\":%" PRIu64, group->count);
+	print_percentiles(out, &hist);
+	print_json_number(out, "at_least", true, group->at_least);
+	print_json_number(out, "at_least_max_ns", group->at_least, group->at_least_max_ns);
+	hist_json_buckets(out, &hist);
+	fputc('}', out);
+}
+
+int stat_json(FILE *out, const struct stat_view *view)
+{
+	const struct stat_group *groups;
+	size_t count;
+	int err = stat_table_groups(view->table, &groups, &count);
+
+	if (err)
+		return err;
+	fputs("{\"type\":\"stat\",\"time\":", out);
+	print_json_time(out, view->wall_ns);
+	fprintf(out,
+		",\"duration_ns\":%" PRIu64 ",\"by\":\"%s\",\"counted\":%" PRIu64
+		",\"lost\":%" PRIu64 ",\"groups\":[",
+		view->span_ns, names[view->by], stat_table_rows(view->table), view->lost);
+	for (size_t i = 0; i < count; i++) {
+		if (i)
+			fputc(',', out);
+		print_row(out, view, &groups[i]);
+	}
+	fputs("]}\n", out);
+	return 0;
+}
+
+void stat_json_account(FILE *out, const struct stat_account *a)
+{
+	fprintf(out,
+		"{\"type\":\"summary\",\"seen\":%" PRIu64 ",\"counted\":%" PRIu64
+		",\"undated\":%" PRIu64 ",\"filtered\":%" PRIu64 ",\"lost\":{\"map\":%" PRIu64
+		"},\"untracked\":%" PRIu64 ",\"missed\":%" PRIu64 "}\n",
+		a->seen, a->counted, a->undated, a->filtered, a->lost_map, a->untracked, a->missed);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What one report of `stat` shows, whatever it looks like. Nothing in it is owned.
+ */
+#ifndef TCPDWELL_STAT_VIEW_H
+#define TCPDWELL_STAT_VIEW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "model/stat_table.h"
+
+struct cgroup_names;
+
+struct stat_view {
+	struct stat_table *table;
+	enum tcpdwell_stat_by by;
+	unsigned int prefix4; /* bits, by prefix */
+	unsigned int prefix6;
+	uint64_t span_ns;	      /* how long the rows came in for */
+	uint64_t now_ns;	      /* when that ended, CLOCK_MONOTONIC */
+	uint64_t wall_ns;	      /* the same since the Epoch */
+	uint64_t lost;		      /* rows of that time that found no room in the kernel */
+	struct cgroup_names *cgroups; /* NULL: they have no names */
+};
+
+#endif /* TCPDWELL_STAT_VIEW_H */

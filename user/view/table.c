@@ -1,0 +1,444 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The table, in the arrangement that layout.h chose. Every name that a process gave itself is
+ * escaped and, but for the cgroup at the end of a wide row, cut to its column, so that none can
+ * push the rest of its row out of sight.
+ */
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/duration.h"
+#include "base/escape.h"
+#include "base/memo.h"
+#include "base/put.h"
+#include "base/tcpstate.h"
+#include "base/text.h"
+#include "host/cgroup.h"
+#include "view/layout.h"
+#include "view/sink.h"
+
+/*
+ * The longest row, without the cgroup: 2 times, 2 addresses, comm and all numbers escaped: < 512.
+ */
+#define ROW_BYTES 1024
+
+/* So many connections have rows at about the same time; 12 KiB stay in the nearest cache. */
+#define CONNECTIONS	 64
+#define CONNECTION_BYTES 126 /* owner and both sides of a wide row */
+
+struct table {
+	struct sink sink;
+	struct style style;
+	struct layout layout;
+	struct text *text;
+	struct stamp stamp;
+	struct memo *connections;
+	struct word states[TCPDWELL_STATE_MAX][TCPDWELL_STATE_MAX];
+};
+
+/* A row in the making: excess is how many bytes more than columns stand before the cursor. */
+struct row {
+	char *start;
+	char *p;
+	unsigned int excess;
+};
+
+static struct table *table_of(struct sink *sink)
+{
+	return (struct table *)sink;
+}
+
+static unsigned int row_columns(const struct row *row)
+{
+	return row->p - row->start - row->excess;
+}
+
+/* ---- Words ---- */
+
+/* "ESTABLISHED -> CLOSE", or "ESTAB->CLOSE". */
+static struct word states_word(const struct layout *layout, unsigned int from, unsigned int to)
+{
+	char pair[STATES_WIDTH + PUT_FILL_MAX], *p = pair;
+
+	if (layout->compact) {
+		p = put_string(p, tcpstate_short_name(from));
+		p = put_string(put_literal(p, "->"), tcpstate_short_name(to));
+	} else {
+		p = put_fill(put_string(p, tcpstate_name(from)), p, sizeof("ESTABLISHED") - 1);
+		p = put_string(put_literal(p, " -> "), tcpstate_name(to));
+	}
+	*p = '\0';
+	return word_make(pair);
+}
+
+static void make_words(struct table *table)
+{
+	for (int from = 1; from < TCPDWELL_STATE_MAX; from++) {
+		for (int to = 1; to < TCPDWELL_STATE_MAX; to++)
+			table->states[from][to] = states_word(&table->layout, from, to);
+	}
+}
+
+/* ---- Cells ---- */
+
+/* Ends the cell that began at @start with blanks up to @width columns, and one more. */
+static void end_left(struct row *row, char *start, unsigned int width)
+{
+	row->p = put_char(put_fill(row->p, start, width), ' ');
+}
+
+/* A number, right-aligned. */
+static void put_number(struct row *row, uint64_t v, unsigned int width)
+{
+	char digits[20];
+	size_t len = put_u64(digits, v) - digits;
+
+	if (len < width)
+		row->p = put_fill(row->p, row->p, width - len);
+	row->p = put_char(put_bytes(row->p, digits, len), ' ');
+}
+
+static void put_unknown_right(struct row *row, unsigned int width)
+{
+	row->p = put_literal(put_fill(row->p, row->p, width - 1), "- ");
+}
+
+static void put_cell(struct row *row, const char *text, unsigned int width)
+{
+	char *start = row->p;
+
+	row->p = put_string(row->p, text);
+	end_left(row, start, width);
+}
+
+static void put_times(struct table *table, struct row *row, uint64_t mono_ns)
+{
+	const struct style *style = &table->style;
+
+	if (style->wall_time) {
+		uint64_t wall_ns = clock_wall_ns(style->clock, mono_ns);
+
+		if (table->layout.compact)
+			row->p = put_time(row->p, &table->stamp, wall_ns, style->utc);
+		else
+			row->p = put_time_us(row->p, &table->stamp, wall_ns, style->utc);
+		row->p = put_char(row->p, ' ');
+	}
+	if (style->since_start) {
+		bool compact = table->layout.compact;
+		size_t width = compact ? SHORT_SECONDS_WIDTH : SECONDS_WIDTH;
+		char seconds[24];
+		size_t len = put_seconds_us(seconds, clock_since_start_ns(style->clock, mono_ns)) -
+			     seconds;
+
+		if (compact) /* what does not fit is the end of the fraction */
+			len = len - 3 < width ? len - 3 : width;
+		if (len < width)
+			row->p = put_fill(row->p, row->p, width - len);
+		row->p = put_char(put_bytes(row->p, seconds, len), ' ');
+	}
+}
+
+static void put_owner(const struct layout *layout, struct row *row,
+		      const struct tcpdwell_transition *t)
+{
+	char *start;
+	unsigned int columns = 1;
+
+	if (t->owner == TCPDWELL_OWNER_NONE) {
+		put_unknown_right(row, PID_WIDTH);
+		put_cell(row, "-", layout->comm);
+		return;
+	}
+	put_number(row, t->pid, PID_WIDTH);
+	start = row->p;
+	if (t->comm[0])
+		row->p = put_escaped_cut(row->p, t->comm, strlen(t->comm), layout->comm, &columns);
+	else
+		row->p = put_char(row->p, '-');
+	row->excess += row->p - start - columns;
+	end_left(row, start, layout->comm + (row->p - start - columns));
+}
+
+static char *put_port(char *p, uint16_t port)
+{
+	return port ? put_u16(p, port) : put_char(p, '-');
+}
+
+static bool is_any(const uint8_t addr[16])
+{
+	static const uint8_t any[16];
+
+	return !memcmp(addr, any, sizeof(any));
+}
+
+/* `addr:port`, or `*:*` where there is no other side, as ss shows a listener's. */
+static void put_endpoint(struct row *row, const struct tcpdwell_transition *t, const uint8_t *addr,
+			 uint16_t port, unsigned int width)
+{
+	char *start = row->p;
+
+	if (!port && is_any(addr))
+		row->p = put_literal(row->p, "*:*");
+	else if (t->family == 6)
+		row->p = put_port(put_literal(put_ipv6(put_char(start, '['), addr), "]:"), port);
+	else
+		row->p = put_port(put_char(put_ipv4(start, addr), ':'), port);
+	end_left(row, start, width);
+}
+
+static void put_local(const struct layout *layout, struct row *row,
+		      const struct tcpdwell_transition *t)
+{
+	if (layout->local > PORT_WIDTH)
+		put_endpoint(row, t, t->laddr, t->lport, layout->local);
+	else if (t->lport)
+		put_number(row, t->lport, PORT_WIDTH);
+	else
+		put_unknown_right(row, PORT_WIDTH);
+}
+
+static void set_key_of_connection(struct memo_key *key, const struct tcpdwell_transition *t)
+{
+	key->words[0] = (uint64_t)t->pid << 32 | (uint32_t)t->lport << 16 | t->rport;
+	key->words[1] = (uint64_t)t->family << 56 | (uint64_t)t->owner << 48;
+	memcpy(&key->words[2], t->comm, sizeof(t->comm));
+	memcpy(&key->words[4], t->laddr, sizeof(t->laddr));
+	memcpy(&key->words[6], t->raddr, sizeof(t->raddr));
+}
+
+/* Who talks to whom: the same in most rows of a connection, so it is remembered as printed. */
+static void put_connection(struct table *table, struct row *row,
+			   const struct tcpdwell_transition *t)
+{
+	const struct layout *layout = &table->layout;
+	const struct memo_text *text;
+	struct memo_key key;
+	char *start = row->p;
+
+	set_key_of_connection(&key, t);
+	text = memo_find(table->connections, &key);
+	if (text) {
+		row->p = put_bytes(row->p, text->text, text->len);
+		return;
+	}
+	put_owner(layout, row, t);
+	put_local(layout, row, t);
+	put_endpoint(row, t, t->raddr, t->rport, layout->remote);
+	/* What is wider or narrower than its bytes is counted anew each time. */
+	if (!row->excess)
+		memo_keep(table->connections, &key, start, row->p - start);
+}
+
+static void put_dwell_cell(struct row *row, const struct tcpdwell_transition *t)
+{
+	unsigned int columns;
+	char *start = row->p;
+
+	row->p = put_dwell_right(row->p, t, DWELL_WIDTH, &columns);
+	row->excess += row->p - start - columns;
+	row->p = put_char(row->p, ' ');
+}
+
+/* The errno where it says more than the reason; NULL otherwise. */
+static const char *telling_errno(const struct tcpdwell_transition *t)
+{
+	return t->err && t->err != reason_errno(t->reason) ? errno_name(t->err) : NULL;
+}
+
+/* `reason/ERRNO`, either alone where there is no more, `-` where there is none. */
+static char *put_reason(char *p, const char *reason, const char *err)
+{
+	if (!reason)
+		return put_string(p, err ? err : "-");
+	p = put_string(p, reason);
+	return err ? put_string(put_char(p, '/'), err) : p;
+}
+
+/* The longest form of the reason that fits the rest of the row, with a blank before it. */
+static void put_reason_fitting(const struct layout *layout, struct row *row,
+			       const struct tcpdwell_transition *t)
+{
+	const char *names[] = { reason_name(t->reason), reason_short_name(t->reason) };
+	const char *err = layout->errnos ? telling_errno(t) : NULL;
+	unsigned int used = row_columns(row) + 1;
+	unsigned int room = layout->limit > used ? layout->limit - used : 0;
+	char form[64];
+
+	for (unsigned int i = layout->compact; i < 2; i++) {
+		for (int with_errno = 1; with_errno >= 0; with_errno--) {
+			const char *name = t->reason ? names[i] : NULL;
+			size_t len = put_reason(form, name, with_errno ? err : NULL) - form;
+
+			if (len > room)
+				continue;
+			row->p = put_bytes(put_char(row->p, ' '), form, len);
+			return;
+		}
+	}
+}
+
+/* ---- Rows ---- */
+
+static void put_wide_cells(struct row *row, const struct tcpdwell_transition *t, const char *cgroup)
+{
+	const char *owner = owner_name(t->owner);
+	unsigned int columns;
+	char *start = row->p;
+
+	if (t->to == TCPDWELL_CLOSE)
+		row->p = put_reason(row->p, reason_name(t->reason), telling_errno(t));
+	else
+		row->p = put_char(row->p, '-');
+	end_left(row, start, REASON_WIDTH);
+
+	if (t->cookie)
+		put_number(row, t->cookie, 10);
+	else
+		put_unknown_right(row, 10);
+	if (t->netns)
+		put_number(row, t->netns, 10);
+	else
+		put_unknown_right(row, 10);
+	if (t->uid != UINT32_MAX)
+		put_number(row, t->uid, 10);
+	else
+		put_unknown_right(row, 10);
+	put_cell(row, owner ? owner : "-", 7);
+	if (t->holders)
+		put_number(row, t->holders, 5);
+	else
+		put_unknown_right(row, 5);
+	put_cell(row, source_name(t->source), 13);
+	if (cgroup)
+		row->p = put_escaped(row->p, cgroup, strlen(cgroup), &columns);
+	else
+		row->p = put_char(row->p, '-');
+}
+
+static int table_event(struct sink *sink, const struct tcpdwell_transition *t)
+{
+	struct table *table = table_of(sink);
+	const struct layout *layout = &table->layout;
+	const char *cgroup = NULL;
+	size_t bytes = ROW_BYTES;
+	struct row row = {};
+	char *start;
+
+	if (table->style.wide)
+		cgroup = cgroup_names_path(table->style.cgroups, t->cgroup_id, t->time_ns);
+	if (cgroup)
+		bytes += ESCAPE_TEXT_BYTES * strlen(cgroup);
+	row.start = row.p = text_reserve(table->text, bytes);
+	if (!row.p)
+		return text_error(table->text);
+
+	put_times(table, &row, t->time_ns);
+	put_connection(table, &row, t);
+	put_dwell_cell(&row, t);
+	start = row.p;
+	row.p = put_word(row.p, &table->states[t->from][t->to]);
+	if (table->style.wide) {
+		end_left(&row, start, STATES_WIDTH);
+		put_wide_cells(&row, t, cgroup);
+	} else if (t->to == TCPDWELL_CLOSE) {
+		put_reason_fitting(layout, &row, t);
+	}
+	text_commit(table->text, put_char(row.p, '\n'));
+	return 0;
+}
+
+static void put_right(struct row *row, const char *text, unsigned int width)
+{
+	row->p = put_fill(row->p, row->p, width - strlen(text));
+	row->p = put_char(put_string(row->p, text), ' ');
+}
+
+static void put_header(struct table *table, struct row *row)
+{
+	const struct style *style = &table->style;
+	const struct layout *layout = &table->layout;
+
+	if (style->wall_time)
+		put_cell(row, "TIME", layout->compact ? SHORT_TIME_WIDTH : TIME_WIDTH);
+	if (style->since_start)
+		put_right(row, "TIME(s)", layout->compact ? SHORT_SECONDS_WIDTH : SECONDS_WIDTH);
+	put_right(row, "PID", PID_WIDTH);
+	put_cell(row, "COMM", layout->comm);
+	if (layout->local > PORT_WIDTH)
+		put_cell(row, "LADDR:LPORT", layout->local);
+	else
+		put_right(row, "LPORT", PORT_WIDTH);
+	put_cell(row, "RADDR:RPORT", layout->remote);
+	put_right(row, "DWELL", DWELL_WIDTH);
+	if (layout->compact) {
+		row->p = put_literal(row->p, "FROM->TO");
+	} else if (style->wide) {
+		row->p = put_literal(row->p, "FROM        -> TO          REASON                   "
+					     "    COOKIE      NETNS        UID OWNER   HOLDS "
+					     "SOURCE        CGROUP");
+	} else {
+		row->p = put_literal(row->p, "FROM        -> TO    REASON");
+	}
+}
+
+static int table_start(struct sink *sink)
+{
+	struct table *table = table_of(sink);
+	struct row row = {};
+
+	row.start = row.p = text_reserve(table->text, ROW_BYTES);
+	if (!row.p)
+		return text_error(table->text);
+	put_header(table, &row);
+	text_commit(table->text, put_char(row.p, '\n'));
+	return text_flush(table->text);
+}
+
+static int table_tick(struct sink *sink)
+{
+	return text_flush(table_of(sink)->text);
+}
+
+/* The summary of a table is not data: it goes to standard error, where others print it. */
+static int table_finish(struct sink *sink, const struct summary *summary)
+{
+	(void)summary;
+	return text_flush(table_of(sink)->text);
+}
+
+static void table_free(struct sink *sink)
+{
+	if (!sink)
+		return;
+	memo_free(table_of(sink)->connections);
+	text_free(table_of(sink)->text);
+	free(sink);
+}
+
+static const struct sink_ops table_ops = {
+	.start = table_start,
+	.event = table_event,
+	.tick = table_tick,
+	.finish = table_finish,
+	.free = table_free,
+};
+
+struct sink *sink_table_new(const struct style *style)
+{
+	struct table *table = calloc(1, sizeof(*table));
+
+	if (!table)
+		return NULL;
+	table->sink.ops = &table_ops;
+	table->style = *style;
+	table->layout = layout_for(style);
+	table->text = text_new(style->fd, TEXT_ROWS_BYTES, style->stop_fd);
+	table->connections = memo_new(CONNECTIONS, CONNECTION_BYTES);
+	if (!table->text || !table->connections) {
+		table_free(&table->sink);
+		return NULL;
+	}
+	make_words(table);
+	return &table->sink;
+}

@@ -1,0 +1,505 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/escape.h"
+#include "base/put.h"
+#include "base/text.h"
+#include "view/layout.h"
+#include "view/print.h"
+#include "view/sink.h"
+#include "view/timewait_report.h"
+
+/* Where the figures of a table begin. */
+#define NAME_WIDTH 40
+
+/* Of a bar in the histogram. */
+#define BAR_WIDTH 16
+
+/* Enough for two IPv6 ends, a namespace's escaped name, and the slack of put.h. */
+#define NAME_BYTES 384
+
+/* ---- Words ----------------------------------------------------------------------------------- */
+
+/* A piece of text in the making, with how many columns it takes. */
+struct name {
+	char text[NAME_BYTES];
+	unsigned int columns;
+};
+
+/* A rate in seven columns: three digits are as much as it is worth. */
+static void print_rate(FILE *out, double rate)
+{
+	if (rate >= 99.95)
+		fprintf(out, "%5.0f/s", rate);
+	else if (rate >= 9.995 || rate == 0)
+		fprintf(out, "%5.*f/s", rate ? 1 : 0, rate);
+	else
+		fprintf(out, "%5.2f/s", rate);
+}
+
+static char *put_end(char *p, unsigned int family, const uint8_t *addr, uint16_t port, bool any)
+{
+	if (family == 6)
+		p = put_char(put_ipv6(put_char(p, '['), addr), ']');
+	else
+		p = put_ipv4(p, addr);
+	p = put_char(p, ':');
+	return any ? put_char(p, '*') : put_u16(p, port);
+}
+
+static void name_end(struct name *name, char *end)
+{
+	*end = '\0';
+	name->columns = end - name->text;
+}
+
+static struct name owner_name_of(const struct tally_key *key)
+{
+	struct name name;
+	unsigned int columns;
+	char *p = name.text;
+
+	if (!key->pid) {
+		name_end(&name, put_literal(p, "      - -"));
+		return name;
+	}
+	p += sprintf(p, "%*" PRIu32 " ", PID_WIDTH, key->pid);
+	name_end(&name, p);
+	p = put_escaped_cut(p, key->comm, strnlen(key->comm, sizeof(key->comm)), COMM_WIDTH,
+			    &columns);
+	*p = '\0';
+	name.columns += columns;
+	return name;
+}
+
+static struct name remote_name(const struct tally_key *key)
+{
+	struct name name;
+
+	name_end(&name, put_end(name.text, key->family, key->raddr, key->rport, !key->rport));
+	return name;
+}
+
+static struct name port_name(const struct tally_key *key)
+{
+	struct name name;
+
+	if (key->lport)
+		name_end(&name, put_u16(name.text, key->lport));
+	else
+		name_end(&name, put_literal(name.text, "ephemeral"));
+	return name;
+}
+
+static char *put_netns(char *p, const struct timewait_netns *netns, uint32_t inode)
+{
+	unsigned int columns;
+
+	if (netns && netns->own)
+		return p;
+	p = put_literal(p, "netns ");
+	if (netns && netns->name[0])
+		p = put_escaped(p, netns->name, strlen(netns->name), &columns);
+	else
+		p = put_u64(p, inode);
+	return put_char(p, ' ');
+}
+
+/* "10.0.0.5 -> 10.0.0.9:5432", in another namespace with that in front. */
+static struct name client_name(const struct timewait_pressure *row)
+{
+	const struct tally_key *key = &row->row.key;
+	struct name name;
+	char *p = put_netns(name.text, row->netns, key->netns);
+
+	p = put_addr(p, key->family, key->laddr);
+	p = put_literal(p, " -> ");
+	name_end(&name, put_end(p, key->family, key->raddr, key->rport, false));
+	return name;
+}
+
+static void print_name(FILE *out, const struct name *name)
+{
+	fputs(name->text, out);
+	if (name->columns > NAME_WIDTH)
+		fprintf(out, "\n%*s", NAME_WIDTH, "");
+	else
+		fprintf(out, "%*s", NAME_WIDTH - (int)name->columns, "");
+}
+
+/* ---- Head ------------------------------------------------------------------------------------ */
+
+static void print_head(FILE *out, const struct timewait_figures *f,
+		       const struct timewait_scope *scope)
+{
+	fprintf(out, "TIME_WAIT: %" PRIu64 " now, %" PRIu64 " entered (", f->total.now,
+		f->total.entered);
+	if (f->total.rate > 0 && f->total.rate < 0.995)
+		fprintf(out, "%.2f/s", f->total.rate);
+	else
+		fprintf(out, "%.*f/s", f->total.rate < 99.5 && f->total.rate > 0, f->total.rate);
+	fprintf(out, "), %" PRIu64 " left, in ", f->total.left);
+	print_duration(out, f->now_ns - f->start_ns, 0);
+	fputc('\n', out);
+	if (scope->old_unknown) {
+		fprintf(out, "at start: not known (%s); not counted\n", scope->old_unknown);
+	} else if (f->old) {
+		fprintf(out, "at start: %" PRIu64 ", counted apart", f->old);
+		if (f->ended_old)
+			fprintf(out, ", %" PRIu64 " reused or ended early", f->ended_old);
+		fputs("; time left p50 ", out);
+		print_duration(out, hist_percentile(f->old_left, 50), 0);
+		fputs(", max ", out);
+		print_duration(out, f->old_left->max_ns, 0);
+		fputc('\n', out);
+	}
+	if (scope->closed)
+		fprintf(out, "%u namespaces not looked into at start (CAP_SYS_ADMIN)\n",
+			scope->closed);
+	if (f->overflow) {
+		fprintf(out, "! %" PRIu64 " closed without TIME_WAIT: tcp_max_tw_buckets",
+			f->overflow);
+		if (f->overflow_settings && f->overflow_settings->ephemeral.known)
+			fprintf(out, " (%" PRIu32 ") reached",
+				f->overflow_settings->ephemeral.max_tw_buckets);
+		fputs("; raise it\n", out);
+	}
+	if (f->refused)
+		fprintf(out, "! %" PRIu64 " connect() failed: no local port (EADDRNOTAVAIL)\n",
+			f->refused);
+}
+
+/* ---- Pressure -------------------------------------------------------------------------------- */
+
+static void print_verdict(FILE *out, const struct pressure *p)
+{
+	switch (p->verdict) {
+	case PRESSURE_UNKNOWN:
+		fputs("        -", out);
+		break;
+	case PRESSURE_EXHAUSTED:
+		fputs("      NOW", out);
+		break;
+	case PRESSURE_FILLING:
+		fputs(" in", out);
+		print_duration(out, p->exhausted_ns, 6);
+		break;
+	default:
+		fputs(p->reuse ? "   reused" : "       no", out);
+	}
+}
+
+static void print_pressure(FILE *out, const struct timewait_pressure *row)
+{
+	const struct pressure *p = &row->pressure;
+	struct name name = client_name(row);
+
+	print_name(out, &name);
+	fprintf(out, "%7" PRIu64, row->row.now);
+	if (p->usable)
+		fprintf(out, " %6" PRIu32 " %6.1f%%", p->usable, p->used * 100);
+	else
+		fputs("      -       -", out);
+	fputc(' ', out);
+	print_rate(out, row->row.rate);
+	print_verdict(out, p);
+	fputc('\n', out);
+}
+
+/* Each piece of advice is said once, of the worst row that it is for. */
+static const struct timewait_pressure *row_advised(const struct timewait_figures *f,
+						   enum pressure_advice advice)
+{
+	for (unsigned int i = 0; i < f->pressure_count; i++)
+		if (f->pressures[i].pressure.advice & advice)
+			return &f->pressures[i];
+	return NULL;
+}
+
+/* The worst row that asks for something and whose owner is known. */
+static const struct timewait_pressure *row_owned(const struct timewait_figures *f)
+{
+	for (unsigned int i = 0; i < f->pressure_count; i++)
+		if (f->pressures[i].pressure.advice && f->pressures[i].pid)
+			return &f->pressures[i];
+	return NULL;
+}
+
+static void print_whose(FILE *out, const struct timewait_pressure *row)
+{
+	char text[ESCAPE_TEXT_BYTES * COMM_WIDTH + TEXT_SLACK_BYTES];
+	unsigned int columns;
+	char *end;
+
+	if (!row) {
+		fputs("the client", out);
+		return;
+	}
+	end = put_escaped_cut(text, row->comm, strnlen(row->comm, sizeof(row->comm)), COMM_WIDTH,
+			      &columns);
+	fprintf(out, "%.*s (%" PRIu32 ")", (int)(end - text), text, row->pid);
+}
+
+static void print_helpful(FILE *out, const struct timewait_figures *f)
+{
+	const struct timewait_pressure *row = row_owned(f);
+	const struct ephemeral *e;
+
+	fputs("  keep connections open: keep-alive or a pool in ", out);
+	print_whose(out, row);
+	fputc('\n', out);
+	row = row_advised(f, PRESSURE_REUSE);
+	if (row) {
+		e = &row->netns->ephemeral;
+		fprintf(out, "  net.ipv4.tcp_tw_reuse=1 (is %u%s): ports free again after %.3g s\n",
+			e->tw_reuse, e->tw_reuse == TW_REUSE_LOOPBACK ? ", loopback only" : "",
+			e->tw_reuse_delay_ms / 1000.0);
+	}
+	row = row_advised(f, PRESSURE_TIMESTAMPS);
+	if (row)
+		fputs("  net.ipv4.tcp_timestamps=1: without it tcp_tw_reuse does nothing\n", out);
+	row = row_advised(f, PRESSURE_RANGE);
+	if (row) {
+		e = &row->netns->ephemeral;
+		fprintf(out,
+			"  net.ipv4.ip_local_port_range: now %u %u, 1024 65535 is the widest\n",
+			e->low, e->high);
+	}
+	row = row_advised(f, PRESSURE_RESERVED);
+	if (row)
+		fprintf(out,
+			"  net.ipv4.ip_local_reserved_ports keeps %" PRIu32
+			" ports of the range back\n",
+			row->netns->ephemeral.reserved);
+}
+
+/* Settings of one namespace do nothing for another. */
+static void print_where(FILE *out, const struct timewait_figures *f)
+{
+	const struct timewait_pressure *row = row_advised(f, PRESSURE_SETTINGS);
+	char text[NAME_BYTES], *end;
+
+	if (row) {
+		end = put_netns(text, row->netns, row->row.key.netns);
+		if (end > text)
+			fprintf(out, " (settings are those of %.*s)", (int)(end - text - 1), text);
+	}
+	fputc('\n', out);
+}
+
+static void print_advice(FILE *out, const struct timewait_figures *f)
+{
+	const struct timewait_pressure *row;
+
+	if (!row_advised(f, PRESSURE_POOL))
+		return;
+	fputs("what helps, the best first", out);
+	print_where(out, f);
+	print_helpful(out, f);
+	fputs("what does not: tcp_fin_timeout", out);
+	row = row_advised(f, PRESSURE_FIN_TIMEOUT);
+	if (row)
+		fprintf(out, " (is %" PRIu32 ")", row->netns->ephemeral.fin_timeout_s);
+	fputs(" is FIN_WAIT2's, TIME_WAIT stays 60 s;\n"
+	      "  tcp_tw_recycle is gone since Linux 4.12\n",
+	      out);
+}
+
+static void print_rest_name(FILE *out, unsigned int keys, bool more)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%u%s others", keys, more ? "+" : "");
+	fprintf(out, "%-*s", NAME_WIDTH, text);
+}
+
+static void print_pressures(FILE *out, const struct timewait_figures *f)
+{
+	if (!f->pressure_count)
+		return;
+	fprintf(out, "\n%-*s%7s %6s %7s %7s%9s\n", NAME_WIDTH, "PORTS OF CLIENTS, local -> remote",
+		"NOW", "PORTS", "USED", "RATE", "FULL");
+	for (unsigned int i = 0; i < f->pressure_count; i++)
+		print_pressure(out, &f->pressures[i]);
+	if (f->pressure_rest_keys || f->pressure_rest_more) {
+		print_rest_name(out, f->pressure_rest_keys, f->pressure_rest_more);
+		fprintf(out, "%7" PRIu64 "%*s", f->pressure_rest.now, 16, "");
+		print_rate(out, f->pressure_rest.rate);
+		fputc('\n', out);
+	}
+	print_advice(out, f);
+}
+
+/* ---- Tables ---------------------------------------------------------------------------------- */
+
+static void print_figures(FILE *out, const struct timewait_row *row)
+{
+	fprintf(out, "%7" PRIu64 " %8" PRIu64 " %8" PRIu64 " ", row->now, row->entered, row->left);
+	print_rate(out, row->rate);
+	fputc('\n', out);
+}
+
+static void print_table(FILE *out, const char *title, const struct timewait_table *table,
+			struct name (*name_of)(const struct tally_key *key))
+{
+	if (!table->count)
+		return;
+	fprintf(out, "\n%-*s%7s %8s %8s %7s\n", NAME_WIDTH, title, "NOW", "ENTERED", "LEFT",
+		"RATE");
+	for (unsigned int i = 0; i < table->count; i++) {
+		struct name name = name_of(&table->rows[i].key);
+
+		print_name(out, &name);
+		print_figures(out, &table->rows[i]);
+	}
+	if (table->rest_keys || table->rest_more) {
+		print_rest_name(out, table->rest_keys, table->rest_more);
+		print_figures(out, &table->rest);
+	}
+}
+
+/* ---- Lifetimes ------------------------------------------------------------------------------- */
+
+static const char *ending(unsigned int reason)
+{
+	switch (reason) {
+	case TCPDWELL_REASON_TIMEWAIT_EXPIRED:
+		return "expired";
+	case TCPDWELL_REASON_TIMEWAIT_REUSED:
+		return "reused";
+	case TCPDWELL_REASON_TIMEWAIT_RESET:
+		return "reset";
+	case TCPDWELL_REASON_NETNS_GONE:
+		return "netns gone";
+	default:
+		return "other";
+	}
+}
+
+static bool have_lifetimes(const struct timewait_figures *f)
+{
+	for (unsigned int i = 0; i < TCPDWELL_REASON_MAX; i++)
+		if (f->lifetimes[i])
+			return true;
+	return false;
+}
+
+static void print_lifetime(FILE *out, const char *name, const struct hist *hist)
+{
+	static const double percents[] = { 50, 90, 99 };
+
+	fprintf(out, "%-16s%10" PRIu64, name, hist->count);
+	for (unsigned int i = 0; i < sizeof(percents) / sizeof(*percents); i++)
+		print_duration(out, hist_percentile(hist, percents[i]), 10);
+	print_duration(out, hist->max_ns, 10);
+	fputc('\n', out);
+}
+
+static void print_lifetimes(FILE *out, const struct timewait_figures *f)
+{
+	if (!have_lifetimes(f))
+		return;
+	fprintf(out, "\n%-16s%10s%10s%10s%10s%10s\n", "LIFETIME", "COUNT", "P50", "P90", "P99",
+		"MAX");
+	for (unsigned int i = 0; i < TCPDWELL_REASON_MAX; i++)
+		if (f->lifetimes[i])
+			print_lifetime(out, ending(i), f->lifetimes[i]);
+}
+
+static void print_bar_row(FILE *out, const struct timewait_figures *f, unsigned int power,
+			  uint64_t count, uint64_t fullest)
+{
+	print_duration(out, 1ULL << power, 7);
+	fputs(" ..", out);
+	print_duration(out, 1ULL << (power + 1), 7);
+	for (unsigned int i = 0; i < TCPDWELL_REASON_MAX; i++)
+		if (f->lifetimes[i])
+			fprintf(out, "%11" PRIu64, hist_power_count(f->lifetimes[i], power));
+	fputs("  ", out);
+	for (unsigned int i = 0; i < (count * BAR_WIDTH + fullest - 1) / fullest; i++)
+		fputc('*', out);
+	fputc('\n', out);
+}
+
+/*
+ * Rows are powers of two, but for those without a count; columns the ways of ending, the bar is of
+ * all.
+ */
+static void print_histogram(FILE *out, const struct timewait_figures *f)
+{
+	struct hist all = {};
+	uint64_t fullest = 1;
+
+	if (!have_lifetimes(f))
+		return;
+	fprintf(out, "\n%-17s", "HISTOGRAM");
+	for (unsigned int i = 0; i < TCPDWELL_REASON_MAX; i++) {
+		if (!f->lifetimes[i])
+			continue;
+		hist_merge(&all, f->lifetimes[i]);
+		fprintf(out, "%11s", ending(i));
+	}
+	fputc('\n', out);
+	for (unsigned int i = buckets_log2(all.min_ns); i <= buckets_log2(all.max_ns); i++)
+		if (hist_power_count(&all, i) > fullest)
+			fullest = hist_power_count(&all, i);
+	for (unsigned int i = buckets_log2(all.min_ns); i <= buckets_log2(all.max_ns); i++)
+		if (hist_power_count(&all, i))
+			print_bar_row(out, f, i, hist_power_count(&all, i), fullest);
+}
+
+/* ---- At the start ---------------------------------------------------------------------------- */
+
+static void print_old(FILE *out, const struct timewait_figures *f)
+{
+	/* As many rows as the other tables may have; JSON has them all. */
+	unsigned int rows = f->listed_count < f->top ? f->listed_count : f->top;
+
+	if (!f->old)
+		return;
+	fputs("\nAT START, local -> remote                                     LEFT THEN\n", out);
+	for (unsigned int i = 0; i < rows; i++) {
+		const struct timewait_old *old = &f->listed[i];
+		struct name name;
+		char *p = put_netns(name.text, old->netns_settings, old->netns);
+
+		p = put_end(p, old->family, old->laddr, old->lport, false);
+		p = put_literal(p, " -> ");
+		name_end(&name, put_end(p, old->family, old->raddr, old->rport, false));
+		fputs(name.text, out);
+		if (name.columns > 60)
+			fprintf(out, "\n%60s", "");
+		else
+			fprintf(out, "%*s", 60 - (int)name.columns, "");
+		print_duration(out, old->left_ns, 10);
+		fputc('\n', out);
+	}
+	if (f->old > rows)
+		fprintf(out, "%" PRIu64 " others with less\n", f->old - rows);
+}
+
+static void print_losses(FILE *out, const struct summary *summary)
+{
+	if (summary->lost_ring + summary->lost_map + summary->untracked)
+		fprintf(out,
+			"\nnot counted: rows lost %" PRIu64 ", sockets not tracked %" PRIu64
+			" (--ring-size, --max-sockets)\n",
+			summary->lost_ring + summary->lost_map, summary->untracked);
+}
+
+void timewait_report(FILE *out, const struct timewait_figures *f,
+		     const struct timewait_scope *scope, const struct summary *summary)
+{
+	print_head(out, f, scope);
+	print_pressures(out, f);
+	print_table(out, "PROCESS", &f->owners, owner_name_of);
+	print_table(out, "REMOTE", &f->remotes, remote_name);
+	print_table(out, "LOCAL PORT", &f->lports, port_name);
+	print_lifetimes(out, f);
+	if (!summary)
+		return;
+	print_histogram(out, f);
+	print_old(out, f);
+	print_losses(out, summary);
+}
