@@ -45,13 +45,28 @@ else
 B        := build
 endif
 
+# What makes a fault harder to turn against a tool that root runs, as far as this compiler has it:
+# each is tried.  _FORTIFY_SOURCE needs an optimizer, and gets in the way of the sanitizers.
+takes      = $(shell printf '%s\n' '$(2)' | $(CC) -Werror $(1) -x c -c -o /dev/null - 2>/dev/null && \
+	     echo '$(1)')
+fortify    = -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=$(1)
+fortifies  = $(if $(call takes,-O2 -include features.h $(fortify),$(fortified)),$(fortify))
+fortified  = _Static_assert(__USE_FORTIFY_LEVEL >= $(1), "");
+optimizes := $(filter-out -O0 -Og,$(filter -O%,$(CFLAGS)))
+hardening := $(call takes,-fstack-protector-strong) $(call takes,-fcf-protection) \
+	     $(call takes,-fstack-clash-protection) \
+	     $(if $(optimizes),$(if $(sanitize),,$(or $(call fortifies,3),$(call fortifies,2))))
+relro     := -Wl,-z,relro,-z,now,-z,noexecstack
+
 warnings  := -Wall -Wextra $(if $(filter 1,$(WERROR)),-Werror)
 c_flags    = -std=gnu11 -D_GNU_SOURCE= -Iinclude -Iuser -Itests/unit -I$(B)/bpf $(warnings) $(sanitize) \
-	     -ffunction-sections -fdata-sections -MMD -MP $(CPPFLAGS) $(CFLAGS)
-ld_flags   = -Wl,--gc-sections $(sanitize) $(LDFLAGS)
+	     -fPIE $(hardening) -ffunction-sections -fdata-sections -MMD -MP $(CPPFLAGS) $(CFLAGS)
+ld_flags   = -Wl,--gc-sections $(relro) $(sanitize) $(LDFLAGS)
 # BPF_PROG() gives every program parameters that it need not use.
 bpf_flags  = -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -std=gnu11 -O2 -g \
 	     -Iinclude -Ivmlinux -Ibpf $(warnings) -Wno-unused-parameter -MMD -MP
+# A static binary can be moved about, too, where the C library has what starts one.
+static     = $(if $(filter /%,$(shell $(CC) -print-file-name=rcrt1.o)),-static-pie,-static)
 libbpf     = -lbpf -lelf -lz
 libbpf_a   = $(shell $(PKG_CONF) --static --libs libbpf)
 # Names and lines of stacks; a build without it prints modules, offsets and build ids.
@@ -135,11 +150,11 @@ $(library): $(pure)
 
 $(tcpdwell): $(impure) $(symbol) $(library)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(ld_flags) -o $@ $^ $(libdw) $(libbpf)
+	$(Q)$(CC) -pie $(ld_flags) -o $@ $^ $(libdw) $(libbpf)
 
 $(tcpdwell)-static: $(impure) $(no_dw) $(library) $(B)/obj/tools/static/libeu.o
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(ld_flags) -static -s -o $@ $^ $(libbpf_a)
+	$(Q)$(CC) $(static) $(ld_flags) -s -o $@ $^ $(libbpf_a)
 
 $(unit): $(B)/%: $(B)/obj/%.o $(support) $(library)
 	@mkdir -p $(@D)
