@@ -81,8 +81,8 @@ static unsigned int orphan_retries(const struct deadline_socket *socket,
 }
 
 /*
- * Since the first retransmission. Where the kernel does not say, from the timeout, which has doubled
- * with each: the first one was sent when the first timeout was over.
+ * Since the first retransmission. Where the kernel does not say, from the timeout, which has
+ * doubled with each: the first one was sent when the first timeout was over.
  */
 static uint64_t since_retransmit(const struct deadline_socket *socket)
 {
@@ -97,7 +97,7 @@ static uint64_t since_retransmit(const struct deadline_socket *socket)
 	return socket->rto_ns - lesser(2 * first_ns, socket->rto_ns) + passed_ns;
 }
 
-/* After which time since the first retransmission, if the timer runs out then: tcp_write_timeout(). */
+/* After which time since the first retransmission a timer that runs out ends it. */
 static uint64_t limit_ns(const struct deadline_socket *socket,
 			 const struct deadline_settings *settings, uint64_t rto_ns)
 {
@@ -126,7 +126,7 @@ static uint64_t late(uint64_t ns)
 	return ns + ns / 128;
 }
 
-/* The next timeout: doubled, and no later than TCP_USER_TIMEOUT (tcp_clamp_rto_to_user_timeout()). */
+/* A timeout ends no later than TCP_USER_TIMEOUT: tcp_clamp_rto_to_user_timeout(). */
 static uint64_t next_ns(const struct deadline_socket *socket, uint64_t rto_ns, uint64_t since_ns)
 {
 	uint64_t user_ns = socket->user_timeout_ms * MS;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* When connections end by themselves, against what net/ipv4/tcp_timer.c does with the same numbers. */
+/* When connections end by themselves, against what net/ipv4/tcp_timer.c does. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
