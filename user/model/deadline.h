@@ -6,8 +6,8 @@
  * goes through what the timers will do, as tcp_write_timeout(), tcp_probe_timer(),
  * tcp_keepalive_timer() and reqsk_timer_handler() of net/ipv4 do (5.10 to 7.x), and says after how
  * long that is. Too many orphans, or memory pressure, end an orphan earlier: the answer is the
- * latest moment. The timer wheel may run each timer up to an eighth later than it expires, which is not in
- * the answer.
+ * latest moment. The timer wheel may run each timer up to an eighth later than it expires, which is
+ * not in the answer.
  *
  * Pure, any thread. No errors: what cannot be said is DEADLINE_UNKNOWN. Times are from now, in
  * nanoseconds, if the name does not say otherwise.
