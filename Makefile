@@ -94,6 +94,7 @@ support  := $(call objects,$(filter-out tests/unit/test_%,$(wildcard tests/unit/
 traffic  := $(if $(wildcard tools/traffic/*.c),$(B)/tools/traffic)
 bench    := $(patsubst tools/bench/%.c,$(B)/tools/%,$(wildcard tools/bench/*.c))
 servers  := $(patsubst tests/live/%.c,$(B)/tests/%,$(wildcard tests/live/servers/*.c))
+shims    := $(patsubst tests/live/%.c,$(B)/tests/%.so,$(wildcard tests/live/shim/*.c))
 sources   = $(wildcard $(patsubst %,%/*.[ch],bpf include user user/* tools/* tests/unit tests/unit/* \
 	      tests/live/*))
 
@@ -174,6 +175,12 @@ $(traffic) $(bench) $(servers):
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ld_flags) -pthread -o $@ $^ $(LDLIBS)
 
+# Stands in front of the C library, where a sanitizer wants to stand itself.
+$(shims): $(B)/tests/%.so: tests/live/%.c $(B)/flags
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(filter-out $(sanitize) -MMD -MP,$(c_flags)) -fPIC -shared -o $@ $< -ldl -pthread
+
 static: $(tcpdwell)-static ## build build/tcpdwell-static, which runs where nothing is installed
 
 # The types are the same by name on both, so that a relocation that fits no kernel is found here.
@@ -181,7 +188,7 @@ arm64: ## cross-build the BPF object for arm64 and check its relocations
 	@$(MAKE) --no-print-directory ARCH=arm64 build/arm64/bpf/tcpdwell.linked.o
 	$(Q)vmlinux/check.py --relocations build/arm64/bpf/tcpdwell.linked.o $(BTF)
 
-tools: $(traffic) $(bench) $(servers)
+tools: $(traffic) $(bench) $(servers) $(shims)
 	@:
 
 # ---- Tests ---------------------------------------------------------------------------------------
