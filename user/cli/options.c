@@ -280,8 +280,8 @@ static int refuse_word(struct options_error *error, const char *word, bool first
 	quote(&q, word, strlen(word));
 	if (is_digits(word))
 		return refuse(error,
-			      "'%s' stands alone: want -p %s for a process, "
-			      "--port %s for a port",
+			      "'%s' stands alone: want -p %s for a process (commas between "
+			      "several), --port %s for a port",
 			      q.text, q.text, q.text);
 	if (!first)
 		return refuse(error,

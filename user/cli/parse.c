@@ -18,7 +18,7 @@
 #define WANT_UID   "a UID or a name in /etc/passwd"
 #define WANT_CIDR  "an IPv4 or IPv6 address, or a prefix such as 10.0.0.0/8"
 #define WANT_SIZE  "bytes, or a number with K, M or G"
-#define WANT_NETNS "an inode number or a path such as /run/netns/NAME"
+#define WANT_NETNS "an inode number, a name in /run/netns, or a path such as /proc/PID/ns/net"
 _Static_assert(PARSE_LIST_MAX == 64, "WANT_FEWER says the number");
 #define WANT_FEWER "at most 64"
 
@@ -425,7 +425,9 @@ int parse_netns(const char *text, struct netns_ref *netns, struct parse_fault *f
 		*netns = (struct netns_ref){ .inode = (uint32_t)inode };
 		return 0;
 	}
-	if (!strchr(text, '/'))
+	/* A name of ip-netns(8), or a path; a number that is none is neither. */
+	if (!*text || !text[strspn(text, "0123456789")] || *text == '-' ||
+	    !strncmp(text, prefix, strlen(prefix)) || !strcmp(text, ".") || !strcmp(text, ".."))
 		return refuse(fault, err, all, "is not a network namespace", WANT_NETNS);
 	*netns = (struct netns_ref){ .path = text };
 	return 0;

@@ -49,7 +49,7 @@ struct cidr_list {
 /* A network namespace: by inode number, or, where that is 0, by a path yet to be looked up. */
 struct netns_ref {
 	uint32_t inode;
-	const char *path; /* not owned */
+	const char *path; /* not owned; without a slash, a name in /run/netns */
 };
 
 /* What was wrong: "'AT' WHY: want WANT". */

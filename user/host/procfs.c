@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -41,14 +42,8 @@ static void unescape_octal(char *s)
 	*to = '\0';
 }
 
-struct mount {
-	const char *root;
-	char *point;
-	const char *type;
-};
-
 /* Splits a line of mountinfo, see proc(5): optional fields end with a lone hyphen. */
-static bool parse_mount(char *line, struct mount *mount)
+static bool parse_mount(char *line, struct procfs_mount *mount)
 {
 	char *save, *field = strtok_r(line, " \n", &save);
 
@@ -63,31 +58,51 @@ static bool parse_mount(char *line, struct mount *mount)
 	return mount->root && mount->point && mount->type;
 }
 
-int procfs_cgroup2_mount(const char *root, char *path, size_t size)
+int procfs_each_mount(const char *root, procfs_mount_visit *visit, void *context)
 {
 	FILE *file = open_under(root, "/proc/self/mountinfo");
-	struct mount mount;
+	struct procfs_mount mount;
 	char *line = NULL;
-	bool whole = false;
-	int err = -ENOENT;
+	bool go_on = true;
 	size_t cap = 0;
 
 	if (!file)
 		return -errno;
-	while (!whole && getline(&line, &cap, file) > 0) {
-		if (!parse_mount(line, &mount) || strcmp(mount.type, "cgroup2"))
-			continue;
-		whole = !strcmp(mount.root, "/");
-		if (!whole && err != -ENOENT)
+	while (go_on && getline(&line, &cap, file) > 0) {
+		if (!parse_mount(line, &mount))
 			continue;
 		unescape_octal(mount.point);
-		err = strlen(mount.point) < size ? 0 : -ENAMETOOLONG;
-		if (!err)
-			strcpy(path, mount.point);
+		go_on = visit(context, &mount);
 	}
 	free(line);
 	fclose(file);
-	return err;
+	return 0;
+}
+
+struct cgroup2_mount {
+	char *path;
+	size_t size;
+	int err;
+};
+
+static bool take_cgroup2(void *context, const struct procfs_mount *mount)
+{
+	struct cgroup2_mount *found = context;
+	bool whole = !strcmp(mount->root, "/");
+
+	if (strcmp(mount->type, "cgroup2") || (!whole && found->err != -ENOENT))
+		return true;
+	found->err = strlen(mount->point) < found->size ? 0 : -ENAMETOOLONG;
+	if (!found->err)
+		strcpy(found->path, mount->point);
+	return !whole;
+}
+
+int procfs_cgroup2_mount(const char *root, char *path, size_t size)
+{
+	struct cgroup2_mount found = { .path = path, .size = size, .err = -ENOENT };
+
+	return procfs_each_mount(root, take_cgroup2, &found) ?: found.err;
 }
 
 int procfs_symbols(const char *root, const char *const names[], uint64_t addresses[], size_t count)
@@ -136,4 +151,39 @@ bool procfs_pids_are_the_kernels(const char *root)
 		return true;
 	link[len] = 0;
 	return sscanf(link, "pid:[%u]", &inode) != 1 || inode == PID_INIT_INODE;
+}
+
+/* PROC_TIME_INIT_INO, include/linux/proc_ns.h (since 5.6). */
+#define TIME_INIT_LINK "time:[4026531834]"
+
+/*
+ * The file tells of the namespace that children will be in. After unshare(1) without --fork the
+ * process itself may still be in the kernel's own.
+ */
+static bool time_is_the_kernels(const char *root)
+{
+	char path[PATH_MAX], link[64];
+	ssize_t len;
+
+	snprintf(path, sizeof(path), "%s/proc/self/ns/time", root);
+	len = readlink(path, link, sizeof(link) - 1);
+	if (len < 0)
+		return true; /* no time namespaces (5.6) */
+	link[len] = '\0';
+	return !strcmp(link, TIME_INIT_LINK);
+}
+
+int64_t procfs_monotonic_offset_ns(const char *root)
+{
+	FILE *file = open_under(root, "/proc/self/timens_offsets");
+	int64_t seconds, nanoseconds, offset_ns = 0;
+	char line[128];
+
+	if (!file)
+		return 0;
+	while (!time_is_the_kernels(root) && fgets(line, sizeof(line), file))
+		if (sscanf(line, "monotonic %" SCNd64 " %" SCNd64, &seconds, &nanoseconds) == 2)
+			offset_ns = seconds * 1000000000 + nanoseconds;
+	fclose(file);
+	return offset_ns;
 }

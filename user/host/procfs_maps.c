@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <unistd.h>
 
 #include "host/procfs_maps.h"
+#include "host/untrusted.h"
 
 /* A line is `start-end rwxp offset major:minor inode   path`. Returns whether it maps code. */
 static bool parse(const char *line, struct procfs_map *map)
@@ -99,30 +97,6 @@ const struct procfs_map *procfs_maps_find(const struct procfs_maps *maps, uint64
 	return NULL;
 }
 
-/*
- * Opening a device or a fifo may do something or wait: the file is looked at first, by a
- * descriptor that cannot be read, and opened through that.
- */
-static int open_regular(const char *path, const struct procfs_map *map)
-{
-	int fd, place = open(path, O_PATH | O_CLOEXEC);
-	char through[64];
-	struct stat st;
-
-	if (place < 0)
-		return -errno;
-	if (fstat(place, &st) || !S_ISREG(st.st_mode) || st.st_ino != map->inode) {
-		close(place);
-		return -ENOENT;
-	}
-	snprintf(through, sizeof(through), "/proc/self/fd/%d", place);
-	fd = open(through, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		fd = -errno;
-	close(place);
-	return fd;
-}
-
 int procfs_map_open(const char *root, uint32_t pid, const struct procfs_map *map)
 {
 	char path[PATH_MAX];
@@ -132,9 +106,9 @@ int procfs_map_open(const char *root, uint32_t pid, const struct procfs_map *map
 		return -ENOENT;
 	snprintf(path, sizeof(path), "%s/proc/%" PRIu32 "/map_files/%" PRIx64 "-%" PRIx64, root,
 		 pid, map->start, map->end);
-	fd = open_regular(path, map);
+	fd = untrusted_open_file(path, map->inode);
 	if (fd >= 0)
 		return fd;
 	snprintf(path, sizeof(path), "%s/proc/%" PRIu32 "/root%s", root, pid, map->path);
-	return open_regular(path, map);
+	return untrusted_open_file(path, map->inode);
 }

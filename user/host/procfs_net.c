@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "host/procfs.h"
 #include "host/procfs_net.h"
+#include "host/untrusted.h"
 
 char *procfs_net_setting(const char *root, const char *name)
 {
@@ -42,7 +43,7 @@ struct walk {
 
 static bool visit_path(const struct walk *walk, const char *name, const char *path)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = untrusted_open_netns(path);
 	bool go_on;
 
 	if (fd < 0)
@@ -52,31 +53,108 @@ static bool visit_path(const struct walk *walk, const char *name, const char *pa
 	return go_on;
 }
 
-/* What is @below each entry of @folder: a process, or, if they are @named, a namespace's name. */
-static bool visit_entries(const struct walk *walk, const char *folder, const char *below,
-			  bool named)
+/* ---- Names ----------------------------------------------------------------------------------- */
+
+/* Where ip-netns(8) mounts namespaces; /var/run is a link to /run where mountinfo has it. */
+#define NAMES_FOLDER "/run/netns/"
+
+struct names {
+	char **list;
+	size_t count;
+	size_t room;
+};
+
+static void names_free(struct names *names)
+{
+	for (size_t i = 0; i < names->count; i++)
+		free(names->list[i]);
+	free(names->list);
+}
+
+/* Without memory the name is passed over. */
+static void names_add(struct names *names, const char *name)
+{
+	if (names->count == names->room) {
+		size_t room = names->room ? 2 * names->room : 64;
+		char **list = reallocarray(names->list, room, sizeof(*list));
+
+		if (!list)
+			return;
+		names->list = list;
+		names->room = room;
+	}
+	names->list[names->count] = strdup(name);
+	names->count += names->list[names->count] != NULL;
+}
+
+/* What is mounted over a namespace hides it. */
+static void names_remove(struct names *names, const char *name)
+{
+	for (size_t i = 0; i < names->count; i++) {
+		if (strcmp(names->list[i], name))
+			continue;
+		free(names->list[i]);
+		names->list[i] = names->list[--names->count];
+		return;
+	}
+}
+
+static bool note_mount(void *context, const struct procfs_mount *mount)
+{
+	const char *name = mount->point + strlen(NAMES_FOLDER);
+
+	if (strncmp(mount->point, NAMES_FOLDER, strlen(NAMES_FOLDER)) || strchr(name, '/'))
+		return true;
+	if (!strcmp(mount->type, "nsfs"))
+		names_add(context, name);
+	else
+		names_remove(context, name);
+	return true;
+}
+
+/*
+ * Only mounts of a namespace are opened. To look at whatever else stands in the folder could take
+ * for ever: a FIFO without a writer, the mount of a server that is gone.
+ */
+static bool visit_names(const struct walk *walk)
+{
+	struct names names = {};
+	char path[PATH_MAX];
+	bool go_on = true;
+
+	procfs_each_mount(walk->root, note_mount, &names);
+	for (size_t i = 0; go_on && i < names.count; i++) {
+		if (snprintf(path, sizeof(path), "%s" NAMES_FOLDER "%s", walk->root,
+			     names.list[i]) < (int)sizeof(path))
+			go_on = visit_path(walk, names.list[i], path);
+	}
+	names_free(&names);
+	return go_on;
+}
+
+/* ---- Processes ------------------------------------------------------------------------------- */
+
+static void visit_processes(const struct walk *walk)
 {
 	char path[PATH_MAX];
 	struct dirent *entry;
 	bool go_on = true;
 	DIR *dir;
 
-	snprintf(path, sizeof(path), "%s%s", walk->root, folder);
+	snprintf(path, sizeof(path), "%s/proc", walk->root);
 	dir = opendir(path);
 	if (!dir)
-		return true;
+		return;
 	while (go_on && (entry = readdir(dir))) {
 		const char *name = entry->d_name;
 
-		if (name[0] == '.' || (!named && name[strspn(name, "0123456789")]))
+		if (name[strspn(name, "0123456789")] ||
+		    snprintf(path, sizeof(path), "%s/proc/%s/ns/net", walk->root, name) >=
+			    (int)sizeof(path))
 			continue;
-		if (snprintf(path, sizeof(path), "%s%s/%s%s", walk->root, folder, name, below) >=
-		    (int)sizeof(path))
-			continue;
-		go_on = visit_path(walk, named ? name : NULL, path);
+		go_on = visit_path(walk, NULL, path);
 	}
 	closedir(dir);
-	return go_on;
 }
 
 void procfs_each_netns(const char *root, procfs_netns_visit *visit, void *context)
@@ -85,6 +163,6 @@ void procfs_each_netns(const char *root, procfs_netns_visit *visit, void *contex
 	char path[PATH_MAX];
 
 	snprintf(path, sizeof(path), "%s/proc/self/ns/net", root);
-	if (visit_path(&walk, NULL, path) && visit_entries(&walk, "/run/netns", "", true))
-		visit_entries(&walk, "/proc", "/ns/net", false);
+	if (visit_path(&walk, NULL, path) && visit_names(&walk))
+		visit_processes(&walk);
 }

@@ -1,19 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
-#include <linux/nsfs.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/escape.h"
 #include "host/procfs.h"
 #include "host/resolve.h"
+#include "host/untrusted.h"
 
 static uint32_t depth(const char *path)
 {
@@ -59,25 +56,30 @@ int resolve_cgroup(const char *path, struct cgroup_ref *cgroup, struct failure *
 
 int resolve_netns(const struct netns_ref *netns, uint32_t *inode, struct failure *failure)
 {
+	char path[PATH_MAX];
 	struct shown shown;
 	struct stat st;
-	int fd, type, err;
+	int fd, err;
 
 	*inode = netns->inode;
 	if (!netns->path)
 		return 0;
-	fd = open(netns->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	/* A name without a slash is one of ip-netns(8). */
+	snprintf(path, sizeof(path), "%s%s", strchr(netns->path, '/') ? "" : "/run/netns/",
+		 netns->path);
+	fd = untrusted_open_netns(path);
+	if (fd == -EINVAL)
+		return failure_set(failure, STATUS_USE,
+				   "--netns: '%s' is no network namespace: want an inode number, a "
+				   "name in /run/netns, or a path like /proc/PID/ns/net",
+				   escape_shown(&shown, netns->path));
 	if (fd < 0)
 		return failure_set(failure, STATUS_USE, "--netns: '%s': %s",
-				   escape_shown(&shown, netns->path), strerror(errno));
-	type = ioctl(fd, NS_GET_NSTYPE);
-	err = fstat(fd, &st);
+				   escape_shown(&shown, path), strerror(-fd));
+	err = fstat(fd, &st) ? -errno : 0;
 	close(fd);
-	if (type != CLONE_NEWNET || err)
-		return failure_set(failure, STATUS_USE,
-				   "--netns: '%s' is no network namespace: want an inode number or "
-				   "a path like /run/netns/NAME or /proc/PID/ns/net",
-				   escape_shown(&shown, netns->path));
+	if (err)
+		return failure_errno(failure, "--netns", -err);
 	*inode = st.st_ino;
 	return 0;
 }

@@ -536,8 +536,8 @@ static void test_counts(void **state)
 static void test_netns(void **state)
 {
 	static const char *const bad[] = {
-		"",	 "0",	   "4294967296", "blue", "net:[]",
-		"net:[", "net:[1", "net:[x]",	 "-1",	 "99999999999999999999"
+		"",	 "0",	   "4294967296", "..", "net:[]",
+		"net:[", "net:[1", "net:[x]",	 "-1", "99999999999999999999"
 	};
 	struct parse_fault fault;
 	struct netns_ref netns;
@@ -550,6 +550,9 @@ static void test_netns(void **state)
 	assert_int_equal(parse_netns("/run/netns/blue", &netns, &fault), 0);
 	assert_int_equal(netns.inode, 0);
 	assert_string_equal(netns.path, "/run/netns/blue");
+	assert_int_equal(parse_netns("blue", &netns, &fault), 0);
+	assert_int_equal(netns.inode, 0);
+	assert_string_equal(netns.path, "blue");
 	for (size_t i = 0; i < COUNT(bad); i++) {
 		fault = (struct parse_fault){ 0 };
 		assert_row(bad[i], parse_netns(bad[i], &netns, &fault) < 0);

@@ -164,6 +164,18 @@ static bool note_visit(void *context, const char *name, int fd)
 	return ++visits->count < 4;
 }
 
+/* A name that leads to a namespace, whichever. */
+static void put_namespace(const struct place *place, const char *name)
+{
+	char path[256];
+
+	put_file(place, name, "");
+	snprintf(path, sizeof(path), "%s%s", place->root, name);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(symlink("/proc/self/ns/net", path), 0);
+}
+
+/* What would hang an open, or is no namespace, is not visited. */
 static void test_namespaces(void **state)
 {
 	const struct place *place = *state;
@@ -171,11 +183,20 @@ static void test_namespaces(void **state)
 
 	procfs_each_netns(place->root, note_visit, &visits);
 	assert_int_equal(visits.count, 0);
-	put_file(place, "/proc/self/ns/net", "");
-	put_file(place, "/proc/12/ns/net", "");
-	put_file(place, "/proc/12x/ns/net", "");
-	put_file(place, "/proc/net/ns/net", "");
-	put_file(place, "/run/netns/blue", "");
+	put_namespace(place, "/proc/self/ns/net");
+	put_namespace(place, "/proc/12/ns/net");
+	put_namespace(place, "/proc/12x/ns/net");
+	put_namespace(place, "/proc/net/ns/net");
+	put_namespace(place, "/run/netns/blue");
+	put_namespace(place, "/run/netns/covered");
+	put_namespace(place, "/run/netns/not-mounted");
+	put_file(place, "/run/netns/plain", "");
+	put_file(place, "/proc/self/mountinfo",
+		 "30 1 0:4 net:[4026532001] /run/netns/blue rw shared:1 - nsfs nsfs rw\n"
+		 "31 1 0:4 net:[4026532002] /run/netns/covered rw - nsfs nsfs rw\n"
+		 "32 1 0:4 net:[4026532003] /run/netns/deep/er rw - nsfs nsfs rw\n"
+		 "33 1 0:4 net:[4026532004] /run/netns/plain rw - nsfs nsfs rw\n"
+		 "34 31 0:50 / /run/netns/covered rw - nfs server:/gone rw\n");
 	procfs_each_netns(place->root, note_visit, &visits);
 	assert_int_equal(visits.count, 3);
 	assert_string_equal(visits.seen[0], "-");

@@ -127,10 +127,10 @@ static void test_what_is_not_opened(void **state)
 	assert_int_equal(mkfifo(path, 0644), 0);
 	assert_int_equal(stat(path, &st), 0);
 	map.inode = st.st_ino;
-	assert_int_equal(procfs_map_open(root, 7, &map), -ENOENT);
+	assert_int_equal(procfs_map_open(root, 7, &map), -EINVAL);
 	put_maps("x");
 	map.path = "/../maps";
-	assert_int_equal(procfs_map_open(root, 7, &map), -ENOENT);
+	assert_int_equal(procfs_map_open(root, 7, &map), -EINVAL);
 	map.inode = 0;
 	assert_int_equal(procfs_map_open(root, 7, &map), -ENOENT);
 }

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Opens what is found behind a name that another user may have prepared: the mapped files of
+ * processes, what lies in /run/netns, the path of an option.
+ *
+ * To open a FIFO waits for a writer, and to open a device may do something. So the place is taken
+ * first (O_PATH), which does neither, looked at, and opened through that descriptor, so that nothing
+ * can be put there meanwhile. Descriptors are close-on-exec and do not block. Any thread.
+ */
+#ifndef TCPDWELL_UNTRUSTED_H
+#define TCPDWELL_UNTRUSTED_H
+
+#include <stdint.h>
+
+/*
+ * Opens the regular file at @path for reading; @inode is the one that it must have, 0: any. Returns
+ * a descriptor, or -errno: -EINVAL if something else is there.
+ */
+int untrusted_open_file(const char *path, uint64_t inode);
+
+/*
+ * Opens the network namespace at @path: a mount in /run/netns, or /proc/PID/ns/net. Returns a
+ * descriptor, or -errno: -EINVAL if something else is there.
+ */
+int untrusted_open_netns(const char *path);
+
+#endif /* TCPDWELL_UNTRUSTED_H */
