@@ -15,8 +15,6 @@
 /* /proc/PID/limits has 17 lines of 80 bytes. */
 #define FILE_BYTES 4096
 
-#define CONTAINER_ID_LEN 64
-
 static void path_of(char path[PATH_MAX], const char *root, uint32_t pid, const char *name)
 {
 	snprintf(path, PATH_MAX, "%s/proc/%" PRIu32 "/%s", root, pid, name);
@@ -52,55 +50,40 @@ static bool is_named(const char *root, uint32_t pid, const char *comm)
 	return len && !strcmp(now, comm);
 }
 
-/* Words end with NUL in the file. */
+#define CUT_MARK "…"
+
+/*
+ * Words end with NUL in the file. One that is longer than there is room gets a mark in its last
+ * bytes, where a character of several bytes goes as a whole.
+ */
 static void read_command(const char *root, uint32_t pid, char *command, size_t size)
 {
 	size_t len = read_file(root, pid, "cmdline", command, size);
+	bool cut = len == size - 1;
 
-	while (len && !command[len - 1])
+	while (!cut && len && !command[len - 1])
 		len--;
 	for (size_t i = 0; i < len; i++)
 		if (!command[i])
 			command[i] = ' ';
+	if (!cut)
+		return;
+	len = size - sizeof(CUT_MARK);
+	while (len && (command[len] & 0xc0) == 0x80)
+		len--;
+	strcpy(command + len, CUT_MARK);
 }
 
 /* The line of the version 2 hierarchy is 0::/path. */
-static void read_cgroup(const char *root, uint32_t pid, char *cgroup, size_t size)
+static void read_cgroup(const char *root, uint32_t pid, struct procfs_process *process)
 {
 	char buffer[FILE_BYTES], *line, *save;
 
-	cgroup[0] = '\0';
 	read_file(root, pid, "cgroup", buffer, sizeof(buffer));
+	container_of_text(&process->container, buffer);
 	for (line = strtok_r(buffer, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
 		if (!strncmp(line, "0::", 3))
-			snprintf(cgroup, size, "%s", line + 3);
-}
-
-static bool ends_with(const char *text, const char *end)
-{
-	size_t len = strlen(text), end_len = strlen(end);
-
-	return len > end_len && !strcmp(text + len - end_len, end);
-}
-
-/* The innermost part of the path that is a unit, and the one that has a container's id in it. */
-static void find_names(struct procfs_process *process)
-{
-	char path[PROCFS_TEXT_BYTES], *part, *save;
-
-	strcpy(path, process->cgroup);
-	for (part = strtok_r(path, "/", &save); part; part = strtok_r(NULL, "/", &save)) {
-		if (ends_with(part, ".service") || ends_with(part, ".scope"))
-			strcpy(process->unit, part);
-		for (const char *p = part; *p; p++) {
-			size_t len = strspn(p, "0123456789abcdef");
-
-			if (len == CONTAINER_ID_LEN)
-				memcpy(process->container, p, len);
-			if (len)
-				p += len - 1;
-		}
-	}
+			snprintf(process->cgroup, sizeof(process->cgroup), "%s", line + 3);
 }
 
 /* The second number is the hard limit, which is not the one that open() meets. */
@@ -143,8 +126,24 @@ void procfs_process_read(const char *root, uint32_t pid, const char *comm,
 	if (!pid || !is_named(root, pid, comm))
 		return;
 	read_command(root, pid, process->command, sizeof(process->command));
-	read_cgroup(root, pid, process->cgroup, sizeof(process->cgroup));
-	find_names(process);
+	read_cgroup(root, pid, process);
 	process->fd_limit = read_fd_limit(root, pid);
 	process->fds = count_fds(root, pid);
+}
+
+uint32_t procfs_process_of_thread(const char *root, uint32_t tid, char *state)
+{
+	char buffer[FILE_BYTES];
+	uint32_t pid;
+	const char *line;
+
+	*state = '\0';
+	if (!read_file(root, tid, "status", buffer, sizeof(buffer)))
+		return 0;
+	/* Tgid follows State, and no line before them may hold a newline: Name is escaped. */
+	line = strstr(buffer, "\nState:");
+	if (line)
+		sscanf(line, "\nState: %c", state);
+	line = strstr(buffer, "\nTgid:");
+	return line && sscanf(line, "\nTgid: %" SCNu32, &pid) == 1 ? pid : 0;
 }

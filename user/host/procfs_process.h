@@ -10,16 +10,17 @@
 
 #include <stdint.h>
 
+#include "host/container.h"
+
 #define PROCFS_TEXT_BYTES 512
 
 struct procfs_process {
-	/* The command line, blanks between words; cut; empty: unknown. */
+	/* The command line, blanks between words; "…" at its end if it is cut; empty: unknown. */
 	char command[PROCFS_TEXT_BYTES];
 	char cgroup[PROCFS_TEXT_BYTES]; /* path in the version 2 hierarchy; empty: unknown */
-	char unit[PROCFS_TEXT_BYTES];	/* of systemd, empty: none */
-	char container[65];		/* id of 64 hexadecimal digits, empty: none */
-	uint64_t fds;			/* open descriptors, 0: unknown */
-	uint64_t fd_limit;		/* of descriptors (RLIMIT_NOFILE), 0: unknown */
+	struct container container;
+	uint64_t fds;	   /* open descriptors, 0: unknown */
+	uint64_t fd_limit; /* of descriptors (RLIMIT_NOFILE), 0: unknown */
 };
 
 /*
@@ -28,5 +29,11 @@ struct procfs_process {
  */
 void procfs_process_read(const char *root, uint32_t pid, const char *comm,
 			 struct procfs_process *process);
+
+/*
+ * The process that thread @tid is of: @tid itself for its first one; 0: there is no such thread.
+ * @state gets the letter of proc(5), such as Z of a zombie, or NUL.
+ */
+uint32_t procfs_process_of_thread(const char *root, uint32_t tid, char *state);
 
 #endif /* TCPDWELL_PROCFS_PROCESS_H */

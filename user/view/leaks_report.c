@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <inttypes.h>
+#include <string.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
@@ -111,6 +112,36 @@ void leaks_verdict(FILE *out, const struct leak *leak, const struct procfs_proce
  * ---- Text ---------------------------------------------------------------------------------------
  */
 
+static void print_named(FILE *out, const char *what, const char *name)
+{
+	fputs(what, out);
+	print_text(out, name, 0);
+}
+
+/* The container before the unit that it runs in, unless that has the same name in it. */
+static void print_place(FILE *out, const struct procfs_process *process)
+{
+	const struct container *c = &process->container;
+	const char *label = container_label(c);
+
+	if (*label) {
+		print_named(out, "  container ", label);
+		if (c->inner_unit[0])
+			print_named(out, ", in it unit ", c->inner_unit);
+		if (c->pod_uid[0])
+			print_named(out, ", pod ", c->pod_uid);
+		if (c->unit[0] && !strstr(c->unit, label))
+			print_named(out, ", below unit ", c->unit);
+	} else if (c->unit[0]) {
+		print_named(out, "  unit ", c->unit);
+	} else if (process->cgroup[0]) {
+		print_named(out, "  cgroup ", process->cgroup);
+	} else {
+		return;
+	}
+	fputc('\n', out);
+}
+
 static void print_process(FILE *out, const struct leak *leak, const struct procfs_process *process)
 {
 	if (!leak->pid) {
@@ -124,18 +155,7 @@ static void print_process(FILE *out, const struct leak *leak, const struct procf
 		print_text(out, process->command, 0);
 	}
 	fputc('\n', out);
-	if (process->unit[0] || process->container[0] || process->cgroup[0]) {
-		fputs(process->unit[0]	    ? "  unit " :
-		      process->container[0] ? "  container " :
-					      "  cgroup ",
-		      out);
-		print_text(out,
-			   process->unit[0]	 ? process->unit :
-			   process->container[0] ? process->container :
-						   process->cgroup,
-			   0);
-		fputc('\n', out);
-	}
+	print_place(out, process);
 }
 
 static void print_ages(FILE *out, const struct leak *leak)
@@ -337,8 +357,10 @@ static void json_leak(FILE *out, const struct leak *leak, const struct leaks_sco
 	print_json_text(out, "comm", leak->comm);
 	print_json_text(out, "command", process.command);
 	print_json_text(out, "cgroup", process.cgroup);
-	print_json_text(out, "unit", process.unit);
-	print_json_text(out, "container", process.container);
+	print_json_text(out, "unit", process.container.unit);
+	print_json_text(out, "container", container_label(&process.container));
+	print_json_text(out, "container_unit", process.container.inner_unit);
+	print_json_text(out, "pod_uid", process.container.pod_uid);
 	fprintf(out, ",\"state\":\"%s\"", tcpstate_name(leak->state));
 	json_verdict(out, leak, &process, scope->older_ns);
 	fprintf(out, ",\"count\":%zu,\"younger\":%zu,\"unaccepted\":%zu", leak->count,

@@ -7,9 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
+#include "host/procfs.h"
 #include "host/procfs_process.h"
 #include "host/procfs_sockstat.h"
 
@@ -71,8 +73,8 @@ static void test_process(void **state)
 	procfs_process_read(root, 7, "server", &process);
 	assert_string_equal(process.command, "server --port http");
 	assert_string_equal(process.cgroup, "/system.slice/web.service");
-	assert_string_equal(process.unit, "web.service");
-	assert_string_equal(process.container, "");
+	assert_string_equal(process.container.unit, "web.service");
+	assert_string_equal(container_label(&process.container), "");
 	assert_int_equal(process.fd_limit, 1024);
 	assert_int_equal(process.fds, 2);
 }
@@ -88,10 +90,63 @@ static void test_container(void **state)
 	snprintf(text, sizeof(text), "0::/system.slice/docker-%s.scope\n", id);
 	put_text("proc/8/cgroup", text);
 	procfs_process_read(root, 8, "pod", &process);
-	assert_string_equal(process.container, id);
+	assert_string_equal(process.container.id, id);
 	assert_int_equal(process.fds, 0); /* what is not there is not known */
 	assert_int_equal(process.fd_limit, 0);
 	assert_string_equal(process.command, "");
+}
+
+/* What did not fit is marked, between two characters. */
+static void test_cut(void **state)
+{
+	struct procfs_process process;
+	char command[PROCFS_TEXT_BYTES + 1];
+
+	(void)state;
+	put_text("proc/11/comm", "long\n");
+	memset(command, 'x', sizeof(command));
+	put_file("proc/11/cmdline", command, PROCFS_TEXT_BYTES - 2);
+	procfs_process_read(root, 11, "long", &process);
+	assert_int_equal(strlen(process.command), PROCFS_TEXT_BYTES - 2);
+	assert_null(strstr(process.command, "…"));
+	/* U+20AC stands where the mark begins. */
+	memcpy(command + PROCFS_TEXT_BYTES - 1 - strlen("…") - 1, "€", strlen("€"));
+	put_file("proc/11/cmdline", command, sizeof(command));
+	procfs_process_read(root, 11, "long", &process);
+	assert_int_equal(strlen(process.command), PROCFS_TEXT_BYTES - 2);
+	assert_string_equal(process.command + PROCFS_TEXT_BYTES - 2 - strlen("x…"), "x…");
+}
+
+static void test_threads(void **state)
+{
+	char letter;
+
+	(void)state;
+	put_text("proc/21/status", "Name:\tx\nUmask:\t0022\nState:\tS (sleeping)\nTgid:\t20\n");
+	put_text("proc/22/status", "Name:\tx\nState:\tZ (zombie)\nTgid:\t22\n");
+	assert_int_equal(procfs_process_of_thread(root, 21, &letter), 20);
+	assert_int_equal(letter, 'S');
+	assert_int_equal(procfs_process_of_thread(root, 22, &letter), 22);
+	assert_int_equal(letter, 'Z');
+	assert_int_equal(procfs_process_of_thread(root, 23, &letter), 0);
+	assert_int_equal(letter, '\0');
+}
+
+static void test_time_namespace(void **state)
+{
+	char path[128];
+
+	(void)state;
+	assert_int_equal(procfs_monotonic_offset_ns(root), 0);
+	put_text("proc/self/timens_offsets", "monotonic      -600   5\nboottime   9 0\n");
+	assert_int_equal(procfs_monotonic_offset_ns(root), 0); /* from before time namespaces */
+	put_text("proc/self/ns/x", "");
+	snprintf(path, sizeof(path), "%s/proc/self/ns/time", root);
+	assert_int_equal(symlink("time:[4026532999]", path), 0);
+	assert_int_equal(procfs_monotonic_offset_ns(root), -600 * 1000000000LL + 5);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(symlink("time:[4026531834]", path), 0);
+	assert_int_equal(procfs_monotonic_offset_ns(root), 0);
 }
 
 /* The number is another process's by now, or nobody's. */
@@ -130,6 +185,9 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_process),
 		cmocka_unit_test(test_container),
+		cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_time_namespace),
 		cmocka_unit_test(test_another),
 		cmocka_unit_test(test_sockstat),
 	};

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <ctype.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "host/container.h"
+
+#define ID_DIGITS	64
+#define ECS_TASK_DIGITS 32
+
+#define HEX "0123456789abcdef"
+
+/* A component of a path, which is not ended by NUL. */
+struct part {
+	const char *at;
+	size_t len;
+};
+
+/* How far a path has been read. */
+struct reading {
+	struct container *container;
+	struct part last; /* the component before */
+	bool kubernetes;  /* below a cgroup of Kubernetes' pods */
+	bool inside;	  /* of a container */
+};
+
+static bool starts_with(struct part part, const char *text)
+{
+	size_t len = strlen(text);
+
+	return part.len > len && !memcmp(part.at, text, len);
+}
+
+static bool ends_with(struct part part, const char *text)
+{
+	size_t len = strlen(text);
+
+	return part.len > len && !memcmp(part.at + part.len - len, text, len);
+}
+
+static bool is(struct part part, const char *text)
+{
+	return part.len == strlen(text) && !memcmp(part.at, text, part.len);
+}
+
+/* Without @head at its beginning and @tail at its end, which it has. */
+static struct part middle(struct part part, const char *head, const char *tail)
+{
+	part.at += strlen(head);
+	part.len -= strlen(head) + strlen(tail);
+	return part;
+}
+
+static void copy(char to[CONTAINER_TEXT_BYTES], struct part part)
+{
+	size_t len = part.len < CONTAINER_TEXT_BYTES ? part.len : CONTAINER_TEXT_BYTES - 1;
+
+	memcpy(to, part.at, len);
+	to[len] = '\0';
+}
+
+static size_t count_hex(struct part part)
+{
+	size_t len = 0;
+
+	while (len < part.len && memchr(HEX, part.at[len], strlen(HEX)))
+		len++;
+	return len;
+}
+
+static int hex_value(char c)
+{
+	return isdigit((unsigned char)c) ? c - '0' : c - 'a' + 10;
+}
+
+/* systemd writes what a name of a unit may not have as \xHH; see systemd-escape(1). */
+static void unescape_unit(char *name)
+{
+	char *to = name;
+
+	for (; *name; to++) {
+		struct part hex = { name + 2, 2 };
+
+		if (name[0] == '\\' && name[1] == 'x' && name[2] && count_hex(hex) == 2) {
+			*to = (char)(hex_value(name[2]) << 4 | hex_value(name[3]));
+			name += 4;
+		} else {
+			*to = *name++;
+		}
+	}
+	*to = '\0';
+}
+
+/* ---- One component --------------------------------------------------------------------------- */
+
+static bool is_unit(struct part part)
+{
+	return ends_with(part, ".service") || ends_with(part, ".scope");
+}
+
+/* Fargate: the task's 32 digits, then those again, a hyphen and a decimal number. */
+static bool is_ecs_id(struct part part, struct part task)
+{
+	if (task.len != ECS_TASK_DIGITS || part.len < ECS_TASK_DIGITS + 2 ||
+	    count_hex(part) != ECS_TASK_DIGITS || memcmp(part.at, task.at, task.len) ||
+	    part.at[ECS_TASK_DIGITS] != '-')
+		return false;
+	for (size_t i = ECS_TASK_DIGITS + 1; i < part.len; i++)
+		if (!isdigit((unsigned char)part.at[i]))
+			return false;
+	return true;
+}
+
+/* docker-ID.scope, libpod-payload-ID, kubepods-….slice:cri-containerd:ID, or the ID alone. */
+static bool find_id(struct part part, struct part last, struct part *id)
+{
+	/* A slice is around containers; conmon is what watches one, from outside. */
+	if (ends_with(part, ".slice") || starts_with(part, "crio-conmon-") ||
+	    starts_with(part, "libpod-conmon-"))
+		return false;
+	if (is_ecs_id(part, last)) {
+		*id = part;
+		return true;
+	}
+	while (part.len) {
+		size_t digits = count_hex(part), step = digits ? digits : 1;
+
+		if (digits == ID_DIGITS) {
+			*id = (struct part){ part.at, digits };
+			return true;
+		}
+		part.at += step;
+		part.len -= step;
+	}
+	return false;
+}
+
+/* Those that have a name and no id. @last is the component before. */
+static bool find_name(struct part part, struct part last, struct part *name)
+{
+	if (starts_with(part, "lxc.payload."))
+		*name = middle(part, "lxc.payload.", "");
+	else if (is(last, "lxc.payload") || is(last, "lxc"))
+		*name = part;
+	else if (starts_with(last, "systemd-nspawn@") && ends_with(last, ".service") &&
+		 !is(part, "supervisor"))
+		*name = middle(last, "systemd-nspawn@", ".service");
+	/* What libvirt runs in a machine of its own is no container. */
+	else if (starts_with(part, "machine-") && ends_with(part, ".scope") &&
+		 !starts_with(part, "machine-qemu"))
+		*name = middle(part, "machine-", ".scope");
+	else
+		return false;
+	return true;
+}
+
+/* kubepods-burstable-podUID.slice, with underscores for hyphens; podUID below kubepods. */
+static bool find_pod(const struct reading *reading, struct part part, struct part *uid)
+{
+	size_t at = part.len;
+
+	if (!reading->kubernetes)
+		return false;
+	if (starts_with(part, "pod")) {
+		*uid = middle(part, "pod", "");
+		return true;
+	}
+	for (size_t i = 0; i + strlen("-pod") < part.len; i++)
+		if (!memcmp(part.at + i, "-pod", strlen("-pod")) && part.at[i + 4] != 's')
+			at = i + strlen("-pod");
+	if (at == part.len)
+		return false;
+	*uid = (struct part){ part.at + at, 0 };
+	while (at + uid->len < part.len && !memchr(".:", uid->at[uid->len], 2))
+		uid->len++;
+	return uid->len;
+}
+
+static void read_pod(struct reading *reading, struct part part)
+{
+	char *pod_uid = reading->container->pod_uid;
+	struct part uid;
+
+	/* kubepods, kubepods.slice, kubelet-kubepods.slice, kubepods-burstable-pod….slice */
+	for (size_t i = 0; i + strlen("kubepods") <= part.len; i++)
+		if (!memcmp(part.at + i, "kubepods", strlen("kubepods")))
+			reading->kubernetes = true;
+	if (!find_pod(reading, part, &uid))
+		return;
+	copy(pod_uid, uid);
+	for (char *p = pod_uid; *p; p++)
+		if (*p == '_')
+			*p = '-';
+}
+
+static void read_part(struct reading *reading, struct part part)
+{
+	struct container *c = reading->container;
+	struct part id, name;
+
+	read_pod(reading, part);
+	if (find_id(part, reading->last, &id)) {
+		copy(c->id, id);
+		c->name[0] = '\0';
+	} else if (find_name(part, reading->last, &name)) {
+		copy(c->name, name);
+		unescape_unit(c->name);
+		c->id[0] = '\0';
+	} else {
+		if (is_unit(part))
+			copy(reading->inside ? c->inner_unit : c->unit, part);
+		return;
+	}
+	/* The container's own scope is a unit of what is around it. */
+	if (!reading->inside && is_unit(part))
+		copy(c->unit, part);
+	c->inner_unit[0] = '\0';
+	reading->inside = true;
+}
+
+/* ---- Paths ----------------------------------------------------------------------------------- */
+
+static void read_path(struct container *container, struct part path)
+{
+	struct reading reading = { .container = container, .last = { "", 0 } };
+	const char *end = path.at + path.len;
+
+	memset(container, 0, sizeof(*container));
+	for (const char *p = path.at; p < end;) {
+		const char *slash = memchr(p, '/', end - p);
+		struct part part = { p, (slash ?: end) - p };
+
+		if (part.len) {
+			read_part(&reading, part);
+			reading.last = part;
+		}
+		p += part.len + 1;
+	}
+}
+
+void container_of_path(struct container *container, const char *path)
+{
+	read_path(container, (struct part){ path, strlen(path) });
+}
+
+/* How much a line's hierarchy has to say: 0 nothing. A line is NUMBER:CONTROLLERS:PATH. */
+static int weight(struct part controllers, const struct container *container)
+{
+	int managed = controllers.len == 0 ? 2 : is(controllers, "name=systemd");
+
+	if (*container_label(container))
+		return 3 + managed;
+	return container->unit[0] ? managed : 0;
+}
+
+void container_of_text(struct container *container, const char *text)
+{
+	int best = 0;
+
+	memset(container, 0, sizeof(*container));
+	for (size_t len; *text; text += len + (text[len] == '\n')) {
+		struct part controllers, path;
+		struct container found;
+		const char *colon;
+
+		len = strcspn(text, "\n");
+		colon = memchr(text, ':', len);
+		if (!colon)
+			continue;
+		controllers.at = colon + 1;
+		colon = memchr(controllers.at, ':', text + len - controllers.at);
+		/* A controller's name has no colon; a path may. */
+		if (!colon)
+			continue;
+		controllers.len = colon - controllers.at;
+		path = (struct part){ colon + 1, text + len - (colon + 1) };
+		read_path(&found, path);
+		if (weight(controllers, &found) > best) {
+			best = weight(controllers, &found);
+			*container = found;
+		}
+	}
+}
+
+const char *container_label(const struct container *container)
+{
+	return container->id[0] ? container->id : container->name;
+}
