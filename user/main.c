@@ -7,14 +7,17 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/failure.h"
 #include "base/notice.h"
 #include "cli/help.h"
 #include "cli/options.h"
 #include "host/account.h"
+#include "host/procfs.h"
 #include "model/timewait.h"
 #include "run/leaks_command.h"
 #include "run/page.h"
+#include "run/pids.h"
 #include "run/probe.h"
 #include "run/snapshot_command.h"
 #include "run/stat_command.h"
@@ -52,6 +55,8 @@ static int run(struct options *options, struct failure *failure)
 		return -1;
 	if (options->help || options->version)
 		return page_print(print_help, options, failure);
+	clock_set_ahead_ns(procfs_monotonic_offset_ns(""));
+	pids_settle(&options->filters.pids, "", &notice);
 	switch (options->command) {
 	case COMMAND_TIMEWAIT:
 		timewait_narrow(&options->filters);

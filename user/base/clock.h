@@ -19,7 +19,13 @@ struct clock;
 /* How often clock_tick() asks the kernel. */
 #define CLOCK_RESAMPLE_NS 1000000000ULL
 
-/* Now by CLOCK_MONOTONIC. */
+/*
+ * How far the process's CLOCK_MONOTONIC is ahead of the kernel's own, which all times here are of:
+ * time namespaces differ in it. To be set before anything else is asked; 0 until then.
+ */
+void clock_set_ahead_ns(int64_t ahead_ns);
+
+/* Now by the kernel's CLOCK_MONOTONIC. */
 uint64_t clock_now_ns(void);
 
 /*

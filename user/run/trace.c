@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -96,16 +95,6 @@ static int output_result(const struct trace *trace, struct failure *failure, int
 	return failure_output(failure, err);
 }
 
-static void warn_pids(const struct trace *trace)
-{
-	const struct id_list *pids = &trace->options->filters.pids;
-
-	for (unsigned int i = 0; i < pids->count; i++)
-		if (kill(pids->ids[i], 0) && errno == ESRCH)
-			notice_print(trace->notice, NOTICE_WARNING,
-				     "-p: there is no process %" PRIu32 " now", pids->ids[i]);
-}
-
 static int start(struct trace *trace, struct failure *failure)
 {
 	const struct options *options = trace->options;
@@ -137,7 +126,6 @@ static int start(struct trace *trace, struct failure *failure)
 		return failure_errno(failure, "cannot map the ring", errno);
 	if (events_watch_source(trace->events, source_ring_fd(trace->source)))
 		return failure_errno(failure, "cannot watch the ring", errno);
-	warn_pids(trace);
 	return 0;
 }
 
