@@ -71,6 +71,9 @@ libbpf     = -lbpf -lelf -lz
 libbpf_a   = $(shell $(PKG_CONF) --static --libs libbpf)
 # Names and lines of stacks; a build without it prints modules, offsets and build ids.
 libdw     := $(shell $(PKG_CONF) --silence-errors --libs libdw)
+# The filter of system calls; `tcpdwell probe` says of a build that it has none.
+seccomp   := $(shell $(PKG_CONF) --silence-errors --libs libseccomp)
+seccomp_a  = $(shell $(PKG_CONF) --silence-errors --static --libs libseccomp)
 
 ifeq ($(V),1)
 say =
@@ -86,8 +89,10 @@ library  := $(B)/libtcpdwell.a
 objects   = $(patsubst %.c,$(B)/obj/%.o,$(1))
 impure   := $(call objects,user/main.c $(wildcard $(IMPURE:%=user/%/*.c)))
 symbol   := $(call objects,user/host/symbol_$(if $(libdw),dw,none).c)
+filter   := $(call objects,user/host/seccomp_filter$(if $(seccomp),,_none).c)
 no_dw    := $(call objects,user/host/symbol_none.c)
-pure     := $(filter-out $(impure),$(call objects,$(filter-out %/symbol_dw.c %/symbol_none.c, \
+pure     := $(filter-out $(impure),$(call objects,$(filter-out \
+	      %/symbol_dw.c %/symbol_none.c %/seccomp_filter.c %/seccomp_filter_none.c, \
 	      $(wildcard user/*/*.c))))
 unit     := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c tests/unit/*/test_*.c))
 support  := $(call objects,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
@@ -149,13 +154,13 @@ $(library): $(pure)
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
-$(tcpdwell): $(impure) $(symbol) $(library)
+$(tcpdwell): $(impure) $(symbol) $(filter) $(library)
 	$(call say,LINK,$@)
-	$(Q)$(CC) -pie $(ld_flags) -o $@ $^ $(libdw) $(libbpf)
+	$(Q)$(CC) -pie $(ld_flags) -o $@ $^ $(libdw) $(libbpf) $(seccomp)
 
-$(tcpdwell)-static: $(impure) $(no_dw) $(library) $(B)/obj/tools/static/libeu.o
+$(tcpdwell)-static: $(impure) $(no_dw) $(filter) $(library) $(B)/obj/tools/static/libeu.o
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(static) $(ld_flags) -s -o $@ $^ $(libbpf_a)
+	$(Q)$(CC) $(static) $(ld_flags) -s -o $@ $^ $(libbpf_a) $(seccomp_a)
 
 $(unit): $(B)/%: $(B)/obj/%.o $(support) $(library)
 	@mkdir -p $(@D)
@@ -166,6 +171,8 @@ $(traffic): $(call objects,$(wildcard tools/traffic/*.c))
 $(bench): $(B)/tools/%: $(B)/obj/tools/bench/%.o $(library)
 $(B)/tools/bare: private LDLIBS += $(libbpf)
 $(servers): $(B)/tests/servers/%: $(B)/obj/tests/live/servers/%.o
+$(B)/tests/servers/unprivileged: $(filter) $(library)
+$(B)/tests/servers/unprivileged: private LDLIBS += $(seccomp)
 $(B)/obj/tests/live/servers/forgetful.o $(B)/obj/tests/live/servers/forgetful_client.o: \
 	private CFLAGS += -fno-omit-frame-pointer -fno-optimize-sibling-calls
 $(B)/obj/tests/live/servers/forgetful_bare.o: private CFLAGS += -g0 -fomit-frame-pointer \

@@ -70,6 +70,7 @@ group() {
 		need libbpf-dev /usr/include/bpf/libbpf.h
 		need libelf-dev /usr/include/libelf.h
 		need libdw-dev /usr/include/elfutils/libdwfl.h
+		need libseccomp-dev /usr/include/seccomp.h
 		need zlib1g-dev /usr/include/zlib.h
 		need pkg-config pkg-config
 		need_bpftool

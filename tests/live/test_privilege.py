@@ -8,6 +8,7 @@ import os
 import re
 import select
 import shutil
+import subprocess
 import tempfile
 import threading
 import time
@@ -141,6 +142,126 @@ def test_nobody_gives_up_too(public: str) -> None:
             assert int(status["CapPrm"], 16) & ~(1 << CAP_BPF) == 0
             assert int(status["CapAmb"], 16) == 0
             assert status["NoNewPrivs"] == "1"
+
+
+# ---- What is left once it is attached ------------------------------------------------------------
+
+UNPRIVILEGED = place.TOP / "build/tests/servers/unprivileged"
+CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE, CAP_SYS_ADMIN = 2, 19, 21
+LOOKS = 1 << CAP_DAC_READ_SEARCH | 1 << CAP_SYS_PTRACE | 1 << CAP_SYS_ADMIN | 1 << CAP_BPF
+
+COMMANDS = {
+    "trace": [], "wide": ["-w"], "json": ["-o", "json"], "timewait": ["timewait"],
+    "stat": ["stat"], "cgroup": ["stat", "--by", "cgroup"], "leaks": ["leaks", "--watch"],
+    "stacks": ["leaks", "--watch", "--stacks"],
+}
+
+
+def has_filter() -> bool:
+    """Whether the build has a filter of system calls, and the kernel takes one."""
+    lines = Path("/proc/self/status").read_text()
+    return "\nSeccomp:" in lines and b"seccomp" in Path(place.tcpdwell()).read_bytes()
+
+
+@pytest.mark.any_kernel
+@pytest.mark.parametrize("arguments", COMMANDS.values(), ids=COMMANDS)
+def test_every_thread_of_every_command_gives_up(arguments: list[str]) -> None:
+    with Running(*arguments) as running:
+        threads = statuses(running.child.pid)
+    kept = LOOKS if "leaks" in arguments else 1 << CAP_BPF
+    for status in threads:
+        assert set(status["Uid"].split()) == set(status["Gid"].split()) == {str(NOBODY)}, status
+        assert status["Groups"].split() == []
+        for name in ("CapEff", "CapPrm"):
+            assert int(status[name], 16) & ~kept == 0, status
+        for name in ("CapInh", "CapAmb", "CapBnd"):
+            assert int(status[name], 16) == 0, status
+        assert status["NoNewPrivs"] == "1"
+        if has_filter():
+            assert status["Seccomp"] == "2", status
+
+
+@pytest.mark.any_kernel
+def test_the_user_may_be_another() -> None:
+    with Running("--user", "bin") as running:
+        for status in statuses(running.child.pid):
+            assert set(status["Uid"].split()) == {"2"}, status
+            assert status["Groups"].split() == []
+    with Running("--user", "4711") as running:
+        for status in statuses(running.child.pid):
+            assert set(status["Uid"].split()) == {"4711"}, status
+
+
+@pytest.mark.any_kernel
+@pytest.mark.parametrize(("name", "status"), [
+    ("no-such-user", 2), ("", 2), ("4294967295", 2), ("-1", 2), ("0x0", 2)])
+def test_a_user_that_there_is_not_is_named(name: str, status: int) -> None:
+    done = run("--user", name, "-d", "1s")
+    assert done.returncode == status
+    assert done.stderr.startswith(b"tcpdwell: ") and b"--user" in done.stderr
+
+
+def test_who_may_not_change_the_user_says_so(public: str) -> None:
+    done = run("--user", "bin", "-d", "1s", wrap=as_nobody(public, CAP_BPF, CAP_PERFMON))
+    assert done.returncode == 3 and b"'bin'" in done.stderr, done.stderr
+
+
+@pytest.mark.any_kernel
+@pytest.mark.parametrize("needs", ["least", "files", "looks"])
+def test_nothing_can_be_written_from_inside(needs: str) -> None:
+    """By the very code that the tracer gives up with, in both kinds of threads."""
+    if not UNPRIVILEGED.exists():
+        pytest.skip("it is not built: make tools")
+    done = subprocess.run([UNPRIVILEGED, needs], stdin=subprocess.DEVNULL, capture_output=True,
+                          text=True, check=True, timeout=patience(20))
+    tries = {tuple(line.split()[:2]): line.split()[2] for line in done.stdout.splitlines()[:-1]}
+    assert done.stdout.endswith("\nready\n") and not done.stderr, done.stderr
+    for thread in ("main", "other"):
+        for what in ("/etc", "/root", "/etc/passwd", "core_pattern"):
+            assert tries[thread, f"write:{what}"] in ("EPERM", "EACCES"), tries
+        for what in ("chmod", "mount", "setuid", "kill", "ptrace", "prog_load"):
+            assert tries[thread, what] in ("EPERM", "EACCES"), (what, tries)
+        if has_filter():
+            for what in ("write:/tmp", "exec", "fork", "socket", "executable", "unlink"):
+                assert tries[thread, what] == "EPERM", (what, tries)
+        assert tries[thread, "memory"] == "0"
+    assert tries["main", "read:/etc/shadow"] != "0" or needs == "looks"
+    assert (tries["main", "read:/etc/passwd"] == "0") == (needs != "least" or not has_filter())
+    for left in ("/etc", "/root", "/tmp"):
+        assert not Path(left, "tcpdwell-was-here").exists()
+
+
+def test_another_of_the_same_user_cannot_look_into_it() -> None:
+    with Running() as running:
+        for what in ("mem", "environ"):
+            done = subprocess.run(["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}",
+                                   "--clear-groups", "cat", f"/proc/{running.child.pid}/{what}"],
+                                  capture_output=True, check=False)
+            assert done.returncode and b"denied" in done.stderr
+
+
+@pytest.mark.any_kernel
+def test_a_debugger_finds_it_powerless() -> None:
+    """A call that a debugger has the tracer itself make: as good as code of an attacker's."""
+    gdb = shutil.which("gdb")
+    if not gdb:
+        pytest.skip("there is no gdb here")
+    with Running() as running:
+        calls = [f'print ((int (*)(const char *, int, int))open)("{path}", {flags}, 384)'
+                 for path, flags in [("/etc/tcpdwell-was-here", 0o101),
+                                     ("/root/tcpdwell-was-here", 0o101),
+                                     ("/proc/sys/kernel/core_pattern", 1), ("/etc/shadow", 0)]]
+        done = subprocess.run(
+            [gdb, "--batch", "-nx", "-p", str(running.child.pid), "-iex",
+             "set debuginfod enabled off", *[word for call in calls for word in ("-ex", call)]],
+            capture_output=True, text=True, check=False, timeout=patience(60))
+        results = re.findall(r"^\$\d+ = (.*)$", done.stdout, re.M)
+        if not results:
+            pytest.skip(f"gdb makes no calls here: {done.stderr[-200:]}")
+        running.finish()
+    assert results == ["-1"] * len(calls)
+    for left in ("/etc", "/root"):
+        assert not Path(left, "tcpdwell-was-here").exists()
 
 
 # ---- What it leaves behind -----------------------------------------------------------------------

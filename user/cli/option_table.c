@@ -226,6 +226,16 @@ static int set_path(const struct setting *setting)
 	return 0;
 }
 
+static int set_name(const struct setting *setting)
+{
+	const char **name = setting->field;
+
+	if (!*setting->value)
+		return refuse(setting, -EINVAL, "is empty", "a user's name or number");
+	*name = setting->value;
+	return 0;
+}
+
 /* The enumeration's values stand in the order of the choices. */
 static int set_choice(const struct setting *setting)
 {
@@ -448,6 +458,15 @@ static const struct option_group hidden_states = {
 	},
 };
 
+static const struct option_group privileges = {
+	"Privileges",
+	(const struct option_def[]){
+		VALUE("user", 0, "NAME", user, set_name,
+		      "go on as this user once all is attached; without it, root becomes nobody"),
+		{ 0 },
+	},
+};
+
 static const struct option_group general = {
 	"Other",
 	(const struct option_def[]){
@@ -487,6 +506,7 @@ const struct command_def command_table[] = {
 				&trace_output,
 				&limits,
 				&hidden_states,
+				&privileges,
 				&general,
 				NULL,
 			},
@@ -517,6 +537,7 @@ const struct command_def command_table[] = {
 				&timewait_report,
 				&limits,
 				&hidden_states,
+				&privileges,
 				&general,
 				NULL,
 			},
@@ -549,6 +570,7 @@ const struct command_def command_table[] = {
 				&stat_report,
 				&stat_limits,
 				&hidden_states,
+				&privileges,
 				&general,
 				NULL,
 			},
@@ -575,6 +597,7 @@ const struct command_def command_table[] = {
 				&leaks_report,
 				&limits,
 				&hidden_states,
+				&privileges,
 				&general,
 				NULL,
 			},

@@ -93,7 +93,8 @@ struct options {
 	uint64_t ring_bytes;  /* a power of two, 64 KiB to 1 GiB */
 	uint32_t max_sockets; /* 0: by the memory of the host */
 	enum backend backend;
-	bool quiet; /* never with verbose */
+	const char *user; /* to become once all is attached, NULL: no option says */
+	bool quiet;	  /* never with verbose */
 	bool verbose;
 
 	bool help;    /* asked for: nothing after it was looked at */

@@ -1,25 +1,67 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <errno.h>
+#include <inttypes.h>
 #include <pwd.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "host/account.h"
 
-int account_uid(const char *name, uint32_t *uid)
+/* All digits are a number, as chown(1) and setpriv(1) have it where no user has that name. */
+static bool is_number(const char *text, uint32_t *number)
+{
+	char *end;
+	unsigned long value;
+
+	if (!*text || text[strspn(text, "0123456789")])
+		return false;
+	errno = 0;
+	value = strtoul(text, &end, 10);
+	if (errno || value >= UINT32_MAX)
+		return false; /* (uid_t)-1 is nobody's: setresuid(2) takes it for no change */
+	*number = value;
+	return true;
+}
+
+static int find(const char *name, bool numbers, struct account *account)
 {
 	const struct passwd *entry;
 	FILE *file = fopen("/etc/passwd", "re");
+	uint32_t number = 0;
+	bool by_number = numbers && is_number(name, &number);
 	int err = -ENOENT;
 
 	if (!file)
 		return -errno;
 	while (err && (entry = fgetpwent(file))) {
-		if (strcmp(entry->pw_name, name))
+		if (by_number ? entry->pw_uid != number : strcmp(entry->pw_name, name))
 			continue;
-		*uid = entry->pw_uid;
+		*account = (struct account){ entry->pw_uid, entry->pw_gid };
 		err = 0;
 	}
 	fclose(file);
 	return err;
+}
+
+int account_uid(const char *name, uint32_t *uid)
+{
+	struct account account;
+	int err = find(name, false, &account);
+
+	if (!err)
+		*uid = account.uid;
+	return err;
+}
+
+int account_find(const char *name, struct account *account)
+{
+	uint32_t number;
+	int err = find(name, true, account);
+
+	if (!err || !is_number(name, &number))
+		return err;
+	*account = (struct account){ number, ACCOUNT_NOBODY };
+	return 0;
 }

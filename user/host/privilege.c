@@ -1,13 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <errno.h>
+#include <linux/bpf.h>
 #include <linux/capability.h>
-#include <stdbool.h>
-#include <stdint.h>
+#include <semaphore.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/escape.h"
+#include "base/notice.h"
+#include "base/thread.h"
+#include "host/account.h"
 #include "host/privilege.h"
+#include "host/seccomp_filter.h"
 
 /* linux/capability.h of older distributions lacks them (both since 5.8). */
 #ifndef CAP_PERFMON
@@ -17,9 +24,21 @@
 #define CAP_BPF 39
 #endif
 
+#define BIT(capability) (1ULL << (capability))
+
+/* What it takes to look at the processes and into the network namespaces of others. */
+#define LOOKS (BIT(CAP_SYS_ADMIN) | BIT(CAP_SYS_PTRACE) | BIT(CAP_DAC_READ_SEARCH))
+
 struct sets {
 	uint64_t effective, permitted;
 };
+
+/* What privilege_plan() was told, and what follows. */
+static struct plan {
+	struct privilege_needs needs;
+	bool changes; /* the user */
+	struct account account;
+} plan;
 
 static int sets_get(struct sets *sets)
 {
@@ -33,6 +52,7 @@ static int sets_get(struct sets *sets)
 	return 0;
 }
 
+/* What can be inherited becomes nothing. */
 static int sets_put(const struct sets *sets)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
@@ -66,7 +86,100 @@ int privilege_check(struct failure *failure)
 		bpf ? "" : "CAP_BPF", bpf || perfmon ? "" : " and ", perfmon ? "" : "CAP_PERFMON");
 }
 
-int privilege_drop(void)
+static bool may_change_user(void)
+{
+	struct sets sets;
+
+	return !sets_get(&sets) && has(&sets, CAP_SETUID) && has(&sets, CAP_SETGID);
+}
+
+/* Who was asked for must be had. */
+static int find_asked(const char *user, struct failure *failure)
+{
+	struct shown shown;
+	int err = account_find(user, &plan.account);
+
+	escape_shown(&shown, user);
+	if (err == -ENOENT)
+		return failure_set(
+			failure, STATUS_USE,
+			"--user: '%s' is no user in /etc/passwd: want a name or a number",
+			shown.text);
+	if (err)
+		return failure_set(failure, STATUS_OTHER, "--user: '%s': /etc/passwd: %s",
+				   shown.text, strerror(-err));
+	if (plan.account.uid != geteuid() && !may_change_user())
+		return failure_set(failure, STATUS_HOST,
+				   "--user: to become '%s' takes CAP_SETUID and CAP_SETGID",
+				   shown.text);
+	return 0;
+}
+
+int privilege_plan(const struct privilege_needs *needs, struct failure *failure)
+{
+	plan = (struct plan){ .needs = *needs, .changes = needs->user || !geteuid() };
+	if (needs->user)
+		return find_asked(needs->user, failure);
+	if (account_find("nobody", &plan.account))
+		plan.account = (struct account){ ACCOUNT_NOBODY, ACCOUNT_NOBODY };
+	return 0;
+}
+
+/* ---- One thread ---- */
+
+/*
+ * Whether the kernel asks for CAP_BPF at each call (before 5.19, where unprivileged_bpf_disabled
+ * says so): tried on a descriptor that is none, without capabilities in effect.
+ */
+static bool bpf_takes_capability(const struct sets *sets)
+{
+	const struct sets none = { .permitted = sets->permitted };
+	union bpf_attr attr = {};
+	bool refused;
+
+	if (sets_put(&none))
+		return true;
+	attr.test.prog_fd = -1;
+	refused = syscall(SYS_bpf, BPF_PROG_TEST_RUN, &attr, sizeof(attr)) < 0 && errno == EPERM;
+	memset(&attr, 0, sizeof(attr));
+	attr.map_fd = -1;
+	refused |= syscall(SYS_bpf, BPF_MAP_LOOKUP_ELEM, &attr, sizeof(attr)) < 0 && errno == EPERM;
+	return sets_put(sets) || refused;
+}
+
+/* Raw calls: the C library's would change the other threads, too, and take what they keep. */
+static int become(const struct account *account)
+{
+	if (syscall(SYS_setgroups, 0, NULL) ||
+	    syscall(SYS_setresgid, account->gid, account->gid, account->gid) ||
+	    syscall(SYS_setresuid, account->uid, account->uid, account->uid))
+		return -errno;
+	return 0;
+}
+
+/*
+ * A user namespace may not have nobody, and root in a container may have no right to change: then
+ * it stays root, without capabilities. Who was asked for must be had.
+ */
+static int change_user(void)
+{
+	int err;
+
+	if (!plan.changes || (plan.account.uid == geteuid() && !may_change_user()))
+		return 0;
+	err = become(&plan.account);
+	return plan.needs.user ? err : 0;
+}
+
+/* Takes what nobody may give back, whatever program is executed. It needs CAP_SETPCAP itself. */
+static void drop_bounds(void)
+{
+	for (int capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; capability++)
+		prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
+}
+
+/* Leaves the calling thread the capabilities in @kept, as far as it has them. */
+static int drop_thread(uint64_t kept)
 {
 	struct sets sets;
 	int err;
@@ -76,8 +189,122 @@ int privilege_drop(void)
 	err = sets_get(&sets);
 	if (err)
 		return err;
+	if (!(kept & BIT(CAP_BPF)) && bpf_takes_capability(&sets))
+		kept |= BIT(CAP_BPF);
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-	sets.permitted &= 1ULL << CAP_BPF;
+	drop_bounds();
+	prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0);
+	err = change_user();
+	prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0);
+	if (err)
+		return err;
+	/* Before 5.8, or for who never had it, CAP_SYS_ADMIN stands for CAP_BPF. */
+	if (kept & BIT(CAP_BPF) && !(sets.permitted & BIT(CAP_BPF)))
+		kept |= BIT(CAP_SYS_ADMIN);
+	sets.permitted &= kept;
 	sets.effective = sets.permitted;
 	return sets_put(&sets);
+}
+
+struct start {
+	void *(*work)(void *argument);
+	void *argument;
+	int err;
+	sem_t dropped;
+};
+
+static void *begin(void *argument)
+{
+	struct start *start = argument;
+	void *(*work)(void *argument) = start->work;
+
+	argument = start->argument;
+	start->err = drop_thread(BIT(CAP_BPF));
+	if (start->err)
+		work = NULL;
+	sem_post(&start->dropped); /* from here on @start is gone */
+	return work ? work(argument) : NULL;
+}
+
+int privilege_thread_start(pthread_t *thread, void *(*work)(void *argument), void *argument)
+{
+	struct start start = { .work = work, .argument = argument };
+	int err;
+
+	if (sem_init(&start.dropped, 0, 0))
+		return -errno;
+	err = thread_start(thread, begin, &start);
+	if (!err) {
+		while (sem_wait(&start.dropped))
+			; /* a signal */
+		err = start.err;
+		if (err)
+			pthread_join(*thread, NULL);
+	}
+	sem_destroy(&start.dropped);
+	return err;
+}
+
+/* ---- The process ---- */
+
+int privilege_drop(const struct notice *notice, struct failure *failure)
+{
+	const struct privilege_needs *needs = &plan.needs;
+	const struct seccomp_needs filter = {
+		.files = needs->files || needs->looks_again,
+		.namespaces = needs->looks_again,
+	};
+	struct shown shown;
+	uint64_t kept = 0;
+	int err;
+
+	if (needs->makes_maps)
+		kept |= BIT(CAP_BPF);
+	if (needs->looks_again)
+		kept |= LOOKS;
+	err = drop_thread(kept);
+	if (err && needs->user)
+		return failure_set(failure, STATUS_HOST, "--user: cannot become '%s': %s",
+				   escape_shown(&shown, needs->user), strerror(-err));
+	if (err)
+		return failure_errno(failure, "cannot drop privileges", -err);
+	/* Nobody else of the same user looks into the process, or has it dump what it knows. */
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	err = seccomp_filter_install(&filter);
+	if (err)
+		notice_print(notice, NOTICE_DETAIL, "no filter of system calls: %s",
+			     strerror(-err));
+	return 0;
+}
+
+/* ---- What is told of it ---- */
+
+static const struct privilege_row rows[] = {
+	{ "trace", "nothing", NULL },
+	{ "trace -w, -o", "files to read", "names of cgroups that are new" },
+	{ "timewait", "files to read", "settings of the own namespace" },
+	{ "stat", "nothing", NULL },
+	{ "stat --by cgroup", "files to read", "names of cgroups that are new" },
+	{ "leaks --watch",
+	  "CAP_BPF, CAP_SYS_ADMIN, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, files to read",
+	  "it looks into namespaces and at processes again" },
+	{ 0 },
+};
+
+const struct privilege_row *privilege_rows(void)
+{
+	return rows;
+}
+
+void privilege_state(struct privilege_state *state)
+{
+	const struct privilege_needs none = { 0 };
+	struct sets sets;
+
+	privilege_plan(&none, NULL); /* it fails only for a user who was asked for */
+	*state = (struct privilege_state){
+		.uid = plan.changes && may_change_user() ? plan.account.uid : geteuid(),
+		.filter = seccomp_filter_exists(),
+		.bpf_asks = !sets_get(&sets) && bpf_takes_capability(&sets),
+	};
 }

@@ -1,11 +1,37 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Capabilities: which are missing at start, and giving up those that are not needed any more.
+ * What the tool may do: which capabilities are missing at the start, and giving up those that are
+ * not needed any more.
+ *
+ * To the kernel a user, its groups and its capabilities are a thread's, so each thread gives up its
+ * own: the one that calls privilege_drop(), and each that privilege_thread_start() begins, before
+ * it does anything else. The filter of system calls (seccomp_filter.h) is put on all of them at
+ * once.
+ *
+ * The plan is the process's, as privileges are. One thread calls all of this.
  */
 #ifndef TCPDWELL_PRIVILEGE_H
 #define TCPDWELL_PRIVILEGE_H
 
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "base/failure.h"
+
+struct notice;
+
+/* What a run still needs once all is attached. All zero is the least. */
+struct privilege_needs {
+	const char *user; /* whom to become, by name or number; NULL: nobody, if root runs it */
+	bool files;	  /* it opens files, to read them, that everybody may read */
+	bool makes_maps;  /* it makes maps in the thread that drops: CAP_BPF */
+	/*
+	 * It looks into the network namespaces and at the processes of others: CAP_SYS_ADMIN,
+	 * CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH and files.
+	 */
+	bool looks_again;
+};
 
 /*
  * Returns 0 if the process may load and attach programs, else -1 with the missing capabilities
@@ -14,9 +40,44 @@
 int privilege_check(struct failure *failure);
 
 /*
- * Gives up all capabilities but CAP_BPF, which kernels before 5.19 ask for at each bpf(2) call, and
- * the way to new ones (no_new_privs). To be called once all is attached. Returns 0 or -errno.
+ * Says what the run will need. To be called before threads are started; what @needs points to must
+ * outlive the run. Returns 0, or -1 with @failure an error of use: there is no such user.
  */
-int privilege_drop(void);
+int privilege_plan(const struct privilege_needs *needs, struct failure *failure);
+
+/*
+ * Starts @work in a thread that becomes the plan's user first and keeps of capabilities CAP_BPF at
+ * the most. Signals are for the caller's thread. Returns 0, or -errno also if the thread could not
+ * give up what it had.
+ */
+int privilege_thread_start(pthread_t *thread, void *(*work)(void *argument), void *argument);
+
+/*
+ * Gives up all that the plan does not need, and the way to new privileges (no_new_privs). To be
+ * called once all is attached and all threads are started. Where libseccomp or the kernel has no
+ * filter, it goes on without. Returns 0 or -1 with @failure filled.
+ */
+int privilege_drop(const struct notice *notice, struct failure *failure);
+
+/* ---- What is told of it ---- */
+
+/* What some command keeps once all is attached. */
+struct privilege_row {
+	const char *command;
+	const char *kept; /* "nothing", or capabilities and what else */
+	const char *why;  /* NULL: nothing is kept */
+};
+
+/* The last row's command is NULL. Constants. */
+const struct privilege_row *privilege_rows(void);
+
+/* What holds for all of them in this process, on this kernel. */
+struct privilege_state {
+	uint32_t uid;  /* whom the process becomes, if no option says */
+	bool filter;   /* of system calls: the build has one */
+	bool bpf_asks; /* the kernel asks for CAP_BPF at each call */
+};
+
+void privilege_state(struct privilege_state *state);
 
 #endif /* TCPDWELL_PRIVILEGE_H */

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/thread.h"
 #include "host/privilege.h"
 #include "kernel/programs.h"
 #include "kernel/sweep.h"
@@ -46,8 +45,6 @@ static void *work(void *argument)
 	struct pollfd stop = { .fd = sweep->stop, .events = POLLIN };
 	uint64_t pause_ns = PERIOD_NS;
 
-	if (privilege_drop())
-		return NULL;
 	while (!poll(&stop, 1, pause_ns / 1000000)) {
 		pause_ns = sweep_all(sweep) * PAUSE_RUNS;
 		if (pause_ns < PERIOD_NS)
@@ -64,7 +61,7 @@ struct sweep *sweep_new(const struct programs *programs, const struct tables *ta
 	if (!sweep)
 		return NULL;
 	*sweep = (struct sweep){ programs, tables, .stop = eventfd(0, EFD_CLOEXEC) };
-	err = sweep->stop < 0 ? -errno : thread_start(&sweep->thread, work, sweep);
+	err = sweep->stop < 0 ? -errno : privilege_thread_start(&sweep->thread, work, sweep);
 	if (!err)
 		return sweep;
 	if (sweep->stop >= 0)

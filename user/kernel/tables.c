@@ -213,8 +213,6 @@ static void *watch(void *argument)
 	};
 	size_t size;
 
-	if (privilege_drop())
-		return NULL;
 	do {
 		while (ring_next(tables->doorbell, &size))
 			; /* nothing is in it but that it rang */
@@ -240,7 +238,7 @@ int tables_watch(struct tables *tables, const volatile uint32_t *current,
 	tables->doorbell = ring_new(doorbell, sysconf(_SC_PAGESIZE));
 	if (tables->stop < 0 || !tables->doorbell)
 		return -errno;
-	err = thread_start(&tables->thread, watch, tables);
+	err = privilege_thread_start(&tables->thread, watch, tables);
 	tables->running = !err;
 	return err;
 }

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "host/privilege.h"
 #include "kernel/loader.h"
 #include "kernel/snapshot.h"
 #include "kernel/source_ring.h"
@@ -218,7 +219,14 @@ static void set_scope(struct finder *finder)
 static int start(struct finder *finder)
 {
 	const struct options *options = finder->options;
+	const struct privilege_needs needs = {
+		.user = options->user,
+		.makes_maps = true, /* for what a look finds */
+		.looks_again = true,
+	};
 
+	if (privilege_plan(&needs, finder->failure))
+		return -1;
 	finder->events = events_new(STDOUT_FILENO);
 	finder->clock = clock_new();
 	finder->sockets = sockets_new();
@@ -246,6 +254,8 @@ static int start(struct finder *finder)
 		return -1;
 	if (isatty(STDOUT_FILENO) && options->format == FORMAT_TABLE)
 		finder->screen = screen_new(STDOUT_FILENO, finder->text);
+	if (privilege_drop(finder->notice, finder->failure))
+		return -1;
 	notice_print(finder->notice, NOTICE_STATUS, "tracing…");
 	return 0;
 }

@@ -124,11 +124,37 @@ static void print_json(FILE *out, const struct finding *findings)
 		print_json_text(out, "why", findings[i].why);
 		fputc('}', out);
 	}
-	fputs("]\n", out);
+}
+
+/* What is kept once all is attached: a table of its own below that of features. */
+static void print_privileges(FILE *out, const struct privilege_state *state)
+{
+	fprintf(out, "\nonce attached: user %u, %s, %s\n", state->uid,
+		state->bpf_asks ? "CAP_BPF as the kernel asks for it at each call" :
+				  "no CAP_BPF but to make tables",
+		state->filter ? "system calls filtered" :
+				"system calls not filtered: built without libseccomp");
+	fprintf(out, "%-16s %s\n", "COMMAND", "KEEPS; WHY");
+	for (const struct privilege_row *row = privilege_rows(); row->command; row++)
+		fprintf(out, "%-16s %s%s%s\n", row->command, row->kept, row->why ? "; " : "",
+			row->why ?: "");
+}
+
+static void print_privileges_json(FILE *out, const struct privilege_state *state)
+{
+	for (const struct privilege_row *row = privilege_rows(); row->command; row++) {
+		fprintf(out, ",{\"feature\":\"privileges\"");
+		print_json_text(out, "command", row->command);
+		print_json_text(out, "kept", row->kept);
+		print_json_text(out, "why", row->why);
+		fprintf(out, ",\"uid\":%u,\"bpf\":%s,\"filtered\":%s}", state->uid,
+			state->bpf_asks ? "true" : "false", state->filter ? "true" : "false");
+	}
 }
 
 /* What is printed, and how. */
 struct report {
+	struct privilege_state privileges;
 	struct finding findings[FINDINGS];
 	enum format format;
 };
@@ -137,10 +163,14 @@ static void print(FILE *out, const void *context)
 {
 	const struct report *report = context;
 
-	if (report->format == FORMAT_JSON)
+	if (report->format == FORMAT_JSON) {
 		print_json(out, report->findings);
-	else
+		print_privileges_json(out, &report->privileges);
+		fputs("]\n", out);
+	} else {
 		print_table(out, report->findings);
+		print_privileges(out, &report->privileges);
+	}
 }
 
 int probe_run(const struct options *options, struct failure *failure)
@@ -160,5 +190,6 @@ int probe_run(const struct options *options, struct failure *failure)
 	if (err)
 		return err;
 	find(&can, report.findings);
+	privilege_state(&report.privileges);
 	return page_print(print, &report, failure);
 }

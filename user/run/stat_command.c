@@ -234,7 +234,13 @@ static int start(struct stat_command *command)
 {
 	const struct options *options = command->options;
 	bool in_place = isatty(STDOUT_FILENO) && options->format == FORMAT_TABLE;
+	const struct privilege_needs needs = {
+		.user = options->user,
+		.files = options->by == TCPDWELL_BY_CGROUP,
+	};
 
+	if (privilege_plan(&needs, command->failure))
+		return -1;
 	command->events = events_new(STDOUT_FILENO);
 	command->clock = clock_new();
 	if (!command->events || !command->clock)
@@ -281,9 +287,8 @@ static int go(struct stat_command *command)
 			return -1;
 		snapshot_warn(command->notice, closed);
 	}
-	err = privilege_drop();
-	if (err)
-		return failure_errno(command->failure, "cannot drop privileges", -err);
+	if (privilege_drop(command->notice, command->failure))
+		return -1;
 	notice_print(command->notice, NOTICE_STATUS, "tracing…");
 	command->start_ns = command->report_ns = clock_now_ns();
 	return command->program ? program_go(command->program, command->failure) : 0;

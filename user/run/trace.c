@@ -98,7 +98,14 @@ static int output_result(const struct trace *trace, struct failure *failure, int
 static int start(struct trace *trace, struct failure *failure)
 {
 	const struct options *options = trace->options;
+	const struct privilege_needs needs = {
+		.user = options->user,
+		.files = options->command == COMMAND_TIMEWAIT || options->wide ||
+			 options->format != FORMAT_TABLE,
+	};
 
+	if (privilege_plan(&needs, failure))
+		return -1;
 	trace->events = events_new(STDOUT_FILENO);
 	trace->clock = clock_new();
 	if (!trace->events || !trace->clock)
@@ -161,9 +168,8 @@ static int go(struct trace *trace, struct failure *failure)
 		err = trace->sink->ops->tick(trace->sink);
 	if (err)
 		return output_result(trace, failure, err) ?: STOPPED;
-	err = privilege_drop();
-	if (err)
-		return failure_errno(failure, "cannot drop privileges", -err);
+	if (privilege_drop(trace->notice, failure))
+		return -1;
 	notice_print(trace->notice, NOTICE_STATUS, "tracing…");
 	trace->last_row_ns = clock_now_ns();
 	trace->end_ns = trace->options->duration_ns ?

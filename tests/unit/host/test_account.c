@@ -29,11 +29,49 @@ static void test_no_user(void **state)
 	assert_int_equal(uid, 42);
 }
 
+static void test_user_and_group(void **state)
+{
+	struct account account = { 42, 42 };
+
+	(void)state;
+	assert_int_equal(account_find("root", &account), 0);
+	assert_int_equal(account.uid, 0);
+	assert_int_equal(account.gid, 0);
+	account = (struct account){ 42, 42 };
+	assert_int_equal(account_find("0", &account), 0);
+	assert_int_equal(account.uid, 0);
+	assert_int_equal(account.gid, 0);
+}
+
+static void test_number_without_a_name(void **state)
+{
+	struct account account;
+
+	(void)state;
+	assert_int_equal(account_find("4294967294", &account), 0);
+	assert_int_equal(account.uid, 4294967294);
+	assert_int_equal(account.gid, ACCOUNT_NOBODY);
+}
+
+static void test_no_number(void **state)
+{
+	/* The last means "no change" to setresuid(2), the one before is more than there are. */
+	static const char *const bad[] = { "",		 "-1",	      "0x0",
+					   " 0",	 "0 ",	      "99999999999999999999",
+					   "4294967296", "4294967295" };
+	struct account account;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		assert_int_equal(account_find(bad[i], &account), -ENOENT);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_user),
-		cmocka_unit_test(test_no_user),
+		cmocka_unit_test(test_user),	       cmocka_unit_test(test_no_user),
+		cmocka_unit_test(test_user_and_group), cmocka_unit_test(test_number_without_a_name),
+		cmocka_unit_test(test_no_number),
 	};
 
 	return cmocka_run_group_tests_name("account", tests, NULL, NULL);
