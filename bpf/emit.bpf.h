@@ -74,7 +74,7 @@ static __always_inline void record_fill(struct tcpdwell_transition *t, const str
 	t->uid = e->uid;
 	t->dwell = row->dwell;
 	t->reason = row->reason;
-	t->pad = 0;
+	t->dwell_error = row->dwell_error;
 	t->err = row->err;
 	t->lport = e->lport;
 	t->rport = e->rport;

@@ -16,6 +16,7 @@ struct row {
 	__u8 dwell;
 	__u8 source;
 	__u8 reason;
+	__u8 dwell_error; /* as the record has it */
 };
 
 /* The first row of a life: nothing was dwelt in before it. */

@@ -67,6 +67,12 @@ static __always_inline void mini_endpoint(struct endpoint *e, const struct inet_
 }
 
 /*
+ * Two jiffies, as a record has it: each end of the time is somewhere in its own. With the longest
+ * there are, of 10 ms, it fits the byte.
+ */
+#define TICK_ERROR ((2 * cfg_tick_ns + TCPDWELL_ERROR_UNIT_NS - 1) / TCPDWELL_ERROR_UNIT_NS)
+
+/*
  * Time goes on from row to row, though one CPU may find the flip while another ends the mini
  * socket, and a flip is only exact to a jiffy if a timer tells of it.
  */
@@ -80,6 +86,8 @@ static __always_inline struct row mini_row(const struct lifecycle *l, __u8 to, _
 	};
 
 	row.dwell = lifecycle_dwell(l, row.from, row.time_ns, &row.dwell_ns);
+	if (l->waits & LIFECYCLE_TO_A_TICK)
+		row.dwell_error = TICK_ERROR;
 	return row;
 }
 
@@ -92,6 +100,15 @@ static __always_inline void mini_flip(struct tcpdwell_counters *c, const struct 
 	count(&c->seen);
 	decide(c, &row, e, l);
 	lifecycle_enter(l, TCPDWELL_TIME_WAIT, row.time_ns);
+}
+
+/* The same where its timer alone says when (mini_armed_ns()): this dwell and the next are so. */
+static __always_inline void mini_flip_by_timer(struct tcpdwell_counters *c,
+					       const struct endpoint *e, struct lifecycle *l,
+					       __u64 time_ns)
+{
+	__sync_fetch_and_or(&l->waits, LIFECYCLE_TO_A_TICK);
+	mini_flip(c, e, l, time_ns);
 }
 
 /* The end of a mini socket whose story is complete up to here. */
@@ -238,7 +255,7 @@ static __always_inline void mini_expired(struct inet_timewait_sock *tw)
 		return;
 	mini_endpoint(&e, tw, l);
 	if (mini_flipped(tw, l))
-		mini_flip(c, &e, l, mini_armed_ns(tw, now_ns));
+		mini_flip_by_timer(c, &e, l, mini_armed_ns(tw, now_ns));
 	mini_close(c, &e, mini_key(tw), l, now_ns,
 		   l->state == TCPDWELL_TIME_WAIT ? TCPDWELL_REASON_TIMEWAIT_EXPIRED :
 						    TCPDWELL_REASON_TIMEOUT);
@@ -364,7 +381,7 @@ static __always_inline void mini_cancelled(struct inet_timewait_sock *tw, __u64 
 		reason = parked_mini.reason; /* no room to wait and see */
 	}
 	if (parked_mini.flip_ns)
-		mini_flip(c, &parked_mini.e, l, parked_mini.flip_ns);
+		mini_flip_by_timer(c, &parked_mini.e, l, parked_mini.flip_ns);
 	mini_close(c, &parked_mini.e, parked_mini.key, l, parked_mini.time_ns, reason);
 }
 
@@ -419,7 +436,7 @@ __noinline int flush_parked(__u64 now_ns, __u64 min_age_ns)
 	if (cfg_seek_minis && parked_goes_on(c, l, &mini))
 		return 0;
 	if (mini.flip_ns && l->state == TCPDWELL_FIN_WAIT2)
-		mini_flip(c, &mini.e, l, mini.flip_ns);
+		mini_flip_by_timer(c, &mini.e, l, mini.flip_ns);
 	mini_close(c, &mini.e, mini.key, l, mini.time_ns,
 		   l->marks & LIFECYCLE_REUSED ? TCPDWELL_REASON_TIMEWAIT_REUSED : mini.reason);
 	return 0;
@@ -465,7 +482,7 @@ __noinline int flush_orphan(__u64 now_ns)
 		return 0;
 	}
 	mini_endpoint(&e, tw, l);
-	mini_flip(c, &e, l, mini_armed_ns(tw, now_ns));
+	mini_flip_by_timer(c, &e, l, mini_armed_ns(tw, now_ns));
 	return 0;
 }
 

@@ -310,7 +310,7 @@ static __always_inline __u32 data_segments(const struct sock *sk)
 /* The process lets go of @sk. */
 static __always_inline void data_count(const struct sock *sk, struct lifecycle *l)
 {
-	__u32 before = l->waits & ~LIFECYCLE_WAITING;
+	__u32 before = l->waits & LIFECYCLE_COUNTED;
 
 	__sync_fetch_and_add(&l->waits, data_segments(sk) - before);
 	l->marks |= LIFECYCLE_DATA_COUNTED;
@@ -319,7 +319,7 @@ static __always_inline void data_count(const struct sock *sk, struct lifecycle *
 static __always_inline bool data_came(const struct sock *sk, const struct lifecycle *l)
 {
 	return l->marks & LIFECYCLE_DATA_COUNTED && sk->sk_shutdown & RCV_SHUTDOWN &&
-	       data_segments(sk) != (l->waits & ~LIFECYCLE_WAITING);
+	       data_segments(sk) != (l->waits & LIFECYCLE_COUNTED);
 }
 
 /* An orphan in FIN_WAIT2 is timed for a second or 3.5 retransmission timeouts (tcp_fin_time()). */

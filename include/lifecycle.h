@@ -35,7 +35,7 @@ enum lifecycle_errno {
 	LIFECYCLE_EOPNOTSUPP = 95,
 };
 
-/* Rows that wait for something. Bits of lifecycle.waits, which two CPUs may change at a time. */
+/* Rows that wait for something, and more. Bits of lifecycle.waits, which two CPUs may change. */
 enum lifecycle_wait {
 	LIFECYCLE_DEFERRED = 1U << 0, /* CLOSE -> SYN_SENT waits for the local port */
 	/* An owner filter is set, and accept() has yet to tell the owner. */
@@ -46,13 +46,16 @@ enum lifecycle_wait {
 			 LIFECYCLE_HELD_CLOSE_WAIT,
 	/* FIN_WAIT2 -> TIME_WAIT of a mini socket was seen, and waits for its time. */
 	LIFECYCLE_FLIPPED = 1U << 4,
-	LIFECYCLE_FLIPPED_ODD = 1U << 5, /* in an odd run of the flush */
+	LIFECYCLE_FLIPPED_ODD = 1U << 5,   /* in an odd run of the flush */
+	LIFECYCLE_WAITING = (1U << 6) - 1, /* any of these */
+	/* Notes that wait for nothing. */
+	LIFECYCLE_TO_A_TICK = 1U << 6, /* since_ns was told in jiffies */
 	/*
 	 * The upper half counts: how often a mini socket was parked, or while DATA_COUNTED the
 	 * segments with data that had come when the process let go (tcp_sock.data_segs_in).
 	 */
 	LIFECYCLE_COUNT = 1U << 16,
-	LIFECYCLE_WAITING = LIFECYCLE_COUNT - 1, /* any of the others */
+	LIFECYCLE_COUNTED = ~(LIFECYCLE_COUNT - 1),
 };
 
 /* Bits of lifecycle.marks. */

@@ -97,11 +97,15 @@ enum tcpdwell_reason {
 	TCPDWELL_REASON_MAX = 16,
 };
 
+/* What dwell_error is counted in. */
+#define TCPDWELL_ERROR_UNIT_NS 100000
+
 /*
  * One state transition.
  *
  * time_ns is CLOCK_MONOTONIC at the transition itself, also where the record was written later.
- * dwell_ns is the time spent in @from, worth what @dwell says. cookie is what `ss -e` prints as
+ * dwell_ns is the time spent in @from, worth what @dwell says; an exact one may be off by
+ * dwell_error. cookie is what `ss -e` prints as
  * sk: where the kernel lets a tracer ask for it. An IPv4 address (v4-mapped ones too) takes the
  * first four bytes of its field, the rest is zero. A port of 0 is unknown.
  */
@@ -122,8 +126,8 @@ struct tcpdwell_transition {
 	__u8 dwell;
 	__u8 owner;
 	__u8 reason;
-	__u8 pad;
-	__u16 err; /* errno that the socket holds, 0: none */
+	__u8 dwell_error; /* in TCPDWELL_ERROR_UNIT_NS, rounded up */
+	__u16 err;	  /* errno that the socket holds, 0: none */
 	__u16 lport;
 	__u16 rport;
 	__u16 holders; /* processes that hold the socket, 0: not counted */

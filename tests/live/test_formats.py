@@ -70,7 +70,7 @@ TRANSITION: dict[str, Check] = {
     "source": lambda value: value in ("tracepoint", "request_sock", "timewait_sock"),
 }
 # What later versions added behind it.
-ADDED: dict[str, Check] = {"holders": or_null(is_integer)}
+ADDED: dict[str, Check] = {"holders": or_null(is_integer), "dwell_error_ns": or_null(is_integer)}
 SUMMARY: dict[str, Check] = {
     "type": lambda value: value == "summary",
     "seen": is_integer,
@@ -139,7 +139,8 @@ def test_every_json_line_follows_the_contract(netns: Netns) -> None:
 
 def as_json(row: dict[str, str]) -> dict[str, Any]:
     """A CSV row with the types of the JSON lines."""
-    numbers = ("mono_ns", "cookie", "netns", "lport", "rport", "dwell_ns", "pid", "uid", "holders")
+    numbers = ("mono_ns", "cookie", "netns", "lport", "rport", "dwell_ns", "pid", "uid", "holders",
+               "dwell_error_ns")
     return {name: None if value == "" else int(value) if name in numbers else value
             for name, value in row.items()}
 

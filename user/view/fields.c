@@ -14,7 +14,7 @@
 #include "view/fields.h"
 
 /*
- * The longest row, without the cgroup: names and quotes 220, times and other numbers 190, addresses
+ * The longest row, without the cgroup: names and quotes 240, times and other numbers 200, addresses
  * 92, comm 92, words 110: < 768.
  */
 #define ROW_BYTES 768
@@ -50,13 +50,14 @@ enum field {
 	FIELD_ERRNO,
 	FIELD_SOURCE,
 	FIELD_HOLDERS,
+	FIELD_DWELL_ERROR_NS,
 	FIELD_MAX,
 };
 
 static const char *const names[FIELD_MAX] = {
 	"type",	 "time",   "mono_ns", "cookie", "netns",    "family", "laddr",	 "lport",
 	"raddr", "rport",  "from",    "to",	"dwell_ns", "dwell",  "pid",	 "comm",
-	"uid",	 "cgroup", "owner",   "reason", "errno",    "source", "holders",
+	"uid",	 "cgroup", "owner",   "reason", "errno",    "source", "holders", "dwell_error_ns",
 };
 
 struct fields {
@@ -267,6 +268,8 @@ static char *put_tail(const struct fields *f, char *p, const struct tcpdwell_tra
 	p = put_errno(f, p, t->err);
 	p = put_word(p, &f->sources[t->source]);
 	p = put_number(f, p, FIELD_HOLDERS, t->holders, t->holders);
+	p = put_number(f, p, FIELD_DWELL_ERROR_NS, t->dwell == TCPDWELL_DWELL_EXACT,
+		       (uint64_t)t->dwell_error * TCPDWELL_ERROR_UNIT_NS);
 	return put_word(p, &f->end);
 }
 

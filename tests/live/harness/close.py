@@ -102,6 +102,11 @@ def check_times(chain: list[Row], close: Close, watch: Watch, flip: bool = False
         assert row["dwell_ns"] in (None, row["mono_ns"] - before["mono_ns"])
 
 
+def ticks_ns() -> int:
+    """Two jiffies, as a record has them: in units of 100 us, rounded up."""
+    return -(-2 * capability.jiffy_ns() // 100_000) * 100_000
+
+
 def check_mini(chain: list[Row], close: Close, watch: Watch, flip: bool = False,
                reason: str | set[str] = "timewait_reset", path: list[str] = WHOLE) -> None:
     """The whole path, the mini socket's part of it too, with the owner of the full one."""
@@ -114,6 +119,13 @@ def check_mini(chain: list[Row], close: Close, watch: Watch, flip: bool = False,
     for row in chain:
         mini = "TIME_WAIT" in (row["from"], row["to"])
         assert (row["source"] == "timewait_sock") >= mini, show(chain)
+        if row["dwell"] != "exact":
+            assert row["dwell_error_ns"] is None, show(chain)
+        elif mini and flip and watch.backend == "timer":
+            # Told by an event, or found by the timer's expiry.
+            assert row["dwell_error_ns"] in (0, ticks_ns()), (row["dwell_error_ns"], show(chain))
+        else:
+            assert row["dwell_error_ns"] == 0, show(chain)
 
 
 def check_without(chain: list[Row], close: Close, orphan: bool) -> None:

@@ -18,7 +18,7 @@
 
 #define HEADER                                                                                  \
 	"type,time,mono_ns,cookie,netns,family,laddr,lport,raddr,rport,from,to,dwell_ns,dwell," \
-	"pid,comm,uid,cgroup,owner,reason,errno,source,holders\n"
+	"pid,comm,uid,cgroup,owner,reason,errno,source,holders,dwell_error_ns\n"
 
 static void assert_csv(const struct sample *sample, const struct tcpdwell_transition *t,
 		       const char *want)
@@ -37,7 +37,7 @@ static void test_row(void **state)
 	assert_csv(*state, &t,
 		   "transition,2024-02-29T23:59:58.000000345Z,12000000345,4097,4026531840,ipv4,"
 		   "192.0.2.1,443,198.51.100.7,50000,ESTABLISHED,CLOSE_WAIT,3200000,exact,"
-		   "1234,nginx,33,,accept,,,tracepoint,\n");
+		   "1234,nginx,33,,accept,,,tracepoint,,0\n");
 }
 
 static void test_unknown(void **state)
@@ -54,7 +54,7 @@ static void test_unknown(void **state)
 	assert_csv(*state, &t,
 		   "transition,2024-02-29T23:59:58.000000345Z,12000000345,,,ipv4,"
 		   "192.0.2.1,,198.51.100.7,,ESTABLISHED,CLOSE_WAIT,,unknown,"
-		   ",,,,,,,tracepoint,\n");
+		   ",,,,,,,tracepoint,,\n");
 }
 
 static void test_close_ipv6(void **state)
@@ -74,13 +74,13 @@ static void test_close_ipv6(void **state)
 	assert_csv(*state, &t,
 		   "transition,2024-02-29T23:59:58.000000345Z,12000000345,4097,4026531840,ipv6,"
 		   "::1,443,::,50000,LISTEN,CLOSE,3200000,at_least,"
-		   "1234,nginx,33,,accept,unreachable,ENETUNREACH,tracepoint,3\n");
+		   "1234,nginx,33,,accept,unreachable,ENETUNREACH,tracepoint,3,\n");
 	t.err = 4095;
 	t.reason = TCPDWELL_REASON_NONE;
 	assert_csv(*state, &t,
 		   "transition,2024-02-29T23:59:58.000000345Z,12000000345,4097,4026531840,ipv6,"
 		   "::1,443,::,50000,LISTEN,CLOSE,3200000,at_least,"
-		   "1234,nginx,33,,accept,,E4095,tracepoint,3\n");
+		   "1234,nginx,33,,accept,,E4095,tracepoint,3,\n");
 }
 
 static void test_comm(void **state)

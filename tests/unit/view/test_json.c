@@ -39,7 +39,7 @@ static void test_row(void **state)
 		    "\"dwell_ns\":3200000,\"dwell\":\"exact\","
 		    "\"pid\":1234,\"comm\":\"nginx\",\"uid\":33,\"cgroup\":null,"
 		    "\"owner\":\"accept\",\"reason\":null,\"errno\":null,"
-		    "\"source\":\"tracepoint\",\"holders\":null}\n");
+		    "\"source\":\"tracepoint\",\"holders\":null,\"dwell_error_ns\":0}\n");
 }
 
 /* Every field that can be unknown is null, whatever stands in the record beside it. */
@@ -66,7 +66,7 @@ static void test_unknown(void **state)
 		    "\"dwell_ns\":null,\"dwell\":\"unknown\","
 		    "\"pid\":null,\"comm\":null,\"uid\":null,\"cgroup\":null,"
 		    "\"owner\":null,\"reason\":null,\"errno\":null,"
-		    "\"source\":\"tracepoint\",\"holders\":null}\n");
+		    "\"source\":\"tracepoint\",\"holders\":null,\"dwell_error_ns\":null}\n");
 }
 
 static void test_close_ipv6(void **state)
@@ -104,7 +104,7 @@ static void test_close_ipv6(void **state)
 		    "\"dwell_ns\":18446744073709551615,\"dwell\":\"at_least\","
 		    "\"pid\":4294967295,\"comm\":\"nginx\",\"uid\":0,\"cgroup\":null,"
 		    "\"owner\":\"connect\",\"reason\":\"timeout\",\"errno\":\"EHOSTUNREACH\","
-		    "\"source\":\"request_sock\",\"holders\":65535}\n");
+		    "\"source\":\"request_sock\",\"holders\":65535,\"dwell_error_ns\":null}\n");
 }
 
 static void assert_has(const struct sample *sample, const struct tcpdwell_transition *t,
@@ -115,6 +115,19 @@ static void assert_has(const struct sample *sample, const struct tcpdwell_transi
 	if (!strstr(got, part))
 		fail_msg("no %s in %s", part, got);
 	free(got);
+}
+
+/* What was told in jiffies says by how much it may be off, in each record of its process. */
+static void test_dwell_error(void **state)
+{
+	struct tcpdwell_transition t = sample_row();
+
+	t.dwell_error = 80;
+	assert_has(*state, &t, "\"holders\":null,\"dwell_error_ns\":8000000}");
+	t.dwell_error = UINT8_MAX;
+	assert_has(*state, &t, "\"dwell_error_ns\":25500000}");
+	t.dwell = TCPDWELL_DWELL_AT_LEAST;
+	assert_has(*state, &t, "\"dwell_error_ns\":null}");
 }
 
 static void test_every_pair_of_states(void **state)
@@ -275,11 +288,17 @@ static void test_free_of_null(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_row),		 TEST(test_unknown),
-		TEST(test_close_ipv6),	 TEST(test_every_pair_of_states),
-		TEST(test_every_name),	 TEST(test_comm),
-		TEST(test_summary),	 TEST(test_buffering),
-		TEST(test_reader_gone),	 TEST(test_full_disk),
+		TEST(test_row),
+		TEST(test_dwell_error),
+		TEST(test_unknown),
+		TEST(test_close_ipv6),
+		TEST(test_every_pair_of_states),
+		TEST(test_every_name),
+		TEST(test_comm),
+		TEST(test_summary),
+		TEST(test_buffering),
+		TEST(test_reader_gone),
+		TEST(test_full_disk),
 		TEST(test_free_of_null),
 	};
 
