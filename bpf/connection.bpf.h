@@ -157,7 +157,7 @@ static __always_inline struct row held_row(const struct lifecycle *l, __u32 wait
 		row.dwell_ns = l->since_ns - l->established_ns;
 		break;
 	}
-	if (l->marks & LIFECYCLE_OPENED_EXACT && wait != LIFECYCLE_HELD_CLOSE_WAIT)
+	if (l->marks & LIFECYCLE_OF_REQUEST && wait != LIFECYCLE_HELD_CLOSE_WAIT)
 		row.source = TCPDWELL_SOURCE_REQUEST_SOCK;
 	return row;
 }

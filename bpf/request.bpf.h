@@ -67,7 +67,8 @@ static __always_inline void request_endpoint(struct endpoint *e, const struct re
 /* A connection that is a request yet: its listener's, in SYN_RECV since the SYN. */
 static __always_inline struct lifecycle request_lifecycle(const struct sock *listener, __u64 syn_ns)
 {
-	struct lifecycle l = { .id = identity_new(), .marks = LIFECYCLE_OPENED_EXACT };
+	struct lifecycle l = { .id = identity_new(),
+			       .marks = LIFECYCLE_OPENED_EXACT | LIFECYCLE_OF_REQUEST };
 
 	l.uid = PEEK(sock, listener, sk_uid.val);
 	lifecycle_enter(&l, TCPDWELL_SYN_RECV, syn_ns);

@@ -169,7 +169,7 @@ static __always_inline void child_birth(struct transition *t, struct lifecycle *
 
 		l->since_ns = child->syn_ns;
 		l->since = TCPDWELL_DWELL_EXACT;
-		l->marks = LIFECYCLE_OPENED_EXACT;
+		l->marks = LIFECYCLE_OF_REQUEST;
 		t->row->source = TCPDWELL_SOURCE_REQUEST_SOCK;
 		*t->first = request_birth(child->syn_ns);
 		if (shown)
@@ -181,6 +181,8 @@ static __always_inline void child_birth(struct transition *t, struct lifecycle *
 				      TCPDWELL_SOURCE_TRACEPOINT);
 	}
 	l->opened_ns = l->since_ns;
+	if (l->since == TCPDWELL_DWELL_EXACT)
+		l->marks |= LIFECYCLE_OPENED_EXACT;
 	if (t->first->from)
 		count(&t->c->seen);
 }
@@ -191,6 +193,7 @@ static __always_inline void fast_child_birth(struct transition *t, struct lifecy
 	l->id = cfg_has_cookie ? t->key : identity_new();
 	l->object = (__u64)t->sk;
 	l->opened_ns = l->since_ns;
+	l->marks |= LIFECYCLE_OPENED_EXACT;
 	*t->first = row_birth(TCPDWELL_LISTEN, TCPDWELL_SYN_RECV, l->since_ns,
 			      TCPDWELL_SOURCE_TRACEPOINT);
 	count(&t->c->seen);

@@ -67,6 +67,7 @@ enum lifecycle_mark {
 	LIFECYCLE_PARKED = 1U << 4,	    /* its timer was taken off: it ended, or is re-armed */
 	LIFECYCLE_REUSED = 1U << 5,	  /* a SYN took over the ends of a mini socket that ended */
 	LIFECYCLE_DATA_COUNTED = 1U << 6, /* see LIFECYCLE_COUNT */
+	LIFECYCLE_OF_REQUEST = 1U << 7,	  /* a request socket told of its SYN_RECV */
 };
 
 /*

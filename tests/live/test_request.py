@@ -546,15 +546,17 @@ def test_fast_open_waits_for_who_accepts(stage: Stage, watch: Watch,
     running = Watch(watch.backend,
                     tracer("--backend", watch.backend, "-p", str(worker.pid), chains=False))
     peer = server.peer()
-    syn(peer, payload=b"hello")
+    opened = syn(peer, payload=b"hello")
     worker.run("s, _ = l.accept()")
     # Who asks for the cookie gives it one.
     worker.run("s.getsockopt(socket.SOL_SOCKET, 57, 8)")
     server.link.netns.run(["ss", "-Htane"])
-    peer.send(ACK)
+    sent = peer.send(ACK)
+    ended = When(sent.before_ns, now())
     chain = running.wait(server.link.inode, server.port, peer.port, lambda rows: len(rows) == 2)
     assert steps(chain) == WHOLE[:3], show(chain)
-    same(chain, pid=worker.pid, comm=worker.comm, owner="accept")
+    same(chain, pid=worker.pid, comm=worker.comm, owner="accept", source="tracepoint")
+    check_dwell(chain[1], opened, ended, SYN_RECV_SLACK_NS)
     peer.send(RST | ACK)
 
 
