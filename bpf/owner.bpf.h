@@ -123,14 +123,16 @@ static __always_inline void owner_adopt(struct lifecycle *l, const struct lifecy
 	owner_match(l);
 }
 
-/* A child that nobody accepted yet belongs to whoever holds its listener. */
+/*
+ * A child that nobody accepted yet belongs to whoever holds its listener. How many hold that says
+ * nothing of how many will hold the child.
+ */
 static __always_inline void owner_inherit(struct lifecycle *child, const struct lifecycle *listener)
 {
 	if (listener->owner == TCPDWELL_OWNER_NONE)
 		return;
 	__builtin_memcpy(child->comm, listener->comm, OWNER_COMM_LEN);
 	child->pid = listener->pid;
-	child->holders = listener->holders;
 	child->owner = TCPDWELL_OWNER_LISTEN;
 }
 

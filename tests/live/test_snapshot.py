@@ -326,6 +326,22 @@ def test_child_that_inherited(cast: Cast, netns: Netns, tracer: START) -> None:
     server.close()
 
 
+def test_listener_that_several_hold(cast: Cast, netns: Netns, tracer: START) -> None:
+    """How many hold a listener says nothing of who will hold what it accepts."""
+    parent = cast.actor("parent", netns)
+    parent.run("l = socket.create_server(('127.0.0.1', 0))")
+    end = tuple(parent.ask("l.getsockname()"))
+    children = [parent.fork(), parent.fork()]
+    traced = start(tracer, netns)
+    parent.run(f"c = socket.create_connection({end!r}); s, _ = l.accept(); c.close(); s.close(); "
+               "l.close()")
+    for child in children:
+        child.run("l.close()")
+    rows = traced.wait_for(lambda rows: [row for row in rows if row["from"] == "LISTEN"
+                                         and row["to"] == "CLOSE"] and rows)
+    assert {row["holders"] for row in rows if row["rport"]} == {None}
+
+
 def test_two_descriptors_of_one_process(stage: Stage, tracer: START) -> None:
     pair = stage.pair()
     stage.open.append(pair.client.dup())
