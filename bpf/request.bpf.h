@@ -573,36 +573,61 @@ __noinline int flush_request(__u64 now_ns, __u64 min_age_ns)
 	return request_outlasts(pending.request, pending.isn, pending.time_ns);
 }
 
+/* Whether a request that waits is @listener's. */
+static __always_inline bool request_is_of(__u64 request, __u32 isn, __u64 listener)
+{
+	const struct request_sock *req = (const struct request_sock *)request;
+
+	return request && request_waits(req, isn) && (__u64)request_listener(req) == listener;
+}
+
 /*
- * Those in the queue. What the flush holds is its own: it may run on another CPU. A function for
- * the loop's sake, which the verifier would go through at each call.
+ * Those of @listener that are in the queue. All others go to the end of it, in the order that they
+ * had, and the first of them says when the turn is over; a flush on another CPU may take that one,
+ * and then the number of turns does. A function for the loop's sake, which the verifier would go
+ * through at each call.
  */
-__noinline int outlive_requests(void)
+__noinline int outlive_requests(__u64 listener)
 {
 	struct pending_request pending;
+	__u64 first = 0, first_ns = 0;
 
 	for (int i = 0; i < FLUSH_ITEMS; i++) {
-		if (bpf_map_pop_elem(&requests, &pending))
+		if (bpf_map_peek_elem(&requests, &pending) ||
+		    (pending.request == first && pending.time_ns == first_ns) ||
+		    bpf_map_pop_elem(&requests, &pending))
 			break;
-		request_outlasts(pending.request, pending.isn, pending.time_ns);
+		if (request_is_of(pending.request, pending.isn, listener)) {
+			request_outlasts(pending.request, pending.isn, pending.time_ns);
+			continue;
+		}
+		bpf_map_push_elem(&requests, &pending, 0);
+		if (!first) {
+			first = pending.request;
+			first_ns = pending.time_ns;
+		}
 	}
 	return 0;
 }
 
 /*
- * A listener closes, with @l what is known of it. Its requests go on until their timers run out,
- * and nobody can be named by then: those that wait to prove slow are taken for it now. Whoever
- * closes it holds it, though its descriptor is gone already.
+ * Listener @sk closes, with @l what is known of it. Its requests go on until their timers run out,
+ * and nobody can be named by then: those that wait to prove slow are taken for it now, if it has
+ * any. Whoever closes it holds it, though its descriptor is gone already. What the flush holds is
+ * its own: it may run on another CPU.
  */
-static __always_inline void requests_outlive(struct lifecycle *l)
+static __always_inline void requests_outlive(struct lifecycle *l, const struct sock *sk)
 {
 	const struct pending_request *held = &oldest.request;
+	__u64 listener = address_of(sk);
 
 	l->task = 0;
+	if (!PEEK(inet_connection_sock, sk, icsk_accept_queue.qlen.counter))
+		return;
 	shared.early_ns = bpf_ktime_get_ns();
-	if (held->request)
+	if (request_is_of(held->request, held->isn, listener))
 		request_outlasts(held->request, held->isn, held->time_ns);
-	outlive_requests();
+	outlive_requests(listener);
 }
 
 /*

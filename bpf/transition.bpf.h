@@ -489,7 +489,7 @@ static __always_inline void transition_tell(struct workspace *space, struct sock
 	if (to == TCPDWELL_LISTEN)
 		listener_own(l, sk);
 	if (from == TCPDWELL_LISTEN && cfg_requests && !cfg_stat)
-		requests_outlive(l);
+		requests_outlive(l, sk);
 
 	if (to == TCPDWELL_SYN_SENT && !t.e->lport) {
 		if (defer(&t, l, atomic))

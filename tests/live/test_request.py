@@ -396,6 +396,70 @@ def test_listener_closed(by_ack: bool, stage: Stage, watch: Watch) -> None:
     check_dwell(chain[1], done.opened, done.ended, SYN_RECV_SLACK_NS)
 
 
+# From so long on a handshake is looked for among those that were found slow (REQUEST_SLOW_NS).
+SOON_NS = 15_000_000
+
+
+def play_beside_closers(stage: Stage) -> list[Handshake]:
+    """Quick handshakes, while listeners of another process and namespace come and go."""
+    closer = stage.actor("closer", stage.netns())
+    closer.send("""
+while True:
+    with socket.create_server(("127.0.0.1", 0), backlog=8) as one, socket.socket() as other:
+        other.connect(one.getsockname())""")
+    server = stage.server(stage.link())
+    done = []
+    for _ in range(count(20)):
+        peer = server.peer()
+        opened = syn(peer)
+        time.sleep(0.01)
+        done.append(complete(server, peer, opened))
+    closer.kill()
+    return done
+
+
+@pytest.mark.every_kernel
+def test_other_listeners_close(stage: Stage, watch: Watch) -> None:
+    """Only the requests of the one that closes are shown before they prove slow."""
+    watch.require(requests=True)
+    quick = [done for done in stage.once(play_beside_closers)
+             if done.ended.to_ns - done.opened.from_ns < SOON_NS]
+    if not quick:
+        pytest.skip("the machine is too busy for a quick handshake")
+    for done in quick:
+        chain = done.chain(watch)
+        check_handshake(chain, done)
+        assert chain[0]["cookie"] == done.cookie or not capability.cookies()
+
+
+def play_ends_with_listeners(stage: Stage) -> list[list[Handshake]]:
+    """Processes that end with several listeners, each with a request that has just come."""
+    link = stage.link()
+    found = []
+    for _ in range(count(6)):
+        servers = [stage.server(link)]
+        for number in range(1, 4):
+            servers.append(servers[0].another(f"l{number}"))
+        peers = [server.peer() for server in servers]
+        opened = [syn(peer) for peer in peers]
+        servers[0].actor.kill()
+        found.append([Handshake(server, peer, one, given_up(one, RETRY_NS))
+                      for server, peer, one in zip(servers, peers, opened)])
+    return found
+
+
+@pytest.mark.every_kernel
+def test_process_ends_with_requests(stage: Stage, watch: Watch) -> None:
+    """They are the process's that ends, whichever of its listeners is closed first."""
+    watch.require(requests=True)
+    for ended in stage.once(play_ends_with_listeners):
+        for done in ended:
+            chain = done.chain(watch)
+            assert steps(chain) == DROPPED, show(chain)
+            same(chain, pid=done.server.actor.pid, owner="listen")
+            assert chain[1]["reason"] == "listener_closed"
+
+
 def play_migration(stage: Stage) -> tuple[Handshake, Server]:
     """A listener closes, and its request goes to another one of its group when its timer runs."""
     if not capability.in_btf("reuseport_migrate_sock"):

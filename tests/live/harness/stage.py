@@ -40,6 +40,13 @@ class Server:
                        f"{self.before}\n"
                        f"l.bind(('{address}', {self.port})); l.listen({self.backlog})")
 
+    def another(self, name: str) -> Server:
+        """One more listener of the same process; the one before goes on under this name."""
+        other = Server(self.actor, self.link, self.family, next(_ports), self.backlog, self.before)
+        self.actor.run(f"{name} = l")
+        other.listen()
+        return other
+
     def peer(self) -> Peer:
         return Peer(self.link, FAMILIES[self.family], self.port)
 
