@@ -4,8 +4,9 @@
  * the runtimes, and nothing but text is looked at. Any thread.
  *
  * The innermost container counts. Runtimes that are known: Docker (also rootless, and ECS), what
- * containerd and CRI-O start for Kubernetes with either driver, Podman (also rootless), LXC and LXD,
- * systemd-nspawn. Helpers that stay outside (conmon, lxc.monitor, nspawn's supervisor) are in none.
+ * containerd and CRI-O start for Kubernetes with either driver, Podman (also rootless), LXC, LXD
+ * and systemd-nspawn. Helpers that stay outside (conmon, lxc.monitor, nspawn's supervisor) are in
+ * none.
  */
 #ifndef TCPDWELL_CONTAINER_H
 #define TCPDWELL_CONTAINER_H

@@ -4,8 +4,8 @@
  * processes, what lies in /run/netns, the path of an option.
  *
  * To open a FIFO waits for a writer, and to open a device may do something. So the place is taken
- * first (O_PATH), which does neither, looked at, and opened through that descriptor, so that nothing
- * can be put there meanwhile. Descriptors are close-on-exec and do not block. Any thread.
+ * first (O_PATH), which does neither, looked at, and opened through that descriptor, so that
+ * nothing can be put there meanwhile. Descriptors are close-on-exec and do not block. Any thread.
  */
 #ifndef TCPDWELL_UNTRUSTED_H
 #define TCPDWELL_UNTRUSTED_H
