@@ -45,7 +45,9 @@ const volatile __u64 cfg_tick_ns = 1000000; /* the length of a jiffy */
 
 /* Rows are summed, not sent. */
 const volatile bool cfg_stat;
-const volatile __u8 cfg_stat_by;     /* enum tcpdwell_stat_by */
+const volatile __u8 cfg_stat_by;		/* enum tcpdwell_stat_by */
+const volatile __u16 cfg_ephemeral_low = 32768; /* the range that connect() takes ports from */
+const volatile __u16 cfg_ephemeral_high = 60999;
 const volatile __u32 cfg_stat_mask4; /* of a prefix, in network order */
 const volatile __u32 cfg_stat_mask6[4];
 const volatile bool cfg_skip_owner; /* nothing hangs on who owns a socket */

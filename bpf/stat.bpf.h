@@ -12,6 +12,7 @@
 #include "config.bpf.h"
 #include "maps.bpf.h"
 #include "row.bpf.h"
+#include "service.h"
 #include "stat.h"
 
 struct stat_map {
@@ -67,6 +68,17 @@ static __always_inline void stat_key_prefix(struct tcpdwell_stat_key *key, const
 	to[3] = addr[3] & cfg_stat_mask6[3];
 }
 
+/* A listener's own rows have one port, which is the service's. */
+static __always_inline __u16 stat_service_port(const struct endpoint *e, const struct lifecycle *l)
+{
+	const struct service_range range = { cfg_ephemeral_low, cfg_ephemeral_high };
+	__u8 owner = *(const volatile __u8 *)&l->owner;
+
+	if (!e->rport)
+		return e->lport;
+	return service_port(service_side(owner, 0, e->lport, e->rport, range), e->lport, e->rport);
+}
+
 static __always_inline void stat_key_group(struct tcpdwell_stat_key *key, const struct endpoint *e,
 					   const struct lifecycle *l)
 {
@@ -76,7 +88,7 @@ static __always_inline void stat_key_group(struct tcpdwell_stat_key *key, const 
 		stat_key_owner(key, l);
 		break;
 	case TCPDWELL_BY_PORT:
-		key->number = e->rport && e->rport < e->lport ? e->rport : e->lport;
+		key->number = stat_service_port(e, l);
 		break;
 	case TCPDWELL_BY_LPORT:
 		key->number = e->lport;

@@ -28,7 +28,7 @@
 enum tcpdwell_stat_by {
 	TCPDWELL_BY_PROCESS,
 	TCPDWELL_BY_COMM,
-	TCPDWELL_BY_PORT, /* the lower of the two: as a rule the service's */
+	TCPDWELL_BY_PORT, /* the service's (service.h), 0: not known */
 	TCPDWELL_BY_LPORT,
 	TCPDWELL_BY_RPORT,
 	TCPDWELL_BY_PREFIX, /* of the remote address */

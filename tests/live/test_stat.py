@@ -91,15 +91,21 @@ def prefix(row: Row) -> tuple[str, int]:
     return str(network.network_address), length
 
 
-def lower_port(row: Row) -> int:
-    return row["rport"] if row["rport"] and row["rport"] < row["lport"] else row["lport"]
+def service_port(row: Row) -> int | None:
+    """As the manual has it; these namespaces have Linux's own range."""
+    if row["owner"] in ("listen", "accept") or not row["rport"]:
+        return row["lport"]
+    if row["owner"] == "connect":
+        return row["rport"]
+    ours, theirs = (32768 <= row[end] <= 60999 for end in ("lport", "rport"))
+    return None if ours == theirs else row["rport"] if ours else row["lport"]
 
 
 # What makes a group: of a row, and of a group.
 BY: dict[str, tuple[Callable[[Row], Any], Callable[[Group], Any]]] = {
     "process": (lambda row: (row["pid"], row["comm"]), lambda group: (group["pid"], group["comm"])),
     "comm": (lambda row: row["comm"], lambda group: group["comm"]),
-    "port": (lower_port, lambda group: group["port"]),
+    "port": (service_port, lambda group: group["port"]),
     "lport": (lambda row: row["lport"], lambda group: group["lport"]),
     "rport": (lambda row: row["rport"], lambda group: group["rport"]),
     "prefix": (prefix, lambda group: (group["raddr"], group["prefix"])),
@@ -275,6 +281,17 @@ sys.stdin.readline()
     assert old["ESTABLISHED"]["at_least_max_ns"] > 0
     assert old["ESTABLISHED"]["pid"] == holder.pid
     assert not old["ESTABLISHED"]["count"] and old["ESTABLISHED"]["p50_ns"] is None
+
+
+@pytest.mark.every_kernel
+def test_service_port(netns: Netns) -> None:
+    """A service in the range of ephemeral ports, above its clients' ports, is one group."""
+    netns.sysctl("net/ipv4/ip_local_port_range", "40000 40999")
+    sums = Sums("--netns", netns.path, "--by", "port")
+    connect(netns, 50, 50432)
+    groups = sums.stop().groups()
+    assert {group["port"] for group in groups} == {50432}
+    assert sum(group["count"] for group in groups if group["state"] == "ESTABLISHED") == 100
 
 
 @pytest.mark.every_kernel

@@ -95,7 +95,6 @@ void story_add_old(struct timewait *tw, uint16_t lport, uint64_t left_ns)
 	struct timewait_old old = {
 		.netns = STORY_OWN,
 		.family = 4,
-		.client = true,
 		.lport = lport,
 		.rport = 5432,
 		.laddr = { 10, 0, 0, 5 },

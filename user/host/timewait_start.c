@@ -78,6 +78,22 @@ static const char *owner_filter(const struct filters *filters)
 	return NULL;
 }
 
+static bool listened(const struct look *look, uint16_t port)
+{
+	return look->listened[port / 64] >> port % 64 & 1;
+}
+
+/* Both ends are of this host where they have one address, or a loopback one each. */
+static uint8_t listens_of(const struct look *look, const struct sockdiag_socket *socket)
+{
+	bool here = !memcmp(socket->laddr, socket->raddr, sizeof(socket->laddr)) ||
+		    (pressure_is_loopback(socket->family, socket->laddr) &&
+		     pressure_is_loopback(socket->family, socket->raddr));
+
+	return (listened(look, socket->lport) ? SERVICE_LISTENS_LOCAL : 0) |
+	       (here && listened(look, socket->rport) ? SERVICE_LISTENS_REMOTE : 0);
+}
+
 static int take_socket(void *context, const struct sockdiag_socket *socket)
 {
 	struct look *look = context;
@@ -89,7 +105,7 @@ static int take_socket(void *context, const struct sockdiag_socket *socket)
 		.left_ns = socket->left_ns,
 	};
 
-	/* Listeners come first, so the side that a socket was on is known when it comes. */
+	/* Listeners come first. */
 	if (socket->state == TCPDWELL_LISTEN) {
 		look->listened[socket->lport / 64] |= 1ULL << socket->lport % 64;
 		return 0;
@@ -97,7 +113,7 @@ static int take_socket(void *context, const struct sockdiag_socket *socket)
 	if (!timewait_socket_wanted(look->filters, socket) ||
 	    !timewait_socket_is_old(socket, look->begin_ns))
 		return 0;
-	old.client = !(look->listened[socket->lport / 64] >> socket->lport % 64 & 1);
+	old.listens = listens_of(look, socket);
 	memcpy(old.laddr, socket->laddr, sizeof(old.laddr));
 	memcpy(old.raddr, socket->raddr, sizeof(old.raddr));
 	timewait_add_old(look->tw, socket->read_ns, &old);

@@ -4,6 +4,7 @@
 #include <sys/syscall.h>
 #include <time.h>
 
+#include "host/ephemeral.h"
 #include "host/resolve.h"
 #include "kernel/knobs.h"
 #include "tcpdwell.skel.h"
@@ -81,7 +82,7 @@ static void set_mask(uint32_t *words, unsigned int count, unsigned int bits)
 /* Whether anything of the histograms or the filters hangs on who owns a socket. */
 static bool wants_owner(const struct options *options)
 {
-	return options->by <= TCPDWELL_BY_COMM || options->filters.pids.count ||
+	return options->by <= TCPDWELL_BY_PORT || options->filters.pids.count ||
 	       options->filters.comm[0] || options->program;
 }
 
@@ -92,6 +93,17 @@ static bool wants_addrs(const struct options *options)
 	       options->filters.addrs.count;
 }
 
+/* The range of the tracer's own namespace: what others set is not known there (stat.bpf.h). */
+static void set_ephemeral(struct tcpdwell_bpf__rodata *cfg)
+{
+	struct ephemeral ephemeral;
+
+	if (ephemeral_read(&ephemeral, ""))
+		return;
+	cfg->cfg_ephemeral_low = ephemeral.low;
+	cfg->cfg_ephemeral_high = ephemeral.high;
+}
+
 /* Rows that are summed wait for no one: a port that comes late is only of interest to a filter. */
 static void set_stat_knobs(struct tcpdwell_bpf__rodata *cfg, const struct options *options,
 			   const struct capability *can)
@@ -100,6 +112,7 @@ static void set_stat_knobs(struct tcpdwell_bpf__rodata *cfg, const struct option
 
 	cfg->cfg_stat = true;
 	cfg->cfg_stat_by = options->by;
+	set_ephemeral(cfg);
 	set_mask((uint32_t *)&cfg->cfg_stat_mask4, 1, options->prefix4);
 	set_mask((uint32_t *)cfg->cfg_stat_mask6, 4, options->prefix6);
 	cfg->cfg_seek_minis = cfg->cfg_poll_minis && can->ehash;

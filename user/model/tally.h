@@ -44,7 +44,7 @@ struct tally_key {
 	uint32_t netns;
 	uint32_t pid;
 	uint8_t family; /* 4 or 6, 0: no address */
-	uint8_t pad;
+	uint8_t side;	/* enum service_side, where the table asks for it */
 	uint16_t lport;
 	uint16_t rport;
 	uint16_t pad2;

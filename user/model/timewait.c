@@ -116,17 +116,18 @@ const struct timewait_netns *timewait_own_netns(const struct timewait *tw)
 	return NULL;
 }
 
-static bool is_ephemeral(struct timewait *tw, uint32_t inode, uint16_t port)
+/* Linux's own where that of the namespace is not known. */
+static struct service_range range_of(struct timewait *tw, uint32_t inode)
 {
-	uint16_t low = EPHEMERAL_LOW, high = EPHEMERAL_HIGH;
+	struct service_range range = { EPHEMERAL_LOW, EPHEMERAL_HIGH };
 
 	if (!tw->netns_last || tw->netns_last->inode != inode)
 		tw->netns_last = timewait_netns(tw, inode);
 	if (tw->netns_last && tw->netns_last->ephemeral.known) {
-		low = tw->netns_last->ephemeral.low;
-		high = tw->netns_last->ephemeral.high;
+		range.low = tw->netns_last->ephemeral.low;
+		range.high = tw->netns_last->ephemeral.high;
 	}
-	return port >= low && port <= high;
+	return range;
 }
 
 /* ---- Rows ------------------------------------------------------------------------------------ */
@@ -139,23 +140,10 @@ struct facts {
 	uint16_t rport;
 	const uint8_t *laddr;
 	const uint8_t *raddr;
-	bool client;
+	uint8_t side;	  /* enum service_side */
 	uint32_t pid;	  /* 0: the owner is not known */
 	const char *comm; /* NULL: likewise */
 };
-
-static bool is_client(struct timewait *tw, const struct tcpdwell_transition *t)
-{
-	switch (t->owner) {
-	case TCPDWELL_OWNER_CONNECT:
-		return true;
-	case TCPDWELL_OWNER_LISTEN:
-	case TCPDWELL_OWNER_ACCEPT:
-		return false;
-	default:
-		return is_ephemeral(tw, t->netns, t->lport);
-	}
-}
 
 static struct facts facts_of_row(struct timewait *tw, const struct tcpdwell_transition *t)
 {
@@ -168,13 +156,13 @@ static struct facts facts_of_row(struct timewait *tw, const struct tcpdwell_tran
 		.rport = t->rport,
 		.laddr = t->laddr,
 		.raddr = t->raddr,
-		.client = is_client(tw, t),
+		.side = service_side(t->owner, 0, t->lport, t->rport, range_of(tw, t->netns)),
 		.pid = known ? t->pid : 0,
 		.comm = known ? t->comm : NULL,
 	};
 }
 
-static struct facts facts_of_old(const struct timewait_old *old)
+static struct facts facts_of_old(struct timewait *tw, const struct timewait_old *old)
 {
 	return (struct facts){
 		.netns = old->netns,
@@ -183,7 +171,8 @@ static struct facts facts_of_old(const struct timewait_old *old)
 		.rport = old->rport,
 		.laddr = old->laddr,
 		.raddr = old->raddr,
-		.client = old->client,
+		.side = service_side(TCPDWELL_OWNER_NONE, old->listens, old->lport, old->rport,
+				     range_of(tw, old->netns)),
 	};
 }
 
@@ -206,11 +195,12 @@ static struct tally_key key_of(enum table table, const struct facts *f)
 		break;
 	case REMOTES:
 		key.family = f->family;
-		key.rport = f->client ? f->rport : 0;
+		key.rport = f->side == SERVICE_REMOTE ? f->rport : 0;
 		set_addr(key.raddr, f->family, f->raddr);
 		break;
 	case LPORTS:
-		key.lport = f->client ? 0 : f->lport;
+		key.lport = f->side == SERVICE_LOCAL ? f->lport : 0;
+		key.side = f->side;
 		break;
 	default:
 		key.netns = f->netns;
@@ -227,7 +217,7 @@ static struct tallies *tallies_of(struct timewait *tw, enum table table, const s
 {
 	struct tallies *tallies[TABLES] = { tw->owners, tw->remotes, tw->lports, tw->clients };
 
-	return table == CLIENTS && !f->client ? NULL : tallies[table];
+	return table == CLIENTS && f->side != SERVICE_REMOTE ? NULL : tallies[table];
 }
 
 static void enter(struct timewait *tw, const struct facts *f, uint64_t time_ns)
@@ -259,12 +249,16 @@ static void leave(struct timewait *tw, const struct facts *f, uint64_t time_ns, 
 	}
 }
 
-/* The two ends of a connection as a key. */
+/*
+ * The two ends of a connection as a key, with the side that is the service: what was known of it at
+ * the start is where it is counted, whatever a row knows later.
+ */
 static uint64_t ends_hash(const struct facts *f)
 {
 	struct tally_key key = {
 		.netns = f->netns,
 		.family = f->family,
+		.side = f->side,
 		.lport = f->lport,
 		.rport = f->rport,
 	};
@@ -272,6 +266,19 @@ static uint64_t ends_hash(const struct facts *f)
 	set_addr(key.laddr, f->family, f->laddr);
 	set_addr(key.raddr, f->family, f->raddr);
 	return tally_key_hash(&key);
+}
+
+/* Takes out the one between these ends that was there at the start, and sets its side. */
+static bool take_old(struct timewait *tw, struct facts *f, uint64_t *due)
+{
+	static const uint8_t sides[] = { SERVICE_REMOTE, SERVICE_LOCAL, SERVICE_UNKNOWN };
+
+	for (unsigned int i = 0; i < sizeof(sides); i++) {
+		f->side = sides[i];
+		if (olds_take(tw->olds, ends_hash(f), tw->start_ns / NS_PER_S, due))
+			return true;
+	}
+	return false;
 }
 
 /*
@@ -292,7 +299,7 @@ static void leave_old(struct timewait *tw, const struct facts *whole, uint64_t t
 		tw->olds = NULL;
 		return;
 	}
-	if (!olds_take(tw->olds, ends_hash(&f), tw->start_ns / NS_PER_S, &due))
+	if (!take_old(tw, &f, &due))
 		return;
 	f.pid = 0;
 	f.comm = NULL;
@@ -327,7 +334,7 @@ static void refuse(struct timewait *tw, struct facts *f, uint64_t time_ns)
 {
 	struct tally_key key;
 
-	f->client = true;
+	f->side = SERVICE_REMOTE;
 	key = key_of(CLIENTS, f);
 	tallies_take(tw->clients, &key, time_ns)->refused++;
 	tw->refused++;
@@ -383,7 +390,7 @@ static void list_old(struct timewait *tw, const struct timewait_old *old)
 
 void timewait_add_old(struct timewait *tw, uint64_t now_ns, const struct timewait_old *old)
 {
-	struct facts f = facts_of_old(old);
+	struct facts f = facts_of_old(tw, old);
 
 	olds_add(tw->olds, ends_hash(&f), tally_add_old(&tw->total, now_ns, old->left_ns));
 	hist_add(&tw->old_left, old->left_ns);

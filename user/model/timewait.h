@@ -7,8 +7,8 @@
  * row that ends it.
  *
  * Keys that would be as many as connections are folded. A server's remote end is its address alone,
- * a client's local port is "ephemeral" (port 0). Who opened the connection decides which it is: the
- * owner's provenance, and where it says nothing, whether the local port is in the ephemeral range.
+ * a client's local port is "ephemeral" (port 0). service.h decides which it is; where it cannot,
+ * both are folded, and the connection takes no client's port that is known of.
  *
  * Times are nanoseconds of CLOCK_MONOTONIC. One thread at a time.
  */
@@ -22,6 +22,7 @@
 #include "model/hist.h"
 #include "model/pressure.h"
 #include "model/tally.h"
+#include "service.h"
 #include "wire.h"
 
 /* Rows of a table in a report, at the most (--top). */
@@ -51,7 +52,7 @@ struct timewait_netns {
 struct timewait_old {
 	uint32_t netns;
 	uint8_t family;
-	bool client; /* it was the side that opened the connection */
+	uint8_t listens; /* enum service_listener */
 	uint16_t lport;
 	uint16_t rport;
 	uint8_t laddr[16];

@@ -122,10 +122,14 @@ static void print_remote(FILE *out, const struct tally_key *key)
 	print_json_number(out, "rport", key->rport, key->rport);
 }
 
-/* All ports that connect() chose are one entry, whose port is null. */
+/* Names of enum service_side, as what this end is. */
+static const char *const sides[] = { NULL, "server", "client" };
+
+/* Ports that connect() chose are one entry, whose port is null; those of no known side another. */
 static void print_lport(FILE *out, const struct tally_key *key)
 {
 	print_first(out, "lport", key->lport);
+	print_json_text(out, "side", sides[key->side]);
 }
 
 static void print_table(FILE *out, const char *name, const struct timewait_table *table,

@@ -87,8 +87,10 @@ static struct name port_name(const struct tally_key *key)
 
 	if (key->lport)
 		name_end(&name, put_u16(name.text, key->lport));
-	else
+	else if (key->side == SERVICE_REMOTE)
 		name_end(&name, put_literal(name.text, "ephemeral"));
+	else
+		name_end(&name, put_literal(name.text, "- (client or server)"));
 	return name;
 }
 

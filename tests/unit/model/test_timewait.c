@@ -137,7 +137,7 @@ static void test_side_by_port(void **state)
 
 	t.owner = TCPDWELL_OWNER_NONE;
 	play(x, t);
-	t.lport = 50000; /* not of blue's range */
+	t.lport = 50000; /* not of blue's range: not known */
 	play(x, t);
 	look(x, T0 + 2 * S);
 	assert_int_equal(x->f.pressure_count, 1);
@@ -150,6 +150,45 @@ static void test_side_by_port(void **state)
 	look(x, T0 + 2 * S);
 	assert_int_equal(x->f.pressure_count, 2);
 	assert_null(x->f.pressures[1].netns ? x->f.pressures[0].netns : x->f.pressures[1].netns);
+}
+
+static struct timewait_old old_between(uint16_t lport, uint16_t rport, uint8_t listens)
+{
+	return (struct timewait_old){
+		.netns = STORY_OWN,
+		.family = 4,
+		.listens = listens,
+		.lport = lport,
+		.rport = rport,
+		.laddr = { 127, 0, 0, 1 },
+		.raddr = { 127, 0, 0, 1 },
+		.left_ns = 30 * S,
+	};
+}
+
+/* A server that closed first and is gone is no client; where nothing tells, neither is said. */
+static void test_old_sides(void **state)
+{
+	const struct timewait_old olds[] = {
+		old_between(8080, 40000, 0),			  /* a server by the range */
+		old_between(50432, 40001, 0),			  /* not known */
+		old_between(50432, 40002, SERVICE_LISTENS_LOCAL), /* a server */
+		old_between(40003, 50432, SERVICE_LISTENS_REMOTE),
+	};
+	struct fixture *x = *state;
+	const struct timewait_figures *f;
+	unsigned int unknown = 0;
+
+	for (unsigned int i = 0; i < 4; i++)
+		timewait_add_old(x->tw, T0, &olds[i]);
+	f = look(x, T0 + S);
+	assert_int_equal(f->pressure_count, 1);
+	assert_int_equal(f->pressures[0].row.key.rport, 50432);
+	assert_int_equal(f->pressures[0].row.now, 1);
+	assert_int_equal(f->lports.count, 4);
+	for (unsigned int i = 0; i < 4; i++)
+		unknown += f->lports.rows[i].key.side == SERVICE_UNKNOWN;
+	assert_int_equal(unknown, 1);
 }
 
 static void test_old(void **state)
@@ -175,6 +214,28 @@ static void test_old(void **state)
 	assert_int_equal(look(x, T0 + 31 * S)->pressures[0].row.now, 1);
 	assert_int_equal(look(x, T0 + 100 * S)->total.now, 0);
 	assert_int_equal(x->f.old, 3);
+}
+
+/* Its end is taken off where it was counted, whatever the row that tells of it knows of its side. */
+static void test_old_ends_on_its_side(void **state)
+{
+	const struct timewait_old old = old_between(50432, 40001, 0);
+	struct fixture *x = *state;
+	struct tcpdwell_transition t = story_enter(STORY_OWN, 50432, T0 + 2 * S);
+
+	timewait_add_old(x->tw, T0, &old);
+	t.rport = 40001;
+	memcpy(t.laddr, old.laddr, sizeof(t.laddr));
+	memcpy(t.raddr, old.raddr, sizeof(t.raddr));
+	t.owner = TCPDWELL_OWNER_ACCEPT;
+	play(x, t);
+	look(x, T0 + 3 * S);
+	assert_int_equal(x->f.total.now, 1);
+	assert_int_equal(x->f.ended_old, 1);
+	assert_int_equal(x->f.lports.rows[0].key.lport, 50432);
+	assert_int_equal(x->f.lports.rows[0].now, 1);
+	for (unsigned int i = 1; i < x->f.lports.count; i++)
+		assert_int_equal(x->f.lports.rows[i].now, 0);
 }
 
 /* The same two ends again: the old one was reused, of which no row tells. */
@@ -359,6 +420,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_server, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_side_by_port, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_old, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_old_sides, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_old_ends_on_its_side, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_old_reused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_old_ends, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_old_expires, set_up, tear_down),

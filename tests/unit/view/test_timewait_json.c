@@ -97,8 +97,8 @@ static void test_report(void **state)
 		     "\"rport\":null,\"now\":1,\"entered\":1,\"left\":0,"
 		     "\"rate\":0.10}],\"remotes_rest\":{\"keys\":0,\"more\":false,"
 		     "\"now\":0,\"entered\":0,\"left\":0,\"rate\":0.00},"
-		     "\"lports\":[{\"lport\":null,\"now\":448,\"entered\":451,"
-		     "\"left\":3,\"rate\":45.00},{\"lport\":443,\"now\":1,"
+		     "\"lports\":[{\"lport\":null,\"side\":\"client\",\"now\":448,\"entered\":451,"
+		     "\"left\":3,\"rate\":45.00},{\"lport\":443,\"side\":\"server\",\"now\":1,"
 		     "\"entered\":1,\"left\":0,\"rate\":0.10}],\"lports_rest\":{\"keys\":0,"
 		     "\"more\":false,\"now\":0,\"entered\":0,\"left\":0,"
 		     "\"rate\":0.00},\"lost\":{\"ring\":3,\"map\":0},\"untracked\":1}\n");
