@@ -216,7 +216,7 @@ static void test_old(void **state)
 	assert_int_equal(x->f.old, 3);
 }
 
-/* Its end is taken off where it was counted, whatever the row that tells of it knows of its side. */
+/* Its end is taken off where it was counted, whatever the row that tells of it knows of it. */
 static void test_old_ends_on_its_side(void **state)
 {
 	const struct timewait_old old = old_between(50432, 40001, 0);
