@@ -242,15 +242,20 @@ bench: ## measure against tcpstates and bpftrace
 sbin       := $(DESTDIR)$(PREFIX)/sbin
 man8       := $(DESTDIR)$(PREFIX)/share/man/man8
 bash       := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+units      := $(DESTDIR)$(PREFIX)/lib/systemd/system
 completion := $(wildcard tools/completion/tcpdwell.bash)
 
 install: $(tcpdwell) ## install under DESTDIR and PREFIX (/usr/local)
 	install -D -m 755 $(tcpdwell) $(sbin)/tcpdwell
 	install -D -m 644 user/tcpdwell.8 $(man8)/tcpdwell.8
 	$(if $(completion),install -D -m 644 $(completion) $(bash)/tcpdwell)
+	install -d $(units)
+	sed 's|/usr/local/sbin/|$(PREFIX)/sbin/|' tools/systemd/tcpdwell.service \
+		>$(units)/tcpdwell.service
+	chmod 644 $(units)/tcpdwell.service
 
 uninstall: ## remove what install put there
-	rm -f $(sbin)/tcpdwell $(man8)/tcpdwell.8 $(bash)/tcpdwell
+	rm -f $(sbin)/tcpdwell $(man8)/tcpdwell.8 $(bash)/tcpdwell $(units)/tcpdwell.service
 
 # ---- Housekeeping --------------------------------------------------------------------------------
 

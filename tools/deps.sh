@@ -86,6 +86,9 @@ group() {
 		need jq jq
 		need mandoc mandoc
 		need shellcheck shellcheck
+		need strace strace
+		# It looks at units; what becomes the first process is another package.
+		need systemd systemd-analyze
 		need clang-format clang-format
 		;;
 	vm)

@@ -117,4 +117,5 @@ def test_installation_brings_it(tmp_path: Path) -> None:
         "usr/sbin/tcpdwell",
         "usr/share/man/man8/tcpdwell.8",
         "usr/share/bash-completion/completions/tcpdwell",
+        "usr/lib/systemd/system/tcpdwell.service",
     }

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""The unit for systemd: what systemd itself says of it, and where its program is installed."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+TOP = Path(__file__).resolve().parents[2]
+UNIT = TOP / "tools/systemd/tcpdwell.service"
+
+# In tenths: 10.0 is a service without any sandbox, and what this one needs cannot be 0.
+EXPOSURE = 40
+
+
+def analyze(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Skips where there is no systemd-analyze, or one before 250, which cannot look offline."""
+    program = shutil.which("systemd-analyze")
+    if not program:
+        pytest.skip("there is no systemd-analyze here")
+    version = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
+    number = re.search(r"systemd (\d+)", version.stdout)
+    if not number or int(number[1]) < 250:
+        pytest.skip(f"it is too old to look offline: {version.stdout.splitlines()[0]}")
+    return subprocess.run([program, "--no-pager", *arguments], capture_output=True, text=True,
+                          check=False)
+
+
+def test_it_is_little_exposed() -> None:
+    done = analyze("security", "--offline=true", f"--threshold={EXPOSURE}", UNIT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    exposure = re.search(r"Overall exposure level for tcpdwell.service: ([0-9.]+)", done.stdout)
+    assert exposure and float(exposure[1]) * 10 <= EXPOSURE
+
+
+def test_systemd_understands_each_line(tmp_path: Path) -> None:
+    """With a program that is there, as a unit without one is an error by itself."""
+    unit = tmp_path / UNIT.name
+    unit.write_text(re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", UNIT.read_text(),
+                           flags=re.M))
+    said = analyze("verify", "--man=no", unit)
+    mine = [line for line in said.stderr.splitlines() if UNIT.name in line]
+    assert mine == []
+
+
+def test_each_capability_has_a_name_and_a_use() -> None:
+    """None is written by number, none is there twice, and none that loads modules or the like."""
+    bounds = re.findall(r"^CapabilityBoundingSet=(.*)$", UNIT.read_text(), re.M)
+    names = " ".join(bounds).split()
+    assert {"CAP_BPF", "CAP_PERFMON", "CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP"} <= set(names)
+    assert len(names) == len(set(names))
+    assert not {"CAP_SYS_MODULE", "CAP_SYS_RAWIO", "CAP_DAC_OVERRIDE", "CAP_NET_ADMIN"} & set(names)
+
+
+def test_it_starts_what_is_installed(tmp_path: Path) -> None:
+    subprocess.run(["make", "-s", "install", f"DESTDIR={tmp_path}", "PREFIX=/opt/tcp"], cwd=TOP,
+                   capture_output=True, check=True)
+    unit = (tmp_path / "opt/tcp/lib/systemd/system/tcpdwell.service").read_text()
+    start = re.search(r"^ExecStart=(\S+) trace -o json$", unit, re.M)
+    assert start and (tmp_path / start[1].lstrip("/")).is_file()
+    assert unit.replace("/opt/tcp/", "/usr/local/") == UNIT.read_text()
