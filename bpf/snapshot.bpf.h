@@ -350,6 +350,7 @@ static __always_inline bool found_full(struct found *f, const struct sock *sk)
 	f->now_ns = bpf_ktime_get_ns();
 	f->since = sock_since(sk, f->state, f->now_ns);
 	f->active_ns = BPF_CORE_READ((const struct tcp_sock *)sk, tcp_mstamp) * 1000;
+	f->flags = BPF_CORE_READ(sk, sk_socket) ? TCPDWELL_SOCKET_HELD : 0;
 	endpoint_read(&f->e, sk, false);
 	return filter_connection(sk, &f->e, false);
 }

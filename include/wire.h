@@ -143,9 +143,10 @@ _Static_assert(__builtin_offsetof(struct tcpdwell_transition, err) == 56, "err a
 _Static_assert(__builtin_offsetof(struct tcpdwell_transition, comm) == 64, "comm at 64");
 _Static_assert(__builtin_offsetof(struct tcpdwell_transition, laddr) == 80, "laddr at 80");
 
-/* What else is to be known of a socket that no descriptor leads to. Bits. */
+/* What else is to be known of a socket that no descriptor may lead to. Bits. */
 enum tcpdwell_socket_flag {
 	TCPDWELL_SOCKET_QUEUED = 1 << 0, /* waits in an accept queue; the owner is the listener's */
+	TCPDWELL_SOCKET_HELD = 1 << 1,	 /* has a file, so somebody has it, whom we may not see */
 };
 
 /*

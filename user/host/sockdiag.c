@@ -3,7 +3,10 @@
 #include <errno.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
+#include <linux/tcp.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -11,6 +14,7 @@
 
 #include "base/clock.h"
 #include "host/sockdiag.h"
+#include "wire.h"
 
 /* What the kernel fills at a time (NLMSG_GOODSIZE is less); ss has the same. */
 #define ANSWER_BYTES 32768
@@ -39,17 +43,56 @@ static void set_ends(struct sockdiag_socket *socket, const struct inet_diag_msg 
 	socket->rport = ntohs(m->id.idiag_dport);
 }
 
-static int visit_message(const struct inet_diag_msg *m, uint64_t read_ns, sockdiag_visit *visit,
+/* What struct tcp_info says of times; its end differs between kernels. */
+static void set_times(struct sockdiag_socket *socket, const void *data, size_t len)
+{
+	struct tcp_info info = {};
+
+	if (len < offsetof(struct tcp_info, tcpi_last_ack_recv) + sizeof(info.tcpi_last_ack_recv))
+		return;
+	memcpy(&info, data, len < sizeof(info) ? len : sizeof(info));
+	socket->sent_ns = info.tcpi_last_data_sent * NS_PER_MS;
+	socket->received_ns = info.tcpi_last_data_recv * NS_PER_MS;
+	socket->acked_ns = info.tcpi_last_ack_recv * NS_PER_MS;
+}
+
+/* Requests and timewait sockets have no shutdown to tell of (inet_sk_diag_fill() puts it, 4.9). */
+static void set_attributes(struct sockdiag_socket *socket, const struct nlmsghdr *h)
+{
+	const struct rtattr *a = (const void *)((const struct inet_diag_msg *)NLMSG_DATA(h) + 1);
+	int left = h->nlmsg_len - NLMSG_LENGTH(sizeof(struct inet_diag_msg));
+
+	for (; RTA_OK(a, left); a = RTA_NEXT(a, left)) {
+		if (a->rta_type == INET_DIAG_SHUTDOWN)
+			socket->full = true;
+		else if (a->rta_type == INET_DIAG_INFO)
+			set_times(socket, RTA_DATA(a), RTA_PAYLOAD(a));
+	}
+}
+
+static int visit_message(const struct nlmsghdr *h, uint64_t read_ns, sockdiag_visit *visit,
 			 void *context)
 {
+	const struct inet_diag_msg *m = NLMSG_DATA(h);
 	struct sockdiag_socket socket = {
 		.read_ns = read_ns,
+		.sent_ns = SOCKDIAG_UNKNOWN,
+		.received_ns = SOCKDIAG_UNKNOWN,
+		.acked_ns = SOCKDIAG_UNKNOWN,
+		.cookie = (uint64_t)m->id.idiag_cookie[1] << 32 | m->id.idiag_cookie[0],
+		.inode = m->idiag_inode,
+		.uid = m->idiag_uid,
 		.state = m->idiag_state,
 	};
 
 	if (m->idiag_timer)
 		socket.left_ns = m->idiag_expires * NS_PER_MS;
+	if (m->idiag_state == TCPDWELL_LISTEN) {
+		socket.queued = m->idiag_rqueue;
+		socket.queue_max = m->idiag_wqueue;
+	}
 	set_ends(&socket, m);
+	set_attributes(&socket, h);
 	return visit(context, &socket);
 }
 
@@ -75,7 +118,7 @@ int sockdiag_parse(const void *data, size_t len, uint64_t read_ns, sockdiag_visi
 		}
 		if (h->nlmsg_len < NLMSG_LENGTH(sizeof(struct inet_diag_msg)))
 			return -EPROTO;
-		err = visit_message(NLMSG_DATA(h), read_ns, visit, context);
+		err = visit_message(h, read_ns, visit, context);
 		if (err)
 			return err;
 	}
@@ -96,6 +139,7 @@ static int ask(int fd, int family, uint16_t states)
 		.body = {
 			.sdiag_family = family,
 			.sdiag_protocol = IPPROTO_TCP,
+			.idiag_ext = 1 << (INET_DIAG_INFO - 1) | 1 << (INET_DIAG_SHUTDOWN - 1),
 			.idiag_states = states,
 		},
 	};

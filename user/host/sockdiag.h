@@ -9,14 +9,27 @@
 #ifndef TCPDWELL_SOCKDIAG_H
 #define TCPDWELL_SOCKDIAG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#define SOCKDIAG_UNKNOWN UINT64_MAX
 
 struct sockdiag_socket {
 	uint64_t read_ns; /* when the kernel was asked */
 	uint64_t left_ns; /* of the running timer, 0: none; in TIME_WAIT, what is left of it */
-	uint8_t state;	  /* enum tcpdwell_state */
-	uint8_t family;	  /* 4 or 6 */
+	/* Before read_ns, in ticks of the kernel (struct tcp_info), or SOCKDIAG_UNKNOWN. */
+	uint64_t sent_ns;     /* the last segment with data that was sent */
+	uint64_t received_ns; /* that was received */
+	uint64_t acked_ns;    /* the last ACK that was received */
+	uint64_t cookie;      /* the socket's identity */
+	uint32_t inode;	      /* of the socket's file, 0: it has none, and no descriptor */
+	uint32_t uid;
+	uint32_t queued; /* of a listener: connections that wait for accept(), and their limit */
+	uint32_t queue_max;
+	bool full;	/* neither a request nor a timewait socket, which have no user either */
+	uint8_t state;	/* enum tcpdwell_state */
+	uint8_t family; /* 4 or 6 */
 	uint16_t lport;
 	uint16_t rport;
 	uint8_t laddr[16]; /* IPv4 takes the first four bytes, the rest is zero */

@@ -206,7 +206,8 @@ int leak_describe(struct leak *leak, const struct sockets *sockets,
 	if (leak->queued)
 		leak->verdict = LEAK_QUEUE;
 	else
-		leak->verdict = leak->pid ? LEAK_LEAKS : LEAK_ORPHANED;
+		leak->verdict = leak->pid || info->flags & TCPDWELL_SOCKET_HELD ? LEAK_LEAKS :
+										  LEAK_ORPHANED;
 	err = describe_holders(leak, sockets, samples) ?: describe_ends(leak, samples);
 	if (!err && stack_of)
 		err = describe_stacks(leak, samples, stack_of, stack_context);

@@ -48,7 +48,7 @@ struct leak_stack {
 /* The sockets of one process, in one state, accepted or not. */
 struct leak {
 	enum leak_verdict verdict;
-	uint32_t pid; /* 0: nobody */
+	uint32_t pid; /* 0: nobody, or, unless they are orphaned, nobody who can be seen */
 	uint8_t state;
 	bool queued; /* wait in an accept queue of pid's */
 	char comm[TCPDWELL_COMM_LEN];

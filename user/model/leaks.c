@@ -16,6 +16,7 @@ struct leaks {
 	struct leak *list;
 	size_t count;
 	size_t younger;
+	size_t ageless;
 	leak_stack_of *stack_of; /* NULL: nobody asks */
 	void *stack_context;
 };
@@ -72,12 +73,16 @@ void leaks_event(struct leaks *leaks, const struct tcpdwell_transition *t)
 				 t->dwell_ns >= leaks->older_ns);
 }
 
-/* Process, state and whether it waits, as one number: the same for all sockets of a leak. */
+/*
+ * Process, state, whether it waits and, of no process, whether somebody has it, as one number: the
+ * same for all sockets of a leak.
+ */
 static uint64_t group_of(const struct leak_sample *sample)
 {
 	const struct tcpdwell_socket *info = &sample->socket->info;
 
-	return (uint64_t)info->pid << 16 | info->state << 1 |
+	return (uint64_t)info->pid << 16 | info->state << 2 |
+	       (!info->pid && info->flags & TCPDWELL_SOCKET_HELD ? 2 : 0) |
 	       (info->flags & TCPDWELL_SOCKET_QUEUED ? 1 : 0);
 }
 
@@ -119,7 +124,8 @@ static int add_leak(struct leaks *leaks, const struct sockets *sockets,
 	return 0;
 }
 
-static size_t collect(const struct leaks *leaks, struct leak_sample *samples,
+/* One whose age is not known is neither old nor young. */
+static size_t collect(struct leaks *leaks, struct leak_sample *samples,
 		      const struct sockets *sockets, const struct filters *filters, uint64_t now_ns)
 {
 	struct filters wanted = *filters;
@@ -134,7 +140,10 @@ static size_t collect(const struct leaks *leaks, struct leak_sample *samples,
 			continue;
 		sample->socket = socket;
 		sample->age_ns = leak_age_ns(socket, now_ns, &sample->worth);
-		count++;
+		if (sample->worth == TCPDWELL_DWELL_UNKNOWN)
+			leaks->ageless++;
+		else
+			count++;
 	}
 	return count;
 }
@@ -195,6 +204,7 @@ int leaks_look(struct leaks *leaks, const struct sockets *sockets, const struct 
 
 	forget_list(leaks);
 	leaks->younger = 0;
+	leaks->ageless = 0;
 	leaks->list = calloc(room + LEAK_TRACKS, sizeof(*leaks->list));
 	if (!samples || !leaks->list) {
 		free(samples);
@@ -228,6 +238,11 @@ const struct leak *leaks_at(const struct leaks *leaks, size_t i)
 size_t leaks_younger(const struct leaks *leaks)
 {
 	return leaks->younger;
+}
+
+size_t leaks_ageless(const struct leaks *leaks)
+{
+	return leaks->ageless;
 }
 
 bool leaks_found(const struct leaks *leaks)

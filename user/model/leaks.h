@@ -48,6 +48,9 @@ const struct leak *leaks_at(const struct leaks *leaks, size_t i);
 /* Sockets in the states that are not old enough to count. */
 size_t leaks_younger(const struct leaks *leaks);
 
+/* Sockets in the states of which nobody knows for how long they have been there. */
+size_t leaks_ageless(const struct leaks *leaks);
+
 /* Whether something is wrong: any verdict but LEAK_SLOW. */
 bool leaks_found(const struct leaks *leaks);
 

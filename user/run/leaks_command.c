@@ -8,13 +8,14 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "host/privilege.h"
+#include "host/procfs.h"
 #include "kernel/loader.h"
-#include "kernel/snapshot.h"
 #include "kernel/source_ring.h"
 #include "model/leaks.h"
 #include "run/events.h"
 #include "run/leaks_command.h"
 #include "run/shortfall.h"
+#include "run/socket_source.h"
 #include "run/stack_source.h"
 #include "view/leaks_report.h"
 #include "view/screen.h"
@@ -37,6 +38,7 @@ struct finder {
 	struct loader *loader;
 	struct source_ring *source;
 	struct stack_source *stacks; /* NULL: nobody asks */
+	struct socket_source look;
 	struct sockets *sockets;
 	struct leaks *leaks;
 	struct clock *clock;
@@ -52,16 +54,11 @@ static int take_row(struct sink *sink, const struct tcpdwell_transition *t)
 
 static const struct sink_ops row_ops = { .event = take_row };
 
-static int add(void *context, const struct tcpdwell_socket *record)
-{
-	return sockets_add(context, record);
-}
-
 /*
  * ---- Output -------------------------------------------------------------------------------------
  */
 
-static char *render(const struct finder *finder, uint64_t now_ns, size_t *len)
+static char *render(struct finder *finder, uint64_t now_ns, size_t *len)
 {
 	char *text = NULL;
 	FILE *out = open_memstream(&text, len);
@@ -69,6 +66,7 @@ static char *render(const struct finder *finder, uint64_t now_ns, size_t *len)
 	if (!out)
 		return NULL;
 	clock_tick(finder->clock);
+	finder->scope.pids_are_proc |= finder->look.by_diag;
 	if (finder->options->format == FORMAT_JSON)
 		leaks_json(out, finder->leaks, &finder->scope,
 			   clock_wall_ns(finder->clock, now_ns));
@@ -116,17 +114,13 @@ static int take_rows(struct finder *finder)
 }
 
 /* Takes a snapshot and the rows up to it. Returns 0 or -1 with the failure filled. */
-static int look(struct finder *finder, bool first)
+static int look(struct finder *finder)
 {
-	unsigned int closed;
 	uint64_t now_ns;
 	int err;
 
-	sockets_clear(finder->sockets);
-	if (snapshot_take(finder->loader, add, finder->sockets, &closed, finder->failure))
+	if (socket_source_take(&finder->look, finder->sockets, finder->failure))
 		return -1;
-	if (first)
-		snapshot_warn(finder->notice, closed);
 	if (finder->source && take_rows(finder))
 		return -1;
 	if (finder->stacks)
@@ -138,7 +132,7 @@ static int look(struct finder *finder, bool first)
 
 static int look_once(struct finder *finder)
 {
-	if (look(finder, true))
+	if (look(finder))
 		return -1;
 	return failure_output(finder->failure, show(finder, clock_now_ns()));
 }
@@ -162,15 +156,13 @@ static int watch(struct finder *finder)
 	uint64_t start_ns = clock_now_ns(), next_ns = start_ns;
 	const uint64_t duration_ns = finder->options->duration_ns;
 	uint64_t end_ns = duration_ns ? start_ns + duration_ns : EVENTS_FOREVER;
-	bool first = true;
 
 	for (;;) {
 		uint64_t now_ns;
 		int events, err;
 
-		if (look(finder, first))
+		if (look(finder))
 			return -1;
-		first = false;
 		err = show(finder, clock_now_ns());
 		if (err)
 			return failure_output(finder->failure, err);
@@ -210,10 +202,26 @@ static void set_scope(struct finder *finder)
 		.older_ns = options->leak_ns,
 		.top = options->top,
 		.root = "",
+		/* Numbers are the kernel's but where /proc is all there is. */
+		.pids_are_proc = procfs_pids_are_the_kernels(""),
 	};
 	finder->traced = *options;
 	finder->traced.filters.either = 0;
 	finder->traced.filters.from = finder->scope.states;
+}
+
+/* To look once takes no programs; to watch does. */
+static int open_look(struct finder *finder)
+{
+	finder->look.options = &finder->traced;
+	finder->look.notice = finder->notice;
+	if (socket_source_open(&finder->look, finder->failure))
+		return -1;
+	finder->loader = finder->look.loader;
+	if (finder->loader || !finder->options->watch)
+		return 0;
+	*finder->failure = finder->look.why;
+	return -1;
 }
 
 static int start(struct finder *finder)
@@ -236,10 +244,9 @@ static int start(struct finder *finder)
 	finder->text = text_new(STDOUT_FILENO, TEXT_REPORT_BYTES, events_stop_fd(finder->events));
 	if (!finder->text)
 		return failure_errno(finder->failure, "cannot start", errno);
-	finder->loader = loader_new(&finder->traced, finder->notice, finder->failure);
-	if (!finder->loader)
+	if (open_look(finder))
 		return -1;
-	if (options->stacks) {
+	if (options->stacks && finder->loader) {
 		finder->stacks = stack_source_new(finder->loader, finder->scope.root);
 		if (!finder->stacks)
 			return failure_errno(finder->failure, "cannot start", errno);

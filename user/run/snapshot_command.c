@@ -6,16 +6,11 @@
 
 #include "base/clock.h"
 #include "kernel/loader.h"
-#include "kernel/snapshot.h"
 #include "model/census.h"
 #include "run/page.h"
 #include "run/snapshot_command.h"
+#include "run/socket_source.h"
 #include "view/snapshot_report.h"
-
-static int add(void *context, const struct tcpdwell_socket *record)
-{
-	return sockets_add(context, record);
-}
 
 /* What is printed, and how. */
 struct report {
@@ -45,10 +40,9 @@ static void print(FILE *out, const void *context)
 int snapshot_command_run(const struct options *options, const struct notice *notice,
 			 struct failure *failure)
 {
+	struct socket_source source = { .options = options, .notice = notice };
 	struct sockets *sockets = sockets_new();
 	struct census *census = NULL;
-	struct loader *loader = NULL;
-	unsigned int closed;
 	int err = -1;
 
 	signal(SIGPIPE, SIG_IGN);
@@ -56,10 +50,8 @@ int snapshot_command_run(const struct options *options, const struct notice *not
 		failure_set(failure, STATUS_OTHER, "%s", strerror(errno));
 		goto out;
 	}
-	loader = loader_new(options, notice, failure);
-	if (!loader || snapshot_take(loader, add, sockets, &closed, failure))
+	if (socket_source_open(&source, failure) || socket_source_take(&source, sockets, failure))
 		goto out;
-	snapshot_warn(notice, closed);
 	census = census_new(sockets, &options->filters, options->older_ns, clock_now_ns());
 	if (!census) {
 		failure_set(failure, STATUS_OTHER, "%s", strerror(errno));
@@ -68,7 +60,7 @@ int snapshot_command_run(const struct options *options, const struct notice *not
 	err = page_print(print, &(struct report){ options, census }, failure);
 out:
 	census_free(census);
-	loader_free(loader);
+	loader_free(source.loader);
 	sockets_free(sockets);
 	return err;
 }

@@ -142,10 +142,19 @@ static void print_place(FILE *out, const struct procfs_process *process)
 	fputc('\n', out);
 }
 
+/* A number that is another PID namespace's leads to another process. */
+static void read_process(const struct leak *leak, const struct leaks_scope *scope,
+			 struct procfs_process *process)
+{
+	procfs_process_read(scope->root, scope->pids_are_proc ? leak->pid : 0, leak->comm, process);
+}
+
 static void print_process(FILE *out, const struct leak *leak, const struct procfs_process *process)
 {
 	if (!leak->pid) {
-		fputs("  no process\n", out);
+		fputs(leak->verdict == LEAK_ORPHANED ? "  no process\n" :
+						       "  of a process that cannot be seen\n",
+		      out);
 		return;
 	}
 	fprintf(out, "  pid %" PRIu32 " ", leak->pid);
@@ -234,13 +243,16 @@ static void print_states(FILE *out, uint16_t states)
 
 static void print_healthy(FILE *out, const struct leaks *leaks, const struct leaks_scope *scope)
 {
-	fputs("nothing wrong: no socket has been in ", out);
+	fprintf(out, "nothing wrong: no socket %shas been in ",
+		leaks_ageless(leaks) ? "whose age is known " : "");
 	print_states(out, scope->states);
 	fputs(" for ", out);
 	print_ns(out, scope->older_ns);
 	fputs(" or longer", out);
 	if (leaks_younger(leaks))
 		fprintf(out, ", %zu for less", leaks_younger(leaks));
+	if (leaks_ageless(leaks))
+		fprintf(out, "; of %zu it is not known", leaks_ageless(leaks));
 	fputc('\n', out);
 }
 
@@ -254,7 +266,7 @@ void leaks_report(FILE *out, const struct leaks *leaks, const struct leaks_scope
 	for (size_t i = 0; i < count && i < scope->top; i++) {
 		const struct leak *leak = leaks_at(leaks, i);
 
-		procfs_process_read(scope->root, leak->pid, leak->comm, &process);
+		read_process(leak, scope, &process);
 		leaks_verdict(out, leak, &process, scope->older_ns);
 		fputc('\n', out);
 		print_process(out, leak, &process);
@@ -350,7 +362,7 @@ static void json_leak(FILE *out, const struct leak *leak, const struct leaks_sco
 {
 	struct procfs_process process;
 
-	procfs_process_read(scope->root, leak->pid, leak->comm, &process);
+	read_process(leak, scope, &process);
 	fputs("{\"type\":\"leak\",\"time\":", out);
 	print_json_time(out, wall_ns);
 	print_json_number(out, "pid", leak->pid, leak->pid);

@@ -5,6 +5,7 @@
 #ifndef TCPDWELL_LEAKS_REPORT_H
 #define TCPDWELL_LEAKS_REPORT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -16,8 +17,9 @@ struct procfs_process;
 struct leaks_scope {
 	uint16_t states; /* a mask */
 	uint64_t older_ns;
-	uint32_t top;	  /* offenders that the text describes; JSON has all */
-	const char *root; /* where /proc is, "" for the real one */
+	uint32_t top;	    /* offenders that the text describes; JSON has all */
+	const char *root;   /* where /proc is, "" for the real one */
+	bool pids_are_proc; /* numbers of processes are those that /proc has */
 };
 
 /* A block for each offender, or a line that says that nothing is wrong. */

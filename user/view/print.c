@@ -93,7 +93,12 @@ void print_json_string(FILE *out, const char *text)
 
 void print_json_age(FILE *out, const char *name, uint64_t ns, uint8_t worth)
 {
-	fprintf(out, "\"%s_ns\":%" PRIu64 ",\"%s\":\"%s\"", name, ns, name, dwell_name(worth));
+	fprintf(out, "\"%s_ns\":", name);
+	if (worth == TCPDWELL_DWELL_UNKNOWN)
+		fputs("null", out);
+	else
+		fprintf(out, "%" PRIu64, ns);
+	fprintf(out, ",\"%s\":\"%s\"", name, dwell_name(worth));
 }
 
 void print_json_addr(FILE *out, const char *name, unsigned int family, const uint8_t *addr)

@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
+#include <linux/tcp.h>
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -90,6 +92,63 @@ static void test_socket(void **state)
 	assert_int_equal(s->left_ns, 59996000000);
 	assert_memory_equal(s->laddr, local, 16);
 	assert_memory_equal(s->raddr, remote, 16);
+}
+
+/* Identity, file, queue and stamps, and that it is a full socket. */
+static void test_attributes(void **state)
+{
+	struct answer answer = {};
+	struct found found = {};
+	const struct sockdiag_socket *s = found.sockets;
+	struct inet_diag_msg *m;
+	struct rtattr *a;
+	struct tcp_info info = {
+		.tcpi_last_data_sent = 11,
+		.tcpi_last_data_recv = 22,
+		.tcpi_last_ack_recv = 33,
+	};
+
+	(void)state;
+	m = add(&answer, SOCK_DIAG_BY_FAMILY, sizeof(*m) + RTA_SPACE(1) + RTA_SPACE(sizeof(info)));
+	m->idiag_family = AF_INET;
+	m->idiag_state = TCPDWELL_LISTEN;
+	m->idiag_inode = 4711;
+	m->idiag_uid = 33;
+	m->idiag_rqueue = 3;
+	m->idiag_wqueue = 128;
+	m->id.idiag_cookie[0] = 5;
+	m->id.idiag_cookie[1] = 1;
+	a = (void *)(m + 1);
+	a->rta_type = INET_DIAG_SHUTDOWN;
+	a->rta_len = RTA_LENGTH(1);
+	a = (void *)((char *)a + RTA_SPACE(1));
+	a->rta_type = INET_DIAG_INFO;
+	a->rta_len = RTA_LENGTH(sizeof(info));
+	memcpy(RTA_DATA(a), &info, sizeof(info));
+	add_socket(&answer, AF_INET, "192.0.2.1", "198.51.100.7");
+	assert_int_equal(sockdiag_parse(answer.data, answer.len, 55, take, &found), 0);
+	assert_int_equal(found.count, 2);
+	assert_true(s[0].full);
+	assert_int_equal(s[0].cookie, 1ULL << 32 | 5);
+	assert_int_equal(s[0].inode, 4711);
+	assert_int_equal(s[0].uid, 33);
+	assert_int_equal(s[0].queued, 3);
+	assert_int_equal(s[0].queue_max, 128);
+	assert_int_equal(s[0].sent_ns, 11000000);
+	assert_int_equal(s[0].received_ns, 22000000);
+	assert_int_equal(s[0].acked_ns, 33000000);
+	assert_false(s[1].full);
+	assert_int_equal(s[1].queued, 0);
+	assert_true(s[1].acked_ns == SOCKDIAG_UNKNOWN);
+	/* An attribute that claims to be longer than what is there, and one shorter than itself. */
+	a->rta_len = 0xffff;
+	found.count = 0;
+	assert_int_equal(sockdiag_parse(answer.data, answer.len, 55, take, &found), 0);
+	assert_true(s[0].sent_ns == SOCKDIAG_UNKNOWN);
+	a->rta_len = 1;
+	found.count = 0;
+	assert_int_equal(sockdiag_parse(answer.data, answer.len, 55, take, &found), 0);
+	assert_true(s[0].sent_ns == SOCKDIAG_UNKNOWN);
 }
 
 static void test_ipv6(void **state)
@@ -193,8 +252,11 @@ static void test_running_kernel(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_socket),	       cmocka_unit_test(test_ipv6),
-		cmocka_unit_test(test_errors),	       cmocka_unit_test(test_end_amid_a_word),
+		cmocka_unit_test(test_socket),
+		cmocka_unit_test(test_attributes),
+		cmocka_unit_test(test_ipv6),
+		cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_end_amid_a_word),
 		cmocka_unit_test(test_running_kernel),
 	};
 

@@ -276,6 +276,43 @@ static void test_queue_and_orphans(void **state)
 	assert_int_equal(leak->pid, 0);
 }
 
+/* A socket with a file has a process, though it may be one that nobody here can see. */
+static void test_process_that_cannot_be_seen(void **state)
+{
+	struct scene *scene = *state;
+	struct tcpdwell_socket s = socket_of(5, START - OLDER);
+	const struct leak *leak;
+
+	s.pid = s.owner_pid = s.owner = 0;
+	s.flags = TCPDWELL_SOCKET_HELD;
+	add(scene, s);
+	leak = look(scene, START);
+	assert_non_null(leak);
+	assert_int_equal(leak->verdict, LEAK_LEAKS);
+	assert_int_equal(leak->pid, 0);
+	assert_text(leak, NULL, "leaks: 1 in CLOSE_WAIT for 60.0s or longer");
+	/* Beside one that has none: each is told by itself. */
+	s.key++;
+	s.flags = 0;
+	add(scene, s);
+	look(scene, START);
+	assert_int_equal(leaks_count(scene->leaks), 2);
+}
+
+/* Nothing is said of one whose age is not known, but that it is not. */
+static void test_age_that_is_not_known(void **state)
+{
+	struct scene *scene = *state;
+	struct tcpdwell_socket s = socket_of(5, START - OLDER);
+
+	s.since = TCPDWELL_DWELL_UNKNOWN;
+	add(scene, s);
+	assert_null(look(scene, START));
+	assert_int_equal(leaks_younger(scene->leaks), 0);
+	assert_int_equal(leaks_ageless(scene->leaks), 1);
+	assert_false(leaks_found(scene->leaks));
+}
+
 static void test_idle(void **state)
 {
 	struct tcpdwell_socket s = socket_of(5, START - 1000 * SECOND);
@@ -323,6 +360,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_leaks_after_a_late_close, make, unmake),
 		cmocka_unit_test_setup_teardown(test_limit_that_is_far, make, unmake),
 		cmocka_unit_test_setup_teardown(test_queue_and_orphans, make, unmake),
+		cmocka_unit_test_setup_teardown(test_process_that_cannot_be_seen, make, unmake),
+		cmocka_unit_test_setup_teardown(test_age_that_is_not_known, make, unmake),
 		cmocka_unit_test_setup_teardown(test_idle, make, unmake),
 		cmocka_unit_test_setup_teardown(test_many_processes, make, unmake),
 	};

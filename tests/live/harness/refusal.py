@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""A tcpdwell that the kernel refuses something: tests/live/shim/refuse.c in front of it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable, Iterable
+
+import pytest
+
+from . import place, process
+
+ERRORS = ("EPERM", "EINVAL", "ENOMEM", "E2BIG", "EOPNOTSUPP")
+SHIM = place.TOP / "build/tests/shim/refuse.so"
+
+
+def program() -> str:
+    """What the shim can stand in front of: a static binary preloads nothing."""
+    path = place.tcpdwell()
+    return path[:-len("-static")] if path.endswith("-static") else path
+
+
+def shim() -> str:
+    path = os.environ.get("TCPDWELL_SHIM", str(SHIM))
+    for name in (path, program()):
+        if not os.path.exists(name):
+            pytest.skip(f"no {name}")
+    return path
+
+
+def environment(*rules: str, log: str | None = None) -> dict[str, str]:
+    """Of a process that is refused what the rules say."""
+    added = {"LD_PRELOAD": shim(), "REFUSE": " ".join(rules)}
+    if log:
+        added["REFUSE_LOG"] = log
+    return {**os.environ, **added}
+
+
+def wrap(*rules: str) -> Callable[[list[str]], list[str]]:
+    """For a Tracer or a Running."""
+    return lambda argv: ["env", f"LD_PRELOAD={shim()}", f"REFUSE={' '.join(rules)}", program(),
+                         *argv[1:]]
+
+
+def run(rules: Iterable[str], *arguments: str, log: str | None = None,
+        before: Iterable[str] = ()) -> subprocess.CompletedProcess[str]:
+    """Run it to the end; @before are words in front of it."""
+    return subprocess.run([*before, program(), *arguments], env=environment(*rules, log=log),
+                          capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
+                          timeout=process.LIMIT_S)
+
+
+@dataclass(frozen=True)
+class Call:
+    """Something to refuse: the key of a call, and which of those, 0: all."""
+
+    key: str
+    number: int = 0
+
+    def rule(self, error: str) -> str:
+        return f"{self.key}={error}" + (f"@{self.number}" if self.number else "")
+
+    def __str__(self) -> str:
+        return self.key + (f"@{self.number}" if self.number else "")
+
+
+def calls_of(*arguments: str) -> list[Call]:
+    """What the command asks the kernel for here: nothing of it is listed by hand.
+
+    Each command and each thing that it is about, once; of calls about nothing in particular, which
+    are of one key and different kinds, each of the first ones.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        log = str(Path(folder, "calls"))
+        done = run((), *arguments, log=log)
+        assert done.returncode in (0, 10), done.stderr
+        keys = [line.split()[0] for line in Path(log).read_text("utf-8").splitlines()]
+    found: dict[Call, None] = {}
+    for key in sorted(set(keys)):
+        command, _, name = key.partition(":")
+        found[Call(command)] = None
+        if name and name not in PROBES:
+            found[Call(key)] = None
+        else:
+            for number in range(1, min(keys.count(key), NAMELESS_MAX) + 1):
+                found[Call(key, number)] = None
+    return list(found)
+
+
+# Programs that several trials share the name of, the tool's and libbpf's.
+PROBES = ("probe", "symbol")
+NAMELESS_MAX = 12

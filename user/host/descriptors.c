@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/compare.h"
+#include "host/descriptors.h"
+
+#define ROOM_MIN 64
+
+struct holder {
+	char comm[TCPDWELL_COMM_LEN];
+};
+
+struct descriptors {
+	struct descriptor *list; /* by inode, process and number */
+	size_t count;
+	size_t room;
+	struct holder *holders;
+	size_t holder_count;
+	size_t holder_room;
+};
+
+/* Makes room for one more element behind @count. Returns 0 or -errno. */
+static int grow(void **array, size_t *room, size_t count, size_t size)
+{
+	size_t more = *room ? *room * 2 : ROOM_MIN;
+	void *p;
+
+	if (count < *room)
+		return 0;
+	p = reallocarray(*array, more, size);
+	if (!p)
+		return -ENOMEM;
+	*array = p;
+	*room = more;
+	return 0;
+}
+
+static void read_comm(int process, char comm[TCPDWELL_COMM_LEN])
+{
+	int fd = openat(process, "comm", O_RDONLY | O_CLOEXEC);
+	ssize_t len = -1;
+
+	if (fd >= 0) {
+		len = read(fd, comm, TCPDWELL_COMM_LEN);
+		close(fd);
+	}
+	if (len > 0 && comm[len - 1] == '\n')
+		len--;
+	comm[len < 0 ? 0 : len < TCPDWELL_COMM_LEN ? len : TCPDWELL_COMM_LEN - 1] = '\0';
+}
+
+/* Takes a descriptor of the process that came last, if it is a socket's. */
+static int take(struct descriptors *d, int folder, uint32_t pid, const char *name)
+{
+	char link[64];
+	ssize_t len = readlinkat(folder, name, link, sizeof(link) - 1);
+	uint32_t inode;
+	int err;
+
+	/* One that was closed in the meantime is no holder. */
+	if (len < 0)
+		return 0;
+	link[len] = '\0';
+	if (sscanf(link, "socket:[%" SCNu32 "]", &inode) != 1 || !inode)
+		return 0;
+	err = grow((void **)&d->list, &d->room, d->count, sizeof(*d->list));
+	if (err)
+		return err;
+	d->list[d->count++] = (struct descriptor){
+		.inode = inode,
+		.pid = pid,
+		.fd = strtoul(name, NULL, 10),
+		.holder = d->holder_count - 1,
+	};
+	return 0;
+}
+
+/* Takes the descriptors of one process, whose folder is @process; closes @fds. */
+static int take_all(struct descriptors *d, int process, int fds, uint32_t pid)
+{
+	DIR *dir = fdopendir(fds);
+	struct dirent *entry;
+	int err;
+
+	if (!dir) {
+		err = -errno;
+		close(fds);
+		return err;
+	}
+	err = grow((void **)&d->holders, &d->holder_room, d->holder_count, sizeof(*d->holders));
+	if (!err)
+		read_comm(process, d->holders[d->holder_count++].comm);
+	while (!err && (entry = readdir(dir)))
+		if (isdigit((unsigned char)entry->d_name[0]))
+			err = take(d, dirfd(dir), pid, entry->d_name);
+	closedir(dir);
+	return err;
+}
+
+static int take_process(struct descriptors *d, int proc, const char *name, unsigned int *closed)
+{
+	int process = openat(proc, name, O_PATH | O_DIRECTORY | O_CLOEXEC), fds, err = 0;
+
+	if (process < 0)
+		return 0; /* it has gone */
+	fds = openat(process, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fds >= 0)
+		err = take_all(d, process, fds, strtoul(name, NULL, 10));
+	else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
+		err = -errno;
+	else if (errno == EACCES || errno == EPERM)
+		++*closed;
+	close(process);
+	return err;
+}
+
+static int compare_descriptors(const void *left, const void *right)
+{
+	const struct descriptor *a = left, *b = right;
+
+	return compare(a->inode, b->inode) ?: compare(a->pid, b->pid) ?: compare(a->fd, b->fd);
+}
+
+static int take_processes(struct descriptors *d, const char *root, unsigned int *closed)
+{
+	char path[PATH_MAX];
+	struct dirent *entry;
+	int err = 0;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "%s/proc", root);
+	dir = opendir(path);
+	if (!dir)
+		return -errno;
+	while (!err && (entry = readdir(dir)))
+		if (isdigit((unsigned char)entry->d_name[0]))
+			err = take_process(d, dirfd(dir), entry->d_name, closed);
+	closedir(dir);
+	return err;
+}
+
+struct descriptors *descriptors_new(const char *root, unsigned int *closed)
+{
+	struct descriptors *d = calloc(1, sizeof(*d));
+	int err;
+
+	*closed = 0;
+	if (!d)
+		return NULL;
+	err = take_processes(d, root, closed);
+	if (err) {
+		descriptors_free(d);
+		errno = -err;
+		return NULL;
+	}
+	if (d->count)
+		qsort(d->list, d->count, sizeof(*d->list), compare_descriptors);
+	return d;
+}
+
+void descriptors_free(struct descriptors *d)
+{
+	if (!d)
+		return;
+	free(d->list);
+	free(d->holders);
+	free(d);
+}
+
+const struct descriptor *descriptors_find(const struct descriptors *d, uint32_t inode,
+					  size_t *count)
+{
+	size_t low = 0, high = d->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (d->list[middle].inode < inode)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (high = low; high < d->count && d->list[high].inode == inode;)
+		high++;
+	*count = high - low;
+	return *count ? &d->list[low] : NULL;
+}
+
+const char *descriptors_comm(const struct descriptors *d, const struct descriptor *descriptor)
+{
+	return d->holders[descriptor->holder].comm;
+}

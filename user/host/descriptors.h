@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Who holds which socket, as /proc/PID/fd tells it of each process that the caller may look into
+ * (proc(5): CAP_SYS_PTRACE for those of others). Numbers of processes are those of the caller's PID
+ * namespace, and processes outside of it are not there.
+ *
+ * As in procfs.h, @root stands for `/`, "" for the real one. One thread at a time. 16 bytes a
+ * descriptor of a socket, and 20 a process.
+ */
+#ifndef TCPDWELL_DESCRIPTORS_H
+#define TCPDWELL_DESCRIPTORS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "wire.h"
+
+struct descriptors;
+
+/* A descriptor that leads to a socket. */
+struct descriptor {
+	uint32_t inode; /* of the socket, in sockfs; never 0 */
+	uint32_t pid;
+	uint32_t fd;
+	uint32_t holder; /* for descriptors_comm() */
+};
+
+/*
+ * Goes through all processes. @closed gets how many could not be looked into. Returns NULL with
+ * errno set if there is no memory or no /proc. The caller frees it.
+ */
+struct descriptors *descriptors_new(const char *root, unsigned int *closed);
+
+/* NULL-safe. */
+void descriptors_free(struct descriptors *descriptors);
+
+/*
+ * Those that lead to the socket of this inode, by process; @count gets how many. NULL if there are
+ * none.
+ */
+const struct descriptor *descriptors_find(const struct descriptors *descriptors, uint32_t inode,
+					  size_t *count);
+
+/* The name of the process that has it, ended by NUL, empty if that could not be read. */
+const char *descriptors_comm(const struct descriptors *descriptors,
+			     const struct descriptor *descriptor);
+
+#endif /* TCPDWELL_DESCRIPTORS_H */

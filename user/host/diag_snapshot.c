@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "host/descriptors.h"
+#include "host/diag_snapshot.h"
+#include "host/netns_walk.h"
+#include "host/timewait_start.h"
+
+#define NS_PER_S 1000000000ULL
+
+/* A segment is stamped when it comes in, and moves the socket a little later (snapshot.bpf.h). */
+#define PROCESSING_NS 1000000ULL
+
+/* A listener of the namespace that is looked at, and who has it. */
+struct listener {
+	uint8_t family;
+	uint8_t addr[16];
+	uint16_t port;
+	uint32_t uid;
+	uint32_t pid; /* 0: nobody who can be seen */
+	char comm[TCPDWELL_COMM_LEN];
+};
+
+struct look {
+	const struct filters *filters;
+	const struct descriptors *descriptors;
+	diag_found *found;
+	void *context;
+	uint64_t tick_ns;
+	uint32_t netns;
+	struct listener *listeners;
+	size_t listener_count;
+	size_t listener_room;
+};
+
+/*
+ * ---- Ages ---------------------------------------------------------------------------------------
+ */
+
+static uint64_t tick_ns(void)
+{
+	struct timespec tick;
+
+	if (clock_getres(CLOCK_MONOTONIC_COARSE, &tick))
+		return 10000000; /* the longest there is: a bound that stays true */
+	return tick.tv_sec * NS_PER_S + tick.tv_nsec;
+}
+
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+/*
+ * The age that a stamp of so long ago is worth at the least. One that was never set looks as old as
+ * the host or older, and comes from no state in which these are asked for.
+ */
+static uint64_t least_age(uint64_t past_ns, uint64_t off_ns)
+{
+	return past_ns == SOCKDIAG_UNKNOWN || past_ns < off_ns ? 0 : past_ns - off_ns;
+}
+
+/*
+ * How long the socket has been in its state at the least, by the stamps that snapshot.bpf.h takes,
+ * which says why. Returns false where none tells.
+ */
+static bool state_age(const struct sockdiag_socket *socket, uint64_t off_ns, uint64_t *age_ns)
+{
+	switch (socket->state) {
+	case TCPDWELL_ESTABLISHED:
+		*age_ns = larger(least_age(socket->sent_ns, off_ns),
+				 least_age(socket->acked_ns, off_ns));
+		return socket->full;
+	case TCPDWELL_CLOSE_WAIT:
+		*age_ns = least_age(socket->acked_ns, off_ns);
+		return socket->full;
+	case TCPDWELL_TIME_WAIT:
+		*age_ns = least_age(TIMEWAIT_SECONDS * NS_PER_S - socket->left_ns, off_ns);
+		return socket->left_ns && socket->left_ns <= TIMEWAIT_SECONDS * NS_PER_S;
+	default:
+		return false;
+	}
+}
+
+/* When the last segment came or went, as far as the stamps tell; 0: they do not. */
+static uint64_t active_ns(const struct sockdiag_socket *socket)
+{
+	uint64_t past_ns = socket->sent_ns;
+
+	if (socket->received_ns < past_ns)
+		past_ns = socket->received_ns;
+	if (socket->acked_ns < past_ns)
+		past_ns = socket->acked_ns;
+	return socket->full && past_ns < socket->read_ns ? socket->read_ns - past_ns : 0;
+}
+
+/*
+ * ---- Records ------------------------------------------------------------------------------------
+ */
+
+struct tcpdwell_socket diag_record(const struct sockdiag_socket *socket, uint32_t netns,
+				   uint64_t tick_ns)
+{
+	struct tcpdwell_socket record = {
+		.kind = TCPDWELL_SOCKET,
+		.size = sizeof(record),
+		.state = socket->state,
+		.family = socket->family,
+		.key = socket->cookie,
+		.since_ns = socket->read_ns,
+		.active_ns = active_ns(socket),
+		.netns = netns,
+		.uid = socket->uid,
+		.queued = socket->queued,
+		.queue_max = socket->queue_max,
+		.lport = socket->lport,
+		.rport = socket->rport,
+	};
+	uint64_t age_ns;
+
+	/* The dump may be a tick older than it says, and a stamp is of some time in its tick. */
+	if (state_age(socket, 2 * tick_ns + PROCESSING_NS, &age_ns) && age_ns < socket->read_ns) {
+		record.since = TCPDWELL_DWELL_AT_LEAST;
+		record.since_ns -= age_ns;
+	}
+	if (!socket->full)
+		record.uid = -1;
+	if (socket->inode)
+		record.flags |= TCPDWELL_SOCKET_HELD;
+	memcpy(record.laddr, socket->laddr, sizeof(record.laddr));
+	memcpy(record.raddr, socket->raddr, sizeof(record.raddr));
+	return record;
+}
+
+static bool uid_wanted(const struct filters *filters, uint32_t uid)
+{
+	for (unsigned int i = 0; i < filters->uids.count; i++)
+		if (filters->uids.ids[i] == uid)
+			return true;
+	return !filters->uids.count;
+}
+
+/* Tells of the socket once for each descriptor that leads to it, or once if none does. */
+static int tell(const struct look *look, const struct sockdiag_socket *socket,
+		struct tcpdwell_socket *record)
+{
+	size_t count = 0;
+	const struct descriptor *holders =
+		socket->inode ? descriptors_find(look->descriptors, socket->inode, &count) : NULL;
+	int err = 0;
+
+	if (!count)
+		return look->found(look->context, record);
+	for (size_t i = 0; i < count && !err; i++) {
+		record->pid = holders[i].pid;
+		record->fd = holders[i].fd;
+		strcpy(record->comm, descriptors_comm(look->descriptors, &holders[i]));
+		err = look->found(look->context, record);
+	}
+	return err;
+}
+
+/*
+ * ---- Listeners and accept queues ----------------------------------------------------------------
+ */
+
+static int note_listener(void *context, const struct sockdiag_socket *socket)
+{
+	struct look *look = context;
+	const struct descriptor *holder;
+	struct listener *listener;
+	size_t count = 0;
+
+	if (look->listener_count == look->listener_room) {
+		size_t room = look->listener_room ? look->listener_room * 2 : 64;
+
+		listener = reallocarray(look->listeners, room, sizeof(*listener));
+		if (!listener)
+			return -ENOMEM;
+		look->listeners = listener;
+		look->listener_room = room;
+	}
+	listener = &look->listeners[look->listener_count++];
+	*listener = (struct listener){
+		.family = socket->family,
+		.port = socket->lport,
+		.uid = socket->uid,
+	};
+	memcpy(listener->addr, socket->laddr, sizeof(listener->addr));
+	holder = socket->inode ? descriptors_find(look->descriptors, socket->inode, &count) : NULL;
+	if (count) {
+		listener->pid = holder->pid;
+		strcpy(listener->comm, descriptors_comm(look->descriptors, holder));
+	}
+	return 0;
+}
+
+/* How well a listener's address fits: 2 it is the socket's, 1 it is any, 0 it is another. */
+static int fit(const struct listener *listener, const struct sockdiag_socket *socket)
+{
+	static const uint8_t any[16];
+
+	if (listener->port != socket->lport)
+		return 0;
+	if (listener->family == socket->family &&
+	    !memcmp(listener->addr, socket->laddr, sizeof(listener->addr)))
+		return 2;
+	/* That of IPv6 may be for IPv4 too; whether it is, its option tells, which is not shown. */
+	return (listener->family == socket->family || listener->family == 6) &&
+	       !memcmp(listener->addr, any, sizeof(any));
+}
+
+/* The listener that the socket came by; NULL: none, or several of different processes. */
+static const struct listener *listener_of(const struct look *look,
+					  const struct sockdiag_socket *socket)
+{
+	const struct listener *found = NULL;
+	int best = 0;
+
+	for (size_t i = 0; i < look->listener_count; i++) {
+		const struct listener *listener = &look->listeners[i];
+		int fits = fit(listener, socket);
+
+		if (!fits || fits < best)
+			continue;
+		if (fits == best && found && found->pid != listener->pid)
+			found = NULL;
+		else
+			found = fits > best || found ? listener : NULL;
+		best = fits;
+	}
+	return found;
+}
+
+/*
+ * No process has a connection that waits for accept(), and none has closed it: in these states that
+ * is so of no other.
+ */
+static bool waits_for_accept(const struct sockdiag_socket *socket)
+{
+	return socket->full && !socket->inode &&
+	       (socket->state == TCPDWELL_ESTABLISHED || socket->state == TCPDWELL_CLOSE_WAIT);
+}
+
+static int take_socket(void *context, const struct sockdiag_socket *socket)
+{
+	const struct look *look = context;
+	struct tcpdwell_socket record;
+	const struct listener *listener = NULL;
+	bool queued = waits_for_accept(socket);
+
+	if (!timewait_socket_wanted(look->filters, socket))
+		return 0;
+	record = diag_record(socket, look->netns, look->tick_ns);
+	if (queued || socket->state == TCPDWELL_SYN_RECV)
+		listener = listener_of(look, socket);
+	if (queued)
+		record.flags |= TCPDWELL_SOCKET_QUEUED;
+	if (queued && listener && listener->pid) {
+		record.owner = TCPDWELL_OWNER_SCAN;
+		record.owner_pid = listener->pid;
+		memcpy(record.comm, listener->comm, sizeof(record.comm));
+	}
+	if (!socket->full && listener)
+		record.uid = listener->uid;
+	if (!uid_wanted(look->filters, record.uid))
+		return 0;
+	return tell(look, socket, &record);
+}
+
+/*
+ * ---- The walk -----------------------------------------------------------------------------------
+ */
+
+static int look_inside(void *context, const struct netns_place *place)
+{
+	const uint16_t listens = 1 << TCPDWELL_LISTEN;
+	struct look *look = context;
+	int err;
+
+	look->netns = place->inode;
+	look->listener_count = 0;
+	/* All of them first: one of IPv6 has connections of IPv4. */
+	err = sockdiag_each(listens, note_listener, look);
+	return err ?: sockdiag_each((1 << TCPDWELL_STATE_MAX) - 2, take_socket, look);
+}
+
+int diag_snapshot_take(const struct filters *filters, uint32_t only, diag_found *found,
+		       void *context, struct diag_shortfall *shortfall)
+{
+	struct look look = {
+		.filters = filters,
+		.found = found,
+		.context = context,
+		.tick_ns = tick_ns(),
+	};
+	struct descriptors *descriptors = descriptors_new("", &shortfall->closed_processes);
+	int err;
+
+	if (!descriptors)
+		return -errno;
+	look.descriptors = descriptors;
+	err = netns_walk(only, look_inside, &look, &shortfall->closed_netns);
+	free(look.listeners);
+	descriptors_free(descriptors);
+	return err;
+}

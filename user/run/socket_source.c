@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <string.h>
+
+#include "host/diag_snapshot.h"
+#include "host/procfs.h"
+#include "host/resolve.h"
+#include "kernel/loader.h"
+#include "kernel/snapshot.h"
+#include "run/socket_source.h"
+
+static int add(void *context, const struct tcpdwell_socket *record)
+{
+	return sockets_add(context, record);
+}
+
+int socket_source_open(struct socket_source *source, struct failure *failure)
+{
+	source->loader = loader_new(source->options, source->notice, &source->why);
+	if (source->loader || source->why.status != STATUS_USE)
+		return 0;
+	*failure = source->why;
+	return -1;
+}
+
+/* Of a process outside, its sockets show that somebody has them, and not who. */
+static void tell_of_pid_namespace(const struct socket_source *source)
+{
+	if (!procfs_pids_are_the_kernels(""))
+		notice_print(source->notice, NOTICE_WARNING,
+			     "this is a PID namespace of its own: processes outside of it are not "
+			     "seen%s",
+			     source->by_diag ? "" : ", and numbers of processes are the host's");
+}
+
+static void tell_of_diag(const struct socket_source *source, const struct diag_shortfall *shortfall)
+{
+	notice_print(source->notice, NOTICE_WARNING,
+		     "%s; so sockets are looked for by sock_diag and /proc, which tell an age in "
+		     "ESTABLISHED, CLOSE_WAIT and TIME_WAIT alone",
+		     source->why.text);
+	if (shortfall->closed_netns)
+		notice_print(source->notice, NOTICE_WARNING,
+			     "%u network namespaces cannot be entered (it takes CAP_SYS_ADMIN): "
+			     "their sockets are not known",
+			     shortfall->closed_netns);
+	if (shortfall->closed_processes)
+		notice_print(source->notice, NOTICE_WARNING,
+			     "the descriptors of %u processes cannot be read (it takes "
+			     "CAP_SYS_PTRACE): which sockets are theirs is not known",
+			     shortfall->closed_processes);
+}
+
+static int take_by_diag(struct socket_source *source, struct sockets *sockets,
+			struct failure *failure)
+{
+	const struct filters *filters = &source->options->filters;
+	struct diag_shortfall shortfall = {};
+	uint32_t only;
+	int err;
+
+	if (filters->cgroup)
+		return failure_set(failure, STATUS_HOST,
+				   "%.300s; and sock_diag knows nothing of --cgroup",
+				   source->why.text);
+	if (resolve_netns(&filters->netns, &only, failure))
+		return -1;
+	err = diag_snapshot_take(filters, only, add, sockets, &shortfall);
+	if (err)
+		return failure_set(failure, STATUS_HOST, "%.300s; and sock_diag: %s",
+				   source->why.text, strerror(-err));
+	if (!source->told)
+		tell_of_diag(source, &shortfall);
+	return 0;
+}
+
+int socket_source_take(struct socket_source *source, struct sockets *sockets,
+		       struct failure *failure)
+{
+	unsigned int closed;
+	int err = 0;
+
+	sockets_clear(sockets);
+	if (!source->loader)
+		source->by_diag = true;
+	if (!source->by_diag &&
+	    snapshot_take(source->loader, add, sockets, &closed, &source->why)) {
+		source->by_diag = true;
+		sockets_clear(sockets);
+	}
+	if (source->by_diag)
+		err = take_by_diag(source, sockets, failure);
+	else if (!source->told)
+		snapshot_warn(source->notice, closed);
+	if (!err && !source->told)
+		tell_of_pid_namespace(source);
+	source->told = true;
+	return err;
+}

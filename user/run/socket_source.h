@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The sockets that exist, for commands that look at them: by BPF iterators where the kernel lets us
+ * (kernel/snapshot.h), else by sock_diag and /proc (host/diag_snapshot.h), which tell less. What is
+ * not known is said once, on standard error. One thread.
+ */
+#ifndef TCPDWELL_SOCKET_SOURCE_H
+#define TCPDWELL_SOCKET_SOURCE_H
+
+#include "base/failure.h"
+#include "base/notice.h"
+#include "cli/options.h"
+#include "model/sockets.h"
+
+struct loader;
+
+struct socket_source {
+	/* For the caller to set; all else is zero. */
+	const struct options *options;
+	const struct notice *notice;
+	struct loader *loader; /* not owned; NULL: there is none, and @why says why */
+	struct failure why;
+
+	bool by_diag; /* from now on */
+	bool told;
+};
+
+/*
+ * Opens a loader for what @source has as options. Returns 0 also where the kernel allows none: then
+ * the loader is NULL. Returns -1 with @failure filled if the fault is in the command line. The
+ * caller frees the loader.
+ */
+int socket_source_open(struct socket_source *source, struct failure *failure);
+
+/* Fills @sockets, which is emptied first. Returns 0, or -1 with @failure filled. */
+int socket_source_take(struct socket_source *source, struct sockets *sockets,
+		       struct failure *failure);
+
+#endif /* TCPDWELL_SOCKET_SOURCE_H */
