@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
+#include <linux/netlink.h>
 #include <linux/perf_event.h>
 #include <linux/nsfs.h>
 #include <sched.h>
@@ -10,6 +11,7 @@
 #include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "host/seccomp_filter.h"
@@ -142,6 +144,17 @@ static int allow_files(scmp_filter_ctx filter)
 		       allow_each(filter, of_files, COUNT(of_files));
 }
 
+/* Where the kernel refuses iterators, sockets are asked for there; no other kind can be made. */
+static int allow_sockdiag(scmp_filter_ctx filter)
+{
+	const struct scmp_arg_cmp diag[] = {
+		{ 0, SCMP_CMP_MASKED_EQ, UINT32_MAX, AF_NETLINK },
+		{ 2, SCMP_CMP_MASKED_EQ, UINT32_MAX, NETLINK_SOCK_DIAG },
+	};
+
+	return allow_if(filter, SCMP_SYS(socket), COUNT(diag), diag);
+}
+
 static int allow(scmp_filter_ctx filter, const struct seccomp_needs *needs)
 {
 	const unsigned int self = getpid(), net = CLONE_NEWNET;
@@ -157,7 +170,7 @@ static int allow(scmp_filter_ctx filter, const struct seccomp_needs *needs)
 	if (!err && needs->files)
 		err = allow_files(filter);
 	if (!err && needs->namespaces)
-		err = allow_values(filter, SCMP_SYS(setns), 1, &net, 1);
+		err = allow_values(filter, SCMP_SYS(setns), 1, &net, 1) ?: allow_sockdiag(filter);
 	return err;
 }
 
