@@ -60,7 +60,8 @@ relro     := -Wl,-z,relro,-z,now,-z,noexecstack
 
 warnings  := -Wall -Wextra $(if $(filter 1,$(WERROR)),-Werror)
 c_flags    = -std=gnu11 -D_GNU_SOURCE= -Iinclude -Iuser -Itests/unit -I$(B)/bpf $(warnings) $(sanitize) \
-	     -fPIE $(hardening) -ffunction-sections -fdata-sections -MMD -MP $(CPPFLAGS) $(CFLAGS)
+	     -fPIE $(hardening) -ffunction-sections -fdata-sections -MMD -MP \
+	     $(if $(seccomp),-DHAVE_SECCOMP) $(CPPFLAGS) $(CFLAGS)
 ld_flags   = -Wl,--gc-sections $(relro) $(sanitize) $(LDFLAGS)
 # BPF_PROG() gives every program parameters that it need not use.
 bpf_flags  = -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -std=gnu11 -O2 -g \
@@ -165,7 +166,7 @@ $(tcpdwell)-static: $(impure) $(no_dw) $(filter) $(library) $(B)/obj/tools/stati
 $(unit): $(B)/%: $(B)/obj/%.o $(support) $(library)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(ld_flags) -o $@ $^ -lcmocka
+	$(Q)$(CC) $(ld_flags) -o $@ $^ $(seccomp) -lcmocka
 
 $(traffic): $(call objects,$(wildcard tools/traffic/*.c))
 $(bench): $(B)/tools/%: $(B)/obj/tools/bench/%.o $(library)

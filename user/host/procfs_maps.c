@@ -107,7 +107,7 @@ int procfs_map_open(const char *root, uint32_t pid, const struct procfs_map *map
 	snprintf(path, sizeof(path), "%s/proc/%" PRIu32 "/map_files/%" PRIx64 "-%" PRIx64, root,
 		 pid, map->start, map->end);
 	fd = untrusted_open_file(path, map->inode);
-	if (fd >= 0)
+	if (fd >= 0 || fd == -EWOULDBLOCK || fd == -EMFILE || fd == -ENFILE)
 		return fd;
 	snprintf(path, sizeof(path), "%s/proc/%" PRIu32 "/root%s", root, pid, map->path);
 	return untrusted_open_file(path, map->inode);

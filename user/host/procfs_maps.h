@@ -35,7 +35,8 @@ const struct procfs_map *procfs_maps_find(const struct procfs_maps *maps, uint64
 
 /*
  * Opens the file behind a mapping, whatever mount namespace it is in and, with CAP_SYS_ADMIN, also
- * if it is deleted. Only a regular file is opened. Returns a descriptor or -errno.
+ * if it is deleted. Only a regular file is opened, and none is waited for. Returns a descriptor or
+ * -errno: -EWOULDBLOCK while another process holds a lease on the file.
  */
 int procfs_map_open(const char *root, uint32_t pid, const struct procfs_map *map);
 

@@ -4,7 +4,9 @@
  * a frame to its caller. There are two: symbol_dw.c asks elfutils' libdw, symbol_none.c, for a
  * build without it, knows nothing.
  *
- * Nothing is run and nothing fetched. Addresses are those that the file itself uses. One thread.
+ * Nothing is run, nothing fetched, no other file opened. Addresses are those that the file itself
+ * uses. What a hostile file can do to this code is not known: it runs where it can do no harm, see
+ * symbol_worker.h. One thread.
  */
 #ifndef TCPDWELL_SYMBOL_H
 #define TCPDWELL_SYMBOL_H
@@ -23,8 +25,12 @@ struct symbol {
 	unsigned int line;
 };
 
-/* @fd stays the caller's. Returns NULL if nothing is to be had. The caller frees it. */
-struct symbols *symbols_open(int fd);
+/*
+ * @debug is what was stripped from the file, negative: nothing is at hand. Without @dwarf its
+ * debugging information is not read, only its symbols. Both descriptors stay the caller's. Returns
+ * NULL if nothing is to be had. The caller frees it.
+ */
+struct symbols *symbols_open(int fd, int debug, bool dwarf);
 
 /* NULL-safe. */
 void symbols_free(struct symbols *symbols);

@@ -5,17 +5,12 @@
 #include <elfutils/libdwelf.h>
 #include <elfutils/libdwfl.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "host/elf_image.h"
 #include "host/symbol.h"
 #include "host/unwind.h"
-
-/* Where distributions install what was stripped from a file, by its build id. */
-#define DEBUG_PATH "/usr/lib/debug/.build-id"
 
 /* DWARF's numbers of registers (psABI of each). */
 #if defined(__x86_64__)
@@ -34,35 +29,22 @@
 struct symbols {
 	Dwfl *dwfl;
 	Dwfl_Module *module;
-	bool shares;	       /* its debugging information refers to another file's */
+	int debug;	       /* the caller's, negative: none */
+	bool dwarf;	       /* its debugging information is to be read */
+	bool functions;	       /* it has all of that, and none is another file's */
 	char name[NAME_BYTES]; /* the last one that was asked for, at its end; the NUL stays */
 };
 
-/*
- * libdwfl's own search goes on to debuginfod servers where the environment names some; this one
- * looks at one place.
- */
+/* libdwfl's own search looks at many places, and asks servers where the environment names some. */
 static int find_debuginfo(Dwfl_Module *module, void **userdata, const char *name, Dwarf_Addr base,
 			  const char *file, const char *link, GElf_Word crc, char **found)
 {
-	char path[sizeof(DEBUG_PATH) + 2 * BUILD_ID_BYTES + sizeof("//.debug")], *p = path;
-	const unsigned char *id;
-	GElf_Addr vaddr;
-	int fd, bytes = dwfl_module_build_id(module, &id, &vaddr);
+	const struct symbols *symbols = *userdata;
 
-	(void)userdata, (void)name, (void)base, (void)link, (void)crc;
-	if (!file)
-		return -1; /* asked for what is shared with others (dwz) */
-	if (bytes < 2 || bytes > BUILD_ID_BYTES)
-		return -1;
-	p += sprintf(p, "%s/%02x/", DEBUG_PATH, id[0]);
-	for (int i = 1; i < bytes; i++)
-		p += sprintf(p, "%02x", id[i]);
-	strcpy(p, ".debug");
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0)
-		*found = strdup(path);
-	return fd;
+	(void)module, (void)name, (void)base, (void)link, (void)crc, (void)found;
+	if (!file || !symbols || symbols->debug < 0)
+		return -1; /* without a file, asked for what is shared with others (dwz) */
+	return fcntl(symbols->debug, F_DUPFD_CLOEXEC, 0);
 }
 
 /* The file is at hand. */
@@ -80,8 +62,8 @@ static const Dwfl_Callbacks callbacks = {
 };
 
 /*
- * What dwz(1) has moved to a file for several is looked for by a path in the file itself, which is
- * anyone's: opening it might wait for ever. Such a file's functions are named by its symbols.
+ * What dwz(1) has moved to a file for several is not at hand. Such a file's functions are named by
+ * its symbols.
  */
 static bool shares_with_others(Dwfl_Module *module)
 {
@@ -93,13 +75,16 @@ static bool shares_with_others(Dwfl_Module *module)
 	return dwarf && dwelf_dwarf_gnu_debugaltlink(dwarf, &name, &id) > 0;
 }
 
-struct symbols *symbols_open(int fd)
+struct symbols *symbols_open(int fd, int debug, bool dwarf)
 {
 	struct symbols *symbols = calloc(1, sizeof(*symbols));
 	int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 
+	void **userdata;
+
 	if (!symbols || own < 0)
 		goto err;
+	symbols->debug = debug;
 	symbols->dwfl = dwfl_begin(&callbacks);
 	if (!symbols->dwfl)
 		goto err;
@@ -110,7 +95,11 @@ struct symbols *symbols_open(int fd)
 		own = -1; /* libdwfl's now */
 	if (dwfl_report_end(symbols->dwfl, NULL, NULL) || !symbols->module)
 		goto err;
-	symbols->shares = shares_with_others(symbols->module);
+	if (!dwfl_module_info(symbols->module, &userdata, NULL, NULL, NULL, NULL, NULL, NULL))
+		goto err;
+	*userdata = symbols;
+	symbols->dwarf = dwarf;
+	symbols->functions = dwarf && !shares_with_others(symbols->module);
 	return symbols;
 err:
 	if (own >= 0)
@@ -202,8 +191,8 @@ static const char *function_at(struct symbols *symbols, uint64_t vaddr)
 
 void symbols_find(struct symbols *symbols, uint64_t vaddr, struct symbol *symbol)
 {
-	Dwfl_Line *line = dwfl_module_getsrc(symbols->module, vaddr);
-	const char *function = symbols->shares ? NULL : function_at(symbols, vaddr), *name;
+	Dwfl_Line *line = symbols->dwarf ? dwfl_module_getsrc(symbols->module, vaddr) : NULL;
+	const char *function = symbols->functions ? function_at(symbols, vaddr) : NULL, *name;
 	int number = 0;
 	GElf_Off into = 0;
 	GElf_Sym sym;
@@ -300,6 +289,8 @@ bool symbols_rule(struct symbols *symbols, uint64_t vaddr, struct unwind_rule *r
 
 	if (rule_from(cfi, vaddr - bias, rule))
 		return true;
+	if (!symbols->dwarf)
+		return false;
 	cfi = dwfl_module_dwarf_cfi(symbols->module, &bias);
 	return rule_from(cfi, vaddr - bias, rule);
 }

@@ -4,9 +4,9 @@
 
 #include "host/symbol.h"
 
-struct symbols *symbols_open(int fd)
+struct symbols *symbols_open(int fd, int debug, bool dwarf)
 {
-	(void)fd;
+	(void)fd, (void)debug, (void)dwarf;
 	return NULL;
 }
 

@@ -1,32 +1,67 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "host/elf_sections.h"
+#include "host/perf_map.h"
 #include "host/procfs_maps.h"
 #include "host/symbol.h"
+#include "host/symbol_client.h"
 #include "host/symbolizer.h"
+#include "host/untrusted.h"
 #include "host/unwind.h"
 
-/* A file of code. */
+/* Where distributions install what was stripped from a file, by its build id. */
+#define DEBUG_PATH "/usr/lib/debug/.build-id"
+
+/* Build ids of files that were closed for others, to know when their names are missed. */
+#define EVICTED_MAX 1024
+
+/* A file of code. Its place in the table is its slot in the worker. */
 struct module {
-	uint64_t device, inode;
-	int fd; /* negative: it could not be opened */
+	uint64_t device, inode;	 /* 0: the place is free */
+	uint64_t used;		 /* greater: later */
+	int fd;			 /* negative: it could not be opened */
+	unsigned int generation; /* of the worker that has it, 0: none had */
+	bool known;		 /* its image is */
+	bool unreadable;	 /* there is nothing in it, or reading it does harm */
 	struct elf_image image;
-	struct symbols *symbols; /* NULL: none, or not asked for yet */
-	bool asked;
 };
 
 struct symbolizer {
 	struct stacks *stacks;
 	const char *root;
+	struct symbol_client *client;
+	symbolizer_say *say;
+	void *context;
+
 	struct module modules[SYMBOLIZER_MODULES];
-	size_t module_count;
+	uint64_t uses;
+	uint8_t evicted[EVICTED_MAX][BUILD_ID_BYTES];
+	size_t evicted_count; /* also those that were overwritten */
+
+	struct {
+		uint64_t device, inode;
+	} said[SYMBOLIZER_SAID_MAX];
+	size_t said_count;
+	bool said_more, said_dead, said_evicted;
+
+	bool later;   /* of the stack that is looked at, something could not be looked up in time */
 	uint32_t pid; /* whose maps these are, 0: nobody's */
 	struct procfs_maps maps;
+	int perf; /* pid's map of names, negative: it has none, or was not asked */
+	bool perf_asked;
+	char perf_path[64];
 };
 
-struct symbolizer *symbolizer_new(struct stacks *stacks, const char *root)
+struct symbolizer *symbolizer_new(struct stacks *stacks, const char *root, int stop_fd,
+				  symbolizer_say *say, void *context)
 {
 	struct symbolizer *s = calloc(1, sizeof(*s));
 
@@ -34,88 +69,282 @@ struct symbolizer *symbolizer_new(struct stacks *stacks, const char *root)
 		return NULL;
 	s->stacks = stacks;
 	s->root = root;
-	return s;
+	s->say = say;
+	s->context = context;
+	s->perf = -1;
+	s->client = symbol_client_new(stop_fd);
+	if (s->client)
+		return s;
+	free(s);
+	return NULL;
 }
 
-/* Another process may lead to what could not be opened. */
-static void forget_unopened(struct symbolizer *s)
+static void forget_process(struct symbolizer *s)
 {
-	size_t kept = 0;
-
-	for (size_t i = 0; i < s->module_count; i++)
-		if (s->modules[i].fd >= 0)
-			s->modules[kept++] = s->modules[i];
-	s->module_count = kept;
+	procfs_maps_free(&s->maps);
+	s->pid = 0;
+	if (s->perf >= 0)
+		close(s->perf);
+	s->perf = -1;
+	s->perf_asked = false;
 }
 
 void symbolizer_refresh(struct symbolizer *s)
 {
-	forget_unopened(s);
-	procfs_maps_free(&s->maps);
-	s->pid = 0;
+	/* Another process may lead to what could not be opened. */
+	for (size_t i = 0; i < SYMBOLIZER_MODULES; i++)
+		if (s->modules[i].fd < 0)
+			s->modules[i] = (struct module){ 0 };
+	forget_process(s);
+	symbol_client_refresh(s->client);
 }
 
 void symbolizer_free(struct symbolizer *s)
 {
 	if (!s)
 		return;
-	symbolizer_refresh(s);
-	for (size_t i = 0; i < s->module_count; i++) {
-		symbols_free(s->modules[i].symbols);
-		close(s->modules[i].fd);
-	}
+	symbol_client_free(s->client);
+	forget_process(s);
+	for (size_t i = 0; i < SYMBOLIZER_MODULES; i++)
+		if (s->modules[i].inode && s->modules[i].fd >= 0)
+			close(s->modules[i].fd);
 	free(s);
+}
+
+/*
+ * ---- What is said -------------------------------------------------------------------------------
+ */
+
+/* Once of each file. Its users choose how many there are, so they are not all named. */
+static void say_of(struct symbolizer *s, uint64_t device, uint64_t inode, const char *path,
+		   const char *why)
+{
+	for (size_t i = 0; i < s->said_count; i++)
+		if (s->said[i].device == device && s->said[i].inode == inode)
+			return;
+	if (s->said_count < SYMBOLIZER_SAID_MAX) {
+		s->said[s->said_count].device = device;
+		s->said[s->said_count++].inode = inode;
+		s->say(s->context, path, why);
+	} else if (!s->said_more) {
+		s->said_more = true;
+		s->say(s->context, NULL, "there are more such files");
+	}
+}
+
+static void say_once(struct symbolizer *s, bool *said, const char *why)
+{
+	if (!*said)
+		s->say(s->context, NULL, why);
+	*said = true;
 }
 
 /*
  * ---- Modules ------------------------------------------------------------------------------------
  */
 
-/* The file behind a mapping of s->pid, NULL if it is none or there are too many. */
+/* Closes the file that was not used for longest. */
+static struct module *evict(struct symbolizer *s)
+{
+	struct module *oldest = &s->modules[0];
+
+	for (size_t i = 1; i < SYMBOLIZER_MODULES; i++)
+		if (s->modules[i].used < oldest->used)
+			oldest = &s->modules[i];
+	if (oldest->inode && oldest->image.build_id_bytes == BUILD_ID_BYTES)
+		memcpy(s->evicted[s->evicted_count++ % EVICTED_MAX], oldest->image.build_id,
+		       BUILD_ID_BYTES);
+	if (oldest->inode && oldest->fd >= 0)
+		close(oldest->fd);
+	*oldest = (struct module){ 0 };
+	return oldest;
+}
+
+static bool was_evicted(const struct symbolizer *s, const uint8_t *id)
+{
+	size_t count = s->evicted_count < EVICTED_MAX ? s->evicted_count : EVICTED_MAX;
+
+	for (size_t i = 0; i < count; i++)
+		if (!memcmp(s->evicted[i], id, BUILD_ID_BYTES))
+			return true;
+	return false;
+}
+
+/* The worker's or the file's fault: there are no names of it from now on. */
+static void blame(struct symbolizer *s, struct module *module, const char *path, const char *why)
+{
+	module->unreadable = true;
+	say_of(s, module->device, module->inode, path, why);
+}
+
+static int ask(struct symbolizer *s, struct module *module, enum symbol_op op, uint64_t value,
+	       int fd, const char *path, struct symbol_answer *answer)
+{
+	struct symbol_request request = {
+		.op = op,
+		.slot = module - s->modules,
+		.value = value,
+	};
+	int err = symbol_client_ask(s->client, &request, fd, answer);
+
+	if (err == -EIO)
+		blame(s, module, path, symbol_client_reason(s->client));
+	s->later |= err == -ECANCELED;
+	return err;
+}
+
+/* What distributions have stripped from a file is theirs: nobody else writes there. */
+static void hand_over_debug(struct symbolizer *s, struct module *module)
+{
+	char name[sizeof(DEBUG_PATH) + 2 * BUILD_ID_BYTES + sizeof("//.debug")], *p = name;
+	const struct elf_image *image = &module->image;
+	struct symbol_answer answer;
+	struct stat st;
+	int fd;
+
+	if (image->build_id_bytes < 2)
+		return;
+	p += sprintf(p, "%s/%02x/", DEBUG_PATH, image->build_id[0]);
+	for (int i = 1; i < image->build_id_bytes; i++)
+		p += sprintf(p, "%02x", image->build_id[i]);
+	strcpy(p, ".debug");
+	fd = untrusted_open_file(name, 0);
+	if (fd < 0 || fstat(fd, &st))
+		return;
+	if (!ask(s, module, SYMBOL_DEBUG, 0, fd, name, &answer) && answer.large != ELF_SECTIONS_ALL)
+		say_of(s, st.st_dev, st.st_ino, name, "it unpacks to more than 24 MB");
+	close(fd);
+}
+
+static void take_image(struct symbolizer *s, struct module *module, const char *path,
+		       const struct symbol_answer *answer)
+{
+	if (answer->status) {
+		blame(s, module, path,
+		      answer->status == -ENOEXEC ? "it is no ELF file" : "it cannot be read");
+		return;
+	}
+	module->image = answer->image;
+	module->known = true;
+	if (answer->large == ELF_SECTIONS_SYMBOLS)
+		say_of(s, module->device, module->inode, path,
+		       "its debugging information unpacks to more than 24 MB");
+	else if (answer->large == ELF_SECTIONS_NONE)
+		say_of(s, module->device, module->inode, path,
+		       "its sections make no sense, or unpack to more than 24 MB");
+}
+
+/* Sees that the worker has the file. Returns 0 if it may be asked about it. */
+static int hand_over(struct symbolizer *s, struct module *module, const char *path)
+{
+	struct symbol_answer answer;
+	unsigned int generation;
+	int err;
+
+	if (module->fd < 0 || module->unreadable)
+		return -ENOENT;
+	err = symbol_client_begin(s->client, &generation);
+	s->later |= err == -ECANCELED;
+	if (err == -EPIPE)
+		say_once(s, &s->said_dead, "the process that looks for them has ended");
+	if (err || module->generation == generation)
+		return err;
+	err = ask(s, module, SYMBOL_OPEN, 0, module->fd, path, &answer);
+	if (err)
+		return err;
+	module->generation = generation;
+	take_image(s, module, path, &answer);
+	/* A worker that retires does so after any answer. */
+	if (!module->unreadable && !symbol_client_begin(s->client, &generation) &&
+	    module->generation == generation)
+		hand_over_debug(s, module);
+	return module->unreadable ? -ENOENT : 0;
+}
+
+/* The file is asked about @value. Returns whether there is an answer. */
+static bool ask_of(struct symbolizer *s, struct module *module, const char *path, enum symbol_op op,
+		   uint64_t value, struct symbol_answer *answer)
+{
+	unsigned int generation;
+	int err;
+
+	/* Another worker may have to be told of the file between the two: once is enough. */
+	for (unsigned int tries = 0; tries < 2; tries++) {
+		err = hand_over(s, module, path);
+		if (err)
+			return false;
+		err = symbol_client_begin(s->client, &generation);
+		s->later |= err == -ECANCELED;
+		if (err)
+			return false;
+		if (generation == module->generation)
+			return !ask(s, module, op, value, -1, path, answer);
+	}
+	return false;
+}
+
+static int open_map(struct symbolizer *s, const struct procfs_map *map)
+{
+	int fd = procfs_map_open(s->root, s->pid, map);
+
+	if (fd == -EMFILE || fd == -ENFILE) {
+		evict(s);
+		fd = procfs_map_open(s->root, s->pid, map);
+	}
+	if (fd == -EWOULDBLOCK)
+		say_of(s, map->device, map->inode, map->path, "a process holds a lease on it");
+	else if (fd == -EMFILE || fd == -ENFILE)
+		say_of(s, map->device, map->inode, map->path, "too many files are open");
+	return fd;
+}
+
+/* The file behind a mapping of s->pid, NULL if it is none. It stays until the next call. */
 static struct module *module_of(struct symbolizer *s, const struct procfs_map *map)
 {
-	struct module *module;
+	struct module *module = NULL;
+	int fd;
 
 	if (!map || !map->inode)
 		return NULL;
-	for (size_t i = 0; i < s->module_count; i++) {
-		module = &s->modules[i];
-		if (module->inode == map->inode && module->device == map->device)
-			return module;
+	for (size_t i = 0; i < SYMBOLIZER_MODULES && !module; i++)
+		if (s->modules[i].inode == map->inode && s->modules[i].device == map->device)
+			module = &s->modules[i];
+	if (!module) {
+		fd = open_map(s, map);
+		module = evict(s);
+		*module = (struct module){
+			.device = map->device,
+			.inode = map->inode,
+			.fd = fd,
+		};
 	}
-	if (s->module_count == SYMBOLIZER_MODULES)
-		return NULL;
-	module = &s->modules[s->module_count++];
-	*module = (struct module){
-		.device = map->device,
-		.inode = map->inode,
-		.fd = procfs_map_open(s->root, s->pid, map),
-	};
-	if (module->fd >= 0)
-		elf_image_read(&module->image, module->fd);
+	module->used = ++s->uses;
+	if (!module->known)
+		hand_over(s, module, map->path);
 	return module;
 }
 
 static struct module *module_by_id(struct symbolizer *s, const uint8_t *id)
 {
-	for (size_t i = 0; i < s->module_count; i++)
+	for (size_t i = 0; i < SYMBOLIZER_MODULES; i++)
 		if (s->modules[i].image.build_id_bytes == BUILD_ID_BYTES &&
 		    !memcmp(s->modules[i].image.build_id, id, BUILD_ID_BYTES))
 			return &s->modules[i];
+	if (was_evicted(s, id))
+		say_once(s, &s->said_evicted,
+			 "some files of code were closed for others, as there are more than 256");
 	return NULL;
-}
-
-static struct symbols *symbols_of(struct module *module)
-{
-	if (!module->asked && module->fd >= 0)
-		module->symbols = symbols_open(module->fd);
-	module->asked = true;
-	return module->symbols;
 }
 
 static uint64_t offset_in(const struct procfs_map *map, uint64_t pc)
 {
 	return pc - map->start + map->offset;
+}
+
+/* Memory that is in no file, where programs put code that they make themselves. */
+static bool is_unfiled(const struct procfs_map *map)
+{
+	return !map->inode && strcmp(map->path, "[vdso]") && strcmp(map->path, "[vsyscall]");
 }
 
 /*
@@ -127,53 +356,40 @@ static bool rule_at(void *context, uint64_t pc, struct unwind_rule *rule)
 	struct symbolizer *s = context;
 	const struct procfs_map *map = procfs_maps_find(&s->maps, pc);
 	struct module *module = module_of(s, map);
+	struct symbol_answer answer;
 	uint64_t vaddr;
 
-	return module && symbols_of(module) &&
-	       elf_image_vaddr(&module->image, offset_in(map, pc), &vaddr) &&
-	       symbols_rule(module->symbols, vaddr, rule);
-}
-
-/* Whether the last of these bytes are a call: near, direct or by a register or memory. */
-static bool ends_in_call(const uint8_t *code, size_t len)
-{
-#if defined(__aarch64__)
-	uint32_t instruction;
-
-	if (len < sizeof(instruction))
+	if (!module || !elf_image_vaddr(&module->image, offset_in(map, pc), &vaddr) ||
+	    !ask_of(s, module, map->path, SYMBOL_RULE, vaddr, &answer) || !answer.known)
 		return false;
-	memcpy(&instruction, code + len - sizeof(instruction), sizeof(instruction));
-	return (instruction & 0xfc000000) == 0x94000000 || /* bl */
-	       (instruction & 0xfffffc1f) == 0xd63f0000;   /* blr */
-#else
-	if (len >= 5 && code[len - 5] == 0xe8)
-		return true;
-	/* ff /2 with a register, or with memory at no, 8 or 32 bits of displacement. */
-	for (size_t size = 2; size <= 7 && size <= len; size++)
-		if (code[len - size] == 0xff && (code[len - size + 1] & 0x38) == 0x10)
-			return true;
-	return false;
-#endif
+	*rule = answer.rule;
+	return true;
 }
 
 static bool follows_call(void *context, uint64_t pc)
 {
 	struct symbolizer *s = context;
 	const struct procfs_map *map = procfs_maps_find(&s->maps, pc);
-	const struct module *module = module_of(s, map);
-	uint8_t code[7];
-	uint64_t offset;
+	struct module *module = module_of(s, map);
+	struct symbol_answer answer;
 
-	if (!module || module->fd < 0)
-		return false;
-	offset = offset_in(map, pc);
-	if (offset < sizeof(code) ||
-	    pread(module->fd, code, sizeof(code), offset - sizeof(code)) != sizeof(code))
-		return false;
-	return ends_in_call(code, sizeof(code));
+	return module && ask_of(s, module, map->path, SYMBOL_CALL, offset_in(map, pc), &answer) &&
+	       answer.known;
 }
 
-static const struct unwind_ops unwind_ops = { .rule = rule_at, .follows_call = follows_call };
+static bool is_made(void *context, uint64_t pc)
+{
+	struct symbolizer *s = context;
+	const struct procfs_map *map = procfs_maps_find(&s->maps, pc);
+
+	return map && is_unfiled(map);
+}
+
+static const struct unwind_ops unwind_ops = {
+	.rule = rule_at,
+	.follows_call = follows_call,
+	.is_made = is_made,
+};
 
 /*
  * ---- Places -------------------------------------------------------------------------------------
@@ -183,40 +399,100 @@ static const struct unwind_ops unwind_ops = { .rule = rule_at, .follows_call = f
  * Of a @module that is not known, or could not be opened, the place stays without a name for now.
  * @back is 1 for a return address: the call is before it.
  */
-static void name_place(struct stack_place *place, struct module *module, uint64_t offset,
-		       unsigned int back)
+static void name_place(struct symbolizer *s, struct stack_place *place, struct module *module,
+		       const char *path, uint64_t offset, unsigned int back)
 {
 	struct symbol symbol = { NULL };
+	struct symbol_answer answer;
 	uint64_t vaddr;
 
 	if (!module || module->fd < 0)
 		return;
-	if (symbols_of(module) && elf_image_vaddr(&module->image, offset - back, &vaddr)) {
-		symbols_find(module->symbols, vaddr, &symbol);
-		symbol.into += back;
+	if (elf_image_vaddr(&module->image, offset - back, &vaddr)) {
+		if (ask_of(s, module, path, SYMBOL_FIND, vaddr, &answer) && answer.known) {
+			symbol.function = answer.function[0] ? answer.function : NULL;
+			symbol.file = answer.file[0] ? answer.file : NULL;
+			symbol.line = answer.line;
+			symbol.into = answer.into + back;
+		} else if (s->later) {
+			return;
+		}
 	}
 	stacks_name(place, &symbol);
 }
 
+static int perf_of(struct symbolizer *s)
+{
+	uint32_t inner;
+
+	if (s->perf_asked)
+		return s->perf;
+	s->perf_asked = true;
+	s->perf = perf_map_open(s->root, s->pid, &inner);
+	if (inner == s->pid)
+		snprintf(s->perf_path, sizeof(s->perf_path), "/tmp/perf-%" PRIu32 ".map", inner);
+	else
+		snprintf(s->perf_path, sizeof(s->perf_path),
+			 "/proc/%" PRIu32 "/root/tmp/perf-%" PRIu32 ".map", s->pid, inner);
+	if (s->perf == -EPERM)
+		say_of(s, 0, s->pid, s->perf_path, "it is not of the process's user");
+	return s->perf;
+}
+
+/* Of code that the process has made, its own names. Returns NULL if there is none. */
+static struct stack_place *place_made(struct symbolizer *s, uint64_t pc, unsigned int back)
+{
+	struct symbol_request request = { .op = SYMBOL_PERF, .value = pc - back };
+	struct symbol_answer answer;
+	struct symbol symbol = { NULL };
+	unsigned int generation;
+	int err;
+
+	if (perf_of(s) < 0)
+		return NULL;
+	err = symbol_client_begin(s->client, &generation);
+	if (!err)
+		err = symbol_client_ask(s->client, &request, s->perf, &answer);
+	s->later |= err == -ECANCELED;
+	if (!err && !answer.status && answer.known) {
+		symbol.function = answer.function;
+		symbol.into = answer.into + back;
+		return stacks_place_made(s->stacks, s->perf_path, pc, &symbol);
+	}
+	if (err == -EIO || (!err && answer.status)) {
+		say_of(s, 0, s->pid, s->perf_path,
+		       err		       ? symbol_client_reason(s->client) :
+		       answer.status == -E2BIG ? "it has more than 16 MB" :
+						 "it cannot be read");
+		close(s->perf);
+		s->perf = -1;
+	}
+	return NULL;
+}
+
 /* A place of a process that lives. */
-static struct stack_place *place_at(struct symbolizer *s, uint64_t pc, unsigned int back)
+static const struct stack_place *place_at(struct symbolizer *s, uint64_t pc, unsigned int back)
 {
 	const struct procfs_map *map = procfs_maps_find(&s->maps, pc);
 	struct module *module = module_of(s, map);
-	uint64_t offset = map ? offset_in(map, pc) : pc;
 	struct stack_place *place;
+	uint64_t offset;
 
-	place = stacks_place(s->stacks, map && *map->path ? map->path : NULL,
-			     module ? module->image.build_id : NULL,
+	if (!map || is_unfiled(map)) {
+		place = map ? place_made(s, pc, back) : NULL;
+		return place ? place : stacks_place(s->stacks, NULL, NULL, 0, pc);
+	}
+	offset = offset_in(map, pc);
+	place = stacks_place(s->stacks, map->path, module ? module->image.build_id : NULL,
 			     module ? module->image.build_id_bytes : 0, offset);
 	if (place && !place->named)
-		name_place(place, module, offset, back);
+		name_place(s, place, module, map->path, offset, back);
 	return place;
 }
 
 /* The same of one that is gone, by the kernel's notes. */
-static struct stack_place *place_noted(struct symbolizer *s, const struct tcpdwell_frame *frame,
-				       unsigned int back)
+static const struct stack_place *place_noted(struct symbolizer *s,
+					     const struct tcpdwell_frame *frame, unsigned int back)
 {
 	bool known = frame->status == TCPDWELL_FRAME_VALID;
 	struct stack_place *place;
@@ -224,8 +500,8 @@ static struct stack_place *place_noted(struct symbolizer *s, const struct tcpdwe
 	place = stacks_place(s->stacks, NULL, frame->build_id, known ? BUILD_ID_BYTES : 0,
 			     frame->offset);
 	if (place && !place->named)
-		name_place(place, known ? module_by_id(s, frame->build_id) : NULL, frame->offset,
-			   back);
+		name_place(s, place, known ? module_by_id(s, frame->build_id) : NULL, NULL,
+			   frame->offset, back);
 	return place;
 }
 
@@ -247,7 +523,7 @@ static unsigned int frame_count(const struct tcpdwell_stack *raw)
 static bool is_unchanged(struct symbolizer *s, const struct tcpdwell_stack *raw, uint32_t pid)
 {
 	if (s->pid != pid) {
-		symbolizer_refresh(s);
+		forget_process(s);
 		s->pid = pid;
 		if (procfs_maps_read(&s->maps, s->root, pid))
 			procfs_maps_free(&s->maps);
@@ -307,16 +583,18 @@ static bool resolve_gone(struct symbolizer *s, const struct tcpdwell_stack *raw,
 }
 
 const struct stack *symbolizer_resolve(struct symbolizer *s, const struct tcpdwell_stack *raw,
-				       uint32_t holder)
+				       uint32_t holder, bool *later)
 {
 	struct stack stack = { .how = raw->how };
 	bool good;
 
+	*later = s->later = false;
 	if (raw->ip_bytes < (int)sizeof(raw->ips[0]) || !raw->ips[0])
 		return NULL;
 	if (is_unchanged(s, raw, raw->pid) || (holder && is_unchanged(s, raw, holder)))
 		good = resolve_living(s, raw, &stack);
 	else
 		good = resolve_gone(s, raw, &stack);
-	return good && stack.count ? stacks_keep(s->stacks, &stack) : NULL;
+	*later = s->later;
+	return good && stack.count && !s->later ? stacks_keep(s->stacks, &stack) : NULL;
 }

@@ -27,9 +27,9 @@ static int open_place(int place)
 	return fd;
 }
 
-int untrusted_open_file(const char *path, uint64_t inode)
+/* The same if it is a regular file with the inode, if any. */
+static int open_regular(int place, uint64_t inode)
 {
-	int place = open(path, O_PATH | O_CLOEXEC);
 	struct stat st;
 
 	if (place < 0)
@@ -38,6 +38,16 @@ int untrusted_open_file(const char *path, uint64_t inode)
 		return open_place(place);
 	close(place);
 	return -EINVAL;
+}
+
+int untrusted_open_file(const char *path, uint64_t inode)
+{
+	return open_regular(open(path, O_PATH | O_CLOEXEC), inode);
+}
+
+int untrusted_open_in(int folder, const char *name)
+{
+	return open_regular(openat(folder, name, O_PATH | O_NOFOLLOW | O_CLOEXEC), 0);
 }
 
 int untrusted_open_netns(const char *path)

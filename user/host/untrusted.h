@@ -14,9 +14,13 @@
 
 /*
  * Opens the regular file at @path for reading; @inode is the one that it must have, 0: any. Returns
- * a descriptor, or -errno: -EINVAL if something else is there.
+ * a descriptor, or -errno: -EINVAL if something else is there, -EWOULDBLOCK while another process
+ * holds a lease on it (fcntl(2), F_SETLEASE), which would hold up its reader for 45 s.
  */
 int untrusted_open_file(const char *path, uint64_t inode);
+
+/* The same of the file @name in @folder, as for openat(2), which may be no link. */
+int untrusted_open_in(int folder, const char *name);
 
 /*
  * Opens the network namespace at @path: a mount in /run/netns, or /proc/PID/ns/net. Returns a

@@ -100,6 +100,11 @@ static void guess(struct unwound *u, const struct tcpdwell_stack *stack,
 	u->pcs[u->count++] = pc;
 }
 
+static bool is_return(const struct unwind_ops *ops, void *context, uint64_t pc)
+{
+	return ops->follows_call(context, pc) || ops->is_made(context, pc);
+}
+
 void unwind(struct unwound *u, const struct tcpdwell_stack *stack, const struct unwind_ops *ops,
 	    void *context)
 {
@@ -132,7 +137,7 @@ void unwind(struct unwound *u, const struct tcpdwell_stack *stack, const struct 
 			guess(u, stack, ops, context);
 		more = known ? step_by_rule(&r, stack, &rule, &chain) :
 			       step_by_chain(&r, stack, &chain);
-		if (more && (!r.pc || (!known && !ops->follows_call(context, r.pc))))
+		if (more && (!r.pc || (!known && !is_return(ops, context, r.pc))))
 			return; /* what is there is no frame pointer */
 		if (!more && !known && chain > 1)
 			u->end = UNWIND_CHAIN;

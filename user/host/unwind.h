@@ -44,6 +44,8 @@ struct unwind_ops {
 	bool (*rule)(void *context, uint64_t pc, struct unwind_rule *rule);
 	/* Whether @pc follows a call, so that it may be a return address. */
 	bool (*follows_call)(void *context, uint64_t pc);
+	/* Whether there is code at @pc that is in no file, so that nobody can tell. */
+	bool (*is_made)(void *context, uint64_t pc);
 };
 
 /* @stack's frames, innermost first. */

@@ -63,20 +63,12 @@ static bool is_at(const struct stack_place *place, const char *module, const uin
 	       !place->module == !module && (!module || !strcmp(place->module, module));
 }
 
-struct stack_place *stacks_place(struct stacks *stacks, const char *module, const uint8_t *build_id,
-				 uint8_t build_id_bytes, uint64_t offset)
+static struct stack_place *add_place(struct stacks *stacks, struct stack_place **slot,
+				     const char *module, const uint8_t *build_id,
+				     uint8_t build_id_bytes, uint64_t offset)
 {
-	uint64_t h = hash(HASH_BEGIN, &offset, sizeof(offset));
-	struct stack_place **slot, *place;
+	struct stack_place *place;
 
-	h = hash(h, build_id, build_id_bytes);
-	for (;; h++) {
-		slot = &stacks->places[h % SLOTS];
-		if (!*slot)
-			break;
-		if (is_at(*slot, module, build_id, build_id_bytes, offset))
-			return *slot;
-	}
 	if (stacks->place_count == PLACES_MAX)
 		return NULL;
 	place = calloc(1, sizeof(*place));
@@ -89,6 +81,44 @@ struct stack_place *stacks_place(struct stacks *stacks, const char *module, cons
 		memcpy(place->build_id, build_id, build_id_bytes);
 	stacks->place_count++;
 	*slot = place;
+	return place;
+}
+
+struct stack_place *stacks_place(struct stacks *stacks, const char *module, const uint8_t *build_id,
+				 uint8_t build_id_bytes, uint64_t offset)
+{
+	uint64_t h = hash(HASH_BEGIN, &offset, sizeof(offset));
+	struct stack_place **slot;
+
+	h = hash(h, build_id, build_id_bytes);
+	for (;; h++) {
+		slot = &stacks->places[h % SLOTS];
+		if (!*slot)
+			break;
+		if (is_at(*slot, module, build_id, build_id_bytes, offset))
+			return *slot;
+	}
+	return add_place(stacks, slot, module, build_id, build_id_bytes, offset);
+}
+
+struct stack_place *stacks_place_made(struct stacks *stacks, const char *module, uint64_t address,
+				      const struct symbol *symbol)
+{
+	uint64_t h = hash(HASH_BEGIN, symbol->function, strlen(symbol->function));
+	struct stack_place **slot, *place;
+
+	h = hash(h, &address, sizeof(address));
+	for (;; h++) {
+		slot = &stacks->places[h % SLOTS];
+		if (!*slot)
+			break;
+		if (is_at(*slot, module, NULL, 0, address) && (*slot)->function &&
+		    !strcmp((*slot)->function, symbol->function))
+			return *slot;
+	}
+	place = add_place(stacks, slot, module, NULL, 0, address);
+	if (place)
+		stacks_name(place, symbol);
 	return place;
 }
 

@@ -46,6 +46,7 @@ enum stack_none {
 	STACK_UNSEEN,	  /* connected or accepted where the tracer does not see it */
 	STACK_NO_ROOM,
 	STACK_UNREADABLE,
+	STACK_LATER, /* its files take long to read: there was no time left in this look */
 	STACK_NONE_COUNT,
 };
 
@@ -63,6 +64,13 @@ void stacks_free(struct stacks *stacks);
  */
 struct stack_place *stacks_place(struct stacks *stacks, const char *module, const uint8_t *build_id,
 				 uint8_t build_id_bytes, uint64_t offset);
+
+/*
+ * The place in code that a process has made, which may be another function's at another time: with
+ * this address and this name, and named. @module is where the name is from. NULL as above.
+ */
+struct stack_place *stacks_place_made(struct stacks *stacks, const char *module, uint64_t address,
+				      const struct symbol *symbol);
 
 /* Copies what is known of it into the place. */
 void stacks_name(struct stack_place *place, const struct symbol *symbol);

@@ -244,12 +244,16 @@ static int start(struct finder *finder)
 	finder->text = text_new(STDOUT_FILENO, TEXT_REPORT_BYTES, events_stop_fd(finder->events));
 	if (!finder->text)
 		return failure_errno(finder->failure, "cannot start", errno);
-	if (open_look(finder))
-		return -1;
-	if (options->stacks && finder->loader) {
-		finder->stacks = stack_source_new(finder->loader, finder->scope.root);
+	if (options->stacks) {
+		finder->stacks = stack_source_new(finder->scope.root,
+						  events_stop_fd(finder->events), finder->notice);
 		if (!finder->stacks)
 			return failure_errno(finder->failure, "cannot start", errno);
+	}
+	if (open_look(finder))
+		return -1;
+	if (finder->stacks && finder->loader) {
+		stack_source_set_loader(finder->stacks, finder->loader);
 		leaks_set_stacks(finder->leaks, stack_source_find, finder->stacks);
 	}
 	if (!options->watch)

@@ -2,6 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/escape.h"
+#include "base/notice.h"
 #include "host/symbolizer.h"
 #include "kernel/loader.h"
 #include "model/stacks.h"
@@ -24,19 +26,32 @@ struct stack_source {
 	const struct loader *loader;
 	struct stacks *stacks;
 	struct symbolizer *symbolizer;
+	const struct notice *notice;
 	struct answer answers[ANSWERS];
 };
 
-struct stack_source *stack_source_new(const struct loader *loader, const char *root)
+static void say(void *context, const char *path, const char *why)
+{
+	const struct stack_source *source = context;
+	struct shown shown;
+
+	if (path)
+		notice_print(source->notice, NOTICE_WARNING, "no names from %s: %s",
+			     escape_shown(&shown, path), why);
+	else
+		notice_print(source->notice, NOTICE_WARNING, "names of code are missing: %s", why);
+}
+
+struct stack_source *stack_source_new(const char *root, int stop_fd, const struct notice *notice)
 {
 	struct stack_source *source = calloc(1, sizeof(*source));
 
 	if (!source)
 		return NULL;
-	source->loader = loader;
+	source->notice = notice;
 	source->stacks = stacks_new();
 	if (source->stacks)
-		source->symbolizer = symbolizer_new(source->stacks, root);
+		source->symbolizer = symbolizer_new(source->stacks, root, stop_fd, say, source);
 	if (source->symbolizer)
 		return source;
 	stack_source_free(source);
@@ -50,6 +65,11 @@ void stack_source_free(struct stack_source *source)
 	symbolizer_free(source->symbolizer);
 	stacks_free(source->stacks);
 	free(source);
+}
+
+void stack_source_set_loader(struct stack_source *source, const struct loader *loader)
+{
+	source->loader = loader;
 }
 
 void stack_source_refresh(struct stack_source *source)
@@ -78,18 +98,22 @@ const struct stack *stack_source_find(void *context, const struct tcpdwell_socke
 	/* Fibonacci hashing: keys are consecutive numbers, or addresses of a common alignment. */
 	uint64_t slot = socket->key * 0x9e3779b97f4a7c15ULL >> (64 - ANSWERS_SHIFT);
 	struct answer *answer = &source->answers[slot];
+	const struct stack *stack;
 	struct tcpdwell_stack raw;
+	bool later;
 
 	if (loader_stack(source->loader, socket->key, &raw) || !raw.time_ns) {
 		*none = reason(source, socket);
 		return NULL;
 	}
 	*none = STACK_UNREADABLE;
-	if (answer->key != socket->key || answer->time_ns != raw.time_ns)
-		*answer = (struct answer){
-			.key = socket->key,
-			.time_ns = raw.time_ns,
-			.stack = symbolizer_resolve(source->symbolizer, &raw, socket->pid),
-		};
-	return answer->stack;
+	if (answer->key == socket->key && answer->time_ns == raw.time_ns)
+		return answer->stack;
+	stack = symbolizer_resolve(source->symbolizer, &raw, socket->pid, &later);
+	if (later) {
+		*none = STACK_LATER;
+		return NULL;
+	}
+	*answer = (struct answer){ .key = socket->key, .time_ns = raw.time_ns, .stack = stack };
+	return stack;
 }

@@ -8,10 +8,17 @@
 #include "model/leak.h"
 
 struct loader;
+struct notice;
 struct stack_source;
 
-/* @loader is the caller's. Returns NULL with errno set. The caller frees it. */
-struct stack_source *stack_source_new(const struct loader *loader, const char *root);
+/*
+ * To be called while the process is small and may fork. @stop_fd is readable once the tracer is to
+ * end; it and @notice are the caller's. Returns NULL with errno set. The caller frees it.
+ */
+struct stack_source *stack_source_new(const char *root, int stop_fd, const struct notice *notice);
+
+/* Before the first stack is asked for. @loader is the caller's. */
+void stack_source_set_loader(struct stack_source *source, const struct loader *loader);
 
 /* NULL-safe. */
 void stack_source_free(struct stack_source *source);

@@ -16,11 +16,12 @@ static const char *const none_texts[STACK_NONE_COUNT] = {
 		"made where the tracer does not see it: by io_uring, or in a call older than it",
 	[STACK_NO_ROOM] = "there was no room left to keep it",
 	[STACK_UNREADABLE] = "the process's stack could not be read",
+	[STACK_LATER] = "names take long to look up: a later look has them",
 };
 
 static const char *const none_names[STACK_NONE_COUNT] = {
 	[STACK_OLDER] = "older",     [STACK_UNACCEPTED] = "unaccepted", [STACK_UNSEEN] = "unseen",
-	[STACK_NO_ROOM] = "no_room", [STACK_UNREADABLE] = "unreadable",
+	[STACK_NO_ROOM] = "no_room", [STACK_UNREADABLE] = "unreadable", [STACK_LATER] = "later",
 };
 
 static const char *const end_names[] = {

@@ -37,7 +37,18 @@ static bool follows_call(void *context, uint64_t pc)
 	return pc > 100 && pc < 400 && pc != code->no_call;
 }
 
-static const struct unwind_ops ops = { .rule = rule, .follows_call = follows_call };
+/* The last hundred is code that is in no file. */
+static bool is_made(void *context, uint64_t pc)
+{
+	(void)context;
+	return pc >= 900 && pc < 1000;
+}
+
+static const struct unwind_ops ops = {
+	.rule = rule,
+	.follows_call = follows_call,
+	.is_made = is_made,
+};
 
 /* Nothing but a return address: a leaf. */
 static const struct unwind_rule leaf = { .base = UNWIND_SP, .cfa = 8, .ra_at = -8 };
@@ -184,6 +195,26 @@ static void test_no_frame_pointer(void **state)
 }
 
 /* arm64: a leaf's caller is in a register, and nobody else's. */
+/* Code that is in no file has no rules, and nobody sees its calls: frame pointers lead on. */
+static void test_made(void **state)
+{
+	struct code code = {
+		.rules = { [1] = leaf },
+		.has_rule = { [1] = true },
+	};
+	struct tcpdwell_stack stack = stack_of(3, 150, 920);
+	struct unwound u;
+
+	(void)state;
+	stack.ips[2] = 930;
+	put(&stack, 0, 910);
+	u = unwind_it(&stack, &code);
+	assert_int_equal(u.count, 4);
+	assert_int_equal(u.pcs[1], 910);
+	assert_int_equal(u.pcs[3], 930);
+	assert_int_equal(u.end, UNWIND_CHAIN);
+}
+
 static void test_link_register(void **state)
 {
 	struct code code = {
@@ -257,6 +288,7 @@ int main(void)
 		cmocka_unit_test(test_tables_alone),
 		cmocka_unit_test(test_guess),
 		cmocka_unit_test(test_no_frame_pointer),
+		cmocka_unit_test(test_made),
 		cmocka_unit_test(test_link_register),
 		cmocka_unit_test(test_endless),
 		cmocka_unit_test(test_far_away),

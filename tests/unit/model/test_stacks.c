@@ -204,7 +204,7 @@ static void test_json(void **state)
 		"\"module\":\"/bin/server\","
 		"\"build_id\":\"abcd000000000000000000000000000000000001\",\"offset\":32,"
 		"\"guessed\":true}]}],\"no_stack\":{\"older\":1,\"unaccepted\":0,\"unseen\":1,"
-		"\"no_room\":0,\"unreadable\":0}");
+		"\"no_room\":0,\"unreadable\":0,\"later\":0}");
 	leaks_free(leaks);
 	sockets_free(sockets);
 }

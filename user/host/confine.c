@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "host/confine.h"
+
+#ifdef HAVE_SECCOMP
+#include <seccomp.h>
+#endif
+
+/* The kernel knows fewer and says EINVAL of the rest. */
+#define CAPABILITIES_MAX 64
+
+static int drop_capabilities(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct none[2] = {};
+
+	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	return syscall(SYS_capset, &header, none) ? -errno : 0;
+}
+
+int confine_identity(void)
+{
+	int err;
+
+	/* Without CAP_SETPCAP there is nothing that no_new_privs would not keep away, too. */
+	for (int capability = 0; capability < CAPABILITIES_MAX; capability++)
+		prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
+	/* Whoever may not become another user is none whose files need protection from himself. */
+	if (!setgroups(0, NULL)) {
+		if (setresgid(CONFINE_NOBODY, CONFINE_NOBODY, CONFINE_NOBODY) ||
+		    setresuid(CONFINE_NOBODY, CONFINE_NOBODY, CONFINE_NOBODY))
+			return -errno;
+	}
+	err = drop_capabilities();
+	if (err)
+		return err;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
+		return -errno;
+	return confine_limit(RLIMIT_CORE, 0);
+}
+
+/* close_range(2) is of 5.9; what filters it says EPERM or ENOSYS. */
+static void close_from(unsigned int first)
+{
+	long max = sysconf(_SC_OPEN_MAX);
+
+	if (!syscall(SYS_close_range, first, ~0U, 0))
+		return;
+	for (long fd = first; fd < max; fd++)
+		close(fd);
+}
+
+int confine_files(int kept)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC), err = 0;
+
+	if (null < 0)
+		return -errno;
+	/* Above the standard files, so that nothing that is needed is written over. */
+	kept = fcntl(kept, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	if (kept < 0)
+		return -errno;
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (dup2(null, fd) < 0)
+			err = -errno;
+	if (kept != STDERR_FILENO + 1 && dup2(kept, STDERR_FILENO + 1) < 0)
+		err = -errno;
+	close_from(STDERR_FILENO + 2);
+	return err ? err : STDERR_FILENO + 1;
+}
+
+int confine_limit(int resource, rlim_t limit)
+{
+	struct rlimit now;
+
+	if (getrlimit(resource, &now))
+		return -errno;
+	if (now.rlim_max < limit)
+		limit = now.rlim_max;
+	now = (struct rlimit){ .rlim_cur = limit, .rlim_max = limit };
+	return setrlimit(resource, &now) ? -errno : 0;
+}
+
+#ifdef HAVE_SECCOMP
+
+static int allow(scmp_filter_ctx filter, const struct confine_call *call)
+{
+	if (!call->mask)
+		return seccomp_rule_add(filter, SCMP_ACT_ALLOW, call->number, 0);
+	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, call->number, 1,
+				SCMP_CMP(call->argument, SCMP_CMP_MASKED_EQ, call->mask,
+					 call->value));
+}
+
+int confine_calls(const struct confine_call *calls, size_t count)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+	int err = filter ? 0 : -ENOMEM;
+
+	for (size_t i = 0; !err && i < count; i++)
+		err = allow(filter, &calls[i]);
+	if (!err)
+		err = seccomp_load(filter);
+	seccomp_release(filter);
+	return err;
+}
+
+#else
+
+int confine_calls(const struct confine_call *calls, size_t count)
+{
+	(void)calls, (void)count;
+	return -ENOSYS;
+}
+
+#endif
