@@ -122,7 +122,7 @@ static __always_inline void reset_sent(const struct sock *sk, const struct sk_bu
 static __always_inline bool reset_is_fresh(const void *sock, const struct sock_common *skc)
 {
 	__u32 zero = 0;
-	const struct reset *reset = bpf_map_lookup_elem(&resets, &zero);
+	const struct reset *reset = cfg_resets ? bpf_map_lookup_elem(&resets, &zero) : NULL;
 
 	return reset && reset->sock == (__u64)sock &&
 	       reset->rport == BPF_CORE_READ(skc, skc_dport) &&

@@ -11,7 +11,7 @@ static __always_inline __u64 *deferred_place(__u64 place)
 {
 	__u32 at = place % DEFERRED_PLACES;
 
-	return bpf_map_lookup_elem(&deferred, &at);
+	return cfg_defer_connect ? bpf_map_lookup_elem(&deferred, &at) : NULL;
 }
 
 /* Take a place for @l, which deferred_fill() is to fill. Returns whether there was one. */

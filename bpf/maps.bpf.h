@@ -8,6 +8,7 @@
 #ifndef TCPDWELL_MAPS_BPF_H
 #define TCPDWELL_MAPS_BPF_H
 
+#include "config.bpf.h"
 #include "sock.bpf.h"
 
 /*
@@ -38,7 +39,7 @@ struct {
 
 static __always_inline void doorbell_ring(void)
 {
-	void *nothing = bpf_ringbuf_reserve(&doorbell, sizeof(__u64), 0);
+	void *nothing = cfg_doorbell ? bpf_ringbuf_reserve(&doorbell, sizeof(__u64), 0) : NULL;
 
 	if (nothing)
 		bpf_ringbuf_discard(nothing, BPF_RB_FORCE_WAKEUP);
@@ -362,11 +363,17 @@ static __u32 flush_runs;
 /* Items of each kind that one run looks at: it must end, and soon. */
 #define FLUSH_ITEMS 128
 
+/* Where the kernel gives no map of counters. */
+struct tcpdwell_counters counters_shared;
+
 /* This CPU's counters; NULL only if the loader gave the map too few elements. */
 static __always_inline struct tcpdwell_counters *counters_here(void)
 {
-	__u32 cpu = bpf_get_smp_processor_id();
+	__u32 cpu;
 
+	if (!cfg_counters)
+		return &counters_shared;
+	cpu = bpf_get_smp_processor_id();
 	return bpf_map_lookup_elem(&counters, &cpu);
 }
 

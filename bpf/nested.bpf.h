@@ -17,6 +17,8 @@ static __always_inline volatile struct taken *taken_here(void)
 {
 	__u32 zero = 0;
 
+	if (!cfg_nested)
+		return NULL;
 	return bpf_map_lookup_elem(&taken_events, &zero);
 }
 

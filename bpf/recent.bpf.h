@@ -18,7 +18,7 @@ static __always_inline __u32 recent_number(__u64 key)
 static __always_inline struct lifecycle *recent_place(__u64 key)
 {
 	__u32 number = recent_number(key);
-	void *places = bpf_map_lookup_elem(&recent, &number);
+	void *places = cfg_recent ? bpf_map_lookup_elem(&recent, &number) : NULL;
 	__u32 place = (key & cfg_recent_mask) % TCPDWELL_RECENT_PLACES;
 
 	return places ? bpf_map_lookup_elem(places, &place) : NULL;
@@ -62,6 +62,8 @@ static __always_inline bool recent_put(__u64 key, const struct lifecycle *l)
 	struct lifecycle *place = recent_place(key);
 	__u64 before;
 
+	if (!cfg_recent)
+		return false;
 	if (!place) {
 		recent_ask(recent_number(key));
 		return false;

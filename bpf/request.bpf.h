@@ -95,7 +95,7 @@ static __always_inline void request_hashed(const struct request_sock *req)
 	 * A full queue is a flood: the request shows when it ends. So does each one where rows are
 	 * summed: its own stamp tells the dwell.
 	 */
-	if (!cfg_stat && !bpf_map_push_elem(&requests, &pending, 0))
+	if (cfg_requests && !cfg_stat && !bpf_map_push_elem(&requests, &pending, 0))
 		wake_reader();
 	mini_taken_over(PEEK(request_sock, req, __req_common.skc_hash));
 }
@@ -122,7 +122,7 @@ static __always_inline bool same_raddr(const struct sock_common *child,
 static __always_inline struct child *request_child(const struct request_sock *req)
 {
 	__u32 zero = 0;
-	struct child *child = bpf_map_lookup_elem(&children, &zero);
+	struct child *child = cfg_handshake ? bpf_map_lookup_elem(&children, &zero) : NULL;
 	const struct sock_common *skc;
 
 	if (!child || !child->sock)
@@ -139,7 +139,7 @@ static __always_inline struct child *request_child(const struct request_sock *re
 static __always_inline bool request_floods(__u64 now_ns)
 {
 	__u32 zero = 0;
-	struct request_rate *rate = bpf_map_lookup_elem(&request_rates, &zero);
+	struct request_rate *rate = cfg_floods ? bpf_map_lookup_elem(&request_rates, &zero) : NULL;
 
 	if (!rate || cfg_stat) /* a sum does not grow with what is added */
 		return false;
@@ -158,6 +158,8 @@ static __always_inline void request_fold(struct tcpdwell_counters *c, const stru
 
 	__sync_fetch_and_add(&c->seen, 2);
 	__sync_fetch_and_add(&c->folded, 2);
+	if (!cfg_floods)
+		return;
 	flood = bpf_map_lookup_elem(&floods, &port);
 	if (flood)
 		count(&flood->folded);
@@ -172,7 +174,7 @@ static __always_inline void request_completes(const struct request_sock *req)
 	__u32 port = PEEK(request_sock, req, __req_common.skc_num);
 	struct tcpdwell_flood *flood;
 
-	if (!shared.flooding)
+	if (!cfg_floods || !shared.flooding)
 		return;
 	flood = bpf_map_lookup_elem(&floods, &port);
 	if (flood)
@@ -272,7 +274,7 @@ static __always_inline struct dying_request *dying_request_here(void)
 {
 	__u32 zero = 0;
 
-	return bpf_map_lookup_elem(&dying_requests, &zero);
+	return cfg_requests ? bpf_map_lookup_elem(&dying_requests, &zero) : NULL;
 }
 
 /*
@@ -293,6 +295,8 @@ static __always_inline bool request_acked(const struct request_sock *req,
 static __always_inline __u8 request_reset(const struct request_sock *req,
 					  const struct sock *listener)
 {
+	if (!cfg_resets)
+		return TCPDWELL_REASON_NONE; /* it may as well have been ours */
 	if (!reset_is_fresh(listener, &req->__req_common))
 		return TCPDWELL_REASON_RESET_RECEIVED;
 	if (BPF_CORE_READ(listener, sk_ack_backlog) > BPF_CORE_READ(listener, sk_max_ack_backlog))
@@ -444,7 +448,7 @@ static __always_inline void request_timer_count(const struct timer_list *timer, 
 	__u32 zero = 0, second = second_of(timer_due(timer->expires, timer->flags));
 	struct tcpdwell_timers *timers;
 
-	if (cfg_stat || !shared.live)
+	if (!cfg_reqsk_timer_handler || cfg_stat || !shared.live)
 		return;
 	timers = bpf_map_lookup_elem(&request_timers, &zero);
 	if (timers)
@@ -563,7 +567,7 @@ __noinline int flush_request(__u64 now_ns, __u64 min_age_ns)
 {
 	struct pending_request pending = oldest.request;
 
-	if (!pending.request && bpf_map_pop_elem(&requests, &pending))
+	if (!cfg_requests || (!pending.request && bpf_map_pop_elem(&requests, &pending)))
 		return FLUSH_DONE;
 	if (request_is_young(&pending, now_ns, min_age_ns)) {
 		oldest.request = pending;
@@ -592,7 +596,7 @@ __noinline int outlive_requests(__u64 listener)
 	struct pending_request pending;
 	__u64 first = 0, first_ns = 0;
 
-	for (int i = 0; i < FLUSH_ITEMS; i++) {
+	for (int i = 0; cfg_requests && i < FLUSH_ITEMS; i++) {
 		if (bpf_map_peek_elem(&requests, &pending) ||
 		    (pending.request == first && pending.time_ns == first_ns) ||
 		    bpf_map_pop_elem(&requests, &pending))

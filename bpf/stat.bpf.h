@@ -108,7 +108,7 @@ static __always_inline void stat_key_group(struct tcpdwell_stat_key *key, const 
 static __always_inline struct tcpdwell_stat *stat_element(const struct tcpdwell_stat_key *key)
 {
 	__u32 zero = 0;
-	void *map = bpf_map_lookup_elem(&stats, &zero);
+	void *map = cfg_stat ? bpf_map_lookup_elem(&stats, &zero) : NULL;
 	struct tcpdwell_stat *stat;
 
 	if (!map)

@@ -9,10 +9,13 @@
 #ifndef TCPDWELL_TABLE_BPF_H
 #define TCPDWELL_TABLE_BPF_H
 
+#include "config.bpf.h"
 #include "maps.bpf.h"
 
 static __always_inline void *table_at(__u32 number)
 {
+	if (!cfg_remember)
+		return NULL;
 	return bpf_map_lookup_elem(&connections, &number);
 }
 

@@ -439,9 +439,9 @@ int BPF_PROG(timer_start, struct timer_list *timer)
 {
 	__u64 function = (__u64)timer->function;
 
-	if (function == cfg_tw_timer_handler)
+	if (cfg_tw_timer_handler && function == cfg_tw_timer_handler)
 		mini_armed(mini_of_timer(timer));
-	else if (function == cfg_reqsk_timer_handler)
+	else if (cfg_reqsk_timer_handler && function == cfg_reqsk_timer_handler)
 		request_timer_started(request_of_timer(timer), timer);
 	return 0;
 }
@@ -451,9 +451,9 @@ int BPF_PROG(timer_cancel, struct timer_list *timer)
 {
 	__u64 function = (__u64)timer->function;
 
-	if (function == cfg_tw_timer_handler)
+	if (cfg_tw_timer_handler && function == cfg_tw_timer_handler)
 		mini_cancelled(mini_of_timer(timer), timer_due(timer->expires, timer->flags));
-	else if (function == cfg_reqsk_timer_handler)
+	else if (cfg_reqsk_timer_handler && function == cfg_reqsk_timer_handler)
 		request_timer_cancelled(request_of_timer(timer), timer);
 	return 0;
 }
@@ -463,9 +463,9 @@ int BPF_PROG(timer_expire_entry, struct timer_list *timer)
 {
 	__u64 function = (__u64)timer->function;
 
-	if (function == cfg_tw_timer_handler)
+	if (cfg_tw_timer_handler && function == cfg_tw_timer_handler)
 		mini_expired(mini_of_timer(timer));
-	else if (function == cfg_reqsk_timer_handler)
+	else if (cfg_reqsk_timer_handler && function == cfg_reqsk_timer_handler)
 		request_timer_runs(request_of_timer(timer));
 	return 0;
 }

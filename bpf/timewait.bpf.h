@@ -290,7 +290,7 @@ static __always_inline struct mini_slot *mini_slot_here(void)
 {
 	__u32 zero = 0;
 
-	return bpf_map_lookup_elem(&mini_slots, &zero);
+	return cfg_minis ? bpf_map_lookup_elem(&mini_slots, &zero) : NULL;
 }
 
 /*
@@ -306,7 +306,7 @@ static __always_inline __u8 mini_reset_reason(const struct inet_timewait_sock *t
 		return TCPDWELL_REASON_TIMEWAIT_RESET;
 	if (slot->reset == (__u64)tw || reset_is_fresh(tw, &tw->__tw_common))
 		return TCPDWELL_REASON_RESET_SENT;
-	return TCPDWELL_REASON_RESET_RECEIVED;
+	return cfg_resets ? TCPDWELL_REASON_RESET_RECEIVED : TCPDWELL_REASON_NONE;
 }
 
 /* Whoever calls inet_twsk_deschedule_put() ends the mini socket early. */
@@ -374,7 +374,7 @@ static __always_inline void mini_cancelled(struct inet_timewait_sock *tw, __u64 
 		l->marks |= LIFECYCLE_PARKED;
 		__sync_fetch_and_add(&l->waits, LIFECYCLE_COUNT);
 		parked_mini.parkings = l->waits / LIFECYCLE_COUNT;
-		if (!bpf_map_push_elem(&parked, &parked_mini, 0)) {
+		if (cfg_poll_minis && !bpf_map_push_elem(&parked, &parked_mini, 0)) {
 			wake_reader();
 			return;
 		}
@@ -423,7 +423,7 @@ __noinline int flush_parked(__u64 now_ns, __u64 min_age_ns)
 	struct parked_mini mini = oldest.parked;
 	struct lifecycle *l;
 
-	if (!c || (!mini.key && bpf_map_pop_elem(&parked, &mini)))
+	if (!c || !cfg_poll_minis || (!mini.key && bpf_map_pop_elem(&parked, &mini)))
 		return FLUSH_DONE;
 	if (now_ns - mini.time_ns < min_age_ns) {
 		oldest.parked = mini;
@@ -468,7 +468,7 @@ __noinline int flush_orphan(__u64 now_ns)
 	struct endpoint e;
 	__u64 key;
 
-	if (!c || bpf_map_pop_elem(&orphans, &key))
+	if (!c || !cfg_poll_minis || bpf_map_pop_elem(&orphans, &key))
 		return FLUSH_DONE;
 	l = connection_find(key);
 	if (!l || !(l->marks & LIFECYCLE_MINI) || l->marks & LIFECYCLE_PARKED ||

@@ -69,7 +69,7 @@ static __always_inline __u32 blurred(struct workspace *space, __u32 number)
 static __always_inline void child_born(const struct sock *sk, __u64 now_ns)
 {
 	__u32 zero = 0;
-	struct child *child = bpf_map_lookup_elem(&children, &zero);
+	struct child *child = cfg_handshake ? bpf_map_lookup_elem(&children, &zero) : NULL;
 
 	if (!child)
 		return;
@@ -85,7 +85,7 @@ static __always_inline void child_born(const struct sock *sk, __u64 now_ns)
 static __always_inline struct child *child_take(const struct sock *sk)
 {
 	__u32 zero = 0;
-	struct child *child = bpf_map_lookup_elem(&children, &zero);
+	struct child *child = cfg_handshake ? bpf_map_lookup_elem(&children, &zero) : NULL;
 
 	if (!child || child->sock != (__u64)sk)
 		return NULL;

@@ -21,11 +21,13 @@ static __always_inline bool fastopen_listens(__u64 listener)
 
 static __always_inline struct lifecycle *young_find(__u64 address)
 {
-	return shared.young ? bpf_map_lookup_elem(&young, &address) : NULL;
+	return cfg_young && shared.young ? bpf_map_lookup_elem(&young, &address) : NULL;
 }
 
 static __always_inline void young_put(__u64 address, const struct lifecycle *l)
 {
+	if (!cfg_young)
+		return;
 	if (!shared.young)
 		shared.young = 1;
 	bpf_map_update_elem(&young, &address, l, BPF_ANY);
@@ -44,7 +46,7 @@ static __always_inline void young_born(const struct child *child)
 	if (fastopen_listens(child->listener)) {
 		listener_inherit(&l, (const struct sock *)child->listener, false);
 		young_put(address, &l);
-	} else if (shared.young) {
+	} else if (cfg_young && shared.young) {
 		bpf_map_delete_elem(&young, &address);
 	}
 }
@@ -93,7 +95,7 @@ static __always_inline struct lifecycle *young_accepted(const struct sock *sk)
 		young_put(address, &l);
 	}
 	known = connection_find(sock_key_by_address(sk));
-	if (known)
+	if (cfg_young && known)
 		bpf_map_delete_elem(&young, &address);
 	return known;
 }
@@ -109,7 +111,7 @@ static __always_inline void young_over(const struct sock *sk, __u64 key, const b
 	const struct lifecycle *known;
 	struct lifecycle *l;
 
-	if (!c)
+	if (!c || !cfg_young)
 		return;
 	/*
 	 * Adds nothing, but what is remembered is there before anything more is looked up. Of a

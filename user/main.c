@@ -64,7 +64,7 @@ static int run(struct options *options, struct failure *failure)
 	case COMMAND_TRACE:
 		return trace_run(options, &notice, failure);
 	case COMMAND_PROBE:
-		return probe_run(options, failure);
+		return probe_run(options, &notice, failure);
 	case COMMAND_LEAKS:
 		return leaks_command_run(options, &notice, failure);
 	case COMMAND_STAT:

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -87,6 +89,18 @@ static bool has_preempt_disable(const struct btf *btf)
 	return member_type(btf, struct_type(btf, "bpf_subprog_info"), "might_sleep") &&
 	       btf__find_by_name_kind(btf, "bpf_preempt_disable", BTF_KIND_FUNC) > 0 &&
 	       btf__find_by_name_kind(btf, "tracepoint_srcu_srcu_data", BTF_KIND_VAR) > 0;
+}
+
+/* Whether the kernel has a helper, by its name in enum bpf_func_id. */
+static bool has_helper(const struct btf *btf, const char *name)
+{
+	int id = btf__find_by_name_kind(btf, "bpf_func_id", BTF_KIND_ENUM);
+	const struct btf_type *type = id < 0 ? NULL : btf__type_by_id(btf, id);
+
+	for (int i = 0; type && i < btf_vlen(type); i++)
+		if (!strcmp(btf__name_by_offset(btf, btf_enum(type)[i].name_off), name))
+			return true;
+	return false;
 }
 
 /* Whether a namespace leads to the table of connections, as programs go (bpf/timewait.bpf.h). */
@@ -220,84 +234,206 @@ static const char *const mini_functions[] = { "__inet_twsk_schedule", "tcp_timew
 					      "inet_twsk_deschedule_put", "tw_timer_handler",
 					      NULL };
 
-/* Best first. The timer backend takes its identities from cookies. */
-static enum backend pick(const struct capability *can, const struct btf *btf,
-			 const char *const functions[], enum backend wanted)
+const char *obstacle_text(const struct obstacle *obstacle, char text[OBSTACLE_TEXT_LEN])
 {
-	bool any = wanted == BACKEND_AUTO;
-
-	/* To look for a name in the kernel's BTF takes a millisecond: only where it tells. */
-	if ((any || wanted == BACKEND_FENTRY) && !can->fentry.err && has_functions(btf, functions))
-		return BACKEND_FENTRY;
-	if ((any || wanted == BACKEND_KPROBE) && !can->kprobe.err && has_functions(btf, functions))
-		return BACKEND_KPROBE;
-	if ((any || wanted == BACKEND_TIMER) && can->tw_timer_handler && can->cookie && can->atomic)
-		return BACKEND_TIMER;
-	return BACKEND_NONE;
+	if (obstacle->part)
+		snprintf(text, OBSTACLE_TEXT_LEN, "the kernel refuses %s: %s", obstacle->part,
+			 strerror(obstacle->err));
+	else
+		snprintf(text, OBSTACLE_TEXT_LEN, "%s", obstacle->why ?: strerror(obstacle->err));
+	return text;
 }
 
-static void pick_all(struct capability *can, const struct btf *btf, enum backend wanted)
+/*
+ * ---- What nothing works without -----------------------------------------------------------------
+ */
+
+/* Whether the kernel is locked down so far that it lets nobody look into it. */
+static bool is_locked_down(void)
 {
-	can->requests = pick(can, btf, request_functions, wanted);
-	can->minis = pick(can, btf, mini_functions, wanted);
+	char text[64] = "";
+	int fd = open("/sys/kernel/security/lockdown", O_RDONLY | O_CLOEXEC);
+	ssize_t len = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+
+	if (fd >= 0)
+		close(fd);
+	return len > 0 && strstr(text, "[confidentiality]");
 }
 
-const char *obstacle_text(const struct obstacle *obstacle)
+static const char *advice(int err)
 {
-	return obstacle->why ? obstacle->why : strerror(obstacle->err);
+	switch (err) {
+	case EPERM:
+	case EACCES:
+		return is_locked_down() ? "kernel lockdown is in confidentiality mode" :
+					  "run as root of the host, and see what confines this "
+					  "process (container, seccomp, LSM)";
+	case ENOMEM:
+		return "memory is short: see RLIMIT_AS (ulimit -v), RLIMIT_MEMLOCK (ulimit -l), "
+		       "--ring-size and --max-sockets";
+	case EMFILE:
+		return "too low a RLIMIT_NOFILE (ulimit -n): 256 will do";
+	case ENOSYS:
+		return "the kernel is built without CONFIG_BPF_SYSCALL";
+	default:
+		return "-v shows what it says";
+	}
+}
+
+int capability_refused(struct failure *failure, const char *what, int err)
+{
+	return failure_set(failure, STATUS_HOST, "the kernel refuses %s: %s (%s)", what,
+			   strerror(err), advice(err));
 }
 
 struct btf *capability_btf(struct failure *failure)
 {
+	static const char file[] = "/sys/kernel/btf/vmlinux";
 	struct btf *btf = btf__load_vmlinux_btf();
+	int err = errno, fd;
 
-	if (!btf)
+	if (btf)
+		return btf;
+	if (access("/sys/kernel", F_OK)) {
 		failure_set(failure, STATUS_HOST,
-			    "the kernel has no BTF (/sys/kernel/btf/vmlinux: %s): it needs "
-			    "CONFIG_DEBUG_INFO_BTF",
-			    strerror(errno));
-	return btf;
+			    "/sys is not mounted (mount -t sysfs sysfs /sys): "
+			    "the kernel's types are in it");
+		return NULL;
+	}
+	/* libbpf looks in other places too, and says what it found in the last. */
+	fd = open(file, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		err = errno;
+	else
+		close(fd);
+	if (err == ENOENT)
+		failure_set(failure, STATUS_HOST,
+			    "the kernel has no BTF (%s: %s): it needs CONFIG_DEBUG_INFO_BTF", file,
+			    strerror(err));
+	else
+		failure_set(failure, STATUS_HOST, "cannot read the kernel's types (%s): %s (%s)",
+			    file, strerror(err), advice(err));
+	return NULL;
 }
 
-int capability_probe(struct capability *capability, const struct btf *btf, enum backend wanted,
-		     struct failure *failure)
+/* A program of two instructions at the tracepoint: less cannot be asked for. */
+static int probe_transition(const struct btf *btf)
 {
-	int err;
+	static const struct bpf_insn insns[] = { MOV_IMM(BPF_REG_0, 0), EXIT() };
+	int fd = load_tracing(btf, TRACEPOINT("inet_sock_set_state"), BTF_KIND_TYPEDEF,
+			      BPF_TRACE_RAW_TP, insns, 2);
 
-	memset(capability, 0, sizeof(*capability));
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return 0;
+}
+
+/* Without type information the verifier looks at each function for each of its calls, in vain. */
+static int probe_types(void)
+{
+	struct btf *btf = btf__new_empty();
+	int err = btf ? 0 : -errno;
+
+	if (!err && btf__add_int(btf, "int", 4, BTF_INT_SIGNED) < 0)
+		err = -errno;
+	if (!err)
+		err = btf__load_into_kernel(btf);
+	btf__free(btf);
+	return err;
+}
+
+static int probe_needed(struct capability *can, const struct btf *btf, struct failure *failure)
+{
+	int err = 0;
+
 	if (btf__find_by_name_kind(btf, TRACEPOINT("inet_sock_set_state"), BTF_KIND_TYPEDEF) < 0)
 		return failure_set(
 			failure, STATUS_HOST,
 			"the kernel has no tracepoint sock:inet_sock_set_state (Linux 4.16)");
-	capability->cookie = probe_cookie(btf);
-	capability->cast = probe_cast(btf);
-	capability->atomic = probe_atomic();
-	capability->preempt_disable = has_preempt_disable(btf);
-	capability->iter_descriptors = btf__find_by_name_kind(btf, "bpf_iter_task_file",
-							      BTF_KIND_FUNC) > 0;
-	capability->iter_sockets = btf__find_by_name_kind(btf, "bpf_iter_tcp", BTF_KIND_FUNC) > 0;
-	capability->iter_elements = btf__find_by_name_kind(btf, "bpf_iter_bpf_map_elem",
-							   BTF_KIND_FUNC) > 0;
-	capability->twsk_kill = btf__find_by_name_kind(btf, "inet_twsk_kill", BTF_KIND_FUNC) > 0;
-	capability->fentry.err = -probe_fentry(btf);
-	if (!capability->fentry.err) {
-		capability->connect6 = btf__find_by_name_kind(btf, "tcp_v6_connect",
-							      BTF_KIND_FUNC) > 0;
-		capability->accept_args = function_args(btf, "inet_csk_accept");
-		capability->timewait_args = function_args(btf, "tcp_timewait_state_process");
+	can->cookie = probe_cookie(btf);
+	if (!can->cookie)
+		err = probe_transition(btf);
+	if (err)
+		return capability_refused(failure, "a program at sock:inet_sock_set_state", -err);
+	err = probe_types();
+	if (err)
+		return capability_refused(failure, "type information (BTF) of programs", -err);
+	return 0;
+}
+
+/*
+ * ---- All of it ----------------------------------------------------------------------------------
+ */
+
+static void probe_functions(struct capability *can, const struct btf *btf)
+{
+	can->twsk_kill = btf__find_by_name_kind(btf, "inet_twsk_kill", BTF_KIND_FUNC) > 0;
+	if (!can->fentry.err) {
+		can->connect6 = btf__find_by_name_kind(btf, "tcp_v6_connect", BTF_KIND_FUNC) > 0;
+		can->accept_args = function_args(btf, "inet_csk_accept");
+		can->timewait_args = function_args(btf, "tcp_timewait_state_process");
 	}
-	if (capability->fentry.err == EPERM)
-		capability->fentry.why = "the kernel refuses fentry programs (EPERM)";
-	capability->kprobe = probe_kprobe();
-	err = tracefs_event_id("syscalls", "sys_exit_accept4");
-	capability->syscall.err = err < 0 ? -err : 0;
-	pick_all(capability, btf, wanted);
-	/* Reading all symbols takes 50 ms: not where something better is open. */
-	if ((wanted == BACKEND_AUTO || wanted == BACKEND_TIMER) &&
-	    (capability->requests == BACKEND_NONE || capability->minis == BACKEND_NONE)) {
-		capability->timer = probe_timer(capability, btf);
-		pick_all(capability, btf, wanted);
+	/* To look for a name in the kernel's BTF takes a millisecond: only where it tells. */
+	if (!can->fentry.err || !can->kprobe.err) {
+		can->request_functions = has_functions(btf, request_functions);
+		can->timewait_functions = has_functions(btf, mini_functions);
 	}
-	capability->ehash = capability->minis == BACKEND_TIMER && has_ehash(btf);
+}
+
+static void probe_helpers(struct capability *can, const struct btf *btf)
+{
+	can->cast = probe_cast(btf);
+	can->atomic = probe_atomic();
+	can->preempt_disable = has_preempt_disable(btf);
+	can->for_each = has_helper(btf, "BPF_FUNC_for_each_map_elem");
+	can->iter_descriptors = btf__find_by_name_kind(btf, "bpf_iter_task_file", BTF_KIND_FUNC) >
+				0;
+	can->iter_sockets = btf__find_by_name_kind(btf, "bpf_iter_tcp", BTF_KIND_FUNC) > 0;
+	can->iter_elements = btf__find_by_name_kind(btf, "bpf_iter_bpf_map_elem", BTF_KIND_FUNC) >
+			     0;
+}
+
+void capability_try_timer(struct capability *can, const struct btf *btf)
+{
+	struct btf *own = NULL;
+
+	if (can->timer_tried)
+		return;
+	if (!btf)
+		btf = own = btf__load_vmlinux_btf();
+	can->timer_tried = true;
+	can->timer = btf ? probe_timer(can, btf) : (struct obstacle){ .err = errno };
+	can->ehash = btf && has_ehash(btf);
+	btf__free(own);
+}
+
+/* Whether a hidden state may have to be seen by timers. */
+static bool may_need_timer(const struct capability *can, enum backend wanted)
+{
+	bool others = (!can->fentry.err || !can->kprobe.err) && can->request_functions &&
+		      can->timewait_functions;
+
+	return wanted == BACKEND_TIMER || (wanted == BACKEND_AUTO && !others);
+}
+
+int capability_probe(struct capability *can, const struct btf *btf, enum backend wanted,
+		     struct failure *failure)
+{
+	int id;
+
+	memset(can, 0, sizeof(*can));
+	if (probe_needed(can, btf, failure))
+		return -1;
+	probe_helpers(can, btf);
+	can->fentry.err = -probe_fentry(btf);
+	if (can->fentry.err == EPERM)
+		can->fentry.why = "the kernel refuses fentry programs (EPERM)";
+	can->kprobe = probe_kprobe();
+	probe_functions(can, btf);
+	id = tracefs_event_id("syscalls", "sys_exit_accept4");
+	can->syscall.err = id < 0 ? -id : 0;
+	if (may_need_timer(can, wanted))
+		capability_try_timer(can, btf);
 	return 0;
 }

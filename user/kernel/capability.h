@@ -17,8 +17,9 @@ struct btf;
 
 /* Why a way is not open: an errno, or a word of our own. */
 struct obstacle {
-	int err;	 /* 0: none, the way is open */
-	const char *why; /* NULL: what the errno says */
+	int err;	  /* 0: none, the way is open */
+	const char *why;  /* NULL: what the errno says */
+	const char *part; /* the program or map that the kernel refused, NULL: it was not that */
 };
 
 struct capability {
@@ -29,9 +30,11 @@ struct capability {
 	bool iter_descriptors; /* iterators over descriptors (5.8) and TCP sockets (5.9) */
 	bool iter_sockets;
 	bool iter_elements;	/* and over the elements of a map (5.9) */
+	bool for_each;		/* bpf_for_each_map_elem() (5.13) */
 	struct obstacle fentry; /* fentry and fexit programs attach */
 	struct obstacle kprobe;
 	struct obstacle timer;	 /* timer tracepoints, and handlers whose address is known */
+	bool timer_tried;	 /* else it is not known yet whether that is open */
 	struct obstacle syscall; /* tracepoints at the exit of system calls */
 
 	/* What fexit programs must know. */
@@ -43,22 +46,31 @@ struct capability {
 	uint64_t tw_timer_handler; /* addresses, 0: not known */
 	uint64_t reqsk_timer_handler;
 
-	/* The best that is open, or the one that was asked for; NONE: the states are not seen. */
-	enum backend requests; /* SYN_RECV */
-	enum backend minis;    /* TIME_WAIT, and FIN_WAIT2 of orphans */
+	/* The functions are there that fentry and kprobes would be attached to, for SYN_RECV … */
+	bool request_functions;
+	bool timewait_functions; /* … and TIME_WAIT */
 };
 
 /* The kernel's BTF, for the caller to free, or NULL with @failure filled. */
 struct btf *capability_btf(struct failure *failure);
 
 /*
- * Tries everything, and picks backends: @wanted, or the best for BACKEND_AUTO. Returns 0, or -1 if
- * not even the tracepoint is to be had.
+ * Tries what can be tried by itself, as far as a run with this backend may need it (BACKEND_AUTO:
+ * the best). Returns 0, or -1 if not even the tracepoint is to be had.
  */
 int capability_probe(struct capability *capability, const struct btf *btf, enum backend wanted,
 		     struct failure *failure);
 
-/* Words for an obstacle. */
-const char *obstacle_text(const struct obstacle *obstacle);
+/* Tries the timer backend, if that was not done: it takes 50 ms. @btf may be NULL. */
+void capability_try_timer(struct capability *capability, const struct btf *btf);
+
+/* Long enough for an obstacle in words. */
+#define OBSTACLE_TEXT_LEN 160
+
+/* Words for an obstacle, in @text, which is returned. */
+const char *obstacle_text(const struct obstacle *obstacle, char text[OBSTACLE_TEXT_LEN]);
+
+/* Fills @failure: the kernel refuses @what, and what can be tried. Returns -1. */
+int capability_refused(struct failure *failure, const char *what, int err);
 
 #endif /* TCPDWELL_CAPABILITY_H */

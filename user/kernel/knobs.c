@@ -56,7 +56,6 @@ static int set_filters(struct tcpdwell_bpf__rodata *cfg, const struct filters *f
 	cfg->cfg_filter_lport = filters->lports.any;
 	cfg->cfg_filter_rport = filters->rports.any;
 	cfg->cfg_filter_port = filters->ports.any;
-	cfg->cfg_filter_addr = filters->addrs.count > 0;
 	memcpy((void *)cfg->cfg_lports, filters->lports.bits, sizeof(filters->lports.bits));
 	memcpy((void *)cfg->cfg_rports, filters->rports.bits, sizeof(filters->rports.bits));
 	memcpy((void *)cfg->cfg_ports, filters->ports.bits, sizeof(filters->ports.bits));
@@ -104,20 +103,15 @@ static void set_ephemeral(struct tcpdwell_bpf__rodata *cfg)
 	cfg->cfg_ephemeral_high = ephemeral.high;
 }
 
-/* Rows that are summed wait for no one: a port that comes late is only of interest to a filter. */
 static void set_stat_knobs(struct tcpdwell_bpf__rodata *cfg, const struct options *options,
 			   const struct capability *can)
 {
-	bool wants_port = options->filters.lports.any || options->filters.ports.any;
-
 	cfg->cfg_stat = true;
 	cfg->cfg_stat_by = options->by;
 	set_ephemeral(cfg);
 	set_mask((uint32_t *)&cfg->cfg_stat_mask4, 1, options->prefix4);
 	set_mask((uint32_t *)cfg->cfg_stat_mask6, 4, options->prefix6);
 	cfg->cfg_seek_minis = cfg->cfg_poll_minis && can->ehash;
-	cfg->cfg_connect_exit &= wants_port;
-	cfg->cfg_defer_connect &= wants_port;
 	cfg->cfg_want_cgroup = options->by == TCPDWELL_BY_CGROUP;
 	cfg->cfg_skip_owner = !wants_owner(options);
 	cfg->cfg_skip_addrs = !wants_addrs(options);
@@ -145,37 +139,115 @@ static void set_closing_calls(struct tcpdwell_bpf__rodata *cfg)
 		*(uint32_t *)&cfg->cfg_closing_calls[i] = calls[i < count ? i : 0];
 }
 
-int knobs_set(struct tcpdwell_bpf__rodata *cfg, const struct options *options,
-	      const struct capability *can, struct failure *failure)
+/* Whether the command wants the sockets that exist and nothing that happens. */
+static bool only_looks(const struct options *options)
 {
-	cfg->cfg_has_cookie = can->cookie;
-	cfg->cfg_has_cast = can->cast;
-	cfg->cfg_preempted = can->preempt_disable;
-	cfg->cfg_connect_exit = !can->fentry.err;
-	cfg->cfg_defer_connect = can->fentry.err && can->atomic;
-	cfg->cfg_accept_exit = !can->fentry.err || !can->kprobe.err || !can->syscall.err;
-	if (!options->kernel_view) {
-		cfg->cfg_requests = can->requests != BACKEND_NONE;
-		cfg->cfg_minis = can->minis != BACKEND_NONE;
-		cfg->cfg_poll_minis = can->minis == BACKEND_TIMER;
-		if (can->minis == BACKEND_TIMER)
-			cfg->cfg_tw_timer_handler = can->tw_timer_handler;
-		if (can->requests == BACKEND_TIMER)
-			cfg->cfg_reqsk_timer_handler = can->reqsk_timer_handler;
-	}
+	return options->command == COMMAND_SNAPSHOT ||
+	       (options->command == COMMAND_LEAKS && !options->watch);
+}
+
+#define WANT(id) (1U << FEATURE_##id)
+
+/* Rows that are summed wait for no one: a port that comes late is only of interest to a filter. */
+static bool wants_connect_port(const struct options *options)
+{
+	return options->command != COMMAND_STAT || options->filters.lports.any ||
+	       options->filters.ports.any;
+}
+
+/* What a run that follows transitions wants for that. */
+static uint32_t wanted_to_follow(const struct options *options)
+{
+	uint32_t wanted = WANT(TRANSITIONS) | WANT(NESTED) | WANT(KEEP_CPU) | WANT(CAST) |
+			  WANT(HANDSHAKE) | WANT(FAST_OPEN);
+
+	if (options->command != COMMAND_STAT || wants_owner(options))
+		wanted |= WANT(ACCEPT_OWNER) | WANT(EXEC) | WANT(EXIT);
+	if (wants_connect_port(options))
+		wanted |= WANT(CONNECT_PORT);
+	if (!options->kernel_view && options->backend != BACKEND_NONE)
+		wanted |= WANT(SYN_RECV) | WANT(TIMEWAIT) | WANT(RESETS) | WANT(FLOODS) |
+			  WANT(SWEEP);
+	if (options->program)
+		wanted |= WANT(FORK);
+	if (options->command == COMMAND_STAT)
+		wanted |= WANT(SUMS);
+	if (options->stacks && options->watch)
+		wanted |= WANT(STACKS);
+	return wanted;
+}
+
+uint32_t knobs_wanted(const struct options *options)
+{
+	uint32_t wanted = WANT(IDENTITY) | WANT(MEMORY) | WANT(RECENT) | WANT(GROWTH) |
+			  WANT(ACCOUNT);
+
+	if (!only_looks(options))
+		wanted |= wanted_to_follow(options);
+	if (!options->no_snapshot)
+		wanted |= WANT(DESCRIPTORS) | WANT(SOCKETS);
+	if (options->filters.pids.count || options->program)
+		wanted |= WANT(PIDS);
+	if (options->filters.addrs.count)
+		wanted |= WANT(ADDRESSES);
+	return wanted;
+}
+
+/* What hangs on a map that may not be there. */
+static void set_map_knobs(struct tcpdwell_bpf__rodata *cfg, const struct features *features)
+{
+	cfg->cfg_remember = features_use(features, FEATURE_MEMORY);
+	cfg->cfg_recent = features_use(features, FEATURE_RECENT);
+	cfg->cfg_doorbell = features_way(features, FEATURE_GROWTH) == 0;
+	cfg->cfg_counters = features_way(features, FEATURE_ACCOUNT) == 0;
+	cfg->cfg_nested = features_use(features, FEATURE_NESTED);
+	cfg->cfg_handshake = features_use(features, FEATURE_HANDSHAKE);
+	cfg->cfg_young = features_use(features, FEATURE_FAST_OPEN);
+	cfg->cfg_resets = features_use(features, FEATURE_RESETS);
+	cfg->cfg_floods = features_use(features, FEATURE_FLOODS);
+	cfg->cfg_stacks = features_use(features, FEATURE_STACKS);
+	cfg->cfg_filter_pid = features_use(features, FEATURE_PIDS);
+	cfg->cfg_filter_addr = features_use(features, FEATURE_ADDRESSES) &&
+			       features_way(features, FEATURE_ADDRESSES) == 0;
+	cfg->cfg_follow_forks = features_use(features, FEATURE_FORK);
+}
+
+static void set_feature_knobs(struct tcpdwell_bpf__rodata *cfg, const struct features *features)
+{
+	const struct capability *can = features->can;
+	bool ports = features_use(features, FEATURE_CONNECT_PORT);
+
+	cfg->cfg_has_cookie = features_way(features, FEATURE_IDENTITY) == 0;
+	cfg->cfg_has_cast = features_have(features, FEATURE_CAST);
+	cfg->cfg_preempted = features_have(features, FEATURE_KEEP_CPU);
+	cfg->cfg_connect_exit = ports && features_way(features, FEATURE_CONNECT_PORT) == 0;
+	cfg->cfg_defer_connect = ports && features_way(features, FEATURE_CONNECT_PORT) == 1;
+	cfg->cfg_accept_exit = features_use(features, FEATURE_ACCEPT_OWNER);
+	cfg->cfg_requests = features_use(features, FEATURE_SYN_RECV);
+	cfg->cfg_minis = features_use(features, FEATURE_TIMEWAIT);
+	cfg->cfg_poll_minis = cfg->cfg_minis &&
+			      features_backend(features, FEATURE_TIMEWAIT) == BACKEND_TIMER;
+	if (cfg->cfg_poll_minis)
+		cfg->cfg_tw_timer_handler = can->tw_timer_handler;
+	if (cfg->cfg_requests && features_backend(features, FEATURE_SYN_RECV) == BACKEND_TIMER)
+		cfg->cfg_reqsk_timer_handler = can->reqsk_timer_handler;
+	set_map_knobs(cfg, features);
+}
+
+int knobs_set(struct tcpdwell_bpf__rodata *cfg, const struct options *options,
+	      const struct features *features, struct failure *failure)
+{
+	set_feature_knobs(cfg, features);
 	set_closing_calls(cfg);
 	cfg->cfg_want_cgroup = options->wide || options->format != FORMAT_TABLE;
 	cfg->cfg_kernel_view = options->kernel_view;
 	cfg->cfg_tick_ns = tick_ns();
 	cfg->cfg_snapshot_records = options->command == COMMAND_SNAPSHOT ||
 				    options->command == COMMAND_LEAKS;
-	cfg->cfg_stacks = options->stacks && options->watch;
 	cfg->cfg_wakeup_bytes = options->ring_bytes / WAKEUP_SHARE;
 	if (cfg->cfg_wakeup_bytes > WAKEUP_BYTES_MAX)
 		cfg->cfg_wakeup_bytes = WAKEUP_BYTES_MAX;
-	cfg->cfg_filter_pid = options->filters.pids.count || options->program;
-	cfg->cfg_follow_forks = options->program;
 	if (options->command == COMMAND_STAT)
-		set_stat_knobs(cfg, options, can);
+		set_stat_knobs(cfg, options, features->can);
 	return set_filters(cfg, &options->filters, failure);
 }

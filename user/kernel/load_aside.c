@@ -137,15 +137,19 @@ static int loading_end(struct loading *loading)
 	return err;
 }
 
-int load_aside_wait(struct load_aside *aside)
+int load_aside_wait(struct load_aside *aside, const char **refused)
 {
-	int err = 0;
+	int err = 0, one;
 
 	while (aside->count) {
 		struct loading *loading = &aside->programs[--aside->count];
 
 		pthread_join(loading->thread, NULL);
-		err = err ?: loading_end(loading);
+		one = loading_end(loading);
+		if (one && !err) {
+			err = one;
+			*refused = bpf_program__name(loading->program);
+		}
 		loading_free(loading);
 	}
 	return err;

@@ -20,9 +20,10 @@ struct load_aside *load_aside_new(const char *section, const char *license);
 
 /*
  * Waits for those that are being loaded. To be called when libbpf is done with the object, whether
- * it has loaded it or not. Returns 0, or -errno of bpf(2) for one of them.
+ * it has loaded it or not. Returns 0, or -errno of bpf(2) for one of them, whose name @refused
+ * gets.
  */
-int load_aside_wait(struct load_aside *aside);
+int load_aside_wait(struct load_aside *aside, const char **refused);
 
 /* After the object is closed. NULL-safe. */
 void load_aside_free(struct load_aside *aside);

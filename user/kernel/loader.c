@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -11,11 +13,14 @@
 #include <bpf/libbpf.h>
 
 #include "base/clock.h"
+#include "base/ring.h"
 #include "base/thread.h"
 #include "host/privilege.h"
 #include "host/procfs.h"
 #include "kernel/capability.h"
 #include "kernel/core_btf.h"
+#include "kernel/culprit.h"
+#include "kernel/feature.h"
 #include "kernel/knobs.h"
 #include "kernel/load_aside.h"
 #include "kernel/loader.h"
@@ -27,6 +32,9 @@
 #include "tcpdwell.skel.h"
 
 struct loader {
+	uint32_t wanted;	/* features: a mask */
+	bool probes;		/* what is not there is no one's loss */
+	struct options options; /* those it was made for */
 	struct load_aside *aside;
 	int core_btf;	 /* what relocations are made against, -1: not open */
 	int targets_err; /* of set_attach_targets() */
@@ -36,9 +44,15 @@ struct loader {
 	struct sweep *sweep; /* from when the programs are attached until they are not */
 	const struct notice *notice;
 	struct capability capability;
-	struct tcpdwell_counters *counters; /* one for each possible CPU, mapped */
+	struct features features;
+	struct tcpdwell_bpf__rodata *rodata; /* the knobs, also where the kernel maps no array */
+	void *own_bss;			    /* mapped here rather than by libbpf, NULL: it is not */
+	bool make_bss;			    /* it must be */
+	struct tcpdwell_counters *counters; /* one for each possible CPU, mapped, NULL: not */
 	size_t counters_bytes;
 	int cpus;
+	uint32_t followed; /* a process, 0: none */
+	bool flush_failed; /* which was said */
 	struct overdue overdue;
 	unsigned int stat_turns; /* odd: programs add to the odd map of stat */
 };
@@ -47,7 +61,7 @@ struct loader {
  * ---- Filling maps -------------------------------------------------------------------------------
  */
 
-int loader_follow(struct loader *loader, uint32_t pid)
+static int follow(struct loader *loader, uint32_t pid)
 {
 	uint8_t one = 1;
 
@@ -55,12 +69,16 @@ int loader_follow(struct loader *loader, uint32_t pid)
 				    BPF_ANY);
 }
 
-static int fill_maps(struct loader *loader, const struct filters *filters)
+int loader_follow(struct loader *loader, uint32_t pid)
+{
+	loader->followed = pid;
+	return follow(loader, pid);
+}
+
+static int fill_prefixes(struct loader *loader, const struct filters *filters)
 {
 	int err = 0;
 
-	for (unsigned int i = 0; i < filters->pids.count && !err; i++)
-		err = loader_follow(loader, filters->pids.ids[i]);
 	for (unsigned int i = 0; i < filters->addrs.count && !err; i++) {
 		const struct cidr *cidr = &filters->addrs.cidrs[i];
 		struct tcpdwell_prefix key = { .length = cidr->prefix };
@@ -79,48 +97,81 @@ static int fill_stats(const struct loader *loader)
 	int even = bpf_map__fd(loader->skel->maps.stat_even);
 	uint32_t zero = 0;
 
-	if (!loader->skel->rodata->cfg_stat)
-		return 0;
 	return bpf_map__update_elem(loader->skel->maps.stats, &zero, sizeof(zero), &even,
 				    sizeof(even), BPF_ANY);
 }
 
-static int map_counters(struct loader *loader)
+static int fill_maps(struct loader *loader, const char **refused)
+{
+	const struct filters *filters = &loader->options.filters;
+	int err = 0;
+
+	*refused = "stats";
+	if (loader->rodata->cfg_stat)
+		err = fill_stats(loader);
+	if (err)
+		return err;
+	*refused = "pids";
+	for (unsigned int i = 0; i < filters->pids.count && !err; i++)
+		err = follow(loader, filters->pids.ids[i]);
+	if (loader->followed && !err)
+		err = follow(loader, loader->followed);
+	if (err)
+		return err;
+	*refused = "prefixes";
+	return loader->rodata->cfg_filter_addr ? fill_prefixes(loader, filters) : 0;
+}
+
+/* Where the kernel does not map them, they are read by system calls. */
+static void map_counters(struct loader *loader)
 {
 	size_t page = sysconf(_SC_PAGESIZE);
 	void *p;
 
+	if (!loader->rodata->cfg_counters)
+		return;
 	loader->counters_bytes = (loader->cpus * sizeof(*loader->counters) + page - 1) & -page;
 	p = mmap(NULL, loader->counters_bytes, PROT_READ, MAP_SHARED,
 		 bpf_map__fd(loader->skel->maps.counters), 0);
-	if (p == MAP_FAILED)
-		return -errno;
-	loader->counters = p;
-	return 0;
+	loader->counters = p == MAP_FAILED ? NULL : p;
 }
 
 /*
- * ---- Life ---------------------------------------------------------------------------------------
+ * ---- Opening ------------------------------------------------------------------------------------
  */
 
-static int print_libbpf(enum libbpf_print_level level, const char *format, va_list args)
-{
-	return level == LIBBPF_DEBUG ? 0 : vfprintf(stderr, format, args);
-}
-
-/* Opens the programs, to be relocated against a file that is empty as yet. Sets errno. */
+/* Opens the programs, to be relocated against what is in the file of types by then. */
 static int open_programs(struct loader *loader)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts);
 	char path[sizeof("/proc/self/fd/") + 10];
 
-	loader->core_btf = memfd_create("types", MFD_CLOEXEC);
-	if (loader->core_btf < 0)
-		return -1;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", loader->core_btf);
 	opts.btf_custom_path = path;
 	loader->skel = tcpdwell_bpf__open_opts(&opts);
-	return loader->skel ? 0 : -1;
+	if (!loader->skel)
+		return -1;
+	loader->rodata = loader->skel->rodata;
+	return 0;
+}
+
+/* Undoes all that was loaded. */
+static void close_programs(struct loader *loader)
+{
+	sweep_free(loader->sweep);
+	loader->sweep = NULL;
+	programs_free(loader->programs);
+	loader->programs = NULL;
+	if (loader->counters)
+		munmap(loader->counters, loader->counters_bytes);
+	loader->counters = NULL;
+	tables_free(loader->tables);
+	loader->tables = NULL;
+	if (loader->own_bss)
+		munmap(loader->own_bss, sizeof(*loader->skel->bss));
+	loader->own_bss = NULL;
+	tcpdwell_bpf__destroy(loader->skel);
+	loader->skel = NULL;
 }
 
 /* What libbpf finds out of the section's name, but not if that is load_aside.h's. */
@@ -130,6 +181,7 @@ static void *set_attach_targets(void *argument)
 	struct bpf_program *program;
 	int err;
 
+	loader->targets_err = 0;
 	bpf_object__for_each_program(program, loader->skel->obj)
 	{
 		if (strcmp(bpf_program__section_name(program), TRANSITION_SECTION))
@@ -140,14 +192,14 @@ static void *set_attach_targets(void *argument)
 	return NULL;
 }
 
-static int ask_kernel(struct loader *loader, const struct options *options, struct failure *failure)
+static int ask_kernel(struct loader *loader, struct failure *failure)
 {
 	struct btf *kernel = capability_btf(failure);
 	int err = -1;
 
 	if (!kernel)
 		return -1;
-	if (!capability_probe(&loader->capability, kernel, options->backend, failure)) {
+	if (!capability_probe(&loader->capability, kernel, loader->options.backend, failure)) {
 		err = core_btf_write(loader->core_btf, kernel, bpf_object__btf(loader->skel->obj));
 		if (err)
 			failure_errno(failure, "cannot keep the kernel's types", -err);
@@ -157,12 +209,11 @@ static int ask_kernel(struct loader *loader, const struct options *options, stru
 }
 
 /* Both read the kernel's BTF, 10 ms each, and look for names in it. */
-static int ask_kernel_and_set_targets(struct loader *loader, const struct options *options,
-				      struct failure *failure)
+static int ask_kernel_and_set_targets(struct loader *loader, struct failure *failure)
 {
 	pthread_t thread;
 	bool beside = !thread_start(&thread, set_attach_targets, loader);
-	int err = ask_kernel(loader, options, failure);
+	int err = ask_kernel(loader, failure);
 
 	if (beside)
 		pthread_join(thread, NULL);
@@ -178,43 +229,312 @@ static void close_core_btf(struct loader *loader)
 	loader->core_btf = -1;
 }
 
-static int load_programs(struct loader *loader)
-{
-	int err = loader->targets_err ?: tcpdwell_bpf__load(loader->skel), aside_err = 0;
+/*
+ * ---- Loading ------------------------------------------------------------------------------------
+ */
 
-	if (loader->aside)
-		aside_err = load_aside_wait(loader->aside);
-	close_core_btf(loader);
-	return err ?: aside_err;
+/* What the kernel refused, and its word. */
+struct refusal {
+	const char *name; /* a program or a map, NULL: there is no knowing */
+	int err;
+};
+
+static int refuse(struct refusal *refusal, const char *name, int err)
+{
+	refusal->name = name;
+	refusal->err = -err;
+	return -1;
 }
 
-static int load(struct loader *loader, const struct options *options, struct failure *failure)
+/* Begins to make the maps of connections, while the rest is done. */
+static int make_tables(struct loader *loader, struct refusal *refusal)
 {
-	int err = knobs_set(loader->skel->rodata, options, &loader->capability, failure);
+	struct tcpdwell_bpf *skel = loader->skel;
+	bool recent = features_use(&loader->features, FEATURE_RECENT);
+	const char *refused;
 
-	if (err)
-		return err;
-	programs_choose(loader->programs, options);
-	programs_warn_missing(loader->programs, options, loader->notice);
-	err = map_sizes_set(loader->skel, options, loader->cpus);
-	if (!err)
-		err = load_programs(loader);
-	if (!err)
-		err = tables_watch(loader->tables, &loader->skel->bss->tables.current,
-				   loader->skel->bss->tables.wanted,
-				   bpf_map__fd(loader->skel->maps.doorbell));
-	if (!err)
-		err = map_counters(loader);
-	if (!err)
-		err = fill_stats(loader);
-	if (!err)
-		err = fill_maps(loader, &options->filters);
-	if (!err)
+	if (!features_use(&loader->features, FEATURE_MEMORY))
 		return 0;
-	return failure_set(failure, STATUS_HOST,
-			   "the kernel refuses the program: %s (-v shows what it says)",
-			   strerror(-err));
+	loader->tables = tables_new(skel->maps.connections, recent ? skel->maps.recent : NULL,
+				    map_sizes_sockets(&loader->options), &refused);
+	return loader->tables ? 0 : refuse(refusal, refused, -errno);
 }
+
+static int watch_tables(struct loader *loader, const char **refused)
+{
+	struct tcpdwell_bpf__bss *bss = loader->skel->bss;
+	bool doorbell = loader->rodata->cfg_doorbell;
+
+	if (!loader->tables)
+		return 0;
+	return tables_watch(loader->tables, &bss->tables.current, bss->tables.wanted,
+			    doorbell ? bpf_map__fd(loader->skel->maps.doorbell) : -1, refused);
+}
+
+/*
+ * libbpf leaves variables unmapped if a map of its own, with which it asks whether the kernel maps
+ * arrays, is refused. That may have been for another reason; once asked it asks no more.
+ */
+static int make_bss(struct loader *loader)
+{
+	struct bpf_map *bss = loader->skel->maps.bss;
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE);
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "tcpdwell.bss", bpf_map__key_size(bss),
+				bpf_map__value_size(bss), 1, &opts);
+	int err = fd < 0 ? fd : bpf_map__reuse_fd(bss, fd);
+	void *p;
+
+	if (!err) {
+		p = mmap(NULL, sizeof(*loader->skel->bss), PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+			 0);
+		if (p == MAP_FAILED)
+			err = -errno;
+		else
+			loader->own_bss = p;
+	}
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+static int load_object(struct loader *loader, struct refusal *refusal)
+{
+	const char *aside_refused = NULL;
+	int err, aside_err = 0;
+
+	culprit_forget();
+	err = loader->targets_err ?: tcpdwell_bpf__load(loader->skel);
+	if (loader->aside)
+		aside_err = load_aside_wait(loader->aside, &aside_refused);
+	if (loader->targets_err)
+		return refuse(refusal, TRANSITION_TRACEPOINT, err);
+	/* libbpf has given up on variables, and goes on to load programs without them. */
+	if (err && !bpf_map__autocreate(loader->skel->maps.bss))
+		return refuse(refusal, "variables of programs (an array)", err);
+	if (err)
+		return refuse(refusal, culprit_name(), err);
+	if (aside_err)
+		return refuse(refusal, aside_refused, aside_err);
+	if (loader->own_bss)
+		loader->skel->bss = loader->own_bss;
+	loader->skel->rodata = loader->rodata; /* not mapped, but it is the same */
+	if (loader->skel->bss)
+		return 0;
+	loader->make_bss = true;
+	return refuse(refusal, ".bss", -EOPNOTSUPP);
+}
+
+/* Whether there is room for the ring in the process, where that is limited: it is mapped later. */
+static int try_ring(const struct loader *loader)
+{
+	struct ring *ring;
+	struct rlimit limit;
+
+	if (!features_want(&loader->features, FEATURE_TRANSITIONS) ||
+	    getrlimit(RLIMIT_AS, &limit) || limit.rlim_cur == RLIM_INFINITY)
+		return 0;
+	ring = ring_new(bpf_map__fd(loader->skel->maps.ring),
+			bpf_map__max_entries(loader->skel->maps.ring));
+	if (!ring)
+		return -errno;
+	ring_free(ring);
+	return 0;
+}
+
+/* All that can be refused before anything is attached. */
+static int load(struct loader *loader, struct refusal *refusal)
+{
+	int err;
+	const char *refused = NULL;
+
+	if (loader->make_bss) {
+		err = make_bss(loader);
+		if (err)
+			return refuse(refusal, "a mapped array", err);
+	}
+	err = map_sizes_set(loader->skel, &loader->options, loader->cpus);
+	if (err)
+		return refuse(refusal, NULL, err);
+	if (load_object(loader, refusal))
+		return -1;
+	err = watch_tables(loader, &refused);
+	if (!err)
+		err = fill_maps(loader, &refused);
+	if (!err)
+		err = programs_try(loader->programs,
+				   loader->tables ? tables_fd(loader->tables, 0) : -1, &refused);
+	if (err)
+		return refuse(refusal, refused, err);
+	map_counters(loader);
+	err = try_ring(loader);
+	return err ? refuse(refusal, "ring", err) : 0;
+}
+
+/*
+ * ---- Doing without ------------------------------------------------------------------------------
+ */
+
+/* What a run opens at the most, and some more. */
+#define FILES_NEEDED 256
+
+/* Less room than this in the ring is of no use. */
+#define RING_BYTES_MIN (64 * 1024)
+
+/* What the user asked for by name is not left out. */
+static int check_asked_for(const struct loader *loader, struct failure *failure)
+{
+	static const enum feature_id asked_for[] = { FEATURE_PIDS, FEATURE_SUMS };
+	char text[OBSTACLE_TEXT_LEN];
+
+	for (unsigned int i = 0; i < sizeof(asked_for) / sizeof(*asked_for); i++) {
+		enum feature_id id = asked_for[i];
+
+		if (features_want(&loader->features, id) && !features_have(&loader->features, id))
+			return failure_set(failure, STATUS_HOST, "%s: %s", feature_table[id].lost,
+					   obstacle_text(features_why(&loader->features, id),
+							 text));
+	}
+	return 0;
+}
+
+/* Programs and maps are files; so are the host's, and who starts one more may be told no. */
+static int files_ran_out(struct failure *failure)
+{
+	struct rlimit limit = {};
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	return failure_set(failure, STATUS_HOST,
+			   "no more files can be opened: RLIMIT_NOFILE is %" PRIu64
+			   " (ulimit -n), %d will do",
+			   (uint64_t)limit.rlim_cur, FILES_NEEDED);
+}
+
+static int cannot_do_without(const struct refusal *refusal, struct failure *failure)
+{
+	char what[128] = "the program";
+
+	if (refusal->name && refusal->name[0])
+		snprintf(what, sizeof(what), "%s, which nothing works without", refusal->name);
+	return capability_refused(failure, what, refusal->err);
+}
+
+/* Closes what the refusal costs. Returns 0 if there is another way to go on, or -1. */
+static int do_without(struct loader *loader, const struct refusal *refusal, struct failure *failure)
+{
+	static const char tracepoint[] = "inet_sock_set_state";
+	const char *name = refusal->name ?: "";
+	int given_up;
+
+	if (refusal->err == EMFILE || refusal->err == ENFILE)
+		return files_ran_out(failure);
+	notice_print(loader->notice, NOTICE_DETAIL, "refused: %s: %s", name,
+		     strerror(refusal->err));
+	if (loader->make_bss && !loader->own_bss && !strcmp(name, ".bss"))
+		return 0;
+	if (!strcmp(name, "ring") && loader->options.ring_bytes > RING_BYTES_MIN) {
+		loader->options.ring_bytes /= 4;
+		if (loader->options.ring_bytes < RING_BYTES_MIN)
+			loader->options.ring_bytes = RING_BYTES_MIN;
+		return 0;
+	}
+	if (!features_refused(&loader->features, name, refusal->err)) {
+		if (name[0] && strncmp(name, tracepoint, sizeof(tracepoint) - 1))
+			return cannot_do_without(refusal, failure);
+		given_up = features_give_up_one(&loader->features, refusal->err);
+		if (given_up == FEATURE_NONE)
+			return cannot_do_without(refusal, failure);
+		notice_print(loader->notice, NOTICE_DETAIL, "without %s",
+			     feature_table[given_up].name);
+	}
+	return loader->probes ? 0 : check_asked_for(loader, failure);
+}
+
+/* Timers are looked into only when they are the way to go: that takes long. */
+static void try_timer(struct loader *loader)
+{
+	static const enum feature_id hidden[] = { FEATURE_SYN_RECV, FEATURE_TIMEWAIT };
+
+	for (unsigned int i = 0; i < 2; i++) {
+		if (!features_use(&loader->features, hidden[i]) ||
+		    features_backend(&loader->features, hidden[i]) != BACKEND_TIMER)
+			continue;
+		capability_try_timer(&loader->capability, NULL);
+		if (loader->capability.timer.err)
+			features_set(&loader->features, hidden[i], 2, &loader->capability.timer);
+	}
+}
+
+/*
+ * The ring, and what else was set by what the user asked for, is larger or smaller in another
+ * attempt. The object is open.
+ */
+static int prepare(struct loader *loader, struct refusal *refusal, struct failure *failure)
+{
+	loader->programs = programs_new(loader->skel, &loader->features);
+	if (!loader->programs)
+		return failure_set(failure, STATUS_OTHER, "%s", strerror(errno));
+	try_timer(loader);
+	if (knobs_set(loader->rodata, &loader->options, &loader->features, failure))
+		return -1;
+	programs_choose(loader->programs);
+	return make_tables(loader, refusal) ? 1 : 0;
+}
+
+static int reopen(struct loader *loader, struct failure *failure)
+{
+	close_programs(loader);
+	if (open_programs(loader))
+		return failure_errno(failure, "cannot open the program", errno);
+	set_attach_targets(loader);
+	return 0;
+}
+
+/*
+ * Loads what the kernel takes: the object is open, and is opened again without what is refused
+ * until it is loaded.
+ */
+static int load_what_can_be(struct loader *loader, struct failure *failure)
+{
+	for (;;) {
+		struct refusal refusal = {};
+		int err = prepare(loader, &refusal, failure);
+
+		if (err < 0)
+			return -1;
+		if (!err && !load(loader, &refusal))
+			return 0;
+		if (do_without(loader, &refusal, failure) || reopen(loader, failure))
+			return -1;
+	}
+}
+
+/* Says what the user does not get. */
+static void warn_missing(const struct loader *loader)
+{
+	char text[OBSTACLE_TEXT_LEN];
+
+	if (loader->probes)
+		return;
+	for (int id = 0; id < FEATURE_COUNT; id++) {
+		if (!features_miss(&loader->features, id))
+			continue;
+		/* Who wants records looks in another way, and says so. */
+		if (loader->rodata->cfg_snapshot_records &&
+		    (id == FEATURE_DESCRIPTORS || id == FEATURE_SOCKETS))
+			continue;
+		notice_print(loader->notice, NOTICE_WARNING, "%s: %s (see `tcpdwell probe`)",
+			     feature_table[id].lost,
+			     obstacle_text(features_why(&loader->features, id), text));
+	}
+	if (!loader->rodata->cfg_has_cookie)
+		notice_print(loader->notice, NOTICE_DETAIL,
+			     "no socket cookies in tracing programs (Linux 5.12): "
+			     "identities are the tracer's own");
+}
+
+/*
+ * ---- Life ---------------------------------------------------------------------------------------
+ */
 
 /* Numbers of processes are compared in the kernel, where each has one of the initial namespace. */
 static int check_pid_namespace(const struct options *options, const struct notice *notice,
@@ -232,12 +552,45 @@ static int check_pid_namespace(const struct options *options, const struct notic
 	return 0;
 }
 
-struct loader *loader_new(const struct options *options, const struct notice *notice,
-			  struct failure *failure)
+/* The limit that is in force is often lower than the one that is allowed. */
+static void allow_files(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= FILES_NEEDED)
+		return;
+	limit.rlim_cur = limit.rlim_max < FILES_NEEDED ? limit.rlim_max : FILES_NEEDED;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static int start(struct loader *loader, struct failure *failure)
+{
+	if (access("/proc/self/fd", X_OK))
+		return failure_set(failure, STATUS_HOST,
+				   "/proc is not mounted (mount -t proc proc /proc)");
+	allow_files();
+	loader->core_btf = memfd_create("types", MFD_CLOEXEC);
+	if (loader->core_btf < 0 || open_programs(loader))
+		return capability_refused(failure, "to open the program", errno);
+	if (ask_kernel_and_set_targets(loader, failure))
+		return -1;
+	features_init(&loader->features, &loader->capability, loader->options.backend);
+	loader->features.wanted = loader->wanted;
+	if ((!loader->probes && check_asked_for(loader, failure)) ||
+	    load_what_can_be(loader, failure))
+		return -1;
+	/* Of one that follows transitions it is not known before it is attached. */
+	if (!features_want(&loader->features, FEATURE_TRANSITIONS))
+		warn_missing(loader);
+	return 0;
+}
+
+static struct loader *new (const struct options *options, uint32_t wanted,
+			   const struct notice *notice, struct failure *failure)
 {
 	struct loader *loader;
 
-	libbpf_set_print(notice->verbose ? print_libbpf : NULL);
+	culprit_listen(notice->verbose);
 	if (privilege_check(failure) || check_pid_namespace(options, notice, failure))
 		return NULL;
 	loader = calloc(1, sizeof(*loader));
@@ -245,39 +598,52 @@ struct loader *loader_new(const struct options *options, const struct notice *no
 		failure_set(failure, STATUS_OTHER, "%s", strerror(errno));
 		return NULL;
 	}
+	loader->options = *options;
+	loader->wanted = wanted;
+	loader->probes = wanted == FEATURES_ALL;
 	loader->core_btf = -1;
 	loader->notice = notice;
 	loader->cpus = libbpf_num_possible_cpus();
 	/* What the verifier says is to be heard of one program after the other. */
 	if (!notice->verbose)
 		loader->aside = load_aside_new(TRANSITION_SECTION, "Dual BSD/GPL");
-	if (!open_programs(loader))
-		loader->tables = tables_new(loader->skel->maps.connections,
-					    loader->skel->maps.recent, map_sizes_sockets(options));
-	if (!loader->tables) {
-		failure_errno(failure, "cannot open the program", errno);
-		goto err;
-	}
-	if (ask_kernel_and_set_targets(loader, options, failure))
-		goto err;
-	loader->programs = programs_new(loader->skel, &loader->capability);
-	if (!loader->programs) {
-		failure_set(failure, STATUS_OTHER, "%s", strerror(errno));
-		goto err;
-	}
-	if (load(loader, options, failure))
-		goto err;
-	return loader;
-err:
+	if (!start(loader, failure))
+		return loader;
 	loader_free(loader);
 	return NULL;
 }
 
+struct loader *loader_new(const struct options *options, const struct notice *notice,
+			  struct failure *failure)
+{
+	return new (options, knobs_wanted(options), notice, failure);
+}
+
+/* Until all that is loaded is attached, too. */
+static int attach_what_can_be(struct loader *loader, struct failure *failure)
+{
+	for (;;) {
+		struct refusal refusal;
+		int err = programs_attach(loader->programs, loader->notice, &refusal.name);
+
+		if (!err)
+			return 0;
+		refusal.err = -err;
+		if (!strcmp(bpf_program__name(programs_transition(loader->programs)), refusal.name))
+			return cannot_do_without(&refusal, failure);
+		if (do_without(loader, &refusal, failure) || reopen(loader, failure) ||
+		    load_what_can_be(loader, failure))
+			return -1;
+	}
+}
+
 int loader_attach(struct loader *loader, struct failure *failure)
 {
-	if (programs_attach(loader->programs, loader->notice, failure))
+	if (attach_what_can_be(loader, failure))
 		return -1;
-	if (!programs_can_sweep(loader->programs))
+	close_core_btf(loader);
+	warn_missing(loader);
+	if (!programs_can_sweep(loader->programs) || !loader->tables)
 		return 0;
 	loader->sweep = sweep_new(loader->programs, loader->tables);
 	if (loader->sweep)
@@ -285,9 +651,33 @@ int loader_attach(struct loader *loader, struct failure *failure)
 	return failure_errno(failure, "cannot start", errno);
 }
 
+struct loader *loader_probe(const struct options *options, const struct notice *notice,
+			    struct failure *failure)
+{
+	struct loader *loader = new (options, FEATURES_ALL, notice, failure);
+
+	if (!loader)
+		return NULL;
+	if (!attach_what_can_be(loader, failure)) {
+		programs_detach(loader->programs);
+		return loader;
+	}
+	loader_free(loader);
+	return NULL;
+}
+
+const struct features *loader_features(const struct loader *loader)
+{
+	return &loader->features;
+}
+
 void loader_detach(struct loader *loader)
 {
-	sweep_finish(loader->sweep);
+	int err = sweep_finish(loader->sweep);
+
+	if (err)
+		notice_print(loader->notice, NOTICE_WARNING, "%s: %s",
+			     feature_table[FEATURE_SWEEP].lost, strerror(-err));
 	programs_detach(loader->programs);
 }
 
@@ -295,12 +685,7 @@ void loader_free(struct loader *loader)
 {
 	if (!loader)
 		return;
-	sweep_free(loader->sweep);
-	programs_free(loader->programs);
-	if (loader->counters)
-		munmap(loader->counters, loader->counters_bytes);
-	tables_free(loader->tables);
-	tcpdwell_bpf__destroy(loader->skel);
+	close_programs(loader);
 	load_aside_free(loader->aside);
 	close_core_btf(loader);
 	free(loader);
@@ -312,7 +697,8 @@ void loader_free(struct loader *loader)
 
 void loader_snapshot_begin(struct loader *loader, uint64_t sockets)
 {
-	tables_expect(loader->tables, sockets);
+	if (loader->tables)
+		tables_expect(loader->tables, sockets);
 	loader->skel->bss->shared.scanning = 1;
 	loader->skel->bss->snapshot_round++;
 }
@@ -333,7 +719,8 @@ void loader_snapshot_end(struct loader *loader)
 {
 	struct tcpdwell_bpf__bss *bss = loader->skel->bss;
 
-	empty_queued(loader->skel->maps.queued);
+	if (features_use(&loader->features, FEATURE_SOCKETS))
+		empty_queued(loader->skel->maps.queued);
 	__atomic_store_n(&bss->shared.early_ns, clock_now_ns(), __ATOMIC_SEQ_CST);
 	__atomic_store_n(&bss->shared.scanning, 0, __ATOMIC_SEQ_CST);
 }
@@ -351,7 +738,7 @@ bool loader_found_all(const struct loader *loader, uint32_t netns, unsigned int 
 
 uint32_t loader_netns(const struct loader *loader)
 {
-	return loader->skel->rodata->cfg_netns;
+	return loader->rodata->cfg_netns;
 }
 
 int loader_open_descriptors(struct loader *loader)
@@ -370,7 +757,7 @@ int loader_open_sockets(struct loader *loader)
 
 bool loader_sees_timewait(const struct loader *loader)
 {
-	return loader->skel->rodata->cfg_minis;
+	return loader->rodata->cfg_minis;
 }
 
 int loader_ring(const struct loader *loader)
@@ -388,9 +775,15 @@ int loader_flush(struct loader *loader, uint64_t min_age_ns)
 	if (!bpf_program__autoload(flush))
 		return 0;
 	do {
-		err = bpf_prog_test_run_opts(bpf_program__fd(flush), &opts);
+		err = bpf_prog_test_run_opts(bpf_program__fd(flush), &opts) ? -errno : 0;
 	} while (!err && opts.retval == TCPDWELL_FLUSH_AGAIN);
-	return err ? -errno : opts.retval == TCPDWELL_FLUSH_WAITING;
+	if (err && !loader->flush_failed)
+		notice_print(
+			loader->notice, NOTICE_WARNING,
+			"rows that wait in the kernel are lost: the kernel will not run %s: %s",
+			bpf_program__name(flush), strerror(-err));
+	loader->flush_failed |= err;
+	return err ?: opts.retval == TCPDWELL_FLUSH_WAITING;
 }
 
 void loader_reader_sleeps(struct loader *loader, bool sleeps)
@@ -410,7 +803,7 @@ bool loader_take_flood(struct loader *loader, struct tcpdwell_flood *flood, uint
 	uint32_t key;
 	bool any = false;
 
-	if (!loader->skel->bss->shared.flooding)
+	if (!loader->rodata->cfg_floods || !loader->skel->bss->shared.flooding)
 		return false;
 	loader->skel->bss->shared.flooding = 0;
 	for (int i = 0; i < TCPDWELL_FLOODS; i++) {
@@ -460,7 +853,7 @@ uint32_t loader_stat_size(const struct loader *loader)
 
 bool loader_polls(const struct loader *loader)
 {
-	return loader->skel->rodata->cfg_poll_minis;
+	return loader->rodata->cfg_poll_minis;
 }
 
 /* A program runs for less than a microsecond; a set that is out of balance for longer stays so. */
@@ -487,11 +880,25 @@ static struct tcpdwell_counters counters_read(const volatile struct tcpdwell_cou
 	return c;
 }
 
+/* The set of one CPU, in a moment when it is whole as far as there is one. */
+static struct tcpdwell_counters counters_of(const struct loader *loader, int cpu)
+{
+	struct tcpdwell_counters c = {};
+	uint32_t key = cpu;
+
+	if (!loader->rodata->cfg_counters) /* they share one */
+		return cpu ? c : counters_read(&loader->skel->bss->counters_shared);
+	if (loader->counters)
+		return counters_read(&loader->counters[cpu]);
+	bpf_map__lookup_elem(loader->skel->maps.counters, &key, sizeof(key), &c, sizeof(c), 0);
+	return c;
+}
+
 void loader_counters(const struct loader *loader, struct tcpdwell_counters *sum)
 {
 	memset(sum, 0, sizeof(*sum));
 	for (int cpu = 0; cpu < loader->cpus; cpu++) {
-		struct tcpdwell_counters c = counters_read(&loader->counters[cpu]);
+		struct tcpdwell_counters c = counters_of(loader, cpu);
 
 		sum->seen += c.seen;
 		sum->emitted += c.emitted;
@@ -523,6 +930,10 @@ uint64_t loader_overdue(struct loader *loader)
 	uint64_t gone = loader->skel->bss->requests_gone, all = 0;
 	uint32_t zero = 0;
 
+	if (!loader->rodata->cfg_reqsk_timer_handler) {
+		free(timers);
+		return 0;
+	}
 	if (timers && !bpf_map__lookup_elem(loader->skel->maps.request_timers, &zero, sizeof(zero),
 					    timers, loader->cpus * sizeof(*timers), 0))
 		all = overdue_count(&loader->overdue, timers, loader->cpus,

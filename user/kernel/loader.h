@@ -16,6 +16,7 @@
 #include "cli/options.h"
 #include "wire.h"
 
+struct features;
 struct loader;
 
 /*
@@ -25,10 +26,22 @@ struct loader;
 struct loader *loader_new(const struct options *options, const struct notice *notice,
 			  struct failure *failure);
 
+/*
+ * The same for a run that would want all that there is, attached for a moment: loader_features()
+ * says then what the kernel lets it have.
+ */
+struct loader *loader_probe(const struct options *options, const struct notice *notice,
+			    struct failure *failure);
+const struct features *loader_features(const struct loader *loader);
+
 /* Detaches and frees. NULL-safe. */
 void loader_free(struct loader *loader);
 
-/* Attaches. Returns 0, or -1 with @failure filled if the tracepoint itself is refused. */
+/*
+ * Attaches, without what the kernel refuses to attach: for that all is loaded again, so the ring
+ * and what is seen is not known before. Returns 0, or -1 with @failure filled if the tracepoint
+ * itself is refused.
+ */
 int loader_attach(struct loader *loader, struct failure *failure);
 
 /* From here on no new rows but those that loader_flush() lets go. */
@@ -60,7 +73,7 @@ int loader_follow(struct loader *loader, uint32_t pid);
 /* Whether some backend tells of mini sockets: of TIME_WAIT, and of orphans in FIN_WAIT2. */
 bool loader_sees_timewait(const struct loader *loader);
 
-/* Descriptor of the ring, owned by the loader. */
+/* Descriptor of the ring, owned by the loader, of one that is attached. */
 int loader_ring(const struct loader *loader);
 
 /* What has waited for so long is decided: a timer that was taken off is not put back any more. */

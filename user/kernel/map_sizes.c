@@ -107,11 +107,6 @@ int map_sizes_set(struct tcpdwell_bpf *skel, const struct options *options, unsi
 	err = err ?: bpf_map__set_max_entries(skel->maps.stat_odd, elements);
 	err = err ?: bpf_map__set_max_entries(skel->maps.counters, cpus);
 	err = err ?: bpf_map__set_max_entries(skel->maps.pids, pids ? pids : 1);
-	/* Room for listeners whose children wait in accept queues: the snapshot's. */
-	if (options->no_snapshot)
-		err = err ?: bpf_map__set_max_entries(skel->maps.queued, 1);
-	if (!skel->rodata->cfg_preempted)
-		err = err ?: bpf_map__set_max_entries(skel->maps.taken_by_task, 1);
 	if (skel->rodata->cfg_stacks)
 		err = err ?: bpf_map__set_max_entries(skel->maps.stacks, STACKS_MAX);
 	if (options->filters.addrs.count)

@@ -18,19 +18,23 @@
 
 struct programs {
 	struct tcpdwell_bpf *skel;
+	const struct features *features;
 	const struct capability *can;
 	struct bpf_link *links[LINKS_MAX];
 	unsigned int link_count;
+	int raw[LINKS_MAX]; /* descriptors that stand for links */
+	unsigned int raw_count;
 };
 
-struct programs *programs_new(struct tcpdwell_bpf *skel, const struct capability *can)
+struct programs *programs_new(struct tcpdwell_bpf *skel, const struct features *features)
 {
 	struct programs *programs = calloc(1, sizeof(*programs));
 
 	if (!programs)
 		return NULL;
 	programs->skel = skel;
-	programs->can = can;
+	programs->features = features;
+	programs->can = features->can;
 	return programs;
 }
 
@@ -46,73 +50,78 @@ void programs_free(struct programs *programs)
  * ---- Choosing -----------------------------------------------------------------------------------
  */
 
-/* A program that some backend of requests or mini sockets consists of. */
-struct hook {
-	const char *program;
-	enum backend backend;
-	enum {
-		REQUESTS = 1,
-		REQUESTS_BORN = 2,
-		MINIS = 4,
-		MINIS_BORN = 8,
-		MINIS_BY_ADDRESS = 16,
-		MINIS_KILLED = 32,
-	} feature;
-};
-
-static const struct hook hooks[] = {
-	{ "fentry_reqsk_queue_hash_add", BACKEND_FENTRY, REQUESTS_BORN },
-	{ "fentry_complete_hashdance", BACKEND_FENTRY, REQUESTS },
-	{ "fentry_reqsk_queue_drop", BACKEND_FENTRY, REQUESTS },
-	{ "fentry_reqsk_queue_drop_and_put", BACKEND_FENTRY, REQUESTS },
-	{ "fentry_reqsk_timer_handler", BACKEND_FENTRY, REQUESTS },
-	{ "fexit_reqsk_timer_handler", BACKEND_FENTRY, REQUESTS },
-	{ "fentry_twsk_schedule", BACKEND_FENTRY, MINIS_BORN },
-	{ "fentry_twsk_hashdance", BACKEND_FENTRY, MINIS_BY_ADDRESS },
-	{ "fentry_twsk_deschedule_put", BACKEND_FENTRY, MINIS },
-	{ "fentry_twsk_kill", BACKEND_FENTRY, MINIS_KILLED },
-	{ "fentry_tw_timer_handler", BACKEND_FENTRY, MINIS },
-	{ "kprobe_reqsk_queue_hash_add", BACKEND_KPROBE, REQUESTS_BORN },
-	{ "kprobe_complete_hashdance", BACKEND_KPROBE, REQUESTS },
-	{ "kprobe_reqsk_queue_drop", BACKEND_KPROBE, REQUESTS },
-	{ "kprobe_reqsk_queue_drop_and_put", BACKEND_KPROBE, REQUESTS },
-	{ "kprobe_reqsk_timer_handler", BACKEND_KPROBE, REQUESTS },
-	{ "kretprobe_reqsk_timer_handler", BACKEND_KPROBE, REQUESTS },
-	{ "kprobe_twsk_schedule", BACKEND_KPROBE, MINIS_BORN },
-	{ "kprobe_twsk_hashdance", BACKEND_KPROBE, MINIS_BY_ADDRESS },
-	{ "kprobe_timewait_state_process", BACKEND_KPROBE, MINIS },
-	{ "kretprobe_timewait_state_process", BACKEND_KPROBE, MINIS },
-	{ "kprobe_twsk_deschedule_put", BACKEND_KPROBE, MINIS },
-	{ "kprobe_twsk_kill", BACKEND_KPROBE, MINIS_KILLED },
-	{ "kprobe_tw_timer_handler", BACKEND_KPROBE, MINIS },
-	{ "timer_start", BACKEND_TIMER, REQUESTS_BORN | MINIS_BORN },
-	{ "timer_cancel", BACKEND_TIMER, REQUESTS | MINIS },
-	{ "timer_expire_entry", BACKEND_TIMER, REQUESTS | MINIS },
-	{ "timer_expire_exit", BACKEND_TIMER, REQUESTS },
-};
-
-static bool hook_wanted(const struct programs *programs, const struct hook *hook)
+/* Whether a part of a way is one on this kernel, and with these knobs. */
+static bool applies(const struct programs *programs, enum part_when when)
 {
 	const struct tcpdwell_bpf__rodata *cfg = programs->skel->rodata;
 	const struct capability *can = programs->can;
 
-	unsigned int wanted = 0;
+	switch (when) {
+	case PART_ALWAYS:
+		return true;
+	case PART_ATOMIC:
+		return can->atomic;
+	case PART_NO_ATOMIC:
+		return !can->atomic;
+	case PART_COOKIE:
+		return cfg->cfg_has_cookie;
+	case PART_NO_COOKIE:
+		return !cfg->cfg_has_cookie;
+	case PART_PREEMPTED:
+		return cfg->cfg_preempted;
+	case PART_ROWS:
+		return !cfg->cfg_stat;
+	case PART_ARMED:
+		return !cfg->cfg_seek_minis;
+	case PART_KILL:
+		return can->twsk_kill;
+	case PART_CONNECT6:
+		return can->connect6;
+	case PART_ACCEPT2:
+		return can->accept_args == 2;
+	case PART_ACCEPT4:
+		return can->accept_args == 4 && can->atomic;
+	case PART_ACCEPT4_NO_ATOMIC:
+		return can->accept_args == 4 && !can->atomic;
+	case PART_TIMEWAIT3:
+		return can->timewait_args == 3;
+	case PART_TIMEWAIT4:
+		return can->timewait_args == 4;
+	case PART_TIMEWAIT5:
+		return can->timewait_args != 3 && can->timewait_args != 4;
+	}
+	return false;
+}
 
-	if (cfg->cfg_requests && can->requests == hook->backend) {
-		wanted |= REQUESTS;
-		if (!cfg->cfg_stat) /* of those that end the end tells all */
-			wanted |= REQUESTS_BORN;
+static void choose_part(const struct programs *programs, const char *name, bool wanted)
+{
+	struct bpf_object *obj = programs->skel->obj;
+	struct bpf_program *program = bpf_object__find_program_by_name(obj, name);
+	struct bpf_map *map = program ? NULL : bpf_object__find_map_by_name(obj, name);
+
+	if (program)
+		bpf_program__set_autoload(program, wanted);
+	else if (map)
+		bpf_map__set_autocreate(map, wanted);
+}
+
+/* Several features may have one program or map: none takes away what another one wants. */
+void programs_choose(struct programs *programs)
+{
+	for (int wanted = 0; wanted <= 1; wanted++) {
+		for (int id = 0; id < FEATURE_COUNT; id++) {
+			const struct way *ways = feature_table[id].ways;
+			bool use = features_use(programs->features, id);
+			int used = use ? features_way(programs->features, id) : FEATURE_NONE;
+
+			for (int way = 0; way < FEATURE_WAYS; way++)
+				for (const struct part *part = ways[way].parts; part && part->name;
+				     part++)
+					if (!wanted ||
+					    (way == used && applies(programs, part->when)))
+						choose_part(programs, part->name, wanted);
+		}
 	}
-	if (cfg->cfg_minis && can->minis == hook->backend) {
-		wanted |= MINIS;
-		if (!cfg->cfg_seek_minis)
-			wanted |= MINIS_BORN;
-		if (!can->cookie)
-			wanted |= MINIS_BY_ADDRESS;
-		if (can->twsk_kill)
-			wanted |= MINIS_KILLED;
-	}
-	return hook->feature & wanted;
 }
 
 struct bpf_program *programs_transition(const struct programs *programs)
@@ -130,141 +139,12 @@ struct bpf_program *programs_flush(const struct programs *programs)
 	return programs->can->atomic ? skel->progs.flush : skel->progs.flush_v511;
 }
 
-/* The best of those that tell of accept(), NULL: the system calls must do, or nothing does. */
-static struct bpf_program *accept_program(const struct programs *programs)
-{
-	const struct tcpdwell_bpf *skel = programs->skel;
-	const struct capability *can = programs->can;
-
-	if (!can->fentry.err && can->accept_args == 2)
-		return skel->progs.inet_csk_accept_exit;
-	if (!can->fentry.err && can->accept_args == 4)
-		return can->atomic ? skel->progs.inet_csk_accept_exit_v69 :
-				     skel->progs.inet_csk_accept_exit_v511;
-	if (!can->kprobe.err)
-		return can->atomic ? skel->progs.inet_csk_accept_return :
-				     skel->progs.inet_csk_accept_return_v511;
-	return NULL;
-}
-
-/* Its return value lies behind its parameters, and those have grown. */
-static struct bpf_program *timewait_program(const struct programs *programs)
-{
-	const struct tcpdwell_bpf *skel = programs->skel;
-
-	switch (programs->can->timewait_args) {
-	case 3:
-		return skel->progs.fexit_timewait_state_process_v611;
-	case 4:
-		return skel->progs.fexit_timewait_state_process_v612;
-	default:
-		return skel->progs.fexit_timewait_state_process;
-	}
-}
-
 static struct bpf_program *descriptor_program(const struct programs *programs)
 {
 	const struct tcpdwell_bpf *skel = programs->skel;
 
-	return programs->can->cookie ? skel->progs.iter_descriptor :
-				       skel->progs.iter_descriptor_v511;
-}
-
-static void choose_iterators(struct programs *programs, bool wanted)
-{
-	struct tcpdwell_bpf *skel = programs->skel;
-
-	bpf_program__set_autoload(descriptor_program(programs),
-				  wanted && programs->can->iter_descriptors);
-	bpf_program__set_autoload(skel->progs.iter_socket, wanted && programs->can->iter_sockets);
-}
-
-/* What tells that a socket changes hands, or its owner the name. */
-static void choose_owner_programs(struct programs *programs)
-{
-	struct tcpdwell_bpf *skel = programs->skel;
-	const struct capability *can = programs->can;
-	struct bpf_program *accept = accept_program(programs);
-
-	bpf_program__set_autoload(can->atomic ? skel->progs.sched_process_exec :
-						skel->progs.sched_process_exec_v511,
-				  true);
-	bpf_program__set_autoload(skel->progs.sched_process_exit, true);
-	bpf_program__set_autoload(skel->progs.sched_process_fork, skel->rodata->cfg_follow_forks);
-	if (accept)
-		bpf_program__set_autoload(accept, true);
-	else
-		bpf_program__set_autoload(skel->progs.sys_exit_accept4, !can->syscall.err);
-}
-
-/* Whether the command wants the sockets that exist and nothing that happens. */
-static bool only_looks(const struct options *options)
-{
-	return options->command == COMMAND_SNAPSHOT ||
-	       (options->command == COMMAND_LEAKS && !options->watch);
-}
-
-void programs_choose(struct programs *programs, const struct options *options)
-{
-	struct tcpdwell_bpf *skel = programs->skel;
-	const struct tcpdwell_bpf__rodata *cfg = skel->rodata;
-	const struct capability *can = programs->can;
-	bool flush = cfg->cfg_defer_connect || cfg->cfg_requests || cfg->cfg_poll_minis;
-	bool sweeps = can->iter_elements && (cfg->cfg_requests || cfg->cfg_minis);
-
-	choose_iterators(programs, !options->no_snapshot);
-	if (only_looks(options))
-		return;
-	bpf_program__set_autoload(programs_transition(programs), true);
-	bpf_program__set_autoload(skel->progs.inet_sock_set_state_nested, can->atomic);
-	bpf_program__set_autoload(programs_flush(programs), flush);
-	bpf_program__set_autoload(skel->progs.tcp_v4_connect_exit, cfg->cfg_connect_exit);
-	bpf_program__set_autoload(skel->progs.tcp_v6_connect_exit,
-				  cfg->cfg_connect_exit && can->connect6);
-	if (!cfg->cfg_skip_owner)
-		choose_owner_programs(programs);
-	bpf_program__set_autoload(skel->progs.tcp_send_reset, cfg->cfg_requests);
-	bpf_program__set_autoload(skel->progs.sweep_table, sweeps);
-	bpf_program__set_autoload(skel->progs.sweep_recent, sweeps);
-	bpf_program__set_autoload(timewait_program(programs),
-				  cfg->cfg_minis && can->minis == BACKEND_FENTRY);
-	for (unsigned int i = 0; i < sizeof(hooks) / sizeof(*hooks); i++)
-		if (hook_wanted(programs, &hooks[i]))
-			bpf_program__set_autoload(
-				bpf_object__find_program_by_name(skel->obj, hooks[i].program),
-				true);
-}
-
-void programs_warn_missing(const struct programs *programs, const struct options *options,
-			   const struct notice *notice)
-{
-	const struct capability *can = programs->can;
-
-	if (only_looks(options))
-		return;
-	if (!accept_program(programs) && can->syscall.err)
-		notice_print(
-			notice, NOTICE_WARNING,
-			"neither fexit (%s) nor kprobes (%s) nor system-call tracepoints (%s): "
-			"accepted connections show their listener's owner",
-			obstacle_text(&can->fentry), obstacle_text(&can->kprobe),
-			obstacle_text(&can->syscall));
-	if (can->fentry.err && !can->atomic)
-		notice_print(notice, NOTICE_WARNING,
-			     "no fexit (%s): the local port is unknown in CLOSE -> SYN_SENT",
-			     obstacle_text(&can->fentry));
-	if (!can->cookie)
-		notice_print(notice, NOTICE_DETAIL,
-			     "no socket cookies in tracing programs (Linux 5.12): "
-			     "identities are the tracer's own");
-	if (options->kernel_view || options->backend == BACKEND_NONE)
-		return;
-	if (can->requests == BACKEND_NONE)
-		notice_print(
-			notice, NOTICE_WARNING,
-			"SYN_RECV is not seen before the handshake ends: see `tcpdwell probe`");
-	if (can->minis == BACKEND_NONE)
-		notice_print(notice, NOTICE_WARNING, "TIME_WAIT is not seen: see `tcpdwell probe`");
+	return skel->rodata->cfg_has_cookie ? skel->progs.iter_descriptor :
+					      skel->progs.iter_descriptor_v511;
 }
 
 /*
@@ -314,31 +194,47 @@ static bool attaches(const struct bpf_program *program)
 	       strncmp(section, "iter/", 5);
 }
 
-int programs_attach(struct programs *programs, const struct notice *notice, struct failure *failure)
+/* The way from before links (5.5). */
+static int attach_raw(struct programs *programs, const struct bpf_program *program)
+{
+	int fd = bpf_raw_tracepoint_open(NULL, bpf_program__fd(program));
+
+	if (fd < 0)
+		return fd;
+	programs->raw[programs->raw_count++] = fd;
+	return 0;
+}
+
+static int attach(struct programs *programs, struct bpf_program *program)
+{
+	int err;
+
+	if (program == programs->skel->progs.sys_exit_accept4)
+		return attach_accepts(programs, program);
+	err = keep_link(programs, bpf_program__attach(program));
+	if (err && !strncmp(bpf_program__section_name(program), "tp_btf/", 7))
+		return attach_raw(programs, program) ? err : 0;
+	return err;
+}
+
+int programs_attach(struct programs *programs, const struct notice *notice, const char **refused)
 {
 	struct bpf_program *program;
 
 	bpf_object__for_each_program(program, programs->skel->obj)
 	{
-		const char *section = bpf_program__section_name(program);
-		const char *name = bpf_program__name(program);
 		int err;
 
 		if (!attaches(program))
 			continue;
-		if (program == programs->skel->progs.sys_exit_accept4)
-			err = attach_accepts(programs, program);
-		else
-			err = keep_link(programs, bpf_program__attach(program));
-		if (!err) {
-			notice_print(notice, NOTICE_DETAIL, "attached %s (%s)", name, section);
-			continue;
+		err = attach(programs, program);
+		if (err) {
+			*refused = bpf_program__name(program);
+			programs_detach(programs);
+			return err;
 		}
-		if (!strcmp(section, TRANSITION_SECTION))
-			return failure_set(failure, STATUS_HOST,
-					   "cannot attach to sock:inet_sock_set_state: %s",
-					   strerror(-err));
-		notice_print(notice, NOTICE_WARNING, "cannot attach %s: %s", name, strerror(-err));
+		notice_print(notice, NOTICE_DETAIL, "attached %s (%s)", bpf_program__name(program),
+			     bpf_program__section_name(program));
 	}
 	programs->skel->bss->shared.live = 1;
 	return 0;
@@ -346,10 +242,12 @@ int programs_attach(struct programs *programs, const struct notice *notice, stru
 
 void programs_detach(struct programs *programs)
 {
-	if (programs->link_count)
+	if (programs->link_count || programs->raw_count)
 		programs->skel->bss->shared.live = 0;
 	while (programs->link_count)
 		bpf_link__destroy(programs->links[--programs->link_count]);
+	while (programs->raw_count)
+		close(programs->raw[--programs->raw_count]);
 }
 
 /*
@@ -393,24 +291,100 @@ int programs_open_sockets(const struct programs *programs)
 	return open_iterator(programs->skel->progs.iter_socket, 0);
 }
 
+/*
+ * ---- Sweeping -----------------------------------------------------------------------------------
+ */
+
 bool programs_can_sweep(const struct programs *programs)
 {
-	return bpf_program__autoload(programs->skel->progs.sweep_table);
+	return features_use(programs->features, FEATURE_SWEEP);
 }
 
-static void run_sweep(const struct bpf_program *program, uint64_t number)
+static int run_by_number(const struct bpf_program *program, uint64_t number)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &number, .ctx_size_in = sizeof(number));
 
-	bpf_prog_test_run_opts(bpf_program__fd(program), &opts);
+	return bpf_prog_test_run_opts(bpf_program__fd(program), &opts) ? -errno : 0;
 }
 
-void programs_sweep_table(const struct programs *programs, unsigned int number)
+/* Goes through @map by an iterator that writes nothing. */
+static int run_iterator(const struct bpf_program *program, int map)
 {
-	run_sweep(programs->skel->progs.sweep_table, number);
+	int iterator = open_iterator(program, map);
+	ssize_t len;
+	char none;
+
+	if (iterator < 0)
+		return iterator;
+	do {
+		len = read(iterator, &none, sizeof(none));
+	} while (len > 0 || (len < 0 && (errno == EAGAIN || errno == EINTR)));
+	len = len ? -errno : 0;
+	close(iterator);
+	return len;
 }
 
-void programs_sweep_recent(const struct programs *programs, unsigned int number)
+int programs_sweep_table(const struct programs *programs, unsigned int number, int fd)
 {
-	run_sweep(programs->skel->progs.sweep_recent, number);
+	const struct tcpdwell_bpf *skel = programs->skel;
+
+	if (bpf_program__autoload(skel->progs.sweep_table))
+		return run_by_number(skel->progs.sweep_table, number);
+	return run_iterator(skel->progs.iter_table, fd);
+}
+
+int programs_sweep_recent(const struct programs *programs, unsigned int number, int fd)
+{
+	const struct tcpdwell_bpf *skel = programs->skel;
+
+	if (bpf_program__autoload(skel->progs.sweep_recent))
+		return run_by_number(skel->progs.sweep_recent, number);
+	return run_iterator(skel->progs.iter_recent, fd);
+}
+
+/*
+ * ---- Trying -------------------------------------------------------------------------------------
+ */
+
+static int try_iterator(const struct bpf_program *program, int map)
+{
+	int fd = open_iterator(program, map);
+
+	if (fd >= 0)
+		close(fd);
+	return fd < 0 ? fd : 0;
+}
+
+/* Nothing waits yet, so a run does nothing; a map of connections serves the iterator of places. */
+static int try_program(const struct programs *programs, const struct bpf_program *program,
+		       int table)
+{
+	const struct tcpdwell_bpf *skel = programs->skel;
+
+	if (program == programs_flush(programs))
+		return run_by_number(program, UINT64_MAX);
+	if (program == skel->progs.sweep_table || program == skel->progs.sweep_recent)
+		return run_by_number(program, 0);
+	if (program == skel->progs.iter_table)
+		return try_iterator(program, table);
+	if (program == descriptor_program(programs) || program == skel->progs.iter_socket)
+		return try_iterator(program, 0);
+	return 0;
+}
+
+int programs_try(const struct programs *programs, int table, const char **refused)
+{
+	struct bpf_program *program;
+
+	bpf_object__for_each_program(program, programs->skel->obj)
+	{
+		int err = bpf_program__autoload(program) ? try_program(programs, program, table) :
+							   0;
+
+		if (!err)
+			continue;
+		*refused = bpf_program__name(program);
+		return err;
+	}
+	return 0;
 }

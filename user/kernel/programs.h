@@ -3,16 +3,17 @@
  * The BPF programs of a run: which of the skeleton's are shown to the kernel, and their links. The
  * loader's part: no one else asks for them.
  *
- * They own the links; the skeleton and the capability are the loader's, which must outlive them.
+ * They own the links; the skeleton and the features are the loader's, which must outlive them.
  * One thread.
  */
 #ifndef TCPDWELL_BPF_PROGRAMS_H
 #define TCPDWELL_BPF_PROGRAMS_H
 
-#include "base/failure.h"
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "base/notice.h"
-#include "cli/options.h"
-#include "kernel/capability.h"
+#include "kernel/feature.h"
 
 /* Where each transition comes by, and the section of the programs there. */
 #define TRANSITION_TRACEPOINT "inet_sock_set_state"
@@ -23,27 +24,30 @@ struct programs;
 struct tcpdwell_bpf;
 
 /* @skel is open and not loaded. Returns NULL with errno set. */
-struct programs *programs_new(struct tcpdwell_bpf *skel, const struct capability *can);
+struct programs *programs_new(struct tcpdwell_bpf *skel, const struct features *features);
 
 /* Detaches and frees. NULL-safe. */
 void programs_free(struct programs *programs);
 
 /*
- * Marks what will be loaded, before the skeleton is and after its knobs are set. What is not chosen
- * here is not even shown to the kernel.
+ * Marks the programs that will be loaded and the maps that will be made: those of what the run
+ * wants and the kernel has. To be called before the skeleton is loaded and after its knobs are set.
+ * What is not chosen here is not even shown to the kernel.
  */
-void programs_choose(struct programs *programs, const struct options *options);
-
-/* What is not there costs the user something: says what. */
-void programs_warn_missing(const struct programs *programs, const struct options *options,
-			   const struct notice *notice);
+void programs_choose(struct programs *programs);
 
 /*
- * Attaches those that are loaded, and lets them see once all are. Returns 0, or -1 with @failure
- * filled if the tracepoint itself is refused; of the others @notice tells.
+ * Runs once those that are loaded and are not attached, where nothing is to be done yet: a kernel
+ * may load what it will not run. @table is a map of connections, or negative. Returns 0, or -errno
+ * with @refused, the name of the program.
  */
-int programs_attach(struct programs *programs, const struct notice *notice,
-		    struct failure *failure);
+int programs_try(const struct programs *programs, int table, const char **refused);
+
+/*
+ * Attaches those that are loaded, and lets them see once all are. Returns 0, or -errno with
+ * @refused, the name of the program; then none is attached.
+ */
+int programs_attach(struct programs *programs, const struct notice *notice, const char **refused);
 
 /* From here on none of them runs by itself. */
 void programs_detach(struct programs *programs);
@@ -60,11 +64,12 @@ int programs_open_descriptors(const struct programs *programs);
 int programs_open_sockets(const struct programs *programs);
 
 /*
- * One pass over the connections in a table, or over the places of recent ones, of this number, for
- * the sake of those that are gone (sweep.h): if it can be done, and there is something to be found.
+ * One pass over the connections in a table, or over the places of recent ones, of this number and
+ * descriptor, for the sake of those that are gone (sweep.h): if it can be done, and there is
+ * something to be found. They return 0 or -errno.
  */
 bool programs_can_sweep(const struct programs *programs);
-void programs_sweep_table(const struct programs *programs, unsigned int number);
-void programs_sweep_recent(const struct programs *programs, unsigned int number);
+int programs_sweep_table(const struct programs *programs, unsigned int number, int fd);
+int programs_sweep_recent(const struct programs *programs, unsigned int number, int fd);
 
 #endif /* TCPDWELL_BPF_PROGRAMS_H */

@@ -7,6 +7,7 @@
 
 #include "host/netns_walk.h"
 #include "host/procfs_sockstat.h"
+#include "kernel/feature.h"
 #include "kernel/loader.h"
 #include "kernel/snapshot.h"
 
@@ -26,6 +27,7 @@ struct snapshot {
 	void *context;
 	struct space *spaces; /* those that have any */
 	size_t space_count;
+	enum feature_id refused; /* what records are missing for, FEATURE_COUNT: nothing */
 };
 
 /* The whole records in a buffer; the rest of the last one comes with the next read. */
@@ -111,16 +113,34 @@ static bool is_missing(const struct snapshot *snapshot, const struct space *spac
 	return space->timewait || !loader_found_all(snapshot->loader, space->inode, space->sockets);
 }
 
+/*
+ * Where rows go on without what was there before, the loader has said what is unknown for that.
+ * Where records of it are what is asked for, some of them are not enough.
+ */
+static int none_to_run(struct snapshot *snapshot, enum feature_id id)
+{
+	if (!snapshot->found)
+		return 0;
+	snapshot->refused = id;
+	return -EOPNOTSUPP;
+}
+
 /* Takes the sockets of the namespace that the thread is in, if any are missing. */
 static int take_space(void *context, const struct netns_place *place)
 {
-	const struct snapshot *snapshot = context;
+	struct snapshot *snapshot = context;
+	int iterator;
 
-	for (size_t i = 0; i < snapshot->space_count; i++)
-		if (snapshot->spaces[i].inode == place->inode)
-			return is_missing(snapshot, &snapshot->spaces[i]) ?
-				       run(snapshot, loader_open_sockets(snapshot->loader)) :
-				       0;
+	for (size_t i = 0; i < snapshot->space_count; i++) {
+		if (snapshot->spaces[i].inode != place->inode)
+			continue;
+		if (!is_missing(snapshot, &snapshot->spaces[i]))
+			return 0;
+		iterator = loader_open_sockets(snapshot->loader);
+		if (iterator < 0)
+			return none_to_run(snapshot, FEATURE_SOCKETS);
+		return run(snapshot, iterator);
+	}
 	return 0;
 }
 
@@ -139,22 +159,46 @@ static int take_spaces(struct snapshot *snapshot)
 	return 0;
 }
 
+static int take_descriptors(struct snapshot *snapshot)
+{
+	int iterator = loader_open_descriptors(snapshot->loader);
+
+	return iterator < 0 ? none_to_run(snapshot, FEATURE_DESCRIPTORS) : run(snapshot, iterator);
+}
+
+static int cannot_look(const struct snapshot *snapshot, int err, struct failure *failure)
+{
+	const struct features *features = loader_features(snapshot->loader);
+	const struct obstacle *why = snapshot->refused == FEATURE_COUNT ?
+					     NULL :
+					     features_why(features, snapshot->refused);
+	char text[OBSTACLE_TEXT_LEN];
+
+	return failure_set(failure, STATUS_HOST, "cannot look at the sockets that exist: %s",
+			   why ? obstacle_text(why, text) : strerror(-err));
+}
+
 int snapshot_take(struct loader *loader, snapshot_found *found, void *context, unsigned int *closed,
 		  struct failure *failure)
 {
-	struct snapshot snapshot = { .loader = loader, .found = found, .context = context };
+	struct snapshot snapshot = {
+		.loader = loader,
+		.found = found,
+		.context = context,
+		.refused = FEATURE_COUNT,
+	};
 	int err;
 
 	err = netns_walk(loader_netns(loader), note_space, &snapshot, closed);
 	loader_snapshot_begin(loader, count_sockets(&snapshot));
 	if (!err)
-		err = run(&snapshot, loader_open_descriptors(loader));
+		err = take_descriptors(&snapshot);
 	if (!err)
 		err = take_spaces(&snapshot);
 	loader_snapshot_end(loader);
 	free(snapshot.spaces);
 	if (err)
-		return failure_errno(failure, "cannot look at the sockets that exist", -err);
+		return cannot_look(&snapshot, err, failure);
 	return 0;
 }
 

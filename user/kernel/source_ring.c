@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <bpf/bpf.h>
@@ -34,13 +35,36 @@ static int take(struct source_ring *source, const void *data, size_t size)
 	return 0;
 }
 
+/* How large the ring is: the kernel says so in two places. Returns 0 with errno set. */
+static size_t ring_bytes(int ring)
+{
+	struct bpf_map_info info = {};
+	__u32 len = sizeof(info);
+	char path[64], line[128];
+	size_t bytes = 0;
+	FILE *file;
+
+	if (!bpf_obj_get_info_by_fd(ring, &info, &len))
+		return info.max_entries;
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", ring);
+	file = fopen(path, "re");
+	if (!file)
+		return 0;
+	while (fgets(line, sizeof(line), file))
+		if (sscanf(line, "max_entries: %zu", &bytes) == 1)
+			break;
+	fclose(file);
+	if (!bytes)
+		errno = ENOENT;
+	return bytes;
+}
+
 struct source_ring *source_ring_new(int ring, struct sink *sink, uint64_t limit)
 {
 	struct source_ring *source;
-	struct bpf_map_info info = {};
-	__u32 len = sizeof(info);
+	size_t bytes = ring_bytes(ring);
 
-	if (bpf_obj_get_info_by_fd(ring, &info, &len))
+	if (!bytes)
 		return NULL;
 	source = calloc(1, sizeof(*source));
 	if (!source)
@@ -48,7 +72,7 @@ struct source_ring *source_ring_new(int ring, struct sink *sink, uint64_t limit)
 	source->fd = ring;
 	source->sink = sink;
 	source->limit = limit;
-	source->ring = ring_new(ring, info.max_entries);
+	source->ring = ring_new(ring, bytes);
 	if (!source->ring) {
 		free(source);
 		return NULL;

@@ -24,24 +24,34 @@ struct sweep {
 	const struct tables *tables;
 	pthread_t thread;
 	int stop; /* an eventfd, negative: the thread does not run */
+	int err;  /* the first that a look ended with, 0: none */
 };
 
+static void keep_error(struct sweep *sweep, int err)
+{
+	if (err && !sweep->err)
+		sweep->err = err;
+}
+
 /* Returns how long that took. */
-static uint64_t sweep_all(const struct sweep *sweep)
+static uint64_t sweep_all(struct sweep *sweep)
 {
 	uint64_t begin_ns = clock_now_ns();
+	int fd;
 
-	for (unsigned int i = 0; i < TCPDWELL_RECENT_MAPS; i++)
-		if (tables_recent_fd(sweep->tables, i) >= 0)
-			programs_sweep_recent(sweep->programs, i);
-	for (unsigned int i = 0; tables_fd(sweep->tables, i) >= 0; i++)
-		programs_sweep_table(sweep->programs, i);
+	for (unsigned int i = 0; i < TCPDWELL_RECENT_MAPS; i++) {
+		fd = tables_recent_fd(sweep->tables, i);
+		if (fd >= 0)
+			keep_error(sweep, programs_sweep_recent(sweep->programs, i, fd));
+	}
+	for (unsigned int i = 0; (fd = tables_fd(sweep->tables, i)) >= 0; i++)
+		keep_error(sweep, programs_sweep_table(sweep->programs, i, fd));
 	return clock_now_ns() - begin_ns;
 }
 
 static void *work(void *argument)
 {
-	const struct sweep *sweep = argument;
+	struct sweep *sweep = argument;
 	struct pollfd stop = { .fd = sweep->stop, .events = POLLIN };
 	uint64_t pause_ns = PERIOD_NS;
 
@@ -81,12 +91,13 @@ static void stop(struct sweep *sweep)
 	sweep->stop = -1;
 }
 
-void sweep_finish(struct sweep *sweep)
+int sweep_finish(struct sweep *sweep)
 {
 	if (!sweep)
-		return;
+		return 0;
 	stop(sweep);
 	sweep_all(sweep);
+	return sweep->err;
 }
 
 void sweep_free(struct sweep *sweep)

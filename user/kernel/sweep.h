@@ -14,13 +14,16 @@ struct sweep;
 struct tables;
 
 /*
- * Begins with it: through all of @tables, by iterators of @programs. Both must outlive it. Returns
+ * Begins with it: through all of @tables, by @programs. Both must outlive it. Returns
  * NULL with errno set.
  */
 struct sweep *sweep_new(const struct programs *programs, const struct tables *tables);
 
-/* Looks for the last time, while ends are still told, so that what is counted is all. NULL-safe. */
-void sweep_finish(struct sweep *sweep);
+/*
+ * Looks for the last time, while ends are still told, so that what is counted is all. Returns 0, or
+ * -errno of the first look that the kernel refused. NULL-safe.
+ */
+int sweep_finish(struct sweep *sweep);
 
 /* NULL-safe. */
 void sweep_free(struct sweep *sweep);

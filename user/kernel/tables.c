@@ -19,6 +19,9 @@
 /* Connections in the first table. Its buckets take 512 KiB, those of the one in reserve a MiB. */
 #define FIRST 32768
 
+/* Between two looks at what is asked for, where there is no doorbell. */
+#define LOOK_MS 100
+
 struct tables {
 	struct bpf_map *map;
 	uint32_t sockets;
@@ -136,23 +139,41 @@ static void *make_first(void *argument)
 	return NULL;
 }
 
-struct tables *tables_new(struct bpf_map *map, struct bpf_map *recent, uint32_t sockets)
+/* Makes the two maps of maps. Returns 0, or -errno and which of them is refused. */
+static int make_both(struct tables *tables, const char **refused)
+{
+	tables->all = make_all(tables->map);
+	if (tables->all < 0) {
+		*refused = bpf_map__name(tables->map);
+		return tables->all;
+	}
+	if (!tables->recent)
+		return 0;
+	tables->all_recent = make_all(tables->recent);
+	if (tables->all_recent >= 0)
+		return 0;
+	*refused = bpf_map__name(tables->recent);
+	return tables->all_recent;
+}
+
+struct tables *tables_new(struct bpf_map *map, struct bpf_map *recent, uint32_t sockets,
+			  const char **refused)
 {
 	struct tables *tables = calloc(1, sizeof(*tables));
 	int err;
 
+	*refused = NULL;
 	if (!tables)
 		return NULL;
 	tables->map = map;
 	tables->recent = recent;
 	tables->sockets = sockets;
 	tables->stop = -1;
+	tables->all = tables->all_recent = -1;
 	for (unsigned int i = 0; i < TCPDWELL_RECENT_MAPS; i++)
 		tables->recent_fds[i] = -ENOENT;
 	pthread_mutex_init(&tables->making, NULL);
-	tables->all = make_all(map);
-	tables->all_recent = make_all(recent);
-	err = tables->all < 0 ? tables->all : tables->all_recent < 0 ? tables->all_recent : 0;
+	err = make_both(tables, refused);
 	if (!err)
 		err = thread_start(&tables->thread, make_first, tables);
 	tables->running = !err;
@@ -214,30 +235,41 @@ static void *watch(void *argument)
 	size_t size;
 
 	do {
-		while (ring_next(tables->doorbell, &size))
+		while (tables->doorbell && ring_next(tables->doorbell, &size))
 			; /* nothing is in it but that it rang */
-		ring_done(tables->doorbell);
+		if (tables->doorbell)
+			ring_done(tables->doorbell);
 		make_next(tables, 0);
-		make_recent(tables);
-	} while (poll(fds, 2, -1) && !fds[0].revents);
+		if (tables->recent)
+			make_recent(tables);
+		poll(fds, 2, tables->doorbell ? -1 : LOOK_MS);
+	} while (!fds[0].revents);
 	return NULL;
 }
 
 int tables_watch(struct tables *tables, const volatile uint32_t *current,
-		 const volatile uint8_t *wanted, int doorbell)
+		 const volatile uint8_t *wanted, int doorbell, const char **refused)
 {
 	int err;
 
+	*refused = NULL;
 	join(tables);
-	if (tables->err)
+	if (tables->err) {
+		*refused = bpf_map__name(tables->map);
 		return tables->err;
+	}
 	tables->current = current;
 	tables->wanted = wanted;
 	tables->doorbell_fd = doorbell;
 	tables->stop = eventfd(0, EFD_CLOEXEC);
-	tables->doorbell = ring_new(doorbell, sysconf(_SC_PAGESIZE));
-	if (tables->stop < 0 || !tables->doorbell)
+	if (tables->stop < 0)
 		return -errno;
+	if (doorbell >= 0)
+		tables->doorbell = ring_new(doorbell, sysconf(_SC_PAGESIZE));
+	if (doorbell >= 0 && !tables->doorbell) {
+		*refused = "doorbell";
+		return -errno;
+	}
 	err = privilege_thread_start(&tables->thread, watch, tables);
 	tables->running = !err;
 	return err;

@@ -18,21 +18,23 @@ struct tables;
 
 /*
  * Makes @map, of an object that is open and not loaded, to be the map of tables, of @sockets
- * connections at the most in all, and @recent that of places, and begins to make the first table.
- * They have no type information, so bpftool shows their elements as bytes. Returns NULL with errno
- * set.
+ * connections at the most in all, and @recent (NULL: there shall be none) that of places, and
+ * begins to make the first table. They have no type information, so bpftool shows their elements as
+ * bytes. Returns NULL with errno set, and @refused to the map that could not be made, NULL: it is
+ * not that.
  */
-struct tables *tables_new(struct bpf_map *map, struct bpf_map *recent, uint32_t sockets);
+struct tables *tables_new(struct bpf_map *map, struct bpf_map *recent, uint32_t sockets,
+			  const char **refused);
 
 /*
  * Waits for the first table. From here on another thread, without privileges, makes the next ones
  * so that there is one more than @current, the number of the one that is being filled, says, and
  * those maps of places that @wanted, TCPDWELL_RECENT_MAPS of them, asks for; it looks when
- * something comes into the ring behind @doorbell, of a page. All must outlive the tables. Returns 0
- * or -errno.
+ * something comes into the ring behind @doorbell, of a page, or now and then if that is negative.
+ * All must outlive the tables. Returns 0, or -errno and @refused as above.
  */
 int tables_watch(struct tables *tables, const volatile uint32_t *current,
-		 const volatile uint8_t *wanted, int doorbell);
+		 const volatile uint8_t *wanted, int doorbell, const char **refused);
 
 /* Makes room for @sockets that are about to come at once, as far as there is memory for it. */
 void tables_expect(struct tables *tables, uint64_t sockets);

@@ -258,11 +258,11 @@ static int start(struct finder *finder)
 	}
 	if (!options->watch)
 		return 0;
+	if (loader_attach(finder->loader, finder->failure))
+		return -1;
 	finder->source = source_ring_new(loader_ring(finder->loader), &finder->sink, 0);
 	if (!finder->source)
 		return failure_errno(finder->failure, "cannot map the ring", errno);
-	if (loader_attach(finder->loader, finder->failure))
-		return -1;
 	if (isatty(STDOUT_FILENO) && options->format == FORMAT_TABLE)
 		finder->screen = screen_new(STDOUT_FILENO, finder->text);
 	if (privilege_drop(finder->notice, finder->failure))

@@ -1,127 +1,53 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include <errno.h>
 #include <stdio.h>
-#include <string.h>
-
-#include <bpf/btf.h>
 
 #include "host/privilege.h"
-#include "kernel/capability.h"
+#include "kernel/feature.h"
+#include "kernel/loader.h"
 #include "run/page.h"
 #include "run/probe.h"
 #include "view/print.h"
 
-/* A line of the report. Texts are constants or the capability's; NULL: nothing to say. */
-struct finding {
-	const char *feature;
-	const char *backend;
-	const char *cost;
-	const char *why; /* there is no better one */
-};
-
-static const char *const backend_names[] = {
-	[BACKEND_AUTO] = "auto",   [BACKEND_FENTRY] = "fentry", [BACKEND_KPROBE] = "kprobe",
-	[BACKEND_TIMER] = "timer", [BACKEND_NONE] = "none",
-};
-
-static const char *const backend_costs[] = {
-	[BACKEND_AUTO] = NULL,
-	[BACKEND_FENTRY] = "the calls of the traced functions",
-	[BACKEND_KPROBE] = "the calls of the traced functions, each a trap or a jump",
-	[BACKEND_TIMER] = "some 40 ns for every timer of the host that is started or ends",
-	[BACKEND_NONE] = NULL,
-};
-
-/* Why something as good as fentry is not in use, for a feature that has all the backends. */
-static const char *hidden_why(const struct capability *can, enum backend backend)
+static void print_why(FILE *out, const struct features *features, enum feature_id id)
 {
-	switch (backend) {
-	case BACKEND_FENTRY:
-		return NULL;
-	case BACKEND_NONE:
-		if (can->timer.err)
-			return obstacle_text(&can->timer);
-		if (!can->cookie)
-			return "no socket cookies in tracing programs (Linux 5.12)";
-		/* fall through */
-	default:
-		return can->fentry.err ? obstacle_text(&can->fentry) : "another one was asked for";
+	const struct obstacle *why = features_why(features, id);
+	char text[OBSTACLE_TEXT_LEN];
+
+	if (why)
+		fprintf(out, "; %s", obstacle_text(why, text));
+}
+
+/* What the way that is open costs, NULL: nothing that is worth a word. */
+static const char *cost_of(const struct features *features, enum feature_id id)
+{
+	int way = features_way(features, id);
+
+	return way == FEATURE_NONE ? NULL : feature_table[id].ways[way].cost;
+}
+
+static void print_table(FILE *out, const struct features *features)
+{
+	fprintf(out, "%-20s %-9s %s\n", "FEATURE", "BACKEND", "COST; WHY NOT A BETTER ONE");
+	for (int id = 0; id < FEATURE_COUNT; id++) {
+		fprintf(out, "%-20s %-9s %s", feature_table[id].name,
+			features_backend_name(features, id), cost_of(features, id) ?: "-");
+		print_why(out, features, id);
+		fputc('\n', out);
 	}
 }
 
-static struct finding find_hidden(const struct capability *can, const char *feature,
-				  enum backend backend)
+static void print_json(FILE *out, const struct features *features)
 {
-	return (struct finding){
-		.feature = feature,
-		.backend = backend_names[backend],
-		.cost = backend_costs[backend],
-		.why = hidden_why(can, backend),
-	};
-}
+	for (int id = 0; id < FEATURE_COUNT; id++) {
+		const struct obstacle *why = features_why(features, id);
+		char text[OBSTACLE_TEXT_LEN];
 
-static struct finding find_accept(const struct capability *can)
-{
-	struct finding f = { .feature = "accept_owner", .why = obstacle_text(&can->fentry) };
-
-	if (!can->fentry.err)
-		return (struct finding){ "accept_owner", "fentry", "the calls of accept()", NULL };
-	f.backend = !can->kprobe.err ? "kprobe" : !can->syscall.err ? "syscall" : "none";
-	if (can->kprobe.err && !can->syscall.err)
-		f.cost = "a slower way into every system call of the host";
-	return f;
-}
-
-static struct finding find_port(const struct capability *can)
-{
-	if (!can->fentry.err)
-		return (struct finding){ "connect_port", "fentry", "the calls of connect()", NULL };
-	return (struct finding){
-		.feature = "connect_port",
-		.backend = can->atomic ? "tick" : "none",
-		.cost = can->atomic ? "CLOSE -> SYN_SENT is shown up to 100 ms late" : NULL,
-		.why = obstacle_text(&can->fentry),
-	};
-}
-
-static struct finding find_identity(const struct capability *can)
-{
-	if (can->cookie)
-		return (struct finding){ "identity", "cookie", NULL, NULL };
-	return (struct finding){ "identity", "address", NULL,
-				 "no socket cookies in tracing programs (Linux 5.12)" };
-}
-
-#define FINDINGS 6
-
-static void find(const struct capability *can, struct finding findings[FINDINGS])
-{
-	findings[0] = (struct finding){ "transitions", "tp_btf", "each transition", NULL };
-	findings[1] = find_identity(can);
-	findings[2] = find_accept(can);
-	findings[3] = find_port(can);
-	findings[4] = find_hidden(can, "syn_recv", can->requests);
-	findings[5] = find_hidden(can, "timewait", can->minis);
-}
-
-static void print_table(FILE *out, const struct finding *findings)
-{
-	fprintf(out, "%-13s %-8s %s\n", "FEATURE", "BACKEND", "COST; WHY NOT A BETTER ONE");
-	for (int i = 0; i < FINDINGS; i++) {
-		const struct finding *f = &findings[i];
-
-		fprintf(out, "%-13s %-8s %s%s%s\n", f->feature, f->backend, f->cost ? f->cost : "-",
-			f->why ? "; " : "", f->why ? f->why : "");
-	}
-}
-
-static void print_json(FILE *out, const struct finding *findings)
-{
-	for (int i = 0; i < FINDINGS; i++) {
-		fprintf(out, "%c{\"feature\":\"%s\"", i ? ',' : '[', findings[i].feature);
-		print_json_text(out, "backend", findings[i].backend);
-		print_json_text(out, "cost", findings[i].cost);
-		print_json_text(out, "why", findings[i].why);
+		fprintf(out, "%c{\"feature\":\"%s\"", id ? ',' : '[', feature_table[id].name);
+		print_json_text(out, "backend", features_backend_name(features, id));
+		print_json_text(out, "cost", cost_of(features, id));
+		print_json_text(out, "why", why ? obstacle_text(why, text) : NULL);
+		print_json_text(out, "lost",
+				features_have(features, id) ? NULL : feature_table[id].lost);
 		fputc('}', out);
 	}
 }
@@ -155,7 +81,7 @@ static void print_privileges_json(FILE *out, const struct privilege_state *state
 /* What is printed, and how. */
 struct report {
 	struct privilege_state privileges;
-	struct finding findings[FINDINGS];
+	const struct features *features;
 	enum format format;
 };
 
@@ -164,32 +90,26 @@ static void print(FILE *out, const void *context)
 	const struct report *report = context;
 
 	if (report->format == FORMAT_JSON) {
-		print_json(out, report->findings);
+		print_json(out, report->features);
 		print_privileges_json(out, &report->privileges);
 		fputs("]\n", out);
 	} else {
-		print_table(out, report->findings);
+		print_table(out, report->features);
 		print_privileges(out, &report->privileges);
 	}
 }
 
-int probe_run(const struct options *options, struct failure *failure)
+int probe_run(const struct options *options, const struct notice *notice, struct failure *failure)
 {
+	struct loader *loader = loader_probe(options, notice, failure);
 	struct report report = { .format = options->format };
-	struct capability can;
-	struct btf *kernel;
 	int err;
 
-	if (privilege_check(failure))
+	if (!loader)
 		return -1;
-	kernel = capability_btf(failure);
-	if (!kernel)
-		return -1;
-	err = capability_probe(&can, kernel, options->backend, failure);
-	btf__free(kernel);
-	if (err)
-		return err;
-	find(&can, report.findings);
+	report.features = loader_features(loader);
 	privilege_state(&report.privileges);
-	return page_print(print, &report, failure);
+	err = page_print(print, &report, failure);
+	loader_free(loader);
+	return err;
 }

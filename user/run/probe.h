@@ -7,9 +7,10 @@
 #define TCPDWELL_PROBE_H
 
 #include "base/failure.h"
+#include "base/notice.h"
 #include "cli/options.h"
 
 /* Prints to standard output. Returns 0, or -1 with @failure filled. */
-int probe_run(const struct options *options, struct failure *failure);
+int probe_run(const struct options *options, const struct notice *notice, struct failure *failure);
 
 #endif /* TCPDWELL_PROBE_H */

@@ -123,6 +123,16 @@ static int start(struct trace *trace, struct failure *failure)
 	trace->loader = loader_new(options, trace->notice, failure);
 	if (!trace->loader)
 		return -1;
+	return 0;
+}
+
+/* What the kernel lets be attached decides which ring there is, and what is seen. */
+static int attach(struct trace *trace, struct failure *failure)
+{
+	const struct options *options = trace->options;
+
+	if (loader_attach(trace->loader, failure))
+		return -1;
 	if (options->command == COMMAND_TIMEWAIT && !loader_sees_timewait(trace->loader))
 		return failure_set(failure, STATUS_HOST,
 				   "TIME_WAIT is not seen%s: see `tcpdwell probe`",
@@ -156,7 +166,7 @@ static int go(struct trace *trace, struct failure *failure)
 	err = trace->program ? loader_follow(trace->loader, program_pid(trace->program)) : 0;
 	if (err)
 		return failure_errno(failure, "cannot follow the program", -err);
-	if (loader_attach(trace->loader, failure))
+	if (attach(trace, failure))
 		return -1;
 	trace->last_flood_ns = clock_now_ns();
 	if (take_snapshot(trace, failure))
