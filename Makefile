@@ -107,7 +107,7 @@ sources   = $(wildcard $(patsubst %,%/*.[ch],bpf include user user/* tools/* tes
 .SUFFIXES:
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: all run check test test-vm bench static arm64 install uninstall format format-check clean \
+.PHONY: all run check test refusals test-vm bench static arm64 install uninstall format format-check clean \
 	help unit tools force
 
 all: $(tcpdwell) ## build build/tcpdwell (the default)
@@ -226,6 +226,13 @@ test: ## install what is missing, then unit, build and live tests on the running
 
 # Nothing of Python's may be left in the tree, where root would own it.
 pytest   = env PYTHONDONTWRITEBYTECODE=1 $(PYTEST) -q -o cache_dir=$(abspath $(results))/cache -rs
+
+refusals: ## refuse each program, map, attachment and command in turn, with each error
+	$(need_root)
+	@tools/deps.sh build test
+	@$(MAKE) --no-print-directory $(jobs) all tools
+	@mkdir -p $(results)
+	$(Q)$(SUDO) env REFUSALS=all $(pytest) -s tests/live/test_refusals.py
 
 test-vm: ## run the live tests on a matrix of kernels in QEMU
 	@tools/deps.sh build test vm

@@ -194,6 +194,54 @@ def check_rows(rows: list[Row], expectation: Expectation, view: View) -> list[st
     return verdicts
 
 
+def _check_partly(row: Row, expectation: Expectation, index: int, view: View) -> Iterable[str]:
+    """What is false in a row that may say less than there is to say."""
+    for name in ("pid", "comm", "uid"):
+        if row[name] not in (None, getattr(expectation, name)):
+            yield f"{name} {row[name]!r}, not {getattr(expectation, name)!r}"
+    yield from _check_time(row, expectation, index, view)
+    if row["reason"] and index < len(expectation.path) - 2:
+        yield f"reason {row['reason']} before the end"
+    elif row["reason"] not in {None} | _reasons(row, expectation):
+        yield f"reason {row['reason']}, not {expectation.reason}"
+    if row["errno"] not in (None, expectation.errno):
+        yield f"errno {row['errno']}, not {expectation.errno}"
+    bounds, slack_ns = expectation.dwell_ns(index) if index else None, 2 * _slack_ns(row, view)
+    if bounds is None or row["dwell_ns"] is None:
+        return
+    low_ns = bounds[0] if row["dwell"] == "exact" else 0
+    if not low_ns - slack_ns <= row["dwell_ns"] <= bounds[1] + slack_ns:
+        yield (f"dwell {row['dwell']} {row['dwell_ns'] / 1e6:.3f} ms, not "
+               f"{bounds[0] / 1e6:.3f} to {bounds[1] / 1e6:.3f}")
+
+
+def falsehoods(rows: list[Row], expectation: Expectation, slack_ns: int) -> list[str]:
+    """What is false of an end that was seen with less than all: in the best view that there is.
+
+    Rows at its end that nobody waited for may be missing, and what is unknown is unknown.
+    """
+    found: list[list[str]] = []
+    for syn_recv, timewait in itertools.product((True, False), repeat=2):
+        view = View(syn_recv, timewait, timewait_slack_ns=slack_ns)
+        expected = view.expects(expectation)
+        if expected is None:
+            found.append(["rows of what nobody saw"] if rows else [])
+            continue
+        wrong = []
+        for index, (row, step) in enumerate(zip(rows, expected.steps())):
+            if (row["from"], row["to"]) != step:
+                wrong.append(f"{_show_row(row)}: not {step[0]} -> {step[1]}")
+                break
+            wrong += [f"{_show_row(row)}: {what}"
+                      for what in _check_partly(row, expected, index, view)]
+        if len(rows) > len(expected.steps()):
+            wrong.append(f"too much: {_show_row(rows[-1])}")
+        if len(rows) < expected.awaited():
+            wrong.append(f"{expected.awaited() - len(rows)} rows are missing")
+        found.append(wrong)
+    return min(found, key=len)
+
+
 # ---- The whole -----------------------------------------------------------------------------------
 
 
