@@ -71,7 +71,10 @@ static unsigned int advice_of(const struct pressure_input *input, const struct p
 		return 0;
 	if (!e->known)
 		return advice;
-	if (!e->timestamps)
+	/* What takes ports back from TIME_WAIT does nothing where it does not hold them. */
+	if (p->elsewhere)
+		;
+	else if (!e->timestamps)
 		advice |= e->tw_reuse ? PRESSURE_TIMESTAMPS : 0;
 	else if (!p->reuse)
 		advice |= PRESSURE_REUSE;
@@ -91,7 +94,7 @@ struct pressure pressure_of(const struct pressure_input *input)
 	double seconds = -1;
 
 	if (e->known) {
-		p.usable = e->usable;
+		p.usable = input->link_local ? 0 : e->usable;
 		p.reuse = ephemeral_reuses(e, input->loopback);
 	}
 	if (p.usable) {
@@ -99,6 +102,8 @@ struct pressure pressure_of(const struct pressure_input *input)
 		seconds = p.reuse ? seconds_until_full_reusing(input, p.usable) :
 				    seconds_until_full(input, p.usable);
 	}
+	p.elsewhere = input->tally->refused && p.usable && !input->partial &&
+		      input->tally->peak < HIGH_SHARE * p.usable;
 	if (seconds >= 0) {
 		p.fills = true;
 		p.exhausted_ns = seconds * NS_PER_S;
@@ -106,6 +111,11 @@ struct pressure pressure_of(const struct pressure_input *input)
 	p.verdict = verdict_of(input, &p);
 	p.advice = advice_of(input, &p);
 	return p;
+}
+
+bool pressure_is_link_local(unsigned int family, const uint8_t *addr)
+{
+	return family == 6 && addr[0] == 0xfe && (addr[1] & 0xc0) == 0x80;
 }
 
 bool pressure_is_loopback(unsigned int family, const uint8_t *addr)

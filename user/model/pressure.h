@@ -39,13 +39,16 @@ struct pressure_input {
 	const struct tally *tally; /* of one local address, remote address and port */
 	double rate;		   /* entries a second */
 	const struct ephemeral *ephemeral;
-	bool loopback; /* either side is a loopback address */
+	bool partial;	 /* some TIME_WAITs are not in the tally */
+	bool link_local; /* of fe80::/10: each link has it, and which one is not known */
+	bool loopback;	 /* either side is a loopback address */
 };
 
 struct pressure {
 	enum pressure_verdict verdict;
 	uint32_t usable;       /* ports, 0: not known */
 	double used;	       /* share of them in TIME_WAIT now */
+	bool elsewhere;	       /* connect() failed, and TIME_WAIT holds few: something else does */
 	bool reuse;	       /* connect() takes the older ones of them: tcp_tw_reuse applies */
 	bool fills;	       /* exhausted_ns is worth something */
 	uint64_t exhausted_ns; /* until no port is left at this rate */
@@ -53,6 +56,9 @@ struct pressure {
 };
 
 struct pressure pressure_of(const struct pressure_input *input);
+
+/* Whether @addr is of fe80::/10. */
+bool pressure_is_link_local(unsigned int family, const uint8_t *addr);
 
 /* Whether @addr is 127.0.0.0/8 or ::1. */
 bool pressure_is_loopback(unsigned int family, const uint8_t *addr);

@@ -84,10 +84,37 @@ void tally_enter(struct tally *tally, uint64_t time_ns)
 	note_peak(tally);
 }
 
+/* What finds no place is counted under no name. */
+static void count_name(struct tally *tally, const char *comm)
+{
+	for (unsigned int i = 0; i < TALLY_NAMES; i++) {
+		struct tally_name *name = &tally->names[i];
+
+		if (!name->entered)
+			memcpy(name->comm, comm, sizeof(name->comm));
+		if (memcmp(name->comm, comm, sizeof(name->comm)))
+			continue;
+		name->entered++;
+		return;
+	}
+}
+
+const struct tally_name *tally_main_name(const struct tally *tally)
+{
+	const struct tally_name *most = &tally->names[0];
+
+	for (unsigned int i = 1; i < TALLY_NAMES; i++)
+		if (tally->names[i].entered > most->entered)
+			most = &tally->names[i];
+	return most->entered ? most : NULL;
+}
+
 void tally_set_owner(struct tally *tally, uint32_t pid, const char *comm)
 {
 	if (!comm)
 		return;
+	count_name(tally, comm);
+	tally->owner_varies |= tally->owner_pid && tally->owner_pid != pid;
 	tally->owner_pid = pid;
 	memcpy(tally->owner_comm, comm, sizeof(tally->owner_comm));
 }

@@ -55,6 +55,14 @@ struct tally_key {
 
 _Static_assert(sizeof(struct tally_key) == 64, "a key is compared as 64 bytes, none of them unset");
 
+/* Names of programs that are told apart in one key; a client's port is seldom used by more. */
+#define TALLY_NAMES 4
+
+struct tally_name {
+	char comm[TCPDWELL_COMM_LEN]; /* empty: the place is free */
+	uint32_t entered;
+};
+
 struct tally {
 	struct tally_key key;
 	uint64_t since_ns; /* what began before it is not counted here */
@@ -67,6 +75,8 @@ struct tally {
 	uint64_t refused;   /* connect() found no port */
 	uint32_t owner_pid; /* of the last one that entered, 0: not known */
 	char owner_comm[TCPDWELL_COMM_LEN];
+	bool owner_varies; /* several processes entered */
+	struct tally_name names[TALLY_NAMES];
 	uint64_t second; /* where the clock stands */
 	uint32_t due[TALLY_SECONDS];
 	uint32_t old_due[TALLY_SECONDS];
@@ -84,6 +94,9 @@ uint64_t tally_add_old(struct tally *tally, uint64_t now_ns, uint64_t left_ns);
 
 /* One enters at @time_ns. */
 void tally_enter(struct tally *tally, uint64_t time_ns);
+
+/* The program that entered most, NULL: none is known. */
+const struct tally_name *tally_main_name(const struct tally *tally);
 
 /* Whose it was; @pid 0 and @comm NULL: not known, and what was known stays. */
 void tally_set_owner(struct tally *tally, uint32_t pid, const char *comm);

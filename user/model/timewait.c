@@ -10,6 +10,7 @@
 
 struct timewait {
 	uint64_t start_ns;
+	bool partial;
 	struct tally total;
 	struct tallies *owners;
 	struct tallies *remotes;
@@ -86,6 +87,11 @@ void timewait_begin(struct timewait *tw, uint64_t now_ns)
 	tally_advance(&tw->total, now_ns);
 }
 
+void timewait_set_partial(struct timewait *tw)
+{
+	tw->partial = true;
+}
+
 /* ---- Namespaces ------------------------------------------------------------------------------ */
 
 const struct timewait_netns *timewait_netns(const struct timewait *tw, uint32_t inode)
@@ -141,6 +147,7 @@ struct facts {
 	const uint8_t *laddr;
 	const uint8_t *raddr;
 	uint8_t side;	  /* enum service_side */
+	bool in_range;	  /* the local port is one that connect() takes by itself */
 	uint32_t pid;	  /* 0: the owner is not known */
 	const char *comm; /* NULL: likewise */
 };
@@ -157,6 +164,7 @@ static struct facts facts_of_row(struct timewait *tw, const struct tcpdwell_tran
 		.laddr = t->laddr,
 		.raddr = t->raddr,
 		.side = service_side(t->owner, 0, t->lport, t->rport, range_of(tw, t->netns)),
+		.in_range = !t->lport || service_in_range(range_of(tw, t->netns), t->lport),
 		.pid = known ? t->pid : 0,
 		.comm = known ? t->comm : NULL,
 	};
@@ -173,6 +181,7 @@ static struct facts facts_of_old(struct timewait *tw, const struct timewait_old 
 		.raddr = old->raddr,
 		.side = service_side(TCPDWELL_OWNER_NONE, old->listens, old->lport, old->rport,
 				     range_of(tw, old->netns)),
+		.in_range = service_in_range(range_of(tw, old->netns), old->lport),
 	};
 }
 
@@ -217,7 +226,10 @@ static struct tallies *tallies_of(struct timewait *tw, enum table table, const s
 {
 	struct tallies *tallies[TABLES] = { tw->owners, tw->remotes, tw->lports, tw->clients };
 
-	return table == CLIENTS && f->side != SERVICE_REMOTE ? NULL : tallies[table];
+	/* A port beside the range (bind(), IP_LOCAL_PORT_RANGE) takes none of the range's. */
+	if (table == CLIENTS && (f->side != SERVICE_REMOTE || !f->in_range))
+		return NULL;
+	return tallies[table];
 }
 
 static void enter(struct timewait *tw, const struct facts *f, uint64_t time_ns)
@@ -488,12 +500,17 @@ static struct timewait_pressure pressure_row(const struct timewait *tw, const st
 	struct pressure_input input = {
 		.tally = tally,
 		.rate = p.row.rate,
+		.partial = tw->partial,
 		.ephemeral = p.netns ? &p.netns->ephemeral : &unknown,
+		.link_local = pressure_is_link_local(tally->key.family, tally->key.laddr),
 		.loopback = pressure_is_loopback(tally->key.family, tally->key.laddr) ||
 			    pressure_is_loopback(tally->key.family, tally->key.raddr),
 	};
 
 	memcpy(p.comm, tally->owner_comm, sizeof(p.comm));
+	p.varies = tally->owner_varies;
+	if (tally_main_name(tally))
+		p.program = *tally_main_name(tally);
 	p.pressure = pressure_of(&input);
 	return p;
 }

@@ -79,6 +79,9 @@ void timewait_set_netns(struct timewait *tw, const struct timewait_netns *netns)
 /* The tool's own namespace, NULL if it was not set. */
 const struct timewait_netns *timewait_own_netns(const struct timewait *tw);
 
+/* TIME_WAITs are hidden from the tool: what it does not count may hold ports all the same. */
+void timewait_set_partial(struct timewait *tw);
+
 void timewait_add_old(struct timewait *tw, uint64_t now_ns, const struct timewait_old *old);
 
 /* A row of the stream; what has nothing to do with TIME_WAIT is passed over. */
@@ -113,6 +116,8 @@ struct timewait_pressure {
 	struct pressure pressure;
 	uint32_t pid;		      /* who entered last */
 	char comm[TCPDWELL_COMM_LEN]; /* empty: not known */
+	bool varies;		      /* several processes entered */
+	struct tally_name program;    /* that entered most; empty: not known */
 };
 
 struct timewait_figures {

@@ -199,12 +199,15 @@ static void print_pressure(FILE *out, const struct timewait_pressure *row)
 	fprintf(out, ",\"peak\":%" PRIu64 ",\"eaddrnotavail\":%" PRIu64, row->peak, row->refused);
 	print_json_number(out, "pid", row->pid, row->pid);
 	print_json_text(out, "comm", row->comm);
+	print_json_text(out, "program", row->program.comm);
+	print_json_number(out, "program_entered", row->program.entered, row->program.entered);
 	print_json_number(out, "ports", p->usable, p->usable);
 	if (p->usable)
 		fprintf(out, ",\"used\":%.4f", p->used);
 	else
 		fputs(",\"used\":null", out);
 	fprintf(out, ",\"reuse\":%s,\"verdict\":\"%s\"", bool_name(p->reuse), verdicts[p->verdict]);
+	fprintf(out, ",\"held_elsewhere\":%s", bool_name(p->elsewhere));
 	print_json_number(out, "exhausted_in_ns", p->fills, p->exhausted_ns);
 	print_advice(out, p);
 	fputs(",\"settings\":", out);

@@ -223,7 +223,7 @@ static const struct timewait_pressure *row_advised(const struct timewait_figures
 static const struct timewait_pressure *row_owned(const struct timewait_figures *f)
 {
 	for (unsigned int i = 0; i < f->pressure_count; i++)
-		if (f->pressures[i].pressure.advice && f->pressures[i].pid)
+		if (f->pressures[i].pressure.advice && f->pressures[i].program.entered)
 			return &f->pressures[i];
 	return NULL;
 }
@@ -238,9 +238,15 @@ static void print_whose(FILE *out, const struct timewait_pressure *row)
 		fputs("the client", out);
 		return;
 	}
-	end = put_escaped_cut(text, row->comm, strnlen(row->comm, sizeof(row->comm)), COMM_WIDTH,
+	end = put_escaped_cut(text, row->program.comm,
+			      strnlen(row->program.comm, sizeof(row->program.comm)), COMM_WIDTH,
 			      &columns);
-	fprintf(out, "%.*s (%" PRIu32 ")", (int)(end - text), text, row->pid);
+	fprintf(out, "%.*s", (int)(end - text), text);
+	/* Short-lived processes are gone when this is read: the program is what can be changed. */
+	if (row->varies)
+		fprintf(out, ", several processes: %" PRIu32 " connections", row->program.entered);
+	else
+		fprintf(out, " (%" PRIu32 ")", row->pid);
 }
 
 static void print_helpful(FILE *out, const struct timewait_figures *f)
@@ -276,6 +282,20 @@ static void print_helpful(FILE *out, const struct timewait_figures *f)
 			row->netns->ephemeral.reserved);
 }
 
+/* Connect failed though TIME_WAIT has left ports enough. */
+static void print_elsewhere(FILE *out, const struct timewait_figures *f)
+{
+	for (unsigned int i = 0; i < f->pressure_count; i++) {
+		if (!f->pressures[i].pressure.elsewhere)
+			continue;
+		fputs("not TIME_WAIT holds the ports where few are USED: open connections do\n"
+		      "  (ss -tn), or bind() before connect() (IP_BIND_ADDRESS_NO_PORT helps), or\n"
+		      "  IP_LOCAL_PORT_RANGE is narrow; tcp_tw_reuse does nothing for these\n",
+		      out);
+		return;
+	}
+}
+
 /* Settings of one namespace do nothing for another. */
 static void print_where(FILE *out, const struct timewait_figures *f)
 {
@@ -299,6 +319,7 @@ static void print_advice(FILE *out, const struct timewait_figures *f)
 	fputs("what helps, the best first", out);
 	print_where(out, f);
 	print_helpful(out, f);
+	print_elsewhere(out, f);
 	fputs("what does not: tcp_fin_timeout", out);
 	row = row_advised(f, PRESSURE_FIN_TIMEOUT);
 	if (row)

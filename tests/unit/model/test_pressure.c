@@ -67,6 +67,49 @@ static void test_unknown(void **state)
 	assert_int_equal(p.advice, PRESSURE_POOL);
 }
 
+/* connect() fails, and TIME_WAIT is not why: what takes ports back from it is no advice. */
+static void test_held_elsewhere(void **state)
+{
+	struct ephemeral e = usual();
+	struct tally tally = entered(10, 100);
+	struct pressure_input input = { .tally = &tally, .rate = 100, .ephemeral = &e };
+	struct pressure p;
+
+	(void)state;
+	assert_false(pressure_of(&input).elsewhere);
+	tally.refused = 1;
+	p = pressure_of(&input);
+	assert_true(p.elsewhere);
+	assert_int_equal(p.verdict, PRESSURE_EXHAUSTED);
+	assert_int_equal(p.advice, PRESSURE_POOL | PRESSURE_RANGE);
+	/* What is hidden may hold them. */
+	input.partial = true;
+	assert_false(pressure_of(&input).elsewhere);
+	input.partial = false;
+	tally.peak = 28232 / 2;
+	p = pressure_of(&input);
+	assert_false(p.elsewhere);
+	assert_int_equal(p.advice, USUAL);
+}
+
+/* One address on two links is two addresses. */
+static void test_link_local(void **state)
+{
+	static const uint8_t link[16] = { 0xfe, 0x9f }, other[16] = { 0xfe, 0xc0 };
+	struct ephemeral e = usual();
+	struct tally tally = entered(10, 100);
+	struct pressure_input input = {
+		.tally = &tally, .rate = 100, .ephemeral = &e, .link_local = true
+	};
+
+	(void)state;
+	assert_true(pressure_is_link_local(6, link));
+	assert_false(pressure_is_link_local(6, other));
+	assert_false(pressure_is_link_local(4, link));
+	assert_int_equal(pressure_of(&input).usable, 0);
+	assert_int_equal(pressure_of(&input).verdict, PRESSURE_UNKNOWN);
+}
+
 static void test_low(void **state)
 {
 	struct ephemeral e = usual();
@@ -217,10 +260,16 @@ static void test_loopback(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_unknown),	  cmocka_unit_test(test_low),
-		cmocka_unit_test(test_high),	  cmocka_unit_test(test_filling),
-		cmocka_unit_test(test_exhausted), cmocka_unit_test(test_what_leaves_is_counted),
-		cmocka_unit_test(test_reuse),	  cmocka_unit_test(test_advice),
+		cmocka_unit_test(test_unknown),
+		cmocka_unit_test(test_low),
+		cmocka_unit_test(test_held_elsewhere),
+		cmocka_unit_test(test_link_local),
+		cmocka_unit_test(test_high),
+		cmocka_unit_test(test_filling),
+		cmocka_unit_test(test_exhausted),
+		cmocka_unit_test(test_what_leaves_is_counted),
+		cmocka_unit_test(test_reuse),
+		cmocka_unit_test(test_advice),
 		cmocka_unit_test(test_loopback),
 	};
 

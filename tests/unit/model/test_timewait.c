@@ -152,6 +152,29 @@ static void test_side_by_port(void **state)
 	assert_null(x->f.pressures[1].netns ? x->f.pressures[0].netns : x->f.pressures[1].netns);
 }
 
+/* Advice is for programs: a shell loop's processes are gone, and each had one connection. */
+static void test_programs(void **state)
+{
+	struct fixture *x = *state;
+	struct tcpdwell_transition t = story_enter(STORY_OWN, 40000, T0 + S);
+
+	play(x, t);
+	strcpy(t.comm, "curl");
+	for (unsigned int i = 0; i < 3; i++) {
+		t.lport++;
+		t.pid = 200 + i;
+		play(x, t);
+	}
+	t.lport = 1023; /* by bind(), beside the range */
+	play(x, t);
+	look(x, T0 + 2 * S);
+	assert_int_equal(x->f.pressure_count, 1);
+	assert_int_equal(x->f.pressures[0].row.now, 4);
+	assert_true(x->f.pressures[0].varies);
+	assert_string_equal(x->f.pressures[0].program.comm, "curl");
+	assert_int_equal(x->f.pressures[0].program.entered, 3);
+}
+
 static struct timewait_old old_between(uint16_t lport, uint16_t rport, uint8_t listens)
 {
 	return (struct timewait_old){
@@ -419,6 +442,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_life, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_server, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_side_by_port, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_programs, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_old, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_old_sides, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_old_ends_on_its_side, set_up, tear_down),
