@@ -222,8 +222,7 @@ const struct feature feature_table[FEATURE_COUNT] = {
 	},
 	[FEATURE_ADDRESSES] = {
 		"filter_addr", "there is no --addr", FEATURE_ADDRESSES,
-		{ { "kernel", NULL, PARTS({ "prefixes", PART_ALWAYS }) },
-		  { "reader", "rows that are not wanted take room in the ring" } },
+		{ { "kernel", NULL, PARTS({ "prefixes", PART_ALWAYS }) } },
 	},
 };
 
@@ -428,10 +427,10 @@ int features_refused(struct features *features, const char *name, int err)
 int features_give_up_one(struct features *features, int err)
 {
 	static const enum feature_id order[] = {
-		FEATURE_STACKS,	   FEATURE_CAST,    FEATURE_NESTED,   FEATURE_CONNECT_PORT,
-		FEATURE_TIMEWAIT,  FEATURE_RESETS,  FEATURE_FLOODS,   FEATURE_SYN_RECV,
-		FEATURE_FAST_OPEN, FEATURE_RECENT,  FEATURE_GROWTH,   FEATURE_ADDRESSES,
-		FEATURE_HANDSHAKE, FEATURE_ACCOUNT, FEATURE_KEEP_CPU, FEATURE_MEMORY,
+		FEATURE_STACKS,	   FEATURE_CAST,     FEATURE_NESTED, FEATURE_CONNECT_PORT,
+		FEATURE_TIMEWAIT,  FEATURE_RESETS,   FEATURE_FLOODS, FEATURE_SYN_RECV,
+		FEATURE_FAST_OPEN, FEATURE_RECENT,   FEATURE_GROWTH, FEATURE_HANDSHAKE,
+		FEATURE_ACCOUNT,   FEATURE_KEEP_CPU, FEATURE_MEMORY,
 	};
 
 	for (unsigned int i = 0; i < sizeof(order) / sizeof(*order); i++) {

@@ -207,8 +207,7 @@ static void set_map_knobs(struct tcpdwell_bpf__rodata *cfg, const struct feature
 	cfg->cfg_floods = features_use(features, FEATURE_FLOODS);
 	cfg->cfg_stacks = features_use(features, FEATURE_STACKS);
 	cfg->cfg_filter_pid = features_use(features, FEATURE_PIDS);
-	cfg->cfg_filter_addr = features_use(features, FEATURE_ADDRESSES) &&
-			       features_way(features, FEATURE_ADDRESSES) == 0;
+	cfg->cfg_filter_addr = features_use(features, FEATURE_ADDRESSES);
 	cfg->cfg_follow_forks = features_use(features, FEATURE_FORK);
 }
 

@@ -383,7 +383,8 @@ static int load(struct loader *loader, struct refusal *refusal)
 /* What the user asked for by name is not left out. */
 static int check_asked_for(const struct loader *loader, struct failure *failure)
 {
-	static const enum feature_id asked_for[] = { FEATURE_PIDS, FEATURE_SUMS };
+	static const enum feature_id asked_for[] = { FEATURE_PIDS, FEATURE_ADDRESSES,
+						     FEATURE_SUMS };
 	char text[OBSTACLE_TEXT_LEN];
 
 	for (unsigned int i = 0; i < sizeof(asked_for) / sizeof(*asked_for); i++) {

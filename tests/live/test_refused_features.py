@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""What a refusal costs, and what it does not: one feature, or what was asked for by name."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness import refusal
+
+
+@pytest.mark.parametrize("rule, lost", [
+    ("BPF_PROG_LOAD:flush=EPERM", "TIME_WAIT is not seen"),
+    ("BPF_MAP_CREATE:connections=ENOMEM", "no dwell and no owner is known"),
+    ("BPF_MAP_CREATE:young=EPERM", "TCP Fast Open"),
+    ("BPF_MAP_CREATE:floods=EPERM", "a SYN flood is shown row by row"),
+])
+def test_a_refusal_costs_what_hangs_on_it(rule: str, lost: str) -> None:
+    done = refusal.run([rule], "-d", "100ms")
+    assert done.returncode == 0, done.stderr
+    assert lost in done.stderr
+
+
+@pytest.mark.parametrize("name", ["counters", "doorbell", "recent", "libbpf_mmap"])
+def test_what_there_is_another_way_for_costs_nothing(name: str) -> None:
+    done = refusal.run([f"BPF_MAP_CREATE:{name}=EPERM"], "-d", "100ms")
+    assert done.returncode == 0, done.stderr
+    assert "seen " in done.stderr
+
+
+@pytest.mark.parametrize("name, arguments, said", [
+    ("prefixes", ["--addr", "192.0.2.0/24"], "there is no --addr"),
+    ("pids", ["-p", "1"], "there is no -p"),
+    ("ring", [], "the kernel refuses ring"),
+])
+def test_what_was_asked_for_by_name_is_not_left_out(name: str, arguments: list[str],
+                                                    said: str) -> None:
+    done = refusal.run([f"BPF_MAP_CREATE:{name}=EPERM"], "-d", "100ms", *arguments)
+    assert done.returncode == 3
+    assert said in done.stderr and "Operation not permitted" in done.stderr
