@@ -14,14 +14,29 @@
 #include "cli/options.h"
 #include "host/account.h"
 #include "host/procfs.h"
-#include "model/timewait.h"
-#include "run/leaks_command.h"
+#include "run/leaks.h"
 #include "run/page.h"
 #include "run/pids.h"
 #include "run/probe.h"
-#include "run/snapshot_command.h"
-#include "run/stat_command.h"
+#include "run/session.h"
+#include "run/snapshot.h"
+#include "run/stat.h"
+#include "run/timewait.h"
 #include "run/trace.h"
+
+/* By enum command. Those that are not run in a session have a function of their own. */
+static const struct {
+	const struct command_ops *command;
+	int (*run)(const struct options *options, const struct notice *notice,
+		   struct failure *failure);
+} commands[] = {
+	[COMMAND_TRACE] = { .command = &trace_command },
+	[COMMAND_TIMEWAIT] = { .command = &timewait_command },
+	[COMMAND_PROBE] = { .run = probe_run },
+	[COMMAND_SNAPSHOT] = { .command = &snapshot_command },
+	[COMMAND_LEAKS] = { .command = &leaks_command },
+	[COMMAND_STAT] = { .command = &stat_command },
+};
 
 /* What is opened later must not become somebody's standard output. */
 static int check_standard_files(struct failure *failure)
@@ -57,23 +72,9 @@ static int run(struct options *options, struct failure *failure)
 		return page_print(print_help, options, failure);
 	clock_set_ahead_ns(procfs_monotonic_offset_ns(""));
 	pids_settle(&options->filters.pids, "", &notice);
-	switch (options->command) {
-	case COMMAND_TIMEWAIT:
-		timewait_narrow(&options->filters);
-		/* fall through */
-	case COMMAND_TRACE:
-		return trace_run(options, &notice, failure);
-	case COMMAND_PROBE:
-		return probe_run(options, &notice, failure);
-	case COMMAND_LEAKS:
-		return leaks_command_run(options, &notice, failure);
-	case COMMAND_STAT:
-		return stat_command_run(options, &notice, failure);
-	case COMMAND_SNAPSHOT:
-		return snapshot_command_run(options, &notice, failure);
-	default:
-		return failure_set(failure, STATUS_USE, "not a command of this build");
-	}
+	if (commands[options->command].run)
+		return commands[options->command].run(options, &notice, failure);
+	return session_run(commands[options->command].command, options, &notice, failure);
 }
 
 int main(int argc, char *argv[])
@@ -83,13 +84,14 @@ int main(int argc, char *argv[])
 	struct failure failure;
 	int status;
 
+	notice_open();
 	if (options_parse(&options, argc, argv, account_uid, &error)) {
-		fprintf(stderr, "tcpdwell: %s\n", error.text);
+		notice_fail("%s", error.text);
 		return STATUS_USE;
 	}
 	status = run(&options, &failure);
 	if (status >= 0)
 		return status;
-	fprintf(stderr, "tcpdwell: %s\n", failure.text);
+	notice_fail("%s", failure.text);
 	return failure.status;
 }

@@ -68,9 +68,6 @@ AGAINST = {
     ("host/symbolizer.h", "model/stacks.h"),
     ("host/timewait_start.h", "view/timewait_report.h"),
     ("kernel/loader.c", "model/overdue.h"),
-    ("kernel/source_ring.c", "record/decode.h"),
-    ("kernel/source_ring.h", "view/sink.h"),
-    ("kernel/source_stat.c", "model/stat_table.h"),
 }
 
 

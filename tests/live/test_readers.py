@@ -24,6 +24,12 @@ from harness.plain import READY, Running, end, filtered_to, parse_csv, patience,
 pytestmark = pytest.mark.any_kernel
 
 
+def counts_of(said: str) -> dict[str, int]:
+    """The terms of the last account."""
+    line = [line for line in said.splitlines() if line.startswith("tcpdwell: seen ")][-1]
+    return {name: int(count) for name, count in re.findall(r"(\w+) (\d+)", line)}
+
+
 # ---- Readers -------------------------------------------------------------------------------------
 
 
@@ -242,10 +248,23 @@ def test_device_that_is_full(netns: Netns, arguments: list[str]) -> None:
         assert_disk_full(running)
 
 
-def assert_disk_full(running: Running) -> None:
-    *before, last = running.errors
-    assert last == "tcpdwell: standard output: No space left on device\n"
+def assert_disk_full(running: Running, why: str = "No space left on device") -> None:
+    """The account, and what ended it."""
+    *before, account, last = running.errors
+    assert last == f"tcpdwell: standard output: {why}\n"
+    assert re.match(r"tcpdwell: seen \d+ = ", account)
     assert not [line for line in before if line != READY]
+
+
+def check_account_of(running: Running, form: str, file: Path, begin: int = 0) -> None:
+    """Whole lines, and each row is in the file or said not to be."""
+    data = file.read_bytes()[begin:]
+    assert data.endswith(b"\n")
+    counts = counts_of(running.said())
+    assert counts["printed"] == data.count(b"\n") - (form != "json")
+    assert counts["unwritten"] > 0
+    assert counts["seen"] == (counts["printed"] + counts["filtered"] + counts["unwritten"]
+                              + counts["lost"])
 
 
 @pytest.fixture(name="small_disk")
@@ -267,7 +286,28 @@ def test_disk_that_fills_up(netns: Netns, small_disk: Path, form: str) -> None:
             within.connect_and_reset(netns, listener)
         assert running.wait() == 1
         assert_disk_full(running)
-    assert file.stat().st_size == 64 << 10
+        check_account_of(running, form, file)
+    assert 63 << 10 < file.stat().st_size <= 64 << 10
+
+
+@pytest.mark.parametrize("form", ["table", "csv", "json"])
+def test_file_that_may_not_grow(netns: Netns, tmp_path: Path, form: str) -> None:
+    """RLIMIT_FSIZE: SIGXFSZ is an error like a full disk."""
+    file, limit = tmp_path / "rows", 16 << 20
+    # The tracer has files of its own, which are smaller.
+    before = bytes(limit - 20001) + b"\n"
+    file.write_bytes(before)
+    with within.listen(netns) as listener, open(file, "ab") as out, \
+            Running("-o", form, *filtered_to(netns), stdout=out,
+                    wrap=lambda argv: ["prlimit", f"--fsize={limit}", *argv]) as running:
+        for _ in range(1000):
+            if running.child.poll() is not None:
+                break
+            within.connect_and_reset(netns, listener)
+        assert running.wait() == 1
+        assert_disk_full(running, "File too large")
+        check_account_of(running, form, file, len(before))
+    assert limit - 1000 < file.stat().st_size <= limit
 
 
 @pytest.mark.parametrize("arguments", [["probe", "-o", "json"], ["--help"]], ids=str)

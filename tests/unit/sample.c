@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "sample.h"
 
 #define NS_PER_S 1000000000ULL
@@ -54,10 +55,19 @@ struct clock *sample_clock(void)
 
 struct style sample_style(const struct clock *clock)
 {
-	struct style style = { .fd = memfd_create("rows", MFD_CLOEXEC), .clock = clock };
+	struct style style = { .clock = clock };
+	int fd = memfd_create("rows", MFD_CLOEXEC);
 
-	assert_true(style.fd >= 0);
+	assert_true(fd >= 0);
+	style.text = text_new(fd, TEXT_ROWS_BYTES, NULL);
+	assert_non_null(style.text);
 	return style;
+}
+
+void sample_style_end(struct style *style)
+{
+	close(text_fd(style->text));
+	text_free(style->text);
 }
 
 char *sample_read(int fd)
@@ -87,7 +97,7 @@ int sample_tear_down(void **state)
 {
 	struct sample *sample = *state;
 
-	close(sample->style.fd);
+	sample_style_end(&sample->style);
 	clock_free(sample->clock);
 	free(sample);
 	return 0;
@@ -98,10 +108,11 @@ char *sample_render(struct sink *(*make)(const struct style *style), const struc
 		    const struct summary *summary)
 {
 	struct sink *sink = make(style);
+	int fd = text_fd(style->text);
 
 	assert_non_null(sink);
-	assert_int_equal(ftruncate(style->fd, 0), 0);
-	assert_int_equal(lseek(style->fd, 0, SEEK_SET), 0);
+	assert_int_equal(ftruncate(fd, 0), 0);
+	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
 	assert_int_equal(sink->ops->start(sink), 0);
 	for (size_t i = 0; i < count; i++)
 		assert_int_equal(sink->ops->event(sink, &rows[i]), 0);
@@ -110,5 +121,5 @@ char *sample_render(struct sink *(*make)(const struct style *style), const struc
 	else
 		assert_int_equal(sink->ops->tick(sink), 0);
 	sink->ops->free(sink);
-	return sample_read(style->fd);
+	return sample_read(fd);
 }

@@ -18,8 +18,9 @@ struct tcpdwell_transition sample_row(void);
 /* The clock of the samples: 12 s is 2024-02-29T23:59:58Z, and the start was at 10 s. */
 struct clock *sample_clock(void);
 
-/* A style without colours or terminal on a temporary file; close style.fd in the end. */
+/* A style without colours or terminal on a temporary file, and the end of both. */
 struct style sample_style(const struct clock *clock);
+void sample_style_end(struct style *style);
 
 /* What a test of a rendering starts from. */
 struct sample {

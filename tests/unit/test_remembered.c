@@ -102,7 +102,7 @@ static int tear_down(void **state)
 	int err = nftw(f->root, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 
 	cgroup_names_free(f->style.cgroups);
-	close(f->style.fd);
+	sample_style_end(&f->style);
 	clock_free(f->clock);
 	free(f);
 	return err;

@@ -96,7 +96,7 @@ int main(int argc, char *argv[])
 	if (argc < 2)
 		errx(2, "an argument is wanted: a BPF object");
 	signal(SIGINT, stop);
-	text = text_new(STDOUT_FILENO, TEXT_ROWS_BYTES, -1);
+	text = text_new(STDOUT_FILENO, TEXT_ROWS_BYTES, NULL);
 	if (!text)
 		err(1, "a buffer");
 	ring = attach(load(argv[1], argc > 2));

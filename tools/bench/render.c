@@ -16,7 +16,8 @@
 
 #include "base/clock.h"
 #include "host/cgroup.h"
-#include "record/decode.h"
+#include "base/decode.h"
+#include "base/text.h"
 #include "view/sink.h"
 
 #define RUNS	   7
@@ -125,8 +126,8 @@ static int compare(const void *a, const void *b)
 static int measure(const struct rendering *rendering, const struct clock *clock,
 		   struct cgroup_names *cgroups, int fd, unsigned long count)
 {
-	const struct style style = {
-		.fd = fd,
+	struct style style = {
+		.text = text_new(fd, TEXT_ROWS_BYTES, NULL),
 		.clock = clock,
 		.cgroups = cgroups,
 		.wide = rendering->wide,
@@ -135,6 +136,8 @@ static int measure(const struct rendering *rendering, const struct clock *clock,
 	static struct tcpdwell_transition rows[MIX];
 	double ns[RUNS];
 
+	if (!style.text)
+		return -errno;
 	for (unsigned int i = 0; i < MIX; i++)
 		make_row(&rows[i], rendering->family, i);
 	for (int run = 0; run < RUNS; run++) {
@@ -152,6 +155,7 @@ static int measure(const struct rendering *rendering, const struct clock *clock,
 		if (err)
 			return err;
 	}
+	text_free(style.text);
 	qsort(ns, RUNS, sizeof(ns[0]), compare);
 	printf("%-14s %6.0f ns/row (%.0f to %.0f)\n", rendering->name, ns[RUNS / 2], ns[0],
 	       ns[RUNS - 1]);

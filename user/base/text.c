@@ -11,27 +11,28 @@
 
 #include "base/text.h"
 
-/* A reader that takes nothing for so long once the tool is to stop is not waited for. */
-#define STOP_GRACE_MS 1000
-
 struct text {
 	int fd;
-	int stop_fd;
+	const struct text_wait *wait;
 	size_t chunk; /* what a descriptor takes without waiting once it is writable */
 	int error;
 	bool file;
-	uint64_t offset; /* of a file: how long it is */
+	bool tty;
+	uint64_t offset;  /* of a file: how long it is */
+	size_t open;	  /* bytes that were written of a line whose end was not */
+	size_t sent;	  /* bytes of the buffer that were written, in a write that goes on */
+	uint64_t dropped; /* lines that will not be written whole */
 	size_t size;
 	size_t len;
 	char data[];
 };
 
 /* A write to a pipe waits unless so much fits (pipe(7)); a file takes it all, sooner or later. */
-static size_t chunk_of(int fd, int stop_fd)
+static size_t chunk_of(int fd, const struct text_wait *wait)
 {
 	struct stat st;
 
-	if (stop_fd < 0 || fstat(fd, &st) || S_ISREG(st.st_mode))
+	if (!wait || fstat(fd, &st) || S_ISREG(st.st_mode))
 		return SIZE_MAX;
 	return PIPE_BUF;
 }
@@ -47,20 +48,18 @@ static bool is_file(int fd, uint64_t *bytes)
 	return true;
 }
 
-struct text *text_new(int fd, size_t size, int stop_fd)
+struct text *text_new(int fd, size_t size, const struct text_wait *wait)
 {
-	struct text *text = malloc(sizeof(*text) + size + TEXT_SLACK_BYTES);
+	struct text *text = calloc(1, sizeof(*text) + size + TEXT_SLACK_BYTES);
 
 	if (!text)
 		return NULL;
 	text->fd = fd;
-	text->stop_fd = stop_fd;
-	text->chunk = chunk_of(fd, stop_fd);
-	text->error = 0;
-	text->offset = 0;
+	text->wait = wait;
+	text->chunk = chunk_of(fd, wait);
 	text->file = is_file(fd, &text->offset);
+	text->tty = isatty(fd);
 	text->size = size;
-	text->len = 0;
 	return text;
 }
 
@@ -69,53 +68,108 @@ void text_free(struct text *text)
 	free(text);
 }
 
-/* Returns 0 when the descriptor takes something, -ECANCELED if the tool is to stop first. */
+/* Returns 0 when the descriptor takes something, else why it is not waited for. */
 static int wait_writable(const struct text *text)
 {
-	struct pollfd fds[2] = {
-		{ .fd = text->fd, .events = POLLOUT },
-		{ .fd = text->stop_fd, .events = POLLIN },
-	};
+	struct pollfd output = { .fd = text->fd, .events = POLLOUT };
 
-	while (poll(fds, 2, -1) < 0)
+	if (text->wait)
+		return text->wait->writable(text->wait->context, text->fd);
+	while (poll(&output, 1, -1) < 0)
 		if (errno != EINTR)
 			return -errno;
-	if (!fds[0].revents) /* to stop; but a reader that is only slow gets what there is */
-		poll(fds, 1, STOP_GRACE_MS);
-	return fds[0].revents ? 0 : -ECANCELED;
+	return 0;
 }
 
-static int write_all(const struct text *text, const char *data, size_t len)
+/* What is in one write: whole lines of what does not fit, so a pipe never has half of one. */
+static size_t piece(const struct text *text, const char *data, size_t len)
+{
+	const char *end;
+
+	if (len <= text->chunk)
+		return len;
+	end = memrchr(data, '\n', text->chunk);
+	return end ? (size_t)(end + 1 - data) : text->chunk;
+}
+
+/* Takes note of @n bytes that were written. */
+static void written(struct text *text, const char *data, size_t n)
+{
+	const char *end = memrchr(data, '\n', n);
+
+	text->open = end ? (size_t)(data + n - (end + 1)) : text->open + n;
+	text->sent += n;
+}
+
+/* One write that did not take anything. Returns 0 if it is to be tried again. */
+static int refused(const struct text *text, ssize_t n)
+{
+	if (n == 0)
+		return -EIO; /* POSIX leaves it open; without this it would spin */
+	if (errno == EINTR)
+		return 0;
+	if (errno == EAGAIN)
+		return wait_writable(text);
+	return text->tty && errno == EIO ? -EPIPE : -errno; /* a terminal that has gone */
+}
+
+static int write_all(struct text *text, const char *data, size_t len)
 {
 	while (len) {
-		size_t chunk = len < text->chunk ? len : text->chunk;
 		int err = text->chunk == SIZE_MAX ? 0 : wait_writable(text);
 		ssize_t n;
 
 		if (err)
 			return err;
-		n = write(text->fd, data, chunk);
+		n = write(text->fd, data, piece(text, data, len));
 		if (n > 0) {
+			written(text, data, n);
 			data += n;
 			len -= n;
-		} else if (n == 0) {
-			return -EIO; /* POSIX leaves it open; without this it would spin */
-		} else if (errno == EAGAIN) {
-			err = wait_writable(text);
-			if (err)
-				return err;
-		} else if (errno != EINTR) {
-			return -errno;
+			continue;
 		}
+		err = refused(text, n);
+		if (err)
+			return err;
 	}
 	return 0;
+}
+
+static uint64_t count_lines(const char *data, const char *end)
+{
+	uint64_t lines = 0;
+
+	for (; (data = memchr(data, '\n', end - data)); data++)
+		lines++;
+	return lines;
+}
+
+/* Takes back what a file has of the line that could not be written whole, if it is at its end. */
+static void end_with_whole_line(struct text *text)
+{
+	off_t end = text->file && text->open ? lseek(text->fd, 0, SEEK_CUR) : -1;
+	struct stat st;
+
+	if (end < (off_t)text->open || fstat(text->fd, &st) || st.st_size != end)
+		return;
+	if (!ftruncate(text->fd, end - text->open) &&
+	    lseek(text->fd, end - text->open, SEEK_SET) >= 0)
+		text->open = 0;
 }
 
 /* Writes the first @len bytes of what is buffered. */
 static int write_out(struct text *text, size_t len)
 {
-	if (!text->error)
+	if (!text->error) {
+		text->sent = 0;
 		text->error = write_all(text, text->data, len);
+		if (text->error) {
+			text->dropped += count_lines(text->data + text->sent,
+						     text->data + text->len);
+			end_with_whole_line(text);
+		}
+		text->sent = 0;
+	}
 	text->offset += len;
 	text->len = text->error ? 0 : text->len - len;
 	memmove(text->data, text->data + len, text->len);
@@ -125,6 +179,18 @@ static int write_out(struct text *text, size_t len)
 int text_flush(struct text *text)
 {
 	return write_out(text, text->len);
+}
+
+uint64_t text_unwritten(const struct text *text)
+{
+	return text->dropped + count_lines(text->data + text->sent, text->data + text->len);
+}
+
+int text_resume(struct text *text)
+{
+	if (text->error == -ECANCELED && !text->open)
+		text->error = 0;
+	return text->error;
 }
 
 /* Writes what is buffered, of a file up to the end of a block if that leaves room for @bytes. */
@@ -171,6 +237,11 @@ int text_put(struct text *text, const void *data, size_t len)
 		len -= part;
 	}
 	return 0;
+}
+
+int text_fd(const struct text *text)
+{
+	return text->fd;
 }
 
 int text_error(const struct text *text)

@@ -17,8 +17,18 @@
 #define TCPDWELL_TEXT_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct text;
+
+/*
+ * Who waits where a write would: until @fd takes something. Returns 0 then, or -errno if the output
+ * is to end here, which sticks like an error of write(2).
+ */
+struct text_wait {
+	int (*writable)(void *context, int fd);
+	void *context;
+};
 
 /* What the put_ functions may write behind the end they return, which a reservation includes. */
 #define TEXT_SLACK_BYTES 64
@@ -41,13 +51,14 @@ struct text;
 
 /*
  * Makes a buffer of @size bytes for @fd, which is not owned. @size limits a single reservation.
+ * @wait (not owned) is asked before each write to what is no file; NULL: a write waits for ever.
  * Returns NULL with errno set if there is no memory.
  *
- * While the reader of a pipe or terminal takes nothing, a write would wait, and the signals that
- * end the tool would too. If @stop_fd (not owned, -1: none) becomes readable in such a wait the
- * output ends with -ECANCELED, unless the reader takes something within a second.
+ * A pipe gets whole lines, if none is longer than PIPE_BUF. A file whose disk is full, or that may
+ * not grow (EFBIG; SIGXFSZ must be ignored), is cut back to its last whole line. A terminal that
+ * has gone is -EPIPE.
  */
-struct text *text_new(int fd, size_t size, int stop_fd);
+struct text *text_new(int fd, size_t size, const struct text_wait *wait);
 
 /* Drops what is not flushed. NULL-safe. */
 void text_free(struct text *text);
@@ -67,7 +78,19 @@ int text_put(struct text *text, const void *data, size_t len);
 /* Writes what is buffered. Returns 0 or -errno. */
 int text_flush(struct text *text);
 
+/* The descriptor that it writes to. */
+int text_fd(const struct text *text);
+
 /* Returns 0 or the -errno that stopped the output. */
 int text_error(const struct text *text);
+
+/* Lines that are not written: those that an error has dropped, and those in the buffer. */
+uint64_t text_unwritten(const struct text *text);
+
+/*
+ * Goes on after @wait has ended the output with -ECANCELED, unless that was within a line. Returns
+ * 0, or the error that stays.
+ */
+int text_resume(struct text *text);
 
 #endif /* TCPDWELL_TEXT_H */

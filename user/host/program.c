@@ -28,6 +28,7 @@ static void __attribute__((noreturn)) child(const int gates[2], char *argv[], co
 	if (read(gate, &byte, 1) == 1) {
 		sigprocmask(SIG_SETMASK, mask, NULL);
 		signal(SIGPIPE, SIG_DFL);
+		signal(SIGXFSZ, SIG_DFL);
 		execvp(argv[0], argv);
 		err = errno;
 		if (write(gate, &err, sizeof(err)) < 0)

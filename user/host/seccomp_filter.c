@@ -24,6 +24,7 @@ static const int harmless[] = {
 	SCMP_SYS(writev),
 	SCMP_SYS(pread64),
 	SCMP_SYS(lseek),
+	SCMP_SYS(ftruncate), /* of the output, back to a whole line */
 	SCMP_SYS(fstat),
 	SCMP_SYS(newfstatat), /* the C library's fstat(), since 2.33 */
 	SCMP_SYS(close),

@@ -23,7 +23,7 @@ struct space {
 
 struct snapshot {
 	struct loader *loader;
-	snapshot_found *found;
+	event_take *take;
 	void *context;
 	struct space *spaces; /* those that have any */
 	size_t space_count;
@@ -34,18 +34,19 @@ struct snapshot {
 static int take_records(const struct snapshot *snapshot, const char *buffer, size_t len)
 {
 	struct tcpdwell_socket socket;
+	const struct event event = { .kind = EVENT_SOCKET, .socket = &socket };
 	int err = 0;
 
 	for (; !err && len >= sizeof(socket); buffer += sizeof(socket), len -= sizeof(socket)) {
 		memcpy(&socket, buffer, sizeof(socket));
-		err = snapshot->found(snapshot->context, &socket);
+		err = snapshot->take(snapshot->context, &event);
 	}
 	return err;
 }
 
 /*
  * Runs an iterator to its end. A read ends early, with EAGAIN, after a million sockets that wrote
- * nothing; the next one goes on from there. Answers -errno, or what found() did.
+ * nothing; the next one goes on from there. Answers -errno, or what take() did.
  */
 static int run(const struct snapshot *snapshot, int iterator)
 {
@@ -66,7 +67,7 @@ static int run(const struct snapshot *snapshot, int iterator)
 		}
 		len += kept;
 		kept = len % sizeof(struct tcpdwell_socket);
-		if (snapshot->found)
+		if (snapshot->take)
 			err = take_records(snapshot, buffer, len);
 		memmove(buffer, buffer + len - kept, kept);
 	}
@@ -119,7 +120,7 @@ static bool is_missing(const struct snapshot *snapshot, const struct space *spac
  */
 static int none_to_run(struct snapshot *snapshot, enum feature_id id)
 {
-	if (!snapshot->found)
+	if (!snapshot->take)
 		return 0;
 	snapshot->refused = id;
 	return -EOPNOTSUPP;
@@ -178,12 +179,12 @@ static int cannot_look(const struct snapshot *snapshot, int err, struct failure 
 			   why ? obstacle_text(why, text) : strerror(-err));
 }
 
-int snapshot_take(struct loader *loader, snapshot_found *found, void *context, unsigned int *closed,
+int snapshot_take(struct loader *loader, event_take *take, void *context, unsigned int *closed,
 		  struct failure *failure)
 {
 	struct snapshot snapshot = {
 		.loader = loader,
-		.found = found,
+		.take = take,
 		.context = context,
 		.refused = FEATURE_COUNT,
 	};

@@ -9,21 +9,18 @@
 #ifndef TCPDWELL_SNAPSHOT_H
 #define TCPDWELL_SNAPSHOT_H
 
+#include "base/event.h"
 #include "base/failure.h"
 #include "base/notice.h"
-#include "wire.h"
 
 struct loader;
 
-/* Takes one record, which is valid during the call. Returns 0, or -errno to end the snapshot. */
-typedef int snapshot_found(void *context, const struct tcpdwell_socket *socket);
-
 /*
- * Takes a snapshot; to be called when the tracepoint is attached, if it is to be. @found is only
- * called for commands that have the loader ask for records, and may be NULL. @closed gets the
- * number of namespaces that could not be entered. Returns 0, or -1 with @failure filled.
+ * Takes a snapshot; to be called when the tracepoint is attached, if it is to be. @take gets
+ * an event for each socket, where the loader was asked for records, and may be NULL. @closed
+ * gets the number of namespaces that could not be entered. Returns 0, or -1 with @failure filled.
  */
-int snapshot_take(struct loader *loader, snapshot_found *found, void *context, unsigned int *closed,
+int snapshot_take(struct loader *loader, event_take *take, void *context, unsigned int *closed,
 		  struct failure *failure);
 
 /* Says what the snapshot does not know, if anything. */

@@ -7,32 +7,34 @@
 
 #include "base/ring.h"
 #include "kernel/source_ring.h"
-#include "record/decode.h"
+#include "base/decode.h"
 
 struct source_ring {
 	struct ring *ring;
 	int fd; /* of the map, not owned */
-	struct sink *sink;
-	uint64_t limit;
+	event_take *take;
+	void *context;
 	uint64_t taken;
-	uint64_t printed;
 };
 
 static int take(struct source_ring *source, const void *data, size_t size)
 {
 	struct tcpdwell_transition t;
-	int err;
+	struct event event = { .transition = &t };
 
 	source->taken++;
-	if (source->limit && source->printed == source->limit)
-		return 0;
-	if (decode_record(data, size, &t) != DECODED_TRANSITION)
-		return 0; /* not printed, so the summary counts it as filtered */
-	err = source->sink->ops->event(source->sink, &t);
-	if (err)
-		return err;
-	source->printed++;
-	return 0;
+	switch (decode_record(data, size, &t)) {
+	case DECODED_TRANSITION:
+		event.kind = EVENT_TRANSITION;
+		break;
+	case DECODED_UNKNOWN:
+		event.kind = EVENT_UNKNOWN;
+		break;
+	case DECODED_BAD:
+		event.kind = EVENT_MALFORMED;
+		break;
+	}
+	return source->take(source->context, &event);
 }
 
 /* How large the ring is: the kernel says so in two places. Returns 0 with errno set. */
@@ -59,7 +61,7 @@ static size_t ring_bytes(int ring)
 	return bytes;
 }
 
-struct source_ring *source_ring_new(int ring, struct sink *sink, uint64_t limit)
+struct source_ring *source_ring_new(int ring, event_take *take, void *context)
 {
 	struct source_ring *source;
 	size_t bytes = ring_bytes(ring);
@@ -70,8 +72,8 @@ struct source_ring *source_ring_new(int ring, struct sink *sink, uint64_t limit)
 	if (!source)
 		return NULL;
 	source->fd = ring;
-	source->sink = sink;
-	source->limit = limit;
+	source->take = take;
+	source->context = context;
 	source->ring = ring_new(ring, bytes);
 	if (!source->ring) {
 		free(source);
@@ -113,9 +115,4 @@ int source_ring_consume(struct source_ring *source)
 uint64_t source_ring_taken(const struct source_ring *source)
 {
 	return source->taken;
-}
-
-uint64_t source_ring_printed(const struct source_ring *source)
-{
-	return source->printed;
 }

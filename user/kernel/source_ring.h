@@ -1,22 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The live source: records out of the kernel's ring, checked and handed to one sink.
+ * The live source: records out of the kernel's ring, checked and handed on as events.
  */
 #ifndef TCPDWELL_SOURCE_RING_H
 #define TCPDWELL_SOURCE_RING_H
 
 #include <stdint.h>
 
-#include "view/sink.h"
+#include "base/event.h"
 
 struct source_ring;
 
 /*
- * @ring is the map's descriptor, @sink where rows go; both stay the caller's and outlive the
- * source. After @limit rows (0: no end) the rest is taken out of the ring and not printed. Returns
- * NULL with errno set. The caller frees it.
+ * @ring is the map's descriptor, which stays the caller's and outlives the source. @take gets each
+ * record with @context. Returns NULL with errno set. The caller frees it.
  */
-struct source_ring *source_ring_new(int ring, struct sink *sink, uint64_t limit);
+struct source_ring *source_ring_new(int ring, event_take *take, void *context);
 
 /* NULL-safe. */
 void source_ring_free(struct source_ring *source);
@@ -30,11 +29,10 @@ int source_ring_fd(const struct source_ring *source);
  */
 #define SOURCE_RING_BATCH 65536
 
-/* Hands on what is in the ring. Returns the number of records, or the sink's -errno. */
+/* Hands on what is in the ring. Returns the number of records, or the -errno of who takes them. */
 int source_ring_consume(struct source_ring *source);
 
-/* Records taken out of the ring so far, and those of them that the sink got. */
+/* Records taken out of the ring so far. */
 uint64_t source_ring_taken(const struct source_ring *source);
-uint64_t source_ring_printed(const struct source_ring *source);
 
 #endif /* TCPDWELL_SOURCE_RING_H */

@@ -9,7 +9,6 @@
 #include <bpf/bpf.h>
 
 #include "kernel/source_stat.h"
-#include "model/stat_table.h"
 
 /* The kernel hands out whole buckets of the map: a batch must hold the fullest. */
 #define BATCH_MIN 64
@@ -33,16 +32,22 @@ static int batch_size(struct batch *batch, uint32_t room)
 	return batch->keys && batch->values ? 0 : -ENOMEM;
 }
 
-static int batch_add(const struct batch *batch, uint32_t count, struct stat_table *table)
+static int batch_take(const struct batch *batch, uint32_t count, event_take *take, void *context)
 {
 	int err = 0;
 
-	for (uint32_t i = 0; i < count && !err; i++)
-		err = stat_table_add(table, &batch->keys[i], &batch->values[i]);
+	for (uint32_t i = 0; i < count && !err; i++) {
+		const struct event event = {
+			.kind = EVENT_SUM,
+			.sum = { &batch->keys[i], &batch->values[i] },
+		};
+
+		err = take(context, &event);
+	}
 	return err;
 }
 
-int source_stat_take(int fd, struct stat_table *table)
+int source_stat_take(int fd, event_take *take, void *context)
 {
 	struct batch batch = {};
 	LIBBPF_OPTS(bpf_map_batch_opts, opts);
@@ -63,7 +68,7 @@ int source_stat_take(int fd, struct stat_table *table)
 			err = last;
 			break;
 		}
-		err = batch_add(&batch, count, table);
+		err = batch_take(&batch, count, take, context);
 		if (last)
 			break; /* that was the end */
 		from = &position;

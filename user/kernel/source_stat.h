@@ -5,12 +5,12 @@
 #ifndef TCPDWELL_SOURCE_STAT_H
 #define TCPDWELL_SOURCE_STAT_H
 
-struct stat_table;
+#include "base/event.h"
 
 /*
- * Takes all elements out of the map behind @fd, which nobody may add to meanwhile, and adds them to
- * @table. Returns 0 or -errno.
+ * Takes all elements out of the map behind @fd, which nobody may add to meanwhile, and hands them
+ * to @take with @context. Returns 0 or -errno.
  */
-int source_stat_take(int fd, struct stat_table *table);
+int source_stat_take(int fd, event_take *take, void *context);
 
 #endif /* TCPDWELL_SOURCE_STAT_H */

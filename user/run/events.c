@@ -1,23 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "run/events.h"
+
+/* A loop that has not heard of a signal for so long hangs in a call that no signal ends. */
+#define UNHEARD_NS 2000000000ULL
 
 struct events {
 	int epoll;
-	int stops;   /* signals that end the tool */
-	int reports; /* those that do not */
+	int stops;   /* an eventfd: signals that end the tool have come */
+	int reports; /* a signalfd: those that do not */
 	sigset_t old_mask;
 };
 
-static const int stop_signals[] = { SIGINT, SIGTERM, SIGHUP, 0 };
-static const int report_signals[] = { SIGUSR1, SIGCHLD, 0 };
+/* For the handler: where it tells of a signal, and since when one is not heard, 0: none is. */
+static volatile int told_to = -1;
+static volatile uint64_t unheard_ns;
 
 /* Whether who started the tool wants it to go on after @signal, as nohup(1) does with SIGHUP. */
 static bool is_ignored(int signal)
@@ -27,22 +34,21 @@ static bool is_ignored(int signal)
 	return !sigaction(signal, NULL, &action) && action.sa_handler == SIG_IGN;
 }
 
-/* Blocks the signals of a list ended by 0. Returns a descriptor that they are read from, or -1. */
-static int take_signals(const int list[])
+/* Blocks SIGUSR1 and SIGCHLD. Returns a descriptor that they are read from, or -1. */
+static int take_reports(void)
 {
 	sigset_t mask;
 
 	sigemptyset(&mask);
-	for (; *list; list++)
-		if (*list != SIGHUP || !is_ignored(*list))
-			sigaddset(&mask, *list);
+	sigaddset(&mask, SIGUSR1);
+	sigaddset(&mask, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &mask, NULL);
 	return signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-static int watch(struct events *events, int fd, uint32_t what, uint32_t event)
+static int watch(struct events *events, int fd, uint32_t what, uint32_t wake)
 {
-	struct epoll_event e = { .events = what, .data.u32 = event };
+	struct epoll_event e = { .events = what, .data.u32 = wake };
 
 	return epoll_ctl(events->epoll, EPOLL_CTL_ADD, fd, &e) ? -errno : 0;
 }
@@ -55,21 +61,22 @@ struct events *events_new(int output)
 	if (!events)
 		return NULL;
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	signal(SIGCHLD, SIG_DFL); /* where it is ignored, no child's end is told */
 	sigprocmask(SIG_SETMASK, NULL, &events->old_mask);
-	events->stops = take_signals(stop_signals);
-	events->reports = take_signals(report_signals);
+	events->stops = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	events->reports = take_reports();
 	events->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (events->stops < 0 || events->reports < 0 || events->epoll < 0 ||
-	    watch(events, events->stops, EPOLLIN, EVENT_STOP) ||
-	    watch(events, events->reports, EPOLLIN, EVENT_REPORT)) {
+	    watch(events, events->stops, EPOLLIN, WAKE_STOP) ||
+	    watch(events, events->reports, EPOLLIN, WAKE_REPORT)) {
 		err = errno;
 		events_free(events);
 		errno = err;
 		return NULL;
 	}
 	/* No input is asked for, only the error; a regular file has none and is refused (EPERM). */
-	watch(events, output, 0, EVENT_HANGUP);
+	watch(events, output, 0, WAKE_HANGUP);
 	return events;
 }
 
@@ -77,6 +84,7 @@ void events_free(struct events *events)
 {
 	if (!events)
 		return;
+	told_to = -1;
 	if (events->epoll >= 0)
 		close(events->epoll);
 	if (events->stops >= 0)
@@ -96,37 +104,104 @@ int events_stop_fd(const struct events *events)
 	return events->stops;
 }
 
-int events_watch_source(struct events *events, int fd)
+/* Async-signal-safe. */
+static void on_stop(int signal)
 {
-	return watch(events, fd, EPOLLIN, EVENT_SOURCE);
+	const uint64_t one = 1, now_ns = clock_now_ns();
+	struct sigaction usual = { .sa_handler = SIG_DFL };
+	int err = errno;
+
+	if (!unheard_ns) {
+		unheard_ns = now_ns;
+	} else if (now_ns - unheard_ns > UNHEARD_NS) {
+		sigaction(signal, &usual, NULL);
+		raise(signal);
+	}
+	if (told_to >= 0 && write(told_to, &one, sizeof(one)) < 0)
+		errno = err; /* full: then it is known */
+	errno = err;
 }
 
-/* The signals that are no reason to stop, as events. */
+void events_take_stops(struct events *events)
+{
+	/* No SA_RESTART: a call that waits is to end. */
+	const struct sigaction action = { .sa_handler = on_stop };
+	static const int stops[] = { SIGINT, SIGTERM, SIGHUP };
+
+	told_to = events->stops;
+	for (unsigned int i = 0; i < sizeof(stops) / sizeof(*stops); i++)
+		if (stops[i] != SIGHUP || !is_ignored(SIGHUP))
+			sigaction(stops[i], &action, NULL);
+}
+
+int events_watch_source(struct events *events, int fd)
+{
+	return watch(events, fd, EPOLLIN, WAKE_SOURCE);
+}
+
+static int read_stops(struct events *events)
+{
+	uint64_t count;
+
+	unheard_ns = 0;
+	return read(events->stops, &count, sizeof(count)) == sizeof(count) ? WAKE_STOP : 0;
+}
+
+/* The signals that are no reason to stop. */
 static int read_reports(struct events *events)
 {
 	struct signalfd_siginfo info;
 	int set = 0;
 
 	while (read(events->reports, &info, sizeof(info)) == sizeof(info))
-		set |= info.ssi_signo == SIGUSR1 ? EVENT_REPORT : EVENT_CHILD;
+		set |= info.ssi_signo == SIGUSR1 ? WAKE_REPORT : WAKE_CHILD;
 	return set;
+}
+
+/* Rounded up: waking a little late is a wait, a little early is a loop. */
+static int milliseconds(uint64_t timeout_ns)
+{
+	if (timeout_ns < (uint64_t)INT_MAX * 1000000)
+		return (timeout_ns + 999999) / 1000000;
+	return timeout_ns == EVENTS_FOREVER ? -1 : INT_MAX;
 }
 
 int events_wait(struct events *events, uint64_t timeout_ns)
 {
 	struct epoll_event ready[4];
-	int timeout_ms = -1, count, set = 0;
+	int count, set = 0;
 
-	/* Rounded up: waking a little late is a wait, a little early is a loop. */
-	if (timeout_ns < (uint64_t)INT_MAX * 1000000)
-		timeout_ms = (timeout_ns + 999999) / 1000000;
-	else if (timeout_ns != EVENTS_FOREVER)
-		timeout_ms = INT_MAX;
-	count = epoll_wait(events->epoll, ready, sizeof(ready) / sizeof(*ready), timeout_ms);
-	if (count < 0)
+	count = epoll_wait(events->epoll, ready, sizeof(ready) / sizeof(*ready),
+			   milliseconds(timeout_ns));
+	if (count < 0 && errno != EINTR)
+		return -errno;
+	for (int i = 0; i < count; i++) {
+		if (ready[i].data.u32 == WAKE_STOP)
+			set |= read_stops(events);
+		else if (ready[i].data.u32 == WAKE_REPORT)
+			set |= read_reports(events);
+		else
+			set |= ready[i].data.u32;
+	}
+	return set;
+}
+
+int events_wait_writable(struct events *events, int fd, uint64_t timeout_ns)
+{
+	struct pollfd fds[] = {
+		{ .fd = fd, .events = POLLOUT },
+		{ .fd = events->stops, .events = POLLIN },
+		{ .fd = events->reports, .events = POLLIN },
+	};
+	int set = 0;
+
+	if (poll(fds, 3, milliseconds(timeout_ns)) < 0)
 		return errno == EINTR ? 0 : -errno;
-	for (int i = 0; i < count; i++)
-		set |= ready[i].data.u32 == EVENT_REPORT ? read_reports(events) :
-							   (int)ready[i].data.u32;
+	if (fds[0].revents)
+		set |= WAKE_WRITABLE;
+	if (fds[1].revents)
+		set |= read_stops(events);
+	if (fds[2].revents)
+		set |= read_reports(events);
 	return set;
 }

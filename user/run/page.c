@@ -1,35 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <errno.h>
-#include <stdlib.h>
-#include <unistd.h>
+#include <signal.h>
 
-#include "base/text.h"
+#include "run/output.h"
 #include "run/page.h"
 
-static int put(const char *page, size_t len)
-{
-	struct text *text = text_new(STDOUT_FILENO, TEXT_REPORT_BYTES, -1);
-	int err;
+struct page {
+	page_writer *write;
+	const void *context;
+};
 
-	if (!text)
-		return -errno;
-	err = text_put(text, page, len) ?: text_flush(text);
-	text_free(text);
-	return err;
+static int render(FILE *out, const void *context)
+{
+	const struct page *page = context;
+
+	page->write(out, page->context);
+	return 0;
 }
 
 int page_print(page_writer *write, const void *context, struct failure *failure)
 {
-	char *page = NULL;
-	size_t len = 0;
-	FILE *out = open_memstream(&page, &len);
-	int err = -ENOMEM;
+	const struct page page = { .write = write, .context = context };
+	struct output *output;
+	int err;
 
-	if (out) {
-		write(out, context);
-		if (!fclose(out))
-			err = put(page, len);
-		free(page);
-	}
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
+	output = output_new(false, NULL);
+	if (!output)
+		return failure_errno(failure, "cannot start", errno);
+	err = output_report(output, render, &page);
+	output_free(output);
 	return failure_output(failure, err);
 }

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Output that is one whole, written once: help, a probe, a snapshot.
- *
- * It is made in memory, since stdio drops what a descriptor that does not block refuses. The text
- * is then written as text.h has it. SIGPIPE must be ignored, or end the process.
+ * Output that is one whole, written once: help, a probe. Signals do what they do by default, so
+ * that any of them ends it. SIGPIPE and SIGXFSZ are ignored from then on.
  */
 #ifndef TCPDWELL_PAGE_H
 #define TCPDWELL_PAGE_H

@@ -13,6 +13,11 @@ static int add(void *context, const struct tcpdwell_socket *record)
 	return sockets_add(context, record);
 }
 
+static int add_event(void *context, const struct event *event)
+{
+	return sockets_add(context, event->socket);
+}
+
 int socket_source_open(struct socket_source *source, struct failure *failure)
 {
 	source->loader = loader_new(source->options, source->notice, &source->why);
@@ -83,7 +88,7 @@ int socket_source_take(struct socket_source *source, struct sockets *sockets,
 	if (!source->loader)
 		source->by_diag = true;
 	if (!source->by_diag &&
-	    snapshot_take(source->loader, add, sockets, &closed, &source->why)) {
+	    snapshot_take(source->loader, add_event, sockets, &closed, &source->why)) {
 		source->by_diag = true;
 		sockets_clear(sockets);
 	}

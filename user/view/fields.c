@@ -348,7 +348,6 @@ void fields_free(struct sink *sink)
 		return;
 	memo_free(f->connections);
 	memo_free(f->owners);
-	text_free(f->text);
 	free(f);
 }
 
@@ -361,10 +360,10 @@ struct sink *sink_fields_new(const struct style *style, const struct fields_form
 	f->sink.ops = &form->ops;
 	f->style = *style;
 	f->form = form;
-	f->text = text_new(style->fd, TEXT_ROWS_BYTES, style->stop_fd);
+	f->text = style->text;
 	f->connections = memo_new(CONNECTIONS, CONNECTION_BYTES);
 	f->owners = memo_new(OWNERS, OWNER_BYTES);
-	if (!f->text || !f->connections || !f->owners) {
+	if (!f->connections || !f->owners) {
 		fields_free(&f->sink);
 		return NULL;
 	}

@@ -17,6 +17,9 @@ static char *put_summary(char *p, const struct summary *summary)
 	p = put_u64(put_literal(p, ",\"map\":"), summary->lost_map);
 	p = put_u64(put_literal(p, "},\"untracked\":"), summary->untracked);
 	p = put_u64(put_literal(p, ",\"missed\":"), summary->missed);
+	p = put_u64(put_literal(p, ",\"unwritten\":"), summary->unwritten);
+	p = put_u64(put_literal(p, ",\"unknown\":"), summary->unknown);
+	p = put_u64(put_literal(p, ",\"malformed\":"), summary->malformed);
 	return put_literal(p, "}\n");
 }
 

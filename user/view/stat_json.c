@@ -5,6 +5,7 @@
 #include "host/cgroup.h"
 #include "view/hist_json.h"
 #include "view/print.h"
+#include "view/sink.h"
 #include "view/stat_json.h"
 
 /* What a report says that it is by: the values of the option. */
@@ -114,11 +115,12 @@ int stat_json(FILE *out, const struct stat_view *view)
 	return 0;
 }
 
-void stat_json_account(FILE *out, const struct stat_account *a)
+void stat_json_account(FILE *out, const struct summary *s)
 {
 	fprintf(out,
 		"{\"type\":\"summary\",\"seen\":%" PRIu64 ",\"counted\":%" PRIu64
 		",\"undated\":%" PRIu64 ",\"filtered\":%" PRIu64 ",\"lost\":{\"map\":%" PRIu64
-		"},\"untracked\":%" PRIu64 ",\"missed\":%" PRIu64 "}\n",
-		a->seen, a->counted, a->undated, a->filtered, a->lost_map, a->untracked, a->missed);
+		"},\"untracked\":%" PRIu64 ",\"missed\":%" PRIu64 ",\"unwritten\":%" PRIu64 "}\n",
+		s->seen, s->printed, s->undated, s->filtered, s->lost_map, s->untracked, s->missed,
+		s->unwritten);
 }

@@ -10,20 +10,11 @@
 
 #include "view/stat_view.h"
 
-/* How the rows of a run add up: seen = counted + undated + filtered + lost. */
-struct stat_account {
-	uint64_t seen;
-	uint64_t counted; /* in the reports */
-	uint64_t undated; /* with no dwell: a life begins, or nothing is known */
-	uint64_t filtered;
-	uint64_t lost_map;  /* found no room in the kernel */
-	uint64_t untracked; /* as in struct summary (sink.h) */
-	uint64_t missed;
-};
+struct summary;
 
 /* Returns 0 or -ENOMEM; errors of @out are the caller's to see. */
 int stat_json(FILE *out, const struct stat_view *view);
 
-void stat_json_account(FILE *out, const struct stat_account *account);
+void stat_json_account(FILE *out, const struct summary *summary);
 
 #endif /* TCPDWELL_STAT_JSON_H */

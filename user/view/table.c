@@ -412,7 +412,6 @@ static void table_free(struct sink *sink)
 	if (!sink)
 		return;
 	memo_free(table_of(sink)->connections);
-	text_free(table_of(sink)->text);
 	free(sink);
 }
 
@@ -433,9 +432,9 @@ struct sink *sink_table_new(const struct style *style)
 	table->sink.ops = &table_ops;
 	table->style = *style;
 	table->layout = layout_for(style);
-	table->text = text_new(style->fd, TEXT_ROWS_BYTES, style->stop_fd);
+	table->text = style->text;
 	table->connections = memo_new(CONNECTIONS, CONNECTION_BYTES);
-	if (!table->text || !table->connections) {
+	if (!table->connections) {
 		table_free(&table->sink);
 		return NULL;
 	}

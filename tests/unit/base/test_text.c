@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -32,49 +34,49 @@ static int append(struct text *text, char c, size_t len)
 
 static void test_writes_when_flushed(void **state)
 {
-	struct style style = sample_style(NULL);
-	struct text *text = text_new(style.fd, 100, -1);
+	int fd = memfd_create("text", MFD_CLOEXEC);
+	struct text *text = text_new(fd, 100, NULL);
 	char *got;
 
 	(void)state;
 	assert_int_equal(append(text, 'a', 30), 0);
 	assert_int_equal(append(text, 'b', 1), 0);
-	got = sample_read(style.fd);
+	got = sample_read(fd);
 	assert_string_equal(got, "");
 	free(got);
 
 	assert_int_equal(text_flush(text), 0);
-	got = sample_read(style.fd);
+	got = sample_read(fd);
 	assert_string_equal(got, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaab");
 	free(got);
 
 	/* Nothing is written twice. */
 	assert_int_equal(text_flush(text), 0);
-	assert_int_equal(lseek(style.fd, 0, SEEK_CUR), 31);
+	assert_int_equal(lseek(fd, 0, SEEK_CUR), 31);
 	text_free(text);
-	close(style.fd);
+	close(fd);
 }
 
 static void test_writes_when_full(void **state)
 {
-	struct style style = sample_style(NULL);
-	struct text *text = text_new(style.fd, 100, -1);
+	int fd = memfd_create("text", MFD_CLOEXEC);
+	struct text *text = text_new(fd, 100, NULL);
 
 	(void)state;
 	assert_int_equal(append(text, 'a', 60), 0);
 	assert_int_equal(append(text, 'b', 40), 0);
-	assert_int_equal(lseek(style.fd, 0, SEEK_CUR), 0);
+	assert_int_equal(lseek(fd, 0, SEEK_CUR), 0);
 	assert_int_equal(append(text, 'c', 1), 0);
-	assert_int_equal(lseek(style.fd, 0, SEEK_CUR), 100);
+	assert_int_equal(lseek(fd, 0, SEEK_CUR), 100);
 	text_free(text);
-	close(style.fd);
+	close(fd);
 }
 
 /* What a full buffer writes ends with a block of the file, whatever a flush wrote before. */
 static void test_files_get_whole_blocks(void **state)
 {
-	struct style style = sample_style(NULL);
-	struct text *text = text_new(style.fd, TEXT_BLOCK_BYTES + 4096, -1);
+	int fd = memfd_create("text", MFD_CLOEXEC);
+	struct text *text = text_new(fd, TEXT_BLOCK_BYTES + 4096, NULL);
 	size_t total = 0, written = 0;
 	unsigned int writes = 0;
 	char *got;
@@ -85,48 +87,48 @@ static void test_files_get_whole_blocks(void **state)
 
 		assert_int_equal(append(text, 'a' + i % 26, 300), 0);
 		total += 300;
-		end = lseek(style.fd, 0, SEEK_CUR);
+		end = lseek(fd, 0, SEEK_CUR);
 		if (end != written) {
 			assert_int_equal(end % TEXT_BLOCK_BYTES, 0);
 			writes++;
 		}
 		if (i == 400) {
 			assert_int_equal(text_flush(text), 0);
-			end = lseek(style.fd, 0, SEEK_CUR);
+			end = lseek(fd, 0, SEEK_CUR);
 			assert_int_equal(end, total);
 		}
 		written = end;
 	}
 	assert_int_equal(writes, total / TEXT_BLOCK_BYTES);
 	assert_int_equal(text_flush(text), 0);
-	got = sample_read(style.fd);
+	got = sample_read(fd);
 	assert_int_equal(strlen(got), total);
 	for (size_t i = 0; i < total; i++)
 		assert_int_equal(got[i], 'a' + i / 300 % 26);
 	free(got);
 	text_free(text);
-	close(style.fd);
+	close(fd);
 }
 
 /* A reservation that the end of a block leaves no room for gets the whole buffer. */
 static void test_room_goes_before_blocks(void **state)
 {
-	struct style style = sample_style(NULL);
-	struct text *text = text_new(style.fd, TEXT_ROWS_BYTES, -1);
+	int fd = memfd_create("text", MFD_CLOEXEC);
+	struct text *text = text_new(fd, TEXT_ROWS_BYTES, NULL);
 
 	(void)state;
 	assert_int_equal(append(text, 'a', TEXT_ROWS_BYTES), 0);
 	assert_int_equal(append(text, 'b', TEXT_ROWS_BYTES), 0);
-	assert_int_equal(lseek(style.fd, 0, SEEK_CUR), TEXT_ROWS_BYTES);
+	assert_int_equal(lseek(fd, 0, SEEK_CUR), TEXT_ROWS_BYTES);
 	assert_int_equal(text_flush(text), 0);
-	assert_int_equal(lseek(style.fd, 0, SEEK_CUR), 2 * TEXT_ROWS_BYTES);
+	assert_int_equal(lseek(fd, 0, SEEK_CUR), 2 * TEXT_ROWS_BYTES);
 	text_free(text);
-	close(style.fd);
+	close(fd);
 }
 
 static void test_reservation_beyond_buffer(void **state)
 {
-	struct text *text = text_new(-1, 100, -1);
+	struct text *text = text_new(-1, 100, NULL);
 
 	(void)state;
 	assert_null(text_reserve(text, 101));
@@ -148,7 +150,7 @@ static void test_closed_pipe(void **state)
 	(void)state;
 	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
 	close(fds[0]);
-	text = text_new(fds[1], 100, -1);
+	text = text_new(fds[1], 100, NULL);
 	assert_int_equal(append(text, 'a', 10), 0);
 	assert_int_equal(text_flush(text), -EPIPE);
 
@@ -168,7 +170,7 @@ static void test_full_disk(void **state)
 	(void)state;
 	if (fd < 0)
 		skip();
-	text = text_new(fd, 100, -1);
+	text = text_new(fd, 100, NULL);
 	assert_int_equal(append(text, 'a', 100), 0);
 	assert_int_equal(append(text, 'a', 1), -ENOSPC);
 	assert_int_equal(text_flush(text), -ENOSPC);
@@ -212,7 +214,7 @@ static void write_through_small_pipe(int flags)
 	reader.fd = fds[0];
 	assert_int_equal(pthread_create(&thread, NULL, read_slowly, &reader), 0);
 
-	text = text_new(fds[1], 64 * 1024, -1);
+	text = text_new(fds[1], 64 * 1024, NULL);
 	for (int i = 0; i < 200; i++)
 		assert_int_equal(append(text, 'a' + i % 26, 5000), 0);
 	assert_int_equal(text_flush(text), 0);
@@ -241,7 +243,7 @@ static void test_put_of_any_length(void **state)
 
 	(void)state;
 	assert_int_equal(pipe(fds), 0);
-	text = text_new(fds[1], 64, -1);
+	text = text_new(fds[1], 64, NULL);
 	memset(data, 'x', sizeof(data));
 	assert_int_equal(text_put(text, "a", 1), 0);
 	assert_int_equal(text_put(text, data, sizeof(data)), 0);
@@ -253,6 +255,100 @@ static void test_put_of_any_length(void **state)
 	assert_int_equal(text_put(text, data, sizeof(data)), -EPIPE);
 	text_free(text);
 	close(fds[1]);
+}
+
+/*
+ * ---- The end of the output ----------------------------------------------------------------------
+ */
+
+/* Waits so often before it gives up. */
+static int wait_for_a_while(void *context, int fd)
+{
+	int *left = context;
+
+	(void)fd;
+	return (*left)-- > 0 ? 0 : -ECANCELED;
+}
+
+/* Lines of 100 bytes into a pipe of a page, of which nothing is read before the end. */
+static void test_end_of_waiting(void **state)
+{
+	int fds[2], left = 1;
+	const struct text_wait wait = { wait_for_a_while, &left };
+	char line[100], got[8192];
+	struct text *text;
+
+	(void)state;
+	memset(line, 'x', sizeof(line) - 1);
+	line[sizeof(line) - 1] = '\n';
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	assert_int_equal(fcntl(fds[1], F_SETPIPE_SZ, 4096), 4096);
+	text = text_new(fds[1], 64 * 1024, &wait);
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(text_put(text, line, sizeof(line)), 0);
+	assert_int_equal(text_unwritten(text), 100);
+	assert_int_equal(text_flush(text), -ECANCELED);
+
+	/* What was written are whole lines, and what was not is counted. */
+	assert_int_equal(text_unwritten(text), 60);
+	assert_int_equal(text_put(text, line, sizeof(line)), -ECANCELED);
+	assert_int_equal(read(fds[0], got, sizeof(got)), 4000);
+
+	/* A last line may follow. */
+	left = 1;
+	assert_int_equal(text_resume(text), 0);
+	assert_int_equal(text_put(text, "end\n", 4) ?: text_flush(text), 0);
+	assert_int_equal(read(fds[0], got, sizeof(got)), 4);
+	assert_int_equal(text_unwritten(text), 60);
+	text_free(text);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+/* Half of a line is there: nothing can be written behind it. */
+static void test_end_within_a_line(void **state)
+{
+	int fds[2], left = 1;
+	const struct text_wait wait = { wait_for_a_while, &left };
+	char line[5000];
+	struct text *text;
+
+	(void)state;
+	memset(line, 'x', sizeof(line));
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	text = text_new(fds[1], 64 * 1024, &wait);
+	assert_int_equal(text_put(text, line, sizeof(line)), 0);
+	assert_int_equal(text_flush(text), -ECANCELED);
+	assert_int_equal(text_resume(text), -ECANCELED);
+	text_free(text);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+/* A file that may hold 1 000 bytes has the whole lines of 300, behind what was there before. */
+static void test_file_ends_with_a_whole_line(void **state)
+{
+	struct rlimit before, limit;
+	int fd = memfd_create("text", MFD_CLOEXEC);
+	struct text *text = text_new(fd, TEXT_REPORT_BYTES, NULL);
+	char line[300];
+
+	(void)state;
+	memset(line, 'x', sizeof(line) - 1);
+	line[sizeof(line) - 1] = '\n';
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	limit = before;
+	limit.rlim_cur = 1000;
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(text_put(text, line, sizeof(line)), 0);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	assert_int_equal(text_flush(text), -EFBIG);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_int_equal(lseek(fd, 0, SEEK_END), 900);
+	assert_int_equal(text_unwritten(text), 2);
+	text_free(text);
+	close(fd);
 }
 
 static void ignore_signal(int number)
@@ -292,6 +388,9 @@ int main(void)
 		cmocka_unit_test(test_pipe_that_does_not_block),
 		cmocka_unit_test(test_interrupted_writes),
 		cmocka_unit_test(test_put_of_any_length),
+		cmocka_unit_test(test_end_of_waiting),
+		cmocka_unit_test(test_end_within_a_line),
+		cmocka_unit_test(test_file_ends_with_a_whole_line),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

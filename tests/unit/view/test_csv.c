@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "base/tcpstate.h"
+#include "base/text.h"
 #include "sample.h"
 
 #define HEADER                                                                                  \
@@ -159,15 +160,17 @@ static void test_full_disk(void **state)
 	const struct tcpdwell_transition t = sample_row();
 	struct style style = sample->style;
 	struct sink *sink;
+	int fd = open("/dev/full", O_WRONLY);
 
-	style.fd = open("/dev/full", O_WRONLY);
-	if (style.fd < 0)
+	if (fd < 0)
 		skip();
+	style.text = text_new(fd, TEXT_ROWS_BYTES, NULL);
 	sink = sink_csv_new(&style);
 	assert_int_equal(sink->ops->start(sink), -ENOSPC);
 	assert_int_equal(sink->ops->event(sink, &t), -ENOSPC);
 	sink->ops->free(sink);
-	close(style.fd);
+	text_free(style.text);
+	close(fd);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, sample_set_up, sample_tear_down)

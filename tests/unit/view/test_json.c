@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "base/tcpstate.h"
+#include "base/text.h"
 #include "sample.h"
 
 static void assert_json(const struct sample *sample, const struct tcpdwell_transition *t,
@@ -191,6 +192,9 @@ static void test_summary(void **state)
 		.lost_map = 10,
 		.untracked = 5,
 		.missed = UINT64_MAX,
+		.unwritten = UINT64_MAX,
+		.unknown = UINT64_MAX,
+		.malformed = UINT64_MAX,
 	};
 	char *got = sample_render(sink_json_new, &sample->style, &t, 1, &summary);
 
@@ -198,7 +202,10 @@ static void test_summary(void **state)
 		strchr(got, '\n') + 1,
 		"{\"type\":\"summary\",\"seen\":21,\"printed\":1,\"filtered\":2,\"folded\":9,"
 		"\"lost\":{\"ring\":8,\"map\":10},\"untracked\":5,"
-		"\"missed\":18446744073709551615}\n");
+		"\"missed\":18446744073709551615,"
+		"\"unwritten\":18446744073709551615,"
+		"\"unknown\":18446744073709551615,"
+		"\"malformed\":18446744073709551615}\n");
 	free(got);
 }
 
@@ -213,14 +220,14 @@ static void test_buffering(void **state)
 
 	assert_int_equal(sink->ops->start(sink), 0);
 	assert_int_equal(sink->ops->event(sink, &t), 0);
-	assert_int_equal(lseek(sample->style.fd, 0, SEEK_CUR), 0);
+	assert_int_equal(lseek(text_fd(sample->style.text), 0, SEEK_CUR), 0);
 	for (t.cookie = 1; t.cookie < 1000; t.cookie++)
 		assert_int_equal(sink->ops->event(sink, &t), 0);
-	assert_true(lseek(sample->style.fd, 0, SEEK_CUR) > 0);
+	assert_true(lseek(text_fd(sample->style.text), 0, SEEK_CUR) > 0);
 	assert_int_equal(sink->ops->tick(sink), 0);
 	sink->ops->free(sink);
 
-	got = sample_read(sample->style.fd);
+	got = sample_read(text_fd(sample->style.text));
 	for (char *line = strtok(got, "\n"); line; line = strtok(NULL, "\n")) {
 		snprintf(want, sizeof(want), "\"cookie\":%u,", lines ? lines : 4097);
 		assert_non_null(strstr(line, want));
@@ -240,7 +247,7 @@ static int finish_on(const struct sample *sample, int fd, int rows)
 	struct sink *sink;
 	int err = 0;
 
-	style.fd = fd;
+	style.text = text_new(fd, TEXT_ROWS_BYTES, NULL);
 	sink = sink_json_new(&style);
 	for (int i = 0; i < rows && !err; i++)
 		err = sink->ops->event(sink, &t);
@@ -248,6 +255,7 @@ static int finish_on(const struct sample *sample, int fd, int rows)
 		err = sink->ops->tick(sink);
 	assert_int_equal(sink->ops->finish(sink, &summary), err);
 	sink->ops->free(sink);
+	text_free(style.text);
 	return err;
 }
 

@@ -22,7 +22,7 @@ static void assert_frame(const char *frame, unsigned int rows, unsigned int colu
 			 const char *want)
 {
 	int fd = memfd_create("frame", MFD_CLOEXEC);
-	struct text *text = text_new(fd, 1024, -1);
+	struct text *text = text_new(fd, 1024, NULL);
 	char *got;
 
 	assert_int_equal(screen_compose(text, frame, strlen(frame), rows, columns), 0);
@@ -56,7 +56,7 @@ static void test_cut(void **state)
 static void test_show(void **state)
 {
 	int fd = memfd_create("screen", MFD_CLOEXEC);
-	struct text *text = text_new(fd, 1024, -1);
+	struct text *text = text_new(fd, 1024, NULL);
 	struct screen *screen = screen_new(fd, text);
 	char *got;
 

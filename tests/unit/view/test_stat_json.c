@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "stat_story.h"
+#include "view/sink.h"
 #include "view/stat_json.h"
 
 static char *render(const struct stat_view *view)
@@ -129,14 +130,15 @@ static void test_kinds_of_groups(void **state)
 
 static void test_account(void **state)
 {
-	const struct stat_account account = {
+	const struct summary account = {
 		.seen = 15,
-		.counted = 4,
+		.printed = 4,
 		.undated = 5,
 		.filtered = 3,
 		.lost_map = 3,
 		.untracked = 2,
 		.missed = 1,
+		.unwritten = 6,
 	};
 	char *text = NULL;
 	size_t len;
@@ -147,7 +149,7 @@ static void test_account(void **state)
 	fclose(out);
 	assert_string_equal(text, "{\"type\":\"summary\",\"seen\":15,\"counted\":4,\"undated\":5,"
 				  "\"filtered\":3,\"lost\":{\"map\":3},\"untracked\":2,"
-				  "\"missed\":1}\n");
+				  "\"missed\":1,\"unwritten\":6}\n");
 	free(text);
 }
 

@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "base/tcpstate.h"
+#include "base/text.h"
 #include "sample.h"
 
 #define HEADER                                                                                     \
@@ -509,14 +510,15 @@ static void test_buffering(void **state)
 	struct sink *sink = sink_table_new(&sample->style);
 
 	assert_int_equal(sink->ops->start(sink), 0);
-	assert_int_equal(lseek(sample->style.fd, 0, SEEK_CUR), strlen(HEADER));
+	assert_int_equal(lseek(text_fd(sample->style.text), 0, SEEK_CUR), strlen(HEADER));
 	assert_int_equal(sink->ops->event(sink, &t), 0);
-	assert_int_equal(lseek(sample->style.fd, 0, SEEK_CUR), strlen(HEADER));
+	assert_int_equal(lseek(text_fd(sample->style.text), 0, SEEK_CUR), strlen(HEADER));
 	assert_int_equal(sink->ops->tick(sink), 0);
-	assert_int_equal(lseek(sample->style.fd, 0, SEEK_CUR), strlen(HEADER) + 103 - 1);
+	assert_int_equal(lseek(text_fd(sample->style.text), 0, SEEK_CUR), strlen(HEADER) + 103 - 1);
 	assert_int_equal(sink->ops->event(sink, &t), 0);
 	assert_int_equal(sink->ops->finish(sink, &summary), 0);
-	assert_int_equal(lseek(sample->style.fd, 0, SEEK_CUR), strlen(HEADER) + 2 * (103 - 1));
+	assert_int_equal(lseek(text_fd(sample->style.text), 0, SEEK_CUR),
+			 strlen(HEADER) + 2 * (103 - 1));
 	sink->ops->free(sink);
 }
 
@@ -527,12 +529,13 @@ static int rows_on(const struct sample *sample, int fd, int rows)
 	struct sink *sink;
 	int err;
 
-	style.fd = fd;
+	style.text = text_new(fd, TEXT_ROWS_BYTES, NULL);
 	sink = sink_table_new(&style);
 	err = sink->ops->start(sink);
 	for (int i = 0; i < rows && !err; i++)
 		err = sink->ops->event(sink, &t);
 	sink->ops->free(sink);
+	text_free(style.text);
 	return err;
 }
 

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "record/decode.h"
+#include "base/decode.h"
 #include "sample.h"
 
 #define SIZE sizeof(struct tcpdwell_transition)

@@ -3,7 +3,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "record/decode.h"
+#include "base/decode.h"
 
 /* What all records begin with. */
 struct head {

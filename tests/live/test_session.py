@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""What is the same for all commands that run on: how they answer, and that they end when told."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import Any, Callable, Iterator
+
+import pytest
+
+from harness import place, within
+from harness.netns import Netns
+from harness.plain import READY, READY_LIMIT_S, Running, filtered_to, patience, run
+
+pytestmark = pytest.mark.any_kernel
+
+COMMANDS = {
+    "trace": [],
+    "trace json": ["-o", "json"],
+    "timewait": ["timewait"],
+    "timewait json": ["timewait", "-o", "json"],
+    "stat": ["stat"],
+    "stat json": ["stat", "-i", "200ms", "-o", "json"],
+    "leaks": ["leaks", "--watch"],
+    # Each of its listeners is one, so that there is something to write.
+    "leaks json": ["leaks", "--watch", "-s", "LISTEN", "--older", "0s", "-o", "json"],
+}
+# No process has it: they are given out from below, up to 2^22 at the most.
+NOBODY = "4194303"
+ACCOUNT = re.compile(r"tcpdwell: (seen \d+ = (?:printed|counted) .*)")
+CUT = "tcpdwell: stopped while nobody read the output: its last "
+# Two seconds are given to the output, detaching takes the kernel's grace periods.
+END_S = 2.0
+GRACE_S = 4.0
+
+every_command = pytest.mark.parametrize("arguments", COMMANDS.values(), ids=COMMANDS.keys())
+
+
+def ok(arguments: list[str]) -> tuple[int, ...]:
+    """The exit statuses of a run that was told to end."""
+    return (0, 10) if "leaks" in arguments else (0,)
+
+
+def accounts(said: str) -> list[dict[str, int]]:
+    """The accounts that were printed, each of which must add up."""
+    all_counts = []
+    for line in ACCOUNT.findall(said):
+        line = re.sub(r" \(.*\)", "", line)
+        counts = {name: int(count) for name, count in re.findall(r"(\w+) (\d+)", line)}
+        assert counts["seen"] == sum(counts.values()) - counts["seen"], line
+        all_counts.append(counts)
+    return all_counts
+
+
+# ---- The table of command by behaviour -----------------------------------------------------------
+
+
+@every_command
+def test_usr1_is_answered_by_an_account(netns: Netns, arguments: list[str]) -> None:
+    with within.listen(netns) as listener, Running(*arguments, *filtered_to(netns)) as running:
+        within.connect_and_reset(netns, listener)
+        for count in (1, 2):
+            running.child.send_signal(signal.SIGUSR1)
+            running.wait_for(lambda wanted=count: len(accounts(running.said())) == wanted)
+        assert running.stop() in ok(arguments)
+
+
+@every_command
+def test_process_that_is_not_there_is_warned_of(arguments: list[str]) -> None:
+    done = run(*arguments, "-p", NOBODY, "-d", "200ms")
+    assert done.returncode in ok(arguments)
+    assert f"tcpdwell: -p: there is no process {NOBODY} now\n" in done.stderr.decode()
+
+
+@every_command
+def test_duration_and_quiet(netns: Netns, arguments: list[str]) -> None:
+    begin = time.monotonic()
+    done = run(*arguments, "-q", "-d", "500ms", *filtered_to(netns))
+    assert done.returncode in ok(arguments)
+    assert time.monotonic() - begin >= 0.5
+    assert done.stderr == b""
+
+
+@every_command
+def test_account_at_the_end(netns: Netns, arguments: list[str]) -> None:
+    """In JSON, it is for standard output alone, where the command has one."""
+    done = run(*arguments, "-d", "200ms", *filtered_to(netns))
+    assert len(accounts(done.stderr.decode())) == ("json" not in arguments)
+
+
+# ---- Readers that do not read --------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def full_pipe() -> Iterator[tuple[int, int]]:
+    """Both ends of a pipe that takes nothing."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writer, bytes(4096))
+    os.set_blocking(writer, True)
+    try:
+        yield reader, writer
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
+@contextlib.contextmanager
+def held_terminal(held: bytes) -> Iterator[tuple[int, int]]:
+    """Master and slave of a terminal that takes nothing: ^S was typed, or it is full."""
+    master, slave = pty.openpty()
+    if held:
+        os.write(master, held)
+        time.sleep(0.1)
+    else:
+        other = os.open(os.ttyname(slave), os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
+        # What it holds moves on to the master's side, and makes room once more.
+        for _ in range(10):
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    os.write(other, b"x")
+            time.sleep(0.02)
+        os.close(other)
+    try:
+        yield master, slave
+    finally:
+        os.close(slave)
+        os.close(master)
+
+
+OUTPUTS: dict[str, Callable[[], Any]] = {
+    "pipe": full_pipe,
+    "^S": lambda: held_terminal(b"\x13"),
+    "hung ssh": lambda: held_terminal(b""),
+}
+
+
+def is_up(running: Running) -> None:
+    """It may not say that it traces before its header is written."""
+    def waits() -> bool:
+        status = Path(f"/proc/{running.child.pid}/status").read_text()
+        caught = int(re.search(r"SigCgt:\s*(\w+)", status)[1], 16)  # type: ignore[index]
+        return bool(caught >> (signal.SIGTERM - 1) & 1)
+
+    running.wait_for(waits, READY_LIMIT_S)
+
+
+@pytest.mark.parametrize("output", OUTPUTS.values(), ids=OUTPUTS.keys())
+@every_command
+def test_output_that_takes_nothing(netns: Netns, arguments: list[str],
+                                   output: Callable[[], Any]) -> None:
+    """SIGUSR1 is answered meanwhile; SIGTERM ends it, and what is not written is said."""
+    with within.listen(netns) as listener, output() as (_, writer), \
+            Running(*arguments, *filtered_to(netns), stdout=writer, ready=False) as running:
+        is_up(running)
+        within.connect_and_reset(netns, listener, 5)
+        time.sleep(patience(0.3))
+        running.child.send_signal(signal.SIGUSR1)
+        running.wait_for(lambda: accounts(running.said()))
+        begin = time.monotonic()
+        assert running.stop(signal.SIGTERM) in ok(arguments)
+        assert time.monotonic() - begin < patience(END_S + GRACE_S)
+        counts = accounts(running.said())[-1]
+        assert CUT in running.said()
+    if not {"leaks", "timewait"} & set(arguments):
+        assert counts["unwritten"] > 0
+
+
+@every_command
+def test_duration_while_nobody_reads(netns: Netns, arguments: list[str]) -> None:
+    with within.listen(netns), full_pipe() as (_, writer), \
+            Running(*arguments, "-d", "300ms", *filtered_to(netns), stdout=writer,
+                    ready=False) as running:
+        is_up(running)
+        begin = time.monotonic()
+        assert running.wait() in ok(arguments)
+        assert time.monotonic() - begin < patience(0.3 + END_S + GRACE_S)
+        assert CUT in running.said()
+
+
+def test_second_signal_ends_at_once(netns: Netns) -> None:
+    with within.listen(netns) as listener, full_pipe() as (_, writer), \
+            Running("-o", "json", *filtered_to(netns), stdout=writer) as running:
+        within.connect_and_reset(netns, listener, 5)
+        time.sleep(patience(0.3))
+        running.child.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        assert running.child.poll() is None
+        begin = time.monotonic()
+        assert running.stop(signal.SIGINT) == 0
+        assert time.monotonic() - begin < END_S - 0.5
+        assert accounts(running.said())[-1]["unwritten"] == 30
+
+
+def test_slow_reader(netns: Netns) -> None:
+    """It takes 500 KB/s, and would for long: what it got is whole, and the rest is counted."""
+    reader, writer = os.pipe()
+    pieces: list[bytes] = []
+
+    def read() -> None:
+        while data := os.read(reader, 5000):
+            pieces.append(data)
+            time.sleep(0.01)
+
+    thread = threading.Thread(target=read)
+    with within.listen(netns) as listener, \
+            Running("-o", "json", *filtered_to(netns), stdout=writer) as running:
+        os.close(writer)
+        thread.start()
+        within.connect_and_reset(netns, listener, 2000)
+        begin = time.monotonic()
+        assert running.stop() == 0
+        assert time.monotonic() - begin < patience(END_S + GRACE_S)
+        said = running.said()
+    thread.join()
+    os.close(reader)
+    *rows, summary = [json.loads(line) for line in b"".join(pieces).splitlines()]
+    assert summary["type"] == "summary"
+    assert summary["printed"] == len(rows)
+    assert summary["unwritten"] == 12000 - len(rows) > 0
+    assert accounts(said)[-1]["unwritten"] == summary["unwritten"]
+    assert CUT + "rows are not written" in said
+
+
+@every_command
+def test_terminal_that_goes_away(netns: Netns, arguments: list[str]) -> None:
+    """As a pipe does: it ends, and that is no failure."""
+    master, slave = pty.openpty()
+    with within.listen(netns) as listener, \
+            Running(*arguments, *filtered_to(netns), stdout=slave) as running:
+        os.close(slave)
+        os.close(master)
+        within.connect_and_reset(netns, listener)
+        assert running.wait() in ok(arguments)
+        assert "standard output" not in running.said()
+
+
+@every_command
+def test_standard_error_that_takes_nothing(netns: Netns, arguments: list[str]) -> None:
+    with full_pipe() as (_, writer):
+        child = subprocess.Popen(
+            [place.tcpdwell(), *arguments, "-d", "200ms", *filtered_to(netns)],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=writer)
+        try:
+            assert child.wait(timeout=patience(READY_LIMIT_S)) in ok(arguments)
+        finally:
+            child.kill()
+            child.wait()
+
+
+# ---- The start -----------------------------------------------------------------------------------
+
+
+def test_signals_are_not_blocked_while_files_are_opened(tmp_path: Path) -> None:
+    """Nobody ever opens the other end of this one."""
+    fifo = tmp_path / "netns"
+    os.mkfifo(fifo)
+    with Running("--netns", str(fifo), ready=False) as running:
+        time.sleep(patience(0.5))
+        if running.child.poll() is None:
+            status = Path(f"/proc/{running.child.pid}/status").read_text()
+            blocked = int(re.search(r"SigBlk:\s*(\w+)", status)[1], 16)  # type: ignore[index]
+            assert not blocked >> (signal.SIGINT - 1) & 1
+            running.child.send_signal(signal.SIGINT)
+        assert running.wait(2) != 0
+        assert READY not in running.errors

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "host/procfs.h"
+#include "model/leaks.h"
+#include "run/leaks.h"
+#include "run/stack_source.h"
+#include "view/leaks_report.h"
+
+/* Between two looks at the ring, which takes a hundred thousand rows meanwhile. */
+#define TAKE_NS 1000000000ULL
+
+/* Between two looks at the sockets, where no option says. */
+#define LOOK_NS 1000000000ULL
+
+struct finder {
+	struct leaks_scope scope;
+	struct stack_source *stacks; /* NULL: nobody asks */
+	struct sockets *sockets;
+	struct leaks *leaks;
+	uint64_t looked_ns;
+};
+
+static uint16_t states_of(const struct options *options)
+{
+	return options->filters.either ?: 1U << TCPDWELL_CLOSE_WAIT;
+}
+
+/* Of transitions, those out of the states are all that is asked for. */
+static void leaks_wants(struct session *session, struct options *traced, struct wants *wants)
+{
+	const struct options *options = session->options;
+
+	traced->filters.either = 0;
+	traced->filters.from = states_of(options);
+	wants->watch = options->watch;
+	wants->rows = true;
+	wants->looks = true;
+	wants->reports = true;
+	wants->first = true;
+	wants->report_ns = options->report_ns ?: LOOK_NS;
+	wants->pace_ns = TAKE_NS;
+}
+
+static int cannot_start(struct session *session)
+{
+	return failure_errno(session->failure, "cannot start", errno);
+}
+
+/* Names of code are looked up by a process of its own, which is forked from a small one. */
+static int leaks_prepare(struct session *session)
+{
+	struct finder *finder = session->model = calloc(1, sizeof(*finder));
+
+	if (!finder)
+		return cannot_start(session);
+	if (!session->options->stacks)
+		return 0;
+	finder->stacks = stack_source_new("", events_stop_fd(session->events), session->notice);
+	return finder->stacks ? 0 : cannot_start(session);
+}
+
+static int leaks_start(struct session *session)
+{
+	const struct options *options = session->options;
+	struct finder *finder = session->model;
+
+	finder->scope = (struct leaks_scope){
+		.states = states_of(options),
+		.older_ns = options->leak_ns,
+		.top = options->top,
+		.root = "",
+		/* Numbers are the kernel's but where /proc is all there is. */
+		.pids_are_proc = procfs_pids_are_the_kernels(""),
+	};
+	finder->sockets = sockets_new();
+	finder->leaks = leaks_new(finder->scope.states, finder->scope.older_ns);
+	if (!finder->sockets || !finder->leaks)
+		return cannot_start(session);
+	if (finder->stacks && session->loader) {
+		stack_source_set_loader(finder->stacks, session->loader);
+		leaks_set_stacks(finder->leaks, stack_source_find, finder->stacks);
+	}
+	return 0;
+}
+
+static int leaks_take(struct session *session, const struct event *event)
+{
+	const struct finder *finder = session->model;
+
+	leaks_event(finder->leaks, event->transition);
+	return 0;
+}
+
+/* Looks at the sockets that exist, and at the rows up to then. */
+static int look(struct session *session)
+{
+	struct finder *finder = session->model;
+	int err;
+
+	if (session_walk(session, finder->sockets))
+		return -1;
+	finder->scope.pids_are_proc |= session->look.by_diag;
+	if (finder->stacks)
+		stack_source_refresh(finder->stacks);
+	finder->looked_ns = clock_now_ns();
+	err = leaks_look(finder->leaks, finder->sockets, &session->options->filters,
+			 finder->looked_ns);
+	return err ? failure_errno(session->failure, "cannot look for leaks", -err) : 0;
+}
+
+static int print(FILE *out, const void *context)
+{
+	const struct session *session = context;
+	const struct finder *finder = session->model;
+
+	if (session->options->format == FORMAT_JSON)
+		leaks_json(out, finder->leaks, &finder->scope,
+			   clock_wall_ns(session->clock, finder->looked_ns));
+	else
+		leaks_report(out, finder->leaks, &finder->scope);
+	return 0;
+}
+
+static int leaks_render(struct session *session)
+{
+	return look(session) ?: session_show(session, print, session);
+}
+
+/* When the time is up, a last look; when it was told to end, what was in place stays to be read. */
+static int leaks_finish(struct session *session, const struct summary *summary)
+{
+	const struct finder *finder = session->model;
+	bool looks = !session->wants.watch || session->end == SESSION_TIME;
+	int err = 0;
+
+	(void)summary;
+	if (looks)
+		err = look(session);
+	if (!err && (looks || session->in_place))
+		err = session_show(session, print, session);
+	if (leaks_found(finder->leaks))
+		session->status = LEAKS_FOUND;
+	return err;
+}
+
+static void leaks_release(struct session *session)
+{
+	struct finder *finder = session->model;
+
+	stack_source_free(finder->stacks);
+	leaks_free(finder->leaks);
+	sockets_free(finder->sockets);
+	free(finder);
+}
+
+const struct command_ops leaks_command = {
+	.wants = leaks_wants,
+	.prepare = leaks_prepare,
+	.start = leaks_start,
+	.event = leaks_take,
+	.render = leaks_render,
+	.finish = leaks_finish,
+	.free = leaks_release,
+};

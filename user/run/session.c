@@ -1,0 +1,717 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <errno.h>
+#include <inttypes.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "host/privilege.h"
+#include "host/program.h"
+#include "kernel/loader.h"
+#include "kernel/snapshot.h"
+#include "kernel/source_ring.h"
+#include "kernel/source_stat.h"
+#include "run/account.h"
+#include "run/events.h"
+#include "run/session.h"
+
+/*
+ * While rows come, the ring is looked at this often: nothing is older than 100 ms when it is shown,
+ * and no record pays for a wake-up. Held rows are let go at the first look after LOADER_WAIT_NS.
+ */
+#define TICK_NS 40000000ULL
+
+/* After so long without a row the reader sleeps until the kernel side wakes it. */
+#define IDLE_NS 1000000000ULL
+
+/*
+ * Between two looks for mini sockets that flip or end in silence, where no row is looked for. When
+ * that was is told by the mini socket; the queue of those that wait is what must not run full.
+ */
+#define POLL_NS 1000000000ULL
+
+/* A flood is reported this often. */
+#define FLOOD_NS 1000000000ULL
+
+/*
+ * What is still to be written when the tool is told to end has so long; the last part of it is for
+ * the last report or the account, which rows must leave time for.
+ */
+#define DRAIN_NS      2000000000ULL
+#define LAST_WORDS_NS 200000000ULL
+
+/* timeout(1) sends its signal twice at once: what comes so soon after the first is the same one. */
+#define SAME_SIGNAL_NS 50000000ULL
+
+static void stop_by_signal(struct session *s);
+
+/*
+ * ---- Rows ---------------------------------------------------------------------------------------
+ */
+
+/* What the ring yields. Once the output has ended, rows are only counted: as unwritten. */
+static int take_row(void *context, const struct event *event)
+{
+	struct session *s = context;
+
+	switch (event->kind) {
+	case EVENT_UNKNOWN:
+		s->unknown++;
+		return 0;
+	case EVENT_MALFORMED:
+		s->malformed++;
+		return 0;
+	default:
+		break;
+	}
+	if (s->options->count && s->handed == s->options->count) {
+		s->beyond++;
+		return 0;
+	}
+	if (s->cut || output_error(s->output))
+		return 0;
+	if (s->command->event(s, event))
+		return -ECANCELED;
+	/* A row that finds no room since the output ended just now is not there. */
+	s->handed += !output_error(s->output);
+	return 0;
+}
+
+/* Takes what there is, SOURCE_RING_BATCH at the most. Returns the number or -1. */
+static int take_rows(struct session *s)
+{
+	int count = source_ring_consume(s->source);
+
+	return count < 0 ? -1 : count;
+}
+
+/* Takes all that the kernel side has emitted by now; after a deadline it is only counted. */
+static int take_all_rows(struct session *s)
+{
+	struct tcpdwell_counters c;
+
+	loader_flush(s->loader, 0);
+	loader_counters(s->loader, &c);
+	do {
+		if (take_rows(s) < 0)
+			return -1;
+		if (s->end && events_wait_writable(s->events, -1, 0) & WAKE_STOP)
+			stop_by_signal(s);
+		if (s->end && clock_now_ns() >= s->deadline_ns)
+			s->cut = true;
+	} while (source_ring_taken(s->source) < c.emitted);
+	return 0;
+}
+
+static int take_sum(void *context, const struct event *event)
+{
+	struct session *s = context;
+
+	return s->command->event(s, event) ? -ECANCELED : 0;
+}
+
+/* After a callback that has filled the failure, -ECANCELED says no more. */
+static int failed(struct session *s, const char *what, int err)
+{
+	return err == -ECANCELED ? -1 : failure_errno(s->failure, what, -err);
+}
+
+int session_sums(struct session *s)
+{
+	int fd, err;
+
+	loader_flush(s->loader, s->end ? 0 : LOADER_WAIT_NS);
+	fd = loader_stat_turn(s->loader);
+	if (fd < 0)
+		return failure_errno(s->failure, "cannot turn to the other map", -fd);
+	err = source_stat_take(fd, take_sum, s);
+	return err ? failed(s, "cannot read the map", err) : 0;
+}
+
+/* Rows of what was closed, after those that wait in the kernel. */
+static int take_paced_rows(struct session *s)
+{
+	int count;
+
+	loader_flush(s->loader, LOADER_WAIT_NS);
+	do {
+		count = take_rows(s);
+	} while (count >= SOURCE_RING_BATCH);
+	s->taken_ns = clock_now_ns();
+	return count < 0 ? -1 : 0;
+}
+
+/*
+ * ---- The account --------------------------------------------------------------------------------
+ */
+
+/* Rows that were written, or are in a report that was. */
+static uint64_t count_written(const struct session *s)
+{
+	uint64_t lines;
+
+	if (s->wants.reports)
+		return output_error(s->output) ? s->reported : s->handed;
+	lines = text_unwritten(output_text(s->output));
+	return s->handed > lines ? s->handed - lines : 0;
+}
+
+static struct summary account_of_sums(const struct session *s)
+{
+	struct tcpdwell_counters c;
+	uint64_t counted;
+
+	loader_counters(s->loader, &c);
+	counted = s->end ? count_written(s) : c.emitted;
+	return (struct summary){
+		.seen = c.seen,
+		.printed = counted,
+		.undated = c.undated,
+		.filtered = c.filtered + c.held,
+		.unwritten = s->end ? s->handed - counted : 0,
+		.lost_map = c.lost_map,
+		.untracked = c.untracked,
+		.missed = loader_missed(s->loader),
+	};
+}
+
+/*
+ * A row that waits is not seen yet, or the numbers would not only grow; at the end it waits for
+ * nothing any more, and nobody wants it. What was emitted and is nowhere else is unwritten: rows in
+ * the ring, and those that the output has not taken.
+ */
+static struct summary account_of_rows(struct session *s)
+{
+	uint64_t taken = s->source ? source_ring_taken(s->source) : 0, written = count_written(s);
+	struct tcpdwell_counters c;
+	uint64_t overdue;
+
+	loader_counters(s->loader, &c);
+	/* Of a request that a flood folded the first row is counted with the last. */
+	overdue = c.folded ? loader_overdue(s->loader) : 0;
+	if (c.emitted < taken) { /* rows that came meanwhile */
+		c.seen += taken - c.emitted;
+		c.emitted = taken;
+	}
+	return (struct summary){
+		.seen = c.seen + overdue - (s->end ? 0 : c.held),
+		.printed = written,
+		.filtered = c.filtered + (s->end ? c.held : 0) + s->beyond,
+		.folded = c.folded + overdue,
+		.unwritten = c.emitted - written - s->beyond - s->unknown - s->malformed,
+		.unknown = s->unknown,
+		.malformed = s->malformed,
+		.lost_ring = c.lost_ring,
+		.lost_map = c.lost_map,
+		.untracked = c.untracked,
+		.missed = loader_missed(s->loader) + overdue,
+	};
+}
+
+static struct summary account(struct session *s)
+{
+	return s->wants.rows ? account_of_rows(s) : account_of_sums(s);
+}
+
+static void print_account(struct session *s, enum notice_level level)
+{
+	struct summary summary = account(s);
+
+	account_print(s->notice, &summary, !s->wants.rows, level);
+}
+
+/* SIGUSR1. What was emitted by now is taken first, so that every row is somewhere. */
+static int answer(struct session *s)
+{
+	if (s->source && (take_all_rows(s) || (s->command->tick && s->command->tick(s))))
+		return -1;
+	print_account(s, NOTICE_WARNING);
+	return 0;
+}
+
+/*
+ * ---- The end ------------------------------------------------------------------------------------
+ */
+
+/* Nothing is traced from here on. What is to be written may take as long as @drain_ns. */
+static void stop(struct session *s, enum session_end end, uint64_t drain_ns)
+{
+	if (s->end)
+		return;
+	s->end = end;
+	s->told_ns = clock_now_ns();
+	loader_detach(s->loader);
+	s->deadline_ns = drain_ns == EVENTS_FOREVER ? EVENTS_FOREVER : clock_now_ns() + drain_ns;
+}
+
+/* A signal: the first stops the tracing, the second gives up what is not written. */
+static void stop_by_signal(struct session *s)
+{
+	uint64_t now_ns = clock_now_ns();
+
+	if (!s->end)
+		stop(s, SESSION_SIGNAL, DRAIN_NS);
+	else if (s->deadline_ns == EVENTS_FOREVER)
+		s->deadline_ns = now_ns + DRAIN_NS;
+	else if (now_ns - s->told_ns >= SAME_SIGNAL_NS)
+		s->deadline_ns = 0;
+}
+
+/* How long the output may be waited for; 0: no longer. */
+static uint64_t patience(struct session *s)
+{
+	uint64_t now_ns = clock_now_ns(), end_ns;
+
+	if (!s->end && now_ns >= s->end_ns) {
+		stop(s, SESSION_TIME, DRAIN_NS);
+		now_ns = clock_now_ns();
+	}
+	end_ns = s->end ? s->deadline_ns : s->end_ns;
+	if (end_ns == EVENTS_FOREVER)
+		return end_ns;
+	if (s->end && !s->last_words)
+		now_ns += LAST_WORDS_NS;
+	return end_ns > now_ns ? end_ns - now_ns : 0;
+}
+
+/*
+ * A write would wait: all that may happen meanwhile happens here (struct text_wait). Last words are
+ * also said after the deadline, if nobody is waited for.
+ */
+static int wait_writable(void *context, int fd)
+{
+	struct session *s = context;
+
+	for (;;) {
+		uint64_t timeout_ns = patience(s);
+		int wakes;
+
+		if (s->cut || (!timeout_ns && !s->last_words))
+			return -ECANCELED;
+		wakes = events_wait_writable(s->events, fd, timeout_ns);
+		if (wakes < 0)
+			return wakes;
+		s->wakes |= wakes & WAKE_CHILD;
+		if (wakes & WAKE_STOP)
+			stop_by_signal(s);
+		if (wakes & WAKE_REPORT)
+			print_account(s, NOTICE_WARNING);
+		if (wakes & WAKE_WRITABLE && (s->last_words || patience(s)))
+			return 0;
+		if (!timeout_ns && s->last_words)
+			return -ECANCELED;
+	}
+}
+
+/* Whether the loop has done what was asked for. */
+static bool ended(struct session *s, uint64_t now_ns)
+{
+	const struct options *options = s->options;
+
+	if (s->wakes & WAKE_STOP)
+		stop_by_signal(s);
+	else if (s->wakes & WAKE_HANGUP || output_error(s->output))
+		stop(s, SESSION_SIGNAL, DRAIN_NS);
+	else if (now_ns >= s->end_ns)
+		stop(s, SESSION_TIME, DRAIN_NS);
+	else if (options->count && s->handed >= options->count)
+		stop(s, SESSION_COUNT, DRAIN_NS);
+	else if (s->program && s->wakes & WAKE_CHILD && program_ended(s->program))
+		stop(s, SESSION_PROGRAM, EVENTS_FOREVER);
+	return s->end;
+}
+
+/*
+ * ---- The loop -----------------------------------------------------------------------------------
+ */
+
+/* One line a second for what would be a hundred thousand rows. */
+static void report_flood(struct session *s, uint64_t now_ns)
+{
+	uint64_t past_ns = now_ns - s->flood_ns, all;
+	struct tcpdwell_flood flood;
+	uint16_t port;
+
+	if (past_ns < FLOOD_NS)
+		return;
+	s->flood_ns = now_ns;
+	if (!loader_take_flood(s->loader, &flood, &port))
+		return;
+	all = flood.folded + flood.completed;
+	notice_print(s->notice, NOTICE_STATUS,
+		     "SYN_RECV: %" PRIu64 "/s to :%u, %u%% never complete",
+		     all * 1000000000 / past_ns, port, (unsigned int)(flood.folded * 100 / all));
+}
+
+/* Whether rows are shown as they come. */
+static bool is_prompt(const struct session *s)
+{
+	return s->source && !s->wants.pace_ns;
+}
+
+static int take_due_rows(struct session *s, uint64_t now_ns)
+{
+	int count;
+
+	if (!is_prompt(s)) {
+		if (now_ns - s->taken_ns < s->wants.pace_ns)
+			return 0;
+		if (s->source)
+			return take_paced_rows(s);
+		s->taken_ns = now_ns;
+		if (loader_polls(s->loader))
+			loader_flush(s->loader, LOADER_WAIT_NS);
+		return s->command->tick ? s->command->tick(s) : 0;
+	}
+	if (s->waiting || now_ns - s->row_ns < IDLE_NS)
+		s->waiting = loader_flush(s->loader, LOADER_WAIT_NS) > 0;
+	count = take_rows(s);
+	if (count < 0)
+		return count;
+	if (count)
+		s->row_ns = now_ns;
+	s->more = count >= SOURCE_RING_BATCH;
+	return s->command->tick ? s->command->tick(s) : 0;
+}
+
+/*
+ * In step with the start; what a stopped process has missed is not made up for, and a report that
+ * takes long rests as long.
+ */
+static int show_due_report(struct session *s, uint64_t now_ns)
+{
+	uint64_t done_ns;
+
+	if (now_ns < s->next_ns)
+		return 0;
+	if (s->command->render(s))
+		return -1;
+	if (!output_error(s->output))
+		s->reported = s->handed;
+	done_ns = clock_now_ns();
+	done_ns += done_ns - now_ns;
+	if (!s->wants.report_ns)
+		s->next_ns = EVENTS_FOREVER;
+	else
+		s->next_ns += s->wants.report_ns *
+			      ((done_ns - s->next_ns) / s->wants.report_ns + 1);
+	return 0;
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* How long the loop may sleep. */
+static uint64_t sleep_ns(const struct session *s, uint64_t now_ns)
+{
+	uint64_t until_ns = earlier(s->end_ns, s->next_ns);
+
+	if (s->more)
+		return 0;
+	if (is_prompt(s) && (s->waiting || now_ns - s->row_ns < IDLE_NS))
+		until_ns = earlier(until_ns, now_ns + TICK_NS);
+	else if (s->wants.pace_ns && s->wants.pace_ns != EVENTS_FOREVER)
+		until_ns = earlier(until_ns, s->taken_ns + s->wants.pace_ns);
+	if (until_ns == EVENTS_FOREVER)
+		return until_ns;
+	return until_ns > now_ns ? until_ns - now_ns : 0;
+}
+
+/*
+ * Asks the kernel side to wake us, then looks once more for what came just before it heard. Returns
+ * whether there was nothing.
+ */
+static bool may_sleep(struct session *s)
+{
+	loader_reader_sleeps(s->loader, true);
+	s->waiting = loader_flush(s->loader, LOADER_WAIT_NS) > 0;
+	/*
+	 * Rows, or an error of the output, are the next turn's. A wake-up that came meanwhile is
+	 * gone with this look at the ring, and has taken back what was asked for.
+	 */
+	if (!s->waiting && !take_rows(s) && loader_reader_is_asleep(s->loader))
+		return true;
+	loader_reader_sleeps(s->loader, false);
+	s->row_ns = clock_now_ns();
+	return false;
+}
+
+/* Returns 0, or -1 with the failure filled. */
+static int wait_for_news(struct session *s, uint64_t now_ns)
+{
+	uint64_t timeout_ns = sleep_ns(s, now_ns);
+	bool sleeps = is_prompt(s) && timeout_ns > TICK_NS;
+	int wakes;
+
+	if (sleeps && !may_sleep(s))
+		timeout_ns = 0;
+	wakes = events_wait(s->events, timeout_ns);
+	if (wakes < 0)
+		return failure_errno(s->failure, "epoll", -wakes);
+	s->wakes |= wakes;
+	if (sleeps && timeout_ns > TICK_NS) {
+		loader_reader_sleeps(s->loader, false);
+		s->row_ns = clock_now_ns();
+	}
+	return 0;
+}
+
+static int loop(struct session *s)
+{
+	while (s->wants.watch) {
+		uint64_t now_ns = clock_now_ns();
+		int wakes = s->wakes;
+
+		clock_tick(s->clock);
+		if (take_due_rows(s, now_ns))
+			return -1;
+		report_flood(s, now_ns);
+		if (ended(s, now_ns))
+			break;
+		if (wakes & WAKE_REPORT && answer(s))
+			return -1;
+		if (show_due_report(s, now_ns))
+			return -1;
+		if (ended(s, now_ns))
+			break;
+		s->wakes = 0;
+		if (wait_for_news(s, now_ns))
+			return -1;
+	}
+	return 0;
+}
+
+/*
+ * ---- Start and finish ---------------------------------------------------------------------------
+ */
+
+static int make_source(struct session *s)
+{
+	if (s->wants.timewait && !loader_sees_timewait(s->loader))
+		return failure_set(s->failure, STATUS_HOST,
+				   "TIME_WAIT is not seen%s: see `tcpdwell probe`",
+				   s->options->backend == BACKEND_NONE ? " with --backend none" :
+									 " on this kernel");
+	if (s->wants.rows) {
+		s->source = source_ring_new(loader_ring(s->loader), take_row, s);
+		if (!s->source)
+			return failure_errno(s->failure, "cannot map the ring", errno);
+	} else if (loader_polls(s->loader)) {
+		s->wants.pace_ns = earlier(s->wants.pace_ns, POLL_NS);
+	}
+	if (is_prompt(s) && events_watch_source(s->events, source_ring_fd(s->source)))
+		return failure_errno(s->failure, "cannot watch the ring", errno);
+	return 0;
+}
+
+/* Says what will be kept of the privileges. */
+static int plan_privileges(struct session *s)
+{
+	const struct privilege_needs needs = {
+		.user = s->options->user,
+		.files = s->wants.files,
+		.makes_maps = s->wants.looks, /* for what a look finds */
+		.looks_again = s->wants.looks,
+	};
+
+	return s->wants.watch ? privilege_plan(&needs, s->failure) : 0;
+}
+
+/* To look once takes no programs; to watch does. */
+static int load(struct session *s)
+{
+	if (!s->wants.looks) {
+		s->loader = loader_new(&s->traced, s->notice, s->failure);
+		return s->loader ? 0 : -1;
+	}
+	s->look.options = &s->traced;
+	s->look.notice = s->notice;
+	if (socket_source_open(&s->look, s->failure))
+		return -1;
+	s->loader = s->look.loader;
+	if (s->loader || !s->wants.watch)
+		return 0;
+	*s->failure = s->look.why;
+	return -1;
+}
+
+static int set_up(struct session *s)
+{
+	s->traced = *s->options;
+	s->in_place = output_is_terminal() && s->options->format == FORMAT_TABLE;
+	s->command->wants(s, &s->traced, &s->wants);
+	s->in_place = s->in_place && s->wants.watch && s->wants.reports;
+	if (plan_privileges(s))
+		return -1;
+	s->wait = (struct text_wait){ .writable = wait_writable, .context = s };
+	s->events = events_new(STDOUT_FILENO);
+	s->clock = clock_new();
+	s->output = output_new(s->in_place, &s->wait);
+	if (!s->events || !s->clock || !s->output)
+		return failure_errno(s->failure, "cannot start", errno);
+	if (s->options->program) {
+		s->program = program_new(s->options->program, events_old_mask(s->events));
+		if (!s->program)
+			return failure_errno(s->failure, "cannot fork", errno);
+	}
+	if (s->command->prepare && s->command->prepare(s))
+		return -1;
+	return load(s);
+}
+
+static int attach(struct session *s)
+{
+	unsigned int closed;
+	int err = s->program ? loader_follow(s->loader, program_pid(s->program)) : 0;
+
+	if (err)
+		return failure_errno(s->failure, "cannot follow the program", -err);
+	if (!s->wants.watch)
+		return 0;
+	/* What the kernel lets be attached decides which ring there is, and what is seen. */
+	if (loader_attach(s->loader, s->failure) || make_source(s))
+		return -1;
+	s->flood_ns = clock_now_ns();
+	/* What exists gets its owner and the least of its dwell. Live events meanwhile win. */
+	if (!s->wants.snapshot)
+		return 0;
+	if (snapshot_take(s->loader, NULL, NULL, &closed, s->failure))
+		return -1;
+	snapshot_warn(s->notice, closed);
+	return 0;
+}
+
+/* The one place where privileges are given up: all is attached, and what is to be read was. */
+static int give_up_privileges(struct session *s)
+{
+	return s->wants.watch ? privilege_drop(s->notice, s->failure) : 0;
+}
+
+static int begin(struct session *s)
+{
+	uint64_t now_ns = clock_now_ns();
+
+	clock_set_start(s->clock, now_ns);
+	s->end_ns = s->next_ns = EVENTS_FOREVER;
+	if (s->command->start(s) || give_up_privileges(s))
+		return -1;
+	if (!s->wants.watch)
+		return 0;
+	s->start_ns = s->row_ns = s->taken_ns = clock_now_ns();
+	if (s->options->duration_ns)
+		s->end_ns = s->start_ns + s->options->duration_ns;
+	events_take_stops(s->events);
+	if (is_prompt(s) && s->command->tick && s->command->tick(s))
+		return -1;
+	if (output_error(s->output))
+		return 0;
+	notice_print(s->notice, NOTICE_STATUS, "tracing…");
+	if (s->wants.first)
+		s->next_ns = s->start_ns;
+	else if (s->wants.report_ns)
+		s->next_ns = s->start_ns + s->wants.report_ns;
+	return s->program ? program_go(s->program, s->failure) : 0;
+}
+
+/* What the account is worth: a user who gets less than was asked for hears of it in any case. */
+static enum notice_level account_level(const struct session *s)
+{
+	int err = output_error(s->output);
+
+	if (err == -EPIPE) /* who closes the pipe has what was wanted */
+		return NOTICE_DETAIL;
+	if (err || s->cut)
+		return NOTICE_WARNING;
+	return s->options->format == FORMAT_JSON ? NOTICE_DETAIL : NOTICE_STATUS;
+}
+
+/* All that was traced has been handed on; rows that nobody took make room for the last words. */
+static int drain(struct session *s)
+{
+	if (s->source && take_all_rows(s))
+		return -1;
+	if ((!s->wants.reports || !s->wants.rows) && s->command->tick && s->command->tick(s))
+		return -1;
+	if (output_error(s->output) == -ECANCELED)
+		s->cut = true;
+	return 0;
+}
+
+static int finish(struct session *s)
+{
+	struct summary summary = {};
+	bool rows_cut;
+	int err;
+
+	if (s->wants.watch) {
+		stop(s, SESSION_SIGNAL, DRAIN_NS);
+		if (drain(s))
+			return -1;
+		summary = account(s);
+	}
+	rows_cut = s->cut;
+	s->cut = false;
+	s->last_words = true;
+	output_leave_place(s->output);
+	text_resume(output_text(s->output));
+	if (s->command->finish(s, &summary))
+		return -1;
+	err = output_error(s->output);
+	s->cut = rows_cut || err == -ECANCELED;
+	if (s->cut)
+		notice_print(s->notice, NOTICE_WARNING,
+			     "stopped while nobody read the output: its last %s not written",
+			     s->wants.reports ? "report is" : "rows are");
+	if (s->wants.reports && s->wants.watch)
+		summary = account(s);
+	if (s->wants.watch)
+		account_print(s->notice, &summary, !s->wants.rows, account_level(s));
+	return failure_output(s->failure, err);
+}
+
+int session_show(struct session *s, output_render *render, const void *context)
+{
+	int err = output_report(s->output, render, context);
+
+	if (err && !output_error(s->output))
+		return failure_errno(s->failure, "cannot report", -err);
+	return 0;
+}
+
+int session_walk(struct session *s, struct sockets *sockets)
+{
+	if (socket_source_take(&s->look, sockets, s->failure))
+		return -1;
+	return s->source ? take_paced_rows(s) : 0;
+}
+
+int session_run(const struct command_ops *command, const struct options *options,
+		const struct notice *notice, struct failure *failure)
+{
+	struct session s = {
+		.options = options,
+		.notice = notice,
+		.failure = failure,
+		.command = command,
+	};
+	int err = set_up(&s);
+
+	if (!err)
+		err = attach(&s);
+	if (!err)
+		err = begin(&s);
+	if (!err)
+		err = loop(&s);
+	if (!err)
+		err = finish(&s);
+	if (s.model)
+		command->free(&s);
+	source_ring_free(s.source);
+	loader_free(s.loader);
+	program_free(s.program);
+	output_free(s.output);
+	clock_free(s.clock);
+	events_free(s.events);
+	return err ?: s.status;
+}

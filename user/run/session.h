@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The run of a command: one loop for all of them, which alone owns the events, the clock, the
+ * loader, the program after `--`, the snapshot at the start, the privileges, the deadlines,
+ * SIGUSR1, the end and the account. A command is a model and its views behind the callbacks below.
+ *
+ * The end: the first signal, and what -d and -n say, stop the tracing. What is still to be written
+ * is written for two seconds at the most, then dropped and counted as unwritten. The second signal
+ * drops it at once. SIGUSR1 is answered whatever the output does.
+ */
+#ifndef TCPDWELL_SESSION_H
+#define TCPDWELL_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/event.h"
+#include "base/failure.h"
+#include "base/notice.h"
+#include "cli/options.h"
+#include "run/events.h"
+#include "run/output.h"
+#include "run/socket_source.h"
+#include "view/sink.h"
+
+struct session;
+
+/* What the session is to do for a command. All zero: nothing but to load, and to finish. */
+struct wants {
+	bool watch;    /* attach, and run on until told to end */
+	bool rows;     /* transitions, as events; else they are for sums */
+	bool snapshot; /* what exists gets its owner before the loop begins */
+	bool timewait; /* without TIME_WAIT it is of no use */
+	bool looks;    /* looks at the sockets that exist, with session_walk() */
+	bool files;    /* opens files while it runs that everybody may read */
+	bool reports;  /* shows reports, in place where that is asked for; else rows */
+	bool first;    /* the first report at once */
+	/* Between two reports, 0: only the last. */
+	uint64_t report_ns;
+	/* Rows are taken, and tick() called, so often; 0: as soon as there are any rows. */
+	uint64_t pace_ns;
+};
+
+/*
+ * Each returns 0, or -1 with the session's failure filled; errors of the output need not be
+ * returned: the session looks at the output itself.
+ */
+struct command_ops {
+	/* Says what is wanted, from the options alone; may narrow what is traced. */
+	void (*wants)(struct session *session, struct options *traced, struct wants *wants);
+	/* What must be done while the process is small and may fork. NULL: nothing. */
+	int (*prepare)(struct session *session);
+	/* Makes the model. All is attached, and the process has still its privileges. */
+	int (*start)(struct session *session);
+	/* One event of a source. NULL: none is wanted. */
+	int (*event)(struct session *session, const struct event *event);
+	/* Once a turn: what does not wait for a report. NULL: nothing. */
+	int (*tick)(struct session *session);
+	/* A report is due. NULL: there are none while it runs. */
+	int (*render)(struct session *session);
+	/* The last report or row; nothing is traced any more. May set the exit status. */
+	int (*finish)(struct session *session, const struct summary *summary);
+	/* Frees the model, if there is one. */
+	void (*free)(struct session *session);
+};
+
+/* Why it ends. */
+enum session_end {
+	SESSION_GOES_ON,
+	SESSION_SIGNAL,	 /* or the output failed */
+	SESSION_TIME,	 /* -d */
+	SESSION_COUNT,	 /* -n */
+	SESSION_PROGRAM, /* the program after -- has ended */
+};
+
+struct clock;
+struct events;
+struct loader;
+struct program;
+struct source_ring;
+
+struct session {
+	/* For commands to read. */
+	const struct options *options;
+	const struct notice *notice;
+	struct failure *failure;
+	struct clock *clock;
+	struct loader *loader; /* NULL: the kernel allows none, and there is only a walk */
+	struct socket_source look;
+	struct output *output;
+	struct events *events;
+	struct wants wants;
+	bool in_place; /* on a terminal, where reports take each other's place */
+	uint64_t start_ns;
+	uint64_t told_ns; /* when it was told to end */
+	enum session_end end;
+
+	/* For commands to set. */
+	void *model;
+	int status;	 /* the exit status; 0 unless a command says otherwise */
+	uint64_t handed; /* rows that the command got; one that sums adds what it took */
+
+	/* The session's own. */
+	const struct command_ops *command;
+	struct options traced;
+	struct text_wait wait;
+	struct program *program;
+	struct source_ring *source;
+	int wakes;	      /* what came while the output was waited for */
+	bool waiting;	      /* rows wait for loader_flush() */
+	bool more;	      /* the ring held more than one look takes */
+	bool last_words;      /* what is written now is not dropped before the very end */
+	bool cut;	      /* rows were dropped at the end */
+	uint64_t reported;    /* of handed, those up to the last report that was written */
+	uint64_t beyond;      /* rows after -n */
+	uint64_t unknown;     /* records of another kind */
+	uint64_t malformed;   /* records that cannot be */
+	uint64_t flood_ns;    /* when floods were last looked for */
+	uint64_t row_ns;      /* when the ring last held something */
+	uint64_t next_ns;     /* when a report is due */
+	uint64_t taken_ns;    /* when rows were last taken, of those with a pace */
+	uint64_t end_ns;      /* -d */
+	uint64_t deadline_ns; /* of what is still to be written, EVENTS_FOREVER: none */
+};
+
+/*
+ * Shows a report (output.h). Returns 0, also if the output does not take it, or -1 with the failure
+ * filled.
+ */
+int session_show(struct session *session, output_render *render, const void *context);
+
+/* Runs it. Returns the exit status, or -1 with @failure filled. */
+int session_run(const struct command_ops *command, const struct options *options,
+		const struct notice *notice, struct failure *failure);
+
+/*
+ * For render() and finish(): fills @sockets with those that exist now, then hands the rows that
+ * came to event().
+ */
+int session_walk(struct session *session, struct sockets *sockets);
+
+/* For tick(), render() and finish() of a command that sums: hands the sums to event(). */
+int session_sums(struct session *session);
+
+#endif /* TCPDWELL_SESSION_H */

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "host/cgroup.h"
+#include "kernel/loader.h"
+#include "model/stat_table.h"
+#include "run/stat.h"
+#include "view/stat_json.h"
+#include "view/stat_report.h"
+
+/* Between two frames in place, where no option says. */
+#define FRAME_NS 1000000000ULL
+
+/* Between two looks at what cgroups rows came from: those that end before a report have a name. */
+#define NAMES_NS 1000000000ULL
+
+struct stat_run {
+	struct cgroup_names *cgroups;
+	struct stat_table *recent; /* since the last report */
+	struct stat_table *all;	   /* since the start, NULL: nobody asks */
+	uint64_t counted;	   /* rows before the last report */
+	uint64_t report_ns;	   /* when that was */
+	uint64_t lost;		   /* up to then */
+};
+
+/* Whether a report is of all since the start. */
+static bool wants_all(const struct options *options)
+{
+	return options->cumulative || !options->report_ns;
+}
+
+static void stat_wants(struct session *session, struct options *traced, struct wants *wants)
+{
+	const struct options *options = session->options;
+
+	(void)traced;
+	wants->watch = true;
+	wants->snapshot = !options->no_snapshot;
+	wants->files = options->by == TCPDWELL_BY_CGROUP;
+	wants->reports = true;
+	wants->report_ns = options->report_ns ?: session->in_place ? FRAME_NS : 0;
+	wants->pace_ns = options->by == TCPDWELL_BY_CGROUP ? NAMES_NS : EVENTS_FOREVER;
+}
+
+static int stat_start(struct session *session)
+{
+	const struct options *options = session->options;
+	struct stat_run *run = session->model = calloc(1, sizeof(*run));
+	uint32_t size = loader_stat_size(session->loader);
+
+	if (!run)
+		return failure_errno(session->failure, "cannot start", errno);
+	if (options->by == TCPDWELL_BY_CGROUP)
+		run->cgroups = cgroup_names_new(""); /* without one, cgroups stay unknown */
+	run->recent = stat_table_new(size, options->by);
+	if (session->in_place || wants_all(options))
+		run->all = stat_table_new(size, options->by);
+	if (!run->recent || (!run->all && (session->in_place || wants_all(options))))
+		return failure_errno(session->failure, "cannot start", errno);
+	return 0;
+}
+
+static int stat_event(struct session *session, const struct event *event)
+{
+	struct stat_run *run = session->model;
+	int err = stat_table_add(run->recent, event->sum.key, event->sum.value);
+
+	return err ? failure_errno(session->failure, "cannot sum up", -err) : 0;
+}
+
+/* Asks for the names of cgroups while they are there. */
+static void learn_names(struct stat_run *run)
+{
+	const struct tcpdwell_stat_key *key;
+	uint64_t now_ns = clock_now_ns();
+
+	for (size_t i = 0; (key = stat_table_key(run->recent, i)); i++)
+		cgroup_names_path(run->cgroups, key->cgroup_id, now_ns);
+}
+
+/* Takes what the kernel has summed since the last time. */
+static int take(struct session *session)
+{
+	struct stat_run *run = session->model;
+
+	if (session_sums(session))
+		return -1;
+	session->handed = run->counted + stat_table_rows(run->recent);
+	if (run->cgroups)
+		learn_names(run);
+	return 0;
+}
+
+static int stat_tick(struct session *session)
+{
+	const struct stat_run *run = session->model;
+
+	return run->cgroups || session->end ? take(session) : 0;
+}
+
+/*
+ * ---- Reports ------------------------------------------------------------------------------------
+ */
+
+struct report {
+	const struct session *session;
+	struct stat_view view;
+};
+
+static int print(FILE *out, const void *context)
+{
+	const struct report *report = context;
+	const struct options *options = report->session->options;
+	const struct stat_style style = {
+		/* A pipe or a file is as wide as is needed. */
+		.columns = output_columns() ?: STAT_WIDE,
+		.top = options->top,
+		.histogram = options->histogram,
+		.utc = options->utc,
+	};
+
+	return options->format == FORMAT_JSON ? stat_json(out, &report->view) :
+						stat_report(out, &report->view, &style);
+}
+
+/* What happened up to @now_ns: since the last report, or since the start. */
+static struct stat_view view_of(const struct session *session, uint64_t now_ns, bool all,
+				uint64_t lost)
+{
+	const struct options *options = session->options;
+	const struct stat_run *run = session->model;
+	uint64_t since_ns = all || !run->report_ns ? session->start_ns : run->report_ns;
+
+	return (struct stat_view){
+		.table = all ? run->all : run->recent,
+		.by = options->by,
+		.prefix4 = options->prefix4,
+		.prefix6 = options->prefix6,
+		.span_ns = now_ns - since_ns,
+		.now_ns = now_ns,
+		.wall_ns = clock_wall_ns(session->clock, now_ns),
+		.lost = lost - (all ? 0 : run->lost),
+		.cgroups = run->cgroups,
+	};
+}
+
+/* Shows what was taken up to @now_ns, and begins anew. */
+static int show(struct session *session, uint64_t now_ns, bool all)
+{
+	struct stat_run *run = session->model;
+	struct tcpdwell_counters counters;
+	struct report report = { .session = session };
+	int err = run->all ? stat_table_merge(run->all, run->recent) : 0;
+
+	if (err)
+		return failure_errno(session->failure, "cannot sum up", -err);
+	loader_counters(session->loader, &counters);
+	report.view = view_of(session, now_ns, all, counters.lost_map);
+	err = session_show(session, print, &report);
+	run->counted = session->handed;
+	stat_table_clear(run->recent);
+	run->report_ns = now_ns;
+	run->lost = counters.lost_map;
+	return err;
+}
+
+static int stat_render(struct session *session)
+{
+	return take(session) ?: show(session, clock_now_ns(), wants_all(session->options));
+}
+
+static int print_account(FILE *out, const void *context)
+{
+	stat_json_account(out, context);
+	return 0;
+}
+
+/* The last report is of what came since the one before; what was in place stays to be read. */
+static int stat_finish(struct session *session, const struct summary *summary)
+{
+	bool all = session->in_place || wants_all(session->options);
+
+	if (show(session, session->told_ns, all))
+		return -1;
+	if (session->options->format != FORMAT_JSON)
+		return 0;
+	return session_show(session, print_account, summary);
+}
+
+static void stat_release(struct session *session)
+{
+	struct stat_run *run = session->model;
+
+	stat_table_free(run->recent);
+	stat_table_free(run->all);
+	cgroup_names_free(run->cgroups);
+	free(run);
+}
+
+const struct command_ops stat_command = {
+	.wants = stat_wants,
+	.start = stat_start,
+	.event = stat_event,
+	.tick = stat_tick,
+	.render = stat_render,
+	.finish = stat_finish,
+	.free = stat_release,
+};

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "host/timewait_start.h"
+#include "model/timewait.h"
+#include "run/timewait.h"
+#include "view/timewait_json.h"
+#include "view/timewait_report.h"
+
+struct timewait_run {
+	struct timewait *tw;
+	struct timewait_scope scope;
+	struct timewait_figures figures;
+};
+
+/* What is rendered, and when. */
+struct report {
+	const struct session *session;
+	const struct summary *summary; /* NULL while the tool runs */
+	uint64_t now_ns;
+};
+
+static void timewait_wants(struct session *session, struct options *traced, struct wants *wants)
+{
+	timewait_narrow(&traced->filters);
+	wants->watch = true;
+	wants->rows = true;
+	wants->snapshot = !session->options->no_snapshot;
+	wants->timewait = true;
+	wants->files = true;
+	wants->reports = true;
+	wants->first = session->in_place;
+	wants->report_ns = session->in_place ? session->options->interval_ns : 0;
+}
+
+static int timewait_start(struct session *session)
+{
+	struct timewait_run *run = session->model = calloc(1, sizeof(*run));
+	uint64_t now_ns = clock_now_ns();
+
+	if (run)
+		run->tw = timewait_new();
+	if (!run || !run->tw)
+		return failure_errno(session->failure, "cannot start", errno);
+	timewait_begin(run->tw, now_ns);
+	timewait_look(run->tw, &session->options->filters, now_ns, &run->scope);
+	return 0;
+}
+
+static int timewait_take(struct session *session, const struct event *event)
+{
+	const struct timewait_run *run = session->model;
+
+	timewait_event(run->tw, event->transition);
+	return 0;
+}
+
+/*
+ * Someone may be turning the knobs while the tool runs; only the own namespace's can be read then.
+ */
+static void read_settings_again(struct timewait_run *run)
+{
+	const struct timewait_netns *own = timewait_own_netns(run->tw);
+	struct timewait_netns again;
+
+	if (!own)
+		return;
+	again = *own;
+	if (!ephemeral_read(&again.ephemeral, ""))
+		timewait_set_netns(run->tw, &again);
+}
+
+static int print(FILE *out, const void *context)
+{
+	const struct report *report = context;
+	const struct session *session = report->session;
+	const struct timewait_run *run = session->model;
+
+	if (session->options->format == FORMAT_JSON)
+		timewait_json(out, &run->figures, &run->scope, report->summary,
+			      clock_wall_ns(session->clock, report->now_ns));
+	else
+		timewait_report(out, &run->figures, &run->scope, report->summary);
+	return 0;
+}
+
+static int show(struct session *session, const struct summary *summary)
+{
+	struct timewait_run *run = session->model;
+	const struct report report = {
+		.session = session,
+		.summary = summary,
+		.now_ns = clock_now_ns(),
+	};
+
+	read_settings_again(run);
+	timewait_figures(run->tw, report.now_ns, session->options->top, &run->figures);
+	return session_show(session, print, &report);
+}
+
+static int timewait_render(struct session *session)
+{
+	return show(session, NULL);
+}
+
+static void timewait_release(struct session *session)
+{
+	struct timewait_run *run = session->model;
+
+	timewait_free(run->tw);
+	free(run);
+}
+
+const struct command_ops timewait_command = {
+	.wants = timewait_wants,
+	.start = timewait_start,
+	.event = timewait_take,
+	.render = timewait_render,
+	.finish = show,
+	.free = timewait_release,
+};
