@@ -239,6 +239,8 @@ static void stop(struct session *s, enum session_end end, uint64_t drain_ns)
 		return;
 	s->end = end;
 	s->told_ns = clock_now_ns();
+	/* Timewait sockets that must be polled are only found while all is attached. */
+	loader_flush(s->loader, LOADER_WAIT_NS);
 	loader_detach(s->loader);
 	s->deadline_ns = drain_ns == EVENTS_FOREVER ? EVENTS_FOREVER : clock_now_ns() + drain_ns;
 }
