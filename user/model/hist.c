@@ -56,8 +56,12 @@ void hist_merge(struct hist *into, const struct hist *from)
 static uint64_t nearest_rank(uint64_t count, double percent)
 {
 	double exact = percent * count / 100;
-	uint64_t rank = exact;
+	uint64_t rank;
 
+	/* As a double the count may be 2^64, which is no number of 64 bits any more. */
+	if (exact >= (double)count)
+		return count;
+	rank = exact;
 	/* 99.9 % of 1000 is 999, whatever the last bit of the product says. */
 	if (exact - rank > 1e-9)
 		rank++;
@@ -84,13 +88,27 @@ uint64_t hist_percentile(const struct hist *hist, double percent)
 	return ns < hist->max_ns ? ns : hist->max_ns;
 }
 
+uint64_t hist_power_lowest(unsigned int power)
+{
+	return power ? 1ULL << power : 0;
+}
+
+uint64_t hist_power_end(unsigned int power)
+{
+	return power < 63 ? 2ULL << power : UINT64_MAX;
+}
+
 uint64_t hist_power_count(const struct hist *hist, unsigned int power)
 {
-	uint64_t last = power < 63 ? (2ULL << power) - 1 : UINT64_MAX;
-	unsigned int i = power ? buckets_index(1ULL << power) : 0;
+	unsigned int end = power < 63 ? buckets_index(hist_power_end(power)) : BUCKETS;
 	uint64_t count = 0;
 
-	for (; i <= buckets_index(last); i++)
+	for (unsigned int i = buckets_index(hist_power_lowest(power)); i < end; i++)
 		count += hist->buckets[i];
 	return count;
+}
+
+unsigned int hist_marks(uint64_t count, uint64_t fullest, unsigned int width)
+{
+	return ((unsigned __int128)count * width + fullest - 1) / fullest;
 }

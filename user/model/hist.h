@@ -41,4 +41,14 @@ uint64_t hist_percentile(const struct hist *hist, double percent);
 /* How many values lie in [2^power, 2^(power+1)), with 0 in the first. @power is 0 to 63. */
 uint64_t hist_power_count(const struct hist *hist, unsigned int power);
 
+/* The first value of that range, and the one behind it; of the last range the greatest there is. */
+uint64_t hist_power_lowest(unsigned int power);
+uint64_t hist_power_end(unsigned int power);
+
+/*
+ * How many marks a bar for @count has where one for @fullest has @width, rounded up. @fullest is
+ * neither 0 nor less than @count.
+ */
+unsigned int hist_marks(uint64_t count, uint64_t fullest, unsigned int width);
+
 #endif /* TCPDWELL_HIST_H */

@@ -162,18 +162,17 @@ static void print_line(FILE *out, const struct hist *hist)
 			end = i + 1;
 	}
 	for (unsigned int i = 0; i < end; i++)
-		fputs(eighths[(unsigned int)((line_count(hist, i) * 8.0 + fullest - 1) / fullest)],
-		      out);
+		fputs(eighths[hist_marks(line_count(hist, i), fullest, 8)], out);
 }
 
 static void print_bar(FILE *out, unsigned int power, uint64_t count, uint64_t fullest)
 {
 	fputs("  ", out);
-	print_duration(out, power ? 1ULL << power : 0, DURATION_WIDTH);
+	print_duration(out, hist_power_lowest(power), DURATION_WIDTH);
 	fputs(" .. ", out);
-	print_duration(out, power < 63 ? 2ULL << power : UINT64_MAX, DURATION_WIDTH);
-	fprintf(out, "%*" PRIu64 " ", COUNT_WIDTH, count);
-	for (unsigned int i = 0; i < (count * BAR_WIDTH + fullest - 1) / fullest; i++)
+	print_duration(out, hist_power_end(power), DURATION_WIDTH);
+	fprintf(out, " %*" PRIu64 " ", COUNT_WIDTH - 1, count);
+	for (unsigned int i = 0; i < hist_marks(count, fullest, BAR_WIDTH); i++)
 		fputc('*', out);
 	fputc('\n', out);
 }

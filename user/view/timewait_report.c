@@ -433,14 +433,14 @@ static void print_lifetimes(FILE *out, const struct timewait_figures *f)
 static void print_bar_row(FILE *out, const struct timewait_figures *f, unsigned int power,
 			  uint64_t count, uint64_t fullest)
 {
-	print_duration(out, 1ULL << power, 7);
+	print_duration(out, hist_power_lowest(power), 7);
 	fputs(" ..", out);
-	print_duration(out, 1ULL << (power + 1), 7);
+	print_duration(out, hist_power_end(power), 7);
 	for (unsigned int i = 0; i < TCPDWELL_REASON_MAX; i++)
 		if (f->lifetimes[i])
 			fprintf(out, "%11" PRIu64, hist_power_count(f->lifetimes[i], power));
 	fputs("  ", out);
-	for (unsigned int i = 0; i < (count * BAR_WIDTH + fullest - 1) / fullest; i++)
+	for (unsigned int i = 0; i < hist_marks(count, fullest, BAR_WIDTH); i++)
 		fputc('*', out);
 	fputc('\n', out);
 }

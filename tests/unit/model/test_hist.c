@@ -143,12 +143,56 @@ static void test_foreign_buckets(void **state)
 	free(hist);
 }
 
+/* To the last range, whose end is no number of 64 bits. */
+static void test_powers(void **state)
+{
+	struct hist *hist = calloc(1, sizeof(*hist));
+
+	(void)state;
+	hist_add(hist, 1ULL << 63);
+	hist_add(hist, UINT64_MAX);
+	hist_add(hist, 0);
+	assert_int_equal(hist_power_lowest(0), 0);
+	assert_int_equal(hist_power_end(0), 2);
+	assert_true(hist_power_lowest(63) == 1ULL << 63 && hist_power_end(63) == UINT64_MAX);
+	assert_true(hist_power_end(62) == 1ULL << 63);
+	assert_int_equal(hist_power_count(hist, 63), 2);
+	assert_int_equal(hist_power_count(hist, 62), 0);
+	assert_int_equal(hist_power_count(hist, 0), 1);
+	free(hist);
+}
+
+/* As many as 64 bits hold: as a double that is 2^64. */
+static void test_full(void **state)
+{
+	struct hist *hist = calloc(1, sizeof(*hist));
+
+	(void)state;
+	hist_add_bucket(hist, buckets_index(1000), UINT64_MAX);
+	hist_set_max(hist, 1001);
+	assert_true(hist_percentile(hist, 100) == 1001);
+	assert_int_equal(buckets_index(hist_percentile(hist, 50)), buckets_index(1000));
+	free(hist);
+}
+
+static void test_marks(void **state)
+{
+	(void)state;
+	assert_int_equal(hist_marks(0, 5, 8), 0);
+	assert_int_equal(hist_marks(1, 1000, 8), 1);
+	assert_int_equal(hist_marks(5, 5, 8), 8);
+	assert_int_equal(hist_marks(UINT64_MAX, UINT64_MAX, 32), 32);
+	assert_int_equal(hist_marks(1ULL << 63, UINT64_MAX, 32), 17);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_buckets),	       cmocka_unit_test(test_empty),
 		cmocka_unit_test(test_one_value),      cmocka_unit_test(test_percentiles),
 		cmocka_unit_test(test_many_and_merge), cmocka_unit_test(test_foreign_buckets),
+		cmocka_unit_test(test_powers),	       cmocka_unit_test(test_full),
+		cmocka_unit_test(test_marks),
 	};
 
 	return cmocka_run_group_tests_name("hist", tests, NULL, NULL);

@@ -110,6 +110,24 @@ static void test_histogram(void **state)
 	free(got);
 }
 
+/* The greatest dwells and counts that there can be. */
+static void test_greatest(void **state)
+{
+	const struct stat_style style = { .columns = STAT_WIDE, .top = 5, .histogram = true };
+	struct stat_view view = story_view();
+	char *got;
+
+	(void)state;
+	stat_table_free(view.table);
+	view.table = stat_table_new(3, TCPDWELL_BY_PROCESS);
+	story_add(view.table, story_process(TCPDWELL_LISTEN, 1, "a"), 0, 1ULL << 63, UINT64_MAX);
+	got = render(&view, &style);
+	assert_non_null(strstr(got, "  106752d .. 213504d 18446744073709551615 "
+				    "********************************\n"));
+	assert_non_null(strstr(got, "█\n"));
+	free(got);
+}
+
 static void test_top_and_others(void **state)
 {
 	struct stat_style style = narrow;
@@ -179,7 +197,7 @@ int main(void)
 		cmocka_unit_test(test_nothing),	       cmocka_unit_test(test_narrow),
 		cmocka_unit_test(test_wide),	       cmocka_unit_test(test_histogram),
 		cmocka_unit_test(test_top_and_others), cmocka_unit_test(test_prefixes),
-		cmocka_unit_test(test_by_state),
+		cmocka_unit_test(test_by_state),       cmocka_unit_test(test_greatest),
 	};
 
 	return cmocka_run_group_tests_name("stat_report", tests, NULL, NULL);

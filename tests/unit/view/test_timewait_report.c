@@ -279,13 +279,31 @@ static void test_many(void **state)
 	free(got);
 }
 
+/* The greatest lifetimes that a record can tell of. */
+static void test_long_lifetime(void **state)
+{
+	const struct timewait_scope scope = {};
+	const struct summary summary = {};
+	struct tcpdwell_transition enter = story_enter(STORY_OWN, 33000, STORY_START + S);
+	struct timewait *tw = story_new();
+	char *got;
+
+	(void)state;
+	play(tw, enter);
+	play(tw, story_leave(&enter, 1ULL << 63, TCPDWELL_REASON_TIMEWAIT_EXPIRED));
+	got = render(tw, STORY_START + 2 * S, &scope, &summary);
+	assert_has(got, "106752d ..213504d          1  ****************\n");
+	free(got);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_quiet_host), cmocka_unit_test(test_report),
-		cmocka_unit_test(test_live),	   cmocka_unit_test(test_failures),
-		cmocka_unit_test(test_no_advice),  cmocka_unit_test(test_unknown_namespace),
-		cmocka_unit_test(test_long_names), cmocka_unit_test(test_many),
+		cmocka_unit_test(test_quiet_host),    cmocka_unit_test(test_report),
+		cmocka_unit_test(test_live),	      cmocka_unit_test(test_failures),
+		cmocka_unit_test(test_no_advice),     cmocka_unit_test(test_unknown_namespace),
+		cmocka_unit_test(test_long_names),    cmocka_unit_test(test_many),
+		cmocka_unit_test(test_long_lifetime),
 	};
 
 	return cmocka_run_group_tests_name("timewait_report", tests, NULL, NULL);
