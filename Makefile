@@ -163,7 +163,7 @@ $(tcpdwell)-static: $(impure) $(no_dw) $(filter) $(library) $(B)/obj/tools/stati
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(static) $(ld_flags) -s -o $@ $^ $(libbpf_a) $(seccomp_a)
 
-$(unit): $(B)/%: $(B)/obj/%.o $(support) $(library)
+$(unit): $(B)/%: $(B)/obj/%.o $(support) $(filter) $(library)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ld_flags) -o $@ $^ $(seccomp) -lcmocka

@@ -7,11 +7,13 @@ it watches. """
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
 import subprocess
 import time
 from pathlib import Path
-from typing import Callable, Iterator
+from typing import Any, Callable, Iterator
 
 import pytest
 
@@ -19,6 +21,7 @@ from harness import actor as actors, leaks as finder, place, process, within
 from harness.actor import Actor, Cast
 from harness.leaks import OLDER, Leak, Watch
 from harness.netns import Netns
+from harness.plain import Running
 from harness.scale import count
 
 FOUND = 10
@@ -308,6 +311,74 @@ def test_watch_a_process_that_ends(scene: Scene, watch: Callable[..., Watch]) ->
     server.kill()
     time.sleep(1)
     assert watching.stop() == 0
+
+
+class Abroad:
+    """`leaks --watch` of all namespaces, and one that comes while it watches."""
+
+    def __init__(self) -> None:
+        self.running = Running("leaks", "--watch", "--older", OLDER, "-i", "300ms", "-o", "json",
+                               *place.backend())
+        self.netns = Netns.make()
+
+    def wait_for(self, who: Actor, good: Callable[[Leak], bool]) -> Leak:
+        """The first report from now on of a leak of that process that is as it should be."""
+        seen = len(self.running.lines())
+
+        def find() -> Leak | None:
+            for line in self.running.lines()[seen:]:
+                leak: Leak = json.loads(line.text)
+                if leak["pid"] == who.pid and good(leak):
+                    return leak
+            return None
+
+        found = self.running.wait_for(find, limit_s=30)
+        assert found
+        return found
+
+    def close(self) -> None:
+        self.netns.remove()
+        self.running.__exit__()
+
+
+@pytest.fixture(name="abroad")
+def _abroad() -> Iterator[Abroad]:
+    abroad = Abroad()
+    yield abroad
+    abroad.close()
+
+
+@pytest.mark.every_kernel
+def test_watch_a_namespace_that_comes_later(cast: Cast, abroad: Abroad) -> None:
+    """What no process has a descriptor of is found in it, and its listener's command line."""
+    scene = Scene(cast, abroad.netns)
+    server = scene.server(backlog=LEAKED - 1)
+    scene.visit()
+    leak = abroad.wait_for(server, lambda leak: bool(leak["unaccepted"] == LEAKED))
+    assert leak["verdict"] == "stuck_accept_queue"
+    expected = Path(f"/proc/{server.pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    assert leak["command"].partition("…")[0] == expected[:len(leak["command"].partition("…")[0])]
+    assert leak["command"]
+    scene.close()
+    assert abroad.running.stop() == FOUND
+
+
+@pytest.mark.every_kernel
+def test_watch_goes_on_when_its_helper_is_killed(cast: Cast, abroad: Abroad) -> None:
+    """What is seen by descriptor still is; the rest is unknown, and that is said once."""
+    scene = Scene(cast, abroad.netns)
+    server = scene.server()
+    scene.visit()
+    accept(server)
+    assert abroad.wait_for(server, lambda leak: bool(leak["count"] == LEAKED))["command"]
+    pid = abroad.running.child.pid
+    helper, = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    os.kill(int(helper), signal.SIGKILL)
+    leak = abroad.wait_for(server, lambda leak: not leak["command"])
+    assert leak["count"] == LEAKED
+    scene.close()
+    assert abroad.running.stop() == FOUND
+    assert abroad.running.said().count("the helper process has ended") == 1
 
 
 def test_many(scene: Scene) -> None:

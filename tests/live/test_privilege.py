@@ -148,13 +148,29 @@ def test_nobody_gives_up_too(public: str) -> None:
 
 UNPRIVILEGED = place.TOP / "build/tests/servers/unprivileged"
 CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE, CAP_SYS_ADMIN = 2, 19, 21
-LOOKS = 1 << CAP_DAC_READ_SEARCH | 1 << CAP_SYS_PTRACE | 1 << CAP_SYS_ADMIN | 1 << CAP_BPF
+LOOKS = 1 << CAP_DAC_READ_SEARCH | 1 << CAP_SYS_PTRACE | 1 << CAP_SYS_ADMIN
+HELPER = "tcpdwell-host"
 
 COMMANDS = {
     "trace": [], "wide": ["-w"], "json": ["-o", "json"], "timewait": ["timewait"],
     "stat": ["stat"], "cgroup": ["stat", "--by", "cgroup"], "leaks": ["leaks", "--watch"],
     "stacks": ["leaks", "--watch", "--stacks"],
 }
+
+
+def kernel_asks() -> bool:
+    """Whether the kernel asks for CAP_BPF at each call, so that every thread keeps it."""
+    rows = json.loads(run("probe", "-o", "json").stdout)
+    return any(row["bpf"] for row in rows if row["feature"] == "privileges")
+
+
+def helper_of(pid: int) -> int:
+    """The process that looks at others for the tracer."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    found = [int(child) for child in children
+             if Path(f"/proc/{child}/comm").read_text() == HELPER + "\n"]
+    assert len(found) == 1, children
+    return found[0]
 
 
 def has_filter() -> bool:
@@ -168,17 +184,61 @@ def has_filter() -> bool:
 def test_every_thread_of_every_command_gives_up(arguments: list[str]) -> None:
     with Running(*arguments) as running:
         threads = statuses(running.child.pid)
-    kept = LOOKS if "leaks" in arguments else 1 << CAP_BPF
     for status in threads:
         assert set(status["Uid"].split()) == set(status["Gid"].split()) == {str(NOBODY)}, status
         assert status["Groups"].split() == []
         for name in ("CapEff", "CapPrm"):
-            assert int(status[name], 16) & ~kept == 0, status
+            assert int(status[name], 16) & ~(1 << CAP_BPF) == 0, status
         for name in ("CapInh", "CapAmb", "CapBnd"):
             assert int(status[name], 16) == 0, status
         assert status["NoNewPrivs"] == "1"
         if has_filter():
             assert status["Seccomp"] == "2", status
+    # One thread makes maps; no other has a capability.
+    able = [status for status in threads if int(status["CapPrm"], 16)]
+    assert len(able) <= 1 or kernel_asks(), able
+    assert all(status["Pid"] != status["Tgid"] for status in able) or kernel_asks(), able
+
+
+@pytest.mark.every_kernel
+def test_what_looks_at_others_is_a_process_of_its_own() -> None:
+    with Running("leaks", "--watch") as running:
+        helper = helper_of(running.child.pid)
+        threads = statuses(helper)
+        opened = {os.readlink(fd) for fd in Path(f"/proc/{helper}/fd").iterdir()}
+        limits = Path(f"/proc/{helper}/limits").read_text()
+        denied = subprocess.run(["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}",
+                                 "--clear-groups", "cat", f"/proc/{helper}/environ"],
+                                capture_output=True, check=False)
+        running.finish()
+    assert not Path(f"/proc/{helper}").exists()
+    kept = LOOKS | (1 << CAP_BPF if kernel_asks() else 0)
+    assert len(threads) == 1 and denied.returncode and b"denied" in denied.stderr
+    assert set(threads[0]["Uid"].split()) == set(threads[0]["Gid"].split()) == {str(NOBODY)}
+    assert threads[0]["Groups"].split() == []
+    assert int(threads[0]["CapPrm"], 16) == int(threads[0]["CapEff"], 16) == kept, threads
+    for name in ("CapInh", "CapAmb", "CapBnd"):
+        assert int(threads[0][name], 16) == 0, threads
+    assert threads[0]["NoNewPrivs"] == "1"
+    if has_filter():
+        assert threads[0]["Seccomp"] == "2"
+    assert re.search(r"^Max core file size +0 +0", limits, re.M)
+    kinds = {name.partition(":")[0] for name in opened}
+    assert kinds <= {"/dev/null", "socket", "net", "anon_inode"}, opened
+
+
+@pytest.mark.any_kernel
+def test_it_ends_with_a_tracer_that_is_killed() -> None:
+    with Running("leaks", "--watch") as running:
+        helper = helper_of(running.child.pid)
+        running.child.kill()
+        running.child.wait()
+        deadline = time.monotonic() + patience(10)
+        # Its new parent may leave it a zombie.
+        while Path(f"/proc/{helper}").exists() and "\nState:\tZ" not in Path(
+                f"/proc/{helper}/status").read_text():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
 
 
 @pytest.mark.any_kernel
@@ -207,13 +267,13 @@ def test_who_may_not_change_the_user_says_so(public: str) -> None:
 
 
 @pytest.mark.any_kernel
-@pytest.mark.parametrize("needs", ["least", "files", "looks"])
+@pytest.mark.parametrize("needs", ["least", "files", "looks", "looks files"])
 def test_nothing_can_be_written_from_inside(needs: str) -> None:
     """By the very code that the tracer gives up with, in both kinds of threads."""
     if not UNPRIVILEGED.exists():
         pytest.skip("it is not built: make tools")
-    done = subprocess.run([UNPRIVILEGED, needs], stdin=subprocess.DEVNULL, capture_output=True,
-                          text=True, check=True, timeout=patience(20))
+    done = subprocess.run([UNPRIVILEGED, *needs.split()], stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, check=True, timeout=patience(20))
     tries = {tuple(line.split()[:2]): line.split()[2] for line in done.stdout.splitlines()[:-1]}
     assert done.stdout.endswith("\nready\n") and not done.stderr, done.stderr
     for thread in ("main", "other"):
@@ -225,8 +285,9 @@ def test_nothing_can_be_written_from_inside(needs: str) -> None:
             for what in ("write:/tmp", "exec", "fork", "socket", "executable", "unlink"):
                 assert tries[thread, what] == "EPERM", (what, tries)
         assert tries[thread, "memory"] == "0"
-    assert tries["main", "read:/etc/shadow"] != "0" or needs == "looks"
-    assert (tries["main", "read:/etc/passwd"] == "0") == (needs != "least" or not has_filter())
+    assert tries["main", "read:/etc/shadow"] != "0"
+    assert (tries["main", "read:/etc/passwd"] == "0") == ("files" in needs or not has_filter())
+    assert tries["main", "setns"] == "EPERM"
     for left in ("/etc", "/root", "/tmp"):
         assert not Path(left, "tcpdwell-was-here").exists()
 
@@ -241,12 +302,31 @@ def test_another_of_the_same_user_cannot_look_into_it() -> None:
 
 
 @pytest.mark.any_kernel
-def test_a_debugger_finds_it_powerless() -> None:
+def test_what_looks_can_do_nothing_else() -> None:
+    """By the very code that the helper keeps its rights with."""
+    if not UNPRIVILEGED.exists():
+        pytest.skip("it is not built: make tools")
+    done = subprocess.run([UNPRIVILEGED, "helper"], stdin=subprocess.DEVNULL, capture_output=True,
+                          text=True, check=True, timeout=patience(20))
+    tries = {line.split()[1]: line.split()[2] for line in done.stdout.splitlines()[:-1]}
+    for what in ("write:/etc", "write:/root", "write:/etc/passwd", "write:core_pattern", "chmod",
+                 "mount", "setuid", "kill", "ptrace", "prog_load"):
+        assert tries[what] in ("EPERM", "EACCES"), (what, tries)
+    if has_filter():
+        for what in ("write:/tmp", "exec", "fork", "socket", "executable", "unlink", "map_create"):
+            assert tries[what] == "EPERM", (what, tries)
+    assert tries["setns"] == "0", tries
+
+
+@pytest.mark.any_kernel
+@pytest.mark.parametrize("arguments", [[], ["leaks", "--watch"], ["leaks", "--watch", "--stacks"]],
+                         ids=str)
+def test_a_debugger_finds_it_powerless(arguments: list[str]) -> None:
     """A call that a debugger has the tracer itself make: as good as code of an attacker's."""
     gdb = shutil.which("gdb")
     if not gdb:
         pytest.skip("there is no gdb here")
-    with Running() as running:
+    with Running(*arguments) as running:
         calls = [f'print ((int (*)(const char *, int, int))open)("{path}", {flags}, 384)'
                  for path, flags in [("/etc/tcpdwell-was-here", 0o101),
                                      ("/root/tcpdwell-was-here", 0o101),

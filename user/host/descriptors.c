@@ -17,6 +17,7 @@
 #define ROOM_MIN 64
 
 struct holder {
+	uint32_t pid;
 	char comm[TCPDWELL_COMM_LEN];
 };
 
@@ -28,6 +29,110 @@ struct descriptors {
 	size_t holder_count;
 	size_t holder_room;
 };
+
+/*
+ * ---- The walk -----------------------------------------------------------------------------------
+ */
+
+struct walk {
+	descriptors_visit *visit;
+	void *context;
+	unsigned int closed;
+};
+
+static void read_comm(int process, char comm[TCPDWELL_COMM_LEN])
+{
+	int fd = openat(process, "comm", O_RDONLY | O_CLOEXEC);
+	ssize_t len = -1;
+
+	if (fd >= 0) {
+		len = read(fd, comm, TCPDWELL_COMM_LEN);
+		close(fd);
+	}
+	if (len > 0 && comm[len - 1] == '\n')
+		len--;
+	len = len < 0 ? 0 : len < TCPDWELL_COMM_LEN ? len : TCPDWELL_COMM_LEN - 1;
+	memset(comm + len, 0, TCPDWELL_COMM_LEN - len);
+}
+
+/* Whether the descriptor @name is a socket's, whose inode @holder gets. */
+static bool is_socket(int folder, const char *name, struct descriptor_holder *holder)
+{
+	char link[64];
+	ssize_t len = readlinkat(folder, name, link, sizeof(link) - 1);
+
+	/* One that was closed in the meantime is no holder. */
+	if (len < 0)
+		return false;
+	link[len] = '\0';
+	holder->fd = strtoul(name, NULL, 10);
+	return sscanf(link, "socket:[%" SCNu32 "]", &holder->inode) == 1 && holder->inode;
+}
+
+/* Visits the descriptors of one process, whose folder is @process; closes @fds. */
+static int visit_all(const struct walk *walk, int process, int fds, uint32_t pid)
+{
+	struct descriptor_holder holder = { .pid = pid };
+	DIR *dir = fdopendir(fds);
+	struct dirent *entry;
+	int err = 0;
+
+	if (!dir) {
+		err = -errno;
+		close(fds);
+		return err;
+	}
+	read_comm(process, holder.comm);
+	while (!err && (entry = readdir(dir)))
+		if (isdigit((unsigned char)entry->d_name[0]) &&
+		    is_socket(dirfd(dir), entry->d_name, &holder))
+			err = walk->visit(walk->context, &holder);
+	closedir(dir);
+	return err;
+}
+
+static int visit_process(struct walk *walk, int proc, const char *name)
+{
+	int process = openat(proc, name, O_PATH | O_DIRECTORY | O_CLOEXEC), fds, err = 0;
+
+	if (process < 0)
+		return 0; /* it has gone */
+	fds = openat(process, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fds >= 0)
+		err = visit_all(walk, process, fds, strtoul(name, NULL, 10));
+	else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
+		err = -errno;
+	else if (errno == EACCES || errno == EPERM)
+		walk->closed++;
+	close(process);
+	return err;
+}
+
+int descriptors_each(const char *root, descriptors_visit *visit, void *context,
+		     unsigned int *closed)
+{
+	struct walk walk = { .visit = visit, .context = context };
+	char path[PATH_MAX];
+	struct dirent *entry;
+	int err = 0;
+	DIR *dir;
+
+	*closed = 0;
+	snprintf(path, sizeof(path), "%s/proc", root);
+	dir = opendir(path);
+	if (!dir)
+		return -errno;
+	while (!err && (entry = readdir(dir)))
+		if (isdigit((unsigned char)entry->d_name[0]))
+			err = visit_process(&walk, dirfd(dir), entry->d_name);
+	closedir(dir);
+	*closed = walk.closed;
+	return err;
+}
+
+/*
+ * ---- The list -----------------------------------------------------------------------------------
+ */
 
 /* Makes room for one more element behind @count. Returns 0 or -errno. */
 static int grow(void **array, size_t *room, size_t count, size_t size)
@@ -45,83 +150,37 @@ static int grow(void **array, size_t *room, size_t count, size_t size)
 	return 0;
 }
 
-static void read_comm(int process, char comm[TCPDWELL_COMM_LEN])
+static int add_holder(struct descriptors *d, const struct descriptor_holder *holder)
 {
-	int fd = openat(process, "comm", O_RDONLY | O_CLOEXEC);
-	ssize_t len = -1;
-
-	if (fd >= 0) {
-		len = read(fd, comm, TCPDWELL_COMM_LEN);
-		close(fd);
-	}
-	if (len > 0 && comm[len - 1] == '\n')
-		len--;
-	comm[len < 0 ? 0 : len < TCPDWELL_COMM_LEN ? len : TCPDWELL_COMM_LEN - 1] = '\0';
-}
-
-/* Takes a descriptor of the process that came last, if it is a socket's. */
-static int take(struct descriptors *d, int folder, uint32_t pid, const char *name)
-{
-	char link[64];
-	ssize_t len = readlinkat(folder, name, link, sizeof(link) - 1);
-	uint32_t inode;
+	struct holder *last = d->holder_count ? &d->holders[d->holder_count - 1] : NULL;
 	int err;
 
-	/* One that was closed in the meantime is no holder. */
-	if (len < 0)
+	if (last && last->pid == holder->pid && !strcmp(last->comm, holder->comm))
 		return 0;
-	link[len] = '\0';
-	if (sscanf(link, "socket:[%" SCNu32 "]", &inode) != 1 || !inode)
-		return 0;
-	err = grow((void **)&d->list, &d->room, d->count, sizeof(*d->list));
+	err = grow((void **)&d->holders, &d->holder_room, d->holder_count, sizeof(*d->holders));
 	if (err)
 		return err;
-	d->list[d->count++] = (struct descriptor){
-		.inode = inode,
-		.pid = pid,
-		.fd = strtoul(name, NULL, 10),
-		.holder = d->holder_count - 1,
-	};
+	last = &d->holders[d->holder_count++];
+	last->pid = holder->pid;
+	memcpy(last->comm, holder->comm, sizeof(last->comm));
 	return 0;
 }
 
-/* Takes the descriptors of one process, whose folder is @process; closes @fds. */
-static int take_all(struct descriptors *d, int process, int fds, uint32_t pid)
+int descriptors_add(void *descriptors, const struct descriptor_holder *holder)
 {
-	DIR *dir = fdopendir(fds);
-	struct dirent *entry;
-	int err;
+	struct descriptors *d = descriptors;
+	int err = add_holder(d, holder);
 
-	if (!dir) {
-		err = -errno;
-		close(fds);
+	err = err ?: grow((void **)&d->list, &d->room, d->count, sizeof(*d->list));
+	if (err)
 		return err;
-	}
-	err = grow((void **)&d->holders, &d->holder_room, d->holder_count, sizeof(*d->holders));
-	if (!err)
-		read_comm(process, d->holders[d->holder_count++].comm);
-	while (!err && (entry = readdir(dir)))
-		if (isdigit((unsigned char)entry->d_name[0]))
-			err = take(d, dirfd(dir), pid, entry->d_name);
-	closedir(dir);
-	return err;
-}
-
-static int take_process(struct descriptors *d, int proc, const char *name, unsigned int *closed)
-{
-	int process = openat(proc, name, O_PATH | O_DIRECTORY | O_CLOEXEC), fds, err = 0;
-
-	if (process < 0)
-		return 0; /* it has gone */
-	fds = openat(process, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fds >= 0)
-		err = take_all(d, process, fds, strtoul(name, NULL, 10));
-	else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
-		err = -errno;
-	else if (errno == EACCES || errno == EPERM)
-		++*closed;
-	close(process);
-	return err;
+	d->list[d->count++] = (struct descriptor){
+		.inode = holder->inode,
+		.pid = holder->pid,
+		.fd = holder->fd,
+		.holder = d->holder_count - 1,
+	};
+	return 0;
 }
 
 static int compare_descriptors(const void *left, const void *right)
@@ -131,40 +190,32 @@ static int compare_descriptors(const void *left, const void *right)
 	return compare(a->inode, b->inode) ?: compare(a->pid, b->pid) ?: compare(a->fd, b->fd);
 }
 
-static int take_processes(struct descriptors *d, const char *root, unsigned int *closed)
+void descriptors_done(struct descriptors *d)
 {
-	char path[PATH_MAX];
-	struct dirent *entry;
-	int err = 0;
-	DIR *dir;
+	if (d->count)
+		qsort(d->list, d->count, sizeof(*d->list), compare_descriptors);
+}
 
-	snprintf(path, sizeof(path), "%s/proc", root);
-	dir = opendir(path);
-	if (!dir)
-		return -errno;
-	while (!err && (entry = readdir(dir)))
-		if (isdigit((unsigned char)entry->d_name[0]))
-			err = take_process(d, dirfd(dir), entry->d_name, closed);
-	closedir(dir);
-	return err;
+struct descriptors *descriptors_empty(void)
+{
+	return calloc(1, sizeof(struct descriptors));
 }
 
 struct descriptors *descriptors_new(const char *root, unsigned int *closed)
 {
-	struct descriptors *d = calloc(1, sizeof(*d));
+	struct descriptors *d = descriptors_empty();
 	int err;
 
 	*closed = 0;
 	if (!d)
 		return NULL;
-	err = take_processes(d, root, closed);
+	err = descriptors_each(root, descriptors_add, d, closed);
 	if (err) {
 		descriptors_free(d);
 		errno = -err;
 		return NULL;
 	}
-	if (d->count)
-		qsort(d->list, d->count, sizeof(*d->list), compare_descriptors);
+	descriptors_done(d);
 	return d;
 }
 

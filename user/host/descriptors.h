@@ -17,6 +17,24 @@
 
 struct descriptors;
 
+/* One of the descriptors that lead to sockets, with all that is told of it. */
+struct descriptor_holder {
+	uint32_t inode; /* of the socket, in sockfs; never 0 */
+	uint32_t pid;
+	uint32_t fd;
+	char comm[TCPDWELL_COMM_LEN]; /* of the process, ended by NUL, empty: not known */
+};
+
+/* @holder is only valid during the call. Returns 0 to go on, or -errno, which ends the walk. */
+typedef int descriptors_visit(void *context, const struct descriptor_holder *holder);
+
+/*
+ * Goes through all processes, one after another. @closed gets how many could not be looked into.
+ * Returns 0, what a visit returned, or -errno: there is no /proc.
+ */
+int descriptors_each(const char *root, descriptors_visit *visit, void *context,
+		     unsigned int *closed);
+
 /* A descriptor that leads to a socket. */
 struct descriptor {
 	uint32_t inode; /* of the socket, in sockfs; never 0 */
@@ -26,10 +44,19 @@ struct descriptor {
 };
 
 /*
- * Goes through all processes. @closed gets how many could not be looked into. Returns NULL with
- * errno set if there is no memory or no /proc. The caller frees it.
+ * Takes them all, as descriptors_each() does. Returns NULL with errno set if there is no memory or
+ * no /proc. The caller frees it.
  */
 struct descriptors *descriptors_new(const char *root, unsigned int *closed);
+
+/* None yet, for descriptors_add(). NULL with errno set. */
+struct descriptors *descriptors_empty(void);
+
+/* One more, those of a process one after another (descriptors_visit). Returns 0 or -errno. */
+int descriptors_add(void *descriptors, const struct descriptor_holder *holder);
+
+/* All have been added: they can be looked for. */
+void descriptors_done(struct descriptors *descriptors);
 
 /* NULL-safe. */
 void descriptors_free(struct descriptors *descriptors);

@@ -4,10 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "host/descriptors.h"
 #include "host/diag_snapshot.h"
 #include "host/netns_walk.h"
+#include "host/steward.h"
 #include "host/timewait_start.h"
 
 #define NS_PER_S 1000000000ULL
@@ -280,17 +282,32 @@ static int look_inside(void *context, const struct netns_place *place)
 {
 	const uint16_t listens = 1 << TCPDWELL_LISTEN;
 	struct look *look = context;
-	int err;
+	int fd = netns_place_sockdiag(place), err;
 
+	if (fd < 0)
+		return netns_place_is_gone(place, fd) ? 0 : fd;
 	look->netns = place->inode;
 	look->listener_count = 0;
 	/* All of them first: one of IPv6 has connections of IPv4. */
-	err = sockdiag_each(listens, note_listener, look);
-	return err ?: sockdiag_each((1 << TCPDWELL_STATE_MAX) - 2, take_socket, look);
+	err = sockdiag_dump(fd, listens, note_listener, look);
+	err = err ?: sockdiag_dump(fd, (1 << TCPDWELL_STATE_MAX) - 2, take_socket, look);
+	close(fd);
+	return err;
 }
 
-int diag_snapshot_take(const struct filters *filters, uint32_t only, diag_found *found,
-		       void *context, struct diag_shortfall *shortfall)
+/* Without a steward that lives, who has a socket is not known. */
+static struct descriptors *take_descriptors(struct steward *steward, unsigned int *closed)
+{
+	struct descriptors *descriptors;
+
+	if (!steward)
+		return descriptors_new("", closed);
+	descriptors = steward_descriptors(steward, closed);
+	return descriptors || errno != -STEWARD_LOST ? descriptors : descriptors_empty();
+}
+
+int diag_snapshot_take(struct steward *steward, const struct filters *filters, uint32_t only,
+		       diag_found *found, void *context, struct diag_shortfall *shortfall)
 {
 	struct look look = {
 		.filters = filters,
@@ -298,13 +315,13 @@ int diag_snapshot_take(const struct filters *filters, uint32_t only, diag_found 
 		.context = context,
 		.tick_ns = tick_ns(),
 	};
-	struct descriptors *descriptors = descriptors_new("", &shortfall->closed_processes);
+	struct descriptors *descriptors = take_descriptors(steward, &shortfall->closed_processes);
 	int err;
 
 	if (!descriptors)
 		return -errno;
 	look.descriptors = descriptors;
-	err = netns_walk(only, look_inside, &look, &shortfall->closed_netns);
+	err = netns_walk(steward, only, look_inside, &look, &shortfall->closed_netns);
 	free(look.listeners);
 	descriptors_free(descriptors);
 	return err;

@@ -14,6 +14,8 @@
 #include "host/sockdiag.h"
 #include "wire.h"
 
+struct steward;
+
 /* What could not be looked at. */
 struct diag_shortfall {
 	unsigned int closed_netns;     /* network namespaces that could not be entered */
@@ -26,10 +28,11 @@ typedef int diag_found(void *context, const struct tcpdwell_socket *socket);
 /*
  * Takes what @filters want as the kernel side would: @only is the inode of their network namespace
  * (resolve.h), 0: all; processes, names and states are left to sockets_wanted(). There must be no
- * filter of cgroups, which are not known here. Returns 0 or -errno.
+ * filter of cgroups, which are not known here. @steward goes there for the thread (steward.h),
+ * NULL: it goes itself. Returns 0 or -errno.
  */
-int diag_snapshot_take(const struct filters *filters, uint32_t only, diag_found *found,
-		       void *context, struct diag_shortfall *shortfall);
+int diag_snapshot_take(struct steward *steward, const struct filters *filters, uint32_t only,
+		       diag_found *found, void *context, struct diag_shortfall *shortfall);
 
 /*
  * The record of a socket without what descriptors tell, in the namespace of inode @netns. Ages are

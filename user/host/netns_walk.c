@@ -8,8 +8,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "host/netns_file.h"
 #include "host/netns_walk.h"
 #include "host/procfs_net.h"
+#include "host/procfs_sockstat.h"
+#include "host/sockdiag.h"
+#include "host/steward.h"
 
 /* Twice as many as can be taken: a free one is never far. */
 #define NETNS_WALK_SLOTS (2 * NETNS_WALK_MAX)
@@ -61,10 +65,10 @@ static int visit_inside(struct walk *walk, const struct netns_place *place, int 
 	return err;
 }
 
-static bool meet(void *context, const char *name, int fd)
+static bool meet(void *context, const char *name, uint32_t pid, int fd)
 {
 	struct walk *walk = context;
-	struct netns_place place = { .name = name };
+	struct netns_place place = { .name = name, .pid = pid };
 	struct stat st;
 
 	/* A name may be left of one that is gone, or is mounted elsewhere: a plain file. */
@@ -86,7 +90,7 @@ static bool meet(void *context, const char *name, int fd)
 	return !walk->err && walk->only != place.inode;
 }
 
-int netns_walk(uint32_t only, netns_walk_visit *visit, void *context, unsigned int *closed)
+static int walk_inside(uint32_t only, netns_walk_visit *visit, void *context, unsigned int *closed)
 {
 	struct walk *walk = calloc(1, sizeof(*walk));
 	int err;
@@ -104,4 +108,61 @@ int netns_walk(uint32_t only, netns_walk_visit *visit, void *context, unsigned i
 	err = walk->err;
 	free(walk);
 	return err;
+}
+
+/* Without a steward and without rights: where the thread is, if that can be told. */
+static int stay(uint32_t only, netns_walk_visit *visit, void *context, unsigned int *closed)
+{
+	struct netns_place place = { .own = true };
+	struct stat st;
+
+	*closed = 1;
+	if (stat("/proc/self/ns/net", &st))
+		return 0;
+	place.inode = st.st_ino;
+	return only && only != place.inode ? 0 : visit(context, &place);
+}
+
+int netns_walk(struct steward *steward, uint32_t only, netns_walk_visit *visit, void *context,
+	       unsigned int *closed)
+{
+	int err;
+
+	if (!steward)
+		return walk_inside(only, visit, context, closed);
+	err = steward_each_netns(steward, only, visit, context, closed);
+	return err == STEWARD_LOST ? stay(only, visit, context, closed) : err;
+}
+
+/* ---- What a visit may ask -------------------------------------------------------------------- */
+
+int netns_place_count(const struct netns_place *place, unsigned int *sockets,
+		      unsigned int *timewait)
+{
+	if (!place->steward)
+		return procfs_tcp_sockets("", sockets, timewait);
+	*sockets = place->sockets;
+	*timewait = place->timewait;
+	return *sockets == UINT32_MAX ? -ENODATA : 0;
+}
+
+bool netns_place_is_gone(const struct netns_place *place, int err)
+{
+	return place->steward && (err == -ENOENT || err == STEWARD_LOST);
+}
+
+int netns_place_sockdiag(const struct netns_place *place)
+{
+	return place->steward ? steward_open_sockdiag(place->steward, place->inode) :
+				sockdiag_open();
+}
+
+int netns_place_file(const struct netns_place *place, const char *name)
+{
+	int which = netns_file_find(name);
+
+	if (which < 0)
+		return which;
+	return place->steward ? steward_open_net_file(place->steward, place->inode, which) :
+				netns_file_open("", which);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Goes into each network namespace of the host that has a process or a name, one after another, and
- * back. Only the calling thread moves.
+ * Goes through each network namespace of the host that has a process or a name, one after another:
+ * inside of it and back, where only the calling thread moves, or from outside through a steward
+ * (steward.h).
  *
  * Other namespaces than the caller's own need CAP_SYS_ADMIN (and CAP_SYS_PTRACE for those of
  * others' processes); without it they are counted as closed.
@@ -15,20 +16,45 @@
 /* More namespaces than a host has pods. Those beyond it are passed over. */
 #define NETNS_WALK_MAX 16384
 
+struct steward;
+
 struct netns_place {
 	uint32_t inode;
 	const char *name; /* of ip-netns(8), NULL: none; valid during the call */
 	bool own;	  /* the caller's */
+	uint32_t pid;	  /* a process in it, 0: it was found by name, or is the caller's */
+
+	/* NULL: the thread is inside. Else it is not, and the rest is what was counted there. */
+	struct steward *steward;
+	unsigned int sockets; /* UINT32_MAX: not known */
+	unsigned int timewait;
 };
 
-/* Called inside of the namespace. Returns 0 to go on, or -errno, which ends the walk. */
+/* Called for the namespace. Returns 0 to go on, or -errno, which ends the walk. */
 typedef int netns_walk_visit(void *context, const struct netns_place *place);
 
 /*
  * Visits each namespace once, the own one first; only that of inode @only if it is not 0. @closed
- * gets how many could not be entered. Returns 0, what a visit returned, or -errno if there is no
- * memory or the thread could not come back.
+ * gets how many could not be entered. @steward NULL: the thread goes there itself. One that is lost
+ * leaves the own namespace alone, and one as closed. Returns 0, what a visit returned, or -errno if
+ * there is no memory or the thread could not come back.
  */
-int netns_walk(uint32_t only, netns_walk_visit *visit, void *context, unsigned int *closed);
+int netns_walk(struct steward *steward, uint32_t only, netns_walk_visit *visit, void *context,
+	       unsigned int *closed);
+
+/* ---- What a visit may ask of the place ---- */
+
+/* Whether @err says that the namespace has ended since it was seen, or that nobody can go there. */
+bool netns_place_is_gone(const struct netns_place *place, int err);
+
+/* TCP sockets in the hash tables, listeners included, and in TIME_WAIT. Returns 0 or -errno. */
+int netns_place_count(const struct netns_place *place, unsigned int *sockets,
+		      unsigned int *timewait);
+
+/* A socket for sockdiag_dump() (sockdiag.h), which the caller closes; or -errno. */
+int netns_place_sockdiag(const struct netns_place *place);
+
+/* One of the files of netns_file.h, for reading, which the caller closes; or -errno. */
+int netns_place_file(const struct netns_place *place, const char *name);
 
 #endif /* TCPDWELL_NETNS_WALK_H */

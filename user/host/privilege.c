@@ -209,6 +209,7 @@ static int drop_thread(uint64_t kept)
 struct start {
 	void *(*work)(void *argument);
 	void *argument;
+	uint64_t kept; /* capabilities */
 	int err;
 	sem_t dropped;
 };
@@ -219,16 +220,21 @@ static void *begin(void *argument)
 	void *(*work)(void *argument) = start->work;
 
 	argument = start->argument;
-	start->err = drop_thread(BIT(CAP_BPF));
+	start->err = drop_thread(start->kept);
 	if (start->err)
 		work = NULL;
 	sem_post(&start->dropped); /* from here on @start is gone */
 	return work ? work(argument) : NULL;
 }
 
-int privilege_thread_start(pthread_t *thread, void *(*work)(void *argument), void *argument)
+int privilege_thread_start(pthread_t *thread, bool makes_maps, void *(*work)(void *argument),
+			   void *argument)
 {
-	struct start start = { .work = work, .argument = argument };
+	struct start start = {
+		.work = work,
+		.argument = argument,
+		.kept = makes_maps ? BIT(CAP_BPF) : 0,
+	};
 	int err;
 
 	if (sem_init(&start.dropped, 0, 0))
@@ -251,18 +257,12 @@ int privilege_drop(const struct notice *notice, struct failure *failure)
 {
 	const struct privilege_needs *needs = &plan.needs;
 	const struct seccomp_needs filter = {
-		.files = needs->files || needs->looks_again,
-		.namespaces = needs->looks_again,
+		.files = needs->files,
+		.sockdiag = needs->looks_again,
 	};
 	struct shown shown;
-	uint64_t kept = 0;
-	int err;
+	int err = drop_thread(0);
 
-	if (needs->makes_maps)
-		kept |= BIT(CAP_BPF);
-	if (needs->looks_again)
-		kept |= LOOKS;
-	err = drop_thread(kept);
 	if (err && needs->user)
 		return failure_set(failure, STATUS_HOST, "--user: cannot become '%s': %s",
 				   escape_shown(&shown, needs->user), strerror(-err));
@@ -277,6 +277,18 @@ int privilege_drop(const struct notice *notice, struct failure *failure)
 	return 0;
 }
 
+int privilege_keep_looks(void)
+{
+	int err = drop_thread(LOOKS);
+
+	if (err)
+		return err;
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
+		return -errno;
+	err = seccomp_filter_install_looks();
+	return err == -ENOSYS ? 0 : err;
+}
+
 /* ---- What is told of it ---- */
 
 static const struct privilege_row rows[] = {
@@ -286,8 +298,10 @@ static const struct privilege_row rows[] = {
 	{ "stat", "nothing", NULL },
 	{ "stat --by cgroup", "files to read", "names of cgroups that are new" },
 	{ "leaks --watch",
-	  "CAP_BPF, CAP_SYS_ADMIN, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, files to read",
+	  "nothing; a helper process: CAP_SYS_ADMIN, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH",
 	  "it looks into namespaces and at processes again" },
+	{ "leaks --watch --stacks", "files to read, and the helper process",
+	  "it looks for debug files" },
 	{ 0 },
 };
 

@@ -25,12 +25,7 @@ struct notice;
 struct privilege_needs {
 	const char *user; /* whom to become, by name or number; NULL: nobody, if root runs it */
 	bool files;	  /* it opens files, to read them, that everybody may read */
-	bool makes_maps;  /* it makes maps in the thread that drops: CAP_BPF */
-	/*
-	 * It looks into the network namespaces and at the processes of others: CAP_SYS_ADMIN,
-	 * CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH and files.
-	 */
-	bool looks_again;
+	bool looks_again; /* by a steward (steward.h): only sockets of sock_diag may be made */
 };
 
 /*
@@ -46,11 +41,12 @@ int privilege_check(struct failure *failure);
 int privilege_plan(const struct privilege_needs *needs, struct failure *failure);
 
 /*
- * Starts @work in a thread that becomes the plan's user first and keeps of capabilities CAP_BPF at
- * the most. Signals are for the caller's thread. Returns 0, or -errno also if the thread could not
- * give up what it had.
+ * Starts @work in a thread that becomes the plan's user first and keeps of capabilities CAP_BPF if
+ * @makes_maps. Signals are for the caller's thread. Returns 0, or -errno also if the thread could
+ * not give up what it had.
  */
-int privilege_thread_start(pthread_t *thread, void *(*work)(void *argument), void *argument);
+int privilege_thread_start(pthread_t *thread, bool makes_maps, void *(*work)(void *argument),
+			   void *argument);
 
 /*
  * Gives up all that the plan does not need, and the way to new privileges (no_new_privs). To be
@@ -58,6 +54,13 @@ int privilege_thread_start(pthread_t *thread, void *(*work)(void *argument), voi
  * filter, it goes on without. Returns 0 or -1 with @failure filled.
  */
 int privilege_drop(const struct notice *notice, struct failure *failure);
+
+/*
+ * For the steward, in its process: becomes the plan's user, and keeps CAP_SYS_ADMIN, CAP_SYS_PTRACE
+ * and CAP_DAC_READ_SEARCH, as far as they are there, and a filter of system calls that lets it
+ * look. Returns 0 or -errno.
+ */
+int privilege_keep_looks(void);
 
 /* ---- What is told of it ---- */
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdbool.h>
@@ -7,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "host/procfs_maps.h"
 #include "host/untrusted.h"
@@ -45,18 +47,18 @@ static int add(struct procfs_maps *maps, size_t *room, const struct procfs_map *
 	return 0;
 }
 
-int procfs_maps_read(struct procfs_maps *maps, const char *root, uint32_t pid)
+int procfs_maps_take(struct procfs_maps *maps, int fd)
 {
-	char path[PATH_MAX], *line = NULL;
+	FILE *file = fdopen(fd, "r");
 	size_t size = 0, room = 0;
+	char *line = NULL;
 	int err = 0;
-	FILE *file;
 
 	*maps = (struct procfs_maps){ 0 };
-	snprintf(path, sizeof(path), "%s/proc/%" PRIu32 "/maps", root, pid);
-	file = fopen(path, "re");
-	if (!file)
-		return -errno;
+	if (!file) {
+		close(fd);
+		return -ENOMEM;
+	}
 	while (!err && maps->count < PROCFS_MAPS_MAX && getline(&line, &size, file) > 0) {
 		struct procfs_map map;
 
@@ -69,6 +71,24 @@ int procfs_maps_read(struct procfs_maps *maps, const char *root, uint32_t pid)
 	free(line);
 	fclose(file);
 	return err;
+}
+
+int procfs_maps_open(const char *root, uint32_t pid)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/proc/%" PRIu32 "/maps", root, pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+int procfs_maps_read(struct procfs_maps *maps, const char *root, uint32_t pid)
+{
+	int fd = procfs_maps_open(root, pid);
+
+	*maps = (struct procfs_maps){ 0 };
+	return fd < 0 ? fd : procfs_maps_take(maps, fd);
 }
 
 void procfs_maps_free(struct procfs_maps *maps)

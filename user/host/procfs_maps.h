@@ -26,7 +26,16 @@ struct procfs_maps {
 	size_t count;
 };
 
-/* Returns 0 or -errno. To be freed in any case, after which it may be freed again. */
+/* /proc/PID/maps, or -errno. */
+int procfs_maps_open(const char *root, uint32_t pid);
+
+/*
+ * Reads the file that is open as @fd, and closes it. Returns 0 or -errno. To be freed in any case,
+ * after which it may be freed again.
+ */
+int procfs_maps_take(struct procfs_maps *maps, int fd);
+
+/* Both, with as much to free. */
 int procfs_maps_read(struct procfs_maps *maps, const char *root, uint32_t pid);
 void procfs_maps_free(struct procfs_maps *maps);
 

@@ -41,14 +41,14 @@ struct walk {
 	void *context;
 };
 
-static bool visit_path(const struct walk *walk, const char *name, const char *path)
+static bool visit_path(const struct walk *walk, const char *name, uint32_t pid, const char *path)
 {
 	int fd = untrusted_open_netns(path);
 	bool go_on;
 
 	if (fd < 0)
 		return true;
-	go_on = walk->visit(walk->context, name, fd);
+	go_on = walk->visit(walk->context, name, pid, fd);
 	close(fd);
 	return go_on;
 }
@@ -126,7 +126,7 @@ static bool visit_names(const struct walk *walk)
 	for (size_t i = 0; go_on && i < names.count; i++) {
 		if (snprintf(path, sizeof(path), "%s" NAMES_FOLDER "%s", walk->root,
 			     names.list[i]) < (int)sizeof(path))
-			go_on = visit_path(walk, names.list[i], path);
+			go_on = visit_path(walk, names.list[i], 0, path);
 	}
 	names_free(&names);
 	return go_on;
@@ -152,7 +152,7 @@ static void visit_processes(const struct walk *walk)
 		    snprintf(path, sizeof(path), "%s/proc/%s/ns/net", walk->root, name) >=
 			    (int)sizeof(path))
 			continue;
-		go_on = visit_path(walk, NULL, path);
+		go_on = visit_path(walk, NULL, strtoul(name, NULL, 10), path);
 	}
 	closedir(dir);
 }
@@ -163,6 +163,6 @@ void procfs_each_netns(const char *root, procfs_netns_visit *visit, void *contex
 	char path[PATH_MAX];
 
 	snprintf(path, sizeof(path), "%s/proc/self/ns/net", root);
-	if (visit_path(&walk, NULL, path) && visit_names(&walk))
+	if (visit_path(&walk, NULL, 0, path) && visit_names(&walk))
 		visit_processes(&walk);
 }

@@ -7,6 +7,7 @@
 #define TCPDWELL_PROCFS_NET_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /*
  * The text of /proc/sys/net/ipv4/@name, without the newline, which the caller frees. It is that of
@@ -15,10 +16,11 @@
 char *procfs_net_setting(const char *root, const char *name);
 
 /*
- * @name is that of ip-netns(8), NULL if it has none there. @fd is an open descriptor of the
- * namespace and only valid during the call. Returns whether to go on.
+ * @name is that of ip-netns(8), NULL if it has none there; then @pid is a process in it, 0: the
+ * caller. @fd is an open descriptor of the namespace and only valid during the call. Returns
+ * whether to go on.
  */
-typedef bool procfs_netns_visit(void *context, const char *name, int fd);
+typedef bool procfs_netns_visit(void *context, const char *name, uint32_t pid, int fd);
 
 /*
  * Visits the calling process's namespace, those with a name in /run/netns, and those of all other

@@ -156,39 +156,76 @@ static int allow_sockdiag(scmp_filter_ctx filter)
 	return allow_if(filter, SCMP_SYS(socket), COUNT(diag), diag);
 }
 
+static int allow_least(scmp_filter_ctx filter)
+{
+	return allow_each(filter, harmless, COUNT(harmless))		   ?:
+		       allow_without(filter, SCMP_SYS(mmap), 2, PROT_EXEC) ?:
+		       allow_without(filter, SCMP_SYS(mprotect), 2, PROT_EXEC);
+}
+
 static int allow(scmp_filter_ctx filter, const struct seccomp_needs *needs)
 {
-	const unsigned int self = getpid(), net = CLONE_NEWNET;
+	const unsigned int self = getpid();
 	int err;
 
-	err = allow_each(filter, harmless, COUNT(harmless))					?:
-		      allow_without(filter, SCMP_SYS(mmap), 2, PROT_EXEC)			?:
-		      allow_without(filter, SCMP_SYS(mprotect), 2, PROT_EXEC)			?:
+	err = allow_least(filter)								?:
 		      allow_values(filter, SCMP_SYS(bpf), 0, bpf_commands, COUNT(bpf_commands)) ?:
 		      allow_values(filter, SCMP_SYS(ioctl), 1, ioctls, COUNT(ioctls))		?:
 		      allow_values(filter, SCMP_SYS(fcntl), 1, fcntls, COUNT(fcntls))		?:
 		      allow_values(filter, SCMP_SYS(tgkill), 0, &self, 1);
 	if (!err && needs->files)
 		err = allow_files(filter);
-	if (!err && needs->namespaces)
-		err = allow_values(filter, SCMP_SYS(setns), 1, &net, 1) ?: allow_sockdiag(filter);
+	if (!err && needs->sockdiag)
+		err = allow_sockdiag(filter);
+	return err;
+}
+
+static int allow_looks(scmp_filter_ctx filter)
+{
+	const unsigned int net = CLONE_NEWNET, make = BPF_ITER_CREATE, is = NS_GET_NSTYPE;
+
+	return allow_least(filter)						       ?:
+		       allow_values(filter, SCMP_SYS(bpf), 0, &make, 1)		       ?:
+		       allow_values(filter, SCMP_SYS(ioctl), 1, &is, 1)		       ?:
+		       allow_values(filter, SCMP_SYS(fcntl), 1, fcntls, COUNT(fcntls)) ?:
+		       allow_values(filter, SCMP_SYS(setns), 1, &net, 1)	       ?:
+		       allow_files(filter)					       ?:
+		       allow_sockdiag(filter);
+}
+
+/* Ready for what is allowed. NULL: no memory. */
+static scmp_filter_ctx begin(void)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+
+	/* Not even a system call of another kind than the program's own kills it. */
+	if (!filter || (!seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(EPERM)) &&
+			!seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1)))
+		return filter;
+	seccomp_release(filter);
+	return NULL;
+}
+
+/* Puts the filter on if all went well, and lets it go. */
+static int end(scmp_filter_ctx filter, int err)
+{
+	err = err ?: seccomp_load(filter);
+	seccomp_release(filter);
 	return err;
 }
 
 int seccomp_filter_install(const struct seccomp_needs *needs)
 {
-	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
-	int err;
+	scmp_filter_ctx filter = begin();
 
-	if (!filter)
-		return -ENOMEM;
-	/* Not even a system call of another kind than the program's own kills it. */
-	err = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(EPERM)) ?:
-		      seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1)	       ?:
-		      allow(filter, needs)					       ?:
-		      seccomp_load(filter);
-	seccomp_release(filter);
-	return err;
+	return filter ? end(filter, allow(filter, needs)) : -ENOMEM;
+}
+
+int seccomp_filter_install_looks(void)
+{
+	scmp_filter_ctx filter = begin();
+
+	return filter ? end(filter, allow_looks(filter)) : -ENOMEM;
 }
 
 bool seccomp_filter_exists(void)

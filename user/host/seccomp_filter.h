@@ -13,8 +13,8 @@
 #include <stdbool.h>
 
 struct seccomp_needs {
-	bool files;	 /* to open files, for reading alone, and to list directories */
-	bool namespaces; /* to enter network namespaces */
+	bool files;    /* to open files, for reading alone, and to list directories */
+	bool sockdiag; /* to make sockets of sock_diag where the process is */
 };
 
 /*
@@ -22,6 +22,12 @@ struct seccomp_needs {
  * -errno of the kernel. no_new_privs must be set, or CAP_SYS_ADMIN be there.
  */
 int seccomp_filter_install(const struct seccomp_needs *needs);
+
+/*
+ * The same for the steward (steward.h), which opens files for reading, enters network namespaces,
+ * makes sockets of sock_diag and BPF iterators, and does nothing else.
+ */
+int seccomp_filter_install_looks(void);
 
 /* Whether the build has one. */
 bool seccomp_filter_exists(void);

@@ -165,17 +165,21 @@ static int hear(int fd, void *answer, sockdiag_visit *visit, void *context)
 	return end < 0 ? end : 0;
 }
 
-int sockdiag_each(uint16_t states, sockdiag_visit *visit, void *context)
+int sockdiag_open(void)
+{
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int sockdiag_dump(int fd, uint16_t states, sockdiag_visit *visit, void *context)
 {
 	static const int families[] = { AF_INET, AF_INET6 };
 	void *answer = malloc(ANSWER_BYTES);
-	int err = 0, fd;
+	int err = 0;
 
 	if (!answer)
 		return -ENOMEM;
-	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-	if (fd < 0)
-		err = -errno;
 	for (unsigned int i = 0; i < sizeof(families) / sizeof(*families) && !err; i++) {
 		err = ask(fd, families[i], states);
 		if (!err)
@@ -184,8 +188,17 @@ int sockdiag_each(uint16_t states, sockdiag_visit *visit, void *context)
 		if (err == -ENOENT && families[i] == AF_INET6)
 			err = 0;
 	}
-	if (fd >= 0)
-		close(fd);
 	free(answer);
+	return err;
+}
+
+int sockdiag_each(uint16_t states, sockdiag_visit *visit, void *context)
+{
+	int fd = sockdiag_open(), err;
+
+	if (fd < 0)
+		return fd;
+	err = sockdiag_dump(fd, states, visit, context);
+	close(fd);
 	return err;
 }

@@ -39,6 +39,15 @@ struct sockdiag_socket {
 /* @socket is only valid during the call. Returns 0 to go on, or -errno, which ends the dump. */
 typedef int sockdiag_visit(void *context, const struct sockdiag_socket *socket);
 
+/* A socket for sockdiag_dump() in the calling thread's namespace, or -errno. */
+int sockdiag_open(void);
+
+/*
+ * Visits the sockets of the namespace that @fd was opened in, wherever the thread is now, as
+ * sockdiag_each() does.
+ */
+int sockdiag_dump(int fd, uint16_t states, sockdiag_visit *visit, void *context);
+
 /*
  * Visits the sockets of the calling thread's namespace whose state is in @states, a mask of state
  * numbers; listeners of a family come before its other sockets. Returns 0, what a visit returned,

@@ -11,6 +11,7 @@
 #include "host/elf_sections.h"
 #include "host/perf_map.h"
 #include "host/procfs_maps.h"
+#include "host/steward.h"
 #include "host/symbol.h"
 #include "host/symbol_client.h"
 #include "host/symbolizer.h"
@@ -38,6 +39,7 @@ struct symbolizer {
 	struct stacks *stacks;
 	const char *root;
 	struct symbol_client *client;
+	struct steward *steward; /* NULL: none */
 	symbolizer_say *say;
 	void *context;
 
@@ -77,6 +79,11 @@ struct symbolizer *symbolizer_new(struct stacks *stacks, const char *root, int s
 		return s;
 	free(s);
 	return NULL;
+}
+
+void symbolizer_set_steward(struct symbolizer *s, struct steward *steward)
+{
+	s->steward = steward;
 }
 
 static void forget_process(struct symbolizer *s)
@@ -283,13 +290,19 @@ static bool ask_of(struct symbolizer *s, struct module *module, const char *path
 	return false;
 }
 
+static int open_map_once(struct symbolizer *s, const struct procfs_map *map)
+{
+	return s->steward ? steward_open_mapped(s->steward, s->pid, map->start) :
+			    procfs_map_open(s->root, s->pid, map);
+}
+
 static int open_map(struct symbolizer *s, const struct procfs_map *map)
 {
-	int fd = procfs_map_open(s->root, s->pid, map);
+	int fd = open_map_once(s, map);
 
 	if (fd == -EMFILE || fd == -ENFILE) {
 		evict(s);
-		fd = procfs_map_open(s->root, s->pid, map);
+		fd = open_map_once(s, map);
 	}
 	if (fd == -EWOULDBLOCK)
 		say_of(s, map->device, map->inode, map->path, "a process holds a lease on it");
@@ -428,7 +441,8 @@ static int perf_of(struct symbolizer *s)
 	if (s->perf_asked)
 		return s->perf;
 	s->perf_asked = true;
-	s->perf = perf_map_open(s->root, s->pid, &inner);
+	s->perf = s->steward ? steward_open_perf_map(s->steward, s->pid, &inner) :
+			       perf_map_open(s->root, s->pid, &inner);
 	if (inner == s->pid)
 		snprintf(s->perf_path, sizeof(s->perf_path), "/tmp/perf-%" PRIu32 ".map", inner);
 	else
@@ -516,6 +530,20 @@ static unsigned int frame_count(const struct tcpdwell_stack *raw)
 	return count < TCPDWELL_STACK_FRAMES ? count : TCPDWELL_STACK_FRAMES;
 }
 
+static int open_maps(struct symbolizer *s)
+{
+	return s->steward ? steward_open_maps(s->steward, s->pid) :
+			    procfs_maps_open(s->root, s->pid);
+}
+
+static void read_maps(struct symbolizer *s)
+{
+	int fd = open_maps(s);
+
+	if (fd >= 0 && procfs_maps_take(&s->maps, fd))
+		procfs_maps_free(&s->maps);
+}
+
 /*
  * Whether @pid has mapped now what was mapped then: the process may be gone, its number another's,
  * or have executed another program.
@@ -525,8 +553,7 @@ static bool is_unchanged(struct symbolizer *s, const struct tcpdwell_stack *raw,
 	if (s->pid != pid) {
 		forget_process(s);
 		s->pid = pid;
-		if (procfs_maps_read(&s->maps, s->root, pid))
-			procfs_maps_free(&s->maps);
+		read_maps(s);
 	}
 	if (!procfs_maps_find(&s->maps, raw->ips[0]))
 		return false;

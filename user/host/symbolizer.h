@@ -18,6 +18,7 @@
 
 #define SYMBOLIZER_MODULES SYMBOL_SLOTS
 
+struct steward;
 struct symbolizer;
 
 /*
@@ -35,6 +36,9 @@ typedef void symbolizer_say(void *context, const char *path, const char *why);
  */
 struct symbolizer *symbolizer_new(struct stacks *stacks, const char *root, int stop_fd,
 				  symbolizer_say *say, void *context);
+
+/* Has @steward, the caller's, open what is a process's. NULL: the calling process does it. */
+void symbolizer_set_steward(struct symbolizer *symbolizer, struct steward *steward);
 
 /* NULL-safe. */
 void symbolizer_free(struct symbolizer *symbolizer);

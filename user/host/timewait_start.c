@@ -157,7 +157,7 @@ void timewait_look(struct timewait *tw, const struct filters *filters, uint64_t 
 	look->begin_ns = begin_ns;
 	/* A namespace that has gone since the filter was set has nothing to show. */
 	if (!resolve_netns(&filters->netns, &only, &failure))
-		netns_walk(only, look_inside, look, &scope->closed);
+		netns_walk(NULL, only, look_inside, look, &scope->closed);
 	if (scope->old_unknown || scope->closed || filters->lports.any)
 		timewait_set_partial(tw);
 	free(look);

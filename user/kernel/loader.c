@@ -17,6 +17,7 @@
 #include "base/thread.h"
 #include "host/privilege.h"
 #include "host/procfs.h"
+#include "host/steward.h"
 #include "kernel/capability.h"
 #include "kernel/core_btf.h"
 #include "kernel/culprit.h"
@@ -43,6 +44,7 @@ struct loader {
 	struct programs *programs;
 	struct sweep *sweep; /* from when the programs are attached until they are not */
 	const struct notice *notice;
+	struct steward *steward; /* opens iterators, NULL: the process does itself */
 	struct capability capability;
 	struct features features;
 	struct tcpdwell_bpf__rodata *rodata; /* the knobs, also where the kernel maps no array */
@@ -742,13 +744,32 @@ uint32_t loader_netns(const struct loader *loader)
 	return loader->rodata->cfg_netns;
 }
 
-int loader_open_descriptors(struct loader *loader)
+void loader_hand_over(struct loader *loader, struct steward *steward)
 {
-	return programs_open_descriptors(loader->programs);
+	loader->steward = steward;
+	programs_hand_over(loader->programs, steward);
 }
 
-int loader_open_sockets(struct loader *loader)
+struct steward *loader_steward(const struct loader *loader)
 {
+	return loader->steward;
+}
+
+/* Without a steward that lives the process does what it still may. */
+int loader_open_descriptors(struct loader *loader)
+{
+	int fd = STEWARD_LOST;
+
+	if (loader->steward)
+		fd = steward_open_iterator(loader->steward, STEWARD_ITERATOR_DESCRIPTORS, 0);
+	return fd == STEWARD_LOST ? programs_open_descriptors(loader->programs) : fd;
+}
+
+int loader_open_sockets(struct loader *loader, const struct netns_place *place)
+{
+	if (place->steward)
+		return steward_open_iterator(place->steward, STEWARD_ITERATOR_SOCKETS,
+					     place->inode);
 	return programs_open_sockets(loader->programs);
 }
 

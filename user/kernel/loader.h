@@ -18,6 +18,8 @@
 
 struct features;
 struct loader;
+struct netns_place;
+struct steward;
 
 /*
  * Finds out what the kernel can do, sets every knob from @options and loads. Returns NULL with
@@ -50,13 +52,22 @@ void loader_detach(struct loader *loader);
 /*
  * The snapshot of what exists (snapshot.h). Begin says that a new one starts, of about so many
  * @sockets, end that it is over, well or not; each of the others opens an iterator, which the
- * caller reads to its end and closes: one over all descriptors, one over the sockets of the network
- * namespace that the calling thread is in. They return -errno if there is none.
+ * caller reads to its end and closes: one over all descriptors, one over the sockets of a network
+ * namespace (netns_walk.h). They return -errno if there is none.
  */
 void loader_snapshot_begin(struct loader *loader, uint64_t sockets);
 void loader_snapshot_end(struct loader *loader);
 int loader_open_descriptors(struct loader *loader);
-int loader_open_sockets(struct loader *loader);
+int loader_open_sockets(struct loader *loader, const struct netns_place *place);
+
+/*
+ * From here on @steward, which must outlive the loader, opens them and goes through the namespaces.
+ * To be called before the privileges are given up that this takes.
+ */
+void loader_hand_over(struct loader *loader, struct steward *steward);
+
+/* NULL: the process does it itself. */
+struct steward *loader_steward(const struct loader *loader);
 
 /*
  * Whether that run found @sockets by descriptor in the network namespace of this inode, and no

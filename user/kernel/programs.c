@@ -9,6 +9,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "host/steward.h"
 #include "host/tracefs.h"
 #include "kernel/programs.h"
 #include "tcpdwell.skel.h"
@@ -22,7 +23,8 @@ struct programs {
 	const struct capability *can;
 	struct bpf_link *links[LINKS_MAX];
 	unsigned int link_count;
-	int raw[LINKS_MAX]; /* descriptors that stand for links */
+	int raw[LINKS_MAX];			       /* descriptors that stand for links */
+	struct bpf_link *iterators[STEWARD_ITERATORS]; /* NULL: not handed over */
 	unsigned int raw_count;
 };
 
@@ -43,6 +45,8 @@ void programs_free(struct programs *programs)
 	if (!programs)
 		return;
 	programs_detach(programs);
+	for (unsigned int i = 0; i < STEWARD_ITERATORS; i++)
+		bpf_link__destroy(programs->iterators[i]);
 	free(programs);
 }
 
@@ -281,14 +285,45 @@ static int open_iterator(const struct bpf_program *program, int map)
 	return fd;
 }
 
+static const struct bpf_program *iterator_program(const struct programs *programs,
+						  enum steward_iterator which)
+{
+	return which == STEWARD_ITERATOR_DESCRIPTORS ? descriptor_program(programs) :
+						       programs->skel->progs.iter_socket;
+}
+
+static int open_kept(const struct programs *programs, enum steward_iterator which)
+{
+	const struct bpf_link *link = programs->iterators[which];
+	int fd;
+
+	if (!link)
+		return open_iterator(iterator_program(programs, which), 0);
+	fd = bpf_iter_create(bpf_link__fd(link));
+	return fd < 0 ? -errno : fd;
+}
+
 int programs_open_descriptors(const struct programs *programs)
 {
-	return open_iterator(descriptor_program(programs), 0);
+	return open_kept(programs, STEWARD_ITERATOR_DESCRIPTORS);
 }
 
 int programs_open_sockets(const struct programs *programs)
 {
-	return open_iterator(programs->skel->progs.iter_socket, 0);
+	return open_kept(programs, STEWARD_ITERATOR_SOCKETS);
+}
+
+void programs_hand_over(struct programs *programs, struct steward *steward)
+{
+	for (unsigned int i = 0; i < STEWARD_ITERATORS; i++) {
+		const struct bpf_program *program = iterator_program(programs, i);
+
+		if (!bpf_program__autoload(program))
+			continue;
+		programs->iterators[i] = bpf_program__attach_iter(program, NULL);
+		if (programs->iterators[i])
+			steward_take_link(steward, i, bpf_link__fd(programs->iterators[i]));
+	}
 }
 
 /*

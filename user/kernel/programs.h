@@ -21,6 +21,7 @@
 
 struct bpf_program;
 struct programs;
+struct steward;
 struct tcpdwell_bpf;
 
 /* @skel is open and not loaded. Returns NULL with errno set. */
@@ -62,6 +63,12 @@ struct bpf_program *programs_flush(const struct programs *programs);
  */
 int programs_open_descriptors(const struct programs *programs);
 int programs_open_sockets(const struct programs *programs);
+
+/*
+ * Makes the links that such iterators come from, once for all of them, and hands them to @steward,
+ * who opens them where the process may not. What the kernel refuses stays as it is.
+ */
+void programs_hand_over(struct programs *programs, struct steward *steward);
 
 /*
  * One pass over the connections in a table, or over the places of recent ones, of this number and

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "host/netns_walk.h"
-#include "host/procfs_sockstat.h"
 #include "kernel/feature.h"
 #include "kernel/loader.h"
 #include "kernel/snapshot.h"
@@ -84,7 +83,7 @@ static int note_space(void *context, const struct netns_place *place)
 	struct snapshot *snapshot = context;
 	struct space space = { .inode = place->inode }, *grown;
 
-	if (procfs_tcp_sockets("", &space.sockets, &space.timewait))
+	if (netns_place_count(place, &space.sockets, &space.timewait))
 		space.sockets = UINT_MAX;
 	if (!space.sockets && !space.timewait)
 		return 0;
@@ -137,7 +136,9 @@ static int take_space(void *context, const struct netns_place *place)
 			continue;
 		if (!is_missing(snapshot, &snapshot->spaces[i]))
 			return 0;
-		iterator = loader_open_sockets(snapshot->loader);
+		iterator = loader_open_sockets(snapshot->loader, place);
+		if (netns_place_is_gone(place, iterator))
+			return 0;
 		if (iterator < 0)
 			return none_to_run(snapshot, FEATURE_SOCKETS);
 		return run(snapshot, iterator);
@@ -155,7 +156,8 @@ static int take_spaces(struct snapshot *snapshot)
 
 	for (size_t i = 0; i < snapshot->space_count; i++)
 		if (is_missing(snapshot, &snapshot->spaces[i]))
-			return netns_walk(loader_netns(snapshot->loader), take_space, snapshot,
+			return netns_walk(loader_steward(snapshot->loader),
+					  loader_netns(snapshot->loader), take_space, snapshot,
 					  &closed);
 	return 0;
 }
@@ -190,7 +192,8 @@ int snapshot_take(struct loader *loader, event_take *take, void *context, unsign
 	};
 	int err;
 
-	err = netns_walk(loader_netns(loader), note_space, &snapshot, closed);
+	err = netns_walk(loader_steward(loader), loader_netns(loader), note_space, &snapshot,
+			 closed);
 	loader_snapshot_begin(loader, count_sockets(&snapshot));
 	if (!err)
 		err = take_descriptors(&snapshot);

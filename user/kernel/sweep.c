@@ -71,7 +71,7 @@ struct sweep *sweep_new(const struct programs *programs, const struct tables *ta
 	if (!sweep)
 		return NULL;
 	*sweep = (struct sweep){ programs, tables, .stop = eventfd(0, EFD_CLOEXEC) };
-	err = sweep->stop < 0 ? -errno : privilege_thread_start(&sweep->thread, work, sweep);
+	err = sweep->stop < 0 ? -errno : privilege_thread_start(&sweep->thread, false, work, sweep);
 	if (!err)
 		return sweep;
 	if (sweep->stop >= 0)

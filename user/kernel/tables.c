@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -32,7 +33,6 @@ struct tables {
 	struct bpf_map *recent;
 	int all_recent; /* the map of places, negative: none */
 	int recent_fds[TCPDWELL_RECENT_MAPS];
-	pthread_mutex_t making;
 	pthread_t thread;
 	bool running;
 	/* The kernel side's, NULL: nothing is watched yet. */
@@ -40,7 +40,10 @@ struct tables {
 	const volatile uint8_t *wanted;
 	struct ring *doorbell;
 	int doorbell_fd;
-	int stop; /* an eventfd, or -1 */
+	int call; /* an eventfd that wakes the thread, or -1 */
+	bool ending;
+	uint64_t expected; /* sockets that are about to come, 0: nobody waits */
+	sem_t made;
 };
 
 /* Connections that have room in the first @count tables. */
@@ -168,11 +171,11 @@ struct tables *tables_new(struct bpf_map *map, struct bpf_map *recent, uint32_t 
 	tables->map = map;
 	tables->recent = recent;
 	tables->sockets = sockets;
-	tables->stop = -1;
+	tables->call = -1;
 	tables->all = tables->all_recent = -1;
 	for (unsigned int i = 0; i < TCPDWELL_RECENT_MAPS; i++)
 		tables->recent_fds[i] = -ENOENT;
-	pthread_mutex_init(&tables->making, NULL);
+	sem_init(&tables->made, 0, 0);
 	err = make_both(tables, refused);
 	if (!err)
 		err = thread_start(&tables->thread, make_first, tables);
@@ -199,12 +202,10 @@ static void join(struct tables *tables)
  */
 static void make_next(struct tables *tables, uint64_t sockets)
 {
-	pthread_mutex_lock(&tables->making);
 	while (!is_complete(tables) &&
 	       (*tables->current + 1 >= count(tables) || room(tables, count(tables)) < sockets))
 		if (add(tables))
 			break;
-	pthread_mutex_unlock(&tables->making);
 }
 
 /* Makes the places that are asked for. Without memory for them, connections go into the tables. */
@@ -225,25 +226,38 @@ static void make_recent(struct tables *tables)
 	}
 }
 
+/* Waits for the doorbell or a call. Returns whether it was called. */
+static bool wait_for_call(const struct tables *tables)
+{
+	struct pollfd fds[2] = {
+		{ .fd = tables->call, .events = POLLIN },
+		{ .fd = tables->doorbell_fd, .events = POLLIN },
+	};
+	eventfd_t calls;
+
+	poll(fds, 2, tables->doorbell ? -1 : LOOK_MS);
+	return fds[0].revents && !eventfd_read(tables->call, &calls);
+}
+
+/* The one thread that makes maps, and that may (host/privilege.h). */
 static void *watch(void *argument)
 {
 	struct tables *tables = argument;
-	struct pollfd fds[2] = {
-		{ .fd = tables->stop, .events = POLLIN },
-		{ .fd = tables->doorbell_fd, .events = POLLIN },
-	};
+	bool called = false;
 	size_t size;
 
-	do {
+	while (!__atomic_load_n(&tables->ending, __ATOMIC_ACQUIRE)) {
 		while (tables->doorbell && ring_next(tables->doorbell, &size))
 			; /* nothing is in it but that it rang */
 		if (tables->doorbell)
 			ring_done(tables->doorbell);
-		make_next(tables, 0);
+		make_next(tables, __atomic_load_n(&tables->expected, __ATOMIC_ACQUIRE));
 		if (tables->recent)
 			make_recent(tables);
-		poll(fds, 2, tables->doorbell ? -1 : LOOK_MS);
-	} while (!fds[0].revents);
+		if (called)
+			sem_post(&tables->made);
+		called = wait_for_call(tables);
+	}
 	return NULL;
 }
 
@@ -261,8 +275,8 @@ int tables_watch(struct tables *tables, const volatile uint32_t *current,
 	tables->current = current;
 	tables->wanted = wanted;
 	tables->doorbell_fd = doorbell;
-	tables->stop = eventfd(0, EFD_CLOEXEC);
-	if (tables->stop < 0)
+	tables->call = eventfd(0, EFD_CLOEXEC);
+	if (tables->call < 0)
 		return -errno;
 	if (doorbell >= 0)
 		tables->doorbell = ring_new(doorbell, sysconf(_SC_PAGESIZE));
@@ -270,16 +284,22 @@ int tables_watch(struct tables *tables, const volatile uint32_t *current,
 		*refused = "doorbell";
 		return -errno;
 	}
-	err = privilege_thread_start(&tables->thread, watch, tables);
+	err = privilege_thread_start(&tables->thread, true, watch, tables);
 	tables->running = !err;
 	return err;
 }
 
 void tables_expect(struct tables *tables, uint64_t sockets)
 {
-	/* What is being made just now is not waited for in vain. */
-	if (tables->current && room(tables, count(tables)) < sockets)
-		make_next(tables, sockets);
+	if (!tables->running || !tables->current || is_complete(tables) ||
+	    room(tables, count(tables)) >= sockets)
+		return;
+	__atomic_store_n(&tables->expected, sockets, __ATOMIC_RELEASE);
+	if (eventfd_write(tables->call, 1))
+		return;
+	while (sem_wait(&tables->made))
+		; /* a signal */
+	__atomic_store_n(&tables->expected, 0, __ATOMIC_RELEASE);
 }
 
 int tables_fd(const struct tables *tables, unsigned int number)
@@ -296,11 +316,12 @@ void tables_free(struct tables *tables)
 {
 	if (!tables)
 		return;
-	if (tables->stop >= 0)
-		eventfd_write(tables->stop, 1);
+	__atomic_store_n(&tables->ending, true, __ATOMIC_RELEASE);
+	if (tables->call >= 0)
+		eventfd_write(tables->call, 1);
 	join(tables);
-	if (tables->stop >= 0)
-		close(tables->stop);
+	if (tables->call >= 0)
+		close(tables->call);
 	ring_free(tables->doorbell);
 	for (unsigned int i = 0; i < tables->count; i++)
 		close(tables->fds[i]);
@@ -311,6 +332,6 @@ void tables_free(struct tables *tables)
 		close(tables->all);
 	if (tables->all_recent >= 0)
 		close(tables->all_recent);
-	pthread_mutex_destroy(&tables->making);
+	sem_destroy(&tables->made);
 	free(tables);
 }

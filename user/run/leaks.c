@@ -38,6 +38,7 @@ static void leaks_wants(struct session *session, struct options *traced, struct 
 	wants->watch = options->watch;
 	wants->rows = true;
 	wants->looks = true;
+	wants->files = options->stacks; /* debug files */
 	wants->reports = true;
 	wants->first = true;
 	wants->report_ns = options->report_ns ?: LOOK_NS;
@@ -62,6 +63,11 @@ static int leaks_prepare(struct session *session)
 	return finder->stacks ? 0 : cannot_start(session);
 }
 
+static void describe(void *context, uint32_t pid, const char *comm, struct procfs_process *process)
+{
+	session_process(context, pid, comm, process);
+}
+
 static int leaks_start(struct session *session)
 {
 	const struct options *options = session->options;
@@ -71,7 +77,8 @@ static int leaks_start(struct session *session)
 		.states = states_of(options),
 		.older_ns = options->leak_ns,
 		.top = options->top,
-		.root = "",
+		.process = describe,
+		.context = session,
 		/* Numbers are the kernel's but where /proc is all there is. */
 		.pids_are_proc = procfs_pids_are_the_kernels(""),
 	};
@@ -81,6 +88,7 @@ static int leaks_start(struct session *session)
 		return cannot_start(session);
 	if (finder->stacks && session->loader) {
 		stack_source_set_loader(finder->stacks, session->loader);
+		stack_source_set_steward(finder->stacks, session->steward);
 		leaks_set_stacks(finder->leaks, stack_source_find, finder->stacks);
 	}
 	return 0;

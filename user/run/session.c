@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "host/privilege.h"
 #include "host/program.h"
+#include "host/steward.h"
 #include "kernel/loader.h"
 #include "kernel/snapshot.h"
 #include "kernel/source_ring.h"
@@ -513,11 +514,19 @@ static int plan_privileges(struct session *s)
 	const struct privilege_needs needs = {
 		.user = s->options->user,
 		.files = s->wants.files,
-		.makes_maps = s->wants.looks, /* for what a look finds */
 		.looks_again = s->wants.looks,
 	};
 
 	return s->wants.watch ? privilege_plan(&needs, s->failure) : 0;
+}
+
+/* Who looks once does it with the rights that the process has, and ends. */
+static int start_steward(struct session *s)
+{
+	if (!s->wants.watch || !s->wants.looks)
+		return 0;
+	s->steward = steward_new("", s->notice);
+	return s->steward ? 0 : failure_errno(s->failure, "cannot start a helper process", errno);
 }
 
 /* To look once takes no programs; to watch does. */
@@ -528,6 +537,7 @@ static int load(struct session *s)
 		return s->loader ? 0 : -1;
 	}
 	s->look.options = &s->traced;
+	s->look.steward = s->steward;
 	s->look.notice = s->notice;
 	if (socket_source_open(&s->look, s->failure))
 		return -1;
@@ -544,7 +554,7 @@ static int set_up(struct session *s)
 	s->in_place = output_is_terminal() && s->options->format == FORMAT_TABLE;
 	s->command->wants(s, &s->traced, &s->wants);
 	s->in_place = s->in_place && s->wants.watch && s->wants.reports;
-	if (plan_privileges(s))
+	if (plan_privileges(s) || start_steward(s))
 		return -1;
 	s->wait = (struct text_wait){ .writable = wait_writable, .context = s };
 	s->events = events_new(STDOUT_FILENO);
@@ -587,6 +597,8 @@ static int attach(struct session *s)
 /* The one place where privileges are given up: all is attached, and what is to be read was. */
 static int give_up_privileges(struct session *s)
 {
+	if (s->steward)
+		loader_hand_over(s->loader, s->steward);
 	return s->wants.watch ? privilege_drop(s->notice, s->failure) : 0;
 }
 
@@ -688,6 +700,15 @@ int session_walk(struct session *s, struct sockets *sockets)
 	return s->source ? take_paced_rows(s) : 0;
 }
 
+void session_process(struct session *s, uint32_t pid, const char *comm,
+		     struct procfs_process *process)
+{
+	if (s->steward)
+		steward_process(s->steward, pid, comm, process);
+	else
+		procfs_process_read("", pid, comm, process);
+}
+
 int session_run(const struct command_ops *command, const struct options *options,
 		const struct notice *notice, struct failure *failure)
 {
@@ -711,6 +732,7 @@ int session_run(const struct command_ops *command, const struct options *options
 		command->free(&s);
 	source_ring_free(s.source);
 	loader_free(s.loader);
+	steward_free(s.steward);
 	program_free(s.program);
 	output_free(s.output);
 	clock_free(s.clock);

@@ -18,6 +18,7 @@
 #include "base/failure.h"
 #include "base/notice.h"
 #include "cli/options.h"
+#include "host/procfs_process.h"
 #include "run/events.h"
 #include "run/output.h"
 #include "run/socket_source.h"
@@ -78,6 +79,7 @@ struct events;
 struct loader;
 struct program;
 struct source_ring;
+struct steward;
 
 struct session {
 	/* For commands to read. */
@@ -87,6 +89,7 @@ struct session {
 	struct clock *clock;
 	struct loader *loader; /* NULL: the kernel allows none, and there is only a walk */
 	struct socket_source look;
+	struct steward *steward; /* looks at others for us once all is attached, NULL: none */
 	struct output *output;
 	struct events *events;
 	struct wants wants;
@@ -138,6 +141,10 @@ int session_run(const struct command_ops *command, const struct options *options
  * came to event().
  */
 int session_walk(struct session *session, struct sockets *sockets);
+
+/* What /proc says of a process, as procfs_process_read() does, whoever may ask it. */
+void session_process(struct session *session, uint32_t pid, const char *comm,
+		     struct procfs_process *process);
 
 /* For tick(), render() and finish() of a command that sums: hands the sums to event(). */
 int session_sums(struct session *session);

@@ -20,17 +20,20 @@ static int add_event(void *context, const struct event *event)
 
 int socket_source_open(struct socket_source *source, struct failure *failure)
 {
+	/* Once privileges are given up, no file may be opened any more. */
+	source->pids_are_ours = !procfs_pids_are_the_kernels("");
 	source->loader = loader_new(source->options, source->notice, &source->why);
-	if (source->loader || source->why.status != STATUS_USE)
-		return 0;
-	*failure = source->why;
-	return -1;
+	if (!source->loader && source->why.status == STATUS_USE) {
+		*failure = source->why;
+		return -1;
+	}
+	return resolve_netns(&source->options->filters.netns, &source->netns, failure);
 }
 
 /* Of a process outside, its sockets show that somebody has them, and not who. */
 static void tell_of_pid_namespace(const struct socket_source *source)
 {
-	if (!procfs_pids_are_the_kernels(""))
+	if (source->pids_are_ours)
 		notice_print(source->notice, NOTICE_WARNING,
 			     "this is a PID namespace of its own: processes outside of it are not "
 			     "seen%s",
@@ -60,16 +63,13 @@ static int take_by_diag(struct socket_source *source, struct sockets *sockets,
 {
 	const struct filters *filters = &source->options->filters;
 	struct diag_shortfall shortfall = {};
-	uint32_t only;
 	int err;
 
 	if (filters->cgroup)
 		return failure_set(failure, STATUS_HOST,
 				   "%.300s; and sock_diag knows nothing of --cgroup",
 				   source->why.text);
-	if (resolve_netns(&filters->netns, &only, failure))
-		return -1;
-	err = diag_snapshot_take(filters, only, add, sockets, &shortfall);
+	err = diag_snapshot_take(source->steward, filters, source->netns, add, sockets, &shortfall);
 	if (err)
 		return failure_set(failure, STATUS_HOST, "%.300s; and sock_diag: %s",
 				   source->why.text, strerror(-err));

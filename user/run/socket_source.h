@@ -13,6 +13,7 @@
 #include "model/sockets.h"
 
 struct loader;
+struct steward;
 
 struct socket_source {
 	/* For the caller to set; all else is zero. */
@@ -20,8 +21,11 @@ struct socket_source {
 	const struct notice *notice;
 	struct loader *loader; /* not owned; NULL: there is none, and @why says why */
 	struct failure why;
+	struct steward *steward; /* not owned; NULL: the process goes there itself */
 
-	bool by_diag; /* from now on */
+	bool by_diag;	    /* from now on */
+	bool pids_are_ours; /* in a PID namespace */
+	uint32_t netns;	    /* of --netns, 0: all */
 	bool told;
 };
 

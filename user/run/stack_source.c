@@ -72,6 +72,11 @@ void stack_source_set_loader(struct stack_source *source, const struct loader *l
 	source->loader = loader;
 }
 
+void stack_source_set_steward(struct stack_source *source, struct steward *steward)
+{
+	symbolizer_set_steward(source->symbolizer, steward);
+}
+
 void stack_source_refresh(struct stack_source *source)
 {
 	symbolizer_refresh(source->symbolizer);

@@ -10,6 +10,7 @@
 struct loader;
 struct notice;
 struct stack_source;
+struct steward;
 
 /*
  * To be called while the process is small and may fork. @stop_fd is readable once the tracer is to
@@ -19,6 +20,9 @@ struct stack_source *stack_source_new(const char *root, int stop_fd, const struc
 
 /* Before the first stack is asked for. @loader is the caller's. */
 void stack_source_set_loader(struct stack_source *source, const struct loader *loader);
+
+/* Who opens files of processes, and is the caller's. NULL: the process does it itself. */
+void stack_source_set_steward(struct stack_source *source, struct steward *steward);
 
 /* NULL-safe. */
 void stack_source_free(struct stack_source *source);

@@ -146,7 +146,9 @@ static void print_place(FILE *out, const struct procfs_process *process)
 static void read_process(const struct leak *leak, const struct leaks_scope *scope,
 			 struct procfs_process *process)
 {
-	procfs_process_read(scope->root, scope->pids_are_proc ? leak->pid : 0, leak->comm, process);
+	*process = (struct procfs_process){ 0 };
+	if (scope->pids_are_proc && scope->process && leak->pid)
+		scope->process(scope->context, leak->pid, leak->comm, process);
 }
 
 static void print_process(FILE *out, const struct leak *leak, const struct procfs_process *process)

@@ -13,13 +13,18 @@ struct leaks;
 struct leak;
 struct procfs_process;
 
+/* Fills @process as procfs_process_read() does. */
+typedef void leaks_process(void *context, uint32_t pid, const char *comm,
+			   struct procfs_process *process);
+
 /* What was asked for. */
 struct leaks_scope {
 	uint16_t states; /* a mask */
 	uint64_t older_ns;
-	uint32_t top;	    /* offenders that the text describes; JSON has all */
-	const char *root;   /* where /proc is, "" for the real one */
-	bool pids_are_proc; /* numbers of processes are those that /proc has */
+	uint32_t top;		/* offenders that the text describes; JSON has all */
+	bool pids_are_proc;	/* numbers of processes are those that /proc has */
+	leaks_process *process; /* NULL: nothing is known of any */
+	void *context;
 };
 
 /* A block for each offender, or a line that says that nothing is wrong. */

@@ -3,12 +3,15 @@
  * What can be done once privileges are given up: tries from inside what the tracer must not be able
  * to do, in the thread that drops and in one that was started before.
  *
- * unprivileged [files|looks] [--user NAME]: prints "THREAD WHAT ERROR" for each try, 0 if it works.
+ * unprivileged [files] [looks] [--user NAME]: prints "THREAD WHAT ERROR" for each try, 0 if it
+ * works.
+ * unprivileged helper: the same of what the process keeps that looks at others.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
@@ -25,6 +28,7 @@
 #include "host/privilege.h"
 
 static sem_t dropped;
+static int own_netns;
 
 static void tell(const char *thread, const char *what, long result)
 {
@@ -71,6 +75,7 @@ static void try_calls(const char *thread)
 	tell(thread, "executable", mprotect(page, 4096, PROT_READ | PROT_EXEC));
 	tell(thread, "prog_load", bpf(BPF_PROG_LOAD));
 	tell(thread, "map_create", bpf(BPF_MAP_CREATE));
+	tell(thread, "setns", setns(own_netns, CLONE_NEWNET));
 	tell(thread, "memory", page == MAP_FAILED ? -1 : 0);
 }
 
@@ -82,6 +87,19 @@ static void *work(void *unused)
 	try_files("other");
 	try_calls("other");
 	return NULL;
+}
+
+static int look(void)
+{
+	const struct privilege_needs needs = { 0 };
+	struct failure failure;
+
+	if (privilege_plan(&needs, &failure) || privilege_keep_looks())
+		return 1;
+	try_files("helper");
+	try_calls("helper");
+	puts("ready");
+	return 0;
 }
 
 int main(int argc, char *argv[])
@@ -97,9 +115,12 @@ int main(int argc, char *argv[])
 		if (!strcmp(argv[i], "--user"))
 			needs.user = argv[++i];
 	}
+	own_netns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (argc > 1 && !strcmp(argv[1], "helper"))
+		return look();
 	sem_init(&dropped, 0, 0);
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	if (privilege_plan(&needs, &failure) || privilege_thread_start(&thread, work, NULL) ||
+	if (privilege_plan(&needs, &failure) || privilege_thread_start(&thread, true, work, NULL) ||
 	    privilege_drop(&notice, &failure)) {
 		fprintf(stderr, "unprivileged: %s\n", failure.text);
 		return failure.status;

@@ -154,12 +154,13 @@ struct visits {
 	char seen[4][16];
 };
 
-static bool note_visit(void *context, const char *name, int fd)
+static bool note_visit(void *context, const char *name, uint32_t pid, int fd)
 {
 	struct visits *visits = context;
 
 	assert_true(fd >= 0);
 	assert_true(visits->count < 4);
+	assert_int_equal(pid, visits->count == 2 ? 12 : 0);
 	strcpy(visits->seen[visits->count], name ? name : "-");
 	return ++visits->count < 4;
 }

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The steward itself (steward.h): answers requests until its socket is closed, and one that cannot
+ * be ends it.
+ */
+#ifndef TCPDWELL_STEWARD_SERVER_H
+#define TCPDWELL_STEWARD_SERVER_H
+
+#include <sys/types.h>
+
+/*
+ * Forks it. Returns the socket that it is asked over, once it has given up what it does not need,
+ * or -errno. The caller closes the socket and waits for @pid.
+ */
+int steward_server_start(const char *root, pid_t *pid);
+
+#endif /* TCPDWELL_STEWARD_SERVER_H */
