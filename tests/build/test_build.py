@@ -87,7 +87,7 @@ def test_kernel_types_rebuild_the_bpf_side(tree: Tree) -> None:
 
 
 def test_other_flags_rebuild_and_the_same_do_not(tree: Tree) -> None:
-    one = ["B=build/flagged", "build/flagged/obj/user/record/decode.o"]
+    one = ["B=build/flagged", "build/flagged/obj/user/base/decode.o"]
     assert "CC" in tree.make(*one)
     assert tree.make(*one, "V=1") == ""
     assert "CC" in tree.make(*one, "WERROR=1")
