@@ -70,6 +70,9 @@ const volatile bool cfg_skip_addrs; /* nor on addresses and families */
 /* The snapshot at start. */
 const volatile bool cfg_snapshot_records; /* user space reads what the iterators find */
 
+/* Who holds the TCP sockets behind descriptors of MPTCP is noted. */
+const volatile bool cfg_subflows;
+
 /* The stacks of who connects and accepts are kept. */
 const volatile bool cfg_stacks;
 

@@ -273,6 +273,30 @@ struct {
 } queued SEC(".maps");
 
 /*
+ * The descriptors of MPTCP that lead to a TCP socket, by its address, while the snapshot runs;
+ * emptied after it. Of a connection the first TCP sockets are looked at, the first descriptors of
+ * each are kept.
+ */
+#define SUBFLOWS	8
+#define SUBFLOW_HOLDERS 4
+
+struct subflow_holders {
+	__u32 count;
+	__u32 pids[SUBFLOW_HOLDERS];
+	__u32 fds[SUBFLOW_HOLDERS];
+	__u32 pad;
+	__u64 leaders[SUBFLOW_HOLDERS];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, __u64);
+	__type(value, struct subflow_holders);
+} subflows SEC(".maps");
+
+/*
  * Where connections were connected or accepted, by the key that they have in connections, and as
  * long as they are there.
  */
@@ -343,6 +367,24 @@ __u64 stacks_missed;
 
 /* Counts the runs of the snapshot, from 1; set by user space before each. */
 __u32 snapshot_round;
+
+/* There may be something in subflows. */
+__u32 subflows_noted;
+
+/* When this run began, CLOCK_MONOTONIC; likewise. */
+__u64 snapshot_began_ns;
+
+/*
+ * When a socket entered its state, and when data last went through it. The one thread that reads
+ * the iterators is alone with it.
+ */
+struct {
+	__u64 state[2]; /* latest and earliest, as in struct bounds */
+	__u64 active[2];
+} snapshot_times;
+
+/* A record on its way to that thread: too large for the stack. */
+struct tcpdwell_socket snapshot_record;
 
 /*
  * What the flush took from its queues and found too young: to take it is cheaper than to look at it

@@ -13,6 +13,7 @@
 #ifndef TCPDWELL_SNAPSHOT_BPF_H
 #define TCPDWELL_SNAPSHOT_BPF_H
 
+#include "bounds.h"
 #include "process.bpf.h"
 #include "request.bpf.h"
 #include "young.bpf.h"
@@ -22,57 +23,46 @@
 /* bpf_iter programs answer 0: go on. */
 #define ITER_NEXT 0
 
-/* When a socket entered its state, at the latest. */
-struct since {
-	__u64 ns;
-	__u8 worth; /* enum tcpdwell_dwell */
+/* When a socket entered its state, and when data last went through it (bounds.h). */
+struct times {
+	struct bounds state;
+	struct bounds active;
 };
 
 /*
- * ---- Lower bounds -------------------------------------------------------------------------------
+ * ---- Bounds -------------------------------------------------------------------------------------
  */
 
 /*
- * A segment is stamped when it comes in, and moves the socket a little later, in the same softirq.
- * That long is taken off each bound, so that it stays a true one on a busy host.
- */
-#define PROCESSING_NS 1000000ULL
-
-static __always_inline __u64 older(__u64 a_ns, __u64 b_ns)
-{
-	return a_ns < b_ns ? a_ns : b_ns;
-}
-
-/*
- * The time of a tcp_jiffies32 stamp, at the latest: a stamp says which tick it was, and now is
+ * The time of a stamp of jiffies, at the latest: a stamp says which tick it was, and now is
  * somewhere in this tick, so of the ticks between them one is not whole. 32 bits go round in 49
- * days at the least; what is older looks younger, which keeps the bound true. 0 is no stamp.
+ * days at the least; what is older looks younger, which keeps the bound true. 0 is no stamp. What
+ * is due in the future has a time, too.
  */
-static __always_inline __u64 jiffies32_ns(__u32 stamp, __u64 now_ns)
+__noinline __u64 jiffies_ns(__u32 stamp, __u64 now_ns)
 {
-	__u32 past = (__u32)bpf_jiffies64() - stamp;
-	__u64 past_ns;
+	__s32 past = (__u32)bpf_jiffies64() - stamp;
 
-	if (!stamp || (__s32)past <= 1)
-		return now_ns;
-	past_ns = (past - 1) * cfg_tick_ns;
-	return past_ns < now_ns ? now_ns - past_ns : now_ns;
+	if (!stamp)
+		return 0;
+	if (past <= 1)
+		return now_ns + (__u64)(1 - past) * cfg_tick_ns;
+	return (__u64)(past - 1) * cfg_tick_ns < now_ns ? now_ns - (past - 1) * cfg_tick_ns : 0;
 }
 
-/* tcp_sock.tcp_mstamp: microseconds of CLOCK_MONOTONIC (tcp_mstamp_refresh()). */
-static __always_inline __u64 mstamp_ns(const struct tcp_sock *tp, __u64 now_ns)
+/* A stamp of microseconds of CLOCK_MONOTONIC (tcp_mstamp_refresh()). */
+static __always_inline __u64 mstamp_ns(__u64 us)
 {
-	__u64 ns = BPF_CORE_READ(tp, tcp_mstamp) * 1000;
-
-	return ns && ns < now_ns ? ns : now_ns;
+	return us * 1000;
 }
 
 /*
- * tcp_sock.retrans_stamp in SYN_SENT: when the first SYN was sent (tcp_connect()), which follows
- * the transition. Milliseconds, or microseconds where the route asks for such time stamps (6.7).
+ * tcp_sock.retrans_stamp: milliseconds, or microseconds where the route asks for such time stamps
+ * (6.7), at the latest.
  */
-static __always_inline __u64 first_syn_ns(const struct tcp_sock *tp, __u64 now_ns)
+__noinline __u64 retrans_ns(__u64 address, __u64 now_ns)
 {
+	const struct tcp_sock *tp = (const struct tcp_sock *)address;
 	__u32 stamp = BPF_CORE_READ(tp, retrans_stamp), past;
 	__u64 unit_ns = 1000000;
 
@@ -81,76 +71,138 @@ static __always_inline __u64 first_syn_ns(const struct tcp_sock *tp, __u64 now_n
 		unit_ns = 1000;
 	past = (__u32)(now_ns / unit_ns) - stamp;
 	if (!stamp || (__s32)past <= 1 || (past - 1) * unit_ns >= now_ns)
-		return now_ns;
+		return 0;
 	return now_ns - (past - 1) * unit_ns;
 }
 
-/*
- * When a full socket entered its state at the latest: the oldest stamp that is certain not to be
- * older than that.
- *
- *	ESTABLISHED	lsndtime is set on entry (tcp_finish_connect(), tcp_rcv_state_process();
- *			for a child in tcp_create_openreq_child(), in the same softirq) and when
- *			data is sent.
- *			rcv_tstamp was set by the segment that completed the handshake (tcp_ack()),
- *			and is by each one since.
- *	CLOSE_WAIT	A segment of the peer led here, which tcp_ack() stamped in rcv_tstamp
- *	FIN_WAIT2	before the transition. Only one that was overtaken by a later ACK is
- *	CLOSING		not stamped, and then the stamp is that ACK's: on the wire, both are
- *			next to each other.
- *	FIN_WAIT1	The process closes, and tcp_send_fin() sends what it can: tcp_write_xmit()
- *	LAST_ACK	takes the time, and so does all that is sent and received from then on.
- *	SYN_RECV	A SYN came (simultaneous open, or fast open): tcp_mstamp was taken for it.
- *	SYN_SENT	The first SYN, see above.
- *	LISTEN		Nothing tells. It listens now.
- *
- * tcp_mstamp is taken for each segment that comes or goes, so it serves all but the last two; where
- * the peer does not answer the keep-alive probes, rcv_tstamp is the older one.
- */
-static __always_inline struct since sock_since(const struct sock *sk, __u8 state, __u64 now_ns)
+/* When the retransmission timer is due, or was: its place moved in 6.18 and in 6.19. */
+static __always_inline __u32 retransmission_due(const struct sock *sk)
 {
-	const struct tcp_sock *tp = (const struct tcp_sock *)sk;
-	struct since since = { .ns = now_ns, .worth = TCPDWELL_DWELL_AT_LEAST };
+	const struct inet_connection_sock *icsk = (const struct inet_connection_sock *)sk;
 
-	switch (state) {
-	case TCPDWELL_ESTABLISHED:
-		since.ns = jiffies32_ns(BPF_CORE_READ(tp, lsndtime), now_ns);
-		/* fall through */
-	case TCPDWELL_CLOSE_WAIT:
-	case TCPDWELL_FIN_WAIT2:
-	case TCPDWELL_CLOSING:
-		since.ns = older(since.ns, jiffies32_ns(BPF_CORE_READ(tp, rcv_tstamp), now_ns));
-		/* fall through */
-	case TCPDWELL_FIN_WAIT1:
-	case TCPDWELL_LAST_ACK:
-	case TCPDWELL_SYN_RECV:
-		since.ns = older(since.ns, mstamp_ns(tp, now_ns));
-		break;
-	case TCPDWELL_SYN_SENT:
-		since.ns = first_syn_ns(tp, now_ns);
-		break;
+	if (bpf_core_field_exists(icsk->icsk_timeout))
+		return BPF_CORE_READ(icsk, icsk_timeout);
+	if (bpf_core_field_exists(icsk->icsk_retransmit_timer))
+		return BPF_CORE_READ(icsk, icsk_retransmit_timer.expires);
+	if (bpf_core_field_exists(sk->tcp_retransmit_timer))
+		return BPF_CORE_READ(sk, tcp_retransmit_timer.expires);
+	return 0;
+}
+
+/* As many levels as a tree of 2^16 segments can have: twice its logarithm. */
+#define FLIGHT_LEVELS 32
+
+/* When the newest segment in flight was last sent; 0: none, or not to be found. */
+__noinline __u64 flight_tail_ns(__u64 address)
+{
+	const struct sock *sk = (const struct sock *)address;
+	struct rb_node *node = BPF_CORE_READ(sk, tcp_rtx_queue.rb_node), *right;
+	const struct sk_buff *skb;
+
+	for (int i = 0; i < FLIGHT_LEVELS && node; i++) {
+		right = BPF_CORE_READ(node, rb_right);
+		if (!right) {
+			skb = (void *)node - bpf_core_field_offset(struct sk_buff, rbnode);
+			return BPF_CORE_READ(skb, skb_mstamp_ns);
+		}
+		node = right;
 	}
-	since.ns = older(since.ns + PROCESSING_NS, now_ns);
-	return since;
+	return 0;
+}
+
+/* A fast open: the SYN of a client comes later than its state, data of a server's child earlier. */
+static __always_inline bool is_fast_open(const struct tcp_sock *tp)
+{
+	if (BPF_CORE_READ(tp, fastopen_rsk) || BPF_CORE_READ_BITFIELD_PROBED(tp, fastopen_connect))
+		return true;
+	return !bpf_core_field_exists(tp->syn_fastopen_child) ||
+	       BPF_CORE_READ_BITFIELD_PROBED(tp, syn_fastopen_child);
+}
+
+__noinline __u32 bounds_flags(__u64 address)
+{
+	const struct sock *sk = (const struct sock *)address;
+	const struct inet_connection_sock *icsk = (const struct inet_connection_sock *)sk;
+	const struct tcp_sock *tp = (const struct tcp_sock *)sk;
+	__u32 in_flight = BPF_CORE_READ(tp, packets_out);
+	__u32 unacked = BPF_CORE_READ(tp, write_seq) - BPF_CORE_READ(tp, snd_una);
+	__u32 flags = 0;
+
+	if (in_flight)
+		flags |= BOUNDS_IN_FLIGHT;
+	if (in_flight == 1 && unacked == 1)
+		flags |= BOUNDS_FIN_ALONE;
+	if (unacked)
+		flags |= BOUNDS_UNACKED;
+	if (BPF_CORE_READ(icsk, icsk_retransmits))
+		flags |= BOUNDS_RETRANSMITS;
+	if (BPF_CORE_READ(tp, total_retrans))
+		flags |= BOUNDS_RETRANSMITTED;
+	if (!BPF_CORE_READ(tp, data_segs_out))
+		flags |= BOUNDS_NONE_SENT;
+	if (!BPF_CORE_READ(tp, data_segs_in))
+		flags |= BOUNDS_NONE_RECEIVED;
+	if (is_fast_open(tp))
+		flags |= BOUNDS_FAST_OPEN;
+	if (BPF_CORE_READ(sk, __sk_common.skc_dport))
+		flags |= BOUNDS_CONNECTED;
+	return flags;
+}
+
+/* The bounds of a full socket, into snapshot_times. The verifier walks through it once. */
+__noinline int bounds_read(__u64 address, __u64 now_ns, __u32 state)
+{
+	const struct sock *sk = (const struct sock *)address;
+	const struct inet_connection_sock *icsk = (const struct inet_connection_sock *)sk;
+	const struct tcp_sock *tp = (const struct tcp_sock *)sk;
+	struct bounds_facts f = {
+		.now_ns = now_ns,
+		.grain_ns = 2 * cfg_tick_ns,
+		.state = state,
+	};
+	struct bounds bounds;
+
+	__builtin_memset(&snapshot_times, 0, sizeof(snapshot_times));
+	if (state == TCPDWELL_LISTEN)
+		return 0;
+	f.segment_ns = mstamp_ns(BPF_CORE_READ(tp, tcp_mstamp));
+	f.sent_ns = jiffies_ns(BPF_CORE_READ(tp, lsndtime), now_ns);
+	f.received_ns = jiffies_ns(BPF_CORE_READ(icsk, icsk_ack.lrcvtime), now_ns);
+	f.acked_ns = jiffies_ns(BPF_CORE_READ(tp, rcv_tstamp), now_ns);
+	f.delivered_ns = mstamp_ns(BPF_CORE_READ(tp, delivered_mstamp));
+	f.first_ns = retrans_ns(address, now_ns);
+	f.opened_ns = mstamp_ns(BPF_CORE_READ(tp, rcvq_space.time));
+	f.timer_ns = jiffies_ns(retransmission_due(sk), now_ns);
+	f.flags = bounds_flags(address);
+	f.tail_ns = flight_tail_ns(address);
+	bounds = bounds_state(&f);
+	snapshot_times.state[0] = bounds.latest_ns;
+	snapshot_times.state[1] = bounds.earliest_ns;
+	if (state != TCPDWELL_ESTABLISHED)
+		return 0;
+	bounds = bounds_active(&f);
+	snapshot_times.active[0] = bounds.latest_ns;
+	snapshot_times.active[1] = bounds.earliest_ns;
+	return 0;
 }
 
 /*
- * When a mini socket entered its state at the latest. In TIME_WAIT its timer was armed for 60 s, on
- * entry and by each segment since. In FIN_WAIT2 the time it was armed for is not kept.
+ * When a timewait socket entered its state. In TIME_WAIT its timer was armed for 60 s, on entry and
+ * by each segment since. In FIN_WAIT2 the time it was armed for is not kept.
  */
-static __always_inline struct since mini_since(const struct inet_timewait_sock *tw, __u8 state,
-					       __u64 now_ns)
+static __always_inline struct bounds mini_bounds(const struct inet_timewait_sock *tw, __u8 state,
+						 __u64 now_ns)
 {
-	struct since since = { .ns = now_ns, .worth = TCPDWELL_DWELL_AT_LEAST };
+	struct bounds bounds = {};
 	__u64 left, armed_for = TIMEWAIT_SECONDS * 1000000000ULL / cfg_tick_ns;
 
 	if (state != TCPDWELL_TIME_WAIT)
-		return since;
+		return bounds;
 	left = BPF_CORE_READ(tw, tw_timer.expires) - bpf_jiffies64();
 	/* One tick for each end, as above; beyond 60 s, or run out, there is nothing to say. */
 	if (left + 1 < armed_for && (armed_for - left - 1) * cfg_tick_ns < now_ns)
-		since.ns = now_ns - (armed_for - left - 1) * cfg_tick_ns;
-	return since;
+		bounds.latest_ns = now_ns - (armed_for - left - 1) * cfg_tick_ns;
+	return bounds;
 }
 
 /*
@@ -162,12 +214,55 @@ struct found {
 	struct tcpdwell_counters *c;
 	__u64 key;
 	__u64 now_ns;
-	struct since since;
-	__u64 active_ns;
+	struct times times;
 	struct endpoint e;
 	__u8 state;
 	__u8 flags; /* enum tcpdwell_socket_flag */
 };
+
+/* A process that has a socket, and behind which descriptor. */
+struct holder {
+	const struct task_struct *leader;
+	__u32 pid;
+	__u32 fd;
+};
+
+/* Since when it is in its state at the latest: now it is. */
+static __always_inline __u64 found_since_ns(const struct found *f)
+{
+	return f->times.state.latest_ns ?: f->now_ns;
+}
+
+/*
+ * What was seen of its life is worth more than what its stamps say. That it was found in this state
+ * by an earlier look is a bound, too; that it is found so now says nothing.
+ */
+static __always_inline void record_since(struct tcpdwell_socket *record, const struct found *f,
+					 const struct lifecycle *l)
+{
+	__u64 since_ns = f->times.state.latest_ns;
+
+	record->since_earliest_ns = f->times.state.earliest_ns;
+	if (l && l->state == f->state && l->since == TCPDWELL_DWELL_EXACT) {
+		record->since = TCPDWELL_DWELL_EXACT;
+		record->since_ns = record->since_earliest_ns = l->since_ns;
+		return;
+	}
+	if (l && l->state == f->state && l->since == TCPDWELL_DWELL_AT_LEAST &&
+	    l->since_ns < snapshot_began_ns)
+		since_ns = bounds_older(since_ns, l->since_ns);
+	record->since = since_ns ? TCPDWELL_DWELL_AT_LEAST : TCPDWELL_DWELL_UNKNOWN;
+	record->since_ns = since_ns ?: f->now_ns;
+}
+
+/* The number of the file that its descriptors lead to; 0: there is none. */
+static __always_inline __u64 sock_inode(const struct sock *sk)
+{
+	const struct socket *socket = BPF_CORE_READ(sk, sk_socket);
+	const struct socket_alloc *file = (const struct socket_alloc *)socket;
+
+	return socket ? BPF_CORE_READ(file, vfs_inode.i_ino) : 0;
+}
 
 /*
  * Tell user space, if it asked. A record that does not fit makes the kernel run the program once
@@ -175,50 +270,49 @@ struct found {
  */
 static __always_inline void found_write(struct seq_file *seq, const struct found *f,
 					const struct lifecycle *l, const struct sock *sk,
-					const struct task_struct *task, __u32 fd)
+					const struct holder *holder)
 {
-	struct tcpdwell_socket record = {
-		.kind = TCPDWELL_SOCKET,
-		.size = sizeof(record),
-		.state = f->state,
-		.family = f->e.family,
-		.since = f->since.worth,
-		.flags = f->flags,
-		.key = f->key,
-		.since_ns = f->since.ns,
-		.active_ns = f->active_ns,
-		.cgroup_id = f->e.cgroup_id,
-		.netns = f->e.netns,
-		.uid = f->e.uid,
-		.fd = fd,
-		.lport = f->e.lport,
-		.rport = f->e.rport,
-	};
+	struct tcpdwell_socket *record = &snapshot_record;
+	const struct task_struct *leader;
 
 	if (!cfg_snapshot_records || (cfg_uid_count && !uid_wanted(f->e.uid)))
 		return;
-	/* What was seen of its life is worth more than what its stamps say. */
-	if (l && l->state == f->state && l->since != TCPDWELL_DWELL_UNKNOWN) {
-		record.since = l->since;
-		record.since_ns = l->since_ns;
-	}
+	__builtin_memset(record, 0, sizeof(*record));
+	record->kind = TCPDWELL_SOCKET;
+	record->size = sizeof(*record);
+	record->state = f->state;
+	record->family = f->e.family;
+	record->flags = f->flags;
+	record->key = f->key;
+	record->active_ns = f->times.active.latest_ns;
+	record->active_earliest_ns = f->times.active.earliest_ns;
+	record->cgroup_id = f->e.cgroup_id;
+	record->netns = f->e.netns;
+	record->uid = f->e.uid;
+	record->lport = f->e.lport;
+	record->rport = f->e.rport;
+	__builtin_memcpy(record->laddr, f->e.laddr, sizeof(record->laddr));
+	__builtin_memcpy(record->raddr, f->e.raddr, sizeof(record->raddr));
+	record_since(record, f, l);
 	if (l && l->owner != TCPDWELL_OWNER_NONE) {
-		record.owner = l->owner;
-		record.owner_pid = l->pid;
-		__builtin_memcpy(record.comm, l->comm, OWNER_COMM_LEN);
+		record->owner = l->owner;
+		record->owner_pid = l->pid;
+		__builtin_memcpy(record->comm, l->comm, OWNER_COMM_LEN);
 	}
-	if (task) {
-		record.pid = BPF_CORE_READ(task, tgid);
-		bpf_probe_read_kernel(record.comm, OWNER_COMM_LEN,
-				      &BPF_CORE_READ(task, group_leader)->comm);
+	if (holder) {
+		leader = holder->leader;
+		record->pid = holder->pid;
+		record->fd = holder->fd;
+		bpf_core_read(record->comm, OWNER_COMM_LEN, &leader->comm);
 	}
+	if (sk)
+		record->inode = sock_inode(sk);
 	if (f->state == TCPDWELL_LISTEN) {
-		record.queued = BPF_CORE_READ(sk, sk_ack_backlog);
-		record.queue_max = BPF_CORE_READ(sk, sk_max_ack_backlog);
+		record->queued = BPF_CORE_READ(sk, sk_ack_backlog);
+		record->queue_max = BPF_CORE_READ(sk, sk_max_ack_backlog);
+		record->drops = BPF_CORE_READ(sk, sk_drops.counter);
 	}
-	__builtin_memcpy(record.laddr, f->e.laddr, sizeof(record.laddr));
-	__builtin_memcpy(record.raddr, f->e.raddr, sizeof(record.raddr));
-	bpf_seq_write(seq, &record, sizeof(record));
+	bpf_seq_write(seq, record, sizeof(*record));
 }
 
 /*
@@ -238,15 +332,13 @@ static __always_inline __u64 holder_mark(__u32 pid)
 }
 
 /*
- * Make @task, which has the socket behind @fd, the owner, or count it as one more holder. All
- * descriptors of a process come one after another. Returns whether it is the first in this run.
+ * Make @holder the owner, or count it as one more. All descriptors of a process come one after
+ * another. Returns whether it is the first in this run.
  */
-static __always_inline bool holder_add(struct lifecycle *l, const struct task_struct *task,
-				       __u32 fd)
+static __always_inline bool holder_add(struct lifecycle *l, const struct holder *holder)
 {
-	const struct task_struct *leader = BPF_CORE_READ(task, group_leader);
-	__u32 pid = BPF_CORE_READ(task, tgid);
-	__u64 mark = holder_mark(pid);
+	const struct task_struct *leader = holder->leader;
+	__u64 mark = holder_mark(holder->pid);
 
 	if (l->waits & LIFECYCLE_WAITING || l->marks & LIFECYCLE_MINI)
 		return false; /* it is moving, and another knows more */
@@ -261,11 +353,11 @@ static __always_inline bool holder_add(struct lifecycle *l, const struct task_st
 	}
 	*(volatile __u8 *)&l->owner = TCPDWELL_OWNER_NONE;
 	bpf_core_read(l->comm, OWNER_COMM_LEN, &leader->comm);
-	l->pid = pid;
+	l->pid = holder->pid;
 	l->holders = 1;
 	l->holder = mark;
 	if (l->state == TCPDWELL_LISTEN)
-		listener_held_by(l, leader, fd);
+		listener_held_by(l, holder->leader, holder->fd);
 	l->holder = mark | (__u32)l->holder;
 	*(volatile __u8 *)&l->owner = TCPDWELL_OWNER_SCAN;
 	owner_match(l);
@@ -328,8 +420,8 @@ static __always_inline struct lifecycle *snapshot_full(const struct sock *sk, co
 		return NULL;
 	l = connection_new(sk, f->key, f->e.uid);
 	l.state = f->state;
-	l.since_ns = f->since.ns;
-	l.since = f->since.worth;
+	l.since_ns = found_since_ns(f);
+	l.since = TCPDWELL_DWELL_AT_LEAST;
 	if (listener)
 		owner_inherit(&l, listener);
 	owner_match(&l);
@@ -348,10 +440,15 @@ static __always_inline bool found_full(struct found *f, const struct sock *sk)
 	f->c = counters_here();
 	f->state = BPF_CORE_READ(sk, __sk_common.skc_state);
 	f->now_ns = bpf_ktime_get_ns();
-	f->since = sock_since(sk, f->state, f->now_ns);
-	f->active_ns = BPF_CORE_READ((const struct tcp_sock *)sk, tcp_mstamp) * 1000;
 	f->flags = BPF_CORE_READ(sk, sk_socket) ? TCPDWELL_SOCKET_HELD : 0;
+	bounds_read(address_of(sk), f->now_ns, f->state);
+	f->times.state.latest_ns = snapshot_times.state[0];
+	f->times.state.earliest_ns = snapshot_times.state[1];
+	f->times.active.latest_ns = snapshot_times.active[0];
+	f->times.active.earliest_ns = snapshot_times.active[1];
 	endpoint_read(&f->e, sk, false);
+	if (f->state == TCPDWELL_CLOSE && !f->e.lport)
+		f->e.lport = sock_last_port(sk);
 	return filter_connection(sk, &f->e, false);
 }
 
@@ -367,6 +464,11 @@ static __always_inline bool is_tcp(const struct sock *sk)
 static __always_inline void snapshot_descriptor(struct seq_file *seq, struct task_struct *task,
 						__u32 fd, const struct sock *sk, __u64 key)
 {
+	struct holder holder = {
+		.leader = BPF_CORE_READ(task, group_leader),
+		.pid = BPF_CORE_READ(task, tgid),
+		.fd = fd,
+	};
 	struct lifecycle *l = NULL;
 	struct found f = { .key = key };
 	bool wanted = found_full(&f, sk);
@@ -375,11 +477,77 @@ static __always_inline void snapshot_descriptor(struct seq_file *seq, struct tas
 		return;
 	if (f.state != TCPDWELL_CLOSE && (wanted || f.state == TCPDWELL_LISTEN)) {
 		l = snapshot_full(sk, &f, NULL);
-		if (l && holder_add(l, task, fd) && l->since == TCPDWELL_DWELL_AT_LEAST)
+		if (l && holder_add(l, &holder) && l->since == TCPDWELL_DWELL_AT_LEAST)
 			found_count(&f, sk);
 	}
 	if (wanted)
-		found_write(seq, &f, l, sk, task, fd);
+		found_write(seq, &f, l, sk, &holder);
+}
+
+/*
+ * ---- MPTCP --------------------------------------------------------------------------------------
+ */
+
+static __always_inline bool is_mptcp(const struct sock *sk)
+{
+	return cfg_subflows && bpf_core_type_exists(struct mptcp_sock) &&
+	       BPF_CORE_READ(sk, sk_protocol) == IPPROTO_MPTCP;
+}
+
+static __always_inline void subflow_note(const struct sock *sk, const struct holder *holder)
+{
+	struct subflow_holders none = {}, *known;
+	__u64 subflow = (__u64)sk;
+	__u32 at;
+
+	if (!sk)
+		return;
+	known = bpf_map_lookup_elem(&subflows, &subflow);
+	if (!known) {
+		bpf_map_update_elem(&subflows, &subflow, &none, BPF_NOEXIST);
+		known = bpf_map_lookup_elem(&subflows, &subflow);
+	}
+	if (!known)
+		return;
+	at = known->count;
+	if (at >= SUBFLOW_HOLDERS)
+		return;
+	known->leaders[at] = (__u64)holder->leader;
+	known->pids[at] = holder->pid;
+	known->fds[at] = holder->fd;
+	known->count = at + 1;
+	subflows_noted = 1;
+}
+
+/*
+ * Note who holds the TCP sockets behind a descriptor of MPTCP: a listener, or the connections that
+ * one is made of. They are met by their places in the hash tables, where their cookies can be
+ * asked for.
+ */
+static __always_inline void snapshot_mptcp(struct task_struct *task, __u32 fd,
+					   const struct sock *sk)
+{
+	const struct mptcp_sock *msk = (const struct mptcp_sock *)sk;
+	const struct mptcp_subflow_context *context;
+	struct holder holder = {
+		.leader = BPF_CORE_READ(task, group_leader),
+		.pid = BPF_CORE_READ(task, tgid),
+		.fd = fd,
+	};
+	__u64 first = (__u64)BPF_CORE_READ(msk, first), subflow;
+	const struct list_head *head, *node;
+
+	if (first)
+		subflow_note((const struct sock *)first, &holder);
+	head = (void *)msk + bpf_core_field_offset(struct mptcp_sock, conn_list);
+	node = BPF_CORE_READ(msk, conn_list.next);
+	for (int i = 0; i < SUBFLOWS && node && node != head; i++) {
+		context = (void *)node - bpf_core_field_offset(struct mptcp_subflow_context, node);
+		subflow = (__u64)BPF_CORE_READ(context, tcp_sock);
+		if (subflow != first)
+			subflow_note((const struct sock *)subflow, &holder);
+		node = BPF_CORE_READ(context, node.next);
+	}
 }
 
 /*
@@ -435,14 +603,63 @@ static __always_inline struct lifecycle *queue_owner(const struct sock *sk)
 	return listener ? connection_find(*listener) : NULL;
 }
 
+/* The holders of a TCP socket behind a descriptor of MPTCP, of which most hosts have none. */
+static __always_inline struct subflow_holders *subflow_holders(const struct sock *sk)
+{
+	__u64 subflow = (__u64)sk;
+
+	return cfg_subflows && subflows_noted ? bpf_map_lookup_elem(&subflows, &subflow) : NULL;
+}
+
+/* Tell of each descriptor that leads to a subflow, as snapshot_descriptor() does. */
+static __always_inline void snapshot_subflow(struct seq_file *seq, const struct found *f,
+					     struct lifecycle *l, const struct sock *sk,
+					     const struct subflow_holders *holders, bool wanted)
+{
+	for (__u32 i = 0; i < SUBFLOW_HOLDERS && i < holders->count; i++) {
+		struct holder holder = {
+			.leader = (const struct task_struct *)holders->leaders[i],
+			.pid = holders->pids[i],
+			.fd = holders->fds[i],
+		};
+		struct lifecycle *known = l;
+
+		barrier_var(
+			known); /* else its members' addresses are taken before it is looked at */
+		if (known)
+			holder_add(known, &holder);
+		if (wanted)
+			found_write(seq, f, known, sk, &holder);
+	}
+}
+
+/*
+ * A socket whose process has closed it is dead. One that waits in an accept queue is not, and
+ * neither is one that only the kernel can reach just now: it is in flight in a unix socket, or is
+ * io_uring's.
+ * Of a subflow it is MPTCP's own socket that dies (__mptcp_close(), 5.10 to 6.18).
+ */
+static __always_inline bool is_orphan(const struct sock *sk)
+{
+	const struct inet_connection_sock *icsk = (const struct inet_connection_sock *)sk;
+	const struct mptcp_subflow_context *context;
+
+	if (sock_is_subflow(sk) && bpf_core_type_exists(struct mptcp_subflow_context)) {
+		context = BPF_CORE_READ(icsk, icsk_ulp_data);
+		sk = BPF_CORE_READ(context, conn);
+	}
+	return BPF_CORE_READ(sk, __sk_common.skc_flags) & (1UL << SOCK_DEAD);
+}
+
 static __always_inline void snapshot_hashed(struct seq_file *seq, const struct sock *sk, __u64 key)
 {
 	struct lifecycle *l = NULL, *listener = NULL;
+	struct subflow_holders *holders = subflow_holders(sk);
 	struct found f = { .key = key };
 	bool wanted;
 
 	/* Most have a descriptor, and nothing is left to be found out. */
-	if (!cfg_snapshot_records && BPF_CORE_READ(sk, sk_socket) &&
+	if (!cfg_snapshot_records && !holders && BPF_CORE_READ(sk, sk_socket) &&
 	    BPF_CORE_READ(sk, __sk_common.skc_state) != TCPDWELL_LISTEN && connection_find(key))
 		return;
 	wanted = found_full(&f, sk);
@@ -454,10 +671,14 @@ static __always_inline void snapshot_hashed(struct seq_file *seq, const struct s
 		listener = queue_owner(sk);
 		f.flags = listener ? TCPDWELL_SOCKET_QUEUED : 0;
 	}
+	if (!listener && !is_orphan(sk))
+		f.flags |= TCPDWELL_SOCKET_HELD;
 	if (wanted || f.state == TCPDWELL_LISTEN)
 		l = snapshot_full(sk, &f, listener);
-	if (wanted)
-		found_write(seq, &f, l, sk, NULL, 0);
+	if (holders)
+		snapshot_subflow(seq, &f, l, sk, holders, wanted);
+	else if (wanted)
+		found_write(seq, &f, l, sk, NULL);
 }
 
 static __always_inline void snapshot_mini(struct seq_file *seq, const struct inet_timewait_sock *tw,
@@ -471,14 +692,14 @@ static __always_inline void snapshot_mini(struct seq_file *seq, const struct ine
 	f.e.cgroup_id = 0;
 	f.state = BPF_CORE_READ(tw, tw_substate);
 	endpoint_read_common(&f.e, &tw->__tw_common, false);
-	f.since = mini_since(tw, f.state, f.now_ns);
+	f.times.state = mini_bounds(tw, f.state, f.now_ns);
 	if (!f.c || cfg_cgroup_id || !filter_connection(NULL, &f.e, false))
 		return;
 	if (cfg_minis && !connection_find(key)) {
 		l = connection_new(tw, key, f.e.uid);
 		l.state = f.state;
-		l.since_ns = f.since.ns;
-		l.since = f.since.worth;
+		l.since_ns = found_since_ns(&f);
+		l.since = TCPDWELL_DWELL_AT_LEAST;
 		l.marks = LIFECYCLE_MINI;
 		if (f.state == TCPDWELL_FIN_WAIT2)
 			l.marks |= LIFECYCLE_MINI_FIN_WAIT2;
@@ -489,10 +710,13 @@ static __always_inline void snapshot_mini(struct seq_file *seq, const struct ine
 		if (!BPF_CORE_READ(tw, tw_timer.entry.pprev))
 			connection_forget(key); /* it ran out meanwhile */
 	}
-	found_write(seq, &f, connection_find(key), NULL, NULL, 0);
+	found_write(seq, &f, connection_find(key), NULL, NULL);
 }
 
-/* A request knows when its SYN came. Its first row has gone by: the flush shows it no more. */
+/*
+ * A request knows when its SYN came. Its first row has gone by: the flush shows it no more. It is
+ * the listener's: who holds that one is to answer it.
+ */
 static __always_inline void snapshot_request(struct seq_file *seq, const struct request_sock *req)
 {
 	struct found f = {
@@ -500,24 +724,28 @@ static __always_inline void snapshot_request(struct seq_file *seq, const struct 
 		.c = counters_here(),
 		.now_ns = bpf_ktime_get_ns(),
 		.state = TCPDWELL_SYN_RECV,
+		.flags = TCPDWELL_SOCKET_REQUEST,
 	};
 	const struct sock *listener = request_listener(req);
 	__u64 syn_ns = request_syn_ns(req);
+	struct lifecycle *l;
 
 	request_endpoint(&f.e, req, listener);
-	f.since.ns = syn_ns ?: f.now_ns;
-	f.since.worth = syn_ns ? TCPDWELL_DWELL_EXACT : TCPDWELL_DWELL_AT_LEAST;
+	f.times.state.latest_ns = f.times.state.earliest_ns = syn_ns;
 	if (!f.c || !filter_connection(listener, &f.e, false))
 		return;
 	if (cfg_requests && !request_known(f.key)) {
-		struct lifecycle l = request_lifecycle(listener, f.since.ns);
+		struct lifecycle made = request_lifecycle(listener, found_since_ns(&f));
 
-		l.since = f.since.worth;
-		connection_remember(f.c, f.key, &l, BPF_NOEXIST, false);
+		made.since = syn_ns ? TCPDWELL_DWELL_EXACT : TCPDWELL_DWELL_AT_LEAST;
+		connection_remember(f.c, f.key, &made, BPF_NOEXIST, false);
 		if (!request_timer_pending(req))
 			request_forget(f.key);
 	}
-	found_write(seq, &f, request_known(f.key), NULL, NULL, 0);
+	l = request_known(f.key);
+	if (!l && cfg_snapshot_records && listener)
+		l = connection_find(sock_key_by_address(listener));
+	found_write(seq, &f, l, NULL, NULL);
 }
 
 #endif /* TCPDWELL_SNAPSHOT_BPF_H */

@@ -11,9 +11,10 @@
 #include "lifecycle.h"
 #include "read.bpf.h"
 
-#define AF_INET	    2
-#define AF_INET6    10
-#define IPPROTO_TCP 6
+#define AF_INET	      2
+#define AF_INET6      10
+#define IPPROTO_TCP   6
+#define IPPROTO_MPTCP 262
 
 /* Bits of enum sock_flags, include/net/sock.h. */
 #define SOCK_DEAD 0

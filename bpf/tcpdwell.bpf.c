@@ -500,6 +500,8 @@ int iter_descriptor(struct bpf_iter__task_file *ctx)
 	sk = socket ? socket->sk : NULL;
 	if (sk && is_tcp(sk))
 		snapshot_descriptor(seq, task, fd, sk, bpf_get_socket_cookie(sk));
+	else if (sk && is_mptcp(sk))
+		snapshot_mptcp(task, fd, sk);
 	return ITER_NEXT;
 }
 
@@ -518,6 +520,8 @@ int iter_descriptor_v511(struct bpf_iter__task_file *ctx)
 	sk = file_sock(file);
 	if (sk && is_tcp(sk))
 		snapshot_descriptor(seq, task, fd, sk, (__u64)sk);
+	else if (sk && is_mptcp(sk))
+		snapshot_mptcp(task, fd, sk);
 	return ITER_NEXT;
 }
 

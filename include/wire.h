@@ -147,6 +147,7 @@ _Static_assert(__builtin_offsetof(struct tcpdwell_transition, laddr) == 80, "lad
 enum tcpdwell_socket_flag {
 	TCPDWELL_SOCKET_QUEUED = 1 << 0, /* waits in an accept queue; the owner is the listener's */
 	TCPDWELL_SOCKET_HELD = 1 << 1,	 /* has a file, so somebody has it, whom we may not see */
+	TCPDWELL_SOCKET_REQUEST = 1 << 2, /* a handshake; the owner is the listener's */
 };
 
 /*
@@ -162,7 +163,7 @@ struct tcpdwell_socket {
 	__u8 flags;
 	__u64 key;
 	__u64 since_ns;	 /* CLOCK_MONOTONIC: in this state since, or at the latest since */
-	__u64 active_ns; /* the last segment came or went, of a full socket; 0: not known */
+	__u64 active_ns; /* new data last came or went, at the latest; 0: not known */
 	__u64 cgroup_id; /* of the socket */
 	__u32 netns;
 	__u32 uid;
@@ -175,13 +176,16 @@ struct tcpdwell_socket {
 	__u32 queue_max;
 	__u16 lport;
 	__u16 rport;
-	__u32 pad2;
+	__u32 drops;		      /* of a listener: what it had no room for */
 	char comm[TCPDWELL_COMM_LEN]; /* the holder's, else the owner's */
 	__u8 laddr[16];
 	__u8 raddr[16];
+	__u64 since_earliest_ns;  /* not in this state before; 0: not known */
+	__u64 active_earliest_ns; /* the same of active_ns */
+	__u64 inode;		  /* that /proc/PID/fd shows; 0: none, or not known */
 };
 
-_Static_assert(sizeof(struct tcpdwell_socket) == 128, "a socket is 128 bytes");
+_Static_assert(sizeof(struct tcpdwell_socket) == 152, "a socket is 152 bytes");
 _Static_assert(__builtin_offsetof(struct tcpdwell_socket, netns) == 40, "netns at 40");
 _Static_assert(__builtin_offsetof(struct tcpdwell_socket, comm) == 80, "comm at 80");
 

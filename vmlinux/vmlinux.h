@@ -253,9 +253,20 @@ typedef struct {
 	int owned;
 } socket_lock_t;
 
+struct rb_node {
+	struct rb_node *rb_right;
+};
+
+struct rb_root {
+	struct rb_node *rb_node;
+};
+
 struct sock {
 	struct sock_common __sk_common;
 	socket_lock_t sk_lock;
+	atomic_t sk_drops;
+	struct rb_root tcp_rtx_queue;
+	struct timer_list tcp_retransmit_timer; /* since 6.19 */
 	struct socket *sk_socket;
 	u16 sk_type;
 	u16 sk_protocol;
@@ -277,10 +288,20 @@ struct tcp_sock {
 	u32 rcv_tstamp;
 	u32 lsndtime;
 	u64 tcp_mstamp;
+	u64 delivered_mstamp;
 	u32 retrans_stamp;
+	u32 total_retrans;
+	u32 packets_out;
 	u32 write_seq;
 	u32 snd_una;
 	u32 data_segs_in;
+	u32 data_segs_out;
+	struct {
+		u64 time;
+	} rcvq_space;
+	u8 fastopen_connect : 1;
+	u8 syn_fastopen : 1;
+	u8 syn_fastopen_child : 1; /* since 6.1 */
 	int linger2;
 	u8 tcp_usec_ts : 1; /* since 6.7 */
 	bool is_mptcp;	    /* CONFIG_MPTCP, since 5.6 */
@@ -311,9 +332,30 @@ struct request_sock_queue {
 
 struct inet_connection_sock {
 	struct request_sock_queue icsk_accept_queue;
+	struct timer_list icsk_retransmit_timer; /* until 6.18 */
+	unsigned long icsk_timeout;		 /* until 6.18 */
+	void *icsk_ulp_data;
+	__u8 icsk_retransmits;
+	struct {
+		__u32 lrcvtime;
+	} icsk_ack;
+};
+
+/* MPTCP: what a descriptor leads to, and the TCP sockets behind it. */
+struct mptcp_sock { /* CONFIG_MPTCP, since 5.6 */
+	struct list_head conn_list;
+	struct sock *first;
+};
+
+struct mptcp_subflow_context { /* CONFIG_MPTCP, since 5.6 */
+	struct list_head node;
+	struct sock *tcp_sock;
+	struct sock *conn;
 };
 
 struct sk_buff {
+	struct rb_node rbnode;
+	u64 skb_mstamp_ns;
 	unsigned char *head;
 	__u16 transport_header;
 };
@@ -333,6 +375,7 @@ struct inet_timewait_sock {
 /* Processes and their descriptors. */
 struct inode {
 	unsigned short i_mode;
+	unsigned long i_ino;
 };
 
 typedef struct {
@@ -349,6 +392,11 @@ struct file {
 struct socket {
 	struct file *file;
 	struct sock *sk;
+};
+
+struct socket_alloc {
+	struct socket socket;
+	struct inode vfs_inode;
 };
 
 struct fdtable {

@@ -213,8 +213,11 @@ def test_other_states(scene: Scene) -> None:
     fds = accept(server)
     time.sleep(OLDER_S)
     assert not leaks(scene.netns)
-    idle = {leak["pid"]: leak for leak in leaks(scene.netns, "-s", "ESTABLISHED")}
+    done = subprocess.run(finder.command(scene.netns, "-o", "json", "-s", "ESTABLISHED"),
+                          capture_output=True, text=True, check=False, timeout=process.LIMIT_S)
+    idle = {leak["pid"]: leak for leak in map(json.loads, done.stdout.splitlines())}
     assert members(idle[server.pid]) == sorted(fds)
+    assert idle[server.pid]["verdict"] == "idle" and done.returncode == 0  # a long life is no fault
     server.run("[s.close() for s in kept]")
     # How long an orphan has been in FIN_WAIT2 is not to be known if it was there before.
     orphans = one(leaks(scene.netns, "-s", "FIN_WAIT2", "--older", "0s"))

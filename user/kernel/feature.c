@@ -136,6 +136,12 @@ const struct feature feature_table[FEATURE_COUNT] = {
 			  { "iter_descriptor_v511", PART_NO_COOKIE },
 			  { "namespaces", PART_ALWAYS }) } },
 	},
+	[FEATURE_SUBFLOWS] = {
+		"snapshot_mptcp",
+		"sockets of MPTCP that were there before the tracer have no owner",
+		FEATURE_DESCRIPTORS,
+		{ { "kernel", NULL, PARTS({ "subflows", PART_ALWAYS }) } },
+	},
 	[FEATURE_SOCKETS] = {
 		"snapshot_sockets",
 		"sockets without a descriptor that were there before the tracer are unknown",

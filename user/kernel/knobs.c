@@ -185,7 +185,7 @@ uint32_t knobs_wanted(const struct options *options)
 	if (!only_looks(options))
 		wanted |= wanted_to_follow(options);
 	if (!options->no_snapshot)
-		wanted |= WANT(DESCRIPTORS) | WANT(SOCKETS);
+		wanted |= WANT(DESCRIPTORS) | WANT(SUBFLOWS) | WANT(SOCKETS);
 	if (options->filters.pids.count || options->program)
 		wanted |= WANT(PIDS);
 	if (options->filters.addrs.count)
@@ -205,6 +205,7 @@ static void set_map_knobs(struct tcpdwell_bpf__rodata *cfg, const struct feature
 	cfg->cfg_young = features_use(features, FEATURE_FAST_OPEN);
 	cfg->cfg_resets = features_use(features, FEATURE_RESETS);
 	cfg->cfg_floods = features_use(features, FEATURE_FLOODS);
+	cfg->cfg_subflows = features_use(features, FEATURE_SUBFLOWS);
 	cfg->cfg_stacks = features_use(features, FEATURE_STACKS);
 	cfg->cfg_filter_pid = features_use(features, FEATURE_PIDS);
 	cfg->cfg_filter_addr = features_use(features, FEATURE_ADDRESSES);

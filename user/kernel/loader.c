@@ -704,16 +704,18 @@ void loader_snapshot_begin(struct loader *loader, uint64_t sockets)
 		tables_expect(loader->tables, sockets);
 	loader->skel->bss->shared.scanning = 1;
 	loader->skel->bss->snapshot_round++;
+	loader->skel->bss->snapshot_began_ns = clock_now_ns();
 }
 
-static void empty_queued(const struct bpf_map *queued)
+/* Empties a map that the snapshot filled, by the addresses of sockets. */
+static void empty_noted(const struct bpf_map *noted)
 {
-	uint64_t child, next;
-	bool any = !bpf_map__get_next_key(queued, NULL, &child, sizeof(child));
+	uint64_t socket, next;
+	bool any = !bpf_map__get_next_key(noted, NULL, &socket, sizeof(socket));
 
-	for (; any; child = next) {
-		any = !bpf_map__get_next_key(queued, &child, &next, sizeof(next));
-		bpf_map__delete_elem(queued, &child, sizeof(child), 0);
+	for (; any; socket = next) {
+		any = !bpf_map__get_next_key(noted, &socket, &next, sizeof(next));
+		bpf_map__delete_elem(noted, &socket, sizeof(socket), 0);
 	}
 }
 
@@ -723,7 +725,9 @@ void loader_snapshot_end(struct loader *loader)
 	struct tcpdwell_bpf__bss *bss = loader->skel->bss;
 
 	if (features_use(&loader->features, FEATURE_SOCKETS))
-		empty_queued(loader->skel->maps.queued);
+		empty_noted(loader->skel->maps.queued);
+	if (features_use(&loader->features, FEATURE_SUBFLOWS))
+		empty_noted(loader->skel->maps.subflows);
 	__atomic_store_n(&bss->shared.early_ns, clock_now_ns(), __ATOMIC_SEQ_CST);
 	__atomic_store_n(&bss->shared.scanning, 0, __ATOMIC_SEQ_CST);
 }

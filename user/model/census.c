@@ -11,7 +11,7 @@
 struct sample {
 	uint64_t group;
 	uint8_t rank; /* of its state */
-	uint64_t age_ns;
+	struct age age;
 	const struct socket_seen *socket;
 };
 
@@ -28,62 +28,66 @@ static uint8_t state_rank(uint8_t state)
 	return state < TCPDWELL_STATE_MAX ? ranks[state] : 0;
 }
 
-uint64_t socket_age_ns(const struct socket_seen *socket, uint64_t now_ns)
-{
-	return now_ns > socket->info.since_ns ? now_ns - socket->info.since_ns : 0;
-}
-
 static int compare_samples(const void *left, const void *right)
 {
 	const struct sample *a = left, *b = right;
 
-	return compare(a->group, b->group)	 ?:
-		       compare(a->rank, b->rank) ?:
-						   compare(a->age_ns, b->age_ns);
+	return compare(a->group, b->group) ?: compare(a->rank, b->rank);
 }
 
 static int compare_counts(const void *left, const void *right)
 {
 	const struct census_group *a = left, *b = right;
 
-	return compare(b->count, a->count) ?: compare(b->oldest_ns, a->oldest_ns);
+	return compare(b->count, a->count) ?:
+		       compare(b->ages.oldest.least_ns, a->ages.oldest.least_ns);
 }
 
-static int compare_ports(const void *left, const void *right)
+static int compare_listeners(const void *left, const void *right)
 {
 	const struct socket_seen *a = *(const struct socket_seen *const *)left;
 	const struct socket_seen *b = *(const struct socket_seen *const *)right;
 
-	return compare(a->info.lport, b->info.lport)	     ?:
-		       compare(a->info.netns, b->info.netns) ?:
-							       compare(a->info.key, b->info.key);
+	return compare(sockets_queue_is_full(b), sockets_queue_is_full(a)) ?:
+		       compare(a->info.lport, b->info.lport)		   ?:
+		       compare(a->info.netns, b->info.netns)		   ?:
+		       compare(a->info.key, b->info.key);
+}
+
+/* Makes a group of samples that belong together; @ages is room for as many. */
+static void make_group(struct census_table *table, const struct sample *samples, size_t count,
+		       struct age *ages)
+{
+	for (size_t i = 0; i < count; i++)
+		ages[i] = samples[i].age;
+	table->groups[table->count++] = (struct census_group){
+		.one = samples[count - 1].socket,
+		.count = count,
+		.ages = ages_of(ages, count),
+	};
 }
 
 /* Makes a group of each run of samples that belong together. Returns 0 or -errno. */
 static int make_groups(struct census_table *table, struct sample *samples, size_t count)
 {
+	struct age *ages = calloc(count ?: 1, sizeof(*ages));
 	size_t begin = 0;
 
 	qsort(samples, count, sizeof(*samples), compare_samples);
 	table->groups = calloc(count ? count : 1, sizeof(*table->groups));
-	if (!table->groups)
+	if (!table->groups || !ages) {
+		free(ages);
 		return -ENOMEM;
+	}
 	for (size_t i = 1; i <= count; i++) {
-		const struct sample *first = &samples[begin], *median, *last = &samples[i - 1];
+		const struct sample *first = &samples[begin];
 
 		if (i < count && samples[i].group == first->group && samples[i].rank == first->rank)
 			continue;
-		median = &samples[begin + (i - begin) / 2];
-		table->groups[table->count++] = (struct census_group){
-			.one = last->socket,
-			.count = i - begin,
-			.oldest_ns = last->age_ns,
-			.oldest = last->socket->info.since,
-			.median_ns = median->age_ns,
-			.median = median->socket->info.since,
-		};
+		make_group(table, first, i - begin, ages);
 		begin = i;
 	}
+	free(ages);
 	return 0;
 }
 
@@ -124,13 +128,18 @@ static size_t collect(struct census *census, struct sample *samples, const struc
 
 	for (size_t i = 0; i < sockets_count(sockets); i++) {
 		const struct socket_seen *socket = sockets_at(sockets, i);
-		uint64_t age_ns = socket_age_ns(socket, census->now_ns);
+		struct age age = age_in_state(&socket->info, census->now_ns);
+		enum age_class class = age_class(age, older_ns);
 
-		if (!sockets_wanted(sockets, socket, filters) || age_ns < older_ns)
+		if (!sockets_wanted(sockets, socket, filters))
+			continue;
+		census->perhaps += class == AGE_PERHAPS;
+		census->younger += class == AGE_YOUNGER;
+		if (class != AGE_OLDER)
 			continue;
 		samples[count++] = (struct sample){
 			.rank = state_rank(socket->info.state),
-			.age_ns = age_ns,
+			.age = age,
 			.socket = socket,
 		};
 		if (socket->info.state == TCPDWELL_LISTEN)
@@ -159,7 +168,8 @@ static int count_all(struct census *census, const struct sockets *sockets,
 	      compare_counts);
 	mark_listening(listening, sockets);
 	for (size_t i = 0; i < count; i++)
-		samples[i].group = port_of(listening, &samples[i].socket->info);
+		samples[i].group = (uint64_t)samples[i].socket->info.netns << 32 |
+				   port_of(listening, &samples[i].socket->info);
 	err = make_groups(&census->ports, samples, count);
 	for (size_t i = 0; i < census->ports.count; i++) {
 		struct census_group *group = &census->ports.groups[i];
@@ -171,7 +181,8 @@ static int count_all(struct census *census, const struct sockets *sockets,
 	if (!err)
 		qsort(census->ports.groups, census->ports.count, sizeof(struct census_group),
 		      compare_counts);
-	qsort(census->listeners, census->listener_count, sizeof(*census->listeners), compare_ports);
+	qsort(census->listeners, census->listener_count, sizeof(*census->listeners),
+	      compare_listeners);
 	return err;
 }
 

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "model/ages.h"
 #include "model/sockets.h"
 
 struct filters;
@@ -17,10 +18,7 @@ struct filters;
 struct census_group {
 	const struct socket_seen *one; /* any of them */
 	size_t count;
-	uint64_t oldest_ns; /* ages */
-	uint64_t median_ns;
-	uint8_t oldest; /* enum tcpdwell_dwell: what they are worth */
-	uint8_t median;
+	struct ages ages;
 	uint16_t port;	   /* by port: the one that the service is known by */
 	bool port_is_ours; /* it is the local one */
 };
@@ -33,15 +31,14 @@ struct census_table {
 struct census {
 	uint64_t now_ns;
 	size_t total;
+	size_t perhaps; /* beside: perhaps as old as was asked for, and counted in none of these */
+	size_t younger; /* certainly not */
 	struct census_table states;	      /* in the order of a connection's life */
 	struct census_table processes;	      /* most sockets first */
 	struct census_table ports;	      /* most sockets first */
-	const struct socket_seen **listeners; /* by port */
+	const struct socket_seen **listeners; /* those that have no room first, then by port */
 	size_t listener_count;
 };
-
-/* The age of a socket in its state, worth what its info.since says. */
-uint64_t socket_age_ns(const struct socket_seen *socket, uint64_t now_ns);
 
 /*
  * Counts those of @sockets that @filters want and that are @older_ns old at least. Returns NULL

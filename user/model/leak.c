@@ -26,14 +26,12 @@ static int compare_end_counts(const void *left, const void *right)
 		       ((const struct leak_end *)left)->count);
 }
 
-uint64_t leak_age_ns(const struct socket_seen *socket, uint64_t now_ns, uint8_t *worth)
+struct age leak_age(const struct socket_seen *socket, uint64_t now_ns)
 {
 	const struct tcpdwell_socket *info = &socket->info;
 	bool idle = info->state == TCPDWELL_ESTABLISHED && info->active_ns;
-	uint64_t since_ns = idle ? info->active_ns : info->since_ns;
 
-	*worth = idle ? TCPDWELL_DWELL_EXACT : info->since;
-	return now_ns > since_ns ? now_ns - since_ns : 0;
+	return idle ? age_idle(info, now_ns) : age_in_state(info, now_ns);
 }
 
 /* Puts equal ends together and keeps the most frequent. Returns how many are kept. */
@@ -66,13 +64,13 @@ static void add_sharer(struct leak *leak, uint32_t pid)
 
 /* Descriptors of the process that lead to its sockets, as ranges; who else holds them. */
 static int describe_holders(struct leak *leak, const struct sockets *sockets,
-			    const struct leak_sample *samples)
+			    const struct leak_sample *samples, size_t sample_count)
 {
 	const struct socket_holder *holder;
 	size_t count = 0, room = 0;
 	uint32_t *fds;
 
-	for (size_t i = 0; i < leak->count; i++) {
+	for (size_t i = 0; i < sample_count; i++) {
 		const struct socket_seen *socket = samples[i].socket;
 
 		leak->shared += socket->holders > 1;
@@ -86,7 +84,7 @@ static int describe_holders(struct leak *leak, const struct sockets *sockets,
 		free(fds);
 		return -ENOMEM;
 	}
-	for (size_t i = 0; i < leak->count; i++) {
+	for (size_t i = 0; i < sample_count; i++) {
 		for (holder = sockets_first_holder(sockets, samples[i].socket); holder;
 		     holder = sockets_next_holder(sockets, holder)) {
 			if (holder->pid == leak->pid)
@@ -106,22 +104,22 @@ static int describe_holders(struct leak *leak, const struct sockets *sockets,
 	return 0;
 }
 
-static int describe_ends(struct leak *leak, const struct leak_sample *samples)
+static int describe_ends(struct leak *leak, const struct leak_sample *samples, size_t count)
 {
-	struct leak_end *ends = calloc(leak->count ?: 1, sizeof(*ends));
+	struct leak_end *ends = calloc(count ?: 1, sizeof(*ends));
 
 	if (!ends)
 		return -ENOMEM;
-	for (size_t i = 0; i < leak->count; i++) {
+	for (size_t i = 0; i < count; i++) {
 		const struct tcpdwell_socket *info = &samples[i].socket->info;
 
 		ends[i] = (struct leak_end){ .family = info->family, .count = 1 };
 		memcpy(ends[i].addr, info->raddr, sizeof(ends[i].addr));
 	}
-	leak->peer_count = top_ends(leak->peers, ends, leak->count);
-	for (size_t i = 0; i < leak->count; i++)
+	leak->peer_count = top_ends(leak->peers, ends, count);
+	for (size_t i = 0; i < count; i++)
 		ends[i] = (struct leak_end){ .port = samples[i].socket->info.lport, .count = 1 };
-	leak->lport_count = top_ends(leak->lports, ends, leak->count);
+	leak->lport_count = top_ends(leak->lports, ends, count);
 	free(ends);
 	return 0;
 }
@@ -150,13 +148,13 @@ static void sort_stacks(struct leak *leak)
 	}
 }
 
-static int describe_stacks(struct leak *leak, const struct leak_sample *samples,
+static int describe_stacks(struct leak *leak, const struct leak_sample *samples, size_t count,
 			   leak_stack_of *stack_of, void *context)
 {
-	leak->stacks = calloc(leak->count ?: 1, sizeof(*leak->stacks));
+	leak->stacks = calloc(count ?: 1, sizeof(*leak->stacks));
 	if (!leak->stacks)
 		return -ENOMEM;
-	for (size_t i = 0; i < leak->count; i++) {
+	for (size_t i = 0; i < count; i++) {
 		enum stack_none none;
 		const struct stack *stack = stack_of(context, &samples[i].socket->info, &none);
 
@@ -184,36 +182,87 @@ static void describe_queue(struct leak *leak, const struct sockets *sockets)
 	}
 }
 
+static int describe_ages(struct leak *leak, const struct leak_sample *samples, size_t count)
+{
+	struct age *ages = calloc(count, sizeof(*ages));
+
+	if (!ages)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++)
+		ages[i] = samples[i].age;
+	leak->ages = ages_of(ages, count);
+	free(ages);
+	return 0;
+}
+
+/* What it means to stay in @state, for a socket that some process holds. */
+static enum leak_verdict verdict_on_state(uint8_t state)
+{
+	switch (state) {
+	case TCPDWELL_ESTABLISHED:
+	case TCPDWELL_LISTEN:
+		return LEAK_IDLE;
+	case TCPDWELL_SYN_SENT:
+	case TCPDWELL_SYN_RECV:
+	case TCPDWELL_FIN_WAIT1:
+	case TCPDWELL_CLOSING:
+	case TCPDWELL_LAST_ACK:
+		return LEAK_UNANSWERED;
+	case TCPDWELL_FIN_WAIT2:
+		return LEAK_HALF_CLOSED;
+	}
+	return LEAK_LEAKS;
+}
+
+static enum leak_verdict first_verdict(const struct leak *leak, const struct tcpdwell_socket *info)
+{
+	if (leak->queued)
+		return LEAK_QUEUE;
+	if (leak->state == TCPDWELL_TIME_WAIT)
+		return LEAK_TIMEWAIT;
+	if (leak->pid || info->flags & (TCPDWELL_SOCKET_REQUEST | TCPDWELL_SOCKET_HELD))
+		return verdict_on_state(leak->state);
+	return LEAK_ORPHANED;
+}
+
 int leak_describe(struct leak *leak, const struct sockets *sockets,
 		  const struct leak_sample *samples, size_t count, leak_stack_of *stack_of,
 		  void *stack_context)
 {
-	const struct leak_sample *last = &samples[count - 1], *median = &samples[count / 2];
-	const struct tcpdwell_socket *info = &last->socket->info;
+	const struct tcpdwell_socket *info = &samples[count - 1].socket->info;
+	bool certain = samples[0].class == AGE_OLDER;
 	int err;
 
 	*leak = (struct leak){
 		.pid = info->pid,
 		.state = info->state,
 		.queued = info->flags & TCPDWELL_SOCKET_QUEUED,
-		.count = count,
-		.oldest_ns = last->age_ns,
-		.oldest = last->worth,
-		.median_ns = median->age_ns,
-		.median = median->worth,
+		.count = certain ? count : 0,
+		.perhaps = certain ? 0 : count,
 	};
 	memcpy(leak->comm, info->comm, sizeof(leak->comm));
-	if (leak->queued)
-		leak->verdict = LEAK_QUEUE;
-	else
-		leak->verdict = leak->pid || info->flags & TCPDWELL_SOCKET_HELD ? LEAK_LEAKS :
-										  LEAK_ORPHANED;
-	err = describe_holders(leak, sockets, samples) ?: describe_ends(leak, samples);
+	leak->verdict = first_verdict(leak, info);
+	err = describe_ages(leak, samples, count)		      ?:
+		      describe_holders(leak, sockets, samples, count) ?:
+		      describe_ends(leak, samples, count);
 	if (!err && stack_of)
-		err = describe_stacks(leak, samples, stack_of, stack_context);
+		err = describe_stacks(leak, samples, count, stack_of, stack_context);
 	if (!err)
 		describe_queue(leak, sockets);
 	return err;
+}
+
+bool leak_is_wrong(const struct leak *leak)
+{
+	switch (leak->verdict) {
+	case LEAK_SLOW:
+	case LEAK_TIMEWAIT:
+		return false;
+	case LEAK_IDLE:
+		return leak->only_grows;
+	default:
+		return true;
+	}
 }
 
 void leak_forget(struct leak *leak)

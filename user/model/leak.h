@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "model/ages.h"
 #include "model/leak_tracks.h"
 #include "model/sockets.h"
 #include "model/stacks.h"
@@ -20,10 +21,15 @@
 #define LEAKS_TOP 5
 
 enum leak_verdict {
-	LEAK_LEAKS,    /* they stay, and none of the kind was closed */
-	LEAK_QUEUE,    /* they wait for an accept() that does not come */
-	LEAK_ORPHANED, /* no process has them: the kernel waits for the peer */
-	LEAK_SLOW,     /* they stay long, and are closed */
+	LEAK_LEAKS,	  /* they stay, and none of the kind was closed */
+	LEAK_QUEUE,	  /* they wait for an accept() that does not come */
+	LEAK_ORPHANED,	  /* no process has them: the kernel waits for the peer */
+	LEAK_SLOW,	  /* they stay long, and are closed */
+	LEAK_UNANSWERED,  /* the peer owes an answer: to a SYN, a SYN-ACK, a FIN */
+	LEAK_HALF_CLOSED, /* FIN_WAIT2 of a process that waits for the peer's FIN */
+	LEAK_IDLE,	  /* ESTABLISHED, LISTEN: a long life is no fault */
+	LEAK_TIMEWAIT,	  /* nor is TIME_WAIT */
+	LEAK_VERDICTS,	  /* how many there are */
 };
 
 struct leak_end {
@@ -54,11 +60,10 @@ struct leak {
 	char comm[TCPDWELL_COMM_LEN];
 
 	size_t count;	/* as old as was asked for */
+	size_t perhaps; /* perhaps as old: what is known of their ages are bounds around it */
 	size_t younger; /* not yet */
-	uint64_t oldest_ns;
-	uint64_t median_ns;
-	uint8_t oldest; /* enum tcpdwell_dwell */
-	uint8_t median;
+	struct ages
+		ages; /* of those that are as old; of those that are perhaps, if there is none */
 
 	struct leak_range *ranges; /* of descriptors, ascending */
 	size_t range_count;
@@ -87,12 +92,12 @@ struct leak {
  * How long a socket has been in its state; in ESTABLISHED, where a long life is no fault, how long
  * it has been idle.
  */
-uint64_t leak_age_ns(const struct socket_seen *socket, uint64_t now_ns, uint8_t *worth);
+struct age leak_age(const struct socket_seen *socket, uint64_t now_ns);
 
-/* A socket, and for how long it has been as it is, worth what @worth says. */
+/* A socket, and for how long it has been as it is. */
 struct leak_sample {
-	uint64_t age_ns;
-	uint8_t worth;
+	struct age age;
+	enum age_class class;
 	const struct socket_seen *socket;
 };
 
@@ -104,13 +109,16 @@ typedef const struct stack *leak_stack_of(void *context, const struct tcpdwell_s
 					  enum stack_none *none);
 
 /*
- * What @count samples of @sockets have in common: all of one process, in one state, the oldest
- * last. @stack_of is NULL if nobody asks. Returns 0, or -ENOMEM; either way the caller must call
+ * What @count samples of @sockets have in common: all of one process, in one state and of one
+ * class. @stack_of is NULL if nobody asks. Returns 0, or -ENOMEM; either way the caller must call
  * leak_forget(). The verdict is that of one look.
  */
 int leak_describe(struct leak *leak, const struct sockets *sockets,
 		  const struct leak_sample *samples, size_t count, leak_stack_of *stack_of,
 		  void *stack_context);
+
+/* Whether it is, or may be, wrong. */
+bool leak_is_wrong(const struct leak *leak);
 
 /* Frees what the leak has. */
 void leak_forget(struct leak *leak);

@@ -16,7 +16,10 @@ struct leaks {
 	struct leak *list;
 	size_t count;
 	size_t younger;
-	size_t ageless;
+	struct tcpdwell_socket *full; /* listeners */
+	size_t full_count;
+	uint64_t print; /* of what was found, see leaks_same(); and of the look before */
+	uint64_t last_print;
 	leak_stack_of *stack_of; /* NULL: nobody asks */
 	void *stack_context;
 };
@@ -41,8 +44,11 @@ static void forget_list(struct leaks *leaks)
 	for (size_t i = 0; i < leaks->count; i++)
 		leak_forget(&leaks->list[i]);
 	free(leaks->list);
+	free(leaks->full);
 	leaks->list = NULL;
+	leaks->full = NULL;
 	leaks->count = 0;
+	leaks->full_count = 0;
 }
 
 void leaks_free(struct leaks *leaks)
@@ -73,24 +79,23 @@ void leaks_event(struct leaks *leaks, const struct tcpdwell_transition *t)
 				 t->dwell_ns >= leaks->older_ns);
 }
 
-/*
- * Process, state, whether it waits and, of no process, whether somebody has it, as one number: the
- * same for all sockets of a leak.
- */
+/* Process, state and what else tells leaks apart, as one number: the same for all of one. */
 static uint64_t group_of(const struct leak_sample *sample)
 {
 	const struct tcpdwell_socket *info = &sample->socket->info;
+	unsigned int flags = info->flags & (TCPDWELL_SOCKET_QUEUED | TCPDWELL_SOCKET_HELD);
 
-	return (uint64_t)info->pid << 16 | info->state << 2 |
-	       (!info->pid && info->flags & TCPDWELL_SOCKET_HELD ? 2 : 0) |
-	       (info->flags & TCPDWELL_SOCKET_QUEUED ? 1 : 0);
+	return (uint64_t)info->pid << 16 | info->state << 8 | (info->pid ? flags & 1 : flags);
 }
 
+/* By group, the certain last. */
 static int compare_samples(const void *left, const void *right)
 {
 	const struct leak_sample *a = left, *b = right;
 
-	return compare(group_of(a), group_of(b)) ?: compare(a->age_ns, b->age_ns);
+	return compare(group_of(a), group_of(b))   ?:
+		       compare(a->class, b->class) ?:
+						     compare(a->age.least_ns, b->age.least_ns);
 }
 
 /* Worst first: what is wrong before what is slow, then most sockets. */
@@ -98,28 +103,40 @@ static int compare_leaks(const void *left, const void *right)
 {
 	const struct leak *a = left, *b = right;
 
-	return compare(a->verdict == LEAK_SLOW, b->verdict == LEAK_SLOW) ?:
-		       compare(b->count, a->count)			 ?:
-									   compare(a->pid, b->pid);
+	return compare(leak_is_wrong(b), leak_is_wrong(a)) ?:
+		       compare(b->count, a->count)	   ?:
+		       compare(b->perhaps, a->perhaps)	   ?:
+							     compare(a->pid, b->pid);
 }
 
-/* The sockets of one group, oldest last; @samples are those that are old enough. */
+/* Sockets of one group, by class. */
+struct classes {
+	size_t younger;
+	size_t perhaps;
+	size_t older;
+};
+
+/*
+ * The sockets of one group, of which those that are old enough are described, else those that may
+ * be. @samples are all of it, the younger first.
+ */
 static int add_leak(struct leaks *leaks, const struct sockets *sockets,
-		    const struct leak_sample *samples, size_t count, size_t younger,
-		    uint64_t now_ns)
+		    const struct leak_sample *samples, const struct classes *n, uint64_t now_ns)
 {
 	struct leak *leak = &leaks->list[leaks->count++];
-	int err = leak_describe(leak, sockets, samples, count, leaks->stack_of,
+	const struct leak_sample *first = samples + n->younger + (n->older ? n->perhaps : 0);
+	int err = leak_describe(leak, sockets, first, n->older ?: n->perhaps, leaks->stack_of,
 				leaks->stack_context);
 	struct leak_track *track;
 
 	if (err)
 		return err;
-	leak->younger = younger;
+	leak->younger = n->younger;
+	leak->perhaps = n->perhaps;
 	track = leak_tracks_find(leaks->tracks, leak->pid, leak->state, leak->queued);
 	if (!track)
 		return 0;
-	leak_track_look(track, count, now_ns);
+	leak_track_look(track, n->older, now_ns);
 	leak_describe_past(leak, track, leaks->start_ns, now_ns);
 	return 0;
 }
@@ -139,11 +156,9 @@ static size_t collect(struct leaks *leaks, struct leak_sample *samples,
 		if (!sockets_wanted(sockets, socket, &wanted))
 			continue;
 		sample->socket = socket;
-		sample->age_ns = leak_age_ns(socket, now_ns, &sample->worth);
-		if (sample->worth == TCPDWELL_DWELL_UNKNOWN)
-			leaks->ageless++;
-		else
-			count++;
+		sample->age = leak_age(socket, now_ns);
+		sample->class = age_class(sample->age, leaks->older_ns);
+		count++;
 	}
 	return count;
 }
@@ -152,23 +167,82 @@ static size_t collect(struct leaks *leaks, struct leak_sample *samples,
 static int make_list(struct leaks *leaks, const struct sockets *sockets,
 		     const struct leak_sample *samples, size_t count, uint64_t now_ns)
 {
-	size_t begin = 0, old = 0;
+	struct classes n = {};
+	size_t begin = 0;
 	int err = 0;
 
 	for (size_t i = 0; i < count && !err; i++) {
-		if (samples[i].age_ns < leaks->older_ns)
-			old = i + 1;
+		n.younger += samples[i].class == AGE_YOUNGER;
+		n.perhaps += samples[i].class == AGE_PERHAPS;
+		n.older += samples[i].class == AGE_OLDER;
 		if (i + 1 < count && group_of(&samples[i + 1]) == group_of(&samples[begin]))
 			continue;
-		if (old < begin)
-			old = begin;
-		leaks->younger += old - begin;
-		if (old <= i)
-			err = add_leak(leaks, sockets, samples + old, i + 1 - old, old - begin,
-				       now_ns);
+		leaks->younger += n.younger;
+		if (n.perhaps || n.older)
+			err = add_leak(leaks, sockets, samples + begin, &n, now_ns);
 		begin = i + 1;
+		n = (struct classes){};
 	}
 	return err;
+}
+
+static int compare_full(const void *left, const void *right)
+{
+	const struct tcpdwell_socket *a = left, *b = right;
+
+	return compare(a->lport, b->lport) ?: compare(a->key, b->key);
+}
+
+/*
+ * Listeners that drop what comes (sk_acceptq_is_full()), where a state is looked at that what waits
+ * for accept() can be in.
+ */
+static int find_full(struct leaks *leaks, const struct sockets *sockets,
+		     const struct filters *filters)
+{
+	struct filters wanted = *filters;
+	size_t count = sockets_count(sockets);
+
+	if (!(leaks->states & (1U << TCPDWELL_CLOSE_WAIT | 1U << TCPDWELL_ESTABLISHED)))
+		return 0;
+	leaks->full = calloc(count ?: 1, sizeof(*leaks->full));
+	if (!leaks->full)
+		return -ENOMEM;
+	wanted.either = 1U << TCPDWELL_LISTEN;
+	for (size_t i = 0; i < count; i++) {
+		const struct socket_seen *socket = sockets_at(sockets, i);
+
+		if (sockets_wanted(sockets, socket, &wanted) && sockets_queue_is_full(socket))
+			leaks->full[leaks->full_count++] = socket->info;
+	}
+	qsort(leaks->full, leaks->full_count, sizeof(*leaks->full), compare_full);
+	return 0;
+}
+
+static uint64_t mix(uint64_t print, uint64_t v)
+{
+	return (print ^ v) * 0x9e3779b97f4a7c15ULL ^ print >> 29;
+}
+
+static void take_print(struct leaks *leaks)
+{
+	uint64_t print = 1;
+
+	for (size_t i = 0; i < leaks->count; i++) {
+		const struct leak *leak = &leaks->list[i];
+
+		print = mix(print, (uint64_t)leak->pid << 16 | leak->state << 8 | leak->verdict);
+		print = mix(mix(print, leak->count), leak->perhaps);
+	}
+	for (size_t i = 0; i < leaks->full_count; i++)
+		print = mix(print, leaks->full[i].key);
+	leaks->last_print = leaks->print;
+	leaks->print = print;
+}
+
+bool leaks_same(const struct leaks *leaks)
+{
+	return leaks->print == leaks->last_print;
 }
 
 /* What shows no old one now, but was seen to be closed late, not long ago. */
@@ -204,7 +278,6 @@ int leaks_look(struct leaks *leaks, const struct sockets *sockets, const struct 
 
 	forget_list(leaks);
 	leaks->younger = 0;
-	leaks->ageless = 0;
 	leaks->list = calloc(room + LEAK_TRACKS, sizeof(*leaks->list));
 	if (!samples || !leaks->list) {
 		free(samples);
@@ -216,12 +289,15 @@ int leaks_look(struct leaks *leaks, const struct sockets *sockets, const struct 
 	count = collect(leaks, samples, sockets, filters, now_ns);
 	qsort(samples, count, sizeof(*samples), compare_samples);
 	err = make_list(leaks, sockets, samples, count, now_ns);
+	if (!err)
+		err = find_full(leaks, sockets, filters);
 	free(samples);
 	if (err)
 		return err;
 	leak_tracks_end_look(leaks->tracks, now_ns);
 	add_slow(leaks, now_ns);
 	qsort(leaks->list, leaks->count, sizeof(*leaks->list), compare_leaks);
+	take_print(leaks);
 	return 0;
 }
 
@@ -240,15 +316,20 @@ size_t leaks_younger(const struct leaks *leaks)
 	return leaks->younger;
 }
 
-size_t leaks_ageless(const struct leaks *leaks)
+size_t leaks_full_count(const struct leaks *leaks)
 {
-	return leaks->ageless;
+	return leaks->full_count;
+}
+
+const struct tcpdwell_socket *leaks_full_at(const struct leaks *leaks, size_t i)
+{
+	return &leaks->full[i];
 }
 
 bool leaks_found(const struct leaks *leaks)
 {
 	for (size_t i = 0; i < leaks->count; i++)
-		if (leaks->list[i].verdict != LEAK_SLOW)
+		if (leak_is_wrong(&leaks->list[i]))
 			return true;
-	return false;
+	return leaks->full_count;
 }

@@ -45,13 +45,20 @@ int leaks_look(struct leaks *leaks, const struct sockets *sockets, const struct 
 size_t leaks_count(const struct leaks *leaks);
 const struct leak *leaks_at(const struct leaks *leaks, size_t i);
 
-/* Sockets in the states that are not old enough to count. */
+/* Sockets in the states that are certainly not old enough to count. */
 size_t leaks_younger(const struct leaks *leaks);
 
-/* Sockets in the states of which nobody knows for how long they have been there. */
-size_t leaks_ageless(const struct leaks *leaks);
+/* Listeners whose accept queue is full, by port: what they have no room for is dropped. */
+size_t leaks_full_count(const struct leaks *leaks);
+const struct tcpdwell_socket *leaks_full_at(const struct leaks *leaks, size_t i);
 
-/* Whether something is wrong: any verdict but LEAK_SLOW. */
+/* Whether something is, or may be, wrong: leak_is_wrong() of any, or a full accept queue. */
 bool leaks_found(const struct leaks *leaks);
+
+/*
+ * Whether the last look found what the one before it did: the same offenders with as many sockets
+ * and the same verdicts. Ages, and how many are young, may differ.
+ */
+bool leaks_same(const struct leaks *leaks);
 
 #endif /* TCPDWELL_LEAKS_H */

@@ -109,12 +109,13 @@ static int add_holder(struct sockets *sockets, struct socket_seen *seen,
 
 /*
  * Who the socket counts for: the owner that the kernel side knows if it holds it, else its first
- * holder; in an accept queue the listener's.
+ * holder; in an accept queue and in a handshake the listener's.
  */
 static void settle_owner(struct socket_seen *seen, const struct tcpdwell_socket *record)
 {
 	struct tcpdwell_socket *info = &seen->info;
 	bool is_owner = record->pid && record->pid == record->owner_pid;
+	const unsigned int of_listener = TCPDWELL_SOCKET_QUEUED | TCPDWELL_SOCKET_REQUEST;
 
 	if (record->pid && (!info->pid || (is_owner && info->pid != record->pid))) {
 		info->pid = record->pid;
@@ -123,7 +124,7 @@ static void settle_owner(struct socket_seen *seen, const struct tcpdwell_socket 
 	}
 	if (record->pid && record->pid == info->pid && record->fd < info->fd)
 		info->fd = record->fd;
-	if (record->flags & TCPDWELL_SOCKET_QUEUED && record->owner) {
+	if (record->flags & of_listener && record->owner) {
 		info->pid = record->owner_pid;
 		memcpy(info->comm, record->comm, sizeof(info->comm));
 	}
@@ -153,7 +154,9 @@ int sockets_add(struct sockets *sockets, const struct tcpdwell_socket *record)
 		seen->info.state = record->state;
 		seen->info.since = record->since;
 		seen->info.since_ns = record->since_ns;
+		seen->info.since_earliest_ns = record->since_earliest_ns;
 		seen->info.active_ns = record->active_ns;
+		seen->info.active_earliest_ns = record->active_earliest_ns;
 		seen->info.flags |= record->flags;
 	}
 	settle_owner(seen, record);
@@ -185,6 +188,13 @@ const struct socket_holder *sockets_next_holder(const struct sockets *sockets,
 						const struct socket_holder *holder)
 {
 	return holder_at(sockets, holder->next);
+}
+
+bool sockets_queue_is_full(const struct socket_seen *socket)
+{
+	const struct tcpdwell_socket *info = &socket->info;
+
+	return info->state == TCPDWELL_LISTEN && info->queued > info->queue_max;
 }
 
 static bool in_list(const struct id_list *list, uint32_t id)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The sockets of one snapshot: records that tell of the same socket are put together, and who holds
- * each is known. Pure, one thread at a time. 160 bytes a socket and 16 a descriptor.
+ * each is known. Pure, one thread at a time. 184 bytes a socket and 16 a descriptor.
  */
 #ifndef TCPDWELL_SOCKETS_H
 #define TCPDWELL_SOCKETS_H
@@ -51,6 +51,9 @@ const struct socket_holder *sockets_first_holder(const struct sockets *sockets,
 						 const struct socket_seen *socket);
 const struct socket_holder *sockets_next_holder(const struct sockets *sockets,
 						const struct socket_holder *holder);
+
+/* Whether it listens, and has no room for one more connection (sk_acceptq_is_full()). */
+bool sockets_queue_is_full(const struct socket_seen *socket);
 
 /*
  * Whether the filters that the kernel side leaves to us want the socket: processes, of which any

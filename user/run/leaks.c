@@ -132,9 +132,22 @@ static int print(FILE *out, const void *context)
 	return 0;
 }
 
+/* In a file or a pipe, what was found by the look before is there already. */
+static bool is_there_already(const struct session *session)
+{
+	const struct finder *finder = session->model;
+
+	return !session->in_place && session->options->format == FORMAT_TABLE &&
+	       leaks_same(finder->leaks);
+}
+
 static int leaks_render(struct session *session)
 {
-	return look(session) ?: session_show(session, print, session);
+	int err = look(session);
+
+	if (err || is_there_already(session))
+		return err;
+	return session_show(session, print, session);
 }
 
 /* When the time is up, a last look; when it was told to end, what was in place stays to be read. */
@@ -147,7 +160,7 @@ static int leaks_finish(struct session *session, const struct summary *summary)
 	(void)summary;
 	if (looks)
 		err = look(session);
-	if (!err && (looks || session->in_place))
+	if (!err && (session->in_place || (looks && !is_there_already(session))))
 		err = session_show(session, print, session);
 	if (leaks_found(finder->leaks))
 		session->status = LEAKS_FOUND;

@@ -4,8 +4,6 @@
 #include "view/layout.h"
 #include "view/sink.h"
 
-/* What a row of the full table may take. */
-#define TABLE_WIDTH 132
 /* Its last columns, at the least: a reason has room in one of its forms. */
 #define LAST_WIDTH (CLOSED_WIDTH + SHORT_REASON_WIDTH)
 
@@ -33,17 +31,16 @@ static struct layout layout_wide(void)
 	};
 }
 
-static struct layout layout_full(const struct style *style)
+/* Into a file nothing is cut, and each errno has room. */
+static struct layout layout_full(void)
 {
-	struct layout layout = {
+	return (struct layout){
+		.errnos = true,
 		.limit = UINT_MAX,
 		.comm = COMM_WIDTH,
 		.local = IPV4_WIDTH,
 		.remote = IPV4_WIDTH,
 	};
-
-	layout.errnos = lead_width(style, &layout) + CLOSED_WIDTH + REASON_WIDTH <= TABLE_WIDTH;
-	return layout;
 }
 
 /*
@@ -78,7 +75,7 @@ static struct layout layout_compact(const struct style *style)
 
 struct layout layout_for(const struct style *style)
 {
-	struct layout layout = layout_full(style);
+	struct layout layout = layout_full();
 
 	if (style->wide)
 		return layout_wide();
@@ -86,7 +83,6 @@ struct layout layout_for(const struct style *style)
 		return layout;
 	if (style->columns < lead_width(style, &layout) + LAST_WIDTH)
 		return layout_compact(style);
-	layout.errnos = true;
 	layout.limit = style->columns;
 	return layout;
 }

@@ -57,53 +57,119 @@ static void print_growth(FILE *out, const struct leak *leak, const struct procfs
 	print_ns(out, limit_s * 1000000000ULL);
 }
 
+/* For how long: as long as was asked for, or what is known of those that may be as old. */
+static void print_for(FILE *out, const struct leak *leak, uint64_t older_ns)
+{
+	fputs(leak->state == TCPDWELL_ESTABLISHED ? ", idle for " : " for ", out);
+	if (leak->count) {
+		print_ns(out, older_ns);
+		fputs(" or longer", out);
+		return;
+	}
+	if (age_worth(leak->ages.oldest) == TCPDWELL_DWELL_UNKNOWN &&
+	    leak->ages.oldest.most_ns == AGE_UNBOUNDED) {
+		fputs("a time that is not known", out);
+		return;
+	}
+	print_bounds(out, leak->ages.oldest, " to ", 0);
+}
+
+static void print_closed(FILE *out, const struct leak *leak)
+{
+	if (leak->closed)
+		fprintf(out, ", %" PRIu64 " closed, all of them young, in ", leak->closed);
+	else
+		fputs(", none closed in ", out);
+	print_ns(out, leak->watched_ns);
+}
+
+/* What is waited for: what the words of a state end with. */
+static const char *waits_for(uint8_t state)
+{
+	switch (state) {
+	case TCPDWELL_SYN_SENT:
+		return "the peer does not answer the SYN";
+	case TCPDWELL_SYN_RECV:
+		return "the peer does not answer the SYN-ACK";
+	case TCPDWELL_FIN_WAIT2:
+		return "the peer has not closed its side";
+	case TCPDWELL_CLOSE:
+		return "the connection is over, the descriptor is not closed";
+	}
+	return "the peer does not acknowledge the FIN";
+}
+
+static void print_many(FILE *out, const struct leak *leak, const char *what)
+{
+	fprintf(out, "%s%s: %zu in %s", leak->count ? "" : "perhaps ", what,
+		leak->count ?: leak->perhaps, tcpstate_name(leak->state));
+}
+
 static void print_leaks(FILE *out, const struct leak *leak, const struct procfs_process *process,
 			uint64_t older_ns)
 {
-	fprintf(out, "leaks: %zu in %s", leak->count, tcpstate_name(leak->state));
-	if (leak->watched_ns >= RATE_MIN_NS) {
-		if (leak->closed) {
-			fprintf(out, ", %" PRIu64 " closed, all of them young, in ", leak->closed);
-			print_ns(out, leak->watched_ns);
-		} else {
-			fputs(", none closed in ", out);
-			print_ns(out, leak->watched_ns);
-		}
-	} else {
-		fputs(leak->state == TCPDWELL_ESTABLISHED ? ", idle for " : " for ", out);
+	print_many(out, leak, "leaks");
+	if (leak->watched_ns >= RATE_MIN_NS && leak->count)
+		print_closed(out, leak);
+	else
+		print_for(out, leak, older_ns);
+	print_growth(out, leak, process);
+	if (leak->state == TCPDWELL_CLOSE)
+		fprintf(out, ": %s", waits_for(leak->state));
+}
+
+static void print_slow(FILE *out, const struct leak *leak, uint64_t older_ns)
+{
+	fputs("slow: closes after ", out);
+	print_ns(out, leak->close_ns);
+	fprintf(out, " (median of %" PRIu64 ")", leak->closed);
+	if (leak->count) {
+		fprintf(out, ", %zu in %s for ", leak->count, tcpstate_name(leak->state));
 		print_ns(out, older_ns);
 		fputs(" or longer", out);
 	}
-	print_growth(out, leak, process);
+}
+
+static void print_waiting(FILE *out, const struct leak *leak, uint64_t older_ns)
+{
+	print_many(out, leak, leak->verdict == LEAK_HALF_CLOSED ? "half closed" : "unanswered");
+	print_for(out, leak, older_ns);
+	fprintf(out, ", %s", waits_for(leak->state));
 }
 
 void leaks_verdict(FILE *out, const struct leak *leak, const struct procfs_process *process,
 		   uint64_t older_ns)
 {
 	switch (leak->verdict) {
-	case LEAK_LEAKS:
-		print_leaks(out, leak, process, older_ns);
-		break;
 	case LEAK_QUEUE:
-		fprintf(out, "stuck accept queue: %zu in %s wait for accept()", leak->count,
-			tcpstate_name(leak->state));
+		print_many(out, leak, "stuck accept queue");
+		fputs(" wait for accept()", out);
 		if (leak->queue_max)
 			fprintf(out, ", limit %" PRIu32, leak->queue_max);
 		print_growth(out, leak, process);
 		break;
 	case LEAK_ORPHANED:
-		fprintf(out, "orphaned: %zu in %s, no process has them", leak->count,
-			tcpstate_name(leak->state));
+		print_many(out, leak, "orphaned");
+		fputs(", no process has them", out);
 		break;
 	case LEAK_SLOW:
-		fputs("slow: closes after ", out);
-		print_ns(out, leak->close_ns);
-		fprintf(out, " (median of %" PRIu64 ")", leak->closed);
-		if (leak->count) {
-			fprintf(out, ", %zu in %s for ", leak->count, tcpstate_name(leak->state));
-			print_ns(out, older_ns);
-			fputs(" or longer", out);
-		}
+		print_slow(out, leak, older_ns);
+		break;
+	case LEAK_UNANSWERED:
+	case LEAK_HALF_CLOSED:
+		print_waiting(out, leak, older_ns);
+		break;
+	case LEAK_IDLE:
+		print_many(out, leak, leak->state == TCPDWELL_LISTEN ? "listens" : "idle");
+		print_for(out, leak, older_ns);
+		print_growth(out, leak, process);
+		break;
+	case LEAK_TIMEWAIT:
+		print_many(out, leak, "kept");
+		fputs(", which the kernel ends after 60s", out);
+		break;
+	default:
+		print_leaks(out, leak, process, older_ns);
 		break;
 	}
 }
@@ -153,10 +219,11 @@ static void read_process(const struct leak *leak, const struct leaks_scope *scop
 
 static void print_process(FILE *out, const struct leak *leak, const struct procfs_process *process)
 {
+	static const char unseen[] = "  of a process that cannot be seen, or in flight "
+				     "(unix socket, io_uring, kernel)\n";
+
 	if (!leak->pid) {
-		fputs(leak->verdict == LEAK_ORPHANED ? "  no process\n" :
-						       "  of a process that cannot be seen\n",
-		      out);
+		fputs(leak->verdict == LEAK_ORPHANED ? "  no process\n" : unseen, out);
 		return;
 	}
 	fprintf(out, "  pid %" PRIu32 " ", leak->pid);
@@ -169,14 +236,34 @@ static void print_process(FILE *out, const struct leak *leak, const struct procf
 	print_place(out, process);
 }
 
+/* What they do all the time, in a word. */
+static const char *stay_word(const struct leak *leak)
+{
+	if (leak->queued)
+		return "stay unaccepted";
+	switch (leak->verdict) {
+	case LEAK_IDLE:
+		return leak->state == TCPDWELL_LISTEN ? "listen" : "are idle";
+	case LEAK_UNANSWERED:
+		return "wait for an answer";
+	case LEAK_HALF_CLOSED:
+	case LEAK_ORPHANED:
+		return "wait for the peer";
+	case LEAK_TIMEWAIT:
+		return "are kept";
+	default:
+		return "stay open";
+	}
+}
+
 static void print_ages(FILE *out, const struct leak *leak)
 {
-	fprintf(out, "  %zu %s %s, oldest ", leak->count,
-		leak->state == TCPDWELL_ESTABLISHED ? "idle" : "stay",
-		leak->queued ? "unaccepted" : "open");
-	print_age(out, leak->oldest_ns, leak->oldest, 0);
+	fprintf(out, "  %zu %s, oldest ", leak->count ?: leak->perhaps, stay_word(leak));
+	print_bounds(out, leak->ages.oldest, " to ", 0);
 	fputs(", median ", out);
-	print_age(out, leak->median_ns, leak->median, 0);
+	print_bounds(out, leak->ages.median, " to ", 0);
+	if (leak->count && leak->perhaps)
+		fprintf(out, "; %zu perhaps as old", leak->perhaps);
 	if (leak->younger)
 		fprintf(out, "; %zu younger", leak->younger);
 	if (leak->only_grows)
@@ -245,17 +332,34 @@ static void print_states(FILE *out, uint16_t states)
 
 static void print_healthy(FILE *out, const struct leaks *leaks, const struct leaks_scope *scope)
 {
-	fprintf(out, "nothing wrong: no socket %shas been in ",
-		leaks_ageless(leaks) ? "whose age is known " : "");
+	fputs(leaks_full_count(leaks) ? "no socket has been in " :
+					"nothing wrong: no socket has been in ",
+	      out);
 	print_states(out, scope->states);
 	fputs(" for ", out);
 	print_ns(out, scope->older_ns);
 	fputs(" or longer", out);
 	if (leaks_younger(leaks))
 		fprintf(out, ", %zu for less", leaks_younger(leaks));
-	if (leaks_ageless(leaks))
-		fprintf(out, "; of %zu it is not known", leaks_ageless(leaks));
 	fputc('\n', out);
+}
+
+/* What was looked at beside: listeners that drop what comes. */
+static void print_full(FILE *out, const struct leaks *leaks)
+{
+	for (size_t i = 0; i < leaks_full_count(leaks); i++) {
+		const struct tcpdwell_socket *info = leaks_full_at(leaks, i);
+
+		fputs("full accept queue: ", out);
+		print_end(out, info->family, info->laddr, info->lport, 0);
+		fprintf(out, " holds %" PRIu32 ", limit %" PRIu32 ", %" PRIu32 " dropped so far",
+			info->queued, info->queue_max, info->drops);
+		if (info->pid) {
+			fprintf(out, "; pid %" PRIu32 " ", info->pid);
+			print_text(out, info->comm, 0);
+		}
+		fputc('\n', out);
+	}
 }
 
 void leaks_report(FILE *out, const struct leaks *leaks, const struct leaks_scope *scope)
@@ -272,7 +376,7 @@ void leaks_report(FILE *out, const struct leaks *leaks, const struct leaks_scope
 		leaks_verdict(out, leak, &process, scope->older_ns);
 		fputc('\n', out);
 		print_process(out, leak, &process);
-		if (!leak->count)
+		if (!leak->count && !leak->perhaps)
 			continue;
 		print_ages(out, leak);
 		print_fds(out, leak, &process);
@@ -282,6 +386,7 @@ void leaks_report(FILE *out, const struct leaks *leaks, const struct leaks_scope
 	}
 	if (count > scope->top)
 		fprintf(out, "… and %zu more\n", count - scope->top);
+	print_full(out, leaks);
 }
 
 /*
@@ -293,6 +398,10 @@ static const char *const verdicts[] = {
 	[LEAK_QUEUE] = "stuck_accept_queue",
 	[LEAK_ORPHANED] = "orphaned",
 	[LEAK_SLOW] = "slow",
+	[LEAK_UNANSWERED] = "unanswered",
+	[LEAK_HALF_CLOSED] = "half_closed",
+	[LEAK_IDLE] = "idle",
+	[LEAK_TIMEWAIT] = "timewait",
 };
 
 static void json_verdict(FILE *out, const struct leak *leak, const struct procfs_process *process,
@@ -377,13 +486,14 @@ static void json_leak(FILE *out, const struct leak *leak, const struct leaks_sco
 	print_json_text(out, "pod_uid", process.container.pod_uid);
 	fprintf(out, ",\"state\":\"%s\"", tcpstate_name(leak->state));
 	json_verdict(out, leak, &process, scope->older_ns);
-	fprintf(out, ",\"count\":%zu,\"younger\":%zu,\"unaccepted\":%zu", leak->count,
-		leak->younger, leak->queued ? leak->count : 0);
+	fprintf(out, ",\"count\":%zu,\"perhaps\":%zu,\"younger\":%zu,\"unaccepted\":%zu",
+		leak->count, leak->perhaps, leak->younger,
+		leak->queued ? leak->count ?: leak->perhaps : 0);
 	print_json_number(out, "queue_limit", leak->queue_max, leak->queue_max);
 	fputc(',', out);
-	print_json_age(out, "oldest", leak->oldest_ns, leak->oldest);
+	print_json_age(out, "oldest", leak->ages.oldest);
 	fputc(',', out);
-	print_json_age(out, "median", leak->median_ns, leak->median);
+	print_json_age(out, "median", leak->ages.median);
 	json_holders(out, leak);
 	json_ends(out, leak);
 	json_past(out, leak, &process);
@@ -391,9 +501,39 @@ static void json_leak(FILE *out, const struct leak *leak, const struct leaks_sco
 	fputs("}\n", out);
 }
 
+static void json_full(FILE *out, const struct tcpdwell_socket *info, uint64_t wall_ns)
+{
+	fputs("{\"type\":\"full_accept_queue\",\"time\":", out);
+	print_json_time(out, wall_ns);
+	print_json_number(out, "pid", info->pid, info->pid);
+	print_json_text(out, "comm", info->comm);
+	fprintf(out, ",\"netns\":%" PRIu32 ",", info->netns);
+	print_json_addr(out, "laddr", info->family, info->laddr);
+	fprintf(out,
+		",\"lport\":%u,\"queued\":%" PRIu32 ",\"queue_limit\":%" PRIu32
+		",\"drops\":%" PRIu32 "}\n",
+		info->lport, info->queued, info->queue_max, info->drops);
+}
+
+/* Whether an offender's block tells of this queue already. */
+static bool is_told(const struct leaks *leaks, const struct tcpdwell_socket *info)
+{
+	for (size_t i = 0; i < leaks_count(leaks); i++) {
+		const struct leak *leak = leaks_at(leaks, i);
+
+		if (leak->queued && leak->pid == info->pid && leak->lport_count &&
+		    leak->lports[0].port == info->lport)
+			return true;
+	}
+	return false;
+}
+
 void leaks_json(FILE *out, const struct leaks *leaks, const struct leaks_scope *scope,
 		uint64_t wall_ns)
 {
 	for (size_t i = 0; i < leaks_count(leaks); i++)
 		json_leak(out, leaks_at(leaks, i), scope, wall_ns);
+	for (size_t i = 0; i < leaks_full_count(leaks); i++)
+		if (!is_told(leaks, leaks_full_at(leaks, i)))
+			json_full(out, leaks_full_at(leaks, i), wall_ns);
 }

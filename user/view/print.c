@@ -25,6 +25,33 @@ void print_age(FILE *out, uint64_t ns, uint8_t worth, unsigned int width)
 	fprintf(out, "%.*s", (int)(end - text), text);
 }
 
+/* A duration with its end. */
+static void duration_text(char *text, size_t size, uint64_t ns)
+{
+	char digits[16 + TEXT_SLACK_BYTES];
+	unsigned int columns;
+	char *end = put_duration(digits, ns, DURATION_DOWN, &columns);
+
+	snprintf(text, size, "%.*s", (int)(end - digits), digits);
+}
+
+void print_bounds(FILE *out, struct age age, const char *to, unsigned int width)
+{
+	char least[32], most[32], text[80];
+
+	duration_text(least, sizeof(least), age.least_ns);
+	duration_text(most, sizeof(most), age.most_ns == AGE_UNBOUNDED ? 0 : age.most_ns);
+	if (age.most_ns == AGE_UNBOUNDED)
+		snprintf(text, sizeof(text), age.least_ns ? ">%s" : "-", least);
+	else if (!strcmp(least, most))
+		snprintf(text, sizeof(text), "%s", least);
+	else if (!age.least_ns)
+		snprintf(text, sizeof(text), "<%s", most);
+	else
+		snprintf(text, sizeof(text), "%s%s%s", least, to, most);
+	fprintf(out, "%*s", (int)width, text);
+}
+
 void print_duration(FILE *out, uint64_t ns, unsigned int width)
 {
 	print_age(out, ns, TCPDWELL_DWELL_EXACT, width);
@@ -91,14 +118,19 @@ void print_json_string(FILE *out, const char *text)
 	free(json);
 }
 
-void print_json_age(FILE *out, const char *name, uint64_t ns, uint8_t worth)
+void print_json_age(FILE *out, const char *name, struct age age)
 {
-	fprintf(out, "\"%s_ns\":", name);
+	uint8_t worth = age_worth(age);
+
 	if (worth == TCPDWELL_DWELL_UNKNOWN)
+		fprintf(out, "\"%s_ns\":null", name);
+	else
+		fprintf(out, "\"%s_ns\":%" PRIu64, name, age.least_ns);
+	fprintf(out, ",\"%s\":\"%s\",\"%s_max_ns\":", name, dwell_name(worth), name);
+	if (age.most_ns == AGE_UNBOUNDED)
 		fputs("null", out);
 	else
-		fprintf(out, "%" PRIu64, ns);
-	fprintf(out, ",\"%s\":\"%s\"", name, dwell_name(worth));
+		fprintf(out, "%" PRIu64, age.most_ns);
 }
 
 void print_json_addr(FILE *out, const char *name, unsigned int family, const uint8_t *addr)

@@ -10,8 +10,16 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "model/ages.h"
+
 /* An age of the worth of enum tcpdwell_dwell, right-aligned: `3.20s`, `>12s`, `-`. */
 void print_age(FILE *out, uint64_t ns, uint8_t worth, unsigned int width);
+
+/*
+ * An age by its bounds, right-aligned: `3.20s`, `>12s`, `<80s`, `10s@to@80s` with the text @to
+ * between them, `-` where nothing is known. Bounds that read the same are one.
+ */
+void print_bounds(FILE *out, struct age age, const char *to, unsigned int width);
 
 /* The same of one that is known to the end. */
 void print_duration(FILE *out, uint64_t ns, unsigned int width);
@@ -25,7 +33,8 @@ void print_end(FILE *out, unsigned int family, const uint8_t *addr, uint16_t por
 
 /* JSON: a string, or null for NULL. */
 void print_json_string(FILE *out, const char *text);
-void print_json_age(FILE *out, const char *name, uint64_t ns, uint8_t worth);
+/* NAME_ns, the lower bound; NAME, its worth; NAME_max_ns. null: not known. */
+void print_json_age(FILE *out, const char *name, struct age age);
 void print_json_addr(FILE *out, const char *name, unsigned int family, const uint8_t *addr);
 
 /* Members behind others: `,"name":value`; null for what is not @known, and for no or empty text. */

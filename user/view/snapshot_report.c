@@ -8,7 +8,7 @@
 #include "view/snapshot_report.h"
 
 #define STATE_WIDTH 11 /* ESTABLISHED */
-#define AGE_WIDTH   8
+#define AGE_WIDTH   13 /* 59m59s-23h59m */
 #define COUNT_WIDTH 8
 
 /*
@@ -19,15 +19,14 @@ static void print_counts(FILE *out, const struct census_group *group)
 {
 	fprintf(out, "%-*s %*zu ", STATE_WIDTH, tcpstate_name(group->one->info.state), COUNT_WIDTH,
 		group->count);
-	print_age(out, group->oldest_ns, group->oldest, AGE_WIDTH);
+	print_bounds(out, group->ages.oldest, "-", AGE_WIDTH);
 	fputc(' ', out);
-	print_age(out, group->median_ns, group->median, AGE_WIDTH);
-	fputc('\n', out);
+	print_bounds(out, group->ages.median, "-", AGE_WIDTH);
 }
 
 static void print_counts_head(FILE *out)
 {
-	fprintf(out, "%-*s %*s %*s %*s\n", STATE_WIDTH, "STATE", COUNT_WIDTH, "COUNT", AGE_WIDTH,
+	fprintf(out, "%-*s %*s %*s %*s", STATE_WIDTH, "STATE", COUNT_WIDTH, "COUNT", AGE_WIDTH,
 		"OLDEST", AGE_WIDTH, "MEDIAN");
 }
 
@@ -62,9 +61,11 @@ static void print_processes(FILE *out, const struct census_table *table, unsigne
 
 	fprintf(out, "\n%*s %-*s ", PID_WIDTH, "PID", COMM_WIDTH, "COMM");
 	print_counts_head(out);
+	fputc('\n', out);
 	for (size_t i = 0; i < count; i++) {
 		print_pid(out, &table->groups[i].one->info);
 		print_counts(out, &table->groups[i]);
+		fputc('\n', out);
 	}
 	print_more(out, table, count);
 }
@@ -75,12 +76,14 @@ static void print_ports(FILE *out, const struct census_table *table, unsigned in
 
 	fprintf(out, "\n%*s %-6s ", PORT_WIDTH, "PORT", "SIDE");
 	print_counts_head(out);
+	fputs(" NETNS\n", out);
 	for (size_t i = 0; i < count; i++) {
 		const struct census_group *group = &table->groups[i];
 
 		fprintf(out, "%*u %-6s ", PORT_WIDTH, group->port,
 			group->port_is_ours ? "local" : "remote");
 		print_counts(out, group);
+		fprintf(out, " %" PRIu32 "\n", group->one->info.netns);
 	}
 	print_more(out, table, count);
 }
@@ -88,9 +91,15 @@ static void print_ports(FILE *out, const struct census_table *table, unsigned in
 void snapshot_report(FILE *out, const struct census *census, unsigned int top)
 {
 	print_counts_head(out);
-	for (size_t i = 0; i < census->states.count; i++)
+	fputc('\n', out);
+	for (size_t i = 0; i < census->states.count; i++) {
 		print_counts(out, &census->states.groups[i]);
+		fputc('\n', out);
+	}
 	fprintf(out, "%-*s %*zu\n", STATE_WIDTH, "all", COUNT_WIDTH, census->total);
+	if (census->perhaps)
+		fprintf(out, "%zu more are perhaps as old: nothing tells more of their ages\n",
+			census->perhaps);
 	if (!census->total)
 		return;
 	print_processes(out, &census->processes, top);
@@ -99,18 +108,20 @@ void snapshot_report(FILE *out, const struct census *census, unsigned int top)
 
 void snapshot_report_listeners(FILE *out, const struct census *census)
 {
-	fprintf(out, "%*s %-*s %*s %*s %*s %-*s %s\n", PID_WIDTH, "PID", COMM_WIDTH, "COMM",
-		COUNT_WIDTH, "QUEUED", COUNT_WIDTH, "LIMIT", COUNT_WIDTH, "HOLDERS", IPV4_WIDTH,
-		"LADDR:LPORT", "NETNS");
+	fprintf(out, "%*s %-*s %*s %*s %*s %*s %-*s %-10s %s\n", PID_WIDTH, "PID", COMM_WIDTH,
+		"COMM", COUNT_WIDTH, "QUEUED", COUNT_WIDTH, "LIMIT", COUNT_WIDTH, "DROPS",
+		COUNT_WIDTH, "HOLDERS", IPV4_WIDTH, "LADDR:LPORT", "NETNS", "QUEUE");
 	for (size_t i = 0; i < census->listener_count; i++) {
 		const struct socket_seen *socket = census->listeners[i];
 		const struct tcpdwell_socket *info = &socket->info;
 
 		print_pid(out, info);
-		fprintf(out, "%*" PRIu32 " %*" PRIu32 " %*" PRIu32 " ", COUNT_WIDTH, info->queued,
-			COUNT_WIDTH, info->queue_max, COUNT_WIDTH, socket->holders);
+		fprintf(out, "%*" PRIu32 " %*" PRIu32 " %*" PRIu32 " %*" PRIu32 " ", COUNT_WIDTH,
+			info->queued, COUNT_WIDTH, info->queue_max, COUNT_WIDTH, info->drops,
+			COUNT_WIDTH, socket->holders);
 		print_end(out, info->family, info->laddr, info->lport, IPV4_WIDTH);
-		fprintf(out, " %" PRIu32 "\n", info->netns);
+		fprintf(out, " %-10" PRIu32 " %s\n", info->netns,
+			sockets_queue_is_full(socket) ? "FULL" : "-");
 	}
 }
 
@@ -122,9 +133,9 @@ static void json_group(FILE *out, const struct census_group *group)
 {
 	fprintf(out, "\"state\":\"%s\",\"count\":%zu,", tcpstate_name(group->one->info.state),
 		group->count);
-	print_json_age(out, "oldest", group->oldest_ns, group->oldest);
+	print_json_age(out, "oldest", group->ages.oldest);
 	fputc(',', out);
-	print_json_age(out, "median", group->median_ns, group->median);
+	print_json_age(out, "median", group->ages.median);
 }
 
 static void json_process(FILE *out, const struct tcpdwell_socket *info)
@@ -139,8 +150,8 @@ static void json_process(FILE *out, const struct tcpdwell_socket *info)
 
 static void json_port(FILE *out, const struct census_group *group)
 {
-	fprintf(out, "\"port\":%u,\"side\":\"%s\",", group->port,
-		group->port_is_ours ? "local" : "remote");
+	fprintf(out, "\"port\":%u,\"side\":\"%s\",\"netns\":%" PRIu32 ",", group->port,
+		group->port_is_ours ? "local" : "remote", group->one->info.netns);
 }
 
 enum grouping { BY_STATE, BY_PROCESS, BY_PORT };
@@ -165,7 +176,8 @@ void snapshot_json(FILE *out, const struct census *census, uint64_t wall_ns)
 {
 	fputs("{\"type\":\"snapshot\",\"time\":", out);
 	print_json_time(out, wall_ns);
-	fprintf(out, ",\"sockets\":%zu", census->total);
+	fprintf(out, ",\"sockets\":%zu,\"perhaps\":%zu,\"younger\":%zu", census->total,
+		census->perhaps, census->younger);
 	json_table(out, "states", &census->states, BY_STATE);
 	json_table(out, "processes", &census->processes, BY_PROCESS);
 	json_table(out, "ports", &census->ports, BY_PORT);
@@ -183,9 +195,12 @@ void snapshot_json_listeners(FILE *out, const struct census *census)
 		fprintf(out, "\"holders\":%" PRIu32 ",\"netns\":%" PRIu32 ",\"family\":\"ipv%u\",",
 			socket->holders, info->netns, info->family);
 		print_json_addr(out, "laddr", info->family, info->laddr);
-		fprintf(out, ",\"lport\":%u,\"queued\":%" PRIu32 ",\"queue_limit\":%" PRIu32 ",",
-			info->lport, info->queued, info->queue_max);
-		print_json_age(out, "age", socket_age_ns(socket, census->now_ns), info->since);
+		fprintf(out,
+			",\"lport\":%u,\"queued\":%" PRIu32 ",\"queue_limit\":%" PRIu32
+			",\"full\":%s,\"drops\":%" PRIu32 ",",
+			info->lport, info->queued, info->queue_max,
+			sockets_queue_is_full(socket) ? "true" : "false", info->drops);
+		print_json_age(out, "age", age_in_state(&socket->info, census->now_ns));
 		fputs("}\n", out);
 	}
 }

@@ -135,8 +135,8 @@ static void test_first_look(void **state)
 	assert_int_equal(leak->verdict, LEAK_LEAKS);
 	assert_int_equal(leak->count, 5);
 	assert_int_equal(leak->younger, 1);
-	assert_int_equal(leak->oldest_ns, OLDER + 8 * SECOND);
-	assert_int_equal(leak->median_ns, OLDER + 6 * SECOND);
+	assert_int_equal(leak->ages.oldest.least_ns, OLDER + 8 * SECOND);
+	assert_int_equal(leak->ages.median.most_ns, OLDER + 6 * SECOND);
 	assert_int_equal(leak->range_count, 2);
 	assert_int_equal(leak->ranges[0].first, 5);
 	assert_int_equal(leak->ranges[0].last, 8);
@@ -299,7 +299,7 @@ static void test_process_that_cannot_be_seen(void **state)
 	assert_int_equal(leaks_count(scene->leaks), 2);
 }
 
-/* Nothing is said of one whose age is not known, but that it is not. */
+/* One whose age is not known may be as old as any. */
 static void test_age_that_is_not_known(void **state)
 {
 	struct scene *scene = *state;
@@ -307,10 +307,11 @@ static void test_age_that_is_not_known(void **state)
 
 	s.since = TCPDWELL_DWELL_UNKNOWN;
 	add(scene, s);
-	assert_null(look(scene, START));
+	assert_int_equal(look(scene, START)->perhaps, 1);
 	assert_int_equal(leaks_younger(scene->leaks), 0);
-	assert_int_equal(leaks_ageless(scene->leaks), 1);
-	assert_false(leaks_found(scene->leaks));
+	assert_text(leaks_at(scene->leaks, 0), NULL,
+		    "perhaps leaks: 1 in CLOSE_WAIT for a time that is not known");
+	assert_true(leaks_found(scene->leaks));
 }
 
 static void test_idle(void **state)
@@ -320,13 +321,81 @@ static void test_idle(void **state)
 	struct scene *scene = *state;
 
 	s.state = TCPDWELL_ESTABLISHED;
-	s.active_ns = START - SECOND;
+	s.active_ns = s.active_earliest_ns = START - SECOND;
 	add(scene, s);
 	assert_int_equal(leaks_look(idle, scene->sockets, &no_filters, START), 0);
 	assert_int_equal(leaks_count(idle), 0);
 	assert_int_equal(leaks_look(idle, scene->sockets, &no_filters, START + OLDER), 0);
 	assert_int_equal(leaks_count(idle), 1);
+	assert_int_equal(leaks_at(idle, 0)->verdict, LEAK_IDLE);
+	assert_text(leaks_at(idle, 0), NULL, "idle: 1 in ESTABLISHED, idle for 60.0s or longer");
+	assert_false(leaks_found(idle)); /* a long life is no fault */
 	leaks_free(idle);
+}
+
+/* An age that is only bounded is in none of the two others, and all is not said to be well. */
+static void test_three_classes(void **state)
+{
+	struct tcpdwell_socket s = socket_of(5, START - SECOND);
+	struct scene *scene = *state;
+	const struct leak *leak;
+
+	s.since = TCPDWELL_DWELL_AT_LEAST;
+	s.since_earliest_ns = START - 80 * SECOND;
+	add(scene, s);
+	leak = look(scene, START);
+	assert_non_null(leak);
+	assert_int_equal(leak->count, 0);
+	assert_int_equal(leak->perhaps, 1);
+	assert_int_equal(leak->ages.oldest.least_ns, SECOND);
+	assert_int_equal(leak->ages.oldest.most_ns, 80 * SECOND);
+	assert_text(leak, NULL, "perhaps leaks: 1 in CLOSE_WAIT for 1.00s to 80.0s");
+	assert_true(leaks_found(scene->leaks));
+
+	s = socket_of(6, START - SECOND);
+	s.since = TCPDWELL_DWELL_UNKNOWN;
+	add(scene, s);
+	add(scene, socket_of(7, START - OLDER));
+	add(scene, socket_of(8, START - SECOND));
+	leak = look(scene, START);
+	assert_int_equal(leak->count, 1);
+	assert_int_equal(leak->perhaps, 2);
+	assert_int_equal(leak->younger, 1);
+	assert_int_equal(leak->range_count, 1); /* descriptors of the certain ones */
+}
+
+/* What a look finds again is the same, however much older it is. */
+static void test_same(void **state)
+{
+	struct scene *scene = *state;
+
+	add(scene, socket_of(5, START - OLDER));
+	look(scene, START);
+	assert_false(leaks_same(scene->leaks));
+	look(scene, START + 10 * SECOND);
+	assert_true(leaks_same(scene->leaks));
+	add(scene, socket_of(6, START - OLDER));
+	look(scene, START + 20 * SECOND);
+	assert_false(leaks_same(scene->leaks));
+}
+
+static void test_full_queue(void **state)
+{
+	struct tcpdwell_socket listener = socket_of(3, START);
+	struct scene *scene = *state;
+
+	listener.state = TCPDWELL_LISTEN;
+	listener.since = TCPDWELL_DWELL_UNKNOWN;
+	listener.queue_max = listener.queued = 16;
+	add(scene, listener);
+	look(scene, START);
+	assert_false(leaks_found(scene->leaks));
+	sockets_clear(scene->sockets);
+	listener.queued = 17;
+	add(scene, listener);
+	assert_null(look(scene, START + SECOND));
+	assert_true(leaks_found(scene->leaks));
+	assert_int_equal(leaks_full_count(scene->leaks), 1);
 }
 
 /* Any number of processes that come and go: what is kept of them has an end. */
@@ -363,6 +432,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_process_that_cannot_be_seen, make, unmake),
 		cmocka_unit_test_setup_teardown(test_age_that_is_not_known, make, unmake),
 		cmocka_unit_test_setup_teardown(test_idle, make, unmake),
+		cmocka_unit_test_setup_teardown(test_three_classes, make, unmake),
+		cmocka_unit_test_setup_teardown(test_same, make, unmake),
+		cmocka_unit_test_setup_teardown(test_full_queue, make, unmake),
 		cmocka_unit_test_setup_teardown(test_many_processes, make, unmake),
 	};
 

@@ -161,8 +161,9 @@ static void test_census(void **state)
 	assert_int_equal(census->states.groups[0].one->info.state, TCPDWELL_LISTEN);
 	assert_int_equal(census->states.groups[1].one->info.state, TCPDWELL_ESTABLISHED);
 	assert_int_equal(census->states.groups[2].count, 5);
-	assert_int_equal(census->states.groups[2].oldest_ns, 6 * SECOND);
-	assert_int_equal(census->states.groups[2].median_ns, 4 * SECOND);
+	assert_int_equal(census->states.groups[2].ages.oldest.least_ns, 6 * SECOND);
+	assert_int_equal(census->states.groups[2].ages.median.least_ns, 4 * SECOND);
+	assert_true(census->states.groups[2].ages.oldest.most_ns == AGE_UNBOUNDED);
 	assert_int_equal(census->processes.groups[0].count, 5);
 	assert_int_equal(census->processes.groups[0].one->info.pid, 10);
 	assert_int_equal(census->ports.groups[0].port, 80);
@@ -172,6 +173,27 @@ static void test_census(void **state)
 
 	census = census_new(sockets, &no_filters, 5 * SECOND, NOW);
 	assert_int_equal(census->total, 3);
+	assert_int_equal(census->perhaps, 4); /* no upper bound says that they are younger */
+	census_free(census);
+	sockets_free(sockets);
+}
+
+/* One port in two namespaces is two services. */
+static void test_ports_of_two_namespaces(void **state)
+{
+	struct tcpdwell_socket other = record(2, TCPDWELL_LISTEN, 0, 80, 11, 3);
+	struct sockets *sockets = sockets_new();
+	struct census *census;
+
+	(void)state;
+	other.netns = 7;
+	other.queued = 2;
+	other.queue_max = 1;
+	add(sockets, record(1, TCPDWELL_LISTEN, 0, 80, 10, 3));
+	add(sockets, other);
+	census = census_new(sockets, &no_filters, 0, NOW);
+	assert_int_equal(census->ports.count, 2);
+	assert_int_equal(census->listeners[0]->info.netns, 7); /* full: first */
 	census_free(census);
 	sockets_free(sockets);
 }
@@ -199,6 +221,7 @@ int main(void)
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_filters),
 		cmocka_unit_test(test_census),
+		cmocka_unit_test(test_ports_of_two_namespaces),
 		cmocka_unit_test(test_census_of_nothing),
 	};
 
