@@ -187,22 +187,33 @@ __noinline int bounds_read(__u64 address, __u64 now_ns, __u32 state)
 }
 
 /*
+ * tw_entry_stamp: milliseconds (6.14), of the last segment before the timewait socket was made, and
+ * of the one that led to TIME_WAIT if the peer sends time stamps.
+ */
+static __always_inline __u64 timewait_entry_ns(const struct inet_timewait_sock *tw, __u64 now_ns)
+{
+	__u32 past_ms;
+
+	if (!bpf_core_field_exists(tw->tw_entry_stamp))
+		return 0;
+	past_ms = (__u32)(now_ns / 1000000) - BPF_CORE_READ(tw, tw_entry_stamp);
+	return now_ns / 1000000 * 1000000 - past_ms * 1000000ULL;
+}
+
+/*
  * When a timewait socket entered its state. In TIME_WAIT its timer was armed for 60 s, on entry and
  * by each segment since. In FIN_WAIT2 the time it was armed for is not kept.
  */
 static __always_inline struct bounds mini_bounds(const struct inet_timewait_sock *tw, __u8 state,
 						 __u64 now_ns)
 {
-	struct bounds bounds = {};
-	__u64 left, armed_for = TIMEWAIT_SECONDS * 1000000000ULL / cfg_tick_ns;
+	__u64 left, armed_ns = 0, armed_for = TIMEWAIT_SECONDS * 1000000000ULL / cfg_tick_ns;
 
-	if (state != TCPDWELL_TIME_WAIT)
-		return bounds;
 	left = BPF_CORE_READ(tw, tw_timer.expires) - bpf_jiffies64();
 	/* One tick for each end, as above; beyond 60 s, or run out, there is nothing to say. */
 	if (left + 1 < armed_for && (armed_for - left - 1) * cfg_tick_ns < now_ns)
-		bounds.latest_ns = now_ns - (armed_for - left - 1) * cfg_tick_ns;
-	return bounds;
+		armed_ns = now_ns - (armed_for - left - 1) * cfg_tick_ns;
+	return bounds_timewait(state, armed_ns, timewait_entry_ns(tw, now_ns), now_ns);
 }
 
 /*

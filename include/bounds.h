@@ -215,6 +215,19 @@ static __always_inline struct bounds bounds_state(const struct bounds_facts *f)
 }
 
 /*
+ * A timewait socket: its timer was armed on entry to TIME_WAIT or later (@armed_ns), and its stamp
+ * of milliseconds (@entry_ns, rounded down) is of the last segment before that state, or the one
+ * that led there. In FIN_WAIT2 it is of the one that led there, or a later one. 0: not known, each.
+ */
+static __always_inline struct bounds bounds_timewait(__u8 state, __u64 armed_ns, __u64 entry_ns,
+						     __u64 now_ns)
+{
+	if (state == TCPDWELL_TIME_WAIT)
+		return bounds_make(armed_ns, entry_ns, now_ns);
+	return bounds_make(entry_ns ? entry_ns + 1000000 : 0, 0, now_ns);
+}
+
+/*
  * When new data last came or went: probes and what is sent again are no activity. With one segment
  * in flight, the flight began with it; what the retransmission timer sends is the oldest one, so
  * the newest tells when it was new.

@@ -369,6 +369,7 @@ struct tcp_request_sock {
 struct inet_timewait_sock {
 	struct sock_common __tw_common;
 	volatile unsigned char tw_substate;
+	u32 tw_entry_stamp; /* since 6.14 */
 	struct timer_list tw_timer;
 };
 

@@ -161,6 +161,24 @@ static void test_unknown(void **state)
 	assert_int_equal(bounds_state(&f).earliest_ns, 0);
 }
 
+/* What comes in TIME_WAIT arms the timer again, and leaves the other stamp as it is. */
+static void test_timewait(void **state)
+{
+	struct bounds b = bounds_timewait(TCPDWELL_TIME_WAIT, NOW - SECOND, NOW - 9 * SECOND, NOW);
+
+	(void)state;
+	assert_int_equal(b.latest_ns, NOW - SECOND + BOUNDS_PROCESSING_NS);
+	assert_int_equal(b.earliest_ns, NOW - 9 * SECOND);
+	b = bounds_timewait(TCPDWELL_TIME_WAIT, 0, 0, NOW);
+	assert_int_equal(b.latest_ns, 0);
+	assert_int_equal(b.earliest_ns, 0);
+	b = bounds_timewait(TCPDWELL_FIN_WAIT2, NOW - SECOND, NOW - 9 * SECOND, NOW);
+	assert_in_range(b.latest_ns, NOW - 9 * SECOND, NOW - 9 * SECOND + 3 * BOUNDS_PROCESSING_NS);
+	assert_int_equal(b.earliest_ns, 0);
+	b = bounds_timewait(TCPDWELL_FIN_WAIT2, NOW - SECOND, 0, NOW);
+	assert_int_equal(b.latest_ns, 0);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -172,6 +190,7 @@ int main(void)
 		cmocka_unit_test(test_close),
 		cmocka_unit_test(test_syn_sent),
 		cmocka_unit_test(test_unknown),
+		cmocka_unit_test(test_timewait),
 	};
 
 	return cmocka_run_group_tests_name("bounds", tests, NULL, NULL);
