@@ -511,8 +511,13 @@ static void json_full(FILE *out, const struct tcpdwell_socket *info, uint64_t wa
 	print_json_addr(out, "laddr", info->family, info->laddr);
 	fprintf(out,
 		",\"lport\":%u,\"queued\":%" PRIu32 ",\"queue_limit\":%" PRIu32
-		",\"drops\":%" PRIu32 "}\n",
+		",\"drops\":%" PRIu32,
 		info->lport, info->queued, info->queue_max, info->drops);
+	/* What each object of a leak has, so that one may be read as the other. */
+	fprintf(out,
+		",\"state\":\"LISTEN\",\"verdict\":\"full_accept_queue\",\"count\":0,\"perhaps\":0,"
+		"\"younger\":0,\"unaccepted\":%" PRIu32 ",\"descriptors\":[]}\n",
+		info->queued);
 }
 
 /* Whether an offender's block tells of this queue already. */
