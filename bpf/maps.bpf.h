@@ -274,7 +274,7 @@ struct {
 
 /*
  * The descriptors of MPTCP that lead to a TCP socket, by its address, while the snapshot runs;
- * emptied after it. Of a connection the first TCP sockets are looked at, the first descriptors of
+ * emptied after it, where the process still may. Of a connection the first TCP sockets are looked at, the first descriptors of
  * each are kept.
  */
 #define SUBFLOWS	8
@@ -284,7 +284,7 @@ struct subflow_holders {
 	__u32 count;
 	__u32 pids[SUBFLOW_HOLDERS];
 	__u32 fds[SUBFLOW_HOLDERS];
-	__u32 pad;
+	__u32 round; /* of the snapshot: what an earlier one noted says nothing */
 	__u64 leaders[SUBFLOW_HOLDERS];
 };
 

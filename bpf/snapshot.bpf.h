@@ -520,6 +520,10 @@ static __always_inline void subflow_note(const struct sock *sk, const struct hol
 	}
 	if (!known)
 		return;
+	if (known->round != snapshot_round) {
+		known->round = snapshot_round;
+		known->count = 0;
+	}
 	at = known->count;
 	if (at >= SUBFLOW_HOLDERS)
 		return;
@@ -617,9 +621,13 @@ static __always_inline struct lifecycle *queue_owner(const struct sock *sk)
 /* The holders of a TCP socket behind a descriptor of MPTCP, of which most hosts have none. */
 static __always_inline struct subflow_holders *subflow_holders(const struct sock *sk)
 {
+	struct subflow_holders *holders;
 	__u64 subflow = (__u64)sk;
 
-	return cfg_subflows && subflows_noted ? bpf_map_lookup_elem(&subflows, &subflow) : NULL;
+	if (!cfg_subflows || !subflows_noted)
+		return NULL;
+	holders = bpf_map_lookup_elem(&subflows, &subflow);
+	return holders && holders->round == snapshot_round ? holders : NULL;
 }
 
 /* Tell of each descriptor that leads to a subflow, as snapshot_descriptor() does. */
