@@ -43,7 +43,7 @@ uint32_t ephemeral_count_reserved(const char *text, uint16_t low, uint16_t high)
 			count += last - first + 1;
 		text = end + strspn(end, ", \t");
 	}
-	return count;
+	return count < high - low + 1U ? count : high - low + 1U;
 }
 
 /* A setting that is one number; @otherwise where there is none. */

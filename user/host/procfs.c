@@ -182,8 +182,10 @@ int64_t procfs_monotonic_offset_ns(const char *root)
 	if (!file)
 		return 0;
 	while (!time_is_the_kernels(root) && fgets(line, sizeof(line), file))
-		if (sscanf(line, "monotonic %" SCNd64 " %" SCNd64, &seconds, &nanoseconds) == 2)
-			offset_ns = seconds * 1000000000 + nanoseconds;
+		if (sscanf(line, "monotonic %" SCNd64 " %" SCNd64, &seconds, &nanoseconds) == 2 &&
+		    (__builtin_mul_overflow(seconds, (int64_t)1000000000, &offset_ns) ||
+		     __builtin_add_overflow(offset_ns, nanoseconds, &offset_ns)))
+			offset_ns = 0; /* no kernel takes such an offset */
 	fclose(file);
 	return offset_ns;
 }

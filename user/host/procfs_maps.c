@@ -17,7 +17,7 @@
 static bool parse(const char *line, struct procfs_map *map)
 {
 	unsigned int major, minor;
-	char flags[5];
+	char flags[5] = "";
 	int path = 0;
 
 	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64 " %n",

@@ -24,7 +24,7 @@ char *procfs_net_setting(const char *root, const char *name)
 	if (!file)
 		return NULL;
 	len = getline(&text, &size, file);
-	err = errno;
+	err = ferror(file) ? errno : ENODATA; /* at the end of the file nothing sets it */
 	fclose(file);
 	if (len < 0) {
 		free(text);

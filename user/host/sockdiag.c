@@ -113,8 +113,10 @@ int sockdiag_parse(const void *data, size_t len, uint64_t read_ns, sockdiag_visi
 		if (h->nlmsg_type == NLMSG_ERROR) {
 			const struct nlmsgerr *e = NLMSG_DATA(h);
 
-			return h->nlmsg_len >= NLMSG_LENGTH(sizeof(*e)) && e->error ? e->error :
-										      -EPROTO;
+			/* 0 is an ACK, which nobody asked for; what is greater is no error. */
+			if (h->nlmsg_len < NLMSG_LENGTH(sizeof(*e)) || e->error >= 0)
+				return -EPROTO;
+			return e->error;
 		}
 		if (h->nlmsg_len < NLMSG_LENGTH(sizeof(struct inet_diag_msg)))
 			return -EPROTO;

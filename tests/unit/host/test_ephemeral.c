@@ -97,6 +97,7 @@ static void test_reserved(void **state)
 	assert_int_equal(ephemeral_count_reserved("1-65535", 1000, 2000), 1001);
 	assert_int_equal(ephemeral_count_reserved("900-1009,1990-2100,3000-4000", 1000, 2000), 21);
 	assert_int_equal(ephemeral_count_reserved("1500,junk", 1000, 2000), 1);
+	assert_int_equal(ephemeral_count_reserved("1-65535,1-65535", 1000, 2000), 1001);
 }
 
 static void test_read(void **state)
@@ -129,6 +130,9 @@ static void test_read(void **state)
 	assert_int_equal(e.fin_timeout_s, 15);
 	assert_int_equal(e.max_tw_buckets, 131072);
 
+	put_setting(place, "ip_local_port_range", "");
+	assert_int_equal(ephemeral_read(&e, place->root), -ENODATA);
+	assert_false(e.known);
 	put_setting(place, "ip_local_port_range", "nonsense\n");
 	assert_int_equal(ephemeral_read(&e, place->root), -EINVAL);
 	assert_false(e.known);

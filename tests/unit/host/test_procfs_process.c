@@ -144,6 +144,10 @@ static void test_time_namespace(void **state)
 	snprintf(path, sizeof(path), "%s/proc/self/ns/time", root);
 	assert_int_equal(symlink("time:[4026532999]", path), 0);
 	assert_int_equal(procfs_monotonic_offset_ns(root), -600 * 1000000000LL + 5);
+	put_text("proc/self/timens_offsets", "monotonic 9223372036854775807 0\n");
+	assert_int_equal(procfs_monotonic_offset_ns(root), 0);
+	put_text("proc/self/timens_offsets", "monotonic 9223372036 999999999\n");
+	assert_int_equal(procfs_monotonic_offset_ns(root), 0);
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(symlink("time:[4026531834]", path), 0);
 	assert_int_equal(procfs_monotonic_offset_ns(root), 0);

@@ -188,6 +188,8 @@ static void test_errors(void **state)
 	assert_int_equal(sockdiag_parse(answer.data, answer.len, 0, take, &found), -ENOENT);
 	e->error = 0;
 	assert_int_equal(sockdiag_parse(answer.data, answer.len, 0, take, &found), -EPROTO);
+	e->error = 5; /* no error of the kernel's: all are negative */
+	assert_int_equal(sockdiag_parse(answer.data, answer.len, 0, take, &found), -EPROTO);
 
 	/* A dump that breaks off. */
 	answer.len = 0;
