@@ -5,6 +5,7 @@
 #   WERROR=1  make warnings errors
 #   SAN=1     build with AddressSanitizer and UBSan, into build/san/
 #   ARGS=…    arguments of `make run`, `make test-vm` and `make bench`
+#   FUZZ_SECONDS=60  how long `make fuzz` has each of its programs run
 #
 # New files need no edit here: each directory is taken whole.  The rooms of user/ that need libbpf or
 # own the process are named in IMPURE; all others go into a library that links without -lbpf, and
@@ -18,6 +19,7 @@ CLANG    ?= clang
 OBJCOPY  ?= llvm-objcopy
 PKG_CONF ?= pkg-config
 PYTEST   ?= pytest-3
+FUZZ_SECONDS ?= 60
 # Behind Ubuntu's wrapper, which insists on the running kernel, is a bpftool that suits any.
 BPFTOOL  ?= $(firstword $(wildcard /usr/lib/linux-tools/*/bpftool) bpftool)
 SUDO     ?= $(if $(filter-out 0,$(shell id -u)),sudo)
@@ -35,10 +37,15 @@ export PATH := $(PATH):/usr/sbin:/sbin
 HOST := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(shell uname -m)))
 ARCH ?= $(HOST)
 
-# B is the build directory; a variant of the build has its own.
-ifeq ($(SAN),1)
+# B is the build directory; a variant of the build has its own.  FUZZER is for `make fuzz`.
+watched  := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+ifeq ($(FUZZER),1)
+B        := build/fuzz
+sanitize := $(watched) -fsanitize=fuzzer-no-link,float-cast-overflow \
+	    -fno-sanitize-recover=float-cast-overflow
+else ifeq ($(SAN),1)
 B        := build/san
-sanitize := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+sanitize := $(watched)
 else ifneq ($(ARCH),$(HOST))
 B        := build/$(ARCH)
 else
@@ -58,7 +65,8 @@ hardening := $(call takes,-fstack-protector-strong) $(call takes,-fcf-protection
 	     $(if $(optimizes),$(if $(sanitize),,$(or $(call fortifies,3),$(call fortifies,2))))
 relro     := -Wl,-z,relro,-z,now,-z,noexecstack
 
-warnings  := -Wall -Wextra $(if $(filter 1,$(WERROR)),-Werror)
+# What clang warns of beyond gcc is in macros of others.
+warnings  := $(if $(FUZZER),,-Wall -Wextra $(if $(filter 1,$(WERROR)),-Werror))
 c_flags    = -std=gnu11 -D_GNU_SOURCE= -Iinclude -Iuser -Itests/unit -I$(B)/bpf $(warnings) $(sanitize) \
 	     -fPIE $(hardening) -ffunction-sections -fdata-sections -MMD -MP \
 	     $(if $(seccomp),-DHAVE_SECCOMP) $(CPPFLAGS) $(CFLAGS)
@@ -97,18 +105,22 @@ pure     := $(filter-out $(impure),$(call objects,$(filter-out \
 	      $(wildcard user/*/*.c))))
 unit     := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c tests/unit/*/test_*.c))
 support  := $(call objects,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
+fuzz     := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
+replay   := $(call objects,tests/fuzz/replay.c)
+fed      := $(filter-out $(replay),$(call objects,$(filter-out tests/fuzz/fuzz_%, \
+	      $(wildcard tests/fuzz/*.c))))
 traffic  := $(if $(wildcard tools/traffic/*.c),$(B)/tools/traffic)
 bench    := $(patsubst tools/bench/%.c,$(B)/tools/%,$(wildcard tools/bench/*.c))
 servers  := $(patsubst tests/live/%.c,$(B)/tests/%,$(wildcard tests/live/servers/*.c))
 shims    := $(patsubst tests/live/%.c,$(B)/tests/%.so,$(wildcard tests/live/shim/*.c))
 sources   = $(wildcard $(patsubst %,%/*.[ch],bpf include user user/* tools/* tests/unit tests/unit/* \
-	      tests/live/*))
+	      tests/live/* tests/fuzz))
 
 .SUFFIXES:
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: all run check test refusals test-vm bench static arm64 install uninstall format format-check clean \
-	help unit tools force
+.PHONY: all run check test refusals fuzz test-vm bench static arm64 install uninstall format \
+	format-check clean help unit fuzzers tools force
 
 all: $(tcpdwell) ## build build/tcpdwell (the default)
 
@@ -168,6 +180,13 @@ $(unit): $(B)/%: $(B)/obj/%.o $(support) $(filter) $(library)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ld_flags) -o $@ $^ $(seccomp) -lcmocka
 
+# What libFuzzer runs, or, without it, replay.c on what is kept of its inputs.
+$(fuzz): $(B)/%: $(B)/obj/%.o $(fed) $(if $(FUZZER),,$(replay)) $(library)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ld_flags) $(if $(FUZZER),-fsanitize=fuzzer) -o $@ $^ $(seccomp) \
+		$(if $(FUZZER),,-lcmocka)
+
 $(traffic): $(call objects,$(wildcard tools/traffic/*.c))
 $(bench): $(B)/tools/%: $(B)/obj/tools/bench/%.o $(library)
 $(B)/tools/bare: private LDLIBS += $(libbpf)
@@ -176,8 +195,8 @@ $(B)/tests/servers/unprivileged: $(filter) $(library)
 $(B)/tests/servers/unprivileged: private LDLIBS += $(seccomp)
 $(B)/obj/tests/live/servers/forgetful.o $(B)/obj/tests/live/servers/forgetful_client.o: \
 	private CFLAGS += -fno-omit-frame-pointer -fno-optimize-sibling-calls
-$(B)/obj/tests/live/servers/forgetful_bare.o: private CFLAGS += -g0 -fomit-frame-pointer \
-	-fno-asynchronous-unwind-tables -fno-unwind-tables
+$(B)/obj/tests/live/servers/forgetful_bare.o $(B)/obj/tests/live/servers/mapped.o: \
+	private CFLAGS += -g0 -fomit-frame-pointer -fno-asynchronous-unwind-tables -fno-unwind-tables
 $(traffic) $(bench) $(servers):
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
@@ -203,7 +222,7 @@ tools: $(traffic) $(bench) $(servers) $(shims)
 
 results := build/results
 
-unit: $(unit)
+unit: $(unit) $(fuzz)
 	@tests/unit/run.py $(results)/unit $^
 
 check: ## build and run the unit tests, under ASan and UBSan; no root
@@ -233,6 +252,16 @@ refusals: ## refuse each program, map, attachment and command in turn, with each
 	@$(MAKE) --no-print-directory $(jobs) all tools
 	@mkdir -p $(results)
 	$(Q)$(SUDO) env REFUSALS=all $(pytest) -s tests/live/test_refusals.py
+
+fuzz: ## run libFuzzer on what reads hostile input and on what renders it
+	@tools/deps.sh build fuzz
+	@$(MAKE) --no-print-directory $(jobs) FUZZER=1 CC=$(CLANG) fuzzers
+	@mkdir -p $(results)
+	$(Q)tests/fuzz/run.py $(results)/fuzz.xml $(FUZZ_SECONDS) $(fuzz:build/%=build/fuzz/%)
+	@tools/tally.py $(results)/fuzz.xml
+
+fuzzers: $(fuzz)
+	@:
 
 test-vm: ## run the live tests on a matrix of kernels in QEMU
 	@tools/deps.sh build test vm

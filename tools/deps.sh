@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
 # deps.sh GROUP...: installs what the groups need and this system lacks.  The groups are build,
-# test, vm, bench and format.  Looks for the commands and headers themselves, so that it is quick
-# when nothing is missing, whatever the distribution and however they came there.  Installs with
-# apt-get; elsewhere it names what is missing and fails.
+# test, fuzz, vm, bench and format.  Looks for the commands and headers themselves, so that it is
+# quick when nothing is missing, whatever the distribution and however they came there.  Installs
+# with apt-get; elsewhere it names what is missing and fails.
 set -eu
 PATH=$PATH:/usr/sbin:/sbin
 missing=
@@ -49,6 +49,13 @@ need_bpftool() {
 	esac
 }
 
+# libFuzzer is clang's, and must be of its version.
+need_libfuzzer() {
+	version=$(clang -dumpversion 2>/dev/null) || version=14
+	folder=$(clang -print-resource-dir 2>/dev/null) || folder=/usr/lib/llvm-14/lib/clang/14
+	need "libclang-rt-${version%%.*}-dev" "$folder/lib/linux/libclang_rt.fuzzer-$(uname -m).a"
+}
+
 # libbpf 1.0 is the first with the API that the loader is written for.
 check_libbpf() {
 	version=/usr/include/bpf/libbpf_version.h
@@ -91,6 +98,9 @@ group() {
 		need systemd systemd-analyze
 		need clang-format clang-format
 		;;
+	fuzz)
+		need_libfuzzer
+		;;
 	vm)
 		need qemu-system-x86 qemu-system-x86_64
 		# A busybox that is not static is no use in an initramfs, and has the same path.
@@ -107,7 +117,7 @@ group() {
 	format)
 		need clang-format clang-format
 		;;
-	*) fail "no such group: $1 (build, test, vm, bench, format)" ;;
+	*) fail "no such group: $1 (build, test, fuzz, vm, bench, format)" ;;
 	esac
 }
 

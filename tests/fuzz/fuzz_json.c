@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Rows as JSON lines: any record, in any style. */
+#include "rows.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	rows_render(data, size, sink_json_new, is_json_lines);
+	return 0;
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Sockets that exist, as the tables of `snapshot` and its JSON. */
+#include "cli/options.h"
+#include "model/census.h"
+#include "rows.h"
+#include "view/snapshot_report.h"
+
+#define SOCKETS_MAX 64
+
+static void render(struct input *input, const struct census *census)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	CHECK(out);
+	snapshot_report(out, census, input_u8(input));
+	snapshot_report_listeners(out, census);
+	CHECK(!fclose(out) && is_clean(text, len));
+	free(text);
+	out = open_memstream(&text, &len);
+	CHECK(out);
+	snapshot_json(out, census, input_u64(input));
+	snapshot_json_listeners(out, census);
+	CHECK(!fclose(out) && is_clean(text, len) && is_json_lines(text, len));
+	free(text);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const struct filters no_filters;
+	struct input input = { data, size };
+	struct sockets *sockets = sockets_new();
+	uint64_t older_ns = input_time_ns(&input, 0), now_ns = input_u64(&input);
+	struct tcpdwell_socket socket;
+	struct census *census;
+
+	CHECK(sockets);
+	for (unsigned int i = 0; i < SOCKETS_MAX && input.left; i++) {
+		rows_take_socket(&input, &socket);
+		CHECK(!sockets_add(sockets, &socket));
+	}
+	census = census_new(sockets, &no_filters, older_ns, now_ns);
+	CHECK(census);
+	render(&input, census);
+	census_free(census);
+	sockets_free(sockets);
+	return 0;
+}
