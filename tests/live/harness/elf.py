@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""What is in an ELF file of 64 bits: its build id, and which function a byte of it belongs to."""
+"""ELF files of 64 bits: what is in one, and some that a user has prepared."""
 
 from __future__ import annotations
 
@@ -73,3 +73,49 @@ class Elf:
                 end = self.data.index(b"\0", names + name)
                 return self.data[names + name:end].decode()
         raise AssertionError(f"{offset:#x} is in no function")
+
+
+# ---- Files of our own making --------------------------------------------------------------------
+
+PAGE = 4096
+# The code of such a file: a page of it, with a call before each 64th byte.
+CODE_AT = PAGE
+PROGRAM_BITS, COMPRESSED = 1, 0x800
+
+
+def code() -> bytes:
+    page = bytearray(b"\x90" * PAGE)
+    for end in range(64, PAGE, 64):
+        page[end - 5:end] = b"\xe8\0\0\0\0"
+    return bytes(page)
+
+
+def unwind_tables(count: int) -> bytes:
+    """An .eh_frame: the code has the last entry, all others are of code that is not there."""
+    cie = struct.pack("<II", 20, 0) + b"\x01zR\0\x01\x78\x10\x01\x1b\x0c\x07\x08\x90\x01" + bytes(2)
+    tables, at = [cie], len(cie)
+    for i in range(count + 1):
+        place, size = (1 << 30, 1) if i < count else (CODE_AT - 2 * PAGE - at - 8, PAGE)
+        tables.append(struct.pack("<IIiIQ", 20, at + 4, place, size, 0))
+        at += 24
+    return b"".join([*tables, bytes(4)])
+
+
+def write(path: Path, sections: dict[str, tuple[bytes, int]]) -> None:
+    """Sections by name, with their flags; what they hold lies from the page behind the code on."""
+    names = b"\0" + b"".join(name.encode() + b"\0" for name in (*sections, ".shstrtab"))
+    body, headers = b"", [bytes(64)]
+    for name, (data, flags) in {**sections, ".shstrtab": (names, 0)}.items():
+        at = 2 * PAGE + len(body)
+        headers.append(struct.pack("<IIQQQQIIQQ", names.index(b"\0" + name.encode() + b"\0") + 1,
+                                   3 if name == ".shstrtab" else PROGRAM_BITS, flags,
+                                   at if name == ".eh_frame" else 0, at, len(data), 0, 0, 8, 0))
+        body += data + bytes(-len(data) % 8)
+    end = 2 * PAGE + len(body)
+    head = b"\x7fELF\2\1\1" + bytes(9) + struct.pack(
+        "<HHIQQQIHHHHHH", 3, 62, 1, CODE_AT, 64, end, 0, 64, 56, 2, 64, len(headers),
+        len(headers) - 1)
+    head += struct.pack("<IIQQQQQQ", LOAD, 5, CODE_AT, CODE_AT, CODE_AT, PAGE, PAGE, PAGE)
+    head += struct.pack("<IIQQQQQQ", LOAD, 4, 2 * PAGE, 2 * PAGE, 2 * PAGE, len(body), len(body),
+                        PAGE)
+    path.write_bytes(head + bytes(PAGE - len(head)) + code() + body + b"".join(headers))

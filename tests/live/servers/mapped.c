@@ -1,13 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Accepts and never closes, and its stack leads into a file that it maps as code: the one that
- * MAPPED names in the environment. With LEASED it holds a lease on the file.
+ * MAPPED names in the environment, from the byte CODE_AT on. With LEASED it holds a lease on the
+ * file. With MODULES MAPPED is a folder, whose files 0, 1, … it maps, one for each accept. Without
+ * MAPPED the code is in memory alone.
+ *
+ * Each accept comes from 64 bytes further than the one before, until the page ends. It is built
+ * without unwind tables, so that frame pointers are what the tracer goes by.
  */
+#include <limits.h>
 #include <stddef.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
 #include "serve.h"
+
+#define PAGE_BYTES 4096
 
 /* What frame pointers lead to: a return address in the middle of the page, and no further. */
 static void *frame[2];
@@ -32,21 +40,55 @@ static int accept_from(int listener)
 #endif
 }
 
-int main(int argc, char *argv[])
+static long setting(const char *name)
 {
-	struct serve_options options = serve_parse(argc, argv);
-	int listener = serve_listen(&options, false);
-	int fd = open(getenv("MAPPED"), getenv("LEASED") ? O_RDWR : O_RDONLY);
-	char *code = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
+	const char *text = getenv(name);
+
+	return text ? atol(text) : 0;
+}
+
+static char *map_code(int fd)
+{
+	char *code = mmap(NULL, PAGE_BYTES, PROT_READ | PROT_EXEC,
+			  fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_PRIVATE, fd,
+			  fd < 0 ? 0 : setting("CODE_AT"));
 
 	if (code == MAP_FAILED)
 		err(1, "mmap");
-	frame[1] = code + 64;
-	signal(SIGIO, SIG_IGN);
+	return code;
+}
+
+/* The code of accept @number. */
+static char *code_of(long number)
+{
+	const char *mapped = getenv("MAPPED");
+	char path[PATH_MAX];
+	int fd;
+
+	if (setting("MODULES"))
+		snprintf(path, sizeof(path), "%s/%ld", mapped, number % setting("MODULES"));
+	else
+		snprintf(path, sizeof(path), "%s", mapped ?: "");
+	fd = mapped ? open(path, getenv("LEASED") ? O_RDWR : O_RDONLY) : -1;
+	if (mapped && fd < 0)
+		err(1, "%s", path);
 	if (getenv("LEASED") && fcntl(fd, F_SETLEASE, F_WRLCK))
 		err(1, "lease");
+	return map_code(fd);
+}
+
+int main(int argc, char *argv[])
+{
+	struct serve_options options = serve_parse(argc, argv);
+	int listener = serve_listen(&options, false), fd;
+	char *code = code_of(0);
+
+	signal(SIGIO, SIG_IGN);
 	serve_ready();
-	for (;;) {
+	for (long number = 0;; number++) {
+		if (number && setting("MODULES"))
+			code = code_of(number);
+		frame[1] = code + 64 * (1 + number % (PAGE_BYTES / 64 - 1));
 		fd = accept_from(listener);
 		if (fd < 0)
 			errx(1, "accept");
