@@ -301,7 +301,7 @@ struct tcp_sock {
 	} rcvq_space;
 	u8 fastopen_connect : 1;
 	u8 syn_fastopen : 1;
-	u8 syn_fastopen_child : 1; /* since 6.1 */
+	u8 syn_fastopen_child : 1; /* since a version after 6.12 */
 	int linger2;
 	u8 tcp_usec_ts : 1; /* since 6.7 */
 	bool is_mptcp;	    /* CONFIG_MPTCP, since 5.6 */
