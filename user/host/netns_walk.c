@@ -41,8 +41,10 @@ static bool is_new(struct walk *walk, uint32_t inode)
 		if (!*slot)
 			break;
 	}
-	if (walk->count == NETNS_WALK_MAX)
+	if (walk->count == NETNS_WALK_MAX) {
+		walk->closed |= NETNS_WALK_MORE;
 		return false;
+	}
 	*slot = inode;
 	walk->count++;
 	return true;

@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* More namespaces than a host has pods. Those beyond it are passed over. */
+/* More namespaces than a host has pods. Those beyond it are passed over, which is told. */
 #define NETNS_WALK_MAX 16384
 
 struct steward;
@@ -30,12 +30,15 @@ struct netns_place {
 	unsigned int timewait;
 };
 
+/* A bit of the number of closed ones, beside it: there are more than NETNS_WALK_MAX. */
+#define NETNS_WALK_MORE (1U << 31)
+
 /* Called for the namespace. Returns 0 to go on, or -errno, which ends the walk. */
 typedef int netns_walk_visit(void *context, const struct netns_place *place);
 
 /*
  * Visits each namespace once, the own one first; only that of inode @only if it is not 0. @closed
- * gets how many could not be entered. @steward NULL: the thread goes there itself. One that is lost
+ * gets how many could not be entered, and NETNS_WALK_MORE. @steward NULL: the thread goes there itself. One that is lost
  * leaves the own namespace alone, and one as closed. Returns 0, what a visit returned, or -errno if
  * there is no memory or the thread could not come back.
  */

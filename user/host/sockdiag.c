@@ -127,6 +127,8 @@ int sockdiag_parse(const void *data, size_t len, uint64_t read_ns, sockdiag_visi
 	return 0;
 }
 
+static const uint8_t extensions = 1 << (INET_DIAG_INFO - 1) | 1 << (INET_DIAG_SHUTDOWN - 1);
+
 static int ask(int fd, int family, uint16_t states)
 {
 	struct {
@@ -141,7 +143,31 @@ static int ask(int fd, int family, uint16_t states)
 		.body = {
 			.sdiag_family = family,
 			.sdiag_protocol = IPPROTO_TCP,
-			.idiag_ext = 1 << (INET_DIAG_INFO - 1) | 1 << (INET_DIAG_SHUTDOWN - 1),
+			.idiag_ext = extensions,
+			.idiag_states = states,
+		},
+	};
+
+	return send(fd, &request, sizeof(request), 0) < 0 ? -errno : 0;
+}
+
+/*
+ * The older kind of request, of which a dump is of all families (inet_diag_dump_compat()): the
+ * kernel goes through its hash table once instead of twice.
+ */
+static int ask_once(int fd, uint16_t states)
+{
+	struct {
+		struct nlmsghdr head;
+		struct inet_diag_req body;
+	} request = {
+		.head = {
+			.nlmsg_len = sizeof(request),
+			.nlmsg_type = TCPDIAG_GETSOCK,
+			.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
+		},
+		.body = {
+			.idiag_ext = extensions,
 			.idiag_states = states,
 		},
 	};
@@ -174,14 +200,27 @@ int sockdiag_open(void)
 	return fd < 0 ? -errno : fd;
 }
 
-int sockdiag_dump(int fd, uint16_t states, sockdiag_visit *visit, void *context)
+/* Notes that an answer came: another request would tell of the same sockets again. */
+struct heard {
+	sockdiag_visit *visit;
+	void *context;
+	bool any;
+};
+
+static int note_heard(void *context, const struct sockdiag_socket *socket)
+{
+	struct heard *heard = context;
+
+	heard->any = true;
+	return heard->visit(heard->context, socket);
+}
+
+static int dump_by_family(int fd, uint16_t states, void *answer, sockdiag_visit *visit,
+			  void *context)
 {
 	static const int families[] = { AF_INET, AF_INET6 };
-	void *answer = malloc(ANSWER_BYTES);
 	int err = 0;
 
-	if (!answer)
-		return -ENOMEM;
 	for (unsigned int i = 0; i < sizeof(families) / sizeof(*families) && !err; i++) {
 		err = ask(fd, families[i], states);
 		if (!err)
@@ -190,6 +229,22 @@ int sockdiag_dump(int fd, uint16_t states, sockdiag_visit *visit, void *context)
 		if (err == -ENOENT && families[i] == AF_INET6)
 			err = 0;
 	}
+	return err;
+}
+
+int sockdiag_dump(int fd, uint16_t states, sockdiag_visit *visit, void *context)
+{
+	struct heard heard = { .visit = visit, .context = context };
+	void *answer = malloc(ANSWER_BYTES);
+	int err;
+
+	if (!answer)
+		return -ENOMEM;
+	err = ask_once(fd, states);
+	if (!err)
+		err = hear(fd, answer, note_heard, &heard);
+	if (err && !heard.any)
+		err = dump_by_family(fd, states, answer, visit, context);
 	free(answer);
 	return err;
 }

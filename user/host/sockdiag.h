@@ -50,8 +50,8 @@ int sockdiag_dump(int fd, uint16_t states, sockdiag_visit *visit, void *context)
 
 /*
  * Visits the sockets of the calling thread's namespace whose state is in @states, a mask of state
- * numbers; listeners of a family come before its other sockets. Returns 0, what a visit returned,
- * or -errno of the kernel.
+ * numbers; listeners come before the others. Returns 0, what a visit returned, or -errno of the
+ * kernel.
  */
 int sockdiag_each(uint16_t states, sockdiag_visit *visit, void *context);
 

@@ -123,6 +123,7 @@ static int take_socket(void *context, const struct sockdiag_socket *socket)
 static int look_inside(void *context, const struct netns_place *place)
 {
 	struct look *look = context;
+	unsigned int sockets, timewait;
 	struct timewait_netns netns = { .inode = place->inode, .own = place->own };
 
 	if (place->name)
@@ -131,6 +132,9 @@ static int look_inside(void *context, const struct netns_place *place)
 	ephemeral_read(&netns.ephemeral, "");
 	timewait_set_netns(look->tw, &netns);
 	if (look->scope->old_unknown)
+		return 0;
+	/* The dump goes through the hash table of the whole host. */
+	if (!netns_place_count(place, &sockets, &timewait) && !timewait)
 		return 0;
 	look->netns = place->inode;
 	memset(look->listened, 0, sizeof(look->listened));

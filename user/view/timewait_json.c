@@ -104,8 +104,11 @@ static void print_at_start(FILE *out, const struct timewait_figures *f,
 			fputc(',', out);
 		print_old(out, &f->listed[i]);
 	}
-	fprintf(out, "],\"not_listed\":%" PRIu64 ",\"namespaces_closed\":%u}",
-		f->old - f->listed_count, scope->closed);
+	fprintf(out,
+		"],\"not_listed\":%" PRIu64 ",\"namespaces_closed\":%u,"
+		"\"namespaces_beyond\":%s}",
+		f->old - f->listed_count, scope->closed & ~NETNS_WALK_MORE,
+		bool_name(scope->closed & NETNS_WALK_MORE));
 }
 
 static void print_owner(FILE *out, const struct tally_key *key)

@@ -156,9 +156,12 @@ static void print_head(FILE *out, const struct timewait_figures *f,
 		print_duration(out, f->old_left->max_ns, 0);
 		fputc('\n', out);
 	}
-	if (scope->closed)
+	if (scope->closed & ~NETNS_WALK_MORE)
 		fprintf(out, "%u namespaces not looked into at start (CAP_SYS_ADMIN)\n",
-			scope->closed);
+			scope->closed & ~NETNS_WALK_MORE);
+	if (scope->closed & NETNS_WALK_MORE)
+		fprintf(out, "more than %u namespaces: the others not looked into at start\n",
+			NETNS_WALK_MAX);
 	if (f->overflow) {
 		fprintf(out, "! %" PRIu64 " closed without TIME_WAIT: tcp_max_tw_buckets",
 			f->overflow);

@@ -10,6 +10,7 @@
 
 #include <stdio.h>
 
+#include "host/netns_walk.h"
 #include "model/timewait.h"
 
 struct summary;
@@ -17,7 +18,7 @@ struct summary;
 /* What was there at the start, and where it was not to be known. */
 struct timewait_scope {
 	const char *old_unknown; /* why the old ones are not known, NULL: they are */
-	unsigned int closed;	 /* namespaces that could not be looked into */
+	unsigned int closed;	 /* as netns_walk() tells */
 };
 
 /*

@@ -251,6 +251,71 @@ static void test_running_kernel(void **state)
 	assert_int_equal(port, 0);
 }
 
+/* What is listened to, and what else there is, in the order in which it comes. */
+struct order {
+	uint16_t port;	/* of the listener of IPv6 */
+	uint16_t port4; /* of that of IPv4, which has a connection */
+	unsigned int listeners;
+	unsigned int early; /* connections before all listeners */
+	unsigned int connections;
+};
+
+static int note_order(void *context, const struct sockdiag_socket *socket)
+{
+	struct order *order = context;
+
+	if (socket->lport != order->port && socket->lport != order->port4)
+		return 0;
+	if (socket->state == TCPDWELL_LISTEN) {
+		order->listeners++;
+	} else {
+		order->connections++;
+		order->early += order->listeners < 2;
+	}
+	return 0;
+}
+
+static int listen_at(int family, void *addr, socklen_t len)
+{
+	int fd = socket(family, SOCK_STREAM, 0);
+
+	if (fd < 0 || bind(fd, addr, len) || listen(fd, 1) || getsockname(fd, addr, &len)) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+/* One dump is of both families: each socket comes once, and all listeners before the others. */
+static void test_families_at_once(void **state)
+{
+	struct sockaddr_in6 addr = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+	struct sockaddr_in addr4 = { .sin_family = AF_INET,
+				     .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = listen_at(AF_INET6, &addr, sizeof(addr)), client, err;
+	int fd4 = listen_at(AF_INET, &addr4, sizeof(addr4));
+	struct order order = {};
+
+	(void)state;
+	assert_true(fd4 >= 0);
+	client = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(connect(client, (void *)&addr4, sizeof(addr4)), 0);
+	order.port = ntohs(addr.sin6_port);
+	order.port4 = ntohs(addr4.sin_port);
+	err = sockdiag_each(1 << TCPDWELL_LISTEN | 1 << TCPDWELL_ESTABLISHED, note_order, &order);
+	close(client);
+	close(fd4);
+	if (fd < 0)
+		skip(); /* no IPv6 */
+	close(fd);
+	if (err == -ENOENT || err == -EPROTONOSUPPORT)
+		skip();
+	assert_int_equal(err, 0);
+	assert_int_equal(order.listeners, 2);
+	assert_int_equal(order.connections, 1);
+	assert_int_equal(order.early, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -260,6 +325,7 @@ int main(void)
 		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_end_amid_a_word),
 		cmocka_unit_test(test_running_kernel),
+		cmocka_unit_test(test_families_at_once),
 	};
 
 	return cmocka_run_group_tests_name("sockdiag", tests, NULL, NULL);

@@ -62,7 +62,8 @@ static void test_report(void **state)
 		     "\"raddr\":\"10.0.0.9\",\"rport\":5432,\"left_ns\":59000000000},"
 		     "{\"netns\":4026531840,\"family\":\"ipv4\",\"laddr\":\"10.0.0.5\","
 		     "\"lport\":50000,\"raddr\":\"10.0.0.9\",\"rport\":5432,"
-		     "\"left_ns\":31000000000}],\"not_listed\":0,\"namespaces_closed\":0},"
+		     "\"left_ns\":31000000000}],\"not_listed\":0,\"namespaces_closed\":0,"
+		     "\"namespaces_beyond\":false},"
 		     "\"pressure\":[{\"netns\":4026532599,\"netns_name\":\"blue\","
 		     "\"family\":\"ipv4\",\"laddr\":\"10.0.0.5\",\"raddr\":\"10.0.0.9\","
 		     "\"rport\":5432,\"now\":448,\"entered\":450,\"left\":2,"
@@ -118,7 +119,8 @@ static void assert_has(const char *text, const char *part)
 /* What is not known is null, and what others chose is escaped. */
 static void test_unknown(void **state)
 {
-	const struct timewait_scope scope = { .old_unknown = "the \"kernel\"", .closed = 1 };
+	const struct timewait_scope scope = { .old_unknown = "the \"kernel\"",
+					      .closed = 1 | NETNS_WALK_MORE };
 	const struct summary summary = { .lost_map = 4 };
 	struct tcpdwell_transition t = story_enter(7, 40000, STORY_START + S);
 	struct timewait *tw = story_new();
@@ -135,7 +137,7 @@ static void test_unknown(void **state)
 	assert_has(got, "\"overflow\":{\"count\":1,\"netns\":4026531840,"
 			"\"tcp_max_tw_buckets\":131072}");
 	assert_has(got, "\"known\":false,\"why\":\"the \\\"kernel\\\"\"");
-	assert_has(got, "\"namespaces_closed\":1");
+	assert_has(got, "\"namespaces_closed\":1,\"namespaces_beyond\":true}");
 	assert_has(got, "\"pid\":77,\"comm\":\"\\\"\\u001b[2J\"");
 	assert_has(got, "\"ports\":null,\"used\":null,\"reuse\":false,\"verdict\":\"unknown\","
 			"\"held_elsewhere\":false,\"exhausted_in_ns\":null,\"helps\":[],"
