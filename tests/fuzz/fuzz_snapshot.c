@@ -40,7 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		rows_take_socket(&input, &socket);
 		CHECK(!sockets_add(sockets, &socket));
 	}
-	census = census_new(sockets, &no_filters, older_ns, now_ns);
+	census = census_new(sockets, NULL, &no_filters, older_ns, now_ns);
 	CHECK(census);
 	render(&input, census);
 	census_free(census);

@@ -6,6 +6,7 @@
 #include "base/compare.h"
 #include "cli/options.h"
 #include "model/census.h"
+#include "model/pressure.h"
 
 /* A socket on its way into groups: sorted by these, each group's members stand together. */
 struct sample {
@@ -91,33 +92,79 @@ static int make_groups(struct census_table *table, struct sample *samples, size_
 	return 0;
 }
 
-/* Ports that some wanted or unwanted socket listens on: a bit for each. */
+/* Ports that some wanted or unwanted socket listens on, with their namespaces, in order. */
 struct listening {
-	uint64_t bits[65536 / 64];
+	uint64_t *ports;
+	size_t count;
 };
 
-static void mark_listening(struct listening *listening, const struct sockets *sockets)
+static uint64_t port_in(uint32_t netns, uint16_t port)
 {
-	memset(listening, 0, sizeof(*listening));
-	for (size_t i = 0; i < sockets_count(sockets); i++) {
+	return (uint64_t)netns << 16 | port;
+}
+
+static int compare_numbers(const void *left, const void *right)
+{
+	return compare(*(const uint64_t *)left, *(const uint64_t *)right);
+}
+
+static int note_listening(struct listening *listening, const struct sockets *sockets)
+{
+	size_t count = sockets_count(sockets);
+
+	listening->ports = calloc(count ? count : 1, sizeof(*listening->ports));
+	if (!listening->ports)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++) {
 		const struct tcpdwell_socket *info = &sockets_at(sockets, i)->info;
 
 		if (info->state == TCPDWELL_LISTEN)
-			listening->bits[info->lport / 64] |= 1ULL << info->lport % 64;
+			listening->ports[listening->count++] = port_in(info->netns, info->lport);
 	}
+	qsort(listening->ports, listening->count, sizeof(*listening->ports), compare_numbers);
+	return 0;
 }
 
-/*
- * What the service is known by: the local port if something listens there, else the remote one, as
- * a client's own port says nothing. The local one's bit tells them apart.
- */
-#define LOCAL_PORT (1U << 16)
-
-static uint64_t port_of(const struct listening *listening, const struct tcpdwell_socket *info)
+static bool listens(const struct listening *listening, uint32_t netns, uint16_t port)
 {
-	bool ours = listening->bits[info->lport / 64] >> info->lport % 64 & 1;
+	uint64_t sought = port_in(netns, port);
 
-	return ours || !info->rport ? info->lport | LOCAL_PORT : info->rport;
+	return bsearch(&sought, listening->ports, listening->count, sizeof(sought),
+		       compare_numbers);
+}
+
+/* Both ends are of this host where they have one address, or a loopback one each. */
+static bool is_to_itself(const struct tcpdwell_socket *info)
+{
+	return !memcmp(info->laddr, info->raddr, sizeof(info->laddr)) ||
+	       (pressure_is_loopback(info->family, info->laddr) &&
+		pressure_is_loopback(info->family, info->raddr));
+}
+
+/* A listener's, and what waits for its accept() or for the end of a handshake, is a server's. */
+static uint8_t side_of(const struct listening *listening, const struct ranges *ranges,
+		       const struct tcpdwell_socket *info)
+{
+	uint8_t who = 0;
+
+	if (info->state == TCPDWELL_LISTEN || info->state == TCPDWELL_SYN_RECV || !info->rport ||
+	    info->flags & TCPDWELL_SOCKET_QUEUED)
+		return SERVICE_LOCAL;
+	if (listens(listening, info->netns, info->lport))
+		who |= SERVICE_LISTENS_LOCAL;
+	if (is_to_itself(info) && listens(listening, info->netns, info->rport))
+		who |= SERVICE_LISTENS_REMOTE;
+	return service_side(info->owner, who, info->lport, info->rport,
+			    ranges_find(ranges, info->netns));
+}
+
+/* What the service is known by: side and port, 0 where it is not known which end it is. */
+static uint64_t service_of(const struct listening *listening, const struct ranges *ranges,
+			   const struct tcpdwell_socket *info)
+{
+	uint8_t side = side_of(listening, ranges, info);
+
+	return (uint64_t)side << 16 | service_port(side, info->lport, info->rport);
 }
 
 /* Fills @samples with the wanted sockets, and the listeners. Returns how many there are. */
@@ -150,7 +197,7 @@ static size_t collect(struct census *census, struct sample *samples, const struc
 
 static int count_all(struct census *census, const struct sockets *sockets,
 		     const struct filters *filters, uint64_t older_ns, struct sample *samples,
-		     struct listening *listening)
+		     const struct listening *listening, const struct ranges *ranges)
 {
 	size_t count = collect(census, samples, sockets, filters, older_ns);
 	int err;
@@ -166,17 +213,16 @@ static int count_all(struct census *census, const struct sockets *sockets,
 		return err;
 	qsort(census->processes.groups, census->processes.count, sizeof(struct census_group),
 	      compare_counts);
-	mark_listening(listening, sockets);
 	for (size_t i = 0; i < count; i++)
 		samples[i].group = (uint64_t)samples[i].socket->info.netns << 32 |
-				   port_of(listening, &samples[i].socket->info);
+				   service_of(listening, ranges, &samples[i].socket->info);
 	err = make_groups(&census->ports, samples, count);
 	for (size_t i = 0; i < census->ports.count; i++) {
 		struct census_group *group = &census->ports.groups[i];
-		uint64_t port = port_of(listening, &group->one->info);
+		uint64_t service = service_of(listening, ranges, &group->one->info);
 
-		group->port = (uint16_t)port;
-		group->port_is_ours = port & LOCAL_PORT;
+		group->port = (uint16_t)service;
+		group->side = service >> 16;
 	}
 	if (!err)
 		qsort(census->ports.groups, census->ports.count, sizeof(struct census_group),
@@ -186,24 +232,26 @@ static int count_all(struct census *census, const struct sockets *sockets,
 	return err;
 }
 
-struct census *census_new(const struct sockets *sockets, const struct filters *filters,
-			  uint64_t older_ns, uint64_t now_ns)
+struct census *census_new(const struct sockets *sockets, const struct ranges *ranges,
+			  const struct filters *filters, uint64_t older_ns, uint64_t now_ns)
 {
 	size_t room = sockets_count(sockets) ?: 1;
-	struct listening *listening = malloc(sizeof(*listening));
+	struct listening listening = {};
 	struct sample *samples = calloc(room, sizeof(*samples));
 	struct census *census = calloc(1, sizeof(*census));
 	int err = -ENOMEM;
 
-	if (!census || !samples || !listening)
+	if (!census || !samples)
 		goto out;
 	census->now_ns = now_ns;
 	census->listeners = calloc(room, sizeof(*census->listeners));
 	if (census->listeners)
-		err = count_all(census, sockets, filters, older_ns, samples, listening);
+		err = note_listening(&listening, sockets);
+	if (!err)
+		err = count_all(census, sockets, filters, older_ns, samples, &listening, ranges);
 out:
 	free(samples);
-	free(listening);
+	free(listening.ports);
 	if (!err)
 		return census;
 	census_free(census);

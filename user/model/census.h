@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "model/ages.h"
+#include "model/ranges.h"
 #include "model/sockets.h"
 
 struct filters;
@@ -19,8 +20,8 @@ struct census_group {
 	const struct socket_seen *one; /* any of them */
 	size_t count;
 	struct ages ages;
-	uint16_t port;	   /* by port: the one that the service is known by */
-	bool port_is_ours; /* it is the local one */
+	uint16_t port; /* by port: that of the service, 0: it is not known */
+	uint8_t side;  /* enum service_side: whose end that is */
 };
 
 struct census_table {
@@ -41,12 +42,13 @@ struct census {
 };
 
 /*
- * Counts those of @sockets that @filters want and that are @older_ns old at least. Returns NULL
+ * Counts those of @sockets that @filters want and that are @older_ns old at least. Where nothing
+ * else tells which end is the service, @ranges do, which may be NULL. Returns NULL
  * with errno set if there is no memory. The caller frees it, before the sockets, which it points
  * into.
  */
-struct census *census_new(const struct sockets *sockets, const struct filters *filters,
-			  uint64_t older_ns, uint64_t now_ns);
+struct census *census_new(const struct sockets *sockets, const struct ranges *ranges,
+			  const struct filters *filters, uint64_t older_ns, uint64_t now_ns);
 
 /* NULL-safe. */
 void census_free(struct census *census);

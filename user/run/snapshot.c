@@ -3,6 +3,9 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "host/ephemeral.h"
+#include "host/netns_walk.h"
+#include "host/resolve.h"
 #include "model/census.h"
 #include "model/sockets.h"
 #include "run/snapshot.h"
@@ -45,20 +48,51 @@ static int print(FILE *out, const void *context)
 	return 0;
 }
 
+static int note_range(void *context, const struct netns_place *place)
+{
+	struct ephemeral ephemeral;
+
+	if (ephemeral_read(&ephemeral, ""))
+		return 0;
+	return ranges_add(context, place->inode,
+			  (struct service_range){ ephemeral.low, ephemeral.high });
+}
+
+/* Where a namespace cannot be entered, or there is no memory, the range is taken to be Linux's. */
+static struct ranges *note_ranges(const struct session *session)
+{
+	struct ranges *ranges = ranges_new();
+	unsigned int closed;
+	struct failure failure;
+	uint32_t only = 0;
+
+	if (ranges && !resolve_netns(&session->options->filters.netns, &only, &failure))
+		netns_walk(NULL, only, note_range, ranges, &closed);
+	return ranges;
+}
+
 static int snapshot_finish(struct session *session, const struct summary *summary)
 {
 	const struct options *options = session->options;
+	struct ranges *ranges;
 	struct census *census;
+	uint64_t now_ns;
 	int err;
 
 	(void)summary;
 	if (session_walk(session, session->model))
 		return -1;
-	census = census_new(session->model, &options->filters, options->older_ns, clock_now_ns());
-	if (!census)
-		return failure_errno(session->failure, "cannot count", errno);
+	now_ns = clock_now_ns();
+	ranges = note_ranges(session);
+	census = census_new(session->model, ranges, &options->filters, options->older_ns, now_ns);
+	if (!census) {
+		err = failure_errno(session->failure, "cannot count", errno);
+		ranges_free(ranges);
+		return err;
+	}
 	err = session_show(session, print, &(struct report){ session, census });
 	census_free(census);
+	ranges_free(ranges);
 	return err;
 }
 

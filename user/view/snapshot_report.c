@@ -70,6 +70,18 @@ static void print_processes(FILE *out, const struct census_table *table, unsigne
 	print_more(out, table, count);
 }
 
+static const char *side_name(const struct census_group *group, const char *unknown)
+{
+	switch (group->side) {
+	case SERVICE_LOCAL:
+		return "local";
+	case SERVICE_REMOTE:
+		return "remote";
+	default:
+		return unknown;
+	}
+}
+
 static void print_ports(FILE *out, const struct census_table *table, unsigned int top)
 {
 	size_t count = shown(table, top);
@@ -80,8 +92,11 @@ static void print_ports(FILE *out, const struct census_table *table, unsigned in
 	for (size_t i = 0; i < count; i++) {
 		const struct census_group *group = &table->groups[i];
 
-		fprintf(out, "%*u %-6s ", PORT_WIDTH, group->port,
-			group->port_is_ours ? "local" : "remote");
+		if (group->port)
+			fprintf(out, "%*u ", PORT_WIDTH, group->port);
+		else
+			fprintf(out, "%*s ", PORT_WIDTH, "-");
+		fprintf(out, "%-6s ", side_name(group, "-"));
 		print_counts(out, group);
 		fprintf(out, " %" PRIu32 "\n", group->one->info.netns);
 	}
@@ -150,8 +165,13 @@ static void json_process(FILE *out, const struct tcpdwell_socket *info)
 
 static void json_port(FILE *out, const struct census_group *group)
 {
-	fprintf(out, "\"port\":%u,\"side\":\"%s\",\"netns\":%" PRIu32 ",", group->port,
-		group->port_is_ours ? "local" : "remote", group->one->info.netns);
+	const char *side = side_name(group, NULL);
+
+	if (side)
+		fprintf(out, "\"port\":%u,\"side\":\"%s\",", group->port, side);
+	else
+		fputs("\"port\":null,\"side\":null,", out);
+	fprintf(out, "\"netns\":%" PRIu32 ",", group->one->info.netns);
 }
 
 enum grouping { BY_STATE, BY_PROCESS, BY_PORT };

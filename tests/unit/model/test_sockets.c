@@ -154,7 +154,7 @@ static void test_census(void **state)
 	for (uint64_t key = 2; key <= 6; key++)
 		add(sockets, record(key, TCPDWELL_CLOSE_WAIT, key, 80, 10, key));
 	add(sockets, record(7, TCPDWELL_ESTABLISHED, 9, 41000, 11, 3));
-	census = census_new(sockets, &no_filters, 0, NOW);
+	census = census_new(sockets, NULL, &no_filters, 0, NOW);
 	assert_non_null(census);
 	assert_int_equal(census->total, 7);
 	assert_int_equal(census->states.count, 3);
@@ -167,11 +167,11 @@ static void test_census(void **state)
 	assert_int_equal(census->processes.groups[0].count, 5);
 	assert_int_equal(census->processes.groups[0].one->info.pid, 10);
 	assert_int_equal(census->ports.groups[0].port, 80);
-	assert_true(census->ports.groups[0].port_is_ours);
+	assert_int_equal(census->ports.groups[0].side, SERVICE_LOCAL);
 	assert_int_equal(census->listener_count, 1);
 	census_free(census);
 
-	census = census_new(sockets, &no_filters, 5 * SECOND, NOW);
+	census = census_new(sockets, NULL, &no_filters, 5 * SECOND, NOW);
 	assert_int_equal(census->total, 3);
 	assert_int_equal(census->perhaps, 4); /* no upper bound says that they are younger */
 	census_free(census);
@@ -191,17 +191,69 @@ static void test_ports_of_two_namespaces(void **state)
 	other.queue_max = 1;
 	add(sockets, record(1, TCPDWELL_LISTEN, 0, 80, 10, 3));
 	add(sockets, other);
-	census = census_new(sockets, &no_filters, 0, NOW);
+	census = census_new(sockets, NULL, &no_filters, 0, NOW);
 	assert_int_equal(census->ports.count, 2);
 	assert_int_equal(census->listeners[0]->info.netns, 7); /* full: first */
 	census_free(census);
 	sockets_free(sockets);
 }
 
+/* One group a service, wherever it can be told which end that is, and one of what cannot be. */
+static void test_census_of_ports(void **state)
+{
+	struct sockets *sockets = sockets_new();
+	struct ranges *ranges = ranges_new();
+	struct tcpdwell_socket r;
+	struct census *census;
+
+	(void)state;
+	assert_int_equal(ranges_add(ranges, 9, (struct service_range){ 1024, 2000 }), 0);
+	/* Of a server that is gone: the other port is the client's. */
+	for (uint64_t key = 1; key <= 5; key++)
+		add(sockets, record(key, TCPDWELL_TIME_WAIT, key, 8080, 0, 0));
+	/* A client's, by its owner, where its port is beside the range. */
+	for (uint64_t key = 10; key <= 13; key++) {
+		r = record(key, TCPDWELL_TIME_WAIT, key, 20000 + key, 0, 0);
+		r.owner = TCPDWELL_OWNER_CONNECT;
+		r.rport = 443;
+		add(sockets, r);
+	}
+	/* Another namespace's range, and a listener that is not of theirs. */
+	for (uint64_t key = 20; key <= 22; key++) {
+		r = record(key, TCPDWELL_ESTABLISHED, key, 1024 + key, 0, 0);
+		r.netns = 9;
+		r.rport = 50000;
+		add(sockets, r);
+	}
+	r = record(30, TCPDWELL_LISTEN, 0, 1044, 10, 3);
+	add(sockets, r);
+	/* Both are in the range. */
+	for (uint64_t key = 40; key <= 41; key++)
+		add(sockets, record(key, TCPDWELL_FIN_WAIT2, key, 50000 + key, 0, 0));
+	census = census_new(sockets, ranges, &no_filters, 0, NOW);
+	assert_non_null(census);
+	assert_int_equal(census->ports.count, 5);
+	assert_int_equal(census->ports.groups[0].port, 8080);
+	assert_int_equal(census->ports.groups[0].side, SERVICE_LOCAL);
+	assert_int_equal(census->ports.groups[0].count, 5);
+	assert_int_equal(census->ports.groups[1].port, 443);
+	assert_int_equal(census->ports.groups[1].side, SERVICE_REMOTE);
+	assert_int_equal(census->ports.groups[1].count, 4);
+	assert_int_equal(census->ports.groups[2].port, 50000);
+	assert_int_equal(census->ports.groups[2].side, SERVICE_REMOTE);
+	assert_int_equal(census->ports.groups[2].count, 3);
+	assert_int_equal(census->ports.groups[3].port, 0);
+	assert_int_equal(census->ports.groups[3].side, SERVICE_UNKNOWN);
+	assert_int_equal(census->ports.groups[3].count, 2);
+	census_free(census);
+	ranges_free(ranges);
+	sockets_free(sockets);
+}
+
 static void test_census_of_nothing(void **state)
 {
 	struct sockets *sockets = sockets_new();
-	struct census *census = census_new(sockets, &no_filters, 0, NOW);
+	struct census *census = census_new(sockets, NULL, &no_filters, 0, NOW);
 
 	(void)state;
 	assert_non_null(census);
@@ -222,6 +274,7 @@ int main(void)
 		cmocka_unit_test(test_filters),
 		cmocka_unit_test(test_census),
 		cmocka_unit_test(test_ports_of_two_namespaces),
+		cmocka_unit_test(test_census_of_ports),
 		cmocka_unit_test(test_census_of_nothing),
 	};
 
