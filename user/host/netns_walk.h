@@ -38,9 +38,9 @@ typedef int netns_walk_visit(void *context, const struct netns_place *place);
 
 /*
  * Visits each namespace once, the own one first; only that of inode @only if it is not 0. @closed
- * gets how many could not be entered, and NETNS_WALK_MORE. @steward NULL: the thread goes there itself. One that is lost
- * leaves the own namespace alone, and one as closed. Returns 0, what a visit returned, or -errno if
- * there is no memory or the thread could not come back.
+ * gets how many could not be entered, and NETNS_WALK_MORE. @steward NULL: the thread goes there
+ * itself. One that is lost leaves the own namespace alone, and one as closed. Returns 0, what a
+ * visit returned, or -errno if there is no memory or the thread could not come back.
  */
 int netns_walk(struct steward *steward, uint32_t only, netns_walk_visit *visit, void *context,
 	       unsigned int *closed);
