@@ -605,7 +605,7 @@ SEC("?raw_tp")
 int sweep_recent(struct bpf_raw_tracepoint_args *ctx)
 {
 	__u32 number = ctx->args[0];
-	void *places = bpf_map_lookup_elem(&recent, &number);
+	void *places = cfg_recent ? bpf_map_lookup_elem(&recent, &number) : NULL;
 
 	if (places)
 		bpf_for_each_map_elem(places, sweep_place, NULL, 0);
