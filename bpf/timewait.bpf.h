@@ -295,15 +295,17 @@ static __always_inline struct mini_slot *mini_slot_here(void)
 
 /*
  * Whose RST it was: in TIME_WAIT it assassinates (RFC 1337), in FIN_WAIT2 it is like any other. Of
- * one that answers for a mini socket the tracepoint tells since 6.10; before that only what
- * tcp_timewait_state_process() returned does.
+ * one that answers for a timewait socket the tracepoint tells since 6.10; before that only what
+ * tcp_timewait_state_process() returned does. Where timers are what tells, it may as well be a SYN
+ * that reuses it, unless its request is seen.
  */
 static __always_inline __u8 mini_reset_reason(const struct inet_timewait_sock *tw,
 					      const struct mini_slot *slot,
 					      const struct lifecycle *l, __u64 flipped)
 {
 	if (flipped || l->state == TCPDWELL_TIME_WAIT)
-		return TCPDWELL_REASON_TIMEWAIT_RESET;
+		return cfg_poll_minis && !cfg_requests ? TCPDWELL_REASON_NONE :
+							 TCPDWELL_REASON_TIMEWAIT_RESET;
 	if (slot->reset == (__u64)tw || reset_is_fresh(tw, &tw->__tw_common))
 		return TCPDWELL_REASON_RESET_SENT;
 	return cfg_resets ? TCPDWELL_REASON_RESET_RECEIVED : TCPDWELL_REASON_NONE;
