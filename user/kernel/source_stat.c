@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * In batches: a system call for many elements, which every kernel that the tool runs on has for
- * these maps (5.6).
+ * these maps (5.6). Where a kernel refuses that, with three calls for each element.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -32,19 +32,38 @@ static int batch_size(struct batch *batch, uint32_t room)
 	return batch->keys && batch->values ? 0 : -ENOMEM;
 }
 
+static int hand_over(const struct tcpdwell_stat_key *key, const struct tcpdwell_stat *value,
+		     event_take *take, void *context)
+{
+	const struct event event = { .kind = EVENT_SUM, .sum = { key, value } };
+
+	return take(context, &event);
+}
+
 static int batch_take(const struct batch *batch, uint32_t count, event_take *take, void *context)
 {
 	int err = 0;
 
-	for (uint32_t i = 0; i < count && !err; i++) {
-		const struct event event = {
-			.kind = EVENT_SUM,
-			.sum = { &batch->keys[i], &batch->values[i] },
-		};
-
-		err = take(context, &event);
-	}
+	for (uint32_t i = 0; i < count && !err; i++)
+		err = hand_over(&batch->keys[i], &batch->values[i], take, context);
 	return err;
+}
+
+/* What is handed over is gone from the map first: it is counted once, whatever happens. */
+static int take_each(int fd, event_take *take, void *context)
+{
+	struct tcpdwell_stat_key key;
+	struct tcpdwell_stat value;
+	int err;
+
+	while (!(err = bpf_map_get_next_key(fd, NULL, &key))) {
+		err = bpf_map_lookup_elem(fd, &key, &value) ?: bpf_map_delete_elem(fd, &key);
+		if (!err)
+			err = hand_over(&key, &value, take, context);
+		if (err)
+			return err;
+	}
+	return err == -ENOENT ? 0 : err;
 }
 
 int source_stat_take(int fd, event_take *take, void *context)
@@ -65,7 +84,7 @@ int source_stat_take(int fd, event_take *take, void *context)
 			continue; /* the position is still before that bucket */
 		}
 		if (last && last != -ENOENT) {
-			err = last;
+			err = take_each(fd, take, context);
 			break;
 		}
 		err = batch_take(&batch, count, take, context);
