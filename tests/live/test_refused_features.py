@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 
-from harness import refusal
+from harness import place, process, refusal
 
 
 @pytest.mark.parametrize("rule, lost", [
@@ -37,3 +39,23 @@ def test_what_was_asked_for_by_name_is_not_left_out(name: str, arguments: list[s
     done = refusal.run([f"BPF_MAP_CREATE:{name}=EPERM"], "-d", "100ms", *arguments)
     assert done.returncode == 3
     assert said in done.stderr and "Operation not permitted" in done.stderr
+
+
+# ---- What the host limits, each with its own cause -----------------------------------------------
+
+
+@pytest.mark.parametrize("shell, said", [
+    ("ulimit -n 40", "no more files can be opened: RLIMIT_NOFILE is 40"),
+    ("ulimit -v 20000", "RLIMIT_AS (ulimit -v)"),
+    ("mount -t tmpfs none /sys", "/sys is not mounted"),
+    ("mount -t tmpfs none /proc", "/proc is not mounted"),
+])
+def test_a_limit_of_the_host_is_named(shell: str, said: str) -> None:
+    """With status 3: neither "no BTF" nor "the kernel refuses the program"."""
+    script = f'{shell} && exec "$0" "$@"'
+    done = subprocess.run(["unshare", "--mount", "sh", "-c", script, place.tcpdwell(), "-d",
+                           "100ms"], capture_output=True, text=True, check=False,
+                          timeout=process.LIMIT_S)
+    assert done.returncode == 3, done
+    assert said in done.stderr, done.stderr
+    assert "no BTF" not in done.stderr and "the program:" not in done.stderr

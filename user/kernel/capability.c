@@ -290,7 +290,7 @@ struct btf *capability_btf(struct failure *failure)
 {
 	static const char file[] = "/sys/kernel/btf/vmlinux";
 	struct btf *btf = btf__load_vmlinux_btf();
-	int err = errno, fd;
+	int err;
 
 	if (btf)
 		return btf;
@@ -301,11 +301,10 @@ struct btf *capability_btf(struct failure *failure)
 		return NULL;
 	}
 	/* libbpf looks in other places too, and says what it found in the last. */
-	fd = open(file, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		err = errno;
-	else
-		close(fd);
+	btf = btf__parse(file, NULL);
+	if (btf)
+		return btf;
+	err = errno;
 	if (err == ENOENT)
 		failure_set(failure, STATUS_HOST,
 			    "the kernel has no BTF (%s: %s): it needs CONFIG_DEBUG_INFO_BTF", file,

@@ -7,6 +7,7 @@
 #include "host/privilege.h"
 #include "host/program.h"
 #include "host/steward.h"
+#include "kernel/capability.h"
 #include "kernel/loader.h"
 #include "kernel/snapshot.h"
 #include "kernel/source_ring.h"
@@ -499,7 +500,7 @@ static int make_source(struct session *s)
 	if (s->wants.rows) {
 		s->source = source_ring_new(loader_ring(s->loader), take_row, s);
 		if (!s->source)
-			return failure_errno(s->failure, "cannot map the ring", errno);
+			return capability_refused(s->failure, "to map the ring", errno);
 	} else if (loader_polls(s->loader)) {
 		s->wants.pace_ns = earlier(s->wants.pace_ns, POLL_NS);
 	}
