@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Commands that follow what happens, each started with something refused, and what is left then.
+
+What is left is held against the same command that is refused nothing beside it, and where there is
+one against an oracle. A command that tells less must have said so.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Callable, ClassVar
+
+from . import capability, refusal, within
+from .compare import SLACK_NS, falsehoods, rows_of
+from .netns import Netns
+from .plain import Running
+from .tracer import Row, Tracer, check_account
+from .traffic import Expectation
+
+CANNOT = 3
+# For rows to be written, and for two looks of a watch, on a busy machine.
+LIMIT_S = 10
+
+
+class Wrong(Exception):
+    """What is not as it must be."""
+
+
+def words(errors: list[str]) -> list[str]:
+    """What is said on standard error, without the account."""
+    return [line for line in errors if not line.startswith("tcpdwell: seen ")]
+
+
+class Subject:
+    """One run of a command. Ready when the constructor returns; AssertionError: it did not start"""
+
+    arguments: ClassVar[list[str]]
+
+    def __init__(self, netns: Netns, rules: tuple[str, ...]) -> None:
+        raise NotImplementedError
+
+    def stop(self) -> int:
+        """End it as Ctrl-C does; returns the exit status."""
+        raise NotImplementedError
+
+    def said(self) -> list[str]:
+        raise NotImplementedError
+
+    def settle(self, expectations: list[Expectation]) -> None:
+        """Wait until it knows what it will."""
+
+    def told(self, expectations: list[Expectation]) -> int:
+        """How much it tells. Raises Wrong where something of it is false."""
+        raise NotImplementedError
+
+
+class Trace(Subject):
+    arguments = ["trace"]
+
+    def __init__(self, netns: Netns, rules: tuple[str, ...]) -> None:
+        self.tracer = Tracer("--netns", netns.path, lossy=True, wrap=refusal.wrap(*rules))
+
+    def stop(self) -> int:
+        return self.tracer.stop()
+
+    def said(self) -> list[str]:
+        return words(self.tracer.errors)
+
+    def settle(self, expectations: list[Expectation]) -> None:
+        def all_there(rows: list[Row]) -> bool:
+            return all(len(rows_of(rows, one)) >= one.awaited() for one in expectations)
+        self.tracer.wait_for(all_there, LIMIT_S)
+
+    def told(self, expectations: list[Expectation]) -> int:
+        rows = self.tracer.all_rows()
+        assert self.tracer.summary
+        check_account(self.tracer.summary, rows, lossy=True)
+        slack_ns = SLACK_NS + 2 * capability.jiffy_ns()
+        wrong = [false for one in expectations
+                 for false in falsehoods(rows_of(rows, one), one, slack_ns)]
+        if wrong:
+            raise Wrong(f"{len(wrong)} false: {wrong[0]}")
+        return sum(value is not None for one in expectations for row in rows_of(rows, one)
+                   for value in row.values())
+
+
+class Reporter(Subject):
+    """Of one that prints JSON reports."""
+
+    more: ClassVar[list[str]] = []
+
+    def __init__(self, netns: Netns, rules: tuple[str, ...]) -> None:
+        self.running = Running(*self.arguments, *self.more, "-o", "json", "--netns", netns.path,
+                               wrap=refusal.wrap(*rules))
+
+    def stop(self) -> int:
+        return self.running.stop()
+
+    def said(self) -> list[str]:
+        return words(self.running.errors)
+
+    def reports(self) -> list[dict[str, Any]]:
+        return [json.loads(line.text) for line in self.running.lines()]
+
+
+class Stat(Reporter):
+    """Sums by state: they add up to what was seen, and none is higher than there was."""
+
+    arguments = ["stat", "--by", "state"]
+
+    def told(self, expectations: list[Expectation]) -> int:
+        *reports, account = self.reports()
+        if account["seen"] != (account["counted"] + account["undated"] + account["filtered"]
+                               + account["lost"]["map"]):
+            raise Wrong(f"does not add up: {account}")
+        counts = {group["state"]: group["count"] + group["at_least"]
+                  for report in reports for group in report["groups"]}
+        if sum(counts.values()) != account["counted"]:
+            raise Wrong(f"{counts} of {account['counted']}")
+        for state, count in counts.items():
+            left = sum(state in one.path[:-1] for one in expectations)
+            if count > left:
+                raise Wrong(f"{count} left {state}, not {left}")
+        # What was seen elsewhere while it ran is filtered.
+        return account["counted"] + account["undated"]
+
+
+class Timewait(Reporter):
+    """As many as there were: of the scenarios each end that came to TIME_WAIT did so once."""
+
+    arguments = ["timewait"]
+
+    def told(self, expectations: list[Expectation]) -> int:
+        report = next(one for one in self.reports() if one["type"] == "timewait")
+        entered = sum("TIME_WAIT" in one.path for one in expectations)
+        left = sum("TIME_WAIT" in one.path[:-1] and one.awaited() == len(one.path) - 1
+                   for one in expectations)
+        if report["entered"] > entered or report["left"] > left:
+            raise Wrong(f"entered {report['entered']} of {entered}, left {report['left']} of "
+                        f"{left}")
+        if report["now"] != report["entered"] - report["left"]:
+            raise Wrong(f"now {report['now']}: entered {report['entered']}, left {report['left']}")
+        return int(report["entered"] + report["left"])
+
+
+class Leaks(Reporter):
+    """The leak of this process is found, or it is said why not."""
+
+    arguments = ["leaks", "--watch"]
+    more = ["--older", "200ms", "-i", "300ms"]
+    LEAKED = 3
+
+    def leak(self) -> dict[str, Any] | None:
+        for one in reversed(self.reports()):
+            if one.get("verdict") == "leaks" and one["pid"] in (os.getpid(), None):
+                return one
+        return None
+
+    def settle(self, expectations: list[Expectation]) -> None:
+        def found() -> bool:
+            leak = self.leak()
+            return bool(leak and leak["count"] == self.LEAKED)
+        try:
+            self.running.wait_for(found, LIMIT_S)
+        except AssertionError:
+            pass  # told() says so
+
+    def told(self, expectations: list[Expectation]) -> int:
+        others = [one for one in self.reports()
+                  if "pid" in one and one["pid"] not in (os.getpid(), None)]
+        if others:
+            raise Wrong(f"not a leak: {others[0]}")
+        leak = self.leak()
+        if leak and leak["count"] > self.LEAKED:
+            raise Wrong(f"{leak['count']} leaked, not {self.LEAKED}")
+        return sum(value is not None for value in leak.values()) if leak else 0
+
+
+class Leaking:
+    """Connections whose peers closed, and this process did not."""
+
+    def __init__(self, netns: Netns) -> None:
+        self.open: list[socket.socket] = [within.listen(netns)]
+        for _ in range(Leaks.LEAKED):
+            pair = within.Pair(netns, self.open[0])
+            self.open.append(pair.server)
+            pair.client.close()
+
+    def close(self) -> None:
+        for sock in self.open:
+            sock.close()
+
+
+def start(make: Callable[[], Subject]) -> Subject | str:
+    """The run, or why there is none: its exit status and what it said."""
+    try:
+        return make()
+    except AssertionError as why:
+        found = re.search(r"status (-?\w+)(.*)", str(why), re.S)
+        return f"{found[1]} {' '.join(found[2].split())}" if found else str(why)
+
+
+def verdict(subject: Subject | str, status: int, plain: Subject, expectations: list[Expectation],
+            needed: bool) -> str:
+    """What a refusal costs in a word, or what is wrong."""
+    if isinstance(subject, str):
+        if needed and subject.startswith(f"{CANNOT} ") and "tcpdwell: " in subject:
+            return "exit 3"
+        return f"WRONG: does not start: status {subject[:160]}"
+    if status not in (0, 10):
+        return f"WRONG: status {status}: {' '.join(subject.said())[:160]}"
+    try:
+        less = subject.told(expectations) < plain.told(expectations)
+    except (AssertionError, Wrong) as why:
+        return f"WRONG: {' '.join(str(why).split())[:300]}"
+    said = set(subject.said()) - set(plain.said())
+    if less and not said:
+        return "WRONG: tells less, and does not say so"
+    return "less, said" if less else "said" if said else "as ever"
+
+
+def stop_all(subjects: list[Subject]) -> list[int]:
+    with ThreadPoolExecutor(len(subjects)) as pool:
+        return list(pool.map(lambda one: one.stop(), subjects))
+
+
