@@ -274,8 +274,8 @@ struct {
 
 /*
  * The descriptors of MPTCP that lead to a TCP socket, by its address, while the snapshot runs;
- * emptied after it, where the process still may. Of a connection the first TCP sockets are looked at, the first descriptors of
- * each are kept.
+ * emptied after it, where the process still may. Of a connection the first TCP sockets are looked
+ * at, the first descriptors of each are kept.
  */
 #define SUBFLOWS	8
 #define SUBFLOW_HOLDERS 4
