@@ -107,7 +107,9 @@ static __always_inline void mini_flip_by_timer(struct tcpdwell_counters *c,
 					       const struct endpoint *e, struct lifecycle *l,
 					       __u64 time_ns)
 {
-	__sync_fetch_and_or(&l->waits, LIFECYCLE_TO_A_TICK);
+	/* Not an atomic or, which 5.10 has not. Who ends or flips a mini socket is alone. */
+	if (!(l->waits & LIFECYCLE_TO_A_TICK))
+		__sync_fetch_and_add(&l->waits, LIFECYCLE_TO_A_TICK);
 	mini_flip(c, e, l, time_ns);
 }
 
