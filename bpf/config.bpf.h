@@ -51,6 +51,9 @@ const volatile bool cfg_seek_minis;
 /* System calls in which a process closes what it has; some more than once, to fill the array. */
 const volatile __u32 cfg_closing_calls[CLOSING_CALLS];
 
+/* System calls that send a message: `ss -K` asks for the end of a socket by one. */
+const volatile __u32 cfg_sending_calls[2];
+
 /* What the sink shows: what it does not is not looked up. */
 const volatile bool cfg_want_cgroup;
 const volatile bool cfg_kernel_view;

@@ -62,6 +62,30 @@ static __always_inline struct sock *current_sock(__u32 fd)
 	return file_sock(fdtable_file(PEEK(files_struct, files, fdt), fd));
 }
 
+/* Kernel ABI: include/linux/socket.h, include/uapi/linux/netlink.h. */
+#define AF_NETLINK	  16
+#define NETLINK_SOCK_DIAG 4
+
+/*
+ * Whether the running process asks sock_diag for something by a message, as `ss -K` does to end a
+ * socket (SOCK_DESTROY). Segments that a softirq takes in on top of it just then are mistaken for
+ * that.
+ *
+ * A function of its own: the verifier looks at it once, not at each call.
+ */
+__noinline int current_kills(void)
+{
+	const struct pt_regs *regs = current_registers();
+	__u32 call = current_call();
+	const struct sock *sk;
+
+	if (call != cfg_sending_calls[0] && call != cfg_sending_calls[1])
+		return 0;
+	sk = current_sock(PT_REGS_PARM1_CORE_SYSCALL(regs));
+	return sk && PEEK(sock, sk, __sk_common.skc_family) == AF_NETLINK &&
+	       PEEK(sock, sk, sk_protocol) == NETLINK_SOCK_DIAG;
+}
+
 /* exec: the process keeps its number and its sockets, and takes another name. */
 static __always_inline void rename_owner(struct lifecycle *l, const struct task_struct *task,
 					 __u32 pid)

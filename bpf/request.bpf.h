@@ -277,9 +277,16 @@ static __always_inline struct dying_request *dying_request_here(void)
 	return cfg_requests ? bpf_map_lookup_elem(&dying_requests, &zero) : NULL;
 }
 
+static __always_inline bool accept_queue_is_full(const struct sock *listener)
+{
+	return BPF_CORE_READ(listener, sk_ack_backlog) >
+	       BPF_CORE_READ(listener, sk_max_ack_backlog);
+}
+
 /*
  * Whether the last ACK has come and found no room in the accept queue (tcp_check_req():
- * listen_overflow). With TCP_DEFER_ACCEPT an ACK without data leaves the same mark.
+ * listen_overflow). With TCP_DEFER_ACCEPT an ACK without data leaves the same mark; then it is the
+ * queue that says whether there is room now.
  */
 static __always_inline bool request_acked(const struct request_sock *req,
 					  const struct sock *listener)
@@ -288,18 +295,22 @@ static __always_inline bool request_acked(const struct request_sock *req,
 	const struct inet_connection_sock *icsk = (const struct inet_connection_sock *)listener;
 
 	return BPF_CORE_READ_BITFIELD_PROBED(ireq, acked) &&
-	       !BPF_CORE_READ(icsk, icsk_accept_queue.rskq_defer_accept);
+	       (!BPF_CORE_READ(icsk, icsk_accept_queue.rskq_defer_accept) ||
+		accept_queue_is_full(listener));
 }
 
-/* Whose RST it was that ended a request. Ours may say that the accept queue is full. */
+/*
+ * Whose RST it was that ended a request, if none asked for its end. Ours may say that the accept
+ * queue is full.
+ */
 static __always_inline __u8 request_reset(const struct request_sock *req,
 					  const struct sock *listener)
 {
 	if (!cfg_resets)
 		return TCPDWELL_REASON_NONE; /* it may as well have been ours */
 	if (!reset_is_fresh(listener, &req->__req_common))
-		return TCPDWELL_REASON_RESET_RECEIVED;
-	if (BPF_CORE_READ(listener, sk_ack_backlog) > BPF_CORE_READ(listener, sk_max_ack_backlog))
+		return current_kills() ? TCPDWELL_REASON_ABORTED : TCPDWELL_REASON_RESET_RECEIVED;
+	if (accept_queue_is_full(listener))
 		return TCPDWELL_REASON_QUEUE_OVERFLOW;
 	return TCPDWELL_REASON_RESET_SENT;
 }

@@ -263,10 +263,10 @@ static __always_inline void mini_expired(struct inet_timewait_sock *tw)
 						    TCPDWELL_REASON_TIMEOUT);
 }
 
-/* Whether the namespace has no user left and is being taken down. */
-static __always_inline bool netns_is_gone(const struct inet_timewait_sock *tw)
+/* Whether the namespace of a socket, full or mini, has no user left and is being taken down. */
+static __always_inline bool netns_is_gone(const struct sock_common *skc)
 {
-	const struct net *net = PEEK(inet_timewait_sock, tw, __tw_common.skc_net.net);
+	const struct net *net = PEEK(sock_common, skc, skc_net.net);
 
 	if (bpf_core_field_exists(net->ns.__ns_ref))
 		return !PEEK(net, net, ns.__ns_ref.refs.counter);
@@ -283,8 +283,10 @@ static __always_inline __u8 mini_end_reason(const struct inet_timewait_sock *tw)
 {
 	if (!PEEK(inet_timewait_sock, tw, __tw_common.skc_nulls_node.pprev))
 		return TCPDWELL_REASON_TIMEWAIT_REUSED;
-	if (netns_is_gone(tw))
+	if (netns_is_gone(&tw->__tw_common))
 		return TCPDWELL_REASON_NETNS_GONE;
+	if (current_kills())
+		return TCPDWELL_REASON_ABORTED;
 	return TCPDWELL_REASON_NONE;
 }
 

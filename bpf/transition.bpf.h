@@ -340,6 +340,69 @@ static __always_inline __u32 sock_lingered(const struct sock *sk, const struct r
 	return (lingered & !is_of_task(sk)) * LIFECYCLE_LINGERED;
 }
 
+/*
+ * What ran out where the socket says ETIMEDOUT: tcp_write_err() has emptied its queues by then, but
+ * the sequence numbers tell what was in them. With TCP_USER_TIMEOUT that alone decides, but on the
+ * handshake (tcp_write_timeout(), tcp_probe_timer(), tcp_keepalive_timer()).
+ */
+static __always_inline __u32 timeout_facts(const struct sock *sk, __u64 now_ns)
+{
+	const struct tcp_sock *tp = (const struct tcp_sock *)sk;
+	const struct inet_connection_sock *icsk = (const struct inet_connection_sock *)sk;
+	__u64 limit_ns = BPF_CORE_READ(icsk, icsk_user_timeout) * 1000000ULL, past_ns;
+	__u32 stamp, unit_ns = 1000000;
+
+	if (!sock_is_unacked(sk)) {
+		if (!BPF_CORE_READ(icsk, icsk_probes_out))
+			return 0;
+		return limit_ns ? LIFECYCLE_USER_TIMEOUT : LIFECYCLE_KEEPALIVE;
+	}
+	if (!limit_ns)
+		return 0;
+	if (BPF_CORE_READ(tp, snd_una) == BPF_CORE_READ(tp, snd_nxt)) { /* window probes */
+		if (!bpf_core_field_exists(icsk->icsk_probes_tstamp))
+			return LIFECYCLE_USER_TIMEOUT;
+		stamp = BPF_CORE_READ(icsk, icsk_probes_tstamp);
+		past_ns = ((__u32)bpf_jiffies64() - stamp) * cfg_tick_ns;
+	} else {
+		/* Milliseconds, or microseconds where the route asks for such time stamps (6.7). */
+		if (bpf_core_field_exists(tp->tcp_usec_ts) &&
+		    BPF_CORE_READ_BITFIELD_PROBED(tp, tcp_usec_ts))
+			unit_ns = 1000;
+		stamp = BPF_CORE_READ(tp, retrans_stamp);
+		past_ns = (__u64)((__u32)(now_ns / unit_ns) - stamp) * unit_ns;
+	}
+	return stamp && past_ns + cfg_tick_ns >= limit_ns ? LIFECYCLE_USER_TIMEOUT : 0;
+}
+
+/*
+ * What else decides on the reason of an end that is not the common one. A function of its own with
+ * nothing but numbers as arguments: the verifier looks at it once, and most ends do without it.
+ */
+__noinline __u32 cut_off_facts(__u64 address, __u64 now_ns)
+{
+	const struct sock *sk = (const struct sock *)address;
+	const struct tcp_sock *tp = (const struct tcp_sock *)sk;
+	__u32 facts = 0;
+
+	if (PEEK(sock, sk, sk_err) == LIFECYCLE_ETIMEDOUT)
+		return timeout_facts(sk, now_ns);
+	if (BPF_CORE_READ_BITFIELD_PROBED(tp, repair))
+		facts |= LIFECYCLE_REPAIR;
+	if (PEEK(sock, sk, __sk_common.skc_flags) & (1UL << SOCK_DEAD) && !sock_is_subflow(sk)) {
+		facts |= LIFECYCLE_ORPHAN;
+		if (netns_is_gone(&sk->__sk_common))
+			facts |= LIFECYCLE_NETNS_GONE;
+	}
+	return facts;
+}
+
+/* Whether those are asked for. */
+static __always_inline bool wants_cut_off_facts(const struct sock *sk, __u8 from, __u32 facts)
+{
+	return sk->sk_err ? sk->sk_err == LIFECYCLE_ETIMEDOUT : lifecycle_is_cut_off(from, facts);
+}
+
 /* Keep what is known for the next transition. */
 static __always_inline void transition_remember(struct transition *t, struct lifecycle *l,
 						const bool atomic)
@@ -467,6 +530,8 @@ static __always_inline void transition_tell(struct workspace *space, struct sock
 	if (to == TCPDWELL_CLOSE && data_came(sk, l))
 		facts |= LIFECYCLE_DATA_CAME;
 	facts = blurred(space, facts);
+	if (to == TCPDWELL_CLOSE && wants_cut_off_facts(sk, from, facts))
+		facts |= cut_off_facts(address_of(sk), t.row->time_ns);
 	transition_describe(&t, l, facts);
 	count(&t.c->seen);
 	if (from == TCPDWELL_SYN_SENT && connection_take(l, LIFECYCLE_DEFERRED, atomic)) {

@@ -164,6 +164,11 @@ enum lifecycle_fact {
 	LIFECYCLE_UNACKED = 1U << 6,	/* the peer has not acknowledged our FIN */
 	LIFECYCLE_DATA_CAME = 1U << 7,	/* after the process had let go */
 	LIFECYCLE_LINGERED = 1U << 8,	/* in FIN_WAIT2, and its timer has run out */
+	LIFECYCLE_REPAIR = 1U << 9,	/* TCP_REPAIR is on */
+	LIFECYCLE_ORPHAN = 1U << 10,	/* no process will have it again */
+	LIFECYCLE_NETNS_GONE = 1U << 11,
+	LIFECYCLE_KEEPALIVE = 1U << 12,	   /* nothing was sent but probes, which ran out */
+	LIFECYCLE_USER_TIMEOUT = 1U << 13, /* TCP_USER_TIMEOUT is set, and over */
 };
 
 /*
@@ -207,11 +212,37 @@ LIFECYCLE_FN __u8 lifecycle_actor(__u8 from, __u8 to, int err, __u32 facts)
 }
 
 /*
+ * Whether the end that an error of 0 and @facts tell of came ahead of what is due to the peer: it
+ * is this side's own.
+ *
+ * In TCP_REPAIR tcp_disconnect() and so close() send nothing. An orphan whose FIN is not
+ * acknowledged is ended by the kernel, on close() or when it would send again, if there are more
+ * than tcp_max_orphans or there is no memory (tcp_check_oom()), or if its namespace is gone
+ * (check_net()); with data after close() the socket holds an error.
+ */
+LIFECYCLE_FN int lifecycle_is_cut_off(__u8 from, __u32 facts)
+{
+	switch (from) {
+	case TCPDWELL_SYN_RECV:
+	case TCPDWELL_ESTABLISHED:
+	case TCPDWELL_CLOSE_WAIT:
+	case TCPDWELL_FIN_WAIT1:
+		return 1;
+	case TCPDWELL_FIN_WAIT2:
+		return (facts & (LIFECYCLE_PEER_DONE | LIFECYCLE_ATTACHED)) == LIFECYCLE_ATTACHED;
+	case TCPDWELL_CLOSING:
+	case TCPDWELL_LAST_ACK:
+		return !!(facts & LIFECYCLE_UNACKED);
+	}
+	return 0;
+}
+
+/*
  * Why a connection went from @from to CLOSE, by the error that its socket holds.
  *
  * tcp_reset() (net/ipv4/tcp_input.c) sets ECONNREFUSED in SYN_SENT, EPIPE in CLOSE_WAIT and
- * ECONNRESET elsewhere before it closes; tcp_write_err() sets ETIMEDOUT or the ICMP error;
- * tcp_abort() sets ECONNABORTED. close() with unread data, linger 0 and tcp_disconnect() set
+ * ECONNRESET elsewhere before it closes; tcp_write_err() sets ETIMEDOUT or the ICMP error, when
+ * retransmissions, keep-alive probes or TCP_USER_TIMEOUT have run out; tcp_abort() sets ECONNABORTED. close() with unread data, linger 0 and tcp_disconnect() set
  * none before the transition, and no reset either once our FIN is out (tcp_need_reset()), so the
  * end of CLOSING and LAST_ACK is theirs where that FIN is not acknowledged. What should have become
  * a mini socket and did not ran into tcp_max_tw_buckets (tcp_time_wait(): TCPTIMEWAITOVERFLOW). An
@@ -238,7 +269,10 @@ LIFECYCLE_FN __u8 lifecycle_reason(__u8 from, int err, __u32 facts)
 	case LIFECYCLE_EPIPE:
 		return TCPDWELL_REASON_RESET_RECEIVED;
 	case LIFECYCLE_ETIMEDOUT:
-		return TCPDWELL_REASON_TIMEOUT;
+		if (facts & LIFECYCLE_USER_TIMEOUT)
+			return TCPDWELL_REASON_USER_TIMEOUT;
+		return facts & LIFECYCLE_KEEPALIVE ? TCPDWELL_REASON_KEEPALIVE_TIMEOUT :
+						     TCPDWELL_REASON_TIMEOUT;
 	case LIFECYCLE_ECONNREFUSED:
 	case LIFECYCLE_EHOSTUNREACH:
 	case LIFECYCLE_ENETUNREACH:
@@ -257,6 +291,14 @@ LIFECYCLE_FN __u8 lifecycle_reason(__u8 from, int err, __u32 facts)
 
 	if (facts & LIFECYCLE_QUEUED)
 		return TCPDWELL_REASON_LISTENER_CLOSED;
+	if (lifecycle_is_cut_off(from, facts)) {
+		if (facts & LIFECYCLE_REPAIR)
+			return TCPDWELL_REASON_REPAIR;
+		if (facts & LIFECYCLE_NETNS_GONE)
+			return TCPDWELL_REASON_NETNS_GONE;
+		if (facts & LIFECYCLE_ORPHAN)
+			return TCPDWELL_REASON_ORPHAN_OVERFLOW;
+	}
 	switch (from) {
 	case TCPDWELL_LISTEN:
 		return TCPDWELL_REASON_LISTENER_CLOSED;

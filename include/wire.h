@@ -83,7 +83,7 @@ enum tcpdwell_reason {
 	TCPDWELL_REASON_RESET_RECEIVED = 2,  /* the peer's RST */
 	TCPDWELL_REASON_RESET_SENT = 3,	     /* ours: linger 0, unread data, disconnect */
 	TCPDWELL_REASON_REFUSED = 4,	     /* RST, or ICMP port unreachable, to our SYN */
-	TCPDWELL_REASON_TIMEOUT = 5,	     /* retransmissions or keep-alive probes ran out */
+	TCPDWELL_REASON_TIMEOUT = 5,	     /* retransmissions ran out */
 	TCPDWELL_REASON_UNREACHABLE = 6,     /* ICMP: host, network or protocol */
 	TCPDWELL_REASON_ABORTED = 7,	     /* given up by its own side, no RST was due */
 	TCPDWELL_REASON_LISTENER_CLOSED = 8, /* the listener itself, or its queue with it */
@@ -93,8 +93,12 @@ enum tcpdwell_reason {
 	TCPDWELL_REASON_TIMEWAIT_RESET = 12,
 	TCPDWELL_REASON_TIMEWAIT_OVERFLOW = 13, /* tcp_max_tw_buckets: closed with no TIME_WAIT */
 	TCPDWELL_REASON_NETNS_GONE = 14,
-	TCPDWELL_REASON_QUEUE_OVERFLOW = 15, /* dropped from a full SYN or accept queue */
-	TCPDWELL_REASON_MAX = 16,
+	TCPDWELL_REASON_QUEUE_OVERFLOW = 15,  /* dropped from a full SYN or accept queue */
+	TCPDWELL_REASON_REPAIR = 16,	      /* closed in TCP_REPAIR: nothing was sent */
+	TCPDWELL_REASON_ORPHAN_OVERFLOW = 17, /* tcp_max_orphans, or no memory for sockets */
+	TCPDWELL_REASON_KEEPALIVE_TIMEOUT = 18,
+	TCPDWELL_REASON_USER_TIMEOUT = 19, /* TCP_USER_TIMEOUT */
+	TCPDWELL_REASON_MAX = 20,
 };
 
 /* What dwell_error is counted in. */

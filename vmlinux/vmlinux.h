@@ -294,6 +294,7 @@ struct tcp_sock {
 	u32 packets_out;
 	u32 write_seq;
 	u32 snd_una;
+	u32 snd_nxt;
 	u32 data_segs_in;
 	u32 data_segs_out;
 	struct {
@@ -303,6 +304,7 @@ struct tcp_sock {
 	u8 syn_fastopen : 1;
 	u8 syn_fastopen_child : 1; /* since a version after 6.12 */
 	int linger2;
+	u8 repair : 1;
 	u8 tcp_usec_ts : 1; /* since 6.7 */
 	bool is_mptcp;	    /* CONFIG_MPTCP, since 5.6 */
 };
@@ -336,6 +338,9 @@ struct inet_connection_sock {
 	unsigned long icsk_timeout;		 /* until 6.18 */
 	void *icsk_ulp_data;
 	__u8 icsk_retransmits;
+	u32 icsk_user_timeout; /* milliseconds */
+	u8 icsk_probes_out;
+	u32 icsk_probes_tstamp; /* since 5.11 */
 	struct {
 		__u32 lrcvtime;
 	} icsk_ack;

@@ -22,7 +22,7 @@
 enum {
 	FIRST = TCPDWELL_ESTABLISHED,
 	LAST = TCPDWELL_CLOSING,
-	FACTS = LIFECYCLE_LINGERED << 1, /* one past all facts at once */
+	FACTS = LIFECYCLE_USER_TIMEOUT << 1, /* one past all facts at once */
 };
 
 /* Every errno of asm-generic fits, and so does what no kernel has. */
@@ -289,6 +289,11 @@ static uint8_t error_reason(int from, int err, unsigned int facts)
 	if (err == ECONNRESET && (from == TCPDWELL_FIN_WAIT1 || from == TCPDWELL_FIN_WAIT2) &&
 	    facts & LIFECYCLE_DATA_CAME)
 		return TCPDWELL_REASON_RESET_SENT;
+	/* tcp_keepalive_timer(), tcp_write_timeout(), tcp_probe_timer(): what ran out */
+	if (err == ETIMEDOUT && facts & LIFECYCLE_USER_TIMEOUT)
+		return TCPDWELL_REASON_USER_TIMEOUT;
+	if (err == ETIMEDOUT && facts & LIFECYCLE_KEEPALIVE)
+		return TCPDWELL_REASON_KEEPALIVE_TIMEOUT;
 	for (size_t i = 0; i < COUNT(errors); i++)
 		if (errors[i].err == err)
 			return is_old_error(from, errors[i].reason, facts) ?
@@ -323,7 +328,21 @@ static void test_reason_by_error(void **state)
 #define UNACKED	   LIFECYCLE_UNACKED
 #define DATA_CAME  LIFECYCLE_DATA_CAME
 #define LINGERED   LIFECYCLE_LINGERED
+#define REPAIR	   LIFECYCLE_REPAIR
+#define ORPHAN	   LIFECYCLE_ORPHAN
+#define NETNS_GONE LIFECYCLE_NETNS_GONE
 #define ALL	   (FACTS - 1)
+
+/*
+ * Ends ahead of what is due to the peer: tcp_disconnect() in TCP_REPAIR, check_net(),
+ * tcp_check_oom().
+ */
+#define CUT_OFF(from, know, is)                                                               \
+	{ from, (know) | REPAIR, (is) | REPAIR, TCPDWELL_REASON_REPAIR },                     \
+		{ from, (know) | NETNS_GONE, (is) | NETNS_GONE, TCPDWELL_REASON_NETNS_GONE }, \
+	{                                                                                     \
+		from, (know) | ORPHAN, (is) | ORPHAN, TCPDWELL_REASON_ORPHAN_OVERFLOW         \
+	}
 
 /*
  * Without an error: the first line whose facts fit. @from 0 stands for every state. What is not in
@@ -338,6 +357,14 @@ static const struct end {
 	/* inet_csk_listen_stop(): inet_child_forget() of what nobody accepted */
 	{ 0, QUEUED, QUEUED, TCPDWELL_REASON_LISTENER_CLOSED },
 	{ TCPDWELL_LISTEN, 0, 0, TCPDWELL_REASON_LISTENER_CLOSED },
+	CUT_OFF(TCPDWELL_SYN_RECV, 0, 0),
+	CUT_OFF(TCPDWELL_ESTABLISHED, 0, 0),
+	CUT_OFF(TCPDWELL_CLOSE_WAIT, 0, 0),
+	CUT_OFF(TCPDWELL_FIN_WAIT1, 0, 0),
+	/* An orphan in FIN_WAIT2 is given up by its timer. */
+	CUT_OFF(TCPDWELL_FIN_WAIT2, ATTACHED | PEER_DONE, ATTACHED),
+	CUT_OFF(TCPDWELL_CLOSING, UNACKED, UNACKED),
+	CUT_OFF(TCPDWELL_LAST_ACK, UNACKED, UNACKED),
 	/* tcp_v4_connect(): inet_hash_connect() fails, and the port was never bound */
 	{ TCPDWELL_SYN_SENT, NO_PORT, NO_PORT, TCPDWELL_REASON_NO_LOCAL_PORT },
 	/* tcp_disconnect(): no RST is due to a SYN */
@@ -450,7 +477,8 @@ static void test_bits(void **state)
 			 LIFECYCLE_HELD);
 	assert_int_equal(LIFECYCLE_HELD & LIFECYCLE_DEFERRED, 0);
 	assert_int_equal(QUEUED + ATTACHED + NO_PORT + PEER_DONE + NO_MINI + NO_LINGER2 + UNACKED +
-				 DATA_CAME + LINGERED,
+				 DATA_CAME + LINGERED + REPAIR + ORPHAN + NETNS_GONE +
+				 LIFECYCLE_KEEPALIVE + LIFECYCLE_USER_TIMEOUT,
 			 ALL);
 	assert_int_equal(LIFECYCLE_MATCHED + LIFECYCLE_OPENED_EXACT + LIFECYCLE_MINI +
 				 LIFECYCLE_MINI_FIN_WAIT2 + LIFECYCLE_PARKED + LIFECYCLE_REUSED +

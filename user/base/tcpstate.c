@@ -128,6 +128,10 @@ static const struct reason_names reasons[TCPDWELL_REASON_MAX] = {
 	[TCPDWELL_REASON_TIMEWAIT_OVERFLOW] = { "timewait_overflow", "tw_full", 0 },
 	[TCPDWELL_REASON_NETNS_GONE] = { "netns_gone", "netns", 0 },
 	[TCPDWELL_REASON_QUEUE_OVERFLOW] = { "queue_overflow", "overflow", 0 },
+	[TCPDWELL_REASON_REPAIR] = { "repair", "repair", 0 },
+	[TCPDWELL_REASON_ORPHAN_OVERFLOW] = { "orphan_overflow", "orphans", 0 },
+	[TCPDWELL_REASON_KEEPALIVE_TIMEOUT] = { "keepalive_timeout", "keepaliv", ETIMEDOUT },
+	[TCPDWELL_REASON_USER_TIMEOUT] = { "user_timeout", "usr_time", ETIMEDOUT },
 };
 
 const char *reason_name(unsigned int reason)

@@ -239,6 +239,8 @@ int knobs_set(struct tcpdwell_bpf__rodata *cfg, const struct options *options,
 {
 	set_feature_knobs(cfg, features);
 	set_closing_calls(cfg);
+	cfg->cfg_sending_calls[0] = SYS_sendmsg;
+	cfg->cfg_sending_calls[1] = SYS_sendto;
 	cfg->cfg_want_cgroup = options->wide || options->format != FORMAT_TABLE;
 	cfg->cfg_kernel_view = options->kernel_view;
 	cfg->cfg_tick_ns = tick_ns();

@@ -108,7 +108,7 @@ static void test_numbers_in_range(void **state)
 	check_byte(offsetof(struct tcpdwell_transition, source), 0, 2);
 	check_byte(offsetof(struct tcpdwell_transition, dwell), 0, 2);
 	check_byte(offsetof(struct tcpdwell_transition, owner), 0, 5);
-	check_byte(offsetof(struct tcpdwell_transition, reason), 0, 15);
+	check_byte(offsetof(struct tcpdwell_transition, reason), 0, TCPDWELL_REASON_MAX - 1);
 	for (unsigned int v = 0; v < 256; v++) {
 		in.family = v;
 		assert_int_equal(decode_copy(&in, SIZE, &out),

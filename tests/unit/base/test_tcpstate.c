@@ -111,6 +111,10 @@ static void test_reasons(void **state)
 		"timewait_overflow",
 		"netns_gone",
 		"queue_overflow",
+		"repair",
+		"orphan_overflow",
+		"keepalive_timeout",
+		"user_timeout",
 	};
 
 	(void)state;
