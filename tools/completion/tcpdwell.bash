@@ -29,6 +29,12 @@ _tcpdwell_states()
 	awk '$1 == "STATE" { on = 1; $1 = "" } on && /[a-z]/ { exit } on'
 }
 
+# The names behind the titles at the end of what `explain` lists.
+_tcpdwell_explained()
+{
+	awk '/^states/ { on = 1 } on { sub(/^(states|findings|errors)/, ""); print }'
+}
+
 # Sets COMPREPLY to those of the words $2 that begin with $1.
 _tcpdwell_words()
 {
@@ -94,6 +100,8 @@ _tcpdwell()
 		_tcpdwell_words "$cur" "$(awk '/^ +-/ { print $(1 + ($1 ~ /,$/)) }' <<<"$help")"
 	elif [[ -z $command ]]; then
 		_tcpdwell_words "$cur" "$commands"
+	elif [[ $command == explain ]]; then
+		_tcpdwell_words "$cur" "$("$tool" explain | _tcpdwell_explained)"
 	fi
 }
 

@@ -97,7 +97,8 @@ static void print_tool(FILE *out)
 
 static void print_usage(FILE *out, const struct command_def *command)
 {
-	fprintf(out, "Usage: tcpdwell %s [OPTIONS]%s\n", command->name,
+	fprintf(out, "Usage: tcpdwell %s [OPTIONS]%s%s%s%s\n", command->name,
+		command->operand ? " [" : "", command->operand ?: "", command->operand ? "]" : "",
 		command->takes_program ? " [-- PROGRAM ARGS]" : "");
 	fprintf(out, "%c%s.\n", toupper((unsigned char)command->what[0]), command->what + 1);
 }

@@ -49,7 +49,8 @@ struct command_def {
 	const char *name; /* NULL ends the table */
 	enum command command;
 	const char *what;
-	bool takes_program;			  /* -- PROGRAM ARGS */
+	const char *operand; /* how the help calls a word behind it; NULL: none */
+	bool takes_program;  /* -- PROGRAM ARGS */
 	const struct option_group *const *groups; /* ends with NULL */
 	const struct option_note *values;	  /* that several options share; NULL: none */
 	const struct option_note *examples;	  /* NULL: none */

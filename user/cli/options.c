@@ -414,7 +414,9 @@ int options_parse(struct options *options, int argc, char *argv[], parse_find_us
 		if (token.kind == TOKEN_WORD) {
 			bool first = token.typed == command_word;
 
-			if (!first || strcmp(token.typed, command->name))
+			if (!first && command->operand && !options->operand)
+				options->operand = token.typed;
+			else if (!first || strcmp(token.typed, command->name))
 				return refuse_word(error, token.typed, first);
 		}
 		err = take_token(options, command, &token, find, error);
