@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the kernel counts of a network namespace since it was made: /proc/net/snmp and
+ * /proc/net/netstat. Any thread.
+ */
+#ifndef TCPDWELL_NETSTAT_H
+#define TCPDWELL_NETSTAT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* A counter that the kernel does not have. */
+#define NETSTAT_UNKNOWN UINT64_MAX
+
+/*
+ * Reads the counters of the calling thread's namespace below @root, "" for the real one: for each
+ * of @count names, such as "TcpExt.SyncookiesSent", its value. Returns 0 or -errno.
+ */
+int netstat_read(const char *root, const char *const names[], uint64_t values[], size_t count);
+
+/* What was added between two readings; 0 of what is not known. */
+uint64_t netstat_grew(uint64_t before, uint64_t after);
+
+#endif /* TCPDWELL_NETSTAT_H */

@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Findings of who connects: no answer, an error, many addresses, itself. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/finders.h"
+
+/* A SYN is lost now and then; three that were sent again twice, to one place, are not. */
+#define UNANSWERED_SYNS	       2
+#define UNANSWERED_CONNECTIONS 3
+
+/* Services that a process talks to are fewer, as a rule. */
+#define SCAN_ADDRESSES 20
+
+#define FAILURES 3
+
+static int compare_owner(const struct fact_owner *a, const struct fact_owner *b)
+{
+	return finder_order(a->pid, b->pid) ?: memcmp(a->comm, b->comm, sizeof(a->comm));
+}
+
+static int compare_destination(const struct fact_address *a, const struct fact_address *b)
+{
+	return finder_order(a->netns, b->netns)		?:
+		       finder_order(a->rport, b->rport) ?:
+		       memcmp(a->raddr, b->raddr, sizeof(a->raddr));
+}
+
+/* ---- No answer, and many addresses ---- */
+
+static bool is_unanswered(const struct finder *finder, const struct fact_socket *socket)
+{
+	(void)finder;
+	return socket->state == TCPDWELL_SYN_SENT && socket->timers.retransmits > 0;
+}
+
+static int by_service(const struct fact_socket *a, const struct fact_socket *b)
+{
+	return compare_owner(&a->owner, &b->owner)	      ?:
+		       finder_order(a->at.netns, b->at.netns) ?:
+		       finder_order(a->at.rport, b->at.rport);
+}
+
+static int by_destination(const struct fact_socket *a, const struct fact_socket *b)
+{
+	return by_service(a, b) ?: compare_destination(&a->at, &b->at);
+}
+
+/* Connections of the same process to the same port that were refused or came to nothing. */
+static size_t addresses_that_failed(const struct finder *finder, const struct fact_socket *like)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < finder->facts->end_count; i++) {
+		const struct fact_end *end = &finder->facts->ends[i];
+
+		count += end->from == TCPDWELL_SYN_SENT &&
+			 !compare_owner(&end->owner, &like->owner) &&
+			 end->at.netns == like->at.netns && end->at.rport == like->at.rport;
+	}
+	return count;
+}
+
+static bool is_scan(const struct finder *finder, const struct fact_socket *like, size_t addresses)
+{
+	return like->owner.pid && addresses + addresses_that_failed(finder, like) >= SCAN_ADDRESSES;
+}
+
+static void found_service(struct finder *finder, const struct fact_socket *const *group,
+			  size_t count)
+{
+	size_t addresses = finder_remote_addresses(group, count);
+	struct finding *finding;
+
+	if (!is_scan(finder, group[0], addresses))
+		return;
+	finding = finder_add(finder, FINDING_SCAN, FINDING_NOTE);
+	if (!finding)
+		return;
+	addresses += addresses_that_failed(finder, group[0]);
+	finding->count = addresses;
+	finding->owner = group[0]->owner;
+	finding->at.netns = group[0]->at.netns;
+	finding->at.rport = group[0]->at.rport;
+	finding_figure(finding, "addresses", addresses, FIGURE_COUNT, false);
+	finding_figure(finding, "unanswered", count, FIGURE_COUNT, false);
+	finding_why(finding, "Most of them do not answer, or refuse.");
+	finding_more(finding, "tcpdwell -p %u --to SYN_SENT", finding->owner.pid);
+}
+
+/* A listener of the same namespace, which lets the last ACK of the handshake fall. */
+static bool is_held_up_here(const struct finder *finder, const struct fact_address *at)
+{
+	for (size_t i = 0; i < finder->facts->socket_count; i++) {
+		const struct fact_socket *socket = &finder->facts->sockets[i];
+
+		if (socket->state == TCPDWELL_LISTEN && socket->at.netns == at->netns &&
+		    socket->at.lport == at->rport && socket->waiting > socket->backlog)
+			return true;
+	}
+	return false;
+}
+
+static const char *why_unanswered(const struct finder *finder,
+				  const struct fact_socket *const *group, size_t count)
+{
+	if (is_held_up_here(finder, &group[0]->at))
+		return "The accept queue of the listener at that port is full: it drops SYNs.";
+	for (size_t i = 0; i < count; i++)
+		if (group[i]->timers.err_soft)
+			return "An ICMP error came back, or no neighbour answers: the host is "
+			       "down, or a router or a firewall says that there is no way.";
+	return "Neither a SYN-ACK nor a RST nor an ICMP error comes: the host is down, or a "
+	       "firewall drops.";
+}
+
+static void found_destination(struct finder *finder, const struct fact_socket *const *group,
+			      size_t count)
+{
+	struct finding *finding;
+	unsigned int most = 0;
+	uint64_t oldest_ns = 0;
+	size_t stuck = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct fact_socket *socket = group[i];
+
+		stuck += socket->timers.retransmits >= UNANSWERED_SYNS;
+		if (socket->timers.retransmits > most)
+			most = socket->timers.retransmits;
+		if (socket->age_ns > oldest_ns)
+			oldest_ns = socket->age_ns;
+	}
+	if (stuck < UNANSWERED_CONNECTIONS)
+		return;
+	finding = finder_add(finder, FINDING_SYN_UNANSWERED, FINDING_CRITICAL);
+	if (!finding)
+		return;
+	finding->count = stuck;
+	finding->owner = group[0]->owner;
+	finding->at = group[0]->at;
+	finding->at.lport = 0;
+	finding_figure(finding, "in_syn_sent", stuck, FIGURE_COUNT, false);
+	finding_figure(finding, "syns_sent_again", most, FIGURE_COUNT, false);
+	if (oldest_ns)
+		finding_figure(finding, "oldest", oldest_ns, FIGURE_NS, false);
+	for (size_t i = 0; i < count; i++)
+		finding_end(finder, finding, group[i]);
+	finding_setting(finding, FACT_SYN_RETRIES);
+	finding_why(finding, "%s", why_unanswered(finder, group, count));
+	finding_more(finding, "tcpdwell -s SYN_SENT -D %u", finding->at.rport);
+}
+
+static bool was_found_scanning(const struct finder *finder, const struct fact_socket *socket)
+{
+	for (size_t i = 0; i < finder->count; i++)
+		if (finder->list[i].id == FINDING_SCAN &&
+		    !compare_owner(&finder->list[i].owner, &socket->owner) &&
+		    finder->list[i].at.rport == socket->at.rport)
+			return true;
+	return false;
+}
+
+static bool is_unanswered_alone(const struct finder *finder, const struct fact_socket *socket)
+{
+	return is_unanswered(finder, socket) && !was_found_scanning(finder, socket);
+}
+
+/* Addresses that refuse at once leave no socket behind: they are in the ends alone. */
+static void find_refused_scans(struct finder *finder)
+{
+	for (size_t i = 0; i < finder->facts->end_count; i++) {
+		const struct fact_end *end = &finder->facts->ends[i];
+		const struct fact_socket like = { .at = end->at, .owner = end->owner };
+		const struct fact_socket *group = &like;
+
+		if (end->from == TCPDWELL_SYN_SENT &&
+		    end->reason != TCPDWELL_REASON_NO_LOCAL_PORT &&
+		    !was_found_scanning(finder, &like) && is_scan(finder, &like, 0)) {
+			found_service(finder, &group, 0);
+		}
+	}
+}
+
+void find_unanswered(struct finder *finder)
+{
+	finder_groups(finder, is_unanswered, by_service, found_service);
+	find_refused_scans(finder);
+	finder_groups(finder, is_unanswered_alone, by_destination, found_destination);
+}
+
+/* ---- Errors of connect() and bind() ---- */
+
+/* What connect() of a socket that does not block says, and what is no fault of the connection. */
+static bool is_no_failure(int err)
+{
+	return err == EINPROGRESS || err == EALREADY || err == EISCONN || err == EINTR ||
+	       err == EAGAIN;
+}
+
+/* What the port model has to say of it. */
+static bool is_of_ports(const struct fact_failure *failure)
+{
+	return failure->err == EADDRNOTAVAIL ||
+	       (failure->call == FACT_BIND && failure->err == EADDRINUSE);
+}
+
+static const char *why_failing(int err)
+{
+	switch (err) {
+	case ECONNREFUSED:
+		return "A RST answers the SYN: nobody listens there, or a firewall rejects.";
+	case ETIMEDOUT:
+		return "Nothing answers the SYN.";
+	case EHOSTUNREACH:
+		return "No neighbour answers, or a router or a firewall sends an ICMP error.";
+	case ENETUNREACH:
+		return "This host has no route to the address.";
+	case EADDRNOTAVAIL:
+		return "No local port is free for this destination.";
+	case EACCES:
+	case EPERM:
+		return "A firewall of this host, or a security module, forbids it.";
+	case ECONNRESET:
+		return "The connection was reset while it opened.";
+	default:
+		return "";
+	}
+}
+
+static void add_failing(struct finder *finder, const struct fact_owner *owner,
+			const struct fact_address *at, int err, uint64_t count)
+{
+	struct finding *finding = finder_add(finder, FINDING_CONNECT_FAILING, FINDING_WARNING);
+
+	if (!finding)
+		return;
+	finding->count = count;
+	finding->owner = *owner;
+	finding->at = *at;
+	finding->at.lport = 0;
+	memset(finding->at.laddr, 0, sizeof(finding->at.laddr));
+	finding->err = err;
+	finding_figure(finding, "failed", count, FIGURE_COUNT, true);
+	finding_why(finding, "%s", why_failing(err));
+	if (err == ENETUNREACH || err == EINVAL || err == EACCES)
+		finding_more(finding, "tcpdwell diagnose -p %u", owner->pid); /* makes no rows */
+	else
+		finding_more(finding, "tcpdwell --from SYN_SENT --to CLOSE -D %u", at->rport);
+}
+
+/* What failed with a transition: the same connect(), if it blocked, is among the calls, too. */
+static uint64_t ends_of(const struct finder *finder, const struct fact_failure *failure)
+{
+	for (size_t i = 0; i < finder->facts->end_count; i++) {
+		const struct fact_end *end = &finder->facts->ends[i];
+
+		if (end->from == TCPDWELL_SYN_SENT && end->err == failure->err &&
+		    !compare_owner(&end->owner, &failure->owner) &&
+		    !compare_destination(&end->at, &failure->at))
+			return end->count;
+	}
+	return 0;
+}
+
+static bool failed_as_call(const struct finder *finder, const struct fact_end *end)
+{
+	for (size_t i = 0; i < finder->facts->failure_count; i++) {
+		const struct fact_failure *failure = &finder->facts->failures[i];
+
+		if (failure->call == FACT_CONNECT && failure->err == end->err &&
+		    !compare_owner(&end->owner, &failure->owner) &&
+		    !compare_destination(&end->at, &failure->at))
+			return true;
+	}
+	return false;
+}
+
+/* Whether what a scan meets is told there. */
+static bool is_told_as_scan(const struct finder *finder, const struct fact_owner *owner,
+			    const struct fact_address *at)
+{
+	const struct fact_socket like = { .at = *at, .owner = *owner };
+
+	return was_found_scanning(finder, &like);
+}
+
+void find_failing(struct finder *finder)
+{
+	for (size_t i = 0; i < finder->facts->failure_count; i++) {
+		const struct fact_failure *failure = &finder->facts->failures[i];
+		uint64_t count = ends_of(finder, failure);
+
+		if (count < failure->count)
+			count = failure->count;
+		if (failure->call == FACT_CONNECT && count >= FAILURES && !is_of_ports(failure) &&
+		    !is_no_failure(failure->err) &&
+		    !is_told_as_scan(finder, &failure->owner, &failure->at))
+			add_failing(finder, &failure->owner, &failure->at, failure->err, count);
+	}
+	for (size_t i = 0; i < finder->facts->end_count; i++) {
+		const struct fact_end *end = &finder->facts->ends[i];
+
+		if (end->from == TCPDWELL_SYN_SENT && end->err && end->count >= FAILURES &&
+		    end->reason != TCPDWELL_REASON_NO_LOCAL_PORT && !failed_as_call(finder, end) &&
+		    !is_told_as_scan(finder, &end->owner, &end->at))
+			add_failing(finder, &end->owner, &end->at, end->err, end->count);
+	}
+}
+
+/* ---- Itself ---- */
+
+static bool is_local_port(const struct finder *finder, const struct fact_address *at)
+{
+	const struct fact_netns *netns = finder_netns(finder, at->netns);
+
+	return netns && at->lport >= netns->settings[FACT_PORTS_LOW] &&
+	       at->lport <= netns->settings[FACT_PORTS_HIGH];
+}
+
+void find_self_connect(struct finder *finder)
+{
+	for (size_t i = 0; i < finder->facts->socket_count; i++) {
+		const struct fact_socket *socket = &finder->facts->sockets[i];
+		const struct fact_address *at = &socket->at;
+		struct finding *finding;
+
+		if (!at->lport || at->lport != at->rport ||
+		    memcmp(at->laddr, at->raddr, sizeof(at->laddr)) ||
+		    socket->state == TCPDWELL_LISTEN || socket->state == TCPDWELL_TIME_WAIT)
+			continue;
+		finding = finder_add(finder, FINDING_SELF_CONNECT, FINDING_CRITICAL);
+		if (!finding)
+			return;
+		finding->count = 1;
+		finding->owner = socket->owner;
+		finding->at = *at;
+		finding_figure(finding, "sockets", 1, FIGURE_COUNT, false);
+		finding_setting(finding, FACT_PORTS_LOW);
+		finding_why(
+			finding, "%s",
+			is_local_port(finder, at) ?
+				"The port lies in the range of local ports, and no server listens "
+				"there: connect() picked it for both ends." :
+				"It was bound to the very address that it connected to.");
+		finding_more(finding, "tcpdwell snapshot -L %u", at->lport);
+	}
+}

@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Findings of connections that do not move on: peers are gone, or processes do not close. */
+#include <string.h>
+
+#include "model/finders.h"
+
+#define S 1000000000ULL
+
+/* Data that was sent again so often, with nothing heard for so long, has no one to read it. */
+#define DEAD_RETRANSMITS 4
+#define DEAD_SILENT_NS	 (10 * S)
+
+/* Suspects: fewer are an accident. */
+#define SUSPECTS 3
+
+/*
+ * Connections of one address to one service: a pool of them has idle ones beside new ones all the
+ * time, and nobody of it is gone.
+ */
+#define SUSPECT_POOL 4
+
+#define STUCK_RETRANSMITS 3
+#define STUCK		  5
+#define ORPHANS_FIN_WAIT2 100
+
+/* The port that tells what service it is. */
+static uint16_t service_port(const struct fact_socket *socket)
+{
+	return socket->client ? socket->at.rport : socket->at.lport;
+}
+
+static int by_owner_and_service(const struct fact_socket *a, const struct fact_socket *b)
+{
+	return finder_order(a->owner.pid, b->owner.pid)				   ?:
+		       memcmp(a->owner.comm, b->owner.comm, sizeof(a->owner.comm)) ?:
+		       finder_order(a->at.netns, b->at.netns)			   ?:
+		       finder_order(a->client, b->client)			   ?:
+		       finder_order(service_port(a), service_port(b));
+}
+
+/* What all of a group have in common. */
+static void describe(struct finder *finder, struct finding *finding,
+		     const struct fact_socket *const *group, size_t count)
+{
+	uint64_t oldest_ns = 0;
+
+	finding->count = count;
+	finding->owner = group[0]->owner;
+	finding->at = group[0]->at;
+	if (group[0]->client)
+		finding->at.lport = 0;
+	else
+		finding->at.rport = 0;
+	for (size_t i = 0; i < count; i++) {
+		if (group[i]->age_ns > oldest_ns)
+			oldest_ns = group[i]->age_ns;
+		if (memcmp(group[i]->at.raddr, group[0]->at.raddr, sizeof(group[i]->at.raddr)))
+			memset(finding->at.raddr, 0, sizeof(finding->at.raddr));
+		finding_end(finder, finding, group[i]);
+	}
+	finding_figure(finding, "connections", count, FIGURE_COUNT, false);
+	if (oldest_ns)
+		finding_figure(finding, "oldest", oldest_ns, FIGURE_NS, false);
+}
+
+static unsigned int most_retransmits(const struct fact_socket *const *group, size_t count)
+{
+	unsigned int most = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (group[i]->timers.retransmits > most)
+			most = group[i]->timers.retransmits;
+	return most;
+}
+
+/* ---- Peers that are gone ---- */
+
+static bool is_open(const struct fact_socket *socket)
+{
+	return socket->state == TCPDWELL_ESTABLISHED || socket->state == TCPDWELL_CLOSE_WAIT;
+}
+
+static bool is_dead(const struct finder *finder, const struct fact_socket *socket)
+{
+	const struct deadline_socket *timers = &socket->timers;
+
+	(void)finder;
+	if (!is_open(socket) || socket->silent_ns == FACT_UNKNOWN ||
+	    socket->silent_ns < DEAD_SILENT_NS)
+		return false;
+	return (timers->timer == DEADLINE_TIMER_RETRANSMIT &&
+		timers->retransmits >= DEAD_RETRANSMITS) ||
+	       timers->probes_out > 1;
+}
+
+static void found_dead(struct finder *finder, const struct fact_socket *const *group, size_t count)
+{
+	struct finding *finding = finder_add(finder, FINDING_HALF_OPEN, FINDING_WARNING);
+	uint64_t silent_ns = UINT64_MAX, unacked = 0;
+
+	if (!finding)
+		return;
+	describe(finder, finding, group, count);
+	for (size_t i = 0; i < count; i++) {
+		unacked += group[i]->unacked_bytes;
+		if (group[i]->silent_ns < silent_ns)
+			silent_ns = group[i]->silent_ns;
+	}
+	finding_figure(finding, "sent_again", most_retransmits(group, count), FIGURE_COUNT, false);
+	finding_figure(finding, "unacknowledged", unacked, FIGURE_BYTES, false);
+	finding_figure(finding, "silent", silent_ns, FIGURE_NS, false);
+	finding_setting(finding, FACT_RETRIES2);
+	finding_why(finding,
+		    "What was sent is not acknowledged, and nothing comes from the peer: its host "
+		    "or the path to it is gone.");
+	finding_more(finding, "tcpdwell snapshot -s ESTABLISHED --port %u", service_port(group[0]));
+}
+
+/* Idle, and nothing would tell if the peer were gone. */
+static bool may_be_gone(const struct fact_socket *socket)
+{
+	return socket->state == TCPDWELL_ESTABLISHED && !socket->queued &&
+	       !socket->timers.keepalive && !socket->timers.unacknowledged &&
+	       socket->silent_ns != FACT_UNKNOWN && socket->silent_ns >= DEAD_SILENT_NS;
+}
+
+static bool is_incoming(const struct finder *finder, const struct fact_socket *socket)
+{
+	(void)finder;
+	return socket->state == TCPDWELL_ESTABLISHED && !socket->client;
+}
+
+static int by_service_and_peer(const struct fact_socket *a, const struct fact_socket *b)
+{
+	return by_owner_and_service(a, b) ?: memcmp(a->at.raddr, b->at.raddr, sizeof(a->at.raddr));
+}
+
+/* Of one peer's connections: those that have been idle since before another one began. */
+static size_t suspects_of(const struct fact_socket *const *group, size_t count)
+{
+	uint64_t newest_ns = UINT64_MAX;
+	size_t suspects = 0;
+
+	if (count < 2 || count > SUSPECT_POOL)
+		return 0;
+	for (size_t i = 0; i < count; i++)
+		if (group[i]->opened_ns && group[i]->opened_ns < newest_ns)
+			newest_ns = group[i]->opened_ns;
+	for (size_t i = 0; i < count; i++)
+		suspects += may_be_gone(group[i]) && newest_ns < group[i]->silent_ns;
+	return suspects;
+}
+
+static void found_peers(struct finder *finder, const struct fact_socket *const *group, size_t count)
+{
+	size_t suspects = 0, peers = 0;
+	struct finding *finding;
+
+	for (size_t i = 0, n; i < count; i += n) {
+		size_t of_peer;
+
+		for (n = 1; i + n < count && !by_service_and_peer(group[i], group[i + n]); n++)
+			;
+		of_peer = suspects_of(group + i, n);
+		suspects += of_peer;
+		peers += of_peer > 0;
+	}
+	if (suspects < SUSPECTS)
+		return;
+	finding = finder_add(finder, FINDING_HALF_OPEN, FINDING_NOTE);
+	if (!finding)
+		return;
+	finding->count = suspects;
+	finding->owner = group[0]->owner;
+	finding->at = group[0]->at;
+	finding->at.rport = 0;
+	memset(finding->at.raddr, 0, sizeof(finding->at.raddr));
+	finding_figure(finding, "suspects", suspects, FIGURE_COUNT, false);
+	finding_figure(finding, "peers", peers, FIGURE_COUNT, false);
+	finding->has_end = true;
+	finding->end = (struct deadline){ .kind = DEADLINE_NEVER };
+	finding_setting(finding, FACT_KEEPALIVE_TIME);
+	finding_why(finding,
+		    "They are idle without keep-alive, and the same addresses have connected "
+		    "again since: the first connection is likely forgotten there.");
+	finding_more(finding, "tcpdwell snapshot -s ESTABLISHED -L %u", finding->at.lport);
+}
+
+void find_half_open(struct finder *finder)
+{
+	finder_groups(finder, is_dead, by_owner_and_service, found_dead);
+	finder_groups_sorted(finder, is_incoming, by_service_and_peer, by_owner_and_service,
+			     found_peers);
+}
+
+/* ---- Processes that do not close ---- */
+
+static bool is_leaked(const struct finder *finder, const struct fact_socket *socket)
+{
+	return socket->state == TCPDWELL_CLOSE_WAIT && !socket->queued &&
+	       socket->age_ns >= finder->facts->leak_ns;
+}
+
+static void found_leak(struct finder *finder, const struct fact_socket *const *group, size_t count)
+{
+	struct finding *finding = finder_add(finder, FINDING_CLOSE_WAIT_LEAK, FINDING_WARNING);
+	uint64_t unread = 0;
+
+	if (!finding)
+		return;
+	describe(finder, finding, group, count);
+	for (size_t i = 0; i < count; i++)
+		unread += group[i]->unread_bytes;
+	if (unread)
+		finding_figure(finding, "unread", unread, FIGURE_BYTES, false);
+	finding_why(finding, "%s",
+		    unread ? "It does not read, either: it is stuck, or has forgotten them." :
+			     "It has read all and has not called close().");
+	finding_more(finding, group[0]->owner.pid ? "tcpdwell leaks -p %u" : "tcpdwell leaks",
+		     group[0]->owner.pid);
+}
+
+/* ---- A FIN that nobody acknowledges ---- */
+
+static bool is_stuck_in(const struct fact_socket *socket, uint8_t state)
+{
+	return socket->state == state && socket->timers.retransmits >= STUCK_RETRANSMITS;
+}
+
+static bool in_fin_wait1(const struct finder *finder, const struct fact_socket *socket)
+{
+	(void)finder;
+	return is_stuck_in(socket, TCPDWELL_FIN_WAIT1) ||
+	       (socket->state == TCPDWELL_FIN_WAIT1 && socket->timers.probes_out > 1);
+}
+
+static bool in_closing(const struct finder *finder, const struct fact_socket *socket)
+{
+	(void)finder;
+	return is_stuck_in(socket, TCPDWELL_CLOSING);
+}
+
+static bool in_last_ack(const struct finder *finder, const struct fact_socket *socket)
+{
+	(void)finder;
+	return is_stuck_in(socket, TCPDWELL_LAST_ACK);
+}
+
+static void found_stuck(struct finder *finder, const struct fact_socket *const *group, size_t count)
+{
+	static const enum finding_id ids[] = {
+		[TCPDWELL_FIN_WAIT1] = FINDING_STUCK_FIN_WAIT1,
+		[TCPDWELL_CLOSING] = FINDING_STUCK_CLOSING,
+		[TCPDWELL_LAST_ACK] = FINDING_STUCK_LAST_ACK,
+	};
+	static const char *const states[] = {
+		[TCPDWELL_FIN_WAIT1] = "FIN_WAIT1",
+		[TCPDWELL_CLOSING] = "CLOSING",
+		[TCPDWELL_LAST_ACK] = "LAST_ACK",
+	};
+	uint8_t state = group[0]->state;
+	struct finding *finding;
+
+	if (count < STUCK)
+		return;
+	finding = finder_add(finder, ids[state], FINDING_NOTE);
+	if (!finding)
+		return;
+	describe(finder, finding, group, count);
+	finding_figure(finding, "fin_sent_again", most_retransmits(group, count), FIGURE_COUNT,
+		       false);
+	finding_setting(finding, FACT_ORPHAN_RETRIES);
+	finding_why(
+		finding, "%s",
+		group[0]->timers.timer == DEADLINE_TIMER_PROBE ?
+			"The peer reads nothing: data waits before the FIN." :
+			"The FIN was sent again and again: the peer, or the path to it, is gone.");
+	finding_more(finding, "tcpdwell snapshot -s %s", states[state]);
+}
+
+/* ---- FIN_WAIT2 ---- */
+
+static bool is_held(const struct finder *finder, const struct fact_socket *socket)
+{
+	return socket->state == TCPDWELL_FIN_WAIT2 && !socket->timers.orphan &&
+	       socket->age_ns >= finder->facts->leak_ns;
+}
+
+static void found_held(struct finder *finder, const struct fact_socket *const *group, size_t count)
+{
+	struct finding *finding;
+
+	if (count < STUCK)
+		return;
+	finding = finder_add(finder, FINDING_STUCK_FIN_WAIT2, FINDING_WARNING);
+	if (!finding)
+		return;
+	describe(finder, finding, group, count);
+	finding_why(finding,
+		    "The process has called shutdown() and not close(), so that no time limit "
+		    "holds; the peer is in CLOSE_WAIT, or gone.");
+	finding_more(finding, "tcpdwell leaks -s FIN_WAIT2");
+}
+
+static bool is_orphan_in_fin_wait2(const struct finder *finder, const struct fact_socket *socket)
+{
+	(void)finder;
+	return socket->state == TCPDWELL_FIN_WAIT2 && socket->timers.orphan;
+}
+
+static void found_orphans(struct finder *finder, const struct fact_socket *const *group,
+			  size_t count)
+{
+	struct finding *finding;
+
+	if (count < ORPHANS_FIN_WAIT2)
+		return;
+	finding = finder_add(finder, FINDING_STUCK_FIN_WAIT2, FINDING_NOTE);
+	if (!finding)
+		return;
+	describe(finder, finding, group, count);
+	finding_setting(finding, FACT_FIN_TIMEOUT);
+	finding_why(finding,
+		    "They are orphans, closed here; their peers are in CLOSE_WAIT, or gone.");
+	finding_more(finding, "tcpdwell snapshot -s FIN_WAIT2");
+}
+
+void find_stuck(struct finder *finder)
+{
+	finder_groups(finder, is_leaked, by_owner_and_service, found_leak);
+	finder_groups(finder, in_fin_wait1, by_owner_and_service, found_stuck);
+	finder_groups(finder, in_closing, by_owner_and_service, found_stuck);
+	finder_groups(finder, in_last_ack, by_owner_and_service, found_stuck);
+	finder_groups(finder, is_held, by_owner_and_service, found_held);
+	finder_groups(finder, is_orphan_in_fin_wait2, by_owner_and_service, found_orphans);
+}

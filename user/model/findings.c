@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/finders.h"
+
+struct findings {
+	struct finding *list;
+	size_t count;
+};
+
+static const struct {
+	const char *name;
+	const char *title;
+} kinds[FINDING_MAX] = {
+	[FINDING_SYN_UNANSWERED] = { "syn_unanswered", "connect() gets no answer" },
+	[FINDING_SCAN] = { "scan", "one process tries many addresses" },
+	[FINDING_CONNECT_FAILING] = { "connect_failing", "connect() fails" },
+	[FINDING_SYN_FLOOD] = { "syn_flood", "handshakes do not complete" },
+	[FINDING_ACCEPT_QUEUE_FULL] = { "accept_queue_full",
+					"connections wait, and nobody accepts them" },
+	[FINDING_HALF_OPEN] = { "half_open", "the peers of open connections seem to be gone" },
+	[FINDING_CLOSE_WAIT_LEAK] = { "close_wait_leak",
+				      "the peer closed long ago, and the process does not" },
+	[FINDING_STUCK_FIN_WAIT1] = { "stuck_fin_wait1", "closed, and the peer does not answer" },
+	[FINDING_STUCK_FIN_WAIT2] = { "stuck_fin_wait2", "closed, and the peer does not close" },
+	[FINDING_STUCK_CLOSING] = { "stuck_closing",
+				    "both sides closed at once, and the peer does not answer" },
+	[FINDING_STUCK_LAST_ACK] = { "stuck_last_ack",
+				     "both sides closed, and the peer does not answer" },
+	[FINDING_PORTS_EXHAUSTED] = { "ports_exhausted", "no local port is left, or soon none" },
+	[FINDING_ADDRESS_IN_USE] = { "address_in_use", "bind() finds its port taken" },
+	[FINDING_TIMEWAIT_OVERFLOW] = { "timewait_overflow",
+					"there was no room for another timewait socket" },
+	[FINDING_KEEPALIVE_DIED] = { "keepalive_died", "connections died of silence" },
+	[FINDING_RESETS] = { "resets", "connections are reset" },
+	[FINDING_ORPHANS] = { "orphans", "there are nearly as many orphans as there may be" },
+	[FINDING_MEMORY] = { "memory", "TCP is short of memory" },
+	[FINDING_DESCRIPTORS] = { "descriptors", "a process has nearly all its descriptors open" },
+	[FINDING_SELF_CONNECT] = { "self_connect", "a socket is connected to itself" },
+};
+
+static const char *const severities[] = {
+	[FINDING_NOTE] = "note",
+	[FINDING_WARNING] = "warning",
+	[FINDING_CRITICAL] = "critical",
+};
+
+static const char *const setting_names[FACT_SETTINGS] = {
+	[FACT_SYNCOOKIES] = "net.ipv4.tcp_syncookies",
+	[FACT_MAX_SYN_BACKLOG] = "net.ipv4.tcp_max_syn_backlog",
+	[FACT_SOMAXCONN] = "net.core.somaxconn",
+	[FACT_ABORT_ON_OVERFLOW] = "net.ipv4.tcp_abort_on_overflow",
+	[FACT_RETRIES2] = "net.ipv4.tcp_retries2",
+	[FACT_ORPHAN_RETRIES] = "net.ipv4.tcp_orphan_retries",
+	[FACT_SYN_RETRIES] = "net.ipv4.tcp_syn_retries",
+	[FACT_SYN_LINEAR_TIMEOUTS] = "net.ipv4.tcp_syn_linear_timeouts",
+	[FACT_SYNACK_RETRIES] = "net.ipv4.tcp_synack_retries",
+	[FACT_RTO_MAX_MS] = "net.ipv4.tcp_rto_max_ms",
+	[FACT_FIN_TIMEOUT] = "net.ipv4.tcp_fin_timeout",
+	[FACT_KEEPALIVE_TIME] = "net.ipv4.tcp_keepalive_time",
+	[FACT_KEEPALIVE_INTVL] = "net.ipv4.tcp_keepalive_intvl",
+	[FACT_KEEPALIVE_PROBES] = "net.ipv4.tcp_keepalive_probes",
+	[FACT_TW_REUSE] = "net.ipv4.tcp_tw_reuse",
+	[FACT_MAX_TW_BUCKETS] = "net.ipv4.tcp_max_tw_buckets",
+	[FACT_MAX_ORPHANS] = "net.ipv4.tcp_max_orphans",
+	[FACT_PORTS_LOW] = "net.ipv4.ip_local_port_range",
+	[FACT_PORTS_HIGH] = "net.ipv4.ip_local_port_range",
+	[FACT_PORTS_RESERVED] = "net.ipv4.ip_local_reserved_ports",
+};
+
+const char *finding_name(enum finding_id id)
+{
+	return kinds[id].name;
+}
+
+const char *finding_title(enum finding_id id)
+{
+	return kinds[id].title;
+}
+
+const char *finding_severity_name(enum finding_severity severity)
+{
+	return severities[severity];
+}
+
+const char *fact_setting_name(enum fact_setting setting)
+{
+	return setting_names[setting];
+}
+
+/* ---- What the parts share ---- */
+
+struct finding *finder_add(struct finder *finder, enum finding_id id,
+			   enum finding_severity severity)
+{
+	struct finding *list = finder->list;
+
+	if (finder->count == finder->room) {
+		size_t room = finder->room ? finder->room * 2 : 16;
+
+		list = reallocarray(list, room, sizeof(*list));
+		if (!list) {
+			finder->err = -ENOMEM;
+			return NULL;
+		}
+		finder->list = list;
+		finder->room = room;
+	}
+	list[finder->count] = (struct finding){ .id = id, .severity = severity };
+	return &list[finder->count++];
+}
+
+void finding_figure(struct finding *finding, const char *name, uint64_t value,
+		    enum finding_unit unit, bool grew)
+{
+	if (finding->figure_count == FINDING_FIGURES)
+		return;
+	finding->figures[finding->figure_count++] = (struct finding_figure){ name, value, unit,
+									     grew };
+}
+
+void finding_setting(struct finding *finding, enum fact_setting setting)
+{
+	if (finding->setting_count < FINDING_SETTINGS)
+		finding->settings[finding->setting_count++] = setting;
+}
+
+void finding_why(struct finding *finding, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(finding->why, sizeof(finding->why), format, args);
+	va_end(args);
+}
+
+void finding_more(struct finding *finding, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(finding->more, sizeof(finding->more), format, args);
+	va_end(args);
+}
+
+const struct fact_netns *finder_netns(const struct finder *finder, uint32_t inode)
+{
+	const struct facts *facts = finder->facts;
+
+	for (size_t i = 0; i < facts->netns_count; i++)
+		if (facts->namespaces[i].inode == inode)
+			return &facts->namespaces[i];
+	return NULL;
+}
+
+static void take_setting(const struct fact_netns *netns, enum fact_setting setting, uint32_t *value)
+{
+	if (netns->settings[setting] != FACT_UNKNOWN)
+		*value = netns->settings[setting];
+}
+
+struct deadline_settings finder_settings(const struct finder *finder, uint32_t inode)
+{
+	const struct fact_netns *netns = finder_netns(finder, inode);
+	struct deadline_settings settings = deadline_defaults;
+
+	if (!netns)
+		return settings;
+	take_setting(netns, FACT_RETRIES2, &settings.retries2);
+	take_setting(netns, FACT_ORPHAN_RETRIES, &settings.orphan_retries);
+	take_setting(netns, FACT_SYN_RETRIES, &settings.syn_retries);
+	take_setting(netns, FACT_SYN_LINEAR_TIMEOUTS, &settings.syn_linear_timeouts);
+	take_setting(netns, FACT_SYNACK_RETRIES, &settings.synack_retries);
+	take_setting(netns, FACT_RTO_MAX_MS, &settings.rto_max_ms);
+	return settings;
+}
+
+void finding_end(const struct finder *finder, struct finding *finding,
+		 const struct fact_socket *socket)
+{
+	struct deadline_settings settings = finder_settings(finder, socket->at.netns);
+	struct deadline end = deadline_of(&socket->timers, &settings);
+
+	if (finding->has_end && (end.kind < finding->end.kind ||
+				 (end.kind == finding->end.kind && end.ns <= finding->end.ns)))
+		return;
+	finding->has_end = true;
+	finding->end = end;
+}
+
+/* qsort() hands on nothing but the elements. */
+static _Thread_local finder_compare *comparison;
+
+static int compare_picked(const void *a, const void *b)
+{
+	return comparison(*(const struct fact_socket *const *)a,
+			  *(const struct fact_socket *const *)b);
+}
+
+void finder_groups(struct finder *finder, finder_pick *pick, finder_compare *compare,
+		   finder_found *found)
+{
+	finder_groups_sorted(finder, pick, compare, compare, found);
+}
+
+void finder_groups_sorted(struct finder *finder, finder_pick *pick, finder_compare *sort,
+			  finder_compare *compare, finder_found *found)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < finder->facts->socket_count; i++)
+		if (pick(finder, &finder->facts->sockets[i]))
+			finder->picked[count++] = &finder->facts->sockets[i];
+	comparison = sort;
+	qsort(finder->picked, count, sizeof(*finder->picked), compare_picked);
+	for (size_t i = 0, n; i < count; i += n) {
+		for (n = 1; i + n < count; n++)
+			if (compare(finder->picked[i], finder->picked[i + n]))
+				break;
+		found(finder, finder->picked + i, n);
+	}
+}
+
+static int compare_addresses(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(((struct fact_address *)NULL)->raddr));
+}
+
+size_t finder_remote_addresses(const struct fact_socket *const *group, size_t count)
+{
+	uint8_t(*addresses)[16] = calloc(count, sizeof(*addresses));
+	size_t different = 0;
+
+	if (!addresses)
+		return 1;
+	for (size_t i = 0; i < count; i++)
+		memcpy(addresses[i], group[i]->at.raddr, sizeof(*addresses));
+	qsort(addresses, count, sizeof(*addresses), compare_addresses);
+	for (size_t i = 0; i < count; i++)
+		different += !i || compare_addresses(addresses[i - 1], addresses[i]);
+	free(addresses);
+	return different;
+}
+
+/* ---- All of them ---- */
+
+static int worst_first(const void *a, const void *b)
+{
+	const struct finding *x = a, *y = b;
+
+	return finder_order(y->severity, x->severity)		?:
+		       finder_order(x->id, y->id)		?:
+		       finder_order(y->count, x->count)		?:
+		       finder_order(x->owner.pid, y->owner.pid) ?:
+		       memcmp(&x->at, &y->at, sizeof(x->at));
+}
+
+struct findings *findings_new(const struct facts *facts)
+{
+	static void (*const parts[])(struct finder *) = {
+		find_unanswered, find_failing,	    find_listeners, find_half_open, find_stuck,
+		find_ports,	 find_self_connect, find_ends,	    find_host,
+	};
+	struct findings *findings = calloc(1, sizeof(*findings));
+	struct finder finder = { .facts = facts };
+
+	finder.picked = calloc(facts->socket_count + 1, sizeof(*finder.picked));
+	if (!findings || !finder.picked)
+		finder.err = -ENOMEM;
+	for (unsigned int i = 0; i < sizeof(parts) / sizeof(*parts) && !finder.err; i++)
+		parts[i](&finder);
+	free(finder.picked);
+	if (finder.err) {
+		free(findings);
+		free(finder.list);
+		errno = -finder.err;
+		return NULL;
+	}
+	if (finder.count)
+		qsort(finder.list, finder.count, sizeof(*finder.list), worst_first);
+	findings->list = finder.list;
+	findings->count = finder.count;
+	return findings;
+}
+
+void findings_free(struct findings *findings)
+{
+	if (!findings)
+		return;
+	free(findings->list);
+	free(findings);
+}
+
+size_t findings_count(const struct findings *findings)
+{
+	return findings->count;
+}
+
+const struct finding *findings_at(const struct findings *findings, size_t i)
+{
+	return &findings->list[i];
+}

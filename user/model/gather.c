@@ -1,0 +1,515 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/options.h"
+#include "model/gather.h"
+#include "service.h"
+
+/* A list that grows. */
+struct list {
+	void *items;
+	size_t count, room, size;
+};
+
+/* A power of two, and twice as many as there can be. */
+#define END_SLOTS (2 * GATHER_ENDS)
+
+struct gather {
+	struct list details; /* of the last look */
+	struct list sockets; /* the facts of them */
+	struct list ends;
+	struct list failures;
+	struct list processes;
+	struct list first; /* gather_netns of the first look, and listeners' drops */
+	struct list drops;
+	struct list namespaces;
+	uint32_t end_index[END_SLOTS]; /* of ends: number + 1 by hash, 0: free */
+	bool *told;		       /* of details: a walk has found the socket, too */
+	struct fact_memory memory;
+	const struct filters *filters; /* NULL: all are wanted */
+	unsigned int looks;
+	uint64_t lost;
+};
+
+/* What a listener had dropped when it was first seen. */
+struct first_drops {
+	uint64_t cookie;
+	uint64_t drops;
+};
+
+static int list_add(struct list *list, const void *item)
+{
+	if (list->count == list->room) {
+		size_t room = list->room ? list->room * 2 : 64;
+		void *items = reallocarray(list->items, room, list->size);
+
+		if (!items)
+			return -ENOMEM;
+		list->items = items;
+		list->room = room;
+	}
+	memcpy((char *)list->items + list->count++ * list->size, item, list->size);
+	return 0;
+}
+
+struct gather *gather_new(void)
+{
+	struct gather *g = calloc(1, sizeof(*g));
+
+	if (!g)
+		return NULL;
+	g->details.size = sizeof(struct gather_detail);
+	g->sockets.size = sizeof(struct fact_socket);
+	g->ends.size = sizeof(struct fact_end);
+	g->failures.size = sizeof(struct fact_failure);
+	g->processes.size = sizeof(struct fact_process);
+	g->first.size = sizeof(struct gather_netns);
+	g->drops.size = sizeof(struct first_drops);
+	g->namespaces.size = sizeof(struct fact_netns);
+	return g;
+}
+
+void gather_free(struct gather *g)
+{
+	if (!g)
+		return;
+	free(g->details.items);
+	free(g->sockets.items);
+	free(g->ends.items);
+	free(g->failures.items);
+	free(g->processes.items);
+	free(g->first.items);
+	free(g->drops.items);
+	free(g->namespaces.items);
+	free(g->told);
+	free(g);
+}
+
+void gather_look(struct gather *g)
+{
+	g->looks++;
+	g->details.count = 0;
+	g->namespaces.count = 0;
+	g->processes.count = 0;
+	g->failures.count = 0;
+}
+
+/* ---- Namespaces ---- */
+
+static const struct gather_netns *first_of(const struct gather *g, uint32_t inode)
+{
+	const struct gather_netns *first = g->first.items;
+
+	for (size_t i = 0; i < g->first.count; i++)
+		if (first[i].inode == inode)
+			return &first[i];
+	return NULL;
+}
+
+int gather_netns(struct gather *g, const struct gather_netns *netns)
+{
+	const struct gather_netns *before = first_of(g, netns->inode);
+	struct fact_netns fact = { .inode = netns->inode, .orphans = netns->orphans };
+
+	/* One that is new has counted from 0 on. */
+	if (!before && g->looks == 1)
+		return list_add(&g->first, netns) ?: gather_netns(g, netns);
+	memcpy(fact.name, netns->name, sizeof(fact.name));
+	memcpy(fact.settings, netns->settings, sizeof(fact.settings));
+	for (unsigned int i = 0; i < FACT_COUNTERS; i++) {
+		uint64_t past = before ? before->counters[i] : 0;
+
+		if (netns->counters[i] != FACT_UNKNOWN && past != FACT_UNKNOWN &&
+		    netns->counters[i] > past)
+			fact.grew[i] = netns->counters[i] - past;
+	}
+	return list_add(&g->namespaces, &fact);
+}
+
+void gather_memory(struct gather *g, uint64_t pages, uint64_t pressure_pages)
+{
+	g->memory = (struct fact_memory){ pages, pressure_pages };
+}
+
+/* ---- Sockets ---- */
+
+static uint64_t drops_before(const struct gather *g, uint64_t cookie)
+{
+	const struct first_drops *drops = g->drops.items;
+
+	for (size_t i = 0; i < g->drops.count; i++)
+		if (drops[i].cookie == cookie)
+			return drops[i].drops;
+	return 0;
+}
+
+int gather_detail(struct gather *g, const struct gather_detail *detail)
+{
+	struct first_drops drops = { detail->cookie, detail->drops };
+
+	if (g->looks == 1 && detail->state == TCPDWELL_LISTEN && list_add(&g->drops, &drops))
+		return -ENOMEM;
+	return list_add(&g->details, detail);
+}
+
+static int order(uint64_t a, uint64_t b)
+{
+	return a < b ? -1 : a > b;
+}
+
+/* By the ends, which are a connection's own; a listener has its cookie besides. */
+static int compare_details(const void *a, const void *b)
+{
+	const struct gather_detail *x = a, *y = b;
+
+	return order(x->netns, y->netns)			    ?:
+		       order(x->lport, y->lport)		    ?:
+		       order(x->rport, y->rport)		    ?:
+		       memcmp(x->raddr, y->raddr, sizeof(x->raddr)) ?:
+		       memcmp(x->laddr, y->laddr, sizeof(x->laddr)) ?:
+								      order(x->cookie, y->cookie);
+}
+
+static const struct gather_detail *find_detail(const struct gather *g,
+					       const struct tcpdwell_socket *socket)
+{
+	const struct gather_detail *details = g->details.items, *found;
+	struct gather_detail key = {
+		.netns = socket->netns,
+		.lport = socket->lport,
+		.rport = socket->rport,
+		.cookie = socket->key,
+	};
+	size_t low = 0, high = g->details.count;
+
+	memcpy(key.laddr, socket->laddr, sizeof(key.laddr));
+	memcpy(key.raddr, socket->raddr, sizeof(key.raddr));
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (compare_details(&details[middle], &key) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	found = low < g->details.count ? &details[low] : NULL;
+	if (found && found->cookie == socket->key && !compare_details(found, &key))
+		return found;
+	/* Another identity, or none, but the same ends: the one beside it. */
+	for (size_t i = low ? low - 1 : 0; i < g->details.count && i <= low; i++) {
+		key.cookie = details[i].cookie;
+		if (!compare_details(&details[i], &key))
+			return &details[i];
+	}
+	return NULL;
+}
+
+/* Who listens at a port, for the side of its connections, and their requests. */
+static bool is_listened_to(const struct gather *g, uint32_t netns, uint16_t lport)
+{
+	const struct gather_detail *details = g->details.items;
+	const struct gather_detail key = { .netns = netns, .lport = lport };
+	size_t low = 0, high = g->details.count;
+
+	/* A listener has no remote port: it comes before the others of its port. */
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (compare_details(&details[middle], &key) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (; low < g->details.count && details[low].netns == netns &&
+	       details[low].lport == lport && !details[low].rport;
+	     low++)
+		if (details[low].state == TCPDWELL_LISTEN)
+			return true;
+	return false;
+}
+
+static struct service_range range_of(const struct gather *g, uint32_t netns)
+{
+	const struct fact_netns *namespaces = g->namespaces.items;
+
+	for (size_t i = 0; i < g->namespaces.count; i++)
+		if (namespaces[i].inode == netns &&
+		    namespaces[i].settings[FACT_PORTS_HIGH] != FACT_UNKNOWN)
+			return (struct service_range){ namespaces[i].settings[FACT_PORTS_LOW],
+						       namespaces[i].settings[FACT_PORTS_HIGH] };
+	return (struct service_range){ 1, 0 }; /* empty */
+}
+
+/* Of one whose side is not known neither port is taken for a client's. */
+static bool is_client(const struct gather *g, const struct tcpdwell_socket *socket)
+{
+	uint32_t listens = is_listened_to(g, socket->netns, socket->lport) ? SERVICE_LISTENS_LOCAL :
+									     0;
+
+	if (socket->state == TCPDWELL_SYN_SENT)
+		return true;
+	return service_side(socket->owner, listens, socket->lport, socket->rport,
+			    range_of(g, socket->netns)) == SERVICE_REMOTE;
+}
+
+static void take_detail(const struct gather *g, const struct gather_detail *detail,
+			struct fact_socket *fact)
+{
+	fact->timers = detail->timers;
+	fact->timers.orphan = !detail->inode && !fact->queued;
+	fact->silent_ns = detail->silent_ns;
+	fact->unread_bytes = detail->unread_bytes;
+	fact->unacked_bytes = detail->unacked_bytes;
+	if (detail->state == TCPDWELL_LISTEN && detail->drops > drops_before(g, detail->cookie))
+		fact->drops_grew = detail->drops - drops_before(g, detail->cookie);
+}
+
+static int add_socket(struct gather *g, const struct socket_seen *seen,
+		      const struct gather_detail *detail, uint64_t now_ns)
+{
+	const struct tcpdwell_socket *socket = &seen->info;
+	struct fact_socket fact = {
+		.at = {
+			.netns = socket->netns,
+			.family = socket->family,
+			.lport = socket->lport,
+			.rport = socket->rport,
+		},
+		.owner.pid = socket->pid ?: socket->owner_pid,
+		.state = socket->state,
+		.queued = socket->flags & TCPDWELL_SOCKET_QUEUED,
+		.age_most_ns = FACT_UNKNOWN,
+		.silent_ns = FACT_UNKNOWN,
+		.waiting = socket->queued,
+		.backlog = socket->queue_max,
+	};
+
+	if (socket->state == TCPDWELL_SYN_RECV) /* its listener tells of it */
+		return 0;
+	memcpy(fact.at.laddr, socket->laddr, sizeof(fact.at.laddr));
+	memcpy(fact.at.raddr, socket->raddr, sizeof(fact.at.raddr));
+	memcpy(fact.owner.comm, socket->comm, sizeof(fact.owner.comm));
+	fact.timers.state = socket->state;
+	if (socket->since && socket->since_ns && socket->since_ns < now_ns)
+		fact.age_ns = now_ns - socket->since_ns;
+	fact.opened_ns = socket->state == TCPDWELL_ESTABLISHED ? fact.age_ns : 0;
+	fact.client = is_client(g, socket);
+	if (detail)
+		take_detail(g, detail, &fact);
+	/* An orphan is nobody's any more. */
+	if (fact.timers.orphan || !fact.owner.comm[0])
+		fact.owner = (struct fact_owner){ 0 };
+	return list_add(&g->sockets, &fact);
+}
+
+/* Of what sock_diag alone has: timewait sockets and orphans, which nobody holds. */
+static int add_unheld(struct gather *g, const struct gather_detail *detail)
+{
+	const struct tcpdwell_socket like = {
+		.state = detail->state,
+		.netns = detail->netns,
+		.lport = detail->lport,
+		.rport = detail->rport,
+	};
+	struct fact_socket fact = {
+		.at = { .netns = detail->netns, .lport = detail->lport, .rport = detail->rport },
+		.state = detail->state,
+		.client = is_client(g, &like),
+		.age_most_ns = FACT_UNKNOWN,
+	};
+
+	memcpy(fact.at.laddr, detail->laddr, sizeof(fact.at.laddr));
+	memcpy(fact.at.raddr, detail->raddr, sizeof(fact.at.raddr));
+	take_detail(g, detail, &fact);
+	return list_add(&g->sockets, &fact);
+}
+
+/* ---- Requests ---- */
+
+static void count_requests(const struct gather *g, struct fact_socket *listener)
+{
+	const struct gather_detail *details = g->details.items;
+	const struct gather_detail *last = NULL;
+
+	/* Details are sorted by their ports and then the peers' addresses. */
+	for (size_t i = 0; i < g->details.count; i++) {
+		const struct gather_detail *d = &details[i];
+
+		if (d->state != TCPDWELL_SYN_RECV || d->netns != listener->at.netns ||
+		    d->lport != listener->at.lport)
+			continue;
+		listener->requests++;
+		listener->old_requests += d->timers.retransmits > 0;
+		listener->request_sources += !last ||
+					     memcmp(last->raddr, d->raddr, sizeof(d->raddr));
+		last = d;
+	}
+}
+
+/* ---- What happens ---- */
+
+/* A port that is not the service's tells connections of one service apart: it is left out. */
+static void end_set_ports(const struct gather *g, struct fact_end *end,
+			  const struct tcpdwell_transition *t)
+{
+	enum service_side side = service_side(t->owner, 0, t->lport, t->rport,
+					      range_of(g, t->netns));
+
+	if (side == SERVICE_REMOTE || t->from == TCPDWELL_SYN_SENT)
+		end->at.rport = t->rport;
+	else if (side == SERVICE_LOCAL)
+		end->at.lport = t->lport;
+}
+
+/* Connections that failed are told apart by where to, others by their service. */
+static void end_set(const struct gather *g, struct fact_end *end,
+		    const struct tcpdwell_transition *t)
+{
+	memset(end, 0, sizeof(*end)); /* padding, too: they are compared as bytes */
+	end->at.netns = t->netns;
+	end->at.family = t->family;
+	end->reason = t->reason;
+	end->err = t->err;
+	end->from = TCPDWELL_ESTABLISHED; /* whatever it was, it had been open */
+	if (t->owner) {
+		end->owner.pid = t->pid;
+		memcpy(end->owner.comm, t->comm, sizeof(end->owner.comm));
+	}
+	end_set_ports(g, end, t);
+	if (t->from != TCPDWELL_SYN_SENT)
+		return;
+	end->from = TCPDWELL_SYN_SENT;
+	memcpy(end->at.raddr, t->raddr, sizeof(end->at.raddr));
+}
+
+/* FNV-1a. */
+static uint32_t hash_end(const struct fact_end *end)
+{
+	const unsigned char *byte = (const void *)end;
+	uint32_t hash = 2166136261u;
+
+	for (size_t i = 0; i < sizeof(*end); i++)
+		hash = (hash ^ byte[i]) * 16777619u;
+	return hash;
+}
+
+static bool is_same_end(const struct fact_end *end, const struct fact_end *like)
+{
+	return !memcmp(end, like, offsetof(struct fact_end, count));
+}
+
+int gather_end(struct gather *g, const struct tcpdwell_transition *t)
+{
+	struct fact_end end, *ends = g->ends.items;
+	uint32_t slot;
+
+	if (t->to != TCPDWELL_CLOSE || t->from == TCPDWELL_TIME_WAIT ||
+	    t->from == TCPDWELL_LISTEN || t->from == TCPDWELL_SYN_RECV)
+		return 0;
+	end_set(g, &end, t);
+	for (slot = hash_end(&end); g->end_index[slot % END_SLOTS]; slot++) {
+		struct fact_end *known = &ends[g->end_index[slot % END_SLOTS] - 1];
+
+		if (!is_same_end(known, &end))
+			continue;
+		known->count++;
+		return 0;
+	}
+	if (g->ends.count == GATHER_ENDS) {
+		g->lost++;
+		return 0;
+	}
+	end.count = 1;
+	g->end_index[slot % END_SLOTS] = g->ends.count + 1;
+	return list_add(&g->ends, &end);
+}
+
+int gather_failure(struct gather *g, const struct fact_failure *failure)
+{
+	return list_add(&g->failures, failure);
+}
+
+int gather_process(struct gather *g, const struct fact_process *process)
+{
+	return list_add(&g->processes, process);
+}
+
+void gather_narrow(struct gather *g, const struct filters *filters)
+{
+	g->filters = filters;
+}
+
+/* Whether only sockets of some processes are wanted: others have none that is known. */
+static bool wants_owners(const struct filters *filters)
+{
+	return filters &&
+	       (filters->pids.count || filters->comm[0] || filters->uids.count || filters->cgroup);
+}
+
+uint64_t gather_lost(const struct gather *g)
+{
+	return g->lost;
+}
+
+/* ---- The facts ---- */
+
+/* What a walk finds is taken with what sock_diag says of it; then what sock_diag alone has. */
+static int add_all(struct gather *g, const struct sockets *sockets, uint64_t now_ns)
+{
+	const struct gather_detail *details = g->details.items;
+	int err = 0;
+
+	free(g->told);
+	g->told = calloc(g->details.count + 1, sizeof(*g->told));
+	if (!g->told)
+		return -ENOMEM;
+	for (size_t i = 0; i < sockets_count(sockets) && !err; i++) {
+		const struct socket_seen *seen = sockets_at(sockets, i);
+		const struct gather_detail *detail = find_detail(g, &seen->info);
+
+		if (detail)
+			g->told[detail - details] = true;
+		if (!g->filters || sockets_wanted(sockets, seen, g->filters))
+			err = add_socket(g, seen, detail, now_ns);
+	}
+	for (size_t i = 0; i < g->details.count && !err && !wants_owners(g->filters); i++)
+		if (!g->told[i] && details[i].state != TCPDWELL_SYN_RECV)
+			err = add_unheld(g, &details[i]);
+	return err;
+}
+
+int gather_facts(struct gather *g, const struct sockets *sockets, uint64_t now_ns, uint64_t span_ns,
+		 uint64_t leak_ns, struct facts *facts)
+{
+	struct fact_socket *fact;
+	int err;
+
+	if (g->details.count)
+		qsort(g->details.items, g->details.count, g->details.size, compare_details);
+	g->sockets.count = 0;
+	err = add_all(g, sockets, now_ns);
+	if (err)
+		return err;
+	fact = g->sockets.items;
+	for (size_t i = 0; i < g->sockets.count; i++)
+		if (fact[i].state == TCPDWELL_LISTEN)
+			count_requests(g, &fact[i]);
+	*facts = (struct facts){
+		.span_ns = span_ns,
+		.sockets = fact,
+		.socket_count = g->sockets.count,
+		.failures = g->failures.items,
+		.failure_count = g->failures.count,
+		.ends = g->ends.items,
+		.end_count = g->ends.count,
+		.namespaces = g->namespaces.items,
+		.netns_count = g->namespaces.count,
+		.processes = g->processes.items,
+		.process_count = g->processes.count,
+		.memory = g->memory,
+		.leak_ns = leak_ns,
+	};
+	return 0;
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * From what was seen of a host to facts.h: sockets of a walk, what sock_diag(7) says of each, ends
+ * of connections, calls that failed, counters of namespaces. Pure, one thread at a time.
+ *
+ * A look is begun, told of, and ended. What grew is the difference between the first look and the
+ * last one. Memory follows the sockets that exist; ends are summed in GATHER_ENDS groups, and what
+ * finds no room there is counted.
+ */
+#ifndef TCPDWELL_GATHER_H
+#define TCPDWELL_GATHER_H
+
+#include <stdint.h>
+
+#include "model/facts.h"
+#include "model/sockets.h"
+#include "wire.h"
+
+#define GATHER_ENDS 4096
+
+struct gather;
+
+/* What sock_diag(7) says of a socket, beyond what a walk does. */
+struct gather_detail {
+	uint64_t cookie;
+	uint32_t netns;
+	uint8_t state;
+	uint16_t lport;
+	uint16_t rport;
+	uint8_t laddr[16];
+	uint8_t raddr[16];
+	uint64_t silent_ns; /* FACT_UNKNOWN: not known */
+	uint64_t unread_bytes;
+	uint64_t unacked_bytes;
+	uint64_t drops; /* of a listener, since it began to listen */
+	uint32_t inode; /* of its file, 0: it is an orphan's, a request's or a timewait socket's */
+	struct deadline_socket timers;
+};
+
+/* A namespace, as it is now; counters are the kernel's own. */
+struct gather_netns {
+	uint32_t inode;
+	char name[sizeof(((struct fact_netns *)NULL)->name)];
+	uint64_t counters[FACT_COUNTERS]; /* FACT_UNKNOWN: not known */
+	uint64_t settings[FACT_SETTINGS];
+	uint64_t orphans;
+};
+
+/* Returns NULL with errno set. */
+struct gather *gather_new(void);
+
+/* NULL-safe. */
+void gather_free(struct gather *gather);
+
+/* Begins a look: what the last one has seen of sockets is forgotten. */
+void gather_look(struct gather *gather);
+
+/* What a look sees. Each returns 0 or -ENOMEM. */
+int gather_detail(struct gather *gather, const struct gather_detail *detail);
+int gather_netns(struct gather *gather, const struct gather_netns *netns);
+
+/* What happens meanwhile. A call that failed has the count of the whole run. */
+int gather_end(struct gather *gather, const struct tcpdwell_transition *t);
+int gather_failure(struct gather *gather, const struct fact_failure *failure);
+int gather_process(struct gather *gather, const struct fact_process *process);
+
+void gather_memory(struct gather *gather, uint64_t pages, uint64_t pressure_pages);
+
+/* Ends of connections that found no room. */
+uint64_t gather_lost(const struct gather *gather);
+
+/* Of sockets, those that @filters want (sockets.h), which must outlive it. */
+void gather_narrow(struct gather *gather, const struct filters *filters);
+
+/*
+ * The facts, of the last look and of @sockets, which the walk of it has found at @now_ns. Valid
+ * until the next call. Returns 0 or -ENOMEM.
+ */
+int gather_facts(struct gather *gather, const struct sockets *sockets, uint64_t now_ns,
+		 uint64_t span_ns, uint64_t leak_ns, struct facts *facts);
+
+#endif /* TCPDWELL_GATHER_H */
