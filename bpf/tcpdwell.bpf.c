@@ -13,6 +13,7 @@
 #include <bpf/bpf_tracing.h>
 
 #include "accept.bpf.h"
+#include "call.bpf.h"
 #include "flush.bpf.h"
 #include "nested.bpf.h"
 #include "snapshot.bpf.h"
@@ -153,6 +154,21 @@ SEC("?tp/syscalls/sys_exit_accept4")
 int sys_exit_accept4(struct trace_event_raw_sys_exit *ctx)
 {
 	return accept_syscall_exit(ctx, ctx->ret);
+}
+
+/* Calls that fail, most of them with no transition to tell of it. */
+SEC("?tp/syscalls/sys_exit_connect")
+int sys_exit_connect(struct trace_event_raw_sys_exit *ctx)
+{
+	call_failed(ctx->ret, TCPDWELL_CALL_CONNECT);
+	return 0;
+}
+
+SEC("?tp/syscalls/sys_exit_bind")
+int sys_exit_bind(struct trace_event_raw_sys_exit *ctx)
+{
+	call_failed(ctx->ret, TCPDWELL_CALL_BIND);
+	return 0;
 }
 
 SEC("?tp_btf/sched_process_exec")

@@ -193,6 +193,34 @@ _Static_assert(sizeof(struct tcpdwell_socket) == 152, "a socket is 152 bytes");
 _Static_assert(__builtin_offsetof(struct tcpdwell_socket, netns) == 40, "netns at 40");
 _Static_assert(__builtin_offsetof(struct tcpdwell_socket, comm) == 80, "comm at 80");
 
+/* System calls whose failures are counted. */
+enum tcpdwell_call {
+	TCPDWELL_CALL_CONNECT = 0,
+	TCPDWELL_CALL_BIND = 1,
+};
+
+/*
+ * connect() or bind() of a process that returned an error, with the address that it was given. An
+ * IPv4 address (v4-mapped ones too) takes the first four bytes. The port is in host order.
+ */
+struct tcpdwell_failed_call {
+	__u32 pid;
+	__u32 netns;
+	__u16 err;
+	__u16 port;
+	__u8 call;
+	__u8 family; /* 4 or 6 */
+	__u16 pad;
+	__u8 addr[16];
+};
+
+_Static_assert(sizeof(struct tcpdwell_failed_call) == 32, "a key without holes");
+
+struct tcpdwell_failed_calls {
+	__u64 count;
+	char comm[TCPDWELL_COMM_LEN];
+};
+
 /* Frames and bytes of a user stack that are kept, so that an element of the map fills 2 KiB. */
 #define TCPDWELL_STACK_FRAMES 24
 #define TCPDWELL_STACK_BYTES  960

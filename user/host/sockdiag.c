@@ -20,6 +20,7 @@
 #define ANSWER_BYTES 32768
 
 #define NS_PER_MS 1000000ULL
+#define NS_PER_US 1000ULL
 
 static void set_ends(struct sockdiag_socket *socket, const struct inet_diag_msg *m)
 {
@@ -44,7 +45,7 @@ static void set_ends(struct sockdiag_socket *socket, const struct inet_diag_msg 
 }
 
 /* What struct tcp_info says of times; its end differs between kernels. */
-static void set_times(struct sockdiag_socket *socket, const void *data, size_t len)
+static void set_info(struct sockdiag_socket *socket, const void *data, size_t len)
 {
 	struct tcp_info info = {};
 
@@ -54,6 +55,16 @@ static void set_times(struct sockdiag_socket *socket, const void *data, size_t l
 	socket->sent_ns = info.tcpi_last_data_sent * NS_PER_MS;
 	socket->received_ns = info.tcpi_last_data_recv * NS_PER_MS;
 	socket->acked_ns = info.tcpi_last_ack_recv * NS_PER_MS;
+	socket->rto_ns = info.tcpi_rto * NS_PER_US;
+	socket->backoff = info.tcpi_backoff;
+	socket->probes = info.tcpi_probes;
+}
+
+/* An array of counters, which grows from kernel to kernel (sock_diag(7), SK_MEMINFO_*). */
+static void set_memory(struct sockdiag_socket *socket, const void *data, size_t len)
+{
+	if (len >= (SK_MEMINFO_DROPS + 1) * sizeof(uint32_t))
+		socket->drops = ((const uint32_t *)data)[SK_MEMINFO_DROPS];
 }
 
 /* Requests and timewait sockets have no shutdown to tell of (inet_sk_diag_fill() puts it, 4.9). */
@@ -66,7 +77,9 @@ static void set_attributes(struct sockdiag_socket *socket, const struct nlmsghdr
 		if (a->rta_type == INET_DIAG_SHUTDOWN)
 			socket->full = true;
 		else if (a->rta_type == INET_DIAG_INFO)
-			set_times(socket, RTA_DATA(a), RTA_PAYLOAD(a));
+			set_info(socket, RTA_DATA(a), RTA_PAYLOAD(a));
+		else if (a->rta_type == INET_DIAG_SKMEMINFO)
+			set_memory(socket, RTA_DATA(a), RTA_PAYLOAD(a));
 	}
 }
 
@@ -82,6 +95,8 @@ static int visit_message(const struct nlmsghdr *h, uint64_t read_ns, sockdiag_vi
 		.cookie = (uint64_t)m->id.idiag_cookie[1] << 32 | m->id.idiag_cookie[0],
 		.inode = m->idiag_inode,
 		.uid = m->idiag_uid,
+		.timer = m->idiag_timer,
+		.retransmits = m->idiag_retrans,
 		.state = m->idiag_state,
 	};
 
@@ -90,6 +105,9 @@ static int visit_message(const struct nlmsghdr *h, uint64_t read_ns, sockdiag_vi
 	if (m->idiag_state == TCPDWELL_LISTEN) {
 		socket.queued = m->idiag_rqueue;
 		socket.queue_max = m->idiag_wqueue;
+	} else {
+		socket.unread_bytes = m->idiag_rqueue;
+		socket.unacked_bytes = m->idiag_wqueue;
 	}
 	set_ends(&socket, m);
 	set_attributes(&socket, h);
@@ -127,7 +145,8 @@ int sockdiag_parse(const void *data, size_t len, uint64_t read_ns, sockdiag_visi
 	return 0;
 }
 
-static const uint8_t extensions = 1 << (INET_DIAG_INFO - 1) | 1 << (INET_DIAG_SHUTDOWN - 1);
+static const uint8_t extensions = 1 << (INET_DIAG_INFO - 1) | 1 << (INET_DIAG_SHUTDOWN - 1) |
+				  1 << (INET_DIAG_SKMEMINFO - 1);
 
 static int ask(int fd, int family, uint16_t states)
 {

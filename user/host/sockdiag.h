@@ -15,6 +15,15 @@
 
 #define SOCKDIAG_UNKNOWN UINT64_MAX
 
+/* Which timer runs: idiag_timer. */
+enum sockdiag_timer {
+	SOCKDIAG_TIMER_NONE = 0,
+	SOCKDIAG_TIMER_RETRANSMIT = 1, /* also of loss probes and of reordering */
+	SOCKDIAG_TIMER_KEEPALIVE = 2,
+	SOCKDIAG_TIMER_TIMEWAIT = 3,
+	SOCKDIAG_TIMER_PROBE = 4, /* of a window that is zero */
+};
+
 struct sockdiag_socket {
 	uint64_t read_ns; /* when the kernel was asked */
 	uint64_t left_ns; /* of the running timer, 0: none; in TIME_WAIT, what is left of it */
@@ -27,6 +36,14 @@ struct sockdiag_socket {
 	uint32_t uid;
 	uint32_t queued; /* of a listener: connections that wait for accept(), and their limit */
 	uint32_t queue_max;
+	uint32_t unread_bytes;	/* of others: that the process has not read */
+	uint32_t unacked_bytes; /* and that the peer has not acknowledged */
+	uint32_t drops;		/* of a listener: SYNs and connections, since it listens */
+	uint64_t rto_ns;	/* struct tcp_info; 0: not known */
+	uint8_t timer;		/* enum sockdiag_timer */
+	uint8_t retransmits;	/* of what the timer sends again */
+	uint8_t probes;		/* of a window, or of keep-alive, that went unanswered */
+	uint8_t backoff;
 	bool full;	/* neither a request nor a timewait socket, which have no user either */
 	uint8_t state;	/* enum tcpdwell_state */
 	uint8_t family; /* 4 or 6 */

@@ -230,6 +230,13 @@ const struct feature feature_table[FEATURE_COUNT] = {
 		"filter_addr", "there is no --addr", FEATURE_ADDRESSES,
 		{ { "kernel", NULL, PARTS({ "prefixes", PART_ALWAYS }) } },
 	},
+	[FEATURE_CALLS] = {
+		"failed_calls",
+		"connect() and bind() that fail without a transition are not seen", FEATURE_CALLS,
+		{ { "syscall", "a slower way into every system call of the host, in diagnose",
+		    PARTS({ "sys_exit_connect", PART_ALWAYS }, { "sys_exit_bind", PART_ALWAYS },
+			  { "failed_calls", PART_ALWAYS }) } },
+	},
 };
 
 /*
@@ -290,8 +297,10 @@ void features_init(struct features *features, const struct capability *can, enum
 	}
 	if (can->kprobe.err)
 		features_set(features, FEATURE_ACCEPT_OWNER, 1, &can->kprobe);
-	if (can->syscall.err)
+	if (can->syscall.err) {
 		features_set(features, FEATURE_ACCEPT_OWNER, 2, &can->syscall);
+		features_set(features, FEATURE_CALLS, 0, &can->syscall);
+	}
 	close_unless(features, FEATURE_CONNECT_PORT, 1, can->atomic, no_atomic);
 	init_hidden(features, FEATURE_SYN_RECV, can->request_functions, wanted);
 	init_hidden(features, FEATURE_TIMEWAIT, can->timewait_functions, wanted);

@@ -174,6 +174,8 @@ static uint32_t wanted_to_follow(const struct options *options)
 		wanted |= WANT(SUMS);
 	if (options->stacks && options->watch)
 		wanted |= WANT(STACKS);
+	if (options->command == COMMAND_DIAGNOSE)
+		wanted |= WANT(CALLS);
 	return wanted;
 }
 
@@ -245,7 +247,8 @@ int knobs_set(struct tcpdwell_bpf__rodata *cfg, const struct options *options,
 	cfg->cfg_kernel_view = options->kernel_view;
 	cfg->cfg_tick_ns = tick_ns();
 	cfg->cfg_snapshot_records = options->command == COMMAND_SNAPSHOT ||
-				    options->command == COMMAND_LEAKS;
+				    options->command == COMMAND_LEAKS ||
+				    options->command == COMMAND_DIAGNOSE;
 	cfg->cfg_wakeup_bytes = options->ring_bytes / WAKEUP_SHARE;
 	if (cfg->cfg_wakeup_bytes > WAKEUP_BYTES_MAX)
 		cfg->cfg_wakeup_bytes = WAKEUP_BYTES_MAX;

@@ -852,6 +852,39 @@ int loader_stack(const struct loader *loader, uint64_t key, struct tcpdwell_stac
 				    sizeof(*stack), 0);
 }
 
+void loader_missing(const struct loader *loader, char *text, size_t size)
+{
+	size_t len = 0;
+
+	text[0] = '\0';
+	for (int id = 0; id < FEATURE_COUNT && len < size; id++)
+		if (features_miss(&loader->features, id))
+			len += snprintf(text + len, size - len, "%s%s", len ? "; " : "",
+					feature_table[id].lost);
+}
+
+int loader_each_failed_call(const struct loader *loader, loader_failed_call *visit, void *context)
+{
+	const struct bpf_map *map = loader->skel->maps.failed_calls;
+	struct tcpdwell_failed_call call, next;
+	struct tcpdwell_failed_calls calls;
+	int err = 0;
+
+	if (!features_use(&loader->features, FEATURE_CALLS) ||
+	    bpf_map__get_next_key(map, NULL, &call, sizeof(call)))
+		return 0;
+	while (!err) {
+		bool more = !bpf_map__get_next_key(map, &call, &next, sizeof(next));
+
+		if (!bpf_map__lookup_elem(map, &call, sizeof(call), &calls, sizeof(calls), 0))
+			err = visit(context, &call, &calls);
+		if (!more)
+			break;
+		call = next;
+	}
+	return err;
+}
+
 uint64_t loader_stacks_missed(const struct loader *loader)
 {
 	return loader->skel->bss->stacks_missed;

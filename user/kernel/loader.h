@@ -117,6 +117,17 @@ bool loader_take_flood(struct loader *loader, struct tcpdwell_flood *flood, uint
  */
 int loader_stack(const struct loader *loader, uint64_t key, struct tcpdwell_stack *stack);
 
+/* What a run that wants it does not see on this kernel, in words, cut to @size; empty: nothing. */
+void loader_missing(const struct loader *loader, char *text, size_t size);
+
+/*
+ * Visits connect() and bind() that failed since the start, each kind with its number; none where
+ * that is not seen. Returns 0, what a visit returned, or -errno.
+ */
+typedef int loader_failed_call(void *context, const struct tcpdwell_failed_call *call,
+			       const struct tcpdwell_failed_calls *calls);
+int loader_each_failed_call(const struct loader *loader, loader_failed_call *visit, void *context);
+
 /* Stacks that found no room. */
 uint64_t loader_stacks_missed(const struct loader *loader);
 

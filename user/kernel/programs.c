@@ -182,6 +182,9 @@ static int attach_tracepoint(struct programs *programs, struct bpf_program *prog
 	return err;
 }
 
+/* Where a program is for one system call, it has the name of its tracepoint. */
+#define SYSCALL_SECTION "tp/syscalls/"
+
 /* One program serves both system calls. */
 static int attach_accepts(struct programs *programs, struct bpf_program *program)
 {
@@ -215,6 +218,8 @@ static int attach(struct programs *programs, struct bpf_program *program)
 
 	if (program == programs->skel->progs.sys_exit_accept4)
 		return attach_accepts(programs, program);
+	if (!strncmp(bpf_program__section_name(program), SYSCALL_SECTION, strlen(SYSCALL_SECTION)))
+		return attach_tracepoint(programs, program, bpf_program__name(program));
 	err = keep_link(programs, bpf_program__attach(program));
 	if (err && !strncmp(bpf_program__section_name(program), "tp_btf/", 7))
 		return attach_raw(programs, program) ? err : 0;

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * connect() and bind() that return an error: many of those make no transition (no route, no free
+ * port, an address that is taken). They are summed by process, errno and address.
+ *
+ * Nothing is on the path of a transition; a call that succeeds costs a comparison.
+ */
+#ifndef TCPDWELL_CALL_BPF_H
+#define TCPDWELL_CALL_BPF_H
+
+#include "owner.bpf.h"
+#include "process.bpf.h"
+
+#define SOCK_STREAM 1
+
+/* A socket that does not block says so, and means no failure. */
+#define EINPROGRESS 115
+#define EALREADY    114
+#define EISCONN	    106
+#define EINTR	    4
+
+/* The first bytes of what IPv4 and IPv6 have (linux/in.h, linux/in6.h). */
+struct call_address {
+	__u16 family;
+	__be16 port;
+	__u32 addr4; /* of IPv6: the flow */
+	__u8 addr6[16];
+};
+
+#define CALL_ADDRESS4_BYTES 8
+
+/* Failed calls since the start. User space reads them at the end of a look, and takes none out. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 4096);
+	__type(key, struct tcpdwell_failed_call);
+	__type(value, struct tcpdwell_failed_calls);
+} failed_calls SEC(".maps");
+
+/* Failed calls that found no room there. */
+__u64 calls_missed;
+
+static __always_inline bool call_is_tcp(const struct sock *sk)
+{
+	__u16 protocol = BPF_CORE_READ(sk, sk_protocol);
+
+	return BPF_CORE_READ(sk, sk_type) == SOCK_STREAM &&
+	       (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP);
+}
+
+/* Returns whether there is an address of IPv4 or IPv6 at @from, in the process's memory. */
+static __always_inline bool call_read_address(struct tcpdwell_failed_call *call, const void *from)
+{
+	struct call_address address = {};
+
+	if (bpf_probe_read_user(&address, CALL_ADDRESS4_BYTES, from))
+		return false;
+	call->port = bpf_ntohs(address.port);
+	if (address.family == AF_INET) {
+		call->family = 4;
+		*(__u32 *)call->addr = address.addr4;
+		return true;
+	}
+	if (address.family != AF_INET6 || bpf_probe_read_user(&address, sizeof(address), from))
+		return false;
+	call->family = 6;
+	if (addr_is_v4_mapped(address.addr6)) {
+		call->family = 4;
+		*(__u32 *)call->addr = *(__u32 *)(address.addr6 + 12);
+	} else {
+		__builtin_memcpy(call->addr, address.addr6, sizeof(call->addr));
+	}
+	return true;
+}
+
+static __always_inline void call_count(const struct tcpdwell_failed_call *call)
+{
+	struct tcpdwell_failed_calls *known = bpf_map_lookup_elem(&failed_calls, call), fresh = {};
+	struct name name;
+
+	if (known) {
+		__sync_fetch_and_add(&known->count, 1);
+		return;
+	}
+	if (!current_owner(&name))
+		return;
+	__builtin_memcpy(fresh.comm, &name, sizeof(fresh.comm));
+	fresh.count = 1;
+	if (bpf_map_update_elem(&failed_calls, call, &fresh, BPF_ANY))
+		count(&calls_missed);
+}
+
+/* The end of a system call that began with a descriptor and an address; @error is what it says. */
+static __always_inline void call_failed(long error, __u8 which)
+{
+	struct tcpdwell_failed_call call = { .pid = bpf_get_current_pid_tgid() >> 32 };
+	const struct pt_regs *regs;
+	const struct sock *sk;
+
+	if (error >= 0 || error == -EINPROGRESS || error == -EALREADY || error == -EISCONN ||
+	    error == -EINTR)
+		return;
+	regs = current_registers();
+	sk = current_sock(PT_REGS_PARM1_CORE_SYSCALL(regs));
+	if (!sk || !call_is_tcp(sk))
+		return;
+	call.err = -error;
+	call.call = which;
+	call.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	if (call_read_address(&call, (const void *)PT_REGS_PARM2_CORE_SYSCALL(regs)))
+		call_count(&call);
+}
+
+#endif /* TCPDWELL_CALL_BPF_H */
