@@ -145,6 +145,11 @@ $(B)/obj/%.o: %.c $(B)/flags
 
 $(impure): | $(skeleton)
 
+# The text that `explain` shows is in the binary; the compiler does not tell make of it.
+explanation := $(call objects,user/view/explain.c)
+$(explanation): user/view/explain.txt
+$(explanation): private CPPFLAGS += -DEXPLAIN_FILE='"user/view/explain.txt"'
+
 $(B)/bpf/%.o: bpf/%.c $(B)/flags
 	@mkdir -p $(@D)
 	$(call say,CLANG,$@)
@@ -277,14 +282,21 @@ bench: ## measure against tcpstates and bpftrace
 # ---- Installation --------------------------------------------------------------------------------
 
 sbin       := $(DESTDIR)$(PREFIX)/sbin
+man7       := $(DESTDIR)$(PREFIX)/share/man/man7
 man8       := $(DESTDIR)$(PREFIX)/share/man/man8
 bash       := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 units      := $(DESTDIR)$(PREFIX)/lib/systemd/system
 completion := $(wildcard tools/completion/tcpdwell.bash)
 
-install: $(tcpdwell) ## install under DESTDIR and PREFIX (/usr/local)
+# Of the text that `explain` shows, with the date of the other page.
+$(B)/tcpdwell-explain.7: user/view/explain.txt tools/manual/explain.awk user/tcpdwell.8
+	@mkdir -p $(@D)
+	$(Q)awk -v date="$$(sed -n 's/^\.Dd //p' user/tcpdwell.8)" -f tools/manual/explain.awk $< >$@
+
+install: $(tcpdwell) $(B)/tcpdwell-explain.7 ## install under DESTDIR and PREFIX (/usr/local)
 	install -D -m 755 $(tcpdwell) $(sbin)/tcpdwell
 	install -D -m 644 user/tcpdwell.8 $(man8)/tcpdwell.8
+	install -D -m 644 $(B)/tcpdwell-explain.7 $(man7)/tcpdwell-explain.7
 	$(if $(completion),install -D -m 644 $(completion) $(bash)/tcpdwell)
 	install -d $(units)
 	sed 's|/usr/local/sbin/|$(PREFIX)/sbin/|' tools/systemd/tcpdwell.service \
@@ -292,7 +304,8 @@ install: $(tcpdwell) ## install under DESTDIR and PREFIX (/usr/local)
 	chmod 644 $(units)/tcpdwell.service
 
 uninstall: ## remove what install put there
-	rm -f $(sbin)/tcpdwell $(man8)/tcpdwell.8 $(bash)/tcpdwell $(units)/tcpdwell.service
+	rm -f $(sbin)/tcpdwell $(man8)/tcpdwell.8 $(man7)/tcpdwell-explain.7 $(bash)/tcpdwell \
+		$(units)/tcpdwell.service
 
 # ---- Housekeeping --------------------------------------------------------------------------------
 

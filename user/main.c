@@ -14,6 +14,8 @@
 #include "cli/options.h"
 #include "host/account.h"
 #include "host/procfs.h"
+#include "run/diagnose.h"
+#include "run/explain.h"
 #include "run/leaks.h"
 #include "run/page.h"
 #include "run/pids.h"
@@ -36,6 +38,8 @@ static const struct {
 	[COMMAND_SNAPSHOT] = { .command = &snapshot_command },
 	[COMMAND_LEAKS] = { .command = &leaks_command },
 	[COMMAND_STAT] = { .command = &stat_command },
+	[COMMAND_DIAGNOSE] = { .command = &diagnose_command },
+	[COMMAND_EXPLAIN] = { .run = explain_run },
 };
 
 /* What is opened later must not become somebody's standard output. */

@@ -18,7 +18,7 @@ COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
 _tcpdwell
 printf '%s\\n' "${COMPREPLY[@]}"
 """
-COMMANDS = ["trace", "timewait", "stat", "leaks", "snapshot", "probe"]
+COMMANDS = ["trace", "timewait", "stat", "leaks", "diagnose", "snapshot", "probe", "explain"]
 STATES = (
     "LISTEN SYN_SENT SYN_RECV ESTABLISHED FIN_WAIT1 FIN_WAIT2 CLOSE_WAIT CLOSING LAST_ACK "
     "TIME_WAIT CLOSE"
@@ -67,6 +67,7 @@ def test_options_are_those_of_the_help(command: str) -> None:
         (["-p", "1"], None),
         (["-L", ""], []),
         (["-T", "pr"], ["probe"]),
+        (["explain", "FIN"], ["FIN_WAIT1", "FIN_WAIT2"]),
         (["--", "bas"], None),
     ],
 )

@@ -68,7 +68,8 @@ def section(name: str) -> str:
 
 @pytest.mark.parametrize(("source", "where"), [
     ("leaks_report.c", "LEAKS"), ("stacks_report.c", "LEAKS"), ("snapshot_report.c", "SNAPSHOT"),
-    ("stat_json.c", "STAT"), ("timewait_json.c", "TIMEWAIT"), ("hist_json.c", "TIMEWAIT"),
+    ("finding.c", "DIAGNOSE"), ("stat_json.c", "STAT"), ("timewait_json.c", "TIMEWAIT"),
+    ("hist_json.c", "TIMEWAIT"),
 ])
 def test_every_json_field_of_reports_is_documented(source: str, where: str) -> None:
     """What they have of the account is described there."""
@@ -105,6 +106,14 @@ def test_manual_is_clean() -> None:
     assert done.stdout + done.stderr == ""
 
 
+def test_explanations_are_a_clean_page() -> None:
+    page = "build/tcpdwell-explain.7"
+    subprocess.run(["make", "-s", page], cwd=TOP, check=True)
+    done = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", TOP / page],
+                          capture_output=True, text=True, check=False)
+    assert done.stdout + done.stderr == ""
+
+
 def test_installation_brings_it(tmp_path: Path) -> None:
     subprocess.run(
         ["make", "-s", "install", f"DESTDIR={tmp_path}", "PREFIX=/usr"],
@@ -116,6 +125,7 @@ def test_installation_brings_it(tmp_path: Path) -> None:
     assert installed == {
         "usr/sbin/tcpdwell",
         "usr/share/man/man8/tcpdwell.8",
+        "usr/share/man/man7/tcpdwell-explain.7",
         "usr/share/bash-completion/completions/tcpdwell",
         "usr/lib/systemd/system/tcpdwell.service",
     }

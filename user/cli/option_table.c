@@ -376,6 +376,21 @@ static const struct option_group leaks_report = {
 	},
 };
 
+static const struct option_group diagnose_report = {
+	"Look and report",
+	(const struct option_def[]){
+		VALUE("duration", 'd', "TIME", duration_ns, set_end, "look for this long (10s)"),
+		FLAG("watch", 0, watch,
+		     "go on, in place on a terminal; into a pipe, a line for what comes and goes"),
+		VALUE("interval", 'i', "TIME", report_ns, set_look_interval,
+		      "time between two looks of --watch, 200ms or more (5s)"),
+		VALUE("older", 0, "TIME", leak_ns, set_duration,
+		      "what a process leaves open for at least this long is a leak (1m)"),
+		CHOICE("output", 'o', "FORMAT", "table|json", format, "one of"),
+		{ 0 },
+	},
+};
+
 static const struct option_group timewait_report = {
 	"Report",
 	(const struct option_def[]){
@@ -615,6 +630,37 @@ const struct command_def command_table[] = {
 			},
 	},
 	{
+		.name = "diagnose",
+		.command = COMMAND_DIAGNOSE,
+		.what = "say what is wrong, whose it is, until when, and what helps; status 10 if any",
+		.groups =
+			(const struct option_group *const[]){
+				&connection_filters,
+				&diagnose_report,
+				&limits,
+				&hidden_states,
+				&general,
+				NULL,
+			},
+		.values =
+			(const struct option_note[]){
+				{ "PORT", PARSE_WANT_PORT },
+				{ "TIME", PARSE_WANT_TIME ", as in 1.5s" },
+				{ "A,...", LIST_TEXT },
+				{ 0 },
+			},
+		.examples =
+			(const struct option_note[]){
+				{ "tcpdwell diagnose", "what is wrong, in ten seconds" },
+				{ "tcpdwell diagnose --port 443", "with one service" },
+				{ "tcpdwell diagnose -p 1234 -d 1m",
+				  "with one process, in a minute" },
+				{ "tcpdwell diagnose --watch", "as it comes and goes" },
+				{ "tcpdwell diagnose -o json", "an object for each finding" },
+				{ 0 },
+			},
+	},
+	{
 		.name = "snapshot",
 		.command = COMMAND_SNAPSHOT,
 		.what = "count the sockets that exist, by state, process and port",
@@ -652,6 +698,21 @@ const struct command_def command_table[] = {
 		.examples =
 			(const struct option_note[]){
 				{ "tcpdwell probe", "each feature and its backend" },
+				{ 0 },
+			},
+	},
+	{
+		.name = "explain",
+		.command = COMMAND_EXPLAIN,
+		.what = "say what a state, a finding or an errno means, and what helps",
+		.operand = "NAME",
+		.groups = (const struct option_group *const[]){ &general, NULL },
+		.examples =
+			(const struct option_note[]){
+				{ "tcpdwell explain", "what people say, and the command for it" },
+				{ "tcpdwell explain CLOSE_WAIT", "a state" },
+				{ "tcpdwell explain syn_flood", "a finding of diagnose" },
+				{ "tcpdwell explain EADDRNOTAVAIL", "an errno" },
 				{ 0 },
 			},
 	},

@@ -25,6 +25,8 @@ enum command {
 	COMMAND_SNAPSHOT,
 	COMMAND_LEAKS,
 	COMMAND_STAT,
+	COMMAND_EXPLAIN,
+	COMMAND_DIAGNOSE,
 };
 
 /* In the order in which the option's choices stand. */
@@ -100,7 +102,8 @@ struct options {
 	bool help;    /* asked for: nothing after it was looked at */
 	bool version; /* likewise */
 
-	char **program; /* what follows --, ends with NULL; NULL: none */
+	const char *operand; /* the word behind the command, where it takes one; NULL: none */
+	char **program;	     /* what follows --, ends with NULL; NULL: none */
 };
 
 /* Long enough for any message: long values are cut before they go in. */

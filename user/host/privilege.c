@@ -302,6 +302,8 @@ static const struct privilege_row rows[] = {
 	  "it looks into namespaces and at processes again" },
 	{ "leaks --watch --stacks", "files to read, and the helper process",
 	  "it looks for debug files" },
+	{ "diagnose", "what the process has",
+	  "it looks into namespaces and at processes again, and reads their settings" },
 	{ 0 },
 };
 

@@ -518,13 +518,13 @@ static int plan_privileges(struct session *s)
 		.looks_again = s->wants.looks,
 	};
 
-	return s->wants.watch ? privilege_plan(&needs, s->failure) : 0;
+	return s->wants.watch && !s->wants.keeps ? privilege_plan(&needs, s->failure) : 0;
 }
 
 /* Who looks once does it with the rights that the process has, and ends. */
 static int start_steward(struct session *s)
 {
-	if (!s->wants.watch || !s->wants.looks)
+	if (!s->wants.watch || !s->wants.looks || s->wants.keeps)
 		return 0;
 	s->steward = steward_new("", s->notice);
 	return s->steward ? 0 : failure_errno(s->failure, "cannot start a helper process", errno);
@@ -543,6 +543,8 @@ static int load(struct session *s)
 	if (socket_source_open(&s->look, s->failure))
 		return -1;
 	s->loader = s->look.loader;
+	if (!s->loader && s->wants.rows_optional)
+		s->wants.watch = false;
 	if (s->loader || !s->wants.watch)
 		return 0;
 	*s->failure = s->look.why;
@@ -600,7 +602,7 @@ static int give_up_privileges(struct session *s)
 {
 	if (s->steward)
 		loader_hand_over(s->loader, s->steward);
-	return s->wants.watch ? privilege_drop(s->notice, s->failure) : 0;
+	return s->wants.watch && !s->wants.keeps ? privilege_drop(s->notice, s->failure) : 0;
 }
 
 static int begin(struct session *s)
@@ -614,8 +616,8 @@ static int begin(struct session *s)
 	if (!s->wants.watch)
 		return 0;
 	s->start_ns = s->row_ns = s->taken_ns = clock_now_ns();
-	if (s->options->duration_ns)
-		s->end_ns = s->start_ns + s->options->duration_ns;
+	if (s->options->duration_ns || s->wants.duration_ns)
+		s->end_ns = s->start_ns + (s->options->duration_ns ?: s->wants.duration_ns);
 	events_take_stops(s->events);
 	if (is_prompt(s) && s->command->tick && s->command->tick(s))
 		return -1;
@@ -691,6 +693,23 @@ int session_show(struct session *s, output_render *render, const void *context)
 
 	if (err && !output_error(s->output))
 		return failure_errno(s->failure, "cannot report", -err);
+	return 0;
+}
+
+int session_wait(struct session *s, uint64_t ns)
+{
+	uint64_t now_ns = clock_now_ns(), until_ns = now_ns + ns;
+
+	events_take_stops(s->events);
+	while (now_ns < until_ns) {
+		int wakes = events_wait(s->events, until_ns - now_ns);
+
+		if (wakes < 0)
+			return failure_errno(s->failure, "epoll", -wakes);
+		if (wakes & (WAKE_STOP | WAKE_HANGUP))
+			break;
+		now_ns = clock_now_ns();
+	}
 	return 0;
 }
 

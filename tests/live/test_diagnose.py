@@ -1,0 +1,437 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""`tcpdwell diagnose`: what is broken is found, with its owner and figures; what is well is not.
+
+All of it is staged at once, each in namespaces of its own, and one run looks at the whole. Frames
+that are to be lost are sent to a hardware address that nobody has.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Iterator
+
+import pytest
+
+from harness import place, process
+from harness.netns import Netns, Veth
+
+Finding = dict[str, Any]
+
+# Long enough for a peer to be silent for 10 s, after a second for all to begin.
+LOOK_S = 15
+OLDER = "2s"
+FOUND = 10
+
+HEAD = """
+import errno, fcntl, os, random, resource, select, socket, struct, sys, threading, time
+
+def ready():
+    print("ready", flush=True)
+    sys.stdin.readline()
+
+def attempt(function, *arguments):
+    try:
+        return function(*arguments)
+    except OSError:
+        return None
+
+def name(text):
+    open("/proc/self/comm", "w").write(text)
+
+def stay():
+    time.sleep(60)
+"""
+
+# The peer of those that lose what they send.
+PEER = """
+name("peer")
+def serve(port, end):
+    listener = socket.create_server(("0.0.0.0", port), backlog=64)
+    def run():
+        while True:
+            end(listener.accept()[0])
+    threading.Thread(target=run, daemon=True).start()
+kept = []
+serve(8000, kept.append)
+serve(8001, lambda s: s.close())
+later = []
+serve(8002, later.append)
+serve(8003, kept.append)
+ready()
+time.sleep(3)
+for s in later:
+    s.close()
+stay()
+"""
+
+# A client whose segments are lost from the moment on when it is told to go on.
+GONE = """
+name("gone")
+peer = sys.argv[1]
+def connect(port, count):
+    return [socket.create_connection((peer, port)) for _ in range(count)]
+talks, closes, shut, alive = connect(8000, 2), connect(8000, 6), connect(8003, 6), connect(8000, 4)
+for s in shut:
+    s.shutdown(socket.SHUT_WR)
+both = connect(8002, 6)
+last = connect(8001, 6)
+time.sleep(.3)
+ready()
+for s in alive:
+    for option, value in ((socket.TCP_KEEPIDLE, 1), (socket.TCP_KEEPINTVL, 1),
+                          (socket.TCP_KEEPCNT, 2)):
+        s.setsockopt(socket.IPPROTO_TCP, option, value)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+for s in talks:
+    s.send(b"x" * 1000)
+for s in closes + both + last:
+    s.close()
+syns = [socket.socket() for _ in range(4)]
+for s in syns:
+    s.setblocking(False)
+    attempt(s.connect, (peer, 9000))
+stay()
+"""
+
+# A namespace in which much goes wrong by itself.
+LOCAL = """
+name("broken")
+full = socket.socket(); full.bind(("127.0.0.1", 8080)); full.listen(2)
+waiting = []
+for _ in range(6):
+    s = socket.socket(); s.setblocking(False); attempt(s.connect, ("127.0.0.1", 8080))
+    waiting.append(s)
+itself = socket.socket(); itself.bind(("127.0.0.1", 45678)); itself.connect(("127.0.0.1", 45678))
+sink = socket.create_server(("127.0.0.1", 8081), backlog=64)
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+files = [open("/dev/null") for _ in range(42)]
+ready()
+for turn in range(60):
+    s = socket.socket(); attempt(s.connect, ("127.0.0.1", 9)); s.close()
+    s = socket.socket(); attempt(s.connect, ("203.0.113.9", 80)); s.close()
+    s = socket.socket(); attempt(s.bind, ("127.0.0.1", 8080)); s.close()
+    if turn < 12:
+        s = socket.create_connection(("127.0.0.1", 8081)); t, _ = sink.accept()
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)); s.close()
+        t.close()
+    time.sleep(.1)
+stay()
+"""
+
+# More connections than there are local ports, and more timewait sockets than there may be.
+PORTS = """
+name("busy")
+listener = socket.create_server(("127.0.0.1", 8080), backlog=64)
+ready()
+for _ in range(60):
+    s = socket.socket()
+    if attempt(s.connect, ("127.0.0.1", 8080)) is None and s.getsockname()[1]:
+        t, _peer = listener.accept()
+        s.close(); t.close()
+    else:
+        s.close()
+    time.sleep(.05)
+stay()
+"""
+
+SCAN = """
+name("scanner")
+ready()
+for host in range(1, 31):
+    s = socket.socket(); attempt(s.connect, (f"127.0.1.{host}", 4444)); s.close()
+stay()
+"""
+
+LISTENER = """
+name("flooded")
+listener = socket.create_server(("0.0.0.0", 8080), backlog=128)
+ready()
+stay()
+"""
+
+# Clients whom no SYN-ACK reaches.
+FLOOD = """
+name("flood")
+ready()
+clients = [socket.socket() for _ in range(40)]
+for s in clients:
+    s.setblocking(False)
+    attempt(s.connect, (sys.argv[1], 8080))
+stay()
+"""
+
+# A server at work, a pool of idle connections with keep-alive, and idle clients.
+WELL = """
+name("well")
+listener = socket.create_server(("127.0.0.1", 8080), backlog=512)
+def serve():
+    while True:
+        s, _ = listener.accept()
+        threading.Thread(target=answer, args=(s,), daemon=True).start()
+def answer(s):
+    while s.recv(100):
+        s.send(b"y" * 100)
+    s.close()
+threading.Thread(target=serve, daemon=True).start()
+pool = [socket.create_connection(("127.0.0.1", 8080)) for _ in range(50)]
+for s in pool:
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+idle = [socket.create_connection(("127.0.0.1", 8080)) for _ in range(50)]
+ready()
+end = time.monotonic() + 20
+while time.monotonic() < end:
+    with socket.create_connection(("127.0.0.1", 8080)) as s:
+        s.send(b"x"); s.recv(100)
+    time.sleep(.005)
+stay()
+"""
+
+
+@dataclass
+class Player:
+    child: subprocess.Popen[str]
+
+    @classmethod
+    def start(cls, netns: Netns, text: str, *arguments: str) -> Player:
+        child = netns.spawn([sys.executable, "-c", HEAD + text, *arguments], text=True,
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert child.stdout and child.stdout.readline() == "ready\n"
+        return cls(child)
+
+    def go(self) -> None:
+        assert self.child.stdin
+        self.child.stdin.write("go\n")
+        self.child.stdin.flush()
+
+
+def lose(netns: Netns, peer: str) -> None:
+    """From here on nothing that netns sends to peer arrives."""
+    netns.ip("neigh", "replace", peer, "lladdr", "02:00:00:00:00:01", "nud", "permanent",
+             "dev", "veth0")
+
+
+class Scene:
+    """What is staged, and what one look at it found."""
+
+    def __init__(self) -> None:
+        self.made: list[Any] = []
+        self.players: dict[str, Player] = {}
+        self.netns: dict[str, Netns] = {}
+        self.found: list[Finding] = []
+        self.status = 0
+        self.text = ""
+
+    def alone(self, name: str, text: str, **settings: object) -> None:
+        netns = Netns.make()
+        self.made.append(netns)
+        for setting, value in settings.items():
+            netns.sysctl(f"net/ipv4/{setting}", value)
+        self.netns[name] = netns
+        self.players[name] = Player.start(netns, text)
+
+    def pair(self, server: str, server_text: str, client: str, client_text: str) -> Veth:
+        pair = Veth.make()
+        self.made.append(pair)
+        self.netns[server], self.netns[client] = pair.server, pair.client
+        self.players[server] = Player.start(pair.server, server_text)
+        self.players[client] = Player.start(pair.client, client_text, pair.server.ipv4)
+        return pair
+
+    def look(self) -> None:
+        child = subprocess.Popen([place.tcpdwell(), "diagnose", "-d", f"{LOOK_S}s", "--older",
+                                  OLDER, "-o", "json", *place.backend()],
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert child.stderr
+        said = []
+        for line in child.stderr:
+            said.append(line)
+            if "tracing" in line:
+                break
+        for player in self.players.values():
+            player.go()
+        out, err = child.communicate(timeout=process.LIMIT_S)
+        self.found = [json.loads(line) for line in out.splitlines()]
+        self.status, self.text = child.returncode, "".join(said) + err
+
+    def of(self, name: str, which: str) -> list[Finding]:
+        return [f for f in self.found
+                if f["id"] == which and f["netns"] == self.netns[name].inode]
+
+    def one(self, name: str, which: str) -> Finding:
+        found = self.of(name, which)
+        ids = [(f["id"], f["netns"]) for f in self.found]
+        assert len(found) == 1, (which, self.netns[name].inode, ids, self.text)
+        return found[0]
+
+    def owned(self, name: str, which: str) -> Finding:
+        """The one, and whose it is."""
+        finding = self.one(name, which)
+        player = self.players[name].child
+        assert finding["pid"] == player.pid
+        assert finding["comm"] == Path(f"/proc/{player.pid}/comm").read_text("ascii").strip()
+        return finding
+
+    def remove(self) -> None:
+        for player in self.players.values():
+            process.end(player.child)
+        for made in reversed(self.made):
+            made.remove()
+
+
+@pytest.fixture(scope="module", name="scene")
+def _scene() -> Iterator[Scene]:
+    scene = Scene()
+    try:
+        gone = scene.pair("peer", PEER, "gone", GONE)
+        flood = scene.pair("flooded", LISTENER, "flood", FLOOD)
+        scene.alone("broken", LOCAL)
+        scene.alone("ports", PORTS, ip_local_port_range="40000 40019", tcp_tw_reuse=0)
+        scene.alone("overflow", PORTS, tcp_max_tw_buckets=1)
+        scene.alone("scanner", SCAN)
+        scene.alone("well", WELL)
+        lose(gone.client, gone.server.ipv4)
+        lose(flood.server, flood.client.ipv4)
+        scene.look()
+        yield scene
+    finally:
+        scene.remove()
+
+
+pytestmark = pytest.mark.every_kernel
+
+
+def test_something_is_wrong(scene: Scene) -> None:
+    assert scene.status == FOUND
+    severities = ["critical", "warning", "note"]
+    order = [severities.index(f["severity"]) for f in scene.found]
+    assert order == sorted(order)
+
+
+def test_each_says_what_who_and_why(scene: Scene) -> None:
+    for finding in scene.found:
+        assert finding["type"] == "finding" and finding["seen"], finding
+        assert finding["title"] and finding["do"] and finding["more"], finding
+        assert set(finding["grew"]) <= set(finding["seen"]), finding
+
+
+def test_syn_unanswered(scene: Scene) -> None:
+    finding = scene.owned("gone", "syn_unanswered")
+    assert (finding["rport"], finding["seen"]["in_syn_sent"]) == (9000, 4)
+    assert finding["raddr"] == scene.netns["peer"].ipv4
+    assert finding["seen"]["syns_sent_again"] >= 2
+    assert finding["ends_by"] == "net.ipv4.tcp_syn_retries"
+
+
+def test_half_open(scene: Scene) -> None:
+    finding = scene.owned("gone", "half_open")
+    assert finding["seen"]["connections"] == 2 and finding["seen"]["sent_again"] >= 4
+    assert finding["seen"]["unacknowledged_bytes"] == 2000
+    assert (finding["ends"], finding["ends_by"]) == ("within", "net.ipv4.tcp_retries2")
+
+
+@pytest.mark.parametrize("which", ["stuck_fin_wait1", "stuck_last_ack", "stuck_closing"])
+def test_stuck(scene: Scene, which: str) -> None:
+    finding = scene.one("gone", which)
+    assert finding["seen"]["connections"] == 6 and finding["seen"]["fin_sent_again"] >= 3
+    assert finding["ends_by"] == "net.ipv4.tcp_orphan_retries" and finding["pid"] is None
+    assert finding["settings"]["net.ipv4.tcp_orphan_retries"] == 0
+
+
+def test_stuck_fin_wait2(scene: Scene) -> None:
+    finding = scene.owned("gone", "stuck_fin_wait2")
+    assert finding["seen"]["connections"] == 6 and finding["ends"] == "never"
+
+
+def test_close_wait_leak(scene: Scene) -> None:
+    finding = scene.owned("peer", "close_wait_leak")
+    assert (finding["lport"], finding["count"], finding["ends"]) == (8003, 6, "never")
+
+
+def test_keepalive_died(scene: Scene) -> None:
+    finding = scene.owned("gone", "keepalive_died")
+    assert finding["seen"]["died"] == 4 and finding["errno"] == "ETIMEDOUT"
+
+
+def test_syn_flood(scene: Scene) -> None:
+    finding = scene.owned("flooded", "syn_flood")
+    assert finding["lport"] == 8080 and finding["seen"]["half_open_old"] >= 16
+    assert finding["seen"]["half_open"] == 40 and finding["seen"]["sources"] == 1
+    assert finding["settings"]["net.ipv4.tcp_syncookies"] in (0, 1, 2)
+
+
+def test_accept_queue_full(scene: Scene) -> None:
+    finding = scene.owned("broken", "accept_queue_full")
+    assert (finding["lport"], finding["severity"]) == (8080, "critical")
+    assert finding["seen"]["waiting"] == 3 and finding["seen"]["backlog"] == 2
+
+
+def test_connect_failing(scene: Scene, require: Any) -> None:
+    by_errno = {f["errno"]: f for f in scene.of("broken", "connect_failing")}
+    assert by_errno["ECONNREFUSED"]["rport"] == 9
+    assert by_errno["ECONNREFUSED"]["seen"]["failed"] >= 60
+    require("failed_calls")
+    assert by_errno["ENETUNREACH"]["raddr"] == "203.0.113.9"
+    assert by_errno["ENETUNREACH"]["seen"]["failed"] == 60
+
+
+def test_address_in_use(scene: Scene, require: Any) -> None:
+    require("failed_calls")
+    finding = scene.owned("broken", "address_in_use")
+    assert finding["lport"] == 8080 and "listens there" in finding["why"]
+
+
+def test_resets(scene: Scene) -> None:
+    """Both ends are the process's own."""
+    found = scene.of("broken", "resets")
+    sent, received = sorted(found, key=lambda f: "resets_sent" not in f["seen"])
+    assert sent["seen"]["resets_sent"] == 12 and received["seen"]["resets_received"] == 12
+    assert sent["pid"] == received["pid"] == scene.players["broken"].child.pid
+
+
+def test_descriptors(scene: Scene) -> None:
+    player = scene.players["broken"].child
+    found = [f for f in scene.found if f["id"] == "descriptors" and f["pid"] == player.pid]
+    assert len(found) == 1 and found[0]["seen"]["limit"] == 64
+
+
+def test_self_connect(scene: Scene) -> None:
+    finding = scene.owned("broken", "self_connect")
+    assert finding["lport"] == finding["rport"] == 45678
+
+
+def test_ports_exhausted(scene: Scene) -> None:
+    finding = scene.one("ports", "ports_exhausted")
+    assert finding["seen"]["ports"] == 20 and finding["seen"]["used_percent"] >= 80
+    assert finding["settings"]["net.ipv4.ip_local_port_range.low"] == 40000
+
+
+def test_timewait_overflow(scene: Scene) -> None:
+    assert scene.one("overflow", "timewait_overflow")["seen"]["closed_without"] > 1
+
+
+def test_scan(scene: Scene) -> None:
+    finding = scene.owned("scanner", "scan")
+    assert (finding["rport"], finding["seen"]["addresses"]) == (4444, 30)
+
+
+def test_what_is_well_is_not_found(scene: Scene) -> None:
+    assert [f for f in scene.found if f["netns"] == scene.netns["well"].inode] == []
+
+
+def test_no_such_namespace() -> None:
+    """Of a namespace that is not there nothing is well."""
+    done = subprocess.run([place.tcpdwell(), "diagnose", "-d", "1s", "--netns", "1"],
+                          capture_output=True, text=True, check=False, timeout=process.LIMIT_S)
+    assert done.returncode == 3 and "--netns" in done.stderr and not done.stdout
+
+
+def test_nothing_wrong(netns: Netns) -> None:
+    done = subprocess.run([place.tcpdwell(), "diagnose", "-d", "1s", "--netns", netns.path,
+                           *place.backend()], capture_output=True, text=True, check=False,
+                          timeout=process.LIMIT_S)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("nothing wrong among 0 sockets (0 listeners) in 1 network ")

@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "host/procfs_process.h"
+#include "host/resolve.h"
+#include "host/timewait_start.h"
+#include "kernel/loader.h"
+#include "model/findings.h"
+#include "model/gather.h"
+#include "model/sockets.h"
+#include "run/diagnose.h"
+#include "run/survey.h"
+#include "view/diagnosis.h"
+
+/* Something is wrong: as `leaks` says. */
+#define FOUND 10
+
+/* Between two looks of --watch, where no option says. */
+#define LOOK_NS 5000000000ULL
+
+/* How long it looks, where neither -d nor --watch says. */
+#define SPAN_NS 10000000000ULL
+
+/* Rows are taken this often: they are summed, and nobody waits for one. */
+#define TAKE_NS 1000000000ULL
+
+struct diagnose {
+	struct gather *gather;
+	struct sockets *sockets;
+	struct findings *findings; /* of the last look */
+	struct facts facts;
+	struct survey survey;
+	uint32_t netns; /* the one that is looked at, 0: all */
+	uint64_t start_ns;
+	char hidden[512];
+	struct diagnosis_diff *diff; /* of --watch into a pipe, NULL: not asked for */
+	uint64_t looked_ns;
+};
+
+static void diagnose_wants(struct session *session, struct options *traced, struct wants *wants)
+{
+	const struct options *options = session->options;
+
+	/* Ends of connections, whatever state they were in. */
+	traced->filters.to = 1U << TCPDWELL_CLOSE;
+	traced->filters.either = 0;
+	traced->filters.from = 0;
+	traced->filters.min_dwell_ns = 0;
+	if (!options->watch)
+		wants->duration_ns = SPAN_NS;
+	wants->watch = true;
+	wants->rows = true;
+	wants->snapshot = true;
+	wants->looks = true;
+	wants->rows_optional = true;
+	wants->keeps = true;
+	wants->reports = true;
+	wants->report_ns = options->watch ? options->report_ns ?: LOOK_NS : 0;
+	wants->pace_ns = TAKE_NS;
+}
+
+static int fail(struct session *session, int err)
+{
+	return failure_errno(session->failure, "cannot look at this host", -err);
+}
+
+static int diagnose_start(struct session *session)
+{
+	struct diagnose *d = session->model = calloc(1, sizeof(*d));
+	int err;
+
+	if (!d)
+		return fail(session, -errno);
+	d->gather = gather_new();
+	d->sockets = sockets_new();
+	if (!d->gather || !d->sockets)
+		return fail(session, -errno);
+	if (session->options->watch && !session->in_place &&
+	    session->options->format == FORMAT_TABLE) {
+		d->diff = diagnosis_diff_new();
+		if (!d->diff)
+			return fail(session, -errno);
+	}
+	if (resolve_netns(&session->options->filters.netns, &d->netns, session->failure))
+		return -1;
+	gather_narrow(d->gather, &session->options->filters);
+	d->start_ns = clock_now_ns();
+	err = survey_take(d->gather, d->netns, &session->options->filters, &d->survey);
+	if (err)
+		return fail(session, err);
+	/* Of nothing it would find nothing wrong. */
+	if (!d->survey.namespaces)
+		return failure_set(session->failure, STATUS_HOST,
+				   "--netns: no network namespace that can be entered has inode %" PRIu32,
+				   d->netns);
+	return 0;
+}
+
+static int diagnose_event(struct session *session, const struct event *event)
+{
+	struct diagnose *d = session->model;
+	int err = event->kind == EVENT_TRANSITION ? gather_end(d->gather, event->transition) : 0;
+
+	return err ? fail(session, err) : 0;
+}
+
+/* ---- A look ---- */
+
+/* What the kernel side leaves to us: it counts calls of all processes. */
+static bool is_wanted(const struct filters *filters, const struct fact_failure *failure)
+{
+	struct sockdiag_socket like = {
+		.family = failure->at.family,
+		.lport = failure->at.lport,
+		.rport = failure->at.rport,
+	};
+	bool named = !filters->comm[0] ||
+		     !strncmp(filters->comm, failure->owner.comm, sizeof(failure->owner.comm));
+	bool numbered = !filters->pids.count;
+
+	memcpy(like.laddr, failure->at.laddr, sizeof(like.laddr));
+	memcpy(like.raddr, failure->at.raddr, sizeof(like.raddr));
+	for (unsigned int i = 0; i < filters->pids.count && !numbered; i++)
+		numbered = filters->pids.ids[i] == failure->owner.pid;
+	return named && numbered && !filters->uids.count && !filters->cgroup &&
+	       timewait_socket_wanted(filters, &like);
+}
+
+static int take_failed_call(void *context, const struct tcpdwell_failed_call *call,
+			    const struct tcpdwell_failed_calls *calls)
+{
+	const struct session *session = context;
+	const struct diagnose *d = session->model;
+	struct fact_failure failure = {
+		.owner.pid = call->pid,
+		.at = { .netns = call->netns, .family = call->family },
+		.call = call->call == TCPDWELL_CALL_BIND ? FACT_BIND : FACT_CONNECT,
+		.err = call->err,
+		.count = calls->count,
+	};
+
+	memcpy(failure.owner.comm, calls->comm, sizeof(failure.owner.comm));
+	if (failure.call == FACT_BIND) {
+		failure.at.lport = call->port;
+		memcpy(failure.at.laddr, call->addr, sizeof(failure.at.laddr));
+	} else {
+		failure.at.rport = call->port;
+		memcpy(failure.at.raddr, call->addr, sizeof(failure.at.raddr));
+	}
+	if ((d->netns && failure.at.netns != d->netns) ||
+	    !is_wanted(&session->options->filters, &failure))
+		return 0;
+	return gather_failure(d->gather, &failure);
+}
+
+static int look(struct session *session)
+{
+	struct diagnose *d = session->model;
+	int err;
+
+	if (session_walk(session, d->sockets))
+		return -1;
+	d->looked_ns = clock_now_ns();
+	err = survey_take(d->gather, d->netns, &session->options->filters, &d->survey);
+	if (!err)
+		err = survey_processes(d->gather, d->sockets);
+	if (!err && session->loader)
+		err = loader_each_failed_call(session->loader, take_failed_call, session);
+	if (!err)
+		err = gather_facts(d->gather, d->sockets, d->looked_ns, d->looked_ns - d->start_ns,
+				   session->options->leak_ns, &d->facts);
+	if (err)
+		return fail(session, err);
+	findings_free(d->findings);
+	d->findings = findings_new(&d->facts);
+	return d->findings ? 0 : fail(session, -errno);
+}
+
+/* ---- What is shown ---- */
+
+struct shown {
+	struct procfs_process process;
+	struct finding_context context;
+};
+
+/* What the host says of whom and where a finding names. */
+static void describe(const struct diagnose *d, const struct finding *finding, struct shown *shown)
+{
+	*shown = (struct shown){};
+	for (size_t i = 0; i < d->facts.netns_count; i++)
+		if (d->facts.namespaces[i].inode == finding->at.netns)
+			shown->context.netns = &d->facts.namespaces[i];
+	if (!shown->context.netns && d->facts.netns_count)
+		shown->context.netns = &d->facts.namespaces[0];
+	if (!finding->owner.pid)
+		return;
+	procfs_process_read("", finding->owner.pid, finding->owner.comm, &shown->process);
+	shown->context.command = shown->process.command;
+	shown->context.unit = shown->process.container.unit;
+	shown->context.container = container_label(&shown->process.container);
+	shown->context.pod = shown->process.container.pod_uid;
+}
+
+/* What this kernel does not let be seen, NULL: nothing. */
+static const char *hidden_from(const struct session *session)
+{
+	struct diagnose *d = session->model;
+
+	if (!session->loader)
+		return "how connections end, and calls that fail (there is no BPF)";
+	loader_missing(session->loader, d->hidden, sizeof(d->hidden));
+	return d->hidden[0] ? d->hidden : NULL;
+}
+
+static struct diagnosis diagnosis_of(const struct session *session)
+{
+	const struct diagnose *d = session->model;
+	struct diagnosis diagnosis = {
+		.span_ns = d->facts.span_ns,
+		.sockets = d->facts.socket_count,
+		.namespaces = d->survey.namespaces,
+		.closed = d->survey.closed,
+		.lost = gather_lost(d->gather),
+		.hidden = hidden_from(session),
+	};
+
+	for (size_t i = 0; i < d->facts.socket_count; i++)
+		diagnosis.listeners += d->facts.sockets[i].state == TCPDWELL_LISTEN;
+	return diagnosis;
+}
+
+static int print(FILE *out, const void *context)
+{
+	const struct session *session = context;
+	const struct diagnose *d = session->model;
+	const struct diagnosis diagnosis = diagnosis_of(session);
+	bool json = session->options->format == FORMAT_JSON;
+
+	for (size_t i = 0; i < findings_count(d->findings); i++) {
+		const struct finding *finding = findings_at(d->findings, i);
+		struct shown shown;
+
+		describe(d, finding, &shown);
+		if (json)
+			finding_print_json(out, finding, &shown.context,
+					   clock_wall_ns(session->clock, d->looked_ns));
+		else
+			finding_print(out, finding, &shown.context, output_columns() ?: 80);
+		if (!json)
+			fputc('\n', out);
+	}
+	if (!json)
+		diagnosis_print(out, &diagnosis, findings_count(d->findings));
+	return 0;
+}
+
+/* Into a pipe: a line for each that comes or goes. */
+static int print_diff(FILE *out, const void *context)
+{
+	const struct session *session = context;
+	const struct diagnose *d = session->model;
+	uint64_t wall_ns = clock_wall_ns(session->clock, d->looked_ns);
+	int err = 0;
+
+	diagnosis_diff_begin(d->diff);
+	for (size_t i = 0; i < findings_count(d->findings) && !err; i++) {
+		const struct finding *finding = findings_at(d->findings, i);
+		struct shown shown;
+
+		describe(d, finding, &shown);
+		err = diagnosis_diff_add(d->diff, out, finding, &shown.context, wall_ns);
+	}
+	diagnosis_diff_end(d->diff, out, wall_ns);
+	return err;
+}
+
+static int show(struct session *session)
+{
+	const struct diagnose *d = session->model;
+
+	return session_show(session, d->diff ? print_diff : print, session);
+}
+
+static int diagnose_render(struct session *session)
+{
+	return look(session) ?: show(session);
+}
+
+static int diagnose_finish(struct session *session, const struct summary *summary)
+{
+	const struct diagnose *d = session->model;
+	bool last = session->end != SESSION_SIGNAL || !d->findings;
+	int err = 0;
+
+	(void)summary;
+	/* Without rows there are two looks, and the time between them. */
+	if (!session->wants.watch)
+		err = session_wait(session, session->options->duration_ns ?: SPAN_NS);
+	if (!err && last)
+		err = look(session);
+	if (!err && (last || session->in_place || !session->wants.report_ns))
+		err = show(session);
+	if (!err && findings_count(d->findings))
+		session->status = FOUND;
+	return err;
+}
+
+static void diagnose_free(struct session *session)
+{
+	struct diagnose *d = session->model;
+
+	diagnosis_diff_free(d->diff);
+	findings_free(d->findings);
+	sockets_free(d->sockets);
+	gather_free(d->gather);
+	free(d);
+}
+
+const struct command_ops diagnose_command = {
+	.wants = diagnose_wants,
+	.start = diagnose_start,
+	.event = diagnose_event,
+	.render = diagnose_render,
+	.finish = diagnose_finish,
+	.free = diagnose_free,
+};

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "host/ephemeral.h"
+#include "host/netns_walk.h"
+#include "host/netstat.h"
+#include "host/procfs_net.h"
+#include "host/procfs_process.h"
+#include "host/procfs_sockstat.h"
+#include "host/sockdiag.h"
+#include "host/timewait_start.h"
+#include "model/gather.h"
+#include "run/survey.h"
+
+_Static_assert(NETSTAT_UNKNOWN == FACT_UNKNOWN, "what is not known is so everywhere");
+
+/* Names of /proc/net/snmp and /proc/net/netstat. */
+static const char *const counter_names[FACT_COUNTERS] = {
+	[FACT_SYNCOOKIES_SENT] = "TcpExt.SyncookiesSent",
+	[FACT_SYNCOOKIES_RECV] = "TcpExt.SyncookiesRecv",
+	[FACT_REQ_FULL_DROP] = "TcpExt.TCPReqQFullDrop",
+	[FACT_LISTEN_OVERFLOWS] = "TcpExt.ListenOverflows",
+	[FACT_LISTEN_DROPS] = "TcpExt.ListenDrops",
+	[FACT_TIMEWAIT_OVERFLOW] = "TcpExt.TCPTimeWaitOverflow",
+	[FACT_ABORT_ON_MEMORY] = "TcpExt.TCPAbortOnMemory",
+	[FACT_ABORT_ON_CLOSE] = "TcpExt.TCPAbortOnClose",
+	[FACT_ABORT_ON_DATA] = "TcpExt.TCPAbortOnData",
+	[FACT_ABORT_ON_LINGER] = "TcpExt.TCPAbortOnLinger",
+	[FACT_MEMORY_PRESSURES] = "TcpExt.TCPMemoryPressures",
+	[FACT_OUT_RSTS] = "Tcp.OutRsts",
+	[FACT_ESTAB_RESETS] = "Tcp.EstabResets",
+};
+
+/* Below /proc/sys/net/ipv4; the ports are read by another module. */
+static const char *const setting_files[FACT_SETTINGS] = {
+	[FACT_SYNCOOKIES] = "tcp_syncookies",
+	[FACT_MAX_SYN_BACKLOG] = "tcp_max_syn_backlog",
+	[FACT_SOMAXCONN] = "../core/somaxconn",
+	[FACT_ABORT_ON_OVERFLOW] = "tcp_abort_on_overflow",
+	[FACT_RETRIES2] = "tcp_retries2",
+	[FACT_ORPHAN_RETRIES] = "tcp_orphan_retries",
+	[FACT_SYN_RETRIES] = "tcp_syn_retries",
+	[FACT_SYN_LINEAR_TIMEOUTS] = "tcp_syn_linear_timeouts",
+	[FACT_SYNACK_RETRIES] = "tcp_synack_retries",
+	[FACT_RTO_MAX_MS] = "tcp_rto_max_ms",
+	[FACT_FIN_TIMEOUT] = "tcp_fin_timeout",
+	[FACT_KEEPALIVE_TIME] = "tcp_keepalive_time",
+	[FACT_KEEPALIVE_INTVL] = "tcp_keepalive_intvl",
+	[FACT_KEEPALIVE_PROBES] = "tcp_keepalive_probes",
+	[FACT_TW_REUSE] = "tcp_tw_reuse",
+	[FACT_MAX_TW_BUCKETS] = "tcp_max_tw_buckets",
+	[FACT_MAX_ORPHANS] = "tcp_max_orphans",
+};
+
+/* ---- Namespaces ---- */
+
+static uint64_t read_setting(const char *name)
+{
+	char *text = procfs_net_setting("", name), *end;
+	uint64_t value = FACT_UNKNOWN;
+
+	if (!text)
+		return value;
+	value = strtoull(text, &end, 10);
+	if (end == text)
+		value = FACT_UNKNOWN;
+	free(text);
+	return value;
+}
+
+/* What an older kernel has no setting for, it does as these say. */
+static void read_settings(uint64_t *settings)
+{
+	struct ephemeral ports;
+
+	for (unsigned int i = 0; i < FACT_SETTINGS; i++)
+		settings[i] = setting_files[i] ? read_setting(setting_files[i]) : FACT_UNKNOWN;
+	if (settings[FACT_SYN_LINEAR_TIMEOUTS] == FACT_UNKNOWN)
+		settings[FACT_SYN_LINEAR_TIMEOUTS] = 0;
+	if (ephemeral_read(&ports, ""))
+		return;
+	settings[FACT_PORTS_LOW] = ports.low;
+	settings[FACT_PORTS_HIGH] = ports.high;
+	settings[FACT_PORTS_RESERVED] = ports.reserved;
+}
+
+struct survey_walk {
+	struct gather *gather;
+	struct survey *survey;
+	const struct filters *filters;
+	uint32_t inode;
+	uint64_t intvl_s; /* of keep-alive, in the namespace */
+	uint64_t probes;
+};
+
+/* States in which the peer has sent its FIN. */
+#define AFTER_FIN (1U << TCPDWELL_CLOSE_WAIT | 1U << TCPDWELL_LAST_ACK | 1U << TCPDWELL_CLOSING)
+
+static enum deadline_timer timer_of(const struct sockdiag_socket *socket)
+{
+	if (!socket->full)
+		return socket->state == TCPDWELL_SYN_RECV ? DEADLINE_TIMER_REQUEST :
+							    DEADLINE_TIMER_TIMEWAIT;
+	switch (socket->timer) {
+	case SOCKDIAG_TIMER_RETRANSMIT:
+		return DEADLINE_TIMER_RETRANSMIT;
+	case SOCKDIAG_TIMER_KEEPALIVE:
+		return DEADLINE_TIMER_KEEPALIVE;
+	case SOCKDIAG_TIMER_TIMEWAIT:
+		return DEADLINE_TIMER_TIMEWAIT;
+	case SOCKDIAG_TIMER_PROBE:
+		return DEADLINE_TIMER_PROBE;
+	default:
+		return DEADLINE_TIMER_NONE;
+	}
+}
+
+static int take_socket(void *context, const struct sockdiag_socket *socket)
+{
+	const struct survey_walk *walk = context;
+	struct gather_detail detail = {
+		.cookie = socket->cookie,
+		.netns = walk->inode,
+		.state = socket->state,
+		.lport = socket->lport,
+		.rport = socket->rport,
+		.silent_ns = socket->received_ns < socket->acked_ns ? socket->received_ns :
+								      socket->acked_ns,
+		.drops = socket->drops,
+		.inode = socket->inode,
+		.timers = {
+			.state = socket->state,
+			.timer = timer_of(socket),
+			.expires_ns = socket->left_ns,
+			.retransmits = socket->retransmits,
+			.probes_out = socket->probes,
+			.backoff = socket->backoff,
+			.rto_ns = socket->rto_ns,
+			.retransmit_ns = DEADLINE_NEVER_SEEN,
+			.keepalive = socket->timer == SOCKDIAG_TIMER_KEEPALIVE,
+			.keepalive_intvl_s = walk->intvl_s,
+			.keepalive_probes = walk->probes,
+		},
+	};
+
+	if (!timewait_socket_wanted(walk->filters, socket))
+		return 0;
+	/* The FIN of the peer is a byte that nobody reads. */
+	detail.unread_bytes = socket->unread_bytes;
+	if (detail.unread_bytes && 1U << socket->state & AFTER_FIN)
+		detail.unread_bytes--;
+	detail.unacked_bytes = socket->unacked_bytes;
+	detail.timers.unacknowledged = socket->unacked_bytes > 0;
+	memcpy(detail.laddr, socket->laddr, sizeof(detail.laddr));
+	memcpy(detail.raddr, socket->raddr, sizeof(detail.raddr));
+	return gather_detail(walk->gather, &detail);
+}
+
+/* Every state but CLOSE, whose sockets are in no table. */
+#define STATES (((1U << (TCPDWELL_CLOSING + 1)) - 2) & ~(1U << TCPDWELL_CLOSE))
+
+static int take_netns(void *context, const struct netns_place *place)
+{
+	struct survey_walk *walk = context;
+	struct gather_netns netns = { .inode = place->inode };
+	int err;
+
+	walk->survey->namespaces++;
+	walk->inode = place->inode;
+	if (place->name)
+		snprintf(netns.name, sizeof(netns.name), "%s", place->name);
+	netstat_read("", counter_names, netns.counters, FACT_COUNTERS);
+	read_settings(netns.settings);
+	procfs_tcp_orphans("", &netns.orphans);
+	walk->intvl_s = netns.settings[FACT_KEEPALIVE_INTVL];
+	walk->probes = netns.settings[FACT_KEEPALIVE_PROBES];
+	err = gather_netns(walk->gather, &netns);
+	/* A kernel without sock_diag says so; what the walk over sockets finds is left. */
+	if (!err && sockdiag_each(STATES, take_socket, walk) == -ENOMEM)
+		err = -ENOMEM;
+	return err;
+}
+
+int survey_take(struct gather *gather, uint32_t only, const struct filters *filters,
+		struct survey *survey)
+{
+	struct survey_walk walk = { .gather = gather, .survey = survey, .filters = filters };
+	uint64_t pages = 0, pressure = 0;
+	int err;
+
+	*survey = (struct survey){};
+	gather_look(gather);
+	err = netns_walk(NULL, only, take_netns, &walk, &survey->closed);
+	procfs_tcp_memory("", &pages, &pressure);
+	gather_memory(gather, pages, pressure);
+	return err;
+}
+
+/* ---- Processes ---- */
+
+static int compare_owners(const void *a, const void *b)
+{
+	const struct fact_owner *x = a, *y = b;
+
+	return x->pid < y->pid ? -1 : x->pid > y->pid;
+}
+
+static int add_process(struct gather *gather, const struct fact_owner *owner, uint32_t sockets)
+{
+	struct fact_process fact = { .owner = *owner, .sockets = sockets };
+	struct procfs_process process;
+
+	procfs_process_read("", owner->pid, owner->comm, &process);
+	fact.descriptors = process.fds;
+	fact.limit = process.fd_limit;
+	return gather_process(gather, &fact);
+}
+
+int survey_processes(struct gather *gather, const struct sockets *sockets)
+{
+	size_t count = 0;
+	struct fact_owner *owners = calloc(sockets_count(sockets) + 1, sizeof(*owners));
+	int err = 0;
+
+	if (!owners)
+		return -ENOMEM;
+	for (size_t i = 0; i < sockets_count(sockets); i++) {
+		const struct tcpdwell_socket *info = &sockets_at(sockets, i)->info;
+
+		if (!info->pid)
+			continue;
+		owners[count].pid = info->pid;
+		memcpy(owners[count++].comm, info->comm, sizeof(owners->comm));
+	}
+	qsort(owners, count, sizeof(*owners), compare_owners);
+	for (size_t i = 0, n; i < count && !err; i += n) {
+		for (n = 1; i + n < count && owners[i + n].pid == owners[i].pid; n++)
+			;
+		err = add_process(gather, &owners[i], n);
+	}
+	free(owners);
+	return err;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * A look at the network namespaces of the host, for `diagnose`: sockets as sock_diag(7) has them,
+ * counters, settings; and at the processes that have sockets. It tells a gather (gather.h) of them.
+ *
+ * It needs the privileges to go into other namespaces. One thread.
+ */
+#ifndef TCPDWELL_SURVEY_H
+#define TCPDWELL_SURVEY_H
+
+#include <stdint.h>
+
+struct filters;
+struct gather;
+struct sockets;
+
+/* What of the host was not seen. */
+struct survey {
+	unsigned int namespaces; /* that were looked into */
+	unsigned int closed;	 /* that could not be entered */
+};
+
+/*
+ * Looks into the namespace of inode @only, or, if that is 0, into all; sockets are those whose ends
+ * @filters want. Returns 0 or -errno.
+ */
+int survey_take(struct gather *gather, uint32_t only, const struct filters *filters,
+		struct survey *survey);
+
+/* Reads how many descriptors the holders of @sockets have. Returns 0 or -errno. */
+int survey_processes(struct gather *gather, const struct sockets *sockets);
+
+#endif /* TCPDWELL_SURVEY_H */

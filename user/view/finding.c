@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/duration.h"
+#include "base/put.h"
+#include "base/text.h"
+#include "view/explain.h"
+#include "view/finding.h"
+#include "view/print.h"
+
+/* Where what belongs to a word at the left begins. */
+#define COLUMN 10
+
+static void print_ns(FILE *out, uint64_t ns)
+{
+	char text[16 + TEXT_SLACK_BYTES];
+	unsigned int columns;
+
+	fprintf(out, "%.*s", (int)(put_duration(text, ns, DURATION_DOWN, &columns) - text), text);
+}
+
+/* ---- Where and who ---- */
+
+static bool has_address(const uint8_t *address)
+{
+	static const uint8_t none[16];
+
+	return memcmp(address, none, sizeof(none));
+}
+
+static void print_side(FILE *out, const struct fact_address *at, const uint8_t *address,
+		       uint16_t port)
+{
+	if (has_address(address))
+		print_end(out, at->family ?: 4, address, port, 0);
+	else
+		fprintf(out, "port %u", port);
+}
+
+/* Returns whether there was anything to say. */
+static bool print_where(FILE *out, const struct finding *finding,
+			const struct finding_context *context)
+{
+	const struct fact_address *at = &finding->at;
+	bool local = at->lport, remote = at->rport;
+
+	if (local)
+		print_side(out, at, at->laddr, at->lport);
+	if (remote) {
+		fputs(local ? " <-> " : "to ", out);
+		print_side(out, at, at->raddr, at->rport);
+	}
+	if (!at->netns)
+		return local || remote;
+	fputs(local || remote ? ", netns " : "netns ", out);
+	if (context->netns && context->netns->name[0])
+		print_text(out, context->netns->name, 0);
+	else
+		fprintf(out, "%" PRIu32, at->netns);
+	return true;
+}
+
+static void print_who(FILE *out, const struct finding *finding)
+{
+	if (!finding->owner.pid) {
+		fputs("no process is known", out);
+		return;
+	}
+	fprintf(out, "pid %" PRIu32 " ", finding->owner.pid);
+	print_text(out, finding->owner.comm, 0);
+}
+
+static void print_labelled(FILE *out, const char *label, const char *text)
+{
+	if (!text || !text[0])
+		return;
+	fprintf(out, "%*s%s ", COLUMN, "", label);
+	print_text(out, text, 0);
+	fputc('\n', out);
+}
+
+/* ---- Figures and the end ---- */
+
+static void print_value(FILE *out, const struct finding_figure *figure)
+{
+	if (figure->grew && figure->unit == FIGURE_COUNT)
+		fputc('+', out);
+	switch (figure->unit) {
+	case FIGURE_NS:
+		print_ns(out, figure->value);
+		break;
+	case FIGURE_PERCENT:
+		fprintf(out, "%" PRIu64 " %%", figure->value);
+		break;
+	case FIGURE_BYTES:
+		fprintf(out, "%" PRIu64 " bytes", figure->value);
+		break;
+	default:
+		fprintf(out, "%" PRIu64, figure->value);
+	}
+}
+
+/* Figures as text of their own, so that lines can be broken between them. */
+static char *figures_text(const struct finding *finding)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	if (!out)
+		return NULL;
+	for (unsigned int i = 0; i < finding->figure_count; i++) {
+		const struct finding_figure *figure = &finding->figures[i];
+
+		fputs(i ? ", " : "", out);
+		for (const char *p = figure->name; *p; p++)
+			fputc(*p == '_' ? ' ' : *p, out);
+		fputc(' ', out);
+		print_value(out, figure);
+	}
+	fclose(out);
+	return text;
+}
+
+static void print_end_of(FILE *out, const struct deadline *end)
+{
+	switch (end->kind) {
+	case DEADLINE_NEVER:
+		fputs("never by itself\n", out);
+		break;
+	case DEADLINE_AT:
+	case DEADLINE_IF_SILENT:
+		fputs("by itself within ", out);
+		print_ns(out, end->ns);
+		fprintf(out, " (%s)%s\n", deadline_setting(end->by),
+			end->kind == DEADLINE_IF_SILENT ? ", unless the peer answers" : "");
+		break;
+	default:
+		fputs("not known\n", out);
+	}
+}
+
+static void print_settings(FILE *out, const struct finding *finding,
+			   const struct finding_context *context)
+{
+	bool any = false;
+
+	for (unsigned int i = 0; i < finding->setting_count; i++) {
+		enum fact_setting setting = finding->settings[i];
+		uint64_t value = context->netns ? context->netns->settings[setting] : FACT_UNKNOWN;
+
+		if (value == FACT_UNKNOWN)
+			continue;
+		/* The range has two values under one name. */
+		if (any && setting == FACT_PORTS_HIGH) {
+			fprintf(out, " %" PRIu64, value);
+			continue;
+		}
+		fprintf(out, "%s%*s%s is %" PRIu64, any ? "\n" : "", any ? COLUMN : 0, "",
+			fact_setting_name(setting), value);
+		any = true;
+	}
+	fputs(any ? "\n" : "", out);
+}
+
+static bool knows_settings(const struct finding *finding, const struct finding_context *context)
+{
+	for (unsigned int i = 0; context->netns && i < finding->setting_count; i++)
+		if (context->netns->settings[finding->settings[i]] != FACT_UNKNOWN)
+			return true;
+	return false;
+}
+
+/* The entry that says what helps: where the errno decides, that of the errno. */
+static const char *advice_name(const struct finding *finding)
+{
+	const char *name = finding->err ? strerrorname_np(finding->err) : NULL;
+
+	if (finding->id == FINDING_CONNECT_FAILING && name && explain_knows(name))
+		return name;
+	return finding_name(finding->id);
+}
+
+/* ---- Text ---- */
+
+static void print_word(FILE *out, const char *word)
+{
+	fprintf(out, "  %-*s", COLUMN - 2, word);
+}
+
+static void print_advice(FILE *out, const char *word, const char *name, const char *part,
+			 unsigned int columns)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *memory = open_memstream(&text, &len);
+	int err;
+
+	if (!memory)
+		return;
+	err = explain_print_part(memory, name, part, columns, COLUMN);
+	fclose(memory);
+	if (!err) {
+		print_word(out, word);
+		fputs(text, out);
+	}
+	free(text);
+}
+
+void finding_print(FILE *out, const struct finding *finding, const struct finding_context *context,
+		   unsigned int columns)
+{
+	const char *name = finding_name(finding->id), *advice = advice_name(finding);
+	char *figures = figures_text(finding);
+
+	fprintf(out, "%s: %s (%s)\n", finding_severity_name(finding->severity),
+		finding_title(finding->id), name);
+	if (finding->at.lport || finding->at.rport || finding->at.netns) {
+		print_word(out, "where");
+		print_where(out, finding, context);
+		fputc('\n', out);
+	}
+	print_word(out, "who");
+	print_who(out, finding);
+	fputc('\n', out);
+	print_labelled(out, "command", context->command);
+	print_labelled(out, "unit", context->unit);
+	print_labelled(out, "container", context->container);
+	print_labelled(out, "pod", context->pod);
+	print_word(out, "seen");
+	explain_print_words(out, figures ?: "", columns, COLUMN);
+	free(figures);
+	if (finding->err)
+		fprintf(out, "%*s%s: %s\n", COLUMN, "", strerrorname_np(finding->err) ?: "errno",
+			strerror(finding->err));
+	if (finding->why[0]) {
+		print_word(out, "why");
+		explain_print_words(out, finding->why, columns, COLUMN);
+	}
+	if (finding->has_end) {
+		print_word(out, "ends");
+		print_end_of(out, &finding->end);
+	}
+	print_advice(out, "do", advice, "helps", columns);
+	print_advice(out, "no help", advice, "useless", columns);
+	if (knows_settings(finding, context)) {
+		print_word(out, "now");
+		print_settings(out, finding, context);
+	}
+	if (finding->more[0]) {
+		print_word(out, "more");
+		fprintf(out, "%s\n", finding->more);
+	}
+}
+
+void finding_print_line(FILE *out, const struct finding *finding,
+			const struct finding_context *context)
+{
+	fprintf(out, "%s %s: ", finding_severity_name(finding->severity),
+		finding_name(finding->id));
+	if (print_where(out, finding, context))
+		fputs(", ", out);
+	print_who(out, finding);
+	for (unsigned int i = 0; i < finding->figure_count && i < 3; i++) {
+		fputs(", ", out);
+		for (const char *p = finding->figures[i].name; *p; p++)
+			fputc(*p == '_' ? ' ' : *p, out);
+		fputc(' ', out);
+		print_value(out, &finding->figures[i]);
+	}
+}
+
+/* ---- JSON ---- */
+
+static const char *unit_suffix(enum finding_unit unit)
+{
+	return unit == FIGURE_NS      ? "_ns" :
+	       unit == FIGURE_BYTES   ? "_bytes" :
+	       unit == FIGURE_PERCENT ? "_percent" :
+					"";
+}
+
+static void print_json_figures(FILE *out, const struct finding *finding)
+{
+	fputs(",\"seen\":{", out);
+	for (unsigned int i = 0; i < finding->figure_count; i++)
+		fprintf(out, "%s\"%s%s\":%" PRIu64, i ? "," : "", finding->figures[i].name,
+			unit_suffix(finding->figures[i].unit), finding->figures[i].value);
+	fputs("},\"grew\":[", out);
+	for (unsigned int i = 0, any = 0; i < finding->figure_count; i++)
+		if (finding->figures[i].grew)
+			fprintf(out, "%s\"%s%s\"", any++ ? "," : "", finding->figures[i].name,
+				unit_suffix(finding->figures[i].unit));
+	fputc(']', out);
+}
+
+static void print_json_end(FILE *out, const struct finding *finding)
+{
+	static const char *const kinds[] = {
+		[DEADLINE_UNKNOWN] = NULL,
+		[DEADLINE_AT] = "within",
+		[DEADLINE_IF_SILENT] = "unless_answered",
+		[DEADLINE_NEVER] = "never",
+	};
+	enum deadline_kind kind = finding->has_end ? finding->end.kind : DEADLINE_UNKNOWN;
+	bool timed = kind == DEADLINE_AT || kind == DEADLINE_IF_SILENT;
+
+	print_json_text(out, "ends", kinds[kind]);
+	print_json_number(out, "ends_ns", timed, finding->end.ns);
+	print_json_text(out, "ends_by", timed ? deadline_setting(finding->end.by) : NULL);
+}
+
+static void print_json_settings(FILE *out, const struct finding *finding,
+				const struct finding_context *context)
+{
+	fputs(",\"settings\":{", out);
+	for (unsigned int i = 0, any = 0; i < finding->setting_count; i++) {
+		enum fact_setting setting = finding->settings[i];
+		uint64_t value = context->netns ? context->netns->settings[setting] : FACT_UNKNOWN;
+		const char *suffix = setting == FACT_PORTS_LOW	? ".low" :
+				     setting == FACT_PORTS_HIGH ? ".high" :
+								  "";
+
+		if (value == FACT_UNKNOWN)
+			continue;
+		fprintf(out, "%s\"%s%s\":%" PRIu64, any++ ? "," : "", fact_setting_name(setting),
+			suffix, value);
+	}
+	fputc('}', out);
+}
+
+static void print_json_part(FILE *out, const char *member, const char *name, const char *part)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *memory = open_memstream(&text, &len);
+
+	if (!memory)
+		return;
+	if (!explain_print_part(memory, name, part, UINT16_MAX, 0))
+		fflush(memory);
+	fclose(memory);
+	if (len && text[len - 1] == '\n')
+		text[len - 1] = '\0';
+	print_json_text(out, member, text);
+	free(text);
+}
+
+static void print_json_side(FILE *out, const struct fact_address *at, const char *name,
+			    const uint8_t *address)
+{
+	if (has_address(address)) {
+		fputc(',', out);
+		print_json_addr(out, name, at->family ?: 4, address);
+	} else {
+		print_json_text(out, name, NULL);
+	}
+}
+
+void finding_print_json(FILE *out, const struct finding *finding,
+			const struct finding_context *context, uint64_t wall_ns)
+{
+	const struct fact_address *at = &finding->at;
+	const char *name = finding_name(finding->id);
+
+	fprintf(out, "{\"type\":\"finding\",\"time\":");
+	print_json_time(out, wall_ns);
+	fprintf(out, ",\"id\":\"%s\",\"severity\":\"%s\"", name,
+		finding_severity_name(finding->severity));
+	print_json_text(out, "title", finding_title(finding->id));
+	print_json_number(out, "netns", at->netns, at->netns);
+	print_json_text(out, "netns_name", context->netns ? context->netns->name : NULL);
+	print_json_side(out, at, "laddr", at->laddr);
+	print_json_number(out, "lport", at->lport, at->lport);
+	print_json_side(out, at, "raddr", at->raddr);
+	print_json_number(out, "rport", at->rport, at->rport);
+	print_json_number(out, "pid", finding->owner.pid, finding->owner.pid);
+	print_json_text(out, "comm", finding->owner.pid ? finding->owner.comm : NULL);
+	print_json_text(out, "command", context->command);
+	print_json_text(out, "unit", context->unit);
+	print_json_text(out, "container", context->container);
+	print_json_text(out, "pod", context->pod);
+	print_json_number(out, "count", true, finding->count);
+	print_json_text(out, "errno", finding->err ? strerrorname_np(finding->err) : NULL);
+	print_json_figures(out, finding);
+	print_json_text(out, "why", finding->why);
+	print_json_end(out, finding);
+	print_json_part(out, "do", advice_name(finding), "helps");
+	print_json_part(out, "no_help", advice_name(finding), "useless");
+	print_json_settings(out, finding, context);
+	print_json_text(out, "more", finding->more);
+	fputs("}\n", out);
+}
