@@ -118,6 +118,8 @@ static const struct reason_names reasons[TCPDWELL_REASON_MAX] = {
 	[TCPDWELL_REASON_RESET_SENT] = { "reset_sent", "rst_sent", 0 },
 	[TCPDWELL_REASON_REFUSED] = { "refused", "refused", ECONNREFUSED },
 	[TCPDWELL_REASON_TIMEOUT] = { "timeout", "timeout", ETIMEDOUT },
+	[TCPDWELL_REASON_KEEPALIVE_TIMEOUT] = { "keepalive_timeout", "keepaliv", ETIMEDOUT },
+	[TCPDWELL_REASON_USER_TIMEOUT] = { "user_timeout", "usr_time", ETIMEDOUT },
 	[TCPDWELL_REASON_UNREACHABLE] = { "unreachable", "unreach", 0 },
 	[TCPDWELL_REASON_ABORTED] = { "aborted", "aborted", 0 },
 	[TCPDWELL_REASON_LISTENER_CLOSED] = { "listener_closed", "listener", 0 },
@@ -130,8 +132,6 @@ static const struct reason_names reasons[TCPDWELL_REASON_MAX] = {
 	[TCPDWELL_REASON_QUEUE_OVERFLOW] = { "queue_overflow", "overflow", 0 },
 	[TCPDWELL_REASON_REPAIR] = { "repair", "repair", 0 },
 	[TCPDWELL_REASON_ORPHAN_OVERFLOW] = { "orphan_overflow", "orphans", 0 },
-	[TCPDWELL_REASON_KEEPALIVE_TIMEOUT] = { "keepalive_timeout", "keepaliv", ETIMEDOUT },
-	[TCPDWELL_REASON_USER_TIMEOUT] = { "user_timeout", "usr_time", ETIMEDOUT },
 };
 
 const char *reason_name(unsigned int reason)

@@ -95,7 +95,7 @@ static int diagnose_start(struct session *session)
 	/* Of nothing it would find nothing wrong. */
 	if (!d->survey.namespaces)
 		return failure_set(session->failure, STATUS_HOST,
-				   "--netns: no network namespace that can be entered has inode %" PRIu32,
+				   "--netns: there is no network namespace %" PRIu32 " to enter",
 				   d->netns);
 	return 0;
 }

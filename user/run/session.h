@@ -28,16 +28,16 @@ struct session;
 
 /* What the session is to do for a command. All zero: nothing but to load, and to finish. */
 struct wants {
-	bool watch;	    /* attach, and run on until told to end */
-	bool rows;	    /* transitions, as events; else they are for sums */
-	bool snapshot;	    /* what exists gets its owner before the loop begins */
-	bool timewait;	    /* without TIME_WAIT it is of no use */
-	bool looks;	    /* looks at the sockets that exist, with session_walk() */
-	bool keeps;	    /* its looks need what the process may do; no steward can help */
-	bool rows_optional; /* where the kernel has none, it looks, and does not watch */
-	bool files;	    /* opens files while it runs that everybody may read */
-	bool reports;	    /* shows reports, in place where that is asked for; else rows */
-	bool first;	    /* the first report at once */
+	bool watch;	      /* attach, and run on until told to end */
+	bool rows;	      /* transitions, as events; else they are for sums */
+	bool snapshot;	      /* what exists gets its owner before the loop begins */
+	bool timewait;	      /* without TIME_WAIT it is of no use */
+	bool looks;	      /* looks at the sockets that exist, with session_walk() */
+	bool keeps;	      /* its looks need what the process may do; no steward can help */
+	bool rows_optional;   /* where the kernel has none, it looks, and does not watch */
+	bool files;	      /* opens files while it runs that everybody may read */
+	bool reports;	      /* shows reports, in place where that is asked for; else rows */
+	bool first;	      /* the first report at once */
 	uint64_t duration_ns; /* how long it runs where -d does not say, 0: on and on */
 	/* Between two reports, 0: only the last. */
 	uint64_t report_ns;
