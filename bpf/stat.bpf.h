@@ -68,15 +68,17 @@ static __always_inline void stat_key_prefix(struct tcpdwell_stat_key *key, const
 	to[3] = addr[3] & cfg_stat_mask6[3];
 }
 
-/* A listener's own rows have one port, which is the service's. */
-static __always_inline __u16 stat_service_port(const struct endpoint *e, const struct lifecycle *l)
+/*
+ * A listener's own rows have one port, which is the service's. A function of its own with nothing
+ * but numbers as arguments: the stack of its callers has no room for it (release_held()).
+ */
+__noinline __u32 stat_service_port(__u32 owner, __u32 lport, __u32 rport)
 {
 	const struct service_range range = { cfg_ephemeral_low, cfg_ephemeral_high };
-	__u8 owner = *(const volatile __u8 *)&l->owner;
 
-	if (!e->rport)
-		return e->lport;
-	return service_port(service_side(owner, 0, e->lport, e->rport, range), e->lport, e->rport);
+	if (!rport)
+		return lport;
+	return service_port(service_side(owner, 0, lport, rport, range), lport, rport);
 }
 
 static __always_inline void stat_key_group(struct tcpdwell_stat_key *key, const struct endpoint *e,
@@ -88,7 +90,8 @@ static __always_inline void stat_key_group(struct tcpdwell_stat_key *key, const 
 		stat_key_owner(key, l);
 		break;
 	case TCPDWELL_BY_PORT:
-		key->number = stat_service_port(e, l);
+		key->number = stat_service_port(*(const volatile __u8 *)&l->owner, e->lport,
+						e->rport);
 		break;
 	case TCPDWELL_BY_LPORT:
 		key->number = e->lport;
