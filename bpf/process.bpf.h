@@ -177,26 +177,9 @@ static __always_inline void listener_own(struct lifecycle *l, const struct sock 
 }
 
 /*
- * Whether the last reference to the file of @sk is gone, and the socket about to be closed. Until
- * then it is the one's that had it last: a process that ends gives up all of its descriptors before
- * the first socket is closed (exit_files(), exit_task_work()).
- */
-static __always_inline bool sock_was_let_go(const struct sock *sk)
-{
-	const struct file *file = BPF_CORE_READ(sk, sk_socket, file);
-
-	if (!file)
-		return false;
-	if (bpf_core_field_exists(file->f_ref))
-		return BPF_CORE_READ(file, f_ref.refcnt.counter) < 0;
-	return !BPF_CORE_READ(file, f_count.counter);
-}
-
-/*
  * Whether the owner of listener @sk still holds it: it may have passed it on and closed it, or have
  * ended. The task's memory may be another's by now, so nothing there is believed but the whole:
- * that process, with that socket behind that descriptor. If nobody holds it any more it was the
- * last one.
+ * that process, with that socket behind that descriptor.
  */
 static __always_inline bool listener_is_held(const struct lifecycle *l, const struct sock *sk)
 {
@@ -207,13 +190,13 @@ static __always_inline bool listener_is_held(const struct lifecycle *l, const st
 	if (!task)
 		return true; /* behind a high descriptor: not to be found out */
 	if ((__u32)PEEK(task_struct, task, tgid) != l->pid)
-		return sock_was_let_go(sk);
+		return false;
 	files = PEEK(task_struct, task, files);
 	if (!files) /* the first thread has ended; the others may go on */
-		return BPF_CORE_READ(task, signal, live.counter) > 0 || sock_was_let_go(sk);
+		return BPF_CORE_READ(task, signal, live.counter) > 0;
 	/* Behind that socket may be MPTCP's own, which leads to this one. */
 	socket = file_socket(fdtable_file(PEEK(files_struct, files, fdt), l->fd));
-	return (socket && socket == PEEK(sock, sk, sk_socket)) || sock_was_let_go(sk);
+	return socket && socket == PEEK(sock, sk, sk_socket);
 }
 
 /*

@@ -588,8 +588,8 @@ __noinline int flush_request(__u64 now_ns, __u64 min_age_ns)
 	return request_outlasts(pending.request, pending.isn, pending.time_ns);
 }
 
-/* Whether a request that waits is @listener's. */
-static __always_inline bool request_is_of(__u64 request, __u32 isn, __u64 listener)
+/* Whether a request that waits is @listener's. A function of its own for its callers' stack. */
+__noinline int request_is_of(__u64 request, __u32 isn, __u64 listener)
 {
 	const struct request_sock *req = (const struct request_sock *)request;
 
@@ -600,16 +600,15 @@ static __always_inline bool request_is_of(__u64 request, __u32 isn, __u64 listen
  * Those of @listener that are in the queue. All others go to the end of it, in the order that they
  * had, and the first of them says when the turn is over; a flush on another CPU may take that one,
  * and then the number of turns does. A function for the loop's sake, which the verifier would go
- * through at each call.
+ * through at each call; of 32 bytes of stack, which is all that is left (request_outlasts()).
  */
 __noinline int outlive_requests(__u64 listener)
 {
 	struct pending_request pending;
-	__u64 first = 0, first_ns = 0;
+	__u64 first = 0;
 
 	for (int i = 0; cfg_requests && i < FLUSH_ITEMS; i++) {
-		if (bpf_map_peek_elem(&requests, &pending) ||
-		    (pending.request == first && pending.time_ns == first_ns) ||
+		if (bpf_map_peek_elem(&requests, &pending) || pending.request == first ||
 		    bpf_map_pop_elem(&requests, &pending))
 			break;
 		if (request_is_of(pending.request, pending.isn, listener)) {
@@ -617,10 +616,7 @@ __noinline int outlive_requests(__u64 listener)
 			continue;
 		}
 		bpf_map_push_elem(&requests, &pending, 0);
-		if (!first) {
-			first = pending.request;
-			first_ns = pending.time_ns;
-		}
+		first = first ?: pending.request;
 	}
 	return 0;
 }

@@ -384,15 +384,9 @@ struct inode {
 	unsigned long i_ino;
 };
 
-typedef struct {
-	atomic64_t refcnt; /* one less than the references, negative when there are none */
-} file_ref_t;
-
 struct file {
 	struct inode *f_inode;
 	void *private_data;
-	atomic64_t f_count; /* until 6.12 */
-	file_ref_t f_ref;   /* since 6.13 */
 };
 
 struct socket {
