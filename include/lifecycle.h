@@ -242,12 +242,13 @@ LIFECYCLE_FN int lifecycle_is_cut_off(__u8 from, __u32 facts)
  *
  * tcp_reset() (net/ipv4/tcp_input.c) sets ECONNREFUSED in SYN_SENT, EPIPE in CLOSE_WAIT and
  * ECONNRESET elsewhere before it closes; tcp_write_err() sets ETIMEDOUT or the ICMP error, when
- * retransmissions, keep-alive probes or TCP_USER_TIMEOUT have run out; tcp_abort() sets ECONNABORTED. close() with unread data, linger 0 and tcp_disconnect() set
- * none before the transition, and no reset either once our FIN is out (tcp_need_reset()), so the
- * end of CLOSING and LAST_ACK is theirs where that FIN is not acknowledged. What should have become
- * a mini socket and did not ran into tcp_max_tw_buckets (tcp_time_wait(): TCPTIMEWAITOVERFLOW). An
- * orphan whose FIN is acknowledged while close() still has the socket should not, and is given up
- * by a timer if the peer's does not come (tcp_rcv_state_process(), tcp_keepalive_timer()).
+ * retransmissions, keep-alive probes or TCP_USER_TIMEOUT have run out; tcp_abort() sets
+ * ECONNABORTED. close() with unread data, linger 0 and tcp_disconnect() set none before the
+ * transition, and no reset either once our FIN is out (tcp_need_reset()), so the end of CLOSING and
+ * LAST_ACK is theirs where that FIN is not acknowledged. What should have become a mini socket and
+ * did not ran into tcp_max_tw_buckets (tcp_time_wait(): TCPTIMEWAITOVERFLOW). An orphan whose FIN
+ * is acknowledged while close() still has the socket should not, and is given up by a timer if the
+ * peer's does not come (tcp_rcv_state_process(), tcp_keepalive_timer()).
  *
  * With IP_RECVERR tcp_v4_err() sets the ICMP error while the connection goes on: it may be there
  * yet when the ACK of our FIN ends LAST_ACK, which no error does.

@@ -632,7 +632,7 @@ const struct command_def command_table[] = {
 	{
 		.name = "diagnose",
 		.command = COMMAND_DIAGNOSE,
-		.what = "say what is wrong, whose it is, until when, and what helps; status 10 if any",
+		.what = "say what is wrong, whose it is, and what helps; status 10 if any",
 		.groups =
 			(const struct option_group *const[]){
 				&connection_filters,

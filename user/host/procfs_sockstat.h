@@ -19,8 +19,8 @@ int procfs_tcp_sockets(const char *root, unsigned int *inuse, unsigned int *time
 int procfs_tcp_orphans(const char *root, uint64_t *orphans);
 
 /*
- * Pages that TCP has, and how many of them are pressure (the middle value of tcp_mem, 0: not known);
- * both are the host's. Returns 0 or -errno.
+ * Pages that TCP has, and how many of them are pressure (the middle value of tcp_mem, 0: not
+ * known); both are the host's. Returns 0 or -errno.
  */
 int procfs_tcp_memory(const char *root, uint64_t *pages, uint64_t *pressure_pages);
 
