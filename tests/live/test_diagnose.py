@@ -301,9 +301,6 @@ def _scene() -> Iterator[Scene]:
         scene.remove()
 
 
-pytestmark = pytest.mark.every_kernel
-
-
 def test_something_is_wrong(scene: Scene) -> None:
     assert scene.status == FOUND
     severities = ["critical", "warning", "note"]
