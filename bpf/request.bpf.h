@@ -55,13 +55,18 @@ static __always_inline bool request_waits(const struct request_sock *req, __u32 
 	return request_timer_pending(req) && request_isn(req) == isn;
 }
 
+static __always_inline void listener_endpoint(struct endpoint *e, const struct sock *listener)
+{
+	e->uid = PEEK(sock, listener, sk_uid.val);
+	e->cgroup_id = cfg_want_cgroup ? sock_cgroup_id(listener, false) : 0;
+}
+
 /* The ends are the request's, user and cgroup its listener's. */
 static __always_inline void request_endpoint(struct endpoint *e, const struct request_sock *req,
 					     const struct sock *listener)
 {
 	endpoint_read_common(e, &req->__req_common, false);
-	e->uid = PEEK(sock, listener, sk_uid.val);
-	e->cgroup_id = cfg_want_cgroup ? sock_cgroup_id(listener, false) : 0;
+	listener_endpoint(e, listener);
 }
 
 /* A connection that is a request yet: its listener's, in SYN_RECV since the SYN. */
@@ -526,12 +531,15 @@ __noinline int request_outlasts(__u64 key, __u64 isn, __u64 hashed_ns)
 	}
 	if (!waits || config_waits_for_accept() || request_floods(bpf_ktime_get_ns()))
 		return 0;
+	/* The listener is asked for when it is needed, and so takes no stack before. */
+	endpoint_read_common(&e, &req->__req_common, false);
 	listener = request_listener(req);
-	request_endpoint(&e, req, listener);
+	listener_endpoint(&e, listener);
 	if (!filter_connection(listener, &e, false))
 		return 0;
 
-	struct lifecycle l = request_lifecycle(listener, request_syn_ns(req) ?: hashed_ns);
+	struct lifecycle l = request_lifecycle(request_listener(req),
+					       request_syn_ns(req) ?: hashed_ns);
 	struct row row = request_birth(l.since_ns);
 
 	c = counters_here();
@@ -588,21 +596,22 @@ __noinline int flush_request(__u64 now_ns, __u64 min_age_ns)
 	return request_outlasts(pending.request, pending.isn, pending.time_ns);
 }
 
-/* Whether a request that waits is @listener's. A function of its own for its callers' stack. */
-__noinline int request_is_of(__u64 request, __u32 isn, __u64 listener)
+/* Whether a request waits and is that of listener @key. For its callers' stack, a function. */
+__noinline int request_is_of(__u64 request, __u32 isn, __u64 key)
 {
 	const struct request_sock *req = (const struct request_sock *)request;
 
-	return request && request_waits(req, isn) && (__u64)request_listener(req) == listener;
+	return request && request_waits(req, isn) &&
+	       sock_key_by_address(request_listener(req)) == key;
 }
 
 /*
- * Those of @listener that are in the queue. All others go to the end of it, in the order that they
+ * Those of listener @key that are in the queue. All others go to the end of it, in the order that they
  * had, and the first of them says when the turn is over; a flush on another CPU may take that one,
  * and then the number of turns does. A function for the loop's sake, which the verifier would go
  * through at each call; of 32 bytes of stack, which is all that is left (request_outlasts()).
  */
-__noinline int outlive_requests(__u64 listener)
+__noinline int outlive_requests(__u64 key)
 {
 	struct pending_request pending;
 	__u64 first = 0;
@@ -611,7 +620,7 @@ __noinline int outlive_requests(__u64 listener)
 		if (bpf_map_peek_elem(&requests, &pending) || pending.request == first ||
 		    bpf_map_pop_elem(&requests, &pending))
 			break;
-		if (request_is_of(pending.request, pending.isn, listener)) {
+		if (request_is_of(pending.request, pending.isn, key)) {
 			request_outlasts(pending.request, pending.isn, pending.time_ns);
 			continue;
 		}
@@ -622,23 +631,22 @@ __noinline int outlive_requests(__u64 listener)
 }
 
 /*
- * Listener @sk closes, with @l what is known of it. Its requests go on until their timers run out,
+ * Listener @sk of @key closes, with @l what is known of it. Its requests go on until their timers run out,
  * and nobody can be named by then: those that wait to prove slow are taken for it now, if it has
  * any. Whoever closes it holds it, though its descriptor is gone already. What the flush holds is
  * its own: it may run on another CPU.
  */
-static __always_inline void requests_outlive(struct lifecycle *l, const struct sock *sk)
+static __always_inline void requests_outlive(struct lifecycle *l, const struct sock *sk, __u64 key)
 {
 	const struct pending_request *held = &oldest.request;
-	__u64 listener = address_of(sk);
 
 	l->task = 0;
 	if (!PEEK(inet_connection_sock, sk, icsk_accept_queue.qlen.counter))
 		return;
 	shared.early_ns = bpf_ktime_get_ns();
-	if (request_is_of(held->request, held->isn, listener))
+	if (request_is_of(held->request, held->isn, key))
 		request_outlasts(held->request, held->isn, held->time_ns);
-	outlive_requests(listener);
+	outlive_requests(key);
 }
 
 /*

@@ -376,12 +376,11 @@ static __always_inline __u32 timeout_facts(const struct sock *sk, __u64 now_ns)
 }
 
 /*
- * What else decides on the reason of an end that is not the common one. A function of its own with
- * nothing but numbers as arguments: the verifier looks at it once, and most ends do without it.
+ * What else decides on the reason of an end that is not the common one. A function of its own, for
+ * the stack of its caller, and a static one, which takes the socket as it is.
  */
-__noinline __u32 cut_off_facts(__u64 address, __u64 now_ns)
+static __noinline __u32 cut_off_facts(const struct sock *sk, __u64 now_ns)
 {
-	const struct sock *sk = (const struct sock *)address;
 	const struct tcp_sock *tp = (const struct tcp_sock *)sk;
 	__u32 facts = 0;
 
@@ -531,7 +530,7 @@ static __always_inline void transition_tell(struct workspace *space, struct sock
 		facts |= LIFECYCLE_DATA_CAME;
 	facts = blurred(space, facts);
 	if (to == TCPDWELL_CLOSE && wants_cut_off_facts(sk, from, facts))
-		facts |= cut_off_facts(address_of(sk), t.row->time_ns);
+		facts |= cut_off_facts(sk, t.row->time_ns);
 	transition_describe(&t, l, facts);
 	count(&t.c->seen);
 	if (from == TCPDWELL_SYN_SENT && connection_take(l, LIFECYCLE_DEFERRED, atomic)) {
@@ -554,7 +553,7 @@ static __always_inline void transition_tell(struct workspace *space, struct sock
 	if (to == TCPDWELL_LISTEN)
 		listener_own(l, sk);
 	if (from == TCPDWELL_LISTEN && cfg_requests && !cfg_stat)
-		requests_outlive(l, sk);
+		requests_outlive(l, sk, t.key);
 
 	if (to == TCPDWELL_SYN_SENT && !t.e->lport) {
 		if (defer(&t, l, atomic))
