@@ -147,7 +147,10 @@ static uint8_t side_of(const struct listening *listening, const struct ranges *r
 {
 	uint8_t who = 0;
 
-	if (info->state == TCPDWELL_LISTEN || info->state == TCPDWELL_SYN_RECV || !info->rport ||
+	/* With a file it is no request, but a simultaneous open. */
+	bool request = info->state == TCPDWELL_SYN_RECV && !(info->flags & TCPDWELL_SOCKET_HELD);
+
+	if (info->state == TCPDWELL_LISTEN || request || !info->rport ||
 	    info->flags & TCPDWELL_SOCKET_QUEUED)
 		return SERVICE_LOCAL;
 	if (listens(listening, info->netns, info->lport))
