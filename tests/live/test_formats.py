@@ -79,7 +79,8 @@ SUMMARY: dict[str, Check] = {
     "lost": lambda value: set(value) == {"ring", "map"} and all(map(is_integer, value.values())),
 }
 SUMMARY_ADDED: dict[str, Check] = {"folded": is_integer, "untracked": is_integer,
-                                   "missed": is_integer}
+                                   "missed": is_integer, "unwritten": is_integer,
+                                   "unknown": is_integer, "malformed": is_integer}
 
 
 def check_fields(row: dict[str, Any], contract: dict[str, Check], added: dict[str, Check]) -> None:
