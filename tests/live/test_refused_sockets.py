@@ -128,7 +128,7 @@ def test_listening(rule: str, scene: Scene) -> None:
 @pytest.mark.every_kernel
 @pytest.mark.parametrize("rule", RULES)
 def test_leaks(rule: str, scene: Scene) -> None:
-    """What leaks, what waits for accept(), and nothing of what cannot be dated."""
+    """What leaks, what waits for accept(), and what cannot be dated is perhaps one."""
     families = 1 + capability.ipv6()
     (leak,), said, status = look([rule], scene, "leaks", "--older", "200ms")
     assert status == FOUND and "sock_diag" in said
@@ -137,10 +137,10 @@ def test_leaks(rule: str, scene: Scene) -> None:
     assert all(first in numbers for first, _ in leak["descriptors"])
     found, _, _ = look([rule], scene, "leaks", "--older", "200ms", "-s", "ESTABLISHED")
     assert {(one["verdict"], one["pid"]): one["count"] for one in found} == {
-        ("leaks", os.getpid()): 5 * families, ("stuck_accept_queue", os.getpid()): families}
+        ("idle", os.getpid()): 5 * families, ("stuck_accept_queue", os.getpid()): families}
     done = refusal.run([rule], "leaks", "--older", "200ms", "-s", "FIN_WAIT2", "--netns",
                        scene.netns.path)
-    assert done.returncode == 0 and f"of {2 * families} it is not known" in done.stdout, done
+    assert done.returncode == FOUND and "perhaps" in done.stdout, done
 
 
 @pytest.mark.any_kernel
@@ -184,7 +184,7 @@ def test_orphans_are_nobodys_there_too(scene: Scene) -> None:
                        scene.netns.path, "-o", "json", before=APART)
     found = {(one["verdict"], one["pid"]): one["count"]
              for one in map(json.loads, done.stdout.splitlines())}
-    assert found == {("orphaned", None): 1 + capability.ipv6()}
+    assert found == {("timewait", None): 1 + capability.ipv6()}
 
 
 @pytest.mark.any_kernel
