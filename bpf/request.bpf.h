@@ -607,9 +607,9 @@ __noinline int request_is_of(__u64 request, __u32 isn, __u64 key)
 
 /*
  * Those of listener @key that are in the queue. All others go to the end of it, in the order that
- * they had, and the first of them says when the turn is over; a flush on another CPU may take that one,
- * and then the number of turns does. A function for the loop's sake, which the verifier would go
- * through at each call; of 32 bytes of stack, which is all that is left (request_outlasts()).
+ * they had, and the first of them says when the turn is over; a flush on another CPU may take that
+ * one, and then the number of turns does. A function for the loop's sake, which the verifier would
+ * go through at each call; of 32 bytes of stack, which is all that is left (request_outlasts()).
  */
 __noinline int outlive_requests(__u64 key)
 {
@@ -632,9 +632,9 @@ __noinline int outlive_requests(__u64 key)
 
 /*
  * Listener @sk of @key closes, with @l what is known of it. Its requests go on until their timers
- * run out, and nobody can be named by then: those that wait to prove slow are taken for it now, if it has
- * any. Whoever closes it holds it, though its descriptor is gone already. What the flush holds is
- * its own: it may run on another CPU.
+ * run out, and nobody can be named by then: those that wait to prove slow are taken for it now, if
+ * it has any. Whoever closes it holds it, though its descriptor is gone already. What the flush
+ * holds is its own: it may run on another CPU.
  */
 static __always_inline void requests_outlive(struct lifecycle *l, const struct sock *sk, __u64 key)
 {
