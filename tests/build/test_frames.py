@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""What a chain of calls in the BPF object takes of the stack, which the verifier bounds.
+
+check_max_stack_depth() of the kernel adds up the frames of each chain of calls, each rounded up to
+32 bytes, and refuses more than MAX_BPF_STACK, 512 bytes, and more than MAX_CALL_FRAMES, 8. Kernels
+differ in what else they take into account, so one that accepts the object says nothing of 5.10.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[2]
+LINKED = TOP / "build/bpf/tcpdwell.linked.o"
+
+MAX_BPF_STACK = 512
+MAX_CALL_FRAMES = 8
+ROUND = 32
+
+
+@dataclass
+class Function:
+    """One function: the bytes of its frame, and which functions it calls or hands over."""
+
+    name: str
+    frame: int = 0
+    calls: set[tuple[str, int] | str] = field(default_factory=set)
+
+    @property
+    def takes(self) -> int:
+        return max(self.frame + ROUND - 1, ROUND) // ROUND * ROUND
+
+
+LABEL = re.compile(r"^([0-9a-f]{16}) <(.+)>:$")
+RELOCATION = re.compile(r"^\s+[0-9a-f]+:\s+R_BPF_64_(32|64)\s+(\S+)")
+INSTRUCTION = re.compile(r"^\s+[0-9]+:\s+((?:[0-9a-f]{2}\s){8})")
+STORE_OR_LOAD = {0x61, 0x69, 0x71, 0x79, 0x62, 0x6a, 0x72, 0x7a, 0x63, 0x6b, 0x73, 0x7b, 0xc3, 0xdb}
+LOADS = {0x61, 0x69, 0x71, 0x79}
+R10 = 10
+
+
+def signed(raw: bytes) -> int:
+    return int.from_bytes(raw, "little", signed=True)
+
+
+class Reader:
+    """Reads the frames and calls out of a disassembly, a line at a time."""
+
+    def __init__(self) -> None:
+        self.functions: dict[str, Function] = {}
+        self.starts: dict[tuple[str, int], str] = {}
+        self.section = ""
+        self.function = Function("")
+        self.copies: set[int] = set()
+        self.last = b""
+
+    def feed(self, line: str) -> None:
+        if line.startswith("Disassembly of section "):
+            self.section = line.removeprefix("Disassembly of section ").rstrip(":")
+        elif label := LABEL.match(line):
+            self.function = self.functions.setdefault(label[2], Function(label[2]))
+            self.starts[self.section, int(label[1], 16)] = label[2]
+            self.copies = set()
+        elif relocation := RELOCATION.match(line):
+            self.relocate(relocation[1], relocation[2])
+        elif instruction := INSTRUCTION.match(line):
+            self.last = bytes.fromhex(instruction[1])
+            self.instruction(self.last)
+
+    def relocate(self, kind: str, name: str) -> None:
+        """A name, or a place in .text: in instructions for a call, in bytes for a pointer."""
+        immediate = signed(self.last[4:])
+        if name != ".text":
+            self.function.calls.add(name)
+        else:
+            self.function.calls.add((name, (immediate + 1) * 8 if kind == "32" else immediate))
+
+    def instruction(self, raw: bytes) -> None:
+        """The lowest byte that it touches below r10 or below a copy of r10."""
+        code, to, source = raw[0], raw[1] & 15, raw[1] >> 4
+        if code in STORE_OR_LOAD:
+            base = source if code in LOADS else to
+            if base == R10:
+                self.deepen(signed(raw[2:4]))
+        if code == 0xbf and source == R10:
+            self.copies.add(to)
+        elif code == 0x07 and to in self.copies:
+            self.deepen(signed(raw[4:]))
+            self.copies.discard(to)
+        elif code not in STORE_OR_LOAD or code in LOADS:
+            self.copies.discard(to)
+
+    def deepen(self, offset: int) -> None:
+        self.function.frame = max(self.function.frame, -offset)
+
+
+def functions() -> dict[str, Function]:
+    done = subprocess.run(["llvm-objdump", "-dr", LINKED], capture_output=True, text=True,
+                          check=True)
+    reader = Reader()
+    for line in done.stdout.splitlines():
+        reader.feed(line)
+    for function in reader.functions.values():
+        function.calls = {reader.starts[call] if isinstance(call, tuple) else call
+                          for call in function.calls}
+    return reader.functions
+
+
+def chains(all_of: dict[str, Function], name: str) -> Iterator[list[Function]]:
+    """Each chain of calls from @name down; a kfunc has no frame here, and nothing recurses."""
+    callees = [call for call in sorted(map(str, all_of[name].calls)) if call in all_of]
+    if not callees:
+        yield [all_of[name]]
+    for callee in callees:
+        for rest in chains(all_of, callee):
+            yield [all_of[name], *rest]
+
+
+def described(chain: list[Function]) -> str:
+    return " > ".join(f"{function.name} {function.frame}" for function in chain)
+
+
+def test_no_chain_of_calls_takes_more_than_the_verifier_allows() -> None:
+    all_of = functions()
+    deepest: dict[str, tuple[int, str]] = {}
+    for name in all_of:
+        for chain in chains(all_of, name):
+            bytes_taken = sum(function.takes for function in chain)
+            deepest[name] = max(deepest.get(name, (0, "")), (bytes_taken, described(chain)))
+            assert len(chain) <= MAX_CALL_FRAMES, described(chain)
+    # A reader that understands nothing finds no frames and is content.
+    assert deepest["inet_sock_set_state"][0] > ROUND
+    too_deep = sorted({chain for chain in deepest.values() if chain[0] > MAX_BPF_STACK}, reverse=True)
+    assert not too_deep, "\n".join(f"{taken}: {text}" for taken, text in too_deep)
