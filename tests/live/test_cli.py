@@ -96,6 +96,13 @@ def test_bad_value(option: str, value: str, want: str) -> None:
         assert run(attached).stderr == separate.stderr
 
 
+@pytest.mark.parametrize("before", ["true", "mkdir -p /run/netns"])
+def test_a_name_that_no_namespace_has(before: str) -> None:
+    """Whether or not ip-netns(8) was ever used on the host."""
+    done = run("--netns", "x", wrap=unshared(f"mount -t tmpfs none /run; {before}"))
+    assert_refused(done, USE, "--netns:", "'x'", "a name in /run/netns")
+
+
 @pytest.mark.parametrize(("arguments", "named"), MISUSED, ids=numbered)
 def test_misuse(arguments: list[str], named: list[str]) -> None:
     assert_refused(run(*arguments), USE, *named)

@@ -68,14 +68,12 @@ int resolve_netns(const struct netns_ref *netns, uint32_t *inode, struct failure
 	snprintf(path, sizeof(path), "%s%s", strchr(netns->path, '/') ? "" : "/run/netns/",
 		 netns->path);
 	fd = untrusted_open_netns(path);
-	if (fd == -EINVAL)
-		return failure_set(failure, STATUS_USE,
-				   "--netns: '%s' is no network namespace: want an inode number, a "
-				   "name in /run/netns, or a path like /proc/PID/ns/net",
-				   escape_shown(&shown, netns->path));
 	if (fd < 0)
-		return failure_set(failure, STATUS_USE, "--netns: '%s': %s",
-				   escape_shown(&shown, path), strerror(-fd));
+		return failure_set(failure, STATUS_USE,
+				   "--netns: '%s' is no network namespace (%s): want an inode "
+				   "number, a name in /run/netns, or a path like /proc/PID/ns/net",
+				   escape_shown(&shown, netns->path),
+				   fd == -EINVAL ? "another kind of file" : strerror(-fd));
 	err = fstat(fd, &st) ? -errno : 0;
 	close(fd);
 	if (err)
