@@ -26,15 +26,16 @@ const volatile bool cfg_accept_exit;	   /* a hook at the end of accept() tells t
  * Maps that a kernel may refuse, each with what hangs on it (user/kernel/feature.c). A map that is
  * not there must not be named where the verifier comes by.
  */
-const volatile bool cfg_remember = true;  /* connections */
-const volatile bool cfg_recent = true;	  /* recent */
-const volatile bool cfg_doorbell = true;  /* doorbell; else user space looks now and then */
-const volatile bool cfg_counters = true;  /* counters; else all processors share one set */
-const volatile bool cfg_nested = true;	  /* the second program at the tracepoint */
-const volatile bool cfg_handshake = true; /* children */
-const volatile bool cfg_young = true;	  /* young */
-const volatile bool cfg_resets = true;	  /* tcp_send_reset and resets */
-const volatile bool cfg_floods = true;	  /* request_rates and floods */
+const volatile bool cfg_remember = true;   /* connections */
+const volatile bool cfg_recent = true;	   /* recent */
+const volatile bool cfg_doorbell = true;   /* doorbell; else user space looks now and then */
+const volatile bool cfg_counters = true;   /* counters; else all processors share one set */
+const volatile bool cfg_workspaces = true; /* workspaces; else workspaces_percpu */
+const volatile bool cfg_nested = true;	   /* the second program at the tracepoint */
+const volatile bool cfg_handshake = true;  /* children */
+const volatile bool cfg_young = true;	   /* young */
+const volatile bool cfg_resets = true;	   /* tcp_send_reset and resets */
+const volatile bool cfg_floods = true;	   /* request_rates and floods */
 
 const volatile bool cfg_requests; /* some backend tells of request sockets */
 const volatile bool cfg_minis;	  /* some backend tells of mini sockets */

@@ -15,28 +15,48 @@ struct workspace {
 	struct row first;	/* what has to be told before it, if its state is not 0 */
 	struct lifecycle fresh; /* of a connection that was not known */
 	__u32 number;		/* see blurred() */
+	__u32 depth;		/* of a CPU's first: how many of its workspaces are in use */
 };
 
 /*
  * Workspaces are in a map and not on the stack: of the stack the verifier keeps account byte by
  * byte and path by path, which made it look through ten times as much. Programs nest on a CPU, a
- * softirq's in a system call's, and each takes the place of its depth.
+ * softirq's in a system call's, and each takes the one of its depth. The loader makes room for
+ * TCPDWELL_WORKSPACES of them for each possible CPU.
  */
-#define WORKSPACES 4
-
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, WORKSPACES);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, TCPDWELL_WORKSPACES);
 	__type(key, __u32);
 	__type(value, struct workspace);
 } workspaces SEC(".maps");
 
+/* The same where the kernel refuses the other one. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, TCPDWELL_WORKSPACES);
 	__type(key, __u32);
-	__type(value, __u32);
-} depths SEC(".maps");
+	__type(value, struct workspace);
+} workspaces_percpu SEC(".maps");
+
+/*
+ * This CPU's, by how many of them are in use below it. The barrier keeps the two calls apart, which
+ * the compiler would make one, with the name of the map that is not there.
+ */
+static __always_inline struct workspace *workspace_at(__u32 depth)
+{
+	struct workspace *space;
+
+	if (!cfg_workspaces) {
+		space = bpf_map_lookup_elem(&workspaces_percpu, &depth);
+		barrier_var(space);
+		return space;
+	}
+	if (depth >= TCPDWELL_WORKSPACES)
+		return NULL;
+	depth += bpf_get_smp_processor_id() * TCPDWELL_WORKSPACES;
+	return bpf_map_lookup_elem(&workspaces, &depth);
+}
 
 /* One transition on its way from the tracepoint to a row. The pointers are into its workspace. */
 struct transition {
@@ -593,11 +613,9 @@ static __always_inline bool transition_is_idle(const struct sock *sk, __u8 from,
 
 static __always_inline void transition(struct sock *sk, __u8 from, __u8 to, const bool atomic)
 {
-	__u32 zero = 0, place;
-	__u32 *depth = bpf_map_lookup_elem(&depths, &zero);
-	struct workspace *space;
+	struct workspace *bottom = workspace_at(0), *space;
 
-	if (!depth)
+	if (!bottom)
 		return;
 	if (!shared.live) {
 		/* Its request may end a moment later, and then it should not seem dropped. */
@@ -614,13 +632,12 @@ static __always_inline void transition(struct sock *sk, __u8 from, __u8 to, cons
 		}
 		return;
 	}
-	place = (*depth)++;
-	space = bpf_map_lookup_elem(&workspaces, &place);
+	space = workspace_at(bottom->depth++);
 	if (space) /* softirqs do not nest, so there is always one */
 		transition_tell(space, sk, from, to, atomic);
 	if (from == TCPDWELL_SYN_RECV && shared.young)
 		young_over(sk, sock_key(sk), atomic);
-	(*depth)--;
+	bottom->depth--;
 }
 
 #endif /* TCPDWELL_TRANSITION_BPF_H */

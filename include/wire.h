@@ -26,6 +26,9 @@
 #define TCPDWELL_RECENT_PLACES 4096
 #define TCPDWELL_RECENT_MAPS   32
 
+/* Of a CPU: transitions that nest, one of them for each context that the kernel knows. */
+#define TCPDWELL_WORKSPACES 4
+
 /* Items of a filter's list that the kernel side looks through one by one. */
 #define TCPDWELL_FILTER_IDS 64
 

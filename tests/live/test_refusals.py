@@ -39,8 +39,8 @@ NEEDED = ["BPF_PROG_LOAD:inet_sock_set_state", "BPF_PROG_LOAD:inet_sock_set_s",
           "BPF_PROG_LOAD", "BPF_BTF_LOAD", "BPF_MAP_CREATE", "mmap", "*:tcpdwell.bss",
           "BPF_MAP_CREATE:libbpf_global",  # libbpf's trial of those
           "BPF_MAP_UPDATE_ELEM", "BPF_MAP_FREEZE", "*:tcpdwell.rodata", "*:.rodata.*",
-          # and what a transition works on.
-          "BPF_MAP_CREATE:workspaces", "BPF_MAP_CREATE:depths"]
+          # and what a transition works on, of both kinds.
+          "BPF_MAP_CREATE:workspaces*"]
 # Beside that, what a command is about.
 NEEDED_BY = {
     "stat": ["*:stat_even", "*:stat_odd", "*:stats"],
@@ -54,6 +54,7 @@ FEW = {
               "BPF_*:sys_exit_accept4", "perf_event_open", "BPF_*:flush", "BPF_*:iter_*",
               "BPF_MAP_CREATE:connections", "BPF_MAP_CREATE:recent", "BPF_MAP_CREATE:requests",
               "BPF_MAP_CREATE:libbpf_*", "BPF_MAP_CREATE:counters", "BPF_MAP_CREATE:ring",
+              "BPF_MAP_CREATE:workspaces",
               "BPF_*:inet_sock_set_state*", "BPF_[A-Z_]*E", "mmap*"],
     "stat": ["*BATCH*", "*:stats", "*:sweep_*", "BPF_PROG_TEST_RUN", "BPF_ITER_CREATE"],
     "timewait": ["BPF_*:timer_cancel", "BPF_*:flush", "BPF_*:orphans", "BPF_ITER_CREATE"],

@@ -29,12 +29,11 @@
 
 const struct feature feature_table[FEATURE_COUNT] = {
 	[FEATURE_TRANSITIONS] = {
-		"transitions", "nothing can be traced", FEATURE_TRANSITIONS,
+		"transitions", "nothing can be traced", FEATURE_WORKSPACES,
 		{ { "tp_btf", "each transition",
 		    PARTS({ "inet_sock_set_state", PART_ATOMIC },
 			  { "inet_sock_set_state_v511", PART_NO_ATOMIC },
-			  { "ring", PART_ALWAYS }, { "workspaces", PART_ALWAYS },
-			  { "depths", PART_ALWAYS }) } },
+			  { "ring", PART_ALWAYS }) } },
 	},
 	[FEATURE_IDENTITY] = {
 		"identity", "connections cannot be told apart", FEATURE_IDENTITY,
@@ -127,6 +126,11 @@ const struct feature feature_table[FEATURE_COUNT] = {
 		"account", "rows are not counted", FEATURE_ACCOUNT,
 		{ { "processor", NULL, PARTS({ "counters", PART_ALWAYS }) },
 		  { "shared", "one set of counters for all processors" } },
+	},
+	[FEATURE_WORKSPACES] = {
+		"workspaces", "there is no room to work on a transition", FEATURE_WORKSPACES,
+		{ { "array", NULL, PARTS({ "workspaces", PART_ALWAYS }) },
+		  { "processor", NULL, PARTS({ "workspaces_percpu", PART_ALWAYS }) } },
 	},
 	[FEATURE_DESCRIPTORS] = {
 		"snapshot_descriptors",

@@ -27,6 +27,7 @@ enum feature_id {
 	FEATURE_RECENT,
 	FEATURE_GROWTH,
 	FEATURE_ACCOUNT,
+	FEATURE_WORKSPACES,
 	FEATURE_DESCRIPTORS,
 	FEATURE_SUBFLOWS,
 	FEATURE_SOCKETS,
@@ -49,7 +50,7 @@ enum feature_id {
 	FEATURE_COUNT
 };
 
-#define FEATURES_ALL ((1U << FEATURE_COUNT) - 1)
+#define FEATURES_ALL ((1ULL << FEATURE_COUNT) - 1)
 
 /* The most ways to have one. */
 #define FEATURE_WAYS 3
@@ -100,7 +101,7 @@ extern const struct feature feature_table[FEATURE_COUNT];
 
 struct features {
 	const struct capability *can;
-	uint32_t wanted; /* by this run: a mask of enum feature_id */
+	uint64_t wanted; /* by this run: a mask of enum feature_id */
 	struct obstacle obstacles[FEATURE_COUNT][FEATURE_WAYS];
 };
 

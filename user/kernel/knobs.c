@@ -146,7 +146,7 @@ static bool only_looks(const struct options *options)
 	       (options->command == COMMAND_LEAKS && !options->watch);
 }
 
-#define WANT(id) (1U << FEATURE_##id)
+#define WANT(id) (1ULL << FEATURE_##id)
 
 /* Rows that are summed wait for no one: a port that comes late is only of interest to a filter. */
 static bool wants_connect_port(const struct options *options)
@@ -156,10 +156,10 @@ static bool wants_connect_port(const struct options *options)
 }
 
 /* What a run that follows transitions wants for that. */
-static uint32_t wanted_to_follow(const struct options *options)
+static uint64_t wanted_to_follow(const struct options *options)
 {
-	uint32_t wanted = WANT(TRANSITIONS) | WANT(NESTED) | WANT(KEEP_CPU) | WANT(CAST) |
-			  WANT(HANDSHAKE) | WANT(FAST_OPEN);
+	uint64_t wanted = WANT(TRANSITIONS) | WANT(NESTED) | WANT(KEEP_CPU) | WANT(CAST) |
+			  WANT(HANDSHAKE) | WANT(FAST_OPEN) | WANT(WORKSPACES);
 
 	if (options->command != COMMAND_STAT || wants_owner(options))
 		wanted |= WANT(ACCEPT_OWNER) | WANT(EXEC) | WANT(EXIT);
@@ -179,9 +179,9 @@ static uint32_t wanted_to_follow(const struct options *options)
 	return wanted;
 }
 
-uint32_t knobs_wanted(const struct options *options)
+uint64_t knobs_wanted(const struct options *options)
 {
-	uint32_t wanted = WANT(IDENTITY) | WANT(MEMORY) | WANT(RECENT) | WANT(GROWTH) |
+	uint64_t wanted = WANT(IDENTITY) | WANT(MEMORY) | WANT(RECENT) | WANT(GROWTH) |
 			  WANT(ACCOUNT);
 
 	if (!only_looks(options))
@@ -202,6 +202,7 @@ static void set_map_knobs(struct tcpdwell_bpf__rodata *cfg, const struct feature
 	cfg->cfg_recent = features_use(features, FEATURE_RECENT);
 	cfg->cfg_doorbell = features_way(features, FEATURE_GROWTH) == 0;
 	cfg->cfg_counters = features_way(features, FEATURE_ACCOUNT) == 0;
+	cfg->cfg_workspaces = features_way(features, FEATURE_WORKSPACES) == 0;
 	cfg->cfg_nested = features_use(features, FEATURE_NESTED);
 	cfg->cfg_handshake = features_use(features, FEATURE_HANDSHAKE);
 	cfg->cfg_young = features_use(features, FEATURE_FAST_OPEN);

@@ -15,7 +15,7 @@
 struct tcpdwell_bpf__rodata;
 
 /* The features that a run with these options wants, as struct features has them. */
-uint32_t knobs_wanted(const struct options *options);
+uint64_t knobs_wanted(const struct options *options);
 
 /*
  * Sets all of them but those that go with the size of a map, before the skeleton is loaded. Returns

@@ -33,7 +33,7 @@
 #include "tcpdwell.skel.h"
 
 struct loader {
-	uint32_t wanted;	/* features: a mask */
+	uint64_t wanted;	/* features: a mask */
 	bool probes;		/* what is not there is no one's loss */
 	struct options options; /* those it was made for */
 	struct load_aside *aside;
@@ -448,6 +448,9 @@ static int do_without(struct loader *loader, const struct refusal *refusal, stru
 			return cannot_do_without(refusal, failure);
 		notice_print(loader->notice, NOTICE_DETAIL, "without %s",
 			     feature_table[given_up].name);
+	} else if (features_want(&loader->features, FEATURE_TRANSITIONS) &&
+		   !features_have(&loader->features, FEATURE_TRANSITIONS)) {
+		return cannot_do_without(refusal, failure);
 	}
 	return loader->probes ? 0 : check_asked_for(loader, failure);
 }
@@ -588,7 +591,7 @@ static int start(struct loader *loader, struct failure *failure)
 	return 0;
 }
 
-static struct loader *new (const struct options *options, uint32_t wanted,
+static struct loader *new (const struct options *options, uint64_t wanted,
 			   const struct notice *notice, struct failure *failure)
 {
 	struct loader *loader;

@@ -106,6 +106,7 @@ int map_sizes_set(struct tcpdwell_bpf *skel, const struct options *options, unsi
 	err = err ?: bpf_map__set_max_entries(skel->maps.stat_even, elements);
 	err = err ?: bpf_map__set_max_entries(skel->maps.stat_odd, elements);
 	err = err ?: bpf_map__set_max_entries(skel->maps.counters, cpus);
+	err = err ?: bpf_map__set_max_entries(skel->maps.workspaces, cpus * TCPDWELL_WORKSPACES);
 	err = err ?: bpf_map__set_max_entries(skel->maps.pids, pids ? pids : 1);
 	if (skel->rodata->cfg_stacks)
 		err = err ?: bpf_map__set_max_entries(skel->maps.stacks, STACKS_MAX);
