@@ -151,6 +151,8 @@ static __always_inline bool filter_row(const struct row *row, const struct endpo
 	if (cfg_min_dwell_ns &&
 	    (row->dwell == TCPDWELL_DWELL_UNKNOWN || row->dwell_ns < cfg_min_dwell_ns))
 		return false;
+	if (cfg_reasons && !(cfg_reasons >> row->reason & 1))
+		return false;
 	return true;
 }
 

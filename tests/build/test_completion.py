@@ -62,6 +62,7 @@ def test_options_are_those_of_the_help(command: str) -> None:
         (["stat", "--by", "p"], ["process", "port", "prefix"]),
         (["-s", ""], STATES),
         (["--to", "LISTEN,FIN"], ["LISTEN,FIN_WAIT1", "LISTEN,FIN_WAIT2"]),
+        (["--reason", "fin,reset"], ["fin,reset_received", "fin,reset_sent"]),
         (["--uid", "roo"], ["root"]),
         (["--cgroup", "/pro"], ["/proc"]),
         (["-p", "1"], None),

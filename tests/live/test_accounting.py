@@ -182,6 +182,7 @@ def test_not_one_of_many_is_missing(netns: Netns, tmp_path: Path, arguments: lis
     ["-D", "1-32767"], ["--port", "1-1023"],
     ["--addr", "127.0.0.0/8,::1"], ["--addr", "192.0.2.0/24"], ["-s", "ESTABLISHED"],
     ["--from", "SYN_SENT,LISTEN"], ["--to", "CLOSE,TIME_WAIT"], ["--min-dwell", "1ms"],
+    ["--reason", "fin,refused"],
     ["--min-dwell", "1h"], ["--comm", "rush"], ["--comm", "none-such"], ["--uid", "0"],
     ["--uid", "12345"], ["--cgroup", "/"], ["--kernel-view"], ["--netns", "1"], ["-n", "100"],
     ["-p", "1"],

@@ -302,6 +302,8 @@ CASES = [
          is_(from_="ESTABLISHED", to="FIN_WAIT1"), netns="there", cuts=True),
     Case("min-dwell", words("--min-dwell", f"{MIN_DWELL_NS // 1_000_000}ms"), long_enough,
          netns="here", cuts=True),
+    Case("reason", words("--reason", "refused,timewait_expired,fin"), netns="here", cuts=True,
+         keep=lambda row, _facts: row["reason"] in ("refused", "timewait_expired", "fin")),
     # Several at once: each narrows.
     Case("pid-port-family", lambda facts: ["-p", facts.alpha.pid, "-D", FRONT, "-6"],
          both(rport_in(FRONT), is_(family="ipv6")), pid_is("alpha"), needs_ipv6=True),

@@ -24,9 +24,10 @@ _tcpdwell_commands()
 	awk '/^Commands/ { on = 1 } /^$/ { on = 0 } on && /^  [a-z]/ { print $1 }'
 }
 
-_tcpdwell_states()
+# The words that the help lists as values of $1.
+_tcpdwell_listed()
 {
-	awk '$1 == "STATE" { on = 1; $1 = "" } on && /[a-z]/ { exit } on'
+	awk -v name="$1" '/^  [A-Z]/ { on = $1 == name; if (on) $1 = "" } on'
 }
 
 # The names behind the titles at the end of what `explain` lists.
@@ -49,7 +50,7 @@ _tcpdwell_complete_value()
 	local before=${cur%"$item"}
 
 	case $name in
-	STATE,*) _tcpdwell_words "$item" "$(_tcpdwell_states <<<"$help")" ;;
+	STATE,* | REASON,*) _tcpdwell_words "$item" "$(_tcpdwell_listed "${name%%,*}" <<<"$help")" ;;
 	PID,*) _tcpdwell_words "$item" "$(cd /proc && echo [1-9]*)" ;;
 	USER,*) mapfile -t COMPREPLY < <(compgen -u -- "$item") ;;
 	*PATH)

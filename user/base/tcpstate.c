@@ -105,6 +105,13 @@ const char *source_name(unsigned int source)
 	return source == TCPDWELL_SOURCE_TIMEWAIT_SOCK ? "timewait_sock" : "tracepoint";
 }
 
+_Static_assert(TCPDWELL_REASON_MAX <= 32, "a mask of reasons has a bit for each");
+
+const char reason_list[] = "fin reset_received reset_sent refused timeout unreachable aborted "
+			   "listener_closed no_local_port timewait_expired timewait_reused "
+			   "timewait_reset timewait_overflow netns_gone queue_overflow repair "
+			   "orphan_overflow keepalive_timeout user_timeout";
+
 struct reason_names {
 	const char *name;
 	const char *short_name;
@@ -137,6 +144,14 @@ static const struct reason_names reasons[TCPDWELL_REASON_MAX] = {
 const char *reason_name(unsigned int reason)
 {
 	return reason < ARRAY_SIZE(reasons) ? reasons[reason].name : NULL;
+}
+
+int reason_parse(const char *text)
+{
+	for (int reason = 1; reason < TCPDWELL_REASON_MAX; reason++)
+		if (!strcmp(text, reasons[reason].name))
+			return reason;
+	return -EINVAL;
 }
 
 const char *reason_short_name(unsigned int reason)

@@ -36,6 +36,12 @@ const char *source_name(unsigned int source);
 /* "fin", "reset_received", ...; NULL for none. */
 const char *reason_name(unsigned int reason);
 
+/* All reasons as a user would type them, in the order of their numbers, for error messages. */
+extern const char reason_list[];
+
+/* The reason of exactly this name: the number of wire.h, or -EINVAL. */
+int reason_parse(const char *text);
+
 /* For narrow terminals, at most 8 characters; "" for none. */
 const char *reason_short_name(unsigned int reason);
 

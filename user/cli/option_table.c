@@ -80,6 +80,11 @@ static int set_states(const struct setting *setting)
 	return parse_states(setting->value, setting->field, setting->fault);
 }
 
+static int set_reasons(const struct setting *setting)
+{
+	return parse_reasons(setting->value, setting->field, setting->fault);
+}
+
 static int set_duration(const struct setting *setting)
 {
 	return parse_duration(setting->value, setting->field, setting->fault);
@@ -292,6 +297,8 @@ static const struct option_group transition_filters = {
 		VALUE("to", 0, "STATE,...", filters.to, set_states, "to one of these states"),
 		VALUE("min-dwell", 0, "TIME", filters.min_dwell_ns, set_duration,
 		      "after at least this long in the state left"),
+		VALUE("reason", 0, "REASON,...", filters.reasons, set_reasons,
+		      "that end a connection for one of these reasons"),
 		{ 0 },
 	},
 };
@@ -499,11 +506,9 @@ static const struct option_group general = {
 
 /* Of commands with filters of connections and of transitions. */
 static const struct option_note filter_values[] = {
-	{ "PORT", PARSE_WANT_PORT },
-	{ "TIME", PARSE_WANT_TIME ", as in 1.5s" },
-	{ "STATE", tcpstate_list },
-	{ "A,...", LIST_TEXT },
-	{ 0 },
+	{ "PORT", PARSE_WANT_PORT }, { "TIME", PARSE_WANT_TIME ", as in 1.5s" },
+	{ "STATE", tcpstate_list },  { "REASON", reason_list },
+	{ "A,...", LIST_TEXT },	     { 0 },
 };
 
 const struct command_def command_table[] = {

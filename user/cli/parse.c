@@ -307,6 +307,26 @@ int parse_states(const char *text, uint16_t *mask, struct parse_fault *fault)
 	return list_parse(&list, text);
 }
 
+static int add_reason(const struct list *list, struct span item)
+{
+	uint32_t *mask = list->into;
+	char name[32]; /* longer than any reason's name */
+	int reason;
+
+	reason = span_copy(item, name, sizeof(name)) ? reason_parse(name) : -EINVAL;
+	if (reason < 0)
+		return list_refuse(list, reason, item, "is not a reason");
+	*mask |= 1U << reason;
+	return 0;
+}
+
+int parse_reasons(const char *text, uint32_t *mask, struct parse_fault *fault)
+{
+	struct list list = { .into = mask, .fault = fault, .want = reason_list, .add = add_reason };
+
+	return list_parse(&list, text);
+}
+
 static uint64_t unit_ns(const char *unit)
 {
 	static const struct {

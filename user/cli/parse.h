@@ -74,6 +74,8 @@ int parse_uids(const char *text, struct id_list *uids, parse_find_user *find,
 int parse_cidrs(const char *text, struct cidr_list *cidrs, struct parse_fault *fault);
 /* STATE,... as tcpstate_parse() takes them; sets bit N for state number N of wire.h. */
 int parse_states(const char *text, uint16_t *mask, struct parse_fault *fault);
+/* NAME,... as reason_parse() takes them; sets bit N for reason number N of wire.h. */
+int parse_reasons(const char *text, uint32_t *mask, struct parse_fault *fault);
 /* A number, also with a fraction, and a unit: ns us ms s m h. At most INT64_MAX nanoseconds. */
 int parse_duration(const char *text, uint64_t *ns, struct parse_fault *fault);
 /* Bytes, or with K, M or G (powers of 1024). */

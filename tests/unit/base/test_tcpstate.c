@@ -122,12 +122,16 @@ static void test_reasons(void **state)
 	assert_string_equal(reason_short_name(TCPDWELL_REASON_NONE), "");
 	for (int i = 1; i < TCPDWELL_REASON_MAX; i++) {
 		assert_string_equal(reason_name(i), names[i]);
+		assert_int_equal(reason_parse(names[i]), i);
+		assert_non_null(strstr(reason_list, names[i]));
 		assert_in_range(strlen(reason_short_name(i)), 1, 8);
 		/* No two reasons may look alike on a narrow terminal. */
 		for (int k = 1; k < i; k++)
 			assert_string_not_equal(reason_short_name(i), reason_short_name(k));
 	}
 	assert_null(reason_name(TCPDWELL_REASON_MAX));
+	assert_int_equal(reason_parse("FIN"), -EINVAL);
+	assert_int_equal(reason_parse(""), -EINVAL);
 	assert_int_equal(reason_errno(TCPDWELL_REASON_REFUSED), ECONNREFUSED);
 	assert_int_equal(reason_errno(TCPDWELL_REASON_UNREACHABLE), 0);
 	assert_int_equal(reason_errno(TCPDWELL_REASON_MAX), 0);

@@ -182,6 +182,10 @@ static void test_states(void **state)
 	assert_int_equal(f->from, 1 << TCPDWELL_SYN_SENT);
 	assert_int_equal(f->to, 1 << TCPDWELL_CLOSE);
 	assert_true(f->min_dwell_ns == 1500000000);
+	assert_int_equal(f->reasons, 0);
+	assert_parses("--reason fin,refused --reason user_timeout");
+	assert_int_equal(f->reasons, 1 << TCPDWELL_REASON_FIN | 1 << TCPDWELL_REASON_REFUSED |
+					     1 << TCPDWELL_REASON_USER_TIMEOUT);
 	assert_parses("--state TIME_WAIT --min-dwell 0s");
 	assert_int_equal(f->either, 1 << TCPDWELL_TIME_WAIT);
 }
@@ -292,6 +296,8 @@ static void test_refusals(void **state)
 		{ "-s FOO", "-s: 'FOO' is not a state: want LISTEN SYN_SENT SYN_RECV ESTABLISHED "
 			    "FIN_WAIT1 FIN_WAIT2 CLOSE_WAIT CLOSING LAST_ACK TIME_WAIT CLOSE" },
 		{ "--from ''", "--from: '' is empty" },
+		{ "--reason rst", "--reason: 'rst' is not a reason: want fin reset_received " },
+		{ "--reason fin,FIN", "--reason: 'FIN' is not a reason" },
 		{ "--to 1", "--to: '1' is not a state" },
 		{ "--addr 10.0.0.0/33", "--addr: '10.0.0.0/33' is not a prefix" },
 		{ "--addr ::1/129", "a length from /0 to /128" },
