@@ -111,6 +111,7 @@ const volatile __u16 cfg_from_states;
 const volatile __u16 cfg_to_states;
 const volatile __u16 cfg_either_states;
 const volatile __u64 cfg_min_dwell_ns;
+const volatile __u64 cfg_cookie;
 const volatile __u32 cfg_reasons;
 
 static __always_inline bool config_filters_owner(void)

@@ -120,7 +120,7 @@ static __always_inline bool owner_wanted(const struct lifecycle *l)
 static __always_inline bool row_wanted(const struct row *row, const struct endpoint *e,
 				       const struct lifecycle *l)
 {
-	return owner_wanted(l) && filter_row(row, e);
+	return owner_wanted(l) && (!cfg_cookie || l->id == cfg_cookie) && filter_row(row, e);
 }
 
 /* Decide on a row of a wanted connection; it was counted as seen. */

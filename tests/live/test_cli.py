@@ -32,6 +32,8 @@ REFUSED = [
         "18446744073709551697")],
     *[(option, value, STATES) for option in ("-s", "--state", "--from", "--to")
       for value in ("ESTABLISED", "", "LISTEN,", "LISTEN;CLOSE", "12")],
+    *[("--cookie", value, "sk:N") for value in (
+        "0", "-1", "x", "", "sk:", "sk:0", "sk:12345678123456781", "0x12", "sk:AB")],
     *[("--reason", value, "reset_sent") for value in ("rst", "FIN", "", "fin,", "fin;refused")],
     *[("--addr", value, "/32") for value in ("10.0.0.0/33", "10.0.0.0/", "10.0.0.0/-1")],
     ("--addr", "2001:db8::/129", "/128"),

@@ -14,6 +14,7 @@ import errno
 import ipaddress
 import os
 import subprocess
+import sys
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -488,6 +489,30 @@ def test_filter(case: Case, facts: Facts, request: pytest.FixtureRequest) -> Non
     assert not foreign, "\n".join(foreign[:20])
     if "nobody" in case.name:
         assert any(f"no process {facts.dead}" in line for line in tracer.errors)
+
+
+@pytest.mark.parametrize("written", ["{}", "sk:{:x}"])
+def test_one_connection_by_its_cookie(written: str, netns: Netns, tracer: Callable[..., Tracer],
+                                      cast: Cast) -> None:
+    """SO_COOKIE of a socket, as our rows and as `ss -e` write it: its rows and no other's."""
+    actor = cast.actor("actor", netns)
+    actor.run(f"""
+l = socket.create_server(("127.0.0.1", {BACK}))
+one = socket.create_connection(("127.0.0.1", {BACK}))
+peer = l.accept()[0]""")
+    cookie = int.from_bytes(bytes(actor.ask("list(one.getsockopt(1, 57, 8))")), sys.byteorder)
+    oracle = tracer("--netns", str(netns.inode))
+    filtered = tracer("--netns", str(netns.inode), "--cookie", written.format(cookie))
+    actor.run(f"""
+one.close(); peer.close()
+other = socket.create_connection(("127.0.0.1", {BACK}))
+for socket_ in (other, l.accept()[0], l): socket_.close()""")
+    oracle.wait_for(lambda rows: [row for row in rows if row["reason"] == "listener_closed"])
+    filtered.stop()
+    oracle.stop()
+    rows = [show(row) for row in oracle.all_rows() if row["cookie"] == cookie]
+    assert len(rows) > 2
+    assert [show(row) for row in filtered.all_rows()] == rows
 
 
 def test_no_port_is_in_no_set(netns: Netns, tracer: Callable[..., Tracer], cast: Cast) -> None:

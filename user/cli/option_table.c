@@ -80,6 +80,11 @@ static int set_states(const struct setting *setting)
 	return parse_states(setting->value, setting->field, setting->fault);
 }
 
+static int set_cookie(const struct setting *setting)
+{
+	return parse_cookie(setting->value, setting->field, setting->fault);
+}
+
 static int set_reasons(const struct setting *setting)
 {
 	return parse_reasons(setting->value, setting->field, setting->fault);
@@ -297,6 +302,8 @@ static const struct option_group transition_filters = {
 		VALUE("to", 0, "STATE,...", filters.to, set_states, "to one of these states"),
 		VALUE("min-dwell", 0, "TIME", filters.min_dwell_ns, set_duration,
 		      "after at least this long in the state left"),
+		VALUE("cookie", 0, "COOKIE", filters.cookie, set_cookie,
+		      "of the connection with this cookie"),
 		VALUE("reason", 0, "REASON,...", filters.reasons, set_reasons,
 		      "that end a connection for one of these reasons"),
 		{ 0 },

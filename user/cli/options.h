@@ -60,6 +60,7 @@ struct filters {
 	uint16_t to;
 	uint16_t either; /* from or to */
 	uint64_t min_dwell_ns;
+	uint64_t cookie;  /* 0: any */
 	uint32_t reasons; /* mask of reason numbers, 0: any, and none */
 };
 

@@ -14,11 +14,12 @@
 
 #define NS_PER_S 1000000000ULL
 
-#define WANT_PID   "1..4194304"
-#define WANT_UID   "a UID or a name in /etc/passwd"
-#define WANT_CIDR  "an IPv4 or IPv6 address, or a prefix such as 10.0.0.0/8"
-#define WANT_SIZE  "bytes, or a number with K, M or G"
-#define WANT_NETNS "an inode number, a name in /run/netns, or a path such as /proc/PID/ns/net"
+#define WANT_PID    "1..4194304"
+#define WANT_UID    "a UID or a name in /etc/passwd"
+#define WANT_CIDR   "an IPv4 or IPv6 address, or a prefix such as 10.0.0.0/8"
+#define WANT_COOKIE "a number as in the field cookie, or sk:N as `ss -e` prints it"
+#define WANT_SIZE   "bytes, or a number with K, M or G"
+#define WANT_NETNS  "an inode number, a name in /run/netns, or a path such as /proc/PID/ns/net"
 _Static_assert(PARSE_LIST_MAX == 64, "WANT_FEWER says the number");
 #define WANT_FEWER "at most 64"
 
@@ -425,6 +426,25 @@ int parse_count(const char *text, uint64_t min, uint64_t max, const char *want, 
 	if (err)
 		return refuse(fault, err, all,
 			      err == -ERANGE ? "is out of range" : "is not a number", want);
+	return 0;
+}
+
+int parse_cookie(const char *text, uint64_t *cookie, struct parse_fault *fault)
+{
+	static const char ss_prefix[] = "sk:", digits[] = "0123456789abcdef";
+	const struct span all = span_of(text);
+	const char *at = text + strlen(ss_prefix);
+	uint64_t number = 0;
+
+	if (strncmp(text, ss_prefix, strlen(ss_prefix)))
+		return parse_count(text, 1, UINT64_MAX, WANT_COOKIE, cookie, fault);
+	if (strspn(at, digits) != strlen(at) || strlen(at) > 2 * sizeof(number))
+		return refuse(fault, -EINVAL, all, "is not a cookie", WANT_COOKIE);
+	for (; *at; at++)
+		number = number << 4 | (uint64_t)(strchr(digits, *at) - digits);
+	if (!number)
+		return refuse(fault, -ERANGE, all, "is out of range", WANT_COOKIE);
+	*cookie = number;
 	return 0;
 }
 

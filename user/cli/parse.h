@@ -80,6 +80,8 @@ int parse_reasons(const char *text, uint32_t *mask, struct parse_fault *fault);
 int parse_duration(const char *text, uint64_t *ns, struct parse_fault *fault);
 /* Bytes, or with K, M or G (powers of 1024). */
 int parse_size(const char *text, uint64_t *bytes, struct parse_fault *fault);
+/* A socket's cookie, as our rows (decimal) or `ss -e` (sk:, in hexadecimal) show it; not 0. */
+int parse_cookie(const char *text, uint64_t *cookie, struct parse_fault *fault);
 /* A plain decimal number, min..max, which @want says in words. */
 int parse_count(const char *text, uint64_t min, uint64_t max, const char *want, uint64_t *count,
 		struct parse_fault *fault);

@@ -68,6 +68,7 @@ static int set_filters(struct tcpdwell_bpf__rodata *cfg, const struct filters *f
 	cfg->cfg_to_states = filters->to;
 	cfg->cfg_either_states = filters->either;
 	cfg->cfg_min_dwell_ns = filters->min_dwell_ns;
+	cfg->cfg_cookie = filters->cookie;
 	cfg->cfg_reasons = filters->reasons;
 	return 0;
 }

@@ -50,6 +50,7 @@ static void diagnose_wants(struct session *session, struct options *traced, stru
 	traced->filters.either = 0;
 	traced->filters.from = 0;
 	traced->filters.min_dwell_ns = 0;
+	traced->filters.cookie = 0;
 	traced->filters.reasons = 0;
 	if (!options->watch)
 		wants->duration_ns = SPAN_NS;

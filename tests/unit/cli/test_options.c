@@ -186,6 +186,10 @@ static void test_states(void **state)
 	assert_parses("--reason fin,refused --reason user_timeout");
 	assert_int_equal(f->reasons, 1 << TCPDWELL_REASON_FIN | 1 << TCPDWELL_REASON_REFUSED |
 					     1 << TCPDWELL_REASON_USER_TIMEOUT);
+	assert_parses("--cookie 18446744073709551615");
+	assert_true(f->cookie == UINT64_MAX);
+	assert_parses("--cookie sk:10ff");
+	assert_int_equal(f->cookie, 0x10ff);
 	assert_parses("--state TIME_WAIT --min-dwell 0s");
 	assert_int_equal(f->either, 1 << TCPDWELL_TIME_WAIT);
 }
