@@ -34,7 +34,7 @@ static void timed_out(struct stage *stage)
 	end_option(client, IPPROTO_TCP, TCP_USER_TIMEOUT, USER_TIMEOUT_MS);
 	end_connect(client, listener);
 	stage_hold(stage);
-	end_over(client, "timeout", ETIMEDOUT, TCP_CLOSE);
+	end_over(client, "user_timeout", ETIMEDOUT, TCP_CLOSE);
 	end_error(client, ETIMEDOUT);
 	end_close(client);
 	listener_close(listener);
@@ -98,7 +98,7 @@ static void keepalive_timeout(struct stage *stage)
 	end_option(trio.client, IPPROTO_TCP, TCP_KEEPINTVL, 1);
 	end_option(trio.client, IPPROTO_TCP, TCP_KEEPCNT, 1);
 	end_option(trio.client, SOL_SOCKET, SO_KEEPALIVE, 1);
-	end_over(trio.client, "timeout", ETIMEDOUT, TCP_CLOSE);
+	end_over(trio.client, "keepalive_timeout", ETIMEDOUT, TCP_CLOSE);
 	/* Keep-alive gives up with a reset. */
 	end_over(trio.server, "reset_received", ECONNRESET, TCP_CLOSE);
 	end_close(trio.client);
@@ -114,7 +114,7 @@ static void user_timeout(struct stage *stage)
 	end_option(trio.client, IPPROTO_TCP, TCP_USER_TIMEOUT, USER_TIMEOUT_MS);
 	end_send(trio.client, DATA_BYTES);
 	end_receive(trio.server, DATA_BYTES);
-	end_over(trio.client, "timeout", ETIMEDOUT, TCP_CLOSE);
+	end_over(trio.client, "user_timeout", ETIMEDOUT, TCP_CLOSE);
 	end_close(trio.client);
 	/* The server knows nothing of it until its FIN meets no socket. */
 	end_still(trio.server);
