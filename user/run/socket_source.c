@@ -79,8 +79,9 @@ static int take_by_diag(struct socket_source *source, struct sockets *sockets,
 	if (err)
 		return failure_set(failure, STATUS_HOST, "%.300s; and sock_diag: %s",
 				   source->why.text, strerror(-err));
-	if (!source->told)
+	if (!source->told_of_diag)
 		tell_of_diag(source, &shortfall);
+	source->told_of_diag = true;
 	return 0;
 }
 

@@ -26,7 +26,8 @@ struct socket_source {
 	bool by_diag;	    /* from now on */
 	bool pids_are_ours; /* in a PID namespace */
 	uint32_t netns;	    /* of --netns, 0: all */
-	bool told;
+	bool told;	    /* of what a look cannot see */
+	bool told_of_diag;
 };
 
 /*
