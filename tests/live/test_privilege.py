@@ -154,7 +154,7 @@ HELPER = "tcpdwell-host"
 COMMANDS = {
     "trace": [], "wide": ["-w"], "json": ["-o", "json"], "timewait": ["timewait"],
     "stat": ["stat"], "cgroup": ["stat", "--by", "cgroup"], "leaks": ["leaks", "--watch"],
-    "stacks": ["leaks", "--watch", "--stacks"],
+    "stacks": ["leaks", "--watch", "--stacks"], "diagnose": ["diagnose", "--watch"],
 }
 
 
@@ -200,12 +200,27 @@ def test_every_thread_of_every_command_gives_up(arguments: list[str]) -> None:
     assert all(status["Pid"] != status["Tgid"] for status in able) or kernel_asks(), able
 
 
+def open_at_rest(pid: int) -> set[str]:
+    """What a process has open between two looks of its own at /proc."""
+    deadline = time.monotonic() + patience(10)
+    while True:
+        try:
+            opened = {os.readlink(fd) for fd in Path(f"/proc/{pid}/fd").iterdir()}
+        except FileNotFoundError:  # closed meanwhile
+            opened = {"/proc"}
+        if not any(name.startswith("/proc") for name in opened):
+            return opened
+        assert time.monotonic() < deadline, opened
+        time.sleep(0.01)
+
+
 @pytest.mark.every_kernel
-def test_what_looks_at_others_is_a_process_of_its_own() -> None:
-    with Running("leaks", "--watch") as running:
+@pytest.mark.parametrize("arguments", [["leaks", "--watch"], ["diagnose", "--watch"]], ids=" ".join)
+def test_what_looks_at_others_is_a_process_of_its_own(arguments: list[str]) -> None:
+    with Running(*arguments) as running:
         helper = helper_of(running.child.pid)
         threads = statuses(helper)
-        opened = {os.readlink(fd) for fd in Path(f"/proc/{helper}/fd").iterdir()}
+        opened = open_at_rest(helper)
         limits = Path(f"/proc/{helper}/limits").read_text()
         denied = subprocess.run(["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}",
                                  "--clear-groups", "cat", f"/proc/{helper}/environ"],

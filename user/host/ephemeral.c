@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "host/ephemeral.h"
+#include "host/netns_walk.h"
 #include "host/procfs_net.h"
 
 /* What tcp_tw_reuse_delay was before it was a setting. */
@@ -46,10 +47,26 @@ uint32_t ephemeral_count_reserved(const char *text, uint16_t low, uint16_t high)
 	return count < high - low + 1U ? count : high - low + 1U;
 }
 
-/* A setting that is one number; @otherwise where there is none. */
-static uint32_t read_number(const char *root, const char *name, uint32_t otherwise)
+/* Where settings are read: at a place, or, if that is NULL, where the thread is. */
+struct settings {
+	const struct netns_place *place;
+	const char *root;
+};
+
+static char *read_text(const struct settings *settings, const char *name)
 {
-	char *text = procfs_net_setting(root, name), *end;
+	char file[64];
+
+	if (!settings->place)
+		return procfs_net_setting(settings->root, name);
+	snprintf(file, sizeof(file), "ipv4/%s", name);
+	return netns_place_setting(settings->place, file);
+}
+
+/* A setting that is one number; @otherwise where there is none. */
+static uint32_t read_number(const struct settings *settings, const char *name, uint32_t otherwise)
+{
+	char *text = read_text(settings, name), *end;
 	unsigned long v;
 
 	if (!text)
@@ -61,9 +78,9 @@ static uint32_t read_number(const char *root, const char *name, uint32_t otherwi
 	return v;
 }
 
-int ephemeral_read(struct ephemeral *ephemeral, const char *root)
+static int read_all(struct ephemeral *ephemeral, const struct settings *settings)
 {
-	char *text = procfs_net_setting(root, "ip_local_port_range");
+	char *text = read_text(settings, "ip_local_port_range");
 	int err;
 
 	*ephemeral = (struct ephemeral){};
@@ -73,19 +90,30 @@ int ephemeral_read(struct ephemeral *ephemeral, const char *root)
 	free(text);
 	if (err)
 		return err;
-	text = procfs_net_setting(root, "ip_local_reserved_ports");
+	text = read_text(settings, "ip_local_reserved_ports");
 	if (text)
 		ephemeral->reserved = ephemeral_count_reserved(text, ephemeral->low,
 							       ephemeral->high);
 	free(text);
 	ephemeral->usable = ephemeral->high - ephemeral->low + 1 - ephemeral->reserved;
-	ephemeral->tw_reuse = read_number(root, "tcp_tw_reuse", TW_REUSE_OFF);
-	ephemeral->timestamps = read_number(root, "tcp_timestamps", 1) > 0;
-	ephemeral->tw_reuse_delay_ms = read_number(root, "tcp_tw_reuse_delay", TW_REUSE_DELAY_MS);
-	ephemeral->fin_timeout_s = read_number(root, "tcp_fin_timeout", 0);
-	ephemeral->max_tw_buckets = read_number(root, "tcp_max_tw_buckets", 0);
+	ephemeral->tw_reuse = read_number(settings, "tcp_tw_reuse", TW_REUSE_OFF);
+	ephemeral->timestamps = read_number(settings, "tcp_timestamps", 1) > 0;
+	ephemeral->tw_reuse_delay_ms = read_number(settings, "tcp_tw_reuse_delay",
+						   TW_REUSE_DELAY_MS);
+	ephemeral->fin_timeout_s = read_number(settings, "tcp_fin_timeout", 0);
+	ephemeral->max_tw_buckets = read_number(settings, "tcp_max_tw_buckets", 0);
 	ephemeral->known = true;
 	return 0;
+}
+
+int ephemeral_read(struct ephemeral *ephemeral, const char *root)
+{
+	return read_all(ephemeral, &(struct settings){ .root = root });
+}
+
+int ephemeral_read_place(struct ephemeral *ephemeral, const struct netns_place *place)
+{
+	return read_all(ephemeral, &(struct settings){ .place = place });
 }
 
 bool ephemeral_reuses(const struct ephemeral *ephemeral, bool loopback)

@@ -39,6 +39,11 @@ struct ephemeral {
 /* Reads those of the calling thread's namespace below @root. Returns 0, or -errno: not known. */
 int ephemeral_read(struct ephemeral *ephemeral, const char *root);
 
+struct netns_place;
+
+/* The same of a namespace that netns_walk() (netns_walk.h) is at. */
+int ephemeral_read_place(struct ephemeral *ephemeral, const struct netns_place *place);
+
 /* "LOW HIGH" as ip_local_port_range has it. Returns 0 or -EINVAL. */
 int ephemeral_parse_range(const char *text, uint16_t *low, uint16_t *high);
 

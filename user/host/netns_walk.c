@@ -3,7 +3,9 @@
 #include <fcntl.h>
 #include <linux/nsfs.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -167,4 +169,30 @@ int netns_place_file(const struct netns_place *place, const char *name)
 		return which;
 	return place->steward ? steward_open_net_file(place->steward, place->inode, which) :
 				netns_file_open("", which);
+}
+
+char *netns_place_setting(const struct netns_place *place, const char *name)
+{
+	int fd = netns_place_file(place, name), err;
+	FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
+	char *line = NULL;
+	size_t room = 0;
+
+	if (!file) {
+		err = fd < 0 ? -fd : errno;
+		if (fd >= 0)
+			close(fd);
+		errno = err;
+		return NULL;
+	}
+	if (getline(&line, &room, file) < 0) {
+		err = ferror(file) ? errno : ENODATA; /* at the end of the file nothing sets it */
+		free(line);
+		fclose(file);
+		errno = err;
+		return NULL;
+	}
+	fclose(file);
+	line[strcspn(line, "\n")] = '\0';
+	return line;
 }

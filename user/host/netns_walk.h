@@ -60,4 +60,7 @@ int netns_place_sockdiag(const struct netns_place *place);
 /* One of the files of netns_file.h, for reading, which the caller closes; or -errno. */
 int netns_place_file(const struct netns_place *place, const char *name);
 
+/* The first line of one, without the newline, which the caller frees; or NULL with errno set. */
+char *netns_place_setting(const struct netns_place *place, const char *name);
+
 #endif /* TCPDWELL_NETNS_WALK_H */

@@ -4,11 +4,12 @@
  * differ in which names there are, and lines have some kilobytes.
  */
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "host/netns_walk.h"
 #include "host/netstat.h"
 
 /* Whether @name is "GROUP.WORD". */
@@ -40,33 +41,45 @@ static void take_pair(char *names, char *numbers, const char *const wanted[], ui
 	}
 }
 
-static int read_file(const char *root, const char *file, const char *const wanted[],
+void netstat_take(FILE *file, const char *const names[], uint64_t values[], size_t count)
+{
+	char *heads = NULL, *numbers = NULL;
+	size_t heads_room = 0, numbers_room = 0;
+
+	while (getline(&heads, &heads_room, file) > 0 && getline(&numbers, &numbers_room, file) > 0)
+		take_pair(heads, numbers, names, values, count);
+	free(heads);
+	free(numbers);
+}
+
+static int read_file(const struct netns_place *place, const char *name, const char *const names[],
 		     uint64_t values[], size_t count)
 {
-	char path[PATH_MAX], *names = NULL, *numbers = NULL;
-	size_t names_room = 0, numbers_room = 0;
-	FILE *in;
+	int fd = netns_place_file(place, name), err;
+	FILE *file;
 
-	snprintf(path, sizeof(path), "%s/proc/thread-self/net/%s", root, file);
-	in = fopen(path, "re");
-	if (!in)
-		return -errno;
-	while (getline(&names, &names_room, in) > 0 && getline(&numbers, &numbers_room, in) > 0)
-		take_pair(names, numbers, wanted, values, count);
-	free(names);
-	free(numbers);
-	fclose(in);
+	if (fd < 0)
+		return fd;
+	file = fdopen(fd, "r");
+	if (!file) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	netstat_take(file, names, values, count);
+	fclose(file);
 	return 0;
 }
 
-int netstat_read(const char *root, const char *const names[], uint64_t values[], size_t count)
+int netstat_read(const struct netns_place *place, const char *const names[], uint64_t values[],
+		 size_t count)
 {
 	int err;
 
 	for (size_t i = 0; i < count; i++)
 		values[i] = NETSTAT_UNKNOWN;
-	err = read_file(root, "snmp", names, values, count);
-	return read_file(root, "netstat", names, values, count) ?: err;
+	err = read_file(place, "net/snmp", names, values, count);
+	return read_file(place, "net/netstat", names, values, count) ?: err;
 }
 
 uint64_t netstat_grew(uint64_t before, uint64_t after)

@@ -8,15 +8,22 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /* A counter that the kernel does not have. */
 #define NETSTAT_UNKNOWN UINT64_MAX
 
+struct netns_place;
+
 /*
- * Reads the counters of the calling thread's namespace below @root, "" for the real one: for each
- * of @count names, such as "TcpExt.SyncookiesSent", its value. Returns 0 or -errno.
+ * Reads the counters of the namespace at @place (netns_walk.h): for each of @count names, such as
+ * "TcpExt.SyncookiesSent", its value. Returns 0 or -errno.
  */
-int netstat_read(const char *root, const char *const names[], uint64_t values[], size_t count);
+int netstat_read(const struct netns_place *place, const char *const names[], uint64_t values[],
+		 size_t count);
+
+/* Takes what is in @file, which stands as one of the two; values that it lacks stay. */
+void netstat_take(FILE *file, const char *const names[], uint64_t values[], size_t count);
 
 /* What was added between two readings; 0 of what is not known. */
 uint64_t netstat_grew(uint64_t before, uint64_t after);

@@ -28,10 +28,17 @@
 /* Rows are taken this often: they are summed, and nobody waits for one. */
 #define TAKE_NS 1000000000ULL
 
+/* Whom and where a finding names. */
+struct shown {
+	struct procfs_process process;
+	struct finding_context context;
+};
+
 struct diagnose {
 	struct gather *gather;
 	struct sockets *sockets;
 	struct findings *findings; /* of the last look */
+	struct shown *shown;	   /* of each of these */
 	struct facts facts;
 	struct survey survey;
 	uint32_t netns; /* the one that is looked at, 0: all */
@@ -59,7 +66,6 @@ static void diagnose_wants(struct session *session, struct options *traced, stru
 	wants->snapshot = true;
 	wants->looks = true;
 	wants->rows_optional = true;
-	wants->keeps = true;
 	wants->reports = true;
 	wants->report_ns = options->watch ? options->report_ns ?: LOOK_NS : 0;
 	wants->pace_ns = TAKE_NS;
@@ -91,7 +97,7 @@ static int diagnose_start(struct session *session)
 		return -1;
 	gather_narrow(d->gather, &session->options->filters);
 	d->start_ns = clock_now_ns();
-	err = survey_take(d->gather, d->netns, &session->options->filters, &d->survey);
+	err = survey_take(session, d->gather, d->netns, &d->survey);
 	if (err)
 		return fail(session, err);
 	/* Of nothing it would find nothing wrong. */
@@ -159,6 +165,39 @@ static int take_failed_call(void *context, const struct tcpdwell_failed_call *ca
 	return gather_failure(d->gather, &failure);
 }
 
+/* What the host says of those. */
+static void describe(struct session *session, const struct finding *finding, struct shown *shown)
+{
+	const struct diagnose *d = session->model;
+
+	*shown = (struct shown){};
+	for (size_t i = 0; i < d->facts.netns_count; i++)
+		if (d->facts.namespaces[i].inode == finding->at.netns)
+			shown->context.netns = &d->facts.namespaces[i];
+	if (!shown->context.netns && d->facts.netns_count)
+		shown->context.netns = &d->facts.namespaces[0];
+	if (!finding->owner.pid)
+		return;
+	session_process(session, finding->owner.pid, finding->owner.comm, &shown->process);
+	shown->context.command = shown->process.command;
+	shown->context.unit = shown->process.container.unit;
+	shown->context.container = container_label(&shown->process.container);
+	shown->context.pod = shown->process.container.pod_uid;
+}
+
+static int describe_all(struct session *session)
+{
+	struct diagnose *d = session->model;
+
+	free(d->shown);
+	d->shown = calloc(findings_count(d->findings) + 1, sizeof(*d->shown));
+	if (!d->shown)
+		return -1;
+	for (size_t i = 0; i < findings_count(d->findings); i++)
+		describe(session, findings_at(d->findings, i), &d->shown[i]);
+	return 0;
+}
+
 static int look(struct session *session)
 {
 	struct diagnose *d = session->model;
@@ -167,9 +206,9 @@ static int look(struct session *session)
 	if (session_walk(session, d->sockets))
 		return -1;
 	d->looked_ns = clock_now_ns();
-	err = survey_take(d->gather, d->netns, &session->options->filters, &d->survey);
+	err = survey_take(session, d->gather, d->netns, &d->survey);
 	if (!err)
-		err = survey_processes(d->gather, d->sockets);
+		err = survey_processes(session, d->gather, d->sockets);
 	if (!err && session->loader)
 		err = loader_each_failed_call(session->loader, take_failed_call, session);
 	if (!err)
@@ -179,33 +218,10 @@ static int look(struct session *session)
 		return fail(session, err);
 	findings_free(d->findings);
 	d->findings = findings_new(&d->facts);
-	return d->findings ? 0 : fail(session, -errno);
+	return d->findings && !describe_all(session) ? 0 : fail(session, -errno);
 }
 
 /* ---- What is shown ---- */
-
-struct shown {
-	struct procfs_process process;
-	struct finding_context context;
-};
-
-/* What the host says of whom and where a finding names. */
-static void describe(const struct diagnose *d, const struct finding *finding, struct shown *shown)
-{
-	*shown = (struct shown){};
-	for (size_t i = 0; i < d->facts.netns_count; i++)
-		if (d->facts.namespaces[i].inode == finding->at.netns)
-			shown->context.netns = &d->facts.namespaces[i];
-	if (!shown->context.netns && d->facts.netns_count)
-		shown->context.netns = &d->facts.namespaces[0];
-	if (!finding->owner.pid)
-		return;
-	procfs_process_read("", finding->owner.pid, finding->owner.comm, &shown->process);
-	shown->context.command = shown->process.command;
-	shown->context.unit = shown->process.container.unit;
-	shown->context.container = container_label(&shown->process.container);
-	shown->context.pod = shown->process.container.pod_uid;
-}
 
 /* What this kernel does not let be seen, NULL: nothing. */
 static const char *hidden_from(const struct session *session)
@@ -244,14 +260,13 @@ static int print(FILE *out, const void *context)
 
 	for (size_t i = 0; i < findings_count(d->findings); i++) {
 		const struct finding *finding = findings_at(d->findings, i);
-		struct shown shown;
+		const struct finding_context *where = &d->shown[i].context;
 
-		describe(d, finding, &shown);
 		if (json)
-			finding_print_json(out, finding, &shown.context,
+			finding_print_json(out, finding, where,
 					   clock_wall_ns(session->clock, d->looked_ns));
 		else
-			finding_print(out, finding, &shown.context, output_columns() ?: 80);
+			finding_print(out, finding, where, output_columns() ?: 80);
 		if (!json)
 			fputc('\n', out);
 	}
@@ -271,10 +286,8 @@ static int print_diff(FILE *out, const void *context)
 	diagnosis_diff_begin(d->diff);
 	for (size_t i = 0; i < findings_count(d->findings) && !err; i++) {
 		const struct finding *finding = findings_at(d->findings, i);
-		struct shown shown;
 
-		describe(d, finding, &shown);
-		err = diagnosis_diff_add(d->diff, out, finding, &shown.context, wall_ns);
+		err = diagnosis_diff_add(d->diff, out, finding, &d->shown[i].context, wall_ns);
 	}
 	diagnosis_diff_end(d->diff, out, wall_ns);
 	return err;
@@ -317,6 +330,7 @@ static void diagnose_free(struct session *session)
 
 	diagnosis_diff_free(d->diff);
 	findings_free(d->findings);
+	free(d->shown);
 	sockets_free(d->sockets);
 	gather_free(d->gather);
 	free(d);

@@ -518,13 +518,13 @@ static int plan_privileges(struct session *s)
 		.looks_again = s->wants.looks,
 	};
 
-	return s->wants.watch && !s->wants.keeps ? privilege_plan(&needs, s->failure) : 0;
+	return s->drops ? privilege_plan(&needs, s->failure) : 0;
 }
 
 /* Who looks once does it with the rights that the process has, and ends. */
 static int start_steward(struct session *s)
 {
-	if (!s->wants.watch || !s->wants.looks || s->wants.keeps)
+	if (!s->drops || !s->wants.looks)
 		return 0;
 	s->steward = steward_new("", s->notice);
 	return s->steward ? 0 : failure_errno(s->failure, "cannot start a helper process", errno);
@@ -556,6 +556,7 @@ static int set_up(struct session *s)
 	s->traced = *s->options;
 	s->in_place = output_is_terminal() && s->options->format == FORMAT_TABLE;
 	s->command->wants(s, &s->traced, &s->wants);
+	s->drops = s->wants.watch;
 	s->in_place = s->in_place && s->wants.watch && s->wants.reports;
 	if (plan_privileges(s) || start_steward(s))
 		return -1;
@@ -600,9 +601,9 @@ static int attach(struct session *s)
 /* The one place where privileges are given up: all is attached, and what is to be read was. */
 static int give_up_privileges(struct session *s)
 {
-	if (s->steward)
+	if (s->steward && s->loader)
 		loader_hand_over(s->loader, s->steward);
-	return s->wants.watch && !s->wants.keeps ? privilege_drop(s->notice, s->failure) : 0;
+	return s->drops ? privilege_drop(s->notice, s->failure) : 0;
 }
 
 static int begin(struct session *s)

@@ -33,7 +33,6 @@ struct wants {
 	bool snapshot;	      /* what exists gets its owner before the loop begins */
 	bool timewait;	      /* without TIME_WAIT it is of no use */
 	bool looks;	      /* looks at the sockets that exist, with session_walk() */
-	bool keeps;	      /* its looks need what the process may do; no steward can help */
 	bool rows_optional;   /* where the kernel has none, it looks, and does not watch */
 	bool files;	      /* opens files while it runs that everybody may read */
 	bool reports;	      /* shows reports, in place where that is asked for; else rows */
@@ -112,6 +111,7 @@ struct session {
 	struct text_wait wait;
 	struct program *program;
 	struct source_ring *source;
+	bool drops;	      /* privileges, once all is attached */
 	int wakes;	      /* what came while the output was waited for */
 	bool waiting;	      /* rows wait for loader_flush() */
 	bool more;	      /* the ring held more than one look takes */

@@ -4,17 +4,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #include "host/ephemeral.h"
 #include "host/netns_walk.h"
 #include "host/netstat.h"
-#include "host/procfs_net.h"
 #include "host/procfs_process.h"
 #include "host/procfs_sockstat.h"
 #include "host/sockdiag.h"
 #include "host/timewait_start.h"
 #include "model/gather.h"
+#include "run/session.h"
 #include "run/survey.h"
 
 _Static_assert(NETSTAT_UNKNOWN == FACT_UNKNOWN, "what is not known is so everywhere");
@@ -36,32 +36,32 @@ static const char *const counter_names[FACT_COUNTERS] = {
 	[FACT_ESTAB_RESETS] = "Tcp.EstabResets",
 };
 
-/* Below /proc/sys/net/ipv4; the ports are read by another module. */
+/* As netns_file.h has them; the ports are read by another module. */
 static const char *const setting_files[FACT_SETTINGS] = {
-	[FACT_SYNCOOKIES] = "tcp_syncookies",
-	[FACT_MAX_SYN_BACKLOG] = "tcp_max_syn_backlog",
-	[FACT_SOMAXCONN] = "../core/somaxconn",
-	[FACT_ABORT_ON_OVERFLOW] = "tcp_abort_on_overflow",
-	[FACT_RETRIES2] = "tcp_retries2",
-	[FACT_ORPHAN_RETRIES] = "tcp_orphan_retries",
-	[FACT_SYN_RETRIES] = "tcp_syn_retries",
-	[FACT_SYN_LINEAR_TIMEOUTS] = "tcp_syn_linear_timeouts",
-	[FACT_SYNACK_RETRIES] = "tcp_synack_retries",
-	[FACT_RTO_MAX_MS] = "tcp_rto_max_ms",
-	[FACT_FIN_TIMEOUT] = "tcp_fin_timeout",
-	[FACT_KEEPALIVE_TIME] = "tcp_keepalive_time",
-	[FACT_KEEPALIVE_INTVL] = "tcp_keepalive_intvl",
-	[FACT_KEEPALIVE_PROBES] = "tcp_keepalive_probes",
-	[FACT_TW_REUSE] = "tcp_tw_reuse",
-	[FACT_MAX_TW_BUCKETS] = "tcp_max_tw_buckets",
-	[FACT_MAX_ORPHANS] = "tcp_max_orphans",
+	[FACT_SYNCOOKIES] = "ipv4/tcp_syncookies",
+	[FACT_MAX_SYN_BACKLOG] = "ipv4/tcp_max_syn_backlog",
+	[FACT_SOMAXCONN] = "core/somaxconn",
+	[FACT_ABORT_ON_OVERFLOW] = "ipv4/tcp_abort_on_overflow",
+	[FACT_RETRIES2] = "ipv4/tcp_retries2",
+	[FACT_ORPHAN_RETRIES] = "ipv4/tcp_orphan_retries",
+	[FACT_SYN_RETRIES] = "ipv4/tcp_syn_retries",
+	[FACT_SYN_LINEAR_TIMEOUTS] = "ipv4/tcp_syn_linear_timeouts",
+	[FACT_SYNACK_RETRIES] = "ipv4/tcp_synack_retries",
+	[FACT_RTO_MAX_MS] = "ipv4/tcp_rto_max_ms",
+	[FACT_FIN_TIMEOUT] = "ipv4/tcp_fin_timeout",
+	[FACT_KEEPALIVE_TIME] = "ipv4/tcp_keepalive_time",
+	[FACT_KEEPALIVE_INTVL] = "ipv4/tcp_keepalive_intvl",
+	[FACT_KEEPALIVE_PROBES] = "ipv4/tcp_keepalive_probes",
+	[FACT_TW_REUSE] = "ipv4/tcp_tw_reuse",
+	[FACT_MAX_TW_BUCKETS] = "ipv4/tcp_max_tw_buckets",
+	[FACT_MAX_ORPHANS] = "ipv4/tcp_max_orphans",
 };
 
 /* ---- Namespaces ---- */
 
-static uint64_t read_setting(const char *name)
+static uint64_t read_setting(const struct netns_place *place, const char *name)
 {
-	char *text = procfs_net_setting("", name), *end;
+	char *text = netns_place_setting(place, name), *end;
 	uint64_t value = FACT_UNKNOWN;
 
 	if (!text)
@@ -74,15 +74,16 @@ static uint64_t read_setting(const char *name)
 }
 
 /* What an older kernel has no setting for, it does as these say. */
-static void read_settings(uint64_t *settings)
+static void read_settings(const struct netns_place *place, uint64_t *settings)
 {
 	struct ephemeral ports;
 
 	for (unsigned int i = 0; i < FACT_SETTINGS; i++)
-		settings[i] = setting_files[i] ? read_setting(setting_files[i]) : FACT_UNKNOWN;
+		settings[i] = setting_files[i] ? read_setting(place, setting_files[i]) :
+						 FACT_UNKNOWN;
 	if (settings[FACT_SYN_LINEAR_TIMEOUTS] == FACT_UNKNOWN)
 		settings[FACT_SYN_LINEAR_TIMEOUTS] = 0;
-	if (ephemeral_read(&ports, ""))
+	if (ephemeral_read_place(&ports, place))
 		return;
 	settings[FACT_PORTS_LOW] = ports.low;
 	settings[FACT_PORTS_HIGH] = ports.high;
@@ -168,34 +169,41 @@ static int take_netns(void *context, const struct netns_place *place)
 {
 	struct survey_walk *walk = context;
 	struct gather_netns netns = { .inode = place->inode };
-	int err;
+	int err, fd;
 
 	walk->survey->namespaces++;
 	walk->inode = place->inode;
 	if (place->name)
 		snprintf(netns.name, sizeof(netns.name), "%s", place->name);
-	netstat_read("", counter_names, netns.counters, FACT_COUNTERS);
-	read_settings(netns.settings);
+	netstat_read(place, counter_names, netns.counters, FACT_COUNTERS);
+	read_settings(place, netns.settings);
 	procfs_tcp_orphans("", &netns.orphans);
 	walk->intvl_s = netns.settings[FACT_KEEPALIVE_INTVL];
 	walk->probes = netns.settings[FACT_KEEPALIVE_PROBES];
 	err = gather_netns(walk->gather, &netns);
+	fd = netns_place_sockdiag(place);
 	/* A kernel without sock_diag says so; what the walk over sockets finds is left. */
-	if (!err && sockdiag_each(STATES, take_socket, walk) == -ENOMEM)
+	if (!err && fd >= 0 && sockdiag_dump(fd, STATES, take_socket, walk) == -ENOMEM)
 		err = -ENOMEM;
+	if (fd >= 0)
+		close(fd);
 	return err;
 }
 
-int survey_take(struct gather *gather, uint32_t only, const struct filters *filters,
+int survey_take(struct session *session, struct gather *gather, uint32_t only,
 		struct survey *survey)
 {
-	struct survey_walk walk = { .gather = gather, .survey = survey, .filters = filters };
+	struct survey_walk walk = {
+		.gather = gather,
+		.survey = survey,
+		.filters = &session->options->filters,
+	};
 	uint64_t pages = 0, pressure = 0;
 	int err;
 
 	*survey = (struct survey){};
 	gather_look(gather);
-	err = netns_walk(NULL, only, take_netns, &walk, &survey->closed);
+	err = netns_walk(session->steward, only, take_netns, &walk, &survey->closed);
 	procfs_tcp_memory("", &pages, &pressure);
 	gather_memory(gather, pages, pressure);
 	return err;
@@ -210,18 +218,19 @@ static int compare_owners(const void *a, const void *b)
 	return x->pid < y->pid ? -1 : x->pid > y->pid;
 }
 
-static int add_process(struct gather *gather, const struct fact_owner *owner, uint32_t sockets)
+static int add_process(struct session *session, struct gather *gather,
+		       const struct fact_owner *owner, uint32_t sockets)
 {
 	struct fact_process fact = { .owner = *owner, .sockets = sockets };
 	struct procfs_process process;
 
-	procfs_process_read("", owner->pid, owner->comm, &process);
+	session_process(session, owner->pid, owner->comm, &process);
 	fact.descriptors = process.fds;
 	fact.limit = process.fd_limit;
 	return gather_process(gather, &fact);
 }
 
-int survey_processes(struct gather *gather, const struct sockets *sockets)
+int survey_processes(struct session *session, struct gather *gather, const struct sockets *sockets)
 {
 	size_t count = 0;
 	struct fact_owner *owners = calloc(sockets_count(sockets) + 1, sizeof(*owners));
@@ -241,7 +250,7 @@ int survey_processes(struct gather *gather, const struct sockets *sockets)
 	for (size_t i = 0, n; i < count && !err; i += n) {
 		for (n = 1; i + n < count && owners[i + n].pid == owners[i].pid; n++)
 			;
-		err = add_process(gather, &owners[i], n);
+		err = add_process(session, gather, &owners[i], n);
 	}
 	free(owners);
 	return err;

@@ -3,15 +3,15 @@
  * A look at the network namespaces of the host, for `diagnose`: sockets as sock_diag(7) has them,
  * counters, settings; and at the processes that have sockets. It tells a gather (gather.h) of them.
  *
- * It needs the privileges to go into other namespaces. One thread.
+ * The steward goes into other namespaces where the session has one. One thread.
  */
 #ifndef TCPDWELL_SURVEY_H
 #define TCPDWELL_SURVEY_H
 
 #include <stdint.h>
 
-struct filters;
 struct gather;
+struct session;
 struct sockets;
 
 /* What of the host was not seen. */
@@ -22,12 +22,12 @@ struct survey {
 
 /*
  * Looks into the namespace of inode @only, or, if that is 0, into all; sockets are those whose ends
- * @filters want. Returns 0 or -errno.
+ * the session's filters want. Returns 0 or -errno.
  */
-int survey_take(struct gather *gather, uint32_t only, const struct filters *filters,
+int survey_take(struct session *session, struct gather *gather, uint32_t only,
 		struct survey *survey);
 
 /* Reads how many descriptors the holders of @sockets have. Returns 0 or -errno. */
-int survey_processes(struct gather *gather, const struct sockets *sockets);
+int survey_processes(struct session *session, struct gather *gather, const struct sockets *sockets);
 
 #endif /* TCPDWELL_SURVEY_H */
