@@ -74,6 +74,9 @@ const volatile bool cfg_skip_addrs; /* nor on addresses and families */
 /* The snapshot at start. */
 const volatile bool cfg_snapshot_records; /* user space reads what the iterators find */
 
+/* With what each socket waits for, and its options. */
+const volatile bool cfg_details;
+
 /* Who holds the TCP sockets behind descriptors of MPTCP is noted. */
 const volatile bool cfg_subflows;
 

@@ -383,6 +383,9 @@ struct {
 	__u64 active[2];
 } snapshot_times;
 
+/* What it waits for, and its options; the same. */
+struct tcpdwell_detail snapshot_detail;
+
 /* A record on its way to that thread: too large for the stack. */
 struct tcpdwell_socket snapshot_record;
 

@@ -17,8 +17,9 @@
 #define IPPROTO_MPTCP 262
 
 /* Bits of enum sock_flags, include/net/sock.h. */
-#define SOCK_DEAD 0
-#define SOCK_DONE 1
+#define SOCK_DEAD     0
+#define SOCK_DONE     1
+#define SOCK_KEEPOPEN 3
 
 /* A bit of sock.sk_shutdown: nobody reads any more. */
 #define RCV_SHUTDOWN 1

@@ -157,6 +157,64 @@ enum tcpdwell_socket_flag {
 	TCPDWELL_SOCKET_REQUEST = 1 << 2, /* a handshake; the owner is the listener's */
 };
 
+/* The timer of a socket that runs, and so what it waits for. */
+enum tcpdwell_timer {
+	TCPDWELL_TIMER_NONE = 0,
+	TCPDWELL_TIMER_RETRANSMIT =
+		1,		      /* of data, a FIN or a SYN; loss probes and reordering, too */
+	TCPDWELL_TIMER_KEEPALIVE = 2, /* also of an orphan in FIN_WAIT2 that is a full socket */
+	TCPDWELL_TIMER_TIMEWAIT = 3,
+	TCPDWELL_TIMER_PROBE = 4, /* of a window that is zero */
+	TCPDWELL_TIMER_REQUEST = 5,
+	TCPDWELL_TIMER_MAX = 6,
+};
+
+/* What of struct tcpdwell_detail is known. Bits. */
+enum tcpdwell_known {
+	TCPDWELL_KNOWN_TIMER = 1 << 0,	   /* expires_ns to rto_ns, and timer to backoff */
+	TCPDWELL_KNOWN_QUEUES = 1 << 1,	   /* recv_bytes and send_bytes */
+	TCPDWELL_KNOWN_OPTIONS = 1 << 2,   /* user_timeout_ms to linger2_s, and err_soft */
+	TCPDWELL_KNOWN_KEEPALIVE = 1 << 3, /* whether keep-alive is on */
+	TCPDWELL_KNOWN_ORPHAN = 1 << 4,	   /* whether it is one */
+};
+
+/* Yes or no. Bits. */
+enum tcpdwell_detail_flag {
+	TCPDWELL_DETAIL_ORPHAN = 1 << 0,    /* its process has closed it */
+	TCPDWELL_DETAIL_KEEPALIVE = 1 << 1, /* SO_KEEPALIVE */
+};
+
+/*
+ * What a socket waits for, and what it was told to do about it; read where the command asks. Of a
+ * request, syn_retries is its listener's. An option that is 0 is the namespace's setting.
+ */
+struct tcpdwell_detail {
+	__u64 expires_ns;    /* until the timer runs out */
+	__u64 retransmit_ns; /* since the first retransmission, 0: not known */
+	__u64 silent_ns;     /* since something was last heard, 0: not known */
+	__u64 rto_ns;	     /* as often doubled as it was, 0: not known */
+	__u32 recv_bytes;    /* that the process has not read; the peer's FIN is one */
+	__u32 send_bytes;    /* that the peer has not acknowledged; SYN and FIN are one each */
+	__u32 total_retransmits;
+	__u32 user_timeout_ms;
+	__u32 keepalive_time_s;
+	__u32 keepalive_intvl_s;
+	__u32 rto_max_ms;
+	__s32 linger2_s; /* negative: no FIN_WAIT2 without a process */
+	__u16 err_soft;	 /* errno, 0: none */
+	__u8 keepalive_probes;
+	__u8 syn_retries;
+	__u8 timer;	  /* enum tcpdwell_timer */
+	__u8 retransmits; /* of what the timer sends again; of a request, of its SYN-ACK */
+	__u8 probes_out;
+	__u8 backoff;
+	__u8 known; /* enum tcpdwell_known */
+	__u8 flags; /* enum tcpdwell_detail_flag */
+	__u8 pad[6];
+};
+
+_Static_assert(sizeof(struct tcpdwell_detail) == 80, "a detail is 80 bytes");
+
 /*
  * A socket as the snapshot finds it: one record for each descriptor that leads to it, one (pid 0)
  * for its place in the hash tables. key is the same in all of them and no other socket's.
@@ -190,9 +248,10 @@ struct tcpdwell_socket {
 	__u64 since_earliest_ns;  /* not in this state before; 0: not known */
 	__u64 active_earliest_ns; /* the same of active_ns */
 	__u64 inode;		  /* that /proc/PID/fd shows; 0: none, or not known */
+	struct tcpdwell_detail detail;
 };
 
-_Static_assert(sizeof(struct tcpdwell_socket) == 152, "a socket is 152 bytes");
+_Static_assert(sizeof(struct tcpdwell_socket) == 232, "a socket is 232 bytes");
 _Static_assert(__builtin_offsetof(struct tcpdwell_socket, netns) == 40, "netns at 40");
 _Static_assert(__builtin_offsetof(struct tcpdwell_socket, comm) == 80, "comm at 80");
 

@@ -267,11 +267,13 @@ struct sock {
 	atomic_t sk_drops;
 	struct rb_root tcp_rtx_queue;
 	struct timer_list tcp_retransmit_timer; /* since 6.19 */
+	struct timer_list sk_timer;
 	struct socket *sk_socket;
 	u16 sk_type;
 	u16 sk_protocol;
 	u8 sk_shutdown;
 	int sk_err;
+	int sk_err_soft;
 	u32 sk_ack_backlog;
 	u32 sk_max_ack_backlog;
 	kuid_t sk_uid;
@@ -295,6 +297,8 @@ struct tcp_sock {
 	u32 write_seq;
 	u32 snd_una;
 	u32 snd_nxt;
+	u32 rcv_nxt;
+	u32 copied_seq;
 	u32 data_segs_in;
 	u32 data_segs_out;
 	struct {
@@ -303,7 +307,10 @@ struct tcp_sock {
 	u8 fastopen_connect : 1;
 	u8 syn_fastopen : 1;
 	u8 syn_fastopen_child : 1; /* since a version after 6.12 */
-	int linger2;
+	int linger2;			/* jiffies, and so are the next two */
+	unsigned int keepalive_time;
+	unsigned int keepalive_intvl;
+	u8 keepalive_probes;
 	u8 repair : 1;
 	u8 tcp_usec_ts : 1; /* since 6.7 */
 	bool is_mptcp;	    /* CONFIG_MPTCP, since 5.6 */
@@ -314,6 +321,7 @@ struct request_sock {
 	struct sock_common __req_common;
 	struct request_sock *dl_next;
 	struct sock *sk;
+	u8 num_timeout : 7;
 	struct timer_list rsk_timer;
 };
 
@@ -336,7 +344,13 @@ struct inet_connection_sock {
 	struct request_sock_queue icsk_accept_queue;
 	struct timer_list icsk_retransmit_timer; /* until 6.18 */
 	unsigned long icsk_timeout;		 /* until 6.18 */
+	struct timer_list icsk_keepalive_timer;	 /* since 6.19 */
 	void *icsk_ulp_data;
+	__u32 icsk_rto;	  /* jiffies */
+	u32 icsk_rto_max; /* since 6.15 */
+	__u8 icsk_pending;
+	__u8 icsk_backoff;
+	__u8 icsk_syn_retries;
 	__u8 icsk_retransmits;
 	u32 icsk_user_timeout; /* milliseconds */
 	u8 icsk_probes_out;

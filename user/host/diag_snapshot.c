@@ -104,6 +104,81 @@ static uint64_t active_ns(const struct sockdiag_socket *socket)
  * ---- Records ------------------------------------------------------------------------------------
  */
 
+/*
+ * No process has a connection that waits for accept(), and none has closed it: in these states that
+ * is so of no other.
+ */
+static bool waits_for_accept(const struct sockdiag_socket *socket)
+{
+	return socket->full && !socket->inode &&
+	       (socket->state == TCPDWELL_ESTABLISHED || socket->state == TCPDWELL_CLOSE_WAIT);
+}
+
+static uint8_t timer_of(const struct sockdiag_socket *socket)
+{
+	if (!socket->full)
+		return socket->state == TCPDWELL_SYN_RECV ? TCPDWELL_TIMER_REQUEST :
+							    TCPDWELL_TIMER_TIMEWAIT;
+	switch (socket->timer) {
+	case SOCKDIAG_TIMER_RETRANSMIT:
+		return TCPDWELL_TIMER_RETRANSMIT;
+	case SOCKDIAG_TIMER_KEEPALIVE:
+		return TCPDWELL_TIMER_KEEPALIVE;
+	case SOCKDIAG_TIMER_PROBE:
+		return TCPDWELL_TIMER_PROBE;
+	default:
+		return TCPDWELL_TIMER_NONE;
+	}
+}
+
+/*
+ * Whether keep-alive is on, the timer tells where no other hides it: with SO_KEEPALIVE it runs as
+ * long as the connection is open. That of an orphan is another one.
+ */
+static void set_keepalive(struct tcpdwell_detail *detail, const struct sockdiag_socket *socket)
+{
+	const unsigned int open = 1U << TCPDWELL_ESTABLISHED | 1U << TCPDWELL_CLOSE_WAIT |
+				  1U << TCPDWELL_FIN_WAIT2;
+
+	if (!(1U << socket->state & open) || detail->flags & TCPDWELL_DETAIL_ORPHAN)
+		return;
+	if (detail->timer == TCPDWELL_TIMER_KEEPALIVE)
+		detail->flags |= TCPDWELL_DETAIL_KEEPALIVE;
+	if (detail->timer == TCPDWELL_TIMER_KEEPALIVE || detail->timer == TCPDWELL_TIMER_NONE)
+		detail->known |= TCPDWELL_KNOWN_KEEPALIVE;
+}
+
+/* What sock_diag tells of the timer and the queues. The options of a socket it does not tell. */
+static struct tcpdwell_detail detail_of(const struct sockdiag_socket *socket)
+{
+	uint64_t silent_ns = socket->received_ns < socket->acked_ns ? socket->received_ns :
+								      socket->acked_ns;
+	struct tcpdwell_detail detail = {
+		.expires_ns = socket->left_ns,
+		.silent_ns = silent_ns < socket->read_ns ? silent_ns : 0,
+		.rto_ns = socket->rto_ns,
+		.recv_bytes = socket->unread_bytes,
+		.send_bytes = socket->unacked_bytes,
+		.total_retransmits = socket->total_retransmits,
+		.timer = timer_of(socket),
+		.probes_out = socket->probes,
+		.backoff = socket->backoff,
+		.known = TCPDWELL_KNOWN_TIMER | TCPDWELL_KNOWN_QUEUES,
+	};
+
+	if (socket->state == TCPDWELL_LISTEN)
+		return (struct tcpdwell_detail){};
+	if (detail.timer == TCPDWELL_TIMER_RETRANSMIT || detail.timer == TCPDWELL_TIMER_REQUEST)
+		detail.retransmits = socket->retransmits;
+	if (!socket->full)
+		return detail;
+	detail.known |= TCPDWELL_KNOWN_ORPHAN;
+	if (!socket->inode && !waits_for_accept(socket))
+		detail.flags |= TCPDWELL_DETAIL_ORPHAN;
+	set_keepalive(&detail, socket);
+	return detail;
+}
+
 struct tcpdwell_socket diag_record(const struct sockdiag_socket *socket, uint32_t netns,
 				   uint64_t tick_ns)
 {
@@ -121,6 +196,9 @@ struct tcpdwell_socket diag_record(const struct sockdiag_socket *socket, uint32_
 		.queue_max = socket->queue_max,
 		.lport = socket->lport,
 		.rport = socket->rport,
+		.drops = socket->drops,
+		.inode = socket->inode,
+		.detail = detail_of(socket),
 	};
 	uint64_t age_ns;
 
@@ -236,16 +314,6 @@ static const struct listener *listener_of(const struct look *look,
 		best = fits;
 	}
 	return found;
-}
-
-/*
- * No process has a connection that waits for accept(), and none has closed it: in these states that
- * is so of no other.
- */
-static bool waits_for_accept(const struct sockdiag_socket *socket)
-{
-	return socket->full && !socket->inode &&
-	       (socket->state == TCPDWELL_ESTABLISHED || socket->state == TCPDWELL_CLOSE_WAIT);
 }
 
 static int take_socket(void *context, const struct sockdiag_socket *socket)

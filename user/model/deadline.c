@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <stddef.h>
+
 #include "model/deadline.h"
 #include "wire.h"
 
@@ -13,6 +15,9 @@
 
 /* What tcp_orphan_retries of 0 means while the timeout still grows. */
 #define ORPHAN_RETRIES 8
+
+/* TCP_TIMEWAIT_LEN. */
+#define TIMEWAIT_S 60
 
 /* No limit takes more rounds: retransmits, probes and retries are bytes. */
 #define ROUNDS_MAX 512
@@ -41,6 +46,18 @@ static const char *const setting_names[DEADLINE_BY_MAX] = {
 const char *deadline_setting(enum deadline_by by)
 {
 	return setting_names[by];
+}
+
+const char *deadline_kind_name(enum deadline_kind kind)
+{
+	static const char *const names[] = {
+		[DEADLINE_UNKNOWN] = NULL,
+		[DEADLINE_AT] = "within",
+		[DEADLINE_IF_SILENT] = "unless_answered",
+		[DEADLINE_NEVER] = "never",
+	};
+
+	return names[kind];
 }
 
 static struct deadline at(uint64_t ns, enum deadline_by by, enum deadline_kind kind)
@@ -223,16 +240,40 @@ static struct deadline of_probes(const struct deadline_socket *socket,
 	return at(0, DEADLINE_BY_NOTHING, DEADLINE_UNKNOWN);
 }
 
+/* The timer is not moved when something is heard: it looks how long that is ago as it runs out. */
+static uint64_t next_probe_ns(const struct deadline_socket *socket)
+{
+	uint64_t time_ns = socket->keepalive_time_s * S;
+
+	if (socket->probes_out || time_ns < socket->idle_ns + socket->expires_ns)
+		return socket->expires_ns;
+	return time_ns - socket->idle_ns;
+}
+
 /* With TCP_USER_TIMEOUT the number of probes is no limit: one, and @user_ns without an answer. */
 static struct deadline of_keepalive_for(const struct deadline_socket *socket, uint64_t user_ns)
 {
-	uint64_t ns = socket->expires_ns, step_ns = socket->keepalive_intvl_s * S;
+	uint64_t ns = next_probe_ns(socket), step_ns = socket->keepalive_intvl_s * S;
 
 	if (!socket->probes_out)
 		ns += step_ns;
 	if (socket->idle_ns + ns < user_ns && step_ns)
 		ns += (user_ns - socket->idle_ns - ns + step_ns - 1) / step_ns * step_ns;
 	return at(ns, DEADLINE_BY_USER_TIMEOUT, DEADLINE_IF_SILENT);
+}
+
+/*
+ * An orphan that is a full socket still, because its timeout is longer than a timewait socket's or
+ * because it was in use when its FIN was acknowledged. Of a longer one what is beyond 60 s comes
+ * twice: the timer first, and then a timewait socket.
+ */
+static struct deadline of_fin_wait2(const struct deadline_socket *socket)
+{
+	uint64_t beyond_s = socket->fin_timeout_s > TIMEWAIT_S ?
+				    socket->fin_timeout_s - TIMEWAIT_S :
+				    0;
+
+	return at(socket->expires_ns + beyond_s * S, DEADLINE_BY_FIN_TIMEOUT, DEADLINE_AT);
 }
 
 static struct deadline of_keepalive(const struct deadline_socket *socket)
@@ -242,13 +283,13 @@ static struct deadline of_keepalive(const struct deadline_socket *socket)
 				0;
 
 	if (socket->state == TCPDWELL_FIN_WAIT2 && socket->orphan)
-		return at(socket->expires_ns, DEADLINE_BY_FIN_TIMEOUT, DEADLINE_AT);
+		return of_fin_wait2(socket);
 	if (!socket->keepalive)
 		return at(0, DEADLINE_BY_NOTHING, DEADLINE_UNKNOWN);
 	if (socket->user_timeout_ms)
 		return of_keepalive_for(socket, socket->user_timeout_ms * MS);
-	return at(socket->expires_ns + left * socket->keepalive_intvl_s * S, DEADLINE_BY_KEEPALIVE,
-		  DEADLINE_IF_SILENT);
+	return at(next_probe_ns(socket) + left * socket->keepalive_intvl_s * S,
+		  DEADLINE_BY_KEEPALIVE, DEADLINE_IF_SILENT);
 }
 
 /* Nothing is under way. */
@@ -269,18 +310,22 @@ static struct deadline of_idle(const struct deadline_socket *socket)
 }
 
 struct deadline deadline_of(const struct deadline_socket *socket,
-			    const struct deadline_settings *settings)
+			    const struct deadline_settings *netns)
 {
+	struct deadline_settings settings = *netns;
+
+	if (socket->rto_max_ms)
+		settings.rto_max_ms = socket->rto_max_ms;
 	switch (socket->timer) {
 	case DEADLINE_TIMER_RETRANSMIT:
-		return socket->state == TCPDWELL_SYN_SENT ? of_syn(socket, settings) :
-							    of_retransmits(socket, settings);
+		return socket->state == TCPDWELL_SYN_SENT ? of_syn(socket, &settings) :
+							    of_retransmits(socket, &settings);
 	case DEADLINE_TIMER_PROBE:
-		return of_probes(socket, settings);
+		return of_probes(socket, &settings);
 	case DEADLINE_TIMER_KEEPALIVE:
 		return of_keepalive(socket);
 	case DEADLINE_TIMER_REQUEST:
-		return of_request(socket, settings);
+		return of_request(socket, &settings);
 	case DEADLINE_TIMER_TIMEWAIT:
 		return at(socket->expires_ns,
 			  socket->state == TCPDWELL_FIN_WAIT2 ? DEADLINE_BY_FIN_TIMEOUT :

@@ -44,11 +44,14 @@ struct deadline_socket {
 	uint64_t rto_ns;	/* icsk_rto, as often doubled as it was; of probes before that */
 	uint64_t retransmit_ns; /* since the first retransmission; DEADLINE_NEVER_SEEN: not known */
 	uint64_t idle_ns;	/* since something was last heard, 0: not known */
-	uint32_t user_timeout_ms; /* TCP_USER_TIMEOUT, 0: none */
-	bool unacknowledged;	  /* something was sent, or waits to be */
-	bool keepalive;		  /* SO_KEEPALIVE */
+	uint32_t user_timeout_ms;  /* TCP_USER_TIMEOUT, 0: none */
+	bool unacknowledged;	   /* something was sent, or waits to be */
+	bool keepalive;		   /* SO_KEEPALIVE */
+	uint32_t keepalive_time_s; /* 0: not known */
 	uint32_t keepalive_intvl_s;
 	uint32_t keepalive_probes;
+	uint32_t fin_timeout_s; /* TCP_LINGER2, or tcp_fin_timeout; 0: not known */
+	uint32_t rto_max_ms;	/* TCP_RTO_MAX_MS, 0: the namespace's */
 };
 
 /* Settings of its network namespace (ip-sysctl). */
@@ -92,6 +95,9 @@ struct deadline {
 
 struct deadline deadline_of(const struct deadline_socket *socket,
 			    const struct deadline_settings *settings);
+
+/* "within", "unless_answered", "never"; NULL where it is not known. */
+const char *deadline_kind_name(enum deadline_kind kind);
 
 /* The setting or option that decides, such as "net.ipv4.tcp_retries2"; a constant. */
 const char *deadline_setting(enum deadline_by by);

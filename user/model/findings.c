@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "model/finders.h"
+#include "model/timers.h"
 
 struct findings {
 	struct finding *list;
@@ -157,26 +158,11 @@ const struct fact_netns *finder_netns(const struct finder *finder, uint32_t inod
 	return NULL;
 }
 
-static void take_setting(const struct fact_netns *netns, enum fact_setting setting, uint32_t *value)
-{
-	if (netns->settings[setting] != FACT_UNKNOWN)
-		*value = netns->settings[setting];
-}
-
 struct deadline_settings finder_settings(const struct finder *finder, uint32_t inode)
 {
 	const struct fact_netns *netns = finder_netns(finder, inode);
-	struct deadline_settings settings = deadline_defaults;
 
-	if (!netns)
-		return settings;
-	take_setting(netns, FACT_RETRIES2, &settings.retries2);
-	take_setting(netns, FACT_ORPHAN_RETRIES, &settings.orphan_retries);
-	take_setting(netns, FACT_SYN_RETRIES, &settings.syn_retries);
-	take_setting(netns, FACT_SYN_LINEAR_TIMEOUTS, &settings.syn_linear_timeouts);
-	take_setting(netns, FACT_SYNACK_RETRIES, &settings.synack_retries);
-	take_setting(netns, FACT_RTO_MAX_MS, &settings.rto_max_ms);
-	return settings;
+	return netns ? timers_settings(netns->settings) : deadline_defaults;
 }
 
 void finding_end(const struct finder *finder, struct finding *finding,

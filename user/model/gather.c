@@ -5,6 +5,7 @@
 
 #include "cli/options.h"
 #include "model/gather.h"
+#include "model/timers.h"
 #include "service.h"
 
 /* A list that grows. */
@@ -230,15 +231,24 @@ static bool is_listened_to(const struct gather *g, uint32_t netns, uint16_t lpor
 	return false;
 }
 
-static struct service_range range_of(const struct gather *g, uint32_t netns)
+/* NULL: it was not looked into. */
+static const uint64_t *settings_of(const struct gather *g, uint32_t netns)
 {
 	const struct fact_netns *namespaces = g->namespaces.items;
 
 	for (size_t i = 0; i < g->namespaces.count; i++)
-		if (namespaces[i].inode == netns &&
-		    namespaces[i].settings[FACT_PORTS_HIGH] != FACT_UNKNOWN)
-			return (struct service_range){ namespaces[i].settings[FACT_PORTS_LOW],
-						       namespaces[i].settings[FACT_PORTS_HIGH] };
+		if (namespaces[i].inode == netns)
+			return namespaces[i].settings;
+	return NULL;
+}
+
+static struct service_range range_of(const struct gather *g, uint32_t netns)
+{
+	const uint64_t *settings = settings_of(g, netns);
+
+	if (settings && settings[FACT_PORTS_HIGH] != FACT_UNKNOWN)
+		return (struct service_range){ settings[FACT_PORTS_LOW],
+					       settings[FACT_PORTS_HIGH] };
 	return (struct service_range){ 1, 0 }; /* empty */
 }
 
@@ -264,6 +274,18 @@ static void take_detail(const struct gather *g, const struct gather_detail *deta
 	fact->unacked_bytes = detail->unacked_bytes;
 	if (detail->state == TCPDWELL_LISTEN && detail->drops > drops_before(g, detail->cookie))
 		fact->drops_grew = detail->drops - drops_before(g, detail->cookie);
+}
+
+/* Where the walk has read the socket itself, that tells more than sock_diag does. */
+static void take_options(const struct gather *g, const struct tcpdwell_socket *socket,
+			 struct fact_socket *fact)
+{
+	const uint64_t *settings = settings_of(g, socket->netns);
+
+	if (!settings || socket->state == TCPDWELL_LISTEN ||
+	    !(socket->detail.known & TCPDWELL_KNOWN_OPTIONS))
+		return;
+	fact->timers = timers_of(socket, settings);
 }
 
 static int add_socket(struct gather *g, const struct socket_seen *seen,
@@ -298,6 +320,7 @@ static int add_socket(struct gather *g, const struct socket_seen *seen,
 	fact.client = is_client(g, socket);
 	if (detail)
 		take_detail(g, detail, &fact);
+	take_options(g, socket, &fact);
 	/* An orphan is nobody's any more. */
 	if (fact.timers.orphan || !fact.owner.comm[0])
 		fact.owner = (struct fact_owner){ 0 };

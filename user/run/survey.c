@@ -74,7 +74,7 @@ static uint64_t read_setting(const struct netns_place *place, const char *name)
 }
 
 /* What an older kernel has no setting for, it does as these say. */
-static void read_settings(const struct netns_place *place, uint64_t *settings)
+void survey_settings(const struct netns_place *place, uint64_t settings[FACT_SETTINGS])
 {
 	struct ephemeral ports;
 
@@ -95,8 +95,7 @@ struct survey_walk {
 	struct survey *survey;
 	const struct filters *filters;
 	uint32_t inode;
-	uint64_t intvl_s; /* of keep-alive, in the namespace */
-	uint64_t probes;
+	const uint64_t *settings; /* of the namespace */
 };
 
 /* States in which the peer has sent its FIN. */
@@ -121,17 +120,25 @@ static enum deadline_timer timer_of(const struct sockdiag_socket *socket)
 	}
 }
 
+static uint32_t setting_or_0(const struct survey_walk *walk, enum fact_setting setting)
+{
+	uint64_t value = walk->settings[setting];
+
+	return value == FACT_UNKNOWN ? 0 : value;
+}
+
 static int take_socket(void *context, const struct sockdiag_socket *socket)
 {
 	const struct survey_walk *walk = context;
+	uint64_t silent_ns = socket->received_ns < socket->acked_ns ? socket->received_ns :
+								      socket->acked_ns;
 	struct gather_detail detail = {
 		.cookie = socket->cookie,
 		.netns = walk->inode,
 		.state = socket->state,
 		.lport = socket->lport,
 		.rport = socket->rport,
-		.silent_ns = socket->received_ns < socket->acked_ns ? socket->received_ns :
-								      socket->acked_ns,
+		.silent_ns = silent_ns,
 		.drops = socket->drops,
 		.inode = socket->inode,
 		.timers = {
@@ -144,8 +151,11 @@ static int take_socket(void *context, const struct sockdiag_socket *socket)
 			.rto_ns = socket->rto_ns,
 			.retransmit_ns = DEADLINE_NEVER_SEEN,
 			.keepalive = socket->timer == SOCKDIAG_TIMER_KEEPALIVE,
-			.keepalive_intvl_s = walk->intvl_s,
-			.keepalive_probes = walk->probes,
+			.keepalive_time_s = setting_or_0(walk, FACT_KEEPALIVE_TIME),
+			.keepalive_intvl_s = setting_or_0(walk, FACT_KEEPALIVE_INTVL),
+			.keepalive_probes = setting_or_0(walk, FACT_KEEPALIVE_PROBES),
+			.fin_timeout_s = setting_or_0(walk, FACT_FIN_TIMEOUT),
+			.idle_ns = silent_ns == SOCKDIAG_UNKNOWN ? 0 : silent_ns,
 		},
 	};
 
@@ -176,10 +186,9 @@ static int take_netns(void *context, const struct netns_place *place)
 	if (place->name)
 		snprintf(netns.name, sizeof(netns.name), "%s", place->name);
 	netstat_read(place, counter_names, netns.counters, FACT_COUNTERS);
-	read_settings(place, netns.settings);
+	survey_settings(place, netns.settings);
 	procfs_tcp_orphans("", &netns.orphans);
-	walk->intvl_s = netns.settings[FACT_KEEPALIVE_INTVL];
-	walk->probes = netns.settings[FACT_KEEPALIVE_PROBES];
+	walk->settings = netns.settings;
 	err = gather_netns(walk->gather, &netns);
 	fd = netns_place_sockdiag(place);
 	/* A kernel without sock_diag says so; what the walk over sockets finds is left. */

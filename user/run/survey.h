@@ -2,6 +2,7 @@
 /*
  * A look at the network namespaces of the host, for `diagnose`: sockets as sock_diag(7) has them,
  * counters, settings; and at the processes that have sockets. It tells a gather (gather.h) of them.
+ * Settings alone are for `snapshot --sockets`, too.
  *
  * The steward goes into other namespaces where the session has one. One thread.
  */
@@ -10,7 +11,10 @@
 
 #include <stdint.h>
 
+#include "model/facts.h"
+
 struct gather;
+struct netns_place;
 struct session;
 struct sockets;
 
@@ -26,6 +30,9 @@ struct survey {
  */
 int survey_take(struct session *session, struct gather *gather, uint32_t only,
 		struct survey *survey);
+
+/* The settings of a namespace (netns_walk.h); FACT_UNKNOWN: this kernel has none such. */
+void survey_settings(const struct netns_place *place, uint64_t settings[FACT_SETTINGS]);
 
 /* Reads how many descriptors the holders of @sockets have. Returns 0 or -errno. */
 int survey_processes(struct session *session, struct gather *gather, const struct sockets *sockets);

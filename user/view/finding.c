@@ -299,16 +299,10 @@ static void print_json_figures(FILE *out, const struct finding *finding)
 
 static void print_json_end(FILE *out, const struct finding *finding)
 {
-	static const char *const kinds[] = {
-		[DEADLINE_UNKNOWN] = NULL,
-		[DEADLINE_AT] = "within",
-		[DEADLINE_IF_SILENT] = "unless_answered",
-		[DEADLINE_NEVER] = "never",
-	};
 	enum deadline_kind kind = finding->has_end ? finding->end.kind : DEADLINE_UNKNOWN;
 	bool timed = kind == DEADLINE_AT || kind == DEADLINE_IF_SILENT;
 
-	print_json_text(out, "ends", kinds[kind]);
+	print_json_text(out, "ends", deadline_kind_name(kind));
 	print_json_number(out, "ends_ns", timed, finding->end.ns);
 	print_json_text(out, "ends_by", timed ? deadline_setting(finding->end.by) : NULL);
 }

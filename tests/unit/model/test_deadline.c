@@ -170,6 +170,36 @@ static void test_keepalive(void **state)
 	assert_at(&socket, 135, 135, DEADLINE_BY_USER_TIMEOUT);
 }
 
+/* As the timer runs out, it looks since when nothing was heard. */
+static void test_keepalive_that_was_heard_of(void **state)
+{
+	struct deadline_socket socket = sent(TCPDWELL_ESTABLISHED);
+
+	(void)state;
+	socket.timer = DEADLINE_TIMER_KEEPALIVE;
+	socket.unacknowledged = false;
+	socket.keepalive = true;
+	socket.keepalive_time_s = 60;
+	socket.expires_ns = 10 * S;
+	socket.idle_ns = 50 * S;
+	assert_at(&socket, 10 + 675, 10 + 675, DEADLINE_BY_KEEPALIVE);
+	socket.idle_ns = 20 * S;
+	assert_at(&socket, 40 + 675, 40 + 675, DEADLINE_BY_KEEPALIVE);
+	socket.probes_out = 1; /* it is at it */
+	assert_at(&socket, 10 + 600, 10 + 600, DEADLINE_BY_KEEPALIVE);
+}
+
+/* TCP_RTO_MAX_MS of the socket, before the namespace's. */
+static void test_own_longest_timeout(void **state)
+{
+	struct deadline_socket socket = sent(TCPDWELL_ESTABLISHED);
+
+	(void)state;
+	socket.rto_max_ms = 1000;
+	/* 0.2, 0.4, 0.8 s, and twelve of 1 s and the last. */
+	assert_at(&socket, 13, 16, DEADLINE_BY_RETRIES2);
+}
+
 static void test_timewait_sockets(void **state)
 {
 	struct deadline_socket socket = { .timer = DEADLINE_TIMER_TIMEWAIT, .expires_ns = 42 * S };
@@ -182,6 +212,9 @@ static void test_timewait_sockets(void **state)
 	socket.timer = DEADLINE_TIMER_KEEPALIVE;
 	socket.orphan = true;
 	assert_at(&socket, 42, 42, DEADLINE_BY_FIN_TIMEOUT);
+	/* Of a longer timeout that which is beyond 60 s comes once more. */
+	socket.fin_timeout_s = 160;
+	assert_at(&socket, 142, 142, DEADLINE_BY_FIN_TIMEOUT);
 }
 
 static void test_never(void **state)
@@ -235,6 +268,8 @@ int main(void)
 		cmocka_unit_test(test_request),
 		cmocka_unit_test(test_window_of_zero),
 		cmocka_unit_test(test_keepalive),
+		cmocka_unit_test(test_keepalive_that_was_heard_of),
+		cmocka_unit_test(test_own_longest_timeout),
 		cmocka_unit_test(test_timewait_sockets),
 		cmocka_unit_test(test_never),
 		cmocka_unit_test(test_any_numbers),
