@@ -2,8 +2,11 @@
 /* Sockets that exist, as the tables of `snapshot` and its JSON. */
 #include "cli/options.h"
 #include "model/census.h"
+#include "model/listing.h"
 #include "rows.h"
 #include "view/snapshot_report.h"
+#include "view/socket_fields.h"
+#include "view/socket_report.h"
 
 #define SOCKETS_MAX 64
 
@@ -26,13 +29,33 @@ static void render(struct input *input, const struct census *census)
 	free(text);
 }
 
+static void render_rows(struct input *input, const struct listing *listing)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	CHECK(out);
+	socket_report(out, listing, input_u8(input));
+	socket_fields_csv(out, listing, NULL, input_u64(input));
+	CHECK(!fclose(out) && is_clean(text, len));
+	free(text);
+	out = open_memstream(&text, &len);
+	CHECK(out);
+	socket_fields_json(out, listing, NULL, input_u64(input));
+	CHECK(!fclose(out) && is_clean(text, len) && is_json_lines(text, len));
+	free(text);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct filters no_filters;
 	struct input input = { data, size };
 	struct sockets *sockets = sockets_new();
 	uint64_t older_ns = input_time_ns(&input, 0), now_ns = input_u64(&input);
+	struct netns_settings netns = {};
 	struct tcpdwell_socket socket;
+	struct listing *listing;
 	struct census *census;
 
 	CHECK(sockets);
@@ -44,6 +67,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	CHECK(census);
 	render(&input, census);
 	census_free(census);
+	listing = listing_new(sockets, &netns, &no_filters, older_ns, now_ns);
+	CHECK(listing);
+	render_rows(&input, listing);
+	listing_free(listing);
 	sockets_free(sockets);
 	return 0;
 }

@@ -44,6 +44,7 @@ void rows_take_socket(struct input *input, struct tcpdwell_socket *socket)
 	/* Few, so that some records are of one socket, and some sockets of one process. */
 	socket->key = 1 + socket->key % 8;
 	socket->pid %= 4;
+	socket->detail.timer %= TCPDWELL_TIMER_MAX;
 }
 
 struct summary rows_take_summary(struct input *input)

@@ -42,6 +42,18 @@ const char *tcpstate_short_name(unsigned int state)
 	return state < ARRAY_SIZE(states) && states[state].name ? states[state].short_name : "-";
 }
 
+unsigned int tcpstate_rank(unsigned int state)
+{
+	static const unsigned char ranks[TCPDWELL_STATE_MAX] = {
+		[TCPDWELL_LISTEN] = 1,	    [TCPDWELL_SYN_SENT] = 2,  [TCPDWELL_SYN_RECV] = 3,
+		[TCPDWELL_ESTABLISHED] = 4, [TCPDWELL_FIN_WAIT1] = 5, [TCPDWELL_FIN_WAIT2] = 6,
+		[TCPDWELL_CLOSE_WAIT] = 7,  [TCPDWELL_CLOSING] = 8,   [TCPDWELL_LAST_ACK] = 9,
+		[TCPDWELL_TIME_WAIT] = 10,  [TCPDWELL_CLOSE] = 11,
+	};
+
+	return state < ARRAY_SIZE(ranks) ? ranks[state] : 0;
+}
+
 /* Whether two spellings of a state agree, leaving case, `-` and `_` aside. */
 static bool same_spelling(const char *a, const char *b)
 {

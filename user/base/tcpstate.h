@@ -18,6 +18,9 @@ const char *tcpstate_name(unsigned int state);
  */
 const char *tcpstate_short_name(unsigned int state);
 
+/* Its place in that order, from 1 on; 0 for a number that is no state. */
+unsigned int tcpstate_rank(unsigned int state);
+
 /*
  * The state that @text names: any case, `-`, `_` or nothing between words, CLOSED for CLOSE, and
  * what ss prints (ESTAB, FIN-WAIT-1, UNCONN). Returns the number of wire.h, or -EINVAL.

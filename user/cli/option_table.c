@@ -357,9 +357,12 @@ static const struct option_group socket_filters = {
 static const struct option_group snapshot_report = {
 	"Report",
 	(const struct option_def[]){
+		FLAG("sockets", 0, sockets,
+		     "sockets one by one: holders, queues, timer, and when each ends by itself"),
 		FLAG("listening", 'l', listening, "listeners one by one, with their accept queues"),
 		VALUE("top", 0, "COUNT", top, set_top, "rows of each table, 1..100 (5)"),
-		CHOICE("output", 'o', "FORMAT", "table|json", format, "one of"),
+		CHOICE("output", 'o', "FORMAT", "table|json|csv", format,
+		       "one of; csv of --sockets"),
 		{ 0 },
 	},
 };
@@ -689,6 +692,8 @@ const struct command_def command_table[] = {
 			(const struct option_note[]){
 				{ "tcpdwell snapshot", "all sockets of the host" },
 				{ "tcpdwell snapshot --port 443", "who uses a port" },
+				{ "tcpdwell snapshot --sockets -p 1234",
+				  "what a process has open" },
 				{ "tcpdwell snapshot --listening",
 				  "who listens, and whose queue is full" },
 				{ "tcpdwell snapshot -s CLOSE_WAIT --older 1m",

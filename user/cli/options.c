@@ -371,6 +371,17 @@ static int take_token(struct options *options, const struct command_def *command
 	return 0;
 }
 
+static int check_snapshot(const struct options *options, struct options_error *error)
+{
+	if (options->sockets && options->listening)
+		return refuse(error,
+			      "--sockets and -l exclude each other: want --sockets -s LISTEN "
+			      "for listeners among the sockets");
+	if (options->format == FORMAT_CSV && !options->sockets)
+		return refuse(error, "-o csv: counts are no rows: want --sockets with it");
+	return 0;
+}
+
 /* What no option can see alone. */
 static int check_together(const struct options *options, const struct command_def *command,
 			  struct options_error *error)
@@ -383,6 +394,8 @@ static int check_together(const struct options *options, const struct command_de
 		if (options->report_ns)
 			return refuse(error, "-i: one look has no next: want --watch with it");
 	}
+	if (options->command == COMMAND_SNAPSHOT && check_snapshot(options, error))
+		return -EINVAL;
 	if (!options->program)
 		return 0;
 	if (!command->takes_program)

@@ -33,7 +33,7 @@ enum command {
 enum format {
 	FORMAT_TABLE,
 	FORMAT_JSON,
-	FORMAT_CSV, /* trace only */
+	FORMAT_CSV, /* of rows */
 };
 
 enum backend {
@@ -81,6 +81,7 @@ struct options {
 	bool kernel_view;
 	bool no_snapshot;
 	bool listening;	   /* snapshot: listeners only */
+	bool sockets;	   /* snapshot: connections one by one */
 	uint64_t older_ns; /* snapshot: the least age */
 	uint64_t leak_ns;  /* leaks: the same */
 	bool watch;	   /* leaks: go on */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/compare.h"
+#include "base/tcpstate.h"
 #include "cli/options.h"
 #include "model/census.h"
 #include "model/pressure.h"
@@ -15,19 +16,6 @@ struct sample {
 	struct age age;
 	const struct socket_seen *socket;
 };
-
-/* States in the order of a connection's life, as tcpstate_list has them. */
-static uint8_t state_rank(uint8_t state)
-{
-	static const uint8_t ranks[TCPDWELL_STATE_MAX] = {
-		[TCPDWELL_LISTEN] = 1,	    [TCPDWELL_SYN_SENT] = 2,  [TCPDWELL_SYN_RECV] = 3,
-		[TCPDWELL_ESTABLISHED] = 4, [TCPDWELL_FIN_WAIT1] = 5, [TCPDWELL_FIN_WAIT2] = 6,
-		[TCPDWELL_CLOSE_WAIT] = 7,  [TCPDWELL_CLOSING] = 8,   [TCPDWELL_LAST_ACK] = 9,
-		[TCPDWELL_TIME_WAIT] = 10,  [TCPDWELL_CLOSE] = 11,
-	};
-
-	return state < TCPDWELL_STATE_MAX ? ranks[state] : 0;
-}
 
 static int compare_samples(const void *left, const void *right)
 {
@@ -188,7 +176,7 @@ static size_t collect(struct census *census, struct sample *samples, const struc
 		if (class != AGE_OLDER)
 			continue;
 		samples[count++] = (struct sample){
-			.rank = state_rank(socket->info.state),
+			.rank = tcpstate_rank(socket->info.state),
 			.age = age,
 			.socket = socket,
 		};

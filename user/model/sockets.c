@@ -102,7 +102,12 @@ static int add_holder(struct sockets *sockets, struct socket_seen *seen,
 	if (!known)
 		seen->holders++;
 	holder = &sockets->holders[sockets->holder_count++];
-	*holder = (struct socket_holder){ record->pid, record->fd, seen->first };
+	*holder = (struct socket_holder){
+		.pid = record->pid,
+		.fd = record->fd,
+		.next = seen->first,
+	};
+	memcpy(holder->comm, record->comm, sizeof(holder->comm));
 	seen->first = sockets->holder_count;
 	return 0;
 }
@@ -158,6 +163,7 @@ int sockets_add(struct sockets *sockets, const struct tcpdwell_socket *record)
 		seen->info.active_ns = record->active_ns;
 		seen->info.active_earliest_ns = record->active_earliest_ns;
 		seen->info.flags |= record->flags;
+		seen->info.detail = record->detail;
 	}
 	settle_owner(seen, record);
 	return record->pid ? add_holder(sockets, seen, record) : 0;

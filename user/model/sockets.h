@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The sockets of one snapshot: records that tell of the same socket are put together, and who holds
- * each is known. Pure, one thread at a time. 184 bytes a socket and 16 a descriptor.
+ * each is known. Pure, one thread at a time. 264 bytes a socket and 28 a descriptor.
  */
 #ifndef TCPDWELL_SOCKETS_H
 #define TCPDWELL_SOCKETS_H
@@ -20,6 +20,7 @@ struct socket_holder {
 	uint32_t pid;
 	uint32_t fd;
 	uint32_t next; /* for sockets_next_holder() */
+	char comm[TCPDWELL_COMM_LEN];
 };
 
 struct socket_seen {

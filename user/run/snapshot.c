@@ -3,13 +3,18 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "host/cgroup.h"
 #include "host/ephemeral.h"
 #include "host/netns_walk.h"
 #include "host/resolve.h"
 #include "model/census.h"
+#include "model/listing.h"
 #include "model/sockets.h"
 #include "run/snapshot.h"
+#include "run/survey.h"
 #include "view/snapshot_report.h"
+#include "view/socket_fields.h"
+#include "view/socket_report.h"
 
 static void snapshot_wants(struct session *session, struct options *traced, struct wants *wants)
 {
@@ -71,19 +76,13 @@ static struct ranges *note_ranges(const struct session *session)
 	return ranges;
 }
 
-static int snapshot_finish(struct session *session, const struct summary *summary)
+static int count(struct session *session, uint64_t now_ns)
 {
 	const struct options *options = session->options;
-	struct ranges *ranges;
+	struct ranges *ranges = note_ranges(session);
 	struct census *census;
-	uint64_t now_ns;
 	int err;
 
-	(void)summary;
-	if (session_walk(session, session->model))
-		return -1;
-	now_ns = clock_now_ns();
-	ranges = note_ranges(session);
 	census = census_new(session->model, ranges, &options->filters, options->older_ns, now_ns);
 	if (!census) {
 		err = failure_errno(session->failure, "cannot count", errno);
@@ -94,6 +93,81 @@ static int snapshot_finish(struct session *session, const struct summary *summar
 	census_free(census);
 	ranges_free(ranges);
 	return err;
+}
+
+/* ---- Sockets one by one ---- */
+
+/* What is printed, and how. */
+struct rows {
+	const struct session *session;
+	const struct listing *listing;
+	struct cgroup_names *cgroups;
+};
+
+static int print_rows(FILE *out, const void *context)
+{
+	const struct rows *rows = context;
+	uint64_t wall_ns = clock_wall_ns(rows->session->clock, rows->listing->now_ns);
+
+	if (rows->session->options->format == FORMAT_JSON)
+		socket_fields_json(out, rows->listing, rows->cgroups, wall_ns);
+	else if (rows->session->options->format == FORMAT_CSV)
+		socket_fields_csv(out, rows->listing, rows->cgroups, wall_ns);
+	else
+		socket_report(out, rows->listing, output_columns());
+	return 0;
+}
+
+static int note_settings(void *context, const struct netns_place *place)
+{
+	struct netns_setting setting = { .inode = place->inode };
+
+	if (place->name)
+		snprintf(setting.name, sizeof(setting.name), "%s", place->name);
+	survey_settings(place, setting.settings);
+	return netns_settings_add(context, &setting);
+}
+
+static int list(struct session *session, uint64_t now_ns)
+{
+	const struct options *options = session->options;
+	struct netns_settings netns = {};
+	struct rows rows = { .session = session };
+	struct listing *listing = NULL;
+	unsigned int closed;
+	uint32_t only = 0;
+	int err = -1;
+
+	/* Where a namespace cannot be entered, what hangs on its settings is not known. */
+	if (resolve_netns(&options->filters.netns, &only, session->failure))
+		return -1;
+	if (!netns_walk(NULL, only, note_settings, &netns, &closed))
+		listing = listing_new(session->model, &netns, &options->filters, options->older_ns,
+				      now_ns);
+	if (!listing) {
+		failure_errno(session->failure, "cannot list", ENOMEM);
+		goto out;
+	}
+	rows.listing = listing;
+	if (options->format != FORMAT_TABLE)
+		rows.cgroups = cgroup_names_new(""); /* NULL: no path is known */
+	err = session_show(session, print_rows, &rows);
+out:
+	cgroup_names_free(rows.cgroups);
+	listing_free(listing);
+	netns_settings_free(&netns);
+	return err;
+}
+
+static int snapshot_finish(struct session *session, const struct summary *summary)
+{
+	uint64_t now_ns;
+
+	(void)summary;
+	if (session_walk(session, session->model))
+		return -1;
+	now_ns = clock_now_ns();
+	return session->options->sockets ? list(session, now_ns) : count(session, now_ns);
 }
 
 static void snapshot_free(struct session *session)

@@ -37,6 +37,9 @@ void print_json_string(FILE *out, const char *text);
 void print_json_age(FILE *out, const char *name, struct age age);
 void print_json_addr(FILE *out, const char *name, unsigned int family, const uint8_t *addr);
 
+/* A cell of CSV, of text that others chose; nothing for NULL. */
+void print_csv_text(FILE *out, const char *text);
+
 /* Members behind others: `,"name":value`; null for what is not @known, and for no or empty text. */
 void print_json_number(FILE *out, const char *name, bool known, uint64_t v);
 void print_json_text(FILE *out, const char *name, const char *text);

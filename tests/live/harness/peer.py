@@ -183,6 +183,7 @@ class Peer:
         self.isn = int.from_bytes(os.urandom(4), "big")
         self.next, self.wants = self.isn, 0
         self.seen = 0  # segments of the link that were looked at
+        self.window = 65535  # that each segment offers
 
     def send(self, flags: int, payload: bytes = b"", options: bytes = b"",
              seq: int | None = None) -> Sent:
@@ -194,7 +195,8 @@ class Peer:
         tcp = struct.pack("!HHIIBBHHH", self.port, self.rport,
                           self.next if seq is None else seq % 2**32,
                           self.wants if flags & ACK else 0,
-                          (20 + len(options)) // 4 << 4, flags, 65535, 0, 0) + options + payload
+                          (20 + len(options)) // 4 << 4, flags, self.window, 0,
+                          0) + options + payload
         if seq is None:
             consumed = len(payload) + bool(flags & SYN) + bool(flags & FIN)
             self.next = (self.next + consumed) % 2**32

@@ -321,6 +321,8 @@ static void test_refusals(void **state)
 		{ "-o csv timewait", "-o: 'csv' is not known: want table|json" },
 		{ "--backend bpf", "want auto|fentry|kprobe|timer|none" },
 		{ "snapshot --backend auto", "--backend is not an option of snapshot" },
+		{ "snapshot --sockets -l", "--sockets and -l exclude each other" },
+		{ "snapshot -o csv", "-o csv: counts are no rows: want --sockets with it" },
 		{ "--ring-size 63K", "--ring-size: '63K' is out of range: want 64K..1G" },
 		{ "--ring-size 1073741825", "is out of range: want 64K..1G" },
 		{ "--ring-size 16", "is out of range: want 64K..1G" },
