@@ -371,14 +371,38 @@ static int take_token(struct options *options, const struct command_def *command
 	return 0;
 }
 
+static bool filters_but_netns(const struct filters *filters)
+{
+	return filters->pids.count || filters->uids.count || filters->addrs.count ||
+	       filters->lports.any || filters->rports.any || filters->ports.any ||
+	       filters->comm[0] || filters->cgroup || filters->family || filters->either;
+}
+
+/* Totals over time: counters are the namespaces'. */
+static int check_totals(const struct options *options, struct options_error *error)
+{
+	if (options->sockets || options->listening)
+		return refuse(error, "-i: totals list no sockets: want it without %s",
+			      options->sockets ? "--sockets" : "-l");
+	if (filters_but_netns(&options->filters) || options->older_ns)
+		return refuse(error, "-i: the kernel counts for whole network namespaces: want no "
+				     "filter with it but --netns");
+	return 0;
+}
+
 static int check_snapshot(const struct options *options, struct options_error *error)
 {
+	if (options->report_ns)
+		return check_totals(options, error);
+	if (options->duration_ns || options->count)
+		return refuse(error, "%s: one look has no end: want -i with it",
+			      options->duration_ns ? "-d" : "-n");
 	if (options->sockets && options->listening)
 		return refuse(error,
 			      "--sockets and -l exclude each other: want --sockets -s LISTEN "
 			      "for listeners among the sockets");
 	if (options->format == FORMAT_CSV && !options->sockets)
-		return refuse(error, "-o csv: counts are no rows: want --sockets with it");
+		return refuse(error, "-o csv: counts are no rows: want --sockets or -i with it");
 	return 0;
 }
 

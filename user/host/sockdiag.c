@@ -58,6 +58,7 @@ static void set_info(struct sockdiag_socket *socket, const void *data, size_t le
 	socket->rto_ns = info.tcpi_rto * NS_PER_US;
 	socket->backoff = info.tcpi_backoff;
 	socket->probes = info.tcpi_probes;
+	socket->total_retransmits = info.tcpi_total_retrans;
 }
 
 /* An array of counters, which grows from kernel to kernel (sock_diag(7), SK_MEMINFO_*). */
@@ -145,10 +146,11 @@ int sockdiag_parse(const void *data, size_t len, uint64_t read_ns, sockdiag_visi
 	return 0;
 }
 
-static const uint8_t extensions = 1 << (INET_DIAG_INFO - 1) | 1 << (INET_DIAG_SHUTDOWN - 1) |
-				  1 << (INET_DIAG_SKMEMINFO - 1);
+/* Of all but the first the kernel asks no socket, whose lock that takes. */
+#define BRIEF	   (1 << (INET_DIAG_SHUTDOWN - 1))
+#define EXTENSIONS (1 << (INET_DIAG_INFO - 1) | BRIEF | 1 << (INET_DIAG_SKMEMINFO - 1))
 
-static int ask(int fd, int family, uint16_t states)
+static int ask(int fd, int family, uint16_t states, uint8_t extensions)
 {
 	struct {
 		struct nlmsghdr head;
@@ -174,7 +176,7 @@ static int ask(int fd, int family, uint16_t states)
  * The older kind of request, of which a dump is of all families (inet_diag_dump_compat()): the
  * kernel goes through its hash table once instead of twice.
  */
-static int ask_once(int fd, uint16_t states)
+static int ask_once(int fd, uint16_t states, uint8_t extensions)
 {
 	struct {
 		struct nlmsghdr head;
@@ -234,14 +236,14 @@ static int note_heard(void *context, const struct sockdiag_socket *socket)
 	return heard->visit(heard->context, socket);
 }
 
-static int dump_by_family(int fd, uint16_t states, void *answer, sockdiag_visit *visit,
-			  void *context)
+static int dump_by_family(int fd, uint16_t states, uint8_t extensions, void *answer,
+			  sockdiag_visit *visit, void *context)
 {
 	static const int families[] = { AF_INET, AF_INET6 };
 	int err = 0;
 
 	for (unsigned int i = 0; i < sizeof(families) / sizeof(*families) && !err; i++) {
-		err = ask(fd, families[i], states);
+		err = ask(fd, families[i], states, extensions);
 		if (!err)
 			err = hear(fd, answer, visit, context);
 		/* A kernel without IPv6 has no such sockets. */
@@ -251,7 +253,7 @@ static int dump_by_family(int fd, uint16_t states, void *answer, sockdiag_visit 
 	return err;
 }
 
-int sockdiag_dump(int fd, uint16_t states, sockdiag_visit *visit, void *context)
+static int dump(int fd, uint16_t states, uint8_t extensions, sockdiag_visit *visit, void *context)
 {
 	struct heard heard = { .visit = visit, .context = context };
 	void *answer = malloc(ANSWER_BYTES);
@@ -259,22 +261,37 @@ int sockdiag_dump(int fd, uint16_t states, sockdiag_visit *visit, void *context)
 
 	if (!answer)
 		return -ENOMEM;
-	err = ask_once(fd, states);
+	err = ask_once(fd, states, extensions);
 	if (!err)
 		err = hear(fd, answer, note_heard, &heard);
 	if (err && !heard.any)
-		err = dump_by_family(fd, states, answer, visit, context);
+		err = dump_by_family(fd, states, extensions, answer, visit, context);
 	free(answer);
 	return err;
 }
 
-int sockdiag_each(uint16_t states, sockdiag_visit *visit, void *context)
+int sockdiag_dump(int fd, uint16_t states, sockdiag_visit *visit, void *context)
+{
+	return dump(fd, states, EXTENSIONS, visit, context);
+}
+
+static int each(uint16_t states, uint8_t extensions, sockdiag_visit *visit, void *context)
 {
 	int fd = sockdiag_open(), err;
 
 	if (fd < 0)
 		return fd;
-	err = sockdiag_dump(fd, states, visit, context);
+	err = dump(fd, states, extensions, visit, context);
 	close(fd);
 	return err;
+}
+
+int sockdiag_each(uint16_t states, sockdiag_visit *visit, void *context)
+{
+	return each(states, EXTENSIONS, visit, context);
+}
+
+int sockdiag_each_brief(uint16_t states, sockdiag_visit *visit, void *context)
+{
+	return each(states, BRIEF, visit, context);
 }

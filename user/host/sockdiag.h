@@ -40,9 +40,10 @@ struct sockdiag_socket {
 	uint32_t unacked_bytes; /* and that the peer has not acknowledged */
 	uint32_t drops;		/* of a listener: SYNs and connections, since it listens */
 	uint64_t rto_ns;	/* struct tcp_info; 0: not known */
-	uint8_t timer;		/* enum sockdiag_timer */
-	uint8_t retransmits;	/* of what the timer sends again */
-	uint8_t probes;		/* of a window, or of keep-alive, that went unanswered */
+	uint32_t total_retransmits;
+	uint8_t timer;	     /* enum sockdiag_timer */
+	uint8_t retransmits; /* of what the timer sends again */
+	uint8_t probes;	     /* of a window, or of keep-alive, that went unanswered */
 	uint8_t backoff;
 	bool full;	/* neither a request nor a timewait socket, which have no user either */
 	uint8_t state;	/* enum tcpdwell_state */
@@ -71,6 +72,12 @@ int sockdiag_dump(int fd, uint16_t states, sockdiag_visit *visit, void *context)
  * kernel.
  */
 int sockdiag_each(uint16_t states, sockdiag_visit *visit, void *context);
+
+/*
+ * The same, without what struct tcp_info and the memory of a socket tell: to count them is cheaper,
+ * and locks none.
+ */
+int sockdiag_each_brief(uint16_t states, sockdiag_visit *visit, void *context);
 
 /*
  * Visits the sockets in @len bytes of an answer that was read at @read_ns. Returns 1 if the answer

@@ -313,9 +313,10 @@ static int diagnose_finish(struct session *session, const struct summary *summar
 
 	(void)summary;
 	/* Without rows there are two looks, and the time between them. */
-	if (!session->wants.watch)
-		err = session_wait(session, session->options->duration_ns ?: SPAN_NS);
-	if (!err && last)
+	if (!session->wants.watch &&
+	    session_wait(session, session->options->duration_ns ?: SPAN_NS) < 0)
+		return -1;
+	if (last)
 		err = look(session);
 	if (!err && (last || session->in_place || !session->wants.report_ns))
 		err = show(session);

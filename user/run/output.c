@@ -26,6 +26,13 @@ unsigned int output_columns(void)
 	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) ? 0 : size.ws_col;
 }
 
+unsigned int output_lines(void)
+{
+	struct winsize size;
+
+	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) ? 0 : size.ws_row;
+}
+
 struct output *output_new(bool in_place, const struct text_wait *wait)
 {
 	struct output *output = calloc(1, sizeof(*output));

@@ -29,6 +29,9 @@ void output_free(struct output *output);
 bool output_is_terminal(void);
 unsigned int output_columns(void);
 
+/* How many lines the terminal has; 0: likewise. */
+unsigned int output_lines(void);
+
 /* For rows, which are flushed by who writes them. */
 struct text *output_text(struct output *output);
 

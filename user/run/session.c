@@ -242,8 +242,10 @@ static void stop(struct session *s, enum session_end end, uint64_t drain_ns)
 	s->end = end;
 	s->told_ns = clock_now_ns();
 	/* Timewait sockets that must be polled are only found while all is attached. */
-	loader_flush(s->loader, LOADER_WAIT_NS);
-	loader_detach(s->loader);
+	if (s->wants.watch) {
+		loader_flush(s->loader, LOADER_WAIT_NS);
+		loader_detach(s->loader);
+	}
 	s->deadline_ns = drain_ns == EVENTS_FOREVER ? EVENTS_FOREVER : clock_now_ns() + drain_ns;
 }
 
@@ -533,6 +535,8 @@ static int start_steward(struct session *s)
 /* To look once takes no programs; to watch does. */
 static int load(struct session *s)
 {
+	if (s->wants.host_only)
+		return 0;
 	if (!s->wants.looks) {
 		s->loader = loader_new(&s->traced, s->notice, s->failure);
 		return s->loader ? 0 : -1;
@@ -708,7 +712,7 @@ int session_wait(struct session *s, uint64_t ns)
 		if (wakes < 0)
 			return failure_errno(s->failure, "epoll", -wakes);
 		if (wakes & (WAKE_STOP | WAKE_HANGUP))
-			break;
+			return 1;
 		now_ns = clock_now_ns();
 	}
 	return 0;

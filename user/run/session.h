@@ -34,6 +34,7 @@ struct wants {
 	bool timewait;	      /* without TIME_WAIT it is of no use */
 	bool looks;	      /* looks at the sockets that exist, with session_walk() */
 	bool rows_optional;   /* where the kernel has none, it looks, and does not watch */
+	bool host_only;	      /* what the host says will do: no kernel side is loaded */
 	bool files;	      /* opens files while it runs that everybody may read */
 	bool reports;	      /* shows reports, in place where that is asked for; else rows */
 	bool first;	      /* the first report at once */
@@ -140,8 +141,8 @@ int session_run(const struct command_ops *command, const struct options *options
 		const struct notice *notice, struct failure *failure);
 
 /*
- * For finish() of a command that does not watch: waits for @ns, or for a signal that ends the tool.
- * Returns 0, or -1 with the failure filled.
+ * For finish() of a command that does not watch: waits for @ns. Returns 0, or 1 if a signal ends
+ * the tool or its reader has gone, or -1 with the failure filled.
  */
 int session_wait(struct session *session, uint64_t ns);
 

@@ -12,16 +12,17 @@
 #include "model/sockets.h"
 #include "run/snapshot.h"
 #include "run/survey.h"
+#include "run/totals.h"
 #include "view/snapshot_report.h"
 #include "view/socket_fields.h"
 #include "view/socket_report.h"
 
 static void snapshot_wants(struct session *session, struct options *traced, struct wants *wants)
 {
-	(void)session;
 	(void)traced;
 	wants->reports = true;
-	wants->looks = true;
+	wants->looks = !session->options->report_ns;
+	wants->host_only = session->options->report_ns;
 }
 
 static int snapshot_start(struct session *session)
@@ -164,6 +165,8 @@ static int snapshot_finish(struct session *session, const struct summary *summar
 	uint64_t now_ns;
 
 	(void)summary;
+	if (session->options->report_ns)
+		return totals_run(session);
 	if (session_walk(session, session->model))
 		return -1;
 	now_ns = clock_now_ns();

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "host/netns_walk.h"
+#include "host/netstat.h"
+#include "host/procfs_sockstat.h"
+#include "host/resolve.h"
+#include "host/sockdiag.h"
+#include "model/totals.h"
+#include "run/session.h"
+#include "run/totals.h"
+#include "view/totals_report.h"
+
+_Static_assert(NETSTAT_UNKNOWN == TOTALS_UNKNOWN, "what is not known is so everywhere");
+
+/* Every state but CLOSE, whose sockets are in no table. */
+#define STATES (((1U << (TCPDWELL_CLOSING + 1)) - 2) & ~(1U << TCPDWELL_CLOSE))
+
+static const char *const counter_names[TOTALS_COUNTERS] = {
+	[TOTALS_ACTIVE_OPENS] = "Tcp.ActiveOpens",   [TOTALS_PASSIVE_OPENS] = "Tcp.PassiveOpens",
+	[TOTALS_ATTEMPT_FAILS] = "Tcp.AttemptFails", [TOTALS_ESTAB_RESETS] = "Tcp.EstabResets",
+	[TOTALS_RETRANS_SEGS] = "Tcp.RetransSegs",
+};
+
+struct run {
+	struct session *session;
+	struct totals *totals;
+	uint32_t only; /* inode of the namespace, 0: all */
+	unsigned int visited;
+	bool told; /* what was not seen */
+	struct totals_line line;
+	uint64_t lines;
+};
+
+/* ---- A look ---- */
+
+static int count_socket(void *context, const struct sockdiag_socket *socket)
+{
+	struct totals_reading *reading = context;
+
+	if (socket->state < TCPDWELL_STATE_MAX)
+		reading->states[socket->state]++;
+	reading->requests += socket->state == TCPDWELL_SYN_RECV && !socket->full;
+	return 0;
+}
+
+/* Counters before sockets: what opens meanwhile is counted the next time (totals.c). */
+static int take_netns(void *context, const struct netns_place *place)
+{
+	struct run *run = context;
+	struct totals_reading reading = { .inode = place->inode };
+	unsigned int sockets, timewait;
+
+	run->visited++;
+	netstat_read(place, counter_names, reading.counters, TOTALS_COUNTERS);
+	/* Each dump goes through the hash table of the whole host. */
+	if (netns_place_count(place, &sockets, &timewait) || sockets || timewait) {
+		int err = sockdiag_each_brief(STATES, count_socket, &reading);
+
+		if (err)
+			return err;
+	}
+	return totals_add(run->totals, &reading);
+}
+
+static void tell_of_closed(struct run *run, unsigned int closed)
+{
+	if (closed & ~NETNS_WALK_MORE && !run->told)
+		notice_print(
+			run->session->notice, NOTICE_WARNING,
+			"%u network namespaces cannot be entered (it takes CAP_SYS_ADMIN): they "
+			"are not counted",
+			closed & ~NETNS_WALK_MORE);
+	if (closed & NETNS_WALK_MORE && !run->told)
+		notice_print(
+			run->session->notice, NOTICE_WARNING,
+			"there are more than %u network namespaces: the others are not counted",
+			NETNS_WALK_MAX);
+	run->told = true;
+}
+
+static void take_host(struct run *run)
+{
+	uint64_t orphans, pages, pressure, memory = TOTALS_UNKNOWN;
+
+	if (procfs_tcp_orphans("", &orphans))
+		orphans = TOTALS_UNKNOWN;
+	if (!procfs_tcp_memory("", &pages, &pressure))
+		memory = pages * sysconf(_SC_PAGESIZE);
+	totals_host(run->totals, orphans, memory);
+}
+
+/* Returns 1 if there is a line, 0 if that was the first look, -1 with the failure filled. */
+static int look(struct run *run)
+{
+	struct session *session = run->session;
+	unsigned int closed;
+	int err;
+
+	run->visited = 0;
+	totals_begin(run->totals, clock_now_ns());
+	err = netns_walk(NULL, run->only, take_netns, run, &closed);
+	if (err)
+		return failure_errno(session->failure, "cannot count sockets", -err);
+	if (!run->visited)
+		return failure_set(session->failure, STATUS_HOST,
+				   "--netns: there is no network namespace %" PRIu32 " to enter",
+				   run->only);
+	tell_of_closed(run, closed);
+	take_host(run);
+	return totals_end(run->totals, &run->line);
+}
+
+/* ---- What is printed ---- */
+
+/* The names stand above the first line, and on a terminal above each screen. */
+static bool needs_head(const struct run *run)
+{
+	unsigned int lines = output_is_terminal() ? output_lines() : 0;
+
+	return !run->lines || (lines > 2 && run->lines % (lines - 1) == 0);
+}
+
+static int print(FILE *out, const void *context)
+{
+	const struct run *run = context;
+	uint64_t wall_ns = clock_wall_ns(run->session->clock, run->line.time_ns);
+
+	switch (run->session->options->format) {
+	case FORMAT_JSON:
+		totals_json(out, &run->line, wall_ns);
+		break;
+	case FORMAT_CSV:
+		if (!run->lines)
+			totals_csv_head(out);
+		totals_csv(out, &run->line, wall_ns);
+		break;
+	default:
+		if (needs_head(run))
+			totals_report_head(out, output_columns());
+		totals_report(out, &run->line, wall_ns, output_columns());
+	}
+	return 0;
+}
+
+/* ---- The run ---- */
+
+static bool is_over(const struct run *run)
+{
+	uint64_t count = run->session->options->count;
+
+	return run->session->end || output_error(run->session->output) ||
+	       (count && run->lines >= count);
+}
+
+/* In step with the start; what a look that takes long has missed is not made up for. */
+static int run_on(struct run *run)
+{
+	const struct options *options = run->session->options;
+	uint64_t start_ns = clock_now_ns(), next_ns = start_ns;
+	int err = look(run);
+
+	while (err >= 0 && !is_over(run)) {
+		uint64_t now_ns = clock_now_ns();
+
+		next_ns += options->report_ns;
+		if (next_ns <= now_ns)
+			next_ns += (now_ns - next_ns) / options->report_ns * options->report_ns +
+				   options->report_ns;
+		if (options->duration_ns && next_ns > start_ns + options->duration_ns)
+			break;
+		err = session_wait(run->session, next_ns - now_ns);
+		if (err)
+			break;
+		clock_tick(run->session->clock);
+		err = look(run);
+		if (err > 0)
+			err = session_show(run->session, print, run);
+		run->lines++;
+	}
+	return err < 0 ? -1 : 0;
+}
+
+int totals_run(struct session *session)
+{
+	struct run run = { .session = session, .totals = totals_new() };
+	int err;
+
+	if (!run.totals)
+		return failure_errno(session->failure, "cannot start", errno);
+	err = resolve_netns(&session->options->filters.netns, &run.only, session->failure);
+	if (!err)
+		err = run_on(&run);
+	totals_free(run.totals);
+	return err;
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * `snapshot -i`: totals over time, a line an interval, by sock_diag and /proc alone.
+ */
+#ifndef TCPDWELL_RUN_TOTALS_H
+#define TCPDWELL_RUN_TOTALS_H
+
+struct session;
+
+/*
+ * Prints until -d or -n is over, a signal ends it, or nobody reads any more. Returns 0, or -1 with
+ * the session's failure filled.
+ */
+int totals_run(struct session *session);
+
+#endif /* TCPDWELL_RUN_TOTALS_H */
