@@ -196,7 +196,7 @@ static void find_port_taken(struct finder *finder)
 		else if (left)
 			finding_why(finding, "What is left of the last server's connections is in "
 					     "TIME_WAIT, and SO_REUSEADDR is not set.");
-		finding_more(finding, "tcpdwell snapshot -L %u", failure->at.lport);
+		finding_more(finding, "tcpdwell snapshot --sockets -L %u", failure->at.lport);
 	}
 }
 
@@ -342,7 +342,8 @@ static void find_orphans(struct finder *finder, const struct fact_netns *netns)
 	finding_setting(finding, FACT_ORPHAN_RETRIES);
 	finding_why(finding, "Connections that were closed here wait for peers that do not answer; "
 			     "beyond the limit the kernel resets them.");
-	finding_more(finding, "tcpdwell snapshot");
+	finding_more(finding, "tcpdwell snapshot --sockets "
+			      "-s FIN_WAIT1,FIN_WAIT2,CLOSING,LAST_ACK");
 }
 
 static void find_memory(struct finder *finder)
@@ -371,7 +372,7 @@ static void find_memory(struct finder *finder)
 		    aborts ? "Orphans were reset for the want of memory, or there were too "
 			     "many." :
 			     "Windows shrink, and data may be dropped (net.ipv4.tcp_mem).");
-	finding_more(finding, "tcpdwell snapshot");
+	finding_more(finding, "tcpdwell snapshot --sockets");
 }
 
 static void find_descriptors(struct finder *finder)
@@ -395,7 +396,7 @@ static void find_descriptors(struct finder *finder)
 		finding_figure(finding, "sockets", process->sockets, FIGURE_COUNT, false);
 		finding_why(finding,
 			    "accept(), socket() and open() fail with EMFILE when none is left.");
-		finding_more(finding, "tcpdwell snapshot -p %u", process->owner.pid);
+		finding_more(finding, "tcpdwell snapshot --sockets -p %u", process->owner.pid);
 	}
 }
 

@@ -149,7 +149,7 @@ static void found_destination(struct finder *finder, const struct fact_socket *c
 		finding_end(finder, finding, group[i]);
 	finding_setting(finding, FACT_SYN_RETRIES);
 	finding_why(finding, "%s", why_unanswered(finder, group, count));
-	finding_more(finding, "tcpdwell -s SYN_SENT -D %u", finding->at.rport);
+	finding_more(finding, "tcpdwell snapshot --sockets -s SYN_SENT -D %u", finding->at.rport);
 }
 
 static bool was_found_scanning(const struct finder *finder, const struct fact_socket *socket)
@@ -344,6 +344,6 @@ void find_self_connect(struct finder *finder)
 				"The port lies in the range of local ports, and no server listens "
 				"there: connect() picked it for both ends." :
 				"It was bound to the very address that it connected to.");
-		finding_more(finding, "tcpdwell snapshot -L %u", at->lport);
+		finding_more(finding, "tcpdwell snapshot --sockets -L %u", at->lport);
 	}
 }

@@ -113,7 +113,8 @@ static void found_dead(struct finder *finder, const struct fact_socket *const *g
 	finding_why(finding,
 		    "What was sent is not acknowledged, and nothing comes from the peer: its host "
 		    "or the path to it is gone.");
-	finding_more(finding, "tcpdwell snapshot -s ESTABLISHED --port %u", service_port(group[0]));
+	finding_more(finding, "tcpdwell snapshot --sockets -s ESTABLISHED --port %u",
+		     service_port(group[0]));
 }
 
 /* Idle, and nothing would tell if the peer were gone. */
@@ -183,7 +184,8 @@ static void found_peers(struct finder *finder, const struct fact_socket *const *
 	finding_why(finding,
 		    "They are idle without keep-alive, and the same addresses have connected "
 		    "again since: the first connection is likely forgotten there.");
-	finding_more(finding, "tcpdwell snapshot -s ESTABLISHED -L %u", finding->at.lport);
+	finding_more(finding, "tcpdwell snapshot --sockets -s ESTABLISHED -L %u",
+		     finding->at.lport);
 }
 
 void find_half_open(struct finder *finder)
@@ -275,7 +277,7 @@ static void found_stuck(struct finder *finder, const struct fact_socket *const *
 		group[0]->timers.timer == DEADLINE_TIMER_PROBE ?
 			"The peer reads nothing: data waits before the FIN." :
 			"The FIN was sent again and again: the peer, or the path to it, is gone.");
-	finding_more(finding, "tcpdwell snapshot -s %s", states[state]);
+	finding_more(finding, "tcpdwell snapshot --sockets -s %s", states[state]);
 }
 
 /* ---- FIN_WAIT2 ---- */
@@ -322,7 +324,7 @@ static void found_orphans(struct finder *finder, const struct fact_socket *const
 	finding_setting(finding, FACT_FIN_TIMEOUT);
 	finding_why(finding,
 		    "They are orphans, closed here; their peers are in CLOSE_WAIT, or gone.");
-	finding_more(finding, "tcpdwell snapshot -s FIN_WAIT2");
+	finding_more(finding, "tcpdwell snapshot --sockets -s FIN_WAIT2");
 }
 
 void find_stuck(struct finder *finder)
