@@ -7,6 +7,7 @@ What it says of those that lasted a minute is in test_timewait.py.
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import pty
 import re
@@ -210,12 +211,25 @@ def test_later_namespace(timewait: Callable[..., Timewait],
 @pytest.mark.any_kernel
 def test_duration_and_silence(timewait: Callable[..., Timewait], netns: Netns) -> None:
     """Into a pipe nothing is drawn, and the report comes by itself."""
-    running = timewait("--netns", netns.path, "-d", "2s", "-i", "100ms")
+    running = timewait("--netns", netns.path, "-d", "2s")
     connect(netns, 3)
     output, _ = running.child.communicate(timeout=LIMIT_S)
     assert running.child.returncode == 0
     assert output.startswith(b"TIME_WAIT: 3 now, 3 entered (")
     assert output.count(b"TIME_WAIT:") == 1 and b"\033" not in output
+
+
+@pytest.mark.any_kernel
+def test_interval_into_a_pipe(timewait: Callable[..., Timewait], netns: Netns) -> None:
+    """One report after another, each of all since the start, and each with its losses."""
+    running = timewait("--netns", netns.path, "-d", "1s", "-i", "200ms", "-o", "json")
+    output, _ = running.child.communicate(timeout=LIMIT_S)
+    assert running.child.returncode == 0
+    reports = [json.loads(line) for line in output.splitlines()]
+    assert len(reports) >= 3 and {one["type"] for one in reports} == {"timewait"}
+    spans = [one["duration_ns"] for one in reports]
+    assert spans == sorted(spans) and spans[-1] >= 1_000_000_000 > spans[0]
+    assert all(one["lost"] == {"ring": 0, "map": 0} for one in reports)
 
 
 # ---- On a terminal -------------------------------------------------------------------------------

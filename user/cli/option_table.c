@@ -417,8 +417,8 @@ static const struct option_group timewait_report = {
 	(const struct option_def[]){
 		VALUE("duration", 'd', "TIME", duration_ns, set_end,
 		      "report after this long, not at Ctrl-C"),
-		VALUE("interval", 'i', "TIME", interval_ns, set_interval,
-		      "time between two looks, 100ms or more, in place on a terminal (1s)"),
+		VALUE("interval", 'i', "TIME", report_ns, set_interval,
+		      "a report at each interval, of all since the start; 100ms or more"),
 		VALUE("top", 0, "COUNT", top, set_top,
 		      "rows in each table, 1..100 (5); the rest is summed"),
 		CHOICE("output", 'o', "FORMAT", "table|json", format, "one of"),

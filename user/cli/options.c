@@ -10,7 +10,6 @@
 
 const struct options options_defaults = {
 	.command = COMMAND_TRACE,
-	.interval_ns = 1000000000,
 	.leak_ns = 60000000000, /* a minute: no sound server takes as long to close */
 	.top = 5,		/* all tables of a report fit a terminal */
 	.prefix4 = 24,

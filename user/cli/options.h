@@ -70,7 +70,6 @@ struct options {
 
 	uint64_t count;	      /* rows to print, 0: no end */
 	uint64_t duration_ns; /* 0: no end */
-	uint64_t interval_ns; /* between two frames in place on a terminal */
 	uint32_t top;	      /* rows of each table of a report */
 
 	enum format format;
@@ -88,7 +87,7 @@ struct options {
 	bool stacks;	   /* leaks: where the sockets were connected or accepted */
 
 	enum tcpdwell_stat_by by; /* stat: what makes a group */
-	uint64_t report_ns;	  /* stat, leaks: between two reports, 0: no option says */
+	uint64_t report_ns;	  /* between two reports, 0: no option says */
 	uint32_t prefix4;	  /* stat: bits of an address that make a prefix */
 	uint32_t prefix6;
 	bool cumulative;     /* stat: reports of all since the start */

@@ -209,14 +209,14 @@ static struct summary account_of_rows(struct session *s)
 	};
 }
 
-static struct summary account(struct session *s)
+struct summary session_account(struct session *s)
 {
 	return s->wants.rows ? account_of_rows(s) : account_of_sums(s);
 }
 
 static void print_account(struct session *s, enum notice_level level)
 {
-	struct summary summary = account(s);
+	struct summary summary = session_account(s);
 
 	account_print(s->notice, &summary, !s->wants.rows, level);
 }
@@ -670,7 +670,7 @@ static int finish(struct session *s)
 		stop(s, SESSION_SIGNAL, DRAIN_NS);
 		if (drain(s))
 			return -1;
-		summary = account(s);
+		summary = session_account(s);
 	}
 	rows_cut = s->cut;
 	s->cut = false;
@@ -686,7 +686,7 @@ static int finish(struct session *s)
 			     "stopped while nobody read the output: its last %s not written",
 			     s->wants.reports ? "report is" : "rows are");
 	if (s->wants.reports && s->wants.watch)
-		summary = account(s);
+		summary = session_account(s);
 	if (s->wants.watch)
 		account_print(s->notice, &summary, !s->wants.rows, account_level(s));
 	return failure_output(s->failure, err);

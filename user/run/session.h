@@ -130,6 +130,9 @@ struct session {
 	uint64_t deadline_ns; /* of what is still to be written, EVENTS_FOREVER: none */
 };
 
+/* The account so far. */
+struct summary session_account(struct session *session);
+
 /*
  * Shows a report (output.h). Returns 0, also if the output does not take it, or -1 with the failure
  * filled.

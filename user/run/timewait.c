@@ -9,6 +9,9 @@
 #include "view/timewait_json.h"
 #include "view/timewait_report.h"
 
+/* Between two frames on a terminal, where no option says. */
+#define FRAME_NS 1000000000ULL
+
 struct timewait_run {
 	struct timewait *tw;
 	struct timewait_scope scope;
@@ -18,7 +21,7 @@ struct timewait_run {
 /* What is rendered, and when. */
 struct report {
 	const struct session *session;
-	const struct summary *summary; /* NULL while the tool runs */
+	const struct summary *summary; /* NULL: the text says nothing of losses before the end */
 	uint64_t now_ns;
 };
 
@@ -32,7 +35,7 @@ static void timewait_wants(struct session *session, struct options *traced, stru
 	wants->files = true;
 	wants->reports = true;
 	wants->first = session->in_place;
-	wants->report_ns = session->in_place ? session->options->interval_ns : 0;
+	wants->report_ns = session->options->report_ns ?: session->in_place ? FRAME_NS : 0;
 }
 
 static int timewait_start(struct session *session)
@@ -102,7 +105,12 @@ static int show(struct session *session, const struct summary *summary)
 
 static int timewait_render(struct session *session)
 {
-	return show(session, NULL);
+	struct summary so_far;
+
+	if (session->options->format != FORMAT_JSON)
+		return show(session, NULL);
+	so_far = session_account(session);
+	return show(session, &so_far);
 }
 
 static void timewait_release(struct session *session)
