@@ -8,10 +8,12 @@ import os
 import re
 import select
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Callable, Iterator
 
@@ -254,6 +256,25 @@ def test_it_ends_with_a_tracer_that_is_killed() -> None:
                 f"/proc/{helper}/status").read_text():
             assert time.monotonic() < deadline
             time.sleep(0.05)
+
+
+@pytest.mark.any_kernel
+@pytest.mark.parametrize("arguments", [["leaks", "--watch", "-i", "200ms"],
+                                       ["diagnose", "--watch", "-i", "200ms"]], ids=" ".join)
+def test_it_ends_though_the_helper_does_not_answer(arguments: list[str]) -> None:
+    with Running(*arguments) as running:
+        helper = helper_of(running.child.pid)
+        os.kill(helper, signal.SIGSTOP)
+        try:
+            time.sleep(patience(1))  # it waits for an answer by now
+            begin = time.monotonic()
+            running.child.send_signal(signal.SIGTERM)
+            assert running.child.wait(patience(5)) in (0, 10)
+            assert time.monotonic() - begin < patience(3)
+        finally:
+            with suppress(ProcessLookupError):
+                os.kill(helper, signal.SIGCONT)
+        running.wait_for(lambda: "does not answer" in running.said())
 
 
 @pytest.mark.any_kernel

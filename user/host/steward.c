@@ -20,9 +20,13 @@
  */
 #define ANSWER_MS 10000
 
+/* The same once the tool was told to end: what a last look takes, and less than a user waits. */
+#define LAST_ANSWER_MS 500
+
 struct steward {
 	const struct notice *notice;
 	int socket; /* negative: lost */
+	int stops;  /* readable once the tool was told to end, negative: none */
 	pid_t pid;
 	struct steward_packet packet; /* the last one that came */
 };
@@ -35,6 +39,7 @@ struct steward *steward_new(const char *root, const struct notice *notice)
 	if (!steward)
 		return NULL;
 	steward->notice = notice;
+	steward->stops = -1;
 	err = steward_server_start(root, &steward->pid);
 	if (err >= 0) {
 		steward->socket = err;
@@ -62,6 +67,11 @@ void steward_free(struct steward *steward)
 	for (unsigned int i = 0; i < 100 && !waitpid(steward->pid, NULL, WNOHANG); i++)
 		usleep(2000);
 	free(steward);
+}
+
+void steward_heed(struct steward *steward, int stops)
+{
+	steward->stops = stops;
 }
 
 int steward_pid(const struct steward *steward)
@@ -110,12 +120,19 @@ static int ask(struct steward *steward, const struct steward_request *request, i
 
 static int await(struct steward *steward)
 {
-	struct pollfd socket = { .fd = steward->socket, .events = POLLIN };
+	struct pollfd files[] = {
+		{ .fd = steward->socket, .events = POLLIN },
+		{ .fd = steward->stops, .events = POLLIN },
+	};
 	int count;
 
 	do {
-		count = poll(&socket, 1, ANSWER_MS);
+		count = poll(files, 2, ANSWER_MS);
 	} while (count < 0 && errno == EINTR);
+	if (count > 0 && !files[0].revents)
+		do {
+			count = poll(files, 1, LAST_ANSWER_MS);
+		} while (count < 0 && errno == EINTR);
 	return count > 0 ? 0 : lose(steward, "does not answer");
 }
 

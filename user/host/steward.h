@@ -47,6 +47,12 @@ struct steward *steward_new(const char *root, const struct notice *notice);
 /* Ends it. NULL-safe. */
 void steward_free(struct steward *steward);
 
+/*
+ * Once @stops is readable, the tool was told to end, and no answer is waited for longer than half a
+ * second. The descriptor stays the caller's, and must outlive the steward.
+ */
+void steward_heed(struct steward *steward, int stops);
+
 /* Its process, for tests. */
 int steward_pid(const struct steward *steward);
 

@@ -570,6 +570,8 @@ static int set_up(struct session *s)
 	s->output = output_new(s->in_place, &s->wait);
 	if (!s->events || !s->clock || !s->output)
 		return failure_errno(s->failure, "cannot start", errno);
+	if (s->steward)
+		steward_heed(s->steward, events_stop_fd(s->events));
 	if (s->options->program) {
 		s->program = program_new(s->options->program, events_old_mask(s->events));
 		if (!s->program)
