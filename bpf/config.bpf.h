@@ -23,8 +23,9 @@ const volatile bool cfg_defer_connect;	   /* else the reader's tick does */
 const volatile bool cfg_accept_exit;	   /* a hook at the end of accept() tells the owner */
 
 /*
- * Maps that a kernel may refuse, each with what hangs on it (user/kernel/feature.c). A map that is
- * not there must not be named where the verifier comes by.
+ * Maps that a kernel may refuse, and features that need them (user/kernel/feature.c). The verifier
+ * refuses a program that names a map which was not created, unless the code is dead. So each use of
+ * such a map stands behind one of these constants.
  */
 const volatile bool cfg_remember = true;   /* connections */
 const volatile bool cfg_recent = true;	   /* recent */

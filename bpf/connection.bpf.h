@@ -19,8 +19,9 @@ static __always_inline struct lifecycle *connection_find_in_place(__u64 key)
 }
 
 /*
- * This and the next are called in too many places to be put into each. What runs on the last of
- * the 512 bytes of stack that 5.10 gives (request_outlasts()) takes the one above.
+ * This function and the next are not inlined, because many places call them. A caller that has no
+ * stack left for a call, such as request_outlasts(), uses connection_find_in_place() instead; 5.10
+ * gives 512 bytes to a whole chain of calls.
  */
 static __noinline struct lifecycle *connection_find(__u64 key)
 {

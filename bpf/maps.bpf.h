@@ -55,10 +55,13 @@ struct {
 } tables __attribute__((aligned(128)));
 
 /*
- * In front of them, places for connections of recent sockets, by the low bits of the cookie, of
- * which a CPU gives out one after the other: to be born, found and forgotten here takes no lock and
- * no memory, and the line is warm. Whose place is taken goes into a table. Can be mapped, which
- * nobody does, because the kernel then has the values begin at a page, and a place is one line.
+ * Places for the connections of recent sockets, which are looked at before the tables. The low bits
+ * of the cookie choose the place. A CPU gives out cookies one after the other, so its connections
+ * have neighbouring places, and to insert, find or delete one takes no lock, allocates nothing and
+ * touches a cache line that was just used. A connection whose place is taken goes into a table.
+ *
+ * The flag that lets user space map the array is set for one reason: the kernel then lets the
+ * values begin at a page, so that each place is exactly one cache line. Nobody maps it.
  */
 struct places {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

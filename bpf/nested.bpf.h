@@ -43,12 +43,15 @@ static __always_inline volatile __u64 *event_mark(volatile struct taken *taken, 
 }
 
 /*
- * The first program leaves the event that it takes as its first act; the second takes the mark away
- * again, or finds none. The socket is mark enough: a softirq leaves one alone that a task has.
+ * The first program marks each event that it handles, before it does anything else. The second
+ * program runs right after it at the same event: if it finds the mark, it removes the mark and
+ * leaves the event alone; if it finds none, the kernel did not run the first one, and it handles
+ * the event. The mark is the address of the socket, which is enough: a task locks its socket, so no
+ * softirq moves the same one meanwhile.
  *
- * A softirq that comes upon the second program leaves marks that nobody takes away. They would hide
- * events at the same address that the first is kept from; but that is when a task is in the first
- * one, and it has taken them away.
+ * A softirq may interrupt the second program, and then its own marks are not removed. Such a mark
+ * could hide a later event at the same address, but only one that the first program was kept from.
+ * That happens only while a task runs the first program, which clears the softirq's mark.
  */
 static __always_inline void event_take(const struct sock *sk)
 {

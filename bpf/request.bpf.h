@@ -257,7 +257,11 @@ static __always_inline void request_dropped(__u64 req, const struct sock *listen
 	if (known && !request_is_mark(known)) {
 		l = *known;
 		request_forget(req);
-	} else { /* a mark is the one's that had its memory before, and the flush's to take away */
+	} else {
+		/*
+		 * Nothing is known of this request. A mark belongs to the request that had the same
+		 * memory before; the flush removes it.
+		 */
 		if (request_floods(now_ns)) {
 			request_fold(c, e);
 			return;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Connections whose end no program told: the kernel passed it over. What is remembered of them
- * would stay for good. User space runs this over all of them now and then (user/kernel/sweep.c).
+ * Now and then the kernel runs no program at a transition, and so a connection may end untold. What
+ * is remembered of it would stay for ever. The sweep looks through all that is remembered, finds
+ * such connections and forgets them; user space starts it once a minute (user/kernel/sweep.c).
  *
- * Of full sockets it is those whose address is known: of one that a descriptor was found for at the
- * start it is not, nor where an owner filter had the first rows wait.
+ * It can only ask a full socket whose address is remembered. The address is not remembered of a
+ * socket that the snapshot found by a descriptor, nor of one whose first rows waited for an owner
+ * filter: the space is used for something else there.
  */
 #ifndef TCPDWELL_SWEEP_BPF_H
 #define TCPDWELL_SWEEP_BPF_H

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Children ahead of their first transition, which is not told by what they are known by later: they
- * have no cookie yet. Two sorts are remembered, by address.
+ * Children before their first transition. A connection is known by its cookie, but a child has none
+ * yet, so it is remembered by the address of its socket. Two kinds of children are:
  *
- * The child of a SYN with data (TCP Fast Open, RFC 7413) lives in SYN_RECV as a full socket, and
- * may be accepted there. Any other is in its listener's queue a microsecond before it moves on, in
- * the same softirq. An accept() on another CPU may take it in between: the kernel has it wait for
- * the socket's lock, which the softirq holds, but since 6.19 not yet where the hooks are.
+ * The child of a SYN with data (TCP Fast Open, RFC 7413) stays in SYN_RECV as a full socket, and
+ * the process may accept it in that state.
+ *
+ * Any other child is put into the accept queue by the softirq that also makes its first transition,
+ * a microsecond later. In between, accept() on another CPU may already take it. accept() waits for
+ * the lock of the socket, which the softirq holds, but since 6.19 our hook runs before that wait.
  */
 #ifndef TCPDWELL_YOUNG_BPF_H
 #define TCPDWELL_YOUNG_BPF_H
