@@ -297,13 +297,11 @@ static const struct privilege_row rows[] = {
 	{ "timewait", "files to read", "settings of the own namespace" },
 	{ "stat", "nothing", NULL },
 	{ "stat --by cgroup", "files to read", "names of cgroups that are new" },
-	{ "leaks --watch",
+	{ "leaks --watch, diagnose",
 	  "nothing; a helper process: CAP_SYS_ADMIN, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH",
-	  "it looks into namespaces and at processes again" },
+	  "they look into namespaces and at processes again" },
 	{ "leaks --watch --stacks", "files to read, and the helper process",
 	  "it looks for debug files" },
-	{ "diagnose", "what the process has",
-	  "it looks into namespaces and at processes again, and reads their settings" },
 	{ 0 },
 };
 
