@@ -77,6 +77,20 @@ static uint64_t ports_refused(const struct finder *finder, const struct fact_add
 	return count;
 }
 
+/* Who was refused, where it is not known who has the ports. */
+static void name_refused(const struct finder *finder, struct finding *finding)
+{
+	for (size_t i = 0; i < finder->facts->failure_count && !finding->owner.pid; i++) {
+		const struct fact_failure *failure = &finder->facts->failures[i];
+
+		if (failure->call == FACT_CONNECT && failure->err == EADDRNOTAVAIL &&
+		    failure->at.netns == finding->at.netns &&
+		    failure->at.rport == finding->at.rport &&
+		    !memcmp(failure->at.raddr, finding->at.raddr, sizeof(finding->at.raddr)))
+			finding->owner = failure->owner;
+	}
+}
+
 static void describe_ports(struct finding *finding, uint64_t open, uint64_t timewait,
 			   uint64_t usable, uint64_t refused)
 {
@@ -125,6 +139,7 @@ static void found_ports(struct finder *finder, const struct fact_socket *const *
 	}
 	finding->at = group[0]->at;
 	finding->at.lport = 0;
+	name_refused(finder, finding);
 	describe_ports(finding, count - timewait, timewait, usable, refused);
 }
 
@@ -239,6 +254,18 @@ static const char *why_reset(const struct finder *finder, const struct fact_end 
 	return "This side sends the RST.";
 }
 
+/* Of one process where it is known, else of all. */
+static void show_ends(struct finding *finding)
+{
+	if (finding->owner.pid)
+		finding_more(finding, "tcpdwell --to CLOSE -p %u", finding->owner.pid);
+	else if (finding->at.lport || finding->at.rport)
+		finding_more(finding, "tcpdwell --to CLOSE --port %u",
+			     finding->at.lport ?: finding->at.rport);
+	else
+		finding_more(finding, "tcpdwell --to CLOSE");
+}
+
 static void found_resets(struct finder *finder, const struct fact_end *end, uint64_t all)
 {
 	struct finding *finding = finder_add(finder, FINDING_RESETS, FINDING_NOTE);
@@ -256,7 +283,7 @@ static void found_resets(struct finder *finder, const struct fact_end *end, uint
 		       end->count, FIGURE_COUNT, true);
 	finding_figure(finding, "of_ends", percent(end->count, all), FIGURE_PERCENT, true);
 	finding_why(finding, "%s", why_reset(finder, end));
-	finding_more(finding, "tcpdwell --to CLOSE -p %u", end->owner.pid);
+	show_ends(finding);
 }
 
 static void found_died(struct finder *finder, const struct fact_end *end)
@@ -278,7 +305,7 @@ static void found_died(struct finder *finder, const struct fact_end *end)
 			    "Nothing came for as long as TCP_USER_TIMEOUT allows." :
 			    "Keep-alive probes had no answer: the peers or the path to them "
 			    "are gone.");
-	finding_more(finding, "tcpdwell --to CLOSE -p %u", end->owner.pid);
+	show_ends(finding);
 }
 
 void find_ends(struct finder *finder)

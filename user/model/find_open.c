@@ -338,6 +338,7 @@ void find_self_connect(struct finder *finder)
 		finding->at = *at;
 		finding_figure(finding, "sockets", 1, FIGURE_COUNT, false);
 		finding_setting(finding, FACT_PORTS_LOW);
+		finding_setting(finding, FACT_PORTS_HIGH);
 		finding_why(
 			finding, "%s",
 			is_local_port(finder, at) ?

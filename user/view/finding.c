@@ -73,6 +73,12 @@ static void print_who(FILE *out, const struct finding *finding)
 	print_text(out, finding->owner.comm, 0);
 }
 
+/* What is no process's doing. */
+static bool is_of_host(enum finding_id id)
+{
+	return id == FINDING_ORPHANS || id == FINDING_MEMORY || id == FINDING_TIMEWAIT_OVERFLOW;
+}
+
 static void print_labelled(FILE *out, const char *label, const char *text)
 {
 	if (!text || !text[0])
@@ -103,6 +109,28 @@ static void print_value(FILE *out, const struct finding_figure *figure)
 	}
 }
 
+/* The name of a figure as words: what has its name in capitals keeps it. */
+static void print_name(FILE *out, const char *name)
+{
+	static const struct {
+		const char *name, *words;
+	} special[] = {
+		{ "half_open_old", "of these old" },
+		{ "in_syn_sent", "in SYN_SENT" },
+		{ "syns_sent_again", "SYNs sent again" },
+		{ "fin_sent_again", "FIN sent again" },
+	};
+
+	for (size_t i = 0; i < sizeof(special) / sizeof(*special); i++) {
+		if (strcmp(special[i].name, name))
+			continue;
+		fputs(special[i].words, out);
+		return;
+	}
+	for (const char *p = name; *p; p++)
+		fputc(*p == '_' ? ' ' : *p, out);
+}
+
 /* Figures as text of their own, so that lines can be broken between them. */
 static char *figures_text(const struct finding *finding)
 {
@@ -116,8 +144,7 @@ static char *figures_text(const struct finding *finding)
 		const struct finding_figure *figure = &finding->figures[i];
 
 		fputs(i ? ", " : "", out);
-		for (const char *p = figure->name; *p; p++)
-			fputc(*p == '_' ? ' ' : *p, out);
+		print_name(out, figure->name);
 		fputc(' ', out);
 		print_value(out, figure);
 	}
@@ -161,6 +188,8 @@ static void print_settings(FILE *out, const struct finding *finding,
 		}
 		fprintf(out, "%s%*s%s is %" PRIu64, any ? "\n" : "", any ? COLUMN : 0, "",
 			fact_setting_name(setting), value);
+		if (setting == FACT_ORPHAN_RETRIES && !value)
+			fputs(", which means 8", out);
 		any = true;
 	}
 	fputs(any ? "\n" : "", out);
@@ -223,9 +252,11 @@ void finding_print(FILE *out, const struct finding *finding, const struct findin
 		print_where(out, finding, context);
 		fputc('\n', out);
 	}
-	print_word(out, "who");
-	print_who(out, finding);
-	fputc('\n', out);
+	if (finding->owner.pid || !is_of_host(finding->id)) {
+		print_word(out, "who");
+		print_who(out, finding);
+		fputc('\n', out);
+	}
 	print_labelled(out, "command", context->command);
 	print_labelled(out, "unit", context->unit);
 	print_labelled(out, "container", context->container);
@@ -266,8 +297,7 @@ void finding_print_line(FILE *out, const struct finding *finding,
 	print_who(out, finding);
 	for (unsigned int i = 0; i < finding->figure_count && i < 3; i++) {
 		fputs(", ", out);
-		for (const char *p = finding->figures[i].name; *p; p++)
-			fputc(*p == '_' ? ' ' : *p, out);
+		print_name(out, finding->figures[i].name);
 		fputc(' ', out);
 		print_value(out, &finding->figures[i]);
 	}
