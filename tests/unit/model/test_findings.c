@@ -10,132 +10,10 @@
 
 #include <cmocka.h>
 
+#include "facts_story.h"
 #include "model/findings.h"
 
 #define S 1000000000ULL
-
-#define SOCKETS_MAX 12000
-
-/* A host that is being made up. */
-static struct {
-	struct facts facts;
-	struct fact_socket sockets[SOCKETS_MAX];
-	struct fact_failure failures[64];
-	struct fact_end ends[64];
-	struct fact_netns netns;
-	struct fact_process processes[4];
-} host;
-
-static int begin(void **state)
-{
-	(void)state;
-	memset(&host, 0, sizeof(host));
-	host.netns.inode = 7;
-	strcpy(host.netns.name, "blue");
-	for (unsigned int i = 0; i < FACT_SETTINGS; i++)
-		host.netns.settings[i] = FACT_UNKNOWN;
-	host.netns.settings[FACT_PORTS_LOW] = 40000;
-	host.netns.settings[FACT_PORTS_HIGH] = 40099;
-	host.netns.settings[FACT_SYNCOOKIES] = 1;
-	host.netns.settings[FACT_MAX_ORPHANS] = 1000;
-	host.facts = (struct facts){
-		.span_ns = 10 * S,
-		.sockets = host.sockets,
-		.failures = host.failures,
-		.ends = host.ends,
-		.namespaces = &host.netns,
-		.netns_count = 1,
-		.processes = host.processes,
-		.leak_ns = 60 * S,
-	};
-	return 0;
-}
-
-static struct fact_owner owner(uint32_t pid, const char *comm)
-{
-	struct fact_owner o = { .pid = pid };
-
-	strncpy(o.comm, comm, sizeof(o.comm) - 1);
-	return o;
-}
-
-/* Ends of 10.0.0.1 and 10.0.0.@peer. */
-static struct fact_address ends(uint8_t peer, uint16_t lport, uint16_t rport)
-{
-	return (struct fact_address){
-		.netns = 7,
-		.family = 4,
-		.lport = lport,
-		.rport = rport,
-		.laddr = { 10, 0, 0, 1 },
-		.raddr = { 10, 0, 0, peer },
-	};
-}
-
-/* @count sockets of a client in @state that are alike but for their local port. */
-static struct fact_socket *clients(uint8_t state, unsigned int count)
-{
-	struct fact_socket *first = &host.sockets[host.facts.socket_count];
-
-	for (unsigned int i = 0; i < count; i++)
-		first[i] = (struct fact_socket){
-			.at = ends(2, 40000 + host.facts.socket_count++, 5432),
-			.owner = owner(11, "app"),
-			.state = state,
-			.client = true,
-			.age_ns = 5 * S,
-			.age_most_ns = FACT_UNKNOWN,
-			.silent_ns = FACT_UNKNOWN,
-		};
-	return first;
-}
-
-/* The same of a server on port 80, with peers from 10.0.0.2 on. */
-static struct fact_socket *accepted(uint8_t state, unsigned int count)
-{
-	struct fact_socket *first = clients(state, count);
-
-	for (unsigned int i = 0; i < count; i++) {
-		first[i].at = ends(2 + i % 200, 80, 50000 + i);
-		first[i].owner = owner(22, "server");
-		first[i].client = false;
-	}
-	return first;
-}
-
-static struct fact_socket *listener(uint32_t waiting, uint32_t backlog)
-{
-	struct fact_socket *l = accepted(TCPDWELL_LISTEN, 1);
-
-	l->at = (struct fact_address){ .netns = 7, .family = 4, .lport = 80 };
-	l->waiting = waiting;
-	l->backlog = backlog;
-	return l;
-}
-
-static void add_end(uint8_t from, uint8_t reason, uint16_t err, uint64_t count, uint8_t peer)
-{
-	host.ends[host.facts.end_count++] = (struct fact_end){
-		.owner = owner(11, "app"),
-		.at = ends(peer, 0, 5432),
-		.from = from,
-		.reason = reason,
-		.err = err,
-		.count = count,
-	};
-}
-
-static void add_failure(enum fact_call call, uint16_t err, uint64_t count, uint16_t lport,
-			uint16_t rport)
-{
-	host.failures[host.facts.failure_count++] = (struct fact_failure){
-		.owner = owner(11, "app"),
-		.at = ends(2, lport, rport),
-		.call = call,
-		.err = err,
-		.count = count,
-	};
-}
 
 static uint64_t figure(const struct finding *finding, const char *name)
 {
@@ -176,7 +54,7 @@ static const struct finding *only(enum finding_id id)
 
 static void test_syn_unanswered(void **state)
 {
-	struct fact_socket *s = clients(TCPDWELL_SYN_SENT, 4);
+	struct fact_socket *s = facts_clients(TCPDWELL_SYN_SENT, 4);
 	const struct finding *f;
 
 	(void)state;
@@ -202,7 +80,7 @@ static void test_syn_unanswered(void **state)
 
 static void test_scan(void **state)
 {
-	struct fact_socket *s = clients(TCPDWELL_SYN_SENT, 25);
+	struct fact_socket *s = facts_clients(TCPDWELL_SYN_SENT, 25);
 	const struct finding *f;
 
 	(void)state;
@@ -214,7 +92,7 @@ static void test_scan(void **state)
 	assert_int_equal(f->count, 25);
 	host.facts.socket_count = 0;
 	for (int i = 0; i < 25; i++)
-		add_end(TCPDWELL_SYN_SENT, TCPDWELL_REASON_REFUSED, ECONNREFUSED, 4, i);
+		facts_add_end(TCPDWELL_SYN_SENT, TCPDWELL_REASON_REFUSED, ECONNREFUSED, 4, i);
 	f = only(FINDING_SCAN);
 	assert_int_equal(figure(f, "addresses"), 25);
 	host.facts.end_count = 10; /* 10 services that are down: each by itself */
@@ -228,8 +106,8 @@ static void test_connect_failing(void **state)
 	const struct finding *f;
 
 	(void)state;
-	add_failure(FACT_CONNECT, EINPROGRESS, 1000, 0, 5432);
-	add_failure(FACT_CONNECT, ENETUNREACH, 2, 0, 5432);
+	facts_add_failure(FACT_CONNECT, EINPROGRESS, 1000, 0, 5432);
+	facts_add_failure(FACT_CONNECT, ENETUNREACH, 2, 0, 5432);
 	assert_nothing();
 	host.failures[1].count = 3;
 	f = only(FINDING_CONNECT_FAILING);
@@ -237,7 +115,7 @@ static void test_connect_failing(void **state)
 	assert_int_equal(f->count, 3);
 	/* The same failures as calls and as transitions. */
 	host.failures[1].err = ECONNREFUSED;
-	add_end(TCPDWELL_SYN_SENT, TCPDWELL_REASON_REFUSED, ECONNREFUSED, 9, 2);
+	facts_add_end(TCPDWELL_SYN_SENT, TCPDWELL_REASON_REFUSED, ECONNREFUSED, 9, 2);
 	f = only(FINDING_CONNECT_FAILING);
 	assert_int_equal(figure(f, "failed"), 9);
 	host.facts.failure_count = 0;
@@ -247,7 +125,7 @@ static void test_connect_failing(void **state)
 
 static void test_self_connect(void **state)
 {
-	struct fact_socket *s = clients(TCPDWELL_ESTABLISHED, 1);
+	struct fact_socket *s = facts_clients(TCPDWELL_ESTABLISHED, 1);
 
 	(void)state;
 	s->at.rport = s->at.lport;
@@ -261,7 +139,7 @@ static void test_self_connect(void **state)
 
 static void test_syn_flood(void **state)
 {
-	struct fact_socket *l = listener(0, 128);
+	struct fact_socket *l = facts_listener(0, 128);
 	const struct finding *f;
 
 	(void)state;
@@ -286,11 +164,11 @@ static void test_syn_flood(void **state)
 
 static void test_accept_queue(void **state)
 {
-	struct fact_socket *l = listener(4, 4), *s;
+	struct fact_socket *l = facts_listener(4, 4), *s;
 	const struct finding *f;
 
 	(void)state;
-	s = accepted(TCPDWELL_ESTABLISHED, 3);
+	s = facts_accepted(TCPDWELL_ESTABLISHED, 3);
 	s[0].queued = true;
 	s[0].age_ns = S / 2;
 	assert_nothing();
@@ -314,7 +192,7 @@ static void test_accept_queue(void **state)
 
 static void test_dead_peer(void **state)
 {
-	struct fact_socket *s = accepted(TCPDWELL_ESTABLISHED, 1);
+	struct fact_socket *s = facts_accepted(TCPDWELL_ESTABLISHED, 1);
 	const struct finding *f;
 
 	(void)state;
@@ -341,7 +219,7 @@ static void test_dead_peer(void **state)
 /* Three clients that vanished while they were idle, and have connected again. */
 static void test_suspects(void **state)
 {
-	struct fact_socket *s = accepted(TCPDWELL_ESTABLISHED, 6);
+	struct fact_socket *s = facts_accepted(TCPDWELL_ESTABLISHED, 6);
 	const struct finding *f;
 
 	(void)state;
@@ -359,7 +237,7 @@ static void test_suspects(void **state)
 
 static void test_pools_are_no_suspects(void **state)
 {
-	struct fact_socket *s = accepted(TCPDWELL_ESTABLISHED, 200);
+	struct fact_socket *s = facts_accepted(TCPDWELL_ESTABLISHED, 200);
 
 	(void)state;
 	for (int i = 0; i < 200; i++) {
@@ -375,7 +253,7 @@ static void test_pools_are_no_suspects(void **state)
 
 static void test_leak(void **state)
 {
-	struct fact_socket *s = accepted(TCPDWELL_CLOSE_WAIT, 2);
+	struct fact_socket *s = facts_accepted(TCPDWELL_CLOSE_WAIT, 2);
 	const struct finding *f;
 
 	(void)state;
@@ -393,8 +271,8 @@ static void assert_stuck(uint8_t state, enum finding_id id)
 	struct fact_socket *s;
 	const struct finding *f;
 
-	begin(NULL);
-	s = accepted(state, 5);
+	facts_begin(NULL);
+	s = facts_accepted(state, 5);
 	for (int i = 0; i < 5; i++) {
 		s[i].owner = (struct fact_owner){ 0 };
 		s[i].timers = (struct deadline_socket){
@@ -425,7 +303,7 @@ static void test_stuck(void **state)
 
 static void test_fin_wait2(void **state)
 {
-	struct fact_socket *s = clients(TCPDWELL_FIN_WAIT2, 5);
+	struct fact_socket *s = facts_clients(TCPDWELL_FIN_WAIT2, 5);
 
 	(void)state;
 	assert_nothing();
@@ -435,7 +313,7 @@ static void test_fin_wait2(void **state)
 	}
 	assert_int_equal(only(FINDING_STUCK_FIN_WAIT2)->end.kind, DEADLINE_NEVER);
 	host.facts.socket_count = 0;
-	s = accepted(TCPDWELL_FIN_WAIT2, 100);
+	s = facts_accepted(TCPDWELL_FIN_WAIT2, 100);
 	for (int i = 0; i < 100; i++) {
 		s[i].owner = (struct fact_owner){ 0 };
 		s[i].timers.orphan = true;
@@ -455,14 +333,14 @@ static void test_ports(void **state)
 	const struct finding *f;
 
 	(void)state;
-	clients(TCPDWELL_TIME_WAIT, 79);
+	facts_clients(TCPDWELL_TIME_WAIT, 79);
 	assert_nothing();
-	clients(TCPDWELL_TIME_WAIT, 1);
+	facts_clients(TCPDWELL_TIME_WAIT, 1);
 	f = only(FINDING_PORTS_EXHAUSTED);
 	assert_int_equal(figure(f, "used"), 80);
 	assert_int_equal(figure(f, "timewait"), 80);
 	assert_int_equal(f->severity, FINDING_WARNING);
-	add_failure(FACT_CONNECT, EADDRNOTAVAIL, 1, 0, 5432);
+	facts_add_failure(FACT_CONNECT, EADDRNOTAVAIL, 1, 0, 5432);
 	f = only(FINDING_PORTS_EXHAUSTED);
 	assert_int_equal(f->severity, FINDING_CRITICAL);
 	assert_int_equal(figure(f, "failed"), 1);
@@ -478,8 +356,8 @@ static void test_address_in_use(void **state)
 	const struct finding *f;
 
 	(void)state;
-	listener(0, 128);
-	add_failure(FACT_BIND, EADDRINUSE, 1, 80, 0);
+	facts_listener(0, 128);
+	facts_add_failure(FACT_BIND, EADDRINUSE, 1, 80, 0);
 	f = only(FINDING_ADDRESS_IN_USE);
 	assert_string_equal(f->why, "server (pid 22) listens there.");
 	assert_int_equal(f->at.lport, 80);
@@ -490,8 +368,8 @@ static void test_resets(void **state)
 	const struct finding *f;
 
 	(void)state;
-	add_end(TCPDWELL_ESTABLISHED, TCPDWELL_REASON_RESET_SENT, 0, 5, 2);
-	add_end(TCPDWELL_LAST_ACK, TCPDWELL_REASON_FIN, 0, 96, 2);
+	facts_add_end(TCPDWELL_ESTABLISHED, TCPDWELL_REASON_RESET_SENT, 0, 5, 2);
+	facts_add_end(TCPDWELL_LAST_ACK, TCPDWELL_REASON_FIN, 0, 96, 2);
 	assert_nothing(); /* 4 % */
 	host.ends[1].count = 95;
 	f = only(FINDING_RESETS);
@@ -505,8 +383,8 @@ static void test_resets(void **state)
 static void test_died(void **state)
 {
 	(void)state;
-	add_end(TCPDWELL_ESTABLISHED, TCPDWELL_REASON_KEEPALIVE_TIMEOUT, ETIMEDOUT, 2, 2);
-	add_end(TCPDWELL_ESTABLISHED, TCPDWELL_REASON_TIMEOUT, ETIMEDOUT, 20, 2);
+	facts_add_end(TCPDWELL_ESTABLISHED, TCPDWELL_REASON_KEEPALIVE_TIMEOUT, ETIMEDOUT, 2, 2);
+	facts_add_end(TCPDWELL_ESTABLISHED, TCPDWELL_REASON_TIMEOUT, ETIMEDOUT, 20, 2);
 	assert_nothing();
 	host.ends[0].count = 3;
 	assert_int_equal(figure(only(FINDING_KEEPALIVE_DIED), "died"), 3);
@@ -526,7 +404,7 @@ static void test_host(void **state)
 	host.netns.grew[FACT_ABORT_ON_MEMORY] = 1;
 	assert_int_equal(figure(only(FINDING_MEMORY), "aborted"), 1);
 	host.netns.grew[FACT_ABORT_ON_MEMORY] = 0;
-	host.processes[0] = (struct fact_process){ owner(22, "server"), 79, 50, 100 };
+	host.processes[0] = (struct fact_process){ facts_owner(22, "server"), 79, 50, 100 };
 	host.facts.process_count = 1;
 	assert_nothing();
 	host.processes[0].descriptors = 80;
@@ -540,21 +418,21 @@ static void test_busy_and_well(void **state)
 	struct fact_socket *s;
 
 	(void)state;
-	listener(3, 511);
-	s = accepted(TCPDWELL_ESTABLISHED, 10000); /* idle clients of a proxy */
+	facts_listener(3, 511);
+	s = facts_accepted(TCPDWELL_ESTABLISHED, 10000); /* idle clients of a proxy */
 	for (int i = 0; i < 10000; i++) {
 		s[i].at.raddr[2] = i / 200;
 		s[i].silent_ns = i * S;
 		s[i].opened_ns = (i + 2) * S;
 	}
-	s = clients(TCPDWELL_ESTABLISHED, 20);
+	s = facts_clients(TCPDWELL_ESTABLISHED, 20);
 	for (int i = 0; i < 20; i++) {
 		s[i].timers.keepalive = true;
 		s[i].silent_ns = 3600 * S;
 		s[i].opened_ns = 7200 * S;
 	}
-	clients(TCPDWELL_TIME_WAIT, 50);
-	add_end(TCPDWELL_LAST_ACK, TCPDWELL_REASON_FIN, 0, 100000, 2);
+	facts_clients(TCPDWELL_TIME_WAIT, 50);
+	facts_add_end(TCPDWELL_LAST_ACK, TCPDWELL_REASON_FIN, 0, 100000, 2);
 	assert_nothing();
 }
 
@@ -563,8 +441,8 @@ static void test_worst_first(void **state)
 	struct findings *findings;
 
 	(void)state;
-	accepted(TCPDWELL_CLOSE_WAIT, 1)->age_ns = 61 * S;
-	listener(5, 4);
+	facts_accepted(TCPDWELL_CLOSE_WAIT, 1)->age_ns = 61 * S;
+	facts_listener(5, 4);
 	findings = findings_new(&host.facts);
 	assert_int_equal(findings_count(findings), 2);
 	assert_int_equal(findings_at(findings, 0)->id, FINDING_ACCEPT_QUEUE_FULL);
@@ -575,25 +453,25 @@ static void test_worst_first(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_syn_unanswered, begin),
-		cmocka_unit_test_setup(test_scan, begin),
-		cmocka_unit_test_setup(test_connect_failing, begin),
-		cmocka_unit_test_setup(test_self_connect, begin),
-		cmocka_unit_test_setup(test_syn_flood, begin),
-		cmocka_unit_test_setup(test_accept_queue, begin),
-		cmocka_unit_test_setup(test_dead_peer, begin),
-		cmocka_unit_test_setup(test_suspects, begin),
-		cmocka_unit_test_setup(test_pools_are_no_suspects, begin),
-		cmocka_unit_test_setup(test_leak, begin),
-		cmocka_unit_test_setup(test_stuck, begin),
-		cmocka_unit_test_setup(test_fin_wait2, begin),
-		cmocka_unit_test_setup(test_ports, begin),
-		cmocka_unit_test_setup(test_address_in_use, begin),
-		cmocka_unit_test_setup(test_resets, begin),
-		cmocka_unit_test_setup(test_died, begin),
-		cmocka_unit_test_setup(test_host, begin),
-		cmocka_unit_test_setup(test_busy_and_well, begin),
-		cmocka_unit_test_setup(test_worst_first, begin),
+		cmocka_unit_test_setup(test_syn_unanswered, facts_begin),
+		cmocka_unit_test_setup(test_scan, facts_begin),
+		cmocka_unit_test_setup(test_connect_failing, facts_begin),
+		cmocka_unit_test_setup(test_self_connect, facts_begin),
+		cmocka_unit_test_setup(test_syn_flood, facts_begin),
+		cmocka_unit_test_setup(test_accept_queue, facts_begin),
+		cmocka_unit_test_setup(test_dead_peer, facts_begin),
+		cmocka_unit_test_setup(test_suspects, facts_begin),
+		cmocka_unit_test_setup(test_pools_are_no_suspects, facts_begin),
+		cmocka_unit_test_setup(test_leak, facts_begin),
+		cmocka_unit_test_setup(test_stuck, facts_begin),
+		cmocka_unit_test_setup(test_fin_wait2, facts_begin),
+		cmocka_unit_test_setup(test_ports, facts_begin),
+		cmocka_unit_test_setup(test_address_in_use, facts_begin),
+		cmocka_unit_test_setup(test_resets, facts_begin),
+		cmocka_unit_test_setup(test_died, facts_begin),
+		cmocka_unit_test_setup(test_host, facts_begin),
+		cmocka_unit_test_setup(test_busy_and_well, facts_begin),
+		cmocka_unit_test_setup(test_worst_first, facts_begin),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
