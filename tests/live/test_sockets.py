@@ -32,8 +32,8 @@ STATES = {"ESTAB": "ESTABLISHED", "SYN-SENT": "SYN_SENT", "SYN-RECV": "SYN_RECV"
 TIMERS = {"on": {"retransmit", "synack"}, "persist": {"probe"}, "keepalive": {"keepalive"},
           "timewait": {"timewait"}}
 UNITS = {"ms": 0.001, "sec": 1.0, "min": 60.0}
-# Between the two looks a timer goes on, and may run out and be set again.
-SLACK_S = 3.0
+# What ss rounds, and what a tick and a late timer make.
+SLACK_S = 1.0
 
 
 def rows(netns: Netns, *arguments: str) -> list[Row]:
@@ -67,8 +67,11 @@ class Seen:
         found = re.search(r"timer:\((\w+),([^,]+),(\d+)\)", self.rest)
         if not found:
             return None
+        # A second and 732 ms are 1.732ms to ss.
         parts = re.findall(r"([\d.]+)(ms|sec|min)", found[2])
-        return found[1], sum(float(n) * UNITS[unit] for n, unit in parts), int(found[3])
+        left_s = sum(float(number) * (1 if "." in number else UNITS[unit])
+                     for number, unit in parts)
+        return found[1], left_s, int(found[3])
 
 
 def _end(text: str) -> tuple[str, int]:
@@ -153,18 +156,21 @@ def _zoo(netns: Netns) -> Iterator[Zoo]:
     zoo.close()
 
 
-def check_timer(row: Row, line: Seen) -> None:
+def check_timer(row: Row, line: Seen, between_s: float) -> None:
+    """Between the two looks a timer goes on, and may run out and be set again."""
     if line.timer is None:
         assert row["timer"] == "none" and row["timer_ns"] is None, (row, line)
         return
     name, left_s, again = line.timer
     assert row["timer"] in TIMERS[name], (row, line)
-    assert abs(row["timer_ns"] / 1e9 - left_s) < SLACK_S, (row, line)
     sent = row["probes_out"] if name in ("persist", "keepalive") else row["retransmits"]
-    assert abs(sent - again) <= 1, (row, line)
+    assert sent <= again, (row, line)
+    if row["timer_ns"] / 1e9 > between_s + SLACK_S:
+        assert -SLACK_S < row["timer_ns"] / 1e9 - left_s < between_s + SLACK_S, (row, line)
+        assert sent == again, (row, line)
 
 
-def check(found: list[Row], lines: list[Seen]) -> None:
+def check(found: list[Row], lines: list[Seen], between_s: float) -> None:
     """The same sockets, and the same of each."""
     ends = {(row["state"], row["laddr"], row["lport"], row["rport"] or 0): row for row in found}
     assert len(ends) == len(found)
@@ -175,13 +181,14 @@ def check(found: list[Row], lines: list[Seen]) -> None:
         held = {(holder["pid"], holder["fd"]) for holder in row["holders"]}
         assert held == line.holders, (row, line)
         if line.state != "LISTEN":
-            check_timer(row, line)
+            check_timer(row, line, between_s)
 
 
 @pytest.mark.every_kernel
 def test_rows_equal_ss(zoo: Zoo) -> None:
+    begun = time.monotonic()
     found, lines = rows(zoo.netns), ss(zoo.netns)
-    check(found, lines)
+    check(found, lines, time.monotonic() - begun)
     assert {row["state"] for row in found} >= {"LISTEN", "SYN_SENT", "SYN_RECV", "ESTABLISHED",
                                                "FIN_WAIT1", "TIME_WAIT", "CLOSE_WAIT"}
     assert {row["timer"] for row in found} == {"retransmit", "keepalive", "timewait", "probe",
@@ -196,10 +203,12 @@ def test_rows_equal_ss(zoo: Zoo) -> None:
 
 def test_without_bpf(zoo: Zoo) -> None:
     """As far as sock_diag tells; what it does not is null."""
+    begun = time.monotonic()
     done = refusal.run(["BPF_*=EPERM"], "snapshot", "--sockets", "-o", "json", "--netns",
                        zoo.netns.path)
+    assert done.returncode == 0, done.stderr
     found = [json.loads(line) for line in done.stdout.splitlines()]
-    check(found, ss(zoo.netns))
+    check(found, ss(zoo.netns), time.monotonic() - begun)
     for row in found:
         assert row["user_timeout_ms"] is None and row["keepalive_time_s"] is None
         known = row["timer"] in ("none", "timewait") or row["state"] == "LISTEN"
@@ -219,6 +228,7 @@ def test_options(netns: Netns, require: Any) -> None:
     """What a process has set of each socket, else what its namespace says."""
     require("snapshot_descriptors")
     netns.sysctl("net/ipv4/tcp_keepalive_intvl", 44)
+    begun = time.monotonic()
     with within.listen(netns) as listener:
         plain, keeps, ends = (within.Pair(netns, listener) for _ in range(3))
         keeps.client.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -231,11 +241,12 @@ def test_options(netns: Netns, require: Any) -> None:
         assert (row["keepalive"], row["ends"], row["keepalive_time_s"]) == (False, "never", None)
         assert (row["user_timeout_ms"], row["linger2_s"], row["syn_retries"]) == (None,) * 3
         row = row_at(netns, keeps.port())
+        past_s = time.monotonic() - begun
         assert row["keepalive"] is True and row["timer"] == "keepalive"
         assert (row["keepalive_time_s"], row["keepalive_interval_s"],
                 row["keepalive_probes"]) == (123, 44, 3)
         assert row["ends"] == "unless_answered" and row["ends_by"] == "keep-alive"
-        assert 123 + 3 * 44 - SLACK_S < row["ends_ns"] / 1e9 <= 123 + 3 * 44 + 0.1
+        assert 123 + 3 * 44 - past_s < row["ends_ns"] / 1e9 <= 123 + 3 * 44 + 0.1
         row = row_at(netns, ends.port())
         assert (row["user_timeout_ms"], row["linger2_s"], row["syn_retries"]) == (5432, 7, 2)
         for pair in (plain, keeps, ends):

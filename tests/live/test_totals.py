@@ -76,10 +76,11 @@ def test_states_and_rates(netns: Netns, running: Running) -> None:
         line = running.line()
         for step in STEP:
             done[step] += line[step]
-    assert done == {"opened": 2 * 9 + 1, "closed": 2 * 6 + 1, "failed": 1, "reset": done["reset"],
-                    "retransmitted": 0}
-    # Of a reset the side that sends it, with linger 0, and the one that gets it.
-    assert done["reset"] == 2
+    # Of a reset the side that sends it, with linger 0, and the one that gets it. A machine that
+    # stalls sends something again.
+    assert done == {"opened": 2 * 9 + 1, "closed": 2 * 6 + 1, "failed": 1, "reset": 2,
+                    "retransmitted": done["retransmitted"]}
+    assert done["retransmitted"] <= 9
     line = running.line()
     lines = netns.run(["ss", "-Htan"]).stdout.splitlines()
     counts = dict.fromkeys(STATES.values(), 0)

@@ -51,6 +51,10 @@ class Netns:
         """Several of them by one process: an emulated processor takes long to start many."""
         process.run(["ip", "-n", self.name, "-batch", "-"], input="\n".join(lines))
 
+    def device_is_up(self, name: str) -> bool:
+        shown = process.run(["ip", "-n", self.name, "-o", "link", "show", name]).stdout
+        return " state UP " in shown
+
     def inside(self, make: Callable[[], T]) -> T:
         """What make() returns in here: a socket stays in the namespace that it was made in."""
         made: list[T] = []

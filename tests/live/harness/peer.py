@@ -114,6 +114,10 @@ class Link:
             *[f"addr add {HOSTS[6]}/64 dev veth0 nodad"] * (6 in versions),
             *[f"neigh replace {PEERS[version]} lladdr {PEER_MAC.hex(':')} dev veth0 nud permanent"
               for version in versions])
+        # Until the carrier is heard of, what is sent is lost; nobody sends it again.
+        deadline = time.monotonic() + LIMIT_S
+        while not netns.device_is_up("wire0") and time.monotonic() < deadline:
+            time.sleep(0.01)
         link = cls(netns, netns.inode, netns.inside(cls._open))
         threading.Thread(target=link._read, daemon=True).start()
         return link
