@@ -87,6 +87,8 @@ static __always_inline void accepted(void *ctx, const struct sock *sk, const str
 		return;
 	}
 	owner_set_current(l, TCPDWELL_OWNER_ACCEPT);
+	if (cfg_life)
+		life_accepted(address_of((const void *)key));
 	if (config_filters_owner() && l->waits & LIFECYCLE_HELD)
 		release_held(address_of(sk), key, connection_take(l, LIFECYCLE_HELD, atomic));
 	stack_keep(ctx, key, TCPDWELL_OWNER_ACCEPT);

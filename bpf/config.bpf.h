@@ -69,6 +69,11 @@ const volatile __u16 cfg_ephemeral_low = 32768; /* the range that connect() take
 const volatile __u16 cfg_ephemeral_high = 60999;
 const volatile __u32 cfg_stat_mask4; /* of a prefix, in network order */
 const volatile __u32 cfg_stat_mask6[4];
+
+/* One record a connection, at its end, of all that it did; and whether TIME_WAIT is waited for. */
+const volatile bool cfg_life;
+const volatile bool cfg_time_wait;
+
 const volatile bool cfg_skip_owner; /* nothing hangs on who owns a socket */
 const volatile bool cfg_skip_addrs; /* nor on addresses and families */
 
@@ -118,6 +123,12 @@ const volatile __u64 cfg_min_dwell_ns;
 const volatile __u64 cfg_cookie;
 const volatile __u32 cfg_reasons;
 
+/* Whether each row is shown, and that as it comes. */
+static __always_inline bool config_sends_rows(void)
+{
+	return !cfg_stat && !cfg_life;
+}
+
 static __always_inline bool config_filters_owner(void)
 {
 	return cfg_filter_pid || cfg_filter_comm;
@@ -132,7 +143,7 @@ static __always_inline bool config_filters_local_port(void)
 /* Whether rows wait for accept() to tell the owner that a filter asks about. */
 static __always_inline bool config_waits_for_accept(void)
 {
-	return config_filters_owner() && cfg_accept_exit;
+	return config_filters_owner() && cfg_accept_exit && !cfg_life;
 }
 
 #endif /* TCPDWELL_CONFIG_BPF_H */

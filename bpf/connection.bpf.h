@@ -9,9 +9,7 @@
 #ifndef TCPDWELL_CONNECTION_BPF_H
 #define TCPDWELL_CONNECTION_BPF_H
 
-#include "emit.bpf.h"
-#include "recent.bpf.h"
-#include "table.bpf.h"
+#include "life.bpf.h"
 
 static __always_inline struct lifecycle *connection_find_in_place(__u64 key)
 {
@@ -30,8 +28,10 @@ static __noinline struct lifecycle *connection_find(__u64 key)
 
 static __noinline void connection_forget(__u64 key)
 {
-	if (!recent_forget(key))
+	if (!recent_forget(key)) {
 		table_delete(key);
+		life_forget(key);
+	}
 	if (cfg_stacks)
 		bpf_map_delete_elem(&stacks, &key);
 }
@@ -55,6 +55,7 @@ static __always_inline struct lifecycle connection_new(const void *object, __u64
 	return (struct lifecycle){
 		.id = cfg_has_cookie ? key : identity_new(),
 		.object = (__u64)object,
+		.sock = cfg_life ? (__u64)object : 0,
 		.uid = uid,
 	};
 }

@@ -46,15 +46,15 @@ static __always_inline void wake_reader(void)
  * owner away, writes name, pid and owner in this order; so with an owner and the same pid on both
  * sides of it, the name is that process's.
  */
-static __always_inline void record_owner(struct tcpdwell_transition *t, const struct lifecycle *l)
+static __always_inline void owner_read(const struct lifecycle *l, __u32 *pid, char *comm,
+				       __u8 *owner)
 {
-	t->pid = *(const volatile __u32 *)&l->pid;
-	t->holders = l->holders;
-	__builtin_memcpy(t->comm, l->comm, OWNER_COMM_LEN);
-	t->comm[OWNER_COMM_LEN] = 0;
-	t->owner = *(const volatile __u8 *)&l->owner;
-	if (t->pid != *(const volatile __u32 *)&l->pid)
-		t->owner = TCPDWELL_OWNER_NONE;
+	*pid = *(const volatile __u32 *)&l->pid;
+	__builtin_memcpy(comm, l->comm, OWNER_COMM_LEN);
+	comm[OWNER_COMM_LEN] = 0;
+	*owner = *(const volatile __u8 *)&l->owner;
+	if (*pid != *(const volatile __u32 *)&l->pid)
+		*owner = TCPDWELL_OWNER_NONE;
 }
 
 static __always_inline void record_fill(struct tcpdwell_transition *t, const struct row *row,
@@ -80,7 +80,8 @@ static __always_inline void record_fill(struct tcpdwell_transition *t, const str
 	t->rport = e->rport;
 	__builtin_memcpy(t->laddr, e->laddr, sizeof(t->laddr));
 	__builtin_memcpy(t->raddr, e->raddr, sizeof(t->raddr));
-	record_owner(t, l);
+	t->holders = l->holders;
+	owner_read(l, &t->pid, t->comm, &t->owner);
 }
 
 static __always_inline void record_submit(struct tcpdwell_counters *c,
@@ -123,10 +124,19 @@ static __always_inline bool row_wanted(const struct row *row, const struct endpo
 	return owner_wanted(l) && (!cfg_cookie || l->id == cfg_cookie) && filter_row(row, e);
 }
 
+/* Count a row, unless it is connections that are counted (life.bpf.h). */
+static __always_inline void count_seen(struct tcpdwell_counters *c)
+{
+	if (!cfg_life)
+		count(&c->seen);
+}
+
 /* Decide on a row of a wanted connection; it was counted as seen. */
 static __always_inline void decide(struct tcpdwell_counters *c, const struct row *row,
 				   const struct endpoint *e, const struct lifecycle *l)
 {
+	if (cfg_life)
+		return;
 	if (row_wanted(row, e, l))
 		emit(c, row, e, l);
 	else

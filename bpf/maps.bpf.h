@@ -31,6 +31,25 @@ struct {
 	__array(values, struct table);
 } connections SEC(".maps");
 
+/*
+ * What connections in the tables did so far, by the same key: as many tables, each of the same size
+ * (life.bpf.h).
+ */
+struct lives {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, __u64);
+	__type(value, struct tcpdwell_life);
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, TCPDWELL_TABLES);
+	__type(key, __u32);
+	__array(values, struct lives);
+} lives SEC(".maps");
+
 /* Wakes who makes tables and places. Nothing is ever in it. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -69,6 +88,12 @@ struct places {
 	__uint(max_entries, TCPDWELL_RECENT_PLACES);
 	__type(key, __u32);
 	__type(value, struct lifecycle);
+};
+
+/* Where lives are summed the loader makes places larger: there the sum is behind the connection. */
+struct place {
+	struct lifecycle l;
+	struct tcpdwell_life life;
 };
 
 /* User space makes them when sockets come that would have a place there (recent.bpf.h). */

@@ -72,6 +72,8 @@ static __always_inline bool recent_put(__u64 key, const struct lifecycle *l)
 	/* Its own already: the end of its last life went by untold. */
 	if (before && before != key)
 		return false;
+	if (cfg_life)
+		__builtin_memset(&((struct place *)place)->life, 0, sizeof(struct tcpdwell_life));
 	place->since_ns = l->since_ns;
 	__builtin_memcpy(&place->opened_ns, &l->opened_ns, sizeof(*l) - rest);
 	*(volatile __u64 *)&place->id = key;

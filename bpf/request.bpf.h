@@ -100,7 +100,7 @@ static __always_inline void request_hashed(const struct request_sock *req)
 	 * A full queue is a flood: the request shows when it ends. So does each one where rows are
 	 * summed: its own stamp tells the dwell.
 	 */
-	if (cfg_requests && !cfg_stat && !bpf_map_push_elem(&requests, &pending, 0))
+	if (cfg_requests && config_sends_rows() && !bpf_map_push_elem(&requests, &pending, 0))
 		wake_reader();
 	mini_taken_over(PEEK(request_sock, req, __req_common.skc_hash));
 }
@@ -155,14 +155,14 @@ static __always_inline bool request_floods(__u64 now_ns)
 	return rate->met++ >= REQUESTS_SHOWN_SECOND;
 }
 
-/* Both rows of a request that nothing was shown of are counted instead. */
+/* Both rows of a request that nothing was shown of, or its connection, are counted instead. */
 static __always_inline void request_fold(struct tcpdwell_counters *c, const struct endpoint *e)
 {
 	struct tcpdwell_flood first = { .folded = 1 }, *flood;
 	__u32 port = e->lport;
 
-	__sync_fetch_and_add(&c->seen, 2);
-	__sync_fetch_and_add(&c->folded, 2);
+	__sync_fetch_and_add(&c->seen, cfg_life ? 1 : 2);
+	__sync_fetch_and_add(&c->folded, cfg_life ? 1 : 2);
 	if (!cfg_floods)
 		return;
 	flood = bpf_map_lookup_elem(&floods, &port);
@@ -269,14 +269,16 @@ static __always_inline void request_dropped(__u64 req, const struct sock *listen
 		l = request_lifecycle(listener, syn_ns ?: now_ns);
 		struct row birth = request_birth(l.since_ns);
 
-		count(&c->seen);
+		count_seen(c);
 		decide(c, &birth, e, &l);
 	}
 	if (BPF_CORE_READ(listener, __sk_common.skc_state) != TCPDWELL_LISTEN)
 		row.reason = TCPDWELL_REASON_LISTENER_CLOSED;
 	row.dwell = lifecycle_dwell(&l, TCPDWELL_SYN_RECV, now_ns, &row.dwell_ns);
-	count(&c->seen);
+	count_seen(c);
 	decide(c, &row, e, &l);
+	if (cfg_life)
+		life_ended(&row, e, &l, NULL, NULL);
 }
 
 static __always_inline struct dying_request *dying_request_here(void)
@@ -468,7 +470,7 @@ static __always_inline void request_timer_count(const struct timer_list *timer, 
 	__u32 zero = 0, second = second_of(timer_due(timer->expires, timer->flags));
 	struct tcpdwell_timers *timers;
 
-	if (!cfg_reqsk_timer_handler || cfg_stat || !shared.live)
+	if (!cfg_reqsk_timer_handler || !config_sends_rows() || !shared.live)
 		return;
 	timers = bpf_map_lookup_elem(&request_timers, &zero);
 	if (timers)
@@ -669,7 +671,7 @@ static __always_inline bool request_hand_over(struct tcpdwell_counters *c, struc
 	    child->syn_ns > shared.early_ns + REQUEST_SLOW_NS)
 		return false;
 	known = request_find(key, child->syn_ns);
-	if (!known && (cfg_stat || config_waits_for_accept()))
+	if (!known && (!config_sends_rows() || config_waits_for_accept()))
 		return false; /* nothing looks for slow ones, so no mark is needed */
 	if (!known) {
 		int err = connection_remember(c, key, &mark, BPF_NOEXIST, false);

@@ -617,6 +617,8 @@ static __always_inline struct lifecycle *snapshot_full(const struct sock *sk, co
 	l.state = f->state;
 	l.since_ns = found_since_ns(f);
 	l.since = TCPDWELL_DWELL_AT_LEAST;
+	if (l.state == TCPDWELL_LISTEN)
+		l.task = 0;
 	if (listener)
 		owner_inherit(&l, listener);
 	owner_match(&l);
@@ -883,7 +885,7 @@ static __always_inline void snapshot_mini(struct seq_file *seq, const struct ine
 	detail_mini(tw, f.now_ns);
 	if (!f.c || cfg_cgroup_id || !filter_connection(NULL, &f.e, false))
 		return;
-	if (cfg_minis && !connection_find(key)) {
+	if (cfg_minis && (!cfg_life || cfg_time_wait) && !connection_find(key)) {
 		l = connection_new(tw, key, f.e.uid);
 		l.state = f.state;
 		l.since_ns = found_since_ns(&f);

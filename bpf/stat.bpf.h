@@ -37,7 +37,7 @@ struct {
 /* What a new element begins as: too large for the stack of programs that call each other. */
 static const struct tcpdwell_stat stat_empty;
 
-/* The process as one whole, as record_owner() has it. */
+/* The process as one whole, as owner_read() has it. */
 static __always_inline void stat_key_owner(struct tcpdwell_stat_key *key, const struct lifecycle *l)
 {
 	__u32 pid = *(const volatile __u32 *)&l->pid;

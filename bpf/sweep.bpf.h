@@ -11,6 +11,7 @@
 #ifndef TCPDWELL_SWEEP_BPF_H
 #define TCPDWELL_SWEEP_BPF_H
 
+#include "open.bpf.h"
 #include "request.bpf.h"
 
 /* Younger ones are left: they may just be made. */
@@ -81,6 +82,10 @@ static __always_inline bool is_to_be_asked(const struct lifecycle *l)
  */
 static __always_inline void sweep(__u64 key, const struct lifecycle *l)
 {
+	if (cfg_life && open_asked) {
+		open_tell(key, l);
+		return;
+	}
 	if (is_too_young(l))
 		return;
 	if (request_is_mark(l)) {

@@ -19,25 +19,44 @@ static __always_inline void *table_at(__u32 number)
 	return bpf_map_lookup_elem(&connections, &number);
 }
 
-/*
- * The number of the table that has @key, -ENOENT: none. With @forget it is there no longer. A
- * function of its own, as the next one: the verifier looks at it once, not at each call.
- */
-__noinline int table_of(__u64 key, __u32 forget)
+/* One of those of lives, as large as that one. */
+static __always_inline void *lives_at(__u32 number)
+{
+	return cfg_life ? bpf_map_lookup_elem(&lives, &number) : NULL;
+}
+
+static __always_inline int table_search(__u64 key, __u32 forget, const bool of_lives)
 {
 	__u32 current = tables.current;
 
 	/* First where new ones go, then from the largest on: there are most of them. */
 	for (__u32 step = 0; step <= TCPDWELL_TABLES; step++) {
 		__u32 number = step ? TCPDWELL_TABLES - step : current;
-		void *table = step && number == current ? NULL : table_at(number);
+		void *table = NULL;
 
+		if (!step || number != current)
+			table = of_lives ? lives_at(number) : table_at(number);
 		if (!table || !bpf_map_lookup_elem(table, &key))
 			continue;
 		if (!forget || !bpf_map_delete_elem(table, &key))
 			return number;
 	}
 	return -ENOENT;
+}
+
+/*
+ * The number of the table that has @key, -ENOENT: none. With @forget it is there no longer. A
+ * function of its own, as the next ones: the verifier looks at it once, not at each call.
+ */
+__noinline int table_of(__u64 key, __u32 forget)
+{
+	return table_search(key, forget, false);
+}
+
+/* The same of lives. */
+__noinline int life_table_of(__u64 key, __u32 forget)
+{
+	return cfg_life ? table_search(key, forget, true) : -ENOENT;
 }
 
 /*

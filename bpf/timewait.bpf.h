@@ -91,14 +91,23 @@ static __always_inline struct row mini_row(const struct lifecycle *l, __u8 to, _
 	return row;
 }
 
+/* What its life is under: l->object is its address. */
+static __always_inline __u64 mini_life_key(const struct lifecycle *l)
+{
+	return cfg_has_cookie ? l->id : l->object;
+}
+
 /* An orphan's mini socket got the peer's FIN: FIN_WAIT2 -> TIME_WAIT. */
 static __always_inline void mini_flip(struct tcpdwell_counters *c, const struct endpoint *e,
 				      struct lifecycle *l, __u64 time_ns)
 {
 	struct row row = mini_row(l, TCPDWELL_TIME_WAIT, time_ns);
 
-	count(&c->seen);
+	count_seen(c);
 	decide(c, &row, e, l);
+	if (cfg_life)
+		life_left(mini_life_key(l), life_stay(row.from, row.dwell, row.from), row.dwell_ns,
+			  row.time_ns);
 	lifecycle_enter(l, TCPDWELL_TIME_WAIT, row.time_ns);
 }
 
@@ -121,8 +130,10 @@ static __always_inline void mini_close(struct tcpdwell_counters *c, const struct
 	struct row row = mini_row(l, TCPDWELL_CLOSE, time_ns);
 
 	row.reason = reason;
-	count(&c->seen);
+	count_seen(c);
 	decide(c, &row, e, l);
+	if (cfg_life)
+		life_ended(&row, e, l, life_find(key), NULL);
 	connection_forget(key);
 }
 
@@ -201,7 +212,8 @@ static __always_inline void mini_born(struct inet_timewait_sock *tw, struct sock
 	if (!c || !l)
 		return;
 	mini_takes_over(l, tw);
-	connection_remember(c, (__u64)tw, l, BPF_ANY, false);
+	if (!cfg_life || cfg_time_wait)
+		connection_remember(c, (__u64)tw, l, BPF_ANY, false);
 }
 
 /*

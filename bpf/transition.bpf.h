@@ -200,11 +200,12 @@ static __always_inline void child_birth(struct transition *t, struct lifecycle *
 		*t->first = row_birth(TCPDWELL_LISTEN, TCPDWELL_SYN_RECV, child->time_ns,
 				      TCPDWELL_SOURCE_TRACEPOINT);
 	}
-	l->opened_ns = l->since_ns;
+	if (!cfg_life)
+		l->opened_ns = l->since_ns;
 	if (l->since == TCPDWELL_DWELL_EXACT)
 		l->marks |= LIFECYCLE_OPENED_EXACT;
 	if (t->first->from)
-		count(&t->c->seen);
+		count_seen(t->c);
 }
 
 /* The same for one that was born by a SYN with data. */
@@ -212,11 +213,14 @@ static __always_inline void fast_child_birth(struct transition *t, struct lifecy
 {
 	l->id = cfg_has_cookie ? t->key : identity_new();
 	l->object = (__u64)t->sk;
-	l->opened_ns = l->since_ns;
+	if (cfg_life)
+		l->sock = (__u64)t->sk;
+	else
+		l->opened_ns = l->since_ns;
 	l->marks |= LIFECYCLE_OPENED_EXACT;
 	*t->first = row_birth(TCPDWELL_LISTEN, TCPDWELL_SYN_RECV, l->since_ns,
 			      TCPDWELL_SOURCE_TRACEPOINT);
-	count(&t->c->seen);
+	count_seen(t->c);
 }
 
 /* Fill in what the transition says beyond its two states. */
@@ -233,14 +237,24 @@ static __always_inline void transition_describe(struct transition *t, const stru
 	row->err = lifecycle_error(row->reason, err);
 }
 
+/* Rows, or the connection that ends with them, are counted as unwanted. */
+static __always_inline void count_unwanted(struct tcpdwell_counters *c, __u8 to, __u32 rows)
+{
+	if (cfg_life)
+		rows = to == TCPDWELL_CLOSE;
+	__sync_fetch_and_add(&c->seen, rows);
+	__sync_fetch_and_add(&c->filtered, rows);
+}
+
 /* An unwanted connection leaves no trace but a count; one that waited for its port is let go. */
 static __always_inline void transition_unwanted(struct transition *t, bool is_child,
 						const bool atomic)
 {
 	struct lifecycle *l;
 
-	__sync_fetch_and_add(&t->c->seen, is_child ? 2 : 1);
-	__sync_fetch_and_add(&t->c->filtered, is_child ? 2 : 1);
+	count_unwanted(t->c, t->row->to, is_child ? 2 : 1);
+	if (cfg_life && config_filters_local_port() && t->row->from == TCPDWELL_SYN_SENT)
+		connection_forget(t->key);
 	if (!shared.deferred || t->row->from != TCPDWELL_SYN_SENT)
 		return;
 	l = connection_find(t->key);
@@ -289,6 +303,27 @@ static __always_inline bool may_become_mini(__u8 from)
 }
 
 /*
+ * The same for the connection's sum. Where TIME_WAIT is not waited for it is told now: nothing is
+ * known yet of how an orphan's FIN_WAIT2 ends.
+ */
+static __always_inline void life_of_mini(struct transition *t, struct lifecycle *l, bool left)
+{
+	if (cfg_time_wait) {
+		life_to_mini(t->row, t->sk, t->key, l->object, left);
+		return;
+	}
+	t->row->reason = left ? TCPDWELL_REASON_FIN : TCPDWELL_REASON_NONE;
+	if (!left) {
+		t->row->to = TCPDWELL_FIN_WAIT2;
+		t->row->dwell = lifecycle_dwell(l, t->row->from, t->row->time_ns,
+						&t->row->dwell_ns);
+		if (t->row->dwell)
+			t->row->dwell = TCPDWELL_DWELL_AT_LEAST;
+	}
+	life_sock_ended(t->row, t->e, l, t->sk, t->key);
+}
+
+/*
  * The full socket closes and a mini socket stands for the connection: what the tracepoint calls
  * CLOSE is TIME_WAIT, or, for an orphan, no transition at all. Returns whether it was so.
  */
@@ -312,14 +347,20 @@ static __always_inline bool transition_to_mini(struct transition *t, struct life
 		t->row->source = TCPDWELL_SOURCE_TIMEWAIT_SOCK;
 		t->row->dwell = lifecycle_dwell(l, t->row->from, t->row->time_ns,
 						&t->row->dwell_ns);
-		count(&t->c->seen);
+		count_seen(t->c);
 		decide(t->c, t->row, t->e, l);
+		if (cfg_life)
+			life_of_mini(t, l, true);
 		if (mini)
 			lifecycle_enter(mini, TCPDWELL_TIME_WAIT, t->row->time_ns);
-	} else if (cfg_poll_minis && !bpf_map_push_elem(&orphans, &t->key, 0)) {
-		wake_reader();
+	} else {
+		if (cfg_life)
+			life_of_mini(t, l, false);
+		if (cfg_poll_minis && (!cfg_life || cfg_time_wait) &&
+		    !bpf_map_push_elem(&orphans, &t->key, 0))
+			wake_reader();
 	}
-	if (!cfg_has_cookie)
+	if (!cfg_has_cookie || (cfg_life && !cfg_time_wait))
 		connection_forget(t->key);
 	return true;
 }
@@ -422,8 +463,8 @@ static __always_inline bool wants_cut_off_facts(const struct sock *sk, __u8 from
 	return sk->sk_err ? sk->sk_err == LIFECYCLE_ETIMEDOUT : lifecycle_is_cut_off(from, facts);
 }
 
-/* Keep what is known for the next transition. */
-static __always_inline void transition_remember(struct transition *t, struct lifecycle *l,
+/* Keep what is known for the next transition. Returns whether it is. */
+static __always_inline bool transition_remember(struct transition *t, struct lifecycle *l,
 						const bool atomic)
 {
 	bool born;
@@ -431,19 +472,27 @@ static __always_inline void transition_remember(struct transition *t, struct lif
 	if (t->row->to == TCPDWELL_CLOSE) {
 		if (l != t->fresh)
 			connection_forget(t->key);
-		return;
+		return false;
 	}
 	lifecycle_enter(l, t->row->to, t->row->time_ns);
 	if (t->row->to == TCPDWELL_FIN_WAIT1)
 		data_count(t->sk, l);
 	l->uid = t->e->uid;
-	if (l != t->fresh || t->no_room)
-		return;
+	if (l != t->fresh)
+		return true;
+	if (t->no_room)
+		return false;
 	born = t->row->from == TCPDWELL_CLOSE || t->row->from == TCPDWELL_SYN_RECV;
 	if (born || !t->keyed)
-		connection_remember(t->c, t->key, l, born ? BPF_ANY : BPF_NOEXIST, atomic);
-	else /* there was no room when it was met, and that was counted */
-		table_insert(t->key, l, BPF_NOEXIST, false);
+		return !connection_remember(t->c, t->key, l, born ? BPF_ANY : BPF_NOEXIST, atomic);
+	/* there was no room when it was met, and that was counted */
+	return !table_insert(t->key, l, BPF_NOEXIST, false);
+}
+
+/* Sums of lives: whether @row is one of a connection that leaves a state. Listeners are none. */
+static __always_inline bool leaves_state(const struct row *row)
+{
+	return row->from != TCPDWELL_CLOSE && row->from != TCPDWELL_LISTEN;
 }
 
 /*
@@ -495,7 +544,7 @@ static __always_inline void transition_tell(struct workspace *space, struct sock
 	};
 	struct child *child = NULL;
 	struct lifecycle *l;
-	__u32 facts = 0;
+	__u32 facts = 0, stay;
 	bool wanted, fast = false;
 	__u8 actor;
 
@@ -552,7 +601,7 @@ static __always_inline void transition_tell(struct workspace *space, struct sock
 	if (to == TCPDWELL_CLOSE && wants_cut_off_facts(sk, from, facts))
 		facts |= cut_off_facts(sk, t.row->time_ns);
 	transition_describe(&t, l, facts);
-	count(&t.c->seen);
+	count_seen(t.c);
 	if (from == TCPDWELL_SYN_SENT && connection_take(l, LIFECYCLE_DEFERRED, atomic)) {
 		deferred_over(l, t.key);
 		*t.first = deferred_row(l);
@@ -572,13 +621,13 @@ static __always_inline void transition_tell(struct workspace *space, struct sock
 		owner_set_current(l, actor);
 	if (to == TCPDWELL_LISTEN)
 		listener_own(l, sk);
-	if (from == TCPDWELL_LISTEN && cfg_requests && !cfg_stat)
+	if (from == TCPDWELL_LISTEN && cfg_requests && config_sends_rows())
 		requests_outlive(l, sk, t.key);
 
 	if (to == TCPDWELL_SYN_SENT && !t.e->lport) {
 		if (defer(&t, l, atomic))
 			return;
-		if (config_filters_local_port()) {
+		if (config_filters_local_port() && !cfg_life) {
 			count(&t.c->lost_map); /* no room to wait for the port that is asked for */
 			return;
 		}
@@ -587,9 +636,13 @@ static __always_inline void transition_tell(struct workspace *space, struct sock
 		return;
 	if (wanted)
 		decide(t.c, t.row, t.e, l);
-	else
+	else if (!cfg_life)
 		count(&t.c->filtered);
-	transition_remember(&t, l, atomic);
+	if (cfg_life && to == TCPDWELL_CLOSE && leaves_state(t.row))
+		life_sock_ended(t.row, t.e, l, sk, t.key);
+	stay = life_stay(from, t.row->dwell, l->state);
+	if (transition_remember(&t, l, atomic) && cfg_life && leaves_state(t.row))
+		life_left(t.key, stay, t.row->dwell_ns, t.row->time_ns);
 }
 
 /*
@@ -626,10 +679,8 @@ static __always_inline void transition(struct sock *sk, __u8 from, __u8 to, cons
 	if (transition_is_idle(sk, from, to)) {
 		struct tcpdwell_counters *c = counters_here();
 
-		if (c) {
-			count(&c->seen);
-			count(&c->filtered);
-		}
+		if (c)
+			count_unwanted(c, to, 1);
 		return;
 	}
 	space = workspace_at(bottom->depth++);

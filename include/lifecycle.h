@@ -84,6 +84,7 @@ struct lifecycle {
 		__u64 cgroup_id; /* once the full socket is gone */
 		__u64 task;	 /* in LISTEN: address of the owner's task_struct, 0: not known */
 		__u64 place;	 /* while DEFERRED: in the ring of those (bpf/maps.bpf.h) */
+		__u64 sock;	 /* where lives are summed: address of the full socket */
 	};
 	union {
 		__u64 established_ns; /* while HELD: when it entered ESTABLISHED */

@@ -51,6 +51,7 @@ enum tcpdwell_state {
 enum tcpdwell_kind {
 	TCPDWELL_TRANSITION = 1,
 	TCPDWELL_SOCKET = 2,
+	TCPDWELL_CONNECTION = 3,
 };
 
 /* What dwell_ns is worth. */
@@ -254,6 +255,95 @@ struct tcpdwell_socket {
 _Static_assert(sizeof(struct tcpdwell_socket) == 232, "a socket is 232 bytes");
 _Static_assert(__builtin_offsetof(struct tcpdwell_socket, netns) == 40, "netns at 40");
 _Static_assert(__builtin_offsetof(struct tcpdwell_socket, comm) == 80, "comm at 80");
+
+/* Bits of struct tcpdwell_numbers. */
+enum tcpdwell_number_flag {
+	TCPDWELL_NUMBERS_READ = 1 << 0,	     /* there was a full socket to read them from */
+	TCPDWELL_NUMBERS_PEER_DONE = 1 << 1, /* the peer's FIN was taken in */
+	TCPDWELL_NUMBERS_QUEUED = 1 << 2,    /* something waits to be read */
+};
+
+/*
+ * What a full socket counts, as it counts (struct tcp_sock): bytes of data, but a SYN is one of
+ * bytes_acked, a FIN one of that and of bytes_received, and either one of what the differences of
+ * sequence numbers span (user/model/life.h).
+ */
+struct tcpdwell_numbers {
+	__u64 bytes_sent; /* with those that were sent again */
+	__u64 bytes_retrans;
+	__u64 bytes_acked;
+	__u64 bytes_received;
+	__u32 in_flight;     /* snd_nxt - snd_una */
+	__u32 unacked;	     /* write_seq - snd_una */
+	__u32 unread;	     /* rcv_nxt - copied_seq */
+	__u32 segments_sent; /* with data */
+	__u32 segments_received;
+	__u32 retransmits;
+	__u32 srtt_us;	  /* in eighths, 0: none was measured */
+	__u32 rtt_min_us; /* ~0: none was measured */
+	__u8 flags;
+	__u8 state; /* that the socket was in */
+	__u8 pad[6];
+};
+
+_Static_assert(sizeof(struct tcpdwell_numbers) == 72, "numbers are 72 bytes");
+
+/*
+ * What a connection did, from state to state: no state is entered twice. Those of states are by
+ * their numbers less 1.
+ */
+struct tcpdwell_life {
+	__u64 opened_ns;   /* CLOCK_MONOTONIC, 0: not known */
+	__u64 accepted_ns; /* 0: it was not, or that was not seen */
+	__u64 dwell_ns[TCPDWELL_STATE_MAX - 1];
+	__u8 dwell[TCPDWELL_STATE_MAX - 1]; /* enum tcpdwell_dwell */
+	__u8 opened;			    /* likewise of opened_ns: AT_LEAST: then it was open */
+	__u16 visited;			    /* mask of state numbers */
+	__u16 pad;
+	struct tcpdwell_numbers numbers;
+};
+
+_Static_assert(sizeof(struct tcpdwell_life) == 192, "a life is 192 bytes");
+_Static_assert(__builtin_offsetof(struct tcpdwell_life, numbers) == 120, "numbers at 120");
+
+/* Bits of struct tcpdwell_connection. */
+enum tcpdwell_connection_flag {
+	TCPDWELL_CONNECTION_OPEN = 1 << 0, /* it goes on; ended_ns is when it was looked at */
+};
+
+/*
+ * A connection that has ended, or its full socket has. Members that struct tcpdwell_transition has,
+ * too, say the same; reason and err are those of its last transition.
+ */
+struct tcpdwell_connection {
+	__u16 kind;
+	__u16 size;
+	__u8 state;  /* that it is left in */
+	__u8 family; /* 4 or 6 */
+	__u8 flags;
+	__u8 reason;
+	__u64 ended_ns;
+	__u64 cookie;
+	__u64 cgroup_id;
+	__u32 netns;
+	__u32 pid;
+	__u32 uid;
+	__u16 err;
+	__u16 lport;
+	__u16 rport;
+	__u16 holders;
+	__u8 owner;
+	__u8 pad[3];
+	char comm[TCPDWELL_COMM_LEN];
+	__u8 laddr[16];
+	__u8 raddr[16];
+	struct tcpdwell_life life;
+};
+
+_Static_assert(sizeof(struct tcpdwell_connection) == 296, "a connection is 296 bytes");
+_Static_assert(__builtin_offsetof(struct tcpdwell_connection, netns) == 32, "netns at 32");
+_Static_assert(__builtin_offsetof(struct tcpdwell_connection, comm) == 56, "comm at 56");
+_Static_assert(__builtin_offsetof(struct tcpdwell_connection, life) == 104, "life at 104");
 
 /* System calls whose failures are counted. */
 enum tcpdwell_call {

@@ -261,9 +261,14 @@ struct rb_root {
 	struct rb_node *rb_node;
 };
 
+struct sk_buff_head {
+	__u32 qlen;
+};
+
 struct sock {
 	struct sock_common __sk_common;
 	socket_lock_t sk_lock;
+	struct sk_buff_head sk_receive_queue;
 	atomic_t sk_drops;
 	struct rb_root tcp_rtx_queue;
 	struct timer_list tcp_retransmit_timer; /* since 6.19 */
@@ -284,6 +289,15 @@ struct inet_sock {
 	__be16 inet_sport;
 };
 
+struct minmax_sample {
+	u32 t;
+	u32 v;
+};
+
+struct minmax {
+	struct minmax_sample s[3];
+};
+
 struct tcp_sock {
 	struct list_head tsorted_sent_queue;
 	struct request_sock *fastopen_rsk;
@@ -301,6 +315,12 @@ struct tcp_sock {
 	u32 copied_seq;
 	u32 data_segs_in;
 	u32 data_segs_out;
+	u64 bytes_sent;
+	u64 bytes_retrans;
+	u64 bytes_acked;
+	u64 bytes_received;
+	u32 srtt_us;
+	struct minmax rtt_min;
 	struct {
 		u64 time;
 	} rcvq_space;

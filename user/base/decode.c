@@ -23,7 +23,12 @@ static bool in_range(const struct tcpdwell_transition *t)
 	       t->owner < TCPDWELL_OWNER_MAX && t->reason < TCPDWELL_REASON_MAX;
 }
 
-enum decoded decode_record(const void *data, size_t size, struct tcpdwell_transition *t)
+/*
+ * The head of the record in @size bytes at @data: DECODED_BAD if that cannot be, DECODED_UNKNOWN if
+ * it is not of @kind, which is @least bytes long, else @kind's own.
+ */
+static enum decoded decode_head(const void *data, size_t size, unsigned int kind, size_t least,
+				enum decoded own)
 {
 	struct head head;
 
@@ -32,14 +37,45 @@ enum decoded decode_record(const void *data, size_t size, struct tcpdwell_transi
 	memcpy(&head, data, sizeof(head));
 	if (head.size > size || head.size < sizeof(head))
 		return DECODED_BAD;
-	if (head.kind != TCPDWELL_TRANSITION)
+	if (head.kind != kind)
 		return DECODED_UNKNOWN;
-	if (head.size < sizeof(*t))
-		return DECODED_BAD;
+	return head.size < least ? DECODED_BAD : own;
+}
 
+enum decoded decode_record(const void *data, size_t size, struct tcpdwell_transition *t)
+{
+	enum decoded decoded = decode_head(data, size, TCPDWELL_TRANSITION, sizeof(*t),
+					   DECODED_TRANSITION);
+
+	if (decoded != DECODED_TRANSITION)
+		return decoded;
 	memcpy(t, data, sizeof(*t));
 	if (!in_range(t))
 		return DECODED_BAD;
 	t->comm[TCPDWELL_COMM_LEN - 1] = '\0';
 	return DECODED_TRANSITION;
+}
+
+static bool is_life(const struct tcpdwell_connection *c)
+{
+	for (unsigned int state = 1; state < TCPDWELL_STATE_MAX; state++)
+		if (c->life.dwell[state - 1] > TCPDWELL_DWELL_AT_LEAST)
+			return false;
+	return is_state(c->state) && (c->family == 4 || c->family == 6) &&
+	       c->life.opened <= TCPDWELL_DWELL_AT_LEAST && c->owner < TCPDWELL_OWNER_MAX &&
+	       c->reason < TCPDWELL_REASON_MAX;
+}
+
+enum decoded decode_connection(const void *data, size_t size, struct tcpdwell_connection *c)
+{
+	enum decoded decoded = decode_head(data, size, TCPDWELL_CONNECTION, sizeof(*c),
+					   DECODED_CONNECTION);
+
+	if (decoded != DECODED_CONNECTION)
+		return decoded;
+	memcpy(c, data, sizeof(*c));
+	if (!is_life(c))
+		return DECODED_BAD;
+	c->comm[TCPDWELL_COMM_LEN - 1] = '\0';
+	return DECODED_CONNECTION;
 }

@@ -14,6 +14,7 @@
 
 enum decoded {
 	DECODED_TRANSITION,
+	DECODED_CONNECTION,
 	DECODED_UNKNOWN, /* of a kind that is not known here: pass over it and count */
 	DECODED_BAD,	 /* too short, or a value that cannot be: pass over it and count */
 };
@@ -24,5 +25,8 @@ enum decoded {
  * ignored: the writer was newer. Otherwise @t is undefined.
  */
 enum decoded decode_record(const void *data, size_t size, struct tcpdwell_transition *t);
+
+/* The same for DECODED_CONNECTION and @c. */
+enum decoded decode_connection(const void *data, size_t size, struct tcpdwell_connection *c);
 
 #endif /* TCPDWELL_DECODE_H */

@@ -11,10 +11,11 @@
 
 enum event_kind {
 	EVENT_TRANSITION,
-	EVENT_SOCKET,	 /* one that exists */
-	EVENT_SUM,	 /* dwells of one group, summed by the kernel side */
-	EVENT_UNKNOWN,	 /* a record of a kind that is not known here */
-	EVENT_MALFORMED, /* a record that is too short, or has a value that cannot be */
+	EVENT_CONNECTION, /* one that has ended, or goes on at the end of the run */
+	EVENT_SOCKET,	  /* one that exists */
+	EVENT_SUM,	  /* dwells of one group, summed by the kernel side */
+	EVENT_UNKNOWN,	  /* a record of a kind that is not known here */
+	EVENT_MALFORMED,  /* a record that is too short, or has a value that cannot be */
 };
 
 /* What it points at is the source's, and valid while the event is being taken. */
@@ -22,6 +23,7 @@ struct event {
 	enum event_kind kind;
 	union {
 		const struct tcpdwell_transition *transition;
+		const struct tcpdwell_connection *connection;
 		const struct tcpdwell_socket *socket;
 		struct {
 			const struct tcpdwell_stat_key *key;

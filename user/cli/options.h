@@ -27,6 +27,7 @@ enum command {
 	COMMAND_STAT,
 	COMMAND_EXPLAIN,
 	COMMAND_DIAGNOSE,
+	COMMAND_LIFE,
 };
 
 /* In the order in which the option's choices stand. */
@@ -64,6 +65,17 @@ struct filters {
 	uint32_t reasons; /* mask of reason numbers, 0: any, and none */
 };
 
+/* Of lives as a whole. What is all zero filters nothing. */
+struct life_filter {
+	bool no_open;	  /* none that go on when they are looked at */
+	uint16_t states;  /* masks of state numbers: was in one of these */
+	uint16_t longer;  /* was in each of these for longer_ns of it */
+	uint32_t reasons; /* mask of enum tcpdwell_reason */
+	uint64_t min_life_ns;
+	uint64_t min_bytes; /* sent and received */
+	uint64_t longer_ns[TCPDWELL_STATE_MAX];
+};
+
 struct options {
 	enum command command;
 	struct filters filters;
@@ -85,6 +97,9 @@ struct options {
 	uint64_t leak_ns;  /* leaks: the same */
 	bool watch;	   /* leaks: go on */
 	bool stacks;	   /* leaks: where the sockets were connected or accepted */
+
+	struct life_filter life;
+	bool time_wait; /* life: a row at the end of TIME_WAIT */
 
 	enum tcpdwell_stat_by by; /* stat: what makes a group */
 	uint64_t report_ns;	  /* between two reports, 0: no option says */

@@ -43,6 +43,7 @@ enum feature_id {
 	FEATURE_RESETS,
 	FEATURE_FLOODS,
 	FEATURE_SUMS,
+	FEATURE_LIVES,
 	FEATURE_STACKS,
 	FEATURE_PIDS,
 	FEATURE_ADDRESSES,
@@ -68,6 +69,7 @@ enum part_when {
 	PART_PREEMPTED,
 	PART_ROWS,  /* rows are sent, not summed */
 	PART_ARMED, /* timewait sockets are not sought, but told of */
+	PART_MINIS, /* and what becomes of them */
 	PART_KILL,  /* inet_twsk_kill() is a function of its own */
 	PART_CONNECT6,
 	PART_ACCEPT2, /* by the number of parameters of a function */

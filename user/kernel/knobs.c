@@ -141,6 +141,15 @@ static void set_closing_calls(struct tcpdwell_bpf__rodata *cfg)
 		*(uint32_t *)&cfg->cfg_closing_calls[i] = calls[i < count ? i : 0];
 }
 
+/* A timewait socket that is not waited for is sought once, where that can be done. */
+static void set_life_knobs(struct tcpdwell_bpf__rodata *cfg, const struct options *options,
+			   const struct capability *can)
+{
+	cfg->cfg_life = true;
+	cfg->cfg_time_wait = options->time_wait;
+	cfg->cfg_seek_minis = cfg->cfg_minis && can->ehash && !options->time_wait;
+}
+
 /* Whether the command wants the sockets that exist and nothing that happens. */
 static bool only_looks(const struct options *options)
 {
@@ -150,9 +159,14 @@ static bool only_looks(const struct options *options)
 
 #define WANT(id) (1ULL << FEATURE_##id)
 
-/* Rows that are summed wait for no one: a port that comes late is only of interest to a filter. */
+/*
+ * Rows that are summed wait for no one: a port that comes late is only of interest to a filter. At
+ * the end of a connection it is there.
+ */
 static bool wants_connect_port(const struct options *options)
 {
+	if (options->command == COMMAND_LIFE)
+		return false;
 	return options->command != COMMAND_STAT || options->filters.lports.any ||
 	       options->filters.ports.any;
 }
@@ -174,6 +188,8 @@ static uint64_t wanted_to_follow(const struct options *options)
 		wanted |= WANT(FORK);
 	if (options->command == COMMAND_STAT)
 		wanted |= WANT(SUMS);
+	if (options->command == COMMAND_LIFE)
+		wanted |= WANT(LIVES) | WANT(SWEEP);
 	if (options->stacks && options->watch)
 		wanted |= WANT(STACKS);
 	if (options->command == COMMAND_DIAGNOSE)
@@ -258,5 +274,7 @@ int knobs_set(struct tcpdwell_bpf__rodata *cfg, const struct options *options,
 		cfg->cfg_wakeup_bytes = WAKEUP_BYTES_MAX;
 	if (options->command == COMMAND_STAT)
 		set_stat_knobs(cfg, options, features->can);
+	if (options->command == COMMAND_LIFE)
+		set_life_knobs(cfg, options, features->can);
 	return set_filters(cfg, &options->filters, failure);
 }

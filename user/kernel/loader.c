@@ -235,6 +235,9 @@ static void close_core_btf(struct loader *loader)
  * ---- Loading ------------------------------------------------------------------------------------
  */
 
+/* A place with a life: struct place of bpf/maps.bpf.h. */
+#define PLACE_BYTES (64 + sizeof(struct tcpdwell_life))
+
 /* What the kernel refused, and its word. */
 struct refusal {
 	const char *name; /* a program or a map, NULL: there is no knowing */
@@ -248,16 +251,26 @@ static int refuse(struct refusal *refusal, const char *name, int err)
 	return -1;
 }
 
-/* Begins to make the maps of connections, while the rest is done. */
+/*
+ * Begins to make the maps of connections, while the rest is done. Where lives are summed, a place
+ * has room for one.
+ */
 static int make_tables(struct loader *loader, struct refusal *refusal)
 {
-	struct tcpdwell_bpf *skel = loader->skel;
+	const struct tcpdwell_bpf *skel = loader->skel;
 	bool recent = features_use(&loader->features, FEATURE_RECENT);
+	bool lives = features_use(&loader->features, FEATURE_LIVES);
 	const char *refused;
+	int err = 0;
 
 	if (!features_use(&loader->features, FEATURE_MEMORY))
 		return 0;
+	if (lives)
+		err = bpf_map__set_value_size(bpf_map__inner_map(skel->maps.recent), PLACE_BYTES);
+	if (err)
+		return refuse(refusal, "recent", err);
 	loader->tables = tables_new(skel->maps.connections, recent ? skel->maps.recent : NULL,
+				    lives ? skel->maps.lives : NULL,
 				    map_sizes_sockets(&loader->options), &refused);
 	return loader->tables ? 0 : refuse(refusal, refused, -errno);
 }
@@ -385,8 +398,8 @@ static int load(struct loader *loader, struct refusal *refusal)
 /* What the user asked for by name is not left out. */
 static int check_asked_for(const struct loader *loader, struct failure *failure)
 {
-	static const enum feature_id asked_for[] = { FEATURE_PIDS, FEATURE_ADDRESSES,
-						     FEATURE_SUMS };
+	static const enum feature_id asked_for[] = { FEATURE_PIDS, FEATURE_ADDRESSES, FEATURE_SUMS,
+						     FEATURE_LIVES };
 	char text[OBSTACLE_TEXT_LEN];
 
 	for (unsigned int i = 0; i < sizeof(asked_for) / sizeof(*asked_for); i++) {
@@ -685,6 +698,11 @@ void loader_detach(struct loader *loader)
 		notice_print(loader->notice, NOTICE_WARNING, "%s: %s",
 			     feature_table[FEATURE_SWEEP].lost, strerror(-err));
 	programs_detach(loader->programs);
+}
+
+int loader_tell_open(struct loader *loader)
+{
+	return sweep_tell_open(loader->sweep, &loader->skel->bss->open_asked);
 }
 
 void loader_free(struct loader *loader)

@@ -50,6 +50,12 @@ int loader_attach(struct loader *loader, struct failure *failure);
 void loader_detach(struct loader *loader);
 
 /*
+ * `life`: has the kernel side tell of the connections that go on. While all is attached, or once
+ * that is over. Returns 0 or -errno.
+ */
+int loader_tell_open(struct loader *loader);
+
+/*
  * The snapshot of what exists (snapshot.h). Begin says that a new one starts, of about so many
  * @sockets, end that it is over, well or not; each of the others opens an iterator, which the
  * caller reads to its end and closes: one over all descriptors, one over the sockets of a network

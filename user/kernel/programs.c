@@ -59,6 +59,7 @@ static bool applies(const struct programs *programs, enum part_when when)
 {
 	const struct tcpdwell_bpf__rodata *cfg = programs->skel->rodata;
 	const struct capability *can = programs->can;
+	bool minis = !cfg->cfg_life || cfg->cfg_time_wait;
 
 	switch (when) {
 	case PART_ALWAYS:
@@ -74,11 +75,13 @@ static bool applies(const struct programs *programs, enum part_when when)
 	case PART_PREEMPTED:
 		return cfg->cfg_preempted;
 	case PART_ROWS:
-		return !cfg->cfg_stat;
+		return !cfg->cfg_stat && !cfg->cfg_life;
 	case PART_ARMED:
 		return !cfg->cfg_seek_minis;
+	case PART_MINIS:
+		return minis;
 	case PART_KILL:
-		return can->twsk_kill;
+		return minis && can->twsk_kill;
 	case PART_CONNECT6:
 		return can->connect6;
 	case PART_ACCEPT2:
@@ -88,11 +91,11 @@ static bool applies(const struct programs *programs, enum part_when when)
 	case PART_ACCEPT4_NO_ATOMIC:
 		return can->accept_args == 4 && !can->atomic;
 	case PART_TIMEWAIT3:
-		return can->timewait_args == 3;
+		return minis && can->timewait_args == 3;
 	case PART_TIMEWAIT4:
-		return can->timewait_args == 4;
+		return minis && can->timewait_args == 4;
 	case PART_TIMEWAIT5:
-		return can->timewait_args != 3 && can->timewait_args != 4;
+		return minis && can->timewait_args != 3 && can->timewait_args != 4;
 	}
 	return false;
 }

@@ -20,12 +20,20 @@ struct source_ring {
 static int take(struct source_ring *source, const void *data, size_t size)
 {
 	struct tcpdwell_transition t;
+	struct tcpdwell_connection c;
 	struct event event = { .transition = &t };
+	enum decoded decoded = decode_record(data, size, &t);
 
 	source->taken++;
-	switch (decode_record(data, size, &t)) {
+	if (decoded == DECODED_UNKNOWN)
+		decoded = decode_connection(data, size, &c);
+	switch (decoded) {
 	case DECODED_TRANSITION:
 		event.kind = EVENT_TRANSITION;
+		break;
+	case DECODED_CONNECTION:
+		event.kind = EVENT_CONNECTION;
+		event.connection = &c;
 		break;
 	case DECODED_UNKNOWN:
 		event.kind = EVENT_UNKNOWN;

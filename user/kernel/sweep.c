@@ -23,8 +23,9 @@ struct sweep {
 	const struct programs *programs;
 	const struct tables *tables;
 	pthread_t thread;
-	int stop; /* an eventfd, negative: the thread does not run */
-	int err;  /* the first that a look ended with, 0: none */
+	int stop;	      /* an eventfd, negative: the thread does not run */
+	int err;	      /* the first that a look ended with, 0: none */
+	pthread_mutex_t busy; /* by a pass over all */
 };
 
 static void keep_error(struct sweep *sweep, int err)
@@ -33,10 +34,9 @@ static void keep_error(struct sweep *sweep, int err)
 		sweep->err = err;
 }
 
-/* Returns how long that took. */
-static uint64_t sweep_all(struct sweep *sweep)
+/* Goes through all. */
+static void pass(struct sweep *sweep)
 {
-	uint64_t begin_ns = clock_now_ns();
 	int fd;
 
 	for (unsigned int i = 0; i < TCPDWELL_RECENT_MAPS; i++) {
@@ -46,6 +46,16 @@ static uint64_t sweep_all(struct sweep *sweep)
 	}
 	for (unsigned int i = 0; (fd = tables_fd(sweep->tables, i)) >= 0; i++)
 		keep_error(sweep, programs_sweep_table(sweep->programs, i, fd));
+}
+
+/* Returns how long that took. */
+static uint64_t sweep_all(struct sweep *sweep)
+{
+	uint64_t begin_ns = clock_now_ns();
+
+	pthread_mutex_lock(&sweep->busy);
+	pass(sweep);
+	pthread_mutex_unlock(&sweep->busy);
 	return clock_now_ns() - begin_ns;
 }
 
@@ -71,11 +81,13 @@ struct sweep *sweep_new(const struct programs *programs, const struct tables *ta
 	if (!sweep)
 		return NULL;
 	*sweep = (struct sweep){ programs, tables, .stop = eventfd(0, EFD_CLOEXEC) };
+	pthread_mutex_init(&sweep->busy, NULL);
 	err = sweep->stop < 0 ? -errno : privilege_thread_start(&sweep->thread, false, work, sweep);
 	if (!err)
 		return sweep;
 	if (sweep->stop >= 0)
 		close(sweep->stop);
+	pthread_mutex_destroy(&sweep->busy);
 	free(sweep);
 	errno = -err;
 	return NULL;
@@ -100,10 +112,29 @@ int sweep_finish(struct sweep *sweep)
 	return sweep->err;
 }
 
+int sweep_tell_open(struct sweep *sweep, volatile uint32_t *asked)
+{
+	int before, err;
+
+	if (!sweep)
+		return -EOPNOTSUPP;
+	pthread_mutex_lock(&sweep->busy);
+	before = sweep->err;
+	sweep->err = 0;
+	__atomic_store_n(asked, 1, __ATOMIC_SEQ_CST);
+	pass(sweep);
+	__atomic_store_n(asked, 0, __ATOMIC_SEQ_CST);
+	err = sweep->err;
+	sweep->err = before;
+	pthread_mutex_unlock(&sweep->busy);
+	return err;
+}
+
 void sweep_free(struct sweep *sweep)
 {
 	if (!sweep)
 		return;
 	stop(sweep);
+	pthread_mutex_destroy(&sweep->busy);
 	free(sweep);
 }

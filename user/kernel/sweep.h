@@ -9,6 +9,8 @@
 #ifndef TCPDWELL_SWEEP_H
 #define TCPDWELL_SWEEP_H
 
+#include <stdint.h>
+
 struct programs;
 struct sweep;
 struct tables;
@@ -24,6 +26,13 @@ struct sweep *sweep_new(const struct programs *programs, const struct tables *ta
  * -errno of the first look that the kernel refused. NULL-safe.
  */
 int sweep_finish(struct sweep *sweep);
+
+/*
+ * Has the same programs tell of the connections that go on, instead of looking whether they do
+ * (bpf/open.bpf.h): while @asked, of the kernel side, says so. Any time before it is freed. Returns
+ * 0 or -errno; -EOPNOTSUPP for NULL.
+ */
+int sweep_tell_open(struct sweep *sweep, volatile uint32_t *asked);
 
 /* NULL-safe. */
 void sweep_free(struct sweep *sweep);

@@ -29,6 +29,9 @@ struct tables {
 	int all; /* the map of them, negative: none */
 	int err; /* of the thread that makes the first */
 	int fds[TCPDWELL_TABLES];
+	struct bpf_map *lives; /* NULL: none are summed */
+	int all_lives;
+	int lives_fds[TCPDWELL_TABLES];
 	unsigned int count;
 	struct bpf_map *recent;
 	int all_recent; /* the map of places, negative: none */
@@ -82,22 +85,34 @@ static int show(int all, uint32_t number, int fd)
 	return err;
 }
 
-/* Makes the next table. Returns 0 or -errno. */
+/* Makes number @number of @all, a map of maps, for @size elements. Returns it or -errno. */
+static int add_one(struct bpf_map *map, int all, uint32_t number, uint32_t size)
+{
+	const struct bpf_map *like = bpf_map__inner_map(map);
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = bpf_map__map_flags(like), );
+	int fd = bpf_map_create(bpf_map__type(like), bpf_map__name(map), bpf_map__key_size(like),
+				bpf_map__value_size(like), size, &opts);
+	int err = fd < 0 ? fd : show(all, number, fd);
+
+	return err ?: fd;
+}
+
+/* Makes the next table, after that of its lives. Returns 0 or -errno. */
 static int add(struct tables *tables)
 {
-	const struct bpf_map *like = bpf_map__inner_map(tables->map);
-	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = bpf_map__map_flags(like), );
 	uint32_t number = count(tables);
 	uint32_t size = room(tables, number + 1) - room(tables, number);
-	int fd = bpf_map_create(bpf_map__type(like), "connections", bpf_map__key_size(like),
-				bpf_map__value_size(like), size, &opts);
-	int err;
+	int fd;
 
+	if (tables->lives && tables->lives_fds[number] < 0) {
+		fd = add_one(tables->lives, tables->all_lives, number, size);
+		if (fd < 0)
+			return fd;
+		tables->lives_fds[number] = fd;
+	}
+	fd = add_one(tables->map, tables->all, number, size);
 	if (fd < 0)
 		return fd;
-	err = show(tables->all, number, fd);
-	if (err)
-		return err;
 	tables->fds[number] = fd;
 	__atomic_store_n(&tables->count, number + 1, __ATOMIC_RELEASE);
 	return 0;
@@ -142,25 +157,26 @@ static void *make_first(void *argument)
 	return NULL;
 }
 
-/* Makes the two maps of maps. Returns 0, or -errno and which of them is refused. */
-static int make_both(struct tables *tables, const char **refused)
+/* Makes the maps of maps. Returns 0, or -errno and which of them is refused. */
+static int make_maps(struct tables *tables, const char **refused)
 {
-	tables->all = make_all(tables->map);
-	if (tables->all < 0) {
-		*refused = bpf_map__name(tables->map);
-		return tables->all;
+	struct bpf_map *const maps[] = { tables->map, tables->recent, tables->lives };
+	int *const fds[] = { &tables->all, &tables->all_recent, &tables->all_lives };
+
+	for (unsigned int i = 0; i < sizeof(maps) / sizeof(*maps); i++) {
+		if (!maps[i])
+			continue;
+		*fds[i] = make_all(maps[i]);
+		if (*fds[i] >= 0)
+			continue;
+		*refused = bpf_map__name(maps[i]);
+		return *fds[i];
 	}
-	if (!tables->recent)
-		return 0;
-	tables->all_recent = make_all(tables->recent);
-	if (tables->all_recent >= 0)
-		return 0;
-	*refused = bpf_map__name(tables->recent);
-	return tables->all_recent;
+	return 0;
 }
 
-struct tables *tables_new(struct bpf_map *map, struct bpf_map *recent, uint32_t sockets,
-			  const char **refused)
+struct tables *tables_new(struct bpf_map *map, struct bpf_map *recent, struct bpf_map *lives,
+			  uint32_t sockets, const char **refused)
 {
 	struct tables *tables = calloc(1, sizeof(*tables));
 	int err;
@@ -170,13 +186,16 @@ struct tables *tables_new(struct bpf_map *map, struct bpf_map *recent, uint32_t 
 		return NULL;
 	tables->map = map;
 	tables->recent = recent;
+	tables->lives = lives;
 	tables->sockets = sockets;
 	tables->call = -1;
-	tables->all = tables->all_recent = -1;
+	tables->all = tables->all_recent = tables->all_lives = -1;
 	for (unsigned int i = 0; i < TCPDWELL_RECENT_MAPS; i++)
 		tables->recent_fds[i] = -ENOENT;
+	for (unsigned int i = 0; i < TCPDWELL_TABLES; i++)
+		tables->lives_fds[i] = -ENOENT;
 	sem_init(&tables->made, 0, 0);
-	err = make_both(tables, refused);
+	err = make_maps(tables, refused);
 	if (!err)
 		err = thread_start(&tables->thread, make_first, tables);
 	tables->running = !err;
@@ -221,8 +240,12 @@ static void make_recent(struct tables *tables)
 			continue;
 		fd = bpf_map_create(bpf_map__type(like), "recent", bpf_map__key_size(like),
 				    bpf_map__value_size(like), bpf_map__max_entries(like), &opts);
-		if (fd >= 0 && !show(tables->all_recent, i, fd))
-			__atomic_store_n(&tables->recent_fds[i], fd, __ATOMIC_RELEASE);
+		if (fd < 0)
+			continue;
+		/* Programs see it at once, and what shows it to them comes back after a while. */
+		__atomic_store_n(&tables->recent_fds[i], fd, __ATOMIC_RELEASE);
+		if (show(tables->all_recent, i, fd))
+			__atomic_store_n(&tables->recent_fds[i], -ENOENT, __ATOMIC_RELEASE);
 	}
 }
 
@@ -325,9 +348,14 @@ void tables_free(struct tables *tables)
 	ring_free(tables->doorbell);
 	for (unsigned int i = 0; i < tables->count; i++)
 		close(tables->fds[i]);
+	for (unsigned int i = 0; i < TCPDWELL_TABLES; i++)
+		if (tables->lives_fds[i] >= 0)
+			close(tables->lives_fds[i]);
 	for (unsigned int i = 0; i < TCPDWELL_RECENT_MAPS; i++)
 		if (tables->recent_fds[i] >= 0)
 			close(tables->recent_fds[i]);
+	if (tables->all_lives >= 0)
+		close(tables->all_lives);
 	if (tables->all >= 0)
 		close(tables->all);
 	if (tables->all_recent >= 0)

@@ -18,13 +18,13 @@ struct tables;
 
 /*
  * Makes @map, of an object that is open and not loaded, to be the map of tables, of @sockets
- * connections at the most in all, and @recent (NULL: there shall be none) that of places, and
- * begins to make the first table. They have no type information, so bpftool shows their elements as
- * bytes. Returns NULL with errno set, and @refused to the map that could not be made, NULL: it is
- * not that.
+ * connections at the most in all, @recent (NULL: there shall be none) that of places, and @lives
+ * (likewise) that of tables beside those for what connections did, and begins to make the first
+ * table. They have no type information, so bpftool shows their elements as bytes. Returns NULL with
+ * errno set, and @refused to the map that could not be made, NULL: it is not that.
  */
-struct tables *tables_new(struct bpf_map *map, struct bpf_map *recent, uint32_t sockets,
-			  const char **refused);
+struct tables *tables_new(struct bpf_map *map, struct bpf_map *recent, struct bpf_map *lives,
+			  uint32_t sockets, const char **refused);
 
 /*
  * Waits for the first table. From here on another thread, without privileges, makes the next ones

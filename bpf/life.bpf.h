@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What each connection did, summed from transition to transition, and the one record at its end.
+ *
+ * A sum stands beside the connection: behind it in its place (recent.bpf.h), or else under the same
+ * key in a table of the same size (table.bpf.h). It is made when the connection leaves a state for
+ * the first time. Who makes a connection's transitions is alone with its sum, but for accept().
+ */
+#ifndef TCPDWELL_LIFE_BPF_H
+#define TCPDWELL_LIFE_BPF_H
+
+#include "emit.bpf.h"
+#include "recent.bpf.h"
+#include "table.bpf.h"
+
+/* What a new one begins as: too large for the stack of programs that call each other. */
+static const struct tcpdwell_life life_nothing;
+
+/*
+ * ---- Where sums are -----------------------------------------------------------------------------
+ */
+
+static __noinline struct tcpdwell_life *life_find(__u64 key)
+{
+	__u32 number = tables.current;
+	struct place *place;
+	void *table;
+
+	if (!cfg_life)
+		return NULL;
+	place = (struct place *)recent_find(key);
+	if (place)
+		return &place->life;
+	if (tables.spread)
+		number = life_table_of(address_of((const void *)key), false);
+	table = lives_at(number);
+	return table ? bpf_map_lookup_elem(table, &key) : NULL;
+}
+
+/*
+ * Makes one in a table: in the one where connections go, if there is room. Returns its number, or
+ * -E2BIG. A function of numbers: the verifier walks through its loop once.
+ */
+__noinline int life_make(__u64 key)
+{
+	__u32 current = tables.current;
+
+	for (__u32 step = 0; cfg_life && step <= TCPDWELL_TABLES; step++) {
+		__u32 number = step ? TCPDWELL_TABLES - step : current;
+		void *table = step && number == current ? NULL : lives_at(number);
+
+		if (!table || bpf_map_update_elem(table, &key, &life_nothing, BPF_NOEXIST))
+			continue;
+		if (number != current)
+			tables.spread = 1;
+		return number;
+	}
+	return -E2BIG;
+}
+
+static __noinline struct tcpdwell_life *life_find_or_make(__u64 key)
+{
+	struct tcpdwell_life *life = life_find(key);
+	int number;
+	void *table;
+
+	if (life)
+		return life;
+	number = life_make(address_of((const void *)key));
+	table = number < 0 ? NULL : lives_at(number);
+	return table ? bpf_map_lookup_elem(table, &key) : NULL;
+}
+
+/* The connection that had none in its place is known no more. */
+static __always_inline void life_forget(__u64 key)
+{
+	void *table;
+
+	if (!cfg_life)
+		return;
+	if (tables.spread) {
+		life_table_of(address_of((const void *)key), true);
+		return;
+	}
+	table = lives_at(tables.current);
+	if (table)
+		bpf_map_delete_elem(table, &key);
+}
+
+/*
+ * ---- Summing ------------------------------------------------------------------------------------
+ */
+
+/*
+ * The connection, opened at @opened_ns at the latest, leaves its first state: a life that was seen
+ * from its beginning begins with one of a handshake.
+ */
+static __always_inline void life_open(struct tcpdwell_life *life, __u8 state, __u8 dwell,
+				      __u64 opened_ns)
+{
+	if (life->opened_ns)
+		return;
+	life->opened_ns = opened_ns;
+	if (dwell == TCPDWELL_DWELL_EXACT && state != TCPDWELL_SYN_SENT &&
+	    state != TCPDWELL_SYN_RECV)
+		dwell = TCPDWELL_DWELL_AT_LEAST;
+	life->opened = dwell;
+}
+
+/* A state that was left after @dwell_ns. */
+static __always_inline void life_add(struct tcpdwell_life *life, __u8 state, __u8 dwell,
+				     __u64 dwell_ns)
+{
+	__u32 at = state - 1U;
+
+	if (at >= TCPDWELL_STATE_MAX - 1)
+		return;
+	life->dwell_ns[at] = dwell_ns;
+	life->dwell[at] = dwell;
+	life->visited |= 1U << state;
+}
+
+/* The state left, what the dwell is worth, and the state it was last known in, as one number. */
+static __always_inline __u32 life_stay(__u8 state, __u8 dwell, __u8 known)
+{
+	return state | (__u32)dwell << 8 | (__u32)known << 16;
+}
+
+/*
+ * The connection of @key left a state at @now_ns. A state that it was known in before another one
+ * was left in silence. A function of numbers: the verifier looks at it once, not at each call.
+ */
+__noinline int life_left(__u64 key, __u32 stay, __u64 dwell_ns, __u64 now_ns)
+{
+	struct tcpdwell_life *life = life_find_or_make(key);
+	__u8 state = stay, dwell = stay >> 8, known = stay >> 16;
+	struct tcpdwell_counters *c = counters_here();
+
+	if (!c || !cfg_life)
+		return 0;
+	if (!life) {
+		count(&c->untracked);
+		return 0;
+	}
+	life_open(life, state, dwell, now_ns - dwell_ns);
+	if (known && known != state)
+		life_add(life, known, TCPDWELL_DWELL_UNKNOWN, 0);
+	life_add(life, state, dwell, dwell_ns);
+	return 0;
+}
+
+/* accept() has handed the connection of @key on. */
+__noinline int life_accepted(__u64 key)
+{
+	struct tcpdwell_life *life = life_find(key);
+
+	if (cfg_life && life && !life->accepted_ns)
+		life->accepted_ns = bpf_ktime_get_ns();
+	return 0;
+}
+
+/* What the socket has counted so far; @state is the one that it is in, or is about to leave. */
+static __always_inline void numbers_read(struct tcpdwell_numbers *n, const struct sock *sk,
+					 __u8 state)
+{
+	__u32 una = PEEK(tcp_sock, sk, snd_una);
+
+	n->bytes_sent = PEEK(tcp_sock, sk, bytes_sent);
+	n->bytes_retrans = PEEK(tcp_sock, sk, bytes_retrans);
+	n->bytes_acked = PEEK(tcp_sock, sk, bytes_acked);
+	n->bytes_received = PEEK(tcp_sock, sk, bytes_received);
+	n->in_flight = PEEK(tcp_sock, sk, snd_nxt) - una;
+	n->unacked = PEEK(tcp_sock, sk, write_seq) - una;
+	n->unread = PEEK(tcp_sock, sk, rcv_nxt) - PEEK(tcp_sock, sk, copied_seq);
+	n->segments_sent = PEEK(tcp_sock, sk, data_segs_out);
+	n->segments_received = PEEK(tcp_sock, sk, data_segs_in);
+	n->retransmits = PEEK(tcp_sock, sk, total_retrans);
+	n->srtt_us = PEEK(tcp_sock, sk, srtt_us);
+	n->rtt_min_us = PEEK(tcp_sock, sk, rtt_min.s[0].v);
+	n->flags = TCPDWELL_NUMBERS_READ;
+	if (PEEK(sock, sk, __sk_common.skc_flags) & (1UL << SOCK_DONE))
+		n->flags |= TCPDWELL_NUMBERS_PEER_DONE;
+	if (PEEK(sock, sk, sk_receive_queue.qlen))
+		n->flags |= TCPDWELL_NUMBERS_QUEUED;
+	n->state = state;
+}
+
+/*
+ * ---- The record ---------------------------------------------------------------------------------
+ */
+
+static __always_inline void connection_fill(struct tcpdwell_connection *t, const struct row *row,
+					    const struct endpoint *e, const struct lifecycle *l)
+{
+	t->kind = TCPDWELL_CONNECTION;
+	t->size = sizeof(*t);
+	t->state = row->to ?: row->from;
+	t->family = e->family;
+	t->flags = row->to ? 0 : TCPDWELL_CONNECTION_OPEN;
+	t->reason = row->reason;
+	t->ended_ns = row->time_ns;
+	t->cookie = l->id;
+	t->cgroup_id = e->cgroup_id;
+	t->netns = e->netns;
+	t->uid = e->uid;
+	t->err = row->err;
+	t->lport = e->lport;
+	t->rport = e->rport;
+	__builtin_memset(t->pad, 0, sizeof(t->pad));
+	__builtin_memcpy(t->laddr, e->laddr, sizeof(t->laddr));
+	__builtin_memcpy(t->raddr, e->raddr, sizeof(t->raddr));
+	t->holders = l->holders;
+	owner_read(l, &t->pid, t->comm, &t->owner);
+}
+
+/* The sum with the last state, which @row leaves, or is in. */
+static __always_inline void connection_sum(struct tcpdwell_life *to, const struct row *row,
+					   const struct lifecycle *l,
+					   const struct tcpdwell_life *life)
+{
+	if (life)
+		*to = *life;
+	else
+		__builtin_memset(to, 0, sizeof(*to));
+	life_open(to, row->from, row->dwell ? l->since : TCPDWELL_DWELL_UNKNOWN,
+		  row->time_ns - row->dwell_ns);
+	if (l->state != row->from)
+		life_add(to, l->state, TCPDWELL_DWELL_UNKNOWN, 0);
+	life_add(to, row->from, row->dwell, row->dwell_ns);
+}
+
+static __always_inline void life_record(const struct row *row, const struct endpoint *e,
+					const struct lifecycle *l, const struct tcpdwell_life *life,
+					const struct sock *sk)
+{
+	struct tcpdwell_counters *c = counters_here();
+	struct tcpdwell_connection *t;
+
+	if (!c || !cfg_life)
+		return;
+	count(&c->seen);
+	if (!owner_wanted(l) || (cfg_uid_count && !uid_wanted(e->uid))) {
+		count(&c->filtered);
+		return;
+	}
+	t = bpf_ringbuf_reserve(&ring, sizeof(*t), 0);
+	if (!t) {
+		count(&c->lost_ring);
+		return;
+	}
+	connection_fill(t, row, e, l);
+	connection_sum(&t->life, row, l, life);
+	if (sk)
+		numbers_read(&t->life.numbers, sk, row->from);
+	count(&c->emitted);
+	bpf_ringbuf_submit(t, wakeup_flags(c));
+	wake_reader();
+}
+
+/*
+ * The connection is over with @row, or goes on where that leads to no state. @life is what was
+ * summed up before, NULL: nothing; @sk is the full socket, NULL: there is none any more. For the
+ * stack of their callers, this and the next are functions of their own, and static ones, which take
+ * all as it is.
+ */
+static __noinline int life_ended(const struct row *row, const struct endpoint *e,
+				 const struct lifecycle *l, const struct tcpdwell_life *life,
+				 const struct sock *sk)
+{
+	life_record(row, e, l, life, sk);
+	return 0;
+}
+
+/* The full socket @sk closes, and what was summed up is under @key. */
+static __noinline int life_sock_ended(const struct row *row, const struct endpoint *e,
+				      const struct lifecycle *l, const struct sock *sk, __u64 key)
+{
+	life_record(row, e, l, life_find(key), sk);
+	return 0;
+}
+
+/*
+ * The full socket @sk closes, and its connection, whose sum is under @key, goes on as the timewait
+ * socket at @mini, which has no numbers. @left says whether it leaves a state with that.
+ */
+static __noinline int life_to_mini(const struct row *row, const struct sock *sk, __u64 key,
+				   __u64 mini, bool left)
+{
+	struct tcpdwell_life *life = life_find_or_make(key), *moved;
+
+	if (!life)
+		return 0;
+	if (left) {
+		life_open(life, row->from, row->dwell, row->time_ns - row->dwell_ns);
+		life_add(life, row->from, row->dwell, row->dwell_ns);
+	}
+	numbers_read(&life->numbers, sk, row->from);
+	if (cfg_has_cookie)
+		return 0;
+	moved = life_find_or_make(mini);
+	if (moved)
+		*moved = *life;
+	life_forget(key);
+	return 0;
+}
+
+#endif /* TCPDWELL_LIFE_BPF_H */

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Connections that go on: told as they are by now, where lives are summed. User space has the sweep
+ * do this instead of sweeping when it asks for them (user/kernel/sweep.c).
+ */
+#ifndef TCPDWELL_OPEN_BPF_H
+#define TCPDWELL_OPEN_BPF_H
+
+#include "timewait.bpf.h"
+
+/* Asked for, and not swept. */
+volatile __u32 open_asked;
+
+/* Whether @l is a connection, and no listener, request or mark. */
+static __always_inline bool open_is_connection(const struct lifecycle *l, __u64 key)
+{
+	if (!l->state || l->state == TCPDWELL_CLOSE || l->state == TCPDWELL_LISTEN)
+		return false;
+	/* The key of a request is its address, as it is of all where there are no cookies. */
+	return !(l->state == TCPDWELL_SYN_RECV && l->marks & LIFECYCLE_OF_REQUEST &&
+		 !lifecycle_has_object(l));
+}
+
+/* Its socket may have gone without a word, or since nothing is traced any more. */
+static __always_inline bool open_endpoint(struct endpoint *e, const struct lifecycle *l, __u64 key)
+{
+	const struct inet_timewait_sock *tw = (const struct inet_timewait_sock *)l->object;
+	const struct sock *sk = (const struct sock *)l->sock;
+	__u8 state;
+
+	if (l->marks & LIFECYCLE_MINI) {
+		mini_endpoint(e, tw, l);
+		return mini_key(tw) == key;
+	}
+	endpoint_read(e, sk, false);
+	state = PEEK(sock, sk, __sk_common.skc_state);
+	return sk && sock_key_by_address(sk) == key && state != TCPDWELL_CLOSE &&
+	       state != TCPDWELL_LISTEN && filter_connection(sk, e, false);
+}
+
+static __noinline int open_tell(__u64 key, const struct lifecycle *l)
+{
+	struct row row = { .from = l->state, .time_ns = bpf_ktime_get_ns() };
+	const struct sock *sk = NULL;
+	struct endpoint e;
+
+	if (!open_is_connection(l, key) || !open_endpoint(&e, l, key))
+		return 0;
+	if (lifecycle_dwell(l, row.from, row.time_ns, &row.dwell_ns))
+		row.dwell = TCPDWELL_DWELL_AT_LEAST;
+	if (!(l->marks & LIFECYCLE_MINI))
+		sk = (const struct sock *)l->sock;
+	life_ended(&row, &e, l, life_find(key), sk);
+	return 0;
+}
+
+#endif /* TCPDWELL_OPEN_BPF_H */
