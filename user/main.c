@@ -17,6 +17,7 @@
 #include "run/diagnose.h"
 #include "run/explain.h"
 #include "run/leaks.h"
+#include "run/life.h"
 #include "run/page.h"
 #include "run/pids.h"
 #include "run/probe.h"
@@ -39,6 +40,7 @@ static const struct {
 	[COMMAND_LEAKS] = { .command = &leaks_command },
 	[COMMAND_STAT] = { .command = &stat_command },
 	[COMMAND_DIAGNOSE] = { .command = &diagnose_command },
+	[COMMAND_LIFE] = { .command = &life_command },
 	[COMMAND_EXPLAIN] = { .run = explain_run },
 };
 

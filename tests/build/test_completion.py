@@ -18,7 +18,9 @@ COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
 _tcpdwell
 printf '%s\\n' "${COMPREPLY[@]}"
 """
-COMMANDS = ["trace", "timewait", "stat", "leaks", "diagnose", "snapshot", "probe", "explain"]
+COMMANDS = [
+    "trace", "life", "timewait", "stat", "leaks", "diagnose", "snapshot", "probe", "explain",
+]
 STATES = (
     "LISTEN SYN_SENT SYN_RECV ESTABLISHED FIN_WAIT1 FIN_WAIT2 CLOSE_WAIT CLOSING LAST_ACK "
     "TIME_WAIT CLOSE"

@@ -62,6 +62,14 @@ def test_every_json_field_is_documented() -> None:
     assert fields == re.findall(r"^\.It Li (\w+) Ta ", table, re.MULTILINE)
 
 
+def test_every_json_field_of_lives_is_documented() -> None:
+    source = (TOP / "user/view/life_fields.c").read_text()
+    names = re.search(r"names\[FIELD_MAX\] = {(.*?)};", source, re.DOTALL)
+    assert names
+    table = section("LIFE").split(".Ss JSON of life", 1)[1]
+    assert re.findall(r'"(\w+)"', names[1]) == re.findall(r"^\.It Li (\w+) Ta", table, re.MULTILINE)
+
+
 def section(name: str) -> str:
     return MANUAL.read_text().split(f".Sh {name}\n", 1)[1].split("\n.Sh ", 1)[0]
 

@@ -26,6 +26,8 @@ pytestmark = pytest.mark.any_kernel
 COMMANDS = {
     "trace": [],
     "trace json": ["-o", "json"],
+    "life": ["life"],
+    "life json": ["life", "-o", "json"],
     "timewait": ["timewait"],
     "timewait json": ["timewait", "-o", "json"],
     "stat": ["stat"],

@@ -90,6 +90,18 @@ static int set_reasons(const struct setting *setting)
 	return parse_reasons(setting->value, setting->field, setting->fault);
 }
 
+static int set_longer(const struct setting *setting)
+{
+	struct life_filter *life = setting->field;
+
+	return parse_longer(setting->value, &life->longer, life->longer_ns, setting->fault);
+}
+
+static int set_bytes(const struct setting *setting)
+{
+	return parse_size(setting->value, setting->field, setting->fault);
+}
+
 static int set_duration(const struct setting *setting)
 {
 	return parse_duration(setting->value, setting->field, setting->fault);
@@ -306,6 +318,37 @@ static const struct option_group transition_filters = {
 		      "of the connection with this cookie"),
 		VALUE("reason", 0, "REASON,...", filters.reasons, set_reasons,
 		      "that end a connection for one of these reasons"),
+		{ 0 },
+	},
+};
+
+static const struct option_group life_filters = {
+	"Which lives",
+	(const struct option_def[]){
+		VALUE("min-life", 0, "TIME", life.min_life_ns, set_duration,
+		      "that took at least this long, as far as is known"),
+		VALUE("min-bytes", 0, "SIZE", life.min_bytes, set_bytes,
+		      "that sent and received at least so much together"),
+		VALUE("reason", 0, "REASON,...", life.reasons, set_reasons,
+		      "that ended for one of these reasons"),
+		VALUE("state", 's', "STATE,...", life.states, set_states,
+		      "that were in one of these states"),
+		VALUE("longer", 0, "STATE=TIME", life, set_longer,
+		      "that were in this state for at least this long; several narrow"),
+		FLAG("no-open", 0, life.no_open, "none that are still open at the end"),
+		FLAG("time-wait", 0, time_wait, "wait for the end of TIME_WAIT, and add it"),
+		{ 0 },
+	},
+};
+
+static const struct option_group life_output = {
+	"What rows look like",
+	(const struct option_def[]){
+		CHOICE("output", 'o', "FORMAT", "table|json|csv", format, "one of"),
+		FLAG("time", 'T', wall_time, "begin with the time of day of the end"),
+		FLAG("timestamp", 't', since_start, "begin with seconds since the start"),
+		FLAG("wide", 'w', wide, "full width for IPv6; adds the dwell in each state"),
+		FLAG("utc", 0, utc, "time of day in UTC, not in the local zone"),
 		{ 0 },
 	},
 };
@@ -557,6 +600,46 @@ const struct command_def command_table[] = {
 				  "who closes late: leaks" },
 				{ "tcpdwell --from TIME_WAIT -D 443", "how long TIME_WAIT lasts" },
 				{ "tcpdwell -- curl http://localhost/",
+				  "one program's connections" },
+				{ 0 },
+			},
+	},
+	{
+		.name = "life",
+		.command = COMMAND_LIFE,
+		.what = "print a row a connection: how it opened, what it did, how it ended",
+		.takes_program = true,
+		.groups =
+			(const struct option_group *const[]){
+				&connection_filters,
+				&life_filters,
+				&start,
+				&trace_end,
+				&life_output,
+				&limits,
+				&hidden_states,
+				&privileges,
+				&general,
+				NULL,
+			},
+		.values =
+			(const struct option_note[]){
+				{ "PORT", PARSE_WANT_PORT },
+				{ "TIME", PARSE_WANT_TIME ", as in 1.5s" },
+				{ "STATE", tcpstate_list },
+				{ "REASON", reason_list },
+				{ "A,...", LIST_TEXT },
+				{ 0 },
+			},
+		.examples =
+			(const struct option_note[]){
+				{ "tcpdwell life", "every connection, when it ends" },
+				{ "tcpdwell life --port 8080 --min-life 2s -w",
+				  "which requests are slow, and where the time goes" },
+				{ "tcpdwell life --longer CLOSE_WAIT=10s", "who closed late" },
+				{ "tcpdwell life --reason refused,timeout,unreachable",
+				  "what failed" },
+				{ "tcpdwell life -o json -- curl http://localhost/",
 				  "one program's connections" },
 				{ 0 },
 			},

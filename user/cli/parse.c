@@ -5,6 +5,7 @@
 
 #include "base/tcpstate.h"
 #include "cli/parse.h"
+#include "wire.h"
 
 #define PORT_MAX 65535
 /* The kernel's PID_MAX_LIMIT on 64-bit machines. */
@@ -326,6 +327,28 @@ int parse_reasons(const char *text, uint32_t *mask, struct parse_fault *fault)
 	struct list list = { .into = mask, .fault = fault, .want = reason_list, .add = add_reason };
 
 	return list_parse(&list, text);
+}
+
+int parse_longer(const char *text, uint16_t *mask, uint64_t *ns, struct parse_fault *fault)
+{
+	struct span name = { text, strcspn(text, "=") };
+	char state_name[16]; /* longer than any state's name */
+	uint64_t limit_ns;
+	int state, err;
+
+	if (!text[name.len])
+		return refuse(fault, -EINVAL, span_of(text), "is not STATE=TIME",
+			      "a state and a time, as in CLOSE_WAIT=10s");
+	state = span_copy(name, state_name, sizeof(state_name)) ? tcpstate_parse(state_name) :
+								  -EINVAL;
+	if (state < 0)
+		return refuse(fault, state, name, "is not a state", tcpstate_list);
+	err = parse_duration(text + name.len + 1, &limit_ns, fault);
+	if (err)
+		return err;
+	*mask |= 1U << state;
+	ns[state] = limit_ns;
+	return 0;
 }
 
 static uint64_t unit_ns(const char *unit)

@@ -76,6 +76,8 @@ int parse_cidrs(const char *text, struct cidr_list *cidrs, struct parse_fault *f
 int parse_states(const char *text, uint16_t *mask, struct parse_fault *fault);
 /* NAME,... as reason_parse() takes them; sets bit N for reason number N of wire.h. */
 int parse_reasons(const char *text, uint32_t *mask, struct parse_fault *fault);
+/* STATE=TIME; sets bit N and, in @ns, the time of state number N of wire.h. */
+int parse_longer(const char *text, uint16_t *mask, uint64_t *ns, struct parse_fault *fault);
 /* A number, also with a fraction, and a unit: ns us ms s m h. At most INT64_MAX nanoseconds. */
 int parse_duration(const char *text, uint64_t *ns, struct parse_fault *fault);
 /* Bytes, or with K, M or G (powers of 1024). */

@@ -294,6 +294,8 @@ int privilege_keep_looks(void)
 static const struct privilege_row rows[] = {
 	{ "trace", "nothing", NULL },
 	{ "trace -w, -o", "files to read", "names of cgroups that are new" },
+	{ "life", "nothing", NULL },
+	{ "life -o", "files to read", "names of cgroups that are new" },
 	{ "timewait", "files to read", "settings of the own namespace" },
 	{ "stat", "nothing", NULL },
 	{ "stat --by cgroup", "files to read", "names of cgroups that are new" },

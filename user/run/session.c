@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <errno.h>
 #include <inttypes.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -54,6 +55,7 @@ static void stop_by_signal(struct session *s);
 static int take_row(void *context, const struct event *event)
 {
 	struct session *s = context;
+	uint64_t unwanted = s->unwanted;
 
 	switch (event->kind) {
 	case EVENT_UNKNOWN:
@@ -74,7 +76,8 @@ static int take_row(void *context, const struct event *event)
 	if (s->command->event(s, event))
 		return -ECANCELED;
 	/* A row that finds no room since the output ended just now is not there. */
-	s->handed += !output_error(s->output);
+	if (s->unwanted == unwanted)
+		s->handed += !output_error(s->output);
 	return 0;
 }
 
@@ -197,9 +200,10 @@ static struct summary account_of_rows(struct session *s)
 	return (struct summary){
 		.seen = c.seen + overdue - (s->end ? 0 : c.held),
 		.printed = written,
-		.filtered = c.filtered + (s->end ? c.held : 0) + s->beyond,
+		.filtered = c.filtered + (s->end ? c.held : 0) + s->beyond + s->unwanted,
 		.folded = c.folded + overdue,
-		.unwritten = c.emitted - written - s->beyond - s->unknown - s->malformed,
+		.unwritten = c.emitted - written - s->beyond - s->unwanted - s->unknown -
+			     s->malformed,
 		.unknown = s->unknown,
 		.malformed = s->malformed,
 		.lost_ring = c.lost_ring,
@@ -221,9 +225,21 @@ static void print_account(struct session *s, enum notice_level level)
 	account_print(s->notice, &summary, !s->wants.rows, level);
 }
 
+/* Rows of connections that go on, where they are wanted. */
+static void tell_open(struct session *s)
+{
+	int err = s->wants.open ? loader_tell_open(s->loader) : 0;
+
+	if (err)
+		notice_print(s->notice, NOTICE_WARNING,
+			     "what is still open is not shown, or not all of it: %s",
+			     strerror(-err));
+}
+
 /* SIGUSR1. What was emitted by now is taken first, so that every row is somewhere. */
 static int answer(struct session *s)
 {
+	tell_open(s);
 	if (s->source && (take_all_rows(s) || (s->command->tick && s->command->tick(s))))
 		return -1;
 	print_account(s, NOTICE_WARNING);
@@ -245,6 +261,7 @@ static void stop(struct session *s, enum session_end end, uint64_t drain_ns)
 	if (s->wants.watch) {
 		loader_flush(s->loader, LOADER_WAIT_NS);
 		loader_detach(s->loader);
+		tell_open(s);
 	}
 	s->deadline_ns = drain_ns == EVENTS_FOREVER ? EVENTS_FOREVER : clock_now_ns() + drain_ns;
 }

@@ -38,6 +38,7 @@ struct wants {
 	bool files;	      /* opens files while it runs that everybody may read */
 	bool reports;	      /* shows reports, in place where that is asked for; else rows */
 	bool first;	      /* the first report at once */
+	bool open;	      /* at the end, and at SIGUSR1, rows of what goes on */
 	uint64_t duration_ns; /* how long it runs where -d does not say, 0: on and on */
 	/* Between two reports, 0: only the last. */
 	uint64_t report_ns;
@@ -103,8 +104,9 @@ struct session {
 
 	/* For commands to set. */
 	void *model;
-	int status;	 /* the exit status; 0 unless a command says otherwise */
-	uint64_t handed; /* rows that the command got; one that sums adds what it took */
+	int status;	   /* the exit status; 0 unless a command says otherwise */
+	uint64_t handed;   /* rows that the command got; one that sums adds what it took */
+	uint64_t unwanted; /* rows that it got and did not want: filtered */
 
 	/* The session's own. */
 	const struct command_ops *command;

@@ -7,7 +7,7 @@
 #include "base/escape.h"
 #include "view/fields.h"
 
-static const struct fields_form csv = {
+const struct fields_form fields_csv = {
 	.ops = FIELDS_OPS,
 	.quote = "",
 	.null = "",
@@ -18,5 +18,5 @@ static const struct fields_form csv = {
 
 struct sink *sink_csv_new(const struct style *style)
 {
-	return sink_fields_new(style, &csv);
+	return sink_fields_new(style, &fields_csv);
 }

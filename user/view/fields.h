@@ -28,6 +28,9 @@ struct fields_form {
 
 #define FIELDS_SUMMARY_BYTES 512
 
+extern const struct fields_form fields_json;
+extern const struct fields_form fields_csv;
+
 int fields_start(struct sink *sink);
 int fields_event(struct sink *sink, const struct tcpdwell_transition *t);
 int fields_tick(struct sink *sink);

@@ -23,7 +23,7 @@ static char *put_summary(char *p, const struct summary *summary)
 	return put_literal(p, "}\n");
 }
 
-static const struct fields_form json = {
+const struct fields_form fields_json = {
 	.ops = FIELDS_OPS,
 	.names = true,
 	.quote = "\"",
@@ -36,5 +36,5 @@ static const struct fields_form json = {
 
 struct sink *sink_json_new(const struct style *style)
 {
-	return sink_fields_new(style, &json);
+	return sink_fields_new(style, &fields_json);
 }

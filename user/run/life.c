@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/text.h"
+#include "host/cgroup.h"
+#include "run/life.h"
+#include "view/life_view.h"
+
+struct life_run {
+	struct life_view *view;
+	struct cgroup_names *cgroups;
+	bool begun; /* the header was written */
+};
+
+static void life_wants(struct session *session, struct options *traced, struct wants *wants)
+{
+	const struct options *options = session->options;
+
+	(void)traced;
+	wants->watch = true;
+	wants->rows = true;
+	wants->files = options->format != FORMAT_TABLE;
+	wants->snapshot = !options->no_snapshot;
+	wants->timewait = options->time_wait;
+	wants->open = !options->life.no_open;
+}
+
+static struct life_view *make_view(const struct session *session, struct cgroup_names *cgroups)
+{
+	const struct options *options = session->options;
+	const struct style style = {
+		.text = output_text(session->output),
+		.wide = options->wide,
+		.wall_time = options->wall_time,
+		.since_start = options->since_start,
+		.utc = options->utc,
+		.tty = output_is_terminal(),
+		.columns = output_columns(),
+		.clock = session->clock,
+		.cgroups = cgroups,
+	};
+
+	switch (options->format) {
+	case FORMAT_JSON:
+		return life_fields_new(&style, &fields_json);
+	case FORMAT_CSV:
+		return life_fields_new(&style, &fields_csv);
+	default:
+		return life_table_new(&style);
+	}
+}
+
+static int life_start(struct session *session)
+{
+	struct life_run *run = session->model = calloc(1, sizeof(*run));
+
+	if (!run)
+		return failure_errno(session->failure, "cannot start", errno);
+	if (session->options->format != FORMAT_TABLE)
+		run->cgroups = cgroup_names_new(""); /* without one, cgroups stay unknown */
+	run->view = make_view(session, run->cgroups);
+	return run->view ? 0 : failure_errno(session->failure, "cannot start", errno);
+}
+
+static int life_event(struct session *session, const struct event *event)
+{
+	const struct life_run *run = session->model;
+	struct life life;
+
+	life_read(&life, event->connection);
+	if (life_wanted(&life, &session->options->life))
+		run->view->ops->row(run->view, &life);
+	else
+		session->unwanted++;
+	return 0;
+}
+
+static int life_tick(struct session *session)
+{
+	struct life_run *run = session->model;
+
+	if (!run->begun)
+		run->view->ops->start(run->view);
+	run->begun = true;
+	text_flush(output_text(session->output));
+	return 0;
+}
+
+static int life_finish(struct session *session, const struct summary *summary)
+{
+	const struct life_run *run = session->model;
+
+	run->view->ops->finish(run->view, summary);
+	text_flush(output_text(session->output));
+	return 0;
+}
+
+static void life_free(struct session *session)
+{
+	struct life_run *run = session->model;
+
+	if (run->view)
+		run->view->ops->free(run->view);
+	cgroup_names_free(run->cgroups);
+	free(run);
+}
+
+const struct command_ops life_command = {
+	.wants = life_wants,
+	.start = life_start,
+	.event = life_event,
+	.tick = life_tick,
+	.finish = life_finish,
+	.free = life_free,
+};

@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * A row a connection, of 132 columns for IPv4. With a time in front, or on a terminal that is
+ * narrower, the local side is its port alone; what is still too long is the row.
+ */
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/duration.h"
+#include "base/escape.h"
+#include "base/put.h"
+#include "base/tcpstate.h"
+#include "base/text.h"
+#include "view/layout.h"
+#include "view/life_view.h"
+
+/* 2 times, 2 addresses, comm escaped, 11 states and all numbers: < 1024. */
+#define ROW_BYTES 2048
+
+#define LIFE_COLUMNS	132
+#define LIFE_COMM_WIDTH 10
+#define SIDE_WIDTH	6
+#define TIME_CELL	7 /* >59m59s */
+#define BYTES_WIDTH	5 /* 99.9M */
+#define RETR_WIDTH	4
+#define END_WIDTH	9 /* rst_rcvd at the least */
+
+struct life_table {
+	struct life_view view;
+	struct style style;
+	struct stamp stamp;
+	unsigned int comm;
+	unsigned int local; /* PORT_WIDTH: the port alone */
+	unsigned int remote;
+	unsigned int columns; /* where a row must end, 0: anywhere */
+};
+
+/* A row in the making: @excess is how many bytes more than columns stand before the cursor. */
+struct row {
+	char *start;
+	char *p;
+	unsigned int excess;
+};
+
+static struct life_table *table_of(struct life_view *view)
+{
+	return (struct life_table *)view;
+}
+
+/* ---- Cells ---- */
+
+/* Text that takes @columns of its own, in a field of @width, and a blank. */
+static void put_right(struct row *row, const char *text, size_t len, unsigned int columns,
+		      unsigned int width)
+{
+	if (columns < width)
+		row->p = put_fill(row->p, row->p, width - columns);
+	row->p = put_char(put_bytes(row->p, text, len), ' ');
+	row->excess += len - columns;
+}
+
+static void put_text_right(struct row *row, const char *text, unsigned int width)
+{
+	put_right(row, text, strlen(text), strlen(text), width);
+}
+
+static void put_text_left(struct row *row, const char *text, unsigned int width)
+{
+	char *start = row->p;
+
+	row->p = put_char(put_fill(put_string(row->p, text), start, width), ' ');
+}
+
+static void put_number(struct row *row, bool known, uint64_t v, unsigned int width)
+{
+	char digits[24] = "-";
+	size_t len = known ? (size_t)(put_u64(digits, v) - digits) : 1;
+
+	put_right(row, digits, len, len, width);
+}
+
+/* A time of the worth of enum tcpdwell_dwell. */
+static void put_time_cell(struct row *row, uint64_t ns, uint8_t worth, unsigned int width)
+{
+	const struct tcpdwell_transition t = { .dwell = worth, .dwell_ns = ns };
+	char dwell[16];
+	unsigned int columns;
+	size_t len = put_dwell(dwell, &t, &columns) - dwell;
+
+	put_right(row, dwell, len, columns, width);
+}
+
+/* Bytes in five columns: 0 to 9999, then three digits and a power of 1024. */
+static void put_size(struct row *row, bool known, uint64_t bytes)
+{
+	static const char units[] = "KMGTPE";
+	unsigned int unit = 0;
+	uint64_t hundredths;
+	char text[24] = "-", *p = text;
+
+	if (!known || bytes < 10000) {
+		put_number(row, known, bytes, BYTES_WIDTH);
+		return;
+	}
+	while (bytes >= 1000 * 1024) {
+		bytes /= 1024;
+		unit++;
+	}
+	hundredths = bytes * 100 / 1024;
+	p = put_u64(p, hundredths / 100);
+	if (hundredths < 1000)
+		p = put_2digits(put_char(p, '.'), hundredths % 100);
+	else if (hundredths < 10000)
+		p = put_char(put_char(p, '.'), '0' + hundredths / 10 % 10);
+	p = put_char(p, units[unit]);
+	put_right(row, text, p - text, p - text, BYTES_WIDTH);
+}
+
+static char *put_port(char *p, uint16_t port)
+{
+	return port ? put_u16(p, port) : put_char(p, '-');
+}
+
+static void put_endpoint(struct row *row, const struct tcpdwell_connection *c, const uint8_t *addr,
+			 uint16_t port, unsigned int width)
+{
+	char *start = row->p;
+
+	if (width == PORT_WIDTH) {
+		put_number(row, port, port, PORT_WIDTH);
+		return;
+	}
+	if (c->family == 6)
+		row->p = put_port(put_literal(put_ipv6(put_char(start, '['), addr), "]:"), port);
+	else
+		row->p = put_port(put_char(put_ipv4(start, addr), ':'), port);
+	row->p = put_char(put_fill(row->p, start, width), ' ');
+}
+
+static void put_owner(const struct life_table *table, struct row *row,
+		      const struct tcpdwell_connection *c)
+{
+	unsigned int columns = 1;
+	char *start;
+
+	put_number(row, c->owner, c->pid, PID_WIDTH);
+	start = row->p;
+	if (c->owner && c->comm[0])
+		row->p = put_escaped_cut(row->p, c->comm, strlen(c->comm), table->comm, &columns);
+	else
+		row->p = put_char(row->p, '-');
+	row->excess += row->p - start - columns;
+	row->p = put_char(put_fill(row->p, start, table->comm + (row->p - start - columns)), ' ');
+}
+
+static void put_clock(struct life_table *table, struct row *row, uint64_t mono_ns)
+{
+	const struct style *style = &table->style;
+	char seconds[24];
+
+	if (style->wall_time) {
+		row->p = put_time(row->p, &table->stamp, clock_wall_ns(style->clock, mono_ns),
+				  style->utc);
+		row->p = put_char(row->p, ' ');
+	}
+	if (style->since_start) {
+		size_t len = put_seconds_us(seconds, clock_since_start_ns(style->clock, mono_ns)) -
+			     seconds - 3;
+
+		len = len < SHORT_SECONDS_WIDTH ? len : SHORT_SECONDS_WIDTH;
+		put_right(row, seconds, len, len, SHORT_SECONDS_WIDTH);
+	}
+}
+
+/* The errno where it says more than the reason. */
+static const char *telling_errno(const struct tcpdwell_connection *c)
+{
+	return c->err && c->err != reason_errno(c->reason) ? errno_name(c->err) : NULL;
+}
+
+/* How it ended, in the longest form that has room; `open`, or the state that it was left in. */
+static char *put_end(const struct life_table *table, const struct row *row, char *p,
+		     const struct life *life)
+{
+	const struct tcpdwell_connection *c = life->connection;
+	const char *reason = reason_name(c->reason), *err = telling_errno(c);
+	unsigned int used = row->p - row->start - row->excess;
+	size_t len;
+
+	if (life->open)
+		return put_string(p, "open");
+	if (!reason)
+		return put_string(p, c->state == TCPDWELL_CLOSE ? "-" : tcpstate_name(c->state));
+	len = strlen(reason) + (err ? 1 + strlen(err) : 0);
+	if (table->columns && used + len > table->columns) {
+		err = NULL;
+		if (used + strlen(reason) > table->columns)
+			reason = reason_short_name(c->reason);
+	}
+	p = put_string(p, reason);
+	return err ? put_string(put_char(p, '/'), err) : p;
+}
+
+/* Where the time went, in the order of a connection's life. */
+static void put_states(struct row *row, const struct life *life)
+{
+	static const uint8_t order[] = {
+		TCPDWELL_SYN_SENT,  TCPDWELL_SYN_RECV,	 TCPDWELL_ESTABLISHED,
+		TCPDWELL_FIN_WAIT1, TCPDWELL_FIN_WAIT2,	 TCPDWELL_CLOSING,
+		TCPDWELL_TIME_WAIT, TCPDWELL_CLOSE_WAIT, TCPDWELL_LAST_ACK,
+	};
+	unsigned int columns;
+
+	for (unsigned int i = 0; i < sizeof(order); i++) {
+		unsigned int state = order[i];
+		const struct tcpdwell_transition t = { .dwell = life_dwell(life, state),
+						       .dwell_ns = life_dwell_ns(life, state) };
+
+		if (!life_visited(life, state))
+			continue;
+		row->p = put_char(put_string(put_char(row->p, ' '), tcpstate_name(state)), '=');
+		row->p = put_dwell(row->p, &t, &columns);
+	}
+}
+
+/* ---- Rows ---- */
+
+static int life_table_row(struct life_view *view, const struct life *life)
+{
+	struct life_table *table = table_of(view);
+	const struct tcpdwell_connection *c = life->connection;
+	const struct tcpdwell_numbers *n = &c->life.numbers;
+	const char *side = life_side_name(life->side);
+	struct row row = {};
+	char *start;
+
+	row.start = row.p = text_reserve(table->style.text, ROW_BYTES);
+	if (!row.p)
+		return text_error(table->style.text);
+	put_clock(table, &row, c->ended_ns);
+	put_owner(table, &row, c);
+	put_text_left(&row, side ?: "-", SIDE_WIDTH);
+	put_endpoint(&row, c, c->laddr, c->lport, table->local);
+	put_endpoint(&row, c, c->raddr, c->rport, table->remote);
+	put_time_cell(&row, life->handshake_ns, life->opening, TIME_CELL);
+	put_time_cell(&row, life->accept_ns, life->waiting, TIME_CELL);
+	put_time_cell(&row, life->life_ns, life->worth, TIME_CELL);
+	put_size(&row, life->counted, life->sent);
+	put_size(&row, life->counted, life->received);
+	put_number(&row, life->numbered, n->retransmits, RETR_WIDTH);
+	put_time_cell(&row, life->srtt_us * 1000ULL, !!life->srtt_us, TIME_CELL);
+	start = row.p;
+	row.p = put_end(table, &row, row.p, life);
+	if (table->style.wide) {
+		row.p = put_fill(row.p, start, REASON_WIDTH);
+		put_states(&row, life);
+	}
+	text_commit(table->style.text, put_char(row.p, '\n'));
+	return 0;
+}
+
+static int life_table_start(struct life_view *view)
+{
+	const struct life_table *table = table_of(view);
+	struct row row = {};
+
+	row.start = row.p = text_reserve(table->style.text, ROW_BYTES);
+	if (!row.p)
+		return text_error(table->style.text);
+	if (table->style.wall_time)
+		put_text_left(&row, "TIME", SHORT_TIME_WIDTH);
+	if (table->style.since_start)
+		put_text_right(&row, "TIME(s)", SHORT_SECONDS_WIDTH);
+	put_text_right(&row, "PID", PID_WIDTH);
+	put_text_left(&row, "COMM", table->comm);
+	put_text_left(&row, "SIDE", SIDE_WIDTH);
+	if (table->local == PORT_WIDTH)
+		put_text_right(&row, "LPORT", PORT_WIDTH);
+	else
+		put_text_left(&row, "LADDR:LPORT", table->local);
+	put_text_left(&row, "RADDR:RPORT", table->remote);
+	put_text_right(&row, "HSHAKE", TIME_CELL);
+	put_text_right(&row, "ACCEPT", TIME_CELL);
+	put_text_right(&row, "LIFE", TIME_CELL);
+	put_text_right(&row, "SENT", BYTES_WIDTH);
+	put_text_right(&row, "RECV", BYTES_WIDTH);
+	put_text_right(&row, "RETR", RETR_WIDTH);
+	put_text_right(&row, "SRTT", TIME_CELL);
+	row.p = put_string(row.p, "END");
+	if (table->style.wide)
+		row.p = put_string(put_fill(row.p, row.p, REASON_WIDTH - 3), " STATES");
+	text_commit(table->style.text, put_char(row.p, '\n'));
+	return 0;
+}
+
+static int life_table_finish(struct life_view *view, const struct summary *summary)
+{
+	(void)view;
+	(void)summary;
+	return 0;
+}
+
+static void life_table_free(struct life_view *view)
+{
+	free(view);
+}
+
+static const struct life_view_ops life_table_ops = {
+	.start = life_table_start,
+	.row = life_table_row,
+	.finish = life_table_finish,
+	.free = life_table_free,
+};
+
+/* Columns before the end. */
+static unsigned int lead_width(const struct life_table *table)
+{
+	unsigned int width = PID_WIDTH + 1 + table->comm + 1 + SIDE_WIDTH + 1 + table->local + 1 +
+			     table->remote + 1 + 4 * (TIME_CELL + 1) + 2 * (BYTES_WIDTH + 1) +
+			     RETR_WIDTH + 1;
+
+	if (table->style.wall_time)
+		width += SHORT_TIME_WIDTH + 1;
+	if (table->style.since_start)
+		width += SHORT_SECONDS_WIDTH + 1;
+	return width;
+}
+
+struct life_view *life_table_new(const struct style *style)
+{
+	struct life_table *table = calloc(1, sizeof(*table));
+
+	if (!table)
+		return NULL;
+	table->view.ops = &life_table_ops;
+	table->style = *style;
+	table->comm = style->wide ? COMM_WIDTH : LIFE_COMM_WIDTH;
+	table->local = style->wide ? IPV6_WIDTH : IPV4_WIDTH;
+	table->remote = table->local;
+	if (style->wide)
+		return &table->view;
+	table->columns = style->tty && style->columns ? style->columns : LIFE_COLUMNS;
+	if (lead_width(table) + END_WIDTH > table->columns)
+		table->local = PORT_WIDTH;
+	return &table->view;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Lives as rows: of a table, or of fields by name, JSON lines and CSV.
+ *
+ * As sink.h has it: start once, then row in any number, finish once, one thread. Each call returns
+ * 0 or -errno of the text. Flushing the text is the caller's.
+ */
+#ifndef TCPDWELL_LIFE_VIEW_H
+#define TCPDWELL_LIFE_VIEW_H
+
+#include "model/life.h"
+#include "view/fields.h"
+#include "view/sink.h"
+
+struct life_view;
+
+struct life_view_ops {
+	int (*start)(struct life_view *view);
+	int (*row)(struct life_view *view, const struct life *life);
+	int (*finish)(struct life_view *view, const struct summary *summary);
+	void (*free)(struct life_view *view); /* NULL-safe */
+};
+
+struct life_view {
+	const struct life_view_ops *ops;
+};
+
+/* Each returns a view that the caller frees by ops->free, or NULL with errno set. */
+struct life_view *life_table_new(const struct style *style);
+struct life_view *life_fields_new(const struct style *style, const struct fields_form *form);
+
+#endif /* TCPDWELL_LIFE_VIEW_H */
