@@ -77,6 +77,10 @@ const volatile bool cfg_time_wait;
 const volatile bool cfg_skip_owner; /* nothing hangs on who owns a socket */
 const volatile bool cfg_skip_addrs; /* nor on addresses and families */
 
+/* Transitions are followed by what decides whose local ports are in the way of others. */
+const volatile bool cfg_port_use;
+const volatile bool cfg_scope; /* the interface that a socket is bound to is looked up */
+
 /* The snapshot at start. */
 const volatile bool cfg_snapshot_records; /* user space reads what the iterators find */
 

@@ -92,6 +92,43 @@ static __always_inline void record_submit(struct tcpdwell_counters *c,
 	wake_reader();
 }
 
+/*
+ * IP_LOCAL_PORT_RANGE of a socket in SYN_SENT, whose address is kept; memory that is another's by
+ * now has another cookie. A function of its own, for the stack of its callers.
+ */
+static __noinline int port_range_fill(struct tcpdwell_port_use *use, const struct lifecycle *l)
+{
+	const struct sock *sk = (const struct sock *)l->object;
+	__u32 range;
+
+	if (!lifecycle_has_object(l) || (cfg_has_cookie && sock_key_by_address(sk) != l->id))
+		return 0;
+	range = sock_port_range((__u64)sk);
+	use->low = range & 0xffff;
+	use->high = range >> 16;
+	return 0;
+}
+
+/* The same row, longer. */
+static __always_inline void emit_with_port(struct tcpdwell_counters *c, const struct row *row,
+					   const struct endpoint *e, const struct lifecycle *l)
+{
+	struct tcpdwell_port_transition *t = bpf_ringbuf_reserve(&ring, sizeof(*t), 0);
+
+	if (!t) {
+		count(&c->lost_ring);
+		return;
+	}
+	record_fill(&t->t, row, e, l);
+	t->t.size = sizeof(*t);
+	__builtin_memset(&t->use, 0, sizeof(t->use));
+	t->use.bound = !!(l->waits & LIFECYCLE_BOUND);
+	t->use.scope = (__u32)e->scope_high << 16 | e->scope_low;
+	if (row->from == TCPDWELL_SYN_SENT || row->to == TCPDWELL_SYN_SENT)
+		port_range_fill(&t->use, l);
+	record_submit(c, &t->t);
+}
+
 /* Put a wanted row into the ring, or into the sums that take its place. */
 static __always_inline void emit(struct tcpdwell_counters *c, const struct row *row,
 				 const struct endpoint *e, const struct lifecycle *l)
@@ -100,6 +137,10 @@ static __always_inline void emit(struct tcpdwell_counters *c, const struct row *
 
 	if (cfg_stat) {
 		stat_add(c, row, e, l);
+		return;
+	}
+	if (cfg_port_use) {
+		emit_with_port(c, row, e, l);
 		return;
 	}
 	t = bpf_ringbuf_reserve(&ring, sizeof(*t), 0);
@@ -117,11 +158,25 @@ static __always_inline bool owner_wanted(const struct lifecycle *l)
 	return !config_filters_owner() || (l->marks & LIFECYCLE_MATCHED);
 }
 
+/*
+ * Who asks for ports wants the end of an open connection if it may be a client's; that of a server's
+ * is as often.
+ */
+static __always_inline bool port_use_wanted(const struct row *row, const struct lifecycle *l)
+{
+	const __u32 open = 1U << TCPDWELL_ESTABLISHED | 1U << TCPDWELL_FIN_WAIT1 |
+			   1U << TCPDWELL_CLOSE_WAIT | 1U << TCPDWELL_LAST_ACK;
+
+	return !cfg_port_use || row->to != TCPDWELL_CLOSE || !(open >> (row->from & 31) & 1) ||
+	       l->owner != TCPDWELL_OWNER_ACCEPT;
+}
+
 /* Whether a row of a wanted connection is wanted. */
 static __always_inline bool row_wanted(const struct row *row, const struct endpoint *e,
 				       const struct lifecycle *l)
 {
-	return owner_wanted(l) && (!cfg_cookie || l->id == cfg_cookie) && filter_row(row, e);
+	return owner_wanted(l) && (!cfg_cookie || l->id == cfg_cookie) && filter_row(row, e) &&
+	       port_use_wanted(row, l);
 }
 
 /* Count a row, unless it is connections that are counted (life.bpf.h). */

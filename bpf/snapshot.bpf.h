@@ -411,6 +411,7 @@ struct found {
 	struct endpoint e;
 	__u8 state;
 	__u8 flags; /* enum tcpdwell_socket_flag */
+	__u8 bound; /* bind() took its port */
 };
 
 /* A process that has a socket, and behind which descriptor. */
@@ -467,6 +468,7 @@ static __always_inline void found_write(struct seq_file *seq, const struct found
 {
 	struct tcpdwell_socket *record = &snapshot_record;
 	const struct task_struct *leader;
+	__u32 range;
 
 	if (!cfg_snapshot_records || (cfg_uid_count && !uid_wanted(f->e.uid)))
 		return;
@@ -498,8 +500,14 @@ static __always_inline void found_write(struct seq_file *seq, const struct found
 		record->fd = holder->fd;
 		bpf_core_read(record->comm, OWNER_COMM_LEN, &leader->comm);
 	}
-	if (sk)
+	record->bound = f->bound;
+	record->scope = (__u32)f->e.scope_high << 16 | f->e.scope_low;
+	if (sk) {
 		record->inode = sock_inode(sk);
+		range = sock_port_range(address_of(sk));
+		record->ports_low = range & 0xffff;
+		record->ports_high = range >> 16;
+	}
 	if (cfg_details)
 		record->detail = snapshot_detail;
 	if (f->state == TCPDWELL_LISTEN) {
@@ -617,6 +625,7 @@ static __always_inline struct lifecycle *snapshot_full(const struct sock *sk, co
 	l.state = f->state;
 	l.since_ns = found_since_ns(f);
 	l.since = TCPDWELL_DWELL_AT_LEAST;
+	l.waits = f->bound ? LIFECYCLE_BOUND : 0;
 	if (l.state == TCPDWELL_LISTEN)
 		l.task = 0;
 	if (listener)
@@ -634,10 +643,13 @@ static __always_inline struct lifecycle *snapshot_full(const struct sock *sk, co
  */
 static __always_inline bool found_full(struct found *f, const struct sock *sk)
 {
+	const struct inet_connection_sock *icsk = (const struct inet_connection_sock *)sk;
+
 	f->c = counters_here();
 	f->state = BPF_CORE_READ(sk, __sk_common.skc_state);
 	f->now_ns = bpf_ktime_get_ns();
 	f->flags = BPF_CORE_READ(sk, sk_socket) ? TCPDWELL_SOCKET_HELD : 0;
+	f->bound = bucket_is_bound((__u64)BPF_CORE_READ(icsk, icsk_bind_hash));
 	bounds_read(address_of(sk), f->now_ns, f->state);
 	f->times.state.latest_ns = snapshot_times.state[0];
 	f->times.state.earliest_ns = snapshot_times.state[1];
@@ -880,6 +892,7 @@ static __always_inline void snapshot_mini(struct seq_file *seq, const struct ine
 	f.e.uid = -1;
 	f.e.cgroup_id = 0;
 	f.state = BPF_CORE_READ(tw, tw_substate);
+	f.bound = bucket_is_bound((__u64)BPF_CORE_READ(tw, tw_tb));
 	endpoint_read_common(&f.e, &tw->__tw_common, false);
 	f.times.state = mini_bounds(tw, f.state, f.now_ns);
 	detail_mini(tw, f.now_ns);
@@ -891,6 +904,7 @@ static __always_inline void snapshot_mini(struct seq_file *seq, const struct ine
 		l.since_ns = found_since_ns(&f);
 		l.since = TCPDWELL_DWELL_AT_LEAST;
 		l.marks = LIFECYCLE_MINI;
+		l.waits = f.bound ? LIFECYCLE_BOUND : 0;
 		if (f.state == TCPDWELL_FIN_WAIT2)
 			l.marks |= LIFECYCLE_MINI_FIN_WAIT2;
 		l.cgroup_id = 0;

@@ -34,6 +34,9 @@ struct endpoint {
 	__u16 lport;
 	__u16 rport;
 	__u8 family; /* 4 or 6 */
+	/* The interface that it is bound to, 24 bits of its number; 0: none, or not asked for. */
+	__u8 scope_high;
+	__u16 scope_low;
 	__u32 netns;
 	__u32 uid;
 	__u64 cgroup_id; /* of the version 2 hierarchy; 0: not asked for, or none can be told */
@@ -110,11 +113,15 @@ static __always_inline void endpoint_fill(struct endpoint *e, const struct sock_
 					  const bool direct)
 {
 	const struct net *net;
+	__u32 scope;
 
 	e->lport = READ(direct, skc, skc_num);
 	e->rport = bpf_ntohs(READ(direct, skc, skc_dport));
 	net = direct ? FOLLOW(sock_common, skc, skc_net.net) : BPF_CORE_READ(skc, skc_net.net);
 	e->netns = READ(direct, net, ns.inum);
+	scope = cfg_scope ? READ(direct, skc, skc_bound_dev_if) : 0;
+	e->scope_high = scope >> 16;
+	e->scope_low = scope;
 	if (cfg_skip_addrs) {
 		/* Not left as they are: old verifiers let nobody copy what was never written. */
 		addr_set_v4(e->laddr, 0);
@@ -244,6 +251,35 @@ static __always_inline __u64 child_listener(const struct sock *child)
 {
 	return (__u64)PEEK(tcp_sock, child, tsorted_sent_queue.next) -
 	       bpf_core_field_offset(struct tcp_sock, tsorted_sent_queue);
+}
+
+/*
+ * IP_LOCAL_PORT_RANGE: the highest port << 16 | the lowest, each 0 if it is not set (6.3). A function
+ * of its own: in a loop the addresses of both members would be taken ahead, and one is not there.
+ */
+static __noinline __u32 sock_port_range(__u64 address)
+{
+	const struct inet_sock *inet = (const struct inet_sock *)address;
+	const struct inet_sock___v67 *old = (const void *)address;
+
+	if (bpf_core_field_exists(inet->local_port_range))
+		return BPF_CORE_READ(inet, local_port_range);
+	if (bpf_core_field_exists(old->local_port_range.lo))
+		return BPF_CORE_READ(old, local_port_range.lo) |
+		       (__u32)BPF_CORE_READ(old, local_port_range.hi) << 16;
+	return 0;
+}
+
+/*
+ * Whether bind() took the port that a bucket stands for, so that connect() passes it over
+ * (__inet_hash_connect()). It is the bucket that decides, and not who is in it.
+ */
+static __noinline bool bucket_is_bound(__u64 address)
+{
+	const struct inet_bind_bucket *bucket = (const struct inet_bind_bucket *)address;
+
+	return bucket &&
+	       (BPF_CORE_READ(bucket, fastreuse) >= 0 || BPF_CORE_READ(bucket, fastreuseport) >= 0);
 }
 
 static __always_inline bool sock_is_unacked(const struct sock *sk)

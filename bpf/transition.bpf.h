@@ -624,7 +624,9 @@ static __always_inline void transition_tell(struct workspace *space, struct sock
 	if (from == TCPDWELL_LISTEN && cfg_requests && config_sends_rows())
 		requests_outlive(l, sk, t.key);
 
-	if (to == TCPDWELL_SYN_SENT && !t.e->lport) {
+	if (to == TCPDWELL_SYN_SENT && t.e->lport) {
+		l->waits |= LIFECYCLE_BOUND; /* it is new, and nobody else's yet */
+	} else if (to == TCPDWELL_SYN_SENT) {
 		if (defer(&t, l, atomic))
 			return;
 		if (config_filters_local_port() && !cfg_life) {

@@ -151,6 +151,28 @@ _Static_assert(__builtin_offsetof(struct tcpdwell_transition, err) == 56, "err a
 _Static_assert(__builtin_offsetof(struct tcpdwell_transition, comm) == 64, "comm at 64");
 _Static_assert(__builtin_offsetof(struct tcpdwell_transition, laddr) == 80, "laddr at 80");
 
+/*
+ * Whose local ports are in the way of others. A port that bind() took before connect() is closed to
+ * every connect() of its namespace, whereto ever, and to bind() of its address; one that connect()
+ * chose is closed to connect() between the same ends, and to bind() of its address. Sockets that are
+ * bound to different interfaces do not meet.
+ */
+struct tcpdwell_port_use {
+	__u32 scope; /* number of the interface that the socket is bound to, 0: of none */
+	__u16 low; /* IP_LOCAL_PORT_RANGE, 0: not set; only on the way into SYN_SENT and from it */
+	__u16 high;
+	__u8 bound; /* by bind() */
+	__u8 pad[7];
+};
+
+/* What a transition is where `timewait` asks for it: longer, as its size says. */
+struct tcpdwell_port_transition {
+	struct tcpdwell_transition t;
+	struct tcpdwell_port_use use;
+};
+
+_Static_assert(sizeof(struct tcpdwell_port_use) == 16, "a use of a port is 16 bytes");
+
 /* What else is to be known of a socket that no descriptor may lead to. Bits. */
 enum tcpdwell_socket_flag {
 	TCPDWELL_SOCKET_QUEUED = 1 << 0, /* waits in an accept queue; the owner is the listener's */
@@ -237,7 +259,8 @@ struct tcpdwell_socket {
 	__u32 fd;
 	__u32 owner_pid; /* what a row would say */
 	__u8 owner;
-	__u8 pad[3];
+	__u8 bound; /* as struct tcpdwell_port_use has it, and scope, ports_low and ports_high */
+	__u8 pad[2];
 	__u32 queued; /* of a listener: connections that wait for accept(), and their limit */
 	__u32 queue_max;
 	__u16 lport;
@@ -249,10 +272,13 @@ struct tcpdwell_socket {
 	__u64 since_earliest_ns;  /* not in this state before; 0: not known */
 	__u64 active_earliest_ns; /* the same of active_ns */
 	__u64 inode;		  /* that /proc/PID/fd shows; 0: none, or not known */
+	__u32 scope;
+	__u16 ports_low;
+	__u16 ports_high;
 	struct tcpdwell_detail detail;
 };
 
-_Static_assert(sizeof(struct tcpdwell_socket) == 232, "a socket is 232 bytes");
+_Static_assert(sizeof(struct tcpdwell_socket) == 240, "a socket is 240 bytes");
 _Static_assert(__builtin_offsetof(struct tcpdwell_socket, netns) == 40, "netns at 40");
 _Static_assert(__builtin_offsetof(struct tcpdwell_socket, comm) == 80, "comm at 80");
 

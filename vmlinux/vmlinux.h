@@ -220,6 +220,7 @@ struct sock_common {
 	__u16 skc_num;
 	unsigned short skc_family;
 	volatile unsigned char skc_state;
+	int skc_bound_dev_if;
 	struct sock *skc_listener; /* of a request */
 	unsigned int skc_hash;
 	struct hlist_nulls_node skc_nulls_node;
@@ -285,8 +286,19 @@ struct sock {
 	struct sock_cgroup_data sk_cgrp_data;
 };
 
+/* IP_LOCAL_PORT_RANGE of a socket. */
+struct socket_ports___v67 {
+	__u16 lo;
+	__u16 hi;
+};
+
+struct inet_sock___v67 {
+	struct socket_ports___v67 local_port_range; /* since 6.3, until 6.7 */
+};
+
 struct inet_sock {
 	__be16 inet_sport;
+	u32 local_port_range; /* the highest << 16 | the lowest, since 6.8 */
 };
 
 struct minmax_sample {
@@ -362,6 +374,7 @@ struct request_sock_queue {
 
 struct inet_connection_sock {
 	struct request_sock_queue icsk_accept_queue;
+	struct inet_bind_bucket *icsk_bind_hash;
 	struct timer_list icsk_retransmit_timer; /* until 6.18 */
 	unsigned long icsk_timeout;		 /* until 6.18 */
 	struct timer_list icsk_keepalive_timer;	 /* since 6.19 */
@@ -405,11 +418,18 @@ struct tcp_request_sock {
 };
 
 /* Mini sockets: TIME_WAIT, and FIN_WAIT2 of orphans. */
+/* Who has a local port. */
+struct inet_bind_bucket {
+	signed char fastreuse; /* below 0: only connect() has chosen it */
+	signed char fastreuseport;
+};
+
 struct inet_timewait_sock {
 	struct sock_common __tw_common;
 	volatile unsigned char tw_substate;
 	u32 tw_entry_stamp; /* since 6.14 */
 	struct timer_list tw_timer;
+	struct inet_bind_bucket *tw_tb;
 };
 
 /* Processes and their descriptors. */

@@ -79,3 +79,18 @@ enum decoded decode_connection(const void *data, size_t size, struct tcpdwell_co
 	c->comm[TCPDWELL_COMM_LEN - 1] = '\0';
 	return DECODED_CONNECTION;
 }
+
+struct tcpdwell_port_use decode_port_use(const void *data, size_t size)
+{
+	const size_t begin = offsetof(struct tcpdwell_port_transition, use);
+	struct tcpdwell_port_use use = {};
+	struct head head;
+
+	if (size < sizeof(head))
+		return use;
+	memcpy(&head, data, sizeof(head));
+	if (head.kind == TCPDWELL_TRANSITION && head.size <= size &&
+	    head.size >= begin + sizeof(use))
+		memcpy(&use, (const char *)data + begin, sizeof(use));
+	return use;
+}

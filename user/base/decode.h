@@ -29,4 +29,7 @@ enum decoded decode_record(const void *data, size_t size, struct tcpdwell_transi
 /* The same for DECODED_CONNECTION and @c. */
 enum decoded decode_connection(const void *data, size_t size, struct tcpdwell_connection *c);
 
+/* What such a record says of its port besides: all zero where it says nothing. */
+struct tcpdwell_port_use decode_port_use(const void *data, size_t size);
+
 #endif /* TCPDWELL_DECODE_H */

@@ -22,7 +22,10 @@ enum event_kind {
 struct event {
 	enum event_kind kind;
 	union {
-		const struct tcpdwell_transition *transition;
+		struct {
+			const struct tcpdwell_transition *transition;
+			const struct tcpdwell_port_use *port; /* NULL: not asked for */
+		};
 		const struct tcpdwell_connection *connection;
 		const struct tcpdwell_socket *socket;
 		struct {

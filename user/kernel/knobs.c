@@ -267,8 +267,12 @@ int knobs_set(struct tcpdwell_bpf__rodata *cfg, const struct options *options,
 	cfg->cfg_tick_ns = tick_ns();
 	cfg->cfg_snapshot_records = options->command == COMMAND_SNAPSHOT ||
 				    options->command == COMMAND_LEAKS ||
-				    options->command == COMMAND_DIAGNOSE;
+				    options->command == COMMAND_DIAGNOSE ||
+				    options->command == COMMAND_TIMEWAIT;
 	cfg->cfg_details = options->sockets || options->command == COMMAND_DIAGNOSE;
+	cfg->cfg_port_use = options->command == COMMAND_TIMEWAIT;
+	cfg->cfg_scope = options->command == COMMAND_TIMEWAIT ||
+			 options->command == COMMAND_DIAGNOSE;
 	cfg->cfg_wakeup_bytes = options->ring_bytes / WAKEUP_SHARE;
 	if (cfg->cfg_wakeup_bytes > WAKEUP_BYTES_MAX)
 		cfg->cfg_wakeup_bytes = WAKEUP_BYTES_MAX;

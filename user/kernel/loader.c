@@ -538,7 +538,7 @@ static void warn_missing(const struct loader *loader)
 		if (!features_miss(&loader->features, id))
 			continue;
 		/* Who wants records looks in another way, and says so. */
-		if (loader->rodata->cfg_snapshot_records &&
+		if (loader->rodata->cfg_snapshot_records && !loader->rodata->cfg_port_use &&
 		    (id == FEATURE_DESCRIPTORS || id == FEATURE_SOCKETS))
 			continue;
 		notice_print(loader->notice, NOTICE_WARNING, "%s: %s (see `tcpdwell probe`)",

@@ -21,7 +21,8 @@ static int take(struct source_ring *source, const void *data, size_t size)
 {
 	struct tcpdwell_transition t;
 	struct tcpdwell_connection c;
-	struct event event = { .transition = &t };
+	struct tcpdwell_port_use use = decode_port_use(data, size);
+	struct event event = { .transition = &t, .port = &use };
 	enum decoded decoded = decode_record(data, size, &t);
 
 	source->taken++;

@@ -50,6 +50,29 @@ static void test_short(void **state)
 	}
 }
 
+/* What a longer one says of the port, whole or not at all. */
+static void test_port_use(void **state)
+{
+	struct tcpdwell_port_transition in = {
+		.t = sample_row(),
+		.use = { .scope = 7, .low = 1000, .high = 2000, .bound = 1 },
+	};
+	struct tcpdwell_port_use out;
+
+	(void)state;
+	in.t.size = sizeof(in);
+	out = decode_port_use(&in, sizeof(in));
+	assert_memory_equal(&out, &in.use, sizeof(out));
+	for (size_t size = 0; size < sizeof(in); size++) {
+		in.t.size = size;
+		out = decode_port_use(&in, sizeof(in));
+		assert_false(out.bound || out.scope || out.low || out.high);
+		in.t.size = sizeof(in);
+		out = decode_port_use(&in, size);
+		assert_false(out.bound || out.scope || out.low || out.high);
+	}
+}
+
 static void test_longer(void **state)
 {
 	char bytes[SIZE + 40];
@@ -132,6 +155,7 @@ int main(void)
 		cmocka_unit_test(test_whole),
 		cmocka_unit_test(test_short),
 		cmocka_unit_test(test_longer),
+		cmocka_unit_test(test_port_use),
 		cmocka_unit_test(test_unknown_kind),
 		cmocka_unit_test(test_numbers_in_range),
 		cmocka_unit_test(test_comm_is_terminated),
