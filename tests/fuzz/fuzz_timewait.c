@@ -50,6 +50,7 @@ static void take_old(struct input *input, struct timewait *tw)
 
 static void take_row(struct input *input, struct timewait *tw, uint64_t *now_ns)
 {
+	struct tcpdwell_port_use use = {};
 	struct tcpdwell_transition t;
 
 	rows_take(input, &t);
@@ -57,7 +58,11 @@ static void take_row(struct input *input, struct timewait *tw, uint64_t *now_ns)
 	t.time_ns = input_time_ns(input, *now_ns);
 	if (t.time_ns > *now_ns)
 		*now_ns = t.time_ns;
-	timewait_event(tw, &t);
+	use.scope = t.uid % 3;
+	use.bound = t.pid % 2;
+	use.low = t.holders;
+	use.high = t.err;
+	timewait_event(tw, &t, &use);
 }
 
 static void render(struct input *input, struct timewait *tw, uint64_t now_ns)

@@ -6,6 +6,7 @@ What it says of those that lasted a minute is in test_timewait.py.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -14,6 +15,7 @@ import re
 import resource
 import select
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -121,11 +123,191 @@ def test_exhausted(timewait: Callable[..., Timewait], netns: Netns) -> None:
     assert settings["tcp_fin_timeout_s"] == 15
     report = text.stop()
     assert "! 5 connect() failed: no local port (EADDRNOTAVAIL)\n" in report
-    assert re.search(r"127\.0\.0\.1 -> 127\.0\.0\.1:7000\s+16\s+16\s+100\.0% .* NOW\n", report)
+    assert re.search(r"127\.0\.0\.1 -> 127\.0\.0\.1:7000\s+16\s+0\s+16\s+100\.0% .* NOW\n", report)
     assert "net.ipv4.tcp_tw_reuse=1 (is 0)" in report
     assert "tcp_fin_timeout (is 15)" in report
     assert "tcp_tw_recycle is gone since Linux 4.12" in report
     assert f"netns {netns.name}" in report
+    assert max(len(line) for line in report.splitlines()) <= 80
+
+
+# ---- What holds the ports ------------------------------------------------------------------------
+
+NO_PORT, PORT_RANGE = 24, 51  # IP_BIND_ADDRESS_NO_PORT, IP_LOCAL_PORT_RANGE
+
+
+class Clients:
+    """Clients and servers of this process in a namespace; each server has an address of its own."""
+
+    def __init__(self, netns: Netns) -> None:
+        self.netns = netns
+        self.servers: dict[str, socket.socket] = {}
+        self.ends: list[tuple[socket.socket, socket.socket]] = []
+        self.failed: list[int] = []
+
+    def server(self, to: str) -> socket.socket:
+        if to not in self.servers:
+            self.servers[to] = self.netns.inside(lambda: socket.create_server((to, PORT)))
+        return self.servers[to]
+
+    def open(self, to: str = "127.0.1.1", source: str | None = None,
+             options: tuple[tuple[int, int], ...] = ()) -> None:
+        """One connection more; what it failed with is kept."""
+        client = self.netns.inside(socket.socket)
+        for option, value in options:
+            client.setsockopt(socket.IPPROTO_IP, option, struct.pack("I", value))
+        try:
+            self.server(to)
+            if source:
+                client.bind((source, 0))
+            client.connect((to, PORT))
+        except OSError as failure:
+            client.close()
+            self.failed.append(failure.errno or 0)
+            return
+        self.ends.append((client, self.server(to).accept()[0]))
+
+    def close(self) -> None:
+        """The clients first: theirs is TIME_WAIT."""
+        for client, child in self.ends:
+            client.shutdown(socket.SHUT_WR)
+            assert child.recv(1) == b""
+            child.close()
+            assert client.recv(1) == b""
+            client.close()
+        self.ends.clear()
+
+    def end(self) -> None:
+        for client, child in self.ends:
+            client.close()
+            child.close()
+        for server in self.servers.values():
+            server.close()
+
+
+@pytest.fixture(name="clients")
+def _clients(netns: Netns) -> Iterator[Clients]:
+    made = Clients(netns)
+    yield made
+    made.end()
+
+
+@pytest.mark.every_kernel
+def test_bound_first(timewait: Callable[..., Timewait], netns: Netns, clients: Clients) -> None:
+    """bind() before connect(): ten destinations share the ports of one source address."""
+    narrow(netns, 20, 1)
+    running = timewait("--netns", netns.path, "-o", "json")
+    for i in range(22):
+        clients.open(f"127.0.1.{1 + i % 10}", "127.0.0.2")
+    assert clients.failed == [errno.EADDRINUSE] * 2
+    clients.close()
+    # To whom ever, none is left for connect() either.
+    clients.open("127.0.1.1")
+    assert clients.failed[2:] == [errno.EADDRNOTAVAIL]
+    rows = {row["bound"]: row for row in running.figures()["pressure"]}
+    bound, chosen = rows[True], rows[False]
+    assert (bound["laddr"], bound["raddr"], bound["rport"]) == ("127.0.0.2", None, None)
+    assert (bound["now"], bound["open"], bound["ports"], bound["used"]) == (20, 0, 20, 1)
+    assert (bound["verdict"], bound["holder"], bound["reuse"]) == ("exhausted", "bind", False)
+    assert bound["helps"][:2] == ["IP_BIND_ADDRESS_NO_PORT", "keep_alive_or_pool"]
+    assert "tcp_tw_reuse" not in bound["helps"] and "tcp_tw_reuse" in bound["does_not_help"]
+    assert (chosen["now"], chosen["blocked"], chosen["used"]) == (0, 20, 1)
+    assert chosen["helps"][0] == "IP_BIND_ADDRESS_NO_PORT"
+
+
+def test_bound_late(timewait: Callable[..., Timewait], netns: Netns, clients: Clients) -> None:
+    """IP_BIND_ADDRESS_NO_PORT: connect() chooses, and a port serves each destination."""
+    narrow(netns, 20, 0)
+    running = timewait("--netns", netns.path, "-o", "json")
+    for i in range(40):
+        clients.open(f"127.0.1.{1 + i % 4}", "127.0.0.2", ((NO_PORT, 1),))
+    assert not clients.failed
+    clients.close()
+    rows = running.figures()["pressure"]
+    assert [(row["bound"], row["now"], row["used"]) for row in rows] == [(False, 10, .5)] * 4
+
+
+@pytest.mark.every_kernel
+def test_open_ones(timewait: Callable[..., Timewait], netns: Netns, clients: Clients) -> None:
+    """Open connections hold ports, those from before as well, until they are over."""
+    narrow(netns, 20, 1)
+    for _ in range(10):
+        clients.open()
+    running = timewait("--netns", netns.path, "-o", "json")
+    text = timewait("--netns", netns.path)
+    for _ in range(11):
+        clients.open()
+    assert clients.failed == [errno.EADDRNOTAVAIL]
+    (row,) = running.figures()["pressure"]
+    assert (row["now"], row["open"], row["used"]) == (0, 20, 1)
+    assert (row["verdict"], row["holder"]) == ("exhausted", "open")
+    assert row["helps"] == ["fewer_at_a_time", "ip_local_port_range"]
+    assert row["does_not_help"][0] == "tcp_tw_reuse"
+    name = os.path.basename(sys.executable)[:15]
+    assert (row["program"], row["program_entered"]) == (name, 20)
+    clients.close()
+    report = text.stop()
+    assert re.search(r"127\.0\.0\.1 -> 127\.0\.1\.1:7000\s+20 +0 +20 +100\.0%", report)
+
+
+def test_ports_of_a_socket(timewait: Callable[..., Timewait], netns: Netns,
+                           clients: Clients) -> None:
+    """IP_LOCAL_PORT_RANGE: twenty of a hundred ports are all that there are."""
+    narrow(netns, 100, 0)
+    options = ((PORT_RANGE, 40019 << 16 | 40000),)
+    try:
+        clients.open("127.0.1.9", options=options)
+    except OSError as failure:
+        assert failure.errno == errno.ENOPROTOOPT
+        pytest.skip("no IP_LOCAL_PORT_RANGE (Linux 6.3)")
+    running = timewait("--netns", netns.path, "-o", "json")
+    for _ in range(21):
+        clients.open(options=options)
+    assert clients.failed == [errno.EADDRNOTAVAIL]
+    rows = {row["raddr"]: row for row in running.figures()["pressure"]}
+    row = rows["127.0.1.1"]
+    assert (row["open"], row["ports"], row["used"]) == (20, 20, 1)
+    assert row["verdict"] == "exhausted"
+    assert row["helps"] == ["IP_LOCAL_PORT_RANGE", "fewer_at_a_time"]
+
+
+def test_two_links(timewait: Callable[..., Timewait], netns: Netns) -> None:
+    """One link-local address on two links has all ports twice."""
+    narrow(netns, 20, 0)
+    netns.sysctl("net/ipv6/conf/default/accept_dad", 0)
+    scopes, ends = [], []
+    for link in ("one", "two"):
+        netns.ip_all(f"link add {link} type veth peer name {link}-peer",
+                     f"link set {link} up", f"link set {link}-peer up",
+                     f"addr add fe80::7/64 dev {link} nodad")
+        scopes.append(netns.inside(lambda link=link: socket.if_nametoindex(link)))
+    running = timewait("--netns", netns.path, "-o", "json")
+    for scope in scopes:
+        make = lambda: socket.socket(socket.AF_INET6)  # pylint: disable=unnecessary-lambda-assignment
+        server = netns.inside(make)
+        server.bind(("fe80::7", PORT, 0, scope))
+        server.listen(32)
+        ends.append(server)
+        for _ in range(18):
+            client = netns.inside(make)
+            client.connect(("fe80::7", PORT, 0, scope))
+            ends.append(client)
+    rows = running.figures()["pressure"]
+    for end in ends:
+        end.close()
+    assert sorted(row["scope"] for row in rows) == scopes
+    assert all((row["open"], row["used"]) == (18, .9) for row in rows)
+
+
+def test_programs(timewait: Callable[..., Timewait], netns: Netns) -> None:
+    """Processes that are gone cannot be changed: their program is named, with all that it had."""
+    narrow(netns, 20, 0)
+    running = timewait("--netns", netns.path)
+    for _ in range(3):
+        assert connect(netns, 6)[1] == 0
+    report = running.stop()
+    name = os.path.basename(sys.executable)[:15]
+    assert f"      {name}: 18 connections, several processes\n" in report
     assert max(len(line) for line in report.splitlines()) <= 80
 
 

@@ -107,7 +107,7 @@ void story_add_old(struct timewait *tw, uint16_t lport, uint64_t left_ns)
 
 static void play(struct timewait *tw, struct tcpdwell_transition t)
 {
-	timewait_event(tw, &t);
+	timewait_event(tw, &t, NULL);
 }
 
 struct timewait *story_play(void)

@@ -147,3 +147,11 @@ uint32_t procfs_process_of_thread(const char *root, uint32_t tid, char *state)
 	line = strstr(buffer, "\nTgid:");
 	return line && sscanf(line, "\nTgid: %" SCNu32, &pid) == 1 ? pid : 0;
 }
+
+bool procfs_process_is(const char *root, uint32_t pid, const char *comm)
+{
+	char state;
+
+	return is_named(root, pid, comm) && procfs_process_of_thread(root, pid, &state) == pid &&
+	       state != 'Z' && state != 'X';
+}

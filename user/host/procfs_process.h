@@ -8,6 +8,7 @@
 #ifndef TCPDWELL_PROCFS_PROCESS_H
 #define TCPDWELL_PROCFS_PROCESS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "host/container.h"
@@ -29,6 +30,9 @@ struct procfs_process {
  */
 void procfs_process_read(const char *root, uint32_t pid, const char *comm,
 			 struct procfs_process *process);
+
+/* Whether @pid is there, is named @comm and has not ended. */
+bool procfs_process_is(const char *root, uint32_t pid, const char *comm);
 
 /*
  * The process that thread @tid is of: @tid itself for its first one; 0: there is no such thread.

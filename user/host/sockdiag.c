@@ -96,6 +96,7 @@ static int visit_message(const struct nlmsghdr *h, uint64_t read_ns, sockdiag_vi
 		.cookie = (uint64_t)m->id.idiag_cookie[1] << 32 | m->id.idiag_cookie[0],
 		.inode = m->idiag_inode,
 		.uid = m->idiag_uid,
+		.interface = m->id.idiag_if,
 		.timer = m->idiag_timer,
 		.retransmits = m->idiag_retrans,
 		.state = m->idiag_state,

@@ -41,6 +41,7 @@ struct sockdiag_socket {
 	uint32_t drops;		/* of a listener: SYNs and connections, since it listens */
 	uint64_t rto_ns;	/* struct tcp_info; 0: not known */
 	uint32_t total_retransmits;
+	uint32_t interface;  /* that it is bound to, 0: none */
 	uint8_t timer;	     /* enum sockdiag_timer */
 	uint8_t retransmits; /* of what the timer sends again */
 	uint8_t probes;	     /* of a window, or of keep-alive, that went unanswered */

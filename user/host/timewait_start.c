@@ -99,6 +99,7 @@ static int take_socket(void *context, const struct sockdiag_socket *socket)
 	struct look *look = context;
 	struct timewait_old old = {
 		.netns = look->netns,
+		.scope = socket->interface,
 		.family = socket->family,
 		.lport = socket->lport,
 		.rport = socket->rport,
@@ -110,15 +111,22 @@ static int take_socket(void *context, const struct sockdiag_socket *socket)
 		look->listened[socket->lport / 64] |= 1ULL << socket->lport % 64;
 		return 0;
 	}
-	if (!timewait_socket_wanted(look->filters, socket) ||
-	    !timewait_socket_is_old(socket, look->begin_ns))
+	if (!timewait_socket_wanted(look->filters, socket))
 		return 0;
 	old.listens = listens_of(look, socket);
 	memcpy(old.laddr, socket->laddr, sizeof(old.laddr));
 	memcpy(old.raddr, socket->raddr, sizeof(old.raddr));
-	timewait_add_old(look->tw, socket->read_ns, &old);
+	/* An orphan's timewait socket is in FIN_WAIT2, and open yet. */
+	if (socket->state != TCPDWELL_TIME_WAIT)
+		timewait_add_open(look->tw, socket->read_ns, &old);
+	else if (timewait_socket_is_old(socket, look->begin_ns))
+		timewait_add_old(look->tw, socket->read_ns, &old);
 	return 0;
 }
+
+/* All that have both ends, and listeners. */
+#define STATES \
+	(((1U << TCPDWELL_STATE_MAX) - 2) & ~(1U << TCPDWELL_CLOSE) & ~(1U << TCPDWELL_SYN_RECV))
 
 static int look_inside(void *context, const struct netns_place *place)
 {
@@ -134,11 +142,11 @@ static int look_inside(void *context, const struct netns_place *place)
 	if (look->scope->old_unknown)
 		return 0;
 	/* The dump goes through the hash table of the whole host. */
-	if (!netns_place_count(place, &sockets, &timewait) && !timewait)
+	if (!netns_place_count(place, &sockets, &timewait) && !sockets && !timewait)
 		return 0;
 	look->netns = place->inode;
 	memset(look->listened, 0, sizeof(look->listened));
-	if (sockdiag_each(1 << TCPDWELL_LISTEN | 1 << TCPDWELL_TIME_WAIT, take_socket, look))
+	if (sockdiag_each(STATES, take_socket, look))
 		look->scope->old_unknown = "the kernel has no inet_diag";
 	return 0;
 }
@@ -164,5 +172,6 @@ void timewait_look(struct timewait *tw, const struct filters *filters, uint64_t 
 		netns_walk(NULL, only, look_inside, look, &scope->closed);
 	if (scope->old_unknown || scope->closed || filters->lports.any)
 		timewait_set_partial(tw);
+	timewait_looked(tw);
 	free(look);
 }

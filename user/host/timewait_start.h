@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What `tcpdwell timewait` looks at once, when it begins: the settings of each network namespace,
- * and the sockets that are in TIME_WAIT by then.
+ * and the sockets that are in TIME_WAIT by then, or open.
  */
 #ifndef TCPDWELL_TIMEWAIT_START_H
 #define TCPDWELL_TIMEWAIT_START_H

@@ -26,6 +26,7 @@ struct snapshot {
 	void *context;
 	struct space *spaces; /* those that have any */
 	size_t space_count;
+	bool optional;
 	enum feature_id refused; /* what records are missing for, FEATURE_COUNT: nothing */
 };
 
@@ -119,7 +120,7 @@ static bool is_missing(const struct snapshot *snapshot, const struct space *spac
  */
 static int none_to_run(struct snapshot *snapshot, enum feature_id id)
 {
-	if (!snapshot->take)
+	if (!snapshot->take || snapshot->optional)
 		return 0;
 	snapshot->refused = id;
 	return -EOPNOTSUPP;
@@ -181,29 +182,45 @@ static int cannot_look(const struct snapshot *snapshot, int err, struct failure 
 			   why ? obstacle_text(why, text) : strerror(-err));
 }
 
+static int take_all(struct snapshot *snapshot, unsigned int *closed, struct failure *failure)
+{
+	struct loader *loader = snapshot->loader;
+	int err;
+
+	snapshot->refused = FEATURE_COUNT;
+	err = netns_walk(loader_steward(loader), loader_netns(loader), note_space, snapshot,
+			 closed);
+	loader_snapshot_begin(loader, count_sockets(snapshot));
+	if (!err)
+		err = take_descriptors(snapshot);
+	if (!err)
+		err = take_spaces(snapshot);
+	loader_snapshot_end(loader);
+	free(snapshot->spaces);
+	if (err)
+		return cannot_look(snapshot, err, failure);
+	return 0;
+}
+
 int snapshot_take(struct loader *loader, event_take *take, void *context, unsigned int *closed,
 		  struct failure *failure)
+{
+	struct snapshot snapshot = { .loader = loader, .take = take, .context = context };
+
+	return take_all(&snapshot, closed, failure);
+}
+
+int snapshot_take_if_can(struct loader *loader, event_take *take, void *context,
+			 unsigned int *closed, struct failure *failure)
 {
 	struct snapshot snapshot = {
 		.loader = loader,
 		.take = take,
 		.context = context,
-		.refused = FEATURE_COUNT,
+		.optional = true,
 	};
-	int err;
 
-	err = netns_walk(loader_steward(loader), loader_netns(loader), note_space, &snapshot,
-			 closed);
-	loader_snapshot_begin(loader, count_sockets(&snapshot));
-	if (!err)
-		err = take_descriptors(&snapshot);
-	if (!err)
-		err = take_spaces(&snapshot);
-	loader_snapshot_end(loader);
-	free(snapshot.spaces);
-	if (err)
-		return cannot_look(&snapshot, err, failure);
-	return 0;
+	return take_all(&snapshot, closed, failure);
 }
 
 void snapshot_warn(const struct notice *notice, unsigned int closed)

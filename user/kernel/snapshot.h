@@ -23,6 +23,10 @@ struct loader;
 int snapshot_take(struct loader *loader, event_take *take, void *context, unsigned int *closed,
 		  struct failure *failure);
 
+/* The same where it is no failure if the kernel refuses the iterators: @take gets what it gets. */
+int snapshot_take_if_can(struct loader *loader, event_take *take, void *context,
+			 unsigned int *closed, struct failure *failure);
+
 /* Says what the snapshot does not know, if anything. */
 void snapshot_warn(const struct notice *notice, unsigned int closed);
 

@@ -15,12 +15,23 @@
 #define HIGH_SHARE 0.5
 
 /*
- * When the last port is taken: what is there leaves as it is due, and what enters from now on stays
- * longer than this looks ahead. Returns the seconds, negative: not within a lifetime.
+ * Ports that are held by more than there are: something tells the sockets apart that is not known
+ * here (SO_REUSEADDR with ports by number, say). A few too many are rows that are late.
+ */
+#define TOO_MANY_SHARE 1.1
+
+static uint64_t held_by(const struct pressure_input *input)
+{
+	return tally_held(input->tally) + input->blocked;
+}
+
+/*
+ * When the last port is taken: what is in TIME_WAIT leaves as it is due, and what enters from now
+ * on stays longer than this looks ahead. Returns the seconds, negative: not within a lifetime.
  */
 static double seconds_until_full(const struct pressure_input *input, uint32_t usable)
 {
-	double held = tally_now(input->tally);
+	double held = held_by(input);
 
 	for (unsigned int i = 0; i < TIMEWAIT_SECONDS; i++) {
 		double change = input->rate - tally_due(input->tally, i);
@@ -39,21 +50,27 @@ static double seconds_until_full_reusing(const struct pressure_input *input, uin
 {
 	/* The kernel compares whole seconds: up to one more. */
 	double held_s = 1 + input->ephemeral->tw_reuse_delay_ms / 1000.0;
+	double kept = input->tally->open + input->blocked;
 
-	return input->rate * held_s >= usable ? usable / input->rate : -1;
+	if (kept >= usable)
+		return 0;
+	return kept + input->rate * held_s >= usable ? (usable - kept) / input->rate : -1;
 }
 
 static enum pressure_verdict verdict_of(const struct pressure_input *input,
 					const struct pressure *p)
 {
-	double steady = input->rate * TIMEWAIT_SECONDS;
+	double kept = input->tally->open + input->blocked;
+	double steady = input->rate * TIMEWAIT_SECONDS + kept;
 
 	if (input->tally->refused)
 		return PRESSURE_EXHAUSTED;
 	if (!p->usable)
 		return PRESSURE_UNKNOWN;
-	if (p->reuse)
-		return p->fills ? PRESSURE_FILLING : PRESSURE_LOW;
+	if (p->reuse && kept < p->usable && !p->fills)
+		return kept >= HIGH_SHARE * p->usable ? PRESSURE_HIGH : PRESSURE_LOW;
+	if (p->reuse && kept < p->usable)
+		return PRESSURE_FILLING;
 	if (p->used >= 1)
 		return PRESSURE_EXHAUSTED;
 	if (p->fills)
@@ -62,53 +79,115 @@ static enum pressure_verdict verdict_of(const struct pressure_input *input,
 									   PRESSURE_LOW;
 }
 
+static enum pressure_holder holder_of(const struct pressure_input *input, const struct pressure *p)
+{
+	const struct tally *tally = input->tally;
+	uint64_t timewait = tally_now(tally);
+
+	if (p->elsewhere)
+		return PRESSURE_BY_OTHERS;
+	if (tally->key.bound)
+		return PRESSURE_BY_BIND;
+	if (input->blocked > timewait && input->blocked > tally->open)
+		return PRESSURE_BY_BIND;
+	return tally->open > timewait ? PRESSURE_BY_OPEN : PRESSURE_BY_TIMEWAIT;
+}
+
+/* What follows from what holds the ports. */
+static unsigned int advice_of_holder(const struct pressure_input *input, const struct pressure *p)
+{
+	const struct ephemeral *e = input->ephemeral;
+	bool is_open = input->tally->open > tally_now(input->tally);
+
+	switch (p->holder) {
+	case PRESSURE_BY_BIND:
+		return PRESSURE_LATE_BIND | PRESSURE_NO_REUSE |
+		       (is_open ? PRESSURE_FEWER : PRESSURE_POOL);
+	case PRESSURE_BY_OPEN:
+		return PRESSURE_FEWER | PRESSURE_NO_REUSE;
+	case PRESSURE_BY_OTHERS:
+		return PRESSURE_POOL | PRESSURE_NO_REUSE;
+	default:
+		break;
+	}
+	if (!e->known || p->reuse)
+		return PRESSURE_POOL;
+	if (!e->timestamps)
+		return PRESSURE_POOL | (e->tw_reuse ? PRESSURE_TIMESTAMPS : 0);
+	return PRESSURE_POOL | PRESSURE_REUSE;
+}
+
 static unsigned int advice_of(const struct pressure_input *input, const struct pressure *p)
 {
 	const struct ephemeral *e = input->ephemeral;
-	unsigned int advice = PRESSURE_POOL;
+	unsigned int advice;
 
 	if (p->verdict < PRESSURE_HIGH)
 		return 0;
+	advice = advice_of_holder(input, p);
 	if (!e->known)
 		return advice;
-	/* What takes ports back from TIME_WAIT does nothing where it does not hold them. */
-	if (p->elsewhere)
-		;
-	else if (!e->timestamps)
-		advice |= e->tw_reuse ? PRESSURE_TIMESTAMPS : 0;
-	else if (!p->reuse)
-		advice |= PRESSURE_REUSE;
-	if (e->high - e->low + 1 < PORTS_MAX)
+	if (p->narrowed)
+		advice |= PRESSURE_WIDEN;
+	else if (e->high - e->low + 1 < PORTS_MAX)
 		advice |= PRESSURE_RANGE;
-	if (e->reserved * 10 >= e->high - e->low + 1U)
+	if (!p->narrowed && e->reserved * 10 >= e->high - e->low + 1U)
 		advice |= PRESSURE_RESERVED;
-	if (e->fin_timeout_s && e->fin_timeout_s != FIN_TIMEOUT_S)
+	if (e->fin_timeout_s && e->fin_timeout_s != FIN_TIMEOUT_S &&
+	    p->holder == PRESSURE_BY_TIMEWAIT)
 		advice |= PRESSURE_FIN_TIMEOUT;
 	return advice;
 }
 
-struct pressure pressure_of(const struct pressure_input *input)
+/* What IP_LOCAL_PORT_RANGE leaves of the range, as inet_sk_get_local_port_range() has it (6.3). */
+static uint32_t usable_of(const struct pressure_input *input, struct pressure *p)
 {
+	const struct tally *tally = input->tally;
+	const struct ephemeral *e = input->ephemeral;
+	uint32_t low = e->low, high = e->high;
+
+	if (!e->known || input->link_local || tally->range_varies)
+		return 0;
+	if (tally->range_low >= low && tally->range_low <= high)
+		low = tally->range_low;
+	if (tally->range_high >= low && tally->range_high <= high)
+		high = tally->range_high;
+	p->narrowed = low != e->low || high != e->high;
+	if (!p->narrowed)
+		return e->usable;
+	/* Which of these are reserved is not kept. */
+	return high - low + 1 < e->usable ? high - low + 1 : e->usable;
+}
+
+struct pressure pressure_of(const struct pressure_input *whole)
+{
+	struct pressure_input own = *whole, *input = &own;
 	const struct ephemeral *e = input->ephemeral;
 	struct pressure p = {};
 	double seconds = -1;
+	uint64_t held;
 
-	if (e->known) {
-		p.usable = input->link_local ? 0 : e->usable;
-		p.reuse = ephemeral_reuses(e, input->loopback);
-	}
+	p.usable = usable_of(input, &p);
+	/* How many of the others' ports are in the narrower range is not kept. */
+	if (p.narrowed)
+		input->blocked = 0;
+	held = held_by(input);
+	if (held > p.usable * TOO_MANY_SHARE + 1)
+		p.usable = 0;
 	if (p.usable) {
-		p.used = (double)tally_now(input->tally) / p.usable;
+		p.reuse = !input->tally->key.bound && ephemeral_reuses(e, input->loopback);
+		p.used = held < p.usable ? (double)held / p.usable : 1;
 		seconds = p.reuse ? seconds_until_full_reusing(input, p.usable) :
 				    seconds_until_full(input, p.usable);
 	}
 	p.elsewhere = input->tally->refused && p.usable && !input->partial &&
-		      input->tally->peak < HIGH_SHARE * p.usable;
+		      input->tally->held_peak + input->blocked < HIGH_SHARE * p.usable;
 	if (seconds >= 0) {
 		p.fills = true;
 		p.exhausted_ns = seconds * NS_PER_S;
 	}
 	p.verdict = verdict_of(input, &p);
+	p.holder = holder_of(input, &p);
 	p.advice = advice_of(input, &p);
 	return p;
 }

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * How near a client is to having no local port left, by what TIME_WAIT takes of them. Pure.
+ * How near a client is to having no local port left, by what holds them. Pure.
  *
- * connect() may not take a port that is in TIME_WAIT between the same local address and the same
- * remote address and port, for the 60 s that it lasts, unless tcp_tw_reuse applies. When every port
- * of the range is taken so, it fails with EADDRNOTAVAIL.
+ * connect() may not take a port that a connection has between the same local address and the same
+ * remote address and port, nor for the 60 s that it is in TIME_WAIT, unless tcp_tw_reuse applies;
+ * and none that bind() took before a connect(), whereto ever. When every port of the range is taken
+ * so, it fails with EADDRNOTAVAIL. bind() without a port may take none that the same local address
+ * has, and fails with EADDRINUSE; tcp_tw_reuse is no help to it.
  */
 #ifndef TCPDWELL_PRESSURE_H
 #define TCPDWELL_PRESSURE_H
@@ -31,24 +33,40 @@ enum pressure_advice {
 	PRESSURE_RANGE = 1 << 3,       /* the range is not as wide as it can be */
 	PRESSURE_RESERVED = 1 << 4,    /* a tenth of it or more is reserved */
 	PRESSURE_FIN_TIMEOUT = 1 << 5, /* tcp_fin_timeout was changed, which does nothing for it */
+	PRESSURE_FEWER = 1 << 6,       /* fewer connections at a time: open ones hold the ports */
+	PRESSURE_LATE_BIND = 1 << 7,   /* IP_BIND_ADDRESS_NO_PORT: bind() holds them */
+	PRESSURE_WIDEN = 1 << 8,       /* IP_LOCAL_PORT_RANGE is narrower than the range */
+	PRESSURE_NO_REUSE = 1 << 9,    /* tcp_tw_reuse does nothing for what holds the ports */
 	PRESSURE_SETTINGS = PRESSURE_REUSE | PRESSURE_TIMESTAMPS | PRESSURE_RANGE |
 			    PRESSURE_RESERVED, /* what sysctl(8) can set */
 };
 
+/* What holds most of the ports. */
+enum pressure_holder {
+	PRESSURE_BY_TIMEWAIT,
+	PRESSURE_BY_OPEN,
+	PRESSURE_BY_BIND,
+	PRESSURE_BY_OTHERS, /* connect() failed, and little is held by what is seen */
+};
+
 struct pressure_input {
-	const struct tally *tally; /* of one local address, remote address and port */
-	double rate;		   /* entries a second */
+	/* Of one local address, remote address and port, or of one local address, if bound. */
+	const struct tally *tally;
+	double rate;	  /* entries into TIME_WAIT a second */
+	uint64_t blocked; /* ports that are held beside those of the tally */
 	const struct ephemeral *ephemeral;
-	bool partial;	 /* some TIME_WAITs are not in the tally */
+	bool partial;	 /* some connections are not in the tally */
 	bool link_local; /* of fe80::/10: each link has it, and which one is not known */
 	bool loopback;	 /* either side is a loopback address */
 };
 
 struct pressure {
 	enum pressure_verdict verdict;
-	uint32_t usable;       /* ports, 0: not known */
-	double used;	       /* share of them in TIME_WAIT now */
-	bool elsewhere;	       /* connect() failed, and TIME_WAIT holds few: something else does */
+	uint32_t usable; /* ports, 0: not known */
+	double used;	 /* share of them that is held now */
+	enum pressure_holder holder;
+	bool narrowed;	       /* usable is what IP_LOCAL_PORT_RANGE leaves */
+	bool elsewhere;	       /* connect() failed, and few are held by what is seen */
 	bool reuse;	       /* connect() takes the older ones of them: tcp_tw_reuse applies */
 	bool fills;	       /* exhausted_ns is worth something */
 	uint64_t exhausted_ns; /* until no port is left at this rate */

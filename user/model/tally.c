@@ -51,6 +51,36 @@ static void note_peak(struct tally *tally)
 
 	if (now > tally->peak)
 		tally->peak = now;
+	if (now + tally->open > tally->held_peak)
+		tally->held_peak = now + tally->open;
+}
+
+uint64_t tally_held(const struct tally *tally)
+{
+	return tally_now(tally) + tally->open;
+}
+
+void tally_open(struct tally *tally, uint64_t time_ns)
+{
+	tally_advance(tally, time_ns);
+	tally->open++;
+	note_peak(tally);
+}
+
+void tally_close(struct tally *tally, uint64_t time_ns)
+{
+	tally_advance(tally, time_ns);
+	if (tally->open)
+		tally->open--;
+}
+
+void tally_set_range(struct tally *tally, uint16_t low, uint16_t high)
+{
+	tally->range_varies |= tally->range_known &&
+			       (tally->range_low != low || tally->range_high != high);
+	tally->range_known = true;
+	tally->range_low = low;
+	tally->range_high = high;
 }
 
 uint64_t tally_add_old(struct tally *tally, uint64_t now_ns, uint64_t left_ns)
@@ -90,11 +120,11 @@ static void count_name(struct tally *tally, const char *comm)
 	for (unsigned int i = 0; i < TALLY_NAMES; i++) {
 		struct tally_name *name = &tally->names[i];
 
-		if (!name->entered)
+		if (!name->connections)
 			memcpy(name->comm, comm, sizeof(name->comm));
 		if (memcmp(name->comm, comm, sizeof(name->comm)))
 			continue;
-		name->entered++;
+		name->connections++;
 		return;
 	}
 }
@@ -104,9 +134,9 @@ const struct tally_name *tally_main_name(const struct tally *tally)
 	const struct tally_name *most = &tally->names[0];
 
 	for (unsigned int i = 1; i < TALLY_NAMES; i++)
-		if (tally->names[i].entered > most->entered)
+		if (tally->names[i].connections > most->connections)
 			most = &tally->names[i];
-	return most->entered ? most : NULL;
+	return most->connections ? most : NULL;
 }
 
 void tally_set_owner(struct tally *tally, uint32_t pid, const char *comm)
@@ -184,6 +214,7 @@ static void merge(struct tally *into, const struct tally *from)
 	into->old += from->old;
 	into->old_gone += from->old_gone;
 	into->refused += from->refused;
+	into->open += from->open;
 	for (unsigned int i = 0; i < TALLY_SECONDS; i++) {
 		into->due[i] += from->due[i];
 		into->old_due[i] += from->old_due[i];
@@ -271,7 +302,7 @@ static uint64_t idle_median(struct tallies *tallies)
 	for (unsigned int i = 0; i < tallies->count; i++) {
 		const struct tally *tally = &tallies->tallies[i];
 
-		if (!tally_now(tally))
+		if (!tally_held(tally))
 			uses[count++] = tally->entered + tally->old + 1;
 	}
 	if (!count)
@@ -293,7 +324,7 @@ static void clear_idle(struct tallies *tallies, uint64_t now_ns)
 	for (unsigned int i = 0; i < tallies->count; i++) {
 		struct tally *tally = &tallies->tallies[i];
 
-		if (!tally_now(tally) && tally->entered + tally->old + 1 <= limit)
+		if (!tally_held(tally) && tally->entered + tally->old + 1 <= limit)
 			merge(&tallies->other, tally);
 		else
 			tallies->tallies[kept++] = *tally;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Counts of TIME_WAIT by key, in bounded memory.
+ * Counts of TIME_WAIT by key, in bounded memory, and of connections that are open.
  *
  * A struct tally holds the counts of one key and a clock of seconds: how many of its TIME_WAITs are
  * due to end in each second to come, and how many began in each of the last ones. No entry is kept
@@ -47,20 +47,23 @@ struct tally_key {
 	uint8_t side;	/* enum service_side, where the table asks for it */
 	uint16_t lport;
 	uint16_t rport;
-	uint16_t pad2;
+	uint8_t bound; /* where the table asks for it: ports that bind() took, whereto ever */
+	uint8_t pad;
 	char comm[TCPDWELL_COMM_LEN];
 	uint8_t laddr[16];
 	uint8_t raddr[16];
+	uint32_t scope; /* interface, where the table asks for it */
+	uint32_t pad2;
 };
 
-_Static_assert(sizeof(struct tally_key) == 64, "a key is compared as 64 bytes, none of them unset");
+_Static_assert(sizeof(struct tally_key) == 72, "a key is compared as 72 bytes, none of them unset");
 
 /* Names of programs that are told apart in one key; a client's port is seldom used by more. */
 #define TALLY_NAMES 4
 
 struct tally_name {
 	char comm[TCPDWELL_COMM_LEN]; /* empty: the place is free */
-	uint32_t entered;
+	uint32_t connections;	      /* that were opened, or entered TIME_WAIT */
 };
 
 struct tally {
@@ -72,10 +75,16 @@ struct tally {
 	uint64_t old;	    /* in TIME_WAIT at the start */
 	uint64_t old_gone;  /* of those: left before their time, or their time is over */
 	uint64_t peak;	    /* the most at a time */
+	uint64_t open;	    /* not in TIME_WAIT yet */
+	uint64_t held_peak; /* the most of both at a time */
 	uint64_t refused;   /* connect() found no port */
 	uint32_t owner_pid; /* of the last one that entered, 0: not known */
 	char owner_comm[TCPDWELL_COMM_LEN];
-	bool owner_varies; /* several processes entered */
+	bool owner_varies;   /* several processes did */
+	bool range_varies;   /* not all sockets have the same IP_LOCAL_PORT_RANGE */
+	bool range_known;    /* of one at least */
+	uint16_t range_low;  /* 0: not set */
+	uint16_t range_high; /* 0: not set */
 	struct tally_name names[TALLY_NAMES];
 	uint64_t second; /* where the clock stands */
 	uint32_t due[TALLY_SECONDS];
@@ -95,10 +104,17 @@ uint64_t tally_add_old(struct tally *tally, uint64_t now_ns, uint64_t left_ns);
 /* One enters at @time_ns. */
 void tally_enter(struct tally *tally, uint64_t time_ns);
 
-/* The program that entered most, NULL: none is known. */
+/* One that is open holds its port, and no more. */
+void tally_open(struct tally *tally, uint64_t time_ns);
+void tally_close(struct tally *tally, uint64_t time_ns);
+
+/* What IP_LOCAL_PORT_RANGE a socket has, 0 and 0: none. */
+void tally_set_range(struct tally *tally, uint16_t low, uint16_t high);
+
+/* The program with the most connections, NULL: none is known. */
 const struct tally_name *tally_main_name(const struct tally *tally);
 
-/* Whose it was; @pid 0 and @comm NULL: not known, and what was known stays. */
+/* Whose a connection is; @pid 0 and @comm NULL: not known, and what was known stays. */
 void tally_set_owner(struct tally *tally, uint32_t pid, const char *comm);
 
 /* One that entered at @entered_ns leaves at @time_ns. */
@@ -112,6 +128,9 @@ uint64_t tally_key_hash(const struct tally_key *key);
 
 /* In TIME_WAIT at the second where the clock stands. */
 uint64_t tally_now(const struct tally *tally);
+
+/* And those that are open. */
+uint64_t tally_held(const struct tally *tally);
 
 /* How many are due to end in the @index-th second from the clock's on. */
 uint32_t tally_due(const struct tally *tally, unsigned int index);

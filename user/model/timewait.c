@@ -2,11 +2,30 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/compare.h"
 #include "cli/options.h"
 #include "model/olds.h"
+#include "model/opens.h"
 #include "model/timewait.h"
 
 #define NS_PER_S 1000000000ULL
+
+/* Sockets that a snapshot may tell of: 10 MiB while it is looked around. */
+#define NOTES_MAX (1U << 18)
+
+/* What a snapshot says of a socket. */
+struct note {
+	uint64_t ends;
+	uint32_t pid;
+	bool bound;
+	char comm[TCPDWELL_COMM_LEN];
+};
+
+struct notes {
+	struct note *list;
+	size_t count, room;
+	bool sorted;
+};
 
 struct timewait {
 	uint64_t start_ns;
@@ -22,7 +41,10 @@ struct timewait {
 	uint64_t overflow;
 	uint32_t overflow_netns;
 	uint64_t refused;
+	bool bound; /* some port was taken by bind() */
 
+	struct opens *opens;
+	struct notes notes;
 	struct olds *olds; /* NULL when the last one's time is over */
 	struct hist old_left;
 	unsigned int listed_count;
@@ -36,12 +58,12 @@ struct timewait {
 void timewait_narrow(struct filters *filters)
 {
 	/*
-	 * To TIME_WAIT, from it, past it (tcp_max_tw_buckets), and connect() that found no port.
-	 * The latter two are among the rows from these states to CLOSE.
+	 * To TIME_WAIT, from it, past it (tcp_max_tw_buckets), and connect() that found no port;
+	 * and where a client's connection begins and ends.
 	 */
-	filters->from = 1 << TCPDWELL_FIN_WAIT2 | 1 << TCPDWELL_CLOSING | 1 << TCPDWELL_TIME_WAIT |
-			1 << TCPDWELL_SYN_SENT;
-	filters->to = 1 << TCPDWELL_TIME_WAIT | 1 << TCPDWELL_CLOSE;
+	filters->from = ~(1 << TCPDWELL_LISTEN | 1 << TCPDWELL_SYN_RECV) &
+			((1 << TCPDWELL_STATE_MAX) - 1);
+	filters->to = 1 << TCPDWELL_TIME_WAIT | 1 << TCPDWELL_CLOSE | 1 << TCPDWELL_SYN_SENT;
 }
 
 struct timewait *timewait_new(void)
@@ -55,12 +77,13 @@ struct timewait *timewait_new(void)
 	tw->lports = tallies_new();
 	tw->clients = tallies_new();
 	tw->olds = olds_new();
+	tw->opens = opens_new();
 	for (unsigned int i = TCPDWELL_REASON_TIMEWAIT_EXPIRED; i < TCPDWELL_REASON_MAX; i++)
 		tw->lifetimes[i] = calloc(1, sizeof(struct hist));
 	for (unsigned int i = TCPDWELL_REASON_TIMEWAIT_EXPIRED; i < TCPDWELL_REASON_MAX; i++)
 		if (!tw->lifetimes[i])
 			goto err;
-	if (tw->owners && tw->remotes && tw->lports && tw->clients && tw->olds)
+	if (tw->owners && tw->remotes && tw->lports && tw->clients && tw->olds && tw->opens)
 		return tw;
 err:
 	timewait_free(tw);
@@ -76,6 +99,8 @@ void timewait_free(struct timewait *tw)
 	tallies_free(tw->lports);
 	tallies_free(tw->clients);
 	olds_free(tw->olds);
+	opens_free(tw->opens);
+	free(tw->notes.list);
 	for (unsigned int i = 0; i < TCPDWELL_REASON_MAX; i++)
 		free(tw->lifetimes[i]);
 	free(tw);
@@ -146,13 +171,15 @@ struct facts {
 	uint16_t rport;
 	const uint8_t *laddr;
 	const uint8_t *raddr;
-	uint8_t side;	  /* enum service_side */
-	bool in_range;	  /* the local port is one that connect() takes by itself */
+	uint8_t side;  /* enum service_side */
+	bool in_range; /* the local port is one that connect() takes by itself */
+	struct open_port port;
 	uint32_t pid;	  /* 0: the owner is not known */
 	const char *comm; /* NULL: likewise */
 };
 
-static struct facts facts_of_row(struct timewait *tw, const struct tcpdwell_transition *t)
+static struct facts facts_of_row(struct timewait *tw, const struct tcpdwell_transition *t,
+				 const struct tcpdwell_port_use *port)
 {
 	bool known = t->owner != TCPDWELL_OWNER_NONE;
 
@@ -165,6 +192,8 @@ static struct facts facts_of_row(struct timewait *tw, const struct tcpdwell_tran
 		.raddr = t->raddr,
 		.side = service_side(t->owner, 0, t->lport, t->rport, range_of(tw, t->netns)),
 		.in_range = !t->lport || service_in_range(range_of(tw, t->netns), t->lport),
+		.port.scope = port ? port->scope : 0,
+		.port.bound = port && port->bound,
 		.pid = known ? t->pid : 0,
 		.comm = known ? t->comm : NULL,
 	};
@@ -182,6 +211,7 @@ static struct facts facts_of_old(struct timewait *tw, const struct timewait_old 
 		.side = service_side(TCPDWELL_OWNER_NONE, old->listens, old->lport, old->rport,
 				     range_of(tw, old->netns)),
 		.in_range = service_in_range(range_of(tw, old->netns), old->lport),
+		.port.scope = old->scope,
 	};
 }
 
@@ -214,8 +244,12 @@ static struct tally_key key_of(enum table table, const struct facts *f)
 	default:
 		key.netns = f->netns;
 		key.family = f->family;
-		key.rport = f->rport;
+		key.scope = f->port.scope;
+		key.bound = f->port.bound;
 		set_addr(key.laddr, f->family, f->laddr);
+		if (key.bound)
+			break;
+		key.rport = f->rport;
 		set_addr(key.raddr, f->family, f->raddr);
 	}
 	return key;
@@ -232,8 +266,9 @@ static struct tallies *tallies_of(struct timewait *tw, enum table table, const s
 	return tallies[table];
 }
 
-static void enter(struct timewait *tw, const struct facts *f, uint64_t time_ns)
+static void enter(struct timewait *tw, const struct facts *f, uint64_t time_ns, bool was_open)
 {
+	tw->bound |= f->port.bound;
 	tally_enter(&tw->total, time_ns);
 	for (enum table table = 0; table < TABLES; table++) {
 		struct tallies *tallies = tallies_of(tw, table, f);
@@ -244,7 +279,8 @@ static void enter(struct timewait *tw, const struct facts *f, uint64_t time_ns)
 			continue;
 		tally = tallies_take(tallies, &key, time_ns);
 		tally_enter(tally, time_ns);
-		if (table == CLIENTS)
+		/* Of one that was open it is known already. */
+		if (table == CLIENTS && !was_open)
 			tally_set_owner(tally, f->pid, f->comm);
 	}
 }
@@ -273,6 +309,7 @@ static uint64_t ends_hash(const struct facts *f)
 		.side = f->side,
 		.lport = f->lport,
 		.rport = f->rport,
+		.scope = f->port.scope,
 	};
 
 	set_addr(key.laddr, f->family, f->laddr);
@@ -342,19 +379,77 @@ static void end(struct timewait *tw, const struct facts *f, const struct tcpdwel
 	leave(tw, f, t->time_ns, entered_ns);
 }
 
-static void refuse(struct timewait *tw, struct facts *f, uint64_t time_ns)
+/* ---- Connections that are open --------------------------------------------------------------- */
+
+/* A client's connection begins to hold its port; what is open already is counted already. */
+static void open_port(struct timewait *tw, struct facts *f, uint64_t time_ns,
+		      const struct tcpdwell_port_use *use)
 {
 	struct tally_key key;
+	struct tally *tally;
 
 	f->side = SERVICE_REMOTE;
+	tw->bound |= f->port.bound;
+	if (!f->lport || !f->in_range || !opens_add(tw->opens, ends_hash(f), f->port))
+		return;
 	key = key_of(CLIENTS, f);
-	tallies_take(tw->clients, &key, time_ns)->refused++;
+	tally = tallies_take(tw->clients, &key, time_ns);
+	tally_open(tally, time_ns);
+	tally_set_owner(tally, f->pid, f->comm);
+	if (use)
+		tally_set_range(tally, use->low, use->high);
+}
+
+/* It is over, or in TIME_WAIT. Returns whether it was known to be open. */
+static bool close_port(struct timewait *tw, const struct facts *whole, uint64_t time_ns)
+{
+	struct facts f = *whole;
+	struct tally_key key;
+
+	f.side = SERVICE_REMOTE;
+	if (!opens_take(tw->opens, ends_hash(&f), &f.port))
+		return false;
+	key = key_of(CLIENTS, &f);
+	tally_close(tallies_find(tw->clients, &key), time_ns);
+	return true;
+}
+
+static void refuse(struct timewait *tw, struct facts *f, uint64_t time_ns,
+		   const struct tcpdwell_port_use *use)
+{
+	struct tally_key key;
+	struct tally *tally;
+
+	f->side = SERVICE_REMOTE;
+	f->port.bound = false; /* such a one has a port */
+	key = key_of(CLIENTS, f);
+	tally = tallies_take(tw->clients, &key, time_ns);
+	tally->refused++;
+	if (use)
+		tally_set_range(tally, use->low, use->high);
 	tw->refused++;
 }
 
-void timewait_event(struct timewait *tw, const struct tcpdwell_transition *t)
+static void close_row(struct timewait *tw, struct facts *f, const struct tcpdwell_transition *t,
+		      const struct tcpdwell_port_use *use)
 {
-	struct facts f = facts_of_row(tw, t);
+	if (t->from == TCPDWELL_TIME_WAIT) {
+		end(tw, f, t);
+		return;
+	}
+	close_port(tw, f, t->time_ns);
+	if (t->reason == TCPDWELL_REASON_TIMEWAIT_OVERFLOW) {
+		tw->overflow++;
+		tw->overflow_netns = t->netns;
+	} else if (t->reason == TCPDWELL_REASON_NO_LOCAL_PORT) {
+		refuse(tw, f, t->time_ns, use);
+	}
+}
+
+void timewait_event(struct timewait *tw, const struct tcpdwell_transition *t,
+		    const struct tcpdwell_port_use *use)
+{
+	struct facts f = facts_of_row(tw, t, use);
 
 	/*
 	 * What entered while the programs were being attached was there at the start, and where
@@ -362,19 +457,117 @@ void timewait_event(struct timewait *tw, const struct tcpdwell_transition *t)
 	 */
 	if (t->time_ns < tw->start_ns)
 		return;
-	if (t->to == TCPDWELL_TIME_WAIT) {
+	if (t->to == TCPDWELL_SYN_SENT) {
+		open_port(tw, &f, t->time_ns, use);
+	} else if (t->to == TCPDWELL_TIME_WAIT) {
+		bool was_open = close_port(tw, &f, t->time_ns);
+
 		leave_old(tw, &f, t->time_ns, false);
-		enter(tw, &f, t->time_ns);
-	} else if (t->to != TCPDWELL_CLOSE) {
-		return;
-	} else if (t->from == TCPDWELL_TIME_WAIT) {
-		end(tw, &f, t);
-	} else if (t->reason == TCPDWELL_REASON_TIMEWAIT_OVERFLOW) {
-		tw->overflow++;
-		tw->overflow_netns = t->netns;
-	} else if (t->reason == TCPDWELL_REASON_NO_LOCAL_PORT) {
-		refuse(tw, &f, t->time_ns);
+		enter(tw, &f, t->time_ns, was_open);
+	} else if (t->to == TCPDWELL_CLOSE) {
+		close_row(tw, &f, t, use);
 	}
+}
+
+/* ---- At the start ---------------------------------------------------------------------------- */
+
+static uint64_t note_hash(struct facts *f)
+{
+	f->side = SERVICE_UNKNOWN;
+	return ends_hash(f);
+}
+
+void timewait_note(struct timewait *tw, const struct tcpdwell_socket *socket)
+{
+	struct facts f = {
+		.netns = socket->netns,
+		.family = socket->family,
+		.lport = socket->lport,
+		.rport = socket->rport,
+		.laddr = socket->laddr,
+		.raddr = socket->raddr,
+		.port.scope = socket->scope,
+	};
+	struct notes *notes = &tw->notes;
+	struct note *note;
+
+	if (!socket->rport || notes->count == NOTES_MAX)
+		return;
+	if (notes->count == notes->room) {
+		size_t room = notes->room ? 2 * notes->room : 1024;
+
+		note = reallocarray(notes->list, room, sizeof(*note));
+		if (!note)
+			return;
+		notes->list = note;
+		notes->room = room;
+	}
+	note = &notes->list[notes->count++];
+	*note = (struct note){
+		.ends = note_hash(&f),
+		.pid = socket->pid ?: socket->owner_pid,
+		.bound = socket->bound,
+	};
+	memcpy(note->comm, socket->comm, sizeof(note->comm));
+}
+
+/* Of one socket, the notes that name a process come first. */
+static int compare_notes(const void *left, const void *right)
+{
+	const struct note *a = left, *b = right;
+
+	return compare(a->ends, b->ends) ?: compare(!a->pid, !b->pid);
+}
+
+static const struct note *find_note(struct timewait *tw, const struct facts *whole)
+{
+	struct notes *notes = &tw->notes;
+	struct facts f = *whole;
+	uint64_t ends = note_hash(&f);
+	size_t low = 0, high = notes->count;
+
+	if (!notes->sorted && notes->count)
+		qsort(notes->list, notes->count, sizeof(*notes->list), compare_notes);
+	notes->sorted = true;
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (notes->list[middle].ends < ends)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < notes->count && notes->list[low].ends == ends ? &notes->list[low] : NULL;
+}
+
+/* What the snapshot knows of it. */
+static struct facts facts_of_noted(struct timewait *tw, const struct timewait_old *old)
+{
+	struct facts f = facts_of_old(tw, old);
+	const struct note *note = find_note(tw, &f);
+
+	if (!note)
+		return f;
+	f.port.bound = note->bound;
+	if (note->pid && note->comm[0]) {
+		f.pid = note->pid;
+		f.comm = note->comm;
+	}
+	return f;
+}
+
+void timewait_looked(struct timewait *tw)
+{
+	free(tw->notes.list);
+	tw->notes = (struct notes){};
+}
+
+void timewait_add_open(struct timewait *tw, uint64_t now_ns, const struct timewait_old *old)
+{
+	struct facts f = facts_of_noted(tw, old);
+
+	if (f.side == SERVICE_REMOTE)
+		open_port(tw, &f, now_ns, NULL);
 }
 
 /* Keeps those with the most to go, the most first. */
@@ -402,8 +595,12 @@ static void list_old(struct timewait *tw, const struct timewait_old *old)
 
 void timewait_add_old(struct timewait *tw, uint64_t now_ns, const struct timewait_old *old)
 {
-	struct facts f = facts_of_old(tw, old);
+	struct facts f = facts_of_noted(tw, old);
 
+	/* Whose it was a row would not know either. */
+	f.pid = 0;
+	f.comm = NULL;
+	tw->bound |= f.port.bound;
 	olds_add(tw->olds, ends_hash(&f), tally_add_old(&tw->total, now_ns, old->left_ns));
 	hist_add(&tw->old_left, old->left_ns);
 	list_old(tw, old);
@@ -486,6 +683,51 @@ static void fill_table(const struct timewait *tw, struct tallies *tallies, uint6
 	}
 }
 
+static int by_connections(const void *left, const void *right)
+{
+	const struct tally_name *a = left, *b = right;
+
+	return compare(b->connections, a->connections);
+}
+
+static void copy_names(struct tally_name *names, const struct tally *tally)
+{
+	memcpy(names, tally->names, sizeof(tally->names));
+	qsort(names, TALLY_NAMES, sizeof(*names), by_connections);
+}
+
+/* Whether @other holds ports that are closed to who would hold those of @tally. */
+static bool blocks(const struct tally_key *key, const struct tally_key *other)
+{
+	if (key->netns != other->netns || key->scope != other->scope || key->bound == other->bound)
+		return false;
+	/* connect() passes over what bind() took at any address. */
+	return !key->bound || (key->family == other->family &&
+			       !memcmp(key->laddr, other->laddr, sizeof(key->laddr)));
+}
+
+/*
+ * How many ports are held beside those of @tally, at the least: of two others it is not kept whether
+ * they hold the same ones.
+ */
+static uint64_t count_blocked(const struct timewait *tw, const struct tally *tally, uint64_t now_ns,
+			      struct tally_name *names)
+{
+	const struct tally *most = NULL;
+
+	for (unsigned int i = 0; i < tallies_count(tw->clients); i++) {
+		const struct tally *other = tallies_at(tw->clients, i, now_ns);
+
+		if (blocks(&tally->key, &other->key) &&
+		    (!most || tally_held(other) > tally_held(most)))
+			most = other;
+	}
+	if (!most || !tally_held(most))
+		return 0;
+	copy_names(names, most);
+	return tally_held(most);
+}
+
 static struct timewait_pressure pressure_row(const struct timewait *tw, const struct tally *tally,
 					     uint64_t now_ns)
 {
@@ -493,24 +735,32 @@ static struct timewait_pressure pressure_row(const struct timewait *tw, const st
 	struct timewait_pressure p = {
 		.row = row_of(tw, tally, now_ns),
 		.peak = tally->peak,
+		.open = tally->open,
 		.refused = tally->refused,
 		.netns = timewait_netns(tw, tally->key.netns),
 		.pid = tally->owner_pid,
+		.varies = tally->owner_varies,
 	};
 	struct pressure_input input = {
 		.tally = tally,
 		.rate = p.row.rate,
-		.partial = tw->partial,
+		.partial = tw->partial || opens_overflowed(tw->opens),
 		.ephemeral = p.netns ? &p.netns->ephemeral : &unknown,
-		.link_local = pressure_is_link_local(tally->key.family, tally->key.laddr),
+		.link_local = pressure_is_link_local(tally->key.family, tally->key.laddr) &&
+			      !tally->key.scope,
 		.loopback = pressure_is_loopback(tally->key.family, tally->key.laddr) ||
 			    pressure_is_loopback(tally->key.family, tally->key.raddr),
 	};
 
+	if (!tally->range_varies) {
+		p.range_low = tally->range_low;
+		p.range_high = tally->range_high;
+	}
+	if (tw->bound)
+		p.blocked = count_blocked(tw, tally, now_ns, p.blockers);
+	input.blocked = p.blocked;
 	memcpy(p.comm, tally->owner_comm, sizeof(p.comm));
-	p.varies = tally->owner_varies;
-	if (tally_main_name(tally))
-		p.program = *tally_main_name(tally);
+	copy_names(p.names, tally);
 	p.pressure = pressure_of(&input);
 	return p;
 }
@@ -556,7 +806,8 @@ static void fill_pressures(const struct timewait *tw, uint64_t now_ns, unsigned 
 		const struct tally *tally = tallies_at(tw->clients, i, now_ns);
 		struct timewait_pressure p = pressure_row(tw, tally, now_ns);
 
-		if (p.row.now || p.row.entered || p.refused)
+		/* Who has a few open connections is no news. */
+		if (p.row.now || p.row.entered || p.refused || p.pressure.verdict >= PRESSURE_HIGH)
 			pressure_put(f, top, &p);
 	}
 }
@@ -575,6 +826,7 @@ void timewait_figures(struct timewait *tw, uint64_t now_ns, unsigned int top,
 	f->overflow_netns = tw->overflow_netns;
 	f->overflow_settings = timewait_netns(tw, tw->overflow_netns);
 	f->refused = tw->refused;
+	f->open_partial = opens_overflowed(tw->opens);
 	for (unsigned int i = 0; i < TCPDWELL_REASON_MAX; i++) {
 		const struct hist *hist = tw->lifetimes[i];
 

@@ -6,6 +6,9 @@
  * Memory is bounded (tally.h): nothing is kept for a single TIME_WAIT, whose dwell comes with the
  * row that ends it.
  *
+ * The ports of clients are held by connections that are open as well as by TIME_WAIT (struct
+ * tcpdwell_port_use says which are in the way of which), so open ones are counted, too, and no more.
+ *
  * Keys that would be as many as connections are folded. A server's remote end is its address alone,
  * a client's local port is "ephemeral" (port 0). service.h decides which it is; where it cannot,
  * both are folded, and the connection takes no client's port that is known of.
@@ -48,9 +51,10 @@ struct timewait_netns {
 	struct ephemeral ephemeral;
 };
 
-/* One that was in TIME_WAIT at the start. */
+/* One that was in TIME_WAIT at the start, or open. */
 struct timewait_old {
 	uint32_t netns;
+	uint32_t scope; /* interface that it is bound to, 0: none */
 	uint8_t family;
 	uint8_t listens; /* enum service_listener */
 	uint16_t lport;
@@ -84,8 +88,22 @@ void timewait_set_partial(struct timewait *tw);
 
 void timewait_add_old(struct timewait *tw, uint64_t now_ns, const struct timewait_old *old);
 
-/* A row of the stream; what has nothing to do with TIME_WAIT is passed over. */
-void timewait_event(struct timewait *tw, const struct tcpdwell_transition *t);
+/* One that is open: a client's. */
+void timewait_add_open(struct timewait *tw, uint64_t now_ns, const struct timewait_old *open);
+
+/*
+ * What a snapshot says of a socket, ahead of the two above, which ask for whose it is and how it
+ * got its port. Too many are passed over. timewait_looked() forgets them.
+ */
+void timewait_note(struct timewait *tw, const struct tcpdwell_socket *socket);
+void timewait_looked(struct timewait *tw);
+
+/*
+ * A row of the stream, with what it says of the port, NULL: nothing. What has nothing to do with
+ * TIME_WAIT and the ports of clients is passed over.
+ */
+void timewait_event(struct timewait *tw, const struct tcpdwell_transition *t,
+		    const struct tcpdwell_port_use *port);
 
 /* ---- Figures ---- */
 
@@ -107,17 +125,26 @@ struct timewait_table {
 	bool rest_more;		/* and more, which were not told apart */
 };
 
-/* A client's local address, remote address and port. */
+/*
+ * A client's local address, remote address and port, or, where its key says that the ports are
+ * bound, the local address alone.
+ */
 struct timewait_pressure {
 	struct timewait_row row;
 	uint64_t peak;
+	uint64_t open;
+	uint64_t blocked;		    /* ports that are held beside these, at the least */
 	uint64_t refused;		    /* connect() failed: EADDRNOTAVAIL */
 	const struct timewait_netns *netns; /* NULL: its settings are not known */
 	struct pressure pressure;
-	uint32_t pid;		      /* who entered last */
-	char comm[TCPDWELL_COMM_LEN]; /* empty: not known */
-	bool varies;		      /* several processes entered */
-	struct tally_name program;    /* that entered most; empty: not known */
+	uint32_t pid;				 /* whose the last one was */
+	char comm[TCPDWELL_COMM_LEN];		 /* empty: not known */
+	bool varies;				 /* several processes had some */
+	bool gone;				 /* for who can tell: that process is no more */
+	struct tally_name names[TALLY_NAMES];	 /* of programs, most connections first */
+	struct tally_name blockers[TALLY_NAMES]; /* of those that hold what is blocked */
+	uint16_t range_low;			 /* IP_LOCAL_PORT_RANGE, 0: not set */
+	uint16_t range_high;
 };
 
 struct timewait_figures {
@@ -144,6 +171,7 @@ struct timewait_figures {
 	struct timewait_table lports;
 	struct timewait_pressure pressures[TIMEWAIT_TOP_MAX]; /* worst verdict first */
 	unsigned int pressure_count;
+	bool open_partial; /* not all open connections are counted */
 	struct timewait_row pressure_rest;
 	unsigned int pressure_rest_keys;
 	bool pressure_rest_more;

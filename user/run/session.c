@@ -599,6 +599,14 @@ static int set_up(struct session *s)
 	return load(s);
 }
 
+/* What exists at the start, for who wants to hear of it. */
+static int take_start(void *context, const struct event *event)
+{
+	struct session *s = context;
+
+	return s->command->event(s, event) ? -ECANCELED : 0;
+}
+
 static int attach(struct session *s)
 {
 	unsigned int closed;
@@ -615,7 +623,8 @@ static int attach(struct session *s)
 	/* What exists gets its owner and the least of its dwell. Live events meanwhile win. */
 	if (!s->wants.snapshot)
 		return 0;
-	if (snapshot_take(s->loader, NULL, NULL, &closed, s->failure))
+	if (snapshot_take_if_can(s->loader, s->wants.records ? take_start : NULL, s, &closed,
+				 s->failure))
 		return -1;
 	snapshot_warn(s->notice, closed);
 	return 0;

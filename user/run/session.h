@@ -31,6 +31,7 @@ struct wants {
 	bool watch;	      /* attach, and run on until told to end */
 	bool rows;	      /* transitions, as events; else they are for sums */
 	bool snapshot;	      /* what exists gets its owner before the loop begins */
+	bool records;	      /* it tells of them as events, ahead of start(), if it can */
 	bool timewait;	      /* without TIME_WAIT it is of no use */
 	bool looks;	      /* looks at the sockets that exist, with session_walk() */
 	bool rows_optional;   /* where the kernel has none, it looks, and does not watch */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "host/procfs_process.h"
 #include "host/timewait_start.h"
 #include "model/timewait.h"
 #include "run/timewait.h"
@@ -31,6 +32,7 @@ static void timewait_wants(struct session *session, struct options *traced, stru
 	wants->watch = true;
 	wants->rows = true;
 	wants->snapshot = !session->options->no_snapshot;
+	wants->records = wants->snapshot;
 	wants->timewait = true;
 	wants->files = true;
 	wants->reports = true;
@@ -38,15 +40,23 @@ static void timewait_wants(struct session *session, struct options *traced, stru
 	wants->report_ns = session->options->report_ns ?: session->in_place ? FRAME_NS : 0;
 }
 
-static int timewait_start(struct session *session)
+/* The snapshot has something to say before the start. */
+static int timewait_prepare(struct session *session)
 {
 	struct timewait_run *run = session->model = calloc(1, sizeof(*run));
-	uint64_t now_ns = clock_now_ns();
 
 	if (run)
 		run->tw = timewait_new();
 	if (!run || !run->tw)
 		return failure_errno(session->failure, "cannot start", errno);
+	return 0;
+}
+
+static int timewait_start(struct session *session)
+{
+	struct timewait_run *run = session->model;
+	uint64_t now_ns = clock_now_ns();
+
 	timewait_begin(run->tw, now_ns);
 	timewait_look(run->tw, &session->options->filters, now_ns, &run->scope);
 	return 0;
@@ -56,7 +66,10 @@ static int timewait_take(struct session *session, const struct event *event)
 {
 	const struct timewait_run *run = session->model;
 
-	timewait_event(run->tw, event->transition);
+	if (event->kind == EVENT_SOCKET)
+		timewait_note(run->tw, event->socket);
+	else
+		timewait_event(run->tw, event->transition, event->port);
 	return 0;
 }
 
@@ -73,6 +86,16 @@ static void read_settings_again(struct timewait_run *run)
 	again = *own;
 	if (!ephemeral_read(&again.ephemeral, ""))
 		timewait_set_netns(run->tw, &again);
+}
+
+/* A process that has ended cannot be changed. One that is not seen here is not named either. */
+static void note_gone(struct timewait_figures *figures)
+{
+	for (unsigned int i = 0; i < figures->pressure_count; i++) {
+		struct timewait_pressure *p = &figures->pressures[i];
+
+		p->gone = !p->pid || !procfs_process_is("", p->pid, p->comm);
+	}
 }
 
 static int print(FILE *out, const void *context)
@@ -100,6 +123,7 @@ static int show(struct session *session, const struct summary *summary)
 
 	read_settings_again(run);
 	timewait_figures(run->tw, report.now_ns, session->options->top, &run->figures);
+	note_gone(&run->figures);
 	return session_show(session, print, &report);
 }
 
@@ -123,6 +147,7 @@ static void timewait_release(struct session *session)
 
 const struct command_ops timewait_command = {
 	.wants = timewait_wants,
+	.prepare = timewait_prepare,
 	.start = timewait_start,
 	.event = timewait_take,
 	.render = timewait_render,

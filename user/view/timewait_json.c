@@ -10,11 +10,23 @@
 /* Names of enum pressure_verdict, in its order. */
 static const char *const verdicts[] = { "unknown", "low", "high", "filling", "exhausted" };
 
-/* Names of the bits of enum pressure_advice, in their order: what helps, then what does not. */
-static const char *const advices[] = {
-	"keep_alive_or_pool",	   "tcp_tw_reuse", "tcp_timestamps", "ip_local_port_range",
-	"ip_local_reserved_ports",
+/* What helps, the best first. */
+static const struct {
+	enum pressure_advice bit;
+	const char *name;
+} advices[] = {
+	{ PRESSURE_LATE_BIND, "IP_BIND_ADDRESS_NO_PORT" },
+	{ PRESSURE_WIDEN, "IP_LOCAL_PORT_RANGE" },
+	{ PRESSURE_FEWER, "fewer_at_a_time" },
+	{ PRESSURE_POOL, "keep_alive_or_pool" },
+	{ PRESSURE_REUSE, "tcp_tw_reuse" },
+	{ PRESSURE_TIMESTAMPS, "tcp_timestamps" },
+	{ PRESSURE_RANGE, "ip_local_port_range" },
+	{ PRESSURE_RESERVED, "ip_local_reserved_ports" },
 };
+
+/* Names of enum pressure_holder. */
+static const char *const holders[] = { "timewait", "open", "bind", "unseen" };
 
 /* ---- Values ---------------------------------------------------------------------------------- */
 
@@ -177,13 +189,26 @@ static void print_advice(FILE *out, const struct pressure *p)
 
 	fputs(",\"helps\":[", out);
 	for (unsigned int i = 0; i < sizeof(advices) / sizeof(*advices); i++) {
-		if (!(p->advice >> i & 1))
+		if (!(p->advice & advices[i].bit))
 			continue;
-		fprintf(out, "%s\"%s\"", comma, advices[i]);
+		fprintf(out, "%s\"%s\"", comma, advices[i].name);
 		comma = ",";
 	}
-	fprintf(out, "],\"does_not_help\":[%s]",
+	fprintf(out, "],\"does_not_help\":[%s%s]",
+		p->advice & PRESSURE_NO_REUSE ? "\"tcp_tw_reuse\"," : "",
 		p->advice ? "\"tcp_fin_timeout\",\"tcp_tw_recycle\"" : "");
+}
+
+static void print_programs(FILE *out, const struct tally_name *names)
+{
+	fputs(",\"programs\":[", out);
+	for (unsigned int i = 0; i < TALLY_NAMES && names[i].connections; i++) {
+		fputs(i ? ",{" : "{", out);
+		fputs("\"comm\":", out);
+		print_json_string(out, names[i].comm);
+		fprintf(out, ",\"connections\":%" PRIu32 "}", names[i].connections);
+	}
+	fputc(']', out);
 }
 
 static void print_pressure(FILE *out, const struct timewait_pressure *row)
@@ -196,20 +221,30 @@ static void print_pressure(FILE *out, const struct timewait_pressure *row)
 	fprintf(out, ",\"family\":\"%s\",", family_name(key->family));
 	print_json_addr(out, "laddr", key->family, key->laddr);
 	fputc(',', out);
-	print_json_addr(out, "raddr", key->family, key->raddr);
-	fprintf(out, ",\"rport\":%u,", key->rport);
+	if (key->bound)
+		fputs("\"raddr\":null", out);
+	else
+		print_json_addr(out, "raddr", key->family, key->raddr);
+	print_json_number(out, "rport", key->rport, key->rport);
+	fprintf(out, ",\"bound\":%s", bool_name(key->bound));
+	print_json_number(out, "scope", key->scope, key->scope);
+	fputc(',', out);
 	print_counts(out, &row->row);
+	fprintf(out, ",\"open\":%" PRIu64 ",\"blocked\":%" PRIu64, row->open, row->blocked);
 	fprintf(out, ",\"peak\":%" PRIu64 ",\"eaddrnotavail\":%" PRIu64, row->peak, row->refused);
 	print_json_number(out, "pid", row->pid, row->pid);
 	print_json_text(out, "comm", row->comm);
-	print_json_text(out, "program", row->program.comm);
-	print_json_number(out, "program_entered", row->program.entered, row->program.entered);
+	print_json_text(out, "program", row->names[0].comm);
+	print_json_number(out, "program_entered", row->names[0].connections,
+			  row->names[0].connections);
+	print_programs(out, row->names);
 	print_json_number(out, "ports", p->usable, p->usable);
 	if (p->usable)
 		fprintf(out, ",\"used\":%.4f", p->used);
 	else
 		fputs(",\"used\":null", out);
 	fprintf(out, ",\"reuse\":%s,\"verdict\":\"%s\"", bool_name(p->reuse), verdicts[p->verdict]);
+	print_json_text(out, "holder", p->advice ? holders[p->holder] : NULL);
 	fprintf(out, ",\"held_elsewhere\":%s", bool_name(p->elsewhere));
 	print_json_number(out, "exhausted_in_ns", p->fills, p->exhausted_ns);
 	print_advice(out, p);

@@ -10,8 +10,9 @@
 #include "view/sink.h"
 #include "view/timewait_report.h"
 
-/* Where the figures of a table begin. */
-#define NAME_WIDTH 40
+/* Where the figures of a table begin, and those of ports. */
+#define NAME_WIDTH  40
+#define PORTS_WIDTH 33
 
 /* Of a bar in the histogram. */
 #define BAR_WIDTH 16
@@ -116,18 +117,23 @@ static struct name client_name(const struct timewait_pressure *row)
 	char *p = put_netns(name.text, row->netns, key->netns);
 
 	p = put_addr(p, key->family, key->laddr);
+	if (key->scope)
+		p = put_u64(put_char(p, '%'), key->scope);
 	p = put_literal(p, " -> ");
-	name_end(&name, put_end(p, key->family, key->raddr, key->rport, false));
+	if (key->bound)
+		name_end(&name, put_literal(p, "any, by bind()"));
+	else
+		name_end(&name, put_end(p, key->family, key->raddr, key->rport, false));
 	return name;
 }
 
-static void print_name(FILE *out, const struct name *name)
+static void print_name(FILE *out, const struct name *name, unsigned int width)
 {
 	fputs(name->text, out);
-	if (name->columns > NAME_WIDTH)
-		fprintf(out, "\n%*s", NAME_WIDTH, "");
+	if (name->columns > width)
+		fprintf(out, "\n%*s", (int)width, "");
 	else
-		fprintf(out, "%*s", NAME_WIDTH - (int)name->columns, "");
+		fprintf(out, "%*s", (int)(width - name->columns), "");
 }
 
 /* ---- Head ------------------------------------------------------------------------------------ */
@@ -162,6 +168,8 @@ static void print_head(FILE *out, const struct timewait_figures *f,
 	if (scope->closed & NETNS_WALK_MORE)
 		fprintf(out, "more than %u namespaces: the others not looked into at start\n",
 			NETNS_WALK_MAX);
+	if (f->open_partial)
+		fputs("more connections are open than are counted under OPEN\n", out);
 	if (f->overflow) {
 		fprintf(out, "! %" PRIu64 " closed without TIME_WAIT: tcp_max_tw_buckets",
 			f->overflow);
@@ -200,8 +208,8 @@ static void print_pressure(FILE *out, const struct timewait_pressure *row)
 	const struct pressure *p = &row->pressure;
 	struct name name = client_name(row);
 
-	print_name(out, &name);
-	fprintf(out, "%7" PRIu64, row->row.now);
+	print_name(out, &name, PORTS_WIDTH);
+	fprintf(out, "%7" PRIu64 "%7" PRIu64, row->row.now, row->open);
 	if (p->usable)
 		fprintf(out, " %6" PRIu32 " %6.1f%%", p->usable, p->used * 100);
 	else
@@ -214,7 +222,7 @@ static void print_pressure(FILE *out, const struct timewait_pressure *row)
 
 /* Each piece of advice is said once, of the worst row that it is for. */
 static const struct timewait_pressure *row_advised(const struct timewait_figures *f,
-						   enum pressure_advice advice)
+						   unsigned int advice)
 {
 	for (unsigned int i = 0; i < f->pressure_count; i++)
 		if (f->pressures[i].pressure.advice & advice)
@@ -222,44 +230,63 @@ static const struct timewait_pressure *row_advised(const struct timewait_figures
 	return NULL;
 }
 
-/* The worst row that asks for something and whose owner is known. */
-static const struct timewait_pressure *row_owned(const struct timewait_figures *f)
-{
-	for (unsigned int i = 0; i < f->pressure_count; i++)
-		if (f->pressures[i].pressure.advice && f->pressures[i].program.entered)
-			return &f->pressures[i];
-	return NULL;
-}
-
-static void print_whose(FILE *out, const struct timewait_pressure *row)
+/* Programs and their connections; a process that is gone is no help. */
+static void print_programs(FILE *out, const struct timewait_pressure *row,
+			   const struct tally_name *names)
 {
 	char text[ESCAPE_TEXT_BYTES * COMM_WIDTH + TEXT_SLACK_BYTES];
 	unsigned int columns;
-	char *end;
 
-	if (!row) {
-		fputs("the client", out);
-		return;
+	for (unsigned int i = 0; i < TALLY_NAMES && names[i].connections; i++) {
+		const char *comm = names[i].comm;
+		char *end = put_escaped_cut(text, comm, strnlen(comm, sizeof(names[i].comm)),
+					    COMM_WIDTH, &columns);
+
+		fprintf(out, "      %.*s", (int)(end - text), text);
+		if (names == row->names && !row->varies && !row->gone)
+			fprintf(out, " (%" PRIu32 ")", row->pid);
+		fprintf(out, ": %" PRIu32 " connection%s", names[i].connections,
+			names[i].connections == 1 ? "" : "s");
+		if (names == row->names && row->varies && !i)
+			fputs(", several processes", out);
+		fputc('\n', out);
 	}
-	end = put_escaped_cut(text, row->program.comm,
-			      strnlen(row->program.comm, sizeof(row->program.comm)), COMM_WIDTH,
-			      &columns);
-	fprintf(out, "%.*s", (int)(end - text), text);
-	/* Short-lived processes are gone when this is read: the program is what can be changed. */
-	if (row->varies)
-		fprintf(out, ", several processes: %" PRIu32 " connections", row->program.entered);
-	else
-		fprintf(out, " (%" PRIu32 ")", row->pid);
+}
+
+/* What programs can do, and which; of one row they are named once. */
+static void print_for_programs(FILE *out, const struct timewait_figures *f)
+{
+	const struct timewait_pressure *row = row_advised(f, PRESSURE_LATE_BIND), *next;
+
+	if (row) {
+		fputs("  IP_BIND_ADDRESS_NO_PORT before bind(): what bind() chooses is closed to all\n",
+		      out);
+		print_programs(out, row, row->row.key.bound ? row->names : row->blockers);
+	}
+	row = row_advised(f, PRESSURE_WIDEN);
+	if (row) {
+		fprintf(out, "  IP_LOCAL_PORT_RANGE, which leaves %" PRIu32 " ports\n",
+			row->pressure.usable);
+		print_programs(out, row, row->names);
+	}
+	row = row_advised(f, PRESSURE_FEWER);
+	next = row_advised(f, PRESSURE_POOL);
+	if (row) {
+		fputs("  fewer connections at a time, or more addresses, here or there\n", out);
+		print_programs(out, row, row->names);
+	}
+	if (next) {
+		fputs("  keep connections open: keep-alive or a pool\n", out);
+		print_programs(out, next, next->names);
+	}
 }
 
 static void print_helpful(FILE *out, const struct timewait_figures *f)
 {
-	const struct timewait_pressure *row = row_owned(f);
+	const struct timewait_pressure *row;
 	const struct ephemeral *e;
 
-	fputs("  keep connections open: keep-alive or a pool in ", out);
-	print_whose(out, row);
-	fputc('\n', out);
+	print_for_programs(out, f);
 	row = row_advised(f, PRESSURE_REUSE);
 	if (row) {
 		e = &row->netns->ephemeral;
@@ -285,15 +312,14 @@ static void print_helpful(FILE *out, const struct timewait_figures *f)
 			row->netns->ephemeral.reserved);
 }
 
-/* Connect failed though TIME_WAIT has left ports enough. */
+/* Connect failed though few ports are held by what is seen. */
 static void print_elsewhere(FILE *out, const struct timewait_figures *f)
 {
 	for (unsigned int i = 0; i < f->pressure_count; i++) {
 		if (!f->pressures[i].pressure.elsewhere)
 			continue;
-		fputs("not TIME_WAIT holds the ports where few are USED: open connections do\n"
-		      "  (ss -tn), or bind() before connect() (IP_BIND_ADDRESS_NO_PORT helps), or\n"
-		      "  IP_LOCAL_PORT_RANGE is narrow; tcp_tw_reuse does nothing for these\n",
+		fputs("what holds the ports where few are USED is not seen: sockets that are bound and\n"
+		      "  not connected, or the range was narrower\n",
 		      out);
 		return;
 	}
@@ -313,44 +339,67 @@ static void print_where(FILE *out, const struct timewait_figures *f)
 	fputc('\n', out);
 }
 
+static bool holds_by_timewait(const struct timewait_figures *f)
+{
+	for (unsigned int i = 0; i < f->pressure_count; i++)
+		if (f->pressures[i].pressure.advice &&
+		    f->pressures[i].pressure.holder == PRESSURE_BY_TIMEWAIT)
+			return true;
+	return false;
+}
+
+static void print_useless(FILE *out, const struct timewait_figures *f)
+{
+	const struct timewait_pressure *row = row_advised(f, PRESSURE_FIN_TIMEOUT);
+	bool reuse = row_advised(f, PRESSURE_NO_REUSE);
+
+	fputs("what does not: ", out);
+	if (reuse)
+		fputs("tcp_tw_reuse, for ports that bind() or open connections hold", out);
+	if (reuse && holds_by_timewait(f))
+		fputs(";\n  ", out);
+	if (holds_by_timewait(f)) {
+		fputs("tcp_fin_timeout", out);
+		if (row)
+			fprintf(out, " (is %" PRIu32 ")", row->netns->ephemeral.fin_timeout_s);
+		fputs(" is FIN_WAIT2's, TIME_WAIT stays 60 s;\n"
+		      "  tcp_tw_recycle is gone since Linux 4.12",
+		      out);
+	}
+	fputc('\n', out);
+}
+
 static void print_advice(FILE *out, const struct timewait_figures *f)
 {
-	const struct timewait_pressure *row;
-
-	if (!row_advised(f, PRESSURE_POOL))
+	if (!row_advised(f, PRESSURE_POOL | PRESSURE_FEWER))
 		return;
 	fputs("what helps, the best first", out);
 	print_where(out, f);
 	print_helpful(out, f);
 	print_elsewhere(out, f);
-	fputs("what does not: tcp_fin_timeout", out);
-	row = row_advised(f, PRESSURE_FIN_TIMEOUT);
-	if (row)
-		fprintf(out, " (is %" PRIu32 ")", row->netns->ephemeral.fin_timeout_s);
-	fputs(" is FIN_WAIT2's, TIME_WAIT stays 60 s;\n"
-	      "  tcp_tw_recycle is gone since Linux 4.12\n",
-	      out);
+	print_useless(out, f);
 }
 
-static void print_rest_name(FILE *out, unsigned int keys, bool more)
+static void print_rest_name(FILE *out, unsigned int keys, bool more, unsigned int width)
 {
 	char text[32];
 
 	snprintf(text, sizeof(text), "%u%s others", keys, more ? "+" : "");
-	fprintf(out, "%-*s", NAME_WIDTH, text);
+	fprintf(out, "%-*s", (int)width, text);
 }
 
 static void print_pressures(FILE *out, const struct timewait_figures *f)
 {
 	if (!f->pressure_count)
 		return;
-	fprintf(out, "\n%-*s%7s %6s %7s %7s%9s\n", NAME_WIDTH, "PORTS OF CLIENTS, local -> remote",
-		"NOW", "PORTS", "USED", "RATE", "FULL");
+	fprintf(out, "\n%-*s%7s%7s %6s %7s %7s%9s\n", PORTS_WIDTH,
+		"PORTS OF CLIENTS, local -> remote", "NOW", "OPEN", "PORTS", "USED", "RATE",
+		"FULL");
 	for (unsigned int i = 0; i < f->pressure_count; i++)
 		print_pressure(out, &f->pressures[i]);
 	if (f->pressure_rest_keys || f->pressure_rest_more) {
-		print_rest_name(out, f->pressure_rest_keys, f->pressure_rest_more);
-		fprintf(out, "%7" PRIu64 "%*s", f->pressure_rest.now, 16, "");
+		print_rest_name(out, f->pressure_rest_keys, f->pressure_rest_more, PORTS_WIDTH);
+		fprintf(out, "%7" PRIu64 "%*s", f->pressure_rest.now, 23, "");
 		print_rate(out, f->pressure_rest.rate);
 		fputc('\n', out);
 	}
@@ -376,11 +425,11 @@ static void print_table(FILE *out, const char *title, const struct timewait_tabl
 	for (unsigned int i = 0; i < table->count; i++) {
 		struct name name = name_of(&table->rows[i].key);
 
-		print_name(out, &name);
+		print_name(out, &name, NAME_WIDTH);
 		print_figures(out, &table->rows[i]);
 	}
 	if (table->rest_keys || table->rest_more) {
-		print_rest_name(out, table->rest_keys, table->rest_more);
+		print_rest_name(out, table->rest_keys, table->rest_more, NAME_WIDTH);
 		print_figures(out, &table->rest);
 	}
 }

@@ -81,12 +81,12 @@ static void test_held_elsewhere(void **state)
 	p = pressure_of(&input);
 	assert_true(p.elsewhere);
 	assert_int_equal(p.verdict, PRESSURE_EXHAUSTED);
-	assert_int_equal(p.advice, PRESSURE_POOL | PRESSURE_RANGE);
+	assert_int_equal(p.advice, PRESSURE_POOL | PRESSURE_NO_REUSE | PRESSURE_RANGE);
 	/* What is hidden may hold them. */
 	input.partial = true;
 	assert_false(pressure_of(&input).elsewhere);
 	input.partial = false;
-	tally.peak = 28232 / 2;
+	tally.held_peak = 28232 / 2;
 	p = pressure_of(&input);
 	assert_false(p.elsewhere);
 	assert_int_equal(p.advice, USUAL);
@@ -108,6 +108,110 @@ static void test_link_local(void **state)
 	assert_false(pressure_is_link_local(4, link));
 	assert_int_equal(pressure_of(&input).usable, 0);
 	assert_int_equal(pressure_of(&input).verdict, PRESSURE_UNKNOWN);
+}
+
+/* Open connections are users of ports, and what helps against TIME_WAIT is no help to them. */
+static void test_open(void **state)
+{
+	struct ephemeral e = usual();
+	struct tally tally = { .open = 100 };
+	struct pressure_input input = { .tally = &tally, .ephemeral = &e, .loopback = true };
+	struct pressure p;
+
+	(void)state;
+	e.usable = 100;
+	p = pressure_of(&input);
+	assert_true(p.used == 1);
+	assert_int_equal(p.verdict, PRESSURE_EXHAUSTED);
+	assert_int_equal(p.holder, PRESSURE_BY_OPEN);
+	assert_int_equal(p.advice, PRESSURE_FEWER | PRESSURE_NO_REUSE | PRESSURE_RANGE);
+	/* connect() reuses those in TIME_WAIT, and no others. */
+	tally = entered(1, 60);
+	tally.open = 40;
+	p = pressure_of(&input);
+	assert_true(p.reuse && p.used == 1);
+	assert_int_equal(p.verdict, PRESSURE_LOW);
+	tally.open = 50;
+	assert_int_equal(pressure_of(&input).verdict, PRESSURE_HIGH);
+	input.rate = 30;
+	p = pressure_of(&input);
+	assert_int_equal(p.verdict, PRESSURE_FILLING);
+	assert_in_range(p.exhausted_ns, 1666666666, 1666666667);
+	input.loopback = false;
+	assert_int_equal(pressure_of(&input).verdict, PRESSURE_EXHAUSTED);
+}
+
+/* Ports that bind() took: no tcp_tw_reuse for who binds, and none of them for who does not. */
+static void test_bound(void **state)
+{
+	struct ephemeral e = usual();
+	struct tally tally = entered(1, 100);
+	struct pressure_input input = { .tally = &tally, .ephemeral = &e, .loopback = true };
+	struct pressure p;
+
+	(void)state;
+	e.usable = 100;
+	tally.key.bound = 1;
+	p = pressure_of(&input);
+	assert_false(p.reuse);
+	assert_int_equal(p.verdict, PRESSURE_EXHAUSTED);
+	assert_int_equal(p.holder, PRESSURE_BY_BIND);
+	assert_int_equal(p.advice,
+			 PRESSURE_LATE_BIND | PRESSURE_POOL | PRESSURE_NO_REUSE | PRESSURE_RANGE);
+	tally = (struct tally){ .open = 10 };
+	input.blocked = 90;
+	p = pressure_of(&input);
+	assert_true(p.reuse);
+	assert_int_equal(p.verdict, PRESSURE_EXHAUSTED);
+	assert_int_equal(p.holder, PRESSURE_BY_BIND);
+	assert_true(p.advice & PRESSURE_LATE_BIND);
+}
+
+/* IP_LOCAL_PORT_RANGE leaves a part of the range; what it says beside that counts for nothing. */
+static void test_narrowed(void **state)
+{
+	struct ephemeral e = usual();
+	struct tally tally = { .open = 20, .refused = 1, .held_peak = 20 };
+	struct pressure_input input = { .tally = &tally, .ephemeral = &e };
+	struct pressure p;
+
+	(void)state;
+	tally_set_range(&tally, 40000, 40019);
+	p = pressure_of(&input);
+	assert_true(p.narrowed);
+	assert_int_equal(p.usable, 20);
+	assert_true(p.used == 1);
+	assert_false(p.elsewhere);
+	assert_int_equal(p.advice, PRESSURE_FEWER | PRESSURE_WIDEN | PRESSURE_NO_REUSE);
+	tally_set_range(&tally, 40000, 40019);
+	assert_int_equal(pressure_of(&input).usable, 20);
+	/* Two sockets with two ranges share no figure. */
+	tally_set_range(&tally, 50000, 50099);
+	assert_int_equal(pressure_of(&input).usable, 0);
+	tally = (struct tally){ .open = 20 };
+	tally_set_range(&tally, 100, 70);
+	p = pressure_of(&input);
+	assert_false(p.narrowed);
+	assert_int_equal(p.usable, 28232);
+	tally_set_range(&tally, 0, 0);
+	tally = (struct tally){ .open = 20 };
+	tally_set_range(&tally, 0, 32867);
+	assert_int_equal(pressure_of(&input).usable, 100);
+}
+
+/* More than there are: something tells them apart that is not known. */
+static void test_too_many(void **state)
+{
+	struct ephemeral e = usual();
+	struct tally tally = { .open = 180 };
+	struct pressure_input input = { .tally = &tally, .ephemeral = &e };
+
+	(void)state;
+	e.usable = 100;
+	assert_int_equal(pressure_of(&input).usable, 0);
+	assert_int_equal(pressure_of(&input).verdict, PRESSURE_UNKNOWN);
+	tally.open = 105;
+	assert_true(pressure_of(&input).used == 1);
 }
 
 static void test_low(void **state)
@@ -199,7 +303,7 @@ static void test_exhausted(void **state)
 static void test_reuse(void **state)
 {
 	struct ephemeral e = usual();
-	struct tally tally = entered(60, 400);
+	struct tally tally = entered(2, 400);
 	struct pressure_input input = {
 		.tally = &tally, .rate = 400, .ephemeral = &e, .loopback = true
 	};
@@ -261,6 +365,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_unknown),
+		cmocka_unit_test(test_open),
+		cmocka_unit_test(test_bound),
+		cmocka_unit_test(test_narrowed),
+		cmocka_unit_test(test_too_many),
 		cmocka_unit_test(test_low),
 		cmocka_unit_test(test_held_elsewhere),
 		cmocka_unit_test(test_link_local),

@@ -41,7 +41,7 @@ static int tear_down(void **state)
 
 static void play(struct fixture *x, struct tcpdwell_transition t)
 {
-	timewait_event(x->tw, &t);
+	timewait_event(x->tw, &t, NULL);
 }
 
 static const struct timewait_figures *look(struct fixture *x, uint64_t now_ns)
@@ -64,7 +64,11 @@ static void test_narrow(void **state)
 	assert_true(filters.from >> TCPDWELL_CLOSING & 1);
 	assert_true(filters.from >> TCPDWELL_TIME_WAIT & 1);
 	assert_true(filters.from >> TCPDWELL_SYN_SENT & 1);
-	assert_false(filters.from >> TCPDWELL_ESTABLISHED & 1);
+	assert_true(filters.from >> TCPDWELL_ESTABLISHED & 1);
+	assert_true(filters.from >> TCPDWELL_CLOSE & 1);
+	assert_true(filters.to >> TCPDWELL_SYN_SENT & 1);
+	assert_false(filters.from >> TCPDWELL_LISTEN & 1);
+	assert_false(filters.from >> TCPDWELL_SYN_RECV & 1);
 	assert_int_equal(filters.either, 0);
 }
 
@@ -171,8 +175,111 @@ static void test_programs(void **state)
 	assert_int_equal(x->f.pressure_count, 1);
 	assert_int_equal(x->f.pressures[0].row.now, 4);
 	assert_true(x->f.pressures[0].varies);
-	assert_string_equal(x->f.pressures[0].program.comm, "curl");
-	assert_int_equal(x->f.pressures[0].program.entered, 3);
+	assert_string_equal(x->f.pressures[0].names[0].comm, "curl");
+	assert_int_equal(x->f.pressures[0].names[0].connections, 3);
+	assert_string_equal(x->f.pressures[0].names[1].comm, "python3");
+	assert_int_equal(x->f.pressures[0].names[1].connections, 1);
+}
+
+static struct tcpdwell_transition opened(uint32_t netns, uint16_t lport, uint64_t time_ns)
+{
+	struct tcpdwell_transition t = story_enter(netns, lport, time_ns);
+
+	t.from = TCPDWELL_CLOSE;
+	t.to = TCPDWELL_SYN_SENT;
+	t.source = TCPDWELL_SOURCE_TRACEPOINT;
+	return t;
+}
+
+/* Open connections hold their ports until they are closed or in TIME_WAIT, and count once. */
+static void test_open(void **state)
+{
+	struct fixture *x = *state;
+	struct tcpdwell_transition t;
+
+	for (unsigned int i = 0; i < 500; i++) {
+		t = opened(STORY_BLUE, 40000 + i, T0 + S);
+		play(x, t);
+		play(x, t);
+	}
+	t = opened(STORY_BLUE, 39999, T0 + S); /* beside the range */
+	play(x, t);
+	look(x, T0 + 2 * S);
+	assert_int_equal(x->f.pressure_count, 1);
+	assert_int_equal(x->f.pressures[0].open, 500);
+	assert_int_equal(x->f.pressures[0].row.now, 0);
+	assert_int_equal(x->f.pressures[0].pressure.verdict, PRESSURE_EXHAUSTED);
+	assert_int_equal(x->f.pressures[0].names[0].connections, 500);
+	/* One into TIME_WAIT, one reset, one that was never seen to open. */
+	play(x, story_enter(STORY_BLUE, 40000, T0 + 3 * S));
+	t = story_enter(STORY_BLUE, 40001, T0 + 3 * S);
+	t.from = TCPDWELL_ESTABLISHED;
+	t.to = TCPDWELL_CLOSE;
+	t.reason = TCPDWELL_REASON_RESET_RECEIVED;
+	play(x, t);
+	play(x, t);
+	look(x, T0 + 3 * S);
+	assert_int_equal(x->f.pressures[0].open, 498);
+	assert_int_equal(x->f.pressures[0].row.now, 1);
+	assert_int_equal(x->f.pressures[0].names[0].connections, 500);
+}
+
+/* bind() before connect(): the address alone counts, however many destinations there are. */
+static void test_bound(void **state)
+{
+	const struct tcpdwell_port_use bound = { .bound = 1 };
+	struct fixture *x = *state;
+	struct tcpdwell_transition t;
+
+	for (unsigned int i = 0; i < 500; i++) {
+		t = story_enter(STORY_BLUE, 40000 + i, T0 + S);
+		t.raddr[3] = i % 10;
+		timewait_event(x->tw, &t, &bound);
+	}
+	t = opened(STORY_BLUE, 41000, T0 + S);
+	t.laddr[3] = 77;
+	t.lport = 40000;
+	play(x, t);
+	t.to = TCPDWELL_CLOSE;
+	t.from = TCPDWELL_SYN_SENT;
+	t.lport = 0;
+	t.reason = TCPDWELL_REASON_NO_LOCAL_PORT;
+	play(x, t);
+	look(x, T0 + 2 * S);
+	assert_int_equal(x->f.pressure_count, 2);
+	for (unsigned int i = 0; i < 2; i++) {
+		const struct timewait_pressure *p = &x->f.pressures[i];
+
+		assert_int_equal(p->pressure.verdict, PRESSURE_EXHAUSTED);
+		assert_int_equal(p->pressure.holder, PRESSURE_BY_BIND);
+		assert_int_equal(p->row.now, p->row.key.bound ? 500 : 0);
+		/* To the other client, whatever its address, these ports are closed. */
+		assert_int_equal(p->blocked, p->row.key.bound ? 0 : 500);
+	}
+}
+
+/* The same address on two links. */
+static void test_scope(void **state)
+{
+	struct tcpdwell_port_use use = {};
+	struct fixture *x = *state;
+	struct tcpdwell_transition t;
+
+	for (unsigned int i = 0; i < 300; i++) {
+		t = story_enter(STORY_BLUE, 40000 + i / 2, T0 + S);
+		t.family = 6;
+		t.laddr[0] = t.raddr[0] = 0xfe;
+		t.laddr[1] = t.raddr[1] = 0x80;
+		use.scope = 2 + i % 2;
+		timewait_event(x->tw, &t, &use);
+	}
+	look(x, T0 + 2 * S);
+	assert_int_equal(x->f.pressure_count, 2);
+	for (unsigned int i = 0; i < 2; i++) {
+		assert_int_equal(x->f.pressures[i].row.now, 150);
+		assert_int_equal(x->f.pressures[i].pressure.usable, 500);
+	}
+	assert_int_equal(x->f.pressures[0].row.key.scope + x->f.pressures[1].row.key.scope, 5);
 }
 
 static struct timewait_old old_between(uint16_t lport, uint16_t rport, uint8_t listens)
@@ -212,6 +319,51 @@ static void test_old_sides(void **state)
 	for (unsigned int i = 0; i < 4; i++)
 		unknown += f->lports.rows[i].key.side == SERVICE_UNKNOWN;
 	assert_int_equal(unknown, 1);
+}
+
+/* Whose it is, and whether its port is bound, the snapshot tells. */
+static void test_open_at_start(void **state)
+{
+	struct timewait_old old = old_between(40000, 8080, 0);
+	struct tcpdwell_socket socket = {
+		.state = TCPDWELL_ESTABLISHED,
+		.family = 4,
+		.netns = STORY_OWN,
+		.lport = 40000,
+		.rport = 8080,
+		.laddr = { 127, 0, 0, 1 },
+		.raddr = { 127, 0, 0, 1 },
+		.bound = 1,
+	};
+	struct fixture *x = *state;
+	struct tcpdwell_transition t;
+
+	timewait_note(x->tw, &socket);
+	socket.pid = 99;
+	strcpy(socket.comm, "haproxy");
+	timewait_note(x->tw, &socket);
+	timewait_add_open(x->tw, T0, &old);
+	old.lport = 40001;
+	timewait_add_open(x->tw, T0, &old);
+	old.listens = SERVICE_LISTENS_LOCAL; /* a server's */
+	timewait_add_open(x->tw, T0, &old);
+	timewait_looked(x->tw);
+	for (unsigned int i = 0; i < 2; i++) {
+		t = story_enter(STORY_OWN, 40000 + i, T0 + S);
+		t.rport = 8080;
+		memcpy(t.laddr, old.laddr, sizeof(t.laddr));
+		memcpy(t.raddr, old.raddr, sizeof(t.raddr));
+		timewait_event(x->tw, &t, i ? NULL : &(struct tcpdwell_port_use){ .bound = 1 });
+	}
+	look(x, T0 + 2 * S);
+	assert_int_equal(x->f.pressure_count, 2);
+	for (unsigned int i = 0; i < 2; i++) {
+		const struct timewait_pressure *p = &x->f.pressures[i];
+
+		assert_int_equal(p->open, 0);
+		assert_int_equal(p->row.now, 1);
+		assert_string_equal(p->names[0].comm, p->row.key.bound ? "haproxy" : "");
+	}
 }
 
 static void test_old(void **state)
@@ -443,6 +595,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_server, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_side_by_port, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_programs, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_open, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_bound, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_scope, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_open_at_start, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_old, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_old_sides, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_old_ends_on_its_side, set_up, tear_down),

@@ -66,11 +66,14 @@ static void test_report(void **state)
 		     "\"namespaces_beyond\":false},"
 		     "\"pressure\":[{\"netns\":4026532599,\"netns_name\":\"blue\","
 		     "\"family\":\"ipv4\",\"laddr\":\"10.0.0.5\",\"raddr\":\"10.0.0.9\","
-		     "\"rport\":5432,\"now\":448,\"entered\":450,\"left\":2,"
-		     "\"rate\":45.00,\"peak\":448,\"eaddrnotavail\":0,"
+		     "\"rport\":5432,\"bound\":false,\"scope\":null,"
+		     "\"now\":448,\"entered\":450,\"left\":2,"
+		     "\"rate\":45.00,\"open\":0,\"blocked\":0,\"peak\":448,\"eaddrnotavail\":0,"
 		     "\"pid\":77,\"comm\":\"python3\",\"program\":\"python3\","
-		     "\"program_entered\":450,\"ports\":500,\"used\":0.8960,"
-		     "\"reuse\":false,\"verdict\":\"filling\",\"held_elsewhere\":false,"
+		     "\"program_entered\":450,\"programs\":[{\"comm\":\"python3\","
+		     "\"connections\":450}],\"ports\":500,\"used\":0.8960,"
+		     "\"reuse\":false,\"verdict\":\"filling\","
+		     "\"holder\":\"timewait\",\"held_elsewhere\":false,"
 		     "\"exhausted_in_ns\":1155555555,"
 		     "\"helps\":[\"keep_alive_or_pool\",\"tcp_tw_reuse\","
 		     "\"ip_local_port_range\"],\"does_not_help\":[\"tcp_fin_timeout\","
@@ -80,11 +83,14 @@ static void test_report(void **state)
 		     "\"tcp_fin_timeout_s\":15,\"tcp_max_tw_buckets\":131072}},"
 		     "{\"netns\":4026531840,\"netns_name\":null,\"family\":\"ipv4\","
 		     "\"laddr\":\"10.0.0.5\",\"raddr\":\"10.0.0.9\",\"rport\":5432,"
-		     "\"now\":0,\"entered\":1,\"left\":1,\"rate\":0.00,\"peak\":3,"
+		     "\"bound\":false,\"scope\":null,"
+		     "\"now\":0,\"entered\":1,\"left\":1,\"rate\":0.00,"
+		     "\"open\":0,\"blocked\":0,\"peak\":3,"
 		     "\"eaddrnotavail\":0,\"pid\":77,\"comm\":\"python3\","
-		     "\"program\":\"python3\",\"program_entered\":1,\"ports\":28232,"
+		     "\"program\":\"python3\",\"program_entered\":1,"
+		     "\"programs\":[{\"comm\":\"python3\",\"connections\":1}],\"ports\":28232,"
 		     "\"used\":0.0000,\"reuse\":false,"
-		     "\"verdict\":\"low\",\"held_elsewhere\":false,"
+		     "\"verdict\":\"low\",\"holder\":null,\"held_elsewhere\":false,"
 		     "\"exhausted_in_ns\":null,\"helps\":[],"
 		     "\"does_not_help\":[],\"settings\":{\"port_low\":32768,"
 		     "\"port_high\":60999,\"ports_reserved\":0,\"tcp_tw_reuse\":2,"
@@ -128,11 +134,11 @@ static void test_unknown(void **state)
 
 	(void)state;
 	strcpy(t.comm, "\"\033[2J");
-	timewait_event(tw, &t);
+	timewait_event(tw, &t, NULL);
 	t.netns = STORY_OWN;
 	t.to = TCPDWELL_CLOSE;
 	t.reason = TCPDWELL_REASON_TIMEWAIT_OVERFLOW;
-	timewait_event(tw, &t);
+	timewait_event(tw, &t, NULL);
 	got = render(tw, STORY_START + 2 * S, &scope, &summary);
 	assert_has(got, "\"overflow\":{\"count\":1,\"netns\":4026531840,"
 			"\"tcp_max_tw_buckets\":131072}");
@@ -140,7 +146,8 @@ static void test_unknown(void **state)
 	assert_has(got, "\"namespaces_closed\":1,\"namespaces_beyond\":true}");
 	assert_has(got, "\"pid\":77,\"comm\":\"\\\"\\u001b[2J\"");
 	assert_has(got, "\"ports\":null,\"used\":null,\"reuse\":false,\"verdict\":\"unknown\","
-			"\"held_elsewhere\":false,\"exhausted_in_ns\":null,\"helps\":[],"
+			"\"holder\":null,\"held_elsewhere\":false,"
+			"\"exhausted_in_ns\":null,\"helps\":[],"
 			"\"does_not_help\":[],"
 			"\"settings\":null");
 	assert_has(got, "\"lost\":{\"ring\":0,\"map\":4},\"untracked\":0}\n");

@@ -66,11 +66,13 @@ static void test_report(void **state)
 		"TIME_WAIT: 449 now, 452 entered (45.1/s), 3 left, in 70.0s\n"
 		"at start: 2, counted apart; time left p50 31.0s, max 59.0s\n"
 		"\n"
-		"PORTS OF CLIENTS, local -> remote           NOW  PORTS    USED    RATE     FULL\n"
-		"netns blue 10.0.0.5 -> 10.0.0.9:5432        448    500   89.6%  45.0/s in 1.16s\n"
-		"10.0.0.5 -> 10.0.0.9:5432                     0  28232    0.0%     0/s       no\n"
+		"PORTS OF CLIENTS, local -> remote    NOW   OPEN  PORTS    USED    RATE     FULL\n"
+		"netns blue 10.0.0.5 -> 10.0.0.9:5432\n"
+		"                                     448      0    500   89.6%  45.0/s in 1.16s\n"
+		"10.0.0.5 -> 10.0.0.9:5432              0      0  28232    0.0%     0/s       no\n"
 		"what helps, the best first (settings are those of netns blue)\n"
-		"  keep connections open: keep-alive or a pool in python3 (77)\n"
+		"  keep connections open: keep-alive or a pool\n"
+		"      python3 (77): 450 connections\n"
 		"  net.ipv4.tcp_tw_reuse=1 (is 2, loopback only): ports free again after 1 s\n"
 		"  net.ipv4.ip_local_port_range: now 40000 40499, 1024 65535 is the widest\n"
 		"what does not: tcp_fin_timeout (is 15) is FIN_WAIT2's, TIME_WAIT stays 60 s;\n"
@@ -124,11 +126,13 @@ static void test_live(void **state)
 		"2 namespaces not looked into at start (CAP_SYS_ADMIN)\n"
 		"more than 16384 namespaces: the others not looked into at start\n"
 		"\n"
-		"PORTS OF CLIENTS, local -> remote           NOW  PORTS    USED    RATE     FULL\n"
-		"netns blue 10.0.0.5 -> 10.0.0.9:5432        448    500   89.6%  45.0/s in 1.16s\n"
-		"10.0.0.5 -> 10.0.0.9:5432                     0  28232    0.0%     0/s       no\n"
+		"PORTS OF CLIENTS, local -> remote    NOW   OPEN  PORTS    USED    RATE     FULL\n"
+		"netns blue 10.0.0.5 -> 10.0.0.9:5432\n"
+		"                                     448      0    500   89.6%  45.0/s in 1.16s\n"
+		"10.0.0.5 -> 10.0.0.9:5432              0      0  28232    0.0%     0/s       no\n"
 		"what helps, the best first (settings are those of netns blue)\n"
-		"  keep connections open: keep-alive or a pool in python3 (77)\n"
+		"  keep connections open: keep-alive or a pool\n"
+		"      python3 (77): 450 connections\n"
 		"  net.ipv4.tcp_tw_reuse=1 (is 2, loopback only): ports free again after 1 s\n"
 		"  net.ipv4.ip_local_port_range: now 40000 40499, 1024 65535 is the widest\n"
 		"what does not: tcp_fin_timeout (is 15) is FIN_WAIT2's, TIME_WAIT stays 60 s;\n"
@@ -155,7 +159,7 @@ static void test_live(void **state)
 
 static void play(struct timewait *tw, struct tcpdwell_transition t)
 {
-	timewait_event(tw, &t);
+	timewait_event(tw, &t, NULL);
 }
 
 static void assert_has(const char *text, const char *part)
@@ -189,9 +193,53 @@ static void test_failures(void **state)
 	assert_has(got, "! 1 closed without TIME_WAIT: tcp_max_tw_buckets (131072) reached; "
 			"raise it\n");
 	assert_has(got, "! 1 connect() failed: no local port (EADDRNOTAVAIL)\n");
-	assert_has(got, "10.0.0.5 -> 10.0.0.9:5432                     0  28232    0.0%     0/s"
+	assert_has(got, "10.0.0.5 -> 10.0.0.9:5432              0      0  28232    0.0%     0/s"
 			"      NOW\n");
-	assert_has(got, "  keep connections open: keep-alive or a pool in the client\n");
+	assert_has(got, "  keep connections open: keep-alive or a pool\n");
+	assert_has(got, "what holds the ports where few are USED is not seen: ");
+	free(got);
+}
+
+/* bind() before connect(), and open connections: other programs and other advice. */
+static void test_holders(void **state)
+{
+	const struct tcpdwell_port_use bound = { .bound = 1 };
+	const struct timewait_scope scope = {};
+	struct timewait *tw = story_new();
+	struct tcpdwell_transition t;
+	char *got;
+
+	(void)state;
+	for (unsigned int i = 0; i < 500; i++) {
+		t = story_enter(STORY_BLUE, 40000 + i, STORY_START + S);
+		strcpy(t.comm, "haproxy");
+		t.pid = 100 + i % 2;
+		timewait_event(tw, &t, &bound);
+		t = story_enter(STORY_BLUE, 40000 + i, STORY_START + S);
+		t.from = TCPDWELL_CLOSE;
+		t.to = TCPDWELL_SYN_SENT;
+		t.laddr[3] = 6;
+		t.raddr[0] = 11;
+		t.comm[0] = i % 2 ? 'p' : 'q';
+		t.netns = STORY_OWN;
+		play(tw, t);
+	}
+	for (unsigned int i = 0; i < 27700; i++) {
+		t.lport = 33000 + i;
+		play(tw, t);
+	}
+	got = render(tw, STORY_START + 30 * S, &scope, NULL);
+	assert_has(got, "netns blue 10.0.0.5 -> any, by bind()\n"
+			"                                     500      0    500  100.0%     0/s"
+			"      NOW\n");
+	assert_has(got, "  IP_BIND_ADDRESS_NO_PORT before bind(): what bind() chooses is closed to "
+			"all\n      haproxy: 500 connections, several processes\n");
+	assert_has(got, "  fewer connections at a time, or more addresses, here or there\n"
+			"      python3 (77): 27");
+	assert_has(got, "what does not: tcp_tw_reuse, for ports that bind() or open connections "
+			"hold\n");
+	assert_has_not(got, "tcp_fin_timeout");
+	assert_in_range(widest(got), 1, 80);
 	free(got);
 }
 
@@ -206,7 +254,7 @@ static void test_no_advice(void **state)
 	for (unsigned int i = 0; i < 100; i++)
 		play(tw, story_enter(STORY_OWN, 40000 + i, STORY_START + S));
 	got = render(tw, STORY_START + 20 * S, &scope, NULL);
-	assert_has(got, "10.0.0.5 -> 10.0.0.9:5432                   100  28232    0.4%     0/s"
+	assert_has(got, "10.0.0.5 -> 10.0.0.9:5432            100      0  28232    0.4%     0/s"
 			"       no\n");
 	assert_has_not(got, "helps");
 	assert_has_not(got, "tcp_");
@@ -224,7 +272,7 @@ static void test_unknown_namespace(void **state)
 	play(tw, story_enter(4026533000U, 40000, STORY_START + S));
 	got = render(tw, STORY_START + 20 * S, &scope, NULL);
 	assert_has(got, "netns 4026533000 10.0.0.5 -> 10.0.0.9:5432\n"
-			"                                              1      -       -     0/s"
+			"                                       1      0      -       -     0/s"
 			"        -\n");
 	free(got);
 }
@@ -274,7 +322,7 @@ static void test_many(void **state)
 	got = render(tw, STORY_START + 2 * S, &scope, &summary);
 	assert_has(got,
 		   "5 others                                      5        5        0  2.50/s\n");
-	assert_has(got, "4 others                                      4                 2.00/s\n");
+	assert_has(got, "4 others                               4                        2.00/s\n");
 	assert_has(got, "\n4 others with less\n");
 	assert_in_range(widest(got), 1, 80);
 	free(got);
@@ -304,7 +352,7 @@ int main(void)
 		cmocka_unit_test(test_live),	      cmocka_unit_test(test_failures),
 		cmocka_unit_test(test_no_advice),     cmocka_unit_test(test_unknown_namespace),
 		cmocka_unit_test(test_long_names),    cmocka_unit_test(test_many),
-		cmocka_unit_test(test_long_lifetime),
+		cmocka_unit_test(test_long_lifetime), cmocka_unit_test(test_holders),
 	};
 
 	return cmocka_run_group_tests_name("timewait_report", tests, NULL, NULL);

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <stdlib.h>
+
+#include "model/opens.h"
+
+#define PLACES_MIN 1024
+#define PLACES_MAX (4 * OPENS_MAX) /* so that to make room makes much of it */
+
+/* Hashes of places that hold nothing; bit 63 of each that holds something is set. */
+#define EMPTY 0
+#define TAKEN 1
+
+#define MARKED(hash) (1ULL << 63 | (hash))
+
+struct place {
+	uint64_t hash;
+	struct open_port port;
+};
+
+struct opens {
+	struct place *places;
+	unsigned int size;  /* a power of two */
+	unsigned int used;  /* with those taken out */
+	unsigned int count; /* without them */
+	bool overflowed;
+};
+
+struct opens *opens_new(void)
+{
+	struct opens *opens = calloc(1, sizeof(*opens));
+
+	if (!opens)
+		return NULL;
+	opens->size = PLACES_MIN;
+	opens->places = calloc(opens->size, sizeof(*opens->places));
+	if (opens->places)
+		return opens;
+	free(opens);
+	return NULL;
+}
+
+void opens_free(struct opens *opens)
+{
+	if (!opens)
+		return;
+	free(opens->places);
+	free(opens);
+}
+
+/* Where it is, or the free place where the search for it ends. */
+static struct place *find(const struct opens *opens, uint64_t hash)
+{
+	unsigned int i = hash & (opens->size - 1);
+
+	while (opens->places[i].hash != EMPTY && opens->places[i].hash != hash)
+		i = (i + 1) & (opens->size - 1);
+	return &opens->places[i];
+}
+
+/* Makes free places of those taken out, and twice as many if a quarter of them would be used. */
+static bool make_room(struct opens *opens)
+{
+	struct opens larger = *opens;
+
+	if (opens->count >= opens->size / 4 && opens->size < PLACES_MAX)
+		larger.size = 2 * opens->size;
+	larger.places = calloc(larger.size, sizeof(*larger.places));
+	if (!larger.places)
+		return false;
+	for (unsigned int i = 0; i < opens->size; i++)
+		if (opens->places[i].hash > TAKEN)
+			*find(&larger, opens->places[i].hash) = opens->places[i];
+	larger.used = opens->count;
+	free(opens->places);
+	*opens = larger;
+	return true;
+}
+
+bool opens_add(struct opens *opens, uint64_t hash, struct open_port port)
+{
+	struct place *place = find(opens, MARKED(hash));
+
+	if (place->hash != EMPTY)
+		return false;
+	if (opens->count == OPENS_MAX || (opens->used >= opens->size / 2 && !make_room(opens))) {
+		opens->overflowed = true;
+		return false;
+	}
+	place = find(opens, MARKED(hash));
+	*place = (struct place){ MARKED(hash), port };
+	opens->used++;
+	opens->count++;
+	return true;
+}
+
+bool opens_take(struct opens *opens, uint64_t hash, struct open_port *port)
+{
+	struct place *place = find(opens, MARKED(hash));
+
+	if (place->hash == EMPTY)
+		return false;
+	*port = place->port;
+	place->hash = TAKEN;
+	opens->count--;
+	return true;
+}
+
+bool opens_overflowed(const struct opens *opens)
+{
+	return opens->overflowed;
+}
