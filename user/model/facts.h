@@ -37,9 +37,13 @@ struct fact_address {
 struct fact_socket {
 	struct fact_address at;
 	struct fact_owner owner;
-	uint8_t state;	       /* TCPDWELL_* */
-	bool queued;	       /* waits for accept(): the owner is the listener's */
-	bool client;	       /* this side has connected */
+	uint8_t state;	    /* TCPDWELL_* */
+	bool queued;	    /* waits for accept(): the owner is the listener's */
+	bool client;	    /* this side has connected */
+	bool bound;	    /* its port was taken by bind(), as struct tcpdwell_port_use has it */
+	uint32_t scope;	    /* interface that it is bound to, 0: none */
+	uint16_t ports_low; /* IP_LOCAL_PORT_RANGE, 0: not set */
+	uint16_t ports_high;
 	uint64_t age_ns;       /* in its state for so long at the least */
 	uint64_t age_most_ns;  /* and at the most, FACT_UNKNOWN: no bound is known */
 	uint64_t opened_ns;    /* age of the connection at the least, 0: not known */
@@ -112,6 +116,7 @@ enum fact_setting {
 	FACT_KEEPALIVE_INTVL,
 	FACT_KEEPALIVE_PROBES,
 	FACT_TW_REUSE,
+	FACT_TIMESTAMPS,
 	FACT_MAX_TW_BUCKETS,
 	FACT_MAX_ORPHANS,
 	FACT_PORTS_LOW, /* ip_local_port_range */

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Findings of what runs out (ports, orphans, memory, descriptors), and of how connections end. */
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "model/finders.h"
+#include "model/pressure.h"
 
 /* Of a limit, from which on it is one to speak of. */
 #define SHARE_PERCENT 80
@@ -38,7 +40,7 @@ static uint64_t usable_ports(const struct fact_netns *netns)
 	return high - low + 1 - reserved;
 }
 
-/* It takes a port of the range away from others to the same destination. */
+/* It takes a port of the range away from others. */
 static bool takes_port(const struct finder *finder, const struct fact_socket *socket)
 {
 	const struct fact_netns *netns = finder_netns(finder, socket->at.netns);
@@ -48,99 +50,286 @@ static bool takes_port(const struct finder *finder, const struct fact_socket *so
 	       socket->at.lport <= netns->settings[FACT_PORTS_HIGH];
 }
 
-static int by_ends(const struct fact_socket *a, const struct fact_socket *b)
+static bool takes_chosen_port(const struct finder *finder, const struct fact_socket *socket)
 {
-	return finder_order(a->at.netns, b->at.netns)			     ?:
-		       finder_order(a->at.rport, b->at.rport)		     ?:
-		       memcmp(a->at.raddr, b->at.raddr, sizeof(a->at.raddr)) ?:
+	return !socket->bound && takes_port(finder, socket);
+}
+
+static bool takes_bound_port(const struct finder *finder, const struct fact_socket *socket)
+{
+	return socket->bound && takes_port(finder, socket);
+}
+
+static int by_source(const struct fact_socket *a, const struct fact_socket *b)
+{
+	return finder_order(a->at.netns, b->at.netns)	?:
+		       finder_order(a->scope, b->scope) ?:
 		       memcmp(a->at.laddr, b->at.laddr, sizeof(a->at.laddr));
 }
 
+static int by_ends(const struct fact_socket *a, const struct fact_socket *b)
+{
+	return by_source(a, b)				      ?:
+		       finder_order(a->at.rport, b->at.rport) ?:
+		       memcmp(a->at.raddr, b->at.raddr, sizeof(a->at.raddr));
+}
+
 /* Calls that failed for the want of a port, to this destination or, of bind(), to any. */
-static uint64_t ports_refused(const struct finder *finder, const struct fact_address *at)
+static bool failed_for_port(const struct fact_failure *failure, const struct fact_address *at,
+			    bool bound)
+{
+	static const uint8_t any[16];
+
+	if (failure->at.netns != at->netns)
+		return false;
+	if (!bound)
+		return failure->call == FACT_CONNECT && failure->err == EADDRNOTAVAIL &&
+		       failure->at.rport == at->rport &&
+		       !memcmp(failure->at.raddr, at->raddr, sizeof(at->raddr));
+	return failure->call == FACT_BIND && failure->err == EADDRINUSE && !failure->at.lport &&
+	       (!memcmp(failure->at.laddr, at->laddr, sizeof(at->laddr)) ||
+		!memcmp(failure->at.laddr, any, sizeof(any)));
+}
+
+static uint64_t ports_refused(const struct finder *finder, const struct fact_address *at,
+			      bool bound)
 {
 	uint64_t count = 0;
 
-	for (size_t i = 0; i < finder->facts->failure_count; i++) {
-		const struct fact_failure *failure = &finder->facts->failures[i];
+	for (size_t i = 0; i < finder->facts->failure_count; i++)
+		if (failed_for_port(&finder->facts->failures[i], at, bound))
+			count += finder->facts->failures[i].count;
+	return count;
+}
 
-		if (failure->at.netns != at->netns)
+/* Ports that were counted. */
+struct port_bits {
+	uint64_t bits[65536 / 64];
+};
+
+/* Returns whether it is a new one. */
+static bool port_add(struct port_bits *ports, uint16_t port)
+{
+	uint64_t bit = 1ULL << port % 64, *word = &ports->bits[port / 64];
+	bool fresh = !(*word & bit);
+
+	*word |= bit;
+	return fresh;
+}
+
+/* A socket's place in what holds the ports; one port counts once, though it has several. */
+static void tally_socket(struct tally *tally, struct port_bits *ports,
+			 const struct fact_socket *socket)
+{
+	if (port_add(ports, socket->at.lport)) {
+		if (socket->state == TCPDWELL_TIME_WAIT)
+			tally->entered++;
+		else
+			tally->open++;
+	}
+	if (socket->owner.comm[0])
+		tally_set_owner(tally, socket->owner.pid, socket->owner.comm);
+	if (socket->state != TCPDWELL_TIME_WAIT)
+		tally_set_range(tally, socket->ports_low, socket->ports_high);
+}
+
+/* Ports that others hold, and that are closed to sockets like this. */
+static uint64_t count_blocked(const struct finder *finder, const struct fact_socket *like,
+			      struct port_bits *ports)
+{
+	uint64_t count = 0;
+
+	for (size_t i = 0; i < finder->facts->socket_count; i++) {
+		const struct fact_socket *socket = &finder->facts->sockets[i];
+
+		if (socket->bound == like->bound || socket->at.netns != like->at.netns ||
+		    socket->scope != like->scope || !takes_port(finder, socket))
 			continue;
-		if (failure->call == FACT_CONNECT && failure->err == EADDRNOTAVAIL &&
-		    failure->at.rport == at->rport &&
-		    !memcmp(failure->at.raddr, at->raddr, sizeof(at->raddr)))
-			count += failure->count;
-		else if (failure->call == FACT_BIND && failure->err == EADDRINUSE &&
-			 !failure->at.lport)
-			count += failure->count;
+		/* connect() passes over what bind() took at any address. */
+		if (like->bound && memcmp(socket->at.laddr, like->at.laddr, sizeof(like->at.laddr)))
+			continue;
+		count += port_add(ports, socket->at.lport);
 	}
 	return count;
 }
 
 /* Who was refused, where it is not known who has the ports. */
-static void name_refused(const struct finder *finder, struct finding *finding)
+static void name_refused(const struct finder *finder, struct finding *finding, bool bound)
 {
-	for (size_t i = 0; i < finder->facts->failure_count && !finding->owner.pid; i++) {
-		const struct fact_failure *failure = &finder->facts->failures[i];
+	for (size_t i = 0; i < finder->facts->failure_count && !finding->owner.pid; i++)
+		if (failed_for_port(&finder->facts->failures[i], &finding->at, bound))
+			finding->owner = finder->facts->failures[i].owner;
+}
 
-		if (failure->call == FACT_CONNECT && failure->err == EADDRNOTAVAIL &&
-		    failure->at.netns == finding->at.netns &&
-		    failure->at.rport == finding->at.rport &&
-		    !memcmp(failure->at.raddr, finding->at.raddr, sizeof(finding->at.raddr)))
-			finding->owner = failure->owner;
+static struct ephemeral ephemeral_of(const struct fact_netns *netns)
+{
+	struct ephemeral e = { .usable = usable_ports(netns), .tw_reuse_delay_ms = 1000 };
+
+	if (!e.usable)
+		return e;
+	e.known = true;
+	e.low = netns->settings[FACT_PORTS_LOW];
+	e.high = netns->settings[FACT_PORTS_HIGH];
+	e.reserved = e.high - e.low + 1 - e.usable;
+	if (netns->settings[FACT_TW_REUSE] != FACT_UNKNOWN)
+		e.tw_reuse = netns->settings[FACT_TW_REUSE];
+	e.timestamps = netns->settings[FACT_TIMESTAMPS] != 0;
+	return e;
+}
+
+/* What helps follows from what holds them. */
+static void advise_ports(struct finding *finding, enum pressure_holder holder)
+{
+	finding->useless = "net.ipv4.tcp_fin_timeout, net.ipv4.tcp_tw_recycle (gone since Linux "
+			   "4.12), more descriptors; and net.ipv4.tcp_tw_reuse, which is about "
+			   "connect() and TIME_WAIT alone.";
+	switch (holder) {
+	case PRESSURE_BY_BIND:
+		finding->helps =
+			"Set IP_BIND_ADDRESS_NO_PORT before bind(): then connect() chooses "
+			"the port, which others can have for other destinations. Fewer or "
+			"longer connections.";
+		return;
+	case PRESSURE_BY_OPEN:
+		finding->helps =
+			"Fewer connections at a time: a pool, or close those that are idle. "
+			"More addresses, here or there. A wider "
+			"net.ipv4.ip_local_port_range.";
+		return;
+	case PRESSURE_BY_TIMEWAIT:
+		finding->helps = "Keep connections open: keep-alive or a pool. "
+				 "net.ipv4.tcp_tw_reuse=1. A wider net.ipv4.ip_local_port_range.";
+		finding->useless = NULL;
+		return;
+	default:
+		finding->useless = NULL;
 	}
 }
 
-static void describe_ports(struct finding *finding, uint64_t open, uint64_t timewait,
-			   uint64_t usable, uint64_t refused)
+static const char *who_holds(enum pressure_holder holder, const struct tally *tally)
 {
-	finding->count = open + timewait;
-	finding_figure(finding, "ports_used", open + timewait, FIGURE_COUNT, false);
-	if (usable) {
-		finding_figure(finding, "ports", usable, FIGURE_COUNT, false);
-		finding_figure(finding, "used", percent(open + timewait, usable), FIGURE_PERCENT,
-			       false);
+	switch (holder) {
+	case PRESSURE_BY_BIND:
+		return "bind() took them before connect(), which closes each to all destinations";
+	case PRESSURE_BY_OPEN:
+		return "Open connections hold them";
+	case PRESSURE_BY_TIMEWAIT:
+		return "Connections that were closed here hold them in TIME_WAIT";
+	default:
+		return tally_held(tally) ? "Few are held by what is seen" :
+					   "No port was free when it was asked for";
 	}
-	finding_figure(finding, "open", open, FIGURE_COUNT, false);
+}
+
+static bool holds_sockets(const struct finder *finder, uint32_t pid)
+{
+	for (size_t i = 0; i < finder->facts->process_count; i++)
+		if (finder->facts->processes[i].owner.pid == pid)
+			return true;
+	return false;
+}
+
+/* Programs with their connections; and the process, if it is one that is there yet. */
+static void name_programs(const struct finder *finder, struct finding *finding,
+			  const struct tally *tally, const char *why)
+{
+	const struct tally_name *most = tally_main_name(tally);
+
+	if (!most) {
+		finding_why(finding, "%s.", why);
+		return;
+	}
+	finding_why(finding, "%s: %.15s has %" PRIu32 " connections%s.", why, most->comm,
+		    most->connections, tally->owner_varies ? ", of several processes" : "");
+	if (tally->owner_varies || !holds_sockets(finder, tally->owner_pid))
+		return;
+	finding->owner.pid = tally->owner_pid;
+	memcpy(finding->owner.comm, tally->owner_comm, sizeof(finding->owner.comm));
+}
+
+static void describe_ports(struct finding *finding, const struct tally *tally, uint64_t blocked,
+			   const struct pressure *p)
+{
+	uint64_t timewait = tally_now(tally), held = tally_held(tally) + blocked;
+
+	finding->count = held;
+	finding_figure(finding, "ports_used", held, FIGURE_COUNT, false);
+	if (p->usable) {
+		finding_figure(finding, "ports", p->usable, FIGURE_COUNT, false);
+		finding_figure(finding, "used", held < p->usable ? percent(held, p->usable) : 100,
+			       FIGURE_PERCENT, false);
+	}
+	finding_figure(finding, "open", tally->open, FIGURE_COUNT, false);
 	finding_figure(finding, "timewait", timewait, FIGURE_COUNT, false);
-	if (refused)
-		finding_figure(finding, "failed", refused, FIGURE_COUNT, true);
-	finding_setting(finding, FACT_PORTS_LOW);
-	finding_setting(finding, FACT_PORTS_HIGH);
-	if (timewait > open)
+	if (blocked)
+		finding_figure(finding, "of_others", blocked, FIGURE_COUNT, false);
+	if (tally->refused)
+		finding_figure(finding, "failed", tally->refused, FIGURE_COUNT, true);
+	if (!p->narrowed) {
+		finding_setting(finding, FACT_PORTS_LOW);
+		finding_setting(finding, FACT_PORTS_HIGH);
+	}
+	if (p->holder == PRESSURE_BY_TIMEWAIT && timewait)
 		finding_setting(finding, FACT_TW_REUSE);
-	finding_why(finding, "%s",
-		    !(open + timewait) ? "No port was free when it was asked for." :
-		    timewait > open ? "Connections that were closed here hold them in TIME_WAIT." :
-				      "Open connections hold them.");
+	advise_ports(finding, p->holder);
 	finding_more(finding, "tcpdwell timewait -d 10s");
+}
+
+/* tcp_tw_reuse gives those back that are in TIME_WAIT, to connect(). */
+static bool is_short(const struct pressure *p, const struct tally *tally, uint64_t blocked)
+{
+	uint64_t held = p->reuse ? tally->open + blocked : tally_held(tally) + blocked;
+
+	return p->usable && percent(held, p->usable) >= SHARE_PERCENT;
 }
 
 static void found_ports(struct finder *finder, const struct fact_socket *const *group, size_t count)
 {
-	uint64_t usable = usable_ports(finder_netns(finder, group[0]->at.netns));
-	uint64_t refused = ports_refused(finder, &group[0]->at), timewait = 0;
+	const struct fact_socket *first = group[0];
+	const struct ephemeral e = ephemeral_of(finder_netns(finder, first->at.netns));
+	struct tally tally = { .key.bound = first->bound };
+	struct pressure_input input = {
+		.tally = &tally,
+		.ephemeral = &e,
+		.link_local = pressure_is_link_local(first->at.family, first->at.laddr) &&
+			      !first->scope,
+		.loopback = pressure_is_loopback(first->at.family, first->at.laddr),
+	};
+	struct port_bits ports = {};
 	struct finding *finding;
+	struct pressure p;
 
-	if ((!usable || percent(count, usable) < SHARE_PERCENT) && !refused)
+	tally.refused = ports_refused(finder, &first->at, first->bound);
+	/* Most are few: there is no need to look at each port of these. */
+	if (!first->bound && !tally.refused &&
+	    percent(count + finder->bound, e.usable) < SHARE_PERCENT)
+		return;
+	for (size_t i = 0; i < count; i++)
+		tally_socket(&tally, &ports, group[i]);
+	tally.held_peak = tally_held(&tally);
+	if (finder->bound)
+		input.blocked = count_blocked(finder, first, &ports);
+	p = pressure_of(&input);
+	if (!is_short(&p, &tally, input.blocked) && !tally.refused)
 		return;
 	/* A failure tells of the destination that has the most ports, not of each. */
-	if (refused && usable && percent(count, usable) < SHARE_PERCENT / 2)
+	if (tally.refused && p.usable && p.used * 100 < SHARE_PERCENT / 2)
 		return;
 	finding = finder_add(finder, FINDING_PORTS_EXHAUSTED,
-			     refused ? FINDING_CRITICAL : FINDING_WARNING);
+			     tally.refused ? FINDING_CRITICAL : FINDING_WARNING);
 	if (!finding)
 		return;
-	for (size_t i = 0; i < count; i++) {
-		timewait += group[i]->state == TCPDWELL_TIME_WAIT;
-		if (group[i]->owner.pid)
-			finding->owner = group[i]->owner;
+	for (size_t i = 0; i < count; i++)
 		finding_end(finder, finding, group[i]);
-	}
-	finding->at = group[0]->at;
+	finding->at = first->at;
 	finding->at.lport = 0;
-	name_refused(finder, finding);
-	describe_ports(finding, count - timewait, timewait, usable, refused);
+	if (first->bound) {
+		finding->at.rport = 0;
+		memset(finding->at.raddr, 0, sizeof(finding->at.raddr));
+	}
+	describe_ports(finding, &tally, input.blocked, &p);
+	name_programs(finder, finding, &tally, who_holds(p.holder, &tally));
+	name_refused(finder, finding, first->bound);
 }
 
 static bool was_found_short(const struct finder *finder, const struct fact_failure *failure)
@@ -152,7 +341,34 @@ static bool was_found_short(const struct finder *finder, const struct fact_failu
 	return false;
 }
 
-/* What holds the ports was not seen, as bind() takes them before there is a destination. */
+/* A call that failed, though no socket like the one that it was made for has a port. */
+static void found_refused(struct finder *finder, const struct fact_failure *failure)
+{
+	const struct fact_socket like = { .at = failure->at, .bound = failure->call == FACT_BIND };
+	const struct ephemeral e = ephemeral_of(finder_netns(finder, failure->at.netns));
+	struct tally tally = { .key.bound = like.bound, .refused = failure->count };
+	struct pressure_input input = { .tally = &tally, .ephemeral = &e };
+	struct port_bits ports = {};
+	struct finding *finding;
+	struct pressure p;
+
+	input.blocked = count_blocked(finder, &like, &ports);
+	p = pressure_of(&input);
+	if (!input.blocked)
+		p.holder = PRESSURE_BY_OTHERS;
+	else if (like.bound)
+		p.holder = PRESSURE_BY_OPEN;
+	finding = finder_add(finder, FINDING_PORTS_EXHAUSTED, FINDING_CRITICAL);
+	if (!finding)
+		return;
+	finding->owner = failure->owner;
+	finding->at = failure->at;
+	finding->err = failure->err;
+	describe_ports(finding, &tally, input.blocked, &p);
+	finding_why(finding, "%s.", who_holds(p.holder, &tally));
+}
+
+/* What holds the ports may not be seen, as bind() takes them before there is a destination. */
 static void find_refused_ports(struct finder *finder)
 {
 	for (size_t i = 0; i < finder->facts->failure_count; i++) {
@@ -160,18 +376,9 @@ static void find_refused_ports(struct finder *finder)
 		bool connect = failure->call == FACT_CONNECT && failure->err == EADDRNOTAVAIL;
 		bool bind = failure->call == FACT_BIND && failure->err == EADDRINUSE &&
 			    !failure->at.lport;
-		struct finding *finding;
 
-		if ((!connect && !bind) || was_found_short(finder, failure))
-			continue;
-		finding = finder_add(finder, FINDING_PORTS_EXHAUSTED, FINDING_CRITICAL);
-		if (!finding)
-			return;
-		finding->owner = failure->owner;
-		finding->at = failure->at;
-		finding->err = failure->err;
-		describe_ports(finding, 0, 0, usable_ports(finder_netns(finder, failure->at.netns)),
-			       failure->count);
+		if ((connect || bind) && !was_found_short(finder, failure))
+			found_refused(finder, failure);
 	}
 }
 
@@ -217,7 +424,10 @@ static void find_port_taken(struct finder *finder)
 
 void find_ports(struct finder *finder)
 {
-	finder_groups(finder, takes_port, by_ends, found_ports);
+	for (size_t i = 0; i < finder->facts->socket_count; i++)
+		finder->bound += takes_bound_port(finder, &finder->facts->sockets[i]);
+	finder_groups(finder, takes_chosen_port, by_ends, found_ports);
+	finder_groups(finder, takes_bound_port, by_source, found_ports);
 	find_refused_ports(finder);
 	find_port_taken(finder);
 }

@@ -13,6 +13,7 @@ struct finder {
 	struct finding *list;
 	size_t count, room;
 	const struct fact_socket **picked; /* room for all sockets */
+	size_t bound;			   /* ports of clients that bind() took */
 	int err;
 };
 

@@ -66,6 +66,7 @@ static const char *const setting_names[FACT_SETTINGS] = {
 	[FACT_KEEPALIVE_INTVL] = "net.ipv4.tcp_keepalive_intvl",
 	[FACT_KEEPALIVE_PROBES] = "net.ipv4.tcp_keepalive_probes",
 	[FACT_TW_REUSE] = "net.ipv4.tcp_tw_reuse",
+	[FACT_TIMESTAMPS] = "net.ipv4.tcp_timestamps",
 	[FACT_MAX_TW_BUCKETS] = "net.ipv4.tcp_max_tw_buckets",
 	[FACT_MAX_ORPHANS] = "net.ipv4.tcp_max_orphans",
 	[FACT_PORTS_LOW] = "net.ipv4.ip_local_port_range",

@@ -71,6 +71,9 @@ struct finding {
 	struct finding_figure figures[FINDING_FIGURES];
 	unsigned int figure_count;
 	char why[FINDING_WHY_LEN]; /* a sentence or two, empty: not known */
+	/* What helps and what does not, where it is not what explain.txt says. Constants. */
+	const char *helps;
+	const char *useless;
 	bool has_end;
 	struct deadline end; /* of the last of them */
 	enum fact_setting settings[FINDING_SETTINGS];

@@ -53,6 +53,7 @@ static const char *const setting_files[FACT_SETTINGS] = {
 	[FACT_KEEPALIVE_INTVL] = "ipv4/tcp_keepalive_intvl",
 	[FACT_KEEPALIVE_PROBES] = "ipv4/tcp_keepalive_probes",
 	[FACT_TW_REUSE] = "ipv4/tcp_tw_reuse",
+	[FACT_TIMESTAMPS] = "ipv4/tcp_timestamps",
 	[FACT_MAX_TW_BUCKETS] = "ipv4/tcp_max_tw_buckets",
 	[FACT_MAX_ORPHANS] = "ipv4/tcp_max_orphans",
 };

@@ -221,7 +221,7 @@ static void print_word(FILE *out, const char *word)
 }
 
 static void print_advice(FILE *out, const char *word, const char *name, const char *part,
-			 unsigned int columns)
+			 unsigned int columns, const char *own)
 {
 	char *text = NULL;
 	size_t len;
@@ -230,7 +230,9 @@ static void print_advice(FILE *out, const char *word, const char *name, const ch
 
 	if (!memory)
 		return;
-	err = explain_print_part(memory, name, part, columns, COLUMN);
+	err = own ? 0 : explain_print_part(memory, name, part, columns, COLUMN);
+	if (own)
+		explain_print_words(memory, own, columns, COLUMN);
 	fclose(memory);
 	if (!err) {
 		print_word(out, word);
@@ -275,8 +277,8 @@ void finding_print(FILE *out, const struct finding *finding, const struct findin
 		print_word(out, "ends");
 		print_end_of(out, &finding->end);
 	}
-	print_advice(out, "do", advice, "helps", columns);
-	print_advice(out, "no help", advice, "useless", columns);
+	print_advice(out, "do", advice, "helps", columns, finding->helps);
+	print_advice(out, "no help", advice, "useless", columns, finding->useless);
 	if (knows_settings(finding, context)) {
 		print_word(out, "now");
 		print_settings(out, finding, context);
@@ -356,7 +358,8 @@ static void print_json_settings(FILE *out, const struct finding *finding,
 	fputc('}', out);
 }
 
-static void print_json_part(FILE *out, const char *member, const char *name, const char *part)
+static void print_json_part(FILE *out, const char *member, const char *name, const char *part,
+			    const char *own)
 {
 	char *text = NULL;
 	size_t len;
@@ -364,8 +367,10 @@ static void print_json_part(FILE *out, const char *member, const char *name, con
 
 	if (!memory)
 		return;
-	if (!explain_print_part(memory, name, part, UINT16_MAX, 0))
-		fflush(memory);
+	if (own)
+		fputs(own, memory);
+	else
+		explain_print_part(memory, name, part, UINT16_MAX, 0);
 	fclose(memory);
 	if (len && text[len - 1] == '\n')
 		text[len - 1] = '\0';
@@ -412,8 +417,8 @@ void finding_print_json(FILE *out, const struct finding *finding,
 	print_json_figures(out, finding);
 	print_json_text(out, "why", finding->why);
 	print_json_end(out, finding);
-	print_json_part(out, "do", advice_name(finding), "helps");
-	print_json_part(out, "no_help", advice_name(finding), "useless");
+	print_json_part(out, "do", advice_name(finding), "helps", finding->helps);
+	print_json_part(out, "no_help", advice_name(finding), "useless", finding->useless);
 	print_json_settings(out, finding, context);
 	print_json_text(out, "more", finding->more);
 	fputs("}\n", out);

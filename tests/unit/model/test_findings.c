@@ -351,6 +351,36 @@ static void test_ports(void **state)
 	assert_int_equal(only(FINDING_PORTS_EXHAUSTED)->err, EADDRINUSE);
 }
 
+/* Whose ports are in whose way, and what follows, is what pressure.h says. */
+static void test_ports_by_holder(void **state)
+{
+	const struct finding *f;
+
+	(void)state;
+	clients(TCPDWELL_ESTABLISHED, 100);
+	f = only(FINDING_PORTS_EXHAUSTED);
+	assert_non_null(strstr(f->why, "Open connections hold them: "));
+	assert_non_null(strstr(f->why, "has 100 connections"));
+	assert_non_null(strstr(f->helps, "Fewer connections at a time"));
+	assert_non_null(strstr(f->useless, "tcp_tw_reuse"));
+	/* To ten destinations there is room enough, but for who binds. */
+	for (unsigned int i = 0; i < 100; i++) {
+		host.sockets[i].at.raddr[3] = i % 10;
+		host.sockets[i].state = TCPDWELL_TIME_WAIT;
+	}
+	assert_nothing();
+	for (unsigned int i = 0; i < 100; i++)
+		host.sockets[i].bound = true;
+	f = only(FINDING_PORTS_EXHAUSTED);
+	assert_int_equal(figure(f, "used"), 100);
+	assert_int_equal(f->at.rport, 0);
+	assert_non_null(strstr(f->helps, "IP_BIND_ADDRESS_NO_PORT"));
+	/* On two links each has half. */
+	for (unsigned int i = 0; i < 100; i++)
+		host.sockets[i].scope = i % 2;
+	assert_nothing();
+}
+
 static void test_address_in_use(void **state)
 {
 	const struct finding *f;
@@ -466,6 +496,7 @@ int main(void)
 		cmocka_unit_test_setup(test_stuck, facts_begin),
 		cmocka_unit_test_setup(test_fin_wait2, facts_begin),
 		cmocka_unit_test_setup(test_ports, facts_begin),
+		cmocka_unit_test_setup(test_ports_by_holder, facts_begin),
 		cmocka_unit_test_setup(test_address_in_use, facts_begin),
 		cmocka_unit_test_setup(test_resets, facts_begin),
 		cmocka_unit_test_setup(test_died, facts_begin),
