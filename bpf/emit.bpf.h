@@ -159,8 +159,8 @@ static __always_inline bool owner_wanted(const struct lifecycle *l)
 }
 
 /*
- * Who asks for ports wants the end of an open connection if it may be a client's; that of a server's
- * is as often.
+ * Who asks for ports wants to hear of an open connection's end if it may be a client's: those of
+ * servers are as many.
  */
 static __always_inline bool port_use_wanted(const struct row *row, const struct lifecycle *l)
 {

@@ -154,8 +154,8 @@ _Static_assert(__builtin_offsetof(struct tcpdwell_transition, laddr) == 80, "lad
 /*
  * Whose local ports are in the way of others. A port that bind() took before connect() is closed to
  * every connect() of its namespace, whereto ever, and to bind() of its address; one that connect()
- * chose is closed to connect() between the same ends, and to bind() of its address. Sockets that are
- * bound to different interfaces do not meet.
+ * chose is closed to connect() between the same ends, and to bind() of its address. Sockets that
+ * are bound to different interfaces do not meet.
  */
 struct tcpdwell_port_use {
 	__u32 scope; /* number of the interface that the socket is bound to, 0: of none */

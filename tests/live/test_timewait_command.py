@@ -282,8 +282,11 @@ def test_two_links(timewait: Callable[..., Timewait], netns: Netns) -> None:
                      f"addr add fe80::7/64 dev {link} nodad")
         scopes.append(netns.inside(lambda link=link: socket.if_nametoindex(link)))
     running = timewait("--netns", netns.path, "-o", "json")
+
+    def make() -> socket.socket:
+        return socket.socket(socket.AF_INET6)
+
     for scope in scopes:
-        make = lambda: socket.socket(socket.AF_INET6)  # pylint: disable=unnecessary-lambda-assignment
         server = netns.inside(make)
         server.bind(("fe80::7", PORT, 0, scope))
         server.listen(32)

@@ -3,8 +3,8 @@
  * The connections of clients that are open, by the hash of their ends: each is counted once, and
  * taken off what it was counted under, whatever is known of it later.
  *
- * Sixteen bytes each, four times over for the gaps of the hash at the most. No more than OPENS_MAX are
- * kept; of the others it is known that there were some. One thread at a time.
+ * Sixteen bytes each, four times over for the gaps of the hash at the most. No more than OPENS_MAX
+ * are kept; of the others it is known that there were some. One thread at a time.
  */
 #ifndef TCPDWELL_OPENS_H
 #define TCPDWELL_OPENS_H

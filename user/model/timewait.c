@@ -707,8 +707,8 @@ static bool blocks(const struct tally_key *key, const struct tally_key *other)
 }
 
 /*
- * How many ports are held beside those of @tally, at the least: of two others it is not kept whether
- * they hold the same ones.
+ * How many ports are held beside those of @tally, at the least: of two others it is not kept
+ * whether they hold the same ones.
  */
 static uint64_t count_blocked(const struct timewait *tw, const struct tally *tally, uint64_t now_ns,
 			      struct tally_name *names)

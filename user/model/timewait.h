@@ -7,7 +7,7 @@
  * row that ends it.
  *
  * The ports of clients are held by connections that are open as well as by TIME_WAIT (struct
- * tcpdwell_port_use says which are in the way of which), so open ones are counted, too, and no more.
+ * tcpdwell_port_use says which are in the way of which), so open ones are counted, too.
  *
  * Keys that would be as many as connections are folded. A server's remote end is its address alone,
  * a client's local port is "ephemeral" (port 0). service.h decides which it is; where it cannot,

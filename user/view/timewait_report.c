@@ -259,7 +259,8 @@ static void print_for_programs(FILE *out, const struct timewait_figures *f)
 	const struct timewait_pressure *row = row_advised(f, PRESSURE_LATE_BIND), *next;
 
 	if (row) {
-		fputs("  IP_BIND_ADDRESS_NO_PORT before bind(): what bind() chooses is closed to all\n",
+		fputs("  IP_BIND_ADDRESS_NO_PORT before bind(): what bind() chooses is closed to "
+		      "all\n",
 		      out);
 		print_programs(out, row, row->row.key.bound ? row->names : row->blockers);
 	}
@@ -318,7 +319,8 @@ static void print_elsewhere(FILE *out, const struct timewait_figures *f)
 	for (unsigned int i = 0; i < f->pressure_count; i++) {
 		if (!f->pressures[i].pressure.elsewhere)
 			continue;
-		fputs("what holds the ports where few are USED is not seen: sockets that are bound and\n"
+		fputs("what holds the ports where few are USED is not seen: sockets that are bound "
+		      "and\n"
 		      "  not connected, or the range was narrower\n",
 		      out);
 		return;
