@@ -254,9 +254,9 @@ static __always_inline __u64 child_listener(const struct sock *child)
 }
 
 /*
- * IP_LOCAL_PORT_RANGE: the highest port << 16 | the lowest, each 0 if it is not set (6.3). This is a
- * function of its own, because a loop would take the addresses of both members ahead, of which one
- * is not there.
+ * IP_LOCAL_PORT_RANGE: the highest port << 16 | the lowest, each 0 if it is not set (6.3). It is a
+ * function of its own, because a loop would take the addresses of both members ahead, of which
+ * one is not there.
  */
 static __noinline __u32 sock_port_range(__u64 address)
 {
