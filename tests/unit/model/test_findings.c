@@ -357,7 +357,7 @@ static void test_ports_by_holder(void **state)
 	const struct finding *f;
 
 	(void)state;
-	clients(TCPDWELL_ESTABLISHED, 100);
+	facts_clients(TCPDWELL_ESTABLISHED, 100);
 	f = only(FINDING_PORTS_EXHAUSTED);
 	assert_non_null(strstr(f->why, "Open connections hold them: "));
 	assert_non_null(strstr(f->why, "has 100 connections"));
