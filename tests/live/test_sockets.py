@@ -64,7 +64,7 @@ class Seen:
 
     @property
     def timer(self) -> tuple[str, float, int] | None:
-        found = re.search(r"timer:\((\w+),([^,]+),(\d+)\)", self.rest)
+        found = re.search(r"timer:\((\w+),([^,]*),(\d+)\)", self.rest)
         if not found:
             return None
         # A second and 732 ms are 1.732ms to ss.

@@ -353,6 +353,51 @@ static int add_unheld(struct gather *g, const struct gather_detail *detail)
 	return list_add(&g->sockets, &fact);
 }
 
+/* States in which the peer has sent its FIN, which is a byte that nobody reads. */
+#define AFTER_FIN (1U << TCPDWELL_CLOSE_WAIT | 1U << TCPDWELL_LAST_ACK | 1U << TCPDWELL_CLOSING)
+
+static struct gather_detail detail_of(const struct gather *g, const struct tcpdwell_socket *info)
+{
+	const struct tcpdwell_detail *d = &info->detail;
+	const uint64_t *settings = settings_of(g, info->netns);
+	bool fin = d->recv_bytes && 1U << info->state & AFTER_FIN;
+	struct gather_detail detail = {
+		.cookie = info->key,
+		.netns = info->netns,
+		.state = info->state,
+		.lport = info->lport,
+		.rport = info->rport,
+		.silent_ns = d->silent_ns ?: FACT_UNKNOWN,
+		.unread_bytes = d->recv_bytes - fin,
+		.unacked_bytes = d->send_bytes,
+		.drops = info->drops,
+		.inode = info->inode,
+	};
+
+	memcpy(detail.laddr, info->laddr, sizeof(detail.laddr));
+	memcpy(detail.raddr, info->raddr, sizeof(detail.raddr));
+	if (settings)
+		detail.timers = timers_of(info, settings);
+	return detail;
+}
+
+int gather_walk(struct gather *g, const struct sockets *sockets)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < sockets_count(sockets) && !err; i++) {
+		const struct tcpdwell_socket *info = &sockets_at(sockets, i)->info;
+		struct gather_detail detail;
+
+		if (info->state == TCPDWELL_CLOSE ||
+		    (!info->detail.known && info->state != TCPDWELL_LISTEN))
+			continue;
+		detail = detail_of(g, info);
+		err = gather_detail(g, &detail);
+	}
+	return err;
+}
+
 /* ---- Requests ---- */
 
 static void count_requests(const struct gather *g, struct fact_socket *listener)

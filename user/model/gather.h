@@ -59,6 +59,12 @@ void gather_look(struct gather *gather);
 int gather_detail(struct gather *gather, const struct gather_detail *detail);
 int gather_netns(struct gather *gather, const struct gather_netns *netns);
 
+/*
+ * The same of a walk whose records have details, in the place of sock_diag, which is not asked
+ * then. To be called once the namespaces of the look are told. Returns 0 or -ENOMEM.
+ */
+int gather_walk(struct gather *gather, const struct sockets *sockets);
+
 /* What happens meanwhile. A call that failed has the count of the whole run. */
 int gather_end(struct gather *gather, const struct tcpdwell_transition *t);
 int gather_failure(struct gather *gather, const struct fact_failure *failure);

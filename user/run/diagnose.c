@@ -97,7 +97,8 @@ static int diagnose_start(struct session *session)
 		return -1;
 	gather_narrow(d->gather, &session->options->filters);
 	d->start_ns = clock_now_ns();
-	err = survey_take(session, d->gather, d->netns, &d->survey);
+	/* Of sockets only what listeners have dropped by now is asked for again. */
+	err = survey_take(session, d->gather, d->netns, 1U << TCPDWELL_LISTEN, &d->survey);
 	if (err)
 		return fail(session, err);
 	/* Of nothing it would find nothing wrong. */
@@ -206,7 +207,11 @@ static int look(struct session *session)
 	if (session_walk(session, d->sockets))
 		return -1;
 	d->looked_ns = clock_now_ns();
-	err = survey_take(session, d->gather, d->netns, &d->survey);
+	/* The iterators tell more than sock_diag does, which would lock each socket once more. */
+	err = survey_take(session, d->gather, d->netns, session->look.by_diag ? SURVEY_STATES : 0,
+			  &d->survey);
+	if (!err && !session->look.by_diag)
+		err = gather_walk(d->gather, d->sockets);
 	if (!err)
 		err = survey_processes(session, d->gather, d->sockets);
 	if (!err && session->loader)

@@ -95,6 +95,7 @@ struct survey_walk {
 	struct gather *gather;
 	struct survey *survey;
 	const struct filters *filters;
+	uint16_t states; /* of sockets to ask for */
 	uint32_t inode;
 	const uint64_t *settings; /* of the namespace */
 };
@@ -173,14 +174,11 @@ static int take_socket(void *context, const struct sockdiag_socket *socket)
 	return gather_detail(walk->gather, &detail);
 }
 
-/* Every state but CLOSE, whose sockets are in no table. */
-#define STATES (((1U << (TCPDWELL_CLOSING + 1)) - 2) & ~(1U << TCPDWELL_CLOSE))
-
 static int take_netns(void *context, const struct netns_place *place)
 {
 	struct survey_walk *walk = context;
 	struct gather_netns netns = { .inode = place->inode };
-	int err, fd;
+	int err, fd = -1;
 
 	walk->survey->namespaces++;
 	walk->inode = place->inode;
@@ -191,22 +189,24 @@ static int take_netns(void *context, const struct netns_place *place)
 	procfs_tcp_orphans("", &netns.orphans);
 	walk->settings = netns.settings;
 	err = gather_netns(walk->gather, &netns);
-	fd = netns_place_sockdiag(place);
+	if (walk->states)
+		fd = netns_place_sockdiag(place);
 	/* A kernel without sock_diag says so; what the walk over sockets finds is left. */
-	if (!err && fd >= 0 && sockdiag_dump(fd, STATES, take_socket, walk) == -ENOMEM)
+	if (!err && fd >= 0 && sockdiag_dump(fd, walk->states, take_socket, walk) == -ENOMEM)
 		err = -ENOMEM;
 	if (fd >= 0)
 		close(fd);
 	return err;
 }
 
-int survey_take(struct session *session, struct gather *gather, uint32_t only,
+int survey_take(struct session *session, struct gather *gather, uint32_t only, uint16_t states,
 		struct survey *survey)
 {
 	struct survey_walk walk = {
 		.gather = gather,
 		.survey = survey,
 		.filters = &session->options->filters,
+		.states = states,
 	};
 	uint64_t pages = 0, pressure = 0;
 	int err;

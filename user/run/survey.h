@@ -24,11 +24,15 @@ struct survey {
 	unsigned int closed;	 /* that could not be entered */
 };
 
+/* Every state but CLOSE, whose sockets are in no table. */
+#define SURVEY_STATES (((1U << (TCPDWELL_CLOSING + 1)) - 2) & ~(1U << TCPDWELL_CLOSE))
+
 /*
- * Looks into the namespace of inode @only, or, if that is 0, into all; sockets are those whose ends
- * the session's filters want. Returns 0 or -errno.
+ * Looks into the namespace of inode @only, or, if that is 0, into all. sock_diag is asked for
+ * sockets in @states, a mask of state numbers, whose ends the session's filters want; 0: a walk
+ * tells all of them. Returns 0 or -errno.
  */
-int survey_take(struct session *session, struct gather *gather, uint32_t only,
+int survey_take(struct session *session, struct gather *gather, uint32_t only, uint16_t states,
 		struct survey *survey);
 
 /* The settings of a namespace (netns_walk.h); FACT_UNKNOWN: this kernel has none such. */

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* From what a walk over sockets tells to the facts of a diagnosis. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "model/gather.h"
+
+#define S   1000000000ULL
+#define NOW (1000 * S)
+#define ALL                                                                      \
+	(TCPDWELL_KNOWN_TIMER | TCPDWELL_KNOWN_QUEUES | TCPDWELL_KNOWN_OPTIONS | \
+	 TCPDWELL_KNOWN_KEEPALIVE | TCPDWELL_KNOWN_ORPHAN)
+
+static struct gather *gather;
+static struct sockets *sockets;
+static struct facts facts;
+
+static void tell_netns(void)
+{
+	struct gather_netns netns = { .inode = 7, .name = "blue" };
+
+	for (unsigned int i = 0; i < FACT_SETTINGS; i++)
+		netns.settings[i] = FACT_UNKNOWN;
+	for (unsigned int i = 0; i < FACT_COUNTERS; i++)
+		netns.counters[i] = FACT_UNKNOWN;
+	netns.settings[FACT_KEEPALIVE_INTVL] = 30;
+	assert_int_equal(gather_netns(gather, &netns), 0);
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	gather = gather_new();
+	sockets = sockets_new();
+	return !gather || !sockets;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	gather_free(gather);
+	sockets_free(sockets);
+	return 0;
+}
+
+static struct tcpdwell_socket record(uint64_t key, uint8_t state, uint16_t lport, uint16_t rport)
+{
+	return (struct tcpdwell_socket){
+		.key = key,
+		.state = state,
+		.family = 4,
+		.since = TCPDWELL_DWELL_AT_LEAST,
+		.since_ns = NOW - 5 * S,
+		.netns = 7,
+		.lport = lport,
+		.rport = rport,
+		.raddr = { 10, 0, 0, key },
+		.detail.known = ALL,
+	};
+}
+
+static void add(struct tcpdwell_socket r)
+{
+	assert_int_equal(sockets_add(sockets, &r), 0);
+}
+
+static const struct fact_socket *look(uint16_t rport)
+{
+	const struct fact_socket *found = NULL;
+
+	gather_look(gather);
+	tell_netns();
+	assert_int_equal(gather_walk(gather, sockets), 0);
+	assert_int_equal(gather_facts(gather, sockets, NOW, 10 * S, 60 * S, &facts), 0);
+	for (size_t i = 0; i < facts.socket_count; i++)
+		if (facts.sockets[i].at.rport == rport)
+			found = &facts.sockets[i];
+	assert_non_null(found);
+	return found;
+}
+
+static void test_options_of_a_socket(void **state)
+{
+	struct tcpdwell_socket r = record(1, TCPDWELL_ESTABLISHED, 80, 1000);
+	const struct fact_socket *fact;
+
+	(void)state;
+	r.pid = r.owner_pid = 10;
+	r.inode = 5;
+	strcpy(r.comm, "server");
+	r.detail.flags = TCPDWELL_DETAIL_KEEPALIVE;
+	r.detail.timer = TCPDWELL_TIMER_RETRANSMIT;
+	r.detail.retransmits = 4;
+	r.detail.user_timeout_ms = 1234;
+	r.detail.silent_ns = 12 * S;
+	r.detail.send_bytes = 100;
+	r.detail.recv_bytes = 7;
+	add(r);
+	fact = look(1000);
+	assert_int_equal(facts.socket_count, 1);
+	assert_int_equal(fact->owner.pid, 10);
+	assert_int_equal(fact->timers.user_timeout_ms, 1234);
+	assert_int_equal(fact->timers.keepalive_intvl_s, 30); /* the namespace's */
+	assert_int_equal(fact->timers.retransmits, 4);
+	assert_true(fact->timers.keepalive && fact->timers.unacknowledged);
+	assert_false(fact->timers.orphan);
+	assert_int_equal(fact->silent_ns, 12 * S);
+	assert_int_equal(fact->unacked_bytes, 100);
+	assert_int_equal(fact->unread_bytes, 7);
+}
+
+/* The peer's FIN is a byte to the kernel, which nobody reads. */
+static void test_fin_is_not_unread(void **state)
+{
+	struct tcpdwell_socket r = record(1, TCPDWELL_CLOSE_WAIT, 80, 1000);
+
+	(void)state;
+	r.detail.recv_bytes = 1;
+	add(r);
+	assert_int_equal(look(1000)->unread_bytes, 0);
+}
+
+static void test_orphans_are_nobodys(void **state)
+{
+	struct tcpdwell_socket r = record(1, TCPDWELL_FIN_WAIT1, 80, 1000),
+			       mini = record(2, TCPDWELL_FIN_WAIT2, 80, 1001);
+
+	(void)state;
+	r.detail.flags = TCPDWELL_DETAIL_ORPHAN;
+	mini.detail.known = TCPDWELL_KNOWN_TIMER | TCPDWELL_KNOWN_QUEUES;
+	mini.detail.timer = TCPDWELL_TIMER_TIMEWAIT;
+	mini.detail.expires_ns = 9 * S;
+	add(r);
+	add(mini);
+	assert_true(look(1000)->timers.orphan);
+	assert_int_equal(look(1000)->owner.pid, 0);
+	assert_true(look(1001)->timers.orphan);
+	assert_int_equal(look(1001)->timers.expires_ns, 9 * S);
+}
+
+/* What waits for accept() has no file, either, and is no orphan. */
+static void test_queued_is_no_orphan(void **state)
+{
+	struct tcpdwell_socket r = record(1, TCPDWELL_ESTABLISHED, 80, 1000);
+
+	(void)state;
+	r.flags = TCPDWELL_SOCKET_QUEUED;
+	r.owner = TCPDWELL_OWNER_SCAN;
+	r.owner_pid = 10;
+	strcpy(r.comm, "server");
+	add(r);
+	assert_false(look(1000)->timers.orphan);
+	assert_int_equal(look(1000)->owner.pid, 10);
+}
+
+static void test_requests_and_drops(void **state)
+{
+	struct tcpdwell_socket listener = record(9, TCPDWELL_LISTEN, 80, 0);
+	const struct fact_socket *fact;
+
+	(void)state;
+	listener.drops = 3;
+	add(listener);
+	for (unsigned int i = 0; i < 4; i++) {
+		struct tcpdwell_socket r = record(1 + i, TCPDWELL_SYN_RECV, 80, 1000 + i);
+
+		r.flags = TCPDWELL_SOCKET_REQUEST;
+		r.detail.timer = TCPDWELL_TIMER_REQUEST;
+		r.detail.retransmits = i / 2;
+		add(r);
+	}
+	fact = look(0);
+	assert_int_equal(fact->state, TCPDWELL_LISTEN);
+	assert_int_equal(fact->requests, 4);
+	assert_int_equal(fact->old_requests, 2);
+	assert_int_equal(fact->request_sources, 4);
+	assert_int_equal(fact->drops_grew, 0); /* since the first look */
+	sockets_clear(sockets);
+	listener.drops = 5;
+	add(listener);
+	assert_int_equal(look(0)->drops_grew, 2);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_options_of_a_socket), TEST(test_fin_is_not_unread),
+		TEST(test_orphans_are_nobodys), TEST(test_queued_is_no_orphan),
+		TEST(test_requests_and_drops),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
