@@ -13,7 +13,7 @@ from pathlib import Path
 import bpf
 from figures import Figures
 from load import Load, Result
-from tracer import STAT, TRACE, Failed, Run, Tracer, cpu_ns, resident_bytes
+from tracer import DIAGNOSE, STAT, TRACE, Failed, Run, Tracer, cpu_ns, cpu_ns_of_all, resident_bytes
 
 UNTRACED = "untraced"
 EMPTY = "empty program"
@@ -24,6 +24,8 @@ CPU = "cpu ns/row"
 CPU_PACED = "cpu ns/row, with time to spare"
 WRITE = "cpu ns/row, of write() alone"
 OF_UNTRACED = "connections/s, of untraced"
+LOOK_KERNEL = "kernel ns/transition, of sums and of diagnose"
+LOOK_CPU = "cpu ns/transition, of sums and of diagnose"
 
 WRITE_BYTES = 256 * 1024  # as tcpdwell writes them
 LOADS_EACH = 4  # for each rate
@@ -179,6 +181,26 @@ def paced_cost(bench: Bench, tracers: list[Tracer], connections: int, number: in
             spent_ns = cpu_ns(run.pid) - before_ns
             run.stop()
             _note_user(bench, CPU_PACED, run, spent_ns)
+
+
+def look_cost(bench: Bench, connections: int, number: int) -> None:
+    """What `diagnose` costs while it looks, beside the cheapest that there is to leave running.
+
+    Of the processor's time all that the tool takes counts, looks at the sockets and its helper too.
+    """
+    with bpf.stats(), bpf.Program(bench.objects / "empty.bpf.o", "empty") as counter:
+        for tracer in in_turn([STAT, DIAGNOSE], number):
+            with bench.attempt(tracer.name), Load(bench.load, "-n", connections) as load, \
+                    Run(tracer, bench.scratch, batch=True) as run:
+                before, before_ns = _moment(run, counter), cpu_ns_of_all(run.pid)
+                load.run()
+                after, after_ns = _moment(run, counter), cpu_ns_of_all(run.pid)
+                _take_down(load)
+                transitions = after.transitions - before.transitions
+                spent_ns = sum((run_time - before.programs.get(program, bpf.RunTime())).ns
+                               for program, run_time in after.programs.items())
+                bench.figures.add(LOOK_KERNEL, tracer.name, spent_ns / transitions)
+                bench.figures.add(LOOK_CPU, tracer.name, (after_ns - before_ns) / transitions)
 
 
 def floor(bench: Bench, connections: int) -> None:

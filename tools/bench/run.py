@@ -84,6 +84,7 @@ def run_host(bench: Bench, plan: Plan) -> None:
     """What no load but the first shows: time to spare, memory, the start, the long run."""
     tracers = [TRACE, *PEERS]
     for number in range(plan.rounds):
+        measure.look_cost(bench, plan.connections, number)
         measure.paced_cost(bench, [TRACE, CSV, JSON, BARE, *PEERS], plan.connections, number)
         for sockets in plan.start_sockets:
             first_row(bench, tracers, sockets, number)

@@ -54,6 +54,7 @@ TRACE = Tracer("tcpdwell", (str(TCPDWELL),))
 CSV = Tracer("tcpdwell -o csv", (str(TCPDWELL), "-o", "csv"))
 JSON = Tracer("tcpdwell -o json", (str(TCPDWELL), "-o", "json"))
 STAT = Tracer("tcpdwell stat", (str(TCPDWELL), "stat"))
+DIAGNOSE = Tracer("tcpdwell diagnose", (str(TCPDWELL), "diagnose", "--watch"))
 NOTHING = Tracer("tcpdwell -L 1", (str(TCPDWELL), "-L", "1"))
 # Find out nothing: what no tracer of the same events can go below, and none that prints nothing.
 BARE = Tracer("bare programs", (str(BUILD / "tools/bare"), str(BUILD / "bench/bare.bpf.o")),
@@ -73,6 +74,15 @@ def cpu_ns(pid: int) -> int:
     """CPU time of all threads, user and system."""
     return sum(int(task.joinpath("schedstat").read_text(encoding="ascii").split()[0])
                for task in Path(f"/proc/{pid}/task").iterdir())
+
+
+def cpu_ns_of_all(pid: int) -> int:
+    """Of threads that have ended, too, and of the processes that it has started; in ticks."""
+    children = [int(child) for task in Path(f"/proc/{pid}/task").iterdir()
+                for child in task.joinpath("children").read_text(encoding="ascii").split()]
+    stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()
+    ticks = sum(map(int, stat[11:15]))  # utime, stime, cutime, cstime
+    return (ticks * 10**9 // os.sysconf("SC_CLK_TCK")) + sum(map(cpu_ns_of_all, children))
 
 
 def resident_bytes(pid: int) -> int:
