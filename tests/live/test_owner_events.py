@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Callable, NamedTuple, Union
+from typing import Callable
 
 import pytest
 
@@ -22,89 +22,22 @@ from harness import actor as actors, within
 from harness.actor import Actor, Cast
 from harness.matrix import on_every_kernel
 from harness.netns import Netns, Veth
+from harness.play import (LIMIT_S, PORT, UNKNOWN, Owner, Stage, connect, expect, passive_open,
+                          who)
 from harness.scale import count
 from harness.server import wait_until
-from harness.story import ENDED, Chains, Name, Process, owner_of, show
+from harness.story import ENDED, Process
 from harness.tracer import Row, Tracer
 
-PORT = 8080
 # Of the tests' network, and nobody's: a SYN to it is never answered.
 NOBODY = "192.0.2.99"
-LIMIT_S = 60
-Owner = tuple[Union[Process, None], Union[str, None]]
-UNKNOWN: Owner = (None, None)
 
 cast = pytest.fixture(actors.cast, name="cast")
-
-
-class Stage(NamedTuple):
-    """A namespace, a tracer of it, and actors in it."""
-
-    netns: Netns
-    tracer: Tracer
-    cast: Cast
-
-    def actor(self, name: str) -> Actor:
-        return self.cast.actor(name, self.netns)
-
-    def server(self, name: str = "server") -> Actor:
-        """An actor that listens: l is its listener."""
-        server = self.actor(name)
-        server.run(f"l = socket.create_server(('127.0.0.1', {PORT}), backlog=64)")
-        return server
-
-    def wait(self, find: Callable[[Chains], list[Row] | None], what: str) -> list[Row]:
-        """The rows of a connection that is over but for TIME_WAIT."""
-        def ended(rows: list[Row]) -> list[Row] | None:
-            chain = find(Chains.of(rows)) or []
-            return chain if any(row["to"] in ENDED for row in chain) else None
-
-        return list(self.tracer.wait_for(ended, limit_s=LIMIT_S, what=f"the end of {what}"))
-
-    def client(self, port: int) -> list[Row]:
-        return self.wait(lambda chains: chains.clients.get(Name(port)),
-                         f"the client's end of {port}")
-
-    def passive(self, port: int) -> list[Row]:
-        return self.wait(lambda chains: chains.servers.get(Name(port)),
-                         f"the server's end of {port}")
-
-    def listener(self) -> list[Row]:
-        return self.wait(lambda chains: (chains.listeners or [None])[0], "the listener")
 
 
 @pytest.fixture(name="stage")
 def _stage(netns: Netns, tracer: Callable[..., Tracer], cast: Cast) -> Stage:
     return Stage(netns, tracer("--netns", str(netns.inode)), cast)
-
-
-def who(actor: Actor) -> Process:
-    """As it is now."""
-    return Process(actor.pid, actor.comm)
-
-
-def connect(client: Actor, server: Actor | None = None) -> int:
-    """c is the client's end, s the server's if it accepts; returns the client's port."""
-    client.run(f"c = socket.create_connection(('127.0.0.1', {PORT}))")
-    if server:
-        server.run("s, _ = l.accept()")
-    return client.ask("c.getsockname()[1]")
-
-
-def expect(chain: list[Row], by_state: dict[str, Owner | set[Owner]]) -> None:
-    """by_state says who must be named when a state is left; '*' stands for all others."""
-    wrong = []
-    for row in chain:
-        wanted = by_state.get(row["from"], by_state.get("*"))
-        assert wanted is not None, show(row)
-        if owner_of(row) not in (wanted if isinstance(wanted, set) else {wanted}):
-            wrong.append(f"{show(row)}: not {wanted}")
-    assert not wrong, "\n" + "\n".join([*map(show, chain), "wrong:", *wrong])
-
-
-def passive_open(listener: Process, rest: Owner) -> dict[str, Owner | set[Owner]]:
-    """Who holds the listener before accept, another from there on."""
-    return {"LISTEN": (listener, "listen"), "SYN_RECV": (listener, "listen"), "*": rest}
 
 
 # ---- Exit ----------------------------------------------------------------------------------------
