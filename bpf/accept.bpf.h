@@ -17,7 +17,7 @@
  * A connection that was waiting in a queue when the tracer came, or one that found no room, which
  * was counted then; or one that the filters do not want.
  */
-static __always_inline void accept_unknown(const struct sock *sk, __u64 key)
+static __always_inline void accept_unknown(const struct sock *sk, __u64 key, int fd)
 {
 	struct lifecycle l = connection_new(sk, key, PEEK(sock, sk, sk_uid.val));
 	struct endpoint e;
@@ -27,6 +27,7 @@ static __always_inline void accept_unknown(const struct sock *sk, __u64 key)
 	if (l.state == TCPDWELL_CLOSE || !filter_connection(sk, &e, false))
 		return;
 	owner_set_current(&l, TCPDWELL_OWNER_ACCEPT);
+	accepted_as(&l, fd);
 	table_insert(key, &l, BPF_NOEXIST, false);
 }
 
@@ -54,11 +55,12 @@ static __always_inline const struct sock *accept_listener(const bool syscall)
 }
 
 /*
- * accept() hands @sk to the running process. @listener may be NULL; at the exit of the system call
- * (@syscall), whose argument it was, it is looked for if it is needed.
+ * accept() hands @sk to the running process, as descriptor @fd if that is not -1. @listener may be
+ * NULL; at the exit of the system call (@syscall), whose argument it was, it is looked for if it is
+ * needed.
  */
 static __always_inline void accepted(void *ctx, const struct sock *sk, const struct sock *listener,
-				     const bool syscall, const bool atomic)
+				     int fd, const bool syscall, const bool atomic)
 {
 	struct lifecycle *l;
 	bool young;
@@ -72,7 +74,7 @@ static __always_inline void accepted(void *ctx, const struct sock *sk, const str
 	young = is_young(sk); /* asked first: one that is not has been remembered */
 	l = connection_find(sock_key_by_address(sk));
 	if (!l && young) {
-		l = young_accepted(sk);
+		l = young_accepted(sk, fd);
 		if (!l)
 			return;
 	}
@@ -82,7 +84,7 @@ static __always_inline void accepted(void *ctx, const struct sock *sk, const str
 	if (!l || l->owner == TCPDWELL_OWNER_NONE) /* so nobody was known for its listener */
 		accepted_from(listener ?: accept_listener(syscall));
 	if (!l) {
-		accept_unknown(sk, key);
+		accept_unknown(sk, key, fd);
 		stack_keep(ctx, key, TCPDWELL_OWNER_ACCEPT);
 		return;
 	}
@@ -91,6 +93,7 @@ static __always_inline void accepted(void *ctx, const struct sock *sk, const str
 		life_accepted(address_of((const void *)key));
 	if (config_filters_owner() && l->waits & LIFECYCLE_HELD)
 		release_held(address_of(sk), key, connection_take(l, LIFECYCLE_HELD, atomic));
+	accepted_as(l, fd);
 	stack_keep(ctx, key, TCPDWELL_OWNER_ACCEPT);
 }
 

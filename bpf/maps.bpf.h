@@ -314,6 +314,7 @@ struct subflow_holders {
 	__u32 fds[SUBFLOW_HOLDERS];
 	__u32 round; /* of the snapshot: what an earlier one noted says nothing */
 	__u64 leaders[SUBFLOW_HOLDERS];
+	__u64 tables[SUBFLOW_HOLDERS];
 };
 
 struct {

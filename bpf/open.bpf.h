@@ -21,11 +21,17 @@ static __always_inline bool open_is_connection(const struct lifecycle *l, __u64 
 		 !lifecycle_has_object(l));
 }
 
+/* The full socket of one that is not MINI. */
+static __always_inline const struct sock *open_sock(const struct lifecycle *l)
+{
+	return (const struct sock *)(lifecycle_has_object(l) ? l->object : l->sock);
+}
+
 /* Its socket may have gone without a word, or since nothing is traced any more. */
 static __always_inline bool open_endpoint(struct endpoint *e, const struct lifecycle *l, __u64 key)
 {
 	const struct inet_timewait_sock *tw = (const struct inet_timewait_sock *)l->object;
-	const struct sock *sk = (const struct sock *)l->sock;
+	const struct sock *sk = open_sock(l);
 	__u8 state;
 
 	if (l->marks & LIFECYCLE_MINI) {
@@ -49,7 +55,7 @@ static __noinline int open_tell(__u64 key, const struct lifecycle *l)
 	if (lifecycle_dwell(l, row.from, row.time_ns, &row.dwell_ns))
 		row.dwell = TCPDWELL_DWELL_AT_LEAST;
 	if (!(l->marks & LIFECYCLE_MINI))
-		sk = (const struct sock *)l->sock;
+		sk = open_sock(l);
 	life_ended(&row, &e, l, life_find(key), sk);
 	return 0;
 }

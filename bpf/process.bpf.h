@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Processes and the sockets in their descriptor tables.
+ * What becomes of the sockets in a process's table of descriptors when it execs or ends.
  *
  * Nothing here is on the path of a transition. All pointers are read by helpers, so these serve
  * every type of program.
@@ -10,57 +10,7 @@
 
 #include "connection.bpf.h"
 #include "deferred.bpf.h"
-
-#define S_IFMT	 0170000
-#define S_IFSOCK 0140000
-
-/*
- * Descriptors that are looked at when a process execs or ends. What outlives an exec, or is what a
- * daemon listens on, was opened early.
- */
-#define PROCESS_FDS 1024
-
-/* Children that are asked whether they have a listener of their dying parent. */
-#define PROCESS_CHILDREN 8
-
-/* The socket that a file stands for, or NULL. */
-static __always_inline const struct socket *file_socket(const struct file *file)
-{
-	const struct inode *inode;
-
-	if (!file)
-		return NULL;
-	inode = PEEK(file, file, f_inode);
-	if ((PEEK(inode, inode, i_mode) & S_IFMT) != S_IFSOCK)
-		return NULL;
-	return PEEK(file, file, private_data);
-}
-
-/* What is behind it, or NULL. The caller finds out whether it is one that is known. */
-static __always_inline struct sock *file_sock(const struct file *file)
-{
-	const struct socket *socket = file_socket(file);
-
-	return socket ? PEEK(socket, socket, sk) : NULL;
-}
-
-static __always_inline struct file *fdtable_file(const struct fdtable *fdt, __u32 fd)
-{
-	struct file **files = PEEK(fdtable, fdt, fd), *file = NULL;
-
-	if (fd < PEEK(fdtable, fdt, max_fds))
-		bpf_probe_read_kernel(&file, sizeof(file), &files[fd]);
-	return file;
-}
-
-/* The socket behind a descriptor of the running process, or NULL. */
-static __always_inline struct sock *current_sock(__u32 fd)
-{
-	const void *task = (const void *)bpf_get_current_task();
-	const struct files_struct *files = PEEK(task_struct, task, files);
-
-	return file_sock(fdtable_file(PEEK(files_struct, files, fdt), fd));
-}
+#include "holder.bpf.h"
 
 /* Kernel ABI: include/linux/socket.h, include/uapi/linux/netlink.h. */
 #define AF_NETLINK	  16
@@ -86,164 +36,25 @@ __noinline int current_kills(void)
 	       PEEK(sock, sk, sk_protocol) == NETLINK_SOCK_DIAG;
 }
 
-/* exec: the process keeps its number and its sockets, and takes another name. */
-static __always_inline void rename_owner(struct lifecycle *l, const struct task_struct *task,
-					 __u32 pid)
-{
-	__u8 how = l->owner;
-
-	if (how == TCPDWELL_OWNER_NONE || l->pid != pid)
-		return;
-	*(volatile __u8 *)&l->owner = TCPDWELL_OWNER_NONE;
-	bpf_core_read(l->comm, OWNER_COMM_LEN, &task->comm);
-	*(volatile __u8 *)&l->owner = how;
-	owner_match(l);
-}
-
-/* The child of @task, if any, that has the same file behind the same descriptor. */
-static __always_inline struct task_struct *child_with_file(struct task_struct *task, __u32 fd,
-							   const struct file *file)
-{
-	struct list_head *head = &task->children, *next = BPF_CORE_READ(task, children.next);
-
-	for (int i = 0; i < PROCESS_CHILDREN && next && next != head; i++) {
-		struct task_struct *child = (void *)next -
-					    bpf_core_field_offset(struct task_struct, sibling);
-
-		if (fdtable_file(BPF_CORE_READ(child, files, fdt), fd) == file)
-			return child;
-		next = BPF_CORE_READ(next, next);
-	}
-	return NULL;
-}
-
 /*
- * Note where the owner of a listener has it, so that it can be asked later whether it still does.
+ * exec: the process keeps its number and its sockets, and takes another name. What another had, and
+ * holds no more, was handed to it.
  */
-static __always_inline void listener_held_by(struct lifecycle *l, const struct task_struct *task,
-					     int fd)
+static __always_inline void exec_own(struct lifecycle *l, __u64 task, __u32 fd,
+				     const struct file *file)
 {
-	l->task = fd < 0 ? 0 : (__u64)task;
-	if (fd >= 0)
-		l->fd = fd;
-}
+	__u32 pid = bpf_get_current_pid_tgid() >> 32;
 
-/*
- * Descriptors that one call looks at. The verifier walks through each turn of a loop but through a
- * function of numbers once: it takes the square root of PROCESS_FDS twice instead of all of them.
- */
-#define FD_STRETCH 32
-
-/* The first descriptor of @file from @first on, before the next stretch, or -1. */
-__noinline int stretch_fd(__u64 fdt, __u32 first, __u64 file)
-{
-	const struct fdtable *table = (const struct fdtable *)fdt;
-	__u64 files = (__u64)PEEK(fdtable, table, fd), at;
-	__u32 max_fds = PEEK(fdtable, table, max_fds);
-
-	files += first * sizeof(at);
-	for (__u32 i = 0; i < FD_STRETCH; i++) {
-		if (first + i >= max_fds)
-			break;
-		if (!bpf_probe_read_kernel(&at, sizeof(at), (void *)(files + i * sizeof(at))) &&
-		    at == file)
-			return first + i;
-	}
-	return -1;
-}
-
-/* The running process's descriptor of @file among its first, or -1. */
-__noinline int current_fd(__u64 file)
-{
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-	const struct fdtable *fdt = BPF_CORE_READ(task, files, fdt);
-	__u32 max_fds = BPF_CORE_READ(fdt, max_fds);
-	int fd = -1;
-
-	for (__u32 first = 0; first < PROCESS_FDS && first < max_fds && fd < 0; first += FD_STRETCH)
-		fd = stretch_fd((__u64)fdt, first, file);
-	return fd;
-}
-
-/*
- * The running process is the owner of listener @sk: it listens, or accepts from what it was given.
- */
-static __always_inline void listener_own(struct lifecycle *l, const struct sock *sk)
-{
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-
-	listener_held_by(l, BPF_CORE_READ(task, group_leader),
-			 current_fd((__u64)BPF_CORE_READ(sk, sk_socket, file)));
-}
-
-/*
- * Whether the owner of listener @sk still holds it: it may have passed it on and closed it, or have
- * ended. The task's memory may be another's by now, so nothing there is believed but the whole:
- * that process, with that socket behind that descriptor.
- */
-static __always_inline bool listener_is_held(const struct lifecycle *l, const struct sock *sk)
-{
-	const struct task_struct *task = (const struct task_struct *)l->task;
-	const struct files_struct *files;
-	const struct socket *socket;
-
-	if (!task)
-		return true; /* behind a high descriptor: not to be found out */
-	if ((__u32)PEEK(task_struct, task, tgid) != l->pid)
-		return false;
-	files = PEEK(task_struct, task, files);
-	if (!files) /* the first thread has ended; the others may go on */
-		return BPF_CORE_READ(task, signal, live.counter) > 0;
-	/* Behind that socket may be MPTCP's own, which leads to this one. */
-	socket = file_socket(fdtable_file(PEEK(files_struct, files, fdt), l->fd));
-	return socket && socket == PEEK(sock, sk, sk_socket);
-}
-
-/*
- * What a connection has of its listener until it is accepted: the owner, if it is one. How it is
- * looked for: see connection_find().
- */
-static __always_inline void listener_inherit(struct lifecycle *child, const struct sock *sk,
-					     const bool in_place)
-{
-	const struct lifecycle *listener;
-	__u64 key;
-
-	if (cfg_skip_owner)
-		return;
-	key = sock_key_by_address(sk);
-	listener = in_place ? connection_find_in_place(key) : connection_find(key);
-	if (listener && listener->state == TCPDWELL_LISTEN && listener_is_held(listener, sk))
-		owner_inherit(child, listener);
-}
-
-/*
- * The end of the process that a listener is known by. A daemon's parent leaves it to a child;
- * if there is none that has it, nobody can be named until somebody else acts on it.
- */
-static __always_inline void bequeath_listener(struct lifecycle *l, struct task_struct *task,
-					      __u32 pid, __u32 fd, const struct file *file)
-{
-	struct task_struct *heir;
-
-	if (l->state != TCPDWELL_LISTEN || l->owner == TCPDWELL_OWNER_NONE || l->pid != pid)
-		return;
-	heir = child_with_file(task, fd, file);
-	if (!heir)
-		return; /* asked whether it holds the listener, the process will say no */
-	*(volatile __u8 *)&l->owner = TCPDWELL_OWNER_NONE;
-	bpf_core_read(l->comm, OWNER_COMM_LEN, &heir->comm);
-	l->pid = BPF_CORE_READ(heir, tgid);
-	listener_held_by(l, heir, fd);
-	*(volatile __u8 *)&l->owner = TCPDWELL_OWNER_LISTEN;
-	owner_match(l);
+	if (l->owner == TCPDWELL_OWNER_NONE || l->pid == pid ||
+	    (lifecycle_has_task(l, cfg_life) && !holder_has(l, file)))
+		holder_become(l, task, fd);
 }
 
 /* Descriptor @fd of the running process, which has exec'd. */
 static __always_inline int exec_socket(__u64 fdt, __u32 fd, const bool atomic)
 {
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-	struct sock *sk = file_sock(fdtable_file((const struct fdtable *)fdt, fd));
+	struct file *file = fdtable_file((const struct fdtable *)fdt, fd);
+	struct sock *sk = file_sock(file);
 	struct lifecycle *l = sk ? connection_find(sock_key_by_address(sk)) : NULL;
 	struct tcpdwell_counters *c = counters_here();
 	struct endpoint e;
@@ -254,7 +65,7 @@ static __always_inline int exec_socket(__u64 fdt, __u32 fd, const bool atomic)
 		endpoint_read(&e, sk, false);
 		release_deferred(c, sk, &e, l); /* under the name that it connected by */
 	}
-	rename_owner(l, task, bpf_get_current_pid_tgid() >> 32);
+	exec_own(l, bpf_get_current_task(), fd, file);
 	return 0;
 }
 
@@ -269,15 +80,24 @@ __noinline int process_exec_socket_v511(__u64 fdt, __u32 fd)
 	return exec_socket(fdt, fd, false);
 }
 
+/*
+ * The end of the process that a socket is known by. It leaves it to a child that has it in the same
+ * place; if there is none, and others hold it, they are found out when it next moves.
+ */
 __noinline int process_exit_socket(__u64 fdt, __u32 fd)
 {
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	struct file *file = fdtable_file((const struct fdtable *)fdt, fd);
 	struct sock *sk = file_sock(file);
 	struct lifecycle *l = sk ? connection_find(sock_key_by_address(sk)) : NULL;
+	__u64 heir;
 
-	if (l)
-		bequeath_listener(l, task, bpf_get_current_pid_tgid() >> 32, fd, file);
+	if (!l || l->owner == TCPDWELL_OWNER_NONE || l->waits & LIFECYCLE_WAITING ||
+	    l->marks & LIFECYCLE_MINI || l->pid != bpf_get_current_pid_tgid() >> 32 ||
+	    file_references(file) == 1)
+		return 0;
+	heir = child_holder(bpf_get_current_task(), fd, (__u64)file);
+	if (heir)
+		holder_become(l, heir, fd);
 	return 0;
 }
 

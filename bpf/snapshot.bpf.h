@@ -417,6 +417,7 @@ struct found {
 /* A process that has a socket, and behind which descriptor. */
 struct holder {
 	const struct task_struct *leader;
+	__u64 table; /* the task whose table of descriptors it is */
 	__u32 pid;
 	__u32 fd;
 };
@@ -551,17 +552,17 @@ static __always_inline bool holder_add(struct lifecycle *l, const struct holder 
 	    l->holder >> HOLDER_ROUND_SHIFT == mark >> HOLDER_ROUND_SHIFT) {
 		if (l->holder >> HOLDER_PID_SHIFT != mark >> HOLDER_PID_SHIFT && l->holders < 255)
 			l->holders++;
-		l->holder = mark | (__u32)l->holder;
+		l->holder = mark;
 		return false;
 	}
 	*(volatile __u8 *)&l->owner = TCPDWELL_OWNER_NONE;
 	bpf_core_read(l->comm, OWNER_COMM_LEN, &leader->comm);
 	l->pid = holder->pid;
 	l->holders = 1;
+	if (cfg_life && lifecycle_has_task(l, true))
+		l->sock = l->object;
 	l->holder = mark;
-	if (l->state == TCPDWELL_LISTEN)
-		listener_held_by(l, holder->leader, holder->fd);
-	l->holder = mark | (__u32)l->holder;
+	holder_note(l, holder->table, holder->fd);
 	*(volatile __u8 *)&l->owner = TCPDWELL_OWNER_SCAN;
 	owner_match(l);
 	return true;
@@ -677,6 +678,7 @@ static __always_inline void snapshot_descriptor(struct seq_file *seq, struct tas
 {
 	struct holder holder = {
 		.leader = BPF_CORE_READ(task, group_leader),
+		.table = task_of_table(task),
 		.pid = BPF_CORE_READ(task, tgid),
 		.fd = fd,
 	};
@@ -728,6 +730,7 @@ static __always_inline void subflow_note(const struct sock *sk, const struct hol
 	if (at >= SUBFLOW_HOLDERS)
 		return;
 	known->leaders[at] = (__u64)holder->leader;
+	known->tables[at] = holder->table;
 	known->pids[at] = holder->pid;
 	known->fds[at] = holder->fd;
 	known->count = at + 1;
@@ -746,6 +749,7 @@ static __always_inline void snapshot_mptcp(struct task_struct *task, __u32 fd,
 	const struct mptcp_subflow_context *context;
 	struct holder holder = {
 		.leader = BPF_CORE_READ(task, group_leader),
+		.table = task_of_table(task),
 		.pid = BPF_CORE_READ(task, tgid),
 		.fd = fd,
 	};
@@ -838,6 +842,7 @@ static __always_inline void snapshot_subflow(struct seq_file *seq, const struct 
 	for (__u32 i = 0; i < SUBFLOW_HOLDERS && i < holders->count; i++) {
 		struct holder holder = {
 			.leader = (const struct task_struct *)holders->leaders[i],
+			.table = holders->tables[i],
 			.pid = holders->pids[i],
 			.fd = holders->fds[i],
 		};

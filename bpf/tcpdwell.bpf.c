@@ -100,7 +100,7 @@ int BPF_PROG(inet_csk_accept_exit, struct sock *listener, struct proto_accept_ar
 	     struct sock *sk)
 {
 	if (sk)
-		accepted(ctx, sk, listener, false, true);
+		accepted(ctx, sk, listener, -1, false, true);
 	return 0;
 }
 
@@ -110,7 +110,7 @@ int BPF_PROG(inet_csk_accept_exit_v69, struct sock *listener, int flags, int *er
 	     struct sock *sk)
 {
 	if (sk)
-		accepted(ctx, sk, listener, false, true);
+		accepted(ctx, sk, listener, -1, false, true);
 	return 0;
 }
 
@@ -119,7 +119,7 @@ int BPF_PROG(inet_csk_accept_exit_v511, struct sock *listener, int flags, int *e
 	     struct sock *sk)
 {
 	if (sk)
-		accepted(ctx, sk, listener, false, false);
+		accepted(ctx, sk, listener, -1, false, false);
 	return 0;
 }
 
@@ -127,7 +127,7 @@ SEC("?kretprobe/inet_csk_accept")
 int BPF_KRETPROBE(inet_csk_accept_return, struct sock *sk)
 {
 	if (sk)
-		accepted(ctx, sk, NULL, false, true);
+		accepted(ctx, sk, NULL, -1, false, true);
 	return 0;
 }
 
@@ -135,7 +135,7 @@ SEC("?kretprobe/inet_csk_accept")
 int BPF_KRETPROBE(inet_csk_accept_return_v511, struct sock *sk)
 {
 	if (sk)
-		accepted(ctx, sk, NULL, false, false);
+		accepted(ctx, sk, NULL, -1, false, false);
 	return 0;
 }
 
@@ -145,7 +145,7 @@ static __always_inline int accept_syscall_exit(void *ctx, long fd)
 	struct sock *sk = fd < 0 ? NULL : current_sock(fd);
 
 	if (sk)
-		accepted(ctx, sk, NULL, true, true);
+		accepted(ctx, sk, NULL, fd, true, true);
 	return 0;
 }
 

@@ -477,7 +477,8 @@ static __always_inline bool transition_remember(struct transition *t, struct lif
 	lifecycle_enter(l, t->row->to, t->row->time_ns);
 	if (t->row->to == TCPDWELL_FIN_WAIT1)
 		data_count(t->sk, l);
-	l->uid = t->e->uid;
+	if (!lifecycle_has_fd(l))
+		l->uid = t->e->uid;
 	if (l != t->fresh)
 		return true;
 	if (t->no_room)
@@ -587,6 +588,8 @@ static __always_inline void transition_tell(struct workspace *space, struct sock
 	}
 	if (lifecycle_is_gap(l, from))
 		count(&gaps);
+	if (l != t.fresh)
+		holder_ask(l, sk, t.key, from, to);
 	if (cfg_minis && to == TCPDWELL_CLOSE && l != t.fresh && transition_to_mini(&t, l, atomic))
 		return;
 	if (l == t.fresh && child && !fast)

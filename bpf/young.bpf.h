@@ -82,18 +82,40 @@ static __always_inline bool is_young(const struct sock *sk)
 }
 
 /*
+ * Where the running process has what it accepts: @fd, or, before the call has made that known (-1),
+ * probably the one that was reserved last. A ring may keep it without one.
+ */
+static __always_inline void accepted_as(struct lifecycle *l, int fd)
+{
+	const struct task_struct *task = (const struct task_struct *)bpf_get_current_task();
+	const struct files_struct *files;
+
+	if (cfg_skip_owner || l->owner != TCPDWELL_OWNER_ACCEPT)
+		return;
+	if (fd < 0) {
+		files = PEEK(task_struct, task, files);
+		fd = (PEEK(files_struct, files, next_fd) - 1) | LIFECYCLE_FD_GUESSED;
+		if (task_has_ring(task))
+			return;
+	}
+	holder_note(l, task_of_table(task), fd);
+}
+
+/*
  * The running process accepts @sk, which is_young(). Its first transition may be under way on
  * another CPU: the connection is returned if that is remembered by now.
  */
-static __always_inline struct lifecycle *young_accepted(const struct sock *sk)
+static __always_inline struct lifecycle *young_accepted(const struct sock *sk, int fd)
 {
 	__u64 address = address_of(sk);
 	struct lifecycle *known = young_find(address), l = {};
 
 	if (known) {
 		owner_set_current(known, TCPDWELL_OWNER_ACCEPT);
+		accepted_as(known, fd);
 	} else {
 		owner_set_current(&l, TCPDWELL_OWNER_ACCEPT);
+		accepted_as(&l, fd);
 		young_put(address, &l);
 	}
 	known = connection_find(sock_key_by_address(sk));
@@ -129,6 +151,8 @@ static __always_inline void young_over(const struct sock *sk, __u64 key, const b
 		owner_adopt(l, known);
 		if (config_filters_owner() && l->waits & LIFECYCLE_HELD)
 			release_held(address, key, connection_take(l, LIFECYCLE_HELD, atomic));
+		if (lifecycle_has_task(known, cfg_life))
+			holder_note(l, known->task, known->fd);
 	}
 	bpf_map_delete_elem(&young, &address);
 }

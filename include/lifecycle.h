@@ -83,18 +83,19 @@ struct lifecycle {
 	union {
 		__u64 opened_ns; /* while HELD: when the connection entered SYN_RECV */
 		__u64 cgroup_id; /* once the full socket is gone */
-		__u64 task;	 /* in LISTEN: address of the owner's task_struct, 0: not known */
 		__u64 place;	 /* while DEFERRED: in the ring of those (bpf/maps.bpf.h) */
 		__u64 sock;	 /* where lives are summed: address of the full socket */
+		/*
+		 * Address of the task_struct in whose table of descriptors the owner has it: the
+		 * highest bit is set, as in none of the others but sock. Else that is not known.
+		 * In the place of sock it is only where object says the same.
+		 */
+		__u64 task;
 	};
 	union {
 		__u64 established_ns; /* while HELD: when it entered ESTABLISHED */
-		__u64 fd;	      /* in LISTEN: the owner's descriptor, if task is set */
-		/*
-		 * While OWNER_SCAN: run of the snapshot << 54 | last holder's pid << 32 | what
-		 * fd says, which is read as 32 bits. A run has 9 bits.
-		 */
-		__u64 holder;
+		/* While OWNER_SCAN: run of the snapshot << 54 | last holder's pid << 32. */
+		__u64 holder; /* a run has 9 bits */
 		/*
 		 * Address of the kernel's socket, always while DEFERRED or MINI: the highest bit
 		 * is set, as in none of the others.
@@ -109,9 +110,15 @@ struct lifecycle {
 	char comm[TCPDWELL_COMM_LEN -
 		  1]; /* the kernel's is 15 bytes and a NUL: state has its place */
 	__u8 state;
-	__u32 uid;
+	union {
+		__u32 uid; /* for a mini socket, which may come from a state without an fd */
+		__u32 fd;  /* of task, in the other states: lifecycle_has_fd() */
+	};
 	__u32 waits;
 };
+
+/* In lifecycle.fd: where the descriptor was thought to be, which nothing has confirmed. */
+#define LIFECYCLE_FD_GUESSED (1U << 31)
 
 _Static_assert(sizeof(struct lifecycle) == 64, "a connection takes 64 bytes");
 _Static_assert(__builtin_offsetof(struct lifecycle, waits) % 4 == 0, "waits is an atomic word");
@@ -128,6 +135,25 @@ LIFECYCLE_FN void lifecycle_enter(struct lifecycle *l, __u8 state, __u64 now_ns)
 LIFECYCLE_FN int lifecycle_has_object(const struct lifecycle *l)
 {
 	return l->object >> 63;
+}
+
+/*
+ * Whether it is known in whose table of descriptors the owner has it; @life says whether lives are
+ * summed.
+ */
+LIFECYCLE_FN int lifecycle_has_task(const struct lifecycle *l, int life)
+{
+	if (life && l->state != TCPDWELL_LISTEN &&
+	    (!lifecycle_has_object(l) || l->task == l->object))
+		return 0; /* it is sock */
+	return l->task >> 63;
+}
+
+/* Whether the descriptor may be noted: a mini socket comes from none of these states. */
+LIFECYCLE_FN int lifecycle_has_fd(const struct lifecycle *l)
+{
+	return l->state != TCPDWELL_FIN_WAIT1 && l->state != TCPDWELL_FIN_WAIT2 &&
+	       l->state != TCPDWELL_CLOSING && l->state != TCPDWELL_TIME_WAIT;
 }
 
 /*

@@ -274,6 +274,7 @@ struct sock {
 	struct rb_root tcp_rtx_queue;
 	struct timer_list tcp_retransmit_timer; /* since 6.19 */
 	struct timer_list sk_timer;
+	struct socket_wq *sk_wq;
 	struct socket *sk_socket;
 	u16 sk_type;
 	u16 sk_protocol;
@@ -438,9 +439,15 @@ struct inode {
 	unsigned long i_ino;
 };
 
+typedef struct {
+	atomic64_t refcnt;
+} file_ref_t; /* since 6.13 */
+
 struct file {
 	struct inode *f_inode;
 	void *private_data;
+	atomic64_t f_count; /* until 6.12 */
+	file_ref_t f_ref;   /* since 6.13 */
 };
 
 struct socket {
@@ -461,10 +468,49 @@ struct fdtable {
 
 struct files_struct {
 	struct fdtable *fdt;
+	unsigned int next_fd;
+};
+
+/* Who waits for a socket: in a call on it, in poll(), or in epoll_wait(). */
+struct wait_queue_head {
+	struct list_head head;
+};
+
+struct wait_queue_entry {
+	void *private;
+	struct list_head entry;
+};
+
+struct socket_wq {
+	struct wait_queue_head wait;
+};
+
+struct poll_wqueues {
+	struct task_struct *polling_task;
+};
+
+struct epoll_filefd {
+	struct file *file;
+	int fd;
+};
+
+struct eventpoll {
+	struct wait_queue_head wq;
+};
+
+struct epitem {
+	struct epoll_filefd ffd;
+	struct eventpoll *ep;
+};
+
+struct eppoll_entry {
+	struct epitem *base;
+	struct wait_queue_entry wait;
 };
 
 struct signal_struct {
 	atomic_t live;
+	struct list_head thread_head;
 };
 
 struct task_struct {
@@ -475,8 +521,10 @@ struct task_struct {
 	struct list_head sibling;
 	struct task_struct *group_leader;
 	struct signal_struct *signal;
+	struct list_head thread_node;
 	char comm[16];
 	struct files_struct *files;
+	struct io_uring_task *io_uring; /* CONFIG_IO_URING, since 5.10 */
 };
 
 struct linux_binprm;

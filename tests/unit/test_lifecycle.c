@@ -490,9 +490,58 @@ static void test_bits(void **state)
 	assert_in_range(LIFECYCLE_DATA_COUNTED, 1, UINT8_MAX);
 }
 
+/*
+ * ---- Where the owner has it ---------------------------------------------------------------------
+ */
+
+/* What else may be in the place of the task is no address of the kernel's. */
+static void test_task(void **state)
+{
+	struct lifecycle l = { .task = 0xffff888012345678 };
+
+	(void)state;
+	assert_true(lifecycle_has_task(&l, 0));
+	l.opened_ns = INT64_MAX;
+	assert_false(lifecycle_has_task(&l, 0));
+	l.task = 0;
+	assert_false(lifecycle_has_task(&l, 0));
+}
+
+/* Where lives are summed the socket's address may be there, which looks like a task's. */
+static void test_task_or_socket(void **state)
+{
+	struct lifecycle l = { .sock = 0xffff888012345678, .object = 0xffff888012345678 };
+
+	(void)state;
+	assert_false(lifecycle_has_task(&l, 1));
+	l.task = 0xffff888087654321;
+	assert_true(lifecycle_has_task(&l, 1));
+	l.holder = INT64_MAX; /* in the place of object, so the other one is sock */
+	assert_false(lifecycle_has_task(&l, 1));
+	l.state = TCPDWELL_LISTEN;
+	assert_true(lifecycle_has_task(&l, 1));
+}
+
+/* In each state that a mini socket comes from the user is kept there. */
+static void test_descriptor(void **state)
+{
+	static const __u8 without[] = { TCPDWELL_FIN_WAIT1, TCPDWELL_FIN_WAIT2, TCPDWELL_CLOSING,
+					TCPDWELL_TIME_WAIT };
+
+	(void)state;
+	for (__u8 s = TCPDWELL_ESTABLISHED; s <= TCPDWELL_CLOSING; s++) {
+		const struct lifecycle l = { .state = s };
+
+		assert_int_equal(lifecycle_has_fd(&l), !memchr(without, s, sizeof(without)));
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_task),
+		cmocka_unit_test(test_task_or_socket),
+		cmocka_unit_test(test_descriptor),
 		cmocka_unit_test(test_enter),
 		cmocka_unit_test(test_dwell),
 		cmocka_unit_test(test_paths),

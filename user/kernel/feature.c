@@ -195,7 +195,8 @@ const struct feature feature_table[FEATURE_COUNT] = {
 			  { "sched_process_exec_v511", PART_NO_ATOMIC }) } },
 	},
 	[FEATURE_EXIT] = {
-		"exit", "a socket that outlives its owner keeps that owner's name", FEATURE_MEMORY,
+		"exit", "who has a socket from an owner that ended may not be known",
+		FEATURE_MEMORY,
 		{ { "tp_btf", "each exit of the host",
 		    PARTS({ "sched_process_exit", PART_ALWAYS }) } },
 	},

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Tables of descriptors, and the sockets in them.
+ *
+ * A thread may have a table of its own (clone() without CLONE_FILES), so a table is a task's and
+ * not its process's. A task's memory may be another's by the time that it is looked at: a caller
+ * that has its address from earlier asks for its process number, too.
+ */
+#ifndef TCPDWELL_DESCRIPTOR_BPF_H
+#define TCPDWELL_DESCRIPTOR_BPF_H
+
+#include "current.bpf.h"
+#include "read.bpf.h"
+
+#define S_IFMT	 0170000
+#define S_IFSOCK 0140000
+
+/*
+ * Descriptors that are looked at for a file, or when a process execs or ends. What outlives an
+ * exec, or is what a daemon listens on, was opened early.
+ */
+#define PROCESS_FDS 1024
+
+/* The socket that a file stands for, or NULL. */
+static __always_inline const struct socket *file_socket(const struct file *file)
+{
+	const struct inode *inode;
+
+	if (!file)
+		return NULL;
+	inode = PEEK(file, file, f_inode);
+	if ((PEEK(inode, inode, i_mode) & S_IFMT) != S_IFSOCK)
+		return NULL;
+	return PEEK(file, file, private_data);
+}
+
+/* What is behind it, or NULL. The caller finds out whether it is one that is known. */
+static __always_inline struct sock *file_sock(const struct file *file)
+{
+	const struct socket *socket = file_socket(file);
+
+	return socket ? PEEK(socket, socket, sk) : NULL;
+}
+
+/* How many references a file has; 0: the last one is gone, and it is being closed. */
+static __always_inline __s64 file_references(const struct file *file)
+{
+	__s64 count;
+
+	if (bpf_core_field_exists(file->f_ref))
+		count = PEEK(file, file, f_ref.refcnt.counter) + 1; /* the first one counts 0 */
+	else
+		count = PEEK(file, file, f_count.counter);
+	return count > 0 ? count : 0;
+}
+
+static __always_inline struct file *fdtable_file(const struct fdtable *fdt, __u32 fd)
+{
+	struct file **files = PEEK(fdtable, fdt, fd), *file = NULL;
+
+	if (fd < PEEK(fdtable, fdt, max_fds))
+		bpf_probe_read_kernel(&file, sizeof(file), &files[fd]);
+	return file;
+}
+
+/* What is behind a descriptor in the table of @task, or NULL. */
+static __always_inline struct file *task_file(const struct task_struct *task, __u32 fd)
+{
+	const struct files_struct *files = PEEK(task_struct, task, files);
+
+	return files ? fdtable_file(PEEK(files_struct, files, fdt), fd) : NULL;
+}
+
+/* The socket behind a descriptor of the running process, or NULL. */
+static __always_inline struct sock *current_sock(__u32 fd)
+{
+	return file_sock(task_file((const void *)bpf_get_current_task(), fd));
+}
+
+/*
+ * The task by which the table of @task is to be found again: the first of its process, which stays
+ * as long as that, unless the thread has a table of its own or the first one has ended.
+ */
+static __always_inline __u64 task_of_table(const struct task_struct *task)
+{
+	const struct task_struct *leader = PEEK(task_struct, task, group_leader);
+
+	return PEEK(task_struct, leader, files) == PEEK(task_struct, task, files) ? (__u64)leader :
+										    (__u64)task;
+}
+
+/*
+ * Descriptors that one call looks at. The verifier walks through each turn of a loop but through a
+ * function of numbers once: it takes the square root of PROCESS_FDS twice instead of all of them.
+ */
+#define FD_STRETCH 32
+
+/* The first descriptor of @file from @first on, before the next stretch, or -1. */
+__noinline int stretch_fd(__u64 fdt, __u32 first, __u64 file)
+{
+	const struct fdtable *table = (const struct fdtable *)fdt;
+	__u64 files = (__u64)PEEK(fdtable, table, fd), at;
+	__u32 max_fds = PEEK(fdtable, table, max_fds);
+
+	files += first * sizeof(at);
+	for (__u32 i = 0; i < FD_STRETCH; i++) {
+		if (first + i >= max_fds)
+			break;
+		if (!bpf_probe_read_kernel(&at, sizeof(at), (void *)(files + i * sizeof(at))) &&
+		    at == file)
+			return first + i;
+	}
+	return -1;
+}
+
+/* The descriptor of @file among the first in the table of @task, or -1. */
+__noinline int task_fd(__u64 task, __u64 file)
+{
+	const struct fdtable *fdt = BPF_CORE_READ((struct task_struct *)task, files, fdt);
+	__u32 max_fds = BPF_CORE_READ(fdt, max_fds);
+	int fd = -1;
+
+	for (__u32 first = 0; first < PROCESS_FDS && first < max_fds && fd < 0; first += FD_STRETCH)
+		fd = stretch_fd((__u64)fdt, first, file);
+	return fd;
+}
+
+#endif /* TCPDWELL_DESCRIPTOR_BPF_H */

@@ -1,0 +1,377 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""A descriptor that is passed on after accept(): whom the rows name that a softirq causes.
+
+By fork and close, by exec, through a unix socket, to a thread with a table of its own. Whoever is
+named must hold the socket then; who waits for it is found, and so is a child or who was exec'd. Of
+one that nobody waits for and that no child has nobody is named.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Callable
+
+import pytest
+
+from harness import actor as actors
+from harness.actor import Actor, Cast
+from harness.matrix import on_every_kernel
+from harness.netns import Netns
+from harness.play import (LIMIT_S, PORT, UNKNOWN, Owner, Stage, connect, expect, passive_open,
+                          who)
+from harness.server import wait_until
+from harness.story import Process, owner_of
+from harness.tracer import Row, Tracer
+
+CLONE_FILES = 0x400
+
+cast = pytest.fixture(actors.cast, name="cast")
+
+
+@pytest.fixture(name="stage")
+def _stage(netns: Netns, tracer: Callable[..., Tracer], cast: Cast) -> Stage:
+    return Stage(netns, tracer("--netns", str(netns.inode)), cast)
+
+
+# How a process serves what it has as s, until its peer has closed.
+WAYS = {
+    "recv": "s.recv(1)",
+    "poll": "p = select.poll(); p.register(s, select.POLLIN); p.poll(); s.recv(1)",
+    "select": "select.select([s], [], []); s.recv(1)",
+    "epoll": "e = select.epoll(); e.register(s, select.EPOLLIN); e.poll(); s.recv(1)",
+    "not": "",
+}
+WAITS = [way for way in WAYS if way != "not"]
+every_way = pytest.mark.parametrize("way", on_every_kernel(list(WAYS), "recv", "epoll", "not"))
+
+
+def sleeps(actor: Actor) -> bool:
+    """Whether it is in a system call that waits."""
+    return Path(f"/proc/{actor.pid}/stat").read_text("utf-8").rpartition(")")[2].split()[0] == "S"
+
+
+def serve(actor: Actor, way: str) -> None:
+    """Begin to wait for s; answer() is for whoever lets its peer close."""
+    actor.run("import select")
+    if way == "not":
+        return
+    actor.send(WAYS[way])
+    # Ahead of it it sleeps in reading the order, and then runs.
+    call = Path(f"/proc/{actor.pid}/wchan")
+    wait_until(lambda: sleeps(actor) and "unix" not in call.read_text("utf-8"))
+
+
+def finish(stage: Stage, client: Actor, actor: Actor, way: str, port: int) -> list[Row]:
+    """The peer closes, then the server; the rows of the server's end."""
+    client.run("c.close()")
+    stage.tracer.wait_for(lambda rows: [row for row in rows if row["to"] == "CLOSE_WAIT"],
+                          limit_s=LIMIT_S)
+    if way != "not":
+        actor.answer()
+    actor.run("s.close()")
+    return stage.passive(port)
+
+
+def pass_on(sender: Actor, receiver: Actor, close: bool = True) -> None:
+    """s of one becomes s of the other, through a unix socket."""
+    receiver.run("u = socket.socket(socket.AF_UNIX); u.bind('\\0tcpdwell-%d' % os.getpid())\n"
+                 "u.listen()")
+    sender.run("u = socket.socket(socket.AF_UNIX)\n"
+               f"u.connect('\\0tcpdwell-{receiver.pid}')")
+    receiver.run("r, _ = u.accept()")
+    sender.run("socket.send_fds(u, [b'x'], [s.fileno()])")
+    receiver.run("_, [number], _, _ = socket.recv_fds(r, 1, 1); s = socket.socket(fileno=number)")
+    if close:
+        sender.run("s.close()")
+
+
+# ---- fork ----------------------------------------------------------------------------------------
+
+
+@every_way
+def test_fork_server(way: str, stage: Stage) -> None:
+    """The parent accepts, forks and closes: the child is named, whatever it does."""
+    server, client = stage.server("parent"), stage.actor("client")
+    port = connect(client, server)
+    child = server.fork()
+    server.run("s.close()")
+    child.run("l.close(); me.name('child')")
+    parent, heir = who(server), who(child)
+    serve(child, way)
+    expect(finish(stage, client, child, way, port), passive_open(parent, (heir, "accept")))
+
+
+def test_fork_server_with_many_children(stage: Stage) -> None:
+    """The one that has it is found among others, the oldest."""
+    server, client = stage.server("parent"), stage.actor("client")
+    port = connect(client, server)
+    child = server.fork()
+    server.run("s.close()")
+    for _ in range(10):
+        server.fork()
+    parent, heir = who(server), who(child)
+    expect(finish(stage, client, child, "not", port), passive_open(parent, (heir, "accept")))
+
+
+@pytest.mark.parametrize("way", ["not", "recv", "epoll"])
+def test_parent_keeps_it(way: str, stage: Stage) -> None:
+    """Both hold it: who waits for it serves it."""
+    server, client = stage.server("parent"), stage.actor("client")
+    port = connect(client, server)
+    child = server.fork()
+    parent, heir = who(server), who(child)
+    serve(child, way)
+    client.run("c.close()")
+    rows = stage.tracer.wait_for(lambda rows: [row for row in rows if row["to"] == "CLOSE_WAIT"])
+    assert owner_of(rows[0]) == ((parent, "accept") if way == "not" else (heir, "accept"))
+    assert rows[0]["rport"] == port
+
+
+def test_parent_ends(stage: Stage) -> None:
+    """It leaves to a child what it accepted, and to a stranger what it passed on."""
+    server, client = stage.server("parent"), stage.actor("client")
+    port = connect(client, server)
+    child = server.fork()
+    parent, heir = who(server), who(child)
+    server.kill()
+    expect(finish(stage, client, child, "not", port), passive_open(parent, (heir, "accept")))
+
+
+def test_reset_by_the_peer(stage: Stage) -> None:
+    """The row of its end names who holds it."""
+    server, client = stage.server("parent"), stage.actor("client")
+    port = connect(client, server)
+    child = server.fork()
+    server.run("s.close()")
+    parent, heir = who(server), who(child)
+    client.run("import struct\n"
+               "c.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))\n"
+               "c.close()")
+    chain = stage.passive(port)
+    expect(chain, passive_open(parent, (heir, "accept")))
+    assert chain[-1]["reason"] == "reset_received"
+
+
+@pytest.mark.every_kernel
+def test_older_than_the_tracer(netns: Netns, tracer: Callable[..., Tracer], cast: Cast) -> None:
+    """Of what is found at the start the place is known, too."""
+    server, client = cast.actor("parent", netns), cast.actor("client", netns)
+    server.run(f"l = socket.create_server(('127.0.0.1', {PORT}))")
+    port = connect(client, server)
+    stage = Stage(netns, tracer("--netns", str(netns.inode)), cast)
+    child = server.fork()
+    server.run("s.close()")
+    heir = who(child)
+    client.run("c.close()")
+    rows = stage.tracer.wait_for(lambda rows: [row for row in rows if row["to"] == "CLOSE_WAIT"])
+    assert rows[0]["rport"] == port
+    assert owner_of(rows[0]) in ((heir, "scan"), UNKNOWN)
+    if rows[0]["dwell"] == "at_least":  # so it was found
+        assert owner_of(rows[0]) == (heir, "scan")
+
+
+# ---- exec ----------------------------------------------------------------------------------------
+
+
+def become(actor: Actor, name: str, fd: int) -> None:
+    """As `Accept=yes` and inetd have it: the connection is the program's standard input."""
+    actor.run(f"os.dup2(s.fileno(), {fd}); s.close(); l.close()")
+    actor.exec(name)
+    actor.run(f"s = socket.socket(fileno={fd})")
+
+
+@pytest.mark.parametrize("way", ["not", "recv"])
+@pytest.mark.parametrize("first", on_every_kernel(["close", "exec"], "close"))
+def test_program_for_each_connection(first: str, way: str, stage: Stage) -> None:
+    """Whether the one that accepted closes it ahead of the exec or after."""
+    server, client = stage.server("systemd"), stage.actor("client")
+    port = connect(client, server)
+    child = server.fork()
+    if first == "close":
+        server.run("s.close()")
+    become(child, "service", 0)
+    server.run("s.close()")
+    parent, heir = who(server), who(child)
+    assert heir.comm == "service"
+    serve(child, way)
+    expect(finish(stage, client, child, way, port), passive_open(parent, (heir, "accept")))
+
+
+def test_program_of_a_grandchild(stage: Stage) -> None:
+    """No child of who accepted has it, but the exec was seen."""
+    server, client = stage.server("inetd"), stage.actor("client")
+    port = connect(client, server)
+    child = server.fork()
+    server.run("s.close()")
+    grandchild = child.fork()
+    child.kill()
+    become(grandchild, "service", 0)
+    parent, heir = who(server), who(grandchild)
+    expect(finish(stage, client, grandchild, "not", port), passive_open(parent, (heir, "accept")))
+
+
+def test_program_that_was_not_meant(stage: Stage) -> None:
+    """A descriptor that is left open for a helper is its owner's as long as that holds it."""
+    server, client = stage.server("server"), stage.actor("client")
+    port = connect(client, server)
+    child = server.fork()
+    child.exec("helper")
+    owner = who(server)
+    client.run("c.close()")
+    rows = stage.tracer.wait_for(lambda rows: [row for row in rows if row["to"] == "CLOSE_WAIT"])
+    assert (rows[0]["rport"], owner_of(rows[0])) == (port, (owner, "accept"))
+
+
+# ---- Through a unix socket -----------------------------------------------------------------------
+
+
+@every_way
+def test_passed_on(way: str, stage: Stage) -> None:
+    """As Node's cluster does: who waits is named, and nobody who holds it no more."""
+    server, client = stage.server("master"), stage.actor("client")
+    worker = stage.actor("worker")
+    port = connect(client, server)
+    pass_on(server, worker)
+    master, holder = who(server), who(worker)
+    serve(worker, way)
+    wanted = passive_open(master, (holder, "close" if way == "not" else "accept"))
+    if way == "not":
+        wanted["ESTABLISHED"] = UNKNOWN
+    expect(finish(stage, client, worker, way, port), wanted)
+
+
+def test_passed_on_by_who_ends(stage: Stage) -> None:
+    server, client = stage.server("master"), stage.actor("client")
+    worker = stage.actor("worker")
+    port = connect(client, server)
+    pass_on(server, worker)
+    master, holder = who(server), who(worker)
+    server.kill()
+    expect(finish(stage, client, worker, "not", port),
+           {**passive_open(master, (holder, "close")), "ESTABLISHED": UNKNOWN})
+
+
+def test_epoll_of_who_passed_it_on(stage: Stage) -> None:
+    """Its epoll keeps the socket, which others alone hold: that it waits says nothing."""
+    server, client = stage.server("master"), stage.actor("client")
+    worker = stage.actor("worker")
+    port = connect(client, server)
+    server.run("import select; e = select.epoll(); e.register(s, select.EPOLLIN)")
+    pass_on(server, worker)
+    server.send("e.poll(1)")
+    call = Path(f"/proc/{server.pid}/wchan")
+    wait_until(lambda: sleeps(server) and "unix" not in call.read_text("utf-8"))
+    master, holder = who(server), who(worker)
+    client.run("c.close()")
+    rows = stage.tracer.wait_for(lambda rows: [row for row in rows if row["to"] == "CLOSE_WAIT"])
+    assert owner_of(rows[0]) == UNKNOWN
+    server.answer()
+    worker.run("s.close()")
+    expect(stage.passive(port), {**passive_open(master, (holder, "close")), "ESTABLISHED": UNKNOWN})
+
+
+# ---- The same process ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [3, 40, 900])
+def test_another_descriptor(number: int, stage: Stage) -> None:
+    """A process that moves it holds it as before."""
+    server, client = stage.server(), stage.actor("client")
+    port = connect(client, server)
+    server.run(f"os.dup2(s.fileno(), {number}); s.close(); s = socket.socket(fileno={number})"
+               if number != 3 else "n = os.dup(s.fileno()); s.close(); s = socket.socket(fileno=n)")
+    holder = who(server)
+    expect(finish(stage, client, server, "not", port), passive_open(holder, (holder, "accept")))
+
+
+# A thread that leaves the table of its process, accepts, and waits to be told to go on.
+OWN_TABLE = f"""
+import threading
+asked, done = threading.Event(), threading.Event()
+def work():
+    global s, fault
+    fault = ctypes.CDLL(None, use_errno=True).unshare({CLONE_FILES})
+    s, _ = l.accept()
+    done.set()
+    asked.wait()
+    os.close(s.detach())
+    done.set()
+thread = threading.Thread(target=work, daemon=True)
+thread.start()
+"""
+
+
+@pytest.mark.every_kernel
+def test_thread_with_its_own_table(stage: Stage) -> None:
+    """The process's first thread does not have the descriptor, and the process has."""
+    server, client = stage.server(), stage.actor("client")
+    server.run(OWN_TABLE)
+    port = connect(client)
+    server.run("done.wait(); done.clear()")
+    assert server.ask("fault") == 0
+    assert not os.path.exists(f"/proc/{server.pid}/fd/{server.ask('s.fileno()')}")
+    holder = who(server)
+    client.run("c.close()")
+    stage.tracer.wait_for(lambda rows: [row for row in rows if row["to"] == "CLOSE_WAIT"])
+    server.run("asked.set(); done.wait(); thread.join()")
+    expect(stage.passive(port), passive_open(holder, (holder, "accept")))
+
+
+def test_listener_of_a_thread_with_its_own_table(stage: Stage) -> None:
+    """It is the process's, and so is what nobody accepted yet."""
+    server, client = stage.actor("server"), stage.actor("client")
+    server.run(f"""
+import threading
+asked, done = threading.Event(), threading.Event()
+def work():
+    ctypes.CDLL(None, use_errno=True).unshare({CLONE_FILES})
+    l = socket.create_server(('127.0.0.1', {PORT}))
+    done.set()
+    asked.wait()
+    os.close(l.detach())
+thread = threading.Thread(target=work, daemon=True)
+thread.start()
+done.wait()""")
+    port = connect(client)
+    holder = who(server)
+    server.run("asked.set(); thread.join()")
+    expect(stage.passive(port), {"*": (holder, "listen")})
+
+
+# ---- Filters -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", on_every_kernel(["fork", "exec", "pass"], "exec"))
+@pytest.mark.parametrize("filter_", ["pid", "comm"])
+def test_filter_finds_who_serves(how: str, filter_: str, netns: Netns,
+                                 tracer: Callable[..., Tracer], cast: Cast) -> None:
+    """From the row on that names it."""
+    server, client = cast.actor("server", netns), cast.actor("client", netns)
+    server.run(f"l = socket.create_server(('127.0.0.1', {PORT}))")
+    other = server.fork() if how != "pass" else cast.actor("serves", netns)
+    if how != "pass":
+        other.kill()
+    stages = Stage(netns, tracer("--netns", str(netns.inode)), cast)
+    # A process that is to come is known by its name; one by its number must be there.
+    if filter_ == "pid" and how != "pass":
+        pytest.skip("its number is not known before")
+    wanted = ("-p", str(other.pid)) if filter_ == "pid" else ("--comm", "serves")
+    watch = tracer("--netns", str(netns.inode), *wanted, chains=False)
+    port = connect(client, server)
+    if how == "pass":
+        pass_on(server, other)
+    else:
+        other = server.fork()
+        server.run("s.close()")
+        if how == "exec":
+            become(other, "serves", 0)
+        else:
+            other.run("me.name('serves')")
+    serve(other, "recv")
+    finish(stages, client, other, "recv", port)
+    rows = watch.wait_for(lambda rows: [row for row in rows if row["to"] == "LAST_ACK"])
+    assert rows[0]["rport"] == port
+    found = watch.rows(rport=port)
+    assert ("ESTABLISHED", "CLOSE_WAIT") in {(row["from"], row["to"]) for row in found}
+    assert {Process(row["pid"], row["comm"]) for row in found} == {who(other)}
