@@ -236,6 +236,13 @@ class Cast:
         self.actors.append(actor)
         return actor
 
+    def dismiss(self, actor: Actor) -> None:
+        """End it, and keep nothing of it: for tests of more actors than descriptors."""
+        self.actors.remove(actor)
+        actor.close()
+        actor.wait()
+        os.close(actor.handle)
+
     def close(self) -> None:
         for actor in self.actors:
             actor.close()
