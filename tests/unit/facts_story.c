@@ -19,6 +19,7 @@ int facts_begin(void **state)
 	host.netns.settings[FACT_PORTS_HIGH] = 40099;
 	host.netns.settings[FACT_SYNCOOKIES] = 1;
 	host.netns.settings[FACT_MAX_ORPHANS] = 1000;
+	host.netns.orphans = FACT_UNKNOWN;
 	host.facts = (struct facts){
 		.span_ns = 10 * S,
 		.sockets = host.sockets,
@@ -27,6 +28,7 @@ int facts_begin(void **state)
 		.namespaces = &host.netns,
 		.netns_count = 1,
 		.processes = host.processes,
+		.memory = { FACT_UNKNOWN, FACT_UNKNOWN },
 		.leak_ns = 60 * S,
 	};
 	return 0;

@@ -23,6 +23,7 @@ static const char *const files[] = {
 	"ipv4/tcp_max_orphans",
 	"ipv4/tcp_max_syn_backlog",
 	"ipv4/tcp_max_tw_buckets",
+	"ipv4/tcp_mem",
 	"ipv4/tcp_orphan_retries",
 	"ipv4/tcp_retries2",
 	"ipv4/tcp_rto_max_ms",

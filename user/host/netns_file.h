@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The files of /proc that tell of one network namespace and nothing else: what is counted there,
- * and its settings. No other name can be opened through here. Any thread.
+ * and its settings; in the first one also the host's. No other name can be opened through here. Any
+ * thread.
  */
 #ifndef TCPDWELL_NETNS_FILE_H
 #define TCPDWELL_NETNS_FILE_H

@@ -4,6 +4,7 @@
  * differ in which names there are, and lines have some kilobytes.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,20 +53,32 @@ void netstat_take(FILE *file, const char *const names[], uint64_t values[], size
 	free(numbers);
 }
 
-static int read_file(const struct netns_place *place, const char *name, const char *const names[],
-		     uint64_t values[], size_t count)
+/* Returns NULL with errno set. */
+static FILE *open_file(const struct netns_place *place, const char *name)
 {
 	int fd = netns_place_file(place, name), err;
 	FILE *file;
 
-	if (fd < 0)
-		return fd;
-	file = fdopen(fd, "r");
-	if (!file) {
-		err = -errno;
-		close(fd);
-		return err;
+	if (fd < 0) {
+		errno = -fd;
+		return NULL;
 	}
+	file = fdopen(fd, "r");
+	if (file)
+		return file;
+	err = errno;
+	close(fd);
+	errno = err;
+	return NULL;
+}
+
+static int read_file(const struct netns_place *place, const char *name, const char *const names[],
+		     uint64_t values[], size_t count)
+{
+	FILE *file = open_file(place, name);
+
+	if (!file)
+		return -errno;
 	netstat_take(file, names, values, count);
 	fclose(file);
 	return 0;
@@ -80,6 +93,31 @@ int netstat_read(const struct netns_place *place, const char *const names[], uin
 		values[i] = NETSTAT_UNKNOWN;
 	err = read_file(place, "net/snmp", names, values, count);
 	return read_file(place, "net/netstat", names, values, count) ?: err;
+}
+
+void netstat_take_host(FILE *file, struct netstat_host *host)
+{
+	char line[256];
+
+	while (fgets(line, sizeof(line), file))
+		if (sscanf(line, "TCP: inuse %*u orphan %" SCNu64 " tw %*u alloc %*u mem %" SCNu64,
+			   &host->orphans, &host->pages) > 0)
+			break;
+}
+
+void netstat_read_host(const struct netns_place *place, struct netstat_host *host)
+{
+	char *limits = netns_place_setting(place, "ipv4/tcp_mem");
+	FILE *file = open_file(place, "net/sockstat");
+
+	*host = (struct netstat_host){ NETSTAT_UNKNOWN, NETSTAT_UNKNOWN, NETSTAT_UNKNOWN };
+	if (file) {
+		netstat_take_host(file, host);
+		fclose(file);
+	}
+	if (limits)
+		sscanf(limits, "%*u %" SCNu64, &host->pressure_pages);
+	free(limits);
 }
 
 uint64_t netstat_grew(uint64_t before, uint64_t after)

@@ -25,6 +25,18 @@ int netstat_read(const struct netns_place *place, const char *const names[], uin
 /* Takes what is in @file, which stands as one of the two; values that it lacks stay. */
 void netstat_take(FILE *file, const char *const names[], uint64_t values[], size_t count);
 
+/* What TCP has of the whole host, as each namespace shows it; NETSTAT_UNKNOWN: not known, each. */
+struct netstat_host {
+	uint64_t orphans;
+	uint64_t pages;
+	uint64_t pressure_pages; /* the middle value of tcp_mem: the first namespace alone */
+};
+
+void netstat_read_host(const struct netns_place *place, struct netstat_host *host);
+
+/* Takes what @file, in the form of /proc/net/sockstat, says of it. */
+void netstat_take_host(FILE *file, struct netstat_host *host);
+
 /* What was added between two readings; 0 of what is not known. */
 uint64_t netstat_grew(uint64_t before, uint64_t after);
 

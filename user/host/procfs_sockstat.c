@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <errno.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 
-#include "host/procfs_net.h"
 #include "host/procfs_sockstat.h"
 
 /*
@@ -40,28 +37,4 @@ int procfs_tcp_sockets(const char *root, unsigned int *inuse, unsigned int *time
 	err = scan_sockstat(root, "sockstat6", "TCP6: inuse %u", &inuse6, &none);
 	*inuse += inuse6;
 	return err == -ENOENT ? 0 : err; /* no IPv6 */
-}
-
-int procfs_tcp_orphans(const char *root, uint64_t *orphans)
-{
-	unsigned int count = 0, none;
-	int err = scan_sockstat(root, "sockstat", "TCP: inuse %*u orphan %u", &count, &none);
-
-	*orphans = count;
-	return err;
-}
-
-int procfs_tcp_memory(const char *root, uint64_t *pages, uint64_t *pressure_pages)
-{
-	char *text = procfs_net_setting(root, "tcp_mem");
-	unsigned int count = 0, none;
-	int err = scan_sockstat(root, "sockstat",
-				"TCP: inuse %*u orphan %*u tw %*u alloc %*u mem %u", &count, &none);
-
-	*pages = count;
-	*pressure_pages = 0;
-	if (text)
-		sscanf(text, "%*u %" SCNu64, pressure_pages);
-	free(text);
-	return err;
 }

@@ -130,13 +130,13 @@ struct fact_netns {
 	char name[32]; /* of ip-netns(8), empty: none */
 	uint64_t grew[FACT_COUNTERS];
 	uint64_t settings[FACT_SETTINGS]; /* FACT_UNKNOWN: not known */
-	uint64_t orphans;		  /* of the host, as the kernel counts them */
+	uint64_t orphans;		  /* of the host, FACT_UNKNOWN: not known */
 };
 
 /* Of the host. */
 struct fact_memory {
-	uint64_t pages;		 /* TCP has */
-	uint64_t pressure_pages; /* tcp_mem, the middle value; 0: not known */
+	uint64_t pages;		 /* TCP has; FACT_UNKNOWN: not known, each */
+	uint64_t pressure_pages; /* tcp_mem, the middle value */
 };
 
 struct fact_process {

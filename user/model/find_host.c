@@ -566,7 +566,8 @@ static void find_orphans(struct finder *finder, const struct fact_netns *netns)
 	uint64_t max = netns->settings[FACT_MAX_ORPHANS];
 	struct finding *finding;
 
-	if (max == FACT_UNKNOWN || !max || percent(netns->orphans, max) < SHARE_PERCENT)
+	if (max == FACT_UNKNOWN || !max || netns->orphans == FACT_UNKNOWN ||
+	    percent(netns->orphans, max) < SHARE_PERCENT)
 		return;
 	finding = finder_add(finder, FINDING_ORPHANS,
 			     netns->orphans >= max ? FINDING_CRITICAL : FINDING_WARNING);
@@ -583,6 +584,12 @@ static void find_orphans(struct finder *finder, const struct fact_netns *netns)
 			      "-s FIN_WAIT1,FIN_WAIT2,CLOSING,LAST_ACK");
 }
 
+static bool is_pressed(const struct fact_memory *memory)
+{
+	return memory->pages != FACT_UNKNOWN && memory->pressure_pages != FACT_UNKNOWN &&
+	       memory->pages >= memory->pressure_pages;
+}
+
 static void find_memory(struct finder *finder)
 {
 	const struct facts *facts = finder->facts;
@@ -593,16 +600,17 @@ static void find_memory(struct finder *finder)
 		aborts += facts->namespaces[i].grew[FACT_ABORT_ON_MEMORY];
 		pressures += facts->namespaces[i].grew[FACT_MEMORY_PRESSURES];
 	}
-	if (!aborts && !pressures &&
-	    (!facts->memory.pressure_pages || facts->memory.pages < facts->memory.pressure_pages))
+	if (!aborts && !pressures && !is_pressed(&facts->memory))
 		return;
 	finding = finder_add(finder, FINDING_MEMORY, FINDING_CRITICAL);
 	if (!finding)
 		return;
 	finding->count = aborts + pressures + 1;
-	finding_figure(finding, "pages", facts->memory.pages, FIGURE_COUNT, false);
-	finding_figure(finding, "pages_of_pressure", facts->memory.pressure_pages, FIGURE_COUNT,
-		       false);
+	if (facts->memory.pages != FACT_UNKNOWN)
+		finding_figure(finding, "pages", facts->memory.pages, FIGURE_COUNT, false);
+	if (facts->memory.pressure_pages != FACT_UNKNOWN)
+		finding_figure(finding, "pages_of_pressure", facts->memory.pressure_pages,
+			       FIGURE_COUNT, false);
 	finding_figure(finding, "pressures", pressures, FIGURE_COUNT, true);
 	finding_figure(finding, "aborted", aborts, FIGURE_COUNT, true);
 	finding_why(finding, "%s",

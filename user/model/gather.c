@@ -61,6 +61,7 @@ struct gather *gather_new(void)
 
 	if (!g)
 		return NULL;
+	g->memory = (struct fact_memory){ FACT_UNKNOWN, FACT_UNKNOWN };
 	g->details.size = sizeof(struct gather_detail);
 	g->sockets.size = sizeof(struct fact_socket);
 	g->ends.size = sizeof(struct fact_end);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "host/netns_walk.h"
 #include "host/procfs_process.h"
 #include "host/resolve.h"
 #include "host/timewait_start.h"
@@ -97,6 +98,7 @@ static int diagnose_start(struct session *session)
 		return -1;
 	gather_narrow(d->gather, &session->options->filters);
 	d->start_ns = clock_now_ns();
+	d->survey.own = netns_own_inode();
 	/* Of sockets only what listeners have dropped by now is asked for again. */
 	err = survey_take(session, d->gather, d->netns, 1U << TCPDWELL_LISTEN, &d->survey);
 	if (err)

@@ -10,7 +10,6 @@
 #include "host/netns_walk.h"
 #include "host/netstat.h"
 #include "host/procfs_process.h"
-#include "host/procfs_sockstat.h"
 #include "host/sockdiag.h"
 #include "host/timewait_start.h"
 #include "model/gather.h"
@@ -96,6 +95,7 @@ struct survey_walk {
 	struct survey *survey;
 	const struct filters *filters;
 	uint16_t states; /* of sockets to ask for */
+	struct netstat_host host;
 	uint32_t inode;
 	const uint64_t *settings; /* of the namespace */
 };
@@ -186,7 +186,7 @@ static int take_netns(void *context, const struct netns_place *place)
 		snprintf(netns.name, sizeof(netns.name), "%s", place->name);
 	netstat_read(place, counter_names, netns.counters, FACT_COUNTERS);
 	survey_settings(place, netns.settings);
-	procfs_tcp_orphans("", &netns.orphans);
+	netns.orphans = walk->host.orphans;
 	walk->settings = netns.settings;
 	err = gather_netns(walk->gather, &netns);
 	if (walk->states)
@@ -208,15 +208,17 @@ int survey_take(struct session *session, struct gather *gather, uint32_t only, u
 		.filters = &session->options->filters,
 		.states = states,
 	};
-	uint64_t pages = 0, pressure = 0;
-	int err;
+	const struct netns_place own = {
+		.inode = survey->own,
+		.own = true,
+		.steward = session->steward,
+	};
 
-	*survey = (struct survey){};
+	survey->namespaces = survey->closed = 0;
 	gather_look(gather);
-	err = netns_walk(session->steward, only, take_netns, &walk, &survey->closed);
-	procfs_tcp_memory("", &pages, &pressure);
-	gather_memory(gather, pages, pressure);
-	return err;
+	netstat_read_host(&own, &walk.host);
+	gather_memory(gather, walk.host.pages, walk.host.pressure_pages);
+	return netns_walk(session->steward, only, take_netns, &walk, &survey->closed);
 }
 
 /* ---- Processes ---- */

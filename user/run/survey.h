@@ -20,6 +20,7 @@ struct sockets;
 
 /* What of the host was not seen. */
 struct survey {
+	uint32_t own;		 /* inode of this process's namespace; the caller's to set */
 	unsigned int namespaces; /* that were looked into */
 	unsigned int closed;	 /* that could not be entered */
 };

@@ -7,7 +7,6 @@
 #include "base/clock.h"
 #include "host/netns_walk.h"
 #include "host/netstat.h"
-#include "host/procfs_sockstat.h"
 #include "host/resolve.h"
 #include "host/sockdiag.h"
 #include "model/totals.h"
@@ -85,13 +84,14 @@ static void tell_of_closed(struct run *run, unsigned int closed)
 
 static void take_host(struct run *run)
 {
-	uint64_t orphans, pages, pressure, memory = TOTALS_UNKNOWN;
+	const struct netns_place own = { .own = true };
+	uint64_t memory = TOTALS_UNKNOWN;
+	struct netstat_host host;
 
-	if (procfs_tcp_orphans("", &orphans))
-		orphans = TOTALS_UNKNOWN;
-	if (!procfs_tcp_memory("", &pages, &pressure))
-		memory = pages * sysconf(_SC_PAGESIZE);
-	totals_host(run->totals, orphans, memory);
+	netstat_read_host(&own, &host);
+	if (host.pages != NETSTAT_UNKNOWN)
+		memory = host.pages * sysconf(_SC_PAGESIZE);
+	totals_host(run->totals, host.orphans, memory);
 }
 
 /* Returns 1 if there is a line, 0 if that was the first look, -1 with the failure filled. */

@@ -59,6 +59,32 @@ static void test_broken(void **state)
 		assert_true(values[i] == NETSTAT_UNKNOWN);
 }
 
+static struct netstat_host host_of(const char *text)
+{
+	struct netstat_host host = { NETSTAT_UNKNOWN, NETSTAT_UNKNOWN, NETSTAT_UNKNOWN };
+	FILE *file = fmemopen((char *)text, strlen(text), "r");
+
+	assert_non_null(file);
+	netstat_take_host(file, &host);
+	fclose(file);
+	return host;
+}
+
+static void test_host(void **state)
+{
+	struct netstat_host host = host_of("sockets: used 18\n"
+					   "TCP: inuse 1 orphan 5 tw 1131 alloc 16 mem 117\n"
+					   "UDP: inuse 2 mem 3\n");
+
+	(void)state;
+	assert_int_equal(host.orphans, 5);
+	assert_int_equal(host.pages, 117);
+	host = host_of("TCP: inuse 1 orphan 5\n");
+	assert_int_equal(host.orphans, 5);
+	assert_true(host.pages == NETSTAT_UNKNOWN);
+	assert_true(host_of("UDP: inuse 2 mem 3\n").orphans == NETSTAT_UNKNOWN);
+}
+
 static void test_growth(void **state)
 {
 	(void)state;
@@ -73,6 +99,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_by_name),
 		cmocka_unit_test(test_broken),
+		cmocka_unit_test(test_host),
 		cmocka_unit_test(test_growth),
 	};
 
