@@ -25,6 +25,7 @@ struct gather {
 	struct list processes;
 	struct list first; /* gather_netns of the first look, and listeners' drops */
 	struct list drops;
+	struct list last; /* gather_netns of the last look */
 	struct list namespaces;
 	uint32_t end_index[END_SLOTS]; /* of ends: number + 1 by hash, 0: free */
 	bool *told;		       /* of details: a walk has found the socket, too */
@@ -69,6 +70,7 @@ struct gather *gather_new(void)
 	g->processes.size = sizeof(struct fact_process);
 	g->first.size = sizeof(struct gather_netns);
 	g->drops.size = sizeof(struct first_drops);
+	g->last.size = sizeof(struct gather_netns);
 	g->namespaces.size = sizeof(struct fact_netns);
 	return g;
 }
@@ -84,6 +86,7 @@ void gather_free(struct gather *g)
 	free(g->processes.items);
 	free(g->first.items);
 	free(g->drops.items);
+	free(g->last.items);
 	free(g->namespaces.items);
 	free(g->told);
 	free(g);
@@ -96,6 +99,28 @@ void gather_look(struct gather *g)
 	g->namespaces.count = 0;
 	g->processes.count = 0;
 	g->failures.count = 0;
+	g->last.count = 0;
+}
+
+int gather_settle(struct gather *g)
+{
+	const struct gather_detail *details = g->details.items;
+	struct list first = g->first;
+	int err = 0;
+
+	g->first = g->last;
+	g->last = first;
+	g->last.count = 0;
+	g->drops.count = 0;
+	for (size_t i = 0; i < g->details.count && !err; i++) {
+		const struct first_drops drops = { details[i].cookie, details[i].drops };
+
+		if (details[i].state == TCPDWELL_LISTEN)
+			err = list_add(&g->drops, &drops);
+	}
+	g->ends.count = 0;
+	memset(g->end_index, 0, sizeof(g->end_index));
+	return err;
 }
 
 /* ---- Namespaces ---- */
@@ -118,6 +143,8 @@ int gather_netns(struct gather *g, const struct gather_netns *netns)
 	/* One that is new has counted from 0 on. */
 	if (!before && g->looks == 1)
 		return list_add(&g->first, netns) ?: gather_netns(g, netns);
+	if (list_add(&g->last, netns))
+		return -ENOMEM;
 	memcpy(fact.name, netns->name, sizeof(fact.name));
 	memcpy(fact.settings, netns->settings, sizeof(fact.settings));
 	for (unsigned int i = 0; i < FACT_COUNTERS; i++) {

@@ -55,6 +55,12 @@ void gather_free(struct gather *gather);
 /* Begins a look: what the last one has seen of sockets is forgotten. */
 void gather_look(struct gather *gather);
 
+/*
+ * From here on, what grows has done so since the last look, and not since the first one; ends of
+ * connections are forgotten. Returns 0 or -ENOMEM.
+ */
+int gather_settle(struct gather *gather);
+
 /* What a look sees. Each returns 0 or -ENOMEM. */
 int gather_detail(struct gather *gather, const struct gather_detail *detail);
 int gather_netns(struct gather *gather, const struct gather_netns *netns);
