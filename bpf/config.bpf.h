@@ -64,6 +64,7 @@ const volatile __u64 cfg_tick_ns = 1000000; /* the length of a jiffy */
 
 /* Rows are summed, not sent. */
 const volatile bool cfg_stat;
+const volatile bool cfg_stat_ends;		/* and by how connections end */
 const volatile __u8 cfg_stat_by;		/* enum tcpdwell_stat_by */
 const volatile __u16 cfg_ephemeral_low = 32768; /* the range that connect() takes ports from */
 const volatile __u16 cfg_ephemeral_high = 60999;

@@ -105,6 +105,9 @@ static __always_inline void stat_key_group(struct tcpdwell_stat_key *key, const 
 	case TCPDWELL_BY_CGROUP:
 		key->cgroup_id = e->cgroup_id;
 		break;
+	case TCPDWELL_BY_NETNS:
+		key->words[0] = e->netns;
+		break;
 	}
 }
 
@@ -141,7 +144,8 @@ __noinline int stat_count(__u64 dwell_ns, __u32 state_and_worth, __u32 number, _
 	struct tcpdwell_counters *c;
 	struct tcpdwell_stat_key key = {
 		.state = state_and_worth,
-		.chunk = TCPDWELL_STAT_AT_LEAST,
+		.chunk = state_and_worth >> 8 == TCPDWELL_DWELL_UNKNOWN ? TCPDWELL_STAT_UNDATED :
+									  TCPDWELL_STAT_AT_LEAST,
 		.number = number,
 		.words = { word, other_word },
 	};
@@ -171,17 +175,23 @@ __noinline int stat_count(__u64 dwell_ns, __u32 state_and_worth, __u32 number, _
 	return 0;
 }
 
-/* Count a wanted row. One without a dwell, as the first of each life, has nothing to add. */
+/*
+ * Count a wanted row. One without a dwell, as the first of each life, has nothing to add, unless it
+ * is to say how a connection ended.
+ */
 static __always_inline void stat_add(struct tcpdwell_counters *c, const struct row *row,
 				     const struct endpoint *e, const struct lifecycle *l)
 {
 	struct tcpdwell_stat_key group = {};
+	bool ends = cfg_stat_ends && row->to == TCPDWELL_CLOSE;
 
-	if (row->dwell == TCPDWELL_DWELL_UNKNOWN) {
+	if (row->dwell == TCPDWELL_DWELL_UNKNOWN && !ends) {
 		count(&c->undated);
 		return;
 	}
 	stat_key_group(&group, e, l);
+	if (ends)
+		group.number |= (row->reason + 1U) << TCPDWELL_STAT_END_SHIFT;
 	stat_count(row->dwell_ns, row->from | (__u32)row->dwell << 8, group.number, group.words[0],
 		   group.words[1]);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What `tcpdwell stat` has the kernel side sum: the elements of its maps, which user space reads.
+ * What `tcpdwell stat` and `export` have the kernel side sum: the elements of its maps, which user
+ * space reads.
  *
  * A histogram is spread over elements of 16 buckets each (buckets.h), half a power of two: most
  * dwells of one state lie within a few powers, and what lies nowhere takes no memory. The rows of
@@ -24,6 +25,16 @@
 /* In the place of a chunk: rows with a lower bound, counted in the first bucket. */
 #define TCPDWELL_STAT_AT_LEAST 0xff
 
+/* Likewise: rows that end a connection, of whose last state no dwell is known. */
+#define TCPDWELL_STAT_UNDATED 0xfe
+
+/*
+ * Where ends are told apart (`export`): of a row to CLOSE, one more than its reason stands above
+ * the number, and 0 of all others.
+ */
+#define TCPDWELL_STAT_END_SHIFT	  24
+#define TCPDWELL_STAT_NUMBER_MASK ((1U << TCPDWELL_STAT_END_SHIFT) - 1)
+
 /* What makes a group, beside the state that is left. In the order of the option's choices. */
 enum tcpdwell_stat_by {
 	TCPDWELL_BY_PROCESS,
@@ -34,6 +45,7 @@ enum tcpdwell_stat_by {
 	TCPDWELL_BY_PREFIX, /* of the remote address */
 	TCPDWELL_BY_CGROUP,
 	TCPDWELL_BY_STATE, /* nothing else */
+	TCPDWELL_BY_NETNS, /* `export` alone: its inode in the first word */
 };
 
 /* Compared and hashed as bytes: what is not used is zero. */
@@ -41,7 +53,7 @@ struct tcpdwell_stat_key {
 	__u8 state; /* that is left */
 	__u8 chunk; /* of buckets */
 	__u16 cpu;
-	__u32 number; /* pid or port */
+	__u32 number; /* pid or port, and above it how a connection ended */
 	union {
 		char comm[TCPDWELL_COMM_LEN]; /* a name; what follows its NUL may be anything */
 		__u8 addr[16];
@@ -51,7 +63,8 @@ struct tcpdwell_stat_key {
 };
 
 _Static_assert(sizeof(struct tcpdwell_stat_key) == 24, "a key is 24 bytes");
-_Static_assert(TCPDWELL_STAT_CHUNKS <= TCPDWELL_STAT_AT_LEAST, "a chunk fits its byte");
+_Static_assert(TCPDWELL_STAT_CHUNKS <= TCPDWELL_STAT_UNDATED, "a chunk fits its byte");
+_Static_assert(TCPDWELL_REASON_MAX < 1U << (32 - TCPDWELL_STAT_END_SHIFT), "a reason fits");
 
 struct tcpdwell_stat {
 	__u64 max_ns;

@@ -59,6 +59,7 @@ static void print_group(FILE *out, const struct stat_view *view, const struct st
 				cgroup_names_path(view->cgroups, key->cgroup_id, view->now_ns));
 		break;
 	case TCPDWELL_BY_STATE:
+	case TCPDWELL_BY_NETNS:
 		break;
 	}
 	fprintf(out, ",\"others\":%s", group->others ? "true" : "false");

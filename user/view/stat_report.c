@@ -113,6 +113,7 @@ static void print_group(const struct page *page, const struct stat_group *group)
 		print_number(page, key->number);
 		break;
 	case TCPDWELL_BY_STATE:
+	case TCPDWELL_BY_NETNS:
 		break;
 	}
 }
