@@ -259,6 +259,7 @@ int privilege_drop(const struct notice *notice, struct failure *failure)
 	const struct seccomp_needs filter = {
 		.files = needs->files,
 		.sockdiag = needs->looks_again,
+		.serves = needs->serves,
 	};
 	struct shown shown;
 	int err = drop_thread(0);

@@ -25,6 +25,7 @@ struct notice;
 struct privilege_needs {
 	const char *user; /* whom to become, by name or number; NULL: nobody, if root runs it */
 	bool files;	  /* it opens files, to read them, that everybody may read */
+	bool serves;	  /* it accepts connections */
 	bool looks_again; /* by a steward (steward.h): only sockets of sock_diag may be made */
 };
 

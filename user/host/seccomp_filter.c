@@ -76,6 +76,12 @@ static const int
 		SCMP_SYS(open_by_handle_at), /* by who has CAP_DAC_READ_SEARCH */
 	};
 
+/* Of who listens: what it had before it gave up what it takes to listen elsewhere. */
+static const int of_servers[] = {
+	SCMP_SYS(accept4),
+	SCMP_SYS(shutdown),
+};
+
 /* Neither a program nor BTF is loaded, and nothing is attached but an iterator. */
 static const unsigned int bpf_commands[] = {
 	BPF_MAP_CREATE,	      BPF_MAP_LOOKUP_ELEM,    BPF_MAP_UPDATE_ELEM,
@@ -177,6 +183,8 @@ static int allow(scmp_filter_ctx filter, const struct seccomp_needs *needs)
 		err = allow_files(filter);
 	if (!err && needs->sockdiag)
 		err = allow_sockdiag(filter);
+	if (!err && needs->serves)
+		err = allow_each(filter, of_servers, COUNT(of_servers));
 	return err;
 }
 

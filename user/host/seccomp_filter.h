@@ -15,6 +15,7 @@
 struct seccomp_needs {
 	bool files;    /* to open files, for reading alone, and to list directories */
 	bool sockdiag; /* to make sockets of sock_diag where the process is */
+	bool serves;   /* to accept connections where it listens */
 };
 
 /*

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/escape.h"
+#include "host/listener.h"
+
+/* More than are served at a time: a burst of scrapers waits for a moment. */
+#define BACKLOG 512
+
+union address {
+	struct sockaddr any;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+	struct sockaddr_un local;
+};
+
+#define WANT "want ADDRESS:PORT, in numbers, as 127.0.0.1:9435 or [::1]:9435, or unix:PATH"
+
+static int refuse(struct failure *failure, int status, const char *address, const char *why)
+{
+	struct shown shown;
+
+	return failure_set(failure, status, "--listen: '%s' %s", escape_shown(&shown, address),
+			   why);
+}
+
+static bool parse_port(const char *text, uint16_t *port)
+{
+	unsigned long value = 0;
+
+	for (const char *c = text; *c; c++) {
+		if (*c < '0' || *c > '9' || c - text > 5)
+			return false;
+		value = value * 10 + (*c - '0');
+	}
+	*port = value;
+	return *text && value <= UINT16_MAX;
+}
+
+/* Returns the length of the address, 0: it is none. */
+static socklen_t parse(const char *text, union address *to)
+{
+	const char *colon = strrchr(text, ':');
+	char host[INET6_ADDRSTRLEN + 2];
+	uint16_t port;
+	size_t len;
+
+	memset(to, 0, sizeof(*to));
+	if (!colon || !parse_port(colon + 1, &port))
+		return 0;
+	len = colon - text;
+	if (len >= sizeof(host))
+		return 0;
+	memcpy(host, text, len);
+	host[len] = '\0';
+	if (inet_pton(AF_INET, host, &to->v4.sin_addr) == 1) {
+		to->v4.sin_family = AF_INET;
+		to->v4.sin_port = htons(port);
+		return sizeof(to->v4);
+	}
+	if (len < 2 || host[0] != '[' || host[len - 1] != ']')
+		return 0;
+	host[len - 1] = '\0';
+	if (inet_pton(AF_INET6, host + 1, &to->v6.sin6_addr) != 1)
+		return 0;
+	to->v6.sin6_family = AF_INET6;
+	to->v6.sin6_port = htons(port);
+	return sizeof(to->v6);
+}
+
+/* What was left at the path by a run before is taken away. Returns 0 or -1 with @failure filled. */
+static int clear_path(const char *address, const union address *at, socklen_t len,
+		      struct failure *failure)
+{
+	struct stat st;
+	int fd, err;
+
+	if (lstat(at->local.sun_path, &st))
+		return 0; /* bind() says what else is wrong */
+	if (!S_ISSOCK(st.st_mode))
+		return refuse(failure, STATUS_USE, address, "is there, and is no socket");
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	err = fd < 0 || !connect(fd, &at->any, len) ? 0 : errno;
+	if (fd >= 0)
+		close(fd);
+	if (err != ECONNREFUSED)
+		return refuse(failure, STATUS_HOST, address, "is in use");
+	unlink(at->local.sun_path);
+	return 0;
+}
+
+static void show(int fd, char shown[LISTENER_TEXT_BYTES])
+{
+	char host[INET6_ADDRSTRLEN] = "?";
+	union address at = {};
+	socklen_t len = sizeof(at);
+
+	if (getsockname(fd, &at.any, &len))
+		at.any.sa_family = AF_UNSPEC;
+	if (at.any.sa_family == AF_INET) {
+		inet_ntop(AF_INET, &at.v4.sin_addr, host, sizeof(host));
+		snprintf(shown, LISTENER_TEXT_BYTES, "http://%s:%u", host, ntohs(at.v4.sin_port));
+	} else if (at.any.sa_family == AF_INET6) {
+		inet_ntop(AF_INET6, &at.v6.sin6_addr, host, sizeof(host));
+		snprintf(shown, LISTENER_TEXT_BYTES, "http://[%s]:%u", host,
+			 ntohs(at.v6.sin6_port));
+	} else {
+		snprintf(shown, LISTENER_TEXT_BYTES, "a socket");
+	}
+}
+
+static int bind_to(const char *address, const union address *at, socklen_t len,
+		   struct failure *failure)
+{
+	int fd = socket(at->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	const int yes = 1;
+	char why[128];
+
+	if (fd >= 0 && at->any.sa_family != AF_UNIX)
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+	if (fd >= 0 && !bind(fd, &at->any, len) && !listen(fd, BACKLOG))
+		return fd;
+	snprintf(why, sizeof(why), "%s", errno == EADDRINUSE ? "is in use" : strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return refuse(failure, STATUS_HOST, address, why);
+}
+
+int listener_open(const char *address, char shown[LISTENER_TEXT_BYTES], struct failure *failure)
+{
+	static const char local[] = "unix:";
+	const char *path = strncmp(address, local, sizeof(local) - 1) ? NULL :
+									address + sizeof(local) - 1;
+	union address at;
+	socklen_t len;
+	int fd;
+
+	if (path) {
+		at.local = (struct sockaddr_un){ .sun_family = AF_UNIX };
+		if (!*path || strlen(path) >= sizeof(at.local.sun_path))
+			return refuse(failure, STATUS_USE, address,
+				      *path ? "is too long for a socket" : "has no path");
+		strcpy(at.local.sun_path, path);
+		len = sizeof(at.local);
+		if (clear_path(address, &at, len, failure))
+			return -1;
+	} else {
+		len = parse(address, &at);
+		if (!len)
+			return refuse(failure, STATUS_USE, address, "is no address: " WANT);
+	}
+	fd = bind_to(address, &at, len, failure);
+	if (fd >= 0)
+		show(fd, shown);
+	return fd;
+}
