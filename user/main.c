@@ -16,6 +16,7 @@
 #include "host/procfs.h"
 #include "run/diagnose.h"
 #include "run/explain.h"
+#include "run/export.h"
 #include "run/leaks.h"
 #include "run/life.h"
 #include "run/page.h"
@@ -41,6 +42,7 @@ static const struct {
 	[COMMAND_STAT] = { .command = &stat_command },
 	[COMMAND_DIAGNOSE] = { .command = &diagnose_command },
 	[COMMAND_LIFE] = { .command = &life_command },
+	[COMMAND_EXPORT] = { .command = &export_command },
 	[COMMAND_EXPLAIN] = { .run = explain_run },
 };
 

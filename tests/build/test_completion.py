@@ -19,7 +19,8 @@ _tcpdwell
 printf '%s\\n' "${COMPREPLY[@]}"
 """
 COMMANDS = [
-    "trace", "life", "timewait", "stat", "leaks", "diagnose", "snapshot", "probe", "explain",
+    "trace", "life", "timewait", "stat", "leaks", "diagnose", "export", "snapshot", "probe",
+    "explain",
 ]
 STATES = (
     "LISTEN SYN_SENT SYN_RECV ESTABLISHED FIN_WAIT1 FIN_WAIT2 CLOSE_WAIT CLOSING LAST_ACK "

@@ -226,6 +226,57 @@ static int set_ring(const struct setting *setting)
 	return 0;
 }
 
+/* A look of export goes through all sockets of the host, and nobody scrapes oftener. */
+#define EXPORT_MIN_NS 1000000000ULL
+
+static int set_export_interval(const struct setting *setting)
+{
+	uint64_t *ns = setting->field;
+	int err = set_duration(setting);
+
+	if (!err && *ns < EXPORT_MIN_NS)
+		err = refuse(setting, -ERANGE, "is too short", "1s or more");
+	return err;
+}
+
+static int set_max_series(const struct setting *setting)
+{
+	uint32_t *series = setting->field;
+	uint64_t count;
+	int err = parse_count(setting->value, EXPORT_SERIES_MIN, 1000000, "500..1000000", &count,
+			      setting->fault);
+
+	if (!err)
+		*series = (uint32_t)count;
+	return err;
+}
+
+#define EXPORT_CHOICES "comm|unit|container|pod|port|netns|cgroup"
+
+/* One of these, or peer=/BITS. */
+static int set_export_by(const struct setting *setting)
+{
+	struct export_choice *choice = setting->field;
+	static const char peer[] = "peer=/", want[] = EXPORT_CHOICES "|peer=/BITS";
+	uint64_t bits;
+	unsigned int by;
+	int err;
+
+	if (!strncmp(setting->value, peer, sizeof(peer) - 1)) {
+		err = parse_count(setting->value + sizeof(peer) - 1, 0, 32, "peer=/0..32", &bits,
+				  setting->fault);
+		if (!err)
+			*choice = (struct export_choice){ EXPORT_BY_PEER, (uint32_t)bits };
+		return err;
+	}
+	err = parse_choice(setting->value, want, &by, setting->fault);
+	if (!err && by == EXPORT_BY_PEER)
+		return refuse(setting, -EINVAL, "says no prefix", "peer=/0..32");
+	if (!err)
+		*choice = (struct export_choice){ .by = by };
+	return err;
+}
+
 /* A name that the kernel cut would match nothing, and silently. */
 static int set_comm(const struct setting *setting)
 {
@@ -509,6 +560,38 @@ static const struct option_group stat_limits = {
 	},
 };
 
+static const struct option_group export_series = {
+	"Series",
+	(const struct option_def[]){
+		VALUE("by", 0, "WHAT", export_by, set_export_by,
+		      "whose: " EXPORT_CHOICES " (comm), or peer=/BITS, prefixes of remote "
+		      "addresses"),
+		VALUE("ports", 0, "PORT,...", export_ports, set_ports,
+		      "with --by port: these alone, and `other` for the rest"),
+		VALUE("prefix6", 0, "BITS", prefix6, set_prefix6,
+		      "of a remote IPv6 address with --by peer, 0..128 (64)"),
+		VALUE("max-series", 0, "COUNT", max_series, set_max_series,
+		      "of each metric, 500 or more (2000); the rest goes to `other`"),
+		VALUE("older", 0, "TIME", leak_ns, set_duration,
+		      "what a process leaves open for at least this long is a leak (1m)"),
+		{ 0 },
+	},
+};
+
+static const struct option_group export_output = {
+	"Output",
+	(const struct option_def[]){
+		VALUE("listen", 0, "ADDRESS", listen, set_path,
+		      "serve HTTP there: ADDRESS:PORT in numbers, or unix:PATH (127.0.0.1:9435)"),
+		VALUE("textfile", 0, "PATH", textfile, set_path,
+		      "a file that is replaced at each look, for node_exporter"),
+		VALUE("interval", 'i', "TIME", report_ns, set_export_interval,
+		      "time between two looks, 1s or more (15s)"),
+		VALUE("duration", 'd', "TIME", duration_ns, set_end, "end after this long"),
+		{ 0 },
+	},
+};
+
 static const struct option_group probe_report = {
 	"Report",
 	(const struct option_def[]){
@@ -759,6 +842,37 @@ const struct command_def command_table[] = {
 				  "with one process, in a minute" },
 				{ "tcpdwell diagnose --watch", "as it comes and goes" },
 				{ "tcpdwell diagnose -o json", "an object for each finding" },
+				{ 0 },
+			},
+	},
+	{
+		.name = "export",
+		.command = COMMAND_EXPORT,
+		.what = "go on for a Prometheus: sums by process, unit, pod or port",
+		.groups =
+			(const struct option_group *const[]){
+				&connection_filters,
+				&export_series,
+				&export_output,
+				&stat_limits,
+				&hidden_states,
+				&privileges,
+				&general,
+				NULL,
+			},
+		.values =
+			(const struct option_note[]){
+				{ "PORT", PARSE_WANT_PORT },
+				{ "TIME", PARSE_WANT_TIME ", as in 1.5s" },
+				{ "A,...", LIST_TEXT },
+				{ 0 },
+			},
+		.examples =
+			(const struct option_note[]){
+				{ "tcpdwell export", "at http://127.0.0.1:9435/metrics" },
+				{ "tcpdwell export --textfile /var/lib/node_exporter/tcp.prom",
+				  "for node_exporter" },
+				{ "tcpdwell export --by port --ports 80,443", "of two services" },
 				{ 0 },
 			},
 	},

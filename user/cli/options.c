@@ -14,6 +14,7 @@ const struct options options_defaults = {
 	.top = 5,		/* all tables of a report fit a terminal */
 	.prefix4 = 24,
 	.prefix6 = 64,
+	.max_series = 2000,
 	.format = FORMAT_TABLE,
 	.ring_bytes = 16 << 20, /* 140 000 records: half a second of a very busy host */
 	.backend = BACKEND_AUTO,

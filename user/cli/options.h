@@ -28,6 +28,27 @@ enum command {
 	COMMAND_EXPLAIN,
 	COMMAND_DIAGNOSE,
 	COMMAND_LIFE,
+	COMMAND_EXPORT,
+};
+
+/* export: whose series there are. In the order in which the option's choices stand. */
+enum export_by {
+	EXPORT_BY_COMM,
+	EXPORT_BY_UNIT,
+	EXPORT_BY_CONTAINER,
+	EXPORT_BY_POD,
+	EXPORT_BY_PORT,
+	EXPORT_BY_NETNS,
+	EXPORT_BY_CGROUP,
+	EXPORT_BY_PEER, /* prefixes of the remote address */
+};
+
+/* The least number of series of a metric: room for the group `other` of each. */
+#define EXPORT_SERIES_MIN 500
+
+struct export_choice {
+	enum export_by by;
+	uint32_t bits; /* of IPv4 with EXPORT_BY_PEER */
 };
 
 /* In the order in which the option's choices stand. */
@@ -109,6 +130,12 @@ struct options {
 	bool histogram;	     /* stat: drawn below each row */
 	uint64_t hist_bytes; /* stat: kernel memory, 0: by the memory of the host */
 
+	const char *listen;   /* export: an address, NULL: no option says */
+	const char *textfile; /* export: a path, NULL: none */
+	struct export_choice export_by;
+	struct port_set export_ports; /* export: those that have series of their own; empty: all */
+	uint32_t max_series;	      /* export: of each metric */
+
 	uint64_t ring_bytes;  /* a power of two, 64 KiB to 1 GiB */
 	uint32_t max_sockets; /* 0: by the memory of the host */
 	enum backend backend;
@@ -132,6 +159,12 @@ struct options_error {
 };
 
 extern const struct options options_defaults;
+
+/* Whether the command wants rows summed in the kernel. */
+static inline bool options_sum(const struct options *options)
+{
+	return options->command == COMMAND_STAT || options->command == COMMAND_EXPORT;
+}
 
 /*
  * Sets @options from the defaults and argv[1] to argv[argc - 1]; argv[argc] must be NULL, as

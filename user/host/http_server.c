@@ -300,7 +300,7 @@ static uint64_t end_ns(const struct connection *c)
 
 /* ---- Places ---------------------------------------------------------------------------------- */
 
-/* Whom to end for another one: who has the answer, who is silent, who is slow; 0: nobody of these. */
+/* Whom to end for another one: who has the answer, is silent, or is slow; 0: none of these. */
 static unsigned int worth(const struct connection *c, uint64_t now_ns)
 {
 	uint64_t past_ns = now_ns - c->since_ns;

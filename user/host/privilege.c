@@ -305,6 +305,10 @@ static const struct privilege_row rows[] = {
 	  "they look into namespaces and at processes again" },
 	{ "leaks --watch --stacks", "files to read, and the helper process",
 	  "it looks for debug files" },
+	{ "export", "the helper process", "as leaks --watch" },
+	{ "export --by cgroup, …", "files to read, and the helper process",
+	  "names of cgroups that are new" },
+	{ "export --textfile", "another process of the folder's owner", "it replaces the file" },
 	{ 0 },
 };
 

@@ -33,7 +33,7 @@ struct textfile {
 	pid_t pid;
 };
 
-/* ---- The process ------------------------------------------------------------------------------ */
+/* ---- The process ----------------------------------------------------------------------------- */
 
 struct writer {
 	int socket;
@@ -196,7 +196,7 @@ static _Noreturn void run(int socket, const char *folder, const char *name)
 	_exit(0);
 }
 
-/* ---- The tracer ------------------------------------------------------------------------------- */
+/* ---- The tracer ------------------------------------------------------------------------------ */
 
 static int refuse(struct failure *failure, const char *path, int err)
 {

@@ -87,11 +87,11 @@ static bool wants_owner(const struct options *options)
 	       options->filters.comm[0] || options->program;
 }
 
-/* Likewise on addresses and families. */
+/* Likewise on addresses and families; findings are of destinations. */
 static bool wants_addrs(const struct options *options)
 {
-	return options->by == TCPDWELL_BY_PREFIX || options->filters.family ||
-	       options->filters.addrs.count;
+	return options->command == COMMAND_EXPORT || options->by == TCPDWELL_BY_PREFIX ||
+	       options->filters.family || options->filters.addrs.count;
 }
 
 /* The range of the tracer's own namespace: what others set is not known there (stat.bpf.h). */
@@ -110,6 +110,7 @@ static void set_stat_knobs(struct tcpdwell_bpf__rodata *cfg, const struct option
 {
 	cfg->cfg_stat = true;
 	cfg->cfg_stat_by = options->by;
+	cfg->cfg_stat_ends = options->command == COMMAND_EXPORT;
 	set_ephemeral(cfg);
 	set_mask((uint32_t *)&cfg->cfg_stat_mask4, 1, options->prefix4);
 	set_mask((uint32_t *)cfg->cfg_stat_mask6, 4, options->prefix6);
@@ -167,8 +168,7 @@ static bool wants_connect_port(const struct options *options)
 {
 	if (options->command == COMMAND_LIFE)
 		return false;
-	return options->command != COMMAND_STAT || options->filters.lports.any ||
-	       options->filters.ports.any;
+	return !options_sum(options) || options->filters.lports.any || options->filters.ports.any;
 }
 
 /* What a run that follows transitions wants for that. */
@@ -177,7 +177,7 @@ static uint64_t wanted_to_follow(const struct options *options)
 	uint64_t wanted = WANT(TRANSITIONS) | WANT(NESTED) | WANT(KEEP_CPU) | WANT(CAST) |
 			  WANT(HANDSHAKE) | WANT(FAST_OPEN) | WANT(WORKSPACES);
 
-	if (options->command != COMMAND_STAT || wants_owner(options))
+	if (!options_sum(options) || wants_owner(options))
 		wanted |= WANT(ACCEPT_OWNER) | WANT(EXEC) | WANT(EXIT);
 	if (wants_connect_port(options))
 		wanted |= WANT(CONNECT_PORT);
@@ -186,13 +186,13 @@ static uint64_t wanted_to_follow(const struct options *options)
 			  WANT(SWEEP);
 	if (options->program)
 		wanted |= WANT(FORK);
-	if (options->command == COMMAND_STAT)
+	if (options_sum(options))
 		wanted |= WANT(SUMS);
 	if (options->command == COMMAND_LIFE)
 		wanted |= WANT(LIVES) | WANT(SWEEP);
 	if (options->stacks && options->watch)
 		wanted |= WANT(STACKS);
-	if (options->command == COMMAND_DIAGNOSE)
+	if (options->command == COMMAND_DIAGNOSE || options->command == COMMAND_EXPORT)
 		wanted |= WANT(CALLS);
 	return wanted;
 }
@@ -268,15 +268,17 @@ int knobs_set(struct tcpdwell_bpf__rodata *cfg, const struct options *options,
 	cfg->cfg_snapshot_records = options->command == COMMAND_SNAPSHOT ||
 				    options->command == COMMAND_LEAKS ||
 				    options->command == COMMAND_DIAGNOSE ||
-				    options->command == COMMAND_TIMEWAIT;
-	cfg->cfg_details = options->sockets || options->command == COMMAND_DIAGNOSE;
+				    options->command == COMMAND_TIMEWAIT ||
+				    options->command == COMMAND_EXPORT;
+	cfg->cfg_details = options->sockets || options->command == COMMAND_DIAGNOSE ||
+			   options->command == COMMAND_EXPORT;
 	cfg->cfg_port_use = options->command == COMMAND_TIMEWAIT;
 	cfg->cfg_scope = options->command == COMMAND_TIMEWAIT ||
-			 options->command == COMMAND_DIAGNOSE;
+			 options->command == COMMAND_DIAGNOSE || options->command == COMMAND_EXPORT;
 	cfg->cfg_wakeup_bytes = options->ring_bytes / WAKEUP_SHARE;
 	if (cfg->cfg_wakeup_bytes > WAKEUP_BYTES_MAX)
 		cfg->cfg_wakeup_bytes = WAKEUP_BYTES_MAX;
-	if (options->command == COMMAND_STAT)
+	if (options_sum(options))
 		set_stat_knobs(cfg, options, features->can);
 	if (options->command == COMMAND_LIFE)
 		set_life_knobs(cfg, options, features->can);

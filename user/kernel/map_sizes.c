@@ -66,7 +66,7 @@ static uint32_t stat_elements(const struct options *options)
 	uint64_t elements;
 	struct sysinfo info;
 
-	if (options->command != COMMAND_STAT)
+	if (!options_sum(options))
 		return 1;
 	if (options->hist_bytes)
 		return options->hist_bytes / STAT_ELEMENT_BYTES;
@@ -95,7 +95,7 @@ int map_sizes_set(struct tcpdwell_bpf *skel, const struct options *options, unsi
 	uint64_t ring_bytes = options->ring_bytes;
 	int err;
 
-	if (options->command == COMMAND_STAT)
+	if (options_sum(options))
 		ring_bytes = sysconf(_SC_PAGESIZE); /* the smallest that there can be */
 
 	if (options->program)

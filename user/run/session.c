@@ -534,6 +534,7 @@ static int plan_privileges(struct session *s)
 	const struct privilege_needs needs = {
 		.user = s->options->user,
 		.files = s->wants.files,
+		.serves = s->wants.serves,
 		.looks_again = s->wants.looks,
 	};
 

@@ -37,6 +37,7 @@ struct wants {
 	bool rows_optional;   /* where the kernel has none, it looks, and does not watch */
 	bool host_only;	      /* what the host says will do: no kernel side is loaded */
 	bool files;	      /* opens files while it runs that everybody may read */
+	bool serves;	      /* accepts connections while it runs */
 	bool reports;	      /* shows reports, in place where that is asked for; else rows */
 	bool first;	      /* the first report at once */
 	bool open;	      /* at the end, and at SIGUSR1, rows of what goes on */

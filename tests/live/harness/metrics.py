@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""A `tcpdwell export` at work, who scrapes it, and what it says, by metric and labels."""
+
+from __future__ import annotations
+
+import re
+import socket
+import urllib.error
+import urllib.request
+from typing import Any
+
+from .plain import Running
+
+SAMPLE = re.compile(r'(\w+)(?:\{(.*)\})? (\S+)')
+LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)",?')
+ADDRESS = re.compile(r"tcpdwell: metrics at http://(\S+):(\d+)/metrics\n")
+
+OPENMETRICS = "application/openmetrics-text; version=1.0.0; q=0.5, text/plain; q=0.3"
+# Beside its own interval: a machine may stall.
+LIMIT_S = 30
+
+
+class Metrics:
+    """Samples of a page; of those that have labels, by what is said of them in keywords."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.samples: list[tuple[str, dict[str, str], float]] = []
+        for line in text.splitlines():
+            if line.startswith("#"):
+                continue
+            match = SAMPLE.fullmatch(line)
+            assert match, line
+            labels = dict(LABEL.findall(match[2] or ""))
+            self.samples.append((match[1], labels, float(match[3])))
+        keys = [(name, tuple(sorted(labels.items()))) for name, labels, _ in self.samples]
+        assert len(keys) == len(set(keys)), "a series is there twice"
+
+    def find(self, metric: str, /, **labels: str) -> list[float]:
+        return [value for name, of, value in self.samples
+                if name == metric and all(of.get(key) == want for key, want in labels.items())]
+
+    def sum(self, metric: str, /, **labels: str) -> float:
+        return sum(self.find(metric, **labels))
+
+    def labels(self, metric: str, label: str) -> set[str]:
+        return {of[label] for name, of, _ in self.samples if name == metric}
+
+
+class Export:
+    """One that serves at a port of its own choice, and looks each second."""
+
+    def __init__(self, *arguments: str, **kwargs: Any) -> None:
+        self.running = Running("export", "--listen", "127.0.0.1:0", "-i", "1s", *arguments,
+                               **kwargs)
+        found = ADDRESS.search(self.running.said())
+        assert found, self.running.said()
+        self.address = (found[1], int(found[2]))
+
+    def __enter__(self) -> Export:
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        self.running.__exit__()
+
+    def fetch(self, path: str = "/metrics", accept: str = "text/plain") -> tuple[str, str]:
+        """What is at the path, and of which type."""
+        request = urllib.request.Request("http://%s:%d%s" % (*self.address, path),
+                                         headers={"Accept": accept})
+        with urllib.request.urlopen(request, timeout=LIMIT_S) as answer:
+            return answer.read().decode(), answer.headers["Content-Type"]
+
+    def metrics(self) -> Metrics:
+        return Metrics(self.fetch()[0])
+
+    def look(self) -> Metrics:
+        """What a look has found that began after the call."""
+        def fresh() -> Metrics | None:
+            try:
+                found = self.metrics()
+            except urllib.error.HTTPError as error:
+                assert error.code == 503
+                return None
+            return found if found.find("tcpdwell_look_timestamp_seconds") > before else None
+
+        try:
+            before = self.metrics().find("tcpdwell_look_timestamp_seconds")
+        except urllib.error.HTTPError:
+            before = [0.0]
+        self.running.wait_for(fresh, LIMIT_S, "another look")
+        # One that had begun before the call is over by then.
+        before = self.metrics().find("tcpdwell_look_timestamp_seconds")
+        return self.running.wait_for(fresh, LIMIT_S, "another look")
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(self.address, timeout=LIMIT_S)

@@ -1,0 +1,446 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""`tcpdwell export`: its numbers against ss, `tcpdwell stat` and the test's own; bad company."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Iterator
+
+import pytest
+
+from harness import place, within
+from harness.metrics import LIMIT_S, OPENMETRICS, Export, Metrics
+from harness.netns import Netns
+from harness.plain import Running, filtered_to, patience, run
+
+pytestmark = pytest.mark.any_kernel
+
+COMM = "exported"
+SS_STATES = {"ESTAB": "ESTABLISHED", "CLOSE-WAIT": "CLOSE_WAIT", "FIN-WAIT-2": "FIN_WAIT2",
+             "LISTEN": "LISTEN", "TIME-WAIT": "TIME_WAIT"}
+
+
+@contextlib.contextmanager
+def export(netns: Netns, *arguments: str) -> Iterator[Export]:
+    with within.named(COMM.encode()), Export(*arguments, *filtered_to(netns)) as running:
+        yield running
+
+
+def ss_states(netns: Netns) -> Counter[str]:
+    done = subprocess.run(netns.argv(["ss", "-tanH"]), capture_output=True, text=True, check=True)
+    return Counter(SS_STATES[line.split()[0]] for line in done.stdout.splitlines())
+
+
+# ---- Numbers -------------------------------------------------------------------------------------
+
+
+def test_counts(netns: Netns) -> None:
+    """Of connections that are open, leaked, reset, and refused; and of stat beside it."""
+    with export(netns, "--older", "1s") as running, within.listen(netns) as listener, \
+            Running("stat", "--by", "comm", "-o", "json", *filtered_to(netns)) as stat:
+        pairs = [within.Pair(netns, listener) for _ in range(12)]
+        for pair in pairs[:5]:
+            pair.client.shutdown(socket.SHUT_WR)
+        within.connect_and_reset(netns, listener, 7)
+        for _ in range(3):
+            with within.make_socket(netns) as refused:
+                assert refused.connect_ex(("127.0.0.1", 1))
+        time.sleep(patience(1.2))  # CLOSE_WAIT for longer than --older
+        got = running.look()
+        stat.finish()
+        said = {state: int(got.sum("tcpdwell_connections", state=state, comm=COMM))
+                for state in got.labels("tcpdwell_connections", "state")}
+        assert {state: count for state, count in said.items() if count} == ss_states(netns)
+        for pair in pairs:
+            pair.close()
+    assert got.sum("tcpdwell_leaked_connections", state="CLOSE_WAIT", comm=COMM) == 5
+    assert 1 <= got.sum("tcpdwell_oldest_seconds", state="CLOSE_WAIT", comm=COMM) < LIMIT_S
+    # Both ends of seven; and those that were refused.
+    assert got.sum("tcpdwell_closes_total", reason="reset_sent", comm=COMM) == 7
+    assert got.sum("tcpdwell_closes_total", reason="reset_received", comm=COMM) == 7
+    assert got.sum("tcpdwell_closes_total", reason="refused", comm=COMM) == 3
+    assert got.sum("tcpdwell_handshake_seconds_count", side="client", comm=COMM) == 19
+    assert got.sum("tcpdwell_handshake_seconds_count", side="server", comm=COMM) == 19
+    assert got.sum("tcpdwell_connect_failures_total", errno="ECONNREFUSED", comm=COMM) == 3
+    assert got.sum("tcpdwell_accept_queue_limit", comm=COMM) == 512
+    check_histograms(got)
+    check_against_stat(got, stat.output().decode())
+
+
+def check_histograms(got: Metrics) -> None:
+    """Buckets add up, the last one is all, and the sum is between their bounds."""
+    names = {name[:-7] for name, _, _ in got.samples if name.endswith("_bucket")}
+    assert names == {"tcpdwell_state_dwell_seconds", "tcpdwell_handshake_seconds"}
+    for metric in names:
+        for name, labels, count in list(got.samples):
+            if name != metric + "_count":
+                continue
+            buckets = got.find(metric + "_bucket", **labels)
+            assert buckets == sorted(buckets) and buckets[-1] == count and len(buckets) == 17
+            assert 0 < got.sum(metric + "_sum", **labels) < count * LIMIT_S
+
+
+def check_against_stat(got: Metrics, output: str) -> None:
+    """The same rows, summed by the same programs for another process."""
+    groups = [json.loads(line) for line in output.splitlines()][0]["groups"]
+    counts = {group["state"]: group["count"] for group in groups if group["comm"] == COMM}
+    assert counts
+    for state, count in counts.items():
+        assert got.sum("tcpdwell_state_dwell_seconds_count", state=state, comm=COMM) == count
+
+
+def test_counters_go_on_and_sockets_that_are_gone_are_0(netns: Netns) -> None:
+    with export(netns) as running, within.listen(netns) as listener:
+        pair = within.Pair(netns, listener)
+        first = running.look()
+        pair.close()
+        within.connect_and_reset(netns, listener, 2)
+        second = running.look()
+    assert first.sum("tcpdwell_connections", state="ESTABLISHED", comm=COMM) == 2
+    assert second.find("tcpdwell_connections", state="ESTABLISHED", comm=COMM) == [0]
+    assert second.sum("tcpdwell_handshake_seconds_count", comm=COMM) == 6
+    for name, labels, value in first.samples:
+        if name.endswith(("_total", "_count", "_bucket", "_sum")):
+            assert second.sum(name, **labels) >= value, (name, labels)
+
+
+def test_accept_queue(netns: Netns) -> None:
+    with export(netns) as running, within.listen(netns, backlog=3) as listener, \
+            contextlib.ExitStack() as stack:
+        for _ in range(3):
+            stack.enter_context(within.make_socket(netns)).connect(listener.getsockname())
+        got = running.look()
+    assert got.sum("tcpdwell_accept_queue_length", comm=COMM) == 3
+    assert got.sum("tcpdwell_accept_queue_limit", comm=COMM) == 3
+
+
+def test_local_ports_and_findings(netns: Netns) -> None:
+    """A destination that 45 of 50 ports are in use to."""
+    netns.sysctl("net/ipv4/ip_local_port_range", "40000 40049")
+    with export(netns) as running, within.listen(netns) as listener:
+        pairs = [within.Pair(netns, listener) for _ in range(45)]
+        got = running.look()
+        destination = "127.0.0.1:%d" % listener.getsockname()[1]
+        for pair in pairs:
+            pair.close()
+    assert got.find("tcpdwell_local_ports_used_ratio", destination=destination) == [0.9]
+    assert got.sum("tcpdwell_findings", id="ports_exhausted") >= 1
+
+
+# ---- Labels --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("by", "label"), [
+    ("port", "port"), ("netns", "netns"), ("peer=/16", "peer"), ("cgroup", "cgroup"),
+    ("unit", "unit"), ("container", "container"), ("pod", "namespace"),
+])
+def test_by(netns: Netns, by: str, label: str) -> None:
+    """Counters and gauges have the same groups."""
+    with export(netns, "--by", by) as running, within.listen(netns) as listener:
+        pairs = [within.Pair(netns, listener) for _ in range(3)]
+        within.connect_and_reset(netns, listener, 2)
+        got = running.look()
+        port = listener.getsockname()[1]
+        for pair in pairs:
+            pair.close()
+    wanted = {"port": str(port), "netns": netns.name, "peer=/16": "127.0.0.0/16"}.get(by)
+    open_now = got.labels("tcpdwell_connections", label) - {"0.0.0.0/16"}
+    assert wanted is None or open_now == {wanted}
+    assert got.labels("tcpdwell_handshake_seconds_count", label) == open_now
+    assert got.sum("tcpdwell_connections", state="ESTABLISHED") == 6
+    assert got.sum("tcpdwell_handshake_seconds_count") == 10
+    assert got.sum("tcpdwell_closes_total") == 4
+
+
+def test_ports_that_are_not_listed_are_other(netns: Netns) -> None:
+    with within.listen(netns) as listed, within.listen(netns) as unlisted, \
+            export(netns, "--by", "port", "--ports", str(listed.getsockname()[1])) as running:
+        within.connect_and_reset(netns, listed, 2)
+        within.connect_and_reset(netns, unlisted, 3)
+        got = running.look()
+        port = str(listed.getsockname()[1])
+    assert got.labels("tcpdwell_connections", "port") == {port, "other"}
+    assert got.sum("tcpdwell_closes_total", port="other") == 6
+    assert got.sum("tcpdwell_closes_total", port=port) == 4
+
+
+def test_series_are_bounded(netns: Netns) -> None:
+    """More services than --max-series: the rest is `other`, and nothing is lost."""
+    with contextlib.ExitStack() as stack, \
+            export(netns, "--by", "port", "--max-series", "500") as running:
+        for _ in range(600):
+            stack.enter_context(within.listen(netns))
+        got = running.look()
+    lines = got.find("tcpdwell_connections")
+    assert len(lines) <= 500
+    assert got.sum("tcpdwell_connections", state="LISTEN") == 600
+    assert got.sum("tcpdwell_connections", port="other") >= 100
+    assert got.find("tcpdwell_metric_series", metric="tcpdwell_connections") == [len(lines)]
+    assert got.sum("tcpdwell_beyond_max_series_total", metric="tcpdwell_connections") >= 100
+
+
+def test_names_that_would_break_the_format(netns: Netns) -> None:
+    with Export(*filtered_to(netns)) as running, within.named(b'a"b\\c\nd\xff'), \
+            within.listen(netns):
+        got = running.look()
+    assert got.labels("tcpdwell_connections", "comm") == {r'a\"b\\x5cc\\x0ad\\xff'}
+
+
+# ---- Who asks ------------------------------------------------------------------------------------
+
+
+def test_pages(netns: Netns) -> None:
+    with export(netns) as running:
+        running.look()
+        text, kind = running.fetch()
+        assert kind.startswith("text/plain; version=0.0.4") and "# EOF" not in text
+        text, kind = running.fetch(accept=OPENMETRICS)
+        assert kind.startswith("application/openmetrics-text; version=1.0.0")
+        assert text.endswith("\n# EOF\n")
+        assert "# UNIT tcpdwell_look_duration_seconds seconds\n" in text
+        assert running.fetch("/healthz")[0] == "ok\n"
+        assert "/metrics" in running.fetch("/")[0]
+        assert ask(running, b"GET /secret HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 404 ")
+        assert ask(running, b"POST /metrics HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 405 ")
+        assert ask(running, b"\x16\x03\x01\x02\n\n").startswith(b"HTTP/1.1 400 ")
+        head = ask(running, b"HEAD /metrics HTTP/1.1\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200 ") and head.endswith(b"\r\n\r\n")
+
+
+def ask(running: Export, request: bytes) -> bytes:
+    with running.connect() as connection:
+        connection.sendall(request)
+        return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+def test_scrapes_between_two_looks_are_the_same(netns: Netns) -> None:
+    """The kernel is asked once, whoever asks us."""
+    with export(netns, "-i", "1h") as running, within.listen(netns) as listener:
+        running.running.wait_for(lambda: "ok\n" in ask(running, HEALTH).decode(), LIMIT_S)
+        first = running.fetch()[0]
+        within.connect_and_reset(netns, listener, 5)
+        assert running.fetch()[0] == first
+
+
+HEALTH = b"GET /healthz HTTP/1.0\r\n\r\n"
+
+
+def test_promtool(netns: Netns) -> None:
+    if not (promtool := shutil.which("promtool")):
+        pytest.skip("there is no promtool here")
+    with export(netns) as running, within.listen(netns) as listener:
+        within.connect_and_reset(netns, listener, 5)
+        with within.make_socket(netns) as refused:
+            assert refused.connect_ex(("127.0.0.1", 1))
+        text = running.look().text
+    done = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True,
+                          text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def is_served(running: Export) -> None:
+    begin = time.monotonic()
+    assert running.metrics().find("tcpdwell_build_info") == [1]
+    assert time.monotonic() - begin < patience(5)
+
+
+def test_silent_scrapers(netns: Netns) -> None:
+    """A thousand that say nothing, and some that say half: the rest is served."""
+    with export(netns) as running, contextlib.ExitStack() as stack:
+        running.look()
+        for number in range(1000):
+            silent = stack.enter_context(socket.socket())
+            silent.setblocking(False)
+            silent.connect_ex(running.address)
+            if number % 10 == 0:
+                with contextlib.suppress(OSError):
+                    silent.send(b"GET /metrics HTTP/1.1\r\nHost: ")
+            if number % 250 == 249:
+                is_served(running)
+        is_served(running)
+        descriptors = len(os.listdir(f"/proc/{running.running.child.pid}/fd"))
+        assert descriptors < 64 + 150
+        running.running.finish()
+
+
+def test_slow_readers(netns: Netns) -> None:
+    """As many as there are places ask for a large page and read none of it."""
+    with contextlib.ExitStack() as stack, export(netns, "--by", "port") as running:
+        for _ in range(400):
+            stack.enter_context(within.listen(netns))
+        assert len(running.look().text) > 50000
+        for _ in range(80):
+            slow = stack.enter_context(socket.socket())
+            slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            slow.settimeout(LIMIT_S)
+            slow.connect(running.address)
+            slow.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+        is_served(running)
+        running.running.finish()
+
+
+def test_endless_request(netns: Netns) -> None:
+    with export(netns) as running:
+        running.look()
+        with running.connect() as connection:
+            sent = 0
+            with contextlib.suppress(OSError):
+                while sent < 1 << 30:
+                    sent += connection.send(b"GET /" + bytes(65536))
+        assert sent < 1 << 26
+        with running.connect() as connection:
+            connection.sendall(b"GET /metrics HTTP/1.1\r\nX: " + b"x" * 20000)
+            assert connection.recv(16).startswith(b"HTTP/1.1 431 ")
+        is_served(running)
+
+
+# ---- Where it listens ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("address", "status", "why"), [
+    ("9435", 2, "is no address"), ("localhost:9435", 2, "is no address"),
+    ("127.0.0.1:65536", 2, "is no address"), ("::1:9435", 2, "is no address"),
+    ("unix:", 2, "has no path"), ("unix:/etc/passwd", 2, "is no socket"),
+    ("unix:/" + "x" * 200, 2, "too long"), ("unix:/nonexistent/x", 3, "No such file"),
+    ("192.0.2.1:9435", 3, "Cannot assign"),
+])
+def test_addresses_that_are_none(address: str, status: int, why: str) -> None:
+    done = run("export", "--listen", address, "-d", "1s")
+    assert done.returncode == status
+    assert re.fullmatch(r"tcpdwell: --listen: .*\n", done.stderr.decode()) and \
+        why in done.stderr.decode()
+
+
+def test_port_in_use(netns: Netns) -> None:
+    with export(netns) as running:
+        done = run("export", "--listen", "%s:%d" % running.address, "-d", "1s")
+    assert done.returncode == 3
+    assert done.stderr.decode().endswith("is in use\n")
+
+
+def test_unix_socket(netns: Netns, tmp_path: Path) -> None:
+    """One that is left of a run before is replaced, one that is in use is not."""
+    path = tmp_path / "socket"
+    arguments = ["export", "--listen", f"unix:{path}", "-i", "1s", *filtered_to(netns)]
+    for _ in range(2):
+        with Running(*arguments) as running:
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.connect(str(path))
+                connection.sendall(HEALTH)
+                assert connection.recv(9) == b"HTTP/1.1 "
+            assert run(*arguments, "-d", "1s").returncode == 3
+            running.finish()
+    assert path.is_socket()
+
+
+# ---- The file ------------------------------------------------------------------------------------
+
+
+def test_textfile(netns: Netns, tmp_path: Path) -> None:
+    """Whole at any time, for all to read, in a folder of somebody else."""
+    os.chown(tmp_path, 12345, 12346)
+    for folder in tmp_path.parents[:2]:
+        os.chmod(folder, 0o755)
+    path, target = tmp_path / "tcp.prom", tmp_path / "target"
+    target.write_text("not to be written to", encoding="ascii")
+    path.symlink_to(target)
+    with within.named(COMM.encode()), within.listen(netns) as listener, \
+            Running("export", "--textfile", str(path), "-i", "1s", *filtered_to(netns),
+                    wrap=lambda argv: ["sh", "-c", 'umask 077; exec "$@"', "sh", *argv]) as running:
+        assert "metrics at" not in running.said()
+        running.wait_for(lambda: not path.is_symlink(), LIMIT_S)
+        within.connect_and_reset(netns, listener, 4)
+        running.wait_for(lambda: Metrics(path.read_text("ascii")).sum(
+            "tcpdwell_closes_total", comm=COMM) == 8, LIMIT_S)
+        running.finish()
+    status = path.lstat()
+    assert (status.st_mode, status.st_uid, status.st_gid) == (0o100644, 12345, 12346)
+    assert target.read_text("ascii") == "not to be written to"
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["target", "tcp.prom"]
+
+
+@pytest.mark.parametrize(("path", "status", "why"), [
+    ("/nonexistent/tcp.prom", 2, "No such file"), ("/dev/null", 2, "is no file"),
+    ("/etc/passwd/x", 2, "Not a directory"), ("/etc", 2, "Is a directory"),
+    ("/etc/", 2, "Is a directory"), ("", 2, "is empty"), ("/proc/tcp.prom", 3, ""),
+])
+def test_files_that_cannot_be(path: str, status: int, why: str) -> None:
+    done = run("export", "--textfile", path, "-d", "1s")
+    if path == "/proc/tcp.prom":
+        # It is as if there were no such place: what a kernel says of it differs.
+        assert done.returncode in (2, 3)
+        return
+    assert done.returncode == status
+    assert "--textfile: " in done.stderr.decode() and why in done.stderr.decode()
+
+
+def test_writer_that_is_killed(netns: Netns, tmp_path: Path) -> None:
+    """It does not go on as if somebody wrote the file."""
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        os.chmod(folder, 0o755)
+    with Running("export", "--textfile", str(tmp_path / "x"), "-i", "1s",
+                 *filtered_to(netns)) as running:
+        done = subprocess.run(["pgrep", "-P", str(running.child.pid), "tcpdwell-file"],
+                              capture_output=True, text=True, check=True)
+        os.kill(int(done.stdout), signal.SIGKILL)
+        assert running.wait(LIMIT_S) == 1
+        assert "the process that writes it has ended" in running.said()
+
+
+# ---- The run -------------------------------------------------------------------------------------
+
+
+def test_signals(netns: Netns) -> None:
+    with export(netns) as running:
+        running.look()
+        running.running.child.send_signal(signal.SIGUSR1)
+        running.running.wait_for(lambda: "tcpdwell: seen " in running.running.said())
+        begin = time.monotonic()
+        assert running.running.stop(signal.SIGTERM) == 0
+        assert time.monotonic() - begin < patience(6)
+        line = running.running.said().splitlines()[-1]
+    counts = [int(count) for count in re.findall(r"(?:seen|counted|undated|filtered|lost) (\d+)",
+                                                 line)]
+    assert counts[0] == sum(counts[1:]), line
+
+
+def test_it_has_no_privileges(netns: Netns) -> None:
+    with export(netns) as running:
+        running.look()
+        tasks = Path(f"/proc/{running.running.child.pid}/task").iterdir()
+        for status in [(task / "status").read_text("ascii") for task in tasks]:
+            assert re.search(r"^Uid:\t65534\t65534\t65534\t65534$", status, re.M)
+            assert re.search(r"^NoNewPrivs:\t1$", status, re.M)
+            effective = re.search(r"^CapEff:\t(\w+)$", status, re.M)
+            # CAP_BPF, to make tables, or where the kernel asks for it at each call.
+            assert effective and not int(effective[1], 16) & ~(1 << 39)
+
+
+def test_manager_is_told(netns: Netns, tmp_path: Path) -> None:
+    """sd_notify(3): once, when the first look is over."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(patience(LIMIT_S))
+        with Export(*filtered_to(netns), env={**os.environ, "NOTIFY_SOCKET":
+                                              str(tmp_path / "notify")}) as running:
+            assert manager.recv(64) == b"READY=1"
+            assert running.fetch("/healthz")[0] == "ok\n"
+
+
+def test_static_binary_serves_as_well(netns: Netns, monkeypatch: pytest.MonkeyPatch) -> None:
+    static = Path(f"{place.tcpdwell()}-static")
+    if not static.exists():
+        pytest.skip("there is no static binary here")
+    monkeypatch.setattr(place, "tcpdwell", lambda: str(static))
+    with export(netns) as running:
+        assert running.look().find("tcpdwell_build_info") == [1]

@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* The series of `export`: what is kept, what is dropped, and that there are never too many. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "model/export.h"
+
+#define SECOND 1000000000ULL
+
+static const char *const by_comm[EXPORT_LABELS] = { "comm" };
+
+static struct export *begin(uint32_t max_series)
+{
+	struct export *export = export_new(by_comm, max_series);
+
+	assert_non_null(export);
+	export_look(export, SECOND);
+	return export;
+}
+
+/* What is sought, and what was found of it. */
+struct sought {
+	enum export_metric metric;
+	const char *label; /* of the first label, NULL: none */
+	uint32_t part;
+	unsigned int found;
+	double value;
+	struct export_dwells dwells;
+	unsigned int of_metric; /* series of the metric, whoever's */
+};
+
+static int seek(void *context, const struct export_series *series)
+{
+	struct sought *sought = context;
+	const char *label = series->labels->name[0] ? series->labels->value[0] : NULL;
+
+	if (series->metric != sought->metric)
+		return 0;
+	sought->of_metric++;
+	if (series->part != sought->part || !label != !sought->label ||
+	    (label && strcmp(label, sought->label) != 0))
+		return 0;
+	sought->found++;
+	sought->value = series->value;
+	if (series->dwells)
+		sought->dwells = *series->dwells;
+	return 0;
+}
+
+static struct sought find(const struct export *export, enum export_metric metric, const char *label,
+			  uint32_t part)
+{
+	struct sought sought = { .metric = metric, .label = label, .part = part };
+
+	assert_int_equal(export_each(export, seek, &sought), 0);
+	assert_true(sought.found <= 1);
+	return sought;
+}
+
+/* An element as the kernel side has it: @count rows of a dwell of @ns. */
+static void sum(struct export *export, const char *comm, uint8_t state, unsigned int end,
+		uint64_t ns, uint64_t count)
+{
+	unsigned int bucket = buckets_index(ns);
+	struct tcpdwell_stat_key key = {
+		.state = state,
+		.chunk = bucket / TCPDWELL_STAT_BUCKETS,
+		.number = end << TCPDWELL_STAT_END_SHIFT,
+	};
+	struct tcpdwell_stat stat = {};
+
+	stat.counts[bucket % TCPDWELL_STAT_BUCKETS] = count;
+	assert_int_equal(export_sum(export, export_group(export, comm, NULL), &key, &stat), count);
+}
+
+static void test_counters_go_on_and_gauges_begin_anew(void **state)
+{
+	struct export *export = begin(2000);
+	uint32_t nginx = export_group(export, "nginx", NULL);
+
+	(void)state;
+	export_add(export, EXPORT_CONNECTIONS, nginx, TCPDWELL_LISTEN, 3);
+	export_add(export, EXPORT_CLOSES, nginx, TCPDWELL_REASON_FIN, 5);
+	export_max(export, EXPORT_OLDEST, nginx, TCPDWELL_LISTEN, 7);
+	export_max(export, EXPORT_OLDEST, nginx, TCPDWELL_LISTEN, 6);
+	assert_true(find(export, EXPORT_OLDEST, "nginx", TCPDWELL_LISTEN).value == 7);
+	export_look(export, 2 * SECOND);
+	nginx = export_group(export, "nginx", NULL);
+	export_add(export, EXPORT_CLOSES, nginx, TCPDWELL_REASON_FIN, 1);
+	assert_true(find(export, EXPORT_CONNECTIONS, "nginx", TCPDWELL_LISTEN).value == 0);
+	assert_int_equal(find(export, EXPORT_CONNECTIONS, "nginx", TCPDWELL_LISTEN).found, 1);
+	assert_true(find(export, EXPORT_CLOSES, "nginx", TCPDWELL_REASON_FIN).value == 6);
+	/* Of what is not there it cannot be said how old it is. */
+	assert_int_equal(find(export, EXPORT_OLDEST, "nginx", TCPDWELL_LISTEN).found, 0);
+	export_free(export);
+}
+
+static void test_sums_become_histograms(void **state)
+{
+	struct export *export = begin(2000);
+	struct sought got;
+
+	(void)state;
+	sum(export, "curl", TCPDWELL_SYN_SENT, 0, 100, 2);		/* below the first bound */
+	sum(export, "curl", TCPDWELL_SYN_SENT, 0, (1ULL << 16), 1);	/* at it */
+	sum(export, "curl", TCPDWELL_SYN_SENT, 0, (1ULL << 18) - 1, 1); /* below the second */
+	sum(export, "curl", TCPDWELL_SYN_SENT, 0, (1ULL << 46), 4);	/* beyond the last */
+	sum(export, "curl", TCPDWELL_SYN_SENT, 1 + TCPDWELL_REASON_TIMEOUT, 60 * SECOND, 9);
+	got = find(export, EXPORT_HANDSHAKE, "curl", EXPORT_CLIENT);
+	assert_int_equal(got.dwells.counts[0], 2);
+	assert_int_equal(got.dwells.counts[1], 2);
+	assert_int_equal(got.dwells.counts[EXPORT_BOUNDS], 4);
+	/* One that fails was in the state, but is no handshake. */
+	got = find(export, EXPORT_DWELL, "curl", TCPDWELL_SYN_SENT);
+	assert_int_equal(got.dwells.counts[10], 9);
+	assert_true(got.dwells.sum_s > 9 * 60 && got.dwells.sum_s < 4 * 70400 + 9 * 61 + 4 * 1400);
+	assert_true(find(export, EXPORT_CLOSES, "curl", TCPDWELL_REASON_TIMEOUT).value == 9);
+	assert_int_equal(find(export, EXPORT_HANDSHAKE, "curl", EXPORT_SERVER).found, 0);
+	export_free(export);
+}
+
+static void test_dwells_that_are_not_known(void **state)
+{
+	struct export *export = begin(2000);
+	struct tcpdwell_stat_key key = {
+		.state = TCPDWELL_ESTABLISHED,
+		.chunk = TCPDWELL_STAT_UNDATED,
+		.number = (1U + TCPDWELL_REASON_NONE) << TCPDWELL_STAT_END_SHIFT | 443,
+	};
+	const struct tcpdwell_stat stat = { .counts = { 3 } };
+	uint32_t group = export_group(export, "443", NULL);
+
+	(void)state;
+	assert_int_equal(export_sum(export, group, &key, &stat), 3);
+	key.chunk = TCPDWELL_STAT_AT_LEAST;
+	key.number = 443;
+	assert_int_equal(export_sum(export, group, &key, &stat), 3);
+	assert_true(find(export, EXPORT_DWELL_UNKNOWN, "443", TCPDWELL_ESTABLISHED).value == 6);
+	assert_true(find(export, EXPORT_CLOSES, "443", TCPDWELL_REASON_NONE).value == 3);
+	assert_int_equal(find(export, EXPORT_DWELL, "443", TCPDWELL_ESTABLISHED).found, 0);
+	export_free(export);
+}
+
+static void add_many(struct export *export, unsigned int count)
+{
+	char name[16];
+
+	for (unsigned int i = 0; i < count; i++) {
+		snprintf(name, sizeof(name), "p%u", i);
+		export_add(export, EXPORT_CLOSES, export_group(export, name, NULL),
+			   TCPDWELL_REASON_FIN, 1);
+		sum(export, name, TCPDWELL_ESTABLISHED, 0, SECOND, 1);
+	}
+}
+
+static double total(const struct export *export, unsigned int count)
+{
+	double all = find(export, EXPORT_CLOSES, "other", TCPDWELL_REASON_FIN).value;
+	char name[16];
+
+	for (unsigned int i = 0; i < count; i++) {
+		snprintf(name, sizeof(name), "p%u", i);
+		all += find(export, EXPORT_CLOSES, name, TCPDWELL_REASON_FIN).value;
+	}
+	return all;
+}
+
+static void test_what_is_beyond_the_bound_goes_to_other(void **state)
+{
+	struct export *export = begin(EXPORT_SERIES_MIN);
+	struct sought other;
+
+	(void)state;
+	add_many(export, 3000);
+	assert_true(export_lines(export, EXPORT_CLOSES) <= EXPORT_SERIES_MIN);
+	assert_true(export_lines(export, EXPORT_CLOSES) > EXPORT_SERIES_MIN - 30);
+	assert_true(export_lines(export, EXPORT_DWELL) <= EXPORT_SERIES_MIN);
+	assert_true(total(export, 3000) == 3000);
+	other = find(export, EXPORT_CLOSES, "other", TCPDWELL_REASON_FIN);
+	assert_true(other.value == (double)export_beyond(export, EXPORT_CLOSES));
+	assert_true(other.value == 3000 - (other.of_metric - 1));
+	other = find(export, EXPORT_DWELL, "other", TCPDWELL_ESTABLISHED);
+	assert_int_equal(other.dwells.counts[7] + other.of_metric - 1, 3000);
+	assert_int_equal(export_forgotten(export), 0);
+	export_free(export);
+}
+
+static void test_group_that_is_gone_is_dropped(void **state)
+{
+	struct export *export = begin(EXPORT_SERIES_MIN);
+	uint32_t stays;
+
+	(void)state;
+	add_many(export, 3000);
+	export_look(export, SECOND + EXPORT_GONE_NS);
+	stays = export_group(export, "p1", NULL);
+	export_add(export, EXPORT_CLOSES, stays, TCPDWELL_REASON_FIN, 1);
+	export_look(export, 2 * SECOND + EXPORT_GONE_NS);
+	assert_int_equal(find(export, EXPORT_CLOSES, "p0", TCPDWELL_REASON_FIN).found, 0);
+	assert_true(find(export, EXPORT_CLOSES, "p1", TCPDWELL_REASON_FIN).value == 2);
+	/* What `other` has counted it keeps, and there is room again. */
+	assert_true(find(export, EXPORT_CLOSES, "other", TCPDWELL_REASON_FIN).value > 2000);
+	assert_int_equal(export_lines(export, EXPORT_CLOSES), 2);
+	export_add(export, EXPORT_CLOSES, export_group(export, "new", NULL), TCPDWELL_REASON_FIN,
+		   4);
+	assert_true(find(export, EXPORT_CLOSES, "new", TCPDWELL_REASON_FIN).value == 4);
+	export_free(export);
+}
+
+static void test_names_come_and_go_for_long(void **state)
+{
+	struct export *export = begin(EXPORT_SERIES_MIN);
+	char name[16];
+
+	(void)state;
+	/* A thousand hours of it: nothing that is gone takes a place. */
+	for (unsigned int hour = 0; hour < 1000; hour++) {
+		export_look(export, (hour + 1) * (EXPORT_GONE_NS + SECOND));
+		for (unsigned int i = 0; i < 20; i++) {
+			snprintf(name, sizeof(name), "%u-%u", hour, i);
+			export_add(export, EXPORT_CLOSES, export_group(export, name, NULL),
+				   TCPDWELL_REASON_FIN, 1);
+		}
+		assert_true(export_lines(export, EXPORT_CLOSES) <= 40);
+	}
+	assert_int_equal(export_beyond(export, EXPORT_CLOSES), 0);
+	export_free(export);
+}
+
+static void test_other_is_no_name(void **state)
+{
+	struct export *export = begin(2000);
+
+	(void)state;
+	/* Two series of one name would be none. */
+	assert_int_equal(export_group(export, "other", NULL), EXPORT_OTHER);
+	export_add(export, EXPORT_CLOSES, EXPORT_OTHER, TCPDWELL_REASON_FIN, 1);
+	export_add(export, EXPORT_CLOSES, export_group(export, "other", NULL), TCPDWELL_REASON_FIN,
+		   1);
+	assert_true(find(export, EXPORT_CLOSES, "other", TCPDWELL_REASON_FIN).value == 2);
+	export_free(export);
+}
+
+static void test_labels_of_their_own(void **state)
+{
+	struct export *export = begin(2000);
+	const struct export_labels finding = {
+		.name = { "id", "severity" },
+		.value = { "scan", "note" },
+	};
+	uint32_t group = export_named(export, &finding);
+
+	(void)state;
+	assert_int_equal(export_named(export, &finding), group);
+	export_add(export, EXPORT_FINDINGS, group, 0, 1);
+	export_add(export, EXPORT_MISSED, EXPORT_NOBODY, 0, 2);
+	assert_true(find(export, EXPORT_FINDINGS, "scan", 0).value == 1);
+	assert_true(find(export, EXPORT_MISSED, NULL, 0).value == 2);
+	/* One that is cured is 0 for a while, so that an alert ends. */
+	export_look(export, 2 * SECOND);
+	assert_int_equal(find(export, EXPORT_FINDINGS, "scan", 0).found, 1);
+	assert_true(find(export, EXPORT_FINDINGS, "scan", 0).value == 0);
+	export_free(export);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_counters_go_on_and_gauges_begin_anew),
+		cmocka_unit_test(test_sums_become_histograms),
+		cmocka_unit_test(test_dwells_that_are_not_known),
+		cmocka_unit_test(test_what_is_beyond_the_bound_goes_to_other),
+		cmocka_unit_test(test_group_that_is_gone_is_dropped),
+		cmocka_unit_test(test_names_come_and_go_for_long),
+		cmocka_unit_test(test_other_is_no_name),
+		cmocka_unit_test(test_labels_of_their_own),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/compare.h"
+#include "model/odometer.h"
+
+struct reading {
+	uint64_t key;
+	uint64_t value;
+};
+
+struct readings {
+	struct reading *items;
+	size_t count, room;
+};
+
+/* Those of the last look, in order, and of this one. */
+struct odometer {
+	struct readings before, now;
+};
+
+struct odometer *odometer_new(void)
+{
+	return calloc(1, sizeof(struct odometer));
+}
+
+void odometer_free(struct odometer *o)
+{
+	if (!o)
+		return;
+	free(o->before.items);
+	free(o->now.items);
+	free(o);
+}
+
+uint64_t odometer_key(uint64_t kind, const void *bytes, size_t size)
+{
+	const unsigned char *byte = bytes;
+	uint64_t hash = 14695981039346656037ULL ^ kind;
+
+	hash *= 1099511628211ULL;
+	for (size_t i = 0; i < size; i++)
+		hash = (hash ^ byte[i]) * 1099511628211ULL;
+	return hash;
+}
+
+static int compare_readings(const void *left, const void *right)
+{
+	const struct reading *a = left, *b = right;
+
+	return compare(a->key, b->key);
+}
+
+void odometer_look(struct odometer *o)
+{
+	struct readings before = o->before;
+
+	o->before = o->now;
+	o->now = before;
+	o->now.count = 0;
+	if (o->before.count)
+		qsort(o->before.items, o->before.count, sizeof(*o->before.items), compare_readings);
+}
+
+static int note(struct readings *readings, const struct reading *reading)
+{
+	if (readings->count == readings->room) {
+		size_t room = readings->room ? readings->room * 2 : 64;
+		struct reading *items = reallocarray(readings->items, room, sizeof(*items));
+
+		if (!items)
+			return -ENOMEM;
+		readings->items = items;
+		readings->room = room;
+	}
+	readings->items[readings->count++] = *reading;
+	return 0;
+}
+
+uint64_t odometer_grew(struct odometer *o, uint64_t key, uint64_t value)
+{
+	const struct reading reading = { key, value };
+	const struct reading *before = NULL;
+
+	/* What is not noted would be counted again the next time. */
+	if (note(&o->now, &reading))
+		return 0;
+	if (o->before.count)
+		before = bsearch(&reading, o->before.items, o->before.count,
+				 sizeof(*o->before.items), compare_readings);
+	if (!before)
+		return value;
+	return value > before->value ? value - before->value : 0;
+}
