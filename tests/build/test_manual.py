@@ -70,6 +70,19 @@ def test_every_json_field_of_lives_is_documented() -> None:
     assert re.findall(r'"(\w+)"', names[1]) == re.findall(r"^\.It Li (\w+) Ta", table, re.MULTILINE)
 
 
+@pytest.mark.parametrize(("source", "where"), [
+    ("socket_fields.c", "Sockets"), ("totals_report.c", "Totals"),
+])
+def test_every_field_of_rows_is_documented(source: str, where: str) -> None:
+    """Those of JSON and CSV, in their order."""
+    code = (TOP / "user/view" / source).read_text()
+    names = re.search(r"names\[FIELD_MAX\] = {([^}]*)}", code)
+    assert names
+    text = re.split(r"\n\.S[sh] ", MANUAL.read_text().split(f".Ss {where}\n", 1)[1])[0]
+    table = text.split(".It Em Field", 1)[1]
+    assert re.findall(r'"(\w+)"', names[1]) == re.findall(r"^\.It Li (\w+) Ta", table, re.MULTILINE)
+
+
 def section(name: str) -> str:
     return MANUAL.read_text().split(f".Sh {name}\n", 1)[1].split("\n.Sh ", 1)[0]
 
