@@ -185,6 +185,30 @@ static __always_inline void numbers_read(struct tcpdwell_numbers *n, const struc
 	n->state = state;
 }
 
+/* Changes with each of what the differences are made of. */
+static __always_inline __u64 numbers_stamp(const struct sock *sk)
+{
+	return PEEK(tcp_sock, sk, snd_una) + 3ULL * PEEK(tcp_sock, sk, snd_nxt) +
+	       5ULL * PEEK(tcp_sock, sk, write_seq) + 7ULL * PEEK(tcp_sock, sk, rcv_nxt) +
+	       11ULL * PEEK(tcp_sock, sk, copied_seq);
+}
+
+#define NUMBERS_TRIES 4
+
+/* Of a socket that others have, and that may move meanwhile: no numbers rather than torn ones. */
+static __always_inline void numbers_read_unlocked(struct tcpdwell_numbers *n, const struct sock *sk,
+						  __u8 state)
+{
+	for (int i = 0; i < NUMBERS_TRIES; i++) {
+		__u64 stamp = numbers_stamp(sk);
+
+		numbers_read(n, sk, state);
+		if (numbers_stamp(sk) == stamp)
+			return;
+	}
+	n->flags = 0;
+}
+
 /*
  * ---- The record ---------------------------------------------------------------------------------
  */
@@ -231,7 +255,7 @@ static __always_inline void connection_sum(struct tcpdwell_life *to, const struc
 
 static __always_inline void life_record(const struct row *row, const struct endpoint *e,
 					const struct lifecycle *l, const struct tcpdwell_life *life,
-					const struct sock *sk)
+					const struct sock *sk, const bool locked)
 {
 	struct tcpdwell_counters *c = counters_here();
 	struct tcpdwell_connection *t;
@@ -250,24 +274,33 @@ static __always_inline void life_record(const struct row *row, const struct endp
 	}
 	connection_fill(t, row, e, l);
 	connection_sum(&t->life, row, l, life);
-	if (sk)
+	if (sk && locked)
 		numbers_read(&t->life.numbers, sk, row->from);
+	else if (sk)
+		numbers_read_unlocked(&t->life.numbers, sk, row->from);
 	count(&c->emitted);
 	bpf_ringbuf_submit(t, wakeup_flags(c));
 	wake_reader();
 }
 
 /*
- * The connection is over with @row, or goes on where that leads to no state. @life is what was
- * summed up before, NULL: nothing; @sk is the full socket, NULL: there is none any more. For the
- * stack of their callers, this and the next are functions of their own, and static ones, which take
- * all as it is.
+ * The connection, of which there is no full socket any more, is over with @row. @life is what was
+ * summed up before, NULL: nothing. For the stack of their callers, this and the next ones are
+ * functions of their own, and static ones, which take all as it is.
  */
 static __noinline int life_ended(const struct row *row, const struct endpoint *e,
-				 const struct lifecycle *l, const struct tcpdwell_life *life,
-				 const struct sock *sk)
+				 const struct lifecycle *l, const struct tcpdwell_life *life)
 {
-	life_record(row, e, l, life, sk);
+	life_record(row, e, l, life, NULL, true);
+	return 0;
+}
+
+/* It goes on in the state that @row leaves for none; @sk is the full socket, NULL: there is none. */
+static __noinline int life_goes_on(const struct row *row, const struct endpoint *e,
+				   const struct lifecycle *l, const struct tcpdwell_life *life,
+				   const struct sock *sk)
+{
+	life_record(row, e, l, life, sk, false);
 	return 0;
 }
 
@@ -275,7 +308,7 @@ static __noinline int life_ended(const struct row *row, const struct endpoint *e
 static __noinline int life_sock_ended(const struct row *row, const struct endpoint *e,
 				      const struct lifecycle *l, const struct sock *sk, __u64 key)
 {
-	life_record(row, e, l, life_find(key), sk);
+	life_record(row, e, l, life_find(key), sk, true);
 	return 0;
 }
 

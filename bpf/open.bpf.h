@@ -56,7 +56,7 @@ static __noinline int open_tell(__u64 key, const struct lifecycle *l)
 		row.dwell = TCPDWELL_DWELL_AT_LEAST;
 	if (!(l->marks & LIFECYCLE_MINI))
 		sk = open_sock(l);
-	life_ended(&row, &e, l, life_find(key), sk);
+	life_goes_on(&row, &e, l, life_find(key), sk);
 	return 0;
 }
 

@@ -278,7 +278,7 @@ static __always_inline void request_dropped(__u64 req, const struct sock *listen
 	count_seen(c);
 	decide(c, &row, e, &l);
 	if (cfg_life)
-		life_ended(&row, e, &l, NULL, NULL);
+		life_ended(&row, e, &l, NULL);
 }
 
 static __always_inline struct dying_request *dying_request_here(void)

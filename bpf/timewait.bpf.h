@@ -133,7 +133,7 @@ static __always_inline void mini_close(struct tcpdwell_counters *c, const struct
 	count_seen(c);
 	decide(c, &row, e, l);
 	if (cfg_life)
-		life_ended(&row, e, l, life_find(key), NULL);
+		life_ended(&row, e, l, life_find(key));
 	connection_forget(key);
 }
 

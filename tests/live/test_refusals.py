@@ -20,7 +20,7 @@ import pytest
 from harness import refusal, traffic as oracle
 from harness.netns import Netns
 from harness.refusal import Call
-from harness.refused import (CANNOT, Leaking, Leaks, Stat, Subject, Timewait, Trace, start,
+from harness.refused import (CANNOT, Leaking, Leaks, Life, Stat, Subject, Timewait, Trace, start,
                              stop_all, verdict)
 from harness.traffic import Expectation
 
@@ -44,6 +44,7 @@ NEEDED = ["BPF_PROG_LOAD:inet_sock_set_state", "BPF_PROG_LOAD:inet_sock_set_s",
 # Beside that, what a command is about.
 NEEDED_BY = {
     "stat": ["*:stat_even", "*:stat_odd", "*:stats"],
+    "life": ["*:lives", "*:connections"],
     "timewait": ["*:mini_slots", "*:orphans", "*:parked", "*:timer_*", "*:flush", "*:connections",
                  "BPF_PROG_TEST_RUN", "BPF_LINK_CREATE", "BPF_OBJ_GET_INFO_BY_FD"],
 }
@@ -57,6 +58,7 @@ FEW = {
               "BPF_MAP_CREATE:workspaces",
               "BPF_*:inet_sock_set_state*", "BPF_[A-Z_]*E", "mmap*"],
     "stat": ["*BATCH*", "*:stats", "*:sweep_*", "BPF_PROG_TEST_RUN", "BPF_ITER_CREATE"],
+    "life": ["*:lives", "*:sweep_*", "BPF_MAP_CREATE:recent", "BPF_ITER_CREATE"],
     "timewait": ["BPF_*:timer_cancel", "BPF_*:flush", "BPF_*:orphans", "BPF_ITER_CREATE"],
     "leaks --watch": ["BPF_*:iter_*", "BPF_ITER_CREATE", "BPF_MAP_CREATE:connections"],
 }
@@ -134,7 +136,8 @@ def follow(netns: Netns, what: type[Subject], name: str, some: list[Refusal]) ->
                       is_needed(name, one.call))
 
 
-FOLLOWING = {"trace": Trace, "stat": Stat, "timewait": Timewait, "leaks --watch": Leaks}
+FOLLOWING = {"trace": Trace, "life": Life, "stat": Stat, "timewait": Timewait,
+             "leaks --watch": Leaks}
 
 
 @pytest.mark.parametrize("name", FOLLOWING)

@@ -19,6 +19,7 @@ from . import capability, refusal, within
 from .compare import SLACK_NS, falsehoods, rows_of
 from .netns import Netns
 from .plain import Running
+from .sums import OPENING
 from .tracer import Row, Tracer, check_account
 from .traffic import Expectation
 
@@ -120,14 +121,43 @@ class Stat(Reporter):
             raise Wrong(f"does not add up: {account}")
         counts = {group["state"]: group["count"] + group["at_least"]
                   for report in reports for group in report["groups"]}
-        if sum(counts.values()) != account["counted"]:
+        if sum(counts.values()) - counts.get("HANDSHAKE", 0) != account["counted"]:
             raise Wrong(f"{counts} of {account['counted']}")
         for state, count in counts.items():
+            if state in OPENING:
+                continue  # no more than left the states before
             left = sum(state in one.path[:-1] for one in expectations)
             if count > left:
                 raise Wrong(f"{count} left {state}, not {left}")
         # What was seen elsewhere while it ran is filtered.
         return account["counted"] + account["undated"]
+
+
+STATES = ["SYN_SENT", "SYN_RECV", "ESTABLISHED", "FIN_WAIT1", "FIN_WAIT2", "CLOSE_WAIT",
+          "LAST_ACK", "CLOSING", "TIME_WAIT"]
+
+
+class Life(Reporter):
+    """Lives: no more of an end than it had, each of states that it was in."""
+
+    arguments = ["life"]
+
+    def told(self, expectations: list[Expectation]) -> int:
+        *rows, account = self.reports()
+        check_account(account, rows, lossy=True)
+        for row in rows:
+            ends = [one for one in expectations if (row["lport"], row["rport"]) in
+                    ((one.lport, one.rport), (None, one.rport))]
+            visited = {state for state in STATES if row[state.lower()] is not None}
+            if not any(visited <= {*one.path} for one in ends):
+                raise Wrong(f"{sorted(visited)} of {[one.path for one in ends]}: {row}")
+            if len([other for other in rows if key_of(other) == key_of(row)]) > len(ends):
+                raise Wrong(f"{len(ends)} lives, and more rows like {row}")
+        return sum(value is not None for row in rows for value in row.values())
+
+
+def key_of(row: Row) -> tuple[Any, ...]:
+    return row["laddr"], row["lport"], row["raddr"], row["rport"], row["open"]
 
 
 class Timewait(Reporter):
