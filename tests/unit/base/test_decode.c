@@ -149,9 +149,39 @@ static void test_comm_is_terminated(void **state)
 	assert_string_equal(out.comm, "xxxxxxxxxxxxxxx");
 }
 
+/* A connection, and what is none. */
+static void test_connection(void **state)
+{
+	struct tcpdwell_connection c = {
+		.kind = TCPDWELL_CONNECTION,
+		.size = sizeof(c),
+		.state = TCPDWELL_CLOSE,
+		.family = 4,
+	}, got;
+	struct tcpdwell_transition t;
+
+	(void)state;
+	memset(c.comm, 'x', sizeof(c.comm));
+	assert_int_equal(decode_connection(&c, sizeof(c), &got), DECODED_CONNECTION);
+	assert_int_equal(strlen(got.comm), TCPDWELL_COMM_LEN - 1);
+	assert_int_equal(decode_record(&c, sizeof(c), &t), DECODED_UNKNOWN);
+	assert_int_equal(decode_connection(&c, sizeof(c) - 1, &got), DECODED_BAD);
+	c.life.dwell[TCPDWELL_CLOSING - 1] = TCPDWELL_DWELL_AT_LEAST + 1;
+	assert_int_equal(decode_connection(&c, sizeof(c), &got), DECODED_BAD);
+	c.life.dwell[TCPDWELL_CLOSING - 1] = 0;
+	c.state = TCPDWELL_STATE_MAX;
+	assert_int_equal(decode_connection(&c, sizeof(c), &got), DECODED_BAD);
+	c.state = TCPDWELL_CLOSE;
+	c.size = sizeof(c) - 1;
+	assert_int_equal(decode_connection(&c, sizeof(c), &got), DECODED_BAD);
+	c.kind = TCPDWELL_TRANSITION;
+	assert_int_equal(decode_connection(&c, sizeof(c), &got), DECODED_UNKNOWN);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_connection),
 		cmocka_unit_test(test_whole),
 		cmocka_unit_test(test_short),
 		cmocka_unit_test(test_longer),

@@ -378,6 +378,27 @@ static void test_states_bad(void **state)
 	}
 }
 
+static void test_longer(void **state)
+{
+	static const char *const bad[] = {
+		"",	      "CLOSE_WAIT",	"=1s",
+		"FOO=1s",     "CLOSE_WAIT=",	"CLOSE_WAIT=1",
+		"LISTEN =1s", "CLOSE_WAIT=1s,", "a-name-of-no-state=1s"
+	};
+	struct parse_fault fault = { 0 };
+	uint64_t ns[TCPDWELL_STATE_MAX] = { 0 };
+	uint16_t mask = 0;
+
+	(void)state;
+	assert_int_equal(parse_longer("close-wait=10s", &mask, ns, &fault), 0);
+	assert_int_equal(parse_longer("SYN_SENT=0s", &mask, ns, &fault), 0);
+	assert_int_equal(mask, 1U << TCPDWELL_CLOSE_WAIT | 1U << TCPDWELL_SYN_SENT);
+	assert_int_equal(ns[TCPDWELL_CLOSE_WAIT], 10000000000);
+	assert_int_equal(ns[TCPDWELL_SYN_SENT], 0);
+	for (size_t i = 0; i < COUNT(bad); i++)
+		assert_row(bad[i], parse_longer(bad[i], &mask, ns, &fault) < 0);
+}
+
 /* ---- Durations, sizes, counts ---------------------------------------------------------------- */
 
 static void test_durations(void **state)
@@ -580,16 +601,17 @@ static void test_choices(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ports),	      cmocka_unit_test(test_ports_all),
-		cmocka_unit_test(test_ports_bad),     cmocka_unit_test(test_pids),
-		cmocka_unit_test(test_pids_bad),      cmocka_unit_test(test_pids_full),
-		cmocka_unit_test(test_uids),	      cmocka_unit_test(test_uids_bad),
-		cmocka_unit_test(test_cidrs),	      cmocka_unit_test(test_cidr_list),
-		cmocka_unit_test(test_cidrs_bad),     cmocka_unit_test(test_states),
-		cmocka_unit_test(test_states_bad),    cmocka_unit_test(test_durations),
-		cmocka_unit_test(test_durations_bad), cmocka_unit_test(test_sizes),
-		cmocka_unit_test(test_sizes_bad),     cmocka_unit_test(test_counts),
-		cmocka_unit_test(test_netns),	      cmocka_unit_test(test_choices),
+		cmocka_unit_test(test_ports),	   cmocka_unit_test(test_ports_all),
+		cmocka_unit_test(test_ports_bad),  cmocka_unit_test(test_pids),
+		cmocka_unit_test(test_pids_bad),   cmocka_unit_test(test_pids_full),
+		cmocka_unit_test(test_uids),	   cmocka_unit_test(test_uids_bad),
+		cmocka_unit_test(test_cidrs),	   cmocka_unit_test(test_cidr_list),
+		cmocka_unit_test(test_cidrs_bad),  cmocka_unit_test(test_states),
+		cmocka_unit_test(test_states_bad), cmocka_unit_test(test_longer),
+		cmocka_unit_test(test_durations),  cmocka_unit_test(test_durations_bad),
+		cmocka_unit_test(test_sizes),	   cmocka_unit_test(test_sizes_bad),
+		cmocka_unit_test(test_counts),	   cmocka_unit_test(test_netns),
+		cmocka_unit_test(test_choices),
 	};
 
 	return cmocka_run_group_tests_name("parse", tests, NULL, NULL);
