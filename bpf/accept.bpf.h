@@ -43,6 +43,33 @@ static __always_inline void accepted_from(const struct sock *listener)
 	listener_own(l, listener);
 }
 
+/*
+ * How long @sk, of @key, has waited in the accept queue: its owner is still the listener's. It is
+ * asked for as rows are that leave ESTABLISHED. A function of numbers: the verifier looks at it
+ * once, not at each call.
+ */
+__noinline int stat_accepted(__u64 address, __u64 key)
+{
+	const struct sock *sk = (const struct sock *)address;
+	struct row row = { .from = TCPDWELL_ESTABLISHED, .to = TCPDWELL_ESTABLISHED };
+	struct tcpdwell_counters *c = counters_here();
+	const struct lifecycle *l = connection_find(key);
+	struct endpoint e;
+
+	if (!c || !l || l->state != TCPDWELL_ESTABLISHED || l->since != TCPDWELL_DWELL_EXACT ||
+	    l->owner == TCPDWELL_OWNER_ACCEPT)
+		return 0;
+	row.time_ns = bpf_ktime_get_ns();
+	row.dwell = lifecycle_dwell(l, row.from, row.time_ns, &row.dwell_ns);
+	endpoint_read(&e, sk, false);
+	if (!row.dwell || !row_wanted(&row, &e, l))
+		return 0;
+	row.from = TCPDWELL_STAT_ACCEPT;
+	count(&c->seen);
+	stat_add(c, &row, &e, l);
+	return 0;
+}
+
 /* What the system call was given; the descriptor may be gone already. */
 static __always_inline const struct sock *accept_listener(const bool syscall)
 {
@@ -88,6 +115,8 @@ static __always_inline void accepted(void *ctx, const struct sock *sk, const str
 		stack_keep(ctx, key, TCPDWELL_OWNER_ACCEPT);
 		return;
 	}
+	if (cfg_stat && !cfg_stat_ends)
+		stat_accepted(address_of(sk), address_of((const void *)key));
 	owner_set_current(l, TCPDWELL_OWNER_ACCEPT);
 	if (cfg_life)
 		life_accepted(address_of((const void *)key));

@@ -176,6 +176,21 @@ __noinline int stat_count(__u64 dwell_ns, __u32 state_and_worth, __u32 number, _
 }
 
 /*
+ * What a row counts as: the handshakes that complete are told from those that do not, unless ends
+ * are told apart, which says as much.
+ */
+static __always_inline __u32 stat_state(const struct row *row)
+{
+	if (cfg_stat_ends)
+		return row->from;
+	if (row->to == TCPDWELL_ESTABLISHED && row->from == TCPDWELL_SYN_SENT)
+		return TCPDWELL_STAT_CONNECTED;
+	if (row->to == TCPDWELL_ESTABLISHED && row->from == TCPDWELL_SYN_RECV)
+		return TCPDWELL_STAT_COMPLETED;
+	return row->from;
+}
+
+/*
  * Count a wanted row. One without a dwell, as the first of each life, has nothing to add, unless it
  * is to say how a connection ended.
  */
@@ -192,8 +207,8 @@ static __always_inline void stat_add(struct tcpdwell_counters *c, const struct r
 	stat_key_group(&group, e, l);
 	if (ends)
 		group.number |= (row->reason + 1U) << TCPDWELL_STAT_END_SHIFT;
-	stat_count(row->dwell_ns, row->from | (__u32)row->dwell << 8, group.number, group.words[0],
-		   group.words[1]);
+	stat_count(row->dwell_ns, stat_state(row) | (__u32)row->dwell << 8, group.number,
+		   group.words[0], group.words[1]);
 }
 
 #endif /* TCPDWELL_STAT_BPF_H */

@@ -48,9 +48,18 @@ enum tcpdwell_stat_by {
 	TCPDWELL_BY_NETNS, /* `export` alone: its inode in the first word */
 };
 
+/* In the place of a state that is left. */
+enum tcpdwell_stat_state {
+	TCPDWELL_STAT_CONNECTED = TCPDWELL_STATE_MAX, /* SYN_SENT that led to ESTABLISHED */
+	TCPDWELL_STAT_COMPLETED,		      /* SYN_RECV likewise */
+	TCPDWELL_STAT_ACCEPT,			      /* from ESTABLISHED to accept() */
+	TCPDWELL_STAT_HANDSHAKE, /* the first two together; user space counts them so, too */
+	TCPDWELL_STAT_STATES,
+};
+
 /* Compared and hashed as bytes: what is not used is zero. */
 struct tcpdwell_stat_key {
-	__u8 state; /* that is left */
+	__u8 state; /* that is left, or enum tcpdwell_stat_state */
 	__u8 chunk; /* of buckets */
 	__u16 cpu;
 	__u32 number; /* pid or port, and above it how a connection ended */

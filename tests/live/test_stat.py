@@ -10,6 +10,7 @@ import os
 import pty
 import re
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -444,3 +445,26 @@ def test_terminal(netns: Netns, columns: int) -> None:
     assert ("OLDER" in lines[1]) == (columns >= 132)
     assert all(len(line) <= columns for line in lines), lines
     assert any(line.startswith("ESTABLISHED") for line in lines)
+
+
+def test_handshakes_and_waits_for_accept(netns: Netns) -> None:
+    """Those that complete, of both sides, and how long the server let them wait."""
+    sums = Sums("--netns", netns.path)
+    listener = netns.inside(socket.socket)
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(8)
+    made = [netns.inside(socket.socket) for _ in range(4)]
+    for client in made:
+        client.connect(listener.getsockname())
+    time.sleep(0.3)
+    accepted = [listener.accept()[0] for _ in range(3)]
+    refused = netns.inside(socket.socket)
+    with pytest.raises(ConnectionRefusedError):
+        refused.connect(("127.0.0.1", 1))
+    for end in (*made, *accepted, listener):
+        end.close()
+    groups = {group["state"]: group for group in sums.stop().all_groups()}
+    assert groups["HANDSHAKE"]["count"] == 8
+    assert groups["SYN_SENT"]["count"] == 5 and groups["SYN_RECV"]["count"] == 4
+    assert groups["ACCEPT"]["count"] == 3 and groups["ACCEPT"]["pid"] == os.getpid()
+    assert 250_000_000 < groups["ACCEPT"]["p50_ns"] < 3_000_000_000

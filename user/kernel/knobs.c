@@ -179,6 +179,9 @@ static uint64_t wanted_to_follow(const struct options *options)
 
 	if (!options_sum(options) || wants_owner(options))
 		wanted |= WANT(ACCEPT_OWNER) | WANT(EXEC) | WANT(EXIT);
+	if (options->command ==
+	    COMMAND_STAT) /* accept() says how long a connection waited for it */
+		wanted |= WANT(ACCEPT_OWNER);
 	if (wants_connect_port(options))
 		wanted |= WANT(CONNECT_PORT);
 	if (!options->kernel_view && options->backend != BACKEND_NONE)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/tcpstate.h"
 #include "model/hist.h"
 #include "model/stat_table.h"
 
@@ -10,7 +11,7 @@
 #define OTHERS 0xffff
 
 /* What those may take beyond the table's size: each chunk of each state. */
-#define OTHERS_MAX (TCPDWELL_STATE_MAX * (TCPDWELL_STAT_CHUNKS + 1))
+#define OTHERS_MAX (TCPDWELL_STAT_STATES * (TCPDWELL_STAT_CHUNKS + 1))
 
 /* A table begins with so many elements, and doubles. */
 #define ELEMENTS_MIN 256
@@ -159,8 +160,22 @@ static int add(struct stat_table *table, const struct tcpdwell_stat_key *key,
 		*slot = ++table->count;
 	}
 	sum(&table->elements[*slot - 1].stat, stat);
-	table->rows += rows_of(stat);
+	if (key->state != TCPDWELL_STAT_HANDSHAKE) /* those are rows of other states */
+		table->rows += rows_of(stat);
 	return 0;
+}
+
+static int add_or_others(struct stat_table *table, const struct tcpdwell_stat_key *key,
+			 const struct tcpdwell_stat *stat)
+{
+	const struct tcpdwell_stat_key others = {
+		.state = key->state,
+		.chunk = key->chunk,
+		.cpu = OTHERS,
+	};
+	int err = add(table, key, stat, table->max);
+
+	return err == -ENOSPC ? add(table, &others, stat, table->max + OTHERS_MAX) : err;
 }
 
 int stat_table_add(struct stat_table *table, const struct tcpdwell_stat_key *key,
@@ -176,17 +191,16 @@ int stat_table_add(struct stat_table *table, const struct tcpdwell_stat_key *key
 
 		memset(clean.comm + len, 0, sizeof(clean.comm) - len);
 	}
-	err = add(table, &clean, stat, table->max);
-	if (err == -ENOSPC) {
-		const struct tcpdwell_stat_key others = {
-			.state = key->state,
-			.chunk = key->chunk,
-			.cpu = OTHERS,
-		};
-
-		err = add(table, &others, stat, table->max + OTHERS_MAX);
+	/* A handshake that is complete is a dwell in the state that it left, too. */
+	if (key->state == TCPDWELL_STAT_CONNECTED || key->state == TCPDWELL_STAT_COMPLETED) {
+		clean.state = TCPDWELL_STAT_HANDSHAKE;
+		err = add_or_others(table, &clean, stat);
+		if (err)
+			return err;
+		clean.state = key->state == TCPDWELL_STAT_CONNECTED ? TCPDWELL_SYN_SENT :
+								      TCPDWELL_SYN_RECV;
 	}
-	return err;
+	return add_or_others(table, &clean, stat);
 }
 
 int stat_table_merge(struct stat_table *into, const struct stat_table *from)
@@ -203,16 +217,29 @@ int stat_table_merge(struct stat_table *into, const struct stat_table *from)
  */
 
 /* The order in which a connection goes through its states. */
-static const uint8_t rank[TCPDWELL_STATE_MAX] = {
-	[TCPDWELL_LISTEN] = 1,	    [TCPDWELL_SYN_SENT] = 2,  [TCPDWELL_SYN_RECV] = 3,
-	[TCPDWELL_ESTABLISHED] = 4, [TCPDWELL_FIN_WAIT1] = 5, [TCPDWELL_FIN_WAIT2] = 6,
-	[TCPDWELL_CLOSING] = 7,	    [TCPDWELL_TIME_WAIT] = 8, [TCPDWELL_CLOSE_WAIT] = 9,
-	[TCPDWELL_LAST_ACK] = 10,   [TCPDWELL_CLOSE] = 11,
+static const uint8_t rank[TCPDWELL_STAT_STATES] = {
+	[TCPDWELL_LISTEN] = 1,	       [TCPDWELL_SYN_SENT] = 2,	   [TCPDWELL_SYN_RECV] = 3,
+	[TCPDWELL_STAT_HANDSHAKE] = 4, [TCPDWELL_STAT_ACCEPT] = 5, [TCPDWELL_ESTABLISHED] = 6,
+	[TCPDWELL_FIN_WAIT1] = 7,      [TCPDWELL_FIN_WAIT2] = 8,   [TCPDWELL_CLOSING] = 9,
+	[TCPDWELL_TIME_WAIT] = 10,     [TCPDWELL_CLOSE_WAIT] = 11, [TCPDWELL_LAST_ACK] = 12,
+	[TCPDWELL_CLOSE] = 13,
 };
+
+const char *stat_state_name(unsigned int state)
+{
+	switch (state) {
+	case TCPDWELL_STAT_HANDSHAKE:
+		return "HANDSHAKE";
+	case TCPDWELL_STAT_ACCEPT:
+		return "ACCEPT";
+	default:
+		return tcpstate_name(state);
+	}
+}
 
 static unsigned int rank_of(const struct tcpdwell_stat_key *key)
 {
-	return key->state < TCPDWELL_STATE_MAX ? rank[key->state] : TCPDWELL_STATE_MAX;
+	return key->state < TCPDWELL_STAT_STATES ? rank[key->state] : TCPDWELL_STAT_STATES;
 }
 
 static int compare_groups(const struct tcpdwell_stat_key *a, const struct tcpdwell_stat_key *b)

@@ -65,4 +65,7 @@ int stat_table_groups(struct stat_table *table, const struct stat_group **groups
 void stat_table_hist(const struct stat_table *table, const struct stat_group *group,
 		     struct hist *hist);
 
+/* The name of a state, or of what else a group is of (enum tcpdwell_stat_state). */
+const char *stat_state_name(unsigned int state);
+
 #endif /* TCPDWELL_STAT_TABLE_H */

@@ -83,7 +83,7 @@ static void print_row(FILE *out, const struct stat_view *view, const struct stat
 	struct hist hist;
 
 	stat_table_hist(view->table, group, &hist);
-	fprintf(out, "{\"state\":\"%s\"", tcpstate_name(group->key.state));
+	fprintf(out, "{\"state\":\"%s\"", stat_state_name(group->key.state));
 	print_group(out, view, group);
 	fprintf(out, ",\"count\":%" PRIu64, group->count);
 	print_percentiles(out, &hist);

@@ -230,7 +230,7 @@ static void print_row(struct page *page, const struct stat_group *group)
 	struct hist hist;
 
 	stat_table_hist(page->view->table, group, &hist);
-	fprintf(page->out, "%-*s ", STATE_WIDTH, tcpstate_name(group->key.state));
+	fprintf(page->out, "%-*s ", STATE_WIDTH, stat_state_name(group->key.state));
 	if (page->name_width) {
 		print_group(page, group);
 		fputc(' ', page->out);
@@ -264,7 +264,7 @@ static size_t print_state(struct page *page, const struct stat_group *groups, si
 	}
 	if (i > page->style->top)
 		fprintf(page->out, "%-*s … and %zu more with %" PRIu64 "\n", STATE_WIDTH,
-			tcpstate_name(groups->key.state), i - page->style->top, left);
+			stat_state_name(groups->key.state), i - page->style->top, left);
 	return i;
 }
 

@@ -188,6 +188,30 @@ static void test_merge_and_clear(void **state)
 	stat_table_free(all);
 }
 
+/* A handshake that is complete is in the group of its state, too, and is one row. */
+static void test_complete_handshakes(void **state)
+{
+	struct stat_table *table = stat_table_new(10, TCPDWELL_BY_STATE);
+	const struct stat_group *groups;
+
+	(void)state;
+	story_add(table, (struct tcpdwell_stat_key){ .state = TCPDWELL_STAT_CONNECTED }, 0, 100, 3);
+	story_add(table, (struct tcpdwell_stat_key){ .state = TCPDWELL_STAT_COMPLETED }, 0, 100, 4);
+	story_add(table, (struct tcpdwell_stat_key){ .state = TCPDWELL_SYN_SENT }, 0, 100, 1);
+	story_add(table, (struct tcpdwell_stat_key){ .state = TCPDWELL_STAT_ACCEPT }, 0, 100, 2);
+	groups = groups_of(table, 4);
+	assert_string_equal(stat_state_name(groups[0].key.state), "SYN_SENT");
+	assert_int_equal(groups[0].count, 4);
+	assert_string_equal(stat_state_name(groups[1].key.state), "SYN_RECV");
+	assert_int_equal(groups[1].count, 4);
+	assert_string_equal(stat_state_name(groups[2].key.state), "HANDSHAKE");
+	assert_int_equal(groups[2].count, 7);
+	assert_string_equal(stat_state_name(groups[3].key.state), "ACCEPT");
+	assert_int_equal(groups[3].count, 2);
+	assert_int_equal(stat_table_rows(table), 10);
+	stat_table_free(table);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -199,6 +223,7 @@ int main(void)
 		cmocka_unit_test(test_addresses_are_not_names),
 		cmocka_unit_test(test_what_finds_no_place_is_not_lost),
 		cmocka_unit_test(test_merge_and_clear),
+		cmocka_unit_test(test_complete_handshakes),
 	};
 
 	return cmocka_run_group_tests_name("stat_table", tests, NULL, NULL);
