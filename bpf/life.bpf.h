@@ -295,7 +295,9 @@ static __noinline int life_ended(const struct row *row, const struct endpoint *e
 	return 0;
 }
 
-/* It goes on in the state that @row leaves for none; @sk is the full socket, NULL: there is none. */
+/*
+ * It goes on, in the state that @row leaves for none. @sk is the full socket, NULL: there is none.
+ */
 static __noinline int life_goes_on(const struct row *row, const struct endpoint *e,
 				   const struct lifecycle *l, const struct tcpdwell_life *life,
 				   const struct sock *sk)
