@@ -25,7 +25,7 @@ import report
 from first_row import first_row
 from measure import Bench
 from ring_lock import ring_lock
-from tracer import BARE, BARE_NOTHING, CSV, JSON, NOTHING, PEERS, STAT, TRACE
+from tracer import BARE, BARE_NOTHING, CSV, JSON, LIFE, LIFE_JSON, NOTHING, PEERS, STAT, TRACE
 
 BUILD = machine.ROOT / "build"
 OUTPUT = BUILD / "bench"
@@ -72,9 +72,9 @@ def run_rounds(bench: Bench, plan: Plan) -> None:
     for number in range(plan.rounds):
         begin = time.monotonic()
         measure.floor(bench, plan.connections)
-        measure.cost(bench, [TRACE, CSV, JSON, STAT, BARE, BARE_NOTHING, *PEERS],
+        measure.cost(bench, [TRACE, CSV, JSON, STAT, LIFE, LIFE_JSON, BARE, BARE_NOTHING, *PEERS],
                      plan.connections, number)
-        measure.rate(bench, [TRACE, *PEERS], [NOTHING, STAT, BARE, BARE_NOTHING],
+        measure.rate(bench, [TRACE, *PEERS], [NOTHING, STAT, LIFE, BARE, BARE_NOTHING],
                      plan.rate_seconds, number)
         bench.say(f"{bench.load.name}: round {number + 1} of {plan.rounds},"
                   f" {time.monotonic() - begin:.0f} s")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from figures import Figures
 from measure import CPU, CPU_PACED, OF_UNTRACED, RESERVE, WRITE
-from tracer import BARE, BARE_NOTHING, CSV, JSON, NOTHING, STAT, TCPSTATES, TRACE
+from tracer import BARE, BARE_NOTHING, CSV, JSON, LIFE, NOTHING, STAT, TCPSTATES, TRACE
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,8 @@ TARGETS = [
            RESERVE, 1.5, bare=BARE.name),
     Target("kernel time of a transition, stat, of tcpstates'", "kernel ns/transition", STAT.name,
            TCPSTATES.name, 1 / 15, bare=BARE_NOTHING.name),
+    Target("kernel time of a connection, life, of trace's", "kernel ns/transition", LIFE.name,
+           TRACE.name, 0.6, bare=BARE_NOTHING.name),
     # None between reports; what there is comes from the polling of the timer backend.
     Target("CPU time of a transition, stat, of tcpstates' row", CPU, STAT.name,
            TCPSTATES.name, 1 / 1000),
@@ -75,6 +77,8 @@ TARGETS = [
            1 / 8, bare=BARE.name),
     Target("connections/s, of untraced", OF_UNTRACED, TRACE.name, None, 0.95, at_least=True,
            bare=BARE.name),
+    Target("connections/s with life, of untraced", OF_UNTRACED, LIFE.name, None, 0.93,
+           at_least=True, bare=BARE_NOTHING.name),
     Target("connections/s when nothing matches, of untraced", OF_UNTRACED, NOTHING.name, None,
            0.99, at_least=True, bare=BARE_NOTHING.name),
     Target("rows lost in a round", "rows lost", TRACE.name, None, 0),

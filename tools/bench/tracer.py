@@ -54,6 +54,9 @@ TRACE = Tracer("tcpdwell", (str(TCPDWELL),))
 CSV = Tracer("tcpdwell -o csv", (str(TCPDWELL), "-o", "csv"))
 JSON = Tracer("tcpdwell -o json", (str(TCPDWELL), "-o", "json"))
 STAT = Tracer("tcpdwell stat", (str(TCPDWELL), "stat"))
+# A row a connection: those that go on are none of the load.
+LIFE = Tracer("tcpdwell life", (str(TCPDWELL), "life", "--no-open"))
+LIFE_JSON = Tracer("tcpdwell life -o json", (*LIFE.command, "-o", "json"))
 DIAGNOSE = Tracer("tcpdwell diagnose", (str(TCPDWELL), "diagnose", "--watch"))
 NOTHING = Tracer("tcpdwell -L 1", (str(TCPDWELL), "-L", "1"))
 # Find out nothing: what no tracer of the same events can go below, and none that prints nothing.
