@@ -26,6 +26,7 @@ static __always_inline void accept_unknown(const struct sock *sk, __u64 key, int
 	l.state = PEEK(sock, sk, __sk_common.skc_state);
 	if (l.state == TCPDWELL_CLOSE || !filter_connection(sk, &e, false))
 		return;
+	cgroup_match(&l, sk);
 	owner_set_current(&l, TCPDWELL_OWNER_ACCEPT);
 	accepted_as(&l, fd);
 	table_insert(key, &l, BPF_NOEXIST, false);

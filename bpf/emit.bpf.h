@@ -155,7 +155,7 @@ static __always_inline void emit(struct tcpdwell_counters *c, const struct row *
 /* Whether the owner filter, if there is one, wants the rows of this connection. */
 static __always_inline bool owner_wanted(const struct lifecycle *l)
 {
-	return !config_filters_owner() || (l->marks & LIFECYCLE_MATCHED);
+	return is_in_cgroup(l) && (!config_filters_owner() || l->marks & LIFECYCLE_MATCHED);
 }
 
 /*

@@ -52,25 +52,6 @@ static __always_inline bool prefix_has(const struct endpoint *e, const __u8 *add
 	return family && *family == e->family;
 }
 
-/* Whether @sk's cgroup is the wanted one or below it. */
-static __always_inline bool cgroup_wanted(const struct sock *sk)
-{
-	struct cgroup *cgroup = sock_cgroup(sk);
-	__u64 id = 0;
-
-	if (!cgroup || (__u32)BPF_CORE_READ(cgroup, level) < cfg_cgroup_level)
-		return false;
-	if (bpf_core_field_exists(cgroup->ancestors)) {
-		struct cgroup *ancestor = NULL;
-
-		bpf_core_read(&ancestor, sizeof(ancestor), &cgroup->ancestors[cfg_cgroup_level]);
-		id = BPF_CORE_READ(ancestor, kn, id);
-	} else {
-		bpf_core_read(&id, sizeof(id), &cgroup->ancestor_ids[cfg_cgroup_level]);
-	}
-	return id == cfg_cgroup_id;
-}
-
 /*
  * Whether connect() may give @sk a local port that is wanted: it takes one of the namespace's range
  * (inet_hash_connect()), or of a part of it (IP_LOCAL_PORT_RANGE, 6.3). A service's port is not
@@ -119,8 +100,6 @@ static __always_inline bool filter_connection(const struct sock *sk, const struc
 	if (cfg_netns && e->netns != cfg_netns)
 		return false;
 	if (cfg_filter_addr && !prefix_has(e, e->laddr) && !prefix_has(e, e->raddr))
-		return false;
-	if (cfg_cgroup_id && !cgroup_wanted(sk))
 		return false;
 	return true;
 }

@@ -57,6 +57,7 @@ static __always_inline void holder_become(struct lifecycle *l, __u64 address, in
 	l->holders = 0;
 	l->pid = PEEK(task_struct, task, tgid);
 	holder_note(l, task_of_table(task), fd);
+	cgroup_match_task(l, address);
 	*(volatile __u8 *)&l->owner = how;
 	owner_match(l);
 }
@@ -139,7 +140,10 @@ static __always_inline void listener_inherit(struct lifecycle *child, const stru
 		return;
 	key = sock_key_by_address(sk);
 	listener = in_place ? connection_find_in_place(key) : connection_find(key);
-	if (listener && listener->state == TCPDWELL_LISTEN && listener_is_held(listener, sk))
+	if (!listener || listener->state != TCPDWELL_LISTEN)
+		return;
+	child->waits |= listener->waits & LIFECYCLE_IN_CGROUP;
+	if (listener_is_held(listener, sk))
 		owner_inherit(child, listener);
 }
 

@@ -14,6 +14,72 @@
 
 #define OWNER_COMM_LEN (TCPDWELL_COMM_LEN - 1)
 
+/*
+ * ---- The cgroup that is wanted ------------------------------------------------------------------
+ */
+
+/* Whether @cgroup is the wanted one or below it. */
+static __always_inline bool cgroup_is_wanted(const struct cgroup *cgroup)
+{
+	__u64 id = 0;
+
+	if (!cgroup || (__u32)BPF_CORE_READ(cgroup, level) < cfg_cgroup_level)
+		return false;
+	if (bpf_core_field_exists(cgroup->ancestors)) {
+		struct cgroup *ancestor = NULL;
+
+		bpf_core_read(&ancestor, sizeof(ancestor), &cgroup->ancestors[cfg_cgroup_level]);
+		id = BPF_CORE_READ(ancestor, kn, id);
+	} else {
+		bpf_core_read(&id, sizeof(id), &cgroup->ancestor_ids[cfg_cgroup_level]);
+	}
+	return id == cfg_cgroup_id;
+}
+
+static __noinline bool sock_in_cgroup(const struct sock *sk)
+{
+	return cgroup_is_wanted(sock_cgroup(sk));
+}
+
+/* The same of a process: where it is now. */
+__noinline int task_in_cgroup(__u64 address)
+{
+	const struct task_struct *task = (const struct task_struct *)address;
+
+	if (!bpf_core_field_exists(task->cgroups))
+		return 0;
+	return cgroup_is_wanted(BPF_CORE_READ(task, cgroups, dfl_cgrp));
+}
+
+static __always_inline bool is_in_cgroup(const struct lifecycle *l)
+{
+	return !cfg_cgroup_id || l->waits & LIFECYCLE_IN_CGROUP;
+}
+
+/* Once it, or an owner, was in there, the connection is wanted for the rest of its life. */
+static __always_inline void note_in_cgroup(struct lifecycle *l)
+{
+	/* Not an atomic or, which 5.10 has not. */
+	if (!(l->waits & LIFECYCLE_IN_CGROUP))
+		__sync_fetch_and_add(&l->waits, LIFECYCLE_IN_CGROUP);
+}
+
+static __always_inline void cgroup_match(struct lifecycle *l, const struct sock *sk)
+{
+	if (!is_in_cgroup(l) && sock_in_cgroup(sk))
+		note_in_cgroup(l);
+}
+
+static __always_inline void cgroup_match_task(struct lifecycle *l, __u64 task)
+{
+	if (!is_in_cgroup(l) && task_in_cgroup(task))
+		note_in_cgroup(l);
+}
+
+/*
+ * ---- Owners -------------------------------------------------------------------------------------
+ */
+
 static __always_inline bool owner_matches(const struct lifecycle *l)
 {
 	if (l->owner == TCPDWELL_OWNER_NONE)
@@ -92,6 +158,8 @@ static __always_inline void owner_set_current(struct lifecycle *l, __u8 how)
 
 	if (cfg_skip_owner || !current_owner(&name))
 		return;
+	if (how != TCPDWELL_OWNER_CLOSE)
+		cgroup_match_task(l, bpf_get_current_task());
 	if (l->pid == pid && l->owner != TCPDWELL_OWNER_NONE) {
 		if (how == TCPDWELL_OWNER_CLOSE)
 			how = l->owner; /* nothing new but, after an exec, the name */
@@ -100,8 +168,10 @@ static __always_inline void owner_set_current(struct lifecycle *l, __u8 how)
 			owner_match(l);
 			return;
 		}
-	} else if (how == TCPDWELL_OWNER_CLOSE && !current_closes()) {
-		return;
+	} else if (how == TCPDWELL_OWNER_CLOSE) {
+		if (!current_closes())
+			return;
+		cgroup_match_task(l, bpf_get_current_task());
 	}
 	*(volatile __u8 *)&l->owner = TCPDWELL_OWNER_NONE;
 	__builtin_memcpy(l->comm, &name, OWNER_COMM_LEN);
@@ -119,6 +189,8 @@ static __always_inline void owner_adopt(struct lifecycle *l, const struct lifecy
 	__builtin_memcpy(l->comm, other->comm, OWNER_COMM_LEN);
 	l->holders = other->holders;
 	l->pid = other->pid;
+	if (!is_in_cgroup(l) && is_in_cgroup(other))
+		note_in_cgroup(l);
 	*(volatile __u8 *)&l->owner = other->owner;
 	owner_match(l);
 }

@@ -267,6 +267,7 @@ static __always_inline void request_dropped(__u64 req, const struct sock *listen
 			return;
 		}
 		l = request_lifecycle(listener, syn_ns ?: now_ns);
+		cgroup_match(&l, listener);
 		struct row birth = request_birth(l.since_ns);
 
 		count_seen(c);
@@ -413,6 +414,7 @@ static __always_inline void request_moves(__u64 req, __u64 moved)
 		return;
 	listener = request_listener((const struct request_sock *)moved);
 	l = request_lifecycle(listener, known->since_ns);
+	cgroup_match(&l, listener);
 	l.id = known->id;
 	l.since = known->since;
 	l.marks |= known->marks;

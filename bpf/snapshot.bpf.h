@@ -459,6 +459,15 @@ static __always_inline __u64 sock_inode(const struct sock *sk)
 	return socket ? BPF_CORE_READ(file, vfs_inode.i_ino) : 0;
 }
 
+/* Whether a socket, its connection or who holds it is in the cgroup that is wanted. */
+static __always_inline bool found_in_cgroup(const struct lifecycle *l, const struct sock *sk,
+					    const struct holder *holder)
+{
+	if (!cfg_cgroup_id || (l && is_in_cgroup(l)) || (sk && sock_in_cgroup(sk)))
+		return true;
+	return holder && task_in_cgroup((__u64)holder->leader);
+}
+
 /*
  * Tell user space, if it asked. A record that does not fit makes the kernel run the program once
  * more for the same socket, when there is room.
@@ -471,7 +480,8 @@ static __always_inline void found_write(struct seq_file *seq, const struct found
 	const struct task_struct *leader;
 	__u32 range;
 
-	if (!cfg_snapshot_records || (cfg_uid_count && !uid_wanted(f->e.uid)))
+	if (!cfg_snapshot_records || (cfg_uid_count && !uid_wanted(f->e.uid)) ||
+	    !found_in_cgroup(l, sk, holder))
 		return;
 	__builtin_memset(record, 0, sizeof(*record));
 	record->kind = TCPDWELL_SOCKET;
@@ -563,6 +573,7 @@ static __always_inline bool holder_add(struct lifecycle *l, const struct holder 
 		l->sock = l->object;
 	l->holder = mark;
 	holder_note(l, holder->table, holder->fd);
+	cgroup_match_task(l, (__u64)holder->leader);
 	*(volatile __u8 *)&l->owner = TCPDWELL_OWNER_SCAN;
 	owner_match(l);
 	return true;
@@ -631,6 +642,7 @@ static __always_inline struct lifecycle *snapshot_full(const struct sock *sk, co
 		l.task = 0;
 	if (listener)
 		owner_inherit(&l, listener);
+	cgroup_match(&l, sk);
 	owner_match(&l);
 	if (connection_remember(f->c, f->key, &l, BPF_NOEXIST, false) == 0 &&
 	    BPF_CORE_READ(sk, __sk_common.skc_state) == TCPDWELL_CLOSE)
@@ -947,6 +959,7 @@ static __always_inline void snapshot_request(struct seq_file *seq, const struct 
 	if (cfg_requests && !request_known(f.key)) {
 		struct lifecycle made = request_lifecycle(listener, found_since_ns(&f));
 
+		cgroup_match(&made, listener);
 		made.since = syn_ns ? TCPDWELL_DWELL_EXACT : TCPDWELL_DWELL_AT_LEAST;
 		connection_remember(f.c, f.key, &made, BPF_NOEXIST, false);
 		if (!request_timer_pending(req))

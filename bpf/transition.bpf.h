@@ -125,13 +125,13 @@ static __always_inline bool defer(struct transition *t, struct lifecycle *l, con
 	if (in_ring && !deferred_take(l))
 		return false;
 	l->object = (__u64)t->sk;
-	l->waits = LIFECYCLE_DEFERRED;
+	l->waits |= LIFECYCLE_DEFERRED;
 	lifecycle_enter(l, t->row->to, t->row->time_ns);
 	err = connection_remember(t->c, t->key, l, BPF_ANY, atomic);
 	if (in_ring)
 		deferred_fill(l, err ? DEFERRED_OVER : t->key);
 	if (err) {
-		l->waits = 0;
+		l->waits &= ~LIFECYCLE_DEFERRED;
 		t->no_room = true;
 		return false;
 	}
@@ -505,7 +505,7 @@ static __always_inline void hold_child(struct transition *t, struct lifecycle *l
 	__u32 rows = t->first->from ? 2 : 1;
 
 	l->established_ns = t->row->time_ns;
-	l->waits = LIFECYCLE_HELD_ESTABLISHED;
+	l->waits |= LIFECYCLE_HELD_ESTABLISHED;
 	if (t->first->from)
 		l->waits |= LIFECYCLE_HELD_SYN_RECV;
 	lifecycle_enter(l, t->row->to, t->row->time_ns);
@@ -586,6 +586,7 @@ static __always_inline void transition_tell(struct workspace *space, struct sock
 	} else {
 		l = transition_recall(&t);
 	}
+	cgroup_match(l, sk);
 	if (lifecycle_is_gap(l, from))
 		count(&gaps);
 	if (l != t.fresh)

@@ -51,6 +51,7 @@ enum lifecycle_wait {
 	/* Notes that wait for nothing. */
 	LIFECYCLE_TO_A_TICK = 1U << 6, /* since_ns was told in jiffies */
 	LIFECYCLE_BOUND = 1U << 7,     /* bind() took its port (struct tcpdwell_port_use) */
+	LIFECYCLE_IN_CGROUP = 1U << 8, /* it, or an owner, is in the cgroup that is wanted */
 	/*
 	 * The upper half counts: how often a mini socket was parked, or while DATA_COUNTED the
 	 * segments with data that had come when the process let go (tcp_sock.data_segs_in).

@@ -243,6 +243,10 @@ struct cgroup {
 	__u64 ancestor_ids[1];	     /* until 6.0; likewise */
 };
 
+struct css_set {
+	struct cgroup *dfl_cgrp;
+};
+
 struct sock_cgroup_data {
 	struct cgroup *cgroup; /* since 5.15 */
 	__u64 val;	       /* until 5.14: a pointer, or a low bit and two controllers' ids */
@@ -524,6 +528,7 @@ struct task_struct {
 	struct list_head thread_node;
 	char comm[16];
 	struct files_struct *files;
+	struct css_set *cgroups;	/* CONFIG_CGROUPS */
 	struct io_uring_task *io_uring; /* CONFIG_IO_URING, since 5.10 */
 };
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Callable
+from typing import Callable, Iterator
 
 import pytest
 
-from harness import actor as actors
+from harness import actor as actors, cgroup
 from harness.actor import Actor, Cast
 from harness.matrix import on_every_kernel
 from harness.netns import Netns
@@ -375,3 +375,40 @@ def test_filter_finds_who_serves(how: str, filter_: str, netns: Netns,
     found = watch.rows(rport=port)
     assert ("ESTABLISHED", "CLOSE_WAIT") in {(row["from"], row["to"]) for row in found}
     assert {Process(row["pid"], row["comm"]) for row in found} == {who(other)}
+
+
+@pytest.fixture(name="service")
+def _service() -> Iterator[cgroup.Cgroup]:
+    try:
+        made = cgroup.Cgroup()
+    except cgroup.NoCgroups as why:
+        pytest.skip(f"no cgroups: {why}")
+    yield made
+    made.remove()
+
+
+@pytest.mark.every_kernel
+def test_cgroup_finds_who_serves(service: cgroup.Cgroup, netns: Netns,
+                                 tracer: Callable[..., Tracer]) -> None:
+    """The socket stays in the cgroup of who listened; another process there is not shown."""
+    with Cast() as cast:
+        server, client = cast.actor("systemd", netns), cast.actor("client", netns)
+        stage = Stage(netns, tracer("--netns", str(netns.inode)), cast)
+        watch = tracer("--netns", str(netns.inode), "--cgroup", service.path, chains=False,
+                       wrap=service.wrap)
+        server.run(f"l = socket.create_server(('127.0.0.1', {PORT}))")
+        other = connect(client, server)
+        client.run("c.close()")
+        server.run("s.close()")
+        stage.passive(other)
+        port = connect(client, server)
+        child = server.fork()
+        service.add(child.pid)
+        server.run("s.close()")
+        become(child, "service", 0)
+        finish(stage, client, child, "not", port)
+        watch.wait_for(lambda rows: [row for row in rows if row["to"] == "LAST_ACK"])
+        found = watch.all_rows()
+        assert {row["rport"] for row in found} == {port}
+        assert {Process(row["pid"], row["comm"]) for row in found} == {who(child)}
+        assert found[0]["to"] == "CLOSE_WAIT" and found[0]["dwell_ns"]
