@@ -286,6 +286,7 @@ man7       := $(DESTDIR)$(PREFIX)/share/man/man7
 man8       := $(DESTDIR)$(PREFIX)/share/man/man8
 bash       := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 units      := $(DESTDIR)$(PREFIX)/lib/systemd/system
+rules      := $(DESTDIR)$(PREFIX)/share/tcpdwell/prometheus
 completion := $(wildcard tools/completion/tcpdwell.bash)
 
 # Of the text that `explain` shows, with the date of the other page.
@@ -298,14 +299,16 @@ install: $(tcpdwell) $(B)/tcpdwell-explain.7 ## install under DESTDIR and PREFIX
 	install -D -m 644 user/tcpdwell.8 $(man8)/tcpdwell.8
 	install -D -m 644 $(B)/tcpdwell-explain.7 $(man7)/tcpdwell-explain.7
 	$(if $(completion),install -D -m 644 $(completion) $(bash)/tcpdwell)
-	install -d $(units)
-	sed 's|/usr/local/sbin/|$(PREFIX)/sbin/|' tools/systemd/tcpdwell.service \
-		>$(units)/tcpdwell.service
-	chmod 644 $(units)/tcpdwell.service
+	install -d $(units) $(rules)
+	for unit in tcpdwell tcpdwell-export; do \
+		sed 's|/usr/local/sbin/|$(PREFIX)/sbin/|' tools/systemd/$$unit.service \
+			>$(units)/$$unit.service && chmod 644 $(units)/$$unit.service || exit; \
+	done
+	install -m 644 tools/prometheus/alerts.yml $(rules)/alerts.yml
 
 uninstall: ## remove what install put there
 	rm -f $(sbin)/tcpdwell $(man8)/tcpdwell.8 $(man7)/tcpdwell-explain.7 $(bash)/tcpdwell \
-		$(units)/tcpdwell.service
+		$(units)/tcpdwell.service $(units)/tcpdwell-export.service $(rules)/alerts.yml
 
 # ---- Housekeeping --------------------------------------------------------------------------------
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""The unit for systemd: what systemd itself says of it, and where its program is installed."""
+"""The units for systemd: what systemd itself says of them, and where their program is installed."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from pathlib import Path
 import pytest
 
 TOP = Path(__file__).resolve().parents[2]
-UNIT = TOP / "tools/systemd/tcpdwell.service"
+UNITS = TOP / "tools/systemd"
 
-# In tenths: 10.0 is a service without any sandbox, and what this one needs cannot be 0.
+# In tenths: 10.0 is a service without any sandbox, and what these need cannot be 0.
 EXPOSURE = 40
+
+COMMANDS = {"tcpdwell.service": "trace -o json", "tcpdwell-export.service": "export -q"}
+each_unit = pytest.mark.parametrize("unit", [UNITS / name for name in COMMANDS], ids=COMMANDS)
 
 
 def analyze(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -30,36 +33,44 @@ def analyze(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
                           check=False)
 
 
-def test_it_is_little_exposed() -> None:
-    done = analyze("security", "--offline=true", f"--threshold={EXPOSURE}", UNIT)
+def test_all_units_are_looked_at() -> None:
+    assert {path.name for path in UNITS.iterdir()} == set(COMMANDS)
+
+
+@each_unit
+def test_it_is_little_exposed(unit: Path) -> None:
+    done = analyze("security", "--offline=true", f"--threshold={EXPOSURE}", unit)
     assert done.returncode == 0, done.stdout + done.stderr
-    exposure = re.search(r"Overall exposure level for tcpdwell.service: ([0-9.]+)", done.stdout)
+    exposure = re.search(rf"Overall exposure level for {unit.name}: ([0-9.]+)", done.stdout)
     assert exposure and float(exposure[1]) * 10 <= EXPOSURE
 
 
-def test_systemd_understands_each_line(tmp_path: Path) -> None:
+@each_unit
+def test_systemd_understands_each_line(unit: Path, tmp_path: Path) -> None:
     """With a program that is there, as a unit without one is an error by itself."""
-    unit = tmp_path / UNIT.name
-    unit.write_text(re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", UNIT.read_text(),
+    copy = tmp_path / unit.name
+    copy.write_text(re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", unit.read_text(),
                            flags=re.M))
-    said = analyze("verify", "--man=no", unit)
-    mine = [line for line in said.stderr.splitlines() if UNIT.name in line]
+    said = analyze("verify", "--man=no", copy)
+    mine = [line for line in said.stderr.splitlines() if unit.name in line]
     assert mine == []
 
 
-def test_each_capability_has_a_name_and_a_use() -> None:
+@each_unit
+def test_each_capability_has_a_name_and_a_use(unit: Path) -> None:
     """None is written by number, none is there twice, and none that loads modules or the like."""
-    bounds = re.findall(r"^CapabilityBoundingSet=(.*)$", UNIT.read_text(), re.M)
+    bounds = re.findall(r"^CapabilityBoundingSet=(.*)$", unit.read_text(), re.M)
     names = " ".join(bounds).split()
     assert {"CAP_BPF", "CAP_PERFMON", "CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP"} <= set(names)
     assert len(names) == len(set(names))
     assert not {"CAP_SYS_MODULE", "CAP_SYS_RAWIO", "CAP_DAC_OVERRIDE", "CAP_NET_ADMIN"} & set(names)
 
 
-def test_it_starts_what_is_installed(tmp_path: Path) -> None:
+@each_unit
+def test_it_starts_what_is_installed(unit: Path, tmp_path: Path) -> None:
     subprocess.run(["make", "-s", "install", f"DESTDIR={tmp_path}", "PREFIX=/opt/tcp"], cwd=TOP,
                    capture_output=True, check=True)
-    unit = (tmp_path / "opt/tcp/lib/systemd/system/tcpdwell.service").read_text()
-    start = re.search(r"^ExecStart=(\S+) trace -o json$", unit, re.M)
+    installed = (tmp_path / "opt/tcp/lib/systemd/system" / unit.name).read_text()
+    start = re.search(rf"^ExecStart=(\S+) {COMMANDS[unit.name]}$", installed, re.M)
     assert start and (tmp_path / start[1].lstrip("/")).is_file()
-    assert unit.replace("/opt/tcp/", "/usr/local/") == UNIT.read_text()
+    assert installed.replace("/opt/tcp/", "/usr/local/") == unit.read_text()
