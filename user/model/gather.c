@@ -102,6 +102,12 @@ void gather_look(struct gather *g)
 	g->last.count = 0;
 }
 
+static void list_release(struct list *list)
+{
+	free(list->items);
+	*list = (struct list){ .size = list->size };
+}
+
 int gather_settle(struct gather *g)
 {
 	const struct gather_detail *details = g->details.items;
@@ -120,6 +126,10 @@ int gather_settle(struct gather *g)
 	}
 	g->ends.count = 0;
 	memset(g->end_index, 0, sizeof(g->end_index));
+	list_release(&g->details);
+	list_release(&g->sockets);
+	free(g->told);
+	g->told = NULL;
 	return err;
 }
 

@@ -57,7 +57,8 @@ void gather_look(struct gather *gather);
 
 /*
  * From here on, what grows has done so since the last look, and not since the first one; ends of
- * connections are forgotten. Returns 0 or -ENOMEM.
+ * connections are forgotten, and what takes memory for each socket is given back, the facts of them
+ * too. Returns 0 or -ENOMEM.
  */
 int gather_settle(struct gather *gather);
 

@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -568,7 +569,19 @@ static int take_facts(struct session *session, uint64_t span_ns)
 	for (size_t i = 0; i < x->ports.count && !err; i++)
 		add_destination(x, &x->ports.uses[i]);
 	/* What the next look finds to have grown did so since this one. */
-	return err ?: gather_settle(x->gather);
+	err = err ?: gather_settle(x->gather);
+	x->facts.sockets = NULL;
+	x->facts.socket_count = 0;
+	return err;
+}
+
+/* Between two looks nothing is kept of sockets: a host may have a million of them for a minute. */
+static int release_sockets(struct exporter *x)
+{
+	sockets_free(x->sockets);
+	x->sockets = sockets_new();
+	malloc_trim(0);
+	return x->sockets ? 0 : -errno;
 }
 
 static void add_self(const struct session *session, uint64_t began_ns)
@@ -602,6 +615,9 @@ static int look(struct session *session)
 	if (err)
 		return fail(session, err);
 	add_sockets(session);
+	err = release_sockets(x);
+	if (err)
+		return fail(session, err);
 	if (session_sums(session))
 		return -1;
 	add_losses(session);
