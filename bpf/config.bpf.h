@@ -64,10 +64,9 @@ const volatile __u64 cfg_tick_ns = 1000000; /* the length of a jiffy */
 
 /* Rows are summed, not sent. */
 const volatile bool cfg_stat;
-const volatile bool cfg_stat_ends;		/* and by how connections end */
-const volatile __u8 cfg_stat_by;		/* enum tcpdwell_stat_by */
-const volatile __u16 cfg_ephemeral_low = 32768; /* the range that connect() takes ports from */
-const volatile __u16 cfg_ephemeral_high = 60999;
+const volatile bool cfg_stat_ends;   /* and by how connections end */
+const volatile __u8 cfg_stat_by;     /* enum tcpdwell_stat_by */
+const volatile bool cfg_service;     /* the service's port is asked for */
 const volatile __u32 cfg_stat_mask4; /* of a prefix, in network order */
 const volatile __u32 cfg_stat_mask6[4];
 
@@ -81,6 +80,11 @@ const volatile bool cfg_skip_addrs; /* nor on addresses and families */
 /* Transitions are followed by what decides whose local ports are in the way of others. */
 const volatile bool cfg_port_use;
 const volatile bool cfg_scope; /* the interface that a socket is bound to is looked up */
+
+/* Listeners are kept, to be asked for SYN cookies; where counters of a CPU are, 0: not known. */
+const volatile bool cfg_cookies;
+const volatile __u32 cfg_cpus = 1;
+const volatile __u64 cfg_per_cpu_offset;
 
 /* The snapshot at start. */
 const volatile bool cfg_snapshot_records; /* user space reads what the iterators find */

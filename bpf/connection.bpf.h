@@ -178,7 +178,7 @@ __noinline int release_held(__u64 sk, __u64 key, __u32 taken)
 		return 0;
 	endpoint_read(&e, (const struct sock *)sk, false);
 	if (!e.lport)
-		e.lport = sock_last_port((const struct sock *)sk);
+		endpoint_set_last_port(&e, (const struct sock *)sk);
 	for (__u32 wait = LIFECYCLE_HELD_SYN_RECV; wait <= LIFECYCLE_HELD_CLOSE_WAIT; wait <<= 1) {
 		if (taken & wait) {
 			struct row row = held_row(l, wait);

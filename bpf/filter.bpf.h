@@ -59,23 +59,9 @@ static __always_inline bool prefix_has(const struct endpoint *e, const __u8 *add
  */
 static __always_inline bool may_get_wanted_port(const struct sock *sk)
 {
-	const struct net *net = BPF_CORE_READ(sk, __sk_common.skc_net.net);
-	const struct net___v67 *old = (const void *)net;
-	__u32 lowest = 0, highest = 65535;
+	__u32 range = netns_port_range((__u64)BPF_CORE_READ(sk, __sk_common.skc_net.net));
 
-	if (bpf_core_field_exists(old->ipv4.ip_local_ports.range)) {
-		int range[2] = {};
-
-		bpf_core_read(range, sizeof(range), &old->ipv4.ip_local_ports.range);
-		lowest = range[0];
-		highest = range[1];
-	} else if (bpf_core_field_exists(net->ipv4.ip_local_ports.range)) {
-		__u32 range = BPF_CORE_READ(net, ipv4.ip_local_ports.range);
-
-		lowest = range & 0xffff;
-		highest = range >> 16;
-	}
-	return lowest <= cfg_highest_lport && highest >= cfg_lowest_lport;
+	return (range & 0xffff) <= cfg_highest_lport && range >> 16 >= cfg_lowest_lport;
 }
 
 /*

@@ -14,6 +14,7 @@
 #define TCPDWELL_SNAPSHOT_BPF_H
 
 #include "bounds.h"
+#include "cookies.bpf.h"
 #include "process.bpf.h"
 #include "request.bpf.h"
 #include "young.bpf.h"
@@ -412,6 +413,7 @@ struct found {
 	__u8 state;
 	__u8 flags; /* enum tcpdwell_socket_flag */
 	__u8 bound; /* bind() took its port */
+	__u8 shown; /* the state that its process sees: MPTCP's own */
 };
 
 /* A process that has a socket, and behind which descriptor. */
@@ -438,12 +440,12 @@ static __always_inline void record_since(struct tcpdwell_socket *record, const s
 	__u64 since_ns = f->times.state.latest_ns;
 
 	record->since_earliest_ns = f->times.state.earliest_ns;
-	if (l && l->state == f->state && l->since == TCPDWELL_DWELL_EXACT) {
+	if (l && l->state == f->shown && l->since == TCPDWELL_DWELL_EXACT) {
 		record->since = TCPDWELL_DWELL_EXACT;
 		record->since_ns = record->since_earliest_ns = l->since_ns;
 		return;
 	}
-	if (l && l->state == f->state && l->since == TCPDWELL_DWELL_AT_LEAST &&
+	if (l && l->state == f->shown && l->since == TCPDWELL_DWELL_AT_LEAST &&
 	    l->since_ns < snapshot_began_ns)
 		since_ns = bounds_older(since_ns, l->since_ns);
 	record->since = since_ns ? TCPDWELL_DWELL_AT_LEAST : TCPDWELL_DWELL_UNKNOWN;
@@ -486,7 +488,7 @@ static __always_inline void found_write(struct seq_file *seq, const struct found
 	__builtin_memset(record, 0, sizeof(*record));
 	record->kind = TCPDWELL_SOCKET;
 	record->size = sizeof(*record);
-	record->state = f->state;
+	record->state = f->shown;
 	record->family = f->e.family;
 	record->flags = f->flags;
 	record->key = f->key;
@@ -629,6 +631,8 @@ static __always_inline struct lifecycle *snapshot_full(const struct sock *sk, co
 {
 	struct lifecycle *known = connection_find(f->key), l;
 
+	if (f->state == TCPDWELL_LISTEN)
+		listener_begins(address_of(sk), f->key);
 	if (known)
 		return known;
 	if (is_being_born(sk, f->state))
@@ -651,6 +655,26 @@ static __always_inline struct lifecycle *snapshot_full(const struct sock *sk, co
 }
 
 /*
+ * The peer's end of data is MPTCP's own (DATA_FIN): the TCP socket goes on in ESTABLISHED, while
+ * the socket that the process has is in CLOSE_WAIT.
+ */
+static __noinline __u32 state_shown(__u64 address, __u32 state)
+{
+	const struct sock *sk = (const struct sock *)address, *whole;
+	const struct inet_connection_sock *icsk = (const struct inet_connection_sock *)sk;
+	const struct mptcp_subflow_context *context;
+
+	if (state != TCPDWELL_ESTABLISHED || !bpf_core_type_exists(struct mptcp_subflow_context) ||
+	    !sock_is_subflow(sk))
+		return state;
+	context = BPF_CORE_READ(icsk, icsk_ulp_data);
+	whole = BPF_CORE_READ(context, conn);
+	return BPF_CORE_READ(whole, __sk_common.skc_state) == TCPDWELL_CLOSE_WAIT ?
+		       TCPDWELL_CLOSE_WAIT :
+		       state;
+}
+
+/*
  * Facts about a full socket. Returns whether its connection is wanted. A listener is remembered in
  * any case: it owns its children.
  */
@@ -663,7 +687,8 @@ static __always_inline bool found_full(struct found *f, const struct sock *sk)
 	f->now_ns = bpf_ktime_get_ns();
 	f->flags = BPF_CORE_READ(sk, sk_socket) ? TCPDWELL_SOCKET_HELD : 0;
 	f->bound = bucket_is_bound((__u64)BPF_CORE_READ(icsk, icsk_bind_hash));
-	bounds_read(address_of(sk), f->now_ns, f->state);
+	f->shown = state_shown(address_of(sk), f->state);
+	bounds_read(address_of(sk), f->now_ns, f->shown);
 	f->times.state.latest_ns = snapshot_times.state[0];
 	f->times.state.earliest_ns = snapshot_times.state[1];
 	f->times.active.latest_ns = snapshot_times.active[0];
@@ -908,7 +933,7 @@ static __always_inline void snapshot_mini(struct seq_file *seq, const struct ine
 	/* Neither user nor cgroup are left of the socket that it was. */
 	f.e.uid = -1;
 	f.e.cgroup_id = 0;
-	f.state = BPF_CORE_READ(tw, tw_substate);
+	f.state = f.shown = BPF_CORE_READ(tw, tw_substate);
 	f.bound = bucket_is_bound((__u64)BPF_CORE_READ(tw, tw_tb));
 	endpoint_read_common(&f.e, &tw->__tw_common, false);
 	f.times.state = mini_bounds(tw, f.state, f.now_ns);
@@ -945,6 +970,7 @@ static __always_inline void snapshot_request(struct seq_file *seq, const struct 
 		.c = counters_here(),
 		.now_ns = bpf_ktime_get_ns(),
 		.state = TCPDWELL_SYN_RECV,
+		.shown = TCPDWELL_SYN_RECV,
 		.flags = TCPDWELL_SOCKET_REQUEST,
 	};
 	const struct sock *listener = request_listener(req);

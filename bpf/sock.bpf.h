@@ -35,7 +35,10 @@ struct endpoint {
 	__u16 rport;
 	__u8 family; /* 4 or 6 */
 	/* The interface that it is bound to, 24 bits of its number; 0: none, or not asked for. */
-	__u8 scope_high;
+	union {
+		__u8 scope_high;
+		__u8 in_range; /* where stat asks: which ports connect() takes, 1 local, 2 remote */
+	};
 	__u16 scope_low;
 	__u32 netns;
 	__u32 uid;
@@ -108,6 +111,45 @@ static __always_inline bool addr_is_v4_mapped(const __u8 *addr)
 	return !words[0] && !words[1] && words[2] == bpf_htonl(0xffff);
 }
 
+/*
+ * The number of a pointer. The verifier lets no trusted pointer pass as one into a global function,
+ * but what a helper has copied is nothing but a number to it.
+ */
+static __always_inline __u64 address_of(const void *pointer)
+{
+	__u64 address = 0;
+
+	bpf_probe_read_kernel(&address, sizeof(address), &pointer);
+	return address;
+}
+
+/*
+ * Ports that connect() takes in a namespace: the highest << 16 | the lowest. A function of its own,
+ * for the stack of its callers.
+ */
+static __noinline __u32 netns_port_range(__u64 address)
+{
+	const struct net *net = (const struct net *)address;
+	const struct net___v67 *old = (const void *)address;
+	int range[2] = {};
+
+	if (bpf_core_field_exists(old->ipv4.ip_local_ports.range)) {
+		bpf_core_read(range, sizeof(range), &old->ipv4.ip_local_ports.range);
+		return (__u32)range[1] << 16 | (__u16)range[0];
+	}
+	if (bpf_core_field_exists(net->ipv4.ip_local_ports.range))
+		return BPF_CORE_READ(net, ipv4.ip_local_ports.range);
+	return 0xffffU << 16;
+}
+
+/* Which of the two ports are of that range, as struct endpoint has it. */
+static __noinline __u32 ports_in_range(__u64 net, __u32 lport, __u32 rport)
+{
+	__u32 range = netns_port_range(net), low = range & 0xffff, high = range >> 16;
+
+	return (lport >= low && lport <= high) | (rport >= low && rport <= high) << 1;
+}
+
 /* With @direct @skc must be a BTF pointer. */
 static __always_inline void endpoint_fill(struct endpoint *e, const struct sock_common *skc,
 					  const bool direct)
@@ -122,6 +164,8 @@ static __always_inline void endpoint_fill(struct endpoint *e, const struct sock_
 	scope = cfg_scope ? READ(direct, skc, skc_bound_dev_if) : 0;
 	e->scope_high = scope >> 16;
 	e->scope_low = scope;
+	if (cfg_service)
+		e->in_range = ports_in_range(address_of(net), e->lport, e->rport);
 	if (cfg_skip_addrs) {
 		/* Not left as they are: old verifiers let nobody copy what was never written. */
 		addr_set_v4(e->laddr, 0);
@@ -192,24 +236,21 @@ static __always_inline __u16 sock_last_port(const struct sock *sk)
 	return bpf_ntohs(PEEK(inet_sock, sk, inet_sport));
 }
 
+/* On its way to CLOSE it has no port any more: the last one that it had. */
+static __always_inline void endpoint_set_last_port(struct endpoint *e, const struct sock *sk)
+{
+	e->lport = sock_last_port(sk);
+	if (cfg_service)
+		e->in_range = ports_in_range((__u64)PEEK(sock, sk, __sk_common.skc_net.net),
+					     e->lport, e->rport);
+}
+
 static __always_inline void endpoint_read(struct endpoint *e, const struct sock *sk,
 					  const bool direct)
 {
 	endpoint_read_common(e, &sk->__sk_common, direct);
 	e->uid = direct ? sk->sk_uid.val : PEEK(sock, sk, sk_uid.val);
 	e->cgroup_id = cfg_want_cgroup ? sock_cgroup_id(sk, direct) : 0;
-}
-
-/*
- * The number of a pointer. The verifier lets no trusted pointer pass as one into a global function,
- * but what a helper has copied is nothing but a number to it.
- */
-static __always_inline __u64 address_of(const void *pointer)
-{
-	__u64 address = 0;
-
-	bpf_probe_read_kernel(&address, sizeof(address), &pointer);
-	return address;
 }
 
 /*

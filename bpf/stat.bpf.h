@@ -72,13 +72,14 @@ static __always_inline void stat_key_prefix(struct tcpdwell_stat_key *key, const
  * A listener's own rows have one port, which is the service's. A function of its own with nothing
  * but numbers as arguments: the stack of its callers has no room for it (release_held()).
  */
-__noinline __u32 stat_service_port(__u32 owner, __u32 lport, __u32 rport)
+__noinline __u32 stat_service_port(__u32 owner, __u32 lport, __u32 rport, __u32 in_range)
 {
-	const struct service_range range = { cfg_ephemeral_low, cfg_ephemeral_high };
-
 	if (!rport)
 		return lport;
-	return service_port(service_side(owner, 0, lport, rport, range), lport, rport);
+	if (!lport)
+		in_range = 0;
+	return service_port(service_side_of(owner, 0, in_range & 1, in_range >> 1 & 1), lport,
+			    rport);
 }
 
 static __always_inline void stat_key_group(struct tcpdwell_stat_key *key, const struct endpoint *e,
@@ -91,7 +92,7 @@ static __always_inline void stat_key_group(struct tcpdwell_stat_key *key, const 
 		break;
 	case TCPDWELL_BY_PORT:
 		key->number = stat_service_port(*(const volatile __u8 *)&l->owner, e->lport,
-						e->rport);
+						e->rport, e->in_range);
 		break;
 	case TCPDWELL_BY_LPORT:
 		key->number = e->lport;

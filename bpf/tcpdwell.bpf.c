@@ -14,6 +14,7 @@
 
 #include "accept.bpf.h"
 #include "call.bpf.h"
+#include "cookies.bpf.h"
 #include "flush.bpf.h"
 #include "nested.bpf.h"
 #include "snapshot.bpf.h"
@@ -92,6 +93,13 @@ SEC("?raw_tp")
 int flush_v511(struct bpf_raw_tracepoint_args *ctx)
 {
 	return flush_all(ctx->args[0], false);
+}
+
+/* Whether a listener sends SYN cookies; the reader asks each once a second. */
+SEC("?raw_tp")
+int look_at_listener(struct bpf_raw_tracepoint_args *ctx)
+{
+	return cookies_look(ctx->args[0], ctx->args[1]);
 }
 
 /* The owner of a passive open. */

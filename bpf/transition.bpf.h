@@ -5,6 +5,7 @@
 #ifndef TCPDWELL_TRANSITION_BPF_H
 #define TCPDWELL_TRANSITION_BPF_H
 
+#include "cookies.bpf.h"
 #include "request.bpf.h"
 #include "young.bpf.h"
 
@@ -570,7 +571,7 @@ static __always_inline void transition_tell(struct workspace *space, struct sock
 
 	endpoint_read(t.e, sk, true);
 	if (to == TCPDWELL_CLOSE && !t.e->lport)
-		t.e->lport = sock_last_port(sk);
+		endpoint_set_last_port(t.e, sk);
 	t.keyed = sock_has_key(sk);
 	t.key = sock_key(sk);
 	wanted = filter_connection(sk, t.e, to == TCPDWELL_SYN_SENT);
@@ -623,8 +624,12 @@ static __always_inline void transition_tell(struct workspace *space, struct sock
 	/* A shutdown() in SYN_RECV is done when the handshake is, in a softirq (since 6.10). */
 	if (actor && (to != TCPDWELL_FIN_WAIT1 || is_of_task(sk)))
 		owner_set_current(l, actor);
-	if (to == TCPDWELL_LISTEN)
+	if (to == TCPDWELL_LISTEN) {
 		listener_own(l, sk);
+		listener_begins(address_of(sk), t.key);
+	}
+	if (from == TCPDWELL_LISTEN)
+		listener_ends(address_of(sk));
 	if (from == TCPDWELL_LISTEN && cfg_requests && config_sends_rows())
 		requests_outlive(l, sk, t.key);
 

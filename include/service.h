@@ -42,15 +42,9 @@ SERVICE_FN int service_in_range(struct service_range range, __u16 port)
 	return port >= range.low && port <= range.high;
 }
 
-/*
- * @owner is enum tcpdwell_owner: connect and accept say which side it is, the others say nothing. A
- * port of 0 is not known, and in no range.
- */
-SERVICE_FN __u8 service_side(__u8 owner, __u32 listens, __u16 lport, __u16 rport,
-			     struct service_range range)
+/* As service_side() says, where it is known whether the ports are of the range. */
+SERVICE_FN __u8 service_side_of(__u8 owner, __u32 listens, int local, int remote)
 {
-	int local = service_in_range(range, lport), remote = service_in_range(range, rport);
-
 	if (owner == TCPDWELL_OWNER_CONNECT)
 		return SERVICE_REMOTE;
 	if (owner == TCPDWELL_OWNER_LISTEN || owner == TCPDWELL_OWNER_ACCEPT)
@@ -60,9 +54,23 @@ SERVICE_FN __u8 service_side(__u8 owner, __u32 listens, __u16 lport, __u16 rport
 		return SERVICE_LOCAL;
 	if (listens == SERVICE_LISTENS_REMOTE)
 		return SERVICE_REMOTE;
-	if (!lport || !rport || local == remote)
+	if (local == remote)
 		return SERVICE_UNKNOWN;
 	return local ? SERVICE_REMOTE : SERVICE_LOCAL;
+}
+
+/*
+ * @owner is enum tcpdwell_owner: connect and accept say which side it is, the others say nothing. A
+ * port of 0 is not known, and in no range.
+ */
+SERVICE_FN __u8 service_side(__u8 owner, __u32 listens, __u16 lport, __u16 rport,
+			     struct service_range range)
+{
+	int local = service_in_range(range, lport), remote = service_in_range(range, rport);
+
+	if (!lport || !rport)
+		local = remote = 0;
+	return service_side_of(owner, listens, local, remote);
 }
 
 /* The service's port, 0: not known. */

@@ -493,6 +493,22 @@ struct tcpdwell_flood {
 	__u64 completed; /* handshakes */
 };
 
+/* Listeners that are asked whether they send SYN cookies. */
+#define TCPDWELL_LISTENERS 4096
+
+/* What a listener says of SYN cookies. */
+struct tcpdwell_cookies {
+	__u64 past_ns; /* since the last one, to a second */
+	__u64 sent;    /* of its namespace, since ever; 0: not known */
+	__u32 netns;
+	__u32 pid; /* 0: not known */
+	__u16 lport;
+	__u8 family; /* 4 or 6 */
+	__u8 pad[5];
+	__u8 laddr[16];
+	char comm[TCPDWELL_COMM_LEN];
+};
+
 /* Network namespaces whose sockets the snapshot counts; more of them are looked through. */
 #define TCPDWELL_NAMESPACES 1024
 

@@ -200,8 +200,17 @@ struct netns_ipv4 {
 	struct local_ports ip_local_ports;
 };
 
+struct linux_mib {
+	unsigned long mibs[2]; /* as many as there are counters, on each processor */
+};
+
+struct netns_mib {
+	struct linux_mib *net_statistics;
+};
+
 struct net {
 	refcount_t count; /* until 5.10 */
+	struct netns_mib mib;
 	struct ns_common ns;
 	struct netns_ipv4 ipv4;
 };
@@ -220,6 +229,7 @@ struct sock_common {
 	__u16 skc_num;
 	unsigned short skc_family;
 	volatile unsigned char skc_state;
+	unsigned char skc_reuseport : 1;
 	int skc_bound_dev_if;
 	struct sock *skc_listener; /* of a request */
 	unsigned int skc_hash;
@@ -270,8 +280,13 @@ struct sk_buff_head {
 	__u32 qlen;
 };
 
+struct sock_reuseport {
+	unsigned int synq_overflow_ts;
+};
+
 struct sock {
 	struct sock_common __sk_common;
+	struct sock_reuseport *sk_reuseport_cb;
 	socket_lock_t sk_lock;
 	struct sk_buff_head sk_receive_queue;
 	atomic_t sk_drops;
@@ -315,7 +330,12 @@ struct minmax {
 	struct minmax_sample s[3];
 };
 
+struct tcp_options_received {
+	int ts_recent_stamp; /* of a listener: jiffies, when it last sent a SYN cookie */
+};
+
 struct tcp_sock {
+	struct tcp_options_received rx_opt;
 	struct list_head tsorted_sent_queue;
 	struct request_sock *fastopen_rsk;
 	u32 rcv_tstamp;

@@ -205,6 +205,7 @@ static struct obstacle probe_timer(struct capability *capability, const struct b
 		}
 	}
 	err = ksyms_find(symbols, addresses, 2);
+	capability->per_cpu_offset = ksyms_ask("__per_cpu_offset");
 	if (err || !addresses[0] || !addresses[1]) {
 		o.err = err ? -err : ENOENT;
 		o.why = "the kernel hides the address of its timer handlers (kernel.kptr_restrict)";

@@ -45,6 +45,7 @@ struct capability {
 	bool ehash;	   /* the table of connections is found (not from 5.17 to 6.0) */
 	uint64_t tw_timer_handler; /* addresses, 0: not known */
 	uint64_t reqsk_timer_handler;
+	uint64_t per_cpu_offset;
 
 	/* The functions are there that fentry and kprobes would be attached to, for SYN_RECV … */
 	bool request_functions;

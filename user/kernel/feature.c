@@ -239,6 +239,11 @@ const struct feature feature_table[FEATURE_COUNT] = {
 		"filter_addr", "there is no --addr", FEATURE_ADDRESSES,
 		{ { "kernel", NULL, PARTS({ "prefixes", PART_ALWAYS }) } },
 	},
+	[FEATURE_COOKIES] = {
+		"syn_cookies", "a flood that SYN cookies hold off is not seen", FEATURE_MEMORY,
+		{ { "kernel", "a look at each listener, once a second",
+		    PARTS({ "listeners", PART_ALWAYS }, { "look_at_listener", PART_ALWAYS }) } },
+	},
 	[FEATURE_CALLS] = {
 		"failed_calls",
 		"calls of connect() and bind() that fail without a transition "

@@ -4,7 +4,6 @@
 #include <sys/syscall.h>
 #include <time.h>
 
-#include "host/ephemeral.h"
 #include "host/resolve.h"
 #include "kernel/knobs.h"
 #include "tcpdwell.skel.h"
@@ -94,24 +93,13 @@ static bool wants_addrs(const struct options *options)
 	       options->filters.family || options->filters.addrs.count;
 }
 
-/* The range of the tracer's own namespace: what others set is not known there (stat.bpf.h). */
-static void set_ephemeral(struct tcpdwell_bpf__rodata *cfg)
-{
-	struct ephemeral ephemeral;
-
-	if (ephemeral_read(&ephemeral, ""))
-		return;
-	cfg->cfg_ephemeral_low = ephemeral.low;
-	cfg->cfg_ephemeral_high = ephemeral.high;
-}
-
 static void set_stat_knobs(struct tcpdwell_bpf__rodata *cfg, const struct options *options,
 			   const struct capability *can)
 {
 	cfg->cfg_stat = true;
 	cfg->cfg_stat_by = options->by;
 	cfg->cfg_stat_ends = options->command == COMMAND_EXPORT;
-	set_ephemeral(cfg);
+	cfg->cfg_service = options->command == COMMAND_EXPORT || options->by == TCPDWELL_BY_PORT;
 	set_mask((uint32_t *)&cfg->cfg_stat_mask4, 1, options->prefix4);
 	set_mask((uint32_t *)cfg->cfg_stat_mask6, 4, options->prefix6);
 	cfg->cfg_seek_minis = cfg->cfg_poll_minis && can->ehash;
@@ -186,7 +174,7 @@ static uint64_t wanted_to_follow(const struct options *options)
 		wanted |= WANT(CONNECT_PORT);
 	if (!options->kernel_view && options->backend != BACKEND_NONE)
 		wanted |= WANT(SYN_RECV) | WANT(TIMEWAIT) | WANT(RESETS) | WANT(FLOODS) |
-			  WANT(SWEEP);
+			  WANT(SWEEP) | WANT(COOKIES);
 	if (options->program)
 		wanted |= WANT(FORK);
 	if (options_sum(options))
@@ -233,6 +221,9 @@ static void set_map_knobs(struct tcpdwell_bpf__rodata *cfg, const struct feature
 	cfg->cfg_stacks = features_use(features, FEATURE_STACKS);
 	cfg->cfg_filter_pid = features_use(features, FEATURE_PIDS);
 	cfg->cfg_filter_addr = features_use(features, FEATURE_ADDRESSES);
+	cfg->cfg_cookies = features_use(features, FEATURE_COOKIES);
+	cfg->cfg_cpus = libbpf_num_possible_cpus();
+	cfg->cfg_per_cpu_offset = features->can->per_cpu_offset;
 	cfg->cfg_follow_forks = features_use(features, FEATURE_FORK);
 }
 

@@ -75,3 +75,10 @@ int ksyms_find(const char *const names[], uint64_t addresses[], size_t count)
 			return procfs_symbols("", names, addresses, count);
 	return 0;
 }
+
+uint64_t ksyms_ask(const char *name)
+{
+	uint64_t address;
+
+	return look_up(name, &address) ? 0 : address;
+}

@@ -17,4 +17,7 @@
  */
 int ksyms_find(const char *const names[], uint64_t addresses[], size_t count);
 
+/* The address of one symbol, data too, if the kernel tells it at once; else 0. */
+uint64_t ksyms_ask(const char *name);
+
 #endif /* TCPDWELL_KSYMS_H */

@@ -117,6 +117,11 @@ bool loader_reader_is_asleep(const struct loader *loader);
  */
 bool loader_take_flood(struct loader *loader, struct tcpdwell_flood *flood, uint16_t *port);
 
+/* Listeners that say something of SYN cookies, each once, and whether there are any at all. */
+typedef void loader_cookies(void *context, const struct tcpdwell_cookies *cookies);
+void loader_each_cookies(const struct loader *loader, loader_cookies *visit, void *context);
+bool loader_has_listeners(const struct loader *loader);
+
 /*
  * Where the socket of @key (struct tcpdwell_socket) was connected or accepted. Returns 0, or -errno
  * if that was not seen.

@@ -19,6 +19,7 @@
 #include "base/notice.h"
 #include "cli/options.h"
 #include "host/procfs_process.h"
+#include "model/cookie_flood.h"
 #include "run/events.h"
 #include "run/output.h"
 #include "run/socket_source.h"
@@ -116,17 +117,18 @@ struct session {
 	struct text_wait wait;
 	struct program *program;
 	struct source_ring *source;
-	bool drops;	      /* privileges, once all is attached */
-	int wakes;	      /* what came while the output was waited for */
-	bool waiting;	      /* rows wait for loader_flush() */
-	bool more;	      /* the ring held more than one look takes */
-	bool last_words;      /* what is written now is not dropped before the very end */
-	bool cut;	      /* rows were dropped at the end */
-	uint64_t reported;    /* of handed, those up to the last report that was written */
-	uint64_t beyond;      /* rows after -n */
-	uint64_t unknown;     /* records of another kind */
-	uint64_t malformed;   /* records that cannot be */
-	uint64_t flood_ns;    /* when floods were last looked for */
+	bool drops;	    /* privileges, once all is attached */
+	int wakes;	    /* what came while the output was waited for */
+	bool waiting;	    /* rows wait for loader_flush() */
+	bool more;	    /* the ring held more than one look takes */
+	bool last_words;    /* what is written now is not dropped before the very end */
+	bool cut;	    /* rows were dropped at the end */
+	uint64_t reported;  /* of handed, those up to the last report that was written */
+	uint64_t beyond;    /* rows after -n */
+	uint64_t unknown;   /* records of another kind */
+	uint64_t malformed; /* records that cannot be */
+	uint64_t flood_ns;  /* when floods were last looked for */
+	struct cookie_floods cookies;
 	uint64_t row_ns;      /* when the ring last held something */
 	uint64_t next_ns;     /* when a report is due */
 	uint64_t taken_ns;    /* when rows were last taken, of those with a pace */

@@ -276,6 +276,10 @@ static void put_reason_fitting(const struct layout *layout, struct row *row,
 			return;
 		}
 	}
+	/* Why a connection closed says that it did. */
+	if (t->reason && t->to == TCPDWELL_CLOSE &&
+	    strlen(names[1]) <= room + 1 + sizeof("CLOSE") - 1)
+		row->p = put_string(row->p - (sizeof("CLOSE") - 1), names[1]);
 }
 
 /* ---- Rows ---- */

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Floods under SYN cookies: no request is made, so nothing moves and no event tells of them. But
+ * the listener notes when it last sent a cookie, and its namespace counts them. User space asks for
+ * both once a second.
+ *
+ * Nothing is on the path of a transition but where sockets begin and end to listen.
+ */
+#ifndef TCPDWELL_COOKIES_BPF_H
+#define TCPDWELL_COOKIES_BPF_H
+
+#include "connection.bpf.h"
+
+/* The place of SyncookiesSent among them since ever (include/uapi/linux/snmp.h). */
+#define LINUX_MIB_SYNCOOKIESSENT 1
+
+/* Processors whose counters are added up. */
+#define CPUS_MAX 1024
+
+/* Listeners by their address: the key of what is remembered of them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, TCPDWELL_LISTENERS);
+	__type(key, __u64);
+	__type(value, __u64);
+} listeners SEC(".maps");
+
+/* What the last look has found. */
+struct tcpdwell_cookies cookies_seen;
+
+/* A socket begins to listen, or listens already. What finds no room is not looked at. */
+static __noinline int listener_begins(__u64 sk, __u64 key)
+{
+	if (cfg_cookies)
+		bpf_map_update_elem(&listeners, &sk, &key, BPF_ANY);
+	return 0;
+}
+
+static __noinline int listener_ends(__u64 sk)
+{
+	if (cfg_cookies)
+		bpf_map_delete_elem(&listeners, &sk);
+	return 0;
+}
+
+/* Jiffies, when it last sent a cookie; set once a second at the most (tcp_synq_overflow()). */
+static __always_inline __u32 last_cookie(const struct sock *sk)
+{
+	const struct tcp_sock *tp = (const struct tcp_sock *)sk;
+	const struct sock_reuseport *group = BPF_CORE_READ(sk, sk_reuseport_cb);
+
+	if (BPF_CORE_READ_BITFIELD_PROBED(sk, __sk_common.skc_reuseport) && group)
+		return BPF_CORE_READ(group, synq_overflow_ts);
+	return BPF_CORE_READ(tp, rx_opt.ts_recent_stamp);
+}
+
+/* A function of numbers: the verifier looks at it once, not in each turn of a loop. */
+__noinline __u64 cookies_of_cpu(__u64 counters, __u32 cpu)
+{
+	__u64 offset = 0, sent = 0;
+
+	counters += LINUX_MIB_SYNCOOKIESSENT * sizeof(sent);
+	bpf_probe_read_kernel(&offset, sizeof(offset),
+			      (void *)(cfg_per_cpu_offset + cpu * sizeof(offset)));
+	bpf_probe_read_kernel(&sent, sizeof(sent), (void *)(counters + offset));
+	return sent;
+}
+
+static __always_inline __u64 cookies_sent(const struct net *net)
+{
+	__u64 counters = (__u64)BPF_CORE_READ(net, mib.net_statistics), sent = 0;
+
+	for (__u32 cpu = 0; cpu < CPUS_MAX && cpu < cfg_cpus; cpu++)
+		sent += cookies_of_cpu(counters, cpu);
+	return sent;
+}
+
+/* Where rows need no addresses (stat), that of a listener is read here. */
+static __always_inline void listener_address(const struct sock *sk)
+{
+	if (BPF_CORE_READ(sk, __sk_common.skc_family) != AF_INET6) {
+		addr_set_v4(cookies_seen.laddr, BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr));
+	} else if (bpf_core_field_exists(sk->__sk_common.skc_v6_rcv_saddr)) {
+		cookies_seen.family = 6;
+		addr_read_v6(cookies_seen.laddr, &sk->__sk_common.skc_v6_rcv_saddr, false);
+	}
+}
+
+/* Whether one socket listens, and is wanted, and what it says then: into cookies_seen. */
+__noinline int cookies_look(__u64 address, __u64 key)
+{
+	const struct sock *sk = (const struct sock *)address;
+	struct lifecycle *l = connection_find(key);
+	struct endpoint e;
+	__u32 past;
+
+	__builtin_memset(&cookies_seen, 0, sizeof(cookies_seen));
+	if (!l || l->state != TCPDWELL_LISTEN || sock_key_by_address(sk) != l->id ||
+	    !owner_wanted(l))
+		return 0;
+	endpoint_read(&e, sk, false);
+	if (!filter_connection(sk, &e, false))
+		return 0;
+	past = (__u32)bpf_jiffies64() - last_cookie(sk);
+	cookies_seen.netns = e.netns;
+	cookies_seen.family = e.family;
+	cookies_seen.lport = e.lport;
+	__builtin_memcpy(cookies_seen.laddr, e.laddr, sizeof(cookies_seen.laddr));
+	if (cfg_skip_addrs)
+		listener_address(sk);
+	cookies_seen.past_ns = past * cfg_tick_ns;
+	cookies_seen.sent = cfg_per_cpu_offset ?
+				    cookies_sent(BPF_CORE_READ(sk, __sk_common.skc_net.net)) :
+				    0;
+	if (l->owner != TCPDWELL_OWNER_NONE) {
+		cookies_seen.pid = l->pid;
+		__builtin_memcpy(cookies_seen.comm, l->comm, OWNER_COMM_LEN);
+	}
+	return 1;
+}
+
+#endif /* TCPDWELL_COOKIES_BPF_H */

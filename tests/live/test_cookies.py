@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""A flood that SYN cookies hold off: no socket moves, and yet it is told of."""
+
+from __future__ import annotations
+
+import re
+import socket
+import struct
+import subprocess
+import sys
+import time
+
+import pytest
+
+from harness import place, process
+from harness.netns import Netns
+
+PORT = 8080
+LINE = re.compile(r"SYN cookies: (?:\d+/s by )?127\.0\.0\.1:8080, (\d+) (\S+), netns (\d+)")
+
+# Its listener has room for a few requests, and nobody accepts.
+SERVE = """
+import socket, sys
+listener = socket.socket()
+listener.bind(("127.0.0.1", int(sys.argv[1])))
+listener.listen(4)
+print("up", flush=True)
+sys.stdin.read()
+"""
+
+
+def checksum(data: bytes) -> int:
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    total = (total >> 16) + (total & 0xFFFF)
+    return ~(total + (total >> 16)) & 0xFFFF
+
+
+def syn(number: int) -> bytes:
+    """From an address of 198.18.0.0/15 (RFC 2544) that never answers."""
+    ends = socket.inet_aton(f"198.18.{number >> 8 & 255}.{number & 255}")
+    ends += socket.inet_aton("127.0.0.1")
+    tcp = struct.pack("!HHIIBBHHH", 1024 + number % 60000, PORT, number, 0, 0x50, 2, 1024, 0, 0)
+    proof = checksum(ends + struct.pack("!BBH", 0, 6, 20) + tcp)
+    tcp = tcp[:16] + struct.pack("!H", proof) + tcp[18:]
+    return struct.pack("!BBHHHBBH", 0x45, 0, 40, 0, 0, 64, 6, 0) + ends + tcp
+
+
+def told(netns: Netns, command: str) -> re.Match[str]:
+    """Floods the listener until the tracer says so."""
+    raw = netns.inside(lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW))
+    with raw, subprocess.Popen(
+            [place.tcpdwell(), command, "--netns", netns.path, *place.backend()],
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as tracer:
+        assert tracer.stderr
+        try:
+            while "tracing" not in tracer.stderr.readline():
+                pass
+            deadline = time.monotonic() + process.LIMIT_S
+            first = ["timeout", str(process.LIMIT_S), "sed", "-n", "/SYN cookies/{p;q}"]
+            with subprocess.Popen(first, stdin=tracer.stderr, stdout=subprocess.PIPE,
+                                  text=True) as found:
+                for number in range(10_000_000):
+                    raw.sendto(syn(number), ("127.0.0.1", 0))
+                    if number % 1000 == 0 and found.poll() is not None:
+                        break
+                    assert time.monotonic() < deadline
+                assert found.stdout
+                match = LINE.search(found.stdout.read())
+        finally:
+            process.end(tracer)
+    assert match
+    return match
+
+
+@pytest.mark.every_kernel
+@pytest.mark.parametrize("command", ["trace", "stat"])
+def test_flood(netns: Netns, command: str) -> None:
+    netns.ip("route", "add", "198.18.0.0/15", "dev", "lo")
+    for name, value in (("conf/all/rp_filter", 0), ("conf/lo/rp_filter", 0), ("tcp_syncookies", 1),
+                        ("tcp_max_syn_backlog", 8)):
+        netns.sysctl(f"net/ipv4/{name}", value)
+    with subprocess.Popen(netns.argv([sys.executable, "-I", "-S", "-c", SERVE, str(PORT)]),
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout
+        try:
+            assert server.stdout.readline() == "up\n"
+            match = told(netns, command)
+        finally:
+            process.end(server)
+    # `ip netns exec` becomes the server.
+    assert (int(match[1]), int(match[3])) == (server.pid, netns.inode)

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Which listeners send SYN cookies now, and how many a second. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "model/cookie_flood.h"
+
+#define S 1000000000ULL
+
+static void look(struct cookie_floods *floods, uint64_t second, uint64_t past_ns, uint64_t sent)
+{
+	const struct tcpdwell_cookies cookies = {
+		.past_ns = past_ns, .sent = sent, .netns = 7, .lport = 80
+	};
+
+	cookie_floods_look(floods, second * S);
+	cookie_floods_take(floods, &cookies);
+}
+
+static void test_flood(void **state)
+{
+	struct cookie_floods floods = {};
+
+	(void)state;
+	/* What was sent before the tool came is none of its business. */
+	look(&floods, 1, S, 5000);
+	assert_int_equal(floods.count, 0);
+	look(&floods, 2, 2 * S, 5000);
+	assert_int_equal(floods.count, 0);
+	look(&floods, 3, S / 2, 5500);
+	assert_int_equal(floods.count, 1);
+	assert_int_equal(floods.floods[0].who.lport, 80);
+	assert_int_equal(floods.floods[0].rate, 500);
+	look(&floods, 4, S, 5501);
+	assert_int_equal(floods.floods[0].rate, 1);
+	/* Over. */
+	look(&floods, 5, 2 * S, 5501);
+	assert_int_equal(floods.count, 0);
+	look(&floods, 6, 3 * S, 5501);
+	assert_int_equal(floods.count, 0);
+}
+
+/* Another listener of the namespace sends; this one has not for long. */
+static void test_another(void **state)
+{
+	struct cookie_floods floods = {};
+	const struct tcpdwell_cookies other = { .past_ns = 1000 * S, .sent = 900, .netns = 7 };
+
+	(void)state;
+	look(&floods, 1, 1000 * S, 100);
+	look(&floods, 2, 0, 900);
+	cookie_floods_take(&floods, &other);
+	assert_int_equal(floods.count, 1);
+	assert_false(floods.floods[0].shared);
+	look(&floods, 3, 0, 2900);
+	cookie_floods_take(&floods, &(struct tcpdwell_cookies){ .sent = 2900, .netns = 7 });
+	assert_int_equal(floods.count, 2);
+	assert_true(floods.floods[0].shared && floods.floods[1].shared);
+	assert_int_equal(floods.floods[1].rate, 2000);
+}
+
+/* Where the counter is not to be read, the listener alone tells. */
+static void test_no_counter(void **state)
+{
+	struct cookie_floods floods = {};
+
+	(void)state;
+	look(&floods, 1, S, 0);
+	assert_int_equal(floods.count, 0);
+	look(&floods, 2, S, 0);
+	assert_int_equal(floods.count, 1);
+	assert_int_equal(floods.floods[0].rate, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_flood),
+		cmocka_unit_test(test_another),
+		cmocka_unit_test(test_no_counter),
+	};
+
+	return cmocka_run_group_tests_name("cookie_flood", tests, NULL, NULL);
+}

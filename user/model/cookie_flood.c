@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <stddef.h>
+
+#include "model/cookie_flood.h"
+
+#define NS_PER_S 1000000000ULL
+
+/* The kernel notes the time of a cookie once a second; another one for the jiffies and the look. */
+#define FRESH_NS (2 * NS_PER_S)
+
+/* Between two looks, at the most, for a rate to be of now. */
+#define LONG_NS (3 * NS_PER_S)
+
+void cookie_floods_look(struct cookie_floods *floods, uint64_t now_ns)
+{
+	floods->last_ns = floods->begin_ns;
+	floods->begin_ns = now_ns;
+	floods->count = 0;
+}
+
+static struct cookie_counter *counter_of(struct cookie_floods *floods, uint32_t netns)
+{
+	struct cookie_counter *counter;
+
+	for (unsigned int i = 0; i < floods->counter_count; i++)
+		if (floods->counters[i].netns == netns)
+			return &floods->counters[i];
+	if (floods->counter_count == COOKIE_NAMESPACES)
+		return NULL;
+	counter = &floods->counters[floods->counter_count++];
+	*counter = (struct cookie_counter){ .netns = netns };
+	return counter;
+}
+
+/* The first listener of a namespace that is asked at a look moves its counter on. */
+static void move_on(struct cookie_counter *counter, uint64_t sent, uint64_t now_ns)
+{
+	if (counter->at_ns == now_ns)
+		return;
+	counter->before = counter->sent;
+	counter->before_ns = counter->at_ns;
+	counter->sent = sent;
+	counter->at_ns = now_ns;
+}
+
+static uint64_t rate_of(const struct cookie_counter *counter)
+{
+	uint64_t past_ns = counter->at_ns - counter->before_ns;
+
+	if (!counter->before_ns || past_ns > LONG_NS || counter->sent <= counter->before)
+		return 0;
+	return (counter->sent - counter->before) * NS_PER_S / past_ns;
+}
+
+void cookie_floods_take(struct cookie_floods *floods, const struct tcpdwell_cookies *cookies)
+{
+	struct cookie_counter *counter = counter_of(floods, cookies->netns);
+	struct cookie_flood flood = { .who = *cookies };
+
+	if (counter && cookies->sent) {
+		move_on(counter, cookies->sent, floods->begin_ns);
+		flood.rate = rate_of(counter);
+		/* It sent some a moment ago, and none since the last look. */
+		if (counter->before_ns && !flood.rate)
+			return;
+	}
+	if (cookies->past_ns > FRESH_NS || !floods->last_ns || floods->count == COOKIE_FLOODS)
+		return;
+	for (unsigned int i = 0; i < floods->count; i++) {
+		struct cookie_flood *other = &floods->floods[i];
+
+		if (other->who.netns == cookies->netns)
+			other->shared = flood.shared = true;
+	}
+	floods->floods[floods->count++] = flood;
+}
