@@ -76,12 +76,20 @@ def mismatch(ours: Btf, local: Type, theirs: Btf, target: Type) -> str | None:
     return None
 
 
+def element(types: Btf, t: Type) -> Type:
+    """What a field is looked for in: the type itself, or that of an array's elements."""
+    t = types.resolve(t.id)
+    while t.kind == ARRAY:
+        t = types.resolve(types.array(t)[0])
+    return t
+
+
 def walk(ours: Btf, local: Type, theirs: Btf, target: Type, path: list[str]) -> str | None:
     """Why the field named by path, inside local, cannot be read from target."""
     name = plain(local.name)
     for field in path:
-        mine = ours.member(ours.resolve(local.id), field)
-        found = theirs.member(theirs.resolve(target.id), field)
+        mine = ours.member(element(ours, local), field)
+        found = theirs.member(element(theirs, target), field)
         name += "." + field
         if mine is None or found is None:
             return f"{name} is absent"

@@ -306,14 +306,11 @@ struct sock {
 	struct sock_cgroup_data sk_cgrp_data;
 };
 
-/* IP_LOCAL_PORT_RANGE of a socket. */
-struct socket_ports___v67 {
-	__u16 lo;
-	__u16 hi;
-};
-
 struct inet_sock___v67 {
-	struct socket_ports___v67 local_port_range; /* since 6.3, until 6.7 */
+	struct {
+		__u16 lo;
+		__u16 hi;
+	} local_port_range; /* IP_LOCAL_PORT_RANGE of a socket: since 6.3, until 6.7 */
 };
 
 struct inet_sock {
