@@ -123,11 +123,8 @@ static __always_inline __u64 address_of(const void *pointer)
 	return address;
 }
 
-/*
- * Ports that connect() takes in a namespace: the highest << 16 | the lowest. A function of its own,
- * for the stack of its callers.
- */
-static __noinline __u32 netns_port_range(__u64 address)
+/* Ports that connect() takes in a namespace: the highest << 16 | the lowest. */
+static __always_inline __u32 netns_port_range(__u64 address)
 {
 	const struct net *net = (const struct net *)address;
 	const struct net___v67 *old = (const void *)address;
@@ -142,7 +139,10 @@ static __noinline __u32 netns_port_range(__u64 address)
 	return 0xffffU << 16;
 }
 
-/* Which of the two ports are of that range, as struct endpoint has it. */
+/*
+ * Which of the two ports are of that range, as struct endpoint has it. A function of its own, for
+ * the stack of its callers, and one that calls no other: 5.10 has 32 bytes left for it.
+ */
 static __noinline __u32 ports_in_range(__u64 net, __u32 lport, __u32 rport)
 {
 	__u32 range = netns_port_range(net), low = range & 0xffff, high = range >> 16;
