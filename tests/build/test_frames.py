@@ -37,7 +37,8 @@ class Function:
 
 LABEL = re.compile(r"^([0-9a-f]{16}) <(.+)>:$")
 RELOCATION = re.compile(r"^\s+[0-9a-f]+:\s+R_BPF_64_(32|64)\s+(\S+)")
-INSTRUCTION = re.compile(r"^\s+[0-9]+:\s+((?:[0-9a-f]{2}\s){8})")
+INSTRUCTION = re.compile(r"^\s+([0-9]+):\s+((?:[0-9a-f]{2}\s){8})")
+CALL, CALL_OF_OURS = 0x85, 1
 STORE_OR_LOAD = {0x61, 0x69, 0x71, 0x79, 0x62, 0x6a, 0x72, 0x7a, 0x63, 0x6b, 0x73, 0x7b, 0xc3, 0xdb}
 LOADS = {0x61, 0x69, 0x71, 0x79}
 R10 = 10
@@ -57,19 +58,31 @@ class Reader:
         self.function = Function("")
         self.copies: set[int] = set()
         self.last = b""
+        self.index = 0
 
     def feed(self, line: str) -> None:
+        relocated = RELOCATION.match(line)
+        if not relocated:
+            self.call_within_section()
         if line.startswith("Disassembly of section "):
             self.section = line.removeprefix("Disassembly of section ").rstrip(":")
         elif label := LABEL.match(line):
             self.function = self.functions.setdefault(label[2], Function(label[2]))
             self.starts[self.section, int(label[1], 16)] = label[2]
             self.copies = set()
-        elif relocation := RELOCATION.match(line):
-            self.relocate(relocation[1], relocation[2])
+        elif relocated:
+            self.relocate(relocated[1], relocated[2])
+            self.last = b""
         elif instruction := INSTRUCTION.match(line):
-            self.last = bytes.fromhex(instruction[1])
+            self.index, self.last = int(instruction[1]), bytes.fromhex(instruction[2])
             self.instruction(self.last)
+
+    def call_within_section(self) -> None:
+        """A call of a static function of the same section is relative, and has no relocation."""
+        if self.last and self.last[0] == CALL and self.last[1] >> 4 == CALL_OF_OURS:
+            to = self.index + 1 + signed(self.last[4:])
+            self.function.calls.add((self.section, to * 8))
+        self.last = b""
 
     def relocate(self, kind: str, name: str) -> None:
         """A name, or a place in .text: in instructions for a call, in bytes for a pointer."""
