@@ -77,7 +77,7 @@ def test_namespace_by_name(netns: Netns) -> None:
         sock.close()
     gone = run(TCPDWELL, "snapshot", "--netns", "tcpdwell-none")
     assert gone.returncode == 2
-    assert "'/run/netns/tcpdwell-none': No such file" in gone.stderr
+    assert "'tcpdwell-none' is no network namespace (No such file" in gone.stderr
 
 
 @pytest.fixture(name="thread")

@@ -73,6 +73,9 @@ def expected_owners(chain: list[Row],
         if _is_act(row) and story.closed_by != holder:
             holder, how = story.closed_by, "close"
         allowed: set[tuple[Process | None, str | None]] = {(holder, how)}
+        if story.passive and story.closed_by:
+            # It may have been handed over by then, and how that is known stays as it was.
+            allowed.add((story.closed_by, "accept"))
         if story.passive and how == "accept" and row["mono_ns"] <= story.accepted_ns:
             # accept() may not have taken it yet.
             allowed |= story.openers()
