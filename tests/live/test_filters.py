@@ -15,6 +15,7 @@ import ipaddress
 import os
 import subprocess
 import sys
+import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -647,5 +648,9 @@ for _ in range({number}):
     c.close()""")
     server.answer()
     oracle.wait_for(lambda rows: sum(row["to"] == "CLOSE" for row in rows) >= 2 * number)
-    # The listener may be remembered, and what -p and --comm themselves take.
-    assert entries(running) < number // 2
+    # The listener may be remembered, and what -p and --comm themselves take. What a slow handshake
+    # leaves, the next flush takes away.
+    deadline = time.monotonic() + process.LIMIT_S
+    while entries(running) >= number // 2:
+        assert time.monotonic() < deadline, entries(running)
+        time.sleep(0.1)
