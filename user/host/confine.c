@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -74,6 +75,18 @@ int confine_files(int kept)
 		err = -errno;
 	close_from(STDERR_FILENO + 2);
 	return err ? err : STDERR_FILENO + 1;
+}
+
+void confine_signals(int heard)
+{
+	sigset_t blocked;
+
+	for (int number = 1; number < NSIG; number++)
+		signal(number, SIG_DFL);
+	sigfillset(&blocked);
+	if (heard)
+		sigdelset(&blocked, heard);
+	sigprocmask(SIG_SETMASK, &blocked, NULL);
 }
 
 int confine_limit(int resource, rlim_t limit)

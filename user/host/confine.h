@@ -3,7 +3,8 @@
  * Takes rights away from the running process, for one that reads what others wrote. There is no way
  * back, and what is forked later has no more. One thread.
  *
- * Each returns 0 or -errno; after an error the process must not go on to what it was confined for.
+ * All but one return 0 or -errno; after an error the process must not go on to what it was confined
+ * for.
  */
 #ifndef TCPDWELL_CONFINE_H
 #define TCPDWELL_CONFINE_H
@@ -26,6 +27,13 @@ int confine_identity(void);
  * @kept is now, or -errno.
  */
 int confine_files(int kept);
+
+/*
+ * Signals do what they do by default, and all are blocked but @heard, 0: none. They are for whoever
+ * started the process, who ends it by closing its socket; what that one does about a fault is
+ * nothing for those who come from here.
+ */
+void confine_signals(int heard);
 
 /* A limit that is lower already stays. */
 int confine_limit(int resource, rlim_t limit);

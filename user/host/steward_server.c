@@ -5,7 +5,6 @@
 #include <limits.h>
 #include <linux/bpf.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -407,22 +406,11 @@ static bool take_request(struct server *server, int *fd)
 	       !request->comm[sizeof(request->comm) - 1];
 }
 
-/* Signals are for the tracer, which ends this by closing its socket. */
-static void reset_signals(void)
-{
-	sigset_t all;
-
-	for (int number = 1; number < NSIG; number++)
-		signal(number, SIG_DFL);
-	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, NULL);
-}
-
 static int begin(struct server *server)
 {
 	struct stat st;
 
-	reset_signals();
+	confine_signals(0);
 	prctl(PR_SET_NAME, NAME);
 	server->socket = confine_files(server->socket);
 	if (server->socket < 0)

@@ -88,27 +88,12 @@ static int reply(int socket, int32_t before, int worker_socket)
 	return sendmsg(socket, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-/*
- * Signals are for the tracer, which ends this by closing its socket. What it does about a fault is
- * nothing for those who come from here, either.
- */
-static void reset_signals(void)
-{
-	sigset_t mask;
-
-	for (int number = 1; number < NSIG; number++)
-		signal(number, SIG_DFL);
-	sigfillset(&mask);
-	sigdelset(&mask, SIGALRM);
-	sigprocmask(SIG_SETMASK, &mask, NULL);
-}
-
 static _Noreturn void keep(int socket)
 {
 	pid_t worker = -1;
 	char byte;
 
-	reset_signals();
+	confine_signals(SIGALRM);
 	prctl(PR_SET_NAME, NAME);
 	socket = confine_files(socket);
 	if (socket < 0 || confine_identity())

@@ -4,7 +4,6 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -41,17 +40,6 @@ struct writer {
 	const char *name;
 	char fresh[NAME_MAX + 1];
 };
-
-/* Signals are for the tracer, which ends this by closing its socket. */
-static void reset_signals(void)
-{
-	sigset_t all;
-
-	for (int number = 1; number < NSIG; number++)
-		signal(number, SIG_DFL);
-	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, NULL);
-}
 
 /* Who owns the folder may write there without a capability. */
 static int become(int folder)
@@ -167,7 +155,7 @@ static int begin(struct writer *writer, const char *folder)
 {
 	int err;
 
-	reset_signals();
+	confine_signals(0);
 	prctl(PR_SET_NAME, NAME);
 	writer->socket = confine_files(writer->socket);
 	if (writer->socket < 0)
