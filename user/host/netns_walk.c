@@ -5,7 +5,6 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -176,28 +175,21 @@ int netns_place_file(const struct netns_place *place, const char *name)
 				netns_file_open("", which);
 }
 
-char *netns_place_setting(const struct netns_place *place, const char *name)
+FILE *netns_place_open(const struct netns_place *place, const char *name)
 {
 	int fd = netns_place_file(place, name), err;
 	FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
-	char *line = NULL;
-	size_t room = 0;
 
-	if (!file) {
-		err = fd < 0 ? -fd : errno;
-		if (fd >= 0)
-			close(fd);
-		errno = err;
-		return NULL;
-	}
-	if (getline(&line, &room, file) < 0) {
-		err = ferror(file) ? errno : ENODATA; /* at the end of the file nothing sets it */
-		free(line);
-		fclose(file);
-		errno = err;
-		return NULL;
-	}
-	fclose(file);
-	line[strcspn(line, "\n")] = '\0';
-	return line;
+	if (file)
+		return file;
+	err = fd < 0 ? -fd : errno;
+	if (fd >= 0)
+		close(fd);
+	errno = err;
+	return NULL;
+}
+
+char *netns_place_setting(const struct netns_place *place, const char *name)
+{
+	return procfs_take_line(netns_place_open(place, name));
 }

@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /* More namespaces than a host has pods. Those beyond it are passed over, which is told. */
 #define NETNS_WALK_MAX 16384
@@ -62,6 +63,9 @@ int netns_place_sockdiag(const struct netns_place *place);
 
 /* One of the files of netns_file.h, for reading, which the caller closes; or -errno. */
 int netns_place_file(const struct netns_place *place, const char *name);
+
+/* The same as a stream; or NULL with errno set. */
+FILE *netns_place_open(const struct netns_place *place, const char *name);
 
 /* The first line of one, without the newline, which the caller frees; or NULL with errno set. */
 char *netns_place_setting(const struct netns_place *place, const char *name);

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "host/netns_walk.h"
 #include "host/netstat.h"
@@ -53,29 +52,10 @@ void netstat_take(FILE *file, const char *const names[], uint64_t values[], size
 	free(numbers);
 }
 
-/* Returns NULL with errno set. */
-static FILE *open_file(const struct netns_place *place, const char *name)
-{
-	int fd = netns_place_file(place, name), err;
-	FILE *file;
-
-	if (fd < 0) {
-		errno = -fd;
-		return NULL;
-	}
-	file = fdopen(fd, "r");
-	if (file)
-		return file;
-	err = errno;
-	close(fd);
-	errno = err;
-	return NULL;
-}
-
 static int read_file(const struct netns_place *place, const char *name, const char *const names[],
 		     uint64_t values[], size_t count)
 {
-	FILE *file = open_file(place, name);
+	FILE *file = netns_place_open(place, name);
 
 	if (!file)
 		return -errno;
@@ -108,7 +88,7 @@ void netstat_take_host(FILE *file, struct netstat_host *host)
 void netstat_read_host(const struct netns_place *place, struct netstat_host *host)
 {
 	char *limits = netns_place_setting(place, "ipv4/tcp_mem");
-	FILE *file = open_file(place, "net/sockstat");
+	FILE *file = netns_place_open(place, "net/sockstat");
 
 	*host = (struct netstat_host){ NETSTAT_UNKNOWN, NETSTAT_UNKNOWN, NETSTAT_UNKNOWN };
 	if (file) {

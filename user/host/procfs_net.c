@@ -11,28 +11,33 @@
 #include "host/procfs_net.h"
 #include "host/untrusted.h"
 
-char *procfs_net_setting(const char *root, const char *name)
+char *procfs_take_line(FILE *file)
 {
-	char path[PATH_MAX], *text = NULL;
-	size_t size = 0;
+	char *line = NULL;
+	size_t room = 0;
 	ssize_t len;
-	FILE *file;
 	int err;
 
-	snprintf(path, sizeof(path), "%s/proc/sys/net/ipv4/%s", root, name);
-	file = fopen(path, "re");
 	if (!file)
 		return NULL;
-	len = getline(&text, &size, file);
+	len = getline(&line, &room, file);
 	err = ferror(file) ? errno : ENODATA; /* at the end of the file nothing sets it */
 	fclose(file);
 	if (len < 0) {
-		free(text);
+		free(line);
 		errno = err;
 		return NULL;
 	}
-	text[strcspn(text, "\n")] = '\0';
-	return text;
+	line[strcspn(line, "\n")] = '\0';
+	return line;
+}
+
+char *procfs_net_setting(const char *root, const char *name)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/proc/sys/net/ipv4/%s", root, name);
+	return procfs_take_line(fopen(path, "re"));
 }
 
 struct walk {

@@ -8,6 +8,13 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
+
+/*
+ * The first line of @file, which is closed, without the newline; the caller frees it. NULL with
+ * errno set, also if @file is NULL.
+ */
+char *procfs_take_line(FILE *file);
 
 /*
  * The text of /proc/sys/net/ipv4/@name, without the newline, which the caller frees. It is that of
