@@ -164,4 +164,13 @@ struct facts {
 	uint64_t leak_ns; /* CLOSE_WAIT and what is held that long is a leak */
 };
 
+/* NULL: the namespace was not looked into. */
+static inline const struct fact_netns *facts_netns(const struct facts *facts, uint32_t inode)
+{
+	for (size_t i = 0; i < facts->netns_count; i++)
+		if (facts->namespaces[i].inode == inode)
+			return &facts->namespaces[i];
+	return NULL;
+}
+
 #endif /* TCPDWELL_FACTS_H */

@@ -151,12 +151,7 @@ void finding_more(struct finding *finding, const char *format, ...)
 
 const struct fact_netns *finder_netns(const struct finder *finder, uint32_t inode)
 {
-	const struct facts *facts = finder->facts;
-
-	for (size_t i = 0; i < facts->netns_count; i++)
-		if (facts->namespaces[i].inode == inode)
-			return &facts->namespaces[i];
-	return NULL;
+	return facts_netns(finder->facts, inode);
 }
 
 struct deadline_settings finder_settings(const struct finder *finder, uint32_t inode)

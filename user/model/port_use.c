@@ -23,19 +23,11 @@ static int compare_sockets(const void *left, const void *right)
 	return compare_ends(&a->at, &b->at);
 }
 
-static const struct fact_netns *netns_of(const struct facts *facts, uint32_t inode)
-{
-	for (size_t i = 0; i < facts->netns_count; i++)
-		if (facts->namespaces[i].inode == inode)
-			return &facts->namespaces[i];
-	return NULL;
-}
-
 /* Whether it takes one of the ports that connect() picks; @usable gets their number. */
 static bool takes_port(const struct facts *facts, const struct fact_socket *socket,
 		       uint32_t *usable)
 {
-	const struct fact_netns *netns = netns_of(facts, socket->at.netns);
+	const struct fact_netns *netns = facts_netns(facts, socket->at.netns);
 	uint64_t low, high, reserved;
 
 	if (!socket->client || !socket->at.rport || !netns)

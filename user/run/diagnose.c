@@ -174,9 +174,7 @@ static void describe(struct session *session, const struct finding *finding, str
 	const struct diagnose *d = session->model;
 
 	*shown = (struct shown){};
-	for (size_t i = 0; i < d->facts.netns_count; i++)
-		if (d->facts.namespaces[i].inode == finding->at.netns)
-			shown->context.netns = &d->facts.namespaces[i];
+	shown->context.netns = facts_netns(&d->facts, finding->at.netns);
 	if (!shown->context.netns && d->facts.netns_count)
 		shown->context.netns = &d->facts.namespaces[0];
 	if (!finding->owner.pid)

@@ -137,11 +137,11 @@ static uint32_t group_by_cgroup(const struct exporter *x, enum export_by by, uin
 /* A namespace without a name has its number. */
 static uint32_t group_by_netns(const struct exporter *x, uint32_t inode)
 {
+	const struct fact_netns *netns = facts_netns(&x->facts, inode);
 	char number[16];
 
-	for (size_t i = 0; i < x->facts.netns_count; i++)
-		if (x->facts.namespaces[i].inode == inode && x->facts.namespaces[i].name[0])
-			return export_group(x->export, x->facts.namespaces[i].name, NULL);
+	if (netns && netns->name[0])
+		return export_group(x->export, netns->name, NULL);
 	snprintf(number, sizeof(number), "%" PRIu32, inode);
 	return export_group(x->export, inode ? number : "", NULL);
 }
