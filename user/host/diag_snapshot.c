@@ -363,7 +363,7 @@ static int look_inside(void *context, const struct netns_place *place)
 	look->listener_count = 0;
 	/* All of them first: one of IPv6 has connections of IPv4. */
 	err = sockdiag_dump(fd, listens, note_listener, look);
-	err = err ?: sockdiag_dump(fd, (1 << TCPDWELL_STATE_MAX) - 2, take_socket, look);
+	err = err ?: sockdiag_dump(fd, SOCKDIAG_STATES, take_socket, look);
 	close(fd);
 	return err;
 }

@@ -13,7 +13,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "wire.h"
+
 #define SOCKDIAG_UNKNOWN UINT64_MAX
+
+/* Of states, all that a dump may ask for: sockets in CLOSE are in no table. */
+#define SOCKDIAG_STATES (((1U << TCPDWELL_STATE_MAX) - 2) & ~(1U << TCPDWELL_CLOSE))
 
 /* Which timer runs: idiag_timer. */
 enum sockdiag_timer {

@@ -125,8 +125,7 @@ static int take_socket(void *context, const struct sockdiag_socket *socket)
 }
 
 /* All that have both ends, and listeners. */
-#define STATES \
-	(((1U << TCPDWELL_STATE_MAX) - 2) & ~(1U << TCPDWELL_CLOSE) & ~(1U << TCPDWELL_SYN_RECV))
+#define STATES (SOCKDIAG_STATES & ~(1U << TCPDWELL_SYN_RECV))
 
 static int look_inside(void *context, const struct netns_place *place)
 {

@@ -16,9 +16,6 @@
 
 _Static_assert(NETSTAT_UNKNOWN == TOTALS_UNKNOWN, "what is not known is so everywhere");
 
-/* Every state but CLOSE, whose sockets are in no table. */
-#define STATES (((1U << (TCPDWELL_CLOSING + 1)) - 2) & ~(1U << TCPDWELL_CLOSE))
-
 static const char *const counter_names[TOTALS_COUNTERS] = {
 	[TOTALS_ACTIVE_OPENS] = "Tcp.ActiveOpens",   [TOTALS_PASSIVE_OPENS] = "Tcp.PassiveOpens",
 	[TOTALS_ATTEMPT_FAILS] = "Tcp.AttemptFails", [TOTALS_ESTAB_RESETS] = "Tcp.EstabResets",
@@ -58,7 +55,7 @@ static int take_netns(void *context, const struct netns_place *place)
 	netstat_read(place, counter_names, reading.counters, TOTALS_COUNTERS);
 	/* Each dump goes through the hash table of the whole host. */
 	if (netns_place_count(place, &sockets, &timewait) || sockets || timewait) {
-		int err = sockdiag_each_brief(STATES, count_socket, &reading);
+		int err = sockdiag_each_brief(SOCKDIAG_STATES, count_socket, &reading);
 
 		if (err)
 			return err;
