@@ -113,21 +113,16 @@ static int walk_inside(uint32_t only, netns_walk_visit *visit, void *context, un
 	return err;
 }
 
-uint32_t netns_own_inode(void)
-{
-	struct stat st;
-
-	return stat("/proc/thread-self/ns/net", &st) ? 0 : st.st_ino;
-}
-
 /* Without a steward and without rights: where the thread is, if that can be told. */
 static int stay(uint32_t only, netns_walk_visit *visit, void *context, unsigned int *closed)
 {
-	struct netns_place place = { .inode = netns_own_inode(), .own = true };
+	struct netns_place place = { .own = true };
+	struct stat st;
 
 	*closed = 1;
-	if (!place.inode)
+	if (stat("/proc/thread-self/ns/net", &st))
 		return 0;
+	place.inode = st.st_ino;
 	return only && only != place.inode ? 0 : visit(context, &place);
 }
 

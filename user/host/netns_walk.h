@@ -46,9 +46,6 @@ typedef int netns_walk_visit(void *context, const struct netns_place *place);
 int netns_walk(struct steward *steward, uint32_t only, netns_walk_visit *visit, void *context,
 	       unsigned int *closed);
 
-/* The inode of the namespace that the thread is in, 0: it is not known. */
-uint32_t netns_own_inode(void);
-
 /* ---- What a visit may ask of the place ---- */
 
 /* Whether @err says that the namespace has ended since it was seen, or that nobody can go there. */

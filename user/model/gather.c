@@ -536,6 +536,28 @@ int gather_end(struct gather *g, const struct tcpdwell_transition *t)
 	return list_add(&g->ends, &end);
 }
 
+struct fact_failure gather_failure_of(const struct tcpdwell_failed_call *call,
+				      const struct tcpdwell_failed_calls *calls, uint64_t count)
+{
+	struct fact_failure failure = {
+		.owner.pid = call->pid,
+		.at = { .netns = call->netns, .family = call->family },
+		.call = call->call == TCPDWELL_CALL_BIND ? FACT_BIND : FACT_CONNECT,
+		.err = call->err,
+		.count = count,
+	};
+
+	memcpy(failure.owner.comm, calls->comm, sizeof(failure.owner.comm));
+	if (failure.call == FACT_BIND) {
+		failure.at.lport = call->port;
+		memcpy(failure.at.laddr, call->addr, sizeof(failure.at.laddr));
+	} else {
+		failure.at.rport = call->port;
+		memcpy(failure.at.raddr, call->addr, sizeof(failure.at.raddr));
+	}
+	return failure;
+}
+
 int gather_failure(struct gather *g, const struct fact_failure *failure)
 {
 	return list_add(&g->failures, failure);

@@ -72,6 +72,10 @@ int gather_netns(struct gather *gather, const struct gather_netns *netns);
  */
 int gather_walk(struct gather *gather, const struct sockets *sockets);
 
+/* A call that failed, as the kernel side has it, @count times. */
+struct fact_failure gather_failure_of(const struct tcpdwell_failed_call *call,
+				      const struct tcpdwell_failed_calls *calls, uint64_t count);
+
 /* What happens meanwhile. A call that failed has the count of the whole run. */
 int gather_end(struct gather *gather, const struct tcpdwell_transition *t);
 int gather_failure(struct gather *gather, const struct fact_failure *failure);

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "host/netns_walk.h"
 #include "host/procfs_process.h"
 #include "host/resolve.h"
 #include "host/timewait_start.h"
@@ -98,9 +97,7 @@ static int diagnose_start(struct session *session)
 		return -1;
 	gather_narrow(d->gather, &session->options->filters);
 	d->start_ns = clock_now_ns();
-	d->survey.own = netns_own_inode();
-	/* Of sockets only what listeners have dropped by now is asked for again. */
-	err = survey_take(session, d->gather, d->netns, 1U << TCPDWELL_LISTEN, &d->survey);
+	err = survey_begin(session, d->gather, d->netns, &d->survey);
 	if (err)
 		return fail(session, err);
 	/* Of nothing it would find nothing wrong. */
@@ -146,22 +143,8 @@ static int take_failed_call(void *context, const struct tcpdwell_failed_call *ca
 {
 	const struct session *session = context;
 	const struct diagnose *d = session->model;
-	struct fact_failure failure = {
-		.owner.pid = call->pid,
-		.at = { .netns = call->netns, .family = call->family },
-		.call = call->call == TCPDWELL_CALL_BIND ? FACT_BIND : FACT_CONNECT,
-		.err = call->err,
-		.count = calls->count,
-	};
+	struct fact_failure failure = gather_failure_of(call, calls, calls->count);
 
-	memcpy(failure.owner.comm, calls->comm, sizeof(failure.owner.comm));
-	if (failure.call == FACT_BIND) {
-		failure.at.lport = call->port;
-		memcpy(failure.at.laddr, call->addr, sizeof(failure.at.laddr));
-	} else {
-		failure.at.rport = call->port;
-		memcpy(failure.at.raddr, call->addr, sizeof(failure.at.raddr));
-	}
 	if ((d->netns && failure.at.netns != d->netns) ||
 	    !is_wanted(&session->options->filters, &failure))
 		return 0;
@@ -207,13 +190,7 @@ static int look(struct session *session)
 	if (session_walk(session, d->sockets))
 		return -1;
 	d->looked_ns = clock_now_ns();
-	/* The iterators tell more than sock_diag does, which would lock each socket once more. */
-	err = survey_take(session, d->gather, d->netns, session->look.by_diag ? SURVEY_STATES : 0,
-			  &d->survey);
-	if (!err && !session->look.by_diag)
-		err = gather_walk(d->gather, d->sockets);
-	if (!err)
-		err = survey_processes(session, d->gather, d->sockets);
+	err = survey_look(session, d->gather, d->sockets, d->netns, &d->survey);
 	if (!err && session->loader)
 		err = loader_each_failed_call(session->loader, take_failed_call, session);
 	if (!err)

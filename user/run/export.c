@@ -287,8 +287,7 @@ static int export_start(struct session *session)
 	if (resolve_netns(&options->filters.netns, &x->netns, session->failure))
 		return -1;
 	gather_narrow(x->gather, &options->filters);
-	/* Of sockets only what listeners have dropped by now is asked for again. */
-	err = survey_take(session, x->gather, x->netns, 1U << TCPDWELL_LISTEN, &x->survey);
+	err = survey_begin(session, x->gather, x->netns, &x->survey);
 	return err ? fail(session, err) : start_server(session);
 }
 
@@ -461,23 +460,13 @@ static int add_call(void *context, const struct tcpdwell_failed_call *call,
 	const struct exporter *x = session->model;
 	uint64_t grew = odometer_grew(
 		x->odometer, odometer_key(EXPORT_FAILURES, call, sizeof(*call)), calls->count);
-	struct fact_failure failure = {
-		.owner.pid = call->pid,
-		.at = { .netns = call->netns, .family = call->family },
-		.call = call->call == TCPDWELL_CALL_BIND ? FACT_BIND : FACT_CONNECT,
-		.err = call->err,
-		.count = grew,
-	};
+	struct fact_failure failure = gather_failure_of(call, calls, grew);
 
 	if (!grew)
 		return 0;
 	if (failure.call == FACT_CONNECT)
 		export_add(x->export, EXPORT_FAILURES, group_of_call(session, call, calls->comm),
 			   call->err, grew);
-	memcpy(failure.owner.comm, calls->comm, sizeof(failure.owner.comm));
-	memcpy(failure.call == FACT_BIND ? failure.at.laddr : failure.at.raddr, call->addr,
-	       sizeof(call->addr));
-	*(failure.call == FACT_BIND ? &failure.at.lport : &failure.at.rport) = call->port;
 	return gather_failure(x->gather, &failure);
 }
 
@@ -547,15 +536,8 @@ static void add_namespaces(const struct exporter *x)
 static int take_facts(struct session *session, uint64_t span_ns)
 {
 	struct exporter *x = session->model;
-	bool by_diag = session->look.by_diag;
-	/* The iterators tell more than sock_diag does, which would lock each socket once more. */
-	int err = survey_take(session, x->gather, x->netns, by_diag ? SURVEY_STATES : 0,
-			      &x->survey);
+	int err = survey_look(session, x->gather, x->sockets, x->netns, &x->survey);
 
-	if (!err && !by_diag)
-		err = gather_walk(x->gather, x->sockets);
-	if (!err)
-		err = survey_processes(session, x->gather, x->sockets);
 	if (!err)
 		err = loader_each_failed_call(session->loader, add_call, session);
 	if (!err)

@@ -200,8 +200,9 @@ static int take_netns(void *context, const struct netns_place *place)
 	return err;
 }
 
-int survey_take(struct session *session, struct gather *gather, uint32_t only, uint16_t states,
-		struct survey *survey)
+/* sock_diag is asked for sockets in @states, 0: for none. */
+static int look_at_netns(struct session *session, struct gather *gather, uint32_t only,
+			 uint16_t states, struct survey *survey)
 {
 	struct survey_walk walk = {
 		.gather = gather,
@@ -209,13 +210,9 @@ int survey_take(struct session *session, struct gather *gather, uint32_t only, u
 		.filters = &session->options->filters,
 		.states = states,
 	};
-	const struct netns_place own = {
-		.inode = survey->own,
-		.own = true,
-		.steward = session->steward,
-	};
+	const struct netns_place own = { .own = true, .steward = session->steward };
 
-	survey->namespaces = survey->closed = 0;
+	*survey = (struct survey){};
 	gather_look(gather);
 	netstat_read_host(&own, &walk.host);
 	gather_memory(gather, walk.host.pages, walk.host.pressure_pages);
@@ -243,7 +240,8 @@ static int add_process(struct session *session, struct gather *gather,
 	return gather_process(gather, &fact);
 }
 
-int survey_processes(struct session *session, struct gather *gather, const struct sockets *sockets)
+static int look_at_processes(struct session *session, struct gather *gather,
+			     const struct sockets *sockets)
 {
 	size_t count = 0;
 	struct fact_owner *owners = calloc(sockets_count(sockets) + 1, sizeof(*owners));
@@ -267,4 +265,24 @@ int survey_processes(struct session *session, struct gather *gather, const struc
 	}
 	free(owners);
 	return err;
+}
+
+/* ---- A look ---- */
+
+int survey_begin(struct session *session, struct gather *gather, uint32_t only,
+		 struct survey *survey)
+{
+	return look_at_netns(session, gather, only, 1U << TCPDWELL_LISTEN, survey);
+}
+
+/* The iterators tell more than sock_diag does, which would lock each socket once more. */
+int survey_look(struct session *session, struct gather *gather, const struct sockets *sockets,
+		uint32_t only, struct survey *survey)
+{
+	bool by_diag = session->look.by_diag;
+	int err = look_at_netns(session, gather, only, by_diag ? SOCKDIAG_STATES : 0, survey);
+
+	if (!err && !by_diag)
+		err = gather_walk(gather, sockets);
+	return err ?: look_at_processes(session, gather, sockets);
 }

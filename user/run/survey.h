@@ -20,26 +20,26 @@ struct sockets;
 
 /* What of the host was not seen. */
 struct survey {
-	uint32_t own;		 /* inode of this process's namespace; the caller's to set */
 	unsigned int namespaces; /* that were looked into */
 	unsigned int closed;	 /* that could not be entered */
 };
 
-/* Every state but CLOSE, whose sockets are in no table. */
-#define SURVEY_STATES (((1U << (TCPDWELL_CLOSING + 1)) - 2) & ~(1U << TCPDWELL_CLOSE))
+/*
+ * The first look, which what grows is held against: into the namespace of inode @only, or, if that
+ * is 0, into all. Of sockets it tells only what listeners have dropped. Returns 0 or -errno.
+ */
+int survey_begin(struct session *session, struct gather *gather, uint32_t only,
+		 struct survey *survey);
 
 /*
- * Looks into the namespace of inode @only, or, if that is 0, into all. sock_diag is asked for
- * sockets in @states, a mask of state numbers, whose ends the session's filters want; 0: a walk
- * tells all of them. Returns 0 or -errno.
+ * A look there, at what session_walk() has just found, @sockets, and at how many descriptors their
+ * holders have. Of sockets it tells those whose ends the session's filters want. Returns 0 or
+ * -errno.
  */
-int survey_take(struct session *session, struct gather *gather, uint32_t only, uint16_t states,
-		struct survey *survey);
+int survey_look(struct session *session, struct gather *gather, const struct sockets *sockets,
+		uint32_t only, struct survey *survey);
 
 /* The settings of a namespace (netns_walk.h); FACT_UNKNOWN: this kernel has none such. */
 void survey_settings(const struct netns_place *place, uint64_t settings[FACT_SETTINGS]);
-
-/* Reads how many descriptors the holders of @sockets have. Returns 0 or -errno. */
-int survey_processes(struct session *session, struct gather *gather, const struct sockets *sockets);
 
 #endif /* TCPDWELL_SURVEY_H */

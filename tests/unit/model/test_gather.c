@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* From what a walk over sockets tells to the facts of a diagnosis. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -186,6 +187,42 @@ static void test_requests_and_drops(void **state)
 	assert_int_equal(look(0)->drops_grew, 2);
 }
 
+/* bind() fails for what it asks for here, connect() for what is there. */
+static void test_end_of_a_failed_call(void **state)
+{
+	struct tcpdwell_failed_call call = {
+		.pid = 10,
+		.netns = 7,
+		.err = EADDRINUSE,
+		.port = 80,
+		.call = TCPDWELL_CALL_BIND,
+		.family = 4,
+		.addr = { 127, 0, 0, 1 },
+	};
+	const struct tcpdwell_failed_calls calls = { .count = 9, .comm = "server" };
+	struct fact_failure f = gather_failure_of(&call, &calls, 2);
+
+	(void)state;
+	assert_int_equal(f.call, FACT_BIND);
+	assert_int_equal(f.owner.pid, 10);
+	assert_string_equal(f.owner.comm, "server");
+	assert_int_equal(f.err, EADDRINUSE);
+	assert_int_equal(f.count, 2);
+	assert_int_equal(f.at.netns, 7);
+	assert_int_equal(f.at.family, 4);
+	assert_int_equal(f.at.lport, 80);
+	assert_int_equal(f.at.rport, 0);
+	assert_int_equal(f.at.laddr[0], 127);
+	assert_int_equal(f.at.raddr[0], 0);
+	call.call = TCPDWELL_CALL_CONNECT;
+	f = gather_failure_of(&call, &calls, 2);
+	assert_int_equal(f.call, FACT_CONNECT);
+	assert_int_equal(f.at.lport, 0);
+	assert_int_equal(f.at.rport, 80);
+	assert_int_equal(f.at.laddr[0], 0);
+	assert_int_equal(f.at.raddr[0], 127);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -193,7 +230,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_options_of_a_socket), TEST(test_fin_is_not_unread),
 		TEST(test_orphans_are_nobodys), TEST(test_queued_is_no_orphan),
-		TEST(test_requests_and_drops),
+		TEST(test_requests_and_drops),	TEST(test_end_of_a_failed_call),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
