@@ -28,20 +28,9 @@ static void life_wants(struct session *session, struct options *traced, struct w
 
 static struct life_view *make_view(const struct session *session, struct cgroup_names *cgroups)
 {
-	const struct options *options = session->options;
-	const struct style style = {
-		.text = output_text(session->output),
-		.wide = options->wide,
-		.wall_time = options->wall_time,
-		.since_start = options->since_start,
-		.utc = options->utc,
-		.tty = output_is_terminal(),
-		.columns = output_columns(),
-		.clock = session->clock,
-		.cgroups = cgroups,
-	};
+	const struct style style = session_style(session, cgroups);
 
-	switch (options->format) {
+	switch (session->options->format) {
 	case FORMAT_JSON:
 		return life_fields_new(&style, &fields_json);
 	case FORMAT_CSV:

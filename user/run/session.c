@@ -780,6 +780,21 @@ int session_show(struct session *s, output_render *render, const void *context)
 	return 0;
 }
 
+struct style session_style(const struct session *s, struct cgroup_names *cgroups)
+{
+	return (struct style){
+		.text = output_text(s->output),
+		.wide = s->options->wide,
+		.wall_time = s->options->wall_time,
+		.since_start = s->options->since_start,
+		.utc = s->options->utc,
+		.tty = output_is_terminal(),
+		.columns = output_columns(),
+		.clock = s->clock,
+		.cgroups = cgroups,
+	};
+}
+
 int session_wait(struct session *s, uint64_t ns)
 {
 	uint64_t now_ns = clock_now_ns(), until_ns = now_ns + ns;

@@ -149,6 +149,9 @@ int session_show(struct session *session, output_render *render, const void *con
 int session_run(const struct command_ops *command, const struct options *options,
 		const struct notice *notice, struct failure *failure);
 
+/* How rows are to look; @cgroups is not owned, NULL: cgroups stay unknown. */
+struct style session_style(const struct session *session, struct cgroup_names *cgroups);
+
 /*
  * For finish() of a command that does not watch: waits for @ns. Returns 0, or 1 if a signal ends
  * the tool or its reader has gone, or -1 with the failure filled.

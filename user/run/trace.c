@@ -24,20 +24,9 @@ static void trace_wants(struct session *session, struct options *traced, struct 
 
 static struct sink *make_sink(const struct session *session, struct cgroup_names *cgroups)
 {
-	const struct options *options = session->options;
-	const struct style style = {
-		.text = output_text(session->output),
-		.wide = options->wide,
-		.wall_time = options->wall_time,
-		.since_start = options->since_start,
-		.utc = options->utc,
-		.tty = output_is_terminal(),
-		.columns = output_columns(),
-		.clock = session->clock,
-		.cgroups = cgroups,
-	};
+	const struct style style = session_style(session, cgroups);
 
-	switch (options->format) {
+	switch (session->options->format) {
 	case FORMAT_JSON:
 		return sink_json_new(&style);
 	case FORMAT_CSV:
