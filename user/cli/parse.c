@@ -81,6 +81,14 @@ static bool span_copy(struct span span, char *to, size_t size)
 	return true;
 }
 
+/* The number that @parse knows the name by, or -EINVAL. */
+static int span_name(struct span span, int (*parse)(const char *name))
+{
+	char name[32]; /* longer than any of a state or a reason */
+
+	return span_copy(span, name, sizeof(name)) ? parse(name) : -EINVAL;
+}
+
 /* What an item parser needs beside the item. */
 struct list {
 	void *into;
@@ -290,10 +298,8 @@ int parse_cidrs(const char *text, struct cidr_list *cidrs, struct parse_fault *f
 static int add_state(const struct list *list, struct span item)
 {
 	uint16_t *mask = list->into;
-	char name[16]; /* longer than any state's name */
-	int state;
+	int state = span_name(item, tcpstate_parse);
 
-	state = span_copy(item, name, sizeof(name)) ? tcpstate_parse(name) : -EINVAL;
 	if (state < 0)
 		return list_refuse(list, state, item, "is not a state");
 	*mask |= 1U << state;
@@ -312,10 +318,8 @@ int parse_states(const char *text, uint16_t *mask, struct parse_fault *fault)
 static int add_reason(const struct list *list, struct span item)
 {
 	uint32_t *mask = list->into;
-	char name[32]; /* longer than any reason's name */
-	int reason;
+	int reason = span_name(item, reason_parse);
 
-	reason = span_copy(item, name, sizeof(name)) ? reason_parse(name) : -EINVAL;
 	if (reason < 0)
 		return list_refuse(list, reason, item, "is not a reason");
 	*mask |= 1U << reason;
@@ -332,15 +336,13 @@ int parse_reasons(const char *text, uint32_t *mask, struct parse_fault *fault)
 int parse_longer(const char *text, uint16_t *mask, uint64_t *ns, struct parse_fault *fault)
 {
 	struct span name = { text, strcspn(text, "=") };
-	char state_name[16]; /* longer than any state's name */
 	uint64_t limit_ns;
 	int state, err;
 
 	if (!text[name.len])
 		return refuse(fault, -EINVAL, span_of(text), "is not STATE=TIME",
 			      "a state and a time, as in CLOSE_WAIT=10s");
-	state = span_copy(name, state_name, sizeof(state_name)) ? tcpstate_parse(state_name) :
-								  -EINVAL;
+	state = span_name(name, tcpstate_parse);
 	if (state < 0)
 		return refuse(fault, state, name, "is not a state", tcpstate_list);
 	err = parse_duration(text + name.len + 1, &limit_ns, fault);
