@@ -21,7 +21,7 @@ static int take(struct source_ring *source, const void *data, size_t size)
 {
 	struct tcpdwell_transition t;
 	struct tcpdwell_connection c;
-	struct tcpdwell_port_use use = decode_port_use(data, size);
+	struct tcpdwell_port_use use;
 	struct event event = { .transition = &t, .port = &use };
 	enum decoded decoded = decode_record(data, size, &t);
 
@@ -31,6 +31,7 @@ static int take(struct source_ring *source, const void *data, size_t size)
 	switch (decoded) {
 	case DECODED_TRANSITION:
 		event.kind = EVENT_TRANSITION;
+		use = decode_port_use(data, size);
 		break;
 	case DECODED_CONNECTION:
 		event.kind = EVENT_CONNECTION;
