@@ -439,13 +439,13 @@ struct tcp_request_sock {
 	__u32 rcv_isn;
 };
 
-/* Mini sockets: TIME_WAIT, and FIN_WAIT2 of orphans. */
 /* Who has a local port. */
 struct inet_bind_bucket {
 	signed char fastreuse; /* below 0: only connect() has chosen it */
 	signed char fastreuseport;
 };
 
+/* Mini sockets: TIME_WAIT, and FIN_WAIT2 of orphans. */
 struct inet_timewait_sock {
 	struct sock_common __tw_common;
 	volatile unsigned char tw_substate;
