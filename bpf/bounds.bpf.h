@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What a socket's own stamps say of its age, for sockets that were there before the tracer: when it
+ * entered its state, and when data last went through it, between two bounds (bounds.h).
+ */
+#ifndef TCPDWELL_BOUNDS_BPF_H
+#define TCPDWELL_BOUNDS_BPF_H
+
+#include "bounds.h"
+#include "timewait.bpf.h"
+
+/*
+ * The time of a stamp of jiffies, at the latest: a stamp says which tick it was, and now is
+ * somewhere in this tick, so of the ticks between them one is not whole. 32 bits go round in 49
+ * days at the least; what is older looks younger, which keeps the bound true. 0 is no stamp. What
+ * is due in the future has a time, too.
+ */
+__noinline __u64 jiffies_ns(__u32 stamp, __u64 now_ns)
+{
+	__s32 past = (__u32)bpf_jiffies64() - stamp;
+
+	if (!stamp)
+		return 0;
+	if (past <= 1)
+		return now_ns + (__u64)(1 - past) * cfg_tick_ns;
+	return (__u64)(past - 1) * cfg_tick_ns < now_ns ? now_ns - (past - 1) * cfg_tick_ns : 0;
+}
+
+/* A stamp of microseconds of CLOCK_MONOTONIC (tcp_mstamp_refresh()). */
+static __always_inline __u64 mstamp_ns(__u64 us)
+{
+	return us * 1000;
+}
+
+/*
+ * tcp_sock.retrans_stamp: milliseconds, or microseconds where the route asks for such time stamps
+ * (6.7), at the latest.
+ */
+__noinline __u64 retrans_ns(__u64 address, __u64 now_ns)
+{
+	const struct tcp_sock *tp = (const struct tcp_sock *)address;
+	__u32 stamp = BPF_CORE_READ(tp, retrans_stamp), past;
+	__u64 unit_ns = 1000000;
+
+	if (bpf_core_field_exists(tp->tcp_usec_ts) &&
+	    BPF_CORE_READ_BITFIELD_PROBED(tp, tcp_usec_ts))
+		unit_ns = 1000;
+	past = (__u32)(now_ns / unit_ns) - stamp;
+	if (!stamp || (__s32)past <= 1 || (past - 1) * unit_ns >= now_ns)
+		return 0;
+	return now_ns - (past - 1) * unit_ns;
+}
+
+/* When the retransmission timer is due, or was: its place moved in 6.18 and in 6.19. */
+static __always_inline __u32 retransmission_due(const struct sock *sk)
+{
+	const struct inet_connection_sock *icsk = (const struct inet_connection_sock *)sk;
+
+	if (bpf_core_field_exists(icsk->icsk_timeout))
+		return BPF_CORE_READ(icsk, icsk_timeout);
+	if (bpf_core_field_exists(icsk->icsk_retransmit_timer))
+		return BPF_CORE_READ(icsk, icsk_retransmit_timer.expires);
+	if (bpf_core_field_exists(sk->tcp_retransmit_timer))
+		return BPF_CORE_READ(sk, tcp_retransmit_timer.expires);
+	return 0;
+}
+
+/* As many levels as a tree of 2^16 segments can have: twice its logarithm. */
+#define FLIGHT_LEVELS 32
+
+/* When the newest segment in flight was last sent; 0: none, or not to be found. */
+__noinline __u64 flight_tail_ns(__u64 address)
+{
+	const struct sock *sk = (const struct sock *)address;
+	struct rb_node *node = BPF_CORE_READ(sk, tcp_rtx_queue.rb_node), *right;
+	const struct sk_buff *skb;
+
+	for (int i = 0; i < FLIGHT_LEVELS && node; i++) {
+		right = BPF_CORE_READ(node, rb_right);
+		if (!right) {
+			skb = (void *)node - bpf_core_field_offset(struct sk_buff, rbnode);
+			return BPF_CORE_READ(skb, skb_mstamp_ns);
+		}
+		node = right;
+	}
+	return 0;
+}
+
+/* A fast open: the SYN of a client comes later than its state, data of a server's child earlier. */
+static __always_inline bool is_fast_open(const struct tcp_sock *tp)
+{
+	if (BPF_CORE_READ(tp, fastopen_rsk) || BPF_CORE_READ_BITFIELD_PROBED(tp, fastopen_connect))
+		return true;
+	return !bpf_core_field_exists(tp->syn_fastopen_child) ||
+	       BPF_CORE_READ_BITFIELD_PROBED(tp, syn_fastopen_child);
+}
+
+__noinline __u32 bounds_flags(__u64 address)
+{
+	const struct sock *sk = (const struct sock *)address;
+	const struct inet_connection_sock *icsk = (const struct inet_connection_sock *)sk;
+	const struct tcp_sock *tp = (const struct tcp_sock *)sk;
+	__u32 in_flight = BPF_CORE_READ(tp, packets_out);
+	__u32 unacked = BPF_CORE_READ(tp, write_seq) - BPF_CORE_READ(tp, snd_una);
+	__u32 flags = 0;
+
+	if (in_flight)
+		flags |= BOUNDS_IN_FLIGHT;
+	if (in_flight == 1 && unacked == 1)
+		flags |= BOUNDS_FIN_ALONE;
+	if (unacked)
+		flags |= BOUNDS_UNACKED;
+	if (BPF_CORE_READ(icsk, icsk_retransmits))
+		flags |= BOUNDS_RETRANSMITS;
+	if (BPF_CORE_READ(tp, total_retrans))
+		flags |= BOUNDS_RETRANSMITTED;
+	if (!BPF_CORE_READ(tp, data_segs_out))
+		flags |= BOUNDS_NONE_SENT;
+	if (!BPF_CORE_READ(tp, data_segs_in))
+		flags |= BOUNDS_NONE_RECEIVED;
+	if (is_fast_open(tp))
+		flags |= BOUNDS_FAST_OPEN;
+	if (BPF_CORE_READ(sk, __sk_common.skc_dport))
+		flags |= BOUNDS_CONNECTED;
+	return flags;
+}
+
+/* The bounds of a full socket, into snapshot_times. The verifier walks through it once. */
+__noinline int bounds_read(__u64 address, __u64 now_ns, __u32 state)
+{
+	const struct sock *sk = (const struct sock *)address;
+	const struct inet_connection_sock *icsk = (const struct inet_connection_sock *)sk;
+	const struct tcp_sock *tp = (const struct tcp_sock *)sk;
+	struct bounds_facts f = {
+		.now_ns = now_ns,
+		.grain_ns = 2 * cfg_tick_ns,
+		.state = state,
+	};
+	struct bounds bounds;
+
+	__builtin_memset(&snapshot_times, 0, sizeof(snapshot_times));
+	if (state == TCPDWELL_LISTEN)
+		return 0;
+	f.segment_ns = mstamp_ns(BPF_CORE_READ(tp, tcp_mstamp));
+	f.sent_ns = jiffies_ns(BPF_CORE_READ(tp, lsndtime), now_ns);
+	f.received_ns = jiffies_ns(BPF_CORE_READ(icsk, icsk_ack.lrcvtime), now_ns);
+	f.acked_ns = jiffies_ns(BPF_CORE_READ(tp, rcv_tstamp), now_ns);
+	f.delivered_ns = mstamp_ns(BPF_CORE_READ(tp, delivered_mstamp));
+	f.first_ns = retrans_ns(address, now_ns);
+	f.opened_ns = mstamp_ns(BPF_CORE_READ(tp, rcvq_space.time));
+	f.timer_ns = jiffies_ns(retransmission_due(sk), now_ns);
+	f.flags = bounds_flags(address);
+	f.tail_ns = flight_tail_ns(address);
+	bounds = bounds_state(&f);
+	snapshot_times.state[0] = bounds.latest_ns;
+	snapshot_times.state[1] = bounds.earliest_ns;
+	if (state != TCPDWELL_ESTABLISHED)
+		return 0;
+	bounds = bounds_active(&f);
+	snapshot_times.active[0] = bounds.latest_ns;
+	snapshot_times.active[1] = bounds.earliest_ns;
+	return 0;
+}
+
+/*
+ * tw_entry_stamp: milliseconds (6.14), of the last segment before the timewait socket was made, and
+ * of the one that led to TIME_WAIT if the peer sends time stamps.
+ */
+static __always_inline __u64 timewait_entry_ns(const struct inet_timewait_sock *tw, __u64 now_ns)
+{
+	__u32 past_ms;
+
+	if (!bpf_core_field_exists(tw->tw_entry_stamp))
+		return 0;
+	past_ms = (__u32)(now_ns / 1000000) - BPF_CORE_READ(tw, tw_entry_stamp);
+	return now_ns / 1000000 * 1000000 - past_ms * 1000000ULL;
+}
+
+/*
+ * When a timewait socket entered its state. In TIME_WAIT its timer was armed for 60 s, on entry and
+ * by each segment since. In FIN_WAIT2 the time it was armed for is not kept.
+ */
+static __always_inline struct bounds mini_bounds(const struct inet_timewait_sock *tw, __u8 state,
+						 __u64 now_ns)
+{
+	__u64 left, armed_ns = 0, armed_for = TIMEWAIT_SECONDS * 1000000000ULL / cfg_tick_ns;
+
+	left = BPF_CORE_READ(tw, tw_timer.expires) - bpf_jiffies64();
+	/* One tick for each end, as above; beyond 60 s, or run out, there is nothing to say. */
+	if (left + 1 < armed_for && (armed_for - left - 1) * cfg_tick_ns < now_ns)
+		armed_ns = now_ns - (armed_for - left - 1) * cfg_tick_ns;
+	return bounds_timewait(state, armed_ns, timewait_entry_ns(tw, now_ns), now_ns);
+}
+
+#endif /* TCPDWELL_BOUNDS_BPF_H */
