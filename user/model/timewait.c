@@ -596,12 +596,16 @@ static void list_old(struct timewait *tw, const struct timewait_old *old)
 void timewait_add_old(struct timewait *tw, uint64_t now_ns, const struct timewait_old *old)
 {
 	struct facts f = facts_of_noted(tw, old);
+	uint64_t due;
 
 	/* Whose it was a row would not know either. */
 	f.pid = 0;
 	f.comm = NULL;
 	tw->bound |= f.port.bound;
-	olds_add(tw->olds, ends_hash(&f), tally_add_old(&tw->total, now_ns, old->left_ns));
+	due = tally_add_old(&tw->total, now_ns, old->left_ns);
+	/* After a minute nothing of what was there at the start is left, and none is kept. */
+	if (tw->olds)
+		olds_add(tw->olds, ends_hash(&f), due);
 	hist_add(&tw->old_left, old->left_ns);
 	list_old(tw, old);
 	for (enum table table = 0; table < TABLES; table++) {

@@ -470,6 +470,16 @@ static void test_old_expires(void **state)
 	assert_int_equal(x->f.ended_old, 0);
 }
 
+/* What was there at the start is forgotten with the first row after the first minute. */
+static void test_old_told_late(void **state)
+{
+	struct fixture *x = *state;
+
+	play(x, story_enter(STORY_OWN, 50000, T0 + 70 * S));
+	story_add_old(x->tw, 50001, 30 * S);
+	assert_int_equal(look(x, T0 + 70 * S)->old, 1);
+}
+
 /* Between the first program that is attached and the look around: seen twice, counted once. */
 static void test_entered_before_start(void **state)
 {
@@ -605,6 +615,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_old_reused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_old_ends, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_old_expires, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_old_told_late, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_entered_before_start, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_overflow_and_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_top, set_up, tear_down),
