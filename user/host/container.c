@@ -82,7 +82,9 @@ static void unescape_unit(char *name)
 	for (; *name; to++) {
 		struct part hex = { name + 2, 2 };
 
-		if (name[0] == '\\' && name[1] == 'x' && name[2] && count_hex(hex) == 2) {
+		/* No name has a NUL, which would end it. */
+		if (name[0] == '\\' && name[1] == 'x' && name[2] && count_hex(hex) == 2 &&
+		    !is(hex, "00")) {
 			*to = (char)(hex_value(name[2]) << 4 | hex_value(name[3]));
 			name += 4;
 		} else {
@@ -152,7 +154,8 @@ static bool find_name(struct part part, struct part last, struct part *name)
 		*name = middle(part, "machine-", ".scope");
 	else
 		return false;
-	return true;
+	/* "machine-.scope" is nobody's. */
+	return name->len;
 }
 
 /* kubepods-burstable-podUID.slice, with underscores for hyphens; podUID below kubepods. */

@@ -75,6 +75,10 @@ static const struct path paths[] = {
 	  "systemd-nspawn@a\\x2db.service", "a-b", "x.service", "" },
 	{ "/machine.slice/systemd-nspawn@web1.service/supervisor", "systemd-nspawn@web1.service",
 	  "", "", "" },
+	/* Names that are empty, or that a NUL would make empty. */
+	{ "/machine.slice/machine-.scope", "machine-.scope", "", "", "" },
+	{ "/machine.slice/systemd-nspawn@.service/payload", "systemd-nspawn@.service", "", "", "" },
+	{ "/machine.slice/machine-\\x00a.scope", "machine-\\x00a.scope", "\\x00a", "", "" },
 	{ "/machine.slice/machine-web\\x2d1.scope", "machine-web\\x2d1.scope", "web-1", "", "" },
 	{ "/machine.slice/machine-qemu\\x2d1\\x2dvm.scope", "machine-qemu\\x2d1\\x2dvm.scope", "",
 	  "", "" },
