@@ -186,7 +186,7 @@ $(unit): $(B)/%: $(B)/obj/%.o $(support) $(filter) $(library)
 	$(Q)$(CC) $(ld_flags) -o $@ $^ $(seccomp) -lcmocka
 
 # What libFuzzer runs, or, without it, replay.c on what is kept of its inputs.
-$(fuzz): $(B)/%: $(B)/obj/%.o $(fed) $(if $(FUZZER),,$(replay)) $(library)
+$(fuzz): $(B)/%: $(B)/obj/%.o $(fed) $(if $(FUZZER),,$(replay)) $(filter) $(library)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ld_flags) $(if $(FUZZER),-fsanitize=fuzzer) -o $@ $^ $(seccomp) \

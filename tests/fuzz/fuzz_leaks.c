@@ -35,11 +35,11 @@ static struct stack_place *take_place(struct scene *scene)
 	symbol.function = what & 1 ? function : NULL;
 	symbol.file = what & 2 ? file : NULL;
 	symbol.line = input_u32(&scene->input);
-	if (what & 4)
+	if (symbol.function && what & 4)
 		return stacks_place_made(scene->stacks, module, symbol.line, &symbol);
 	place = stacks_place(scene->stacks, what & 8 ? module : NULL, id,
 			     what & 16 ? sizeof(id) : 0, symbol.line);
-	if (place && what & 32)
+	if (place && !place->named && what & 32)
 		stacks_name(place, &symbol);
 	return place;
 }

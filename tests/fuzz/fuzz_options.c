@@ -20,7 +20,7 @@ static void check(const struct options *options)
 
 	if (options->help || options->version)
 		return;
-	CHECK(options->command <= COMMAND_LIFE && options->format <= FORMAT_CSV);
+	CHECK(options->command <= COMMAND_EXPORT && options->format <= FORMAT_CSV);
 	CHECK(bytes >= 64 << 10 && bytes <= 1 << 30 && !(bytes & (bytes - 1)));
 	CHECK(!(options->quiet && options->verbose));
 	CHECK(memchr(options->filters.comm, 0, sizeof(options->filters.comm)));
