@@ -16,14 +16,9 @@
  */
 static __always_inline bool is_orphan(const struct sock *sk)
 {
-	const struct inet_connection_sock *icsk = (const struct inet_connection_sock *)sk;
-	const struct mptcp_subflow_context *context;
+	const struct sock *whole = sock_of_process(sk);
 
-	if (sock_is_subflow(sk) && bpf_core_type_exists(struct mptcp_subflow_context)) {
-		context = BPF_CORE_READ(icsk, icsk_ulp_data);
-		sk = BPF_CORE_READ(context, conn);
-	}
-	return BPF_CORE_READ(sk, __sk_common.skc_flags) & (1UL << SOCK_DEAD);
+	return BPF_CORE_READ(whole, __sk_common.skc_flags) & (1UL << SOCK_DEAD);
 }
 
 /* Values of icsk_pending (include/net/inet_connection_sock.h). */

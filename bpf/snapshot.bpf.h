@@ -292,17 +292,13 @@ static __always_inline struct lifecycle *snapshot_full(const struct sock *sk, co
 static __noinline __u32 state_shown(__u64 address, __u32 state)
 {
 	const struct sock *sk = (const struct sock *)address, *whole;
-	const struct inet_connection_sock *icsk = (const struct inet_connection_sock *)sk;
-	const struct mptcp_subflow_context *context;
 
-	if (state != TCPDWELL_ESTABLISHED || !bpf_core_type_exists(struct mptcp_subflow_context) ||
-	    !sock_is_subflow(sk))
+	if (state != TCPDWELL_ESTABLISHED)
 		return state;
-	context = BPF_CORE_READ(icsk, icsk_ulp_data);
-	whole = BPF_CORE_READ(context, conn);
-	return BPF_CORE_READ(whole, __sk_common.skc_state) == TCPDWELL_CLOSE_WAIT ?
-		       TCPDWELL_CLOSE_WAIT :
-		       state;
+	whole = sock_of_process(sk);
+	if (whole == sk || BPF_CORE_READ(whole, __sk_common.skc_state) != TCPDWELL_CLOSE_WAIT)
+		return state;
+	return TCPDWELL_CLOSE_WAIT;
 }
 
 /*

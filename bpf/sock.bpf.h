@@ -337,6 +337,18 @@ static __always_inline bool sock_is_subflow(const struct sock *sk)
 	return bpf_core_field_exists(tp->is_mptcp) && BPF_CORE_READ(tp, is_mptcp);
 }
 
+/* The socket that the process has: of a subflow, that is MPTCP's own. */
+static __always_inline const struct sock *sock_of_process(const struct sock *sk)
+{
+	const struct inet_connection_sock *icsk = (const struct inet_connection_sock *)sk;
+	const struct mptcp_subflow_context *context;
+
+	if (!bpf_core_type_exists(struct mptcp_subflow_context) || !sock_is_subflow(sk))
+		return sk;
+	context = BPF_CORE_READ(icsk, icsk_ulp_data);
+	return BPF_CORE_READ(context, conn);
+}
+
 /* What decides on actor and reason; only asked at a move to CLOSE. */
 static __always_inline __u32 sock_facts(const struct sock *sk, const struct endpoint *e, __u8 from)
 {
