@@ -80,3 +80,14 @@ def test_rooms_include_in_one_direction() -> None:
         if ROOMS.index(name.split("/")[0]) > ROOMS.index(file.parent.name)
     }
     assert against == AGAINST
+
+
+def test_only_run_knows_the_commands() -> None:
+    """What a command wants of the kernel side is in its capture (kernel/capture.h)."""
+    rooms = ["host", "kernel", "model", "view"]
+    sources = [f for f in files(".c", ".h") if f.parent.parent.name == "user"]
+    inner = [f for f in sources if f.parent.name in rooms]
+    kernel = [f for f in sources if f.parent.name == "kernel"]
+    options = re.compile(r"\bstruct options\b|cli/options")
+    assert names([f for f in inner if re.search(r"\bCOMMAND_", f.read_text())]) == []
+    assert names([f for f in kernel if options.search(f.read_text())]) == []

@@ -5,8 +5,7 @@
  * options_parse() is pure: it prints nothing, reads nothing but its arguments and never exits.
  * Strings in struct options point into argv, which must outlive it; there is nothing to free.
  *
- * Filters narrow each other: a row passes if it passes each that is set. Within one list any
- * member will do. A repeated option adds to its list; of a single value the last one counts.
+ * A repeated option adds to its list; of a single value the last one counts.
  */
 #ifndef TCPDWELL_OPTIONS_H
 #define TCPDWELL_OPTIONS_H
@@ -14,6 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/backend.h"
+#include "cli/filters.h"
 #include "cli/parse.h"
 #include "stat.h"
 #include "wire.h"
@@ -56,45 +57,6 @@ enum format {
 	FORMAT_TABLE,
 	FORMAT_JSON,
 	FORMAT_CSV, /* of rows */
-};
-
-enum backend {
-	BACKEND_AUTO,
-	BACKEND_FENTRY,
-	BACKEND_KPROBE,
-	BACKEND_TIMER,
-	BACKEND_NONE,
-};
-
-/* What is all zero filters nothing. */
-struct filters {
-	struct id_list pids;
-	struct id_list uids;
-	struct cidr_list addrs; /* either side */
-	struct port_set lports;
-	struct port_set rports;
-	struct port_set ports;	      /* either side */
-	char comm[TCPDWELL_COMM_LEN]; /* exact; empty: any */
-	const char *cgroup;	      /* path, NULL: any */
-	struct netns_ref netns;	      /* inode 0 and path NULL: any */
-	uint8_t family;		      /* 4, 6, or 0: both */
-	uint16_t from;		      /* masks of state numbers, 0: any */
-	uint16_t to;
-	uint16_t either; /* from or to */
-	uint64_t min_dwell_ns;
-	uint64_t cookie;  /* 0: any */
-	uint32_t reasons; /* mask of reason numbers, 0: any, and none */
-};
-
-/* Of lives as a whole. What is all zero filters nothing. */
-struct life_filter {
-	bool no_open;	  /* none that go on when they are looked at */
-	uint16_t states;  /* masks of state numbers: was in one of these */
-	uint16_t longer;  /* was in each of these for longer_ns of it */
-	uint32_t reasons; /* mask of enum tcpdwell_reason */
-	uint64_t min_life_ns;
-	uint64_t min_bytes; /* sent and received */
-	uint64_t longer_ns[TCPDWELL_STATE_MAX];
 };
 
 struct options {
@@ -159,12 +121,6 @@ struct options_error {
 };
 
 extern const struct options options_defaults;
-
-/* Whether the command wants rows summed in the kernel. */
-static inline bool options_sum(const struct options *options)
-{
-	return options->command == COMMAND_STAT || options->command == COMMAND_EXPORT;
-}
 
 /*
  * Sets @options from the defaults and argv[1] to argv[argc - 1]; argv[argc] must be NULL, as

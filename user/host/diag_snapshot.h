@@ -10,7 +10,7 @@
 #ifndef TCPDWELL_DIAG_SNAPSHOT_H
 #define TCPDWELL_DIAG_SNAPSHOT_H
 
-#include "cli/options.h"
+#include "cli/filters.h"
 #include "host/sockdiag.h"
 #include "wire.h"
 

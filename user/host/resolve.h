@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "base/failure.h"
-#include "cli/options.h"
+#include "cli/filters.h"
 
 /* A cgroup as the kernel side knows it. */
 struct cgroup_ref {

@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-#include "cli/options.h"
+#include "cli/filters.h"
 #include "host/sockdiag.h"
 #include "view/timewait_report.h"
 

@@ -10,8 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/backend.h"
 #include "base/failure.h"
-#include "cli/options.h"
 
 struct btf;
 

@@ -80,32 +80,33 @@ static void set_mask(uint32_t *words, unsigned int count, unsigned int bits)
 }
 
 /* Whether anything of the histograms or the filters hangs on who owns a socket. */
-static bool wants_owner(const struct options *options)
+static bool wants_owner(const struct capture *capture)
 {
-	return options->by <= TCPDWELL_BY_PORT || options->filters.pids.count ||
-	       options->filters.comm[0] || options->program;
+	return capture->sums.by <= TCPDWELL_BY_PORT || capture->filters.pids.count ||
+	       capture->filters.comm[0] || capture->program;
 }
 
-/* Likewise on addresses and families; findings are of destinations. */
-static bool wants_addrs(const struct options *options)
+/* Likewise on addresses and families, which are also in the records of sockets. */
+static bool wants_addrs(const struct capture *capture)
 {
-	return options->command == COMMAND_EXPORT || options->by == TCPDWELL_BY_PREFIX ||
-	       options->filters.family || options->filters.addrs.count;
+	return capture->sockets >= CAPTURE_SOCKETS_TOLD || capture->sums.by == TCPDWELL_BY_PREFIX ||
+	       capture->filters.family || capture->filters.addrs.count;
 }
 
-static void set_stat_knobs(struct tcpdwell_bpf__rodata *cfg, const struct options *options,
+static void set_stat_knobs(struct tcpdwell_bpf__rodata *cfg, const struct capture *capture,
 			   const struct capability *can)
 {
+	const struct capture_sums *sums = &capture->sums;
+
 	cfg->cfg_stat = true;
-	cfg->cfg_stat_by = options->by;
-	cfg->cfg_stat_ends = options->command == COMMAND_EXPORT;
-	cfg->cfg_service = options->command == COMMAND_EXPORT || options->by == TCPDWELL_BY_PORT;
-	set_mask((uint32_t *)&cfg->cfg_stat_mask4, 1, options->prefix4);
-	set_mask((uint32_t *)cfg->cfg_stat_mask6, 4, options->prefix6);
+	cfg->cfg_stat_by = sums->by;
+	cfg->cfg_stat_ends = sums->ends;
+	cfg->cfg_service = sums->service;
+	set_mask((uint32_t *)&cfg->cfg_stat_mask4, 1, sums->prefix4);
+	set_mask((uint32_t *)cfg->cfg_stat_mask6, 4, sums->prefix6);
 	cfg->cfg_seek_minis = cfg->cfg_poll_minis && can->ehash;
-	cfg->cfg_want_cgroup = options->by == TCPDWELL_BY_CGROUP;
-	cfg->cfg_skip_owner = !wants_owner(options);
-	cfg->cfg_skip_addrs = !wants_addrs(options);
+	cfg->cfg_skip_owner = !wants_owner(capture);
+	cfg->cfg_skip_addrs = !wants_addrs(capture);
 }
 
 /*
@@ -131,19 +132,12 @@ static void set_closing_calls(struct tcpdwell_bpf__rodata *cfg)
 }
 
 /* A timewait socket that is not waited for is sought once, where that can be done. */
-static void set_life_knobs(struct tcpdwell_bpf__rodata *cfg, const struct options *options,
+static void set_life_knobs(struct tcpdwell_bpf__rodata *cfg, const struct capture *capture,
 			   const struct capability *can)
 {
 	cfg->cfg_life = true;
-	cfg->cfg_time_wait = options->time_wait;
-	cfg->cfg_seek_minis = cfg->cfg_minis && can->ehash && !options->time_wait;
-}
-
-/* Whether the command wants the sockets that exist and nothing that happens. */
-static bool only_looks(const struct options *options)
-{
-	return options->command == COMMAND_SNAPSHOT ||
-	       (options->command == COMMAND_LEAKS && !options->watch);
+	cfg->cfg_time_wait = capture->time_wait;
+	cfg->cfg_seek_minis = cfg->cfg_minis && can->ehash && !capture->time_wait;
 }
 
 #define WANT(id) (1ULL << FEATURE_##id)
@@ -152,54 +146,52 @@ static bool only_looks(const struct options *options)
  * Rows that are summed wait for no one: a port that comes late is only of interest to a filter. At
  * the end of a connection it is there.
  */
-static bool wants_connect_port(const struct options *options)
+static bool wants_connect_port(const struct capture *capture)
 {
-	if (options->command == COMMAND_LIFE)
-		return false;
-	return !options_sum(options) || options->filters.lports.any || options->filters.ports.any;
+	return capture->rows || (capture->sums.wanted &&
+				 (capture->filters.lports.any || capture->filters.ports.any));
 }
 
 /* What a run that follows transitions wants for that. */
-static uint64_t wanted_to_follow(const struct options *options)
+static uint64_t wanted_to_follow(const struct capture *capture)
 {
 	uint64_t wanted = WANT(TRANSITIONS) | WANT(NESTED) | WANT(KEEP_CPU) | WANT(CAST) |
 			  WANT(HANDSHAKE) | WANT(FAST_OPEN) | WANT(WORKSPACES);
 
-	if (!options_sum(options) || wants_owner(options))
+	if (capture_uses_ring(capture) || wants_owner(capture))
 		wanted |= WANT(ACCEPT_OWNER) | WANT(EXEC) | WANT(EXIT);
-	if (options->command ==
-	    COMMAND_STAT) /* accept() says how long a connection waited for it */
+	if (capture->sums.accept_waits)
 		wanted |= WANT(ACCEPT_OWNER);
-	if (wants_connect_port(options))
+	if (wants_connect_port(capture))
 		wanted |= WANT(CONNECT_PORT);
-	if (!options->kernel_view && options->backend != BACKEND_NONE)
+	if (!capture->kernel_view && capture->backend != BACKEND_NONE)
 		wanted |= WANT(SYN_RECV) | WANT(TIMEWAIT) | WANT(RESETS) | WANT(FLOODS) |
 			  WANT(SWEEP) | WANT(COOKIES);
-	if (options->program)
+	if (capture->program)
 		wanted |= WANT(FORK);
-	if (options_sum(options))
+	if (capture->sums.wanted)
 		wanted |= WANT(SUMS);
-	if (options->command == COMMAND_LIFE)
+	if (capture->lives)
 		wanted |= WANT(LIVES) | WANT(SWEEP);
-	if (options->stacks && options->watch)
+	if (capture->stacks)
 		wanted |= WANT(STACKS);
-	if (options->command == COMMAND_DIAGNOSE || options->command == COMMAND_EXPORT)
+	if (capture->failed_calls)
 		wanted |= WANT(CALLS);
 	return wanted;
 }
 
-uint64_t knobs_wanted(const struct options *options)
+uint64_t knobs_wanted(const struct capture *capture)
 {
 	uint64_t wanted = WANT(IDENTITY) | WANT(MEMORY) | WANT(RECENT) | WANT(GROWTH) |
 			  WANT(ACCOUNT);
 
-	if (!only_looks(options))
-		wanted |= wanted_to_follow(options);
-	if (!options->no_snapshot)
+	if (capture_follows(capture))
+		wanted |= wanted_to_follow(capture);
+	if (capture->sockets)
 		wanted |= WANT(DESCRIPTORS) | WANT(SUBFLOWS) | WANT(SOCKETS);
-	if (options->filters.pids.count || options->program)
+	if (capture->filters.pids.count || capture->program)
 		wanted |= WANT(PIDS);
-	if (options->filters.addrs.count)
+	if (capture->filters.addrs.count)
 		wanted |= WANT(ADDRESSES);
 	return wanted;
 }
@@ -249,32 +241,26 @@ static void set_feature_knobs(struct tcpdwell_bpf__rodata *cfg, const struct fea
 	set_map_knobs(cfg, features);
 }
 
-int knobs_set(struct tcpdwell_bpf__rodata *cfg, const struct options *options,
+int knobs_set(struct tcpdwell_bpf__rodata *cfg, const struct capture *capture,
 	      const struct features *features, struct failure *failure)
 {
 	set_feature_knobs(cfg, features);
 	set_closing_calls(cfg);
 	cfg->cfg_sending_calls[0] = SYS_sendmsg;
 	cfg->cfg_sending_calls[1] = SYS_sendto;
-	cfg->cfg_want_cgroup = options->wide || options->format != FORMAT_TABLE;
-	cfg->cfg_kernel_view = options->kernel_view;
+	cfg->cfg_want_cgroup = capture->cgroups;
+	cfg->cfg_kernel_view = capture->kernel_view;
 	cfg->cfg_tick_ns = tick_ns();
-	cfg->cfg_snapshot_records = options->command == COMMAND_SNAPSHOT ||
-				    options->command == COMMAND_LEAKS ||
-				    options->command == COMMAND_DIAGNOSE ||
-				    options->command == COMMAND_TIMEWAIT ||
-				    options->command == COMMAND_EXPORT;
-	cfg->cfg_details = options->sockets || options->command == COMMAND_DIAGNOSE ||
-			   options->command == COMMAND_EXPORT;
-	cfg->cfg_port_use = options->command == COMMAND_TIMEWAIT;
-	cfg->cfg_scope = options->command == COMMAND_TIMEWAIT ||
-			 options->command == COMMAND_DIAGNOSE || options->command == COMMAND_EXPORT;
-	cfg->cfg_wakeup_bytes = options->ring_bytes / WAKEUP_SHARE;
+	cfg->cfg_snapshot_records = capture->sockets >= CAPTURE_SOCKETS_TOLD;
+	cfg->cfg_details = capture->sockets >= CAPTURE_SOCKETS_DETAILED;
+	cfg->cfg_port_use = capture->port_use;
+	cfg->cfg_scope = capture->scope;
+	cfg->cfg_wakeup_bytes = capture->ring_bytes / WAKEUP_SHARE;
 	if (cfg->cfg_wakeup_bytes > WAKEUP_BYTES_MAX)
 		cfg->cfg_wakeup_bytes = WAKEUP_BYTES_MAX;
-	if (options_sum(options))
-		set_stat_knobs(cfg, options, features->can);
-	if (options->command == COMMAND_LIFE)
-		set_life_knobs(cfg, options, features->can);
-	return set_filters(cfg, &options->filters, failure);
+	if (capture->sums.wanted)
+		set_stat_knobs(cfg, capture, features->can);
+	if (capture->lives)
+		set_life_knobs(cfg, capture, features->can);
+	return set_filters(cfg, &capture->filters, failure);
 }

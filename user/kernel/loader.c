@@ -19,6 +19,7 @@
 #include "host/procfs.h"
 #include "host/steward.h"
 #include "kernel/capability.h"
+#include "kernel/capture.h"
 #include "kernel/core_btf.h"
 #include "kernel/culprit.h"
 #include "kernel/feature.h"
@@ -33,9 +34,9 @@
 #include "tcpdwell.skel.h"
 
 struct loader {
-	uint64_t wanted;	/* features: a mask */
-	bool probes;		/* what is not there is no one's loss */
-	struct options options; /* those it was made for */
+	uint64_t wanted; /* features: a mask */
+	bool probes;	 /* what is not there is no one's loss */
+	struct capture capture;
 	struct load_aside *aside;
 	int core_btf;	 /* what relocations are made against, -1: not open */
 	int targets_err; /* of set_attach_targets() */
@@ -105,7 +106,7 @@ static int fill_stats(const struct loader *loader)
 
 static int fill_maps(struct loader *loader, const char **refused)
 {
-	const struct filters *filters = &loader->options.filters;
+	const struct filters *filters = &loader->capture.filters;
 	int err = 0;
 
 	*refused = "stats";
@@ -201,7 +202,7 @@ static int ask_kernel(struct loader *loader, struct failure *failure)
 
 	if (!kernel)
 		return -1;
-	if (!capability_probe(&loader->capability, kernel, loader->options.backend, failure)) {
+	if (!capability_probe(&loader->capability, kernel, loader->capture.backend, failure)) {
 		err = core_btf_write(loader->core_btf, kernel, bpf_object__btf(loader->skel->obj));
 		if (err)
 			failure_errno(failure, "cannot keep the kernel's types", -err);
@@ -271,7 +272,7 @@ static int make_tables(struct loader *loader, struct refusal *refusal)
 		return refuse(refusal, "recent", err);
 	loader->tables = tables_new(skel->maps.connections, recent ? skel->maps.recent : NULL,
 				    lives ? skel->maps.lives : NULL,
-				    map_sizes_sockets(&loader->options), &refused);
+				    map_sizes_sockets(&loader->capture), &refused);
 	return loader->tables ? 0 : refuse(refusal, refused, -errno);
 }
 
@@ -367,7 +368,7 @@ static int load(struct loader *loader, struct refusal *refusal)
 		if (err)
 			return refuse(refusal, "a mapped array", err);
 	}
-	err = map_sizes_set(loader->skel, &loader->options, loader->cpus);
+	err = map_sizes_set(loader->skel, &loader->capture, loader->cpus);
 	if (err)
 		return refuse(refusal, NULL, err);
 	if (load_object(loader, refusal))
@@ -447,10 +448,10 @@ static int do_without(struct loader *loader, const struct refusal *refusal, stru
 		     strerror(refusal->err));
 	if (loader->make_bss && !loader->own_bss && !strcmp(name, ".bss"))
 		return 0;
-	if (!strcmp(name, "ring") && loader->options.ring_bytes > RING_BYTES_MIN) {
-		loader->options.ring_bytes /= 4;
-		if (loader->options.ring_bytes < RING_BYTES_MIN)
-			loader->options.ring_bytes = RING_BYTES_MIN;
+	if (!strcmp(name, "ring") && loader->capture.ring_bytes > RING_BYTES_MIN) {
+		loader->capture.ring_bytes /= 4;
+		if (loader->capture.ring_bytes < RING_BYTES_MIN)
+			loader->capture.ring_bytes = RING_BYTES_MIN;
 		return 0;
 	}
 	if (!features_refused(&loader->features, name, refusal->err)) {
@@ -493,7 +494,7 @@ static int prepare(struct loader *loader, struct refusal *refusal, struct failur
 	if (!loader->programs)
 		return failure_set(failure, STATUS_OTHER, "%s", strerror(errno));
 	try_timer(loader);
-	if (knobs_set(loader->rodata, &loader->options, &loader->features, failure))
+	if (knobs_set(loader->rodata, &loader->capture, &loader->features, failure))
 		return -1;
 	programs_choose(loader->programs);
 	return make_tables(loader, refusal) ? 1 : 0;
@@ -537,8 +538,8 @@ static void warn_missing(const struct loader *loader)
 	for (int id = 0; id < FEATURE_COUNT; id++) {
 		if (!features_miss(&loader->features, id))
 			continue;
-		/* Who wants records looks in another way, and says so. */
-		if (loader->rodata->cfg_snapshot_records && !loader->rodata->cfg_port_use &&
+		/* Who looks in another way says so. */
+		if (loader->capture.sockets_otherwise &&
 		    (id == FEATURE_DESCRIPTORS || id == FEATURE_SOCKETS))
 			continue;
 		notice_print(loader->notice, NOTICE_WARNING, "%s: %s (see `tcpdwell probe`)",
@@ -556,12 +557,12 @@ static void warn_missing(const struct loader *loader)
  */
 
 /* Numbers of processes are compared in the kernel, where each has one of the initial namespace. */
-static int check_pid_namespace(const struct options *options, const struct notice *notice,
+static int check_pid_namespace(const struct capture *capture, const struct notice *notice,
 			       struct failure *failure)
 {
-	if ((!options->program && !options->filters.pids.count) || procfs_pids_are_the_kernels(""))
+	if ((!capture->program && !capture->filters.pids.count) || procfs_pids_are_the_kernels(""))
 		return 0;
-	if (options->program)
+	if (capture->program)
 		return failure_set(
 			failure, STATUS_HOST,
 			"-- PROGRAM: in a PID namespace of its own it has another number "
@@ -593,7 +594,7 @@ static int start(struct loader *loader, struct failure *failure)
 		return capability_refused(failure, "to open the program", errno);
 	if (ask_kernel_and_set_targets(loader, failure))
 		return -1;
-	features_init(&loader->features, &loader->capability, loader->options.backend);
+	features_init(&loader->features, &loader->capability, loader->capture.backend);
 	loader->features.wanted = loader->wanted;
 	if ((!loader->probes && check_asked_for(loader, failure)) ||
 	    load_what_can_be(loader, failure))
@@ -604,20 +605,20 @@ static int start(struct loader *loader, struct failure *failure)
 	return 0;
 }
 
-static struct loader *new (const struct options *options, uint64_t wanted,
+static struct loader *new (const struct capture *capture, uint64_t wanted,
 			   const struct notice *notice, struct failure *failure)
 {
 	struct loader *loader;
 
 	culprit_listen(notice->verbose);
-	if (privilege_check(failure) || check_pid_namespace(options, notice, failure))
+	if (privilege_check(failure) || check_pid_namespace(capture, notice, failure))
 		return NULL;
 	loader = calloc(1, sizeof(*loader));
 	if (!loader) {
 		failure_set(failure, STATUS_OTHER, "%s", strerror(errno));
 		return NULL;
 	}
-	loader->options = *options;
+	loader->capture = *capture;
 	loader->wanted = wanted;
 	loader->probes = wanted == FEATURES_ALL;
 	loader->core_btf = -1;
@@ -632,10 +633,10 @@ static struct loader *new (const struct options *options, uint64_t wanted,
 	return NULL;
 }
 
-struct loader *loader_new(const struct options *options, const struct notice *notice,
+struct loader *loader_new(const struct capture *capture, const struct notice *notice,
 			  struct failure *failure)
 {
-	return new (options, knobs_wanted(options), notice, failure);
+	return new (capture, knobs_wanted(capture), notice, failure);
 }
 
 /* Until all that is loaded is attached, too. */
@@ -670,10 +671,10 @@ int loader_attach(struct loader *loader, struct failure *failure)
 	return failure_errno(failure, "cannot start", errno);
 }
 
-struct loader *loader_probe(const struct options *options, const struct notice *notice,
+struct loader *loader_probe(const struct capture *capture, const struct notice *notice,
 			    struct failure *failure)
 {
-	struct loader *loader = new (options, FEATURES_ALL, notice, failure);
+	struct loader *loader = new (capture, FEATURES_ALL, notice, failure);
 
 	if (!loader)
 		return NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The kernel side in the kernel. No module but this one and its parts, knobs.h, map_sizes.h and
- * bpf_programs.h, knows the skeleton.
+ * programs.h, knows the skeleton.
  *
  * A loader owns the BPF object, its programs and the mapped counters. One thread.
  */
@@ -13,26 +13,27 @@
 
 #include "base/failure.h"
 #include "base/notice.h"
-#include "cli/options.h"
 #include "wire.h"
 
+struct capture;
 struct features;
 struct loader;
 struct netns_place;
 struct steward;
 
 /*
- * Finds out what the kernel can do, sets every knob from @options and loads. Returns NULL with
- * @failure filled. @notice must outlive the loader, which the caller frees.
+ * Finds out what the kernel can do, sets every knob as @capture asks and loads. Returns NULL with
+ * @failure filled. @notice and the strings of @capture must outlive the loader, which the caller
+ * frees.
  */
-struct loader *loader_new(const struct options *options, const struct notice *notice,
+struct loader *loader_new(const struct capture *capture, const struct notice *notice,
 			  struct failure *failure);
 
 /*
  * The same for a run that would want all that there is, attached for a moment: loader_features()
  * says then what the kernel lets it have.
  */
-struct loader *loader_probe(const struct options *options, const struct notice *notice,
+struct loader *loader_probe(const struct capture *capture, const struct notice *notice,
 			    struct failure *failure);
 const struct features *loader_features(const struct loader *loader);
 

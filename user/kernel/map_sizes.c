@@ -47,9 +47,9 @@ static uint32_t sockets_for_host(void)
 	return want;
 }
 
-uint32_t map_sizes_sockets(const struct options *options)
+uint32_t map_sizes_sockets(const struct capture *capture)
 {
-	return options->max_sockets ?: sockets_for_host();
+	return capture->max_sockets ?: sockets_for_host();
 }
 
 /*
@@ -61,15 +61,15 @@ uint32_t map_sizes_sockets(const struct options *options)
 #define STAT_ELEMENTS_MIN  (1U << 12)
 #define STAT_ELEMENTS_MAX  (1U << 20)
 
-static uint32_t stat_elements(const struct options *options)
+static uint32_t stat_elements(const struct capture *capture)
 {
 	uint64_t elements;
 	struct sysinfo info;
 
-	if (!options_sum(options))
+	if (!capture->sums.wanted)
 		return 1;
-	if (options->hist_bytes)
-		return options->hist_bytes / STAT_ELEMENT_BYTES;
+	if (capture->sums.bytes)
+		return capture->sums.bytes / STAT_ELEMENT_BYTES;
 	if (sysinfo(&info))
 		return STAT_ELEMENTS_MIN;
 	elements = (uint64_t)info.totalram * info.mem_unit / HOST_SHARE_STAT / STAT_ELEMENT_BYTES;
@@ -88,19 +88,19 @@ static uint32_t recent_places(uint32_t sockets)
 	return places;
 }
 
-int map_sizes_set(struct tcpdwell_bpf *skel, const struct options *options, unsigned int cpus)
+int map_sizes_set(struct tcpdwell_bpf *skel, const struct capture *capture, unsigned int cpus)
 {
-	uint32_t pids = options->filters.pids.count;
-	uint32_t elements = stat_elements(options);
-	uint64_t ring_bytes = options->ring_bytes;
+	uint32_t pids = capture->filters.pids.count;
+	uint32_t elements = stat_elements(capture);
+	uint64_t ring_bytes = capture->ring_bytes;
 	int err;
 
-	if (options_sum(options))
+	if (!capture_uses_ring(capture))
 		ring_bytes = sysconf(_SC_PAGESIZE); /* the smallest that there can be */
 
-	if (options->program)
+	if (capture->program)
 		pids = FOLLOWED_MAX;
-	skel->rodata->cfg_recent_mask = recent_places(map_sizes_sockets(options)) - 1;
+	skel->rodata->cfg_recent_mask = recent_places(map_sizes_sockets(capture)) - 1;
 	err = bpf_map__set_max_entries(skel->maps.ring, ring_bytes);
 	err = err ?: bpf_map__set_max_entries(skel->maps.doorbell, sysconf(_SC_PAGESIZE));
 	err = err ?: bpf_map__set_max_entries(skel->maps.stat_even, elements);
@@ -110,9 +110,9 @@ int map_sizes_set(struct tcpdwell_bpf *skel, const struct options *options, unsi
 	err = err ?: bpf_map__set_max_entries(skel->maps.pids, pids ? pids : 1);
 	if (skel->rodata->cfg_stacks)
 		err = err ?: bpf_map__set_max_entries(skel->maps.stacks, STACKS_MAX);
-	if (options->filters.addrs.count)
+	if (capture->filters.addrs.count)
 		err = err   ?:
 			      bpf_map__set_max_entries(skel->maps.prefixes,
-						       options->filters.addrs.count);
+						       capture->filters.addrs.count);
 	return err;
 }

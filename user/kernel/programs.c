@@ -12,7 +12,9 @@
 #include "host/steward.h"
 #include "host/tracefs.h"
 #include "kernel/programs.h"
-#include "tcpdwell.skel.h"
+#include "wire.h"
+
+#include "tcpdwell.skel.h" /* whose variables are the wire's */
 
 /* Programs that are attached at a time, at the most. */
 #define LINKS_MAX 24

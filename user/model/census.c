@@ -5,7 +5,7 @@
 
 #include "base/compare.h"
 #include "base/tcpstate.h"
-#include "cli/options.h"
+#include "cli/filters.h"
 #include "model/census.h"
 #include "model/pressure.h"
 

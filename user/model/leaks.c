@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/compare.h"
-#include "cli/options.h"
+#include "cli/filters.h"
 #include "model/leak_tracks.h"
 #include "model/leaks.h"
 

@@ -4,7 +4,7 @@
 
 #include "base/compare.h"
 #include "base/tcpstate.h"
-#include "cli/options.h"
+#include "cli/filters.h"
 #include "model/listing.h"
 #include "model/timers.h"
 

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/compare.h"
-#include "cli/options.h"
+#include "cli/filters.h"
 #include "model/olds.h"
 #include "model/opens.h"
 #include "model/timewait.h"

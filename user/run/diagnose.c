@@ -48,21 +48,24 @@ struct diagnose {
 	uint64_t looked_ns;
 };
 
-static void diagnose_wants(struct session *session, struct options *traced, struct wants *wants)
+static void diagnose_wants(struct session *session, struct capture *capture, struct wants *wants)
 {
 	const struct options *options = session->options;
 
 	/* Ends of connections, whatever state they were in. */
-	traced->filters.to = 1U << TCPDWELL_CLOSE;
-	traced->filters.either = 0;
-	traced->filters.from = 0;
-	traced->filters.min_dwell_ns = 0;
-	traced->filters.cookie = 0;
-	traced->filters.reasons = 0;
+	capture->filters.to = 1U << TCPDWELL_CLOSE;
+	capture->filters.either = 0;
+	capture->filters.from = 0;
+	capture->filters.min_dwell_ns = 0;
+	capture->filters.cookie = 0;
+	capture->filters.reasons = 0;
+	capture->rows = true;
+	capture->scope = true;
+	capture->failed_calls = true;
+	capture->sockets = CAPTURE_SOCKETS_DETAILED;
 	if (!options->watch)
 		wants->duration_ns = SPAN_NS;
 	wants->watch = true;
-	wants->rows = true;
 	wants->snapshot = true;
 	wants->looks = true;
 	wants->rows_optional = true;

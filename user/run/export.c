@@ -209,13 +209,24 @@ static uint32_t group_of(const struct session *session, const struct whose *whos
 
 /* ---- Start ----------------------------------------------------------------------------------- */
 
-static void export_wants(struct session *session, struct options *traced, struct wants *wants)
+static void export_wants(struct session *session, struct capture *capture, struct wants *wants)
 {
 	const struct options *options = session->options;
 
-	traced->by = kernel_by[options->export_by.by];
-	if (options->export_by.by == EXPORT_BY_PEER)
-		traced->prefix4 = options->export_by.bits;
+	capture->sums = (struct capture_sums){
+		.wanted = true,
+		.by = kernel_by[options->export_by.by],
+		.ends = true,
+		.service = true,
+		.prefix4 = options->export_by.by == EXPORT_BY_PEER ? options->export_by.bits :
+								     options->prefix4,
+		.prefix6 = options->prefix6,
+		.bytes = options->hist_bytes,
+	};
+	capture->cgroups = is_by_cgroup(session);
+	capture->scope = true;
+	capture->failed_calls = true;
+	capture->sockets = CAPTURE_SOCKETS_DETAILED;
 	wants->watch = true;
 	wants->serves = options->listen || !options->textfile;
 	wants->snapshot = true;

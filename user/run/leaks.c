@@ -29,14 +29,16 @@ static uint16_t states_of(const struct options *options)
 }
 
 /* Of transitions, those out of the states are all that is asked for. */
-static void leaks_wants(struct session *session, struct options *traced, struct wants *wants)
+static void leaks_wants(struct session *session, struct capture *capture, struct wants *wants)
 {
 	const struct options *options = session->options;
 
-	traced->filters.either = 0;
-	traced->filters.from = states_of(options);
+	capture->filters.either = 0;
+	capture->filters.from = states_of(options);
+	capture->rows = options->watch;
+	capture->stacks = options->stacks && options->watch;
+	capture->sockets = CAPTURE_SOCKETS_TOLD;
 	wants->watch = options->watch;
-	wants->rows = true;
 	wants->looks = true;
 	wants->files = options->stacks; /* debug files */
 	wants->reports = true;

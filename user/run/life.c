@@ -13,13 +13,13 @@ struct life_run {
 	bool begun; /* the header was written */
 };
 
-static void life_wants(struct session *session, struct options *traced, struct wants *wants)
+static void life_wants(struct session *session, struct capture *capture, struct wants *wants)
 {
 	const struct options *options = session->options;
 
-	(void)traced;
+	capture->lives = true;
+	capture->time_wait = options->time_wait;
 	wants->watch = true;
-	wants->rows = true;
 	wants->files = options->format != FORMAT_TABLE;
 	wants->snapshot = !options->no_snapshot;
 	wants->timewait = options->time_wait;

@@ -7,7 +7,7 @@
 #define TCPDWELL_PIDS_H
 
 #include "base/notice.h"
-#include "cli/options.h"
+#include "cli/filters.h"
 
 /*
  * Puts the process of each thread in its place in @pids, each process once, and says so; warns of

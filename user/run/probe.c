@@ -4,6 +4,7 @@
 #include "host/privilege.h"
 #include "kernel/feature.h"
 #include "kernel/loader.h"
+#include "run/capture_options.h"
 #include "run/page.h"
 #include "run/probe.h"
 #include "view/print.h"
@@ -101,10 +102,14 @@ static void print(FILE *out, const void *context)
 
 int probe_run(const struct options *options, const struct notice *notice, struct failure *failure)
 {
-	struct loader *loader = loader_probe(options, notice, failure);
+	struct capture capture;
+	struct loader *loader;
 	struct report report = { .format = options->format };
 	int err;
 
+	capture_from_options(&capture, options);
+	capture.rows = true;
+	loader = loader_probe(&capture, notice, failure);
 	if (!loader)
 		return -1;
 	report.features = loader_features(loader);

@@ -17,6 +17,7 @@
 #include "kernel/source_ring.h"
 #include "kernel/source_stat.h"
 #include "run/account.h"
+#include "run/capture_options.h"
 #include "run/events.h"
 #include "run/session.h"
 
@@ -218,14 +219,14 @@ static struct summary account_of_rows(struct session *s)
 
 struct summary session_account(struct session *s)
 {
-	return s->wants.rows ? account_of_rows(s) : account_of_sums(s);
+	return capture_uses_ring(&s->capture) ? account_of_rows(s) : account_of_sums(s);
 }
 
 static void print_account(struct session *s, enum notice_level level)
 {
 	struct summary summary = session_account(s);
 
-	account_print(s->notice, &summary, !s->wants.rows, level);
+	account_print(s->notice, &summary, !capture_uses_ring(&s->capture), level);
 }
 
 /* Rows of connections that go on, where they are wanted. */
@@ -566,7 +567,7 @@ static int make_source(struct session *s)
 				   "TIME_WAIT is not seen%s: see `tcpdwell probe`",
 				   s->options->backend == BACKEND_NONE ? " with --backend none" :
 									 " on this kernel");
-	if (s->wants.rows) {
+	if (capture_uses_ring(&s->capture)) {
 		s->source = source_ring_new(loader_ring(s->loader), take_row, s);
 		if (!s->source)
 			return capability_refused(s->failure, "to map the ring", errno);
@@ -606,10 +607,10 @@ static int load(struct session *s)
 	if (s->wants.host_only)
 		return 0;
 	if (!s->wants.looks) {
-		s->loader = loader_new(&s->traced, s->notice, s->failure);
+		s->loader = loader_new(&s->capture, s->notice, s->failure);
 		return s->loader ? 0 : -1;
 	}
-	s->look.options = &s->traced;
+	s->look.capture = &s->capture;
 	s->look.steward = s->steward;
 	s->look.notice = s->notice;
 	if (socket_source_open(&s->look, s->failure))
@@ -625,9 +626,10 @@ static int load(struct session *s)
 
 static int set_up(struct session *s)
 {
-	s->traced = *s->options;
+	capture_from_options(&s->capture, s->options);
 	s->in_place = output_is_terminal() && s->options->format == FORMAT_TABLE;
-	s->command->wants(s, &s->traced, &s->wants);
+	s->command->wants(s, &s->capture, &s->wants);
+	s->capture.sockets_otherwise = s->wants.looks;
 	s->drops = s->wants.watch;
 	s->in_place = s->in_place && s->wants.watch && s->wants.reports;
 	if (plan_privileges(s) || start_steward(s))
@@ -732,7 +734,8 @@ static int drain(struct session *s)
 {
 	if (s->source && take_all_rows(s))
 		return -1;
-	if ((!s->wants.reports || !s->wants.rows) && s->command->tick && s->command->tick(s))
+	if ((!s->wants.reports || !capture_uses_ring(&s->capture)) && s->command->tick &&
+	    s->command->tick(s))
 		return -1;
 	if (output_error(s->output) == -ECANCELED)
 		s->cut = true;
@@ -767,7 +770,8 @@ static int finish(struct session *s)
 	if (s->wants.reports && s->wants.watch)
 		summary = session_account(s);
 	if (s->wants.watch)
-		account_print(s->notice, &summary, !s->wants.rows, account_level(s));
+		account_print(s->notice, &summary, !capture_uses_ring(&s->capture),
+			      account_level(s));
 	return failure_output(s->failure, err);
 }
 

@@ -19,6 +19,7 @@
 #include "base/notice.h"
 #include "cli/options.h"
 #include "host/procfs_process.h"
+#include "kernel/capture.h"
 #include "model/cookie_flood.h"
 #include "run/events.h"
 #include "run/output.h"
@@ -30,7 +31,6 @@ struct session;
 /* What the session is to do for a command. All zero: nothing but to load, and to finish. */
 struct wants {
 	bool watch;	      /* attach, and run on until told to end */
-	bool rows;	      /* transitions, as events; else they are for sums */
 	bool snapshot;	      /* what exists gets its owner before the loop begins */
 	bool records;	      /* it tells of them as events, ahead of start(), if it can */
 	bool timewait;	      /* without TIME_WAIT it is of no use */
@@ -54,8 +54,11 @@ struct wants {
  * returned: the session looks at the output itself.
  */
 struct command_ops {
-	/* Says what is wanted, from the options alone; may narrow what is traced. */
-	void (*wants)(struct session *session, struct options *traced, struct wants *wants);
+	/*
+	 * Says what is wanted, from the options alone: of the kernel side, where @capture has what
+	 * all commands share, and of the session.
+	 */
+	void (*wants)(struct session *session, struct capture *capture, struct wants *wants);
 	/* What must be done while the process is small and may fork. NULL: nothing. */
 	int (*prepare)(struct session *session);
 	/* Makes the model. All is attached, and the process has still its privileges. */
@@ -113,7 +116,7 @@ struct session {
 
 	/* The session's own. */
 	const struct command_ops *command;
-	struct options traced;
+	struct capture capture;
 	struct text_wait wait;
 	struct program *program;
 	struct source_ring *source;

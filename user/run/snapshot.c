@@ -17,9 +17,10 @@
 #include "view/socket_fields.h"
 #include "view/socket_report.h"
 
-static void snapshot_wants(struct session *session, struct options *traced, struct wants *wants)
+static void snapshot_wants(struct session *session, struct capture *capture, struct wants *wants)
 {
-	(void)traced;
+	capture->sockets = session->options->sockets ? CAPTURE_SOCKETS_DETAILED :
+						       CAPTURE_SOCKETS_TOLD;
 	wants->reports = true;
 	wants->looks = !session->options->report_ns;
 	wants->host_only = session->options->report_ns;

@@ -23,12 +23,12 @@ int socket_source_open(struct socket_source *source, struct failure *failure)
 {
 	/* Once privileges are given up, no file may be opened any more. */
 	source->pids_are_ours = !procfs_pids_are_the_kernels("");
-	source->loader = loader_new(source->options, source->notice, &source->why);
+	source->loader = loader_new(source->capture, source->notice, &source->why);
 	if (!source->loader && source->why.status == STATUS_USE) {
 		*failure = source->why;
 		return -1;
 	}
-	return resolve_netns(&source->options->filters.netns, &source->netns, failure);
+	return resolve_netns(&source->capture->filters.netns, &source->netns, failure);
 }
 
 /* Of a process outside, its sockets show that somebody has them, and not who. */
@@ -67,7 +67,7 @@ static void tell_of_diag(const struct socket_source *source, const struct diag_s
 static int take_by_diag(struct socket_source *source, struct sockets *sockets,
 			struct failure *failure)
 {
-	const struct filters *filters = &source->options->filters;
+	const struct filters *filters = &source->capture->filters;
 	struct diag_shortfall shortfall = {};
 	int err;
 

@@ -9,7 +9,7 @@
 
 #include "base/failure.h"
 #include "base/notice.h"
-#include "cli/options.h"
+#include "kernel/capture.h"
 #include "model/sockets.h"
 
 struct loader;
@@ -17,7 +17,7 @@ struct steward;
 
 struct socket_source {
 	/* For the caller to set; all else is zero. */
-	const struct options *options;
+	const struct capture *capture;
 	const struct notice *notice;
 	struct loader *loader; /* not owned; NULL: there is none, and @why says why */
 	struct failure why;
@@ -31,7 +31,7 @@ struct socket_source {
 };
 
 /*
- * Opens a loader for what @source has as options. Returns 0 also where the kernel allows none: then
+ * Opens a loader for what @source has as capture. Returns 0 also where the kernel allows none: then
  * the loader is NULL. Returns -1 with @failure filled if the fault is in the command line. The
  * caller frees the loader.
  */

@@ -31,11 +31,20 @@ static bool wants_all(const struct options *options)
 	return options->cumulative || !options->report_ns;
 }
 
-static void stat_wants(struct session *session, struct options *traced, struct wants *wants)
+static void stat_wants(struct session *session, struct capture *capture, struct wants *wants)
 {
 	const struct options *options = session->options;
 
-	(void)traced;
+	capture->sums = (struct capture_sums){
+		.wanted = true,
+		.by = options->by,
+		.service = options->by == TCPDWELL_BY_PORT,
+		.accept_waits = true,
+		.prefix4 = options->prefix4,
+		.prefix6 = options->prefix6,
+		.bytes = options->hist_bytes,
+	};
+	capture->cgroups = options->by == TCPDWELL_BY_CGROUP;
 	wants->watch = true;
 	wants->snapshot = !options->no_snapshot;
 	wants->files = options->by == TCPDWELL_BY_CGROUP;

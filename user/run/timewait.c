@@ -26,11 +26,14 @@ struct report {
 	uint64_t now_ns;
 };
 
-static void timewait_wants(struct session *session, struct options *traced, struct wants *wants)
+static void timewait_wants(struct session *session, struct capture *capture, struct wants *wants)
 {
-	timewait_narrow(&traced->filters);
+	timewait_narrow(&capture->filters);
+	capture->rows = true;
+	capture->port_use = true;
+	capture->scope = true;
+	capture->sockets = CAPTURE_SOCKETS_TOLD;
 	wants->watch = true;
-	wants->rows = true;
 	wants->snapshot = !session->options->no_snapshot;
 	wants->records = wants->snapshot;
 	wants->timewait = true;

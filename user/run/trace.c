@@ -11,13 +11,12 @@ struct trace {
 	bool begun; /* the header was written */
 };
 
-static void trace_wants(struct session *session, struct options *traced, struct wants *wants)
+static void trace_wants(struct session *session, struct capture *capture, struct wants *wants)
 {
 	const struct options *options = session->options;
 
-	(void)traced;
+	capture->rows = true;
 	wants->watch = true;
-	wants->rows = true;
 	wants->files = options->wide || options->format != FORMAT_TABLE;
 	wants->snapshot = !options->no_snapshot;
 }

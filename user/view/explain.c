@@ -20,7 +20,7 @@ __asm__(".pushsection .rodata\n"
 #define INDENT 4
 
 /* Where the commands of the index begin. */
-#define COMMAND_COLUMN 36
+#define LOOK_COLUMN 36
 
 /* The parts of an entry, in their order; the first one needs no title. */
 static const struct {
@@ -259,12 +259,12 @@ static void print_names(FILE *out, const char *kind, const char *title, unsigned
 
 void explain_index(FILE *out, unsigned int columns)
 {
-	fprintf(out, "%-*s %s\n", COMMAND_COLUMN - 1, "What people say", "What looks into it");
+	fprintf(out, "%-*s %s\n", LOOK_COLUMN - 1, "What people say", "What looks into it");
 	for (const char *line = explain_text; *line; line = next_line(line)) {
 		struct symptom s;
 
 		if (read_symptom(line, &s))
-			fprintf(out, "%-*.*s %.*s\n", COMMAND_COLUMN - 1, s.words_len, s.words,
+			fprintf(out, "%-*.*s %.*s\n", LOOK_COLUMN - 1, s.words_len, s.words,
 				s.command_len, s.command);
 	}
 	fprintf(out, "\n`tcpdwell explain NAME` tells of each of these, and of what people say:\n");
