@@ -67,7 +67,7 @@ AGAINST = {
     ("cli/option_table.c", "model/timewait.h"),
     ("host/symbolizer.h", "model/stacks.h"),
     ("host/timewait_start.h", "view/timewait_report.h"),
-    ("kernel/loader.c", "model/overdue.h"),
+    ("kernel/loader_inside.h", "model/overdue.h"),
 }
 
 

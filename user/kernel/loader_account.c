@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "kernel/loader_inside.h"
+#include "kernel/programs.h"
+#include "tcpdwell.skel.h"
+
+void loader_map_counters(struct loader *loader)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+	void *p;
+
+	if (!loader->rodata->cfg_counters)
+		return;
+	loader->counters_bytes = (loader->cpus * sizeof(*loader->counters) + page - 1) & -page;
+	p = mmap(NULL, loader->counters_bytes, PROT_READ, MAP_SHARED,
+		 bpf_map__fd(loader->skel->maps.counters), 0);
+	loader->counters = p == MAP_FAILED ? NULL : p;
+}
+
+/* A program runs for less than a microsecond; a set that is out of balance for longer stays so. */
+#define READS_MAX 100000
+
+/* One CPU's set, read again until no program was running in between. */
+static struct tcpdwell_counters counters_read(const volatile struct tcpdwell_counters *live)
+{
+	struct tcpdwell_counters c;
+	int reads = 0;
+
+	do {
+		c.seen = live->seen;
+		c.emitted = live->emitted;
+		c.filtered = live->filtered;
+		c.held = live->held;
+		c.lost_ring = live->lost_ring;
+		c.lost_map = live->lost_map;
+		c.untracked = live->untracked;
+		c.folded = live->folded;
+	} while ((c.seen != c.emitted + c.filtered + c.held + c.folded + c.lost_ring + c.lost_map ||
+		  c.seen != live->seen) &&
+		 ++reads < READS_MAX);
+	return c;
+}
+
+/* The set of one CPU, in a moment when it is whole as far as there is one. */
+static struct tcpdwell_counters counters_of(const struct loader *loader, int cpu)
+{
+	struct tcpdwell_counters c = {};
+	uint32_t key = cpu;
+
+	if (!loader->rodata->cfg_counters) /* they share one */
+		return cpu ? c : counters_read(&loader->skel->bss->counters_shared);
+	if (loader->counters)
+		return counters_read(&loader->counters[cpu]);
+	bpf_map__lookup_elem(loader->skel->maps.counters, &key, sizeof(key), &c, sizeof(c), 0);
+	return c;
+}
+
+void loader_counters(const struct loader *loader, struct tcpdwell_counters *sum)
+{
+	memset(sum, 0, sizeof(*sum));
+	for (int cpu = 0; cpu < loader->cpus; cpu++) {
+		struct tcpdwell_counters c = counters_of(loader, cpu);
+
+		sum->seen += c.seen;
+		sum->emitted += c.emitted;
+		sum->filtered += c.filtered;
+		sum->held += c.held;
+		sum->lost_ring += c.lost_ring;
+		sum->lost_map += c.lost_map;
+		sum->untracked += c.untracked;
+		sum->folded += c.folded;
+	}
+}
+
+uint64_t loader_missed(const struct loader *loader)
+{
+	uint64_t told = loader->skel->bss->nested_told, gaps = loader->skel->bss->gaps;
+	int fd = bpf_program__fd(programs_transition(loader->programs));
+	struct bpf_prog_info info = {};
+	__u32 len = sizeof(info);
+
+	/* Most of those that the kernel counts leave a gap: the sum would have them twice. */
+	if (bpf_obj_get_info_by_fd(fd, &info, &len) || info.recursion_misses < told + gaps)
+		return gaps;
+	return info.recursion_misses - told;
+}
+
+uint64_t loader_overdue(struct loader *loader)
+{
+	struct tcpdwell_timers *timers = calloc(loader->cpus, sizeof(*timers));
+	uint64_t gone = loader->skel->bss->requests_gone, all = 0;
+	uint32_t zero = 0;
+
+	if (!loader->rodata->cfg_reqsk_timer_handler) {
+		free(timers);
+		return 0;
+	}
+	if (timers && !bpf_map__lookup_elem(loader->skel->maps.request_timers, &zero, sizeof(zero),
+					    timers, loader->cpus * sizeof(*timers), 0))
+		all = overdue_count(&loader->overdue, timers, loader->cpus,
+				    loader->skel->bss->timer_second);
+	free(timers);
+	return all > gone ? all - gone : 0;
+}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "kernel/loader_inside.h"
+#include "kernel/programs.h"
+#include "tcpdwell.skel.h"
+
+bool loader_sees_timewait(const struct loader *loader)
+{
+	return loader->rodata->cfg_minis;
+}
+
+int loader_ring(const struct loader *loader)
+{
+	return bpf_map__fd(loader->skel->maps.ring);
+}
+
+int loader_flush(struct loader *loader, uint64_t min_age_ns)
+{
+	uint64_t args[1] = { min_age_ns };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = args, .ctx_size_in = sizeof(args));
+	const struct bpf_program *flush = programs_flush(loader->programs);
+	int err;
+
+	if (!bpf_program__autoload(flush))
+		return 0;
+	do {
+		err = bpf_prog_test_run_opts(bpf_program__fd(flush), &opts) ? -errno : 0;
+	} while (!err && opts.retval == TCPDWELL_FLUSH_AGAIN);
+	if (err && !loader->flush_failed)
+		notice_print(
+			loader->notice, NOTICE_WARNING,
+			"rows that wait in the kernel are lost: the kernel will not run %s: %s",
+			bpf_program__name(flush), strerror(-err));
+	loader->flush_failed |= err;
+	return err ?: opts.retval == TCPDWELL_FLUSH_WAITING;
+}
+
+void loader_reader_sleeps(struct loader *loader, bool sleeps)
+{
+	__atomic_store_n(&loader->skel->bss->shared.reader_sleeps, sleeps, __ATOMIC_SEQ_CST);
+}
+
+bool loader_reader_is_asleep(const struct loader *loader)
+{
+	return __atomic_load_n(&loader->skel->bss->shared.reader_sleeps, __ATOMIC_SEQ_CST);
+}
+
+int loader_stack(const struct loader *loader, uint64_t key, struct tcpdwell_stack *stack)
+{
+	return bpf_map__lookup_elem(loader->skel->maps.stacks, &key, sizeof(key), stack,
+				    sizeof(*stack), 0);
+}
+
+void loader_missing(const struct loader *loader, char *text, size_t size)
+{
+	size_t len = 0;
+
+	text[0] = '\0';
+	for (int id = 0; id < FEATURE_COUNT && len < size; id++)
+		if (features_miss(&loader->features, id))
+			len += snprintf(text + len, size - len, "%s%s", len ? "; " : "",
+					feature_table[id].lost);
+}
+
+int loader_each_failed_call(const struct loader *loader, loader_failed_call *visit, void *context)
+{
+	const struct bpf_map *map = loader->skel->maps.failed_calls;
+	struct tcpdwell_failed_call call, next;
+	struct tcpdwell_failed_calls calls;
+	int err = 0;
+
+	if (!features_use(&loader->features, FEATURE_CALLS) ||
+	    bpf_map__get_next_key(map, NULL, &call, sizeof(call)))
+		return 0;
+	while (!err) {
+		bool more = !bpf_map__get_next_key(map, &call, &next, sizeof(next));
+
+		if (!bpf_map__lookup_elem(map, &call, sizeof(call), &calls, sizeof(calls), 0))
+			err = visit(context, &call, &calls);
+		if (!more)
+			break;
+		call = next;
+	}
+	return err;
+}
+
+uint64_t loader_stacks_missed(const struct loader *loader)
+{
+	return loader->skel->bss->stacks_missed;
+}
+
+int loader_stat_turn(struct loader *loader)
+{
+	struct bpf_map *maps[] = { loader->skel->maps.stat_even, loader->skel->maps.stat_odd };
+	struct bpf_map *left = maps[loader->stat_turns % 2];
+	int fd = bpf_map__fd(maps[(loader->stat_turns + 1) % 2]);
+	uint32_t zero = 0;
+	int err = bpf_map__update_elem(loader->skel->maps.stats, &zero, sizeof(zero), &fd,
+				       sizeof(fd), BPF_ANY);
+
+	if (err)
+		return err;
+	loader->stat_turns++;
+	return bpf_map__fd(left);
+}
+
+uint32_t loader_stat_size(const struct loader *loader)
+{
+	return bpf_map__max_entries(loader->skel->maps.stat_even);
+}
+
+bool loader_polls(const struct loader *loader)
+{
+	return loader->rodata->cfg_poll_minis;
+}
