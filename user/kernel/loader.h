@@ -9,6 +9,7 @@
 #define TCPDWELL_LOADER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/failure.h"

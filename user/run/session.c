@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/escape.h"
-#include "base/put.h"
 #include "host/privilege.h"
 #include "host/program.h"
 #include "host/steward.h"
@@ -15,11 +11,9 @@
 #include "kernel/loader.h"
 #include "kernel/snapshot.h"
 #include "kernel/source_ring.h"
-#include "kernel/source_stat.h"
 #include "run/account.h"
 #include "run/capture_options.h"
-#include "run/events.h"
-#include "run/session.h"
+#include "run/session_inside.h"
 
 /*
  * While rows come, the ring is looked at this often: nothing is older than 100 ms when it is shown,
@@ -36,381 +30,18 @@
  */
 #define POLL_NS 1000000000ULL
 
-/* A flood is reported this often. */
-#define FLOOD_NS 1000000000ULL
-
-/*
- * What is still to be written when the tool is told to end has so long; the last part of it is for
- * the last report or the account, which rows must leave time for.
- */
-#define DRAIN_NS      2000000000ULL
-#define LAST_WORDS_NS 200000000ULL
-
-/* timeout(1) sends its signal twice at once: what comes so soon after the first is the same one. */
-#define SAME_SIGNAL_NS 50000000ULL
-
-static void stop_by_signal(struct session *s);
-
-/*
- * ---- Rows ---------------------------------------------------------------------------------------
- */
-
-/* What the ring yields. Once the output has ended, rows are only counted: as unwritten. */
-static int take_row(void *context, const struct event *event)
-{
-	struct session *s = context;
-	uint64_t unwanted = s->unwanted;
-
-	switch (event->kind) {
-	case EVENT_UNKNOWN:
-		s->unknown++;
-		return 0;
-	case EVENT_MALFORMED:
-		s->malformed++;
-		return 0;
-	default:
-		break;
-	}
-	if (s->options->count && s->handed == s->options->count) {
-		s->beyond++;
-		return 0;
-	}
-	if (s->cut || output_error(s->output))
-		return 0;
-	if (s->command->event(s, event))
-		return -ECANCELED;
-	/* A row that finds no room since the output ended just now is not there. */
-	if (s->unwanted == unwanted)
-		s->handed += !output_error(s->output);
-	return 0;
-}
-
-/* Takes what there is, SOURCE_RING_BATCH at the most. Returns the number or -1. */
-static int take_rows(struct session *s)
-{
-	int count = source_ring_consume(s->source);
-
-	return count < 0 ? -1 : count;
-}
-
-/* Takes all that the kernel side has emitted by now; after a deadline it is only counted. */
-static int take_all_rows(struct session *s)
-{
-	struct tcpdwell_counters c;
-
-	loader_flush(s->loader, 0);
-	loader_counters(s->loader, &c);
-	do {
-		if (take_rows(s) < 0)
-			return -1;
-		if (s->end && events_wait_writable(s->events, -1, 0) & WAKE_STOP)
-			stop_by_signal(s);
-		if (s->end && clock_now_ns() >= s->deadline_ns)
-			s->cut = true;
-	} while (source_ring_taken(s->source) < c.emitted);
-	return 0;
-}
-
-static int take_sum(void *context, const struct event *event)
-{
-	struct session *s = context;
-
-	return s->command->event(s, event) ? -ECANCELED : 0;
-}
-
-/* After a callback that has filled the failure, -ECANCELED says no more. */
-static int failed(struct session *s, const char *what, int err)
-{
-	return err == -ECANCELED ? -1 : failure_errno(s->failure, what, -err);
-}
-
-int session_sums(struct session *s)
-{
-	int fd, err;
-
-	loader_flush(s->loader, s->end ? 0 : LOADER_WAIT_NS);
-	fd = loader_stat_turn(s->loader);
-	if (fd < 0)
-		return failure_errno(s->failure, "cannot turn to the other map", -fd);
-	err = source_stat_take(fd, take_sum, s);
-	return err ? failed(s, "cannot read the map", err) : 0;
-}
-
-/* Rows of what was closed, after those that wait in the kernel. */
-static int take_paced_rows(struct session *s)
-{
-	int count;
-
-	loader_flush(s->loader, LOADER_WAIT_NS);
-	do {
-		count = take_rows(s);
-	} while (count >= SOURCE_RING_BATCH);
-	s->taken_ns = clock_now_ns();
-	return count < 0 ? -1 : 0;
-}
-
-/*
- * ---- The account --------------------------------------------------------------------------------
- */
-
-/* Rows that were written, or are in a report that was. */
-static uint64_t count_written(const struct session *s)
-{
-	uint64_t lines;
-
-	if (s->wants.reports)
-		return output_error(s->output) ? s->reported : s->handed;
-	lines = text_unwritten(output_text(s->output));
-	return s->handed > lines ? s->handed - lines : 0;
-}
-
-static struct summary account_of_sums(const struct session *s)
-{
-	struct tcpdwell_counters c;
-	uint64_t counted;
-
-	loader_counters(s->loader, &c);
-	counted = s->end ? count_written(s) : c.emitted;
-	return (struct summary){
-		.seen = c.seen,
-		.printed = counted,
-		.undated = c.undated,
-		.filtered = c.filtered + c.held,
-		.unwritten = s->end ? s->handed - counted : 0,
-		.lost_map = c.lost_map,
-		.untracked = c.untracked,
-		.missed = loader_missed(s->loader),
-	};
-}
-
-/*
- * A row that waits is not seen yet, or the numbers would not only grow; at the end it waits for
- * nothing any more, and nobody wants it. What was emitted and is nowhere else is unwritten: rows in
- * the ring, and those that the output has not taken.
- */
-static struct summary account_of_rows(struct session *s)
-{
-	uint64_t taken = s->source ? source_ring_taken(s->source) : 0, written = count_written(s);
-	struct tcpdwell_counters c;
-	uint64_t overdue;
-
-	loader_counters(s->loader, &c);
-	/* Of a request that a flood folded the first row is counted with the last. */
-	overdue = c.folded ? loader_overdue(s->loader) : 0;
-	if (c.emitted < taken) { /* rows that came meanwhile */
-		c.seen += taken - c.emitted;
-		c.emitted = taken;
-	}
-	return (struct summary){
-		.seen = c.seen + overdue - (s->end ? 0 : c.held),
-		.printed = written,
-		.filtered = c.filtered + (s->end ? c.held : 0) + s->beyond + s->unwanted,
-		.folded = c.folded + overdue,
-		.unwritten = c.emitted - written - s->beyond - s->unwanted - s->unknown -
-			     s->malformed,
-		.unknown = s->unknown,
-		.malformed = s->malformed,
-		.lost_ring = c.lost_ring,
-		.lost_map = c.lost_map,
-		.untracked = c.untracked,
-		.missed = loader_missed(s->loader) + overdue,
-	};
-}
-
-struct summary session_account(struct session *s)
-{
-	return capture_uses_ring(&s->capture) ? account_of_rows(s) : account_of_sums(s);
-}
-
-static void print_account(struct session *s, enum notice_level level)
-{
-	struct summary summary = session_account(s);
-
-	account_print(s->notice, &summary, !capture_uses_ring(&s->capture), level);
-}
-
-/* Rows of connections that go on, where they are wanted. */
-static void tell_open(struct session *s)
-{
-	int err = s->wants.open ? loader_tell_open(s->loader) : 0;
-
-	if (err)
-		notice_print(s->notice, NOTICE_WARNING,
-			     "what is still open is not shown, or not all of it: %s",
-			     strerror(-err));
-}
-
-/* SIGUSR1. What was emitted by now is taken first, so that every row is somewhere. */
-static int answer(struct session *s)
-{
-	tell_open(s);
-	if (s->source && (take_all_rows(s) || (s->command->tick && s->command->tick(s))))
-		return -1;
-	print_account(s, NOTICE_WARNING);
-	return 0;
-}
-
-/*
- * ---- The end ------------------------------------------------------------------------------------
- */
-
-/* Nothing is traced from here on. What is to be written may take as long as @drain_ns. */
-static void stop(struct session *s, enum session_end end, uint64_t drain_ns)
-{
-	if (s->end)
-		return;
-	s->end = end;
-	s->told_ns = clock_now_ns();
-	/* Timewait sockets that must be polled are only found while all is attached. */
-	if (s->wants.watch) {
-		loader_flush(s->loader, LOADER_WAIT_NS);
-		loader_detach(s->loader);
-		tell_open(s);
-	}
-	s->deadline_ns = drain_ns == EVENTS_FOREVER ? EVENTS_FOREVER : clock_now_ns() + drain_ns;
-}
-
-/* A signal: the first stops the tracing, the second gives up what is not written. */
-static void stop_by_signal(struct session *s)
-{
-	uint64_t now_ns = clock_now_ns();
-
-	if (!s->end)
-		stop(s, SESSION_SIGNAL, DRAIN_NS);
-	else if (s->deadline_ns == EVENTS_FOREVER)
-		s->deadline_ns = now_ns + DRAIN_NS;
-	else if (now_ns - s->told_ns >= SAME_SIGNAL_NS)
-		s->deadline_ns = 0;
-}
-
-/* How long the output may be waited for; 0: no longer. */
-static uint64_t patience(struct session *s)
-{
-	uint64_t now_ns = clock_now_ns(), end_ns;
-
-	if (!s->end && now_ns >= s->end_ns) {
-		stop(s, SESSION_TIME, DRAIN_NS);
-		now_ns = clock_now_ns();
-	}
-	end_ns = s->end ? s->deadline_ns : s->end_ns;
-	if (end_ns == EVENTS_FOREVER)
-		return end_ns;
-	if (s->end && !s->last_words)
-		now_ns += LAST_WORDS_NS;
-	return end_ns > now_ns ? end_ns - now_ns : 0;
-}
-
-/*
- * A write would wait: all that may happen meanwhile happens here (struct text_wait). Last words are
- * also said after the deadline, if nobody is waited for.
- */
-static int wait_writable(void *context, int fd)
-{
-	struct session *s = context;
-
-	for (;;) {
-		uint64_t timeout_ns = patience(s);
-		int wakes;
-
-		if (s->cut || (!timeout_ns && !s->last_words))
-			return -ECANCELED;
-		wakes = events_wait_writable(s->events, fd, timeout_ns);
-		if (wakes < 0)
-			return wakes;
-		s->wakes |= wakes & WAKE_CHILD;
-		if (wakes & WAKE_STOP)
-			stop_by_signal(s);
-		if (wakes & WAKE_REPORT)
-			print_account(s, NOTICE_WARNING);
-		if (wakes & WAKE_WRITABLE && (s->last_words || patience(s)))
-			return 0;
-		if (!timeout_ns && s->last_words)
-			return -ECANCELED;
-	}
-}
-
-/* Whether the loop has done what was asked for. */
-static bool ended(struct session *s, uint64_t now_ns)
-{
-	const struct options *options = s->options;
-
-	if (s->wakes & WAKE_STOP)
-		stop_by_signal(s);
-	else if (s->wakes & WAKE_HANGUP || output_error(s->output))
-		stop(s, SESSION_SIGNAL, DRAIN_NS);
-	else if (now_ns >= s->end_ns)
-		stop(s, SESSION_TIME, DRAIN_NS);
-	else if (options->count && s->handed >= options->count)
-		stop(s, SESSION_COUNT, DRAIN_NS);
-	else if (s->program && s->wakes & WAKE_CHILD && program_ended(s->program))
-		stop(s, SESSION_PROGRAM, EVENTS_FOREVER);
-	return s->end;
-}
-
 /*
  * ---- The loop -----------------------------------------------------------------------------------
  */
 
-static void take_cookies(void *context, const struct tcpdwell_cookies *cookies)
+/* SIGUSR1. What was emitted by now is taken first, so that every row is somewhere. */
+static int answer(struct session *s)
 {
-	cookie_floods_take(context, cookies);
-}
-
-/* "10.0.0.1:80, 4242 nginx, netns 4026531840", the process where it is known. */
-static char *put_listener(char *p, const struct tcpdwell_cookies *who)
-{
-	unsigned int columns;
-
-	if (who->family == 6)
-		p = put_char(put_ipv6(put_char(p, '['), who->laddr), ']');
-	else
-		p = put_ipv4(p, who->laddr);
-	p = put_literal(put_u16(put_char(p, ':'), who->lport), ", ");
-	if (who->pid) {
-		p = put_char(put_u64(p, who->pid), ' ');
-		p = put_escaped_cut(p, who->comm, strnlen(who->comm, sizeof(who->comm)),
-				    TCPDWELL_COMM_LEN - 1, &columns);
-		p = put_literal(p, ", ");
-	}
-	return put_u64(put_literal(p, "netns "), who->netns);
-}
-
-/* One line for each listener that sends SYN cookies: for what they are sent to there is no row. */
-static void report_cookies(struct session *s, uint64_t now_ns)
-{
-	cookie_floods_look(&s->cookies, now_ns);
-	loader_each_cookies(s->loader, take_cookies, &s->cookies);
-	for (unsigned int i = 0; i < s->cookies.count; i++) {
-		const struct cookie_flood *flood = &s->cookies.floods[i];
-		char where[256], rate[64] = "";
-		char *end = put_listener(where, &flood->who);
-
-		if (flood->rate)
-			snprintf(rate, sizeof(rate), "%" PRIu64 "/s%s by ", flood->rate,
-				 flood->shared ? " in the namespace, among them" : "");
-		notice_print(s->notice, NOTICE_STATUS,
-			     "SYN cookies: %s%.*s: no row tells of these requests", rate,
-			     (int)(end - where), where);
-	}
-}
-
-/* One line a second for what would be a hundred thousand rows. */
-static void report_flood(struct session *s, uint64_t now_ns)
-{
-	uint64_t past_ns = now_ns - s->flood_ns, all;
-	struct tcpdwell_flood flood;
-	uint16_t port;
-
-	if (past_ns < FLOOD_NS)
-		return;
-	s->flood_ns = now_ns;
-	report_cookies(s, now_ns);
-	if (!loader_take_flood(s->loader, &flood, &port))
-		return;
-	all = flood.folded + flood.completed;
-	notice_print(s->notice, NOTICE_STATUS,
-		     "SYN_RECV: %" PRIu64 "/s to :%u, %u%% never complete",
-		     all * 1000000000 / past_ns, port, (unsigned int)(flood.folded * 100 / all));
+	session_tell_open(s);
+	if (s->source && (session_take_all_rows(s) || (s->command->tick && s->command->tick(s))))
+		return -1;
+	session_print_account(s, NOTICE_WARNING);
+	return 0;
 }
 
 /* Whether rows are shown as they come. */
@@ -427,7 +58,7 @@ static int take_due_rows(struct session *s, uint64_t now_ns)
 		if (now_ns - s->taken_ns < s->wants.pace_ns)
 			return 0;
 		if (s->source)
-			return take_paced_rows(s);
+			return session_take_paced_rows(s);
 		s->taken_ns = now_ns;
 		if (loader_polls(s->loader))
 			loader_flush(s->loader, LOADER_WAIT_NS);
@@ -435,7 +66,7 @@ static int take_due_rows(struct session *s, uint64_t now_ns)
 	}
 	if (s->waiting || now_ns - s->row_ns < IDLE_NS)
 		s->waiting = loader_flush(s->loader, LOADER_WAIT_NS) > 0;
-	count = take_rows(s);
+	count = session_take_rows(s);
 	if (count < 0)
 		return count;
 	if (count)
@@ -504,7 +135,7 @@ static bool may_sleep(struct session *s)
 	 * Rows, or an error of the output, are the next turn's. A wake-up that came meanwhile is
 	 * gone with this look at the ring, and has taken back what was asked for.
 	 */
-	if (!s->waiting && !take_rows(s) && loader_reader_is_asleep(s->loader))
+	if (!s->waiting && !session_take_rows(s) && loader_reader_is_asleep(s->loader))
 		return true;
 	loader_reader_sleeps(s->loader, false);
 	s->row_ns = clock_now_ns();
@@ -540,14 +171,14 @@ static int loop(struct session *s)
 		clock_tick(s->clock);
 		if (take_due_rows(s, now_ns))
 			return -1;
-		report_flood(s, now_ns);
-		if (ended(s, now_ns))
+		session_report_flood(s, now_ns);
+		if (session_ended(s, now_ns))
 			break;
 		if (wakes & WAKE_REPORT && answer(s))
 			return -1;
 		if (show_due_report(s, now_ns))
 			return -1;
-		if (ended(s, now_ns))
+		if (session_ended(s, now_ns))
 			break;
 		s->wakes = 0;
 		if (wait_for_news(s, now_ns))
@@ -568,7 +199,7 @@ static int make_source(struct session *s)
 				   s->options->backend == BACKEND_NONE ? " with --backend none" :
 									 " on this kernel");
 	if (capture_uses_ring(&s->capture)) {
-		s->source = source_ring_new(loader_ring(s->loader), take_row, s);
+		s->source = source_ring_new(loader_ring(s->loader), session_take_row, s);
 		if (!s->source)
 			return capability_refused(s->failure, "to map the ring", errno);
 	} else if (loader_polls(s->loader)) {
@@ -634,7 +265,7 @@ static int set_up(struct session *s)
 	s->in_place = s->in_place && s->wants.watch && s->wants.reports;
 	if (plan_privileges(s) || start_steward(s))
 		return -1;
-	s->wait = (struct text_wait){ .writable = wait_writable, .context = s };
+	s->wait = (struct text_wait){ .writable = session_wait_writable, .context = s };
 	s->events = events_new(STDOUT_FILENO);
 	s->clock = clock_new();
 	s->output = output_new(s->in_place, &s->wait);
@@ -732,7 +363,7 @@ static enum notice_level account_level(const struct session *s)
 /* All that was traced has been handed on; rows that nobody took make room for the last words. */
 static int drain(struct session *s)
 {
-	if (s->source && take_all_rows(s))
+	if (s->source && session_take_all_rows(s))
 		return -1;
 	if ((!s->wants.reports || !capture_uses_ring(&s->capture)) && s->command->tick &&
 	    s->command->tick(s))
@@ -749,7 +380,7 @@ static int finish(struct session *s)
 	int err;
 
 	if (s->wants.watch) {
-		stop(s, SESSION_SIGNAL, DRAIN_NS);
+		session_stop(s, SESSION_SIGNAL, DRAIN_NS);
 		if (drain(s))
 			return -1;
 		summary = session_account(s);
@@ -820,7 +451,7 @@ int session_walk(struct session *s, struct sockets *sockets)
 {
 	if (socket_source_take(&s->look, sockets, s->failure))
 		return -1;
-	return s->source ? take_paced_rows(s) : 0;
+	return s->source ? session_take_paced_rows(s) : 0;
 }
 
 void session_process(struct session *s, uint32_t pid, const char *comm,

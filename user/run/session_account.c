@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "kernel/loader.h"
+#include "kernel/source_ring.h"
+#include "run/account.h"
+#include "run/session_inside.h"
+
+/* Rows that were written, or are in a report that was. */
+static uint64_t count_written(const struct session *s)
+{
+	uint64_t lines;
+
+	if (s->wants.reports)
+		return output_error(s->output) ? s->reported : s->handed;
+	lines = text_unwritten(output_text(s->output));
+	return s->handed > lines ? s->handed - lines : 0;
+}
+
+static struct summary account_of_sums(const struct session *s)
+{
+	struct tcpdwell_counters c;
+	uint64_t counted;
+
+	loader_counters(s->loader, &c);
+	counted = s->end ? count_written(s) : c.emitted;
+	return (struct summary){
+		.seen = c.seen,
+		.printed = counted,
+		.undated = c.undated,
+		.filtered = c.filtered + c.held,
+		.unwritten = s->end ? s->handed - counted : 0,
+		.lost_map = c.lost_map,
+		.untracked = c.untracked,
+		.missed = loader_missed(s->loader),
+	};
+}
+
+/*
+ * A row that waits is not seen yet, or the numbers would not only grow; at the end it waits for
+ * nothing any more, and nobody wants it. What was emitted and is nowhere else is unwritten: rows in
+ * the ring, and those that the output has not taken.
+ */
+static struct summary account_of_rows(struct session *s)
+{
+	uint64_t taken = s->source ? source_ring_taken(s->source) : 0, written = count_written(s);
+	struct tcpdwell_counters c;
+	uint64_t overdue;
+
+	loader_counters(s->loader, &c);
+	/* Of a request that a flood folded the first row is counted with the last. */
+	overdue = c.folded ? loader_overdue(s->loader) : 0;
+	if (c.emitted < taken) { /* rows that came meanwhile */
+		c.seen += taken - c.emitted;
+		c.emitted = taken;
+	}
+	return (struct summary){
+		.seen = c.seen + overdue - (s->end ? 0 : c.held),
+		.printed = written,
+		.filtered = c.filtered + (s->end ? c.held : 0) + s->beyond + s->unwanted,
+		.folded = c.folded + overdue,
+		.unwritten = c.emitted - written - s->beyond - s->unwanted - s->unknown -
+			     s->malformed,
+		.unknown = s->unknown,
+		.malformed = s->malformed,
+		.lost_ring = c.lost_ring,
+		.lost_map = c.lost_map,
+		.untracked = c.untracked,
+		.missed = loader_missed(s->loader) + overdue,
+	};
+}
+
+struct summary session_account(struct session *s)
+{
+	return capture_uses_ring(&s->capture) ? account_of_rows(s) : account_of_sums(s);
+}
+
+void session_print_account(struct session *s, enum notice_level level)
+{
+	struct summary summary = session_account(s);
+
+	account_print(s->notice, &summary, !capture_uses_ring(&s->capture), level);
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <errno.h>
+
+#include "base/clock.h"
+#include "kernel/loader.h"
+#include "kernel/source_ring.h"
+#include "kernel/source_stat.h"
+#include "run/session_inside.h"
+
+/* What the ring yields. Once the output has ended, rows are only counted: as unwritten. */
+int session_take_row(void *context, const struct event *event)
+{
+	struct session *s = context;
+	uint64_t unwanted = s->unwanted;
+
+	switch (event->kind) {
+	case EVENT_UNKNOWN:
+		s->unknown++;
+		return 0;
+	case EVENT_MALFORMED:
+		s->malformed++;
+		return 0;
+	default:
+		break;
+	}
+	if (s->options->count && s->handed == s->options->count) {
+		s->beyond++;
+		return 0;
+	}
+	if (s->cut || output_error(s->output))
+		return 0;
+	if (s->command->event(s, event))
+		return -ECANCELED;
+	/* A row that finds no room since the output ended just now is not there. */
+	if (s->unwanted == unwanted)
+		s->handed += !output_error(s->output);
+	return 0;
+}
+
+int session_take_rows(struct session *s)
+{
+	int count = source_ring_consume(s->source);
+
+	return count < 0 ? -1 : count;
+}
+
+int session_take_all_rows(struct session *s)
+{
+	struct tcpdwell_counters c;
+
+	loader_flush(s->loader, 0);
+	loader_counters(s->loader, &c);
+	do {
+		if (session_take_rows(s) < 0)
+			return -1;
+		if (s->end && events_wait_writable(s->events, -1, 0) & WAKE_STOP)
+			session_stop_by_signal(s);
+		if (s->end && clock_now_ns() >= s->deadline_ns)
+			s->cut = true;
+	} while (source_ring_taken(s->source) < c.emitted);
+	return 0;
+}
+
+static int take_sum(void *context, const struct event *event)
+{
+	struct session *s = context;
+
+	return s->command->event(s, event) ? -ECANCELED : 0;
+}
+
+/* After a callback that has filled the failure, -ECANCELED says no more. */
+static int failed(struct session *s, const char *what, int err)
+{
+	return err == -ECANCELED ? -1 : failure_errno(s->failure, what, -err);
+}
+
+int session_sums(struct session *s)
+{
+	int fd, err;
+
+	loader_flush(s->loader, s->end ? 0 : LOADER_WAIT_NS);
+	fd = loader_stat_turn(s->loader);
+	if (fd < 0)
+		return failure_errno(s->failure, "cannot turn to the other map", -fd);
+	err = source_stat_take(fd, take_sum, s);
+	return err ? failed(s, "cannot read the map", err) : 0;
+}
+
+int session_take_paced_rows(struct session *s)
+{
+	int count;
+
+	loader_flush(s->loader, LOADER_WAIT_NS);
+	do {
+		count = session_take_rows(s);
+	} while (count >= SOURCE_RING_BATCH);
+	s->taken_ns = clock_now_ns();
+	return count < 0 ? -1 : 0;
+}
