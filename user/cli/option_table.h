@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The commands and their options as constant tables, from which both the scanner (options.c) and
- * the help text (help.c) are made.
+ * The commands (commands.c) and their options (option_table.c) as constant tables, from which both
+ * the scanner (options.c) and the help text (help.c) are made.
  *
  * To add an option: one line in a group. To add a command: a group for what only it takes, one
  * entry in the table of commands. Commands may give one letter or name different meanings, but
