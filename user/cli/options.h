@@ -59,6 +59,9 @@ enum format {
 	FORMAT_CSV, /* of rows */
 };
 
+/* Rows of each table of a report, at the most. */
+#define OPTIONS_TOP_MAX 100
+
 struct options {
 	enum command command;
 	struct filters filters;

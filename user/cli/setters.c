@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "cli/setters.h"
-#include "model/timewait.h"
 
 /* Below, the smallest ring that is whole pages on every machine (64 KiB pages); above, memory. */
 #define RING_MIN (64ULL << 10)
@@ -145,7 +144,7 @@ int set_top(const struct setting *setting)
 	uint64_t count;
 	int err;
 
-	err = parse_count(setting->value, 1, TIMEWAIT_TOP_MAX, "1..100", &count, setting->fault);
+	err = parse_count(setting->value, 1, OPTIONS_TOP_MAX, "1..100", &count, setting->fault);
 	if (!err)
 		*top = (uint32_t)count;
 	return err;

@@ -26,6 +26,8 @@ struct report {
 	uint64_t now_ns;
 };
 
+_Static_assert(OPTIONS_TOP_MAX <= TIMEWAIT_TOP_MAX, "the figures have room for all");
+
 static void timewait_wants(struct session *session, struct capture *capture, struct wants *wants)
 {
 	timewait_narrow(&capture->filters);
