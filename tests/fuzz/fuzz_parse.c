@@ -50,9 +50,10 @@ static int parse_numbers(unsigned int kind, const char *text, struct parse_fault
 
 static int parse_one(unsigned int kind, const char *text, struct parse_fault *fault)
 {
+	static const struct choice choices[] = { { "first", 1 }, { "second", 7 }, { 0 } };
 	static struct port_set ports;
 	struct netns_ref netns;
-	unsigned int index;
+	unsigned int value;
 	uint16_t mask = 0;
 	int err;
 
@@ -74,8 +75,8 @@ static int parse_one(unsigned int kind, const char *text, struct parse_fault *fa
 	case 5:
 		return parse_netns(text, &netns, fault);
 	case 6:
-		err = parse_choice(text, "first|second|third", &index, fault);
-		CHECK(err || index < 3);
+		err = parse_choice(text, choices, &value, fault);
+		CHECK(err || value == 1 || value == 7);
 		return err;
 	default:
 		return parse_numbers(kind - 7, text, fault);

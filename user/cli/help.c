@@ -58,7 +58,7 @@ static void print_notes(FILE *out, const char *title, const struct option_note *
 
 static void print_option(FILE *out, const struct option_def *def)
 {
-	char text[256];
+	char text[256], choices[CHOICES_TEXT_LEN] = "";
 	int width;
 
 	if (def->letter)
@@ -67,8 +67,9 @@ static void print_option(FILE *out, const struct option_def *def)
 		width = fprintf(out, "      --%s", def->name);
 	if (def->arg)
 		width += fprintf(out, " %s", def->arg);
-	snprintf(text, sizeof(text), "%s%s%s", def->help, def->choices ? " " : "",
-		 def->choices ? def->choices : "");
+	if (def->choices)
+		parse_list_choices(def->choices, choices);
+	snprintf(text, sizeof(text), "%s%s%s", def->help, choices[0] ? " " : "", choices);
 	print_explained(out, width, text, OPTION_COLUMN);
 }
 

@@ -13,6 +13,36 @@
 	OPTION(name, letter, arg, choices, field, set_choice, help)
 #define FLAG(name, letter, field, help) OPTION(name, letter, NULL, NULL, field, set_flag, help)
 
+static const struct choice row_formats[] = {
+	{ "table", FORMAT_TABLE },
+	{ "json", FORMAT_JSON },
+	{ "csv", FORMAT_CSV },
+	{ 0 },
+};
+
+static const struct choice report_formats[] = {
+	{ "table", FORMAT_TABLE },
+	{ "json", FORMAT_JSON },
+	{ 0 },
+};
+
+static const struct choice stat_choices[] = {
+	{ "process", TCPDWELL_BY_PROCESS },
+	{ "comm", TCPDWELL_BY_COMM },
+	{ "port", TCPDWELL_BY_PORT },
+	{ "lport", TCPDWELL_BY_LPORT },
+	{ "rport", TCPDWELL_BY_RPORT },
+	{ "prefix", TCPDWELL_BY_PREFIX },
+	{ "cgroup", TCPDWELL_BY_CGROUP },
+	{ "state", TCPDWELL_BY_STATE },
+	{ 0 },
+};
+
+static const struct choice backends[] = {
+	{ "auto", BACKEND_AUTO },   { "fentry", BACKEND_FENTRY }, { "kprobe", BACKEND_KPROBE },
+	{ "timer", BACKEND_TIMER }, { "none", BACKEND_NONE },	  { 0 },
+};
+
 const struct option_group group_connection_filters = {
 	"Which connections",
 	(const struct option_def[]){
@@ -76,7 +106,7 @@ const struct option_group group_life_filters = {
 const struct option_group group_life_output = {
 	"What rows look like",
 	(const struct option_def[]){
-		CHOICE("output", 'o', "FORMAT", "table|json|csv", format, "one of"),
+		CHOICE("output", 'o', "FORMAT", row_formats, format, "one of"),
 		FLAG("time", 'T', wall_time, "begin with the time of day of the end"),
 		FLAG("timestamp", 't', since_start, "begin with seconds since the start"),
 		FLAG("wide", 'w', wide, "full width for IPv6; adds the dwell in each state"),
@@ -106,7 +136,7 @@ const struct option_group group_trace_end = {
 const struct option_group group_trace_output = {
 	"What rows look like",
 	(const struct option_def[]){
-		CHOICE("output", 'o', "FORMAT", "table|json|csv", format, "one of"),
+		CHOICE("output", 'o', "FORMAT", row_formats, format, "one of"),
 		FLAG("time", 'T', wall_time, "begin with the time of day"),
 		FLAG("timestamp", 't', since_start, "begin with seconds since the start"),
 		FLAG("wide", 'w', wide,
@@ -140,7 +170,7 @@ const struct option_group group_snapshot_report = {
 		VALUE("count", 'n', "COUNT", count, set_rows, "end -i after this many lines"),
 		VALUE("duration", 'd', "TIME", duration_ns, set_end, "end -i after this long"),
 		VALUE("top", 0, "COUNT", top, set_top, "rows of each table, 1..100 (5)"),
-		CHOICE("output", 'o', "FORMAT", "table|json|csv", format,
+		CHOICE("output", 'o', "FORMAT", row_formats, format,
 		       "one of; csv of --sockets and -i"),
 		{ 0 },
 	},
@@ -167,7 +197,7 @@ const struct option_group group_leaks_report = {
 		      "time between two looks of --watch, 200ms or more (1s)"),
 		VALUE("duration", 'd', "TIME", duration_ns, set_end, "end --watch after this long"),
 		VALUE("top", 0, "COUNT", top, set_top, "processes that the text names, 1..100 (5)"),
-		CHOICE("output", 'o', "FORMAT", "table|json", format, "one of"),
+		CHOICE("output", 'o', "FORMAT", report_formats, format, "one of"),
 		{ 0 },
 	},
 };
@@ -182,7 +212,7 @@ const struct option_group group_diagnose_report = {
 		      "time between two looks of --watch, 200ms or more (5s)"),
 		VALUE("older", 0, "TIME", leak_ns, set_duration,
 		      "what a process leaves open for at least this long is a leak (1m)"),
-		CHOICE("output", 'o', "FORMAT", "table|json", format, "one of"),
+		CHOICE("output", 'o', "FORMAT", report_formats, format, "one of"),
 		{ 0 },
 	},
 };
@@ -196,7 +226,7 @@ const struct option_group group_timewait_report = {
 		      "a report at each interval, of all since the start; 100ms or more"),
 		VALUE("top", 0, "COUNT", top, set_top,
 		      "rows in each table, 1..100 (5); the rest is summed"),
-		CHOICE("output", 'o', "FORMAT", "table|json", format, "one of"),
+		CHOICE("output", 'o', "FORMAT", report_formats, format, "one of"),
 		{ 0 },
 	},
 };
@@ -204,7 +234,7 @@ const struct option_group group_timewait_report = {
 const struct option_group group_stat_groups = {
 	"What is summed",
 	(const struct option_def[]){
-		CHOICE("by", 0, "WHAT", "process|comm|port|lport|rport|prefix|cgroup|state", by,
+		CHOICE("by", 0, "WHAT", stat_choices, by,
 		       "a row for each state and each WHAT (process), one of"),
 		VALUE("prefix4", 0, "BITS", prefix4, set_prefix4,
 		      "of a remote IPv4 address with --by prefix, 0..32 (24)"),
@@ -224,7 +254,7 @@ const struct option_group group_stat_report = {
 		VALUE("top", 0, "COUNT", top, set_top,
 		      "rows of each state in the text, 1..100 (5)"),
 		FLAG("histogram", 0, histogram, "below each row, a line for each power of two"),
-		CHOICE("output", 'o', "FORMAT", "table|json", format, "one of"),
+		CHOICE("output", 'o', "FORMAT", report_formats, format, "one of"),
 		FLAG("utc", 0, utc, "time of day in UTC, not in the local zone"),
 		{ 0 },
 	},
@@ -245,8 +275,8 @@ const struct option_group group_export_series = {
 	"Series",
 	(const struct option_def[]){
 		VALUE("by", 0, "WHAT", export_by, set_export_by,
-		      "whose: " EXPORT_CHOICES " (comm), or peer=/BITS, prefixes of remote "
-		      "addresses"),
+		      "whose: comm|unit|container|pod|port|netns|cgroup (comm), or peer=/BITS, "
+		      "prefixes of remote addresses"),
 		VALUE("ports", 0, "PORT,...", export_ports, set_ports,
 		      "with --by port: these alone, and `other` for the rest"),
 		VALUE("prefix6", 0, "BITS", prefix6, set_prefix6,
@@ -276,7 +306,7 @@ const struct option_group group_export_output = {
 const struct option_group group_probe_report = {
 	"Report",
 	(const struct option_def[]){
-		CHOICE("output", 'o', "FORMAT", "table|json", format, "one of"),
+		CHOICE("output", 'o', "FORMAT", report_formats, format, "one of"),
 		{ 0 },
 	},
 };
@@ -295,7 +325,7 @@ const struct option_group group_limits = {
 const struct option_group group_hidden_states = {
 	"Hidden states",
 	(const struct option_def[]){
-		CHOICE("backend", 0, "NAME", "auto|fentry|kprobe|timer|none", backend,
+		CHOICE("backend", 0, "NAME", backends, backend,
 		       "how to see the states that the tracepoint hides; one of"),
 		{ 0 },
 	},

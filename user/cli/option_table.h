@@ -25,10 +25,10 @@ struct setting {
 };
 
 struct option_def {
-	const char *name;    /* the long one, without --; NULL ends a group */
-	char letter;	     /* 0: none */
-	const char *arg;     /* how the help calls the value; NULL: a flag */
-	const char *choices; /* "first|second|…", where these are all it takes */
+	const char *name;	      /* the long one, without --; NULL ends a group */
+	char letter;		      /* 0: none */
+	const char *arg;	      /* how the help calls the value; NULL: a flag */
+	const struct choice *choices; /* where these are all it takes, else NULL */
 	const char *help;
 	size_t offset;				   /* of the field in struct options */
 	int (*set)(const struct setting *setting); /* 0, or -errno and fault filled */

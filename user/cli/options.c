@@ -322,10 +322,14 @@ static int refuse_unknown(struct options_error *error, const struct command_def 
 static int refuse_value(struct options_error *error, const struct token *token,
 			const struct parse_fault *fault)
 {
-	const char *before = fault->want ? ": want " : "";
-	const char *want = fault->want ? fault->want : "";
+	char choices[CHOICES_TEXT_LEN] = "";
+	const char *want = fault->want ?: choices;
+	const char *before;
 	struct quote option, value;
 
+	if (fault->choices)
+		parse_list_choices(fault->choices, choices);
+	before = *want ? ": want " : "";
 	quote(&option, token->typed, token->len);
 	if (!fault->at)
 		return refuse(error, "%s: %s%s%s", option.text, fault->why, before, want);
@@ -351,6 +355,7 @@ static int set_option(struct options *options, const struct token *token, parse_
 static int take_token(struct options *options, const struct command_def *command,
 		      const struct token *token, parse_find_user *find, struct options_error *error)
 {
+	char choices[CHOICES_TEXT_LEN];
 	struct quote q;
 
 	switch (token->kind) {
@@ -361,7 +366,9 @@ static int take_token(struct options *options, const struct command_def *command
 	case TOKEN_NO_VALUE:
 		return refuse(error, "%s: a value is missing: want %s",
 			      quote(&q, token->typed, token->len),
-			      token->def->choices ?: token->def->arg);
+			      token->def->choices ?
+				      parse_list_choices(token->def->choices, choices) :
+				      token->def->arg);
 	case TOKEN_STRAY_VALUE:
 		return refuse(error, "%s: takes no value", quote(&q, token->typed, token->len));
 	case TOKEN_WORD:

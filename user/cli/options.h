@@ -32,7 +32,7 @@ enum command {
 	COMMAND_EXPORT,
 };
 
-/* export: whose series there are. In the order in which the option's choices stand. */
+/* export: whose series there are. */
 enum export_by {
 	EXPORT_BY_COMM,
 	EXPORT_BY_UNIT,
@@ -52,7 +52,6 @@ struct export_choice {
 	uint32_t bits; /* of IPv4 with EXPORT_BY_PEER */
 };
 
-/* In the order in which the option's choices stand. */
 enum format {
 	FORMAT_TABLE,
 	FORMAT_JSON,

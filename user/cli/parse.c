@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/tcpstate.h"
@@ -498,20 +499,28 @@ int parse_netns(const char *text, struct netns_ref *netns, struct parse_fault *f
 	return 0;
 }
 
-int parse_choice(const char *text, const char *choices, unsigned int *index,
+int parse_choice(const char *text, const struct choice *choices, unsigned int *value,
 		 struct parse_fault *fault)
 {
-	struct span all = span_of(text);
-	struct span choice = { choices, 0 };
-
-	for (unsigned int i = 0;; i++) {
-		choice.len = strcspn(choice.at, "|");
-		if (choice.len == all.len && !memcmp(choice.at, all.at, all.len)) {
-			*index = i;
-			return 0;
-		}
-		if (!choice.at[choice.len])
-			return refuse(fault, -EINVAL, all, "is not known", choices);
-		choice.at += choice.len + 1;
+	for (const struct choice *choice = choices; choice->name; choice++) {
+		if (strcmp(choice->name, text))
+			continue;
+		*value = choice->value;
+		return 0;
 	}
+	refuse(fault, -EINVAL, span_of(text), "is not known", NULL);
+	fault->choices = choices;
+	return -EINVAL;
+}
+
+const char *parse_list_choices(const struct choice *choices, char text[CHOICES_TEXT_LEN])
+{
+	size_t len = 0;
+
+	text[0] = '\0';
+	for (const struct choice *choice = choices; choice->name && len < CHOICES_TEXT_LEN;
+	     choice++)
+		len += snprintf(text + len, CHOICES_TEXT_LEN - len, "%s%s", len ? "|" : "",
+				choice->name);
+	return text;
 }

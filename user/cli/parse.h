@@ -52,12 +52,19 @@ struct netns_ref {
 	const char *path; /* not owned; without a slash, a name in /run/netns */
 };
 
-/* What was wrong: "'AT' WHY: want WANT". */
+/* One of the values that an option takes by name. A list of them ends with a name of NULL. */
+struct choice {
+	const char *name;
+	unsigned int value;
+};
+
+/* What was wrong: "'AT' WHY: want WANT", or, of a choice, one of CHOICES. */
 struct parse_fault {
 	const char *at; /* the offending part, len bytes; NULL: there is none to show */
 	size_t len;
 	const char *why;
-	const char *want; /* NULL: why says all */
+	const char *want; /* NULL: why says all, or choices do */
+	const struct choice *choices;
 };
 
 /* Finds a user's number by name: 0, -ENOENT if there is none, or another -errno. */
@@ -89,9 +96,15 @@ int parse_count(const char *text, uint64_t min, uint64_t max, const char *want, 
 		struct parse_fault *fault);
 /* An inode number, also as net:[N], or a path with a slash in it. */
 int parse_netns(const char *text, struct netns_ref *netns, struct parse_fault *fault);
-/* One of "first|second|..."; *index counts from 0. */
-int parse_choice(const char *text, const char *choices, unsigned int *index,
+/* The name of one of @choices, which the fault points at; gives its value. */
+int parse_choice(const char *text, const struct choice *choices, unsigned int *value,
 		 struct parse_fault *fault);
+
+/* Long enough for any list of choices. */
+#define CHOICES_TEXT_LEN 128
+
+/* "first|second|…", in @text, which is returned. */
+const char *parse_list_choices(const struct choice *choices, char text[CHOICES_TEXT_LEN]);
 
 /* Whether @port is in the set; an empty set holds none. */
 static inline bool port_set_has(const struct port_set *set, uint16_t port)

@@ -9,8 +9,6 @@
 
 #include "cli/option_table.h"
 
-#define EXPORT_CHOICES "comm|unit|container|pod|port|netns|cgroup"
-
 int set_flag(const struct setting *setting);
 int set_family(const struct setting *setting);
 int set_ports(const struct setting *setting);

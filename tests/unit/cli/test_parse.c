@@ -584,18 +584,21 @@ static void test_netns(void **state)
 static void test_choices(void **state)
 {
 	static const char *const bad[] = { "", "one|two", "on", "ones", "|", "ONE", "two " };
+	static const struct choice choices[] = { { "one", 1 }, { "two", 2 }, { "nine", 9 }, { 0 } };
+	char text[CHOICES_TEXT_LEN];
 	struct parse_fault fault;
-	unsigned int index;
+	unsigned int value;
 
 	(void)state;
-	assert_int_equal(parse_choice("one", "one|two|three", &index, &fault), 0);
-	assert_int_equal(index, 0);
-	assert_int_equal(parse_choice("three", "one|two|three", &index, &fault), 0);
-	assert_int_equal(index, 2);
+	assert_int_equal(parse_choice("one", choices, &value, &fault), 0);
+	assert_int_equal(value, 1);
+	assert_int_equal(parse_choice("nine", choices, &value, &fault), 0);
+	assert_int_equal(value, 9);
 	for (size_t i = 0; i < COUNT(bad); i++) {
-		assert_row(bad[i], parse_choice(bad[i], "one|two|three", &index, &fault) < 0);
-		assert_string_equal(fault.want, "one|two|three");
+		assert_row(bad[i], parse_choice(bad[i], choices, &value, &fault) < 0);
+		assert_ptr_equal(fault.choices, choices);
 	}
+	assert_string_equal(parse_list_choices(choices, text), "one|two|nine");
 }
 
 int main(void)
