@@ -68,8 +68,11 @@ struct transition {
 	struct row *first;
 	struct lifecycle *fresh;
 	__u64 key;
-	bool keyed;   /* it had its key before: something may be known of it */
-	bool no_room; /* to remember it, which is counted */
+	struct child *child; /* it is this one, NULL: it is none that was seen being born */
+	bool fast;	     /* a child that was born by a SYN with data */
+	bool wanted;	     /* by the filters of connections */
+	bool keyed;	     /* it had its key before: something may be known of it */
+	bool no_room;	     /* to remember it, which is counted */
 };
 
 /*
@@ -533,6 +536,148 @@ static __always_inline void transition_to_itself(struct sock *sk, __u8 state)
 		data_count(sk, l);
 }
 
+/*
+ * What is no row: close() of what is shut down, a child that is cloned, and one that is thrown away
+ * by the call that cloned it, for then no connection came of it. Else notes whether it is a child.
+ */
+static __always_inline bool transition_is_none(struct transition *t, __u8 from, __u8 to)
+{
+	if (from == to && !cfg_kernel_view) {
+		transition_to_itself(t->sk, from);
+		return true;
+	}
+	if (from == TCPDWELL_LISTEN && to == TCPDWELL_SYN_RECV) {
+		child_born(t->sk, t->row->time_ns);
+		return true;
+	}
+	if (from == TCPDWELL_SYN_RECV) {
+		t->child = child_take(t->sk);
+		t->fast = young_is_fast(t->sk, t->child, t->row->time_ns, t->fresh);
+	}
+	return t->child && !t->fast && to == TCPDWELL_CLOSE && !t->sk->sk_err && !cfg_kernel_view;
+}
+
+/* Reads the ends of the connection and asks the filters. Returns whether there is more to do. */
+static __always_inline bool transition_is_wanted(struct transition *t, __u8 from, __u8 to,
+						 const bool atomic)
+{
+	endpoint_read(t->e, t->sk, true);
+	if (to == TCPDWELL_CLOSE && !t->e->lport)
+		endpoint_set_last_port(t->e, t->sk);
+	t->keyed = sock_has_key(t->sk);
+	t->key = sock_key(t->sk);
+	t->wanted = filter_connection(t->sk, t->e, to == TCPDWELL_SYN_SENT);
+	/* Listeners are few, and the owners of their children: remembered, wanted or not. */
+	if (t->wanted || from == TCPDWELL_LISTEN || to == TCPDWELL_LISTEN)
+		return true;
+	transition_unwanted(t, t->child || t->fast, atomic);
+	return false;
+}
+
+/* What is known of the connection, and of who holds it, before this transition. */
+static __always_inline struct lifecycle *transition_meet(struct transition *t, __u8 from, __u8 to)
+{
+	struct lifecycle *l;
+
+	if (t->fast) {
+		l = t->fresh;
+		fast_child_birth(t, l);
+	} else {
+		l = transition_recall(t);
+	}
+	cgroup_match(l, t->sk);
+	if (lifecycle_is_gap(l, from))
+		count(&gaps);
+	if (l != t->fresh)
+		holder_ask(l, t->sk, t->key, from, to);
+	return l;
+}
+
+/* What decides on the reason of the end, and on who acted. */
+static __always_inline __u32 transition_facts(const struct transition *t, struct workspace *space,
+					      const struct lifecycle *l, __u8 from, __u8 to)
+{
+	__u32 facts = 0;
+
+	if (to == TCPDWELL_CLOSE)
+		facts = sock_facts(t->sk, t->e, from) | sock_lingered(t->sk, t->row, l);
+	if (cfg_minis && l != t->fresh)
+		facts |= LIFECYCLE_NO_MINI;
+	if (to == TCPDWELL_CLOSE && data_came(t->sk, l))
+		facts |= LIFECYCLE_DATA_CAME;
+	facts = blurred(space, facts);
+	if (to == TCPDWELL_CLOSE && wants_cut_off_facts(t->sk, from, facts))
+		facts |= cut_off_facts(t->sk, t->row->time_ns);
+	return facts;
+}
+
+/* The row of connect() waited for its port until now, and goes first. */
+static __always_inline void transition_ends_wait(struct transition *t, struct lifecycle *l,
+						 const bool atomic)
+{
+	if (!connection_take(l, LIFECYCLE_DEFERRED, atomic))
+		return;
+	deferred_over(l, t->key);
+	*t->first = deferred_row(l);
+	uncount(&t->c->held);
+}
+
+/* Lets the first row go with the owner of before, then notes who acted. */
+static __always_inline void transition_own(struct transition *t, struct lifecycle *l, __u8 from,
+					   __u8 to, __u32 facts)
+{
+	__u8 actor;
+
+	owner_match(l);
+	if (t->first->from)
+		decide(t->c, t->first, t->e, l);
+	actor = lifecycle_actor(from, to, t->sk->sk_err, facts);
+	/* A shutdown() in SYN_RECV is done when the handshake is, in a softirq (since 6.10). */
+	if (actor && (to != TCPDWELL_FIN_WAIT1 || is_of_task(t->sk)))
+		owner_set_current(l, actor);
+	if (to == TCPDWELL_LISTEN) {
+		listener_own(l, t->sk);
+		listener_begins(address_of(t->sk), t->key);
+	}
+	if (from == TCPDWELL_LISTEN)
+		listener_ends(address_of(t->sk));
+	if (from == TCPDWELL_LISTEN && cfg_requests && config_sends_rows())
+		requests_outlive(l, t->sk, t->key);
+}
+
+/* connect() has begun. Returns whether the row waits for its port, or is lost for want of room. */
+static __always_inline bool transition_waits(struct transition *t, struct lifecycle *l,
+					     const bool atomic)
+{
+	if (t->e->lport) {
+		l->waits |= LIFECYCLE_BOUND; /* it is new, and nobody else's yet */
+		return false;
+	}
+	if (defer(t, l, atomic))
+		return true;
+	if (!config_filters_local_port() || cfg_life)
+		return false;
+	count(&t->c->lost_map); /* no room to wait for the port that is asked for */
+	return true;
+}
+
+/* The row goes where it is wanted, and what is known is kept for the next one. */
+static __always_inline void transition_settle(struct transition *t, struct lifecycle *l, __u8 from,
+					      __u8 to, const bool atomic)
+{
+	__u32 stay;
+
+	if (t->wanted)
+		decide(t->c, t->row, t->e, l);
+	else if (!cfg_life)
+		count(&t->c->filtered);
+	if (cfg_life && to == TCPDWELL_CLOSE && leaves_state(t->row))
+		life_sock_ended(t->row, t->e, l, t->sk, t->key);
+	stay = life_stay(from, t->row->dwell, l->state);
+	if (transition_remember(t, l, atomic) && cfg_life && leaves_state(t->row))
+		life_left(t->key, stay, t->row->dwell_ns, t->row->time_ns);
+}
+
 static __always_inline void transition_tell(struct workspace *space, struct sock *sk, __u8 from,
 					    __u8 to, const bool atomic)
 {
@@ -544,116 +689,36 @@ static __always_inline void transition_tell(struct workspace *space, struct sock
 		.first = &space->first,
 		.fresh = &space->fresh,
 	};
-	struct child *child = NULL;
 	struct lifecycle *l;
-	__u32 facts = 0, stay;
-	bool wanted, fast = false;
-	__u8 actor;
+	__u32 facts;
 
 	if (!t.c)
 		return;
 	*t.row = (struct row){ .from = from, .to = to, .time_ns = bpf_ktime_get_ns() };
 	*t.first = (struct row){};
-	if (from == to && !cfg_kernel_view) {
-		transition_to_itself(sk, from);
+	if (transition_is_none(&t, from, to) || !transition_is_wanted(&t, from, to, atomic))
 		return;
-	}
-	if (from == TCPDWELL_LISTEN && to == TCPDWELL_SYN_RECV) {
-		child_born(sk, t.row->time_ns);
-		return;
-	}
-	if (from == TCPDWELL_SYN_RECV) {
-		child = child_take(sk);
-		fast = young_is_fast(sk, child, t.row->time_ns, t.fresh);
-	}
-	if (child && !fast && to == TCPDWELL_CLOSE && !sk->sk_err && !cfg_kernel_view)
-		return; /* thrown away by the call that cloned it: no connection came of it */
-
-	endpoint_read(t.e, sk, true);
-	if (to == TCPDWELL_CLOSE && !t.e->lport)
-		endpoint_set_last_port(t.e, sk);
-	t.keyed = sock_has_key(sk);
-	t.key = sock_key(sk);
-	wanted = filter_connection(sk, t.e, to == TCPDWELL_SYN_SENT);
-	/* Listeners are few, and the owners of their children: remembered, wanted or not. */
-	if (!wanted && from != TCPDWELL_LISTEN && to != TCPDWELL_LISTEN) {
-		transition_unwanted(&t, child || fast, atomic);
-		return;
-	}
-
-	if (fast) {
-		l = t.fresh;
-		fast_child_birth(&t, l);
-	} else {
-		l = transition_recall(&t);
-	}
-	cgroup_match(l, sk);
-	if (lifecycle_is_gap(l, from))
-		count(&gaps);
-	if (l != t.fresh)
-		holder_ask(l, sk, t.key, from, to);
+	l = transition_meet(&t, from, to);
 	if (cfg_minis && to == TCPDWELL_CLOSE && l != t.fresh && transition_to_mini(&t, l, atomic))
 		return;
-	if (l == t.fresh && child && !fast)
-		child_birth(&t, l, child);
-	if (to == TCPDWELL_CLOSE)
-		facts = sock_facts(sk, t.e, from) | sock_lingered(sk, t.row, l);
-	if (cfg_minis && l != t.fresh)
-		facts |= LIFECYCLE_NO_MINI;
-	if (to == TCPDWELL_CLOSE && data_came(sk, l))
-		facts |= LIFECYCLE_DATA_CAME;
-	facts = blurred(space, facts);
-	if (to == TCPDWELL_CLOSE && wants_cut_off_facts(sk, from, facts))
-		facts |= cut_off_facts(sk, t.row->time_ns);
+	if (l == t.fresh && t.child && !t.fast)
+		child_birth(&t, l, t.child);
+	facts = transition_facts(&t, space, l, from, to);
 	transition_describe(&t, l, facts);
 	count_seen(t.c);
-	if (from == TCPDWELL_SYN_SENT && connection_take(l, LIFECYCLE_DEFERRED, atomic)) {
-		deferred_over(l, t.key);
-		*t.first = deferred_row(l);
-		uncount(&t.c->held);
-	}
+	if (from == TCPDWELL_SYN_SENT)
+		transition_ends_wait(&t, l, atomic);
 	if (config_waits_for_accept() && t.first->to == TCPDWELL_SYN_RECV &&
 	    to == TCPDWELL_ESTABLISHED) {
 		hold_child(&t, l, atomic);
 		return;
 	}
-	owner_match(l);
-	if (t.first->from)
-		decide(t.c, t.first, t.e, l); /* before the owner may change */
-	actor = lifecycle_actor(from, to, sk->sk_err, facts);
-	/* A shutdown() in SYN_RECV is done when the handshake is, in a softirq (since 6.10). */
-	if (actor && (to != TCPDWELL_FIN_WAIT1 || is_of_task(sk)))
-		owner_set_current(l, actor);
-	if (to == TCPDWELL_LISTEN) {
-		listener_own(l, sk);
-		listener_begins(address_of(sk), t.key);
-	}
-	if (from == TCPDWELL_LISTEN)
-		listener_ends(address_of(sk));
-	if (from == TCPDWELL_LISTEN && cfg_requests && config_sends_rows())
-		requests_outlive(l, sk, t.key);
-
-	if (to == TCPDWELL_SYN_SENT && t.e->lport) {
-		l->waits |= LIFECYCLE_BOUND; /* it is new, and nobody else's yet */
-	} else if (to == TCPDWELL_SYN_SENT) {
-		if (defer(&t, l, atomic))
-			return;
-		if (config_filters_local_port() && !cfg_life) {
-			count(&t.c->lost_map); /* no room to wait for the port that is asked for */
-			return;
-		}
-	}
+	transition_own(&t, l, from, to, facts);
+	if (to == TCPDWELL_SYN_SENT && transition_waits(&t, l, atomic))
+		return;
 	if (config_waits_for_accept() && l->waits & LIFECYCLE_HELD && hold(&t, l, atomic))
 		return;
-	if (wanted)
-		decide(t.c, t.row, t.e, l);
-	else if (!cfg_life)
-		count(&t.c->filtered);
-	if (cfg_life && to == TCPDWELL_CLOSE && leaves_state(t.row))
-		life_sock_ended(t.row, t.e, l, sk, t.key);
-	stay = life_stay(from, t.row->dwell, l->state);
-	if (transition_remember(&t, l, atomic) && cfg_life && leaves_state(t.row))
-		life_left(t.key, stay, t.row->dwell_ns, t.row->time_ns);
+	transition_settle(&t, l, from, to, atomic);
 }
 
 /*

@@ -90,3 +90,33 @@ def test_only_run_knows_the_commands() -> None:
     options = re.compile(r"\bstruct options\b|cli/options")
     assert names([f for f in inner if re.search(r"\bCOMMAND_", f.read_text())]) == []
     assert names([f for f in kernel if options.search(f.read_text())]) == []
+
+
+# Lines of a function at the most, from its name to its closing brace: what fits a screen.
+SCREEN = {"user": 50, "bpf": 60}
+
+
+def functions(file: Path) -> list[tuple[str, int]]:
+    """The place of each function, and its length."""
+    lines = file.read_text().splitlines()
+    found = []
+    for brace, line in enumerate(lines):
+        if line == "{":
+            end = lines.index("}", brace)
+            begin = brace - 1
+            while lines[begin].startswith(("\t", " ")):  # parameters
+                begin -= 1
+            found.append((f"{file.relative_to(TOP)}:{begin + 1}", end - begin + 1))
+    return found
+
+
+def test_functions_fit_a_screen() -> None:
+    long = [
+        f"{place}: {length} lines"
+        for folder, limit in SCREEN.items()
+        for file in files(".c", ".h")
+        if file.parts[len(TOP.parts)] == folder
+        for place, length in functions(file)
+        if length > limit
+    ]
+    assert long == []
