@@ -180,8 +180,8 @@ static __always_inline __u64 timewait_entry_ns(const struct inet_timewait_sock *
  * When a timewait socket entered its state. In TIME_WAIT its timer was armed for 60 s, on entry and
  * by each segment since. In FIN_WAIT2 the time it was armed for is not kept.
  */
-static __always_inline struct bounds mini_bounds(const struct inet_timewait_sock *tw, __u8 state,
-						 __u64 now_ns)
+static __always_inline struct bounds tw_bounds(const struct inet_timewait_sock *tw, __u8 state,
+					       __u64 now_ns)
 {
 	__u64 left, armed_ns = 0, armed_for = TIMEWAIT_SECONDS * 1000000000ULL / cfg_tick_ns;
 

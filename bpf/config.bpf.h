@@ -39,16 +39,16 @@ const volatile bool cfg_resets = true;	   /* tcp_send_reset and resets */
 const volatile bool cfg_floods = true;	   /* request_rates and floods */
 
 const volatile bool cfg_requests; /* some backend tells of request sockets */
-const volatile bool cfg_minis;	  /* some backend tells of mini sockets */
+const volatile bool cfg_timewait; /* some backend tells of timewait sockets */
 
 /*
- * The timer backend: where these functions are, that a mini socket's flip must be looked for, and
- * that it must be looked for itself: no program tells of timers that are armed.
+ * The timer backend: where these functions are, that a timewait socket's flip must be looked for,
+ * and that it must be looked for itself: no program tells of timers that are armed.
  */
 const volatile __u64 cfg_tw_timer_handler;
 const volatile __u64 cfg_reqsk_timer_handler;
-const volatile bool cfg_poll_minis;
-const volatile bool cfg_seek_minis;
+const volatile bool cfg_poll_timewait;
+const volatile bool cfg_seek_timewait;
 
 /* System calls in which a process closes what it has; some more than once, to fill the array. */
 const volatile __u32 cfg_closing_calls[CLOSING_CALLS];

@@ -49,7 +49,7 @@ static __always_inline __u64 identity_new(void)
 	       (bpf_ktime_get_ns() >> 4 & ((1ULL << 40) - 1));
 }
 
-/* A connection that nothing is known of yet but the socket that it lives on, full or mini. */
+/* A connection that nothing is known of yet but the socket that it lives on. */
 static __always_inline struct lifecycle connection_new(const void *object, __u64 key, __u32 uid)
 {
 	return (struct lifecycle){
@@ -120,7 +120,7 @@ static __always_inline void reset_sent(const struct sock *sk, const struct sk_bu
 	bpf_probe_read_kernel(&reset->rport, sizeof(reset->rport), header);
 }
 
-/* Whether one has just gone out by @sock, a listener or a mini socket, to the peer of @skc. */
+/* Whether one has just gone out by @sock, a listener or a timewait socket, to the peer of @skc. */
 static __always_inline bool reset_is_fresh(const void *sock, const struct sock_common *skc)
 {
 	__u32 zero = 0;

@@ -159,7 +159,7 @@ static __always_inline void detail_begin(__u8 timer, __u32 due, __u64 now_ns)
 	d->known = TCPDWELL_KNOWN_TIMER | TCPDWELL_KNOWN_QUEUES;
 }
 
-static __always_inline void detail_mini(const struct inet_timewait_sock *tw, __u64 now_ns)
+static __always_inline void detail_tw(const struct inet_timewait_sock *tw, __u64 now_ns)
 {
 	if (cfg_details)
 		detail_begin(TCPDWELL_TIMER_TIMEWAIT, BPF_CORE_READ(tw, tw_timer.expires), now_ns);

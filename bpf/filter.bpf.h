@@ -25,8 +25,8 @@ static __always_inline bool ports_wanted(__u16 lport, __u16 rport)
 }
 
 /*
- * Whether the ports of a full socket, request or mini socket that has both let it be wanted: asked
- * first, where all else would be for nothing. Without a filter of ports it costs nothing.
+ * Whether the ports of a full socket, request or timewait socket that has both let it be wanted:
+ * asked first, where all else would be for nothing. Without a filter of ports it costs nothing.
  */
 static __always_inline bool ports_pass(const struct sock_common *skc)
 {

@@ -90,7 +90,7 @@ static __always_inline int flush_all(__u64 min_age_ns, const bool atomic)
 			one = flush_request(now_ns, min_age_ns);
 		answer |= one ?: TCPDWELL_FLUSH_AGAIN;
 	}
-	if (cfg_poll_minis) {
+	if (cfg_poll_timewait) {
 		flush_runs++;
 		one = 0;
 		for (int i = 0; i < FLUSH_ITEMS && !one; i++)

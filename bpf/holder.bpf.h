@@ -29,7 +29,7 @@
  */
 static __always_inline void holder_note(struct lifecycle *l, __u64 task, __u32 fd)
 {
-	if (l->waits & LIFECYCLE_WAITING || l->marks & LIFECYCLE_MINI)
+	if (l->waits & LIFECYCLE_WAITING || l->marks & LIFECYCLE_TW)
 		return;
 	if (cfg_life && l->state != TCPDWELL_LISTEN && !lifecycle_has_object(l))
 		return;

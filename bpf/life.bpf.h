@@ -316,10 +316,10 @@ static __noinline int life_sock_ended(const struct row *row, const struct endpoi
 
 /*
  * The full socket @sk closes, and its connection, whose sum is under @key, goes on as the timewait
- * socket at @mini, which has no numbers. @left says whether it leaves a state with that.
+ * socket at @tw, which has no numbers. @left says whether it leaves a state with that.
  */
-static __noinline int life_to_mini(const struct row *row, const struct sock *sk, __u64 key,
-				   __u64 mini, bool left)
+static __noinline int life_to_tw(const struct row *row, const struct sock *sk, __u64 key, __u64 tw,
+				 bool left)
 {
 	struct tcpdwell_life *life = life_find_or_make(key), *moved;
 
@@ -332,7 +332,7 @@ static __noinline int life_to_mini(const struct row *row, const struct sock *sk,
 	numbers_read(&life->numbers, sk, row->from);
 	if (cfg_has_cookie)
 		return 0;
-	moved = life_find_or_make(mini);
+	moved = life_find_or_make(tw);
 	if (moved)
 		*moved = *life;
 	life_forget(key);

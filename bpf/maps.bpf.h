@@ -236,22 +236,22 @@ struct {
 	__type(value, struct reset);
 } resets SEC(".maps");
 
-/* Mini sockets born in FIN_WAIT2, to be asked whether they flipped; keys of connections. */
+/* Timewait sockets born in FIN_WAIT2, to be asked whether they flipped; keys of connections. */
 struct {
 	__uint(type, BPF_MAP_TYPE_QUEUE);
 	__uint(max_entries, 16384);
 	__type(value, __u64);
 } orphans SEC(".maps");
 
-/* Mini sockets whose timer was taken off early, oldest first. */
+/* Timewait sockets whose timer was taken off early, oldest first. */
 struct {
 	__uint(type, BPF_MAP_TYPE_QUEUE);
 	__uint(max_entries, 8192);
-	__type(value, struct parked_mini);
+	__type(value, struct parked_tw);
 } parked SEC(".maps");
 
-/* What this CPU last saw of mini sockets. */
-struct mini_slot {
+/* What this CPU last saw of timewait sockets. */
+struct tw_slot {
 	__u64 processed;  /* one that a segment came for */
 	__u64 syn;	  /* one that a SYN is about to reuse */
 	__u64 reset;	  /* one that is about to end by a reset of ours */
@@ -264,8 +264,8 @@ struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct mini_slot);
-} mini_slots SEC(".maps");
+	__type(value, struct tw_slot);
+} tw_slots SEC(".maps");
 
 /* Slow and dropped requests that this CPU met in the second that began at second_ns. */
 struct request_rate {
@@ -425,7 +425,7 @@ struct tcpdwell_socket snapshot_record;
  */
 static struct {
 	struct pending_request request;
-	struct parked_mini parked;
+	struct parked_tw parked;
 } oldest;
 
 /* Runs of the flush. */

@@ -21,7 +21,7 @@ static __always_inline bool open_is_connection(const struct lifecycle *l, __u64 
 		 !lifecycle_has_object(l));
 }
 
-/* The full socket of one that is not MINI. */
+/* The full socket of one that is no timewait socket. */
 static __always_inline const struct sock *open_sock(const struct lifecycle *l)
 {
 	return (const struct sock *)(lifecycle_has_object(l) ? l->object : l->sock);
@@ -34,9 +34,9 @@ static __always_inline bool open_endpoint(struct endpoint *e, const struct lifec
 	const struct sock *sk = open_sock(l);
 	__u8 state;
 
-	if (l->marks & LIFECYCLE_MINI) {
-		mini_endpoint(e, tw, l);
-		return mini_key(tw) == key;
+	if (l->marks & LIFECYCLE_TW) {
+		tw_endpoint(e, tw, l);
+		return tw_key(tw) == key;
 	}
 	endpoint_read(e, sk, false);
 	state = PEEK(sock, sk, __sk_common.skc_state);
@@ -54,7 +54,7 @@ static __noinline int open_tell(__u64 key, const struct lifecycle *l)
 		return 0;
 	if (lifecycle_dwell(l, row.from, row.time_ns, &row.dwell_ns))
 		row.dwell = TCPDWELL_DWELL_AT_LEAST;
-	if (!(l->marks & LIFECYCLE_MINI))
+	if (!(l->marks & LIFECYCLE_TW))
 		sk = open_sock(l);
 	life_goes_on(&row, &e, l, life_find(key), sk);
 	return 0;

@@ -92,7 +92,7 @@ __noinline int process_exit_socket(__u64 fdt, __u32 fd)
 	__u64 heir;
 
 	if (!l || l->owner == TCPDWELL_OWNER_NONE || l->waits & LIFECYCLE_WAITING ||
-	    l->marks & LIFECYCLE_MINI || l->pid != bpf_get_current_pid_tgid() >> 32 ||
+	    l->marks & LIFECYCLE_TW || l->pid != bpf_get_current_pid_tgid() >> 32 ||
 	    file_references(file) == 1)
 		return 0;
 	heir = child_holder(bpf_get_current_task(), fd, (__u64)file);

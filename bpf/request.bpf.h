@@ -102,7 +102,7 @@ static __always_inline void request_hashed(const struct request_sock *req)
 	 */
 	if (cfg_requests && config_sends_rows() && !bpf_map_push_elem(&requests, &pending, 0))
 		wake_reader();
-	mini_taken_over(PEEK(request_sock, req, __req_common.skc_hash));
+	tw_taken_over(PEEK(request_sock, req, __req_common.skc_hash));
 }
 
 /*

@@ -4,7 +4,7 @@
  *
  * The first goes through all descriptors of all processes: who holds a socket owns it, in whatever
  * network namespace. The second goes through the hash tables of one namespace and adds what has no
- * descriptor: mini sockets, requests, orphans, connections in an accept queue.
+ * descriptor: timewait sockets, requests, orphans, connections in an accept queue.
  *
  * The tracepoint is attached first, so a socket may move while it is looked at. What a transition
  * has put into the map stays; what the iterator puts there says no more than that the socket was in
@@ -187,7 +187,7 @@ static __always_inline bool holder_add(struct lifecycle *l, const struct holder 
 	const struct task_struct *leader = holder->leader;
 	__u64 mark = holder_mark(holder->pid);
 
-	if (l->waits & LIFECYCLE_WAITING || l->marks & LIFECYCLE_MINI)
+	if (l->waits & LIFECYCLE_WAITING || l->marks & LIFECYCLE_TW)
 		return false; /* it is moving, and another knows more */
 	if (l->owner != TCPDWELL_OWNER_NONE && l->owner != TCPDWELL_OWNER_SCAN)
 		return false;
@@ -551,8 +551,8 @@ static __always_inline void snapshot_hashed(struct seq_file *seq, const struct s
 		found_write(seq, &f, l, sk, NULL);
 }
 
-static __always_inline void snapshot_mini(struct seq_file *seq, const struct inet_timewait_sock *tw,
-					  __u64 key)
+static __always_inline void snapshot_tw(struct seq_file *seq, const struct inet_timewait_sock *tw,
+					__u64 key)
 {
 	struct found f = { .key = key, .c = counters_here(), .now_ns = bpf_ktime_get_ns() };
 	struct lifecycle l;
@@ -563,21 +563,21 @@ static __always_inline void snapshot_mini(struct seq_file *seq, const struct ine
 	f.state = f.shown = BPF_CORE_READ(tw, tw_substate);
 	f.bound = bucket_is_bound((__u64)BPF_CORE_READ(tw, tw_tb));
 	endpoint_read_common(&f.e, &tw->__tw_common, false);
-	f.times.state = mini_bounds(tw, f.state, f.now_ns);
-	detail_mini(tw, f.now_ns);
+	f.times.state = tw_bounds(tw, f.state, f.now_ns);
+	detail_tw(tw, f.now_ns);
 	if (!f.c || cfg_cgroup_id || !filter_connection(NULL, &f.e, false))
 		return;
-	if (cfg_minis && (!cfg_life || cfg_time_wait) && !connection_find(key)) {
+	if (cfg_timewait && (!cfg_life || cfg_time_wait) && !connection_find(key)) {
 		l = connection_new(tw, key, f.e.uid);
 		l.state = f.state;
 		l.since_ns = found_since_ns(&f);
 		l.since = TCPDWELL_DWELL_AT_LEAST;
-		l.marks = LIFECYCLE_MINI;
+		l.marks = LIFECYCLE_TW;
 		l.waits = f.bound ? LIFECYCLE_BOUND : 0;
 		if (f.state == TCPDWELL_FIN_WAIT2)
-			l.marks |= LIFECYCLE_MINI_FIN_WAIT2;
+			l.marks |= LIFECYCLE_TW_FIN_WAIT2;
 		l.cgroup_id = 0;
-		if (!connection_remember(f.c, key, &l, BPF_NOEXIST, false) && cfg_poll_minis &&
+		if (!connection_remember(f.c, key, &l, BPF_NOEXIST, false) && cfg_poll_timewait &&
 		    f.state == TCPDWELL_FIN_WAIT2)
 			bpf_map_push_elem(&orphans, &key, 0);
 		if (!BPF_CORE_READ(tw, tw_timer.entry.pprev))

@@ -45,7 +45,7 @@ struct endpoint {
 	__u64 cgroup_id; /* of the version 2 hierarchy; 0: not asked for, or none can be told */
 };
 
-/* A request whose timer runs out, and a mini socket whose timer was taken off: rows to be. */
+/* A request whose timer runs out, and a timewait socket whose timer was taken off: rows to be. */
 struct dying_request {
 	__u64 request;
 	__u64 listener;
@@ -58,7 +58,7 @@ struct dying_request {
 	__u64 dropped_syn_ns;
 };
 
-struct parked_mini {
+struct parked_tw {
 	__u64 key;
 	__u64 time_ns;
 	__u64 flip_ns; /* when it went from FIN_WAIT2 to TIME_WAIT unseen, 0: it did not */
@@ -190,8 +190,8 @@ static __always_inline void endpoint_fill(struct endpoint *e, const struct sock_
 }
 
 /*
- * The part that full sockets, requests and mini sockets have in common. With @direct @skc must be
- * a BTF pointer. A listener on :: counts as IPv6, one on a mapped address as IPv4.
+ * The part that full sockets, requests and timewait sockets have in common. With @direct @skc must
+ * be a BTF pointer. A listener on :: counts as IPv6, one on a mapped address as IPv4.
  */
 static __always_inline void endpoint_read_common(struct endpoint *e, const struct sock_common *skc,
 						 const bool direct)

@@ -27,8 +27,9 @@ static __always_inline bool is_free(const struct sock_common *skc)
 }
 
 /*
- * A full socket's last transition, and a mini socket's end, are told before its last reference is
- * gone; then its memory may be another's. Both begin with a struct sock_common, the cookie in it.
+ * A full socket's last transition, and a timewait socket's end, are told before its last reference
+ * is gone; then its memory may be another's. Both begin with a struct sock_common, the cookie in
+ * it.
  */
 static __always_inline bool object_is_gone(const struct lifecycle *l, __u64 key)
 {
@@ -66,12 +67,12 @@ static __always_inline bool is_too_young(const struct lifecycle *l)
 }
 
 /*
- * Whether its socket should be there, or its end told. Of a mini socket whose timer was taken off
- * the row is left to the flush.
+ * Whether its socket should be there, or its end told. Of a timewait socket whose timer was taken
+ * off the row is left to the flush.
  */
 static __always_inline bool is_to_be_asked(const struct lifecycle *l)
 {
-	if (l->marks & LIFECYCLE_MINI)
+	if (l->marks & LIFECYCLE_TW)
 		return !(l->marks & LIFECYCLE_PARKED);
 	return cfg_has_cookie && lifecycle_has_object(l) && !(l->waits & LIFECYCLE_WAITING);
 }

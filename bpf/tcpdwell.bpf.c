@@ -220,8 +220,8 @@ int BPF_PROG(sched_process_fork, struct task_struct *parent, struct task_struct 
 }
 
 /*
- * Requests and mini sockets. One set of programs for each backend; they differ in how they get at
- * the kernel object, and in nothing else.
+ * Requests and timewait sockets. One set of programs for each backend; they differ in how they get
+ * at the kernel object, and in nothing else.
  */
 
 /* Whatever the backend: an RST of ours tells why a request was dropped. */
@@ -286,7 +286,7 @@ int BPF_PROG(fexit_reqsk_timer_handler, struct timer_list *timer)
 SEC("?fentry/__inet_twsk_schedule")
 int BPF_PROG(fentry_twsk_schedule, struct inet_timewait_sock *tw)
 {
-	mini_armed(tw);
+	tw_armed(tw);
 	return 0;
 }
 
@@ -294,7 +294,7 @@ int BPF_PROG(fentry_twsk_schedule, struct inet_timewait_sock *tw)
 SEC("?fentry/inet_twsk_hashdance")
 int BPF_PROG(fentry_twsk_hashdance, struct inet_timewait_sock *tw, struct sock *sk)
 {
-	mini_born(tw, sk);
+	tw_born(tw, sk);
 	return 0;
 }
 
@@ -302,7 +302,7 @@ SEC("?fexit/tcp_timewait_state_process")
 int BPF_PROG(fexit_timewait_state_process, struct inet_timewait_sock *tw, struct sk_buff *skb,
 	     const struct tcphdr *th, u32 *isn, u32 *drop_reason, int status)
 {
-	mini_processed(tw, status);
+	tw_processed(tw, status);
 	return 0;
 }
 
@@ -311,7 +311,7 @@ SEC("?fexit/tcp_timewait_state_process")
 int BPF_PROG(fexit_timewait_state_process_v612, struct inet_timewait_sock *tw, struct sk_buff *skb,
 	     const struct tcphdr *th, u32 *isn, int status)
 {
-	mini_processed(tw, status);
+	tw_processed(tw, status);
 	return 0;
 }
 
@@ -320,32 +320,32 @@ SEC("?fexit/tcp_timewait_state_process")
 int BPF_PROG(fexit_timewait_state_process_v611, struct inet_timewait_sock *tw, struct sk_buff *skb,
 	     const struct tcphdr *th, int status)
 {
-	mini_processed(tw, status);
+	tw_processed(tw, status);
 	return 0;
 }
 
 SEC("?fentry/inet_twsk_deschedule_put")
 int BPF_PROG(fentry_twsk_deschedule_put, struct inet_timewait_sock *tw)
 {
-	mini_descheduled(tw);
+	tw_descheduled(tw);
 	return 0;
 }
 
 /*
- * Compilers may have inlined that where a namespace's mini sockets are ended, and its callee not
- * (5.10). It is called with each end; what the others have told is forgotten by then.
+ * Compilers may have inlined that where a namespace's timewait sockets are ended, and its callee
+ * not (5.10). It is called with each end; what the others have told is forgotten by then.
  */
 SEC("?fentry/inet_twsk_kill")
 int BPF_PROG(fentry_twsk_kill, struct inet_timewait_sock *tw)
 {
-	mini_descheduled(tw);
+	tw_descheduled(tw);
 	return 0;
 }
 
 SEC("?fentry/tw_timer_handler")
 int BPF_PROG(fentry_tw_timer_handler, struct timer_list *timer)
 {
-	mini_expired(mini_of_timer(timer));
+	tw_expired(tw_of_timer(timer));
 	return 0;
 }
 
@@ -400,14 +400,14 @@ int BPF_KRETPROBE(kretprobe_reqsk_timer_handler)
 SEC("?kprobe/__inet_twsk_schedule")
 int BPF_KPROBE(kprobe_twsk_schedule, struct inet_timewait_sock *tw)
 {
-	mini_armed(tw);
+	tw_armed(tw);
 	return 0;
 }
 
 SEC("?kprobe/inet_twsk_hashdance")
 int BPF_KPROBE(kprobe_twsk_hashdance, struct inet_timewait_sock *tw, struct sock *sk)
 {
-	mini_born(tw, sk);
+	tw_born(tw, sk);
 	return 0;
 }
 
@@ -415,7 +415,7 @@ int BPF_KPROBE(kprobe_twsk_hashdance, struct inet_timewait_sock *tw, struct sock
 SEC("?kprobe/tcp_timewait_state_process")
 int BPF_KPROBE(kprobe_timewait_state_process, struct inet_timewait_sock *tw)
 {
-	struct mini_slot *slot = mini_slot_here();
+	struct tw_slot *slot = tw_slot_here();
 
 	if (slot)
 		slot->processed = (__u64)tw;
@@ -425,31 +425,31 @@ int BPF_KPROBE(kprobe_timewait_state_process, struct inet_timewait_sock *tw)
 SEC("?kretprobe/tcp_timewait_state_process")
 int BPF_KRETPROBE(kretprobe_timewait_state_process, int status)
 {
-	struct mini_slot *slot = mini_slot_here();
+	struct tw_slot *slot = tw_slot_here();
 
 	if (slot)
-		mini_processed((const struct inet_timewait_sock *)slot->processed, status);
+		tw_processed((const struct inet_timewait_sock *)slot->processed, status);
 	return 0;
 }
 
 SEC("?kprobe/inet_twsk_deschedule_put")
 int BPF_KPROBE(kprobe_twsk_deschedule_put, struct inet_timewait_sock *tw)
 {
-	mini_descheduled(tw);
+	tw_descheduled(tw);
 	return 0;
 }
 
 SEC("?kprobe/inet_twsk_kill")
 int BPF_KPROBE(kprobe_twsk_kill, struct inet_timewait_sock *tw)
 {
-	mini_descheduled(tw);
+	tw_descheduled(tw);
 	return 0;
 }
 
 SEC("?kprobe/tw_timer_handler")
 int BPF_KPROBE(kprobe_tw_timer_handler, struct timer_list *timer)
 {
-	mini_expired(mini_of_timer(timer));
+	tw_expired(tw_of_timer(timer));
 	return 0;
 }
 
@@ -464,7 +464,7 @@ int BPF_PROG(timer_start, struct timer_list *timer)
 	__u64 function = (__u64)timer->function;
 
 	if (cfg_tw_timer_handler && function == cfg_tw_timer_handler)
-		mini_armed(mini_of_timer(timer));
+		tw_armed(tw_of_timer(timer));
 	else if (cfg_reqsk_timer_handler && function == cfg_reqsk_timer_handler)
 		request_timer_started(request_of_timer(timer), timer);
 	return 0;
@@ -476,7 +476,7 @@ int BPF_PROG(timer_cancel, struct timer_list *timer)
 	__u64 function = (__u64)timer->function;
 
 	if (cfg_tw_timer_handler && function == cfg_tw_timer_handler)
-		mini_cancelled(mini_of_timer(timer), timer_due(timer->expires, timer->flags));
+		tw_cancelled(tw_of_timer(timer), timer_due(timer->expires, timer->flags));
 	else if (cfg_reqsk_timer_handler && function == cfg_reqsk_timer_handler)
 		request_timer_cancelled(request_of_timer(timer), timer);
 	return 0;
@@ -488,7 +488,7 @@ int BPF_PROG(timer_expire_entry, struct timer_list *timer)
 	__u64 function = (__u64)timer->function;
 
 	if (cfg_tw_timer_handler && function == cfg_tw_timer_handler)
-		mini_expired(mini_of_timer(timer));
+		tw_expired(tw_of_timer(timer));
 	else if (cfg_reqsk_timer_handler && function == cfg_reqsk_timer_handler)
 		request_timer_runs(request_of_timer(timer));
 	return 0;
@@ -566,7 +566,7 @@ int iter_socket(struct bpf_iter__tcp *ctx)
 	}
 	key = cfg_has_cookie ? bpf_get_socket_cookie(skc) : address;
 	if (skc->skc_state == TCPDWELL_TIME_WAIT)
-		snapshot_mini(seq, (const struct inet_timewait_sock *)address, key);
+		snapshot_tw(seq, (const struct inet_timewait_sock *)address, key);
 	else
 		snapshot_hashed(seq, (const struct sock *)address, key);
 	return ITER_NEXT;

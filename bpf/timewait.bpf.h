@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Mini sockets: what a connection is in TIME_WAIT, and an orphan in FIN_WAIT2.
+ * Timewait sockets: what a connection is in TIME_WAIT, and an orphan in FIN_WAIT2.
  *
  * tcp_time_wait() moves a connection to a struct inet_timewait_sock, arms its timer and closes the
  * full socket; the tracepoint only sees the latter. Whatever backend tells of the timer being
  * armed, running out or being taken off, the story is the one that this file tells.
  *
- * A mini socket is no BTF pointer in most of the programs, so all is read by helpers.
+ * A timewait socket is no BTF pointer in most of the programs, so all is read by helpers.
  */
 #ifndef TCPDWELL_TIMEWAIT_BPF_H
 #define TCPDWELL_TIMEWAIT_BPF_H
@@ -20,7 +20,7 @@
 #define TCP_TW_RST 1
 #define TCP_TW_SYN 3
 
-static __always_inline struct inet_timewait_sock *mini_of_timer(struct timer_list *timer)
+static __always_inline struct inet_timewait_sock *tw_of_timer(struct timer_list *timer)
 {
 	return (void *)timer - bpf_core_field_offset(struct inet_timewait_sock, tw_timer);
 }
@@ -41,25 +41,25 @@ static __always_inline __u64 timer_due(__u64 expires, __u32 flags)
 	return ((expires >> shift) + 1) << shift;
 }
 
-/* The mini socket is a copy of the full one, cookie included (inet_twsk_alloc()). */
-static __always_inline __u64 mini_key(const struct inet_timewait_sock *tw)
+/* The timewait socket is a copy of the full one, cookie included (inet_twsk_alloc()). */
+static __always_inline __u64 tw_key(const struct inet_timewait_sock *tw)
 {
 	return cfg_has_cookie ?
 		       (__u64)PEEK(inet_timewait_sock, tw, __tw_common.skc_cookie.counter) :
 		       (__u64)tw;
 }
 
-static __always_inline struct lifecycle *mini_find(const struct inet_timewait_sock *tw)
+static __always_inline struct lifecycle *tw_find(const struct inet_timewait_sock *tw)
 {
-	__u64 key = ports_pass(&tw->__tw_common) ? mini_key(tw) : 0;
+	__u64 key = ports_pass(&tw->__tw_common) ? tw_key(tw) : 0;
 	struct lifecycle *l = key ? connection_find(key) : NULL;
 
-	return l && l->marks & LIFECYCLE_MINI && l->object == (__u64)tw ? l : NULL;
+	return l && l->marks & LIFECYCLE_TW && l->object == (__u64)tw ? l : NULL;
 }
 
-/* What the mini socket lacks, the full one has left behind. */
-static __always_inline void mini_endpoint(struct endpoint *e, const struct inet_timewait_sock *tw,
-					  const struct lifecycle *l)
+/* What the timewait socket lacks, the full one has left behind. */
+static __always_inline void tw_endpoint(struct endpoint *e, const struct inet_timewait_sock *tw,
+					const struct lifecycle *l)
 {
 	endpoint_read_common(e, &tw->__tw_common, false);
 	e->uid = l->uid;
@@ -73,10 +73,10 @@ static __always_inline void mini_endpoint(struct endpoint *e, const struct inet_
 #define TICK_ERROR ((2 * cfg_tick_ns + TCPDWELL_ERROR_UNIT_NS - 1) / TCPDWELL_ERROR_UNIT_NS)
 
 /*
- * Time goes on from row to row, though one CPU may find the flip while another ends the mini
+ * Time goes on from row to row, though one CPU may find the flip while another ends the timewait
  * socket, and a flip is only exact to a jiffy if a timer tells of it.
  */
-static __always_inline struct row mini_row(const struct lifecycle *l, __u8 to, __u64 time_ns)
+static __always_inline struct row tw_row(const struct lifecycle *l, __u8 to, __u64 time_ns)
 {
 	struct row row = {
 		.from = l->state,
@@ -92,42 +92,41 @@ static __always_inline struct row mini_row(const struct lifecycle *l, __u8 to, _
 }
 
 /* What its life is under: l->object is its address. */
-static __always_inline __u64 mini_life_key(const struct lifecycle *l)
+static __always_inline __u64 tw_life_key(const struct lifecycle *l)
 {
 	return cfg_has_cookie ? l->id : l->object;
 }
 
-/* An orphan's mini socket got the peer's FIN: FIN_WAIT2 -> TIME_WAIT. */
-static __always_inline void mini_flip(struct tcpdwell_counters *c, const struct endpoint *e,
-				      struct lifecycle *l, __u64 time_ns)
+/* An orphan's timewait socket got the peer's FIN: FIN_WAIT2 -> TIME_WAIT. */
+static __always_inline void tw_flip(struct tcpdwell_counters *c, const struct endpoint *e,
+				    struct lifecycle *l, __u64 time_ns)
 {
-	struct row row = mini_row(l, TCPDWELL_TIME_WAIT, time_ns);
+	struct row row = tw_row(l, TCPDWELL_TIME_WAIT, time_ns);
 
 	count_seen(c);
 	decide(c, &row, e, l);
 	if (cfg_life)
-		life_left(mini_life_key(l), life_stay(row.from, row.dwell, row.from), row.dwell_ns,
+		life_left(tw_life_key(l), life_stay(row.from, row.dwell, row.from), row.dwell_ns,
 			  row.time_ns);
 	lifecycle_enter(l, TCPDWELL_TIME_WAIT, row.time_ns);
 }
 
-/* The same where its timer alone says when (mini_armed_ns()): this dwell and the next are so. */
-static __always_inline void mini_flip_by_timer(struct tcpdwell_counters *c,
-					       const struct endpoint *e, struct lifecycle *l,
-					       __u64 time_ns)
+/* The same where its timer alone says when (tw_armed_ns()): this dwell and the next are so. */
+static __always_inline void tw_flip_by_timer(struct tcpdwell_counters *c, const struct endpoint *e,
+					     struct lifecycle *l, __u64 time_ns)
 {
-	/* Not an atomic or, which 5.10 has not. Who ends or flips a mini socket is alone. */
+	/* Not an atomic or, which 5.10 has not. Who ends or flips a timewait socket is alone. */
 	if (!(l->waits & LIFECYCLE_TO_A_TICK))
 		__sync_fetch_and_add(&l->waits, LIFECYCLE_TO_A_TICK);
-	mini_flip(c, e, l, time_ns);
+	tw_flip(c, e, l, time_ns);
 }
 
-/* The end of a mini socket whose story is complete up to here. */
-static __always_inline void mini_close(struct tcpdwell_counters *c, const struct endpoint *e,
-				       __u64 key, const struct lifecycle *l, __u64 time_ns,
-				       __u8 reason)
+/* The end of a timewait socket whose story is complete up to here. */
+static __always_inline void tw_close(struct tcpdwell_counters *c, const struct endpoint *e,
+				     __u64 key, const struct lifecycle *l, __u64 time_ns,
+				     __u8 reason)
 {
-	struct row row = mini_row(l, TCPDWELL_CLOSE, time_ns);
+	struct row row = tw_row(l, TCPDWELL_CLOSE, time_ns);
 
 	row.reason = reason;
 	count_seen(c);
@@ -138,10 +137,10 @@ static __always_inline void mini_close(struct tcpdwell_counters *c, const struct
 }
 
 /*
- * When a mini socket entered TIME_WAIT by its timer: 60 s before it runs out. Each segment in
+ * When a timewait socket entered TIME_WAIT by its timer: 60 s before it runs out. Each segment in
  * TIME_WAIT arms it anew, so this is the last one's time. Exact to a jiffy.
  */
-static __always_inline __u64 mini_armed_ns(const struct inet_timewait_sock *tw, __u64 now_ns)
+static __always_inline __u64 tw_armed_ns(const struct inet_timewait_sock *tw, __u64 now_ns)
 {
 	__u64 full = TIMEWAIT_SECONDS * 1000000000ULL / cfg_tick_ns;
 	__u64 past = bpf_jiffies64() + full - PEEK(inet_timewait_sock, tw, tw_timer.expires);
@@ -150,40 +149,39 @@ static __always_inline __u64 mini_armed_ns(const struct inet_timewait_sock *tw, 
 }
 
 /*
- * A mini socket that was made in FIN_WAIT2 may have flipped with no event: a silent re-arm. One
+ * A timewait socket that was made in FIN_WAIT2 may have flipped with no event: a silent re-arm. One
  * that was made in TIME_WAIT did not: the full socket's last transition is about to tell of that.
  */
-static __always_inline bool mini_flipped(const struct inet_timewait_sock *tw,
-					 const struct lifecycle *l)
+static __always_inline bool tw_flipped(const struct inet_timewait_sock *tw,
+				       const struct lifecycle *l)
 {
-	return l->state == TCPDWELL_FIN_WAIT2 && l->marks & LIFECYCLE_MINI_FIN_WAIT2 &&
+	return l->state == TCPDWELL_FIN_WAIT2 && l->marks & LIFECYCLE_TW_FIN_WAIT2 &&
 	       PEEK(inet_timewait_sock, tw, tw_substate) == TCPDWELL_TIME_WAIT;
 }
 
 /* From the full socket's last transition on, which comes in this call, @tw is the connection. */
-static __always_inline void mini_takes_over(struct lifecycle *l,
-					    const struct inet_timewait_sock *tw)
+static __always_inline void tw_takes_over(struct lifecycle *l, const struct inet_timewait_sock *tw)
 {
-	l->marks |= LIFECYCLE_MINI;
+	l->marks |= LIFECYCLE_TW;
 	if (PEEK(inet_timewait_sock, tw, tw_substate) == TCPDWELL_FIN_WAIT2)
-		l->marks |= LIFECYCLE_MINI_FIN_WAIT2;
+		l->marks |= LIFECYCLE_TW_FIN_WAIT2;
 	l->object = (__u64)tw;
 }
 
 /*
- * Whether a mini socket that is armed may be the one that takes over. A full socket that has
- * connected again has the cookie of its last connection, whose mini socket goes on.
+ * Whether a timewait socket that is armed may be the one that takes over. A full socket that has
+ * connected again has the cookie of its last connection, whose timewait socket goes on.
  */
-static __always_inline bool mini_may_take_over(const struct lifecycle *l)
+static __always_inline bool tw_may_take_over(const struct lifecycle *l)
 {
 	return l->state == TCPDWELL_FIN_WAIT1 || l->state == TCPDWELL_FIN_WAIT2 ||
 	       l->state == TCPDWELL_CLOSING;
 }
 
 /* The timer is armed: for the first time, or again because a segment came. */
-static __always_inline void mini_armed(struct inet_timewait_sock *tw)
+static __always_inline void tw_armed(struct inet_timewait_sock *tw)
 {
-	__u64 key = ports_pass(&tw->__tw_common) ? mini_key(tw) : 0;
+	__u64 key = ports_pass(&tw->__tw_common) ? tw_key(tw) : 0;
 	__u64 now_ns = bpf_ktime_get_ns();
 	struct tcpdwell_counters *c = counters_here();
 	struct lifecycle *l = key ? connection_find(key) : NULL;
@@ -191,34 +189,34 @@ static __always_inline void mini_armed(struct inet_timewait_sock *tw)
 
 	if (!c || !l)
 		return;
-	if (!(l->marks & LIFECYCLE_MINI)) {
-		if (mini_may_take_over(l))
-			mini_takes_over(l, tw);
+	if (!(l->marks & LIFECYCLE_TW)) {
+		if (tw_may_take_over(l))
+			tw_takes_over(l, tw);
 		return;
 	}
 	l->marks &= ~LIFECYCLE_PARKED;
-	if (!mini_flipped(tw, l))
+	if (!tw_flipped(tw, l))
 		return;
-	mini_endpoint(&e, tw, l);
-	mini_flip(c, &e, l, now_ns);
+	tw_endpoint(&e, tw, l);
+	tw_flip(c, &e, l, now_ns);
 }
 
-/* Without cookies: what was known under the full socket's address goes to the mini socket's. */
-static __always_inline void mini_born(struct inet_timewait_sock *tw, struct sock *sk)
+/* Without cookies: what was known under the full socket's address goes to the timewait socket's. */
+static __always_inline void tw_born(struct inet_timewait_sock *tw, struct sock *sk)
 {
 	struct tcpdwell_counters *c = counters_here();
 	struct lifecycle *l = connection_find((__u64)sk);
 
 	if (!c || !l)
 		return;
-	mini_takes_over(l, tw);
+	tw_takes_over(l, tw);
 	if (!cfg_life || cfg_time_wait)
 		connection_remember(c, (__u64)tw, l, BPF_ANY, false);
 }
 
 /*
- * Links of a chain that are looked at. The mini socket was put at its head a microsecond ago; few
- * others can have come since.
+ * Links of a chain that are looked at. The timewait socket was put at its head a microsecond ago;
+ * few others can have come since.
  */
 #define EHASH_STEPS 16
 
@@ -233,10 +231,10 @@ static __always_inline const struct inet_ehash_bucket *ehash_bucket(const struct
 }
 
 /*
- * @sk closes, and nothing has told whether a mini socket takes over: it is in the chain that @sk
- * was in until now (inet_twsk_hashdance(), since 6.12 inet_twsk_hashdance_schedule()).
+ * @sk closes, and nothing has told whether a timewait socket takes over: it is in the chain that
+ * @sk was in until now (inet_twsk_hashdance(), since 6.12 inet_twsk_hashdance_schedule()).
  */
-static __always_inline void mini_seek(struct lifecycle *l, const struct sock *sk, __u64 key)
+static __always_inline void tw_seek(struct lifecycle *l, const struct sock *sk, __u64 key)
 {
 	const struct net *net = FOLLOW(sock, sk, __sk_common.skc_net.net);
 	__u64 node = 0;
@@ -250,7 +248,7 @@ static __always_inline void mini_seek(struct lifecycle *l, const struct sock *sk
 
 		if ((__u64)PEEK(sock_common, skc, skc_cookie.counter) == key &&
 		    PEEK(sock_common, skc, skc_state) == TCPDWELL_TIME_WAIT) {
-			mini_takes_over(l, (const struct inet_timewait_sock *)skc);
+			tw_takes_over(l, (const struct inet_timewait_sock *)skc);
 			return;
 		}
 		bpf_core_read(&node, sizeof(node), &skc->skc_nulls_node.next);
@@ -258,24 +256,24 @@ static __always_inline void mini_seek(struct lifecycle *l, const struct sock *sk
 }
 
 /* The timer ran out. */
-static __always_inline void mini_expired(struct inet_timewait_sock *tw)
+static __always_inline void tw_expired(struct inet_timewait_sock *tw)
 {
 	__u64 now_ns = bpf_ktime_get_ns();
 	struct tcpdwell_counters *c = counters_here();
-	struct lifecycle *l = mini_find(tw);
+	struct lifecycle *l = tw_find(tw);
 	struct endpoint e;
 
 	if (!c || !l)
 		return;
-	mini_endpoint(&e, tw, l);
-	if (mini_flipped(tw, l))
-		mini_flip_by_timer(c, &e, l, mini_armed_ns(tw, now_ns));
-	mini_close(c, &e, mini_key(tw), l, now_ns,
-		   l->state == TCPDWELL_TIME_WAIT ? TCPDWELL_REASON_TIMEWAIT_EXPIRED :
-						    TCPDWELL_REASON_TIMEOUT);
+	tw_endpoint(&e, tw, l);
+	if (tw_flipped(tw, l))
+		tw_flip_by_timer(c, &e, l, tw_armed_ns(tw, now_ns));
+	tw_close(c, &e, tw_key(tw), l, now_ns,
+		 l->state == TCPDWELL_TIME_WAIT ? TCPDWELL_REASON_TIMEWAIT_EXPIRED :
+						  TCPDWELL_REASON_TIMEOUT);
 }
 
-/* Whether the namespace of a socket, full or mini, has no user left and is being taken down. */
+/* Whether the namespace of a socket, full or timewait, has no user left and is being taken down. */
 static __always_inline bool netns_is_gone(const struct sock_common *skc)
 {
 	const struct net *net = PEEK(sock_common, skc, skc_net.net);
@@ -288,10 +286,10 @@ static __always_inline bool netns_is_gone(const struct sock_common *skc)
 }
 
 /*
- * Why a mini socket ends early, as far as it shows: connect() takes it out of the hash before it
- * takes off the timer (__inet_check_established()). TCPDWELL_REASON_NONE: it does not show.
+ * Why a timewait socket ends early, as far as it shows: connect() takes it out of the hash before
+ * it takes off the timer (__inet_check_established()). TCPDWELL_REASON_NONE: it does not show.
  */
-static __always_inline __u8 mini_end_reason(const struct inet_timewait_sock *tw)
+static __always_inline __u8 tw_end_reason(const struct inet_timewait_sock *tw)
 {
 	if (!PEEK(inet_timewait_sock, tw, __tw_common.skc_nulls_node.pprev))
 		return TCPDWELL_REASON_TIMEWAIT_REUSED;
@@ -302,11 +300,11 @@ static __always_inline __u8 mini_end_reason(const struct inet_timewait_sock *tw)
 	return TCPDWELL_REASON_NONE;
 }
 
-static __always_inline struct mini_slot *mini_slot_here(void)
+static __always_inline struct tw_slot *tw_slot_here(void)
 {
 	__u32 zero = 0;
 
-	return cfg_minis ? bpf_map_lookup_elem(&mini_slots, &zero) : NULL;
+	return cfg_timewait ? bpf_map_lookup_elem(&tw_slots, &zero) : NULL;
 }
 
 /*
@@ -315,44 +313,46 @@ static __always_inline struct mini_slot *mini_slot_here(void)
  * tcp_timewait_state_process() returned does. Where timers are what tells, it may as well be a SYN
  * that reuses it, unless its request is seen.
  */
-static __always_inline __u8 mini_reset_reason(const struct inet_timewait_sock *tw,
-					      const struct mini_slot *slot,
-					      const struct lifecycle *l, __u64 flipped)
+static __always_inline __u8 tw_reset_reason(const struct inet_timewait_sock *tw,
+					    const struct tw_slot *slot, const struct lifecycle *l,
+					    __u64 flipped)
 {
 	if (flipped || l->state == TCPDWELL_TIME_WAIT)
-		return cfg_poll_minis && !cfg_requests ? TCPDWELL_REASON_NONE :
-							 TCPDWELL_REASON_TIMEWAIT_RESET;
+		return cfg_poll_timewait && !cfg_requests ? TCPDWELL_REASON_NONE :
+							    TCPDWELL_REASON_TIMEWAIT_RESET;
 	if (slot->reset == (__u64)tw || reset_is_fresh(tw, &tw->__tw_common))
 		return TCPDWELL_REASON_RESET_SENT;
 	return cfg_resets ? TCPDWELL_REASON_RESET_RECEIVED : TCPDWELL_REASON_NONE;
 }
 
-/* Whoever calls inet_twsk_deschedule_put() ends the mini socket early. */
-static __always_inline void mini_descheduled(struct inet_timewait_sock *tw)
+/* Whoever calls inet_twsk_deschedule_put() ends the timewait socket early. */
+static __always_inline void tw_descheduled(struct inet_timewait_sock *tw)
 {
 	__u64 now_ns = bpf_ktime_get_ns();
 	struct tcpdwell_counters *c = counters_here();
-	struct mini_slot *slot = mini_slot_here();
-	struct lifecycle *l = mini_find(tw);
+	struct tw_slot *slot = tw_slot_here();
+	struct lifecycle *l = tw_find(tw);
 	struct endpoint e;
 	__u8 reason;
 
 	if (!c || !slot || !l)
 		return;
-	mini_endpoint(&e, tw, l);
-	if (mini_flipped(tw, l))
-		mini_flip(c, &e, l, now_ns);
-	reason = mini_end_reason(tw);
+	tw_endpoint(&e, tw, l);
+	if (tw_flipped(tw, l))
+		tw_flip(c, &e, l, now_ns);
+	reason = tw_end_reason(tw);
 	if (reason == TCPDWELL_REASON_NONE)
 		reason = slot->syn == (__u64)tw ? TCPDWELL_REASON_TIMEWAIT_REUSED :
-						  mini_reset_reason(tw, slot, l, 0);
-	mini_close(c, &e, mini_key(tw), l, now_ns, reason);
+						  tw_reset_reason(tw, slot, l, 0);
+	tw_close(c, &e, tw_key(tw), l, now_ns, reason);
 }
 
-/* tcp_timewait_state_process() says what ends the mini socket in the call that it returns to. */
-static __always_inline void mini_processed(const struct inet_timewait_sock *tw, int status)
+/*
+ * tcp_timewait_state_process() says what ends the timewait socket in the call that it returns to.
+ */
+static __always_inline void tw_processed(const struct inet_timewait_sock *tw, int status)
 {
-	struct mini_slot *slot = mini_slot_here();
+	struct tw_slot *slot = tw_slot_here();
 
 	if (!slot)
 		return;
@@ -362,51 +362,53 @@ static __always_inline void mini_processed(const struct inet_timewait_sock *tw, 
 
 /*
  * The timer backend sees a timer taken off ahead of time and not by whom: it may be armed again in
- * the same breath (mod_timer_pending()), or the mini socket ends. Which one shows afterwards, when
- * its memory may be another's, so the row to be is put aside.
+ * the same breath (mod_timer_pending()), or the timewait socket ends. Which one shows afterwards,
+ * when its memory may be another's, so the row to be is put aside.
  */
-static __always_inline void mini_cancelled(struct inet_timewait_sock *tw, __u64 due)
+static __always_inline void tw_cancelled(struct inet_timewait_sock *tw, __u64 due)
 {
 	struct tcpdwell_counters *c = counters_here();
-	struct mini_slot *slot = mini_slot_here();
-	struct lifecycle *l = mini_find(tw);
-	struct parked_mini parked_mini = { .key = mini_key(tw), .time_ns = bpf_ktime_get_ns() };
+	struct tw_slot *slot = tw_slot_here();
+	struct lifecycle *l = tw_find(tw);
+	struct parked_tw parked_tw = { .key = tw_key(tw), .time_ns = bpf_ktime_get_ns() };
 	__u32 reason;
 
 	if (!c || !slot || !l || due <= bpf_jiffies64())
 		return; /* it runs out, and another event says so */
-	mini_endpoint(&parked_mini.e, tw, l);
-	if (mini_flipped(tw, l)) {
-		parked_mini.flip_ns = mini_armed_ns(tw, parked_mini.time_ns);
+	tw_endpoint(&parked_tw.e, tw, l);
+	if (tw_flipped(tw, l)) {
+		parked_tw.flip_ns = tw_armed_ns(tw, parked_tw.time_ns);
 		/* It was not armed for TIME_WAIT: it is about to be, or was when last parked. */
-		if (parked_mini.flip_ns < l->since_ns || l->marks & LIFECYCLE_PARKED) {
-			mini_flip(c, &parked_mini.e, l, parked_mini.time_ns);
-			parked_mini.flip_ns = 0;
+		if (parked_tw.flip_ns < l->since_ns || l->marks & LIFECYCLE_PARKED) {
+			tw_flip(c, &parked_tw.e, l, parked_tw.time_ns);
+			parked_tw.flip_ns = 0;
 		}
 	}
-	reason = mini_end_reason(tw);
+	reason = tw_end_reason(tw);
 	if (reason == TCPDWELL_REASON_NONE) {
-		parked_mini.reason = mini_reset_reason(tw, slot, l, parked_mini.flip_ns);
-		slot->parked_key = parked_mini.key;
+		parked_tw.reason = tw_reset_reason(tw, slot, l, parked_tw.flip_ns);
+		slot->parked_key = parked_tw.key;
 		slot->parked_hash = PEEK(inet_timewait_sock, tw, __tw_common.skc_hash);
 		l->marks |= LIFECYCLE_PARKED;
 		__sync_fetch_and_add(&l->waits, LIFECYCLE_COUNT);
-		parked_mini.parkings = l->waits / LIFECYCLE_COUNT;
-		if (cfg_poll_minis && !bpf_map_push_elem(&parked, &parked_mini, 0)) {
+		parked_tw.parkings = l->waits / LIFECYCLE_COUNT;
+		if (cfg_poll_timewait && !bpf_map_push_elem(&parked, &parked_tw, 0)) {
 			wake_reader();
 			return;
 		}
-		reason = parked_mini.reason; /* no room to wait and see */
+		reason = parked_tw.reason; /* no room to wait and see */
 	}
-	if (parked_mini.flip_ns)
-		mini_flip_by_timer(c, &parked_mini.e, l, parked_mini.flip_ns);
-	mini_close(c, &parked_mini.e, parked_mini.key, l, parked_mini.time_ns, reason);
+	if (parked_tw.flip_ns)
+		tw_flip_by_timer(c, &parked_tw.e, l, parked_tw.flip_ns);
+	tw_close(c, &parked_tw.e, parked_tw.key, l, parked_tw.time_ns, reason);
 }
 
-/* A SYN's request has the ends of the mini socket that this CPU has just parked: it was reused. */
-static __always_inline void mini_taken_over(__u32 hash)
+/*
+ * A SYN's request has the ends of the timewait socket that this CPU has just parked: it was reused.
+ */
+static __always_inline void tw_taken_over(__u32 hash)
 {
-	struct mini_slot *slot = mini_slot_here();
+	struct tw_slot *slot = tw_slot_here();
 	struct lifecycle *l;
 
 	if (!slot || !slot->parked_key || slot->parked_hash != hash)
@@ -422,15 +424,15 @@ static __always_inline void mini_taken_over(__u32 hash)
  * may have been given to another; the timer of one that is gone is armed no more.
  */
 static __always_inline bool parked_goes_on(struct tcpdwell_counters *c, struct lifecycle *l,
-					   const struct parked_mini *mini)
+					   const struct parked_tw *one)
 {
 	const struct inet_timewait_sock *tw = (const struct inet_timewait_sock *)l->object;
 
-	if (mini_key(tw) != mini->key || !PEEK(inet_timewait_sock, tw, tw_timer.entry.pprev))
+	if (tw_key(tw) != one->key || !PEEK(inet_timewait_sock, tw, tw_timer.entry.pprev))
 		return false;
 	l->marks &= ~LIFECYCLE_PARKED;
-	if (mini->flip_ns && l->state == TCPDWELL_FIN_WAIT2)
-		mini_flip(c, &mini->e, l, mini->time_ns); /* by what it was armed for */
+	if (one->flip_ns && l->state == TCPDWELL_FIN_WAIT2)
+		tw_flip(c, &one->e, l, one->time_ns); /* by what it was armed for */
 	return true;
 }
 
@@ -438,31 +440,32 @@ static __always_inline bool parked_goes_on(struct tcpdwell_counters *c, struct l
 __noinline int flush_parked(__u64 now_ns, __u64 min_age_ns)
 {
 	struct tcpdwell_counters *c = counters_here();
-	struct parked_mini mini = oldest.parked;
+	struct parked_tw one = oldest.parked;
 	struct lifecycle *l;
 
-	if (!c || !cfg_poll_minis || (!mini.key && bpf_map_pop_elem(&parked, &mini)))
+	if (!c || !cfg_poll_timewait || (!one.key && bpf_map_pop_elem(&parked, &one)))
 		return FLUSH_DONE;
-	if (now_ns - mini.time_ns < min_age_ns) {
-		oldest.parked = mini;
+	if (now_ns - one.time_ns < min_age_ns) {
+		oldest.parked = one;
 		return TCPDWELL_FLUSH_WAITING;
 	}
 	oldest.parked.key = 0;
-	l = connection_find(mini.key);
-	if (!l || !(l->marks & LIFECYCLE_PARKED) || mini.parkings != l->waits / LIFECYCLE_COUNT)
+	l = connection_find(one.key);
+	if (!l || !(l->marks & LIFECYCLE_PARKED) || one.parkings != l->waits / LIFECYCLE_COUNT)
 		return 0; /* it was armed again */
-	if (cfg_seek_minis && parked_goes_on(c, l, &mini))
+	if (cfg_seek_timewait && parked_goes_on(c, l, &one))
 		return 0;
-	if (mini.flip_ns && l->state == TCPDWELL_FIN_WAIT2)
-		mini_flip_by_timer(c, &mini.e, l, mini.flip_ns);
-	mini_close(c, &mini.e, mini.key, l, mini.time_ns,
-		   l->marks & LIFECYCLE_REUSED ? TCPDWELL_REASON_TIMEWAIT_REUSED : mini.reason);
+	if (one.flip_ns && l->state == TCPDWELL_FIN_WAIT2)
+		tw_flip_by_timer(c, &one.e, l, one.flip_ns);
+	tw_close(c, &one.e, one.key, l, one.time_ns,
+		 l->marks & LIFECYCLE_REUSED ? TCPDWELL_REASON_TIMEWAIT_REUSED : one.reason);
 	return 0;
 }
 
 /*
- * Whether the timer of a mini socket that has flipped tells when. The kernel sets the state first
- * and the timer a microsecond later (tcp_timewait_state_process()), so it is asked in the next run.
+ * Whether the timer of a timewait socket that has flipped tells when. The kernel sets the state
+ * first and the timer a microsecond later (tcp_timewait_state_process()), so it is asked in the
+ * next run.
  */
 static __always_inline bool flip_is_settled(struct lifecycle *l)
 {
@@ -475,8 +478,8 @@ static __always_inline bool flip_is_settled(struct lifecycle *l)
 }
 
 /*
- * One of the mini sockets that may flip in silence; it goes to the end of the queue as long as it
- * has not. Its memory may have been given to another: only one with its cookie is asked.
+ * One of the timewait sockets that may flip in silence; it goes to the end of the queue as long as
+ * it has not. Its memory may have been given to another: only one with its cookie is asked.
  */
 __noinline int flush_orphan(__u64 now_ns)
 {
@@ -486,21 +489,21 @@ __noinline int flush_orphan(__u64 now_ns)
 	struct endpoint e;
 	__u64 key;
 
-	if (!c || !cfg_poll_minis || bpf_map_pop_elem(&orphans, &key))
+	if (!c || !cfg_poll_timewait || bpf_map_pop_elem(&orphans, &key))
 		return FLUSH_DONE;
 	l = connection_find(key);
-	if (!l || !(l->marks & LIFECYCLE_MINI) || l->marks & LIFECYCLE_PARKED ||
+	if (!l || !(l->marks & LIFECYCLE_TW) || l->marks & LIFECYCLE_PARKED ||
 	    l->state != TCPDWELL_FIN_WAIT2)
 		return 0; /* gone, or those who ended or armed it know more */
 	tw = (const struct inet_timewait_sock *)l->object;
-	if (mini_key(tw) != key)
+	if (tw_key(tw) != key)
 		return 0;
-	if (!mini_flipped(tw, l) || !flip_is_settled(l)) {
+	if (!tw_flipped(tw, l) || !flip_is_settled(l)) {
 		bpf_map_push_elem(&orphans, &key, 0);
 		return 0;
 	}
-	mini_endpoint(&e, tw, l);
-	mini_flip_by_timer(c, &e, l, mini_armed_ns(tw, now_ns));
+	tw_endpoint(&e, tw, l);
+	tw_flip_by_timer(c, &e, l, tw_armed_ns(tw, now_ns));
 	return 0;
 }
 

@@ -273,9 +273,9 @@ static __always_inline void transition_unwanted(struct transition *t, bool is_ch
 }
 
 /*
- * connect() or listen() on a socket that lived before: its last connection is a mini socket by now,
- * or its end was passed over. They have one cookie, and from here on it stands for the new one. The
- * end of the old one is not told.
+ * connect() or listen() on a socket that lived before: its last connection is a timewait socket by
+ * now, or its end was passed over. They have one cookie, and from here on it stands for the new
+ * one. The end of the old one is not told.
  */
 static __always_inline void last_life_over(const struct transition *t)
 {
@@ -301,7 +301,7 @@ static __always_inline struct lifecycle *transition_recall(struct transition *t)
 }
 
 /* Who calls tcp_time_wait(): tcp_fin(), tcp_close() and tcp_rcv_state_process(). */
-static __always_inline bool may_become_mini(__u8 from)
+static __always_inline bool may_become_tw(__u8 from)
 {
 	return from == TCPDWELL_FIN_WAIT2 || from == TCPDWELL_CLOSING;
 }
@@ -310,10 +310,10 @@ static __always_inline bool may_become_mini(__u8 from)
  * The same for the connection's sum. Where TIME_WAIT is not waited for it is told now: nothing is
  * known yet of how an orphan's FIN_WAIT2 ends.
  */
-static __always_inline void life_of_mini(struct transition *t, struct lifecycle *l, bool left)
+static __always_inline void life_of_tw(struct transition *t, struct lifecycle *l, bool left)
 {
 	if (cfg_time_wait) {
-		life_to_mini(t->row, t->sk, t->key, l->object, left);
+		life_to_tw(t->row, t->sk, t->key, l->object, left);
 		return;
 	}
 	t->row->reason = left ? TCPDWELL_REASON_FIN : TCPDWELL_REASON_NONE;
@@ -328,25 +328,25 @@ static __always_inline void life_of_mini(struct transition *t, struct lifecycle 
 }
 
 /*
- * The full socket closes and a mini socket stands for the connection: what the tracepoint calls
+ * The full socket closes and a timewait socket stands for the connection: what the tracepoint calls
  * CLOSE is TIME_WAIT, or, for an orphan, no transition at all. Returns whether it was so.
  */
-static __always_inline bool transition_to_mini(struct transition *t, struct lifecycle *l,
-					       const bool atomic)
+static __always_inline bool transition_to_tw(struct transition *t, struct lifecycle *l,
+					     const bool atomic)
 {
-	struct lifecycle *mini = l;
+	struct lifecycle *tw = l;
 
-	if (atomic && cfg_seek_minis && may_become_mini(t->row->from))
-		mini_seek(l, t->sk, t->key);
-	if (!(l->marks & LIFECYCLE_MINI))
+	if (atomic && cfg_seek_timewait && may_become_tw(t->row->from))
+		tw_seek(l, t->sk, t->key);
+	if (!(l->marks & LIFECYCLE_TW))
 		return false;
 	if (!cfg_has_cookie)
-		mini = connection_find(l->object);
-	if (mini) {
-		mini->cgroup_id = t->e->cgroup_id;
-		mini->uid = t->e->uid;
+		tw = connection_find(l->object);
+	if (tw) {
+		tw->cgroup_id = t->e->cgroup_id;
+		tw->uid = t->e->uid;
 	}
-	if (!(l->marks & LIFECYCLE_MINI_FIN_WAIT2)) {
+	if (!(l->marks & LIFECYCLE_TW_FIN_WAIT2)) {
 		t->row->to = TCPDWELL_TIME_WAIT;
 		t->row->source = TCPDWELL_SOURCE_TIMEWAIT_SOCK;
 		t->row->dwell = lifecycle_dwell(l, t->row->from, t->row->time_ns,
@@ -354,13 +354,13 @@ static __always_inline bool transition_to_mini(struct transition *t, struct life
 		count_seen(t->c);
 		decide(t->c, t->row, t->e, l);
 		if (cfg_life)
-			life_of_mini(t, l, true);
-		if (mini)
-			lifecycle_enter(mini, TCPDWELL_TIME_WAIT, t->row->time_ns);
+			life_of_tw(t, l, true);
+		if (tw)
+			lifecycle_enter(tw, TCPDWELL_TIME_WAIT, t->row->time_ns);
 	} else {
 		if (cfg_life)
-			life_of_mini(t, l, false);
-		if (cfg_poll_minis && (!cfg_life || cfg_time_wait) &&
+			life_of_tw(t, l, false);
+		if (cfg_poll_timewait && (!cfg_life || cfg_time_wait) &&
 		    !bpf_map_push_elem(&orphans, &t->key, 0))
 			wake_reader();
 	}
@@ -395,7 +395,7 @@ static __always_inline bool data_came(const struct sock *sk, const struct lifecy
 
 /*
  * LIFECYCLE_LINGERED if FIN_WAIT2, where that is what is left, is over by that timer. Where there
- * is no room for a mini socket it is over at once, or in close(), which has the socket.
+ * is no room for a timewait socket it is over at once, or in close(), which has the socket.
  */
 static __always_inline __u32 sock_lingered(const struct sock *sk, const struct row *row,
 					   const struct lifecycle *l)
@@ -601,8 +601,8 @@ static __always_inline __u32 transition_facts(const struct transition *t, struct
 
 	if (to == TCPDWELL_CLOSE)
 		facts = sock_facts(t->sk, t->e, from) | sock_lingered(t->sk, t->row, l);
-	if (cfg_minis && l != t->fresh)
-		facts |= LIFECYCLE_NO_MINI;
+	if (cfg_timewait && l != t->fresh)
+		facts |= LIFECYCLE_NO_TW;
 	if (to == TCPDWELL_CLOSE && data_came(t->sk, l))
 		facts |= LIFECYCLE_DATA_CAME;
 	facts = blurred(space, facts);
@@ -699,7 +699,7 @@ static __always_inline void transition_tell(struct workspace *space, struct sock
 	if (transition_is_none(&t, from, to) || !transition_is_wanted(&t, from, to, atomic))
 		return;
 	l = transition_meet(&t, from, to);
-	if (cfg_minis && to == TCPDWELL_CLOSE && l != t.fresh && transition_to_mini(&t, l, atomic))
+	if (cfg_timewait && to == TCPDWELL_CLOSE && l != t.fresh && transition_to_tw(&t, l, atomic))
 		return;
 	if (l == t.fresh && t.child && !t.fast)
 		child_birth(&t, l, t.child);

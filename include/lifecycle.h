@@ -44,7 +44,7 @@ enum lifecycle_wait {
 	LIFECYCLE_HELD_CLOSE_WAIT = 1U << 3,
 	LIFECYCLE_HELD = LIFECYCLE_HELD_SYN_RECV | LIFECYCLE_HELD_ESTABLISHED |
 			 LIFECYCLE_HELD_CLOSE_WAIT,
-	/* FIN_WAIT2 -> TIME_WAIT of a mini socket was seen, and waits for its time. */
+	/* FIN_WAIT2 -> TIME_WAIT of a timewait socket was seen, and waits for its time. */
 	LIFECYCLE_FLIPPED = 1U << 4,
 	LIFECYCLE_FLIPPED_ODD = 1U << 5,   /* in an odd run of the flush */
 	LIFECYCLE_WAITING = (1U << 6) - 1, /* any of these */
@@ -53,7 +53,7 @@ enum lifecycle_wait {
 	LIFECYCLE_BOUND = 1U << 7,     /* bind() took its port (struct tcpdwell_port_use) */
 	LIFECYCLE_IN_CGROUP = 1U << 8, /* it, or an owner, is in the cgroup that is wanted */
 	/*
-	 * The upper half counts: how often a mini socket was parked, or while DATA_COUNTED the
+	 * The upper half counts: how often a timewait socket was parked, or while DATA_COUNTED the
 	 * segments with data that had come when the process let go (tcp_sock.data_segs_in).
 	 */
 	LIFECYCLE_COUNT = 1U << 16,
@@ -62,12 +62,12 @@ enum lifecycle_wait {
 
 /* Bits of lifecycle.marks. */
 enum lifecycle_mark {
-	LIFECYCLE_MATCHED = 1U << 0,	    /* an owner matched the owner filter, once for all */
-	LIFECYCLE_OPENED_EXACT = 1U << 1,   /* opened_ns is when the SYN came */
-	LIFECYCLE_MINI = 1U << 2,	    /* a mini socket (inet_timewait_sock) stands for it */
-	LIFECYCLE_MINI_FIN_WAIT2 = 1U << 3, /* which was born in FIN_WAIT2 */
-	LIFECYCLE_PARKED = 1U << 4,	    /* its timer was taken off: it ended, or is re-armed */
-	LIFECYCLE_REUSED = 1U << 5,	  /* a SYN took over the ends of a mini socket that ended */
+	LIFECYCLE_MATCHED = 1U << 0,	  /* an owner matched the owner filter, once for all */
+	LIFECYCLE_OPENED_EXACT = 1U << 1, /* opened_ns is when the SYN came */
+	LIFECYCLE_TW = 1U << 2,		  /* a timewait socket (inet_timewait_sock) stands for it */
+	LIFECYCLE_TW_FIN_WAIT2 = 1U << 3, /* which was born in FIN_WAIT2 */
+	LIFECYCLE_PARKED = 1U << 4,	  /* its timer was taken off: it ended, or is re-armed */
+	LIFECYCLE_REUSED = 1U << 5, /* a SYN took over the ends of a timewait socket that ended */
 	LIFECYCLE_DATA_COUNTED = 1U << 6, /* see LIFECYCLE_COUNT */
 	LIFECYCLE_OF_REQUEST = 1U << 7,	  /* a request socket told of its SYN_RECV */
 };
@@ -98,7 +98,7 @@ struct lifecycle {
 		/* While OWNER_SCAN: run of the snapshot << 54 | last holder's pid << 32. */
 		__u64 holder; /* a run has 9 bits */
 		/*
-		 * Address of the kernel's socket, always while DEFERRED or MINI: the highest bit
+		 * Address of the kernel's socket, always while DEFERRED or TW: the highest bit
 		 * is set, as in none of the others.
 		 */
 		__u64 object;
@@ -112,7 +112,7 @@ struct lifecycle {
 		  1]; /* the kernel's is 15 bytes and a NUL: state has its place */
 	__u8 state;
 	union {
-		__u32 uid; /* for a mini socket, which may come from a state without an fd */
+		__u32 uid; /* for a timewait socket, which may come from a state without an fd */
 		__u32 fd;  /* of task, in the other states: lifecycle_has_fd() */
 	};
 	__u32 waits;
@@ -150,7 +150,7 @@ LIFECYCLE_FN int lifecycle_has_task(const struct lifecycle *l, int life)
 	return l->task >> 63;
 }
 
-/* Whether the descriptor may be noted: a mini socket comes from none of these states. */
+/* Whether the descriptor may be noted: a timewait socket comes from none of these states. */
 LIFECYCLE_FN int lifecycle_has_fd(const struct lifecycle *l)
 {
 	return l->state != TCPDWELL_FIN_WAIT1 && l->state != TCPDWELL_FIN_WAIT2 &&
@@ -188,7 +188,7 @@ enum lifecycle_fact {
 	LIFECYCLE_ATTACHED = 1U << 1,	/* a descriptor still leads to it */
 	LIFECYCLE_NO_PORT = 1U << 2,	/* it has no local port */
 	LIFECYCLE_PEER_DONE = 1U << 3,	/* the peer's FIN came (tcp_fin(): SOCK_DONE) */
-	LIFECYCLE_NO_MINI = 1U << 4,	/* a mini socket would have been seen, and none was */
+	LIFECYCLE_NO_TW = 1U << 4,	/* a timewait socket would have been seen, and none was */
 	LIFECYCLE_NO_LINGER2 = 1U << 5, /* TCP_LINGER2 < 0: an orphan is reset in FIN_WAIT2 */
 	LIFECYCLE_UNACKED = 1U << 6,	/* the peer has not acknowledged our FIN */
 	LIFECYCLE_DATA_CAME = 1U << 7,	/* after the process had let go */
@@ -205,10 +205,10 @@ enum lifecycle_fact {
  * TCPDWELL_OWNER_NONE.
  *
  * All other transitions run in a softirq on top of whatever task was interrupted. tcp_close_state()
- * (net/ipv4/tcp.c) is reached from close, shutdown and exit alone. A move to CLOSE is the
- * process's doing where the socket holds no error, is attached, and neither a FIN nor a mini
- * socket explains it: tcp_disconnect(), linger 0, unread data (tcp_close()), a connect() that
- * failed in its own call.
+ * (net/ipv4/tcp.c) is reached from close, shutdown and exit alone. A move to CLOSE is the process's
+ * doing where the socket holds no error, is attached, and neither a FIN nor a timewait socket
+ * explains it: tcp_disconnect(), linger 0, unread data (tcp_close()), a connect() that failed in
+ * its own call.
  */
 LIFECYCLE_FN __u8 lifecycle_actor(__u8 from, __u8 to, int err, __u32 facts)
 {
@@ -274,10 +274,10 @@ LIFECYCLE_FN int lifecycle_is_cut_off(__u8 from, __u32 facts)
  * retransmissions, keep-alive probes or TCP_USER_TIMEOUT have run out; tcp_abort() sets
  * ECONNABORTED. close() with unread data, linger 0 and tcp_disconnect() set none before the
  * transition, and no reset either once our FIN is out (tcp_need_reset()), so the end of CLOSING and
- * LAST_ACK is theirs where that FIN is not acknowledged. What should have become a mini socket and
- * did not ran into tcp_max_tw_buckets (tcp_time_wait(): TCPTIMEWAITOVERFLOW). An orphan whose FIN
- * is acknowledged while close() still has the socket should not, and is given up by a timer if the
- * peer's does not come (tcp_rcv_state_process(), tcp_keepalive_timer()).
+ * LAST_ACK is theirs where that FIN is not acknowledged. What should have become a timewait socket
+ * and did not ran into tcp_max_tw_buckets (tcp_time_wait(): TCPTIMEWAITOVERFLOW). An orphan whose
+ * FIN is acknowledged while close() still has the socket should not, and is given up by a timer if
+ * the peer's does not come (tcp_rcv_state_process(), tcp_keepalive_timer()).
  *
  * With IP_RECVERR tcp_v4_err() sets the ICMP error while the connection goes on: it may be there
  * yet when the ACK of our FIN ends LAST_ACK, which no error does.
@@ -339,7 +339,7 @@ LIFECYCLE_FN __u8 lifecycle_reason(__u8 from, int err, __u32 facts)
 		if (!(facts & LIFECYCLE_PEER_DONE) &&
 		    facts & (LIFECYCLE_ATTACHED | LIFECYCLE_NO_LINGER2 | LIFECYCLE_DATA_CAME))
 			return TCPDWELL_REASON_RESET_SENT;
-		if (!(facts & LIFECYCLE_NO_MINI))
+		if (!(facts & LIFECYCLE_NO_TW))
 			return TCPDWELL_REASON_FIN;
 		return (facts & (LIFECYCLE_PEER_DONE | LIFECYCLE_LINGERED)) == LIFECYCLE_LINGERED ?
 			       TCPDWELL_REASON_TIMEOUT :
@@ -347,8 +347,8 @@ LIFECYCLE_FN __u8 lifecycle_reason(__u8 from, int err, __u32 facts)
 	case TCPDWELL_CLOSING:
 		if (facts & LIFECYCLE_UNACKED)
 			return TCPDWELL_REASON_ABORTED;
-		return facts & LIFECYCLE_NO_MINI ? TCPDWELL_REASON_TIMEWAIT_OVERFLOW :
-						   TCPDWELL_REASON_FIN;
+		return facts & LIFECYCLE_NO_TW ? TCPDWELL_REASON_TIMEWAIT_OVERFLOW :
+						 TCPDWELL_REASON_FIN;
 	case TCPDWELL_LAST_ACK:
 		return facts & LIFECYCLE_UNACKED ? TCPDWELL_REASON_ABORTED : TCPDWELL_REASON_FIN;
 	}

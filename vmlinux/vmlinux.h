@@ -219,7 +219,7 @@ typedef struct {
 	struct net *net;
 } possible_net_t;
 
-/* Sockets: what full sockets, requests and mini sockets begin with. */
+/* Sockets: what full sockets, requests and timewait sockets begin with. */
 struct sock;
 
 struct sock_common {
@@ -445,7 +445,7 @@ struct inet_bind_bucket {
 	signed char fastreuseport;
 };
 
-/* Mini sockets: TIME_WAIT, and FIN_WAIT2 of orphans. */
+/* Timewait sockets: TIME_WAIT, and FIN_WAIT2 of orphans. */
 struct inet_timewait_sock {
 	struct sock_common __tw_common;
 	volatile unsigned char tw_substate;

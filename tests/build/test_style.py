@@ -120,3 +120,19 @@ def test_functions_fit_a_screen() -> None:
         if length > limit
     ]
     assert long == []
+
+
+# Words that have another beside them in the glossary of CONTRIBUTING.md.
+OTHER_WORDS = {r"(?i)(?<![a-z])minis?(?![a-z])": "a timewait socket"}
+
+
+def test_one_word_for_one_thing() -> None:
+    sources = [*files(".c", ".h", ".8", ".txt"), *TOP.glob("*.md")]
+    shipped = [f for f in sources if f.parts[len(TOP.parts)] != "tests"]
+    found = {
+        f"{word}: see {f.relative_to(TOP)}"
+        for f in shipped
+        for pattern, word in OTHER_WORDS.items()
+        if re.search(pattern, f.read_text())
+    }
+    assert found == set()

@@ -14,7 +14,7 @@ import time
 import pytest
 
 from harness import capability
-from harness.close import (ACTIVE, HELD_S, WHOLE, Close, check_close, check_mini, check_times,
+from harness.close import (ACTIVE, HELD_S, WHOLE, Close, check_close, check_timewait, check_times,
                            closer, family_or_skip)
 from harness.matrix import on_every_kernel
 from harness.peer import ACK, FIN, HOSTS, PEERS, PSH, RST, SYN, Peer, checksum
@@ -77,8 +77,8 @@ def test_shutdown_then_close(stage: Stage, watch: Watch) -> None:
     """Closing once more is no transition: FIN_WAIT2 lasts from the ACK to the peer's FIN."""
     close: Close = stage.once(play_shutdown_then_close)
     chain = close.wait(watch, closed)
-    if watch.minis:
-        check_mini(chain, close, watch, flip=True)
+    if watch.timewait:
+        check_timewait(chain, close, watch, flip=True)
     else:
         assert steps(chain) == [*ACTIVE, "CLOSE"], show(chain)
 
@@ -107,8 +107,8 @@ def test_closing(how: str, stage: Stage, watch: Watch) -> None:
     close: Close = stage.once(play_closing, how)
     chain = close.wait(watch, closed)
     path = [*WHOLE[:4], "CLOSING", "TIME_WAIT", "CLOSE"]
-    if watch.minis:
-        check_mini(chain, close, watch, path=path)
+    if watch.timewait:
+        check_timewait(chain, close, watch, path=path)
     else:
         assert steps(chain) == [*path[:5], "CLOSE"], show(chain)
         check_time(chain[-1], close.at["TIME_WAIT"], SLACK_NS)
@@ -135,13 +135,13 @@ def test_fin_with_ack(stage: Stage, watch: Watch) -> None:
 
 
 def play_flip(stage: Stage, fin_timeout: int, family: str) -> Close:
-    """close(), and the peer's FIN comes when a mini socket stands for the connection already."""
+    """close(), and the peer's FIN comes when a timewait socket stands for the connection."""
     close = closer(stage, stage.link(tcp_fin_timeout=fin_timeout), family)
     close.shut("s.close()")
     close.ack()
     time.sleep(HELD_S)
     close.fin()
-    for watch in stage.seeing(minis=True):
+    for watch in stage.seeing(timewait=True):
         close.wait(watch, lambda chain: chain[-1]["to"] == "TIME_WAIT")
         close.shown_ns[watch.backend] = now() - close.at["TIME_WAIT"].from_ns
     time.sleep(HELD_S)
@@ -152,7 +152,7 @@ def play_flip(stage: Stage, fin_timeout: int, family: str) -> Close:
 @pytest.mark.parametrize("fin_timeout", [60, 2])
 @pytest.mark.parametrize("family", on_every_kernel(FAMILIES, "ipv6"))
 def test_orphan_flips(fin_timeout: int, family: str, stage: Stage, watch: Watch) -> None:
-    """FIN_WAIT2 -> TIME_WAIT of a mini socket; its timer may hardly move, or much."""
+    """FIN_WAIT2 -> TIME_WAIT of a timewait socket; its timer may hardly move, or much."""
     family_or_skip(family)
     close: Close = stage.once(play_flip, fin_timeout, family)
     check_close(close, watch, orphan=True)
@@ -160,7 +160,7 @@ def test_orphan_flips(fin_timeout: int, family: str, stage: Stage, watch: Watch)
 
 def test_flip_is_prompt(stage: Stage, watch: Watch) -> None:
     """Its row is shown within 100 ms, on a machine that has the time."""
-    watch.require(minis=True)
+    watch.require(timewait=True)
     shown = [stage.once(play_flip, fin_timeout, "ipv4").shown_ns[watch.backend]
              for fin_timeout in (60, 2)]
     assert min(shown) <= PROMPT_NS, shown
@@ -189,10 +189,10 @@ def play_many_flips(stage: Stage) -> list[Close]:
 
 
 def test_many_flips(stage: Stage, watch: Watch) -> None:
-    watch.require(minis=True)
+    watch.require(timewait=True)
     for close in stage.once(play_many_flips):
         chain = close.wait(watch, closed)
-        check_mini(chain, close, watch, flip=True)
+        check_timewait(chain, close, watch, flip=True)
 
 
 def play_orphan_timeout(stage: Stage) -> Close:
@@ -205,12 +205,12 @@ def play_orphan_timeout(stage: Stage) -> Close:
 @pytest.mark.every_kernel
 def test_orphan_times_out(stage: Stage, watch: Watch) -> None:
     """The peer never sends its FIN, and the kernel waits for tcp_fin_timeout."""
-    watch.require(minis=True)
+    watch.require(timewait=True)
     close: Close = stage.once(play_orphan_timeout)
     chain = close.wait(watch, closed)
     since = close.at["FIN_WAIT2"]
     close.at["CLOSE"] = When(since.from_ns + 1_000_000_000, since.to_ns + 1_500_000_000)
-    check_mini(chain, close, watch, reason="timeout", path=[*ACTIVE, "CLOSE"])
+    check_timewait(chain, close, watch, reason="timeout", path=[*ACTIVE, "CLOSE"])
     assert chain[-1]["source"] == "timewait_sock"
 
 
@@ -237,14 +237,14 @@ def play_orphan_end(stage: Stage, name: str) -> Close:
 @pytest.mark.parametrize("name", ["reset", "data", "syn"])
 def test_orphan_ends(name: str, stage: Stage, watch: Watch) -> None:
     """FIN_WAIT2 -> CLOSE with no TIME_WAIT: the peer's reset, or ours to what is not for us."""
-    watch.require(minis=True)
+    watch.require(timewait=True)
     close: Close = stage.once(play_orphan_end, name)
     chain = close.wait(watch, closed)
     reason = ENDS[name][2]
-    # The tracepoint tells of mini sockets' resets, too, since 6.10, when it got a reason to tell.
+    # The tracepoint tells of timewait sockets' resets, too, since 6.10, when it got a reason.
     if watch.backend == "timer" and not capability.in_btf("sk_rst_reason"):
         reason = "reset_received"
-    check_mini(chain, close, watch, reason=reason, path=[*ACTIVE, "CLOSE"])
+    check_timewait(chain, close, watch, reason=reason, path=[*ACTIVE, "CLOSE"])
 
 
 # Data that comes when nobody can read any more: how the process let go, and whether the segment, or
@@ -281,7 +281,7 @@ def test_unread_data_is_reset(name: str, stage: Stage, watch: Watch) -> None:
     close: Close = stage.once(play_unread, name)
     chain = close.wait(watch, closed)
     path = [*ACTIVE, "CLOSE"] if UNREAD[name][2] else [*ACTIVE[:4], "CLOSE"]
-    check_mini(chain, close, watch, reason="reset_sent", path=path)
+    check_timewait(chain, close, watch, reason="reset_sent", path=path)
 
 
 def play_half_close(stage: Stage) -> Close:
@@ -298,8 +298,8 @@ def play_half_close(stage: Stage) -> Close:
 @pytest.mark.every_kernel
 def test_reset_after_half_close(stage: Stage, watch: Watch) -> None:
     close: Close = stage.once(play_half_close)
-    check_mini(close.wait(watch, closed), close, watch, reason="reset_received",
-               path=[*ACTIVE, "CLOSE"])
+    check_timewait(close.wait(watch, closed), close, watch, reason="reset_received",
+                   path=[*ACTIVE, "CLOSE"])
 
 
 def play_linger2(stage: Stage) -> Close:

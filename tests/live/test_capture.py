@@ -363,7 +363,7 @@ def slack_ns(row: Row, watch: Watch) -> int:
     if "SYN_RECV" in (row["from"], row["to"]):
         return SYN_RECV_SLACK_NS
     if "TIME_WAIT" in (row["from"], row["to"]):
-        return watch.mini_slack_ns
+        return watch.tw_slack_ns
     return SLACK_NS
 
 
@@ -375,9 +375,9 @@ def as_seen(end: End, watch: Watch, orphan: bool = False) -> list[tuple[str, int
         # The child is made when the ACK comes.
         at = names.index("SYN_RECV")
         moves[at] = "SYN_RECV", moves[at + 1][1]
-    if "TIME_WAIT" in names and not watch.minis:
+    if "TIME_WAIT" in names and not watch.timewait:
         at = names.index("TIME_WAIT")
-        # The full socket goes when the mini socket comes, with an orphan's FIN_WAIT2.
+        # The full socket goes when the timewait socket comes, with an orphan's FIN_WAIT2.
         moves[at:] = [("CLOSE", moves[at - orphan][1])]
     return moves
 

@@ -79,7 +79,7 @@ def resets_sent(netns: Netns) -> int:
 def test_many_short_connections(backend: str, stage: Stage, make_netns: Callable[[], Netns],
                                 tmp_path: Path) -> None:
     """With tcp_tw_reuse and few ports: each begins and ends once, and all is accounted for."""
-    stage.watch(backend).require(minis=True)
+    stage.watch(backend).require(timewait=True)
     netns = make_netns()
     netns.sysctl("net/ipv4/ip_local_port_range", f"{FIRST_PORT} {FIRST_PORT + PORTS - 1}")
     netns.sysctl("net/ipv4/tcp_tw_reuse", 1)
@@ -125,13 +125,13 @@ def test_many_short_connections(backend: str, stage: Stage, make_netns: Callable
     # Where the machine stands still, SYNs and FINs are sent again, and come when all is over.
     reset = ended.pop(("server", "reset_received"), 0)
     assert MANY - reset - untold <= ended.pop(("server", "fin")) <= MANY
-    reset_minis = ended.pop(("client", "timewait_reset"), 0)
-    if backend == "timer" and reset_minis > resets:
+    reset_timewait = ended.pop(("client", "timewait_reset"), 0)
+    if backend == "timer" and reset_timewait > resets:
         pytest.xfail("the timer backend takes a reuse that another processor sees for a reset")
-    assert reset + reset_minis <= resets
+    assert reset + reset_timewait <= resets
     # Those of the last second are not old enough, and go with the namespace.
     assert set(ended) == {("client", "timewait_reused"), ("client", "netns_gone")}, ended
-    assert MANY - reset_minis - untold <= sum(ended.values()) <= MANY - reset_minis
+    assert MANY - reset_timewait - untold <= sum(ended.values()) <= MANY - reset_timewait
     assert ended["client", "netns_gone"] <= TARGETS * PORTS
 
 
@@ -139,7 +139,7 @@ def test_many_short_connections(backend: str, stage: Stage, make_netns: Callable
 def test_begin_and_end_amid_traffic(backend: str, stage: Stage, make_netns: Callable[[], Netns],
                                     tmp_path: Path) -> None:
     """Programs attach and detach one by one, and no row may come of that."""
-    stage.watch(backend).require(requests=True, minis=True)
+    stage.watch(backend).require(requests=True, timewait=True)
     netns = make_netns()
     # No overflow is to be seen, however long a busy machine takes.
     netns.sysctl("net/ipv4/tcp_max_tw_buckets", 20 * MANY)

@@ -45,7 +45,7 @@ NEEDED = ["BPF_PROG_LOAD:inet_sock_set_state", "BPF_PROG_LOAD:inet_sock_set_s",
 NEEDED_BY = {
     "stat": ["*:stat_even", "*:stat_odd", "*:stats"],
     "life": ["*:lives", "*:connections"],
-    "timewait": ["*:mini_slots", "*:orphans", "*:parked", "*:timer_*", "*:flush", "*:connections",
+    "timewait": ["*:tw_slots", "*:orphans", "*:parked", "*:timer_*", "*:flush", "*:connections",
                  "BPF_PROG_TEST_RUN", "BPF_LINK_CREATE", "BPF_OBJ_GET_INFO_BY_FD"],
 }
 

@@ -262,7 +262,7 @@ def test_accept_queues_of_two_listeners(cast: Cast, netns: Netns, tracer: START)
 
 
 def orphan(stage: Stage) -> tuple[tuple[str, int], socket.socket]:
-    """A client that closed first: a mini socket in FIN_WAIT2. Returns its end and the other one."""
+    """A client that closed first: a timewait socket in FIN_WAIT2. Returns its end, the other's."""
     pair = stage.pair()
     end = pair.client.getsockname()
     pair.client.close()

@@ -219,9 +219,9 @@ def _watch(request: pytest.FixtureRequest, stage: Stage) -> Watch:
 
 
 @pytest.mark.parametrize("fin_timeout", [60, 2])
-def test_mini_sockets(fin_timeout: int, stage: Stage, watch: Watch) -> None:
+def test_timewait_sockets(fin_timeout: int, stage: Stage, watch: Watch) -> None:
     """An orphan flips, a segment arms its timer again, and a reset ends it ahead of time."""
-    watch.require(minis=True)
+    watch.require(timewait=True)
     link = stage.link(tcp_fin_timeout=fin_timeout)
     sums = Sums("--backend", watch.backend, "--netns", str(link.inode), "--by", "state")
     try:
@@ -244,8 +244,8 @@ def test_mini_sockets(fin_timeout: int, stage: Stage, watch: Watch) -> None:
                                                                                  "CLOSE"):
         begun, ended = close.at[state], close.at[after]
         assert groups[state]["count"] == 1, groups
-        assert ended.from_ns - begun.to_ns - watch.mini_slack_ns <= groups[state]["max_ns"] <= \
-            ended.to_ns - begun.from_ns + watch.mini_slack_ns, (state, close.at, groups)
+        assert ended.from_ns - begun.to_ns - watch.tw_slack_ns <= groups[state]["max_ns"] <= \
+            ended.to_ns - begun.from_ns + watch.tw_slack_ns, (state, close.at, groups)
 
 
 @pytest.mark.parametrize("name", FILTERS)

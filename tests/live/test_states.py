@@ -119,7 +119,7 @@ def view_of(case: Case) -> View:
     """How the tracer at hand must see a case."""
     syn_recv = capability.backend(capability.SYN_RECV)
     timewait = capability.backend(capability.TIME_WAIT)
-    # The timers tell to a jiffy, and those of mini sockets may be late by one more.
+    # The timers tell to a jiffy, and those of timewait sockets may be late by one more.
     coarse_ns = SLACK_NS + 2 * capability.jiffy_ns()
     return View(
         syn_recv=bool(syn_recv),

@@ -21,7 +21,7 @@ from harness import capability, place, within
 from harness.netns import Netns
 from harness.peer import ACK, FIN, PEERS, RST, Link, Peer
 from harness.plain import Running
-from harness.remembered import (CLOSE, ESTABLISHED, GONE_MINI, GONE_REQUEST, GONE_SOCK, MARK,
+from harness.remembered import (CLOSE, ESTABLISHED, GONE_TIMEWAIT, GONE_REQUEST, GONE_SOCK, MARK,
                                 NOWHERE, OLD_S, TIME_WAIT, YOUNG_S, Remembered)
 
 SO_COOKIE = 57
@@ -64,7 +64,7 @@ def test_gone_is_counted(running: Running) -> None:
     """At the end, each kind of it."""
     gone = 1
     with Remembered(running.child.pid) as remembered:
-        remembered.plant(GONE_MINI)
+        remembered.plant(GONE_TIMEWAIT)
         if capability.cookies():
             remembered.plant(GONE_REQUEST)
             remembered.plant(GONE_SOCK)
@@ -83,7 +83,7 @@ def test_gone_from_its_place(running: Running, netns: Netns) -> None:
         pair = pair_in_place(running, netns, listener)
         cookie = cookie_of(pair.client)
         with Remembered(running.child.pid) as remembered:
-            remembered.plant_beside(cookie, 1024, GONE_MINI)
+            remembered.plant_beside(cookie, 1024, GONE_TIMEWAIT)
             remembered.plant_beside(cookie, 2048, GONE_SOCK)
         assert missed(running) == 2
     pair.close()
@@ -101,9 +101,9 @@ def test_what_may_be_there_is_left(running: Running, netns: Netns) -> None:
     time.sleep(0.2)
     with Remembered(running.child.pid) as remembered:
         assert len(remembered.age(ESTABLISHED, OLD_S)) == 2
-        minis = remembered.age(TIME_WAIT, OLD_S)
-        assert len(minis) == (1 if capability.backend("timewait") else 0)
-        remembered.plant(replace(GONE_MINI, age_s=YOUNG_S))
+        timewait = remembered.age(TIME_WAIT, OLD_S)
+        assert len(timewait) == (1 if capability.backend("timewait") else 0)
+        remembered.plant(replace(GONE_TIMEWAIT, age_s=YOUNG_S))
         remembered.plant(replace(GONE_REQUEST, age_s=YOUNG_S))
         remembered.plant(replace(GONE_REQUEST, key=NOWHERE + 8192, age_s=-YOUNG_S))
         assert missed(running) == 0
@@ -161,7 +161,7 @@ def connect(client: socket.socket, link: Link) -> Peer:
 @pytest.mark.every_kernel
 def test_outlived_and_armed_again(running: Running, netns: Netns,
                                   require: Callable[..., None]) -> None:
-    """A segment for the mini socket of the last connection: it does not stand for this one."""
+    """A segment for the timewait socket of the last connection: it does not stand for this one."""
     require(capability.TIME_WAIT)
     link = Link.make(netns)
     with within.make_socket(netns) as client:

@@ -18,13 +18,13 @@ from typing import Callable, Iterator
 import pytest
 
 from harness import capability, place
-from harness.close import (ACTIVE, HELD_S, LIMIT_S, TO_TIMEWAIT, WHOLE, Close, check_mini,
+from harness.close import (ACTIVE, HELD_S, LIMIT_S, TO_TIMEWAIT, WHOLE, Close, check_timewait,
                            check_without, closer, family_or_skip, time_wait)
 from harness.matrix import on_every_kernel
 from harness.netns import Netns
 from harness.peer import ACK, FIN, RST, SYN, Link, Peer
 from harness.plain import Running
-from harness.remembered import GONE_MINI, OLD_S, Remembered
+from harness.remembered import GONE_TIMEWAIT, OLD_S, Remembered
 from harness.report import PORT, Timewait, connect, lifetimes
 from harness.scale import count
 from harness.stage import FAMILIES, Stage, stages
@@ -215,7 +215,7 @@ def _forgetting(module_netns: Callable[[], Netns],
     time.sleep(max(0.0, OLD_S - time.monotonic()))  # a guest may have booted just now
     with Running("-o", "json", *place.backend(), "--netns", module_netns().path) as running, \
             Remembered(running.child.pid) as remembered:
-        remembered.plant(GONE_MINI)
+        remembered.plant(GONE_TIMEWAIT)
         yield running, remembered
 
 
@@ -253,12 +253,12 @@ def play_syn(stage: Stage, family: str) -> Close:
 
 @pytest.mark.parametrize("family", on_every_kernel(FAMILIES, "ipv4"))
 def test_reused_by_syn(family: str, stage: Stage, watch: Watch) -> None:
-    watch.require(minis=True)
+    watch.require(timewait=True)
     family_or_skip(family)
     close: Close = stage.once(play_syn, family)
     chain = close.wait(watch, closed)
     close.at.pop("FIN_WAIT2", None)
-    check_mini(chain, close, watch, reason="timewait_reused")
+    check_timewait(chain, close, watch, reason="timewait_reused")
     following = close.wait(watch, closed, number=2)
     assert steps(following) == ["LISTEN", "SYN_RECV", "ESTABLISHED", "CLOSE"], show(following)
     check_time(following[0], close.at["CLOSE"], SLACK_NS)
@@ -312,7 +312,7 @@ def play_connect(stage: Stage) -> Reuse:
 
 @pytest.mark.every_kernel
 def test_reused_by_connect(stage: Stage, watch: Watch) -> None:
-    watch.require(minis=True)
+    watch.require(timewait=True)
     reuse: Reuse = stage.once(play_connect)
     chain = watch.wait(reuse.netns, reuse.port, reuse.to, closed, limit_s=LIMIT_S)
     assert steps(chain) == ["CLOSE", "SYN_SENT", *WHOLE[2:]], show(chain)
@@ -342,15 +342,15 @@ def play_reset(stage: Stage, rfc1337: int) -> Close:
 
 @pytest.mark.every_kernel
 def test_reset(stage: Stage, watch: Watch) -> None:
-    watch.require(minis=True)
+    watch.require(timewait=True)
     close: Close = stage.once(play_reset, 0)
-    check_mini(close.wait(watch, closed), close, watch)
+    check_timewait(close.wait(watch, closed), close, watch)
 
 
 @pytest.mark.every_kernel
 def test_reset_is_ignored(stage: Stage, watch: Watch) -> None:
     """net.ipv4.tcp_rfc1337: TIME_WAIT goes on, to the end of the namespace at the latest."""
-    watch.require(minis=True)
+    watch.require(timewait=True)
     close: Close = stage.once(play_reset, 1)
     chain = close.wait(watch, lambda rows: rows[-1]["to"] == "TIME_WAIT")
     assert steps(chain) == TO_TIMEWAIT, show(chain)
@@ -384,13 +384,13 @@ def play_gone(stage: Stage) -> list[Close]:
 @pytest.mark.every_kernel
 def test_namespace_gone(stage: Stage, watch: Watch) -> None:
     """Nothing outlives its namespace, and no process is left to name but the one that was."""
-    watch.require(minis=True)
+    watch.require(timewait=True)
     held, flipped, orphan = stage.once(play_gone)
     for close in (held, flipped):
         chain = close.wait(watch, closed, limit_s=2 * LIMIT_S)
-        check_mini(chain, close, watch, flip=close is flipped, reason="netns_gone")
+        check_timewait(chain, close, watch, flip=close is flipped, reason="netns_gone")
     chain = orphan.wait(watch, closed, limit_s=2 * LIMIT_S)
-    check_mini(chain, orphan, watch, reason="netns_gone", path=[*ACTIVE, "CLOSE"])
+    check_timewait(chain, orphan, watch, reason="netns_gone", path=[*ACTIVE, "CLOSE"])
 
 
 def play_overflow(stage: Stage) -> list[Close]:
@@ -408,16 +408,16 @@ def play_overflow(stage: Stage) -> list[Close]:
 @pytest.mark.every_kernel
 def test_overflow(stage: Stage, watch: Watch) -> None:
     """Beyond tcp_max_tw_buckets the close is without a TIME_WAIT, and says so."""
-    watch.require(minis=True)
+    watch.require(timewait=True)
     closes = stage.once(play_overflow)
-    check_mini(closes[0].wait(watch, closed), closes[0], watch)
+    check_timewait(closes[0].wait(watch, closed), closes[0], watch)
     for close in (closes[1], closes[4]):
         chain = close.wait(watch, lambda rows: rows[-1]["to"] == "TIME_WAIT")
         assert steps(chain) == TO_TIMEWAIT, show(chain)
     for close in closes[2:4]:
         chain = close.wait(watch, closed)
         close.at["CLOSE"] = close.at["TIME_WAIT"]
-        check_mini(chain, close, watch, reason="timewait_overflow", path=[*ACTIVE, "CLOSE"])
+        check_timewait(chain, close, watch, reason="timewait_overflow", path=[*ACTIVE, "CLOSE"])
         assert chain[-1]["source"] == "tracepoint"
 
 
@@ -438,7 +438,7 @@ FILTERS: dict[str, Callable[[Close], list[str]]] = {
 def test_connection_filters(name: str, stage: Stage, watch: Watch,
                             tracer: Callable[..., Tracer]) -> None:
     """What they want they want to the end of TIME_WAIT, also when the process is no more."""
-    watch.require(minis=True)
+    watch.require(timewait=True)
     link = stage.link()
     servers = [stage.server(link, name=comm, listen=False) for comm in ("wanted", "other")]
     wanted, other = (Close(server, server.peer()) for server in servers)
@@ -475,7 +475,7 @@ def test_connection_filters(name: str, stage: Stage, watch: Watch,
 ], ids=["state", "dwell", "to", "dwell-of-another"])
 def test_transition_filters(arguments: list[str], shown: set[tuple[str, str, str]], stage: Stage,
                             watch: Watch, tracer: Callable[..., Tracer]) -> None:
-    watch.require(minis=True)
+    watch.require(timewait=True)
     link = stage.link()
     running = Watch(watch.backend, tracer("--backend", watch.backend, "--netns", str(link.inode),
                                           *arguments, chains=False))
@@ -524,14 +524,14 @@ def check_lifetime(row: Row, more_ns: int = 0) -> None:
 @pytest.mark.every_kernel
 def test_lifetimes(stage: Stage, watch: Watch, long_ones: LongOnes) -> None:
     """Each of many is reported once, with its owner and how long it lasted."""
-    watch.require(minis=True)
+    watch.require(timewait=True)
     for one in long_ones.many:
         chain = watch.wait(long_ones.inode, one.port, long_ones.port, closed,
                            limit_s=long_ones.left_s(), family=one.family)
         assert steps(chain) == ["CLOSE", "SYN_SENT", *WHOLE[2:]], show(chain)
         same(chain, pid=one.pid, comm=one.comm, uid=UID, family=one.family, owner="connect")
         assert chain[0]["cookie"] == one.cookie or chain[0]["cookie"] >= 1 << 52
-        check_time(chain[-2], one.entered, watch.mini_slack_ns)
+        check_time(chain[-2], one.entered, watch.tw_slack_ns)
         check_lifetime(chain[-1])
         assert len(watch.chains(long_ones.inode, one.port, long_ones.port, one.family)) == 1
 
@@ -539,10 +539,10 @@ def test_lifetimes(stage: Stage, watch: Watch, long_ones: LongOnes) -> None:
 @pytest.mark.every_kernel
 def test_lifetime_after_segments(stage: Stage, watch: Watch, long_ones: LongOnes) -> None:
     """A segment in TIME_WAIT makes it last longer; it is counted from the entry all the same."""
-    watch.require(minis=True)
+    watch.require(timewait=True)
     close = long_ones.rearmed
     chain = close.wait(watch, closed, limit_s=long_ones.left_s())
-    check_mini(chain, close, watch, reason="timewait_expired")
+    check_timewait(chain, close, watch, reason="timewait_expired")
     check_lifetime(chain[-1], LATER_S * 10**9)
 
 
@@ -550,21 +550,21 @@ def test_lifetime_after_segments(stage: Stage, watch: Watch, long_ones: LongOnes
 @pytest.mark.parametrize("name", ["flipped", "crossed", "exited"])
 def test_lifetime(name: str, stage: Stage, watch: Watch, long_ones: LongOnes) -> None:
     """Of an orphan that flipped after a while, of FINs that crossed, of a process that ended."""
-    watch.require(minis=True)
+    watch.require(timewait=True)
     close: Close = getattr(long_ones, name)
     path = [*WHOLE[:4], "CLOSING", "TIME_WAIT", "CLOSE"] if name == "crossed" else WHOLE
     chain = close.wait(watch, closed, limit_s=long_ones.left_s())
-    check_mini(chain, close, watch, flip=True, reason="timewait_expired", path=path)
+    check_timewait(chain, close, watch, flip=True, reason="timewait_expired", path=path)
     check_lifetime(chain[-1])
 
 
 @pytest.mark.every_kernel
 def test_reset_when_time_is_up(stage: Stage, watch: Watch, long_ones: LongOnes) -> None:
     """Its timer has expired and is taken off before the wheel runs it."""
-    watch.require(minis=True)
+    watch.require(timewait=True)
     close = long_ones.late
     chain = close.wait(watch, closed, limit_s=long_ones.left_s())
-    check_mini(chain, close, watch, reason={"timewait_reset", "timewait_expired"})
+    check_timewait(chain, close, watch, reason={"timewait_reset", "timewait_expired"})
     assert TIMEWAIT_NS <= chain[-1]["dwell_ns"] + 2 * capability.jiffy_ns(), show(chain)
 
 
@@ -593,7 +593,7 @@ def test_forgotten_once_a_minute(forgetting: tuple[Running, Remembered]) -> None
     """Not only at the end (test_sweep.py), so that a long run keeps its memory."""
     running, remembered = forgetting
     end = time.monotonic() + SWEEP_LIMIT_S
-    while remembered.has(GONE_MINI):
+    while remembered.has(GONE_TIMEWAIT):
         assert time.monotonic() < end
         time.sleep(0.1)
     running.finish()

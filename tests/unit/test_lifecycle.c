@@ -323,7 +323,7 @@ static void test_reason_by_error(void **state)
 #define ATTACHED   LIFECYCLE_ATTACHED
 #define NO_PORT	   LIFECYCLE_NO_PORT
 #define PEER_DONE  LIFECYCLE_PEER_DONE
-#define NO_MINI	   LIFECYCLE_NO_MINI
+#define NO_TW	   LIFECYCLE_NO_TW
 #define NO_LINGER2 LIFECYCLE_NO_LINGER2
 #define UNACKED	   LIFECYCLE_UNACKED
 #define DATA_CAME  LIFECYCLE_DATA_CAME
@@ -383,13 +383,13 @@ static const struct end {
 	/* tcp_disconnect(), tcp_need_reset(): no RST is due once our FIN is out */
 	{ TCPDWELL_CLOSING, UNACKED, UNACKED, TCPDWELL_REASON_ABORTED },
 	{ TCPDWELL_LAST_ACK, UNACKED, UNACKED, TCPDWELL_REASON_ABORTED },
-	/* tcp_keepalive_timer(): the peer did not close, and the orphan was no mini socket */
-	{ TCPDWELL_FIN_WAIT2, NO_MINI | LINGERED | PEER_DONE, NO_MINI | LINGERED,
+	/* tcp_keepalive_timer(): the peer did not close, and the orphan was no timewait socket */
+	{ TCPDWELL_FIN_WAIT2, NO_TW | LINGERED | PEER_DONE, NO_TW | LINGERED,
 	  TCPDWELL_REASON_TIMEOUT },
 	/* tcp_time_wait(): no bucket was free */
-	{ TCPDWELL_FIN_WAIT2, NO_MINI, NO_MINI, TCPDWELL_REASON_TIMEWAIT_OVERFLOW },
-	{ TCPDWELL_CLOSING, NO_MINI, NO_MINI, TCPDWELL_REASON_TIMEWAIT_OVERFLOW },
-	/* a mini socket took over where nobody can see it: both FINs are acknowledged */
+	{ TCPDWELL_FIN_WAIT2, NO_TW, NO_TW, TCPDWELL_REASON_TIMEWAIT_OVERFLOW },
+	{ TCPDWELL_CLOSING, NO_TW, NO_TW, TCPDWELL_REASON_TIMEWAIT_OVERFLOW },
+	/* a timewait socket took over where nobody can see it: both FINs are acknowledged */
 	{ TCPDWELL_FIN_WAIT2, 0, 0, TCPDWELL_REASON_FIN },
 	{ TCPDWELL_CLOSING, 0, 0, TCPDWELL_REASON_FIN },
 	/* tcp_rcv_state_process(): the ACK of our FIN */
@@ -481,16 +481,15 @@ static void test_bits(void **state)
 			 0);
 	assert_int_equal(LIFECYCLE_TO_A_TICK + LIFECYCLE_BOUND + LIFECYCLE_IN_CGROUP,
 			 LIFECYCLE_TO_A_TICK | LIFECYCLE_BOUND | LIFECYCLE_IN_CGROUP);
-	assert_int_equal(QUEUED + ATTACHED + NO_PORT + PEER_DONE + NO_MINI + NO_LINGER2 + UNACKED +
+	assert_int_equal(QUEUED + ATTACHED + NO_PORT + PEER_DONE + NO_TW + NO_LINGER2 + UNACKED +
 				 DATA_CAME + LINGERED + REPAIR + ORPHAN + NETNS_GONE +
 				 LIFECYCLE_KEEPALIVE + LIFECYCLE_USER_TIMEOUT,
 			 ALL);
-	assert_int_equal(LIFECYCLE_MATCHED + LIFECYCLE_OPENED_EXACT + LIFECYCLE_MINI +
-				 LIFECYCLE_MINI_FIN_WAIT2 + LIFECYCLE_PARKED + LIFECYCLE_REUSED +
-				 LIFECYCLE_DATA_COUNTED,
-			 LIFECYCLE_MATCHED | LIFECYCLE_OPENED_EXACT | LIFECYCLE_MINI |
-				 LIFECYCLE_MINI_FIN_WAIT2 | LIFECYCLE_PARKED | LIFECYCLE_REUSED |
-				 LIFECYCLE_DATA_COUNTED);
+	assert_int_equal(
+		LIFECYCLE_MATCHED + LIFECYCLE_OPENED_EXACT + LIFECYCLE_TW + LIFECYCLE_TW_FIN_WAIT2 +
+			LIFECYCLE_PARKED + LIFECYCLE_REUSED + LIFECYCLE_DATA_COUNTED,
+		LIFECYCLE_MATCHED | LIFECYCLE_OPENED_EXACT | LIFECYCLE_TW | LIFECYCLE_TW_FIN_WAIT2 |
+			LIFECYCLE_PARKED | LIFECYCLE_REUSED | LIFECYCLE_DATA_COUNTED);
 	/* marks is a byte */
 	assert_in_range(LIFECYCLE_DATA_COUNTED, 1, UINT8_MAX);
 }
@@ -527,7 +526,7 @@ static void test_task_or_socket(void **state)
 	assert_true(lifecycle_has_task(&l, 1));
 }
 
-/* In each state that a mini socket comes from the user is kept there. */
+/* In each state that a timewait socket comes from the user is kept there. */
 static void test_descriptor(void **state)
 {
 	static const __u8 without[] = { TCPDWELL_FIN_WAIT1, TCPDWELL_FIN_WAIT2, TCPDWELL_CLOSING,

@@ -27,7 +27,7 @@ int end_state(struct end *end)
 
 	if (end->fd >= 0)
 		state = info_state(end);
-	/* A descriptor of a connection that went on to a mini socket says CLOSE. */
+	/* A descriptor of a connection that went on to a timewait socket says CLOSE. */
 	if (state != TCP_CLOSE || !address_port(&end->local))
 		return state;
 	table = puppet_table(end->puppet, end->local.ss_family == AF_INET6);

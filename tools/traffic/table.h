@@ -6,8 +6,8 @@
 
 /*
  * The state of a socket as /proc/net/tcp shows it, by its ports. It sees what no descriptor shows:
- * requests, sockets that wait in an accept queue, orphans and the mini sockets of TIME_WAIT; and
- * unlike sock_diag it does not give them a cookie.
+ * requests, sockets that wait in an accept queue, orphans and the timewait sockets of TIME_WAIT;
+ * and unlike sock_diag it does not give them a cookie.
  *
  * table_state() reads @fd from its start and returns a state of <netinet/tcp.h>, TCP_CLOSE where no
  * such socket is listed, or -errno.

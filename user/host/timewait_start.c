@@ -64,7 +64,7 @@ bool timewait_socket_is_old(const struct sockdiag_socket *socket, uint64_t begin
 	return socket->read_ns + socket->left_ns < begin_ns + TIMEWAIT_SECONDS * NS_PER_S;
 }
 
-/* A mini socket has forgotten its owner, and its user and cgroup too. */
+/* A timewait socket has forgotten its owner, and its user and cgroup too. */
 static const char *owner_filter(const struct filters *filters)
 {
 	if (filters->pids.count)

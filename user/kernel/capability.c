@@ -231,9 +231,8 @@ static const char *const request_functions[] = {
 	"inet_csk_reqsk_queue_drop",	 "inet_csk_reqsk_queue_drop_and_put",
 	"reqsk_timer_handler",		 NULL
 };
-static const char *const mini_functions[] = { "__inet_twsk_schedule", "tcp_timewait_state_process",
-					      "inet_twsk_deschedule_put", "tw_timer_handler",
-					      NULL };
+static const char *const tw_functions[] = { "__inet_twsk_schedule", "tcp_timewait_state_process",
+					    "inet_twsk_deschedule_put", "tw_timer_handler", NULL };
 
 const char *obstacle_text(const struct obstacle *obstacle, char text[OBSTACLE_TEXT_LEN])
 {
@@ -377,7 +376,7 @@ static void probe_functions(struct capability *can, const struct btf *btf)
 	/* To look for a name in the kernel's BTF takes a millisecond: only where it tells. */
 	if (!can->fentry.err || !can->kprobe.err) {
 		can->request_functions = has_functions(btf, request_functions);
-		can->timewait_functions = has_functions(btf, mini_functions);
+		can->timewait_functions = has_functions(btf, tw_functions);
 	}
 }
 

@@ -104,7 +104,7 @@ static void set_stat_knobs(struct tcpdwell_bpf__rodata *cfg, const struct captur
 	cfg->cfg_service = sums->service;
 	set_mask((uint32_t *)&cfg->cfg_stat_mask4, 1, sums->prefix4);
 	set_mask((uint32_t *)cfg->cfg_stat_mask6, 4, sums->prefix6);
-	cfg->cfg_seek_minis = cfg->cfg_poll_minis && can->ehash;
+	cfg->cfg_seek_timewait = cfg->cfg_poll_timewait && can->ehash;
 	cfg->cfg_skip_owner = !wants_owner(capture);
 	cfg->cfg_skip_addrs = !wants_addrs(capture);
 }
@@ -137,7 +137,7 @@ static void set_life_knobs(struct tcpdwell_bpf__rodata *cfg, const struct captur
 {
 	cfg->cfg_life = true;
 	cfg->cfg_time_wait = capture->time_wait;
-	cfg->cfg_seek_minis = cfg->cfg_minis && can->ehash && !capture->time_wait;
+	cfg->cfg_seek_timewait = cfg->cfg_timewait && can->ehash && !capture->time_wait;
 }
 
 #define WANT(id) (1ULL << FEATURE_##id)
@@ -231,10 +231,10 @@ static void set_feature_knobs(struct tcpdwell_bpf__rodata *cfg, const struct fea
 	cfg->cfg_defer_connect = ports && features_way(features, FEATURE_CONNECT_PORT) == 1;
 	cfg->cfg_accept_exit = features_use(features, FEATURE_ACCEPT_OWNER);
 	cfg->cfg_requests = features_use(features, FEATURE_SYN_RECV);
-	cfg->cfg_minis = features_use(features, FEATURE_TIMEWAIT);
-	cfg->cfg_poll_minis = cfg->cfg_minis &&
-			      features_backend(features, FEATURE_TIMEWAIT) == BACKEND_TIMER;
-	if (cfg->cfg_poll_minis)
+	cfg->cfg_timewait = features_use(features, FEATURE_TIMEWAIT);
+	cfg->cfg_poll_timewait = cfg->cfg_timewait &&
+				 features_backend(features, FEATURE_TIMEWAIT) == BACKEND_TIMER;
+	if (cfg->cfg_poll_timewait)
 		cfg->cfg_tw_timer_handler = can->tw_timer_handler;
 	if (cfg->cfg_requests && features_backend(features, FEATURE_SYN_RECV) == BACKEND_TIMER)
 		cfg->cfg_reqsk_timer_handler = can->reqsk_timer_handler;

@@ -89,7 +89,7 @@ uint32_t loader_netns(const struct loader *loader);
 /* Take @pid's sockets, and those of its children to come, for wanted. Returns 0 or -errno. */
 int loader_follow(struct loader *loader, uint32_t pid);
 
-/* Whether some backend tells of mini sockets: of TIME_WAIT, and of orphans in FIN_WAIT2. */
+/* Whether some backend tells of timewait sockets: of TIME_WAIT, and of orphans in FIN_WAIT2. */
 bool loader_sees_timewait(const struct loader *loader);
 
 /* Descriptor of the ring, owned by the loader, of one that is attached. */
@@ -152,7 +152,9 @@ uint64_t loader_stacks_missed(const struct loader *loader);
 int loader_stat_turn(struct loader *loader);
 uint32_t loader_stat_size(const struct loader *loader);
 
-/* Whether there are mini sockets that only loader_flush() hears of: it must be called at times. */
+/*
+ * Whether there are timewait sockets that only loader_flush() hears of: it must be called at times.
+ */
 bool loader_polls(const struct loader *loader);
 
 /* The sum over all CPUs, each at a moment when its own set satisfied the identity. */

@@ -12,7 +12,7 @@
 
 bool loader_sees_timewait(const struct loader *loader)
 {
-	return loader->rodata->cfg_minis;
+	return loader->rodata->cfg_timewait;
 }
 
 int loader_ring(const struct loader *loader)
@@ -117,5 +117,5 @@ uint32_t loader_stat_size(const struct loader *loader)
 
 bool loader_polls(const struct loader *loader)
 {
-	return loader->rodata->cfg_poll_minis;
+	return loader->rodata->cfg_poll_timewait;
 }

@@ -61,7 +61,7 @@ static bool applies(const struct programs *programs, enum part_when when)
 {
 	const struct tcpdwell_bpf__rodata *cfg = programs->skel->rodata;
 	const struct capability *can = programs->can;
-	bool minis = !cfg->cfg_life || cfg->cfg_time_wait;
+	bool timewait = !cfg->cfg_life || cfg->cfg_time_wait;
 
 	switch (when) {
 	case PART_ALWAYS:
@@ -79,11 +79,11 @@ static bool applies(const struct programs *programs, enum part_when when)
 	case PART_ROWS:
 		return !cfg->cfg_stat && !cfg->cfg_life;
 	case PART_ARMED:
-		return !cfg->cfg_seek_minis;
-	case PART_MINIS:
-		return minis;
+		return !cfg->cfg_seek_timewait;
+	case PART_TIMEWAIT:
+		return timewait;
 	case PART_KILL:
-		return minis && can->twsk_kill;
+		return timewait && can->twsk_kill;
 	case PART_CONNECT6:
 		return can->connect6;
 	case PART_ACCEPT2:
@@ -93,11 +93,11 @@ static bool applies(const struct programs *programs, enum part_when when)
 	case PART_ACCEPT4_NO_ATOMIC:
 		return can->accept_args == 4 && !can->atomic;
 	case PART_TIMEWAIT3:
-		return minis && can->timewait_args == 3;
+		return timewait && can->timewait_args == 3;
 	case PART_TIMEWAIT4:
-		return minis && can->timewait_args == 4;
+		return timewait && can->timewait_args == 4;
 	case PART_TIMEWAIT5:
-		return minis && can->timewait_args != 3 && can->timewait_args != 4;
+		return timewait && can->timewait_args != 3 && can->timewait_args != 4;
 	}
 	return false;
 }

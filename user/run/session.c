@@ -25,8 +25,9 @@
 #define IDLE_NS 1000000000ULL
 
 /*
- * Between two looks for mini sockets that flip or end in silence, where no row is looked for. When
- * that was is told by the mini socket; the queue of those that wait is what must not run full.
+ * Between two looks for timewait sockets that flip or end in silence, where no row is looked for.
+ * When that was is told by the timewait socket; the queue of those that wait is what must not run
+ * full.
  */
 #define POLL_NS 1000000000ULL
 

@@ -2,7 +2,7 @@
 /*
  * `tcpdwell stat`: has the kernel side sum the dwells, and reports them now and then.
  *
- * Between two reports it sleeps. Only where mini sockets must be polled (the timer backend) it
+ * Between two reports it sleeps. Only where timewait sockets must be polled (the timer backend) it
  * looks for them once a second.
  */
 #ifndef TCPDWELL_RUN_STAT_H

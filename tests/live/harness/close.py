@@ -94,7 +94,7 @@ def check_times(chain: list[Row], close: Close, watch: Watch, flip: bool = False
     for before, row in zip(chain, chain[1:]):
         if row["to"] not in close.at:
             continue
-        slack_ns = watch.mini_slack_ns if flip and "TIME_WAIT" in (row["to"], row["from"]) \
+        slack_ns = watch.tw_slack_ns if flip and "TIME_WAIT" in (row["to"], row["from"]) \
             else SLACK_NS
         check_time(row, close.at[row["to"]], slack_ns)
         if row["from"] in close.at:
@@ -107,9 +107,9 @@ def ticks_ns() -> int:
     return -(-2 * capability.jiffy_ns() // 100_000) * 100_000
 
 
-def check_mini(chain: list[Row], close: Close, watch: Watch, flip: bool = False,
-               reason: str | set[str] = "timewait_reset", path: list[str] = WHOLE) -> None:
-    """The whole path, the mini socket's part of it too, with the owner of the full one."""
+def check_timewait(chain: list[Row], close: Close, watch: Watch, flip: bool = False,
+                   reason: str | set[str] = "timewait_reset", path: list[str] = WHOLE) -> None:
+    """The whole path, the timewait socket's part of it too, with the owner of the full one."""
     assert steps(chain) == path, show(chain)
     same(chain, **close.says)
     check_times(chain, close, watch, flip)
@@ -117,11 +117,11 @@ def check_mini(chain: list[Row], close: Close, watch: Watch, flip: bool = False,
     assert last["reason"] in ({reason} if isinstance(reason, str) else reason), show(chain)
     assert [row["reason"] for row in chain[:-1]] == [None] * (len(chain) - 1)
     for row in chain:
-        mini = "TIME_WAIT" in (row["from"], row["to"])
-        assert (row["source"] == "timewait_sock") >= mini, show(chain)
+        timewait = "TIME_WAIT" in (row["from"], row["to"])
+        assert (row["source"] == "timewait_sock") >= timewait, show(chain)
         if row["dwell"] != "exact":
             assert row["dwell_error_ns"] is None, show(chain)
-        elif mini and flip and watch.backend == "timer":
+        elif timewait and flip and watch.backend == "timer":
             # Told by an event, or found by the timer's expiry.
             assert row["dwell_error_ns"] in (0, ticks_ns()), (row["dwell_error_ns"], show(chain))
         else:
@@ -129,7 +129,7 @@ def check_mini(chain: list[Row], close: Close, watch: Watch, flip: bool = False,
 
 
 def check_without(chain: list[Row], close: Close, orphan: bool) -> None:
-    """As the tracepoint has it: the full socket closes when the mini socket takes over."""
+    """As the tracepoint has it: the full socket closes when the timewait socket takes over."""
     assert steps(chain) == [*ACTIVE, "CLOSE"], show(chain)
     same(chain, **close.says)
     assert {row["source"] for row in chain} <= {"tracepoint", "request_sock"}
@@ -141,7 +141,7 @@ def check_without(chain: list[Row], close: Close, orphan: bool) -> None:
 def check_close(close: Close, watch: Watch, orphan: bool = False) -> None:
     """What either kind of watch must see of a close that goes through FIN_WAIT2 and TIME_WAIT."""
     chain = close.wait(watch, closed)
-    if watch.minis:
-        check_mini(chain, close, watch, flip=orphan)
+    if watch.timewait:
+        check_timewait(chain, close, watch, flip=orphan)
     else:
         check_without(chain, close, orphan)

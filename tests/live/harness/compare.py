@@ -31,7 +31,7 @@ class View:
     syn_recv: bool = True
     timewait: bool = True
     slack_ns: int = SLACK_NS
-    # Of the mini socket's transitions, which a timer may tell about only later.
+    # Of the timewait socket's transitions, which a timer may tell about only later.
     timewait_slack_ns: int = SLACK_NS
     # Whether the kernel lets the tracer ask for the cookies of sockets.
     asks_cookies: bool = True
@@ -141,7 +141,8 @@ def _reasons(row: Row, expectation: Expectation) -> set[str | None]:
         # Nobody waited, and the namespace may have gone with the test.
         return {expectation.reason, "netns_gone"}
     if expectation.reason == "reset_sent" and row["source"] == "timewait_sock":
-        # A mini socket answers by a reset and goes, or goes by one that comes: to its timer alike.
+        # A timewait socket answers by a reset and goes, or goes by one that comes: alike to its
+        # timer.
         return {"reset_sent", "reset_received"}
     return {expectation.reason} if expectation.reason else {row["reason"]}
 

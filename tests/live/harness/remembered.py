@@ -12,7 +12,7 @@ from . import bpfmap
 # struct lifecycle (include/lifecycle.h): since_ns, id, two unions, pid, four bytes, name, state,
 # user, waits.
 LIFECYCLE = struct.Struct("<QQQQIBBBB15sBII")
-MINI = 1 << 2  # of the marks
+TW = 1 << 2  # of the marks
 ESTABLISHED, SYN_RECV, TIME_WAIT, CLOSE = 1, 3, 6, 7
 # Nothing is mapped there, on x86_64 nor on arm64: a hole in the kernel's part.
 NOWHERE = 0xFFFFFF8800001000
@@ -37,8 +37,8 @@ class Connection:
                               self.state, 0, 0)
 
 
-# A mini socket is known by its cookie where there is one, and else by its address.
-GONE_MINI = Connection(NOWHERE, TIME_WAIT, MINI, GONE_S)
+# A timewait socket is known by its cookie where there is one, and else by its address.
+GONE_TIMEWAIT = Connection(NOWHERE, TIME_WAIT, TW, GONE_S)
 GONE_REQUEST = Connection(NOWHERE + 4096, SYN_RECV, 0, GONE_S)
 # Of a request that is over; the flush takes it away, unless it never heard of the request.
 MARK = Connection(NOWHERE + 12288, 0, 0, GONE_S)

@@ -125,10 +125,10 @@ class Stage:
             pytest.skip(f"backend {backend}: not here")
         return watch
 
-    def seeing(self, *, requests: bool = False, minis: bool = False) -> list[Watch]:
+    def seeing(self, *, requests: bool = False, timewait: bool = False) -> list[Watch]:
         """Those that see this kind of hidden state."""
         return [watch for watch in self.watches.values()
-                if (watch.requests or not requests) and (watch.minis or not minis)]
+                if (watch.requests or not requests) and (watch.timewait or not timewait)]
 
 
 def stages(module_tracer: Callable[..., Tracer],

@@ -24,7 +24,7 @@ STOP_LIMIT_S = 30
 MISSED_EMULATED, MISSED_EMULATED_OF = 5, 2_000
 # A hardened kernel runs no program on top of a process that it protects (test_accounting.py).
 MISSED_OF = 1_000_000
-# A mini socket's timer, and the tick by which it may be late.
+# A timewait socket's timer, and the tick by which it may be late.
 TIMEWAIT_NS = 60_010_000_000
 
 

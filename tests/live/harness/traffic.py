@@ -67,20 +67,20 @@ class Expectation:
         return max(0, left[0] - at[1]), left[1] - at[0]
 
     def as_seen_without(self, syn_recv: bool, timewait: bool) -> Expectation | None:
-        """As it is seen where requests or mini sockets are not; None where nothing is seen.
+        """As it is seen where requests or timewait sockets are not; None where nothing is seen.
 
         The tracepoint makes SYN_RECV up when the last ACK comes, and says CLOSE when the full
-        socket gives way to a mini socket: on entering TIME_WAIT or, closed by its owner already,
-        FIN_WAIT2.
+        socket gives way to a timewait socket: on entering TIME_WAIT or, closed by its owner
+        already, FIN_WAIT2.
         """
         seen: Expectation | None = self
         if timewait and seen:
-            seen = seen._without_mini_socket()
+            seen = seen._without_timewait_socket()
         if syn_recv and seen:
             seen = seen._without_request()
         return seen
 
-    def _without_mini_socket(self) -> Expectation:
+    def _without_timewait_socket(self) -> Expectation:
         path, at, reason = list(self.path), list(self.at_ns), self.reason
         if "TIME_WAIT" in path:
             index = path.index("TIME_WAIT")

@@ -42,32 +42,32 @@ class Watch:
     backend: str
     tracer: Tracer
     requests: bool = field(init=False)  # whether it sees SYN_RECV before the handshake completes
-    minis: bool = field(init=False)  # whether it sees TIME_WAIT
+    timewait: bool = field(init=False)  # whether it sees TIME_WAIT
     by_peer: dict[tuple[int, int], list[Row]] = field(default_factory=dict)
     sorted: int = 0  # rows that are in by_peer
 
     def __post_init__(self) -> None:
         said = "".join(self.tracer.errors)
         self.requests = self.backend != "none" and "SYN_RECV is not seen" not in said
-        self.minis = self.backend != "none" and "TIME_WAIT is not seen" not in said
+        self.timewait = self.backend != "none" and "TIME_WAIT is not seen" not in said
 
     @property
-    def mini_slack_ns(self) -> int:
-        """Of the moment that a mini socket flips: the timers tell it to two jiffies."""
+    def tw_slack_ns(self) -> int:
+        """Of the moment that a timewait socket flips: the timers tell it to two jiffies."""
         if self.backend == "timer":
             return max(SLACK_NS, 2 * capability.jiffy_ns())
         return SLACK_NS
 
-    def require(self, requests: bool = False, minis: bool = False) -> None:
+    def require(self, requests: bool = False, timewait: bool = False) -> None:
         """Skip the test, by name, where this backend does not see what it is about."""
-        if (requests and not self.requests) or (minis and not self.minis):
+        if (requests and not self.requests) or (timewait and not self.timewait):
             pytest.skip(f"backend {self.backend}: "
                         + ("sees no hidden state" if self.backend == "none" else "not here"))
 
     @property
     def refused(self) -> bool:
         """Whether the kernel lets this backend see nothing."""
-        return self.backend != "none" and not self.requests and not self.minis
+        return self.backend != "none" and not self.requests and not self.timewait
 
     def chains(self, netns: int, lport: int, rport: int,
                family: str | None = None) -> list[list[Row]]:

@@ -129,15 +129,15 @@ static void test_fin_is_not_unread(void **state)
 static void test_orphans_are_nobodys(void **state)
 {
 	struct tcpdwell_socket r = record(1, TCPDWELL_FIN_WAIT1, 80, 1000),
-			       mini = record(2, TCPDWELL_FIN_WAIT2, 80, 1001);
+			       tw = record(2, TCPDWELL_FIN_WAIT2, 80, 1001);
 
 	(void)state;
 	r.detail.flags = TCPDWELL_DETAIL_ORPHAN;
-	mini.detail.known = TCPDWELL_KNOWN_TIMER | TCPDWELL_KNOWN_QUEUES;
-	mini.detail.timer = TCPDWELL_TIMER_TIMEWAIT;
-	mini.detail.expires_ns = 9 * S;
+	tw.detail.known = TCPDWELL_KNOWN_TIMER | TCPDWELL_KNOWN_QUEUES;
+	tw.detail.timer = TCPDWELL_TIMER_TIMEWAIT;
+	tw.detail.expires_ns = 9 * S;
 	add(r);
-	add(mini);
+	add(tw);
 	assert_true(look(1000)->timers.orphan);
 	assert_int_equal(look(1000)->owner.pid, 0);
 	assert_true(look(1001)->timers.orphan);
