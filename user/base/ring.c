@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <errno.h>
 #include <linux/bpf.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -11,40 +12,84 @@
 #define GIVE_BACK_SHARE 64
 
 /*
+ * How much of the data is mapped at a time. All that is mapped counts as resident, whether it was
+ * read or not; to map the next window takes some 30 us, which 1 MiB of records share.
+ */
+#define WINDOW_BYTES (1U << 20)
+
+/*
  * The consumer's position has a page, which can be written; the producer's has the next, and the
- * data follow it, mapped twice in a row so that no record is broken at the end.
+ * data follow it, twice in a row so that no record is broken at the end.
  */
 struct ring {
+	int fd;
 	uint64_t *consumer;
 	const uint64_t *producer;
-	const char *data;
+	const char *window; /* of the data, from @first on; NULL: none is mapped yet */
+	size_t first;	    /* a multiple of a page */
+	size_t window_bytes;
 	size_t page;
 	size_t bytes;
 	uint64_t position; /* read up to here */
 	uint64_t given;	   /* given back up to here */
 	uint64_t end;	   /* known to be written, or reserved, up to here */
+	int err;	   /* why no window could be mapped, 0: none failed */
 };
+
+/* Maps the window that begins with the page of @at. Returns 0 or -errno. */
+static int map_window(struct ring *ring, size_t at, size_t window_bytes)
+{
+	size_t first = at & ~(ring->page - 1), rest = 2 * ring->bytes - first;
+	size_t bytes = window_bytes < rest ? window_bytes : rest;
+	void *window = mmap(NULL, bytes, PROT_READ, MAP_SHARED, ring->fd, 2 * ring->page + first);
+
+	if (window == MAP_FAILED)
+		return -errno;
+	if (ring->window)
+		munmap((void *)ring->window, ring->window_bytes);
+	ring->window = window;
+	ring->first = first;
+	ring->window_bytes = bytes;
+	return 0;
+}
+
+/* @bytes of the data from @at on, which stay mapped until the next call; NULL: see ring_error(). */
+static const char *data_at(struct ring *ring, size_t at, size_t bytes)
+{
+	size_t window = WINDOW_BYTES;
+
+	if (at < ring->first || at + bytes > ring->first + ring->window_bytes) {
+		while (window < ring->page + bytes)
+			window *= 2;
+		ring->err = -map_window(ring, at, window);
+	}
+	return ring->err ? NULL : ring->window + (at - ring->first);
+}
 
 struct ring *ring_new(int fd, size_t bytes)
 {
 	struct ring *ring = calloc(1, sizeof(*ring));
 	void *consumer, *producer;
+	int err;
 
 	if (!ring)
 		return NULL;
+	ring->fd = fd;
 	ring->page = sysconf(_SC_PAGESIZE);
 	ring->bytes = bytes;
 	consumer = mmap(NULL, ring->page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (consumer == MAP_FAILED)
 		goto err;
 	ring->consumer = consumer;
-	producer = mmap(NULL, ring->page + 2 * bytes, PROT_READ, MAP_SHARED, fd, ring->page);
+	producer = mmap(NULL, ring->page, PROT_READ, MAP_SHARED, fd, ring->page);
 	if (producer == MAP_FAILED)
 		goto err;
 	ring->producer = producer;
-	ring->data = (const char *)producer + ring->page;
 	ring->position = ring->given = *ring->consumer;
-	return ring;
+	err = map_window(ring, ring->position & (bytes - 1), WINDOW_BYTES);
+	if (!err)
+		return ring;
+	errno = -err;
 err:
 	ring_free(ring);
 	return NULL;
@@ -59,7 +104,9 @@ void ring_free(struct ring *ring)
 	if (ring->consumer)
 		munmap(ring->consumer, ring->page);
 	if (ring->producer)
-		munmap((void *)ring->producer, ring->page + 2 * ring->bytes);
+		munmap((void *)ring->producer, ring->page);
+	if (ring->window)
+		munmap((void *)ring->window, ring->window_bytes);
 	free(ring);
 	errno = err;
 }
@@ -72,14 +119,6 @@ void ring_done(struct ring *ring)
 	ring->given = ring->position;
 }
 
-/* The first word of a record: its length, and whether it is complete and wanted. */
-static uint32_t header(const struct ring *ring)
-{
-	const char *record = ring->data + (ring->position & (ring->bytes - 1));
-
-	return __atomic_load_n((const uint32_t *)record, __ATOMIC_ACQUIRE);
-}
-
 static uint64_t stride(uint32_t header)
 {
 	uint64_t len = header & ~(BPF_RINGBUF_BUSY_BIT | BPF_RINGBUF_DISCARD_BIT);
@@ -87,21 +126,32 @@ static uint64_t stride(uint32_t header)
 	return (len + BPF_RINGBUF_HDR_SZ + 7) & ~7ULL;
 }
 
+/* Whether there is a record to be read, complete or not. */
+static bool is_ahead(struct ring *ring)
+{
+	if (ring->position == ring->end)
+		ring->end = __atomic_load_n(ring->producer, __ATOMIC_ACQUIRE);
+	return ring->position != ring->end;
+}
+
 const void *ring_next(struct ring *ring, size_t *size)
 {
 	if (ring->position - ring->given > ring->bytes / GIVE_BACK_SHARE)
 		ring_done(ring);
-	for (;;) {
-		const char *record = ring->data + (ring->position & (ring->bytes - 1));
+	while (is_ahead(ring)) {
+		size_t at = ring->position & (ring->bytes - 1);
+		const char *record = data_at(ring, at, BPF_RINGBUF_HDR_SZ);
 		uint32_t head;
 
-		if (ring->position == ring->end) {
-			ring->end = __atomic_load_n(ring->producer, __ATOMIC_ACQUIRE);
-			if (ring->position == ring->end)
-				return NULL;
-		}
-		head = header(ring);
+		if (!record)
+			return NULL;
+		/* Its first word says how long it is, and whether it is complete and wanted. */
+		head = __atomic_load_n((const uint32_t *)record, __ATOMIC_ACQUIRE);
 		if (head & BPF_RINGBUF_BUSY_BIT)
+			return NULL;
+		if (!(head & BPF_RINGBUF_DISCARD_BIT))
+			record = data_at(ring, at, stride(head));
+		if (!record)
 			return NULL;
 		ring->position += stride(head);
 		if (head & BPF_RINGBUF_DISCARD_BIT)
@@ -109,4 +159,10 @@ const void *ring_next(struct ring *ring, size_t *size)
 		*size = head;
 		return record + BPF_RINGBUF_HDR_SZ;
 	}
+	return NULL;
+}
+
+int ring_error(const struct ring *ring)
+{
+	return -ring->err;
 }

@@ -15,8 +15,9 @@
 struct ring;
 
 /*
- * Maps the ring of @bytes (a power of two, at least a page) behind @fd, which stays the caller's.
- * Returns NULL with errno set. The caller frees it.
+ * Maps the ring of @bytes (a power of two, at least a page) behind @fd, which stays the caller's and
+ * open as long as the ring: of a large ring, a part is mapped at a time. Returns NULL with errno
+ * set. The caller frees it.
  */
 struct ring *ring_new(int fd, size_t bytes);
 
@@ -24,10 +25,14 @@ struct ring *ring_new(int fd, size_t bytes);
 void ring_free(struct ring *ring);
 
 /*
- * The oldest record and its @size, NULL if there is none, or none that is complete. It stays as it
- * is until the next call of ring_next() or ring_done().
+ * The oldest record and its @size, NULL if there is none, or none that is complete, or if it cannot
+ * be mapped, which ring_error() says. It stays as it is until the next call of ring_next() or
+ * ring_done().
  */
 const void *ring_next(struct ring *ring, size_t *size);
+
+/* Why ring_next() could not map what comes next, -errno, or 0. The next call tries again. */
+int ring_error(const struct ring *ring);
 
 /* Gives the room back of all that ring_next() has returned. */
 void ring_done(struct ring *ring);

@@ -122,6 +122,11 @@ int source_ring_consume(struct source_ring *source)
 	return err ? err : count;
 }
 
+int source_ring_error(const struct source_ring *source)
+{
+	return ring_error(source->ring);
+}
+
 uint64_t source_ring_taken(const struct source_ring *source)
 {
 	return source->taken;

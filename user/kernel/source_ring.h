@@ -32,6 +32,9 @@ int source_ring_fd(const struct source_ring *source);
 /* Hands on what is in the ring. Returns the number of records, or the -errno of who takes them. */
 int source_ring_consume(struct source_ring *source);
 
+/* Why the ring could not be read to its end, -errno; 0: it could. */
+int source_ring_error(const struct source_ring *source);
+
 /* Records taken out of the ring so far. */
 uint64_t source_ring_taken(const struct source_ring *source);
 

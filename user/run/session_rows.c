@@ -39,8 +39,10 @@ int session_take_row(void *context, const struct event *event)
 
 int session_take_rows(struct session *s)
 {
-	int count = source_ring_consume(s->source);
+	int count = source_ring_consume(s->source), err = source_ring_error(s->source);
 
+	if (err)
+		return failure_errno(s->failure, "cannot map the ring buffer", -err);
 	return count < 0 ? -1 : count;
 }
 

@@ -3,6 +3,7 @@
  * The reader of the ring against a file that is laid out like the kernel's. Only the second mapping
  * of the data is not there by itself: what is to be read beyond the end is written there.
  */
+#include <errno.h>
 #include <linux/bpf.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,11 +17,13 @@
 
 #include "base/ring.h"
 
-#define BYTES 4096U
+#define BYTES	    4096U
+#define LARGE_BYTES (4U << 20) /* several times of what is mapped at a time */
 
 struct fake {
 	int fd;
 	size_t page;
+	size_t bytes; /* of the ring */
 	char *file;
 	uint64_t *consumer;
 	uint64_t *producer;
@@ -28,13 +31,19 @@ struct fake {
 	struct ring *ring;
 };
 
-static int setup(void **state)
+static size_t file_bytes(const struct fake *fake)
+{
+	return 2 * fake->page + 2 * fake->bytes;
+}
+
+static int set_up(void **state, size_t ring_bytes)
 {
 	static struct fake fake;
 	size_t bytes;
 
 	fake.page = sysconf(_SC_PAGESIZE);
-	bytes = 2 * fake.page + 2 * BYTES;
+	fake.bytes = ring_bytes;
+	bytes = file_bytes(&fake);
 	fake.fd = memfd_create("ring", MFD_CLOEXEC);
 	if (fake.fd < 0 || ftruncate(fake.fd, bytes))
 		return -1;
@@ -44,9 +53,19 @@ static int setup(void **state)
 	fake.consumer = (uint64_t *)fake.file;
 	fake.producer = (uint64_t *)(fake.file + fake.page);
 	fake.data = fake.file + 2 * fake.page;
-	fake.ring = ring_new(fake.fd, BYTES);
+	fake.ring = ring_new(fake.fd, ring_bytes);
 	*state = &fake;
 	return fake.ring ? 0 : -1;
+}
+
+static int setup(void **state)
+{
+	return set_up(state, BYTES);
+}
+
+static int setup_large(void **state)
+{
+	return set_up(state, LARGE_BYTES);
 }
 
 static int teardown(void **state)
@@ -54,7 +73,7 @@ static int teardown(void **state)
 	struct fake *fake = *state;
 
 	ring_free(fake->ring);
-	munmap(fake->file, 2 * fake->page + 2 * BYTES);
+	munmap(fake->file, file_bytes(fake));
 	close(fake->fd);
 	return 0;
 }
@@ -62,7 +81,7 @@ static int teardown(void **state)
 /* As the kernel does: the record counts once its header says that it is no longer busy. */
 static uint32_t *write_record(struct fake *fake, char fill, uint32_t len, uint32_t flags)
 {
-	char *record = fake->data + *fake->producer % BYTES;
+	char *record = fake->data + *fake->producer % fake->bytes;
 
 	memcpy(record, &(uint32_t){ len | flags }, sizeof(len));
 	memset(record + BPF_RINGBUF_HDR_SZ, fill, len);
@@ -162,6 +181,44 @@ static void test_wrap(void **state)
 	assert_empty(fake);
 }
 
+/* Of a large ring a window is mapped, which moves on, also over its end and for a long record. */
+static void test_large(void **state)
+{
+	static const uint32_t lens[] = { 112, 8, 5000, 65536, 2U << 20, 24 };
+	struct fake *fake = *state;
+	uint64_t rounds = 3ULL * LARGE_BYTES;
+
+	for (unsigned int i = 0; *fake->producer < rounds; i++) {
+		uint32_t len = lens[i % (sizeof(lens) / sizeof(*lens))];
+
+		write_record(fake, 'a' + i % 26, len, 0);
+		write_record(fake, 'x', len / 2, BPF_RINGBUF_DISCARD_BIT);
+		assert_next(fake, 'a' + i % 26, len);
+		ring_done(fake->ring);
+	}
+	assert_empty(fake);
+	assert_int_equal(ring_error(fake->ring), 0);
+}
+
+/* Where the next window cannot be mapped, that is said, and it is tried again. */
+static void test_cannot_map(void **state)
+{
+	struct fake *fake = *state;
+	size_t size;
+	int fd = dup(fake->fd);
+
+	assert_true(fd >= 0);
+	write_record(fake, 'x', 3U << 20, BPF_RINGBUF_DISCARD_BIT);
+	write_record(fake, 'a', 16, 0);
+	close(fake->fd);
+	assert_null(ring_next(fake->ring, &size));
+	assert_int_equal(ring_error(fake->ring), -EBADF);
+	assert_int_equal(dup2(fd, fake->fd), fake->fd);
+	assert_next(fake, 'a', 16);
+	assert_int_equal(ring_error(fake->ring), 0);
+	close(fd);
+}
+
 static void test_bad_descriptor(void **state)
 {
 	(void)state;
@@ -178,6 +235,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_room, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_room_on_the_way, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_wrap, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_large, setup_large, teardown),
+		cmocka_unit_test_setup_teardown(test_cannot_map, setup_large, teardown),
 		cmocka_unit_test(test_bad_descriptor),
 	};
 
