@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <errno.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -557,6 +558,18 @@ int loader_attach(struct loader *loader, struct failure *failure)
 	if (loader->sweep)
 		return 0;
 	return failure_errno(failure, "cannot start", errno);
+}
+
+void loader_started(const struct loader *loader)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+	uintptr_t begin = (uintptr_t)loader->skel->skeleton->data;
+	uintptr_t end = (begin + loader->skel->skeleton->data_sz) & ~(page - 1);
+
+	begin = (begin + page - 1) & ~(page - 1);
+	if (begin < end)
+		madvise((void *)begin, end - begin, MADV_DONTNEED);
+	malloc_trim(0);
 }
 
 struct loader *loader_probe(const struct capture *capture, const struct notice *notice,

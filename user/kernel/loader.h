@@ -48,6 +48,12 @@ void loader_free(struct loader *loader);
  */
 int loader_attach(struct loader *loader, struct failure *failure);
 
+/*
+ * Gives back the memory that only the start needed: the pages of the BPF object, which come back
+ * from the program's file if they are read again, and what the heap has left over.
+ */
+void loader_started(const struct loader *loader);
+
 /* From here on no new rows but those that loader_flush() lets go. */
 void loader_detach(struct loader *loader);
 

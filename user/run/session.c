@@ -341,6 +341,8 @@ static int begin(struct session *s)
 		return -1;
 	if (output_error(s->output))
 		return 0;
+	if (s->loader)
+		loader_started(s->loader);
 	notice_print(s->notice, NOTICE_STATUS, "tracing…");
 	if (s->wants.first)
 		s->next_ns = s->start_ns;
