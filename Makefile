@@ -285,9 +285,10 @@ sbin       := $(DESTDIR)$(PREFIX)/sbin
 man7       := $(DESTDIR)$(PREFIX)/share/man/man7
 man8       := $(DESTDIR)$(PREFIX)/share/man/man8
 bash       := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+zsh        := $(DESTDIR)$(PREFIX)/share/zsh/site-functions
+fish       := $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 units      := $(DESTDIR)$(PREFIX)/lib/systemd/system
 rules      := $(DESTDIR)$(PREFIX)/share/tcpdwell/prometheus
-completion := $(wildcard tools/completion/tcpdwell.bash)
 
 # Of the text that `explain` shows, with the date of the other page.
 $(B)/tcpdwell-explain.7: user/view/explain.txt tools/manual/explain.awk user/tcpdwell.8
@@ -298,7 +299,9 @@ install: $(tcpdwell) $(B)/tcpdwell-explain.7 ## install under DESTDIR and PREFIX
 	install -D -m 755 $(tcpdwell) $(sbin)/tcpdwell
 	install -D -m 644 user/tcpdwell.8 $(man8)/tcpdwell.8
 	install -D -m 644 $(B)/tcpdwell-explain.7 $(man7)/tcpdwell-explain.7
-	$(if $(completion),install -D -m 644 $(completion) $(bash)/tcpdwell)
+	install -D -m 644 tools/completion/tcpdwell.bash $(bash)/tcpdwell
+	install -D -m 644 tools/completion/tcpdwell.zsh $(zsh)/_tcpdwell
+	install -D -m 644 tools/completion/tcpdwell.fish $(fish)/tcpdwell.fish
 	install -d $(units) $(rules)
 	for unit in tcpdwell tcpdwell-export; do \
 		sed 's|/usr/local/sbin/|$(PREFIX)/sbin/|' tools/systemd/$$unit.service \
@@ -307,7 +310,8 @@ install: $(tcpdwell) $(B)/tcpdwell-explain.7 ## install under DESTDIR and PREFIX
 	install -m 644 tools/prometheus/alerts.yml $(rules)/alerts.yml
 
 uninstall: ## remove what install put there
-	rm -f $(sbin)/tcpdwell $(man8)/tcpdwell.8 $(man7)/tcpdwell-explain.7 $(bash)/tcpdwell \
+	rm -f $(sbin)/tcpdwell $(man8)/tcpdwell.8 $(man7)/tcpdwell-explain.7 \
+		$(bash)/tcpdwell $(zsh)/_tcpdwell $(fish)/tcpdwell.fish \
 		$(units)/tcpdwell.service $(units)/tcpdwell-export.service $(rules)/alerts.yml
 
 # ---- Housekeeping --------------------------------------------------------------------------------

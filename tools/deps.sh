@@ -99,6 +99,9 @@ group() {
 		# It looks at units; what becomes the first process is another package.
 		need systemd systemd-analyze
 		need clang-format clang-format
+		# The shells that there is completion for, beside bash.
+		need zsh zsh
+		need fish fish
 		;;
 	fuzz)
 		need_libfuzzer

@@ -148,6 +148,8 @@ def test_installation_brings_it(tmp_path: Path) -> None:
         "usr/share/man/man8/tcpdwell.8",
         "usr/share/man/man7/tcpdwell-explain.7",
         "usr/share/bash-completion/completions/tcpdwell",
+        "usr/share/zsh/site-functions/_tcpdwell",
+        "usr/share/fish/vendor_completions.d/tcpdwell.fish",
         "usr/lib/systemd/system/tcpdwell-export.service",
         "usr/share/tcpdwell/prometheus/alerts.yml",
         "usr/lib/systemd/system/tcpdwell.service",

@@ -9,7 +9,7 @@
 _tcpdwell_value()
 {
 	awk -v option="$1" '
-		/^ +-/ {
+		/^  (    )?-/ {
 			name = 1 + ($1 ~ /,$/)
 			on = $1 == option "," || $name == option
 			if (on && $(name + 1) ~ /^[A-Z]/)
@@ -98,7 +98,7 @@ _tcpdwell()
 	if [[ -n ${value[0]} ]]; then
 		_tcpdwell_complete_value "${value[0]}" "${value[1]}" "$help" "$cur"
 	elif [[ $cur == -* ]]; then
-		_tcpdwell_words "$cur" "$(awk '/^ +-/ { print $(1 + ($1 ~ /,$/)) }' <<<"$help")"
+		_tcpdwell_words "$cur" "$(awk '/^  (    )?-/ { print $(1 + ($1 ~ /,$/)) }' <<<"$help")"
 	elif [[ -z $command ]]; then
 		_tcpdwell_words "$cur" "$commands"
 	elif [[ $command == explain ]]; then
