@@ -119,8 +119,8 @@ sources   = $(wildcard $(patsubst %,%/*.[ch],bpf include user user/* tools/* tes
 .SUFFIXES:
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: all run check test refusals fuzz test-vm bench static arm64 install uninstall format \
-	format-check clean help unit fuzzers tools force
+.PHONY: all run check test refusals fuzz test-vm bench static arm64 install uninstall deb \
+	test-packages format format-check clean help unit fuzzers tools force
 
 all: $(tcpdwell) ## build build/tcpdwell (the default)
 
@@ -290,6 +290,8 @@ fish       := $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 units      := $(DESTDIR)$(PREFIX)/lib/systemd/system
 rules      := $(DESTDIR)$(PREFIX)/share/tcpdwell/prometheus
 
+services   := $(notdir $(wildcard tools/systemd/*.service))
+
 # Of the text that `explain` shows, with the date of the other page.
 $(B)/tcpdwell-explain.7: user/view/explain.txt tools/manual/explain.awk user/tcpdwell.8
 	@mkdir -p $(@D)
@@ -303,16 +305,65 @@ install: $(tcpdwell) $(B)/tcpdwell-explain.7 ## install under DESTDIR and PREFIX
 	install -D -m 644 tools/completion/tcpdwell.zsh $(zsh)/_tcpdwell
 	install -D -m 644 tools/completion/tcpdwell.fish $(fish)/tcpdwell.fish
 	install -d $(units) $(rules)
-	for unit in tcpdwell tcpdwell-export; do \
-		sed 's|/usr/local/sbin/|$(PREFIX)/sbin/|' tools/systemd/$$unit.service \
-			>$(units)/$$unit.service && chmod 644 $(units)/$$unit.service || exit; \
+	for unit in $(services); do \
+		sed 's|/usr/local/sbin/|$(PREFIX)/sbin/|' tools/systemd/$$unit >$(units)/$$unit && \
+			chmod 644 $(units)/$$unit || exit; \
 	done
 	install -m 644 tools/prometheus/alerts.yml $(rules)/alerts.yml
 
 uninstall: ## remove what install put there
 	rm -f $(sbin)/tcpdwell $(man8)/tcpdwell.8 $(man7)/tcpdwell-explain.7 \
 		$(bash)/tcpdwell $(zsh)/_tcpdwell $(fish)/tcpdwell.fish \
-		$(units)/tcpdwell.service $(units)/tcpdwell-export.service $(rules)/alerts.yml
+		$(services:%=$(units)/%) $(rules)/alerts.yml
+
+# ---- Packages ------------------------------------------------------------------------------------
+
+packages := build/packages
+version  := $(shell sed -n 's/^\#define TCPDWELL_VERSION "\(.*\)"/\1/p' user/cli/version.h)
+shipped  := Makefile README.md CHANGELOG.md CONTRIBUTING.md LICENSE LICENSE.BSD-2-Clause \
+	    LICENSE.GPL-2.0 bpf include tests tools user vmlinux
+# Who hands a package to others puts a name that answers here.
+MAINTAINER ?= The tcpdwell authors <tcpdwell@example.org>
+
+# The time that files in packages have: of the last commit, else of the manual.
+epoch = $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null || \
+	date -u -d "$$(sed -n 's/^\.Dd //p' user/tcpdwell.8)" +%s))
+
+source := $(packages)/tcpdwell-$(version).tar.gz
+
+# The same whoever makes it, and whenever; made each time, as nothing here lists what is in it.
+$(source): force
+	@mkdir -p $(@D)
+	$(call say,TAR,$@)
+	$(Q)tar --create --sort=name --mtime=@$(epoch) --owner=0 --group=0 --numeric-owner \
+		--mode=u+rwX,go+rX,go-w --format=gnu --exclude=__pycache__ --exclude=.pytest_cache \
+		--transform='s,^,tcpdwell-$(version)/,' $(shipped) | gzip -n -9 >$@
+
+# A package is built of a copy of the sources, by a make without the flags of this one.
+unpack   = rm -rf $(packages)/$(1) && mkdir -p $(packages)/$(1) && \
+	   tar -C $(packages)/$(1) -xf $(source) && cd $(packages)/$(1)/tcpdwell-$(version)
+own_make = env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS SOURCE_DATE_EPOCH=$(epoch)
+
+deb: ## build build/packages/tcpdwell_VERSION_ARCH.deb
+	@tools/deps.sh build packages
+	@$(MAKE) --no-print-directory $(packages)/deb
+
+$(packages)/deb: export MAINTAINER := $(MAINTAINER)
+$(packages)/deb: $(source) force
+	$(Q)$(call unpack,deb) && cp -R tools/debian debian && \
+	sed -i -e "s|@MAINTAINER@|$$MAINTAINER|" -e 's|@VERSION@|$(version)|' \
+		-e "s|@DATE@|$$(date -u -R -d @$(epoch))|" debian/control debian/changelog && \
+	$(own_make) dpkg-buildpackage -b -us -uc -ui >../log 2>&1 || { cat ../log >&2; exit 1; }
+	$(Q)cp $@/tcpdwell_*.deb $(packages)
+	@ls $(packages)/tcpdwell_$(version)_*.deb
+
+test-packages: ## build the packages, and install, run and remove them in chroots of Debian
+	$(need_root)
+	@tools/deps.sh build packages test-packages
+	@$(MAKE) --no-print-directory deb
+	@mkdir -p $(results)
+	$(Q)$(SUDO) $(pytest) --junitxml=$(results)/packages.xml tests/packages || :
+	@tools/tally.py $(results)/packages.xml
 
 # ---- Housekeeping --------------------------------------------------------------------------------
 

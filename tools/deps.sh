@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
 # deps.sh GROUP...: installs what the groups need and this system lacks.  The groups are build,
-# test, fuzz, vm, bench and format.  Looks for the commands and headers themselves, so that it is
-# quick when nothing is missing, whatever the distribution and however they came there.  Installs
-# with apt-get; elsewhere it names what is missing and fails.
+# test, fuzz, vm, bench, format, packages and test-packages.  Looks for the commands and headers
+# themselves, so that it is quick when nothing is missing, whatever the distribution and however
+# they came there.  Installs with apt-get; elsewhere it names what is missing and fails.
 set -eu
 PATH=$PATH:/usr/sbin:/sbin
 missing=
@@ -122,7 +122,24 @@ group() {
 	format)
 		need clang-format clang-format
 		;;
-	*) fail "no such group: $1 (build, test, fuzz, vm, bench, format)" ;;
+	packages)
+		need dpkg-dev dpkg-buildpackage
+		need debhelper dh
+		need fakeroot fakeroot
+		need rpm rpmbuild
+		need git git
+		;;
+	test-packages)
+		need lintian lintian
+		# What the packages are installed in.
+		need mmdebstrap mmdebstrap
+		# What reads an image that is not ours to read.
+		need skopeo skopeo
+		need python3 python3
+		need python3-pytest pytest-3
+		;;
+	*) fail "no such group: $1 (build, test, fuzz, vm, bench, format, packages," \
+		"test-packages)" ;;
 	esac
 }
 
