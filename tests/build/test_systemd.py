@@ -13,9 +13,12 @@ import pytest
 TOP = Path(__file__).resolve().parents[2]
 UNITS = TOP / "tools/systemd"
 
-# In tenths: 10.0 is a service without any sandbox, and what these need cannot be 0.
-EXPOSURE = 40
+# In tenths: 10.0 is a service without any sandbox, and what these need cannot be 0. One listens in
+# the host's network namespace, which makes 0.8 of it.
+EXPOSURE = {"tcpdwell.service": 20, "tcpdwell-export.service": 26}
 
+CAPABILITIES = ["CAP_BPF", "CAP_PERFMON", "CAP_SYS_ADMIN", "CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH",
+                "CAP_SYSLOG"]
 COMMANDS = {"tcpdwell.service": "trace -o json", "tcpdwell-export.service": "export -q"}
 each_unit = pytest.mark.parametrize("unit", [UNITS / name for name in COMMANDS], ids=COMMANDS)
 
@@ -39,10 +42,10 @@ def test_all_units_are_looked_at() -> None:
 
 @each_unit
 def test_it_is_little_exposed(unit: Path) -> None:
-    done = analyze("security", "--offline=true", f"--threshold={EXPOSURE}", unit)
+    done = analyze("security", "--offline=true", f"--threshold={EXPOSURE[unit.name]}", unit)
     assert done.returncode == 0, done.stdout + done.stderr
     exposure = re.search(rf"Overall exposure level for {unit.name}: ([0-9.]+)", done.stdout)
-    assert exposure and float(exposure[1]) * 10 <= EXPOSURE
+    assert exposure and float(exposure[1]) * 10 <= EXPOSURE[unit.name]
 
 
 @each_unit
@@ -59,11 +62,13 @@ def test_systemd_understands_each_line(unit: Path, tmp_path: Path) -> None:
 @each_unit
 def test_each_capability_has_a_name_and_a_use(unit: Path) -> None:
     """None is written by number, none is there twice, and none that loads modules or the like."""
-    bounds = re.findall(r"^CapabilityBoundingSet=(.*)$", unit.read_text(), re.M)
-    names = " ".join(bounds).split()
-    assert {"CAP_BPF", "CAP_PERFMON", "CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP"} <= set(names)
-    assert len(names) == len(set(names))
-    assert not {"CAP_SYS_MODULE", "CAP_SYS_RAWIO", "CAP_DAC_OVERRIDE", "CAP_NET_ADMIN"} & set(names)
+    text = unit.read_text()
+    for name in ("CapabilityBoundingSet", "AmbientCapabilities"):
+        assert re.findall(rf"^{name}=(.*)$", text, re.M) == [" ".join(CAPABILITIES)]
+    assert "\nDynamicUser=yes\n" in text
+    # The comment says of each what it is for.
+    comment = "".join(re.findall(r"^#(.*)$", text, re.M))
+    assert all(name.removeprefix("CAP_") in comment for name in CAPABILITIES)
 
 
 @each_unit
