@@ -309,12 +309,12 @@ install: $(tcpdwell) $(B)/tcpdwell-explain.7 ## install under DESTDIR and PREFIX
 		sed 's|/usr/local/sbin/|$(PREFIX)/sbin/|' tools/systemd/$$unit >$(units)/$$unit && \
 			chmod 644 $(units)/$$unit || exit; \
 	done
-	install -m 644 tools/prometheus/alerts.yml $(rules)/alerts.yml
+	install -m 644 tools/prometheus/alerts.yml tools/prometheus/dashboard.json $(rules)
 
 uninstall: ## remove what install put there
 	rm -f $(sbin)/tcpdwell $(man8)/tcpdwell.8 $(man7)/tcpdwell-explain.7 \
 		$(bash)/tcpdwell $(zsh)/_tcpdwell $(fish)/tcpdwell.fish \
-		$(services:%=$(units)/%) $(rules)/alerts.yml
+		$(services:%=$(units)/%) $(rules)/alerts.yml $(rules)/dashboard.json
 
 # ---- Packages ------------------------------------------------------------------------------------
 

@@ -152,5 +152,6 @@ def test_installation_brings_it(tmp_path: Path) -> None:
         "usr/share/fish/vendor_completions.d/tcpdwell.fish",
         "usr/lib/systemd/system/tcpdwell-export.service",
         "usr/share/tcpdwell/prometheus/alerts.yml",
+        "usr/share/tcpdwell/prometheus/dashboard.json",
         "usr/lib/systemd/system/tcpdwell.service",
     }

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Alert rules: what promtool says of them, and that each has a case and metrics that exist."""
+"""Alert rules and dashboard: that each rule has its cases, and that the metrics exist."""
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 
 TOP = Path(__file__).resolve().parents[2]
 RULES = TOP / "tools/prometheus/alerts.yml"
+DASHBOARD = TOP / "tools/prometheus/dashboard.json"
 CASES = TOP / "tools/prometheus/alerts.test.yml"
 
 
@@ -31,21 +33,47 @@ def test_cases() -> None:
     promtool("test", "rules", CASES.name)
 
 
-def test_each_alert_fires_in_a_case() -> None:
-    alerts = re.findall(r"alert: (\w+)", RULES.read_text())
-    fired = re.findall(r"alertname: (\w+)\n +eval_time: \w+\n +exp_alerts:\n", CASES.read_text())
-    assert alerts and set(fired) == set(alerts)
+def test_each_alert_has_a_case_that_fires_and_one_that_does_not() -> None:
+    text = CASES.read_text()
+    alerts = set(re.findall(r"alert: (\w+)", RULES.read_text()))
+    for expected in (r"\n", r" \[\]\n"):
+        cases = re.findall(r"alertname: (\w+)\n +eval_time: \w+\n +exp_alerts:" + expected, text)
+        assert alerts and set(cases) == alerts
 
 
-def test_each_metric_exists() -> None:
-    """In the table of the model, and in the manual."""
-    code = (TOP / "user/model/export.c").read_text()
+def check_metrics(used: set[str]) -> None:
+    """Each is in the table of the model or added by the view, and in the manual."""
+    code = (TOP / "user/model/export.c").read_text() + (
+        TOP / "user/view/prometheus.c").read_text()
     manual = (TOP / "user/tcpdwell.8").read_text()
     known = set(re.findall(r'"(tcpdwell_\w+)"', code))
+    bare = {re.sub("_(bucket|count|sum)$", "", name) for name in used}
+    assert len(bare) > 5
+    assert {re.sub("_(total|info)$", "", name) for name in bare} <= known
+    assert all(f"\n.It Li {name} Ta" in manual for name in bare)
+
+
+def test_each_metric_of_rules_exists() -> None:
     expressions = re.findall(r"expr:(?: >-\n)?(.*(?:\n +[^a-z\s].*)*)", RULES.read_text())
-    used = {name for line in expressions for name in re.findall(r"tcpdwell_\w+", line)}
-    assert len(used) > 5 and {name.removesuffix("_total") for name in used} <= known
-    assert all(f"\n.It Li {name} Ta" in manual for name in used)
+    check_metrics({name for line in expressions for name in re.findall(r"tcpdwell_\w+", line)})
+
+
+def test_dashboard() -> None:
+    """A live test puts its queries to a Prometheus; this is what needs none."""
+    page = json.loads(DASHBOARD.read_text())
+    panels = page["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    check_metrics(set(re.findall(r"tcpdwell_\w+(?=[{)\[ ,])", json.dumps(page))))
+    taken: set[tuple[int, int]] = set()
+    for panel in panels:
+        at = panel["gridPos"]
+        cells = {(at["x"] + x, at["y"] + y) for x in range(at["w"]) for y in range(at["h"])}
+        assert not cells & taken and at["x"] + at["w"] <= 24, panel["title"]
+        taken |= cells
+    # The choices of `by` are those of --by.
+    choices = {item["name"]: item for item in page["templating"]["list"]}["by"]["query"].split(",")
+    table = (TOP / "user/cli/option_table.c").read_text() + (TOP / "user/run/export.c").read_text()
+    assert all(f'"{name}' in table or f"|{name}" in table for name in choices)
 
 
 def test_each_metric_is_documented() -> None:
