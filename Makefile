@@ -74,6 +74,9 @@ ld_flags   = -Wl,--gc-sections $(relro) $(sanitize) $(LDFLAGS)
 # BPF_PROG() gives every program parameters that it need not use.
 bpf_flags  = -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -std=gnu11 -O2 -g \
 	     -Iinclude -Ivmlinux -Ibpf $(warnings) -Wno-unused-parameter -MMD -MP
+# The folder that this is built in leaves no trace.  It is none of $(B)/flags: a tree that was moved
+# need not be built anew.
+nowhere    = -ffile-prefix-map=$(CURDIR)=.
 # A static binary can be moved about, too, where the C library has what starts one.
 static     = $(if $(filter /%,$(shell $(CC) -print-file-name=rcrt1.o)),-static-pie,-static)
 libbpf     = -lbpf -lelf -lz
@@ -95,7 +98,8 @@ endif
 tcpdwell := $(B)/tcpdwell
 skeleton := $(B)/bpf/tcpdwell.skel.h
 library  := $(B)/libtcpdwell.a
-objects   = $(patsubst %.c,$(B)/obj/%.o,$(1))
+# In one order wherever: older versions of make take files as the folder has them.
+objects   = $(sort $(patsubst %.c,$(B)/obj/%.o,$(1)))
 impure   := $(call objects,user/main.c $(wildcard $(IMPURE:%=user/%/*.c)))
 symbol   := $(call objects,user/host/symbol_$(if $(libdw),dw,none).c)
 filter   := $(call objects,user/host/seccomp_filter$(if $(seccomp),,_none).c)
@@ -141,7 +145,7 @@ $(B)/flags: force
 $(B)/obj/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
-	$(Q)$(CC) $(c_flags) -c -o $@ $<
+	$(Q)$(CC) $(c_flags) $(nowhere) -c -o $@ $<
 
 $(impure): | $(skeleton)
 
@@ -153,7 +157,7 @@ $(explanation): private CPPFLAGS += -DEXPLAIN_FILE='"user/view/explain.txt"'
 $(B)/bpf/%.o: bpf/%.c $(B)/flags
 	@mkdir -p $(@D)
 	$(call say,CLANG,$@)
-	$(Q)$(CLANG) $(bpf_flags) -c -o $@ $<
+	$(Q)$(CLANG) $(bpf_flags) $(nowhere) -c -o $@ $<
 
 # libbpf's linker keeps the BTF and drops the DWARF, which only makes the skeleton larger, and so do
 # the names of basic blocks, which clang leaves in the symbol table: a seventh of it all.
@@ -170,7 +174,7 @@ $(skeleton): $(B)/bpf/tcpdwell.linked.o
 
 $(library): $(pure)
 	$(call say,AR,$@)
-	$(Q)rm -f $@ && $(AR) rcs $@ $^
+	$(Q)rm -f $@ && $(AR) rcsD $@ $^
 
 $(tcpdwell): $(impure) $(symbol) $(filter) $(library)
 	$(call say,LINK,$@)
@@ -213,7 +217,11 @@ $(shims): $(B)/tests/%.so: tests/live/%.c $(B)/flags
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(filter-out $(sanitize) -MMD -MP,$(c_flags)) -fPIC -shared -o $@ $< -ldl -pthread
 
-static: $(tcpdwell)-static ## build build/tcpdwell-static, which runs where nothing is installed
+static: $(tcpdwell)-static.sha256 ## build build/tcpdwell-static, which runs where nothing is installed
+
+# What `sha256sum --check` reads.
+$(tcpdwell)-static.sha256: $(tcpdwell)-static
+	$(Q)cd $(@D) && sha256sum $(<F) >$(@F)
 
 # The types are the same by name on both, so that a relocation that fits no kernel is found here.
 arm64: ## cross-build the BPF object for arm64 and check its relocations

@@ -150,6 +150,28 @@ def test_static_binary_runs_with_nothing_installed(tree: Tree, tmp_path: Path) -
     assert done.returncode == 0, done.stderr
 
 
+def test_static_binary_is_the_same_wherever_it_is_built(
+    tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where, when, by whom and with which locale makes no difference; its checksum is beside it."""
+    tree.make("static", "-j2")
+    other = Tree(tmp_path / "elsewhere/with-a-longer-name")
+    other.top.mkdir(parents=True)
+    for name in SOURCES:
+        source = TOP / name
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, other.top / name)
+    monkeypatch.setenv("TZ", "Pacific/Kiritimati")
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    monkeypatch.setenv("USER", "someone")
+    other.make("static", "-j2")
+    for name in ("bpf/tcpdwell.linked.o", "libtcpdwell.a", "tcpdwell-static"):
+        one, two = (place.top / "build" / name for place in (tree, other))
+        assert one.read_bytes() == two.read_bytes(), name
+    check = ["sha256sum", "--check", "--strict", "tcpdwell-static.sha256"]
+    subprocess.run(check, cwd=other.top / "build", check=True, capture_output=True)
+    assert str(tmp_path).encode() not in (other.top / "build/tcpdwell-static").read_bytes()
+
+
 def test_arm64_object_builds_and_relocates(tree: Tree) -> None:
     if not Path("/sys/kernel/btf/vmlinux").exists():
         pytest.skip("the kernel has no BTF")
