@@ -123,8 +123,8 @@ sources   = $(wildcard $(patsubst %,%/*.[ch],bpf include user user/* tools/* tes
 .SUFFIXES:
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: all run check test refusals fuzz test-vm bench static arm64 install uninstall deb \
-	test-packages format format-check clean help unit fuzzers tools force
+.PHONY: all run check test refusals fuzz test-vm bench static arm64 install uninstall deb rpm \
+	oci test-packages format format-check clean help unit fuzzers tools force
 
 all: $(tcpdwell) ## build build/tcpdwell (the default)
 
@@ -365,10 +365,29 @@ $(packages)/deb: $(source) force
 	$(Q)cp $@/tcpdwell_*.deb $(packages)
 	@ls $(packages)/tcpdwell_$(version)_*.deb
 
+rpm: ## build build/packages/tcpdwell-VERSION-1.ARCH.rpm
+	@tools/deps.sh build packages
+	@$(MAKE) --no-print-directory $(packages)/rpm
+
+# Where rpm has no list of what is installed, tools/deps.sh has seen to it.
+$(packages)/rpm: $(source) force
+	@rm -rf $@ && mkdir -p $@
+	$(Q)$(own_make) rpmbuild -bb $(if $(wildcard /etc/debian_version),--nodeps) \
+		--define '_topdir $(abspath $@)' --define '_sourcedir $(abspath $(packages))' \
+		--define 'version $(version)' --define '_unpackaged_files_terminate_build 1' \
+		tools/rpm/tcpdwell.spec >$@/log 2>&1 || { cat $@/log >&2; exit 1; }
+	$(Q)cp $@/RPMS/*/tcpdwell-*.rpm $(packages)
+	@ls $(packages)/tcpdwell-$(version)-*.rpm
+
+oci: $(tcpdwell)-static ## make an image of the static binary: build/packages/tcpdwell-VERSION-oci.tar
+	@mkdir -p $(packages)
+	$(Q)tools/oci/image.py $(tcpdwell)-static $(packages)/tcpdwell-$(version)-oci $(version) $(epoch)
+	@ls $(packages)/tcpdwell-$(version)-oci.tar
+
 test-packages: ## build the packages, and install, run and remove them in chroots of Debian
 	$(need_root)
 	@tools/deps.sh build packages test-packages
-	@$(MAKE) --no-print-directory deb
+	@$(MAKE) --no-print-directory deb rpm oci
 	@mkdir -p $(results)
 	$(Q)$(SUDO) $(pytest) --junitxml=$(results)/packages.xml tests/packages || :
 	@tools/tally.py $(results)/packages.xml

@@ -102,6 +102,7 @@ group() {
 		# The shells that there is completion for, beside bash.
 		need zsh zsh
 		need fish fish
+		need python3-yaml /usr/lib/python3/dist-packages/yaml
 		;;
 	fuzz)
 		need_libfuzzer

@@ -3,13 +3,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 TOP = Path(__file__).resolve().parents[2]
 DEBIAN = TOP / "tools/debian"
+DAEMONSET = TOP / "tools/kubernetes/daemonset.yaml"
 # Debian's folders that are not those of `make install PREFIX=/usr`.
 MOVED = {"usr/share/zsh/site-functions": "usr/share/zsh/vendor-completions"}
 # What every Debian package is built with, and is not named by any.
@@ -62,3 +68,89 @@ def test_debian_has_the_licences_in_full() -> None:
     quoted = "".join(f" {line or '.'}\n" for line in licence.splitlines())
     assert text.endswith("License: BSD-2-Clause\n" + quoted)
     assert "/usr/share/common-licenses/GPL-2" in text
+
+
+def test_rpm_builds_with_what_the_build_needs() -> None:
+    """By their names there."""
+    spec = (TOP / "tools/rpm/tcpdwell.spec").read_text()
+    elsewhere = {"libelf-dev": "elfutils-devel", "libdw-dev": "elfutils-devel",
+                 "pkg-config": "pkgconf-pkg-config", "zlib1g-dev": "zlib-devel"}
+    wanted = {elsewhere.get(name, name.replace("-dev", "-devel"))
+              for name in needed_to_build() - {"libc6-dev"}}
+    assert set(re.findall(r"^BuildRequires: +([\w.-]+)", spec, re.M)) == {
+        *wanted, "systemd-rpm-macros"}
+    units = {unit.name for unit in (TOP / "tools/systemd").glob("*.service")}
+    for macro in ("post", "preun", "postun_with_restart"):
+        named = re.search(rf"%systemd_{macro} (.*)}}", spec)
+        assert named and set(named[1].split()) == units
+
+
+# ---- Kubernetes ----------------------------------------------------------------------------------
+
+
+def daemonset() -> dict[str, Any]:
+    yaml = pytest.importorskip("yaml")
+    (found,) = yaml.safe_load_all(DAEMONSET.read_text())
+    return dict(found)
+
+
+def manual_capabilities() -> set[str]:
+    """What the manual says that the tool needs, or uses where it has it."""
+    text = (TOP / "user/tcpdwell.8").read_text().split(".Sh PRIVILEGES\n", 1)[1]
+    first = text.split("\n.Pp\n", 1)[0]
+    return set(re.findall(r"CAP_(\w+)", first))
+
+
+def test_daemonset_is_not_privileged() -> None:
+    pod = daemonset()["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    context = container["securityContext"]
+    assert context["privileged"] is False and context["allowPrivilegeEscalation"] is False
+    assert context["readOnlyRootFilesystem"] is True
+    assert context["capabilities"]["drop"] == ["ALL"]
+    # Root becomes nobody by these; the limit is raised by that one.
+    gives_up = {"SETUID", "SETGID", "SETPCAP", "SYS_RESOURCE"}
+    assert set(context["capabilities"]["add"]) == manual_capabilities() | gives_up
+    assert pod["hostPID"] is True and pod["hostNetwork"] is True and "hostIPC" not in pod
+    mounts = {mount["name"]: mount for mount in container["volumeMounts"]}
+    assert all(mount["readOnly"] is True for mount in mounts.values())
+    assert {volume["name"]: volume["hostPath"]["path"] for volume in pod["volumes"]} == {
+        name: mount["mountPath"] for name, mount in mounts.items()}
+
+
+def test_daemonset_says_why() -> None:
+    """Before each capability and each mount there is a comment."""
+    lines = DAEMONSET.read_text().splitlines()
+    items = [number for number, line in enumerate(lines)
+             if re.fullmatch(r" +- [A-Z_]+", line) or re.fullmatch(r" {12}- name: \w+", line)]
+    bare = [lines[number] for number in items
+            if "#" not in lines[number - 1] and not re.fullmatch(r" +- [A-Z_]+", lines[number - 1])]
+    assert len(items) > 10 and [line for line in bare if "HOST_IP" not in line and
+                                "metrics" not in line] == []
+
+
+def test_daemonset_starts_what_there_is() -> None:
+    """Its image has the version of the tool, which understands the arguments."""
+    (container,) = daemonset()["spec"]["template"]["spec"]["containers"]
+    version = re.search(r'VERSION "(.*)"', (TOP / "user/cli/version.h").read_text())
+    assert version and container["image"] == f"tcpdwell:{version[1]}"
+    words = [word.replace("$(HOST_IP)", "192.0.2.1") for word in container["args"]]
+    done = subprocess.run([TOP / "build/tcpdwell", *words, "-h"], capture_output=True, text=True,
+                          check=False)
+    assert done.returncode == 0, done.stderr
+    assert str(container["ports"][0]["containerPort"]) in words[-1]
+
+
+# ---- The image -----------------------------------------------------------------------------------
+
+
+def test_image_is_what_its_hashes_say(tmp_path: Path) -> None:
+    (tmp_path / "binary").write_bytes(b"not a program")
+    for name in ("one", "two"):
+        subprocess.run([sys.executable, TOP / "tools/oci/image.py", tmp_path / "binary",
+                        tmp_path / name, "1.2.3", "1700000000"], check=True)
+    assert (tmp_path / "one.tar").read_bytes() == (tmp_path / "two.tar").read_bytes()
+    blobs = list((tmp_path / "one/blobs/sha256").iterdir())
+    assert len(blobs) == 3
+    for blob in blobs:
+        assert hashlib.sha256(blob.read_bytes()).hexdigest() == blob.name
