@@ -324,7 +324,7 @@ static __always_inline bool found_full(struct found *f, const struct sock *sk)
 		detail_read(address_of(sk), f->now_ns, f->state);
 	endpoint_read(&f->e, sk, false);
 	if (f->state == TCPDWELL_CLOSE && !f->e.lport)
-		f->e.lport = sock_last_port(sk);
+		endpoint_set_last_port(&f->e, sk);
 	return filter_connection(sk, &f->e, false);
 }
 
