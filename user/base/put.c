@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "base/put.h"
+#include "base/v4mapped.h"
 
 const char put_pairs[200] = { "00010203040506070809101112131415161718192021222324"
 			      "25262728293031323334353637383940414243444546474849"
@@ -90,12 +91,11 @@ static unsigned int longest_zero_run(const uint16_t groups[8], unsigned int *fir
 
 char *put_ipv6(char *p, const uint8_t addr[16])
 {
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
 	unsigned int first, run;
 	uint16_t groups[8];
 
-	if (!memcmp(addr, mapped, sizeof(mapped)))
-		return put_ipv4(put_literal(p, "::ffff:"), addr + 12);
+	if (v4mapped_is(addr))
+		return put_ipv4(put_literal(p, "::ffff:"), addr + V4MAPPED_PREFIX_BYTES);
 
 	for (int i = 0; i < 8; i++)
 		groups[i] = addr[2 * i] << 8 | addr[2 * i + 1];

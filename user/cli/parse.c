@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/tcpstate.h"
+#include "base/v4mapped.h"
 #include "cli/parse.h"
 #include "wire.h"
 
@@ -232,25 +233,26 @@ static void cidr_mask(struct cidr *cidr)
 	memset(cidr->addr + full + 1, 0, sizeof(cidr->addr) - full - 1);
 }
 
-/* ::ffff:0:0/96 */
-static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-
 /* The address alone, with the prefix of a single host. */
 static bool cidr_address(struct cidr *cidr, const char *text)
 {
+	uint8_t ipv4[4];
+
 	cidr->prefix = 128;
 	if (strchr(text, ':')) {
 		cidr->family = 6;
 		return inet_pton(AF_INET6, text, cidr->addr) == 1;
 	}
 	cidr->family = 4;
-	memcpy(cidr->addr, mapped, sizeof(mapped));
-	return inet_pton(AF_INET, text, cidr->addr + sizeof(mapped)) == 1;
+	if (inet_pton(AF_INET, text, ipv4) != 1)
+		return false;
+	v4mapped_set(cidr->addr, ipv4);
+	return true;
 }
 
 static bool cidr_is_mapped(const struct cidr *cidr)
 {
-	return cidr->prefix >= 96 && !memcmp(cidr->addr, mapped, sizeof(mapped));
+	return cidr->prefix >= 96 && v4mapped_is(cidr->addr);
 }
 
 static int add_cidr(const struct list *list, struct span item)

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/v4mapped.h"
 #include "host/sockdiag.h"
 #include "wire.h"
 
@@ -24,13 +25,12 @@
 
 static void set_ends(struct sockdiag_socket *socket, const struct inet_diag_msg *m)
 {
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
 	const void *laddr = m->id.idiag_src, *raddr = m->id.idiag_dst;
 	size_t bytes = 4;
 
 	socket->family = 4;
 	if (m->idiag_family == AF_INET6) {
-		if (!memcmp(laddr, mapped, 12) && !memcmp(raddr, mapped, 12)) {
+		if (v4mapped_is(laddr) && v4mapped_is(raddr)) {
 			laddr = m->id.idiag_src + 3;
 			raddr = m->id.idiag_dst + 3;
 		} else {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/failure.h"
+#include "base/v4mapped.h"
 #include "host/netns_walk.h"
 #include "host/resolve.h"
 #include "host/timewait_start.h"
@@ -26,7 +27,7 @@ static bool port_wanted(const struct port_set *set, uint16_t port)
 /* Whether the first bits of @addr are those of @cidr, which has IPv4 as v4-mapped. */
 static bool cidr_has(const struct cidr *cidr, unsigned int family, const uint8_t *addr)
 {
-	uint8_t full[16] = { [10] = 0xff, [11] = 0xff };
+	uint8_t full[16];
 	unsigned int bytes = cidr->prefix / 8, bits = cidr->prefix % 8;
 
 	if (cidr->family != family)
@@ -34,7 +35,7 @@ static bool cidr_has(const struct cidr *cidr, unsigned int family, const uint8_t
 	if (family == 6)
 		memcpy(full, addr, 16);
 	else
-		memcpy(full + 12, addr, 4);
+		v4mapped_set(full, addr);
 	if (memcmp(full, cidr->addr, bytes))
 		return false;
 	return !bits || !((full[bytes] ^ cidr->addr[bytes]) >> (8 - bits));

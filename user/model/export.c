@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/compare.h"
+#include "base/fnv.h"
 #include "model/export.h"
 
 const struct export_metric_def export_metric_table[EXPORT_METRICS] = {
@@ -140,12 +141,10 @@ static int slots_make(struct slots *slots, uint32_t entries)
 	return 0;
 }
 
-/* FNV-1a. */
+/* With its NUL, so that two texts are not one. */
 static uint32_t hash_text(uint32_t hash, const char *text)
 {
-	for (; *text; text++)
-		hash = (hash ^ (unsigned char)*text) * 16777619u;
-	return (hash ^ 0xff) * 16777619u;
+	return fnv32(hash, text, strlen(text) + 1);
 }
 
 static uint32_t mix(uint32_t hash)
@@ -162,7 +161,7 @@ static uint32_t hash_series(uint32_t metric, uint32_t group, uint32_t part)
 
 static uint32_t hash_labels(const struct export_labels *labels)
 {
-	uint32_t hash = 2166136261u;
+	uint32_t hash = FNV32_BEGIN;
 
 	for (unsigned int i = 0; i < EXPORT_LABELS && labels->name[i]; i++)
 		hash = hash_text(hash_text(hash, labels->name[i]), labels->value[i]);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fnv.h"
 #include "cli/filters.h"
 #include "model/gather.h"
 #include "model/timers.h"
@@ -494,17 +495,6 @@ static void end_set(const struct gather *g, struct fact_end *end,
 	memcpy(end->at.raddr, t->raddr, sizeof(end->at.raddr));
 }
 
-/* FNV-1a. */
-static uint32_t hash_end(const struct fact_end *end)
-{
-	const unsigned char *byte = (const void *)end;
-	uint32_t hash = 2166136261u;
-
-	for (size_t i = 0; i < sizeof(*end); i++)
-		hash = (hash ^ byte[i]) * 16777619u;
-	return hash;
-}
-
 static bool is_same_end(const struct fact_end *end, const struct fact_end *like)
 {
 	return !memcmp(end, like, offsetof(struct fact_end, count));
@@ -519,7 +509,7 @@ int gather_end(struct gather *g, const struct tcpdwell_transition *t)
 	    t->from == TCPDWELL_LISTEN || t->from == TCPDWELL_SYN_RECV)
 		return 0;
 	end_set(g, &end, t);
-	for (slot = hash_end(&end); g->end_index[slot % END_SLOTS]; slot++) {
+	for (slot = fnv32(FNV32_BEGIN, &end, sizeof(end)); g->end_index[slot % END_SLOTS]; slot++) {
 		struct fact_end *known = &ends[g->end_index[slot % END_SLOTS] - 1];
 
 		if (!is_same_end(known, &end))

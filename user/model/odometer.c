@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/compare.h"
+#include "base/fnv.h"
 #include "model/odometer.h"
 
 struct reading {
@@ -36,13 +37,7 @@ void odometer_free(struct odometer *o)
 
 uint64_t odometer_key(uint64_t kind, const void *bytes, size_t size)
 {
-	const unsigned char *byte = bytes;
-	uint64_t hash = 14695981039346656037ULL ^ kind;
-
-	hash *= 1099511628211ULL;
-	for (size_t i = 0; i < size; i++)
-		hash = (hash ^ byte[i]) * 1099511628211ULL;
-	return hash;
+	return fnv64(fnv64(FNV64_BEGIN, &kind, sizeof(kind)), bytes, size);
 }
 
 static int compare_readings(const void *left, const void *right)

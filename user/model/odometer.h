@@ -20,7 +20,7 @@ struct odometer *odometer_new(void);
 /* NULL-safe. */
 void odometer_free(struct odometer *odometer);
 
-/* FNV-1a of what tells a counter apart, begun with what tells kinds apart. */
+/* A hash of what tells a counter apart, begun with what tells kinds apart. */
 uint64_t odometer_key(uint64_t kind, const void *bytes, size_t size);
 
 /* Begins a look: counters that the last one has not read are forgotten. */

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fnv.h"
 #include "host/symbol.h"
 #include "model/stacks.h"
 
@@ -43,18 +44,6 @@ void stacks_free(struct stacks *stacks)
 	free(stacks);
 }
 
-/* FNV-1a, 64 bits. */
-static uint64_t hash(uint64_t so_far, const void *data, size_t len)
-{
-	const uint8_t *p = data;
-
-	for (size_t i = 0; i < len; i++)
-		so_far = (so_far ^ p[i]) * 0x100000001b3ULL;
-	return so_far;
-}
-
-#define HASH_BEGIN 0xcbf29ce484222325ULL
-
 static bool is_at(const struct stack_place *place, const char *module, const uint8_t *build_id,
 		  uint8_t build_id_bytes, uint64_t offset)
 {
@@ -87,10 +76,10 @@ static struct stack_place *add_place(struct stacks *stacks, struct stack_place *
 struct stack_place *stacks_place(struct stacks *stacks, const char *module, const uint8_t *build_id,
 				 uint8_t build_id_bytes, uint64_t offset)
 {
-	uint64_t h = hash(HASH_BEGIN, &offset, sizeof(offset));
+	uint64_t h = fnv64(FNV64_BEGIN, &offset, sizeof(offset));
 	struct stack_place **slot;
 
-	h = hash(h, build_id, build_id_bytes);
+	h = fnv64(h, build_id, build_id_bytes);
 	for (;; h++) {
 		slot = &stacks->places[h % SLOTS];
 		if (!*slot)
@@ -104,10 +93,10 @@ struct stack_place *stacks_place(struct stacks *stacks, const char *module, cons
 struct stack_place *stacks_place_made(struct stacks *stacks, const char *module, uint64_t address,
 				      const struct symbol *symbol)
 {
-	uint64_t h = hash(HASH_BEGIN, symbol->function, strlen(symbol->function));
+	uint64_t h = fnv64(FNV64_BEGIN, symbol->function, strlen(symbol->function));
 	struct stack_place **slot, *place;
 
-	h = hash(h, &address, sizeof(address));
+	h = fnv64(h, &address, sizeof(address));
 	for (;; h++) {
 		slot = &stacks->places[h % SLOTS];
 		if (!*slot)
@@ -140,7 +129,7 @@ static bool equal(const struct stack *a, const struct stack *b)
 
 const struct stack *stacks_keep(struct stacks *stacks, const struct stack *stack)
 {
-	uint64_t h = hash(HASH_BEGIN, stack->frames, stack->count * sizeof(stack->frames[0]));
+	uint64_t h = fnv64(FNV64_BEGIN, stack->frames, stack->count * sizeof(stack->frames[0]));
 	struct stack **slot;
 
 	for (;; h++) {

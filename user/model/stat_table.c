@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fnv.h"
 #include "base/tcpstate.h"
+#include "base/v4mapped.h"
 #include "model/hist.h"
 #include "model/stat_table.h"
 
@@ -35,9 +37,7 @@ struct stat_table {
 
 bool stat_key_is_ipv4(const struct tcpdwell_stat_key *key)
 {
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-
-	return !memcmp(key->addr, mapped, sizeof(mapped));
+	return v4mapped_is(key->addr);
 }
 
 struct stat_table *stat_table_new(uint32_t max, enum tcpdwell_stat_by by)
@@ -83,14 +83,10 @@ const struct tcpdwell_stat_key *stat_table_key(const struct stat_table *table, s
  * ---- Elements by key ----------------------------------------------------------------------------
  */
 
-/* Fowler, Noll and Vo's 1a. */
 static uint64_t hash_of(const struct tcpdwell_stat_key *key)
 {
-	const uint8_t *bytes = (const uint8_t *)key;
-	uint64_t hash = 0xcbf29ce484222325ULL;
+	uint64_t hash = fnv64(FNV64_BEGIN, key, sizeof(*key));
 
-	for (size_t i = 0; i < sizeof(*key); i++)
-		hash = (hash ^ bytes[i]) * 0x100000001b3ULL;
 	return hash ^ hash >> 32;
 }
 
@@ -216,15 +212,6 @@ int stat_table_merge(struct stat_table *into, const struct stat_table *from)
  * ---- Groups -------------------------------------------------------------------------------------
  */
 
-/* The order in which a connection goes through its states. */
-static const uint8_t rank[TCPDWELL_STAT_STATES] = {
-	[TCPDWELL_LISTEN] = 1,	       [TCPDWELL_SYN_SENT] = 2,	   [TCPDWELL_SYN_RECV] = 3,
-	[TCPDWELL_STAT_HANDSHAKE] = 4, [TCPDWELL_STAT_ACCEPT] = 5, [TCPDWELL_ESTABLISHED] = 6,
-	[TCPDWELL_FIN_WAIT1] = 7,      [TCPDWELL_FIN_WAIT2] = 8,   [TCPDWELL_CLOSING] = 9,
-	[TCPDWELL_TIME_WAIT] = 10,     [TCPDWELL_CLOSE_WAIT] = 11, [TCPDWELL_LAST_ACK] = 12,
-	[TCPDWELL_CLOSE] = 13,
-};
-
 const char *stat_state_name(unsigned int state)
 {
 	switch (state) {
@@ -237,9 +224,17 @@ const char *stat_state_name(unsigned int state)
 	}
 }
 
+/* In the order of states; what is timed between SYN_RECV and ESTABLISHED stands between them. */
 static unsigned int rank_of(const struct tcpdwell_stat_key *key)
 {
-	return key->state < TCPDWELL_STAT_STATES ? rank[key->state] : TCPDWELL_STAT_STATES;
+	switch (key->state) {
+	case TCPDWELL_STAT_HANDSHAKE:
+		return 4 * tcpstate_rank(TCPDWELL_SYN_RECV) + 1;
+	case TCPDWELL_STAT_ACCEPT:
+		return 4 * tcpstate_rank(TCPDWELL_SYN_RECV) + 2;
+	default:
+		return 4 * (tcpstate_rank(key->state) ?: TCPDWELL_STATE_MAX);
+	}
 }
 
 static int compare_groups(const struct tcpdwell_stat_key *a, const struct tcpdwell_stat_key *b)

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/put.h"
+#include "base/v4mapped.h"
 #include "cli/version.h"
 #include "host/cgroup.h"
 #include "host/ephemeral.h"
@@ -158,13 +159,6 @@ static uint32_t group_by_port(const struct session *session, uint16_t port)
 	return export_group(x->export, port ? number : "", NULL);
 }
 
-static bool is_mapped(const uint8_t *addr)
-{
-	static const uint8_t prefix[12] = { [10] = 0xff, [11] = 0xff };
-
-	return !memcmp(addr, prefix, sizeof(prefix));
-}
-
 static void keep_bits(uint8_t *addr, unsigned int bytes, unsigned int bits)
 {
 	for (unsigned int i = 0; i < bytes; i++, bits -= bits < 8 ? bits : 8)
@@ -177,7 +171,7 @@ static uint32_t group_by_peer(const struct session *session, const uint8_t *from
 	const struct options *options = session->options;
 	char text[INET6_ADDRSTRLEN + 8];
 	uint8_t addr[16];
-	bool v4 = is_mapped(from);
+	bool v4 = v4mapped_is(from);
 	unsigned int bits = v4 ? options->export_by.bits : options->prefix6;
 
 	memcpy(addr, from, sizeof(addr));
@@ -385,9 +379,7 @@ static void set_address(struct whose *whose, uint8_t family, const uint8_t *addr
 		memcpy(whose->addr, addr, sizeof(whose->addr));
 		return;
 	}
-	memset(whose->addr, 0, 10);
-	whose->addr[10] = whose->addr[11] = 0xff;
-	memcpy(whose->addr + 12, addr, 4);
+	v4mapped_set(whose->addr, addr);
 }
 
 static void add_age(const struct session *session, uint32_t group,

@@ -117,6 +117,30 @@ static void test_order_of_groups(void **state)
 	stat_table_free(view.table);
 }
 
+/* As all other tables have them; what is timed before ESTABLISHED stands before it. */
+static void test_order_of_states(void **state)
+{
+	static const uint8_t order[] = {
+		TCPDWELL_LISTEN,	 TCPDWELL_SYN_SENT,    TCPDWELL_SYN_RECV,
+		TCPDWELL_STAT_HANDSHAKE, TCPDWELL_STAT_ACCEPT, TCPDWELL_ESTABLISHED,
+		TCPDWELL_FIN_WAIT1,	 TCPDWELL_FIN_WAIT2,   TCPDWELL_CLOSE_WAIT,
+		TCPDWELL_CLOSING,	 TCPDWELL_LAST_ACK,    TCPDWELL_TIME_WAIT,
+		TCPDWELL_CLOSE,
+	};
+	size_t states = sizeof(order) / sizeof(*order);
+	struct stat_table *table = stat_table_new(states, TCPDWELL_BY_STATE);
+	const struct stat_group *groups;
+
+	(void)state;
+	for (size_t i = 0; i < states; i++)
+		story_add(table, (struct tcpdwell_stat_key){ .state = order[i * 5 % states] }, 0, 5,
+			  1);
+	groups = groups_of(table, states);
+	for (size_t i = 0; i < states; i++)
+		assert_int_equal(groups[i].key.state, order[i]);
+	stat_table_free(table);
+}
+
 /* A kernel may leave the rest of a longer name behind the NUL. */
 static void test_names_end_with_their_nul(void **state)
 {
@@ -219,6 +243,7 @@ int main(void)
 		cmocka_unit_test(test_processors_are_summed),
 		cmocka_unit_test(test_percentiles_are_within_a_bucket),
 		cmocka_unit_test(test_order_of_groups),
+		cmocka_unit_test(test_order_of_states),
 		cmocka_unit_test(test_names_end_with_their_nul),
 		cmocka_unit_test(test_addresses_are_not_names),
 		cmocka_unit_test(test_what_finds_no_place_is_not_lost),
