@@ -5,7 +5,7 @@
 #ifndef TCPDWELL_FLUSH_BPF_H
 #define TCPDWELL_FLUSH_BPF_H
 
-#include "request.bpf.h"
+#include "request_timer.bpf.h"
 
 /*
  * Those that one run looks at, beside FLUSH_ITEMS of each other kind; each is asked again until it

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Floods of requests that are not completed: beyond so many a second they are counted by port, and
+ * none is shown.
+ */
+#ifndef TCPDWELL_FLOOD_BPF_H
+#define TCPDWELL_FLOOD_BPF_H
+
+#include "sock.bpf.h"
+
+/* Slow and dropped requests that are shown in a second of a CPU. Beyond is a flood. */
+#define REQUESTS_SHOWN_SECOND 500
+
+/* Whether this one is one too many of those that do not complete at once. */
+static __always_inline bool request_floods(__u64 now_ns)
+{
+	__u32 zero = 0;
+	struct request_rate *rate = cfg_floods ? bpf_map_lookup_elem(&request_rates, &zero) : NULL;
+
+	if (!rate || cfg_stat) /* a sum does not grow with what is added */
+		return false;
+	if (now_ns - rate->second_ns > 1000000000ULL) {
+		rate->second_ns = now_ns;
+		rate->met = 0;
+	}
+	return rate->met++ >= REQUESTS_SHOWN_SECOND;
+}
+
+/* Both rows of a request that nothing was shown of, or its connection, are counted instead. */
+static __always_inline void request_fold(struct tcpdwell_counters *c, const struct endpoint *e)
+{
+	struct tcpdwell_flood first = { .folded = 1 }, *flood;
+	__u32 port = e->lport;
+
+	__sync_fetch_and_add(&c->seen, cfg_life ? 1 : 2);
+	__sync_fetch_and_add(&c->folded, cfg_life ? 1 : 2);
+	if (!cfg_floods)
+		return;
+	flood = bpf_map_lookup_elem(&floods, &port);
+	if (flood)
+		count(&flood->folded);
+	else
+		bpf_map_update_elem(&floods, &port, &first, BPF_NOEXIST);
+	shared.flooding = 1;
+}
+
+/* A handshake at a port that is being flooded. */
+static __always_inline void request_completes(const struct request_sock *req)
+{
+	__u32 port = PEEK(request_sock, req, __req_common.skc_num);
+	struct tcpdwell_flood *flood;
+
+	if (!cfg_floods || !shared.flooding)
+		return;
+	flood = bpf_map_lookup_elem(&floods, &port);
+	if (flood)
+		count(&flood->completed);
+}
+
+#endif /* TCPDWELL_FLOOD_BPF_H */

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Timewait sockets whose timer was taken off ahead of time: each either ends or is armed again, and
+ * the row of its end is parked until that is known.
+ */
+#ifndef TCPDWELL_PARKED_BPF_H
+#define TCPDWELL_PARKED_BPF_H
+
+#include "timewait.bpf.h"
+
+/*
+ * The timer backend sees a timer taken off ahead of time and not by whom: it may be armed again in
+ * the same breath (mod_timer_pending()), or the timewait socket ends. Which one shows afterwards,
+ * when its memory may be another's, so the row to be is put aside.
+ */
+static __always_inline void tw_cancelled(struct inet_timewait_sock *tw, __u64 due)
+{
+	struct tcpdwell_counters *c = counters_here();
+	struct tw_slot *slot = tw_slot_here();
+	struct lifecycle *l = tw_find(tw);
+	struct parked_tw parked_tw = { .key = tw_key(tw), .time_ns = bpf_ktime_get_ns() };
+	__u32 reason;
+
+	if (!c || !slot || !l || due <= bpf_jiffies64())
+		return; /* it runs out, and another event says so */
+	tw_endpoint(&parked_tw.e, tw, l);
+	if (tw_flipped(tw, l)) {
+		parked_tw.flip_ns = tw_armed_ns(tw, parked_tw.time_ns);
+		/* It was not armed for TIME_WAIT: it is about to be, or was when last parked. */
+		if (parked_tw.flip_ns < l->since_ns || l->marks & LIFECYCLE_PARKED) {
+			tw_flip(c, &parked_tw.e, l, parked_tw.time_ns);
+			parked_tw.flip_ns = 0;
+		}
+	}
+	reason = tw_end_reason(tw);
+	if (reason == TCPDWELL_REASON_NONE) {
+		parked_tw.reason = tw_reset_reason(tw, slot, l, parked_tw.flip_ns);
+		slot->parked_key = parked_tw.key;
+		slot->parked_hash = PEEK(inet_timewait_sock, tw, __tw_common.skc_hash);
+		l->marks |= LIFECYCLE_PARKED;
+		__sync_fetch_and_add(&l->waits, LIFECYCLE_COUNT);
+		parked_tw.parkings = l->waits / LIFECYCLE_COUNT;
+		if (cfg_poll_timewait && !bpf_map_push_elem(&parked, &parked_tw, 0)) {
+			wake_reader();
+			return;
+		}
+		reason = parked_tw.reason; /* no room to wait and see */
+	}
+	if (parked_tw.flip_ns)
+		tw_flip_by_timer(c, &parked_tw.e, l, parked_tw.flip_ns);
+	tw_close(c, &parked_tw.e, parked_tw.key, l, parked_tw.time_ns, reason);
+}
+
+/*
+ * A SYN's request has the ends of the timewait socket that this CPU has just parked: it was reused.
+ */
+static __always_inline void tw_taken_over(__u32 hash)
+{
+	struct tw_slot *slot = tw_slot_here();
+	struct lifecycle *l;
+
+	if (!slot || !slot->parked_key || slot->parked_hash != hash)
+		return;
+	l = connection_find(slot->parked_key);
+	if (l)
+		l->marks |= LIFECYCLE_REUSED;
+	slot->parked_key = 0;
+}
+
+/*
+ * Nobody said whether the timer of a parked one was armed again, so it is asked itself. Its memory
+ * may have been given to another; the timer of one that is gone is armed no more.
+ */
+static __always_inline bool parked_goes_on(struct tcpdwell_counters *c, struct lifecycle *l,
+					   const struct parked_tw *one)
+{
+	const struct inet_timewait_sock *tw = (const struct inet_timewait_sock *)l->object;
+
+	if (tw_key(tw) != one->key || !PEEK(inet_timewait_sock, tw, tw_timer.entry.pprev))
+		return false;
+	l->marks &= ~LIFECYCLE_PARKED;
+	if (one->flip_ns && l->state == TCPDWELL_FIN_WAIT2)
+		tw_flip(c, &one->e, l, one->time_ns); /* by what it was armed for */
+	return true;
+}
+
+/* The oldest of the parked. Returns what the flush is to answer, 0 to go on. */
+__noinline int flush_parked(__u64 now_ns, __u64 min_age_ns)
+{
+	struct tcpdwell_counters *c = counters_here();
+	struct parked_tw one = oldest.parked;
+	struct lifecycle *l;
+
+	if (!c || !cfg_poll_timewait || (!one.key && bpf_map_pop_elem(&parked, &one)))
+		return FLUSH_DONE;
+	if (now_ns - one.time_ns < min_age_ns) {
+		oldest.parked = one;
+		return TCPDWELL_FLUSH_WAITING;
+	}
+	oldest.parked.key = 0;
+	l = connection_find(one.key);
+	if (!l || !(l->marks & LIFECYCLE_PARKED) || one.parkings != l->waits / LIFECYCLE_COUNT)
+		return 0; /* it was armed again */
+	if (cfg_seek_timewait && parked_goes_on(c, l, &one))
+		return 0;
+	if (one.flip_ns && l->state == TCPDWELL_FIN_WAIT2)
+		tw_flip_by_timer(c, &one.e, l, one.flip_ns);
+	tw_close(c, &one.e, one.key, l, one.time_ns,
+		 l->marks & LIFECYCLE_REUSED ? TCPDWELL_REASON_TIMEWAIT_REUSED : one.reason);
+	return 0;
+}
+
+#endif /* TCPDWELL_PARKED_BPF_H */
