@@ -10,6 +10,15 @@
 #include "timewait.bpf.h"
 
 /*
+ * When a socket entered its state, and when data last went through it. The one thread that reads
+ * the iterators is alone with it.
+ */
+struct {
+	__u64 state[2]; /* latest and earliest, as in struct bounds */
+	__u64 active[2];
+} snapshot_times;
+
+/*
  * The time of a stamp of jiffies, at the latest: a stamp says which tick it was, and now is
  * somewhere in this tick, so of the ticks between them one is not whole. 32 bits go round in 49
  * days at the least; what is older looks younger, which keeps the bound true. 0 is no stamp. What

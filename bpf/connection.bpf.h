@@ -11,6 +11,33 @@
 
 #include "life.bpf.h"
 
+/* The last RST of this CPU that answered a segment: when, and for which socket. */
+struct reset {
+	__u64 ns;
+	__u64 sock;
+	__be16 rport; /* the segment came from there: its header begins with it */
+	__u16 pad[3];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct reset);
+} resets SEC(".maps");
+
+/*
+ * Where connections were connected or accepted, by the key that they have in connections, and as
+ * long as they are there.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, __u64);
+	__type(value, struct tcpdwell_stack);
+} stacks SEC(".maps");
+
 static __always_inline struct lifecycle *connection_find_in_place(__u64 key)
 {
 	return recent_find(key) ?: table_find(key);

@@ -7,6 +7,28 @@
 
 #include "emit.bpf.h"
 
+/*
+ * Connections in SYN_SENT whose first row waits for the local port: a ring of their keys, as they
+ * began. Most have their port within a round trip, and say so here: the flush need not look for
+ * them. What a queue has cannot be taken back, and costs a lock.
+ */
+#define DEFERRED_PLACES 16384
+#define DEFERRED_SPARE	1024  /* for those that ask at the same moment, two on a CPU */
+#define DEFERRED_OVER	~0ULL /* instead of a key; 0 is a place that was taken and not yet filled */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, DEFERRED_PLACES);
+	__type(key, __u32);
+	__type(value, __u64);
+} deferred SEC(".maps");
+
+/* Both count up. Only the flush moves the oldest. */
+static struct {
+	__u64 next;
+	__u64 oldest;
+} deferred_ends __attribute__((aligned(128)));
+
 static __always_inline __u64 *deferred_place(__u64 place)
 {
 	__u32 at = place % DEFERRED_PLACES;

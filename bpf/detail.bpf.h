@@ -8,6 +8,9 @@
 
 #include "bounds.bpf.h"
 
+/* What it waits for, and its options; the same. */
+struct tcpdwell_detail snapshot_detail;
+
 /*
  * A socket whose process has closed it is dead. One that waits in an accept queue is not, and
  * neither is one that only the kernel can reach just now: it is in flight in a unix socket, or is

@@ -10,6 +10,15 @@
 #include "row.bpf.h"
 #include "sock.bpf.h"
 
+/* Prefixes of --addr. IPv4 stands as v4-mapped, so one trie serves both families. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct tcpdwell_prefix);
+	__type(value, __u8);
+} prefixes SEC(".maps");
+
 static __always_inline bool port_in(const volatile __u64 *set, __u16 port)
 {
 	return set[port / 64] >> (port % 64) & 1;

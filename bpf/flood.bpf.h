@@ -6,7 +6,28 @@
 #ifndef TCPDWELL_FLOOD_BPF_H
 #define TCPDWELL_FLOOD_BPF_H
 
-#include "sock.bpf.h"
+#include "maps.bpf.h"
+
+/* Slow and dropped requests that this CPU met in the second that began at second_ns. */
+struct request_rate {
+	__u64 second_ns;
+	__u64 met;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct request_rate);
+} request_rates SEC(".maps");
+
+/* Floods by local port, since the reader last took them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, TCPDWELL_FLOODS);
+	__type(key, __u32);
+	__type(value, struct tcpdwell_flood);
+} floods SEC(".maps");
 
 /* Slow and dropped requests that are shown in a second of a CPU. Beyond is a flood. */
 #define REQUESTS_SHOWN_SECOND 500

@@ -13,6 +13,35 @@
 #include "config.bpf.h"
 #include "maps.bpf.h"
 
+/*
+ * The sockets whose event the first program at the tracepoint took on this CPU and the second one
+ * did not look at yet (nested.bpf.h): of a task, and of a softirq that came upon it.
+ */
+struct taken {
+	__u64 by_task;
+	__u64 by_softirq;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct taken);
+} taken_events SEC(".maps");
+
+/* by_task where a task may lose its CPU; the loader makes it one element elsewhere. */
+#define TASK_MARKS 65536
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, TASK_MARKS);
+	__type(key, __u32);
+	__type(value, __u64);
+} taken_by_task SEC(".maps");
+
+/* Transitions that the second program told. */
+__u64 nested_told;
+
 static __always_inline volatile struct taken *taken_here(void)
 {
 	__u32 zero = 0;

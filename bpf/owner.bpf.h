@@ -12,6 +12,14 @@
 #include "current.bpf.h"
 #include "maps.bpf.h"
 
+/* Thread groups that -p names, or that descend from the program after --. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u8);
+} pids SEC(".maps");
+
 #define OWNER_COMM_LEN (TCPDWELL_COMM_LEN - 1)
 
 /*

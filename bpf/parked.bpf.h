@@ -8,6 +8,16 @@
 
 #include "timewait.bpf.h"
 
+/* Timewait sockets whose timer was taken off early, oldest first. */
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, 8192);
+	__type(value, struct parked_tw);
+} parked SEC(".maps");
+
+/* What the flush took from the queue and found too young, as oldest_request of request.bpf.h. */
+static struct parked_tw oldest_parked;
+
 /*
  * The timer backend sees a timer taken off ahead of time and not by whom: it may be armed again in
  * the same breath (mod_timer_pending()), or the timewait socket ends. Which one shows afterwards,
@@ -88,16 +98,16 @@ static __always_inline bool parked_goes_on(struct tcpdwell_counters *c, struct l
 __noinline int flush_parked(__u64 now_ns, __u64 min_age_ns)
 {
 	struct tcpdwell_counters *c = counters_here();
-	struct parked_tw one = oldest.parked;
+	struct parked_tw one = oldest_parked;
 	struct lifecycle *l;
 
 	if (!c || !cfg_poll_timewait || (!one.key && bpf_map_pop_elem(&parked, &one)))
 		return FLUSH_DONE;
 	if (now_ns - one.time_ns < min_age_ns) {
-		oldest.parked = one;
+		oldest_parked = one;
 		return TCPDWELL_FLUSH_WAITING;
 	}
-	oldest.parked.key = 0;
+	oldest_parked.key = 0;
 	l = connection_find(one.key);
 	if (!l || !(l->marks & LIFECYCLE_PARKED) || one.parkings != l->waits / LIFECYCLE_COUNT)
 		return 0; /* it was armed again */

@@ -8,6 +8,37 @@
 #include "config.bpf.h"
 #include "maps.bpf.h"
 
+/*
+ * Places for the connections of recent sockets, which are looked at before the tables. The low bits
+ * of the cookie choose the place. A CPU gives out cookies one after the other, so its connections
+ * have neighbouring places, and to insert, find or delete one takes no lock, allocates nothing and
+ * touches a cache line that was just used. A connection whose place is taken goes into a table.
+ *
+ * The flag that lets user space map the array is set for one reason: the kernel then lets the
+ * values begin at a page, so that each place is exactly one cache line. Nobody maps it.
+ */
+struct places {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, TCPDWELL_RECENT_PLACES);
+	__type(key, __u32);
+	__type(value, struct lifecycle);
+};
+
+/* Where lives are summed the loader makes places larger: there the sum is behind the connection. */
+struct place {
+	struct lifecycle l;
+	struct tcpdwell_life life;
+};
+
+/* User space makes them when sockets come that would have a place there (recent.bpf.h). */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, TCPDWELL_RECENT_MAPS);
+	__type(key, __u32);
+	__array(values, struct places);
+} recent SEC(".maps");
+
 /* Of the connection that has @key: the number of the map that its place is in. */
 static __always_inline __u32 recent_number(__u64 key)
 {

@@ -12,6 +12,38 @@
 #include "flood.bpf.h"
 #include "parked.bpf.h"
 
+/* Requests that were hashed and may turn out to be slow, oldest first. */
+struct pending_request {
+	__u64 request;
+	__u64 time_ns;
+	__u32 isn; /* of the SYN: tells a request from the next one at its address */
+	__u32 pad;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, 16384);
+	__type(value, struct pending_request);
+} requests SEC(".maps");
+
+/* A request whose timer runs out on this CPU: what is to be said if it does not survive. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct dying_request);
+} dying_requests SEC(".maps");
+
+/* Requests among them: something was shown of each. */
+__u64 requests_gone;
+
+/*
+ * What the flush took from the queue and found too young: to take it is cheaper than to look at it
+ * and take it later. Nothing but the flush writes it, and one reader runs that. Static, so that the
+ * skeleton, which does not know the type, leaves it out.
+ */
+static struct pending_request oldest_request;
+
 /*
  * A request this old when it completes may have been found slow by the flush on another CPU, which
  * looks at none before it is twice as old (the reader's LOADER_WAIT_NS).
@@ -396,15 +428,15 @@ static __always_inline bool request_is_young(const struct pending_request *pendi
 /* The oldest of the hashed requests. */
 __noinline int flush_request(__u64 now_ns, __u64 min_age_ns)
 {
-	struct pending_request pending = oldest.request;
+	struct pending_request pending = oldest_request;
 
 	if (!cfg_requests || (!pending.request && bpf_map_pop_elem(&requests, &pending)))
 		return FLUSH_DONE;
 	if (request_is_young(&pending, now_ns, min_age_ns)) {
-		oldest.request = pending;
+		oldest_request = pending;
 		return TCPDWELL_FLUSH_WAITING;
 	}
-	oldest.request.request = 0;
+	oldest_request.request = 0;
 	return request_outlasts(pending.request, pending.isn, pending.time_ns);
 }
 
@@ -450,7 +482,7 @@ __noinline int outlive_requests(__u64 key)
  */
 static __always_inline void requests_outlive(struct lifecycle *l, const struct sock *sk, __u64 key)
 {
-	const struct pending_request *held = &oldest.request;
+	const struct pending_request *held = &oldest_request;
 
 	l->task = 0;
 	if (!PEEK(inet_connection_sock, sk, icsk_accept_queue.qlen.counter))

@@ -8,6 +8,17 @@
 
 #include "request.bpf.h"
 
+/* Their timers, where those are what tells of them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tcpdwell_timers);
+} request_timers SEC(".maps");
+
+/* The second of struct tcpdwell_timers that it was when the flush ran last. */
+__u32 timer_second;
+
 /*
  * Where the request of a closed listener would be found again if it went to another one, which is
  * a new request with the same ends (net.ipv4.tcp_migrate_req, 5.14). 0: the table is not found, as

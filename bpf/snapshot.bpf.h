@@ -19,6 +19,58 @@
 #include "request.bpf.h"
 #include "young.bpf.h"
 
+/*
+ * Children in accept queues by address, and their listener's key, while the snapshot runs; emptied
+ * after it.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, __u64);
+	__type(value, __u64);
+} queued SEC(".maps");
+
+/*
+ * The descriptors of MPTCP that lead to a TCP socket, by its address, while the snapshot runs;
+ * emptied after it, where the process still may. Of a connection the first TCP sockets are looked
+ * at, the first descriptors of each are kept.
+ */
+#define SUBFLOWS	8
+#define SUBFLOW_HOLDERS 4
+
+struct subflow_holders {
+	__u32 count;
+	__u32 pids[SUBFLOW_HOLDERS];
+	__u32 fds[SUBFLOW_HOLDERS];
+	__u32 round; /* of the snapshot: what an earlier one noted says nothing */
+	__u64 leaders[SUBFLOW_HOLDERS];
+	__u64 tables[SUBFLOW_HOLDERS];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, __u64);
+	__type(value, struct subflow_holders);
+} subflows SEC(".maps");
+
+/* What the snapshot found by descriptor, by inode of the network namespace. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, TCPDWELL_NAMESPACES);
+	__type(key, __u32);
+	__type(value, struct tcpdwell_namespace);
+} namespaces SEC(".maps");
+
+/* There may be something in subflows. */
+__u32 subflows_noted;
+
+/* A record on its way to that thread: too large for the stack. */
+struct tcpdwell_socket snapshot_record;
+
 #define SOCK_STREAM 1
 
 /* bpf_iter programs answer 0: go on. */

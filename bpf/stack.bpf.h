@@ -13,6 +13,9 @@
 #include "connection.bpf.h"
 #include "current.bpf.h"
 
+/* Stacks that found no room. */
+__u64 stacks_missed;
+
 /* Less of the stack that is tried where the whole cannot be read: it ends, or is not resident. */
 #define STACK_LESS_BYTES 256
 

@@ -12,6 +12,45 @@
 #include "config.bpf.h"
 #include "maps.bpf.h"
 
+/*
+ * Connections by what identifies them: the socket cookie, or the socket's address where the kernel
+ * has no helper for the cookie. Elements are not allocated ahead, but buckets are: there are small
+ * tables at first, and user space makes larger ones as they are needed (table.bpf.h).
+ */
+struct table {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, __u64);
+	__type(value, struct lifecycle);
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, TCPDWELL_TABLES);
+	__type(key, __u32);
+	__array(values, struct table);
+} connections SEC(".maps");
+
+/*
+ * What connections in the tables did so far, by the same key: as many tables, each of the same size
+ * (life.bpf.h).
+ */
+struct lives {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, __u64);
+	__type(value, struct tcpdwell_life);
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, TCPDWELL_TABLES);
+	__type(key, __u32);
+	__array(values, struct lives);
+} lives SEC(".maps");
+
 static __always_inline void *table_at(__u32 number)
 {
 	if (!cfg_remember)

@@ -13,6 +13,30 @@
 
 #include "process.bpf.h"
 
+/* Timewait sockets born in FIN_WAIT2, to be asked whether they flipped; keys of connections. */
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, 16384);
+	__type(value, __u64);
+} orphans SEC(".maps");
+
+/* What this CPU last saw of timewait sockets. */
+struct tw_slot {
+	__u64 processed;  /* one that a segment came for */
+	__u64 syn;	  /* one that a SYN is about to reuse */
+	__u64 reset;	  /* one that is about to end by a reset of ours */
+	__u64 parked_key; /* the last one parked */
+	__u32 parked_hash;
+	__u32 pad;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tw_slot);
+} tw_slots SEC(".maps");
+
 /* TCP_TIMEWAIT_LEN, include/net/tcp.h. */
 #define TIMEWAIT_SECONDS 60
 

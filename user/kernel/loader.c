@@ -125,7 +125,7 @@ static void close_core_btf(struct loader *loader)
  * ---- Loading ------------------------------------------------------------------------------------
  */
 
-/* A place with a life: struct place of bpf/maps.bpf.h. */
+/* A place with a life: struct place of bpf/recent.bpf.h. */
 #define PLACE_BYTES (64 + sizeof(struct tcpdwell_life))
 
 /* What the kernel refused, and its word. */
