@@ -7,12 +7,16 @@
 
 static void check(const struct container *container)
 {
-	const char *const texts[] = { container->unit, container->id, container->name,
-				      container->inner_unit, container->pod_uid };
+	const char *const texts[] = { container->unit,	       container->id,	   container->name,
+				      container->inner_unit,   container->pod_uid, container->pod,
+				      container->pod_namespace };
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
 		CHECK(memchr(texts[i], 0, CONTAINER_TEXT_BYTES));
+	CHECK(memchr(container->short_id, 0, CONTAINER_SHORT_BYTES));
 	CHECK(!container->id[0] || !container->name[0]);
+	CHECK(!container->id[0] == !container->short_id[0]);
+	CHECK(container->foreign <= 1);
 	CHECK(*container_label(container) || !container->inner_unit[0]);
 }
 

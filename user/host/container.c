@@ -7,6 +7,7 @@
 #include "host/container.h"
 
 #define ID_DIGITS	64
+#define SHORT_DIGITS	12
 #define ECS_TASK_DIGITS 32
 
 #define HEX "0123456789abcdef"
@@ -197,19 +198,50 @@ static void read_pod(struct reading *reading, struct part part)
 			*p = '-';
 }
 
+/* user@1000.service, user-1000.slice: what is below is the user's own to make. */
+static bool is_a_users(struct part part)
+{
+	return (starts_with(part, "user@") && ends_with(part, ".service")) ||
+	       (starts_with(part, "user-") && ends_with(part, ".slice") &&
+		!is(part, "user-0.slice"));
+}
+
+/* libpod-ID.scope/libpod-payload-ID is one container. */
+static void take_id(struct reading *reading, struct part id)
+{
+	struct container *c = reading->container;
+	size_t digits = count_hex(id) == ID_DIGITS ? SHORT_DIGITS : id.len;
+
+	if (reading->inside && (strlen(c->id) != id.len || memcmp(c->id, id.at, id.len)))
+		c->foreign = 1;
+	copy(c->id, id);
+	snprintf(c->short_id, sizeof(c->short_id), "%.*s", (int)digits, id.at);
+	c->name[0] = '\0';
+}
+
+static void take_name(struct reading *reading, struct part name)
+{
+	struct container *c = reading->container;
+
+	if (reading->inside)
+		c->foreign = 1;
+	copy(c->name, name);
+	unescape_unit(c->name);
+	c->id[0] = c->short_id[0] = '\0';
+}
+
 static void read_part(struct reading *reading, struct part part)
 {
 	struct container *c = reading->container;
 	struct part id, name;
 
 	read_pod(reading, part);
+	if (is_a_users(part))
+		c->foreign = 1;
 	if (find_id(part, reading->last, &id)) {
-		copy(c->id, id);
-		c->name[0] = '\0';
+		take_id(reading, id);
 	} else if (find_name(part, reading->last, &name)) {
-		copy(c->name, name);
-		unescape_unit(c->name);
-		c->id[0] = '\0';
+		take_name(reading, name);
 	} else {
 		if (is_unit(part))
 			copy(reading->inside ? c->inner_unit : c->unit, part);
@@ -286,7 +318,29 @@ void container_of_text(struct container *container, const char *text)
 	}
 }
 
+/* ---- What people know ------------------------------------------------------------------------ */
+
+const char *const container_text_names[CONTAINER_TEXTS] = {
+	[CONTAINER_UNIT] = "unit",
+	[CONTAINER_LABEL] = "container",
+	[CONTAINER_ID] = "container_id",
+	[CONTAINER_POD] = "pod",
+	[CONTAINER_POD_NAMESPACE] = "pod_namespace",
+};
+
 const char *container_label(const struct container *container)
 {
-	return container->id[0] ? container->id : container->name;
+	return container->name[0] ? container->name : container->short_id;
+}
+
+void container_texts(const struct container *container, const char *texts[CONTAINER_TEXTS])
+{
+	texts[CONTAINER_UNIT] = container->unit;
+	texts[CONTAINER_LABEL] = container_label(container);
+	texts[CONTAINER_ID] = container->id;
+	texts[CONTAINER_POD] = container->pod;
+	texts[CONTAINER_POD_NAMESPACE] = container->pod_namespace;
+	for (unsigned int i = 0; i < CONTAINER_TEXTS; i++)
+		if (!texts[i][0])
+			texts[i] = NULL;
 }

@@ -37,7 +37,18 @@ static const struct path paths[] = {
 	{ "/docker/" A "/docker/" B, "", B, "", "" },
 	{ "/user.slice/user-1000.slice/user@1000.service/user.slice/docker-" A ".scope",
 	  "docker-" A ".scope", A, "", "" },
+	{ "/user.slice/user-1000.slice/user@1000.service/app.slice/docker.service/" A,
+	  "docker.service", A, "", "" },
+	/* containerd without Kubernetes: nerdctl, and ctr in its namespace */
+	{ "/system.slice/nerdctl-" A ".scope", "nerdctl-" A ".scope", A, "", "" },
+	{ "/default/" A, "", A, "", "" },
 	/* Kubernetes */
+	{ "/kubepods/besteffort/pod" POD "/crio-" A, "", A, "", POD },
+	{ "/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod12.slice/docker-" A
+	  ".scope",
+	  "docker-" A ".scope", A, "", "12" },
+	/* Before its containers, and beside them. */
+	{ "/kubepods.slice/kubepods-burstable.slice/" UID_SLICE, "", "", "", POD },
 	{ "/kubepods/burstable/pod" POD "/" A, "", A, "", POD },
 	{ "/kubepods/pod" POD "/" A, "", A, "", POD },
 	{ "/kubepods.slice/kubepods-burstable.slice/" UID_SLICE "/cri-containerd-" A ".scope",
@@ -53,7 +64,15 @@ static const struct path paths[] = {
 	  "kubelet-kubepods-besteffort.slice/kubelet-kubepods-besteffort-pod7_8.slice/"
 	  "cri-containerd-" A ".scope",
 	  "docker-" B ".scope", A, "", "7-8" },
+	{ "/docker/" B "/kubelet/kubepods/besteffort/pod12/" A, "", A, "", "12" },
+	{ "/system.slice/docker-" B ".scope/kubelet.slice/kubelet.service", "docker-" B ".scope", B,
+	  "kubelet.service", "" },
 	/* Podman */
+	{ "/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" A ".scope/container",
+	  "libpod-" A ".scope", A, "", "" },
+	{ "/machine.slice/libpod-" A ".scope/container/system.slice/nginx.service",
+	  "libpod-" A ".scope", A, "nginx.service", "" },
+	{ "/system.slice/app.service/libpod-payload-" A, "app.service", A, "", "" },
 	{ "/machine.slice/libpod-" A ".scope/container", "libpod-" A ".scope", A, "", "" },
 	{ "/machine.slice/libpod-conmon-" A ".scope", "libpod-conmon-" A ".scope", "", "", "" },
 	{ "/machine.slice/machine-libpod_pod_" B ".slice/libpod-" A ".scope", "libpod-" A ".scope",
@@ -66,6 +85,9 @@ static const struct path paths[] = {
 	{ "/lxc/web1/init.scope", "", "web1", "init.scope", "" },
 	{ "/lxc.monitor.web1", "", "", "", "" },
 	{ "/lxc.payload.web1/system.slice/docker-" A ".scope", "", A, "", "" },
+	{ "/lxc/web1/docker/" A, "", A, "", "" },
+	{ "/lxc.payload.web1/docker/" A, "", A, "", "" },
+	{ "/lxc.payload.user-1001_web1/init.scope", "", "user-1001_web1", "init.scope", "" },
 	{ "/system.slice/docker-" A ".scope/lxc.payload.web1", "docker-" A ".scope", "web1", "",
 	  "" },
 	/* systemd-nspawn, and machines */
@@ -75,6 +97,8 @@ static const struct path paths[] = {
 	  "systemd-nspawn@a\\x2db.service", "a-b", "x.service", "" },
 	{ "/machine.slice/systemd-nspawn@web1.service/supervisor", "systemd-nspawn@web1.service",
 	  "", "", "" },
+	{ "/machine.slice/machine-web1.scope/payload/system.slice/x.service", "machine-web1.scope",
+	  "web1", "x.service", "" },
 	/* Names that are empty, or that a NUL would make empty. */
 	{ "/machine.slice/machine-.scope", "machine-.scope", "", "", "" },
 	{ "/machine.slice/systemd-nspawn@.service/payload", "systemd-nspawn@.service", "", "", "" },
@@ -99,7 +123,7 @@ static void assert_container(const struct container *c, const struct path *want)
 {
 	print_message("%s\n", want->path);
 	assert_string_equal(c->unit, want->unit);
-	assert_string_equal(container_label(c), want->label);
+	assert_string_equal(c->id[0] ? c->id : c->name, want->label);
 	assert_string_equal(c->inner_unit, want->inner_unit);
 	assert_string_equal(c->pod_uid, want->pod_uid);
 }
@@ -127,6 +151,12 @@ static const struct path texts[] = {
 	{ "4:cpu:/\n1:name=systemd:/system.slice/x.service\n", "x.service", "", "", "" },
 	{ "1:name=systemd:/system.slice/old.service\n0::/system.slice/new.service", "new.service",
 	  "", "", "" },
+	{ "11:memory:/kubepods/burstable/pod" POD "/" A "\n"
+	  "1:name=systemd:/kubepods/burstable/pod" POD "/" A "\n0::/system.slice/kubelet.service\n",
+	  "", A, "", POD },
+	{ "5:cpu:/machine.slice/machine-web1.scope\n"
+	  "1:name=systemd:/machine.slice/machine-web1.scope/system.slice/x.service\n",
+	  "machine-web1.scope", "web1", "x.service", "" },
 	{ "0::/../:odd\nnonsense\n:\n7:name\n", "", "", "", "" },
 	{ "3:pids:/kubepods/pod:12/" A "\n", "", A, "", ":12" },
 };
@@ -140,6 +170,62 @@ static void test_texts(void **state)
 		container_of_text(&c, texts[i].path);
 		assert_container(&c, &texts[i]);
 	}
+}
+
+/* Whose containers the host's runtimes do not know. */
+static void test_foreign(void **state)
+{
+	static const struct {
+		const char *path;
+		uint8_t foreign;
+	} cases[] = {
+		{ "/docker/" A, 0 },
+		{ "/docker/" A "/docker/" B, 1 },
+		{ "/docker/" A "/docker/" A, 0 },
+		{ "/machine.slice/libpod-" A ".scope/container/libpod-payload-" A, 0 },
+		{ "/lxc.payload.web1/docker/" A, 1 },
+		{ "/kubepods/pod12/" A, 0 },
+		{ "/docker/" B "/kubelet/kubepods/pod12/" A, 1 },
+		{ "/system.slice/docker-" A ".scope/lxc.payload.web1", 1 },
+		{ "/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" A ".scope",
+		  1 },
+		{ "/user.slice/user-1000.slice/docker-" A ".scope", 1 },
+		{ "/user.slice/user-0.slice/session-1.scope/libpod-payload-" A, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct container c;
+
+		print_message("%s\n", cases[i].path);
+		container_of_path(&c, cases[i].path);
+		assert_int_equal(c.foreign, cases[i].foreign);
+	}
+}
+
+static void test_texts_for_people(void **state)
+{
+	const char *texts[CONTAINER_TEXTS];
+	struct container c;
+
+	(void)state;
+	container_of_path(&c, "/docker/" A);
+	container_texts(&c, texts);
+	assert_null(texts[CONTAINER_UNIT]);
+	assert_string_equal(texts[CONTAINER_LABEL], "aaaaaaaaaaaa");
+	assert_string_equal(texts[CONTAINER_ID], A);
+	assert_null(texts[CONTAINER_POD]);
+	strcpy(c.name, "shop");
+	container_texts(&c, texts);
+	assert_string_equal(texts[CONTAINER_LABEL], "shop");
+	/* Twelve digits of these are the task's. */
+	container_of_path(&c, "/ecs/" T "/" T "-1234567890");
+	assert_string_equal(container_label(&c), T "-1234567890");
+	container_of_path(&c, "/system.slice/nginx.service");
+	container_texts(&c, texts);
+	assert_string_equal(texts[CONTAINER_UNIT], "nginx.service");
+	assert_null(texts[CONTAINER_LABEL]);
+	assert_null(texts[CONTAINER_ID]);
 }
 
 /* A component may be as long as a file's name; longer ones are cut. */
@@ -158,8 +244,8 @@ static void test_long(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_paths),
-		cmocka_unit_test(test_texts),
+		cmocka_unit_test(test_paths),	cmocka_unit_test(test_texts),
+		cmocka_unit_test(test_foreign), cmocka_unit_test(test_texts_for_people),
 		cmocka_unit_test(test_long),
 	};
 
