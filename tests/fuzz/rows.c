@@ -92,7 +92,7 @@ static void play(struct input *input, struct sink *sink)
 	CHECK(sink && !sink->ops->start(sink));
 	for (unsigned int i = 0; i < ROWS_MAX && input->left > sizeof(summary); i++) {
 		rows_take(input, &t);
-		CHECK(!sink->ops->event(sink, &t));
+		CHECK(!sink->ops->event(sink, &t, NULL));
 		if (i % 8 == 7)
 			CHECK(!sink->ops->tick(sink));
 	}

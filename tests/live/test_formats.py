@@ -70,7 +70,9 @@ TRANSITION: dict[str, Check] = {
     "source": lambda value: value in ("tracepoint", "request_sock", "timewait_sock"),
 }
 # What later versions added behind it.
-ADDED: dict[str, Check] = {"holders": or_null(is_integer), "dwell_error_ns": or_null(is_integer)}
+NAMES = ("unit", "container", "container_id", "pod", "pod_namespace", "netns_name")
+ADDED: dict[str, Check] = {"holders": or_null(is_integer), "dwell_error_ns": or_null(is_integer),
+                           **{name: or_null(is_text) for name in NAMES}}
 SUMMARY: dict[str, Check] = {
     "type": lambda value: value == "summary",
     "seen": is_integer,

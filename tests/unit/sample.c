@@ -103,8 +103,8 @@ int sample_tear_down(void **state)
 	return 0;
 }
 
-char *sample_render(struct sink *(*make)(const struct style *style), const struct style *style,
-		    const struct tcpdwell_transition *rows, size_t count,
+static char *render(struct sink *(*make)(const struct style *style), const struct style *style,
+		    const struct tcpdwell_transition *rows, const struct names *names, size_t count,
 		    const struct summary *summary)
 {
 	struct sink *sink = make(style);
@@ -115,11 +115,25 @@ char *sample_render(struct sink *(*make)(const struct style *style), const struc
 	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
 	assert_int_equal(sink->ops->start(sink), 0);
 	for (size_t i = 0; i < count; i++)
-		assert_int_equal(sink->ops->event(sink, &rows[i]), 0);
+		assert_int_equal(sink->ops->event(sink, &rows[i], names ? &names[i] : NULL), 0);
 	if (summary)
 		assert_int_equal(sink->ops->finish(sink, summary), 0);
 	else
 		assert_int_equal(sink->ops->tick(sink), 0);
 	sink->ops->free(sink);
 	return sample_read(fd);
+}
+
+char *sample_render(struct sink *(*make)(const struct style *style), const struct style *style,
+		    const struct tcpdwell_transition *rows, size_t count,
+		    const struct summary *summary)
+{
+	return render(make, style, rows, NULL, count, summary);
+}
+
+char *sample_render_named(struct sink *(*make)(const struct style *style),
+			  const struct style *style, const struct tcpdwell_transition *rows,
+			  const struct names *names, size_t count)
+{
+	return render(make, style, rows, names, count, NULL);
 }

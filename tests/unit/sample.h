@@ -7,6 +7,7 @@
 
 #include <stddef.h>
 
+#include "host/name_book.h"
 #include "view/sink.h"
 
 /*
@@ -39,6 +40,11 @@ int sample_tear_down(void **state);
 char *sample_render(struct sink *(*make)(const struct style *style), const struct style *style,
 		    const struct tcpdwell_transition *rows, size_t count,
 		    const struct summary *summary);
+
+/* The same of rows that came from @names, one each. */
+char *sample_render_named(struct sink *(*make)(const struct style *style),
+			  const struct style *style, const struct tcpdwell_transition *rows,
+			  const struct names *names, size_t count);
 
 /* What was written to @fd, from its begin; the caller frees it. */
 char *sample_read(int fd);

@@ -17,7 +17,6 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "host/cgroup.h"
 #include "sample.h"
 
 struct rendering {
@@ -41,6 +40,7 @@ struct fixture {
 	char root[32];
 	struct clock *clock;
 	struct style style;
+	struct name_book *book;
 };
 
 static void make_dir(const struct fixture *f, const char *path)
@@ -82,8 +82,8 @@ static int set_up(void **state)
 
 	f->clock = sample_clock();
 	f->style = sample_style(f->clock);
-	f->style.cgroups = cgroup_names_new(f->root);
-	assert_non_null(f->style.cgroups);
+	f->book = name_book_new(f->root, NULL);
+	assert_non_null(f->book);
 	*state = f;
 	return 0;
 }
@@ -101,7 +101,7 @@ static int tear_down(void **state)
 	struct fixture *f = *state;
 	int err = nftw(f->root, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 
-	cgroup_names_free(f->style.cgroups);
+	name_book_free(f->book);
 	sample_style_end(&f->style);
 	clock_free(f->clock);
 	free(f);
@@ -178,6 +178,19 @@ static struct tcpdwell_transition changed_row(unsigned int which, uint64_t cgrou
 	return t;
 }
 
+#define ROWS_MAX 100
+
+static char *render_all(const struct rendering *rendering, const struct style *style,
+			struct name_book *book, const struct tcpdwell_transition *rows,
+			size_t count)
+{
+	struct names names[ROWS_MAX];
+
+	for (size_t i = 0; i < count; i++)
+		name_book_find(book, rows[i].cgroup_id, 0, rows[i].time_ns, &names[i]);
+	return sample_render_named(rendering->make, style, rows, names, count);
+}
+
 /* Renders the rows that are changed by @first and then by @second; none for CHANGES. */
 static char *render(const struct fixture *f, const struct rendering *rendering, unsigned int first,
 		    unsigned int second)
@@ -194,7 +207,7 @@ static char *render(const struct fixture *f, const struct rendering *rendering, 
 		rows[count++] = changed_row(first, cgroup);
 	if (second < CHANGES)
 		rows[count++] = changed_row(second, cgroup);
-	return sample_render(rendering->make, &style, rows, count, NULL);
+	return render_all(rendering, &style, f->book, rows, count);
 }
 
 /* A row looks the same, whichever row came before it. */
@@ -241,7 +254,7 @@ static void test_late_cgroup(void **state)
 	}
 	/* Before the names are looked for again. */
 	rows[0].time_ns = rows[1].time_ns = 1000;
-	got = sample_render(sink_json_new, &f->style, rows, 4, NULL);
+	got = render_all(&renderings[0], &f->style, f->book, rows, 4);
 	assert_int_equal(count(got, "\"cgroup\":null,"), 2);
 	assert_int_equal(count(got, "\"cgroup\":\"/late.slice\","), 2);
 	free(got);
@@ -252,7 +265,7 @@ static void test_long_cgroup(void **state)
 {
 	const struct fixture *f = *state;
 	struct tcpdwell_transition rows[100];
-	struct style style = f->style;
+	struct name_book *book;
 	char path[2048] = "/cg", want[2100];
 	char *got;
 
@@ -260,17 +273,17 @@ static void test_long_cgroup(void **state)
 		snprintf(path + strlen(path), sizeof(path) - strlen(path), "/%0*d", 200, i);
 		make_dir(f, path);
 	}
-	style.cgroups = cgroup_names_new(f->root);
+	book = name_book_new(f->root, NULL);
 	for (unsigned int i = 0; i < 100; i++) {
 		rows[i] = sample_row();
 		rows[i].cgroup_id = id_of(f, path);
 	}
-	got = sample_render(sink_json_new, &style, rows, 100, NULL);
+	got = render_all(&renderings[0], &f->style, book, rows, ROWS_MAX);
 	snprintf(want, sizeof(want), "\"cgroup\":\"%s\",\"owner\":\"accept\",", path + 3);
 	assert_int_equal(count(got, want), 100);
 	assert_int_equal(count(got, "}\n"), 100);
 	free(got);
-	cgroup_names_free(style.cgroups);
+	name_book_free(book);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "host/cgroup.h"
+#include "host/name_book.h"
 #include "base/decode.h"
 #include "base/text.h"
 #include "view/sink.h"
@@ -97,10 +97,12 @@ static void make_row(struct tcpdwell_transition *t, uint8_t family, unsigned int
 }
 
 /* Returns 0 or -errno. */
-static int render(struct sink *sink, struct tcpdwell_transition *rows, unsigned long count)
+static int render(struct sink *sink, struct tcpdwell_transition *rows, struct name_book *book,
+		  unsigned long count)
 {
 	const struct summary summary = { .seen = count, .printed = count };
 	struct tcpdwell_transition t;
+	struct names names;
 	int err = sink->ops->start(sink);
 
 	for (unsigned long i = 0; !err && i < count; i++) {
@@ -109,7 +111,8 @@ static int render(struct sink *sink, struct tcpdwell_transition *rows, unsigned 
 		row->time_ns = FIRST_NS + i * STEP_NS;
 		if (decode_record(row, sizeof(*row), &t) != DECODED_TRANSITION)
 			return -EBADMSG;
-		err = sink->ops->event(sink, &t);
+		name_book_find(book, t.cgroup_id, t.netns, t.time_ns, &names);
+		err = sink->ops->event(sink, &t, &names);
 		if (!err && i % BATCH == BATCH - 1)
 			err = sink->ops->tick(sink);
 	}
@@ -124,12 +127,11 @@ static int compare(const void *a, const void *b)
 }
 
 static int measure(const struct rendering *rendering, const struct clock *clock,
-		   struct cgroup_names *cgroups, int fd, unsigned long count)
+		   struct name_book *book, int fd, unsigned long count)
 {
 	struct style style = {
 		.text = text_new(fd, TEXT_ROWS_BYTES, NULL),
 		.clock = clock,
-		.cgroups = cgroups,
 		.wide = rendering->wide,
 		.wall_time = rendering->wall_time,
 	};
@@ -149,7 +151,7 @@ static int measure(const struct rendering *rendering, const struct clock *clock,
 			return -errno;
 		if (lseek(fd, 0, SEEK_SET) < 0)
 			errno = 0; /* a pipe: the bytes just follow each other */
-		err = render(sink, rows, count);
+		err = render(sink, rows, book, count);
 		ns[run] = (double)(user_ns() - begin) / count;
 		sink->ops->free(sink);
 		if (err)
@@ -178,16 +180,16 @@ int main(int argc, char *argv[])
 	const char *path = argc > 2 ? argv[2] : "/dev/null";
 	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
 	struct clock *clock = clock_new();
-	struct cgroup_names *cgroups = cgroup_names_new("");
+	struct name_book *book = name_book_new("", NULL);
 	int err = fd < 0 || !clock ? -errno : 0;
 
 	if (!err && !count)
 		err = -EINVAL;
 	for (size_t i = 0; !err && i < sizeof(renderings) / sizeof(renderings[0]); i++)
-		err = measure(&renderings[i], clock, cgroups, fd, count);
+		err = measure(&renderings[i], clock, book, fd, count);
 	if (err)
 		fprintf(stderr, "render: %s: %s\n", path, strerror(-err));
-	cgroup_names_free(cgroups);
+	name_book_free(book);
 	clock_free(clock);
 	if (fd >= 0)
 		close(fd);

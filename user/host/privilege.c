@@ -294,9 +294,11 @@ int privilege_keep_looks(void)
 
 static const struct privilege_row rows[] = {
 	{ "trace", "nothing", NULL },
-	{ "trace -w, -o", "files to read", "names of cgroups that are new" },
+	{ "trace -w, -o", "files to read; with Docker or Podman, the helper process",
+	  "names of cgroups and containers that are new" },
 	{ "life", "nothing", NULL },
-	{ "life -o", "files to read", "names of cgroups that are new" },
+	{ "life -o", "files to read; with Docker or Podman, the helper process",
+	  "names of cgroups and containers that are new" },
 	{ "timewait", "files to read", "settings of the own namespace" },
 	{ "stat", "nothing", NULL },
 	{ "stat --by cgroup", "files to read", "names of cgroups that are new" },

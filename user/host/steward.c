@@ -352,6 +352,18 @@ struct descriptors *steward_descriptors(struct steward *steward, unsigned int *c
 
 #define END(text) ((text)[sizeof(text) - 1] = '\0')
 
+static void end_texts(struct container *container)
+{
+	END(container->unit);
+	END(container->id);
+	END(container->name);
+	END(container->short_id);
+	END(container->inner_unit);
+	END(container->pod_uid);
+	END(container->pod);
+	END(container->pod_namespace);
+}
+
 void steward_process(struct steward *steward, uint32_t pid, const char *comm,
 		     struct procfs_process *process)
 {
@@ -364,14 +376,11 @@ void steward_process(struct steward *steward, uint32_t pid, const char *comm,
 	memcpy(process, steward->packet.records, sizeof(*process));
 	END(process->command);
 	END(process->cgroup);
-	END(process->container.unit);
-	END(process->container.id);
-	END(process->container.name);
-	END(process->container.inner_unit);
-	END(process->container.pod_uid);
+	end_texts(&process->container);
 }
 
-int steward_cgroup(struct steward *steward, uint64_t id, char *path, unsigned int size)
+int steward_cgroup(struct steward *steward, uint64_t id, char *path, unsigned int size,
+		   struct container *container)
 {
 	const struct steward_request request = { .kind = STEWARD_CGROUP, .number = id };
 	const char *found = steward->packet.records;
@@ -382,6 +391,8 @@ int steward_cgroup(struct steward *steward, uint64_t id, char *path, unsigned in
 	if (steward->packet.head.count != 1 || strnlen(found, size) == size)
 		return -ENAMETOOLONG;
 	strcpy(path, found);
+	memcpy(container, found + offsetof(struct steward_cgroup, container), sizeof(*container));
+	end_texts(container);
 	return 0;
 }
 

@@ -89,8 +89,12 @@ struct descriptors *steward_descriptors(struct steward *steward, unsigned int *c
 void steward_process(struct steward *steward, uint32_t pid, const char *comm,
 		     struct procfs_process *process);
 
-/* The path of a cgroup by its id, as cgroup.h has it. Returns 0, -ENOENT or another -errno. */
-int steward_cgroup(struct steward *steward, uint64_t id, char *path, unsigned int size);
+/*
+ * The path of a cgroup by its id, as cgroup.h has it, and what it means, with the names that
+ * container_files.h finds. Returns 0, -ENOENT or another -errno.
+ */
+int steward_cgroup(struct steward *steward, uint64_t id, char *path, unsigned int size,
+		   struct container *container);
 
 /* /proc/PID/maps; or -errno. */
 int steward_open_maps(struct steward *steward, uint32_t pid);

@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "host/cgroup.h"
 #include "host/confine.h"
+#include "host/container_files.h"
 #include "host/descriptors.h"
 #include "host/netns_file.h"
 #include "host/netns_walk.h"
@@ -47,6 +48,7 @@ struct server {
 	uint32_t own_inode;
 	int links[STEWARD_ITERATORS];
 	struct cgroup_names *cgroups; /* NULL: nobody has asked yet */
+	struct container_files *files;
 	struct found *found;
 	size_t found_count;
 	size_t found_room;
@@ -288,25 +290,37 @@ static void answer_descriptors(struct server *server)
 	answer(server, err, closed);
 }
 
+/* NULL: there is no memory. */
+static struct container_files *files_of(struct server *server)
+{
+	if (!server->files)
+		server->files = container_files_new(server->root);
+	return server->files;
+}
+
 static void answer_process(struct server *server)
 {
 	struct procfs_process process;
 
 	procfs_process_read(server->root, server->request.pid, server->request.comm, &process);
+	container_files_name(files_of(server), &process.container, clock_now_ns());
 	put_record(server, &process);
 	answer(server, 0, 0);
 }
 
 static void answer_cgroup(struct server *server)
 {
+	uint64_t now_ns = clock_now_ns();
 	struct steward_cgroup record = { 0 };
 	const char *path;
 
 	if (!server->cgroups)
 		server->cgroups = cgroup_names_new(server->root);
-	path = cgroup_names_path(server->cgroups, server->request.number, clock_now_ns());
+	path = cgroup_names_path(server->cgroups, server->request.number, now_ns);
 	if (path) {
 		snprintf(record.path, sizeof(record.path), "%s", path);
+		container_of_path(&record.container, path);
+		container_files_name(files_of(server), &record.container, now_ns);
 		put_record(server, &record);
 	}
 	answer(server, path ? 0 : -ENOENT, 0);

@@ -59,6 +59,7 @@ struct steward_namespace {
 
 struct steward_cgroup {
 	char path[4096]; /* PATH_MAX; ended by NUL */
+	struct container container;
 };
 
 #define STEWARD_RECORDS_BYTES 32768

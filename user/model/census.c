@@ -47,10 +47,16 @@ static int compare_listeners(const void *left, const void *right)
 static void make_group(struct census_table *table, const struct sample *samples, size_t count,
 		       struct age *ages)
 {
-	for (size_t i = 0; i < count; i++)
+	const struct named_cgroup *cgroup = samples[0].socket->cgroup;
+
+	for (size_t i = 0; i < count; i++) {
 		ages[i] = samples[i].age;
+		if (samples[i].socket->cgroup != cgroup)
+			cgroup = NULL;
+	}
 	table->groups[table->count++] = (struct census_group){
 		.one = samples[count - 1].socket,
+		.cgroup = cgroup,
 		.count = count,
 		.ages = ages_of(ages, count),
 	};

@@ -20,8 +20,9 @@ struct census_group {
 	const struct socket_seen *one; /* any of them */
 	size_t count;
 	struct ages ages;
-	uint16_t port; /* by port: that of the service, 0: it is not known */
-	uint8_t side;  /* enum service_side: whose end that is */
+	uint16_t port;			   /* by port: that of the service, 0: it is not known */
+	uint8_t side;			   /* enum service_side: whose end that is */
+	const struct named_cgroup *cgroup; /* that all were made in; NULL: not known, or several */
 };
 
 struct census_table {

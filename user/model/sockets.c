@@ -179,6 +179,11 @@ const struct socket_seen *sockets_at(const struct sockets *sockets, size_t i)
 	return &sockets->seen[i];
 }
 
+void sockets_set_cgroup(struct sockets *sockets, size_t i, const struct named_cgroup *cgroup)
+{
+	sockets->seen[i].cgroup = cgroup;
+}
+
 static const struct socket_holder *holder_at(const struct sockets *sockets, uint32_t index)
 {
 	return index ? &sockets->holders[index - 1] : NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The sockets of one snapshot: records that tell of the same socket are put together, and who holds
- * each is known. Pure, one thread at a time. 264 bytes a socket and 28 a descriptor.
+ * each is known. Pure, one thread at a time. 272 bytes a socket and 28 a descriptor.
  */
 #ifndef TCPDWELL_SOCKETS_H
 #define TCPDWELL_SOCKETS_H
@@ -14,6 +14,7 @@
 
 struct sockets;
 struct filters;
+struct named_cgroup;
 
 /* A descriptor that leads to a socket. */
 struct socket_holder {
@@ -28,6 +29,7 @@ struct socket_seen {
 		info;	  /* pid: who it counts for, 0: nobody; fd: the lowest of pid's */
 	uint32_t holders; /* processes */
 	uint32_t first;	  /* for sockets_first_holder() */
+	const struct named_cgroup *cgroup; /* that it was made in; NULL: not known, or not asked */
 };
 
 /* Returns NULL with errno set if there is no memory. The caller frees it. */
@@ -52,6 +54,9 @@ const struct socket_holder *sockets_first_holder(const struct sockets *sockets,
 						 const struct socket_seen *socket);
 const struct socket_holder *sockets_next_holder(const struct sockets *sockets,
 						const struct socket_holder *holder);
+
+/* Says what the cgroup of the @i-th is called, which must live as long. */
+void sockets_set_cgroup(struct sockets *sockets, size_t i, const struct named_cgroup *cgroup);
 
 /* Whether it listens, and has no room for one more connection (sk_acceptq_is_full()). */
 bool sockets_queue_is_full(const struct socket_seen *socket);

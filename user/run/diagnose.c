@@ -167,9 +167,8 @@ static void describe(struct session *session, const struct finding *finding, str
 		return;
 	session_process(session, finding->owner.pid, finding->owner.comm, &shown->process);
 	shown->context.command = shown->process.command;
-	shown->context.unit = shown->process.container.unit;
-	shown->context.container = container_label(&shown->process.container);
-	shown->context.pod = shown->process.container.pod_uid;
+	container_texts(&shown->process.container, shown->context.texts);
+	shown->context.pod_uid = shown->process.container.pod_uid;
 }
 
 static int describe_all(struct session *session)

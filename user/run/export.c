@@ -107,23 +107,16 @@ static uint32_t group_by_comm(const struct exporter *x, const char *comm)
 	return export_group(x->export, name, NULL);
 }
 
-/* A short id, as the runtimes print it. */
-#define SHORT_ID_LEN 12
-
 static uint32_t group_by_container(const struct exporter *x, enum export_by by, const char *path)
 {
 	struct container container;
-	char label[CONTAINER_TEXT_BYTES];
 
 	container_of_path(&container, path);
 	if (by == EXPORT_BY_UNIT)
 		return export_group(x->export, container.unit, NULL);
 	if (by == EXPORT_BY_POD)
 		return export_group(x->export, container.pod_uid, "");
-	strcpy(label, container_label(&container));
-	if (container.id[0] && strlen(label) > SHORT_ID_LEN)
-		label[SHORT_ID_LEN] = '\0';
-	return export_group(x->export, label, NULL);
+	return export_group(x->export, container_label(&container), NULL);
 }
 
 static uint32_t group_by_cgroup(const struct exporter *x, enum export_by by, uint64_t id)

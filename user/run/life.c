@@ -3,13 +3,11 @@
 #include <stdlib.h>
 
 #include "base/text.h"
-#include "host/cgroup.h"
 #include "run/life.h"
 #include "view/life_view.h"
 
 struct life_run {
 	struct life_view *view;
-	struct cgroup_names *cgroups;
 	bool begun; /* the header was written */
 };
 
@@ -20,15 +18,16 @@ static void life_wants(struct session *session, struct capture *capture, struct 
 	capture->lives = true;
 	capture->time_wait = options->time_wait;
 	wants->watch = true;
-	wants->files = options->format != FORMAT_TABLE;
+	wants->names = options->format != FORMAT_TABLE;
+	wants->files = wants->names;
 	wants->snapshot = !options->no_snapshot;
 	wants->timewait = options->time_wait;
 	wants->open = !options->life.no_open;
 }
 
-static struct life_view *make_view(const struct session *session, struct cgroup_names *cgroups)
+static struct life_view *make_view(const struct session *session)
 {
-	const struct style style = session_style(session, cgroups);
+	const struct style style = session_style(session);
 
 	switch (session->options->format) {
 	case FORMAT_JSON:
@@ -46,20 +45,21 @@ static int life_start(struct session *session)
 
 	if (!run)
 		return failure_errno(session->failure, "cannot start", errno);
-	if (session->options->format != FORMAT_TABLE)
-		run->cgroups = cgroup_names_new(""); /* without one, cgroups stay unknown */
-	run->view = make_view(session, run->cgroups);
+	run->view = make_view(session);
 	return run->view ? 0 : failure_errno(session->failure, "cannot start", errno);
 }
 
 static int life_event(struct session *session, const struct event *event)
 {
 	const struct life_run *run = session->model;
+	const struct tcpdwell_connection *c = event->connection;
+	struct names names;
 	struct life life;
 
-	life_read(&life, event->connection);
+	life_read(&life, c);
+	session_names(session, c->cgroup_id, c->netns, c->ended_ns, &names);
 	if (life_wanted(&life, &session->options->life))
-		run->view->ops->row(run->view, &life);
+		run->view->ops->row(run->view, &life, &names);
 	else
 		session->unwanted++;
 	return 0;
@@ -91,7 +91,6 @@ static void life_free(struct session *session)
 
 	if (run->view)
 		run->view->ops->free(run->view);
-	cgroup_names_free(run->cgroups);
 	free(run);
 }
 

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "host/container_files.h"
 #include "host/privilege.h"
 #include "host/program.h"
 #include "host/steward.h"
@@ -170,6 +171,8 @@ static int loop(struct session *s)
 		int wakes = s->wakes;
 
 		clock_tick(s->clock);
+		if (!s->wants.looks) /* else the sockets have them until the next look */
+			name_book_tidy(s->names);
 		if (take_due_rows(s, now_ns))
 			return -1;
 		session_report_flood(s, now_ns);
@@ -224,10 +227,13 @@ static int plan_privileges(struct session *s)
 	return s->drops ? privilege_plan(&needs, s->failure) : 0;
 }
 
-/* Who looks once does it with the rights that the process has, and ends. */
+/*
+ * Who looks once does it with the rights that the process has, and ends. Who wants names alone
+ * needs nobody's help where everybody may read the files that they are in.
+ */
 static int start_steward(struct session *s)
 {
-	if (!s->drops || !s->wants.looks)
+	if (!s->drops || (!s->wants.looks && !(s->wants.names && container_files_are_private(""))))
 		return 0;
 	s->steward = steward_new("", s->notice);
 	return s->steward ? 0 : failure_errno(s->failure, "cannot start a helper process", errno);
@@ -329,6 +335,8 @@ static int begin(struct session *s)
 
 	clock_set_start(s->clock, now_ns);
 	s->end_ns = s->next_ns = EVENTS_FOREVER;
+	if (s->wants.names && !(s->names = name_book_new("", s->steward)))
+		return failure_errno(s->failure, "cannot start", errno);
 	if (s->command->start(s) || give_up_privileges(s))
 		return -1;
 	if (!s->wants.watch)
@@ -418,7 +426,7 @@ int session_show(struct session *s, output_render *render, const void *context)
 	return 0;
 }
 
-struct style session_style(const struct session *s, struct cgroup_names *cgroups)
+struct style session_style(const struct session *s)
 {
 	return (struct style){
 		.text = output_text(s->output),
@@ -429,7 +437,6 @@ struct style session_style(const struct session *s, struct cgroup_names *cgroups
 		.tty = output_is_terminal(),
 		.columns = output_columns(),
 		.clock = s->clock,
-		.cgroups = cgroups,
 	};
 }
 
@@ -450,20 +457,43 @@ int session_wait(struct session *s, uint64_t ns)
 	return 0;
 }
 
+static void name_sockets(const struct session *s, struct sockets *sockets)
+{
+	uint64_t now_ns = clock_now_ns();
+	struct names names;
+
+	for (size_t i = 0; s->names && i < sockets_count(sockets); i++) {
+		session_names(s, sockets_at(sockets, i)->info.cgroup_id, 0, now_ns, &names);
+		sockets_set_cgroup(sockets, i, names.cgroup);
+	}
+}
+
 int session_walk(struct session *s, struct sockets *sockets)
 {
 	if (socket_source_take(&s->look, sockets, s->failure))
 		return -1;
+	name_book_tidy(s->names); /* those of the sockets before */
+	name_sockets(s, sockets);
 	return s->source ? session_take_paced_rows(s) : 0;
 }
 
 void session_process(struct session *s, uint32_t pid, const char *comm,
 		     struct procfs_process *process)
 {
-	if (s->steward)
+	if (s->steward) {
 		steward_process(s->steward, pid, comm, process);
-	else
-		procfs_process_read("", pid, comm, process);
+		return;
+	}
+	procfs_process_read("", pid, comm, process);
+	if (!s->files)
+		s->files = container_files_new("");
+	container_files_name(s->files, &process->container, clock_now_ns());
+}
+
+void session_names(const struct session *s, uint64_t cgroup_id, uint32_t netns, uint64_t time_ns,
+		   struct names *names)
+{
+	name_book_find(s->names, cgroup_id, netns, time_ns, names);
 }
 
 int session_run(const struct command_ops *command, const struct options *options,
@@ -489,6 +519,8 @@ int session_run(const struct command_ops *command, const struct options *options
 		command->free(&s);
 	source_ring_free(s.source);
 	loader_free(s.loader);
+	name_book_free(s.names);
+	container_files_free(s.files);
 	steward_free(s.steward);
 	program_free(s.program);
 	output_free(s.output);

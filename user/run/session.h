@@ -18,6 +18,7 @@
 #include "base/failure.h"
 #include "base/notice.h"
 #include "cli/options.h"
+#include "host/name_book.h"
 #include "host/procfs_process.h"
 #include "kernel/capture.h"
 #include "model/cookie_flood.h"
@@ -37,6 +38,7 @@ struct wants {
 	bool looks;	      /* looks at the sockets that exist, with session_walk() */
 	bool rows_optional;   /* where the kernel has none, it looks, and does not watch */
 	bool host_only;	      /* what the host says will do: no kernel side is loaded */
+	bool names;	      /* of cgroups and namespaces, for session_names() */
 	bool files;	      /* opens files while it runs that everybody may read */
 	bool serves;	      /* accepts connections while it runs */
 	bool reports;	      /* shows reports, in place where that is asked for; else rows */
@@ -100,6 +102,7 @@ struct session {
 	struct loader *loader; /* NULL: the kernel allows none, and there is only a walk */
 	struct socket_source look;
 	struct steward *steward; /* looks at others for us once all is attached, NULL: none */
+	struct name_book *names; /* NULL: not wanted */
 	struct output *output;
 	struct events *events;
 	struct wants wants;
@@ -132,11 +135,12 @@ struct session {
 	uint64_t malformed; /* records that cannot be */
 	uint64_t flood_ns;  /* when floods were last looked for */
 	struct cookie_floods cookies;
-	uint64_t row_ns;      /* when the ring last held something */
-	uint64_t next_ns;     /* when a report is due */
-	uint64_t taken_ns;    /* when rows were last taken, of those with a pace */
-	uint64_t end_ns;      /* -d */
-	uint64_t deadline_ns; /* of what is still to be written, EVENTS_FOREVER: none */
+	struct container_files *files; /* where there is no steward; NULL: nobody has asked yet */
+	uint64_t row_ns;	       /* when the ring last held something */
+	uint64_t next_ns;	       /* when a report is due */
+	uint64_t taken_ns;	       /* when rows were last taken, of those with a pace */
+	uint64_t end_ns;	       /* -d */
+	uint64_t deadline_ns;	       /* of what is still to be written, EVENTS_FOREVER: none */
 };
 
 /* The account so far. */
@@ -152,8 +156,12 @@ int session_show(struct session *session, output_render *render, const void *con
 int session_run(const struct command_ops *command, const struct options *options,
 		const struct notice *notice, struct failure *failure);
 
-/* How rows are to look; @cgroups is not owned, NULL: cgroups stay unknown. */
-struct style session_style(const struct session *session, struct cgroup_names *cgroups);
+/* How rows are to look. */
+struct style session_style(const struct session *session);
+
+/* What people call where something came from; nothing is known unless wants.names says so. */
+void session_names(const struct session *session, uint64_t cgroup_id, uint32_t netns,
+		   uint64_t time_ns, struct names *names);
 
 /*
  * For finish() of a command that does not watch: waits for @ns. Returns 0, or 1 if a signal ends
@@ -167,7 +175,10 @@ int session_wait(struct session *session, uint64_t ns);
  */
 int session_walk(struct session *session, struct sockets *sockets);
 
-/* What /proc says of a process, as procfs_process_read() does, whoever may ask it. */
+/*
+ * What /proc says of a process, as procfs_process_read() does, and what its container is called,
+ * whoever may ask it.
+ */
 void session_process(struct session *session, uint32_t pid, const char *comm,
 		     struct procfs_process *process);
 

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "host/cgroup.h"
 #include "host/ephemeral.h"
 #include "host/netns_walk.h"
 #include "host/resolve.h"
@@ -21,6 +20,7 @@ static void snapshot_wants(struct session *session, struct capture *capture, str
 {
 	capture->sockets = session->options->sockets ? CAPTURE_SOCKETS_DETAILED :
 						       CAPTURE_SOCKETS_TOLD;
+	wants->names = session->options->format != FORMAT_TABLE;
 	wants->reports = true;
 	wants->looks = !session->options->report_ns;
 	wants->host_only = session->options->report_ns;
@@ -103,7 +103,6 @@ static int count(struct session *session, uint64_t now_ns)
 struct rows {
 	const struct session *session;
 	const struct listing *listing;
-	struct cgroup_names *cgroups;
 };
 
 static int print_rows(FILE *out, const void *context)
@@ -112,9 +111,9 @@ static int print_rows(FILE *out, const void *context)
 	uint64_t wall_ns = clock_wall_ns(rows->session->clock, rows->listing->now_ns);
 
 	if (rows->session->options->format == FORMAT_JSON)
-		socket_fields_json(out, rows->listing, rows->cgroups, wall_ns);
+		socket_fields_json(out, rows->listing, wall_ns);
 	else if (rows->session->options->format == FORMAT_CSV)
-		socket_fields_csv(out, rows->listing, rows->cgroups, wall_ns);
+		socket_fields_csv(out, rows->listing, wall_ns);
 	else
 		socket_report(out, rows->listing, output_columns());
 	return 0;
@@ -151,11 +150,8 @@ static int list(struct session *session, uint64_t now_ns)
 		goto out;
 	}
 	rows.listing = listing;
-	if (options->format != FORMAT_TABLE)
-		rows.cgroups = cgroup_names_new(""); /* NULL: no path is known */
 	err = session_show(session, print_rows, &rows);
 out:
-	cgroup_names_free(rows.cgroups);
 	listing_free(listing);
 	netns_settings_free(&netns);
 	return err;

@@ -2,12 +2,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "host/cgroup.h"
 #include "run/trace.h"
 
 struct trace {
 	struct sink *sink;
-	struct cgroup_names *cgroups;
 	bool begun; /* the header was written */
 };
 
@@ -17,13 +15,14 @@ static void trace_wants(struct session *session, struct capture *capture, struct
 
 	capture->rows = true;
 	wants->watch = true;
-	wants->files = options->wide || options->format != FORMAT_TABLE;
+	wants->names = options->wide || options->format != FORMAT_TABLE;
+	wants->files = wants->names;
 	wants->snapshot = !options->no_snapshot;
 }
 
-static struct sink *make_sink(const struct session *session, struct cgroup_names *cgroups)
+static struct sink *make_sink(const struct session *session)
 {
-	const struct style style = session_style(session, cgroups);
+	const struct style style = session_style(session);
 
 	switch (session->options->format) {
 	case FORMAT_JSON:
@@ -37,22 +36,22 @@ static struct sink *make_sink(const struct session *session, struct cgroup_names
 
 static int trace_start(struct session *session)
 {
-	const struct options *options = session->options;
 	struct trace *trace = session->model = calloc(1, sizeof(*trace));
 
 	if (!trace)
 		return failure_errno(session->failure, "cannot start", errno);
-	if (options->wide || options->format != FORMAT_TABLE)
-		trace->cgroups = cgroup_names_new(""); /* without one, cgroups stay unknown */
-	trace->sink = make_sink(session, trace->cgroups);
+	trace->sink = make_sink(session);
 	return trace->sink ? 0 : failure_errno(session->failure, "cannot start", errno);
 }
 
 static int trace_event(struct session *session, const struct event *event)
 {
 	const struct trace *trace = session->model;
+	const struct tcpdwell_transition *t = event->transition;
+	struct names names;
 
-	trace->sink->ops->event(trace->sink, event->transition);
+	session_names(session, t->cgroup_id, t->netns, t->time_ns, &names);
+	trace->sink->ops->event(trace->sink, t, &names);
 	return 0;
 }
 
@@ -81,7 +80,6 @@ static void trace_free(struct session *session)
 
 	if (trace->sink)
 		trace->sink->ops->free(trace->sink);
-	cgroup_names_free(trace->cgroups);
 	free(trace);
 }
 

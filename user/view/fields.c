@@ -10,14 +10,14 @@
 #include "base/put.h"
 #include "base/tcpstate.h"
 #include "base/text.h"
-#include "host/cgroup.h"
+#include "host/name_book.h"
 #include "view/fields.h"
 
 /*
- * The longest row, without the cgroup: names and quotes 240, times and other numbers 200, addresses
- * 92, comm 92, words 110: < 768.
+ * The longest row, without what names_bytes() counts: names and quotes 320, times and other numbers
+ * 200, addresses 92, comm 92, words 110: < 1024.
  */
-#define ROW_BYTES 768
+#define ROW_BYTES 1024
 
 /* So many connections have rows at about the same time; 16 KiB stay in the nearest cache. */
 #define CONNECTIONS	 64
@@ -25,6 +25,9 @@
 /* So many processes are busy at the same time, each with two or three kinds of rows. */
 #define OWNERS	    256
 #define OWNER_BYTES 446 /* dwell to owner, with the path of a container's cgroup, some 250 bytes */
+/* So many cgroups are busy at the same time. */
+#define PLACES	    64
+#define PLACE_BYTES 446 /* unit to pod_namespace */
 
 enum field {
 	FIELD_TYPE,
@@ -51,13 +54,17 @@ enum field {
 	FIELD_SOURCE,
 	FIELD_HOLDERS,
 	FIELD_DWELL_ERROR_NS,
+	FIELD_TEXTS, /* enum container_text */
+	FIELD_NETNS_NAME = FIELD_TEXTS + CONTAINER_TEXTS,
 	FIELD_MAX,
 };
 
 static const char *const names[FIELD_MAX] = {
-	"type",	 "time",   "mono_ns", "cookie", "netns",    "family", "laddr",	 "lport",
-	"raddr", "rport",  "from",    "to",	"dwell_ns", "dwell",  "pid",	 "comm",
-	"uid",	 "cgroup", "owner",   "reason", "errno",    "source", "holders", "dwell_error_ns",
+	"type",	    "time",	 "mono_ns",	 "cookie", "netns",	    "family",
+	"laddr",    "lport",	 "raddr",	 "rport",  "from",	    "to",
+	"dwell_ns", "dwell",	 "pid",		 "comm",   "uid",	    "cgroup",
+	"owner",    "reason",	 "errno",	 "source", "holders",	    "dwell_error_ns",
+	"unit",	    "container", "container_id", "pod",	   "pod_namespace", "netns_name",
 };
 
 struct fields {
@@ -68,6 +75,7 @@ struct fields {
 	struct stamp stamp;
 	struct memo *connections;
 	struct memo *owners;
+	struct memo *places;
 	struct word before[FIELD_MAX]; /* all that stands between a value and the one before it */
 	struct word begin;	       /* up to the time */
 	struct word null;
@@ -224,27 +232,60 @@ static char *put_connection(struct fields *f, char *p, const struct tcpdwell_tra
 	return p;
 }
 
-static void set_key_of_owner(struct memo_key *key, const struct tcpdwell_transition *t)
+static uint64_t serial_of(const struct names *names)
+{
+	return names && names->cgroup ? names->cgroup->serial : 0;
+}
+
+static void set_key_of_owner(struct memo_key *key, const struct tcpdwell_transition *t,
+			     const struct names *names)
 {
 	key->words[0] = t->cgroup_id;
 	key->words[1] = (uint64_t)t->pid << 16;
 	key->words[2] = (uint64_t)t->owner << 56 | (uint64_t)t->dwell << 48 | t->uid;
 	memcpy(&key->words[3], t->comm, sizeof(t->comm));
-	memset(&key->words[5], 0, 3 * sizeof(key->words[0]));
+	key->words[5] = serial_of(names);
+	memset(&key->words[6], 0, 2 * sizeof(key->words[0]));
 }
 
 /* From dwell to owner. */
 static char *put_owner(const struct fields *f, char *p, const struct tcpdwell_transition *t,
-		       const char *cgroup)
+		       const struct names *names)
 {
+	const struct memo_text *text;
 	bool known = t->owner;
+	struct memo_key key;
+	char *start = p;
 
+	set_key_of_owner(&key, t, names);
+	text = memo_find(f->owners, &key);
+	if (text)
+		return put_bytes(p, text->text, text->len);
 	p = put_word(p, &f->dwells[t->dwell]);
 	p = put_number(f, p, FIELD_PID, known, t->pid);
 	p = put_text(f, p, FIELD_COMM, known ? t->comm : NULL);
 	p = put_number(f, p, FIELD_UID, t->uid != UINT32_MAX, t->uid);
-	p = put_text(f, p, FIELD_CGROUP, cgroup);
-	return put_word(p, &f->owner[t->owner]);
+	p = put_text(f, p, FIELD_CGROUP, names_path(names));
+	p = put_word(p, &f->owner[t->owner]);
+	memo_keep(f->owners, &key, start, p - start);
+	return p;
+}
+
+/* From unit on. */
+static char *put_names(const struct fields *f, char *p, const struct names *names)
+{
+	const struct memo_key key = { .words = { serial_of(names) } };
+	const struct memo_text *text = memo_find(f->places, &key);
+	char *start = p;
+
+	if (text) {
+		p = put_bytes(p, text->text, text->len);
+	} else {
+		for (unsigned int i = 0; i < CONTAINER_TEXTS; i++)
+			p = put_text(f, p, FIELD_TEXTS + i, names_text(names, i));
+		memo_keep(f->places, &key, start, p - start);
+	}
+	return put_text(f, p, FIELD_NETNS_NAME, names ? names->netns : NULL);
 }
 
 /* ---- Rows ---- */
@@ -262,7 +303,8 @@ static char *put_head(struct fields *f, char *p, const struct tcpdwell_transitio
 }
 
 /* From reason on. */
-static char *put_tail(const struct fields *f, char *p, const struct tcpdwell_transition *t)
+static char *put_tail(const struct fields *f, char *p, const struct tcpdwell_transition *t,
+		      const struct names *names)
 {
 	p = put_word(p, &f->reasons[t->reason]);
 	p = put_errno(f, p, t->err);
@@ -270,37 +312,20 @@ static char *put_tail(const struct fields *f, char *p, const struct tcpdwell_tra
 	p = put_number(f, p, FIELD_HOLDERS, t->holders, t->holders);
 	p = put_number(f, p, FIELD_DWELL_ERROR_NS, t->dwell == TCPDWELL_DWELL_EXACT,
 		       (uint64_t)t->dwell_error * TCPDWELL_ERROR_UNIT_NS);
+	p = put_names(f, p, names);
 	return put_word(p, &f->end);
 }
 
-int fields_event(struct sink *sink, const struct tcpdwell_transition *t)
+int fields_event(struct sink *sink, const struct tcpdwell_transition *t, const struct names *names)
 {
 	struct fields *f = fields_of(sink);
-	const struct memo_text *owner;
-	const char *cgroup = NULL;
-	size_t bytes = ROW_BYTES;
-	struct memo_key key;
-	char *p, *start;
+	char *p = text_reserve(f->text, ROW_BYTES + f->form->text_bytes * names_bytes(names));
 
-	set_key_of_owner(&key, t);
-	owner = memo_find(f->owners, &key);
-	if (!owner)
-		cgroup = cgroup_names_path(f->style.cgroups, t->cgroup_id, t->time_ns);
-	if (cgroup)
-		bytes += f->form->text_bytes * strlen(cgroup);
-	p = text_reserve(f->text, bytes);
 	if (!p)
 		return text_error(f->text);
-	p = start = put_head(f, p, t);
-	if (owner) {
-		p = put_bytes(p, owner->text, owner->len);
-	} else {
-		p = put_owner(f, p, t, cgroup);
-		/* A cgroup without a name may be found later. */
-		if (cgroup || !t->cgroup_id || !f->style.cgroups)
-			memo_keep(f->owners, &key, start, p - start);
-	}
-	text_commit(f->text, put_tail(f, p, t));
+	p = put_head(f, p, t);
+	p = put_owner(f, p, t, names);
+	text_commit(f->text, put_tail(f, p, t, names));
 	return 0;
 }
 
@@ -348,6 +373,7 @@ void fields_free(struct sink *sink)
 		return;
 	memo_free(f->connections);
 	memo_free(f->owners);
+	memo_free(f->places);
 	free(f);
 }
 
@@ -363,7 +389,8 @@ struct sink *sink_fields_new(const struct style *style, const struct fields_form
 	f->text = style->text;
 	f->connections = memo_new(CONNECTIONS, CONNECTION_BYTES);
 	f->owners = memo_new(OWNERS, OWNER_BYTES);
-	if (!f->connections || !f->owners) {
+	f->places = memo_new(PLACES, PLACE_BYTES);
+	if (!f->connections || !f->owners || !f->places) {
 		fields_free(&f->sink);
 		return NULL;
 	}

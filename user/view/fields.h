@@ -32,7 +32,7 @@ extern const struct fields_form fields_json;
 extern const struct fields_form fields_csv;
 
 int fields_start(struct sink *sink);
-int fields_event(struct sink *sink, const struct tcpdwell_transition *t);
+int fields_event(struct sink *sink, const struct tcpdwell_transition *t, const struct names *names);
 int fields_tick(struct sink *sink);
 int fields_finish(struct sink *sink, const struct summary *summary);
 void fields_free(struct sink *sink);

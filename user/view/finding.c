@@ -241,6 +241,17 @@ static void print_advice(FILE *out, const char *word, const char *name, const ch
 	free(text);
 }
 
+/* NAMESPACE/NAME, or the UID where that is all there is. */
+static void print_pod(FILE *out, const struct finding_context *context)
+{
+	const char *name = context->texts[CONTAINER_POD];
+	char text[2 * CONTAINER_TEXT_BYTES];
+
+	snprintf(text, sizeof(text), "%s/%s", context->texts[CONTAINER_POD_NAMESPACE] ?: "",
+		 name ?: "");
+	print_labelled(out, "pod", name ? text : context->pod_uid);
+}
+
 void finding_print(FILE *out, const struct finding *finding, const struct finding_context *context,
 		   unsigned int columns)
 {
@@ -260,9 +271,9 @@ void finding_print(FILE *out, const struct finding *finding, const struct findin
 		fputc('\n', out);
 	}
 	print_labelled(out, "command", context->command);
-	print_labelled(out, "unit", context->unit);
-	print_labelled(out, "container", context->container);
-	print_labelled(out, "pod", context->pod);
+	print_labelled(out, "unit", context->texts[CONTAINER_UNIT]);
+	print_labelled(out, "container", context->texts[CONTAINER_LABEL]);
+	print_pod(out, context);
 	print_word(out, "seen");
 	explain_print_words(out, figures ?: "", columns, COLUMN);
 	free(figures);
@@ -409,9 +420,8 @@ void finding_print_json(FILE *out, const struct finding *finding,
 	print_json_number(out, "pid", finding->owner.pid, finding->owner.pid);
 	print_json_text(out, "comm", finding->owner.pid ? finding->owner.comm : NULL);
 	print_json_text(out, "command", context->command);
-	print_json_text(out, "unit", context->unit);
-	print_json_text(out, "container", context->container);
-	print_json_text(out, "pod", context->pod);
+	print_json_names(out, context->texts);
+	print_json_text(out, "pod_uid", context->pod_uid);
 	print_json_number(out, "count", true, finding->count);
 	print_json_text(out, "errno", finding->err ? strerrorname_np(finding->err) : NULL);
 	print_json_figures(out, finding);

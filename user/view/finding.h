@@ -9,15 +9,15 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "host/container.h"
 #include "model/findings.h"
 
 /* What the host says of where and who; NULL and empty text: not known. */
 struct finding_context {
 	const struct fact_netns *netns;
 	const char *command; /* line of the process */
-	const char *unit;
-	const char *container;
-	const char *pod;
+	const char *texts[CONTAINER_TEXTS];
+	const char *pod_uid;
 };
 
 /* A block, from its title on. Lines have @columns at the most, but for long words. */

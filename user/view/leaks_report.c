@@ -184,6 +184,16 @@ static void print_named(FILE *out, const char *what, const char *name)
 	print_text(out, name, 0);
 }
 
+/* NAMESPACE/NAME, or the UID where that is all there is. */
+static void print_pod(FILE *out, const struct container *c)
+{
+	if (!c->pod_uid[0])
+		return;
+	print_named(out, ", pod ", c->pod[0] ? c->pod_namespace : c->pod_uid);
+	if (c->pod[0])
+		print_named(out, "/", c->pod);
+}
+
 /* The container before the unit that it runs in, unless that has the same name in it. */
 static void print_place(FILE *out, const struct procfs_process *process)
 {
@@ -194,9 +204,9 @@ static void print_place(FILE *out, const struct procfs_process *process)
 		print_named(out, "  container ", label);
 		if (c->inner_unit[0])
 			print_named(out, ", in it unit ", c->inner_unit);
-		if (c->pod_uid[0])
-			print_named(out, ", pod ", c->pod_uid);
-		if (c->unit[0] && !strstr(c->unit, label))
+		print_pod(out, c);
+		/* The unit that a runtime makes for a container has its id for a name. */
+		if (c->unit[0] && !strstr(c->unit, c->id[0] ? c->short_id : label))
 			print_named(out, ", below unit ", c->unit);
 	} else if (c->unit[0]) {
 		print_named(out, "  unit ", c->unit);
@@ -471,6 +481,7 @@ static void json_past(FILE *out, const struct leak *leak, const struct procfs_pr
 static void json_leak(FILE *out, const struct leak *leak, const struct leaks_scope *scope,
 		      uint64_t wall_ns)
 {
+	const char *texts[CONTAINER_TEXTS];
 	struct procfs_process process;
 
 	read_process(leak, scope, &process);
@@ -480,8 +491,8 @@ static void json_leak(FILE *out, const struct leak *leak, const struct leaks_sco
 	print_json_text(out, "comm", leak->comm);
 	print_json_text(out, "command", process.command);
 	print_json_text(out, "cgroup", process.cgroup);
-	print_json_text(out, "unit", process.container.unit);
-	print_json_text(out, "container", container_label(&process.container));
+	container_texts(&process.container, texts);
+	print_json_names(out, texts);
 	print_json_text(out, "container_unit", process.container.inner_unit);
 	print_json_text(out, "pod_uid", process.container.pod_uid);
 	fprintf(out, ",\"state\":\"%s\"", tcpstate_name(leak->state));
@@ -501,12 +512,20 @@ static void json_leak(FILE *out, const struct leak *leak, const struct leaks_sco
 	fputs("}\n", out);
 }
 
-static void json_full(FILE *out, const struct tcpdwell_socket *info, uint64_t wall_ns)
+static void json_full(FILE *out, const struct tcpdwell_socket *info,
+		      const struct leaks_scope *scope, uint64_t wall_ns)
 {
+	struct procfs_process process = { 0 };
+	const char *texts[CONTAINER_TEXTS];
+
 	fputs("{\"type\":\"full_accept_queue\",\"time\":", out);
 	print_json_time(out, wall_ns);
 	print_json_number(out, "pid", info->pid, info->pid);
 	print_json_text(out, "comm", info->comm);
+	if (scope->pids_are_proc && scope->process && info->pid)
+		scope->process(scope->context, info->pid, info->comm, &process);
+	container_texts(&process.container, texts);
+	print_json_names(out, texts);
 	fprintf(out, ",\"netns\":%" PRIu32 ",", info->netns);
 	print_json_addr(out, "laddr", info->family, info->laddr);
 	fprintf(out,
@@ -540,5 +559,5 @@ void leaks_json(FILE *out, const struct leaks *leaks, const struct leaks_scope *
 		json_leak(out, leaks_at(leaks, i), scope, wall_ns);
 	for (size_t i = 0; i < leaks_full_count(leaks); i++)
 		if (!is_told(leaks, leaks_full_at(leaks, i)))
-			json_full(out, leaks_full_at(leaks, i), wall_ns);
+			json_full(out, leaks_full_at(leaks, i), scope, wall_ns);
 }

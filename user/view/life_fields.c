@@ -5,10 +5,10 @@
 #include "base/put.h"
 #include "base/tcpstate.h"
 #include "base/text.h"
-#include "host/cgroup.h"
+#include "host/name_book.h"
 #include "view/life_view.h"
 
-/* The longest row, without the cgroup: 55 names of 20 and values of 22 bytes, and comm: < 3000. */
+/* The longest row, without names: 61 of 20 and values of 22 bytes, and comm: < 3000. */
 #define ROW_BYTES 4096
 
 enum field {
@@ -50,6 +50,8 @@ enum field {
 	FIELD_RTT_MIN_US,
 	FIELD_REASON,
 	FIELD_ERRNO,
+	FIELD_TEXTS, /* enum container_text */
+	FIELD_NETNS_NAME = FIELD_TEXTS + CONTAINER_TEXTS,
 	FIELD_MAX,
 };
 
@@ -114,6 +116,13 @@ static const char *const names[FIELD_MAX] = {
 	[FIELD_RTT_MIN_US] = "rtt_min_us",
 	[FIELD_REASON] = "reason",
 	[FIELD_ERRNO] = "errno",
+	/* By enum container_text. */
+	[FIELD_TEXTS] = "unit",
+	"container",
+	"container_id",
+	"pod",
+	"pod_namespace",
+	[FIELD_NETNS_NAME] = "netns_name",
 };
 
 struct life_fields {
@@ -276,22 +285,29 @@ static char *put_numbers(const struct life_fields *f, char *p, const struct life
 	return put_number(f, p, FIELD_RTT_MIN_US, life->rtt_min_us, life->rtt_min_us);
 }
 
-static int life_fields_row(struct life_view *view, const struct life *life)
+static char *put_names(const struct life_fields *f, char *p, const struct names *names)
+{
+	for (unsigned int i = 0; i < CONTAINER_TEXTS; i++)
+		p = put_text(f, p, FIELD_TEXTS + i, names_text(names, i));
+	return put_text(f, p, FIELD_NETNS_NAME, names ? names->netns : NULL);
+}
+
+static int life_fields_row(struct life_view *view, const struct life *life,
+			   const struct names *names)
 {
 	struct life_fields *f = fields_of(view);
 	const struct tcpdwell_connection *c = life->connection;
-	const char *cgroup = cgroup_names_path(f->style.cgroups, c->cgroup_id, c->ended_ns);
-	char *p = text_reserve(f->style.text,
-			       ROW_BYTES + (cgroup ? f->form->text_bytes * strlen(cgroup) : 0));
+	char *p = text_reserve(f->style.text, ROW_BYTES + f->form->text_bytes * names_bytes(names));
 
 	if (!p)
 		return text_error(f->style.text);
 	p = put_head(f, p, life);
-	p = put_owner(f, p, c, cgroup);
+	p = put_owner(f, p, c, names_path(names));
 	p = put_dwells(f, p, life);
 	p = put_numbers(f, p, life);
 	p = put_name(f, p, FIELD_REASON, reason_name(c->reason));
 	p = put_errno(f, p, c->err);
+	p = put_names(f, p, names);
 	text_commit(f->style.text, put_word(p, &f->end));
 	return 0;
 }

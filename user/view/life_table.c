@@ -225,7 +225,8 @@ static void put_states(struct row *row, const struct life *life)
 
 /* ---- Rows ---- */
 
-static int life_table_row(struct life_view *view, const struct life *life)
+static int life_table_row(struct life_view *view, const struct life *life,
+			  const struct names *names)
 {
 	struct life_table *table = table_of(view);
 	const struct tcpdwell_connection *c = life->connection;
@@ -234,6 +235,7 @@ static int life_table_row(struct life_view *view, const struct life *life)
 	struct row row = {};
 	char *start;
 
+	(void)names; /* those are for rows of fields */
 	row.start = row.p = text_reserve(table->style.text, ROW_BYTES);
 	if (!row.p)
 		return text_error(table->style.text);

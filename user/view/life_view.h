@@ -13,10 +13,11 @@
 #include "view/sink.h"
 
 struct life_view;
+struct names;
 
 struct life_view_ops {
 	int (*start)(struct life_view *view);
-	int (*row)(struct life_view *view, const struct life *life);
+	int (*row)(struct life_view *view, const struct life *life, const struct names *names);
 	int (*finish)(struct life_view *view, const struct summary *summary);
 	void (*free)(struct life_view *view); /* NULL-safe */
 };

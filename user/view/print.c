@@ -164,6 +164,12 @@ void print_json_text(FILE *out, const char *name, const char *text)
 	print_json_string(out, text && *text ? text : NULL);
 }
 
+void print_json_names(FILE *out, const char *const texts[CONTAINER_TEXTS])
+{
+	for (unsigned int i = 0; i < CONTAINER_TEXTS; i++)
+		print_json_text(out, container_text_names[i], texts ? texts[i] : NULL);
+}
+
 void print_json_time(FILE *out, uint64_t wall_ns)
 {
 	char text[32 + TEXT_SLACK_BYTES];

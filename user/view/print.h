@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "host/container.h"
 #include "model/ages.h"
 
 /* An age of the worth of enum tcpdwell_dwell, right-aligned: `3.20s`, `>12s`, `-`. */
@@ -43,6 +44,9 @@ void print_csv_text(FILE *out, const char *text);
 /* Members behind others: `,"name":value`; null for what is not @known, and for no or empty text. */
 void print_json_number(FILE *out, const char *name, bool known, uint64_t v);
 void print_json_text(FILE *out, const char *name, const char *text);
+
+/* The same of what people call a container; @texts as container_texts() sets them, or NULL. */
+void print_json_names(FILE *out, const char *const texts[CONTAINER_TEXTS]);
 
 /* The current time as RFC 3339 in UTC, quoted. */
 void print_json_time(FILE *out, uint64_t wall_ns);

@@ -16,7 +16,7 @@
 #include "wire.h"
 
 struct clock;
-struct cgroup_names;
+struct names;
 struct text;
 
 /*
@@ -43,22 +43,23 @@ struct summary {
 
 /* How rows are to look. All of it is set before start and constant after. */
 struct style {
-	struct text *text;	      /* where rows go, not owned; TEXT_ROWS_BYTES large */
-	bool wide;		      /* -w */
-	bool wall_time;		      /* -T */
-	bool since_start;	      /* -t */
-	bool utc;		      /* --utc */
-	bool tty;		      /* that goes to a terminal */
-	unsigned int columns;	      /* width of the terminal, 0: none */
-	const struct clock *clock;    /* not owned */
-	struct cgroup_names *cgroups; /* not owned; NULL: cgroups stay unknown */
+	struct text *text;	   /* where rows go, not owned; TEXT_ROWS_BYTES large */
+	bool wide;		   /* -w */
+	bool wall_time;		   /* -T */
+	bool since_start;	   /* -t */
+	bool utc;		   /* --utc */
+	bool tty;		   /* that goes to a terminal */
+	unsigned int columns;	   /* width of the terminal, 0: none */
+	const struct clock *clock; /* not owned */
 };
 
 struct sink;
 
 struct sink_ops {
 	int (*start)(struct sink *sink);
-	int (*event)(struct sink *sink, const struct tcpdwell_transition *t);
+	/* @names (host/name_book.h) are those of where the row came from, NULL: not known. */
+	int (*event)(struct sink *sink, const struct tcpdwell_transition *t,
+		     const struct names *names);
 	int (*tick)(struct sink *sink); /* flush what is buffered; called before each wait */
 	int (*finish)(struct sink *sink, const struct summary *summary);
 	void (*free)(struct sink *sink); /* NULL-safe */

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 
 #include "base/tcpstate.h"
+#include "host/name_book.h"
 #include "model/census.h"
 #include "view/layout.h"
 #include "view/print.h"
@@ -153,13 +154,16 @@ static void json_group(FILE *out, const struct census_group *group)
 	print_json_age(out, "median", group->ages.median);
 }
 
-static void json_process(FILE *out, const struct tcpdwell_socket *info)
+/* Of the cgroup that the sockets were made in. */
+static void json_process(FILE *out, const struct tcpdwell_socket *info,
+			 const struct named_cgroup *cgroup)
 {
 	if (info->pid)
 		fprintf(out, "\"pid\":%" PRIu32 ",\"comm\":", info->pid);
 	else
 		fputs("\"pid\":null,\"comm\":", out);
 	print_json_string(out, info->comm[0] ? info->comm : NULL);
+	print_json_names(out, cgroup ? cgroup->texts : NULL);
 	fputc(',', out);
 }
 
@@ -183,7 +187,7 @@ static void json_table(FILE *out, const char *name, const struct census_table *t
 	for (size_t i = 0; i < table->count; i++) {
 		fputs(i ? ",{" : "{", out);
 		if (by == BY_PROCESS)
-			json_process(out, &table->groups[i].one->info);
+			json_process(out, &table->groups[i].one->info, table->groups[i].cgroup);
 		if (by == BY_PORT)
 			json_port(out, &table->groups[i]);
 		json_group(out, &table->groups[i]);
@@ -211,7 +215,7 @@ void snapshot_json_listeners(FILE *out, const struct census *census)
 		const struct tcpdwell_socket *info = &socket->info;
 
 		fputs("{\"type\":\"listener\",", out);
-		json_process(out, info);
+		json_process(out, info, socket->cgroup);
 		fprintf(out, "\"holders\":%" PRIu32 ",\"netns\":%" PRIu32 ",\"family\":\"ipv%u\",",
 			socket->holders, info->netns, info->family);
 		print_json_addr(out, "laddr", info->family, info->laddr);

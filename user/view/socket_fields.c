@@ -9,7 +9,7 @@
 #include "base/put.h"
 #include "base/tcpstate.h"
 #include "base/text.h"
-#include "host/cgroup.h"
+#include "host/name_book.h"
 #include "model/listing.h"
 #include "view/print.h"
 #include "view/socket_fields.h"
@@ -65,7 +65,8 @@ enum field {
 	FIELD_ENDS,
 	FIELD_ENDS_NS,
 	FIELD_ENDS_BY,
-	FIELD_MAX,
+	FIELD_TEXTS, /* enum container_text */
+	FIELD_MAX = FIELD_TEXTS + CONTAINER_TEXTS,
 };
 
 static const char *const names[FIELD_MAX] = {
@@ -115,6 +116,11 @@ static const char *const names[FIELD_MAX] = {
 	"ends",
 	"ends_ns",
 	"ends_by",
+	"unit",
+	"container",
+	"container_id",
+	"pod",
+	"pod_namespace",
 };
 
 /* ---- Values ---- */
@@ -187,8 +193,14 @@ static void set_ages(struct fields *f, const struct tcpdwell_socket *info)
 	set_number(f, FIELD_SILENT_NS, info->detail.silent_ns, info->detail.silent_ns);
 }
 
-static void set_owner(struct fields *f, const struct tcpdwell_socket *info,
-		      struct cgroup_names *cgroups)
+static void set_names(struct fields *f, const struct names *names)
+{
+	set_text(f, FIELD_CGROUP, names_path(names));
+	for (unsigned int i = 0; i < CONTAINER_TEXTS; i++)
+		set_text(f, FIELD_TEXTS + i, names_text(names, i));
+}
+
+static void set_owner(struct fields *f, const struct tcpdwell_socket *info)
 {
 	bool held = sockets_first_holder(f->listing->sockets, f->row->socket);
 
@@ -196,9 +208,6 @@ static void set_owner(struct fields *f, const struct tcpdwell_socket *info,
 	set_text(f, FIELD_COMM, info->comm);
 	set_number(f, FIELD_FD, held, info->fd);
 	set_number(f, FIELD_UID, info->uid != UINT32_MAX, info->uid);
-	if (info->cgroup_id)
-		set_text(f, FIELD_CGROUP,
-			 cgroup_names_path(cgroups, info->cgroup_id, f->listing->now_ns));
 	set_number(f, FIELD_INODE, info->inode, info->inode);
 	f->values[FIELD_HOLDERS].kind = VALUE_HOLDERS;
 	set_bool(f, FIELD_QUEUED, true, info->flags & TCPDWELL_SOCKET_QUEUED);
@@ -256,9 +265,9 @@ static void set_deadline(struct fields *f, const struct deadline *end)
 	set_text(f, FIELD_ENDS_BY, timed ? deadline_setting(end->by) : NULL);
 }
 
-static void set_all(struct fields *f, const struct listing *listing, const struct listing_row *row,
-		    struct cgroup_names *cgroups)
+static void set_all(struct fields *f, const struct listing *listing, const struct listing_row *row)
 {
+	const struct names names = { .cgroup = row->socket->cgroup };
 	const struct tcpdwell_socket *info = &row->socket->info;
 
 	memset(f->values, 0, sizeof(f->values));
@@ -269,7 +278,8 @@ static void set_all(struct fields *f, const struct listing *listing, const struc
 	set_text(f, FIELD_STATE, tcpstate_name(info->state));
 	set_ends(f, info);
 	set_ages(f, info);
-	set_owner(f, info, cgroups);
+	set_owner(f, info);
+	set_names(f, &names);
 	set_timer(f, &info->detail);
 	set_options(f, &info->detail);
 	set_deadline(f, &row->end);
@@ -319,14 +329,13 @@ static void json_value(FILE *out, const struct fields *f, const struct value *va
 	}
 }
 
-void socket_fields_json(FILE *out, const struct listing *listing, struct cgroup_names *cgroups,
-			uint64_t wall_ns)
+void socket_fields_json(FILE *out, const struct listing *listing, uint64_t wall_ns)
 {
 	struct fields f;
 
 	set_time(&f, wall_ns);
 	for (size_t i = 0; i < listing->count; i++) {
-		set_all(&f, listing, &listing->rows[i], cgroups);
+		set_all(&f, listing, &listing->rows[i]);
 		for (int field = 0; field < FIELD_MAX; field++) {
 			fprintf(out, "%c\"%s\":", field ? ',' : '{', names[field]);
 			json_value(out, &f, &f.values[field]);
@@ -374,8 +383,7 @@ static void csv_value(FILE *out, const struct fields *f, const struct value *val
 	}
 }
 
-void socket_fields_csv(FILE *out, const struct listing *listing, struct cgroup_names *cgroups,
-		       uint64_t wall_ns)
+void socket_fields_csv(FILE *out, const struct listing *listing, uint64_t wall_ns)
 {
 	struct fields f;
 
@@ -384,7 +392,7 @@ void socket_fields_csv(FILE *out, const struct listing *listing, struct cgroup_n
 		fprintf(out, "%s%s", field ? "," : "", names[field]);
 	fputc('\n', out);
 	for (size_t i = 0; i < listing->count; i++) {
-		set_all(&f, listing, &listing->rows[i], cgroups);
+		set_all(&f, listing, &listing->rows[i]);
 		for (int field = 0; field < FIELD_MAX; field++) {
 			fputs(field ? "," : "", out);
 			csv_value(out, &f, &f.values[field]);

@@ -10,15 +10,11 @@
 #include <stdint.h>
 #include <stdio.h>
 
-struct cgroup_names;
 struct listing;
 
-/* @cgroups (host/cgroup.h) may be NULL: then cgroups are not known. */
-void socket_fields_json(FILE *out, const struct listing *listing, struct cgroup_names *cgroups,
-			uint64_t wall_ns);
+void socket_fields_json(FILE *out, const struct listing *listing, uint64_t wall_ns);
 
 /* With a line of names at the head. */
-void socket_fields_csv(FILE *out, const struct listing *listing, struct cgroup_names *cgroups,
-		       uint64_t wall_ns);
+void socket_fields_csv(FILE *out, const struct listing *listing, uint64_t wall_ns);
 
 #endif /* TCPDWELL_SOCKET_FIELDS_H */

@@ -4,6 +4,7 @@
  * escaped and, but for the cgroup at the end of a wide row, cut to its column, so that none can
  * push the rest of its row out of sight.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -13,14 +14,22 @@
 #include "base/put.h"
 #include "base/tcpstate.h"
 #include "base/text.h"
-#include "host/cgroup.h"
+#include "host/name_book.h"
 #include "view/layout.h"
 #include "view/sink.h"
 
 /*
- * The longest row, without the cgroup: 2 times, 2 addresses, comm and all numbers escaped: < 512.
+ * The longest row, without what names_bytes() counts: 2 times, 2 addresses, comm, all numbers and
+ * the blanks of the columns: < 1024.
  */
-#define ROW_BYTES 1024
+#define ROW_BYTES 1536
+
+/* Of a wide row. */
+#define NETNS_NAME_WIDTH   12
+#define UNIT_WIDTH	   20
+#define CONTAINER_WIDTH	   20
+#define CONTAINER_ID_WIDTH 12
+#define POD_WIDTH	   32
 
 /* So many connections have rows at about the same time; 12 KiB stay in the nearest cache. */
 #define CONNECTIONS	 64
@@ -284,9 +293,39 @@ static void put_reason_fitting(const struct layout *layout, struct row *row,
 
 /* ---- Rows ---- */
 
-static void put_wide_cells(struct row *row, const struct tcpdwell_transition *t, const char *cgroup)
+/* Text of others, cut to its column; NULL: not known. */
+static void put_text_cell(struct row *row, const char *text, unsigned int width)
 {
-	const char *owner = owner_name(t->owner);
+	unsigned int columns = 1;
+	char *start = row->p;
+
+	if (text)
+		row->p = put_escaped_cut(row->p, text, strlen(text), width, &columns);
+	else
+		row->p = put_char(row->p, '-');
+	row->excess += row->p - start - columns;
+	end_left(row, start, width + (row->p - start - columns));
+}
+
+static void put_names(struct row *row, const struct names *names)
+{
+	const char *id = names_text(names, CONTAINER_ID);
+	const char *pod = names_text(names, CONTAINER_POD);
+	char text[2 * CONTAINER_TEXT_BYTES];
+
+	put_text_cell(row, names_text(names, CONTAINER_UNIT), UNIT_WIDTH);
+	put_text_cell(row, names_text(names, CONTAINER_LABEL), CONTAINER_WIDTH);
+	snprintf(text, sizeof(text), "%.*s", CONTAINER_ID_WIDTH, id ?: "");
+	put_text_cell(row, id ? text : NULL, CONTAINER_ID_WIDTH);
+	snprintf(text, sizeof(text), "%s/%s", names_text(names, CONTAINER_POD_NAMESPACE) ?: "",
+		 pod ?: "");
+	put_text_cell(row, pod ? text : NULL, POD_WIDTH);
+}
+
+static void put_wide_cells(struct row *row, const struct tcpdwell_transition *t,
+			   const struct names *names)
+{
+	const char *owner = owner_name(t->owner), *cgroup = names_path(names);
 	unsigned int columns;
 	char *start = row->p;
 
@@ -304,6 +343,7 @@ static void put_wide_cells(struct row *row, const struct tcpdwell_transition *t,
 		put_number(row, t->netns, 10);
 	else
 		put_unknown_right(row, 10);
+	put_text_cell(row, names ? names->netns : NULL, NETNS_NAME_WIDTH);
 	if (t->uid != UINT32_MAX)
 		put_number(row, t->uid, 10);
 	else
@@ -314,26 +354,23 @@ static void put_wide_cells(struct row *row, const struct tcpdwell_transition *t,
 	else
 		put_unknown_right(row, 5);
 	put_cell(row, source_name(t->source), 13);
+	put_names(row, names);
 	if (cgroup)
 		row->p = put_escaped(row->p, cgroup, strlen(cgroup), &columns);
 	else
 		row->p = put_char(row->p, '-');
 }
 
-static int table_event(struct sink *sink, const struct tcpdwell_transition *t)
+static int table_event(struct sink *sink, const struct tcpdwell_transition *t,
+		       const struct names *names)
 {
 	struct table *table = table_of(sink);
 	const struct layout *layout = &table->layout;
-	const char *cgroup = NULL;
-	size_t bytes = ROW_BYTES;
 	struct row row = {};
 	char *start;
 
-	if (table->style.wide)
-		cgroup = cgroup_names_path(table->style.cgroups, t->cgroup_id, t->time_ns);
-	if (cgroup)
-		bytes += ESCAPE_TEXT_BYTES * strlen(cgroup);
-	row.start = row.p = text_reserve(table->text, bytes);
+	row.start = row.p = text_reserve(table->text,
+					 ROW_BYTES + ESCAPE_TEXT_BYTES * names_bytes(names));
 	if (!row.p)
 		return text_error(table->text);
 
@@ -344,7 +381,7 @@ static int table_event(struct sink *sink, const struct tcpdwell_transition *t)
 	row.p = put_word(row.p, &table->states[t->from][t->to]);
 	if (table->style.wide) {
 		end_left(&row, start, STATES_WIDTH);
-		put_wide_cells(&row, t, cgroup);
+		put_wide_cells(&row, t, names);
 	} else if (t->to == TCPDWELL_CLOSE) {
 		put_reason_fitting(layout, &row, t);
 	}
@@ -379,8 +416,10 @@ static void put_header(struct table *table, struct row *row)
 		row->p = put_literal(row->p, "FROM->TO");
 	} else if (style->wide) {
 		row->p = put_literal(row->p, "FROM        -> TO          REASON                   "
-					     "    COOKIE      NETNS        UID OWNER   HOLDS "
-					     "SOURCE        CGROUP");
+					     "    COOKIE      NETNS NETNS_NAME          UID "
+					     "OWNER   HOLDS SOURCE        UNIT                 "
+					     "CONTAINER            CONTAINER_ID "
+					     "POD                              CGROUP");
 	} else {
 		row->p = put_literal(row->p, "FROM        -> TO    REASON");
 	}

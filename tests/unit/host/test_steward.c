@@ -326,6 +326,7 @@ static void test_it_has_given_up(void **state)
 static void test_without_it_the_rest_goes_on(void **state)
 {
 	struct steward *steward = start();
+	struct container container;
 	struct procfs_process process;
 	struct seen seen = { 0 };
 	unsigned int closed, sockets;
@@ -346,7 +347,7 @@ static void test_without_it_the_rest_goes_on(void **state)
 	assert_int_equal(dup2(err, STDERR_FILENO), STDERR_FILENO);
 	assert_string_equal(process.command, "");
 	assert_int_equal(fd, STEWARD_LOST);
-	assert_int_equal(steward_cgroup(steward, 1, path, sizeof(path)), STEWARD_LOST);
+	assert_int_equal(steward_cgroup(steward, 1, path, sizeof(path), &container), STEWARD_LOST);
 	/* Where the caller is it needs nobody's help. */
 	assert_int_equal(seen.count, 1);
 	assert_true(seen.own.own);

@@ -19,7 +19,8 @@
 
 #define HEADER                                                                                  \
 	"type,time,mono_ns,cookie,netns,family,laddr,lport,raddr,rport,from,to,dwell_ns,dwell," \
-	"pid,comm,uid,cgroup,owner,reason,errno,source,holders,dwell_error_ns\n"
+	"pid,comm,uid,cgroup,owner,reason,errno,source,holders,dwell_error_ns,"                 \
+	"unit,container,container_id,pod,pod_namespace,netns_name\n"
 
 static void assert_csv(const struct sample *sample, const struct tcpdwell_transition *t,
 		       const char *want)
@@ -38,7 +39,7 @@ static void test_row(void **state)
 	assert_csv(*state, &t,
 		   "transition,2024-02-29T23:59:58.000000345Z,12000000345,4097,4026531840,ipv4,"
 		   "192.0.2.1,443,198.51.100.7,50000,ESTABLISHED,CLOSE_WAIT,3200000,exact,"
-		   "1234,nginx,33,,accept,,,tracepoint,,0\n");
+		   "1234,nginx,33,,accept,,,tracepoint,,0,,,,,,\n");
 }
 
 static void test_unknown(void **state)
@@ -55,7 +56,7 @@ static void test_unknown(void **state)
 	assert_csv(*state, &t,
 		   "transition,2024-02-29T23:59:58.000000345Z,12000000345,,,ipv4,"
 		   "192.0.2.1,,198.51.100.7,,ESTABLISHED,CLOSE_WAIT,,unknown,"
-		   ",,,,,,,tracepoint,,\n");
+		   ",,,,,,,tracepoint,,,,,,,,\n");
 }
 
 static void test_close_ipv6(void **state)
@@ -75,13 +76,13 @@ static void test_close_ipv6(void **state)
 	assert_csv(*state, &t,
 		   "transition,2024-02-29T23:59:58.000000345Z,12000000345,4097,4026531840,ipv6,"
 		   "::1,443,::,50000,LISTEN,CLOSE,3200000,at_least,"
-		   "1234,nginx,33,,accept,unreachable,ENETUNREACH,tracepoint,3,\n");
+		   "1234,nginx,33,,accept,unreachable,ENETUNREACH,tracepoint,3,,,,,,,\n");
 	t.err = 4095;
 	t.reason = TCPDWELL_REASON_NONE;
 	assert_csv(*state, &t,
 		   "transition,2024-02-29T23:59:58.000000345Z,12000000345,4097,4026531840,ipv6,"
 		   "::1,443,::,50000,LISTEN,CLOSE,3200000,at_least,"
-		   "1234,nginx,33,,accept,,E4095,tracepoint,3,\n");
+		   "1234,nginx,33,,accept,,E4095,tracepoint,3,,,,,,,\n");
 }
 
 static void test_comm(void **state)
@@ -167,7 +168,7 @@ static void test_full_disk(void **state)
 	style.text = text_new(fd, TEXT_ROWS_BYTES, NULL);
 	sink = sink_csv_new(&style);
 	assert_int_equal(sink->ops->start(sink), -ENOSPC);
-	assert_int_equal(sink->ops->event(sink, &t), -ENOSPC);
+	assert_int_equal(sink->ops->event(sink, &t, NULL), -ENOSPC);
 	sink->ops->free(sink);
 	text_free(style.text);
 	close(fd);

@@ -289,7 +289,7 @@ static char *text_of(size_t scene, unsigned int columns)
 	assert_int_equal(finding->id, scenes[scene].id);
 	if (finding->owner.pid) {
 		context.command = "/usr/sbin/server --config /etc/server/server.conf";
-		context.unit = "server.service";
+		context.texts[CONTAINER_UNIT] = "server.service";
 	}
 	out = open_memstream(&text, &len);
 	assert_non_null(out);

@@ -18,6 +18,10 @@
 #include "base/text.h"
 #include "sample.h"
 
+#define NO_NAMES                                                               \
+	"\"unit\":null,\"container\":null,\"container_id\":null,\"pod\":null," \
+	"\"pod_namespace\":null,\"netns_name\":null}\n"
+
 static void assert_json(const struct sample *sample, const struct tcpdwell_transition *t,
 			const char *want)
 {
@@ -40,7 +44,7 @@ static void test_row(void **state)
 		    "\"dwell_ns\":3200000,\"dwell\":\"exact\","
 		    "\"pid\":1234,\"comm\":\"nginx\",\"uid\":33,\"cgroup\":null,"
 		    "\"owner\":\"accept\",\"reason\":null,\"errno\":null,"
-		    "\"source\":\"tracepoint\",\"holders\":null,\"dwell_error_ns\":0}\n");
+		    "\"source\":\"tracepoint\",\"holders\":null,\"dwell_error_ns\":0," NO_NAMES);
 }
 
 /* Every field that can be unknown is null, whatever stands in the record beside it. */
@@ -67,7 +71,7 @@ static void test_unknown(void **state)
 		    "\"dwell_ns\":null,\"dwell\":\"unknown\","
 		    "\"pid\":null,\"comm\":null,\"uid\":null,\"cgroup\":null,"
 		    "\"owner\":null,\"reason\":null,\"errno\":null,"
-		    "\"source\":\"tracepoint\",\"holders\":null,\"dwell_error_ns\":null}\n");
+		    "\"source\":\"tracepoint\",\"holders\":null,\"dwell_error_ns\":null," NO_NAMES);
 }
 
 static void test_close_ipv6(void **state)
@@ -95,17 +99,18 @@ static void test_close_ipv6(void **state)
 	t.err = EHOSTUNREACH;
 	t.source = TCPDWELL_SOURCE_REQUEST_SOCK;
 	t.holders = 65535;
-	assert_json(*state, &t,
-		    "{\"type\":\"transition\",\"time\":\"2024-02-29T23:59:45.999999999Z\","
-		    "\"mono_ns\":18446744073709551615,\"cookie\":18446744073709551615,"
-		    "\"netns\":4294967295,"
-		    "\"family\":\"ipv6\",\"laddr\":\"2001:db8::1\",\"lport\":65535,"
-		    "\"raddr\":\"2001:db8::ab00:0:0:cd\",\"rport\":1,"
-		    "\"from\":\"SYN_SENT\",\"to\":\"CLOSE\","
-		    "\"dwell_ns\":18446744073709551615,\"dwell\":\"at_least\","
-		    "\"pid\":4294967295,\"comm\":\"nginx\",\"uid\":0,\"cgroup\":null,"
-		    "\"owner\":\"connect\",\"reason\":\"timeout\",\"errno\":\"EHOSTUNREACH\","
-		    "\"source\":\"request_sock\",\"holders\":65535,\"dwell_error_ns\":null}\n");
+	assert_json(
+		*state, &t,
+		"{\"type\":\"transition\",\"time\":\"2024-02-29T23:59:45.999999999Z\","
+		"\"mono_ns\":18446744073709551615,\"cookie\":18446744073709551615,"
+		"\"netns\":4294967295,"
+		"\"family\":\"ipv6\",\"laddr\":\"2001:db8::1\",\"lport\":65535,"
+		"\"raddr\":\"2001:db8::ab00:0:0:cd\",\"rport\":1,"
+		"\"from\":\"SYN_SENT\",\"to\":\"CLOSE\","
+		"\"dwell_ns\":18446744073709551615,\"dwell\":\"at_least\","
+		"\"pid\":4294967295,\"comm\":\"nginx\",\"uid\":0,\"cgroup\":null,"
+		"\"owner\":\"connect\",\"reason\":\"timeout\",\"errno\":\"EHOSTUNREACH\","
+		"\"source\":\"request_sock\",\"holders\":65535,\"dwell_error_ns\":null," NO_NAMES);
 }
 
 static void assert_has(const struct sample *sample, const struct tcpdwell_transition *t,
@@ -124,11 +129,11 @@ static void test_dwell_error(void **state)
 	struct tcpdwell_transition t = sample_row();
 
 	t.dwell_error = 80;
-	assert_has(*state, &t, "\"holders\":null,\"dwell_error_ns\":8000000}");
+	assert_has(*state, &t, "\"holders\":null,\"dwell_error_ns\":8000000,");
 	t.dwell_error = UINT8_MAX;
-	assert_has(*state, &t, "\"dwell_error_ns\":25500000}");
+	assert_has(*state, &t, "\"dwell_error_ns\":25500000,");
 	t.dwell = TCPDWELL_DWELL_AT_LEAST;
-	assert_has(*state, &t, "\"dwell_error_ns\":null}");
+	assert_has(*state, &t, "\"dwell_error_ns\":null,");
 }
 
 static void test_every_pair_of_states(void **state)
@@ -219,10 +224,10 @@ static void test_buffering(void **state)
 	char *got, want[32];
 
 	assert_int_equal(sink->ops->start(sink), 0);
-	assert_int_equal(sink->ops->event(sink, &t), 0);
+	assert_int_equal(sink->ops->event(sink, &t, NULL), 0);
 	assert_int_equal(lseek(text_fd(sample->style.text), 0, SEEK_CUR), 0);
 	for (t.cookie = 1; t.cookie < 1000; t.cookie++)
-		assert_int_equal(sink->ops->event(sink, &t), 0);
+		assert_int_equal(sink->ops->event(sink, &t, NULL), 0);
 	assert_true(lseek(text_fd(sample->style.text), 0, SEEK_CUR) > 0);
 	assert_int_equal(sink->ops->tick(sink), 0);
 	sink->ops->free(sink);
@@ -250,7 +255,7 @@ static int finish_on(const struct sample *sample, int fd, int rows)
 	style.text = text_new(fd, TEXT_ROWS_BYTES, NULL);
 	sink = sink_json_new(&style);
 	for (int i = 0; i < rows && !err; i++)
-		err = sink->ops->event(sink, &t);
+		err = sink->ops->event(sink, &t, NULL);
 	if (!err)
 		err = sink->ops->tick(sink);
 	assert_int_equal(sink->ops->finish(sink, &summary), err);
@@ -293,20 +298,44 @@ static void test_free_of_null(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, sample_set_up, sample_tear_down)
 
+static void test_names(void **state)
+{
+	static const struct named_cgroup cgroup = {
+		.serial = 1,
+		.path = "/x",
+		.texts = { "x.service", "a\"b", "aaaa", "web", "prod" },
+		.bytes = 64,
+	};
+	const struct sample *sample = *state;
+	static const char want[] =
+		"\"unit\":\"x.service\",\"container\":\"a\\\"b\",\"container_id\":\"aaaa\","
+		"\"pod\":\"web\",\"pod_namespace\":\"prod\",\"netns_name\":\"blue\"}\n";
+	const struct names names[] = { { &cgroup, "blue" }, { NULL, "red" }, { &cgroup, NULL } };
+	struct tcpdwell_transition rows[3] = { sample_row(), sample_row(), sample_row() };
+	char *got = sample_render_named(sink_json_new, &sample->style, rows, names, 3);
+	const char *line = got;
+
+	assert_non_null(strstr(line, "\"cgroup\":\"/x\","));
+	line = strstr(line, "\"unit\":");
+	assert_non_null(line);
+	assert_int_equal(strncmp(line, want, strlen(want)), 0);
+	line = strchr(line, '\n');
+	assert_non_null(strstr(line, "\"cgroup\":null,"));
+	line = strstr(line, "\"unit\":null,");
+	assert_non_null(strstr(line, "\"pod_namespace\":null,\"netns_name\":\"red\"}\n"));
+	line = strchr(line, '\n');
+	assert_non_null(strstr(line, "\"unit\":\"x.service\","));
+	assert_non_null(strstr(line, "\"pod_namespace\":\"prod\",\"netns_name\":null}\n"));
+	free(got);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_row),
-		TEST(test_dwell_error),
-		TEST(test_unknown),
-		TEST(test_close_ipv6),
-		TEST(test_every_pair_of_states),
-		TEST(test_every_name),
-		TEST(test_comm),
-		TEST(test_summary),
-		TEST(test_buffering),
-		TEST(test_reader_gone),
-		TEST(test_full_disk),
+		TEST(test_names),	 TEST(test_row),	 TEST(test_dwell_error),
+		TEST(test_unknown),	 TEST(test_close_ipv6),	 TEST(test_every_pair_of_states),
+		TEST(test_every_name),	 TEST(test_comm),	 TEST(test_summary),
+		TEST(test_buffering),	 TEST(test_reader_gone), TEST(test_full_disk),
 		TEST(test_free_of_null),
 	};
 

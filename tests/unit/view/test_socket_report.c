@@ -234,12 +234,16 @@ static void test_nothing_known(void **state)
 	sockets_free(one);
 }
 
+#define NO_NAMES                                                               \
+	"\"unit\":null,\"container\":null,\"container_id\":null,\"pod\":null," \
+	"\"pod_namespace\":null}\n"
+
 static void test_json(void **state)
 {
 	FILE *out = begin();
 
 	(void)state;
-	socket_fields_json(out, listing, NULL, 1709251198000000000);
+	socket_fields_json(out, listing, 1709251198000000000);
 	fclose(out);
 	assert_string_equal(
 		text,
@@ -254,7 +258,7 @@ static void test_json(void **state)
 		":null,\"rto_ns\":null,\"retransmitted\":null,\"keepalive\":null,\"keepalive_ti"
 		"me_s\":null,\"keepalive_interval_s\":null,\"keepalive_probes\":null,\"user_tim"
 		"eout_ms\":null,\"syn_retries\":null,\"linger2_s\":null,\"soft_errno\":null,\"e"
-		"nds\":\"never\",\"ends_ns\":null,\"ends_by\":null}\n"
+		"nds\":\"never\",\"ends_ns\":null,\"ends_by\":null," NO_NAMES
 		"{\"type\":\"socket\",\"time\":\"2024-02-29T23:59:58.000000000Z\",\"cookie\":2,"
 		"\"netns\":7,\"netns_name\":\"blue\",\"family\":\"ipv4\",\"laddr\":\"192.0.2.1"
 		"\",\"lport\":443,\"raddr\":\"198.51.100.7\",\"rport\":50000,\"state\":\"ESTABL"
@@ -268,7 +272,7 @@ static void test_json(void **state)
 		"eepalive\":true,\"keepalive_time_s\":120,\"keepalive_interval_s\":75,\"keepali"
 		"ve_probes\":9,\"user_timeout_ms\":null,\"syn_retries\":null,\"linger2_s\":null"
 		",\"soft_errno\":null,\"ends\":\"unless_answered\",\"ends_ns\":775000000000,\"e"
-		"nds_by\":\"keep-alive\"}\n"
+		"nds_by\":\"keep-alive\"," NO_NAMES
 		"{\"type\":\"socket\",\"time\":\"2024-02-29T23:59:58.000000000Z\",\"cookie\":3,"
 		"\"netns\":7,\"netns_name\":\"blue\",\"family\":\"ipv6\",\"laddr\":\"2001:db8::"
 		"1\",\"lport\":40000,\"raddr\":\"2001:db8::2\",\"rport\":80,\"state\":\"FIN_WAI"
@@ -281,7 +285,7 @@ static void test_json(void **state)
 		"\"keepalive_interval_s\":null,\"keepalive_probes\":null,\"user_timeout_ms\":nu"
 		"ll,\"syn_retries\":null,\"linger2_s\":null,\"soft_errno\":\"EHOSTUNREACH\",\"e"
 		"nds\":\"within\",\"ends_ns\":101584000000,\"ends_by\":\"net.ipv4.tcp_orphan_re"
-		"tries\"}\n");
+		"tries\"," NO_NAMES);
 }
 
 static void test_csv(void **state)
@@ -289,7 +293,7 @@ static void test_csv(void **state)
 	FILE *out = begin();
 
 	(void)state;
-	socket_fields_csv(out, listing, NULL, 1709251198000000000);
+	socket_fields_csv(out, listing, 1709251198000000000);
 	fclose(out);
 	assert_string_equal(
 		text,
@@ -298,19 +302,19 @@ static void test_csv(void **state)
 		"ers,queued,orphan,recv_q,send_q,timer,timer_ns,retransmits,probes_out,backoff,"
 		"rto_ns,retransmitted,keepalive,keepalive_time_s,keepalive_interval_s,keepalive"
 		"_probes,user_timeout_ms,syn_retries,linger2_s,soft_errno,ends,ends_ns,ends_by"
-		"\n"
+		",unit,container,container_id,pod,pod_namespace\n"
 		"socket,2024-02-29T23:59:58.000000000Z,1,7,blue,ipv4,192.0.2.1,443,,,LISTEN,,un"
 		"known,,,,,1234,nginx,6,33,,100,nginx/1234/6,false,,1,511,,,,,,,,,,,,,,,,never,"
-		",\n"
+		",,,,,,\n"
 		"socket,2024-02-29T23:59:58.000000000Z,2,7,blue,ipv4,192.0.2.1,443,198.51.100.7"
 		",50000,ESTABLISHED,65000000000,at_least,80000000000,20000000000,,20000000000,1"
 		"234,nginx,9,33,,101,wor\\x1bker/1235/4 nginx/1234/9,false,false,17,0,keepalive"
 		",100000000000,0,0,0,204000000,0,true,120,75,9,,,,,unless_answered,775000000000"
-		",keep-alive\n"
+		",keep-alive,,,,,\n"
 		"socket,2024-02-29T23:59:58.000000000Z,3,7,blue,ipv6,2001:db8::1,40000,2001:db8"
 		"::2,80,FIN_WAIT1,3000000000,at_least,,,,,,,,,,,,false,true,0,1,retransmit,4000"
 		"00000,3,0,0,1632000000,4,false,,,,,,,EHOSTUNREACH,within,101584000000,net.ipv4"
-		".tcp_orphan_retries\n");
+		".tcp_orphan_retries,,,,,\n");
 }
 
 int main(void)

@@ -480,12 +480,16 @@ static void test_wide(void **state)
 		     "LADDR:LPORT                                     "
 		     "RADDR:RPORT                                       DWELL "
 		     "FROM        -> TO          REASON                   "
-		     "    COOKIE      NETNS        UID OWNER   HOLDS SOURCE        CGROUP\n"
+		     "    COOKIE      NETNS NETNS_NAME          UID OWNER   HOLDS SOURCE        "
+		     "UNIT                 CONTAINER            CONTAINER_ID "
+		     "POD                              CGROUP\n"
 		     "   1234 nginx           "
 		     "192.0.2.1:443                                   "
 		     "198.51.100.7:50000                               3.20ms "
 		     "ESTABLISHED -> CLOSE_WAIT  -                        "
-		     "      4097 4026531840         33 accept      - tracepoint    -\n");
+		     "      4097 4026531840 -                    33 accept      - tracepoint    "
+		     "-                    -                    -            "
+		     "-                                -\n");
 
 	t.family = 6;
 	memset(t.laddr, 0xfe, sizeof(t.laddr));
@@ -505,7 +509,33 @@ static void test_wide(void **state)
 		   "[fefe:fefe:fefe:fefe:fefe:fefe:fefe:fefe]:65535 "
 		   "[fdfd:fdfd:fdfd:fdfd:fdfd:fdfd:fdfd:fdfd]:50000  3.20ms "
 		   "ESTABLISHED -> CLOSE       unreachable/EHOSTUNREACH "
-		   "         -          -          - -       65535 timewait_sock -\n");
+		   "         -          - -                     - -       65535 timewait_sock "
+		   "-                    -                    -            "
+		   "-                                -\n");
+}
+
+/* Names of others push nothing out of its column but what is last. */
+static void test_wide_names(void **state)
+{
+	static const struct named_cgroup cgroup = {
+		.path = "/a\x1b",
+		.texts = { "docker-aaaaaaaaaaaaaaaaaaaaaaaaa.scope", "shop\n", "aaaaaaaaaaaabbbb",
+			   "web", "prod" },
+		.bytes = 128,
+	};
+	const struct names names = { &cgroup, "a-namespace-of-length" };
+	const struct sample *sample = *state;
+	struct tcpdwell_transition t = sample_row();
+	struct style style = terminal(sample, 80);
+	char *got;
+
+	style.wide = true;
+	got = sample_render_named(sink_table_new, &style, &t, &names, 1);
+	assert_non_null(strstr(got, "4026531840 a-namespace+ "
+				    "        33 accept      - tracepoint    "
+				    "docker-aaaaaaaaaaaa+ shop\\x0a             aaaaaaaaaaaa "
+				    "prod/web                         /a\\x1b\n"));
+	free(got);
 }
 
 /*
@@ -522,11 +552,11 @@ static void test_buffering(void **state)
 
 	assert_int_equal(sink->ops->start(sink), 0);
 	assert_int_equal(lseek(text_fd(sample->style.text), 0, SEEK_CUR), strlen(HEADER));
-	assert_int_equal(sink->ops->event(sink, &t), 0);
+	assert_int_equal(sink->ops->event(sink, &t, NULL), 0);
 	assert_int_equal(lseek(text_fd(sample->style.text), 0, SEEK_CUR), strlen(HEADER));
 	assert_int_equal(sink->ops->tick(sink), 0);
 	assert_int_equal(lseek(text_fd(sample->style.text), 0, SEEK_CUR), strlen(HEADER) + 103 - 1);
-	assert_int_equal(sink->ops->event(sink, &t), 0);
+	assert_int_equal(sink->ops->event(sink, &t, NULL), 0);
 	assert_int_equal(sink->ops->finish(sink, &summary), 0);
 	assert_int_equal(lseek(text_fd(sample->style.text), 0, SEEK_CUR),
 			 strlen(HEADER) + 2 * (103 - 1));
@@ -544,7 +574,7 @@ static int rows_on(const struct sample *sample, int fd, int rows)
 	sink = sink_table_new(&style);
 	err = sink->ops->start(sink);
 	for (int i = 0; i < rows && !err; i++)
-		err = sink->ops->event(sink, &t);
+		err = sink->ops->event(sink, &t, NULL);
 	sink->ops->free(sink);
 	text_free(style.text);
 	return err;
@@ -590,6 +620,7 @@ int main(void)
 		TEST(test_reasons_are_not_left_out),
 		TEST(test_pipe_ignores_columns),
 		TEST(test_wide),
+		TEST(test_wide_names),
 		TEST(test_buffering),
 		TEST(test_reader_gone),
 		TEST(test_full_disk),

@@ -1,0 +1,285 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Units, containers and pods of cgroups that have such names, and the files of runtimes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+from typing import Any, Iterator, NamedTuple
+
+import pytest
+
+from harness import cgroup
+from harness.netns import Netns
+from harness.plain import Running, filtered_to, parse_csv, run
+
+pytestmark = pytest.mark.any_kernel
+
+# A server and its client in one; a line on standard input is a connection that ends, or stays.
+TALKER = """
+import socket, sys
+kept = []
+listener = socket.create_server(("127.0.0.1", 8000))
+print("ready", flush=True)
+for line in sys.stdin:
+    client = socket.create_connection(("127.0.0.1", 8000))
+    server = listener.accept()[0]
+    client.close()
+    if line == "leak\\n":
+        server.recv(1)
+        kept.append(server)
+    else:
+        server.close()
+    print("done", flush=True)
+"""
+
+
+class Place(NamedTuple):
+    """A cgroup, and what rows of it are to have."""
+
+    path: str
+    names: dict[str, str | None]
+
+
+class Talker:
+    """A process in a cgroup and a network namespace."""
+
+    def __init__(self, place: Place, netns: Netns) -> None:
+        folder = f"{cgroup.mounted()}{place.path}"
+        self.child = subprocess.Popen(
+            ["sh", "-c", 'echo $$ >"$0/cgroup.procs" && exec "$@"', folder,
+             *netns.argv([sys.executable, "-c", TALKER])],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+        self.answer("ready")
+
+    def answer(self, expected: str) -> None:
+        assert self.child.stdout and self.child.stdout.readline() == expected + "\n"
+
+    def talk(self, how: str = "end") -> None:
+        assert self.child.stdin
+        self.child.stdin.write(how + "\n")
+        self.answer("done")
+
+    def end(self) -> None:
+        self.child.kill()
+        self.child.wait()
+        for stream in (self.child.stdin, self.child.stdout):
+            if stream:
+                stream.close()
+
+
+def new_id() -> str:
+    return os.urandom(32).hex()
+
+
+class Host(NamedTuple):
+    """Folders as runtimes make them, over those of this host in a mount namespace."""
+
+    log: Path
+    lib: Path
+
+    def wrap(self, argv: list[Any]) -> list[Any]:
+        return ["unshare", "--mount", "--propagation", "slave", "sh", "-c",
+                'mount --bind "$0" /var/log && mount --bind "$1" /var/lib && shift && exec "$@"',
+                str(self.log), str(self.lib), *argv]
+
+    def add_docker(self, ident: str, name: str) -> None:
+        folder = self.lib / "docker/containers" / ident
+        folder.mkdir(parents=True, mode=0o755)
+        (self.lib / "docker").chmod(0o710)  # nobody but root looks into it
+        (folder / "config.v2.json").write_text(json.dumps({
+            "State": {"Running": True}, "ID": ident, "Name": f"/{name}"}))
+
+    def add_pod(self, space: str, pod: str, uid: str, container: str, ident: str) -> None:
+        (self.log / "pods" / f"{space}_{pod}_{uid}" / container).mkdir(parents=True, mode=0o755)
+        (self.log / "containers").mkdir(exist_ok=True, mode=0o755)
+        (self.log / "containers" / f"{pod}_{space}_{container}-{ident}.log").symlink_to("/none")
+
+
+@pytest.fixture(name="host")
+def _host(tmp_path: Path) -> Host:
+    host = Host(tmp_path / "log", tmp_path / "lib")
+    for folder in host:
+        folder.mkdir(mode=0o755)
+    if subprocess.run(host.wrap(["true"]), check=False).returncode:
+        pytest.skip("no file system can be mounted")
+    return host
+
+
+class Places:
+    """Cgroups below one of our own."""
+
+    def __init__(self) -> None:
+        try:
+            self.top = cgroup.Cgroup()
+        except cgroup.NoCgroups as why:
+            pytest.skip(f"no cgroup can be made: {why}")
+        if not cgroup.mounted():
+            self.top.remove()
+            pytest.skip("the version 2 hierarchy is not mounted")
+        self.made: list[Path] = []
+
+    def make(self, path: str, **names: str | None) -> Place:
+        folder = Path(f"{cgroup.mounted()}{self.top.path}")
+        for part in path.split("/"):
+            folder /= part
+            if not folder.exists():
+                folder.mkdir()
+                self.made.append(folder)
+        texts = dict.fromkeys(("unit", "container", "container_id", "pod", "pod_namespace"))
+        return Place(f"{self.top.path}/{path}", {**texts, **names})
+
+    def docker(self, ident: str, name: str | None) -> Place:
+        return self.make(f"docker-{ident}.scope", unit=f"docker-{ident}.scope",
+                         container=name or ident[:12], container_id=ident)
+
+    def remove(self) -> None:
+        for folder in reversed(self.made):
+            folder.rmdir()
+        self.top.remove()
+
+
+@pytest.fixture(name="places")
+def _places() -> Iterator[Places]:
+    places = Places()
+    yield places
+    places.remove()
+
+
+@pytest.fixture(name="talk")
+def _talk(places: Places, netns: Netns) -> Iterator[Any]:
+    """Starts talkers, which end before their cgroups are removed."""
+    talkers: list[Talker] = []
+
+    def start(place: Place) -> Talker:
+        talkers.append(Talker(place, netns))
+        return talkers[-1]
+
+    yield start
+    for talker in talkers:
+        talker.end()
+
+
+def names_of(row: dict[str, Any], place: Place) -> dict[str, Any]:
+    return {name: row[name] or None for name in place.names}
+
+
+def assert_named(rows: list[dict[str, Any]], place: Place) -> None:
+    """All rows of the cgroup that the kernel tells."""
+    named = [row for row in rows if row["cgroup"] == place.path]
+    if not named and not any(row["cgroup"] for row in rows):
+        pytest.skip("this kernel does not tell the socket's cgroup")
+    assert named
+    for row in named:
+        assert names_of(row, place) == place.names
+
+
+def a_unit(host: Host, places: Places) -> Place:
+    del host
+    return places.make("shop.service", unit="shop.service")
+
+
+def a_container(host: Host, places: Places) -> Place:
+    ident = new_id()
+    host.add_docker(ident, "shop-web_1")
+    return places.docker(ident, "shop-web_1")
+
+
+def a_pod(host: Host, places: Places) -> Place:
+    ident, uid = new_id(), str(uuid.uuid4())
+    host.add_pod("prod", "web-7c9f", uid, "nginx", ident)
+    return places.make(f"kubepods/pod{uid}/{ident}", container="nginx", container_id=ident,
+                       pod="web-7c9f", pod_namespace="prod")
+
+
+def nobody_knows(host: Host, places: Places) -> Place:
+    del host
+    return places.docker(new_id(), None)
+
+
+each_kind = pytest.mark.parametrize("kind", [a_unit, a_container, a_pod, nobody_knows])
+
+
+@each_kind
+def test_rows_have_names(kind: Any, host: Host, places: Places, netns: Netns, talk: Any) -> None:
+    place = kind(host, places)
+    talker = talk(place)
+    only = filtered_to(netns)
+    with Running("-o", "json", *only, wrap=host.wrap) as json_, \
+            Running("-o", "csv", *only, wrap=host.wrap) as csv_, \
+            Running("-w", *only, wrap=host.wrap) as wide, \
+            Running("life", "-o", "json", *only, wrap=host.wrap) as life:
+        talker.talk()
+        tracers = (json_, csv_, wide, life)
+        json_.wait_for_lines(8)
+        csv_.wait_for_lines(9)
+        wide.wait_for_lines(9)
+        life.wait_for_lines(1)
+        for running in tracers:
+            running.finish()
+        rows = [json.loads(line.text) for line in json_.lines()]
+        lives = [json.loads(line.text) for line in life.lines()]
+        cells = parse_csv(csv_.output())
+        table = wide.output().decode()
+    rows = [row for row in rows if row["type"] == "transition"]
+    assert_named(rows, place)
+    assert {row["netns_name"] for row in rows} == {netns.name}
+    assert_named(cells, place)
+    assert {row["netns_name"] for row in cells} == {netns.name}
+    lives = [row for row in lives if row["type"] == "connection"]
+    assert_named(lives, place)
+    assert {row["netns_name"] for row in lives} == {netns.name}
+    shown = place.names["container"] or place.names["unit"]
+    assert sum(f" {shown} " in line and place.path in line for line in table.splitlines()) >= 8
+    if place.names["pod"]:
+        assert f" {place.names['pod_namespace']}/{place.names['pod']} " in table
+
+
+def test_a_container_that_starts_later_has_its_name(host: Host, places: Places, netns: Netns,
+                                                    talk: Any) -> None:
+    """After the tracer gave up its rights: only root can read Docker's files."""
+    first = a_container(host, places)
+    with Running("-o", "json", *filtered_to(netns), wrap=host.wrap) as running:
+        place = a_container(host, places)
+        talk(place).talk()
+        running.wait_for_lines(8)
+        running.finish()
+        rows = [json.loads(line.text) for line in running.lines()]
+    assert first.names != place.names
+    assert_named([row for row in rows if row["type"] == "transition"], place)
+
+
+@each_kind
+def test_reports_have_names(kind: Any, host: Host, places: Places, netns: Netns,
+                            talk: Any) -> None:
+    place = kind(host, places)
+    talker = talk(place)
+    talker.talk("leak")
+    only = filtered_to(netns)
+
+    def report(*arguments: str) -> list[dict[str, Any]]:
+        done = run(*arguments, *only, "-o", "json", wrap=host.wrap)
+        assert done.returncode in (0, 10), done.stderr.decode()
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    leak, = report("leaks", "--older", "0s")
+    assert names_of(leak, place) == place.names and leak["cgroup"] == place.path
+    findings = [found for found in report("diagnose", "-d", "1s", "--older", "0s")
+                if found["pid"] == talker.child.pid]
+    assert findings and names_of(findings[0], place) == place.names
+    sockets = report("snapshot", "--sockets")
+    if not any(row["cgroup"] for row in sockets):
+        return
+    assert_named([row for row in sockets if row["pid"]], place)
+    assert {row["netns_name"] for row in sockets} == {netns.name}
+    census, = report("snapshot")
+    assert census["processes"]
+    for group in census["processes"]:
+        if group["pid"]:
+            assert names_of(group, place) == place.names
+    for listener in report("snapshot", "-l"):
+        assert names_of(listener, place) == place.names

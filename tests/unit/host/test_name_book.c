@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Plain directories for cgroups, plain files for network namespaces. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/notice.h"
+#include "host/name_book.h"
+#include "host/netns_names.h"
+#include "host/steward.h"
+
+#define A      "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define DOCKER "var/lib/docker/containers/"
+#define S      1000000000ULL
+
+static char root[64];
+
+static void shell(const char *command)
+{
+	char line[1024];
+
+	snprintf(line, sizeof(line), "umask 022; cd %s && %s", root, command);
+	assert_int_equal(system(line), 0);
+}
+
+static int make_root(void **state)
+{
+	(void)state;
+	strcpy(root, "/tmp/tcpdwell-XXXXXX");
+	if (!mkdtemp(root))
+		return -1;
+	shell("mkdir -p proc/self/ns cg/nginx.service cg/docker-" A ".scope run/netns &&"
+	      " touch proc/self/ns/net &&"
+	      " echo '41 31 0:38 / /cg rw - cgroup2 cgroup2 rw' > proc/self/mountinfo");
+	return 0;
+}
+
+static int remove_root(void **state)
+{
+	char command[128];
+
+	(void)state;
+	snprintf(command, sizeof(command), "rm -rf %s", root);
+	return system(command);
+}
+
+static uint64_t id_of(const char *path)
+{
+	char full[256];
+	struct stat st;
+
+	snprintf(full, sizeof(full), "%s/%s", root, path);
+	assert_int_equal(stat(full, &st), 0);
+	return st.st_ino;
+}
+
+static void add_docker(const char *name)
+{
+	char command[512];
+
+	snprintf(command, sizeof(command),
+		 "mkdir -p " DOCKER A " && echo '{\"ID\":\"" A "\",\"Name\":\"/%s\"}' > " DOCKER A
+		 "/config.v2.json",
+		 name);
+	shell(command);
+}
+
+/* ---- Cgroups --------------------------------------------------------------------------------- */
+
+static void test_cgroups(void **state)
+{
+	struct name_book *book = name_book_new(root, NULL);
+	struct names names;
+
+	(void)state;
+	name_book_find(book, id_of("cg/nginx.service"), 0, S, &names);
+	assert_string_equal(names_path(&names), "/nginx.service");
+	assert_string_equal(names_text(&names, CONTAINER_UNIT), "nginx.service");
+	assert_null(names_text(&names, CONTAINER_LABEL));
+	assert_int_equal(names_bytes(&names), sizeof("/nginx.service") + sizeof("nginx.service"));
+	name_book_find(book, 0, 0, S, &names);
+	assert_null(names.cgroup);
+	name_book_find(book, UINT64_MAX, 0, S, &names);
+	assert_null(names.cgroup);
+	name_book_free(book);
+	name_book_find(NULL, 1, 1, S, &names);
+	assert_null(names.cgroup);
+	assert_null(names_path(NULL));
+	assert_int_equal(names_bytes(NULL), 0);
+}
+
+/* What a row was given stays as it is, and the next one has the new name. */
+static void test_names_that_come_later(void **state)
+{
+	uint64_t id = id_of("cg/docker-" A ".scope");
+	struct name_book *book = name_book_new(root, NULL);
+	struct names first, again, later;
+
+	(void)state;
+	name_book_find(book, id, 0, 1 * S, &first);
+	assert_string_equal(names_text(&first, CONTAINER_LABEL), "aaaaaaaaaaaa");
+	add_docker("shop");
+	name_book_find(book, id, 0, 2 * S, &again);
+	assert_ptr_equal(again.cgroup, first.cgroup);
+	name_book_find(book, id, 0, 4 * S, &later);
+	assert_string_equal(names_text(&later, CONTAINER_LABEL), "shop");
+	assert_string_equal(names_text(&later, CONTAINER_ID), A);
+	assert_string_equal(names_text(&first, CONTAINER_LABEL), "aaaaaaaaaaaa");
+	assert_true(later.cgroup->serial != first.cgroup->serial);
+	name_book_tidy(book);
+	assert_string_equal(names_text(&later, CONTAINER_LABEL), "shop");
+	/* One that is gone keeps its name. */
+	shell("rmdir cg/docker-" A ".scope");
+	name_book_find(book, id, 0, 300 * S, &again);
+	assert_string_equal(names_text(&again, CONTAINER_LABEL), "shop");
+	name_book_free(book);
+}
+
+static void test_more_than_are_remembered(void **state)
+{
+	struct name_book *book = name_book_new(root, NULL);
+	uint64_t id = id_of("cg/nginx.service");
+	struct names first, names;
+
+	(void)state;
+	name_book_find(book, id, 0, S, &first);
+	for (uint64_t i = 1; i < 50000; i++)
+		name_book_find(book, i << 40, 0, S, &names);
+	assert_string_equal(names_path(&first), "/nginx.service");
+	name_book_tidy(book);
+	name_book_find(book, id, 0, S, &names);
+	assert_string_equal(names_path(&names), "/nginx.service");
+	name_book_free(book);
+}
+
+static void test_a_steward_looks(void **state)
+{
+	static const struct notice notice;
+	struct steward *steward = steward_new(root, &notice);
+	struct name_book *book;
+	struct names names;
+
+	(void)state;
+	assert_non_null(steward);
+	add_docker("shop");
+	book = name_book_new(root, steward);
+	name_book_find(book, id_of("cg/docker-" A ".scope"), 0, S, &names);
+	assert_string_equal(names_path(&names), "/docker-" A ".scope");
+	assert_string_equal(names_text(&names, CONTAINER_LABEL), "shop");
+	name_book_free(book);
+	steward_free(steward);
+}
+
+/* ---- Network namespaces ---------------------------------------------------------------------- */
+
+static void test_namespaces(void **state)
+{
+	struct netns_names *names;
+	uint64_t now_ns;
+	uint32_t blue;
+
+	(void)state;
+	shell("touch run/netns/blue");
+	blue = id_of("run/netns/blue");
+	names = netns_names_new(root);
+	now_ns = clock_now_ns();
+	assert_string_equal(netns_names_find(names, blue, 1), "blue");
+	assert_string_equal(netns_names_find(names, blue, now_ns), "blue");
+	assert_null(netns_names_find(names, blue + 1, now_ns));
+	assert_null(netns_names_find(names, 0, now_ns));
+	assert_null(netns_names_find(NULL, blue, now_ns));
+	netns_names_free(names);
+}
+
+/* The inode of one that has ended is the next one's: what came between is nobody's. */
+static void test_a_number_that_is_another(void **state)
+{
+	struct netns_names *names;
+	uint64_t before_ns, between_ns;
+	uint32_t inode;
+
+	(void)state;
+	shell("touch run/netns/blue");
+	inode = id_of("run/netns/blue");
+	names = netns_names_new(root);
+	before_ns = clock_now_ns();
+	assert_string_equal(netns_names_find(names, inode, before_ns), "blue");
+	usleep(50000);
+	shell("mv run/netns/blue run/netns/green");
+	between_ns = clock_now_ns();
+	assert_null(netns_names_find(names, inode, between_ns));
+	assert_null(netns_names_find(names, inode, before_ns));
+	assert_string_equal(netns_names_find(names, inode, clock_now_ns()), "green");
+	shell("rm run/netns/green");
+	assert_null(netns_names_find(names, inode, clock_now_ns()));
+	netns_names_free(names);
+}
+
+/* There is no folder before the first name; and what is in it may be no namespace. */
+static void test_a_name_that_comes_later(void **state)
+{
+	struct netns_names *names;
+
+	(void)state;
+	shell("rmdir run/netns");
+	names = netns_names_new(root);
+	assert_null(netns_names_find(names, 7, clock_now_ns()));
+	shell("mkdir run/netns && touch run/netns/red && ln -s /proc/self/ns/net run/netns/link");
+	assert_string_equal(netns_names_find(names, id_of("run/netns/red"), clock_now_ns()), "red");
+	netns_names_free(names);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, make_root, remove_root)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_cgroups),
+		TEST(test_names_that_come_later),
+		TEST(test_more_than_are_remembered),
+		TEST(test_a_steward_looks),
+		TEST(test_namespaces),
+		TEST(test_a_number_that_is_another),
+		TEST(test_a_name_that_comes_later),
+	};
+
+	return cmocka_run_group_tests_name("name_book", tests, NULL, NULL);
+}
