@@ -23,10 +23,11 @@ pytestmark = pytest.mark.any_kernel
 TALKER = """
 import socket, sys
 kept = []
-listener = socket.create_server(("127.0.0.1", 8000))
+port = int(sys.argv[1])
+listener = socket.create_server(("127.0.0.1", port))
 print("ready", flush=True)
 for line in sys.stdin:
-    client = socket.create_connection(("127.0.0.1", 8000))
+    client = socket.create_connection(("127.0.0.1", port))
     server = listener.accept()[0]
     client.close()
     if line == "leak\\n":
@@ -48,11 +49,11 @@ class Place(NamedTuple):
 class Talker:
     """A process in a cgroup and a network namespace."""
 
-    def __init__(self, place: Place, netns: Netns) -> None:
+    def __init__(self, place: Place, netns: Netns, port: int = 8000) -> None:
         folder = f"{cgroup.mounted()}{place.path}"
         self.child = subprocess.Popen(
             ["sh", "-c", 'echo $$ >"$0/cgroup.procs" && exec "$@"', folder,
-             *netns.argv([sys.executable, "-c", TALKER])],
+             *netns.argv([sys.executable, "-c", TALKER, str(port)])],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
         self.answer("ready")
 
@@ -155,8 +156,8 @@ def _talk(places: Places, netns: Netns) -> Iterator[Any]:
     """Starts talkers, which end before their cgroups are removed."""
     talkers: list[Talker] = []
 
-    def start(place: Place) -> Talker:
-        talkers.append(Talker(place, netns))
+    def start(place: Place, port: int = 8000) -> Talker:
+        talkers.append(Talker(place, netns, port))
         return talkers[-1]
 
     yield start
@@ -283,3 +284,64 @@ def test_reports_have_names(kind: Any, host: Host, places: Places, netns: Netns,
             assert names_of(group, place) == place.names
     for listener in report("snapshot", "-l"):
         assert names_of(listener, place) == place.names
+
+
+# ---- Filters -------------------------------------------------------------------------------------
+
+
+def filter_of(place: Place) -> list[str]:
+    """The most that people know of it."""
+    names = place.names
+    if names["pod"]:
+        return ["--pod", f"{names['pod_namespace']}/{names['pod']}"]
+    if names["container"]:
+        return ["--container", str(names["container"])]
+    return ["--unit", str(names["unit"])]
+
+
+@each_kind
+def test_filters(kind: Any, host: Host, places: Places, netns: Netns, talk: Any) -> None:
+    """Of two talkers one is wanted; the account holds, and nothing of the other is there."""
+    place, other = kind(host, places), places.make("other.service", unit="other.service")
+    talker = talk(place)
+    wanted = ["-o", "json", *filter_of(place), *filtered_to(netns)]
+    with Running(*wanted, "-v", wrap=host.wrap) as running, \
+            Running("life", *wanted, wrap=host.wrap) as life:
+        talk(other, 8001).talk()
+        talker.talk()
+        running.wait_for_lines(8)
+        life.wait_for_lines(1)
+        running.finish()
+        life.finish()
+        rows = [json.loads(line.text) for line in running.lines()]
+        lives = [json.loads(line.text) for line in life.lines()]
+    for found in (rows, lives):
+        summary = found.pop()
+        assert summary["type"] == "summary" and summary["filtered"] > 0
+        assert summary["printed"] == len(found)
+        assert summary["seen"] == sum(summary[term] for term in (
+            "printed", "filtered", "folded", "unwritten", "unknown", "malformed")) + sum(
+                summary["lost"].values())
+        assert_named(found, place)
+        assert {row["cgroup"] for row in found} == {place.path}
+        assert not any(8001 in (row["lport"], row["rport"]) for row in found)
+
+
+@each_kind
+def test_filters_of_reports(kind: Any, host: Host, places: Places, netns: Netns,
+                            talk: Any) -> None:
+    place = kind(host, places)
+    talkers = [talk(place), talk(places.make("other.service", unit="other.service"), 8001)]
+    for talker in talkers:
+        talker.talk("leak")
+    options = [*filter_of(place), *filtered_to(netns), "-o", "json"]
+    if b"sock_diag" in run("snapshot", *options, wrap=host.wrap).stderr:
+        pytest.skip("this kernel does not tell the socket's cgroup")
+    for command in (["leaks", "--older", "0s"], ["snapshot", "--sockets"], ["snapshot", "-l"],
+                    ["diagnose", "-d", "1s", "--older", "0s"]):
+        done = run(*command, *options, wrap=host.wrap)
+        assert done.returncode in (0, 10), done.stderr.decode()
+        found = [json.loads(line) for line in done.stdout.splitlines()]
+        assert found, command
+        assert {row["pid"] for row in found} <= {talkers[0].child.pid, None}, command
+        assert any(names_of(row, place) == place.names for row in found), command

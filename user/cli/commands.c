@@ -20,6 +20,7 @@ const struct command_def command_table[] = {
 		.groups =
 			(const struct option_group *const[]){
 				&group_connection_filters,
+				&group_name_filters,
 				&group_transition_filters,
 				&group_start,
 				&group_trace_end,
@@ -55,6 +56,7 @@ const struct command_def command_table[] = {
 		.groups =
 			(const struct option_group *const[]){
 				&group_connection_filters,
+				&group_name_filters,
 				&group_life_filters,
 				&group_start,
 				&group_trace_end,
@@ -153,6 +155,7 @@ const struct command_def command_table[] = {
 		.groups =
 			(const struct option_group *const[]){
 				&group_connection_filters,
+				&group_name_filters,
 				&group_leak_filters,
 				&group_leaks_report,
 				&group_limits,
@@ -181,6 +184,7 @@ const struct command_def command_table[] = {
 		.groups =
 			(const struct option_group *const[]){
 				&group_connection_filters,
+				&group_name_filters,
 				&group_diagnose_report,
 				&group_limits,
 				&group_hidden_states,
@@ -243,6 +247,7 @@ const struct command_def command_table[] = {
 		.groups =
 			(const struct option_group *const[]){
 				&group_connection_filters,
+				&group_name_filters,
 				&group_socket_filters,
 				&group_snapshot_report,
 				&group_general,

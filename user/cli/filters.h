@@ -15,6 +15,13 @@
 #include "cli/parse.h"
 #include "wire.h"
 
+/* What people call where a connection is from; see model/names_wanted.h. Empty: any. */
+struct name_filter {
+	struct word_list containers; /* names, or ids from 12 digits on */
+	struct word_list pods;	     /* NAMESPACE/NAME */
+	struct word_list units;
+};
+
 struct filters {
 	struct id_list pids;
 	struct id_list uids;
@@ -25,6 +32,7 @@ struct filters {
 	char comm[TCPDWELL_COMM_LEN]; /* exact; empty: any */
 	const char *cgroup;	      /* path, NULL: any */
 	struct netns_ref netns;	      /* inode 0 and path NULL: any */
+	struct name_filter names;     /* user space looks at these */
 	uint8_t family;		      /* 4, 6, or 0: both */
 	uint16_t from;		      /* masks of state numbers, 0: any */
 	uint16_t to;
@@ -33,6 +41,12 @@ struct filters {
 	uint64_t cookie;  /* 0: any */
 	uint32_t reasons; /* mask of reason numbers, 0: any, and none */
 };
+
+static inline bool filters_have_names(const struct filters *filters)
+{
+	return filters->names.containers.count || filters->names.pods.count ||
+	       filters->names.units.count;
+}
 
 /* Of lives as a whole. */
 struct life_filter {

@@ -8,6 +8,7 @@
 #include "cli/option_table.h"
 
 extern const struct option_group group_connection_filters;
+extern const struct option_group group_name_filters;
 extern const struct option_group group_transition_filters;
 extern const struct option_group group_life_filters;
 extern const struct option_group group_life_output;

@@ -67,6 +67,19 @@ const struct option_group group_connection_filters = {
 	},
 };
 
+const struct option_group group_name_filters = {
+	"From where",
+	(const struct option_def[]){
+		VALUE("container", 0, "NAME|ID,...", filters.names.containers, set_words,
+		      "from one of these containers, by name or the first 12 digits of the id"),
+		VALUE("pod", 0, "NAMESPACE/NAME,...", filters.names.pods, set_pods,
+		      "from one of these Kubernetes pods"),
+		VALUE("unit", 0, "NAME,...", filters.names.units, set_words,
+		      "from one of these units of systemd"),
+		{ 0 },
+	},
+};
+
 const struct option_group group_transition_filters = {
 	"Which transitions",
 	(const struct option_def[]){

@@ -382,7 +382,8 @@ static bool filters_but_netns(const struct filters *filters)
 {
 	return filters->pids.count || filters->uids.count || filters->addrs.count ||
 	       filters->lports.any || filters->rports.any || filters->ports.any ||
-	       filters->comm[0] || filters->cgroup || filters->family || filters->either;
+	       filters->comm[0] || filters->cgroup || filters->family || filters->either ||
+	       filters_have_names(filters);
 }
 
 /* Totals over time: counters are the namespaces'. */

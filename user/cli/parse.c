@@ -336,6 +336,45 @@ int parse_reasons(const char *text, uint32_t *mask, struct parse_fault *fault)
 	return list_parse(&list, text);
 }
 
+static int add_word(const struct list *list, struct span item)
+{
+	struct word_list *words = list->into;
+
+	if (words->count == PARSE_LIST_MAX)
+		return refuse(list->fault, -E2BIG, item, "is one too many", WANT_FEWER);
+	words->words[words->count++] = (struct typed_word){ item.at, item.len };
+	return 0;
+}
+
+static int add_pod(const struct list *list, struct span item)
+{
+	const char *slash = memchr(item.at, '/', item.len), *end = item.at + item.len;
+
+	if (!slash || slash == item.at || slash + 1 == end ||
+	    memchr(slash + 1, '/', end - slash - 1))
+		return list_refuse(list, -EINVAL, item, "is not a pod");
+	return add_word(list, item);
+}
+
+int parse_words(const char *text, struct word_list *words, struct parse_fault *fault)
+{
+	struct list list = { .into = words, .fault = fault, .want = "a name", .add = add_word };
+
+	return list_parse(&list, text);
+}
+
+int parse_pods(const char *text, struct word_list *words, struct parse_fault *fault)
+{
+	struct list list = {
+		.into = words,
+		.fault = fault,
+		.want = "NAMESPACE/NAME",
+		.add = add_pod,
+	};
+
+	return list_parse(&list, text);
+}
+
 int parse_longer(const char *text, uint16_t *mask, uint64_t *ns, struct parse_fault *fault)
 {
 	struct span name = { text, strcspn(text, "=") };

@@ -46,6 +46,15 @@ struct cidr_list {
 	unsigned int count;
 };
 
+/* Words as they were typed, not owned and not ended by NUL. */
+struct word_list {
+	struct typed_word {
+		const char *at;
+		size_t len;
+	} words[PARSE_LIST_MAX];
+	unsigned int count;
+};
+
 /* A network namespace: by inode number, or, where that is 0, by a path yet to be looked up. */
 struct netns_ref {
 	uint32_t inode;
@@ -79,6 +88,10 @@ int parse_uids(const char *text, struct id_list *uids, parse_find_user *find,
 	       struct parse_fault *fault);
 /* A.B.C.D[/N],X::Y[/N],...; bits beyond the prefix are cleared, as `ss dst` does. */
 int parse_cidrs(const char *text, struct cidr_list *cidrs, struct parse_fault *fault);
+/* NAME,... */
+int parse_words(const char *text, struct word_list *words, struct parse_fault *fault);
+/* NAMESPACE/NAME,... */
+int parse_pods(const char *text, struct word_list *words, struct parse_fault *fault);
 /* STATE,... as tcpstate_parse() takes them; sets bit N for state number N of wire.h. */
 int parse_states(const char *text, uint16_t *mask, struct parse_fault *fault);
 /* NAME,... as reason_parse() takes them; sets bit N for reason number N of wire.h. */

@@ -75,6 +75,16 @@ int set_states(const struct setting *setting)
 	return parse_states(setting->value, setting->field, setting->fault);
 }
 
+int set_words(const struct setting *setting)
+{
+	return parse_words(setting->value, setting->field, setting->fault);
+}
+
+int set_pods(const struct setting *setting)
+{
+	return parse_pods(setting->value, setting->field, setting->fault);
+}
+
 int set_cookie(const struct setting *setting)
 {
 	return parse_cookie(setting->value, setting->field, setting->fault);

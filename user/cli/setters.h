@@ -17,6 +17,8 @@ int set_uids(const struct setting *setting);
 int set_cidrs(const struct setting *setting);
 int set_netns(const struct setting *setting);
 int set_states(const struct setting *setting);
+int set_words(const struct setting *setting);
+int set_pods(const struct setting *setting);
 int set_cookie(const struct setting *setting);
 int set_reasons(const struct setting *setting);
 int set_longer(const struct setting *setting);

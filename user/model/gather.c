@@ -566,8 +566,8 @@ void gather_narrow(struct gather *g, const struct filters *filters)
 /* Whether only sockets of some processes are wanted: others have none that is known. */
 static bool wants_owners(const struct filters *filters)
 {
-	return filters &&
-	       (filters->pids.count || filters->comm[0] || filters->uids.count || filters->cgroup);
+	return filters && (filters->pids.count || filters->comm[0] || filters->uids.count ||
+			   filters->cgroup || filters_have_names(filters));
 }
 
 uint64_t gather_lost(const struct gather *g)

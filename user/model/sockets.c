@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "cli/filters.h"
+#include "host/name_book.h"
+#include "model/names_wanted.h"
 #include "model/sockets.h"
 
 #define SLOTS_MIN 256
@@ -237,6 +239,8 @@ bool sockets_wanted(const struct sockets *sockets, const struct socket_seen *soc
 	if (filters->either ? !(filters->either >> info->state & 1) : info->state == TCPDWELL_CLOSE)
 		return false;
 	if (filters->comm[0] && strncmp(filters->comm, info->comm, sizeof(info->comm)))
+		return false;
+	if (!names_wanted(filters, socket->cgroup ? socket->cgroup->texts : NULL))
 		return false;
 	return pid_wanted(sockets, socket, &filters->pids);
 }

@@ -8,7 +8,8 @@ void capture_from_options(struct capture *capture, const struct options *options
 		.program = options->program,
 		.kernel_view = options->kernel_view,
 		/* A table has no room for them, unless it is wide. */
-		.cgroups = options->wide || options->format != FORMAT_TABLE,
+		.cgroups = options->wide || options->format != FORMAT_TABLE ||
+			   filters_have_names(&options->filters),
 		.sockets = options->no_snapshot ? CAPTURE_SOCKETS_NONE : CAPTURE_SOCKETS_NOTED,
 		.ring_bytes = options->ring_bytes,
 		.max_sockets = options->max_sockets,

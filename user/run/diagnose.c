@@ -11,6 +11,7 @@
 #include "kernel/loader.h"
 #include "model/findings.h"
 #include "model/gather.h"
+#include "model/names_wanted.h"
 #include "model/sockets.h"
 #include "run/diagnose.h"
 #include "run/survey.h"
@@ -122,8 +123,11 @@ static int diagnose_event(struct session *session, const struct event *event)
 /* ---- A look ---- */
 
 /* What the kernel side leaves to us: it counts calls of all processes. */
-static bool is_wanted(const struct filters *filters, const struct fact_failure *failure)
+static bool is_wanted(struct session *session, const struct fact_failure *failure)
 {
+	const struct filters *filters = &session->options->filters;
+	struct procfs_process process;
+	const char *texts[CONTAINER_TEXTS];
 	struct sockdiag_socket like = {
 		.family = failure->at.family,
 		.lport = failure->at.lport,
@@ -137,6 +141,12 @@ static bool is_wanted(const struct filters *filters, const struct fact_failure *
 	memcpy(like.raddr, failure->at.raddr, sizeof(like.raddr));
 	for (unsigned int i = 0; i < filters->pids.count && !numbered; i++)
 		numbered = filters->pids.ids[i] == failure->owner.pid;
+	if (filters_have_names(filters)) {
+		session_process(session, failure->owner.pid, failure->owner.comm, &process);
+		container_texts(&process.container, texts);
+		if (!names_wanted(filters, texts))
+			return false;
+	}
 	return named && numbered && !filters->uids.count && !filters->cgroup &&
 	       timewait_socket_wanted(filters, &like);
 }
@@ -144,12 +154,11 @@ static bool is_wanted(const struct filters *filters, const struct fact_failure *
 static int take_failed_call(void *context, const struct tcpdwell_failed_call *call,
 			    const struct tcpdwell_failed_calls *calls)
 {
-	const struct session *session = context;
+	struct session *session = context;
 	const struct diagnose *d = session->model;
 	struct fact_failure failure = gather_failure_of(call, calls, calls->count);
 
-	if ((d->netns && failure.at.netns != d->netns) ||
-	    !is_wanted(&session->options->filters, &failure))
+	if ((d->netns && failure.at.netns != d->netns) || !is_wanted(session, &failure))
 		return 0;
 	return gather_failure(d->gather, &failure);
 }

@@ -19,7 +19,6 @@ static void life_wants(struct session *session, struct capture *capture, struct 
 	capture->time_wait = options->time_wait;
 	wants->watch = true;
 	wants->names = options->format != FORMAT_TABLE;
-	wants->files = wants->names;
 	wants->snapshot = !options->no_snapshot;
 	wants->timewait = options->time_wait;
 	wants->open = !options->life.no_open;

@@ -268,6 +268,9 @@ static int set_up(struct session *s)
 	s->in_place = output_is_terminal() && s->options->format == FORMAT_TABLE;
 	s->command->wants(s, &s->capture, &s->wants);
 	s->capture.sockets_otherwise = s->wants.looks;
+	if (filters_have_names(&s->options->filters))
+		s->wants.names = true;
+	s->wants.files |= s->wants.names;
 	s->drops = s->wants.watch;
 	s->in_place = s->in_place && s->wants.watch && s->wants.reports;
 	if (plan_privileges(s) || start_steward(s))

@@ -38,7 +38,7 @@ struct wants {
 	bool looks;	      /* looks at the sockets that exist, with session_walk() */
 	bool rows_optional;   /* where the kernel has none, it looks, and does not watch */
 	bool host_only;	      /* what the host says will do: no kernel side is loaded */
-	bool names;	      /* of cgroups and namespaces, for session_names() */
+	bool names;	      /* of cgroups and namespaces, for session_names(): files, too */
 	bool files;	      /* opens files while it runs that everybody may read */
 	bool serves;	      /* accepts connections while it runs */
 	bool reports;	      /* shows reports, in place where that is asked for; else rows */

@@ -5,7 +5,22 @@
 #include "kernel/loader.h"
 #include "kernel/source_ring.h"
 #include "kernel/source_stat.h"
+#include "model/names_wanted.h"
 #include "run/session_inside.h"
+
+/* Whether the filters that the kernel side knows nothing of want the row. */
+static bool is_wanted(const struct session *s, const struct event *event)
+{
+	bool lives = event->kind == EVENT_CONNECTION;
+	struct names names;
+
+	if (!filters_have_names(&s->options->filters) ||
+	    (!lives && event->kind != EVENT_TRANSITION))
+		return true;
+	session_names(s, lives ? event->connection->cgroup_id : event->transition->cgroup_id, 0,
+		      lives ? event->connection->ended_ns : event->transition->time_ns, &names);
+	return names_wanted(&s->options->filters, names.cgroup ? names.cgroup->texts : NULL);
+}
 
 /* What the ring yields. Once the output has ended, rows are only counted: as unwritten. */
 int session_take_row(void *context, const struct event *event)
@@ -29,6 +44,10 @@ int session_take_row(void *context, const struct event *event)
 	}
 	if (s->cut || output_error(s->output))
 		return 0;
+	if (!is_wanted(s, event)) {
+		s->unwanted++;
+		return 0;
+	}
 	if (s->command->event(s, event))
 		return -ECANCELED;
 	/* A row that finds no room since the output ended just now is not there. */

@@ -71,10 +71,10 @@ static int take_by_diag(struct socket_source *source, struct sockets *sockets,
 	struct diag_shortfall shortfall = {};
 	int err;
 
-	if (filters->cgroup)
+	if (filters->cgroup || filters_have_names(filters))
 		return failure_set(failure, STATUS_HOST,
-				   "%.300s; and sock_diag knows nothing of --cgroup",
-				   source->why.text);
+				   "%.300s; and sock_diag knows nothing of %s", source->why.text,
+				   filters->cgroup ? "--cgroup" : "cgroups and their names");
 	err = diag_snapshot_take(source->steward, filters, source->netns, add, sockets, &shortfall);
 	if (err)
 		return failure_set(failure, STATUS_HOST, "%.300s; and sock_diag: %s",

@@ -16,7 +16,6 @@ static void trace_wants(struct session *session, struct capture *capture, struct
 	capture->rows = true;
 	wants->watch = true;
 	wants->names = options->wide || options->format != FORMAT_TABLE;
-	wants->files = wants->names;
 	wants->snapshot = !options->no_snapshot;
 }
 

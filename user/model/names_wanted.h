@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The filters --container, --pod and --unit, which the kernel side knows nothing of: of rows, of
+ * sockets, of processes and of groups alike. What is not known is not wanted. Pure, any thread.
+ */
+#ifndef TCPDWELL_NAMES_WANTED_H
+#define TCPDWELL_NAMES_WANTED_H
+
+#include <stdbool.h>
+
+#include "host/container.h"
+
+struct filters;
+
+/* @texts are what container_texts() sets; NULL: nothing is known. */
+bool names_wanted(const struct filters *filters, const char *const texts[CONTAINER_TEXTS]);
+
+#endif /* TCPDWELL_NAMES_WANTED_H */
