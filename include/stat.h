@@ -46,6 +46,10 @@ enum tcpdwell_stat_by {
 	TCPDWELL_BY_CGROUP,
 	TCPDWELL_BY_STATE, /* nothing else */
 	TCPDWELL_BY_NETNS, /* `export` alone: its inode in the first word */
+	/* User space makes groups of cgroups for these; the kernel side knows nothing of them. */
+	TCPDWELL_BY_UNIT,
+	TCPDWELL_BY_CONTAINER,
+	TCPDWELL_BY_POD,
 };
 
 /* In the place of a state that is left. */

@@ -345,3 +345,48 @@ def test_filters_of_reports(kind: Any, host: Host, places: Places, netns: Netns,
         assert found, command
         assert {row["pid"] for row in found} <= {talkers[0].child.pid, None}, command
         assert any(names_of(row, place) == place.names for row in found), command
+
+
+# ---- Sums ----------------------------------------------------------------------------------------
+
+BY: dict[str, tuple[str, ...]] = {
+    "unit": ("unit",),
+    "container": ("unit", "container", "container_id", "pod", "pod_namespace"),
+    "pod": ("pod", "pod_namespace"),
+}
+
+
+@pytest.mark.parametrize(("kind", "by"), [(a_unit, "unit"), (a_container, "container"),
+                                          (a_pod, "container"), (a_pod, "pod")])
+def test_sums(kind: Any, by: str, host: Host, places: Places, netns: Netns, talk: Any) -> None:
+    """By unit, container and pod; and of one of them alone, with an account that holds."""
+    place = kind(host, places)
+    only = ["-o", "json", "--by", by, *filtered_to(netns)]
+    with Running("stat", *only, wrap=host.wrap) as all_, \
+            Running("stat", *only, *filter_of(place), wrap=host.wrap) as one, \
+            Running("stat", "--by", by, *filtered_to(netns), wrap=host.wrap) as text:
+        talkers = [talk(place), talk(places.make("other.service", unit="other.service"), 8001)]
+        for talker in talkers:
+            talker.talk()
+        for running in (all_, one, text):
+            running.finish()
+        reports = [[json.loads(line.text) for line in running.lines()] for running in (all_, one)]
+        table = text.output().decode()
+    counts = []
+    for report, summary in reports:
+        mine = [group for group in report["groups"]
+                if all(group[name] == place.names[name] for name in BY[by])]
+        if not mine and not any(group[by] for group in report["groups"]):
+            pytest.skip("this kernel does not tell the socket's cgroup")
+        assert mine and report["by"] == by
+        counts.append(sum(group["count"] + group["at_least"] for group in mine))
+        assert summary["seen"] == sum(summary[term] for term in (
+            "counted", "undated", "filtered", "unwritten")) + summary["lost"]["map"]
+        assert summary["counted"] == report["counted"]
+    assert counts[0] == counts[1] > 0
+    assert len(reports[1][0]["groups"]) == len([group for group in reports[1][0]["groups"]
+                                                if group[by] == place.names[by]])
+    assert reports[0][1]["counted"] > reports[1][1]["counted"] == counts[1]
+    shown = {"unit": place.names["unit"], "container": place.names["container"],
+             "pod": "prod/web-7c9f"}[by]
+    assert str(shown) in table and by.upper() in table

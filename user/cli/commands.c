@@ -126,6 +126,7 @@ const struct command_def command_table[] = {
 		.groups =
 			(const struct option_group *const[]){
 				&group_connection_filters,
+				&group_name_filters,
 				&group_transition_filters,
 				&group_start,
 				&group_stat_groups,
@@ -141,6 +142,7 @@ const struct command_def command_table[] = {
 			(const struct option_note[]){
 				{ "tcpdwell stat", "who stays how long in which state" },
 				{ "tcpdwell stat -i 10s -o json", "for a collector of metrics" },
+				{ "tcpdwell stat --by container", "the same of each container" },
 				{ "tcpdwell stat --by port --from SYN_RECV",
 				  "how fast handshakes complete" },
 				{ "tcpdwell stat --by prefix --from SYN_SENT --histogram",

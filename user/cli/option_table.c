@@ -35,6 +35,9 @@ static const struct choice stat_choices[] = {
 	{ "prefix", TCPDWELL_BY_PREFIX },
 	{ "cgroup", TCPDWELL_BY_CGROUP },
 	{ "state", TCPDWELL_BY_STATE },
+	{ "unit", TCPDWELL_BY_UNIT },
+	{ "container", TCPDWELL_BY_CONTAINER },
+	{ "pod", TCPDWELL_BY_POD },
 	{ 0 },
 };
 

@@ -414,6 +414,23 @@ static int check_snapshot(const struct options *options, struct options_error *e
 	return 0;
 }
 
+/* The kernel side sums by group, so that only groups can be told apart afterwards. */
+static int check_names(const struct options *options, struct options_error *error)
+{
+	const struct filters *filters = &options->filters;
+
+	if (options->command != COMMAND_STAT || !filters_have_names(filters) ||
+	    options->by == TCPDWELL_BY_CGROUP ||
+	    (options->by >= TCPDWELL_BY_UNIT && options->by <= TCPDWELL_BY_POD))
+		return 0;
+	return refuse(error,
+		      "%s: sums have the names of their groups alone: want "
+		      "--by cgroup, container, pod or unit with it",
+		      filters->names.containers.count ? "--container" :
+		      filters->names.pods.count	      ? "--pod" :
+							"--unit");
+}
+
 /* What no option can see alone. */
 static int check_together(const struct options *options, const struct command_def *command,
 			  struct options_error *error)
@@ -427,6 +444,8 @@ static int check_together(const struct options *options, const struct command_de
 			return refuse(error, "-i: one look has no next: want --watch with it");
 	}
 	if (options->command == COMMAND_SNAPSHOT && check_snapshot(options, error))
+		return -EINVAL;
+	if (check_names(options, error))
 		return -EINVAL;
 	if (!options->program)
 		return 0;

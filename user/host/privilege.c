@@ -301,7 +301,7 @@ static const struct privilege_row rows[] = {
 	  "names of cgroups and containers that are new" },
 	{ "timewait", "files to read", "settings of the own namespace" },
 	{ "stat", "nothing", NULL },
-	{ "stat --by cgroup", "files to read", "names of cgroups that are new" },
+	{ "stat --by cgroup, …", "as life -o", "names of cgroups and containers that are new" },
 	{ "leaks --watch, diagnose",
 	  "nothing; a helper process: CAP_SYS_ADMIN, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH",
 	  "they look into namespaces and at processes again" },

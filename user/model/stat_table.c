@@ -74,11 +74,6 @@ uint64_t stat_table_rows(const struct stat_table *table)
 	return table->rows;
 }
 
-const struct tcpdwell_stat_key *stat_table_key(const struct stat_table *table, size_t number)
-{
-	return number < table->count ? &table->elements[number].key : NULL;
-}
-
 /*
  * ---- Elements by key ----------------------------------------------------------------------------
  */
@@ -141,6 +136,11 @@ static uint64_t rows_of(const struct tcpdwell_stat *stat)
 	return rows;
 }
 
+uint64_t stat_element_rows(const struct tcpdwell_stat_key *key, const struct tcpdwell_stat *stat)
+{
+	return key->state == TCPDWELL_STAT_HANDSHAKE ? 0 : rows_of(stat);
+}
+
 static int add(struct stat_table *table, const struct tcpdwell_stat_key *key,
 	       const struct tcpdwell_stat *stat, size_t max)
 {
@@ -156,8 +156,7 @@ static int add(struct stat_table *table, const struct tcpdwell_stat_key *key,
 		*slot = ++table->count;
 	}
 	sum(&table->elements[*slot - 1].stat, stat);
-	if (key->state != TCPDWELL_STAT_HANDSHAKE) /* those are rows of other states */
-		table->rows += rows_of(stat);
+	table->rows += stat_element_rows(key, stat);
 	return 0;
 }
 

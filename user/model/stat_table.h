@@ -49,11 +49,11 @@ int stat_table_add(struct stat_table *table, const struct tcpdwell_stat_key *key
 /* Adds all of @from. Returns 0 or -ENOMEM. */
 int stat_table_merge(struct stat_table *into, const struct stat_table *from);
 
+/* Rows that an element is of: none where they are those of others, too. */
+uint64_t stat_element_rows(const struct tcpdwell_stat_key *key, const struct tcpdwell_stat *stat);
+
 /* Rows in it, whatever is known of their dwell. */
 uint64_t stat_table_rows(const struct stat_table *table);
-
-/* The key of element @number, in no order; NULL from the number of elements on. */
-const struct tcpdwell_stat_key *stat_table_key(const struct stat_table *table, size_t number);
 
 /*
  * The groups, by state in the order of a connection's life and within it the fullest first. Owned

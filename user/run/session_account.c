@@ -21,12 +21,12 @@ static struct summary account_of_sums(const struct session *s)
 	uint64_t counted;
 
 	loader_counters(s->loader, &c);
-	counted = s->end ? count_written(s) : c.emitted;
+	counted = s->end ? count_written(s) : c.emitted - s->unwanted;
 	return (struct summary){
 		.seen = c.seen,
 		.printed = counted,
 		.undated = c.undated,
-		.filtered = c.filtered + c.held,
+		.filtered = c.filtered + c.held + s->unwanted,
 		.unwritten = s->end ? s->handed - counted : 0,
 		.lost_map = c.lost_map,
 		.untracked = c.untracked,

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
-#include "host/cgroup.h"
 #include "kernel/loader.h"
+#include "model/names_wanted.h"
+#include "model/stat_names.h"
 #include "model/stat_table.h"
 #include "run/stat.h"
 #include "view/stat_json.h"
@@ -17,7 +19,7 @@
 #define NAMES_NS 1000000000ULL
 
 struct stat_run {
-	struct cgroup_names *cgroups;
+	struct stat_names *names;  /* NULL: no cgroups are asked for */
 	struct stat_table *recent; /* since the last report */
 	struct stat_table *all;	   /* since the start, NULL: nobody asks */
 	uint64_t counted;	   /* rows before the last report */
@@ -34,23 +36,24 @@ static bool wants_all(const struct options *options)
 static void stat_wants(struct session *session, struct capture *capture, struct wants *wants)
 {
 	const struct options *options = session->options;
+	bool names = stat_names_make(options->by);
 
 	capture->sums = (struct capture_sums){
 		.wanted = true,
-		.by = options->by,
+		.by = names ? TCPDWELL_BY_CGROUP : options->by,
 		.service = options->by == TCPDWELL_BY_PORT,
 		.accept_waits = true,
 		.prefix4 = options->prefix4,
 		.prefix6 = options->prefix6,
 		.bytes = options->hist_bytes,
 	};
-	capture->cgroups = options->by == TCPDWELL_BY_CGROUP;
+	capture->cgroups = names;
 	wants->watch = true;
 	wants->snapshot = !options->no_snapshot;
-	wants->files = options->by == TCPDWELL_BY_CGROUP;
+	wants->names = names;
 	wants->reports = true;
 	wants->report_ns = options->report_ns ?: session->in_place ? FRAME_NS : 0;
-	wants->pace_ns = options->by == TCPDWELL_BY_CGROUP ? NAMES_NS : EVENTS_FOREVER;
+	wants->pace_ns = names ? NAMES_NS : EVENTS_FOREVER;
 }
 
 static int stat_start(struct session *session)
@@ -61,8 +64,8 @@ static int stat_start(struct session *session)
 
 	if (!run)
 		return failure_errno(session->failure, "cannot start", errno);
-	if (options->by == TCPDWELL_BY_CGROUP)
-		run->cgroups = cgroup_names_new(""); /* without one, cgroups stay unknown */
+	if (stat_names_make(options->by) && !(run->names = stat_names_new(options->by)))
+		return failure_errno(session->failure, "cannot start", errno);
 	run->recent = stat_table_new(size, options->by);
 	if (session->in_place || wants_all(options))
 		run->all = stat_table_new(size, options->by);
@@ -71,22 +74,49 @@ static int stat_start(struct session *session)
 	return 0;
 }
 
+/* Puts the group in the place of the cgroup. Returns whether it is wanted. */
+static bool find_group(const struct session *session, struct tcpdwell_stat_key *key)
+{
+	const struct stat_run *run = session->model;
+	struct names names;
+
+	session_names(session, key->cgroup_id, 0, clock_now_ns(), &names);
+	if (!names_wanted(&session->options->filters, names.cgroup ? names.cgroup->texts : NULL))
+		return false;
+	key->number = stat_names_add(run->names, key->cgroup_id, names.cgroup);
+	memset(key->words, 0, sizeof(key->words));
+	return true;
+}
+
 static int stat_event(struct session *session, const struct event *event)
 {
 	struct stat_run *run = session->model;
-	int err = stat_table_add(run->recent, event->sum.key, event->sum.value);
+	struct tcpdwell_stat_key key = *event->sum.key;
+	int err;
 
+	if (run->names && !find_group(session, &key)) {
+		session->unwanted += stat_element_rows(&key, event->sum.value);
+		return 0;
+	}
+	err = stat_table_add(run->recent, &key, event->sum.value);
 	return err ? failure_errno(session->failure, "cannot sum up", -err) : 0;
 }
 
-/* Asks for the names of cgroups while they are there. */
-static void learn_names(struct stat_run *run)
+/* Asks for the names of cgroups that have none yet. */
+static void learn_names(const struct session *session)
 {
-	const struct tcpdwell_stat_key *key;
+	const struct stat_run *run = session->model;
 	uint64_t now_ns = clock_now_ns();
+	struct names names;
 
-	for (size_t i = 0; (key = stat_table_key(run->recent, i)); i++)
-		cgroup_names_path(run->cgroups, key->cgroup_id, now_ns);
+	for (uint32_t i = 1; i <= stat_names_count(run->names); i++) {
+		const struct stat_name *name = stat_names_at(run->names, i);
+
+		if (!name->cgroup_id || name->path)
+			continue;
+		session_names(session, name->cgroup_id, 0, now_ns, &names);
+		stat_names_add(run->names, name->cgroup_id, names.cgroup);
+	}
 }
 
 /* Takes what the kernel has summed since the last time. */
@@ -97,8 +127,8 @@ static int take(struct session *session)
 	if (session_sums(session))
 		return -1;
 	session->handed = run->counted + stat_table_rows(run->recent);
-	if (run->cgroups)
-		learn_names(run);
+	if (run->names)
+		learn_names(session);
 	return 0;
 }
 
@@ -106,7 +136,7 @@ static int stat_tick(struct session *session)
 {
 	const struct stat_run *run = session->model;
 
-	return run->cgroups || session->end ? take(session) : 0;
+	return run->names || session->end ? take(session) : 0;
 }
 
 /*
@@ -151,7 +181,7 @@ static struct stat_view view_of(const struct session *session, uint64_t now_ns, 
 		.now_ns = now_ns,
 		.wall_ns = clock_wall_ns(session->clock, now_ns),
 		.lost = lost - (all ? 0 : run->lost),
-		.cgroups = run->cgroups,
+		.names = run->names,
 	};
 }
 
@@ -204,7 +234,7 @@ static void stat_release(struct session *session)
 
 	stat_table_free(run->recent);
 	stat_table_free(run->all);
-	cgroup_names_free(run->cgroups);
+	stat_names_free(run->names);
 	free(run);
 }
 

@@ -2,7 +2,7 @@
 #include <inttypes.h>
 
 #include "base/tcpstate.h"
-#include "host/cgroup.h"
+#include "model/stat_names.h"
 #include "view/hist_json.h"
 #include "view/print.h"
 #include "view/sink.h"
@@ -14,6 +14,8 @@ static const char *const names[] = {
 	[TCPDWELL_BY_PORT] = "port",	   [TCPDWELL_BY_LPORT] = "lport",
 	[TCPDWELL_BY_RPORT] = "rport",	   [TCPDWELL_BY_PREFIX] = "prefix",
 	[TCPDWELL_BY_CGROUP] = "cgroup",   [TCPDWELL_BY_STATE] = "state",
+	[TCPDWELL_BY_UNIT] = "unit",	   [TCPDWELL_BY_CONTAINER] = "container",
+	[TCPDWELL_BY_POD] = "pod",
 };
 
 static void print_prefix(FILE *out, const struct stat_view *view,
@@ -32,6 +34,14 @@ static void print_prefix(FILE *out, const struct stat_view *view,
 		print_json_addr(out, "raddr", 6, key->addr);
 		fprintf(out, ",\"prefix\":%u", view->prefix6);
 	}
+}
+
+/* Of a pod, what all its containers have in common. */
+static void print_names(FILE *out, const struct stat_name *name, bool pod)
+{
+	for (unsigned int i = pod ? CONTAINER_POD : 0; i < CONTAINER_TEXTS; i++)
+		print_json_text(out, container_text_names[i], name->texts[i]);
+	print_json_text(out, "pod_uid", name->pod_uid);
 }
 
 /* What makes the group, under the names that rows of `trace` have for it. */
@@ -55,8 +65,16 @@ static void print_group(FILE *out, const struct stat_view *view, const struct st
 		print_prefix(out, view, key, !group->others);
 		break;
 	case TCPDWELL_BY_CGROUP:
-		print_json_text(out, "cgroup",
-				cgroup_names_path(view->cgroups, key->cgroup_id, view->now_ns));
+		print_json_text(out, "cgroup", stat_names_at(view->names, key->number)->path);
+		break;
+	case TCPDWELL_BY_UNIT:
+		print_json_text(out, "unit",
+				stat_names_at(view->names, key->number)->texts[CONTAINER_UNIT]);
+		break;
+	case TCPDWELL_BY_CONTAINER:
+	case TCPDWELL_BY_POD:
+		print_names(out, stat_names_at(view->names, key->number),
+			    view->by == TCPDWELL_BY_POD);
 		break;
 	case TCPDWELL_BY_STATE:
 	case TCPDWELL_BY_NETNS:

@@ -6,7 +6,7 @@
 #include "base/put.h"
 #include "base/tcpstate.h"
 #include "base/text.h"
-#include "host/cgroup.h"
+#include "model/stat_names.h"
 #include "model/hist.h"
 #include "view/layout.h"
 #include "view/print.h"
@@ -84,10 +84,23 @@ static void print_number(const struct page *page, uint32_t number)
 	print_name(page, text);
 }
 
+/* NAMESPACE/POD/CONTAINER, as much of it as the group has; the UID of a pod without a name. */
+static void print_place(const struct page *page, const struct stat_name *name)
+{
+	const char *pod = name->texts[CONTAINER_POD] ?: name->pod_uid;
+	const char *container = name->texts[CONTAINER_LABEL];
+	const char *of = name->texts[CONTAINER_POD] ? name->texts[CONTAINER_POD_NAMESPACE] : NULL;
+	char text[3 * CONTAINER_TEXT_BYTES];
+
+	snprintf(text, sizeof(text), "%s%s%s%s%s", of ?: "", of ? "/" : "", pod ?: "",
+		 pod && container ? "/" : "", container ?: "");
+	print_name(page, *text ? text : "-");
+}
+
 static void print_group(const struct page *page, const struct stat_group *group)
 {
 	const struct tcpdwell_stat_key *key = &group->key;
-	const char *path;
+	const struct stat_name *name = stat_names_at(page->view->names, key->number);
 
 	if (group->others) {
 		print_name(page, "(others)");
@@ -104,8 +117,14 @@ static void print_group(const struct page *page, const struct stat_group *group)
 		print_prefix(page, key);
 		break;
 	case TCPDWELL_BY_CGROUP:
-		path = cgroup_names_path(page->view->cgroups, key->cgroup_id, page->view->now_ns);
-		print_name(page, path ?: "-");
+		print_name(page, name->path ?: "-");
+		break;
+	case TCPDWELL_BY_UNIT:
+		print_name(page, name->texts[CONTAINER_UNIT] ?: "-");
+		break;
+	case TCPDWELL_BY_CONTAINER:
+	case TCPDWELL_BY_POD:
+		print_place(page, name);
 		break;
 	case TCPDWELL_BY_PORT:
 	case TCPDWELL_BY_LPORT:
@@ -127,6 +146,9 @@ static const char *const titles[] = {
 	[TCPDWELL_BY_PREFIX] = "PREFIX",
 	[TCPDWELL_BY_CGROUP] = "CGROUP",
 	[TCPDWELL_BY_STATE] = "",
+	[TCPDWELL_BY_UNIT] = "UNIT",
+	[TCPDWELL_BY_CONTAINER] = "CONTAINER",
+	[TCPDWELL_BY_POD] = "POD",
 };
 
 /*

@@ -10,18 +10,18 @@
 
 #include "model/stat_table.h"
 
-struct cgroup_names;
+struct stat_names;
 
 struct stat_view {
 	struct stat_table *table;
 	enum tcpdwell_stat_by by;
 	unsigned int prefix4; /* bits, by prefix */
 	unsigned int prefix6;
-	uint64_t span_ns;	      /* how long the rows came in for */
-	uint64_t now_ns;	      /* when that ended, CLOCK_MONOTONIC */
-	uint64_t wall_ns;	      /* the same since the Epoch */
-	uint64_t lost;		      /* rows of that time that found no room in the kernel */
-	struct cgroup_names *cgroups; /* NULL: they have no names */
+	uint64_t span_ns;		/* how long the rows came in for */
+	uint64_t now_ns;		/* when that ended, CLOCK_MONOTONIC */
+	uint64_t wall_ns;		/* the same since the Epoch */
+	uint64_t lost;			/* rows of that time that found no room in the kernel */
+	const struct stat_names *names; /* of groups that stat_names_make(); NULL: they have none */
 };
 
 #endif /* TCPDWELL_STAT_VIEW_H */

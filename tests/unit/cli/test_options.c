@@ -88,6 +88,10 @@ static void test_stat(void **state)
 	assert_int_equal(options.prefix6, 128);
 	assert_int_equal(options.hist_bytes, 1 << 20);
 	assert_true(options.cumulative && options.histogram && options.program);
+	assert_parses("stat --by pod --pod prod/web --unit nginx,a.service");
+	assert_int_equal(options.by, TCPDWELL_BY_POD);
+	assert_int_equal(options.filters.names.units.count, 2);
+	assert_parses("stat --by cgroup --container web");
 	assert_parses("stat --by state");
 	assert_int_equal(options.by, TCPDWELL_BY_STATE);
 }
@@ -288,6 +292,13 @@ static void test_refusals(void **state)
 		{ "-L", "-L: a value is missing: want PORT,..." },
 		{ "--lport", "--lport: a value is missing: want PORT,..." },
 		{ "-o", "-o: a value is missing: want table|json|csv" },
+		{ "--pod web", "--pod: 'web' is not a pod: want NAMESPACE/NAME" },
+		{ "--container ''", "--container: '' is empty" },
+		{ "snapshot -i 1s --unit a", "want no filter with it but --netns" },
+		{ "stat --unit a", "--unit: sums have the names of their groups alone: want "
+				   "--by cgroup, container, pod or unit with it" },
+		{ "stat --by state --container a", "--container: sums have" },
+		{ "timewait --pod a/b", "--pod is not an option of timewait" },
 		{ "stat --by", "--by: a value is missing: want process|comm|port|" },
 		{ "--lport=", "--lport: '' is empty" },
 		{ "-TL", "-L: a value is missing" },
