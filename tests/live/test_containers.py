@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import uuid
@@ -390,3 +391,27 @@ def test_sums(kind: Any, by: str, host: Host, places: Places, netns: Netns, talk
     shown = {"unit": place.names["unit"], "container": place.names["container"],
              "pod": "prod/web-7c9f"}[by]
     assert str(shown) in table and by.upper() in table
+
+
+@pytest.mark.parametrize(("kind", "by"), [(a_unit, "unit"), (a_container, "container"),
+                                          (a_pod, "container"), (a_pod, "pod")])
+def test_series(kind: Any, by: str, host: Host, places: Places, netns: Netns, talk: Any,
+                tmp_path: Path) -> None:
+    """The labels of export are these names: of what was counted, and of what exists."""
+    place = kind(host, places)
+    (tmp_path / "text").mkdir()
+    file = tmp_path / "text/tcp.prom"
+    with Running("export", "--by", by, "--textfile", str(file), "-d", "3s", *filtered_to(netns),
+                 wrap=host.wrap) as running:
+        talk(place).talk("leak")
+        running.wait(30)
+    labels = {"pod": {"pod": place.names["pod"], "namespace": place.names["pod_namespace"]}}.get(
+        by, {by: place.names[by]})
+    wanted = [f'{name}="{value}"' for name, value in labels.items()]
+    lines = file.read_text().splitlines()
+    for metric in ("tcpdwell_connections", "tcpdwell_handshake_seconds_count"):
+        found = [line for line in lines if re.match(metric + "{", line)]
+        assert found
+        if all(f'{by}=""' in line for line in found):
+            pytest.skip("this kernel does not tell the socket's cgroup")
+        assert any(all(part in line for part in wanted) for line in found), found

@@ -11,7 +11,6 @@
 #include "base/put.h"
 #include "base/v4mapped.h"
 #include "cli/version.h"
-#include "host/cgroup.h"
 #include "host/ephemeral.h"
 #include "host/http_server.h"
 #include "host/listener.h"
@@ -48,8 +47,7 @@ struct exporter {
 	struct odometer *odometer;
 	struct gather *gather;
 	struct sockets *sockets;
-	struct cgroup_names *cgroups; /* NULL: nobody asks, or there are none */
-	struct textfile *textfile;    /* NULL: not asked for */
+	struct textfile *textfile; /* NULL: not asked for */
 	struct facts facts;
 	struct port_uses ports;
 	struct survey survey;
@@ -107,25 +105,33 @@ static uint32_t group_by_comm(const struct exporter *x, const char *comm)
 	return export_group(x->export, name, NULL);
 }
 
-static uint32_t group_by_container(const struct exporter *x, enum export_by by, const char *path)
+/* Of a pod without a known name the UID is all that there is. */
+static uint32_t group_by_texts(const struct exporter *x, enum export_by by,
+			       const char *const texts[CONTAINER_TEXTS], const char *pod_uid)
 {
-	struct container container;
+	const char *pod = texts[CONTAINER_POD];
 
-	container_of_path(&container, path);
 	if (by == EXPORT_BY_UNIT)
-		return export_group(x->export, container.unit, NULL);
-	if (by == EXPORT_BY_POD)
-		return export_group(x->export, container.pod_uid, "");
-	return export_group(x->export, container_label(&container), NULL);
+		return export_group(x->export, texts[CONTAINER_UNIT] ?: "", NULL);
+	if (by == EXPORT_BY_CONTAINER)
+		return export_group(x->export, texts[CONTAINER_LABEL] ?: "", NULL);
+	return export_group(x->export,
+			    pod		    ?:
+				    pod_uid ?:
+					      "",
+			    pod ? texts[CONTAINER_POD_NAMESPACE] : "");
 }
 
-static uint32_t group_by_cgroup(const struct exporter *x, enum export_by by, uint64_t id)
+static uint32_t group_by_cgroup(const struct session *session, uint64_t id)
 {
-	const char *path = cgroup_names_path(x->cgroups, id, clock_now_ns());
+	enum export_by by = session->options->export_by.by;
+	const struct exporter *x = session->model;
+	struct names names;
 
-	if (by == EXPORT_BY_CGROUP || !path)
-		return export_group(x->export, path ?: "", "");
-	return group_by_container(x, by, path);
+	session_names(session, id, 0, clock_now_ns(), &names);
+	if (by == EXPORT_BY_CGROUP || !names.cgroup)
+		return export_group(x->export, names_path(&names) ?: "", "");
+	return group_by_texts(x, by, names.cgroup->texts, names.cgroup->pod_uid);
 }
 
 /* A namespace without a name has its number. */
@@ -190,7 +196,7 @@ static uint32_t group_of(const struct session *session, const struct whose *whos
 		return whose->no_addr ? export_group(x->export, "", NULL) :
 					group_by_peer(session, whose->addr);
 	default:
-		return group_by_cgroup(x, by, whose->cgroup_id);
+		return group_by_cgroup(session, whose->cgroup_id);
 	}
 }
 
@@ -219,7 +225,7 @@ static void export_wants(struct session *session, struct capture *capture, struc
 	wants->snapshot = true;
 	wants->looks = true;
 	wants->first = true;
-	wants->files = is_by_cgroup(session);
+	wants->names = is_by_cgroup(session);
 	wants->report_ns = options->report_ns ?: LOOK_NS;
 	wants->pace_ns = is_by_cgroup(session) ? NAMES_NS : EVENTS_FOREVER;
 }
@@ -277,8 +283,6 @@ static int export_start(struct session *session)
 	x->sockets = sockets_new();
 	if (!x->export || !x->odometer || !x->gather || !x->sockets)
 		return fail(session, -errno);
-	if (is_by_cgroup(session))
-		x->cgroups = cgroup_names_new(""); /* without one, cgroups stay unknown */
 	x->range = (struct service_range){ EPHEMERAL_LOW, EPHEMERAL_HIGH };
 	if (!ephemeral_read(&ephemeral, ""))
 		x->range = (struct service_range){ ephemeral.low, ephemeral.high };
@@ -309,9 +313,7 @@ static int export_event(struct session *session, const struct event *event)
 
 static int export_tick(struct session *session)
 {
-	const struct exporter *x = session->model;
-
-	return x->cgroups || session->end ? session_sums(session) : 0;
+	return is_by_cgroup(session) || session->end ? session_sums(session) : 0;
 }
 
 static void add_counter(const struct exporter *x, enum export_metric metric, const char *name,
@@ -436,6 +438,7 @@ static uint32_t group_of_call(struct session *session, const struct tcpdwell_fai
 			      const char *comm)
 {
 	const struct exporter *x = session->model;
+	const char *texts[CONTAINER_TEXTS];
 	struct procfs_process process;
 	struct whose whose = { .comm = comm, .netns = call->netns, .port = call->port };
 
@@ -446,7 +449,8 @@ static uint32_t group_of_call(struct session *session, const struct tcpdwell_fai
 	session_process(session, call->pid, comm, &process);
 	if (session->options->export_by.by == EXPORT_BY_CGROUP || !process.cgroup[0])
 		return export_group(x->export, process.cgroup, "");
-	return group_by_container(x, session->options->export_by.by, process.cgroup);
+	container_texts(&process.container, texts);
+	return group_by_texts(x, session->options->export_by.by, texts, process.container.pod_uid);
 }
 
 static int add_call(void *context, const struct tcpdwell_failed_call *call,
@@ -703,7 +707,6 @@ static void export_release(struct session *session)
 	if (x->ready >= 0)
 		close(x->ready);
 	textfile_free(x->textfile);
-	cgroup_names_free(x->cgroups);
 	sockets_free(x->sockets);
 	gather_free(x->gather);
 	odometer_free(x->odometer);
