@@ -393,16 +393,18 @@ def test_sums(kind: Any, by: str, host: Host, places: Places, netns: Netns, talk
     assert str(shown) in table and by.upper() in table
 
 
-@pytest.mark.parametrize(("kind", "by"), [(a_unit, "unit"), (a_container, "container"),
-                                          (a_pod, "container"), (a_pod, "pod")])
-def test_series(kind: Any, by: str, host: Host, places: Places, netns: Netns, talk: Any,
-                tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "by", "narrowed"), [
+    (a_unit, "unit", True), (a_container, "container", False), (a_pod, "container", False),
+    (a_pod, "pod", True)])
+def test_series(kind: Any, by: str, narrowed: bool, host: Host, places: Places, netns: Netns,
+                talk: Any, tmp_path: Path) -> None:
     """The labels of export are these names: of what was counted, and of what exists."""
     place = kind(host, places)
     (tmp_path / "text").mkdir()
     file = tmp_path / "text/tcp.prom"
     with Running("export", "--by", by, "--textfile", str(file), "-d", "3s", *filtered_to(netns),
-                 wrap=host.wrap) as running:
+                 *(filter_of(place) if narrowed else []), wrap=host.wrap) as running:
+        talk(places.make("other.service", unit="other.service"), 8001).talk("leak")
         talk(place).talk("leak")
         running.wait(30)
     labels = {"pod": {"pod": place.names["pod"], "namespace": place.names["pod_namespace"]}}.get(
@@ -414,4 +416,5 @@ def test_series(kind: Any, by: str, host: Host, places: Places, netns: Netns, ta
         assert found
         if all(f'{by}=""' in line for line in found):
             pytest.skip("this kernel does not tell the socket's cgroup")
-        assert any(all(part in line for part in wanted) for line in found), found
+        mine = [line for line in found if all(part in line for part in wanted)]
+        assert mine and (mine == found) == narrowed, found

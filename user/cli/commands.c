@@ -218,6 +218,7 @@ const struct command_def command_table[] = {
 		.groups =
 			(const struct option_group *const[]){
 				&group_connection_filters,
+				&group_name_filters,
 				&group_export_series,
 				&group_export_output,
 				&group_stat_limits,

@@ -414,14 +414,25 @@ static int check_snapshot(const struct options *options, struct options_error *e
 	return 0;
 }
 
+static bool sums_cgroups(const struct options *options)
+{
+	enum export_by by = options->export_by.by;
+
+	if (options->command == COMMAND_EXPORT)
+		return by == EXPORT_BY_UNIT || by == EXPORT_BY_CONTAINER || by == EXPORT_BY_POD ||
+		       by == EXPORT_BY_CGROUP;
+	return options->by == TCPDWELL_BY_CGROUP ||
+	       (options->by >= TCPDWELL_BY_UNIT && options->by <= TCPDWELL_BY_POD);
+}
+
 /* The kernel side sums by group, so that only groups can be told apart afterwards. */
 static int check_names(const struct options *options, struct options_error *error)
 {
 	const struct filters *filters = &options->filters;
 
-	if (options->command != COMMAND_STAT || !filters_have_names(filters) ||
-	    options->by == TCPDWELL_BY_CGROUP ||
-	    (options->by >= TCPDWELL_BY_UNIT && options->by <= TCPDWELL_BY_POD))
+	bool sums = options->command == COMMAND_STAT || options->command == COMMAND_EXPORT;
+
+	if (!sums || !filters_have_names(filters) || sums_cgroups(options))
 		return 0;
 	return refuse(error,
 		      "%s: sums have the names of their groups alone: want "

@@ -23,9 +23,11 @@
 #include "model/export.h"
 #include "model/findings.h"
 #include "model/gather.h"
+#include "model/names_wanted.h"
 #include "model/odometer.h"
 #include "model/port_use.h"
 #include "model/sockets.h"
+#include "model/stat_table.h"
 #include "run/export.h"
 #include "run/survey.h"
 #include "service.h"
@@ -295,6 +297,14 @@ static int export_start(struct session *session)
 
 /* ---- What the kernel side has summed --------------------------------------------------------- */
 
+static bool is_wanted(const struct session *session, uint64_t cgroup_id)
+{
+	struct names names;
+
+	session_names(session, cgroup_id, 0, clock_now_ns(), &names);
+	return names_wanted(&session->options->filters, names.cgroup ? names.cgroup->texts : NULL);
+}
+
 static int export_event(struct session *session, const struct event *event)
 {
 	const struct exporter *x = session->model;
@@ -306,6 +316,10 @@ static int export_event(struct session *session, const struct event *event)
 		.port = key->number & TCPDWELL_STAT_NUMBER_MASK,
 	};
 
+	if (is_by_cgroup(session) && !is_wanted(session, key->cgroup_id)) {
+		session->unwanted += stat_element_rows(key, event->sum.value);
+		return 0;
+	}
 	memcpy(whose.addr, key->addr, sizeof(whose.addr));
 	session->handed += export_sum(x->export, group_of(session, &whose), key, event->sum.value);
 	return 0;
@@ -461,9 +475,17 @@ static int add_call(void *context, const struct tcpdwell_failed_call *call,
 	uint64_t grew = odometer_grew(
 		x->odometer, odometer_key(EXPORT_FAILURES, call, sizeof(*call)), calls->count);
 	struct fact_failure failure = gather_failure_of(call, calls, grew);
+	const char *texts[CONTAINER_TEXTS];
+	struct procfs_process process;
 
 	if (!grew)
 		return 0;
+	if (filters_have_names(&session->options->filters)) {
+		session_process(session, call->pid, calls->comm, &process);
+		container_texts(&process.container, texts);
+		if (!names_wanted(&session->options->filters, texts))
+			return 0;
+	}
 	if (failure.call == FACT_CONNECT)
 		export_add(x->export, EXPORT_FAILURES, group_of_call(session, call, calls->comm),
 			   call->err, grew);

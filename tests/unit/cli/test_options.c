@@ -92,6 +92,7 @@ static void test_stat(void **state)
 	assert_int_equal(options.by, TCPDWELL_BY_POD);
 	assert_int_equal(options.filters.names.units.count, 2);
 	assert_parses("stat --by cgroup --container web");
+	assert_parses("export --by unit --container web");
 	assert_parses("stat --by state");
 	assert_int_equal(options.by, TCPDWELL_BY_STATE);
 }
@@ -298,6 +299,7 @@ static void test_refusals(void **state)
 		{ "stat --unit a", "--unit: sums have the names of their groups alone: want "
 				   "--by cgroup, container, pod or unit with it" },
 		{ "stat --by state --container a", "--container: sums have" },
+		{ "export --pod a/b", "--pod: sums have" },
 		{ "timewait --pod a/b", "--pod is not an option of timewait" },
 		{ "stat --by", "--by: a value is missing: want process|comm|port|" },
 		{ "--lport=", "--lport: '' is empty" },
