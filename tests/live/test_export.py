@@ -115,6 +115,22 @@ def test_counters_go_on_and_sockets_that_are_gone_are_0(netns: Netns) -> None:
             assert second.sum(name, **labels) >= value, (name, labels)
 
 
+def test_filters_of_failed_calls(netns: Netns) -> None:
+    """The kernel counts calls of all processes: whose and whereto is asked for is left to us."""
+    with Export(*filtered_to(netns), "--comm", COMM) as by_name, \
+            Export(*filtered_to(netns), "--port", "3,4") as by_port, \
+            Export(*filtered_to(netns), "-p", "1") as by_process:
+        for name, port in [(COMM, 1), (COMM, 3), ("another", 2), ("another", 4)]:
+            with within.named(name.encode()), within.make_socket(netns) as refused:
+                assert refused.connect_ex(("127.0.0.1", port))
+        found = {which: running.look() for which, running in [
+            ("name", by_name), ("port", by_port), ("process", by_process)]}
+    failures = "tcpdwell_connect_failures_total"
+    assert found["name"].sum(failures) == found["name"].sum(failures, comm=COMM) == 2
+    assert found["port"].sum(failures, comm=COMM) == found["port"].sum(failures, comm="another") == 1
+    assert not found["process"].find(failures)
+
+
 def test_accept_queue(netns: Netns) -> None:
     with export(netns) as running, within.listen(netns, backlog=3) as listener, \
             contextlib.ExitStack() as stack:

@@ -7,11 +7,9 @@
 #include "base/clock.h"
 #include "host/procfs_process.h"
 #include "host/resolve.h"
-#include "host/timewait_start.h"
 #include "kernel/loader.h"
 #include "model/findings.h"
 #include "model/gather.h"
-#include "model/names_wanted.h"
 #include "model/sockets.h"
 #include "run/diagnose.h"
 #include "run/survey.h"
@@ -122,44 +120,12 @@ static int diagnose_event(struct session *session, const struct event *event)
 
 /* ---- A look ---- */
 
-/* What the kernel side leaves to us: it counts calls of all processes. */
-static bool is_wanted(struct session *session, const struct fact_failure *failure)
-{
-	const struct filters *filters = &session->options->filters;
-	struct procfs_process process;
-	const char *texts[CONTAINER_TEXTS];
-	struct sockdiag_socket like = {
-		.family = failure->at.family,
-		.lport = failure->at.lport,
-		.rport = failure->at.rport,
-	};
-	bool named = !filters->comm[0] ||
-		     !strncmp(filters->comm, failure->owner.comm, sizeof(failure->owner.comm));
-	bool numbered = !filters->pids.count;
-
-	memcpy(like.laddr, failure->at.laddr, sizeof(like.laddr));
-	memcpy(like.raddr, failure->at.raddr, sizeof(like.raddr));
-	for (unsigned int i = 0; i < filters->pids.count && !numbered; i++)
-		numbered = filters->pids.ids[i] == failure->owner.pid;
-	if (filters_have_names(filters)) {
-		session_process(session, failure->owner.pid, failure->owner.comm, &process);
-		container_texts(&process.container, texts);
-		if (!names_wanted(filters, texts))
-			return false;
-	}
-	return named && numbered && !filters->uids.count && !filters->cgroup &&
-	       timewait_socket_wanted(filters, &like);
-}
-
 static int take_failed_call(void *context, const struct tcpdwell_failed_call *call,
 			    const struct tcpdwell_failed_calls *calls)
 {
-	struct session *session = context;
-	const struct diagnose *d = session->model;
-	struct fact_failure failure = gather_failure_of(call, calls, calls->count);
+	struct diagnose *d = context;
+	const struct fact_failure failure = gather_failure_of(call, calls, calls->count);
 
-	if ((d->netns && failure.at.netns != d->netns) || !is_wanted(session, &failure))
-		return 0;
 	return gather_failure(d->gather, &failure);
 }
 
@@ -202,8 +168,8 @@ static int look(struct session *session)
 		return -1;
 	d->looked_ns = clock_now_ns();
 	err = survey_look(session, d->gather, d->sockets, d->netns, &d->survey);
-	if (!err && session->loader)
-		err = loader_each_failed_call(session->loader, take_failed_call, session);
+	if (!err)
+		err = survey_failed_calls(session, d->netns, take_failed_call, d);
 	if (!err)
 		err = gather_facts(d->gather, d->sockets, d->looked_ns, d->looked_ns - d->start_ns,
 				   session->options->leak_ns, &d->facts);

@@ -561,7 +561,7 @@ static int take_facts(struct session *session, uint64_t span_ns)
 	int err = survey_look(session, x->gather, x->sockets, x->netns, &x->survey);
 
 	if (!err)
-		err = loader_each_failed_call(session->loader, add_call, session);
+		err = survey_failed_calls(session, x->netns, add_call, session);
 	if (!err)
 		err = gather_facts(x->gather, x->sockets, x->looked_ns, span_ns,
 				   session->options->leak_ns, &x->facts);

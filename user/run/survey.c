@@ -12,7 +12,9 @@
 #include "host/procfs_process.h"
 #include "host/sockdiag.h"
 #include "host/timewait_start.h"
+#include "kernel/loader.h"
 #include "model/gather.h"
+#include "model/names_wanted.h"
 #include "run/session.h"
 #include "run/survey.h"
 
@@ -265,6 +267,70 @@ static int look_at_processes(struct session *session, struct gather *gather,
 	}
 	free(owners);
 	return err;
+}
+
+/* ---- Calls that failed ---- */
+
+struct survey_calls {
+	struct session *session;
+	uint32_t only; /* namespace, 0: all */
+	survey_failed_call *take;
+	void *context;
+};
+
+static bool process_wanted(struct session *session, uint32_t pid, const char *comm)
+{
+	const struct filters *filters = &session->options->filters;
+	const char *texts[CONTAINER_TEXTS];
+	struct procfs_process process;
+	bool numbered = !filters->pids.count;
+
+	for (unsigned int i = 0; i < filters->pids.count && !numbered; i++)
+		numbered = filters->pids.ids[i] == pid;
+	if (!numbered || (filters->comm[0] && strncmp(filters->comm, comm, TCPDWELL_COMM_LEN)))
+		return false;
+	if (!filters_have_names(filters))
+		return true;
+	session_process(session, pid, comm, &process);
+	container_texts(&process.container, texts);
+	return names_wanted(filters, texts);
+}
+
+/* What the kernel side leaves to us: it counts calls of all processes. */
+static bool call_wanted(const struct survey_calls *calls, const struct fact_failure *failure)
+{
+	const struct filters *filters = &calls->session->options->filters;
+	struct sockdiag_socket like = {
+		.family = failure->at.family,
+		.lport = failure->at.lport,
+		.rport = failure->at.rport,
+	};
+
+	memcpy(like.laddr, failure->at.laddr, sizeof(like.laddr));
+	memcpy(like.raddr, failure->at.raddr, sizeof(like.raddr));
+	return (!calls->only || failure->at.netns == calls->only) && !filters->uids.count &&
+	       !filters->cgroup &&
+	       timewait_socket_wanted(filters, &like) &&
+	       process_wanted(calls->session, failure->owner.pid, failure->owner.comm);
+}
+
+static int take_failed_call(void *context, const struct tcpdwell_failed_call *call,
+			    const struct tcpdwell_failed_calls *counts)
+{
+	const struct survey_calls *calls = context;
+	const struct fact_failure failure = gather_failure_of(call, counts, counts->count);
+
+	return call_wanted(calls, &failure) ? calls->take(calls->context, call, counts) : 0;
+}
+
+int survey_failed_calls(struct session *session, uint32_t only, survey_failed_call *take,
+			void *context)
+{
+	struct survey_calls calls = { session, only, take, context };
+
+	return session->loader ?
+		       loader_each_failed_call(session->loader, take_failed_call, &calls) :
+		       0;
 }
 
 /* ---- A look ---- */

@@ -17,6 +17,8 @@ struct gather;
 struct netns_place;
 struct session;
 struct sockets;
+struct tcpdwell_failed_call;
+struct tcpdwell_failed_calls;
 
 /* What of the host was not seen. */
 struct survey {
@@ -38,6 +40,16 @@ int survey_begin(struct session *session, struct gather *gather, uint32_t only,
  */
 int survey_look(struct session *session, struct gather *gather, const struct sockets *sockets,
 		uint32_t only, struct survey *survey);
+
+/*
+ * Calls @take for each kind of connect() and bind() that has failed since the start: of those that
+ * the session's filters want, in the namespace of inode @only, or, if that is 0, in all. Whose user
+ * or cgroup is asked for, of those none is known. Returns 0, or what ended it: an -errno.
+ */
+typedef int survey_failed_call(void *context, const struct tcpdwell_failed_call *call,
+			       const struct tcpdwell_failed_calls *calls);
+int survey_failed_calls(struct session *session, uint32_t only, survey_failed_call *take,
+			void *context);
 
 /* The settings of a namespace (netns_walk.h); FACT_UNKNOWN: this kernel has none such. */
 void survey_settings(const struct netns_place *place, uint64_t settings[FACT_SETTINGS]);
