@@ -52,11 +52,13 @@ struct fact_socket {
 	uint64_t unacked_bytes;
 	struct deadline_socket timers; /* orphan, retransmits, keep-alive, … */
 	/* Of a listener. */
+	uint64_t cookie;
 	uint32_t waiting; /* in its accept queue */
 	uint32_t backlog; /* how many may wait */
 	uint32_t requests;
 	uint32_t old_requests;	  /* whose SYN-ACK was sent again */
 	uint32_t request_sources; /* addresses that they came from */
+	uint64_t drops; /* since it began to listen */
 	uint64_t drops_grew;
 };
 

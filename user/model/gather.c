@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/compare.h"
 #include "base/fnv.h"
 #include "cli/filters.h"
 #include "model/gather.h"
@@ -19,8 +20,9 @@ struct list {
 #define END_SLOTS (2 * GATHER_ENDS)
 
 struct gather {
-	struct list details; /* of the last look */
-	struct list sockets; /* the facts of them */
+	struct list sockets;   /* facts of the last look */
+	struct list requests;  /* of its listeners, sorted */
+	struct list listeners; /* their ports, sorted */
 	struct list ends;
 	struct list failures;
 	struct list processes;
@@ -29,7 +31,6 @@ struct gather {
 	struct list last; /* gather_netns of the last look */
 	struct list namespaces;
 	uint32_t end_index[END_SLOTS]; /* of ends: number + 1 by hash, 0: free */
-	bool *told;		       /* of details: a walk has found the socket, too */
 	struct fact_memory memory;
 	const struct filters *filters; /* NULL: all are wanted */
 	unsigned int looks;
@@ -40,6 +41,20 @@ struct gather {
 struct first_drops {
 	uint64_t cookie;
 	uint64_t drops;
+};
+
+/* A port that somebody listens at. */
+struct listened {
+	uint32_t netns;
+	uint16_t lport;
+};
+
+/* A handshake of the server's. */
+struct request {
+	uint32_t netns;
+	uint16_t lport;
+	uint8_t raddr[16];
+	bool is_old; /* its SYN-ACK was sent again */
 };
 
 static int list_add(struct list *list, const void *item)
@@ -64,8 +79,9 @@ struct gather *gather_new(void)
 	if (!g)
 		return NULL;
 	g->memory = (struct fact_memory){ FACT_UNKNOWN, FACT_UNKNOWN };
-	g->details.size = sizeof(struct gather_detail);
 	g->sockets.size = sizeof(struct fact_socket);
+	g->requests.size = sizeof(struct request);
+	g->listeners.size = sizeof(struct listened);
 	g->ends.size = sizeof(struct fact_end);
 	g->failures.size = sizeof(struct fact_failure);
 	g->processes.size = sizeof(struct fact_process);
@@ -80,8 +96,9 @@ void gather_free(struct gather *g)
 {
 	if (!g)
 		return;
-	free(g->details.items);
 	free(g->sockets.items);
+	free(g->requests.items);
+	free(g->listeners.items);
 	free(g->ends.items);
 	free(g->failures.items);
 	free(g->processes.items);
@@ -89,14 +106,12 @@ void gather_free(struct gather *g)
 	free(g->drops.items);
 	free(g->last.items);
 	free(g->namespaces.items);
-	free(g->told);
 	free(g);
 }
 
 void gather_look(struct gather *g)
 {
 	g->looks++;
-	g->details.count = 0;
 	g->namespaces.count = 0;
 	g->processes.count = 0;
 	g->failures.count = 0;
@@ -111,7 +126,7 @@ static void list_release(struct list *list)
 
 int gather_settle(struct gather *g)
 {
-	const struct gather_detail *details = g->details.items;
+	const struct fact_socket *sockets = g->sockets.items;
 	struct list first = g->first;
 	int err = 0;
 
@@ -119,18 +134,13 @@ int gather_settle(struct gather *g)
 	g->last = first;
 	g->last.count = 0;
 	g->drops.count = 0;
-	for (size_t i = 0; i < g->details.count && !err; i++) {
-		const struct first_drops drops = { details[i].cookie, details[i].drops };
-
-		if (details[i].state == TCPDWELL_LISTEN)
-			err = list_add(&g->drops, &drops);
-	}
+	for (size_t i = 0; i < g->sockets.count && !err; i++)
+		if (sockets[i].state == TCPDWELL_LISTEN)
+			err = gather_drops(g, sockets[i].cookie, sockets[i].drops);
 	g->ends.count = 0;
 	memset(g->end_index, 0, sizeof(g->end_index));
-	list_release(&g->details);
 	list_release(&g->sockets);
-	free(g->told);
-	g->told = NULL;
+	list_release(&g->requests);
 	return err;
 }
 
@@ -185,89 +195,26 @@ static uint64_t drops_before(const struct gather *g, uint64_t cookie)
 	return 0;
 }
 
-int gather_detail(struct gather *g, const struct gather_detail *detail)
+int gather_drops(struct gather *g, uint64_t cookie, uint64_t drops)
 {
-	struct first_drops drops = { detail->cookie, detail->drops };
+	const struct first_drops first = { cookie, drops };
 
-	if (g->looks == 1 && detail->state == TCPDWELL_LISTEN && list_add(&g->drops, &drops))
-		return -ENOMEM;
-	return list_add(&g->details, detail);
+	return list_add(&g->drops, &first);
 }
 
-static int order(uint64_t a, uint64_t b)
+static int compare_listened(const void *left, const void *right)
 {
-	return a < b ? -1 : a > b;
+	const struct listened *a = left, *b = right;
+
+	return compare(a->netns, b->netns) ?: compare(a->lport, b->lport);
 }
 
-/* By the ends, which are a connection's own; a listener has its cookie besides. */
-static int compare_details(const void *a, const void *b)
-{
-	const struct gather_detail *x = a, *y = b;
-
-	return order(x->netns, y->netns)			    ?:
-		       order(x->lport, y->lport)		    ?:
-		       order(x->rport, y->rport)		    ?:
-		       memcmp(x->raddr, y->raddr, sizeof(x->raddr)) ?:
-		       memcmp(x->laddr, y->laddr, sizeof(x->laddr)) ?:
-								      order(x->cookie, y->cookie);
-}
-
-static const struct gather_detail *find_detail(const struct gather *g,
-					       const struct tcpdwell_socket *socket)
-{
-	const struct gather_detail *details = g->details.items, *found;
-	struct gather_detail key = {
-		.netns = socket->netns,
-		.lport = socket->lport,
-		.rport = socket->rport,
-		.cookie = socket->key,
-	};
-	size_t low = 0, high = g->details.count;
-
-	memcpy(key.laddr, socket->laddr, sizeof(key.laddr));
-	memcpy(key.raddr, socket->raddr, sizeof(key.raddr));
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-
-		if (compare_details(&details[middle], &key) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	found = low < g->details.count ? &details[low] : NULL;
-	if (found && found->cookie == socket->key && !compare_details(found, &key))
-		return found;
-	/* Another identity, or none, but the same ends: the one beside it. */
-	for (size_t i = low ? low - 1 : 0; i < g->details.count && i <= low; i++) {
-		key.cookie = details[i].cookie;
-		if (!compare_details(&details[i], &key))
-			return &details[i];
-	}
-	return NULL;
-}
-
-/* Who listens at a port, for the side of its connections, and their requests. */
 static bool is_listened_to(const struct gather *g, uint32_t netns, uint16_t lport)
 {
-	const struct gather_detail *details = g->details.items;
-	const struct gather_detail key = { .netns = netns, .lport = lport };
-	size_t low = 0, high = g->details.count;
+	const struct listened key = { netns, lport };
 
-	/* A listener has no remote port: it comes before the others of its port. */
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-
-		if (compare_details(&details[middle], &key) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	for (; low < g->details.count && details[low].netns == netns &&
-	       details[low].lport == lport && !details[low].rport;
-	     low++)
-		if (details[low].state == TCPDWELL_LISTEN)
-			return true;
-	return false;
+	return g->listeners.count && bsearch(&key, g->listeners.items, g->listeners.count,
+					     g->listeners.size, compare_listened);
 }
 
 /* NULL: it was not looked into. */
@@ -303,34 +250,46 @@ static bool is_client(const struct gather *g, const struct tcpdwell_socket *sock
 			    range_of(g, socket->netns)) == SERVICE_REMOTE;
 }
 
-static void take_detail(const struct gather *g, const struct gather_detail *detail,
+/* States in which the peer has sent its FIN, which is a byte that nobody reads. */
+#define AFTER_FIN (1U << TCPDWELL_CLOSE_WAIT | 1U << TCPDWELL_LAST_ACK | 1U << TCPDWELL_CLOSING)
+
+/* Whether no process has it any more; who waits for accept() is nobody's yet. */
+static bool is_orphan(const struct tcpdwell_socket *socket)
+{
+	if (socket->detail.known & TCPDWELL_KNOWN_ORPHAN)
+		return socket->detail.flags & TCPDWELL_DETAIL_ORPHAN;
+	return !socket->inode && !(socket->flags & TCPDWELL_SOCKET_QUEUED);
+}
+
+static void take_detail(const struct gather *g, const struct tcpdwell_socket *socket,
 			struct fact_socket *fact)
 {
-	fact->timers = detail->timers;
-	fact->timers.orphan = !detail->inode && !fact->queued;
-	fact->silent_ns = detail->silent_ns;
-	fact->unread_bytes = detail->unread_bytes;
-	fact->unacked_bytes = detail->unacked_bytes;
-	if (detail->state == TCPDWELL_LISTEN && detail->drops > drops_before(g, detail->cookie))
-		fact->drops_grew = detail->drops - drops_before(g, detail->cookie);
-}
-
-/* Where the walk has read the socket itself, that tells more than sock_diag does. */
-static void take_options(const struct gather *g, const struct tcpdwell_socket *socket,
-			 struct fact_socket *fact)
-{
+	const struct tcpdwell_detail *d = &socket->detail;
 	const uint64_t *settings = settings_of(g, socket->netns);
+	bool fin = d->recv_bytes && 1U << socket->state & AFTER_FIN;
 
-	if (!settings || socket->state == TCPDWELL_LISTEN ||
-	    !(socket->detail.known & TCPDWELL_KNOWN_OPTIONS))
-		return;
-	fact->timers = timers_of(socket, settings);
+	if (d->known && settings)
+		fact->timers = timers_of(socket, settings);
+	fact->timers.orphan = is_orphan(socket);
+	fact->silent_ns = d->silent_ns ?: FACT_UNKNOWN;
+	fact->unread_bytes = d->recv_bytes - fin;
+	fact->unacked_bytes = d->send_bytes;
 }
 
-static int add_socket(struct gather *g, const struct socket_seen *seen,
-		      const struct gather_detail *detail, uint64_t now_ns)
+static void take_listener(const struct gather *g, const struct tcpdwell_socket *socket,
+			  struct fact_socket *fact)
 {
-	const struct tcpdwell_socket *socket = &seen->info;
+	uint64_t before = drops_before(g, socket->key);
+
+	fact->cookie = socket->key;
+	fact->waiting = socket->queued;
+	fact->backlog = socket->queue_max;
+	fact->drops = socket->drops;
+	fact->drops_grew = socket->drops > before ? socket->drops - before : 0;
+}
+
+static int add_socket(struct gather *g, const struct tcpdwell_socket *socket, uint64_t now_ns)
+{
 	struct fact_socket fact = {
 		.at = {
 			.netns = socket->netns,
@@ -347,12 +306,8 @@ static int add_socket(struct gather *g, const struct socket_seen *seen,
 		.ports_high = socket->ports_high,
 		.age_most_ns = FACT_UNKNOWN,
 		.silent_ns = FACT_UNKNOWN,
-		.waiting = socket->queued,
-		.backlog = socket->queue_max,
 	};
 
-	if (socket->state == TCPDWELL_SYN_RECV) /* its listener tells of it */
-		return 0;
 	memcpy(fact.at.laddr, socket->laddr, sizeof(fact.at.laddr));
 	memcpy(fact.at.raddr, socket->raddr, sizeof(fact.at.raddr));
 	memcpy(fact.owner.comm, socket->comm, sizeof(fact.owner.comm));
@@ -361,101 +316,62 @@ static int add_socket(struct gather *g, const struct socket_seen *seen,
 		fact.age_ns = now_ns - socket->since_ns;
 	fact.opened_ns = socket->state == TCPDWELL_ESTABLISHED ? fact.age_ns : 0;
 	fact.client = is_client(g, socket);
-	if (detail)
-		take_detail(g, detail, &fact);
-	take_options(g, socket, &fact);
+	if (socket->state == TCPDWELL_LISTEN)
+		take_listener(g, socket, &fact);
+	else
+		take_detail(g, socket, &fact);
 	/* An orphan is nobody's any more. */
 	if (fact.timers.orphan || !fact.owner.comm[0])
 		fact.owner = (struct fact_owner){ 0 };
 	return list_add(&g->sockets, &fact);
 }
 
-/* Of what sock_diag alone has: timewait sockets and orphans, which nobody holds. */
-static int add_unheld(struct gather *g, const struct gather_detail *detail)
-{
-	const struct tcpdwell_socket like = {
-		.state = detail->state,
-		.netns = detail->netns,
-		.lport = detail->lport,
-		.rport = detail->rport,
-	};
-	struct fact_socket fact = {
-		.at = { .netns = detail->netns, .lport = detail->lport, .rport = detail->rport },
-		.state = detail->state,
-		.client = is_client(g, &like),
-		.age_most_ns = FACT_UNKNOWN,
-	};
-
-	memcpy(fact.at.laddr, detail->laddr, sizeof(fact.at.laddr));
-	memcpy(fact.at.raddr, detail->raddr, sizeof(fact.at.raddr));
-	take_detail(g, detail, &fact);
-	return list_add(&g->sockets, &fact);
-}
-
-/* States in which the peer has sent its FIN, which is a byte that nobody reads. */
-#define AFTER_FIN (1U << TCPDWELL_CLOSE_WAIT | 1U << TCPDWELL_LAST_ACK | 1U << TCPDWELL_CLOSING)
-
-static struct gather_detail detail_of(const struct gather *g, const struct tcpdwell_socket *info)
-{
-	const struct tcpdwell_detail *d = &info->detail;
-	const uint64_t *settings = settings_of(g, info->netns);
-	bool fin = d->recv_bytes && 1U << info->state & AFTER_FIN;
-	struct gather_detail detail = {
-		.cookie = info->key,
-		.netns = info->netns,
-		.state = info->state,
-		.lport = info->lport,
-		.rport = info->rport,
-		.silent_ns = d->silent_ns ?: FACT_UNKNOWN,
-		.unread_bytes = d->recv_bytes - fin,
-		.unacked_bytes = d->send_bytes,
-		.drops = info->drops,
-		.inode = info->inode,
-	};
-
-	memcpy(detail.laddr, info->laddr, sizeof(detail.laddr));
-	memcpy(detail.raddr, info->raddr, sizeof(detail.raddr));
-	if (settings)
-		detail.timers = timers_of(info, settings);
-	return detail;
-}
-
-int gather_walk(struct gather *g, const struct sockets *sockets)
-{
-	int err = 0;
-
-	for (size_t i = 0; i < sockets_count(sockets) && !err; i++) {
-		const struct tcpdwell_socket *info = &sockets_at(sockets, i)->info;
-		struct gather_detail detail;
-
-		if (info->state == TCPDWELL_CLOSE ||
-		    (!info->detail.known && info->state != TCPDWELL_LISTEN))
-			continue;
-		detail = detail_of(g, info);
-		err = gather_detail(g, &detail);
-	}
-	return err;
-}
-
 /* ---- Requests ---- */
+
+static int compare_requests(const void *left, const void *right)
+{
+	const struct request *a = left, *b = right;
+
+	return compare(a->netns, b->netns) ?:
+	       compare(a->lport, b->lport) ?: memcmp(a->raddr, b->raddr, sizeof(a->raddr));
+}
+
+static int add_request(struct gather *g, const struct tcpdwell_socket *socket)
+{
+	struct request request = {
+		.netns = socket->netns,
+		.lport = socket->lport,
+		.is_old = socket->detail.retransmits > 0,
+	};
+
+	memcpy(request.raddr, socket->raddr, sizeof(request.raddr));
+	return list_add(&g->requests, &request);
+}
 
 static void count_requests(const struct gather *g, struct fact_socket *listener)
 {
-	const struct gather_detail *details = g->details.items;
-	const struct gather_detail *last = NULL;
+	const struct request key = { .netns = listener->at.netns, .lport = listener->at.lport };
+	const struct request *requests = g->requests.items, *last = NULL;
+	size_t low = 0, high = g->requests.count;
 
-	/* Details are sorted by their ports and then the peers' addresses. */
-	for (size_t i = 0; i < g->details.count; i++) {
-		const struct gather_detail *d = &details[i];
+	while (low < high) {
+		size_t middle = (low + high) / 2;
 
-		if (d->state != TCPDWELL_SYN_RECV || d->netns != listener->at.netns ||
-		    d->lport != listener->at.lport)
-			continue;
+		if (compare_requests(&requests[middle], &key) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (; low < g->requests.count; low++) {
+		const struct request *r = &requests[low];
+
+		if (r->netns != key.netns || r->lport != key.lport)
+			break;
 		listener->requests++;
-		listener->old_requests += d->timers.retransmits > 0;
+		listener->old_requests += r->is_old;
 		listener->request_sources += !last ||
-					     memcmp(last->raddr, d->raddr, sizeof(d->raddr));
-		last = d;
+					     memcmp(last->raddr, r->raddr, sizeof(r->raddr));
+		last = r;
 	}
 }
 
@@ -563,13 +479,6 @@ void gather_narrow(struct gather *g, const struct filters *filters)
 	g->filters = filters;
 }
 
-/* Whether only sockets of some processes are wanted: others have none that is known. */
-static bool wants_owners(const struct filters *filters)
-{
-	return filters && (filters->pids.count || filters->comm[0] || filters->uids.count ||
-			   filters->cgroup || filters_have_names(filters));
-}
-
 uint64_t gather_lost(const struct gather *g)
 {
 	return g->lost;
@@ -577,28 +486,41 @@ uint64_t gather_lost(const struct gather *g)
 
 /* ---- The facts ---- */
 
-/* What a walk finds is taken with what sock_diag says of it; then what sock_diag alone has. */
-static int add_all(struct gather *g, const struct sockets *sockets, uint64_t now_ns)
+static int note_listeners(struct gather *g, const struct sockets *sockets)
 {
-	const struct gather_detail *details = g->details.items;
 	int err = 0;
 
-	free(g->told);
-	g->told = calloc(g->details.count + 1, sizeof(*g->told));
-	if (!g->told)
-		return -ENOMEM;
+	g->listeners.count = 0;
+	for (size_t i = 0; i < sockets_count(sockets) && !err; i++) {
+		const struct tcpdwell_socket *info = &sockets_at(sockets, i)->info;
+		const struct listened listened = { info->netns, info->lport };
+
+		if (info->state == TCPDWELL_LISTEN)
+			err = list_add(&g->listeners, &listened);
+	}
+	if (g->listeners.count)
+		qsort(g->listeners.items, g->listeners.count, g->listeners.size, compare_listened);
+	return err;
+}
+
+/* Of requests their listener tells. */
+static int add_all(struct gather *g, const struct sockets *sockets, uint64_t now_ns)
+{
+	int err = note_listeners(g, sockets);
+
+	g->sockets.count = 0;
+	g->requests.count = 0;
 	for (size_t i = 0; i < sockets_count(sockets) && !err; i++) {
 		const struct socket_seen *seen = sockets_at(sockets, i);
-		const struct gather_detail *detail = find_detail(g, &seen->info);
 
-		if (detail)
-			g->told[detail - details] = true;
-		if (!g->filters || sockets_wanted(sockets, seen, g->filters))
-			err = add_socket(g, seen, detail, now_ns);
+		if (seen->info.state == TCPDWELL_SYN_RECV)
+			err = add_request(g, &seen->info);
+		else if (seen->info.state != TCPDWELL_CLOSE &&
+			 (!g->filters || sockets_wanted(sockets, seen, g->filters)))
+			err = add_socket(g, &seen->info, now_ns);
 	}
-	for (size_t i = 0; i < g->details.count && !err && !wants_owners(g->filters); i++)
-		if (!g->told[i] && details[i].state != TCPDWELL_SYN_RECV)
-			err = add_unheld(g, &details[i]);
+	if (g->requests.count)
+		qsort(g->requests.items, g->requests.count, g->requests.size, compare_requests);
 	return err;
 }
 
@@ -608,9 +530,6 @@ int gather_facts(struct gather *g, const struct sockets *sockets, uint64_t now_n
 	struct fact_socket *fact;
 	int err;
 
-	if (g->details.count)
-		qsort(g->details.items, g->details.count, g->details.size, compare_details);
-	g->sockets.count = 0;
 	err = add_all(g, sockets, now_ns);
 	if (err)
 		return err;

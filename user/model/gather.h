@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * From what was seen of a host to facts.h: sockets of a walk, what sock_diag(7) says of each, ends
- * of connections, calls that failed, counters of namespaces. Pure, one thread at a time.
+ * From what was seen of a host to facts.h: sockets of a walk, ends of connections, calls that
+ * failed, counters of namespaces. Pure, one thread at a time.
  *
  * A look is begun, told of, and ended. What grew is the difference between the first look and the
  * last one. Memory follows the sockets that exist; ends are summed in GATHER_ENDS groups, and what
@@ -20,23 +20,6 @@
 
 struct gather;
 
-/* What sock_diag(7) says of a socket, beyond what a walk does. */
-struct gather_detail {
-	uint64_t cookie;
-	uint32_t netns;
-	uint8_t state;
-	uint16_t lport;
-	uint16_t rport;
-	uint8_t laddr[16];
-	uint8_t raddr[16];
-	uint64_t silent_ns; /* FACT_UNKNOWN: not known */
-	uint64_t unread_bytes;
-	uint64_t unacked_bytes;
-	uint64_t drops; /* of a listener, since it began to listen */
-	uint32_t inode; /* of its file, 0: it is an orphan's, a request's or a timewait socket's */
-	struct deadline_socket timers;
-};
-
 /* A namespace, as it is now; counters are the kernel's own. */
 struct gather_netns {
 	uint32_t inode;
@@ -52,7 +35,7 @@ struct gather *gather_new(void);
 /* NULL-safe. */
 void gather_free(struct gather *gather);
 
-/* Begins a look: what the last one has seen of sockets is forgotten. */
+/* Begins a look: what the last one has seen is forgotten. */
 void gather_look(struct gather *gather);
 
 /*
@@ -63,14 +46,10 @@ void gather_look(struct gather *gather);
 int gather_settle(struct gather *gather);
 
 /* What a look sees. Each returns 0 or -ENOMEM. */
-int gather_detail(struct gather *gather, const struct gather_detail *detail);
 int gather_netns(struct gather *gather, const struct gather_netns *netns);
 
-/*
- * The same of a walk whose records have details, in the place of sock_diag, which is not asked
- * then. To be called once the namespaces of the look are told. Returns 0 or -ENOMEM.
- */
-int gather_walk(struct gather *gather, const struct sockets *sockets);
+/* Ahead of the first look: what a listener has dropped since it began to listen. */
+int gather_drops(struct gather *gather, uint64_t cookie, uint64_t drops);
 
 /* A call that failed, as the kernel side has it, @count times. */
 struct fact_failure gather_failure_of(const struct tcpdwell_failed_call *call,
@@ -90,8 +69,8 @@ uint64_t gather_lost(const struct gather *gather);
 void gather_narrow(struct gather *gather, const struct filters *filters);
 
 /*
- * The facts, of the last look and of @sockets, which the walk of it has found at @now_ns. Valid
- * until the next call. Returns 0 or -ENOMEM.
+ * The facts, of the last look and of @sockets, which the walk of it has found at @now_ns, with
+ * their details. Valid until the next call. Returns 0 or -ENOMEM.
  */
 int gather_facts(struct gather *gather, const struct sockets *sockets, uint64_t now_ns,
 		 uint64_t span_ns, uint64_t leak_ns, struct facts *facts);

@@ -512,14 +512,6 @@ static int add_findings(const struct exporter *x)
 	return 0;
 }
 
-/* Nothing says it of a timewait socket of the gather's; an IPv4 address has four bytes. */
-static bool is_ipv6(const struct fact_address *at)
-{
-	static const uint8_t none[12];
-
-	return at->family == 6 || (!at->family && memcmp(at->raddr + 4, none, sizeof(none)) != 0);
-}
-
 static void add_destination(const struct exporter *x, const struct port_use *use)
 {
 	char text[64 + TEXT_SLACK_BYTES], *end = text;
@@ -529,9 +521,9 @@ static void add_destination(const struct exporter *x, const struct port_use *use
 	};
 	uint32_t group;
 
-	end = put_string(end, is_ipv6(&use->at) ? "[" : "");
-	end = put_addr(end, is_ipv6(&use->at) ? 6 : 4, use->at.raddr);
-	end = put_string(end, is_ipv6(&use->at) ? "]:" : ":");
+	end = put_string(end, use->at.family == 6 ? "[" : "");
+	end = put_addr(end, use->at.family, use->at.raddr);
+	end = put_string(end, use->at.family == 6 ? "]:" : ":");
 	end = put_u64(end, use->at.rport);
 	*end = '\0';
 	group = export_named(x->export, &labels);

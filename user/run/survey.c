@@ -96,85 +96,15 @@ void survey_settings(const struct netns_place *place, uint64_t settings[FACT_SET
 struct survey_walk {
 	struct gather *gather;
 	struct survey *survey;
-	const struct filters *filters;
-	uint16_t states; /* of sockets to ask for */
+	bool drops; /* of listeners are asked for */
 	struct netstat_host host;
-	uint32_t inode;
-	const uint64_t *settings; /* of the namespace */
 };
 
-/* States in which the peer has sent its FIN. */
-#define AFTER_FIN (1U << TCPDWELL_CLOSE_WAIT | 1U << TCPDWELL_LAST_ACK | 1U << TCPDWELL_CLOSING)
-
-static enum deadline_timer timer_of(const struct sockdiag_socket *socket)
-{
-	if (!socket->full)
-		return socket->state == TCPDWELL_SYN_RECV ? DEADLINE_TIMER_REQUEST :
-							    DEADLINE_TIMER_TIMEWAIT;
-	switch (socket->timer) {
-	case SOCKDIAG_TIMER_RETRANSMIT:
-		return DEADLINE_TIMER_RETRANSMIT;
-	case SOCKDIAG_TIMER_KEEPALIVE:
-		return DEADLINE_TIMER_KEEPALIVE;
-	case SOCKDIAG_TIMER_TIMEWAIT:
-		return DEADLINE_TIMER_TIMEWAIT;
-	case SOCKDIAG_TIMER_PROBE:
-		return DEADLINE_TIMER_PROBE;
-	default:
-		return DEADLINE_TIMER_NONE;
-	}
-}
-
-static uint32_t setting_or_0(const struct survey_walk *walk, enum fact_setting setting)
-{
-	uint64_t value = walk->settings[setting];
-
-	return value == FACT_UNKNOWN ? 0 : value;
-}
-
-static int take_socket(void *context, const struct sockdiag_socket *socket)
+static int take_listener(void *context, const struct sockdiag_socket *socket)
 {
 	const struct survey_walk *walk = context;
-	uint64_t silent_ns = socket->received_ns < socket->acked_ns ? socket->received_ns :
-								      socket->acked_ns;
-	struct gather_detail detail = {
-		.cookie = socket->cookie,
-		.netns = walk->inode,
-		.state = socket->state,
-		.lport = socket->lport,
-		.rport = socket->rport,
-		.silent_ns = silent_ns,
-		.drops = socket->drops,
-		.inode = socket->inode,
-		.timers = {
-			.state = socket->state,
-			.timer = timer_of(socket),
-			.expires_ns = socket->left_ns,
-			.retransmits = socket->retransmits,
-			.probes_out = socket->probes,
-			.backoff = socket->backoff,
-			.rto_ns = socket->rto_ns,
-			.retransmit_ns = DEADLINE_NEVER_SEEN,
-			.keepalive = socket->timer == SOCKDIAG_TIMER_KEEPALIVE,
-			.keepalive_time_s = setting_or_0(walk, FACT_KEEPALIVE_TIME),
-			.keepalive_intvl_s = setting_or_0(walk, FACT_KEEPALIVE_INTVL),
-			.keepalive_probes = setting_or_0(walk, FACT_KEEPALIVE_PROBES),
-			.fin_timeout_s = setting_or_0(walk, FACT_FIN_TIMEOUT),
-			.idle_ns = silent_ns == SOCKDIAG_UNKNOWN ? 0 : silent_ns,
-		},
-	};
 
-	if (!timewait_socket_wanted(walk->filters, socket))
-		return 0;
-	/* The FIN of the peer is a byte that nobody reads. */
-	detail.unread_bytes = socket->unread_bytes;
-	if (detail.unread_bytes && 1U << socket->state & AFTER_FIN)
-		detail.unread_bytes--;
-	detail.unacked_bytes = socket->unacked_bytes;
-	detail.timers.unacknowledged = socket->unacked_bytes > 0;
-	memcpy(detail.laddr, socket->laddr, sizeof(detail.laddr));
-	memcpy(detail.raddr, socket->raddr, sizeof(detail.raddr));
-	return gather_detail(walk->gather, &detail);
+	return gather_drops(walk->gather, socket->cookie, socket->drops);
 }
 
 static int take_netns(void *context, const struct netns_place *place)
@@ -184,33 +114,30 @@ static int take_netns(void *context, const struct netns_place *place)
 	int err, fd = -1;
 
 	walk->survey->namespaces++;
-	walk->inode = place->inode;
 	if (place->name)
 		snprintf(netns.name, sizeof(netns.name), "%s", place->name);
 	netstat_read(place, counter_names, netns.counters, FACT_COUNTERS);
 	survey_settings(place, netns.settings);
 	netns.orphans = walk->host.orphans;
-	walk->settings = netns.settings;
 	err = gather_netns(walk->gather, &netns);
-	if (walk->states)
+	if (walk->drops)
 		fd = netns_place_sockdiag(place);
 	/* A kernel without sock_diag says so; what the walk over sockets finds is left. */
-	if (!err && fd >= 0 && sockdiag_dump(fd, walk->states, take_socket, walk) == -ENOMEM)
+	if (!err && fd >= 0 &&
+	    sockdiag_dump(fd, 1U << TCPDWELL_LISTEN, take_listener, walk) == -ENOMEM)
 		err = -ENOMEM;
 	if (fd >= 0)
 		close(fd);
 	return err;
 }
 
-/* sock_diag is asked for sockets in @states, 0: for none. */
 static int look_at_netns(struct session *session, struct gather *gather, uint32_t only,
-			 uint16_t states, struct survey *survey)
+			 bool drops, struct survey *survey)
 {
 	struct survey_walk walk = {
 		.gather = gather,
 		.survey = survey,
-		.filters = &session->options->filters,
-		.states = states,
+		.drops = drops,
 	};
 	const struct netns_place own = { .own = true, .steward = session->steward };
 
@@ -338,17 +265,13 @@ int survey_failed_calls(struct session *session, uint32_t only, survey_failed_ca
 int survey_begin(struct session *session, struct gather *gather, uint32_t only,
 		 struct survey *survey)
 {
-	return look_at_netns(session, gather, only, 1U << TCPDWELL_LISTEN, survey);
+	return look_at_netns(session, gather, only, true, survey);
 }
 
-/* The iterators tell more than sock_diag does, which would lock each socket once more. */
 int survey_look(struct session *session, struct gather *gather, const struct sockets *sockets,
 		uint32_t only, struct survey *survey)
 {
-	bool by_diag = session->look.by_diag;
-	int err = look_at_netns(session, gather, only, by_diag ? SOCKDIAG_STATES : 0, survey);
+	int err = look_at_netns(session, gather, only, false, survey);
 
-	if (!err && !by_diag)
-		err = gather_walk(gather, sockets);
 	return err ?: look_at_processes(session, gather, sockets);
 }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * A look at the network namespaces of the host, for `diagnose`: sockets as sock_diag(7) has them,
- * counters, settings; and at the processes that have sockets. It tells a gather (gather.h) of them.
- * Settings alone are for `snapshot --sockets`, too.
+ * A look at the network namespaces of the host, for `diagnose`: counters, settings; and at the
+ * processes that have sockets. It tells a gather (gather.h) of them. Settings alone are for `snapshot --sockets`, too.
  *
  * The steward goes into other namespaces where the session has one. One thread.
  */
@@ -34,9 +33,8 @@ int survey_begin(struct session *session, struct gather *gather, uint32_t only,
 		 struct survey *survey);
 
 /*
- * A look there, at what session_walk() has just found, @sockets, and at how many descriptors their
- * holders have. Of sockets it tells those whose ends the session's filters want. Returns 0 or
- * -errno.
+ * A look there, and at how many descriptors those have who hold what session_walk() has just found,
+ * @sockets. Returns 0 or -errno.
  */
 int survey_look(struct session *session, struct gather *gather, const struct sockets *sockets,
 		uint32_t only, struct survey *survey);
