@@ -127,7 +127,7 @@ def test_filters_of_failed_calls(netns: Netns) -> None:
             ("name", by_name), ("port", by_port), ("process", by_process)]}
     failures = "tcpdwell_connect_failures_total"
     assert found["name"].sum(failures) == found["name"].sum(failures, comm=COMM) == 2
-    assert found["port"].sum(failures, comm=COMM) == found["port"].sum(failures, comm="another") == 1
+    assert all(found["port"].sum(failures, comm=comm) == 1 for comm in (COMM, "another"))
     assert not found["process"].find(failures)
 
 
@@ -142,16 +142,39 @@ def test_accept_queue(netns: Netns) -> None:
 
 
 def test_local_ports_and_findings(netns: Netns) -> None:
-    """A destination that 45 of 50 ports are in use to."""
+    """A destination that 45 of 50 ports are in use to; sockets that are only bound use none."""
     netns.sysctl("net/ipv4/ip_local_port_range", "40000 40049")
-    with export(netns) as running, within.listen(netns) as listener:
-        pairs = [within.Pair(netns, listener) for _ in range(45)]
+    with export(netns) as running, within.listen(netns) as listener, \
+            contextlib.ExitStack() as stack:
+        pairs = [within.Pair(netns, listener) for _ in range(40)]
+        for _ in range(3):
+            stack.enter_context(within.make_socket(netns)).bind(("127.0.0.1", 0))
+        before = running.look()
+        pairs += [within.Pair(netns, listener) for _ in range(5)]
         got = running.look()
         destination = "127.0.0.1:%d" % listener.getsockname()[1]
         for pair in pairs:
             pair.close()
-    assert got.find("tcpdwell_local_ports_used_ratio", destination=destination) == [0.9]
+    used, left = "tcpdwell_local_ports_used_ratio", "tcpdwell_local_ports_seconds_left"
+    assert before.find(used, destination=destination) == [0.8]
+    assert got.find(used, destination=destination) == [0.9]
+    assert got.labels(used, "destination") == {destination}
+    # 5 of 10 went between looks that are a second apart, or two where a machine stalls.
+    assert all(0 < value < LIMIT_S for value in got.find(left))
     assert got.sum("tcpdwell_findings", id="ports_exhausted") >= 1
+
+
+def test_local_ports_that_bind_took(netns: Netns) -> None:
+    """They are closed to all destinations."""
+    netns.sysctl("net/ipv4/ip_local_port_range", "40000 40049")
+    with export(netns) as running, within.listen(netns) as listener, \
+            contextlib.ExitStack() as stack:
+        for _ in range(20):
+            client = stack.enter_context(within.make_socket(netns))
+            client.bind(("127.0.0.1", 0))
+            client.connect(listener.getsockname())
+        got = running.look()
+    assert got.find("tcpdwell_local_ports_used_ratio", destination="any") == [0.4]
 
 
 # ---- Labels --------------------------------------------------------------------------------------

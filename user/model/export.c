@@ -408,6 +408,17 @@ void export_max(struct export *e, enum export_metric metric, uint32_t group, uin
 		series->value = value;
 }
 
+/* One of which nothing was said yet is not there: it is a fleeting one. */
+void export_min(struct export *e, enum export_metric metric, uint32_t group, uint32_t part,
+		double value)
+{
+	bool known = find_series(e, metric, group, part);
+	struct series *series = series_of(e, metric, group, part);
+
+	if (series && (!known || value < series->value))
+		series->value = value;
+}
+
 /* ---- Sums ---- */
 
 /* The first bound that is not below the bucket of the kernel's, which lies within two powers. */

@@ -124,10 +124,15 @@ uint32_t export_group(struct export *export, const char *first, const char *seco
 /* The same of a group with labels of its own; NOBODY where there is no memory. */
 uint32_t export_named(struct export *export, const struct export_labels *labels);
 
-/* Adds to a counter or a gauge; sets it to what is greater. Parts are below 65536. */
+/*
+ * Adds to a counter or a gauge; sets it to what is greater, or less, of what was said since the
+ * look began. Parts are below 65536.
+ */
 void export_add(struct export *export, enum export_metric metric, uint32_t group, uint32_t part,
 		double more);
 void export_max(struct export *export, enum export_metric metric, uint32_t group, uint32_t part,
+		double value);
+void export_min(struct export *export, enum export_metric metric, uint32_t group, uint32_t part,
 		double value);
 
 /* Adds what the kernel has summed of one group. Returns how many transitions that is. */

@@ -18,6 +18,8 @@
 
 #define FACT_UNKNOWN UINT64_MAX
 
+struct finding_ports;
+
 /* Who does something. pid 0: no process is known. */
 struct fact_owner {
 	uint32_t pid;
@@ -58,7 +60,7 @@ struct fact_socket {
 	uint32_t requests;
 	uint32_t old_requests;	  /* whose SYN-ACK was sent again */
 	uint32_t request_sources; /* addresses that they came from */
-	uint64_t drops; /* since it began to listen */
+	uint64_t drops;		  /* since it began to listen */
 	uint64_t drops_grew;
 };
 
@@ -163,6 +165,9 @@ struct facts {
 	const struct fact_process *processes;
 	size_t process_count;
 	struct fact_memory memory;
+	/* What findings.h said of local ports at the look before, @span_ns ago; NULL: nothing. */
+	const struct finding_ports *ports;
+	size_t port_count;
 	uint64_t leak_ns; /* CLOSE_WAIT and what is held that long is a leak */
 };
 

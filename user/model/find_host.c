@@ -10,6 +10,9 @@
 /* Of a limit, from which on it is one to speak of. */
 #define SHARE_PERCENT 80
 
+/* From which on local ports are told of, wrong or not. */
+#define TOLD_PERCENT 1
+
 #define DIED 3
 
 #define RESETS		  5
@@ -123,7 +126,7 @@ static void tally_socket(struct tally *tally, struct port_bits *ports,
 {
 	if (port_add(ports, socket->at.lport)) {
 		if (socket->state == TCPDWELL_TIME_WAIT)
-			tally->entered++;
+			tally_add_old(tally, 0, socket->timers.expires_ns);
 		else
 			tally->open++;
 	}
@@ -275,48 +278,88 @@ static void describe_ports(struct finding *finding, const struct tally *tally, u
 	finding_more(finding, "tcpdwell timewait -d 10s");
 }
 
-/* tcp_tw_reuse gives those back that are in TIME_WAIT, to connect(). */
-static bool is_short(const struct pressure *p, const struct tally *tally, uint64_t blocked)
-{
-	uint64_t held = p->reuse ? tally->open + blocked : tally_held(tally) + blocked;
+/* ---- The fullest destinations ---- */
 
-	return p->usable && percent(held, p->usable) >= SHARE_PERCENT;
+/* Whether they are of the same ports as a socket at @at. */
+static bool is_of(const struct finding_ports *ports, const struct fact_address *at, bool bound)
+{
+	return ports->bound == bound && ports->at.netns == at->netns &&
+	       !memcmp(ports->at.laddr, at->laddr, sizeof(at->laddr)) &&
+	       (bound || (ports->at.rport == at->rport &&
+			  !memcmp(ports->at.raddr, at->raddr, sizeof(at->raddr))));
 }
 
-static void found_ports(struct finder *finder, const struct fact_socket *const *group, size_t count)
+/* Open ones that came a second since the look before, if they were told of then. */
+static double growth_of(const struct finder *finder, const struct fact_address *at, bool bound,
+			uint64_t open)
+{
+	const struct facts *facts = finder->facts;
+
+	for (size_t i = 0; i < facts->port_count && facts->span_ns; i++)
+		if (is_of(&facts->ports[i], at, bound) && open > facts->ports[i].open)
+			return (open - facts->ports[i].open) / (facts->span_ns / 1e9);
+	return 0;
+}
+
+/* Entries into TIME_WAIT a second: a timewait socket tells by its timer when it was one. */
+static double entry_rate(const struct fact_socket *const *group, size_t count)
+{
+	const uint64_t young_ns = (TIMEWAIT_SECONDS - TALLY_RATE_SECONDS) * 1000000000ULL;
+	size_t entered = 0;
+
+	for (size_t i = 0; i < count; i++)
+		entered += group[i]->state == TCPDWELL_TIME_WAIT &&
+			   group[i]->timers.expires_ns > young_ns;
+	return (double)entered / TALLY_RATE_SECONDS;
+}
+
+static void rank_ports(struct finder *finder, const struct finding_ports *ports)
+{
+	size_t place = finder->port_count;
+
+	while (place && finder->ports[place - 1].taken < ports->taken)
+		place--;
+	if (place == FINDING_PORTS)
+		return;
+	if (finder->port_count < FINDING_PORTS)
+		finder->port_count++;
+	memmove(&finder->ports[place + 1], &finder->ports[place],
+		(finder->port_count - 1 - place) * sizeof(*ports));
+	finder->ports[place] = *ports;
+}
+
+static void tell_ports(struct finder *finder, const struct fact_address *at,
+		       const struct pressure_input *input, const struct pressure *p)
+{
+	struct finding_ports ports = {
+		.at = *at,
+		.bound = input->tally->key.bound,
+		.open = input->tally->open,
+		.taken = p->taken,
+		.fills = p->fills,
+		.left_ns = p->exhausted_ns,
+	};
+
+	if (p->usable && p->taken * 100 >= TOLD_PERCENT)
+		rank_ports(finder, &ports);
+}
+
+/* ---- What is found ---- */
+
+static void found_short(struct finder *finder, const struct fact_socket *const *group, size_t count,
+			const struct pressure_input *input, const struct pressure *p)
 {
 	const struct fact_socket *first = group[0];
-	const struct ephemeral e = ephemeral_of(finder_netns(finder, first->at.netns));
-	struct tally tally = { .key.bound = first->bound };
-	struct pressure_input input = {
-		.tally = &tally,
-		.ephemeral = &e,
-		.link_local = pressure_is_link_local(first->at.family, first->at.laddr) &&
-			      !first->scope,
-		.loopback = pressure_is_loopback(first->at.family, first->at.laddr),
-	};
-	struct port_bits ports = {};
+	const struct tally *tally = input->tally;
 	struct finding *finding;
-	struct pressure p;
 
-	tally.refused = ports_refused(finder, &first->at, first->bound);
-	/* Most are few: there is no need to look at each port of these. */
-	if (!first->bound && !tally.refused &&
-	    percent(count + finder->bound, e.usable) < SHARE_PERCENT)
-		return;
-	for (size_t i = 0; i < count; i++)
-		tally_socket(&tally, &ports, group[i]);
-	tally.held_peak = tally_held(&tally);
-	if (finder->bound)
-		input.blocked = count_blocked(finder, first, &ports);
-	p = pressure_of(&input);
-	if (!is_short(&p, &tally, input.blocked) && !tally.refused)
+	if (p->taken * 100 < SHARE_PERCENT && !tally->refused)
 		return;
 	/* A failure tells of the destination that has the most ports, not of each. */
-	if (tally.refused && p.usable && p.used * 100 < SHARE_PERCENT / 2)
+	if (tally->refused && p->usable && p->used * 100 < SHARE_PERCENT / 2)
 		return;
 	finding = finder_add(finder, FINDING_PORTS_EXHAUSTED,
-			     tally.refused ? FINDING_CRITICAL : FINDING_WARNING);
+			     tally->refused ? FINDING_CRITICAL : FINDING_WARNING);
 	if (!finding)
 		return;
 	for (size_t i = 0; i < count; i++)
@@ -327,9 +370,40 @@ static void found_ports(struct finder *finder, const struct fact_socket *const *
 		finding->at.rport = 0;
 		memset(finding->at.raddr, 0, sizeof(finding->at.raddr));
 	}
-	describe_ports(finding, &tally, input.blocked, &p);
-	name_programs(finder, finding, &tally, who_holds(p.holder, &tally));
+	describe_ports(finding, tally, input->blocked, p);
+	name_programs(finder, finding, tally, who_holds(p->holder, tally));
 	name_refused(finder, finding, first->bound);
+}
+
+static void found_ports(struct finder *finder, const struct fact_socket *const *group, size_t count)
+{
+	const struct fact_socket *first = group[0];
+	const struct ephemeral e = ephemeral_of(finder_netns(finder, first->at.netns));
+	struct tally tally = { .key.bound = first->bound };
+	struct pressure_input input = {
+		.tally = &tally,
+		.rate = entry_rate(group, count),
+		.ephemeral = &e,
+		.link_local = pressure_is_link_local(first->at.family, first->at.laddr) &&
+			      !first->scope,
+		.loopback = pressure_is_loopback(first->at.family, first->at.laddr),
+	};
+	struct port_bits ports = {};
+	struct pressure p;
+
+	tally.refused = ports_refused(finder, &first->at, first->bound);
+	/* Most are few: there is no need to look at each port of these. */
+	if (!tally.refused && (count + finder->bound) * 100 < TOLD_PERCENT * (uint64_t)e.usable)
+		return;
+	for (size_t i = 0; i < count; i++)
+		tally_socket(&tally, &ports, group[i]);
+	tally.held_peak = tally_held(&tally);
+	input.growth = growth_of(finder, &first->at, first->bound, tally.open);
+	if (finder->bound)
+		input.blocked = count_blocked(finder, first, &ports);
+	p = pressure_of(&input);
+	tell_ports(finder, &first->at, &input, &p);
+	found_short(finder, group, count, &input, &p);
 }
 
 static bool was_found_short(const struct finder *finder, const struct fact_failure *failure)

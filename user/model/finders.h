@@ -14,6 +14,8 @@ struct finder {
 	size_t count, room;
 	const struct fact_socket **picked; /* room for all sockets */
 	size_t bound;			   /* ports of clients that bind() took */
+	struct finding_ports ports[FINDING_PORTS];
+	size_t port_count;
 	int err;
 };
 

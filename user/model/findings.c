@@ -11,6 +11,8 @@
 struct findings {
 	struct finding *list;
 	size_t count;
+	struct finding_ports ports[FINDING_PORTS];
+	size_t port_count;
 };
 
 static const struct {
@@ -266,6 +268,8 @@ struct findings *findings_new(const struct facts *facts)
 		qsort(finder.list, finder.count, sizeof(*finder.list), worst_first);
 	findings->list = finder.list;
 	findings->count = finder.count;
+	memcpy(findings->ports, finder.ports, sizeof(findings->ports));
+	findings->port_count = finder.port_count;
 	return findings;
 }
 
@@ -280,6 +284,16 @@ void findings_free(struct findings *findings)
 size_t findings_count(const struct findings *findings)
 {
 	return findings->count;
+}
+
+size_t findings_ports_count(const struct findings *findings)
+{
+	return findings->port_count;
+}
+
+const struct finding_ports *findings_ports_at(const struct findings *findings, size_t i)
+{
+	return &findings->ports[i];
 }
 
 const struct finding *findings_at(const struct findings *findings, size_t i)

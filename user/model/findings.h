@@ -81,6 +81,19 @@ struct finding {
 	char more[FINDING_MORE_LEN]; /* the command that shows the rows */
 };
 
+/* How many of a client's local ports are in use to one destination, or, bound, to any. */
+struct finding_ports {
+	struct fact_address at; /* the local port says nothing; of bound ones nor do remote ends */
+	bool bound;
+	uint64_t open;	  /* not in TIME_WAIT */
+	double taken;	  /* share that is not to be had; pressure.h says which are */
+	bool fills;	  /* left_ns is worth something */
+	uint64_t left_ns; /* until no port is left */
+};
+
+/* Destinations that are told of, the fullest first, from a hundredth of the ports on. */
+#define FINDING_PORTS 10
+
 struct findings;
 
 /* Looks through @facts, which need not outlive it. NULL with errno set: no memory. */
@@ -91,6 +104,10 @@ void findings_free(struct findings *findings);
 
 size_t findings_count(const struct findings *findings);
 const struct finding *findings_at(const struct findings *findings, size_t i);
+
+/* Local ports, whether or not there is something wrong with them. */
+size_t findings_ports_count(const struct findings *findings);
+const struct finding_ports *findings_ports_at(const struct findings *findings, size_t i);
 
 /* "syn_unanswered" and so on: constants. */
 const char *finding_name(enum finding_id id);

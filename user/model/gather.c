@@ -332,8 +332,9 @@ static int compare_requests(const void *left, const void *right)
 {
 	const struct request *a = left, *b = right;
 
-	return compare(a->netns, b->netns) ?:
-	       compare(a->lport, b->lport) ?: memcmp(a->raddr, b->raddr, sizeof(a->raddr));
+	return compare(a->netns, b->netns)	   ?:
+		       compare(a->lport, b->lport) ?:
+						     memcmp(a->raddr, b->raddr, sizeof(a->raddr));
 }
 
 static int add_request(struct gather *g, const struct tcpdwell_socket *socket)

@@ -27,14 +27,15 @@ static uint64_t held_by(const struct pressure_input *input)
 
 /*
  * When the last port is taken: what is in TIME_WAIT leaves as it is due, and what enters from now
- * on stays longer than this looks ahead. Returns the seconds, negative: not within a lifetime.
+ * on stays for a lifetime; after that as many leave as enter, and open ones alone may become more.
+ * Returns the seconds, negative: never, if it goes on like this.
  */
 static double seconds_until_full(const struct pressure_input *input, uint32_t usable)
 {
 	double held = held_by(input);
 
 	for (unsigned int i = 0; i < TIMEWAIT_SECONDS; i++) {
-		double change = input->rate - tally_due(input->tally, i);
+		double change = input->rate + input->growth - tally_due(input->tally, i);
 
 		if (held >= usable)
 			return i;
@@ -42,7 +43,7 @@ static double seconds_until_full(const struct pressure_input *input, uint32_t us
 			return i + (usable - held) / change;
 		held += change;
 	}
-	return -1;
+	return input->growth > 0 ? TIMEWAIT_SECONDS + (usable - held) / input->growth : -1;
 }
 
 /* The same where ports are free again once they are tw_reuse_delay_ms old. */
@@ -50,11 +51,13 @@ static double seconds_until_full_reusing(const struct pressure_input *input, uin
 {
 	/* The kernel compares whole seconds: up to one more. */
 	double held_s = 1 + input->ephemeral->tw_reuse_delay_ms / 1000.0;
-	double kept = input->tally->open + input->blocked;
+	double kept = input->tally->open + input->blocked, left = usable - kept;
 
-	if (kept >= usable)
+	if (left <= 0)
 		return 0;
-	return kept + input->rate * held_s >= usable ? (usable - kept) / input->rate : -1;
+	if (input->rate * held_s >= left)
+		return left / input->rate;
+	return input->growth > 0 ? (left - input->rate * held_s) / input->growth : -1;
 }
 
 static enum pressure_verdict verdict_of(const struct pressure_input *input,
@@ -159,6 +162,11 @@ static uint32_t usable_of(const struct pressure_input *input, struct pressure *p
 	return high - low + 1 < e->usable ? high - low + 1 : e->usable;
 }
 
+static double share_of(uint64_t held, uint32_t usable)
+{
+	return held < usable ? (double)held / usable : 1;
+}
+
 struct pressure pressure_of(const struct pressure_input *whole)
 {
 	struct pressure_input own = *whole, *input = &own;
@@ -176,7 +184,9 @@ struct pressure pressure_of(const struct pressure_input *whole)
 		p.usable = 0;
 	if (p.usable) {
 		p.reuse = !input->tally->key.bound && ephemeral_reuses(e, input->loopback);
-		p.used = held < p.usable ? (double)held / p.usable : 1;
+		p.used = share_of(held, p.usable);
+		p.taken = p.reuse ? share_of(input->tally->open + input->blocked, p.usable) :
+				    p.used;
 		seconds = p.reuse ? seconds_until_full_reusing(input, p.usable) :
 				    seconds_until_full(input, p.usable);
 	}

@@ -53,6 +53,7 @@ struct pressure_input {
 	/* Of one local address, remote address and port, or of one local address, if bound. */
 	const struct tally *tally;
 	double rate;	  /* entries into TIME_WAIT a second */
+	double growth;	  /* open ones that come a second beside those that leave; 0: not known */
 	uint64_t blocked; /* ports that are held beside those of the tally */
 	const struct ephemeral *ephemeral;
 	bool partial;	 /* some connections are not in the tally */
@@ -64,6 +65,7 @@ struct pressure {
 	enum pressure_verdict verdict;
 	uint32_t usable; /* ports, 0: not known */
 	double used;	 /* share of them that is held now */
+	double taken;	 /* the same without those that connect() takes back from TIME_WAIT */
 	enum pressure_holder holder;
 	bool narrowed;	       /* usable is what IP_LOCAL_PORT_RANGE leaves */
 	bool elsewhere;	       /* connect() failed, and few are held by what is seen */

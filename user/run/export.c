@@ -25,7 +25,6 @@
 #include "model/gather.h"
 #include "model/names_wanted.h"
 #include "model/odometer.h"
-#include "model/port_use.h"
 #include "model/sockets.h"
 #include "model/stat_table.h"
 #include "run/export.h"
@@ -51,7 +50,7 @@ struct exporter {
 	struct sockets *sockets;
 	struct textfile *textfile; /* NULL: not asked for */
 	struct facts facts;
-	struct port_uses ports;
+	struct finding_ports ports[FINDING_PORTS]; /* of the last look */
 	struct survey survey;
 	struct service_range range;
 	uint32_t netns;		    /* the one that is looked at, 0: all */
@@ -492,27 +491,18 @@ static int add_call(void *context, const struct tcpdwell_failed_call *call,
 	return gather_failure(x->gather, &failure);
 }
 
-static int add_findings(const struct exporter *x)
+static void add_finding(const struct exporter *x, const struct finding *finding)
 {
-	struct findings *findings = findings_new(&x->facts);
+	const struct export_labels labels = {
+		.name = { "id", "severity" },
+		.value = { finding_name(finding->id), finding_severity_name(finding->severity) },
+	};
 
-	if (!findings)
-		return -errno;
-	for (size_t i = 0; i < findings_count(findings); i++) {
-		const struct finding *finding = findings_at(findings, i);
-		const struct export_labels labels = {
-			.name = { "id", "severity" },
-			.value = { finding_name(finding->id),
-				   finding_severity_name(finding->severity) },
-		};
-
-		export_add(x->export, EXPORT_FINDINGS, export_named(x->export, &labels), 0, 1);
-	}
-	findings_free(findings);
-	return 0;
+	export_add(x->export, EXPORT_FINDINGS, export_named(x->export, &labels), 0, 1);
 }
 
-static void add_destination(const struct exporter *x, const struct port_use *use)
+/* Ports that bind() took are closed to all destinations. */
+static void add_destination(const struct exporter *x, const struct finding_ports *ports)
 {
 	char text[64 + TEXT_SLACK_BYTES], *end = text;
 	const struct export_labels labels = {
@@ -521,15 +511,37 @@ static void add_destination(const struct exporter *x, const struct port_use *use
 	};
 	uint32_t group;
 
-	end = put_string(end, use->at.family == 6 ? "[" : "");
-	end = put_addr(end, use->at.family, use->at.raddr);
-	end = put_string(end, use->at.family == 6 ? "]:" : ":");
-	end = put_u64(end, use->at.rport);
+	if (ports->bound) {
+		end = put_string(end, "any");
+	} else {
+		end = put_string(end, ports->at.family == 6 ? "[" : "");
+		end = put_addr(end, ports->at.family, ports->at.raddr);
+		end = put_string(end, ports->at.family == 6 ? "]:" : ":");
+		end = put_u64(end, ports->at.rport);
+	}
 	*end = '\0';
 	group = export_named(x->export, &labels);
-	export_max(x->export, EXPORT_PORTS_USED, group, 0, (double)use->used / use->usable);
-	if (use->left_s >= 0)
-		export_max(x->export, EXPORT_PORTS_LEFT, group, 0, use->left_s);
+	export_max(x->export, EXPORT_PORTS_USED, group, 0, ports->taken);
+	if (ports->fills)
+		export_min(x->export, EXPORT_PORTS_LEFT, group, 0, ports->left_ns / 1e9);
+}
+
+/* The local ports of this look are kept to see how they change until the next one. */
+static int add_findings(struct exporter *x)
+{
+	struct findings *findings = findings_new(&x->facts);
+
+	if (!findings)
+		return -errno;
+	for (size_t i = 0; i < findings_count(findings); i++)
+		add_finding(x, findings_at(findings, i));
+	x->facts.port_count = findings_ports_count(findings);
+	for (size_t i = 0; i < x->facts.port_count; i++) {
+		x->ports[i] = *findings_ports_at(findings, i);
+		add_destination(x, &x->ports[i]);
+	}
+	findings_free(findings);
+	return 0;
 }
 
 /* What the kernel counts of namespaces: since the last look, that is. */
@@ -550,6 +562,7 @@ static void add_namespaces(const struct exporter *x)
 static int take_facts(struct session *session, uint64_t span_ns)
 {
 	struct exporter *x = session->model;
+	size_t port_count = x->facts.port_count;
 	int err = survey_look(session, x->gather, x->sockets, x->netns, &x->survey);
 
 	if (!err)
@@ -557,13 +570,11 @@ static int take_facts(struct session *session, uint64_t span_ns)
 	if (!err)
 		err = gather_facts(x->gather, x->sockets, x->looked_ns, span_ns,
 				   session->options->leak_ns, &x->facts);
-	if (!err)
-		err = port_uses_take(&x->ports, &x->facts, span_ns);
+	x->facts.ports = x->ports;
+	x->facts.port_count = port_count;
 	if (!err)
 		err = add_findings(x);
 	add_namespaces(x);
-	for (size_t i = 0; i < x->ports.count && !err; i++)
-		add_destination(x, &x->ports.uses[i]);
 	/* What the next look finds to have grown did so since this one. */
 	err = err ?: gather_settle(x->gather);
 	x->facts.sockets = NULL;

@@ -131,8 +131,8 @@ static int take_netns(void *context, const struct netns_place *place)
 	return err;
 }
 
-static int look_at_netns(struct session *session, struct gather *gather, uint32_t only,
-			 bool drops, struct survey *survey)
+static int look_at_netns(struct session *session, struct gather *gather, uint32_t only, bool drops,
+			 struct survey *survey)
 {
 	struct survey_walk walk = {
 		.gather = gather,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * A look at the network namespaces of the host, for `diagnose`: counters, settings; and at the
- * processes that have sockets. It tells a gather (gather.h) of them. Settings alone are for `snapshot --sockets`, too.
+ * processes that have sockets. It tells a gather (gather.h) of them. Settings alone are for
+ * `snapshot --sockets`, too.
  *
  * The steward goes into other namespaces where the session has one. One thread.
  */

@@ -381,6 +381,81 @@ static void test_ports_by_holder(void **state)
 	assert_nothing();
 }
 
+/* Local ports of the @i-th destination, until the next call; NULL: there is none. */
+static const struct finding_ports *ports_at(size_t i)
+{
+	static struct finding_ports ports;
+	struct findings *findings = findings_new(&host.facts);
+	size_t count;
+
+	assert_non_null(findings);
+	count = findings_ports_count(findings);
+	if (i < count)
+		ports = *findings_ports_at(findings, i);
+	findings_free(findings);
+	return i < count ? &ports : NULL;
+}
+
+/* Those that are told of, wrong or not, for who shows how full they are. */
+static void test_fullest_destinations(void **state)
+{
+	struct finding_ports before;
+	struct fact_socket *s;
+
+	(void)state;
+	host.netns.settings[FACT_PORTS_HIGH] = 40999;
+	s = facts_clients(TCPDWELL_ESTABLISHED, 320);
+	for (unsigned int i = 0; i < 20; i++)
+		s[i].at.raddr[3] = 3;
+	for (unsigned int i = 20; i < 25; i++)
+		s[i].at.raddr[3] = 4; /* below a hundredth */
+	assert_int_equal(ports_at(0)->open, 295);
+	assert_true(ports_at(0)->taken == 0.295);
+	assert_int_equal(ports_at(0)->at.rport, 5432);
+	assert_false(ports_at(0)->fills);
+	assert_int_equal(ports_at(1)->open, 20);
+	assert_null(ports_at(2));
+	assert_nothing();
+	/* There were 100 of them 10 s ago: 705 are left, and 19.5 go each second. */
+	before = *ports_at(0);
+	before.open = 100;
+	host.facts.ports = &before;
+	host.facts.port_count = 1;
+	assert_true(ports_at(0)->fills);
+	assert_int_equal(ports_at(0)->left_ns / S, 36);
+	assert_false(ports_at(1)->fills);
+	/* Ports that bind() took are in the way to each destination; all are in the way of bind(). */
+	for (unsigned int i = 100; i < 200; i++)
+		s[i].bound = true;
+	assert_true(ports_at(0)->bound);
+	assert_true(ports_at(0)->taken == 0.32);
+	assert_true(ports_at(1)->taken == 0.295);
+	assert_int_equal(ports_at(1)->open, 195);
+	assert_false(ports_at(1)->bound);
+	assert_true(ports_at(2)->taken == 0.12);
+	assert_null(ports_at(4));
+}
+
+/* What has entered TIME_WAIT of late goes on entering it. */
+static void test_destination_that_fills(void **state)
+{
+	struct fact_socket *s;
+
+	(void)state;
+	host.netns.settings[FACT_PORTS_HIGH] = 40999;
+	s = facts_clients(TCPDWELL_TIME_WAIT, 400);
+	for (unsigned int i = 0; i < 400; i++)
+		s[i].timers.expires_ns = (60 - i / 40) * S; /* 40 a second, for 10 s */
+	assert_true(ports_at(0)->taken == 0.4);
+	assert_true(ports_at(0)->fills);
+	assert_in_range(ports_at(0)->left_ns / S, 14, 15);
+	/* To 127.0.0.1 connect() takes them back. */
+	for (unsigned int i = 0; i < 400; i++)
+		s[i].at.laddr[0] = 127;
+	host.netns.settings[FACT_TW_REUSE] = 2;
+	assert_null(ports_at(0));
+}
+
 static void test_address_in_use(void **state)
 {
 	const struct finding *f;
@@ -497,6 +572,8 @@ int main(void)
 		cmocka_unit_test_setup(test_fin_wait2, facts_begin),
 		cmocka_unit_test_setup(test_ports, facts_begin),
 		cmocka_unit_test_setup(test_ports_by_holder, facts_begin),
+		cmocka_unit_test_setup(test_fullest_destinations, facts_begin),
+		cmocka_unit_test_setup(test_destination_that_fills, facts_begin),
 		cmocka_unit_test_setup(test_address_in_use, facts_begin),
 		cmocka_unit_test_setup(test_resets, facts_begin),
 		cmocka_unit_test_setup(test_died, facts_begin),

@@ -67,6 +67,37 @@ static void test_unknown(void **state)
 	assert_int_equal(p.advice, PRESSURE_POOL);
 }
 
+/* Open ones that become more fill them, too, and beyond a lifetime they alone. */
+static void test_growth(void **state)
+{
+	struct ephemeral e = usual();
+	struct tally tally = {};
+	struct pressure_input input = { .tally = &tally, .growth = 1000, .ephemeral = &e };
+	struct pressure p = pressure_of(&input);
+
+	(void)state;
+	assert_true(p.fills);
+	assert_int_equal(p.exhausted_ns / S, 28);
+	input.growth = 10;
+	p = pressure_of(&input);
+	assert_int_equal(p.exhausted_ns / S, 2823);
+	/* 400 a second have 24 000 in TIME_WAIT, and the rest is for those that stay. */
+	input.rate = 400;
+	p = pressure_of(&input);
+	assert_int_equal(p.exhausted_ns / S, 423);
+	/* Where connect() takes them back but for the last two seconds. */
+	input.loopback = true;
+	p = pressure_of(&input);
+	assert_true(p.reuse);
+	assert_int_equal(p.exhausted_ns / S, 2743);
+	input.growth = 0;
+	assert_false(pressure_of(&input).fills);
+	tally.open = 14116;
+	tally.entered = 5000;
+	p = pressure_of(&input);
+	assert_true(p.taken == 0.5 && p.used > 0.6);
+}
+
 /* connect() fails, and TIME_WAIT is not why: what takes ports back from it is no advice. */
 static void test_held_elsewhere(void **state)
 {
@@ -370,6 +401,7 @@ int main(void)
 		cmocka_unit_test(test_narrowed),
 		cmocka_unit_test(test_too_many),
 		cmocka_unit_test(test_low),
+		cmocka_unit_test(test_growth),
 		cmocka_unit_test(test_held_elsewhere),
 		cmocka_unit_test(test_link_local),
 		cmocka_unit_test(test_high),
