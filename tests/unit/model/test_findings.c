@@ -424,7 +424,7 @@ static void test_fullest_destinations(void **state)
 	assert_true(ports_at(0)->fills);
 	assert_int_equal(ports_at(0)->left_ns / S, 36);
 	assert_false(ports_at(1)->fills);
-	/* Ports that bind() took are in the way to each destination; all are in the way of bind(). */
+	/* Those that bind() took are in the way to each destination, all are in that of bind(). */
 	for (unsigned int i = 100; i < 200; i++)
 		s[i].bound = true;
 	assert_true(ports_at(0)->bound);
