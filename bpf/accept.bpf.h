@@ -116,7 +116,7 @@ static __always_inline void accepted(void *ctx, const struct sock *sk, const str
 		stack_keep(ctx, key, TCPDWELL_OWNER_ACCEPT);
 		return;
 	}
-	if (cfg_stat && !cfg_stat_ends)
+	if (cfg_stat)
 		stat_accepted(address_of(sk), address_of((const void *)key));
 	owner_set_current(l, TCPDWELL_OWNER_ACCEPT);
 	if (cfg_life)

@@ -64,7 +64,8 @@ const volatile __u64 cfg_tick_ns = 1000000; /* the length of a jiffy */
 
 /* Rows are summed, not sent. */
 const volatile bool cfg_stat;
-const volatile bool cfg_stat_ends;   /* and by how connections end */
+const volatile bool cfg_stat_ends;   /* and by how connections end, with what they carried */
+const volatile bool cfg_carried;     /* of open ones, too: carried */
 const volatile __u8 cfg_stat_by;     /* enum tcpdwell_stat_by */
 const volatile bool cfg_service;     /* the service's port is asked for */
 const volatile __u32 cfg_stat_mask4; /* of a prefix, in network order */

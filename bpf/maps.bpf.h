@@ -96,6 +96,10 @@ __u64 gaps;
 /* Counts the runs of the snapshot, from 1; set by user space before each. */
 __u32 snapshot_round;
 
+/* Connections whose bytes found no room in the sums; and what is added to for its order alone. */
+__u64 carried_lost;
+__u64 carried_barrier;
+
 /* When this run began, CLOCK_MONOTONIC; likewise. */
 __u64 snapshot_began_ns;
 

@@ -13,6 +13,7 @@
 #ifndef TCPDWELL_SNAPSHOT_BPF_H
 #define TCPDWELL_SNAPSHOT_BPF_H
 
+#include "carried.bpf.h"
 #include "cookies.bpf.h"
 #include "detail.bpf.h"
 #include "process.bpf.h"
@@ -324,7 +325,7 @@ static __always_inline struct lifecycle *snapshot_full(const struct sock *sk, co
 	l.state = f->state;
 	l.since_ns = found_since_ns(f);
 	l.since = TCPDWELL_DWELL_AT_LEAST;
-	l.waits = f->bound ? LIFECYCLE_BOUND : 0;
+	l.waits = (f->bound ? LIFECYCLE_BOUND : 0) | LIFECYCLE_OLD;
 	if (l.state == TCPDWELL_LISTEN)
 		l.task = 0;
 	if (listener)
@@ -390,7 +391,8 @@ static __always_inline bool is_tcp(const struct sock *sk)
 }
 
 static __always_inline void snapshot_descriptor(struct seq_file *seq, struct task_struct *task,
-						__u32 fd, const struct sock *sk, __u64 key)
+						__u32 fd, const struct sock *sk, __u64 key,
+						const bool atomic)
 {
 	struct holder holder = {
 		.leader = BPF_CORE_READ(task, group_leader),
@@ -409,6 +411,8 @@ static __always_inline void snapshot_descriptor(struct seq_file *seq, struct tas
 		if (l && holder_add(l, &holder) && l->since == TCPDWELL_DWELL_AT_LEAST)
 			found_count(&f, sk);
 	}
+	if (atomic && cfg_carried && wanted && l && f.state != TCPDWELL_LISTEN)
+		carried_found(sk, &f.e, l, key);
 	if (wanted)
 		found_write(seq, &f, l, sk, &holder);
 }
@@ -573,7 +577,8 @@ static __always_inline void snapshot_subflow(struct seq_file *seq, const struct 
 	}
 }
 
-static __always_inline void snapshot_hashed(struct seq_file *seq, const struct sock *sk, __u64 key)
+static __always_inline void snapshot_hashed(struct seq_file *seq, const struct sock *sk, __u64 key,
+					    const bool atomic)
 {
 	struct lifecycle *l = NULL, *listener = NULL;
 	struct subflow_holders *holders = subflow_holders(sk);
@@ -597,6 +602,8 @@ static __always_inline void snapshot_hashed(struct seq_file *seq, const struct s
 		f.flags |= TCPDWELL_SOCKET_HELD;
 	if (wanted || f.state == TCPDWELL_LISTEN)
 		l = snapshot_full(sk, &f, listener);
+	if (atomic && cfg_carried && wanted && l && f.state != TCPDWELL_LISTEN)
+		carried_found(sk, &f.e, l, key);
 	if (holders)
 		snapshot_subflow(seq, &f, l, sk, holders, wanted);
 	else if (wanted)

@@ -523,7 +523,7 @@ int iter_descriptor(struct bpf_iter__task_file *ctx)
 	socket = bpf_sock_from_file(file);
 	sk = socket ? socket->sk : NULL;
 	if (sk && is_tcp(sk))
-		snapshot_descriptor(seq, task, fd, sk, bpf_get_socket_cookie(sk));
+		snapshot_descriptor(seq, task, fd, sk, bpf_get_socket_cookie(sk), true);
 	else if (sk && is_mptcp(sk))
 		snapshot_mptcp(task, fd, sk);
 	return ITER_NEXT;
@@ -543,15 +543,13 @@ int iter_descriptor_v511(struct bpf_iter__task_file *ctx)
 		return ITER_NEXT;
 	sk = file_sock(file);
 	if (sk && is_tcp(sk))
-		snapshot_descriptor(seq, task, fd, sk, (__u64)sk);
+		snapshot_descriptor(seq, task, fd, sk, (__u64)sk, false);
 	else if (sk && is_mptcp(sk))
 		snapshot_mptcp(task, fd, sk);
 	return ITER_NEXT;
 }
 
-/* Each socket in the hash tables of the network namespace of who opened the iterator. */
-SEC("?iter/tcp")
-int iter_socket(struct bpf_iter__tcp *ctx)
+static __always_inline int each_socket(struct bpf_iter__tcp *ctx, const bool atomic)
 {
 	struct seq_file *seq = ctx->meta->seq;
 	struct sock_common *skc = ctx->sk_common;
@@ -568,8 +566,21 @@ int iter_socket(struct bpf_iter__tcp *ctx)
 	if (skc->skc_state == TCPDWELL_TIME_WAIT)
 		snapshot_tw(seq, (const struct inet_timewait_sock *)address, key);
 	else
-		snapshot_hashed(seq, (const struct sock *)address, key);
+		snapshot_hashed(seq, (const struct sock *)address, key, atomic);
 	return ITER_NEXT;
+}
+
+/* Each socket in the hash tables of the network namespace of who opened the iterator. */
+SEC("?iter/tcp")
+int iter_socket(struct bpf_iter__tcp *ctx)
+{
+	return each_socket(ctx, true);
+}
+
+SEC("?iter/tcp")
+int iter_socket_v511(struct bpf_iter__tcp *ctx)
+{
+	return each_socket(ctx, false);
 }
 
 /* Each connection in a table. */

@@ -5,6 +5,7 @@
 #ifndef TCPDWELL_TRANSITION_BPF_H
 #define TCPDWELL_TRANSITION_BPF_H
 
+#include "carried.bpf.h"
 #include "cookies.bpf.h"
 #include "request.bpf.h"
 #include "young.bpf.h"
@@ -327,6 +328,16 @@ static __always_inline void life_of_tw(struct transition *t, struct lifecycle *l
 	life_sock_ended(t->row, t->e, l, t->sk, t->key);
 }
 
+/* Before 5.12 nobody has looked at what the connection had carried so far. */
+static __always_inline void transition_carried(const struct transition *t, struct lifecycle *l,
+					       const bool atomic)
+{
+	if (atomic)
+		carried_ends(t->sk, t->e, l, t->key);
+	else
+		carried_ends_v511(t->sk, t->e, l);
+}
+
 /*
  * The full socket closes and a timewait socket stands for the connection: what the tracepoint calls
  * CLOSE is TIME_WAIT, or, for an orphan, no transition at all. Returns whether it was so.
@@ -342,6 +353,8 @@ static __always_inline bool transition_to_tw(struct transition *t, struct lifecy
 		return false;
 	if (!cfg_has_cookie)
 		tw = connection_find(l->object);
+	if (cfg_stat_ends && l != t->fresh)
+		transition_carried(t, l, atomic);
 	if (tw) {
 		tw->cgroup_id = t->e->cgroup_id;
 		tw->uid = t->e->uid;
@@ -674,6 +687,9 @@ static __always_inline void transition_settle(struct transition *t, struct lifec
 	if (cfg_life && to == TCPDWELL_CLOSE && leaves_state(t->row))
 		life_sock_ended(t->row, t->e, l, t->sk, t->key);
 	stay = life_stay(from, t->row->dwell, l->state);
+	if (cfg_stat_ends && t->wanted && to == TCPDWELL_CLOSE && l != t->fresh &&
+	    leaves_state(t->row))
+		transition_carried(t, l, atomic);
 	if (transition_remember(t, l, atomic) && cfg_life && leaves_state(t->row))
 		life_left(t->key, stay, t->row->dwell_ns, t->row->time_ns);
 }

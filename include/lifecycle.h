@@ -52,6 +52,7 @@ enum lifecycle_wait {
 	LIFECYCLE_TO_A_TICK = 1U << 6, /* since_ns was told in jiffies */
 	LIFECYCLE_BOUND = 1U << 7,     /* bind() took its port (struct tcpdwell_port_use) */
 	LIFECYCLE_IN_CGROUP = 1U << 8, /* it, or an owner, is in the cgroup that is wanted */
+	LIFECYCLE_OLD = 1U << 9,       /* it was found open: what was before that is not known */
 	/*
 	 * The upper half counts: how often a timewait socket was parked, or while DATA_COUNTED the
 	 * segments with data that had come when the process let go (tcp_sock.data_segs_in).

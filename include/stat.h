@@ -59,6 +59,15 @@ enum tcpdwell_stat_state {
 	TCPDWELL_STAT_ACCEPT,			      /* from ESTABLISHED to accept() */
 	TCPDWELL_STAT_HANDSHAKE, /* the first two together; user space counts them so, too */
 	TCPDWELL_STAT_STATES,
+	/* `export`: not a state, but what connections carried, in the counts of chunk 0. */
+	TCPDWELL_STAT_CARRIED = TCPDWELL_STAT_STATES,
+};
+
+/* Which of these counts are of what. */
+enum tcpdwell_carried {
+	TCPDWELL_CARRIED_SENT, /* bytes of data, each once */
+	TCPDWELL_CARRIED_RECEIVED,
+	TCPDWELL_CARRIED_AGAIN, /* segments that were sent again */
 };
 
 /* Compared and hashed as bytes: what is not used is zero. */

@@ -80,7 +80,8 @@ def test_counts(netns: Netns) -> None:
 def check_histograms(got: Metrics) -> None:
     """Buckets add up, the last one is all, and the sum is between their bounds."""
     names = {name[:-7] for name, _, _ in got.samples if name.endswith("_bucket")}
-    assert names == {"tcpdwell_state_dwell_seconds", "tcpdwell_handshake_seconds"}
+    assert names == {f"tcpdwell_{name}_seconds" for name in ("state_dwell", "handshake",
+                                                             "accept_wait")}
     for metric in names:
         for name, labels, count in list(got.samples):
             if name != metric + "_count":
@@ -139,6 +140,82 @@ def test_accept_queue(netns: Netns) -> None:
         got = running.look()
     assert got.sum("tcpdwell_accept_queue_length", comm=COMM) == 3
     assert got.sum("tcpdwell_accept_queue_limit", comm=COMM) == 3
+
+
+def carried(got: Metrics) -> tuple[float, float]:
+    return (got.sum("tcpdwell_bytes_total", direction="sent", comm=COMM),
+            got.sum("tcpdwell_bytes_total", direction="received", comm=COMM))
+
+
+def transfer(sender: socket.socket, receiver: socket.socket, count: int) -> None:
+    sender.sendall(bytes(count))
+    while count:
+        count -= len(receiver.recv(min(count, 65536)))
+
+
+def retransmitted(netns: Netns) -> int:
+    """What the kernel has counted in the namespace."""
+    names, values = [line.split() for line in netns.inside(
+        lambda: Path("/proc/thread-self/net/snmp").read_text("ascii")).splitlines()
+        if line.startswith("Tcp:")]
+    return int(values[names.index("RetransSegs")])
+
+
+def test_bytes(netns: Netns) -> None:
+    """Each once: those of open connections at each look, and none twice when they end."""
+    with within.named(COMM.encode()), within.listen(netns) as listener:
+        old = within.Pair(netns, listener)
+        transfer(old.client, old.server, 5000)  # before anybody counts
+        with Export(*filtered_to(netns)) as running:
+            first = running.look()
+            opened = bool(first.find("tcpdwell_feature", name="carried", backend="kernel"))
+            assert carried(first) == (0, 0)
+            transfer(old.client, old.server, 300)
+            pair = within.Pair(netns, listener)
+            transfer(pair.client, pair.server, 1000)
+            transfer(pair.server, pair.client, 70000)
+            if opened:
+                assert carried(running.look()) == (71300, 71300)
+                assert carried(running.look()) == (71300, 71300)
+            transfer(pair.client, pair.server, 20)
+            pair.client.close()  # a FIN is no byte, nor is a SYN
+            assert pair.server.recv(1) == b""
+            if opened:
+                assert carried(running.look()) == (71320, 71320)
+            pair.server.close()
+            short = within.Pair(netns, listener)
+            transfer(short.client, short.server, 7)
+            short.close()
+            last = running.look()
+            again = retransmitted(netns)
+            old.close()
+            assert carried(running.look())[0] >= carried(last)[0]
+    assert carried(last) == ((71327, 71327) if opened else (71027, 71027))
+    if opened:
+        assert last.sum("tcpdwell_retransmitted_segments_total") == again
+
+
+def test_retransmitted_segments(netns: Netns) -> None:
+    """SYNs to where nobody answers are sent again, and counted when connect() gives up."""
+    netns.sysctl("net/ipv4/tcp_syn_retries", "1")
+    netns.ip("route", "add", "198.51.100.0/24", "dev", "lo")
+    with export(netns) as running, within.make_socket(netns) as client:
+        assert client.connect_ex(("198.51.100.1", 80))
+        got = running.look()
+    assert got.sum("tcpdwell_retransmitted_segments_total", comm=COMM) == retransmitted(netns) > 0
+
+
+def test_accept_wait(netns: Netns) -> None:
+    with export(netns) as running, within.listen(netns) as listener, \
+            within.make_socket(netns) as client:
+        client.connect(listener.getsockname())
+        assert not running.look().find("tcpdwell_accept_wait_seconds_count")
+        time.sleep(0.3)
+        listener.accept()[0].close()
+        got = running.look()
+    if not got.find("tcpdwell_feature", name="accept_owner", backend="none"):
+        assert got.sum("tcpdwell_accept_wait_seconds_count", comm=COMM) == 1
+        assert 0.3 <= got.sum("tcpdwell_accept_wait_seconds_sum", comm=COMM) < LIMIT_S
 
 
 def test_local_ports_and_findings(netns: Netns) -> None:
@@ -288,6 +365,56 @@ def test_promtool(netns: Netns) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+MANUAL = Path(__file__).resolve().parents[2] / "user/tcpdwell.8"
+# What the manual speaks of, and a page may be without: no such thing has happened.
+MAY_BE_MISSING = {"tcpdwell_state_dwell_unknown_total", "tcpdwell_local_ports_seconds_left"}
+
+
+def documented() -> dict[str, set[str]]:
+    """The manual's metrics with their labels; those of the upper list have those of --by, too."""
+    upper, lower = MANUAL.read_text("utf-8").split("These names are for good", 1)[1] \
+        .split("\n.El\n")[:2]
+    return {name: set(labels.replace(",", " ").split()) | by
+            for part, by in ((upper, {"comm"}), (lower, set()))
+            for name, labels in re.findall(r"^\.It Li (tcpdwell_\w+) Ta ([^T]*)Ta ", part, re.M)}
+
+
+def family(name: str, kinds: dict[str, str]) -> str:
+    """The metric that a sample is of."""
+    base = re.sub(r"_(bucket|sum|count)$", "", name)
+    return base if kinds.get(base) == "histogram" else name
+
+
+def test_the_manual_has_what_a_scrape_has(netns: Netns) -> None:
+    """Each metric with its labels, and with HELP, TYPE and, in OpenMetrics, UNIT."""
+    netns.sysctl("net/ipv4/ip_local_port_range", "40000 40049")
+    with export(netns, "--older", "1s") as running, within.listen(netns) as listener:
+        pairs = [within.Pair(netns, listener) for _ in range(45)]
+        pairs[0].client.shutdown(socket.SHUT_WR)
+        transfer(pairs[1].client, pairs[1].server, 10)
+        within.connect_and_reset(netns, listener)
+        with within.make_socket(netns) as refused:
+            assert refused.connect_ex(("127.0.0.1", 1))
+        got = running.look()
+        openmetrics = running.fetch(accept=OPENMETRICS)[0]
+        for pair in pairs:
+            pair.close()
+    manual = documented()
+    kinds = dict(re.findall(r"^# TYPE (\w+) (\w+)$", got.text, re.M))
+    labels: dict[str, set[str]] = {}
+    for name, of, _ in got.samples:
+        labels.setdefault(family(name, kinds), set()).update(of.keys() - {"le"})
+    assert set(manual) - set(labels) <= MAY_BE_MISSING
+    assert labels == {name: manual.get(name) for name in labels}
+    assert set(kinds) == set(re.findall(r"^# HELP (\w+) .+", got.text, re.M)) == set(labels)
+    units = dict(re.findall(r"^# UNIT (\w+) (\w+)$", openmetrics, re.M))
+    assert all(name.endswith("_" + unit) for name, unit in units.items())
+    for name in labels:
+        name = name.removesuffix("_total").removesuffix("_info")
+        assert f"# HELP {name} " in openmetrics and f"# TYPE {name} " in openmetrics
+        assert name in units or not name.endswith(("_seconds", "_bytes", "_ratio"))
+
+
 def is_served(running: Export) -> None:
     begin = time.monotonic()
     assert running.metrics().find("tcpdwell_build_info") == [1]
@@ -359,6 +486,21 @@ def test_addresses_that_are_none(address: str, status: int, why: str) -> None:
     assert done.returncode == status
     assert re.fullmatch(r"tcpdwell: --listen: .*\n", done.stderr.decode()) and \
         why in done.stderr.decode()
+
+
+@pytest.mark.parametrize("arguments", [
+    ("--listen", "unix:/root/x"), ("--listen", "127.0.0.1:1"), ("--textfile", "/root/x.prom"), (),
+])
+def test_no_permission(arguments: tuple[str, ...]) -> None:
+    """Of who is nobody: neither the place nor the kernel is theirs, and it says so."""
+    def nobody(argv: list[str]) -> list[str]:
+        return ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--", *argv]
+
+    done = run("export", *arguments, "-d", "1s", wrap=nobody)
+    assert done.returncode == 3, done.stderr
+    said = done.stderr.decode().splitlines()[-1]
+    assert said.startswith("tcpdwell: ")
+    assert "ermi" in said or "CAP_" in said, said
 
 
 def test_port_in_use(netns: Netns) -> None:

@@ -151,7 +151,8 @@ const struct feature feature_table[FEATURE_COUNT] = {
 		"sockets without a descriptor that were there before the tracer are unknown",
 		FEATURE_SOCKETS,
 		{ { "iterator", "a look at each socket of the host, once",
-		    PARTS({ "iter_socket", PART_ALWAYS }, { "queued", PART_ALWAYS }) } },
+		    PARTS({ "iter_socket", PART_ATOMIC }, { "iter_socket_v511", PART_NO_ATOMIC },
+			  { "queued", PART_ALWAYS }) } },
 	},
 	[FEATURE_SWEEP] = {
 		"sweep", "ends that the kernel ran no program for are not looked for (missed)",
@@ -221,6 +222,12 @@ const struct feature feature_table[FEATURE_COUNT] = {
 		{ { "kernel", NULL,
 		    PARTS({ "stat_even", PART_ALWAYS }, { "stat_odd", PART_ALWAYS },
 			  { "stats", PART_ALWAYS }) } },
+	},
+	[FEATURE_CARRIED] = {
+		"carried", "bytes of a connection are not counted before it ends",
+		FEATURE_SUMS,
+		{ { "kernel", "a place for each connection that is open at a look of export",
+		    PARTS({ "carried", PART_ALWAYS }) } },
 	},
 	[FEATURE_LIVES] = {
 		"lives", "there is no life", FEATURE_MEMORY,
@@ -321,6 +328,7 @@ void features_init(struct features *features, const struct capability *can, enum
 	init_hidden(features, FEATURE_TIMEWAIT, can->timewait_functions, wanted);
 	close_unless(features, FEATURE_RECENT, 0, can->atomic, no_atomic);
 	close_unless(features, FEATURE_NESTED, 0, can->atomic, no_atomic);
+	close_unless(features, FEATURE_CARRIED, 0, can->atomic && can->cookie, no_atomic);
 	close_unless(features, FEATURE_KEEP_CPU, 0, can->preempt_disable,
 		     "programs keep their processor (before Linux 7.0)");
 	close_unless(features, FEATURE_CAST, 0, can->cast, "no bpf_rdonly_cast() (Linux 6.2)");

@@ -171,6 +171,8 @@ static uint64_t wanted_to_follow(const struct capture *capture)
 		wanted |= WANT(FORK);
 	if (capture->sums.wanted)
 		wanted |= WANT(SUMS);
+	if (capture->sums.ends)
+		wanted |= WANT(CARRIED);
 	if (capture->lives)
 		wanted |= WANT(LIVES) | WANT(SWEEP);
 	if (capture->stacks)
@@ -211,6 +213,7 @@ static void set_map_knobs(struct tcpdwell_bpf__rodata *cfg, const struct feature
 	cfg->cfg_floods = features_use(features, FEATURE_FLOODS);
 	cfg->cfg_subflows = features_use(features, FEATURE_SUBFLOWS);
 	cfg->cfg_stacks = features_use(features, FEATURE_STACKS);
+	cfg->cfg_carried = features_use(features, FEATURE_CARRIED);
 	cfg->cfg_filter_pid = features_use(features, FEATURE_PIDS);
 	cfg->cfg_filter_addr = features_use(features, FEATURE_ADDRESSES);
 	cfg->cfg_cookies = features_use(features, FEATURE_COOKIES);

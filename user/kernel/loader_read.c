@@ -90,6 +90,11 @@ int loader_each_failed_call(const struct loader *loader, loader_failed_call *vis
 	return err;
 }
 
+uint64_t loader_carried_lost(const struct loader *loader)
+{
+	return loader->skel->bss->carried_lost;
+}
+
 uint64_t loader_stacks_missed(const struct loader *loader)
 {
 	return loader->skel->bss->stacks_missed;

@@ -108,6 +108,10 @@ int map_sizes_set(struct tcpdwell_bpf *skel, const struct capture *capture, unsi
 	err = err ?: bpf_map__set_max_entries(skel->maps.counters, cpus);
 	err = err ?: bpf_map__set_max_entries(skel->maps.workspaces, cpus * TCPDWELL_WORKSPACES);
 	err = err ?: bpf_map__set_max_entries(skel->maps.pids, pids ? pids : 1);
+	if (skel->rodata->cfg_carried)
+		err = err   ?:
+			      bpf_map__set_max_entries(skel->maps.carried,
+						       map_sizes_sockets(capture));
 	if (skel->rodata->cfg_stacks)
 		err = err ?: bpf_map__set_max_entries(skel->maps.stacks, STACKS_MAX);
 	if (capture->filters.addrs.count)

@@ -156,6 +156,13 @@ static struct bpf_program *descriptor_program(const struct programs *programs)
 					      skel->progs.iter_descriptor_v511;
 }
 
+static struct bpf_program *socket_program(const struct programs *programs)
+{
+	const struct tcpdwell_bpf *skel = programs->skel;
+
+	return programs->can->atomic ? skel->progs.iter_socket : skel->progs.iter_socket_v511;
+}
+
 /*
  * ---- Attaching ----------------------------------------------------------------------------------
  */
@@ -299,7 +306,7 @@ static const struct bpf_program *iterator_program(const struct programs *program
 						  enum steward_iterator which)
 {
 	return which == STEWARD_ITERATOR_DESCRIPTORS ? descriptor_program(programs) :
-						       programs->skel->progs.iter_socket;
+						       socket_program(programs);
 }
 
 static int open_kept(const struct programs *programs, enum steward_iterator which)
@@ -412,7 +419,7 @@ static int try_program(const struct programs *programs, const struct bpf_program
 		return run_by_number(program, 0);
 	if (program == skel->progs.iter_table)
 		return try_iterator(program, table);
-	if (program == descriptor_program(programs) || program == skel->progs.iter_socket)
+	if (program == descriptor_program(programs) || program == socket_program(programs))
 		return try_iterator(program, 0);
 	return 0;
 }

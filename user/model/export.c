@@ -19,6 +19,8 @@ const struct export_metric_def export_metric_table[EXPORT_METRICS] = {
 				   "than something." },
 	[EXPORT_HANDSHAKE] = { "tcpdwell_handshake_seconds", EXPORT_HISTOGRAM, EXPORT_PART_SIDE,
 			       true, "seconds", "Time that handshakes took which succeeded." },
+	[EXPORT_ACCEPT_WAIT] = { "tcpdwell_accept_wait_seconds", EXPORT_HISTOGRAM, EXPORT_PART_NONE,
+				 true, "seconds", "Time from ESTABLISHED to accept()." },
 	[EXPORT_CLOSES] = { "tcpdwell_closes", EXPORT_COUNTER, EXPORT_PART_REASON, true, NULL,
 			    "Sockets that reached CLOSE, by reason." },
 	[EXPORT_FAILURES] = { "tcpdwell_connect_failures", EXPORT_COUNTER, EXPORT_PART_ERRNO, true,
@@ -33,6 +35,11 @@ const struct export_metric_def export_metric_table[EXPORT_METRICS] = {
 				 true, NULL, "Backlogs of listeners, added up." },
 	[EXPORT_LISTEN_DROPS] = { "tcpdwell_listen_drops", EXPORT_COUNTER, EXPORT_PART_NONE, true,
 				  NULL, "SYNs and connections that listeners dropped." },
+	[EXPORT_BYTES] = { "tcpdwell_bytes", EXPORT_COUNTER, EXPORT_PART_DIRECTION, true, "bytes",
+			   "Data that connections carried, each byte once." },
+	[EXPORT_RETRANSMITTED] = { "tcpdwell_retransmitted_segments", EXPORT_COUNTER,
+				   EXPORT_PART_NONE, true, NULL,
+				   "Segments that connections sent again." },
 	[EXPORT_PORTS_USED] = { "tcpdwell_local_ports_used_ratio", EXPORT_FLEETING,
 				EXPORT_PART_NONE, false, "ratio",
 				"Share of local ports in use to a destination, of the fullest." },
@@ -42,15 +49,12 @@ const struct export_metric_def export_metric_table[EXPORT_METRICS] = {
 				"look." },
 	[EXPORT_SYN_COOKIES] = { "tcpdwell_syn_cookies", EXPORT_COUNTER, EXPORT_PART_NONE, false,
 				 NULL, "SYN cookies sent, in all namespaces that were seen." },
-	[EXPORT_RETRANSMITTED] = { "tcpdwell_retransmitted_segments", EXPORT_COUNTER,
-				   EXPORT_PART_NONE, false, NULL,
-				   "Segments sent again, in all namespaces that were seen." },
 	[EXPORT_FINDINGS] = { "tcpdwell_findings", EXPORT_GAUGE, EXPORT_PART_NONE, false, NULL,
 			      "What diagnose finds, at the last look." },
 	[EXPORT_MISSED] = { "tcpdwell_missed", EXPORT_COUNTER, EXPORT_PART_NONE, false, NULL,
 			    "Transitions that the kernel ran no program for." },
 	[EXPORT_LOST] = { "tcpdwell_lost", EXPORT_COUNTER, EXPORT_PART_NONE, false, NULL,
-			  "Transitions that were seen and are in no metric." },
+			  "What was seen and is in no metric: transitions, and sums of bytes." },
 	[EXPORT_FEATURE] = { "tcpdwell_feature", EXPORT_FLEETING, EXPORT_PART_NONE, false, NULL,
 			     "Whether the kernel lets this be seen, and by what." },
 	[EXPORT_BUILD] = { "tcpdwell_build", EXPORT_INFO, EXPORT_PART_NONE, false, NULL,
@@ -299,6 +303,7 @@ static uint32_t parts_of(uint32_t metric)
 	case EXPORT_PART_STATE:
 		return TCPDWELL_STATE_MAX - 1;
 	case EXPORT_PART_SIDE:
+	case EXPORT_PART_DIRECTION:
 		return 2;
 	case EXPORT_PART_REASON:
 		return TCPDWELL_REASON_MAX;
@@ -461,14 +466,31 @@ static uint64_t rows_of(const struct tcpdwell_stat *stat)
 	return rows;
 }
 
+static void add_carried(struct export *e, uint32_t group, const struct tcpdwell_stat *stat)
+{
+	export_add(e, EXPORT_BYTES, group, EXPORT_SENT, stat->counts[TCPDWELL_CARRIED_SENT]);
+	export_add(e, EXPORT_BYTES, group, EXPORT_RECEIVED,
+		   stat->counts[TCPDWELL_CARRIED_RECEIVED]);
+	export_add(e, EXPORT_RETRANSMITTED, group, 0, stat->counts[TCPDWELL_CARRIED_AGAIN]);
+}
+
 uint64_t export_sum(struct export *e, uint32_t group, const struct tcpdwell_stat_key *key,
 		    const struct tcpdwell_stat *stat)
 {
 	unsigned int end = key->number >> TCPDWELL_STAT_END_SHIFT;
 	uint64_t rows = rows_of(stat);
 
+	if (key->state == TCPDWELL_STAT_CARRIED) {
+		add_carried(e, group, stat);
+		return 0;
+	}
 	if (!rows)
 		return 0;
+	/* It is asked for where its length is known. */
+	if (key->state == TCPDWELL_STAT_ACCEPT) {
+		add_dwells(e, EXPORT_ACCEPT_WAIT, group, 0, key, stat);
+		return rows;
+	}
 	if (end)
 		export_add(e, EXPORT_CLOSES, group, end - 1, rows);
 	if (key->chunk >= TCPDWELL_STAT_CHUNKS) {

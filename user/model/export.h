@@ -24,18 +24,20 @@ enum export_metric {
 	EXPORT_DWELL,
 	EXPORT_DWELL_UNKNOWN,
 	EXPORT_HANDSHAKE, /* part: enum export_side */
-	EXPORT_CLOSES,	  /* part: reason, TCPDWELL_REASON_NONE: not known */
-	EXPORT_FAILURES,  /* part: errno */
-	EXPORT_LEAKED,	  /* part: state */
+	EXPORT_ACCEPT_WAIT,
+	EXPORT_CLOSES,	 /* part: reason, TCPDWELL_REASON_NONE: not known */
+	EXPORT_FAILURES, /* part: errno */
+	EXPORT_LEAKED,	 /* part: state */
 	EXPORT_OLDEST,
 	EXPORT_QUEUE, /* no part */
 	EXPORT_QUEUE_LIMIT,
 	EXPORT_LISTEN_DROPS,
+	EXPORT_BYTES, /* part: enum export_direction */
+	EXPORT_RETRANSMITTED,
 	EXPORT_PORTS_USED, /* of groups that are destinations */
 	EXPORT_PORTS_LEFT,
 	EXPORT_SYN_COOKIES, /* of the host */
-	EXPORT_RETRANSMITTED,
-	EXPORT_FINDINGS, /* of groups that are findings, features, … */
+	EXPORT_FINDINGS,    /* of groups that are findings, features, … */
 	EXPORT_MISSED,
 	EXPORT_LOST,
 	EXPORT_FEATURE,
@@ -57,11 +59,13 @@ enum export_part {
 	EXPORT_PART_NONE,
 	EXPORT_PART_STATE,
 	EXPORT_PART_SIDE,
+	EXPORT_PART_DIRECTION,
 	EXPORT_PART_REASON,
 	EXPORT_PART_ERRNO,
 };
 
 enum export_side { EXPORT_CLIENT, EXPORT_SERVER };
+enum export_direction { EXPORT_SENT, EXPORT_RECEIVED };
 
 struct export_metric_def {
 	const char *name; /* without _total */

@@ -211,6 +211,7 @@ static void export_wants(struct session *session, struct capture *capture, struc
 		.wanted = true,
 		.by = kernel_by[options->export_by.by],
 		.ends = true,
+		.accept_waits = true,
 		.service = true,
 		.prefix4 = options->export_by.by == EXPORT_BY_PEER ? options->export_by.bits :
 								     options->prefix4,
@@ -349,6 +350,7 @@ static void add_losses(const struct session *session)
 		   odometer_grew(x->odometer, odometer_key(EXPORT_MISSED, NULL, 0),
 				 loader_missed(session->loader)));
 	add_counter(x, EXPORT_LOST, "cause", "map_full", counters.lost_map);
+	add_counter(x, EXPORT_LOST, "cause", "carried", loader_carried_lost(session->loader));
 	add_counter(x, EXPORT_LOST, "cause", "no_memory", export_forgotten(x->export));
 }
 
@@ -552,8 +554,6 @@ static void add_namespaces(const struct exporter *x)
 
 		export_add(x->export, EXPORT_SYN_COOKIES, EXPORT_NOBODY, 0,
 			   netns->grew[FACT_SYNCOOKIES_SENT]);
-		export_add(x->export, EXPORT_RETRANSMITTED, EXPORT_NOBODY, 0,
-			   netns->grew[FACT_RETRANS_SEGS]);
 	}
 }
 

@@ -35,7 +35,6 @@ static const char *const counter_names[FACT_COUNTERS] = {
 	[FACT_MEMORY_PRESSURES] = "TcpExt.TCPMemoryPressures",
 	[FACT_OUT_RSTS] = "Tcp.OutRsts",
 	[FACT_ESTAB_RESETS] = "Tcp.EstabResets",
-	[FACT_RETRANS_SEGS] = "Tcp.RetransSegs",
 };
 
 /* As netns_file.h has them; the ports are read by another module. */

@@ -85,9 +85,8 @@ static void print_head(const struct page *page, const char *name, enum export_ki
 /* ---- Series ---------------------------------------------------------------------------------- */
 
 static const char *const part_names[] = {
-	[EXPORT_PART_STATE] = "state",
-	[EXPORT_PART_SIDE] = "side",
-	[EXPORT_PART_REASON] = "reason",
+	[EXPORT_PART_STATE] = "state",	       [EXPORT_PART_SIDE] = "side",
+	[EXPORT_PART_DIRECTION] = "direction", [EXPORT_PART_REASON] = "reason",
 	[EXPORT_PART_ERRNO] = "errno",
 };
 
@@ -99,6 +98,8 @@ static const char *part_value(enum export_part part, uint32_t value, char *numbe
 		return tcpstate_name(value);
 	if (part == EXPORT_PART_SIDE)
 		return value == EXPORT_CLIENT ? "client" : "server";
+	if (part == EXPORT_PART_DIRECTION)
+		return value == EXPORT_SENT ? "sent" : "received";
 	if (part == EXPORT_PART_REASON)
 		return reason_name(value) ?: "unknown";
 	name = errno_name(value);

@@ -125,6 +125,27 @@ static void test_sums_become_histograms(void **state)
 	export_free(export);
 }
 
+/* The wait for accept() is no state, and what was carried is no row. */
+static void test_accept_and_bytes(void **state)
+{
+	struct export *export = begin(2000);
+	const struct tcpdwell_stat_key key = { .state = TCPDWELL_STAT_CARRIED };
+	struct tcpdwell_stat stat = { .counts = { 1000, 50, 3 } };
+	uint32_t group = export_group(export, "nginx", NULL);
+
+	(void)state;
+	sum(export, "nginx", TCPDWELL_STAT_ACCEPT, 0, 5000000, 2);
+	assert_int_equal(find(export, EXPORT_ACCEPT_WAIT, "nginx", 0).dwells.counts[4], 2);
+	assert_int_equal(find(export, EXPORT_DWELL, "nginx", TCPDWELL_STAT_ACCEPT).of_metric, 0);
+	assert_int_equal(export_sum(export, group, &key, &stat), 0);
+	stat.counts[TCPDWELL_CARRIED_SENT] = 1;
+	assert_int_equal(export_sum(export, group, &key, &stat), 0);
+	assert_true(find(export, EXPORT_BYTES, "nginx", EXPORT_SENT).value == 1001);
+	assert_true(find(export, EXPORT_BYTES, "nginx", EXPORT_RECEIVED).value == 100);
+	assert_true(find(export, EXPORT_RETRANSMITTED, "nginx", 0).value == 6);
+	export_free(export);
+}
+
 static void test_dwells_that_are_not_known(void **state)
 {
 	struct export *export = begin(2000);
@@ -233,6 +254,87 @@ static void test_names_come_and_go_for_long(void **state)
 	export_free(export);
 }
 
+/* By metric, group and part, as the look before has shown them. */
+struct shown {
+	char name[96];
+	double value;
+	bool now;
+};
+
+static struct shown shown[4000];
+static size_t shown_count;
+
+static int compare_with_before(void *context, const struct export_series *series)
+{
+	const struct export_metric_def *def = &export_metric_table[series->metric];
+	double value = series->value;
+	char name[96];
+	size_t i = 0;
+
+	(void)context;
+	for (unsigned int bound = 0; series->dwells && bound <= EXPORT_BOUNDS; bound++)
+		value += series->dwells->counts[bound];
+	if (def->kind != EXPORT_COUNTER && def->kind != EXPORT_HISTOGRAM)
+		return 0;
+	snprintf(name, sizeof(name), "%s %.40s %u", def->name,
+		 series->labels->name[0] ? series->labels->value[0] : "", series->part);
+	while (i < shown_count && strcmp(shown[i].name, name))
+		i++;
+	if (i == shown_count) {
+		assert_true(shown_count < sizeof(shown) / sizeof(*shown));
+		shown_count++;
+		strcpy(shown[i].name, name);
+		shown[i].value = 0;
+	}
+	assert_true(value >= shown[i].value);
+	shown[i].value = value;
+	shown[i].now = true;
+	return 0;
+}
+
+/* What is not shown any more begins at 0 if it comes back. */
+static void forget_what_is_gone(void)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < shown_count; i++) {
+		if (shown[i].now)
+			shown[kept++] = shown[i];
+		shown[kept ? kept - 1 : 0].now = false;
+	}
+	shown_count = kept;
+}
+
+/* Two days of looks, with groups that come and go and are more than there is room for. */
+static void test_counters_never_go_back(void **state)
+{
+	struct export *export = begin(EXPORT_SERIES_MIN);
+	uint64_t seed = 1, now_ns = SECOND;
+
+	(void)state;
+	shown_count = 0;
+	for (unsigned int look = 0; look < 288; look++) {
+		now_ns += 300 * SECOND;
+		export_look(export, now_ns);
+		for (unsigned int i = 0; i < 30; i++) {
+			char name[16];
+
+			seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
+			snprintf(name, sizeof(name), "%u",
+				 look / 8 * 10 + (unsigned int)(seed >> 59));
+			sum(export, name, 1 + (seed >> 40) % (TCPDWELL_STATE_MAX - 1),
+			    (seed >> 50) % 3, 1000000, 1 + (seed >> 33) % 5);
+		}
+		assert_int_equal(export_each(export, compare_with_before, NULL), 0);
+		forget_what_is_gone();
+		for (unsigned int m = 0; m < EXPORT_METRICS; m++)
+			if (export_metric_table[m].bounded)
+				assert_true(export_lines(export, m) <= EXPORT_SERIES_MIN);
+	}
+	assert_true(export_beyond(export, EXPORT_DWELL) > 0);
+	export_free(export);
+}
+
 static void test_other_is_no_name(void **state)
 {
 	struct export *export = begin(2000);
@@ -274,6 +376,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_counters_go_on_and_gauges_begin_anew),
 		cmocka_unit_test(test_sums_become_histograms),
+		cmocka_unit_test(test_accept_and_bytes),
+		cmocka_unit_test(test_counters_never_go_back),
 		cmocka_unit_test(test_dwells_that_are_not_known),
 		cmocka_unit_test(test_what_is_beyond_the_bound_goes_to_other),
 		cmocka_unit_test(test_group_that_is_gone_is_dropped),

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * `export`: what connections have carried, added to the sums of their groups.
+ *
+ * A connection's numbers are added when its full socket closes; those of one that is open when the
+ * iterators find it. What of them was added is kept as long as it is open, so that nothing is added
+ * twice: who raises that number from what it was adds the difference.
+ *
+ * A socket may close while an iterator looks at it for the first time. Who closes says so before it
+ * looks for what was added, and the iterator makes a place for that before it looks whether the
+ * socket closes: one of them sees the other.
+ */
+#ifndef TCPDWELL_CARRIED_BPF_H
+#define TCPDWELL_CARRIED_BPF_H
+
+#include "connection.bpf.h"
+
+/* What of a connection was added. Only ever raised. */
+struct carried {
+	__u64 sent;
+	__u64 received;
+	__u64 retransmitted; /* segments */
+};
+
+/* By the key in connections. The loader makes it as large as those. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, __u64);
+	__type(value, struct carried);
+} carried SEC(".maps");
+
+static __always_inline struct carried *carried_find(__u64 key)
+{
+	return cfg_carried ? bpf_map_lookup_elem(&carried, &key) : NULL;
+}
+
+/* Whether someone is in the middle of what may be the peer's FIN. */
+static __always_inline bool is_in_use(const struct sock *sk)
+{
+	__u32 spin = 0;
+
+	bpf_core_read(&spin, sizeof(spin), &sk->sk_lock); /* the first member: 0 if it is free */
+	return spin || BPF_CORE_READ(sk, sk_lock.owned);
+}
+
+/*
+ * Bytes of data, each once, without SYN and FIN. A FIN that came is among the bytes received, and
+ * SOCK_DONE says so a moment later: without the lock (@locked) the last byte may be one. What was
+ * sent again counts before it is sent.
+ */
+static __always_inline struct carried carried_read(const struct sock *sk, bool locked)
+{
+	struct carried now = {
+		.received = PEEK(tcp_sock, sk, bytes_received),
+		.retransmitted = PEEK(tcp_sock, sk, total_retrans),
+	};
+	__u64 again = PEEK(tcp_sock, sk, bytes_retrans), sent = PEEK(tcp_sock, sk, bytes_sent);
+	bool fin = !locked && is_in_use(sk);
+
+	now.sent = sent > again ? sent - again : 0;
+	fin |= PEEK(sock, sk, __sk_common.skc_flags) >> SOCK_DONE & 1;
+	if (now.received && fin)
+		now.received--;
+	return now;
+}
+
+#define CARRIED_TRIES 4
+
+/* Raises what was added to @now. Returns by how much. */
+static __always_inline __u64 carried_raise(__u64 *added, __u64 now)
+{
+	for (int i = 0; i < CARRIED_TRIES; i++) {
+		__u64 before = *(volatile __u64 *)added;
+
+		if (before >= now)
+			return 0;
+		if (__sync_val_compare_and_swap(added, before, now) == before)
+			return now - before;
+	}
+	return 0; /* others did it meanwhile */
+}
+
+/* Makes of @now what is to be added of it. */
+static __always_inline void carried_take(struct carried *added, struct carried *now)
+{
+	now->sent = carried_raise(&added->sent, now->sent);
+	now->received = carried_raise(&added->received, now->received);
+	now->retransmitted = carried_raise(&added->retransmitted, now->retransmitted);
+}
+
+static __always_inline void carried_add(const struct carried *more, const struct endpoint *e,
+					const struct lifecycle *l)
+{
+	struct tcpdwell_stat_key key = { .state = TCPDWELL_STAT_CARRIED };
+	struct tcpdwell_stat *stat;
+
+	if (!more->sent && !more->received && !more->retransmitted)
+		return;
+	stat_key_group(&key, e, l);
+	key.cpu = bpf_get_smp_processor_id();
+	stat = stat_element(&key);
+	if (!stat) {
+		count(&carried_lost);
+		return;
+	}
+	__sync_fetch_and_add(&stat->counts[TCPDWELL_CARRIED_SENT], more->sent);
+	__sync_fetch_and_add(&stat->counts[TCPDWELL_CARRIED_RECEIVED], more->received);
+	__sync_fetch_and_add(&stat->counts[TCPDWELL_CARRIED_AGAIN], more->retransmitted);
+}
+
+/*
+ * The full socket @sk closes. Of one that was there before the tracer it must have been noted what
+ * it had carried by then. For the stack of its caller it is a function of its own, and a static
+ * one, which takes all as it is.
+ */
+static __noinline int carried_ends(const struct sock *sk, const struct endpoint *e,
+				   struct lifecycle *l, __u64 key)
+{
+	struct carried now = carried_read(sk, true), *added;
+
+	if (!owner_wanted(l))
+		return 0;
+	if (!(l->marks & LIFECYCLE_TW))
+		*(volatile __u8 *)&l->state = TCPDWELL_CLOSE;
+	if (cfg_carried)
+		__sync_fetch_and_add(&carried_barrier, 1);
+	added = carried_find(key);
+	if (added)
+		carried_take(added, &now);
+	else if (l->waits & LIFECYCLE_OLD)
+		return 0;
+	carried_add(&now, e, l);
+	if (added)
+		bpf_map_delete_elem(&carried, &key);
+	return 0;
+}
+
+/* The same where open ones are not looked at: nothing was added. */
+static __noinline int carried_ends_v511(const struct sock *sk, const struct endpoint *e,
+					struct lifecycle *l)
+{
+	struct carried now = carried_read(sk, true);
+
+	if (owner_wanted(l) && !(l->waits & LIFECYCLE_OLD))
+		carried_add(&now, e, l);
+	return 0;
+}
+
+/* An iterator has found the full socket @sk open. */
+static __noinline int carried_found(const struct sock *sk, const struct endpoint *e,
+				    struct lifecycle *l, __u64 key)
+{
+	struct carried now = carried_read(sk, false), *added;
+	static const struct carried nothing;
+	bool is_old = l->waits & LIFECYCLE_OLD;
+
+	if (l->marks & LIFECYCLE_TW || !owner_wanted(l))
+		return 0;
+	added = carried_find(key);
+	if (!added) {
+		bpf_map_update_elem(&carried, &key, is_old ? &now : &nothing, BPF_NOEXIST);
+		added = carried_find(key);
+		if (!added)
+			return 0;
+		if (is_old)
+			return 0;
+		__sync_fetch_and_add(&carried_barrier, 1);
+		if (*(volatile __u8 *)&l->state == TCPDWELL_CLOSE || l->marks & LIFECYCLE_TW) {
+			bpf_map_delete_elem(&carried, &key);
+			return 0;
+		}
+	}
+	carried_take(added, &now);
+	carried_add(&now, e, l);
+	return 0;
+}
+
+#endif /* TCPDWELL_CARRIED_BPF_H */
