@@ -94,7 +94,7 @@ group() {
 		need mandoc mandoc
 		need shellcheck shellcheck
 		need strace strace
-		# promtool, which holds metrics and alert rules against what it reads.
+		# It scrapes, and promtool holds metrics and alert rules against what it reads.
 		need prometheus promtool
 		# It looks at units; what becomes the first process is another package.
 		need systemd systemd-analyze
