@@ -65,7 +65,6 @@ struct fact_socket *facts_clients(uint8_t state, unsigned int count)
 			.state = state,
 			.client = true,
 			.age_ns = 5 * S,
-			.age_most_ns = FACT_UNKNOWN,
 			.silent_ns = FACT_UNKNOWN,
 		};
 	return first;

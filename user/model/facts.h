@@ -47,7 +47,6 @@ struct fact_socket {
 	uint16_t ports_low; /* IP_LOCAL_PORT_RANGE, 0: not set */
 	uint16_t ports_high;
 	uint64_t age_ns;       /* in its state for so long at the least */
-	uint64_t age_most_ns;  /* and at the most, FACT_UNKNOWN: no bound is known */
 	uint64_t opened_ns;    /* age of the connection at the least, 0: not known */
 	uint64_t silent_ns;    /* since a segment of the peer's came, FACT_UNKNOWN */
 	uint64_t unread_bytes; /* the process has not read */

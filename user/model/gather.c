@@ -7,6 +7,7 @@
 #include "base/fnv.h"
 #include "cli/filters.h"
 #include "model/gather.h"
+#include "model/keys.h"
 #include "model/timers.h"
 #include "service.h"
 
@@ -22,7 +23,7 @@ struct list {
 struct gather {
 	struct list sockets;   /* facts of the last look */
 	struct list requests;  /* of its listeners, sorted */
-	struct list listeners; /* their ports, sorted */
+	struct keys listeners; /* their ports, and those of the look before */
 	struct list ends;
 	struct list failures;
 	struct list processes;
@@ -32,6 +33,7 @@ struct gather {
 	struct list namespaces;
 	uint32_t end_index[END_SLOTS]; /* of ends: number + 1 by hash, 0: free */
 	struct fact_memory memory;
+	uint64_t now_ns;	       /* when sockets are looked at */
 	const struct filters *filters; /* NULL: all are wanted */
 	unsigned int looks;
 	uint64_t lost;
@@ -41,12 +43,6 @@ struct gather {
 struct first_drops {
 	uint64_t cookie;
 	uint64_t drops;
-};
-
-/* A port that somebody listens at. */
-struct listened {
-	uint32_t netns;
-	uint16_t lport;
 };
 
 /* A handshake of the server's. */
@@ -81,7 +77,6 @@ struct gather *gather_new(void)
 	g->memory = (struct fact_memory){ FACT_UNKNOWN, FACT_UNKNOWN };
 	g->sockets.size = sizeof(struct fact_socket);
 	g->requests.size = sizeof(struct request);
-	g->listeners.size = sizeof(struct listened);
 	g->ends.size = sizeof(struct fact_end);
 	g->failures.size = sizeof(struct fact_failure);
 	g->processes.size = sizeof(struct fact_process);
@@ -98,7 +93,7 @@ void gather_free(struct gather *g)
 		return;
 	free(g->sockets.items);
 	free(g->requests.items);
-	free(g->listeners.items);
+	keys_release(&g->listeners);
 	free(g->ends.items);
 	free(g->failures.items);
 	free(g->processes.items);
@@ -113,7 +108,6 @@ void gather_look(struct gather *g)
 {
 	g->looks++;
 	g->namespaces.count = 0;
-	g->processes.count = 0;
 	g->failures.count = 0;
 	g->last.count = 0;
 }
@@ -202,19 +196,14 @@ int gather_drops(struct gather *g, uint64_t cookie, uint64_t drops)
 	return list_add(&g->drops, &first);
 }
 
-static int compare_listened(const void *left, const void *right)
+static uint64_t listener_key(uint32_t netns, uint16_t lport)
 {
-	const struct listened *a = left, *b = right;
-
-	return compare(a->netns, b->netns) ?: compare(a->lport, b->lport);
+	return (uint64_t)netns << 16 | lport;
 }
 
 static bool is_listened_to(const struct gather *g, uint32_t netns, uint16_t lport)
 {
-	const struct listened key = { netns, lport };
-
-	return g->listeners.count && bsearch(&key, g->listeners.items, g->listeners.count,
-					     g->listeners.size, compare_listened);
+	return keys_has(&g->listeners, listener_key(netns, lport));
 }
 
 /* NULL: it was not looked into. */
@@ -288,7 +277,7 @@ static void take_listener(const struct gather *g, const struct tcpdwell_socket *
 	fact->drops_grew = socket->drops > before ? socket->drops - before : 0;
 }
 
-static int add_socket(struct gather *g, const struct tcpdwell_socket *socket, uint64_t now_ns)
+static int add_socket(struct gather *g, const struct tcpdwell_socket *socket)
 {
 	struct fact_socket fact = {
 		.at = {
@@ -304,7 +293,6 @@ static int add_socket(struct gather *g, const struct tcpdwell_socket *socket, ui
 		.scope = socket->scope,
 		.ports_low = socket->ports_low,
 		.ports_high = socket->ports_high,
-		.age_most_ns = FACT_UNKNOWN,
 		.silent_ns = FACT_UNKNOWN,
 	};
 
@@ -312,8 +300,8 @@ static int add_socket(struct gather *g, const struct tcpdwell_socket *socket, ui
 	memcpy(fact.at.raddr, socket->raddr, sizeof(fact.at.raddr));
 	memcpy(fact.owner.comm, socket->comm, sizeof(fact.owner.comm));
 	fact.timers.state = socket->state;
-	if (socket->since && socket->since_ns && socket->since_ns < now_ns)
-		fact.age_ns = now_ns - socket->since_ns;
+	if (socket->since && socket->since_ns && socket->since_ns < g->now_ns)
+		fact.age_ns = g->now_ns - socket->since_ns;
 	fact.opened_ns = socket->state == TCPDWELL_ESTABLISHED ? fact.age_ns : 0;
 	fact.client = is_client(g, socket);
 	if (socket->state == TCPDWELL_LISTEN)
@@ -470,9 +458,34 @@ int gather_failure(struct gather *g, const struct fact_failure *failure)
 	return list_add(&g->failures, failure);
 }
 
-int gather_process(struct gather *g, const struct fact_process *process)
+/* Those of a process come one after another, as a rule. */
+static struct fact_process *find_process(const struct gather *g, uint32_t pid)
 {
-	return list_add(&g->processes, process);
+	struct fact_process *processes = g->processes.items;
+
+	for (size_t i = g->processes.count; i; i--)
+		if (processes[i - 1].owner.pid == pid)
+			return &processes[i - 1];
+	return NULL;
+}
+
+int gather_holder(struct gather *g, uint32_t pid, const char *comm)
+{
+	struct fact_process *known = find_process(g, pid),
+			    fresh = { .owner.pid = pid, .sockets = 1 };
+
+	if (known) {
+		known->sockets++;
+		return 0;
+	}
+	memcpy(fresh.owner.comm, comm, sizeof(fresh.owner.comm));
+	return list_add(&g->processes, &fresh);
+}
+
+struct fact_process *gather_processes(struct gather *g, size_t *count)
+{
+	*count = g->processes.count;
+	return g->processes.items;
 }
 
 void gather_narrow(struct gather *g, const struct filters *filters)
@@ -487,53 +500,85 @@ uint64_t gather_lost(const struct gather *g)
 
 /* ---- The facts ---- */
 
-static int note_listeners(struct gather *g, const struct sockets *sockets)
+/* Ports of the look before are those that are still listened to. */
+static int forget_listeners(struct gather *g)
 {
+	const struct fact_socket *sockets = g->sockets.items;
 	int err = 0;
 
-	g->listeners.count = 0;
-	for (size_t i = 0; i < sockets_count(sockets) && !err; i++) {
-		const struct tcpdwell_socket *info = &sockets_at(sockets, i)->info;
-		const struct listened listened = { info->netns, info->lport };
+	keys_release(&g->listeners);
+	for (size_t i = 0; i < g->sockets.count && err >= 0; i++)
+		if (sockets[i].state == TCPDWELL_LISTEN)
+			err = keys_add(&g->listeners,
+				       listener_key(sockets[i].at.netns, sockets[i].at.lport));
+	return err < 0 ? err : 0;
+}
 
-		if (info->state == TCPDWELL_LISTEN)
-			err = list_add(&g->listeners, &listened);
-	}
-	if (g->listeners.count)
-		qsort(g->listeners.items, g->listeners.count, g->listeners.size, compare_listened);
-	return err;
+void gather_begin(struct gather *g, uint64_t now_ns)
+{
+	g->now_ns = now_ns;
+	g->sockets.count = 0;
+	g->requests.count = 0;
+	g->processes.count = 0;
+}
+
+static int note_listener(struct gather *g, const struct tcpdwell_socket *socket)
+{
+	int err = keys_add(&g->listeners, listener_key(socket->netns, socket->lport));
+
+	return err < 0 ? err : 0;
 }
 
 /* Of requests their listener tells. */
-static int add_all(struct gather *g, const struct sockets *sockets, uint64_t now_ns)
+int gather_socket(struct gather *g, const struct tcpdwell_socket *socket)
 {
-	int err = note_listeners(g, sockets);
+	int err = 0;
 
-	g->sockets.count = 0;
-	g->requests.count = 0;
+	if (socket->state == TCPDWELL_SYN_RECV)
+		return add_request(g, socket);
+	if (socket->state == TCPDWELL_CLOSE)
+		return 0;
+	if (socket->state == TCPDWELL_LISTEN)
+		err = note_listener(g, socket);
+	return err ?: add_socket(g, socket);
+}
+
+/* Listeners first, wanted or not. */
+static int add_all(struct gather *g, const struct sockets *sockets)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < sockets_count(sockets) && !err; i++)
+		if (sockets_at(sockets, i)->info.state == TCPDWELL_LISTEN)
+			err = note_listener(g, &sockets_at(sockets, i)->info);
 	for (size_t i = 0; i < sockets_count(sockets) && !err; i++) {
 		const struct socket_seen *seen = sockets_at(sockets, i);
 
-		if (seen->info.state == TCPDWELL_SYN_RECV)
-			err = add_request(g, &seen->info);
-		else if (seen->info.state != TCPDWELL_CLOSE &&
-			 (!g->filters || sockets_wanted(sockets, seen, g->filters)))
-			err = add_socket(g, &seen->info, now_ns);
+		if (seen->info.pid)
+			err = gather_holder(g, seen->info.pid, seen->info.comm);
+		if (!err && (seen->info.state == TCPDWELL_SYN_RECV || !g->filters ||
+			     sockets_wanted(sockets, seen, g->filters)))
+			err = gather_socket(g, &seen->info);
 	}
-	if (g->requests.count)
-		qsort(g->requests.items, g->requests.count, g->requests.size, compare_requests);
 	return err;
 }
 
 int gather_facts(struct gather *g, const struct sockets *sockets, uint64_t now_ns, uint64_t span_ns,
 		 uint64_t leak_ns, struct facts *facts)
 {
-	struct fact_socket *fact;
-	int err;
+	gather_begin(g, now_ns);
+	return add_all(g, sockets) ?: gather_take(g, span_ns, leak_ns, facts);
+}
 
-	err = add_all(g, sockets, now_ns);
+int gather_take(struct gather *g, uint64_t span_ns, uint64_t leak_ns, struct facts *facts)
+{
+	struct fact_socket *fact;
+	int err = forget_listeners(g);
+
 	if (err)
 		return err;
+	if (g->requests.count)
+		qsort(g->requests.items, g->requests.count, g->requests.size, compare_requests);
 	fact = g->sockets.items;
 	for (size_t i = 0; i < g->sockets.count; i++)
 		if (fact[i].state == TCPDWELL_LISTEN)

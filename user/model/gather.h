@@ -58,7 +58,10 @@ struct fact_failure gather_failure_of(const struct tcpdwell_failed_call *call,
 /* What happens meanwhile. A call that failed has the count of the whole run. */
 int gather_end(struct gather *gather, const struct tcpdwell_transition *t);
 int gather_failure(struct gather *gather, const struct fact_failure *failure);
-int gather_process(struct gather *gather, const struct fact_process *process);
+
+/* A process that has one more socket; and those that have any, whose limits are to be filled in. */
+int gather_holder(struct gather *gather, uint32_t pid, const char *comm);
+struct fact_process *gather_processes(struct gather *gather, size_t *count);
 
 void gather_memory(struct gather *gather, uint64_t pages, uint64_t pressure_pages);
 
@@ -69,8 +72,20 @@ uint64_t gather_lost(const struct gather *gather);
 void gather_narrow(struct gather *gather, const struct filters *filters);
 
 /*
- * The facts, of the last look and of @sockets, which the walk of it has found at @now_ns, with
- * their details. Valid until the next call. Returns 0 or -ENOMEM.
+ * The facts, of the last look and of the sockets that it has found, each by itself and with its
+ * details: gather_begin(), when they are looked for at @now_ns, and may be called again to forget
+ * those so far; gather_socket() for each that is wanted; and gather_take(), to which nothing may be
+ * added. To be called once the namespaces of the look are told. A listener that was not there at
+ * the look before comes ahead of its connections, or these may pass for a client's. Valid until
+ * the next call. Each returns 0 or -ENOMEM.
+ */
+void gather_begin(struct gather *gather, uint64_t now_ns);
+int gather_socket(struct gather *gather, const struct tcpdwell_socket *socket);
+int gather_take(struct gather *gather, uint64_t span_ns, uint64_t leak_ns, struct facts *facts);
+
+/*
+ * All of these for @sockets, which the walk of the last look has found at @now_ns,
+ * and which the filters want.
  */
 int gather_facts(struct gather *gather, const struct sockets *sockets, uint64_t now_ns,
 		 uint64_t span_ns, uint64_t leak_ns, struct facts *facts);

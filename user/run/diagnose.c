@@ -164,10 +164,12 @@ static int look(struct session *session)
 	struct diagnose *d = session->model;
 	int err;
 
+	err = survey_look(session, d->gather, d->netns, &d->survey);
+	if (err)
+		return fail(session, err);
 	if (session_walk(session, d->sockets))
 		return -1;
 	d->looked_ns = clock_now_ns();
-	err = survey_look(session, d->gather, d->sockets, d->netns, &d->survey);
 	if (!err)
 		err = survey_failed_calls(session, d->netns, take_failed_call, d);
 	if (!err)
@@ -175,6 +177,7 @@ static int look(struct session *session)
 				   session->options->leak_ns, &d->facts);
 	if (err)
 		return fail(session, err);
+	survey_processes(session, d->gather);
 	findings_free(d->findings);
 	d->findings = findings_new(&d->facts);
 	return d->findings && !describe_all(session) ? 0 : fail(session, -errno);

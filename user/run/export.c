@@ -25,7 +25,7 @@
 #include "model/gather.h"
 #include "model/names_wanted.h"
 #include "model/odometer.h"
-#include "model/sockets.h"
+#include "model/once.h"
 #include "model/stat_table.h"
 #include "run/export.h"
 #include "run/survey.h"
@@ -47,7 +47,7 @@ struct exporter {
 	struct export *export;
 	struct odometer *odometer;
 	struct gather *gather;
-	struct sockets *sockets;
+	struct once *once;	   /* the sockets of a look, NULL: there is none */
 	struct textfile *textfile; /* NULL: not asked for */
 	struct facts facts;
 	struct finding_ports ports[FINDING_PORTS]; /* of the last look */
@@ -282,8 +282,7 @@ static int export_start(struct session *session)
 	x->export = export_new(label_names[options->export_by.by], options->max_series);
 	x->odometer = odometer_new();
 	x->gather = gather_new();
-	x->sockets = sockets_new();
-	if (!x->export || !x->odometer || !x->gather || !x->sockets)
+	if (!x->export || !x->odometer || !x->gather)
 		return fail(session, -errno);
 	x->range = (struct service_range){ EPHEMERAL_LOW, EPHEMERAL_HIGH };
 	if (!ephemeral_read(&ephemeral, ""))
@@ -297,12 +296,19 @@ static int export_start(struct session *session)
 
 /* ---- What the kernel side has summed --------------------------------------------------------- */
 
-static bool is_wanted(const struct session *session, uint64_t cgroup_id)
+static const struct named_cgroup *cgroup_of(void *context, uint64_t cgroup_id)
 {
 	struct names names;
 
-	session_names(session, cgroup_id, 0, clock_now_ns(), &names);
-	return names_wanted(&session->options->filters, names.cgroup ? names.cgroup->texts : NULL);
+	session_names(context, cgroup_id, 0, clock_now_ns(), &names);
+	return names.cgroup;
+}
+
+static bool is_wanted(struct session *session, uint64_t cgroup_id)
+{
+	const struct named_cgroup *cgroup = cgroup_of(session, cgroup_id);
+
+	return names_wanted(&session->options->filters, cgroup ? cgroup->texts : NULL);
 }
 
 static int export_event(struct session *session, const struct event *event)
@@ -435,16 +441,46 @@ static void add_socket(const struct session *session, const struct tcpdwell_sock
 		add_listener(x, group, info);
 }
 
-static void add_sockets(const struct session *session)
+static int take_socket(void *context, const struct tcpdwell_socket *info)
 {
+	const struct session *session = context;
+	struct exporter *x = session->model;
+	int err = info->pid ? gather_holder(x->gather, info->pid, info->comm) : 0;
+
+	add_socket(session, info);
+	return err ?: gather_socket(x->gather, info);
+}
+
+/* Nothing is kept of sockets but what they add up to, and facts: a host may have a million. */
+static int take_record(void *context, const struct tcpdwell_socket *record)
+{
+	const struct session *session = context;
 	const struct exporter *x = session->model;
 
-	for (size_t i = 0; i < sockets_count(x->sockets); i++) {
-		const struct socket_seen *seen = sockets_at(x->sockets, i);
+	return x->once ? once_add(x->once, record) : -ENOMEM;
+}
 
-		if (sockets_wanted(x->sockets, seen, &session->options->filters))
-			add_socket(session, &seen->info);
-	}
+static void begin_sockets(void *context)
+{
+	struct session *session = context;
+	struct exporter *x = session->model;
+
+	once_free(x->once);
+	x->once = once_new(&session->options->filters, cgroup_of, take_socket, session);
+	export_look(x->export, x->looked_ns);
+	gather_begin(x->gather, x->looked_ns);
+}
+
+static int walk(struct session *session)
+{
+	struct exporter *x = session->model;
+	int err = session_walk_each(session, take_record, begin_sockets, session);
+
+	if (!err && once_finish(x->once))
+		err = fail(session, -ENOMEM);
+	once_free(x->once);
+	x->once = NULL;
+	return err;
 }
 
 /* ---- What else a look finds ------------------------------------------------------------------ */
@@ -476,17 +512,9 @@ static int add_call(void *context, const struct tcpdwell_failed_call *call,
 	uint64_t grew = odometer_grew(
 		x->odometer, odometer_key(EXPORT_FAILURES, call, sizeof(*call)), calls->count);
 	struct fact_failure failure = gather_failure_of(call, calls, grew);
-	const char *texts[CONTAINER_TEXTS];
-	struct procfs_process process;
 
 	if (!grew)
 		return 0;
-	if (filters_have_names(&session->options->filters)) {
-		session_process(session, call->pid, calls->comm, &process);
-		container_texts(&process.container, texts);
-		if (!names_wanted(&session->options->filters, texts))
-			return 0;
-	}
 	if (failure.call == FACT_CONNECT)
 		export_add(x->export, EXPORT_FAILURES, group_of_call(session, call, calls->comm),
 			   call->err, grew);
@@ -563,13 +591,11 @@ static int take_facts(struct session *session, uint64_t span_ns)
 {
 	struct exporter *x = session->model;
 	size_t port_count = x->facts.port_count;
-	int err = survey_look(session, x->gather, x->sockets, x->netns, &x->survey);
+	int err = survey_failed_calls(session, x->netns, add_call, session);
 
+	survey_processes(session, x->gather);
 	if (!err)
-		err = survey_failed_calls(session, x->netns, add_call, session);
-	if (!err)
-		err = gather_facts(x->gather, x->sockets, x->looked_ns, span_ns,
-				   session->options->leak_ns, &x->facts);
+		err = gather_take(x->gather, span_ns, session->options->leak_ns, &x->facts);
 	x->facts.ports = x->ports;
 	x->facts.port_count = port_count;
 	if (!err)
@@ -580,15 +606,6 @@ static int take_facts(struct session *session, uint64_t span_ns)
 	x->facts.sockets = NULL;
 	x->facts.socket_count = 0;
 	return err;
-}
-
-/* Between two looks nothing is kept of sockets: a host may have a million of them for a minute. */
-static int release_sockets(struct exporter *x)
-{
-	sockets_free(x->sockets);
-	x->sockets = sockets_new();
-	malloc_trim(0);
-	return x->sockets ? 0 : -errno;
 }
 
 static void add_self(const struct session *session, uint64_t began_ns)
@@ -613,18 +630,17 @@ static int look(struct session *session)
 		 span_ns = began_ns - (x->looked_ns ?: session->start_ns);
 	int err;
 
-	export_look(x->export, began_ns);
 	odometer_look(x->odometer);
-	if (session_walk(session, x->sockets))
+	err = survey_look(session, x->gather, x->netns, &x->survey);
+	if (err)
+		return fail(session, err);
+	x->looked_ns = began_ns;
+	if (walk(session))
 		return -1;
-	x->looked_ns = clock_now_ns();
 	err = take_facts(session, span_ns);
 	if (err)
 		return fail(session, err);
-	add_sockets(session);
-	err = release_sockets(x);
-	if (err)
-		return fail(session, err);
+	malloc_trim(0);
 	if (session_sums(session))
 		return -1;
 	add_losses(session);
@@ -732,7 +748,7 @@ static void export_release(struct session *session)
 	if (x->ready >= 0)
 		close(x->ready);
 	textfile_free(x->textfile);
-	sockets_free(x->sockets);
+	once_free(x->once);
 	gather_free(x->gather);
 	odometer_free(x->odometer);
 	export_free(x->export);

@@ -480,6 +480,15 @@ int session_walk(struct session *s, struct sockets *sockets)
 	return s->source ? session_take_paced_rows(s) : 0;
 }
 
+int session_walk_each(struct session *s, socket_source_found *found, socket_source_anew *anew,
+		      void *context)
+{
+	name_book_tidy(s->names); /* those of the sockets before */
+	if (socket_source_each(&s->look, found, anew, context, s->failure))
+		return -1;
+	return s->source ? session_take_paced_rows(s) : 0;
+}
+
 void session_process(struct session *s, uint32_t pid, const char *comm,
 		     struct procfs_process *process)
 {

@@ -175,6 +175,10 @@ int session_wait(struct session *session, uint64_t ns);
  */
 int session_walk(struct session *session, struct sockets *sockets);
 
+/* The same for who takes each record by itself (socket_source.h). */
+int session_walk_each(struct session *session, socket_source_found *found, socket_source_anew *anew,
+		      void *context);
+
 /*
  * What /proc says of a process, as procfs_process_read() does, and what its container is called,
  * whoever may ask it.

@@ -9,14 +9,18 @@
 #include "kernel/snapshot.h"
 #include "run/socket_source.h"
 
-static int add(void *context, const struct tcpdwell_socket *record)
-{
-	return sockets_add(context, record);
-}
+/* Who takes the records. */
+struct taker {
+	socket_source_found *found;
+	socket_source_anew *anew;
+	void *context;
+};
 
-static int add_event(void *context, const struct event *event)
+static int take_event(void *context, const struct event *event)
 {
-	return sockets_add(context, event->socket);
+	const struct taker *taker = context;
+
+	return taker->found(taker->context, event->socket);
 }
 
 int socket_source_open(struct socket_source *source, struct failure *failure)
@@ -64,7 +68,7 @@ static void tell_of_diag(const struct socket_source *source, const struct diag_s
 			     shortfall->closed_processes);
 }
 
-static int take_by_diag(struct socket_source *source, struct sockets *sockets,
+static int take_by_diag(struct socket_source *source, const struct taker *taker,
 			struct failure *failure)
 {
 	const struct filters *filters = &source->capture->filters;
@@ -75,7 +79,8 @@ static int take_by_diag(struct socket_source *source, struct sockets *sockets,
 		return failure_set(failure, STATUS_HOST,
 				   "%.300s; and sock_diag knows nothing of %s", source->why.text,
 				   filters->cgroup ? "--cgroup" : "cgroups and their names");
-	err = diag_snapshot_take(source->steward, filters, source->netns, add, sockets, &shortfall);
+	err = diag_snapshot_take(source->steward, filters, source->netns, taker->found,
+				 taker->context, &shortfall);
 	if (err)
 		return failure_set(failure, STATUS_HOST, "%.300s; and sock_diag: %s",
 				   source->why.text, strerror(-err));
@@ -85,26 +90,43 @@ static int take_by_diag(struct socket_source *source, struct sockets *sockets,
 	return 0;
 }
 
-int socket_source_take(struct socket_source *source, struct sockets *sockets,
-		       struct failure *failure)
+int socket_source_each(struct socket_source *source, socket_source_found *found,
+		       socket_source_anew *anew, void *context, struct failure *failure)
 {
+	struct taker taker = { found, anew, context };
 	unsigned int closed;
 	int err = 0;
 
-	sockets_clear(sockets);
+	anew(context);
 	if (!source->loader)
 		source->by_diag = true;
 	if (!source->by_diag &&
-	    snapshot_take(source->loader, add_event, sockets, &closed, &source->why)) {
+	    snapshot_take(source->loader, take_event, &taker, &closed, &source->why)) {
 		source->by_diag = true;
-		sockets_clear(sockets);
+		anew(context);
 	}
 	if (source->by_diag)
-		err = take_by_diag(source, sockets, failure);
+		err = take_by_diag(source, &taker, failure);
 	else if (!source->told)
 		snapshot_warn(source->notice, closed);
 	if (!err && !source->told)
 		tell_of_pid_namespace(source);
 	source->told = true;
 	return err;
+}
+
+static int add(void *context, const struct tcpdwell_socket *record)
+{
+	return sockets_add(context, record);
+}
+
+static void forget(void *context)
+{
+	sockets_clear(context);
+}
+
+int socket_source_take(struct socket_source *source, struct sockets *sockets,
+		       struct failure *failure)
+{
+	return socket_source_each(source, add, forget, sockets, failure);
 }

@@ -37,6 +37,15 @@ struct socket_source {
  */
 int socket_source_open(struct socket_source *source, struct failure *failure);
 
+/*
+ * Hands each record to @found; where another way must be gone meanwhile, @anew first forgets those
+ * that were handed over. Returns 0, or -1 with @failure filled.
+ */
+typedef int socket_source_found(void *context, const struct tcpdwell_socket *record);
+typedef void socket_source_anew(void *context);
+int socket_source_each(struct socket_source *source, socket_source_found *found,
+		       socket_source_anew *anew, void *context, struct failure *failure);
+
 /* Fills @sockets, which is emptied first. Returns 0, or -1 with @failure filled. */
 int socket_source_take(struct socket_source *source, struct sockets *sockets,
 		       struct failure *failure);

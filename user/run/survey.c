@@ -149,50 +149,19 @@ static int look_at_netns(struct session *session, struct gather *gather, uint32_
 
 /* ---- Processes ---- */
 
-static int compare_owners(const void *a, const void *b)
+void survey_processes(struct session *session, struct gather *gather)
 {
-	const struct fact_owner *x = a, *y = b;
+	size_t count;
+	struct fact_process *facts = gather_processes(gather, &count);
 
-	return x->pid < y->pid ? -1 : x->pid > y->pid;
-}
+	for (size_t i = 0; i < count; i++) {
+		const struct fact_owner *owner = &facts[i].owner;
+		struct procfs_process process;
 
-static int add_process(struct session *session, struct gather *gather,
-		       const struct fact_owner *owner, uint32_t sockets)
-{
-	struct fact_process fact = { .owner = *owner, .sockets = sockets };
-	struct procfs_process process;
-
-	session_process(session, owner->pid, owner->comm, &process);
-	fact.descriptors = process.fds;
-	fact.limit = process.fd_limit;
-	return gather_process(gather, &fact);
-}
-
-static int look_at_processes(struct session *session, struct gather *gather,
-			     const struct sockets *sockets)
-{
-	size_t count = 0;
-	struct fact_owner *owners = calloc(sockets_count(sockets) + 1, sizeof(*owners));
-	int err = 0;
-
-	if (!owners)
-		return -ENOMEM;
-	for (size_t i = 0; i < sockets_count(sockets); i++) {
-		const struct tcpdwell_socket *info = &sockets_at(sockets, i)->info;
-
-		if (!info->pid)
-			continue;
-		owners[count].pid = info->pid;
-		memcpy(owners[count++].comm, info->comm, sizeof(owners->comm));
+		session_process(session, owner->pid, owner->comm, &process);
+		facts[i].descriptors = process.fds;
+		facts[i].limit = process.fd_limit;
 	}
-	qsort(owners, count, sizeof(*owners), compare_owners);
-	for (size_t i = 0, n; i < count && !err; i += n) {
-		for (n = 1; i + n < count && owners[i + n].pid == owners[i].pid; n++)
-			;
-		err = add_process(session, gather, &owners[i], n);
-	}
-	free(owners);
-	return err;
 }
 
 /* ---- Calls that failed ---- */
@@ -267,10 +236,8 @@ int survey_begin(struct session *session, struct gather *gather, uint32_t only,
 	return look_at_netns(session, gather, only, true, survey);
 }
 
-int survey_look(struct session *session, struct gather *gather, const struct sockets *sockets,
-		uint32_t only, struct survey *survey)
+int survey_look(struct session *session, struct gather *gather, uint32_t only,
+		struct survey *survey)
 {
-	int err = look_at_netns(session, gather, only, false, survey);
-
-	return err ?: look_at_processes(session, gather, sockets);
+	return look_at_netns(session, gather, only, false, survey);
 }

@@ -16,7 +16,6 @@
 struct gather;
 struct netns_place;
 struct session;
-struct sockets;
 struct tcpdwell_failed_call;
 struct tcpdwell_failed_calls;
 
@@ -33,12 +32,12 @@ struct survey {
 int survey_begin(struct session *session, struct gather *gather, uint32_t only,
 		 struct survey *survey);
 
-/*
- * A look there, and at how many descriptors those have who hold what session_walk() has just found,
- * @sockets. Returns 0 or -errno.
- */
-int survey_look(struct session *session, struct gather *gather, const struct sockets *sockets,
-		uint32_t only, struct survey *survey);
+/* A look there, ahead of one at sockets. Returns 0 or -errno. */
+int survey_look(struct session *session, struct gather *gather, uint32_t only,
+		struct survey *survey);
+
+/* How many descriptors those have who hold the sockets that were found. */
+void survey_processes(struct session *session, struct gather *gather);
 
 /*
  * Calls @take for each kind of connect() and bind() that has failed since the start: of those that

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <errno.h>
+#include <stdlib.h>
+
+#include "model/keys.h"
+
+#define SIZE_MIN 64
+
+/* The golden ratio's bits spread cookies, which are counted up, and addresses, which end alike. */
+static size_t place_of(const struct keys *keys, uint64_t key)
+{
+	size_t at = key * 0x9e3779b97f4a7c15ULL >> 20 & (keys->size - 1);
+
+	while (keys->places[at] && keys->places[at] != key)
+		at = (at + 1) & (keys->size - 1);
+	return at;
+}
+
+static int grow(struct keys *keys)
+{
+	struct keys more = { .size = keys->size ? keys->size * 2 : SIZE_MIN, .count = keys->count };
+
+	more.has_zero = keys->has_zero;
+	more.places = calloc(more.size, sizeof(*more.places));
+	if (!more.places)
+		return -ENOMEM;
+	for (size_t i = 0; i < keys->size; i++)
+		if (keys->places[i])
+			more.places[place_of(&more, keys->places[i])] = keys->places[i];
+	free(keys->places);
+	*keys = more;
+	return 0;
+}
+
+int keys_add(struct keys *keys, uint64_t key)
+{
+	size_t at;
+
+	if (!key) {
+		bool known = keys->has_zero;
+
+		keys->has_zero = true;
+		return !known;
+	}
+	if ((keys->count + 1) * 5 > keys->size * 4 && grow(keys))
+		return -ENOMEM;
+	at = place_of(keys, key);
+	if (keys->places[at])
+		return 0;
+	keys->places[at] = key;
+	keys->count++;
+	return 1;
+}
+
+bool keys_has(const struct keys *keys, uint64_t key)
+{
+	if (!key)
+		return keys->has_zero;
+	return keys->size && keys->places[place_of(keys, key)];
+}
+
+void keys_release(struct keys *keys)
+{
+	free(keys->places);
+	*keys = (struct keys){};
+}
