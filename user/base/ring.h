@@ -15,9 +15,9 @@
 struct ring;
 
 /*
- * Maps the ring of @bytes (a power of two, at least a page) behind @fd, which stays the caller's and
- * open as long as the ring: of a large ring, a part is mapped at a time. Returns NULL with errno
- * set. The caller frees it.
+ * Maps the ring of @bytes (a power of two, at least a page) behind @fd, which stays the caller's
+ * and open as long as the ring: of a large ring, a part is mapped at a time. Returns NULL with
+ * errno set. The caller frees it.
  */
 struct ring *ring_new(int fd, size_t bytes);
 
