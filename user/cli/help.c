@@ -12,6 +12,16 @@
 #define VALUE_COLUMN   12
 #define EXAMPLE_COLUMN 47
 
+/* The length of the word that begins @text; choices that take more than a line break behind one. */
+static int word_length(const char *text, int room)
+{
+	int whole = (int)strcspn(text, " "), len = whole < room ? whole : room;
+
+	while (len < whole && len && text[len - 1] != '|')
+		len--;
+	return len ?: whole;
+}
+
 /* Prints words from @column on and breaks lines between them; ends the line. */
 static void print_wrapped(FILE *out, const char *text, int column)
 {
@@ -19,7 +29,7 @@ static void print_wrapped(FILE *out, const char *text, int column)
 	int at = column;
 
 	while (*text) {
-		int len = (int)strcspn(text, " ");
+		int len = word_length(text, COLUMNS - column);
 
 		if (!first && at + 1 + len > COLUMNS) {
 			fprintf(out, "\n%*s", column, "");

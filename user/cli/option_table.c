@@ -27,18 +27,12 @@ static const struct choice report_formats[] = {
 };
 
 static const struct choice stat_choices[] = {
-	{ "process", TCPDWELL_BY_PROCESS },
-	{ "comm", TCPDWELL_BY_COMM },
-	{ "port", TCPDWELL_BY_PORT },
-	{ "lport", TCPDWELL_BY_LPORT },
-	{ "rport", TCPDWELL_BY_RPORT },
-	{ "prefix", TCPDWELL_BY_PREFIX },
-	{ "cgroup", TCPDWELL_BY_CGROUP },
-	{ "state", TCPDWELL_BY_STATE },
-	{ "unit", TCPDWELL_BY_UNIT },
-	{ "container", TCPDWELL_BY_CONTAINER },
-	{ "pod", TCPDWELL_BY_POD },
-	{ 0 },
+	{ "process", TCPDWELL_BY_PROCESS }, { "comm", TCPDWELL_BY_COMM },
+	{ "port", TCPDWELL_BY_PORT },	    { "lport", TCPDWELL_BY_LPORT },
+	{ "rport", TCPDWELL_BY_RPORT },	    { "prefix", TCPDWELL_BY_PREFIX },
+	{ "cgroup", TCPDWELL_BY_CGROUP },   { "state", TCPDWELL_BY_STATE },
+	{ "unit", TCPDWELL_BY_UNIT },	    { "container", TCPDWELL_BY_CONTAINER },
+	{ "pod", TCPDWELL_BY_POD },	    { 0 },
 };
 
 static const struct choice backends[] = {

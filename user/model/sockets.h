@@ -63,8 +63,8 @@ bool sockets_queue_is_full(const struct socket_seen *socket);
 
 /*
  * Whether the filters that the kernel side leaves to us want the socket: processes, of which any
- * holder will do, names of cgroups, and states. Without states, a socket in CLOSE (one that was never connected, or
- * is over) is not wanted, as ss leaves it out.
+ * holder will do, names of cgroups, and states. Without states, a socket in CLOSE (one that was
+ * never connected, or is over) is not wanted, as ss leaves it out.
  */
 bool sockets_wanted(const struct sockets *sockets, const struct socket_seen *socket,
 		    const struct filters *filters);
