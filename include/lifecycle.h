@@ -278,7 +278,8 @@ LIFECYCLE_FN int lifecycle_is_cut_off(__u8 from, __u32 facts)
  * LAST_ACK is theirs where that FIN is not acknowledged. What should have become a timewait socket
  * and did not ran into tcp_max_tw_buckets (tcp_time_wait(): TCPTIMEWAITOVERFLOW). An orphan whose
  * FIN is acknowledged while close() still has the socket should not, and is given up by a timer if
- * the peer's does not come (tcp_rcv_state_process(), tcp_keepalive_timer()).
+ * the peer's does not come (tcp_rcv_state_process(), tcp_keepalive_timer()). Where timewait sockets
+ * are not seen, an orphan that becomes one in FIN_WAIT2 may end in any way.
  *
  * With IP_RECVERR tcp_v4_err() sets the ICMP error while the connection goes on: it may be there
  * yet when the ACK of our FIN ends LAST_ACK, which no error does.
@@ -341,7 +342,8 @@ LIFECYCLE_FN __u8 lifecycle_reason(__u8 from, int err, __u32 facts)
 		    facts & (LIFECYCLE_ATTACHED | LIFECYCLE_NO_LINGER2 | LIFECYCLE_DATA_CAME))
 			return TCPDWELL_REASON_RESET_SENT;
 		if (!(facts & LIFECYCLE_NO_TW))
-			return TCPDWELL_REASON_FIN;
+			return facts & LIFECYCLE_PEER_DONE ? TCPDWELL_REASON_FIN :
+							     TCPDWELL_REASON_NONE;
 		return (facts & (LIFECYCLE_PEER_DONE | LIFECYCLE_LINGERED)) == LIFECYCLE_LINGERED ?
 			       TCPDWELL_REASON_TIMEOUT :
 			       TCPDWELL_REASON_TIMEWAIT_OVERFLOW;

@@ -86,7 +86,8 @@ class Expectation:
             index = path.index("TIME_WAIT")
             gone = at[index]
             del path[index], at[index]
-            reason = "fin"
+            # Of an orphan, nobody knows then.
+            reason = "fin" if path[index - 1] == "CLOSING" else None
         elif path[-2:] == ["FIN_WAIT2", "CLOSE"]:
             index = len(path) - 1
             gone = at[index]
