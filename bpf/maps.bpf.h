@@ -87,7 +87,8 @@ struct {
 	__u32 scanning; /* the snapshot runs, and may remember what is being born */
 	__u32 deferred; /* some connection has waited for its local port, or does */
 	__u64 early_ns; /* until then requests may be known before they prove slow */
-	__u32 pad[22];
+	__u32 over;	/* lives: what goes on is told for the last time; nothing begins any more */
+	__u32 pad[21];
 } shared __attribute__((aligned(128)));
 
 /* Connections that were found in another state than they were left in, or gone. */

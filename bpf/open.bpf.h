@@ -57,6 +57,8 @@ static __noinline int open_tell(__u64 key, const struct lifecycle *l)
 	if (!(l->marks & LIFECYCLE_TW))
 		sk = open_sock(l);
 	life_goes_on(&row, &e, l, life_find(key), sk);
+	if (shared.over)
+		connection_forget(key); /* what becomes of it is no part of the run */
 	return 0;
 }
 

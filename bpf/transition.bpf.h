@@ -715,6 +715,8 @@ static __always_inline void transition_tell(struct workspace *space, struct sock
 	if (transition_is_none(&t, from, to) || !transition_is_wanted(&t, from, to, atomic))
 		return;
 	l = transition_meet(&t, from, to);
+	if (cfg_life && shared.over && l == t.fresh)
+		return; /* it was told of, or begins after the end */
 	if (cfg_timewait && to == TCPDWELL_CLOSE && l != t.fresh && transition_to_tw(&t, l, atomic))
 		return;
 	if (l == t.fresh && t.child && !t.fast)

@@ -602,8 +602,10 @@ void loader_detach(struct loader *loader)
 	programs_detach(loader->programs);
 }
 
-int loader_tell_open(struct loader *loader)
+int loader_tell_open(struct loader *loader, bool last)
 {
+	if (last)
+		__atomic_store_n(&loader->skel->bss->shared.over, 1, __ATOMIC_SEQ_CST);
 	return sweep_tell_open(loader->sweep, &loader->skel->bss->open_asked);
 }
 

@@ -58,10 +58,10 @@ void loader_started(const struct loader *loader);
 void loader_detach(struct loader *loader);
 
 /*
- * `life`: has the kernel side tell of the connections that go on. While all is attached, or once
- * that is over. Returns 0 or -errno.
+ * `life`: has the kernel side tell of the connections that go on, while all is attached. For the
+ * @last time: what becomes of them after that is told no more. Returns 0 or -errno.
  */
-int loader_tell_open(struct loader *loader);
+int loader_tell_open(struct loader *loader, bool last);
 
 /*
  * The snapshot of what exists (snapshot.h). Begin says that a new one starts, of about so many

@@ -39,7 +39,7 @@
 /* SIGUSR1. What was emitted by now is taken first, so that every row is somewhere. */
 static int answer(struct session *s)
 {
-	session_tell_open(s);
+	session_tell_open(s, false);
 	if (s->source && (session_take_all_rows(s) || (s->command->tick && s->command->tick(s))))
 		return -1;
 	session_print_account(s, NOTICE_WARNING);

@@ -13,9 +13,9 @@
 /* timeout(1) sends its signal twice at once: what comes so soon after the first is the same one. */
 #define SAME_SIGNAL_NS 50000000ULL
 
-void session_tell_open(struct session *s)
+void session_tell_open(struct session *s, bool last)
 {
-	int err = s->wants.open ? loader_tell_open(s->loader) : 0;
+	int err = s->wants.open ? loader_tell_open(s->loader, last) : 0;
 
 	if (err)
 		notice_print(s->notice, NOTICE_WARNING,
@@ -29,11 +29,14 @@ void session_stop(struct session *s, enum session_end end, uint64_t drain_ns)
 		return;
 	s->end = end;
 	s->told_ns = clock_now_ns();
-	/* Timewait sockets that must be polled are only found while all is attached. */
+	/*
+	 * Timewait sockets that must be polled are only found while all is attached. Nor would what
+	 * ends while that is taken away be told, neither as open nor as over.
+	 */
 	if (s->wants.watch) {
-		loader_flush(s->loader, LOADER_WAIT_NS);
+		loader_flush(s->loader, s->wants.open ? 0 : LOADER_WAIT_NS);
+		session_tell_open(s, true);
 		loader_detach(s->loader);
-		session_tell_open(s);
 	}
 	s->deadline_ns = drain_ns == EVENTS_FOREVER ? EVENTS_FOREVER : clock_now_ns() + drain_ns;
 }

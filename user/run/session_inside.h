@@ -31,7 +31,7 @@ int session_take_paced_rows(struct session *session);
 void session_print_account(struct session *session, enum notice_level level);
 
 /* Rows of connections that go on, where they are wanted. */
-void session_tell_open(struct session *session);
+void session_tell_open(struct session *session, bool last);
 
 /* Nothing is traced from here on. What is to be written may take as long as @drain_ns. */
 void session_stop(struct session *session, enum session_end end, uint64_t drain_ns);
