@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Connections that go on: told as they are by now, where lives are summed. User space has the sweep
- * do this instead of sweeping when it asks for them (user/kernel/sweep.c).
+ * do this instead of sweeping when it asks for them (user/kernel/sweep.c). So is told what is over
+ * and nobody has seen yet.
  */
 #ifndef TCPDWELL_OPEN_BPF_H
 #define TCPDWELL_OPEN_BPF_H
@@ -44,13 +45,29 @@ static __always_inline bool open_endpoint(struct endpoint *e, const struct lifec
 	       state != TCPDWELL_LISTEN && filter_connection(sk, e, false);
 }
 
+/*
+ * An orphan's timewait socket may have left FIN_WAIT2 in silence. Returns whether it has, and the
+ * connection is told of with that.
+ */
+static __always_inline bool open_flip(const struct endpoint *e, __u64 key)
+{
+	struct tcpdwell_counters *c = counters_here();
+	struct lifecycle *l = cfg_poll_timewait ? connection_find(key) : NULL;
+	const struct inet_timewait_sock *tw;
+
+	if (!c || !l || !(l->marks & LIFECYCLE_TW) || l->marks & LIFECYCLE_PARKED)
+		return false;
+	tw = (const struct inet_timewait_sock *)l->object;
+	return tw_flipped(tw, l) && tw_flip_by_timer(c, e, l, tw_armed_ns(tw, bpf_ktime_get_ns()));
+}
+
 static __noinline int open_tell(__u64 key, const struct lifecycle *l)
 {
 	struct row row = { .from = l->state, .time_ns = bpf_ktime_get_ns() };
 	const struct sock *sk = NULL;
 	struct endpoint e;
 
-	if (!open_is_connection(l, key) || !open_endpoint(&e, l, key))
+	if (!open_is_connection(l, key) || !open_endpoint(&e, l, key) || open_flip(&e, key))
 		return 0;
 	if (lifecycle_dwell(l, row.from, row.time_ns, &row.dwell_ns))
 		row.dwell = TCPDWELL_DWELL_AT_LEAST;

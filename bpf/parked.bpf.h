@@ -38,7 +38,8 @@ static __always_inline void tw_cancelled(struct inet_timewait_sock *tw, __u64 du
 		parked_tw.flip_ns = tw_armed_ns(tw, parked_tw.time_ns);
 		/* It was not armed for TIME_WAIT: it is about to be, or was when last parked. */
 		if (parked_tw.flip_ns < l->since_ns || l->marks & LIFECYCLE_PARKED) {
-			tw_flip(c, &parked_tw.e, l, parked_tw.time_ns);
+			if (tw_flip(c, &parked_tw.e, l, parked_tw.time_ns))
+				return;
 			parked_tw.flip_ns = 0;
 		}
 	}
@@ -56,8 +57,8 @@ static __always_inline void tw_cancelled(struct inet_timewait_sock *tw, __u64 du
 		}
 		reason = parked_tw.reason; /* no room to wait and see */
 	}
-	if (parked_tw.flip_ns)
-		tw_flip_by_timer(c, &parked_tw.e, l, parked_tw.flip_ns);
+	if (parked_tw.flip_ns && tw_flip_by_timer(c, &parked_tw.e, l, parked_tw.flip_ns))
+		return;
 	tw_close(c, &parked_tw.e, parked_tw.key, l, parked_tw.time_ns, reason);
 }
 
@@ -113,8 +114,9 @@ __noinline int flush_parked(__u64 now_ns, __u64 min_age_ns)
 		return 0; /* it was armed again */
 	if (cfg_seek_timewait && parked_goes_on(c, l, &one))
 		return 0;
-	if (one.flip_ns && l->state == TCPDWELL_FIN_WAIT2)
-		tw_flip_by_timer(c, &one.e, l, one.flip_ns);
+	if (one.flip_ns && l->state == TCPDWELL_FIN_WAIT2 &&
+	    tw_flip_by_timer(c, &one.e, l, one.flip_ns))
+		return 0;
 	tw_close(c, &one.e, one.key, l, one.time_ns,
 		 l->marks & LIFECYCLE_REUSED ? TCPDWELL_REASON_TIMEWAIT_REUSED : one.reason);
 	return 0;

@@ -121,28 +121,52 @@ static __always_inline __u64 tw_life_key(const struct lifecycle *l)
 	return cfg_has_cookie ? l->id : l->object;
 }
 
-/* An orphan's timewait socket got the peer's FIN: FIN_WAIT2 -> TIME_WAIT. */
-static __always_inline void tw_flip(struct tcpdwell_counters *c, const struct endpoint *e,
+/* The connection of @key is over with @row. */
+static __always_inline void tw_over(const struct endpoint *e, __u64 key, const struct lifecycle *l,
+				    const struct row *row)
+{
+	if (cfg_life)
+		life_ended(row, e, l, life_find(key));
+	connection_forget(key);
+}
+
+/* Whether lives are summed, and this one is over with TIME_WAIT, for which it does not wait. */
+static __always_inline bool tw_is_told(const struct lifecycle *l)
+{
+	return cfg_life && !cfg_time_wait && !(l->marks & LIFECYCLE_TW_FIN_WAIT2);
+}
+
+/*
+ * An orphan's timewait socket got the peer's FIN: FIN_WAIT2 -> TIME_WAIT. Returns whether nothing
+ * is to be told of it any more, and it is forgotten.
+ */
+static __always_inline bool tw_flip(struct tcpdwell_counters *c, const struct endpoint *e,
 				    struct lifecycle *l, __u64 time_ns)
 {
 	struct row row = tw_row(l, TCPDWELL_TIME_WAIT, time_ns);
 
 	count_seen(c);
 	decide(c, &row, e, l);
+	if (cfg_life && !cfg_time_wait) {
+		row.reason = TCPDWELL_REASON_FIN;
+		tw_over(e, tw_life_key(l), l, &row);
+		return true;
+	}
 	if (cfg_life)
 		life_left(tw_life_key(l), life_stay(row.from, row.dwell, row.from), row.dwell_ns,
 			  row.time_ns);
 	lifecycle_enter(l, TCPDWELL_TIME_WAIT, row.time_ns);
+	return false;
 }
 
 /* The same where its timer alone says when (tw_armed_ns()): this dwell and the next are so. */
-static __always_inline void tw_flip_by_timer(struct tcpdwell_counters *c, const struct endpoint *e,
+static __always_inline bool tw_flip_by_timer(struct tcpdwell_counters *c, const struct endpoint *e,
 					     struct lifecycle *l, __u64 time_ns)
 {
 	/* Not an atomic or, which 5.10 has not. Who ends or flips a timewait socket is alone. */
 	if (!(l->waits & LIFECYCLE_TO_A_TICK))
 		__sync_fetch_and_add(&l->waits, LIFECYCLE_TO_A_TICK);
-	tw_flip(c, e, l, time_ns);
+	return tw_flip(c, e, l, time_ns);
 }
 
 /* The end of a timewait socket whose story is complete up to here. */
@@ -155,9 +179,7 @@ static __always_inline void tw_close(struct tcpdwell_counters *c, const struct e
 	row.reason = reason;
 	count_seen(c);
 	decide(c, &row, e, l);
-	if (cfg_life)
-		life_ended(&row, e, l, life_find(key));
-	connection_forget(key);
+	tw_over(e, key, l, &row);
 }
 
 /*
@@ -234,7 +256,7 @@ static __always_inline void tw_born(struct inet_timewait_sock *tw, struct sock *
 	if (!c || !l)
 		return;
 	tw_takes_over(l, tw);
-	if (!cfg_life || cfg_time_wait)
+	if (!tw_is_told(l))
 		connection_remember(c, (__u64)tw, l, BPF_ANY, false);
 }
 
@@ -290,8 +312,8 @@ static __always_inline void tw_expired(struct inet_timewait_sock *tw)
 	if (!c || !l)
 		return;
 	tw_endpoint(&e, tw, l);
-	if (tw_flipped(tw, l))
-		tw_flip_by_timer(c, &e, l, tw_armed_ns(tw, now_ns));
+	if (tw_flipped(tw, l) && tw_flip_by_timer(c, &e, l, tw_armed_ns(tw, now_ns)))
+		return;
 	tw_close(c, &e, tw_key(tw), l, now_ns,
 		 l->state == TCPDWELL_TIME_WAIT ? TCPDWELL_REASON_TIMEWAIT_EXPIRED :
 						  TCPDWELL_REASON_TIMEOUT);
@@ -362,8 +384,8 @@ static __always_inline void tw_descheduled(struct inet_timewait_sock *tw)
 	if (!c || !slot || !l)
 		return;
 	tw_endpoint(&e, tw, l);
-	if (tw_flipped(tw, l))
-		tw_flip(c, &e, l, now_ns);
+	if (tw_flipped(tw, l) && tw_flip(c, &e, l, now_ns))
+		return;
 	reason = tw_end_reason(tw);
 	if (reason == TCPDWELL_REASON_NONE)
 		reason = slot->syn == (__u64)tw ? TCPDWELL_REASON_TIMEWAIT_REUSED :

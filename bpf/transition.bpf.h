@@ -308,23 +308,16 @@ static __always_inline bool may_become_tw(__u8 from)
 }
 
 /*
- * The same for the connection's sum. Where TIME_WAIT is not waited for it is told now: nothing is
- * known yet of how an orphan's FIN_WAIT2 ends.
+ * The same for the connection's sum. It is told now if the connection is in TIME_WAIT (@left) and
+ * that is not waited for; how an orphan's FIN_WAIT2 ends, nobody knows yet.
  */
 static __always_inline void life_of_tw(struct transition *t, struct lifecycle *l, bool left)
 {
-	if (cfg_time_wait) {
+	if (cfg_time_wait || !left) {
 		life_to_tw(t->row, t->sk, t->key, l->object, left);
 		return;
 	}
-	t->row->reason = left ? TCPDWELL_REASON_FIN : TCPDWELL_REASON_NONE;
-	if (!left) {
-		t->row->to = TCPDWELL_FIN_WAIT2;
-		t->row->dwell = lifecycle_dwell(l, t->row->from, t->row->time_ns,
-						&t->row->dwell_ns);
-		if (t->row->dwell)
-			t->row->dwell = TCPDWELL_DWELL_AT_LEAST;
-	}
+	t->row->reason = TCPDWELL_REASON_FIN;
 	life_sock_ended(t->row, t->e, l, t->sk, t->key);
 }
 
@@ -373,11 +366,10 @@ static __always_inline bool transition_to_tw(struct transition *t, struct lifecy
 	} else {
 		if (cfg_life)
 			life_of_tw(t, l, false);
-		if (cfg_poll_timewait && (!cfg_life || cfg_time_wait) &&
-		    !bpf_map_push_elem(&orphans, &t->key, 0))
+		if (cfg_poll_timewait && !bpf_map_push_elem(&orphans, &t->key, 0))
 			wake_reader();
 	}
-	if (!cfg_has_cookie || (cfg_life && !cfg_time_wait))
+	if (!cfg_has_cookie || tw_is_told(l))
 		connection_forget(t->key);
 	return true;
 }

@@ -131,13 +131,16 @@ static void set_closing_calls(struct tcpdwell_bpf__rodata *cfg)
 		*(uint32_t *)&cfg->cfg_closing_calls[i] = calls[i < count ? i : 0];
 }
 
-/* A timewait socket that is not waited for is sought once, where that can be done. */
+/*
+ * Where timers are what tells, a timewait socket whose end is not waited for is sought once, if
+ * that can be done.
+ */
 static void set_life_knobs(struct tcpdwell_bpf__rodata *cfg, const struct capture *capture,
 			   const struct capability *can)
 {
 	cfg->cfg_life = true;
 	cfg->cfg_time_wait = capture->time_wait;
-	cfg->cfg_seek_timewait = cfg->cfg_timewait && can->ehash && !capture->time_wait;
+	cfg->cfg_seek_timewait = cfg->cfg_poll_timewait && can->ehash && !capture->time_wait;
 }
 
 #define WANT(id) (1ULL << FEATURE_##id)

@@ -61,7 +61,6 @@ static bool applies(const struct programs *programs, enum part_when when)
 {
 	const struct tcpdwell_bpf__rodata *cfg = programs->skel->rodata;
 	const struct capability *can = programs->can;
-	bool timewait = !cfg->cfg_life || cfg->cfg_time_wait;
 
 	switch (when) {
 	case PART_ALWAYS:
@@ -80,10 +79,8 @@ static bool applies(const struct programs *programs, enum part_when when)
 		return !cfg->cfg_stat && !cfg->cfg_life;
 	case PART_ARMED:
 		return !cfg->cfg_seek_timewait;
-	case PART_TIMEWAIT:
-		return timewait;
 	case PART_KILL:
-		return timewait && can->twsk_kill;
+		return can->twsk_kill;
 	case PART_CONNECT6:
 		return can->connect6;
 	case PART_ACCEPT2:
@@ -93,11 +90,11 @@ static bool applies(const struct programs *programs, enum part_when when)
 	case PART_ACCEPT4_NO_ATOMIC:
 		return can->accept_args == 4 && !can->atomic;
 	case PART_TIMEWAIT3:
-		return timewait && can->timewait_args == 3;
+		return can->timewait_args == 3;
 	case PART_TIMEWAIT4:
-		return timewait && can->timewait_args == 4;
+		return can->timewait_args == 4;
 	case PART_TIMEWAIT5:
-		return timewait && can->timewait_args != 3 && can->timewait_args != 4;
+		return can->timewait_args != 3 && can->timewait_args != 4;
 	}
 	return false;
 }

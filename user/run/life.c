@@ -21,7 +21,7 @@ static void life_wants(struct session *session, struct capture *capture, struct 
 	wants->names = options->format != FORMAT_TABLE;
 	wants->snapshot = !options->no_snapshot;
 	wants->timewait = options->time_wait;
-	wants->open = !options->life.no_open;
+	wants->open = true; /* with --no-open, too: some are over, and nobody has seen it yet */
 }
 
 static struct life_view *make_view(const struct session *session)
