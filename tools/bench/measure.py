@@ -13,7 +13,8 @@ from pathlib import Path
 import bpf
 from figures import Figures
 from load import Load, Result
-from tracer import DIAGNOSE, STAT, TRACE, Failed, Run, Tracer, cpu_ns, cpu_ns_of_all, resident_bytes
+from tracer import (DIAGNOSE, LIFE, STAT, TRACE, Failed, Run, Tracer, cpu_ns, cpu_ns_of_all,
+                    resident_bytes)
 
 UNTRACED = "untraced"
 EMPTY = "empty program"
@@ -23,6 +24,8 @@ RESERVE = "reserve 96 bytes"
 CPU = "cpu ns/row"
 CPU_PACED = "cpu ns/row, with time to spare"
 WRITE = "cpu ns/row, of write() alone"
+KERNEL_LIFE = "kernel ns/connection, both ends"
+CPU_LIFE = "cpu ns/row of a connection"
 OF_UNTRACED = "connections/s, of untraced"
 LOOK_KERNEL = "kernel ns/transition, of sums and of diagnose"
 LOOK_CPU = "cpu ns/transition, of sums and of diagnose"
@@ -34,6 +37,7 @@ PACE_US = 300
 DRAIN_SECONDS = 30  # for a tracer to print what it still has when the load is over
 # A connection over loopback, both of its ends: five transitions each.
 TRANSITIONS = 10
+ENDS = 2
 # For the kernel to take a network namespace down, with the TIME_WAIT sockets that are left in it.
 TEARDOWN_SECONDS = 0.3
 SOCKETS_OF_A_PROCESS = 8000  # half the usual limit of descriptors, as servers share unevenly
@@ -79,7 +83,8 @@ def _moment(run: Run, counter: bpf.Program) -> Moment:
     return Moment(counter.run_time().count, bpf.programs_of(run.pid), cpu_ns(run.pid))
 
 
-def _note_kernel(figures: Figures, name: str, before: Moment, after: Moment) -> None:
+def _note_kernel(figures: Figures, tracer: Tracer, before: Moment, after: Moment) -> None:
+    name = tracer.name
     transitions = after.transitions - before.transitions
     by_program: dict[str, int] = {}
     runs = 0
@@ -89,7 +94,9 @@ def _note_kernel(figures: Figures, name: str, before: Moment, after: Moment) -> 
         by_program[program] = by_program.get(program, 0) + spent.ns
         runs += spent.count
     _note_kernel_ns(figures, name, sum(by_program.values()) / transitions, runs / transitions)
-    if name in (TRACE.name, STAT.name):
+    if tracer.connections:
+        figures.add(KERNEL_LIFE, name, TRANSITIONS * sum(by_program.values()) / transitions)
+    if tracer in (TRACE, STAT, LIFE):
         for program, ns in by_program.items():
             figures.add(f"kernel ns/transition of {name}, by program", program, ns / transitions)
 
@@ -157,9 +164,10 @@ def cost(bench: Bench, tracers: list[Tracer], connections: int, number: int) -> 
                 load.run()
                 _finish(load, run)
                 after = _moment(run, counter)
-                _note_kernel(bench.figures, tracer.name, before, after)
+                _note_kernel(bench.figures, tracer, before, after)
                 run.stop()
-                _note_user(bench, CPU, run, after.cpu_ns - before.cpu_ns)
+                _note_user(bench, CPU_LIFE if tracer.connections else CPU, run,
+                           after.cpu_ns - before.cpu_ns)
                 _note_write(bench, run)
 
 
@@ -246,7 +254,8 @@ def _note_rate(figures: Figures, name: str, results: list[Result], tracer_cpu_ns
 
 
 def _note_lost(figures: Figures, run: Run, results: list[Result], where: str = "") -> None:
-    expected = sum(result.connections for result in results) * TRANSITIONS
+    rows = ENDS if run.tracer.connections else TRANSITIONS
+    expected = sum(result.connections for result in results) * rows
     figures.add(f"rows due{where}", run.tracer.name, expected)
     figures.add(f"rows lost{where}", run.tracer.name, expected - run.rows_of_load())
     figures.add(f"rows lost{where}, by own account", run.tracer.name, run.lost_by_own_account())

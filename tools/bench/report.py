@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """The table that the bench prints."""
 from figures import Figures, spread
-from measure import CPU, CPU_PACED, LOOK_CPU, LOOK_KERNEL
+from measure import CPU, CPU_LIFE, CPU_PACED, KERNEL_LIFE, LOOK_CPU, LOOK_KERNEL
 from target import TARGETS
-from tracer import STAT, TCPSTATES
+from tracer import STAT, TCPLIFE, TCPSTATES
 
 # What the column of ratios divides by, for figures of which ratios mean something.
 BASES = {
@@ -11,6 +11,8 @@ BASES = {
     "kernel ns/transition, less empty runs": TCPSTATES.name,
     CPU: TCPSTATES.name,
     CPU_PACED: TCPSTATES.name,
+    KERNEL_LIFE: TCPLIFE.name,
+    CPU_LIFE: TCPLIFE.name,
     LOOK_KERNEL: STAT.name,
     LOOK_CPU: STAT.name,
 }

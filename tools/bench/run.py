@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""make bench: tcpdwell, tcpstates and bpftrace side by side in one run, as ratios.
+"""make bench: tcpdwell, tcpstates, tcplife and bpftrace side by side in one run, as ratios.
 
 Everything lasts as long as this process: load generators in network namespaces of their own,
 tracers, the bench's own BPF programs, the measuring of BPF run times.
@@ -24,8 +24,10 @@ import record
 import report
 from first_row import first_row
 from measure import Bench
+from owners import owners
 from ring_lock import ring_lock
-from tracer import BARE, BARE_NOTHING, CSV, JSON, LIFE, LIFE_JSON, NOTHING, PEERS, STAT, TRACE
+from tracer import (BARE, BARE_NOTHING, CSV, JSON, LIFE, LIFE_JSON, LIFE_PEERS, NOTHING, PEERS,
+                    STAT, TCPSTATES, TRACE)
 
 BUILD = machine.ROOT / "build"
 OUTPUT = BUILD / "bench"
@@ -44,12 +46,14 @@ class Plan:
     live: int  # connections open at once
     start_sockets: tuple[int, ...]  # on the host when a tracer starts
     loads: tuple[str, ...]
+    requests: int  # of curl to nginx
+    life: bool = False  # `life` and its peers alone
 
 
 FULL = Plan(rounds=7, connections=20000, rate_seconds=0.5, long_seconds=60, live=100000,
-            start_sockets=(0, 10000), loads=LOADS)
+            start_sockets=(0, 10000), loads=LOADS, requests=300)
 QUICK = Plan(rounds=5, connections=5000, rate_seconds=0.2, long_seconds=0, live=10000,
-             start_sockets=(10000,), loads=LOADS[:1])
+             start_sockets=(10000,), loads=LOADS[:1], requests=100)
 
 
 def build_objects() -> Path:
@@ -72,10 +76,14 @@ def run_rounds(bench: Bench, plan: Plan) -> None:
     for number in range(plan.rounds):
         begin = time.monotonic()
         measure.floor(bench, plan.connections)
-        measure.cost(bench, [TRACE, CSV, JSON, STAT, LIFE, LIFE_JSON, BARE, BARE_NOTHING, *PEERS],
-                     plan.connections, number)
-        measure.rate(bench, [TRACE, *PEERS], [NOTHING, STAT, LIFE, BARE, BARE_NOTHING],
-                     plan.rate_seconds, number)
+        costs = [TRACE, LIFE, LIFE_JSON, BARE_NOTHING, TCPSTATES, *LIFE_PEERS]
+        rates, silent = [TRACE, LIFE, TCPSTATES, *LIFE_PEERS], [BARE_NOTHING]
+        if not plan.life:
+            costs += [CSV, JSON, STAT, BARE, *PEERS[1:]]
+            rates += PEERS[1:]
+            silent += [NOTHING, STAT, BARE]
+        measure.cost(bench, costs, plan.connections, number)
+        measure.rate(bench, rates, silent, plan.rate_seconds, number)
         bench.say(f"{bench.load.name}: round {number + 1} of {plan.rounds},"
                   f" {time.monotonic() - begin:.0f} s")
 
@@ -83,6 +91,11 @@ def run_rounds(bench: Bench, plan: Plan) -> None:
 def run_host(bench: Bench, plan: Plan) -> None:
     """What no load but the first shows: time to spare, memory, the start, the long run."""
     tracers = [TRACE, *PEERS]
+    owners(bench, [LIFE, *LIFE_PEERS], plan.requests)
+    if plan.long_seconds:
+        measure.long_run(bench, [LIFE, *LIFE_PEERS], plan.long_seconds)
+    if plan.life:
+        return
     for number in range(plan.rounds):
         measure.look_cost(bench, plan.connections, number)
         measure.paced_cost(bench, [TRACE, CSV, JSON, BARE, *PEERS], plan.connections, number)
@@ -103,6 +116,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="a few minutes, coarser figures")
     parser.add_argument("--rounds", type=int, help="instead of 7, of 5 when quick")
     parser.add_argument("--live", type=int, help="connections open at once, for the memory")
+    parser.add_argument("--long", type=float, metavar="SECONDS",
+                        help="in which rows may get lost: instead of 60, of none when quick")
+    parser.add_argument("--life", action="store_true", help="`life` and its peers alone")
     parser.add_argument("--load", choices=LOADS, help="this load generator alone")
     return parser.parse_args()
 
@@ -110,7 +126,8 @@ def arguments() -> argparse.Namespace:
 def planned(args: argparse.Namespace) -> Plan:
     plan = QUICK if args.quick else FULL
     return replace(plan, rounds=args.rounds or plan.rounds, live=args.live or plan.live,
-                   loads=(args.load,) if args.load else plan.loads)
+                   long_seconds=plan.long_seconds if args.long is None else args.long,
+                   life=args.life, loads=(args.load,) if args.load else plan.loads)
 
 
 def scratch_parent() -> str | None:

@@ -5,8 +5,10 @@ import statistics
 from dataclasses import dataclass
 
 from figures import Figures
-from measure import CPU, CPU_PACED, OF_UNTRACED, RESERVE, WRITE
-from tracer import BARE, BARE_NOTHING, CSV, JSON, LIFE, NOTHING, STAT, TCPSTATES, TRACE
+from measure import CPU, CPU_LIFE, CPU_PACED, KERNEL_LIFE, OF_UNTRACED, RESERVE, WRITE
+from owners import RIGHT
+from tracer import (BARE, BARE_NOTHING, CSV, JSON, LIFE, LIFE_JSON, NOTHING, STAT, TCPLIFE,
+                    TCPSTATES, TRACE)
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,11 @@ TARGETS = [
            TCPSTATES.name, 1 / 15, bare=BARE_NOTHING.name),
     Target("kernel time of a connection, life, of trace's", "kernel ns/transition", LIFE.name,
            TRACE.name, 0.6, bare=BARE_NOTHING.name),
+    Target("kernel time of a connection, life, of tcplife's", KERNEL_LIFE, LIFE.name, TCPLIFE.name,
+           1 / 4, bare=BARE_NOTHING.name),
+    Target("CPU time of a table row, life, of tcplife's", CPU_LIFE, LIFE.name, TCPLIFE.name, 1 / 8),
+    Target("CPU time of a JSON row, life, of tcplife's row", CPU_LIFE, LIFE_JSON.name, TCPLIFE.name,
+           1 / 5),
     # None between reports; what there is comes from the polling of the timer backend.
     Target("CPU time of a transition, stat, of tcpstates' row", CPU, STAT.name,
            TCPSTATES.name, 1 / 1000),
@@ -83,6 +90,9 @@ TARGETS = [
            0.99, at_least=True, bare=BARE_NOTHING.name),
     Target("rows lost in a round", "rows lost", TRACE.name, None, 0),
     Target("rows lost in the long run", "rows lost in the long run", TRACE.name, None, 0),
+    Target("rows of life lost in a round", "rows lost", LIFE.name, None, 0),
+    Target("rows of life lost in the long run", "rows lost in the long run", LIFE.name, None, 0),
+    Target("rows of life with the right process", RIGHT, LIFE.name, None, 1, at_least=True),
     Target("kernel memory of a live socket, bytes", "map bytes/live socket", TRACE.name, None,
            160),
     Target("resident memory with the live sockets, MiB", "resident MiB with the live sockets",

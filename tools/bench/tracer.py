@@ -27,6 +27,8 @@ TRACEFS = ["unshare", "--mount", "sh", "-ec",
            'exec "$@"', "sh"]
 # Rows about the load that are not of every tracer, or not of a connection.
 OTHER_ROWS = r"(TIME_WAIT|LISTEN)[^A-Z]+CLOSE\b"
+# What tcpdwell says once all is attached.
+READY = "tracing"
 # How many rows tcpdwell has summed up instead of printing them.
 COUNTED = re.compile(r"= counted (\d+)")
 # What a tool says that it has lost: numbers to add up.
@@ -44,6 +46,7 @@ class Tracer:
     name: str
     command: tuple[str, ...]
     tracefs: bool = False
+    connections: bool = False  # its rows are ends of connections, not transitions
 
     def argv(self, batch: bool = False) -> list[str]:
         return (ORPHAN + (BATCH if batch else []) + (TRACEFS if self.tracefs else [])
@@ -55,8 +58,8 @@ CSV = Tracer("tcpdwell -o csv", (str(TCPDWELL), "-o", "csv"))
 JSON = Tracer("tcpdwell -o json", (str(TCPDWELL), "-o", "json"))
 STAT = Tracer("tcpdwell stat", (str(TCPDWELL), "stat"))
 # A row a connection: those that go on are none of the load.
-LIFE = Tracer("tcpdwell life", (str(TCPDWELL), "life", "--no-open"))
-LIFE_JSON = Tracer("tcpdwell life -o json", (*LIFE.command, "-o", "json"))
+LIFE = Tracer("tcpdwell life", (str(TCPDWELL), "life", "--no-open"), connections=True)
+LIFE_JSON = Tracer("tcpdwell life -o json", (*LIFE.command, "-o", "json"), connections=True)
 DIAGNOSE = Tracer("tcpdwell diagnose", (str(TCPDWELL), "diagnose", "--watch"))
 NOTHING = Tracer("tcpdwell -L 1", (str(TCPDWELL), "-L", "1"))
 # Find out nothing: what no tracer of the same events can go below, and none that prints nothing.
@@ -67,6 +70,12 @@ BARE_NOTHING = Tracer("bare programs, no rows", (*BARE.command, "silent"), trace
 TCPSTATES = Tracer("tcpstates", (shutil.which("tcpstates-libbpf") or "tcpstates",), tracefs=True)
 BPFTRACE = Tracer("bpftrace", ("bpftrace", str(HERE / "tcpstates.bt")), tracefs=True)
 PEERS = (TCPSTATES, BPFTRACE)
+TCPLIFE = Tracer("tcplife", (shutil.which("tcplife-libbpf") or "tcplife",), tracefs=True,
+                 connections=True)
+# As it comes with bpftrace; it needs kprobes.
+TCPLIFE_BT = Tracer("bpftrace tcplife.bt", ("bpftrace", shutil.which("tcplife.bt") or "tcplife.bt"),
+                    tracefs=True, connections=True)
+LIFE_PEERS = (TCPLIFE, TCPLIFE_BT)
 
 
 class Failed(Exception):
@@ -120,9 +129,14 @@ class Run:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             self.wait_quiet(START_SECONDS)
-            if self._process.poll() is None and bpf.programs_of(self.pid):
+            if self._process.poll() is None and bpf.programs_of(self.pid) and self._is_ready():
                 return
         raise Failed(f"{self.tracer.name} has attached nothing in {START_SECONDS} s")
+
+    def _is_ready(self) -> bool:
+        """tcpdwell says when; on a busy host it seems quiet before that, too."""
+        return self.tracer.command[0] != str(TCPDWELL) or \
+            READY in self._errors.read_text(encoding="utf-8", errors="replace")
 
     def wait_quiet(self, at_most_seconds: float) -> None:
         """Waits until the tracer has nothing more to do."""
@@ -154,6 +168,9 @@ class Run:
         """Printed or summed up, once it has been stopped."""
         counted = COUNTED.search(self._errors.read_text(encoding="utf-8", errors="replace"))
         return int(counted[1]) if counted else _count(self._output, "")
+
+    def lines(self) -> list[str]:
+        return self._output.read_text(encoding="utf-8", errors="replace").splitlines()
 
     def printed_bytes(self) -> int:
         return self._output.stat().st_size
