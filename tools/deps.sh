@@ -90,6 +90,7 @@ group() {
 		need nginx-light nginx
 		need curl curl
 		need tcpdump tcpdump
+		need nftables nft
 		need jq jq
 		need mandoc mandoc
 		need shellcheck shellcheck
