@@ -281,7 +281,7 @@ test-vm: ## run the live tests on a matrix of kernels in QEMU
 	@$(MAKE) --no-print-directory $(jobs) static tools
 	$(Q)tools/vm/run.py $(ARGS)
 
-bench: ## measure against tcpstates and bpftrace
+bench: ## measure against tcpstates, tcplife and bpftrace
 	$(need_root)
 	@tools/deps.sh build bench
 	@$(MAKE) --no-print-directory $(jobs) all tools
