@@ -7,7 +7,7 @@
 #include "base/tcpstate.h"
 #include "cli/filters.h"
 #include "model/census.h"
-#include "model/pressure.h"
+#include "model/listening.h"
 
 /* A socket on its way into groups: sorted by these, each group's members stand together. */
 struct sample {
@@ -86,80 +86,11 @@ static int make_groups(struct census_table *table, struct sample *samples, size_
 	return 0;
 }
 
-/* Ports that some wanted or unwanted socket listens on, with their namespaces, in order. */
-struct listening {
-	uint64_t *ports;
-	size_t count;
-};
-
-static uint64_t port_in(uint32_t netns, uint16_t port)
-{
-	return (uint64_t)netns << 16 | port;
-}
-
-static int compare_numbers(const void *left, const void *right)
-{
-	return compare(*(const uint64_t *)left, *(const uint64_t *)right);
-}
-
-static int note_listening(struct listening *listening, const struct sockets *sockets)
-{
-	size_t count = sockets_count(sockets);
-
-	listening->ports = calloc(count ? count : 1, sizeof(*listening->ports));
-	if (!listening->ports)
-		return -ENOMEM;
-	for (size_t i = 0; i < count; i++) {
-		const struct tcpdwell_socket *info = &sockets_at(sockets, i)->info;
-
-		if (info->state == TCPDWELL_LISTEN)
-			listening->ports[listening->count++] = port_in(info->netns, info->lport);
-	}
-	qsort(listening->ports, listening->count, sizeof(*listening->ports), compare_numbers);
-	return 0;
-}
-
-static bool listens(const struct listening *listening, uint32_t netns, uint16_t port)
-{
-	uint64_t sought = port_in(netns, port);
-
-	return bsearch(&sought, listening->ports, listening->count, sizeof(sought),
-		       compare_numbers);
-}
-
-/* Both ends are of this host where they have one address, or a loopback one each. */
-static bool is_to_itself(const struct tcpdwell_socket *info)
-{
-	return !memcmp(info->laddr, info->raddr, sizeof(info->laddr)) ||
-	       (pressure_is_loopback(info->family, info->laddr) &&
-		pressure_is_loopback(info->family, info->raddr));
-}
-
-/* A listener's, and what waits for its accept() or for the end of a handshake, is a server's. */
-static uint8_t side_of(const struct listening *listening, const struct ranges *ranges,
-		       const struct tcpdwell_socket *info)
-{
-	uint8_t who = 0;
-
-	/* With a file it is no request, but a simultaneous open. */
-	bool request = info->state == TCPDWELL_SYN_RECV && !(info->flags & TCPDWELL_SOCKET_HELD);
-
-	if (info->state == TCPDWELL_LISTEN || request || !info->rport ||
-	    info->flags & TCPDWELL_SOCKET_QUEUED)
-		return SERVICE_LOCAL;
-	if (listens(listening, info->netns, info->lport))
-		who |= SERVICE_LISTENS_LOCAL;
-	if (is_to_itself(info) && listens(listening, info->netns, info->rport))
-		who |= SERVICE_LISTENS_REMOTE;
-	return service_side(info->owner, who, info->lport, info->rport,
-			    ranges_find(ranges, info->netns));
-}
-
 /* What the service is known by: side and port, 0 where it is not known which end it is. */
 static uint64_t service_of(const struct listening *listening, const struct ranges *ranges,
 			   const struct tcpdwell_socket *info)
 {
-	uint8_t side = side_of(listening, ranges, info);
+	uint8_t side = listening_side(listening, info, ranges_find(ranges, info->netns));
 
 	return (uint64_t)side << 16 | service_port(side, info->lport, info->rport);
 }
@@ -233,7 +164,7 @@ struct census *census_new(const struct sockets *sockets, const struct ranges *ra
 			  const struct filters *filters, uint64_t older_ns, uint64_t now_ns)
 {
 	size_t room = sockets_count(sockets) ?: 1;
-	struct listening listening = {};
+	struct listening *listening = NULL;
 	struct sample *samples = calloc(room, sizeof(*samples));
 	struct census *census = calloc(1, sizeof(*census));
 	int err = -ENOMEM;
@@ -242,13 +173,12 @@ struct census *census_new(const struct sockets *sockets, const struct ranges *ra
 		goto out;
 	census->now_ns = now_ns;
 	census->listeners = calloc(room, sizeof(*census->listeners));
-	if (census->listeners)
-		err = note_listening(&listening, sockets);
-	if (!err)
-		err = count_all(census, sockets, filters, older_ns, samples, &listening, ranges);
+	listening = listening_new(sockets);
+	if (census->listeners && listening)
+		err = count_all(census, sockets, filters, older_ns, samples, listening, ranges);
 out:
 	free(samples);
-	free(listening.ports);
+	listening_free(listening);
 	if (!err)
 		return census;
 	census_free(census);

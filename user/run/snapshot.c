@@ -3,12 +3,12 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "host/ephemeral.h"
 #include "host/netns_walk.h"
 #include "host/resolve.h"
 #include "model/census.h"
 #include "model/listing.h"
 #include "model/sockets.h"
+#include "run/port_ranges.h"
 #include "run/snapshot.h"
 #include "run/survey.h"
 #include "run/totals.h"
@@ -55,33 +55,10 @@ static int print(FILE *out, const void *context)
 	return 0;
 }
 
-static int note_range(void *context, const struct netns_place *place)
-{
-	struct ephemeral ephemeral;
-
-	if (ephemeral_read(&ephemeral, ""))
-		return 0;
-	return ranges_add(context, place->inode,
-			  (struct service_range){ ephemeral.low, ephemeral.high });
-}
-
-/* Where a namespace cannot be entered, or there is no memory, the range is taken to be Linux's. */
-static struct ranges *note_ranges(const struct session *session)
-{
-	struct ranges *ranges = ranges_new();
-	unsigned int closed;
-	struct failure failure;
-	uint32_t only = 0;
-
-	if (ranges && !resolve_netns(&session->options->filters.netns, &only, &failure))
-		netns_walk(NULL, only, note_range, ranges, &closed);
-	return ranges;
-}
-
 static int count(struct session *session, uint64_t now_ns)
 {
 	const struct options *options = session->options;
-	struct ranges *ranges = note_ranges(session);
+	struct ranges *ranges = port_ranges_take(session);
 	struct census *census;
 	int err;
 
