@@ -16,6 +16,7 @@
 #include "carried.bpf.h"
 #include "cookies.bpf.h"
 #include "detail.bpf.h"
+#include "indirect.bpf.h"
 #include "process.bpf.h"
 #include "request.bpf.h"
 #include "young.bpf.h"
@@ -32,31 +33,6 @@ struct {
 	__type(value, __u64);
 } queued SEC(".maps");
 
-/*
- * The descriptors of MPTCP that lead to a TCP socket, by its address, while the snapshot runs;
- * emptied after it, where the process still may. Of a connection the first TCP sockets are looked
- * at, the first descriptors of each are kept.
- */
-#define SUBFLOWS	8
-#define SUBFLOW_HOLDERS 4
-
-struct subflow_holders {
-	__u32 count;
-	__u32 pids[SUBFLOW_HOLDERS];
-	__u32 fds[SUBFLOW_HOLDERS];
-	__u32 round; /* of the snapshot: what an earlier one noted says nothing */
-	__u64 leaders[SUBFLOW_HOLDERS];
-	__u64 tables[SUBFLOW_HOLDERS];
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 65536);
-	__type(key, __u64);
-	__type(value, struct subflow_holders);
-} subflows SEC(".maps");
-
 /* What the snapshot found by descriptor, by inode of the network namespace. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -66,13 +42,8 @@ struct {
 	__type(value, struct tcpdwell_namespace);
 } namespaces SEC(".maps");
 
-/* There may be something in subflows. */
-__u32 subflows_noted;
-
 /* A record on its way to that thread: too large for the stack. */
 struct tcpdwell_socket snapshot_record;
-
-#define SOCK_STREAM 1
 
 /* bpf_iter programs answer 0: go on. */
 #define ITER_NEXT 0
@@ -98,14 +69,6 @@ struct found {
 	__u8 flags; /* enum tcpdwell_socket_flag */
 	__u8 bound; /* bind() took its port */
 	__u8 shown; /* the state that its process sees: MPTCP's own */
-};
-
-/* A process that has a socket, and behind which descriptor. */
-struct holder {
-	const struct task_struct *leader;
-	__u64 table; /* the task whose table of descriptors it is */
-	__u32 pid;
-	__u32 fd;
 };
 
 /* Since when it is in its state at the latest: now it is. */
@@ -154,6 +117,23 @@ static __always_inline bool found_in_cgroup(const struct lifecycle *l, const str
 	return holder && task_in_cgroup((__u64)holder->leader);
 }
 
+/* Who may yet get what is in flight does not hold it, so that one is not named as a holder. */
+static __always_inline void record_holder(struct tcpdwell_socket *record,
+					  const struct holder *holder)
+{
+	const struct task_struct *leader = holder->leader;
+
+	record->flags |= holder->way;
+	if (holder->way == TCPDWELL_SOCKET_IN_FLIGHT) {
+		record->owner = TCPDWELL_OWNER_NONE;
+		record->owner_pid = holder->pid;
+	} else {
+		record->pid = holder->pid;
+		record->fd = holder->fd;
+	}
+	bpf_core_read(record->comm, OWNER_COMM_LEN, &leader->comm);
+}
+
 /*
  * Tell user space, if it asked. A record that does not fit makes the kernel run the program once
  * more for the same socket, when there is room.
@@ -163,7 +143,6 @@ static __always_inline void found_write(struct seq_file *seq, const struct found
 					const struct holder *holder)
 {
 	struct tcpdwell_socket *record = &snapshot_record;
-	const struct task_struct *leader;
 	__u32 range;
 
 	if (!cfg_snapshot_records || (cfg_uid_count && !uid_wanted(f->e.uid)) ||
@@ -191,12 +170,8 @@ static __always_inline void found_write(struct seq_file *seq, const struct found
 		record->owner_pid = l->pid;
 		__builtin_memcpy(record->comm, l->comm, OWNER_COMM_LEN);
 	}
-	if (holder) {
-		leader = holder->leader;
-		record->pid = holder->pid;
-		record->fd = holder->fd;
-		bpf_core_read(record->comm, OWNER_COMM_LEN, &leader->comm);
-	}
+	if (holder)
+		record_holder(record, holder);
 	record->bound = f->bound;
 	record->scope = (__u32)f->e.scope_high << 16 | f->e.scope_low;
 	if (sk) {
@@ -381,25 +356,11 @@ static __always_inline bool found_full(struct found *f, const struct sock *sk)
 	return filter_connection(sk, &f->e, false);
 }
 
-static __always_inline bool is_tcp(const struct sock *sk)
-{
-	__u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
-
-	return (family == AF_INET || family == AF_INET6) &&
-	       BPF_CORE_READ(sk, sk_type) == SOCK_STREAM &&
-	       BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP;
-}
-
 static __always_inline void snapshot_descriptor(struct seq_file *seq, struct task_struct *task,
 						__u32 fd, const struct sock *sk, __u64 key,
 						const bool atomic)
 {
-	struct holder holder = {
-		.leader = BPF_CORE_READ(task, group_leader),
-		.table = task_of_table(task),
-		.pid = BPF_CORE_READ(task, tgid),
-		.fd = fd,
-	};
+	struct holder holder = holder_of(task, fd);
 	struct lifecycle *l = NULL;
 	struct found f = { .key = key };
 	bool wanted = found_full(&f, sk);
@@ -415,78 +376,6 @@ static __always_inline void snapshot_descriptor(struct seq_file *seq, struct tas
 		carried_found(sk, &f.e, l, key);
 	if (wanted)
 		found_write(seq, &f, l, sk, &holder);
-}
-
-/*
- * ---- MPTCP --------------------------------------------------------------------------------------
- */
-
-static __always_inline bool is_mptcp(const struct sock *sk)
-{
-	return cfg_subflows && bpf_core_type_exists(struct mptcp_sock) &&
-	       BPF_CORE_READ(sk, sk_protocol) == IPPROTO_MPTCP;
-}
-
-static __always_inline void subflow_note(const struct sock *sk, const struct holder *holder)
-{
-	struct subflow_holders none = {}, *known;
-	__u64 subflow = (__u64)sk;
-	__u32 at;
-
-	if (!sk)
-		return;
-	known = bpf_map_lookup_elem(&subflows, &subflow);
-	if (!known) {
-		bpf_map_update_elem(&subflows, &subflow, &none, BPF_NOEXIST);
-		known = bpf_map_lookup_elem(&subflows, &subflow);
-	}
-	if (!known)
-		return;
-	if (known->round != snapshot_round) {
-		known->round = snapshot_round;
-		known->count = 0;
-	}
-	at = known->count;
-	if (at >= SUBFLOW_HOLDERS)
-		return;
-	known->leaders[at] = (__u64)holder->leader;
-	known->tables[at] = holder->table;
-	known->pids[at] = holder->pid;
-	known->fds[at] = holder->fd;
-	known->count = at + 1;
-	subflows_noted = 1;
-}
-
-/*
- * Note who holds the TCP sockets behind a descriptor of MPTCP: a listener, or the connections that
- * one is made of. They are met by their places in the hash tables, where their cookies can be
- * asked for.
- */
-static __always_inline void snapshot_mptcp(struct task_struct *task, __u32 fd,
-					   const struct sock *sk)
-{
-	const struct mptcp_sock *msk = (const struct mptcp_sock *)sk;
-	const struct mptcp_subflow_context *context;
-	struct holder holder = {
-		.leader = BPF_CORE_READ(task, group_leader),
-		.table = task_of_table(task),
-		.pid = BPF_CORE_READ(task, tgid),
-		.fd = fd,
-	};
-	__u64 first = (__u64)BPF_CORE_READ(msk, first), subflow;
-	const struct list_head *head, *node;
-
-	if (first)
-		subflow_note((const struct sock *)first, &holder);
-	head = (void *)msk + bpf_core_field_offset(struct mptcp_sock, conn_list);
-	node = BPF_CORE_READ(msk, conn_list.next);
-	for (int i = 0; i < SUBFLOWS && node && node != head; i++) {
-		context = (void *)node - bpf_core_field_offset(struct mptcp_subflow_context, node);
-		subflow = (__u64)BPF_CORE_READ(context, tcp_sock);
-		if (subflow != first)
-			subflow_note((const struct sock *)subflow, &holder);
-		node = BPF_CORE_READ(context, node.next);
-	}
 }
 
 /*
@@ -542,38 +431,35 @@ static __always_inline struct lifecycle *queue_owner(const struct sock *sk)
 	return listener ? connection_find(*listener) : NULL;
 }
 
-/* The holders of a TCP socket behind a descriptor of MPTCP, of which most hosts have none. */
-static __always_inline struct subflow_holders *subflow_holders(const struct sock *sk)
+/*
+ * Tell of each that has a socket otherwise than by a descriptor that leads to it, as
+ * snapshot_descriptor() does. Who has it as a fixed file beside a descriptor, or may get it from a
+ * queue beside those who have it, is nobody's owner.
+ */
+static __always_inline void snapshot_indirect(struct seq_file *seq, const struct found *f,
+					      struct lifecycle *l, const struct sock *sk,
+					      const struct subflow_holders *holders, bool wanted)
 {
-	struct subflow_holders *holders;
-	__u64 subflow = (__u64)sk;
+	bool alone = !holders->slots[0] || indirect_alone(address_of(sk), (__u64)sk);
 
-	if (!cfg_subflows || !subflows_noted)
-		return NULL;
-	holders = bpf_map_lookup_elem(&subflows, &subflow);
-	return holders && holders->round == snapshot_round ? holders : NULL;
-}
-
-/* Tell of each descriptor that leads to a subflow, as snapshot_descriptor() does. */
-static __always_inline void snapshot_subflow(struct seq_file *seq, const struct found *f,
-					     struct lifecycle *l, const struct sock *sk,
-					     const struct subflow_holders *holders, bool wanted)
-{
 	for (__u32 i = 0; i < SUBFLOW_HOLDERS && i < holders->count; i++) {
-		struct holder holder = {
-			.leader = (const struct task_struct *)holders->leaders[i],
-			.table = holders->tables[i],
-			.pid = holders->pids[i],
-			.fd = holders->fds[i],
-		};
+		struct holder *holder = &indirect.holder; /* for the stack's sake */
 		struct lifecycle *known = l;
+		bool held;
+
+		holder->leader = (const struct task_struct *)holders->leaders[i];
+		holder->table = holders->tables[i];
+		holder->pid = holders->pids[i];
+		holder->fd = holders->fds[i];
+		holder->way = holders->ways[i];
+		held = holder->way != TCPDWELL_SOCKET_IN_FLIGHT;
 
 		barrier_var(
 			known); /* else its members' addresses are taken before it is looked at */
-		if (known)
-			holder_add(known, &holder);
+		if (known && held && alone)
+			holder_add(known, holder);
 		if (wanted)
-			found_write(seq, f, known, sk, &holder);
+			found_write(seq, f, known, sk, held || alone ? holder : NULL);
 	}
 }
 
@@ -581,7 +467,7 @@ static __always_inline void snapshot_hashed(struct seq_file *seq, const struct s
 					    const bool atomic)
 {
 	struct lifecycle *l = NULL, *listener = NULL;
-	struct subflow_holders *holders = subflow_holders(sk);
+	struct subflow_holders *holders = indirect_holders(sk);
 	struct found f = { .key = key };
 	bool wanted;
 
@@ -605,7 +491,7 @@ static __always_inline void snapshot_hashed(struct seq_file *seq, const struct s
 	if (atomic && cfg_carried && wanted && l && f.state != TCPDWELL_LISTEN)
 		carried_found(sk, &f.e, l, key);
 	if (holders)
-		snapshot_subflow(seq, &f, l, sk, holders, wanted);
+		snapshot_indirect(seq, &f, l, sk, holders, wanted);
 	else if (wanted)
 		found_write(seq, &f, l, sk, NULL);
 }

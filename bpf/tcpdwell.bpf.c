@@ -524,8 +524,8 @@ int iter_descriptor(struct bpf_iter__task_file *ctx)
 	sk = socket ? socket->sk : NULL;
 	if (sk && is_tcp(sk))
 		snapshot_descriptor(seq, task, fd, sk, bpf_get_socket_cookie(sk), true);
-	else if (sk && is_mptcp(sk))
-		snapshot_mptcp(task, fd, sk);
+	else
+		indirect_find(task, fd, file, sk);
 	return ITER_NEXT;
 }
 
@@ -544,8 +544,8 @@ int iter_descriptor_v511(struct bpf_iter__task_file *ctx)
 	sk = file_sock(file);
 	if (sk && is_tcp(sk))
 		snapshot_descriptor(seq, task, fd, sk, (__u64)sk, false);
-	else if (sk && is_mptcp(sk))
-		snapshot_mptcp(task, fd, sk);
+	else
+		indirect_find(task, fd, file, sk);
 	return ITER_NEXT;
 }
 

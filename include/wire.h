@@ -177,8 +177,13 @@ _Static_assert(sizeof(struct tcpdwell_port_use) == 16, "a use of a port is 16 by
 enum tcpdwell_socket_flag {
 	TCPDWELL_SOCKET_QUEUED = 1 << 0, /* waits in an accept queue; the owner is the listener's */
 	TCPDWELL_SOCKET_HELD = 1 << 1,	 /* has a file, so somebody has it, whom we may not see */
-	TCPDWELL_SOCKET_REQUEST = 1 << 2, /* a handshake; the owner is the listener's */
+	TCPDWELL_SOCKET_REQUEST = 1 << 2,   /* a handshake; the owner is the listener's */
+	TCPDWELL_SOCKET_FIXED = 1 << 3,	    /* pid has it as a fixed file of io_uring, without fd */
+	TCPDWELL_SOCKET_IN_FLIGHT = 1 << 4, /* waits in the queue of owner_pid's unix socket */
 };
+
+/* What stands for a descriptor where the process that has the socket has none of it. */
+#define TCPDWELL_NO_FD ((__u32)-1)
 
 /* The timer of a socket that runs, and so what it waits for. */
 enum tcpdwell_timer {

@@ -277,6 +277,7 @@ struct rb_root {
 };
 
 struct sk_buff_head {
+	struct sk_buff *next;
 	__u32 qlen;
 };
 
@@ -361,7 +362,7 @@ struct tcp_sock {
 	u8 fastopen_connect : 1;
 	u8 syn_fastopen : 1;
 	u8 syn_fastopen_child : 1; /* since a version after 6.12 */
-	int linger2;			/* jiffies, and so are the next two */
+	int linger2;		   /* jiffies, and so are the next two */
 	unsigned int keepalive_time;
 	unsigned int keepalive_intvl;
 	u8 keepalive_probes;
@@ -428,8 +429,11 @@ struct mptcp_subflow_context { /* CONFIG_MPTCP, since 5.6 */
 };
 
 struct sk_buff {
+	struct sk_buff *next;
 	struct rb_node rbnode;
+	struct sock *sk;
 	u64 skb_mstamp_ns;
+	char cb[48];
 	unsigned char *head;
 	__u16 transport_header;
 };
@@ -455,9 +459,26 @@ struct inet_timewait_sock {
 };
 
 /* Processes and their descriptors. */
+struct super_block {
+	unsigned long s_magic;
+};
+
 struct inode {
 	unsigned short i_mode;
+	struct super_block *i_sb;
 	unsigned long i_ino;
+};
+
+struct qstr {
+	const unsigned char *name;
+};
+
+struct dentry {
+	struct qstr d_name;
+};
+
+struct path {
+	struct dentry *dentry;
 };
 
 typedef struct {
@@ -466,6 +487,7 @@ typedef struct {
 
 struct file {
 	struct inode *f_inode;
+	struct path f_path;
 	void *private_data;
 	atomic64_t f_count; /* until 6.12 */
 	file_ref_t f_ref;   /* since 6.13 */
@@ -479,6 +501,40 @@ struct socket {
 struct socket_alloc {
 	struct socket socket;
 	struct inode vfs_inode;
+};
+
+/* Files in flight in the queue of a unix socket. */
+struct scm_fp_list { /* CONFIG_UNIX */
+	short count;
+	struct file *fp[253];
+};
+
+struct unix_skb_parms { /* CONFIG_UNIX */
+	struct scm_fp_list *fp;
+};
+
+/* The fixed files of io_uring (CONFIG_IO_URING), as each line of kernels keeps them. */
+struct io_rsrc_node {		/* since 5.13 */
+	unsigned long file_ptr; /* since 6.13 */
+};
+
+struct io_rsrc_data {		     /* since 5.13 */
+	unsigned int nr;	     /* since 5.13 */
+	struct io_rsrc_node **nodes; /* since 6.13 */
+};
+
+struct io_fixed_file { /* since 5.13, until 6.12 */
+	unsigned long file_ptr;
+};
+
+struct io_file_table {		     /* since 5.13 */
+	struct io_rsrc_data data;    /* since 6.13 */
+	struct io_fixed_file *files; /* since 5.13, until 6.12 */
+};
+
+struct io_ring_ctx {			 /* since 5.1 */
+	struct io_file_table file_table; /* since 5.13, and 5.10.162 */
+	unsigned int nr_user_files;	 /* until 6.12 */
 };
 
 struct fdtable {

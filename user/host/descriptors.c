@@ -55,18 +55,65 @@ static void read_comm(int process, char comm[TCPDWELL_COMM_LEN])
 	memset(comm + len, 0, TCPDWELL_COMM_LEN - len);
 }
 
-/* Whether the descriptor @name is a socket's, whose inode @holder gets. */
-static bool is_socket(int folder, const char *name, struct descriptor_holder *holder)
+uint32_t descriptors_fixed_file(const char *line, bool *files)
+{
+	static const char head[] = "UserFiles:";
+	uint32_t inode;
+
+	if (!strncmp(line, head, sizeof(head) - 1))
+		*files = true;
+	else if (!*files || sscanf(line, " %*u: socket:[%" SCNu32 "]", &inode) != 1)
+		*files = *files && *line == ' ';
+	else
+		return inode;
+	return 0;
+}
+
+/* Visits the sockets among the fixed files of the io_uring that is the descriptor of @holder. */
+static int visit_ring(const struct walk *walk, int process, struct descriptor_holder *holder)
+{
+	bool files = false, whole = true;
+	char path[32], line[256];
+	FILE *info = NULL;
+	int fd, err = 0;
+
+	snprintf(path, sizeof(path), "fdinfo/%u", holder->fd);
+	fd = openat(process, path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0)
+		info = fdopen(fd, "r");
+	if (!info) {
+		if (fd >= 0)
+			close(fd);
+		return 0; /* it was closed in the meantime */
+	}
+	holder->fd = TCPDWELL_NO_FD;
+	while (!err && fgets(line, sizeof(line), info)) {
+		holder->inode = whole ? descriptors_fixed_file(line, &files) : 0;
+		whole = strchr(line, '\n');
+		if (holder->inode)
+			err = walk->visit(walk->context, holder);
+	}
+	fclose(info);
+	return err;
+}
+
+/* Visits what the descriptor @name leads to, if it is a socket or an io_uring. */
+static int visit(const struct walk *walk, int process, int folder, const char *name,
+		 struct descriptor_holder *holder)
 {
 	char link[64];
 	ssize_t len = readlinkat(folder, name, link, sizeof(link) - 1);
 
 	/* One that was closed in the meantime is no holder. */
 	if (len < 0)
-		return false;
+		return 0;
 	link[len] = '\0';
 	holder->fd = strtoul(name, NULL, 10);
-	return sscanf(link, "socket:[%" SCNu32 "]", &holder->inode) == 1 && holder->inode;
+	if (!strcmp(link, "anon_inode:[io_uring]"))
+		return visit_ring(walk, process, holder);
+	if (sscanf(link, "socket:[%" SCNu32 "]", &holder->inode) != 1 || !holder->inode)
+		return 0;
+	return walk->visit(walk->context, holder);
 }
 
 /* Visits the descriptors of one process, whose folder is @process; closes @fds. */
@@ -84,9 +131,8 @@ static int visit_all(const struct walk *walk, int process, int fds, uint32_t pid
 	}
 	read_comm(process, holder.comm);
 	while (!err && (entry = readdir(dir)))
-		if (isdigit((unsigned char)entry->d_name[0]) &&
-		    is_socket(dirfd(dir), entry->d_name, &holder))
-			err = walk->visit(walk->context, &holder);
+		if (isdigit((unsigned char)entry->d_name[0]))
+			err = visit(walk, process, dirfd(dir), entry->d_name, &holder);
 	closedir(dir);
 	return err;
 }

@@ -4,12 +4,16 @@
  * (proc(5): CAP_SYS_PTRACE for those of others). Numbers of processes are those of the caller's PID
  * namespace, and processes outside of it are not there.
  *
+ * A process that has an io_uring holds its fixed files, too, to which no descriptor leads. Of those
+ * fdinfo tells which sockets they are since 6.7; before, it has no more than "TCP" of each.
+ *
  * As in procfs.h, @root stands for `/`, "" for the real one. One thread at a time. 16 bytes a
  * descriptor of a socket, and 20 a process.
  */
 #ifndef TCPDWELL_DESCRIPTORS_H
 #define TCPDWELL_DESCRIPTORS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,7 +25,7 @@ struct descriptors;
 struct descriptor_holder {
 	uint32_t inode; /* of the socket, in sockfs; never 0 */
 	uint32_t pid;
-	uint32_t fd;
+	uint32_t fd;		      /* TCPDWELL_NO_FD: it is a fixed file of io_uring */
 	char comm[TCPDWELL_COMM_LEN]; /* of the process, ended by NUL, empty: not known */
 };
 
@@ -35,11 +39,18 @@ typedef int descriptors_visit(void *context, const struct descriptor_holder *hol
 int descriptors_each(const char *root, descriptors_visit *visit, void *context,
 		     unsigned int *closed);
 
+/*
+ * The socket of a fixed file by its line of an io_uring's fdinfo, which ends by NUL; 0: it is
+ * something else's, or the kernel does not say. @files is for the next line; false before the
+ * first: the lines of files come one after another.
+ */
+uint32_t descriptors_fixed_file(const char *line, bool *files);
+
 /* A descriptor that leads to a socket. */
 struct descriptor {
 	uint32_t inode; /* of the socket, in sockfs; never 0 */
 	uint32_t pid;
-	uint32_t fd;
+	uint32_t fd;	 /* TCPDWELL_NO_FD: it is a fixed file of io_uring, without another */
 	uint32_t holder; /* for descriptors_comm() */
 };
 

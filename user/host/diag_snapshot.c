@@ -238,6 +238,9 @@ static int tell(const struct look *look, const struct sockdiag_socket *socket,
 	for (size_t i = 0; i < count && !err; i++) {
 		record->pid = holders[i].pid;
 		record->fd = holders[i].fd;
+		record->flags &= ~TCPDWELL_SOCKET_FIXED;
+		if (record->fd == TCPDWELL_NO_FD)
+			record->flags |= TCPDWELL_SOCKET_FIXED;
 		strcpy(record->comm, descriptors_comm(look->descriptors, &holders[i]));
 		err = look->found(look->context, record);
 	}

@@ -142,7 +142,7 @@ const struct feature feature_table[FEATURE_COUNT] = {
 	},
 	[FEATURE_SUBFLOWS] = {
 		"snapshot_mptcp",
-		"sockets of MPTCP that were there before the tracer have no owner",
+		"sockets of MPTCP, fixed files of io_uring, and what is in flight have no owner",
 		FEATURE_DESCRIPTORS,
 		{ { "kernel", NULL, PARTS({ "subflows", PART_ALWAYS }) } },
 	},

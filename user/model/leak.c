@@ -5,6 +5,7 @@
 
 #include "base/compare.h"
 #include "model/leak.h"
+#include "service.h"
 
 static int compare_u32(const void *left, const void *right)
 {
@@ -17,7 +18,8 @@ static int compare_ends(const void *left, const void *right)
 
 	return compare(a->family, b->family)			 ?:
 		       memcmp(a->addr, b->addr, sizeof(a->addr)) ?:
-								   compare(a->port, b->port);
+		       compare(a->port, b->port)		 ?:
+								   compare(a->side, b->side);
 }
 
 static int compare_end_counts(const void *left, const void *right)
@@ -87,10 +89,12 @@ static int describe_holders(struct leak *leak, const struct sockets *sockets,
 	for (size_t i = 0; i < sample_count; i++) {
 		for (holder = sockets_first_holder(sockets, samples[i].socket); holder;
 		     holder = sockets_next_holder(sockets, holder)) {
-			if (holder->pid == leak->pid)
+			if (holder->pid != leak->pid)
+				add_sharer(leak, holder->pid);
+			else if (holder->fd != TCPDWELL_NO_FD)
 				fds[count++] = holder->fd;
 			else
-				add_sharer(leak, holder->pid);
+				leak->fixed++;
 		}
 	}
 	qsort(fds, count, sizeof(*fds), compare_u32);
@@ -120,6 +124,13 @@ static int describe_ends(struct leak *leak, const struct leak_sample *samples, s
 	for (size_t i = 0; i < count; i++)
 		ends[i] = (struct leak_end){ .port = samples[i].socket->info.lport, .count = 1 };
 	leak->lport_count = top_ends(leak->lports, ends, count);
+	for (size_t i = 0; i < count; i++) {
+		const struct tcpdwell_socket *info = &samples[i].socket->info;
+
+		ends[i] = (struct leak_end){ .side = samples[i].side, .count = 1 };
+		ends[i].port = service_port(samples[i].side, info->lport, info->rport);
+	}
+	leak->port_count = top_ends(leak->ports, ends, count);
 	free(ends);
 	return 0;
 }
@@ -231,6 +242,7 @@ int leak_describe(struct leak *leak, const struct sockets *sockets,
 {
 	const struct tcpdwell_socket *info = &samples[count - 1].socket->info;
 	bool certain = samples[0].class == AGE_OLDER;
+	const struct socket_holder *receiver;
 	int err;
 
 	*leak = (struct leak){
@@ -241,6 +253,11 @@ int leak_describe(struct leak *leak, const struct sockets *sockets,
 		.perhaps = certain ? 0 : count,
 	};
 	memcpy(leak->comm, info->comm, sizeof(leak->comm));
+	receiver = sockets_receiver(sockets, samples[count - 1].socket);
+	if (receiver) {
+		leak->receiver = receiver->pid;
+		memcpy(leak->receiver_comm, receiver->comm, sizeof(leak->receiver_comm));
+	}
 	leak->verdict = first_verdict(leak, info);
 	err = describe_ages(leak, samples, count)		      ?:
 		      describe_holders(leak, sockets, samples, count) ?:

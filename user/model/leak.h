@@ -36,6 +36,7 @@ struct leak_end {
 	uint8_t family;
 	uint8_t addr[16];
 	uint16_t port;
+	uint8_t side; /* of a service's port: enum service_side, whose end has it */
 	size_t count;
 };
 
@@ -58,6 +59,10 @@ struct leak {
 	uint8_t state;
 	bool queued; /* wait in an accept queue of pid's */
 	char comm[TCPDWELL_COMM_LEN];
+	/* Who alone can receive them, as they are in flight; 0: they are not, or nobody. */
+	uint32_t receiver;
+	char receiver_comm[TCPDWELL_COMM_LEN];
+	size_t fixed; /* of count: without a descriptor, in an io_uring of pid's */
 
 	size_t count;	/* as old as was asked for */
 	size_t perhaps; /* perhaps as old: what is known of their ages are bounds around it */
@@ -71,6 +76,8 @@ struct leak {
 	size_t peer_count;
 	struct leak_end lports[LEAKS_TOP];
 	size_t lport_count;
+	struct leak_end ports[LEAKS_TOP]; /* of the services; 0: it is not known which end is one */
+	size_t port_count;
 	size_t shared; /* of count: others hold them too */
 	uint32_t sharers[LEAKS_TOP];
 	size_t sharer_count;
@@ -94,10 +101,12 @@ struct leak {
  */
 struct age leak_age(const struct socket_seen *socket, uint64_t now_ns);
 
-/* A socket, and for how long it has been as it is. */
+/* A socket, for how long it has been as it is, and which end of it is the service. */
 struct leak_sample {
+	uint8_t side; /* enum service_side */
 	struct age age;
 	enum age_class class;
+	uint32_t receiver; /* the process, 0: none is known */
 	const struct socket_seen *socket;
 };
 

@@ -7,6 +7,8 @@
 #include "cli/filters.h"
 #include "model/leak_tracks.h"
 #include "model/leaks.h"
+#include "model/listening.h"
+#include "model/ranges.h"
 
 struct leaks {
 	uint16_t states;
@@ -20,7 +22,8 @@ struct leaks {
 	size_t full_count;
 	uint64_t print; /* of what was found, see leaks_same(); and of the look before */
 	uint64_t last_print;
-	leak_stack_of *stack_of; /* NULL: nobody asks */
+	const struct ranges *ranges; /* NULL: Linux's own */
+	leak_stack_of *stack_of;     /* NULL: nobody asks */
 	void *stack_context;
 };
 
@@ -66,6 +69,11 @@ void leaks_set_stacks(struct leaks *leaks, leak_stack_of *of, void *context)
 	leaks->stack_context = context;
 }
 
+void leaks_set_ranges(struct leaks *leaks, const struct ranges *ranges)
+{
+	leaks->ranges = ranges;
+}
+
 void leaks_event(struct leaks *leaks, const struct tcpdwell_transition *t)
 {
 	struct leak_track *track;
@@ -79,13 +87,21 @@ void leaks_event(struct leaks *leaks, const struct tcpdwell_transition *t)
 				 t->dwell_ns >= leaks->older_ns);
 }
 
-/* Process, state and what else tells leaks apart, as one number: the same for all of one. */
+/*
+ * Process, state and what else tells leaks apart, as one number: the same for all of one. Of what
+ * is in flight the process is who can receive it.
+ */
 static uint64_t group_of(const struct leak_sample *sample)
 {
 	const struct tcpdwell_socket *info = &sample->socket->info;
 	unsigned int flags = info->flags & (TCPDWELL_SOCKET_QUEUED | TCPDWELL_SOCKET_HELD);
+	uint32_t pid = info->pid ?: sample->receiver;
 
-	return (uint64_t)info->pid << 16 | info->state << 8 | (info->pid ? flags & 1 : flags);
+	if (info->pid)
+		flags &= TCPDWELL_SOCKET_QUEUED;
+	else if (sample->receiver)
+		flags = TCPDWELL_SOCKET_IN_FLIGHT;
+	return (uint64_t)pid << 16 | info->state << 8 | flags;
 }
 
 /* By group, the certain last. */
@@ -143,7 +159,8 @@ static int add_leak(struct leaks *leaks, const struct sockets *sockets,
 
 /* One whose age is not known is neither old nor young. */
 static size_t collect(struct leaks *leaks, struct leak_sample *samples,
-		      const struct sockets *sockets, const struct filters *filters, uint64_t now_ns)
+		      const struct sockets *sockets, const struct listening *listening,
+		      const struct filters *filters, uint64_t now_ns)
 {
 	struct filters wanted = *filters;
 	size_t count = 0;
@@ -152,12 +169,17 @@ static size_t collect(struct leaks *leaks, struct leak_sample *samples,
 	for (size_t i = 0; i < sockets_count(sockets); i++) {
 		const struct socket_seen *socket = sockets_at(sockets, i);
 		struct leak_sample *sample = &samples[count];
+		const struct socket_holder *receiver;
 
 		if (!sockets_wanted(sockets, socket, &wanted))
 			continue;
 		sample->socket = socket;
 		sample->age = leak_age(socket, now_ns);
 		sample->class = age_class(sample->age, leaks->older_ns);
+		receiver = sockets_receiver(sockets, socket);
+		sample->receiver = receiver ? receiver->pid : 0;
+		sample->side = listening_side(listening, &socket->info,
+					      ranges_find(leaks->ranges, socket->info.netns));
 		count++;
 	}
 	return count;
@@ -273,20 +295,23 @@ int leaks_look(struct leaks *leaks, const struct sockets *sockets, const struct 
 {
 	size_t room = sockets_count(sockets);
 	struct leak_sample *samples = calloc(room ?: 1, sizeof(*samples));
+	struct listening *listening = listening_new(sockets);
 	size_t count;
 	int err;
 
 	forget_list(leaks);
 	leaks->younger = 0;
 	leaks->list = calloc(room + LEAK_TRACKS, sizeof(*leaks->list));
-	if (!samples || !leaks->list) {
+	if (!samples || !leaks->list || !listening) {
 		free(samples);
+		listening_free(listening);
 		return -ENOMEM;
 	}
 	if (!leaks->start_ns)
 		leaks->start_ns = now_ns;
 	leak_tracks_begin_look(leaks->tracks, now_ns);
-	count = collect(leaks, samples, sockets, filters, now_ns);
+	count = collect(leaks, samples, sockets, listening, filters, now_ns);
+	listening_free(listening);
 	qsort(samples, count, sizeof(*samples), compare_samples);
 	err = make_list(leaks, sockets, samples, count, now_ns);
 	if (!err)

@@ -19,6 +19,7 @@
 #include "model/leak.h"
 
 struct filters;
+struct ranges;
 
 struct leaks;
 
@@ -30,6 +31,9 @@ void leaks_free(struct leaks *leaks);
 
 /* Asks @of about each socket that leaks. */
 void leaks_set_stacks(struct leaks *leaks, leak_stack_of *of, void *context);
+
+/* From which ports connect() takes, in each namespace. @ranges must live as long as the leaks. */
+void leaks_set_ranges(struct leaks *leaks, const struct ranges *ranges);
 
 /* A row of the stream. */
 void leaks_event(struct leaks *leaks, const struct tcpdwell_transition *t);

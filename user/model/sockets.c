@@ -88,29 +88,54 @@ static int grow(void **array, size_t *room, size_t count, size_t size)
 	return 0;
 }
 
-static int add_holder(struct sockets *sockets, struct socket_seen *seen,
-		      const struct tcpdwell_socket *record)
+/* Notes a process beside the others. Returns its place in the list, plus one, or -errno. */
+static int note_process(struct sockets *sockets, uint32_t pid, uint32_t fd, const char *comm)
 {
 	struct socket_holder *holder;
-	bool known = false;
 	int err;
 
 	err = grow((void **)&sockets->holders, &sockets->holder_room, sockets->holder_count,
 		   sizeof(*sockets->holders));
 	if (err)
 		return err;
+	holder = &sockets->holders[sockets->holder_count++];
+	*holder = (struct socket_holder){ .pid = pid, .fd = fd };
+	memcpy(holder->comm, comm, sizeof(holder->comm));
+	return sockets->holder_count;
+}
+
+/* A fixed file tells nothing of a process that has a descriptor, which comes first. */
+static int add_holder(struct sockets *sockets, struct socket_seen *seen,
+		      const struct tcpdwell_socket *record)
+{
+	bool known = false;
+	int at;
+
 	for (uint32_t i = seen->first; i && !known; i = sockets->holders[i - 1].next)
 		known = sockets->holders[i - 1].pid == record->pid;
+	if (known && record->fd == TCPDWELL_NO_FD)
+		return 0;
+	at = note_process(sockets, record->pid, record->fd, record->comm);
+	if (at < 0)
+		return at;
 	if (!known)
 		seen->holders++;
-	holder = &sockets->holders[sockets->holder_count++];
-	*holder = (struct socket_holder){
-		.pid = record->pid,
-		.fd = record->fd,
-		.next = seen->first,
-	};
-	memcpy(holder->comm, record->comm, sizeof(holder->comm));
-	seen->first = sockets->holder_count;
+	sockets->holders[at - 1].next = seen->first;
+	seen->first = at;
+	return 0;
+}
+
+static int add_receiver(struct sockets *sockets, struct socket_seen *seen,
+			const struct tcpdwell_socket *record)
+{
+	int at;
+
+	if (seen->receiver)
+		return 0;
+	at = note_process(sockets, record->owner_pid, TCPDWELL_NO_FD, record->comm);
+	if (at < 0)
+		return at;
+	seen->receiver = at;
 	return 0;
 }
 
@@ -167,6 +192,8 @@ int sockets_add(struct sockets *sockets, const struct tcpdwell_socket *record)
 		seen->info.flags |= record->flags;
 		seen->info.detail = record->detail;
 	}
+	if (record->flags & TCPDWELL_SOCKET_IN_FLIGHT)
+		return add_receiver(sockets, seen, record);
 	settle_owner(seen, record);
 	return record->pid ? add_holder(sockets, seen, record) : 0;
 }
@@ -201,6 +228,12 @@ const struct socket_holder *sockets_next_holder(const struct sockets *sockets,
 						const struct socket_holder *holder)
 {
 	return holder_at(sockets, holder->next);
+}
+
+const struct socket_holder *sockets_receiver(const struct sockets *sockets,
+					     const struct socket_seen *socket)
+{
+	return socket->holders ? NULL : holder_at(sockets, socket->receiver);
 }
 
 bool sockets_queue_is_full(const struct socket_seen *socket)

@@ -16,19 +16,20 @@ struct sockets;
 struct filters;
 struct named_cgroup;
 
-/* A descriptor that leads to a socket. */
+/* A descriptor that leads to a socket, or a process that has it as a fixed file of io_uring. */
 struct socket_holder {
 	uint32_t pid;
-	uint32_t fd;
+	uint32_t fd;   /* TCPDWELL_NO_FD: a fixed file */
 	uint32_t next; /* for sockets_next_holder() */
 	char comm[TCPDWELL_COMM_LEN];
 };
 
 struct socket_seen {
 	struct tcpdwell_socket
-		info;	  /* pid: who it counts for, 0: nobody; fd: the lowest of pid's */
-	uint32_t holders; /* processes */
-	uint32_t first;	  /* for sockets_first_holder() */
+		info;	   /* pid: who it counts for, 0: nobody; fd: the lowest of pid's */
+	uint32_t holders;  /* processes */
+	uint32_t first;	   /* for sockets_first_holder() */
+	uint32_t receiver; /* for sockets_receiver() */
 	const struct named_cgroup *cgroup; /* that it was made in; NULL: not known, or not asked */
 };
 
@@ -57,6 +58,13 @@ const struct socket_holder *sockets_next_holder(const struct sockets *sockets,
 
 /* Says what the cgroup of the @i-th is called, which must live as long. */
 void sockets_set_cgroup(struct sockets *sockets, size_t i, const struct named_cgroup *cgroup);
+
+/*
+ * The process that alone can receive it, as it is in flight in the queue of a unix socket of that
+ * one's; NULL: it is not, or others hold it or may receive it, too. It is no holder.
+ */
+const struct socket_holder *sockets_receiver(const struct sockets *sockets,
+					     const struct socket_seen *socket);
 
 /* Whether it listens, and has no room for one more connection (sk_acceptq_is_full()). */
 bool sockets_queue_is_full(const struct socket_seen *socket);

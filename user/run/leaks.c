@@ -6,6 +6,7 @@
 #include "host/procfs.h"
 #include "model/leaks.h"
 #include "run/leaks.h"
+#include "run/port_ranges.h"
 #include "run/stack_source.h"
 #include "view/leaks_report.h"
 
@@ -20,6 +21,7 @@ struct finder {
 	struct stack_source *stacks; /* NULL: nobody asks */
 	struct sockets *sockets;
 	struct leaks *leaks;
+	struct ranges *ranges;
 	uint64_t looked_ns;
 };
 
@@ -59,6 +61,7 @@ static int leaks_prepare(struct session *session)
 
 	if (!finder)
 		return cannot_start(session);
+	finder->ranges = port_ranges_take(session);
 	if (!session->options->stacks)
 		return 0;
 	finder->stacks = stack_source_new("", events_stop_fd(session->events), session->notice);
@@ -88,6 +91,7 @@ static int leaks_start(struct session *session)
 	finder->leaks = leaks_new(finder->scope.states, finder->scope.older_ns);
 	if (!finder->sockets || !finder->leaks)
 		return cannot_start(session);
+	leaks_set_ranges(finder->leaks, finder->ranges);
 	if (finder->stacks && session->loader) {
 		stack_source_set_loader(finder->stacks, session->loader);
 		stack_source_set_steward(finder->stacks, session->steward);
@@ -176,6 +180,7 @@ static void leaks_release(struct session *session)
 	stack_source_free(finder->stacks);
 	leaks_free(finder->leaks);
 	sockets_free(finder->sockets);
+	ranges_free(finder->ranges);
 	free(finder);
 }
 

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "host/procfs_process.h"
 #include "model/leaks.h"
+#include "service.h"
 #include "view/layout.h"
 #include "view/leaks_report.h"
 #include "view/print.h"
@@ -232,6 +233,13 @@ static void print_process(FILE *out, const struct leak *leak, const struct procf
 	static const char unseen[] = "  of a process that cannot be seen, or in flight "
 				     "(unix socket, io_uring, kernel)\n";
 
+	if (leak->receiver) {
+		fprintf(out, "  in flight in the queue of a unix socket of pid %" PRIu32 " ",
+			leak->receiver);
+		print_text(out, leak->receiver_comm, 0);
+		fputs(", which has not received them\n", out);
+		return;
+	}
 	if (!leak->pid) {
 		fputs(leak->verdict == LEAK_ORPHANED ? "  no process\n" : unseen, out);
 		return;
@@ -285,6 +293,9 @@ static void print_fds(FILE *out, const struct leak *leak, const struct procfs_pr
 {
 	size_t shown = leak->range_count < RANGES_SHOWN ? leak->range_count : RANGES_SHOWN;
 
+	if (leak->fixed)
+		fprintf(out, "  %zu of them are fixed files of io_uring, without a descriptor\n",
+			leak->fixed);
 	if (!leak->range_count)
 		return;
 	fputs("  descriptors ", out);
@@ -301,13 +312,32 @@ static void print_fds(FILE *out, const struct leak *leak, const struct procfs_pr
 	fputc('\n', out);
 }
 
+/* Ports of the services that are at one end, or how many sockets there are of which it is open. */
+static void print_ports(FILE *out, const struct leak *leak, uint8_t side, const char *what)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < leak->port_count; i++) {
+		const struct leak_end *end = &leak->ports[i];
+
+		if (end->side != side)
+			continue;
+		fputs(any ? "," : what, out);
+		any = true;
+		if (end->port)
+			fprintf(out, " %u", end->port);
+		fprintf(out, " (%zu)", end->count);
+	}
+	if (any)
+		fputc('\n', out);
+}
+
 static void print_ends(FILE *out, const struct leak *leak)
 {
-	fputs("  local port", out);
-	for (size_t i = 0; i < leak->lport_count; i++)
-		fprintf(out, "%s %u (%zu)", i ? "," : "", leak->lports[i].port,
-			leak->lports[i].count);
-	fputs("\n  peers", out);
+	print_ports(out, leak, SERVICE_LOCAL, "  local port");
+	print_ports(out, leak, SERVICE_REMOTE, "  remote port");
+	print_ports(out, leak, SERVICE_UNKNOWN, "  service unknown");
+	fputs("  peers", out);
 	for (size_t i = 0; i < leak->peer_count; i++) {
 		const struct leak_end *peer = &leak->peers[i];
 		char text[40 + TEXT_SLACK_BYTES];
@@ -433,12 +463,27 @@ static void json_verdict(FILE *out, const struct leak *leak, const struct procfs
 	free(text);
 }
 
+static const char *const sides[] = {
+	[SERVICE_UNKNOWN] = "null",
+	[SERVICE_LOCAL] = "\"local\"",
+	[SERVICE_REMOTE] = "\"remote\"",
+};
+
 static void json_ends(FILE *out, const struct leak *leak)
 {
 	fputs(",\"lports\":[", out);
 	for (size_t i = 0; i < leak->lport_count; i++)
 		fprintf(out, "%s{\"port\":%u,\"count\":%zu}", i ? "," : "", leak->lports[i].port,
 			leak->lports[i].count);
+	fputs("],\"ports\":[", out);
+	for (size_t i = 0; i < leak->port_count; i++) {
+		const struct leak_end *end = &leak->ports[i];
+
+		fputs(i ? ",{" : "{", out);
+		fprintf(out, "\"side\":%s,\"count\":%zu", sides[end->side], end->count);
+		print_json_number(out, "port", end->port, end->port);
+		fputc('}', out);
+	}
 	fputs("],\"peers\":[", out);
 	for (size_t i = 0; i < leak->peer_count; i++) {
 		fputs(i ? ",{" : "{", out);
@@ -509,6 +554,9 @@ static void json_leak(FILE *out, const struct leak *leak, const struct leaks_sco
 	json_ends(out, leak);
 	json_past(out, leak, &process);
 	stacks_json(out, leak);
+	fprintf(out, ",\"fixed_files\":%zu", leak->fixed);
+	print_json_number(out, "receiver_pid", leak->receiver, leak->receiver);
+	print_json_text(out, "receiver_comm", leak->receiver_comm);
 	fputs("}\n", out);
 }
 

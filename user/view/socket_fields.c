@@ -206,7 +206,7 @@ static void set_owner(struct fields *f, const struct tcpdwell_socket *info)
 
 	set_number(f, FIELD_PID, info->pid, info->pid);
 	set_text(f, FIELD_COMM, info->comm);
-	set_number(f, FIELD_FD, held, info->fd);
+	set_number(f, FIELD_FD, held && info->fd != TCPDWELL_NO_FD, info->fd);
 	set_number(f, FIELD_UID, info->uid != UINT32_MAX, info->uid);
 	set_number(f, FIELD_INODE, info->inode, info->inode);
 	f->values[FIELD_HOLDERS].kind = VALUE_HOLDERS;
@@ -303,7 +303,8 @@ static void json_holders(FILE *out, const struct fields *f)
 	for (bool first = true; holder; first = false) {
 		fprintf(out, "%s{\"pid\":%" PRIu32 ",\"comm\":", first ? "" : ",", holder->pid);
 		print_json_string(out, holder->comm[0] ? holder->comm : NULL);
-		fprintf(out, ",\"fd\":%" PRIu32 "}", holder->fd);
+		print_json_number(out, "fd", holder->fd != TCPDWELL_NO_FD, holder->fd);
+		fputc('}', out);
 		holder = sockets_next_holder(sockets, holder);
 	}
 	fputc(']', out);
@@ -358,8 +359,11 @@ static void csv_holders(FILE *out, const struct fields *f)
 	if (!memory)
 		return;
 	for (bool first = true; holder; first = false) {
-		fprintf(memory, "%s%s/%" PRIu32 "/%" PRIu32, first ? "" : " ", holder->comm,
-			holder->pid, holder->fd);
+		fprintf(memory, "%s%s/%" PRIu32 "/", first ? "" : " ", holder->comm, holder->pid);
+		if (holder->fd == TCPDWELL_NO_FD)
+			fputc('-', memory);
+		else
+			fprintf(memory, "%" PRIu32, holder->fd);
 		holder = sockets_next_holder(sockets, holder);
 	}
 	fclose(memory);

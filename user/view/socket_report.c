@@ -276,7 +276,7 @@ static void print_netns(FILE *out, const struct table *table, const struct listi
 		   table->widths[COLUMN_NETNS]);
 }
 
-/* COMM/PID/FD of each descriptor that leads to it. */
+/* COMM/PID/FD of each descriptor that leads to it; "-" stands for a fixed file of io_uring. */
 static void print_holders(FILE *out, const struct table *table, const struct sockets *sockets,
 			  const struct socket_seen *socket)
 {
@@ -288,7 +288,11 @@ static void print_holders(FILE *out, const struct table *table, const struct soc
 	for (bool first = true; holder; first = false) {
 		fputs(first ? "" : ",", out);
 		print_text(out, holder->comm, 0);
-		fprintf(out, "/%" PRIu32 "/%" PRIu32, holder->pid, holder->fd);
+		fprintf(out, "/%" PRIu32 "/", holder->pid);
+		if (holder->fd == TCPDWELL_NO_FD)
+			fputc('-', out);
+		else
+			fprintf(out, "%" PRIu32, holder->fd);
 		holder = sockets_next_holder(sockets, holder);
 	}
 }

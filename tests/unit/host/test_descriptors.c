@@ -84,6 +84,94 @@ static void test_who_holds_what(void **state)
 	descriptors_free(d);
 }
 
+/* As each line of kernels tells of the fixed files of an io_uring. */
+static const char fdinfo_5_10[] = "pos:\t0\nflags:\t02000002\nmnt_id:\t14\n"
+				  "SqMask:\t0x0\nSqThread:\t-1\nSqThreadCpu:\t-1\n"
+				  "UserFiles:\t3\n    0: TCP\n    1: <none>\n    2: TCP\n"
+				  "UserBufs:\t0\nPollList:\n";
+static const char fdinfo_6_7[] = "pos:\t0\nflags:\t02000002\nmnt_id:\t15\nino:\t2063\n"
+				 "SqThread:\t-1\nSqThreadCpu:\t-1\n"
+				 "UserFiles:\t5\n    0: socket:[77]\n    1: <none>\n"
+				 "    2: /tmp/socket:[9]\n    3: /a\\040b\n    4: socket:[8]\n"
+				 "UserBufs:\t1\n    0: socket:[6]\nPollList:\n";
+static const char fdinfo_6_18[] =
+	"pos:\t0\nflags:\t02000002\nmnt_id:\t17\nino:\t4536227\nSqMask:\t0x0\nCQEs:\t0\n"
+	"SqThread:\t-1\nSqThreadCpu:\t-1\nSqTotalTime:\t0\nSqWorkTime:\t0\n"
+	"UserFiles:\t3\n    0: socket:[4536230]\n    2: socket:[4536229]\n"
+	"UserBufs:\t0\nPollList:\nCqOverflowList:\nNAPI:\tdisabled\n";
+/* Another had the ring's lock: it tells how many there are, and no more. */
+static const char fdinfo_locked[] = "SqThread:\t-1\nUserFiles:\t3\nUserBufs:\t0\n";
+
+/* Puts the sockets of a ring into @inodes. Returns how many there are. */
+static size_t fixed_files(const char *text, uint32_t inodes[8])
+{
+	char *copy = strdup(text), *rest = copy, *line;
+	bool files = false;
+	size_t count = 0;
+
+	assert_non_null(copy);
+	while ((line = strsep(&rest, "\n"))) {
+		uint32_t inode = descriptors_fixed_file(line, &files);
+
+		if (inode)
+			inodes[count++] = inode;
+	}
+	free(copy);
+	return count;
+}
+
+static void test_fixed_files(void **state)
+{
+	uint32_t inodes[8];
+
+	(void)state;
+	assert_int_equal(fixed_files(fdinfo_5_10, inodes), 0);
+	assert_int_equal(fixed_files(fdinfo_locked, inodes), 0);
+	assert_int_equal(fixed_files(fdinfo_6_7, inodes), 2);
+	assert_int_equal(inodes[0], 77);
+	assert_int_equal(inodes[1], 8);
+	assert_int_equal(fixed_files(fdinfo_6_18, inodes), 2);
+	assert_int_equal(inodes[0], 4536230);
+	assert_int_equal(inodes[1], 4536229);
+}
+
+/* A ring's files are its process's, and what another has as text in a path is nobody's. */
+static void test_who_has_the_ring(void **state)
+{
+	static const char *const links[] = { "anon_inode:[io_uring]", "socket:[5]", NULL };
+	static const char long_path[] = "    5: /%0300d\n    6: socket:[6]\n";
+	const struct descriptor *found;
+	struct descriptors *d;
+	unsigned int closed;
+	char path[256];
+	size_t count;
+	FILE *file;
+
+	(void)state;
+	put_process(7, "ring", links);
+	snprintf(path, sizeof(path), "mkdir -p %s/proc/7/fdinfo", root);
+	assert_int_equal(system(path), 0);
+	snprintf(path, sizeof(path), "%s/proc/7/fdinfo/0", root);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	fprintf(file, "UserFiles:\t7\n    0: socket:[77]\n");
+	fprintf(file, long_path, 0);
+	fclose(file);
+	d = descriptors_new(root, &closed);
+	assert_non_null(d);
+	found = descriptors_find(d, 77, &count);
+	assert_int_equal(count, 1);
+	assert_int_equal(found->pid, 7);
+	assert_int_equal(found->fd, TCPDWELL_NO_FD);
+	assert_string_equal(descriptors_comm(d, found), "ring");
+	descriptors_find(d, 6, &count);
+	assert_int_equal(count, 1);
+	found = descriptors_find(d, 5, &count);
+	assert_int_equal(count, 1);
+	assert_int_equal(found->fd, 1);
+	descriptors_free(d);
+}
+
 static void test_no_proc(void **state)
 {
 	unsigned int closed;
@@ -118,6 +206,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_who_holds_what, make_root, remove_root),
+		cmocka_unit_test(test_fixed_files),
+		cmocka_unit_test_setup_teardown(test_who_has_the_ring, make_root, remove_root),
 		cmocka_unit_test(test_no_proc),
 		cmocka_unit_test(test_running_kernel),
 	};

@@ -12,6 +12,7 @@
 #include "cli/options.h"
 #include "host/procfs_process.h"
 #include "model/leaks.h"
+#include "service.h"
 #include "view/leaks_report.h"
 
 #define SECOND 1000000000ULL
@@ -299,6 +300,71 @@ static void test_process_that_cannot_be_seen(void **state)
 	assert_int_equal(leaks_count(scene->leaks), 2);
 }
 
+/* What is in flight is told of by who can receive it, who holds none of it. */
+static void test_in_flight(void **state)
+{
+	struct scene *scene = *state;
+	struct tcpdwell_socket s = socket_of(5, START - OLDER);
+
+	s.pid = s.owner = 0;
+	s.owner_pid = 12;
+	s.flags = TCPDWELL_SOCKET_HELD | TCPDWELL_SOCKET_IN_FLIGHT;
+	add(scene, s);
+	s.key++;
+	add(scene, s);
+	s.key++;
+	s.owner_pid = 13;
+	add(scene, s);
+	s.key++;
+	s.flags = TCPDWELL_SOCKET_HELD;
+	add(scene, s);
+	look(scene, START);
+	assert_int_equal(leaks_count(scene->leaks), 3);
+	assert_int_equal(leaks_at(scene->leaks, 0)->count, 2);
+	assert_int_equal(leaks_at(scene->leaks, 0)->receiver, 12);
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(leaks_at(scene->leaks, i)->pid, 0);
+}
+
+/*
+ * The port of the service, and not that of each client: this end has it, the other, or it is not to
+ * be told.
+ */
+static void test_ports_of_services(void **state)
+{
+	struct scene *scene = *state;
+	struct tcpdwell_socket s = socket_of(5, START - OLDER);
+	const struct leak *leak;
+
+	s.owner = TCPDWELL_OWNER_SCAN;
+	for (int i = 0; i < 3; i++) {
+		s.key++;
+		s.lport = 40000 + i;
+		s.rport = 443;
+		add(scene, s);
+	}
+	s.key++;
+	s.lport = 80;
+	s.rport = 40000;
+	add(scene, s);
+	s.key++;
+	s.lport = 40009;
+	add(scene, s);
+	leak = look(scene, START);
+	assert_int_equal(leak->lport_count, 5);
+	assert_int_equal(leak->port_count, 3);
+	assert_int_equal(leak->ports[0].port, 443);
+	assert_int_equal(leak->ports[0].side, SERVICE_REMOTE);
+	assert_int_equal(leak->ports[0].count, 3);
+	for (size_t i = 1; i < 3; i++) {
+		bool local = leak->ports[i].side == SERVICE_LOCAL;
+
+		assert_int_equal(leak->ports[i].port, local ? 80 : 0);
+		assert_int_equal(leak->ports[i].count, 1);
+	}
+	assert_int_not_equal(leak->ports[1].side, leak->ports[2].side);
+}
+
 /* One whose age is not known may be as old as any. */
 static void test_age_that_is_not_known(void **state)
 {
@@ -430,6 +496,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_limit_that_is_far, make, unmake),
 		cmocka_unit_test_setup_teardown(test_queue_and_orphans, make, unmake),
 		cmocka_unit_test_setup_teardown(test_process_that_cannot_be_seen, make, unmake),
+		cmocka_unit_test_setup_teardown(test_ports_of_services, make, unmake),
+		cmocka_unit_test_setup_teardown(test_in_flight, make, unmake),
 		cmocka_unit_test_setup_teardown(test_age_that_is_not_known, make, unmake),
 		cmocka_unit_test_setup_teardown(test_idle, make, unmake),
 		cmocka_unit_test_setup_teardown(test_three_classes, make, unmake),

@@ -102,6 +102,61 @@ static void test_accept_queue(void **state)
 	sockets_free(sockets);
 }
 
+/* Who alone can receive what is in flight is no holder, and not told of beside one. */
+static void test_in_flight(void **state)
+{
+	struct tcpdwell_socket r = record(7, TCPDWELL_CLOSE_WAIT, 5, 80, 0, 0);
+	struct sockets *sockets = sockets_new();
+	const struct socket_seen *seen;
+
+	(void)state;
+	r.flags = TCPDWELL_SOCKET_HELD | TCPDWELL_SOCKET_IN_FLIGHT;
+	r.owner_pid = 12;
+	add(sockets, r);
+	add(sockets, r);
+	seen = sockets_at(sockets, 0);
+	assert_int_equal(seen->info.pid, 0);
+	assert_string_equal(seen->info.comm, "");
+	assert_int_equal(seen->holders, 0);
+	assert_null(sockets_first_holder(sockets, seen));
+	assert_int_equal(sockets_receiver(sockets, seen)->pid, 12);
+	assert_string_equal(sockets_receiver(sockets, seen)->comm, "server");
+	add(sockets, record(7, TCPDWELL_CLOSE_WAIT, 5, 80, 10, 9));
+	seen = sockets_at(sockets, 0);
+	assert_int_equal(seen->info.pid, 10);
+	assert_null(sockets_receiver(sockets, seen));
+	add(sockets, record(8, TCPDWELL_CLOSE_WAIT, 5, 80, 0, 0));
+	assert_null(sockets_receiver(sockets, sockets_at(sockets, 1)));
+	sockets_free(sockets);
+}
+
+/* A process has a socket once, as a fixed file or by a descriptor. */
+static void test_fixed_file(void **state)
+{
+	struct tcpdwell_socket r = record(7, TCPDWELL_CLOSE_WAIT, 5, 80, 10, TCPDWELL_NO_FD);
+	struct sockets *sockets = sockets_new();
+	const struct socket_holder *holder;
+
+	(void)state;
+	add(sockets, r);
+	r.key++;
+	add(sockets, record(8, TCPDWELL_CLOSE_WAIT, 5, 80, 10, 9));
+	add(sockets, r);
+	r.pid++;
+	add(sockets, r);
+	assert_int_equal(sockets_at(sockets, 0)->info.pid, 10);
+	assert_int_equal(sockets_at(sockets, 0)->info.fd, TCPDWELL_NO_FD);
+	assert_int_equal(sockets_at(sockets, 1)->info.fd, 9);
+	assert_int_equal(sockets_at(sockets, 1)->holders, 2);
+	holder = sockets_first_holder(sockets, sockets_at(sockets, 1));
+	assert_int_equal(holder->pid, 11);
+	assert_int_equal(holder->fd, TCPDWELL_NO_FD);
+	holder = sockets_next_holder(sockets, holder);
+	assert_int_equal(holder->fd, 9);
+	assert_null(sockets_next_holder(sockets, holder));
+	sockets_free(sockets);
+}
+
 static void test_many(void **state)
 {
 	struct sockets *sockets = sockets_new();
@@ -270,6 +325,8 @@ int main(void)
 		cmocka_unit_test(test_records_of_one_socket),
 		cmocka_unit_test(test_owner_among_holders),
 		cmocka_unit_test(test_accept_queue),
+		cmocka_unit_test(test_in_flight),
+		cmocka_unit_test(test_fixed_file),
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_filters),
 		cmocka_unit_test(test_census),

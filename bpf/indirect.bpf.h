@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Sockets that a process has though none of its descriptors leads to them: the TCP sockets of a
+ * connection of MPTCP, the fixed files of an io_uring, and what is in flight in the queue of a unix
+ * socket (SCM_RIGHTS).
+ *
+ * The walk over all descriptors meets what they hang on, and notes by address which TCP sockets
+ * that are. They are met by their places in the hash tables afterwards, where their cookies can be
+ * asked for. No lock is taken: what moves meanwhile is read as it is, by helpers, and a socket is
+ * told of only if it is in the hash tables.
+ */
+#ifndef TCPDWELL_INDIRECT_BPF_H
+#define TCPDWELL_INDIRECT_BPF_H
+
+#include "descriptor.bpf.h"
+#include "maps.bpf.h"
+#include "sock.bpf.h"
+
+/* Kernel ABI: include/linux/socket.h, include/net/tcp_states.h, include/uapi/linux/magic.h. */
+#define AF_UNIX		    1
+#define UNIX_LISTEN	    10
+#define ANON_INODE_FS_MAGIC 0x09041934
+
+#define SOCK_STREAM 1
+
+/*
+ * Who has a TCP socket otherwise than by a descriptor that leads to it: by one of MPTCP, among the
+ * fixed files of an io_uring, or in the queue of a unix socket. By the socket's address, while the
+ * snapshot runs; emptied after it, where the process still may. Of a connection of MPTCP the first
+ * TCP sockets are looked at, the first holders of each are kept.
+ */
+#define SUBFLOWS	8
+#define SUBFLOW_HOLDERS 4
+
+struct subflow_holders {
+	__u32 count;
+	__u32 pids[SUBFLOW_HOLDERS];
+	__u32 fds[SUBFLOW_HOLDERS];
+	__u32 round; /* of the snapshot: what an earlier one noted says nothing */
+	__u64 leaders[SUBFLOW_HOLDERS];
+	__u64 tables[SUBFLOW_HOLDERS];
+	__u64 slots[SUBFLOW_HOLDERS]; /* of the reference to its file; 0: a descriptor of MPTCP */
+	__u8 ways[SUBFLOW_HOLDERS];   /* enum tcpdwell_socket_flag: fixed or in flight */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, __u64);
+	__type(value, struct subflow_holders);
+} subflows SEC(".maps");
+
+/* There may be something in it. */
+__u32 subflows_noted;
+
+/* A process that has a socket, and behind which descriptor. */
+struct holder {
+	const struct task_struct *leader;
+	__u64 table; /* the task whose table of descriptors it is */
+	__u32 pid;
+	__u32 fd;
+	__u8 way; /* TCPDWELL_SOCKET_FIXED or TCPDWELL_SOCKET_IN_FLIGHT; 0: a descriptor */
+};
+
+static __always_inline struct holder holder_of(const struct task_struct *task, __u32 fd)
+{
+	struct holder holder = {
+		.leader = BPF_CORE_READ(task, group_leader),
+		.table = task_of_table(task),
+		.pid = BPF_CORE_READ(task, tgid),
+		.fd = fd,
+	};
+
+	return holder;
+}
+
+static __always_inline bool is_tcp(const struct sock *sk)
+{
+	__u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
+
+	return (family == AF_INET || family == AF_INET6) &&
+	       BPF_CORE_READ(sk, sk_type) == SOCK_STREAM &&
+	       BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP;
+}
+
+static __always_inline bool is_mptcp(const struct sock *sk)
+{
+	return cfg_subflows && bpf_core_type_exists(struct mptcp_sock) &&
+	       BPF_CORE_READ(sk, sk_protocol) == IPPROTO_MPTCP;
+}
+
+/*
+ * ---- What is noted ------------------------------------------------------------------------------
+ */
+
+/* What is known of a socket at first; too large for the stack. */
+static const struct subflow_holders no_holders;
+
+static __always_inline void indirect_note(const struct sock *sk, const struct holder *holder,
+					  __u64 slot)
+{
+	struct subflow_holders *known;
+	__u64 subflow = (__u64)sk;
+	__u32 at;
+
+	if (!sk)
+		return;
+	known = bpf_map_lookup_elem(&subflows, &subflow);
+	if (!known) {
+		bpf_map_update_elem(&subflows, &subflow, &no_holders, BPF_NOEXIST);
+		known = bpf_map_lookup_elem(&subflows, &subflow);
+	}
+	if (!known)
+		return;
+	if (known->round != snapshot_round) {
+		known->round = snapshot_round;
+		known->count = 0;
+	}
+	at = known->count;
+	if (at >= SUBFLOW_HOLDERS)
+		return;
+	known->leaders[at] = (__u64)holder->leader;
+	known->tables[at] = holder->table;
+	known->pids[at] = holder->pid;
+	known->fds[at] = holder->fd;
+	known->slots[at] = slot;
+	known->ways[at] = holder->way;
+	known->count = at + 1;
+	subflows_noted = 1;
+}
+
+/* Who has a socket otherwise, of which most hosts have none. */
+static __always_inline struct subflow_holders *indirect_holders(const struct sock *sk)
+{
+	struct subflow_holders *holders;
+	__u64 subflow = (__u64)sk;
+
+	if (!cfg_subflows || !subflows_noted)
+		return NULL;
+	holders = bpf_map_lookup_elem(&subflows, &subflow);
+	return holders && holders->round == snapshot_round ? holders : NULL;
+}
+
+/*
+ * Whether nobody has the file of the socket at @address, noted as @key, but by the slots that were
+ * noted: each is a reference, and so is what somebody has that was not met. What is in the queues
+ * of two processes is not for one alone.
+ */
+__noinline int indirect_alone(__u64 address, __u64 key)
+{
+	const struct sock *whole = sock_of_process((const struct sock *)address);
+	const struct file *file = BPF_CORE_READ(whole, sk_socket, file);
+	const struct subflow_holders *holders;
+	__s64 slots = 0;
+
+	if (!cfg_subflows || !file)
+		return 0;
+	holders = bpf_map_lookup_elem(&subflows, &key);
+	if (!holders)
+		return 0;
+	for (__u32 i = 0; i < SUBFLOW_HOLDERS && i < holders->count; i++) {
+		bool again = false;
+
+		if (holders->ways[i] == TCPDWELL_SOCKET_IN_FLIGHT &&
+		    holders->pids[i] != holders->pids[0])
+			return 0;
+		for (__u32 j = 0; j < i; j++)
+			again |= holders->slots[j] == holders->slots[i];
+		slots += !again;
+	}
+	return file_references(file) == slots;
+}
+
+/*
+ * ---- MPTCP --------------------------------------------------------------------------------------
+ */
+
+/* Note who holds the TCP sockets behind one of MPTCP: a listener's, or those of a connection. */
+static __always_inline void indirect_mptcp(const struct sock *sk, const struct holder *holder,
+					   __u64 slot)
+{
+	const struct mptcp_sock *msk = (const struct mptcp_sock *)sk;
+	const struct mptcp_subflow_context *context;
+	__u64 first = (__u64)BPF_CORE_READ(msk, first), subflow;
+	const struct list_head *head, *node;
+
+	if (first)
+		indirect_note((const struct sock *)first, holder, slot);
+	head = (void *)msk + bpf_core_field_offset(struct mptcp_sock, conn_list);
+	node = BPF_CORE_READ(msk, conn_list.next);
+	for (int i = 0; i < SUBFLOWS && node && node != head; i++) {
+		context = (void *)node - bpf_core_field_offset(struct mptcp_subflow_context, node);
+		subflow = (__u64)BPF_CORE_READ(context, tcp_sock);
+		if (subflow != first)
+			indirect_note((const struct sock *)subflow, holder, slot);
+		node = BPF_CORE_READ(context, node.next);
+	}
+}
+
+/*
+ * ---- Arrays of files ----------------------------------------------------------------------------
+ */
+
+/*
+ * What an array of files belongs to. Functions that the verifier walks through once take numbers
+ * alone; the one thread that reads the iterators is alone with this.
+ */
+static struct {
+	struct holder holder;
+	bool nodes; /* its elements lead to what leads to a file */
+} indirect;
+
+/* The lowest bits of io_uring's pointers to files say what these can do (FFS_MASK, 5.13). */
+#define FILE_BITS 7UL
+
+/* Files of one call, and in all: an io_uring may have more, a message has 253 at the most. */
+#define SLOTS_STRETCH 32
+#define SLOTS_MAX     32768
+
+__noinline int indirect_file(__u64 address, __u64 slot)
+{
+	struct sock *sk = file_sock((const struct file *)address);
+
+	if (!cfg_subflows || !sk)
+		return 0;
+	if (is_tcp(sk))
+		indirect_note(sk, &indirect.holder, slot);
+	else if (is_mptcp(sk))
+		indirect_mptcp(sk, &indirect.holder, slot);
+	return 0;
+}
+
+__noinline int indirect_stretch(__u64 slots, __u32 count)
+{
+	for (__u32 i = 0; i < SLOTS_STRETCH && i < count; i++) {
+		__u64 slot = slots + i * sizeof(__u64), file = 0;
+
+		bpf_probe_read_kernel(&file, sizeof(file), (void *)slot);
+		if (file && indirect.nodes && bpf_core_field_exists(struct io_rsrc_node, file_ptr))
+			file = BPF_CORE_READ((struct io_rsrc_node *)file, file_ptr);
+		file &= ~FILE_BITS;
+		if (file)
+			indirect_file(file, slot);
+	}
+	return 0;
+}
+
+__noinline int indirect_files(__u64 slots, __u32 count)
+{
+	for (__u32 first = 0; slots && first < SLOTS_MAX && first < count; first += SLOTS_STRETCH)
+		indirect_stretch(slots + first * sizeof(__u64), count - first);
+	return 0;
+}
+
+/*
+ * ---- io_uring -----------------------------------------------------------------------------------
+ */
+
+/* Whether a file is an io_uring. Nobody but the kernel gives names to anonymous inodes. */
+static __always_inline bool is_ring(const struct file *file)
+{
+	char name[sizeof("[io_uring]")] = {};
+
+	if (!cfg_subflows || !bpf_core_type_exists(struct io_ring_ctx) ||
+	    BPF_CORE_READ(file, f_inode, i_sb, s_magic) != ANON_INODE_FS_MAGIC)
+		return false;
+	bpf_probe_read_kernel(name, sizeof(name), BPF_CORE_READ(file, f_path.dentry, d_name.name));
+	for (__u32 i = 0; i < sizeof(name); i++)
+		if (name[i] != "[io_uring]"[i])
+			return false;
+	return true;
+}
+
+/* The fixed files of the io_uring that @file is; 5.11 and 5.12 have them elsewhere. */
+static __always_inline void indirect_ring(const struct task_struct *task, const struct file *file)
+{
+	const struct io_ring_ctx *ring = BPF_CORE_READ(file, private_data);
+
+	indirect.holder = holder_of(task, TCPDWELL_NO_FD);
+	indirect.holder.way = TCPDWELL_SOCKET_FIXED;
+	indirect.nodes = bpf_core_field_exists(struct io_rsrc_data, nodes);
+	if (indirect.nodes)
+		indirect_files((__u64)BPF_CORE_READ(ring, file_table.data.nodes),
+			       BPF_CORE_READ(ring, file_table.data.nr));
+	else if (bpf_core_field_exists(struct io_file_table, files))
+		indirect_files((__u64)BPF_CORE_READ(ring, file_table.files),
+			       BPF_CORE_READ(ring, nr_user_files));
+}
+
+/*
+ * ---- In flight ----------------------------------------------------------------------------------
+ */
+
+/* Messages in a queue that are looked at: so many in a stretch, and stretches. */
+#define QUEUE_MESSAGES		32
+#define QUEUE_MESSAGE_STRETCHES 64
+
+/* Files that come with a message. */
+static __always_inline void indirect_message(__u64 skb)
+{
+	const struct unix_skb_parms *parms = (void *)skb +
+					     bpf_core_field_offset(struct sk_buff, cb);
+	__u64 files = (__u64)BPF_CORE_READ(parms, fp);
+
+	if (files)
+		indirect_files(files + bpf_core_field_offset(struct scm_fp_list, fp),
+			       BPF_CORE_READ((struct scm_fp_list *)files, count));
+}
+
+/* Returns where the next stretch begins; @head ends the queue. */
+__noinline __u64 indirect_messages(__u64 skb, __u64 head)
+{
+	for (int i = 0; i < QUEUE_MESSAGES && skb && skb != head; i++) {
+		indirect_message(skb);
+		skb = (__u64)BPF_CORE_READ((struct sk_buff *)skb, next);
+	}
+	return skb;
+}
+
+/* What is in flight in the queue of the unix socket at @address. */
+__noinline int indirect_queue(__u64 address)
+{
+	__u64 head = address + bpf_core_field_offset(struct sock, sk_receive_queue);
+	__u64 skb = (__u64)BPF_CORE_READ((struct sock *)address, sk_receive_queue.next);
+
+	for (int i = 0; i < QUEUE_MESSAGE_STRETCHES && skb && skb != head; i++)
+		skb = indirect_messages(skb, head);
+	return 0;
+}
+
+/* The same of the connections that wait for accept(), each of which is a message's socket. */
+__noinline int indirect_backlog(__u64 address)
+{
+	__u64 head = address + bpf_core_field_offset(struct sock, sk_receive_queue), waiting;
+	__u64 skb = (__u64)BPF_CORE_READ((struct sock *)address, sk_receive_queue.next);
+
+	for (int i = 0; i < QUEUE_MESSAGES && skb && skb != head; i++) {
+		waiting = (__u64)BPF_CORE_READ((struct sk_buff *)skb, sk);
+		if (waiting)
+			indirect_queue(waiting);
+		skb = (__u64)BPF_CORE_READ((struct sk_buff *)skb, next);
+	}
+	return 0;
+}
+
+static __always_inline bool is_unix(const struct sock *sk)
+{
+	return cfg_subflows && bpf_core_type_exists(struct unix_skb_parms) &&
+	       BPF_CORE_READ(sk, __sk_common.skc_family) == AF_UNIX &&
+	       BPF_CORE_READ(sk, sk_receive_queue.qlen);
+}
+
+/*
+ * What the process of @task alone can receive by the unix socket @sk. The iterator has a reference
+ * to the file, and the descriptor the other: a third may be of a process that it does not meet.
+ */
+static __always_inline void indirect_flight(const struct task_struct *task, const struct file *file,
+					    const struct sock *sk)
+{
+	if (file_references(file) > 2)
+		return;
+	indirect.holder = holder_of(task, TCPDWELL_NO_FD);
+	indirect.holder.way = TCPDWELL_SOCKET_IN_FLIGHT;
+	indirect.nodes = false;
+	if (BPF_CORE_READ(sk, __sk_common.skc_state) == UNIX_LISTEN)
+		indirect_backlog(address_of(sk));
+	else
+		indirect_queue(address_of(sk));
+}
+
+/* What a descriptor leads to that is no TCP socket; @sk is NULL if it is none at all. */
+static __always_inline void indirect_find(const struct task_struct *task, __u32 fd,
+					  const struct file *file, const struct sock *sk)
+{
+	if (sk && is_mptcp(sk)) {
+		struct holder holder = holder_of(task, fd);
+
+		indirect_mptcp(sk, &holder, 0);
+	} else if (sk && is_unix(sk)) {
+		indirect_flight(task, file, sk);
+	} else if (!sk && is_ring(file)) {
+		indirect_ring(task, file);
+	}
+}
+
+#endif /* TCPDWELL_INDIRECT_BPF_H */
