@@ -11,8 +11,17 @@
 
 #include "connection.bpf.h"
 
-/* The place of SyncookiesSent among them since ever (include/uapi/linux/snmp.h). */
+/*
+ * The places of SyncookiesSent and SyncookiesRecv among them, since ever
+ * (include/uapi/linux/snmp.h).
+ * ReqQFullDoCookies, whose place has moved, counts what SyncookiesSent does: with tcp_syncookies=2,
+ * too, where no queue is full (tcp_syn_flood_action()).
+ */
 #define LINUX_MIB_SYNCOOKIESSENT 1
+#define LINUX_MIB_SYNCOOKIESRECV 2
+
+/* Values of net.ipv4.tcp_syncookies. */
+#define SYNCOOKIES_ALWAYS 2
 
 /* Processors whose counters are added up. */
 #define CPUS_MAX 1024
@@ -56,24 +65,26 @@ static __always_inline __u32 last_cookie(const struct sock *sk)
 }
 
 /* A function of numbers: the verifier looks at it once, not in each turn of a loop. */
-__noinline __u64 cookies_of_cpu(__u64 counters, __u32 cpu)
+__noinline __u64 cookies_of_cpu(__u64 counter, __u32 cpu)
 {
-	__u64 offset = 0, sent = 0;
+	__u64 offset = 0, count = 0;
 
-	counters += LINUX_MIB_SYNCOOKIESSENT * sizeof(sent);
 	bpf_probe_read_kernel(&offset, sizeof(offset),
 			      (void *)(cfg_per_cpu_offset + cpu * sizeof(offset)));
-	bpf_probe_read_kernel(&sent, sizeof(sent), (void *)(counters + offset));
-	return sent;
+	bpf_probe_read_kernel(&count, sizeof(count), (void *)(counter + offset));
+	return count;
 }
 
-static __always_inline __u64 cookies_sent(const struct net *net)
+/* A counter of a namespace, 0: not known. */
+__noinline __u64 cookies_count(__u64 address, __u32 place)
 {
-	__u64 counters = (__u64)BPF_CORE_READ(net, mib.net_statistics), sent = 0;
+	const struct net *net = (const struct net *)address;
+	__u64 counter = (__u64)BPF_CORE_READ(net, mib.net_statistics), sum = 0;
 
-	for (__u32 cpu = 0; cpu < CPUS_MAX && cpu < cfg_cpus; cpu++)
-		sent += cookies_of_cpu(counters, cpu);
-	return sent;
+	counter += place * sizeof(sum);
+	for (__u32 cpu = 0; cfg_per_cpu_offset && cpu < CPUS_MAX && cpu < cfg_cpus; cpu++)
+		sum += cookies_of_cpu(counter, cpu);
+	return sum;
 }
 
 /* Where rows need no addresses (stat), that of a listener is read here. */
@@ -92,6 +103,7 @@ __noinline int cookies_look(__u64 address, __u64 key)
 {
 	const struct sock *sk = (const struct sock *)address;
 	struct lifecycle *l = connection_find(key);
+	const struct net *net;
 	struct endpoint e;
 	__u32 past;
 
@@ -110,9 +122,11 @@ __noinline int cookies_look(__u64 address, __u64 key)
 	if (cfg_skip_addrs)
 		listener_address(sk);
 	cookies_seen.past_ns = past * cfg_tick_ns;
-	cookies_seen.sent = cfg_per_cpu_offset ?
-				    cookies_sent(BPF_CORE_READ(sk, __sk_common.skc_net.net)) :
-				    0;
+	net = BPF_CORE_READ(sk, __sk_common.skc_net.net);
+	cookies_seen.sent = cookies_count((__u64)net, LINUX_MIB_SYNCOOKIESSENT);
+	cookies_seen.valid = cookies_count((__u64)net, LINUX_MIB_SYNCOOKIESRECV);
+	cookies_seen.always = BPF_CORE_READ_BITFIELD_PROBED(net, ipv4.sysctl_tcp_syncookies) ==
+			      SYNCOOKIES_ALWAYS;
 	if (l->owner != TCPDWELL_OWNER_NONE) {
 		cookies_seen.pid = l->pid;
 		__builtin_memcpy(cookies_seen.comm, l->comm, OWNER_COMM_LEN);

@@ -505,11 +505,13 @@ struct tcpdwell_flood {
 struct tcpdwell_cookies {
 	__u64 past_ns; /* since the last one, to a second */
 	__u64 sent;    /* of its namespace, since ever; 0: not known */
+	__u64 valid;   /* of those, what came back with the last ACK of a handshake */
 	__u32 netns;
 	__u32 pid; /* 0: not known */
 	__u16 lport;
 	__u8 family; /* 4 or 6 */
-	__u8 pad[5];
+	__u8 always; /* each SYN gets one (net.ipv4.tcp_syncookies is 2) */
+	__u8 pad[4];
 	__u8 laddr[16];
 	char comm[TCPDWELL_COMM_LEN];
 };

@@ -198,6 +198,7 @@ struct inet_timewait_death_row {
 struct netns_ipv4 {
 	struct inet_timewait_death_row tcp_death_row; /* a pointer to one from 5.17 to 6.0 */
 	struct local_ports ip_local_ports;
+	u8 sysctl_tcp_syncookies; /* since 5.13, an int until then */
 };
 
 struct linux_mib {

@@ -33,23 +33,37 @@ static struct cookie_counter *counter_of(struct cookie_floods *floods, uint32_t 
 }
 
 /* The first listener of a namespace that is asked at a look moves its counter on. */
-static void move_on(struct cookie_counter *counter, uint64_t sent, uint64_t now_ns)
+static void move_on(struct cookie_counter *counter, const struct tcpdwell_cookies *cookies,
+		    uint64_t now_ns)
 {
 	if (counter->at_ns == now_ns)
 		return;
-	counter->before = counter->sent;
+	counter->sent_before = counter->sent;
+	counter->valid_before = counter->valid;
 	counter->before_ns = counter->at_ns;
-	counter->sent = sent;
+	counter->sent = cookies->sent;
+	counter->valid = cookies->valid;
 	counter->at_ns = now_ns;
 }
 
-static uint64_t rate_of(const struct cookie_counter *counter)
+static void rate(struct cookie_flood *flood, const struct cookie_counter *counter)
 {
 	uint64_t past_ns = counter->at_ns - counter->before_ns;
+	uint64_t sent = counter->sent - counter->sent_before;
+	uint64_t valid = counter->valid - counter->valid_before;
 
-	if (!counter->before_ns || past_ns > LONG_NS || counter->sent <= counter->before)
-		return 0;
-	return (counter->sent - counter->before) * NS_PER_S / past_ns;
+	if (!counter->before_ns || past_ns > LONG_NS || counter->sent <= counter->sent_before)
+		return;
+	flood->rate = sent * NS_PER_S / past_ns;
+	if (valid < sent)
+		flood->unanswered = (sent - valid) * NS_PER_S / past_ns;
+}
+
+/* Ordinary connections get cookies, too, where all do. */
+static bool is_ordinary(const struct cookie_flood *flood)
+{
+	return flood->who.always &&
+	       (flood->unanswered < COOKIE_UNANSWERED_MIN || flood->unanswered < flood->rate / 2);
 }
 
 void cookie_floods_take(struct cookie_floods *floods, const struct tcpdwell_cookies *cookies)
@@ -58,13 +72,14 @@ void cookie_floods_take(struct cookie_floods *floods, const struct tcpdwell_cook
 	struct cookie_flood flood = { .who = *cookies };
 
 	if (counter && cookies->sent) {
-		move_on(counter, cookies->sent, floods->begin_ns);
-		flood.rate = rate_of(counter);
+		move_on(counter, cookies, floods->begin_ns);
+		rate(&flood, counter);
 		/* It sent some a moment ago, and none since the last look. */
 		if (counter->before_ns && !flood.rate)
 			return;
 	}
-	if (cookies->past_ns > FRESH_NS || !floods->last_ns || floods->count == COOKIE_FLOODS)
+	if (cookies->past_ns > FRESH_NS || !floods->last_ns || floods->count == COOKIE_FLOODS ||
+	    is_ordinary(&flood))
 		return;
 	for (unsigned int i = 0; i < floods->count; i++) {
 		struct cookie_flood *other = &floods->floods[i];

@@ -77,12 +77,47 @@ static void test_no_counter(void **state)
 	assert_int_equal(floods.floods[0].rate, 0);
 }
 
+/* With tcp_syncookies=2 ordinary connections get cookies, which come back. */
+static void test_always(void **state)
+{
+	struct tcpdwell_cookies cookies = { .netns = 7, .always = 1, .sent = 1000, .valid = 900 };
+	struct cookie_floods floods = {};
+
+	(void)state;
+	for (unsigned int second = 1; second <= 6; second++) {
+		cookie_floods_look(&floods, second * S);
+		cookie_floods_take(&floods, &cookies);
+		assert_int_equal(floods.count, second == 6);
+		/* A few slow ones; many slow ones of more; at last most do not come back. */
+		cookies.sent += second < 3 ? 100 : 1000;
+		cookies.valid += second < 3 ? 85 : second < 5 ? 900 : 10;
+	}
+	assert_int_equal(floods.floods[0].rate, 1000);
+	assert_int_equal(floods.floods[0].unanswered, 990);
+}
+
+/* And without the counters it is not known what they are. */
+static void test_always_without_counter(void **state)
+{
+	const struct tcpdwell_cookies cookies = { .netns = 7, .always = 1 };
+	struct cookie_floods floods = {};
+
+	(void)state;
+	for (unsigned int second = 1; second < 4; second++) {
+		cookie_floods_look(&floods, second * S);
+		cookie_floods_take(&floods, &cookies);
+		assert_int_equal(floods.count, 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_flood),
 		cmocka_unit_test(test_another),
 		cmocka_unit_test(test_no_counter),
+		cmocka_unit_test(test_always),
+		cmocka_unit_test(test_always_without_counter),
 	};
 
 	return cmocka_run_group_tests_name("cookie_flood", tests, NULL, NULL);
