@@ -74,9 +74,14 @@ uint8_t listening_side(const struct listening *listening, const struct tcpdwell_
 	/* With a file it is no request, but a simultaneous open. */
 	bool request = info->state == TCPDWELL_SYN_RECV && !(info->flags & TCPDWELL_SOCKET_HELD);
 
-	if (info->state == TCPDWELL_LISTEN || request || !info->rport ||
-	    info->flags & TCPDWELL_SOCKET_QUEUED)
+	if (info->state == TCPDWELL_LISTEN || request || info->flags & TCPDWELL_SOCKET_QUEUED)
 		return SERVICE_LOCAL;
+	/* It is over, or never began; a client that was refused has its port still. */
+	if (!info->rport)
+		return listens(listening, info->netns, info->lport) ||
+				       !service_in_range(range, info->lport) ?
+			       SERVICE_LOCAL :
+			       SERVICE_UNKNOWN;
 	if (listens(listening, info->netns, info->lport))
 		who |= SERVICE_LISTENS_LOCAL;
 	if (is_to_itself(info) && listens(listening, info->netns, info->rport))

@@ -363,6 +363,11 @@ static void test_ports_of_services(void **state)
 		assert_int_equal(leak->ports[i].count, 1);
 	}
 	assert_int_not_equal(leak->ports[1].side, leak->ports[2].side);
+	/* Refused: the other end is not to be seen any more. */
+	sockets_clear(scene->sockets);
+	s.rport = 0;
+	add(scene, s);
+	assert_int_equal(look(scene, START)->ports[0].side, SERVICE_UNKNOWN);
 }
 
 /* One whose age is not known may be as old as any. */
