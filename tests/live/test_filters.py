@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import errno
 import ipaddress
+import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -23,7 +25,7 @@ from typing import Any, Callable, Iterator, NamedTuple, Optional
 
 import pytest
 
-from harness import actor as actors, bpfmap, capability, process
+from harness import actor as actors, bpfmap, capability, place, process
 from harness.actor import Actor, Cast
 from harness.cgroup import Cgroup, NoCgroups
 from harness.matrix import on_every_kernel
@@ -654,3 +656,45 @@ for _ in range({number}):
     while entries(running) >= number // 2:
         assert time.monotonic() < deadline, entries(running)
         time.sleep(0.1)
+
+
+def snapshot(netns: Netns, *arguments: str) -> list[str]:
+    return subprocess.run(
+        [place.tcpdwell(), "snapshot", "-o", "json", "-s", "ESTABLISHED", "--netns", netns.path,
+         *arguments], capture_output=True, text=True, check=True,
+        timeout=process.LIMIT_S).stdout.splitlines()
+
+
+def test_port_means_the_service_everywhere(netns: Netns, tracer: Callable[..., Tracer]) -> None:
+    """--port passes at both ends, live and of what exists, what snapshot counts by that port."""
+    port, other = 8080, 8081
+
+    def listen(number: int) -> socket.socket:
+        return socket.create_server(("127.0.0.1", number))
+
+    def connect(number: int, source: tuple[str, int]) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", number), source_address=source)
+
+    live = tracer("--port", str(port), "--netns", str(netns.inode))
+    with ExitStack() as stack:
+        service, beside = [stack.enter_context(netns.inside(lambda number=number: listen(number)))
+                           for number in (port, other)]
+        for target, number, source in ((service, port, ("", 0)), (service, port, ("", 0)),
+                                       (beside, other, ("", 0)),
+                                       (beside, other, ("127.0.0.2", port))):
+            client = netns.inside(lambda number=number, source=source: connect(number, source))
+            stack.enter_context(client)
+            stack.enter_context(target.accept()[0])
+        looked = [json.loads(line) for line in snapshot(netns, "--sockets", "--port", str(port))]
+        counted = json.loads(snapshot(netns)[0])
+        rows = live.wait_for(lambda rows: [row for row in rows if row["to"] == "ESTABLISHED"][5:]
+                             and list(rows))
+    ends = {(row["lport"], row["rport"]) for row in rows if row["to"] == "ESTABLISHED"}
+    assert {(row["lport"], row["rport"]) for row in looked} == ends
+    # A client's port is passed, too, and not counted by: here something listens at either one.
+    assert {pair for pair in ends if other in pair} == {(port, other), (other, port)}
+    groups = {(group["port"], group["side"]): group["count"] for group in counted["ports"]
+              if group["state"] == "ESTABLISHED"}
+    assert groups == {(port, "local"): 2, (port, "remote"): 2, (other, "local"): 1,
+                      (other, "remote"): 1, (None, None): 2}
+    assert len([pair for pair in ends if other not in pair]) == 4
