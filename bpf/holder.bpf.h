@@ -3,11 +3,11 @@
  * Whether the owner of a socket still holds it, and who does if not.
  *
  * A descriptor may be passed on without a transition: to a child, to another program, through a
- * unix socket. So of a listener and of what was accepted it is noted in which table of descriptors
- * it is and where, and that place is looked at again before its owner is named for what a softirq
- * did. If it is not there, who waits for the socket holds it, or a child that has it in the same
- * place; else nobody can be named. To ask a table costs a few loads of memory; all else is for what
- * others have, too, or alone.
+ * unix socket. So of a listener, of what was accepted and, where the end of connect() is seen, of
+ * what was connected it is noted in which table of descriptors it is and where, and that place is
+ * looked at again before its owner is named for what a softirq did. If it is not there, who waits
+ * for the socket holds it, or a child that has it in the same place; else nobody can be named. To
+ * ask a table costs a few loads of memory; all else is for what others have, too, or alone.
  *
  * All pointers are read by helpers or as typed ones (read.bpf.h), so these serve every type of
  * program. The functions that take numbers alone are looked at by the verifier once, and have small

@@ -14,7 +14,7 @@ from typing import Callable, Iterator
 
 import pytest
 
-from harness import actor as actors, cgroup
+from harness import actor as actors, capability, cgroup
 from harness.actor import Actor, Cast
 from harness.matrix import on_every_kernel
 from harness.netns import Netns
@@ -84,6 +84,66 @@ def pass_on(sender: Actor, receiver: Actor, close: bool = True) -> None:
     receiver.run("_, [number], _, _ = socket.recv_fds(r, 1, 1); s = socket.socket(fileno=number)")
     if close:
         sender.run("s.close()")
+
+
+# ---- connect() -----------------------------------------------------------------------------------
+
+
+def connected_elsewhere(stage: Stage) -> tuple[Actor, Actor, int]:
+    """A server, and a client that knows its connection as s."""
+    server, client = stage.server(), stage.actor("client")
+    port = connect(client, server)
+    client.run("s = c; del c")
+    return server, client, port
+
+
+def peer_closes(stage: Stage, server: Actor, holder: Actor, port: int) -> list[Row]:
+    """The peer closes, then who holds the client's end; the rows of that."""
+    server.run("s.close()")
+    stage.tracer.wait_for(lambda rows: [row for row in rows if row["to"] == "CLOSE_WAIT"],
+                          limit_s=LIMIT_S)
+    holder.run("s.close()")
+    return stage.client(port)
+
+
+def needs_connect_exit() -> None:
+    if capability.backend("connect_port") != "fentry":
+        pytest.skip("the end of connect() is not seen")
+
+
+@pytest.mark.every_kernel
+def test_connected_and_forked(stage: Stage) -> None:
+    """Who connected leaves it to a child: that one is named for what its peer does."""
+    needs_connect_exit()
+    server, client, port = connected_elsewhere(stage)
+    child = client.fork()
+    client.run("s.close()")
+    mine, heir = who(client), who(child)
+    expect(peer_closes(stage, server, child, port),
+           {"*": (mine, "connect"), "ESTABLISHED": (heir, "connect"),
+            "CLOSE_WAIT": (heir, "connect"), "LAST_ACK": (heir, "connect")})
+
+
+@pytest.mark.every_kernel
+def test_connected_and_passed_on(stage: Stage) -> None:
+    """Through a unix socket to one that does not wait for it: nobody is named until it acts."""
+    needs_connect_exit()
+    server, client, port = connected_elsewhere(stage)
+    other = stage.actor("other")
+    pass_on(client, other)
+    mine, heir = who(client), who(other)
+    expect(peer_closes(stage, server, other, port),
+           {"*": (mine, "connect"), "ESTABLISHED": UNKNOWN, "CLOSE_WAIT": (heir, "close"),
+            "LAST_ACK": (heir, "close")})
+
+
+def test_connected_and_kept(stage: Stage) -> None:
+    """Who has it still goes on to be named, also behind another descriptor."""
+    server, client, port = connected_elsewhere(stage)
+    child = client.fork()
+    child.run("s.close()")
+    client.run("t = s.dup(); s.close(); s = t")
+    expect(peer_closes(stage, server, client, port), {"*": (who(client), "connect")})
 
 
 # ---- fork ----------------------------------------------------------------------------------------
