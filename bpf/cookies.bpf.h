@@ -53,7 +53,10 @@ static __noinline int listener_ends(__u64 sk)
 	return 0;
 }
 
-/* Jiffies, when it last sent a cookie; set once a second at the most (tcp_synq_overflow()). */
+/*
+ * Jiffies, when it last sent a cookie; set once a second at the most (tcp_synq_overflow()). 0: it
+ * never did, though jiffies themselves are near 0 five minutes after the boot.
+ */
 static __always_inline __u32 last_cookie(const struct sock *sk)
 {
 	const struct tcp_sock *tp = (const struct tcp_sock *)sk;
@@ -105,7 +108,7 @@ __noinline int cookies_look(__u64 address, __u64 key)
 	struct lifecycle *l = connection_find(key);
 	const struct net *net;
 	struct endpoint e;
-	__u32 past;
+	__u32 last;
 
 	__builtin_memset(&cookies_seen, 0, sizeof(cookies_seen));
 	if (!l || l->state != TCPDWELL_LISTEN || sock_key_by_address(sk) != l->id ||
@@ -114,14 +117,16 @@ __noinline int cookies_look(__u64 address, __u64 key)
 	endpoint_read(&e, sk, false);
 	if (!filter_connection(sk, &e, false))
 		return 0;
-	past = (__u32)bpf_jiffies64() - last_cookie(sk);
+	last = last_cookie(sk);
+	if (!last)
+		return 0;
 	cookies_seen.netns = e.netns;
 	cookies_seen.family = e.family;
 	cookies_seen.lport = e.lport;
 	__builtin_memcpy(cookies_seen.laddr, e.laddr, sizeof(cookies_seen.laddr));
 	if (cfg_skip_addrs)
 		listener_address(sk);
-	cookies_seen.past_ns = past * cfg_tick_ns;
+	cookies_seen.past_ns = ((__u32)bpf_jiffies64() - last) * cfg_tick_ns;
 	net = BPF_CORE_READ(sk, __sk_common.skc_net.net);
 	cookies_seen.sent = cookies_count((__u64)net, LINUX_MIB_SYNCOOKIESSENT);
 	cookies_seen.valid = cookies_count((__u64)net, LINUX_MIB_SYNCOOKIESRECV);
