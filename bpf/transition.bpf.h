@@ -228,6 +228,32 @@ static __always_inline void fast_child_birth(struct transition *t, struct lifecy
 	count_seen(t->c);
 }
 
+/* Of sock_extended_err (linux/errqueue.h): an ICMP error. */
+#define SO_EE_ORIGIN_ICMP  2
+#define SO_EE_ORIGIN_ICMP6 3
+
+/*
+ * The ICMP error that a process closes a socket in SYN_SENT for, 0: none is known. It does not end
+ * the connection if it comes while connect() has the socket, as it does from a firewall of this
+ * host or of a container's. Then getsockopt(SO_ERROR) tells of it and takes it out of sk_err_soft;
+ * the error queue has it still (tcp_v4_err(), ip_icmp_error()).
+ */
+static __noinline int sock_icmp_error(const struct sock *sk)
+{
+	struct sock_extended_err ee = {};
+	const struct sk_buff *skb;
+	int err = BPF_CORE_READ(sk, sk_err_soft);
+
+	if (err || !bpf_core_type_exists(struct sock_exterr_skb) ||
+	    !BPF_CORE_READ(sk, sk_error_queue.qlen))
+		return err;
+	skb = BPF_CORE_READ(sk, sk_error_queue.next);
+	bpf_core_read(&ee, sizeof(ee), &((const struct sock_exterr_skb *)&skb->cb)->ee);
+	return ee.ee_origin == SO_EE_ORIGIN_ICMP || ee.ee_origin == SO_EE_ORIGIN_ICMP6 ?
+		       ee.ee_errno :
+		       0;
+}
+
 /* Fill in what the transition says beyond its two states. */
 static __always_inline void transition_describe(struct transition *t, const struct lifecycle *l,
 						__u32 facts)
@@ -239,6 +265,8 @@ static __always_inline void transition_describe(struct transition *t, const stru
 	if (row->to != TCPDWELL_CLOSE)
 		return;
 	row->reason = lifecycle_reason(row->from, err, facts);
+	if (row->reason == TCPDWELL_REASON_ABORTED && row->from == TCPDWELL_SYN_SENT && !err)
+		err = sock_icmp_error(t->sk);
 	row->err = lifecycle_error(row->reason, err);
 }
 

@@ -277,6 +277,8 @@ struct rb_root {
 	struct rb_node *rb_node;
 };
 
+struct sk_buff;
+
 struct sk_buff_head {
 	struct sk_buff *next;
 	__u32 qlen;
@@ -291,6 +293,7 @@ struct sock {
 	struct sock_reuseport *sk_reuseport_cb;
 	socket_lock_t sk_lock;
 	struct sk_buff_head sk_receive_queue;
+	struct sk_buff_head sk_error_queue;
 	atomic_t sk_drops;
 	struct rb_root tcp_rtx_queue;
 	struct timer_list tcp_retransmit_timer; /* since 6.19 */
@@ -437,6 +440,16 @@ struct sk_buff {
 	char cb[48];
 	unsigned char *head;
 	__u16 transport_header;
+};
+
+/* In sk_buff.cb of what is in an error queue. */
+struct sock_extended_err {
+	__u32 ee_errno;
+	__u8 ee_origin;
+};
+
+struct sock_exterr_skb {
+	struct sock_extended_err ee;
 };
 
 struct tcp_request_sock {
