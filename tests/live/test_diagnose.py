@@ -8,6 +8,7 @@ that are to be lost are sent to a hardware address that nobody has.
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -146,6 +147,39 @@ for host in range(1, 31):
 stay()
 """
 
+# Behind the router that the server is.
+UNREACHABLE, LOST = "10.50.0", "10.51.0"
+
+# An ICMP error that comes while connect() has the socket, of which one that does not block hears by
+# SO_ERROR; no answer, and given up before long; and many ports of one host.
+GIVER = """
+name("giver")
+ready()
+for turn in range(4):
+    s = socket.socket(); s.setblocking(False); attempt(s.connect, ("10.50.0.1", 7000))
+    select.select([], [s], [], .3); s.close()
+for port in range(100, 140):
+    s = socket.socket(); attempt(s.connect, (sys.argv[1], port)); s.close()
+for turn in range(4):
+    s = socket.socket(); s.settimeout(1.3); attempt(s.connect, ("10.51.0.1", 9001)); s.close()
+stay()
+"""
+
+# Half closed, and at work: one side reads on what the other still sends.
+HALF = """
+name("half")
+listener = socket.create_server(("127.0.0.1", 8080), backlog=64)
+pairs = []
+for _ in range(6):
+    s = socket.create_connection(("127.0.0.1", 8080)); t, _peer = listener.accept()
+    s.shutdown(socket.SHUT_WR); pairs.append((s, t))
+ready()
+while True:
+    for s, t in pairs:
+        t.send(b"x" * 100); s.recv(100)
+    time.sleep(.2)
+"""
+
 LISTENER = """
 name("flooded")
 listener = socket.create_server(("0.0.0.0", 8080), backlog=128)
@@ -212,6 +246,15 @@ def lose(netns: Netns, peer: str) -> None:
     """From here on nothing that netns sends to peer arrives."""
     netns.ip("neigh", "replace", peer, "lladdr", "02:00:00:00:00:01", "nud", "permanent",
              "dev", "veth0")
+
+
+def behind_router(pair: Veth) -> None:
+    """The server is a router, to what it says that it cannot reach, and to what it loses."""
+    for way, prefix in (("unreachable", UNREACHABLE), ("blackhole", LOST)):
+        pair.server.ip("route", "add", way, f"{prefix}.0/24")
+        pair.client.ip("route", "add", f"{prefix}.0/24", "via", pair.server.ipv4)
+    pair.server.sysctl("net/ipv4/ip_forward", 1)
+    pair.server.sysctl("net/ipv4/icmp_ratelimit", 0)
 
 
 class Scene:
@@ -293,6 +336,9 @@ def _scene() -> Iterator[Scene]:
         scene.alone("overflow", PORTS, tcp_max_tw_buckets=1)
         scene.alone("scanner", SCAN)
         scene.alone("well", WELL)
+        scene.alone("half", HALF)
+        giver = scene.pair("target", "ready(); stay()", "giver", GIVER)
+        behind_router(giver)
         lose(gone.client, gone.server.ipv4)
         lose(flood.server, flood.client.ipv4)
         scene.look()
@@ -415,8 +461,47 @@ def test_scan(scene: Scene) -> None:
     assert (finding["rport"], finding["seen"]["addresses"]) == (4444, 30)
 
 
-def test_what_is_well_is_not_found(scene: Scene) -> None:
-    assert [f for f in scene.found if f["netns"] == scene.netns["well"].inode] == []
+def test_icmp_error_that_does_not_end_it(scene: Scene) -> None:
+    by_port = {f["rport"]: f for f in scene.of("giver", "connect_failing")}
+    assert by_port[7000]["errno"] == "EHOSTUNREACH"
+    assert by_port[7000]["seen"]["failed"] == 4
+
+
+def test_many_ports_of_one_host(scene: Scene) -> None:
+    by_port = {f["rport"]: f for f in scene.of("giver", "connect_failing")}
+    assert by_port[None]["seen"] == {"failed": 40, "remote_ports": 40}
+    assert by_port[None]["raddr"] == scene.netns["target"].ipv4
+
+
+def test_given_up(scene: Scene) -> None:
+    finding = scene.owned("giver", "syn_unanswered")
+    assert (finding["rport"], finding["seen"]["given_up"]) == (9001, 4)
+
+
+@pytest.mark.parametrize("name", ["well", "half"])
+def test_what_is_well_is_not_found(scene: Scene, name: str) -> None:
+    assert [f for f in scene.found if f["netns"] == scene.netns[name].inode] == []
+
+
+def test_what_is_over_goes(netns: Netns) -> None:
+    """One line when it comes, one when it goes, and the status of the last look."""
+    watch = subprocess.Popen([place.tcpdwell(), "diagnose", "--watch", "-i", "1s", "--netns",
+                              netns.path, *place.backend()], stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, text=True)
+    assert watch.stderr and watch.stdout
+    try:
+        assert any("tracing" in line for line in watch.stderr)
+        player = Player.start(netns, "ready()\nfor _ in range(9):\n    s = socket.socket(); "
+                              "attempt(s.connect, ('127.0.0.1', 9)); s.close()\n")
+        player.go()
+        came, went = watch.stdout.readline(), watch.stdout.readline()
+        assert "+ warning connect_failing" in came and "failed +9" in came
+        assert "- warning connect_failing" in went
+        watch.send_signal(signal.SIGINT)
+        assert watch.wait(timeout=process.LIMIT_S) == 0
+        process.end(player.child)
+    finally:
+        process.end(watch)
 
 
 def test_no_such_namespace() -> None:

@@ -129,6 +129,7 @@ void procfs_process_read(const char *root, uint32_t pid, const char *comm,
 	read_cgroup(root, pid, process);
 	process->fd_limit = read_fd_limit(root, pid);
 	process->fds = count_fds(root, pid);
+	procfs_process_of_thread(root, pid, &process->state);
 }
 
 uint32_t procfs_process_of_thread(const char *root, uint32_t tid, char *state)

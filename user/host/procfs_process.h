@@ -22,6 +22,7 @@ struct procfs_process {
 	struct container container;
 	uint64_t fds;	   /* open descriptors, 0: unknown */
 	uint64_t fd_limit; /* of descriptors (RLIMIT_NOFILE), 0: unknown */
+	char state;	   /* of its first thread, the letter of proc(5); NUL: unknown */
 };
 
 /*

@@ -78,10 +78,17 @@ struct fact_failure {
 struct fact_end {
 	struct fact_owner owner;
 	struct fact_address at; /* of one of them */
-	uint8_t from;		/* the state before CLOSE */
-	uint8_t reason;		/* enum tcpdwell_reason */
+	uint8_t from;	/* SYN_SENT; ESTABLISHED: had been open; FIN_WAIT2: reset after FIN */
+	bool given_up;	/* SYN_SENT: the process closed, after the SYN had been sent again */
+	uint8_t reason; /* enum tcpdwell_reason */
 	uint16_t err;
 	uint64_t count;
+};
+
+/* A listener that was seen to send SYN cookies. */
+struct fact_cookies {
+	struct fact_owner owner;
+	struct fact_address at;
 };
 
 /* What the kernel counts in a network namespace (/proc/net/netstat, /proc/net/snmp). */
@@ -147,6 +154,7 @@ struct fact_process {
 	uint32_t descriptors;
 	uint32_t sockets;
 	uint64_t limit; /* 0: not known */
+	bool stopped;	/* by a signal or a debugger */
 };
 
 /* All of it. The arrays are the caller's. */
@@ -162,6 +170,8 @@ struct facts {
 	size_t netns_count;
 	const struct fact_process *processes;
 	size_t process_count;
+	const struct fact_cookies *cookies;
+	size_t cookies_count;
 	struct fact_memory memory;
 	/* What findings.h said of local ports at the look before, @span_ns ago; NULL: nothing. */
 	const struct finding_ports *ports;

@@ -456,42 +456,114 @@ static void find_refused_ports(struct finder *finder)
 	}
 }
 
+/* What has a port that was asked for by number. */
+struct port_holder {
+	const struct fact_socket *listener;
+	const struct fact_socket *connection; /* of a process that is known, where one is */
+	uint64_t connections;
+	uint64_t timewait;
+};
+
+/* Whether a socket there is in the way of bind() to @wanted. */
+static bool is_in_the_way(const struct fact_address *at, const struct fact_address *wanted)
+{
+	static const uint8_t any[16];
+
+	return at->netns == wanted->netns && at->lport == wanted->lport &&
+	       (!memcmp(at->laddr, wanted->laddr, sizeof(any)) ||
+		!memcmp(at->laddr, any, sizeof(any)) || !memcmp(wanted->laddr, any, sizeof(any)));
+}
+
+static struct port_holder holder_of(const struct finder *finder, const struct fact_address *wanted)
+{
+	struct port_holder holder = { 0 };
+
+	for (size_t i = 0; i < finder->facts->socket_count; i++) {
+		const struct fact_socket *socket = &finder->facts->sockets[i];
+
+		if (!is_in_the_way(&socket->at, wanted))
+			continue;
+		if (socket->state == TCPDWELL_LISTEN) {
+			holder.listener = socket;
+		} else if (socket->state == TCPDWELL_TIME_WAIT) {
+			holder.timewait++;
+		} else {
+			holder.connections++;
+			if (!holder.connection || !holder.connection->owner.pid)
+				holder.connection = socket;
+		}
+	}
+	return holder;
+}
+
+static void blame_listening(struct finding *finding, const struct fact_socket *listener)
+{
+	if (listener->owner.pid)
+		finding_why(finding, "%.15s (pid %u) listens there.", listener->owner.comm,
+			    listener->owner.pid);
+	else
+		finding_why(finding, "A socket listens there whose process is not known.");
+	finding->helps = "Stop that process, or have one of the two listen at another port or "
+			 "address.";
+	finding->useless = "SO_REUSEADDR, which does not help against a listener; "
+			   "net.ipv4.tcp_tw_reuse, which is about connect().";
+}
+
+static void blame_connections(struct finding *finding, const struct port_holder *holder)
+{
+	const struct fact_owner *owner = &holder->connection->owner;
+
+	if (owner->pid)
+		finding_why(finding,
+			    "%.15s (pid %u) has connections at that port: what is left of the last "
+			    "server, or a client that was given it.",
+			    owner->comm, owner->pid);
+	else
+		finding_why(finding, "Connections at that port are closed, and their peers do not "
+				     "answer.");
+}
+
+static void blame_holder(struct finding *finding, const struct port_holder *holder)
+{
+	if (holder->listener) {
+		blame_listening(finding, holder->listener);
+	} else if (holder->connection) {
+		blame_connections(finding, holder);
+	} else if (holder->timewait) {
+		finding_why(finding, "What is left of the last server's connections is in "
+				     "TIME_WAIT, and SO_REUSEADDR is not set.");
+		finding->helps = "Set SO_REUSEADDR before bind(). They end within a minute.";
+	} else {
+		finding_why(finding,
+			    "Nothing has it that listens or is connected: it may have been freed, "
+			    "or a socket is bound to it and does nothing else.");
+		finding->helps = "`ss -tanpB` shows sockets that are bound and no more, where the "
+				 "kernel tells of them.";
+	}
+}
+
 /* A port that was asked for by number. */
 static void find_port_taken(struct finder *finder)
 {
 	for (size_t i = 0; i < finder->facts->failure_count; i++) {
 		const struct fact_failure *failure = &finder->facts->failures[i];
-		const struct fact_socket *holder = NULL;
+		struct port_holder holder;
 		struct finding *finding;
-		uint64_t left = 0;
 
 		if (failure->call != FACT_BIND || failure->err != EADDRINUSE || !failure->at.lport)
 			continue;
 		finding = finder_add(finder, FINDING_ADDRESS_IN_USE, FINDING_WARNING);
 		if (!finding)
 			return;
-		for (size_t j = 0; j < finder->facts->socket_count; j++) {
-			const struct fact_socket *socket = &finder->facts->sockets[j];
-
-			if (socket->at.netns != failure->at.netns ||
-			    socket->at.lport != failure->at.lport)
-				continue;
-			if (socket->state == TCPDWELL_LISTEN)
-				holder = socket;
-			left += socket->state == TCPDWELL_TIME_WAIT;
-		}
+		holder = holder_of(finder, &failure->at);
 		finding->count = failure->count;
 		finding->owner = failure->owner;
 		finding->at = failure->at;
 		finding->err = failure->err;
 		finding_figure(finding, "failed", failure->count, FIGURE_COUNT, true);
-		finding_figure(finding, "timewait", left, FIGURE_COUNT, false);
-		if (holder)
-			finding_why(finding, "%s (pid %u) listens there.", holder->owner.comm,
-				    holder->owner.pid);
-		else if (left)
-			finding_why(finding, "What is left of the last server's connections is in "
-					     "TIME_WAIT, and SO_REUSEADDR is not set.");
+		finding_figure(finding, "connections", holder.connections, FIGURE_COUNT, false);
+		finding_figure(finding, "timewait", holder.timewait, FIGURE_COUNT, false);
+		blame_holder(finding, &holder);
 		finding_more(finding, "tcpdwell snapshot --sockets -L %u", failure->at.lport);
 	}
 }
@@ -531,10 +603,13 @@ static const char *why_reset(const struct finder *finder, const struct fact_end 
 	if (end->reason == TCPDWELL_REASON_RESET_RECEIVED)
 		return "The peer sends the RST: it aborts, has crashed, or does not know the "
 		       "connection any more.";
+	if (end->from == TCPDWELL_FIN_WAIT2)
+		return "Data comes after the process has closed: the two sides do not agree who "
+		       "closes, and when.";
 	if (netns && netns->grew[FACT_ABORT_ON_CLOSE] >= end->count / 2 + 1)
 		return "The process closes with data that it has not read.";
 	if (netns && netns->grew[FACT_ABORT_ON_DATA] >= end->count / 2 + 1)
-		return "The process closes with SO_LINGER of 0, or data comes after it has closed.";
+		return "The process closes with SO_LINGER of 0.";
 	return "This side sends the RST.";
 }
 
@@ -565,7 +640,7 @@ static void found_resets(struct finder *finder, const struct fact_end *end, uint
 		       end->reason == TCPDWELL_REASON_RESET_SENT ? "resets_sent" :
 								   "resets_received",
 		       end->count, FIGURE_COUNT, true);
-	finding_figure(finding, "of_ends", percent(end->count, all), FIGURE_PERCENT, true);
+	finding_figure(finding, "of_ends", percent(end->count, all), FIGURE_PERCENT, false);
 	finding_why(finding, "%s", why_reset(finder, end));
 	show_ends(finding);
 }
@@ -581,15 +656,19 @@ static void found_died(struct finder *finder, const struct fact_end *end)
 	finding->at = end->at;
 	finding->err = end->err;
 	finding_figure(finding, "died", end->count, FIGURE_COUNT, true);
+	show_ends(finding);
+	if (end->reason == TCPDWELL_REASON_USER_TIMEOUT) {
+		finding_why(finding, "Nothing came for as long as TCP_USER_TIMEOUT allows: the "
+				     "peers or the path to them are gone.");
+		finding->helps = "A TCP_USER_TIMEOUT that is longer than interruptions of the path "
+				 "are.";
+		return;
+	}
 	finding_setting(finding, FACT_KEEPALIVE_TIME);
 	finding_setting(finding, FACT_KEEPALIVE_INTVL);
 	finding_setting(finding, FACT_KEEPALIVE_PROBES);
-	finding_why(finding, "%s",
-		    end->reason == TCPDWELL_REASON_USER_TIMEOUT ?
-			    "Nothing came for as long as TCP_USER_TIMEOUT allows." :
-			    "Keep-alive probes had no answer: the peers or the path to them "
-			    "are gone.");
-	show_ends(finding);
+	finding_why(finding, "Keep-alive probes had no answer: the peers or the path to them "
+			     "are gone.");
 }
 
 void find_ends(struct finder *finder)

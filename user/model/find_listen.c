@@ -2,6 +2,8 @@
 /* Findings of who listens: floods, and connections that nobody accepts. */
 #include <string.h>
 
+#include "base/put.h"
+#include "base/text.h"
 #include "model/finders.h"
 
 #define S 1000000000ULL
@@ -9,6 +11,9 @@
 /* A handshake that is slow is none of a flood; so many are. */
 #define FLOOD_MIN   16
 #define FLOOD_SHARE 8
+
+/* Of net.ipv4.tcp_syncookies. */
+#define COOKIES_ALWAYS 2
 
 /* So long a connection may wait for accept(): a server under load is faster. */
 #define WAIT_NS (1 * S)
@@ -44,13 +49,26 @@ static bool has_most_requests(const struct finder *finder, const struct fact_soc
 	return listener->requests > 0;
 }
 
-static void describe_flood(struct finder *finder, struct finding *finding,
-			   const struct fact_netns *netns)
+/* 0: never, 1: when the queue of requests is full, 2: always. */
+static uint64_t cookies_mode(const struct fact_netns *netns)
+{
+	return netns && netns->settings[FACT_SYNCOOKIES] != FACT_UNKNOWN ?
+		       netns->settings[FACT_SYNCOOKIES] :
+		       0;
+}
+
+static void describe_flood(struct finding *finding, const struct fact_netns *netns)
 {
 	uint64_t sent = netns ? netns->grew[FACT_SYNCOOKIES_SENT] : 0;
 	uint64_t valid = netns ? netns->grew[FACT_SYNCOOKIES_RECV] : 0;
 
-	(void)finder;
+	if (cookies_mode(netns) == COOKIES_ALWAYS)
+		finding->helps = "A filter before this host. SYN cookies are on already, for each "
+				 "SYN.";
+	else if (cookies_mode(netns))
+		finding->helps = "A filter before this host. SYN cookies are on already; a larger "
+				 "net.ipv4.tcp_max_syn_backlog together with a larger backlog of "
+				 "listen() puts them off.";
 	if (sent) {
 		finding_figure(finding, "cookies_sent", sent, FIGURE_COUNT, true);
 		finding_figure(finding, "cookies_valid", valid, FIGURE_COUNT, true);
@@ -66,8 +84,7 @@ static void describe_flood(struct finder *finder, struct finding *finding,
 static void found_flood(struct finder *finder, const struct fact_socket *listener)
 {
 	const struct fact_netns *netns = finder_netns(finder, listener->at.netns);
-	bool cookies = netns && netns->settings[FACT_SYNCOOKIES] &&
-		       netns->settings[FACT_SYNCOOKIES] != FACT_UNKNOWN;
+	bool cookies = cookies_mode(netns);
 	struct finding *finding = finder_add(finder, FINDING_SYN_FLOOD,
 					     cookies ? FINDING_WARNING : FINDING_CRITICAL);
 
@@ -81,7 +98,7 @@ static void found_flood(struct finder *finder, const struct fact_socket *listene
 	finding_figure(finding, "backlog", listener->backlog, FIGURE_COUNT, false);
 	if (listener->request_sources)
 		finding_figure(finding, "sources", listener->request_sources, FIGURE_COUNT, false);
-	describe_flood(finder, finding, netns);
+	describe_flood(finding, netns);
 	finding_why(finding, "%s %s",
 		    listener->request_sources > 1 || !listener->request_sources ?
 			    "Many addresses send SYNs and answer no SYN-ACK: forged, as a rule." :
@@ -91,14 +108,53 @@ static void found_flood(struct finder *finder, const struct fact_socket *listene
 	finding_more(finding, "tcpdwell -s SYN_RECV -L %u", listener->at.lport);
 }
 
+/*
+ * Whether cookies tell of handshakes that do not complete. The kernel sends one when a queue is
+ * full, and that is enough; where it is told to send them always, too few must come back.
+ */
+static bool tell_cookies(const struct fact_netns *netns)
+{
+	uint64_t sent = netns ? netns->grew[FACT_SYNCOOKIES_SENT] : 0;
+	uint64_t valid = netns ? netns->grew[FACT_SYNCOOKIES_RECV] : 0;
+	uint64_t unanswered = sent > valid ? sent - valid : 0;
+
+	if (cookies_mode(netns) != COOKIES_ALWAYS)
+		return sent > 0;
+	return unanswered >= FLOOD_MIN && unanswered >= sent / FLOOD_SHARE;
+}
+
+/*
+ * A queue that is more than half full gives old requests up early, and at times it has young ones
+ * alone: then it is told by the SYNs that it drops.
+ */
 static bool is_flooded(const struct finder *finder, const struct fact_socket *listener)
 {
 	uint32_t share = listener->backlog / FLOOD_SHARE;
+	uint32_t least = share > FLOOD_MIN ? share : FLOOD_MIN;
 
-	if (listener->old_requests >= (share > FLOOD_MIN ? share : FLOOD_MIN))
+	if (listener->old_requests >= least)
 		return true;
-	return grew(finder, listener->at.netns, FACT_SYNCOOKIES_SENT) &&
+	return (tell_cookies(finder_netns(finder, listener->at.netns)) ||
+		(listener->requests >= least &&
+		 grew(finder, listener->at.netns, FACT_REQ_FULL_DROP))) &&
 	       has_most_requests(finder, listener);
+}
+
+/* The one listener of the namespace that was seen to send cookies, NULL: none, or several. */
+static const struct fact_cookies *sender_of_cookies(const struct finder *finder, uint32_t netns)
+{
+	const struct fact_cookies *sender = NULL;
+
+	for (size_t i = 0; i < finder->facts->cookies_count; i++) {
+		const struct fact_cookies *cookies = &finder->facts->cookies[i];
+
+		if (cookies->at.netns != netns)
+			continue;
+		if (sender)
+			return NULL;
+		sender = cookies;
+	}
+	return sender;
 }
 
 /* Cookies were sent, and no listener has a request: they take none. */
@@ -106,23 +162,29 @@ static void find_cookies_alone(struct finder *finder)
 {
 	for (size_t i = 0; i < finder->facts->netns_count; i++) {
 		const struct fact_netns *netns = &finder->facts->namespaces[i];
+		const struct fact_cookies *sender;
 		struct finding *finding;
 		bool told = false;
 
 		for (size_t j = 0; j < finder->count; j++)
 			told |= finder->list[j].id == FINDING_SYN_FLOOD &&
 				finder->list[j].at.netns == netns->inode;
-		if (told || !netns->grew[FACT_SYNCOOKIES_SENT])
+		if (told || !tell_cookies(netns))
 			continue;
 		finding = finder_add(finder, FINDING_SYN_FLOOD, FINDING_WARNING);
 		if (!finding)
 			return;
 		finding->count = netns->grew[FACT_SYNCOOKIES_SENT];
 		finding->at.netns = netns->inode;
-		describe_flood(finder, finding, netns);
+		sender = sender_of_cookies(finder, netns->inode);
+		if (sender) {
+			finding->at = sender->at;
+			finding->owner = sender->owner;
+		}
+		describe_flood(finding, netns);
 		finding_why(finding,
-			    "The kernel answers with SYN cookies, for which it keeps no state: "
-			    "which port it is does not show.");
+			    "The kernel answers with SYN cookies, for which it keeps no state%s.",
+			    sender ? "" : ": which port it is does not show");
 		finding_more(finding, "tcpdwell snapshot -l");
 	}
 }
@@ -133,7 +195,28 @@ struct queue {
 	uint64_t oldest_ns;
 	uint64_t waiting;
 	uint64_t served; /* other connections of the process */
+	/* Of these, those that it opened, and where most of them go. */
+	uint64_t opened;
+	const struct fact_socket *most;
+	uint64_t most_votes;
 };
+
+static bool is_same_destination(const struct fact_socket *a, const struct fact_socket *b)
+{
+	return a->at.rport == b->at.rport && !memcmp(a->at.raddr, b->at.raddr, sizeof(a->at.raddr));
+}
+
+/* What has more than half of the votes is left at the end. */
+static void vote(struct queue *queue, const struct fact_socket *socket)
+{
+	queue->opened++;
+	if (!queue->most_votes)
+		queue->most = socket;
+	if (is_same_destination(queue->most, socket))
+		queue->most_votes++;
+	else
+		queue->most_votes--;
+}
 
 static struct queue look_into(const struct finder *finder, const struct fact_socket *listener)
 {
@@ -149,9 +232,43 @@ static struct queue look_into(const struct finder *finder, const struct fact_soc
 		} else if (listener->owner.pid && socket->owner.pid == listener->owner.pid &&
 			   socket->state != TCPDWELL_LISTEN) {
 			queue.served++;
+			if (socket->client && socket->state == TCPDWELL_ESTABLISHED)
+				vote(&queue, socket);
 		}
 	}
 	return queue;
+}
+
+static bool is_stopped(const struct finder *finder, const struct fact_owner *owner)
+{
+	for (size_t i = 0; i < finder->facts->process_count; i++)
+		if (owner->pid && finder->facts->processes[i].owner.pid == owner->pid)
+			return finder->facts->processes[i].stopped;
+	return false;
+}
+
+/* The process does not accept: what does it do? */
+static void blame_process(const struct finder *finder, struct finding *finding,
+			  const struct queue *queue)
+{
+	char to[96 + TEXT_SLACK_BYTES] = "";
+
+	if (is_stopped(finder, &finding->owner)) {
+		finding_why(finding, "The process is stopped, by a signal or a debugger.");
+		finding->helps = "`kill -CONT PID` has it go on, if no debugger has it.";
+		return;
+	}
+	if (queue->most_votes && queue->most_votes * 2 > queue->opened) {
+		const struct fact_address *at = &queue->most->at;
+		char *p = put_literal(to, ", most of those that it opened to ");
+
+		p = put_char(put_addr(p, at->family ?: 4, at->raddr), ':');
+		*put_u16(p, at->rport) = '\0';
+	}
+	finding_why(finding,
+		    "The process does not call accept()%s%s: a larger backlog only lets more "
+		    "clients wait.",
+		    queue->served ? ", and has other connections to serve" : "", to);
 }
 
 static void found_queue(struct finder *finder, const struct fact_socket *listener,
@@ -174,10 +291,7 @@ static void found_queue(struct finder *finder, const struct fact_socket *listene
 	finding_setting(finding, FACT_SOMAXCONN);
 	finding_setting(finding, FACT_ABORT_ON_OVERFLOW);
 	if (queue->oldest_ns >= WAIT_NS)
-		finding_why(finding,
-			    "The process does not call accept()%s: a larger backlog only lets "
-			    "more clients wait.",
-			    queue->served ? ", and has other connections to serve" : "");
+		blame_process(finder, finding, queue);
 	else
 		finding_why(finding, "%s",
 			    full ? "More connections come than accept() takes." :

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "model/finders.h"
+#include "model/pressure.h"
 
 /* A SYN is lost now and then; three that were sent again twice, to one place, are not. */
 #define UNANSWERED_SYNS	       2
@@ -14,6 +15,9 @@
 #define SCAN_ADDRESSES 20
 
 #define FAILURES 3
+
+/* Of one address, that fail once or twice each. */
+#define FAILING_PORTS 20
 
 static int compare_owner(const struct fact_owner *a, const struct fact_owner *b)
 {
@@ -89,30 +93,69 @@ static void found_service(struct finder *finder, const struct fact_socket *const
 	finding_more(finding, "tcpdwell -p %u --to SYN_SENT", finding->owner.pid);
 }
 
+/* Whether @listener takes what is sent to @at: its address is that of this host. */
+static bool is_sent_to(const struct fact_socket *listener, const struct fact_address *at)
+{
+	static const uint8_t any[16];
+
+	if (listener->at.netns != at->netns || listener->at.lport != at->rport)
+		return false;
+	if (memcmp(listener->at.laddr, any, sizeof(any)))
+		return !memcmp(listener->at.laddr, at->raddr, sizeof(at->raddr));
+	return !memcmp(at->laddr, at->raddr, sizeof(at->raddr)) ||
+	       pressure_is_loopback(at->family, at->raddr);
+}
+
 /* A listener of the same namespace, which lets the last ACK of the handshake fall. */
 static bool is_held_up_here(const struct finder *finder, const struct fact_address *at)
 {
 	for (size_t i = 0; i < finder->facts->socket_count; i++) {
 		const struct fact_socket *socket = &finder->facts->sockets[i];
 
-		if (socket->state == TCPDWELL_LISTEN && socket->at.netns == at->netns &&
-		    socket->at.lport == at->rport && socket->waiting > socket->backlog)
+		if (socket->state == TCPDWELL_LISTEN && socket->waiting > socket->backlog &&
+		    is_sent_to(socket, at))
 			return true;
 	}
 	return false;
 }
 
-static const char *why_unanswered(const struct finder *finder,
-				  const struct fact_socket *const *group, size_t count)
+#define NO_ANSWER                                                                            \
+	"Neither a SYN-ACK nor a RST nor an ICMP error comes: the host is down, a firewall " \
+	"drops, or the queues of the listener there are full."
+
+static const char *why_unanswered(const struct fact_socket *const *group, size_t count)
 {
-	if (is_held_up_here(finder, &group[0]->at))
-		return "The accept queue of the listener at that port is full: it drops SYNs.";
 	for (size_t i = 0; i < count; i++)
 		if (group[i]->timers.err_soft)
 			return "An ICMP error came back, or no neighbour answers: the host is "
 			       "down, or a router or a firewall says that there is no way.";
-	return "Neither a SYN-ACK nor a RST nor an ICMP error comes: the host is down, or a "
-	       "firewall drops.";
+	return NO_ANSWER;
+}
+
+/* The finding of the listener comes first: that is where it is to be mended. */
+static void blame_listener(struct finding *finding)
+{
+	finding->severity = FINDING_WARNING;
+	finding->helps = "Have the process that listens there accept: see accept_queue_full.";
+	finding->useless = "More local ports. Longer timeouts.";
+	finding_why(finding,
+		    "The accept queue of the listener at that port is full: it drops SYNs.");
+}
+
+/* Connections that the process closed while their SYNs were not answered, to this destination. */
+static uint64_t given_up(const struct finder *finder, const struct fact_owner *owner,
+			 const struct fact_address *at)
+{
+	uint64_t count = 0;
+
+	for (size_t i = 0; i < finder->facts->end_count; i++) {
+		const struct fact_end *end = &finder->facts->ends[i];
+
+		if (end->given_up && !compare_owner(&end->owner, owner) &&
+		    !compare_destination(&end->at, at))
+			count += end->count;
+	}
+	return count;
 }
 
 static void found_destination(struct finder *finder, const struct fact_socket *const *group,
@@ -120,7 +163,7 @@ static void found_destination(struct finder *finder, const struct fact_socket *c
 {
 	struct finding *finding;
 	unsigned int most = 0;
-	uint64_t oldest_ns = 0;
+	uint64_t oldest_ns = 0, closed = given_up(finder, &group[0]->owner, &group[0]->at);
 	size_t stuck = 0;
 
 	for (size_t i = 0; i < count; i++) {
@@ -133,11 +176,11 @@ static void found_destination(struct finder *finder, const struct fact_socket *c
 			oldest_ns = socket->age_ns;
 	}
 	if (stuck < UNANSWERED_CONNECTIONS)
-		return;
+		return; /* find_given_up() tells of those that are closed by now */
 	finding = finder_add(finder, FINDING_SYN_UNANSWERED, FINDING_CRITICAL);
 	if (!finding)
 		return;
-	finding->count = stuck;
+	finding->count = stuck + closed;
 	finding->owner = group[0]->owner;
 	finding->at = group[0]->at;
 	finding->at.lport = 0;
@@ -145,10 +188,15 @@ static void found_destination(struct finder *finder, const struct fact_socket *c
 	finding_figure(finding, "syns_sent_again", most, FIGURE_COUNT, false);
 	if (oldest_ns)
 		finding_figure(finding, "oldest", oldest_ns, FIGURE_NS, false);
+	if (closed)
+		finding_figure(finding, "given_up", closed, FIGURE_COUNT, true);
 	for (size_t i = 0; i < count; i++)
 		finding_end(finder, finding, group[i]);
 	finding_setting(finding, FACT_SYN_RETRIES);
-	finding_why(finding, "%s", why_unanswered(finder, group, count));
+	if (is_held_up_here(finder, &group[0]->at))
+		blame_listener(finding);
+	else
+		finding_why(finding, "%s", why_unanswered(group, count));
 	finding_more(finding, "tcpdwell snapshot --sockets -s SYN_SENT -D %u", finding->at.rport);
 }
 
@@ -160,6 +208,44 @@ static bool was_found_scanning(const struct finder *finder, const struct fact_so
 		    finder->list[i].at.rport == socket->at.rport)
 			return true;
 	return false;
+}
+
+static bool was_found_unanswered(const struct finder *finder, const struct fact_end *end)
+{
+	for (size_t i = 0; i < finder->count; i++)
+		if (finder->list[i].id == FINDING_SYN_UNANSWERED &&
+		    !compare_owner(&finder->list[i].owner, &end->owner) &&
+		    !compare_destination(&finder->list[i].at, &end->at))
+			return true;
+	return false;
+}
+
+/* Programs with a timeout of their own: at the time of the look none of their sockets may exist. */
+static void find_given_up(struct finder *finder)
+{
+	for (size_t i = 0; i < finder->facts->end_count; i++) {
+		const struct fact_end *end = &finder->facts->ends[i];
+		const struct fact_socket like = { .at = end->at, .owner = end->owner };
+		struct finding *finding;
+
+		if (!end->given_up || end->count < UNANSWERED_CONNECTIONS ||
+		    was_found_scanning(finder, &like) || was_found_unanswered(finder, end))
+			continue;
+		finding = finder_add(finder, FINDING_SYN_UNANSWERED, FINDING_CRITICAL);
+		if (!finding)
+			return;
+		finding->count = end->count;
+		finding->owner = end->owner;
+		finding->at = end->at;
+		finding->at.lport = 0;
+		finding_figure(finding, "given_up", end->count, FIGURE_COUNT, true);
+		finding_setting(finding, FACT_SYN_RETRIES);
+		if (is_held_up_here(finder, &end->at))
+			blame_listener(finding);
+		else
+			finding_why(finding, "%s", NO_ANSWER);
+		finding_more(finding, "tcpdwell --from SYN_SENT --to CLOSE -D %u", end->at.rport);
+	}
 }
 
 static bool is_unanswered_alone(const struct finder *finder, const struct fact_socket *socket)
@@ -188,6 +274,7 @@ void find_unanswered(struct finder *finder)
 	finder_groups(finder, is_unanswered, by_service, found_service);
 	find_refused_scans(finder);
 	finder_groups(finder, is_unanswered_alone, by_destination, found_destination);
+	find_given_up(finder);
 }
 
 /* ---- Errors of connect() and bind() ---- */
@@ -206,17 +293,24 @@ static bool is_of_ports(const struct fact_failure *failure)
 	       (failure->call == FACT_BIND && failure->err == EADDRINUSE);
 }
 
-static const char *why_failing(int err)
+/* @sent: a SYN was, so that the error came back. */
+static const char *why_failing(int err, bool sent)
 {
 	switch (err) {
 	case ECONNREFUSED:
-		return "A RST answers the SYN: nobody listens there, or a firewall rejects.";
+		return "A RST or an ICMP error of the port answers the SYN: nobody listens there, "
+		       "or a firewall rejects.";
 	case ETIMEDOUT:
 		return "Nothing answers the SYN.";
 	case EHOSTUNREACH:
 		return "No neighbour answers, or a router or a firewall sends an ICMP error.";
 	case ENETUNREACH:
-		return "This host has no route to the address.";
+		return sent ? "A router or a firewall sends an ICMP error: it has no way there." :
+			      "This host has no route to the address, or the address is one of "
+			      "broadcast or multicast, to which TCP never connects.";
+	case ENOPROTOOPT:
+	case EPROTO:
+		return "A router or a firewall sends an ICMP error.";
 	case EADDRNOTAVAIL:
 		return "No local port is free for this destination.";
 	case EACCES:
@@ -230,7 +324,7 @@ static const char *why_failing(int err)
 }
 
 static void add_failing(struct finder *finder, const struct fact_owner *owner,
-			const struct fact_address *at, int err, uint64_t count)
+			const struct fact_address *at, int err, uint64_t count, bool sent)
 {
 	struct finding *finding = finder_add(finder, FINDING_CONNECT_FAILING, FINDING_WARNING);
 
@@ -243,11 +337,13 @@ static void add_failing(struct finder *finder, const struct fact_owner *owner,
 	memset(finding->at.laddr, 0, sizeof(finding->at.laddr));
 	finding->err = err;
 	finding_figure(finding, "failed", count, FIGURE_COUNT, true);
-	finding_why(finding, "%s", why_failing(err));
-	if (err == ENETUNREACH || err == EINVAL || err == EACCES)
+	finding_why(finding, "%s", why_failing(err, sent));
+	if (!sent && (err == ENETUNREACH || err == EINVAL || err == EACCES))
 		finding_more(finding, "tcpdwell diagnose -p %u", owner->pid); /* makes no rows */
-	else
+	else if (at->rport)
 		finding_more(finding, "tcpdwell --from SYN_SENT --to CLOSE -D %u", at->rport);
+	else
+		finding_more(finding, "tcpdwell --from SYN_SENT --to CLOSE -p %u", owner->pid);
 }
 
 /* What failed with a transition: the same connect(), if it blocked, is among the calls, too. */
@@ -286,18 +382,70 @@ static bool is_told_as_scan(const struct finder *finder, const struct fact_owner
 	return was_found_scanning(finder, &like);
 }
 
+/* To one address, at ports that fail too seldom to be told one by one. */
+static bool is_of_address(const struct fact_end *end, const struct fact_end *like)
+{
+	return end->from == TCPDWELL_SYN_SENT && end->err == like->err && end->count < FAILURES &&
+	       end->reason != TCPDWELL_REASON_NO_LOCAL_PORT && end->at.netns == like->at.netns &&
+	       !memcmp(end->at.raddr, like->at.raddr, sizeof(end->at.raddr)) &&
+	       !compare_owner(&end->owner, &like->owner);
+}
+
+static bool was_found_failing(const struct finder *finder, const struct fact_end *end)
+{
+	for (size_t i = 0; i < finder->count; i++) {
+		const struct finding *f = &finder->list[i];
+
+		if (f->id == FINDING_CONNECT_FAILING && !f->at.rport && f->err == end->err &&
+		    f->at.netns == end->at.netns && !compare_owner(&f->owner, &end->owner) &&
+		    !memcmp(f->at.raddr, end->at.raddr, sizeof(end->at.raddr)))
+			return true;
+	}
+	return false;
+}
+
+/* Who tries many ports of one address fails once at each. */
+static void find_failing_ports(struct finder *finder)
+{
+	for (size_t i = 0; i < finder->facts->end_count; i++) {
+		const struct fact_end *like = &finder->facts->ends[i];
+		struct fact_address at = like->at;
+		uint64_t count = 0, ports = 0;
+
+		if (!like->err || !is_of_address(like, like) || was_found_failing(finder, like))
+			continue;
+		for (size_t j = i; j < finder->facts->end_count; j++) {
+			const struct fact_end *end = &finder->facts->ends[j];
+
+			if (!is_of_address(end, like) ||
+			    is_told_as_scan(finder, &end->owner, &end->at))
+				continue;
+			count += end->count;
+			ports++;
+		}
+		at.rport = 0;
+		if (ports < FAILING_PORTS)
+			continue;
+		add_failing(finder, &like->owner, &at, like->err, count, true);
+		if (finder->err)
+			return;
+		finding_figure(&finder->list[finder->count - 1], "remote_ports", ports,
+			       FIGURE_COUNT, false);
+	}
+}
+
 void find_failing(struct finder *finder)
 {
 	for (size_t i = 0; i < finder->facts->failure_count; i++) {
 		const struct fact_failure *failure = &finder->facts->failures[i];
-		uint64_t count = ends_of(finder, failure);
+		uint64_t ended = ends_of(finder, failure);
+		uint64_t count = ended > failure->count ? ended : failure->count;
 
-		if (count < failure->count)
-			count = failure->count;
 		if (failure->call == FACT_CONNECT && count >= FAILURES && !is_of_ports(failure) &&
 		    !is_no_failure(failure->err) &&
 		    !is_told_as_scan(finder, &failure->owner, &failure->at))
-			add_failing(finder, &failure->owner, &failure->at, failure->err, count);
+			add_failing(finder, &failure->owner, &failure->at, failure->err, count,
+				    ended);
 	}
 	for (size_t i = 0; i < finder->facts->end_count; i++) {
 		const struct fact_end *end = &finder->facts->ends[i];
@@ -305,8 +453,9 @@ void find_failing(struct finder *finder)
 		if (end->from == TCPDWELL_SYN_SENT && end->err && end->count >= FAILURES &&
 		    end->reason != TCPDWELL_REASON_NO_LOCAL_PORT && !failed_as_call(finder, end) &&
 		    !is_told_as_scan(finder, &end->owner, &end->at))
-			add_failing(finder, &end->owner, &end->at, end->err, end->count);
+			add_failing(finder, &end->owner, &end->at, end->err, end->count, true);
 	}
+	find_failing_ports(finder);
 }
 
 /* ---- Itself ---- */

@@ -73,6 +73,16 @@ static unsigned int most_retransmits(const struct fact_socket *const *group, siz
 	return most;
 }
 
+static unsigned int most_probes(const struct fact_socket *const *group, size_t count)
+{
+	unsigned int most = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (group[i]->timers.probes_out > most)
+			most = group[i]->timers.probes_out;
+	return most;
+}
+
 /* ---- Peers that are gone ---- */
 
 static bool is_open(const struct fact_socket *socket)
@@ -137,7 +147,8 @@ static int by_service_and_peer(const struct fact_socket *a, const struct fact_so
 }
 
 /* Of one peer's connections: those that have been idle since before another one began. */
-static size_t suspects_of(const struct fact_socket *const *group, size_t count)
+static size_t suspects_of(struct finder *finder, const struct fact_socket *const *group,
+			  size_t count)
 {
 	uint64_t newest_ns = UINT64_MAX;
 	size_t suspects = 0;
@@ -148,7 +159,8 @@ static size_t suspects_of(const struct fact_socket *const *group, size_t count)
 		if (group[i]->opened_ns && group[i]->opened_ns < newest_ns)
 			newest_ns = group[i]->opened_ns;
 	for (size_t i = 0; i < count; i++)
-		suspects += may_be_gone(group[i]) && newest_ns < group[i]->silent_ns;
+		suspects += may_be_gone(group[i]) && newest_ns < group[i]->silent_ns &&
+			    !finder_peer_is_here(finder, group[i]);
 	return suspects;
 }
 
@@ -162,7 +174,7 @@ static void found_peers(struct finder *finder, const struct fact_socket *const *
 
 		for (n = 1; i + n < count && !by_service_and_peer(group[i], group[i + n]); n++)
 			;
-		of_peer = suspects_of(group + i, n);
+		of_peer = suspects_of(finder, group + i, n);
 		suspects += of_peer;
 		peers += of_peer > 0;
 	}
@@ -197,10 +209,20 @@ void find_half_open(struct finder *finder)
 
 /* ---- Processes that do not close ---- */
 
+/*
+ * One side has closed, and the other goes on sending: the peer was heard since. Where keep-alive is
+ * on, that may be answers to its probes, which tell nothing of the processes.
+ */
+static bool is_half_closed_at_work(const struct finder *finder, const struct fact_socket *socket)
+{
+	return !socket->timers.keepalive && socket->silent_ns != FACT_UNKNOWN &&
+	       socket->silent_ns < finder->facts->leak_ns;
+}
+
 static bool is_leaked(const struct finder *finder, const struct fact_socket *socket)
 {
 	return socket->state == TCPDWELL_CLOSE_WAIT && !socket->queued &&
-	       socket->age_ns >= finder->facts->leak_ns;
+	       socket->age_ns >= finder->facts->leak_ns && !is_half_closed_at_work(finder, socket);
 }
 
 static void found_leak(struct finder *finder, const struct fact_socket *const *group, size_t count)
@@ -224,16 +246,17 @@ static void found_leak(struct finder *finder, const struct fact_socket *const *g
 
 /* ---- A FIN that nobody acknowledges ---- */
 
+/* The FIN was sent again and again, or there is no room for it. */
 static bool is_stuck_in(const struct fact_socket *socket, uint8_t state)
 {
-	return socket->state == state && socket->timers.retransmits >= STUCK_RETRANSMITS;
+	return socket->state == state &&
+	       (socket->timers.retransmits >= STUCK_RETRANSMITS || socket->timers.probes_out > 1);
 }
 
 static bool in_fin_wait1(const struct finder *finder, const struct fact_socket *socket)
 {
 	(void)finder;
-	return is_stuck_in(socket, TCPDWELL_FIN_WAIT1) ||
-	       (socket->state == TCPDWELL_FIN_WAIT1 && socket->timers.probes_out > 1);
+	return is_stuck_in(socket, TCPDWELL_FIN_WAIT1);
 }
 
 static bool in_closing(const struct finder *finder, const struct fact_socket *socket)
@@ -246,6 +269,20 @@ static bool in_last_ack(const struct finder *finder, const struct fact_socket *s
 {
 	(void)finder;
 	return is_stuck_in(socket, TCPDWELL_LAST_ACK);
+}
+
+/* Which retransmissions end it depends on whether a process has it still. */
+static void advise_stuck(struct finding *finding, const struct fact_socket *socket)
+{
+	if (socket->timers.orphan) {
+		finding_setting(finding, FACT_ORPHAN_RETRIES);
+		return;
+	}
+	finding_setting(finding, FACT_RETRIES2);
+	finding->helps = "They end by themselves. TCP_USER_TIMEOUT ends them earlier, and so does "
+			 "close(): net.ipv4.tcp_orphan_retries holds from then on.";
+	finding->useless = "net.ipv4.tcp_fin_timeout; net.ipv4.tcp_orphan_retries, as long as the "
+			   "process has them.";
 }
 
 static void found_stuck(struct finder *finder, const struct fact_socket *const *group, size_t count)
@@ -271,11 +308,14 @@ static void found_stuck(struct finder *finder, const struct fact_socket *const *
 	describe(finder, finding, group, count);
 	finding_figure(finding, "fin_sent_again", most_retransmits(group, count), FIGURE_COUNT,
 		       false);
-	finding_setting(finding, FACT_ORPHAN_RETRIES);
+	if (group[0]->timers.timer == DEADLINE_TIMER_PROBE)
+		finding_figure(finding, "probes", most_probes(group, count), FIGURE_COUNT, false);
+	advise_stuck(finding, group[0]);
 	finding_why(
 		finding, "%s",
 		group[0]->timers.timer == DEADLINE_TIMER_PROBE ?
-			"The peer reads nothing: data waits before the FIN." :
+			"The FIN has not been sent: the peer reads nothing and has no room for "
+			"what waits before it, or a firewall of this host lets nothing out." :
 			"The FIN was sent again and again: the peer, or the path to it, is gone.");
 	finding_more(finding, "tcpdwell snapshot --sockets -s %s", states[state]);
 }
@@ -285,7 +325,7 @@ static void found_stuck(struct finder *finder, const struct fact_socket *const *
 static bool is_held(const struct finder *finder, const struct fact_socket *socket)
 {
 	return socket->state == TCPDWELL_FIN_WAIT2 && !socket->timers.orphan &&
-	       socket->age_ns >= finder->facts->leak_ns;
+	       socket->age_ns >= finder->facts->leak_ns && !is_half_closed_at_work(finder, socket);
 }
 
 static void found_held(struct finder *finder, const struct fact_socket *const *group, size_t count)

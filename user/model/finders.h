@@ -13,6 +13,7 @@ struct finder {
 	struct finding *list;
 	size_t count, room;
 	const struct fact_socket **picked; /* room for all sockets */
+	const struct fact_socket **ends;   /* all, by their ends; NULL: not sorted yet */
 	size_t bound;			   /* ports of clients that bind() took */
 	struct finding_ports ports[FINDING_PORTS];
 	size_t port_count;
@@ -62,6 +63,9 @@ static inline int finder_order(uint64_t a, uint64_t b)
 {
 	return a < b ? -1 : a > b;
 }
+
+/* Whether the other end of @socket is open on this host, too, in whatever namespace. */
+bool finder_peer_is_here(struct finder *finder, const struct fact_socket *socket);
 
 /* How many different remote addresses a group has. */
 size_t finder_remote_addresses(const struct fact_socket *const *group, size_t count);

@@ -124,7 +124,7 @@ void finding_figure(struct finding *finding, const char *name, uint64_t value,
 	if (finding->figure_count == FINDING_FIGURES)
 		return;
 	finding->figures[finding->figure_count++] = (struct finding_figure){ name, value, unit,
-									     grew };
+									     grew && value };
 }
 
 void finding_setting(struct finding *finding, enum fact_setting setting)
@@ -209,6 +209,43 @@ void finder_groups_sorted(struct finder *finder, finder_pick *pick, finder_compa
 	}
 }
 
+static int compare_ends(const struct fact_address *a, const struct fact_address *b)
+{
+	return finder_order(a->lport, b->lport)			    ?:
+		       finder_order(a->rport, b->rport)		    ?:
+		       memcmp(a->laddr, b->laddr, sizeof(a->laddr)) ?:
+		       memcmp(a->raddr, b->raddr, sizeof(a->raddr));
+}
+
+static int compare_by_ends(const void *a, const void *b)
+{
+	const struct fact_socket *const *x = a, *const *y = b;
+
+	return compare_ends(&(*x)->at, &(*y)->at);
+}
+
+bool finder_peer_is_here(struct finder *finder, const struct fact_socket *socket)
+{
+	const struct facts *facts = finder->facts;
+	struct fact_socket peer = { .at = { .lport = socket->at.rport,
+					    .rport = socket->at.lport } };
+	const struct fact_socket *key = &peer, *const * found;
+
+	if (!finder->ends) {
+		finder->ends = calloc(facts->socket_count, sizeof(*finder->ends));
+		if (!finder->ends)
+			return false;
+		for (size_t i = 0; i < facts->socket_count; i++)
+			finder->ends[i] = &facts->sockets[i];
+		qsort(finder->ends, facts->socket_count, sizeof(*finder->ends), compare_by_ends);
+	}
+	memcpy(peer.at.laddr, socket->at.raddr, sizeof(peer.at.laddr));
+	memcpy(peer.at.raddr, socket->at.laddr, sizeof(peer.at.raddr));
+	found = bsearch(&key, finder->ends, facts->socket_count, sizeof(*finder->ends),
+			compare_by_ends);
+	return found && (*found)->state == TCPDWELL_ESTABLISHED;
+}
+
 static int compare_addresses(const void *a, const void *b)
 {
 	return memcmp(a, b, sizeof(((struct fact_address *)NULL)->raddr));
@@ -258,6 +295,7 @@ struct findings *findings_new(const struct facts *facts)
 	for (unsigned int i = 0; i < sizeof(parts) / sizeof(*parts) && !finder.err; i++)
 		parts[i](&finder);
 	free(finder.picked);
+	free(finder.ends);
 	if (finder.err) {
 		free(findings);
 		free(finder.list);

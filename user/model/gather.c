@@ -27,6 +27,7 @@ struct gather {
 	struct list ends;
 	struct list failures;
 	struct list processes;
+	struct list cookies;
 	struct list first; /* gather_netns of the first look, and listeners' drops */
 	struct list drops;
 	struct list last; /* gather_netns of the last look */
@@ -80,6 +81,7 @@ struct gather *gather_new(void)
 	g->ends.size = sizeof(struct fact_end);
 	g->failures.size = sizeof(struct fact_failure);
 	g->processes.size = sizeof(struct fact_process);
+	g->cookies.size = sizeof(struct fact_cookies);
 	g->first.size = sizeof(struct gather_netns);
 	g->drops.size = sizeof(struct first_drops);
 	g->last.size = sizeof(struct gather_netns);
@@ -97,6 +99,7 @@ void gather_free(struct gather *g)
 	free(g->ends.items);
 	free(g->failures.items);
 	free(g->processes.items);
+	free(g->cookies.items);
 	free(g->first.items);
 	free(g->drops.items);
 	free(g->last.items);
@@ -132,6 +135,7 @@ int gather_settle(struct gather *g)
 		if (sockets[i].state == TCPDWELL_LISTEN)
 			err = gather_drops(g, sockets[i].cookie, sockets[i].drops);
 	g->ends.count = 0;
+	g->cookies.count = 0;
 	memset(g->end_index, 0, sizeof(g->end_index));
 	list_release(&g->sockets);
 	list_release(&g->requests);
@@ -379,6 +383,27 @@ static void end_set_ports(const struct gather *g, struct fact_end *end,
 		end->at.lport = t->lport;
 }
 
+/* The SYN is sent again after a second. */
+#define SYN_AGAIN_NS 1000000000ULL
+
+/*
+ * Which state it was that a connection was closed in: of those that had been open, whether this
+ * side had sent its FIN, for resets alone.
+ */
+static uint8_t end_from(const struct tcpdwell_transition *t)
+{
+	switch (t->from) {
+	case TCPDWELL_SYN_SENT:
+		return TCPDWELL_SYN_SENT;
+	case TCPDWELL_FIN_WAIT1:
+	case TCPDWELL_FIN_WAIT2:
+		return t->reason == TCPDWELL_REASON_RESET_SENT ? TCPDWELL_FIN_WAIT2 :
+								 TCPDWELL_ESTABLISHED;
+	default:
+		return TCPDWELL_ESTABLISHED;
+	}
+}
+
 /* Connections that failed are told apart by where to, others by their service. */
 static void end_set(const struct gather *g, struct fact_end *end,
 		    const struct tcpdwell_transition *t)
@@ -388,7 +413,7 @@ static void end_set(const struct gather *g, struct fact_end *end,
 	end->at.family = t->family;
 	end->reason = t->reason;
 	end->err = t->err;
-	end->from = TCPDWELL_ESTABLISHED; /* whatever it was, it had been open */
+	end->from = end_from(t);
 	if (t->owner) {
 		end->owner.pid = t->pid;
 		memcpy(end->owner.comm, t->comm, sizeof(end->owner.comm));
@@ -396,7 +421,8 @@ static void end_set(const struct gather *g, struct fact_end *end,
 	end_set_ports(g, end, t);
 	if (t->from != TCPDWELL_SYN_SENT)
 		return;
-	end->from = TCPDWELL_SYN_SENT;
+	end->given_up = t->reason == TCPDWELL_REASON_ABORTED && !t->err &&
+			t->dwell != TCPDWELL_DWELL_UNKNOWN && t->dwell_ns >= SYN_AGAIN_NS;
 	memcpy(end->at.raddr, t->raddr, sizeof(end->at.raddr));
 }
 
@@ -486,6 +512,30 @@ struct fact_process *gather_processes(struct gather *g, size_t *count)
 {
 	*count = g->processes.count;
 	return g->processes.items;
+}
+
+static bool is_same_address(const struct fact_address *a, const struct fact_address *b)
+{
+	return a->netns == b->netns && a->family == b->family && a->lport == b->lport &&
+	       !memcmp(a->laddr, b->laddr, sizeof(a->laddr));
+}
+
+int gather_cookies(struct gather *g, const struct tcpdwell_cookies *cookies)
+{
+	const struct fact_cookies *known = g->cookies.items;
+	struct fact_cookies fact = {
+		.owner.pid = cookies->pid,
+		.at = { .netns = cookies->netns,
+			.family = cookies->family,
+			.lport = cookies->lport },
+	};
+
+	memcpy(fact.at.laddr, cookies->laddr, sizeof(fact.at.laddr));
+	memcpy(fact.owner.comm, cookies->comm, sizeof(fact.owner.comm));
+	for (size_t i = 0; i < g->cookies.count; i++)
+		if (is_same_address(&known[i].at, &fact.at))
+			return 0;
+	return list_add(&g->cookies, &fact);
 }
 
 void gather_narrow(struct gather *g, const struct filters *filters)
@@ -595,6 +645,8 @@ int gather_take(struct gather *g, uint64_t span_ns, uint64_t leak_ns, struct fac
 		.netns_count = g->namespaces.count,
 		.processes = g->processes.items,
 		.process_count = g->processes.count,
+		.cookies = g->cookies.items,
+		.cookies_count = g->cookies.count,
 		.memory = g->memory,
 		.leak_ns = leak_ns,
 	};

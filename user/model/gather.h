@@ -63,6 +63,9 @@ int gather_failure(struct gather *gather, const struct fact_failure *failure);
 int gather_holder(struct gather *gather, uint32_t pid, const char *comm);
 struct fact_process *gather_processes(struct gather *gather, size_t *count);
 
+/* A listener that sends SYN cookies; the same one may be told of again and again. */
+int gather_cookies(struct gather *gather, const struct tcpdwell_cookies *cookies);
+
 void gather_memory(struct gather *gather, uint64_t pages, uint64_t pressure_pages);
 
 /* Ends of connections that found no room. */

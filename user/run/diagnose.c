@@ -10,6 +10,7 @@
 #include "kernel/loader.h"
 #include "model/findings.h"
 #include "model/gather.h"
+#include "model/odometer.h"
 #include "model/sockets.h"
 #include "run/diagnose.h"
 #include "run/survey.h"
@@ -40,8 +41,10 @@ struct diagnose {
 	struct shown *shown;	   /* of each of these */
 	struct facts facts;
 	struct survey survey;
-	uint32_t netns; /* the one that is looked at, 0: all */
-	uint64_t start_ns;
+	struct odometer *odometer; /* of failed calls, NULL: there is one look */
+	size_t listeners;
+	uint32_t netns;	   /* the one that is looked at, 0: all */
+	uint64_t start_ns; /* from when on it was looked */
 	char hidden[512];
 	struct diagnosis_diff *diff; /* of --watch into a pipe, NULL: not asked for */
 	uint64_t looked_ns;
@@ -69,6 +72,7 @@ static void diagnose_wants(struct session *session, struct capture *capture, str
 	wants->looks = true;
 	wants->rows_optional = true;
 	wants->reports = true;
+	wants->floods = true;
 	wants->report_ns = options->watch ? options->report_ns ?: LOOK_NS : 0;
 	wants->pace_ns = TAKE_NS;
 }
@@ -89,6 +93,11 @@ static int diagnose_start(struct session *session)
 	d->sockets = sockets_new();
 	if (!d->gather || !d->sockets)
 		return fail(session, -errno);
+	if (session->options->watch) {
+		d->odometer = odometer_new();
+		if (!d->odometer)
+			return fail(session, -errno);
+	}
 	if (session->options->watch && !session->in_place &&
 	    session->options->format == FORMAT_TABLE) {
 		d->diff = diagnosis_diff_new();
@@ -118,14 +127,35 @@ static int diagnose_event(struct session *session, const struct event *event)
 	return err ? fail(session, err) : 0;
 }
 
+/* Who sends cookies is known for a moment alone. */
+static int diagnose_tick(struct session *session)
+{
+	const struct diagnose *d = session->model;
+	int err = 0;
+
+	for (unsigned int i = 0; i < session->cookies.count && !err; i++) {
+		const struct tcpdwell_cookies *who = &session->cookies.floods[i].who;
+
+		if (!d->netns || who->netns == d->netns)
+			err = gather_cookies(d->gather, who);
+	}
+	return err ? fail(session, err) : 0;
+}
+
 /* ---- A look ---- */
 
 static int take_failed_call(void *context, const struct tcpdwell_failed_call *call,
 			    const struct tcpdwell_failed_calls *calls)
 {
 	struct diagnose *d = context;
-	const struct fact_failure failure = gather_failure_of(call, calls, calls->count);
+	uint64_t grew = d->odometer ?
+				odometer_grew(d->odometer, odometer_key(0, call, sizeof(*call)),
+					      calls->count) :
+				calls->count;
+	const struct fact_failure failure = gather_failure_of(call, calls, grew);
 
+	if (!grew)
+		return 0;
 	return gather_failure(d->gather, &failure);
 }
 
@@ -170,14 +200,18 @@ static int look(struct session *session)
 	if (session_walk(session, d->sockets))
 		return -1;
 	d->looked_ns = clock_now_ns();
-	if (!err)
-		err = survey_failed_calls(session, d->netns, take_failed_call, d);
+	if (d->odometer)
+		odometer_look(d->odometer);
+	err = survey_failed_calls(session, d->netns, take_failed_call, d);
 	if (!err)
 		err = gather_facts(d->gather, d->sockets, d->looked_ns, d->looked_ns - d->start_ns,
 				   session->options->leak_ns, &d->facts);
 	if (err)
 		return fail(session, err);
 	survey_processes(session, d->gather);
+	d->listeners = 0;
+	for (size_t i = 0; i < d->facts.socket_count; i++)
+		d->listeners += d->facts.sockets[i].state == TCPDWELL_LISTEN;
 	findings_free(d->findings);
 	d->findings = findings_new(&d->facts);
 	return d->findings && !describe_all(session) ? 0 : fail(session, -errno);
@@ -199,18 +233,16 @@ static const char *hidden_from(const struct session *session)
 static struct diagnosis diagnosis_of(const struct session *session)
 {
 	const struct diagnose *d = session->model;
-	struct diagnosis diagnosis = {
+
+	return (struct diagnosis){
 		.span_ns = d->facts.span_ns,
 		.sockets = d->facts.socket_count,
+		.listeners = d->listeners,
 		.namespaces = d->survey.namespaces,
 		.closed = d->survey.closed,
 		.lost = gather_lost(d->gather),
 		.hidden = hidden_from(session),
 	};
-
-	for (size_t i = 0; i < d->facts.socket_count; i++)
-		diagnosis.listeners += d->facts.sockets[i].state == TCPDWELL_LISTEN;
-	return diagnosis;
 }
 
 static int print(FILE *out, const void *context)
@@ -262,15 +294,35 @@ static int show(struct session *session)
 	return session_show(session, d->diff ? print_diff : print, session);
 }
 
+/* What is over is to go from the next look: that tells of what has grown since this one. */
 static int diagnose_render(struct session *session)
 {
-	return look(session) ?: show(session);
+	struct diagnose *d = session->model;
+	int err = look(session) ?: show(session);
+
+	if (err)
+		return err;
+	err = gather_settle(d->gather);
+	d->facts.sockets = NULL;
+	d->start_ns = d->looked_ns;
+	return err ? fail(session, err) : 0;
+}
+
+/* Of --watch the last look may be just over: in a moment nothing grows. */
+static bool needs_last_look(const struct session *session)
+{
+	const struct diagnose *d = session->model;
+	uint64_t past_ns = clock_now_ns() - d->looked_ns;
+
+	if (!d->findings)
+		return true;
+	return session->end != SESSION_SIGNAL && past_ns > session->wants.report_ns / 2;
 }
 
 static int diagnose_finish(struct session *session, const struct summary *summary)
 {
 	const struct diagnose *d = session->model;
-	bool last = session->end != SESSION_SIGNAL || !d->findings;
+	bool last;
 	int err = 0;
 
 	(void)summary;
@@ -278,6 +330,7 @@ static int diagnose_finish(struct session *session, const struct summary *summar
 	if (!session->wants.watch &&
 	    session_wait(session, session->options->duration_ns ?: SPAN_NS) < 0)
 		return -1;
+	last = needs_last_look(session);
 	if (last)
 		err = look(session);
 	if (!err && (last || session->in_place || !session->wants.report_ns))
@@ -293,6 +346,7 @@ static void diagnose_free(struct session *session)
 
 	diagnosis_diff_free(d->diff);
 	findings_free(d->findings);
+	odometer_free(d->odometer);
 	free(d->shown);
 	sockets_free(d->sockets);
 	gather_free(d->gather);
@@ -303,6 +357,7 @@ const struct command_ops diagnose_command = {
 	.wants = diagnose_wants,
 	.start = diagnose_start,
 	.event = diagnose_event,
+	.tick = diagnose_tick,
 	.render = diagnose_render,
 	.finish = diagnose_finish,
 	.free = diagnose_free,

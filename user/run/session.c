@@ -59,10 +59,10 @@ static int take_due_rows(struct session *s, uint64_t now_ns)
 	if (!is_prompt(s)) {
 		if (now_ns - s->taken_ns < s->wants.pace_ns)
 			return 0;
-		if (s->source)
-			return session_take_paced_rows(s);
+		if (s->source && session_take_paced_rows(s))
+			return -1;
 		s->taken_ns = now_ns;
-		if (loader_polls(s->loader))
+		if (!s->source && loader_polls(s->loader))
 			loader_flush(s->loader, LOADER_WAIT_NS);
 		return s->command->tick ? s->command->tick(s) : 0;
 	}

@@ -44,6 +44,7 @@ struct wants {
 	bool reports;	      /* shows reports, in place where that is asked for; else rows */
 	bool first;	      /* the first report at once */
 	bool open;	      /* at the end, and at SIGUSR1, rows of what goes on */
+	bool floods;	      /* tells of floods itself: no line of the session does */
 	uint64_t duration_ns; /* how long it runs where -d does not say, 0: on and on */
 	/* Between two reports, 0: only the last. */
 	uint64_t report_ns;

@@ -40,7 +40,7 @@ static void report_cookies(struct session *s, FILE *json, uint64_t now_ns)
 {
 	cookie_floods_look(&s->cookies, now_ns);
 	loader_each_cookies(s->loader, take_cookies, &s->cookies);
-	for (unsigned int i = 0; i < s->cookies.count; i++) {
+	for (unsigned int i = 0; i < s->cookies.count && !s->wants.floods; i++) {
 		const struct cookie_flood *flood = &s->cookies.floods[i];
 		char where[256], rate[64] = "";
 		char *end = put_listener(where, &flood->who);

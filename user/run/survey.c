@@ -161,6 +161,7 @@ void survey_processes(struct session *session, struct gather *gather)
 		session_process(session, owner->pid, owner->comm, &process);
 		facts[i].descriptors = process.fds;
 		facts[i].limit = process.fd_limit;
+		facts[i].stopped = process.state == 'T' || process.state == 't';
 	}
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/duration.h"
+#include "base/escape.h"
 #include "base/put.h"
 #include "base/text.h"
 #include "view/explain.h"
@@ -13,6 +14,10 @@
 
 /* Where what belongs to a word at the left begins. */
 #define COLUMN 10
+
+/* For text that others chose, in columns. */
+#define ROOM_LEAST 40
+#define ROOM_MOST  256
 
 static void print_ns(FILE *out, uint64_t ns)
 {
@@ -52,6 +57,10 @@ static bool print_where(FILE *out, const struct finding *finding,
 	if (remote) {
 		fputs(local ? " <-> " : "to ", out);
 		print_side(out, at, at->raddr, at->rport);
+	} else if (!local && has_address(at->raddr)) {
+		fputs("to ", out);
+		print_end(out, at->family ?: 4, at->raddr, 0, 0);
+		remote = true;
 	}
 	if (!at->netns)
 		return local || remote;
@@ -79,13 +88,17 @@ static bool is_of_host(enum finding_id id)
 	return id == FINDING_ORPHANS || id == FINDING_MEMORY || id == FINDING_TIMEWAIT_OVERFLOW;
 }
 
-static void print_labelled(FILE *out, const char *label, const char *text)
+/* On one line: JSON has what is cut off. */
+static void print_labelled(FILE *out, const char *label, const char *text, unsigned int columns)
 {
+	unsigned int taken = COLUMN + strlen(label) + 1, used;
+	unsigned int room = columns > taken + ROOM_LEAST ? columns - taken : ROOM_LEAST;
+	char cut[ESCAPE_TEXT_BYTES * ROOM_MOST + TEXT_SLACK_BYTES], *end;
+
 	if (!text || !text[0])
 		return;
-	fprintf(out, "%*s%s ", COLUMN, "", label);
-	print_text(out, text, 0);
-	fputc('\n', out);
+	end = put_escaped_cut(cut, text, strlen(text), room < ROOM_MOST ? room : ROOM_MOST, &used);
+	fprintf(out, "%*s%s %.*s\n", COLUMN, "", label, (int)(end - cut), cut);
 }
 
 /* ---- Figures and the end ---- */
@@ -156,18 +169,33 @@ static void print_end_of(FILE *out, const struct deadline *end)
 {
 	switch (end->kind) {
 	case DEADLINE_NEVER:
-		fputs("never by itself\n", out);
+		fputs("never by itself", out);
 		break;
 	case DEADLINE_AT:
 	case DEADLINE_IF_SILENT:
 		fputs("by itself within ", out);
 		print_ns(out, end->ns);
-		fprintf(out, " (%s)%s\n", deadline_setting(end->by),
+		fprintf(out, " (%s)%s", deadline_setting(end->by),
 			end->kind == DEADLINE_IF_SILENT ? ", unless the peer answers" : "");
 		break;
 	default:
-		fputs("not known\n", out);
+		fputs("not known", out);
 	}
+}
+
+/* As words, so that the line can be broken. */
+static void print_end_words(FILE *out, const struct deadline *end, unsigned int columns)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *memory = open_memstream(&text, &len);
+
+	if (!memory)
+		return;
+	print_end_of(memory, end);
+	fclose(memory);
+	explain_print_words(out, text, columns, COLUMN);
+	free(text);
 }
 
 static void print_settings(FILE *out, const struct finding *finding,
@@ -242,14 +270,14 @@ static void print_advice(FILE *out, const char *word, const char *name, const ch
 }
 
 /* NAMESPACE/NAME, or the UID where that is all there is. */
-static void print_pod(FILE *out, const struct finding_context *context)
+static void print_pod(FILE *out, const struct finding_context *context, unsigned int columns)
 {
 	const char *name = context->texts[CONTAINER_POD];
 	char text[2 * CONTAINER_TEXT_BYTES];
 
 	snprintf(text, sizeof(text), "%s/%s", context->texts[CONTAINER_POD_NAMESPACE] ?: "",
 		 name ?: "");
-	print_labelled(out, "pod", name ? text : context->pod_uid);
+	print_labelled(out, "pod", name ? text : context->pod_uid, columns);
 }
 
 void finding_print(FILE *out, const struct finding *finding, const struct finding_context *context,
@@ -270,10 +298,10 @@ void finding_print(FILE *out, const struct finding *finding, const struct findin
 		print_who(out, finding);
 		fputc('\n', out);
 	}
-	print_labelled(out, "command", context->command);
-	print_labelled(out, "unit", context->texts[CONTAINER_UNIT]);
-	print_labelled(out, "container", context->texts[CONTAINER_LABEL]);
-	print_pod(out, context);
+	print_labelled(out, "command", context->command, columns);
+	print_labelled(out, "unit", context->texts[CONTAINER_UNIT], columns);
+	print_labelled(out, "container", context->texts[CONTAINER_LABEL], columns);
+	print_pod(out, context, columns);
 	print_word(out, "seen");
 	explain_print_words(out, figures ?: "", columns, COLUMN);
 	free(figures);
@@ -286,7 +314,7 @@ void finding_print(FILE *out, const struct finding *finding, const struct findin
 	}
 	if (finding->has_end) {
 		print_word(out, "ends");
-		print_end_of(out, &finding->end);
+		print_end_words(out, &finding->end, columns);
 	}
 	print_advice(out, "do", advice, "helps", columns, finding->helps);
 	print_advice(out, "no help", advice, "useless", columns, finding->useless);

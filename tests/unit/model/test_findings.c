@@ -50,6 +50,22 @@ static const struct finding *only(enum finding_id id)
 	return &finding;
 }
 
+/* The first one of its kind, among others. */
+static const struct finding *first(enum finding_id id)
+{
+	static struct finding finding;
+	struct findings *findings = findings_new(&host.facts);
+	size_t i = 0;
+
+	assert_non_null(findings);
+	while (i < findings_count(findings) && findings_at(findings, i)->id != id)
+		i++;
+	assert_true(i < findings_count(findings));
+	finding = *findings_at(findings, i);
+	findings_free(findings);
+	return &finding;
+}
+
 /* ---- Who connects ---- */
 
 static void test_syn_unanswered(void **state)
@@ -76,6 +92,61 @@ static void test_syn_unanswered(void **state)
 	assert_int_equal(figure(f, "in_syn_sent"), 3);
 	assert_int_equal(figure(f, "syns_sent_again"), 3);
 	assert_int_equal(f->end.by, DEADLINE_BY_SYN_RETRIES);
+}
+
+/* A full queue of this host's own is to blame only for what is sent to it. */
+static void test_held_up_here(void **state)
+{
+	struct fact_socket *s = facts_clients(TCPDWELL_SYN_SENT, 3), *l = facts_listener(5, 4);
+	const struct finding *f;
+
+	(void)state;
+	l->at.lport = 5432;
+	for (int i = 0; i < 3; i++)
+		s[i].timers.retransmits = 3;
+	f = first(FINDING_SYN_UNANSWERED);
+	assert_int_equal(f->severity, FINDING_CRITICAL);
+	assert_non_null(strstr(f->why, "the host is down"));
+	assert_null(f->helps);
+	for (int i = 0; i < 3; i++)
+		s[i].at.raddr[3] = 1; /* its own address */
+	f = first(FINDING_SYN_UNANSWERED);
+	assert_int_equal(f->severity, FINDING_WARNING); /* the listener's stands first */
+	assert_non_null(strstr(f->why, "it drops SYNs"));
+}
+
+/* A program with a timeout of its own leaves no socket to be seen. */
+static void test_given_up(void **state)
+{
+	const struct finding *f;
+
+	(void)state;
+	facts_add_end(TCPDWELL_SYN_SENT, TCPDWELL_REASON_ABORTED, 0, 9, 2);
+	assert_nothing(); /* closed before the SYN was sent again */
+	host.ends[0].given_up = true;
+	f = only(FINDING_SYN_UNANSWERED);
+	assert_int_equal(figure(f, "given_up"), 9);
+	assert_int_equal(f->at.rport, 5432);
+	host.ends[0].count = 2;
+	assert_nothing();
+}
+
+static void test_many_ports_of_one_address(void **state)
+{
+	const struct finding *f;
+
+	(void)state;
+	for (int i = 0; i < 40; i++) {
+		facts_add_end(TCPDWELL_SYN_SENT, TCPDWELL_REASON_REFUSED, ECONNREFUSED, 1, 2);
+		host.ends[i].at.rport = 100 + i;
+	}
+	f = only(FINDING_CONNECT_FAILING);
+	assert_int_equal(figure(f, "failed"), 40);
+	assert_int_equal(figure(f, "remote_ports"), 40);
+	assert_int_equal(f->at.raddr[3], 2);
+	assert_int_equal(f->at.rport, 0);
+	host.facts.end_count = 19;
+	assert_nothing();
 }
 
 static void test_scan(void **state)
@@ -162,6 +233,48 @@ static void test_syn_flood(void **state)
 	assert_int_equal(f->owner.pid, 0);
 }
 
+/* A queue that gives old requests up has young ones alone at times. */
+static void test_syn_flood_of_young_requests(void **state)
+{
+	struct fact_socket *l = facts_listener(0, 16);
+
+	(void)state;
+	host.netns.settings[FACT_SYNCOOKIES] = 0;
+	l->requests = 17;
+	assert_nothing();
+	host.netns.grew[FACT_REQ_FULL_DROP] = 100;
+	assert_int_equal(figure(only(FINDING_SYN_FLOOD), "syns_dropped"), 100);
+	l->requests = 15;
+	assert_nothing();
+}
+
+/* Where they are sent for each SYN, cookies are a flood if they do not come back. */
+static void test_cookies_for_each(void **state)
+{
+	static const struct fact_cookies senders[] = {
+		{ { 22, "server" }, { .netns = 7, .family = 4, .lport = 80 } },
+		{ { 33, "other" }, { .netns = 7, .family = 4, .lport = 81 } },
+	};
+	const struct finding *f;
+
+	(void)state;
+	host.netns.settings[FACT_SYNCOOKIES] = 2;
+	host.netns.grew[FACT_SYNCOOKIES_SENT] = 1000;
+	host.netns.grew[FACT_SYNCOOKIES_RECV] = 990;
+	assert_nothing();
+	host.netns.grew[FACT_SYNCOOKIES_RECV] = 800;
+	f = only(FINDING_SYN_FLOOD);
+	assert_int_equal(f->owner.pid, 0);
+	assert_null(strstr(f->helps, "tcp_syncookies=1"));
+	host.facts.cookies = senders;
+	host.facts.cookies_count = 1;
+	f = only(FINDING_SYN_FLOOD);
+	assert_int_equal(f->owner.pid, 22);
+	assert_int_equal(f->at.lport, 80);
+	host.facts.cookies_count = 2;
+	assert_int_equal(only(FINDING_SYN_FLOOD)->owner.pid, 0); /* which of the two? */
+}
+
 static void test_accept_queue(void **state)
 {
 	struct fact_socket *l = facts_listener(4, 4), *s;
@@ -186,6 +299,37 @@ static void test_accept_queue(void **state)
 	assert_nothing(); /* SYNs are dropped for other reasons, too */
 	host.netns.grew[FACT_LISTEN_OVERFLOWS] = 1;
 	assert_int_equal(figure(only(FINDING_ACCEPT_QUEUE_FULL), "dropped"), 1);
+}
+
+static void test_what_it_does_instead(void **state)
+{
+	struct fact_socket *l = facts_listener(4, 4), *s = facts_accepted(TCPDWELL_ESTABLISHED, 4);
+
+	(void)state;
+	s[0].queued = true;
+	s[0].age_ns = 2 * S;
+	for (int i = 1; i < 4; i++)
+		s[i].client = i > 1;
+	s[2].at = s[3].at = facts_ends(9, 40001, 9100);
+	assert_non_null(strstr(only(FINDING_ACCEPT_QUEUE_FULL)->why,
+			       "has other connections to serve, most of those that it opened to "
+			       "10.0.0.9:9100"));
+	host.processes[0] = (struct fact_process){ l->owner, 9, 5, 100, .stopped = true };
+	host.facts.process_count = 1;
+	assert_string_equal(only(FINDING_ACCEPT_QUEUE_FULL)->why,
+			    "The process is stopped, by a signal or a debugger.");
+}
+
+static void test_what_has_not_grown(void **state)
+{
+	const struct finding *f;
+
+	(void)state;
+	facts_listener(5, 4);
+	f = only(FINDING_ACCEPT_QUEUE_FULL);
+	assert_int_equal(figure(f, "dropped"), 0);
+	for (unsigned int i = 0; i < f->figure_count; i++)
+		assert_false(f->figures[i].grew);
 }
 
 /* ---- What does not move on ---- */
@@ -231,7 +375,14 @@ static void test_suspects(void **state)
 	f = only(FINDING_HALF_OPEN);
 	assert_int_equal(f->count, 3);
 	assert_int_equal(f->end.kind, DEADLINE_NEVER);
-	s[0].timers.keepalive = true;
+	/* The other end of one is on this host, and open. */
+	s = facts_clients(TCPDWELL_ESTABLISHED, 1);
+	s->at = (struct fact_address){ .netns = 8, .lport = 50000, .rport = 80 };
+	memcpy(s->at.laddr, host.sockets[0].at.raddr, sizeof(s->at.laddr));
+	memcpy(s->at.raddr, host.sockets[0].at.laddr, sizeof(s->at.raddr));
+	assert_nothing();
+	host.facts.socket_count--;
+	host.sockets[0].timers.keepalive = true;
 	assert_nothing();
 }
 
@@ -264,6 +415,13 @@ static void test_leak(void **state)
 	assert_int_equal(f->count, 1);
 	assert_int_equal(f->end.kind, DEADLINE_NEVER);
 	assert_string_equal(f->more, "tcpdwell leaks -p 22");
+	s[0].silent_ns = S; /* it sends, and the peer acknowledges */
+	assert_nothing();
+	s[0].timers.keepalive = true; /* or answers probes */
+	only(FINDING_CLOSE_WAIT_LEAK);
+	s[0].timers.keepalive = false;
+	s[0].silent_ns = 60 * S;
+	only(FINDING_CLOSE_WAIT_LEAK);
 }
 
 static void assert_stuck(uint8_t state, enum finding_id id)
@@ -289,8 +447,25 @@ static void assert_stuck(uint8_t state, enum finding_id id)
 	assert_int_equal(f->at.lport, 80);
 	assert_int_equal(f->at.raddr[0], 0); /* of several peers none is named */
 	assert_int_equal(f->end.by, DEADLINE_BY_ORPHAN_RETRIES);
+	assert_int_equal(f->settings[0], FACT_ORPHAN_RETRIES);
 	s[4].timers.retransmits = 2;
 	assert_nothing();
+	for (int i = 0; i < 5; i++) { /* the FIN was never sent */
+		s[i].timers.retransmits = 0;
+		s[i].timers.timer = DEADLINE_TIMER_PROBE;
+		s[i].timers.probes_out = 2;
+	}
+	f = only(id);
+	assert_int_equal(figure(f, "probes"), 2);
+	assert_non_null(strstr(f->why, "The FIN has not been sent"));
+	for (int i = 0; i < 5; i++) {
+		s[i].timers.orphan = false;
+		s[i].timers.timer = DEADLINE_TIMER_RETRANSMIT;
+		s[i].timers.retransmits = 3;
+	}
+	f = only(id);
+	assert_int_equal(f->settings[0], FACT_RETRIES2);
+	assert_non_null(strstr(f->useless, "net.ipv4.tcp_orphan_retries"));
 }
 
 static void test_stuck(void **state)
@@ -312,6 +487,8 @@ static void test_fin_wait2(void **state)
 		s[i].timers.state = TCPDWELL_FIN_WAIT2;
 	}
 	assert_int_equal(only(FINDING_STUCK_FIN_WAIT2)->end.kind, DEADLINE_NEVER);
+	s[0].silent_ns = S; /* the peer goes on sending to it */
+	assert_nothing();
 	host.facts.socket_count = 0;
 	s = facts_accepted(TCPDWELL_FIN_WAIT2, 100);
 	for (int i = 0; i < 100; i++) {
@@ -468,6 +645,32 @@ static void test_address_in_use(void **state)
 	assert_int_equal(f->at.lport, 80);
 }
 
+/* What has the port, where nobody listens at that address. */
+static void test_who_has_the_port(void **state)
+{
+	struct fact_socket *l = facts_listener(0, 128), *s;
+	const struct finding *f;
+
+	(void)state;
+	facts_add_failure(FACT_BIND, EADDRINUSE, 1, 80, 0); /* of 10.0.0.1 */
+	l->at.laddr[0] = 127;
+	f = only(FINDING_ADDRESS_IN_USE);
+	assert_non_null(strstr(f->why, "Nothing has it"));
+	s = facts_accepted(TCPDWELL_TIME_WAIT, 2);
+	f = only(FINDING_ADDRESS_IN_USE);
+	assert_int_equal(figure(f, "timewait"), 2);
+	assert_non_null(strstr(f->why, "TIME_WAIT"));
+	s[1].state = TCPDWELL_ESTABLISHED;
+	f = only(FINDING_ADDRESS_IN_USE);
+	assert_int_equal(figure(f, "connections"), 1);
+	assert_non_null(strstr(f->why, "server (pid 22) has connections at that port"));
+	s[1].owner = (struct fact_owner){ 0 };
+	assert_non_null(strstr(only(FINDING_ADDRESS_IN_USE)->why, "are closed"));
+	memset(l->at.laddr, 0, sizeof(l->at.laddr));
+	l->owner = (struct fact_owner){ 0 };
+	assert_non_null(strstr(only(FINDING_ADDRESS_IN_USE)->why, "process is not known"));
+}
+
 static void test_resets(void **state)
 {
 	const struct finding *f;
@@ -483,6 +686,29 @@ static void test_resets(void **state)
 	host.ends[0].count = 4;
 	host.ends[1].count = 0;
 	assert_nothing();
+}
+
+static void test_kinds_of_resets(void **state)
+{
+	(void)state;
+	facts_add_end(TCPDWELL_FIN_WAIT2, TCPDWELL_REASON_RESET_SENT, 0, 5, 2);
+	host.netns.grew[FACT_ABORT_ON_DATA] = 5;
+	assert_non_null(strstr(only(FINDING_RESETS)->why, "Data comes after"));
+	host.ends[0].from = TCPDWELL_ESTABLISHED;
+	assert_string_equal(only(FINDING_RESETS)->why, "The process closes with SO_LINGER of 0.");
+	host.netns.grew[FACT_ABORT_ON_CLOSE] = 5;
+	assert_non_null(strstr(only(FINDING_RESETS)->why, "it has not read"));
+}
+
+static void test_died_of_a_user_timeout(void **state)
+{
+	const struct finding *f;
+
+	(void)state;
+	facts_add_end(TCPDWELL_ESTABLISHED, TCPDWELL_REASON_USER_TIMEOUT, ETIMEDOUT, 3, 2);
+	f = only(FINDING_KEEPALIVE_DIED);
+	assert_int_equal(f->setting_count, 0); /* those of keep-alive did not decide */
+	assert_non_null(strstr(f->helps, "TCP_USER_TIMEOUT"));
 }
 
 static void test_died(void **state)
@@ -509,7 +735,7 @@ static void test_host(void **state)
 	host.netns.grew[FACT_ABORT_ON_MEMORY] = 1;
 	assert_int_equal(figure(only(FINDING_MEMORY), "aborted"), 1);
 	host.netns.grew[FACT_ABORT_ON_MEMORY] = 0;
-	host.processes[0] = (struct fact_process){ facts_owner(22, "server"), 79, 50, 100 };
+	host.processes[0] = (struct fact_process){ facts_owner(22, "server"), 79, 50, 100, false };
 	host.facts.process_count = 1;
 	assert_nothing();
 	host.processes[0].descriptors = 80;
@@ -559,11 +785,18 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_syn_unanswered, facts_begin),
+		cmocka_unit_test_setup(test_held_up_here, facts_begin),
+		cmocka_unit_test_setup(test_given_up, facts_begin),
+		cmocka_unit_test_setup(test_many_ports_of_one_address, facts_begin),
 		cmocka_unit_test_setup(test_scan, facts_begin),
 		cmocka_unit_test_setup(test_connect_failing, facts_begin),
 		cmocka_unit_test_setup(test_self_connect, facts_begin),
 		cmocka_unit_test_setup(test_syn_flood, facts_begin),
+		cmocka_unit_test_setup(test_syn_flood_of_young_requests, facts_begin),
+		cmocka_unit_test_setup(test_cookies_for_each, facts_begin),
 		cmocka_unit_test_setup(test_accept_queue, facts_begin),
+		cmocka_unit_test_setup(test_what_it_does_instead, facts_begin),
+		cmocka_unit_test_setup(test_what_has_not_grown, facts_begin),
 		cmocka_unit_test_setup(test_dead_peer, facts_begin),
 		cmocka_unit_test_setup(test_suspects, facts_begin),
 		cmocka_unit_test_setup(test_pools_are_no_suspects, facts_begin),
@@ -575,7 +808,10 @@ int main(void)
 		cmocka_unit_test_setup(test_fullest_destinations, facts_begin),
 		cmocka_unit_test_setup(test_destination_that_fills, facts_begin),
 		cmocka_unit_test_setup(test_address_in_use, facts_begin),
+		cmocka_unit_test_setup(test_who_has_the_port, facts_begin),
 		cmocka_unit_test_setup(test_resets, facts_begin),
+		cmocka_unit_test_setup(test_kinds_of_resets, facts_begin),
+		cmocka_unit_test_setup(test_died_of_a_user_timeout, facts_begin),
 		cmocka_unit_test_setup(test_died, facts_begin),
 		cmocka_unit_test_setup(test_host, facts_begin),
 		cmocka_unit_test_setup(test_busy_and_well, facts_begin),

@@ -70,13 +70,18 @@ static void add(struct tcpdwell_socket r)
 	assert_int_equal(sockets_add(sockets, &r), 0);
 }
 
+static void look_at_all(void)
+{
+	gather_look(gather);
+	tell_netns();
+	assert_int_equal(gather_facts(gather, sockets, NOW, 10 * S, 60 * S, &facts), 0);
+}
+
 static const struct fact_socket *look(uint16_t rport)
 {
 	const struct fact_socket *found = NULL;
 
-	gather_look(gather);
-	tell_netns();
-	assert_int_equal(gather_facts(gather, sockets, NOW, 10 * S, 60 * S, &facts), 0);
+	look_at_all();
 	for (size_t i = 0; i < facts.socket_count; i++)
 		if (facts.sockets[i].at.rport == rport)
 			found = &facts.sockets[i];
@@ -187,6 +192,60 @@ static void test_requests_and_drops(void **state)
 	assert_int_equal(look(0)->drops_grew, 3);
 }
 
+static struct fact_end end_of(uint8_t from, uint8_t reason, uint16_t err, uint64_t dwell_ns)
+{
+	const struct tcpdwell_transition t = {
+		.from = from,
+		.to = TCPDWELL_CLOSE,
+		.reason = reason,
+		.err = err,
+		.dwell = TCPDWELL_DWELL_EXACT,
+		.dwell_ns = dwell_ns,
+		.netns = 7,
+		.rport = 80,
+	};
+
+	assert_int_equal(gather_end(gather, &t), 0);
+	look_at_all();
+	return facts.ends[facts.end_count - 1];
+}
+
+/* A process that closed before the SYN could be sent again has not waited for the answer. */
+static void test_what_an_end_was(void **state)
+{
+	(void)state;
+	assert_false(end_of(TCPDWELL_SYN_SENT, TCPDWELL_REASON_ABORTED, 0, S / 2).given_up);
+	assert_true(end_of(TCPDWELL_SYN_SENT, TCPDWELL_REASON_ABORTED, 0, S).given_up);
+	assert_false(end_of(TCPDWELL_SYN_SENT, TCPDWELL_REASON_ABORTED, EHOSTUNREACH, S).given_up);
+	assert_false(end_of(TCPDWELL_SYN_SENT, TCPDWELL_REASON_TIMEOUT, ETIMEDOUT, S).given_up);
+	assert_int_equal(end_of(TCPDWELL_FIN_WAIT2, TCPDWELL_REASON_RESET_SENT, 0, S).from,
+			 TCPDWELL_FIN_WAIT2);
+	assert_int_equal(end_of(TCPDWELL_FIN_WAIT2, TCPDWELL_REASON_FIN, 0, S).from,
+			 TCPDWELL_ESTABLISHED);
+	assert_int_equal(end_of(TCPDWELL_CLOSE_WAIT, TCPDWELL_REASON_RESET_SENT, 0, S).from,
+			 TCPDWELL_ESTABLISHED);
+}
+
+/* A listener tells of its cookies once a second. */
+static void test_who_sends_cookies(void **state)
+{
+	struct tcpdwell_cookies cookies = { .netns = 7, .pid = 22, .family = 4, .lport = 80 };
+
+	(void)state;
+	strcpy(cookies.comm, "server");
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(gather_cookies(gather, &cookies), 0);
+	cookies.lport = 81;
+	assert_int_equal(gather_cookies(gather, &cookies), 0);
+	look_at_all();
+	assert_int_equal(facts.cookies_count, 2);
+	assert_int_equal(facts.cookies[0].at.lport, 80);
+	assert_string_equal(facts.cookies[0].owner.comm, "server");
+	assert_int_equal(gather_settle(gather), 0);
+	look_at_all();
+	assert_int_equal(facts.cookies_count, 0);
+}
+
 /* bind() fails for what it asks for here, connect() for what is there. */
 static void test_end_of_a_failed_call(void **state)
 {
@@ -231,6 +290,7 @@ int main(void)
 		TEST(test_options_of_a_socket), TEST(test_fin_is_not_unread),
 		TEST(test_orphans_are_nobodys), TEST(test_queued_is_no_orphan),
 		TEST(test_requests_and_drops),	TEST(test_end_of_a_failed_call),
+		TEST(test_what_an_end_was),	TEST(test_who_sends_cookies),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

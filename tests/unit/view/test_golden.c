@@ -207,7 +207,8 @@ static void memory(void)
 
 static void descriptors(void)
 {
-	host.processes[0] = (struct fact_process){ facts_owner(22, "server"), 980, 950, 1024 };
+	host.processes[0] = (struct fact_process){ facts_owner(22, "server"), 980, 950, 1024,
+						   false };
 	host.facts.process_count = 1;
 }
 
