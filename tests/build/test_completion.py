@@ -164,7 +164,7 @@ def test_options_are_those_of_the_help(complete: Complete, command: str) -> None
         (["--output=c"], ["csv"]),
         (["--output="], ["table", "json", "csv"]),
         (["--backend", ""], ["auto", "fentry", "kprobe", "timer", "none"]),
-        (["stat", "--by", "p"], ["process", "port", "prefix"]),
+        (["stat", "--by", "p"], ["process", "port", "prefix", "pod"]),
         (["-s", ""], STATES),
         (["--to", "LISTEN,FIN"], ["LISTEN,FIN_WAIT1", "LISTEN,FIN_WAIT2"]),
         (["--reason", "fin,reset"], ["fin,reset_received", "fin,reset_sent"]),

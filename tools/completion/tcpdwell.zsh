@@ -16,7 +16,14 @@ _tcpdwell_value()
 			if (on && $(name + 1) ~ /^[A-Z]/)
 				print $(name + 1)
 		}
-		on && match($0, /[a-z]+(\|[a-z]+)+/) { print substr($0, RSTART, RLENGTH) }
+		# Choices that are too long for a line go on in the next one.
+		on && (choices ? match($0, /[a-z|]+/) : match($0, /[a-z]+(\|[a-z]+)+\|?/)) {
+			choices = choices substr($0, RSTART, RLENGTH)
+			if (choices !~ /\|$/) {
+				print choices
+				choices = ""
+			}
+		}
 		/^$/ { on = 0 }'
 }
 

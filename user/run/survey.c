@@ -205,8 +205,7 @@ static bool call_wanted(const struct survey_calls *calls, const struct fact_fail
 	memcpy(like.laddr, failure->at.laddr, sizeof(like.laddr));
 	memcpy(like.raddr, failure->at.raddr, sizeof(like.raddr));
 	return (!calls->only || failure->at.netns == calls->only) && !filters->uids.count &&
-	       !filters->cgroup &&
-	       timewait_socket_wanted(filters, &like) &&
+	       !filters->cgroup && timewait_socket_wanted(filters, &like) &&
 	       process_wanted(calls->session, failure->owner.pid, failure->owner.comm);
 }
 
