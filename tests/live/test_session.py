@@ -17,7 +17,7 @@ from typing import Any, Callable, Iterator
 
 import pytest
 
-from harness import place, within
+from harness import place, refusal, within
 from harness.netns import Netns
 from harness.plain import READY, READY_LIMIT_S, Running, filtered_to, patience, run
 
@@ -177,6 +177,19 @@ def test_output_that_takes_nothing(netns: Netns, arguments: list[str],
         assert CUT in running.said()
     if not {"leaks", "timewait"} & set(arguments):
         assert counts["unwritten"] > 0
+
+
+def test_report_of_a_look_without_bpf(netns: Netns) -> None:
+    """There is no account of what nobody traces; SIGUSR1 while the output waits does no harm."""
+    with within.listen(netns), full_pipe() as (_, writer), \
+            Running("snapshot", "--sockets", "--netns", netns.path, stdout=writer, ready=False,
+                    wrap=refusal.wrap("BPF_*=EPERM")) as running:
+        running.wait_for(lambda: "sock_diag" in running.said())
+        time.sleep(patience(0.3))
+        for _ in range(5):
+            running.child.send_signal(signal.SIGUSR1)
+            time.sleep(patience(0.1))
+        assert running.child.poll() is None
 
 
 @every_command

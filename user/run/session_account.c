@@ -75,7 +75,11 @@ struct summary session_account(struct session *s)
 
 void session_print_account(struct session *s, enum notice_level level)
 {
-	struct summary summary = session_account(s);
+	struct summary summary;
 
+	/* Who looks without a kernel side has nothing to account for. */
+	if (!s->loader)
+		return;
+	summary = session_account(s);
 	account_print(s->notice, &summary, !capture_uses_ring(&s->capture), level);
 }
