@@ -200,6 +200,12 @@ int gather_drops(struct gather *g, uint64_t cookie, uint64_t drops)
 	return list_add(&g->drops, &first);
 }
 
+const struct fact_netns *gather_namespaces(const struct gather *g, size_t *count)
+{
+	*count = g->namespaces.count;
+	return g->namespaces.items;
+}
+
 static uint64_t listener_key(uint32_t netns, uint16_t lport)
 {
 	return (uint64_t)netns << 16 | lport;

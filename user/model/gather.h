@@ -71,6 +71,9 @@ void gather_memory(struct gather *gather, uint64_t pages, uint64_t pressure_page
 /* Ends of connections that found no room. */
 uint64_t gather_lost(const struct gather *gather);
 
+/* The @count namespaces of the look, in the order in which they were told; until the next look. */
+const struct fact_netns *gather_namespaces(const struct gather *gather, size_t *count);
+
 /* Of sockets, those that @filters want (sockets.h), which must outlive it. */
 void gather_narrow(struct gather *gather, const struct filters *filters);
 

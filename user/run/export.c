@@ -634,6 +634,8 @@ static int look(struct session *session)
 	err = survey_look(session, x->gather, x->netns, &x->survey);
 	if (err)
 		return fail(session, err);
+	/* The walk asks for their names. */
+	x->facts.namespaces = gather_namespaces(x->gather, &x->facts.netns_count);
 	x->looked_ns = began_ns;
 	if (walk(session))
 		return -1;
