@@ -114,6 +114,9 @@ def churn(netns: Netns) -> None:
     """What rates and quantiles are of."""
     with within.listen(netns) as listener:
         within.connect_and_reset(netns, listener, 5)
+        carrying = within.Pair(netns, listener)
+        carrying.client.send(b"x")
+        carrying.close()
     with within.make_socket(netns) as refused:
         assert refused.connect_ex(("127.0.0.1", 1))
 
