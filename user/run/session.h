@@ -70,11 +70,6 @@ struct command_ops {
 	int (*event)(struct session *session, const struct event *event);
 	/* Once a turn: what does not wait for a report. NULL: nothing. */
 	int (*tick)(struct session *session);
-	/*
-	 * Once a second, of what hits the host and has no rows: @text is one or more lines of JSON
-	 * for those that are read by programs. NULL: it is not asked for.
-	 */
-	void (*flood)(struct session *session, const char *text, size_t bytes);
 	/* A report is due. NULL: there are none while it runs. */
 	int (*render)(struct session *session);
 	/* The last report or row; nothing is traced any more. May set the exit status. */

@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/escape.h"
 #include "base/put.h"
 #include "kernel/loader.h"
 #include "run/session_inside.h"
-#include "view/flood_json.h"
 
 static void take_cookies(void *context, const struct tcpdwell_cookies *cookies)
 {
@@ -36,7 +33,7 @@ static char *put_listener(char *p, const struct tcpdwell_cookies *who)
 }
 
 /* One line for each listener that sends SYN cookies: for what they are sent to there is no row. */
-static void report_cookies(struct session *s, FILE *json, uint64_t now_ns)
+static void report_cookies(struct session *s, uint64_t now_ns)
 {
 	cookie_floods_look(&s->cookies, now_ns);
 	loader_each_cookies(s->loader, take_cookies, &s->cookies);
@@ -51,45 +48,31 @@ static void report_cookies(struct session *s, FILE *json, uint64_t now_ns)
 		notice_print(s->notice, NOTICE_STATUS,
 			     "SYN cookies: %s%.*s: no row tells of these requests", rate,
 			     (int)(end - where), where);
-		if (json)
-			flood_json_cookies(json, flood, clock_wall_ns(s->clock, now_ns));
 	}
 }
 
 /* One line for what would be a hundred thousand rows. */
-static void report_folded(struct session *s, FILE *json, uint64_t past_ns, uint64_t now_ns)
+static void report_folded(const struct session *s, uint64_t past_ns)
 {
 	struct tcpdwell_flood flood;
-	uint64_t all, rate;
+	uint64_t all;
 	uint16_t port;
 
 	if (!loader_take_flood(s->loader, &flood, &port))
 		return;
 	all = flood.folded + flood.completed;
-	rate = all * 1000000000 / past_ns;
 	notice_print(s->notice, NOTICE_STATUS,
-		     "SYN_RECV: %" PRIu64 "/s to :%u, %u%% never complete", rate, port,
-		     (unsigned int)(flood.folded * 100 / all));
-	if (json)
-		flood_json_folded(json, port, rate, flood.folded * 1000000000 / past_ns,
-				  clock_wall_ns(s->clock, now_ns));
+		     "SYN_RECV: %" PRIu64 "/s to :%u, %u%% never complete",
+		     all * 1000000000 / past_ns, port, (unsigned int)(flood.folded * 100 / all));
 }
 
 void session_report_flood(struct session *s, uint64_t now_ns)
 {
 	uint64_t past_ns = now_ns - s->flood_ns;
-	char *text = NULL;
-	FILE *json = NULL;
-	size_t bytes;
 
 	if (past_ns < FLOOD_NS)
 		return;
 	s->flood_ns = now_ns;
-	if (s->command->flood && s->options->format == FORMAT_JSON)
-		json = open_memstream(&text, &bytes);
-	report_cookies(s, json, now_ns);
-	report_folded(s, json, past_ns, now_ns);
-	if (json && !fclose(json) && bytes)
-		s->command->flood(s, text, bytes);
-	free(text);
+	report_cookies(s, now_ns);
+	report_folded(s, past_ns);
 }

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "base/text.h"
 #include "run/trace.h"
 
 struct trace {
@@ -66,11 +65,6 @@ static int trace_tick(struct session *session)
 	return 0;
 }
 
-static void trace_flood(struct session *session, const char *text, size_t bytes)
-{
-	text_put(session_style(session).text, text, bytes);
-}
-
 static int trace_finish(struct session *session, const struct summary *summary)
 {
 	const struct trace *trace = session->model;
@@ -93,7 +87,6 @@ const struct command_ops trace_command = {
 	.start = trace_start,
 	.event = trace_event,
 	.tick = trace_tick,
-	.flood = trace_flood,
 	.finish = trace_finish,
 	.free = trace_free,
 };
