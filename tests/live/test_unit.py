@@ -128,6 +128,7 @@ def test_export_works_in_its_bounds(netns: Netns, tmp_path: Path) -> None:
     with within.named(COMM.encode()), within.listen(netns) as listener, \
             Export(*words, *filtered_to(netns), wrap=Bounds(EXPORT, tmp_path)) as running:
         pairs = [within.Pair(netns, listener) for _ in range(5)]
+        pairs[0].client.send(b"x")
         within.connect_and_reset(netns, listener, 3)
         got = running.look()
         assert not capabilities(running.running.child.pid) & ~(1 << 39)
