@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/options.h"
+#include "cli/filters.h"
 #include "model/keys.h"
 #include "model/once.h"
 #include "model/sockets.h"

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fnv.h"
 #include "model/stat_names.h"
 
 #define SLOTS (2 * STAT_NAMES_MAX)
@@ -84,10 +85,8 @@ static const char *identity_of(enum tcpdwell_stat_by by, uint64_t cgroup_id,
 /* The slot of @identity, or the free one that it would have. Half of all are free. */
 static uint32_t *slot_of(struct stat_names *names, const char *identity)
 {
-	uint32_t hash = 0x811c9dc5;
+	uint32_t hash = fnv32(FNV32_BEGIN, identity, strlen(identity));
 
-	for (const char *p = identity; *p; p++)
-		hash = (hash ^ (unsigned char)*p) * 0x01000193;
 	while (names->slots[hash % SLOTS] &&
 	       strcmp(names->groups[names->slots[hash % SLOTS] - 1].identity, identity))
 		hash++;
