@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Inside findings: what its parts (find_open.c, find_listen.c, find_stuck.c, find_host.c) share.
+ * Inside findings: what its parts (find_*.c) share.
  */
 #ifndef TCPDWELL_FINDERS_H
 #define TCPDWELL_FINDERS_H
@@ -64,6 +64,14 @@ static inline int finder_order(uint64_t a, uint64_t b)
 	return a < b ? -1 : a > b;
 }
 
+/* Of a limit, from which on it is one to speak of. */
+#define FINDER_SHARE_PERCENT 80
+
+static inline uint64_t finder_percent(uint64_t part, uint64_t whole)
+{
+	return whole ? part * 100 / whole : 0;
+}
+
 /* Whether the other end of @socket is open on this host, too, in whatever namespace. */
 bool finder_peer_is_here(struct finder *finder, const struct fact_socket *socket);
 
@@ -78,6 +86,7 @@ void find_half_open(struct finder *finder);
 void find_stuck(struct finder *finder);
 void find_self_connect(struct finder *finder);
 void find_ports(struct finder *finder);
+void find_taken(struct finder *finder);
 void find_ends(struct finder *finder);
 void find_host(struct finder *finder);
 

@@ -1,0 +1,451 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Findings of local ports that run out. */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "model/finders.h"
+#include "model/pressure.h"
+
+/* From which on local ports are told of, wrong or not. */
+#define TOLD_PERCENT 1
+
+/* How many there are for connect(), 0: not known. */
+static uint64_t usable_ports(const struct fact_netns *netns)
+{
+	uint64_t low, high, reserved;
+
+	if (!netns)
+		return 0;
+	low = netns->settings[FACT_PORTS_LOW];
+	high = netns->settings[FACT_PORTS_HIGH];
+	reserved = netns->settings[FACT_PORTS_RESERVED];
+	if (low == FACT_UNKNOWN || high == FACT_UNKNOWN || high < low)
+		return 0;
+	if (reserved == FACT_UNKNOWN || reserved > high - low + 1)
+		reserved = 0;
+	return high - low + 1 - reserved;
+}
+
+/* It takes a port of the range away from others. */
+static bool takes_port(const struct finder *finder, const struct fact_socket *socket)
+{
+	const struct fact_netns *netns = finder_netns(finder, socket->at.netns);
+
+	return socket->client && netns && socket->at.lport && socket->state != TCPDWELL_LISTEN &&
+	       socket->at.lport >= netns->settings[FACT_PORTS_LOW] &&
+	       socket->at.lport <= netns->settings[FACT_PORTS_HIGH];
+}
+
+static bool takes_chosen_port(const struct finder *finder, const struct fact_socket *socket)
+{
+	return !socket->bound && takes_port(finder, socket);
+}
+
+static bool takes_bound_port(const struct finder *finder, const struct fact_socket *socket)
+{
+	return socket->bound && takes_port(finder, socket);
+}
+
+static int by_source(const struct fact_socket *a, const struct fact_socket *b)
+{
+	return finder_order(a->at.netns, b->at.netns)	?:
+		       finder_order(a->scope, b->scope) ?:
+		       memcmp(a->at.laddr, b->at.laddr, sizeof(a->at.laddr));
+}
+
+static int by_ends(const struct fact_socket *a, const struct fact_socket *b)
+{
+	return by_source(a, b)				      ?:
+		       finder_order(a->at.rport, b->at.rport) ?:
+		       memcmp(a->at.raddr, b->at.raddr, sizeof(a->at.raddr));
+}
+
+/* Calls that failed for the want of a port, to this destination or, of bind(), to any. */
+static bool failed_for_port(const struct fact_failure *failure, const struct fact_address *at,
+			    bool bound)
+{
+	static const uint8_t any[16];
+
+	if (failure->at.netns != at->netns)
+		return false;
+	if (!bound)
+		return failure->call == FACT_CONNECT && failure->err == EADDRNOTAVAIL &&
+		       failure->at.rport == at->rport &&
+		       !memcmp(failure->at.raddr, at->raddr, sizeof(at->raddr));
+	return failure->call == FACT_BIND && failure->err == EADDRINUSE && !failure->at.lport &&
+	       (!memcmp(failure->at.laddr, at->laddr, sizeof(at->laddr)) ||
+		!memcmp(failure->at.laddr, any, sizeof(any)));
+}
+
+static uint64_t ports_refused(const struct finder *finder, const struct fact_address *at,
+			      bool bound)
+{
+	uint64_t count = 0;
+
+	for (size_t i = 0; i < finder->facts->failure_count; i++)
+		if (failed_for_port(&finder->facts->failures[i], at, bound))
+			count += finder->facts->failures[i].count;
+	return count;
+}
+
+/* Ports that were counted. */
+struct port_bits {
+	uint64_t bits[65536 / 64];
+};
+
+/* Returns whether it is a new one. */
+static bool port_add(struct port_bits *ports, uint16_t port)
+{
+	uint64_t bit = 1ULL << port % 64, *word = &ports->bits[port / 64];
+	bool fresh = !(*word & bit);
+
+	*word |= bit;
+	return fresh;
+}
+
+/* A socket's place in what holds the ports; one port counts once, though it has several. */
+static void tally_socket(struct tally *tally, struct port_bits *ports,
+			 const struct fact_socket *socket)
+{
+	if (port_add(ports, socket->at.lport)) {
+		if (socket->state == TCPDWELL_TIME_WAIT)
+			tally_add_old(tally, 0, socket->timers.expires_ns);
+		else
+			tally->open++;
+	}
+	if (socket->owner.comm[0])
+		tally_set_owner(tally, socket->owner.pid, socket->owner.comm);
+	if (socket->state != TCPDWELL_TIME_WAIT)
+		tally_set_range(tally, socket->ports_low, socket->ports_high);
+}
+
+/* Ports that others hold, and that are closed to sockets like this. */
+static uint64_t count_blocked(const struct finder *finder, const struct fact_socket *like,
+			      struct port_bits *ports)
+{
+	uint64_t count = 0;
+
+	for (size_t i = 0; i < finder->facts->socket_count; i++) {
+		const struct fact_socket *socket = &finder->facts->sockets[i];
+
+		if (socket->bound == like->bound || socket->at.netns != like->at.netns ||
+		    socket->scope != like->scope || !takes_port(finder, socket))
+			continue;
+		/* connect() passes over what bind() took at any address. */
+		if (like->bound && memcmp(socket->at.laddr, like->at.laddr, sizeof(like->at.laddr)))
+			continue;
+		count += port_add(ports, socket->at.lport);
+	}
+	return count;
+}
+
+/* Who was refused, where it is not known who has the ports. */
+static void name_refused(const struct finder *finder, struct finding *finding, bool bound)
+{
+	for (size_t i = 0; i < finder->facts->failure_count && !finding->owner.pid; i++)
+		if (failed_for_port(&finder->facts->failures[i], &finding->at, bound))
+			finding->owner = finder->facts->failures[i].owner;
+}
+
+static struct ephemeral ephemeral_of(const struct fact_netns *netns)
+{
+	struct ephemeral e = { .usable = usable_ports(netns), .tw_reuse_delay_ms = 1000 };
+
+	if (!e.usable)
+		return e;
+	e.known = true;
+	e.low = netns->settings[FACT_PORTS_LOW];
+	e.high = netns->settings[FACT_PORTS_HIGH];
+	e.reserved = e.high - e.low + 1 - e.usable;
+	if (netns->settings[FACT_TW_REUSE] != FACT_UNKNOWN)
+		e.tw_reuse = netns->settings[FACT_TW_REUSE];
+	e.timestamps = netns->settings[FACT_TIMESTAMPS] != 0;
+	return e;
+}
+
+/* What helps follows from what holds them. */
+static void advise_ports(struct finding *finding, enum pressure_holder holder)
+{
+	finding->useless = "net.ipv4.tcp_fin_timeout, net.ipv4.tcp_tw_recycle (gone since Linux "
+			   "4.12), more descriptors; and net.ipv4.tcp_tw_reuse, which is about "
+			   "connect() and TIME_WAIT alone.";
+	switch (holder) {
+	case PRESSURE_BY_BIND:
+		finding->helps =
+			"Set IP_BIND_ADDRESS_NO_PORT before bind(): then connect() chooses "
+			"the port, which others can have for other destinations. Fewer or "
+			"longer connections.";
+		return;
+	case PRESSURE_BY_OPEN:
+		finding->helps =
+			"Fewer connections at a time: a pool, or close those that are idle. "
+			"More addresses, here or there. A wider "
+			"net.ipv4.ip_local_port_range.";
+		return;
+	case PRESSURE_BY_TIMEWAIT:
+		finding->helps = "Keep connections open: keep-alive or a pool. "
+				 "net.ipv4.tcp_tw_reuse=1. A wider net.ipv4.ip_local_port_range.";
+		finding->useless = NULL;
+		return;
+	default:
+		finding->useless = NULL;
+	}
+}
+
+static const char *who_holds(enum pressure_holder holder, const struct tally *tally)
+{
+	switch (holder) {
+	case PRESSURE_BY_BIND:
+		return "bind() took them before connect(), which closes each to all destinations";
+	case PRESSURE_BY_OPEN:
+		return "Open connections hold them";
+	case PRESSURE_BY_TIMEWAIT:
+		return "Connections that were closed here hold them in TIME_WAIT";
+	default:
+		return tally_held(tally) ? "Few are held by what is seen" :
+					   "No port was free when it was asked for";
+	}
+}
+
+static bool holds_sockets(const struct finder *finder, uint32_t pid)
+{
+	for (size_t i = 0; i < finder->facts->process_count; i++)
+		if (finder->facts->processes[i].owner.pid == pid)
+			return true;
+	return false;
+}
+
+/* Programs with their connections; and the process, if it is one that is there yet. */
+static void name_programs(const struct finder *finder, struct finding *finding,
+			  const struct tally *tally, const char *why)
+{
+	const struct tally_name *most = tally_main_name(tally);
+
+	if (!most) {
+		finding_why(finding, "%s.", why);
+		return;
+	}
+	finding_why(finding, "%s: %.15s has %" PRIu32 " connections%s.", why, most->comm,
+		    most->connections, tally->owner_varies ? ", of several processes" : "");
+	if (tally->owner_varies || !holds_sockets(finder, tally->owner_pid))
+		return;
+	finding->owner.pid = tally->owner_pid;
+	memcpy(finding->owner.comm, tally->owner_comm, sizeof(finding->owner.comm));
+}
+
+static void describe_ports(struct finding *finding, const struct tally *tally, uint64_t blocked,
+			   const struct pressure *p)
+{
+	uint64_t timewait = tally_now(tally), held = tally_held(tally) + blocked;
+
+	finding->count = held;
+	finding_figure(finding, "ports_used", held, FIGURE_COUNT, false);
+	if (p->usable) {
+		finding_figure(finding, "ports", p->usable, FIGURE_COUNT, false);
+		finding_figure(finding, "used",
+			       held < p->usable ? finder_percent(held, p->usable) : 100,
+			       FIGURE_PERCENT, false);
+	}
+	finding_figure(finding, "open", tally->open, FIGURE_COUNT, false);
+	finding_figure(finding, "timewait", timewait, FIGURE_COUNT, false);
+	if (blocked)
+		finding_figure(finding, "of_others", blocked, FIGURE_COUNT, false);
+	if (tally->refused)
+		finding_figure(finding, "failed", tally->refused, FIGURE_COUNT, true);
+	if (!p->narrowed) {
+		finding_setting(finding, FACT_PORTS_LOW);
+		finding_setting(finding, FACT_PORTS_HIGH);
+	}
+	if (p->holder == PRESSURE_BY_TIMEWAIT && timewait)
+		finding_setting(finding, FACT_TW_REUSE);
+	advise_ports(finding, p->holder);
+	finding_more(finding, "tcpdwell timewait -d 10s");
+}
+
+/* ---- The fullest destinations ---- */
+
+/* Whether they are of the same ports as a socket at @at. */
+static bool is_of(const struct finding_ports *ports, const struct fact_address *at, bool bound)
+{
+	return ports->bound == bound && ports->at.netns == at->netns &&
+	       !memcmp(ports->at.laddr, at->laddr, sizeof(at->laddr)) &&
+	       (bound || (ports->at.rport == at->rport &&
+			  !memcmp(ports->at.raddr, at->raddr, sizeof(at->raddr))));
+}
+
+/* Open ones that came a second since the look before, if they were told of then. */
+static double growth_of(const struct finder *finder, const struct fact_address *at, bool bound,
+			uint64_t open)
+{
+	const struct facts *facts = finder->facts;
+
+	for (size_t i = 0; i < facts->port_count && facts->span_ns; i++)
+		if (is_of(&facts->ports[i], at, bound) && open > facts->ports[i].open)
+			return (open - facts->ports[i].open) / (facts->span_ns / 1e9);
+	return 0;
+}
+
+/* Entries into TIME_WAIT a second: a timewait socket tells by its timer when it was one. */
+static double entry_rate(const struct fact_socket *const *group, size_t count)
+{
+	const uint64_t young_ns = (TIMEWAIT_SECONDS - TALLY_RATE_SECONDS) * 1000000000ULL;
+	size_t entered = 0;
+
+	for (size_t i = 0; i < count; i++)
+		entered += group[i]->state == TCPDWELL_TIME_WAIT &&
+			   group[i]->timers.expires_ns > young_ns;
+	return (double)entered / TALLY_RATE_SECONDS;
+}
+
+static void rank_ports(struct finder *finder, const struct finding_ports *ports)
+{
+	size_t place = finder->port_count;
+
+	while (place && finder->ports[place - 1].taken < ports->taken)
+		place--;
+	if (place == FINDING_PORTS)
+		return;
+	if (finder->port_count < FINDING_PORTS)
+		finder->port_count++;
+	memmove(&finder->ports[place + 1], &finder->ports[place],
+		(finder->port_count - 1 - place) * sizeof(*ports));
+	finder->ports[place] = *ports;
+}
+
+static void tell_ports(struct finder *finder, const struct fact_address *at,
+		       const struct pressure_input *input, const struct pressure *p)
+{
+	struct finding_ports ports = {
+		.at = *at,
+		.bound = input->tally->key.bound,
+		.open = input->tally->open,
+		.taken = p->taken,
+		.fills = p->fills,
+		.left_ns = p->exhausted_ns,
+	};
+
+	if (p->usable && p->taken * 100 >= TOLD_PERCENT)
+		rank_ports(finder, &ports);
+}
+
+/* ---- What is found ---- */
+
+static void found_short(struct finder *finder, const struct fact_socket *const *group, size_t count,
+			const struct pressure_input *input, const struct pressure *p)
+{
+	const struct fact_socket *first = group[0];
+	const struct tally *tally = input->tally;
+	struct finding *finding;
+
+	if (p->taken * 100 < FINDER_SHARE_PERCENT && !tally->refused)
+		return;
+	/* A failure tells of the destination that has the most ports, not of each. */
+	if (tally->refused && p->usable && p->used * 100 < FINDER_SHARE_PERCENT / 2)
+		return;
+	finding = finder_add(finder, FINDING_PORTS_EXHAUSTED,
+			     tally->refused ? FINDING_CRITICAL : FINDING_WARNING);
+	if (!finding)
+		return;
+	for (size_t i = 0; i < count; i++)
+		finding_end(finder, finding, group[i]);
+	finding->at = first->at;
+	finding->at.lport = 0;
+	if (first->bound) {
+		finding->at.rport = 0;
+		memset(finding->at.raddr, 0, sizeof(finding->at.raddr));
+	}
+	describe_ports(finding, tally, input->blocked, p);
+	name_programs(finder, finding, tally, who_holds(p->holder, tally));
+	name_refused(finder, finding, first->bound);
+}
+
+static void found_ports(struct finder *finder, const struct fact_socket *const *group, size_t count)
+{
+	const struct fact_socket *first = group[0];
+	const struct ephemeral e = ephemeral_of(finder_netns(finder, first->at.netns));
+	struct tally tally = { .key.bound = first->bound };
+	struct pressure_input input = {
+		.tally = &tally,
+		.rate = entry_rate(group, count),
+		.ephemeral = &e,
+		.link_local = pressure_is_link_local(first->at.family, first->at.laddr) &&
+			      !first->scope,
+		.loopback = pressure_is_loopback(first->at.family, first->at.laddr),
+	};
+	struct port_bits ports = {};
+	struct pressure p;
+
+	tally.refused = ports_refused(finder, &first->at, first->bound);
+	/* Most are few: there is no need to look at each port of these. */
+	if (!tally.refused && (count + finder->bound) * 100 < TOLD_PERCENT * (uint64_t)e.usable)
+		return;
+	for (size_t i = 0; i < count; i++)
+		tally_socket(&tally, &ports, group[i]);
+	tally.held_peak = tally_held(&tally);
+	input.growth = growth_of(finder, &first->at, first->bound, tally.open);
+	if (finder->bound)
+		input.blocked = count_blocked(finder, first, &ports);
+	p = pressure_of(&input);
+	tell_ports(finder, &first->at, &input, &p);
+	found_short(finder, group, count, &input, &p);
+}
+
+static bool was_found_short(const struct finder *finder, const struct fact_failure *failure)
+{
+	for (size_t i = 0; i < finder->count; i++)
+		if (finder->list[i].id == FINDING_PORTS_EXHAUSTED &&
+		    finder->list[i].at.netns == failure->at.netns)
+			return true;
+	return false;
+}
+
+/* A call that failed, though no socket like the one that it was made for has a port. */
+static void found_refused(struct finder *finder, const struct fact_failure *failure)
+{
+	const struct fact_socket like = { .at = failure->at, .bound = failure->call == FACT_BIND };
+	const struct ephemeral e = ephemeral_of(finder_netns(finder, failure->at.netns));
+	struct tally tally = { .key.bound = like.bound, .refused = failure->count };
+	struct pressure_input input = { .tally = &tally, .ephemeral = &e };
+	struct port_bits ports = {};
+	struct finding *finding;
+	struct pressure p;
+
+	input.blocked = count_blocked(finder, &like, &ports);
+	p = pressure_of(&input);
+	if (!input.blocked)
+		p.holder = PRESSURE_BY_OTHERS;
+	else if (like.bound)
+		p.holder = PRESSURE_BY_OPEN;
+	finding = finder_add(finder, FINDING_PORTS_EXHAUSTED, FINDING_CRITICAL);
+	if (!finding)
+		return;
+	finding->owner = failure->owner;
+	finding->at = failure->at;
+	finding->err = failure->err;
+	describe_ports(finding, &tally, input.blocked, &p);
+	finding_why(finding, "%s.", who_holds(p.holder, &tally));
+}
+
+/* What holds the ports may not be seen, as bind() takes them before there is a destination. */
+static void find_refused_ports(struct finder *finder)
+{
+	for (size_t i = 0; i < finder->facts->failure_count; i++) {
+		const struct fact_failure *failure = &finder->facts->failures[i];
+		bool connect = failure->call == FACT_CONNECT && failure->err == EADDRNOTAVAIL;
+		bool bind = failure->call == FACT_BIND && failure->err == EADDRINUSE &&
+			    !failure->at.lport;
+
+		if ((connect || bind) && !was_found_short(finder, failure))
+			found_refused(finder, failure);
+	}
+}
+
+void find_ports(struct finder *finder)
+{
+	for (size_t i = 0; i < finder->facts->socket_count; i++)
+		finder->bound += takes_bound_port(finder, &finder->facts->sockets[i]);
+	finder_groups(finder, takes_chosen_port, by_ends, found_ports);
+	finder_groups(finder, takes_bound_port, by_source, found_ports);
+	find_refused_ports(finder);
+}

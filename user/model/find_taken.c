@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Findings of ports that bind() asked for by number, and that others have. */
+#include <errno.h>
+#include <string.h>
+
+#include "model/finders.h"
+
+/* What has a port that was asked for by number. */
+struct port_holder {
+	const struct fact_socket *listener;
+	const struct fact_socket *connection; /* of a process that is known, where one is */
+	uint64_t connections;
+	uint64_t timewait;
+};
+
+/* Whether a socket there is in the way of bind() to @wanted. */
+static bool is_in_the_way(const struct fact_address *at, const struct fact_address *wanted)
+{
+	static const uint8_t any[16];
+
+	return at->netns == wanted->netns && at->lport == wanted->lport &&
+	       (!memcmp(at->laddr, wanted->laddr, sizeof(any)) ||
+		!memcmp(at->laddr, any, sizeof(any)) || !memcmp(wanted->laddr, any, sizeof(any)));
+}
+
+static struct port_holder holder_of(const struct finder *finder, const struct fact_address *wanted)
+{
+	struct port_holder holder = { 0 };
+
+	for (size_t i = 0; i < finder->facts->socket_count; i++) {
+		const struct fact_socket *socket = &finder->facts->sockets[i];
+
+		if (!is_in_the_way(&socket->at, wanted))
+			continue;
+		if (socket->state == TCPDWELL_LISTEN) {
+			holder.listener = socket;
+		} else if (socket->state == TCPDWELL_TIME_WAIT) {
+			holder.timewait++;
+		} else {
+			holder.connections++;
+			if (!holder.connection || !holder.connection->owner.pid)
+				holder.connection = socket;
+		}
+	}
+	return holder;
+}
+
+static void blame_listening(struct finding *finding, const struct fact_socket *listener)
+{
+	if (listener->owner.pid)
+		finding_why(finding, "%.15s (pid %u) listens there.", listener->owner.comm,
+			    listener->owner.pid);
+	else
+		finding_why(finding, "A socket listens there whose process is not known.");
+	finding->helps = "Stop that process, or have one of the two listen at another port or "
+			 "address.";
+	finding->useless = "SO_REUSEADDR, which does not help against a listener; "
+			   "net.ipv4.tcp_tw_reuse, which is about connect().";
+}
+
+static void blame_connections(struct finding *finding, const struct port_holder *holder)
+{
+	const struct fact_owner *owner = &holder->connection->owner;
+
+	if (owner->pid)
+		finding_why(finding,
+			    "%.15s (pid %u) has connections at that port: what is left of the last "
+			    "server, or a client that was given it.",
+			    owner->comm, owner->pid);
+	else
+		finding_why(finding, "Connections at that port are closed, and their peers do not "
+				     "answer.");
+}
+
+static void blame_holder(struct finding *finding, const struct port_holder *holder)
+{
+	if (holder->listener) {
+		blame_listening(finding, holder->listener);
+	} else if (holder->connection) {
+		blame_connections(finding, holder);
+	} else if (holder->timewait) {
+		finding_why(finding, "What is left of the last server's connections is in "
+				     "TIME_WAIT, and SO_REUSEADDR is not set.");
+		finding->helps = "Set SO_REUSEADDR before bind(). They end within a minute.";
+	} else {
+		finding_why(finding,
+			    "Nothing has it that listens or is connected: it may have been freed, "
+			    "or a socket is bound to it and does nothing else.");
+		finding->helps = "`ss -tanpB` shows sockets that are bound and no more, where the "
+				 "kernel tells of them.";
+	}
+}
+
+/* A port that was asked for by number. */
+void find_taken(struct finder *finder)
+{
+	for (size_t i = 0; i < finder->facts->failure_count; i++) {
+		const struct fact_failure *failure = &finder->facts->failures[i];
+		struct port_holder holder;
+		struct finding *finding;
+
+		if (failure->call != FACT_BIND || failure->err != EADDRINUSE || !failure->at.lport)
+			continue;
+		finding = finder_add(finder, FINDING_ADDRESS_IN_USE, FINDING_WARNING);
+		if (!finding)
+			return;
+		holder = holder_of(finder, &failure->at);
+		finding->count = failure->count;
+		finding->owner = failure->owner;
+		finding->at = failure->at;
+		finding->err = failure->err;
+		finding_figure(finding, "failed", failure->count, FIGURE_COUNT, true);
+		finding_figure(finding, "connections", holder.connections, FIGURE_COUNT, false);
+		finding_figure(finding, "timewait", holder.timewait, FIGURE_COUNT, false);
+		blame_holder(finding, &holder);
+		finding_more(finding, "tcpdwell snapshot --sockets -L %u", failure->at.lport);
+	}
+}
