@@ -2,58 +2,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/compare.h"
 #include "cli/filters.h"
-#include "model/olds.h"
-#include "model/opens.h"
-#include "model/timewait.h"
+#include "model/timewait_inside.h"
 
 #define NS_PER_S 1000000000ULL
-
-/* Sockets that a snapshot may tell of: 10 MiB while it is looked around. */
-#define NOTES_MAX (1U << 18)
-
-/* What a snapshot says of a socket. */
-struct note {
-	uint64_t ends;
-	uint32_t pid;
-	bool bound;
-	char comm[TCPDWELL_COMM_LEN];
-};
-
-struct notes {
-	struct note *list;
-	size_t count, room;
-	bool sorted;
-};
-
-struct timewait {
-	uint64_t start_ns;
-	bool partial;
-	struct tally total;
-	struct tallies *owners;
-	struct tallies *remotes;
-	struct tallies *lports;
-	struct tallies *clients; /* netns, laddr, raddr, rport */
-
-	struct hist *lifetimes[TCPDWELL_REASON_MAX];
-	uint64_t ended_old;
-	uint64_t overflow;
-	uint32_t overflow_netns;
-	uint64_t refused;
-	bool bound; /* some port was taken by bind() */
-
-	struct opens *opens;
-	struct notes notes;
-	struct olds *olds; /* NULL when the last one's time is over */
-	struct hist old_left;
-	unsigned int listed_count;
-	struct timewait_old listed[TIMEWAIT_LISTED];
-
-	unsigned int netns_count;
-	const struct timewait_netns *netns_last; /* rows come in runs of one namespace */
-	struct timewait_netns netns[TIMEWAIT_NETNS];
-};
 
 void timewait_narrow(struct filters *filters)
 {
@@ -78,12 +30,14 @@ struct timewait *timewait_new(void)
 	tw->clients = tallies_new();
 	tw->olds = olds_new();
 	tw->opens = opens_new();
+	tw->notes = notes_new();
 	for (unsigned int i = TCPDWELL_REASON_TIMEWAIT_EXPIRED; i < TCPDWELL_REASON_MAX; i++)
 		tw->lifetimes[i] = calloc(1, sizeof(struct hist));
 	for (unsigned int i = TCPDWELL_REASON_TIMEWAIT_EXPIRED; i < TCPDWELL_REASON_MAX; i++)
 		if (!tw->lifetimes[i])
 			goto err;
-	if (tw->owners && tw->remotes && tw->lports && tw->clients && tw->olds && tw->opens)
+	if (tw->owners && tw->remotes && tw->lports && tw->clients && tw->olds && tw->opens &&
+	    tw->notes)
 		return tw;
 err:
 	timewait_free(tw);
@@ -100,7 +54,7 @@ void timewait_free(struct timewait *tw)
 	tallies_free(tw->clients);
 	olds_free(tw->olds);
 	opens_free(tw->opens);
-	free(tw->notes.list);
+	notes_free(tw->notes);
 	for (unsigned int i = 0; i < TCPDWELL_REASON_MAX; i++)
 		free(tw->lifetimes[i]);
 	free(tw);
@@ -488,63 +442,23 @@ void timewait_note(struct timewait *tw, const struct tcpdwell_socket *socket)
 		.raddr = socket->raddr,
 		.port.scope = socket->scope,
 	};
-	struct notes *notes = &tw->notes;
-	struct note *note;
-
-	if (!socket->rport || notes->count == NOTES_MAX)
-		return;
-	if (notes->count == notes->room) {
-		size_t room = notes->room ? 2 * notes->room : 1024;
-
-		note = reallocarray(notes->list, room, sizeof(*note));
-		if (!note)
-			return;
-		notes->list = note;
-		notes->room = room;
-	}
-	note = &notes->list[notes->count++];
-	*note = (struct note){
+	struct note note = {
 		.ends = note_hash(&f),
 		.pid = socket->pid ?: socket->owner_pid,
 		.bound = socket->bound,
 	};
-	memcpy(note->comm, socket->comm, sizeof(note->comm));
-}
 
-/* Of one socket, the notes that name a process come first. */
-static int compare_notes(const void *left, const void *right)
-{
-	const struct note *a = left, *b = right;
-
-	return compare(a->ends, b->ends) ?: compare(!a->pid, !b->pid);
-}
-
-static const struct note *find_note(struct timewait *tw, const struct facts *whole)
-{
-	struct notes *notes = &tw->notes;
-	struct facts f = *whole;
-	uint64_t ends = note_hash(&f);
-	size_t low = 0, high = notes->count;
-
-	if (!notes->sorted && notes->count)
-		qsort(notes->list, notes->count, sizeof(*notes->list), compare_notes);
-	notes->sorted = true;
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-
-		if (notes->list[middle].ends < ends)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < notes->count && notes->list[low].ends == ends ? &notes->list[low] : NULL;
+	if (!socket->rport)
+		return;
+	memcpy(note.comm, socket->comm, sizeof(note.comm));
+	notes_add(tw->notes, &note);
 }
 
 /* What the snapshot knows of it. */
 static struct facts facts_of_noted(struct timewait *tw, const struct timewait_old *old)
 {
-	struct facts f = facts_of_old(tw, old);
-	const struct note *note = find_note(tw, &f);
+	struct facts f = facts_of_old(tw, old), nobodys = f;
+	const struct note *note = notes_find(tw->notes, note_hash(&nobodys));
 
 	if (!note)
 		return f;
@@ -558,8 +472,7 @@ static struct facts facts_of_noted(struct timewait *tw, const struct timewait_ol
 
 void timewait_looked(struct timewait *tw)
 {
-	free(tw->notes.list);
-	tw->notes = (struct notes){};
+	notes_forget(tw->notes);
 }
 
 void timewait_add_open(struct timewait *tw, uint64_t now_ns, const struct timewait_old *old)
@@ -616,233 +529,4 @@ void timewait_add_old(struct timewait *tw, uint64_t now_ns, const struct timewai
 			tally_add_old(tallies_take(tallies, &key, tw->start_ns), now_ns,
 				      old->left_ns);
 	}
-}
-
-/* ---- Figures --------------------------------------------------------------------------------- */
-
-static struct timewait_row row_of(const struct timewait *tw, const struct tally *tally,
-				  uint64_t now_ns)
-{
-	return (struct timewait_row){
-		.key = tally->key,
-		.now = tally_now(tally),
-		.entered = tally->entered,
-		.left = tally->left,
-		.rate = tally_rate(tally, tw->start_ns, now_ns),
-	};
-}
-
-static void row_add(struct timewait_row *row, const struct timewait_row *more)
-{
-	row->now += more->now;
-	row->entered += more->entered;
-	row->left += more->left;
-	row->rate += more->rate;
-}
-
-static bool row_is_worse(const struct timewait_row *a, const struct timewait_row *b)
-{
-	if (a->now != b->now)
-		return a->now > b->now;
-	if (a->entered != b->entered)
-		return a->entered > b->entered;
-	return memcmp(&a->key, &b->key, sizeof(a->key)) < 0;
-}
-
-/* Puts @row in its place among the @top worst; what falls out is added to the rest. */
-static void table_put(struct timewait_table *table, unsigned int top,
-		      const struct timewait_row *row)
-{
-	unsigned int place = table->count;
-
-	while (place && row_is_worse(row, &table->rows[place - 1]))
-		place--;
-	if (table->count == top) {
-		row_add(&table->rest, place < top ? &table->rows[top - 1] : row);
-		table->rest_keys++;
-		if (place == top)
-			return;
-		table->count--;
-	}
-	memmove(&table->rows[place + 1], &table->rows[place],
-		(table->count - place) * sizeof(*row));
-	table->rows[place] = *row;
-	table->count++;
-}
-
-static void fill_table(const struct timewait *tw, struct tallies *tallies, uint64_t now_ns,
-		       unsigned int top, struct timewait_table *table)
-{
-	struct timewait_row other = row_of(tw, tallies_other(tallies, now_ns), now_ns);
-
-	table->count = 0;
-	table->rest = other;
-	table->rest_keys = 0;
-	table->rest_more = tallies_overflowed(tallies);
-	for (unsigned int i = 0; i < tallies_count(tallies); i++) {
-		struct timewait_row row = row_of(tw, tallies_at(tallies, i, now_ns), now_ns);
-
-		if (row.now || row.entered)
-			table_put(table, top, &row);
-	}
-}
-
-static int by_connections(const void *left, const void *right)
-{
-	const struct tally_name *a = left, *b = right;
-
-	return compare(b->connections, a->connections);
-}
-
-static void copy_names(struct tally_name *names, const struct tally *tally)
-{
-	memcpy(names, tally->names, sizeof(tally->names));
-	qsort(names, TALLY_NAMES, sizeof(*names), by_connections);
-}
-
-/* Whether @other holds ports that are closed to who would hold those of @tally. */
-static bool blocks(const struct tally_key *key, const struct tally_key *other)
-{
-	if (key->netns != other->netns || key->scope != other->scope || key->bound == other->bound)
-		return false;
-	/* connect() passes over what bind() took at any address. */
-	return !key->bound || (key->family == other->family &&
-			       !memcmp(key->laddr, other->laddr, sizeof(key->laddr)));
-}
-
-/*
- * How many ports are held beside those of @tally, at the least: of two others it is not kept
- * whether they hold the same ones.
- */
-static uint64_t count_blocked(const struct timewait *tw, const struct tally *tally, uint64_t now_ns,
-			      struct tally_name *names)
-{
-	const struct tally *most = NULL;
-
-	for (unsigned int i = 0; i < tallies_count(tw->clients); i++) {
-		const struct tally *other = tallies_at(tw->clients, i, now_ns);
-
-		if (blocks(&tally->key, &other->key) &&
-		    (!most || tally_held(other) > tally_held(most)))
-			most = other;
-	}
-	if (!most || !tally_held(most))
-		return 0;
-	copy_names(names, most);
-	return tally_held(most);
-}
-
-static struct timewait_pressure pressure_row(const struct timewait *tw, const struct tally *tally,
-					     uint64_t now_ns)
-{
-	static const struct ephemeral unknown;
-	struct timewait_pressure p = {
-		.row = row_of(tw, tally, now_ns),
-		.peak = tally->peak,
-		.open = tally->open,
-		.refused = tally->refused,
-		.netns = timewait_netns(tw, tally->key.netns),
-		.pid = tally->owner_pid,
-		.varies = tally->owner_varies,
-	};
-	struct pressure_input input = {
-		.tally = tally,
-		.rate = p.row.rate,
-		.partial = tw->partial || opens_overflowed(tw->opens),
-		.ephemeral = p.netns ? &p.netns->ephemeral : &unknown,
-		.link_local = pressure_is_link_local(tally->key.family, tally->key.laddr) &&
-			      !tally->key.scope,
-		.loopback = pressure_is_loopback(tally->key.family, tally->key.laddr) ||
-			    pressure_is_loopback(tally->key.family, tally->key.raddr),
-	};
-
-	if (!tally->range_varies) {
-		p.range_low = tally->range_low;
-		p.range_high = tally->range_high;
-	}
-	if (tw->bound)
-		p.blocked = count_blocked(tw, tally, now_ns, p.blockers);
-	input.blocked = p.blocked;
-	memcpy(p.comm, tally->owner_comm, sizeof(p.comm));
-	copy_names(p.names, tally);
-	p.pressure = pressure_of(&input);
-	return p;
-}
-
-static bool pressure_is_worse(const struct timewait_pressure *a, const struct timewait_pressure *b)
-{
-	if (a->pressure.verdict != b->pressure.verdict)
-		return a->pressure.verdict > b->pressure.verdict;
-	if (a->pressure.verdict == PRESSURE_FILLING &&
-	    a->pressure.exhausted_ns != b->pressure.exhausted_ns)
-		return a->pressure.exhausted_ns < b->pressure.exhausted_ns;
-	return row_is_worse(&a->row, &b->row);
-}
-
-static void pressure_put(struct timewait_figures *f, unsigned int top,
-			 const struct timewait_pressure *p)
-{
-	unsigned int place = f->pressure_count;
-
-	while (place && pressure_is_worse(p, &f->pressures[place - 1]))
-		place--;
-	if (f->pressure_count == top) {
-		row_add(&f->pressure_rest, place < top ? &f->pressures[top - 1].row : &p->row);
-		f->pressure_rest_keys++;
-		if (place == top)
-			return;
-		f->pressure_count--;
-	}
-	memmove(&f->pressures[place + 1], &f->pressures[place],
-		(f->pressure_count - place) * sizeof(*p));
-	f->pressures[place] = *p;
-	f->pressure_count++;
-}
-
-static void fill_pressures(const struct timewait *tw, uint64_t now_ns, unsigned int top,
-			   struct timewait_figures *f)
-{
-	f->pressure_count = 0;
-	f->pressure_rest = row_of(tw, tallies_other(tw->clients, now_ns), now_ns);
-	f->pressure_rest_keys = 0;
-	f->pressure_rest_more = tallies_overflowed(tw->clients);
-	for (unsigned int i = 0; i < tallies_count(tw->clients); i++) {
-		const struct tally *tally = tallies_at(tw->clients, i, now_ns);
-		struct timewait_pressure p = pressure_row(tw, tally, now_ns);
-
-		/* Who has a few open connections is no news. */
-		if (p.row.now || p.row.entered || p.refused || p.pressure.verdict >= PRESSURE_HIGH)
-			pressure_put(f, top, &p);
-	}
-}
-
-void timewait_figures(struct timewait *tw, uint64_t now_ns, unsigned int top,
-		      struct timewait_figures *f)
-{
-	if (top > TIMEWAIT_TOP_MAX)
-		top = TIMEWAIT_TOP_MAX;
-	tally_advance(&tw->total, now_ns);
-	f->top = top;
-	f->start_ns = tw->start_ns;
-	f->now_ns = now_ns;
-	f->total = row_of(tw, &tw->total, now_ns);
-	f->overflow = tw->overflow;
-	f->overflow_netns = tw->overflow_netns;
-	f->overflow_settings = timewait_netns(tw, tw->overflow_netns);
-	f->refused = tw->refused;
-	f->open_partial = opens_overflowed(tw->opens);
-	for (unsigned int i = 0; i < TCPDWELL_REASON_MAX; i++) {
-		const struct hist *hist = tw->lifetimes[i];
-
-		f->lifetimes[i] = hist && hist->count ? hist : NULL;
-	}
-	f->ended_old = tw->ended_old;
-	f->old = tw->total.old;
-	f->old_left = &tw->old_left;
-	f->listed = tw->listed;
-	f->listed_count = tw->listed_count;
-	fill_table(tw, tw->owners, now_ns, top, &f->owners);
-	fill_table(tw, tw->remotes, now_ns, top, &f->remotes);
-	fill_table(tw, tw->lports, now_ns, top, &f->lports);
-	fill_pressures(tw, now_ns, top, f);
 }
