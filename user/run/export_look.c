@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <errno.h>
+#include <malloc.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/put.h"
+#include "base/text.h"
+#include "cli/version.h"
+#include "kernel/feature.h"
+#include "kernel/loader.h"
+#include "model/gather.h"
+#include "model/odometer.h"
+#include "run/export_inside.h"
+
+/* ---- What is not seen or not counted --------------------------------------------------------- */
+
+static void add_counter(const struct exporter *x, enum export_metric metric, const char *name,
+			const char *value, uint64_t total)
+{
+	const struct export_labels labels = { .name = { name }, .value = { value } };
+
+	export_add(x->export, metric, export_named(x->export, &labels), 0,
+		   odometer_grew(x->odometer, odometer_key(metric, value, strlen(value)), total));
+}
+
+/* What was not seen, and what is not counted. */
+static void add_losses(const struct session *session)
+{
+	const struct exporter *x = session->model;
+	struct tcpdwell_counters counters;
+
+	loader_counters(session->loader, &counters);
+	export_add(x->export, EXPORT_MISSED, EXPORT_NOBODY, 0,
+		   odometer_grew(x->odometer, odometer_key(EXPORT_MISSED, NULL, 0),
+				 loader_missed(session->loader)));
+	add_counter(x, EXPORT_LOST, "cause", "map_full", counters.lost_map);
+	add_counter(x, EXPORT_LOST, "cause", "carried", loader_carried_lost(session->loader));
+	add_counter(x, EXPORT_LOST, "cause", "no_memory", export_forgotten(x->export));
+}
+
+static void add_features(const struct session *session)
+{
+	const struct features *features = loader_features(session->loader);
+	const struct exporter *x = session->model;
+
+	for (int id = 0; id < FEATURE_COUNT; id++) {
+		const struct export_labels labels = {
+			.name = { "name", "backend" },
+			.value = { feature_table[id].name, features_backend_name(features, id) },
+		};
+
+		if (features_want(features, id))
+			export_max(x->export, EXPORT_FEATURE, export_named(x->export, &labels), 0,
+				   features_have(features, id));
+	}
+}
+
+/* ---- What else a look finds ------------------------------------------------------------------ */
+
+static int add_call(void *context, const struct tcpdwell_failed_call *call,
+		    const struct tcpdwell_failed_calls *calls)
+{
+	struct session *session = context;
+	const struct exporter *x = session->model;
+	uint64_t grew = odometer_grew(
+		x->odometer, odometer_key(EXPORT_FAILURES, call, sizeof(*call)), calls->count);
+	struct fact_failure failure = gather_failure_of(call, calls, grew);
+
+	if (!grew)
+		return 0;
+	if (failure.call == FACT_CONNECT)
+		export_add(x->export, EXPORT_FAILURES,
+			   exporter_group_of_call(session, call, calls->comm), call->err, grew);
+	return gather_failure(x->gather, &failure);
+}
+
+static void add_finding(const struct exporter *x, const struct finding *finding)
+{
+	const struct export_labels labels = {
+		.name = { "id", "severity" },
+		.value = { finding_name(finding->id), finding_severity_name(finding->severity) },
+	};
+
+	export_add(x->export, EXPORT_FINDINGS, export_named(x->export, &labels), 0, 1);
+}
+
+/* Ports that bind() took are closed to all destinations. */
+static void add_destination(const struct exporter *x, const struct finding_ports *ports)
+{
+	char text[64 + TEXT_SLACK_BYTES], *end = text;
+	const struct export_labels labels = {
+		.name = { "destination" },
+		.value = { text },
+	};
+	uint32_t group;
+
+	if (ports->bound) {
+		end = put_string(end, "any");
+	} else {
+		end = put_string(end, ports->at.family == 6 ? "[" : "");
+		end = put_addr(end, ports->at.family, ports->at.raddr);
+		end = put_string(end, ports->at.family == 6 ? "]:" : ":");
+		end = put_u64(end, ports->at.rport);
+	}
+	*end = '\0';
+	group = export_named(x->export, &labels);
+	export_max(x->export, EXPORT_PORTS_USED, group, 0, ports->taken);
+	if (ports->fills)
+		export_min(x->export, EXPORT_PORTS_LEFT, group, 0, ports->left_ns / 1e9);
+}
+
+/* The local ports of this look are kept to see how they change until the next one. */
+static int add_findings(struct exporter *x)
+{
+	struct findings *findings = findings_new(&x->facts);
+
+	if (!findings)
+		return -errno;
+	for (size_t i = 0; i < findings_count(findings); i++)
+		add_finding(x, findings_at(findings, i));
+	x->facts.port_count = findings_ports_count(findings);
+	for (size_t i = 0; i < x->facts.port_count; i++) {
+		x->ports[i] = *findings_ports_at(findings, i);
+		add_destination(x, &x->ports[i]);
+	}
+	findings_free(findings);
+	return 0;
+}
+
+/* What the kernel counts of namespaces: since the last look, that is. */
+static void add_namespaces(const struct exporter *x)
+{
+	for (size_t i = 0; i < x->facts.netns_count; i++) {
+		const struct fact_netns *netns = &x->facts.namespaces[i];
+
+		export_add(x->export, EXPORT_SYN_COOKIES, EXPORT_NOBODY, 0,
+			   netns->grew[FACT_SYNCOOKIES_SENT]);
+	}
+}
+
+/* ---- A look ---------------------------------------------------------------------------------- */
+
+static int take_facts(struct session *session, uint64_t span_ns)
+{
+	struct exporter *x = session->model;
+	size_t port_count = x->facts.port_count;
+	int err = survey_failed_calls(session, x->netns, add_call, session);
+
+	survey_processes(session, x->gather);
+	if (!err)
+		err = gather_take(x->gather, span_ns, session->options->leak_ns, &x->facts);
+	x->facts.ports = x->ports;
+	x->facts.port_count = port_count;
+	if (!err)
+		err = add_findings(x);
+	add_namespaces(x);
+	/* What the next look finds to have grown did so since this one. */
+	err = err ?: gather_settle(x->gather);
+	x->facts.sockets = NULL;
+	x->facts.socket_count = 0;
+	return err;
+}
+
+static void add_self(const struct session *session, uint64_t began_ns)
+{
+	const struct exporter *x = session->model;
+	const struct export_labels version = {
+		.name = { "version" },
+		.value = { TCPDWELL_VERSION },
+	};
+
+	export_max(x->export, EXPORT_BUILD, export_named(x->export, &version), 0, 1);
+	export_max(x->export, EXPORT_LOOK_TIME, EXPORT_NOBODY, 0,
+		   clock_wall_ns(session->clock, began_ns) / 1000000 / 1e3);
+	export_max(x->export, EXPORT_LOOK_DURATION, EXPORT_NOBODY, 0,
+		   (clock_now_ns() - began_ns) / 1e9);
+}
+
+int exporter_look(struct session *session)
+{
+	struct exporter *x = session->model;
+	uint64_t began_ns = clock_now_ns(),
+		 span_ns = began_ns - (x->looked_ns ?: session->start_ns);
+	int err;
+
+	odometer_look(x->odometer);
+	err = survey_look(session, x->gather, x->netns, &x->survey);
+	if (err)
+		return exporter_fail(session, err);
+	/* The walk asks for their names. */
+	x->facts.namespaces = gather_namespaces(x->gather, &x->facts.netns_count);
+	x->looked_ns = began_ns;
+	if (exporter_walk(session))
+		return -1;
+	err = take_facts(session, span_ns);
+	if (err)
+		return exporter_fail(session, err);
+	malloc_trim(0);
+	if (session_sums(session))
+		return -1;
+	add_losses(session);
+	add_features(session);
+	add_self(session, began_ns);
+	return 0;
+}
