@@ -70,6 +70,13 @@ class Export:
         with urllib.request.urlopen(request, timeout=LIMIT_S) as answer:
             return answer.read().decode(), answer.headers["Content-Type"]
 
+    def healthy(self) -> bool:
+        """Whether there is a page, and no old one."""
+        try:
+            return self.fetch("/healthz")[0] == "ok\n"
+        except urllib.error.HTTPError:
+            return False
+
     def metrics(self) -> Metrics:
         return Metrics(self.fetch()[0])
 
