@@ -3,6 +3,8 @@
 # `make help` lists the targets.  On the command line:
 #   V=1       show the commands
 #   WERROR=1  make warnings errors
+#   ARCH=arm64  build for arm64 on x86-64, into build/arm64/ (and ARCH=x86 for x86-64 on arm64):
+#             needs `tools/deps.sh build cross`, and fetches libraries of Debian to link with
 #   SAN=1     build with AddressSanitizer and UBSan, into build/san/
 #   ARGS=…    arguments of `make run`, `make test-vm` and `make bench`
 #   FUZZ_SECONDS=60  how long `make fuzz` has each of its programs run
@@ -36,6 +38,7 @@ export PATH := $(PATH):/usr/sbin:/sbin
 
 HOST := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(shell uname -m)))
 ARCH ?= $(HOST)
+FOREIGN := $(filter-out $(ARCH),$(HOST))
 
 # B is the build directory; a variant of the build has its own.  FUZZER is for `make fuzz`.
 watched  := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
@@ -46,10 +49,31 @@ sanitize := $(watched) -fsanitize=fuzzer-no-link,float-cast-overflow \
 else ifeq ($(SAN),1)
 B        := build/san
 sanitize := $(watched)
-else ifneq ($(ARCH),$(HOST))
+else ifneq ($(FOREIGN),)
 B        := build/$(ARCH)
 else
 B        := build
+endif
+
+# For another processor: a compiler of this machine's, and a folder with the libraries of Debian for
+# that one, which make makes before it reads on. The kernel side alone needs neither.
+ifneq ($(FOREIGN),)
+triple_x86   := x86_64-linux-gnu
+triple_arm64 := aarch64-linux-gnu
+triple       := $(or $(triple_$(ARCH)),$(error ARCH is x86 or arm64))
+sysroot      := build/sysroot-$(ARCH)
+libraries    := $(abspath $(sysroot))/usr/lib/$(triple)/pkgconfig
+ifeq ($(origin CC),default)
+CC           := $(triple)-gcc --sysroot=$(abspath $(sysroot))
+AR           := $(triple)-ar
+endif
+PKG_CONF     := PKG_CONFIG_LIBDIR=$(libraries) PKG_CONFIG_SYSROOT_DIR=$(abspath $(sysroot)) pkg-config
+ifneq ($(filter-out $(B)/bpf/%,$(or $(MAKECMDGOALS),all)),)
+include $(sysroot)/made.mk
+endif
+$(sysroot)/made.mk: tools/sysroot.py tools/archive.py
+	$(call say,FETCH,$(@D))
+	$(Q)tools/sysroot.py $(ARCH) $(@D)
 endif
 
 # What makes a fault harder to turn against a tool that root runs, as far as this compiler has it:
@@ -61,6 +85,7 @@ fortifies  = $(if $(call takes,-O2 -include features.h $(fortify),$(fortified)),
 fortified  = _Static_assert(__USE_FORTIFY_LEVEL >= $(1), "");
 optimizes := $(filter-out -O0 -Og,$(filter -O%,$(CFLAGS)))
 hardening := $(call takes,-fstack-protector-strong) $(call takes,-fcf-protection) \
+	     $(call takes,-mbranch-protection=standard) \
 	     $(call takes,-fstack-clash-protection) \
 	     $(if $(optimizes),$(if $(sanitize),,$(or $(call fortifies,3),$(call fortifies,2))))
 relro     := -Wl,-z,relro,-z,now,-z,noexecstack
@@ -276,9 +301,14 @@ fuzz: ## run libFuzzer on what reads hostile input and on what renders it
 fuzzers: $(fuzz)
 	@:
 
-test-vm: ## run the live tests on a matrix of kernels in QEMU
-	@tools/deps.sh build test vm
-	@$(MAKE) --no-print-directory $(jobs) static tools
+# The architectures of the guests: all, unless ARGS names some with --arch.
+guests = $(foreach arch,x86 arm64,$(if $(filter --arch%,$(ARGS)),$(findstring $(arch),$(ARGS)),$(arch)))
+
+test-vm: ## run the live tests on a matrix of kernels in QEMU, of x86-64 and arm64
+	@tools/deps.sh build test vm $(guests:%=vm-%)
+	@for arch in $(guests); do \
+		$(MAKE) --no-print-directory $(jobs) ARCH=$$arch static tools || exit; \
+	done
 	$(Q)tools/vm/run.py $(ARGS)
 
 bench: ## measure against tcpstates, tcplife and bpftrace

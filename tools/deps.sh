@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
 # deps.sh GROUP...: installs what the groups need and this system lacks.  The groups are build,
-# test, fuzz, vm, bench, format, packages and test-packages.  Looks for the commands and headers
-# themselves, so that it is quick when nothing is missing, whatever the distribution and however
-# they came there.  Installs with apt-get; elsewhere it names what is missing and fails.
+# cross, test, fuzz, vm, vm-x86, vm-arm64, bench, format, packages and test-packages.  Looks
+# for the commands and headers themselves, so that it is quick when nothing is missing, whatever
+# the distribution and however they came there.  Installs with apt-get; elsewhere it names what is
+# missing and fails.
 set -eu
 PATH=$PATH:/usr/sbin:/sbin
 missing=
@@ -108,8 +109,25 @@ group() {
 	fuzz)
 		need_libfuzzer
 		;;
-	vm)
+	cross)
+		# The libraries to link with are fetched by the Makefile (tools/sysroot.py).
+		if [ "$(uname -m)" = aarch64 ]; then
+			need gcc-x86-64-linux-gnu x86_64-linux-gnu-gcc
+		else
+			need gcc-aarch64-linux-gnu aarch64-linux-gnu-gcc
+		fi
+		need python3 python3
+		need debian-archive-keyring /usr/share/keyrings/debian-archive-keyring.gpg
+		;;
+	vm-x86)
 		need qemu-system-x86 qemu-system-x86_64
+		[ "$(uname -m)" = x86_64 ] || group cross
+		;;
+	vm-arm64)
+		need qemu-system-arm qemu-system-aarch64
+		[ "$(uname -m)" = aarch64 ] || group cross
+		;;
+	vm)
 		# A busybox that is not static is no use in an initramfs, and has the same path.
 		need busybox-static /usr/share/doc/busybox-static
 		need e2fsprogs mke2fs
@@ -140,8 +158,8 @@ group() {
 		need python3 python3
 		need python3-pytest pytest-3
 		;;
-	*) fail "no such group: $1 (build, test, fuzz, vm, bench, format, packages," \
-		"test-packages)" ;;
+	*) fail "no such group: $1 (build, cross, test, fuzz, vm, vm-x86, vm-arm64," \
+		"bench, format, packages, test-packages)" ;;
 	esac
 }
 

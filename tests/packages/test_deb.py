@@ -115,10 +115,10 @@ def test_it_needs_the_libraries_of_the_binary(deb: Path) -> None:
 
 def mirror() -> str:
     """Debian's, as the sources of this machine name it."""
-    sys.path.insert(0, str(TOP / "tools/vm"))
-    import fetch  # pylint: disable=import-outside-toplevel,import-error
+    sys.path.insert(0, str(TOP / "tools"))
+    import archive  # pylint: disable=import-outside-toplevel,import-error
 
-    found = fetch.mirrors()[False]
+    found = archive.mirrors(TOP / "build/apt")[False]
     if not found:
         pytest.skip("the sources of this machine name no mirror of Debian")
     return found[0]

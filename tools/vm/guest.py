@@ -18,15 +18,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import image
+from arch import Arch
 from fetch import Kernel
 
 MEMORY_MIB = 1536
 PROCESSORS = 2
 EXCHANGE_BYTES = 64 << 20
-# A model without what TCG of QEMU 7.2 gets wrong: 6.12 crashes under "max". Less what it lacks, and
-# less erms: an emulated rep movsb goes byte by byte, and without it all is a third faster.
-TCG_PROCESSOR = ("Haswell-noTSX-IBRS,invpcid=off,spec-ctrl=off,pcid=off,x2apic=off,"
-                 "tsc-deadline=off,erms=off")
 # An emulated kernel reaches its job in 5 s on an idle machine.
 START_LIMIT_S = 120
 BEGIN = re.compile(r"^vm: begin after ([\d.]+) s")
@@ -34,7 +31,7 @@ END = re.compile(r"^vm: end status (\d+) up ([\d.]+) s")
 # Only with the kernel's time stamp before it, since a test may print anything.
 KERNEL_BUG = re.compile(r"\[ *\d+\.\d{6}\] .*(Kernel panic|\bBUG: |\bOops: |protection fault)")
 # Levels below warning reach the console, and all levels in an oops, which ends the guest.
-APPEND = ("console=ttyS0 quiet loglevel=4 panic=-1 oops=panic mitigations=off nowatchdog "
+APPEND = ("quiet loglevel=4 panic=-1 oops=panic mitigations=off nowatchdog "
           "random.trust_cpu=on net.ifnames=0 rdinit=/init")
 
 
@@ -43,6 +40,7 @@ class Disks(NamedTuple):
 
     userland: Path
     project: Path
+    busybox: Path = Path(image.BUSYBOX)
 
 
 class Outcome(NamedTuple):
@@ -63,13 +61,14 @@ _running: set[subprocess.Popen] = set()
 _print_lock = threading.Lock()
 
 
-def kvm_works() -> bool:
-    """True if /dev/kvm is ours and the processor's own virtualisation is behind it.
+def kvm_works(arch: Arch) -> bool:
+    """True if /dev/kvm is ours and the processor's own virtualisation of arch is behind it.
 
     Paravirtual kinds offer the same device but cannot run a kernel that does not know of them.
     """
-    return os.access("/dev/kvm", os.R_OK | os.W_OK) and any(
-        os.path.exists(f"/sys/module/{name}") for name in ("kvm_intel", "kvm_amd"))
+    return arch.native and os.access("/dev/kvm", os.R_OK | os.W_OK) and (
+        arch.name != "x86" or any(
+            os.path.exists(f"/sys/module/{name}") for name in ("kvm_intel", "kvm_amd")))
 
 
 def write_exchange(path: Path, job: dict[str, str]) -> None:
@@ -98,17 +97,18 @@ def read_exchange(path: Path, target: Path) -> None:
 
 def qemu_command(kernel: Kernel, disks: Disks, folder: Path, accel: str) -> list[str]:
     """Command line of QEMU: no network device, console on standard input and output."""
-    image.make_initramfs(kernel.folder / "boot", folder / "initramfs")
-    argv = ["qemu-system-x86_64", "-M", "q35", "-nodefaults", "-display", "none", "-no-reboot",
+    arch = kernel.arch
+    image.make_initramfs(kernel.folder / "boot", disks.busybox, folder / "initramfs")
+    argv = [arch.qemu, *arch.board, "-nodefaults", "-display", "none", "-no-reboot",
             "-m", str(MEMORY_MIB), "-smp", str(PROCESSORS),
             "-kernel", str(kernel.folder / "vmlinuz"),
-            "-initrd", str(folder / "initramfs"), "-append", APPEND,
+            "-initrd", str(folder / "initramfs"), "-append", f"console={arch.console} {APPEND}",
             "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
             "-device", "virtio-rng-pci"]
     if accel == "kvm":
         argv += ["-accel", "kvm", "-cpu", "host"]
     else:
-        argv += ["-accel", "tcg,thread=multi,tb-size=256", "-cpu", TCG_PROCESSOR]
+        argv += ["-accel", "tcg,thread=multi,tb-size=256", "-cpu", arch.tcg_processor]
     images = {"userland": disks.userland, "modules": kernel.folder / "modules.ext4",
               "project": disks.project, "exchange": folder / "exchange"}
     for name, path in images.items():

@@ -17,6 +17,8 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+from arch import Arch
+
 HERE = Path(__file__).resolve().parent
 # What /init needs before it can see a disk. The rest is loaded from the modules' disk.
 BOOT_MODULES = ("virtio_pci", "virtio_blk")
@@ -25,13 +27,15 @@ BUSYBOX = "/bin/busybox"
 
 # What is run to make an image and to fill it, and the packages it is in.
 PROGRAMS = {"apt-get": "apt", "depmod": "kmod", "dpkg-deb": "dpkg", "mke2fs": "e2fsprogs",
-            "qemu-system-x86_64": "qemu-system-x86", "tar": "tar", BUSYBOX: "busybox-static"}
+            "tar": "tar", BUSYBOX: "busybox-static"}
 
 
-def need_programs() -> None:
-    """End the program unless all of PROGRAMS are there. Those in sbin are found from now on."""
+def need_programs(arches: list[Arch]) -> None:
+    """End the program unless all of PROGRAMS and QEMU are there. Those in sbin are found from now
+    on."""
     os.environ["PATH"] = os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin"
-    missing = [package for name, package in PROGRAMS.items() if not shutil.which(name)]
+    programs = PROGRAMS | {arch.qemu: arch.qemu_package for arch in arches}
+    missing = [package for name, package in programs.items() if not shutil.which(name)]
     if missing:
         raise SystemExit(f"vm: please install {', '.join(missing)}")
 
@@ -103,12 +107,12 @@ def boot_modules(tree: Path) -> list[Path]:
     return [tree / path for path in order]
 
 
-def make_initramfs(modules: Path, target: Path) -> None:
-    """Write the archive with /init, busybox and the modules that see the disks."""
+def make_initramfs(modules: Path, busybox: Path, target: Path) -> None:
+    """Write the archive with /init, the guest's busybox and the modules that see the disks."""
     root = target.parent / "initramfs.tree"
     for name in ("bin", "dev", "proc", "sys", "root"):
         (root / name).mkdir(parents=True)
-    shutil.copy2(BUSYBOX, root / "bin/busybox")
+    shutil.copy2(busybox, root / "bin/busybox")
     shutil.copy2(HERE / "init", root / "init")
     (root / "init").chmod(0o755)
     shutil.copytree(modules, root / "modules")

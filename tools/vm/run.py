@@ -7,10 +7,13 @@
     tools/vm/run.py --kernels oldest,newest -- -k accept   some kernels; the rest is pytest's
     tools/vm/run.py --kernels 5.10 --command 'build/tcpdwell-static probe'
     tools/vm/run.py --kernels 6.1 --shell                  leave it with "exit"
+    tools/vm/run.py --arch arm64 --kernels 5.10            guests of another architecture
 
-A guest has the project, as it is now, as /src (its working folder), the machine's own packages
-named in tools/vm/packages, two processors, loopback and no other network. What a job leaves in /out
-is found in build/vm/KERNEL/, its console in build/vm/KERNEL.log. Writes anywhere else are lost.
+A guest has the project, as it is now, as /src (its working folder), with what was built for its
+architecture as /src/build; the packages named in tools/vm/packages, which are the machine's own or,
+of another architecture, its release's; two processors, loopback and no other network. What a job
+leaves in /out is found in build/vm/KERNEL/, its console in build/vm/KERNEL.log, where KERNEL is
+such as 6.1 or arm64-6.1. Writes anywhere else are lost.
 A guest that does not get as far as the job, or that QEMU crashes with, is booted once more. What
 fails is tried once more in the same guest, by itself, and named if it passes then.
 
@@ -35,6 +38,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True  # root may run this and must leave nothing in the tree
 
 # pylint: disable=wrong-import-position
+from arch import ARCHES, Arch
 import fetch
 import guest
 import image
@@ -63,7 +67,7 @@ TCG_SCALE = "0.1"
 HANG_S = 180
 # Room for what tests write beside the project's files; the image is sparse.
 PROJECT_SPARE_BYTES = 256 << 20
-NOT_IN_GUEST = (".git", "build/vm")
+NOT_IN_GUEST = (".git", "build/vm", "build/sysroot-*")
 
 
 def parse_options() -> argparse.Namespace:
@@ -72,6 +76,8 @@ def parse_options() -> argparse.Namespace:
         epilog="kernels: " + ", ".join(fetch.LINES) + "; oldest, all; or a version such as 7.3")
     parser.add_argument("--kernels", default="all", metavar="NAME,…",
                         help="kernels to run, default all")
+    parser.add_argument("--arch", default="all", metavar="NAME,…",
+                        help=f"of {', '.join(ARCHES)}; default all, this machine's first")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--command", metavar="TEXT",
                       help="run this with sh instead of the tests, and show what it prints")
@@ -95,11 +101,22 @@ def parse_options() -> argparse.Namespace:
     options.limit = options.limit or (LIMIT_ALL_S if options.all else LIMIT_S)
     if options.limit <= BOOT_S + TAKE_DOWN_S:
         parser.error(f"--limit: a guest needs more than {BOOT_S + TAKE_DOWN_S} s")
-    options.lines = parse_kernels(parser, options.kernels)
+    arches = parse_arches(parser, options.arch)
+    options.lines = [(arch, line) for arch in arches
+                     for line in parse_kernels(parser, options.kernels, arches)]
     return options
 
 
-def parse_kernels(parser: argparse.ArgumentParser, text: str) -> list[str]:
+def parse_arches(parser: argparse.ArgumentParser, text: str) -> list[Arch]:
+    """The architectures that were named, this machine's first."""
+    for word in text.split(","):
+        if word not in (*ARCHES, "all"):
+            parser.error(f"no architecture {word!r}; there are {', '.join(ARCHES)} and all")
+    chosen = [arch for arch in ARCHES.values() if {arch.name, "all"} & set(text.split(","))]
+    return sorted(chosen, key=lambda arch: not arch.native)
+
+
+def parse_kernels(parser: argparse.ArgumentParser, text: str, arches: list[Arch]) -> list[str]:
     """Lines of fetch.LINES, in their order."""
     lines = list(fetch.LINES)
     chosen: set[str] = set()
@@ -110,18 +127,18 @@ def parse_kernels(parser: argparse.ArgumentParser, text: str) -> list[str]:
             chosen.add(lines[0])
         elif word in fetch.LINES or word == "newest":
             chosen.add(word)
-        elif word == newest_name():
+        elif any(word == newest_version(arch) for arch in arches):
             chosen.add("newest")
         else:
             parser.error(f"no kernel {word!r}; there are {', '.join(lines)}, oldest and all")
     return [line for line in lines if line in chosen]
 
 
-def newest_name() -> str:
+def newest_version(arch: Arch) -> str:
     """Version of the newest kernel in the cache, or nothing."""
-    if not (CACHE / "kernels/newest/kernel.json").exists():
+    if not (fetch.folder_of(arch, "newest") / "kernel.json").exists():
         return ""
-    return fetch.fetch("newest").name
+    return fetch.fetch(arch, "newest").name.removeprefix(arch.named(""))
 
 
 def pytest_script(options: argparse.Namespace) -> str:
@@ -154,44 +171,74 @@ exit $status
 """
 
 
-def make_job(options: argparse.Namespace) -> dict[str, str]:
+def make_job(options: argparse.Namespace, arch: Arch) -> dict[str, str]:
     """Files of the job: a shell script that sets the variables and runs the command."""
+    emulated = "tcg" in accelerators(options, arch)
     variables = {"TCPDWELL": "/src/build/tcpdwell-static", "COLUMNS": "100",
-                 "TCPDWELL_TEST_SCALE": "1" if "tcg" not in accelerators(options) else TCG_SCALE}
+                 "TCPDWELL_TEST_SCALE": TCG_SCALE if emulated else "1"}
     variables.update(dict(word.partition("=")[::2] for word in options.env))
     script = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
     script.append(options.command or pytest_script(options))
     return {"command": "\n".join(script) + "\n"}
 
 
-def make_project(folder: Path) -> Path:
+def make_project(folder: Path, arch: Arch) -> Path:
     """An image of the project as it is now. Links stay links; what is in NOT_IN_GUEST does not."""
-    def ignore(path: str, names: list[str]) -> list[str]:
-        here = Path(path).relative_to(TOP)
-        return [name for name in names if str(here / name) in NOT_IN_GUEST]
+    foreign = [other.build for other in ARCHES.values() if not other.native]
 
-    tree = folder / "project"
-    try:
-        shutil.copytree(TOP, tree, symlinks=True, ignore=ignore)
-    except shutil.Error as error:
-        # Raised at the end, with all else copied: files that a build replaced meanwhile.
-        for _, _, reason in error.args[0]:
-            print(f"vm: not in the guests: {reason}", file=sys.stderr)
-    image.make_ext4(tree, folder / "project.ext4", PROJECT_SPARE_BYTES)
+    def ignore(path: str, names: list[str]) -> list[str]:
+        here = Path(path)
+        return [name for name in names if here / name in foreign or any(
+            (here / name).relative_to(TOP).match(pattern) for pattern in NOT_IN_GUEST)
+            or (not arch.native and here / name == TOP / "build")]
+
+    tree = folder / arch.name
+    trouble = []
+    for source, target in {TOP: tree, arch.build: tree / "build"}.items():
+        if target.exists():
+            continue  # it came along
+        try:
+            shutil.copytree(source, target, symlinks=True, ignore=ignore)
+        except shutil.Error as error:
+            # Raised at the end, with all else copied: files that a build replaced meanwhile.
+            trouble += [reason for _, _, reason in error.args[0]]
+    for reason in trouble:
+        print(f"vm: not in the guests: {reason}", file=sys.stderr)
+    image.make_ext4(tree, folder / f"{arch.name}.ext4", PROJECT_SPARE_BYTES)
     shutil.rmtree(tree)
-    return folder / "project.ext4"
+    return folder / f"{arch.name}.ext4"
+
+
+def make_disks(folder: Path, arch: Arch, programs: userland.Userland) -> guest.Disks:
+    """What all guests of an architecture share."""
+    if programs.missing:
+        print(f"vm: not installed here, so not in the guests: {', '.join(programs.missing)}",
+              file=sys.stderr, flush=True)
+    return guest.Disks(programs.image, make_project(folder, arch), programs.busybox)
 
 
 def fetch_all(options: argparse.Namespace) -> tuple[list[fetch.Kernel], dict[str, str]]:
     """The kernels that can be had, and why others cannot."""
     kernels: list[fetch.Kernel] = []
     failed: dict[str, str] = {}
-    for line in options.lines:
+    for arch, line in options.lines:
         try:
-            kernels.append(fetch.fetch(line, options.refresh))
+            kernels.append(fetch.fetch(arch, line, options.refresh))
         except fetch.NotFetched as error:
-            failed[line] = str(error)
+            failed[arch.named(line)] = str(error)
     return kernels, failed
+
+
+def make_programs(arches: list[Arch], options: argparse.Namespace,
+                  failed: dict[str, str]) -> dict[Arch, userland.Userland]:
+    """The programs of the guests, and, in failed, why those of an architecture cannot be had."""
+    made = {}
+    for arch in arches:
+        try:
+            made[arch] = userland.make_userland(CACHE, arch, options.refresh)
+        except fetch.NotFetched as error:
+            failed[arch.name] = str(error)
+    return made
 
 
 def publish(kernel: fetch.Kernel, log: Path, out: Path | None = None) -> None:
@@ -213,13 +260,13 @@ def run_one(kernel: fetch.Kernel, disks: guest.Disks, job: dict[str, str],
     prefix = None
     if options.command:
         prefix = "" if len(options.lines) == 1 else f"{kernel.name}: "
-    folder = disks.project.parent / kernel.line
+    folder = disks.project.parent / kernel.name
     folder.mkdir()
     (folder / "log").touch()
     publish(kernel, folder / "log")
     print(f"vm: {kernel.name}: boots; its console is build/vm/{kernel.name}.log", file=sys.stderr)
     start = time.monotonic()
-    for accel in accelerators(options):
+    for accel in accelerators(options, kernel.arch):
         outcome = guest.run(kernel, disks, job, folder, accel, options.limit, prefix)
         left_s = options.limit - (time.monotonic() - start)
         # An emulated processor has been seen to bring down QEMU 7.2, and a kernel that patched its
@@ -234,11 +281,11 @@ def run_one(kernel: fetch.Kernel, disks: guest.Disks, job: dict[str, str],
     return outcome
 
 
-def accelerators(options: argparse.Namespace) -> list[str]:
+def accelerators(options: argparse.Namespace, arch: Arch) -> list[str]:
     """QEMU's accelerators to try, one after the other until a guest starts."""
     if options.accel != "auto":
         return [options.accel]
-    return ["kvm", "tcg"] if guest.kvm_works() else ["tcg"]
+    return ["kvm", "tcg"] if guest.kvm_works(arch) else ["tcg"]
 
 
 def finished(pool: concurrent.futures.Executor,
@@ -252,14 +299,15 @@ def finished(pool: concurrent.futures.Executor,
         raise
 
 
-def run_all(kernels: list[fetch.Kernel], disks: guest.Disks, options: argparse.Namespace) -> int:
+def run_all(kernels: list[fetch.Kernel], disks: dict[Arch, guest.Disks],
+            options: argparse.Namespace) -> int:
     """Run the job on all kernels, some at a time, and report each when it ends."""
-    job = make_job(options)
     total = result.Counts()
     ran = 0
     good = True
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        runs = {pool.submit(run_one, kernel, disks, job, options): kernel for kernel in kernels}
+        runs = {pool.submit(run_one, kernel, disks[kernel.arch], make_job(options, kernel.arch),
+                            options): kernel for kernel in kernels}
         for run in finished(pool, runs):
             if options.command:
                 good = report.report_command(runs[run], run.result()) and good
@@ -280,20 +328,20 @@ def run_all(kernels: list[fetch.Kernel], disks: guest.Disks, options: argparse.N
 def main() -> int:
     options = parse_options()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    image.need_programs()
+    arches = list(dict.fromkeys(arch for arch, _ in options.lines))
+    image.need_programs(arches)
     with image.lock(CACHE):
         kernels, failed = fetch_all(options)
-        programs, missing = userland.make_userland(CACHE)
+        programs = make_programs(arches, options, failed)
+    kernels = [kernel for kernel in kernels if kernel.arch in programs]
     for line, reason in failed.items():
         print(f"{line}: not tested: {reason}", flush=True)
-    if missing:
-        print(f"vm: not installed here, so not in the guests: {', '.join(missing)}",
-              file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory(prefix="run.", dir=CACHE) as folder:
-        disks = guest.Disks(programs, make_project(Path(folder)))
+        disks = {arch: make_disks(Path(folder), arch, made) for arch, made in programs.items()}
         if options.shell and kernels:
-            return guest.shell(kernels[0], disks, make_job(options), Path(folder),
-                               accelerators(options)[0])
+            arch = kernels[0].arch
+            return guest.shell(kernels[0], disks[arch], make_job(options, arch), Path(folder),
+                               accelerators(options, arch)[0])
         return run_all(kernels, disks, options)
 
 

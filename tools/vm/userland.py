@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""The guests' programs: the files of the machine's own packages, as an ext4 image.
+"""The guests' programs, as an ext4 image: the files of the machine's own packages; for another
+architecture, those of its release of Debian, with the links that an installation would have made.
 
 The file `packages` names what the tests use; all that those need comes along. The image is kept
-under a name that says what is in it, so it is made again only when a package changed.
+under a name that says what is in it, so it is made again only when a package changed; one of
+another architecture, when the list did, or when it is asked for.
 """
 
 from __future__ import annotations
@@ -15,8 +17,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import NamedTuple
 
+import archive
 import image
+from arch import Arch
 
 HERE = Path(__file__).resolve().parent
 NOT_NEEDED = re.compile(r"/usr/share/(doc|man|info|locale|lintian|bug|icons)/|/boot/")
@@ -28,6 +33,8 @@ ETC = {
     "hostname": "guest\n",
     "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
 }
+# Links that installing the packages would make: to what, beside that.
+LINKS = {"usr/bin/awk": "mawk", "etc/nginx/sites-enabled/default": "../sites-available/default"}
 # Room for what the tests write outside /tmp; the image is sparse.
 SPARE_BYTES = 256 << 20
 
@@ -126,39 +133,82 @@ def fill_tree(tree: Path, packages: list[str]) -> None:
     reader.stdin.close()
     if reader.wait() or writer.wait():
         raise RuntimeError("tar cannot copy the packages' files")
+
+
+def finish_tree(tree: Path, masters: Path) -> None:
+    """Add what is in no package; masters has the tables of users that base-passwd brings."""
     for name in ("dev", "proc", "sys", "run", "tmp", "src", "out", "root", "usr/lib/modules"):
         (tree / name).mkdir(parents=True, exist_ok=True)
     for name, text in ETC.items():
         (tree / "etc" / name).write_text(text, encoding="utf-8")
     for name in ("passwd", "group"):
-        shutil.copy2(f"/usr/share/base-passwd/{name}.master", tree / "etc" / name)
+        shutil.copy2(masters / f"{name}.master", tree / "etc" / name)
 
 
-def remove_unused(cache: Path) -> None:
+def fill_foreign_tree(tree: Path, wanted: list[str], arch: Arch, work: Path) -> None:
+    """Unpack the packages of another architecture, of this machine's release, below tree."""
+    apt = archive.Apt(work / arch.named("userland"), archive.own_suites(), arch.debian)
+    trouble = apt.update()
+    try:
+        archive.unpack_as_root(apt.download_all(wanted), tree)
+    except archive.NotFetched as error:
+        raise archive.NotFetched(f"{error}; {trouble}" if trouble else str(error)) from error
+    shutil.rmtree(apt.folder)
+    for path in sorted(tree.rglob("*")):
+        if path.is_dir() and not path.is_symlink() and \
+                NOT_NEEDED.match(f"/{path.relative_to(tree)}/"):
+            shutil.rmtree(path)
+    for name, target in LINKS.items():
+        if not os.path.lexists(tree / name):
+            (tree / name).parent.mkdir(parents=True, exist_ok=True)
+            (tree / name).symlink_to(target)
+    # Python's compiled files are the same everywhere; one of another version does not read them.
+    subprocess.run([sys.executable, "-m", "compileall", "-q", "-j0", "-s", str(tree),
+                    *map(str, tree.glob("usr/lib/python3*"))],
+                   check=False, stdout=subprocess.DEVNULL)
+
+
+def remove_unused(cache: Path, pattern: str) -> None:
     """Remove images that no run has taken for an hour; no run is longer."""
-    for old in cache.glob("userland-*.ext4"):
+    for old in cache.glob(pattern):
         if time.time() - old.stat().st_mtime > 3600:
             old.unlink()
 
 
-def make_userland(cache: Path) -> tuple[Path, list[str]]:
-    """The image of the guests' programs, and the names of packages that it lacks."""
+class Userland(NamedTuple):
+    """An image of the guests' programs."""
+
+    image: Path
+    busybox: Path  # the one of them that begins
+    missing: list[str]  # names of packages that it lacks
+
+
+def make_userland(cache: Path, arch: Arch, refresh: bool = False) -> Userland:
+    """The image of the programs of an architecture. Raises archive.NotFetched."""
     lines = (HERE / "packages").read_text(encoding="utf-8").splitlines()
     wanted = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
-    found, missing = closure(wanted)
+    found, missing = closure(wanted) if arch.native else (dict.fromkeys(wanted, ""), [])
     facts = repr(sorted(found.items())) + (HERE / "userland.py").read_text(encoding="utf-8")
     key = hashlib.sha256(facts.encode()).hexdigest()[:12]
-    target = cache / f"userland-{key}.ext4"
-    if target.exists():
+    target = cache / f"userland-{arch.name}-{key}.ext4"
+    busybox = Path(image.BUSYBOX) if arch.native else target.with_suffix(".busybox")
+    if target.exists() and not (refresh and not arch.native):
         os.utime(target)
-    else:
-        remove_unused(cache)
-        print("vm: making the image of the guests' programs", file=sys.stderr, flush=True)
-        tree = cache / "userland.tree"
-        shutil.rmtree(tree, ignore_errors=True)
-        tree.mkdir()
+        return Userland(target, busybox, missing)
+    remove_unused(cache, f"userland-{arch.name}-*")
+    print(f"vm: making the image of the guests' programs ({arch.name})", file=sys.stderr,
+          flush=True)
+    tree = cache / "userland.tree"
+    shutil.rmtree(tree, ignore_errors=True)
+    tree.mkdir()
+    if arch.native:
         fill_tree(tree, sorted(found))
-        image.make_ext4(tree, target.with_suffix(".new"), SPARE_BYTES)
-        shutil.rmtree(tree)
-        target.with_suffix(".new").rename(target)
-    return target, missing
+        finish_tree(tree, Path("/usr/share/base-passwd"))
+    else:
+        fill_foreign_tree(tree, wanted, arch, cache / "apt")
+        finish_tree(tree, tree / "usr/share/base-passwd")
+        shutil.copy2(tree / "usr/bin/busybox", busybox)
+    image.make_ext4(tree, target.with_suffix(".new"), SPARE_BYTES)
+    shutil.rmtree(tree)
+    target.with_suffix(".new").rename(target)
+    return Userland(target, busybox, missing)

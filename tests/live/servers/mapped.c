@@ -35,8 +35,21 @@ static int accept_from(int listener)
 			   "r"(flags), [frame] "b"(frame)
 			 : "rcx", "r11", "memory");
 	return fd;
+#elif defined(__aarch64__)
+	register long number __asm__("x8") = SYS_accept4;
+	register long fd __asm__("x0") = listener;
+	register long address __asm__("x1") = 0, size __asm__("x2") = 0, flags __asm__("x3") = 0;
+
+	__asm__ volatile("stp x29, x30, [sp, #-16]!\n\t"
+			 "mov x29, %[frame]\n\t"
+			 "svc #0\n\t"
+			 "ldp x29, x30, [sp], #16"
+			 : "+r"(fd)
+			 : "r"(number), "r"(address), "r"(size), "r"(flags), [frame] "r"(frame)
+			 : "memory");
+	return fd;
 #else
-	exit(77);
+#error "how does a program make a system call with a frame pointer of its own?"
 #endif
 }
 

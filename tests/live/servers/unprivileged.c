@@ -67,7 +67,7 @@ static void try_calls(const char *thread)
 	void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	tell(thread, "exec", execl("/bin/true", "true", NULL));
-	tell(thread, "fork", syscall(SYS_fork));
+	tell(thread, "fork", syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0)); /* as fork() does */
 	tell(thread, "setuid", syscall(SYS_setuid, 0));
 	tell(thread, "kill", kill(getppid(), SIGCONT));
 	tell(thread, "ptrace", ptrace(PTRACE_ATTACH, getppid(), NULL, NULL));
