@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -52,35 +53,26 @@ def test_no_option_is_documented_that_is_none() -> None:
     assert documented() - known == set()
 
 
-def test_every_json_field_is_documented() -> None:
-    """CSV has the same."""
-    source = (TOP / "user/view/fields.c").read_text()
-    names = re.search(r"names\[FIELD_MAX\] = {([^}]*)}", source)
-    assert names
-    fields = re.findall(r'"(\w+)"', names[1])
-    table = MANUAL.read_text().split(".Ss JSON lines", 1)[1].split(".Ss CSV", 1)[0]
-    assert fields == re.findall(r"^\.It Li (\w+) Ta ", table, re.MULTILINE)
-
-
-def test_every_json_field_of_lives_is_documented() -> None:
-    source = (TOP / "user/view/life_fields.c").read_text()
-    names = re.search(r"names\[FIELD_MAX\] = {(.*?)};", source, re.DOTALL)
-    assert names
-    table = section("LIFE").split(".Ss JSON of life", 1)[1]
-    assert re.findall(r'"(\w+)"', names[1]) == re.findall(r"^\.It Li (\w+) Ta", table, re.MULTILINE)
+def fields_of(source: str) -> list[str]:
+    """The table that the compiler makes of the list of fields in @source (user/view/fields.h)."""
+    compiler = [os.environ.get("CC", "cc"), "-E", "-P", "-D_GNU_SOURCE"]
+    places = [f"-I{TOP}/user", f"-I{TOP}/include", TOP / "user/view" / source]
+    done = subprocess.run([*compiler, *places], capture_output=True, text=True, check=True)
+    table = re.search(r"static const struct field \w+\[\] = {(.*?)\n?};", done.stdout, re.DOTALL)
+    assert table
+    return re.findall(r'\.name = "(\w+)"', table[1])
 
 
 @pytest.mark.parametrize(("source", "where"), [
-    ("socket_fields.c", "Sockets"), ("totals_report.c", "Totals"),
+    ("transition_fields.c", ".Ss JSON lines\n"), ("life_fields.c", ".Ss JSON of life\n"),
+    ("socket_fields.c", ".Ss Sockets\n"), ("totals_fields.c", ".Ss Totals\n"),
 ])
 def test_every_field_of_rows_is_documented(source: str, where: str) -> None:
     """Those of JSON and CSV, in their order."""
-    code = (TOP / "user/view" / source).read_text()
-    names = re.search(r"names\[FIELD_MAX\] = {([^}]*)}", code)
-    assert names
-    text = re.split(r"\n\.S[sh] ", MANUAL.read_text().split(f".Ss {where}\n", 1)[1])[0]
-    table = text.split(".It Em Field", 1)[1]
-    assert re.findall(r'"(\w+)"', names[1]) == re.findall(r"^\.It Li (\w+) Ta", table, re.MULTILINE)
+    text = re.split(r"\n\.S[sh] ", MANUAL.read_text().split(where, 1)[1])[0]
+    table = text.split(".It Em Field", 1)[-1]
+    documented_fields = re.findall(r"^\.It Li (\w+) Ta", table, re.MULTILINE)
+    assert documented_fields and fields_of(source) == documented_fields
 
 
 def section(name: str) -> str:

@@ -37,12 +37,12 @@ static void render_rows(struct input *input, const struct listing *listing)
 
 	CHECK(out);
 	socket_report(out, listing, input_u8(input));
-	socket_fields_csv(out, listing, input_u64(input));
+	CHECK(!socket_fields(out, &fields_csv, listing, input_u64(input)));
 	CHECK(!fclose(out) && is_clean(text, len));
 	free(text);
 	out = open_memstream(&text, &len);
 	CHECK(out);
-	socket_fields_json(out, listing, input_u64(input));
+	CHECK(!socket_fields(out, &fields_json, listing, input_u64(input)));
 	CHECK(!fclose(out) && is_clean(text, len) && is_json_lines(text, len));
 	free(text);
 }

@@ -48,7 +48,7 @@ const char *deadline_setting(enum deadline_by by)
 	return setting_names[by];
 }
 
-const char *deadline_kind_name(enum deadline_kind kind)
+const char *deadline_kind_name(unsigned int kind)
 {
 	static const char *const names[] = {
 		[DEADLINE_UNKNOWN] = NULL,
@@ -57,7 +57,7 @@ const char *deadline_kind_name(enum deadline_kind kind)
 		[DEADLINE_NEVER] = "never",
 	};
 
-	return names[kind];
+	return kind < sizeof(names) / sizeof(names[0]) ? names[kind] : NULL;
 }
 
 static struct deadline at(uint64_t ns, enum deadline_by by, enum deadline_kind kind)

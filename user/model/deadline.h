@@ -97,7 +97,7 @@ struct deadline deadline_of(const struct deadline_socket *socket,
 			    const struct deadline_settings *settings);
 
 /* "within", "unless_answered", "never"; NULL where it is not known. */
-const char *deadline_kind_name(enum deadline_kind kind);
+const char *deadline_kind_name(unsigned int kind);
 
 /* The setting or option that decides, such as "net.ipv4.tcp_retries2"; a constant. */
 const char *deadline_setting(enum deadline_by by);

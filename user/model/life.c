@@ -48,11 +48,11 @@ static enum life_side side_of(const struct life *life)
 	}
 }
 
-const char *life_side_name(enum life_side side)
+const char *life_side_name(unsigned int side)
 {
 	static const char *const names[] = { NULL, "client", "server" };
 
-	return names[side];
+	return side < sizeof(names) / sizeof(names[0]) ? names[side] : NULL;
 }
 
 /*

@@ -57,6 +57,6 @@ bool life_visited(const struct life *life, unsigned int state);
 bool life_wanted(const struct life *life, const struct life_filter *filter);
 
 /* "client", "server"; NULL: not known. */
-const char *life_side_name(enum life_side side);
+const char *life_side_name(unsigned int side);
 
 #endif /* TCPDWELL_LIFE_H */

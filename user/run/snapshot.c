@@ -88,11 +88,10 @@ static int print_rows(FILE *out, const void *context)
 	uint64_t wall_ns = clock_wall_ns(rows->session->clock, rows->listing->now_ns);
 
 	if (rows->session->options->format == FORMAT_JSON)
-		socket_fields_json(out, rows->listing, wall_ns);
-	else if (rows->session->options->format == FORMAT_CSV)
-		socket_fields_csv(out, rows->listing, wall_ns);
-	else
-		socket_report(out, rows->listing, output_columns());
+		return socket_fields(out, &fields_json, rows->listing, wall_ns);
+	if (rows->session->options->format == FORMAT_CSV)
+		return socket_fields(out, &fields_csv, rows->listing, wall_ns);
+	socket_report(out, rows->listing, output_columns());
 	return 0;
 }
 

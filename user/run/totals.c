@@ -129,19 +129,15 @@ static int print(FILE *out, const void *context)
 
 	switch (run->session->options->format) {
 	case FORMAT_JSON:
-		totals_json(out, &run->line, wall_ns);
-		break;
+		return totals_fields(out, &fields_json, &run->line, wall_ns, false);
 	case FORMAT_CSV:
-		if (!run->lines)
-			totals_csv_head(out);
-		totals_csv(out, &run->line, wall_ns);
-		break;
+		return totals_fields(out, &fields_csv, &run->line, wall_ns, !run->lines);
 	default:
 		if (needs_head(run))
 			totals_report_head(out, output_columns());
 		totals_report(out, &run->line, wall_ns, output_columns());
+		return 0;
 	}
-	return 0;
 }
 
 /* ---- The run ---- */

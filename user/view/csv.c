@@ -8,15 +8,9 @@
 #include "view/fields.h"
 
 const struct fields_form fields_csv = {
-	.ops = FIELDS_OPS,
 	.quote = "",
 	.null = "",
 	.end = "\n",
 	.put_text = put_csv,
 	.text_bytes = ESCAPE_TEXT_BYTES,
 };
-
-struct sink *sink_csv_new(const struct style *style)
-{
-	return sink_fields_new(style, &fields_csv);
-}

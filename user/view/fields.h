@@ -1,20 +1,51 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What the renderings have in common that say all there is to say, a row of fields by the names of
- * the contract: JSON lines and CSV, which differ in what stands around a value. For sinks alone.
+ * Rows of fields by the names of the contract: JSON lines and CSV, which differ in what stands
+ * around a value. A field may be added at the end, none may go or change its name or meaning.
  *
- * A field may be added at the end, none may go or change its name or meaning.
+ * Whoever has rows lists their fields in one macro, in their order:
+ *
+ *	#define TOTALS_FIELDS(F, line)                          \
+ *		F(type, constant, "totals")                     \
+ *		F(opened, number, (line)->known, (line)->opened)
+ *
+ * A field has a name, a kind, and what that kind wants to know. FIELDS_DEFINE() makes the table of
+ * names from the list, for the first line of CSV, and FIELD_PUT() of each field a statement that
+ * appends it: no loop and no call through a pointer, of which a row of JSON would feel each one.
+ * Lists that rows share are in field_lists.h. The manual's test reads all of them.
+ *
+ * Kinds, and what they take:
+ *
+ *	constant(text)			the same in each row
+ *	choice(names, max, value)	what names() says of a value below max; NULL is null
+ *	number(known, value)		unsigned
+ *	signed(known, value)
+ *	boolean(known, yes)
+ *	addr(family, bytes)
+ *	addr_if(known, family, bytes)
+ *	time(stamp, wall_ns)		RFC 3339; @stamp is the number of one of struct fields
+ *	time_if(known, stamp, wall_ns)
+ *	errno(number)			0 is null
+ *	word(text)			one of our own that needs no escaping; NULL is null
+ *	text(text)			that others chose; NULL is null
+ *
+ * Whatever appends writes at the cursor @p and returns the new one, as in put.h. One thread.
  */
-#ifndef TCPDWELL_SINK_FIELDS_H
-#define TCPDWELL_SINK_FIELDS_H
+#ifndef TCPDWELL_FIELDS_H
+#define TCPDWELL_FIELDS_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
-#include "view/sink.h"
+#include "base/clock.h"
+#include "base/put.h"
 
-/* How fields are written. Constant, and outlives the sink. */
+struct summary;
+struct text;
+
+/* How fields are written. Constant. */
 struct fields_form {
-	struct sink_ops ops;
 	bool names;	   /* each value has its name with it; else a first line has them all */
 	const char *quote; /* around names and texts that need no escaping */
 	const char *null;  /* what is not known */
@@ -31,19 +62,166 @@ struct fields_form {
 extern const struct fields_form fields_json;
 extern const struct fields_form fields_csv;
 
-int fields_start(struct sink *sink);
-int fields_event(struct sink *sink, const struct tcpdwell_transition *t, const struct names *names);
-int fields_tick(struct sink *sink);
-int fields_finish(struct sink *sink, const struct summary *summary);
-void fields_free(struct sink *sink);
+/* What a table says of a field. */
+struct field {
+	const char *name;
+	const char *constant; /* its value in each row */
+	bool quoted;	      /* its quotes belong to what stands before it and behind it */
+	/* The names of its values, so many of them; NULL: they are not from a list. */
+	const char *(*choice)(unsigned int value);
+	unsigned int choices;
+};
 
-#define FIELDS_OPS                                                                 \
-	{                                                                          \
-		.start = fields_start, .event = fields_event, .tick = fields_tick, \
-		.finish = fields_finish, .free = fields_free,                      \
-	}
+#define FIELDS_MAX    80
+#define FIELDS_STAMPS 2
 
-/* Returns NULL with errno set. The caller frees it by ops->free. */
-struct sink *sink_fields_new(const struct style *style, const struct fields_form *form);
+struct fields {
+	const struct fields_form *form;
+	const struct field *table;
+	unsigned int count;
+	struct word before[FIELDS_MAX];	  /* all that stands between a value and the one before */
+	struct word *choices[FIELDS_MAX]; /* values with what stands before them */
+	struct word *words;		  /* what @choices points into */
+	struct word null;
+	struct word end;
+	struct stamp stamps[FIELDS_STAMPS];
+};
 
-#endif /* TCPDWELL_SINK_FIELDS_H */
+/* Returns 0 or -errno. fields_free() frees what is behind it. */
+int fields_init(struct fields *f, const struct fields_form *form, const struct field *table,
+		unsigned int count);
+
+/* NULL-safe, and so for one that was never made. */
+void fields_free(struct fields *f);
+
+/* The most that the line of names takes. */
+#define FIELDS_NAMES_BYTES 2048
+
+/* Appends a line of names, where the values have none with them. */
+char *fields_put_names(const struct fields *f, char *p);
+
+/* Writes what stands before all rows, and behind them. Return 0 or -errno of the text. */
+int fields_start(const struct fields *f, struct text *text);
+int fields_finish(const struct fields *f, struct text *text, const struct summary *summary);
+
+/* ---- Tables of lists ---- */
+
+#define FIELD_ENUM(name, ...) FIELD_##name,
+#define FIELD_ROW(field_name, kind, ...) \
+	[FIELD_##field_name] = { .name = #field_name, FIELD_IS_##kind(__VA_ARGS__) },
+#define FIELD_PUT(name, kind, ...) p = field_##kind(f, p, FIELD_##name, __VA_ARGS__);
+
+/* The enumeration FIELD_x and the table @name of @LIST, whose arguments behind F are no matter. */
+#define FIELDS_DEFINE(name, LIST, ...)                                    \
+	enum { LIST(FIELD_ENUM, __VA_ARGS__) FIELD_MAX };                 \
+	_Static_assert((int)FIELD_MAX <= FIELDS_MAX, "a table has room"); \
+	static const struct field name[] = { LIST(FIELD_ROW, __VA_ARGS__) }
+
+#define FIELD_IS_constant(text)		    .constant = (text)
+#define FIELD_IS_choice(names_of, max, ...) .choice = (names_of), .choices = (max)
+#define FIELD_IS_number(...)
+#define FIELD_IS_signed(...)
+#define FIELD_IS_boolean(...)
+#define FIELD_IS_addr(...) .quoted = true
+#define FIELD_IS_addr_if(...)
+#define FIELD_IS_time(...) .quoted = true
+#define FIELD_IS_time_if(...)
+#define FIELD_IS_errno(...) .choice = fields_no_name, .choices = 1
+#define FIELD_IS_word(...)
+#define FIELD_IS_text(...)
+
+/* The name of none. */
+const char *fields_no_name(unsigned int value);
+
+/* ---- Kinds ---- */
+
+/* It stands before the next value. */
+static inline char *field_constant(const struct fields *f, char *p, int field, const char *text)
+{
+	(void)f, (void)field, (void)text;
+	return p;
+}
+
+static inline char *field_choice(const struct fields *f, char *p, int field,
+				 const char *(*names)(unsigned int), unsigned int max,
+				 unsigned int value)
+{
+	(void)names;
+	return put_word(p, &f->choices[field][value < max ? value : 0]);
+}
+
+static inline char *field_number(const struct fields *f, char *p, int field, bool known, uint64_t v)
+{
+	p = put_word(p, &f->before[field]);
+	return known ? put_u64(p, v) : put_word(p, &f->null);
+}
+
+static inline char *field_signed(const struct fields *f, char *p, int field, bool known, int64_t v)
+{
+	p = put_word(p, &f->before[field]);
+	if (!known)
+		return put_word(p, &f->null);
+	return v < 0 ? put_u64(put_char(p, '-'), -(uint64_t)v) : put_u64(p, v);
+}
+
+static inline char *field_boolean(const struct fields *f, char *p, int field, bool known, bool yes)
+{
+	p = put_word(p, &f->before[field]);
+	if (!known)
+		return put_word(p, &f->null);
+	return yes ? put_literal(p, "true") : put_literal(p, "false");
+}
+
+static inline char *field_addr(const struct fields *f, char *p, int field, unsigned int family,
+			       const uint8_t *addr)
+{
+	return put_addr(put_word(p, &f->before[field]), family, addr);
+}
+
+static inline char *field_addr_if(const struct fields *f, char *p, int field, bool known,
+				  unsigned int family, const uint8_t *addr)
+{
+	p = put_word(p, &f->before[field]);
+	if (!known)
+		return put_word(p, &f->null);
+	return put_string(put_addr(put_string(p, f->form->quote), family, addr), f->form->quote);
+}
+
+static inline char *field_time(struct fields *f, char *p, int field, unsigned int stamp,
+			       uint64_t wall_ns)
+{
+	return put_rfc3339(put_word(p, &f->before[field]), &f->stamps[stamp], wall_ns);
+}
+
+static inline char *field_time_if(struct fields *f, char *p, int field, bool known,
+				  unsigned int stamp, uint64_t wall_ns)
+{
+	p = put_word(p, &f->before[field]);
+	if (!known)
+		return put_word(p, &f->null);
+	p = put_rfc3339(put_string(p, f->form->quote), &f->stamps[stamp], wall_ns);
+	return put_string(p, f->form->quote);
+}
+
+char *fields_put_errno(const struct fields *f, char *p, int field, int err);
+
+static inline char *field_errno(const struct fields *f, char *p, int field, int err)
+{
+	return err ? fields_put_errno(f, p, field, err) : put_word(p, &f->choices[field][0]);
+}
+
+static inline char *field_word(const struct fields *f, char *p, int field, const char *text)
+{
+	p = put_word(p, &f->before[field]);
+	if (!text)
+		return put_word(p, &f->null);
+	return put_string(put_string(put_string(p, f->form->quote), text), f->form->quote);
+}
+
+static inline char *field_text(const struct fields *f, char *p, int field, const char *text)
+{
+	p = put_word(p, &f->before[field]);
+	return text ? f->form->put_text(p, text, strlen(text)) : put_word(p, &f->null);
+}
+
+#endif /* TCPDWELL_FIELDS_H */

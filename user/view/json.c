@@ -6,6 +6,7 @@
 #include "base/escape.h"
 #include "base/put.h"
 #include "view/fields.h"
+#include "view/sink.h"
 
 static char *put_summary(char *p, const struct summary *summary)
 {
@@ -24,7 +25,6 @@ static char *put_summary(char *p, const struct summary *summary)
 }
 
 const struct fields_form fields_json = {
-	.ops = FIELDS_OPS,
 	.names = true,
 	.quote = "\"",
 	.null = "null",
@@ -33,8 +33,3 @@ const struct fields_form fields_json = {
 	.text_bytes = ESCAPE_JSON_BYTES,
 	.put_summary = put_summary,
 };
-
-struct sink *sink_json_new(const struct style *style)
-{
-	return sink_fields_new(style, &fields_json);
-}

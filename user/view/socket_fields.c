@@ -1,406 +1,241 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include <inttypes.h>
-#include <stdbool.h>
+#include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "base/clock.h"
-#include "base/escape.h"
-#include "base/put.h"
-#include "base/tcpstate.h"
 #include "base/text.h"
-#include "host/name_book.h"
 #include "model/listing.h"
-#include "view/print.h"
+#include "view/field_lists.h"
 #include "view/socket_fields.h"
 #include "view/socket_report.h"
+
+/* The longest row, without names and holders: 51 of 22 and values of 40 bytes, and comm: < 4000. */
+#define ROW_BYTES 4096
+
+/* A holder, with comm at its longest. */
+#define HOLDER_BYTES (64 + ESCAPE_MOST * TCPDWELL_COMM_LEN)
+#define ESCAPE_MOST  6
 
 /* A kernel address, which stands for a socket where it has no cookie, is no number for people. */
 #define IS_COOKIE(key) (!((key) >> 63))
 
-enum field {
-	FIELD_TYPE,
-	FIELD_TIME,
-	FIELD_COOKIE,
-	FIELD_NETNS,
-	FIELD_NETNS_NAME,
-	FIELD_FAMILY,
-	FIELD_LADDR,
-	FIELD_LPORT,
-	FIELD_RADDR,
-	FIELD_RPORT,
-	FIELD_STATE,
-	FIELD_AGE_NS,
-	FIELD_AGE,
-	FIELD_AGE_MAX_NS,
-	FIELD_IDLE_NS,
-	FIELD_IDLE_MAX_NS,
-	FIELD_SILENT_NS,
-	FIELD_PID,
-	FIELD_COMM,
-	FIELD_FD,
-	FIELD_UID,
-	FIELD_CGROUP,
-	FIELD_INODE,
-	FIELD_HOLDERS,
-	FIELD_QUEUED,
-	FIELD_ORPHAN,
-	FIELD_RECV_Q,
-	FIELD_SEND_Q,
-	FIELD_TIMER,
-	FIELD_TIMER_NS,
-	FIELD_RETRANSMITS,
-	FIELD_PROBES_OUT,
-	FIELD_BACKOFF,
-	FIELD_RTO_NS,
-	FIELD_RETRANSMITTED,
-	FIELD_KEEPALIVE,
-	FIELD_KEEPALIVE_TIME_S,
-	FIELD_KEEPALIVE_INTERVAL_S,
-	FIELD_KEEPALIVE_PROBES,
-	FIELD_USER_TIMEOUT_MS,
-	FIELD_SYN_RETRIES,
-	FIELD_LINGER2_S,
-	FIELD_SOFT_ERRNO,
-	FIELD_ENDS,
-	FIELD_ENDS_NS,
-	FIELD_ENDS_BY,
-	FIELD_TEXTS, /* enum container_text */
-	FIELD_MAX = FIELD_TEXTS + CONTAINER_TEXTS,
-};
-
-static const char *const names[FIELD_MAX] = {
-	"type",
-	"time",
-	"cookie",
-	"netns",
-	"netns_name",
-	"family",
-	"laddr",
-	"lport",
-	"raddr",
-	"rport",
-	"state",
-	"age_ns",
-	"age",
-	"age_max_ns",
-	"idle_ns",
-	"idle_max_ns",
-	"silent_ns",
-	"pid",
-	"comm",
-	"fd",
-	"uid",
-	"cgroup",
-	"inode",
-	"holders",
-	"queued",
-	"orphan",
-	"recv_q",
-	"send_q",
-	"timer",
-	"timer_ns",
-	"retransmits",
-	"probes_out",
-	"backoff",
-	"rto_ns",
-	"retransmitted",
-	"keepalive",
-	"keepalive_time_s",
-	"keepalive_interval_s",
-	"keepalive_probes",
-	"user_timeout_ms",
-	"syn_retries",
-	"linger2_s",
-	"soft_errno",
-	"ends",
-	"ends_ns",
-	"ends_by",
-	"unit",
-	"container",
-	"container_id",
-	"pod",
-	"pod_namespace",
-};
-
-/* ---- Values ---- */
-
-enum kind { VALUE_NULL, VALUE_NUMBER, VALUE_SIGNED, VALUE_BOOL, VALUE_TEXT, VALUE_HOLDERS };
-
-struct value {
-	enum kind kind;
-	uint64_t number;
-	const char *text; /* not owned */
-};
-
-/* A row, with what its texts are kept in. */
-struct fields {
+/* What of a row takes more than a look. */
+struct view {
 	const struct listing *listing;
 	const struct listing_row *row;
-	char time[32 + TEXT_SLACK_BYTES];
-	char laddr[40 + TEXT_SLACK_BYTES];
-	char raddr[40 + TEXT_SLACK_BYTES];
-	struct value values[FIELD_MAX];
+	const struct tcpdwell_socket *info;
+	const struct tcpdwell_detail *detail;
+	struct names names;
+	struct age idle;
+	bool held; /* some descriptor leads to it */
+	bool queues;
+	uint32_t recv, send;
+	bool timer;   /* what is known */
+	bool options; /* likewise */
+	bool alive;   /* keep-alive is on, and how often it asks is known */
+	bool ends;    /* at some time */
 };
 
-static void set_number(struct fields *f, enum field field, bool known, uint64_t number)
-{
-	if (known)
-		f->values[field] = (struct value){ VALUE_NUMBER, number, NULL };
-}
+/* ---- The fields, in their order ---- */
 
-static void set_bool(struct fields *f, enum field field, bool known, bool yes)
-{
-	if (known)
-		f->values[field] = (struct value){ VALUE_BOOL, yes, NULL };
-}
+/* A listener has no other end. */
+#define SOCKET_ENDS(F, v, s, wall_ns)                          \
+	F(type, constant, "socket")                            \
+	F(time, time, 0, wall_ns)                              \
+	F(cookie, number, IS_COOKIE((s)->key), (s)->key)       \
+	F(netns, number, (s)->netns, (s)->netns)               \
+	FIELDS_NETNS_NAME(F, &(v)->names)                      \
+	FIELDS_LOCAL(F, s)                                     \
+	F(raddr, addr_if, (s)->rport, (s)->family, (s)->raddr) \
+	F(rport, number, (s)->rport, (s)->rport)               \
+	F(state, choice, tcpstate_name, TCPDWELL_STATE_MAX, (s)->state)
 
-static void set_text(struct fields *f, enum field field, const char *text)
-{
-	if (text && *text)
-		f->values[field] = (struct value){ VALUE_TEXT, 0, text };
-}
+#define SOCKET_AGES(F, v, s, row, detail)                                              \
+	F(age_ns, number, age_worth((row)->age), (row)->age.least_ns)                  \
+	F(age, word, dwell_name(age_worth((row)->age)))                                \
+	F(age_max_ns, number, (row)->age.most_ns != AGE_UNBOUNDED, (row)->age.most_ns) \
+	F(idle_ns, number, (s)->active_ns, (v)->idle.least_ns)                         \
+	F(idle_max_ns, number, (v)->idle.most_ns != AGE_UNBOUNDED, (v)->idle.most_ns)  \
+	F(silent_ns, number, (detail)->silent_ns, (detail)->silent_ns)
 
-static const char *set_addr(char *text, unsigned int family, const uint8_t *addr)
-{
-	*put_addr(text, family, addr) = '\0';
-	return text;
-}
+#define SOCKET_OWNER(F, v, s, detail)                                  \
+	F(pid, number, (s)->pid, (s)->pid)                             \
+	F(comm, text, (s)->comm[0] ? (s)->comm : NULL)                 \
+	F(fd, number, (v)->held && (s)->fd != TCPDWELL_NO_FD, (s)->fd) \
+	FIELDS_USER(F, s)                                              \
+	F(cgroup, text, names_path(&(v)->names))                       \
+	F(inode, number, (s)->inode, (s)->inode)                       \
+	F(holders, holders, v)                                         \
+	F(queued, boolean, true, (s)->flags &TCPDWELL_SOCKET_QUEUED)   \
+	F(orphan, boolean, (detail)->known &TCPDWELL_KNOWN_ORPHAN,     \
+	  (detail)->flags &TCPDWELL_DETAIL_ORPHAN)
 
-static void set_ends(struct fields *f, const struct tcpdwell_socket *info)
-{
-	set_number(f, FIELD_COOKIE, IS_COOKIE(info->key), info->key);
-	set_number(f, FIELD_NETNS, info->netns, info->netns);
-	set_text(f, FIELD_NETNS_NAME, f->row->netns ? f->row->netns->name : NULL);
-	set_text(f, FIELD_FAMILY, info->family == 6 ? "ipv6" : "ipv4");
-	set_text(f, FIELD_LADDR, set_addr(f->laddr, info->family, info->laddr));
-	set_number(f, FIELD_LPORT, info->lport, info->lport);
-	set_number(f, FIELD_RPORT, info->rport, info->rport);
-	if (info->rport) /* a listener has no other end */
-		set_text(f, FIELD_RADDR, set_addr(f->raddr, info->family, info->raddr));
-}
-
-static void set_ages(struct fields *f, const struct tcpdwell_socket *info)
-{
-	struct age age = f->row->age, idle = age_idle(info, f->listing->now_ns);
-	uint8_t worth = age_worth(age);
-
-	set_number(f, FIELD_AGE_NS, worth != TCPDWELL_DWELL_UNKNOWN, age.least_ns);
-	set_text(f, FIELD_AGE, dwell_name(worth));
-	set_number(f, FIELD_AGE_MAX_NS, age.most_ns != AGE_UNBOUNDED, age.most_ns);
-	set_number(f, FIELD_IDLE_NS, info->active_ns, idle.least_ns);
-	set_number(f, FIELD_IDLE_MAX_NS, idle.most_ns != AGE_UNBOUNDED, idle.most_ns);
-	set_number(f, FIELD_SILENT_NS, info->detail.silent_ns, info->detail.silent_ns);
-}
-
-static void set_names(struct fields *f, const struct names *names)
-{
-	set_text(f, FIELD_CGROUP, names_path(names));
-	for (unsigned int i = 0; i < CONTAINER_TEXTS; i++)
-		set_text(f, FIELD_TEXTS + i, names_text(names, i));
-}
-
-static void set_owner(struct fields *f, const struct tcpdwell_socket *info)
-{
-	bool held = sockets_first_holder(f->listing->sockets, f->row->socket);
-
-	set_number(f, FIELD_PID, info->pid, info->pid);
-	set_text(f, FIELD_COMM, info->comm);
-	set_number(f, FIELD_FD, held && info->fd != TCPDWELL_NO_FD, info->fd);
-	set_number(f, FIELD_UID, info->uid != UINT32_MAX, info->uid);
-	set_number(f, FIELD_INODE, info->inode, info->inode);
-	f->values[FIELD_HOLDERS].kind = VALUE_HOLDERS;
-	set_bool(f, FIELD_QUEUED, true, info->flags & TCPDWELL_SOCKET_QUEUED);
-	set_bool(f, FIELD_ORPHAN, info->detail.known & TCPDWELL_KNOWN_ORPHAN,
-		 info->detail.flags & TCPDWELL_DETAIL_ORPHAN);
-}
-
-static void set_timer(struct fields *f, const struct tcpdwell_detail *detail)
-{
-	bool known = detail->known & TCPDWELL_KNOWN_TIMER;
-	uint32_t recv, send;
-	bool queues = listing_queues(f->row, &recv, &send);
-
-	set_number(f, FIELD_RECV_Q, queues, recv);
-	set_number(f, FIELD_SEND_Q, queues, send);
-	if (known)
-		set_text(f, FIELD_TIMER, socket_timer_name(detail->timer));
-	set_number(f, FIELD_TIMER_NS, known && detail->timer, detail->expires_ns);
-	set_number(f, FIELD_RETRANSMITS, known, detail->retransmits);
-	set_number(f, FIELD_PROBES_OUT, known, detail->probes_out);
-	set_number(f, FIELD_BACKOFF, known, detail->backoff);
-	set_number(f, FIELD_RTO_NS, detail->rto_ns, detail->rto_ns);
-	set_number(f, FIELD_RETRANSMITTED, known, detail->total_retransmits);
-}
+#define SOCKET_TIMER(F, v, detail)                                               \
+	F(recv_q, number, (v)->queues, (v)->recv)                                \
+	F(send_q, number, (v)->queues, (v)->send)                                \
+	F(timer, word, (v)->timer ? socket_timer_name((detail)->timer) : NULL)   \
+	F(timer_ns, number, (v)->timer && (detail)->timer, (detail)->expires_ns) \
+	F(retransmits, number, (v)->timer, (detail)->retransmits)                \
+	F(probes_out, number, (v)->timer, (detail)->probes_out)                  \
+	F(backoff, number, (v)->timer, (detail)->backoff)                        \
+	F(rto_ns, number, (detail)->rto_ns, (detail)->rto_ns)                    \
+	F(retransmitted, number, (v)->timer, (detail)->total_retransmits)
 
 /* Those of keep-alive are what holds, the socket's own or the namespace's. */
-static void set_options(struct fields *f, const struct tcpdwell_detail *detail)
+#define SOCKET_OPTIONS(F, v, detail, timers)                                                 \
+	F(keepalive, boolean, (detail)->known &TCPDWELL_KNOWN_KEEPALIVE,                     \
+	  (detail)->flags &TCPDWELL_DETAIL_KEEPALIVE)                                        \
+	F(keepalive_time_s, number, (v)->alive, (timers)->keepalive_time_s)                  \
+	F(keepalive_interval_s, number, (v)->alive, (timers)->keepalive_intvl_s)             \
+	F(keepalive_probes, number, (v)->alive, (timers)->keepalive_probes)                  \
+	F(user_timeout_ms, number, (v)->options && (detail)->user_timeout_ms,                \
+	  (detail)->user_timeout_ms)                                                         \
+	F(syn_retries, number, (v)->options && (detail)->syn_retries, (detail)->syn_retries) \
+	F(linger2_s, signed, (v)->options && (detail)->linger2_s, (detail)->linger2_s)       \
+	F(soft_errno, errno, (detail)->err_soft)
+
+#define SOCKET_DEADLINE(F, v, end)                                           \
+	F(ends, choice, deadline_kind_name, DEADLINE_NEVER + 1, (end)->kind) \
+	F(ends_ns, number, (v)->ends, (end)->ns)                             \
+	F(ends_by, word,                                                     \
+	  (v)->ends &&*deadline_setting((end)->by) ? deadline_setting((end)->by) : NULL)
+
+#define SOCKET_FIELDS(F, v, wall_ns)                         \
+	SOCKET_ENDS(F, v, (v)->info, wall_ns)                \
+	SOCKET_AGES(F, v, (v)->info, (v)->row, (v)->detail)  \
+	SOCKET_OWNER(F, v, (v)->info, (v)->detail)           \
+	SOCKET_TIMER(F, v, (v)->detail)                      \
+	SOCKET_OPTIONS(F, v, (v)->detail, &(v)->row->timers) \
+	SOCKET_DEADLINE(F, v, &(v)->row->end)                \
+	FIELDS_NAMES(F, &(v)->names)
+
+#define FIELD_IS_holders(...)
+
+FIELDS_DEFINE(socket_table, SOCKET_FIELDS, , );
+
+/* ---- Holders ---- */
+
+/* An array of objects. */
+static char *put_holders_json(char *p, const struct view *v)
 {
-	bool known = detail->known & TCPDWELL_KNOWN_OPTIONS &&
-		     detail->known & TCPDWELL_KNOWN_KEEPALIVE;
-	const struct deadline_socket *timers = &f->row->timers;
-	bool alive = known && detail->flags & TCPDWELL_DETAIL_KEEPALIVE && f->row->netns;
+	const struct sockets *sockets = v->listing->sockets;
+	const struct socket_holder *holder = sockets_first_holder(sockets, v->row->socket);
 
-	set_bool(f, FIELD_KEEPALIVE, detail->known & TCPDWELL_KNOWN_KEEPALIVE,
-		 detail->flags & TCPDWELL_DETAIL_KEEPALIVE);
-	set_number(f, FIELD_KEEPALIVE_TIME_S, alive, timers->keepalive_time_s);
-	set_number(f, FIELD_KEEPALIVE_INTERVAL_S, alive, timers->keepalive_intvl_s);
-	set_number(f, FIELD_KEEPALIVE_PROBES, alive, timers->keepalive_probes);
-	set_number(f, FIELD_USER_TIMEOUT_MS, known && detail->user_timeout_ms,
-		   detail->user_timeout_ms);
-	set_number(f, FIELD_SYN_RETRIES, known && detail->syn_retries, detail->syn_retries);
-	if (known && detail->linger2_s)
-		f->values[FIELD_LINGER2_S] = (struct value){ VALUE_SIGNED, detail->linger2_s,
-							     NULL };
-	if (detail->err_soft)
-		set_text(f, FIELD_SOFT_ERRNO, errno_name(detail->err_soft) ?: "E");
-}
-
-static void set_deadline(struct fields *f, const struct deadline *end)
-{
-	bool timed = end->kind == DEADLINE_AT || end->kind == DEADLINE_IF_SILENT;
-
-	set_text(f, FIELD_ENDS, deadline_kind_name(end->kind));
-	set_number(f, FIELD_ENDS_NS, timed, end->ns);
-	set_text(f, FIELD_ENDS_BY, timed ? deadline_setting(end->by) : NULL);
-}
-
-static void set_all(struct fields *f, const struct listing *listing, const struct listing_row *row)
-{
-	const struct names names = { .cgroup = row->socket->cgroup };
-	const struct tcpdwell_socket *info = &row->socket->info;
-
-	memset(f->values, 0, sizeof(f->values));
-	f->listing = listing;
-	f->row = row;
-	set_text(f, FIELD_TYPE, "socket");
-	set_text(f, FIELD_TIME, f->time);
-	set_text(f, FIELD_STATE, tcpstate_name(info->state));
-	set_ends(f, info);
-	set_ages(f, info);
-	set_owner(f, info);
-	set_names(f, &names);
-	set_timer(f, &info->detail);
-	set_options(f, &info->detail);
-	set_deadline(f, &row->end);
-}
-
-static void set_time(struct fields *f, uint64_t wall_ns)
-{
-	struct stamp stamp = {};
-
-	*put_rfc3339(f->time, &stamp, wall_ns) = '\0';
-}
-
-/* ---- JSON ---- */
-
-static void json_holders(FILE *out, const struct fields *f)
-{
-	const struct sockets *sockets = f->listing->sockets;
-	const struct socket_holder *holder = sockets_first_holder(sockets, f->row->socket);
-
-	fputc('[', out);
+	p = put_char(p, '[');
 	for (bool first = true; holder; first = false) {
-		fprintf(out, "%s{\"pid\":%" PRIu32 ",\"comm\":", first ? "" : ",", holder->pid);
-		print_json_string(out, holder->comm[0] ? holder->comm : NULL);
-		print_json_number(out, "fd", holder->fd != TCPDWELL_NO_FD, holder->fd);
-		fputc('}', out);
+		p = put_string(p, first ? "{\"pid\":" : ",{\"pid\":");
+		p = put_literal(put_u64(p, holder->pid), ",\"comm\":");
+		if (holder->comm[0])
+			p = fields_json.put_text(p, holder->comm, strlen(holder->comm));
+		else
+			p = put_string(p, fields_json.null);
+		p = put_literal(p, ",\"fd\":");
+		if (holder->fd != TCPDWELL_NO_FD)
+			p = put_u64(p, holder->fd);
+		else
+			p = put_string(p, fields_json.null);
+		p = put_char(p, '}');
 		holder = sockets_next_holder(sockets, holder);
 	}
-	fputc(']', out);
+	return put_char(p, ']');
 }
-
-static void json_value(FILE *out, const struct fields *f, const struct value *value)
-{
-	switch (value->kind) {
-	case VALUE_NUMBER:
-		fprintf(out, "%" PRIu64, value->number);
-		break;
-	case VALUE_SIGNED:
-		fprintf(out, "%" PRId64, (int64_t)value->number);
-		break;
-	case VALUE_BOOL:
-		fputs(value->number ? "true" : "false", out);
-		break;
-	case VALUE_HOLDERS:
-		json_holders(out, f);
-		break;
-	default:
-		print_json_string(out, value->text);
-	}
-}
-
-void socket_fields_json(FILE *out, const struct listing *listing, uint64_t wall_ns)
-{
-	struct fields f;
-
-	set_time(&f, wall_ns);
-	for (size_t i = 0; i < listing->count; i++) {
-		set_all(&f, listing, &listing->rows[i]);
-		for (int field = 0; field < FIELD_MAX; field++) {
-			fprintf(out, "%c\"%s\":", field ? ',' : '{', names[field]);
-			json_value(out, &f, &f.values[field]);
-		}
-		fputs("}\n", out);
-	}
-}
-
-/* ---- CSV ---- */
 
 /* One cell: a holder is COMM/PID/FD, and a blank stands between two. */
-static void csv_holders(FILE *out, const struct fields *f)
+static char *put_holders_csv(char *p, const struct view *v)
 {
-	const struct sockets *sockets = f->listing->sockets;
-	const struct socket_holder *holder = sockets_first_holder(sockets, f->row->socket);
+	const struct sockets *sockets = v->listing->sockets;
+	const struct socket_holder *holder = sockets_first_holder(sockets, v->row->socket);
 	char *text = NULL;
 	size_t len;
 	FILE *memory = open_memstream(&text, &len);
 
 	if (!memory)
-		return;
+		return p;
 	for (bool first = true; holder; first = false) {
-		fprintf(memory, "%s%s/%" PRIu32 "/", first ? "" : " ", holder->comm, holder->pid);
+		fprintf(memory, "%s%s/%u/", first ? "" : " ", holder->comm, holder->pid);
 		if (holder->fd == TCPDWELL_NO_FD)
 			fputc('-', memory);
 		else
-			fprintf(memory, "%" PRIu32, holder->fd);
+			fprintf(memory, "%u", holder->fd);
 		holder = sockets_next_holder(sockets, holder);
 	}
-	fclose(memory);
-	print_csv_text(out, text);
+	if (!fclose(memory) && len)
+		p = fields_csv.put_text(p, text, len);
 	free(text);
+	return p;
 }
 
-static void csv_value(FILE *out, const struct fields *f, const struct value *value)
+static char *field_holders(const struct fields *f, char *p, int field, const struct view *v)
 {
-	switch (value->kind) {
-	case VALUE_NULL:
-		break;
-	case VALUE_TEXT:
-		print_csv_text(out, value->text);
-		break;
-	case VALUE_HOLDERS:
-		csv_holders(out, f);
-		break;
-	default:
-		json_value(out, f, value);
-	}
+	p = put_word(p, &f->before[field]);
+	return f->form->names ? put_holders_json(p, v) : put_holders_csv(p, v);
 }
 
-void socket_fields_csv(FILE *out, const struct listing *listing, uint64_t wall_ns)
+static size_t holders_bytes(const struct listing *listing, const struct listing_row *row)
 {
+	const struct socket_holder *holder = sockets_first_holder(listing->sockets, row->socket);
+	size_t bytes = 0;
+
+	for (; holder; holder = sockets_next_holder(listing->sockets, holder))
+		bytes += HOLDER_BYTES;
+	return bytes;
+}
+
+/* ---- Rows ---- */
+
+static struct view view_of(const struct listing *listing, const struct listing_row *row)
+{
+	const struct tcpdwell_socket *info = &row->socket->info;
+	const struct tcpdwell_detail *detail = &info->detail;
+	struct view v = {
+		.listing = listing,
+		.row = row,
+		.info = info,
+		.detail = detail,
+		.names = { .cgroup = row->socket->cgroup },
+		.idle = age_idle(info, listing->now_ns),
+		.held = sockets_first_holder(listing->sockets, row->socket),
+		.timer = detail->known & TCPDWELL_KNOWN_TIMER,
+		.options = detail->known & TCPDWELL_KNOWN_OPTIONS &&
+			   detail->known & TCPDWELL_KNOWN_KEEPALIVE,
+		.ends = row->end.kind == DEADLINE_AT || row->end.kind == DEADLINE_IF_SILENT,
+	};
+
+	if (row->netns && row->netns->name[0])
+		v.names.netns = row->netns->name;
+	v.queues = listing_queues(row, &v.recv, &v.send);
+	v.alive = v.options && detail->flags & TCPDWELL_DETAIL_KEEPALIVE && row->netns;
+	return v;
+}
+
+static int print_row(FILE *out, struct fields *f, const struct view *v, uint64_t wall_ns)
+{
+	char *row = malloc(ROW_BYTES + f->form->text_bytes * names_bytes(&v->names) +
+			   holders_bytes(v->listing, v->row) + TEXT_SLACK_BYTES);
+	char *p = row;
+
+	if (!row)
+		return -ENOMEM;
+	SOCKET_FIELDS(FIELD_PUT, v, wall_ns);
+	p = put_word(p, &f->end);
+	fwrite(row, 1, p - row, out);
+	free(row);
+	return 0;
+}
+
+int socket_fields(FILE *out, const struct fields_form *form, const struct listing *listing,
+		  uint64_t wall_ns)
+{
+	char head[FIELDS_NAMES_BYTES + TEXT_SLACK_BYTES];
 	struct fields f;
+	int err = fields_init(&f, form, socket_table, FIELD_MAX);
 
-	set_time(&f, wall_ns);
-	for (int field = 0; field < FIELD_MAX; field++)
-		fprintf(out, "%s%s", field ? "," : "", names[field]);
-	fputc('\n', out);
-	for (size_t i = 0; i < listing->count; i++) {
-		set_all(&f, listing, &listing->rows[i]);
-		for (int field = 0; field < FIELD_MAX; field++) {
-			fputs(field ? "," : "", out);
-			csv_value(out, &f, &f.values[field]);
-		}
-		fputc('\n', out);
+	if (!err)
+		fwrite(head, 1, fields_put_names(&f, head) - head, out);
+	for (size_t i = 0; !err && i < listing->count; i++) {
+		const struct view v = view_of(listing, &listing->rows[i]);
+
+		err = print_row(out, &f, &v, wall_ns);
 	}
+	fields_free(&f);
+	return err;
 }

@@ -5,7 +5,6 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "model/totals.h"
-#include "view/print.h"
 #include "view/totals_report.h"
 
 #define TIME_COLUMNS 8
@@ -81,7 +80,7 @@ static const struct column *columns_for(unsigned int columns)
 	return !columns || columns >= width_of(wide) ? wide : narrow;
 }
 
-/* ---- Text ---- */
+/* ---- Values ---- */
 
 static uint64_t sum_of(const struct totals_line *line, unsigned int states)
 {
@@ -166,95 +165,6 @@ void totals_report(FILE *out, const struct totals_line *line, uint64_t wall_ns,
 			print_rate(out, value, line->interval_ns, column->width);
 		else
 			fprintf(out, "%*" PRIu64, (int)column->width, value);
-	}
-	fputc('\n', out);
-}
-
-/* ---- JSON and CSV ---- */
-
-enum field {
-	FIELD_TYPE,
-	FIELD_TIME,
-	FIELD_INTERVAL_NS,
-	FIELD_LISTEN,
-	FIELD_SYN_SENT,
-	FIELD_SYN_RECV,
-	FIELD_ESTABLISHED,
-	FIELD_FIN_WAIT1,
-	FIELD_FIN_WAIT2,
-	FIELD_CLOSE_WAIT,
-	FIELD_CLOSING,
-	FIELD_LAST_ACK,
-	FIELD_TIME_WAIT,
-	FIELD_ORPHANS,
-	FIELD_MEMORY_BYTES,
-	FIELD_OPENED,
-	FIELD_CLOSED,
-	FIELD_FAILED,
-	FIELD_RESET,
-	FIELD_RETRANSMITTED,
-	FIELD_MAX,
-};
-
-static const char *const names[FIELD_MAX] = {
-	"type",	    "time",	   "interval_ns", "listen",    "syn_sent",
-	"syn_recv", "established", "fin_wait1",	  "fin_wait2", "close_wait",
-	"closing",  "last_ack",	   "time_wait",	  "orphans",   "memory_bytes",
-	"opened",   "closed",	   "failed",	  "reset",     "retransmitted",
-};
-
-static void take_numbers(const struct totals_line *line, uint64_t *numbers)
-{
-	static const uint8_t states[] = { TCPDWELL_LISTEN,     TCPDWELL_SYN_SENT,
-					  TCPDWELL_SYN_RECV,   TCPDWELL_ESTABLISHED,
-					  TCPDWELL_FIN_WAIT1,  TCPDWELL_FIN_WAIT2,
-					  TCPDWELL_CLOSE_WAIT, TCPDWELL_CLOSING,
-					  TCPDWELL_LAST_ACK,   TCPDWELL_TIME_WAIT };
-
-	for (unsigned int i = 0; i < sizeof(states); i++)
-		numbers[FIELD_LISTEN + i] = line->states[states[i]];
-	numbers[FIELD_INTERVAL_NS] = line->interval_ns;
-	numbers[FIELD_ORPHANS] = line->orphans;
-	numbers[FIELD_MEMORY_BYTES] = line->memory_bytes;
-	numbers[FIELD_OPENED] = line->opened;
-	numbers[FIELD_CLOSED] = line->closed;
-	numbers[FIELD_FAILED] = line->failed;
-	numbers[FIELD_RESET] = line->reset;
-	numbers[FIELD_RETRANSMITTED] = line->retransmitted;
-}
-
-void totals_json(FILE *out, const struct totals_line *line, uint64_t wall_ns)
-{
-	uint64_t numbers[FIELD_MAX];
-
-	take_numbers(line, numbers);
-	fprintf(out, "{\"%s\":\"totals\",\"%s\":", names[FIELD_TYPE], names[FIELD_TIME]);
-	print_json_time(out, wall_ns);
-	for (int i = FIELD_INTERVAL_NS; i < FIELD_MAX; i++)
-		print_json_number(out, names[i], numbers[i] != TOTALS_UNKNOWN, numbers[i]);
-	fputs("}\n", out);
-}
-
-void totals_csv_head(FILE *out)
-{
-	for (int i = 0; i < FIELD_MAX; i++)
-		fprintf(out, "%s%s", i ? "," : "", names[i]);
-	fputc('\n', out);
-}
-
-void totals_csv(FILE *out, const struct totals_line *line, uint64_t wall_ns)
-{
-	char time[32 + TEXT_SLACK_BYTES];
-	uint64_t numbers[FIELD_MAX];
-	struct stamp stamp = {};
-
-	take_numbers(line, numbers);
-	*put_rfc3339(time, &stamp, wall_ns) = '\0';
-	fprintf(out, "totals,%s", time);
-	for (int i = FIELD_INTERVAL_NS; i < FIELD_MAX; i++) {
-		fputc(',', out);
-		if (numbers[i] != TOTALS_UNKNOWN)
-			fprintf(out, "%" PRIu64, numbers[i]);
 	}
 	fputc('\n', out);
 }

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * `snapshot -i`: a line for each interval, as text, as JSON and as CSV. The names of JSON and CSV
- * are a contract: one may be added at the end, none may go or change its meaning. Errors stay in
- * the stream. One thread.
+ * `snapshot -i`: a line for each interval, as text, and as JSON and CSV by the same names in the
+ * same order (view/fields.h). Errors stay in the stream. One thread.
  */
 #ifndef TCPDWELL_TOTALS_REPORT_H
 #define TCPDWELL_TOTALS_REPORT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+
+#include "view/fields.h"
 
 struct totals_line;
 
@@ -17,9 +19,8 @@ void totals_report_head(FILE *out, unsigned int columns);
 void totals_report(FILE *out, const struct totals_line *line, uint64_t wall_ns,
 		   unsigned int columns);
 
-void totals_json(FILE *out, const struct totals_line *line, uint64_t wall_ns);
-
-void totals_csv_head(FILE *out);
-void totals_csv(FILE *out, const struct totals_line *line, uint64_t wall_ns);
+/* @names: the line of names stands before it, where the form has one. Returns 0 or -errno. */
+int totals_fields(FILE *out, const struct fields_form *form, const struct totals_line *line,
+		  uint64_t wall_ns, bool names);
 
 #endif /* TCPDWELL_TOTALS_REPORT_H */

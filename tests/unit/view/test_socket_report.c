@@ -243,7 +243,7 @@ static void test_json(void **state)
 	FILE *out = begin();
 
 	(void)state;
-	socket_fields_json(out, listing, 1709251198000000000);
+	assert_int_equal(socket_fields(out, &fields_json, listing, 1709251198000000000), 0);
 	fclose(out);
 	assert_string_equal(
 		text,
@@ -293,7 +293,7 @@ static void test_csv(void **state)
 	FILE *out = begin();
 
 	(void)state;
-	socket_fields_csv(out, listing, 1709251198000000000);
+	assert_int_equal(socket_fields(out, &fields_csv, listing, 1709251198000000000), 0);
 	fclose(out);
 	assert_string_equal(
 		text,

@@ -80,7 +80,7 @@ static void test_json(void **state)
 	FILE *out = begin();
 
 	(void)state;
-	totals_json(out, &line, WALL);
+	assert_int_equal(totals_fields(out, &fields_json, &line, WALL, false), 0);
 	fclose(out);
 	assert_string_equal(
 		text,
@@ -96,8 +96,7 @@ static void test_csv(void **state)
 	FILE *out = begin();
 
 	(void)state;
-	totals_csv_head(out);
-	totals_csv(out, &line, WALL);
+	assert_int_equal(totals_fields(out, &fields_csv, &line, WALL, true), 0);
 	fclose(out);
 	assert_string_equal(
 		text,
