@@ -23,6 +23,7 @@ RESERVE = "reserve 96 bytes"
 # Figures that others ask for by name.
 CPU = "cpu ns/row"
 CPU_PACED = "cpu ns/row, with time to spare"
+ROWS = "rows/connection, both ends"
 WRITE = "cpu ns/row, of write() alone"
 KERNEL_LIFE = "kernel ns/connection, both ends"
 CPU_LIFE = "cpu ns/row of a connection"
@@ -168,6 +169,7 @@ def cost(bench: Bench, tracers: list[Tracer], connections: int, number: int) -> 
                 run.stop()
                 _note_user(bench, CPU_LIFE if tracer.connections else CPU, run,
                            after.cpu_ns - before.cpu_ns)
+                bench.figures.add(ROWS, tracer.name, run.rows() / connections)
                 _note_write(bench, run)
 
 

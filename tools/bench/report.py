@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """The table that the bench prints."""
+import cores
 from figures import Figures, spread
 from measure import CPU, CPU_LIFE, CPU_PACED, KERNEL_LIFE, LOOK_CPU, LOOK_KERNEL
 from target import TARGETS
@@ -60,5 +61,7 @@ def lines(machine: dict[str, str], loads: dict[str, Figures],
     for title, figures in loads.items():
         text += ["", *_figures(title, figures), "", f"{title}: what is to be reached"]
         text += _targets(figures)
+        if many := cores.lines(figures):
+            text += ["", *many]
     text += [f"not run: {subject}: {why}" for subject, why in not_run.items()]
     return text

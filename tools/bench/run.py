@@ -18,6 +18,7 @@ from pathlib import Path
 
 sys.dont_write_bytecode = True  # root would own the files
 
+import cores
 import machine
 import measure
 import record
@@ -25,7 +26,6 @@ import report
 from first_row import first_row
 from measure import Bench
 from owners import owners
-from ring_lock import ring_lock
 from tracer import (BARE, BARE_NOTHING, CSV, JSON, LIFE, LIFE_JSON, LIFE_PEERS, NOTHING, PEERS,
                     STAT, TCPSTATES, TRACE)
 
@@ -48,6 +48,8 @@ class Plan:
     loads: tuple[str, ...]
     requests: int  # of curl to nginx
     life: bool = False  # `life` and its peers alone
+    model: bool = False  # what the model of many cores wants alone
+    far_times: float = cores.FAR_TIMES
 
 
 FULL = Plan(rounds=7, connections=20000, rate_seconds=0.5, long_seconds=60, live=100000,
@@ -88,6 +90,13 @@ def run_rounds(bench: Bench, plan: Plan) -> None:
                   f" {time.monotonic() - begin:.0f} s")
 
 
+def run_cores(bench: Bench, plan: Plan) -> None:
+    """What the model of many cores is told."""
+    for number in range(plan.rounds):
+        measure.cost(bench, [TRACE, CSV, JSON, LIFE, LIFE_JSON], plan.connections, number)
+    cores.measure_shared(bench, plan.rounds, plan.far_times)
+
+
 def run_host(bench: Bench, plan: Plan) -> None:
     """What no load but the first shows: time to spare, memory, the start, the long run."""
     tracers = [TRACE, *PEERS]
@@ -102,8 +111,8 @@ def run_host(bench: Bench, plan: Plan) -> None:
         for sockets in plan.start_sockets:
             first_row(bench, tracers, sockets, number)
     bench.say("rows with time to spare and first rows timed")
-    ring_lock(bench, plan.rounds)
-    bench.say("the ring's lock measured")
+    cores.measure_shared(bench, plan.rounds, plan.far_times)
+    bench.say("what processors share measured")
     measure.memory(bench, tracers, plan.live)
     bench.say("memory measured")
     if plan.long_seconds:
@@ -119,6 +128,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--long", type=float, metavar="SECONDS",
                         help="in which rows may get lost: instead of 60, of none when quick")
     parser.add_argument("--life", action="store_true", help="`life` and its peers alone")
+    parser.add_argument("--cores", action="store_true", help="the model of many cores alone")
+    parser.add_argument("--far", type=float, metavar="TIMES", default=cores.FAR_TIMES,
+                        help="as long does a cache line take from one socket to the other as within"
+                             " one: assumed, instead of %(default)s")
     parser.add_argument("--load", choices=LOADS, help="this load generator alone")
     return parser.parse_args()
 
@@ -127,7 +140,9 @@ def planned(args: argparse.Namespace) -> Plan:
     plan = QUICK if args.quick else FULL
     return replace(plan, rounds=args.rounds or plan.rounds, live=args.live or plan.live,
                    long_seconds=plan.long_seconds if args.long is None else args.long,
-                   life=args.life, loads=(args.load,) if args.load else plan.loads)
+                   life=args.life, model=args.cores, far_times=args.far,
+                   loads=(args.load,) if args.load else plan.loads[:1] if args.cores
+                   else plan.loads)
 
 
 def scratch_parent() -> str | None:
@@ -149,6 +164,9 @@ def run(plan: Plan, scratch: Path) -> None:
     for name in plan.loads:
         bench = Bench(BUILD / "tools" / name, objects, scratch, not_run=not_run)
         loads[name] = bench.figures
+        if plan.model:
+            run_cores(bench, plan)
+            continue
         run_rounds(bench, plan)
         if name == LOADS[0]:
             run_host(bench, plan)

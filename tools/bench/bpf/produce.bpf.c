@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Reserves a record of tcpdwell's size and submits it each time it is run, which the bench does
- * over and over on a processor of its choice: what the ring costs by itself, and what its lock adds
- * when several processors write at once.
+ * What programs of several processors share, each use of it as a program that the bench runs over
+ * and over on a processor of its choice: what it takes by itself, and what is added by others that
+ * do the same at once.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 
-#define RECORD_BYTES 112
+#define RECORD_BYTES 112 /* of tcpdwell's size */
+#define FULL_BYTES   3000 /* of 4096: there is room for one */
+#define ELEMENTS     32768
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -16,7 +18,35 @@ struct {
 	__uint(max_entries, 16 << 20);
 } ring SEC(".maps");
 
-/* Answers 1 if there was no room. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+} full SEC(".maps");
+
+/* As the first of tcpdwell's tables of connections. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, ELEMENTS);
+	__type(key, __u64);
+	__type(value, __u64[8]);
+} table SEC(".maps");
+
+/* As those that wait for a tick of the reader. */
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, ELEMENTS);
+	__type(value, __u64[11]);
+} queue SEC(".maps");
+
+/* What each run costs that does nothing. */
+SEC("tc")
+int nothing(void *ctx)
+{
+	return 0;
+}
+
+/* Reserves a record and submits it. Answers 1 if there was no room. */
 SEC("tc")
 int produce(void *ctx)
 {
@@ -25,5 +55,49 @@ int produce(void *ctx)
 	if (!record)
 		return 1;
 	bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
+	return 0;
+}
+
+/* All that is done under the lock of a ring, and little else: after the first there is no room. */
+SEC("tc")
+int refused(void *ctx)
+{
+	void *record = bpf_ringbuf_reserve(&full, FULL_BYTES, 0);
+
+	if (record)
+		bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
+	return 0;
+}
+
+/* Keys of one processor follow each other, as cookies do. */
+static __u64 key_of(__u32 cpu, __u64 count)
+{
+	return (__u64)cpu << 32 | (count & 0xfff);
+}
+
+static __u64 counts[64][16]; /* two cache lines each, for neighbours are fetched together */
+
+/* A connection's stay in a table: two times under the lock of a bucket. */
+SEC("tc")
+int stay(void *ctx)
+{
+	static const __u64 value[8];
+	__u32 cpu = bpf_get_smp_processor_id();
+	__u64 key = key_of(cpu, counts[cpu & 63][0]++);
+
+	if (bpf_map_update_elem(&table, &key, &value, BPF_ANY))
+		return 1;
+	return bpf_map_delete_elem(&table, &key) != 0;
+}
+
+/* To a queue and out of it: two times under its lock. */
+SEC("tc")
+int wait(void *ctx)
+{
+	__u64 value[11] = {};
+
+	if (bpf_map_push_elem(&queue, &value, 0))
+		return 1;
+	bpf_map_pop_elem(&queue, &value); /* another's, or nothing: another took it */
 	return 0;
 }
