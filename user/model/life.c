@@ -10,21 +10,6 @@
  * ---- States -------------------------------------------------------------------------------------
  */
 
-uint64_t life_dwell_ns(const struct life *life, unsigned int state)
-{
-	return life->connection->life.dwell_ns[state - 1];
-}
-
-uint8_t life_dwell(const struct life *life, unsigned int state)
-{
-	return life->connection->life.dwell[state - 1];
-}
-
-bool life_visited(const struct life *life, unsigned int state)
-{
-	return life->connection->life.visited >> state & 1;
-}
-
 static bool is_exact(const struct life *life, unsigned int state)
 {
 	return life_visited(life, state) && life_dwell(life, state) == TCPDWELL_DWELL_EXACT;

@@ -50,9 +50,20 @@ struct life {
 void life_read(struct life *life, const struct tcpdwell_connection *connection);
 
 /* How long it was in @state, what that is worth, and whether it ever was there. */
-uint64_t life_dwell_ns(const struct life *life, unsigned int state);
-uint8_t life_dwell(const struct life *life, unsigned int state);
-bool life_visited(const struct life *life, unsigned int state);
+static inline uint64_t life_dwell_ns(const struct life *life, unsigned int state)
+{
+	return life->connection->life.dwell_ns[state - 1];
+}
+
+static inline uint8_t life_dwell(const struct life *life, unsigned int state)
+{
+	return life->connection->life.dwell[state - 1];
+}
+
+static inline bool life_visited(const struct life *life, unsigned int state)
+{
+	return life->connection->life.visited >> state & 1;
+}
 
 bool life_wanted(const struct life *life, const struct life_filter *filter);
 

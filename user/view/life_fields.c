@@ -29,11 +29,24 @@
 	F(life_ns, number, (l)->worth, (l)->life_ns)             \
 	F(life, choice, dwell_name, TCPDWELL_DWELL_AT_LEAST + 1, (l)->worth)
 
+/* A state that it never was in is 0, which has no name; the others are the worth of the dwell + 1. */
+#define STAY_MAX (TCPDWELL_DWELL_AT_LEAST + 2)
+
+static const char *stay_name(unsigned int stay)
+{
+	return stay ? dwell_name(stay - 1) : NULL;
+}
+
+static unsigned int stay_in(const struct life *life, unsigned int state)
+{
+	return life_visited(life, state) ? life_dwell(life, state) + 1U : 0;
+}
+
 /* Two for each state: how long, and what that is worth. */
 #define LIFE_STATE(F, name, l, state)                                        \
 	F(name##_ns, number, life_visited(l, state) && life_dwell(l, state), \
 	  life_dwell_ns(l, state))                                           \
-	F(name, word, life_visited(l, state) ? dwell_name(life_dwell(l, state)) : NULL)
+	F(name, choice, stay_name, STAY_MAX, stay_in(l, state))
 
 #define LIFE_STATES(F, l)                                   \
 	LIFE_STATE(F, established, l, TCPDWELL_ESTABLISHED) \
