@@ -27,12 +27,17 @@ static __always_inline void tw_cancelled(struct inet_timewait_sock *tw, __u64 du
 {
 	struct tcpdwell_counters *c = counters_here();
 	struct tw_slot *slot = tw_slot_here();
-	struct lifecycle *l = tw_find(tw);
-	struct parked_tw parked_tw = { .key = tw_key(tw), .time_ns = bpf_ktime_get_ns() };
+	struct parked_tw parked_tw = {};
+	struct lifecycle *l;
 	__u32 reason;
 
-	if (!c || !slot || !l || due <= bpf_jiffies64())
+	if (!c || !slot || due <= bpf_jiffies64())
 		return; /* it runs out, and another event says so */
+	l = tw_find(tw);
+	if (!l)
+		return;
+	parked_tw.key = tw_key(tw);
+	parked_tw.time_ns = bpf_ktime_get_ns();
 	tw_endpoint(&parked_tw.e, tw, l);
 	if (tw_flipped(tw, l)) {
 		parked_tw.flip_ns = tw_armed_ns(tw, parked_tw.time_ns);
