@@ -90,6 +90,7 @@ static __always_inline const struct sock *accept_listener(const bool syscall)
 static __always_inline void accepted(void *ctx, const struct sock *sk, const struct sock *listener,
 				     int fd, const bool syscall, const bool atomic)
 {
+	struct tcpdwell_life *life;
 	struct lifecycle *l;
 	bool young;
 	__u64 key;
@@ -100,7 +101,7 @@ static __always_inline void accepted(void *ctx, const struct sock *sk, const str
 	if (cfg_filter_lport && !port_in(cfg_lports, PEEK(sock, sk, __sk_common.skc_num)))
 		return;
 	young = is_young(sk); /* asked first: one that is not has been remembered */
-	l = connection_find(sock_key_by_address(sk));
+	l = connection_find_with_life(sock_key_by_address(sk), &life);
 	if (!l && young) {
 		l = young_accepted(sk, fd);
 		if (!l)
@@ -119,7 +120,9 @@ static __always_inline void accepted(void *ctx, const struct sock *sk, const str
 	if (cfg_stat)
 		stat_accepted(address_of(sk), address_of((const void *)key));
 	owner_set_current(l, TCPDWELL_OWNER_ACCEPT);
-	if (cfg_life)
+	if (cfg_life && life)
+		life_accept(life);
+	else if (cfg_life)
 		life_accepted(address_of((const void *)key));
 	if (config_filters_owner() && l->waits & LIFECYCLE_HELD)
 		release_held(address_of(sk), key, connection_take(l, LIFECYCLE_HELD, atomic));

@@ -150,6 +150,13 @@ static __always_inline bool config_filters_local_port(void)
 	return cfg_filter_lport || cfg_filter_port;
 }
 
+/* Whether it may be a connection's ends that make it an unwanted one. */
+static __always_inline bool config_filters_connection(void)
+{
+	return config_filters_local_port() || cfg_filter_rport || cfg_filter_addr || cfg_family ||
+	       cfg_netns;
+}
+
 /* Whether rows wait for accept() to tell the owner that a filter asks about. */
 static __always_inline bool config_waits_for_accept(void)
 {

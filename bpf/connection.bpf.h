@@ -43,6 +43,16 @@ static __always_inline struct lifecycle *connection_find_in_place(__u64 key)
 	return recent_find(key) ?: table_find(key);
 }
 
+/* The same with what was summed of it, where that stands beside it; else *@life is NULL. */
+static __always_inline struct lifecycle *connection_find_with_life(__u64 key,
+								   struct tcpdwell_life **life)
+{
+	struct lifecycle *l = recent_find(key);
+
+	*life = cfg_life && l ? &((struct place *)l)->life : NULL;
+	return l ?: table_find(key);
+}
+
 /*
  * This function and the next are not inlined, because many places call them. A caller that has no
  * stack left for a call, such as request_outlasts(), uses connection_find_in_place() instead; 5.10

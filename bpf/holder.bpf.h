@@ -361,15 +361,18 @@ static __noinline int holder_doubt(const struct lifecycle *l, const struct sock 
 }
 
 /* Before the owner of @l is named for a transition of @sk to @to. */
-static __always_inline void holder_ask(struct lifecycle *l, const struct sock *sk, __u64 key,
+static __always_inline void holder_ask(const struct lifecycle *l, const struct sock *sk, __u64 key,
 				       __u8 from, __u8 to)
 {
 	int has;
 
-	/* Listeners are asked about when they are to name somebody; a process causes the others. */
+	/*
+	 * Listeners are asked about when they are to name somebody; a process causes the others.
+	 * One record of all is soon enough for whoever has it when that is made.
+	 */
 	if (cfg_skip_owner || !lifecycle_has_task(l, cfg_life) || l->owner == TCPDWELL_OWNER_NONE ||
-	    from == TCPDWELL_LISTEN || to == TCPDWELL_LISTEN || to == TCPDWELL_FIN_WAIT1 ||
-	    to == TCPDWELL_LAST_ACK)
+	    (cfg_life && to != TCPDWELL_CLOSE) || from == TCPDWELL_LISTEN ||
+	    to == TCPDWELL_LISTEN || to == TCPDWELL_FIN_WAIT1 || to == TCPDWELL_LAST_ACK)
 		return;
 	has = holder_doubt(l, sk);
 	if (has >= 0)

@@ -127,21 +127,14 @@ static __always_inline __u32 life_stay(__u8 state, __u8 dwell, __u8 known)
 }
 
 /*
- * The connection of @key left a state at @now_ns. A state that it was known in before another one
- * was left in silence. A function of numbers: the verifier looks at it once, not at each call.
+ * A state was left at @now_ns. A state that the connection was known in before another one was left
+ * in silence. A function of its own, for the stack of its caller.
  */
-__noinline int life_left(__u64 key, __u32 stay, __u64 dwell_ns, __u64 now_ns)
+static __noinline int life_leave(struct tcpdwell_life *life, __u32 stay, __u64 dwell_ns,
+				 __u64 now_ns)
 {
-	struct tcpdwell_life *life = life_find_or_make(key);
 	__u8 state = stay, dwell = stay >> 8, known = stay >> 16;
-	struct tcpdwell_counters *c = counters_here();
 
-	if (!c || !cfg_life)
-		return 0;
-	if (!life) {
-		count(&c->untracked);
-		return 0;
-	}
 	life_open(life, state, dwell, now_ns - dwell_ns);
 	if (known && known != state)
 		life_add(life, known, TCPDWELL_DWELL_UNKNOWN, 0);
@@ -149,13 +142,38 @@ __noinline int life_left(__u64 key, __u32 stay, __u64 dwell_ns, __u64 now_ns)
 	return 0;
 }
 
-/* accept() has handed the connection of @key on. */
+/*
+ * The same of the connection of @key. A function of numbers: the verifier looks at it once, not at
+ * each call.
+ */
+__noinline int life_left(__u64 key, __u32 stay, __u64 dwell_ns, __u64 now_ns)
+{
+	struct tcpdwell_life *life = life_find_or_make(key);
+	struct tcpdwell_counters *c = counters_here();
+
+	if (!c || !cfg_life)
+		return 0;
+	if (life)
+		life_leave(life, stay, dwell_ns, now_ns);
+	else
+		count(&c->untracked);
+	return 0;
+}
+
+/* accept() hands the connection on. */
+static __always_inline void life_accept(struct tcpdwell_life *life)
+{
+	if (!life->accepted_ns)
+		life->accepted_ns = bpf_ktime_get_ns();
+}
+
+/* The same of the connection of @key. */
 __noinline int life_accepted(__u64 key)
 {
 	struct tcpdwell_life *life = life_find(key);
 
-	if (cfg_life && life && !life->accepted_ns)
-		life->accepted_ns = bpf_ktime_get_ns();
+	if (cfg_life && life)
+		life_accept(life);
 	return 0;
 }
 
@@ -183,6 +201,7 @@ static __always_inline void numbers_read(struct tcpdwell_numbers *n, const struc
 	if (PEEK(sock, sk, sk_receive_queue.qlen))
 		n->flags |= TCPDWELL_NUMBERS_QUEUED;
 	n->state = state;
+	__builtin_memset(n->pad, 0, sizeof(n->pad));
 }
 
 /* Changes with each of what the differences are made of. */
@@ -237,15 +256,15 @@ static __always_inline void connection_fill(struct tcpdwell_connection *t, const
 	owner_read(l, &t->pid, t->comm, &t->owner);
 }
 
-/* The sum with the last state, which @row leaves, or is in. */
+/* All of it but the numbers, with the last state, which @row leaves, or is in. */
 static __always_inline void connection_sum(struct tcpdwell_life *to, const struct row *row,
 					   const struct lifecycle *l,
 					   const struct tcpdwell_life *life)
 {
 	if (life)
-		*to = *life;
+		__builtin_memcpy(to, life, LIFE_SUMS_BYTES);
 	else
-		__builtin_memset(to, 0, sizeof(*to));
+		__builtin_memset(to, 0, LIFE_SUMS_BYTES);
 	life_open(to, row->from, row->dwell ? l->since : TCPDWELL_DWELL_UNKNOWN,
 		  row->time_ns - row->dwell_ns);
 	if (l->state != row->from)
@@ -278,6 +297,10 @@ static __always_inline void life_record(const struct row *row, const struct endp
 		numbers_read(&t->life.numbers, sk, row->from);
 	else if (sk)
 		numbers_read_unlocked(&t->life.numbers, sk, row->from);
+	else if (life && life->kept)
+		t->life.numbers = life->numbers;
+	else
+		__builtin_memset(&t->life.numbers, 0, sizeof(t->life.numbers));
 	count(&c->emitted);
 	bpf_ringbuf_submit(t, wakeup_flags(c));
 	wake_reader();
@@ -306,11 +329,12 @@ static __noinline int life_goes_on(const struct row *row, const struct endpoint 
 	return 0;
 }
 
-/* The full socket @sk closes, and what was summed up is under @key. */
+/* The full socket @sk closes. */
 static __noinline int life_sock_ended(const struct row *row, const struct endpoint *e,
-				      const struct lifecycle *l, const struct sock *sk, __u64 key)
+				      const struct lifecycle *l, const struct tcpdwell_life *life,
+				      const struct sock *sk)
 {
-	life_record(row, e, l, life_find(key), sk, true);
+	life_record(row, e, l, life, sk, true);
 	return 0;
 }
 
@@ -330,6 +354,7 @@ static __noinline int life_to_tw(const struct row *row, const struct sock *sk, _
 		life_add(life, row->from, row->dwell, row->dwell_ns);
 	}
 	numbers_read(&life->numbers, sk, row->from);
+	life->kept = 1;
 	if (cfg_has_cookie)
 		return 0;
 	moved = life_find_or_make(tw);

@@ -71,8 +71,10 @@ static __noinline int open_tell(__u64 key, const struct lifecycle *l)
 		return 0;
 	if (lifecycle_dwell(l, row.from, row.time_ns, &row.dwell_ns))
 		row.dwell = TCPDWELL_DWELL_AT_LEAST;
-	if (!(l->marks & LIFECYCLE_TW))
+	if (!(l->marks & LIFECYCLE_TW)) {
 		sk = open_sock(l);
+		holder_ask(l, sk, key, row.from, TCPDWELL_CLOSE);
+	}
 	life_goes_on(&row, &e, l, life_find(key), sk);
 	if (shared.over)
 		connection_forget(key); /* what becomes of it is no part of the run */

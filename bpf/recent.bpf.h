@@ -31,6 +31,9 @@ struct place {
 	struct tcpdwell_life life;
 };
 
+/* What of a life is summed from the beginning: no line of the cache is touched for the rest. */
+#define LIFE_SUMS_BYTES __builtin_offsetof(struct tcpdwell_life, numbers)
+
 /* User space makes them when sockets come that would have a place there (recent.bpf.h). */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
@@ -104,7 +107,7 @@ static __always_inline bool recent_put(__u64 key, const struct lifecycle *l)
 	if (before && before != key)
 		return false;
 	if (cfg_life)
-		__builtin_memset(&((struct place *)place)->life, 0, sizeof(struct tcpdwell_life));
+		__builtin_memset(&((struct place *)place)->life, 0, LIFE_SUMS_BYTES);
 	place->since_ns = l->since_ns;
 	__builtin_memcpy(&place->opened_ns, &l->opened_ns, sizeof(*l) - rest);
 	*(volatile __u64 *)&place->id = key;

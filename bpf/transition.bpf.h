@@ -68,6 +68,7 @@ struct transition {
 	struct row *row;
 	struct row *first;
 	struct lifecycle *fresh;
+	struct tcpdwell_life *life; /* its sum, if that was found beside it */
 	__u64 key;
 	struct child *child; /* it is this one, NULL: it is none that was seen being born */
 	bool fast;	     /* a child that was born by a SYN with data */
@@ -320,7 +321,7 @@ static __always_inline struct lifecycle *transition_recall(struct transition *t)
 	struct lifecycle *l = NULL;
 
 	if (t->row->from != TCPDWELL_CLOSE && t->keyed)
-		l = connection_find(t->key);
+		l = connection_find_with_life(t->key, &t->life);
 	else if (cfg_has_cookie && t->keyed)
 		last_life_over(t);
 	if (l)
@@ -335,6 +336,12 @@ static __always_inline bool may_become_tw(__u8 from)
 	return from == TCPDWELL_FIN_WAIT2 || from == TCPDWELL_CLOSING;
 }
 
+/* What was summed of the connection so far, NULL: nothing. */
+static __always_inline struct tcpdwell_life *transition_life(const struct transition *t)
+{
+	return t->life ?: life_find(t->key);
+}
+
 /*
  * The same for the connection's sum. It is told now if the connection is in TIME_WAIT (@left) and
  * that is not waited for; how an orphan's FIN_WAIT2 ends, nobody knows yet.
@@ -346,7 +353,7 @@ static __always_inline void life_of_tw(struct transition *t, struct lifecycle *l
 		return;
 	}
 	t->row->reason = TCPDWELL_REASON_FIN;
-	life_sock_ended(t->row, t->e, l, t->sk, t->key);
+	life_sock_ended(t->row, t->e, l, transition_life(t), t->sk);
 }
 
 /* Before 5.12 nobody has looked at what the connection had carried so far. */
@@ -500,6 +507,17 @@ static __always_inline bool wants_cut_off_facts(const struct sock *sk, __u8 from
 	return sk->sk_err ? sk->sk_err == LIFECYCLE_ETIMEDOUT : lifecycle_is_cut_off(from, facts);
 }
 
+/* @sk enters @state. */
+static __always_inline void sock_enters(struct lifecycle *l, const struct sock *sk, __u8 state,
+					__u64 now_ns)
+{
+	lifecycle_enter(l, state, now_ns);
+	if (state == TCPDWELL_FIN_WAIT1)
+		data_count(sk, l);
+	if (!lifecycle_has_fd(l))
+		l->uid = sk->sk_uid.val;
+}
+
 /* Keep what is known for the next transition. Returns whether it is. */
 static __always_inline bool transition_remember(struct transition *t, struct lifecycle *l,
 						const bool atomic)
@@ -511,11 +529,7 @@ static __always_inline bool transition_remember(struct transition *t, struct lif
 			connection_forget(t->key);
 		return false;
 	}
-	lifecycle_enter(l, t->row->to, t->row->time_ns);
-	if (t->row->to == TCPDWELL_FIN_WAIT1)
-		data_count(t->sk, l);
-	if (!lifecycle_has_fd(l))
-		l->uid = t->e->uid;
+	sock_enters(l, t->sk, t->row->to, t->row->time_ns);
 	if (l != t->fresh)
 		return true;
 	if (t->no_room)
@@ -590,13 +604,23 @@ static __always_inline bool transition_is_none(struct transition *t, __u8 from, 
 	return t->child && !t->fast && to == TCPDWELL_CLOSE && !t->sk->sk_err && !cfg_kernel_view;
 }
 
+/* Where one record tells all, at the end, no filter may want them before; but the user is noted. */
+static __always_inline void transition_read_ends(struct transition *t, __u8 to)
+{
+	if (cfg_life && to != TCPDWELL_CLOSE && !config_filters_connection()) {
+		t->e->uid = t->sk->sk_uid.val;
+		return;
+	}
+	endpoint_read(t->e, t->sk, true);
+	if (to == TCPDWELL_CLOSE && !t->e->lport)
+		endpoint_set_last_port(t->e, t->sk);
+}
+
 /* Reads the ends of the connection and asks the filters. Returns whether there is more to do. */
 static __always_inline bool transition_is_wanted(struct transition *t, __u8 from, __u8 to,
 						 const bool atomic)
 {
-	endpoint_read(t->e, t->sk, true);
-	if (to == TCPDWELL_CLOSE && !t->e->lport)
-		endpoint_set_last_port(t->e, t->sk);
+	transition_read_ends(t, to);
 	t->keyed = sock_has_key(t->sk);
 	t->key = sock_key(t->sk);
 	t->wanted = filter_connection(t->sk, t->e, to == TCPDWELL_SYN_SENT);
@@ -655,19 +679,25 @@ static __always_inline void transition_ends_wait(struct transition *t, struct li
 	uncount(&t->c->held);
 }
 
+/* Notes who caused a transition, if a process did. */
+static __always_inline void sock_is_acted_on(struct lifecycle *l, const struct sock *sk, __u8 from,
+					     __u8 to, __u32 facts)
+{
+	__u8 actor = lifecycle_actor(from, to, sk->sk_err, facts);
+
+	/* A shutdown() in SYN_RECV is done when the handshake is, in a softirq (since 6.10). */
+	if (actor && (to != TCPDWELL_FIN_WAIT1 || is_of_task(sk)))
+		owner_set_current(l, actor);
+}
+
 /* Lets the first row go with the owner of before, then notes who acted. */
 static __always_inline void transition_own(struct transition *t, struct lifecycle *l, __u8 from,
 					   __u8 to, __u32 facts)
 {
-	__u8 actor;
-
 	owner_match(l);
 	if (t->first->from)
 		decide(t->c, t->first, t->e, l);
-	actor = lifecycle_actor(from, to, t->sk->sk_err, facts);
-	/* A shutdown() in SYN_RECV is done when the handshake is, in a softirq (since 6.10). */
-	if (actor && (to != TCPDWELL_FIN_WAIT1 || is_of_task(t->sk)))
-		owner_set_current(l, actor);
+	sock_is_acted_on(l, t->sk, from, to, facts);
 	if (to == TCPDWELL_LISTEN) {
 		listener_own(l, t->sk);
 		listener_begins(address_of(t->sk), t->key);
@@ -682,13 +712,15 @@ static __always_inline void transition_own(struct transition *t, struct lifecycl
 static __always_inline bool transition_waits(struct transition *t, struct lifecycle *l,
 					     const bool atomic)
 {
+	if (cfg_life)
+		return false;
 	if (t->e->lport) {
 		l->waits |= LIFECYCLE_BOUND; /* it is new, and nobody else's yet */
 		return false;
 	}
 	if (defer(t, l, atomic))
 		return true;
-	if (!config_filters_local_port() || cfg_life)
+	if (!config_filters_local_port())
 		return false;
 	count(&t->c->lost_map); /* no room to wait for the port that is asked for */
 	return true;
@@ -705,12 +737,16 @@ static __always_inline void transition_settle(struct transition *t, struct lifec
 	else if (!cfg_life)
 		count(&t->c->filtered);
 	if (cfg_life && to == TCPDWELL_CLOSE && leaves_state(t->row))
-		life_sock_ended(t->row, t->e, l, t->sk, t->key);
+		life_sock_ended(t->row, t->e, l, transition_life(t), t->sk);
 	stay = life_stay(from, t->row->dwell, l->state);
 	if (cfg_stat_ends && t->wanted && to == TCPDWELL_CLOSE && l != t->fresh &&
 	    leaves_state(t->row))
 		transition_carried(t, l, atomic);
-	if (transition_remember(t, l, atomic) && cfg_life && leaves_state(t->row))
+	if (!transition_remember(t, l, atomic) || !cfg_life || !leaves_state(t->row))
+		return;
+	if (t->life)
+		life_leave(t->life, stay, t->row->dwell_ns, t->row->time_ns);
+	else
 		life_left(t->key, stay, t->row->dwell_ns, t->row->time_ns);
 }
 
@@ -759,6 +795,11 @@ static __always_inline void transition_tell(struct workspace *space, struct sock
 	transition_settle(&t, l, from, to, atomic);
 }
 
+/* States of a connection whose handshake is over. */
+#define STATES_OPEN                                                                         \
+	(1U << TCPDWELL_ESTABLISHED | 1U << TCPDWELL_FIN_WAIT1 | 1U << TCPDWELL_FIN_WAIT2 | \
+	 1U << TCPDWELL_CLOSE_WAIT | 1U << TCPDWELL_LAST_ACK | 1U << TCPDWELL_CLOSING)
+
 /*
  * Whether ports alone decide that a row is unwanted and nothing is to be remembered of it. A socket
  * has both its ports, and is no one's child or listener, in the states between the handshake and
@@ -766,16 +807,41 @@ static __always_inline void transition_tell(struct workspace *space, struct sock
  */
 static __always_inline bool transition_is_idle(const struct sock *sk, __u8 from, __u8 to)
 {
-	const __u32 open = 1U << TCPDWELL_ESTABLISHED | 1U << TCPDWELL_FIN_WAIT1 |
-			   1U << TCPDWELL_FIN_WAIT2 | 1U << TCPDWELL_CLOSE_WAIT |
-			   1U << TCPDWELL_LAST_ACK | 1U << TCPDWELL_CLOSING;
-
 	if (!config_filters_local_port() && !cfg_filter_rport)
 		return false;
-	return from != to && open >> (from & 31) & 1 &&
-	       (to == TCPDWELL_CLOSE || open >> (to & 31) & 1) &&
+	return from != to && STATES_OPEN >> (from & 31) & 1 &&
+	       (to == TCPDWELL_CLOSE || STATES_OPEN >> (to & 31) & 1) &&
 	       !ports_wanted(sk->__sk_common.skc_num ?: sock_last_port(sk),
 			     bpf_ntohs(sk->__sk_common.skc_dport));
+}
+
+/*
+ * Where lives are summed a connection that goes on has no row, and who is in its place is wanted:
+ * from one of the open states to the next there is only the sum to be added to, and who acted to be
+ * noted. The same goes for the end of a client's handshake, unless the local port decides then
+ * whether it is wanted. Returns false for what is more than that.
+ */
+static __always_inline bool life_moves_on(struct sock *sk, __u8 from, __u8 to)
+{
+	__u32 left = STATES_OPEN | !config_filters_local_port() << TCPDWELL_SYN_SENT;
+	__u64 now_ns, dwell_ns, key;
+	struct lifecycle *l;
+	__u32 stay;
+
+	if (from == to || !(left >> (from & 31) & 1) || !(STATES_OPEN >> (to & 31) & 1))
+		return false;
+	key = sk->__sk_common.skc_cookie.counter;
+	l = recent_find(key);
+	if (!l || l->state != from)
+		return false;
+	now_ns = bpf_ktime_get_ns();
+	cgroup_match(l, sk);
+	owner_match(l);
+	stay = life_stay(from, lifecycle_dwell(l, from, now_ns, &dwell_ns), from);
+	sock_is_acted_on(l, sk, from, to, 0);
+	sock_enters(l, sk, to, now_ns);
+	life_leave(&((struct place *)l)->life, stay, dwell_ns, now_ns);
+	return true;
 }
 
 static __always_inline void transition(struct sock *sk, __u8 from, __u8 to, const bool atomic)
@@ -790,6 +856,8 @@ static __always_inline void transition(struct sock *sk, __u8 from, __u8 to, cons
 			child_born(sk, bpf_ktime_get_ns());
 		return;
 	}
+	if (cfg_life && atomic && life_moves_on(sk, from, to))
+		return;
 	if (transition_is_idle(sk, from, to)) {
 		struct tcpdwell_counters *c = counters_here();
 

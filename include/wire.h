@@ -330,7 +330,8 @@ struct tcpdwell_life {
 	__u8 dwell[TCPDWELL_STATE_MAX - 1]; /* enum tcpdwell_dwell */
 	__u8 opened;			    /* likewise of opened_ns: AT_LEAST: then it was open */
 	__u16 visited;			    /* mask of state numbers */
-	__u16 pad;
+	__u8 kept; /* within the kernel: numbers are those of a full socket that is gone */
+	__u8 pad;
 	struct tcpdwell_numbers numbers;
 };
 

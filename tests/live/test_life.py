@@ -9,6 +9,7 @@ import json
 import os
 import socket
 import struct
+import subprocess
 import threading
 import time
 from typing import Any, Callable, Iterator
@@ -533,6 +534,20 @@ def test_what_is_open_at_the_end(netns: Netns) -> None:
         rows = [row for row in seen.rows() if row["lport"] == pair.ports[1]]
         assert [row["open"] for row in rows] == [True, True] and rows[1]["state"] == "CLOSE_WAIT"
         assert summary["printed"] == len(seen.rows())
+        pair.close()
+
+
+def test_who_holds_it_owns_what_is_open(netns: Netns) -> None:
+    """Who accepted it has let go of it, and no transition came since."""
+    with lives(netns) as seen:
+        pair = Pair(netns)
+        with subprocess.Popen(["cat"], stdin=pair.server, stdout=subprocess.DEVNULL) as holder:
+            pair.server.close()
+            seen.usr1()
+            server = seen.of(pair.ports[1], open_=True)
+            assert (server["pid"], server["comm"]) == (holder.pid, "cat")
+            pair.client.close()
+        seen.finish()
         pair.close()
 
 
