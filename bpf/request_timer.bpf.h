@@ -41,19 +41,17 @@ static __always_inline __u64 request_bucket(const struct request_sock *req,
  */
 __noinline __u64 request_in_bucket(__u64 bucket, __u32 isn, __u32 rport)
 {
-	__u64 node = 0;
+	__u64 node = chain_first((const struct inet_ehash_bucket *)bucket);
 
-	bpf_core_read(&node, sizeof(node),
-		      &((const struct inet_ehash_bucket *)bucket)->chain.first);
-	for (int i = 0; i < EHASH_STEPS && node && !(node & 1); i++) {
-		const struct sock_common *skc =
-			(void *)node - bpf_core_field_offset(struct sock_common, skc_nulls_node);
+	for (int i = 0; i < EHASH_STEPS; i++) {
+		const struct sock_common *skc = chain_step(&node);
 
+		if (!skc)
+			break;
 		if (PEEK(sock_common, skc, skc_state) == TCP_NEW_SYN_RECV &&
 		    bpf_ntohs(PEEK(sock_common, skc, skc_dport)) == rport &&
 		    request_isn((const struct request_sock *)skc) == isn)
 			return (__u64)skc;
-		bpf_core_read(&node, sizeof(node), &skc->skc_nulls_node.next);
 	}
 	return 0;
 }

@@ -11,6 +11,7 @@
 #ifndef TCPDWELL_TIMEWAIT_BPF_H
 #define TCPDWELL_TIMEWAIT_BPF_H
 
+#include "ehash.bpf.h"
 #include "process.bpf.h"
 
 /* Timewait sockets born in FIN_WAIT2, to be asked whether they flipped; keys of connections. */
@@ -261,43 +262,24 @@ static __always_inline void tw_born(struct inet_timewait_sock *tw, struct sock *
 }
 
 /*
- * Links of a chain that are looked at. The timewait socket was put at its head a microsecond ago;
- * few others can have come since.
- */
-#define EHASH_STEPS 16
-
-/* The bucket of a namespace's table of connections that is for this hash. */
-static __always_inline const struct inet_ehash_bucket *ehash_bucket(const struct net *net,
-								    __u32 hash)
-{
-	const struct inet_hashinfo *table = PEEK(net, net, ipv4.tcp_death_row.hashinfo);
-	__u32 mask = PEEK(inet_hashinfo, table, ehash_mask);
-
-	return PEEK(inet_hashinfo, table, ehash) + (hash & mask);
-}
-
-/*
  * @sk closes, and nothing has told whether a timewait socket takes over: it is in the chain that
  * @sk was in until now (inet_twsk_hashdance(), since 6.12 inet_twsk_hashdance_schedule()).
  */
 static __always_inline void tw_seek(struct lifecycle *l, const struct sock *sk, __u64 key)
 {
 	const struct net *net = FOLLOW(sock, sk, __sk_common.skc_net.net);
-	__u64 node = 0;
+	__u64 node = chain_first(ehash_bucket(net, sk->__sk_common.skc_hash));
 
-	bpf_core_read(&node, sizeof(node),
-		      &ehash_bucket(net, sk->__sk_common.skc_hash)->chain.first);
-	/* The end of a chain is odd (include/linux/list_nulls.h). */
-	for (int i = 0; i < EHASH_STEPS && node && !(node & 1); i++) {
-		const struct sock_common *skc =
-			(void *)node - bpf_core_field_offset(struct sock_common, skc_nulls_node);
+	for (int i = 0; i < EHASH_STEPS; i++) {
+		const struct sock_common *skc = chain_step(&node);
 
+		if (!skc)
+			break;
 		if ((__u64)PEEK(sock_common, skc, skc_cookie.counter) == key &&
 		    PEEK(sock_common, skc, skc_state) == TCPDWELL_TIME_WAIT) {
 			tw_takes_over(l, (const struct inet_timewait_sock *)skc);
 			return;
 		}
-		bpf_core_read(&node, sizeof(node), &skc->skc_nulls_node.next);
 	}
 }
 
