@@ -17,19 +17,16 @@ from typing import Iterator, NamedTuple
 
 import pytest
 
-from harness import refusal, traffic as oracle
+from harness import refusal
 from harness.netns import Netns
 from harness.refusal import Call
-from harness.refused import (CANNOT, Leaking, Leaks, Life, Stat, Subject, Timewait, Trace, start,
-                             stop_all, verdict)
-from harness.traffic import Expectation
+from harness.refused import (CANNOT, Diagnose, Exporting, Leaks, Life, Stat, Subject, Timewait,
+                             Trace, start, stop_all, verdict)
 
-# Quick ones that all of what is attached has a part in.
-SCENARIOS = ["active-close", "passive-close", "rst-from-client", "rst-unread-data", "refused",
-             "process-exit", "data-after-close", "timewait-reused-by-syn", "timewait-reset",
-             "handshake-reset", "handshake-listener-closed", "listener-closed-with-queue"]
 AT_ONCE = 8
 HOW_MANY = os.environ.get("REFUSALS", "few")
+# Each takes minutes for a command: a test for each error, so that one may run some of them.
+TURNS = refusal.ERRORS if HOW_MANY == "all" else ("in turn",)
 
 # Without these there is nothing to tell: whoever asks may be told no, with status 3 and the cause.
 # The program at the tracepoint (its attachment has two ways), and the ring;
@@ -44,6 +41,7 @@ NEEDED = ["BPF_PROG_LOAD:inet_sock_set_state", "BPF_PROG_LOAD:inet_sock_set_s",
 # Beside that, what a command is about.
 NEEDED_BY = {
     "stat": ["*:stat_even", "*:stat_odd", "*:stats"],
+    "export": ["*:stat_even", "*:stat_odd", "*:stats"],
     "life": ["*:lives", "*:connections"],
     "timewait": ["*:tw_slots", "*:orphans", "*:parked", "*:timer_*", "*:flush", "*:connections",
                  "BPF_PROG_TEST_RUN", "BPF_LINK_CREATE", "BPF_OBJ_GET_INFO_BY_FD"],
@@ -60,7 +58,10 @@ FEW = {
     "stat": ["*BATCH*", "*:stats", "*:sweep_*", "BPF_PROG_TEST_RUN", "BPF_ITER_CREATE"],
     "life": ["*:lives", "*:sweep_*", "BPF_MAP_CREATE:recent", "BPF_ITER_CREATE"],
     "timewait": ["BPF_*:timer_cancel", "BPF_*:flush", "BPF_*:orphans", "BPF_ITER_CREATE"],
-    "leaks --watch": ["BPF_*:iter_*", "BPF_ITER_CREATE", "BPF_MAP_CREATE:connections"],
+    "leaks --watch": ["BPF_*:iter_*", "BPF_ITER_CREATE", "BPF_MAP_CREATE:connections",
+                      "BPF_MAP_CREATE:stacks"],
+    "diagnose": ["*:failed_calls", "*:iter_*", "BPF_PROG_LOAD:look_at_listener"],
+    "export": ["*:carried", "*:stats", "BPF_MAP_CREATE:connections", "BPF_ITER_CREATE"],
 }
 
 
@@ -75,10 +76,10 @@ class Refusal(NamedTuple):
         return self.call.rule(self.error)
 
 
-def refusals(name: str, *arguments: str) -> list[Refusal]:
+def refusals(name: str, turn: str, *arguments: str) -> list[Refusal]:
     calls = refusal.calls_of(*arguments)
-    if HOW_MANY == "all":
-        return [Refusal(call, error) for call in calls for error in refusal.ERRORS]
+    if turn in refusal.ERRORS:
+        return [Refusal(call, turn) for call in calls]
     # What is of no name is many; all of it by its command, which the fewer make do with.
     some = [call for call in calls if not call.number]
     if HOW_MANY == "few":
@@ -105,46 +106,34 @@ def check(name: str, matrix: dict[Refusal, str]) -> None:
 # ---- Commands that follow what happens -----------------------------------------------------------
 
 
-def play(netns: Netns) -> list[Expectation]:
-    with ThreadPoolExecutor(len(SCENARIOS)) as pool:
-        def one(name: str) -> list[Expectation]:
-            try:
-                return oracle.play(name, netns=netns)
-            except oracle.CannotPlay:
-                return []
-        return list(itertools.chain.from_iterable(pool.map(one, SCENARIOS)))
-
-
 def follow(netns: Netns, what: type[Subject], name: str, some: list[Refusal]) -> Iterator[str]:
     """The verdicts on some that are refused side by side, on the same traffic."""
     plain = what(netns, ())
     with ThreadPoolExecutor(AT_ONCE) as pool:
         runs = list(pool.map(
             lambda one: start(lambda: what(netns, (one.rule(),))), some))
-    leaking = Leaking(netns) if what is Leaks else None
-    expectations = [] if leaking else play(netns)
     running = [run for run in runs if isinstance(run, Subject)]
-    plain.settle(expectations)
-    if leaking:
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            list(pool.map(lambda run: run.settle(expectations), running))
-    status = dict(zip(map(id, [plain, *running]), stop_all([plain, *running])))
-    if leaking:
-        leaking.close()
+    with what.stage(netns) as expectations:
+        settling = [plain, *running] if what.each_settles else [plain]
+        with ThreadPoolExecutor(len(settling)) as pool:
+            list(pool.map(lambda run: run.settle(expectations), settling))
+        status = dict(zip(map(id, [plain, *running]), stop_all([plain, *running])))
+    assert plain.told(expectations), f"nothing to tell: {plain.said()}"
     for one, run in zip(some, runs):
         yield verdict(run, status.get(id(run), 0), plain, expectations,
                       is_needed(name, one.call))
 
 
 FOLLOWING = {"trace": Trace, "life": Life, "stat": Stat, "timewait": Timewait,
-             "leaks --watch": Leaks}
+             "leaks --watch": Leaks, "diagnose": Diagnose, "export": Exporting}
 
 
+@pytest.mark.parametrize("turn", TURNS)
 @pytest.mark.parametrize("name", FOLLOWING)
-def test_what_follows(name: str, netns: Netns) -> None:
+def test_what_follows(name: str, turn: str, netns: Netns) -> None:
     """It starts, says nothing that is false, and names what is lost."""
     what = FOLLOWING[name]
-    todo = refusals(name, *what.arguments, "-d", "300ms", "--netns", netns.path)
+    todo = refusals(name, turn, *what.arguments, "-d", what.length, "--netns", netns.path)
     matrix: dict[Refusal, str] = {}
     for begin in range(0, len(todo), AT_ONCE):
         some = todo[begin:begin + AT_ONCE]
@@ -155,7 +144,8 @@ def test_what_follows(name: str, netns: Netns) -> None:
 # ---- Commands that look once ---------------------------------------------------------------------
 
 
-LOOKING = {"leaks": ["leaks"], "snapshot": ["snapshot"], "probe": ["probe"]}
+LOOKING = {"leaks": ["leaks"], "snapshot": ["snapshot"], "snapshot --sockets":
+           ["snapshot", "--sockets"], "probe": ["probe"]}
 
 
 def look(what: Refusal, name: str, arguments: list[str]) -> str:
@@ -168,10 +158,11 @@ def look(what: Refusal, name: str, arguments: list[str]) -> str:
     return "said" if done.stderr.strip() else "as ever"
 
 
+@pytest.mark.parametrize("turn", TURNS)
 @pytest.mark.parametrize("name", LOOKING)
-def test_what_looks(name: str, netns: Netns) -> None:
+def test_what_looks(name: str, turn: str, netns: Netns) -> None:
     arguments = LOOKING[name] + ([] if name == "probe" else ["--netns", netns.path])
-    todo = refusals(name, *arguments)
+    todo = refusals(name, turn, *arguments)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         verdicts = pool.map(lambda one: look(one, name, arguments), todo)
         check(name, dict(zip(todo, verdicts)))

@@ -7,16 +7,20 @@ one against an oracle. A command that tells less must have said so.
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import os
 import re
 import socket
+import time
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Callable, ClassVar
+from typing import Any, Callable, ClassVar, Iterator
 
-from . import capability, refusal, within
+from . import capability, refusal, traffic as oracle, within
 from .compare import SLACK_NS, falsehoods, rows_of
+from .metrics import Export, Metrics
 from .netns import Netns
 from .plain import Running
 from .sums import OPENING
@@ -37,10 +41,36 @@ def words(errors: list[str]) -> list[str]:
     return [line for line in errors if not line.startswith("tcpdwell: seen ")]
 
 
+# Quick ones that all of what is attached has a part in.
+SCENARIOS = ["active-close", "passive-close", "rst-from-client", "rst-unread-data", "refused",
+             "process-exit", "data-after-close", "timewait-reused-by-syn", "timewait-reset",
+             "handshake-reset", "handshake-listener-closed", "listener-closed-with-queue"]
+
+
+def play(netns: Netns) -> list[Expectation]:
+    with ThreadPoolExecutor(len(SCENARIOS)) as pool:
+        def one(name: str) -> list[Expectation]:
+            try:
+                return oracle.play(name, netns=netns)
+            except oracle.CannotPlay:
+                return []
+        return list(itertools.chain.from_iterable(pool.map(one, SCENARIOS)))
+
+
 class Subject:
     """One run of a command. Ready when the constructor returns; AssertionError: it did not start"""
 
     arguments: ClassVar[list[str]]
+    # Of the run that shows what there is to refuse.
+    length: ClassVar[str] = "300ms"
+    # Whether each has to settle, else one that is refused nothing will do.
+    each_settles: ClassVar[bool] = False
+
+    @classmethod
+    @contextlib.contextmanager
+    def stage(cls, netns: Netns) -> Iterator[list[Expectation]]:
+        """What happens while they run, and what must be seen of it."""
+        yield play(netns)
 
     def __init__(self, netns: Netns, rules: tuple[str, ...]) -> None:
         raise NotImplementedError
@@ -178,12 +208,57 @@ class Timewait(Reporter):
         return int(report["entered"] + report["left"])
 
 
+class Exporting(Subject):
+    """A page: no more of anything than there was."""
+
+    arguments = ["export", "-i", "1s", "--listen", "127.0.0.1:0"]
+    length = "1500ms"
+    each_settles = True
+    COUNTERS = ["state_dwell_seconds_count", "handshake_seconds_count", "closes_total",
+                "connect_failures_total", "resets_sent_total"]
+
+    def __init__(self, netns: Netns, rules: tuple[str, ...]) -> None:
+        self.export = Export("--netns", netns.path, wrap=refusal.wrap(*rules))
+        self.page: Metrics | None = None
+
+    def stop(self) -> int:
+        return self.export.running.stop()
+
+    def said(self) -> list[str]:
+        # Each has an address of its own.
+        return [line for line in words(self.export.running.errors) if "metrics at" not in line]
+
+    def settle(self, expectations: list[Expectation]) -> None:
+        self.page = self.export.look()
+
+    def told(self, expectations: list[Expectation]) -> int:
+        assert self.page
+        for state in STATES:
+            count = self.page.sum("tcpdwell_state_dwell_seconds_count", state=state)
+            left = sum(state in one.path[:-1] for one in expectations)
+            if count > left:
+                raise Wrong(f"{count} left {state}, not {left}")
+        if self.page.sum("tcpdwell_closes_total") > len(expectations):
+            raise Wrong(f"{self.page.sum('tcpdwell_closes_total')} of {len(expectations)} ends")
+        mine = [(labels, value) for name, labels, value in self.page.samples
+                if name.removeprefix("tcpdwell_") in self.COUNTERS]
+        return int(sum(value * (2 if labels.get("comm") else 1) for labels, value in mine))
+
+
 class Leaks(Reporter):
     """The leak of this process is found, or it is said why not."""
 
-    arguments = ["leaks", "--watch"]
+    arguments = ["leaks", "--watch", "--stacks"]
     more = ["--older", "200ms", "-i", "300ms"]
+    each_settles = True
     LEAKED = 3
+
+    @classmethod
+    @contextlib.contextmanager
+    def stage(cls, netns: Netns) -> Iterator[list[Expectation]]:
+        leaking = Leaking(netns)
+        yield []
+        leaking.close()
 
     def leak(self) -> dict[str, Any] | None:
         for one in reversed(self.reports()):
@@ -224,6 +299,37 @@ class Leaking:
     def close(self) -> None:
         for sock in self.open:
             sock.close()
+
+
+class Diagnose(Reporter):
+    """What is wrong is found, and nothing else, or it is said what was not looked at."""
+
+    arguments = ["diagnose", "--older", "1s"]
+    more = ["-d", "1h"]
+    each_settles = True
+    WRONG = {"close_wait_leak", "connect_failing"}
+
+    @classmethod
+    @contextlib.contextmanager
+    def stage(cls, netns: Netns) -> Iterator[list[Expectation]]:
+        leaking = Leaking(netns)
+        # Half of them before the leak is old enough: of neither is there too much or too little.
+        for _ in range(10):
+            with within.make_socket(netns) as refused:
+                refused.connect_ex(("127.0.0.1", 1))
+            time.sleep(0.2)
+        yield []
+        leaking.close()
+
+    def stop(self) -> int:
+        return self.running.stop()
+
+    def told(self, expectations: list[Expectation]) -> int:
+        found = self.reports()
+        for one in found:
+            if one["id"] not in self.WRONG or one["pid"] not in (os.getpid(), None):
+                raise Wrong(f"not so: {one}")
+        return sum(value is not None for one in found for value in one.values())
 
 
 def start(make: Callable[[], Subject]) -> Subject | str:
