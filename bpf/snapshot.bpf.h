@@ -48,6 +48,9 @@ struct tcpdwell_socket snapshot_record;
 /* bpf_iter programs answer 0: go on. */
 #define ITER_NEXT 0
 
+/* A walk has told of the timewait sockets of the namespace that an iterator goes through. */
+__u32 timewait_walked;
+
 /* When a socket entered its state, and when data last went through it (bounds.h). */
 struct times {
 	struct bounds state;
@@ -134,20 +137,16 @@ static __always_inline void record_holder(struct tcpdwell_socket *record,
 	bpf_core_read(record->comm, OWNER_COMM_LEN, &leader->comm);
 }
 
-/*
- * Tell user space, if it asked. A record that does not fit makes the kernel run the program once
- * more for the same socket, when there is room.
- */
-static __always_inline void found_write(struct seq_file *seq, const struct found *f,
-					const struct lifecycle *l, const struct sock *sk,
-					const struct holder *holder)
+/* Makes the record of a socket. Returns whether user space asked for one. */
+static __always_inline bool found_record(const struct found *f, const struct lifecycle *l,
+					 const struct sock *sk, const struct holder *holder)
 {
 	struct tcpdwell_socket *record = &snapshot_record;
 	__u32 range;
 
 	if (!cfg_snapshot_records || (cfg_uid_count && !uid_wanted(f->e.uid)) ||
 	    !found_in_cgroup(l, sk, holder))
-		return;
+		return false;
 	__builtin_memset(record, 0, sizeof(*record));
 	record->kind = TCPDWELL_SOCKET;
 	record->size = sizeof(*record);
@@ -187,7 +186,19 @@ static __always_inline void found_write(struct seq_file *seq, const struct found
 		record->queue_max = BPF_CORE_READ(sk, sk_max_ack_backlog);
 		record->drops = BPF_CORE_READ(sk, sk_drops.counter);
 	}
-	bpf_seq_write(seq, record, sizeof(*record));
+	return true;
+}
+
+/*
+ * Tells user space of a socket. A record that does not fit makes the kernel run the program once
+ * more for the same socket, when there is room.
+ */
+static __always_inline void found_write(struct seq_file *seq, const struct found *f,
+					const struct lifecycle *l, const struct sock *sk,
+					const struct holder *holder)
+{
+	if (found_record(f, l, sk, holder))
+		bpf_seq_write(seq, &snapshot_record, sizeof(snapshot_record));
 }
 
 /*
@@ -240,6 +251,27 @@ static __always_inline bool holder_add(struct lifecycle *l, const struct holder 
 	return true;
 }
 
+/* What this run found in a network namespace; NULL: there is no room for another one. */
+static __always_inline struct tcpdwell_namespace *namespace_here(__u32 netns)
+{
+	struct tcpdwell_namespace none = {}, *n;
+
+	n = bpf_map_lookup_elem(&namespaces, &netns);
+	if (!n) {
+		bpf_map_update_elem(&namespaces, &netns, &none, BPF_NOEXIST);
+		n = bpf_map_lookup_elem(&namespaces, &netns);
+	}
+	if (!n)
+		return NULL;
+	if (n->round != snapshot_round) {
+		n->round = snapshot_round;
+		n->sockets = 0;
+		n->requests = 0;
+		n->timewait = 0;
+	}
+	return n;
+}
+
 /*
  * Count a socket that was there before the tracer, once, and the requests of a listener. Where all
  * that a namespace has are counted, its hash tables need not be gone through. To miss one costs no
@@ -248,20 +280,10 @@ static __always_inline bool holder_add(struct lifecycle *l, const struct holder 
 static __always_inline void found_count(const struct found *f, const struct sock *sk)
 {
 	const struct inet_connection_sock *icsk = (const struct inet_connection_sock *)sk;
-	struct tcpdwell_namespace none = {}, *n;
+	struct tcpdwell_namespace *n = namespace_here(f->e.netns);
 
-	n = bpf_map_lookup_elem(&namespaces, &f->e.netns);
-	if (!n) {
-		bpf_map_update_elem(&namespaces, &f->e.netns, &none, BPF_NOEXIST);
-		n = bpf_map_lookup_elem(&namespaces, &f->e.netns);
-	}
 	if (!n)
 		return;
-	if (n->round != snapshot_round) {
-		n->round = snapshot_round;
-		n->sockets = 0;
-		n->requests = 0;
-	}
 	n->sockets++;
 	if (f->state == TCPDWELL_LISTEN)
 		n->requests += BPF_CORE_READ(icsk, icsk_accept_queue.qlen.counter);
@@ -496,8 +518,8 @@ static __always_inline void snapshot_hashed(struct seq_file *seq, const struct s
 		found_write(seq, &f, l, sk, NULL);
 }
 
-static __always_inline void snapshot_tw(struct seq_file *seq, const struct inet_timewait_sock *tw,
-					__u64 key)
+/* Remembers a timewait socket. Returns whether there is a record of it. */
+static __always_inline bool snapshot_tw(const struct inet_timewait_sock *tw, __u64 key)
 {
 	struct found f = { .key = key, .c = counters_here(), .now_ns = bpf_ktime_get_ns() };
 	struct lifecycle l;
@@ -511,7 +533,7 @@ static __always_inline void snapshot_tw(struct seq_file *seq, const struct inet_
 	f.times.state = tw_bounds(tw, f.state, f.now_ns);
 	detail_tw(tw, f.now_ns);
 	if (!f.c || cfg_cgroup_id || !filter_connection(NULL, &f.e, false))
-		return;
+		return false;
 	if (cfg_timewait && (!cfg_life || cfg_time_wait) && !connection_find(key)) {
 		l = connection_new(tw, key, f.e.uid);
 		l.state = f.state;
@@ -528,7 +550,7 @@ static __always_inline void snapshot_tw(struct seq_file *seq, const struct inet_
 		if (!BPF_CORE_READ(tw, tw_timer.entry.pprev))
 			connection_forget(key); /* it ran out meanwhile */
 	}
-	found_write(seq, &f, connection_find(key), NULL, NULL);
+	return found_record(&f, connection_find(key), NULL, NULL);
 }
 
 /*

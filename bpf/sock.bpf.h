@@ -150,9 +150,9 @@ static __noinline __u32 ports_in_range(__u64 net, __u32 lport, __u32 rport)
 	return (lport >= low && lport <= high) | (rport >= low && rport <= high) << 1;
 }
 
-/* With @direct @skc must be a BTF pointer. */
+/* With @direct @skc must be a BTF pointer. @addrs reads what rows do not need. */
 static __always_inline void endpoint_fill(struct endpoint *e, const struct sock_common *skc,
-					  const bool direct)
+					  const bool direct, const bool addrs)
 {
 	const struct net *net;
 	__u32 scope;
@@ -166,7 +166,7 @@ static __always_inline void endpoint_fill(struct endpoint *e, const struct sock_
 	e->scope_low = scope;
 	if (cfg_service)
 		e->in_range = ports_in_range(address_of(net), e->lport, e->rport);
-	if (cfg_skip_addrs) {
+	if (cfg_skip_addrs && !addrs) {
 		/* Not left as they are: old verifiers let nobody copy what was never written. */
 		addr_set_v4(e->laddr, 0);
 		addr_set_v4(e->raddr, 0);
@@ -197,11 +197,11 @@ static __always_inline void endpoint_read_common(struct endpoint *e, const struc
 						 const bool direct)
 {
 	if (direct)
-		endpoint_fill(e, skc, true);
+		endpoint_fill(e, skc, true, false);
 	else if (cfg_has_cast)
-		endpoint_fill(e, CAST(sock_common, skc), true);
+		endpoint_fill(e, CAST(sock_common, skc), true, false);
 	else
-		endpoint_fill(e, skc, false);
+		endpoint_fill(e, skc, false, false);
 }
 
 /* The cgroup that the socket was created in; NULL: none can be told. */

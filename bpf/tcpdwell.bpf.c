@@ -21,6 +21,7 @@
 #include "stack.bpf.h"
 #include "sweep.bpf.h"
 #include "transition.bpf.h"
+#include "walk.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -563,10 +564,10 @@ static __always_inline int each_socket(struct bpf_iter__tcp *ctx, const bool ato
 		return ITER_NEXT;
 	}
 	key = cfg_has_cookie ? bpf_get_socket_cookie(skc) : address;
-	if (skc->skc_state == TCPDWELL_TIME_WAIT)
-		snapshot_tw(seq, (const struct inet_timewait_sock *)address, key);
-	else
+	if (skc->skc_state != TCPDWELL_TIME_WAIT)
 		snapshot_hashed(seq, (const struct sock *)address, key, atomic);
+	else if (!timewait_walked && snapshot_tw((const struct inet_timewait_sock *)address, key))
+		bpf_seq_write(seq, &snapshot_record, sizeof(snapshot_record));
 	return ITER_NEXT;
 }
 
@@ -581,6 +582,13 @@ SEC("?iter/tcp")
 int iter_socket_v511(struct bpf_iter__tcp *ctx)
 {
 	return each_socket(ctx, false);
+}
+
+/* Stretches of the table of connections, of all network namespaces; the snapshot runs it. */
+SEC("?raw_tp")
+int walk_all(struct bpf_raw_tracepoint_args *ctx)
+{
+	return walk_run(ctx->args[0], ctx->args[1]);
 }
 
 /* Each connection in a table. */

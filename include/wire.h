@@ -525,6 +525,27 @@ struct tcpdwell_namespace {
 	__u32 round;
 	__u32 sockets;	/* in its hash tables, each once */
 	__u32 requests; /* of its listeners */
+	__u32 timewait; /* timewait sockets that a walk over the table of connections found */
+};
+
+/* What a walk over the table of connections is for (bpf/walk.bpf.h). */
+enum tcpdwell_walk_for {
+	TCPDWELL_WALK_TIMEWAIT, /* timewait sockets, as a snapshot has them */
+	TCPDWELL_WALK_UNNAMED,	/* those that have no cookie yet: the ends are told */
+	TCPDWELL_WALK_ENDS,	/* all but requests: the ends, and what is left of TIME_WAIT */
+};
+
+/* Records that a run of the walk has room for, and sockets of one chain that it goes through. */
+#define TCPDWELL_WALK_RECORDS 192
+#define TCPDWELL_WALK_CHAIN   128
+
+/* What a run of the walk leaves. */
+struct tcpdwell_walk {
+	__u32 buckets; /* of the table; 0: there is no way to it */
+	__u32 next;    /* the bucket to go on with; all of them: it is over */
+	__u32 count;   /* of records */
+	__u32 broken;  /* chains that were too long, or did not keep still */
+	struct tcpdwell_socket records[TCPDWELL_WALK_RECORDS];
 };
 
 _Static_assert(sizeof(struct tcpdwell_counters) == 64, "a CPU's counters fill a cache line");

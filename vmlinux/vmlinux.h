@@ -604,6 +604,10 @@ struct signal_struct {
 	struct list_head thread_head;
 };
 
+struct nsproxy {
+	struct net *net_ns;
+};
+
 struct task_struct {
 	unsigned int flags;
 	int tgid;
@@ -615,6 +619,7 @@ struct task_struct {
 	struct list_head thread_node;
 	char comm[16];
 	struct files_struct *files;
+	struct nsproxy *nsproxy;
 	struct css_set *cgroups;	/* CONFIG_CGROUPS */
 	struct io_uring_task *io_uring; /* CONFIG_IO_URING, since 5.10 */
 };

@@ -85,6 +85,23 @@ int sockdiag_each(uint16_t states, sockdiag_visit *visit, void *context);
  */
 int sockdiag_each_brief(uint16_t states, sockdiag_visit *visit, void *context);
 
+/* The ends of one socket; IPv4 takes the first four bytes of an address. */
+struct sockdiag_ends {
+	uint8_t family; /* 4 or 6 */
+	uint16_t lport;
+	uint16_t rport;
+	uint32_t interface; /* that it is bound to, 0: none */
+	uint8_t laddr[16];
+	uint8_t raddr[16];
+};
+
+/*
+ * Asks for each of @count sockets by itself, which takes no pass over a table and has the kernel
+ * give them cookies. Nobody reads the answers: @fd is of no use after it. Returns 0 or -errno of a
+ * request that could not be made.
+ */
+int sockdiag_touch(int fd, const struct sockdiag_ends *ends, size_t count);
+
 /*
  * Visits the sockets in @len bytes of an answer that was read at @read_ns. Returns 1 if the answer
  * ends there, 0 if there is more to come, or -errno. @data is aligned for 64-bit numbers.

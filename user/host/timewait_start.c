@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+#include "base/compare.h"
 #include "base/failure.h"
 #include "base/v4mapped.h"
 #include "host/netns_walk.h"
@@ -10,6 +13,15 @@
 
 #define NS_PER_S 1000000000ULL
 
+/* Namespaces that are each dumped, before the others are left to a walk. */
+#define DUMPS 8
+
+/* A namespace that is left to the walk. */
+struct space {
+	uint32_t inode;
+	bool found; /* some socket of it; else it may have a table of its own */
+};
+
 struct look {
 	struct timewait *tw;
 	const struct filters *filters;
@@ -17,6 +29,12 @@ struct look {
 	uint64_t begin_ns;
 	uint32_t netns;		       /* the one that is looked at */
 	uint64_t listened[65536 / 64]; /* its ports with a listener */
+	bool walks;		       /* a walk can be had */
+	unsigned int dumps;
+	struct space *spaces;
+	size_t space_count;
+	bool walks_now;
+	uint64_t read_ns; /* when the walk began */
 };
 
 static bool port_wanted(const struct port_set *set, uint16_t port)
@@ -84,6 +102,12 @@ static bool listened(const struct look *look, uint16_t port)
 	return look->listened[port / 64] >> port % 64 & 1;
 }
 
+static bool port_listens(const struct look *look, uint16_t port)
+{
+	return look->walks_now ? timewait_listens(look->tw, look->netns, port) :
+				 listened(look, port);
+}
+
 /* Both ends are of this host where they have one address, or a loopback one each. */
 static uint8_t listens_of(const struct look *look, const struct sockdiag_socket *socket)
 {
@@ -91,8 +115,8 @@ static uint8_t listens_of(const struct look *look, const struct sockdiag_socket 
 		    (pressure_is_loopback(socket->family, socket->laddr) &&
 		     pressure_is_loopback(socket->family, socket->raddr));
 
-	return (listened(look, socket->lport) ? SERVICE_LISTENS_LOCAL : 0) |
-	       (here && listened(look, socket->rport) ? SERVICE_LISTENS_REMOTE : 0);
+	return (port_listens(look, socket->lport) ? SERVICE_LISTENS_LOCAL : 0) |
+	       (here && port_listens(look, socket->rport) ? SERVICE_LISTENS_REMOTE : 0);
 }
 
 static int take_socket(void *context, const struct sockdiag_socket *socket)
@@ -128,6 +152,27 @@ static int take_socket(void *context, const struct sockdiag_socket *socket)
 /* All that have both ends, and listeners. */
 #define STATES (SOCKDIAG_STATES & ~(1U << TCPDWELL_SYN_RECV))
 
+static int dump(struct look *look, uint32_t inode)
+{
+	look->netns = inode;
+	memset(look->listened, 0, sizeof(look->listened));
+	if (sockdiag_each(STATES, take_socket, look))
+		look->scope->old_unknown = "the kernel has no inet_diag";
+	return 0;
+}
+
+static int leave_to_walk(struct look *look, uint32_t inode)
+{
+	struct space *spaces = reallocarray(look->spaces, look->space_count + 1,
+					    sizeof(*look->spaces));
+
+	if (!spaces)
+		return -ENOMEM;
+	look->spaces = spaces;
+	spaces[look->space_count++] = (struct space){ .inode = inode };
+	return 0;
+}
+
 static int look_inside(void *context, const struct netns_place *place)
 {
 	struct look *look = context;
@@ -144,15 +189,81 @@ static int look_inside(void *context, const struct netns_place *place)
 	/* The dump goes through the hash table of the whole host. */
 	if (!netns_place_count(place, &sockets, &timewait) && !sockets && !timewait)
 		return 0;
-	look->netns = place->inode;
-	memset(look->listened, 0, sizeof(look->listened));
-	if (sockdiag_each(STATES, take_socket, look))
-		look->scope->old_unknown = "the kernel has no inet_diag";
-	return 0;
+	if (!look->walks || look->dumps++ < DUMPS)
+		return dump(look, place->inode);
+	return leave_to_walk(look, place->inode);
+}
+
+/*
+ * ---- The walk -----------------------------------------------------------------------------------
+ */
+
+static int compare_spaces(const void *left, const void *right)
+{
+	const struct space *a = left, *b = right;
+
+	return compare(a->inode, b->inode);
+}
+
+static struct space *find_space(const struct look *look, uint32_t inode)
+{
+	const struct space key = { .inode = inode };
+
+	return bsearch(&key, look->spaces, look->space_count, sizeof(key), compare_spaces);
+}
+
+static int take_walked(void *context, const struct tcpdwell_socket *record)
+{
+	struct look *look = context;
+	struct space *space = find_space(look, record->netns);
+	struct sockdiag_socket socket = {
+		.read_ns = look->read_ns,
+		.left_ns = record->detail.expires_ns,
+		.interface = record->scope,
+		.state = record->state,
+		.family = record->family,
+		.lport = record->lport,
+		.rport = record->rport,
+	};
+
+	if (!space)
+		return 0;
+	space->found = true;
+	look->netns = record->netns;
+	memcpy(socket.laddr, record->laddr, sizeof(socket.laddr));
+	memcpy(socket.raddr, record->raddr, sizeof(socket.raddr));
+	return take_socket(look, &socket);
+}
+
+static int dump_unfound(void *context, const struct netns_place *place)
+{
+	struct look *look = context;
+	const struct space *space = find_space(look, place->inode);
+
+	return space && !space->found ? dump(look, place->inode) : 0;
+}
+
+/* What the walk does not lead to is dumped after all: all of it, where there is no walk. */
+static void look_at_rest(struct look *look, timewait_walk *walk, void *source, uint32_t only)
+{
+	unsigned int closed;
+	bool all = true;
+
+	if (!look->space_count)
+		return;
+	qsort(look->spaces, look->space_count, sizeof(*look->spaces), compare_spaces);
+	look->read_ns = clock_now_ns();
+	look->walks_now = true;
+	walk(source, take_walked, look);
+	look->walks_now = false;
+	for (size_t i = 0; i < look->space_count; i++)
+		all &= look->spaces[i].found;
+	if (!all)
+		netns_walk(NULL, only, dump_unfound, look, &closed);
 }
 
 void timewait_look(struct timewait *tw, const struct filters *filters, uint64_t begin_ns,
-		   struct timewait_scope *scope)
+		   timewait_walk *walk, void *source, struct timewait_scope *scope)
 {
 	struct look *look = calloc(1, sizeof(*look));
 	struct failure failure;
@@ -167,11 +278,14 @@ void timewait_look(struct timewait *tw, const struct filters *filters, uint64_t 
 	look->filters = filters;
 	look->scope = scope;
 	look->begin_ns = begin_ns;
+	look->walks = walk;
 	/* A namespace that has gone since the filter was set has nothing to show. */
 	if (!resolve_netns(&filters->netns, &only, &failure))
 		netns_walk(NULL, only, look_inside, look, &scope->closed);
+	look_at_rest(look, walk, source, only);
 	if (scope->old_unknown || scope->closed || filters->lports.any)
 		timewait_set_partial(tw);
 	timewait_looked(tw);
+	free(look->spaces);
 	free(look);
 }

@@ -384,6 +384,7 @@ static void probe_helpers(struct capability *can, const struct btf *btf)
 {
 	can->cast = probe_cast(btf);
 	can->atomic = probe_atomic();
+	can->ehash = has_ehash(btf);
 	can->preempt_disable = has_preempt_disable(btf);
 	can->for_each = has_helper(btf, "BPF_FUNC_for_each_map_elem");
 	can->iter_descriptors = btf__find_by_name_kind(btf, "bpf_iter_task_file", BTF_KIND_FUNC) >
@@ -403,7 +404,6 @@ void capability_try_timer(struct capability *can, const struct btf *btf)
 		btf = own = btf__load_vmlinux_btf();
 	can->timer_tried = true;
 	can->timer = btf ? probe_timer(can, btf) : (struct obstacle){ .err = errno };
-	can->ehash = btf && has_ehash(btf);
 	btf__free(own);
 }
 

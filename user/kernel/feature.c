@@ -154,6 +154,14 @@ const struct feature feature_table[FEATURE_COUNT] = {
 		    PARTS({ "iter_socket", PART_ATOMIC }, { "iter_socket_v511", PART_NO_ATOMIC },
 			  { "queued", PART_ALWAYS }) } },
 	},
+	[FEATURE_WALK] = {
+		"snapshot_timewait",
+		"many namespaces with sockets in TIME_WAIT take longer to look at",
+		FEATURE_DESCRIPTORS,
+		{ { "walk", "a look at the table of connections, where namespaces are many",
+		    PARTS({ "walk_all", PART_ALWAYS }) },
+		  { "iterator", "a look at that table for each namespace" } },
+	},
 	[FEATURE_SWEEP] = {
 		"sweep", "ends that the kernel ran no program for are not looked for (missed)",
 		FEATURE_MEMORY,
@@ -334,6 +342,8 @@ void features_init(struct features *features, const struct capability *can, enum
 	close_unless(features, FEATURE_CAST, 0, can->cast, "no bpf_rdonly_cast() (Linux 6.2)");
 	close_unless(features, FEATURE_DESCRIPTORS, 0, can->iter_descriptors, no_iterator);
 	close_unless(features, FEATURE_SOCKETS, 0, can->iter_sockets, no_iterator);
+	close_unless(features, FEATURE_WALK, 0, can->ehash,
+		     "programs find no way to the table of connections (5.17 to 6.0)");
 	close_unless(features, FEATURE_SWEEP, 0, can->for_each,
 		     "no bpf_for_each_map_elem() (Linux 5.13)");
 	close_unless(features, FEATURE_SWEEP, 1, can->iter_elements, no_iterator);

@@ -193,7 +193,7 @@ uint64_t knobs_wanted(const struct capture *capture)
 	if (capture_follows(capture))
 		wanted |= wanted_to_follow(capture);
 	if (capture->sockets)
-		wanted |= WANT(DESCRIPTORS) | WANT(SUBFLOWS) | WANT(SOCKETS);
+		wanted |= WANT(DESCRIPTORS) | WANT(SUBFLOWS) | WANT(SOCKETS) | WANT(WALK);
 	if (capture->filters.pids.count || capture->program)
 		wanted |= WANT(PIDS);
 	if (capture->filters.addrs.count)

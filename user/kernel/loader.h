@@ -89,6 +89,22 @@ struct steward *loader_steward(const struct loader *loader);
  */
 bool loader_found_all(const struct loader *loader, uint32_t netns, unsigned int sockets);
 
+/*
+ * One walk over the table of connections for all namespaces, where that can be had: @found gets a
+ * record for each socket that @what asks for, and may be NULL. Returns 0, what @found returned, or
+ * -errno.
+ */
+typedef int loader_walked(void *context, const struct tcpdwell_socket *socket);
+bool loader_can_walk(const struct loader *loader);
+int loader_walk(struct loader *loader, enum tcpdwell_walk_for what, loader_walked *found,
+		void *context);
+
+/* Timewait sockets that it found in that run in the namespace of this inode. */
+unsigned int loader_walked_timewait(const struct loader *loader, uint32_t netns);
+
+/* Whether iterators that are opened from now on pass over timewait sockets. */
+void loader_skip_timewait(struct loader *loader, bool skip);
+
 /* Inode of the one network namespace that --netns asks for, 0: all. */
 uint32_t loader_netns(const struct loader *loader);
 

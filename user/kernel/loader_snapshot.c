@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <errno.h>
+
 #include <bpf/libbpf.h>
 
 #include "base/clock.h"
@@ -43,15 +45,61 @@ void loader_snapshot_end(struct loader *loader)
 	__atomic_store_n(&bss->shared.scanning, 0, __ATOMIC_SEQ_CST);
 }
 
-bool loader_found_all(const struct loader *loader, uint32_t netns, unsigned int sockets)
+bool loader_can_walk(const struct loader *loader)
 {
-	const struct tcpdwell_bpf *skel = loader->skel;
+	return features_use(&loader->features, FEATURE_WALK) &&
+	       features_way(&loader->features, FEATURE_WALK) == 0;
+}
+
+int loader_walk(struct loader *loader, enum tcpdwell_walk_for what, loader_walked *found,
+		void *context)
+{
+	const struct tcpdwell_walk *walk = &loader->skel->bss->walk;
+	uint32_t bucket = 0, broken = 0;
+	int err;
+
+	do {
+		err = programs_walk(loader->programs, bucket, what);
+		if (!err && !walk->buckets)
+			err = -EOPNOTSUPP;
+		for (uint32_t i = 0; !err && found && i < walk->count; i++)
+			err = found(context, &walk->records[i]);
+		broken += walk->broken;
+		bucket = walk->next;
+	} while (!err && bucket < walk->buckets);
+	if (broken)
+		notice_print(loader->notice, NOTICE_WARNING,
+			     "sockets in %u chains of the table of connections, which are too long "
+			     "or do not keep still, may be passed over",
+			     broken);
+	return err;
+}
+
+static bool find_namespace(const struct loader *loader, uint32_t netns,
+			   struct tcpdwell_namespace *found)
+{
+	return !bpf_map__lookup_elem(loader->skel->maps.namespaces, &netns, sizeof(netns), found,
+				     sizeof(*found), 0) &&
+	       found->round == loader->skel->bss->snapshot_round;
+}
+
+unsigned int loader_walked_timewait(const struct loader *loader, uint32_t netns)
+{
 	struct tcpdwell_namespace found;
 
-	return !bpf_map__lookup_elem(skel->maps.namespaces, &netns, sizeof(netns), &found,
-				     sizeof(found), 0) &&
-	       found.round == skel->bss->snapshot_round && found.sockets == sockets &&
-	       !found.requests;
+	return find_namespace(loader, netns, &found) ? found.timewait : 0;
+}
+
+void loader_skip_timewait(struct loader *loader, bool skip)
+{
+	loader->skel->bss->timewait_walked = skip;
+}
+
+bool loader_found_all(const struct loader *loader, uint32_t netns, unsigned int sockets)
+{
+	struct tcpdwell_namespace found;
+
+	return find_namespace(loader, netns, &found) && found.sockets == sockets && !found.requests;
 }
 
 uint32_t loader_netns(const struct loader *loader)

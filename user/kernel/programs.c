@@ -356,6 +356,16 @@ static int run_by_number(const struct bpf_program *program, uint64_t number)
 	return bpf_prog_test_run_opts(bpf_program__fd(program), &opts) ? -errno : 0;
 }
 
+int programs_walk(const struct programs *programs, uint64_t bucket, enum tcpdwell_walk_for what)
+{
+	uint64_t args[2] = { bucket, what };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = args, .ctx_size_in = sizeof(args));
+
+	return bpf_prog_test_run_opts(bpf_program__fd(programs->skel->progs.walk_all), &opts) ?
+		       -errno :
+		       0;
+}
+
 /* Goes through @map by an iterator that writes nothing. */
 static int run_iterator(const struct bpf_program *program, int map)
 {
@@ -414,6 +424,8 @@ static int try_program(const struct programs *programs, const struct bpf_program
 		return run_by_number(program, UINT64_MAX);
 	if (program == skel->progs.sweep_table || program == skel->progs.sweep_recent)
 		return run_by_number(program, 0);
+	if (program == skel->progs.walk_all)
+		return programs_walk(programs, UINT32_MAX, TCPDWELL_WALK_UNNAMED);
 	if (program == skel->progs.iter_table)
 		return try_iterator(program, table);
 	if (program == descriptor_program(programs) || program == socket_program(programs))

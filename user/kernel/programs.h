@@ -14,6 +14,7 @@
 
 #include "base/notice.h"
 #include "kernel/feature.h"
+#include "wire.h"
 
 /* Where each transition comes by, and the section of the programs there. */
 #define TRANSITION_TRACEPOINT "inet_sock_set_state"
@@ -69,6 +70,12 @@ int programs_open_sockets(const struct programs *programs);
  * who opens them where the process may not. What the kernel refuses stays as it is.
  */
 void programs_hand_over(struct programs *programs, struct steward *steward);
+
+/*
+ * One run of the walk over the table of connections, from this bucket on, if it was loaded: what it
+ * finds is in the variable `walk`. Returns 0 or -errno.
+ */
+int programs_walk(const struct programs *programs, uint64_t bucket, enum tcpdwell_walk_for what);
 
 /*
  * One pass over the connections in a table, or over the places of recent ones, of this number and

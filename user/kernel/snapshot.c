@@ -9,6 +9,7 @@
 #include "kernel/feature.h"
 #include "kernel/loader.h"
 #include "kernel/snapshot.h"
+#include "kernel/unnamed.h"
 
 /* The kernel fills at most 32 KiB of an iterator's records at a time (BPF seq_file: 8 pages). */
 #define READ_BYTES (32 * 1024)
@@ -27,6 +28,7 @@ struct snapshot {
 	struct space *spaces; /* those that have any */
 	size_t space_count;
 	bool optional;
+	bool walked; /* all timewait sockets that a walk over the table leads to were found */
 	enum feature_id refused; /* what records are missing for, FEATURE_COUNT: nothing */
 };
 
@@ -106,12 +108,22 @@ static uint64_t count_sockets(const struct snapshot *snapshot)
 }
 
 /*
- * Whether a namespace may have what was not found by descriptor. The tracepoint tells what came
- * since it was noted, so a count that is reached now was of these very sockets.
+ * Whether the timewait sockets of a namespace were found by a walk: where it found one it found
+ * all, where none the namespace may have a table of its own.
+ */
+static bool timewait_walked(const struct snapshot *snapshot, const struct space *space)
+{
+	return snapshot->walked && loader_walked_timewait(snapshot->loader, space->inode);
+}
+
+/*
+ * Whether a namespace may have what was not found by descriptor or by a walk. The tracepoint tells
+ * what came since it was noted, so a count that is reached now was of these very sockets.
  */
 static bool is_missing(const struct snapshot *snapshot, const struct space *space)
 {
-	return space->timewait || !loader_found_all(snapshot->loader, space->inode, space->sockets);
+	return (space->timewait && !timewait_walked(snapshot, space)) ||
+	       !loader_found_all(snapshot->loader, space->inode, space->sockets);
 }
 
 /*
@@ -137,6 +149,8 @@ static int take_space(void *context, const struct netns_place *place)
 			continue;
 		if (!is_missing(snapshot, &snapshot->spaces[i]))
 			return 0;
+		loader_skip_timewait(snapshot->loader,
+				     timewait_walked(snapshot, &snapshot->spaces[i]));
 		iterator = loader_open_sockets(snapshot->loader, place);
 		if (netns_place_is_gone(place, iterator))
 			return 0;
@@ -161,6 +175,33 @@ static int take_spaces(struct snapshot *snapshot)
 					  loader_netns(snapshot->loader), take_space, snapshot,
 					  &closed);
 	return 0;
+}
+
+/* Namespaces with timewait sockets from which on one walk for all is cheaper than one for each. */
+#define WALK_NAMESPACES 8
+
+static int take_walked(void *context, const struct tcpdwell_socket *socket)
+{
+	const struct snapshot *snapshot = context;
+	struct tcpdwell_socket found = *socket;
+	const struct event event = { .kind = EVENT_SOCKET, .socket = &found };
+
+	return snapshot->take(snapshot->context, &event);
+}
+
+/* Takes the timewait sockets of all namespaces, if these are many. Iterators do where it cannot. */
+static int take_timewait(struct snapshot *snapshot)
+{
+	struct loader *loader = snapshot->loader;
+	unsigned int many = 0;
+
+	for (size_t i = 0; i < snapshot->space_count; i++)
+		many += snapshot->spaces[i].timewait > 0;
+	if (many < WALK_NAMESPACES || !loader_can_walk(loader) || unnamed_name(loader))
+		return 0;
+	snapshot->walked = true;
+	return loader_walk(loader, TCPDWELL_WALK_TIMEWAIT, snapshot->take ? take_walked : NULL,
+			   snapshot);
 }
 
 static int take_descriptors(struct snapshot *snapshot)
@@ -193,6 +234,8 @@ static int take_all(struct snapshot *snapshot, unsigned int *closed, struct fail
 	loader_snapshot_begin(loader, count_sockets(snapshot));
 	if (!err)
 		err = take_descriptors(snapshot);
+	if (!err)
+		err = take_timewait(snapshot);
 	if (!err)
 		err = take_spaces(snapshot);
 	loader_snapshot_end(loader);

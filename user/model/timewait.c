@@ -431,6 +431,19 @@ static uint64_t note_hash(struct facts *f)
 	return ends_hash(f);
 }
 
+/* A listener is noted by its port alone. */
+static uint64_t listener_hash(uint32_t netns, uint16_t port)
+{
+	const struct tally_key key = { .netns = netns, .lport = port };
+
+	return tally_key_hash(&key);
+}
+
+bool timewait_listens(struct timewait *tw, uint32_t netns, uint16_t port)
+{
+	return notes_find(tw->notes, listener_hash(netns, port));
+}
+
 void timewait_note(struct timewait *tw, const struct tcpdwell_socket *socket)
 {
 	struct facts f = {
@@ -448,7 +461,9 @@ void timewait_note(struct timewait *tw, const struct tcpdwell_socket *socket)
 		.bound = socket->bound,
 	};
 
-	if (!socket->rport)
+	if (socket->state == TCPDWELL_LISTEN)
+		note.ends = listener_hash(socket->netns, socket->lport);
+	else if (!socket->rport)
 		return;
 	memcpy(note.comm, socket->comm, sizeof(note.comm));
 	notes_add(tw->notes, &note);

@@ -96,6 +96,10 @@ void timewait_add_open(struct timewait *tw, uint64_t now_ns, const struct timewa
  * got its port. Too many are passed over. timewait_looked() forgets them.
  */
 void timewait_note(struct timewait *tw, const struct tcpdwell_socket *socket);
+
+/* Whether a listener at the port was noted; before timewait_looked(). */
+bool timewait_listens(struct timewait *tw, uint32_t netns, uint16_t port);
+
 void timewait_looked(struct timewait *tw);
 
 /*

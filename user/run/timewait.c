@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "host/procfs_process.h"
 #include "host/timewait_start.h"
+#include "kernel/loader.h"
 #include "model/timewait.h"
 #include "run/timewait.h"
 #include "view/timewait_json.h"
@@ -57,13 +58,21 @@ static int timewait_prepare(struct session *session)
 	return 0;
 }
 
+static int walk(void *source, timewait_found *found, void *context)
+{
+	return loader_walk(source, TCPDWELL_WALK_ENDS, found, context);
+}
+
 static int timewait_start(struct session *session)
 {
 	struct timewait_run *run = session->model;
 	uint64_t now_ns = clock_now_ns();
+	/* Without a snapshot nothing is known of listeners, which a walk does not meet. */
+	bool walks = !session->options->no_snapshot && loader_can_walk(session->loader);
 
 	timewait_begin(run->tw, now_ns);
-	timewait_look(run->tw, &session->options->filters, now_ns, &run->scope);
+	timewait_look(run->tw, &session->options->filters, now_ns, walks ? walk : NULL,
+		      session->loader, &run->scope);
 	return 0;
 }
 

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * One walk over the table of connections, for all network namespaces at once. An iterator sees one
+ * namespace, and goes through the table of the whole host for it; so does a dump of sock_diag.
+ *
+ * User space has it run a stretch at a time, each from the bucket on where the last one stopped.
+ * Nothing is locked. A chain is gone through twice: its sockets are noted, and if it kept still
+ * meanwhile, each is looked at. What comes to its head after that is told by the tracepoint.
+ *
+ * A namespace may have a table of its own (net.ipv4.tcp_child_ehash_entries, 6.1), which this one
+ * does not lead to: user space compares what was found with what the namespace counts.
+ */
+#ifndef TCPDWELL_WALK_BPF_H
+#define TCPDWELL_WALK_BPF_H
+
+#include "ehash.bpf.h"
+#include "snapshot.bpf.h"
+
+/* Buckets whose heads are read at a time, and how often in a run. */
+#define WALK_HEADS     64
+#define WALK_STRETCHES 256
+
+/* How often a chain is tried that does not keep still. */
+#define WALK_TRIES 4
+
+/* Static, so that the skeleton, which does not know the types, leaves them out. */
+static __u64 walk_table;
+static __u32 walk_mode; /* enum tcpdwell_walk_for */
+static __u64 walk_heads[WALK_HEADS];
+static __u32 walk_noted;
+static __u64 walk_sockets[TCPDWELL_WALK_CHAIN];
+
+/* What a run of the walk found. It has room for what is in one more chain. */
+struct tcpdwell_walk walk;
+
+enum walk_verdict {
+	WALK_WHOLE,
+	WALK_MOVED,
+	WALK_TOO_LONG,
+};
+
+static __always_inline struct tcpdwell_socket *walk_record(void)
+{
+	__u32 i = walk.count;
+
+	if (i >= TCPDWELL_WALK_RECORDS)
+		return NULL;
+	walk.count++;
+	return &walk.records[i];
+}
+
+static __always_inline bool walk_wants(const struct sock_common *skc)
+{
+	__u8 state = PEEK(sock_common, skc, skc_state);
+
+	if (walk_mode == TCPDWELL_WALK_ENDS)
+		return state != TCP_NEW_SYN_RECV;
+	if (state != TCPDWELL_TIME_WAIT)
+		return false;
+	return !cfg_has_cookie || walk_mode == TCPDWELL_WALK_TIMEWAIT ||
+	       !PEEK(sock_common, skc, skc_cookie.counter);
+}
+
+/*
+ * Notes the sockets of a chain. A socket that goes to another chain takes who stands on it there,
+ * and the end of a chain has its number; one that comes back to its own comes to the head.
+ */
+__noinline int walk_note(__u64 address, __u32 number)
+{
+	const struct inet_ehash_bucket *bucket = (const struct inet_ehash_bucket *)address;
+	__u64 first = chain_first(bucket), node = first;
+
+	walk_noted = 0;
+	for (int i = 0; i < TCPDWELL_WALK_CHAIN; i++) {
+		const struct sock_common *skc = chain_step(&node);
+		__u32 place = walk_noted;
+
+		if (!skc)
+			break;
+		if (!walk_wants(skc) || place >= TCPDWELL_WALK_CHAIN)
+			continue;
+		walk_sockets[place] = (__u64)skc;
+		walk_noted++;
+	}
+	if (!chain_is_over(node))
+		return WALK_TOO_LONG;
+	return node == ((__u64)number << 1 | 1) && chain_first(bucket) == first ? WALK_WHOLE :
+										  WALK_MOVED;
+}
+
+/* The ends of a socket, and how long a timewait socket has left. */
+static __always_inline void walk_ends(const struct sock_common *skc)
+{
+	const struct inet_timewait_sock *tw = (const struct inet_timewait_sock *)skc;
+	struct tcpdwell_socket *record = walk_record();
+	struct endpoint e;
+
+	if (!record)
+		return;
+	endpoint_fill(&e, skc, false, true);
+	__builtin_memset(record, 0, sizeof(*record));
+	record->kind = TCPDWELL_SOCKET;
+	record->size = sizeof(*record);
+	record->state = PEEK(sock_common, skc, skc_state);
+	record->family = e.family;
+	record->netns = e.netns;
+	record->scope = PEEK(sock_common, skc, skc_bound_dev_if);
+	record->lport = e.lport;
+	record->rport = e.rport;
+	__builtin_memcpy(record->laddr, e.laddr, sizeof(record->laddr));
+	__builtin_memcpy(record->raddr, e.raddr, sizeof(record->raddr));
+	if (record->state != TCPDWELL_TIME_WAIT)
+		return;
+	record->state = PEEK(inet_timewait_sock, tw, tw_substate);
+	record->detail.timer = TCPDWELL_TIMER_TIMEWAIT;
+	record->detail.expires_ns = left_ns(PEEK(inet_timewait_sock, tw, tw_timer.expires),
+					    bpf_ktime_get_ns());
+}
+
+/* As the iterator over sockets has it; the socket is counted whether it is wanted or not. */
+static __always_inline void walk_timewait(const struct inet_timewait_sock *tw)
+{
+	__u64 key = tw_key(tw);
+	const struct net *net = PEEK(sock_common, &tw->__tw_common, skc_net.net);
+	struct tcpdwell_namespace *n;
+	struct tcpdwell_socket *record;
+
+	if (!key)
+		return; /* nobody could give it one: it counts as not found */
+	n = namespace_here(PEEK(net, net, ns.inum));
+	if (n)
+		n->timewait++;
+	if (!snapshot_tw(tw, key))
+		return;
+	record = walk_record();
+	if (record)
+		*record = snapshot_record;
+}
+
+/* A socket that was noted; its memory may be another's by now, in another chain. */
+__noinline int walk_socket(__u64 address, __u32 number)
+{
+	const struct sock_common *skc = (const struct sock_common *)address;
+
+	if ((PEEK(sock_common, skc, skc_hash) & (walk.buckets - 1)) != number || !walk_wants(skc))
+		return 0;
+	if (walk_mode == TCPDWELL_WALK_TIMEWAIT)
+		walk_timewait((const struct inet_timewait_sock *)address);
+	else
+		walk_ends(skc);
+	return 0;
+}
+
+/* All of a chain. */
+__noinline int walk_chain(__u64 bucket, __u32 number)
+{
+	int verdict = WALK_MOVED;
+
+	for (int i = 0; i < WALK_TRIES && verdict == WALK_MOVED; i++)
+		verdict = walk_note(bucket, number);
+	if (verdict != WALK_WHOLE)
+		walk.broken++;
+	for (__u32 i = 0; i < TCPDWELL_WALK_CHAIN && i < walk_noted; i++)
+		walk_socket(walk_sockets[i], number);
+	return 0;
+}
+
+static __always_inline bool walk_has_room(void)
+{
+	return walk.count + TCPDWELL_WALK_CHAIN <= TCPDWELL_WALK_RECORDS;
+}
+
+/* Some buckets on from walk.next. Most are empty, and a read of many costs as much as of one. */
+__noinline int walk_stretch(void)
+{
+	__u32 begin = walk.next;
+
+	bpf_probe_read_kernel(walk_heads, sizeof(walk_heads),
+			      (void *)(walk_table + begin * sizeof(__u64)));
+	for (__u32 i = 0; i < WALK_HEADS && walk_has_room(); i++) {
+		__u32 number = begin + i;
+
+		if (number >= walk.buckets)
+			break;
+		if (!chain_is_over(walk_heads[i]))
+			walk_chain(walk_table + number * sizeof(__u64), number);
+		walk.next = number + 1;
+	}
+	return 0;
+}
+
+/* Finds the table of who runs the walk, which is a power of two of heads of chains. */
+static __always_inline bool walk_find_table(void)
+{
+	const struct task_struct *task = (const struct task_struct *)bpf_get_current_task();
+	const struct net *net = BPF_CORE_READ(task, nsproxy, net_ns);
+	const struct inet_hashinfo *table;
+
+	walk.buckets = 0;
+	if (!bpf_core_field_exists(net->ipv4.tcp_death_row.hashinfo) ||
+	    bpf_core_type_size(struct inet_ehash_bucket) != sizeof(__u64))
+		return false;
+	table = PEEK(net, net, ipv4.tcp_death_row.hashinfo);
+	walk_table = (__u64)PEEK(inet_hashinfo, table, ehash);
+	if (walk_table)
+		walk.buckets = PEEK(inet_hashinfo, table, ehash_mask) + 1;
+	return walk.buckets;
+}
+
+/* A run, from bucket @begin on. */
+static __always_inline int walk_run(__u64 begin, __u64 mode)
+{
+	walk.count = 0;
+	walk.broken = 0;
+	walk.next = begin;
+	walk_mode = mode;
+	if (!walk_find_table())
+		return 0;
+	for (int i = 0; i < WALK_STRETCHES && walk.next < walk.buckets && walk_has_room(); i++)
+		walk_stretch();
+	return 0;
+}
+
+#endif /* TCPDWELL_WALK_BPF_H */
