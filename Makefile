@@ -141,6 +141,7 @@ fed      := $(filter-out $(replay),$(call objects,$(filter-out tests/fuzz/fuzz_%
 traffic  := $(if $(wildcard tools/traffic/*.c),$(B)/tools/traffic)
 bench    := $(patsubst tools/bench/%.c,$(B)/tools/%,$(wildcard tools/bench/*.c))
 servers  := $(patsubst tests/live/%.c,$(B)/tests/%,$(wildcard tests/live/servers/*.c))
+loaders  := $(patsubst tests/live/%.c,$(B)/tests/%,$(wildcard tests/live/loader/*.c))
 shims    := $(patsubst tests/live/%.c,$(B)/tests/%.so,$(wildcard tests/live/shim/*.c))
 sources   = $(wildcard $(patsubst %,%/*.[ch],bpf include user user/* tools/* tests/unit tests/unit/* \
 	      tests/live/* tests/fuzz))
@@ -236,6 +237,13 @@ $(traffic) $(bench) $(servers):
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ld_flags) -pthread -o $@ $^ $(LDLIBS)
 
+# They load the BPF object, and are no command.
+$(loaders): $(B)/tests/loader/%: $(B)/obj/tests/live/loader/%.o $(filter-out %/main.o,$(impure)) \
+	    $(symbol) $(filter) $(library)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) -pie $(ld_flags) -o $@ $^ $(libdw) $(libbpf) $(seccomp)
+
 # Stands in front of the C library, where a sanitizer wants to stand itself.
 $(shims): $(B)/tests/%.so: tests/live/%.c $(B)/flags
 	@mkdir -p $(@D)
@@ -253,7 +261,7 @@ arm64: ## cross-build the BPF object for arm64 and check its relocations
 	@$(MAKE) --no-print-directory ARCH=arm64 build/arm64/bpf/tcpdwell.linked.o
 	$(Q)vmlinux/check.py --relocations build/arm64/bpf/tcpdwell.linked.o $(BTF)
 
-tools: $(traffic) $(bench) $(servers) $(shims)
+tools: $(traffic) $(bench) $(servers) $(loaders) $(shims)
 	@:
 
 # ---- Tests ---------------------------------------------------------------------------------------

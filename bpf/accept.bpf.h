@@ -66,7 +66,7 @@ __noinline int stat_accepted(__u64 address, __u64 key)
 	if (!row.dwell || !row_wanted(&row, &e, l))
 		return 0;
 	row.from = TCPDWELL_STAT_ACCEPT;
-	count(&c->seen);
+	stat_count_row(&c->seen);
 	stat_add(c, &row, &e, l);
 	return 0;
 }
@@ -117,7 +117,7 @@ static __always_inline void accepted(void *ctx, const struct sock *sk, const str
 		stack_keep(ctx, key, TCPDWELL_OWNER_ACCEPT);
 		return;
 	}
-	if (cfg_stat)
+	if (cfg_stat_accepts)
 		stat_accepted(address_of(sk), address_of((const void *)key));
 	owner_set_current(l, TCPDWELL_OWNER_ACCEPT);
 	if (cfg_life && life)

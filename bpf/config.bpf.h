@@ -62,13 +62,17 @@ const volatile bool cfg_kernel_view;
 
 const volatile __u64 cfg_tick_ns = 1000000; /* the length of a jiffy */
 
-/* Rows are summed, not sent. */
+/* Each row is sent. */
+const volatile bool cfg_rows;
+
+/* Rows are summed: instead, or beside. */
 const volatile bool cfg_stat;
-const volatile bool cfg_stat_ends;   /* and by how connections end, with what they carried */
-const volatile bool cfg_carried;     /* of open ones, too: carried */
-const volatile __u8 cfg_stat_by;     /* enum tcpdwell_stat_by */
-const volatile bool cfg_service;     /* the service's port is asked for */
-const volatile __u32 cfg_stat_mask4; /* of a prefix, in network order */
+const volatile bool cfg_stat_accepts; /* and how long connections wait for accept() */
+const volatile bool cfg_stat_ends;    /* and by how connections end, with what they carried */
+const volatile bool cfg_carried;      /* of open ones, too: carried */
+const volatile __u8 cfg_stat_by;      /* enum tcpdwell_stat_by */
+const volatile bool cfg_service;      /* the service's port is asked for */
+const volatile __u32 cfg_stat_mask4;  /* of a prefix, in network order */
 const volatile __u32 cfg_stat_mask6[4];
 
 /* One record a connection, at its end, of all that it did; and whether TIME_WAIT is waited for. */
@@ -136,7 +140,7 @@ const volatile __u32 cfg_reasons;
 /* Whether each row is shown, and that as it comes. */
 static __always_inline bool config_sends_rows(void)
 {
-	return !cfg_stat && !cfg_life;
+	return cfg_rows;
 }
 
 static __always_inline bool config_filters_owner(void)

@@ -129,16 +129,16 @@ static __always_inline void emit_with_port(struct tcpdwell_counters *c, const st
 	record_submit(c, &t->t);
 }
 
-/* Put a wanted row into the ring, or into the sums that take its place. */
+/* Put a wanted row into the sums, into the ring, or into both. */
 static __always_inline void emit(struct tcpdwell_counters *c, const struct row *row,
 				 const struct endpoint *e, const struct lifecycle *l)
 {
 	struct tcpdwell_transition *t;
 
-	if (cfg_stat) {
+	if (cfg_stat)
 		stat_add(c, row, e, l);
+	if (!cfg_rows)
 		return;
-	}
 	if (cfg_port_use) {
 		emit_with_port(c, row, e, l);
 		return;

@@ -101,6 +101,9 @@ __u32 snapshot_round;
 __u64 carried_lost;
 __u64 carried_barrier;
 
+/* Where rows are sent and summed: those that found no room among the sums. */
+__u64 sums_lost;
+
 /* When this run began, CLOCK_MONOTONIC; likewise. */
 __u64 snapshot_began_ns;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * `tcpdwell stat`: rows are summed here instead of being sent to user space.
+ * `tcpdwell stat`: rows are summed here, instead of being sent to user space or beside that.
  *
  * There are two maps, and programs add to one of them. The reader turns to the other one, which the
  * kernel completes only when no program is left that may have seen the first (map-in-map, 4.20):
@@ -36,6 +36,13 @@ struct {
 
 /* What a new element begins as: too large for the stack of programs that call each other. */
 static const struct tcpdwell_stat stat_empty;
+
+/* Count what becomes of a row, unless it is sent, too: then the account is of those in the ring. */
+static __always_inline void stat_count_row(__u64 *counter)
+{
+	if (!cfg_rows)
+		count(counter);
+}
 
 /* The process as one whole, as owner_read() has it. */
 static __always_inline void stat_key_owner(struct tcpdwell_stat_key *key, const struct lifecycle *l)
@@ -145,8 +152,7 @@ __noinline int stat_count(__u64 dwell_ns, __u32 state_and_worth, __u32 number, _
 	struct tcpdwell_counters *c;
 	struct tcpdwell_stat_key key = {
 		.state = state_and_worth,
-		.chunk = state_and_worth >> 8 == TCPDWELL_DWELL_UNKNOWN ? TCPDWELL_STAT_UNDATED :
-									  TCPDWELL_STAT_AT_LEAST,
+		.chunk = stat_chunk(state_and_worth >> 8),
 		.number = number,
 		.words = { word, other_word },
 	};
@@ -166,29 +172,17 @@ __noinline int stat_count(__u64 dwell_ns, __u32 state_and_worth, __u32 number, _
 	if (!c)
 		return 0;
 	if (!stat) {
-		count(&c->lost_map);
+		if (cfg_rows)
+			count(&sums_lost);
+		else
+			count(&c->lost_map);
 		return 0;
 	}
 	count(&stat->counts[bucket]);
 	if (dwell_ns > stat->max_ns)
 		stat->max_ns = dwell_ns;
-	count(&c->emitted);
+	stat_count_row(&c->emitted);
 	return 0;
-}
-
-/*
- * What a row counts as: the handshakes that complete are told from those that do not, unless ends
- * are told apart, which says as much.
- */
-static __always_inline __u32 stat_state(const struct row *row)
-{
-	if (cfg_stat_ends)
-		return row->from;
-	if (row->to == TCPDWELL_ESTABLISHED && row->from == TCPDWELL_SYN_SENT)
-		return TCPDWELL_STAT_CONNECTED;
-	if (row->to == TCPDWELL_ESTABLISHED && row->from == TCPDWELL_SYN_RECV)
-		return TCPDWELL_STAT_COMPLETED;
-	return row->from;
 }
 
 /*
@@ -200,16 +194,19 @@ static __always_inline void stat_add(struct tcpdwell_counters *c, const struct r
 {
 	struct tcpdwell_stat_key group = {};
 	bool ends = cfg_stat_ends && row->to == TCPDWELL_CLOSE;
+	__u32 state;
 
 	if (row->dwell == TCPDWELL_DWELL_UNKNOWN && !ends) {
-		count(&c->undated);
+		stat_count_row(&c->undated);
 		return;
 	}
 	stat_key_group(&group, e, l);
 	if (ends)
 		group.number |= (row->reason + 1U) << TCPDWELL_STAT_END_SHIFT;
-	stat_count(row->dwell_ns, stat_state(row) | (__u32)row->dwell << 8, group.number,
-		   group.words[0], group.words[1]);
+	/* Where ends are told apart, they say which handshakes completed. */
+	state = cfg_stat_ends ? row->from : stat_state(row->from, row->to);
+	stat_count(row->dwell_ns, state | (__u32)row->dwell << 8, group.number, group.words[0],
+		   group.words[1]);
 }
 
 #endif /* TCPDWELL_STAT_BPF_H */

@@ -123,7 +123,7 @@ static __always_inline struct child *child_take(const struct sock *sk)
 static __always_inline bool defer(struct transition *t, struct lifecycle *l, const bool atomic)
 {
 	/* Where nothing is shown as it comes, the next transition is soon enough. */
-	bool in_ring = atomic && cfg_defer_connect && !cfg_stat;
+	bool in_ring = atomic && cfg_defer_connect && (cfg_rows || cfg_life);
 	int err;
 
 	if (!cfg_connect_exit && !cfg_defer_connect)

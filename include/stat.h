@@ -95,4 +95,20 @@ struct tcpdwell_stat {
 
 _Static_assert(sizeof(struct tcpdwell_stat) == 136, "a value is 136 bytes");
 
+/* What a row counts as: the handshakes that complete are told from those that do not. */
+BUCKETS_FN __u32 stat_state(__u8 from, __u8 to)
+{
+	if (to == TCPDWELL_ESTABLISHED && from == TCPDWELL_SYN_SENT)
+		return TCPDWELL_STAT_CONNECTED;
+	if (to == TCPDWELL_ESTABLISHED && from == TCPDWELL_SYN_RECV)
+		return TCPDWELL_STAT_COMPLETED;
+	return from;
+}
+
+/* Where rows are counted whose dwell is not exact, by what it is worth (enum tcpdwell_dwell). */
+BUCKETS_FN __u8 stat_chunk(__u32 dwell)
+{
+	return dwell == TCPDWELL_DWELL_UNKNOWN ? TCPDWELL_STAT_UNDATED : TCPDWELL_STAT_AT_LEAST;
+}
+
 #endif /* TCPDWELL_STAT_H */

@@ -468,3 +468,24 @@ def test_handshakes_and_waits_for_accept(netns: Netns) -> None:
     assert groups["SYN_SENT"]["count"] == 5 and groups["SYN_RECV"]["count"] == 4
     assert groups["ACCEPT"]["count"] == 3 and groups["ACCEPT"]["pid"] == os.getpid()
     assert 250_000_000 < groups["ACCEPT"]["p50_ns"] < 3_000_000_000
+
+
+# ---- Rows and sums in one capture ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("by", on_every_kernel(["process", "comm", "lport", "rport", "prefix",
+                                                "cgroup", "state"], "process"))
+def test_rows_and_sums_of_one_capture(netns: Netns, by: str) -> None:
+    """The kernel side sends each transition and sums it: both make the same report."""
+    both = netns.spawn([str(place.TOP / "build/tests/loader/both"), by,
+                        f"{PORT},{PORT + 1},{OTHER_PORT}"],
+                       stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert both.stdout is not None and both.stdout.readline() == "ready\n"
+    perform(netns)
+    text, _ = both.communicate("", timeout=120)
+    rows, sums, counted = text.splitlines()
+    assert both.returncode == 0 and rows == sums
+    assert json.loads(rows)["counted"] >= 3 * count(40)
+    account = json.loads(counted)
+    assert account["lost"] == account["sums_lost"] == 0
+    assert account["taken"] == account["emitted"] == account["seen"] - account["filtered"]

@@ -41,7 +41,10 @@ struct capture {
 	struct filters filters;
 	bool program; /* one process, which loader_follow() names, and those that descend from it */
 
-	/* Of what happens; where none of these three is wanted, no program is attached. */
+	/*
+	 * Of what happens; where none of these three is wanted, no program is attached. Rows and
+	 * sums may be had together: then the account is of the rows. Lives are had alone.
+	 */
 	bool rows;  /* each transition */
 	bool lives; /* each connection once, at its end */
 	struct capture_sums sums;

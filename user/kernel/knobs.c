@@ -82,15 +82,16 @@ static void set_mask(uint32_t *words, unsigned int count, unsigned int bits)
 /* Whether anything of the histograms or the filters hangs on who owns a socket. */
 static bool wants_owner(const struct capture *capture)
 {
-	return capture->sums.by <= TCPDWELL_BY_PORT || capture->filters.pids.count ||
-	       capture->filters.comm[0] || capture->program;
+	return capture_uses_ring(capture) || capture->sums.by <= TCPDWELL_BY_PORT ||
+	       capture->filters.pids.count || capture->filters.comm[0] || capture->program;
 }
 
 /* Likewise on addresses and families, which are also in the records of sockets. */
 static bool wants_addrs(const struct capture *capture)
 {
-	return capture->sockets >= CAPTURE_SOCKETS_TOLD || capture->sums.by == TCPDWELL_BY_PREFIX ||
-	       capture->filters.family || capture->filters.addrs.count;
+	return capture_uses_ring(capture) || capture->sockets >= CAPTURE_SOCKETS_TOLD ||
+	       capture->sums.by == TCPDWELL_BY_PREFIX || capture->filters.family ||
+	       capture->filters.addrs.count;
 }
 
 static void set_stat_knobs(struct tcpdwell_bpf__rodata *cfg, const struct capture *capture,
@@ -101,10 +102,11 @@ static void set_stat_knobs(struct tcpdwell_bpf__rodata *cfg, const struct captur
 	cfg->cfg_stat = true;
 	cfg->cfg_stat_by = sums->by;
 	cfg->cfg_stat_ends = sums->ends;
+	cfg->cfg_stat_accepts = sums->accept_waits;
 	cfg->cfg_service = sums->service;
 	set_mask((uint32_t *)&cfg->cfg_stat_mask4, 1, sums->prefix4);
 	set_mask((uint32_t *)cfg->cfg_stat_mask6, 4, sums->prefix6);
-	cfg->cfg_seek_timewait = cfg->cfg_poll_timewait && can->ehash;
+	cfg->cfg_seek_timewait = cfg->cfg_poll_timewait && can->ehash && !capture->rows;
 	cfg->cfg_skip_owner = !wants_owner(capture);
 	cfg->cfg_skip_addrs = !wants_addrs(capture);
 }
@@ -161,7 +163,7 @@ static uint64_t wanted_to_follow(const struct capture *capture)
 	uint64_t wanted = WANT(TRANSITIONS) | WANT(NESTED) | WANT(KEEP_CPU) | WANT(CAST) |
 			  WANT(HANDSHAKE) | WANT(FAST_OPEN) | WANT(WORKSPACES);
 
-	if (capture_uses_ring(capture) || wants_owner(capture))
+	if (wants_owner(capture))
 		wanted |= WANT(ACCEPT_OWNER) | WANT(EXEC) | WANT(EXIT);
 	if (capture->sums.accept_waits)
 		wanted |= WANT(ACCEPT_OWNER);
@@ -264,6 +266,7 @@ int knobs_set(struct tcpdwell_bpf__rodata *cfg, const struct capture *capture,
 	cfg->cfg_wakeup_bytes = capture->ring_bytes / WAKEUP_SHARE;
 	if (cfg->cfg_wakeup_bytes > WAKEUP_BYTES_MAX)
 		cfg->cfg_wakeup_bytes = WAKEUP_BYTES_MAX;
+	cfg->cfg_rows = capture->rows;
 	if (capture->sums.wanted)
 		set_stat_knobs(cfg, capture, features->can);
 	if (capture->lives)

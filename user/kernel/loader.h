@@ -163,8 +163,9 @@ typedef int loader_failed_call(void *context, const struct tcpdwell_failed_call 
 			       const struct tcpdwell_failed_calls *calls);
 int loader_each_failed_call(const struct loader *loader, loader_failed_call *visit, void *context);
 
-/* Connections whose bytes found no room among the sums. */
+/* Connections whose bytes found no room among the sums; where rows are sent, too: rows. */
 uint64_t loader_carried_lost(const struct loader *loader);
+uint64_t loader_sums_lost(const struct loader *loader);
 
 /* Stacks that found no room. */
 uint64_t loader_stacks_missed(const struct loader *loader);

@@ -95,6 +95,11 @@ uint64_t loader_carried_lost(const struct loader *loader)
 	return loader->skel->bss->carried_lost;
 }
 
+uint64_t loader_sums_lost(const struct loader *loader)
+{
+	return loader->skel->bss->sums_lost;
+}
+
 uint64_t loader_stacks_missed(const struct loader *loader)
 {
 	return loader->skel->bss->stacks_missed;
