@@ -4,12 +4,25 @@
 
 #define LIST_TEXT "any member will do; a repeated option adds to its list; each filter narrows"
 
-/* Of commands with filters of connections and of transitions. */
-static const struct option_note filter_values[] = {
-	{ "PORT", PARSE_WANT_PORT }, { "TIME", PARSE_WANT_TIME ", as in 1.5s" },
-	{ "STATE", tcpstate_list },  { "REASON", reason_list },
-	{ "A,...", LIST_TEXT },	     { 0 },
-};
+#define PORT_AND_TIME                                  \
+	{ "PORT", PARSE_WANT_PORT },                   \
+	{                                              \
+		"TIME", PARSE_WANT_TIME ", as in 1.5s" \
+	}
+#define LISTS                   \
+	{ "A,...", LIST_TEXT }, \
+	{                       \
+		0               \
+	}
+
+/* Of commands with filters of connections. */
+static const struct option_note connection_values[] = { PORT_AND_TIME, LISTS };
+
+/* Of those that also have filters of transitions. */
+static const struct option_note filter_values[] = { PORT_AND_TIME,
+						    { "STATE", tcpstate_list },
+						    { "REASON", reason_list },
+						    LISTS };
 
 const struct command_def command_table[] = {
 	{
@@ -67,15 +80,7 @@ const struct command_def command_table[] = {
 				&group_general,
 				NULL,
 			},
-		.values =
-			(const struct option_note[]){
-				{ "PORT", PARSE_WANT_PORT },
-				{ "TIME", PARSE_WANT_TIME ", as in 1.5s" },
-				{ "STATE", tcpstate_list },
-				{ "REASON", reason_list },
-				{ "A,...", LIST_TEXT },
-				{ 0 },
-			},
+		.values = filter_values,
 		.examples =
 			(const struct option_note[]){
 				{ "tcpdwell life", "every connection, when it ends" },
@@ -103,13 +108,7 @@ const struct command_def command_table[] = {
 				&group_general,
 				NULL,
 			},
-		.values =
-			(const struct option_note[]){
-				{ "PORT", PARSE_WANT_PORT },
-				{ "TIME", PARSE_WANT_TIME ", as in 1.5s" },
-				{ "A,...", LIST_TEXT },
-				{ 0 },
-			},
+		.values = connection_values,
 		.examples =
 			(const struct option_note[]){
 				{ "tcpdwell timewait -d 5m", "report after five minutes" },
@@ -193,13 +192,7 @@ const struct command_def command_table[] = {
 				&group_general,
 				NULL,
 			},
-		.values =
-			(const struct option_note[]){
-				{ "PORT", PARSE_WANT_PORT },
-				{ "TIME", PARSE_WANT_TIME ", as in 1.5s" },
-				{ "A,...", LIST_TEXT },
-				{ 0 },
-			},
+		.values = connection_values,
 		.examples =
 			(const struct option_note[]){
 				{ "tcpdwell diagnose", "what is wrong, in ten seconds" },
@@ -227,13 +220,7 @@ const struct command_def command_table[] = {
 				&group_general,
 				NULL,
 			},
-		.values =
-			(const struct option_note[]){
-				{ "PORT", PARSE_WANT_PORT },
-				{ "TIME", PARSE_WANT_TIME ", as in 1.5s" },
-				{ "A,...", LIST_TEXT },
-				{ 0 },
-			},
+		.values = connection_values,
 		.examples =
 			(const struct option_note[]){
 				{ "tcpdwell export", "at http://127.0.0.1:9435/metrics" },
