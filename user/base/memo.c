@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memo.h"
+#include "base/spread.h"
 
 struct place {
 	struct memo_key key;
@@ -45,9 +46,7 @@ void memo_free(struct memo *memo)
 
 static struct place *place_of(const struct memo *memo, const struct memo_key *key)
 {
-	/* What is in them is counted up: a multiplication spreads it (Fibonacci hashing). */
-	uint64_t mixed = key->words[0] ^ key->words[1] ^ key->words[2];
-	uint64_t hash = mixed * 0x9e3779b97f4a7c15ULL;
+	uint64_t hash = spread(key->words[0] ^ key->words[1] ^ key->words[2]);
 
 	return (struct place *)(memo->places + (hash >> memo->shift) * memo->place_bytes);
 }

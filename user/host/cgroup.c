@@ -13,6 +13,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "base/spread.h"
 #include "host/cgroup.h"
 #include "host/procfs.h"
 
@@ -40,8 +41,7 @@ struct cgroup_names {
 
 static struct entry *find_slot(struct entry *entries, size_t slots, uint64_t id)
 {
-	/* Ids are counted up: a multiplication spreads them (Fibonacci hashing). */
-	size_t i = (id * 0x9e3779b97f4a7c15ULL) >> 32;
+	size_t i = spread(id) >> 32;
 
 	for (;; i++) {
 		struct entry *entry = &entries[i & (slots - 1)];

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/spread.h"
 #include "host/cgroup.h"
 #include "host/container_files.h"
 #include "host/name_book.h"
@@ -94,8 +95,7 @@ static bool is_same(const struct named_cgroup *a, const struct named_cgroup *b)
 /* The slot of @id, or the free one that it would have. Half of all are free. */
 static struct entry **slot_of(struct name_book *book, uint64_t id)
 {
-	/* Ids are counted up: a multiplication spreads them (Fibonacci hashing). */
-	size_t i = (id * 0x9e3779b97f4a7c15ULL) >> 32;
+	size_t i = spread(id) >> 32;
 
 	while (book->slots[i % SLOTS] && book->slots[i % SLOTS]->id != id)
 		i++;

@@ -2,14 +2,14 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/spread.h"
 #include "model/keys.h"
 
 #define SIZE_MIN 64
 
-/* The golden ratio's bits spread cookies, which are counted up, and addresses, which end alike. */
 static size_t place_of(const struct keys *keys, uint64_t key)
 {
-	size_t at = key * 0x9e3779b97f4a7c15ULL >> 20 & (keys->size - 1);
+	size_t at = spread(key) >> 20 & (keys->size - 1);
 
 	while (keys->places[at] && keys->places[at] != key)
 		at = (at + 1) & (keys->size - 1);

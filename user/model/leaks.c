@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/compare.h"
+#include "base/spread.h"
 #include "cli/filters.h"
 #include "model/leak_tracks.h"
 #include "model/leaks.h"
@@ -243,7 +244,7 @@ static int find_full(struct leaks *leaks, const struct sockets *sockets,
 
 static uint64_t mix(uint64_t print, uint64_t v)
 {
-	return (print ^ v) * 0x9e3779b97f4a7c15ULL ^ print >> 29;
+	return spread(print ^ v) ^ print >> 29;
 }
 
 static void take_print(struct leaks *leaks)

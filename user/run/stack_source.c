@@ -4,6 +4,7 @@
 
 #include "base/escape.h"
 #include "base/notice.h"
+#include "base/spread.h"
 #include "host/symbolizer.h"
 #include "kernel/loader.h"
 #include "model/stacks.h"
@@ -100,8 +101,7 @@ const struct stack *stack_source_find(void *context, const struct tcpdwell_socke
 				      enum stack_none *none)
 {
 	struct stack_source *source = context;
-	/* Fibonacci hashing: keys are consecutive numbers, or addresses of a common alignment. */
-	uint64_t slot = socket->key * 0x9e3779b97f4a7c15ULL >> (64 - ANSWERS_SHIFT);
+	uint64_t slot = spread(socket->key) >> (64 - ANSWERS_SHIFT);
 	struct answer *answer = &source->answers[slot];
 	const struct stack *stack;
 	struct tcpdwell_stack raw;
