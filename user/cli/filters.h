@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "cli/parse.h"
 #include "wire.h"
@@ -46,6 +47,19 @@ static inline bool filters_have_names(const struct filters *filters)
 {
 	return filters->names.containers.count || filters->names.pods.count ||
 	       filters->names.units.count;
+}
+
+/* Whether the filters on the owner want a process of this name, at most TCPDWELL_COMM_LEN long. */
+static inline bool filters_want_comm(const struct filters *filters, const char *comm)
+{
+	return !filters->comm[0] || !strncmp(filters->comm, comm, sizeof(filters->comm));
+}
+
+static inline bool filters_want_process(const struct filters *filters, uint32_t pid,
+					const char *comm)
+{
+	return (!filters->pids.count || id_list_has(&filters->pids, pid)) &&
+	       filters_want_comm(filters, comm);
 }
 
 /* Of lives as a whole. */

@@ -125,4 +125,13 @@ static inline bool port_set_has(const struct port_set *set, uint16_t port)
 	return set->bits[port / 64] >> (port % 64) & 1;
 }
 
+/* The same of a list. */
+static inline bool id_list_has(const struct id_list *list, uint32_t id)
+{
+	for (unsigned int i = 0; i < list->count; i++)
+		if (list->ids[i] == id)
+			return true;
+	return false;
+}
+
 #endif /* TCPDWELL_PARSE_H */

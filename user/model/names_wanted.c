@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "cli/filters.h"
+#include "host/name_book.h"
 #include "model/names_wanted.h"
 
 /* What the runtimes print of an id; less of it may be any other word. */
@@ -58,8 +59,10 @@ static bool has(const struct word_list *words, is_meant *meant,
 	return false;
 }
 
-bool names_wanted(const struct filters *filters, const char *const texts[CONTAINER_TEXTS])
+bool names_wanted(const struct filters *filters, const struct named_cgroup *cgroup)
 {
+	const char *const *texts = cgroup ? cgroup->texts : NULL;
+
 	return has(&filters->names.containers, is_container, texts) &&
 	       has(&filters->names.pods, is_pod, texts) &&
 	       has(&filters->names.units, is_unit, texts);

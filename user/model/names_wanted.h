@@ -8,11 +8,10 @@
 
 #include <stdbool.h>
 
-#include "host/container.h"
-
 struct filters;
+struct named_cgroup;
 
-/* @texts are what container_texts() sets; NULL: nothing is known. */
-bool names_wanted(const struct filters *filters, const char *const texts[CONTAINER_TEXTS]);
+/* Whether they want what comes from @cgroup; NULL: nothing is known of it. */
+bool names_wanted(const struct filters *filters, const struct named_cgroup *cgroup);
 
 #endif /* TCPDWELL_NAMES_WANTED_H */

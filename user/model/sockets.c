@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/filters.h"
+#include "base/spread.h"
 #include "host/name_book.h"
 #include "model/names_wanted.h"
 #include "model/sockets.h"
@@ -46,11 +47,7 @@ void sockets_clear(struct sockets *sockets)
 
 static uint32_t *slot_of(const struct sockets *sockets, uint64_t key)
 {
-	/*
-	 * The golden ratio's bits spread cookies, which are counted up, and addresses, which end
-	 * alike.
-	 */
-	size_t at = key * 0x9e3779b97f4a7c15ULL >> 20 & (sockets->slot_count - 1);
+	size_t at = spread(key) >> 20 & (sockets->slot_count - 1);
 
 	while (sockets->slots[at] && sockets->seen[sockets->slots[at] - 1].info.key != key)
 		at = (at + 1) & (sockets->slot_count - 1);
@@ -243,23 +240,15 @@ bool sockets_queue_is_full(const struct socket_seen *socket)
 	return info->state == TCPDWELL_LISTEN && info->queued > info->queue_max;
 }
 
-static bool in_list(const struct id_list *list, uint32_t id)
-{
-	for (unsigned int i = 0; i < list->count; i++)
-		if (list->ids[i] == id)
-			return true;
-	return false;
-}
-
 static bool pid_wanted(const struct sockets *sockets, const struct socket_seen *socket,
 		       const struct id_list *pids)
 {
 	const struct socket_holder *holder = sockets_first_holder(sockets, socket);
 
-	if (!pids->count || in_list(pids, socket->info.pid))
+	if (!pids->count || id_list_has(pids, socket->info.pid))
 		return true;
 	for (; holder; holder = sockets_next_holder(sockets, holder))
-		if (in_list(pids, holder->pid))
+		if (id_list_has(pids, holder->pid))
 			return true;
 	return false;
 }
@@ -271,9 +260,9 @@ bool sockets_wanted(const struct sockets *sockets, const struct socket_seen *soc
 
 	if (filters->either ? !(filters->either >> info->state & 1) : info->state == TCPDWELL_CLOSE)
 		return false;
-	if (filters->comm[0] && strncmp(filters->comm, info->comm, sizeof(info->comm)))
+	if (!filters_want_comm(filters, info->comm))
 		return false;
-	if (!names_wanted(filters, socket->cgroup ? socket->cgroup->texts : NULL))
+	if (!names_wanted(filters, socket->cgroup))
 		return false;
 	return pid_wanted(sockets, socket, &filters->pids);
 }

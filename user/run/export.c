@@ -127,9 +127,7 @@ static int export_start(struct session *session)
 
 static bool is_wanted(struct session *session, uint64_t cgroup_id)
 {
-	const struct named_cgroup *cgroup = exporter_cgroup(session, cgroup_id);
-
-	return names_wanted(&session->options->filters, cgroup ? cgroup->texts : NULL);
+	return names_wanted(&session->options->filters, exporter_cgroup(session, cgroup_id));
 }
 
 static int export_event(struct session *session, const struct event *event)

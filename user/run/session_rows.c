@@ -19,7 +19,7 @@ static bool is_wanted(const struct session *s, const struct event *event)
 		return true;
 	session_names(s, lives ? event->connection->cgroup_id : event->transition->cgroup_id, 0,
 		      lives ? event->connection->ended_ns : event->transition->time_ns, &names);
-	return names_wanted(&s->options->filters, names.cgroup ? names.cgroup->texts : NULL);
+	return names_wanted(&s->options->filters, names.cgroup);
 }
 
 /* What the ring yields. Once the output has ended, rows are only counted: as unwritten. */

@@ -81,7 +81,7 @@ static bool find_group(const struct session *session, struct tcpdwell_stat_key *
 	struct names names;
 
 	session_names(session, key->cgroup_id, 0, clock_now_ns(), &names);
-	if (!names_wanted(&session->options->filters, names.cgroup ? names.cgroup->texts : NULL))
+	if (!names_wanted(&session->options->filters, names.cgroup))
 		return false;
 	key->number = stat_names_add(run->names, key->cgroup_id, names.cgroup);
 	memset(key->words, 0, sizeof(key->words));

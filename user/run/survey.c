@@ -177,19 +177,16 @@ struct survey_calls {
 static bool process_wanted(struct session *session, uint32_t pid, const char *comm)
 {
 	const struct filters *filters = &session->options->filters;
-	const char *texts[CONTAINER_TEXTS];
+	struct named_cgroup cgroup = {};
 	struct procfs_process process;
-	bool numbered = !filters->pids.count;
 
-	for (unsigned int i = 0; i < filters->pids.count && !numbered; i++)
-		numbered = filters->pids.ids[i] == pid;
-	if (!numbered || (filters->comm[0] && strncmp(filters->comm, comm, TCPDWELL_COMM_LEN)))
+	if (!filters_want_process(filters, pid, comm))
 		return false;
 	if (!filters_have_names(filters))
 		return true;
 	session_process(session, pid, comm, &process);
-	container_texts(&process.container, texts);
-	return names_wanted(filters, texts);
+	container_texts(&process.container, cgroup.texts);
+	return names_wanted(filters, &cgroup);
 }
 
 /* What the kernel side leaves to us: it counts calls of all processes. */

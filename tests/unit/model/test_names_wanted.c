@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "cli/filters.h"
+#include "host/name_book.h"
 #include "model/names_wanted.h"
 
 #define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -27,6 +28,7 @@ static void expect(const char *container, const char *pod, const char *unit,
 		   const char *const texts[], bool wanted)
 {
 	static struct filters filters;
+	struct named_cgroup cgroup = {};
 	struct parse_fault fault;
 
 	filters.names = (struct name_filter){ 0 };
@@ -37,7 +39,9 @@ static void expect(const char *container, const char *pod, const char *unit,
 	if (unit)
 		assert_int_equal(parse_words(unit, &filters.names.units, &fault), 0);
 	assert_int_equal(filters_have_names(&filters), container || pod || unit);
-	assert_int_equal(names_wanted(&filters, texts), wanted);
+	if (texts)
+		memcpy(cgroup.texts, texts, sizeof(cgroup.texts));
+	assert_int_equal(names_wanted(&filters, texts ? &cgroup : NULL), wanted);
 }
 
 static void test_containers(void **state)
