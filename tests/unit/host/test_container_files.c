@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "folder.h"
 #include "host/container_files.h"
 
 #define A	 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -23,32 +24,6 @@
 #define SHORT_A	 "aaaaaaaaaaaa"
 #define S	 1000000000ULL
 #define TOO_LONG 10
-
-static char root[64];
-
-static void shell(const char *command)
-{
-	char line[2048];
-
-	snprintf(line, sizeof(line), "umask 022; cd %s && %s", root, command);
-	assert_int_equal(system(line), 0);
-}
-
-static int make_root(void **state)
-{
-	(void)state;
-	strcpy(root, "/tmp/tcpdwell-XXXXXX");
-	return mkdtemp(root) ? 0 : -1;
-}
-
-static int remove_root(void **state)
-{
-	char command[128];
-
-	(void)state;
-	snprintf(command, sizeof(command), "rm -rf %s", root);
-	return system(command);
-}
 
 static struct container named_by(struct container_files *files, const char *path, uint64_t now_ns)
 {
@@ -61,7 +36,7 @@ static struct container named_by(struct container_files *files, const char *path
 
 static struct container named(const char *path)
 {
-	struct container_files *files = container_files_new(root);
+	struct container_files *files = container_files_new(folder_root);
 	struct container c;
 
 	assert_non_null(files);
@@ -79,7 +54,7 @@ static void write_docker(const char *id, const char *text)
 	snprintf(command, sizeof(command),
 		 "mkdir -p " DOCKER "%s && printf '%%s' '%s' > " DOCKER "%s/config.v2.json", id,
 		 text, id);
-	shell(command);
+	folder_shell(command);
 }
 
 /* ---- Runtimes -------------------------------------------------------------------------------- */
@@ -107,10 +82,10 @@ static void test_docker(void **state)
 static void test_podman(void **state)
 {
 	(void)state;
-	shell("mkdir -p " OVERLAY " && printf '%s' '[{\"id\":\"" B
-	      "\",\"names\":[\"other\"],\"metadata\":\"{\\\"id\\\":1}\"},{\"id\":\"" A
-	      "\",\"names\":[\"db\",\"second\"],\"flags\":{\"a\":[]}}]' > " OVERLAY
-	      "containers.json");
+	folder_shell("mkdir -p " OVERLAY " && printf '%s' '[{\"id\":\"" B
+		     "\",\"names\":[\"other\"],\"metadata\":\"{\\\"id\\\":1}\"},{\"id\":\"" A
+		     "\",\"names\":[\"db\",\"second\"],\"flags\":{\"a\":[]}}]' > " OVERLAY
+		     "containers.json");
 	assert_string_equal(named("/machine.slice/libpod-" A ".scope/container").name, "db");
 	assert_string_equal(named("/machine.slice/libpod-" B ".scope/container").name, "other");
 }
@@ -120,10 +95,10 @@ static void test_kubernetes(void **state)
 	struct container c;
 
 	(void)state;
-	shell("mkdir -p var/log/pods/shop_web-7c9f-x2_" UID "/nginx var/log/containers"
-	      " var/log/pods/default_other_12/x var/log/pods/odd &&"
-	      " ln -s /nowhere var/log/containers/web-7c9f-x2_shop_nginx-side-" A ".log &&"
-	      " touch var/log/containers/x.log var/log/containers/a_b_c.log");
+	folder_shell("mkdir -p var/log/pods/shop_web-7c9f-x2_" UID "/nginx var/log/containers"
+		     " var/log/pods/default_other_12/x var/log/pods/odd &&"
+		     " ln -s /nowhere var/log/containers/web-7c9f-x2_shop_nginx-side-" A ".log &&"
+		     " touch var/log/containers/x.log var/log/containers/a_b_c.log");
 	c = named("/kubepods/burstable/pod" UID "/" A);
 	assert_string_equal(c.name, "nginx-side");
 	assert_string_equal(c.pod, "web-7c9f-x2");
@@ -143,7 +118,7 @@ static void test_kubernetes(void **state)
 
 static void test_it_looks_again(void **state)
 {
-	struct container_files *files = container_files_new(root);
+	struct container_files *files = container_files_new(folder_root);
 
 	(void)state;
 	assert_string_equal(named_by(files, "/docker/" A, 1 * S).name, "");
@@ -159,7 +134,7 @@ static void test_it_looks_again(void **state)
 /* More than are remembered. */
 static void test_many(void **state)
 {
-	struct container_files *files = container_files_new(root);
+	struct container_files *files = container_files_new(folder_root);
 	char path[128];
 
 	(void)state;
@@ -198,11 +173,11 @@ static void test_it_believes_no_file_but_the_runtimes(void **state)
 	}
 	write_docker(A, good);
 	assert_string_equal(named("/docker/" A).name, "shop");
-	shell("chmod 777 " DOCKER A);
+	folder_shell("chmod 777 " DOCKER A);
 	assert_string_equal(named("/docker/" A).name, "");
-	shell("chmod 755 " DOCKER A " && chmod 775 " DOCKER);
+	folder_shell("chmod 755 " DOCKER A " && chmod 775 " DOCKER);
 	assert_string_equal(named("/docker/" A).name, "");
-	shell("chmod 755 " DOCKER);
+	folder_shell("chmod 755 " DOCKER);
 	assert_string_equal(named("/docker/" A).name, "shop");
 }
 
@@ -210,22 +185,23 @@ static void test_links_and_fifos(void **state)
 {
 	(void)state;
 	write_docker(A, "{\"ID\":\"" A "\",\"Name\":\"/shop\"}");
-	shell("mv " DOCKER A "/config.v2.json elsewhere &&"
-	      " ln -s $PWD/elsewhere " DOCKER A "/config.v2.json");
+	folder_shell("mv " DOCKER A "/config.v2.json elsewhere &&"
+		     " ln -s $PWD/elsewhere " DOCKER A "/config.v2.json");
 	assert_string_equal(named("/docker/" A).name, "");
-	shell("rm " DOCKER A "/config.v2.json && mkfifo " DOCKER A "/config.v2.json");
+	folder_shell("rm " DOCKER A "/config.v2.json && mkfifo " DOCKER A "/config.v2.json");
 	assert_string_equal(named("/docker/" A).name, "");
-	shell("rm " DOCKER A "/config.v2.json && mkdir " DOCKER A "/config.v2.json");
+	folder_shell("rm " DOCKER A "/config.v2.json && mkdir " DOCKER A "/config.v2.json");
 	assert_string_equal(named("/docker/" A).name, "");
-	shell("rmdir " DOCKER A "/config.v2.json && mv elsewhere " DOCKER A "/config.v2.json &&"
-	      " mv " DOCKER A " moved && ln -s $PWD/moved " DOCKER A);
+	folder_shell("rmdir " DOCKER A "/config.v2.json && mv elsewhere " DOCKER A
+		     "/config.v2.json &&"
+		     " mv " DOCKER A " moved && ln -s $PWD/moved " DOCKER A);
 	assert_string_equal(named("/docker/" A).name, "");
-	shell("rm " DOCKER A " && mv moved " DOCKER A);
+	folder_shell("rm " DOCKER A " && mv moved " DOCKER A);
 	assert_string_equal(named("/docker/" A).name, "shop");
 	/* A folder of the system's that was moved is followed, but for logs, where groups write. */
-	shell("mv var/lib/docker data && ln -s $PWD/data var/lib/docker");
+	folder_shell("mv var/lib/docker data && ln -s $PWD/data var/lib/docker");
 	assert_string_equal(named("/docker/" A).name, "shop");
-	shell("mkdir -p var/log forged/shop_web_12 && ln -s $PWD/forged var/log/pods");
+	folder_shell("mkdir -p var/log forged/shop_web_12 && ln -s $PWD/forged var/log/pods");
 	assert_string_equal(named("/kubepods/pod12/" A).pod, "");
 }
 
@@ -233,7 +209,7 @@ static void test_size_is_bounded(void **state)
 {
 	(void)state;
 	write_docker(A, "{\"ID\":\"" A "\",\"Name\":\"/shop\"}");
-	shell("truncate -s 100M " DOCKER A "/config.v2.json");
+	folder_shell("truncate -s 100M " DOCKER A "/config.v2.json");
 	assert_string_equal(named("/docker/" A).name, "");
 }
 
@@ -242,16 +218,16 @@ static void test_there_is_no_runtime(void **state)
 	struct container c;
 
 	(void)state;
-	assert_false(container_files_are_private(root));
+	assert_false(container_files_are_private(folder_root));
 	c = named("/docker/" A);
 	assert_string_equal(container_label(&c), SHORT_A);
 	container_files_name(NULL, &c, S);
 	assert_string_equal(container_label(&c), SHORT_A);
 	write_docker(A, "{}");
-	assert_true(container_files_are_private(root));
+	assert_true(container_files_are_private(folder_root));
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, make_root, remove_root)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, folder_make, folder_remove)
 
 int main(void)
 {

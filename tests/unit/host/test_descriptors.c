@@ -12,25 +12,8 @@
 
 #include <cmocka.h>
 
+#include "folder.h"
 #include "host/descriptors.h"
-
-static char root[64];
-
-static int make_root(void **state)
-{
-	(void)state;
-	strcpy(root, "/tmp/tcpdwell-XXXXXX");
-	return mkdtemp(root) ? 0 : -1;
-}
-
-static int remove_root(void **state)
-{
-	char command[128];
-
-	(void)state;
-	snprintf(command, sizeof(command), "rm -rf %s", root);
-	return system(command);
-}
 
 /* A process with a name, whose descriptors are links. */
 static void put_process(unsigned int pid, const char *comm, const char *const links[])
@@ -38,15 +21,15 @@ static void put_process(unsigned int pid, const char *comm, const char *const li
 	char path[256];
 	FILE *file;
 
-	snprintf(path, sizeof(path), "mkdir -p %s/proc/%u/fd", root, pid);
+	snprintf(path, sizeof(path), "mkdir -p %s/proc/%u/fd", folder_root, pid);
 	assert_int_equal(system(path), 0);
-	snprintf(path, sizeof(path), "%s/proc/%u/comm", root, pid);
+	snprintf(path, sizeof(path), "%s/proc/%u/comm", folder_root, pid);
 	file = fopen(path, "w");
 	assert_non_null(file);
 	fprintf(file, "%s\n", comm);
 	fclose(file);
 	for (unsigned int i = 0; links[i]; i++) {
-		snprintf(path, sizeof(path), "%s/proc/%u/fd/%u", root, pid, i);
+		snprintf(path, sizeof(path), "%s/proc/%u/fd/%u", folder_root, pid, i);
 		assert_int_equal(symlink(links[i], path), 0);
 	}
 }
@@ -64,7 +47,7 @@ static void test_who_holds_what(void **state)
 	(void)state;
 	put_process(20, "fifteen-letters", first);
 	put_process(3, "a", second);
-	d = descriptors_new(root, &closed);
+	d = descriptors_new(folder_root, &closed);
 	assert_non_null(d);
 	assert_int_equal(closed, 0);
 	found = descriptors_find(d, 77, &count);
@@ -149,15 +132,15 @@ static void test_who_has_the_ring(void **state)
 
 	(void)state;
 	put_process(7, "ring", links);
-	snprintf(path, sizeof(path), "mkdir -p %s/proc/7/fdinfo", root);
+	snprintf(path, sizeof(path), "mkdir -p %s/proc/7/fdinfo", folder_root);
 	assert_int_equal(system(path), 0);
-	snprintf(path, sizeof(path), "%s/proc/7/fdinfo/0", root);
+	snprintf(path, sizeof(path), "%s/proc/7/fdinfo/0", folder_root);
 	file = fopen(path, "w");
 	assert_non_null(file);
 	fprintf(file, "UserFiles:\t7\n    0: socket:[77]\n");
 	fprintf(file, long_path, 0);
 	fclose(file);
-	d = descriptors_new(root, &closed);
+	d = descriptors_new(folder_root, &closed);
 	assert_non_null(d);
 	found = descriptors_find(d, 77, &count);
 	assert_int_equal(count, 1);
@@ -205,9 +188,9 @@ static void test_running_kernel(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_who_holds_what, make_root, remove_root),
+		cmocka_unit_test_setup_teardown(test_who_holds_what, folder_make, folder_remove),
 		cmocka_unit_test(test_fixed_files),
-		cmocka_unit_test_setup_teardown(test_who_has_the_ring, make_root, remove_root),
+		cmocka_unit_test_setup_teardown(test_who_has_the_ring, folder_make, folder_remove),
 		cmocka_unit_test(test_no_proc),
 		cmocka_unit_test(test_running_kernel),
 	};

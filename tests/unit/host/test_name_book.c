@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "folder.h"
 #include "base/clock.h"
 #include "base/notice.h"
 #include "host/name_book.h"
@@ -22,35 +23,14 @@
 #define DOCKER "var/lib/docker/containers/"
 #define S      1000000000ULL
 
-static char root[64];
-
-static void shell(const char *command)
-{
-	char line[1024];
-
-	snprintf(line, sizeof(line), "umask 022; cd %s && %s", root, command);
-	assert_int_equal(system(line), 0);
-}
-
 static int make_root(void **state)
 {
-	(void)state;
-	strcpy(root, "/tmp/tcpdwell-XXXXXX");
-	if (!mkdtemp(root))
+	if (folder_make(state))
 		return -1;
-	shell("mkdir -p proc/self/ns cg/nginx.service cg/docker-" A ".scope run/netns &&"
-	      " touch proc/self/ns/net &&"
-	      " echo '41 31 0:38 / /cg rw - cgroup2 cgroup2 rw' > proc/self/mountinfo");
+	folder_shell("mkdir -p proc/self/ns cg/nginx.service cg/docker-" A ".scope run/netns &&"
+		     " touch proc/self/ns/net &&"
+		     " echo '41 31 0:38 / /cg rw - cgroup2 cgroup2 rw' > proc/self/mountinfo");
 	return 0;
-}
-
-static int remove_root(void **state)
-{
-	char command[128];
-
-	(void)state;
-	snprintf(command, sizeof(command), "rm -rf %s", root);
-	return system(command);
 }
 
 static uint64_t id_of(const char *path)
@@ -58,7 +38,7 @@ static uint64_t id_of(const char *path)
 	char full[256];
 	struct stat st;
 
-	snprintf(full, sizeof(full), "%s/%s", root, path);
+	snprintf(full, sizeof(full), "%s/%s", folder_root, path);
 	assert_int_equal(stat(full, &st), 0);
 	return st.st_ino;
 }
@@ -71,14 +51,14 @@ static void add_docker(const char *name)
 		 "mkdir -p " DOCKER A " && echo '{\"ID\":\"" A "\",\"Name\":\"/%s\"}' > " DOCKER A
 		 "/config.v2.json",
 		 name);
-	shell(command);
+	folder_shell(command);
 }
 
 /* ---- Cgroups --------------------------------------------------------------------------------- */
 
 static void test_cgroups(void **state)
 {
-	struct name_book *book = name_book_new(root, NULL);
+	struct name_book *book = name_book_new(folder_root, NULL);
 	struct names names;
 
 	(void)state;
@@ -102,7 +82,7 @@ static void test_cgroups(void **state)
 static void test_names_that_come_later(void **state)
 {
 	uint64_t id = id_of("cg/docker-" A ".scope");
-	struct name_book *book = name_book_new(root, NULL);
+	struct name_book *book = name_book_new(folder_root, NULL);
 	struct names first, again, later;
 
 	(void)state;
@@ -119,7 +99,7 @@ static void test_names_that_come_later(void **state)
 	name_book_tidy(book);
 	assert_string_equal(names_text(&later, CONTAINER_LABEL), "shop");
 	/* One that is gone keeps its name. */
-	shell("rmdir cg/docker-" A ".scope");
+	folder_shell("rmdir cg/docker-" A ".scope");
 	name_book_find(book, id, 0, 300 * S, &again);
 	assert_string_equal(names_text(&again, CONTAINER_LABEL), "shop");
 	name_book_free(book);
@@ -127,7 +107,7 @@ static void test_names_that_come_later(void **state)
 
 static void test_more_than_are_remembered(void **state)
 {
-	struct name_book *book = name_book_new(root, NULL);
+	struct name_book *book = name_book_new(folder_root, NULL);
 	uint64_t id = id_of("cg/nginx.service");
 	struct names first, names;
 
@@ -145,14 +125,14 @@ static void test_more_than_are_remembered(void **state)
 static void test_a_steward_looks(void **state)
 {
 	static const struct notice notice;
-	struct steward *steward = steward_new(root, &notice);
+	struct steward *steward = steward_new(folder_root, &notice);
 	struct name_book *book;
 	struct names names;
 
 	(void)state;
 	assert_non_null(steward);
 	add_docker("shop");
-	book = name_book_new(root, steward);
+	book = name_book_new(folder_root, steward);
 	name_book_find(book, id_of("cg/docker-" A ".scope"), 0, S, &names);
 	assert_string_equal(names_path(&names), "/docker-" A ".scope");
 	assert_string_equal(names_text(&names, CONTAINER_LABEL), "shop");
@@ -169,9 +149,9 @@ static void test_namespaces(void **state)
 	uint32_t blue;
 
 	(void)state;
-	shell("touch run/netns/blue");
+	folder_shell("touch run/netns/blue");
 	blue = id_of("run/netns/blue");
-	names = netns_names_new(root);
+	names = netns_names_new(folder_root);
 	now_ns = clock_now_ns();
 	assert_string_equal(netns_names_find(names, blue, 1), "blue");
 	assert_string_equal(netns_names_find(names, blue, now_ns), "blue");
@@ -189,18 +169,18 @@ static void test_a_number_that_is_another(void **state)
 	uint32_t inode;
 
 	(void)state;
-	shell("touch run/netns/blue");
+	folder_shell("touch run/netns/blue");
 	inode = id_of("run/netns/blue");
-	names = netns_names_new(root);
+	names = netns_names_new(folder_root);
 	before_ns = clock_now_ns();
 	assert_string_equal(netns_names_find(names, inode, before_ns), "blue");
 	usleep(50000);
-	shell("mv run/netns/blue run/netns/green");
+	folder_shell("mv run/netns/blue run/netns/green");
 	between_ns = clock_now_ns();
 	assert_null(netns_names_find(names, inode, between_ns));
 	assert_null(netns_names_find(names, inode, before_ns));
 	assert_string_equal(netns_names_find(names, inode, clock_now_ns()), "green");
-	shell("rm run/netns/green");
+	folder_shell("rm run/netns/green");
 	assert_null(netns_names_find(names, inode, clock_now_ns()));
 	netns_names_free(names);
 }
@@ -211,15 +191,16 @@ static void test_a_name_that_comes_later(void **state)
 	struct netns_names *names;
 
 	(void)state;
-	shell("rmdir run/netns");
-	names = netns_names_new(root);
+	folder_shell("rmdir run/netns");
+	names = netns_names_new(folder_root);
 	assert_null(netns_names_find(names, 7, clock_now_ns()));
-	shell("mkdir run/netns && touch run/netns/red && ln -s /proc/self/ns/net run/netns/link");
+	folder_shell(
+		"mkdir run/netns && touch run/netns/red && ln -s /proc/self/ns/net run/netns/link");
 	assert_string_equal(netns_names_find(names, id_of("run/netns/red"), clock_now_ns()), "red");
 	netns_names_free(names);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, make_root, remove_root)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, make_root, folder_remove)
 
 int main(void)
 {

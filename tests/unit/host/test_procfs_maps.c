@@ -13,43 +13,12 @@
 
 #include <cmocka.h>
 
+#include "folder.h"
 #include "host/procfs_maps.h"
-
-static char root[64];
-
-static int make_root(void **state)
-{
-	char path[128];
-
-	(void)state;
-	strcpy(root, "/tmp/tcpdwell-XXXXXX");
-	if (!mkdtemp(root))
-		return -1;
-	snprintf(path, sizeof(path), "%s/proc", root);
-	mkdir(path, 0755);
-	snprintf(path, sizeof(path), "%s/proc/7", root);
-	return mkdir(path, 0755);
-}
-
-static int remove_root(void **state)
-{
-	char command[128];
-
-	(void)state;
-	snprintf(command, sizeof(command), "rm -rf %s", root);
-	return system(command);
-}
 
 static void put_maps(const char *text)
 {
-	char path[128];
-	FILE *file;
-
-	snprintf(path, sizeof(path), "%s/proc/7/maps", root);
-	file = fopen(path, "w");
-	assert_non_null(file);
-	fputs(text, file);
-	fclose(file);
+	folder_put_text("proc/7/maps", text);
 }
 
 static void test_code_alone(void **state)
@@ -63,7 +32,7 @@ static void test_code_alone(void **state)
 		 "nonsense\n"
 		 "500000-501000 r-xp 00000000 00:31 99   /tmp/a b (deleted)\n"
 		 "7ffe0000-7ffe2000 r-xp 00000000 00:00 0   [vdso]\n");
-	assert_int_equal(procfs_maps_read(&maps, root, 7), 0);
+	assert_int_equal(procfs_maps_read(&maps, folder_root, 7), 0);
 	assert_int_equal(maps.count, 4);
 	assert_int_equal(maps.list[0].start, 0x401000);
 	assert_int_equal(maps.list[0].offset, 0x1000);
@@ -82,7 +51,7 @@ static void test_find(void **state)
 
 	(void)state;
 	put_maps("1000-2000 r-xp 0 08:01 1 /a\n3000-4000 r-xp 0 08:01 2 /b\n");
-	assert_int_equal(procfs_maps_read(&maps, root, 7), 0);
+	assert_int_equal(procfs_maps_read(&maps, folder_root, 7), 0);
 	assert_string_equal(procfs_maps_find(&maps, 0x1000)->path, "/a");
 	assert_string_equal(procfs_maps_find(&maps, 0x3fff)->path, "/b");
 	assert_null(procfs_maps_find(&maps, 0xfff));
@@ -121,18 +90,18 @@ static void test_what_is_not_opened(void **state)
 	struct stat st;
 
 	(void)state;
-	snprintf(path, sizeof(path), "%s/proc/7/root", root);
+	snprintf(path, sizeof(path), "%s/proc/7/root", folder_root);
 	mkdir(path, 0755);
-	snprintf(path, sizeof(path), "%s/proc/7/root/fifo", root);
+	snprintf(path, sizeof(path), "%s/proc/7/root/fifo", folder_root);
 	assert_int_equal(mkfifo(path, 0644), 0);
 	assert_int_equal(stat(path, &st), 0);
 	map.inode = st.st_ino;
-	assert_int_equal(procfs_map_open(root, 7, &map), -EINVAL);
+	assert_int_equal(procfs_map_open(folder_root, 7, &map), -EINVAL);
 	put_maps("x");
 	map.path = "/../maps";
-	assert_int_equal(procfs_map_open(root, 7, &map), -EINVAL);
+	assert_int_equal(procfs_map_open(folder_root, 7, &map), -EINVAL);
 	map.inode = 0;
-	assert_int_equal(procfs_map_open(root, 7, &map), -ENOENT);
+	assert_int_equal(procfs_map_open(folder_root, 7, &map), -ENOENT);
 }
 
 static void test_no_process(void **state)
@@ -140,7 +109,7 @@ static void test_no_process(void **state)
 	struct procfs_maps maps;
 
 	(void)state;
-	assert_int_equal(procfs_maps_read(&maps, root, 8), -ENOENT);
+	assert_int_equal(procfs_maps_read(&maps, folder_root, 8), -ENOENT);
 	assert_int_equal(maps.count, 0);
 	procfs_maps_free(&maps);
 }
@@ -153,5 +122,5 @@ int main(void)
 		cmocka_unit_test(test_no_process),
 	};
 
-	return cmocka_run_group_tests_name("procfs_maps", tests, make_root, remove_root);
+	return cmocka_run_group_tests_name("procfs_maps", tests, folder_make, folder_remove);
 }

@@ -11,50 +11,10 @@
 
 #include <cmocka.h>
 
+#include "folder.h"
 #include "host/procfs.h"
 #include "host/procfs_process.h"
 #include "host/procfs_sockstat.h"
-
-static char root[64];
-
-static int make_root(void **state)
-{
-	(void)state;
-	strcpy(root, "/tmp/tcpdwell-XXXXXX");
-	return mkdtemp(root) ? 0 : -1;
-}
-
-static int remove_root(void **state)
-{
-	char command[128];
-
-	(void)state;
-	snprintf(command, sizeof(command), "rm -rf %s", root);
-	return system(command);
-}
-
-/* Writes a file below the root and makes its directories. */
-static void put_file(const char *name, const char *data, size_t len)
-{
-	char path[256];
-	FILE *file;
-
-	snprintf(path, sizeof(path), "%s/%s", root, name);
-	for (char *p = path + strlen(root) + 1; (p = strchr(p, '/')); p++) {
-		*p = '\0';
-		mkdir(path, 0755);
-		*p = '/';
-	}
-	file = fopen(path, "w");
-	assert_non_null(file);
-	assert_int_equal(fwrite(data, 1, len, file), len);
-	fclose(file);
-}
-
-static void put_text(const char *name, const char *text)
-{
-	put_file(name, text, strlen(text));
-}
 
 static void test_process(void **state)
 {
@@ -62,15 +22,16 @@ static void test_process(void **state)
 	struct procfs_process process;
 
 	(void)state;
-	put_text("proc/7/comm", "server\n");
-	put_file("proc/7/cmdline", command, sizeof(command) - 1);
-	put_text("proc/7/cgroup", "1:name=x:/y\n0::/system.slice/web.service\n");
-	put_text("proc/7/limits",
-		 "Limit                     Soft Limit           Hard Limit           Units\n"
-		 "Max open files            1024                 4096                 files\n");
-	put_text("proc/7/fd/0", "");
-	put_text("proc/7/fd/12", "");
-	procfs_process_read(root, 7, "server", &process);
+	folder_put_text("proc/7/comm", "server\n");
+	folder_put("proc/7/cmdline", command, sizeof(command) - 1);
+	folder_put_text("proc/7/cgroup", "1:name=x:/y\n0::/system.slice/web.service\n");
+	folder_put_text(
+		"proc/7/limits",
+		"Limit                     Soft Limit           Hard Limit           Units\n"
+		"Max open files            1024                 4096                 files\n");
+	folder_put_text("proc/7/fd/0", "");
+	folder_put_text("proc/7/fd/12", "");
+	procfs_process_read(folder_root, 7, "server", &process);
 	assert_string_equal(process.command, "server --port http");
 	assert_string_equal(process.cgroup, "/system.slice/web.service");
 	assert_string_equal(process.container.unit, "web.service");
@@ -86,10 +47,10 @@ static void test_container(void **state)
 	char text[256];
 
 	(void)state;
-	put_text("proc/8/comm", "pod\n");
+	folder_put_text("proc/8/comm", "pod\n");
 	snprintf(text, sizeof(text), "0::/system.slice/docker-%s.scope\n", id);
-	put_text("proc/8/cgroup", text);
-	procfs_process_read(root, 8, "pod", &process);
+	folder_put_text("proc/8/cgroup", text);
+	procfs_process_read(folder_root, 8, "pod", &process);
 	assert_string_equal(process.container.id, id);
 	assert_int_equal(process.fds, 0); /* what is not there is not known */
 	assert_int_equal(process.fd_limit, 0);
@@ -103,16 +64,16 @@ static void test_cut(void **state)
 	char command[PROCFS_TEXT_BYTES + 1];
 
 	(void)state;
-	put_text("proc/11/comm", "long\n");
+	folder_put_text("proc/11/comm", "long\n");
 	memset(command, 'x', sizeof(command));
-	put_file("proc/11/cmdline", command, PROCFS_TEXT_BYTES - 2);
-	procfs_process_read(root, 11, "long", &process);
+	folder_put("proc/11/cmdline", command, PROCFS_TEXT_BYTES - 2);
+	procfs_process_read(folder_root, 11, "long", &process);
 	assert_int_equal(strlen(process.command), PROCFS_TEXT_BYTES - 2);
 	assert_null(strstr(process.command, "…"));
 	/* U+20AC stands where the mark begins. */
 	memcpy(command + PROCFS_TEXT_BYTES - 1 - strlen("…") - 1, "€", strlen("€"));
-	put_file("proc/11/cmdline", command, sizeof(command));
-	procfs_process_read(root, 11, "long", &process);
+	folder_put("proc/11/cmdline", command, sizeof(command));
+	procfs_process_read(folder_root, 11, "long", &process);
 	assert_int_equal(strlen(process.command), PROCFS_TEXT_BYTES - 2);
 	assert_string_equal(process.command + PROCFS_TEXT_BYTES - 2 - strlen("x…"), "x…");
 }
@@ -122,13 +83,14 @@ static void test_threads(void **state)
 	char letter;
 
 	(void)state;
-	put_text("proc/21/status", "Name:\tx\nUmask:\t0022\nState:\tS (sleeping)\nTgid:\t20\n");
-	put_text("proc/22/status", "Name:\tx\nState:\tZ (zombie)\nTgid:\t22\n");
-	assert_int_equal(procfs_process_of_thread(root, 21, &letter), 20);
+	folder_put_text("proc/21/status",
+			"Name:\tx\nUmask:\t0022\nState:\tS (sleeping)\nTgid:\t20\n");
+	folder_put_text("proc/22/status", "Name:\tx\nState:\tZ (zombie)\nTgid:\t22\n");
+	assert_int_equal(procfs_process_of_thread(folder_root, 21, &letter), 20);
 	assert_int_equal(letter, 'S');
-	assert_int_equal(procfs_process_of_thread(root, 22, &letter), 22);
+	assert_int_equal(procfs_process_of_thread(folder_root, 22, &letter), 22);
 	assert_int_equal(letter, 'Z');
-	assert_int_equal(procfs_process_of_thread(root, 23, &letter), 0);
+	assert_int_equal(procfs_process_of_thread(folder_root, 23, &letter), 0);
 	assert_int_equal(letter, '\0');
 }
 
@@ -137,20 +99,21 @@ static void test_time_namespace(void **state)
 	char path[128];
 
 	(void)state;
-	assert_int_equal(procfs_monotonic_offset_ns(root), 0);
-	put_text("proc/self/timens_offsets", "monotonic      -600   5\nboottime   9 0\n");
-	assert_int_equal(procfs_monotonic_offset_ns(root), 0); /* from before time namespaces */
-	put_text("proc/self/ns/x", "");
-	snprintf(path, sizeof(path), "%s/proc/self/ns/time", root);
+	assert_int_equal(procfs_monotonic_offset_ns(folder_root), 0);
+	folder_put_text("proc/self/timens_offsets", "monotonic      -600   5\nboottime   9 0\n");
+	assert_int_equal(procfs_monotonic_offset_ns(folder_root),
+			 0); /* from before time namespaces */
+	folder_put_text("proc/self/ns/x", "");
+	snprintf(path, sizeof(path), "%s/proc/self/ns/time", folder_root);
 	assert_int_equal(symlink("time:[4026532999]", path), 0);
-	assert_int_equal(procfs_monotonic_offset_ns(root), -600 * 1000000000LL + 5);
-	put_text("proc/self/timens_offsets", "monotonic 9223372036854775807 0\n");
-	assert_int_equal(procfs_monotonic_offset_ns(root), 0);
-	put_text("proc/self/timens_offsets", "monotonic 9223372036 999999999\n");
-	assert_int_equal(procfs_monotonic_offset_ns(root), 0);
+	assert_int_equal(procfs_monotonic_offset_ns(folder_root), -600 * 1000000000LL + 5);
+	folder_put_text("proc/self/timens_offsets", "monotonic 9223372036854775807 0\n");
+	assert_int_equal(procfs_monotonic_offset_ns(folder_root), 0);
+	folder_put_text("proc/self/timens_offsets", "monotonic 9223372036 999999999\n");
+	assert_int_equal(procfs_monotonic_offset_ns(folder_root), 0);
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(symlink("time:[4026531834]", path), 0);
-	assert_int_equal(procfs_monotonic_offset_ns(root), 0);
+	assert_int_equal(procfs_monotonic_offset_ns(folder_root), 0);
 }
 
 /* The number is another process's by now, or nobody's. */
@@ -159,12 +122,12 @@ static void test_another(void **state)
 	struct procfs_process process;
 
 	(void)state;
-	procfs_process_read(root, 7, "client", &process);
+	procfs_process_read(folder_root, 7, "client", &process);
 	assert_string_equal(process.command, "");
 	assert_int_equal(process.fds, 0);
-	procfs_process_read(root, 9, "server", &process);
+	procfs_process_read(folder_root, 9, "server", &process);
 	assert_string_equal(process.command, "");
-	procfs_process_read(root, 0, "", &process);
+	procfs_process_read(folder_root, 0, "", &process);
 	assert_string_equal(process.command, "");
 }
 
@@ -173,14 +136,15 @@ static void test_sockstat(void **state)
 	unsigned int inuse, timewait;
 
 	(void)state;
-	assert_int_not_equal(procfs_tcp_sockets(root, &inuse, &timewait), 0);
-	put_text("proc/thread-self/net/sockstat",
-		 "sockets: used 5\nTCP: inuse 3 orphan 1 tw 7 alloc 9 mem 2\nUDP: inuse 1 mem 0\n");
-	assert_int_equal(procfs_tcp_sockets(root, &inuse, &timewait), 0); /* no IPv6 */
+	assert_int_not_equal(procfs_tcp_sockets(folder_root, &inuse, &timewait), 0);
+	folder_put_text(
+		"proc/thread-self/net/sockstat",
+		"sockets: used 5\nTCP: inuse 3 orphan 1 tw 7 alloc 9 mem 2\nUDP: inuse 1 mem 0\n");
+	assert_int_equal(procfs_tcp_sockets(folder_root, &inuse, &timewait), 0); /* no IPv6 */
 	assert_int_equal(inuse, 3);
 	assert_int_equal(timewait, 7);
-	put_text("proc/thread-self/net/sockstat6", "TCP6: inuse 2\n");
-	assert_int_equal(procfs_tcp_sockets(root, &inuse, &timewait), 0);
+	folder_put_text("proc/thread-self/net/sockstat6", "TCP6: inuse 2\n");
+	assert_int_equal(procfs_tcp_sockets(folder_root, &inuse, &timewait), 0);
 	assert_int_equal(inuse, 5);
 }
 
@@ -196,5 +160,5 @@ int main(void)
 		cmocka_unit_test(test_sockstat),
 	};
 
-	return cmocka_run_group_tests_name("procfs_process", tests, make_root, remove_root);
+	return cmocka_run_group_tests_name("procfs_process", tests, folder_make, folder_remove);
 }

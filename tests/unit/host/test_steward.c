@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "folder.h"
 #include "base/notice.h"
 #include "host/descriptors.h"
 #include "host/netns_file.h"
@@ -27,47 +28,28 @@
 
 #define FOREIGN 4242 /* a process that no test is */
 
-static char root[64];
 static const struct notice notice;
-
-static void shell(const char *command)
-{
-	char line[1024];
-
-	snprintf(line, sizeof(line), "cd %s && %s", root, command);
-	assert_int_equal(system(line), 0);
-}
 
 static int make_root(void **state)
 {
-	(void)state;
-	strcpy(root, "/tmp/tcpdwell-XXXXXX");
-	if (!mkdtemp(root))
+	if (folder_make(state))
 		return -1;
-	shell("mkdir -p proc/7/fd proc/7/root && printf 'a program\\n' > proc/7/comm &&"
-	      " printf 'a\\0--flag\\0' > proc/7/cmdline && echo code > file &&"
-	      " echo '0::/system.slice/a.service' > proc/7/cgroup &&"
-	      " echo 'Max open files  64  128  files' > proc/7/limits &&"
-	      " ln -s 'socket:[77]' proc/7/fd/3 && ln -s 'socket:[78]' proc/7/fd/4 &&"
-	      " ln -s /dev/null proc/7/fd/5 && cp file proc/7/root/file &&"
-	      " i=$(stat -c %i proc/7/root/file) &&"
-	      " printf '1000-2000 r-xp 0 08:01 %s /file\\n2000-3000 r--p 0 08:01 %s /file\\n'"
-	      " $i $i > proc/7/maps");
+	folder_shell(
+		"mkdir -p proc/7/fd proc/7/root && printf 'a program\\n' > proc/7/comm &&"
+		" printf 'a\\0--flag\\0' > proc/7/cmdline && echo code > file &&"
+		" echo '0::/system.slice/a.service' > proc/7/cgroup &&"
+		" echo 'Max open files  64  128  files' > proc/7/limits &&"
+		" ln -s 'socket:[77]' proc/7/fd/3 && ln -s 'socket:[78]' proc/7/fd/4 &&"
+		" ln -s /dev/null proc/7/fd/5 && cp file proc/7/root/file &&"
+		" i=$(stat -c %i proc/7/root/file) &&"
+		" printf '1000-2000 r-xp 0 08:01 %s /file\\n2000-3000 r--p 0 08:01 %s /file\\n'"
+		" $i $i > proc/7/maps");
 	return 0;
-}
-
-static int remove_root(void **state)
-{
-	char command[128];
-
-	(void)state;
-	snprintf(command, sizeof(command), "rm -rf %s", root);
-	return system(command);
 }
 
 static struct steward *start(void)
 {
-	struct steward *steward = steward_new(root, &notice);
+	struct steward *steward = steward_new(folder_root, &notice);
 
 	assert_non_null(steward);
 	return steward;
@@ -81,7 +63,7 @@ static void test_it_tells_of_a_process_what_proc_does(void **state)
 	struct steward *steward = start();
 
 	(void)state;
-	procfs_process_read(root, 7, "a program", &here);
+	procfs_process_read(folder_root, 7, "a program", &here);
 	steward_process(steward, 7, "a program", &there);
 	assert_string_equal(there.command, "a --flag");
 	assert_string_equal(there.container.unit, "a.service");
@@ -126,12 +108,12 @@ static void test_it_lists_many_descriptors(void **state)
 	size_t count;
 
 	(void)state;
-	shell("mkdir -p proc/9/fd && echo many > proc/9/comm");
+	folder_shell("mkdir -p proc/9/fd && echo many > proc/9/comm");
 	for (unsigned int i = 0; i < many; i++) {
 		char link[32];
 
 		snprintf(link, sizeof(link), "socket:[%u]", 1000 + i);
-		snprintf(path, sizeof(path), "%s/proc/9/fd/%u", root, i);
+		snprintf(path, sizeof(path), "%s/proc/9/fd/%u", folder_root, i);
 		assert_int_equal(symlink(link, path), 0);
 	}
 	list = steward_descriptors(steward, &closed);
@@ -146,7 +128,7 @@ static void test_it_lists_many_descriptors(void **state)
 	assert_non_null(descriptors_find(list, 77, &count));
 	descriptors_free(list);
 	steward_free(steward);
-	shell("rm -r proc/9");
+	folder_shell("rm -r proc/9");
 }
 
 static void expect_text(int fd, const char *text)
@@ -258,7 +240,7 @@ static bool is_answered(const void *request, size_t bytes)
 	struct steward_packet packet;
 	ssize_t len;
 	pid_t pid;
-	int socket = steward_server_start(root, &pid), status;
+	int socket = steward_server_start(folder_root, &pid), status;
 
 	assert_true(socket >= 0);
 	assert_int_equal(send(socket, request, bytes, 0), bytes);
@@ -378,5 +360,5 @@ int main(void)
 		cmocka_unit_test(test_without_it_the_rest_goes_on),
 	};
 
-	return cmocka_run_group_tests_name("steward", tests, make_root, remove_root);
+	return cmocka_run_group_tests_name("steward", tests, make_root, folder_remove);
 }
