@@ -41,6 +41,13 @@ def test_what_was_asked_for_by_name_is_not_left_out(name: str, arguments: list[s
     assert said in done.stderr and "Operation not permitted" in done.stderr
 
 
+def test_what_the_kernel_does_not_support_has_words() -> None:
+    """As fentry where the processor has no trampolines: its error has none in the C library."""
+    done = refusal.run(["BPF_MAP_CREATE:ring=ENOTSUPP"], "-d", "100ms")
+    assert done.returncode == 3
+    assert "the kernel refuses ring: Operation not supported" in done.stderr
+
+
 # ---- What the host limits, each with its own cause -----------------------------------------------
 
 

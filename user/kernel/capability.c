@@ -234,13 +234,22 @@ static const char *const request_functions[] = {
 static const char *const tw_functions[] = { "__inet_twsk_schedule", "tcp_timewait_state_process",
 					    "inet_twsk_deschedule_put", "tw_timer_handler", NULL };
 
+const char *capability_error(int err)
+{
+	/* The kernel's own ENOTSUPP, which has no words outside it. */
+	const int not_supported = 524;
+
+	return strerror(err == not_supported ? EOPNOTSUPP : err);
+}
+
 const char *obstacle_text(const struct obstacle *obstacle, char text[OBSTACLE_TEXT_LEN])
 {
 	if (obstacle->part)
 		snprintf(text, OBSTACLE_TEXT_LEN, "the kernel refuses %s: %s", obstacle->part,
-			 strerror(obstacle->err));
+			 capability_error(obstacle->err));
 	else
-		snprintf(text, OBSTACLE_TEXT_LEN, "%s", obstacle->why ?: strerror(obstacle->err));
+		snprintf(text, OBSTACLE_TEXT_LEN, "%s",
+			 obstacle->why ?: capability_error(obstacle->err));
 	return text;
 }
 
@@ -283,7 +292,7 @@ static const char *advice(int err)
 int capability_refused(struct failure *failure, const char *what, int err)
 {
 	return failure_set(failure, STATUS_HOST, "the kernel refuses %s: %s (%s)", what,
-			   strerror(err), advice(err));
+			   capability_error(err), advice(err));
 }
 
 struct btf *capability_btf(struct failure *failure)

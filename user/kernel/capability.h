@@ -65,6 +65,9 @@ int capability_probe(struct capability *capability, const struct btf *btf, enum 
 /* Tries the timer backend, if that was not done: it takes 50 ms. @btf may be NULL. */
 void capability_try_timer(struct capability *capability, const struct btf *btf);
 
+/* Words for an error of the kernel's, which may be one that the C library does not know. */
+const char *capability_error(int err);
+
 /* Long enough for an obstacle in words. */
 #define OBSTACLE_TEXT_LEN 160
 

@@ -334,7 +334,7 @@ static int do_without(struct loader *loader, const struct refusal *refusal, stru
 	if (refusal->err == EMFILE || refusal->err == ENFILE)
 		return files_ran_out(failure);
 	notice_print(loader->notice, NOTICE_DETAIL, "refused: %s: %s", name,
-		     strerror(refusal->err));
+		     capability_error(refusal->err));
 	if (loader->make_bss && !loader->own_bss && !strcmp(name, ".bss"))
 		return 0;
 	if (!strcmp(name, "ring") && loader->capture.ring_bytes > RING_BYTES_MIN) {
