@@ -40,6 +40,8 @@ const volatile bool cfg_floods = true;	   /* request_rates and floods */
 
 const volatile bool cfg_requests; /* some backend tells of request sockets */
 const volatile bool cfg_timewait; /* some backend tells of timewait sockets */
+/* inet_twsk_hashdance_schedule() tells of their beginning, and __inet_twsk_schedule() need not. */
+const volatile bool cfg_tw_begins;
 
 /*
  * The timer backend: where these functions are, that a timewait socket's flip must be looked for,

@@ -285,7 +285,16 @@ int BPF_PROG(fexit_reqsk_timer_handler, struct timer_list *timer)
 }
 
 SEC("?fentry/__inet_twsk_schedule")
-int BPF_PROG(fentry_twsk_schedule, struct inet_timewait_sock *tw)
+int BPF_PROG(fentry_twsk_schedule, struct inet_timewait_sock *tw, int timeo, bool rearm)
+{
+	if (rearm || !cfg_tw_begins)
+		tw_armed(tw);
+	return 0;
+}
+
+/* 6.12: it arms the timer for the first time, mostly (on arm64) without calling the other. */
+SEC("?fentry/inet_twsk_hashdance_schedule")
+int BPF_PROG(fentry_twsk_begin, struct inet_timewait_sock *tw)
 {
 	tw_armed(tw);
 	return 0;
@@ -399,7 +408,15 @@ int BPF_KRETPROBE(kretprobe_reqsk_timer_handler)
 }
 
 SEC("?kprobe/__inet_twsk_schedule")
-int BPF_KPROBE(kprobe_twsk_schedule, struct inet_timewait_sock *tw)
+int BPF_KPROBE(kprobe_twsk_schedule, struct inet_timewait_sock *tw, int timeo, bool rearm)
+{
+	if (rearm || !cfg_tw_begins)
+		tw_armed(tw);
+	return 0;
+}
+
+SEC("?kprobe/inet_twsk_hashdance_schedule")
+int BPF_KPROBE(kprobe_twsk_begin, struct inet_timewait_sock *tw)
 {
 	tw_armed(tw);
 	return 0;

@@ -376,6 +376,8 @@ static int probe_needed(struct capability *can, const struct btf *btf, struct fa
 
 static void probe_functions(struct capability *can, const struct btf *btf)
 {
+	can->twsk_begins = btf__find_by_name_kind(btf, "inet_twsk_hashdance_schedule",
+						  BTF_KIND_FUNC) > 0;
 	can->twsk_kill = btf__find_by_name_kind(btf, "inet_twsk_kill", BTF_KIND_FUNC) > 0;
 	if (!can->fentry.err) {
 		can->connect6 = btf__find_by_name_kind(btf, "tcp_v6_connect", BTF_KIND_FUNC) > 0;

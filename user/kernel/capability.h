@@ -41,6 +41,7 @@ struct capability {
 	int accept_args;   /* parameters of inet_csk_accept(): 4 until 6.9, 2 since */
 	int timewait_args; /* of tcp_timewait_state_process(): 3 until 6.11, 4 in 6.12, 5 since */
 	bool connect6;	   /* tcp_v6_connect() is there: IPv6 is, and is no module */
+	bool twsk_begins;  /* inet_twsk_hashdance_schedule() is there (6.12) */
 	bool twsk_kill;	   /* inet_twsk_kill() is a function of its own */
 	bool ehash;	   /* the table of connections is found (not from 5.17 to 6.0) */
 	uint64_t tw_timer_handler; /* addresses, 0: not known */

@@ -70,9 +70,10 @@ enum part_when {
 	PART_COOKIE, /* and socket cookies */
 	PART_NO_COOKIE,
 	PART_PREEMPTED,
-	PART_ROWS,  /* rows are sent, not summed */
-	PART_ARMED, /* timewait sockets are not sought, but told of */
-	PART_KILL,  /* inet_twsk_kill() is a function of its own */
+	PART_ROWS,   /* rows are sent, not summed */
+	PART_ARMED,  /* timewait sockets are not sought, but told of */
+	PART_BEGINS, /* and inet_twsk_hashdance_schedule() is there (6.12) */
+	PART_KILL,   /* inet_twsk_kill() is a function of its own */
 	PART_CONNECT6,
 	PART_ACCEPT2, /* by the number of parameters of a function */
 	PART_ACCEPT4,

@@ -240,6 +240,7 @@ static void set_feature_knobs(struct tcpdwell_bpf__rodata *cfg, const struct fea
 	cfg->cfg_accept_exit = features_use(features, FEATURE_ACCEPT_OWNER);
 	cfg->cfg_requests = features_use(features, FEATURE_SYN_RECV);
 	cfg->cfg_timewait = features_use(features, FEATURE_TIMEWAIT);
+	cfg->cfg_tw_begins = can->twsk_begins;
 	cfg->cfg_poll_timewait = cfg->cfg_timewait &&
 				 features_backend(features, FEATURE_TIMEWAIT) == BACKEND_TIMER;
 	if (cfg->cfg_poll_timewait)

@@ -79,6 +79,8 @@ static bool applies(const struct programs *programs, enum part_when when)
 		return !cfg->cfg_stat && !cfg->cfg_life;
 	case PART_ARMED:
 		return !cfg->cfg_seek_timewait;
+	case PART_BEGINS:
+		return cfg->cfg_tw_begins;
 	case PART_KILL:
 		return can->twsk_kill;
 	case PART_CONNECT6:
