@@ -31,7 +31,7 @@ static bool no(void *context, uint64_t pc)
 
 static void use(struct symbol_answer *answer, struct input *input)
 {
-	const struct unwind_ops ops[] = { { rule_at, yes, no }, { rule_at, no, yes } };
+	const struct unwind_ops ops[] = { { rule_at, yes, no, NULL }, { rule_at, no, yes, NULL } };
 	struct tcpdwell_stack *stack = malloc(sizeof(*stack));
 	struct unwound unwound;
 	uint64_t vaddr;

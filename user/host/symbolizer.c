@@ -398,10 +398,24 @@ static bool is_made(void *context, uint64_t pc)
 	return map && is_unfiled(map);
 }
 
+/* On this machine: how many bits are a signature's goes by what its kernel has set up. */
+static uint64_t unsigned_address(uint64_t word)
+{
+#if defined(__aarch64__)
+	register uint64_t lr __asm__("x30") = word;
+
+	__asm__("hint #7" : "+r"(lr)); /* xpaclri; older processors pass over it */
+	return lr;
+#else
+	return word;
+#endif
+}
+
 static const struct unwind_ops unwind_ops = {
 	.rule = rule_at,
 	.follows_call = follows_call,
 	.is_made = is_made,
+	.unsigned_address = unsigned_address,
 };
 
 /*

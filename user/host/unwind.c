@@ -27,6 +27,14 @@ static bool read_word(const struct tcpdwell_stack *stack, uint64_t address, uint
 	return true;
 }
 
+/*
+ * What the program had as a return address. The kernel's walk has taken signatures off its own.
+ */
+static uint64_t return_address(const struct unwind_ops *ops, uint64_t word)
+{
+	return ops->unsigned_address ? ops->unsigned_address(word) : word;
+}
+
 static size_t chain_length(const struct tcpdwell_stack *stack)
 {
 	size_t count = stack->ip_bytes > 0 ? stack->ip_bytes / sizeof(stack->ips[0]) : 0;
@@ -52,7 +60,8 @@ static bool step_by_chain(struct registers *r, const struct tcpdwell_stack *stac
 }
 
 static bool step_by_rule(struct registers *r, const struct tcpdwell_stack *stack,
-			 const struct unwind_rule *rule, size_t *chain)
+			 const struct unwind_ops *ops, const struct unwind_rule *rule,
+			 size_t *chain)
 {
 	bool known = rule->base == UNWIND_SP ? r->sp_known : r->fp_known;
 	uint64_t cfa = (rule->base == UNWIND_SP ? r->sp : r->fp) + rule->cfa;
@@ -63,6 +72,7 @@ static bool step_by_rule(struct registers *r, const struct tcpdwell_stack *stack
 		return is_standard(rule) && step_by_chain(r, stack, chain);
 	if (rule->ra == UNWIND_RA_LR)
 		pc = stack->lr;
+	pc = return_address(ops, pc);
 	fp_known = rule->fp == UNWIND_FP_AT && read_word(stack, cfa + rule->fp_at, &fp);
 	r->pc = pc;
 	r->sp = cfa;
@@ -86,12 +96,13 @@ static bool step_by_rule(struct registers *r, const struct tcpdwell_stack *stack
 static void guess(struct unwound *u, const struct tcpdwell_stack *stack,
 		  const struct unwind_ops *ops, void *context)
 {
-	uint64_t pc = stack->lr;
+	uint64_t pc = return_address(ops, stack->lr);
 	bool found = pc && ops->follows_call(context, pc);
 
 	for (unsigned int i = 0; i < GUESS_WORDS && !found; i++) {
 		if (!read_word(stack, stack->sp + i * sizeof(pc), &pc))
 			return;
+		pc = return_address(ops, pc);
 		found = ops->follows_call(context, pc);
 	}
 	if (!found || (chain_length(stack) > 1 && pc == stack->ips[1]))
@@ -135,7 +146,7 @@ void unwind(struct unwound *u, const struct tcpdwell_stack *stack, const struct 
 			return; /* the register has been used since */
 		if (!known && first)
 			guess(u, stack, ops, context);
-		more = known ? step_by_rule(&r, stack, &rule, &chain) :
+		more = known ? step_by_rule(&r, stack, ops, &rule, &chain) :
 			       step_by_chain(&r, stack, &chain);
 		if (more && (!r.pc || (!known && !is_return(ops, context, r.pc))))
 			return; /* what is there is no frame pointer */

@@ -46,6 +46,8 @@ struct unwind_ops {
 	bool (*follows_call)(void *context, uint64_t pc);
 	/* Whether there is code at @pc that is in no file, so that nobody can tell. */
 	bool (*is_made)(void *context, uint64_t pc);
+	/* The address that a return address stands for, where programs sign them; NULL: itself. */
+	uint64_t (*unsigned_address)(uint64_t word);
 };
 
 /* @stack's frames, innermost first. */

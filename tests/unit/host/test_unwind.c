@@ -194,7 +194,6 @@ static void test_no_frame_pointer(void **state)
 	assert_int_equal(u.end, UNWIND_CUT);
 }
 
-/* arm64: a leaf's caller is in a register, and nobody else's. */
 /* Code that is in no file has no rules, and nobody sees its calls: frame pointers lead on. */
 static void test_made(void **state)
 {
@@ -215,6 +214,7 @@ static void test_made(void **state)
 	assert_int_equal(u.end, UNWIND_CHAIN);
 }
 
+/* arm64: a leaf's caller is in a register, and nobody else's. */
 static void test_link_register(void **state)
 {
 	struct code code = {
@@ -231,6 +231,47 @@ static void test_link_register(void **state)
 	assert_int_equal(u.count, 2);
 	assert_int_equal(u.pcs[1], 210);
 	assert_int_equal(u.end, UNWIND_CUT);
+}
+
+static uint64_t without_top_half(uint64_t word)
+{
+	return word & UINT32_MAX;
+}
+
+/* arm64: what a function keeps of its caller is signed; what the kernel's walk has is not. */
+static void test_signed_addresses(void **state)
+{
+	const uint64_t signature = 0x5a00000000000000;
+	struct unwind_ops signs = ops;
+	struct code code = {
+		.rules = { [1] = { .base = UNWIND_SP, .ra = UNWIND_RA_LR },
+			   [2] = pointer,
+			   [3] = outermost },
+		.has_rule = { [1] = true, [2] = true, [3] = true },
+	};
+	struct tcpdwell_stack stack = stack_of(2, 150, 310);
+	struct unwound u;
+
+	(void)state;
+	signs.unsigned_address = without_top_half;
+	stack.lr = 210 | signature;
+	put(&stack, 40, 310 | signature);
+	unwind(&u, &stack, &signs, &code);
+	assert_int_equal(u.count, 3);
+	assert_int_equal(u.pcs[1], 210);
+	assert_int_equal(u.pcs[2], 310);
+	assert_int_equal(u.end, UNWIND_WHOLE);
+
+	/* Nothing but guesses: the register, then the stack. */
+	code.has_rule[1] = false;
+	unwind(&u, &stack, &signs, &code);
+	assert_int_equal(u.guessed, 1);
+	assert_int_equal(u.pcs[1], 210);
+	stack.lr = 0;
+	put(&stack, 8, 220 | signature);
+	unwind(&u, &stack, &signs, &code);
+	assert_int_equal(u.guessed, 1);
+	assert_int_equal(u.pcs[1], 220);
 }
 
 /* A recursion, or tables that lead in a circle. */
@@ -290,6 +331,7 @@ int main(void)
 		cmocka_unit_test(test_no_frame_pointer),
 		cmocka_unit_test(test_made),
 		cmocka_unit_test(test_link_register),
+		cmocka_unit_test(test_signed_addresses),
 		cmocka_unit_test(test_endless),
 		cmocka_unit_test(test_far_away),
 		cmocka_unit_test(test_nothing),
