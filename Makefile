@@ -71,7 +71,7 @@ PKG_CONF     := PKG_CONFIG_LIBDIR=$(libraries) PKG_CONFIG_SYSROOT_DIR=$(abspath 
 ifneq ($(filter-out $(B)/bpf/%,$(or $(MAKECMDGOALS),all)),)
 include $(sysroot)/made.mk
 endif
-$(sysroot)/made.mk: tools/sysroot.py tools/archive.py
+$(sysroot)/made.mk: tools/sysroot.py
 	$(call say,FETCH,$(@D))
 	$(Q)tools/sysroot.py $(ARCH) $(@D)
 endif

@@ -33,7 +33,7 @@ def run(argv: list[str], cwd: Path | None = None) -> str:
     if done.returncode:
         words = [text for text in done.stderr.splitlines() if text.startswith("E:")]
         words = words or done.stderr.splitlines()[-1:] or [f"status {done.returncode}"]
-        raise NotFetched(f"{argv[0]}: {'; '.join(words)}")
+        raise NotFetched(f"{argv[0]}: {'; '.join(words[:2])}")
     return done.stdout
 
 

@@ -21,7 +21,8 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-ARCHITECTURE = "amd64"
+# By the machine that an ELF header names.
+ARCHITECTURES = {62: "amd64", 183: "arm64"}
 MEDIA = "application/vnd.oci.image."
 # What reads /etc/passwd finds root, and whom root becomes.
 PASSWD = b"root:x:0:0:root:/:/tcpdwell\nnobody:x:65534:65534:nobody:/:/tcpdwell\n"
@@ -89,10 +90,11 @@ class Layout:
 
 def make_image(binary: bytes, layout: Layout, version: str, epoch: int) -> None:
     created = datetime.datetime.fromtimestamp(epoch, datetime.timezone.utc)
+    architecture = ARCHITECTURES[int.from_bytes(binary[18:20], "little")]
     when = created.strftime("%Y-%m-%dT%H:%M:%SZ")
     layer = layout.put(make_layer(binary, epoch), "layer.v1.tar")
     config = layout.put_json({
-        "architecture": ARCHITECTURE,
+        "architecture": architecture,
         "os": "linux",
         "created": when,
         "config": {"Entrypoint": ["/tcpdwell"], "WorkingDir": "/", "Labels": ANNOTATIONS},
@@ -107,7 +109,7 @@ def make_image(binary: bytes, layout: Layout, version: str, epoch: int) -> None:
         "annotations": {**ANNOTATIONS, "org.opencontainers.image.version": version,
                         "org.opencontainers.image.created": when},
     }, "manifest.v1+json")
-    named = {**manifest, "platform": {"architecture": ARCHITECTURE, "os": "linux"},
+    named = {**manifest, "platform": {"architecture": architecture, "os": "linux"},
              "annotations": {"org.opencontainers.image.ref.name": version}}
     layout.write("index.json", {"schemaVersion": 2, "mediaType": MEDIA + "index.v1+json",
                                 "manifests": [named]})
