@@ -29,7 +29,10 @@
 	F(life_ns, number, (l)->worth, (l)->life_ns)             \
 	F(life, choice, dwell_name, TCPDWELL_DWELL_AT_LEAST + 1, (l)->worth)
 
-/* A state that it never was in is 0, which has no name; the others are the worth of the dwell + 1. */
+/*
+ * A state that it never was in is 0, which has no name; the others are the worth of the dwell
+ * and 1.
+ */
 #define STAY_MAX (TCPDWELL_DWELL_AT_LEAST + 2)
 
 static const char *stay_name(unsigned int stay)
