@@ -11,16 +11,15 @@
 /* The kernel's word for "look whether to wake the reader": once in so many rows of a CPU. */
 #define WAKEUP_CHECK_ROWS 64
 
-/*
- * A record wakes the reader when it sleeps without a time limit, or when much is pending. Between
- * the two it comes by itself every few ten milliseconds, and no record pays for a wake-up.
- */
-static __always_inline __u64 wakeup_flags(const struct tcpdwell_counters *c)
+/* Wakes the reader, which waits for "ring". Returns whether there was room for that. */
+static __always_inline bool ring_wake(void)
 {
-	if (c->emitted % WAKEUP_CHECK_ROWS == 0 &&
-	    bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) >= cfg_wakeup_bytes)
-		return BPF_RB_FORCE_WAKEUP;
-	return BPF_RB_NO_WAKEUP;
+	__u64 *nothing = bpf_ringbuf_reserve(&ring, sizeof(*nothing), 0);
+
+	if (!nothing)
+		return false;
+	bpf_ringbuf_discard(nothing, BPF_RB_FORCE_WAKEUP);
+	return true;
 }
 
 /*
@@ -30,15 +29,25 @@ static __always_inline __u64 wakeup_flags(const struct tcpdwell_counters *c)
  */
 static __always_inline void wake_reader(void)
 {
-	__u64 *nothing;
+	if (shared.reader_sleeps && ring_wake())
+		shared.reader_sleeps = 0;
+}
 
-	if (!shared.reader_sleeps)
-		return;
-	nothing = bpf_ringbuf_reserve(&ring, sizeof(*nothing), 0);
-	if (!nothing)
-		return;
-	shared.reader_sleeps = 0;
-	bpf_ringbuf_discard(nothing, BPF_RB_FORCE_WAKEUP);
+/*
+ * Hands over a record of the connection @id. It wakes the reader when that sleeps without a time
+ * limit, or when much is pending. Between the two the reader comes by itself every few ten
+ * milliseconds, and no record pays for a wake-up.
+ */
+static __always_inline void ring_submit(struct tcpdwell_counters *c, void *record, __u64 id)
+{
+	bool much;
+
+	count(&c->emitted);
+	much = c->emitted % WAKEUP_CHECK_ROWS == 0 && ring_pending(id) >= cfg_wakeup_bytes;
+	bpf_ringbuf_submit(record, much && cfg_rings == 1 ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+	if (much && cfg_rings != 1)
+		ring_wake();
+	wake_reader();
 }
 
 /*
@@ -84,14 +93,6 @@ static __always_inline void record_fill(struct tcpdwell_transition *t, const str
 	owner_read(l, &t->pid, t->comm, &t->owner);
 }
 
-static __always_inline void record_submit(struct tcpdwell_counters *c,
-					  struct tcpdwell_transition *t)
-{
-	count(&c->emitted);
-	bpf_ringbuf_submit(t, wakeup_flags(c));
-	wake_reader();
-}
-
 /*
  * IP_LOCAL_PORT_RANGE of a socket in SYN_SENT, whose address is kept; memory that is another's by
  * now has another cookie. A function of its own, for the stack of its callers.
@@ -113,7 +114,7 @@ static __noinline int port_range_fill(struct tcpdwell_port_use *use, const struc
 static __always_inline void emit_with_port(struct tcpdwell_counters *c, const struct row *row,
 					   const struct endpoint *e, const struct lifecycle *l)
 {
-	struct tcpdwell_port_transition *t = bpf_ringbuf_reserve(&ring, sizeof(*t), 0);
+	struct tcpdwell_port_transition *t = ring_reserve(l->id, sizeof(*t));
 
 	if (!t) {
 		count(&c->lost_ring);
@@ -126,7 +127,7 @@ static __always_inline void emit_with_port(struct tcpdwell_counters *c, const st
 	t->use.scope = (__u32)e->scope_high << 16 | e->scope_low;
 	if (row->from == TCPDWELL_SYN_SENT || row->to == TCPDWELL_SYN_SENT)
 		port_range_fill(&t->use, l);
-	record_submit(c, &t->t);
+	ring_submit(c, t, l->id);
 }
 
 /* Put a wanted row into the sums, into the ring, or into both. */
@@ -143,13 +144,13 @@ static __always_inline void emit(struct tcpdwell_counters *c, const struct row *
 		emit_with_port(c, row, e, l);
 		return;
 	}
-	t = bpf_ringbuf_reserve(&ring, sizeof(*t), 0);
+	t = ring_reserve(l->id, sizeof(*t));
 	if (!t) {
 		count(&c->lost_ring);
 		return;
 	}
 	record_fill(t, row, e, l);
-	record_submit(c, t);
+	ring_submit(c, t, l->id);
 }
 
 /* Whether the owner filter, if there is one, wants the rows of this connection. */

@@ -286,7 +286,7 @@ static __always_inline void life_record(const struct row *row, const struct endp
 		count(&c->filtered);
 		return;
 	}
-	t = bpf_ringbuf_reserve(&ring, sizeof(*t), 0);
+	t = ring_reserve(l->id, sizeof(*t));
 	if (!t) {
 		count(&c->lost_ring);
 		return;
@@ -301,9 +301,7 @@ static __always_inline void life_record(const struct row *row, const struct endp
 		t->life.numbers = life->numbers;
 	else
 		__builtin_memset(&t->life.numbers, 0, sizeof(t->life.numbers));
-	count(&c->emitted);
-	bpf_ringbuf_submit(t, wakeup_flags(c));
-	wake_reader();
+	ring_submit(c, t, l->id);
 }
 
 /*

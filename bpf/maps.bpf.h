@@ -40,6 +40,54 @@ struct {
 	__uint(max_entries, 16 << 20);
 } ring SEC(".maps");
 
+/*
+ * Where there are many CPUs, records go into one of these, and "ring" only wakes the reader: the
+ * lock of one ring would keep all of them waiting (tools/bench/cores_model.py). A connection's all
+ * go into the same one, so their order is kept, and those of connections that one CPU opens one
+ * after the other do, too: the ring's lines seldom go from CPU to CPU.
+ */
+struct records {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, TCPDWELL_RINGS);
+	__type(key, __u32);
+	__array(values, struct records);
+} rings SEC(".maps"); /* user space makes them (user/kernel/rings.c) */
+
+/* The ring of the connection that has the identity @id, a cookie that a CPU took from its batch. */
+static __always_inline void *ring_of(__u64 id)
+{
+	__u32 number = id / TCPDWELL_RECENT_PLACES % TCPDWELL_RINGS & (cfg_rings - 1);
+
+	return bpf_map_lookup_elem(&rings, &number);
+}
+
+/* Room for a record of that connection, NULL: there is none. */
+static __always_inline void *ring_reserve(__u64 id, const __u64 bytes)
+{
+	void *records;
+
+	if (cfg_rings == 1)
+		return bpf_ringbuf_reserve(&ring, bytes, 0);
+	records = ring_of(id);
+	return records ? bpf_ringbuf_reserve(records, bytes, 0) : NULL;
+}
+
+/* Bytes that the reader has not read of that ring. */
+static __always_inline __u64 ring_pending(__u64 id)
+{
+	void *records;
+
+	if (cfg_rings == 1)
+		return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
+	records = ring_of(id);
+	return records ? bpf_ringbuf_query(records, BPF_RB_AVAIL_DATA) : 0;
+}
+
 /* One element a CPU. Mapped into user space, which reads it without a system call. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -391,7 +391,7 @@ __noinline int request_outlasts(__u64 key, __u64 isn, __u64 hashed_ns)
 		return 0;
 	/* Its place in the ring comes first: whoever finds the request's entry has later rows. */
 	wanted = row_wanted(&row, &e, &l);
-	t = wanted ? bpf_ringbuf_reserve(&ring, sizeof(*t), 0) : NULL;
+	t = wanted ? ring_reserve(l.id, sizeof(*t)) : NULL;
 	if (t)
 		record_fill(t, &row, &e, &l);
 	if (connection_remember(c, key, &l, BPF_NOEXIST, false)) {
@@ -401,7 +401,7 @@ __noinline int request_outlasts(__u64 key, __u64 isn, __u64 hashed_ns)
 	}
 	count(&c->seen);
 	if (t)
-		record_submit(c, t);
+		ring_submit(c, t, l.id);
 	else
 		count(wanted ? &c->lost_ring : &c->filtered);
 	return 0;

@@ -26,6 +26,9 @@
 #define TCPDWELL_RECENT_PLACES 4096
 #define TCPDWELL_RECENT_MAPS   32
 
+/* Rings of records at the most, where one would keep many CPUs waiting. */
+#define TCPDWELL_RINGS 16
+
 /* Of a CPU: transitions that nest, one of them for each context that the kernel knows. */
 #define TCPDWELL_WORKSPACES 4
 
@@ -124,7 +127,7 @@ struct tcpdwell_transition {
 	__u8 to;
 	__u8 family; /* 4 or 6 */
 	__u8 source;
-	__u64 time_ns;
+	__u64 time_ns; /* where each record has it */
 	__u64 dwell_ns;
 	__u64 cookie;
 	__u64 cgroup_id;

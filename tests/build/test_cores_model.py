@@ -73,12 +73,6 @@ def test_far_lines_are_those_of_the_other_socket() -> None:
     assert machine.line_ns(1, 2) == 200
 
 
-def test_groups_of_a_socket_take_no_line_from_the_other() -> None:
-    machine = Machine(64, 80, 200)
-    near = simulate(machine, Lock(HELD, 1, locks=8, grouped=True), 0)
-    assert near.per_second == pytest.approx(8 * 1e9 / (HELD + 80), rel=0.02)
-
-
 def test_slowdown_grows_with_the_rate_and_with_the_cores() -> None:
     lock = Lock(HELD, 5)
     shares = [slowdown(Machine(64, 80, 200), lock, rate) for rate in (1000, 5000, 20000, 80000)]

@@ -40,7 +40,7 @@ SHARE = 0.05  # of a processor's time that may go into the use of others
 FACTOR = 2  # between what the model says of two producers and what they measure
 BUCKETS = 32768  # of the first table of connections
 COUNTER_LINES = 1  # of a processor's counters
-OTHER_RINGS = 8  # of which each is shared by a few processors
+OTHER_RINGS = 8  # as 64 processors have; a connection may have any of them
 
 
 def _burst(producers: list[tuple[int, bpf.Producer]]) -> float:
@@ -130,7 +130,7 @@ def _locks(figures: Figures, rows: float) -> list[tuple[str, Lock]]:
     return [
         ("ring's lock, one ring", one),
         (f"the same, {OTHER_RINGS} rings",
-         Lock(one.held_ns, rows, one.lines, OTHER_RINGS, grouped=True)),
+         Lock(one.held_ns, rows, one.lines, OTHER_RINGS)),
         ("queue's lock (timer backend)", Lock(_held_ns(figures, WAIT, 2), 1)),
         ("buckets of a table", Lock(_held_ns(figures, STAY, 2), 2, 1, BUCKETS)),
     ]

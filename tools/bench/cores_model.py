@@ -50,12 +50,6 @@ class Lock:
     uses: float  # of each connection
     lines: float = 1  # that come over one after the other when another held it last
     locks: int = 1  # of which each use takes any one
-    grouped: bool = False  # each processor the same one always, shared with those near it
-
-    def choose(self, processor: int, chance: random.Random) -> int:
-        if self.locks == 1:
-            return 0
-        return processor % self.locks if self.grouped else chance.randrange(self.locks)
 
 
 @dataclass(frozen=True)
@@ -73,7 +67,7 @@ def simulate(machine: Machine, lock: Lock, think_ns: float, uses: int = USES) ->
     free, holder, added = [0.0] * lock.locks, [None] * lock.locks, 0.0
     for _ in range(uses):
         asked, processor = asks[0]
-        which = lock.choose(processor, chance)
+        which = chance.randrange(lock.locks) if lock.locks > 1 else 0
         done = (max(asked, free[which]) + lock.held_ns
                 + lock.lines * machine.line_ns(holder[which], processor))
         free[which], holder[which] = done, processor

@@ -101,6 +101,7 @@ struct options {
 	uint32_t max_series;	      /* export: of each metric */
 
 	uint64_t ring_bytes;  /* a power of two, 64 KiB to 1 GiB */
+	unsigned int rings;   /* a power of two, 0: by the processors */
 	uint32_t max_sockets; /* 0: by the memory of the host */
 	enum backend backend;
 	const char *user; /* to become once all is attached, NULL: no option says */

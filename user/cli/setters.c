@@ -231,6 +231,20 @@ int set_ring(const struct setting *setting)
 	return 0;
 }
 
+int set_rings(const struct setting *setting)
+{
+	unsigned int *rings = setting->field;
+	uint64_t count;
+	int err = parse_count(setting->value, 1, TCPDWELL_RINGS, "1, 2, 4, 8 or 16", &count,
+			      setting->fault);
+
+	if (!err && count & (count - 1))
+		return refuse(setting, -ERANGE, "is no power of two", "1, 2, 4, 8 or 16");
+	if (!err)
+		*rings = count;
+	return err;
+}
+
 /* A look of export goes through all sockets of the host, and nobody scrapes oftener. */
 #define EXPORT_MIN_NS 1000000000ULL
 

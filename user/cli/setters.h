@@ -33,6 +33,7 @@ int set_sockets(const struct setting *setting);
 int set_hist(const struct setting *setting);
 int set_prefix4(const struct setting *setting);
 int set_prefix6(const struct setting *setting);
+int set_rings(const struct setting *setting);
 int set_ring(const struct setting *setting);
 int set_export_interval(const struct setting *setting);
 int set_max_series(const struct setting *setting);

@@ -65,6 +65,7 @@ struct capture {
 
 	/* Sizes. */
 	uint64_t ring_bytes;  /* of rows and lives: a power of two */
+	unsigned int rings;   /* which they share: a power of two, 0: by the processors */
 	uint32_t max_sockets; /* 0: by the memory of the host */
 
 	enum backend backend;

@@ -119,6 +119,10 @@ const struct feature feature_table[FEATURE_COUNT] = {
 		"recent_places", "short connections cost more time", FEATURE_MEMORY,
 		{ { "places", NULL, PARTS({ "recent", PART_ALWAYS }) } },
 	},
+	[FEATURE_RINGS] = {
+		"rings", "many processors wait for one ring", FEATURE_TRANSITIONS,
+		{ { "several", NULL, PARTS({ "rings", PART_ALWAYS }) } },
+	},
 	[FEATURE_GROWTH] = {
 		"table_growth", "room for more connections comes late", FEATURE_MEMORY,
 		{ { "doorbell", NULL, PARTS({ "doorbell", PART_ALWAYS }) },
@@ -477,10 +481,10 @@ int features_refused(struct features *features, const char *name, int err)
 int features_give_up_one(struct features *features, int err)
 {
 	static const enum feature_id order[] = {
-		FEATURE_STACKS,	   FEATURE_CAST,     FEATURE_NESTED, FEATURE_CONNECT_PORT,
-		FEATURE_TIMEWAIT,  FEATURE_RESETS,   FEATURE_FLOODS, FEATURE_SYN_RECV,
-		FEATURE_FAST_OPEN, FEATURE_RECENT,   FEATURE_GROWTH, FEATURE_HANDSHAKE,
-		FEATURE_ACCOUNT,   FEATURE_KEEP_CPU, FEATURE_MEMORY,
+		FEATURE_RINGS,	      FEATURE_STACKS,	 FEATURE_CAST,	   FEATURE_NESTED,
+		FEATURE_CONNECT_PORT, FEATURE_TIMEWAIT,	 FEATURE_RESETS,   FEATURE_FLOODS,
+		FEATURE_SYN_RECV,     FEATURE_FAST_OPEN, FEATURE_RECENT,   FEATURE_GROWTH,
+		FEATURE_HANDSHAKE,    FEATURE_ACCOUNT,	 FEATURE_KEEP_CPU, FEATURE_MEMORY,
 	};
 
 	for (unsigned int i = 0; i < sizeof(order) / sizeof(*order); i++) {

@@ -6,6 +6,7 @@
 
 #include "host/resolve.h"
 #include "kernel/knobs.h"
+#include "kernel/rings.h"
 #include "tcpdwell.skel.h"
 
 /*
@@ -172,6 +173,8 @@ static uint64_t wanted_to_follow(const struct capture *capture)
 	if (!capture->kernel_view && capture->backend != BACKEND_NONE)
 		wanted |= WANT(SYN_RECV) | WANT(TIMEWAIT) | WANT(RESETS) | WANT(FLOODS) |
 			  WANT(SWEEP) | WANT(COOKIES);
+	if (rings_count(capture) > 1)
+		wanted |= WANT(RINGS);
 	if (capture->program)
 		wanted |= WANT(FORK);
 	if (capture->sums.wanted)
@@ -264,7 +267,8 @@ int knobs_set(struct tcpdwell_bpf__rodata *cfg, const struct capture *capture,
 	cfg->cfg_details = capture->sockets >= CAPTURE_SOCKETS_DETAILED;
 	cfg->cfg_port_use = capture->port_use;
 	cfg->cfg_scope = capture->scope;
-	cfg->cfg_wakeup_bytes = capture->ring_bytes / WAKEUP_SHARE;
+	cfg->cfg_rings = features_use(features, FEATURE_RINGS) ? rings_count(capture) : 1;
+	cfg->cfg_wakeup_bytes = rings_bytes(capture, cfg->cfg_rings) / WAKEUP_SHARE;
 	if (cfg->cfg_wakeup_bytes > WAKEUP_BYTES_MAX)
 		cfg->cfg_wakeup_bytes = WAKEUP_BYTES_MAX;
 	cfg->cfg_rows = capture->rows;

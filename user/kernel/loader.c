@@ -24,6 +24,7 @@
 #include "kernel/loader_inside.h"
 #include "kernel/map_sizes.h"
 #include "kernel/programs.h"
+#include "kernel/rings.h"
 #include "kernel/sweep.h"
 #include "kernel/tables.h"
 #include "tcpdwell.skel.h"
@@ -59,6 +60,8 @@ static void close_programs(struct loader *loader)
 	loader->counters = NULL;
 	tables_free(loader->tables);
 	loader->tables = NULL;
+	rings_free(loader->rings);
+	loader->rings = NULL;
 	if (loader->own_bss)
 		munmap(loader->own_bss, sizeof(*loader->skel->bss));
 	loader->own_bss = NULL;
@@ -163,6 +166,17 @@ static int make_tables(struct loader *loader, struct refusal *refusal)
 				    lives ? skel->maps.lives : NULL,
 				    map_sizes_sockets(&loader->capture), &refused);
 	return loader->tables ? 0 : refuse(refusal, refused, -errno);
+}
+
+static int make_rings(struct loader *loader, struct refusal *refusal)
+{
+	unsigned int count = loader->rodata->cfg_rings;
+
+	if (count == 1)
+		return 0;
+	loader->rings = rings_new(loader->skel->maps.rings, count,
+				  rings_bytes(&loader->capture, count));
+	return loader->rings ? 0 : refuse(refusal, "rings", -errno);
 }
 
 static int watch_tables(struct loader *loader, const char **refused)
@@ -386,7 +400,7 @@ static int prepare(struct loader *loader, struct refusal *refusal, struct failur
 	if (knobs_set(loader->rodata, &loader->capture, &loader->features, failure))
 		return -1;
 	programs_choose(loader->programs);
-	return make_tables(loader, refusal) ? 1 : 0;
+	return make_tables(loader, refusal) || make_rings(loader, refusal) ? 1 : 0;
 }
 
 static int reopen(struct loader *loader, struct failure *failure)

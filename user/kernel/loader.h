@@ -114,8 +114,12 @@ int loader_follow(struct loader *loader, uint32_t pid);
 /* Whether some backend tells of timewait sockets: of TIME_WAIT, and of orphans in FIN_WAIT2. */
 bool loader_sees_timewait(const struct loader *loader);
 
-/* Descriptor of the ring, owned by the loader, of one that is attached. */
-int loader_ring(const struct loader *loader);
+/*
+ * Descriptors of the rings, owned by the loader, of one that is attached, into @fds with room for
+ * LOADER_RINGS. Returns how many. The first one becomes readable when the reader is woken.
+ */
+#define LOADER_RINGS (1 + TCPDWELL_RINGS)
+unsigned int loader_rings(const struct loader *loader, int *fds);
 
 /* What has waited for so long is decided: a timer that was taken off is not put back any more. */
 #define LOADER_WAIT_NS 30000000ULL

@@ -16,6 +16,7 @@
 
 struct load_aside;
 struct programs;
+struct rings;
 struct sweep;
 struct tables;
 struct tcpdwell_bpf;
@@ -29,6 +30,7 @@ struct loader {
 	int core_btf;	 /* what relocations are made against, -1: not open */
 	int targets_err; /* of set_attach_targets() */
 	struct tables *tables;
+	struct rings *rings; /* NULL: there is one */
 	struct tcpdwell_bpf *skel;
 	struct programs *programs;
 	struct sweep *sweep; /* from when the programs are attached until they are not */

@@ -8,6 +8,7 @@
 
 #include "kernel/loader_inside.h"
 #include "kernel/programs.h"
+#include "kernel/rings.h"
 #include "tcpdwell.skel.h"
 
 bool loader_sees_timewait(const struct loader *loader)
@@ -15,9 +16,10 @@ bool loader_sees_timewait(const struct loader *loader)
 	return loader->rodata->cfg_timewait;
 }
 
-int loader_ring(const struct loader *loader)
+unsigned int loader_rings(const struct loader *loader, int *fds)
 {
-	return bpf_map__fd(loader->skel->maps.ring);
+	fds[0] = bpf_map__fd(loader->skel->maps.ring);
+	return 1 + rings_fds(loader->rings, fds + 1);
 }
 
 int loader_flush(struct loader *loader, uint64_t min_age_ns)

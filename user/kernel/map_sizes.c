@@ -92,11 +92,11 @@ int map_sizes_set(struct tcpdwell_bpf *skel, const struct capture *capture, unsi
 {
 	uint32_t pids = capture->filters.pids.count;
 	uint32_t elements = stat_elements(capture);
-	uint64_t ring_bytes = capture->ring_bytes;
+	/* Where it only wakes the reader, or there is nothing to read, the smallest that can be. */
+	bool records = capture_uses_ring(capture) && skel->rodata->cfg_rings == 1;
+	uint64_t page = sysconf(_SC_PAGESIZE);
+	uint64_t ring_bytes = records ? capture->ring_bytes : page;
 	int err;
-
-	if (!capture_uses_ring(capture))
-		ring_bytes = sysconf(_SC_PAGESIZE); /* the smallest that there can be */
 
 	if (capture->program)
 		pids = FOLLOWED_MAX;

@@ -1,17 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <bpf/bpf.h>
 
 #include "base/ring.h"
 #include "kernel/source_ring.h"
 #include "base/decode.h"
+#include "wire.h"
+
+#define RECORD_TIME_AT offsetof(struct tcpdwell_transition, time_ns)
+
+_Static_assert(RECORD_TIME_AT == offsetof(struct tcpdwell_connection, ended_ns),
+	       "all records have their time in the same place");
+
+/* A ring, and the record that is next in it. */
+struct lane {
+	struct ring *ring;
+	const void *data; /* NULL: nothing is there, or it was not looked for */
+	size_t size;
+};
 
 struct source_ring {
-	struct ring *ring;
-	int fd; /* of the map, not owned */
+	struct lane lanes[1 + TCPDWELL_RINGS];
+	unsigned int count;
+	int fd; /* of the first one's map, not owned */
 	event_take *take;
 	void *context;
 	uint64_t taken;
@@ -71,33 +87,40 @@ static size_t ring_bytes(int ring)
 	return bytes;
 }
 
-struct source_ring *source_ring_new(int ring, event_take *take, void *context)
+struct source_ring *source_ring_new(const int *fds, unsigned int count, event_take *take,
+				    void *context)
 {
-	struct source_ring *source;
-	size_t bytes = ring_bytes(ring);
+	struct source_ring *source = calloc(1, sizeof(*source));
 
-	if (!bytes)
-		return NULL;
-	source = calloc(1, sizeof(*source));
 	if (!source)
 		return NULL;
-	source->fd = ring;
+	source->fd = fds[0];
 	source->take = take;
 	source->context = context;
-	source->ring = ring_new(ring, bytes);
-	if (!source->ring) {
-		free(source);
-		return NULL;
+	while (source->count < count) {
+		int fd = fds[source->count];
+		size_t bytes = ring_bytes(fd);
+		struct ring *ring = bytes ? ring_new(fd, bytes) : NULL;
+
+		if (!ring) {
+			source_ring_free(source);
+			return NULL;
+		}
+		source->lanes[source->count++].ring = ring;
 	}
 	return source;
 }
 
 void source_ring_free(struct source_ring *source)
 {
+	int err = errno;
+
 	if (!source)
 		return;
-	ring_free(source->ring);
+	for (unsigned int i = 0; i < source->count; i++)
+		ring_free(source->lanes[i].ring);
 	free(source);
+	errno = err;
 }
 
 int source_ring_fd(const struct source_ring *source)
@@ -105,26 +128,88 @@ int source_ring_fd(const struct source_ring *source)
 	return source->fd;
 }
 
-int source_ring_consume(struct source_ring *source)
+static int consume_one(struct source_ring *source)
 {
+	struct ring *ring = source->lanes[0].ring;
 	const void *data;
 	size_t size;
 	int count = 0, err = 0;
 
 	while (!err && count < SOURCE_RING_BATCH) {
-		data = ring_next(source->ring, &size);
+		data = ring_next(ring, &size);
 		if (!data)
 			break;
 		count++;
 		err = take(source, data, size);
 	}
-	ring_done(source->ring);
+	ring_done(ring);
 	return err ? err : count;
+}
+
+/* When what a record tells of happened: each has it in the same place. */
+static uint64_t record_time_ns(const struct lane *lane)
+{
+	uint64_t time_ns = 0;
+
+	if (lane->size >= RECORD_TIME_AT + sizeof(time_ns))
+		memcpy(&time_ns, (const char *)lane->data + RECORD_TIME_AT, sizeof(time_ns));
+	return time_ns;
+}
+
+/* The one whose next record is the earliest; NULL: there is none. */
+static struct lane *earliest(struct source_ring *source)
+{
+	struct lane *first = NULL;
+	uint64_t first_ns = 0;
+
+	for (unsigned int i = 0; i < source->count; i++) {
+		struct lane *lane = &source->lanes[i];
+		uint64_t time_ns = lane->data ? record_time_ns(lane) : 0;
+
+		if (!lane->data || (first && time_ns >= first_ns))
+			continue;
+		first = lane;
+		first_ns = time_ns;
+	}
+	return first;
+}
+
+/*
+ * Records that were looked at are taken before this ends, whatever the limit: their room is given
+ * back with that of those before them.
+ */
+static int consume_merged(struct source_ring *source)
+{
+	struct lane *lane;
+	int count = 0, err = 0;
+
+	for (unsigned int i = 0; i < source->count; i++)
+		source->lanes[i].data = ring_next(source->lanes[i].ring, &source->lanes[i].size);
+	while ((lane = earliest(source))) {
+		count++;
+		if (!err)
+			err = take(source, lane->data, lane->size);
+		lane->data = NULL;
+		if (!err && count < SOURCE_RING_BATCH)
+			lane->data = ring_next(lane->ring, &lane->size);
+	}
+	for (unsigned int i = 0; i < source->count; i++)
+		ring_done(source->lanes[i].ring);
+	return err ? err : count;
+}
+
+int source_ring_consume(struct source_ring *source)
+{
+	return source->count == 1 ? consume_one(source) : consume_merged(source);
 }
 
 int source_ring_error(const struct source_ring *source)
 {
-	return ring_error(source->ring);
+	int err = 0;
+
+	for (unsigned int i = 0; i < source->count && !err; i++)
+		err = ring_error(source->lanes[i].ring);
+	return err;
 }
 
 uint64_t source_ring_taken(const struct source_ring *source)

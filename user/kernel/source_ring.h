@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The live source: records out of the kernel's ring, checked and handed on as events.
+ * The live source: records out of the kernel's rings, checked and handed on as events.
  */
 #ifndef TCPDWELL_SOURCE_RING_H
 #define TCPDWELL_SOURCE_RING_H
@@ -12,15 +12,17 @@
 struct source_ring;
 
 /*
- * @ring is the map's descriptor, which stays the caller's and outlives the source. @take gets each
- * record with @context. Returns NULL with errno set. The caller frees it.
+ * @fds are the maps' descriptors, of @count rings, which stay the caller's and outlive the source.
+ * @take gets each record with @context: those of one ring in their order, those of several in the
+ * order of their times as far as they are there. Returns NULL with errno set. The caller frees it.
  */
-struct source_ring *source_ring_new(int ring, event_take *take, void *context);
+struct source_ring *source_ring_new(const int *fds, unsigned int count, event_take *take,
+				    void *context);
 
 /* NULL-safe. */
 void source_ring_free(struct source_ring *source);
 
-/* Becomes readable when the kernel side wakes the reader: the map's descriptor itself. */
+/* Becomes readable when the kernel side wakes the reader: the first map's descriptor itself. */
 int source_ring_fd(const struct source_ring *source);
 
 /*
@@ -29,13 +31,13 @@ int source_ring_fd(const struct source_ring *source);
  */
 #define SOURCE_RING_BATCH 65536
 
-/* Hands on what is in the ring. Returns the number of records, or the -errno of who takes them. */
+/* Hands on what is in the rings. Returns the number of records, or the -errno of who takes them. */
 int source_ring_consume(struct source_ring *source);
 
-/* Why the ring could not be read to its end, -errno; 0: it could. */
+/* Why one could not be read to its end, -errno; 0: it could. */
 int source_ring_error(const struct source_ring *source);
 
-/* Records taken out of the ring so far. */
+/* Records taken out so far. */
 uint64_t source_ring_taken(const struct source_ring *source);
 
 #endif /* TCPDWELL_SOURCE_RING_H */

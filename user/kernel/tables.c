@@ -14,6 +14,7 @@
 #include "base/ring.h"
 #include "base/thread.h"
 #include "host/privilege.h"
+#include "kernel/map_of_maps.h"
 #include "kernel/tables.h"
 #include "wire.h"
 
@@ -73,26 +74,13 @@ static bool is_complete(const struct tables *tables)
 }
 
 /*
- * Shows a map to programs, as @number of @all. Returns 0 or -errno; then it is closed. It is kept
- * open else: it is this process's, for whoever counts what it holds.
+ * Makes number @number of @all, a map of maps, for @size elements. Returns it or -errno. It is kept
+ * open: it is this process's, for whoever counts what it holds.
  */
-static int show(int all, uint32_t number, int fd)
-{
-	int err = bpf_map_update_elem(all, &number, &fd, BPF_ANY);
-
-	if (err)
-		close(fd);
-	return err;
-}
-
-/* Makes number @number of @all, a map of maps, for @size elements. Returns it or -errno. */
 static int add_one(struct bpf_map *map, int all, uint32_t number, uint32_t size)
 {
-	const struct bpf_map *like = bpf_map__inner_map(map);
-	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = bpf_map__map_flags(like), );
-	int fd = bpf_map_create(bpf_map__type(like), bpf_map__name(map), bpf_map__key_size(like),
-				bpf_map__value_size(like), size, &opts);
-	int err = fd < 0 ? fd : show(all, number, fd);
+	int fd = map_of_maps_one(map, bpf_map__name(map), size);
+	int err = fd < 0 ? fd : map_of_maps_show(all, number, fd);
 
 	return err ?: fd;
 }
@@ -120,35 +108,6 @@ static int add(struct tables *tables)
 
 /* ---- The first one ---- */
 
-/*
- * Makes @map, a map of maps. From 5.15 to 6.1 the kernel puts none into it that has type
- * information where its model has none, or the other way round: no map here has. Returns its
- * descriptor or -errno.
- */
-static int make_all(struct bpf_map *map)
-{
-	const struct bpf_map *like = bpf_map__inner_map(map);
-	LIBBPF_OPTS(bpf_map_create_opts, inner_opts, .map_flags = bpf_map__map_flags(like), );
-	int inner = bpf_map_create(bpf_map__type(like), NULL, bpf_map__key_size(like),
-				   bpf_map__value_size(like), bpf_map__max_entries(like),
-				   &inner_opts);
-	LIBBPF_OPTS(bpf_map_create_opts, opts, .inner_map_fd = inner, );
-	int fd, err = 0;
-
-	if (inner < 0)
-		return inner;
-	fd = bpf_map_create(bpf_map__type(map), bpf_map__name(map), sizeof(uint32_t),
-			    sizeof(uint32_t), bpf_map__max_entries(map), &opts);
-	close(inner);
-	if (fd >= 0)
-		err = bpf_map__reuse_fd(map, fd);
-	if (err) {
-		close(fd);
-		return err;
-	}
-	return fd;
-}
-
 static void *make_first(void *argument)
 {
 	struct tables *tables = argument;
@@ -166,7 +125,7 @@ static int make_maps(struct tables *tables, const char **refused)
 	for (unsigned int i = 0; i < sizeof(maps) / sizeof(*maps); i++) {
 		if (!maps[i])
 			continue;
-		*fds[i] = make_all(maps[i]);
+		*fds[i] = map_of_maps_make(maps[i]);
 		if (*fds[i] >= 0)
 			continue;
 		*refused = bpf_map__name(maps[i]);
@@ -230,21 +189,18 @@ static void make_next(struct tables *tables, uint64_t sockets)
 /* Makes the places that are asked for. Without memory for them, connections go into the tables. */
 static void make_recent(struct tables *tables)
 {
-	const struct bpf_map *like = bpf_map__inner_map(tables->recent);
-	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = bpf_map__map_flags(like), );
-
 	for (unsigned int i = 0; i < TCPDWELL_RECENT_MAPS; i++) {
 		int fd;
 
 		if (!tables->wanted[i] || tables->recent_fds[i] >= 0)
 			continue;
-		fd = bpf_map_create(bpf_map__type(like), "recent", bpf_map__key_size(like),
-				    bpf_map__value_size(like), bpf_map__max_entries(like), &opts);
+		fd = map_of_maps_one(tables->recent, "recent",
+				     bpf_map__max_entries(bpf_map__inner_map(tables->recent)));
 		if (fd < 0)
 			continue;
 		/* Programs see it at once, and what shows it to them comes back after a while. */
 		__atomic_store_n(&tables->recent_fds[i], fd, __ATOMIC_RELEASE);
-		if (show(tables->all_recent, i, fd))
+		if (map_of_maps_show(tables->all_recent, i, fd))
 			__atomic_store_n(&tables->recent_fds[i], -ENOENT, __ATOMIC_RELEASE);
 	}
 }

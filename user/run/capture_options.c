@@ -12,6 +12,7 @@ void capture_from_options(struct capture *capture, const struct options *options
 			   filters_have_names(&options->filters),
 		.sockets = options->no_snapshot ? CAPTURE_SOCKETS_NONE : CAPTURE_SOCKETS_NOTED,
 		.ring_bytes = options->ring_bytes,
+		.rings = options->rings,
 		.max_sockets = options->max_sockets,
 		.backend = options->backend,
 	};

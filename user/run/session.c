@@ -202,8 +202,11 @@ static int make_source(struct session *s)
 				   "TIME_WAIT is not seen%s: see `tcpdwell probe`",
 				   s->options->backend == BACKEND_NONE ? " with --backend none" :
 									 " on this kernel");
+	int rings[LOADER_RINGS];
+
 	if (capture_uses_ring(&s->capture)) {
-		s->source = source_ring_new(loader_ring(s->loader), session_take_row, s);
+		s->source = source_ring_new(rings, loader_rings(s->loader, rings), session_take_row,
+					    s);
 		if (!s->source)
 			return capability_refused(s->failure, "to map the ring", errno);
 	} else if (loader_polls(s->loader)) {

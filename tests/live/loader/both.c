@@ -92,7 +92,9 @@ static int watch(struct loader *loader, struct source_ring *source)
 
 static int run(struct both *both, struct loader *loader)
 {
-	struct source_ring *source = source_ring_new(loader_ring(loader), take_row, both);
+	int rings[LOADER_RINGS];
+	struct source_ring *source = source_ring_new(rings, loader_rings(loader, rings), take_row,
+						     both);
 	struct tcpdwell_counters counted;
 	int fd, err = source ? watch(loader, source) : -errno;
 

@@ -237,6 +237,10 @@ static void test_limits(void **state)
 		assert_parses(rings[i].line);
 		assert_true(options.ring_bytes == rings[i].bytes);
 	}
+	assert_parses("-v");
+	assert_int_equal(options.rings, 0);
+	assert_parses("--rings 16");
+	assert_int_equal(options.rings, 16);
 	for (size_t i = 0; i < COUNT(names); i++) {
 		snprintf(line, sizeof(line), "--backend timer --backend %s", names[i]);
 		assert_parses(line);
@@ -347,6 +351,9 @@ static void test_refusals(void **state)
 		{ "--ring-size 1073741825", "is out of range: want 64K..1G" },
 		{ "--ring-size 16", "is out of range: want 64K..1G" },
 		{ "--ring-size big", "'big' is not a size" },
+		{ "--rings 3", "--rings: '3' is no power of two: want 1, 2, 4, 8 or 16" },
+		{ "--rings 32", "is out of range: want 1, 2, 4, 8 or 16" },
+		{ "--rings 0", "is out of range: want 1, 2, 4, 8 or 16" },
 		{ "--max-sockets 134217729", "is out of range" },
 		{ "--max-sockets 1.5", "is not a number" },
 		{ "--comm ''", "--comm: '' is empty" },
