@@ -227,6 +227,7 @@ const struct command_def command_table[] = {
 				{ "tcpdwell export --textfile /var/lib/node_exporter/tcp.prom",
 				  "for node_exporter" },
 				{ "tcpdwell export --by port --ports 80,443", "of two services" },
+				{ "tcpdwell export -o otlp", "for OpenTelemetry's collector" },
 				{ 0 },
 			},
 	},

@@ -20,6 +20,19 @@ static const struct choice row_formats[] = {
 	{ 0 },
 };
 
+static const struct choice life_formats[] = {
+	{ "table", FORMAT_TABLE },
+	{ "json", FORMAT_JSON },
+	{ "csv", FORMAT_CSV },
+	{ "otlp", FORMAT_OTLP },
+	{ 0 },
+};
+
+static const struct choice export_formats[] = {
+	{ "otlp", FORMAT_OTLP },
+	{ 0 },
+};
+
 static const struct choice report_formats[] = {
 	{ "table", FORMAT_TABLE },
 	{ "json", FORMAT_JSON },
@@ -116,7 +129,7 @@ const struct option_group group_life_filters = {
 const struct option_group group_life_output = {
 	"What rows look like",
 	(const struct option_def[]){
-		CHOICE("output", 'o', "FORMAT", row_formats, format, "one of"),
+		CHOICE("output", 'o', "FORMAT", life_formats, format, "one of"),
 		FLAG("time", 'T', wall_time, "begin with the time of day of the end"),
 		FLAG("timestamp", 't', since_start, "begin with seconds since the start"),
 		FLAG("wide", 'w', wide, "full width for IPv6; adds the dwell in each state"),
@@ -306,6 +319,8 @@ const struct option_group group_export_output = {
 		      "serve HTTP there: ADDRESS:PORT in numbers, or unix:PATH (127.0.0.1:9435)"),
 		VALUE("textfile", 0, "PATH", textfile, set_path,
 		      "a file that is replaced at each look, for node_exporter"),
+		CHOICE("output", 'o', "FORMAT", export_formats, format,
+		       "metrics to standard output at each look, as lines of OTLP/JSON:"),
 		VALUE("interval", 'i', "TIME", report_ns, set_export_interval,
 		      "time between two looks, 1s or more (15s)"),
 		VALUE("duration", 'd', "TIME", duration_ns, set_end, "end after this long"),

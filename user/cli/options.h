@@ -55,7 +55,8 @@ struct export_choice {
 enum format {
 	FORMAT_TABLE,
 	FORMAT_JSON,
-	FORMAT_CSV, /* of rows */
+	FORMAT_CSV,  /* of rows */
+	FORMAT_OTLP, /* of connections, and of export */
 };
 
 /* Rows of each table of a report, at the most. */

@@ -7,6 +7,7 @@
 
 void export_look(struct export *e, uint64_t now_ns)
 {
+	e->before_ns = e->now_ns;
 	e->now_ns = now_ns;
 	series_drop(e);
 	groups_drop(e);

@@ -44,6 +44,8 @@ enum export_metric {
 	EXPORT_BUILD,
 	EXPORT_LOOK_TIME,
 	EXPORT_LOOK_DURATION,
+	EXPORT_METRIC_SERIES, /* of groups that are bounded metrics, as the next one */
+	EXPORT_BEYOND,
 	EXPORT_METRICS
 };
 
@@ -77,6 +79,9 @@ struct export_metric_def {
 };
 
 extern const struct export_metric_def export_metric_table[EXPORT_METRICS];
+
+/* What Prometheus has behind the name: "_total", "_info" or "". */
+const char *export_suffix(enum export_kind kind);
 
 /*
  * Upper bounds of a histogram's buckets, a factor of four apart: 2^16 ns to 2^46 ns, which are
@@ -154,6 +159,7 @@ struct export_series {
 	const struct export_labels *labels;
 	double value;
 	const struct export_dwells *dwells; /* of a histogram, else NULL */
+	uint64_t since_ns;		    /* it had counted nothing then; 0: at the start */
 };
 
 /*

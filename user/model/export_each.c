@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,6 +58,29 @@ static uint32_t *rank_groups(const struct export *e)
 	return ranks;
 }
 
+/* How many series there are of each metric that is bounded, or how many found no room. */
+static int visit_bounds(const struct export *e, enum export_metric of, export_visit *visit,
+			void *context)
+{
+	int err = 0;
+
+	for (unsigned int i = 0; i < EXPORT_METRICS && !err; i++) {
+		const struct export_metric_def *def = &export_metric_table[i];
+		char name[64];
+		const struct export_labels labels = { { "metric" }, { name } };
+		const struct export_series one = {
+			.metric = of,
+			.labels = &labels,
+			.value = of == EXPORT_BEYOND ? export_beyond(e, i) : export_lines(e, i),
+		};
+
+		snprintf(name, sizeof(name), "%s%s", def->name, export_suffix(def->kind));
+		if (def->bounded)
+			err = visit(context, &one);
+	}
+	return err;
+}
+
 int export_each(const struct export *e, export_visit *visit, void *context)
 {
 	struct shown_series *shown = calloc(e->count + 1, sizeof(*shown));
@@ -80,11 +104,14 @@ int export_each(const struct export *e, export_visit *visit, void *context)
 			.labels = &e->groups[series->group].labels,
 			.value = series->value,
 			.dwells = series->dwells,
+			.since_ns = e->groups[series->group].since_ns,
 		};
 
 		err = visit(context, &one);
 	}
 	free(shown);
 	free(ranks);
-	return err;
+	return err							     ?:
+		       visit_bounds(e, EXPORT_METRIC_SERIES, visit, context) ?:
+		       visit_bounds(e, EXPORT_BEYOND, visit, context);
 }

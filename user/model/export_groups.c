@@ -83,6 +83,7 @@ static uint32_t add_group(struct export *e, const struct export_labels *labels, 
 		e->forgotten++;
 		return otherwise;
 	}
+	e->groups[number].since_ns = e->before_ns;
 	if (number == e->group_count)
 		e->group_count++;
 	slots_put(&e->group_slots, hash, number);

@@ -12,6 +12,7 @@
 
 struct group {
 	struct export_labels labels;
+	uint64_t since_ns; /* nothing was counted of it before; 0: the start */
 	uint64_t seen_ns;
 	uint32_t hash;
 	bool used;
@@ -35,6 +36,7 @@ struct export
 {
 	const char *by[EXPORT_LABELS];
 	uint32_t max_series;
+	uint64_t before_ns; /* the look before, 0: there was none */
 	uint64_t now_ns;
 	struct group *groups;
 	uint32_t group_count, group_room;

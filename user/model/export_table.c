@@ -58,7 +58,17 @@ const struct export_metric_def export_metric_table[EXPORT_METRICS] = {
 	[EXPORT_LOOK_DURATION] = { "tcpdwell_look_duration_seconds", EXPORT_FLEETING,
 				   EXPORT_PART_NONE, false, "seconds",
 				   "Time that the last look took." },
+	[EXPORT_METRIC_SERIES] = { "tcpdwell_metric_series", EXPORT_GAUGE, EXPORT_PART_NONE, false,
+				   NULL,
+				   "Series of a metric, the lines of a histogram one by one." },
+	[EXPORT_BEYOND] = { "tcpdwell_beyond_max_series", EXPORT_COUNTER, EXPORT_PART_NONE, false,
+			    NULL, "Times that a group had no room for a series of its own." },
 };
+
+const char *export_suffix(enum export_kind kind)
+{
+	return kind == EXPORT_COUNTER ? "_total" : kind == EXPORT_INFO ? "_info" : "";
+}
 
 /* Room that is kept for the group `other`: its parts, of errno those that have a name. */
 #define OTHER_PARTS_MAX 140

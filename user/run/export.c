@@ -6,6 +6,7 @@
 
 #include "base/v4mapped.h"
 #include "host/ephemeral.h"
+#include "host/host_name.h"
 #include "host/http_server.h"
 #include "host/ready.h"
 #include "host/resolve.h"
@@ -54,7 +55,7 @@ static void export_wants(struct session *session, struct capture *capture, struc
 	capture->failed_calls = true;
 	capture->sockets = CAPTURE_SOCKETS_DETAILED;
 	wants->watch = true;
-	wants->serves = options->listen || !options->textfile;
+	wants->serves = options->listen || (!options->textfile && options->format != FORMAT_OTLP);
 	wants->snapshot = true;
 	wants->looks = true;
 	wants->first = true;
@@ -73,6 +74,7 @@ static int export_prepare(struct session *session)
 		return exporter_fail(session, -errno);
 	x->listener = -1;
 	x->ready = ready_open();
+	host_name_read(x->host);
 	if (options->textfile) {
 		x->textfile = textfile_new(options->textfile, session->failure);
 		if (!x->textfile)
@@ -161,13 +163,16 @@ static int export_render(struct session *session)
 	return exporter_look(session) ?: exporter_show(session);
 }
 
-/* A file is left with all that was counted. */
+/* A file, or who reads the lines, is left with all that was counted. */
 static int export_finish(struct session *session, const struct summary *summary)
 {
 	const struct exporter *x = session->model;
 
 	(void)summary;
-	return x->textfile && session->end == SESSION_TIME ? export_render(session) : 0;
+	return (x->textfile || session->options->format == FORMAT_OTLP) &&
+			       session->end == SESSION_TIME ?
+		       export_render(session) :
+		       0;
 }
 
 static void export_release(struct session *session)

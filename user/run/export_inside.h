@@ -7,6 +7,7 @@
 #ifndef TCPDWELL_EXPORT_INSIDE_H
 #define TCPDWELL_EXPORT_INSIDE_H
 
+#include "host/host_name.h"
 #include "host/listener.h"
 #include "model/export.h"
 #include "model/findings.h"
@@ -33,6 +34,7 @@ struct exporter {
 	int listener;		    /* until the server has it, -1: there is none */
 	struct http_server *server; /* NULL: not asked for */
 	char address[LISTENER_TEXT_BYTES];
+	char host[HOST_NAME_BYTES];
 	int ready; /* where the first page is waited for, -1: nobody does */
 };
 

@@ -8,6 +8,7 @@
 #include "host/ready.h"
 #include "host/textfile.h"
 #include "run/export_inside.h"
+#include "view/otlp.h"
 #include "view/prometheus.h"
 
 struct page {
@@ -60,22 +61,50 @@ static int publish(const struct exporter *x, const struct page *text)
 	return err;
 }
 
-int exporter_show(struct session *session)
+/* To standard output. What becomes of that is for the session to see. */
+static int write_otlp(struct session *session)
+{
+	const struct exporter *x = session->model;
+	const struct otlp_metrics metrics = {
+		.host = x->host,
+		.clock = session->clock,
+		.start_ns = session->start_ns,
+		.now_ns = x->looked_ns,
+	};
+	struct text *text = output_text(session->output);
+	int err = otlp_metrics_print(text, x->export, &metrics);
+
+	text_flush(text);
+	return output_error(session->output) ? 0 : err;
+}
+
+/* To the file and to the server. */
+static int write_prometheus(struct session *session)
 {
 	struct exporter *x = session->model;
 	struct page text = {};
 	int err = render(x, false, &text);
 
-	if (!err && x->textfile && write_file(session, &text)) {
-		free(text.text);
-		return -1;
-	}
+	if (!err && x->textfile && write_file(session, &text))
+		err = -ECANCELED;
 	if (!err && x->server)
 		err = publish(x, &text);
 	if (err || !x->server)
 		free(text.text);
+	return err;
+}
+
+int exporter_show(struct session *session)
+{
+	struct exporter *x = session->model;
+	int err = x->textfile || x->server ? write_prometheus(session) : 0;
+
+	if (!err && session->options->format == FORMAT_OTLP)
+		err = write_otlp(session);
 	if (err)
-		return failure_errno(session->failure, "cannot write the metrics", -err);
+		return err == -ECANCELED ?
+			       -1 :
+			       failure_errno(session->failure, "cannot write the metrics", -err);
 	ready_tell(x->ready);
 	if (x->ready >= 0)
 		close(x->ready);

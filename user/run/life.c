@@ -3,12 +3,14 @@
 #include <stdlib.h>
 
 #include "base/text.h"
+#include "host/host_name.h"
 #include "run/life.h"
 #include "view/life_view.h"
 
 struct life_run {
 	struct life_view *view;
 	bool begun; /* the header was written */
+	char host[HOST_NAME_BYTES];
 };
 
 static void life_wants(struct session *session, struct capture *capture, struct wants *wants)
@@ -24,7 +26,7 @@ static void life_wants(struct session *session, struct capture *capture, struct 
 	wants->open = true; /* with --no-open, too: some are over, and nobody has seen it yet */
 }
 
-static struct life_view *make_view(const struct session *session)
+static struct life_view *make_view(const struct session *session, const struct life_run *run)
 {
 	const struct style style = session_style(session);
 
@@ -33,6 +35,8 @@ static struct life_view *make_view(const struct session *session)
 		return life_fields_new(&style, &fields_json);
 	case FORMAT_CSV:
 		return life_fields_new(&style, &fields_csv);
+	case FORMAT_OTLP:
+		return life_otlp_new(&style, run->host);
 	default:
 		return life_table_new(&style);
 	}
@@ -44,7 +48,8 @@ static int life_start(struct session *session)
 
 	if (!run)
 		return failure_errno(session->failure, "cannot start", errno);
-	run->view = make_view(session);
+	host_name_read(run->host);
+	run->view = make_view(session, run);
 	return run->view ? 0 : failure_errno(session->failure, "cannot start", errno);
 }
 

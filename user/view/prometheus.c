@@ -4,9 +4,8 @@
 #include <string.h>
 
 #include "base/escape.h"
-#include "base/tcpstate.h"
 #include "base/text.h"
-#include "model/export.h"
+#include "view/export_labels.h"
 #include "view/prometheus.h"
 
 struct page {
@@ -17,18 +16,15 @@ struct page {
 
 /* ---- Pieces ---------------------------------------------------------------------------------- */
 
-/* Longer values are cut: no name of a process, a unit or a pod is as long, paths may be. */
-#define VALUE_BYTES 512
-
 /*
  * Of a value that is to be printed, the backslash is the only byte that both escapes know: `\x0a`
  * becomes `\\x0a`.
  */
 static void print_label(FILE *out, const char *name, const char *value)
 {
-	char text[ESCAPE_TEXT_BYTES * VALUE_BYTES + TEXT_SLACK_BYTES];
+	char text[ESCAPE_TEXT_BYTES * EXPORT_VALUE_BYTES + TEXT_SLACK_BYTES];
 	unsigned int columns;
-	size_t len = strnlen(value, VALUE_BYTES);
+	size_t len = strnlen(value, EXPORT_VALUE_BYTES);
 	const char *end = put_escaped(text, value, len, &columns);
 
 	fprintf(out, "%s=\"", name);
@@ -65,16 +61,11 @@ static const char *type_of(enum export_kind kind, bool openmetrics)
 	}
 }
 
-static const char *suffix_of(enum export_kind kind)
-{
-	return kind == EXPORT_COUNTER ? "_total" : kind == EXPORT_INFO ? "_info" : "";
-}
-
 /* In OpenMetrics a family has the name without what its samples have behind it. */
 static void print_head(const struct page *page, const char *name, enum export_kind kind,
 		       const char *unit, const char *help)
 {
-	const char *suffix = page->openmetrics ? "" : suffix_of(kind);
+	const char *suffix = page->openmetrics ? "" : export_suffix(kind);
 
 	fprintf(page->out, "# HELP %s%s %s\n", name, suffix, help);
 	fprintf(page->out, "# TYPE %s%s %s\n", name, suffix, type_of(kind, page->openmetrics));
@@ -83,31 +74,6 @@ static void print_head(const struct page *page, const char *name, enum export_ki
 }
 
 /* ---- Series ---------------------------------------------------------------------------------- */
-
-static const char *const part_names[] = {
-	[EXPORT_PART_STATE] = "state",	       [EXPORT_PART_SIDE] = "side",
-	[EXPORT_PART_DIRECTION] = "direction", [EXPORT_PART_REASON] = "reason",
-	[EXPORT_PART_ERRNO] = "errno",
-};
-
-static const char *part_value(enum export_part part, uint32_t value, char *number, size_t size)
-{
-	const char *name = NULL;
-
-	if (part == EXPORT_PART_STATE)
-		return tcpstate_name(value);
-	if (part == EXPORT_PART_SIDE)
-		return value == EXPORT_CLIENT ? "client" : "server";
-	if (part == EXPORT_PART_DIRECTION)
-		return value == EXPORT_SENT ? "sent" : "received";
-	if (part == EXPORT_PART_REASON)
-		return reason_name(value) ?: "unknown";
-	name = errno_name(value);
-	if (name)
-		return name;
-	snprintf(number, size, "%" PRIu32, value);
-	return number;
-}
 
 /* All labels of a series, and @le behind them if it is not NULL. */
 static void print_labels(FILE *out, const struct export_series *series, const char *le)
@@ -119,8 +85,8 @@ static void print_labels(FILE *out, const struct export_series *series, const ch
 
 	if (part) {
 		fputs(before, out);
-		print_label(out, part_names[part],
-			    part_value(part, series->part, number, sizeof(number)));
+		print_label(out, export_part_label(part),
+			    export_part_value(part, series->part, number, sizeof(number)));
 		before = ",";
 	}
 	for (unsigned int i = 0; i < EXPORT_LABELS && labels->name[i]; i++) {
@@ -144,11 +110,9 @@ static void print_dwells(FILE *out, const struct export_series *series)
 	char le[32] = "+Inf";
 
 	for (unsigned int i = 0; i <= EXPORT_BOUNDS; i++) {
-		uint64_t bound_ns = 1ULL << (EXPORT_FIRST_POWER + 2 * i);
-
 		count += series->dwells->counts[i];
 		if (i < EXPORT_BOUNDS)
-			snprintf(le, sizeof(le), "%.14g", (double)bound_ns / 1e9);
+			snprintf(le, sizeof(le), "%.14g", export_bound_s(i));
 		else
 			strcpy(le, "+Inf");
 		fprintf(out, "%s_bucket", name);
@@ -175,31 +139,10 @@ static int print_series(void *context, const struct export_series *series)
 		print_dwells(page->out, series);
 		return 0;
 	}
-	fprintf(page->out, "%s%s", def->name, suffix_of(def->kind));
+	fprintf(page->out, "%s%s", def->name, export_suffix(def->kind));
 	print_labels(page->out, series, NULL);
 	print_number(page->out, series->value);
 	return 0;
-}
-
-/* ---- What is said of the metrics themselves -------------------------------------------------- */
-
-static void print_lines(const struct page *page, const struct export *export)
-{
-	print_head(page, "tcpdwell_metric_series", EXPORT_GAUGE, NULL,
-		   "Series of a metric, the lines of a histogram one by one.");
-	for (unsigned int i = 0; i < EXPORT_METRICS; i++)
-		if (export_metric_table[i].bounded)
-			fprintf(page->out, "tcpdwell_metric_series{metric=\"%s%s\"} %" PRIu32 "\n",
-				export_metric_table[i].name, suffix_of(export_metric_table[i].kind),
-				export_lines(export, i));
-	print_head(page, "tcpdwell_beyond_max_series", EXPORT_COUNTER, NULL,
-		   "Times that a group had no room for a series of its own.");
-	for (unsigned int i = 0; i < EXPORT_METRICS; i++)
-		if (export_metric_table[i].bounded)
-			fprintf(page->out,
-				"tcpdwell_beyond_max_series_total{metric=\"%s%s\"} %" PRIu64 "\n",
-				export_metric_table[i].name, suffix_of(export_metric_table[i].kind),
-				export_beyond(export, i));
 }
 
 int prometheus_print(FILE *out, const struct export *export, bool openmetrics)
@@ -209,7 +152,6 @@ int prometheus_print(FILE *out, const struct export *export, bool openmetrics)
 
 	if (err)
 		return err;
-	print_lines(&page, export);
 	if (openmetrics)
 		fputs("# EOF\n", out);
 	return 0;
