@@ -57,7 +57,8 @@ struct connection {
 	size_t len;		  /* of the request, or what was drained */
 	struct shared_page *page; /* that the body is of, or NULL */
 	char head[ANSWER_HEAD_BYTES];
-	const char *body;
+	const char *text; /* that the body is of */
+	struct http_body body;
 	size_t head_len, body_len, sent;
 	char request[HTTP_HEAD_BYTES];
 };
@@ -101,7 +102,6 @@ static void page_drop(struct http_server *s, struct shared_page *page)
 	if (!last)
 		return;
 	free(page->page.text);
-	free(page->page.openmetrics);
 	free(page);
 }
 
@@ -128,14 +128,19 @@ static void enter(struct connection *c, enum stage stage)
 	c->since_ns = clock_now_ns();
 }
 
-static void answer(struct connection *c, const char *status, const char *type, const char *body,
-		   size_t len, bool only_head)
+static void answer(struct connection *c, const char *status, const char *type, const char *text,
+		   const struct http_body *body, bool only_head)
 {
+	size_t len = 0;
+
+	for (unsigned int i = 0; i < body->count; i++)
+		len += body->pieces[i].len;
 	c->head_len = snprintf(c->head, sizeof(c->head),
 			       "HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
 			       "Connection: close\r\n\r\n",
 			       status, type, len);
-	c->body = body;
+	c->text = text;
+	c->body = *body;
 	c->body_len = only_head ? 0 : len;
 	c->sent = 0;
 	enter(c, WRITING);
@@ -143,7 +148,9 @@ static void answer(struct connection *c, const char *status, const char *type, c
 
 static void answer_text(struct connection *c, const char *status, const char *text, bool only_head)
 {
-	answer(c, status, PLAIN_TYPE, text, strlen(text), only_head);
+	const struct http_body body = { 1, { { 0, strlen(text) } } };
+
+	answer(c, status, PLAIN_TYPE, text, &body, only_head);
 }
 
 static void answer_metrics(struct http_server *s, struct connection *c,
@@ -159,10 +166,9 @@ static void answer_metrics(struct http_server *s, struct connection *c,
 	}
 	page = &c->page->page;
 	if (request->openmetrics)
-		answer(c, "200 OK", OPENMETRICS_TYPE, page->openmetrics, page->openmetrics_len,
-		       only_head);
+		answer(c, "200 OK", OPENMETRICS_TYPE, page->text, &page->openmetrics, only_head);
 	else
-		answer(c, "200 OK", TEXT_TYPE, page->text, page->text_len, only_head);
+		answer(c, "200 OK", TEXT_TYPE, page->text, &page->plain, only_head);
 }
 
 static void answer_health(struct http_server *s, struct connection *c, bool only_head)
@@ -252,17 +258,25 @@ static void drain(struct http_server *s, struct connection *c)
 		end(s, c);
 }
 
+/* Sends of what is next, head or piece. As send(2). */
+static ssize_t send_next(const struct connection *c)
+{
+	size_t at = c->sent - c->head_len;
+	unsigned int i = 0;
+
+	if (c->sent < c->head_len)
+		return send(c->fd, c->head + c->sent, c->head_len - c->sent,
+			    MSG_NOSIGNAL | (c->body_len ? MSG_MORE : 0));
+	for (; at >= c->body.pieces[i].len; i++)
+		at -= c->body.pieces[i].len;
+	return send(c->fd, c->text + c->body.pieces[i].at + at, c->body.pieces[i].len - at,
+		    MSG_NOSIGNAL | (i + 1 < c->body.count ? MSG_MORE : 0));
+}
+
 static void write_answer(struct http_server *s, struct connection *c)
 {
-	size_t all = c->head_len + c->body_len;
-
-	while (c->sent < all) {
-		bool head = c->sent < c->head_len;
-		size_t of_body = head ? 0 : c->sent - c->head_len;
-		ssize_t sent = head ? send(c->fd, c->head + c->sent, c->head_len - c->sent,
-					   MSG_NOSIGNAL | (c->body_len ? MSG_MORE : 0)) :
-				      send(c->fd, c->body + of_body, c->body_len - of_body,
-					   MSG_NOSIGNAL);
+	while (c->sent < c->head_len + c->body_len) {
+		ssize_t sent = send_next(c);
 
 		if (is_later(sent))
 			return;

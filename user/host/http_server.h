@@ -20,12 +20,29 @@
 
 #define HTTP_SERVER_CONNECTIONS 64
 
-/* In both formats. The texts were allocated by malloc(), and become the server's. */
+/* A range of bytes. */
+struct http_piece {
+	size_t at;
+	size_t len;
+};
+
+/* Room for the heads and the samples of each metric, in one format. */
+#define HTTP_PIECES 64
+
+/* A body is that many pieces of a text. */
+struct http_body {
+	unsigned int count;
+	struct http_piece pieces[HTTP_PIECES];
+};
+
+/*
+ * In both formats, which have most of their bytes in common: @text was allocated by malloc(), and
+ * becomes the server's.
+ */
 struct http_page {
 	char *text;
-	size_t text_len;
-	char *openmetrics;
-	size_t openmetrics_len;
+	struct http_body plain;
+	struct http_body openmetrics;
 };
 
 struct http_server;

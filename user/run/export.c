@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -26,6 +27,9 @@
 
 /* A page that as many looks were to replace is not healthy. */
 #define HEALTHY_LOOKS 3
+
+/* A block of memory that has a mapping of its own: pages, and what a look holds. */
+#define LARGE_BYTES (128 * 1024)
 
 /* Between two looks at what cgroups rows came from: those that end before a look have a name. */
 #define NAMES_NS 1000000000ULL
@@ -72,6 +76,8 @@ static int export_prepare(struct session *session)
 
 	if (!x)
 		return exporter_fail(session, -errno);
+	/* Large blocks are the kernel's again once they are freed, also after larger ones. */
+	mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
 	x->listener = -1;
 	x->ready = ready_open();
 	host_name_read(x->host);

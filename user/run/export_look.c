@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <errno.h>
-#include <malloc.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -196,7 +195,6 @@ int exporter_look(struct session *session)
 	err = take_facts(session, span_ns);
 	if (err)
 		return exporter_fail(session, err);
-	malloc_trim(0);
 	if (session_sums(session))
 		return -1;
 	add_losses(session);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <errno.h>
+#include <malloc.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,18 +13,62 @@
 #include "view/otlp.h"
 #include "view/prometheus.h"
 
+/* What grows by little, in place where it is large: a page may be some megabytes. */
 struct page {
 	char *text;
-	size_t len;
+	size_t len, room;
+	bool failed;
 };
 
-static int render(const struct exporter *x, bool openmetrics, struct page *page)
-{
-	FILE *out = open_memstream(&page->text, &page->len);
-	int err = out ? prometheus_print(out, x->export, openmetrics) : -errno;
+#define PAGE_STEP_BYTES (128 * 1024)
 
-	if (out && fclose(out) && !err)
+static ssize_t page_write(void *cookie, const char *bytes, size_t len)
+{
+	struct page *page = cookie;
+
+	if (page->len + len > page->room) {
+		size_t room = page->len + len + PAGE_STEP_BYTES;
+		char *text = realloc(page->text, room);
+
+		if (!text) {
+			page->failed = true;
+			return 0;
+		}
+		page->text = text;
+		page->room = room;
+	}
+	memcpy(page->text + page->len, bytes, len);
+	page->len += len;
+	return len;
+}
+
+/* It only tells where it is. */
+static int page_seek(void *cookie, off64_t *offset, int whence)
+{
+	const struct page *page = cookie;
+
+	if (whence != SEEK_CUR || *offset)
+		return -1;
+	*offset = page->len;
+	return 0;
+}
+
+/* As fopen(3). */
+static FILE *page_open(struct page *page)
+{
+	static const cookie_io_functions_t functions = { .write = page_write, .seek = page_seek };
+
+	*page = (struct page){};
+	return fopencookie(page, "w", functions);
+}
+
+/* What was printed with @err, and is freed if that or this fails. Returns 0 or -errno. */
+static int page_close(struct page *page, FILE *out, int err)
+{
+	if (fclose(out) && !err)
 		err = -errno;
+	if (page->failed)
+		err = -ENOMEM;
 	if (err) {
 		free(page->text);
 		*page = (struct page){};
@@ -36,9 +82,11 @@ static int write_file(struct session *session, const struct page *page)
 	struct exporter *x = session->model;
 	int err = textfile_write(x->textfile, page->text, page->len);
 
-	if (err == -EOWNERDEAD)
-		return failure_set(session->failure, STATUS_OTHER,
-				   "--textfile: the process that writes it has ended, or hangs");
+	if (err == -EOWNERDEAD) {
+		failure_set(session->failure, STATUS_OTHER,
+			    "--textfile: the process that writes it has ended, or hangs");
+		return -ECANCELED;
+	}
 	if (err && err != x->file_err)
 		notice_print(session->notice, NOTICE_WARNING, "--textfile: %s: the old one stays",
 			     strerror(-err));
@@ -46,18 +94,61 @@ static int write_file(struct session *session, const struct page *page)
 	return 0;
 }
 
-/* Gives the server both formats; @text is the caller's to free if that fails. */
-static int publish(const struct exporter *x, const struct page *text)
+static int replace_file(struct session *session)
 {
-	struct page openmetrics = {};
-	int err = render(x, true, &openmetrics);
+	const struct exporter *x = session->model;
+	struct page page;
+	FILE *out = page_open(&page);
+	int err = out ? page_close(&page, out, prometheus_print(out, x->export, false)) : -errno;
 
 	if (!err)
-		err = http_server_publish(x->server,
-					  &(struct http_page){ text->text, text->len,
-							       openmetrics.text, openmetrics.len });
+		err = write_file(session, &page);
+	free(page.text);
+	return err;
+}
+
+static void add_piece(struct http_body *body, size_t at, size_t end)
+{
+	body->pieces[body->count++] = (struct http_piece){ at, end - at };
+}
+
+/* Of both formats, the heads of their own and the samples that they share. */
+static struct http_page take_apart(const struct page *page, const struct prometheus_part *parts,
+				   unsigned int count)
+{
+	struct http_page shown = { .text = page->text };
+	size_t at = 0;
+
+	for (unsigned int i = 0; i < count; i++) {
+		const struct prometheus_part *part = &parts[i];
+
+		add_piece(&shown.plain, at, part->text_end);
+		add_piece(&shown.plain, part->openmetrics_end, part->samples_end);
+		add_piece(&shown.openmetrics, part->text_end, part->samples_end);
+		at = part->samples_end;
+	}
+	add_piece(&shown.openmetrics, at, page->len);
+	return shown;
+}
+
+_Static_assert(HTTP_PIECES > 2 * PROMETHEUS_PARTS, "each part is two pieces, and there is an end");
+
+/* Gives the server both formats. */
+static int publish(const struct exporter *x)
+{
+	struct prometheus_part parts[PROMETHEUS_PARTS];
+	struct http_page shown;
+	struct page page;
+	FILE *out = page_open(&page);
+	int count = out ? prometheus_print_both(out, x->export, parts) : -errno;
+	int err = out ? page_close(&page, out, count < 0 ? count : 0) : count;
+
 	if (err)
-		free(openmetrics.text);
+		return err;
+	shown = take_apart(&page, parts, count);
+	err = http_server_publish(x->server, &shown);
+	if (err)
+		free(page.text);
 	return err;
 }
 
@@ -78,33 +169,20 @@ static int write_otlp(struct session *session)
 	return output_error(session->output) ? 0 : err;
 }
 
-/* To the file and to the server. */
-static int write_prometheus(struct session *session)
-{
-	struct exporter *x = session->model;
-	struct page text = {};
-	int err = render(x, false, &text);
-
-	if (!err && x->textfile && write_file(session, &text))
-		err = -ECANCELED;
-	if (!err && x->server)
-		err = publish(x, &text);
-	if (err || !x->server)
-		free(text.text);
-	return err;
-}
-
 int exporter_show(struct session *session)
 {
 	struct exporter *x = session->model;
-	int err = x->textfile || x->server ? write_prometheus(session) : 0;
+	int err = x->textfile ? replace_file(session) : 0;
 
+	if (!err && x->server)
+		err = publish(x);
 	if (!err && session->options->format == FORMAT_OTLP)
 		err = write_otlp(session);
 	if (err)
 		return err == -ECANCELED ?
 			       -1 :
 			       failure_errno(session->failure, "cannot write the metrics", -err);
+	malloc_trim(0);
 	ready_tell(x->ready);
 	if (x->ready >= 0)
 		close(x->ready);

@@ -8,10 +8,14 @@
 #include "view/export_labels.h"
 #include "view/prometheus.h"
 
+#define OPENMETRICS_END "# EOF\n"
+
 struct page {
 	FILE *out;
 	bool openmetrics;
-	int metric; /* whose head was printed last, -1: none */
+	int metric;		       /* whose head was printed last, -1: none */
+	struct prometheus_part *parts; /* of both formats, NULL: it is one alone */
+	unsigned int count;	       /* of them */
 };
 
 /* ---- Pieces ---------------------------------------------------------------------------------- */
@@ -62,15 +66,28 @@ static const char *type_of(enum export_kind kind, bool openmetrics)
 }
 
 /* In OpenMetrics a family has the name without what its samples have behind it. */
-static void print_head(const struct page *page, const char *name, enum export_kind kind,
-		       const char *unit, const char *help)
+static void print_head(FILE *out, const struct export_metric_def *def, bool openmetrics)
 {
-	const char *suffix = page->openmetrics ? "" : export_suffix(kind);
+	const char *suffix = openmetrics ? "" : export_suffix(def->kind);
 
-	fprintf(page->out, "# HELP %s%s %s\n", name, suffix, help);
-	fprintf(page->out, "# TYPE %s%s %s\n", name, suffix, type_of(kind, page->openmetrics));
-	if (page->openmetrics && unit)
-		fprintf(page->out, "# UNIT %s %s\n", name, unit);
+	fprintf(out, "# HELP %s%s %s\n", def->name, suffix, def->help);
+	fprintf(out, "# TYPE %s%s %s\n", def->name, suffix, type_of(def->kind, openmetrics));
+	if (openmetrics && def->unit)
+		fprintf(out, "# UNIT %s %s\n", def->name, def->unit);
+}
+
+/* The samples before are those of the last part. */
+static void begin_part(struct page *page, const struct export_metric_def *def)
+{
+	struct prometheus_part *part = &page->parts[page->count];
+
+	if (page->count)
+		part[-1].samples_end = ftell(page->out);
+	print_head(page->out, def, false);
+	part->text_end = ftell(page->out);
+	print_head(page->out, def, true);
+	part->openmetrics_end = ftell(page->out);
+	page->count++;
 }
 
 /* ---- Series ---------------------------------------------------------------------------------- */
@@ -132,8 +149,10 @@ static int print_series(void *context, const struct export_series *series)
 	const struct export_metric_def *def = &export_metric_table[series->metric];
 	struct page *page = context;
 
-	if (page->metric != (int)series->metric)
-		print_head(page, def->name, def->kind, def->unit, def->help);
+	if (page->metric != (int)series->metric && page->parts)
+		begin_part(page, def);
+	else if (page->metric != (int)series->metric)
+		print_head(page->out, def, page->openmetrics);
 	page->metric = series->metric;
 	if (series->dwells) {
 		print_dwells(page->out, series);
@@ -153,6 +172,20 @@ int prometheus_print(FILE *out, const struct export *export, bool openmetrics)
 	if (err)
 		return err;
 	if (openmetrics)
-		fputs("# EOF\n", out);
+		fputs(OPENMETRICS_END, out);
 	return 0;
+}
+
+int prometheus_print_both(FILE *out, const struct export *export,
+			  struct prometheus_part parts[PROMETHEUS_PARTS])
+{
+	struct page page = { .out = out, .metric = -1, .parts = parts };
+	int err = export_each(export, print_series, &page);
+
+	if (err)
+		return err;
+	if (page.count)
+		parts[page.count - 1].samples_end = ftell(out);
+	fputs(OPENMETRICS_END, out);
+	return page.count;
 }

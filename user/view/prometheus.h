@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-struct export;
+#include "model/export.h"
 
 /* What HTTP calls the formats. */
 #define PROMETHEUS_TEXT_TYPE	    "text/plain; version=0.0.4; charset=utf-8"
@@ -18,5 +18,22 @@ struct export;
 
 /* Returns 0 or -ENOMEM. Errors of @out are the caller's to see. */
 int prometheus_print(FILE *out, const struct export *export, bool openmetrics);
+
+/* Where a metric's heads and samples end, in a text that has both formats. */
+struct prometheus_part {
+	long text_end;
+	long openmetrics_end;
+	long samples_end;
+};
+
+#define PROMETHEUS_PARTS EXPORT_METRICS
+
+/*
+ * Writes both formats at once, in parts: for each metric its head in the text format, that of
+ * OpenMetrics, and its samples, which both have; and behind the last one the end of OpenMetrics.
+ * @out is at 0 and tells where it is. Returns the number of parts, or -errno.
+ */
+int prometheus_print_both(FILE *out, const struct export *export,
+			  struct prometheus_part parts[PROMETHEUS_PARTS]);
 
 #endif /* TCPDWELL_PROMETHEUS_H */

@@ -152,13 +152,14 @@ static int count_unit(void *context, const struct export_series *series)
 static void test_names(void **state)
 {
 	struct export *export = story();
-	unsigned int series = 0;
+	unsigned int series = 0, bounded = 0;
 
 	(void)state;
 	for (unsigned int i = 0; i < EXPORT_METRICS; i++) {
 		const struct export_metric_def *def = &export_metric_table[i];
 		size_t len = strlen(def->name), unit = def->unit ? strlen(def->unit) : 0;
 
+		bounded += def->bounded;
 		assert_true(!strncmp(def->name, "tcpdwell_", 9));
 		assert_null(strstr(def->name, "_total"));
 		assert_true(def->help[strlen(def->help) - 1] == '.');
@@ -167,7 +168,42 @@ static void test_names(void **state)
 			assert_string_equal(def->name + len - unit, def->unit);
 	}
 	assert_int_equal(export_each(export, count_unit, &series), 0);
-	assert_int_equal(series, 10);
+	/* Of each that is bounded, how many there are and how many found no room. */
+	assert_int_equal(series, 10 + 2 * bounded);
+	export_free(export);
+}
+
+/* What both formats have at once is, taken apart, what each has by itself. */
+static void test_both(void **state)
+{
+	struct export *export = story();
+	char *text = render(export, false), *openmetrics = render(export, true), *both = NULL;
+	struct prometheus_part parts[PROMETHEUS_PARTS];
+	size_t len, of_text = 0, of_openmetrics = 0, at = 0;
+	FILE *out = open_memstream(&both, &len);
+	int count = prometheus_print_both(out, export, parts);
+
+	(void)state;
+	assert_int_equal(fclose(out), 0);
+	assert_true(count > 5 && count <= PROMETHEUS_PARTS);
+	for (int i = 0; i < count; i++) {
+		size_t head = parts[i].text_end - at;
+		size_t rest = parts[i].samples_end - parts[i].openmetrics_end;
+		size_t other = parts[i].samples_end - parts[i].text_end;
+
+		assert_memory_equal(text + of_text, both + at, head);
+		assert_memory_equal(text + of_text + head, both + parts[i].openmetrics_end, rest);
+		assert_memory_equal(openmetrics + of_openmetrics, both + parts[i].text_end, other);
+		of_text += head + rest;
+		of_openmetrics += other;
+		at = parts[i].samples_end;
+	}
+	assert_string_equal(both + at, "# EOF\n");
+	assert_int_equal(of_text, strlen(text));
+	assert_int_equal(of_openmetrics + strlen("# EOF\n"), strlen(openmetrics));
+	free(both);
+	free(openmetrics);
+	free(text);
 	export_free(export);
 }
 
@@ -175,6 +211,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_text),
+		cmocka_unit_test(test_both),
 		cmocka_unit_test(test_openmetrics),
 		cmocka_unit_test(test_names),
 	};
