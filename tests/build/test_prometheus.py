@@ -42,9 +42,8 @@ def test_each_alert_has_a_case_that_fires_and_one_that_does_not() -> None:
 
 
 def check_metrics(used: set[str]) -> None:
-    """Each is in the table of the model or added by the view, and in the manual."""
-    code = (TOP / "user/model/export.c").read_text() + (
-        TOP / "user/view/prometheus.c").read_text()
+    """Each is in the table of the model, and in the manual."""
+    code = (TOP / "user/model/export_table.c").read_text()
     manual = (TOP / "user/tcpdwell.8").read_text()
     known = set(re.findall(r'"(tcpdwell_\w+)"', code))
     bare = {re.sub("_(bucket|count|sum)$", "", name) for name in used}
@@ -72,12 +71,13 @@ def test_dashboard() -> None:
         taken |= cells
     # The choices of `by` are those of --by.
     choices = {item["name"]: item for item in page["templating"]["list"]}["by"]["query"].split(",")
-    table = (TOP / "user/cli/option_table.c").read_text() + (TOP / "user/run/export.c").read_text()
+    table = (TOP / "user/cli/option_table.c").read_text() + (
+        TOP / "user/run/export_groups.c").read_text()
     assert all(f'"{name}' in table or f"|{name}" in table for name in choices)
 
 
 def test_each_metric_is_documented() -> None:
-    code = (TOP / "user/model/export.c").read_text()
+    code = (TOP / "user/model/export_table.c").read_text()
     manual = (TOP / "user/tcpdwell.8").read_text()
     suffixes = {"EXPORT_COUNTER": "_total", "EXPORT_INFO": "_info"}
     defined = re.findall(r'{ "(tcpdwell_\w+)",\s*(EXPORT_\w+)', code)
