@@ -101,6 +101,10 @@ group() {
 		# It looks at units; what becomes the first process is another package.
 		need systemd systemd-analyze
 		need clang-format clang-format
+		# Containers that are not made by the tests' own hand.
+		need podman podman
+		need crun crun
+		need systemd-container systemd-nspawn
 		# The shells that there is completion for, beside bash.
 		need zsh zsh
 		need fish fish
