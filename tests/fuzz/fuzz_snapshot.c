@@ -10,21 +10,29 @@
 
 #define SOCKETS_MAX 64
 
+/* Half of the namespaces have a name, and it may be any. */
+static const char *netns_name(const void *context, uint32_t inode)
+{
+	(void)context;
+	return inode % 2 ? "a\x1b[2J\"\\\xff" : NULL;
+}
+
 static void render(struct input *input, const struct census *census)
 {
+	const struct netns_lookup netns = { netns_name, NULL };
 	char *text = NULL;
 	size_t len;
 	FILE *out = open_memstream(&text, &len);
 
 	CHECK(out);
-	snapshot_report(out, census, input_u8(input));
-	snapshot_report_listeners(out, census);
+	snapshot_report(out, census, &netns, input_u8(input));
+	snapshot_report_listeners(out, census, &netns);
 	CHECK(!fclose(out) && is_clean(text, len));
 	free(text);
 	out = open_memstream(&text, &len);
 	CHECK(out);
-	snapshot_json(out, census, input_u64(input));
-	snapshot_json_listeners(out, census);
+	snapshot_json(out, census, &netns, input_u64(input));
+	snapshot_json_listeners(out, census, &netns);
 	CHECK(!fclose(out) && is_clean(text, len) && is_json_lines(text, len));
 	free(text);
 }

@@ -16,6 +16,7 @@ import pytest
 from harness import actor as actors, capability, place, process, within
 from harness.actor import Cast
 from harness.netns import Netns
+from harness.plain import filtered_to, run
 from harness.scale import count
 
 # As ss prints the states.
@@ -234,3 +235,19 @@ def test_reader_that_goes(zoo: Zoo) -> None:
                           shell=True, capture_output=True, text=True, check=False,
                           timeout=process.LIMIT_S)
     assert done.returncode == 0 and not done.stderr
+
+
+def test_namespaces_have_names(netns: Netns) -> None:
+    """In the tables and in JSON: those of ip-netns(8)."""
+    with within.listen(netns) as listener:
+        pair = within.Pair(netns, listener)
+        tables = run("snapshot", *filtered_to(netns)).stdout.decode()
+        listeners = run("snapshot", "-l", *filtered_to(netns)).stdout.decode()
+        census = json.loads(run("snapshot", "-o", "json", *filtered_to(netns)).stdout)
+        one = json.loads(run("snapshot", "-l", "-o", "json", *filtered_to(netns)).stdout)
+        pair.close()
+    ports = tables.split("NETNS\n", 1)[1].splitlines()
+    assert ports and all(line.endswith(f" {netns.name}") for line in ports)
+    assert listeners.splitlines()[1].split()[-2:] == [netns.name, "-"]
+    assert {group["netns_name"] for group in census["ports"]} == {netns.name}
+    assert (one["netns"], one["netns_name"]) == (netns.inode, netns.name)

@@ -20,7 +20,7 @@ static void snapshot_wants(struct session *session, struct capture *capture, str
 {
 	capture->sockets = session->options->sockets ? CAPTURE_SOCKETS_DETAILED :
 						       CAPTURE_SOCKETS_TOLD;
-	wants->names = session->options->format != FORMAT_TABLE;
+	wants->names = true;
 	wants->reports = true;
 	wants->looks = !session->options->report_ns;
 	wants->host_only = session->options->report_ns;
@@ -38,20 +38,30 @@ struct report {
 	const struct census *census;
 };
 
+static const char *netns_name(const void *session, uint32_t inode)
+{
+	struct names names;
+
+	session_names(session, 0, inode, clock_now_ns(), &names);
+	return names.netns;
+}
+
 static int print(FILE *out, const void *context)
 {
 	const struct report *report = context;
+	const struct netns_lookup netns = { netns_name, report->session };
 	const struct options *options = report->session->options;
 	const struct census *census = report->census;
 
 	if (options->listening && options->format == FORMAT_JSON)
-		snapshot_json_listeners(out, census);
+		snapshot_json_listeners(out, census, &netns);
 	else if (options->listening)
-		snapshot_report_listeners(out, census);
+		snapshot_report_listeners(out, census, &netns);
 	else if (options->format == FORMAT_JSON)
-		snapshot_json(out, census, clock_wall_ns(report->session->clock, census->now_ns));
+		snapshot_json(out, census, &netns,
+			      clock_wall_ns(report->session->clock, census->now_ns));
 	else
-		snapshot_report(out, census, options->top);
+		snapshot_report(out, census, &netns, options->top);
 	return 0;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <inttypes.h>
 
+#include "base/escape.h"
 #include "base/tcpstate.h"
 #include "host/name_book.h"
 #include "model/census.h"
@@ -83,7 +84,30 @@ static const char *side_name(const struct census_group *group, const char *unkno
 	}
 }
 
-static void print_ports(FILE *out, const struct census_table *table, unsigned int top)
+static const char *name_of(const struct netns_lookup *netns, uint32_t inode)
+{
+	return netns->name ? netns->name(netns->context, inode) : NULL;
+}
+
+/* One without a name has its number. Returns what is in @shown. */
+static const char *show_netns(struct shown *shown, const struct netns_lookup *netns, uint32_t inode)
+{
+	const char *name = name_of(netns, inode);
+
+	if (name)
+		return escape_shown(shown, name);
+	snprintf(shown->text, sizeof(shown->text), "%" PRIu32, inode);
+	return shown->text;
+}
+
+static void json_netns(FILE *out, const struct netns_lookup *netns, uint32_t inode)
+{
+	fputs(",\"netns_name\":", out);
+	print_json_string(out, name_of(netns, inode));
+}
+
+static void print_ports(FILE *out, const struct census_table *table,
+			const struct netns_lookup *netns, unsigned int top)
 {
 	size_t count = shown(table, top);
 
@@ -92,6 +116,7 @@ static void print_ports(FILE *out, const struct census_table *table, unsigned in
 	fputs(" NETNS\n", out);
 	for (size_t i = 0; i < count; i++) {
 		const struct census_group *group = &table->groups[i];
+		struct shown shown;
 
 		if (group->port)
 			fprintf(out, "%*u ", PORT_WIDTH, group->port);
@@ -99,12 +124,13 @@ static void print_ports(FILE *out, const struct census_table *table, unsigned in
 			fprintf(out, "%*s ", PORT_WIDTH, "-");
 		fprintf(out, "%-6s ", side_name(group, "-"));
 		print_counts(out, group);
-		fprintf(out, " %" PRIu32 "\n", group->one->info.netns);
+		fprintf(out, " %s\n", show_netns(&shown, netns, group->one->info.netns));
 	}
 	print_more(out, table, count);
 }
 
-void snapshot_report(FILE *out, const struct census *census, unsigned int top)
+void snapshot_report(FILE *out, const struct census *census, const struct netns_lookup *netns,
+		     unsigned int top)
 {
 	print_counts_head(out);
 	fputc('\n', out);
@@ -119,10 +145,11 @@ void snapshot_report(FILE *out, const struct census *census, unsigned int top)
 	if (!census->total)
 		return;
 	print_processes(out, &census->processes, top);
-	print_ports(out, &census->ports, top);
+	print_ports(out, &census->ports, netns, top);
 }
 
-void snapshot_report_listeners(FILE *out, const struct census *census)
+void snapshot_report_listeners(FILE *out, const struct census *census,
+			       const struct netns_lookup *netns)
 {
 	fprintf(out, "%*s %-*s %*s %*s %*s %*s %-*s %-10s %s\n", PID_WIDTH, "PID", COMM_WIDTH,
 		"COMM", COUNT_WIDTH, "QUEUED", COUNT_WIDTH, "LIMIT", COUNT_WIDTH, "DROPS",
@@ -130,13 +157,14 @@ void snapshot_report_listeners(FILE *out, const struct census *census)
 	for (size_t i = 0; i < census->listener_count; i++) {
 		const struct socket_seen *socket = census->listeners[i];
 		const struct tcpdwell_socket *info = &socket->info;
+		struct shown shown;
 
 		print_pid(out, info);
 		fprintf(out, "%*" PRIu32 " %*" PRIu32 " %*" PRIu32 " %*" PRIu32 " ", COUNT_WIDTH,
 			info->queued, COUNT_WIDTH, info->queue_max, COUNT_WIDTH, info->drops,
 			COUNT_WIDTH, socket->holders);
 		print_end(out, info->family, info->laddr, info->lport, IPV4_WIDTH);
-		fprintf(out, " %-10" PRIu32 " %s\n", info->netns,
+		fprintf(out, " %-10s %s\n", show_netns(&shown, netns, info->netns),
 			sockets_queue_is_full(socket) ? "FULL" : "-");
 	}
 }
@@ -181,7 +209,7 @@ static void json_port(FILE *out, const struct census_group *group)
 enum grouping { BY_STATE, BY_PROCESS, BY_PORT };
 
 static void json_table(FILE *out, const char *name, const struct census_table *table,
-		       enum grouping by)
+		       enum grouping by, const struct netns_lookup *netns)
 {
 	fprintf(out, ",\"%s\":[", name);
 	for (size_t i = 0; i < table->count; i++) {
@@ -191,24 +219,28 @@ static void json_table(FILE *out, const char *name, const struct census_table *t
 		if (by == BY_PORT)
 			json_port(out, &table->groups[i]);
 		json_group(out, &table->groups[i]);
+		if (by == BY_PORT)
+			json_netns(out, netns, table->groups[i].one->info.netns);
 		fputc('}', out);
 	}
 	fputc(']', out);
 }
 
-void snapshot_json(FILE *out, const struct census *census, uint64_t wall_ns)
+void snapshot_json(FILE *out, const struct census *census, const struct netns_lookup *netns,
+		   uint64_t wall_ns)
 {
 	fputs("{\"type\":\"snapshot\",\"time\":", out);
 	print_json_time(out, wall_ns);
 	fprintf(out, ",\"sockets\":%zu,\"perhaps\":%zu,\"younger\":%zu", census->total,
 		census->perhaps, census->younger);
-	json_table(out, "states", &census->states, BY_STATE);
-	json_table(out, "processes", &census->processes, BY_PROCESS);
-	json_table(out, "ports", &census->ports, BY_PORT);
+	json_table(out, "states", &census->states, BY_STATE, netns);
+	json_table(out, "processes", &census->processes, BY_PROCESS, netns);
+	json_table(out, "ports", &census->ports, BY_PORT, netns);
 	fputs("}\n", out);
 }
 
-void snapshot_json_listeners(FILE *out, const struct census *census)
+void snapshot_json_listeners(FILE *out, const struct census *census,
+			     const struct netns_lookup *netns)
 {
 	for (size_t i = 0; i < census->listener_count; i++) {
 		const struct socket_seen *socket = census->listeners[i];
@@ -225,6 +257,7 @@ void snapshot_json_listeners(FILE *out, const struct census *census)
 			info->lport, info->queued, info->queue_max,
 			sockets_queue_is_full(socket) ? "true" : "false", info->drops);
 		print_json_age(out, "age", age_in_state(&socket->info, census->now_ns));
+		json_netns(out, netns, info->netns);
 		fputs("}\n", out);
 	}
 }

@@ -10,16 +10,26 @@
 
 struct census;
 
+/* Says what a network namespace is called, until the next call; NULL: nothing is known. */
+struct netns_lookup {
+	const char *(*name)(const void *context, uint32_t inode);
+	const void *context;
+};
+
 /* Counts by state, by process and by port; at most @top rows of the latter two. */
-void snapshot_report(FILE *out, const struct census *census, unsigned int top);
+void snapshot_report(FILE *out, const struct census *census, const struct netns_lookup *netns,
+		     unsigned int top);
 
 /* --listening: a line for each listener. */
-void snapshot_report_listeners(FILE *out, const struct census *census);
+void snapshot_report_listeners(FILE *out, const struct census *census,
+			       const struct netns_lookup *netns);
 
 /* One object. The names are a contract: one may be added, none may go or change its meaning. */
-void snapshot_json(FILE *out, const struct census *census, uint64_t wall_ns);
+void snapshot_json(FILE *out, const struct census *census, const struct netns_lookup *netns,
+		   uint64_t wall_ns);
 
 /* One object a listener. */
-void snapshot_json_listeners(FILE *out, const struct census *census);
+void snapshot_json_listeners(FILE *out, const struct census *census,
+			     const struct netns_lookup *netns);
 
 #endif /* TCPDWELL_SNAPSHOT_REPORT_H */
