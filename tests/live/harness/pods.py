@@ -194,7 +194,7 @@ class Taken:
     descriptors: int
 
 
-def _status_kb(pid: int, name: str) -> int:
+def status_kb(pid: int, name: str) -> int:
     for line in Path(f"/proc/{pid}/status").read_text("ascii").splitlines():
         if line.startswith(name + ":"):
             return int(line.split()[1])
@@ -231,8 +231,8 @@ def take(exporter: Export, made: Pods, began: float) -> Taken:
     got = exporter.metrics()
     return Taken(
         seconds=round(time.monotonic() - began, 1), pods=made.made,
-        resident_kb=_status_kb(pid, "VmRSS"), peak_kb=_status_kb(pid, "VmHWM"),
-        helper_kb=sum(_status_kb(child, "VmRSS") for child in _children(pid)),
+        resident_kb=status_kb(pid, "VmRSS"), peak_kb=status_kb(pid, "VmHWM"),
+        helper_kb=sum(status_kb(child, "VmRSS") for child in _children(pid)),
         series=len(got.samples), page_bytes=len(got.text),
         groups=len(got.labels("tcpdwell_connections", "pod")), elements=_elements(pid),
         map_kb=_map_kb(pid), descriptors=len(os.listdir(f"/proc/{pid}/fd")))
