@@ -336,7 +336,7 @@ fish       := $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 units      := $(DESTDIR)$(PREFIX)/lib/systemd/system
 rules      := $(DESTDIR)$(PREFIX)/share/tcpdwell/prometheus
 
-services   := $(notdir $(wildcard tools/systemd/*.service))
+services   := $(notdir $(wildcard tools/systemd/*.service tools/systemd/*.socket))
 
 # Of the text that `explain` shows, with the date of the other page.
 $(B)/tcpdwell-explain.7: user/view/explain.txt tools/manual/explain.awk user/tcpdwell.8

@@ -143,6 +143,7 @@ def test_installation_brings_it(tmp_path: Path) -> None:
         "usr/share/zsh/site-functions/_tcpdwell",
         "usr/share/fish/vendor_completions.d/tcpdwell.fish",
         "usr/lib/systemd/system/tcpdwell-export.service",
+        "usr/lib/systemd/system/tcpdwell-export.socket",
         "usr/share/tcpdwell/prometheus/alerts.yml",
         "usr/share/tcpdwell/prometheus/dashboard.json",
         "usr/lib/systemd/system/tcpdwell.service",

@@ -55,7 +55,7 @@ def test_debian_has_what_is_installed(tmp_path: Path) -> None:
     package = tmp_path / "tree/debian"
     found = installed(package / "tcpdwell")
     # debhelper takes these from where they are.
-    for unit in package.glob("tcpdwell.*.service"):
+    for unit in [*package.glob("tcpdwell.*.service"), *package.glob("tcpdwell.*.socket")]:
         found.add("usr/lib/systemd/system/" + unit.name.removeprefix("tcpdwell."))
     wanted = {f"{MOVED.get(folder, folder)}/{name}" for folder, _, name in
               (path.rpartition("/") for path in installed(tmp_path / "plain"))}
@@ -79,7 +79,7 @@ def test_rpm_builds_with_what_the_build_needs() -> None:
               for name in needed_to_build() - {"libc6-dev"}}
     assert set(re.findall(r"^BuildRequires: +([\w.-]+)", spec, re.M)) == {
         *wanted, "systemd-rpm-macros"}
-    units = {unit.name for unit in (TOP / "tools/systemd").glob("*.service")}
+    units = {unit.name for unit in (TOP / "tools/systemd").iterdir()}
     for macro in ("post", "preun", "postun_with_restart"):
         named = re.search(rf"%systemd_{macro} (.*)}}", spec)
         assert named and set(named[1].split()) == units

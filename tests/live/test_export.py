@@ -19,7 +19,7 @@ from typing import Iterator
 import pytest
 
 from harness import place, within
-from harness.metrics import LIMIT_S, OPENMETRICS, Export, Metrics
+from harness.metrics import LIMIT_S, OPENMETRICS, Export, Metrics, handing_over
 from harness.netns import Netns
 from harness.plain import Running, filtered_to, patience, run
 
@@ -523,6 +523,28 @@ def test_unix_socket(netns: Netns, tmp_path: Path) -> None:
             assert run(*arguments, "-d", "1s").returncode == 3
             running.finish()
     assert path.is_socket()
+
+
+def test_socket_of_a_process_manager(netns: Netns) -> None:
+    """sd_listen_fds(3): one that listens is served, and what is said of another process is not."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        with Export(*filtered_to(netns), listener=listener) as running:
+            assert running.address == listener.getsockname()
+            assert running.look().find("tcpdwell_build_info") == [1]
+        with Export(*filtered_to(netns), env={**os.environ, "LISTEN_FDS": "1",
+                                              "LISTEN_PID": "1"}) as running:
+            assert running.address != listener.getsockname()
+
+
+@pytest.mark.parametrize(("fds", "listens", "why"), [
+    ("1", False, "descriptor 3 is no stream that listens"), ("2", True, "one socket is served")])
+def test_sockets_that_cannot_be_served(fds: str, listens: bool, why: str) -> None:
+    with socket.socket() as client, socket.create_server(("127.0.0.1", 0)) as listener:
+        given = listener if listens else client
+        done = run("export", "-d", "1s", pass_fds=[given.fileno()],
+                   wrap=handing_over(given, fds=fds))
+    assert done.returncode == 2
+    assert why in done.stderr.decode()
 
 
 # ---- The file ------------------------------------------------------------------------------------

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import json
 import os
-import os
 import re
 import shlex
 import shutil
+import socket
 import subprocess
 import tempfile
 from pathlib import Path
@@ -126,11 +126,14 @@ def test_trace_works_in_its_bounds(netns: Netns, tmp_path: Path) -> None:
 def test_export_works_in_its_bounds(netns: Netns, tmp_path: Path) -> None:
     words = [word for word in arguments(EXPORT) if word not in ("export", "-q")]
     with within.named(COMM.encode()), within.listen(netns) as listener, \
-            Export(*words, *filtered_to(netns), wrap=Bounds(EXPORT, tmp_path)) as running:
+            socket.create_server(("127.0.0.1", 0)) as served, \
+            Export(*words, *filtered_to(netns), listener=served,
+                   wrap=Bounds(EXPORT, tmp_path)) as running:
         pairs = [within.Pair(netns, listener) for _ in range(5)]
         pairs[0].client.send(b"x")
         within.connect_and_reset(netns, listener, 3)
         got = running.look()
+        assert running.address == served.getsockname()
         assert not capabilities(running.running.child.pid) & ~(1 << 39)
         said = running.running.said()
         for pair in pairs:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -162,5 +163,48 @@ int listener_open(const char *address, char shown[LISTENER_TEXT_BYTES], struct f
 	fd = bind_to(address, &at, len, failure);
 	if (fd >= 0)
 		show(fd, shown);
+	return fd;
+}
+
+/* Descriptors of sd_listen_fds(3) begin here. */
+#define INHERITED_FD 3
+
+static bool has_option(int fd, int option, int wanted)
+{
+	int value = 0;
+	socklen_t len = sizeof(value);
+
+	return !getsockopt(fd, SOL_SOCKET, option, &value, &len) && value == wanted;
+}
+
+/* What names another process is not for this one; a child is not to take it for its own. */
+static unsigned long count_inherited(void)
+{
+	const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
+	unsigned long fds = 0;
+
+	if (pid && count && strtoul(pid, NULL, 10) == (unsigned long)getpid())
+		fds = strtoul(count, NULL, 10);
+	unsetenv("LISTEN_PID");
+	unsetenv("LISTEN_FDS");
+	unsetenv("LISTEN_FDNAMES");
+	return fds;
+}
+
+int listener_inherit(char shown[LISTENER_TEXT_BYTES], struct failure *failure)
+{
+	const int fd = INHERITED_FD;
+	unsigned long count = count_inherited();
+
+	if (!count)
+		return -ENOENT;
+	if (count > 1)
+		return failure_set(failure, STATUS_USE, "LISTEN_FDS: one socket is served");
+	if (!has_option(fd, SO_TYPE, SOCK_STREAM) || !has_option(fd, SO_ACCEPTCONN, 1))
+		return failure_set(failure, STATUS_USE,
+				   "LISTEN_FDS: descriptor %d is no stream that listens", fd);
+	if (fcntl(fd, F_SETFD, FD_CLOEXEC) || fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK))
+		return failure_errno(failure, "LISTEN_FDS", errno);
+	show(fd, shown);
 	return fd;
 }

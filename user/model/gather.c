@@ -227,7 +227,7 @@ static const uint64_t *settings_of(const struct gather *g, uint32_t netns)
 	return NULL;
 }
 
-static struct service_range range_of(const struct gather *g, uint32_t netns)
+struct service_range gather_port_range(const struct gather *g, uint32_t netns)
 {
 	const uint64_t *settings = settings_of(g, netns);
 
@@ -246,7 +246,7 @@ static bool is_client(const struct gather *g, const struct tcpdwell_socket *sock
 	if (socket->state == TCPDWELL_SYN_SENT)
 		return true;
 	return service_side(socket->owner, listens, socket->lport, socket->rport,
-			    range_of(g, socket->netns)) == SERVICE_REMOTE;
+			    gather_port_range(g, socket->netns)) == SERVICE_REMOTE;
 }
 
 /* States in which the peer has sent its FIN, which is a byte that nobody reads. */
@@ -381,7 +381,7 @@ static void end_set_ports(const struct gather *g, struct fact_end *end,
 			  const struct tcpdwell_transition *t)
 {
 	enum service_side side = service_side(t->owner, 0, t->lport, t->rport,
-					      range_of(g, t->netns));
+					      gather_port_range(g, t->netns));
 
 	if (side == SERVICE_REMOTE || t->from == TCPDWELL_SYN_SENT)
 		end->at.rport = t->rport;

@@ -14,6 +14,7 @@
 
 #include "model/facts.h"
 #include "model/sockets.h"
+#include "service.h"
 #include "wire.h"
 
 #define GATHER_ENDS 4096
@@ -73,6 +74,9 @@ uint64_t gather_lost(const struct gather *gather);
 
 /* The @count namespaces of the look, in the order in which they were told; until the next look. */
 const struct fact_netns *gather_namespaces(const struct gather *gather, size_t *count);
+
+/* Ports that connect() takes in a namespace of the look; empty where they are not known. */
+struct service_range gather_port_range(const struct gather *gather, uint32_t netns);
 
 /* Of sockets, those that @filters want (sockets.h), which must outlive it. */
 void gather_narrow(struct gather *gather, const struct filters *filters);

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "base/v4mapped.h"
-#include "host/ephemeral.h"
 #include "host/host_name.h"
 #include "host/http_server.h"
 #include "host/ready.h"
@@ -68,6 +67,16 @@ static void export_wants(struct session *session, struct capture *capture, struc
 	wants->pace_ns = exporter_by_cgroup(session) ? NAMES_NS : EVENTS_FOREVER;
 }
 
+/* What an option says goes before what a process manager hands over. */
+static int open_listener(struct session *session)
+{
+	struct exporter *x = session->model;
+	const char *address = session->options->listen;
+	int fd = address ? -ENOENT : listener_inherit(x->address, session->failure);
+
+	return fd == -ENOENT ? listener_open(address ?: LISTEN, x->address, session->failure) : fd;
+}
+
 /* What must be forked while the process is small, or is refused before anything is loaded. */
 static int export_prepare(struct session *session)
 {
@@ -87,8 +96,7 @@ static int export_prepare(struct session *session)
 			return -1;
 	}
 	if (session->wants.serves) {
-		x->listener = listener_open(options->listen ?: LISTEN, x->address,
-					    session->failure);
+		x->listener = open_listener(session);
 		if (x->listener < 0)
 			return -1;
 	}
@@ -115,7 +123,6 @@ static int export_start(struct session *session)
 {
 	const struct options *options = session->options;
 	struct exporter *x = session->model;
-	struct ephemeral ephemeral;
 	int err;
 
 	x->export = export_new(exporter_labels[options->export_by.by], options->max_series);
@@ -123,9 +130,6 @@ static int export_start(struct session *session)
 	x->gather = gather_new();
 	if (!x->export || !x->odometer || !x->gather)
 		return exporter_fail(session, -errno);
-	x->range = (struct service_range){ EPHEMERAL_LOW, EPHEMERAL_HIGH };
-	if (!ephemeral_read(&ephemeral, ""))
-		x->range = (struct service_range){ ephemeral.low, ephemeral.high };
 	if (resolve_netns(&options->filters.netns, &x->netns, session->failure))
 		return -1;
 	gather_narrow(x->gather, &options->filters);

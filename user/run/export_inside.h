@@ -13,7 +13,6 @@
 #include "model/findings.h"
 #include "run/export.h"
 #include "run/survey.h"
-#include "service.h"
 
 struct http_server;
 struct textfile;
@@ -27,7 +26,6 @@ struct exporter {
 	struct facts facts;
 	struct finding_ports ports[FINDING_PORTS]; /* of the last look */
 	struct survey survey;
-	struct service_range range;
 	uint32_t netns;		    /* the one that is looked at, 0: all */
 	uint64_t looked_ns;	    /* 0: there was no look */
 	int file_err;		    /* of the last write, so that it is said once */

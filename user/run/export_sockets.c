@@ -14,7 +14,8 @@ static uint16_t service_of(const struct exporter *x, const struct tcpdwell_socke
 	if (info->state == TCPDWELL_LISTEN || info->state == TCPDWELL_SYN_RECV || !info->rport ||
 	    info->flags & TCPDWELL_SOCKET_QUEUED)
 		return info->lport;
-	return service_port(service_side(info->owner, 0, info->lport, info->rport, x->range),
+	return service_port(service_side(info->owner, 0, info->lport, info->rport,
+					 gather_port_range(x->gather, info->netns)),
 			    info->lport, info->rport);
 }
 

@@ -115,6 +115,9 @@ static int take_netns(void *context, const struct netns_place *place)
 	walk->survey->namespaces++;
 	if (place->name)
 		snprintf(netns.name, sizeof(netns.name), "%s", place->name);
+	/* The limit of the host's memory is told in the first namespace alone: may be not ours. */
+	if (walk->host.pressure_pages == NETSTAT_UNKNOWN)
+		netstat_read_host(place, &walk->host);
 	netstat_read(place, counter_names, netns.counters, FACT_COUNTERS);
 	survey_settings(place, netns.settings);
 	netns.orphans = walk->host.orphans;
@@ -139,12 +142,14 @@ static int look_at_netns(struct session *session, struct gather *gather, uint32_
 		.drops = drops,
 	};
 	const struct netns_place own = { .own = true, .steward = session->steward };
+	int err;
 
 	*survey = (struct survey){};
 	gather_look(gather);
 	netstat_read_host(&own, &walk.host);
+	err = netns_walk(session->steward, only, take_netns, &walk, &survey->closed);
 	gather_memory(gather, walk.host.pages, walk.host.pressure_pages);
-	return netns_walk(session->steward, only, take_netns, &walk, &survey->closed);
+	return err;
 }
 
 /* ---- Processes ---- */

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import re
 import socket
+import sys
 import urllib.error
 import urllib.request
-from typing import Any
+from typing import Any, Callable
 
 from .plain import Running
 
@@ -47,12 +48,31 @@ class Metrics:
         return {of[label] for name, of, _ in self.samples if name == metric}
 
 
-class Export:
-    """One that serves at a port of its own choice, and looks each second."""
+# Descriptor, count, and what is run in place of it.
+HAND_OVER = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=sys.argv[2])
+os.execvp(sys.argv[3], sys.argv[3:])
+"""
 
-    def __init__(self, *arguments: str, **kwargs: Any) -> None:
-        self.running = Running("export", "--listen", "127.0.0.1:0", "-i", "1s", *arguments,
-                               **kwargs)
+
+def handing_over(given: socket.socket, wrap: Callable[[list[Any]], list[Any]] = list,
+                 fds: str = "1") -> Callable[[list[Any]], list[Any]]:
+    """As a process manager does it (sd_listen_fds(3)): wrap is to replace its process."""
+    return lambda argv: [sys.executable, "-c", HAND_OVER, str(given.fileno()), fds, *wrap(argv)]
+
+
+class Export:
+    """One that serves at a port of its own choice, or at listener, and looks each second."""
+
+    def __init__(self, *arguments: str, listener: socket.socket | None = None,
+                 **kwargs: Any) -> None:
+        if listener:
+            kwargs["wrap"] = handing_over(listener, kwargs.get("wrap", list))
+            kwargs["pass_fds"] = [listener.fileno()]
+        where = [] if listener else ["--listen", "127.0.0.1:0"]
+        self.running = Running("export", *where, "-i", "1s", *arguments, **kwargs)
         found = ADDRESS.search(self.running.said())
         assert found, self.running.said()
         self.address = (found[1], int(found[2]))
