@@ -27,7 +27,7 @@ static __always_inline void accept_unknown(const struct sock *sk, __u64 key, int
 	if (l.state == TCPDWELL_CLOSE || !filter_connection(sk, &e, false))
 		return;
 	cgroup_match(&l, sk);
-	owner_set_current(&l, TCPDWELL_OWNER_ACCEPT);
+	owner_set_current(&l, TCPDWELL_OWNER_ACCEPT, false);
 	accepted_as(&l, fd);
 	table_insert(key, &l, BPF_NOEXIST, false);
 }
@@ -40,7 +40,7 @@ static __always_inline void accepted_from(const struct sock *listener)
 	if (!l || l->state != TCPDWELL_LISTEN ||
 	    (l->owner != TCPDWELL_OWNER_NONE && listener_is_held(l, listener)))
 		return;
-	owner_set_current(l, TCPDWELL_OWNER_LISTEN);
+	owner_set_current(l, TCPDWELL_OWNER_LISTEN, false);
 	listener_own(l, listener);
 }
 
@@ -100,10 +100,12 @@ static __always_inline void accepted(void *ctx, const struct sock *sk, const str
 	/* The listener has the same local port, but its other children may be wanted. */
 	if (cfg_filter_lport && !port_in(cfg_lports, PEEK(sock, sk, __sk_common.skc_num)))
 		return;
-	young = is_young(sk); /* asked first: one that is not has been remembered */
+	/* Asked first: one that is not has been remembered, as its state is stored later. */
+	young = is_young(sk);
+	order_mostly(atomic);
 	l = connection_find_with_life(sock_key_by_address(sk), &life);
 	if (!l && young) {
-		l = young_accepted(sk, fd);
+		l = young_accepted(sk, fd, atomic);
 		if (!l)
 			return;
 	}
@@ -119,7 +121,7 @@ static __always_inline void accepted(void *ctx, const struct sock *sk, const str
 	}
 	if (cfg_stat_accepts)
 		stat_accepted(address_of(sk), address_of((const void *)key));
-	owner_set_current(l, TCPDWELL_OWNER_ACCEPT);
+	owner_set_current(l, TCPDWELL_OWNER_ACCEPT, atomic);
 	if (cfg_life && life)
 		life_accept(life);
 	else if (cfg_life)

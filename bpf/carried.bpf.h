@@ -125,7 +125,7 @@ static __noinline int carried_ends(const struct sock *sk, const struct endpoint 
 	if (!(l->marks & LIFECYCLE_TW))
 		*(volatile __u8 *)&l->state = TCPDWELL_CLOSE;
 	if (cfg_carried)
-		__sync_fetch_and_add(&carried_barrier, 1);
+		order_full(true);
 	added = carried_find(key);
 	if (added)
 		carried_take(added, &now);
@@ -166,7 +166,7 @@ static __noinline int carried_found(const struct sock *sk, const struct endpoint
 			return 0;
 		if (is_old)
 			return 0;
-		__sync_fetch_and_add(&carried_barrier, 1);
+		order_full(true);
 		if (*(volatile __u8 *)&l->state == TCPDWELL_CLOSE || l->marks & LIFECYCLE_TW) {
 			bpf_map_delete_elem(&carried, &key);
 			return 0;

@@ -50,17 +50,19 @@ static __always_inline void deferred_fill(const struct lifecycle *l, __u64 key)
 {
 	__u64 *at = deferred_place(l->place);
 
+	/* The flush may look for the connection as soon as it finds the key. */
 	if (at)
-		*at = key;
+		order_publish(at, key);
 }
 
-/* The row of @l waits no more; it may never have been in the ring. */
-static __always_inline void deferred_over(const struct lifecycle *l, __u64 key)
+/* The row of @l waits no more; it may never have been in the ring, and is not without @atomic. */
+static __always_inline void deferred_over(const struct lifecycle *l, __u64 key, const bool atomic)
 {
-	__u64 *at = cfg_defer_connect ? deferred_place(l->place) : NULL;
+	__u64 *at = atomic && cfg_defer_connect ? deferred_place(l->place) : NULL;
 
+	/* The flush may be done with the place at the same moment, and it may be another's then. */
 	if (at && *at == key)
-		*at = DEFERRED_OVER;
+		__sync_val_compare_and_swap(at, key, DEFERRED_OVER);
 }
 
 /* The CLOSE -> SYN_SENT that waited for the local port. */

@@ -25,7 +25,8 @@ static __always_inline bool ring_wake(void)
 /*
  * A reader that sleeps must come back for a row in the ring or outside it. To be called once the
  * row is there: the reader says that it sleeps before it looks for the last time, so one of the two
- * sees the other.
+ * sees the other. The row was put into the ring by an exchange, or into a queue under a lock that
+ * the reader, too, must take to look.
  */
 static __always_inline void wake_reader(void)
 {
@@ -48,22 +49,6 @@ static __always_inline void ring_submit(struct tcpdwell_counters *c, void *recor
 	if (much && cfg_rings != 1)
 		ring_wake();
 	wake_reader();
-}
-
-/*
- * The owner as one whole: none rather than one whose name is being replaced. The writer takes the
- * owner away, writes name, pid and owner in this order; so with an owner and the same pid on both
- * sides of it, the name is that process's.
- */
-static __always_inline void owner_read(const struct lifecycle *l, __u32 *pid, char *comm,
-				       __u8 *owner)
-{
-	*pid = *(const volatile __u32 *)&l->pid;
-	__builtin_memcpy(comm, l->comm, OWNER_COMM_LEN);
-	comm[OWNER_COMM_LEN] = 0;
-	*owner = *(const volatile __u8 *)&l->owner;
-	if (*pid != *(const volatile __u32 *)&l->pid)
-		*owner = TCPDWELL_OWNER_NONE;
 }
 
 static __always_inline void record_fill(struct tcpdwell_transition *t, const struct row *row,

@@ -52,13 +52,12 @@ static __always_inline void holder_become(struct lifecycle *l, __u64 address, in
 	const struct task_struct *leader = PEEK(task_struct, task, group_leader);
 	__u8 how = l->owner ?: TCPDWELL_OWNER_SCAN;
 
-	*(volatile __u8 *)&l->owner = TCPDWELL_OWNER_NONE;
+	owner_leave(l, false); /* seldom, and on kernels of any age */
 	bpf_core_read(l->comm, OWNER_COMM_LEN, &leader->comm);
 	l->holders = 0;
-	l->pid = PEEK(task_struct, task, tgid);
 	holder_note(l, task_of_table(task), fd);
 	cgroup_match_task(l, address);
-	*(volatile __u8 *)&l->owner = how;
+	owner_come(l, PEEK(task_struct, task, tgid), how, false);
 	owner_match(l);
 }
 

@@ -22,8 +22,8 @@ static const struct tcpdwell_life life_nothing;
 
 static __noinline struct tcpdwell_life *life_find(__u64 key)
 {
-	__u32 number = tables.current;
 	struct place *place;
+	__u32 number;
 	void *table;
 
 	if (!cfg_life)
@@ -31,7 +31,7 @@ static __noinline struct tcpdwell_life *life_find(__u64 key)
 	place = (struct place *)recent_find(key);
 	if (place)
 		return &place->life;
-	if (tables.spread)
+	if (tables_are_spread(&number))
 		number = life_table_of(address_of((const void *)key), false);
 	table = lives_at(number);
 	return table ? bpf_map_lookup_elem(table, &key) : NULL;
@@ -74,15 +74,16 @@ static __noinline struct tcpdwell_life *life_find_or_make(__u64 key)
 /* The connection that had none in its place is known no more. */
 static __always_inline void life_forget(__u64 key)
 {
+	__u32 number;
 	void *table;
 
 	if (!cfg_life)
 		return;
-	if (tables.spread) {
+	if (tables_are_spread(&number)) {
 		life_table_of(address_of((const void *)key), true);
 		return;
 	}
-	table = lives_at(tables.current);
+	table = lives_at(number);
 	if (table)
 		bpf_map_delete_elem(table, &key);
 }

@@ -145,9 +145,8 @@ __u64 gaps;
 /* Counts the runs of the snapshot, from 1; set by user space before each. */
 __u32 snapshot_round;
 
-/* Connections whose bytes found no room in the sums; and what is added to for its order alone. */
+/* Connections whose bytes found no room in the sums. */
 __u64 carried_lost;
-__u64 carried_barrier;
 
 /* Where rows are sent and summed: those that found no room among the sums. */
 __u64 sums_lost;

@@ -10,7 +10,7 @@
 #define TCPDWELL_OWNER_BPF_H
 
 #include "current.bpf.h"
-#include "maps.bpf.h"
+#include "order.bpf.h"
 
 /* Thread groups that -p names, or that descend from the program after --. */
 struct {
@@ -153,13 +153,48 @@ static __always_inline bool owner_is_named(const struct lifecycle *l, const stru
 }
 
 /*
+ * A reader on another CPU must not see the new process under the old one's name, so there is no
+ * owner while the name is written: whoever writes it calls owner_leave() before and owner_come()
+ * after that.
+ */
+static __always_inline void owner_leave(struct lifecycle *l, const bool atomic)
+{
+	*(volatile __u8 *)&l->owner = TCPDWELL_OWNER_NONE;
+	order_mostly(atomic);
+}
+
+static __always_inline void owner_come(struct lifecycle *l, __u32 pid, __u8 how, const bool atomic)
+{
+	order_mostly(atomic);
+	*(volatile __u32 *)&l->pid = pid;
+	order_mostly(atomic);
+	*(volatile __u8 *)&l->owner = how;
+}
+
+/*
+ * The owner as one whole: none rather than one whose name is being replaced. Name, pid and owner
+ * were stored in this order; so with an owner and the same pid on both sides of it, the name is
+ * that process's.
+ */
+static __always_inline void owner_read(const struct lifecycle *l, __u32 *pid, char *comm,
+				       __u8 *owner)
+{
+	*pid = *(const volatile __u32 *)&l->pid;
+	l = order_after(l, *pid);
+	__builtin_memcpy(comm, l->comm, OWNER_COMM_LEN);
+	comm[OWNER_COMM_LEN] = 0;
+	l = order_after(l, ((__u64 *)comm)[0] | ((__u64 *)comm)[1]);
+	*owner = *(const volatile __u8 *)&l->owner;
+	l = order_after(l, *owner);
+	if (*pid != *(const volatile __u32 *)&l->pid)
+		*owner = TCPDWELL_OWNER_NONE;
+}
+
+/*
  * Make the running process the owner, known by @how. The name is that of the thread group's
  * leader, as `ss` and ps show it: threads name themselves as they like.
- *
- * A reader on another CPU must not see the new process under the old one's name, so there is no
- * owner while the name is copied.
  */
-static __always_inline void owner_set_current(struct lifecycle *l, __u8 how)
+static __always_inline void owner_set_current(struct lifecycle *l, __u8 how, const bool atomic)
 {
 	__u32 pid = bpf_get_current_pid_tgid() >> 32;
 	struct name name;
@@ -181,25 +216,24 @@ static __always_inline void owner_set_current(struct lifecycle *l, __u8 how)
 			return;
 		cgroup_match_task(l, bpf_get_current_task());
 	}
-	*(volatile __u8 *)&l->owner = TCPDWELL_OWNER_NONE;
+	owner_leave(l, atomic);
 	__builtin_memcpy(l->comm, &name, OWNER_COMM_LEN);
 	if (l->pid != pid)
 		l->holders = 0;
-	l->pid = pid;
-	*(volatile __u8 *)&l->owner = how;
+	owner_come(l, pid, how, atomic);
 	owner_match(l);
 }
 
 /* The owner of @l is the one of @other. */
-static __always_inline void owner_adopt(struct lifecycle *l, const struct lifecycle *other)
+static __always_inline void owner_adopt(struct lifecycle *l, const struct lifecycle *other,
+					const bool atomic)
 {
-	*(volatile __u8 *)&l->owner = TCPDWELL_OWNER_NONE;
+	owner_leave(l, atomic);
 	__builtin_memcpy(l->comm, other->comm, OWNER_COMM_LEN);
 	l->holders = other->holders;
-	l->pid = other->pid;
 	if (!is_in_cgroup(l) && is_in_cgroup(other))
 		note_in_cgroup(l);
-	*(volatile __u8 *)&l->owner = other->owner;
+	owner_come(l, other->pid, other->owner, atomic);
 	owner_match(l);
 }
 

@@ -6,7 +6,7 @@
 #define TCPDWELL_RECENT_BPF_H
 
 #include "config.bpf.h"
-#include "maps.bpf.h"
+#include "order.bpf.h"
 
 /*
  * Places for the connections of recent sockets, which are looked at before the tables. The low bits
@@ -78,8 +78,12 @@ __noinline int recent_ask(__u32 number)
 static __always_inline struct lifecycle *recent_find(__u64 key)
 {
 	struct lifecycle *l = cfg_has_cookie && key ? recent_place(key) : NULL;
+	__u64 id;
 
-	return l && l->id == key ? l : NULL;
+	if (!l)
+		return NULL;
+	id = *(volatile __u64 *)&l->id;
+	return id == key ? order_after(l, id) : NULL;
 }
 
 /* The identity of a place that is being filled. */
@@ -110,11 +114,15 @@ static __always_inline bool recent_put(__u64 key, const struct lifecycle *l)
 		__builtin_memset(&((struct place *)place)->life, 0, LIFE_SUMS_BYTES);
 	place->since_ns = l->since_ns;
 	__builtin_memcpy(&place->opened_ns, &l->opened_ns, sizeof(*l) - rest);
-	*(volatile __u64 *)&place->id = key;
+	order_publish(&place->id, key);
 	return true;
 }
 
-/* Returns whether it was there. */
+/*
+ * Returns whether it was there. Who has written into it asks for order before (order.bpf.h): from
+ * here on it may be another's. Those that only look whether it is to be forgotten need not, for no
+ * CPU stores what hangs on a load before that is done.
+ */
 static __always_inline bool recent_forget(__u64 key)
 {
 	struct lifecycle *l = recent_find(key);

@@ -237,16 +237,15 @@ static __always_inline bool holder_add(struct lifecycle *l, const struct holder 
 		l->holder = mark;
 		return false;
 	}
-	*(volatile __u8 *)&l->owner = TCPDWELL_OWNER_NONE;
+	owner_leave(l, false);
 	bpf_core_read(l->comm, OWNER_COMM_LEN, &leader->comm);
-	l->pid = holder->pid;
 	l->holders = 1;
 	if (cfg_life && lifecycle_has_task(l, true))
 		l->sock = l->object;
 	l->holder = mark;
 	holder_note(l, holder->table, holder->fd);
 	cgroup_match_task(l, (__u64)holder->leader);
-	*(volatile __u8 *)&l->owner = TCPDWELL_OWNER_SCAN;
+	owner_come(l, holder->pid, TCPDWELL_OWNER_SCAN, false);
 	owner_match(l);
 	return true;
 }

@@ -10,7 +10,7 @@
 #define TCPDWELL_STAT_BPF_H
 
 #include "config.bpf.h"
-#include "maps.bpf.h"
+#include "owner.bpf.h"
 #include "row.bpf.h"
 #include "service.h"
 #include "stat.h"
@@ -44,14 +44,18 @@ static __always_inline void stat_count_row(__u64 *counter)
 		count(counter);
 }
 
-/* The process as one whole, as owner_read() has it. */
+/* The process as one whole, in the order of owner_read(), which would take more of the stack. */
 static __always_inline void stat_key_owner(struct tcpdwell_stat_key *key, const struct lifecycle *l)
 {
 	__u32 pid = *(const volatile __u32 *)&l->pid;
+	__u8 owner;
 
+	l = order_after(l, pid);
 	__builtin_memcpy(key->comm, l->comm, sizeof(l->comm));
-	if (*(const volatile __u8 *)&l->owner == TCPDWELL_OWNER_NONE ||
-	    pid != *(const volatile __u32 *)&l->pid) {
+	l = order_after(l, key->words[0] | key->words[1]);
+	owner = *(const volatile __u8 *)&l->owner;
+	l = order_after(l, owner);
+	if (owner == TCPDWELL_OWNER_NONE || pid != *(const volatile __u32 *)&l->pid) {
 		key->words[0] = key->words[1] = 0;
 		return;
 	}

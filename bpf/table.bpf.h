@@ -132,12 +132,22 @@ __noinline int table_turn(void)
 	return 0;
 }
 
+/*
+ * The table that is being filled. Returns whether there may be connections in others, too: so it is
+ * where another one than the first is filled, whether or not this CPU sees that it was said before.
+ */
+static __always_inline bool tables_are_spread(__u32 *current)
+{
+	*current = tables.current;
+	return *current || tables.spread;
+}
+
 static __always_inline struct lifecycle *table_find(__u64 key)
 {
-	__u32 number = tables.current; /* read first: another one than 0 says spread */
+	__u32 number;
 	void *table;
 
-	if (tables.spread)
+	if (tables_are_spread(&number))
 		number = table_of(address_of((const void *)key), false);
 	table = table_at(number);
 	return table ? bpf_map_lookup_elem(table, &key) : NULL;
@@ -146,11 +156,12 @@ static __always_inline struct lifecycle *table_find(__u64 key)
 /* Returns 0, or -ENOENT if another did it. */
 static __always_inline int table_delete(__u64 key)
 {
+	__u32 number;
 	void *table;
 
-	if (tables.spread)
+	if (tables_are_spread(&number))
 		return table_of(address_of((const void *)key), true) < 0 ? -ENOENT : 0;
-	table = table_at(tables.current);
+	table = table_at(number);
 	return table ? bpf_map_delete_elem(table, &key) : -ENOENT;
 }
 
@@ -163,13 +174,14 @@ static __always_inline int table_delete(__u64 key)
  */
 static __always_inline int table_insert(__u64 key, const struct lifecycle *l, __u64 how, bool fresh)
 {
+	__u32 number;
 	void *table;
 	int err;
 
-	if (!fresh && tables.spread &&
+	if (tables_are_spread(&number) && !fresh &&
 	    table_of(address_of((const void *)key), how == BPF_ANY) >= 0 && how == BPF_NOEXIST)
 		return -EEXIST;
-	table = table_at(tables.current);
+	table = table_at(number);
 	err = table ? bpf_map_update_elem(table, &key, l, how) : -E2BIG;
 	if (err != -E2BIG || bpf_ktime_get_ns() - tables.full_ns < TABLES_FULL_NS)
 		return err;

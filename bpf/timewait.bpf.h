@@ -128,6 +128,8 @@ static __always_inline void tw_over(const struct endpoint *e, __u64 key, const s
 {
 	if (cfg_life)
 		life_ended(row, e, l, life_find(key));
+	if (cfg_recent)
+		order_mostly(false); /* its place is another's from here on */
 	connection_forget(key);
 }
 

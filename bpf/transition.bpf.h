@@ -295,7 +295,7 @@ static __always_inline void transition_unwanted(struct transition *t, bool is_ch
 	if (!l)
 		return;
 	if (connection_take(l, LIFECYCLE_DEFERRED, atomic)) {
-		deferred_over(l, t->key);
+		deferred_over(l, t->key, atomic);
 		uncount(&t->c->held);
 		count(&t->c->filtered);
 	}
@@ -525,8 +525,10 @@ static __always_inline bool transition_remember(struct transition *t, struct lif
 	bool born;
 
 	if (t->row->to == TCPDWELL_CLOSE) {
-		if (l != t->fresh)
+		if (l != t->fresh) {
+			order_mostly(atomic); /* its place is another's from here on */
 			connection_forget(t->key);
+		}
 		return false;
 	}
 	sock_enters(l, t->sk, t->row->to, t->row->time_ns);
@@ -578,7 +580,7 @@ static __always_inline void transition_to_itself(struct sock *sk, __u8 state)
 	if (!l)
 		return;
 	if (actor)
-		owner_set_current(l, actor);
+		owner_set_current(l, actor, false);
 	if (state == TCPDWELL_FIN_WAIT1 || state == TCPDWELL_FIN_WAIT2)
 		data_count(sk, l);
 }
@@ -674,30 +676,30 @@ static __always_inline void transition_ends_wait(struct transition *t, struct li
 {
 	if (!connection_take(l, LIFECYCLE_DEFERRED, atomic))
 		return;
-	deferred_over(l, t->key);
+	deferred_over(l, t->key, atomic);
 	*t->first = deferred_row(l);
 	uncount(&t->c->held);
 }
 
 /* Notes who caused a transition, if a process did. */
 static __always_inline void sock_is_acted_on(struct lifecycle *l, const struct sock *sk, __u8 from,
-					     __u8 to, __u32 facts)
+					     __u8 to, __u32 facts, const bool atomic)
 {
 	__u8 actor = lifecycle_actor(from, to, sk->sk_err, facts);
 
 	/* A shutdown() in SYN_RECV is done when the handshake is, in a softirq (since 6.10). */
 	if (actor && (to != TCPDWELL_FIN_WAIT1 || is_of_task(sk)))
-		owner_set_current(l, actor);
+		owner_set_current(l, actor, atomic);
 }
 
 /* Lets the first row go with the owner of before, then notes who acted. */
 static __always_inline void transition_own(struct transition *t, struct lifecycle *l, __u8 from,
-					   __u8 to, __u32 facts)
+					   __u8 to, __u32 facts, const bool atomic)
 {
 	owner_match(l);
 	if (t->first->from)
 		decide(t->c, t->first, t->e, l);
-	sock_is_acted_on(l, t->sk, from, to, facts);
+	sock_is_acted_on(l, t->sk, from, to, facts, atomic);
 	if (to == TCPDWELL_LISTEN) {
 		listener_own(l, t->sk);
 		listener_begins(address_of(t->sk), t->key);
@@ -787,7 +789,7 @@ static __always_inline void transition_tell(struct workspace *space, struct sock
 		hold_child(&t, l, atomic);
 		return;
 	}
-	transition_own(&t, l, from, to, facts);
+	transition_own(&t, l, from, to, facts, atomic);
 	if (to == TCPDWELL_SYN_SENT && transition_waits(&t, l, atomic))
 		return;
 	if (config_waits_for_accept() && l->waits & LIFECYCLE_HELD && hold(&t, l, atomic))
@@ -838,7 +840,7 @@ static __always_inline bool life_moves_on(struct sock *sk, __u8 from, __u8 to)
 	cgroup_match(l, sk);
 	owner_match(l);
 	stay = life_stay(from, lifecycle_dwell(l, from, now_ns, &dwell_ns), from);
-	sock_is_acted_on(l, sk, from, to, 0);
+	sock_is_acted_on(l, sk, from, to, 0, true);
 	sock_enters(l, sk, to, now_ns);
 	life_leave(&((struct place *)l)->life, stay, dwell_ns, now_ns);
 	return true;

@@ -103,21 +103,24 @@ static __always_inline void accepted_as(struct lifecycle *l, int fd)
 
 /*
  * The running process accepts @sk, which is_young(). Its first transition may be under way on
- * another CPU: the connection is returned if that is remembered by now.
+ * another CPU: the connection is returned if that is remembered by now. Each of the two leaves what
+ * it knows before it looks for the other's (young_over()), so one of them sees both.
  */
-static __always_inline struct lifecycle *young_accepted(const struct sock *sk, int fd)
+static __always_inline struct lifecycle *young_accepted(const struct sock *sk, int fd,
+							const bool atomic)
 {
 	__u64 address = address_of(sk);
 	struct lifecycle *known = young_find(address), l = {};
 
 	if (known) {
-		owner_set_current(known, TCPDWELL_OWNER_ACCEPT);
+		owner_set_current(known, TCPDWELL_OWNER_ACCEPT, atomic);
 		accepted_as(known, fd);
 	} else {
-		owner_set_current(&l, TCPDWELL_OWNER_ACCEPT);
+		owner_set_current(&l, TCPDWELL_OWNER_ACCEPT, atomic);
 		accepted_as(&l, fd);
 		young_put(address, &l);
 	}
+	order_full(atomic);
 	known = connection_find(sock_key_by_address(sk));
 	if (cfg_young && known)
 		bpf_map_delete_elem(&young, &address);
@@ -131,24 +134,20 @@ static __always_inline struct lifecycle *young_accepted(const struct sock *sk, i
 static __always_inline void young_over(const struct sock *sk, __u64 key, const bool atomic)
 {
 	struct tcpdwell_counters *c = counters_here();
-	__u64 address = address_of(sk), nothing = 0;
+	__u64 address = address_of(sk);
 	const struct lifecycle *known;
 	struct lifecycle *l;
 
 	if (!c || !cfg_young)
 		return;
-	/*
-	 * Adds nothing, but what is remembered is there before anything more is looked up. Of a
-	 * zero that it knows clang makes an atomic or, which 5.10 has not.
-	 */
-	asm volatile("" : "+r"(nothing));
-	__sync_fetch_and_add(&c->held, nothing);
+	/* What is remembered is there before anything more is looked up, as in the other. */
+	order_full(atomic);
 	known = young_find(address);
 	if (!known)
 		return;
 	l = known->owner == TCPDWELL_OWNER_ACCEPT ? connection_find(key) : NULL;
 	if (l) {
-		owner_adopt(l, known);
+		owner_adopt(l, known, atomic);
 		if (config_filters_owner() && l->waits & LIFECYCLE_HELD)
 			release_held(address, key, connection_take(l, LIFECYCLE_HELD, atomic));
 		if (lifecycle_has_task(known, cfg_life))
