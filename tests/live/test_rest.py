@@ -11,7 +11,7 @@ import pytest
 from harness.plain import Running
 
 # The ring has 16 MiB; no more than a part of it is mapped at a time.
-RESIDENT_KIB = 12 << 10
+RESIDENT_KIB = 10 << 10
 
 
 def resident_kib(pid: int) -> int:
