@@ -13,8 +13,8 @@ from pathlib import Path
 import bpf
 from figures import Figures
 from load import Load, Result
-from tracer import (DIAGNOSE, LIFE, STAT, TRACE, Failed, Run, Tracer, cpu_ns, cpu_ns_of_all,
-                    resident_bytes)
+from tracer import (DIAGNOSE, LIFE, STAT, TRACE, Failed, Run, Tracer, children_of, cpu_ns,
+                    cpu_ns_of_all, resident_bytes, wakeups_of_all)
 
 UNTRACED = "untraced"
 EMPTY = "empty program"
@@ -28,6 +28,9 @@ WRITE = "cpu ns/row, of write() alone"
 KERNEL_LIFE = "kernel ns/connection, both ends"
 CPU_LIFE = "cpu ns/row of a connection"
 OF_UNTRACED = "connections/s, of untraced"
+REST_RESIDENT = "resident MiB, at rest"
+REST_MAPS = "map MiB, at rest"
+REST_WAKEUPS = "wake-ups/s, at rest"
 LOOK_KERNEL = "kernel ns/transition, of sums and of diagnose"
 LOOK_CPU = "cpu ns/transition, of sums and of diagnose"
 
@@ -314,6 +317,25 @@ def long_run(bench: Bench, tracers: list[Tracer], seconds: float) -> None:
         bench.say(f"long run of {tracer.name} done")
 
 
+def at_rest(bench: Bench, tracers: list[Tracer], seconds: float) -> None:
+    """What a tracer has and does while the bench makes no connection, its helpers included.
+
+    On a host that is idle otherwise, what wakes it up is itself.
+    """
+    for tracer in tracers:
+        if tracer.name in bench.not_run:
+            continue
+        with bench.attempt(tracer.name), Run(tracer, bench.scratch) as run:
+            before = wakeups_of_all(run.pid)
+            time.sleep(seconds)
+            woken = wakeups_of_all(run.pid) - before
+            processes = [run.pid, *children_of(run.pid)]
+            bench.figures.add(REST_RESIDENT, tracer.name,
+                              sum(map(resident_bytes, processes)) / 2**20)
+            bench.figures.add(REST_MAPS, tracer.name, bpf.map_bytes_of(run.pid) / 2**20)
+            bench.figures.add(REST_WAKEUPS, tracer.name, woken / seconds)
+
+
 def memory(bench: Bench, tracers: list[Tracer], connections: int) -> None:
     """Memory of the tracer and of its maps, with so many live connections and without."""
     processes = -(-connections // SOCKETS_OF_A_PROCESS)
@@ -328,7 +350,6 @@ def memory(bench: Bench, tracers: list[Tracer], connections: int) -> None:
             run.wait_quiet(DRAIN_SECONDS)
             live = bpf.map_bytes_of(run.pid)
             bench.figures.add("live sockets", tracer.name, 2 * result.connections)
-            bench.figures.add("map bytes, idle", tracer.name, idle)
             bench.figures.add("map bytes/live socket", tracer.name,
                               (live - idle) / (2 * result.connections))
             bench.figures.add("resident MiB with the live sockets", tracer.name,

@@ -26,12 +26,14 @@ import report
 from first_row import first_row
 from measure import Bench
 from owners import owners
-from tracer import (BARE, BARE_NOTHING, CSV, JSON, LIFE, LIFE_JSON, LIFE_PEERS, NOTHING, PEERS,
-                    STAT, TCPSTATES, TRACE)
+from tracer import (BARE, BARE_NOTHING, CSV, DIAGNOSE, EXPORT, JSON, LEAKS, LIFE, LIFE_JSON,
+                    LIFE_PEERS, NOTHING, PEERS, STAT, TCPSTATES, TIMEWAIT, TRACE)
 
 BUILD = machine.ROOT / "build"
 OUTPUT = BUILD / "bench"
 LOADS = ("load", "load_async")
+REST_SECONDS = 5
+RESTING = [TRACE, LIFE, STAT, TIMEWAIT, LEAKS, DIAGNOSE, EXPORT, *PEERS]
 BUSY_LOAD = 0.5  # runnable processes of others, before the bench adds its own
 
 
@@ -113,6 +115,7 @@ def run_host(bench: Bench, plan: Plan) -> None:
     bench.say("rows with time to spare and first rows timed")
     cores.measure_shared(bench, plan.rounds, plan.far_times)
     bench.say("what processors share measured")
+    measure.at_rest(bench, RESTING, REST_SECONDS)
     measure.memory(bench, tracers, plan.live)
     bench.say("memory measured")
     if plan.long_seconds:

@@ -5,7 +5,8 @@ import statistics
 from dataclasses import dataclass
 
 from figures import Figures
-from measure import CPU, CPU_LIFE, CPU_PACED, KERNEL_LIFE, OF_UNTRACED, RESERVE, WRITE
+from measure import (CPU, CPU_LIFE, CPU_PACED, KERNEL_LIFE, OF_UNTRACED, RESERVE, REST_MAPS,
+                     REST_RESIDENT, WRITE)
 from owners import RIGHT
 from tracer import (BARE, BARE_NOTHING, CSV, JSON, LIFE, LIFE_JSON, NOTHING, STAT, TCPLIFE,
                     TCPSTATES, TRACE)
@@ -93,6 +94,11 @@ TARGETS = [
     Target("rows of life lost in a round", "rows lost", LIFE.name, None, 0),
     Target("rows of life lost in the long run", "rows lost in the long run", LIFE.name, None, 0),
     Target("rows of life with the right process", RIGHT, LIFE.name, None, 1, at_least=True),
+    Target("resident memory at rest, MiB", REST_RESIDENT, TRACE.name, None, 16),
+    Target("memory of maps at rest, MiB", REST_MAPS, TRACE.name, None, 20),
+    *(Target(f"resident memory at rest, {name}, MiB", REST_RESIDENT, f"tcpdwell {name}", None, 6)
+      for name in ("stat", "timewait", "leaks --watch")),
+    Target("memory of maps at rest, stat, MiB", REST_MAPS, STAT.name, None, 4),
     Target("kernel memory of a live socket, bytes", "map bytes/live socket", TRACE.name, None,
            160),
     Target("resident memory with the live sockets, MiB", "resident MiB with the live sockets",

@@ -61,6 +61,9 @@ STAT = Tracer("tcpdwell stat", (str(TCPDWELL), "stat"))
 LIFE = Tracer("tcpdwell life", (str(TCPDWELL), "life", "--no-open"), connections=True)
 LIFE_JSON = Tracer("tcpdwell life -o json", (*LIFE.command, "-o", "json"), connections=True)
 DIAGNOSE = Tracer("tcpdwell diagnose", (str(TCPDWELL), "diagnose", "--watch"))
+TIMEWAIT = Tracer("tcpdwell timewait", (str(TCPDWELL), "timewait"))
+LEAKS = Tracer("tcpdwell leaks --watch", (str(TCPDWELL), "leaks", "--watch"))
+EXPORT = Tracer("tcpdwell export", (str(TCPDWELL), "export", "--listen", "127.0.0.1:0"))
 NOTHING = Tracer("tcpdwell -L 1", (str(TCPDWELL), "-L", "1"))
 # Find out nothing: what no tracer of the same events can go below, and none that prints nothing.
 BARE = Tracer("bare programs", (str(BUILD / "tools/bare"), str(BUILD / "bench/bare.bpf.o")),
@@ -88,13 +91,25 @@ def cpu_ns(pid: int) -> int:
                for task in Path(f"/proc/{pid}/task").iterdir())
 
 
+def children_of(pid: int) -> list[int]:
+    """The processes that it has started."""
+    return [int(child) for task in Path(f"/proc/{pid}/task").iterdir()
+            for child in task.joinpath("children").read_text(encoding="ascii").split()]
+
+
+def wakeups_of_all(pid: int) -> int:
+    """How often its threads, and those of its children, went to sleep by themselves."""
+    return sum(int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)",
+                             task.joinpath("status").read_text(encoding="utf-8"), re.MULTILINE)[1])
+               for process in (pid, *children_of(pid))
+               for task in Path(f"/proc/{process}/task").iterdir())
+
+
 def cpu_ns_of_all(pid: int) -> int:
     """Of threads that have ended, too, and of the processes that it has started; in ticks."""
-    children = [int(child) for task in Path(f"/proc/{pid}/task").iterdir()
-                for child in task.joinpath("children").read_text(encoding="ascii").split()]
     stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()
     ticks = sum(map(int, stat[11:15]))  # utime, stime, cutime, cstime
-    return (ticks * 10**9 // os.sysconf("SC_CLK_TCK")) + sum(map(cpu_ns_of_all, children))
+    return (ticks * 10**9 // os.sysconf("SC_CLK_TCK")) + sum(map(cpu_ns_of_all, children_of(pid)))
 
 
 def resident_bytes(pid: int) -> int:
