@@ -60,6 +60,21 @@ def test_shell_scripts_are_clean() -> None:
     assert done.returncode == 0, done.stdout
 
 
+def test_contributing_names_files_that_exist() -> None:
+    """In "Where things are", a name without a folder is of the folder before it."""
+    text = (TOP / "CONTRIBUTING.md").read_text()
+    table = text.split("## Where things are\n\n", 1)[1].split("\n\n", 1)[0]
+    gone = []
+    for row in table.splitlines()[2:]:
+        folder = ""
+        for name in re.findall(r"`([^`]+)`", row.split("|")[1]):
+            path = name if "/" in name or (TOP / name).exists() else f"{folder}/{name}"
+            folder = name.rpartition("/")[0] or folder
+            if not list(TOP.glob(path.rstrip("/"))):
+                gone.append(path)
+    assert len(table.splitlines()) > 50 and gone == []
+
+
 # The rooms of user/ in the order of CONTRIBUTING.md: each includes itself and those before it.
 ROOMS = ["base", "cli", "host", "kernel", "record", "model", "view", "run"]
 # What still points the other way, to be mended; none may be added.
