@@ -80,7 +80,7 @@ def section(name: str) -> str:
 
 
 @pytest.mark.parametrize(("source", "where"), [
-    ("leaks_report.c", "LEAKS"), ("stacks_report.c", "LEAKS"), ("snapshot_report.c", "SNAPSHOT"),
+    ("leaks_json.c", "LEAKS"), ("stacks_report.c", "LEAKS"), ("snapshot_report.c", "SNAPSHOT"),
     ("finding.c", "DIAGNOSE"), ("stat_json.c", "STAT"), ("timewait_json.c", "TIMEWAIT"),
     ("hist_json.c", "TIMEWAIT"),
 ])

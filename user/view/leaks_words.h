@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the text and the JSON of `leaks` say in the same words. Errors stay in the stream.
+ */
+#ifndef TCPDWELL_LEAKS_WORDS_H
+#define TCPDWELL_LEAKS_WORDS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "view/leaks_report.h"
+
+/* A watch shorter than this says nothing of a rate. */
+#define LEAKS_RATE_MIN_NS 2000000000ULL
+
+void leaks_print_ns(FILE *out, uint64_t ns);
+
+bool leaks_grow(const struct leak *leak);
+
+/* All zero where nothing is known of who leaks. */
+void leaks_read_process(const struct leak *leak, const struct leaks_scope *scope,
+			struct procfs_process *process);
+
+#endif /* TCPDWELL_LEAKS_WORDS_H */
