@@ -8,9 +8,9 @@
 #include "base/clock.h"
 #include "base/duration.h"
 #include "base/escape.h"
-#include "base/put.h"
 #include "base/tcpstate.h"
 #include "base/text.h"
+#include "view/cells.h"
 #include "view/layout.h"
 #include "view/life_view.h"
 
@@ -35,49 +35,12 @@ struct life_table {
 	unsigned int columns; /* where a row must end, 0: anywhere */
 };
 
-/* A row in the making: @excess is how many bytes more than columns stand before the cursor. */
-struct row {
-	char *start;
-	char *p;
-	unsigned int excess;
-};
-
 static struct life_table *table_of(struct life_view *view)
 {
 	return (struct life_table *)view;
 }
 
 /* ---- Cells ---- */
-
-/* Text that takes @columns of its own, in a field of @width, and a blank. */
-static void put_right(struct row *row, const char *text, size_t len, unsigned int columns,
-		      unsigned int width)
-{
-	if (columns < width)
-		row->p = put_fill(row->p, row->p, width - columns);
-	row->p = put_char(put_bytes(row->p, text, len), ' ');
-	row->excess += len - columns;
-}
-
-static void put_text_right(struct row *row, const char *text, unsigned int width)
-{
-	put_right(row, text, strlen(text), strlen(text), width);
-}
-
-static void put_text_left(struct row *row, const char *text, unsigned int width)
-{
-	char *start = row->p;
-
-	row->p = put_char(put_fill(put_string(row->p, text), start, width), ' ');
-}
-
-static void put_number(struct row *row, bool known, uint64_t v, unsigned int width)
-{
-	char digits[24] = "-";
-	size_t len = known ? (size_t)(put_u64(digits, v) - digits) : 1;
-
-	put_right(row, digits, len, len, width);
-}
 
 /* A time of the worth of enum tcpdwell_dwell. */
 static void put_time_cell(struct row *row, uint64_t ns, uint8_t worth, unsigned int width)
@@ -87,7 +50,7 @@ static void put_time_cell(struct row *row, uint64_t ns, uint8_t worth, unsigned 
 	unsigned int columns;
 	size_t len = put_dwell(dwell, &t, &columns) - dwell;
 
-	put_right(row, dwell, len, columns, width);
+	cell_right(row, dwell, len, columns, width);
 }
 
 /* Bytes in five columns: 0 to 9999, then three digits and a power of 1024. */
@@ -99,7 +62,7 @@ static void put_size(struct row *row, bool known, uint64_t bytes)
 	char text[24] = "-", *p = text;
 
 	if (!known || bytes < 10000) {
-		put_number(row, known, bytes, BYTES_WIDTH);
+		cell_number(row, known, bytes, BYTES_WIDTH);
 		return;
 	}
 	while (bytes >= 1000 * 1024) {
@@ -113,44 +76,23 @@ static void put_size(struct row *row, bool known, uint64_t bytes)
 	else if (hundredths < 10000)
 		p = put_char(put_char(p, '.'), '0' + hundredths / 10 % 10);
 	p = put_char(p, units[unit]);
-	put_right(row, text, p - text, p - text, BYTES_WIDTH);
-}
-
-static char *put_port(char *p, uint16_t port)
-{
-	return port ? put_u16(p, port) : put_char(p, '-');
+	cell_right(row, text, p - text, p - text, BYTES_WIDTH);
 }
 
 static void put_endpoint(struct row *row, const struct tcpdwell_connection *c, const uint8_t *addr,
 			 uint16_t port, unsigned int width)
 {
-	char *start = row->p;
-
-	if (width == PORT_WIDTH) {
-		put_number(row, port, port, PORT_WIDTH);
-		return;
-	}
-	if (c->family == 6)
-		row->p = put_port(put_literal(put_ipv6(put_char(start, '['), addr), "]:"), port);
+	if (width == PORT_WIDTH)
+		cell_number(row, port, port, PORT_WIDTH);
 	else
-		row->p = put_port(put_char(put_ipv4(start, addr), ':'), port);
-	row->p = put_char(put_fill(row->p, start, width), ' ');
+		cell_address(row, c->family, addr, port, width);
 }
 
 static void put_owner(const struct life_table *table, struct row *row,
 		      const struct tcpdwell_connection *c)
 {
-	unsigned int columns = 1;
-	char *start;
-
-	put_number(row, c->owner, c->pid, PID_WIDTH);
-	start = row->p;
-	if (c->owner && c->comm[0])
-		row->p = put_escaped_cut(row->p, c->comm, strlen(c->comm), table->comm, &columns);
-	else
-		row->p = put_char(row->p, '-');
-	row->excess += row->p - start - columns;
-	row->p = put_char(put_fill(row->p, start, table->comm + (row->p - start - columns)), ' ');
+	cell_number(row, c->owner, c->pid, PID_WIDTH);
+	cell_text(row, c->owner && c->comm[0] ? c->comm : NULL, table->comm);
 }
 
 static void put_clock(struct life_table *table, struct row *row, uint64_t mono_ns)
@@ -168,14 +110,8 @@ static void put_clock(struct life_table *table, struct row *row, uint64_t mono_n
 			     seconds - 3;
 
 		len = len < SHORT_SECONDS_WIDTH ? len : SHORT_SECONDS_WIDTH;
-		put_right(row, seconds, len, len, SHORT_SECONDS_WIDTH);
+		cell_right(row, seconds, len, len, SHORT_SECONDS_WIDTH);
 	}
-}
-
-/* The errno where it says more than the reason. */
-static const char *telling_errno(const struct tcpdwell_connection *c)
-{
-	return c->err && c->err != reason_errno(c->reason) ? errno_name(c->err) : NULL;
 }
 
 /* How it ended, in the longest form that has room; `open`, or the state that it was left in. */
@@ -183,8 +119,8 @@ static char *put_end(const struct life_table *table, const struct row *row, char
 		     const struct life *life)
 {
 	const struct tcpdwell_connection *c = life->connection;
-	const char *reason = reason_name(c->reason), *err = telling_errno(c);
-	unsigned int used = row->p - row->start - row->excess;
+	const char *reason = reason_name(c->reason), *err = telling_errno(c->reason, c->err);
+	unsigned int used = row_columns(row);
 	size_t len;
 
 	if (life->open)
@@ -241,7 +177,7 @@ static int life_table_row(struct life_view *view, const struct life *life,
 		return text_error(table->style.text);
 	put_clock(table, &row, c->ended_ns);
 	put_owner(table, &row, c);
-	put_text_left(&row, side ?: "-", SIDE_WIDTH);
+	cell_left(&row, side ?: "-", SIDE_WIDTH);
 	put_endpoint(&row, c, c->laddr, c->lport, table->local);
 	put_endpoint(&row, c, c->raddr, c->rport, table->remote);
 	put_time_cell(&row, life->handshake_ns, life->opening, TIME_CELL);
@@ -249,7 +185,7 @@ static int life_table_row(struct life_view *view, const struct life *life,
 	put_time_cell(&row, life->life_ns, life->worth, TIME_CELL);
 	put_size(&row, life->counted, life->sent);
 	put_size(&row, life->counted, life->received);
-	put_number(&row, life->numbered, n->retransmits, RETR_WIDTH);
+	cell_number(&row, life->numbered, n->retransmits, RETR_WIDTH);
 	put_time_cell(&row, life->srtt_us * 1000ULL, !!life->srtt_us, TIME_CELL);
 	start = row.p;
 	row.p = put_end(table, &row, row.p, life);
@@ -270,24 +206,24 @@ static int life_table_start(struct life_view *view)
 	if (!row.p)
 		return text_error(table->style.text);
 	if (table->style.wall_time)
-		put_text_left(&row, "TIME", SHORT_TIME_WIDTH);
+		cell_left(&row, "TIME", SHORT_TIME_WIDTH);
 	if (table->style.since_start)
-		put_text_right(&row, "TIME(s)", SHORT_SECONDS_WIDTH);
-	put_text_right(&row, "PID", PID_WIDTH);
-	put_text_left(&row, "COMM", table->comm);
-	put_text_left(&row, "SIDE", SIDE_WIDTH);
+		cell_word_right(&row, "TIME(s)", SHORT_SECONDS_WIDTH);
+	cell_word_right(&row, "PID", PID_WIDTH);
+	cell_left(&row, "COMM", table->comm);
+	cell_left(&row, "SIDE", SIDE_WIDTH);
 	if (table->local == PORT_WIDTH)
-		put_text_right(&row, "LPORT", PORT_WIDTH);
+		cell_word_right(&row, "LPORT", PORT_WIDTH);
 	else
-		put_text_left(&row, "LADDR:LPORT", table->local);
-	put_text_left(&row, "RADDR:RPORT", table->remote);
-	put_text_right(&row, "HSHAKE", TIME_CELL);
-	put_text_right(&row, "ACCEPT", TIME_CELL);
-	put_text_right(&row, "LIFE", TIME_CELL);
-	put_text_right(&row, "SENT", BYTES_WIDTH);
-	put_text_right(&row, "RECV", BYTES_WIDTH);
-	put_text_right(&row, "RETR", RETR_WIDTH);
-	put_text_right(&row, "SRTT", TIME_CELL);
+		cell_left(&row, "LADDR:LPORT", table->local);
+	cell_left(&row, "RADDR:RPORT", table->remote);
+	cell_word_right(&row, "HSHAKE", TIME_CELL);
+	cell_word_right(&row, "ACCEPT", TIME_CELL);
+	cell_word_right(&row, "LIFE", TIME_CELL);
+	cell_word_right(&row, "SENT", BYTES_WIDTH);
+	cell_word_right(&row, "RECV", BYTES_WIDTH);
+	cell_word_right(&row, "RETR", RETR_WIDTH);
+	cell_word_right(&row, "SRTT", TIME_CELL);
 	row.p = put_string(row.p, "END");
 	if (table->style.wide)
 		row.p = put_string(put_fill(row.p, row.p, REASON_WIDTH - 3), " STATES");

@@ -11,10 +11,10 @@
 #include "base/duration.h"
 #include "base/escape.h"
 #include "base/memo.h"
-#include "base/put.h"
 #include "base/tcpstate.h"
 #include "base/text.h"
 #include "host/name_book.h"
+#include "view/cells.h"
 #include "view/layout.h"
 #include "view/sink.h"
 
@@ -45,21 +45,9 @@ struct table {
 	struct word states[TCPDWELL_STATE_MAX][TCPDWELL_STATE_MAX];
 };
 
-/* A row in the making: excess is how many bytes more than columns stand before the cursor. */
-struct row {
-	char *start;
-	char *p;
-	unsigned int excess;
-};
-
 static struct table *table_of(struct sink *sink)
 {
 	return (struct table *)sink;
-}
-
-static unsigned int row_columns(const struct row *row)
-{
-	return row->p - row->start - row->excess;
 }
 
 /* ---- Words ---- */
@@ -89,36 +77,6 @@ static void make_words(struct table *table)
 }
 
 /* ---- Cells ---- */
-
-/* Ends the cell that began at @start with blanks up to @width columns, and one more. */
-static void end_left(struct row *row, char *start, unsigned int width)
-{
-	row->p = put_char(put_fill(row->p, start, width), ' ');
-}
-
-/* A number, right-aligned. */
-static void put_number(struct row *row, uint64_t v, unsigned int width)
-{
-	char digits[20];
-	size_t len = put_u64(digits, v) - digits;
-
-	if (len < width)
-		row->p = put_fill(row->p, row->p, width - len);
-	row->p = put_char(put_bytes(row->p, digits, len), ' ');
-}
-
-static void put_unknown_right(struct row *row, unsigned int width)
-{
-	row->p = put_literal(put_fill(row->p, row->p, width - 1), "- ");
-}
-
-static void put_cell(struct row *row, const char *text, unsigned int width)
-{
-	char *start = row->p;
-
-	row->p = put_string(row->p, text);
-	end_left(row, start, width);
-}
 
 static void put_times(struct table *table, struct row *row, uint64_t mono_ns)
 {
@@ -151,27 +109,8 @@ static void put_times(struct table *table, struct row *row, uint64_t mono_ns)
 static void put_owner(const struct layout *layout, struct row *row,
 		      const struct tcpdwell_transition *t)
 {
-	char *start;
-	unsigned int columns = 1;
-
-	if (t->owner == TCPDWELL_OWNER_NONE) {
-		put_unknown_right(row, PID_WIDTH);
-		put_cell(row, "-", layout->comm);
-		return;
-	}
-	put_number(row, t->pid, PID_WIDTH);
-	start = row->p;
-	if (t->comm[0])
-		row->p = put_escaped_cut(row->p, t->comm, strlen(t->comm), layout->comm, &columns);
-	else
-		row->p = put_char(row->p, '-');
-	row->excess += row->p - start - columns;
-	end_left(row, start, layout->comm + (row->p - start - columns));
-}
-
-static char *put_port(char *p, uint16_t port)
-{
-	return port ? put_u16(p, port) : put_char(p, '-');
+	cell_number(row, t->owner, t->pid, PID_WIDTH);
+	cell_text(row, t->owner && t->comm[0] ? t->comm : NULL, layout->comm);
 }
 
 static bool is_any(const uint8_t addr[16])
@@ -185,15 +124,10 @@ static bool is_any(const uint8_t addr[16])
 static void put_endpoint(struct row *row, const struct tcpdwell_transition *t, const uint8_t *addr,
 			 uint16_t port, unsigned int width)
 {
-	char *start = row->p;
-
 	if (!port && is_any(addr))
-		row->p = put_literal(row->p, "*:*");
-	else if (t->family == 6)
-		row->p = put_port(put_literal(put_ipv6(put_char(start, '['), addr), "]:"), port);
+		cell_left(row, "*:*", width);
 	else
-		row->p = put_port(put_char(put_ipv4(start, addr), ':'), port);
-	end_left(row, start, width);
+		cell_address(row, t->family, addr, port, width);
 }
 
 static void put_local(const struct layout *layout, struct row *row,
@@ -201,10 +135,8 @@ static void put_local(const struct layout *layout, struct row *row,
 {
 	if (layout->local > PORT_WIDTH)
 		put_endpoint(row, t, t->laddr, t->lport, layout->local);
-	else if (t->lport)
-		put_number(row, t->lport, PORT_WIDTH);
 	else
-		put_unknown_right(row, PORT_WIDTH);
+		cell_number(row, t->lport, t->lport, PORT_WIDTH);
 }
 
 static void set_key_of_connection(struct memo_key *key, const struct tcpdwell_transition *t)
@@ -249,12 +181,6 @@ static void put_dwell_cell(struct row *row, const struct tcpdwell_transition *t)
 	row->p = put_char(row->p, ' ');
 }
 
-/* The errno where it says more than the reason; NULL otherwise. */
-static const char *telling_errno(const struct tcpdwell_transition *t)
-{
-	return t->err && t->err != reason_errno(t->reason) ? errno_name(t->err) : NULL;
-}
-
 /* `reason/ERRNO`, either alone where there is no more, `-` where there is none. */
 static char *put_reason(char *p, const char *reason, const char *err)
 {
@@ -269,7 +195,7 @@ static void put_reason_fitting(const struct layout *layout, struct row *row,
 			       const struct tcpdwell_transition *t)
 {
 	const char *names[] = { reason_name(t->reason), reason_short_name(t->reason) };
-	const char *err = layout->errnos ? telling_errno(t) : NULL;
+	const char *err = layout->errnos ? telling_errno(t->reason, t->err) : NULL;
 	unsigned int used = row_columns(row) + 1;
 	unsigned int room = layout->limit > used ? layout->limit - used : 0;
 	char form[64];
@@ -293,33 +219,19 @@ static void put_reason_fitting(const struct layout *layout, struct row *row,
 
 /* ---- Rows ---- */
 
-/* Text of others, cut to its column; NULL: not known. */
-static void put_text_cell(struct row *row, const char *text, unsigned int width)
-{
-	unsigned int columns = 1;
-	char *start = row->p;
-
-	if (text)
-		row->p = put_escaped_cut(row->p, text, strlen(text), width, &columns);
-	else
-		row->p = put_char(row->p, '-');
-	row->excess += row->p - start - columns;
-	end_left(row, start, width + (row->p - start - columns));
-}
-
 static void put_names(struct row *row, const struct names *names)
 {
 	const char *id = names_text(names, CONTAINER_ID);
 	const char *pod = names_text(names, CONTAINER_POD);
 	char text[2 * CONTAINER_TEXT_BYTES];
 
-	put_text_cell(row, names_text(names, CONTAINER_UNIT), UNIT_WIDTH);
-	put_text_cell(row, names_text(names, CONTAINER_LABEL), CONTAINER_WIDTH);
+	cell_text(row, names_text(names, CONTAINER_UNIT), UNIT_WIDTH);
+	cell_text(row, names_text(names, CONTAINER_LABEL), CONTAINER_WIDTH);
 	snprintf(text, sizeof(text), "%.*s", CONTAINER_ID_WIDTH, id ?: "");
-	put_text_cell(row, id ? text : NULL, CONTAINER_ID_WIDTH);
+	cell_text(row, id ? text : NULL, CONTAINER_ID_WIDTH);
 	snprintf(text, sizeof(text), "%s/%s", names_text(names, CONTAINER_POD_NAMESPACE) ?: "",
 		 pod ?: "");
-	put_text_cell(row, pod ? text : NULL, POD_WIDTH);
+	cell_text(row, pod ? text : NULL, POD_WIDTH);
 }
 
 static void put_wide_cells(struct row *row, const struct tcpdwell_transition *t,
@@ -330,30 +242,19 @@ static void put_wide_cells(struct row *row, const struct tcpdwell_transition *t,
 	char *start = row->p;
 
 	if (t->to == TCPDWELL_CLOSE)
-		row->p = put_reason(row->p, reason_name(t->reason), telling_errno(t));
+		row->p = put_reason(row->p, reason_name(t->reason),
+				    telling_errno(t->reason, t->err));
 	else
 		row->p = put_char(row->p, '-');
-	end_left(row, start, REASON_WIDTH);
+	cell_end(row, start, REASON_WIDTH);
 
-	if (t->cookie)
-		put_number(row, t->cookie, 10);
-	else
-		put_unknown_right(row, 10);
-	if (t->netns)
-		put_number(row, t->netns, 10);
-	else
-		put_unknown_right(row, 10);
-	put_text_cell(row, names ? names->netns : NULL, NETNS_NAME_WIDTH);
-	if (t->uid != UINT32_MAX)
-		put_number(row, t->uid, 10);
-	else
-		put_unknown_right(row, 10);
-	put_cell(row, owner ? owner : "-", 7);
-	if (t->holders)
-		put_number(row, t->holders, 5);
-	else
-		put_unknown_right(row, 5);
-	put_cell(row, source_name(t->source), 13);
+	cell_number(row, t->cookie, t->cookie, 10);
+	cell_number(row, t->netns, t->netns, 10);
+	cell_text(row, names ? names->netns : NULL, NETNS_NAME_WIDTH);
+	cell_number(row, t->uid != UINT32_MAX, t->uid, 10);
+	cell_left(row, owner ? owner : "-", 7);
+	cell_number(row, t->holders, t->holders, 5);
+	cell_left(row, source_name(t->source), 13);
 	put_names(row, names);
 	if (cgroup)
 		row->p = put_escaped(row->p, cgroup, strlen(cgroup), &columns);
@@ -380,7 +281,7 @@ static int table_event(struct sink *sink, const struct tcpdwell_transition *t,
 	start = row.p;
 	row.p = put_word(row.p, &table->states[t->from][t->to]);
 	if (table->style.wide) {
-		end_left(&row, start, STATES_WIDTH);
+		cell_end(&row, start, STATES_WIDTH);
 		put_wide_cells(&row, t, names);
 	} else if (t->to == TCPDWELL_CLOSE) {
 		put_reason_fitting(layout, &row, t);
@@ -389,29 +290,24 @@ static int table_event(struct sink *sink, const struct tcpdwell_transition *t,
 	return 0;
 }
 
-static void put_right(struct row *row, const char *text, unsigned int width)
-{
-	row->p = put_fill(row->p, row->p, width - strlen(text));
-	row->p = put_char(put_string(row->p, text), ' ');
-}
-
 static void put_header(struct table *table, struct row *row)
 {
 	const struct style *style = &table->style;
 	const struct layout *layout = &table->layout;
 
 	if (style->wall_time)
-		put_cell(row, "TIME", layout->compact ? SHORT_TIME_WIDTH : TIME_WIDTH);
+		cell_left(row, "TIME", layout->compact ? SHORT_TIME_WIDTH : TIME_WIDTH);
 	if (style->since_start)
-		put_right(row, "TIME(s)", layout->compact ? SHORT_SECONDS_WIDTH : SECONDS_WIDTH);
-	put_right(row, "PID", PID_WIDTH);
-	put_cell(row, "COMM", layout->comm);
+		cell_word_right(row, "TIME(s)",
+				layout->compact ? SHORT_SECONDS_WIDTH : SECONDS_WIDTH);
+	cell_word_right(row, "PID", PID_WIDTH);
+	cell_left(row, "COMM", layout->comm);
 	if (layout->local > PORT_WIDTH)
-		put_cell(row, "LADDR:LPORT", layout->local);
+		cell_left(row, "LADDR:LPORT", layout->local);
 	else
-		put_right(row, "LPORT", PORT_WIDTH);
-	put_cell(row, "RADDR:RPORT", layout->remote);
-	put_right(row, "DWELL", DWELL_WIDTH);
+		cell_word_right(row, "LPORT", PORT_WIDTH);
+	cell_left(row, "RADDR:RPORT", layout->remote);
+	cell_word_right(row, "DWELL", DWELL_WIDTH);
 	if (layout->compact) {
 		row->p = put_literal(row->p, "FROM->TO");
 	} else if (style->wide) {

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Cells of a table's row, each of which ends with a blank. The caller has reserved the room. They
+ * are inline, as a row of the table is made of a dozen. One thread.
+ */
+#ifndef TCPDWELL_CELLS_H
+#define TCPDWELL_CELLS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/escape.h"
+#include "base/put.h"
+#include "base/tcpstate.h"
+#include "base/text.h"
+
+/* A row in the making: @excess is how many bytes more than columns stand before the cursor. */
+struct row {
+	char *start;
+	char *p;
+	unsigned int excess;
+};
+
+static inline unsigned int row_columns(const struct row *row)
+{
+	return row->p - row->start - row->excess;
+}
+
+/* Ends the cell that began at @start with blanks up to @width bytes, and one more. */
+static inline void cell_end(struct row *row, char *start, unsigned int width)
+{
+	row->p = put_char(put_fill(row->p, start, width), ' ');
+}
+
+static inline void cell_left(struct row *row, const char *text, unsigned int width)
+{
+	char *start = row->p;
+
+	row->p = put_string(row->p, text);
+	cell_end(row, start, width);
+}
+
+/* @len bytes that take so many @columns. */
+static inline void cell_right(struct row *row, const char *text, size_t len, unsigned int columns,
+			      unsigned int width)
+{
+	if (columns < width)
+		row->p = put_fill(row->p, row->p, width - columns);
+	row->p = put_char(put_bytes(row->p, text, len), ' ');
+	row->excess += len - columns;
+}
+
+static inline void cell_word_right(struct row *row, const char *text, unsigned int width)
+{
+	size_t len = strlen(text);
+
+	cell_right(row, text, len, len, width);
+}
+
+static inline void cell_number(struct row *row, bool known, uint64_t v, unsigned int width)
+{
+	char digits[20 + TEXT_SLACK_BYTES] = "-";
+	size_t len = known ? (size_t)(put_u64(digits, v) - digits) : 1;
+
+	cell_right(row, digits, len, len, width);
+}
+
+/* Text that others chose, escaped and cut to its column; NULL: not known. */
+static inline void cell_text(struct row *row, const char *text, unsigned int width)
+{
+	unsigned int columns = 1, excess;
+	char *start = row->p;
+
+	if (text)
+		row->p = put_escaped_cut(row->p, text, strlen(text), width, &columns);
+	else
+		row->p = put_char(row->p, '-');
+	excess = row->p - start - columns;
+	row->excess += excess;
+	cell_end(row, start, width + excess);
+}
+
+static inline char *put_port(char *p, uint16_t port)
+{
+	return port ? put_u16(p, port) : put_char(p, '-');
+}
+
+/* `addr:port`, `[addr]:port`. Addresses are never cut. */
+static inline void cell_address(struct row *row, unsigned int family, const uint8_t *addr,
+				uint16_t port, unsigned int width)
+{
+	char *start = row->p;
+
+	if (family == 6)
+		row->p = put_port(put_literal(put_ipv6(put_char(start, '['), addr), "]:"), port);
+	else
+		row->p = put_port(put_char(put_ipv4(start, addr), ':'), port);
+	cell_end(row, start, width);
+}
+
+/* The errno where it says more than the reason; NULL otherwise. */
+static inline const char *telling_errno(unsigned int reason, int err)
+{
+	return err && err != reason_errno(reason) ? errno_name(err) : NULL;
+}
+
+#endif /* TCPDWELL_CELLS_H */
