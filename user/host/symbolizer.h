@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #include "host/symbol_wire.h"
-#include "model/stacks.h"
+#include "host/stacks.h"
 
 #define SYMBOLIZER_MODULES SYMBOL_SLOTS
 

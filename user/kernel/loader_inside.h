@@ -12,7 +12,7 @@
 #include "kernel/capture.h"
 #include "kernel/feature.h"
 #include "kernel/loader.h"
-#include "model/overdue.h"
+#include "base/overdue.h"
 
 struct load_aside;
 struct programs;

@@ -15,7 +15,7 @@
 #include "model/ages.h"
 #include "model/leak_tracks.h"
 #include "model/sockets.h"
-#include "model/stacks.h"
+#include "host/stacks.h"
 
 /* Remote addresses, local ports and further holders that are named, most first. */
 #define LEAKS_TOP 5

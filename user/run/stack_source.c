@@ -7,7 +7,7 @@
 #include "base/spread.h"
 #include "host/symbolizer.h"
 #include "kernel/loader.h"
-#include "model/stacks.h"
+#include "host/stacks.h"
 #include "run/stack_source.h"
 
 /*

@@ -2,7 +2,7 @@
 #include <inttypes.h>
 
 #include "model/leaks.h"
-#include "model/stacks.h"
+#include "host/stacks.h"
 #include "view/print.h"
 #include "view/stacks_report.h"
 

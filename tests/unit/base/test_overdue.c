@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "model/overdue.h"
+#include "base/overdue.h"
 
 #define SECONDS TCPDWELL_TIMER_SECONDS
 

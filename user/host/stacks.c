@@ -4,7 +4,7 @@
 
 #include "base/fnv.h"
 #include "host/symbol.h"
-#include "model/stacks.h"
+#include "host/stacks.h"
 
 /*
  * A program has some hundred ways to connect or accept. What comes beyond this is something else

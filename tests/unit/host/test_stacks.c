@@ -12,7 +12,7 @@
 #include "cli/options.h"
 #include "host/symbol.h"
 #include "model/leaks.h"
-#include "model/stacks.h"
+#include "host/stacks.h"
 #include "view/stacks_report.h"
 
 #define SECOND 1000000000ULL

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "model/overdue.h"
+#include "base/overdue.h"
 
 /* A timer may be late by that much. */
 #define LATE_SECONDS 2
