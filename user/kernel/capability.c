@@ -337,13 +337,17 @@ static int probe_transition(const struct btf *btf)
 	return 0;
 }
 
-/* Without type information the verifier looks at each function for each of its calls, in vain. */
+/* Without types of functions the verifier looks at each one for each of its calls, in vain. */
 static int probe_types(void)
 {
 	struct btf *btf = btf__new_empty();
-	int err = btf ? 0 : -errno;
+	int err = btf ? 0 : -errno, number, type;
 
-	if (!err && btf__add_int(btf, "int", 4, BTF_INT_SIGNED) < 0)
+	if (err)
+		return err;
+	number = btf__add_int(btf, "int", 4, BTF_INT_SIGNED);
+	type = number < 0 ? number : btf__add_func_proto(btf, number);
+	if (type < 0 || btf__add_func(btf, "function", BTF_FUNC_GLOBAL, type) < 0)
 		err = -errno;
 	if (!err)
 		err = btf__load_into_kernel(btf);

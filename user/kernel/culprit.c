@@ -20,6 +20,24 @@ static const char *const formats[] = {
 	"libbpf: Error setting initial map(%s)",
 };
 
+static __thread struct bpf_object *guarded;
+static __thread int types_err;
+
+/* libbpf's warning (0.8 to 1.6), with a negative errno: its programs are yet to be loaded. */
+static void guard(const char *format, va_list args)
+{
+	static const char refused[] = "libbpf: Error loading .BTF into kernel: %d.";
+	struct bpf_program *program;
+	va_list copy;
+
+	if (!guarded || strncmp(format, refused, sizeof(refused) - 1))
+		return;
+	va_copy(copy, args);
+	types_err = -va_arg(copy, int);
+	va_end(copy);
+	bpf_object__for_each_program(program, guarded) bpf_program__set_autoload(program, false);
+}
+
 static void blame(const char *format, va_list args)
 {
 	va_list copy;
@@ -36,8 +54,10 @@ static void blame(const char *format, va_list args)
 
 static int listen(enum libbpf_print_level level, const char *format, va_list args)
 {
-	if (level == LIBBPF_WARN)
+	if (level == LIBBPF_WARN) {
 		blame(format, args);
+		guard(format, args);
+	}
 	return level == LIBBPF_DEBUG || !shown ? 0 : vfprintf(stderr, format, args);
 }
 
@@ -55,4 +75,15 @@ void culprit_forget(void)
 const char *culprit_name(void)
 {
 	return blamed;
+}
+
+void culprit_guard(struct bpf_object *object)
+{
+	guarded = object;
+	types_err = 0;
+}
+
+int culprit_types_refused(void)
+{
+	return types_err;
 }

@@ -8,6 +8,8 @@
 
 #include <stdbool.h>
 
+struct bpf_object;
+
 /* libbpf's messages are read from here on, and shown if @verbose. */
 void culprit_listen(bool verbose);
 
@@ -19,5 +21,15 @@ void culprit_forget(void);
  * none.
  */
 const char *culprit_name(void);
+
+/*
+ * From here on, until the next call, @object loads no program if the kernel refuses its type
+ * information: libbpf takes that for something that can be done without, but the verifier would
+ * look at each function for each of its calls, and take minutes.
+ */
+void culprit_guard(struct bpf_object *object);
+
+/* Whether that has happened: the errno, 0: it has not. */
+int culprit_types_refused(void);
 
 #endif /* TCPDWELL_CULPRIT_H */

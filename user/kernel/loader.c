@@ -219,14 +219,19 @@ static int make_bss(struct loader *loader)
 static int load_object(struct loader *loader, struct refusal *refusal)
 {
 	const char *aside_refused = NULL;
-	int err, aside_err = 0;
+	int err, types_err, aside_err = 0;
 
 	culprit_forget();
+	culprit_guard(loader->skel->obj);
 	err = loader->targets_err ?: tcpdwell_bpf__load(loader->skel);
+	types_err = culprit_types_refused();
+	culprit_guard(NULL);
 	if (loader->aside)
 		aside_err = load_aside_wait(loader->aside, &aside_refused);
 	if (loader->targets_err)
 		return refuse(refusal, TRANSITION_TRACEPOINT, err);
+	if (types_err)
+		return refuse(refusal, "type information (BTF) of programs", -types_err);
 	/* libbpf has given up on variables, and goes on to load programs without them. */
 	if (err && !bpf_map__autocreate(loader->skel->maps.bss))
 		return refuse(refusal, "variables of programs (an array)", err);
