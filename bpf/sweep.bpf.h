@@ -100,4 +100,14 @@ static __always_inline void sweep(__u64 key, const struct lifecycle *l)
 	}
 }
 
+/* What is remembered under a key, if anything is yet. */
+__noinline int sweep_key(__u64 key)
+{
+	const struct lifecycle *l = key ? connection_find(key) : NULL;
+
+	if (l)
+		sweep(key, l);
+	return 0;
+}
+
 #endif /* TCPDWELL_SWEEP_BPF_H */

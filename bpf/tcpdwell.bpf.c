@@ -671,3 +671,13 @@ int sweep_recent(struct bpf_raw_tracepoint_args *ctx)
 		bpf_for_each_map_elem(places, sweep_place, NULL, 0);
 	return 0;
 }
+
+/* Connections of these keys, which user space found by itself; 0: none. */
+SEC("?raw_tp")
+int sweep_keys(struct bpf_raw_tracepoint_args *ctx)
+{
+#pragma unroll
+	for (int i = 0; i < TCPDWELL_SWEEP_KEYS; i++)
+		sweep_key(ctx->args[i]);
+	return 0;
+}

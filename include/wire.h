@@ -531,6 +531,9 @@ struct tcpdwell_namespace {
 	__u32 timewait; /* timewait sockets that a walk over the table of connections found */
 };
 
+/* Keys that one run of the sweep takes from user space: as many as a program has arguments. */
+#define TCPDWELL_SWEEP_KEYS 12
+
 /* What a walk over the table of connections is for (bpf/walk.bpf.h). */
 enum tcpdwell_walk_for {
 	TCPDWELL_WALK_TIMEWAIT, /* timewait sockets, as a snapshot has them */

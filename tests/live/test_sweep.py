@@ -17,7 +17,7 @@ from typing import Any, Callable, Iterator
 
 import pytest
 
-from harness import capability, place, within
+from harness import capability, place, refusal, within
 from harness.netns import Netns
 from harness.peer import ACK, FIN, PEERS, RST, Link, Peer
 from harness.plain import Running
@@ -28,12 +28,25 @@ SO_COOKIE = 57
 REARMED_S = 4.5
 
 
+# What leaves the third way alone: user space goes through it all by itself.
+BATCHES = ["BPF_PROG_LOAD:sweep_table=EPERM", "BPF_PROG_LOAD:iter_table=EPERM"]
+
+
 @pytest.fixture(name="running")
 def _running(netns: Netns) -> Iterator[Running]:
+    yield from start(netns)
+
+
+@pytest.fixture(name="batches")
+def _batches(netns: Netns) -> Iterator[Running]:
+    yield from start(netns, wrap=refusal.wrap(*BATCHES))
+
+
+def start(netns: Netns, **kwargs: Any) -> Iterator[Running]:
     if not (capability.backend("timewait") or capability.backend("syn_recv")):
         pytest.skip("neither TIME_WAIT nor SYN_RECV is seen, and only they are looked for")
     time.sleep(max(0.0, OLD_S - time.monotonic()))  # a guest may have booted just now
-    with Running("-o", "json", *place.backend(), "--netns", str(netns.inode)) as running:
+    with Running("-o", "json", *place.backend(), "--netns", str(netns.inode), **kwargs) as running:
         yield running
 
 
@@ -87,6 +100,21 @@ def test_gone_from_its_place(running: Running, netns: Netns) -> None:
             remembered.plant_beside(cookie, 2048, GONE_SOCK)
         assert missed(running) == 2
     pair.close()
+
+
+def test_by_batches(batches: Running) -> None:
+    test_gone_is_counted(batches)
+
+
+def test_what_may_be_there_is_left_by_batches(batches: Running, netns: Netns) -> None:
+    test_what_may_be_there_is_left(batches, netns)
+
+
+def test_none_of_the_ways_is_said() -> None:
+    for rule in ("BPF_MAP_LOOKUP_BATCH=EPERM", "BPF_PROG_LOAD:sweep_keys=EINVAL"):
+        done = refusal.run([*BATCHES, rule], "-d", "100ms")
+        assert done.returncode == 0, done
+        assert "not looked for (missed)" in done.stderr
 
 
 @pytest.mark.every_kernel

@@ -174,7 +174,9 @@ const struct feature feature_table[FEATURE_COUNT] = {
 		{ { "for_each", "a third of a microsecond a connection, once a minute",
 		    PARTS({ "sweep_table", PART_ALWAYS }, { "sweep_recent", PART_ALWAYS }) },
 		  { "iterator", "a third of a microsecond a connection, once a minute",
-		    PARTS({ "iter_table", PART_ALWAYS }, { "iter_recent", PART_ALWAYS }) } },
+		    PARTS({ "iter_table", PART_ALWAYS }, { "iter_recent", PART_ALWAYS }) },
+		  { "batch", "some microseconds a connection, once a minute",
+		    PARTS({ "sweep_keys", PART_ALWAYS }) } },
 	},
 	[FEATURE_NESTED] = {
 		"nested_transitions",

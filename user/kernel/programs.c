@@ -385,13 +385,77 @@ static int run_iterator(const struct bpf_program *program, int map)
 	return len;
 }
 
+/* Elements that are copied at a time: more than share a bucket of a hash. */
+#define BATCH 256
+
+static int sweep_keys(const struct programs *programs, uint64_t keys[TCPDWELL_SWEEP_KEYS])
+{
+	const struct bpf_program *program = programs->skel->progs.sweep_keys;
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = keys,
+		    .ctx_size_in = TCPDWELL_SWEEP_KEYS * sizeof(*keys));
+
+	return bpf_prog_test_run_opts(bpf_program__fd(program), &opts) ? -errno : 0;
+}
+
+/* Has the program look at what is under @count keys, each at the start of so many bytes. */
+static int sweep_each(const struct programs *programs, const char *keys, uint32_t stride,
+		      uint32_t count)
+{
+	uint64_t some[TCPDWELL_SWEEP_KEYS];
+	uint32_t i = 0;
+	int err = 0;
+
+	while (!err && i < count) {
+		memset(some, 0, sizeof(some));
+		for (uint32_t n = 0; n < TCPDWELL_SWEEP_KEYS && i < count; n++, i++)
+			memcpy(&some[n], keys + (size_t)i * stride, sizeof(some[n]));
+		err = sweep_keys(programs, some);
+	}
+	return err;
+}
+
+/*
+ * Goes through @map in copies of its elements, as many as it may have at the most. The key of a
+ * connection is what a table is keyed by; in a place it is what the value begins with.
+ */
+static int run_batches(const struct programs *programs, const struct bpf_map *like, int map,
+		       bool places)
+{
+	uint32_t value_bytes = bpf_map__value_size(like), count, at = 0;
+	char *keys = calloc(BATCH, sizeof(uint64_t)), *values = calloc(BATCH, value_bytes);
+	bool first = true;
+	int err = keys && values ? 0 : -ENOMEM, done;
+
+	while (!err) {
+		count = BATCH;
+		done = bpf_map_lookup_batch(map, first ? NULL : &at, &at, keys, values, &count,
+					    NULL) ?
+			       -errno :
+			       0;
+		first = false;
+		if (done && done != -ENOENT) {
+			err = done;
+			break;
+		}
+		err = places ? sweep_each(programs, values, value_bytes, count) :
+			       sweep_each(programs, keys, sizeof(uint64_t), count);
+		if (done)
+			break;
+	}
+	free(keys);
+	free(values);
+	return err;
+}
+
 int programs_sweep_table(const struct programs *programs, unsigned int number, int fd)
 {
 	const struct tcpdwell_bpf *skel = programs->skel;
 
 	if (bpf_program__autoload(skel->progs.sweep_table))
 		return run_by_number(skel->progs.sweep_table, number);
-	return run_iterator(skel->progs.iter_table, fd);
+	if (bpf_program__autoload(skel->progs.iter_table))
+		return run_iterator(skel->progs.iter_table, fd);
+	return run_batches(programs, bpf_map__inner_map(skel->maps.connections), fd, false);
 }
 
 int programs_sweep_recent(const struct programs *programs, unsigned int number, int fd)
@@ -400,7 +464,9 @@ int programs_sweep_recent(const struct programs *programs, unsigned int number, 
 
 	if (bpf_program__autoload(skel->progs.sweep_recent))
 		return run_by_number(skel->progs.sweep_recent, number);
-	return run_iterator(skel->progs.iter_recent, fd);
+	if (bpf_program__autoload(skel->progs.iter_recent))
+		return run_iterator(skel->progs.iter_recent, fd);
+	return run_batches(programs, bpf_map__inner_map(skel->maps.recent), fd, true);
 }
 
 /*
@@ -426,6 +492,9 @@ static int try_program(const struct programs *programs, const struct bpf_program
 		return run_by_number(program, UINT64_MAX);
 	if (program == skel->progs.sweep_table || program == skel->progs.sweep_recent)
 		return run_by_number(program, 0);
+	if (program == skel->progs.sweep_keys)
+		return run_batches(programs, bpf_map__inner_map(skel->maps.connections), table,
+				   false);
 	if (program == skel->progs.walk_all)
 		return programs_walk(programs, UINT32_MAX, TCPDWELL_WALK_UNNAMED);
 	if (program == skel->progs.iter_table)
