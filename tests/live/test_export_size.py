@@ -68,6 +68,7 @@ def _crowd(netns: Netns) -> Iterator[int]:
     yield made * (1 + (SOCKETS - 1) // 2 * 2)
     for child in children:
         os.kill(child, signal.SIGKILL)
+    for child in children:
         os.waitpid(child, 0)
     assert made == PROCESSES
 

@@ -53,7 +53,8 @@ def test_memory_series_and_maps_level_off(made: pods.Pods) -> None:
         exporter.running.finish()
     named = got.labels("tcpdwell_connections", "pod") - {"", "other"}
     assert all(name.startswith("web-") for name in named)
-    assert made.made // 2 < len(named) <= made.made
+    # Where a machine stalls, some go before a look has seen them.
+    assert ALIVE < len(named) <= made.made
     assert got.labels("tcpdwell_connections", "namespace") <= {pods.SPACE, "", "other"}
     assert max(got.find("tcpdwell_metric_series")) <= SERIES
     half = len(taken) // 2

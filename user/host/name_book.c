@@ -12,8 +12,8 @@
 #include "host/netns_names.h"
 #include "host/steward.h"
 
-/* Some 400 bytes each. Beyond that all are forgotten. */
-#define CGROUPS_MAX 16384
+/* Some 400 bytes each. Beyond that all are forgotten: pods that come and go for days add up. */
+#define CGROUPS_MAX 8192
 #define SLOTS	    (2 * CGROUPS_MAX)
 
 #define NO_PATH_NS 100000000ULL

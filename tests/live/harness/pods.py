@@ -219,8 +219,11 @@ def _map_kb(pid: int) -> int:
     """What the kernel reckons for the maps."""
     seen: dict[str, int] = {}
     for path in Path(f"/proc/{pid}/fdinfo").iterdir():
-        facts = dict(line.split(":", 1) for line in path.read_text("ascii").splitlines()
-                     if ":" in line)
+        try:
+            text = path.read_text("ascii")
+        except FileNotFoundError:  # closed meanwhile
+            continue
+        facts = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
         if "map_id" in facts:
             seen[facts["map_id"]] = int(facts["memlock"])
     return sum(seen.values()) // 1024
