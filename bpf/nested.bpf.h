@@ -39,6 +39,17 @@ struct {
 	__type(value, __u64);
 } taken_by_task SEC(".maps");
 
+/* The program that both go on into, and a place where none is. */
+#define TRANSITION_TOLD	  0
+#define TRANSITION_NOBODY 1
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 2);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(__u32));
+} transitions SEC(".maps"); /* the loader fills it */
+
 /* Transitions that the second program told. */
 __u64 nested_told;
 

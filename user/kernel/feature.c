@@ -183,8 +183,9 @@ const struct feature feature_table[FEATURE_COUNT] = {
 		"a transition in the middle of another one on its processor is missed",
 		FEATURE_NESTED,
 		{ { "tp_btf", "a second program at each transition",
-		    PARTS({ "inet_sock_set_state_nested", PART_ALWAYS },
-			  { "taken_events", PART_ALWAYS },
+		    PARTS({ "inet_sock_set_state_first", PART_ALWAYS },
+			  { "inet_sock_set_state_nested", PART_ALWAYS },
+			  { "transitions", PART_ALWAYS }, { "taken_events", PART_ALWAYS },
 			  { "taken_by_task", PART_PREEMPTED }) } },
 	},
 	[FEATURE_KEEP_CPU] = {

@@ -557,8 +557,6 @@ static int attach_what_can_be(struct loader *loader, struct failure *failure)
 		if (!err)
 			return 0;
 		refusal.err = -err;
-		if (!strcmp(bpf_program__name(programs_transition(loader->programs)), refusal.name))
-			return cannot_do_without(&refusal, failure);
 		if (do_without(loader, &refusal, failure) || reopen(loader, failure) ||
 		    load_what_can_be(loader, failure))
 			return -1;

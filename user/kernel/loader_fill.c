@@ -46,11 +46,26 @@ static int fill_stats(const struct loader *loader)
 				    sizeof(even), BPF_ANY);
 }
 
+/* Where the two programs at the tracepoint go on. */
+static int fill_transitions(const struct loader *loader)
+{
+	int fd = bpf_program__fd(loader->skel->progs.inet_sock_set_state);
+	uint32_t told = 0;
+
+	return bpf_map__update_elem(loader->skel->maps.transitions, &told, sizeof(told), &fd,
+				    sizeof(fd), BPF_ANY);
+}
+
 int loader_fill_maps(struct loader *loader, const char **refused)
 {
 	const struct filters *filters = &loader->capture.filters;
 	int err = 0;
 
+	*refused = "transitions";
+	if (loader->rodata->cfg_nested)
+		err = fill_transitions(loader);
+	if (err)
+		return err;
 	*refused = "stats";
 	if (loader->rodata->cfg_stat)
 		err = fill_stats(loader);

@@ -136,8 +136,10 @@ struct bpf_program *programs_transition(const struct programs *programs)
 {
 	const struct tcpdwell_bpf *skel = programs->skel;
 
-	return programs->can->atomic ? skel->progs.inet_sock_set_state :
-				       skel->progs.inet_sock_set_state_v511;
+	if (!programs->can->atomic)
+		return skel->progs.inet_sock_set_state_v511;
+	return skel->rodata->cfg_nested ? skel->progs.inet_sock_set_state_first :
+					  skel->progs.inet_sock_set_state;
 }
 
 struct bpf_program *programs_flush(const struct programs *programs)
@@ -203,11 +205,14 @@ static int attach_accepts(struct programs *programs, struct bpf_program *program
 		       attach_tracepoint(programs, program, "sys_exit_accept");
 }
 
-/* Whether a program is attached by itself: not one that is run or iterated. */
-static bool attaches(const struct bpf_program *program)
+/* Whether a program is attached by itself: not one that is run, iterated or gone on into. */
+static bool attaches(const struct programs *programs, const struct bpf_program *program)
 {
+	const struct tcpdwell_bpf *skel = programs->skel;
 	const char *section = bpf_program__section_name(program);
 
+	if (program == skel->progs.inet_sock_set_state && skel->rodata->cfg_nested)
+		return false;
 	return bpf_program__autoload(program) && strcmp(section, "raw_tp") &&
 	       strncmp(section, "iter/", 5);
 }
@@ -245,7 +250,7 @@ int programs_attach(struct programs *programs, const struct notice *notice, cons
 	{
 		int err;
 
-		if (!attaches(program))
+		if (!attaches(programs, program))
 			continue;
 		err = attach(programs, program);
 		if (err) {

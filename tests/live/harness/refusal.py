@@ -32,11 +32,13 @@ def shim() -> str:
     return path
 
 
-def environment(*rules: str, log: str | None = None) -> dict[str, str]:
+def environment(*rules: str, log: str | None = None, cost: str | None = None) -> dict[str, str]:
     """Of a process that is refused what the rules say."""
     added = {"LD_PRELOAD": shim(), "REFUSE": " ".join(rules)}
     if log:
         added["REFUSE_LOG"] = log
+    if cost:
+        added["REFUSE_COST"] = cost
     return {**os.environ, **added}
 
 
@@ -47,11 +49,33 @@ def wrap(*rules: str) -> Callable[[list[str]], list[str]]:
 
 
 def run(rules: Iterable[str], *arguments: str, log: str | None = None,
+        cost: str | None = None,
         before: Iterable[str] = ()) -> subprocess.CompletedProcess[str]:
     """Run it to the end; @before are words in front of it."""
-    return subprocess.run([*before, program(), *arguments], env=environment(*rules, log=log),
-                          capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
+    return subprocess.run([*before, program(), *arguments],
+                          env=environment(*rules, log=log, cost=cost), capture_output=True,
+                          text=True, check=False, stdin=subprocess.DEVNULL,
                           timeout=process.LIMIT_S)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What it took to load a program."""
+
+    name: str
+    instructions: int
+    verified: int  # instructions that the verifier went through
+    us: int  # of a processor
+
+
+def costs_of(*arguments: str) -> list[Cost]:
+    """Of each program that the command loads here, those of libbpf's own aside."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "costs")
+        done = run((), *arguments, cost=str(path))
+        assert done.returncode in (0, 10), done.stderr
+        rows = [line.split() for line in path.read_text(encoding="ascii").splitlines()]
+    return [Cost(row[0], *map(int, row[1:])) for row in rows if len(row) == 4]
 
 
 @dataclass(frozen=True)

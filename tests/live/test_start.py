@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""What a start costs, as far as it does not hang on how busy the host is."""
+
+from __future__ import annotations
+
+import collections
+
+import pytest
+
+from harness import refusal
+
+pytestmark = pytest.mark.any_kernel
+
+# How often the verifier may go through an instruction of a program, on the average: once for each
+# way that leads there with something else in the registers.
+PATHS = 4
+
+
+def costs() -> list[refusal.Cost]:
+    return [cost for cost in refusal.costs_of("-d", "1ms") if cost.instructions > 30]
+
+
+def test_the_verifier_goes_few_ways() -> None:
+    """It takes most of a start, in proportion to what it goes through."""
+    programs = costs()
+    assert programs
+    verified = sum(cost.verified for cost in programs)
+    assert verified < PATHS * sum(cost.instructions for cost in programs), programs
+
+
+def test_no_program_is_loaded_twice() -> None:
+    names = collections.Counter(cost.name for cost in costs())
+    assert not [name for name, times in names.items() if times > 1]
+
+
+def test_a_transition_is_verified_once() -> None:
+    """Two programs are at the tracepoint, for what comes on top of another one."""
+    first = [cost for cost in costs() if cost.name.startswith("inet_sock_set_state")]
+    if len(first) < 2:
+        pytest.skip("there is one program at the tracepoint")
+    large = [cost for cost in first if cost.instructions > 1000]
+    assert len(large) == 1
