@@ -8,10 +8,11 @@
 #include "request_timer.bpf.h"
 
 /*
- * Those that one run looks at, beside FLUSH_ITEMS of each other kind; each is asked again until it
- * flips. In runs of a function of its own: the verifier walks through each turn of a loop, but
- * through a function of numbers once.
+ * FLUSH_ITEMS of each kind, but of orphans more: each is asked again until it flips. In runs of a
+ * function of its own: the verifier walks through each turn of a loop, but through a function of
+ * numbers once.
  */
+#define FLUSH_RUN	  16
 #define FLUSH_ORPHANS	  32
 #define FLUSH_ORPHAN_RUNS 32
 
@@ -43,10 +44,10 @@ __noinline int flush_deferred_one(__u64 key, __u64 now_ns, __u64 min_age_ns)
 	return 0;
 }
 
-/* The oldest of them, as many as one run may. */
-__noinline int flush_deferred(__u64 now_ns, __u64 min_age_ns)
+/* Each run lets go the oldest of its kind. Returns 0 to go on, or what flush_all() is to answer. */
+__noinline int flush_deferred_run(__u64 now_ns, __u64 min_age_ns)
 {
-	for (int i = 0; i < FLUSH_ITEMS; i++) {
+	for (int i = 0; i < FLUSH_RUN; i++) {
 		__u64 *at = deferred_place(deferred_ends.oldest), key;
 
 		if (!at || deferred_ends.oldest == deferred_ends.next)
@@ -62,7 +63,24 @@ __noinline int flush_deferred(__u64 now_ns, __u64 min_age_ns)
 	return 0;
 }
 
-/* A run of them. Returns FLUSH_DONE if none is left, 0 to go on. */
+__noinline int flush_request_run(__u64 now_ns, __u64 min_age_ns)
+{
+	int one = 0;
+
+	for (int i = 0; i < FLUSH_RUN && !one; i++)
+		one = flush_request(now_ns, min_age_ns);
+	return one;
+}
+
+__noinline int flush_parked_run(__u64 now_ns, __u64 min_age_ns)
+{
+	int one = 0;
+
+	for (int i = 0; i < FLUSH_RUN && !one; i++)
+		one = flush_parked(now_ns, min_age_ns);
+	return one;
+}
+
 __noinline int flush_orphan_run(__u64 now_ns)
 {
 	int one = 0;
@@ -82,21 +100,24 @@ static __always_inline int flush_all(__u64 min_age_ns, const bool atomic)
 	__u64 now_ns = bpf_ktime_get_ns();
 	int answer = 0, one = 0;
 
-	if (atomic && cfg_defer_connect)
-		answer |= flush_deferred(now_ns, min_age_ns) ?: TCPDWELL_FLUSH_AGAIN;
+	if (atomic && cfg_defer_connect) {
+		for (int i = 0; i < FLUSH_ITEMS / FLUSH_RUN && !one; i++)
+			one = flush_deferred_run(now_ns, min_age_ns);
+		answer |= one ?: TCPDWELL_FLUSH_AGAIN;
+	}
 	if (cfg_reqsk_timer_handler)
 		timer_second = second_of(bpf_jiffies64());
 	if (cfg_requests) {
 		one = 0;
-		for (int i = 0; i < FLUSH_ITEMS && !one; i++)
-			one = flush_request(now_ns, min_age_ns);
+		for (int i = 0; i < FLUSH_ITEMS / FLUSH_RUN && !one; i++)
+			one = flush_request_run(now_ns, min_age_ns);
 		answer |= one ?: TCPDWELL_FLUSH_AGAIN;
 	}
 	if (cfg_poll_timewait) {
 		flush_runs++;
 		one = 0;
-		for (int i = 0; i < FLUSH_ITEMS && !one; i++)
-			one = flush_parked(now_ns, min_age_ns);
+		for (int i = 0; i < FLUSH_ITEMS / FLUSH_RUN && !one; i++)
+			one = flush_parked_run(now_ns, min_age_ns);
 		answer |= one ?: TCPDWELL_FLUSH_AGAIN;
 		one = 0;
 		for (int i = 0; i < FLUSH_ORPHAN_RUNS && !one; i++)

@@ -94,32 +94,40 @@ static __always_inline bool is_mptcp(const struct sock *sk)
  * ---- What is noted ------------------------------------------------------------------------------
  */
 
+/*
+ * Who has what is looked at, and what an array of files belongs to. Functions that the verifier
+ * walks through once take numbers alone; the one thread that reads the iterators is alone with it.
+ */
+static struct {
+	struct holder holder;
+	bool nodes; /* its elements lead to what leads to a file */
+} indirect;
+
 /* What is known of a socket at first; too large for the stack. */
 static const struct subflow_holders no_holders;
 
-static __always_inline void indirect_note(const struct sock *sk, const struct holder *holder,
-					  __u64 slot)
+__noinline int indirect_note(__u64 subflow, __u64 slot)
 {
+	const struct holder *holder = &indirect.holder;
 	struct subflow_holders *known;
-	__u64 subflow = (__u64)sk;
 	__u32 at;
 
-	if (!sk)
-		return;
+	if (!cfg_subflows || !subflow)
+		return 0;
 	known = bpf_map_lookup_elem(&subflows, &subflow);
 	if (!known) {
 		bpf_map_update_elem(&subflows, &subflow, &no_holders, BPF_NOEXIST);
 		known = bpf_map_lookup_elem(&subflows, &subflow);
 	}
 	if (!known)
-		return;
+		return 0;
 	if (known->round != snapshot_round) {
 		known->round = snapshot_round;
 		known->count = 0;
 	}
 	at = known->count;
 	if (at >= SUBFLOW_HOLDERS)
-		return;
+		return 0;
 	known->leaders[at] = (__u64)holder->leader;
 	known->tables[at] = holder->table;
 	known->pids[at] = holder->pid;
@@ -128,6 +136,7 @@ static __always_inline void indirect_note(const struct sock *sk, const struct ho
 	known->ways[at] = holder->way;
 	known->count = at + 1;
 	subflows_noted = 1;
+	return 0;
 }
 
 /* Who has a socket otherwise, of which most hosts have none. */
@@ -177,45 +186,39 @@ __noinline int indirect_alone(__u64 address, __u64 key)
  */
 
 /* Note who holds the TCP sockets behind one of MPTCP: a listener's, or those of a connection. */
-static __always_inline void indirect_mptcp(const struct sock *sk, const struct holder *holder,
-					   __u64 slot)
+__noinline int indirect_mptcp(__u64 address, __u64 slot)
 {
-	const struct mptcp_sock *msk = (const struct mptcp_sock *)sk;
+	const struct mptcp_sock *msk = (const struct mptcp_sock *)address;
 	const struct mptcp_subflow_context *context;
-	__u64 first = (__u64)BPF_CORE_READ(msk, first), subflow;
 	const struct list_head *head, *node;
+	__u64 first, subflow;
 
-	if (first)
-		indirect_note((const struct sock *)first, holder, slot);
+	if (!cfg_subflows || !bpf_core_type_exists(struct mptcp_sock))
+		return 0;
+	first = subflow = (__u64)BPF_CORE_READ(msk, first);
 	head = (void *)msk + bpf_core_field_offset(struct mptcp_sock, conn_list);
 	node = BPF_CORE_READ(msk, conn_list.next);
-	for (int i = 0; i < SUBFLOWS && node && node != head; i++) {
+	for (int i = 0; i <= SUBFLOWS; i++) {
+		if (i == 0 || subflow != first)
+			indirect_note(subflow, slot);
+		if (!node || node == head)
+			break;
 		context = (void *)node - bpf_core_field_offset(struct mptcp_subflow_context, node);
 		subflow = (__u64)BPF_CORE_READ(context, tcp_sock);
-		if (subflow != first)
-			indirect_note((const struct sock *)subflow, holder, slot);
 		node = BPF_CORE_READ(context, node.next);
 	}
+	return 0;
 }
 
 /*
  * ---- Arrays of files ----------------------------------------------------------------------------
  */
 
-/*
- * What an array of files belongs to. Functions that the verifier walks through once take numbers
- * alone; the one thread that reads the iterators is alone with this.
- */
-static struct {
-	struct holder holder;
-	bool nodes; /* its elements lead to what leads to a file */
-} indirect;
-
 /* The lowest bits of io_uring's pointers to files say what these can do (FFS_MASK, 5.13). */
 #define FILE_BITS 7UL
 
 /* Files of one call, and in all: an io_uring may have more, a message has 253 at the most. */
-#define SLOTS_STRETCH 32
+#define SLOTS_STRETCH 64
 #define SLOTS_MAX     32768
 
 __noinline int indirect_file(__u64 address, __u64 slot)
@@ -225,9 +228,9 @@ __noinline int indirect_file(__u64 address, __u64 slot)
 	if (!cfg_subflows || !sk)
 		return 0;
 	if (is_tcp(sk))
-		indirect_note(sk, &indirect.holder, slot);
+		indirect_note(address_of(sk), slot);
 	else if (is_mptcp(sk))
-		indirect_mptcp(sk, &indirect.holder, slot);
+		indirect_mptcp(address_of(sk), slot);
 	return 0;
 }
 
@@ -330,7 +333,7 @@ __noinline int indirect_queue(__u64 address)
 }
 
 /* The same of the connections that wait for accept(), each of which is a message's socket. */
-__noinline int indirect_backlog(__u64 address)
+static __always_inline void indirect_backlog(__u64 address)
 {
 	__u64 head = address + bpf_core_field_offset(struct sock, sk_receive_queue), waiting;
 	__u64 skb = (__u64)BPF_CORE_READ((struct sock *)address, sk_receive_queue.next);
@@ -341,7 +344,6 @@ __noinline int indirect_backlog(__u64 address)
 			indirect_queue(waiting);
 		skb = (__u64)BPF_CORE_READ((struct sk_buff *)skb, next);
 	}
-	return 0;
 }
 
 static __always_inline bool is_unix(const struct sock *sk)
@@ -374,9 +376,8 @@ static __always_inline void indirect_find(const struct task_struct *task, __u32 
 					  const struct file *file, const struct sock *sk)
 {
 	if (sk && is_mptcp(sk)) {
-		struct holder holder = holder_of(task, fd);
-
-		indirect_mptcp(sk, &holder, 0);
+		indirect.holder = holder_of(task, fd);
+		indirect_mptcp(address_of(sk), 0);
 	} else if (sk && is_unix(sk)) {
 		indirect_flight(task, file, sk);
 	} else if (!sk && is_ring(file)) {

@@ -449,29 +449,33 @@ __noinline int request_is_of(__u64 request, __u32 isn, __u64 key)
 	       sock_key_by_address(request_listener(req)) == key;
 }
 
+/* Of FLUSH_ITEMS: the verifier goes through each turn of a loop, but through a function once. */
+#define OUTLIVE_STRETCH 16
+#define OUTLIVE_BEGIN	1 /* instead of the address of the first */
+
 /*
  * Those of listener @key that are in the queue. All others go to the end of it, in the order that
  * they had, and the first of them says when the turn is over; a flush on another CPU may take that
- * one, and then the number of turns does. A function for the loop's sake, which the verifier would
- * go through at each call; of 32 bytes of stack, which is all that is left (request_outlasts()).
+ * one, and then the number of turns does. Returns the first, or 0 when it is over. A function of 32
+ * bytes of stack, which is all that is left (request_outlasts()).
  */
-__noinline int outlive_requests(__u64 key)
+__noinline __u64 outlive_requests(__u64 key, __u64 first)
 {
 	struct pending_request pending;
-	__u64 first = 0;
 
-	for (int i = 0; cfg_requests && i < FLUSH_ITEMS; i++) {
+	for (int i = 0; cfg_requests && i < OUTLIVE_STRETCH; i++) {
 		if (bpf_map_peek_elem(&requests, &pending) || pending.request == first ||
 		    bpf_map_pop_elem(&requests, &pending))
-			break;
+			return 0;
 		if (request_is_of(pending.request, pending.isn, key)) {
 			request_outlasts(pending.request, pending.isn, pending.time_ns);
 			continue;
 		}
 		bpf_map_push_elem(&requests, &pending, 0);
-		first = first ?: pending.request;
+		if (first == OUTLIVE_BEGIN)
+			first = pending.request;
 	}
-	return 0;
+	return first;
 }
 
 /*
@@ -483,6 +487,7 @@ __noinline int outlive_requests(__u64 key)
 static __always_inline void requests_outlive(struct lifecycle *l, const struct sock *sk, __u64 key)
 {
 	const struct pending_request *held = &oldest_request;
+	__u64 first = OUTLIVE_BEGIN;
 
 	l->task = 0;
 	if (!PEEK(inet_connection_sock, sk, icsk_accept_queue.qlen.counter))
@@ -490,7 +495,8 @@ static __always_inline void requests_outlive(struct lifecycle *l, const struct s
 	shared.early_ns = bpf_ktime_get_ns();
 	if (request_is_of(held->request, held->isn, key))
 		request_outlasts(held->request, held->isn, held->time_ns);
-	outlive_requests(key);
+	for (int i = 0; first && i < FLUSH_ITEMS / OUTLIVE_STRETCH; i++)
+		first = outlive_requests(key, first);
 }
 
 /*

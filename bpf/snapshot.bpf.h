@@ -61,45 +61,57 @@ struct times {
  * ---- Records ------------------------------------------------------------------------------------
  */
 
-/* A socket as an iterator finds it. */
-struct found {
-	struct tcpdwell_counters *c;
+/*
+ * The socket that an iterator is at. The one thread that reads the iterators is alone with it, and
+ * the verifier does not follow what is in it, as it would on the stack. Functions of numbers, each
+ * of which it goes through once, do one step of what is to be done with it.
+ */
+static struct found {
 	__u64 key;
+	__u64 known; /* the key of what is known of its connection, 0: nothing */
 	__u64 now_ns;
 	struct times times;
 	struct endpoint e;
+	struct holder holder;
+	__u8 held; /* there is a holder */
 	__u8 state;
 	__u8 flags; /* enum tcpdwell_socket_flag */
 	__u8 bound; /* bind() took its port */
 	__u8 shown; /* the state that its process sees: MPTCP's own */
-};
+} found;
+
+static __always_inline void found_begin(__u64 key)
+{
+	__builtin_memset(&found, 0, sizeof(found));
+	found.key = key;
+	found.now_ns = bpf_ktime_get_ns();
+}
 
 /* Since when it is in its state at the latest: now it is. */
-static __always_inline __u64 found_since_ns(const struct found *f)
+static __always_inline __u64 found_since_ns(void)
 {
-	return f->times.state.latest_ns ?: f->now_ns;
+	return found.times.state.latest_ns ?: found.now_ns;
 }
 
 /*
  * What was seen of its life is worth more than what its stamps say. That it was found in this state
  * by an earlier look is a bound, too; that it is found so now says nothing.
  */
-static __always_inline void record_since(struct tcpdwell_socket *record, const struct found *f,
-					 const struct lifecycle *l)
+static __always_inline void record_since(struct tcpdwell_socket *record, const struct lifecycle *l)
 {
-	__u64 since_ns = f->times.state.latest_ns;
+	__u64 since_ns = found.times.state.latest_ns;
 
-	record->since_earliest_ns = f->times.state.earliest_ns;
-	if (l && l->state == f->shown && l->since == TCPDWELL_DWELL_EXACT) {
+	record->since_earliest_ns = found.times.state.earliest_ns;
+	if (l && l->state == found.shown && l->since == TCPDWELL_DWELL_EXACT) {
 		record->since = TCPDWELL_DWELL_EXACT;
 		record->since_ns = record->since_earliest_ns = l->since_ns;
 		return;
 	}
-	if (l && l->state == f->shown && l->since == TCPDWELL_DWELL_AT_LEAST &&
+	if (l && l->state == found.shown && l->since == TCPDWELL_DWELL_AT_LEAST &&
 	    l->since_ns < snapshot_began_ns)
 		since_ns = bounds_older(since_ns, l->since_ns);
 	record->since = since_ns ? TCPDWELL_DWELL_AT_LEAST : TCPDWELL_DWELL_UNKNOWN;
-	record->since_ns = since_ns ?: f->now_ns;
+	record->since_ns = since_ns ?: found.now_ns;
 }
 
 /* The number of the file that its descriptors lead to; 0: there is none. */
@@ -112,18 +124,17 @@ static __always_inline __u64 sock_inode(const struct sock *sk)
 }
 
 /* Whether a socket, its connection or who holds it is in the cgroup that is wanted. */
-static __always_inline bool found_in_cgroup(const struct lifecycle *l, const struct sock *sk,
-					    const struct holder *holder)
+static __always_inline bool found_in_cgroup(const struct lifecycle *l, const struct sock *sk)
 {
 	if (!cfg_cgroup_id || (l && is_in_cgroup(l)) || (sk && sock_in_cgroup(sk)))
 		return true;
-	return holder && task_in_cgroup((__u64)holder->leader);
+	return found.held && task_in_cgroup((__u64)found.holder.leader);
 }
 
 /* Who may yet get what is in flight does not hold it, so that one is not named as a holder. */
-static __always_inline void record_holder(struct tcpdwell_socket *record,
-					  const struct holder *holder)
+static __always_inline void record_holder(struct tcpdwell_socket *record)
 {
+	const struct holder *holder = &found.holder;
 	const struct task_struct *leader = holder->leader;
 
 	record->flags |= holder->way;
@@ -137,67 +148,71 @@ static __always_inline void record_holder(struct tcpdwell_socket *record,
 	bpf_core_read(record->comm, OWNER_COMM_LEN, &leader->comm);
 }
 
-/* Makes the record of a socket. Returns whether user space asked for one. */
-static __always_inline bool found_record(const struct found *f, const struct lifecycle *l,
-					 const struct sock *sk, const struct holder *holder)
+/* What the full socket @sk says of itself beyond what all have. */
+static __always_inline void record_full(struct tcpdwell_socket *record, const struct sock *sk)
 {
-	struct tcpdwell_socket *record = &snapshot_record;
-	__u32 range;
+	__u32 range = sock_port_range((__u64)sk);
 
-	if (!cfg_snapshot_records || (cfg_uid_count && !uid_wanted(f->e.uid)) ||
-	    !found_in_cgroup(l, sk, holder))
-		return false;
+	record->inode = sock_inode(sk);
+	record->ports_low = range & 0xffff;
+	record->ports_high = range >> 16;
+	if (found.state != TCPDWELL_LISTEN)
+		return;
+	record->queued = BPF_CORE_READ(sk, sk_ack_backlog);
+	record->queue_max = BPF_CORE_READ(sk, sk_max_ack_backlog);
+	record->drops = BPF_CORE_READ(sk, sk_drops.counter);
+}
+
+/* Fills snapshot_record, of a full socket if it is at @address. Returns whether it is wanted. */
+__noinline int found_record(__u64 address)
+{
+	const struct sock *sk = (const struct sock *)address;
+	const struct lifecycle *l = found.known ? connection_find(found.known) : NULL;
+	struct tcpdwell_socket *record = &snapshot_record;
+
+	if (!cfg_snapshot_records || (cfg_uid_count && !uid_wanted(found.e.uid)) ||
+	    !found_in_cgroup(l, sk))
+		return 0;
 	__builtin_memset(record, 0, sizeof(*record));
 	record->kind = TCPDWELL_SOCKET;
 	record->size = sizeof(*record);
-	record->state = f->shown;
-	record->family = f->e.family;
-	record->flags = f->flags;
-	record->key = f->key;
-	record->active_ns = f->times.active.latest_ns;
-	record->active_earliest_ns = f->times.active.earliest_ns;
-	record->cgroup_id = f->e.cgroup_id;
-	record->netns = f->e.netns;
-	record->uid = f->e.uid;
-	record->lport = f->e.lport;
-	record->rport = f->e.rport;
-	__builtin_memcpy(record->laddr, f->e.laddr, sizeof(record->laddr));
-	__builtin_memcpy(record->raddr, f->e.raddr, sizeof(record->raddr));
-	record_since(record, f, l);
+	record->state = found.shown;
+	record->family = found.e.family;
+	record->flags = found.flags;
+	record->key = found.key;
+	record->active_ns = found.times.active.latest_ns;
+	record->active_earliest_ns = found.times.active.earliest_ns;
+	record->cgroup_id = found.e.cgroup_id;
+	record->netns = found.e.netns;
+	record->uid = found.e.uid;
+	record->lport = found.e.lport;
+	record->rport = found.e.rport;
+	__builtin_memcpy(record->laddr, found.e.laddr, sizeof(record->laddr));
+	__builtin_memcpy(record->raddr, found.e.raddr, sizeof(record->raddr));
+	record_since(record, l);
 	if (l && l->owner != TCPDWELL_OWNER_NONE) {
 		record->owner = l->owner;
 		record->owner_pid = l->pid;
 		__builtin_memcpy(record->comm, l->comm, OWNER_COMM_LEN);
 	}
-	if (holder)
-		record_holder(record, holder);
-	record->bound = f->bound;
-	record->scope = (__u32)f->e.scope_high << 16 | f->e.scope_low;
-	if (sk) {
-		record->inode = sock_inode(sk);
-		range = sock_port_range(address_of(sk));
-		record->ports_low = range & 0xffff;
-		record->ports_high = range >> 16;
-	}
+	if (found.held)
+		record_holder(record);
+	record->bound = found.bound;
+	record->scope = (__u32)found.e.scope_high << 16 | found.e.scope_low;
 	if (cfg_details)
 		record->detail = snapshot_detail;
-	if (f->state == TCPDWELL_LISTEN) {
-		record->queued = BPF_CORE_READ(sk, sk_ack_backlog);
-		record->queue_max = BPF_CORE_READ(sk, sk_max_ack_backlog);
-		record->drops = BPF_CORE_READ(sk, sk_drops.counter);
-	}
-	return true;
+	if (sk)
+		record_full(record, sk);
+	return 1;
 }
 
 /*
- * Tells user space of a socket. A record that does not fit makes the kernel run the program once
+ * Tell user space, if it asked. A record that does not fit makes the kernel run the program once
  * more for the same socket, when there is room.
  */
-static __always_inline void found_write(struct seq_file *seq, const struct found *f,
-					const struct lifecycle *l, const struct sock *sk,
-					const struct holder *holder)
+static __always_inline void found_write(struct seq_file *seq, __u64 address)
 {
-	if (found_record(f, l, sk, holder))
+	if (cfg_snapshot_records && found_record(address))
 		bpf_seq_write(seq, &snapshot_record, sizeof(snapshot_record));
 }
 
@@ -218,11 +233,12 @@ static __always_inline __u64 holder_mark(__u32 pid)
 }
 
 /*
- * Make @holder the owner, or count it as one more. All descriptors of a process come one after
+ * Make the holder the owner, or count it as one more. All descriptors of a process come one after
  * another. Returns whether it is the first in this run.
  */
-static __always_inline bool holder_add(struct lifecycle *l, const struct holder *holder)
+static __always_inline bool holder_add(struct lifecycle *l)
 {
+	const struct holder *holder = &found.holder;
 	const struct task_struct *leader = holder->leader;
 	__u64 mark = holder_mark(holder->pid);
 
@@ -276,15 +292,15 @@ static __always_inline struct tcpdwell_namespace *namespace_here(__u32 netns)
  * that a namespace has are counted, its hash tables need not be gone through. To miss one costs no
  * more than that: those that moved meanwhile, or that found no room here, are not counted.
  */
-static __always_inline void found_count(const struct found *f, const struct sock *sk)
+static __always_inline void found_count(const struct sock *sk)
 {
 	const struct inet_connection_sock *icsk = (const struct inet_connection_sock *)sk;
-	struct tcpdwell_namespace *n = namespace_here(f->e.netns);
+	struct tcpdwell_namespace *n = namespace_here(found.e.netns);
 
 	if (!n)
 		return;
 	n->sockets++;
-	if (f->state == TCPDWELL_LISTEN)
+	if (found.state == TCPDWELL_LISTEN)
 		n->requests += BPF_CORE_READ(icsk, icsk_accept_queue.qlen.counter);
 }
 
@@ -306,32 +322,33 @@ static __always_inline bool is_being_born(const struct sock *sk, __u8 state)
  * The entry of a full socket, new or not; NULL if it is not to be remembered. One that closed in
  * the meantime is taken out again: its last transition has gone by.
  */
-static __always_inline struct lifecycle *snapshot_full(const struct sock *sk, const struct found *f,
+static __always_inline struct lifecycle *snapshot_full(const struct sock *sk,
 						       const struct lifecycle *listener)
 {
-	struct lifecycle *known = connection_find(f->key), l;
+	struct lifecycle *known = connection_find(found.key), l;
+	struct tcpdwell_counters *c = counters_here();
 
-	if (f->state == TCPDWELL_LISTEN)
-		listener_begins(address_of(sk), f->key);
+	if (found.state == TCPDWELL_LISTEN)
+		listener_begins((__u64)sk, found.key);
 	if (known)
 		return known;
-	if (is_being_born(sk, f->state))
+	if (!c || is_being_born(sk, found.state))
 		return NULL;
-	l = connection_new(sk, f->key, f->e.uid);
-	l.state = f->state;
-	l.since_ns = found_since_ns(f);
+	l = connection_new(sk, found.key, found.e.uid);
+	l.state = found.state;
+	l.since_ns = found_since_ns();
 	l.since = TCPDWELL_DWELL_AT_LEAST;
-	l.waits = (f->bound ? LIFECYCLE_BOUND : 0) | LIFECYCLE_OLD;
+	l.waits = (found.bound ? LIFECYCLE_BOUND : 0) | LIFECYCLE_OLD;
 	if (l.state == TCPDWELL_LISTEN)
 		l.task = 0;
 	if (listener)
 		owner_inherit(&l, listener);
 	cgroup_match(&l, sk);
 	owner_match(&l);
-	if (connection_remember(f->c, f->key, &l, BPF_NOEXIST, false) == 0 &&
+	if (connection_remember(c, found.key, &l, BPF_NOEXIST, false) == 0 &&
 	    BPF_CORE_READ(sk, __sk_common.skc_state) == TCPDWELL_CLOSE)
-		connection_forget(f->key);
-	return connection_find(f->key);
+		connection_forget(found.key);
+	return connection_find(found.key);
 }
 
 /*
@@ -351,52 +368,77 @@ static __noinline __u32 state_shown(__u64 address, __u32 state)
 }
 
 /*
- * Facts about a full socket. Returns whether its connection is wanted. A listener is remembered in
- * any case: it owns its children.
+ * Facts about the full socket at @address. Returns whether its connection is wanted. A listener is
+ * remembered in any case: it owns its children.
  */
-static __always_inline bool found_full(struct found *f, const struct sock *sk)
+__noinline int found_full(__u64 address)
 {
+	const struct sock *sk = (const struct sock *)address;
 	const struct inet_connection_sock *icsk = (const struct inet_connection_sock *)sk;
 
-	f->c = counters_here();
-	f->state = BPF_CORE_READ(sk, __sk_common.skc_state);
-	f->now_ns = bpf_ktime_get_ns();
-	f->flags = BPF_CORE_READ(sk, sk_socket) ? TCPDWELL_SOCKET_HELD : 0;
-	f->bound = bucket_is_bound((__u64)BPF_CORE_READ(icsk, icsk_bind_hash));
-	f->shown = state_shown(address_of(sk), f->state);
-	bounds_read(address_of(sk), f->now_ns, f->shown);
-	f->times.state.latest_ns = snapshot_times.state[0];
-	f->times.state.earliest_ns = snapshot_times.state[1];
-	f->times.active.latest_ns = snapshot_times.active[0];
-	f->times.active.earliest_ns = snapshot_times.active[1];
+	found.state = BPF_CORE_READ(sk, __sk_common.skc_state);
+	found.flags = BPF_CORE_READ(sk, sk_socket) ? TCPDWELL_SOCKET_HELD : 0;
+	found.bound = bucket_is_bound((__u64)BPF_CORE_READ(icsk, icsk_bind_hash));
+	found.shown = state_shown(address, found.state);
+	bounds_read(address, found.now_ns, found.shown);
+	found.times.state.latest_ns = snapshot_times.state[0];
+	found.times.state.earliest_ns = snapshot_times.state[1];
+	found.times.active.latest_ns = snapshot_times.active[0];
+	found.times.active.earliest_ns = snapshot_times.active[1];
 	if (cfg_details)
-		detail_read(address_of(sk), f->now_ns, f->state);
-	endpoint_read(&f->e, sk, false);
-	if (f->state == TCPDWELL_CLOSE && !f->e.lport)
-		endpoint_set_last_port(&f->e, sk);
-	return filter_connection(sk, &f->e, false);
+		detail_read(address, found.now_ns, found.state);
+	endpoint_read(&found.e, sk, false);
+	if (found.state == TCPDWELL_CLOSE && !found.e.lport)
+		endpoint_set_last_port(&found.e, sk);
+	return filter_connection(sk, &found.e, false);
+}
+
+/* Remember it with its holder. */
+__noinline int found_keep_held(__u64 address)
+{
+	const struct sock *sk = (const struct sock *)address;
+	struct lifecycle *l = snapshot_full(sk, NULL);
+
+	if (!l)
+		return 0;
+	found.known = found.key;
+	if (holder_add(l) && l->since == TCPDWELL_DWELL_AT_LEAST)
+		found_count(sk);
+	return 0;
+}
+
+/* What it has carried so far. */
+__noinline int found_carried(__u64 address)
+{
+	struct lifecycle *l = connection_find(found.known);
+
+	if (l && cfg_carried)
+		carried_found((const struct sock *)address, &found.e, l, found.key);
+	return 0;
+}
+
+static __always_inline bool found_carries(bool wanted)
+{
+	return cfg_carried && wanted && found.known && found.state != TCPDWELL_LISTEN;
 }
 
 static __always_inline void snapshot_descriptor(struct seq_file *seq, struct task_struct *task,
 						__u32 fd, const struct sock *sk, __u64 key,
 						const bool atomic)
 {
-	struct holder holder = holder_of(task, fd);
-	struct lifecycle *l = NULL;
-	struct found f = { .key = key };
-	bool wanted = found_full(&f, sk);
+	__u64 address = address_of(sk);
+	bool wanted;
 
-	if (!f.c)
-		return;
-	if (f.state != TCPDWELL_CLOSE && (wanted || f.state == TCPDWELL_LISTEN)) {
-		l = snapshot_full(sk, &f, NULL);
-		if (l && holder_add(l, &holder) && l->since == TCPDWELL_DWELL_AT_LEAST)
-			found_count(&f, sk);
-	}
-	if (atomic && cfg_carried && wanted && l && f.state != TCPDWELL_LISTEN)
-		carried_found(sk, &f.e, l, key);
+	found_begin(key);
+	found.holder = holder_of(task, fd);
+	found.held = true;
+	wanted = found_full(address);
+	if (found.state != TCPDWELL_CLOSE && (wanted || found.state == TCPDWELL_LISTEN))
+		found_keep_held(address);
+	if (atomic && found_carries(wanted))
+		found_carried(address);
 	if (wanted)
-		found_write(seq, &f, l, sk, &holder);
+		found_write(seq, address);
 }
 
 /*
@@ -445,11 +487,21 @@ static __always_inline void queue_note(const struct sock *listener, __u64 key)
 /*
  * The listener in whose queue a socket without a descriptor waits, if it was met; it comes first.
  */
-static __always_inline struct lifecycle *queue_owner(const struct sock *sk)
+static __always_inline struct lifecycle *queue_owner(__u64 child)
 {
-	__u64 child = (__u64)sk, *listener = bpf_map_lookup_elem(&queued, &child);
+	__u64 *listener = bpf_map_lookup_elem(&queued, &child);
 
 	return listener ? connection_find(*listener) : NULL;
+}
+
+/* Who has the socket as a descriptor leads to it, or otherwise and alone, holds it. */
+__noinline int found_add_holder(void)
+{
+	struct lifecycle *l = connection_find(found.known);
+
+	if (l)
+		holder_add(l);
+	return 0;
 }
 
 /*
@@ -457,137 +509,168 @@ static __always_inline struct lifecycle *queue_owner(const struct sock *sk)
  * snapshot_descriptor() does. Who has it as a fixed file beside a descriptor, or may get it from a
  * queue beside those who have it, is nobody's owner.
  */
-static __always_inline void snapshot_indirect(struct seq_file *seq, const struct found *f,
-					      struct lifecycle *l, const struct sock *sk,
+static __always_inline void snapshot_indirect(struct seq_file *seq, __u64 address,
 					      const struct subflow_holders *holders, bool wanted)
 {
-	bool alone = !holders->slots[0] || indirect_alone(address_of(sk), (__u64)sk);
+	bool alone = !holders->slots[0] || indirect_alone(address, address);
 
 	for (__u32 i = 0; i < SUBFLOW_HOLDERS && i < holders->count; i++) {
-		struct holder *holder = &indirect.holder; /* for the stack's sake */
-		struct lifecycle *known = l;
 		bool held;
 
-		holder->leader = (const struct task_struct *)holders->leaders[i];
-		holder->table = holders->tables[i];
-		holder->pid = holders->pids[i];
-		holder->fd = holders->fds[i];
-		holder->way = holders->ways[i];
-		held = holder->way != TCPDWELL_SOCKET_IN_FLIGHT;
-
-		barrier_var(
-			known); /* else its members' addresses are taken before it is looked at */
-		if (known && held && alone)
-			holder_add(known, holder);
+		found.holder.leader = (const struct task_struct *)holders->leaders[i];
+		found.holder.table = holders->tables[i];
+		found.holder.pid = holders->pids[i];
+		found.holder.fd = holders->fds[i];
+		found.holder.way = holders->ways[i];
+		held = found.holder.way != TCPDWELL_SOCKET_IN_FLIGHT;
+		found.held = held || alone;
+		if (found.known && held && alone)
+			found_add_holder();
 		if (wanted)
-			found_write(seq, f, known, sk, held || alone ? holder : NULL);
+			found_write(seq, address);
 	}
+}
+
+/* Most have a descriptor, and nothing is left to be found out. */
+__noinline int found_before(__u64 address, __u64 key)
+{
+	const struct sock *sk = (const struct sock *)address;
+
+	return !cfg_snapshot_records && BPF_CORE_READ(sk, sk_socket) &&
+	       BPF_CORE_READ(sk, __sk_common.skc_state) != TCPDWELL_LISTEN && connection_find(key);
+}
+
+/* Remember a socket that no descriptor has led to, with the owner of the listener that it is of. */
+__noinline int found_keep(__u64 address, __u32 wanted)
+{
+	const struct sock *sk = (const struct sock *)address;
+	struct lifecycle *listener = NULL;
+
+	if (found.state == TCPDWELL_LISTEN) {
+		queue_note(sk, found.key);
+	} else if (!BPF_CORE_READ(sk, sk_socket)) {
+		listener = queue_owner(address);
+		found.flags = listener ? TCPDWELL_SOCKET_QUEUED : 0;
+	}
+	if (!listener && !is_orphan(sk))
+		found.flags |= TCPDWELL_SOCKET_HELD;
+	if ((wanted || found.state == TCPDWELL_LISTEN) && snapshot_full(sk, listener))
+		found.known = found.key;
+	return 0;
 }
 
 static __always_inline void snapshot_hashed(struct seq_file *seq, const struct sock *sk, __u64 key,
 					    const bool atomic)
 {
-	struct lifecycle *l = NULL, *listener = NULL;
 	struct subflow_holders *holders = indirect_holders(sk);
-	struct found f = { .key = key };
+	__u64 address = (__u64)sk;
 	bool wanted;
 
-	/* Most have a descriptor, and nothing is left to be found out. */
-	if (!cfg_snapshot_records && !holders && BPF_CORE_READ(sk, sk_socket) &&
-	    BPF_CORE_READ(sk, __sk_common.skc_state) != TCPDWELL_LISTEN && connection_find(key))
+	if (!holders && found_before(address, key))
 		return;
-	wanted = found_full(&f, sk);
-	if (!f.c || f.state == TCPDWELL_CLOSE)
+	found_begin(key);
+	wanted = found_full(address);
+	if (found.state == TCPDWELL_CLOSE)
 		return;
-	if (f.state == TCPDWELL_LISTEN) {
-		queue_note(sk, key);
-	} else if (!BPF_CORE_READ(sk, sk_socket)) {
-		listener = queue_owner(sk);
-		f.flags = listener ? TCPDWELL_SOCKET_QUEUED : 0;
-	}
-	if (!listener && !is_orphan(sk))
-		f.flags |= TCPDWELL_SOCKET_HELD;
-	if (wanted || f.state == TCPDWELL_LISTEN)
-		l = snapshot_full(sk, &f, listener);
-	if (atomic && cfg_carried && wanted && l && f.state != TCPDWELL_LISTEN)
-		carried_found(sk, &f.e, l, key);
+	found_keep(address, wanted);
+	if (atomic && found_carries(wanted))
+		found_carried(address);
 	if (holders)
-		snapshot_indirect(seq, &f, l, sk, holders, wanted);
+		snapshot_indirect(seq, address, holders, wanted);
 	else if (wanted)
-		found_write(seq, &f, l, sk, NULL);
+		found_write(seq, address);
+}
+
+static __always_inline void tw_keep(const struct inet_timewait_sock *tw,
+				    struct tcpdwell_counters *c)
+{
+	struct lifecycle l = connection_new(tw, found.key, found.e.uid);
+
+	l.state = found.state;
+	l.since_ns = found_since_ns();
+	l.since = TCPDWELL_DWELL_AT_LEAST;
+	l.marks = LIFECYCLE_TW;
+	l.waits = found.bound ? LIFECYCLE_BOUND : 0;
+	if (found.state == TCPDWELL_FIN_WAIT2)
+		l.marks |= LIFECYCLE_TW_FIN_WAIT2;
+	l.cgroup_id = 0;
+	if (!connection_remember(c, found.key, &l, BPF_NOEXIST, false) && cfg_poll_timewait &&
+	    found.state == TCPDWELL_FIN_WAIT2) {
+		__u64 key = found.key;
+
+		bpf_map_push_elem(&orphans, &key, 0);
+	}
+	if (!BPF_CORE_READ(tw, tw_timer.entry.pprev))
+		connection_forget(found.key); /* it ran out meanwhile */
+}
+
+/* The timewait socket at @address. Returns whether it is wanted. */
+__noinline int found_tw(__u64 address)
+{
+	const struct inet_timewait_sock *tw = (const struct inet_timewait_sock *)address;
+	struct tcpdwell_counters *c = counters_here();
+
+	/* Neither user nor cgroup are left of the socket that it was. */
+	found.e.uid = -1;
+	found.e.cgroup_id = 0;
+	found.state = found.shown = BPF_CORE_READ(tw, tw_substate);
+	found.bound = bucket_is_bound((__u64)BPF_CORE_READ(tw, tw_tb));
+	endpoint_read_common(&found.e, &tw->__tw_common, false);
+	found.times.state = tw_bounds(tw, found.state, found.now_ns);
+	detail_tw(tw, found.now_ns);
+	if (!c || cfg_cgroup_id || !filter_connection(NULL, &found.e, false))
+		return 0;
+	if (cfg_timewait && (!cfg_life || cfg_time_wait) && !connection_find(found.key))
+		tw_keep(tw, c);
+	found.known = found.key;
+	return 1;
 }
 
 /* Remembers a timewait socket. Returns whether there is a record of it. */
-static __always_inline bool snapshot_tw(const struct inet_timewait_sock *tw, __u64 key)
+static __always_inline bool snapshot_tw(__u64 address, __u64 key)
 {
-	struct found f = { .key = key, .c = counters_here(), .now_ns = bpf_ktime_get_ns() };
-	struct lifecycle l;
+	found_begin(key);
+	return found_tw(address) && cfg_snapshot_records && found_record(0);
+}
 
-	/* Neither user nor cgroup are left of the socket that it was. */
-	f.e.uid = -1;
-	f.e.cgroup_id = 0;
-	f.state = f.shown = BPF_CORE_READ(tw, tw_substate);
-	f.bound = bucket_is_bound((__u64)BPF_CORE_READ(tw, tw_tb));
-	endpoint_read_common(&f.e, &tw->__tw_common, false);
-	f.times.state = tw_bounds(tw, f.state, f.now_ns);
-	detail_tw(tw, f.now_ns);
-	if (!f.c || cfg_cgroup_id || !filter_connection(NULL, &f.e, false))
-		return false;
-	if (cfg_timewait && (!cfg_life || cfg_time_wait) && !connection_find(key)) {
-		l = connection_new(tw, key, f.e.uid);
-		l.state = f.state;
-		l.since_ns = found_since_ns(&f);
-		l.since = TCPDWELL_DWELL_AT_LEAST;
-		l.marks = LIFECYCLE_TW;
-		l.waits = f.bound ? LIFECYCLE_BOUND : 0;
-		if (f.state == TCPDWELL_FIN_WAIT2)
-			l.marks |= LIFECYCLE_TW_FIN_WAIT2;
-		l.cgroup_id = 0;
-		if (!connection_remember(f.c, key, &l, BPF_NOEXIST, false) && cfg_poll_timewait &&
-		    f.state == TCPDWELL_FIN_WAIT2)
-			bpf_map_push_elem(&orphans, &key, 0);
-		if (!BPF_CORE_READ(tw, tw_timer.entry.pprev))
-			connection_forget(key); /* it ran out meanwhile */
-	}
-	return found_record(&f, connection_find(key), NULL, NULL);
+static __always_inline void request_keep(const struct request_sock *req,
+					 const struct sock *listener, __u64 syn_ns,
+					 struct tcpdwell_counters *c)
+{
+	struct lifecycle made = request_lifecycle(listener, found_since_ns());
+
+	cgroup_match(&made, listener);
+	made.since = syn_ns ? TCPDWELL_DWELL_EXACT : TCPDWELL_DWELL_AT_LEAST;
+	connection_remember(c, found.key, &made, BPF_NOEXIST, false);
+	if (!request_timer_pending(req))
+		request_forget(found.key);
 }
 
 /*
  * A request knows when its SYN came. Its first row has gone by: the flush shows it no more. It is
- * the listener's: who holds that one is to answer it.
+ * the listener's: who holds that one is to answer it. Returns whether it is wanted.
  */
-static __always_inline void snapshot_request(struct seq_file *seq, const struct request_sock *req)
+__noinline int found_request(__u64 address)
 {
-	struct found f = {
-		.key = (__u64)req,
-		.c = counters_here(),
-		.now_ns = bpf_ktime_get_ns(),
-		.state = TCPDWELL_SYN_RECV,
-		.shown = TCPDWELL_SYN_RECV,
-		.flags = TCPDWELL_SOCKET_REQUEST,
-	};
+	const struct request_sock *req = (const struct request_sock *)address;
+	struct tcpdwell_counters *c = counters_here();
 	const struct sock *listener = request_listener(req);
 	__u64 syn_ns = request_syn_ns(req);
-	struct lifecycle *l;
 
-	request_endpoint(&f.e, req, listener);
-	f.times.state.latest_ns = f.times.state.earliest_ns = syn_ns;
-	detail_request(req, listener, f.now_ns);
-	if (!f.c || !filter_connection(listener, &f.e, false))
-		return;
-	if (cfg_requests && !request_known(f.key)) {
-		struct lifecycle made = request_lifecycle(listener, found_since_ns(&f));
-
-		cgroup_match(&made, listener);
-		made.since = syn_ns ? TCPDWELL_DWELL_EXACT : TCPDWELL_DWELL_AT_LEAST;
-		connection_remember(f.c, f.key, &made, BPF_NOEXIST, false);
-		if (!request_timer_pending(req))
-			request_forget(f.key);
-	}
-	l = request_known(f.key);
-	if (!l && cfg_snapshot_records && listener)
-		l = connection_find(sock_key_by_address(listener));
-	found_write(seq, &f, l, NULL, NULL);
+	found.state = found.shown = TCPDWELL_SYN_RECV;
+	found.flags = TCPDWELL_SOCKET_REQUEST;
+	request_endpoint(&found.e, req, listener);
+	found.times.state.latest_ns = found.times.state.earliest_ns = syn_ns;
+	detail_request(req, listener, found.now_ns);
+	if (!c || !filter_connection(listener, &found.e, false))
+		return 0;
+	if (cfg_requests && !request_known(address))
+		request_keep(req, listener, syn_ns, c);
+	if (request_known(address))
+		found.known = address;
+	else if (cfg_snapshot_records && listener)
+		found.known = sock_key_by_address(listener);
+	return 1;
 }
 
 #endif /* TCPDWELL_SNAPSHOT_BPF_H */

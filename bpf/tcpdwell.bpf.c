@@ -42,7 +42,23 @@ int BPF_PROG(inet_sock_set_state, struct sock *sk, int from, int to)
 		return 0;
 	}
 	keep_cpu();
-	transition(sk, from, to, true);
+	transition(sk, from, to, true, true);
+	let_go_of_cpu();
+	stack_of_connect(ctx, sk, from, to);
+	return 0;
+}
+
+/* The same in one piece, for kernels before 6.2. */
+SEC("?tp_btf/inet_sock_set_state")
+int BPF_PROG(inet_sock_set_state_v61, struct sock *sk, int from, int to)
+{
+	if (!sock_is_tcp(sk)) {
+		if (cfg_nested)
+			bpf_tail_call(ctx, &transitions, TRANSITION_NOBODY);
+		return 0;
+	}
+	keep_cpu();
+	transition(sk, from, to, true, false);
 	let_go_of_cpu();
 	stack_of_connect(ctx, sk, from, to);
 	return 0;
@@ -72,7 +88,7 @@ SEC("?tp_btf/inet_sock_set_state")
 int BPF_PROG(inet_sock_set_state_v511, struct sock *sk, int from, int to)
 {
 	if (sock_is_tcp(sk))
-		transition(sk, from, to, false);
+		transition(sk, from, to, false, false);
 	stack_of_connect(ctx, sk, from, to);
 	return 0;
 }
@@ -586,14 +602,18 @@ static __always_inline int each_socket(struct bpf_iter__tcp *ctx, const bool ato
 		return ITER_NEXT;
 	address = address_of(skc);
 	if (skc->skc_state == TCP_NEW_SYN_RECV) {
-		snapshot_request(seq, (const struct request_sock *)address);
+		found_begin(address);
+		if (found_request(address))
+			found_write(seq, 0);
 		return ITER_NEXT;
 	}
 	key = cfg_has_cookie ? bpf_get_socket_cookie(skc) : address;
-	if (skc->skc_state != TCPDWELL_TIME_WAIT)
-		snapshot_hashed(seq, (const struct sock *)address, key, atomic);
-	else if (!timewait_walked && snapshot_tw((const struct inet_timewait_sock *)address, key))
-		bpf_seq_write(seq, &snapshot_record, sizeof(snapshot_record));
+	if (skc->skc_state == TCPDWELL_TIME_WAIT) {
+		if (!timewait_walked && snapshot_tw(address, key))
+			bpf_seq_write(seq, &snapshot_record, sizeof(snapshot_record));
+		return ITER_NEXT;
+	}
+	snapshot_hashed(seq, (const struct sock *)address, key, atomic);
 	return ITER_NEXT;
 }
 

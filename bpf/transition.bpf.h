@@ -16,8 +16,13 @@ struct workspace {
 	struct row row;
 	struct row first;	/* what has to be told before it, if its state is not 0 */
 	struct lifecycle fresh; /* of a connection that was not known */
-	__u32 number;		/* see blurred() */
-	__u32 depth;		/* of a CPU's first: how many of its workspaces are in use */
+	__u64 sk;		/* these are struct transition's, between two steps of it */
+	__u64 key;
+	bool known;
+	bool wanted;
+	bool keyed;
+	__u32 number; /* see blurred() */
+	__u32 depth;  /* of a CPU's first: how many of its workspaces are in use */
 };
 
 /*
@@ -72,6 +77,7 @@ struct transition {
 	__u64 key;
 	struct child *child; /* it is this one, NULL: it is none that was seen being born */
 	bool fast;	     /* a child that was born by a SYN with data */
+	bool known;	     /* something was known of it before */
 	bool wanted;	     /* by the filters of connections */
 	bool keyed;	     /* it had its key before: something may be known of it */
 	bool no_room;	     /* to remember it, which is counted */
@@ -92,19 +98,20 @@ static __always_inline __u32 blurred(struct workspace *space, __u32 number)
  * remote end and not yet the cookie that will stay, and it may be thrown away again. It counts
  * once its next transition shows that it lives, a few microseconds later on this CPU.
  */
-static __always_inline void child_born(const struct sock *sk, __u64 now_ns)
+__noinline int child_born(__u64 sk, __u64 now_ns)
 {
 	__u32 zero = 0;
 	struct child *child = cfg_handshake ? bpf_map_lookup_elem(&children, &zero) : NULL;
 
 	if (!child)
-		return;
-	child->sock = (__u64)sk;
-	child->listener = child_listener(sk);
+		return 0;
+	child->sock = sk;
+	child->listener = child_listener((const struct sock *)sk);
 	child->time_ns = now_ns;
 	child->request = 0;
 	child->syn_ns = 0;
 	young_born(child);
+	return 0;
 }
 
 /* The child that this CPU saw being born if it is @sk, and then no more. */
@@ -330,6 +337,25 @@ static __always_inline struct lifecycle *transition_recall(struct transition *t)
 	return t->fresh;
 }
 
+/* A function of its own, for programs that tell a transition in steps. */
+__noinline int tell_row(struct row *row, struct endpoint *e, struct lifecycle *l)
+{
+	struct tcpdwell_counters *c = counters_here();
+
+	if (row && e && l && c)
+		decide(c, row, e, l);
+	return 0;
+}
+
+static __always_inline void tell(const struct transition *t, struct row *row, struct lifecycle *l,
+				 const bool steps)
+{
+	if (steps)
+		tell_row(row, t->e, l);
+	else
+		decide(t->c, row, t->e, l);
+}
+
 /* Who calls tcp_time_wait(): tcp_fin(), tcp_close() and tcp_rcv_state_process(). */
 static __always_inline bool may_become_tw(__u8 from)
 {
@@ -371,7 +397,7 @@ static __always_inline void transition_carried(const struct transition *t, struc
  * CLOSE is TIME_WAIT, or, for an orphan, no transition at all. Returns whether it was so.
  */
 static __always_inline bool transition_to_tw(struct transition *t, struct lifecycle *l,
-					     const bool atomic)
+					     const bool atomic, const bool steps)
 {
 	struct lifecycle *tw = l;
 
@@ -381,7 +407,7 @@ static __always_inline bool transition_to_tw(struct transition *t, struct lifecy
 		return false;
 	if (!cfg_has_cookie)
 		tw = connection_find(l->object);
-	if (cfg_stat_ends && l != t->fresh)
+	if (cfg_stat_ends && t->known)
 		transition_carried(t, l, atomic);
 	if (tw) {
 		tw->cgroup_id = t->e->cgroup_id;
@@ -393,7 +419,7 @@ static __always_inline bool transition_to_tw(struct transition *t, struct lifecy
 		t->row->dwell = lifecycle_dwell(l, t->row->from, t->row->time_ns,
 						&t->row->dwell_ns);
 		count_seen(t->c);
-		decide(t->c, t->row, t->e, l);
+		tell(t, t->row, l, steps);
 		if (cfg_life)
 			life_of_tw(t, l, true);
 		if (tw)
@@ -525,14 +551,14 @@ static __always_inline bool transition_remember(struct transition *t, struct lif
 	bool born;
 
 	if (t->row->to == TCPDWELL_CLOSE) {
-		if (l != t->fresh) {
+		if (t->known) {
 			order_mostly(atomic); /* its place is another's from here on */
 			connection_forget(t->key);
 		}
 		return false;
 	}
 	sock_enters(l, t->sk, t->row->to, t->row->time_ns);
-	if (l != t->fresh)
+	if (t->known)
 		return true;
 	if (t->no_room)
 		return false;
@@ -596,7 +622,7 @@ static __always_inline bool transition_is_none(struct transition *t, __u8 from, 
 		return true;
 	}
 	if (from == TCPDWELL_LISTEN && to == TCPDWELL_SYN_RECV) {
-		child_born(t->sk, t->row->time_ns);
+		child_born(address_of(t->sk), t->row->time_ns);
 		return true;
 	}
 	if (from == TCPDWELL_SYN_RECV) {
@@ -644,10 +670,11 @@ static __always_inline struct lifecycle *transition_meet(struct transition *t, _
 	} else {
 		l = transition_recall(t);
 	}
+	t->known = l != t->fresh;
 	cgroup_match(l, t->sk);
 	if (lifecycle_is_gap(l, from))
 		count(&gaps);
-	if (l != t->fresh)
+	if (t->known)
 		holder_ask(l, t->sk, t->key, from, to);
 	return l;
 }
@@ -660,7 +687,7 @@ static __always_inline __u32 transition_facts(const struct transition *t, struct
 
 	if (to == TCPDWELL_CLOSE)
 		facts = sock_facts(t->sk, t->e, from) | sock_lingered(t->sk, t->row, l);
-	if (cfg_timewait && l != t->fresh)
+	if (cfg_timewait && t->known)
 		facts |= LIFECYCLE_NO_TW;
 	if (to == TCPDWELL_CLOSE && data_came(t->sk, l))
 		facts |= LIFECYCLE_DATA_CAME;
@@ -694,11 +721,12 @@ static __always_inline void sock_is_acted_on(struct lifecycle *l, const struct s
 
 /* Lets the first row go with the owner of before, then notes who acted. */
 static __always_inline void transition_own(struct transition *t, struct lifecycle *l, __u8 from,
-					   __u8 to, __u32 facts, const bool atomic)
+					   __u8 to, __u32 facts, const bool atomic,
+					   const bool steps)
 {
 	owner_match(l);
 	if (t->first->from)
-		decide(t->c, t->first, t->e, l);
+		tell(t, t->first, l, steps);
 	sock_is_acted_on(l, t->sk, from, to, facts, atomic);
 	if (to == TCPDWELL_LISTEN) {
 		listener_own(l, t->sk);
@@ -730,19 +758,18 @@ static __always_inline bool transition_waits(struct transition *t, struct lifecy
 
 /* The row goes where it is wanted, and what is known is kept for the next one. */
 static __always_inline void transition_settle(struct transition *t, struct lifecycle *l, __u8 from,
-					      __u8 to, const bool atomic)
+					      __u8 to, const bool atomic, const bool steps)
 {
 	__u32 stay;
 
 	if (t->wanted)
-		decide(t->c, t->row, t->e, l);
+		tell(t, t->row, l, steps);
 	else if (!cfg_life)
 		count(&t->c->filtered);
 	if (cfg_life && to == TCPDWELL_CLOSE && leaves_state(t->row))
 		life_sock_ended(t->row, t->e, l, transition_life(t), t->sk);
 	stay = life_stay(from, t->row->dwell, l->state);
-	if (cfg_stat_ends && t->wanted && to == TCPDWELL_CLOSE && l != t->fresh &&
-	    leaves_state(t->row))
+	if (cfg_stat_ends && t->wanted && to == TCPDWELL_CLOSE && t->known && leaves_state(t->row))
 		transition_carried(t, l, atomic);
 	if (!transition_remember(t, l, atomic) || !cfg_life || !leaves_state(t->row))
 		return;
@@ -752,8 +779,149 @@ static __always_inline void transition_settle(struct transition *t, struct lifec
 		life_left(t->key, stay, t->row->dwell_ns, t->row->time_ns);
 }
 
+/* Whether the rows of a child that nobody accepted yet wait for that. */
+static __always_inline bool transition_holds_child(struct transition *t, struct lifecycle *l,
+						   __u8 to, const bool atomic)
+{
+	if (!config_waits_for_accept() || t->first->to != TCPDWELL_SYN_RECV ||
+	    to != TCPDWELL_ESTABLISHED)
+		return false;
+	hold_child(t, l, atomic);
+	return true;
+}
+
+/* The row waits, or it goes where it is wanted. */
+static __always_inline void transition_end(struct transition *t, struct lifecycle *l, __u8 from,
+					   __u8 to, const bool atomic, const bool steps)
+{
+	if (to == TCPDWELL_SYN_SENT && transition_waits(t, l, atomic))
+		return;
+	if (config_waits_for_accept() && l->waits & LIFECYCLE_HELD && hold(t, l, atomic))
+		return;
+	transition_settle(t, l, from, to, atomic, steps);
+}
+
+/*
+ * ---- In steps -----------------------------------------------------------------------------------
+ *
+ * What comes once it is known what was known of the connection. In one piece the verifier goes
+ * through all of it for each way that led there, and for each map that @l may be in. So where
+ * programs may make typed pointers (6.2) it is done in functions of their own, each of which it
+ * goes through once, whatever its callers know. The workspace has what they share.
+ */
+
+/* To be called where cfg_has_cast is known to be true. */
+static __always_inline struct transition transition_resume(struct workspace *space)
+{
+	return (struct transition){
+		.c = counters_here(),
+		.sk = CAST(sock, (const void *)space->sk),
+		.e = &space->e,
+		.row = &space->row,
+		.first = &space->first,
+		.fresh = &space->fresh,
+		.key = space->key,
+		.known = space->known,
+		.wanted = space->wanted,
+		.keyed = space->keyed,
+	};
+}
+
+static __always_inline void transition_suspend(struct workspace *space, const struct transition *t)
+{
+	space->sk = (__u64)t->sk;
+	space->key = t->key;
+	space->known = t->known;
+	space->wanted = t->wanted;
+	space->keyed = t->keyed;
+}
+
+__noinline int transition_step_child(struct workspace *space, struct child *child)
+{
+	struct transition t;
+
+	if (!space || !child)
+		return 0;
+	t = transition_resume(space);
+	if (t.c)
+		child_birth(&t, t.fresh, child);
+	return 0;
+}
+
+__noinline int transition_step_tw(struct workspace *space, struct lifecycle *l,
+				  struct tcpdwell_life *life)
+{
+	struct transition t;
+
+	if (!space || !l)
+		return 0;
+	t = transition_resume(space);
+	t.life = life;
+	return t.c && transition_to_tw(&t, l, true, true);
+}
+
+__noinline int transition_step_facts(struct workspace *space, struct lifecycle *l)
+{
+	struct transition t;
+	__u32 facts;
+
+	if (!space || !l)
+		return 0;
+	t = transition_resume(space);
+	facts = transition_facts(&t, space, l, t.row->from, t.row->to);
+	transition_describe(&t, l, facts);
+	return facts;
+}
+
+__noinline int transition_step_own(struct workspace *space, struct lifecycle *l, __u32 facts)
+{
+	struct transition t;
+
+	if (!space || !l)
+		return 0;
+	t = transition_resume(space);
+	if (t.c)
+		transition_own(&t, l, t.row->from, t.row->to, facts, true, true);
+	return 0;
+}
+
+__noinline int transition_step_settle(struct workspace *space, struct lifecycle *l,
+				      struct tcpdwell_life *life)
+{
+	struct transition t;
+
+	if (!space || !l)
+		return 0;
+	t = transition_resume(space);
+	t.life = life;
+	if (t.c)
+		transition_end(&t, l, t.row->from, t.row->to, true, true);
+	return 0;
+}
+
+static __always_inline void transition_in_steps(struct workspace *space, struct transition *t,
+						struct lifecycle *l, __u8 from, __u8 to)
+{
+	__u32 facts;
+
+	transition_suspend(space, t);
+	if (!t->known && t->child && !t->fast)
+		transition_step_child(space, t->child);
+	if (cfg_timewait && to == TCPDWELL_CLOSE && t->known &&
+	    transition_step_tw(space, l, t->life))
+		return;
+	facts = transition_step_facts(space, l);
+	count_seen(t->c);
+	if (from == TCPDWELL_SYN_SENT)
+		transition_ends_wait(t, l, true);
+	if (transition_holds_child(t, l, to, true))
+		return;
+	transition_step_own(space, l, facts);
+	transition_step_settle(space, l, t->life);
+}
+
 static __always_inline void transition_tell(struct workspace *space, struct sock *sk, __u8 from,
-					    __u8 to, const bool atomic)
+					    __u8 to, const bool atomic, const bool steps)
 {
 	struct transition t = {
 		.c = counters_here(),
@@ -773,28 +941,26 @@ static __always_inline void transition_tell(struct workspace *space, struct sock
 	if (transition_is_none(&t, from, to) || !transition_is_wanted(&t, from, to, atomic))
 		return;
 	l = transition_meet(&t, from, to);
-	if (cfg_life && shared.over && l == t.fresh)
+	if (cfg_life && shared.over && !t.known)
 		return; /* it was told of, or begins after the end */
-	if (cfg_timewait && to == TCPDWELL_CLOSE && l != t.fresh && transition_to_tw(&t, l, atomic))
+	if (steps) {
+		transition_in_steps(space, &t, l, from, to);
 		return;
-	if (l == t.fresh && t.child && !t.fast)
+	}
+	if (!t.known && t.child && !t.fast)
 		child_birth(&t, l, t.child);
+	if (cfg_timewait && to == TCPDWELL_CLOSE && t.known &&
+	    transition_to_tw(&t, l, atomic, false))
+		return;
 	facts = transition_facts(&t, space, l, from, to);
 	transition_describe(&t, l, facts);
 	count_seen(t.c);
 	if (from == TCPDWELL_SYN_SENT)
 		transition_ends_wait(&t, l, atomic);
-	if (config_waits_for_accept() && t.first->to == TCPDWELL_SYN_RECV &&
-	    to == TCPDWELL_ESTABLISHED) {
-		hold_child(&t, l, atomic);
+	if (transition_holds_child(&t, l, to, atomic))
 		return;
-	}
-	transition_own(&t, l, from, to, facts, atomic);
-	if (to == TCPDWELL_SYN_SENT && transition_waits(&t, l, atomic))
-		return;
-	if (config_waits_for_accept() && l->waits & LIFECYCLE_HELD && hold(&t, l, atomic))
-		return;
-	transition_settle(&t, l, from, to, atomic);
+	transition_own(&t, l, from, to, facts, atomic, false);
+	transition_end(&t, l, from, to, atomic, false);
 }
 
 /* States of a connection whose handshake is over. */
@@ -846,7 +1012,8 @@ static __always_inline bool life_moves_on(struct sock *sk, __u8 from, __u8 to)
 	return true;
 }
 
-static __always_inline void transition(struct sock *sk, __u8 from, __u8 to, const bool atomic)
+static __always_inline void transition(struct sock *sk, __u8 from, __u8 to, const bool atomic,
+				       const bool steps)
 {
 	struct workspace *bottom = workspace_at(0), *space;
 
@@ -855,7 +1022,7 @@ static __always_inline void transition(struct sock *sk, __u8 from, __u8 to, cons
 	if (!shared.live) {
 		/* Its request may end a moment later, and then it should not seem dropped. */
 		if (from == TCPDWELL_LISTEN && to == TCPDWELL_SYN_RECV)
-			child_born(sk, bpf_ktime_get_ns());
+			child_born(address_of(sk), bpf_ktime_get_ns());
 		return;
 	}
 	if (cfg_life && atomic && life_moves_on(sk, from, to))
@@ -869,7 +1036,7 @@ static __always_inline void transition(struct sock *sk, __u8 from, __u8 to, cons
 	}
 	space = workspace_at(bottom->depth++);
 	if (space) /* softirqs do not nest, so there is always one */
-		transition_tell(space, sk, from, to, atomic);
+		transition_tell(space, sk, from, to, atomic, steps);
 	if (from == TCPDWELL_SYN_RECV && shared.young)
 		young_over(sk, sock_key(sk), atomic);
 	bottom->depth--;

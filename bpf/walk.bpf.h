@@ -130,7 +130,7 @@ static __always_inline void walk_timewait(const struct inet_timewait_sock *tw)
 	n = namespace_here(PEEK(net, net, ns.inum));
 	if (n)
 		n->timewait++;
-	if (!snapshot_tw(tw, key))
+	if (!snapshot_tw((__u64)tw, key))
 		return;
 	record = walk_record();
 	if (record)

@@ -31,7 +31,8 @@ const struct feature feature_table[FEATURE_COUNT] = {
 	[FEATURE_TRANSITIONS] = {
 		"transitions", "nothing can be traced", FEATURE_WORKSPACES,
 		{ { "tp_btf", "each transition",
-		    PARTS({ "inet_sock_set_state", PART_ATOMIC },
+		    PARTS({ "inet_sock_set_state", PART_CAST },
+			  { "inet_sock_set_state_v61", PART_NO_CAST },
 			  { "inet_sock_set_state_v511", PART_NO_ATOMIC },
 			  { "ring", PART_ALWAYS }) } },
 	},

@@ -68,7 +68,9 @@ enum part_when {
 	PART_ALWAYS,
 	PART_ATOMIC, /* the kernel has atomic exchange in programs */
 	PART_NO_ATOMIC,
-	PART_COOKIE, /* and socket cookies */
+	PART_CAST,    /* that, and typed pointers are made */
+	PART_NO_CAST, /* that without these */
+	PART_COOKIE,  /* and socket cookies */
 	PART_NO_COOKIE,
 	PART_PREEMPTED,
 	PART_ROWS,   /* rows are sent, not summed */

@@ -4,6 +4,7 @@
 #include <bpf/libbpf.h>
 
 #include "kernel/loader_inside.h"
+#include "kernel/programs.h"
 #include "tcpdwell.skel.h"
 
 static int follow(struct loader *loader, uint32_t pid)
@@ -49,7 +50,7 @@ static int fill_stats(const struct loader *loader)
 /* Where the two programs at the tracepoint go on. */
 static int fill_transitions(const struct loader *loader)
 {
-	int fd = bpf_program__fd(loader->skel->progs.inet_sock_set_state);
+	int fd = bpf_program__fd(programs_told(loader->skel));
 	uint32_t told = 0;
 
 	return bpf_map__update_elem(loader->skel->maps.transitions, &told, sizeof(told), &fd,

@@ -69,6 +69,10 @@ static bool applies(const struct programs *programs, enum part_when when)
 		return can->atomic;
 	case PART_NO_ATOMIC:
 		return !can->atomic;
+	case PART_CAST:
+		return can->atomic && cfg->cfg_has_cast;
+	case PART_NO_CAST:
+		return can->atomic && !cfg->cfg_has_cast;
 	case PART_COOKIE:
 		return cfg->cfg_has_cookie;
 	case PART_NO_COOKIE:
@@ -132,14 +136,20 @@ void programs_choose(struct programs *programs)
 	}
 }
 
+struct bpf_program *programs_told(const struct tcpdwell_bpf *skel)
+{
+	if (bpf_program__autoload(skel->progs.inet_sock_set_state_v511))
+		return skel->progs.inet_sock_set_state_v511;
+	return skel->rodata->cfg_has_cast ? skel->progs.inet_sock_set_state :
+					    skel->progs.inet_sock_set_state_v61;
+}
+
 struct bpf_program *programs_transition(const struct programs *programs)
 {
 	const struct tcpdwell_bpf *skel = programs->skel;
 
-	if (!programs->can->atomic)
-		return skel->progs.inet_sock_set_state_v511;
 	return skel->rodata->cfg_nested ? skel->progs.inet_sock_set_state_first :
-					  skel->progs.inet_sock_set_state;
+					  programs_told(skel);
 }
 
 struct bpf_program *programs_flush(const struct programs *programs)
@@ -211,7 +221,7 @@ static bool attaches(const struct programs *programs, const struct bpf_program *
 	const struct tcpdwell_bpf *skel = programs->skel;
 	const char *section = bpf_program__section_name(program);
 
-	if (program == skel->progs.inet_sock_set_state && skel->rodata->cfg_nested)
+	if (program == programs_told(skel) && skel->rodata->cfg_nested)
 		return false;
 	return bpf_program__autoload(program) && strcmp(section, "raw_tp") &&
 	       strncmp(section, "iter/", 5);

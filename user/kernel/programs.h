@@ -54,6 +54,9 @@ int programs_attach(struct programs *programs, const struct notice *notice, cons
 /* From here on none of them runs by itself. */
 void programs_detach(struct programs *programs);
 
+/* The one that tells a transition, at the tracepoint itself or gone on into. */
+struct bpf_program *programs_told(const struct tcpdwell_bpf *skel);
+
 /* The first at the tracepoint, and the one that lets waiting rows go, which may not be loaded. */
 struct bpf_program *programs_transition(const struct programs *programs);
 struct bpf_program *programs_flush(const struct programs *programs);
