@@ -2,48 +2,133 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
+#include "base/prune.h"
 #include "base/thread.h"
 #include "kernel/insn.h"
 #include "kernel/load_aside.h"
 
 /* At a time. One that finds no room is loaded by libbpf. */
-#define PROGRAMS_MAX 4
+#define PROGRAMS_MAX 40
+
+/* More processors than this have nothing to do. */
+#define WORKERS_MAX 16
+
+static int attach(const struct bpf_program *program, long cookie, struct bpf_link **link)
+{
+	(void)cookie;
+	*link = bpf_program__attach_trace(program);
+	return *link ? 0 : -errno;
+}
+
+/* Kinds of programs, by the beginning of their section's name; what is behind it they attach to. */
+static const struct kind {
+	const char *section;
+	enum bpf_prog_type type;
+	enum bpf_attach_type attach_type;
+	const char *prefix; /* of what the kernel's types call that, NULL: they do not */
+	int btf_kind;
+	libbpf_prog_attach_fn_t attach;
+} kinds[] = {
+	{ "tp_btf+", BPF_PROG_TYPE_TRACING, BPF_TRACE_RAW_TP, "btf_trace_", BTF_KIND_TYPEDEF,
+	  attach },
+	{ "fentry+", BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY, "", BTF_KIND_FUNC, attach },
+	{ "fexit+", BPF_PROG_TYPE_TRACING, BPF_TRACE_FEXIT, "", BTF_KIND_FUNC, attach },
+	{ "iter+", BPF_PROG_TYPE_TRACING, BPF_TRACE_ITER, "bpf_iter_", BTF_KIND_FUNC, NULL },
+	{ "raw_tp+", BPF_PROG_TYPE_RAW_TRACEPOINT, 0, NULL, 0, NULL },
+	{ "tp+", BPF_PROG_TYPE_TRACEPOINT, 0, NULL, 0, NULL },
+};
+
+#define KINDS (sizeof(kinds) / sizeof(*kinds))
 
 /*
  * A program that is being loaded. Its instructions and options are copies: libbpf goes on with its
  * own.
  */
 struct loading {
-	pthread_t thread;
 	const struct bpf_program *program;
-	const char *license;
 	struct bpf_insn *insns;
 	size_t insn_count;
 	struct bpf_prog_load_opts *opts;
-	int fd; /* -errno */
+	void *functions; /* of those */
+	int fd;		 /* -errno */
 };
 
 struct load_aside {
 	const char *license;
-	int handler;
+	const struct btf *kernel;
+	struct bpf_map *map; /* of constants */
+	void *constants;     /* a copy, NULL: none */
+	size_t constant_bytes;
+	int handlers[KINDS];
+	pthread_t workers[WORKERS_MAX];
+	unsigned int workers_max;
+	unsigned int worker_count;
+	pthread_mutex_t lock; /* of what follows */
+	pthread_cond_t more;
+	bool over; /* no more will come */
 	unsigned int count;
+	unsigned int next;
 	struct loading programs[PROGRAMS_MAX];
 };
 
-static void *load(void *argument)
+/* To the kernel the program does the same, so where this fails nothing is lost. */
+static void cut(const struct load_aside *aside, struct loading *loading)
 {
-	struct loading *loading = argument;
+	struct prune cut = {
+		.insns = loading->insns,
+		.count = loading->insn_count,
+		.map = bpf_map__fd(aside->map),
+		.constants = aside->constants,
+		.constant_bytes = aside->constant_bytes,
+		.functions = loading->functions,
+		.function_count = loading->opts->func_info_cnt,
+		.function_bytes = loading->opts->func_info_rec_size,
+	};
 
+	if (!aside->constants || !loading->functions || prune(&cut))
+		return;
+	loading->insn_count = cut.count;
+	loading->opts->func_info = cut.functions;
+	loading->opts->func_info_cnt = cut.function_count;
+}
+
+static void load(const struct load_aside *aside, struct loading *loading)
+{
+	cut(aside, loading);
 	loading->fd = bpf_prog_load(bpf_program__type(loading->program),
-				    bpf_program__name(loading->program), loading->license,
+				    bpf_program__name(loading->program), aside->license,
 				    loading->insns, loading->insn_count, loading->opts);
+}
+
+static void *work(void *argument)
+{
+	struct load_aside *aside = argument;
+
+	pthread_mutex_lock(&aside->lock);
+	for (;;) {
+		struct loading *loading;
+
+		while (aside->next == aside->count && !aside->over)
+			pthread_cond_wait(&aside->more, &aside->lock);
+		if (aside->next == aside->count)
+			break;
+		loading = &aside->programs[aside->next++];
+		pthread_mutex_unlock(&aside->lock);
+		load(aside, loading);
+		pthread_mutex_lock(&aside->lock);
+	}
+	pthread_mutex_unlock(&aside->lock);
 	return NULL;
 }
 
@@ -51,11 +136,16 @@ static void loading_free(struct loading *loading)
 {
 	free(loading->insns);
 	free(loading->opts);
+	free(loading->functions);
 }
 
-/* Any version of libbpf may call this: its options may be longer than the ones known here. */
-static int loading_begin(struct loading *loading, const struct bpf_program *program,
-			 const struct bpf_prog_load_opts *opts)
+/*
+ * Any version of libbpf may call this: its options may be longer than the ones known here. Lines of
+ * source are for the log alone, which nobody reads, and the kernel moves them with each instruction
+ * that it adds or takes away.
+ */
+static int loading_copy(struct loading *loading, const struct bpf_program *program,
+			const struct bpf_prog_load_opts *opts)
 {
 	size_t bytes = bpf_program__insn_cnt(program) * sizeof(*loading->insns);
 
@@ -67,7 +157,30 @@ static int loading_begin(struct loading *loading, const struct bpf_program *prog
 		return -ENOMEM;
 	memcpy(loading->insns, bpf_program__insns(program), bytes);
 	memcpy(loading->opts, opts, opts->sz);
-	return thread_start(&loading->thread, load, loading);
+	loading->opts->line_info_cnt = 0;
+	bytes = (size_t)opts->func_info_cnt * opts->func_info_rec_size;
+	loading->functions = bytes ? malloc(bytes) : NULL;
+	if (loading->functions)
+		memcpy(loading->functions, opts->func_info, bytes);
+	return 0;
+}
+
+/* There are as many threads as programs, while those are fewer than processors. */
+static int give_to_worker(struct load_aside *aside)
+{
+	int err = 0;
+
+	if (aside->worker_count <= aside->count && aside->worker_count < aside->workers_max) {
+		err = thread_start(&aside->workers[aside->worker_count], work, aside);
+		aside->worker_count += !err;
+	}
+	if (!aside->worker_count)
+		return err;
+	pthread_mutex_lock(&aside->lock);
+	aside->count++;
+	pthread_cond_signal(&aside->more);
+	pthread_mutex_unlock(&aside->lock);
+	return 0;
 }
 
 static int put_empty_in_place(struct bpf_program *program, struct bpf_prog_load_opts *opts)
@@ -82,46 +195,106 @@ static int put_empty_in_place(struct bpf_program *program, struct bpf_prog_load_
 	return bpf_program__set_insns(program, empty, sizeof(empty) / sizeof(*empty));
 }
 
+/* What libbpf does for the kinds of its own. */
+static int find_target(const struct load_aside *aside, const struct bpf_program *program,
+		       const struct kind *kind, struct bpf_prog_load_opts *opts)
+{
+	const char *target = strchr(bpf_program__section_name(program), '/');
+	char name[128];
+	int id;
+
+	if (!kind->prefix || opts->attach_btf_id)
+		return 0;
+	snprintf(name, sizeof(name), "%s%s", kind->prefix, target ? target + 1 : "");
+	id = btf__find_by_name_kind(aside->kernel, name, kind->btf_kind);
+	if (id < 0)
+		return id;
+	opts->attach_btf_id = id;
+	return 0;
+}
+
+static const struct kind *kind_of(const struct bpf_program *program)
+{
+	const char *section = bpf_program__section_name(program);
+
+	for (unsigned int i = 0; i < KINDS; i++) {
+		size_t len = strlen(kinds[i].section) - 1;
+
+		if (!strncmp(section, kinds[i].section, len) && strchr("/", section[len]))
+			return &kinds[i];
+	}
+	return NULL;
+}
+
 /* What cannot be loaded aside is loaded as ever. */
 static int prepare(struct bpf_program *program, struct bpf_prog_load_opts *opts, long cookie)
 {
 	struct load_aside *aside = (struct load_aside *)cookie;
 	struct loading *loading = &aside->programs[aside->count];
+	const struct kind *kind = kind_of(program);
+	int err = kind ? find_target(aside, program, kind, opts) : -EINVAL;
 
-	if (aside->count == PROGRAMS_MAX)
-		return 0;
-	*loading = (struct loading){ .license = aside->license };
-	if (loading_begin(loading, program, opts)) {
+	if (err || aside->count == PROGRAMS_MAX)
+		return err;
+	*loading = (struct loading){};
+	if (loading_copy(loading, program, opts) || give_to_worker(aside)) {
 		loading_free(loading);
 		return 0;
 	}
-	aside->count++;
 	return put_empty_in_place(program, opts);
 }
 
-static int attach(const struct bpf_program *program, long cookie, struct bpf_link **link)
+static int add_handler(struct load_aside *aside, unsigned int i)
 {
-	(void)cookie;
-	*link = bpf_program__attach_trace(program);
-	return *link ? 0 : -errno;
+	LIBBPF_OPTS(libbpf_prog_handler_opts, opts, .cookie = (long)aside,
+		    .prog_prepare_load_fn = prepare, .prog_attach_fn = kinds[i].attach, );
+
+	aside->handlers[i] = libbpf_register_prog_handler(kinds[i].section, kinds[i].type,
+							  kinds[i].attach_type, &opts);
+	return aside->handlers[i] < 0 ? aside->handlers[i] : 0;
 }
 
-struct load_aside *load_aside_new(const char *section, const char *license)
+struct load_aside *load_aside_new(const char *license)
 {
 	struct load_aside *aside = calloc(1, sizeof(*aside));
-	LIBBPF_OPTS(libbpf_prog_handler_opts, opts, .cookie = (long)aside,
-		    .prog_prepare_load_fn = prepare, .prog_attach_fn = attach, );
+	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+	int err = 0;
 
 	if (!aside)
 		return NULL;
 	aside->license = license;
-	aside->handler = libbpf_register_prog_handler(section, BPF_PROG_TYPE_TRACING,
-						      BPF_TRACE_RAW_TP, &opts);
-	if (aside->handler >= 0)
+	aside->workers_max = processors < 1	      ? 1 :
+			     processors > WORKERS_MAX ? WORKERS_MAX :
+							processors;
+	pthread_mutex_init(&aside->lock, NULL);
+	pthread_cond_init(&aside->more, NULL);
+	for (unsigned int i = 0; i < KINDS; i++)
+		aside->handlers[i] = -1;
+	for (unsigned int i = 0; i < KINDS && !err; i++)
+		err = add_handler(aside, i);
+	if (!err)
 		return aside;
-	errno = -aside->handler;
-	free(aside);
+	load_aside_free(aside);
+	errno = -err;
 	return NULL;
+}
+
+void load_aside_set_types(struct load_aside *aside, const struct btf *kernel)
+{
+	aside->kernel = kernel;
+}
+
+void load_aside_set_constants(struct load_aside *aside, struct bpf_map *map)
+{
+	size_t bytes = 0;
+	const void *constants = bpf_map__initial_value(map, &bytes);
+
+	aside->map = map;
+	free(aside->constants);
+	aside->constants = constants ? malloc(bytes) : NULL;
+	aside->constant_bytes = bytes;
+	if (aside->constants)
+		memcpy(aside->constants, constants, bytes);
 }
 
 /* The program takes the place of the empty one. Returns 0 or -errno. */
@@ -137,21 +310,33 @@ static int loading_end(struct loading *loading)
 	return err;
 }
 
+static void join(struct load_aside *aside)
+{
+	pthread_mutex_lock(&aside->lock);
+	aside->over = true;
+	pthread_cond_broadcast(&aside->more);
+	pthread_mutex_unlock(&aside->lock);
+	while (aside->worker_count)
+		pthread_join(aside->workers[--aside->worker_count], NULL);
+	aside->over = false;
+}
+
 int load_aside_wait(struct load_aside *aside, const char **refused)
 {
-	int err = 0, one;
+	int err = 0;
 
-	while (aside->count) {
-		struct loading *loading = &aside->programs[--aside->count];
+	join(aside);
+	for (unsigned int i = 0; i < aside->count; i++) {
+		struct loading *loading = &aside->programs[i];
+		int one = loading_end(loading);
 
-		pthread_join(loading->thread, NULL);
-		one = loading_end(loading);
 		if (one && !err) {
 			err = one;
 			*refused = bpf_program__name(loading->program);
 		}
 		loading_free(loading);
 	}
+	aside->count = aside->next = 0;
 	return err;
 }
 
@@ -159,6 +344,11 @@ void load_aside_free(struct load_aside *aside)
 {
 	if (!aside)
 		return;
-	libbpf_unregister_prog_handler(aside->handler);
+	for (unsigned int i = 0; i < KINDS; i++)
+		if (aside->handlers[i] >= 0)
+			libbpf_unregister_prog_handler(aside->handlers[i]);
+	pthread_cond_destroy(&aside->more);
+	pthread_mutex_destroy(&aside->lock);
+	free(aside->constants);
 	free(aside);
 }

@@ -69,51 +69,42 @@ static void close_programs(struct loader *loader)
 	loader->skel = NULL;
 }
 
-/* What libbpf finds out of the section's name, but not if that is load_aside.h's. */
-static void *set_attach_targets(void *argument)
+/*
+ * Has libbpf read the kernel's types, which it does for the first program that it is told what it
+ * attaches to, and it finds that out by itself in any case.
+ */
+static void *read_types(void *argument)
 {
-	struct loader *loader = argument;
-	struct bpf_program *program;
-	int err;
+	const struct loader *loader = argument;
 
-	loader->targets_err = 0;
-	bpf_object__for_each_program(program, loader->skel->obj)
-	{
-		if (strcmp(bpf_program__section_name(program), TRANSITION_SECTION))
-			continue;
-		err = bpf_program__set_attach_target(program, 0, TRANSITION_TRACEPOINT);
-		loader->targets_err = loader->targets_err ?: err;
-	}
+	bpf_program__set_attach_target(loader->skel->progs.inet_sock_set_state, 0,
+				       TRANSITION_TRACEPOINT);
 	return NULL;
 }
 
 static int ask_kernel(struct loader *loader, struct failure *failure)
 {
-	struct btf *kernel = capability_btf(failure);
-	int err = -1;
+	int err;
 
-	if (!kernel)
+	loader->kernel = capability_btf(failure);
+	if (!loader->kernel ||
+	    capability_probe(&loader->capability, loader->kernel, loader->capture.backend, failure))
 		return -1;
-	if (!capability_probe(&loader->capability, kernel, loader->capture.backend, failure)) {
-		err = core_btf_write(loader->core_btf, kernel, bpf_object__btf(loader->skel->obj));
-		if (err)
-			failure_errno(failure, "cannot keep the kernel's types", -err);
-	}
-	btf__free(kernel);
-	return err;
+	err = core_btf_write(loader->core_btf, loader->kernel, bpf_object__btf(loader->skel->obj));
+	return err ? failure_errno(failure, "cannot keep the kernel's types", -err) : 0;
 }
 
 /* Both read the kernel's BTF, 10 ms each, and look for names in it. */
-static int ask_kernel_and_set_targets(struct loader *loader, struct failure *failure)
+static int ask_kernel_and_read_types(struct loader *loader, struct failure *failure)
 {
 	pthread_t thread;
-	bool beside = !thread_start(&thread, set_attach_targets, loader);
+	bool beside = !thread_start(&thread, read_types, loader);
 	int err = ask_kernel(loader, failure);
 
 	if (beside)
 		pthread_join(thread, NULL);
-	else
-		set_attach_targets(loader);
+	if (loader->aside)
+		load_aside_set_types(loader->aside, loader->kernel);
 	return err;
 }
 
@@ -122,6 +113,8 @@ static void close_core_btf(struct loader *loader)
 	if (loader->core_btf >= 0)
 		close(loader->core_btf);
 	loader->core_btf = -1;
+	btf__free(loader->kernel);
+	loader->kernel = NULL;
 }
 
 /*
@@ -222,14 +215,14 @@ static int load_object(struct loader *loader, struct refusal *refusal)
 	int err, types_err, aside_err = 0;
 
 	culprit_forget();
+	if (loader->aside)
+		load_aside_set_constants(loader->aside, loader->skel->maps.rodata);
 	culprit_guard(loader->skel->obj);
-	err = loader->targets_err ?: tcpdwell_bpf__load(loader->skel);
+	err = tcpdwell_bpf__load(loader->skel);
 	types_err = culprit_types_refused();
 	culprit_guard(NULL);
 	if (loader->aside)
 		aside_err = load_aside_wait(loader->aside, &aside_refused);
-	if (loader->targets_err)
-		return refuse(refusal, TRANSITION_TRACEPOINT, err);
 	if (types_err)
 		return refuse(refusal, "type information (BTF) of programs", -types_err);
 	/* libbpf has given up on variables, and goes on to load programs without them. */
@@ -413,7 +406,6 @@ static int reopen(struct loader *loader, struct failure *failure)
 	close_programs(loader);
 	if (open_programs(loader))
 		return failure_errno(failure, "cannot open the program", errno);
-	set_attach_targets(loader);
 	return 0;
 }
 
@@ -500,7 +492,7 @@ static int start(struct loader *loader, struct failure *failure)
 	loader->core_btf = memfd_create("types", MFD_CLOEXEC);
 	if (loader->core_btf < 0 || open_programs(loader))
 		return capability_refused(failure, "to open the program", errno);
-	if (ask_kernel_and_set_targets(loader, failure))
+	if (ask_kernel_and_read_types(loader, failure))
 		return -1;
 	features_init(&loader->features, &loader->capability, loader->capture.backend);
 	loader->features.wanted = loader->wanted;
@@ -534,7 +526,7 @@ static struct loader *new (const struct capture *capture, uint64_t wanted,
 	loader->cpus = libbpf_num_possible_cpus();
 	/* What the verifier says is to be heard of one program after the other. */
 	if (!notice->verbose)
-		loader->aside = load_aside_new(TRANSITION_SECTION, "Dual BSD/GPL");
+		loader->aside = load_aside_new("Dual BSD/GPL");
 	if (!start(loader, failure))
 		return loader;
 	loader_free(loader);

@@ -14,6 +14,7 @@
 #include "kernel/loader.h"
 #include "base/overdue.h"
 
+struct btf;
 struct load_aside;
 struct programs;
 struct rings;
@@ -27,8 +28,8 @@ struct loader {
 	bool probes;	 /* what is not there is no one's loss */
 	struct capture capture;
 	struct load_aside *aside;
-	int core_btf;	 /* what relocations are made against, -1: not open */
-	int targets_err; /* of set_attach_targets() */
+	struct btf *kernel; /* its types, as long as programs may be loaded */
+	int core_btf;	    /* what relocations are made against, -1: not open */
 	struct tables *tables;
 	struct rings *rings; /* NULL: there is one */
 	struct tcpdwell_bpf *skel;

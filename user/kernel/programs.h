@@ -16,9 +16,8 @@
 #include "kernel/feature.h"
 #include "wire.h"
 
-/* Where each transition comes by, and the section of the programs there. */
+/* Where each transition comes by. */
 #define TRANSITION_TRACEPOINT "inet_sock_set_state"
-#define TRANSITION_SECTION    "tp_btf/" TRANSITION_TRACEPOINT
 
 struct bpf_program;
 struct programs;
