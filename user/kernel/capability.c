@@ -11,26 +11,28 @@
 #include "host/tracefs.h"
 #include "kernel/capability.h"
 #include "kernel/insn.h"
+#include "kernel/kernel_types.h"
 #include "kernel/ksyms.h"
 
 /* Parameters of a kernel function by its BTF, or -ENOENT. */
-static int function_args(const struct btf *btf, const char *name)
+static int function_args(const struct kernel_types *types, const char *name)
 {
-	int id = btf__find_by_name_kind(btf, name, BTF_KIND_FUNC);
+	int id = kernel_types_find(types, name, BTF_KIND_FUNC);
 	const struct btf_type *type;
 
 	if (id < 0)
 		return -ENOENT;
-	type = btf__type_by_id(btf, btf__type_by_id(btf, id)->type);
+	type = btf__type_by_id(kernel_types_btf(types),
+			       btf__type_by_id(kernel_types_btf(types), id)->type);
 	return type ? btf_vlen(type) : -ENOENT;
 }
 
 /* Loads a tracing program of these instructions. Returns its descriptor or -errno. */
-static int load_tracing(const struct btf *btf, const char *target, int kind,
+static int load_tracing(const struct kernel_types *types, const char *target, int kind,
 			enum bpf_attach_type type, const struct bpf_insn *insns, size_t count)
 {
 	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = type);
-	int id = btf__find_by_name_kind(btf, target, kind), fd;
+	int id = kernel_types_find(types, target, kind), fd;
 
 	if (id < 0)
 		return -ENOENT;
@@ -42,7 +44,7 @@ static int load_tracing(const struct btf *btf, const char *target, int kind,
 /* The kernel's own type of a tracepoint's probe has this prefix in its BTF. */
 #define TRACEPOINT(name) "btf_trace_" name
 
-static bool probe_cookie(const struct btf *btf)
+static bool probe_cookie(const struct kernel_types *types)
 {
 	static const struct bpf_insn insns[] = {
 		INSN(BPF_LDX | BPF_MEM | BPF_DW, BPF_REG_1, BPF_REG_1, 0, 0),
@@ -50,7 +52,7 @@ static bool probe_cookie(const struct btf *btf)
 		MOV_IMM(BPF_REG_0, 0),
 		EXIT(),
 	};
-	int fd = load_tracing(btf, TRACEPOINT("inet_sock_set_state"), BTF_KIND_TYPEDEF,
+	int fd = load_tracing(types, TRACEPOINT("inet_sock_set_state"), BTF_KIND_TYPEDEF,
 			      BPF_TRACE_RAW_TP, insns, sizeof(insns) / sizeof(*insns));
 
 	if (fd < 0)
@@ -60,23 +62,24 @@ static bool probe_cookie(const struct btf *btf)
 }
 
 /* The type of a member of a structure, NULL: there is none of that name. */
-static const struct btf_type *member_type(const struct btf *btf, const struct btf_type *type,
-					  const char *member)
+static const struct btf_type *member_type(const struct kernel_types *types,
+					  const struct btf_type *type, const char *member)
 {
 	for (int i = 0; type && btf_is_struct(type) && i < btf_vlen(type); i++) {
-		const char *name = btf__name_by_offset(btf, btf_members(type)[i].name_off);
+		const char *name = btf__name_by_offset(kernel_types_btf(types),
+						       btf_members(type)[i].name_off);
 
 		if (name && !strcmp(name, member))
-			return btf__type_by_id(btf, btf_members(type)[i].type);
+			return btf__type_by_id(kernel_types_btf(types), btf_members(type)[i].type);
 	}
 	return NULL;
 }
 
-static const struct btf_type *struct_type(const struct btf *btf, const char *name)
+static const struct btf_type *struct_type(const struct kernel_types *types, const char *name)
 {
-	int id = btf__find_by_name_kind(btf, name, BTF_KIND_STRUCT);
+	int id = kernel_types_find(types, name, BTF_KIND_STRUCT);
 
-	return id < 0 ? NULL : btf__type_by_id(btf, id);
+	return id < 0 ? NULL : btf__type_by_id(kernel_types_btf(types), id);
 }
 
 /*
@@ -84,39 +87,41 @@ static const struct btf_type *struct_type(const struct btf *btf, const char *nam
  * to keep it, global functions and all. The verifier needs a note of each function for that (6.15);
  * without it, it refuses such calls. Until 6.12 the same SRCU was there for other uses.
  */
-static bool has_preempt_disable(const struct btf *btf)
+static bool has_preempt_disable(const struct kernel_types *types)
 {
-	return member_type(btf, struct_type(btf, "bpf_subprog_info"), "might_sleep") &&
-	       btf__find_by_name_kind(btf, "bpf_preempt_disable", BTF_KIND_FUNC) > 0 &&
-	       btf__find_by_name_kind(btf, "tracepoint_srcu_srcu_data", BTF_KIND_VAR) > 0;
+	return member_type(types, struct_type(types, "bpf_subprog_info"), "might_sleep") &&
+	       kernel_types_find(types, "bpf_preempt_disable", BTF_KIND_FUNC) > 0 &&
+	       kernel_types_find(types, "tracepoint_srcu_srcu_data", BTF_KIND_VAR) > 0;
 }
 
 /* Whether the kernel has a helper, by its name in enum bpf_func_id. */
-static bool has_helper(const struct btf *btf, const char *name)
+static bool has_helper(const struct kernel_types *types, const char *name)
 {
-	int id = btf__find_by_name_kind(btf, "bpf_func_id", BTF_KIND_ENUM);
-	const struct btf_type *type = id < 0 ? NULL : btf__type_by_id(btf, id);
+	int id = kernel_types_find(types, "bpf_func_id", BTF_KIND_ENUM);
+	const struct btf_type *type = id < 0 ? NULL : btf__type_by_id(kernel_types_btf(types), id);
 
 	for (int i = 0; type && i < btf_vlen(type); i++)
-		if (!strcmp(btf__name_by_offset(btf, btf_enum(type)[i].name_off), name))
+		if (!strcmp(btf__name_by_offset(kernel_types_btf(types),
+						btf_enum(type)[i].name_off),
+			    name))
 			return true;
 	return false;
 }
 
 /* Whether a namespace leads to the table of connections, as programs go (bpf/timewait.bpf.h). */
-static bool has_ehash(const struct btf *btf)
+static bool has_ehash(const struct kernel_types *types)
 {
-	const struct btf_type *row = member_type(btf, struct_type(btf, "netns_ipv4"),
+	const struct btf_type *row = member_type(types, struct_type(types, "netns_ipv4"),
 						 "tcp_death_row");
 
-	return member_type(btf, row, "hashinfo");
+	return member_type(types, row, "hashinfo");
 }
 
 /* A function of the kernel that a program may call, rather than a helper. */
-static bool probe_cast(const struct btf *btf)
+static bool probe_cast(const struct kernel_types *types)
 {
-	int function = btf__find_by_name_kind(btf, "bpf_rdonly_cast", BTF_KIND_FUNC);
-	int type = btf__find_by_name_kind(btf, "sock", BTF_KIND_STRUCT);
+	int function = kernel_types_find(types, "bpf_rdonly_cast", BTF_KIND_FUNC);
+	int type = kernel_types_find(types, "sock", BTF_KIND_STRUCT);
 	const struct bpf_insn insns[] = {
 		MOV_IMM(BPF_REG_1, 0),
 		MOV_IMM(BPF_REG_2, type),
@@ -128,7 +133,7 @@ static bool probe_cast(const struct btf *btf)
 
 	if (function < 0 || type < 0)
 		return false;
-	fd = load_tracing(btf, TRACEPOINT("inet_sock_set_state"), BTF_KIND_TYPEDEF,
+	fd = load_tracing(types, TRACEPOINT("inet_sock_set_state"), BTF_KIND_TYPEDEF,
 			  BPF_TRACE_RAW_TP, insns, sizeof(insns) / sizeof(*insns));
 	if (fd < 0)
 		return false;
@@ -155,10 +160,10 @@ static bool probe_atomic(void)
 }
 
 /* A kernel may load such a program and still refuse to attach it: only both count. */
-static int probe_fentry(const struct btf *btf)
+static int probe_fentry(const struct kernel_types *types)
 {
 	static const struct bpf_insn insns[] = { MOV_IMM(BPF_REG_0, 0), EXIT() };
-	int prog = load_tracing(btf, "tcp_v4_connect", BTF_KIND_FUNC, BPF_TRACE_FEXIT, insns, 2);
+	int prog = load_tracing(types, "tcp_v4_connect", BTF_KIND_FUNC, BPF_TRACE_FEXIT, insns, 2);
 	int link, err = 0;
 
 	if (prog < 0)
@@ -186,7 +191,7 @@ static struct obstacle probe_kprobe(void)
 	return o;
 }
 
-static struct obstacle probe_timer(struct capability *capability, const struct btf *btf)
+static struct obstacle probe_timer(struct capability *capability, const struct kernel_types *types)
 {
 	static const char *const tracepoints[] = { TRACEPOINT("timer_start"),
 						   TRACEPOINT("timer_cancel"),
@@ -198,7 +203,7 @@ static struct obstacle probe_timer(struct capability *capability, const struct b
 	int err;
 
 	for (unsigned int i = 0; i < sizeof(tracepoints) / sizeof(*tracepoints); i++) {
-		if (btf__find_by_name_kind(btf, tracepoints[i], BTF_KIND_TYPEDEF) < 0) {
+		if (kernel_types_find(types, tracepoints[i], BTF_KIND_TYPEDEF) < 0) {
 			o.err = ENOENT;
 			o.why = "the kernel has no timer tracepoints";
 			return o;
@@ -217,10 +222,10 @@ static struct obstacle probe_timer(struct capability *capability, const struct b
 }
 
 /* Whether each function of a list ended by NULL is there to be attached to. */
-static bool has_functions(const struct btf *btf, const char *const names[])
+static bool has_functions(const struct kernel_types *types, const char *const names[])
 {
 	for (; *names; names++)
-		if (btf__find_by_name_kind(btf, *names, BTF_KIND_FUNC) < 0)
+		if (kernel_types_find(types, *names, BTF_KIND_FUNC) < 0)
 			return false;
 	return true;
 }
@@ -295,7 +300,7 @@ int capability_refused(struct failure *failure, const char *what, int err)
 			   capability_error(err), advice(err));
 }
 
-struct btf *capability_btf(struct failure *failure)
+static struct btf *read_btf(struct failure *failure)
 {
 	static const char file[] = "/sys/kernel/btf/vmlinux";
 	struct btf *btf = btf__load_vmlinux_btf();
@@ -324,11 +329,21 @@ struct btf *capability_btf(struct failure *failure)
 	return NULL;
 }
 
+struct kernel_types *capability_types(struct failure *failure)
+{
+	struct btf *btf = read_btf(failure);
+	struct kernel_types *types = btf ? kernel_types_new(btf) : NULL;
+
+	if (btf && !types)
+		failure_set(failure, STATUS_OTHER, "%s", strerror(ENOMEM));
+	return types;
+}
+
 /* A program of two instructions at the tracepoint: less cannot be asked for. */
-static int probe_transition(const struct btf *btf)
+static int probe_transition(const struct kernel_types *types)
 {
 	static const struct bpf_insn insns[] = { MOV_IMM(BPF_REG_0, 0), EXIT() };
-	int fd = load_tracing(btf, TRACEPOINT("inet_sock_set_state"), BTF_KIND_TYPEDEF,
+	int fd = load_tracing(types, TRACEPOINT("inet_sock_set_state"), BTF_KIND_TYPEDEF,
 			      BPF_TRACE_RAW_TP, insns, 2);
 
 	if (fd < 0)
@@ -355,17 +370,18 @@ static int probe_types(void)
 	return err;
 }
 
-static int probe_needed(struct capability *can, const struct btf *btf, struct failure *failure)
+static int probe_needed(struct capability *can, const struct kernel_types *types,
+			struct failure *failure)
 {
 	int err = 0;
 
-	if (btf__find_by_name_kind(btf, TRACEPOINT("inet_sock_set_state"), BTF_KIND_TYPEDEF) < 0)
+	if (kernel_types_find(types, TRACEPOINT("inet_sock_set_state"), BTF_KIND_TYPEDEF) < 0)
 		return failure_set(
 			failure, STATUS_HOST,
 			"the kernel has no tracepoint sock:inet_sock_set_state (Linux 4.16)");
-	can->cookie = probe_cookie(btf);
+	can->cookie = probe_cookie(types);
 	if (!can->cookie)
-		err = probe_transition(btf);
+		err = probe_transition(types);
 	if (err)
 		return capability_refused(failure, "a program at sock:inet_sock_set_state", -err);
 	err = probe_types();
@@ -378,48 +394,41 @@ static int probe_needed(struct capability *can, const struct btf *btf, struct fa
  * ---- All of it ----------------------------------------------------------------------------------
  */
 
-static void probe_functions(struct capability *can, const struct btf *btf)
+static void probe_functions(struct capability *can, const struct kernel_types *types)
 {
-	can->twsk_begins = btf__find_by_name_kind(btf, "inet_twsk_hashdance_schedule",
-						  BTF_KIND_FUNC) > 0;
-	can->twsk_kill = btf__find_by_name_kind(btf, "inet_twsk_kill", BTF_KIND_FUNC) > 0;
+	can->twsk_begins = kernel_types_find(types, "inet_twsk_hashdance_schedule", BTF_KIND_FUNC) >
+			   0;
+	can->twsk_kill = kernel_types_find(types, "inet_twsk_kill", BTF_KIND_FUNC) > 0;
 	if (!can->fentry.err) {
-		can->connect6 = btf__find_by_name_kind(btf, "tcp_v6_connect", BTF_KIND_FUNC) > 0;
-		can->accept_args = function_args(btf, "inet_csk_accept");
-		can->timewait_args = function_args(btf, "tcp_timewait_state_process");
+		can->connect6 = kernel_types_find(types, "tcp_v6_connect", BTF_KIND_FUNC) > 0;
+		can->accept_args = function_args(types, "inet_csk_accept");
+		can->timewait_args = function_args(types, "tcp_timewait_state_process");
 	}
 	/* To look for a name in the kernel's BTF takes a millisecond: only where it tells. */
 	if (!can->fentry.err || !can->kprobe.err) {
-		can->request_functions = has_functions(btf, request_functions);
-		can->timewait_functions = has_functions(btf, tw_functions);
+		can->request_functions = has_functions(types, request_functions);
+		can->timewait_functions = has_functions(types, tw_functions);
 	}
 }
 
-static void probe_helpers(struct capability *can, const struct btf *btf)
+static void probe_helpers(struct capability *can, const struct kernel_types *types)
 {
-	can->cast = probe_cast(btf);
+	can->cast = probe_cast(types);
 	can->atomic = probe_atomic();
-	can->ehash = has_ehash(btf);
-	can->preempt_disable = has_preempt_disable(btf);
-	can->for_each = has_helper(btf, "BPF_FUNC_for_each_map_elem");
-	can->iter_descriptors = btf__find_by_name_kind(btf, "bpf_iter_task_file", BTF_KIND_FUNC) >
-				0;
-	can->iter_sockets = btf__find_by_name_kind(btf, "bpf_iter_tcp", BTF_KIND_FUNC) > 0;
-	can->iter_elements = btf__find_by_name_kind(btf, "bpf_iter_bpf_map_elem", BTF_KIND_FUNC) >
-			     0;
+	can->ehash = has_ehash(types);
+	can->preempt_disable = has_preempt_disable(types);
+	can->for_each = has_helper(types, "BPF_FUNC_for_each_map_elem");
+	can->iter_descriptors = kernel_types_find(types, "bpf_iter_task_file", BTF_KIND_FUNC) > 0;
+	can->iter_sockets = kernel_types_find(types, "bpf_iter_tcp", BTF_KIND_FUNC) > 0;
+	can->iter_elements = kernel_types_find(types, "bpf_iter_bpf_map_elem", BTF_KIND_FUNC) > 0;
 }
 
-void capability_try_timer(struct capability *can, const struct btf *btf)
+void capability_try_timer(struct capability *can, const struct kernel_types *types)
 {
-	struct btf *own = NULL;
-
 	if (can->timer_tried)
 		return;
-	if (!btf)
-		btf = own = btf__load_vmlinux_btf();
 	can->timer_tried = true;
-	can->timer = btf ? probe_timer(can, btf) : (struct obstacle){ .err = errno };
-	btf__free(own);
+	can->timer = probe_timer(can, types);
 }
 
 /* Whether a hidden state may have to be seen by timers. */
@@ -431,23 +440,23 @@ static bool may_need_timer(const struct capability *can, enum backend wanted)
 	return wanted == BACKEND_TIMER || (wanted == BACKEND_AUTO && !others);
 }
 
-int capability_probe(struct capability *can, const struct btf *btf, enum backend wanted,
+int capability_probe(struct capability *can, const struct kernel_types *types, enum backend wanted,
 		     struct failure *failure)
 {
 	int id;
 
 	memset(can, 0, sizeof(*can));
-	if (probe_needed(can, btf, failure))
+	if (probe_needed(can, types, failure))
 		return -1;
-	probe_helpers(can, btf);
-	can->fentry.err = -probe_fentry(btf);
+	probe_helpers(can, types);
+	can->fentry.err = -probe_fentry(types);
 	if (can->fentry.err == EPERM)
 		can->fentry.why = "the kernel refuses fentry programs (EPERM)";
 	can->kprobe = probe_kprobe();
-	probe_functions(can, btf);
+	probe_functions(can, types);
 	id = tracefs_event_id("syscalls", "sys_exit_accept4");
 	can->syscall.err = id < 0 ? -id : 0;
 	if (may_need_timer(can, wanted))
-		capability_try_timer(can, btf);
+		capability_try_timer(can, types);
 	return 0;
 }

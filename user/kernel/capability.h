@@ -13,7 +13,7 @@
 #include "base/backend.h"
 #include "base/failure.h"
 
-struct btf;
+struct kernel_types;
 
 /* Why a way is not open: an errno, or a word of our own. */
 struct obstacle {
@@ -53,18 +53,18 @@ struct capability {
 	bool timewait_functions; /* … and TIME_WAIT */
 };
 
-/* The kernel's BTF, for the caller to free, or NULL with @failure filled. */
-struct btf *capability_btf(struct failure *failure);
+/* The kernel's types, for the caller to free, or NULL with @failure filled. */
+struct kernel_types *capability_types(struct failure *failure);
 
 /*
  * Tries what can be tried by itself, as far as a run with this backend may need it (BACKEND_AUTO:
  * the best). Returns 0, or -1 if not even the tracepoint is to be had.
  */
-int capability_probe(struct capability *capability, const struct btf *btf, enum backend wanted,
-		     struct failure *failure);
+int capability_probe(struct capability *capability, const struct kernel_types *types,
+		     enum backend wanted, struct failure *failure);
 
-/* Tries the timer backend, if that was not done: it takes 50 ms. @btf may be NULL. */
-void capability_try_timer(struct capability *capability, const struct btf *btf);
+/* Tries the timer backend, if that was not done: it takes long. */
+void capability_try_timer(struct capability *capability, const struct kernel_types *types);
 
 /* Words for an error of the kernel's, which may be one that the C library does not know. */
 const char *capability_error(int err);

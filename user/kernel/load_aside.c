@@ -16,6 +16,7 @@
 #include "base/prune.h"
 #include "base/thread.h"
 #include "kernel/insn.h"
+#include "kernel/kernel_types.h"
 #include "kernel/load_aside.h"
 
 /* At a time. One that finds no room is loaded by libbpf. */
@@ -66,7 +67,7 @@ struct loading {
 
 struct load_aside {
 	const char *license;
-	const struct btf *kernel;
+	const struct kernel_types *kernel;
 	struct bpf_map *map; /* of constants */
 	void *constants;     /* a copy, NULL: none */
 	size_t constant_bytes;
@@ -206,7 +207,7 @@ static int find_target(const struct load_aside *aside, const struct bpf_program 
 	if (!kind->prefix || opts->attach_btf_id)
 		return 0;
 	snprintf(name, sizeof(name), "%s%s", kind->prefix, target ? target + 1 : "");
-	id = btf__find_by_name_kind(aside->kernel, name, kind->btf_kind);
+	id = kernel_types_find(aside->kernel, name, kind->btf_kind);
 	if (id < 0)
 		return id;
 	opts->attach_btf_id = id;
@@ -279,7 +280,7 @@ struct load_aside *load_aside_new(const char *license)
 	return NULL;
 }
 
-void load_aside_set_types(struct load_aside *aside, const struct btf *kernel)
+void load_aside_set_types(struct load_aside *aside, const struct kernel_types *kernel)
 {
 	aside->kernel = kernel;
 }

@@ -8,7 +8,7 @@
 #define TCPDWELL_LOAD_ASIDE_H
 
 struct bpf_map;
-struct btf;
+struct kernel_types;
 struct load_aside;
 
 /*
@@ -21,7 +21,7 @@ struct load_aside;
 struct load_aside *load_aside_new(const char *license);
 
 /* The kernel's types, in which is found what programs attach to: as long as any are loaded. */
-void load_aside_set_types(struct load_aside *aside, const struct btf *kernel);
+void load_aside_set_types(struct load_aside *aside, const struct kernel_types *kernel);
 
 /*
  * The map of constants of the object that is about to be loaded, which are final: what they switch

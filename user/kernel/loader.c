@@ -19,6 +19,7 @@
 #include "host/procfs.h"
 #include "kernel/core_btf.h"
 #include "kernel/culprit.h"
+#include "kernel/kernel_types.h"
 #include "kernel/knobs.h"
 #include "kernel/load_aside.h"
 #include "kernel/loader_inside.h"
@@ -86,11 +87,12 @@ static int ask_kernel(struct loader *loader, struct failure *failure)
 {
 	int err;
 
-	loader->kernel = capability_btf(failure);
+	loader->kernel = capability_types(failure);
 	if (!loader->kernel ||
 	    capability_probe(&loader->capability, loader->kernel, loader->capture.backend, failure))
 		return -1;
-	err = core_btf_write(loader->core_btf, loader->kernel, bpf_object__btf(loader->skel->obj));
+	err = core_btf_write(loader->core_btf, kernel_types_btf(loader->kernel),
+			     bpf_object__btf(loader->skel->obj));
 	return err ? failure_errno(failure, "cannot keep the kernel's types", -err) : 0;
 }
 
@@ -113,7 +115,7 @@ static void close_core_btf(struct loader *loader)
 	if (loader->core_btf >= 0)
 		close(loader->core_btf);
 	loader->core_btf = -1;
-	btf__free(loader->kernel);
+	kernel_types_free(loader->kernel);
 	loader->kernel = NULL;
 }
 
@@ -379,7 +381,7 @@ static void try_timer(struct loader *loader)
 		if (!features_use(&loader->features, hidden[i]) ||
 		    features_backend(&loader->features, hidden[i]) != BACKEND_TIMER)
 			continue;
-		capability_try_timer(&loader->capability, NULL);
+		capability_try_timer(&loader->capability, loader->kernel);
 		if (loader->capability.timer.err)
 			features_set(&loader->features, hidden[i], 2, &loader->capability.timer);
 	}

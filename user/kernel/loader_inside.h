@@ -14,7 +14,7 @@
 #include "kernel/loader.h"
 #include "base/overdue.h"
 
-struct btf;
+struct kernel_types;
 struct load_aside;
 struct programs;
 struct rings;
@@ -28,8 +28,8 @@ struct loader {
 	bool probes;	 /* what is not there is no one's loss */
 	struct capture capture;
 	struct load_aside *aside;
-	struct btf *kernel; /* its types, as long as programs may be loaded */
-	int core_btf;	    /* what relocations are made against, -1: not open */
+	struct kernel_types *kernel; /* as long as programs may be loaded */
+	int core_btf;		     /* what relocations are made against, -1: not open */
 	struct tables *tables;
 	struct rings *rings; /* NULL: there is one */
 	struct tcpdwell_bpf *skel;

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bpf/btf.h>
+
+#include "base/fnv.h"
+#include "kernel/kernel_types.h"
+
+struct kernel_types {
+	struct btf *btf;
+	__u32 *places; /* ids, where their names' hashes lead or behind; 0: free */
+	__u32 mask;
+};
+
+static bool is_asked_for(const struct btf_type *type)
+{
+	return type->name_off && (btf_is_func(type) || btf_is_struct(type) ||
+				  btf_is_typedef(type) || btf_is_enum(type) || btf_is_var(type));
+}
+
+static __u32 place_of(const struct kernel_types *types, const char *name)
+{
+	return fnv32(FNV32_BEGIN, name, strlen(name)) & types->mask;
+}
+
+static const char *name_of(const struct kernel_types *types, __u32 id)
+{
+	return btf__name_by_offset(types->btf, btf__type_by_id(types->btf, id)->name_off);
+}
+
+static void fill(struct kernel_types *types, __u32 count)
+{
+	for (__u32 id = 1; id < count; id++) {
+		__u32 place;
+
+		if (!is_asked_for(btf__type_by_id(types->btf, id)))
+			continue;
+		place = place_of(types, name_of(types, id));
+		while (types->places[place])
+			place = (place + 1) & types->mask;
+		types->places[place] = id;
+	}
+}
+
+struct kernel_types *kernel_types_new(struct btf *btf)
+{
+	struct kernel_types *types = calloc(1, sizeof(*types));
+	__u32 count = btf__type_cnt(btf), size = 2;
+
+	while (size < 2 * count) /* so that some are free */
+		size *= 2;
+	if (types)
+		types->places = calloc(size, sizeof(*types->places));
+	if (!types || !types->places) {
+		btf__free(btf);
+		free(types);
+		return NULL;
+	}
+	types->btf = btf;
+	types->mask = size - 1;
+	fill(types, count);
+	return types;
+}
+
+void kernel_types_free(struct kernel_types *types)
+{
+	if (!types)
+		return;
+	btf__free(types->btf);
+	free(types->places);
+	free(types);
+}
+
+const struct btf *kernel_types_btf(const struct kernel_types *types)
+{
+	return types->btf;
+}
+
+int kernel_types_find(const struct kernel_types *types, const char *name, int kind)
+{
+	for (__u32 place = place_of(types, name); types->places[place];
+	     place = (place + 1) & types->mask) {
+		__u32 id = types->places[place];
+
+		if (btf_kind(btf__type_by_id(types->btf, id)) == kind &&
+		    !strcmp(name_of(types, id), name))
+			return id;
+	}
+	return -ENOENT;
+}
