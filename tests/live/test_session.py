@@ -36,6 +36,10 @@ COMMANDS = {
     # Each of its listeners is one, so that there is something to write.
     "leaks json": ["leaks", "--watch", "-s", "LISTEN", "--older", "0s", "-o", "json"],
 }
+# Those that show what they find in another way: at a port, or once they have looked for so long.
+EXPORT = {"export": ["export", "--listen", "127.0.0.1:0"]}
+DIAGNOSE = {"diagnose": ["diagnose"], "diagnose json": ["diagnose", "-o", "json"]}
+WATCH = {name: [*arguments, "--watch"] for name, arguments in DIAGNOSE.items()}
 # No process has it: they are given out from below, up to 2^22 at the most.
 NOBODY = "4194303"
 ACCOUNT = re.compile(r"tcpdwell: (seen \d+ = (?:printed|counted) .*)")
@@ -44,12 +48,16 @@ CUT = "tcpdwell: stopped while nobody read the output: its last "
 END_S = 2.0
 GRACE_S = 4.0
 
-every_command = pytest.mark.parametrize("arguments", COMMANDS.values(), ids=COMMANDS.keys())
+def of_commands(commands: dict[str, list[str]]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("arguments", commands.values(), ids=commands.keys())
+
+
+every_command = of_commands(COMMANDS)
 
 
 def ok(arguments: list[str]) -> tuple[int, ...]:
     """The exit statuses of a run that was told to end."""
-    return (0, 10) if "leaks" in arguments else (0,)
+    return (0, 10) if {"leaks", "diagnose"} & set(arguments) else (0,)
 
 
 def accounts(said: str) -> list[dict[str, int]]:
@@ -66,7 +74,7 @@ def accounts(said: str) -> list[dict[str, int]]:
 # ---- The table of command by behaviour -----------------------------------------------------------
 
 
-@every_command
+@of_commands(COMMANDS | EXPORT | WATCH)
 def test_usr1_is_answered_by_an_account(netns: Netns, arguments: list[str]) -> None:
     with within.listen(netns) as listener, Running(*arguments, *filtered_to(netns)) as running:
         within.connect_and_reset(netns, listener)
@@ -76,14 +84,14 @@ def test_usr1_is_answered_by_an_account(netns: Netns, arguments: list[str]) -> N
         assert running.stop() in ok(arguments)
 
 
-@every_command
+@of_commands(COMMANDS | EXPORT | DIAGNOSE)
 def test_process_that_is_not_there_is_warned_of(arguments: list[str]) -> None:
     done = run(*arguments, "-p", NOBODY, "-d", "200ms")
     assert done.returncode in ok(arguments)
     assert f"tcpdwell: -p: there is no process {NOBODY} now\n" in done.stderr.decode()
 
 
-@every_command
+@of_commands(COMMANDS | EXPORT | DIAGNOSE)
 def test_duration_and_quiet(netns: Netns, arguments: list[str]) -> None:
     begin = time.monotonic()
     done = run(*arguments, "-q", "-d", "500ms", *filtered_to(netns))
@@ -97,6 +105,19 @@ def test_account_at_the_end(netns: Netns, arguments: list[str]) -> None:
     """In JSON, it is for standard output alone, where the command has one."""
     done = run(*arguments, "-d", "200ms", *filtered_to(netns))
     assert len(accounts(done.stderr.decode())) == ("json" not in arguments)
+
+
+@of_commands({name: arguments for name, arguments in (COMMANDS | DIAGNOSE).items()
+              if "json" in arguments})
+def test_json_is_an_object_a_line(netns: Netns, arguments: list[str]) -> None:
+    """Each says what it is; the account is the last one. Who finds nothing wrong prints none."""
+    with within.listen(netns) as listener:
+        within.connect_and_reset(netns, listener, 3)
+        done = run(*arguments, "-d", "500ms", *filtered_to(netns))
+    assert done.returncode in ok(arguments)
+    kinds = [json.loads(line)["type"] for line in done.stdout.splitlines()]
+    assert all(kinds) and (kinds or "diagnose" in arguments)
+    assert "summary" not in kinds[:-1]
 
 
 # ---- Readers that do not read --------------------------------------------------------------------
