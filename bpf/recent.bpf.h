@@ -112,6 +112,9 @@ static __always_inline bool recent_put(__u64 key, const struct lifecycle *l)
 		return false;
 	if (cfg_life)
 		__builtin_memset(&((struct place *)place)->life, 0, LIFE_SUMS_BYTES);
+	/* A CPU takes the cookies of a map one by one: halfway it asks for the next map. */
+	if (key % TCPDWELL_RECENT_PLACES == TCPDWELL_RECENT_PLACES / 2)
+		recent_ask(recent_number(key + TCPDWELL_RECENT_PLACES));
 	place->since_ns = l->since_ns;
 	__builtin_memcpy(&place->opened_ns, &l->opened_ns, sizeof(*l) - rest);
 	order_publish(&place->id, key);
