@@ -79,7 +79,7 @@ struct transition {
 	bool fast;	     /* a child that was born by a SYN with data */
 	bool known;	     /* something was known of it before */
 	bool wanted;	     /* by the filters of connections */
-	bool keyed;	     /* it had its key before: something may be known of it */
+	bool keyed;	     /* it has had its key for a while: something may be known of it */
 	bool no_room;	     /* to remember it, which is counted */
 };
 
@@ -632,6 +632,15 @@ static __always_inline bool transition_is_none(struct transition *t, __u8 from, 
 	return t->child && !t->fast && to == TCPDWELL_CLOSE && !t->sk->sk_err && !cfg_kernel_view;
 }
 
+/*
+ * Whether the connection is a child that this CPU saw being born. Its request may have given it a
+ * cookie, if others ask for those, but only a snapshot can have come by since then.
+ */
+static __always_inline bool is_newborn(const struct transition *t)
+{
+	return t->child && cfg_has_cookie && !shared.scanning;
+}
+
 /* Where one record tells all, at the end, no filter may want them before; but the user is noted. */
 static __always_inline void transition_read_ends(struct transition *t, __u8 to)
 {
@@ -649,7 +658,7 @@ static __always_inline bool transition_is_wanted(struct transition *t, __u8 from
 						 const bool atomic)
 {
 	transition_read_ends(t, to);
-	t->keyed = sock_has_key(t->sk);
+	t->keyed = sock_has_key(t->sk) && !is_newborn(t);
 	t->key = sock_key(t->sk);
 	t->wanted = filter_connection(t->sk, t->e, to == TCPDWELL_SYN_SENT);
 	/* Listeners are few, and the owners of their children: remembered, wanted or not. */
