@@ -41,7 +41,7 @@ static __always_inline void accepted_from(const struct sock *listener)
 	    (l->owner != TCPDWELL_OWNER_NONE && listener_is_held(l, listener)))
 		return;
 	owner_set_current(l, TCPDWELL_OWNER_LISTEN, false);
-	listener_own(l, listener);
+	holder_here(l, listener);
 }
 
 /*
@@ -132,20 +132,6 @@ static __always_inline void accepted(void *ctx, const struct sock *sk, const str
 	stack_keep(ctx, key, TCPDWELL_OWNER_ACCEPT);
 }
 
-/*
- * Note where the running process has @sk, which it connects: as the descriptor that it gave to the
- * call. A ring or a subflow connects without one, and then it stays unknown.
- */
-static __always_inline void connected_as(struct lifecycle *l, const struct sock *sk)
-{
-	const struct task_struct *task = (const struct task_struct *)bpf_get_current_task();
-	const struct pt_regs *regs = current_registers();
-	__u32 fd = PT_REGS_PARM1_CORE_SYSCALL(regs);
-
-	if (!cfg_skip_owner && l->owner == TCPDWELL_OWNER_CONNECT && current_sock(fd) == sk)
-		holder_note(l, task_of_table(task), fd);
-}
-
 /* connect() has bound its port and sent the SYN, or failed; the socket is locked. */
 static __always_inline void connect_exit(struct sock *sk)
 {
@@ -153,13 +139,10 @@ static __always_inline void connect_exit(struct sock *sk)
 	struct lifecycle *l = connection_find(sock_key(sk));
 	struct endpoint e;
 
-	if (!c || !l)
+	if (!c || !l || !connection_take(l, LIFECYCLE_DEFERRED, false))
 		return;
-	if (connection_take(l, LIFECYCLE_DEFERRED, false)) {
-		endpoint_read(&e, sk, true);
-		release_deferred(c, sk, &e, l);
-	}
-	connected_as(l, sk);
+	endpoint_read(&e, sk, true);
+	release_deferred(c, sk, &e, l);
 }
 
 #endif /* TCPDWELL_ACCEPT_BPF_H */

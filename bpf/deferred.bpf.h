@@ -16,11 +16,16 @@
 #define DEFERRED_SPARE	1024  /* for those that ask at the same moment, two on a CPU */
 #define DEFERRED_OVER	~0ULL /* instead of a key; 0 is a place that was taken and not yet filled */
 
+struct deferral {
+	__u64 key;
+	__u64 task; /* lifecycle.task, in whose place the number of this one is */
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, DEFERRED_PLACES);
 	__type(key, __u32);
-	__type(value, __u64);
+	__type(value, struct deferral);
 } deferred SEC(".maps");
 
 /* Both count up. Only the flush moves the oldest. */
@@ -29,7 +34,7 @@ static struct {
 	__u64 oldest;
 } deferred_ends __attribute__((aligned(128)));
 
-static __always_inline __u64 *deferred_place(__u64 place)
+static __always_inline struct deferral *deferred_place(__u64 place)
 {
 	__u32 at = place % DEFERRED_PLACES;
 
@@ -39,30 +44,45 @@ static __always_inline __u64 *deferred_place(__u64 place)
 /* Take a place for @l, which deferred_fill() is to fill. Returns whether there was one. */
 static __always_inline bool deferred_take(struct lifecycle *l)
 {
+	struct deferral *at;
+	__u64 task = l->task;
+
 	if (deferred_ends.next - deferred_ends.oldest > DEFERRED_PLACES - DEFERRED_SPARE)
 		return false;
 	l->place = __sync_fetch_and_add(&deferred_ends.next, 1);
+	at = deferred_place(l->place);
+	if (at)
+		at->task = task;
 	return true;
 }
 
 /* With a key, or with DEFERRED_OVER. */
 static __always_inline void deferred_fill(const struct lifecycle *l, __u64 key)
 {
-	__u64 *at = deferred_place(l->place);
+	struct deferral *at = deferred_place(l->place);
 
 	/* The flush may look for the connection as soon as it finds the key. */
 	if (at)
-		order_publish(at, key);
+		order_publish(&at->key, key);
 }
 
-/* The row of @l waits no more; it may never have been in the ring, and is not without @atomic. */
-static __always_inline void deferred_over(const struct lifecycle *l, __u64 key, const bool atomic)
+/*
+ * Take the row of @l, of @key, from those that wait; it may never have been in the ring, and is not
+ * without @atomic. Returns whether the caller, and nobody else, must emit it.
+ */
+static __always_inline bool deferred_over(struct lifecycle *l, __u64 key, const bool atomic)
 {
-	__u64 *at = atomic && cfg_defer_connect ? deferred_place(l->place) : NULL;
+	struct deferral *at;
 
+	if (!connection_take(l, LIFECYCLE_DEFERRED, atomic))
+		return false;
+	at = atomic && cfg_defer_connect ? deferred_place(l->place) : NULL;
+	if (!at || at->key != key)
+		return true;
+	l->task = at->task;
 	/* The flush may be done with the place at the same moment, and it may be another's then. */
-	if (at && *at == key)
-		__sync_val_compare_and_swap(at, key, DEFERRED_OVER);
+	__sync_val_compare_and_swap(&at->key, key, DEFERRED_OVER);
+	return true;
 }
 
 /* The CLOSE -> SYN_SENT that waited for the local port. */

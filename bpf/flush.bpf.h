@@ -39,7 +39,7 @@ __noinline int flush_deferred_one(__u64 key, __u64 now_ns, __u64 min_age_ns)
 	endpoint_read(&e, sk, false);
 	if (age_ns < min_age_ns || (!e.lport && min_age_ns && age_ns < PORT_WAIT_NS))
 		return TCPDWELL_FLUSH_WAITING;
-	if (connection_take(l, LIFECYCLE_DEFERRED, true))
+	if (deferred_over(l, key, true))
 		release_deferred(c, sk, &e, l);
 	return 0;
 }
@@ -48,15 +48,16 @@ __noinline int flush_deferred_one(__u64 key, __u64 now_ns, __u64 min_age_ns)
 __noinline int flush_deferred_run(__u64 now_ns, __u64 min_age_ns)
 {
 	for (int i = 0; i < FLUSH_RUN; i++) {
-		__u64 *at = deferred_place(deferred_ends.oldest), key;
+		struct deferral *at = deferred_place(deferred_ends.oldest);
+		__u64 key;
 
 		if (!at || deferred_ends.oldest == deferred_ends.next)
 			return FLUSH_DONE;
-		key = *at;
+		key = at->key;
 		order_mostly(true); /* what was published before the key */
 		if (!key || (key != DEFERRED_OVER && flush_deferred_one(key, now_ns, min_age_ns)))
 			return TCPDWELL_FLUSH_WAITING;
-		*at = 0;
+		at->key = 0;
 		order_mostly(true); /* who is given the place finds it empty */
 		deferred_ends.oldest++;
 	}

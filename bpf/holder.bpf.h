@@ -3,11 +3,11 @@
  * Whether the owner of a socket still holds it, and who does if not.
  *
  * A descriptor may be passed on without a transition: to a child, to another program, through a
- * unix socket. So of a listener, of what was accepted and, where the end of connect() is seen, of
- * what was connected it is noted in which table of descriptors it is and where, and that place is
- * looked at again before its owner is named for what a softirq did. If it is not there, who waits
- * for the socket holds it, or a child that has it in the same place; else nobody can be named. To
- * ask a table costs a few loads of memory; all else is for what others have, too, or alone.
+ * unix socket. So of who listens, connects, accepts or calls shutdown() it is noted in which table
+ * of descriptors it has the socket and where, and that place is looked at again before it is named
+ * for what a softirq did. If it is not there, who waits for the socket holds it, or a child that has
+ * it in the same place; else nobody can be named. To ask a table costs a few loads of memory; all
+ * else is for what others have, too, or alone.
  *
  * All pointers are read by helpers or as typed ones (read.bpf.h), so these serve every type of
  * program. The functions that take numbers alone are looked at by the verifier once, and have small
@@ -62,14 +62,23 @@ static __always_inline void holder_become(struct lifecycle *l, __u64 address, in
 }
 
 /*
- * The running process is the owner of listener @sk: it listens, or accepts from what it was given.
+ * The running process is the owner of @sk and has it. The system call that it is in has been given
+ * the descriptor, as a rule: of a ring it has another, and of what it closes none any more.
  */
-static __always_inline void listener_own(struct lifecycle *l, const struct sock *sk)
+static __always_inline void holder_here(struct lifecycle *l, const struct sock *sk)
 {
 	const struct task_struct *task = (const struct task_struct *)bpf_get_current_task();
+	const struct file *file = BPF_CORE_READ(sk, sk_socket, file);
+	const struct pt_regs *regs;
+	__u32 fd;
 
-	holder_note(l, task_of_table(task),
-		    task_fd((__u64)task, (__u64)BPF_CORE_READ(sk, sk_socket, file)));
+	if (cfg_skip_owner || !file || !file_references(file))
+		return;
+	regs = current_registers();
+	fd = PT_REGS_PARM1_CORE_SYSCALL(regs);
+	if (task_file(task, fd) != file)
+		fd = task_fd((__u64)task, (__u64)file);
+	holder_note(l, task_of_table(task), fd);
 }
 
 /*
@@ -108,13 +117,15 @@ static __always_inline bool holder_has(const struct lifecycle *l, const struct f
 {
 	const struct task_struct *task = (const struct task_struct *)l->task;
 
-	if (!lifecycle_has_task(l, cfg_life) || !lifecycle_has_fd(l))
+	if (!lifecycle_has_task(l, cfg_life))
 		return true;
 	if ((__u32)PEEK(task_struct, task, tgid) != l->pid)
 		return false;
 	if (!PEEK(task_struct, task, files))
 		task = (const struct task_struct *)thread_with_table(l->task, l->pid);
-	return file && task && task_file(task, l->fd & ~LIFECYCLE_FD_GUESSED) == file;
+	if (!task || !lifecycle_has_fd(l))
+		return task;
+	return file && task_file(task, l->fd & ~LIFECYCLE_FD_GUESSED) == file;
 }
 
 /* The same of the listener @sk. */
@@ -294,9 +305,8 @@ static __always_inline bool owner_has_moved(struct lifecycle *l, __u64 file)
 			fd = task_fd((__u64)task, file);
 	}
 	if (fd < 0)
-		return task_has_ring(task) ||
-		       (l->fd & LIFECYCLE_FD_GUESSED &&
-			BPF_CORE_READ(task, files, fdt, max_fds) > PROCESS_FDS);
+		return l->fd & LIFECYCLE_FD_GUESSED &&
+		       BPF_CORE_READ(task, files, fdt, max_fds) > PROCESS_FDS;
 	holder_note(l, (__u64)task, fd);
 	return true;
 }

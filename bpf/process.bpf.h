@@ -55,13 +55,14 @@ static __always_inline int exec_socket(__u64 fdt, __u32 fd, const bool atomic)
 {
 	struct file *file = fdtable_file((const struct fdtable *)fdt, fd);
 	struct sock *sk = file_sock(file);
-	struct lifecycle *l = sk ? connection_find(sock_key_by_address(sk)) : NULL;
+	__u64 key = sk ? sock_key_by_address(sk) : 0;
+	struct lifecycle *l = sk ? connection_find(key) : NULL;
 	struct tcpdwell_counters *c = counters_here();
 	struct endpoint e;
 
 	if (!l || !c)
 		return 0;
-	if (connection_take(l, LIFECYCLE_DEFERRED, atomic)) {
+	if (deferred_over(l, key, atomic)) {
 		endpoint_read(&e, sk, false);
 		release_deferred(c, sk, &e, l); /* under the name that it connected by */
 	}

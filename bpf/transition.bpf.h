@@ -301,8 +301,7 @@ static __always_inline void transition_unwanted(struct transition *t, bool is_ch
 	l = connection_find(t->key);
 	if (!l)
 		return;
-	if (connection_take(l, LIFECYCLE_DEFERRED, atomic)) {
-		deferred_over(l, t->key, atomic);
+	if (deferred_over(l, t->key, atomic)) {
 		uncount(&t->c->held);
 		count(&t->c->filtered);
 	}
@@ -683,7 +682,8 @@ static __always_inline struct lifecycle *transition_meet(struct transition *t, _
 	cgroup_match(l, t->sk);
 	if (lifecycle_is_gap(l, from))
 		count(&gaps);
-	if (t->known)
+	/* A row that waits yet is of who connected. */
+	if (t->known && !(l->waits & LIFECYCLE_DEFERRED))
 		holder_ask(l, t->sk, t->key, from, to);
 	return l;
 }
@@ -710,22 +710,24 @@ static __always_inline __u32 transition_facts(const struct transition *t, struct
 static __always_inline void transition_ends_wait(struct transition *t, struct lifecycle *l,
 						 const bool atomic)
 {
-	if (!connection_take(l, LIFECYCLE_DEFERRED, atomic))
+	if (!deferred_over(l, t->key, atomic))
 		return;
-	deferred_over(l, t->key, atomic);
 	*t->first = deferred_row(l);
 	uncount(&t->c->held);
 }
 
-/* Notes who caused a transition, if a process did. */
+/* Notes who caused a transition, if a process did, and where it has the socket. */
 static __always_inline void sock_is_acted_on(struct lifecycle *l, const struct sock *sk, __u8 from,
 					     __u8 to, __u32 facts, const bool atomic)
 {
 	__u8 actor = lifecycle_actor(from, to, sk->sk_err, facts);
 
 	/* A shutdown() in SYN_RECV is done when the handshake is, in a softirq (since 6.10). */
-	if (actor && (to != TCPDWELL_FIN_WAIT1 || is_of_task(sk)))
-		owner_set_current(l, actor, atomic);
+	if (!actor || (to == TCPDWELL_FIN_WAIT1 && !is_of_task(sk)))
+		return;
+	owner_set_current(l, actor, atomic);
+	if (to != TCPDWELL_CLOSE && l->pid == bpf_get_current_pid_tgid() >> 32)
+		holder_here(l, sk);
 }
 
 /* Lets the first row go with the owner of before, then notes who acted. */
@@ -736,11 +738,11 @@ static __always_inline void transition_own(struct transition *t, struct lifecycl
 	owner_match(l);
 	if (t->first->from)
 		tell(t, t->first, l, steps);
+	if (t->first->from == TCPDWELL_CLOSE) /* it had waited */
+		holder_ask(l, t->sk, t->key, from, to);
 	sock_is_acted_on(l, t->sk, from, to, facts, atomic);
-	if (to == TCPDWELL_LISTEN) {
-		listener_own(l, t->sk);
+	if (to == TCPDWELL_LISTEN)
 		listener_begins(address_of(t->sk), t->key);
-	}
 	if (from == TCPDWELL_LISTEN)
 		listener_ends(address_of(t->sk));
 	if (from == TCPDWELL_LISTEN && cfg_requests && config_sends_rows())

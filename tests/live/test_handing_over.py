@@ -14,7 +14,7 @@ from typing import Callable, Iterator
 
 import pytest
 
-from harness import actor as actors, capability, cgroup
+from harness import actor as actors, cgroup
 from harness.actor import Actor, Cast
 from harness.matrix import on_every_kernel
 from harness.netns import Netns
@@ -89,6 +89,32 @@ def pass_on(sender: Actor, receiver: Actor, close: bool = True) -> None:
 # ---- connect() -----------------------------------------------------------------------------------
 
 
+# s is connected by IORING_OP_CONNECT of a ring of its own (linux/io_uring.h).
+CONNECT_BY_RING = f"""
+import mmap, struct
+libc = ctypes.CDLL(None, use_errno=True)
+params = ctypes.create_string_buffer(120)
+ring, fault = libc.syscall(425, 4, params), 0
+if ring < 0:
+    fault = ctypes.get_errno()
+else:
+    ints = struct.unpack("30I", params)
+    tail, mask, array = ints[11], ints[12], ints[16]
+    submit = mmap.mmap(ring, array + 4 * ints[0], flags=mmap.MAP_SHARED, offset=0)
+    entries = mmap.mmap(ring, 64 * ints[0], flags=mmap.MAP_SHARED, offset=0x10000000)
+    s = socket.socket()
+    address = ctypes.create_string_buffer(
+        struct.pack("=HH4s8x", 2, socket.htons({PORT}), socket.inet_aton("127.0.0.1")), 16)
+    entries[:64] = struct.pack("=BBHiQQIIQQQQ", 16, 0, 0, s.fileno(), 16,
+                               ctypes.addressof(address), 0, 0, 1, 0, 0, 0)
+    submit[array:array + 4] = struct.pack("I", 0)
+    submit[tail:tail + 4] = struct.pack("I", 1)
+    if libc.syscall(426, ring, 1, 1, 1, None, 0) < 0:
+        fault = ctypes.get_errno()
+    del submit, entries
+"""
+
+
 def connected_elsewhere(stage: Stage) -> tuple[Actor, Actor, int]:
     """A server, and a client that knows its connection as s."""
     server, client = stage.server(), stage.actor("client")
@@ -106,15 +132,9 @@ def peer_closes(stage: Stage, server: Actor, holder: Actor, port: int) -> list[R
     return stage.client(port)
 
 
-def needs_connect_exit() -> None:
-    if capability.backend("connect_port") != "fentry":
-        pytest.skip("the end of connect() is not seen")
-
-
 @pytest.mark.every_kernel
 def test_connected_and_forked(stage: Stage) -> None:
     """Who connected leaves it to a child: that one is named for what its peer does."""
-    needs_connect_exit()
     server, client, port = connected_elsewhere(stage)
     child = client.fork()
     client.run("s.close()")
@@ -127,7 +147,6 @@ def test_connected_and_forked(stage: Stage) -> None:
 @pytest.mark.every_kernel
 def test_connected_and_passed_on(stage: Stage) -> None:
     """Through a unix socket to one that does not wait for it: nobody is named until it acts."""
-    needs_connect_exit()
     server, client, port = connected_elsewhere(stage)
     other = stage.actor("other")
     pass_on(client, other)
@@ -137,6 +156,77 @@ def test_connected_and_passed_on(stage: Stage) -> None:
             "LAST_ACK": (heir, "close")})
 
 
+def test_bound_connected_and_forked(stage: Stage) -> None:
+    """With a port ahead of connect(), for which no row waits."""
+    server, client = stage.server(), stage.actor("client")
+    client.run("s = socket.socket(); s.bind(('127.0.0.1', 0))\n"
+               f"s.connect(('127.0.0.1', {PORT}))")
+    server.run("s, _ = l.accept()")
+    port = client.ask("s.getsockname()[1]")
+    child = client.fork()
+    client.run("s.close()")
+    mine, heir = who(client), who(child)
+    expect(peer_closes(stage, server, child, port),
+           {"CLOSE": (mine, "connect"), "SYN_SENT": (mine, "connect"), "*": (heir, "connect")})
+
+
+@pytest.mark.every_kernel
+def test_passed_on_while_it_connects(stage: Stage) -> None:
+    """The row of connect() names who called it, those of the answer who has it by then."""
+    server, client, other = map(stage.actor, ("server", "client", "other"))
+    # There is room for one alone, so the SYN of the next is dropped.
+    server.run(f"l = socket.create_server(('127.0.0.1', {PORT}), backlog=0)")
+    first = connect(client)
+    client.run("s = socket.socket(); s.setblocking(False)\n"
+               f"s.connect_ex(('127.0.0.1', {PORT}))")
+    port = client.ask("s.getsockname()[1]")
+    pass_on(client, other)
+    mine, heir = who(client), who(other)
+    server.run("s, _ = l.accept(); t, _ = l.accept(); t.close()")
+    stage.tracer.wait_for(lambda rows: [row for row in rows if row["to"] == "CLOSE_WAIT"],
+                          limit_s=LIMIT_S)
+    other.run("s.close()")
+    assert port != first
+    expect(stage.client(port), {"CLOSE": (mine, "connect"), "SYN_SENT": UNKNOWN,
+                                "ESTABLISHED": UNKNOWN, "*": (heir, "close")})
+
+
+@pytest.mark.every_kernel
+def test_subflow_connected_and_forked(stage: Stage) -> None:
+    """A descriptor of MPTCP has been given to connect(), and leads to the subflow."""
+    server, client = stage.server(), stage.actor("client")
+    client.run("try: s = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262)\n"
+               "except OSError: s = None")
+    if not client.ask("bool(s)"):
+        pytest.skip("no MPTCP")
+    client.run(f"s.connect(('127.0.0.1', {PORT}))")
+    server.run("s, _ = l.accept()")
+    port = client.ask("s.getsockname()[1]")
+    child = client.fork()
+    client.run("s.close()")
+    mine, heir = who(client), who(child)
+    rows = peer_closes(stage, server, child, port)
+    expect(rows, {"CLOSE": (mine, "connect"), "SYN_SENT": (mine, "connect"),
+                  "ESTABLISHED": {(heir, "connect"), UNKNOWN},
+                  "*": {(heir, "connect"), (heir, "close"), UNKNOWN}})
+
+
+def test_connected_through_a_ring_and_forked(stage: Stage) -> None:
+    """The system call was given the ring, not the socket."""
+    server, client = stage.server(), stage.actor("client")
+    client.run(CONNECT_BY_RING)
+    if client.ask("fault"):
+        pytest.skip(f"no io_uring: {os.strerror(client.ask('fault'))}")
+    server.run("s, _ = l.accept()")
+    port = client.ask("s.getsockname()[1]")
+    child = client.fork()
+    child.run("os.close(ring)")
+    client.run("os.close(ring); s.close()")
+    mine, heir = who(client), who(child)
+    expect(peer_closes(stage, server, child, port),
+           {"CLOSE": (mine, "connect"), "SYN_SENT": (mine, "connect"), "*": (heir, "connect")})
+
+
 def test_connected_and_kept(stage: Stage) -> None:
     """Who has it still goes on to be named, also behind another descriptor."""
     server, client, port = connected_elsewhere(stage)
@@ -144,6 +234,59 @@ def test_connected_and_kept(stage: Stage) -> None:
     child.run("s.close()")
     client.run("t = s.dup(); s.close(); s = t")
     expect(peer_closes(stage, server, client, port), {"*": (who(client), "connect")})
+
+
+# ---- shutdown() and listen() ---------------------------------------------------------------------
+
+
+def test_shut_down_by_one_that_is_gone(stage: Stage) -> None:
+    """Whoever called shutdown() and has ended holds nothing: others do."""
+    server, client = stage.server("parent"), stage.actor("client")
+    port = connect(client, server)
+    child = server.fork()
+    parent, gone = who(server), who(child)
+    child.run("s.shutdown(socket.SHUT_WR)")
+    stage.tracer.wait_for(lambda rows: [row for row in rows if row["to"] == "FIN_WAIT2"],
+                          limit_s=LIMIT_S)
+    child.kill()
+    client.run("c.close()")
+    expect(stage.passive(port),
+           {**passive_open(parent, (parent, "accept")), "ESTABLISHED": (gone, "close"),
+            "FIN_WAIT1": (gone, "close"), "FIN_WAIT2": {UNKNOWN, (parent, "close")}})
+
+
+def test_shut_down_and_kept(stage: Stage) -> None:
+    """A child that calls shutdown() where its parent accepted holds it, and is named."""
+    server, client = stage.server("parent"), stage.actor("client")
+    port = connect(client, server)
+    child = server.fork()
+    parent, heir = who(server), who(child)
+    client.run("c.shutdown(socket.SHUT_WR)")
+    stage.tracer.wait_for(lambda rows: [row for row in rows if row["to"] == "CLOSE_WAIT"],
+                          limit_s=LIMIT_S)
+    child.run("s.shutdown(socket.SHUT_WR)")
+    expect(stage.passive(port),
+           {**passive_open(parent, (parent, "accept")), "CLOSE_WAIT": (heir, "close"),
+            "LAST_ACK": (heir, "close"), "ESTABLISHED": (parent, "accept")})
+
+
+def test_listener_behind_a_high_descriptor(stage: Stage) -> None:
+    """Where it is was given to listen(), so it is known when it is there no more."""
+    server, client, other = map(stage.actor, ("server", "client", "other"))
+    server.run("import resource\n"
+               "resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))\n"
+               f"s = socket.socket(); s.bind(('127.0.0.1', {PORT}))\n"
+               "os.dup2(s.fileno(), 3000); s.close()\n"
+               "s = socket.socket(fileno=3000); s.listen()")
+    pass_on(server, other)
+    port = connect(client)
+    heir = who(other)
+    client.run("c.close()")
+    stage.tracer.wait_for(lambda rows: [row for row in rows if row["to"] == "CLOSE_WAIT"],
+                          limit_s=LIMIT_S)
+    other.run("t, _ = s.accept(); t.close()")
+    expect(stage.passive(port), {"LISTEN": UNKNOWN, "SYN_RECV": UNKNOWN, "ESTABLISHED": UNKNOWN,
+                                 "*": (heir, "accept")})
 
 
 # ---- fork ----------------------------------------------------------------------------------------
