@@ -46,10 +46,11 @@ struct fact_socket {
 	uint32_t scope;	    /* interface that it is bound to, 0: none */
 	uint16_t ports_low; /* IP_LOCAL_PORT_RANGE, 0: not set */
 	uint16_t ports_high;
-	uint64_t age_ns;       /* in its state for so long at the least */
-	uint64_t opened_ns;    /* age of the connection at the least, 0: not known */
-	uint64_t silent_ns;    /* since a segment of the peer's came, FACT_UNKNOWN */
-	uint64_t unread_bytes; /* the process has not read */
+	uint64_t age_ns;	 /* in its state for so long at the least */
+	uint64_t opened_ns;	 /* age of the connection at the least, 0: not known */
+	uint64_t opened_most_ns; /* the same at the most, FACT_UNKNOWN */
+	uint64_t silent_ns;	 /* since a segment of the peer's came, FACT_UNKNOWN */
+	uint64_t unread_bytes;	 /* the process has not read */
 	uint64_t unacked_bytes;
 	struct deadline_socket timers; /* orphan, retransmits, keep-alive, … */
 	/* Of a listener. */

@@ -15,9 +15,13 @@
 
 /*
  * Connections of one address to one service: a pool of them has idle ones beside new ones all the
- * time, and nobody of it is gone.
+ * time, and nobody of it is gone. So of more, up to so many as one client has, it must be certain
+ * that it came back as a whole.
  */
-#define SUSPECT_POOL 4
+#define SUSPECT_POOL	   4
+#define SUSPECT_POOL_MOST  256
+#define SUSPECT_AWAY_NS	   (1 * S)
+#define SUSPECT_AWAY_TIMES 2
 
 #define STUCK_RETRANSMITS 3
 #define STUCK		  5
@@ -146,6 +150,58 @@ static int by_service_and_peer(const struct fact_socket *a, const struct fact_so
 	return by_owner_and_service(a, b) ?: memcmp(a->at.raddr, b->at.raddr, sizeof(a->at.raddr));
 }
 
+static int by_peer_and_opening(const struct fact_socket *a, const struct fact_socket *b)
+{
+	return by_service_and_peer(a, b) ?: finder_order(a->opened_most_ns, b->opened_most_ns);
+}
+
+/*
+ * Whether the peer has opened the first @fresh of its connections after it had gone, and none of
+ * the others was heard since. It comes back with as many, or half as many, within less time than
+ * it was away: a pool that fills by and by has idle ones beside new ones, too.
+ */
+static bool came_back_with(const struct fact_socket *const *group, size_t count, size_t fresh)
+{
+	uint64_t first_ns = group[fresh - 1]->opened_most_ns, away_ns = UINT64_MAX;
+	bool active = false;
+
+	if (fresh * 2 < count - fresh)
+		return false;
+	for (size_t i = fresh; i < count; i++) {
+		if (!may_be_gone(group[i]) || group[i]->silent_ns < first_ns)
+			return false;
+		if (group[i]->silent_ns - first_ns < away_ns)
+			away_ns = group[i]->silent_ns - first_ns;
+	}
+	for (size_t i = 0; i < fresh; i++) {
+		uint64_t spread_ns = i ? group[i]->opened_most_ns - group[i - 1]->opened_most_ns :
+					 0;
+
+		active |= group[i]->silent_ns < DEAD_SILENT_NS;
+		if (spread_ns * SUSPECT_AWAY_TIMES >= away_ns)
+			return false;
+	}
+	return active && away_ns >= SUSPECT_AWAY_NS;
+}
+
+/* Of a peer that has as many as a pool, sorted by when they were opened, the last one first. */
+static size_t suspects_of_pool(struct finder *finder, const struct fact_socket *const *group,
+			       size_t count)
+{
+	size_t fresh = 1, suspects = 0;
+
+	if (count > SUSPECT_POOL_MOST)
+		return 0;
+	while (fresh < count && group[fresh - 1]->opened_most_ns != FACT_UNKNOWN &&
+	       !came_back_with(group, count, fresh))
+		fresh++;
+	if (fresh == count || group[fresh - 1]->opened_most_ns == FACT_UNKNOWN)
+		return 0;
+	for (size_t i = fresh; i < count; i++)
+		suspects += !finder_peer_is_here(finder, group[i]);
+	return suspects;
+}
+
 /* Of one peer's connections: those that have been idle since before another one began. */
 static size_t suspects_of(struct finder *finder, const struct fact_socket *const *group,
 			  size_t count)
@@ -153,8 +209,10 @@ static size_t suspects_of(struct finder *finder, const struct fact_socket *const
 	uint64_t newest_ns = UINT64_MAX;
 	size_t suspects = 0;
 
-	if (count < 2 || count > SUSPECT_POOL)
+	if (count < 2)
 		return 0;
+	if (count > SUSPECT_POOL)
+		return suspects_of_pool(finder, group, count);
 	for (size_t i = 0; i < count; i++)
 		if (group[i]->opened_ns && group[i]->opened_ns < newest_ns)
 			newest_ns = group[i]->opened_ns;
@@ -203,7 +261,7 @@ static void found_peers(struct finder *finder, const struct fact_socket *const *
 void find_half_open(struct finder *finder)
 {
 	finder_groups(finder, is_dead, by_owner_and_service, found_dead);
-	finder_groups_sorted(finder, is_incoming, by_service_and_peer, by_owner_and_service,
+	finder_groups_sorted(finder, is_incoming, by_peer_and_opening, by_owner_and_service,
 			     found_peers);
 }
 

@@ -6,6 +6,7 @@
 #include "base/compare.h"
 #include "base/fnv.h"
 #include "cli/filters.h"
+#include "model/ages.h"
 #include "model/gather.h"
 #include "model/keys.h"
 #include "model/timers.h"
@@ -15,6 +16,12 @@
 struct list {
 	void *items;
 	size_t count, room, size;
+};
+
+/* Numbers of a list's items by hash, each one more than it is; 0: free. */
+struct slots {
+	uint32_t *items;
+	size_t count; /* a power of two, and twice as many as there are items, or 0 */
 };
 
 /* A power of two, and twice as many as there can be. */
@@ -27,6 +34,7 @@ struct gather {
 	struct list ends;
 	struct list failures;
 	struct list processes;
+	struct slots process_slots;
 	struct list cookies;
 	struct list first; /* gather_netns of the first look, and listeners' drops */
 	struct list drops;
@@ -99,6 +107,7 @@ void gather_free(struct gather *g)
 	free(g->ends.items);
 	free(g->failures.items);
 	free(g->processes.items);
+	free(g->process_slots.items);
 	free(g->cookies.items);
 	free(g->first.items);
 	free(g->drops.items);
@@ -303,6 +312,7 @@ static int add_socket(struct gather *g, const struct tcpdwell_socket *socket)
 		.scope = socket->scope,
 		.ports_low = socket->ports_low,
 		.ports_high = socket->ports_high,
+		.opened_most_ns = FACT_UNKNOWN,
 		.silent_ns = FACT_UNKNOWN,
 	};
 
@@ -312,7 +322,10 @@ static int add_socket(struct gather *g, const struct tcpdwell_socket *socket)
 	fact.timers.state = socket->state;
 	if (socket->since && socket->since_ns && socket->since_ns < g->now_ns)
 		fact.age_ns = g->now_ns - socket->since_ns;
-	fact.opened_ns = socket->state == TCPDWELL_ESTABLISHED ? fact.age_ns : 0;
+	if (socket->state == TCPDWELL_ESTABLISHED) {
+		fact.opened_ns = fact.age_ns;
+		fact.opened_most_ns = age_in_state(socket, g->now_ns).most_ns;
+	}
 	fact.client = is_client(g, socket);
 	if (socket->state == TCPDWELL_LISTEN)
 		take_listener(g, socket, &fact);
@@ -490,27 +503,50 @@ int gather_failure(struct gather *g, const struct fact_failure *failure)
 	return list_add(&g->failures, failure);
 }
 
-/* Those of a process come one after another, as a rule. */
-static struct fact_process *find_process(const struct gather *g, uint32_t pid)
+/* Where @pid is, or is to be. There is room. */
+static uint32_t *process_slot(const struct gather *g, uint32_t pid)
 {
-	struct fact_process *processes = g->processes.items;
+	const struct fact_process *processes = g->processes.items;
+	size_t slot = fnv32(FNV32_BEGIN, &pid, sizeof(pid));
 
-	for (size_t i = g->processes.count; i; i--)
-		if (processes[i - 1].owner.pid == pid)
-			return &processes[i - 1];
-	return NULL;
+	for (;; slot++) {
+		uint32_t *at = &g->process_slots.items[slot & (g->process_slots.count - 1)];
+
+		if (!*at || processes[*at - 1].owner.pid == pid)
+			return at;
+	}
+}
+
+static int grow_process_slots(struct gather *g)
+{
+	const struct fact_process *processes = g->processes.items;
+	size_t count = g->process_slots.count ? g->process_slots.count * 2 : 256;
+	uint32_t *items = calloc(count, sizeof(*items));
+
+	if (!items)
+		return -ENOMEM;
+	free(g->process_slots.items);
+	g->process_slots = (struct slots){ items, count };
+	for (size_t i = 0; i < g->processes.count; i++)
+		*process_slot(g, processes[i].owner.pid) = i + 1;
+	return 0;
 }
 
 int gather_holder(struct gather *g, uint32_t pid, const char *comm)
 {
-	struct fact_process *known = find_process(g, pid),
+	struct fact_process *processes = g->processes.items,
 			    fresh = { .owner.pid = pid, .sockets = 1 };
+	uint32_t *slot;
 
-	if (known) {
-		known->sockets++;
+	if (g->processes.count * 2 >= g->process_slots.count && grow_process_slots(g))
+		return -ENOMEM;
+	slot = process_slot(g, pid);
+	if (*slot) {
+		processes[*slot - 1].sockets++;
 		return 0;
 	}
 	memcpy(fresh.owner.comm, comm, sizeof(fresh.owner.comm));
+	*slot = g->processes.count + 1;
 	return list_add(&g->processes, &fresh);
 }
 
@@ -576,6 +612,8 @@ void gather_begin(struct gather *g, uint64_t now_ns)
 	g->sockets.count = 0;
 	g->requests.count = 0;
 	g->processes.count = 0;
+	free(g->process_slots.items);
+	g->process_slots = (struct slots){};
 }
 
 static int note_listener(struct gather *g, const struct tcpdwell_socket *socket)

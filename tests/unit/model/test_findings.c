@@ -395,10 +395,55 @@ static void test_pools_are_no_suspects(void **state)
 		s[i].at.raddr[3] = 2;
 		s[i].silent_ns = i * S;
 		s[i].opened_ns = (i + 1) * S;
+		s[i].opened_most_ns = (i + 1) * S;
 	}
 	assert_nothing();
 	for (int i = 0; i < 200; i++)
 		s[i].at.raddr[3] = i; /* one idle connection of each */
+	assert_nothing();
+}
+
+/* A client with a pool whose cable was pulled, and who is back with as many. */
+static struct fact_socket *pool_that_came_back(void)
+{
+	struct fact_socket *s;
+
+	facts_begin(NULL);
+	s = facts_accepted(TCPDWELL_ESTABLISHED, 16);
+	for (int i = 0; i < 16; i++) {
+		s[i].at.raddr[3] = 2;
+		s[i].silent_ns = i < 8 ? 60 * S + i : 2 * S;
+		s[i].opened_ns = i < 8 ? 100 * S : 3 * S;
+		s[i].opened_most_ns = i < 8 ? FACT_UNKNOWN : 30 * S + i;
+	}
+	return s;
+}
+
+static void test_pool_that_came_back(void **state)
+{
+	struct fact_socket *s = pool_that_came_back();
+	const struct finding *f = only(FINDING_HALF_OPEN);
+
+	(void)state;
+	assert_int_equal(f->severity, FINDING_NOTE);
+	assert_int_equal(figure(f, "suspects"), 8);
+	assert_int_equal(figure(f, "peers"), 1);
+	s[7].silent_ns = 25 * S; /* one of the old ones is in use */
+	assert_nothing();
+	s = pool_that_came_back();
+	s[3].timers.keepalive = true; /* it would have been told */
+	assert_nothing();
+	s = pool_that_came_back();
+	for (int i = 8; i < 16; i++) /* they may have been open all the time, and be in use */
+		s[i].opened_most_ns = FACT_UNKNOWN;
+	assert_nothing();
+	s = pool_that_came_back();
+	for (int i = 8; i < 16; i++) /* it grows by and by */
+		s[i].opened_most_ns = (i - 7) * 7 * S;
+	assert_nothing();
+	s = pool_that_came_back();
+	for (int i = 8; i < 16; i++) /* two programs with a pool each, both idle */
+		s[i].silent_ns = 30 * S;
 	assert_nothing();
 }
 
@@ -800,6 +845,7 @@ int main(void)
 		cmocka_unit_test_setup(test_dead_peer, facts_begin),
 		cmocka_unit_test_setup(test_suspects, facts_begin),
 		cmocka_unit_test_setup(test_pools_are_no_suspects, facts_begin),
+		cmocka_unit_test_setup(test_pool_that_came_back, facts_begin),
 		cmocka_unit_test_setup(test_leak, facts_begin),
 		cmocka_unit_test_setup(test_stuck, facts_begin),
 		cmocka_unit_test_setup(test_fin_wait2, facts_begin),

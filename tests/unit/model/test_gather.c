@@ -282,15 +282,60 @@ static void test_end_of_a_failed_call(void **state)
 	assert_int_equal(f.at.raddr[0], 127);
 }
 
+/* Sockets of a walk come by process, or by anything. */
+static void test_processes_in_any_order(void **state)
+{
+	static const char comm[TCPDWELL_COMM_LEN] = "server";
+	struct fact_process *processes;
+	size_t count;
+
+	(void)state;
+	gather_look(gather);
+	for (int round = 0; round < 2; round++) {
+		gather_begin(gather, NOW);
+		for (uint32_t i = 0; i < 3 * 50000; i++)
+			assert_int_equal(gather_holder(gather, 1 + i % 50000, comm), 0);
+		processes = gather_processes(gather, &count);
+		assert_int_equal(count, 50000);
+		for (uint32_t i = 0; i < count; i++) {
+			assert_int_equal(processes[i].owner.pid, 1 + i);
+			assert_int_equal(processes[i].sockets, 3);
+		}
+	}
+}
+
+/* Since when at the earliest tells how old a connection is at the most. */
+static void test_opened_at_the_most(void **state)
+{
+	struct tcpdwell_socket r = record(1, TCPDWELL_ESTABLISHED, 80, 50000);
+	const struct fact_socket *s;
+
+	(void)state;
+	r.since_earliest_ns = NOW - 9 * S;
+	add(r);
+	r = record(2, TCPDWELL_ESTABLISHED, 80, 50001);
+	add(r);
+	r = record(3, TCPDWELL_ESTABLISHED, 80, 50002);
+	r.since = TCPDWELL_DWELL_EXACT;
+	add(r);
+	look_at_all();
+	s = look(50000);
+	assert_int_equal(s->opened_ns, 5 * S);
+	assert_int_equal(s->opened_most_ns, 9 * S);
+	assert_int_equal(look(50001)->opened_most_ns, FACT_UNKNOWN);
+	assert_int_equal(look(50002)->opened_most_ns, 5 * S);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_options_of_a_socket), TEST(test_fin_is_not_unread),
-		TEST(test_orphans_are_nobodys), TEST(test_queued_is_no_orphan),
-		TEST(test_requests_and_drops),	TEST(test_end_of_a_failed_call),
-		TEST(test_what_an_end_was),	TEST(test_who_sends_cookies),
+		TEST(test_processes_in_any_order), TEST(test_opened_at_the_most),
+		TEST(test_options_of_a_socket),	   TEST(test_fin_is_not_unread),
+		TEST(test_orphans_are_nobodys),	   TEST(test_queued_is_no_orphan),
+		TEST(test_requests_and_drops),	   TEST(test_end_of_a_failed_call),
+		TEST(test_what_an_end_was),	   TEST(test_who_sends_cookies),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
