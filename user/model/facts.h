@@ -40,6 +40,7 @@ struct fact_socket {
 	struct fact_address at;
 	struct fact_owner owner;
 	uint8_t state;	    /* TCPDWELL_* */
+	uint32_t holders;   /* processes that have it, the owner among them; 0: not counted */
 	bool queued;	    /* waits for accept(): the owner is the listener's */
 	bool client;	    /* this side has connected */
 	bool bound;	    /* its port was taken by bind(), as struct tcpdwell_port_use has it */
@@ -138,6 +139,7 @@ enum fact_setting {
 
 struct fact_netns {
 	uint32_t inode;
+	bool own;      /* that the commands look from */
 	char name[32]; /* of ip-netns(8), empty: none */
 	uint64_t grew[FACT_COUNTERS];
 	uint64_t settings[FACT_SETTINGS]; /* FACT_UNKNOWN: not known */

@@ -230,7 +230,7 @@ static struct queue look_into(const struct finder *finder, const struct fact_soc
 			if (socket->age_ns > queue.oldest_ns)
 				queue.oldest_ns = socket->age_ns;
 		} else if (listener->owner.pid && socket->owner.pid == listener->owner.pid &&
-			   socket->state != TCPDWELL_LISTEN) {
+			   socket->state != TCPDWELL_LISTEN && socket->state != TCPDWELL_CLOSE) {
 			queue.served++;
 			if (socket->client && socket->state == TCPDWELL_ESTABLISHED)
 				vote(&queue, socket);

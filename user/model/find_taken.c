@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Findings of ports that bind() asked for by number, and that others have. */
+/* Findings of what bind() asked for and cannot have: ports of others, foreign addresses. */
 #include <errno.h>
 #include <string.h>
 
@@ -9,6 +9,7 @@
 struct port_holder {
 	const struct fact_socket *listener;
 	const struct fact_socket *connection; /* of a process that is known, where one is */
+	const struct fact_socket *bound;      /* and no more */
 	uint64_t connections;
 	uint64_t timewait;
 };
@@ -34,6 +35,8 @@ static struct port_holder holder_of(const struct finder *finder, const struct fa
 			continue;
 		if (socket->state == TCPDWELL_LISTEN) {
 			holder.listener = socket;
+		} else if (socket->state == TCPDWELL_CLOSE) {
+			holder.bound = socket;
 		} else if (socket->state == TCPDWELL_TIME_WAIT) {
 			holder.timewait++;
 		} else {
@@ -45,11 +48,20 @@ static struct port_holder holder_of(const struct finder *finder, const struct fa
 	return holder;
 }
 
+/* A port is free when all who have the socket have closed it, children too. */
+static const char *others_of(const struct fact_socket *socket)
+{
+	return socket->holders > 1 ?
+		       ", and others have that socket, too: a child keeps what it was "
+		       "left" :
+		       "";
+}
+
 static void blame_listening(struct finding *finding, const struct fact_socket *listener)
 {
 	if (listener->owner.pid)
-		finding_why(finding, "%.15s (pid %u) listens there.", listener->owner.comm,
-			    listener->owner.pid);
+		finding_why(finding, "%.15s (pid %u) listens there%s.", listener->owner.comm,
+			    listener->owner.pid, others_of(listener));
 	else
 		finding_why(finding, "A socket listens there whose process is not known.");
 	finding->helps = "Stop that process, or have one of the two listen at another port or "
@@ -65,8 +77,8 @@ static void blame_connections(struct finding *finding, const struct port_holder 
 	if (owner->pid)
 		finding_why(finding,
 			    "%.15s (pid %u) has connections at that port: what is left of the last "
-			    "server, or a client that was given it.",
-			    owner->comm, owner->pid);
+			    "server, or a client that was given it%s.",
+			    owner->comm, owner->pid, others_of(holder->connection));
 	else
 		finding_why(finding, "Connections at that port are closed, and their peers do not "
 				     "answer.");
@@ -78,6 +90,12 @@ static void blame_holder(struct finding *finding, const struct port_holder *hold
 		blame_listening(finding, holder->listener);
 	} else if (holder->connection) {
 		blame_connections(finding, holder);
+	} else if (holder->bound) {
+		finding_why(finding,
+			    "%.15s (pid %u) has a socket that is bound to it and neither listens "
+			    "nor is connected%s.",
+			    holder->bound->owner.comm, holder->bound->owner.pid,
+			    others_of(holder->bound));
 	} else if (holder->timewait) {
 		finding_why(finding, "What is left of the last server's connections is in "
 				     "TIME_WAIT, and SO_REUSEADDR is not set.");
@@ -92,7 +110,7 @@ static void blame_holder(struct finding *finding, const struct port_holder *hold
 }
 
 /* A port that was asked for by number. */
-void find_taken(struct finder *finder)
+static void find_in_use(struct finder *finder)
 {
 	for (size_t i = 0; i < finder->facts->failure_count; i++) {
 		const struct fact_failure *failure = &finder->facts->failures[i];
@@ -115,4 +133,39 @@ void find_taken(struct finder *finder)
 		blame_holder(finding, &holder);
 		finding_more(finding, "tcpdwell snapshot --sockets -L %u", failure->at.lport);
 	}
+}
+
+/* An address that is not this host's, or not yet. */
+static void find_foreign(struct finder *finder)
+{
+	for (size_t i = 0; i < finder->facts->failure_count; i++) {
+		const struct fact_failure *failure = &finder->facts->failures[i];
+		struct finding *finding;
+
+		if (failure->call != FACT_BIND || failure->err != EADDRNOTAVAIL)
+			continue;
+		finding = finder_add(finder, FINDING_ADDRESS_IN_USE, FINDING_WARNING);
+		if (!finding)
+			return;
+		finding->count = failure->count;
+		finding->owner = failure->owner;
+		finding->at = failure->at;
+		finding->err = failure->err;
+		finding_figure(finding, "failed", failure->count, FIGURE_COUNT, true);
+		finding_why(finding,
+			    "No interface of this namespace has that address: it is another "
+			    "host's, or was not there yet.");
+		finding->helps = "An address that `ip address` shows in that namespace, or any "
+				 "(0.0.0.0, ::). IP_FREEBIND, or net.ipv4.ip_nonlocal_bind=1, for "
+				 "an address that comes later. For IPv6, wait until it is no "
+				 "more tentative.";
+		finding->useless = "SO_REUSEADDR, which is about ports.";
+		finding_more(finding, "tcpdwell diagnose -p %u", failure->owner.pid);
+	}
+}
+
+void find_taken(struct finder *finder)
+{
+	find_in_use(finder);
+	find_foreign(finder);
 }

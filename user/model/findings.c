@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,7 +36,7 @@ static const struct {
 	[FINDING_STUCK_LAST_ACK] = { "stuck_last_ack",
 				     "both sides closed, and the peer does not answer" },
 	[FINDING_PORTS_EXHAUSTED] = { "ports_exhausted", "no local port is left, or soon none" },
-	[FINDING_ADDRESS_IN_USE] = { "address_in_use", "bind() finds its port taken" },
+	[FINDING_ADDRESS_IN_USE] = { "address_in_use", "bind() cannot have what it asks for" },
 	[FINDING_TIMEWAIT_OVERFLOW] = { "timewait_overflow",
 					"there was no room for another timewait socket" },
 	[FINDING_KEEPALIVE_DIED] = { "keepalive_died", "connections died of silence" },
@@ -267,6 +268,20 @@ size_t finder_remote_addresses(const struct fact_socket *const *group, size_t co
 	return different;
 }
 
+/* The command looks at the namespace that the finding is of, where that is not the own one. */
+static void tell_namespace(const struct finder *finder, struct finding *finding)
+{
+	const struct fact_netns *netns = finder_netns(finder, finding->at.netns);
+	size_t len = strlen(finding->more), room = sizeof(finding->more) - len;
+
+	if (!len || !netns || netns->own)
+		return;
+	if (netns->name[0])
+		snprintf(finding->more + len, room, " --netns %s", netns->name);
+	else
+		snprintf(finding->more + len, room, " --netns %" PRIu32, netns->inode);
+}
+
 /* ---- All of them ---- */
 
 static int worst_first(const void *a, const void *b)
@@ -302,6 +317,8 @@ struct findings *findings_new(const struct facts *facts)
 		errno = -finder.err;
 		return NULL;
 	}
+	for (size_t i = 0; i < finder.count; i++)
+		tell_namespace(&finder, &finder.list[i]);
 	if (finder.count)
 		qsort(finder.list, finder.count, sizeof(*finder.list), worst_first);
 	findings->list = finder.list;

@@ -58,8 +58,8 @@ struct finding_figure {
 
 #define FINDING_FIGURES	 8
 #define FINDING_SETTINGS 4
-#define FINDING_WHY_LEN	 192
-#define FINDING_MORE_LEN 96
+#define FINDING_WHY_LEN	 256
+#define FINDING_MORE_LEN 128
 
 struct finding {
 	enum finding_id id;

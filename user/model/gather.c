@@ -166,7 +166,11 @@ static const struct gather_netns *first_of(const struct gather *g, uint32_t inod
 int gather_netns(struct gather *g, const struct gather_netns *netns)
 {
 	const struct gather_netns *before = first_of(g, netns->inode);
-	struct fact_netns fact = { .inode = netns->inode, .orphans = netns->orphans };
+	struct fact_netns fact = {
+		.inode = netns->inode,
+		.own = netns->own,
+		.orphans = netns->orphans,
+	};
 
 	/* One that is new has counted from 0 on. */
 	if (!before && g->looks == 1)
@@ -252,7 +256,8 @@ static bool is_client(const struct gather *g, const struct tcpdwell_socket *sock
 	uint32_t listens = is_listened_to(g, socket->netns, socket->lport) ? SERVICE_LISTENS_LOCAL :
 									     0;
 
-	if (socket->state == TCPDWELL_SYN_SENT)
+	/* Whoever is to listen has a port of its choice. */
+	if (socket->state == TCPDWELL_SYN_SENT || socket->state == TCPDWELL_CLOSE)
 		return true;
 	return service_side(socket->owner, listens, socket->lport, socket->rport,
 			    gather_port_range(g, socket->netns)) == SERVICE_REMOTE;
@@ -630,16 +635,38 @@ int gather_socket(struct gather *g, const struct tcpdwell_socket *socket)
 
 	if (socket->state == TCPDWELL_SYN_RECV)
 		return add_request(g, socket);
-	if (socket->state == TCPDWELL_CLOSE)
+	/* One that was bound and is not connected has its port, and nothing else to tell of. */
+	if (socket->state == TCPDWELL_CLOSE && !(socket->bound && socket->lport && socket->pid))
 		return 0;
 	if (socket->state == TCPDWELL_LISTEN)
 		err = note_listener(g, socket);
 	return err ?: add_socket(g, socket);
 }
 
+/* What the socket's record has not. */
+static void note_holders(struct gather *g, uint32_t holders)
+{
+	struct fact_socket *sockets = g->sockets.items;
+
+	sockets[g->sockets.count - 1].holders = holders;
+}
+
+/* Which sockets are told of: where no state is asked for, those in CLOSE, too, if they are bound. */
+static struct filters filters_of(const struct gather *g)
+{
+	struct filters filters = {};
+
+	if (g->filters)
+		filters = *g->filters;
+	if (!filters.either)
+		filters.either = ~0;
+	return filters;
+}
+
 /* Listeners first, wanted or not. */
 static int add_all(struct gather *g, const struct sockets *sockets)
 {
+	const struct filters filters = filters_of(g);
 	int err = 0;
 
 	for (size_t i = 0; i < sockets_count(sockets) && !err; i++)
@@ -647,12 +674,15 @@ static int add_all(struct gather *g, const struct sockets *sockets)
 			err = note_listener(g, &sockets_at(sockets, i)->info);
 	for (size_t i = 0; i < sockets_count(sockets) && !err; i++) {
 		const struct socket_seen *seen = sockets_at(sockets, i);
+		size_t before = g->sockets.count;
 
 		if (seen->info.pid)
 			err = gather_holder(g, seen->info.pid, seen->info.comm);
-		if (!err && (seen->info.state == TCPDWELL_SYN_RECV || !g->filters ||
-			     sockets_wanted(sockets, seen, g->filters)))
+		if (!err && (seen->info.state == TCPDWELL_SYN_RECV ||
+			     sockets_wanted(sockets, seen, &filters)))
 			err = gather_socket(g, &seen->info);
+		if (g->sockets.count > before)
+			note_holders(g, seen->holders);
 	}
 	return err;
 }

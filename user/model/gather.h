@@ -24,6 +24,7 @@ struct gather;
 /* A namespace, as it is now; counters are the kernel's own. */
 struct gather_netns {
 	uint32_t inode;
+	bool own;
 	char name[sizeof(((struct fact_netns *)NULL)->name)];
 	uint64_t counters[FACT_COUNTERS]; /* FACT_UNKNOWN: not known */
 	uint64_t settings[FACT_SETTINGS];

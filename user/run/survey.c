@@ -113,6 +113,7 @@ static int take_netns(void *context, const struct netns_place *place)
 	int err, fd = -1;
 
 	walk->survey->namespaces++;
+	netns.own = place->own;
 	if (place->name)
 		snprintf(netns.name, sizeof(netns.name), "%s", place->name);
 	/* The limit of the host's memory is told in the first namespace alone: may be not ours. */

@@ -459,7 +459,7 @@ static void test_leak(void **state)
 	f = only(FINDING_CLOSE_WAIT_LEAK);
 	assert_int_equal(f->count, 1);
 	assert_int_equal(f->end.kind, DEADLINE_NEVER);
-	assert_string_equal(f->more, "tcpdwell leaks -p 22");
+	assert_string_equal(f->more, "tcpdwell leaks -p 22 --netns blue");
 	s[0].silent_ns = S; /* it sends, and the peer acknowledges */
 	assert_nothing();
 	s[0].timers.keepalive = true; /* or answers probes */
@@ -716,6 +716,51 @@ static void test_who_has_the_port(void **state)
 	assert_non_null(strstr(only(FINDING_ADDRESS_IN_USE)->why, "process is not known"));
 }
 
+/* A port is not free as long as a child has the socket, or one that does nothing with it. */
+static void test_who_else_has_the_port(void **state)
+{
+	struct fact_socket *l = facts_listener(0, 128);
+
+	(void)state;
+	facts_add_failure(FACT_BIND, EADDRINUSE, 1, 80, 0);
+	l->holders = 1;
+	assert_null(strstr(only(FINDING_ADDRESS_IN_USE)->why, "others have"));
+	l->holders = 2;
+	assert_non_null(strstr(only(FINDING_ADDRESS_IN_USE)->why, "others have that socket"));
+	l->state = TCPDWELL_CLOSE;
+	l->bound = true;
+	assert_non_null(strstr(only(FINDING_ADDRESS_IN_USE)->why, "neither listens"));
+}
+
+static void test_foreign_address(void **state)
+{
+	const struct finding *f;
+
+	(void)state;
+	facts_listener(0, 128);
+	facts_add_failure(FACT_BIND, EADDRNOTAVAIL, 2, 80, 0);
+	f = only(FINDING_ADDRESS_IN_USE);
+	assert_int_equal(f->err, EADDRNOTAVAIL);
+	assert_int_equal(figure(f, "failed"), 2);
+	assert_non_null(strstr(f->why, "No interface of this namespace has that address"));
+}
+
+/* The command shows the rows of the namespace that it is about. */
+static void test_namespace_of_the_command(void **state)
+{
+	(void)state;
+	facts_listener(0, 128);
+	facts_add_failure(FACT_BIND, EADDRINUSE, 1, 80, 0);
+	assert_string_equal(only(FINDING_ADDRESS_IN_USE)->more,
+			    "tcpdwell snapshot --sockets -L 80 --netns blue");
+	host.netns.name[0] = '\0';
+	assert_string_equal(only(FINDING_ADDRESS_IN_USE)->more,
+			    "tcpdwell snapshot --sockets -L 80 --netns 7");
+	host.netns.own = true;
+	assert_string_equal(only(FINDING_ADDRESS_IN_USE)->more,
+			    "tcpdwell snapshot --sockets -L 80");
+}
+
 static void test_resets(void **state)
 {
 	const struct finding *f;
@@ -855,6 +900,9 @@ int main(void)
 		cmocka_unit_test_setup(test_destination_that_fills, facts_begin),
 		cmocka_unit_test_setup(test_address_in_use, facts_begin),
 		cmocka_unit_test_setup(test_who_has_the_port, facts_begin),
+		cmocka_unit_test_setup(test_who_else_has_the_port, facts_begin),
+		cmocka_unit_test_setup(test_foreign_address, facts_begin),
+		cmocka_unit_test_setup(test_namespace_of_the_command, facts_begin),
 		cmocka_unit_test_setup(test_resets, facts_begin),
 		cmocka_unit_test_setup(test_kinds_of_resets, facts_begin),
 		cmocka_unit_test_setup(test_died_of_a_user_timeout, facts_begin),

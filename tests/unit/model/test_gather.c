@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "cli/filters.h"
 #include "model/gather.h"
 
 #define S   1000000000ULL
@@ -326,16 +327,39 @@ static void test_opened_at_the_most(void **state)
 	assert_int_equal(look(50002)->opened_most_ns, 5 * S);
 }
 
+/* Of what is over there is nothing to tell; a port that was bound is one that others cannot have. */
+static void test_bound_and_no_more(void **state)
+{
+	static const struct filters none;
+	struct tcpdwell_socket r = record(1, TCPDWELL_CLOSE, 8080, 0);
+
+	(void)state;
+	r.pid = 9;
+	add(r);
+	r = record(2, TCPDWELL_CLOSE, 8081, 0);
+	r.pid = 9;
+	r.bound = 1;
+	strcpy(r.comm, "holder");
+	add(r);
+	gather_narrow(gather, &none);
+	look_at_all();
+	assert_int_equal(facts.socket_count, 1);
+	assert_int_equal(facts.sockets[0].at.lport, 8081);
+	assert_true(facts.sockets[0].client && facts.sockets[0].bound);
+	assert_int_equal(facts.sockets[0].holders, 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_processes_in_any_order), TEST(test_opened_at_the_most),
-		TEST(test_options_of_a_socket),	   TEST(test_fin_is_not_unread),
-		TEST(test_orphans_are_nobodys),	   TEST(test_queued_is_no_orphan),
-		TEST(test_requests_and_drops),	   TEST(test_end_of_a_failed_call),
-		TEST(test_what_an_end_was),	   TEST(test_who_sends_cookies),
+		TEST(test_bound_and_no_more),	   TEST(test_options_of_a_socket),
+		TEST(test_fin_is_not_unread),	   TEST(test_orphans_are_nobodys),
+		TEST(test_queued_is_no_orphan),	   TEST(test_requests_and_drops),
+		TEST(test_end_of_a_failed_call),   TEST(test_what_an_end_was),
+		TEST(test_who_sends_cookies),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

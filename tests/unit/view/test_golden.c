@@ -177,6 +177,11 @@ static void address_in_use(void)
 	facts_add_failure(FACT_BIND, EADDRINUSE, 3, 80, 0);
 }
 
+static void foreign_address(void)
+{
+	facts_add_failure(FACT_BIND, EADDRNOTAVAIL, 1, 80, 0);
+}
+
 static void timewait_overflow(void)
 {
 	host.netns.grew[FACT_TIMEWAIT_OVERFLOW] = 5000;
@@ -239,6 +244,7 @@ static const struct {
 	{ FINDING_STUCK_LAST_ACK, "", stuck_last_ack },
 	{ FINDING_PORTS_EXHAUSTED, "", ports_exhausted },
 	{ FINDING_ADDRESS_IN_USE, "", address_in_use },
+	{ FINDING_ADDRESS_IN_USE, "-foreign", foreign_address },
 	{ FINDING_TIMEWAIT_OVERFLOW, "", timewait_overflow },
 	{ FINDING_KEEPALIVE_DIED, "", keepalive_died },
 	{ FINDING_RESETS, "", resets },
