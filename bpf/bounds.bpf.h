@@ -163,7 +163,8 @@ __noinline int bounds_read(__u64 address, __u64 now_ns, __u32 state)
 	bounds = bounds_state(&f);
 	snapshot_times.state[0] = bounds.latest_ns;
 	snapshot_times.state[1] = bounds.earliest_ns;
-	if (state != TCPDWELL_ESTABLISHED)
+	if (state != TCPDWELL_ESTABLISHED && state != TCPDWELL_CLOSE_WAIT &&
+	    state != TCPDWELL_FIN_WAIT2)
 		return 0;
 	bounds = bounds_active(&f);
 	snapshot_times.active[0] = bounds.latest_ns;

@@ -77,11 +77,12 @@ def accept(server: Actor, number: int = LEAKED) -> list[int]:
 
 
 def leaks(netns: Netns, *arguments: str) -> list[Leak]:
-    """One report; the exit status says whether there is anything in it."""
+    """One report; the exit status says whether there is anything wrong in it."""
     done = subprocess.run(finder.command(netns, "-o", "json", *arguments), capture_output=True,
                           text=True, check=False, timeout=process.LIMIT_S)
     found = [json.loads(line) for line in done.stdout.splitlines()]
-    wrong = [leak for leak in found if leak["verdict"] not in ("idle", "slow", "timewait")]
+    wrong = [leak for leak in found if leak["verdict"] not in ("at_work", "idle", "slow",
+                                                                       "timewait")]
     assert done.returncode == (FOUND if wrong else 0), done.stderr
     return found
 
@@ -126,6 +127,32 @@ def test_forgotten_close(scene: Scene) -> None:
     assert leak["fd_limit"] == int(line.split()[3])
     assert leak["fds"] == len(list(Path(f"/proc/{server.pid}/fd").iterdir()))
     assert server.comm in leak["command"]
+
+
+@pytest.mark.every_kernel
+def test_half_closed_at_work(scene: Scene) -> None:
+    """Its peer is done, and the process goes on sending; its peer's keep-alive is no data."""
+    server = scene.server()
+    client = within.make_socket(scene.netns)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 1)
+    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 1)
+    client.connect(("127.0.0.1", 8080))
+    scene.clients.append(client)
+    server.run("s, _ = l.accept()")
+    client.shutdown(socket.SHUT_WR)
+    server.run("import threading, time\n"
+               "def work():\n"
+               "    while go:\n"
+               "        s.send(b'x'); time.sleep(0.1)\n"
+               "go = True; thread = threading.Thread(target=work); thread.start()")
+    older = 2
+    time.sleep(older + 0.5)
+    assert one(leaks(scene.netns, "--older", f"{older}s"))["verdict"] == "at_work"
+    server.run("go = False; thread.join()")
+    time.sleep(older + 0.5)
+    leak = one(leaks(scene.netns, "--older", f"{older}s"))
+    assert (leak["pid"], leak["count"], leak["verdict"]) == (server.pid, 1, "leaks")
 
 
 def test_child_that_inherited(scene: Scene) -> None:

@@ -66,6 +66,7 @@ struct fact_socket *facts_clients(uint8_t state, unsigned int count)
 			.client = true,
 			.age_ns = 5 * S,
 			.silent_ns = FACT_UNKNOWN,
+			.idle_ns = FACT_UNKNOWN,
 			.opened_most_ns = FACT_UNKNOWN,
 		};
 	return first;

@@ -35,6 +35,12 @@ struct age age_idle(const struct tcpdwell_socket *socket, uint64_t now_ns)
 	return age_between(socket->active_ns, socket->active_earliest_ns, now_ns);
 }
 
+bool age_is_half_closed(const struct tcpdwell_socket *socket)
+{
+	return socket->active_ns &&
+	       (socket->state == TCPDWELL_CLOSE_WAIT || socket->state == TCPDWELL_FIN_WAIT2);
+}
+
 enum age_class age_class(struct age age, uint64_t older_ns)
 {
 	if (age.least_ns >= older_ns)

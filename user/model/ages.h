@@ -6,6 +6,7 @@
 #ifndef TCPDWELL_AGES_H
 #define TCPDWELL_AGES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,6 +33,12 @@ struct age age_in_state(const struct tcpdwell_socket *socket, uint64_t now_ns);
 
 /* For how long no new data came or went. */
 struct age age_idle(const struct tcpdwell_socket *socket, uint64_t now_ns);
+
+/*
+ * Whether one side of it has closed and the other may go on sending, and it is known when that last
+ * did: then it is at work, and not left.
+ */
+bool age_is_half_closed(const struct tcpdwell_socket *socket);
 
 enum age_class age_class(struct age age, uint64_t older_ns);
 

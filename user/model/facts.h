@@ -51,6 +51,7 @@ struct fact_socket {
 	uint64_t opened_ns;	 /* age of the connection at the least, 0: not known */
 	uint64_t opened_most_ns; /* the same at the most, FACT_UNKNOWN */
 	uint64_t silent_ns;	 /* since a segment of the peer's came, FACT_UNKNOWN */
+	uint64_t idle_ns;	 /* half closed, and without new data so long, FACT_UNKNOWN */
 	uint64_t unread_bytes;	 /* the process has not read */
 	uint64_t unacked_bytes;
 	struct deadline_socket timers; /* orphan, retransmits, keep-alive, … */

@@ -268,13 +268,18 @@ void find_half_open(struct finder *finder)
 /* ---- Processes that do not close ---- */
 
 /*
- * One side has closed, and the other goes on sending: the peer was heard since. Where keep-alive is
- * on, that may be answers to its probes, which tell nothing of the processes.
+ * One side has closed, and the other goes on sending: the peer was heard since, and not by probes or
+ * answers to them alone, which tell nothing of the processes. Where it is not known when data last
+ * went, those of this side are.
  */
 static bool is_half_closed_at_work(const struct finder *finder, const struct fact_socket *socket)
 {
-	return !socket->timers.keepalive && socket->silent_ns != FACT_UNKNOWN &&
-	       socket->silent_ns < finder->facts->leak_ns;
+	uint64_t leak_ns = finder->facts->leak_ns;
+
+	if (socket->silent_ns == FACT_UNKNOWN || socket->silent_ns >= leak_ns)
+		return false;
+	return socket->idle_ns == FACT_UNKNOWN ? !socket->timers.keepalive :
+						 socket->idle_ns < leak_ns;
 }
 
 static bool is_leaked(const struct finder *finder, const struct fact_socket *socket)

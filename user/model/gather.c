@@ -319,6 +319,7 @@ static int add_socket(struct gather *g, const struct tcpdwell_socket *socket)
 		.ports_high = socket->ports_high,
 		.opened_most_ns = FACT_UNKNOWN,
 		.silent_ns = FACT_UNKNOWN,
+		.idle_ns = FACT_UNKNOWN,
 	};
 
 	memcpy(fact.at.laddr, socket->laddr, sizeof(fact.at.laddr));
@@ -331,6 +332,8 @@ static int add_socket(struct gather *g, const struct tcpdwell_socket *socket)
 		fact.opened_ns = fact.age_ns;
 		fact.opened_most_ns = age_in_state(socket, g->now_ns).most_ns;
 	}
+	if (age_is_half_closed(socket))
+		fact.idle_ns = age_idle(socket, g->now_ns).least_ns;
 	fact.client = is_client(g, socket);
 	if (socket->state == TCPDWELL_LISTEN)
 		take_listener(g, socket, &fact);

@@ -258,7 +258,7 @@ int leak_describe(struct leak *leak, const struct sockets *sockets,
 		leak->receiver = receiver->pid;
 		memcpy(leak->receiver_comm, receiver->comm, sizeof(leak->receiver_comm));
 	}
-	leak->verdict = first_verdict(leak, info);
+	leak->verdict = samples[0].at_work ? LEAK_AT_WORK : first_verdict(leak, info);
 	err = describe_ages(leak, samples, count)		      ?:
 		      describe_holders(leak, sockets, samples, count) ?:
 		      describe_ends(leak, samples, count);
@@ -273,6 +273,7 @@ bool leak_is_wrong(const struct leak *leak)
 {
 	switch (leak->verdict) {
 	case LEAK_SLOW:
+	case LEAK_AT_WORK:
 	case LEAK_TIMEWAIT:
 		return false;
 	case LEAK_IDLE:

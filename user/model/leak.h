@@ -27,6 +27,7 @@ enum leak_verdict {
 	LEAK_SLOW,	  /* they stay long, and are closed */
 	LEAK_UNANSWERED,  /* the peer owes an answer: to a SYN, a SYN-ACK, a FIN */
 	LEAK_HALF_CLOSED, /* FIN_WAIT2 of a process that waits for the peer's FIN */
+	LEAK_AT_WORK,	  /* one side has closed, and the other goes on sending */
 	LEAK_IDLE,	  /* ESTABLISHED, LISTEN: a long life is no fault */
 	LEAK_TIMEWAIT,	  /* nor is TIME_WAIT */
 	LEAK_VERDICTS,	  /* how many there are */
@@ -106,6 +107,7 @@ struct leak_sample {
 	uint8_t side; /* enum service_side */
 	struct age age;
 	enum age_class class;
+	bool at_work;	   /* half closed, and data goes on */
 	uint32_t receiver; /* the process, 0: none is known */
 	const struct socket_seen *socket;
 };
@@ -118,8 +120,8 @@ typedef const struct stack *leak_stack_of(void *context, const struct tcpdwell_s
 					  enum stack_none *none);
 
 /*
- * What @count samples of @sockets have in common: all of one process, in one state and of one
- * class. @stack_of is NULL if nobody asks. Returns 0, or -ENOMEM; either way the caller must call
+ * What @count samples of @sockets have in common: all of one process, in one state, of one class,
+ * at work or not. @stack_of is NULL if nobody asks. Returns 0, or -ENOMEM; either way the caller must call
  * leak_forget(). The verdict is that of one look.
  */
 int leak_describe(struct leak *leak, const struct sockets *sockets,

@@ -102,7 +102,7 @@ static uint64_t group_of(const struct leak_sample *sample)
 		flags &= TCPDWELL_SOCKET_QUEUED;
 	else if (sample->receiver)
 		flags = TCPDWELL_SOCKET_IN_FLIGHT;
-	return (uint64_t)pid << 16 | info->state << 8 | flags;
+	return (uint64_t)sample->at_work << 48 | (uint64_t)pid << 16 | info->state << 8 | flags;
 }
 
 /* By group, the certain last. */
@@ -150,12 +150,22 @@ static int add_leak(struct leaks *leaks, const struct sockets *sockets,
 		return err;
 	leak->younger = n->younger;
 	leak->perhaps = n->perhaps;
+	if (leak->verdict == LEAK_AT_WORK)
+		return 0;
 	track = leak_tracks_find(leaks->tracks, leak->pid, leak->state, leak->queued);
 	if (!track)
 		return 0;
 	leak_track_look(track, n->older, now_ns);
 	leak_describe_past(leak, track, leaks->start_ns, now_ns);
 	return 0;
+}
+
+/* Half a connection that carries data for certain: it is none that was left. */
+static bool is_at_work(const struct leaks *leaks, const struct tcpdwell_socket *info,
+		       uint64_t now_ns)
+{
+	return age_is_half_closed(info) &&
+	       age_class(age_idle(info, now_ns), leaks->older_ns) == AGE_YOUNGER;
 }
 
 /* One whose age is not known is neither old nor young. */
@@ -177,6 +187,7 @@ static size_t collect(struct leaks *leaks, struct leak_sample *samples,
 		sample->socket = socket;
 		sample->age = leak_age(socket, now_ns);
 		sample->class = age_class(sample->age, leaks->older_ns);
+		sample->at_work = is_at_work(leaks, &socket->info, now_ns);
 		receiver = sockets_receiver(sockets, socket);
 		sample->receiver = receiver ? receiver->pid : 0;
 		sample->side = listening_side(listening, &socket->info,

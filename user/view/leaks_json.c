@@ -12,13 +12,10 @@
 #include "view/stacks_report.h"
 
 static const char *const verdicts[] = {
-	[LEAK_LEAKS] = "leaks",
-	[LEAK_QUEUE] = "stuck_accept_queue",
-	[LEAK_ORPHANED] = "orphaned",
-	[LEAK_SLOW] = "slow",
-	[LEAK_UNANSWERED] = "unanswered",
-	[LEAK_HALF_CLOSED] = "half_closed",
-	[LEAK_IDLE] = "idle",
+	[LEAK_LEAKS] = "leaks",		  [LEAK_QUEUE] = "stuck_accept_queue",
+	[LEAK_ORPHANED] = "orphaned",	  [LEAK_SLOW] = "slow",
+	[LEAK_UNANSWERED] = "unanswered", [LEAK_HALF_CLOSED] = "half_closed",
+	[LEAK_AT_WORK] = "at_work",	  [LEAK_IDLE] = "idle",
 	[LEAK_TIMEWAIT] = "timewait",
 };
 

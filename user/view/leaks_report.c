@@ -95,6 +95,8 @@ static const char *stay_word(const struct leak *leak)
 	case LEAK_HALF_CLOSED:
 	case LEAK_ORPHANED:
 		return "wait for the peer";
+	case LEAK_AT_WORK:
+		return "are at work";
 	case LEAK_TIMEWAIT:
 		return "are kept";
 	default:

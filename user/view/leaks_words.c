@@ -145,6 +145,11 @@ void leaks_verdict(FILE *out, const struct leak *leak, const struct procfs_proce
 	case LEAK_HALF_CLOSED:
 		print_waiting(out, leak, older_ns);
 		break;
+	case LEAK_AT_WORK:
+		print_many(out, leak, "at work");
+		print_for(out, leak, older_ns);
+		fputs(", and data goes on", out);
+		break;
 	case LEAK_IDLE:
 		print_many(out, leak, leak->state == TCPDWELL_LISTEN ? "listens" : "idle");
 		print_for(out, leak, older_ns);

@@ -464,7 +464,12 @@ static void test_leak(void **state)
 	assert_nothing();
 	s[0].timers.keepalive = true; /* or answers probes */
 	only(FINDING_CLOSE_WAIT_LEAK);
+	s[0].idle_ns = S; /* no, data went */
+	assert_nothing();
 	s[0].timers.keepalive = false;
+	s[0].idle_ns = 60 * S; /* the peer sends probes */
+	only(FINDING_CLOSE_WAIT_LEAK);
+	s[0].idle_ns = FACT_UNKNOWN;
 	s[0].silent_ns = 60 * S;
 	only(FINDING_CLOSE_WAIT_LEAK);
 }

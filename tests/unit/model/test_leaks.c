@@ -404,6 +404,26 @@ static void test_idle(void **state)
 	leaks_free(idle);
 }
 
+/* The peer has closed its side long ago, and the process goes on sending. */
+static void test_half_closed_at_work(void **state)
+{
+	struct tcpdwell_socket s = socket_of(5, START - 500 * SECOND);
+	struct scene *scene = *state;
+
+	s.active_ns = s.active_earliest_ns = START - SECOND;
+	add(scene, s);
+	assert_int_equal(look(scene, START)->verdict, LEAK_AT_WORK);
+	assert_text(leaks_at(scene->leaks, 0), NULL,
+		    "at work: 1 in CLOSE_WAIT for 60.0s or longer, and data goes on");
+	assert_false(leaks_found(scene->leaks));
+	assert_int_equal(look(scene, START + OLDER)->verdict, LEAK_LEAKS);
+	assert_true(leaks_found(scene->leaks));
+	s.active_earliest_ns = 0; /* it is not certain that data went */
+	sockets_clear(scene->sockets);
+	add(scene, s);
+	assert_int_equal(look(scene, START)->verdict, LEAK_LEAKS);
+}
+
 /* An age that is only bounded is in none of the two others, and all is not said to be well. */
 static void test_three_classes(void **state)
 {
@@ -505,6 +525,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_in_flight, make, unmake),
 		cmocka_unit_test_setup_teardown(test_age_that_is_not_known, make, unmake),
 		cmocka_unit_test_setup_teardown(test_idle, make, unmake),
+		cmocka_unit_test_setup_teardown(test_half_closed_at_work, make, unmake),
 		cmocka_unit_test_setup_teardown(test_three_classes, make, unmake),
 		cmocka_unit_test_setup_teardown(test_same, make, unmake),
 		cmocka_unit_test_setup_teardown(test_full_queue, make, unmake),
