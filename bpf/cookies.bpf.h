@@ -38,6 +38,34 @@ struct {
 /* What the last look has found. */
 struct tcpdwell_cookies cookies_seen;
 
+/*
+ * Namespaces whose counters were read at this look, by a listener that sent no cookie: so that the
+ * first ones are a difference, too. As many as have room, as all processors are added up for each.
+ */
+#define COUNTED_MAX 16
+
+static struct {
+	__u64 look;
+	__u32 count;
+	__u32 netns[COUNTED_MAX];
+} counted;
+
+/* Whether @netns need not be counted. */
+static __always_inline bool is_counted(__u32 netns, __u64 look)
+{
+	if (counted.look != look) {
+		counted.look = look;
+		counted.count = 0;
+	}
+	for (__u32 i = 0; i < COUNTED_MAX && i < counted.count; i++)
+		if (counted.netns[i] == netns)
+			return true;
+	if (counted.count >= COUNTED_MAX)
+		return true;
+	counted.netns[counted.count++ % COUNTED_MAX] = netns;
+	return false;
+}
+
 /* A socket begins to listen, or listens already. What finds no room is not looked at. */
 static __noinline int listener_begins(__u64 sk, __u64 key)
 {
@@ -101,8 +129,11 @@ static __always_inline void listener_address(const struct sock *sk)
 	}
 }
 
-/* Whether one socket listens, and is wanted, and what it says then: into cookies_seen. */
-__noinline int cookies_look(__u64 address, __u64 key)
+/*
+ * Whether one socket listens, and is wanted, and what it says then: into cookies_seen. One that
+ * never sent a cookie tells of the counters of its namespace, once in each look.
+ */
+__noinline int cookies_look(__u64 address, __u64 key, __u64 look)
 {
 	const struct sock *sk = (const struct sock *)address;
 	struct lifecycle *l = connection_find(key);
@@ -118,7 +149,7 @@ __noinline int cookies_look(__u64 address, __u64 key)
 	if (!filter_connection(sk, &e, false))
 		return 0;
 	last = last_cookie(sk);
-	if (!last)
+	if (!last && is_counted(e.netns, look))
 		return 0;
 	cookies_seen.netns = e.netns;
 	cookies_seen.family = e.family;
@@ -126,7 +157,7 @@ __noinline int cookies_look(__u64 address, __u64 key)
 	__builtin_memcpy(cookies_seen.laddr, e.laddr, sizeof(cookies_seen.laddr));
 	if (cfg_skip_addrs)
 		listener_address(sk);
-	cookies_seen.past_ns = ((__u32)bpf_jiffies64() - last) * cfg_tick_ns;
+	cookies_seen.past_ns = last ? ((__u32)bpf_jiffies64() - last) * cfg_tick_ns : ~0ULL;
 	net = BPF_CORE_READ(sk, __sk_common.skc_net.net);
 	cookies_seen.sent = cookies_count((__u64)net, LINUX_MIB_SYNCOOKIESSENT);
 	cookies_seen.valid = cookies_count((__u64)net, LINUX_MIB_SYNCOOKIESRECV);

@@ -125,7 +125,7 @@ int flush_v511(struct bpf_raw_tracepoint_args *ctx)
 SEC("?raw_tp")
 int look_at_listener(struct bpf_raw_tracepoint_args *ctx)
 {
-	return cookies_look(ctx->args[0], ctx->args[1]);
+	return cookies_look(ctx->args[0], ctx->args[1], ctx->args[2]);
 }
 
 /* The owner of a passive open. */

@@ -147,7 +147,8 @@ bool loader_take_flood(struct loader *loader, struct tcpdwell_flood *flood, uint
 
 /* Listeners that say something of SYN cookies, each once, and whether there are any at all. */
 typedef void loader_cookies(void *context, const struct tcpdwell_cookies *cookies);
-void loader_each_cookies(const struct loader *loader, loader_cookies *visit, void *context);
+void loader_each_cookies(const struct loader *loader, uint64_t look, loader_cookies *visit,
+			 void *context);
 bool loader_has_listeners(const struct loader *loader);
 
 /*

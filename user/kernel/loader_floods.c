@@ -38,10 +38,10 @@ bool loader_has_listeners(const struct loader *loader)
 }
 
 /* Returns whether it listens, and is wanted. */
-static bool look_at_listener(const struct loader *loader, uint64_t sk, uint64_t key,
+static bool look_at_listener(const struct loader *loader, uint64_t sk, uint64_t key, uint64_t look,
 			     struct tcpdwell_cookies *cookies)
 {
-	uint64_t args[2] = { sk, key };
+	uint64_t args[3] = { sk, key, look };
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = args, .ctx_size_in = sizeof(args));
 	const struct bpf_program *program = loader->skel->progs.look_at_listener;
 
@@ -51,7 +51,8 @@ static bool look_at_listener(const struct loader *loader, uint64_t sk, uint64_t 
 	return true;
 }
 
-void loader_each_cookies(const struct loader *loader, loader_cookies *visit, void *context)
+void loader_each_cookies(const struct loader *loader, uint64_t look, loader_cookies *visit,
+			 void *context)
 {
 	const struct bpf_map *map = loader->skel->maps.listeners;
 	struct tcpdwell_cookies cookies;
@@ -63,7 +64,7 @@ void loader_each_cookies(const struct loader *loader, loader_cookies *visit, voi
 	for (unsigned int i = 0; more && i < TCPDWELL_LISTENERS; i++, sk = next) {
 		more = !bpf_map__get_next_key(map, &sk, &next, sizeof(next));
 		if (!bpf_map__lookup_elem(map, &sk, sizeof(sk), &key, sizeof(key), 0) &&
-		    look_at_listener(loader, sk, key, &cookies))
+		    look_at_listener(loader, sk, key, look, &cookies))
 			visit(context, &cookies);
 	}
 }

@@ -18,16 +18,21 @@ void cookie_floods_look(struct cookie_floods *floods, uint64_t now_ns)
 	floods->count = 0;
 }
 
+/* Where there is no room, one that was not counted at this look or the one before gives its own. */
 static struct cookie_counter *counter_of(struct cookie_floods *floods, uint32_t netns)
 {
-	struct cookie_counter *counter;
+	struct cookie_counter *counter = NULL;
 
-	for (unsigned int i = 0; i < floods->counter_count; i++)
+	for (unsigned int i = 0; i < floods->counter_count; i++) {
 		if (floods->counters[i].netns == netns)
 			return &floods->counters[i];
-	if (floods->counter_count == COOKIE_NAMESPACES)
+		if (floods->counters[i].at_ns < floods->last_ns)
+			counter = &floods->counters[i];
+	}
+	if (floods->counter_count < COOKIE_NAMESPACES)
+		counter = &floods->counters[floods->counter_count++];
+	if (!counter)
 		return NULL;
-	counter = &floods->counters[floods->counter_count++];
 	*counter = (struct cookie_counter){ .netns = netns };
 	return counter;
 }
@@ -75,7 +80,7 @@ void cookie_floods_take(struct cookie_floods *floods, const struct tcpdwell_cook
 		move_on(counter, cookies, floods->begin_ns);
 		rate(&flood, counter);
 		/* It sent some a moment ago, and none since the last look. */
-		if (counter->before_ns && !flood.rate)
+		if (counter->before_ns && counter->sent <= counter->sent_before)
 			return;
 	}
 	if (cookies->past_ns > FRESH_NS || !floods->last_ns || floods->count == COOKIE_FLOODS ||

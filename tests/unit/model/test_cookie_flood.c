@@ -64,6 +64,51 @@ static void test_another(void **state)
 	assert_int_equal(floods.floods[1].rate, 2000);
 }
 
+/* Its first cookies have a rate: its namespace was counted before. */
+static void test_first_cookies(void **state)
+{
+	struct cookie_floods floods = {};
+
+	(void)state;
+	look(&floods, 1, UINT64_MAX, 100);
+	look(&floods, 2, UINT64_MAX, 100);
+	assert_int_equal(floods.count, 0);
+	look(&floods, 3, 0, 400);
+	assert_int_equal(floods.count, 1);
+	assert_int_equal(floods.floods[0].rate, 300);
+}
+
+/* A look that comes late tells of the flood, and not of its rate. */
+static void test_late_look(void **state)
+{
+	struct cookie_floods floods = {};
+
+	(void)state;
+	look(&floods, 1, S, 100);
+	look(&floods, 9, 0, 900);
+	assert_int_equal(floods.count, 1);
+	assert_int_equal(floods.floods[0].rate, 0);
+}
+
+/* Namespaces that are gone make room. */
+static void test_many_namespaces(void **state)
+{
+	struct cookie_floods floods = {};
+
+	(void)state;
+	for (uint32_t i = 0; i < 3 * COOKIE_NAMESPACES; i++) {
+		struct tcpdwell_cookies cookies = { .past_ns = 0, .sent = 100, .netns = i };
+
+		cookie_floods_look(&floods, (2 * i + 1) * S);
+		cookie_floods_take(&floods, &cookies);
+		cookie_floods_look(&floods, (2 * i + 2) * S);
+		cookies.sent = 150;
+		cookie_floods_take(&floods, &cookies);
+		assert_int_equal(floods.count, 1);
+		assert_int_equal(floods.floods[0].rate, 50);
+	}
+}
+
 /* Where the counter is not to be read, the listener alone tells. */
 static void test_no_counter(void **state)
 {
@@ -113,11 +158,10 @@ static void test_always_without_counter(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_flood),
-		cmocka_unit_test(test_another),
-		cmocka_unit_test(test_no_counter),
-		cmocka_unit_test(test_always),
-		cmocka_unit_test(test_always_without_counter),
+		cmocka_unit_test(test_flood),	  cmocka_unit_test(test_first_cookies),
+		cmocka_unit_test(test_late_look), cmocka_unit_test(test_many_namespaces),
+		cmocka_unit_test(test_another),	  cmocka_unit_test(test_no_counter),
+		cmocka_unit_test(test_always),	  cmocka_unit_test(test_always_without_counter),
 	};
 
 	return cmocka_run_group_tests_name("cookie_flood", tests, NULL, NULL);
