@@ -5,9 +5,9 @@
  * A descriptor may be passed on without a transition: to a child, to another program, through a
  * unix socket. So of who listens, connects, accepts or calls shutdown() it is noted in which table
  * of descriptors it has the socket and where, and that place is looked at again before it is named
- * for what a softirq did. If it is not there, who waits for the socket holds it, or a child that has
- * it in the same place; else nobody can be named. To ask a table costs a few loads of memory; all
- * else is for what others have, too, or alone.
+ * for what a softirq did. If it is not there, who waits for the socket holds it, or a child that
+ * has it in the same place; else nobody can be named. To ask a table costs a few loads of memory;
+ * all else is for what others have, too, or alone.
  *
  * All pointers are read by helpers or as typed ones (read.bpf.h), so these serve every type of
  * program. The functions that take numbers alone are looked at by the verifier once, and have small

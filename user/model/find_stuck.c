@@ -268,9 +268,9 @@ void find_half_open(struct finder *finder)
 /* ---- Processes that do not close ---- */
 
 /*
- * One side has closed, and the other goes on sending: the peer was heard since, and not by probes or
- * answers to them alone, which tell nothing of the processes. Where it is not known when data last
- * went, those of this side are.
+ * One side has closed, and the other goes on sending: the peer was heard since, and not by probes
+ * or answers to them alone, which tell nothing of the processes. Where it is not known when data
+ * last went, those of this side are.
  */
 static bool is_half_closed_at_work(const struct finder *finder, const struct fact_socket *socket)
 {

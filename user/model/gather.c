@@ -654,7 +654,7 @@ static void note_holders(struct gather *g, uint32_t holders)
 	sockets[g->sockets.count - 1].holders = holders;
 }
 
-/* Which sockets are told of: where no state is asked for, those in CLOSE, too, if they are bound. */
+/* Where no state is asked for, those in CLOSE are told of, too, if they are bound. */
 static struct filters filters_of(const struct gather *g)
 {
 	struct filters filters = {};

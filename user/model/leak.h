@@ -121,8 +121,8 @@ typedef const struct stack *leak_stack_of(void *context, const struct tcpdwell_s
 
 /*
  * What @count samples of @sockets have in common: all of one process, in one state, of one class,
- * at work or not. @stack_of is NULL if nobody asks. Returns 0, or -ENOMEM; either way the caller must call
- * leak_forget(). The verdict is that of one look.
+ * at work or not. @stack_of is NULL if nobody asks. Returns 0, or -ENOMEM; either way the caller
+ * must call leak_forget(). The verdict is that of one look.
  */
 int leak_describe(struct leak *leak, const struct sockets *sockets,
 		  const struct leak_sample *samples, size_t count, leak_stack_of *stack_of,

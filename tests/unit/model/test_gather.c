@@ -327,7 +327,7 @@ static void test_opened_at_the_most(void **state)
 	assert_int_equal(look(50002)->opened_most_ns, 5 * S);
 }
 
-/* Of what is over there is nothing to tell; a port that was bound is one that others cannot have. */
+/* What is over is not told of, but a port that was bound: others cannot have it. */
 static void test_bound_and_no_more(void **state)
 {
 	static const struct filters none;
