@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Containers that Podman and systemd-nspawn themselves have made: rows say which one it is.
 
-Each runs on the files of this host, in a mount namespace where version 2 of cgroups is all there
-is. What a host does not let them do is skipped, with what they say of it.
+Each runs on the files of this host, with a layer of its own above them for what it writes (Podman
+empties /etc/resolv.conf, say), in a mount namespace where version 2 of cgroups is all there is. What a host does not let them do is skipped, with what they say of it.
 """
 
 from __future__ import annotations
@@ -51,7 +51,9 @@ class Container:
             set -e
             umount -R /sys/fs/cgroup
             mount -t cgroup2 none /sys/fs/cgroup
-            mount --bind / "$0"
+            mount -t tmpfs none "$0"
+            mkdir "$0/upper" "$0/work" "$0/root"
+            mount -t overlay none -o "lowerdir=/,upperdir=$0/upper,workdir=$0/work" "$0/root"
             echo $$ >"/sys/fs/cgroup$1/cgroup.procs"
             shift
             exec "$@"
@@ -130,7 +132,7 @@ def test_podman(netns: Netns, top: cgroup.Cgroup, tmp_path: Path) -> None:
     root.mkdir()
     argv = [need("podman"), *PODMAN, "--root", store, "--runroot", tmp_path / "run", "run", *RUN,
             "--name", NAME, f"--cgroup-parent={top.path}", f"--network=ns:{netns.path}",
-            "--rootfs", root, sys.executable, "-c", TALKER]
+            "--rootfs", root / "root", sys.executable, "-c", TALKER]
     container = Container(argv, root)
     try:
         rows = rows_of(container, netns, wrap=lambda argv: [
@@ -152,7 +154,7 @@ def test_systemd_nspawn(netns: Netns, top: cgroup.Cgroup, tmp_path: Path) -> Non
     root = tmp_path / "root"
     root.mkdir()
     argv = [need("systemd-nspawn"), "--quiet", "--register=no", "--keep-unit", f"--machine={NAME}",
-            "--directory", root, "--link-journal=no", "--pipe",
+            "--directory", root / "root", "--link-journal=no", "--pipe",
             f"--network-namespace-path={netns.path}", "--", sys.executable, "-c", TALKER]
     container = Container(argv, root, f"{top.path}/{unit}")
     try:
