@@ -208,7 +208,7 @@ static __always_inline struct row held_row(const struct lifecycle *l, __u32 wait
 __noinline int release_held(__u64 sk, __u64 key, __u32 taken)
 {
 	struct tcpdwell_counters *c = counters_here();
-	struct lifecycle *l = connection_find(key);
+	struct lifecycle *l = connection_find_in_place(key);
 	struct endpoint e;
 
 	if (!c || !l)

@@ -73,9 +73,15 @@ static __always_inline void stack_keep(void *ctx, __u64 key, __u8 how)
 	*(volatile __u64 *)&s->time_ns = bpf_ktime_get_ns();
 }
 
-/* connect() runs in the process that connects. */
-static __always_inline void stack_of_connect(void *ctx, struct sock *sk, int from, int to)
+/*
+ * connect() runs in the process that connects. @ctx is what inet_sock_set_state tells. It is read
+ * once more here: what is kept across transition() takes of its stack, of which 5.10 has too little.
+ */
+static __always_inline void stack_of_connect(unsigned long long *ctx)
 {
+	struct sock *sk = (struct sock *)ctx[0];
+	int from = (int)ctx[1], to = (int)ctx[2];
+
 	if (cfg_stacks && from == TCPDWELL_CLOSE && to == TCPDWELL_SYN_SENT && sock_is_tcp(sk))
 		stack_keep(ctx, sock_key(sk), TCPDWELL_OWNER_CONNECT);
 }

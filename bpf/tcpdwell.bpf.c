@@ -44,7 +44,7 @@ int BPF_PROG(inet_sock_set_state, struct sock *sk, int from, int to)
 	keep_cpu();
 	transition(sk, from, to, true, true);
 	let_go_of_cpu();
-	stack_of_connect(ctx, sk, from, to);
+	stack_of_connect(ctx);
 	return 0;
 }
 
@@ -60,7 +60,7 @@ int BPF_PROG(inet_sock_set_state_v61, struct sock *sk, int from, int to)
 	keep_cpu();
 	transition(sk, from, to, true, false);
 	let_go_of_cpu();
-	stack_of_connect(ctx, sk, from, to);
+	stack_of_connect(ctx);
 	return 0;
 }
 
@@ -89,7 +89,7 @@ int BPF_PROG(inet_sock_set_state_v511, struct sock *sk, int from, int to)
 {
 	if (sock_is_tcp(sk))
 		transition(sk, from, to, false, false);
-	stack_of_connect(ctx, sk, from, to);
+	stack_of_connect(ctx);
 	return 0;
 }
 

@@ -998,9 +998,10 @@ static __always_inline bool transition_is_idle(const struct sock *sk, __u8 from,
  * Where lives are summed a connection that goes on has no row, and who is in its place is wanted:
  * from one of the open states to the next there is only the sum to be added to, and who acted to be
  * noted. The same goes for the end of a client's handshake, unless the local port decides then
- * whether it is wanted. Returns false for what is more than that.
+ * whether it is wanted. Returns false for what is more than that. It is a function of its own, as
+ * that takes less of the stack.
  */
-static __always_inline bool life_moves_on(struct sock *sk, __u8 from, __u8 to)
+static __noinline bool life_moves_on(struct sock *sk, __u8 from, __u8 to)
 {
 	__u32 left = STATES_OPEN | !config_filters_local_port() << TCPDWELL_SYN_SENT;
 	__u64 now_ns, dwell_ns, key;
