@@ -75,7 +75,7 @@ static __always_inline void stack_keep(void *ctx, __u64 key, __u8 how)
 
 /*
  * connect() runs in the process that connects. @ctx is what inet_sock_set_state tells. It is read
- * once more here: what is kept across transition() takes of its stack, of which 5.10 has too little.
+ * once more here: what is kept across transition() takes of its stack, which 5.10 has little of.
  */
 static __always_inline void stack_of_connect(unsigned long long *ctx)
 {

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Containers that Podman and systemd-nspawn themselves have made: rows say which one it is.
 
-Each runs on the files of this host, with a layer of its own above them for what it writes (Podman
-empties /etc/resolv.conf, say), in a mount namespace where version 2 of cgroups is all there is. What a host does not let them do is skipped, with what they say of it.
+Each runs on the files of this host, in a mount namespace where version 2 of cgroups is all there
+is. What it writes goes to a layer above them, as Podman writes an /etc/resolv.conf, say. What a
+host does not let them do is skipped, with what they say of it.
 """
 
 from __future__ import annotations
