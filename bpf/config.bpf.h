@@ -105,9 +105,9 @@ const volatile bool cfg_subflows;
 /* The stacks of who connects and accepts are kept. */
 const volatile bool cfg_stacks;
 
-/* Bytes that wait in the ring before the reader is woken. */
 /* Of records: a power of two, 1: they go into "ring". */
 const volatile __u32 cfg_rings = 1;
+/* Bytes that wait in a ring before the reader is woken. */
 const volatile __u64 cfg_wakeup_bytes = 1 << 20;
 
 /* Filters on the connection. */

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import subprocess
@@ -144,13 +145,29 @@ def test_daemonset_starts_what_there_is() -> None:
 # ---- The image -----------------------------------------------------------------------------------
 
 
-def test_image_is_what_its_hashes_say(tmp_path: Path) -> None:
-    (tmp_path / "binary").write_bytes(b"not a program")
+def make_image(binary: bytes, folder: Path) -> subprocess.CompletedProcess[str]:
+    (folder.parent / "binary").write_bytes(binary)
+    return subprocess.run([sys.executable, TOP / "tools/oci/image.py", folder.parent / "binary",
+                           folder, "1.2.3", "1700000000"], text=True, capture_output=True,
+                          check=False)
+
+
+@pytest.mark.parametrize("machine,architecture", [(62, "amd64"), (183, "arm64")])
+def test_image_is_what_its_hashes_say(tmp_path: Path, machine: int, architecture: str) -> None:
+    binary = b"\x7fELF" + bytes(14) + machine.to_bytes(2, "little")
     for name in ("one", "two"):
-        subprocess.run([sys.executable, TOP / "tools/oci/image.py", tmp_path / "binary",
-                        tmp_path / name, "1.2.3", "1700000000"], check=True)
+        done = make_image(binary, tmp_path / name)
+        assert done.returncode == 0, done.stderr
     assert (tmp_path / "one.tar").read_bytes() == (tmp_path / "two.tar").read_bytes()
     blobs = list((tmp_path / "one/blobs/sha256").iterdir())
     assert len(blobs) == 3
     for blob in blobs:
         assert hashlib.sha256(blob.read_bytes()).hexdigest() == blob.name
+    [manifest] = json.loads((tmp_path / "one/index.json").read_text())["manifests"]
+    assert manifest["platform"] == {"architecture": architecture, "os": "linux"}
+
+
+def test_no_image_of_what_is_no_program(tmp_path: Path) -> None:
+    done = make_image(b"not a program, but long enough for a header", tmp_path / "one")
+    assert done.returncode == 1
+    assert "no ELF file of amd64 or arm64" in done.stderr

@@ -88,9 +88,17 @@ class Layout:
                     add(archive, name, path.read_bytes(), 0o644, epoch)
 
 
+def architecture_of(binary: bytes) -> str:
+    machine = int.from_bytes(binary[18:20], "little")
+    if binary[:4] != b"\x7fELF" or machine not in ARCHITECTURES:
+        wanted = " or ".join(ARCHITECTURES.values())
+        raise SystemExit(f"image.py: the binary is no ELF file of {wanted}")
+    return ARCHITECTURES[machine]
+
+
 def make_image(binary: bytes, layout: Layout, version: str, epoch: int) -> None:
     created = datetime.datetime.fromtimestamp(epoch, datetime.timezone.utc)
-    architecture = ARCHITECTURES[int.from_bytes(binary[18:20], "little")]
+    architecture = architecture_of(binary)
     when = created.strftime("%Y-%m-%dT%H:%M:%SZ")
     layer = layout.put(make_layer(binary, epoch), "layer.v1.tar")
     config = layout.put_json({
