@@ -3,9 +3,10 @@
 """run.py RESULT SECONDS PROGRAM...: runs libFuzzer programs, as many at a time as processors.
 
 Each starts from tests/fuzz/corpus/NAME and from what it found in earlier runs, which stays beside
-the program. RESULT is the JUnit file that is written; what an input did that failed is printed,
-and the input is kept beside RESULT.  The exit status is 0 whatever they found: tools/tally.py
-judges.
+the program. FUZZ_SEED is the seed of their random numbers, if it is set and not 0: two runs from
+the same corpus try the same inputs, one after the other, for as long as they have. RESULT is the
+JUnit file that is written; what an input did that failed is printed, and the input is kept beside
+RESULT. The exit status is 0 whatever they found: tools/tally.py judges.
 """
 
 import os
@@ -37,6 +38,7 @@ def command(program: Path, seconds: int, kept: Path, prefix: Path) -> list[str]:
         f"-rss_limit_mb={MEMORY_MB}",
         f"-max_len={LENGTH}",
         f"-artifact_prefix={prefix}",
+        f"-seed={os.environ.get('FUZZ_SEED', '0')}",
         "-print_final_stats=1",
         str(found),
         str(kept),
