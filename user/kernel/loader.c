@@ -526,6 +526,8 @@ static struct loader *new (const struct capture *capture, uint64_t wanted,
 	loader->core_btf = -1;
 	loader->notice = notice;
 	loader->cpus = libbpf_num_possible_cpus();
+	/* What threads leave behind in heaps of their own loader_started() could not give back. */
+	mallopt(M_ARENA_MAX, 1);
 	/* What the verifier says is to be heard of one program after the other. */
 	if (!notice->verbose)
 		loader->aside = load_aside_new("Dual BSD/GPL");
