@@ -38,9 +38,14 @@ CORES = (16, 64, 192)
 RATE = 20000  # connections a second and core that all should bear
 SHARE = 0.05  # of a processor's time that may go into the use of others
 FACTOR = 2  # between what the model says of two producers and what they measure
+# Lines of the cache that come over when another processor held it last. Of a lock that is waited
+# for: to the one who says that it waits, back to the one who lets go, and to the next again. What it
+# guards: of a ring the positions, and the record before, which ends on the line that is written.
+RING_LINES = 4
+QUEUE_LINES = 3
 BUCKETS = 32768  # of the first table of connections
 COUNTER_LINES = 1  # of a processor's counters
-OTHER_RINGS = 8  # as 64 processors have; a connection may have any of them
+OTHER_RINGS = 16  # as 64 processors have; a connection may have any of them
 
 
 def _burst(producers: list[tuple[int, bpf.Producer]]) -> float:
@@ -108,7 +113,7 @@ def _held_ns(figures: Figures, what: str, uses: int) -> float:
 
 
 def ring(figures: Figures, uses: float) -> Lock:
-    return Lock(_held_ns(figures, REFUSED, 1), uses)
+    return Lock(_held_ns(figures, REFUSED, 1), uses, RING_LINES)
 
 
 def _host(figures: Figures, processors: int, sockets: int) -> Machine:
@@ -131,7 +136,7 @@ def _locks(figures: Figures, rows: float) -> list[tuple[str, Lock]]:
         ("ring's lock, one ring", one),
         (f"the same, {OTHER_RINGS} rings",
          Lock(one.held_ns, rows, one.lines, OTHER_RINGS)),
-        ("queue's lock (timer backend)", Lock(_held_ns(figures, WAIT, 2), 1)),
+        ("queue's lock (timer backend)", Lock(_held_ns(figures, WAIT, 2), 1, QUEUE_LINES)),
         ("buckets of a table", Lock(_held_ns(figures, STAY, 2), 2, 1, BUCKETS)),
     ]
 
