@@ -11,15 +11,19 @@
 /* The kernel's word for "look whether to wake the reader": once in so many rows of a CPU. */
 #define WAKEUP_CHECK_ROWS 64
 
-/* Wakes the reader, which waits for "ring". Returns whether there was room for that. */
-static __always_inline bool ring_wake(void)
+/*
+ * Wakes the reader, which waits for "ring". That it sleeps is taken back before: it may wake, look
+ * and go to sleep again before this has returned.
+ */
+static __always_inline void ring_wake(void)
 {
 	__u64 *nothing = bpf_ringbuf_reserve(&ring, sizeof(*nothing), 0);
 
 	if (!nothing)
-		return false;
+		return;
+	if (shared.reader_sleeps)
+		shared.reader_sleeps = 0;
 	bpf_ringbuf_discard(nothing, BPF_RB_FORCE_WAKEUP);
-	return true;
 }
 
 /*
@@ -30,8 +34,8 @@ static __always_inline bool ring_wake(void)
  */
 static __always_inline void wake_reader(void)
 {
-	if (shared.reader_sleeps && ring_wake())
-		shared.reader_sleeps = 0;
+	if (shared.reader_sleeps)
+		ring_wake();
 }
 
 /*

@@ -11,8 +11,8 @@
 #include "wire.h"
 
 /*
- * At 20 000 connections a second each, 16 processors that share one ring wait for a quarter of their
- * time, by `make bench ARGS=--cores`; so fewer do.
+ * At 20 000 connections a second each, 16 processors that share one ring wait for a quarter of
+ * their time, by `make bench ARGS=--cores`; so fewer do.
  */
 #define CPUS_OF_ONE  8
 #define CPUS_OF_EACH 4
@@ -64,6 +64,8 @@ struct rings *rings_new(struct bpf_map *map, unsigned int count, uint64_t bytes)
 		if (!err)
 			rings->fds[rings->count++] = fd;
 	}
+	if (all >= 0)
+		close(all); /* the object has it, too */
 	if (!err)
 		return rings;
 	rings_free(rings);

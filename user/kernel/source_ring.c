@@ -175,26 +175,28 @@ static struct lane *earliest(struct source_ring *source)
 }
 
 /*
- * Records that were looked at are taken before this ends, whatever the limit: their room is given
- * back with that of those before them.
+ * A record that was looked at and not taken, as there were too many before it, is the next one of
+ * its ring in the next turn, too: else it would come before earlier ones of other rings. Its room
+ * and that of those before it are given back later.
  */
 static int consume_merged(struct source_ring *source)
 {
 	struct lane *lane;
 	int count = 0, err = 0;
 
-	for (unsigned int i = 0; i < source->count; i++)
-		source->lanes[i].data = ring_next(source->lanes[i].ring, &source->lanes[i].size);
-	while ((lane = earliest(source))) {
-		count++;
-		if (!err)
-			err = take(source, lane->data, lane->size);
-		lane->data = NULL;
-		if (!err && count < SOURCE_RING_BATCH)
+	for (unsigned int i = 0; i < source->count; i++) {
+		lane = &source->lanes[i];
+		if (!lane->data)
 			lane->data = ring_next(lane->ring, &lane->size);
 	}
+	while (!err && count < SOURCE_RING_BATCH && (lane = earliest(source))) {
+		count++;
+		err = take(source, lane->data, lane->size);
+		lane->data = ring_next(lane->ring, &lane->size);
+	}
 	for (unsigned int i = 0; i < source->count; i++)
-		ring_done(source->lanes[i].ring);
+		if (!source->lanes[i].data)
+			ring_done(source->lanes[i].ring);
 	return err ? err : count;
 }
 
