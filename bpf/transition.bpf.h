@@ -429,8 +429,10 @@ static __always_inline bool transition_to_tw(struct transition *t, struct lifecy
 		if (cfg_poll_timewait && !bpf_map_push_elem(&orphans, &t->key, 0))
 			wake_reader();
 	}
-	if (!cfg_has_cookie || tw_is_told(l))
+	if (!cfg_has_cookie || tw_is_told(l)) {
+		order_mostly(atomic); /* it may be another's place from there on */
 		connection_forget(t->key);
+	}
 	return true;
 }
 

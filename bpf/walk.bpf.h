@@ -170,16 +170,22 @@ static __always_inline bool walk_has_room(void)
 	return walk.count + TCPDWELL_WALK_CHAIN <= TCPDWELL_WALK_RECORDS;
 }
 
-/* Some buckets on from walk.next. Most are empty, and a read of many costs as much as of one. */
+/*
+ * Some buckets on from walk.next. Most are empty, and a read of many costs as much as of one. It is
+ * of whole stretches of the table, as what lies beyond its end may not be readable.
+ */
 __noinline int walk_stretch(void)
 {
-	__u32 begin = walk.next;
+	__u32 begin = walk.next & ~(WALK_HEADS - 1), skipped = walk.next - begin;
 
-	bpf_probe_read_kernel(walk_heads, sizeof(walk_heads),
-			      (void *)(walk_table + begin * sizeof(__u64)));
+	if (bpf_probe_read_kernel(walk_heads, sizeof(walk_heads),
+				  (void *)(walk_table + begin * sizeof(__u64))))
+		walk.broken++;
 	for (__u32 i = 0; i < WALK_HEADS && walk_has_room(); i++) {
 		__u32 number = begin + i;
 
+		if (i < skipped)
+			continue;
 		if (number >= walk.buckets)
 			break;
 		if (!chain_is_over(walk_heads[i]))
