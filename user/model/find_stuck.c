@@ -253,7 +253,8 @@ static void found_peers(struct finder *finder, const struct fact_socket *const *
 	finding_setting(finding, FACT_KEEPALIVE_TIME);
 	finding_why(finding,
 		    "They are idle without keep-alive, and the same addresses have connected "
-		    "again since: the first connection is likely forgotten there.");
+		    "again since: the first connection is likely forgotten there, if not another "
+		    "program has the same address.");
 	finding_more(finding, "tcpdwell snapshot --sockets -s ESTABLISHED -L %u",
 		     finding->at.lport);
 }

@@ -157,8 +157,8 @@ static void find_foreign(struct finder *finder)
 			    "host's, or was not there yet.");
 		finding->helps = "An address that `ip address` shows in that namespace, or any "
 				 "(0.0.0.0, ::). IP_FREEBIND, or net.ipv4.ip_nonlocal_bind=1, for "
-				 "an address that comes later. For IPv6, wait until it is no "
-				 "more tentative.";
+				 "an address that comes later. For IPv6, wait until it is "
+				 "no longer tentative.";
 		finding->useless = "SO_REUSEADDR, which is about ports.";
 		finding_more(finding, "tcpdwell diagnose -p %u", failure->owner.pid);
 	}

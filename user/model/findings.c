@@ -272,11 +272,12 @@ size_t finder_remote_addresses(const struct fact_socket *const *group, size_t co
 static void tell_namespace(const struct finder *finder, struct finding *finding)
 {
 	const struct fact_netns *netns = finder_netns(finder, finding->at.netns);
-	size_t len = strlen(finding->more), room = sizeof(finding->more) - len;
+	size_t len = strlen(finding->more), room = sizeof(finding->more) - len, named;
 
 	if (!len || !netns || netns->own)
 		return;
-	if (netns->name[0])
+	named = strlen(netns->name);
+	if (named && named < sizeof(netns->name) - 1) /* a longer one was cut */
 		snprintf(finding->more + len, room, " --netns %s", netns->name);
 	else
 		snprintf(finding->more + len, room, " --netns %" PRIu32, netns->inode);

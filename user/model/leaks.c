@@ -187,7 +187,9 @@ static size_t collect(struct leaks *leaks, struct leak_sample *samples,
 		sample->socket = socket;
 		sample->age = leak_age(socket, now_ns);
 		sample->class = age_class(sample->age, leaks->older_ns);
-		sample->at_work = is_at_work(leaks, &socket->info, now_ns);
+		/* One that is younger is not told of by itself, whatever it does. */
+		sample->at_work = sample->class != AGE_YOUNGER &&
+				  is_at_work(leaks, &socket->info, now_ns);
 		receiver = sockets_receiver(sockets, socket);
 		sample->receiver = receiver ? receiver->pid : 0;
 		sample->side = listening_side(listening, &socket->info,
