@@ -39,8 +39,8 @@ RATE = 20000  # connections a second and core that all should bear
 SHARE = 0.05  # of a processor's time that may go into the use of others
 FACTOR = 2  # between what the model says of two producers and what they measure
 # Lines of the cache that come over when another processor held it last. Of a lock that is waited
-# for: to the one who says that it waits, back to the one who lets go, and to the next again. What it
-# guards: of a ring the positions, and the record before, which ends on the line that is written.
+# for: to the one who says that it waits, back to the one who lets go, and to the next again. What
+# it guards: of a ring the positions, and the record before, which ends on the line that is written.
 RING_LINES = 4
 QUEUE_LINES = 3
 BUCKETS = 32768  # of the first table of connections
