@@ -176,19 +176,18 @@ static __always_inline bool walk_has_room(void)
  */
 __noinline int walk_stretch(void)
 {
-	__u32 begin = walk.next & ~(WALK_HEADS - 1), skipped = walk.next - begin;
+	__u32 begin = walk.next;
 
-	if (bpf_probe_read_kernel(walk_heads, sizeof(walk_heads),
-				  (void *)(walk_table + begin * sizeof(__u64))))
+	if (bpf_probe_read_kernel(
+		    walk_heads, sizeof(walk_heads),
+		    (void *)(walk_table + (begin - begin % WALK_HEADS) * sizeof(__u64))))
 		walk.broken++;
 	for (__u32 i = 0; i < WALK_HEADS && walk_has_room(); i++) {
-		__u32 number = begin + i;
+		__u32 number = begin + i, at = number % WALK_HEADS;
 
-		if (i < skipped)
-			continue;
-		if (number >= walk.buckets)
+		if (number >= walk.buckets || (i && !at))
 			break;
-		if (!chain_is_over(walk_heads[i]))
+		if (!chain_is_over(walk_heads[at]))
 			walk_chain(walk_table + number * sizeof(__u64), number);
 		walk.next = number + 1;
 	}
