@@ -274,23 +274,21 @@ void descriptors_free(struct descriptors *d)
 	free(d);
 }
 
+static uint64_t inode_of(const void *item)
+{
+	return ((const struct descriptor *)item)->inode;
+}
+
 const struct descriptor *descriptors_find(const struct descriptors *d, uint32_t inode,
 					  size_t *count)
 {
-	size_t low = 0, high = d->count;
+	size_t first = count_below(d->list, d->count, sizeof(*d->list), inode_of, inode);
+	size_t end = first;
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (d->list[middle].inode < inode)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	for (high = low; high < d->count && d->list[high].inode == inode;)
-		high++;
-	*count = high - low;
-	return *count ? &d->list[low] : NULL;
+	while (end < d->count && d->list[end].inode == inode)
+		end++;
+	*count = end - first;
+	return *count ? &d->list[first] : NULL;
 }
 
 const char *descriptors_comm(const struct descriptors *d, const struct descriptor *descriptor)

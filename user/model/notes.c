@@ -48,22 +48,20 @@ static int compare_notes(const void *left, const void *right)
 	return compare(a->ends, b->ends) ?: compare(!a->pid, !b->pid);
 }
 
+static uint64_t ends_of(const void *item)
+{
+	return ((const struct note *)item)->ends;
+}
+
 const struct note *notes_find(struct notes *notes, uint64_t ends)
 {
-	size_t low = 0, high = notes->count;
+	size_t at;
 
 	if (!notes->sorted && notes->count)
 		qsort(notes->list, notes->count, sizeof(*notes->list), compare_notes);
 	notes->sorted = true;
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-
-		if (notes->list[middle].ends < ends)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < notes->count && notes->list[low].ends == ends ? &notes->list[low] : NULL;
+	at = count_below(notes->list, notes->count, sizeof(*notes->list), ends_of, ends);
+	return at < notes->count && notes->list[at].ends == ends ? &notes->list[at] : NULL;
 }
 
 void notes_forget(struct notes *notes)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/compare.h"
 #include "host/ephemeral.h"
 #include "model/ranges.h"
 
@@ -30,20 +31,15 @@ void ranges_free(struct ranges *ranges)
 	free(ranges);
 }
 
+static uint64_t netns_of(const void *item)
+{
+	return ((const struct place *)item)->netns;
+}
+
 /* Where that of @netns is, or would be. */
 static size_t place_of(const struct ranges *ranges, uint32_t netns)
 {
-	size_t low = 0, high = ranges->count;
-
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-
-		if (ranges->places[middle].netns < netns)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return count_below(ranges->places, ranges->count, sizeof(*ranges->places), netns_of, netns);
 }
 
 int ranges_add(struct ranges *ranges, uint32_t netns, struct service_range range)
