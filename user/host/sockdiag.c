@@ -197,9 +197,6 @@ static int ask_once(int fd, uint16_t states, uint8_t extensions)
 	return send(fd, &request, sizeof(request), 0) < 0 ? -errno : 0;
 }
 
-/* Requests that go to the kernel at a time. */
-#define TOUCHED 64
-
 struct touch {
 	struct nlmsghdr head;
 	struct inet_diag_req_v2 body;
@@ -234,19 +231,11 @@ static struct touch touch_of(const struct sockdiag_ends *ends)
 /* An answer that finds no room is thrown away, when its socket has got its cookie. */
 int sockdiag_touch(int fd, const struct sockdiag_ends *ends, size_t count)
 {
-	struct touch touches[TOUCHED];
+	struct touch touches[SOCKDIAG_TOUCHED];
 
-	while (count) {
-		size_t some = count < TOUCHED ? count : TOUCHED;
-
-		for (size_t i = 0; i < some; i++)
-			touches[i] = touch_of(&ends[i]);
-		if (send(fd, touches, some * sizeof(*touches), 0) < 0)
-			return -errno;
-		ends += some;
-		count -= some;
-	}
-	return 0;
+	for (size_t i = 0; i < count; i++)
+		touches[i] = touch_of(&ends[i]);
+	return send(fd, touches, count * sizeof(*touches), 0) < 0 ? -errno : 0;
 }
 
 static int hear(int fd, void *answer, sockdiag_visit *visit, void *context)

@@ -95,10 +95,13 @@ struct sockdiag_ends {
 	uint8_t raddr[16];
 };
 
+/* Sockets that are asked for at a time. */
+#define SOCKDIAG_TOUCHED 64
+
 /*
- * Asks for each of @count sockets by itself, which takes no pass over a table and has the kernel
- * give them cookies. Nobody reads the answers: @fd is of no use after it. Returns 0 or -errno of a
- * request that could not be made.
+ * Asks for each of @count sockets by itself, SOCKDIAG_TOUCHED at the most, which takes no pass over
+ * a table and has the kernel give them cookies. Nobody reads the answers: @fd is of no use after
+ * it but for more of these. Returns 0 or -errno of a request that could not be made.
  */
 int sockdiag_touch(int fd, const struct sockdiag_ends *ends, size_t count);
 

@@ -404,7 +404,7 @@ static void probe_functions(struct capability *can, const struct kernel_types *t
 		can->accept_args = function_args(types, "inet_csk_accept");
 		can->timewait_args = function_args(types, "tcp_timewait_state_process");
 	}
-	/* To look for a name in the kernel's BTF takes a millisecond: only where it tells. */
+	/* Where neither kind can be attached, that is why, and not that a function is missing. */
 	if (!can->fentry.err || !can->kprobe.err) {
 		can->request_functions = has_functions(types, request_functions);
 		can->timewait_functions = has_functions(types, tw_functions);

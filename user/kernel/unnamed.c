@@ -56,29 +56,17 @@ static int by_namespace(const void *left, const void *right)
 	return compare(a->netns, b->netns);
 }
 
-/* Where those of a namespace begin. */
-static size_t find(const struct list *list, uint32_t netns)
+static uint64_t netns_of(const void *item)
 {
-	size_t low = 0, high = list->count;
-
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-
-		if (list->items[middle].netns < netns)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return ((const struct unnamed *)item)->netns;
 }
-
-#define TOUCHED 64
 
 static int touch_inside(void *context, const struct netns_place *place)
 {
 	const struct list *list = context;
-	struct sockdiag_ends ends[TOUCHED];
-	size_t at = find(list, place->inode), count;
+	struct sockdiag_ends ends[SOCKDIAG_TOUCHED];
+	size_t count, at = count_below(list->items, list->count, sizeof(*list->items), netns_of,
+				       place->inode);
 	int fd, err = 0;
 
 	if (at == list->count || list->items[at].netns != place->inode)
@@ -87,8 +75,8 @@ static int touch_inside(void *context, const struct netns_place *place)
 	if (fd < 0)
 		return 0;
 	while (!err) {
-		for (count = 0;
-		     count < TOUCHED && at < list->count && list->items[at].netns == place->inode;
+		for (count = 0; count < SOCKDIAG_TOUCHED && at < list->count &&
+				list->items[at].netns == place->inode;
 		     count++, at++)
 			ends[count] = list->items[at].ends;
 		if (!count)
