@@ -2,11 +2,13 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "stat_story.h"
+#include "view/stat_json.h"
 
 struct tcpdwell_stat_key story_process(uint8_t state, uint32_t pid, const char *comm)
 {
@@ -59,4 +61,17 @@ struct stat_view story_view(void)
 	story_add(view.table, story_process(TCPDWELL_TIME_WAIT, 0, ""), 0, 61600 * STORY_MS, 7);
 	story_add(view.table, story_process(TCPDWELL_TIME_WAIT, 7, "\033[31m"), 0, 500, 1);
 	return view;
+}
+
+char *story_json(const struct stat_view *view)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	assert_non_null(out);
+	assert_int_equal(stat_json(out, view), 0);
+	assert_int_equal(fclose(out), 0);
+	stat_table_free(view->table);
+	return text;
 }

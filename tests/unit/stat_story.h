@@ -20,6 +20,9 @@ void story_add(struct stat_table *table, struct tcpdwell_stat_key key, unsigned 
 void story_add_at_least(struct stat_table *table, struct tcpdwell_stat_key key, uint64_t dwell_ns,
 			uint64_t times);
 
+/* The report of @view as JSON, which the caller frees. The table is freed here. */
+char *story_json(const struct stat_view *view);
+
 /*
  * curl (10599) and nginx (9908): three states, an unknown owner, a name to escape; the last ten
  * seconds, which ended at 2024-02-29T23:59:58Z. The table is the caller's to free.

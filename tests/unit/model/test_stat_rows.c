@@ -12,7 +12,6 @@
 
 #include "model/stat_rows.h"
 #include "stat_story.h"
-#include "view/stat_json.h"
 
 static const struct stat_grouping by_process = { .by = TCPDWELL_BY_PROCESS };
 
@@ -49,18 +48,6 @@ static struct tcpdwell_transition owned(struct tcpdwell_transition row, uint32_t
 	return row;
 }
 
-static char *report(const struct stat_view *view)
-{
-	char *text = NULL;
-	size_t len;
-	FILE *out = open_memstream(&text, &len);
-
-	assert_non_null(out);
-	assert_int_equal(stat_json(out, view), 0);
-	assert_int_equal(fclose(out), 0);
-	return text;
-}
-
 /* The rows of the story that others sum. */
 static void test_same_report(void **state)
 {
@@ -89,13 +76,11 @@ static void test_same_report(void **state)
 	row = row_of(TCPDWELL_CLOSE, TCPDWELL_SYN_SENT, TCPDWELL_DWELL_UNKNOWN, 0);
 	add_rows(rows.table, &by_process, owned(row, 10599, "curl"), 300);
 
-	want = report(&sums);
-	got = report(&rows);
+	want = story_json(&sums);
+	got = story_json(&rows);
 	assert_string_equal(got, want);
 	free(want);
 	free(got);
-	stat_table_free(sums.table);
-	stat_table_free(rows.table);
 }
 
 /* The one group of one row, by @grouping. */

@@ -12,20 +12,6 @@
 
 #include "stat_story.h"
 #include "view/sink.h"
-#include "view/stat_json.h"
-
-static char *render(const struct stat_view *view)
-{
-	char *text = NULL;
-	size_t len;
-	FILE *out = open_memstream(&text, &len);
-
-	assert_non_null(out);
-	assert_int_equal(stat_json(out, view), 0);
-	assert_int_equal(fclose(out), 0);
-	stat_table_free(view->table);
-	return text;
-}
 
 static void test_nothing(void **state)
 {
@@ -35,7 +21,7 @@ static void test_nothing(void **state)
 	(void)state;
 	stat_table_clear(view.table);
 	view.lost = 3;
-	got = render(&view);
+	got = story_json(&view);
 	assert_string_equal(got, "{\"type\":\"stat\",\"time\":\"2024-02-29T23:59:58.000000000Z\","
 				 "\"duration_ns\":10000000000,\"by\":\"process\",\"counted\":0,"
 				 "\"lost\":3,\"groups\":[]}\n");
@@ -45,7 +31,7 @@ static void test_nothing(void **state)
 static void test_processes(void **state)
 {
 	struct stat_view view = story_view();
-	char *got = render(&view);
+	char *got = story_json(&view);
 
 	(void)state;
 	assert_non_null(strstr(
@@ -72,7 +58,7 @@ static void test_no_exact_dwell(void **state)
 	view.table = stat_table_new(10, TCPDWELL_BY_STATE);
 	view.by = TCPDWELL_BY_STATE;
 	story_add_at_least(view.table, key, 5, 1);
-	got = render(&view);
+	got = story_json(&view);
 	assert_non_null(strstr(got,
 			       "{\"state\":\"LISTEN\",\"others\":false,\"count\":0,\"p50_ns\":null,"
 			       "\"p90_ns\":null,\"p99_ns\":null,\"max_ns\":null,\"at_least\":1,"
@@ -117,7 +103,7 @@ static void test_kinds_of_groups(void **state)
 		key.words[0]++;
 		key.number++;
 		story_add(view.table, key, 0, 1000, 1);
-		got = render(&view);
+		got = story_json(&view);
 		snprintf(want, sizeof(want), "{\"state\":\"FIN_WAIT1\",%s,\"others\":false,",
 			 kinds[i].want);
 		assert_non_null(strstr(got, want));
