@@ -12,6 +12,7 @@
 
 #include "stat_story.h"
 #include "view/sink.h"
+#include "view/stat_json.h"
 
 static void test_nothing(void **state)
 {
