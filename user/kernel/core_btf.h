@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The kernel's types, as few of them as CO-RE relocations are about.
+ * The part of the kernel's types that CO-RE relocations need.
  *
- * For each type that a relocation starts from, libbpf goes through all types that it is given for
- * candidates: a millisecond of a start in those of a kernel, none in these (btf_custom_path).
+ * For each type that a relocation starts from, libbpf searches all types that it is given for
+ * candidates. Among all types of a kernel that takes a millisecond of a start. Among these few it
+ * takes none (btf_custom_path).
  */
 #ifndef TCPDWELL_CORE_BTF_H
 #define TCPDWELL_CORE_BTF_H
@@ -11,12 +12,12 @@
 struct btf;
 
 /*
- * Writes to @fd, as raw BTF, what @kernel has of the names of @object's types, and what those are
- * made of. Types behind pointers are not among them, unless by their own name.
+ * Writes to @fd, as raw BTF, each type of @kernel that has the name of a type of @object, and the
+ * types that those consist of. A type behind a pointer is left out, unless its own name is wanted.
  *
- * As ids are other ones here than in the kernel, those that a program needs are told by an
- * enumeration, enum tcpdwell_btf_id (bpf/read.bpf.h): each BTF_ID_x of it that @object has becomes
- * the id that struct x has in @kernel, if it is there.
+ * Ids in this BTF differ from those in the kernel. A program that needs the id of a kernel type
+ * gets it from an enumeration, enum tcpdwell_btf_id (bpf/read.bpf.h): each BTF_ID_x of it that
+ * @object has gets the id that struct x has in @kernel, if the kernel has that structure.
  *
  * Returns 0 or -errno.
  */

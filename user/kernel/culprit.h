@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What libbpf says on standard error, and which program or map it says it of: bpf_object__load()
- * returns an errno alone, and closes what it has loaded.
+ * Reads libbpf's messages, and finds out which program or map a warning is about. That is needed
+ * because bpf_object__load() returns only an errno, and closes what it has loaded.
  */
 #ifndef TCPDWELL_CULPRIT_H
 #define TCPDWELL_CULPRIT_H
@@ -10,26 +10,26 @@
 
 struct bpf_object;
 
-/* libbpf's messages are read from here on, and shown if @verbose. */
+/* Has libbpf's messages read from here on. They are shown on standard error if @verbose. */
 void culprit_listen(bool verbose);
 
-/* What was last blamed is forgotten. */
+/* Forgets the name that culprit_name() would return. */
 void culprit_forget(void);
 
 /*
- * The program or map that the calling thread's last warning of libbpf was of: empty if that named
- * none.
+ * Returns the name of the program or map that the last warning of libbpf on the calling thread was
+ * about. It is empty if that warning named none.
  */
 const char *culprit_name(void);
 
 /*
- * From here on, until the next call, @object loads no program if the kernel refuses its type
- * information: libbpf takes that for something that can be done without, but the verifier would
- * look at each function for each of its calls, and take minutes.
+ * Watches @object until the next call: if the kernel refuses its type information (BTF), none of
+ * its programs is loaded. libbpf goes on without that information. The verifier would then look at
+ * each global function again for each of its calls, and take minutes.
  */
 void culprit_guard(struct bpf_object *object);
 
-/* Whether that has happened: the errno, 0: it has not. */
+/* Returns the errno if the kernel refused the type information since culprit_guard(), or 0. */
 int culprit_types_refused(void);
 
 #endif /* TCPDWELL_CULPRIT_H */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Instructions of the small programs that are written by hand; the kernel's macros for them are not
- * in its UAPI headers. Initializers of struct bpf_insn.
+ * Initializers of struct bpf_insn for the small programs that are written by hand. The kernel has
+ * such macros, but not in its UAPI headers.
  */
 #ifndef TCPDWELL_INSN_H
 #define TCPDWELL_INSN_H

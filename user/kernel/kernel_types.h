@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The kernel's types (BTF), by name. To look for one name in them takes libbpf half a millisecond,
- * and a start asks for some forty.
+ * An index of the kernel's types (BTF) by name. libbpf takes half a millisecond to look for one
+ * name, and a start asks for some forty.
  *
- * They own the BTF. Once made they stand still, for any thread.
+ * The index owns the BTF. It does not change once it is made, so any thread may read it.
  */
 #ifndef TCPDWELL_KERNEL_TYPES_H
 #define TCPDWELL_KERNEL_TYPES_H
@@ -11,7 +11,10 @@
 struct btf;
 struct kernel_types;
 
-/* Takes @btf, which is freed with them or, where there is no memory, at once: then NULL. */
+/*
+ * Makes an index, which takes over @btf and frees it with itself. Returns NULL if there is no
+ * memory, and has then freed @btf.
+ */
 struct kernel_types *kernel_types_new(struct btf *btf);
 
 /* NULL-safe. */
@@ -19,7 +22,10 @@ void kernel_types_free(struct kernel_types *types);
 
 const struct btf *kernel_types_btf(const struct kernel_types *types);
 
-/* The first function, structure, typedef, enumeration or variable of that name, or -ENOENT. */
+/*
+ * Returns the id of the first type of this name and kind, or -ENOENT. The kind is a function,
+ * structure, typedef, enumeration or variable.
+ */
 int kernel_types_find(const struct kernel_types *types, const char *name, int kind);
 
 #endif /* TCPDWELL_KERNEL_TYPES_H */
