@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The buckets of durations: each power of two is cut into 32 of equal width, so that any value is
- * known to 1/32. Pure; no helper is called, so that the kernel side and user space count alike.
- * Values are nanoseconds.
+ * The buckets of durations. Each power of two is cut into 32 buckets of equal width, so any value
+ * is known to 1/32. The functions are pure and call no helper, so that the kernel side and user
+ * space count alike. Values are nanoseconds.
  */
 #ifndef TCPDWELL_BUCKETS_H
 #define TCPDWELL_BUCKETS_H
@@ -22,7 +22,7 @@
 /* One range of exact values below 2^5, then one for each power of two up to 2^63. */
 #define BUCKETS ((64 - BUCKETS_SUB_BITS + 1) << BUCKETS_SUB_BITS)
 
-/* The place of the highest bit that is set, 0 for 0. BPF has no instruction that says it. */
+/* Returns the position of the highest bit that is set, 0 for 0. BPF has no instruction for this. */
 BUCKETS_FN unsigned int buckets_log2(__u64 v)
 {
 	unsigned int log2 = 0;
@@ -36,7 +36,7 @@ BUCKETS_FN unsigned int buckets_log2(__u64 v)
 	return log2;
 }
 
-/* The bucket of @ns. */
+/* Returns the number of the bucket that @ns falls into. */
 BUCKETS_FN unsigned int buckets_index(__u64 ns)
 {
 	unsigned int shift;
@@ -47,7 +47,7 @@ BUCKETS_FN unsigned int buckets_index(__u64 ns)
 	return (shift << BUCKETS_SUB_BITS) + (ns >> shift);
 }
 
-/* The lowest value that bucket @index takes. */
+/* Returns the lowest value that falls into bucket @index. */
 BUCKETS_FN __u64 buckets_lowest(unsigned int index)
 {
 	unsigned int power = index >> BUCKETS_SUB_BITS;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The life of a connection as pure functions: what is remembered of it between two transitions,
- * how long it dwelt, who may be named for a transition, why it ended.
+ * The life of a connection as pure functions: what is remembered of it between two transitions, how
+ * long it dwelt in a state, which process a transition may name, and why the connection ended.
  *
  * No function here calls a helper or reads a kernel structure, so the same text is compiled into
- * the BPF object and, as it is, into the unit tests. The states are those of RFC 9293, section
- * 3.3.2; their numbers are the kernel's.
+ * the BPF object and into the unit tests. The states are those of RFC 9293, section 3.3.2; their
+ * numbers are the kernel's.
  */
 #ifndef TCPDWELL_LIFECYCLE_H
 #define TCPDWELL_LIFECYCLE_H
@@ -18,7 +18,7 @@
 #define LIFECYCLE_FN static inline
 #endif
 
-/* The errnos that tell one end of a connection from another (asm-generic/errno*.h). */
+/* The errnos that distinguish one end of a connection from another (asm-generic/errno*.h). */
 enum lifecycle_errno {
 	LIFECYCLE_EPIPE = 32,
 	LIFECYCLE_EPROTO = 71,
@@ -35,27 +35,35 @@ enum lifecycle_errno {
 	LIFECYCLE_EOPNOTSUPP = 95,
 };
 
-/* Rows that wait for something, and more. Bits of lifecycle.waits, which two CPUs may change. */
+/*
+ * Bits of lifecycle.waits, which two CPUs may change: rows that wait for something, and other
+ * notes.
+ */
 enum lifecycle_wait {
 	LIFECYCLE_DEFERRED = 1U << 0, /* CLOSE -> SYN_SENT waits for the local port */
-	/* An owner filter is set, and accept() has yet to tell the owner. */
+	/* An owner filter is set, and accept() has not told the owner yet. */
 	LIFECYCLE_HELD_SYN_RECV = 1U << 1,
 	LIFECYCLE_HELD_ESTABLISHED = 1U << 2,
 	LIFECYCLE_HELD_CLOSE_WAIT = 1U << 3,
 	LIFECYCLE_HELD = LIFECYCLE_HELD_SYN_RECV | LIFECYCLE_HELD_ESTABLISHED |
 			 LIFECYCLE_HELD_CLOSE_WAIT,
-	/* FIN_WAIT2 -> TIME_WAIT of a timewait socket was seen, and waits for its time. */
-	LIFECYCLE_FLIPPED = 1U << 4,
-	LIFECYCLE_FLIPPED_ODD = 1U << 5,   /* in an odd run of the flush */
-	LIFECYCLE_WAITING = (1U << 6) - 1, /* any of these */
-	/* Notes that wait for nothing. */
-	LIFECYCLE_TO_A_TICK = 1U << 6, /* since_ns was told in jiffies */
-	LIFECYCLE_BOUND = 1U << 7,     /* bind() took its port (struct tcpdwell_port_use) */
-	LIFECYCLE_IN_CGROUP = 1U << 8, /* it, or an owner, is in the cgroup that is wanted */
-	LIFECYCLE_OLD = 1U << 9,       /* it was found open: what was before that is not known */
 	/*
-	 * The upper half counts: how often a timewait socket was parked, or while DATA_COUNTED the
-	 * segments with data that had come when the process let go (tcp_sock.data_segs_in).
+	 * A timewait socket was seen to go FIN_WAIT2 -> TIME_WAIT, and the row waits for the time
+	 * of that.
+	 */
+	LIFECYCLE_FLIPPED = 1U << 4,
+	/* The flip was seen in a run of the flush with an odd number. */
+	LIFECYCLE_FLIPPED_ODD = 1U << 5,
+	LIFECYCLE_WAITING = (1U << 6) - 1, /* any of the bits above */
+	/* The bits below are notes; no row waits for them. */
+	LIFECYCLE_TO_A_TICK = 1U << 6, /* since_ns came from a stamp in jiffies */
+	LIFECYCLE_BOUND = 1U << 7,     /* bind() chose its port (struct tcpdwell_port_use) */
+	LIFECYCLE_IN_CGROUP = 1U << 8, /* the socket, or an owner, is in the wanted cgroup */
+	LIFECYCLE_OLD = 1U << 9,       /* it was open when found; its past is not known */
+	/*
+	 * The upper half is a count. It says how often a timewait socket was parked. While
+	 * DATA_COUNTED is set it says instead how many segments with data had come when the process
+	 * let go (tcp_sock.data_segs_in).
 	 */
 	LIFECYCLE_COUNT = 1U << 16,
 	LIFECYCLE_COUNTED = ~(LIFECYCLE_COUNT - 1),
@@ -63,34 +71,36 @@ enum lifecycle_wait {
 
 /* Bits of lifecycle.marks. */
 enum lifecycle_mark {
-	LIFECYCLE_MATCHED = 1U << 0,	  /* an owner matched the owner filter, once for all */
+	LIFECYCLE_MATCHED = 1U << 0,	  /* an owner matched the owner filter; this stays so */
 	LIFECYCLE_OPENED_EXACT = 1U << 1, /* opened_ns is when the SYN came */
 	LIFECYCLE_TW = 1U << 2,		  /* a timewait socket (inet_timewait_sock) stands for it */
-	LIFECYCLE_TW_FIN_WAIT2 = 1U << 3, /* which was born in FIN_WAIT2 */
+	LIFECYCLE_TW_FIN_WAIT2 = 1U << 3, /* the timewait socket was born in FIN_WAIT2 */
 	LIFECYCLE_PARKED = 1U << 4,	  /* its timer was taken off: it ended, or is re-armed */
-	LIFECYCLE_REUSED = 1U << 5, /* a SYN took over the ends of a timewait socket that ended */
-	LIFECYCLE_DATA_COUNTED = 1U << 6, /* see LIFECYCLE_COUNT */
-	LIFECYCLE_OF_REQUEST = 1U << 7,	  /* a request socket told of its SYN_RECV */
+	/* A SYN took over the addresses and ports of a timewait socket, which ended. */
+	LIFECYCLE_REUSED = 1U << 5,
+	LIFECYCLE_DATA_COUNTED = 1U << 6, /* waits counts segments: see LIFECYCLE_COUNT */
+	LIFECYCLE_OF_REQUEST = 1U << 7,	  /* a request told of its SYN_RECV */
 };
 
 /*
  * What is remembered of a connection: the value of the kernel side's map of connections.
  *
- * 64 bytes, so that an element of a hash map that is not allocated ahead (48 bytes of its own and
- * an 8-byte key) fits a 128-byte slab object: the kernel memory of a live connection.
+ * It is 64 bytes, so an element of a hash map without preallocation (which adds 48 bytes and an
+ * 8-byte key) fits a 128-byte slab object. That is the kernel memory that a live connection takes.
  */
 struct lifecycle {
-	__u64 since_ns; /* CLOCK_MONOTONIC, worth what since says */
+	__u64 since_ns; /* CLOCK_MONOTONIC; since says how exact it is */
 	__u64 id;	/* the identity that rows carry */
 	union {
 		__u64 opened_ns; /* while HELD: when the connection entered SYN_RECV */
 		__u64 cgroup_id; /* once the full socket is gone */
-		__u64 place;	 /* while DEFERRED: in the ring of those (bpf/maps.bpf.h) */
+		__u64 place;	 /* while DEFERRED: in the ring of those rows (bpf/maps.bpf.h) */
 		__u64 sock;	 /* where lives are summed: address of the full socket */
 		/*
-		 * Address of the task_struct in whose table of descriptors the owner has it: the
-		 * highest bit is set, as in none of the others but sock. Else that is not known.
-		 * In the place of sock it is only where object says the same.
+		 * Address of the task_struct in whose table of descriptors the owner has the
+		 * socket. The highest bit is set, as in sock, but in no other member here; if it is
+		 * clear, the task is not known. Where lives are summed, task may take the place of
+		 * sock only while object holds the socket's address as well.
 		 */
 		__u64 task;
 	};
@@ -99,33 +109,34 @@ struct lifecycle {
 		/* While OWNER_SCAN: run of the snapshot << 54 | last holder's pid << 32. */
 		__u64 holder; /* a run has 9 bits */
 		/*
-		 * Address of the kernel's socket, always while DEFERRED or TW: the highest bit
-		 * is set, as in none of the others.
+		 * Address of the kernel's socket; it is always known while DEFERRED or TW. The
+		 * highest bit is set, as in no other member here.
 		 */
 		__u64 object;
 	};
 	__u32 pid;    /* the owner's thread group */
-	__u8 owner;   /* enum tcpdwell_owner: how it is known */
-	__u8 since;   /* enum tcpdwell_dwell: what since_ns is worth */
+	__u8 owner;   /* enum tcpdwell_owner: how the owner is known */
+	__u8 since;   /* enum tcpdwell_dwell: how exact since_ns is */
 	__u8 holders; /* processes that held it when the tracer started, 0: not counted */
 	__u8 marks;
-	char comm[TCPDWELL_COMM_LEN -
-		  1]; /* the kernel's is 15 bytes and a NUL: state has its place */
+	/* The kernel's name is 15 bytes and a NUL; state takes the place of the NUL. */
+	char comm[TCPDWELL_COMM_LEN - 1];
 	__u8 state;
 	union {
-		__u32 uid; /* for a timewait socket, which may come from a state without an fd */
-		__u32 fd;  /* of task, in the other states: lifecycle_has_fd() */
+		/* For a timewait socket, which may come from a state without an fd. */
+		__u32 uid;
+		__u32 fd; /* in task's table, in the other states: lifecycle_has_fd() */
 	};
 	__u32 waits;
 };
 
-/* In lifecycle.fd: where the descriptor was thought to be, which nothing has confirmed. */
+/* In lifecycle.fd: the number is a guess that nothing has confirmed. */
 #define LIFECYCLE_FD_GUESSED (1U << 31)
 
 _Static_assert(sizeof(struct lifecycle) == 64, "a connection takes 64 bytes");
 _Static_assert(__builtin_offsetof(struct lifecycle, waits) % 4 == 0, "waits is an atomic word");
 
-/* Note that the connection entered @state at @now_ns. */
+/* Notes that the connection entered @state at @now_ns. */
 LIFECYCLE_FN void lifecycle_enter(struct lifecycle *l, __u8 state, __u64 now_ns)
 {
 	l->state = state;
@@ -133,25 +144,27 @@ LIFECYCLE_FN void lifecycle_enter(struct lifecycle *l, __u8 state, __u64 now_ns)
 	l->since = TCPDWELL_DWELL_EXACT;
 }
 
-/* Whether the address of the kernel's socket is known. */
+/* Returns whether the address of the kernel's socket is known. */
 LIFECYCLE_FN int lifecycle_has_object(const struct lifecycle *l)
 {
 	return l->object >> 63;
 }
 
 /*
- * Whether it is known in whose table of descriptors the owner has it; @life says whether lives are
- * summed.
+ * Returns whether it is known in whose table of descriptors the owner has the socket; @life says
+ * whether lives are summed.
  */
 LIFECYCLE_FN int lifecycle_has_task(const struct lifecycle *l, int life)
 {
 	if (life && l->state != TCPDWELL_LISTEN &&
 	    (!lifecycle_has_object(l) || l->task == l->object))
-		return 0; /* it is sock */
+		return 0; /* the member holds sock */
 	return l->task >> 63;
 }
 
-/* Whether the descriptor may be noted: a timewait socket comes from none of these states. */
+/*
+ * Returns whether fd may be noted. A timewait socket can come from the states for which it may not.
+ */
 LIFECYCLE_FN int lifecycle_has_fd(const struct lifecycle *l)
 {
 	return l->state != TCPDWELL_FIN_WAIT1 && l->state != TCPDWELL_FIN_WAIT2 &&
@@ -159,8 +172,9 @@ LIFECYCLE_FN int lifecycle_has_fd(const struct lifecycle *l)
 }
 
 /*
- * Whether a transition went by untold since the last one: @from is not the state that the
- * connection was seen to enter. What a snapshot found may have moved on before it was remembered.
+ * Returns whether a transition went by untold since the last one: @from is not the state that the
+ * connection was seen to enter. An inexact entry is no gap, because a socket that a snapshot found
+ * may have moved on before it was remembered.
  */
 LIFECYCLE_FN int lifecycle_is_gap(const struct lifecycle *l, __u8 from)
 {
@@ -168,10 +182,11 @@ LIFECYCLE_FN int lifecycle_is_gap(const struct lifecycle *l, __u8 from)
 }
 
 /*
- * How long the connection was in @from, which it leaves at @now_ns: the worth of *@dwell_ns.
+ * Sets *@dwell_ns to how long the connection was in @from, which it leaves at @now_ns, and returns
+ * how exact that is (enum tcpdwell_dwell).
  *
- * A state other than the remembered one says that a transition went by unseen; then nothing is
- * known, and nothing is made up.
+ * If the remembered state is not @from, a transition went by unseen. Then the dwell is unknown, and
+ * nothing is made up.
  */
 LIFECYCLE_FN __u8 lifecycle_dwell(const struct lifecycle *l, __u8 from, __u64 now_ns,
 				  __u64 *dwell_ns)
@@ -183,38 +198,39 @@ LIFECYCLE_FN __u8 lifecycle_dwell(const struct lifecycle *l, __u8 from, __u64 no
 	return l->since;
 }
 
-/* What the tracepoint's reader knows of the socket besides the two states. */
+/* What the tracepoint's reader knows about the socket besides the two states. */
 enum lifecycle_fact {
-	LIFECYCLE_QUEUED = 1U << 0,	/* no process has it: it waits in an accept queue */
-	LIFECYCLE_ATTACHED = 1U << 1,	/* a descriptor still leads to it */
-	LIFECYCLE_NO_PORT = 1U << 2,	/* it has no local port */
-	LIFECYCLE_PEER_DONE = 1U << 3,	/* the peer's FIN came (tcp_fin(): SOCK_DONE) */
-	LIFECYCLE_NO_TW = 1U << 4,	/* a timewait socket would have been seen, and none was */
+	LIFECYCLE_QUEUED = 1U << 0,    /* no process has it: it waits in an accept queue */
+	LIFECYCLE_ATTACHED = 1U << 1,  /* a descriptor still leads to it */
+	LIFECYCLE_NO_PORT = 1U << 2,   /* it has no local port */
+	LIFECYCLE_PEER_DONE = 1U << 3, /* the peer's FIN came (tcp_fin(): SOCK_DONE) */
+	/* A timewait socket would have been seen, and none was. */
+	LIFECYCLE_NO_TW = 1U << 4,
 	LIFECYCLE_NO_LINGER2 = 1U << 5, /* TCP_LINGER2 < 0: an orphan is reset in FIN_WAIT2 */
 	LIFECYCLE_UNACKED = 1U << 6,	/* the peer has not acknowledged our FIN */
-	LIFECYCLE_DATA_CAME = 1U << 7,	/* after the process had let go */
-	LIFECYCLE_LINGERED = 1U << 8,	/* in FIN_WAIT2, and its timer has run out */
+	LIFECYCLE_DATA_CAME = 1U << 7,	/* data came after the process had let go */
+	LIFECYCLE_LINGERED = 1U << 8,	/* it was in FIN_WAIT2, and its timer ran out */
 	LIFECYCLE_REPAIR = 1U << 9,	/* TCP_REPAIR is on */
 	LIFECYCLE_ORPHAN = 1U << 10,	/* no process will have it again */
 	LIFECYCLE_NETNS_GONE = 1U << 11,
-	LIFECYCLE_KEEPALIVE = 1U << 12,	   /* nothing was sent but probes, which ran out */
-	LIFECYCLE_USER_TIMEOUT = 1U << 13, /* TCP_USER_TIMEOUT is set, and over */
+	LIFECYCLE_KEEPALIVE = 1U << 12,	   /* only probes were sent, and they ran out */
+	LIFECYCLE_USER_TIMEOUT = 1U << 13, /* TCP_USER_TIMEOUT is set, and has passed */
 };
 
 /*
- * Whether the running process causes this transition, and by what: connect, listen or close, else
- * TCPDWELL_OWNER_NONE.
+ * Returns by what call the running process causes this transition: connect, listen or close;
+ * TCPDWELL_OWNER_NONE if it does not cause it.
  *
- * All other transitions run in a softirq on top of whatever task was interrupted. tcp_close_state()
- * (net/ipv4/tcp.c) is reached from close, shutdown and exit alone. A move to CLOSE is the process's
- * doing where the socket holds no error, is attached, and neither a FIN nor a timewait socket
- * explains it: tcp_disconnect(), linger 0, unread data (tcp_close()), a connect() that failed in
- * its own call.
+ * All other transitions run in a softirq on top of whatever task was interrupted. Only close,
+ * shutdown and exit reach tcp_close_state() (net/ipv4/tcp.c). The process causes a move to CLOSE if
+ * the socket holds no error and is attached to a descriptor, and neither a FIN nor a timewait
+ * socket explains the move. That covers tcp_disconnect(), linger 0, unread data (tcp_close()), and
+ * a connect() that failed within its own call.
  */
 LIFECYCLE_FN __u8 lifecycle_actor(__u8 from, __u8 to, int err, __u32 facts)
 {
 	if (to == TCPDWELL_SYN_SENT || (from == TCPDWELL_CLOSE && to == TCPDWELL_ESTABLISHED))
-		return TCPDWELL_OWNER_CONNECT; /* straight to ESTABLISHED: TCP_REPAIR */
+		return TCPDWELL_OWNER_CONNECT; /* TCP_REPAIR goes straight to ESTABLISHED */
 	if (to == TCPDWELL_LISTEN)
 		return TCPDWELL_OWNER_LISTEN;
 	if (to == TCPDWELL_FIN_WAIT1 || to == TCPDWELL_LAST_ACK)
@@ -242,13 +258,13 @@ LIFECYCLE_FN __u8 lifecycle_actor(__u8 from, __u8 to, int err, __u32 facts)
 }
 
 /*
- * Whether the end that an error of 0 and @facts tell of came ahead of what is due to the peer: it
- * is this side's own.
+ * Returns whether the connection ended before this side had sent the peer what is due to it. The
+ * socket holds no error, and @facts describe it. This side caused such an end itself.
  *
- * In TCP_REPAIR tcp_disconnect() and so close() send nothing. An orphan whose FIN is not
- * acknowledged is ended by the kernel, on close() or when it would send again, if there are more
- * than tcp_max_orphans or there is no memory (tcp_check_oom()), or if its namespace is gone
- * (check_net()); with data after close() the socket holds an error.
+ * In TCP_REPAIR tcp_disconnect() and therefore close() send nothing. The kernel ends an orphan
+ * whose FIN is not acknowledged, on close() or when it would send again, if there are more than
+ * tcp_max_orphans, if there is no memory (tcp_check_oom()), or if its namespace is gone
+ * (check_net()). If data comes after close(), the socket holds an error instead.
  */
 LIFECYCLE_FN int lifecycle_is_cut_off(__u8 from, __u32 facts)
 {
@@ -268,25 +284,29 @@ LIFECYCLE_FN int lifecycle_is_cut_off(__u8 from, __u32 facts)
 }
 
 /*
- * Why a connection went from @from to CLOSE, by the error that its socket holds.
+ * Returns why a connection went from @from to CLOSE. @err is the error that its socket holds.
  *
  * tcp_reset() (net/ipv4/tcp_input.c) sets ECONNREFUSED in SYN_SENT, EPIPE in CLOSE_WAIT and
- * ECONNRESET elsewhere before it closes; tcp_write_err() sets ETIMEDOUT or the ICMP error, when
- * retransmissions, keep-alive probes or TCP_USER_TIMEOUT have run out; tcp_abort() sets
- * ECONNABORTED. close() with unread data, linger 0 and tcp_disconnect() set none before the
- * transition, and no reset either once our FIN is out (tcp_need_reset()), so the end of CLOSING and
- * LAST_ACK is theirs where that FIN is not acknowledged. What should have become a timewait socket
- * and did not ran into tcp_max_tw_buckets (tcp_time_wait(): TCPTIMEWAITOVERFLOW). An orphan whose
- * FIN is acknowledged while close() still has the socket should not, and is given up by a timer if
- * the peer's does not come (tcp_rcv_state_process(), tcp_keepalive_timer()). Where timewait sockets
- * are not seen, an orphan that becomes one in FIN_WAIT2 may end in any way.
+ * ECONNRESET elsewhere before it closes. tcp_write_err() sets ETIMEDOUT or the ICMP error when
+ * retransmissions, keep-alive probes or TCP_USER_TIMEOUT have run out. tcp_abort() sets
+ * ECONNABORTED.
  *
- * With IP_RECVERR tcp_v4_err() sets the ICMP error while the connection goes on: it may be there
- * yet when the ACK of our FIN ends LAST_ACK, which no error does.
+ * close() with unread data, linger 0 and tcp_disconnect() set no error before the transition. They
+ * send no reset either once our FIN is out (tcp_need_reset()). So the end of CLOSING and LAST_ACK
+ * is theirs if that FIN is not acknowledged.
  *
- * Data that nobody can read any more is answered by a reset (tcp_rcv_state_process():
- * TCPABORTONDATA); the socket then says ECONNRESET like one that got a reset, or, if our FIN is
- * acknowledged with it, nothing.
+ * A connection that should have become a timewait socket and did not ran into tcp_max_tw_buckets
+ * (tcp_time_wait(): TCPTIMEWAITOVERFLOW). This does not hold for an orphan whose FIN is
+ * acknowledged while close() still has the socket. It stays a full socket, and a timer gives it up
+ * if the peer's FIN does not come (tcp_rcv_state_process(), tcp_keepalive_timer()). Where timewait
+ * sockets are not seen, an orphan that becomes one in FIN_WAIT2 may end in any way.
+ *
+ * With IP_RECVERR tcp_v4_err() sets the ICMP error while the connection goes on. The error may
+ * still be there when the ACK of our FIN ends LAST_ACK, which no error does.
+ *
+ * The kernel answers data that nobody can read any more with a reset (tcp_rcv_state_process():
+ * TCPABORTONDATA). The socket then holds ECONNRESET like one that received a reset. If the same
+ * segment acknowledges our FIN, it holds no error.
  */
 LIFECYCLE_FN __u8 lifecycle_reason(__u8 from, int err, __u32 facts)
 {
@@ -359,8 +379,8 @@ LIFECYCLE_FN __u8 lifecycle_reason(__u8 from, int err, __u32 facts)
 }
 
 /*
- * The error that a row shows. connect() that finds no free port returns EADDRNOTAVAIL to its
- * caller without leaving it in the socket. FINs leave none.
+ * Returns the error that a row shows. A connect() that finds no free port returns EADDRNOTAVAIL to
+ * its caller without leaving it in the socket. An end by FINs leaves no error.
  */
 LIFECYCLE_FN __u16 lifecycle_error(__u8 reason, int err)
 {

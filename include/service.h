@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Which end of a connection is the service, and so which of its ports names it. Pure, and the same
- * for all commands and both sides of the ring.
+ * Which end of a connection is the service, and so which of its ports names it. The functions are
+ * pure, and the same for all commands and both sides of the ring.
  *
- * Whoever connected is a client, and what a listener got is a server's; a port with a listener
- * is a service's. Where nothing of that is known (the listener is gone, TPROXY, a socket that is
- * older than the tracer) the range decides that connect() takes ports from: one port in it is the
- * client's. Where both are in it, or neither, it is not known.
+ * The end that connected is a client. A connection that came from a listener is the server's end of
+ * it. A port with a listener is a service's. Where none of that is known (the listener is gone,
+ * TPROXY, a socket that is older than the tracer), the range from which connect() takes ports
+ * decides: if just one of the two ports is in it, that one is the client's. If both are in it, or
+ * neither is, the side is not known.
  */
 #ifndef TCPDWELL_SERVICE_H
 #define TCPDWELL_SERVICE_H
@@ -25,13 +26,13 @@ enum service_side {
 	SERVICE_REMOTE = 2, /* this end is the client's */
 };
 
-/* What is known of a listener in the connection's network namespace. Bits. */
+/* Bits: what is known about listeners in the connection's network namespace. */
 enum service_listener {
 	SERVICE_LISTENS_LOCAL = 1 << 0,	 /* at the local port */
-	SERVICE_LISTENS_REMOTE = 1 << 1, /* at the remote port, and both ends are of this host */
+	SERVICE_LISTENS_REMOTE = 1 << 1, /* at the remote port, and both ends are on this host */
 };
 
-/* ip_local_port_range, or IP_LOCAL_PORT_RANGE where it was seen. */
+/* net.ipv4.ip_local_port_range, or the socket's IP_LOCAL_PORT_RANGE where that was seen. */
 struct service_range {
 	__u16 low;
 	__u16 high; /* inclusive */
@@ -42,14 +43,17 @@ SERVICE_FN int service_in_range(struct service_range range, __u16 port)
 	return port >= range.low && port <= range.high;
 }
 
-/* As service_side() says, where it is known whether the ports are of the range. */
+/* The same as service_side(), for a caller that knows which of the two ports are in the range. */
 SERVICE_FN __u8 service_side_of(__u8 owner, __u32 listens, int local, int remote)
 {
 	if (owner == TCPDWELL_OWNER_CONNECT)
 		return SERVICE_REMOTE;
 	if (owner == TCPDWELL_OWNER_LISTEN || owner == TCPDWELL_OWNER_ACCEPT)
 		return SERVICE_LOCAL;
-	/* Both listen: a client may not take a listener's port, but may bind() to one beside it. */
+	/*
+	 * If both listen, the range decides: a client cannot take a listener's port, but may bind()
+	 * to one beside it.
+	 */
 	if (listens == SERVICE_LISTENS_LOCAL)
 		return SERVICE_LOCAL;
 	if (listens == SERVICE_LISTENS_REMOTE)
@@ -60,8 +64,9 @@ SERVICE_FN __u8 service_side_of(__u8 owner, __u32 listens, int local, int remote
 }
 
 /*
- * @owner is enum tcpdwell_owner: connect and accept say which side it is, the others say nothing. A
- * port of 0 is not known, and in no range.
+ * Returns the side that this end is on (enum service_side). @owner is enum tcpdwell_owner: connect,
+ * listen and accept say which side it is, the other values say nothing. A port of 0 is not known;
+ * if either is 0, the range decides nothing.
  */
 SERVICE_FN __u8 service_side(__u8 owner, __u32 listens, __u16 lport, __u16 rport,
 			     struct service_range range)
@@ -73,7 +78,7 @@ SERVICE_FN __u8 service_side(__u8 owner, __u32 listens, __u16 lport, __u16 rport
 	return service_side_of(owner, listens, local, remote);
 }
 
-/* The service's port, 0: not known. */
+/* Returns the service's port; 0 if it is not known. */
 SERVICE_FN __u16 service_port(__u8 side, __u16 lport, __u16 rport)
 {
 	return side == SERVICE_LOCAL ? lport : side == SERVICE_REMOTE ? rport : 0;

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What `tcpdwell stat` and `export` have the kernel side sum: the elements of its maps, which user
- * space reads.
+ * The elements of the maps in which the kernel side sums for `tcpdwell stat` and `export`. User
+ * space reads them.
  *
- * A histogram is spread over elements of 16 buckets each (buckets.h), half a power of two: most
- * dwells of one state lie within a few powers, and what lies nowhere takes no memory. The rows of
- * a group whose dwell is only a lower bound are counted in an element of their own.
+ * A histogram is spread over elements of 16 buckets each (buckets.h), which is half a power of two.
+ * Most dwells of one state lie within a few powers of two, and a range without values takes no
+ * memory. Rows of a group whose dwell is only a lower bound are counted in an element of their own.
  *
- * Each processor adds to elements of its own, so that none waits for another. They are told apart
- * by their keys: a map of the per-CPU kind would take memory on all processors for what one has
- * seen, 10 us to add an element, and one more miss of the cache at each row.
+ * Each processor adds to elements of its own, so that none waits for another. The key holds the
+ * number of the processor. A per-CPU map would take memory on all processors for what one has seen,
+ * would need 10 us to add an element, and would cause one more cache miss at each row.
  *
- * Host byte order; addresses are in network order, IPv4 as v4-mapped.
+ * Numbers are in host byte order. Addresses are in network order, IPv4 addresses as v4-mapped ones.
  */
 #ifndef TCPDWELL_STAT_H
 #define TCPDWELL_STAT_H
@@ -22,20 +22,22 @@
 #define TCPDWELL_STAT_BUCKETS 16
 #define TCPDWELL_STAT_CHUNKS  (BUCKETS / TCPDWELL_STAT_BUCKETS)
 
-/* In the place of a chunk: rows with a lower bound, counted in the first bucket. */
+/*
+ * In place of a chunk: the element counts, in its first bucket, rows whose dwell is a lower bound.
+ */
 #define TCPDWELL_STAT_AT_LEAST 0xff
 
-/* Likewise: rows that end a connection, of whose last state no dwell is known. */
+/* Likewise: the element counts rows that end a connection and whose last dwell is unknown. */
 #define TCPDWELL_STAT_UNDATED 0xfe
 
 /*
- * Where ends are told apart (`export`): of a row to CLOSE, one more than its reason stands above
- * the number, and 0 of all others.
+ * Where rows are told apart by how the connection ended (`export`), the upper bits of the number
+ * hold one more than the reason of a row to CLOSE. They are 0 for all other rows.
  */
 #define TCPDWELL_STAT_END_SHIFT	  24
 #define TCPDWELL_STAT_NUMBER_MASK ((1U << TCPDWELL_STAT_END_SHIFT) - 1)
 
-/* What makes a group, beside the state that is left. In the order of the option's choices. */
+/* What makes a group, beside the state that was left. The order is that of the option's choices. */
 enum tcpdwell_stat_by {
 	TCPDWELL_BY_PROCESS,
 	TCPDWELL_BY_COMM,
@@ -44,40 +46,40 @@ enum tcpdwell_stat_by {
 	TCPDWELL_BY_RPORT,
 	TCPDWELL_BY_PREFIX, /* of the remote address */
 	TCPDWELL_BY_CGROUP,
-	TCPDWELL_BY_STATE, /* nothing else */
-	TCPDWELL_BY_NETNS, /* `export` alone: its inode in the first word */
-	/* User space makes groups of cgroups for these; the kernel side knows nothing of them. */
+	TCPDWELL_BY_STATE, /* nothing but the state */
+	TCPDWELL_BY_NETNS, /* `export` alone: the namespace's inode in the first word */
+	/* User space makes these groups out of cgroups; the kernel side does not know them. */
 	TCPDWELL_BY_UNIT,
 	TCPDWELL_BY_CONTAINER,
 	TCPDWELL_BY_POD,
 };
 
-/* In the place of a state that is left. */
+/* Values that stand in place of the state that was left. */
 enum tcpdwell_stat_state {
 	TCPDWELL_STAT_CONNECTED = TCPDWELL_STATE_MAX, /* SYN_SENT that led to ESTABLISHED */
-	TCPDWELL_STAT_COMPLETED,		      /* SYN_RECV likewise */
-	TCPDWELL_STAT_ACCEPT,			      /* from ESTABLISHED to accept() */
-	TCPDWELL_STAT_HANDSHAKE, /* the first two together; user space counts them so, too */
+	TCPDWELL_STAT_COMPLETED,		      /* likewise for SYN_RECV */
+	TCPDWELL_STAT_ACCEPT,			      /* time from ESTABLISHED to accept() */
+	TCPDWELL_STAT_HANDSHAKE, /* the first two together; user space adds them up */
 	TCPDWELL_STAT_STATES,
-	/* `export`: not a state, but what connections carried, in the counts of chunk 0. */
+	/* For `export`: not a state, but what connections carried, in the counts of chunk 0. */
 	TCPDWELL_STAT_CARRIED = TCPDWELL_STAT_STATES,
 };
 
-/* Which of these counts are of what. */
+/* What each of the counts of TCPDWELL_STAT_CARRIED means. */
 enum tcpdwell_carried {
 	TCPDWELL_CARRIED_SENT, /* bytes of data, each once */
 	TCPDWELL_CARRIED_RECEIVED,
-	TCPDWELL_CARRIED_AGAIN, /* segments that were sent again */
+	TCPDWELL_CARRIED_AGAIN, /* segments that were retransmitted */
 };
 
-/* Compared and hashed as bytes: what is not used is zero. */
+/* The key is compared and hashed as bytes, so unused bytes are zero. */
 struct tcpdwell_stat_key {
-	__u8 state; /* that is left, or enum tcpdwell_stat_state */
-	__u8 chunk; /* of buckets */
+	__u8 state; /* the state that was left, or enum tcpdwell_stat_state */
+	__u8 chunk; /* number of a chunk of buckets, or TCPDWELL_STAT_AT_LEAST or _UNDATED */
 	__u16 cpu;
-	__u32 number; /* pid or port, and above it how a connection ended */
+	__u32 number; /* PID or port, and above it how the connection ended */
 	union {
-		char comm[TCPDWELL_COMM_LEN]; /* a name; what follows its NUL may be anything */
+		char comm[TCPDWELL_COMM_LEN]; /* a name; the bytes after its NUL may be anything */
 		__u8 addr[16];
 		__u64 cgroup_id;
 		__u64 words[2];
@@ -95,7 +97,7 @@ struct tcpdwell_stat {
 
 _Static_assert(sizeof(struct tcpdwell_stat) == 136, "a value is 136 bytes");
 
-/* What a row counts as: the handshakes that complete are told from those that do not. */
+/* Returns what a row counts as. Handshakes that complete are told from those that do not. */
 BUCKETS_FN __u32 stat_state(__u8 from, __u8 to)
 {
 	if (to == TCPDWELL_ESTABLISHED && from == TCPDWELL_SYN_SENT)
@@ -105,7 +107,7 @@ BUCKETS_FN __u32 stat_state(__u8 from, __u8 to)
 	return from;
 }
 
-/* Where rows are counted whose dwell is not exact, by what it is worth (enum tcpdwell_dwell). */
+/* Returns the chunk that counts rows whose dwell is not exact; @dwell is enum tcpdwell_dwell. */
 BUCKETS_FN __u8 stat_chunk(__u32 dwell)
 {
 	return dwell == TCPDWELL_DWELL_UNKNOWN ? TCPDWELL_STAT_UNDATED : TCPDWELL_STAT_AT_LEAST;

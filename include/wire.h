@@ -2,10 +2,10 @@
 /*
  * What the BPF object and user space share: the records in the ring, the counters, the limits.
  *
- * Records are written by one kernel and read on the same host: fixed-width types in host byte
- * order, except for ports, which the kernel side already turned to host order, and addresses,
- * which are in network order. Every record begins with kind and size, so a reader can pass over
- * what it does not know.
+ * The kernel side writes records that are read on the same host. They consist of fixed-width types
+ * in host byte order. Ports are in host order too, because the kernel side has converted them;
+ * addresses are in network order. Every record begins with kind and size, so a reader can pass over
+ * one that it does not know.
  */
 #ifndef TCPDWELL_WIRE_H
 #define TCPDWELL_WIRE_H
@@ -20,19 +20,23 @@
 #define TCPDWELL_TABLES 8
 
 /*
- * Places for connections of recent sockets, and maps of them: as many in each as a CPU takes
- * cookies at a time (COOKIE_LOCAL_BATCH, include/linux/cookie.h).
+ * The number of places in one map for connections of recent sockets, and the number of these maps.
+ * A map has as many places as a CPU takes cookies at a time (COOKIE_LOCAL_BATCH,
+ * include/linux/cookie.h).
  */
 #define TCPDWELL_RECENT_PLACES 4096
 #define TCPDWELL_RECENT_MAPS   32
 
-/* Rings of records at the most, where one would keep many CPUs waiting. */
+/*
+ * The most rings of records that there are. There are several, because one would keep many CPUs
+ * waiting.
+ */
 #define TCPDWELL_RINGS 16
 
-/* Of a CPU: transitions that nest, one of them for each context that the kernel knows. */
+/* Workspaces of a CPU for transitions that nest: one for each context that the kernel knows. */
 #define TCPDWELL_WORKSPACES 4
 
-/* Items of a filter's list that the kernel side looks through one by one. */
+/* The most items of a filter's list that the kernel side looks through one by one. */
 #define TCPDWELL_FILTER_IDS 64
 
 /* States carry the kernel's numbers (include/net/tcp_states.h), which are part of its ABI. */
@@ -57,14 +61,14 @@ enum tcpdwell_kind {
 	TCPDWELL_CONNECTION = 3,
 };
 
-/* What dwell_ns is worth. */
+/* How exact dwell_ns is. */
 enum tcpdwell_dwell {
 	TCPDWELL_DWELL_UNKNOWN = 0,
 	TCPDWELL_DWELL_EXACT = 1,
 	TCPDWELL_DWELL_AT_LEAST = 2,
 };
 
-/* How the owner is known; NONE means that pid and comm say nothing. */
+/* How the owner is known. NONE means that pid and comm say nothing. */
 enum tcpdwell_owner {
 	TCPDWELL_OWNER_NONE = 0,
 	TCPDWELL_OWNER_CONNECT = 1,
@@ -75,7 +79,7 @@ enum tcpdwell_owner {
 	TCPDWELL_OWNER_MAX = 6,
 };
 
-/* What the kernel object was that told of the transition. */
+/* The kind of kernel object that told of the transition. */
 enum tcpdwell_source {
 	TCPDWELL_SOURCE_TRACEPOINT = 0,
 	TCPDWELL_SOURCE_REQUEST_SOCK = 1,
@@ -86,19 +90,20 @@ enum tcpdwell_source {
 /* Why a connection reached CLOSE. */
 enum tcpdwell_reason {
 	TCPDWELL_REASON_NONE = 0,
-	TCPDWELL_REASON_FIN = 1,	     /* both sides sent FIN, all is acknowledged */
-	TCPDWELL_REASON_RESET_RECEIVED = 2,  /* the peer's RST */
-	TCPDWELL_REASON_RESET_SENT = 3,	     /* ours: linger 0, unread data, disconnect */
-	TCPDWELL_REASON_REFUSED = 4,	     /* RST, or ICMP port unreachable, to our SYN */
-	TCPDWELL_REASON_TIMEOUT = 5,	     /* retransmissions ran out */
-	TCPDWELL_REASON_UNREACHABLE = 6,     /* ICMP: host, network or protocol */
-	TCPDWELL_REASON_ABORTED = 7,	     /* given up by its own side, no RST was due */
-	TCPDWELL_REASON_LISTENER_CLOSED = 8, /* the listener itself, or its queue with it */
-	TCPDWELL_REASON_NO_LOCAL_PORT = 9,   /* connect() found no free port: EADDRNOTAVAIL */
+	TCPDWELL_REASON_FIN = 1,	    /* both sides sent FIN, and all is acknowledged */
+	TCPDWELL_REASON_RESET_RECEIVED = 2, /* the peer's RST */
+	TCPDWELL_REASON_RESET_SENT = 3,	    /* our RST: linger 0, unread data, disconnect */
+	TCPDWELL_REASON_REFUSED = 4,	    /* our SYN met RST or ICMP port unreachable */
+	TCPDWELL_REASON_TIMEOUT = 5,	    /* retransmissions ran out */
+	TCPDWELL_REASON_UNREACHABLE = 6,    /* ICMP: host, network or protocol */
+	TCPDWELL_REASON_ABORTED = 7,	    /* given up by this side, with no RST due */
+	/* The listener itself closed, or the child waited in its accept queue when it closed. */
+	TCPDWELL_REASON_LISTENER_CLOSED = 8,
+	TCPDWELL_REASON_NO_LOCAL_PORT = 9, /* connect() found no free port: EADDRNOTAVAIL */
 	TCPDWELL_REASON_TIMEWAIT_EXPIRED = 10,
 	TCPDWELL_REASON_TIMEWAIT_REUSED = 11, /* by connect() or by a SYN */
 	TCPDWELL_REASON_TIMEWAIT_RESET = 12,
-	TCPDWELL_REASON_TIMEWAIT_OVERFLOW = 13, /* tcp_max_tw_buckets: closed with no TIME_WAIT */
+	TCPDWELL_REASON_TIMEWAIT_OVERFLOW = 13, /* tcp_max_tw_buckets: closed without TIME_WAIT */
 	TCPDWELL_REASON_NETNS_GONE = 14,
 	TCPDWELL_REASON_QUEUE_OVERFLOW = 15,  /* dropped from a full SYN or accept queue */
 	TCPDWELL_REASON_REPAIR = 16,	      /* closed in TCP_REPAIR: nothing was sent */
@@ -108,17 +113,17 @@ enum tcpdwell_reason {
 	TCPDWELL_REASON_MAX = 20,
 };
 
-/* What dwell_error is counted in. */
+/* The unit of dwell_error. */
 #define TCPDWELL_ERROR_UNIT_NS 100000
 
 /*
  * One state transition.
  *
- * time_ns is CLOCK_MONOTONIC at the transition itself, also where the record was written later.
- * dwell_ns is the time spent in @from, worth what @dwell says; an exact one may be off by
- * dwell_error. cookie is what `ss -e` prints as
- * sk: where the kernel lets a tracer ask for it. An IPv4 address (v4-mapped ones too) takes the
- * first four bytes of its field, the rest is zero. A port of 0 is unknown.
+ * time_ns is CLOCK_MONOTONIC at the transition itself, even if the record was written later.
+ * dwell_ns is the time spent in @from, and @dwell says how exact it is; an exact one may be off by
+ * dwell_error. cookie is what `ss -e` prints as sk:, where the kernel lets a tracer ask for it. An
+ * IPv4 address (v4-mapped ones too) takes the first four bytes of its field; the rest is zero. A
+ * port of 0 is not known.
  */
 struct tcpdwell_transition {
 	__u16 kind;
@@ -127,13 +132,14 @@ struct tcpdwell_transition {
 	__u8 to;
 	__u8 family; /* 4 or 6 */
 	__u8 source;
-	__u64 time_ns; /* where each record has it */
+	__u64 time_ns; /* at the same offset in each record */
 	__u64 dwell_ns;
 	__u64 cookie;
 	__u64 cgroup_id;
 	__u32 netns; /* inode of the network namespace */
 	__u32 pid;   /* thread group of the owner */
-	__u32 uid;   /* of the socket, in the initial user namespace */
+	/* Of the socket, in the initial user namespace. */
+	__u32 uid;
 	__u8 dwell;
 	__u8 owner;
 	__u8 reason;
@@ -155,20 +161,28 @@ _Static_assert(__builtin_offsetof(struct tcpdwell_transition, comm) == 64, "comm
 _Static_assert(__builtin_offsetof(struct tcpdwell_transition, laddr) == 80, "laddr at 80");
 
 /*
- * Whose local ports are in the way of others. A port that bind() took before connect() is closed to
- * every connect() of its namespace, whereto ever, and to bind() of its address; one that connect()
- * chose is closed to connect() between the same ends, and to bind() of its address. Sockets that
- * are bound to different interfaces do not meet.
+ * How a socket uses its local port, which decides what the port is closed to. A port that bind()
+ * took before connect() is closed to every connect() of its namespace, whatever the destination,
+ * and to bind() with the same address. A port that connect() chose is closed to connect() between
+ * the same two ends, and to bind() with the same address. Sockets that are bound to different
+ * interfaces do not conflict.
  */
 struct tcpdwell_port_use {
-	__u32 scope; /* number of the interface that the socket is bound to, 0: of none */
-	__u16 low; /* IP_LOCAL_PORT_RANGE, 0: not set; only on the way into SYN_SENT and from it */
+	__u32 scope; /* index of the interface that the socket is bound to, 0: none */
+	/*
+	 * IP_LOCAL_PORT_RANGE, 0: not set. It is read only for transitions into and out of
+	 * SYN_SENT.
+	 */
+	__u16 low;
 	__u16 high;
-	__u8 bound; /* by bind() */
+	__u8 bound; /* whether bind() took the port */
 	__u8 pad[7];
 };
 
-/* What a transition is where `timewait` asks for it: longer, as its size says. */
+/*
+ * The longer form of a transition, which `timewait` asks for; the record's size tells the two
+ * apart.
+ */
 struct tcpdwell_port_transition {
 	struct tcpdwell_transition t;
 	struct tcpdwell_port_use use;
@@ -176,56 +190,59 @@ struct tcpdwell_port_transition {
 
 _Static_assert(sizeof(struct tcpdwell_port_use) == 16, "a use of a port is 16 bytes");
 
-/* What else is to be known of a socket that no descriptor may lead to. Bits. */
+/* Bits: what else is to be known of a socket that perhaps no descriptor leads to. */
 enum tcpdwell_socket_flag {
 	TCPDWELL_SOCKET_QUEUED = 1 << 0, /* waits in an accept queue; the owner is the listener's */
-	TCPDWELL_SOCKET_HELD = 1 << 1,	 /* has a file, so somebody has it, whom we may not see */
-	TCPDWELL_SOCKET_REQUEST = 1 << 2,   /* a handshake; the owner is the listener's */
-	TCPDWELL_SOCKET_FIXED = 1 << 3,	    /* pid has it as a fixed file of io_uring, without fd */
+	/* It has a file, so some process has it; we may not be allowed to see which. */
+	TCPDWELL_SOCKET_HELD = 1 << 1,
+	TCPDWELL_SOCKET_REQUEST = 1 << 2, /* a handshake; the owner is the listener's */
+	/* The process pid has it as a fixed file of io_uring, without an fd. */
+	TCPDWELL_SOCKET_FIXED = 1 << 3,
 	TCPDWELL_SOCKET_IN_FLIGHT = 1 << 4, /* waits in the queue of owner_pid's unix socket */
 };
 
-/* What stands for a descriptor where the process that has the socket has none of it. */
+/* The value of fd if the process has the socket without a descriptor. */
 #define TCPDWELL_NO_FD ((__u32)-1)
 
-/* The timer of a socket that runs, and so what it waits for. */
+/* Which timer of a socket runs, and so what the socket waits for. */
 enum tcpdwell_timer {
 	TCPDWELL_TIMER_NONE = 0,
-	TCPDWELL_TIMER_RETRANSMIT =
-		1,		      /* of data, a FIN or a SYN; loss probes and reordering, too */
-	TCPDWELL_TIMER_KEEPALIVE = 2, /* also of an orphan in FIN_WAIT2 that is a full socket */
+	/* For data, a FIN or a SYN; loss probes and the reordering timer count as this too. */
+	TCPDWELL_TIMER_RETRANSMIT = 1,
+	TCPDWELL_TIMER_KEEPALIVE = 2, /* also for an orphan in FIN_WAIT2 that is a full socket */
 	TCPDWELL_TIMER_TIMEWAIT = 3,
-	TCPDWELL_TIMER_PROBE = 4, /* of a window that is zero */
+	TCPDWELL_TIMER_PROBE = 4, /* for a window that is zero */
 	TCPDWELL_TIMER_REQUEST = 5,
 	TCPDWELL_TIMER_MAX = 6,
 };
 
-/* What of struct tcpdwell_detail is known. Bits. */
+/* Bits: which members of struct tcpdwell_detail are known. */
 enum tcpdwell_known {
 	TCPDWELL_KNOWN_TIMER = 1 << 0,	   /* expires_ns to rto_ns, and timer to backoff */
 	TCPDWELL_KNOWN_QUEUES = 1 << 1,	   /* recv_bytes and send_bytes */
 	TCPDWELL_KNOWN_OPTIONS = 1 << 2,   /* user_timeout_ms to linger2_s, and err_soft */
 	TCPDWELL_KNOWN_KEEPALIVE = 1 << 3, /* whether keep-alive is on */
-	TCPDWELL_KNOWN_ORPHAN = 1 << 4,	   /* whether it is one */
+	TCPDWELL_KNOWN_ORPHAN = 1 << 4,	   /* whether it is an orphan */
 };
 
-/* Yes or no. Bits. */
+/* Bits: answers to yes-or-no questions. */
 enum tcpdwell_detail_flag {
-	TCPDWELL_DETAIL_ORPHAN = 1 << 0,    /* its process has closed it */
+	TCPDWELL_DETAIL_ORPHAN = 1 << 0,    /* its process has closed the socket */
 	TCPDWELL_DETAIL_KEEPALIVE = 1 << 1, /* SO_KEEPALIVE */
 };
 
 /*
- * What a socket waits for, and what it was told to do about it; read where the command asks. Of a
- * request, syn_retries is its listener's. An option that is 0 is the namespace's setting.
+ * What a socket waits for, and what the process told it to do in that case. It is read only if the
+ * command asks for it. For a request, syn_retries is its listener's. An option that is 0 has the
+ * namespace's setting.
  */
 struct tcpdwell_detail {
 	__u64 expires_ns;    /* until the timer runs out */
 	__u64 retransmit_ns; /* since the first retransmission, 0: not known */
 	__u64 silent_ns;     /* since something was last heard, 0: not known */
-	__u64 rto_ns;	     /* as often doubled as it was, 0: not known */
-	__u32 recv_bytes;    /* that the process has not read; the peer's FIN is one */
-	__u32 send_bytes;    /* that the peer has not acknowledged; SYN and FIN are one each */
+	__u64 rto_ns;	     /* retransmission timeout with its doublings, 0: not known */
+	__u32 recv_bytes;    /* what the process has not read; the peer's FIN counts as one */
+	__u32 send_bytes;    /* what the peer has not acknowledged; SYN and FIN count as one each */
 	__u32 total_retransmits;
 	__u32 user_timeout_ms;
 	__u32 keepalive_time_s;
@@ -235,8 +252,9 @@ struct tcpdwell_detail {
 	__u16 err_soft;	 /* errno, 0: none */
 	__u8 keepalive_probes;
 	__u8 syn_retries;
-	__u8 timer;	  /* enum tcpdwell_timer */
-	__u8 retransmits; /* of what the timer sends again; of a request, of its SYN-ACK */
+	__u8 timer; /* enum tcpdwell_timer */
+	/* How often the timer has sent the same thing again; of a request, its SYN-ACK. */
+	__u8 retransmits;
 	__u8 probes_out;
 	__u8 backoff;
 	__u8 known; /* enum tcpdwell_known */
@@ -247,39 +265,44 @@ struct tcpdwell_detail {
 _Static_assert(sizeof(struct tcpdwell_detail) == 80, "a detail is 80 bytes");
 
 /*
- * A socket as the snapshot finds it: one record for each descriptor that leads to it, one (pid 0)
- * for its place in the hash tables. key is the same in all of them and no other socket's.
+ * A socket as the snapshot finds it. There is one record for each descriptor that leads to it, and
+ * one (pid 0) for its place in the hash tables. key is the same in all records of a socket, and no
+ * other socket has it.
  */
 struct tcpdwell_socket {
 	__u16 kind;
 	__u16 size;
 	__u8 state;
 	__u8 family; /* 4 or 6 */
-	__u8 since;  /* enum tcpdwell_dwell: what since_ns is worth */
+	__u8 since;  /* enum tcpdwell_dwell: how exact since_ns is */
 	__u8 flags;
 	__u64 key;
-	__u64 since_ns;	 /* CLOCK_MONOTONIC: in this state since, or at the latest since */
-	__u64 active_ns; /* new data last came or went, at the latest; 0: not known */
-	__u64 cgroup_id; /* of the socket */
+	/* CLOCK_MONOTONIC: since when it is in this state; or the latest time of that. */
+	__u64 since_ns;
+	__u64 active_ns; /* the latest time at which new data came or went; 0: not known */
+	__u64 cgroup_id; /* the socket's */
 	__u32 netns;
 	__u32 uid;
 	__u32 pid; /* thread group of the holder, 0: a place in the hash tables */
 	__u32 fd;
-	__u32 owner_pid; /* what a row would say */
+	__u32 owner_pid; /* the owner that a row would name */
 	__u8 owner;
-	__u8 bound; /* as struct tcpdwell_port_use has it, and scope, ports_low and ports_high */
+	/* As in struct tcpdwell_port_use; so are scope, ports_low and ports_high. */
+	__u8 bound;
 	__u8 pad[2];
-	__u32 queued; /* of a listener: connections that wait for accept(), and their limit */
+	/* Of a listener: connections that wait for accept(), and their limit. */
+	__u32 queued;
 	__u32 queue_max;
 	__u16 lport;
 	__u16 rport;
-	__u32 drops;		      /* of a listener: what it had no room for */
+	__u32 drops;		      /* of a listener: connections it had no room for */
 	char comm[TCPDWELL_COMM_LEN]; /* the holder's, else the owner's */
 	__u8 laddr[16];
 	__u8 raddr[16];
-	__u64 since_earliest_ns;  /* not in this state before; 0: not known */
-	__u64 active_earliest_ns; /* the same of active_ns */
-	__u64 inode;		  /* that /proc/PID/fd shows; 0: none, or not known */
+	/* It was not in this state before; 0: not known. */
+	__u64 since_earliest_ns;
+	__u64 active_earliest_ns; /* new data last came or went not before this; 0: not known */
+	__u64 inode;		  /* the one that /proc/PID/fd shows; 0: none, or not known */
 	__u32 scope;
 	__u16 ports_low;
 	__u16 ports_high;
@@ -293,47 +316,49 @@ _Static_assert(__builtin_offsetof(struct tcpdwell_socket, comm) == 80, "comm at 
 /* Bits of struct tcpdwell_numbers. */
 enum tcpdwell_number_flag {
 	TCPDWELL_NUMBERS_READ = 1 << 0,	     /* there was a full socket to read them from */
-	TCPDWELL_NUMBERS_PEER_DONE = 1 << 1, /* the peer's FIN was taken in */
+	TCPDWELL_NUMBERS_PEER_DONE = 1 << 1, /* the socket has processed the peer's FIN */
 	TCPDWELL_NUMBERS_QUEUED = 1 << 2,    /* something waits to be read */
 };
 
 /*
- * What a full socket counts, as it counts (struct tcp_sock): bytes of data, but a SYN is one of
- * bytes_acked, a FIN one of that and of bytes_received, and either one of what the differences of
- * sequence numbers span (user/model/life.h).
+ * What a full socket counts, in the way of struct tcp_sock. The figures are bytes of data, with
+ * exceptions: bytes_acked counts a SYN as one, bytes_acked and bytes_received count a FIN as one,
+ * and the differences of sequence numbers count either as one (user/model/life.h).
  */
 struct tcpdwell_numbers {
-	__u64 bytes_sent; /* with those that were sent again */
+	__u64 bytes_sent; /* retransmitted ones included */
 	__u64 bytes_retrans;
 	__u64 bytes_acked;
 	__u64 bytes_received;
 	__u32 in_flight;     /* snd_nxt - snd_una */
 	__u32 unacked;	     /* write_seq - snd_una */
 	__u32 unread;	     /* rcv_nxt - copied_seq */
-	__u32 segments_sent; /* with data */
+	__u32 segments_sent; /* segments with data */
 	__u32 segments_received;
 	__u32 retransmits;
-	__u32 srtt_us;	  /* in eighths, 0: none was measured */
+	__u32 srtt_us;	  /* in eighths of a microsecond, 0: none was measured */
 	__u32 rtt_min_us; /* ~0: none was measured */
 	__u8 flags;
-	__u8 state; /* that the socket was in */
+	__u8 state; /* the state that the socket was in */
 	__u8 pad[6];
 };
 
 _Static_assert(sizeof(struct tcpdwell_numbers) == 72, "numbers are 72 bytes");
 
 /*
- * What a connection did, from state to state: no state is entered twice. Those of states are by
- * their numbers less 1.
+ * What a connection did, from state to state. No state is entered twice. The arrays are indexed by
+ * the number of a state less 1.
  */
 struct tcpdwell_life {
 	__u64 opened_ns;   /* CLOCK_MONOTONIC, 0: not known */
-	__u64 accepted_ns; /* 0: it was not, or that was not seen */
+	__u64 accepted_ns; /* 0: it was not accepted, or that was not seen */
 	__u64 dwell_ns[TCPDWELL_STATE_MAX - 1];
 	__u8 dwell[TCPDWELL_STATE_MAX - 1]; /* enum tcpdwell_dwell */
-	__u8 opened;			    /* likewise of opened_ns: AT_LEAST: then it was open */
-	__u16 visited;			    /* mask of state numbers */
-	__u8 kept; /* within the kernel: numbers are those of a full socket that is gone */
+	/* How exact opened_ns is (enum tcpdwell_dwell); AT_LEAST: it was already open then. */
+	__u8 opened;
+	__u16 visited; /* mask of the numbers of states */
+	/* Used in the kernel only: numbers were kept from a full socket that is gone. */
+	__u8 kept;
 	__u8 pad;
 	struct tcpdwell_numbers numbers;
 };
@@ -347,13 +372,13 @@ enum tcpdwell_connection_flag {
 };
 
 /*
- * A connection that has ended, or its full socket has. Members that struct tcpdwell_transition has,
- * too, say the same; reason and err are those of its last transition.
+ * A connection that has ended, or whose full socket has. Members that struct tcpdwell_transition
+ * has too mean the same here. reason and err are those of the last transition.
  */
 struct tcpdwell_connection {
 	__u16 kind;
 	__u16 size;
-	__u8 state;  /* that it is left in */
+	__u8 state;  /* the state that the connection is left in */
 	__u8 family; /* 4 or 6 */
 	__u8 flags;
 	__u8 reason;
@@ -380,15 +405,16 @@ _Static_assert(__builtin_offsetof(struct tcpdwell_connection, netns) == 32, "net
 _Static_assert(__builtin_offsetof(struct tcpdwell_connection, comm) == 56, "comm at 56");
 _Static_assert(__builtin_offsetof(struct tcpdwell_connection, life) == 104, "life at 104");
 
-/* System calls whose failures are counted. */
+/* The system calls whose failures are counted. */
 enum tcpdwell_call {
 	TCPDWELL_CALL_CONNECT = 0,
 	TCPDWELL_CALL_BIND = 1,
 };
 
 /*
- * connect() or bind() of a process that returned an error, with the address that it was given. An
- * IPv4 address (v4-mapped ones too) takes the first four bytes. The port is in host order.
+ * The key under which failures are counted of a process's connect() or bind(): the error that the
+ * call returned and the address that it was given. An IPv4 address (v4-mapped ones too) takes the
+ * first four bytes. The port is in host order.
  */
 struct tcpdwell_failed_call {
 	__u32 pid;
@@ -408,40 +434,47 @@ struct tcpdwell_failed_calls {
 	char comm[TCPDWELL_COMM_LEN];
 };
 
-/* Frames and bytes of a user stack that are kept, so that an element of the map fills 2 KiB. */
+/*
+ * Frames and bytes of a user stack that are kept. They are so many that an element of the map fills
+ * 2 KiB.
+ */
 #define TCPDWELL_STACK_FRAMES 24
 #define TCPDWELL_STACK_BYTES  960
 
-/* struct bpf_stack_build_id (include/uapi/linux/bpf.h) and its status when the file is known. */
+/*
+ * struct tcpdwell_frame is struct bpf_stack_build_id (include/uapi/linux/bpf.h). This is its status
+ * if the file is known.
+ */
 #define TCPDWELL_FRAME_VALID 1
 
 struct tcpdwell_frame {
 	__s32 status;
 	__u8 build_id[20];
-	__u64 offset; /* in the file; else the address */
+	__u64 offset; /* in the file, if that is known; else the address */
 };
 
 /*
- * Where a process was when it connected or accepted: the return addresses that frame pointers lead
- * to, as addresses and as places in files, which say something when the process is gone; and the
- * registers and the top of the stack, for what frame pointers do not tell.
+ * Where a process was when it connected or accepted. ips has the return addresses that frame
+ * pointers lead to. frames has the same as places in files, which still mean something when the
+ * process is gone. The registers and the top of the stack are there for code without frame
+ * pointers.
  */
 struct tcpdwell_stack {
-	__u64 time_ns; /* 0: it is being written */
+	__u64 time_ns; /* 0: the record is being written */
 	__u32 pid;
 	__u8 how; /* TCPDWELL_OWNER_ACCEPT or TCPDWELL_OWNER_CONNECT */
 	__u8 pad[3];
-	__s32 ip_bytes; /* of ips, negative: an errno */
+	__s32 ip_bytes; /* length of ips in bytes, negative: an errno */
 	__s32 frame_bytes;
-	__u32 top_bytes; /* of top, 0: ip to lr are not known */
+	__u32 top_bytes; /* length of top, 0: ip to lr are not known */
 	__u32 pad2;
 	__u64 ip;
 	__u64 sp;
 	__u64 fp;
-	__u64 lr; /* arm64; elsewhere it says nothing */
+	__u64 lr; /* on arm64; it means nothing elsewhere */
 	__u64 ips[TCPDWELL_STACK_FRAMES];
 	struct tcpdwell_frame frames[TCPDWELL_STACK_FRAMES];
-	__u8 top[TCPDWELL_STACK_BYTES]; /* from sp on */
+	__u8 top[TCPDWELL_STACK_BYTES]; /* the bytes from sp on */
 };
 
 _Static_assert(sizeof(struct tcpdwell_frame) == 32, "a frame is the kernel's");
@@ -449,13 +482,14 @@ _Static_assert(sizeof(struct tcpdwell_stack) == 1984, "a stack is 1984 bytes");
 _Static_assert(__builtin_offsetof(struct tcpdwell_stack, ip) == 32, "ip at 32");
 
 /*
- * The kernel side's counters, one set a CPU, each on a cache line of its own. Whenever no program
+ * The kernel side's counters. Each CPU has a set, on a cache line of its own. Whenever no program
  * runs on that CPU, its set satisfies, in arithmetic modulo 2^64,
  *
  *	seen = emitted + filtered + held + folded + lost_ring + lost_map
  *
- * A row that must wait for what it lacks (a port, an owner) is held; what resolves it, maybe on
- * another CPU, takes one from held and adds one to what became of the row.
+ * A row that must wait for something that it lacks (a port, an owner) is held. The program that
+ * ends the wait, possibly on another CPU, takes one from held and adds one to what became of the
+ * row.
  */
 struct tcpdwell_counters {
 	__u64 seen;
@@ -464,18 +498,21 @@ struct tcpdwell_counters {
 	__u64 held;
 	union {
 		__u64 lost_ring; /* no room in the ring */
-		__u64 undated;	 /* stat, which has none: rows with no dwell to count */
+		__u64 undated;	 /* stat has no ring: rows with no dwell to count */
 	};
-	__u64 lost_map;	 /* no room to remember a row that had to wait; stat: or its group */
-	__u64 untracked; /* sockets that found the map full: their rows are shown, dwell unknown */
-	__u64 folded;	 /* rows of a SYN flood, counted and not shown */
+	/* No room to remember a row that had to wait; with stat also no room for its group. */
+	__u64 lost_map;
+	/* Sockets that found the map full: their rows are shown, with dwell unknown. */
+	__u64 untracked;
+	__u64 folded; /* rows of a SYN flood, which are counted and not shown */
 };
 
 /*
- * The timer backend: timers of requests that are armed, by the second (2^30 ns of jiffies) in which
- * they run out, modulo their number. One CPU may arm a timer and another take it off, so only the
- * sum over all CPUs says something: when a second is over, none of its timers is armed, and what is
- * left of the sum are those whose end the kernel ran no program for.
+ * For the timer backend: how many timers of requests are armed, counted by the second in which they
+ * run out (2^30 ns of jiffies), modulo the number of elements. One CPU may arm a timer and another
+ * may take it off, so only the sum over all CPUs means something. When a second is over, none of
+ * its timers is armed any more. What is left of the sum are timers whose end the kernel ran no
+ * program for.
  */
 #define TCPDWELL_TIMER_SECONDS 256
 
@@ -483,74 +520,80 @@ struct tcpdwell_timers {
 	__s32 armed[TCPDWELL_TIMER_SECONDS];
 };
 
-/* What a run of the flush answers. */
-#define TCPDWELL_FLUSH_WAITING 1 /* some row is not old enough */
-#define TCPDWELL_FLUSH_AGAIN   2 /* there may be more that are */
+/* What a run of the flush returns. */
+#define TCPDWELL_FLUSH_WAITING 1 /* some row is not old enough yet */
+#define TCPDWELL_FLUSH_AGAIN   2 /* there may be more rows that are old enough */
 
-/* A prefix of addresses, as the filter of addresses keys its map; IPv4 is mapped into IPv6. */
+/* A prefix of addresses, as the key of the address filter's map. IPv4 is mapped into IPv6. */
 struct tcpdwell_prefix {
 	__u32 length;
 	__u8 addr[16];
 };
 
-/* Ports that are told apart in a SYN flood, which seldom has more than one. */
+/* The most ports that are told apart in a SYN flood, which seldom hits more than one. */
 #define TCPDWELL_FLOODS 64
 
 /* What happened at a port while requests to it were counted instead of shown. */
 struct tcpdwell_flood {
-	__u64 folded;	 /* requests that no connection came of */
-	__u64 completed; /* handshakes */
+	__u64 folded;	 /* requests that led to no connection */
+	__u64 completed; /* handshakes that were completed */
 };
 
-/* Listeners that are asked whether they send SYN cookies. */
+/* The most listeners that are asked whether they send SYN cookies. */
 #define TCPDWELL_LISTENERS 4096
 
-/* What a listener says of SYN cookies. */
+/* What a listener and its namespace say about SYN cookies. */
 struct tcpdwell_cookies {
-	__u64 past_ns; /* since the last one, to a second */
-	__u64 sent;    /* of its namespace, since ever; 0: not known */
-	__u64 valid;   /* of those, what came back with the last ACK of a handshake */
+	__u64 past_ns; /* since the last one, exact to a second */
+	/* Cookies that its namespace has sent since it exists; 0: not known. */
+	__u64 sent;
+	/* Those of them that came back with the last ACK of a handshake. */
+	__u64 valid;
 	__u32 netns;
 	__u32 pid; /* 0: not known */
 	__u16 lport;
 	__u8 family; /* 4 or 6 */
-	__u8 always; /* each SYN gets one (net.ipv4.tcp_syncookies is 2) */
+	__u8 always; /* each SYN gets a cookie (net.ipv4.tcp_syncookies is 2) */
 	__u8 pad[4];
 	__u8 laddr[16];
 	char comm[TCPDWELL_COMM_LEN];
 };
 
-/* Network namespaces whose sockets the snapshot counts; more of them are looked through. */
+/*
+ * The most network namespaces whose sockets the snapshot counts. It looks through further ones
+ * without counting.
+ */
 #define TCPDWELL_NAMESPACES 1024
 
-/* What one run of the snapshot found by descriptor in a network namespace. */
+/* What one run of the snapshot found, by way of descriptors, in a network namespace. */
 struct tcpdwell_namespace {
 	__u32 round;
-	__u32 sockets;	/* in its hash tables, each once */
-	__u32 requests; /* of its listeners */
+	__u32 sockets;	/* sockets in its hash tables, each counted once */
+	__u32 requests; /* requests of its listeners */
 	__u32 timewait; /* timewait sockets that a walk over the table of connections found */
 };
 
-/* Keys that one run of the sweep takes from user space: as many as a program has arguments. */
+/* Keys that one run of the sweep takes from user space: as many as a program may have arguments. */
 #define TCPDWELL_SWEEP_KEYS 12
 
-/* What a walk over the table of connections is for (bpf/walk.bpf.h). */
+/* The purpose of a walk over the table of connections (bpf/walk.bpf.h). */
 enum tcpdwell_walk_for {
-	TCPDWELL_WALK_TIMEWAIT, /* timewait sockets, as a snapshot has them */
-	TCPDWELL_WALK_UNNAMED,	/* those that have no cookie yet: the ends are told */
-	TCPDWELL_WALK_ENDS,	/* all but requests: the ends, and what is left of TIME_WAIT */
+	TCPDWELL_WALK_TIMEWAIT, /* timewait sockets, as a snapshot reports them */
+	TCPDWELL_WALK_UNNAMED,	/* sockets without a cookie: the walk reports their ends */
+	/* All but requests: the walk reports their ends, and what is left of TIME_WAIT. */
+	TCPDWELL_WALK_ENDS,
 };
 
-/* Records that a run of the walk has room for, and sockets of one chain that it goes through. */
+/* Records that a run of the walk has room for, and sockets that it follows in one chain. */
 #define TCPDWELL_WALK_RECORDS 192
 #define TCPDWELL_WALK_CHAIN   128
 
-/* What a run of the walk leaves. */
+/* What a run of the walk leaves behind. */
 struct tcpdwell_walk {
-	__u32 buckets; /* of the table; 0: there is no way to it */
-	__u32 next;    /* the bucket to go on with; all of them: it is over */
-	__u32 count;   /* of records */
-	__u32 broken;  /* chains that were too long, or did not keep still */
+	__u32 buckets; /* size of the table; 0: it cannot be reached */
+	__u32 next;    /* the bucket to go on with; equal to buckets: the walk is over */
+	__u32 count;   /* number of records */
+	__u32 broken;  /* chains that were too long, or that changed meanwhile */
 	struct tcpdwell_socket records[TCPDWELL_WALK_RECORDS];
 };
 
