@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Reads the command line, runs the command, says what went wrong, and owns the exit status.
+ * Reads the command line, runs the command, prints why it failed, and decides the exit status.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -28,7 +28,7 @@
 #include "run/timewait.h"
 #include "run/trace.h"
 
-/* By enum command. Those that are not run in a session have a function of their own. */
+/* Indexed by enum command. A command that does not run in a session has a function here instead. */
 static const struct {
 	const struct command_ops *command;
 	int (*run)(const struct options *options, const struct notice *notice,
@@ -46,7 +46,10 @@ static const struct {
 	[COMMAND_EXPLAIN] = { .run = explain_run },
 };
 
-/* What is opened later must not become somebody's standard output. */
+/*
+ * Opens closed standard descriptors on /dev/null: otherwise a file that is opened later could
+ * become standard input or standard error. A closed standard output is an error.
+ */
 static int check_standard_files(struct failure *failure)
 {
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {

@@ -6,7 +6,7 @@
 
 #define TERMS_BYTES 256
 
-/* Terms that most runs do not have are left out when they are 0. */
+/* Appends " + NAME COUNT", or nothing if @count is 0: most runs do not have these terms. */
 static char *put_term(char *p, char *end, const char *name, uint64_t count)
 {
 	if (!count)

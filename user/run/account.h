@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The account of a run (struct summary) as lines of standard error.
+ * Prints the account of a run (struct summary) as lines on standard error.
  */
 #ifndef TCPDWELL_RUN_ACCOUNT_H
 #define TCPDWELL_RUN_ACCOUNT_H
@@ -10,7 +10,10 @@
 #include "base/notice.h"
 #include "view/sink.h"
 
-/* Prints it, and a warning for each kind of what could not be told. @sums: of `stat`. */
+/*
+ * Prints the account, and a warning for each kind of loss. @sums: the account is one of `stat` or
+ * `export`, which count rows in groups.
+ */
 void account_print(const struct notice *notice, const struct summary *summary, bool sums,
 		   enum notice_level level);
 

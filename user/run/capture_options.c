@@ -7,7 +7,7 @@ void capture_from_options(struct capture *capture, const struct options *options
 		.filters = options->filters,
 		.program = options->program,
 		.kernel_view = options->kernel_view,
-		/* A table has no room for them, unless it is wide. */
+		/* A table has no room for cgroups unless it is wide. */
 		.cgroups = options->wide || options->format != FORMAT_TABLE ||
 			   filters_have_names(&options->filters),
 		.sockets = options->no_snapshot ? CAPTURE_SOCKETS_NONE : CAPTURE_SOCKETS_NOTED,

@@ -16,19 +16,19 @@
 #include "run/survey.h"
 #include "view/diagnosis.h"
 
-/* Something is wrong: as `leaks` says. */
+/* The exit status if something is wrong, the same as that of `leaks`. */
 #define FOUND 10
 
-/* Between two looks of --watch, where no option says. */
+/* The default time between two looks of --watch. */
 #define LOOK_NS 5000000000ULL
 
-/* How long it looks, where neither -d nor --watch says. */
+/* How long it looks by default, without --watch. */
 #define SPAN_NS 10000000000ULL
 
-/* Rows are taken this often: they are summed, and nobody waits for one. */
+/* Rows are taken this often: they are only summed, so nobody waits for one. */
 #define TAKE_NS 1000000000ULL
 
-/* Whom and where a finding names. */
+/* What the host says about the process and the place that a finding names. */
 struct shown {
 	struct procfs_process process;
 	struct finding_context context;
@@ -38,15 +38,15 @@ struct diagnose {
 	struct gather *gather;
 	struct sockets *sockets;
 	struct findings *findings; /* of the last look */
-	struct shown *shown;	   /* of each of these */
+	struct shown *shown;	   /* one for each finding */
 	struct facts facts;
 	struct survey survey;
-	struct odometer *odometer; /* of failed calls, NULL: there is one look */
+	struct odometer *odometer; /* how failed calls grow; NULL: there is only one look */
 	size_t listeners;
-	uint32_t netns;	   /* the one that is looked at, 0: all */
-	uint64_t start_ns; /* from when on it was looked */
+	uint32_t netns;	   /* the namespace that is looked at; 0: all */
+	uint64_t start_ns; /* when this look, or with --watch this interval, began */
 	char hidden[512];
-	struct diagnosis_diff *diff; /* of --watch into a pipe, NULL: not asked for */
+	struct diagnosis_diff *diff; /* for --watch into a pipe; NULL: not used */
 	uint64_t looked_ns;
 };
 
@@ -54,7 +54,7 @@ static void diagnose_wants(struct session *session, struct capture *capture, str
 {
 	const struct options *options = session->options;
 
-	/* Ends of connections, whatever state they were in. */
+	/* The end of a connection is the transition to CLOSE, from whatever state. */
 	capture->filters.to = 1U << TCPDWELL_CLOSE;
 	capture->filters.either = 0;
 	capture->filters.from = 0;
@@ -111,7 +111,7 @@ static int diagnose_start(struct session *session)
 	err = survey_begin(session, d->gather, d->netns, &d->survey);
 	if (err)
 		return fail(session, err);
-	/* Of nothing it would find nothing wrong. */
+	/* It would find nothing wrong, because it looked at nothing. */
 	if (!d->survey.namespaces)
 		return failure_set(session->failure, STATUS_HOST,
 				   "--netns: there is no network namespace %" PRIu32 " to enter",
@@ -127,7 +127,7 @@ static int diagnose_event(struct session *session, const struct event *event)
 	return err ? fail(session, err) : 0;
 }
 
-/* Who sends cookies is known for a moment alone. */
+/* Notes the listeners that send SYN cookies now. The session knows them for a second only. */
 static int diagnose_tick(struct session *session)
 {
 	const struct diagnose *d = session->model;
@@ -159,7 +159,7 @@ static int take_failed_call(void *context, const struct tcpdwell_failed_call *ca
 	return gather_failure(d->gather, &failure);
 }
 
-/* What the host says of those. */
+/* Fills @shown with what the host says about the process and the namespace of @finding. */
 static void describe(struct session *session, const struct finding *finding, struct shown *shown)
 {
 	const struct diagnose *d = session->model;
@@ -219,7 +219,7 @@ static int look(struct session *session)
 
 /* ---- What is shown ---- */
 
-/* What this kernel does not let be seen, NULL: nothing. */
+/* Names what this kernel does not let the tool see. NULL: nothing is hidden. */
 static const char *hidden_from(const struct session *session)
 {
 	struct diagnose *d = session->model;
@@ -269,7 +269,7 @@ static int print(FILE *out, const void *context)
 	return 0;
 }
 
-/* Into a pipe: a line for each that comes or goes. */
+/* Prints a line for each finding that appears or ends; used for --watch into a pipe. */
 static int print_diff(FILE *out, const void *context)
 {
 	const struct session *session = context;
@@ -294,7 +294,10 @@ static int show(struct session *session)
 	return session_show(session, d->diff ? print_diff : print, session);
 }
 
-/* What is over is to go from the next look: that tells of what has grown since this one. */
+/*
+ * A finding that is over must be absent from the next look. So the next look tells only what has
+ * grown since this one.
+ */
 static int diagnose_render(struct session *session)
 {
 	struct diagnose *d = session->model;
@@ -308,7 +311,10 @@ static int diagnose_render(struct session *session)
 	return err ? fail(session, err) : 0;
 }
 
-/* Of --watch the last look may be just over: in a moment nothing grows. */
+/*
+ * Returns whether finish() must look once more. With --watch the last look may have ended a moment
+ * ago. Little can have grown since, so another look would find too little.
+ */
 static bool needs_last_look(const struct session *session)
 {
 	const struct diagnose *d = session->model;
@@ -326,7 +332,10 @@ static int diagnose_finish(struct session *session, const struct summary *summar
 	int err = 0;
 
 	(void)summary;
-	/* Without rows there are two looks, and the time between them. */
+	/*
+	 * Without rows nothing was watched until now, so the time between the two looks passes
+	 * here.
+	 */
 	if (!session->wants.watch &&
 	    session_wait(session, session->options->duration_ns ?: SPAN_NS) < 0)
 		return -1;

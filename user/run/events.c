@@ -12,21 +12,27 @@
 #include "base/clock.h"
 #include "run/events.h"
 
-/* A loop that has not heard of a signal for so long hangs in a call that no signal ends. */
+/* If the loop has not read a signal for this long, it hangs in a call that no signal interrupts. */
 #define UNHEARD_NS 2000000000ULL
 
 struct events {
 	int epoll;
-	int stops;   /* an eventfd: signals that end the tool have come */
-	int reports; /* a signalfd: those that do not */
+	int stops;   /* an eventfd: a signal to stop has come */
+	int reports; /* a signalfd: SIGUSR1 and SIGCHLD */
 	sigset_t old_mask;
 };
 
-/* For the handler: where it tells of a signal, and since when one is not heard, 0: none is. */
+/*
+ * For the signal handler: the descriptor that it writes to (-1: none), and the time of the first
+ * signal that the loop has not read (0: it has read all).
+ */
 static volatile int told_to = -1;
 static volatile uint64_t unheard_ns;
 
-/* Whether who started the tool wants it to go on after @signal, as nohup(1) does with SIGHUP. */
+/*
+ * Returns whether whoever started the tool wants it to survive @signal, as nohup(1) does with
+ * SIGHUP.
+ */
 static bool is_ignored(int signal)
 {
 	struct sigaction action;
@@ -62,7 +68,7 @@ struct events *events_new(int output)
 		return NULL;
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
-	signal(SIGCHLD, SIG_DFL); /* where it is ignored, no child's end is told */
+	signal(SIGCHLD, SIG_DFL); /* if it were ignored, no child's end would be reported */
 	sigprocmask(SIG_SETMASK, NULL, &events->old_mask);
 	events->stops = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	events->reports = take_reports();
@@ -75,7 +81,10 @@ struct events *events_new(int output)
 		errno = err;
 		return NULL;
 	}
-	/* No input is asked for, only the error; a regular file has none and is refused (EPERM). */
+	/*
+	 * Only errors are watched for, not input. epoll refuses a regular file (EPERM), which has
+	 * no reader.
+	 */
 	watch(events, output, 0, WAKE_HANGUP);
 	return events;
 }
@@ -104,7 +113,7 @@ int events_stop_fd(const struct events *events)
 	return events->stops;
 }
 
-/* Async-signal-safe. */
+/* Handles a signal to stop. Async-signal-safe. */
 static void on_stop(int signal)
 {
 	const uint64_t one = 1, now_ns = clock_now_ns();
@@ -118,13 +127,13 @@ static void on_stop(int signal)
 		raise(signal);
 	}
 	if (told_to >= 0 && write(told_to, &one, sizeof(one)) < 0)
-		errno = err; /* full: then it is known */
+		errno = err; /* the eventfd is full: the loop will see it anyway */
 	errno = err;
 }
 
 void events_take_stops(struct events *events)
 {
-	/* No SA_RESTART: a call that waits is to end. */
+	/* SA_RESTART is not set, so that the signal interrupts a call that waits. */
 	const struct sigaction action = { .sa_handler = on_stop };
 	static const int stops[] = { SIGINT, SIGTERM, SIGHUP };
 
@@ -147,7 +156,7 @@ static int read_stops(struct events *events)
 	return read(events->stops, &count, sizeof(count)) == sizeof(count) ? WAKE_STOP : 0;
 }
 
-/* The signals that are no reason to stop. */
+/* Reads the signals that are no reason to stop: SIGUSR1 and SIGCHLD. */
 static int read_reports(struct events *events)
 {
 	struct signalfd_siginfo info;
@@ -158,7 +167,7 @@ static int read_reports(struct events *events)
 	return set;
 }
 
-/* Rounded up: waking a little late is a wait, a little early is a loop. */
+/* Rounds up: waking slightly late costs a short wait, waking slightly early makes the loop spin. */
 static int milliseconds(uint64_t timeout_ns)
 {
 	if (timeout_ns < (uint64_t)INT_MAX * 1000000)

@@ -8,7 +8,7 @@
 #include "run/page.h"
 #include "view/explain.h"
 
-/* Longer lines are hard to read, wherever there is room for them. */
+/* Longer lines are hard to read, even where the terminal has room for them. */
 #define COLUMNS_MAX 100
 #define COLUMNS	    80
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * `tcpdwell explain`: text alone. It needs neither the kernel nor privileges.
+ * `tcpdwell explain`: prints text only. It needs neither BPF nor privileges.
  */
 #ifndef TCPDWELL_RUN_EXPLAIN_H
 #define TCPDWELL_RUN_EXPLAIN_H

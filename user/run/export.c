@@ -19,18 +19,24 @@
 #include "model/stat_table.h"
 #include "run/export_inside.h"
 
-/* Between two looks, where no option says. */
+/* The default time between two looks. */
 #define LOOK_NS 15000000000ULL
 
 #define LISTEN "127.0.0.1:9435"
 
-/* A page that as many looks were to replace is not healthy. */
+/* A page that is older than this many intervals is not healthy. */
 #define HEALTHY_LOOKS 3
 
-/* A block of memory that has a mapping of its own: pages, and what a look holds. */
+/*
+ * Blocks of this size or more get a mapping of their own. Pages, and what a look holds, are that
+ * large.
+ */
 #define LARGE_BYTES (128 * 1024)
 
-/* Between two looks at what cgroups rows came from: those that end before a look have a name. */
+/*
+ * With groups by cgroup, names are looked up this often, so that a cgroup that ends before the next
+ * look has a name.
+ */
 #define NAMES_NS 1000000000ULL
 
 int exporter_fail(struct session *session, int err)
@@ -67,7 +73,7 @@ static void export_wants(struct session *session, struct capture *capture, struc
 	wants->pace_ns = exporter_by_cgroup(session) ? NAMES_NS : EVENTS_FOREVER;
 }
 
-/* What an option says goes before what a process manager hands over. */
+/* Opens the listener. The option --listen wins over a socket that a process manager hands over. */
 static int open_listener(struct session *session)
 {
 	struct exporter *x = session->model;
@@ -77,7 +83,10 @@ static int open_listener(struct session *session)
 	return fd == -ENOENT ? listener_open(address ?: LISTEN, x->address, session->failure) : fd;
 }
 
-/* What must be forked while the process is small, or is refused before anything is loaded. */
+/*
+ * Does what must be forked while the process is small, and what may be refused before BPF is
+ * loaded.
+ */
 static int export_prepare(struct session *session)
 {
 	const struct options *options = session->options;
@@ -85,7 +94,10 @@ static int export_prepare(struct session *session)
 
 	if (!x)
 		return exporter_fail(session, -errno);
-	/* Large blocks are the kernel's again once they are freed, also after larger ones. */
+	/*
+	 * Returns large blocks to the kernel as soon as they are freed. By default malloc raises
+	 * the threshold after it has freed a large block.
+	 */
 	mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
 	x->listener = -1;
 	x->ready = ready_open();
@@ -118,7 +130,10 @@ static int start_server(struct session *session)
 	return 0;
 }
 
-/* What is counted of namespaces before the first look is not told. */
+/*
+ * Starts the model and the server. What the kernel counted in namespaces before the first look is
+ * not exported.
+ */
 static int export_start(struct session *session)
 {
 	const struct options *options = session->options;
@@ -173,7 +188,10 @@ static int export_render(struct session *session)
 	return exporter_look(session) ?: exporter_show(session);
 }
 
-/* A file, or who reads the lines, is left with all that was counted. */
+/*
+ * Takes a last look when the time (-d) is over, so that the file, or whoever reads the lines, has
+ * all that was counted.
+ */
 static int export_finish(struct session *session, const struct summary *summary)
 {
 	const struct exporter *x = session->model;

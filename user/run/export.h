@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * `tcpdwell export`: sums of the kernel side, and of the sockets that exist, for a Prometheus that
- * scrapes them or reads them from a file. A look is taken at each interval; nobody who asks for it
- * waits for one, and all who ask between two looks are told the same.
+ * `tcpdwell export`: serves the sums of the kernel side, and figures about the sockets that exist,
+ * to a Prometheus that scrapes them or reads them from a file. A look is taken at each interval. A
+ * request never waits for a look, and all requests between two looks get the same answer.
  */
 #ifndef TCPDWELL_EXPORT_H
 #define TCPDWELL_EXPORT_H

@@ -35,7 +35,9 @@ static uint32_t group_by_comm(const struct exporter *x, const char *comm)
 	return export_group(x->export, name, NULL);
 }
 
-/* Of a pod without a known name the UID is all that there is. */
+/*
+ * Returns the group by unit, container or pod. If a pod's name is not known, its UID stands for it.
+ */
 static uint32_t group_by_texts(const struct exporter *x, enum export_by by,
 			       const char *const texts[CONTAINER_TEXTS], const char *pod_uid)
 {
@@ -64,7 +66,7 @@ static uint32_t group_by_cgroup(const struct session *session, uint64_t id)
 	return group_by_texts(x, by, names.cgroup->texts, names.cgroup->pod_uid);
 }
 
-/* A namespace without a name has its number. */
+/* Returns the group by network namespace: by its name, or by its inode number if it has no name. */
 static uint32_t group_by_netns(const struct exporter *x, uint32_t inode)
 {
 	const struct fact_netns *netns = facts_netns(&x->facts, inode);
@@ -158,7 +160,7 @@ uint32_t exporter_group_of_call(struct session *session, const struct tcpdwell_f
 	whose_set_address(&whose, call->family, call->addr);
 	if (!exporter_by_cgroup(session))
 		return exporter_group(session, &whose);
-	/* One that has ended is nobody's. */
+	/* A process that has ended has no cgroup any more, so the group is not known. */
 	session_process(session, call->pid, comm, &process);
 	if (session->options->export_by.by == EXPORT_BY_CGROUP || !process.cgroup[0])
 		return export_group(x->export, process.cgroup, "");

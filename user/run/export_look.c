@@ -23,7 +23,7 @@ static void add_counter(const struct exporter *x, enum export_metric metric, con
 		   odometer_grew(x->odometer, odometer_key(metric, value, strlen(value)), total));
 }
 
-/* What was not seen, and what is not counted. */
+/* Adds what was not seen, and what was not counted. */
 static void add_losses(const struct session *session)
 {
 	const struct exporter *x = session->model;
@@ -84,7 +84,10 @@ static void add_finding(const struct exporter *x, const struct finding *finding)
 	export_add(x->export, EXPORT_FINDINGS, export_named(x->export, &labels), 0, 1);
 }
 
-/* Ports that bind() took are closed to all destinations. */
+/*
+ * Adds how full the local ports to one destination are. Ports that bind() took are closed to all
+ * destinations, which is written as "any".
+ */
 static void add_destination(const struct exporter *x, const struct finding_ports *ports)
 {
 	char text[64 + TEXT_SLACK_BYTES], *end = text;
@@ -109,7 +112,10 @@ static void add_destination(const struct exporter *x, const struct finding_ports
 		export_min(x->export, EXPORT_PORTS_LEFT, group, 0, ports->left_ns / 1e9);
 }
 
-/* The local ports of this look are kept to see how they change until the next one. */
+/*
+ * Adds the findings. It keeps the local ports of this look, so that the next look sees how they
+ * change.
+ */
 static int add_findings(struct exporter *x)
 {
 	struct findings *findings = findings_new(&x->facts);
@@ -127,7 +133,7 @@ static int add_findings(struct exporter *x)
 	return 0;
 }
 
-/* What the kernel counts of namespaces: since the last look, that is. */
+/* Adds what the kernel has counted in namespaces since the last look. */
 static void add_namespaces(const struct exporter *x)
 {
 	for (size_t i = 0; i < x->facts.netns_count; i++) {
@@ -154,7 +160,7 @@ static int take_facts(struct session *session, uint64_t span_ns)
 	if (!err)
 		err = add_findings(x);
 	add_namespaces(x);
-	/* What the next look finds to have grown did so since this one. */
+	/* From here on growth is measured since this look. */
 	err = err ?: gather_settle(x->gather);
 	x->facts.sockets = NULL;
 	x->facts.socket_count = 0;
@@ -187,7 +193,7 @@ int exporter_look(struct session *session)
 	err = survey_look(session, x->gather, x->netns, &x->survey);
 	if (err)
 		return exporter_fail(session, err);
-	/* The walk asks for their names. */
+	/* The walk asks for the names of the namespaces. */
 	x->facts.namespaces = gather_namespaces(x->gather, &x->facts.netns_count);
 	x->looked_ns = began_ns;
 	if (exporter_walk(session))

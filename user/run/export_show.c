@@ -13,7 +13,10 @@
 #include "view/otlp.h"
 #include "view/prometheus.h"
 
-/* What grows by little, in place where it is large: a page may be some megabytes. */
+/*
+ * A buffer in memory that grows in small steps: a page may be several megabytes, so doubling its
+ * size would waste too much.
+ */
 struct page {
 	char *text;
 	size_t len, room;
@@ -42,7 +45,7 @@ static ssize_t page_write(void *cookie, const char *bytes, size_t len)
 	return len;
 }
 
-/* It only tells where it is. */
+/* Answers only where the stream is; it does not move it. */
 static int page_seek(void *cookie, off64_t *offset, int whence)
 {
 	const struct page *page = cookie;
@@ -53,7 +56,7 @@ static int page_seek(void *cookie, off64_t *offset, int whence)
 	return 0;
 }
 
-/* As fopen(3). */
+/* Opens @page for writing. Returns NULL with errno set, as fopen(3) does. */
 static FILE *page_open(struct page *page)
 {
 	static const cookie_io_functions_t functions = { .write = page_write, .seek = page_seek };
@@ -62,7 +65,10 @@ static FILE *page_open(struct page *page)
 	return fopencookie(page, "w", functions);
 }
 
-/* What was printed with @err, and is freed if that or this fails. Returns 0 or -errno. */
+/*
+ * Closes @out, which was printed to with the result @err. If either failed, it frees the text of
+ * @page. Returns 0 or -errno.
+ */
 static int page_close(struct page *page, FILE *out, int err)
 {
 	if (fclose(out) && !err)
@@ -76,7 +82,10 @@ static int page_close(struct page *page, FILE *out, int err)
 	return err;
 }
 
-/* A disk that is full may have room again; that is said once. */
+/*
+ * Writes the text file. A write that fails is reported once and is no reason to end: a full disk
+ * may have room again later.
+ */
 static int write_file(struct session *session, const struct page *page)
 {
 	struct exporter *x = session->model;
@@ -112,7 +121,7 @@ static void add_piece(struct http_body *body, size_t at, size_t end)
 	body->pieces[body->count++] = (struct http_piece){ at, end - at };
 }
 
-/* Of both formats, the heads of their own and the samples that they share. */
+/* Takes both formats out of @page: each has heads of its own, and both share the samples. */
 static struct http_page take_apart(const struct page *page, const struct prometheus_part *parts,
 				   unsigned int count)
 {
@@ -133,7 +142,7 @@ static struct http_page take_apart(const struct page *page, const struct prometh
 
 _Static_assert(HTTP_PIECES > 2 * PROMETHEUS_PARTS, "each part is two pieces, and there is an end");
 
-/* Gives the server both formats. */
+/* Gives both formats to the server. */
 static int publish(const struct exporter *x)
 {
 	struct prometheus_part parts[PROMETHEUS_PARTS];
@@ -152,7 +161,7 @@ static int publish(const struct exporter *x)
 	return err;
 }
 
-/* To standard output. What becomes of that is for the session to see. */
+/* Writes the metrics to standard output. The session itself notices errors of the output. */
 static int write_otlp(struct session *session)
 {
 	const struct exporter *x = session->model;

@@ -8,7 +8,10 @@
 #include "model/once.h"
 #include "run/export_inside.h"
 
-/* As the kernel side does it, so that counters and gauges of a port are of the same sockets. */
+/*
+ * Returns the service's port as the kernel side decides it, so that counters and gauges of a port
+ * are about the same sockets.
+ */
 static uint16_t service_of(const struct exporter *x, const struct tcpdwell_socket *info)
 {
 	if (info->state == TCPDWELL_LISTEN || info->state == TCPDWELL_SYN_RECV || !info->rport ||
@@ -72,7 +75,7 @@ static int take_socket(void *context, const struct tcpdwell_socket *info)
 	return err ?: gather_socket(x->gather, info);
 }
 
-/* Nothing is kept of sockets but what they add up to, and facts: a host may have a million. */
+/* Takes a record. No socket is kept, only sums and facts: a host may have a million sockets. */
 static int take_record(void *context, const struct tcpdwell_socket *record)
 {
 	const struct session *session = context;

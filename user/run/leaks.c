@@ -10,15 +10,17 @@
 #include "run/stack_source.h"
 #include "view/leaks_report.h"
 
-/* Between two looks at the ring, which takes a hundred thousand rows meanwhile. */
+/*
+ * The ring is read this often. It has room for the hundred thousand rows that may come meanwhile.
+ */
 #define TAKE_NS 1000000000ULL
 
-/* Between two looks at the sockets, where no option says. */
+/* The default time between two looks at the sockets. */
 #define LOOK_NS 1000000000ULL
 
 struct finder {
 	struct leaks_scope scope;
-	struct stack_source *stacks; /* NULL: nobody asks */
+	struct stack_source *stacks; /* NULL: --stacks was not given */
 	struct sockets *sockets;
 	struct leaks *leaks;
 	struct ranges *ranges;
@@ -30,7 +32,7 @@ static uint16_t states_of(const struct options *options)
 	return options->filters.either ?: 1U << TCPDWELL_CLOSE_WAIT;
 }
 
-/* Of transitions, those out of the states are all that is asked for. */
+/* Of all transitions, only those out of the watched states are asked for. */
 static void leaks_wants(struct session *session, struct capture *capture, struct wants *wants)
 {
 	const struct options *options = session->options;
@@ -42,7 +44,7 @@ static void leaks_wants(struct session *session, struct capture *capture, struct
 	capture->sockets = CAPTURE_SOCKETS_TOLD;
 	wants->watch = options->watch;
 	wants->looks = true;
-	wants->files = options->stacks; /* debug files */
+	wants->files = options->stacks; /* debug files are read */
 	wants->reports = true;
 	wants->first = true;
 	wants->report_ns = options->report_ns ?: LOOK_NS;
@@ -54,7 +56,9 @@ static int cannot_start(struct session *session)
 	return failure_errno(session->failure, "cannot start", errno);
 }
 
-/* Names of code are looked up by a process of its own, which is forked from a small one. */
+/*
+ * Names of code are looked up by a separate process, which must be forked while this one is small.
+ */
 static int leaks_prepare(struct session *session)
 {
 	struct finder *finder = session->model = calloc(1, sizeof(*finder));
@@ -84,7 +88,7 @@ static int leaks_start(struct session *session)
 		.top = options->top,
 		.process = describe,
 		.context = session,
-		/* Numbers are the kernel's but where /proc is all there is. */
+		/* PIDs are those of the kernel, unless /proc is all there is. */
 		.pids_are_proc = procfs_pids_are_the_kernels(""),
 	};
 	finder->sockets = sockets_new();
@@ -108,7 +112,7 @@ static int leaks_take(struct session *session, const struct event *event)
 	return 0;
 }
 
-/* Looks at the sockets that exist, and at the rows up to then. */
+/* Looks at the sockets that exist, and takes the rows that came before. */
 static int look(struct session *session)
 {
 	struct finder *finder = session->model;
@@ -138,7 +142,9 @@ static int print(FILE *out, const void *context)
 	return 0;
 }
 
-/* In a file or a pipe, what was found by the look before is there already. */
+/*
+ * Returns whether a file or a pipe already has this report, because the look before found the same.
+ */
 static bool is_there_already(const struct session *session)
 {
 	const struct finder *finder = session->model;
@@ -156,7 +162,10 @@ static int leaks_render(struct session *session)
 	return session_show(session, print, session);
 }
 
-/* When the time is up, a last look; when it was told to end, what was in place stays to be read. */
+/*
+ * Takes a last look if the time is up or there was none. If a signal ends the tool, the last report
+ * in place is shown again, so that it stays readable.
+ */
 static int leaks_finish(struct session *session, const struct summary *summary)
 {
 	const struct finder *finder = session->model;

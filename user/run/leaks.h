@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * `tcpdwell leaks`: a report of the sockets that exist, and with --watch one after another while
- * the tracer sees what becomes of them.
+ * `tcpdwell leaks`: reports the sockets that exist and may be leaks. With --watch it reports again
+ * and again, while the tracer sees what becomes of them.
  */
 #ifndef TCPDWELL_RUN_LEAKS_H
 #define TCPDWELL_RUN_LEAKS_H
 
 #include "run/session.h"
 
-/* The exit status where something is wrong, for scripts and monitoring. */
+/* The exit status if something is wrong, for scripts and monitoring. */
 #define LEAKS_FOUND 10
 
 extern const struct command_ops leaks_command;

@@ -23,7 +23,7 @@ static void life_wants(struct session *session, struct capture *capture, struct 
 	wants->names = options->format != FORMAT_TABLE;
 	wants->snapshot = !options->no_snapshot;
 	wants->timewait = options->time_wait;
-	wants->open = true; /* with --no-open, too: some are over, and nobody has seen it yet */
+	wants->open = true; /* also with --no-open: some are over, which nobody has seen */
 }
 
 static struct life_view *make_view(const struct session *session, const struct life_run *run)

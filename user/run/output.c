@@ -9,7 +9,7 @@
 #include "view/screen.h"
 
 struct output {
-	int terminal; /* that does not block, -1: none */
+	int terminal; /* a descriptor that does not block; -1: no terminal */
 	struct text *text;
 	struct screen *screen; /* NULL: not in place */
 };
@@ -81,7 +81,10 @@ void output_leave_place(struct output *output)
 	output->screen = NULL;
 }
 
-/* It is made in memory, since stdio drops what a descriptor that does not block refuses. */
+/*
+ * The report is made in memory first, because stdio drops bytes that a non-blocking descriptor does
+ * not take.
+ */
 int output_report(struct output *output, output_render *render, const void *context)
 {
 	char *report = NULL;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Standard output, for all that a command says: rows, reports one after another or in place on a
- * terminal, a page. No other module writes to it.
+ * Standard output, for all that a command prints: rows, reports one after another, reports in place
+ * on a terminal, or a single page. No other module writes to it.
  *
- * The first error sticks (text.h). -EPIPE says that the reader has gone, -ECANCELED that the output
- * was ended while nobody read it; neither is a failure of the tool. One thread.
+ * The first error sticks (text.h). -EPIPE means that the reader has gone. -ECANCELED means that the
+ * output was ended while nobody read it. Neither is a failure of the tool. One thread.
  */
 #ifndef TCPDWELL_OUTPUT_H
 #define TCPDWELL_OUTPUT_H
@@ -17,37 +17,43 @@
 struct output;
 
 /*
- * @in_place: reports are shown in place, which a terminal is asked for. @wait (not owned) as in
- * text.h. Returns NULL with errno set. The caller frees it.
+ * @in_place: reports are shown in place, on a terminal. @wait is not owned; text.h describes it.
+ * Returns NULL with errno set. The caller frees the output.
  */
 struct output *output_new(bool in_place, const struct text_wait *wait);
 
-/* Puts the terminal back, and drops what is not flushed. NULL-safe. */
+/* Restores the terminal, and drops what is not flushed. NULL-safe. */
 void output_free(struct output *output);
 
-/* Whether standard output is a terminal, and how wide; 0: no terminal, or it does not say. */
+/*
+ * Return whether standard output is a terminal, and its width in columns (0: it is no terminal, or
+ * the width is not known).
+ */
 bool output_is_terminal(void);
 unsigned int output_columns(void);
 
-/* How many lines the terminal has; 0: likewise. */
+/* Returns the number of lines of the terminal; 0: it is no terminal, or the number is not known. */
 unsigned int output_lines(void);
 
-/* For rows, which are flushed by who writes them. */
+/* Returns the text that rows are written to. Whoever writes rows flushes it. */
 struct text *output_text(struct output *output);
 
-/* Writes a report; what @render returns is 0 or -errno. Errors of @out are seen here. */
+/*
+ * Writes a report to @out. Returns 0 or -errno; errors of @out itself are noticed by
+ * output_report().
+ */
 typedef int output_render(FILE *out, const void *context);
 
 /*
- * Shows a report in place, or behind what was written before. Returns 0 or -errno, that of @render
- * or of the output.
+ * Shows a report, in place or after what was written before. Returns 0, or the -errno of @render or
+ * of the output.
  */
 int output_report(struct output *output, output_render *render, const void *context);
 
-/* From here on, reports come one after another: puts the terminal back as it was. */
+/* Restores the terminal. From here on reports come one after another. */
 void output_leave_place(struct output *output);
 
-/* Returns 0 or the -errno that stopped the output. */
+/* Returns 0, or the -errno that stopped the output. */
 int output_error(const struct output *output);
 
 #endif /* TCPDWELL_OUTPUT_H */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * From which ports connect() takes in the network namespaces that a session is about. It enters
- * them: before the session gives its rights up.
+ * Reads from which range connect() takes local ports, for each network namespace that a session is
+ * about. It enters the namespaces, so it must run before the session gives up its privileges.
  */
 #ifndef TCPDWELL_PORT_RANGES_H
 #define TCPDWELL_PORT_RANGES_H
@@ -10,8 +10,9 @@
 #include "run/session.h"
 
 /*
- * Where a namespace cannot be entered, or there is no memory, the range is taken to be Linux's.
- * NULL: there is no memory; ranges_find() takes that. The caller frees it.
+ * Returns the ranges. For a namespace that cannot be entered, or if there is no memory,
+ * ranges_find() answers with Linux's default. NULL: there is no memory; ranges_find() accepts that.
+ * The caller frees the ranges.
  */
 struct ranges *port_ranges_take(const struct session *session);
 

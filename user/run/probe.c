@@ -18,7 +18,7 @@ static void print_why(FILE *out, const struct features *features, enum feature_i
 		fprintf(out, "; %s", obstacle_text(why, text));
 }
 
-/* What the way that is open costs, NULL: nothing that is worth a word. */
+/* Returns what the chosen way costs. NULL: nothing worth mentioning. */
 static const char *cost_of(const struct features *features, enum feature_id id)
 {
 	int way = features_way(features, id);
@@ -53,7 +53,10 @@ static void print_json(FILE *out, const struct features *features)
 	}
 }
 
-/* What is kept once all is attached: a table of its own below that of features. */
+/*
+ * Prints which privileges each command keeps once all is attached, as a second table below the
+ * features.
+ */
 static void print_privileges(FILE *out, const struct privilege_state *state)
 {
 	fprintf(out, "\nonce attached: user %u, %s, %s\n", state->uid,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * `tcpdwell probe`: each feature, the way it is had on this kernel, what that costs, and why there
- * is no better one.
+ * `tcpdwell probe`: prints each feature, by which way this kernel offers it, what that costs, and
+ * why no better way is open.
  */
 #ifndef TCPDWELL_PROBE_H
 #define TCPDWELL_PROBE_H

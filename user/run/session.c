@@ -17,18 +17,18 @@
 #include "run/session_inside.h"
 
 /*
- * While rows come, the ring is looked at this often: nothing is older than 100 ms when it is shown,
+ * While rows come, the ring is read this often. So a row is at most 100 ms old when it is shown,
  * and no record pays for a wake-up. Held rows are let go at the first look after LOADER_WAIT_NS.
  */
 #define TICK_NS 40000000ULL
 
-/* After so long without a row the reader sleeps until the kernel side wakes it. */
+/* After this long without a row the reader sleeps until the kernel side wakes it. */
 #define IDLE_NS 1000000000ULL
 
 /*
- * Between two looks for timewait sockets that flip or end in silence, where no row is looked for.
- * When that was is told by the timewait socket; the queue of those that wait is what must not run
- * full.
+ * How often timewait sockets are polled that change or end in silence, if no rows are read. The
+ * poll may be late, since the timewait socket itself tells when that happened; but the queue of
+ * those that wait must not run full.
  */
 #define POLL_NS 1000000000ULL
 
@@ -36,7 +36,9 @@
  * ---- The loop -----------------------------------------------------------------------------------
  */
 
-/* SIGUSR1. What was emitted by now is taken first, so that every row is somewhere. */
+/*
+ * Answers SIGUSR1. It first takes what was emitted up to now, so that every row is accounted for.
+ */
 static int answer(struct session *s)
 {
 	session_tell_open(s, false);
@@ -46,7 +48,7 @@ static int answer(struct session *s)
 	return 0;
 }
 
-/* Whether rows are shown as they come. */
+/* Returns whether rows are shown as soon as they come. */
 static bool is_prompt(const struct session *s)
 {
 	return s->source && !s->wants.pace_ns;
@@ -78,8 +80,9 @@ static int take_due_rows(struct session *s, uint64_t now_ns)
 }
 
 /*
- * In step with the start; what a stopped process has missed is not made up for, and a report that
- * takes long rests as long.
+ * Shows a report if one is due. Reports keep in step with the start. Reports that were missed while
+ * the process was stopped are not made up for, and after a slow report the loop rests as long as
+ * the report took.
  */
 static int show_due_report(struct session *s, uint64_t now_ns)
 {
@@ -106,7 +109,7 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-/* How long the loop may sleep. */
+/* Returns how long the loop may sleep. */
 static uint64_t sleep_ns(const struct session *s, uint64_t now_ns)
 {
 	uint64_t until_ns = earlier(s->end_ns, s->next_ns);
@@ -117,7 +120,7 @@ static uint64_t sleep_ns(const struct session *s, uint64_t now_ns)
 		until_ns = earlier(until_ns, now_ns + TICK_NS);
 	else if (s->wants.pace_ns && s->wants.pace_ns != EVENTS_FOREVER)
 		until_ns = earlier(until_ns, s->taken_ns + s->wants.pace_ns);
-	/* Nothing wakes us for a flood under SYN cookies. */
+	/* No event wakes the loop for a flood under SYN cookies. */
 	if (loader_has_listeners(s->loader))
 		until_ns = earlier(until_ns, s->flood_ns + FLOOD_NS);
 	if (until_ns == EVENTS_FOREVER)
@@ -126,16 +129,17 @@ static uint64_t sleep_ns(const struct session *s, uint64_t now_ns)
 }
 
 /*
- * Asks the kernel side to wake us, then looks once more for what came just before it heard. Returns
- * whether there was nothing.
+ * Asks the kernel side to wake the reader, then looks once more, since a row may have come before
+ * the kernel side saw the request. Returns whether there was nothing, so that the loop may sleep.
  */
 static bool may_sleep(struct session *s)
 {
 	loader_reader_sleeps(s->loader, true);
 	s->waiting = loader_flush(s->loader, LOADER_WAIT_NS) > 0;
 	/*
-	 * Rows, or an error of the output, are the next turn's. A wake-up that came meanwhile is
-	 * gone with this look at the ring, and has taken back what was asked for.
+	 * Rows, or an error of the output, are left to the next turn. If the kernel side has sent a
+	 * wake-up meanwhile, it has cleared the request, and this look at the ring has used up the
+	 * wake-up.
 	 */
 	if (!s->waiting && !session_take_rows(s) && loader_reader_is_asleep(s->loader))
 		return true;
@@ -144,7 +148,7 @@ static bool may_sleep(struct session *s)
 	return false;
 }
 
-/* Returns 0, or -1 with the failure filled. */
+/* Sleeps until something happens. Returns 0, or -1 with the failure filled. */
 static int wait_for_news(struct session *s, uint64_t now_ns)
 {
 	uint64_t timeout_ns = sleep_ns(s, now_ns);
@@ -171,7 +175,7 @@ static int loop(struct session *s)
 		int wakes = s->wakes;
 
 		clock_tick(s->clock);
-		if (!s->wants.looks) /* else the sockets have them until the next look */
+		if (!s->wants.looks) /* else the sockets of the last look use the names */
 			name_book_tidy(s->names);
 		if (take_due_rows(s, now_ns))
 			return -1;
@@ -217,7 +221,7 @@ static int make_source(struct session *s)
 	return 0;
 }
 
-/* Says what will be kept of the privileges. */
+/* Decides which privileges will be kept. */
 static int plan_privileges(struct session *s)
 {
 	const struct privilege_needs needs = {
@@ -231,8 +235,9 @@ static int plan_privileges(struct session *s)
 }
 
 /*
- * Who looks once does it with the rights that the process has, and ends. Who wants names alone
- * needs nobody's help where everybody may read the files that they are in.
+ * Starts the steward, if it is needed. A command that looks only once does so with the rights that
+ * the process has, and then ends. A command that only wants names needs no steward if everybody may
+ * read the files with the names.
  */
 static int start_steward(struct session *s)
 {
@@ -242,7 +247,7 @@ static int start_steward(struct session *s)
 	return s->steward ? 0 : failure_errno(s->failure, "cannot start a helper process", errno);
 }
 
-/* To look once takes no programs; to watch does. */
+/* Loads the kernel side. A single look can do without its programs, but watching cannot. */
 static int load(struct session *s)
 {
 	if (s->wants.host_only)
@@ -296,7 +301,7 @@ static int set_up(struct session *s)
 	return load(s);
 }
 
-/* What exists at the start, for who wants to hear of it. */
+/* Hands a record of the snapshot at the start to the command. */
 static int take_start(void *context, const struct event *event)
 {
 	struct session *s = context;
@@ -313,11 +318,16 @@ static int attach(struct session *s)
 		return failure_errno(s->failure, "cannot follow the program", -err);
 	if (!s->wants.watch)
 		return 0;
-	/* What the kernel lets be attached decides which ring there is, and what is seen. */
+	/*
+	 * Which ring there is, and what is seen, depends on what the kernel lets the loader attach.
+	 */
 	if (loader_attach(s->loader, s->failure) || make_source(s))
 		return -1;
 	s->flood_ns = clock_now_ns();
-	/* What exists gets its owner and the least of its dwell. Live events meanwhile win. */
+	/*
+	 * Sockets that exist get their owner and a lower bound of their dwell. Live events that
+	 * come meanwhile take precedence.
+	 */
 	if (!s->wants.snapshot)
 		return 0;
 	if (snapshot_take_if_can(s->loader, s->wants.records ? take_start : NULL, s, &closed,
@@ -327,7 +337,10 @@ static int attach(struct session *s)
 	return 0;
 }
 
-/* The one place where privileges are given up: all is attached, and what is to be read was. */
+/*
+ * Gives up the privileges. This is the only place that does so: all is attached, and all that
+ * needed privileges has been read.
+ */
 static int give_up_privileges(struct session *s)
 {
 	if (s->steward && s->loader)
@@ -365,19 +378,25 @@ static int begin(struct session *s)
 	return s->program ? program_go(s->program, s->failure) : 0;
 }
 
-/* What the account is worth: a user who gets less than was asked for hears of it in any case. */
+/*
+ * Returns how important the account is: a user who gets less than was asked for sees it in any
+ * case.
+ */
 static enum notice_level account_level(const struct session *s)
 {
 	int err = output_error(s->output);
 
-	if (err == -EPIPE) /* who closes the pipe has what was wanted */
+	if (err == -EPIPE) /* whoever closes the pipe has what was wanted */
 		return NOTICE_DETAIL;
 	if (err || s->cut)
 		return NOTICE_WARNING;
 	return s->options->format == FORMAT_JSON ? NOTICE_DETAIL : NOTICE_STATUS;
 }
 
-/* All that was traced has been handed on; rows that nobody took make room for the last words. */
+/*
+ * Hands on all that was traced. If rows were dropped because nobody read the output, it notes that,
+ * and there is room for the last words.
+ */
 static int drain(struct session *s)
 {
 	if (s->source && session_take_all_rows(s))
@@ -478,7 +497,7 @@ int session_walk(struct session *s, struct sockets *sockets)
 {
 	if (socket_source_take(&s->look, sockets, s->failure))
 		return -1;
-	name_book_tidy(s->names); /* those of the sockets before */
+	name_book_tidy(s->names); /* names of the sockets of the look before */
 	name_sockets(s, sockets);
 	return s->source ? session_take_paced_rows(s) : 0;
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The run of a command: one loop for all of them, which alone owns the events, the clock, the
- * loader, the program after `--`, the snapshot at the start, the privileges, the deadlines,
- * SIGUSR1, the end and the account. A command is a model and its views behind the callbacks below.
+ * The run of a command. All commands share one loop, and the session alone owns the events, the
+ * clock, the loader, the program after `--`, the snapshot at the start, the privileges, the
+ * deadlines, SIGUSR1, the end and the account. A command consists of a model and its views behind
+ * the callbacks below.
  *
- * The end: the first signal, and what -d and -n say, stop the tracing. What is still to be written
- * is written for two seconds at the most, then dropped and counted as unwritten. The second signal
- * drops it at once. SIGUSR1 is answered whatever the output does.
+ * The first signal stops the tracing, and so do -d and -n. What is still to be written then has two
+ * seconds; after that it is dropped and counted as unwritten. The second signal drops it at once.
+ * SIGUSR1 is answered even while the output is blocked.
  */
 #ifndef TCPDWELL_SESSION_H
 #define TCPDWELL_SESSION_H
@@ -29,59 +30,65 @@
 
 struct session;
 
-/* What the session is to do for a command. All zero: nothing but to load, and to finish. */
+/*
+ * What the session is to do for a command. All zero: the session only loads the kernel side and
+ * calls finish().
+ */
 struct wants {
-	bool watch;	      /* attach, and run on until told to end */
-	bool snapshot;	      /* what exists gets its owner before the loop begins */
-	bool records;	      /* it tells of them as events, ahead of start(), if it can */
-	bool timewait;	      /* without TIME_WAIT it is of no use */
+	bool watch;	      /* attaches, and runs until it is told to end */
+	bool snapshot;	      /* sockets that exist get an owner before the loop */
+	bool records;	      /* passes these to event() before start(), if possible */
+	bool timewait;	      /* TIME_WAIT must be visible, or the command is useless */
 	bool looks;	      /* looks at the sockets that exist, with session_walk() */
-	bool rows_optional;   /* where the kernel has none, it looks, and does not watch */
-	bool host_only;	      /* what the host says will do: no kernel side is loaded */
-	bool names;	      /* of cgroups and namespaces, for session_names(): files, too */
-	bool files;	      /* opens files while it runs that everybody may read */
+	bool rows_optional;   /* if the kernel side is refused, looks without watching */
+	bool host_only;	      /* /proc and sock_diag suffice: no kernel side is loaded */
+	bool names;	      /* session_names() names cgroups, namespaces; reads files */
+	bool files;	      /* opens world-readable files while it runs */
 	bool serves;	      /* accepts connections while it runs */
-	bool reports;	      /* shows reports, in place where that is asked for; else rows */
-	bool first;	      /* the first report at once */
-	bool open;	      /* at the end, and at SIGUSR1, rows of what goes on */
-	bool floods;	      /* tells of floods itself: no line of the session does */
-	uint64_t duration_ns; /* how long it runs where -d does not say, 0: on and on */
-	/* Between two reports, 0: only the last. */
+	bool reports;	      /* shows reports (in place where possible), else rows */
+	bool first;	      /* the first report comes at once */
+	bool open;	      /* shows open connections at the end and at SIGUSR1 */
+	bool floods;	      /* reports floods itself; the session prints no line */
+	uint64_t duration_ns; /* how long it runs without -d; 0: without limit */
+	/* Time between two reports; 0: there is only the last one. */
 	uint64_t report_ns;
-	/* Rows are taken, and tick() called, so often; 0: as soon as there are any rows. */
+	/* How often rows are taken and tick() is called; 0: as soon as there are rows. */
 	uint64_t pace_ns;
 };
 
 /*
- * Each returns 0, or -1 with the session's failure filled; errors of the output need not be
- * returned: the session looks at the output itself.
+ * Each callback returns 0, or -1 with the session's failure filled. Errors of the output need not
+ * be returned, because the session checks the output itself.
  */
 struct command_ops {
 	/*
-	 * Says what is wanted, from the options alone: of the kernel side, where @capture has what
-	 * all commands share, and of the session.
+	 * Says what is wanted, from the options alone. @capture is for the kernel side, and already
+	 * holds what all commands share; @wants is for the session.
 	 */
 	void (*wants)(struct session *session, struct capture *capture, struct wants *wants);
-	/* What must be done while the process is small and may fork. NULL: nothing. */
+	/* Does what must be done while the process is small and may fork. NULL: nothing. */
 	int (*prepare)(struct session *session);
-	/* Makes the model. All is attached, and the process has still its privileges. */
+	/* Makes the model. All is attached, and the process still has its privileges. */
 	int (*start)(struct session *session);
-	/* One event of a source. NULL: none is wanted. */
+	/* Takes one event of a source. NULL: the command takes none. */
 	int (*event)(struct session *session, const struct event *event);
-	/* Once a turn: what does not wait for a report. NULL: nothing. */
+	/*
+	 * Is called once a turn of the loop, for work that does not wait for a report. NULL:
+	 * nothing.
+	 */
 	int (*tick)(struct session *session);
-	/* A report is due. NULL: there are none while it runs. */
+	/* Shows a report that is due. NULL: there are no reports during the run. */
 	int (*render)(struct session *session);
-	/* The last report or row; nothing is traced any more. May set the exit status. */
+	/* Shows the last report or row, after the tracing has ended. May set the exit status. */
 	int (*finish)(struct session *session, const struct summary *summary);
-	/* Frees the model, if there is one. */
+	/* Frees the model. Is only called if there is one. */
 	void (*free)(struct session *session);
 };
 
-/* Why it ends. */
+/* Why the run ends. */
 enum session_end {
 	SESSION_GOES_ON,
-	SESSION_SIGNAL,	 /* or the output failed */
+	SESSION_SIGNAL,	 /* also: the output failed */
 	SESSION_TIME,	 /* -d */
 	SESSION_COUNT,	 /* -n */
 	SESSION_PROGRAM, /* the program after -- has ended */
@@ -100,51 +107,51 @@ struct session {
 	const struct notice *notice;
 	struct failure *failure;
 	struct clock *clock;
-	struct loader *loader; /* NULL: the kernel allows none, and there is only a walk */
+	struct loader *loader; /* NULL: the kernel allows none, only walks are possible */
 	struct socket_source look;
-	struct steward *steward; /* looks at others for us once all is attached, NULL: none */
+	struct steward *steward; /* looks at others once all is attached; NULL: none */
 	struct name_book *names; /* NULL: not wanted */
 	struct output *output;
 	struct events *events;
 	struct wants wants;
-	bool in_place; /* on a terminal, where reports take each other's place */
+	bool in_place; /* on a terminal; each report replaces the one before */
 	uint64_t start_ns;
-	uint64_t told_ns; /* when it was told to end */
+	uint64_t told_ns; /* when the run was told to end */
 	enum session_end end;
 
 	/* For commands to set. */
 	void *model;
-	int status;	   /* the exit status; 0 unless a command says otherwise */
-	uint64_t handed;   /* rows that the command got; one that sums adds what it took */
-	uint64_t unwanted; /* rows that it got and did not want: filtered */
+	int status;	   /* the exit status; 0 unless the command sets it */
+	uint64_t handed;   /* rows handed to the command, or, if it sums, those it took */
+	uint64_t unwanted; /* rows that the command got and filtered out */
 
-	/* The session's own. */
+	/* Private to the session. */
 	const struct command_ops *command;
 	struct capture capture;
 	struct text_wait wait;
 	struct program *program;
 	struct source_ring *source;
-	bool drops;	    /* privileges, once all is attached */
-	int wakes;	    /* what came while the output was waited for */
-	bool waiting;	    /* rows wait for loader_flush() */
+	bool drops;	    /* privileges are given up once all is attached */
+	int wakes;	    /* enum wake bits seen while the output was waited for */
+	bool waiting;	    /* the kernel side holds rows until loader_flush() */
 	bool more;	    /* the ring held more than one look takes */
-	bool last_words;    /* what is written now is not dropped before the very end */
+	bool last_words;    /* output is now kept until the very end */
 	bool cut;	    /* rows were dropped at the end */
-	uint64_t reported;  /* of handed, those up to the last report that was written */
+	uint64_t reported;  /* the part of handed that is in written reports */
 	uint64_t beyond;    /* rows after -n */
-	uint64_t unknown;   /* records of another kind */
-	uint64_t malformed; /* records that cannot be */
+	uint64_t unknown;   /* records of an unknown kind */
+	uint64_t malformed; /* records with impossible contents */
 	uint64_t flood_ns;  /* when floods were last looked for */
 	struct cookie_floods cookies;
-	struct container_files *files; /* where there is no steward; NULL: nobody has asked yet */
+	struct container_files *files; /* used if there is no steward; NULL: not asked yet */
 	uint64_t row_ns;	       /* when the ring last held something */
 	uint64_t next_ns;	       /* when a report is due */
-	uint64_t taken_ns;	       /* when rows were last taken, of those with a pace */
+	uint64_t taken_ns;	       /* when paced rows were last taken */
 	uint64_t end_ns;	       /* -d */
-	uint64_t deadline_ns;	       /* of what is still to be written, EVENTS_FOREVER: none */
+	uint64_t deadline_ns;	       /* for the remaining output; EVENTS_FOREVER: none */
 };
 
-/* The account so far. */
+/* Returns the account up to now. */
 struct summary session_account(struct session *session);
 
 /*
@@ -153,41 +160,47 @@ struct summary session_account(struct session *session);
  */
 int session_show(struct session *session, output_render *render, const void *context);
 
-/* Runs it. Returns the exit status, or -1 with @failure filled. */
+/* Runs the command. Returns the exit status, or -1 with @failure filled. */
 int session_run(const struct command_ops *command, const struct options *options,
 		const struct notice *notice, struct failure *failure);
 
-/* How rows are to look. */
+/* Returns how rows are to look. */
 struct style session_style(const struct session *session);
 
-/* What people call where something came from; nothing is known unless wants.names says so. */
+/*
+ * Looks up what people call the cgroup and the namespace. Nothing is known unless wants.names is
+ * set.
+ */
 void session_names(const struct session *session, uint64_t cgroup_id, uint32_t netns,
 		   uint64_t time_ns, struct names *names);
 
 /*
- * For finish() of a command that does not watch: waits for @ns. Returns 0, or 1 if a signal ends
- * the tool or its reader has gone, or -1 with the failure filled.
+ * Waits for @ns; for finish() of a command that does not watch. Returns 0, 1 if a signal ends the
+ * tool or its reader has gone, or -1 with the failure filled.
  */
 int session_wait(struct session *session, uint64_t ns);
 
 /*
- * For render() and finish(): fills @sockets with those that exist now, then hands the rows that
- * came to event().
+ * Fills @sockets with the sockets that exist now, then passes the rows that have come to event().
+ * For render() and finish().
  */
 int session_walk(struct session *session, struct sockets *sockets);
 
-/* The same for who takes each record by itself (socket_source.h). */
+/* Does the same, but hands each record to @found instead of collecting them (socket_source.h). */
 int session_walk_each(struct session *session, socket_source_found *found, socket_source_anew *anew,
 		      void *context);
 
 /*
- * What /proc says of a process, as procfs_process_read() does, and what its container is called,
- * whoever may ask it.
+ * Reads what /proc says of a process, as procfs_process_read() does, and what its container is
+ * called. The steward asks if there is one, else this process.
  */
 void session_process(struct session *session, uint32_t pid, const char *comm,
 		     struct procfs_process *process);
 
-/* For tick(), render() and finish() of a command that sums: hands the sums to event(). */
+/*
+ * Passes the sums of the kernel side to event(). For tick(), render() and finish() of a command
+ * that sums.
+ */
 int session_sums(struct session *session);
 
 #endif /* TCPDWELL_SESSION_H */

@@ -4,7 +4,7 @@
 #include "run/account.h"
 #include "run/session_inside.h"
 
-/* Rows that were written, or are in a report that was. */
+/* Returns the number of rows that were written, themselves or in a report. */
 static uint64_t count_written(const struct session *s)
 {
 	uint64_t lines;
@@ -35,9 +35,10 @@ static struct summary account_of_sums(const struct session *s)
 }
 
 /*
- * A row that waits is not seen yet, or the numbers would not only grow; at the end it waits for
- * nothing any more, and nobody wants it. What was emitted and is nowhere else is unwritten: rows in
- * the ring, and those that the output has not taken.
+ * Returns the account of rows. A held row does not count as seen yet, since each figure must only
+ * grow. At the end a held row is filtered: it will not be completed, and nobody wants it. Rows that
+ * were emitted and are in no other figure are unwritten: they are still in the ring, or the output
+ * has not taken them.
  */
 static struct summary account_of_rows(struct session *s)
 {
@@ -46,7 +47,7 @@ static struct summary account_of_rows(struct session *s)
 	uint64_t overdue;
 
 	loader_counters(s->loader, &c);
-	/* Of a request that a flood folded the first row is counted with the last. */
+	/* The first row of a request that a flood folded is counted together with the last one. */
 	overdue = c.folded ? loader_overdue(s->loader) : 0;
 	if (c.emitted < taken) { /* rows that came meanwhile */
 		c.seen += taken - c.emitted;
@@ -77,7 +78,7 @@ void session_print_account(struct session *s, enum notice_level level)
 {
 	struct summary summary;
 
-	/* Who looks without a kernel side has nothing to account for. */
+	/* A run without a kernel side has nothing to account for. */
 	if (!s->loader)
 		return;
 	summary = session_account(s);

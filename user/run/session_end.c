@@ -7,10 +7,16 @@
 #include "kernel/loader.h"
 #include "run/session_inside.h"
 
-/* Of DRAIN_NS, so much is for the last report or the account: rows must leave time for them. */
+/*
+ * The part of DRAIN_NS that is reserved for the last report or the account: rows must not use it
+ * up.
+ */
 #define LAST_WORDS_NS 200000000ULL
 
-/* timeout(1) sends its signal twice at once: what comes so soon after the first is the same one. */
+/*
+ * timeout(1) sends its signal twice at once. A signal that follows the first one this closely is
+ * the same one.
+ */
 #define SAME_SIGNAL_NS 50000000ULL
 
 void session_tell_open(struct session *s, bool last)
@@ -30,8 +36,9 @@ void session_stop(struct session *s, enum session_end end, uint64_t drain_ns)
 	s->end = end;
 	s->told_ns = clock_now_ns();
 	/*
-	 * Timewait sockets that must be polled are only found while all is attached. Nor would what
-	 * ends while that is taken away be told, neither as open nor as over.
+	 * This happens before the detach for two reasons. Timewait sockets that must be polled are
+	 * only found while all is attached. And a connection that ends during the detach would be
+	 * shown neither as open nor as over.
 	 */
 	if (s->wants.watch) {
 		loader_flush(s->loader, s->wants.open ? 0 : LOADER_WAIT_NS);
@@ -53,7 +60,7 @@ void session_stop_by_signal(struct session *s)
 		s->deadline_ns = 0;
 }
 
-/* How long the output may be waited for; 0: no longer. */
+/* Returns how long the output may still be waited for; 0: no longer. */
 static uint64_t patience(struct session *s)
 {
 	uint64_t now_ns = clock_now_ns(), end_ns;

@@ -13,7 +13,10 @@ static void take_cookies(void *context, const struct tcpdwell_cookies *cookies)
 	cookie_floods_take(context, cookies);
 }
 
-/* "10.0.0.1:80, 4242 nginx, netns 4026531840", the process where it is known. */
+/*
+ * Writes a listener as "10.0.0.1:80, 4242 nginx, netns 4026531840"; the process only if it is
+ * known.
+ */
 static char *put_listener(char *p, const struct tcpdwell_cookies *who)
 {
 	unsigned int columns;
@@ -32,7 +35,9 @@ static char *put_listener(char *p, const struct tcpdwell_cookies *who)
 	return put_u64(put_literal(p, "netns "), who->netns);
 }
 
-/* One line for each listener that sends SYN cookies: for what they are sent to there is no row. */
+/*
+ * Prints a line for each listener that sends SYN cookies: a request that gets a cookie has no row.
+ */
 static void report_cookies(struct session *s, uint64_t now_ns)
 {
 	cookie_floods_look(&s->cookies, now_ns);
@@ -51,7 +56,7 @@ static void report_cookies(struct session *s, uint64_t now_ns)
 	}
 }
 
-/* One line for what would be a hundred thousand rows. */
+/* Prints one line instead of what would be a hundred thousand rows. */
 static void report_folded(const struct session *s, uint64_t past_ns)
 {
 	struct tcpdwell_flood flood;

@@ -1,54 +1,60 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What a session is made of, for the files that it is made of: session.c has the loop, start and
- * finish, session_rows.c takes what the kernel side hands over, session_account.c says what became
- * of it, session_end.c when it is over and how long what is left may take, session_floods.c reports
- * floods. Commands see session.h alone.
+ * What the files of the session share: session.c has the loop, the start and the finish;
+ * session_rows.c takes what the kernel side hands over; session_account.c computes the account;
+ * session_end.c decides when the run is over and how long the remaining output may take;
+ * session_floods.c reports floods. Commands use session.h only.
  */
 #ifndef TCPDWELL_SESSION_INSIDE_H
 #define TCPDWELL_SESSION_INSIDE_H
 
 #include "run/session.h"
 
-/* A flood is reported this often. */
+/* How often a flood is reported. */
 #define FLOOD_NS 1000000000ULL
 
-/* What is still to be written when the tool is told to end has so long (session_end.c). */
+/* How long the remaining output may take once the tool is told to end (session_end.c). */
 #define DRAIN_NS 2000000000ULL
 
-/* A row that the ring yields (source_ring.h). */
+/* Takes one event of the ring (source_ring.h). */
 int session_take_row(void *context, const struct event *event);
 
-/* Takes what there is, SOURCE_RING_BATCH at the most. Returns the number or -1. */
+/* Takes the rows that the ring holds, at most SOURCE_RING_BATCH. Returns their number, or -1. */
 int session_take_rows(struct session *session);
 
-/* Takes all that the kernel side has emitted by now; after a deadline it is only counted. */
+/*
+ * Takes all rows that the kernel side has emitted up to now. After the deadline they are only
+ * counted.
+ */
 int session_take_all_rows(struct session *session);
 
-/* Rows of what was closed, after those that wait in the kernel. */
+/* Lets go of held rows that are old enough, then takes all rows that the ring holds. */
 int session_take_paced_rows(struct session *session);
 
 void session_print_account(struct session *session, enum notice_level level);
 
-/* Rows of connections that go on, where they are wanted. */
+/*
+ * Has the kernel side emit a row for each open connection, if the command wants them. @last: no
+ * more will be asked for.
+ */
 void session_tell_open(struct session *session, bool last);
 
-/* Nothing is traced from here on. What is to be written may take as long as @drain_ns. */
+/* Stops the tracing. The remaining output may take as long as @drain_ns. */
 void session_stop(struct session *session, enum session_end end, uint64_t drain_ns);
 
-/* A signal: the first stops the tracing, the second gives up what is not written. */
+/* Handles a signal: the first one stops the tracing, the second one drops what is not written. */
 void session_stop_by_signal(struct session *session);
 
 /*
- * A write would wait: all that may happen meanwhile happens here (struct text_wait). Last words are
- * also said after the deadline, if nobody is waited for.
+ * Waits until @fd can be written to, and handles all that may happen meanwhile (struct text_wait).
+ * After the deadline the last words are still written, as far as nobody must be waited for.
  */
 int session_wait_writable(void *context, int fd);
 
-/* Whether the loop has done what was asked for. */
+/* Returns whether the run is over. */
 bool session_ended(struct session *session, uint64_t now_ns);
 
-/* What hits the host now and has no rows: a line a second. */
+/* Reports floods that have no rows, one line a second. */
 void session_report_flood(struct session *session, uint64_t now_ns);
 
 #endif /* TCPDWELL_SESSION_INSIDE_H */

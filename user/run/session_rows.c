@@ -8,7 +8,9 @@
 #include "model/names_wanted.h"
 #include "run/session_inside.h"
 
-/* Whether the filters that the kernel side knows nothing of want the row. */
+/*
+ * Returns whether the row passes the filters that the kernel side does not know: names of cgroups.
+ */
 static bool is_wanted(const struct session *s, const struct event *event)
 {
 	bool lives = event->kind == EVENT_CONNECTION;
@@ -22,7 +24,7 @@ static bool is_wanted(const struct session *s, const struct event *event)
 	return names_wanted(&s->options->filters, names.cgroup);
 }
 
-/* What the ring yields. Once the output has ended, rows are only counted: as unwritten. */
+/* Takes an event of the ring. Once the output has ended, rows are counted as unwritten only. */
 int session_take_row(void *context, const struct event *event)
 {
 	struct session *s = context;
@@ -50,7 +52,7 @@ int session_take_row(void *context, const struct event *event)
 	}
 	if (s->command->event(s, event))
 		return -ECANCELED;
-	/* A row that finds no room since the output ended just now is not there. */
+	/* A row that came too late, because the output has just ended, does not count as handed. */
 	if (s->unwanted == unwanted)
 		s->handed += !output_error(s->output);
 	return 0;
@@ -89,7 +91,9 @@ static int take_sum(void *context, const struct event *event)
 	return s->command->event(s, event) ? -ECANCELED : 0;
 }
 
-/* After a callback that has filled the failure, -ECANCELED says no more. */
+/*
+ * Fills the failure, unless @err is -ECANCELED: then a callback has filled it already. Returns -1.
+ */
 static int failed(struct session *s, const char *what, int err)
 {
 	return err == -ECANCELED ? -1 : failure_errno(s->failure, what, -err);

@@ -125,7 +125,10 @@ static int list(struct session *session, uint64_t now_ns)
 	uint32_t only = 0;
 	int err = -1;
 
-	/* Where a namespace cannot be entered, what hangs on its settings is not known. */
+	/*
+	 * If a namespace cannot be entered, its settings are not known, and neither is what depends
+	 * on them.
+	 */
 	if (resolve_netns(&options->filters.netns, &only, session->failure))
 		return -1;
 	if (!netns_walk(NULL, only, note_settings, &netns, &closed))

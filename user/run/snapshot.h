@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * `tcpdwell snapshot`: all sockets now, counted.
+ * `tcpdwell snapshot`: counts or lists the sockets that exist now.
  */
 #ifndef TCPDWELL_RUN_SNAPSHOT_H
 #define TCPDWELL_RUN_SNAPSHOT_H

@@ -9,7 +9,7 @@
 #include "kernel/snapshot.h"
 #include "run/socket_source.h"
 
-/* Who takes the records. */
+/* The callbacks that take the records. */
 struct taker {
 	socket_source_found *found;
 	socket_source_anew *anew;
@@ -25,7 +25,7 @@ static int take_event(void *context, const struct event *event)
 
 int socket_source_open(struct socket_source *source, struct failure *failure)
 {
-	/* Once privileges are given up, no file may be opened any more. */
+	/* No file can be opened once the privileges are given up, so this is read now. */
 	source->pids_are_ours = !procfs_pids_are_the_kernels("");
 	source->loader = loader_new(source->capture, source->notice, &source->why);
 	if (!source->loader && source->why.status == STATUS_USE) {
@@ -35,7 +35,10 @@ int socket_source_open(struct socket_source *source, struct failure *failure)
 	return resolve_netns(&source->capture->filters.netns, &source->netns, failure);
 }
 
-/* Of a process outside, its sockets show that somebody has them, and not who. */
+/*
+ * Warns if this is a PID namespace: of a process outside, its sockets show only that somebody holds
+ * them, not who.
+ */
 static void tell_of_pid_namespace(const struct socket_source *source)
 {
 	if (source->pids_are_ours)

@@ -11,15 +11,15 @@
 #include "run/stack_source.h"
 
 /*
- * Answers that are remembered, by the socket's key: a few more than the kernel side has stacks.
- * What falls out is only asked for again.
+ * The number of answers that are remembered, by the socket's key: slightly more than the kernel
+ * side has stacks. An answer that is displaced is asked for again.
  */
 #define ANSWERS_SHIFT 15
 #define ANSWERS	      (1U << ANSWERS_SHIFT)
 
 struct answer {
 	uint64_t key;
-	uint64_t time_ns; /* of the stack that it is for */
+	uint64_t time_ns; /* of the stack that the answer is about */
 	const struct stack *stack;
 };
 
@@ -83,7 +83,10 @@ void stack_source_refresh(struct stack_source *source)
 	symbolizer_refresh(source->symbolizer);
 }
 
-/* Why nothing was kept for a socket. How its owner is known tells whether its birth was seen. */
+/*
+ * Returns why there is no stack for a socket. The way in which its owner is known tells whether its
+ * birth was seen.
+ */
 static enum stack_none reason(const struct stack_source *source,
 			      const struct tcpdwell_socket *socket)
 {

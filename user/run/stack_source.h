@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The stacks of sockets: asks the loader for each, and remembers the answer. One thread.
+ * The stacks of sockets: asks the loader for each stack, and remembers the answer. One thread.
  */
 #ifndef TCPDWELL_STACK_SOURCE_H
 #define TCPDWELL_STACK_SOURCE_H
@@ -13,24 +13,31 @@ struct stack_source;
 struct steward;
 
 /*
- * To be called while the process is small and may fork. @stop_fd is readable once the tracer is to
- * end; it and @notice are the caller's. Returns NULL with errno set. The caller frees it.
+ * Must be called while the process is small and may fork. @stop_fd becomes readable when the tracer
+ * is to end. @stop_fd and @notice stay the caller's. Returns NULL with errno set. The caller frees
+ * the source.
  */
 struct stack_source *stack_source_new(const char *root, int stop_fd, const struct notice *notice);
 
-/* Before the first stack is asked for. @loader is the caller's. */
+/* Must be called before the first stack is asked for. @loader stays the caller's. */
 void stack_source_set_loader(struct stack_source *source, const struct loader *loader);
 
-/* Who opens files of processes, and is the caller's. NULL: the process does it itself. */
+/*
+ * Sets the steward, which opens files of processes; it stays the caller's. NULL: the symbolizer's
+ * own process opens them.
+ */
 void stack_source_set_steward(struct stack_source *source, struct steward *steward);
 
 /* NULL-safe. */
 void stack_source_free(struct stack_source *source);
 
-/* To be called before each look: processes may have changed since. */
+/* Must be called before each look, since processes may have changed. */
 void stack_source_refresh(struct stack_source *source);
 
-/* For leaks_set_stacks(); @context is the source. What it gives out lives as long as the source. */
+/*
+ * For leaks_set_stacks(); @context is the source. A stack that it returns lives as long as the
+ * source.
+ */
 leak_stack_of stack_source_find;
 
 #endif /* TCPDWELL_STACK_SOURCE_H */

@@ -12,22 +12,25 @@
 #include "view/stat_json.h"
 #include "view/stat_report.h"
 
-/* Between two frames in place, where no option says. */
+/* The default time between two frames in place. */
 #define FRAME_NS 1000000000ULL
 
-/* Between two looks at what cgroups rows came from: those that end before a report have a name. */
+/*
+ * With groups by cgroup, names are looked up this often, so that a cgroup that ends before the next
+ * report has a name.
+ */
 #define NAMES_NS 1000000000ULL
 
 struct stat_run {
-	struct stat_names *names;  /* NULL: no cgroups are asked for */
+	struct stat_names *names;  /* NULL: groups are not by cgroup */
 	struct stat_table *recent; /* since the last report */
-	struct stat_table *all;	   /* since the start, NULL: nobody asks */
-	uint64_t counted;	   /* rows before the last report */
-	uint64_t report_ns;	   /* when that was */
-	uint64_t lost;		   /* up to then */
+	struct stat_table *all;	   /* since the start; NULL: not needed */
+	uint64_t counted;	   /* rows up to the last report */
+	uint64_t report_ns;	   /* when the last report was */
+	uint64_t lost;		   /* rows lost up to the last report */
 };
 
-/* Whether a report is of all since the start. */
+/* Returns whether a report covers all since the start. */
 static bool wants_all(const struct options *options)
 {
 	return options->cumulative || !options->report_ns;
@@ -74,7 +77,7 @@ static int stat_start(struct session *session)
 	return 0;
 }
 
-/* Puts the group in the place of the cgroup. Returns whether it is wanted. */
+/* Replaces the cgroup in @key by the number of its group. Returns whether the filters want it. */
 static bool find_group(const struct session *session, struct tcpdwell_stat_key *key)
 {
 	const struct stat_run *run = session->model;
@@ -102,7 +105,7 @@ static int stat_event(struct session *session, const struct event *event)
 	return err ? failure_errno(session->failure, "cannot sum up", -err) : 0;
 }
 
-/* Asks for the names of cgroups that have none yet. */
+/* Looks up the names of cgroups that have none yet. */
 static void learn_names(const struct session *session)
 {
 	const struct stat_run *run = session->model;
@@ -119,7 +122,7 @@ static void learn_names(const struct session *session)
 	}
 }
 
-/* Takes what the kernel has summed since the last time. */
+/* Takes what the kernel side has summed since the last call. */
 static int take(struct session *session)
 {
 	struct stat_run *run = session->model;
@@ -153,7 +156,7 @@ static int print(FILE *out, const void *context)
 	const struct report *report = context;
 	const struct options *options = report->session->options;
 	const struct stat_style style = {
-		/* A pipe or a file is as wide as is needed. */
+		/* A pipe or a file has no width, so the table may be as wide as it needs. */
 		.columns = output_columns() ?: STAT_WIDE,
 		.top = options->top,
 		.histogram = options->histogram,
@@ -164,7 +167,10 @@ static int print(FILE *out, const void *context)
 						stat_report(out, &report->view, &style);
 }
 
-/* What happened up to @now_ns: since the last report, or since the start. */
+/*
+ * Returns the view of what happened up to @now_ns: since the last report, or since the start if
+ * @all.
+ */
 static struct stat_view view_of(const struct session *session, uint64_t now_ns, bool all,
 				uint64_t lost)
 {
@@ -185,7 +191,7 @@ static struct stat_view view_of(const struct session *session, uint64_t now_ns, 
 	};
 }
 
-/* Shows what was taken up to @now_ns, and begins anew. */
+/* Shows what was taken up to @now_ns, and starts a new interval. */
 static int show(struct session *session, uint64_t now_ns, bool all)
 {
 	struct stat_run *run = session->model;
@@ -216,7 +222,10 @@ static int print_account(FILE *out, const void *context)
 	return 0;
 }
 
-/* The last report is of what came since the one before; what was in place stays to be read. */
+/*
+ * Shows the last report: what came since the one before. On a terminal it covers all since the
+ * start, and stays readable.
+ */
 static int stat_finish(struct session *session, const struct summary *summary)
 {
 	bool all = session->in_place || wants_all(session->options);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * `tcpdwell stat`: has the kernel side sum the dwells, and reports them now and then.
+ * `tcpdwell stat`: has the kernel side sum the dwells, and reports them at intervals.
  *
- * Between two reports it sleeps. Only where timewait sockets must be polled (the timer backend) it
- * looks for them once a second.
+ * It sleeps between two reports. Only with the timer backend, where timewait sockets must be
+ * polled, it looks for them once a second.
  */
 #ifndef TCPDWELL_RUN_STAT_H
 #define TCPDWELL_RUN_STAT_H

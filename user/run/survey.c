@@ -20,7 +20,7 @@
 
 _Static_assert(NETSTAT_UNKNOWN == FACT_UNKNOWN, "what is not known is so everywhere");
 
-/* Names of /proc/net/snmp and /proc/net/netstat. */
+/* The counters as /proc/net/snmp and /proc/net/netstat name them. */
 static const char *const counter_names[FACT_COUNTERS] = {
 	[FACT_SYNCOOKIES_SENT] = "TcpExt.SyncookiesSent",
 	[FACT_SYNCOOKIES_RECV] = "TcpExt.SyncookiesRecv",
@@ -37,7 +37,7 @@ static const char *const counter_names[FACT_COUNTERS] = {
 	[FACT_ESTAB_RESETS] = "Tcp.EstabResets",
 };
 
-/* As netns_file.h has them; the ports are read by another module. */
+/* Paths as netns_file.h takes them. The ports are read by ephemeral_read_place() instead. */
 static const char *const setting_files[FACT_SETTINGS] = {
 	[FACT_SYNCOOKIES] = "ipv4/tcp_syncookies",
 	[FACT_MAX_SYN_BACKLOG] = "ipv4/tcp_max_syn_backlog",
@@ -75,7 +75,10 @@ static uint64_t read_setting(const struct netns_place *place, const char *name)
 	return value;
 }
 
-/* What an older kernel has no setting for, it does as these say. */
+/*
+ * For some settings that an older kernel does not have, it fills in the value that the kernel
+ * behaves like.
+ */
 void survey_settings(const struct netns_place *place, uint64_t settings[FACT_SETTINGS])
 {
 	struct ephemeral ports;
@@ -95,7 +98,7 @@ void survey_settings(const struct netns_place *place, uint64_t settings[FACT_SET
 struct survey_walk {
 	struct gather *gather;
 	struct survey *survey;
-	bool drops; /* of listeners are asked for */
+	bool drops; /* ask for the drops of listeners */
 	struct netstat_host host;
 };
 
@@ -116,7 +119,9 @@ static int take_netns(void *context, const struct netns_place *place)
 	netns.own = place->own;
 	if (place->name)
 		snprintf(netns.name, sizeof(netns.name), "%s", place->name);
-	/* The limit of the host's memory is told in the first namespace alone: may be not ours. */
+	/*
+	 * Only the first network namespace shows the host's memory limit, and it may not be ours.
+	 */
 	if (walk->host.pressure_pages == NETSTAT_UNKNOWN)
 		netstat_read_host(place, &walk->host);
 	netstat_read(place, counter_names, netns.counters, FACT_COUNTERS);
@@ -125,7 +130,7 @@ static int take_netns(void *context, const struct netns_place *place)
 	err = gather_netns(walk->gather, &netns);
 	if (walk->drops)
 		fd = netns_place_sockdiag(place);
-	/* A kernel without sock_diag says so; what the walk over sockets finds is left. */
+	/* If the kernel has no sock_diag, only what the walk over sockets finds is left. */
 	if (!err && fd >= 0 &&
 	    sockdiag_dump(fd, 1U << TCPDWELL_LISTEN, take_listener, walk) == -ENOMEM)
 		err = -ENOMEM;
@@ -175,7 +180,7 @@ void survey_processes(struct session *session, struct gather *gather)
 
 struct survey_calls {
 	struct session *session;
-	uint32_t only; /* namespace, 0: all */
+	uint32_t only; /* inode of the namespace; 0: all */
 	survey_failed_call *take;
 	void *context;
 };
@@ -195,7 +200,10 @@ static bool process_wanted(struct session *session, uint32_t pid, const char *co
 	return names_wanted(filters, &cgroup);
 }
 
-/* What the kernel side leaves to us: it counts calls of all processes. */
+/*
+ * Returns whether the filters want the call. The kernel side does not filter: it counts the calls
+ * of all processes.
+ */
 static bool call_wanted(const struct survey_calls *calls, const struct fact_failure *failure)
 {
 	const struct filters *filters = &calls->session->options->filters;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * A look at the network namespaces of the host, for `diagnose`: counters, settings; and at the
- * processes that have sockets. It tells a gather (gather.h) of them. Settings alone are for
- * `snapshot --sockets`, too.
+ * Looks at the network namespaces of the host (counters and settings), and at the processes that
+ * have sockets, for `diagnose` and `export`. It passes what it sees to a gather (gather.h).
+ * `snapshot --sockets` uses the settings alone.
  *
- * The steward goes into other namespaces where the session has one. One thread.
+ * If the session has a steward, the steward enters other namespaces. One thread.
  */
 #ifndef TCPDWELL_SURVEY_H
 #define TCPDWELL_SURVEY_H
@@ -19,37 +19,44 @@ struct session;
 struct tcpdwell_failed_call;
 struct tcpdwell_failed_calls;
 
-/* What of the host was not seen. */
+/* How much of the host was seen. */
 struct survey {
-	unsigned int namespaces; /* that were looked into */
+	unsigned int namespaces; /* that were visited */
 	unsigned int closed;	 /* that could not be entered */
 };
 
 /*
- * The first look, which what grows is held against: into the namespace of inode @only, or, if that
- * is 0, into all. Of sockets it tells only what listeners have dropped. Returns 0 or -errno.
+ * Takes the first look, which later growth is measured against, in the namespace with inode @only,
+ * or in all if that is 0. Of sockets it passes on only the drops of listeners. Returns 0 or -errno.
  */
 int survey_begin(struct session *session, struct gather *gather, uint32_t only,
 		 struct survey *survey);
 
-/* A look there, ahead of one at sockets. Returns 0 or -errno. */
+/* Takes a later look at the namespaces, before the sockets are looked at. Returns 0 or -errno. */
 int survey_look(struct session *session, struct gather *gather, uint32_t only,
 		struct survey *survey);
 
-/* How many descriptors those have who hold the sockets that were found. */
+/*
+ * Fills in how many descriptors the processes have that hold the sockets found, their limits, and
+ * whether they are stopped.
+ */
 void survey_processes(struct session *session, struct gather *gather);
 
 /*
- * Calls @take for each kind of connect() and bind() that has failed since the start: of those that
- * the session's filters want, in the namespace of inode @only, or, if that is 0, in all. Whose user
- * or cgroup is asked for, of those none is known. Returns 0, or what ended it: an -errno.
+ * Calls @take for each kind of connect() and bind() that has failed since the start, if the
+ * session's filters want it and it was in the namespace with inode @only (0: any). A filter by user
+ * or cgroup lets none through, because neither is known of a failed call. Returns 0, or the -errno
+ * that ended it.
  */
 typedef int survey_failed_call(void *context, const struct tcpdwell_failed_call *call,
 			       const struct tcpdwell_failed_calls *calls);
 int survey_failed_calls(struct session *session, uint32_t only, survey_failed_call *take,
 			void *context);
 
-/* The settings of a namespace (netns_walk.h); FACT_UNKNOWN: this kernel has none such. */
+/*
+ * Reads the settings of a namespace (netns_walk.h). FACT_UNKNOWN: this kernel does not have the
+ * setting.
+ */
 void survey_settings(const struct netns_place *place, uint64_t settings[FACT_SETTINGS]);
 
 #endif /* TCPDWELL_SURVEY_H */

@@ -11,7 +11,7 @@
 #include "view/timewait_json.h"
 #include "view/timewait_report.h"
 
-/* Between two frames on a terminal, where no option says. */
+/* The default time between two frames on a terminal. */
 #define FRAME_NS 1000000000ULL
 
 struct timewait_run {
@@ -23,7 +23,7 @@ struct timewait_run {
 /* What is rendered, and when. */
 struct report {
 	const struct session *session;
-	const struct summary *summary; /* NULL: the text says nothing of losses before the end */
+	const struct summary *summary; /* NULL: before the end; the text says nothing of losses */
 	uint64_t now_ns;
 };
 
@@ -46,7 +46,7 @@ static void timewait_wants(struct session *session, struct capture *capture, str
 	wants->report_ns = session->options->report_ns ?: session->in_place ? FRAME_NS : 0;
 }
 
-/* The snapshot has something to say before the start. */
+/* Makes the model early: the records of the snapshot come before start(). */
 static int timewait_prepare(struct session *session)
 {
 	struct timewait_run *run = session->model = calloc(1, sizeof(*run));
@@ -67,7 +67,7 @@ static int timewait_start(struct session *session)
 {
 	struct timewait_run *run = session->model;
 	uint64_t now_ns = clock_now_ns();
-	/* Without a snapshot nothing is known of listeners, which a walk does not meet. */
+	/* Without a snapshot no listeners are known, and the walk does not meet listeners. */
 	bool walks = !session->options->no_snapshot && loader_can_walk(session->loader);
 
 	timewait_begin(run->tw, now_ns);
@@ -88,7 +88,8 @@ static int timewait_take(struct session *session, const struct event *event)
 }
 
 /*
- * Someone may be turning the knobs while the tool runs; only the own namespace's can be read then.
+ * Reads the settings of the tool's own namespace again: someone may change them during the run.
+ * Those of other namespaces cannot be read any more.
  */
 static void read_settings_again(struct timewait_run *run)
 {
@@ -102,7 +103,10 @@ static void read_settings_again(struct timewait_run *run)
 		timewait_set_netns(run->tw, &again);
 }
 
-/* A process that has ended cannot be changed. One that is not seen here is not named either. */
+/*
+ * Marks processes that have ended, since nobody can change those. A process that is not visible
+ * here is treated alike, and not named.
+ */
 static void note_gone(struct timewait_figures *figures)
 {
 	for (unsigned int i = 0; i < figures->pressure_count; i++) {

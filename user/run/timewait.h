@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * `tcpdwell timewait`: takes rows, shows figures in place on a terminal while they come, and writes
- * the report or the JSON object at the end.
+ * a report or a JSON object at the end.
  */
 #ifndef TCPDWELL_RUN_TIMEWAIT_H
 #define TCPDWELL_RUN_TIMEWAIT_H

@@ -25,9 +25,9 @@ static const char *const counter_names[TOTALS_COUNTERS] = {
 struct run {
 	struct session *session;
 	struct totals *totals;
-	uint32_t only; /* inode of the namespace, 0: all */
+	uint32_t only; /* inode of the namespace; 0: all */
 	unsigned int visited;
-	bool told; /* what was not seen */
+	bool told; /* it was reported what is not seen */
 	struct totals_line line;
 	uint64_t lines;
 };
@@ -44,7 +44,10 @@ static int count_socket(void *context, const struct sockdiag_socket *socket)
 	return 0;
 }
 
-/* Counters before sockets: what opens meanwhile is counted the next time (totals.c). */
+/*
+ * Reads the counters before the sockets: a connection that opens in between is counted at the next
+ * look (totals.c).
+ */
 static int take_netns(void *context, const struct netns_place *place)
 {
 	struct run *run = context;
@@ -53,7 +56,10 @@ static int take_netns(void *context, const struct netns_place *place)
 
 	run->visited++;
 	netstat_read(place, counter_names, reading.counters, TOTALS_COUNTERS);
-	/* Each dump goes through the hash table of the whole host. */
+	/*
+	 * A dump walks through the hash table of the whole host, so it is skipped for a namespace
+	 * without sockets.
+	 */
 	if (netns_place_count(place, &sockets, &timewait) || sockets || timewait) {
 		int err = sockdiag_each_brief(SOCKDIAG_STATES, count_socket, &reading);
 
@@ -91,7 +97,10 @@ static void take_host(struct run *run)
 	totals_host(run->totals, host.orphans, memory);
 }
 
-/* Returns 1 if there is a line, 0 if that was the first look, -1 with the failure filled. */
+/*
+ * Takes a look. Returns 1 if there is a line, 0 if this was the first look, or -1 with the failure
+ * filled.
+ */
 static int look(struct run *run)
 {
 	struct session *session = run->session;
@@ -114,7 +123,10 @@ static int look(struct run *run)
 
 /* ---- What is printed ---- */
 
-/* The names stand above the first line, and on a terminal above each screen. */
+/*
+ * Returns whether the column names are due: above the first line, and on a terminal above each
+ * screenful.
+ */
 static bool needs_head(const struct run *run)
 {
 	unsigned int lines = output_is_terminal() ? output_lines() : 0;
@@ -150,7 +162,10 @@ static bool is_over(const struct run *run)
 	       (count && run->lines >= count);
 }
 
-/* In step with the start; what a look that takes long has missed is not made up for. */
+/*
+ * Prints a line at each interval, in step with the start. Intervals that a slow look has missed are
+ * not made up for.
+ */
 static int run_on(struct run *run)
 {
 	const struct options *options = run->session->options;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * `snapshot -i`: totals over time, a line an interval, by sock_diag and /proc alone.
+ * `snapshot -i`: prints totals over time, one line for each interval, by sock_diag and /proc only.
  */
 #ifndef TCPDWELL_RUN_TOTALS_H
 #define TCPDWELL_RUN_TOTALS_H
@@ -8,8 +8,8 @@
 struct session;
 
 /*
- * Prints until -d or -n is over, a signal ends it, or nobody reads any more. Returns 0, or -1 with
- * the session's failure filled.
+ * Prints until -d or -n is reached, a signal ends it, or nobody reads any more. Returns 0, or -1
+ * with the session's failure filled.
  */
 int totals_run(struct session *session);
 
