@@ -14,7 +14,7 @@
 #include "kernel/kernel_types.h"
 #include "kernel/ksyms.h"
 
-/* Parameters of a kernel function by its BTF, or -ENOENT. */
+/* Returns the number of parameters of a kernel function by its BTF, or -ENOENT. */
 static int function_args(const struct kernel_types *types, const char *name)
 {
 	int id = kernel_types_find(types, name, BTF_KIND_FUNC);
@@ -41,7 +41,7 @@ static int load_tracing(const struct kernel_types *types, const char *target, in
 	return fd < 0 ? -errno : fd;
 }
 
-/* The kernel's own type of a tracepoint's probe has this prefix in its BTF. */
+/* The kernel's type of a tracepoint's probe has this prefix in its BTF. */
 #define TRACEPOINT(name) "btf_trace_" name
 
 static bool probe_cookie(const struct kernel_types *types)
@@ -61,7 +61,7 @@ static bool probe_cookie(const struct kernel_types *types)
 	return true;
 }
 
-/* The type of a member of a structure, NULL: there is none of that name. */
+/* Returns the type of a member of a structure, or NULL if there is none of that name. */
 static const struct btf_type *member_type(const struct kernel_types *types,
 					  const struct btf_type *type, const char *member)
 {
@@ -83,9 +83,10 @@ static const struct btf_type *struct_type(const struct kernel_types *types, cons
 }
 
 /*
- * Whether a program at a tracepoint may lose its CPU, since SRCU guards it (7.0), and can be told
- * to keep it, global functions and all. The verifier needs a note of each function for that (6.15);
- * without it, it refuses such calls. Until 6.12 the same SRCU was there for other uses.
+ * Returns true if a program at a tracepoint may lose its CPU, and can be told to keep it, also
+ * around global functions. It may lose its CPU since SRCU guards tracepoints (7.0). The verifier
+ * refuses calls of global functions meanwhile unless it keeps a note of each function (6.15). Until
+ * 6.12 the same SRCU was there for other uses, so it does not prove anything by itself.
  */
 static bool has_preempt_disable(const struct kernel_types *types)
 {
@@ -94,7 +95,7 @@ static bool has_preempt_disable(const struct kernel_types *types)
 	       kernel_types_find(types, "tracepoint_srcu_srcu_data", BTF_KIND_VAR) > 0;
 }
 
-/* Whether the kernel has a helper, by its name in enum bpf_func_id. */
+/* Returns true if the kernel has a helper of this name in enum bpf_func_id. */
 static bool has_helper(const struct kernel_types *types, const char *name)
 {
 	int id = kernel_types_find(types, "bpf_func_id", BTF_KIND_ENUM);
@@ -108,7 +109,10 @@ static bool has_helper(const struct kernel_types *types, const char *name)
 	return false;
 }
 
-/* Whether a namespace leads to the table of connections, as programs go (bpf/timewait.bpf.h). */
+/*
+ * Returns true if programs can get from a namespace to the table of connections
+ * (bpf/timewait.bpf.h).
+ */
 static bool has_ehash(const struct kernel_types *types)
 {
 	const struct btf_type *row = member_type(types, struct_type(types, "netns_ipv4"),
@@ -117,7 +121,7 @@ static bool has_ehash(const struct kernel_types *types)
 	return member_type(types, row, "hashinfo");
 }
 
-/* A function of the kernel that a program may call, rather than a helper. */
+/* Tries bpf_rdonly_cast(), which is not a helper but a kernel function that programs may call. */
 static bool probe_cast(const struct kernel_types *types)
 {
 	int function = kernel_types_find(types, "bpf_rdonly_cast", BTF_KIND_FUNC);
@@ -159,7 +163,7 @@ static bool probe_atomic(void)
 	return true;
 }
 
-/* A kernel may load such a program and still refuse to attach it: only both count. */
+/* Tries to load and to attach a program: a kernel may load it and still refuse to attach it. */
 static int probe_fentry(const struct kernel_types *types)
 {
 	static const struct bpf_insn insns[] = { MOV_IMM(BPF_REG_0, 0), EXIT() };
@@ -177,7 +181,7 @@ static int probe_fentry(const struct kernel_types *types)
 	return err;
 }
 
-/* The dynamic PMU through which libbpf attaches kprobes (4.17). */
+/* The dynamic PMU by which libbpf attaches kprobes (4.17). */
 #define KPROBE_PMU "/sys/bus/event_source/devices/kprobe/type"
 
 static struct obstacle probe_kprobe(void)
@@ -221,7 +225,7 @@ static struct obstacle probe_timer(struct capability *capability, const struct k
 	return o;
 }
 
-/* Whether each function of a list ended by NULL is there to be attached to. */
+/* Returns true if each function of a list, which NULL ends, can be attached to. */
 static bool has_functions(const struct kernel_types *types, const char *const names[])
 {
 	for (; *names; names++)
@@ -230,7 +234,9 @@ static bool has_functions(const struct kernel_types *types, const char *const na
 	return true;
 }
 
-/* What the fentry and kprobe programs of each feature attach to (bpf/tcpdwell.bpf.c). */
+/*
+ * The functions that the fentry and kprobe programs of each feature attach to (bpf/tcpdwell.bpf.c).
+ */
 static const char *const request_functions[] = {
 	"inet_csk_reqsk_queue_hash_add", "inet_csk_complete_hashdance",
 	"inet_csk_reqsk_queue_drop",	 "inet_csk_reqsk_queue_drop_and_put",
@@ -241,7 +247,7 @@ static const char *const tw_functions[] = { "__inet_twsk_schedule", "tcp_timewai
 
 const char *capability_error(int err)
 {
-	/* The kernel's own ENOTSUPP, which has no words outside it. */
+	/* ENOTSUPP of the kernel, which the C library has no words for. */
 	const int not_supported = 524;
 
 	return strerror(err == not_supported ? EOPNOTSUPP : err);
@@ -262,7 +268,7 @@ const char *obstacle_text(const struct obstacle *obstacle, char text[OBSTACLE_TE
  * ---- What nothing works without -----------------------------------------------------------------
  */
 
-/* Whether the kernel is locked down so far that it lets nobody look into it. */
+/* Returns true if lockdown forbids everybody to read the kernel's memory. */
 static bool is_locked_down(void)
 {
 	char text[64] = "";
@@ -314,7 +320,7 @@ static struct btf *read_btf(struct failure *failure)
 			    "the kernel's types are in it");
 		return NULL;
 	}
-	/* libbpf looks in other places too, and says what it found in the last. */
+	/* libbpf also looks in other places, and its error is that of the last one. */
 	btf = btf__parse(file, NULL);
 	if (btf)
 		return btf;
@@ -339,7 +345,7 @@ struct kernel_types *capability_types(struct failure *failure)
 	return types;
 }
 
-/* A program of two instructions at the tracepoint: less cannot be asked for. */
+/* Tries a program of two instructions at the tracepoint: nothing smaller can be asked for. */
 static int probe_transition(const struct kernel_types *types)
 {
 	static const struct bpf_insn insns[] = { MOV_IMM(BPF_REG_0, 0), EXIT() };
@@ -352,7 +358,10 @@ static int probe_transition(const struct kernel_types *types)
 	return 0;
 }
 
-/* Without types of functions the verifier looks at each one for each of its calls, in vain. */
+/*
+ * Tries whether the kernel takes types of functions. Without them the verifier looks at a global
+ * function again for each of its calls, in vain.
+ */
 static int probe_types(void)
 {
 	struct btf *btf = btf__new_empty();
@@ -404,7 +413,10 @@ static void probe_functions(struct capability *can, const struct kernel_types *t
 		can->accept_args = function_args(types, "inet_csk_accept");
 		can->timewait_args = function_args(types, "tcp_timewait_state_process");
 	}
-	/* Where neither kind can be attached, that is why, and not that a function is missing. */
+	/*
+	 * If neither kind can be attached, that is the reason to give, and not that a function is
+	 * missing.
+	 */
 	if (!can->fentry.err || !can->kprobe.err) {
 		can->request_functions = has_functions(types, request_functions);
 		can->timewait_functions = has_functions(types, tw_functions);
@@ -431,7 +443,7 @@ void capability_try_timer(struct capability *can, const struct kernel_types *typ
 	can->timer = probe_timer(can, types);
 }
 
-/* Whether a hidden state may have to be seen by timers. */
+/* Returns true if a hidden state may have to be seen by timers. */
 static bool may_need_timer(const struct capability *can, enum backend wanted)
 {
 	bool others = (!can->fentry.err || !can->kprobe.err) && can->request_functions &&

@@ -13,23 +13,23 @@
 #define IDS	  "tcpdwell_btf_id"
 #define ID_PREFIX "BTF_ID_"
 
-/* What separates a type's name from the flavour that CO-RE leaves out. */
+/* Separates a type's name from its flavour, which CO-RE ignores. */
 #define FLAVOUR "___"
 
-/* The name of a type of the object, less its flavour: not ended by a NUL. */
+/* The name of a type of the object, without its flavour. It is not ended by a NUL. */
 struct name {
 	const char *text;
 	size_t length;
-	__u32 kernel_id; /* of the kernel's structure of that name, 0: it has none */
+	__u32 kernel_id; /* the id of the kernel's structure of that name; 0 if it has none */
 };
 
 struct copier {
 	const struct btf *kernel, *object;
 	struct btf *few;
-	__u32 *copies;	    /* by the kernel's id: the id of the copy, 0: none yet */
+	__u32 *copies;	    /* the id of the copy, by the kernel's id; 0 if there is none yet */
 	struct name *names; /* sorted */
 	size_t name_count;
-	__u32 ids; /* the object's enum tcpdwell_btf_id, 0: none */
+	__u32 ids; /* the id of the object's enum tcpdwell_btf_id; 0 if it has none */
 };
 
 /*
@@ -85,7 +85,9 @@ static struct name *find_name(const struct copier *copier, const char *text)
  * ---- Types --------------------------------------------------------------------------------------
  */
 
-/* Where @type has the id of the @i-th type that it is made of, or NULL after the last. */
+/*
+ * Returns where @type has the id of the @i-th type that it consists of, or NULL after the last one.
+ */
 static __u32 *part(const struct btf_type *type, unsigned int i)
 {
 	if (btf_is_composite(type))
@@ -99,7 +101,7 @@ static __u32 *part(const struct btf_type *type, unsigned int i)
 	return NULL;
 }
 
-/* A type and all that it is made of. Returns the id of the copy or -errno. */
+/* Copies a type and all types that it consists of. Returns the id of the copy or -errno. */
 static int copy(struct copier *copier, __u32 id)
 {
 	const struct btf_type *original = btf__type_by_id(copier->kernel, id);
@@ -113,11 +115,11 @@ static int copy(struct copier *copier, __u32 id)
 		return copied;
 	copier->copies[id] = copied;
 	for (unsigned int i = 0; (inner = part(original, i)); i++) {
-		/* void for what a pointer leads to: CO-RE does not compare it. */
+		/* A pointer leads to void in the copy: CO-RE does not compare what is behind it. */
 		inner_copied = btf_is_ptr(original) ? 0 : copy(copier, *inner);
 		if (inner_copied < 0)
 			return inner_copied;
-		/* Each type that is added may move the others. */
+		/* Each type that is added may move the others in memory. */
 		*part(btf__type_by_id(copier->few, copied), i) = inner_copied;
 	}
 	return copied;

@@ -12,7 +12,10 @@
 static __thread char blamed[NAME_LEN];
 static bool shown;
 
-/* Formats of libbpf's warnings (0.8 to 1.6) whose first argument is a name. */
+/*
+ * Beginnings of libbpf's warnings (0.8 to 1.6) whose first argument is the name of a program or
+ * map.
+ */
 static const char *const formats[] = {
 	"libbpf: prog '%s': ",
 	"libbpf: map '%s': ",
@@ -23,7 +26,10 @@ static const char *const formats[] = {
 static __thread struct bpf_object *guarded;
 static __thread int types_err;
 
-/* libbpf's warning (0.8 to 1.6), with a negative errno: its programs are yet to be loaded. */
+/*
+ * Recognizes libbpf's warning (0.8 to 1.6) that the kernel refused BTF, which has a negative errno.
+ * The programs have not been loaded then, and none of them will be.
+ */
 static void guard(const char *format, va_list args)
 {
 	static const char refused[] = "libbpf: Error loading .BTF into kernel: %d.";

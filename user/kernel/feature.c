@@ -289,7 +289,7 @@ void features_set(struct features *features, enum feature_id id, int way,
 	features->obstacles[id][way] = *obstacle;
 }
 
-/* A word of our own where the kernel was not asked. */
+/* Closes a way unless @open, with words of the tracer itself, because the kernel was not asked. */
 static void close_unless(struct features *features, enum feature_id id, int way, bool open,
 			 const char *why)
 {
@@ -299,7 +299,7 @@ static void close_unless(struct features *features, enum feature_id id, int way,
 
 static const char not_asked_for[] = "another backend was asked for";
 
-/* The ways to the hidden states, by the backend that each is. */
+/* The backend of each way to the hidden states. */
 static const enum backend hidden_ways[] = { BACKEND_FENTRY, BACKEND_KPROBE, BACKEND_TIMER };
 
 static void init_hidden(struct features *features, enum feature_id id, bool has_functions,
@@ -397,7 +397,7 @@ bool features_miss(const struct features *features, enum feature_id id)
 	if (!features_want(features, id) || features_have(features, id))
 		return false;
 	if (needs != id && !features_have(features, needs))
-		return false; /* that says it */
+		return false; /* the warning about that feature says it */
 	switch (id) {
 	case FEATURE_RECENT:
 	case FEATURE_CAST:
@@ -424,7 +424,10 @@ enum backend features_backend(const struct features *features, enum feature_id i
 	return way == FEATURE_NONE ? BACKEND_NONE : hidden_ways[way];
 }
 
-/* Of those that are closed the best says why; of none at all the last, which needs least. */
+/*
+ * If a worse way is open, the best one says why it is closed. If none is, the last one does,
+ * because it needs least.
+ */
 const struct obstacle *features_why(const struct features *features, enum feature_id id)
 {
 	const struct feature *feature = &feature_table[id];
@@ -455,7 +458,7 @@ void features_close(struct features *features, enum feature_id id, int err, cons
 		features->obstacles[id][way] = (struct obstacle){ .err = err, .part = part };
 }
 
-/* The name of a part as the table has it, NULL: there is none of that name. */
+/* Returns the name of the part in the table, which has static storage, or NULL if it is no part. */
 static const char *find_part(const struct way *way, const char *name)
 {
 	for (const struct part *part = way->parts; part && part->name; part++)
@@ -495,7 +498,7 @@ int features_give_up_one(struct features *features, int err)
 		enum feature_id id = order[i];
 		int way = features_way(features, id);
 
-		/* A last way without parts is no more than doing without. */
+		/* A last way without parts is the same as doing without the feature. */
 		if (!features_use(features, id) || (way && !feature_table[id].ways[way].parts))
 			continue;
 		while ((way = features_way(features, id)) != FEATURE_NONE &&

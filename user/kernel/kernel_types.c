@@ -11,7 +11,7 @@
 
 struct kernel_types {
 	struct btf *btf;
-	__u32 *places; /* ids, where their names' hashes lead or behind; 0: free */
+	__u32 *places; /* ids, each at the hash of its name or behind; 0: free */
 	__u32 mask;
 };
 
@@ -50,7 +50,7 @@ struct kernel_types *kernel_types_new(struct btf *btf)
 	struct kernel_types *types = calloc(1, sizeof(*types));
 	__u32 count = btf__type_cnt(btf), size = 2;
 
-	while (size < 2 * count) /* so that some are free */
+	while (size < 2 * count) /* so that some places are free */
 		size *= 2;
 	if (types)
 		types->places = calloc(size, sizeof(*types->places));

@@ -10,22 +10,26 @@
 #include "tcpdwell.skel.h"
 
 /*
- * Pending bytes that wake the reader: a quarter of the ring leaves three for what comes meanwhile.
+ * The reader is woken when a quarter of the ring is pending. That leaves three quarters for the
+ * records that come meanwhile.
  */
 #define WAKEUP_SHARE	 4
 #define WAKEUP_BYTES_MAX (1U << 20)
 
-/* The coarse clock moves once in a tick of the kernel, and says how long that is. */
+/*
+ * Returns the length of a tick of the kernel: the coarse clock moves once in a tick, and its
+ * resolution says how long that is.
+ */
 static uint64_t tick_ns(void)
 {
 	struct timespec tick;
 
 	if (clock_getres(CLOCK_MONOTONIC_COARSE, &tick))
-		return 1000000; /* the shortest there is: a bound that stays true */
+		return 1000000; /* the shortest tick there is: the bound stays true */
 	return tick.tv_sec * 1000000000ULL + tick.tv_nsec;
 }
 
-/* The lowest and the highest of the local ports that pass. */
+/* Sets the lowest and the highest local port that pass the filter. */
 static void set_port_bounds(struct tcpdwell_bpf__rodata *cfg, const struct filters *filters)
 {
 	const struct port_set *set = filters->lports.any ? &filters->lports : &filters->ports;
@@ -73,21 +77,21 @@ static int set_filters(struct tcpdwell_bpf__rodata *cfg, const struct filters *f
 	return 0;
 }
 
-/* The first @bits bits of an address in network order. */
+/* Makes a mask of the first @bits bits of an address in network order. */
 static void set_mask(uint32_t *words, unsigned int count, unsigned int bits)
 {
 	for (unsigned int i = 0; i < count; i++, bits -= bits < 32 ? bits : 32)
 		words[i] = htonl(bits ? UINT32_MAX << (bits < 32 ? 32 - bits : 0) : 0);
 }
 
-/* Whether anything of the histograms or the filters hangs on who owns a socket. */
+/* Returns true if a record, a histogram or a filter depends on who owns a socket. */
 static bool wants_owner(const struct capture *capture)
 {
 	return capture_uses_ring(capture) || capture->sums.by <= TCPDWELL_BY_PORT ||
 	       capture->filters.pids.count || capture->filters.comm[0] || capture->program;
 }
 
-/* Likewise on addresses and families, which are also in the records of sockets. */
+/* Likewise for addresses and families, which are also in the records of sockets. */
 static bool wants_addrs(const struct capture *capture)
 {
 	return capture_uses_ring(capture) || capture->sockets >= CAPTURE_SOCKETS_TOLD ||
@@ -113,8 +117,10 @@ static void set_stat_knobs(struct tcpdwell_bpf__rodata *cfg, const struct captur
 }
 
 /*
- * An end of a connection that is no process's doing is not asked about, so these may also do much
- * else. Numbers of the 64-bit calls: a 32-bit process is not named for closing what another made.
+ * Sets the system calls in which a process closes sockets. Calls that also do much else may be
+ * among them, because this is not asked about the end of a connection that no process caused. The
+ * numbers are those of the 64-bit calls, so a 32-bit process is not named for closing what another
+ * one made.
  */
 static void set_closing_calls(struct tcpdwell_bpf__rodata *cfg)
 {
@@ -135,8 +141,8 @@ static void set_closing_calls(struct tcpdwell_bpf__rodata *cfg)
 }
 
 /*
- * Where timers are what tells, a timewait socket whose end is not waited for is sought once, if
- * that can be done.
+ * Where timers tell of timewait sockets, and nothing waits for the end of TIME_WAIT, a timewait
+ * socket is sought once, if the kernel lets programs find it.
  */
 static void set_life_knobs(struct tcpdwell_bpf__rodata *cfg, const struct capture *capture,
 			   const struct capability *can)
@@ -149,8 +155,9 @@ static void set_life_knobs(struct tcpdwell_bpf__rodata *cfg, const struct captur
 #define WANT(id) (1ULL << FEATURE_##id)
 
 /*
- * Rows that are summed wait for no one: a port that comes late is only of interest to a filter. At
- * the end of a connection it is there.
+ * Returns true if the local port of connect() must be known in its row. Rows that are summed wait
+ * for nobody: a port that comes late matters only to a filter, and at the end of a connection it is
+ * known.
  */
 static bool wants_connect_port(const struct capture *capture)
 {
@@ -158,7 +165,7 @@ static bool wants_connect_port(const struct capture *capture)
 				 (capture->filters.lports.any || capture->filters.ports.any));
 }
 
-/* What a run that follows transitions wants for that. */
+/* Returns the features that a run needs to follow transitions. */
 static uint64_t wanted_to_follow(const struct capture *capture)
 {
 	uint64_t wanted = WANT(TRANSITIONS) | WANT(NESTED) | WANT(KEEP_CPU) | WANT(CAST) |
@@ -206,7 +213,7 @@ uint64_t knobs_wanted(const struct capture *capture)
 	return wanted;
 }
 
-/* What hangs on a map that may not be there. */
+/* Sets the knobs that depend on maps that may not be there. */
 static void set_map_knobs(struct tcpdwell_bpf__rodata *cfg, const struct features *features)
 {
 	cfg->cfg_remember = features_use(features, FEATURE_MEMORY);

@@ -16,8 +16,8 @@
 #define ADDR_STACK (NAME_STACK - 8)
 
 /*
- * A program that asks the kernel for one symbol (bpf_kallsyms_lookup_name(), 5.16) and writes its
- * address to the 8 bytes of its context. Returns its descriptor or -errno.
+ * Loads a program that asks the kernel for one symbol (bpf_kallsyms_lookup_name(), 5.16) and writes
+ * its address to the 8 bytes of its context. Returns its descriptor or -errno.
  */
 static int load_lookup(const char *name)
 {
@@ -65,8 +65,8 @@ static int look_up(const char *name, uint64_t *address)
 }
 
 /*
- * The kernel finds a name by bisection (6.2), or at least without writing all of them out, for
- * which /proc/kallsyms takes 50 ms.
+ * Asks the kernel first, and reads /proc/kallsyms only if that fails. The kernel finds a name by
+ * bisection (6.2), or at least without formatting all names, for which /proc/kallsyms takes 50 ms.
  */
 int ksyms_find(const char *const names[], uint64_t addresses[], size_t count)
 {

@@ -19,10 +19,10 @@
 #include "kernel/kernel_types.h"
 #include "kernel/load_aside.h"
 
-/* At a time. One that finds no room is loaded by libbpf. */
+/* The most programs that are loaded aside at a time. Further ones are loaded by libbpf. */
 #define PROGRAMS_MAX 40
 
-/* More processors than this have nothing to do. */
+/* More threads than this would have nothing to do. */
 #define WORKERS_MAX 16
 
 static int attach(const struct bpf_program *program, long cookie, struct bpf_link **link)
@@ -32,12 +32,15 @@ static int attach(const struct bpf_program *program, long cookie, struct bpf_lin
 	return *link ? 0 : -errno;
 }
 
-/* Kinds of programs, by the beginning of their section's name; what is behind it they attach to. */
+/*
+ * Kinds of programs, by the beginning of their section's name. The rest of that name is what they
+ * attach to.
+ */
 static const struct kind {
 	const char *section;
 	enum bpf_prog_type type;
 	enum bpf_attach_type attach_type;
-	const char *prefix; /* of what the kernel's types call that, NULL: they do not */
+	const char *prefix; /* before the target's name in the kernel's types; NULL: not there */
 	int btf_kind;
 	libbpf_prog_attach_fn_t attach;
 } kinds[] = {
@@ -53,37 +56,40 @@ static const struct kind {
 #define KINDS (sizeof(kinds) / sizeof(*kinds))
 
 /*
- * A program that is being loaded. Its instructions and options are copies: libbpf goes on with its
- * own.
+ * A program that is being loaded. Its instructions and options are copies, because libbpf goes on
+ * to use its own.
  */
 struct loading {
 	const struct bpf_program *program;
 	struct bpf_insn *insns;
 	size_t insn_count;
 	struct bpf_prog_load_opts *opts;
-	void *functions; /* of those */
-	int fd;		 /* -errno */
+	void *functions; /* functions of those options */
+	int fd;		 /* or -errno */
 };
 
 struct load_aside {
 	const char *license;
 	const struct kernel_types *kernel;
-	struct bpf_map *map; /* of constants */
-	void *constants;     /* a copy, NULL: none */
+	struct bpf_map *map; /* the map of constants */
+	void *constants;     /* a copy; NULL if there is none */
 	size_t constant_bytes;
 	int handlers[KINDS];
 	pthread_t workers[WORKERS_MAX];
 	unsigned int workers_max;
 	unsigned int worker_count;
-	pthread_mutex_t lock; /* of what follows */
+	pthread_mutex_t lock; /* guards the members below */
 	pthread_cond_t more;
-	bool over; /* no more will come */
+	bool over; /* no more programs will come */
 	unsigned int count;
 	unsigned int next;
 	struct loading programs[PROGRAMS_MAX];
 };
 
-/* To the kernel the program does the same, so where this fails nothing is lost. */
+/*
+ * Removes code that the constants switch off. The program does the same to the kernel, so if this
+ * fails nothing is lost.
+ */
 static void cut(const struct load_aside *aside, struct loading *loading)
 {
 	struct prune cut = {
@@ -141,9 +147,10 @@ static void loading_free(struct loading *loading)
 }
 
 /*
- * Any version of libbpf may call this: its options may be longer than the ones known here. Lines of
- * source are for the log alone, which nobody reads, and the kernel moves them with each instruction
- * that it adds or takes away.
+ * Copies a program and its options. Any version of libbpf may call this, so the options may be
+ * longer than those known here. The lines of source are left out: they serve only the verifier's
+ * log, which nobody reads here, and the kernel moves them with each instruction that it adds or
+ * removes.
  */
 static int loading_copy(struct loading *loading, const struct bpf_program *program,
 			const struct bpf_prog_load_opts *opts)
@@ -166,7 +173,10 @@ static int loading_copy(struct loading *loading, const struct bpf_program *progr
 	return 0;
 }
 
-/* There are as many threads as programs, while those are fewer than processors. */
+/*
+ * Gives the next program to a thread. A thread is started for each program until there are as many
+ * as processors.
+ */
 static int give_to_worker(struct load_aside *aside)
 {
 	int err = 0;
@@ -196,7 +206,7 @@ static int put_empty_in_place(struct bpf_program *program, struct bpf_prog_load_
 	return bpf_program__set_insns(program, empty, sizeof(empty) / sizeof(*empty));
 }
 
-/* What libbpf does for the kinds of its own. */
+/* Finds what a program attaches to, as libbpf does for the kinds that it knows itself. */
 static int find_target(const struct load_aside *aside, const struct bpf_program *program,
 		       const struct kind *kind, struct bpf_prog_load_opts *opts)
 {
@@ -227,7 +237,10 @@ static const struct kind *kind_of(const struct bpf_program *program)
 	return NULL;
 }
 
-/* What cannot be loaded aside is loaded as ever. */
+/*
+ * Called by libbpf before it loads a program. A program that cannot be loaded aside is loaded by
+ * libbpf.
+ */
 static int prepare(struct bpf_program *program, struct bpf_prog_load_opts *opts, long cookie)
 {
 	struct load_aside *aside = (struct load_aside *)cookie;
@@ -298,7 +311,7 @@ void load_aside_set_constants(struct load_aside *aside, struct bpf_map *map)
 		memcpy(aside->constants, constants, bytes);
 }
 
-/* The program takes the place of the empty one. Returns 0 or -errno. */
+/* Puts the program in the place of the empty one. Returns 0 or -errno. */
 static int loading_end(struct loading *loading)
 {
 	int fd = loading->fd, err = 0;

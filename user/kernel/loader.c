@@ -34,7 +34,10 @@
  * ---- Opening ------------------------------------------------------------------------------------
  */
 
-/* Opens the programs, to be relocated against what is in the file of types by then. */
+/*
+ * Opens the object. Its programs will be relocated against the types that are in the memory file by
+ * then.
+ */
 static int open_programs(struct loader *loader)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts);
@@ -71,8 +74,8 @@ static void close_programs(struct loader *loader)
 }
 
 /*
- * Has libbpf read the kernel's types, which it does for the first program that it is told what it
- * attaches to, and it finds that out by itself in any case.
+ * Has libbpf read the kernel's types. It reads them for the first program whose attach target is
+ * set. Setting the target changes nothing else, because libbpf finds it by itself in any case.
  */
 static void *read_types(void *argument)
 {
@@ -96,7 +99,9 @@ static int ask_kernel(struct loader *loader, struct failure *failure)
 	return err ? failure_errno(failure, "cannot keep the kernel's types", -err) : 0;
 }
 
-/* Both read the kernel's BTF, 10 ms each, and look for names in it. */
+/*
+ * Runs both in parallel: each reads the kernel's BTF, which takes 10 ms, and looks for names in it.
+ */
 static int ask_kernel_and_read_types(struct loader *loader, struct failure *failure)
 {
 	pthread_t thread;
@@ -123,12 +128,12 @@ static void close_core_btf(struct loader *loader)
  * ---- Loading ------------------------------------------------------------------------------------
  */
 
-/* A place with a life: struct place of bpf/recent.bpf.h. */
+/* Bytes of a place with a life: struct place of bpf/recent.bpf.h, and the life. */
 #define PLACE_BYTES (64 + sizeof(struct tcpdwell_life))
 
-/* What the kernel refused, and its word. */
+/* What the kernel refused, and its errno. */
 struct refusal {
-	const char *name; /* a program or a map, NULL: there is no knowing */
+	const char *name; /* a program or a map; NULL if it is unknown which */
 	int err;
 };
 
@@ -140,7 +145,7 @@ static int refuse(struct refusal *refusal, const char *name, int err)
 }
 
 /*
- * Begins to make the maps of connections, while the rest is done. Where lives are summed, a place
+ * Begins to make the maps of connections, while the rest goes on. Where lives are summed, a place
  * has room for one.
  */
 static int make_tables(struct loader *loader, struct refusal *refusal)
@@ -186,8 +191,9 @@ static int watch_tables(struct loader *loader, const char **refused)
 }
 
 /*
- * libbpf leaves variables unmapped if a map of its own, with which it asks whether the kernel maps
- * arrays, is refused. That may have been for another reason; once asked it asks no more.
+ * Makes the map of variables and maps it. libbpf leaves variables unmapped if the kernel refuses a
+ * map by which libbpf asks whether arrays can be mapped. The refusal may have had another reason,
+ * but libbpf asks only once.
  */
 static int make_bss(struct loader *loader)
 {
@@ -227,7 +233,7 @@ static int load_object(struct loader *loader, struct refusal *refusal)
 		aside_err = load_aside_wait(loader->aside, &aside_refused);
 	if (types_err)
 		return refuse(refusal, "type information (BTF) of programs", -types_err);
-	/* libbpf has given up on variables, and goes on to load programs without them. */
+	/* libbpf has given up the map of variables, and goes on to load programs without it. */
 	if (err && !bpf_map__autocreate(loader->skel->maps.bss))
 		return refuse(refusal, "variables of programs (an array)", err);
 	if (err)
@@ -236,14 +242,14 @@ static int load_object(struct loader *loader, struct refusal *refusal)
 		return refuse(refusal, aside_refused, aside_err);
 	if (loader->own_bss)
 		loader->skel->bss = loader->own_bss;
-	loader->skel->rodata = loader->rodata; /* not mapped, but it is the same */
+	loader->skel->rodata = loader->rodata; /* not mapped, but the content is the same */
 	if (loader->skel->bss)
 		return 0;
 	loader->make_bss = true;
 	return refuse(refusal, ".bss", -EOPNOTSUPP);
 }
 
-/* Whether there is room for the ring in the process, where that is limited: it is mapped later. */
+/* Tries whether the ring, which is mapped later, has room in the process where that is limited. */
 static int try_ring(const struct loader *loader)
 {
 	struct ring *ring;
@@ -260,7 +266,7 @@ static int try_ring(const struct loader *loader)
 	return 0;
 }
 
-/* All that can be refused before anything is attached. */
+/* Does all that the kernel may refuse before anything is attached. */
 static int load(struct loader *loader, struct refusal *refusal)
 {
 	int err;
@@ -293,13 +299,16 @@ static int load(struct loader *loader, struct refusal *refusal)
  * ---- Doing without ------------------------------------------------------------------------------
  */
 
-/* What a run opens at the most, and some more. */
+/* More files than a run opens at the most. */
 #define FILES_NEEDED 256
 
-/* Less room than this in the ring is of no use. */
+/* A smaller ring is of no use. */
 #define RING_BYTES_MIN (64 * 1024)
 
-/* What the user asked for by name is not left out. */
+/*
+ * Fails if the kernel refuses a feature that the user asked for by name: such a feature is not left
+ * out silently.
+ */
 static int check_asked_for(const struct loader *loader, struct failure *failure)
 {
 	static const enum feature_id asked_for[] = { FEATURE_PIDS, FEATURE_ADDRESSES, FEATURE_SUMS,
@@ -317,7 +326,10 @@ static int check_asked_for(const struct loader *loader, struct failure *failure)
 	return 0;
 }
 
-/* Programs and maps are files; so are the host's, and who starts one more may be told no. */
+/*
+ * Says that no more files can be opened. Programs and maps are files, and so are other files of the
+ * host: if there are too many of them, the kernel refuses another one.
+ */
 static int files_ran_out(struct failure *failure)
 {
 	struct rlimit limit = {};
@@ -338,7 +350,7 @@ static int cannot_do_without(const struct refusal *refusal, struct failure *fail
 	return capability_refused(failure, what, refusal->err);
 }
 
-/* Closes what the refusal costs. Returns 0 if there is another way to go on, or -1. */
+/* Closes the ways that the refusal affects. Returns 0 if there is another way to go on, or -1. */
 static int do_without(struct loader *loader, const struct refusal *refusal, struct failure *failure)
 {
 	static const char tracepoint[] = "inet_sock_set_state";
@@ -372,7 +384,7 @@ static int do_without(struct loader *loader, const struct refusal *refusal, stru
 	return loader->probes ? 0 : check_asked_for(loader, failure);
 }
 
-/* Timers are looked into only when they are the way to go: that takes long. */
+/* Looks into timers only where they are the way that would be used, because that takes long. */
 static void try_timer(struct loader *loader)
 {
 	static const enum feature_id hidden[] = { FEATURE_SYN_RECV, FEATURE_TIMEWAIT };
@@ -388,8 +400,9 @@ static void try_timer(struct loader *loader)
 }
 
 /*
- * The ring, and what else was set by what the user asked for, is larger or smaller in another
- * attempt. The object is open.
+ * Sets up the object, which is open, for an attempt to load it. This is done again for each
+ * attempt: the ring may have another size then, and so may what else follows from the user's
+ * options. Returns 0, 1 with @refusal filled, or -1 with @failure filled.
  */
 static int prepare(struct loader *loader, struct refusal *refusal, struct failure *failure)
 {
@@ -412,8 +425,8 @@ static int reopen(struct loader *loader, struct failure *failure)
 }
 
 /*
- * Loads what the kernel takes: the object is open, and is opened again without what is refused
- * until it is loaded.
+ * Loads all that the kernel takes. The object is open. It is opened again without what the kernel
+ * refuses, until it is loaded.
  */
 static int load_what_can_be(struct loader *loader, struct failure *failure)
 {
@@ -430,7 +443,7 @@ static int load_what_can_be(struct loader *loader, struct failure *failure)
 	}
 }
 
-/* Says what the user does not get. */
+/* Warns of what the user does not get. */
 static void warn_missing(const struct loader *loader)
 {
 	char text[OBSTACLE_TEXT_LEN];
@@ -440,7 +453,7 @@ static void warn_missing(const struct loader *loader)
 	for (int id = 0; id < FEATURE_COUNT; id++) {
 		if (!features_miss(&loader->features, id))
 			continue;
-		/* Who looks in another way says so. */
+		/* A caller that looks in another way says so itself. */
 		if (loader->capture.sockets_otherwise &&
 		    (id == FEATURE_DESCRIPTORS || id == FEATURE_SOCKETS))
 			continue;
@@ -458,7 +471,10 @@ static void warn_missing(const struct loader *loader)
  * ---- Life ---------------------------------------------------------------------------------------
  */
 
-/* Numbers of processes are compared in the kernel, where each has one of the initial namespace. */
+/*
+ * Checks that the tracer is in the initial PID namespace if the run filters by process. The kernel
+ * side compares process numbers of that namespace.
+ */
 static int check_pid_namespace(const struct capture *capture, const struct notice *notice,
 			       struct failure *failure)
 {
@@ -474,7 +490,7 @@ static int check_pid_namespace(const struct capture *capture, const struct notic
 	return 0;
 }
 
-/* The limit that is in force is often lower than the one that is allowed. */
+/* Raises the limit of open files, which is often lower than the one that is allowed. */
 static void allow_files(void)
 {
 	struct rlimit limit;
@@ -501,7 +517,7 @@ static int start(struct loader *loader, struct failure *failure)
 	if ((!loader->probes && check_asked_for(loader, failure)) ||
 	    load_what_can_be(loader, failure))
 		return -1;
-	/* Of one that follows transitions it is not known before it is attached. */
+	/* If transitions are followed, what is missing is known only after the attaching. */
 	if (!features_want(&loader->features, FEATURE_TRANSITIONS))
 		warn_missing(loader);
 	return 0;
@@ -526,9 +542,15 @@ static struct loader *new (const struct capture *capture, uint64_t wanted,
 	loader->core_btf = -1;
 	loader->notice = notice;
 	loader->cpus = libbpf_num_possible_cpus();
-	/* What threads leave behind in heaps of their own loader_started() could not give back. */
+	/*
+	 * Threads must use the main heap: loader_started() could not give back what they leave in
+	 * others.
+	 */
 	mallopt(M_ARENA_MAX, 1);
-	/* What the verifier says is to be heard of one program after the other. */
+	/*
+	 * With -v the verifier's messages must come for one program after the other, so none is
+	 * loaded aside.
+	 */
 	if (!notice->verbose)
 		loader->aside = load_aside_new("Dual BSD/GPL");
 	if (!start(loader, failure))
@@ -543,7 +565,7 @@ struct loader *loader_new(const struct capture *capture, const struct notice *no
 	return new (capture, knobs_wanted(capture), notice, failure);
 }
 
-/* Until all that is loaded is attached, too. */
+/* Tries until all programs that are loaded are attached, too. */
 static int attach_what_can_be(struct loader *loader, struct failure *failure)
 {
 	for (;;) {

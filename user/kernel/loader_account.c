@@ -24,10 +24,13 @@ void loader_map_counters(struct loader *loader)
 	loader->counters = p == MAP_FAILED ? NULL : p;
 }
 
-/* A program runs for less than a microsecond; a set that is out of balance for longer stays so. */
+/*
+ * How often a set of counters is read again. A program runs for less than a microsecond, so a set
+ * that is out of balance for longer stays out of balance.
+ */
 #define READS_MAX 100000
 
-/* One CPU's set, read again until no program was running in between. */
+/* Reads the counters of one CPU, again and again until no program was running in between. */
 static struct tcpdwell_counters counters_read(const volatile struct tcpdwell_counters *live)
 {
 	struct tcpdwell_counters c;
@@ -48,13 +51,13 @@ static struct tcpdwell_counters counters_read(const volatile struct tcpdwell_cou
 	return c;
 }
 
-/* The set of one CPU, in a moment when it is whole as far as there is one. */
+/* Returns the counters of one CPU, if possible at a moment when they balance. */
 static struct tcpdwell_counters counters_of(const struct loader *loader, int cpu)
 {
 	struct tcpdwell_counters c = {};
 	uint32_t key = cpu;
 
-	if (!loader->rodata->cfg_counters) /* they share one */
+	if (!loader->rodata->cfg_counters) /* all CPUs share one set */
 		return cpu ? c : counters_read(&loader->skel->bss->counters_shared);
 	if (loader->counters)
 		return counters_read(&loader->counters[cpu]);
@@ -86,7 +89,9 @@ uint64_t loader_missed(const struct loader *loader)
 	struct bpf_prog_info info = {};
 	__u32 len = sizeof(info);
 
-	/* Most of those that the kernel counts leave a gap: the sum would have them twice. */
+	/*
+	 * Most misses that the kernel counts also leave a gap, so the sum would count them twice.
+	 */
 	if (bpf_obj_get_info_by_fd(fd, &info, &len) || info.recursion_misses < told + gaps)
 		return gaps;
 	return info.recursion_misses - told;

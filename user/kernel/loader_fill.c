@@ -37,7 +37,7 @@ static int fill_prefixes(struct loader *loader, const struct filters *filters)
 	return err;
 }
 
-/* That the other one is added to is for loader_stat_turn() to say. */
+/* Has programs add to the even map of sums. loader_stat_turn() switches to the other one. */
 static int fill_stats(const struct loader *loader)
 {
 	int even = bpf_map__fd(loader->skel->maps.stat_even);
@@ -47,7 +47,7 @@ static int fill_stats(const struct loader *loader)
 				    sizeof(even), BPF_ANY);
 }
 
-/* Where the two programs at the tracepoint go on. */
+/* Sets the program that the two programs at the tracepoint enter by tail call. */
 static int fill_transitions(const struct loader *loader)
 {
 	int fd = bpf_program__fd(programs_told(loader->skel));

@@ -37,7 +37,7 @@ bool loader_has_listeners(const struct loader *loader)
 	return loader->rodata->cfg_cookies && !bpf_map__get_next_key(map, NULL, &key, sizeof(key));
 }
 
-/* Returns whether it listens, and is wanted. */
+/* Asks the kernel side about a listener. Returns true if the socket still listens and is wanted. */
 static bool look_at_listener(const struct loader *loader, uint64_t sk, uint64_t key, uint64_t look,
 			     struct tcpdwell_cookies *cookies)
 {
@@ -60,7 +60,10 @@ void loader_each_cookies(const struct loader *loader, uint64_t look, loader_cook
 	bool more = loader->rodata->cfg_cookies &&
 		    !bpf_map__get_next_key(map, NULL, &sk, sizeof(sk));
 
-	/* One that ends meanwhile may have it begin again: no more than there can be. */
+	/*
+	 * If an element goes meanwhile, the walk may begin again, so it is bounded by the size of
+	 * the map.
+	 */
 	for (unsigned int i = 0; more && i < TCPDWELL_LISTENERS; i++, sk = next) {
 		more = !bpf_map__get_next_key(map, &sk, &next, sizeof(next));
 		if (!bpf_map__lookup_elem(map, &sk, sizeof(sk), &key, sizeof(key), 0) &&

@@ -20,7 +20,7 @@ void loader_snapshot_begin(struct loader *loader, uint64_t sockets)
 	loader->skel->bss->snapshot_began_ns = clock_now_ns();
 }
 
-/* Empties a map that the snapshot filled, by the addresses of sockets. */
+/* Empties a map that the snapshot filled. Its keys are addresses of sockets. */
 static void empty_noted(const struct bpf_map *noted)
 {
 	uint64_t socket, next;
@@ -32,7 +32,10 @@ static void empty_noted(const struct bpf_map *noted)
 	}
 }
 
-/* The time comes first: who finds that the snapshot is over finds when it was. */
+/*
+ * Stores the time first, so that a program that sees that the snapshot is over also sees when it
+ * ended.
+ */
 void loader_snapshot_end(struct loader *loader)
 {
 	struct tcpdwell_bpf__bss *bss = loader->skel->bss;
@@ -118,7 +121,7 @@ struct steward *loader_steward(const struct loader *loader)
 	return loader->steward;
 }
 
-/* Without a steward that lives the process does what it still may. */
+/* If the steward has died, or there is none, the process does what it still may. */
 int loader_open_descriptors(struct loader *loader)
 {
 	int fd = STEWARD_LOST;

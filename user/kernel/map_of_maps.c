@@ -16,8 +16,8 @@ int map_of_maps_one(struct bpf_map *map, const char *name, uint32_t size)
 }
 
 /*
- * From 5.15 to 6.1 the kernel puts no map into one of maps that has type information where its
- * model has none, or the other way round: no map here has.
+ * From 5.15 to 6.1 the kernel refuses to put a map into a map of maps if one of the map and the
+ * model has type information and the other has none. So no map here has any.
  */
 int map_of_maps_make(struct bpf_map *map)
 {

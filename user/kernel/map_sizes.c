@@ -9,29 +9,30 @@
 #include "tcpdwell.skel.h"
 
 /*
- * Bytes of the host's memory for each connection that may be tracked, where no option says. A
- * socket takes a few KiB, so there is room for all that a host of nothing but sockets has.
+ * Bytes of the host's memory for each connection that may be tracked, where no option says how
+ * many. A socket takes a few KiB, so this suffices even for a host whose memory is full of sockets.
  */
 #define HOST_BYTES_PER_SOCKET 8192
 #define SOCKETS_MIN	      (1U << 16)
 #define SOCKETS_MAX	      (1U << 22)
 
 /*
- * Places for recent ones, of 64 bytes, for a sixteenth of the connections: 2 MiB at the most, and
- * on hosts of 8 GiB and more two or four times as much. Those are enough for a thousand connections
- * a second that end in TIME_WAIT, both their ends on the host.
+ * The number of places for recent connections is a sixteenth of the number of connections. A place
+ * takes 64 bytes, so that is at most 2 MiB, and two or four times as much on hosts with 8 GiB or
+ * more. That is enough for a thousand connections a second that end in TIME_WAIT and have both ends
+ * on the host.
  */
 #define RECENT_MIN   (1U << 15)
 #define RECENT_MAX   (TCPDWELL_RECENT_MAPS * TCPDWELL_RECENT_PLACES)
 #define RECENT_SHARE 16
 
 /*
- * Connections whose stacks are kept: 2 KiB each, so 32 MiB at the most. One process's descriptors
- * end long before, as a rule, and a leak shows in the first of them.
+ * Connections whose stacks are kept. A stack takes 2 KiB, so that is at most 32 MiB. A process
+ * usually runs out of descriptors long before, and a leak shows in the first of them.
  */
 #define STACKS_MAX 16384
 
-/* Processes that can descend from the program after -- at a time. */
+/* The most processes at a time that descend from the program after --. */
 #define FOLLOWED_MAX 65536
 
 static uint32_t sockets_for_host(void)
@@ -53,8 +54,9 @@ uint32_t map_sizes_sockets(const struct capture *capture)
 }
 
 /*
- * Kernel memory for histograms, where no option says: 1/1024 of the host's. An element is one
- * object of 256 bytes (48 of the map's own, key and value), with a bucket of 16 bytes.
+ * Kernel memory for histograms, where no option says how much: 1/1024 of the host's memory. An
+ * element is one object of 256 bytes, of which 48 are the map's and the rest are key and value. It
+ * also takes a bucket of 16 bytes.
  */
 #define HOST_SHARE_STAT	   1024
 #define STAT_ELEMENT_BYTES (256 + 16)
@@ -78,7 +80,7 @@ static uint32_t stat_elements(const struct capture *capture)
 	return elements < STAT_ELEMENTS_MAX ? elements : STAT_ELEMENTS_MAX;
 }
 
-/* What is in front of the tables at the most: a power of two of places. */
+/* Returns the most places in front of the tables: a power of two. */
 static uint32_t recent_places(uint32_t sockets)
 {
 	uint32_t places = RECENT_MAX;
@@ -92,7 +94,9 @@ int map_sizes_set(struct tcpdwell_bpf *skel, const struct capture *capture, unsi
 {
 	uint32_t pids = capture->filters.pids.count;
 	uint32_t elements = stat_elements(capture);
-	/* Where it only wakes the reader, or there is nothing to read, the smallest that can be. */
+	/*
+	 * A ring that only wakes the reader, or that nobody reads, has the smallest size there is.
+	 */
 	bool records = capture_uses_ring(capture) && skel->rodata->cfg_rings == 1;
 	uint64_t page = sysconf(_SC_PAGESIZE);
 	uint64_t ring_bytes = records ? capture->ring_bytes : page;

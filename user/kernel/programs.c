@@ -16,7 +16,7 @@
 
 #include "tcpdwell.skel.h" /* whose variables are the wire's */
 
-/* Programs that are attached at a time, at the most. */
+/* The most programs that are attached at a time. */
 #define LINKS_MAX 24
 
 struct programs {
@@ -25,8 +25,8 @@ struct programs {
 	const struct capability *can;
 	struct bpf_link *links[LINKS_MAX];
 	unsigned int link_count;
-	int raw[LINKS_MAX];			       /* descriptors that stand for links */
-	struct bpf_link *iterators[STEWARD_ITERATORS]; /* NULL: not handed over */
+	int raw[LINKS_MAX];			       /* descriptors that serve as links */
+	struct bpf_link *iterators[STEWARD_ITERATORS]; /* NULL if not handed over */
 	unsigned int raw_count;
 };
 
@@ -56,7 +56,7 @@ void programs_free(struct programs *programs)
  * ---- Choosing -----------------------------------------------------------------------------------
  */
 
-/* Whether a part of a way is one on this kernel, and with these knobs. */
+/* Returns true if a part of a way belongs to it on this kernel and with these knobs. */
 static bool applies(const struct programs *programs, enum part_when when)
 {
 	const struct tcpdwell_bpf__rodata *cfg = programs->skel->rodata;
@@ -117,7 +117,10 @@ static void choose_part(const struct programs *programs, const char *name, bool 
 		bpf_map__set_autocreate(map, wanted);
 }
 
-/* Several features may have one program or map: none takes away what another one wants. */
+/*
+ * Several features may share a program or a map. So all are switched off first, and then those that
+ * are wanted are switched on.
+ */
 void programs_choose(struct programs *programs)
 {
 	for (int wanted = 0; wanted <= 1; wanted++) {
@@ -186,7 +189,7 @@ static int keep_link(struct programs *programs, struct bpf_link *link)
 	return 0;
 }
 
-/* libbpf finds classic tracepoints only where tracefs is mounted, which it need not be. */
+/* libbpf finds classic tracepoints only if tracefs is mounted, which it may not be. */
 static int attach_tracepoint(struct programs *programs, struct bpf_program *program,
 			     const char *name)
 {
@@ -205,17 +208,20 @@ static int attach_tracepoint(struct programs *programs, struct bpf_program *prog
 	return err;
 }
 
-/* Where a program is for one system call, it has the name of its tracepoint. */
+/* A program for one system call has the name of that call's tracepoint. */
 #define SYSCALL_SECTION "tp/syscalls/"
 
-/* One program serves both system calls. */
+/* Attaches one program to both system calls. */
 static int attach_accepts(struct programs *programs, struct bpf_program *program)
 {
 	return attach_tracepoint(programs, program, "sys_exit_accept4") ?:
 		       attach_tracepoint(programs, program, "sys_exit_accept");
 }
 
-/* Whether a program is attached by itself: not one that is run, iterated or gone on into. */
+/*
+ * Returns true if a program is attached by itself. Others are run, iterated or entered by tail
+ * call.
+ */
 static bool attaches(const struct programs *programs, const struct bpf_program *program)
 {
 	const struct tcpdwell_bpf *skel = programs->skel;
@@ -227,7 +233,7 @@ static bool attaches(const struct programs *programs, const struct bpf_program *
 	       strncmp(section, "iter/", 5);
 }
 
-/* The way from before links (5.5). */
+/* Attaches in the way that kernels have from before there were links (5.5). */
 static int attach_raw(struct programs *programs, const struct bpf_program *program)
 {
 	int fd = bpf_raw_tracepoint_open(NULL, bpf_program__fd(program));
@@ -289,7 +295,10 @@ void programs_detach(struct programs *programs)
  * ---- Iterators ----------------------------------------------------------------------------------
  */
 
-/* Opens an iterator, whose link lives as long as it: over the elements of @map, if it is not 0. */
+/*
+ * Opens an iterator, over the elements of @map if that is not 0. Its link lives as long as the
+ * iterator.
+ */
 static int open_iterator(const struct bpf_program *program, int map)
 {
 	union bpf_iter_link_info info;
@@ -297,7 +306,7 @@ static int open_iterator(const struct bpf_program *program, int map)
 	struct bpf_link *link;
 	int fd;
 
-	/* Older kernels know less of it, and want zeros in the rest. */
+	/* Older kernels know fewer members of it, and refuse it if the rest is not zero. */
 	memset(&info, 0, sizeof(info));
 	info.map.map_fd = map;
 	if (map) {
@@ -383,7 +392,7 @@ int programs_walk(const struct programs *programs, uint64_t bucket, enum tcpdwel
 		       0;
 }
 
-/* Goes through @map by an iterator that writes nothing. */
+/* Reads an iterator over @map to its end. Its program writes nothing. */
 static int run_iterator(const struct bpf_program *program, int map)
 {
 	int iterator = open_iterator(program, map);
@@ -400,7 +409,7 @@ static int run_iterator(const struct bpf_program *program, int map)
 	return len;
 }
 
-/* Elements that are copied at a time: more than share a bucket of a hash. */
+/* Elements that are copied at a time: more than ever share a bucket of a hash table. */
 #define BATCH 256
 
 static int sweep_keys(const struct programs *programs, uint64_t keys[TCPDWELL_SWEEP_KEYS])
@@ -412,7 +421,7 @@ static int sweep_keys(const struct programs *programs, uint64_t keys[TCPDWELL_SW
 	return bpf_prog_test_run_opts(bpf_program__fd(program), &opts) ? -errno : 0;
 }
 
-/* Has the program look at what is under @count keys, each at the start of so many bytes. */
+/* Has the program look at @count connections. Their keys are @stride bytes apart. */
 static int sweep_each(const struct programs *programs, const char *keys, uint32_t stride,
 		      uint32_t count)
 {
@@ -430,8 +439,8 @@ static int sweep_each(const struct programs *programs, const char *keys, uint32_
 }
 
 /*
- * Goes through @map in copies of its elements, as many as it may have at the most. The key of a
- * connection is what a table is keyed by; in a place it is what the value begins with.
+ * Goes through @map in batches of copies of its elements. The program gets the keys of connections.
+ * In a table that is the key of the element. In a map of places it is at the start of the value.
  */
 static int run_batches(const struct programs *programs, const struct bpf_map *like, int map,
 		       bool places)
@@ -497,7 +506,10 @@ static int try_iterator(const struct bpf_program *program, int map)
 	return fd < 0 ? fd : 0;
 }
 
-/* Nothing waits yet, so a run does nothing; a map of connections serves the iterator of places. */
+/*
+ * Runs a program, or opens an iterator, before anything waits, so the run does nothing. The
+ * iterator of places can be left out: a map of connections stands for it.
+ */
 static int try_program(const struct programs *programs, const struct bpf_program *program,
 		       int table)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The BPF programs of a run: which of the skeleton's are shown to the kernel, and their links. The
- * loader's part: no one else asks for them.
+ * The BPF programs of a run: which of the skeleton's programs are shown to the kernel, and their
+ * links. This is a part of the loader: no other module uses it.
  *
- * They own the links; the skeleton and the features are the loader's, which must outlive them.
- * One thread.
+ * It owns the links. The skeleton and the features belong to the loader, and must outlive it. One
+ * thread.
  */
 #ifndef TCPDWELL_BPF_PROGRAMS_H
 #define TCPDWELL_BPF_PROGRAMS_H
@@ -16,7 +16,7 @@
 #include "kernel/feature.h"
 #include "wire.h"
 
-/* Where each transition comes by. */
+/* The tracepoint that tells each transition. */
 #define TRANSITION_TRACEPOINT "inet_sock_set_state"
 
 struct bpf_program;
@@ -31,58 +31,64 @@ struct programs *programs_new(struct tcpdwell_bpf *skel, const struct features *
 void programs_free(struct programs *programs);
 
 /*
- * Marks the programs that will be loaded and the maps that will be made: those of what the run
- * wants and the kernel has. To be called before the skeleton is loaded and after its knobs are set.
- * What is not chosen here is not even shown to the kernel.
+ * Marks the programs that will be loaded and the maps that will be made: those of the features that
+ * the run wants and the kernel has. To be called after the knobs are set and before the skeleton is
+ * loaded. A program or map that is not chosen is not even shown to the kernel.
  */
 void programs_choose(struct programs *programs);
 
 /*
- * Runs once those that are loaded and are not attached, where nothing is to be done yet: a kernel
- * may load what it will not run. @table is a map of connections, or negative. Returns 0, or -errno
- * with @refused, the name of the program.
+ * Runs once each program that is loaded but never attached, while it has nothing to do: a kernel
+ * may load a program and refuse to run it. @table is a map of connections, or negative. Returns 0,
+ * or -errno with @refused, the name of the program.
  */
 int programs_try(const struct programs *programs, int table, const char **refused);
 
 /*
- * Attaches those that are loaded, and lets them see once all are. Returns 0, or -errno with
- * @refused, the name of the program; then none is attached.
+ * Attaches the programs that are loaded. They see events only after all are attached. Returns 0, or
+ * -errno with @refused, the name of the program, and has then attached none.
  */
 int programs_attach(struct programs *programs, const struct notice *notice, const char **refused);
 
-/* From here on none of them runs by itself. */
+/* Detaches all programs: none of them runs by itself after that. */
 void programs_detach(struct programs *programs);
 
-/* The one that tells a transition, at the tracepoint itself or gone on into. */
+/*
+ * Returns the program that tells a transition. It is either attached to the tracepoint itself, or
+ * entered by tail call from the programs there.
+ */
 struct bpf_program *programs_told(const struct tcpdwell_bpf *skel);
 
-/* The first at the tracepoint, and the one that lets waiting rows go, which may not be loaded. */
+/*
+ * The first returns the first program at the tracepoint. The second returns the one that lets rows
+ * go that are held, which may not be loaded.
+ */
 struct bpf_program *programs_transition(const struct programs *programs);
 struct bpf_program *programs_flush(const struct programs *programs);
 
 /*
  * Open an iterator over all descriptors, or over the sockets of the calling thread's network
- * namespace. The caller closes it. -errno: there is none.
+ * namespace. The caller closes it. They return -errno if there is none.
  */
 int programs_open_descriptors(const struct programs *programs);
 int programs_open_sockets(const struct programs *programs);
 
 /*
- * Makes the links that such iterators come from, once for all of them, and hands them to @steward,
- * who opens them where the process may not. What the kernel refuses stays as it is.
+ * Makes the links that these iterators come from, once for all of them, and hands them to @steward,
+ * which opens iterators where the process may not. What the kernel refuses stays as it is.
  */
 void programs_hand_over(struct programs *programs, struct steward *steward);
 
 /*
- * One run of the walk over the table of connections, from this bucket on, if it was loaded: what it
- * finds is in the variable `walk`. Returns 0 or -errno.
+ * Runs the walk over the table of connections once, from @bucket on. Its results are in the
+ * variable `walk` of the kernel side. Returns 0 or -errno.
  */
 int programs_walk(const struct programs *programs, uint64_t bucket, enum tcpdwell_walk_for what);
 
 /*
- * One pass over the connections in a table, or over the places of recent ones, of this number and
- * descriptor, for the sake of those that are gone (sweep.h): if it can be done, and there is
- * something to be found. They return 0 or -errno.
+ * programs_can_sweep() returns true if the run looks for connections that are gone (sweep.h). The
+ * others look once through the connections of a table, or of a map of places of recent ones, which
+ * has this number and descriptor. They return 0 or -errno.
  */
 bool programs_can_sweep(const struct programs *programs);
 int programs_sweep_table(const struct programs *programs, unsigned int number, int fd);

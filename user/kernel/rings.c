@@ -11,13 +11,13 @@
 #include "wire.h"
 
 /*
- * At 20 000 connections a second each, 16 processors that share one ring wait for a quarter of
- * their time, by `make bench ARGS=--cores`; so fewer do.
+ * If 16 processors share one ring, each with 20 000 connections a second, they wait for a quarter
+ * of their time (`make bench ARGS=--cores`). So fewer share one.
  */
 #define CPUS_OF_ONE  8
 #define CPUS_OF_EACH 4
 
-/* Each is as large as this at least, or as what was asked for: one may have most of the records. */
+/* The least bytes of a ring, unless fewer were asked for: one ring may get most of the records. */
 #define BYTES_MIN (4U << 20)
 
 struct rings {
@@ -65,7 +65,7 @@ struct rings *rings_new(struct bpf_map *map, unsigned int count, uint64_t bytes)
 			rings->fds[rings->count++] = fd;
 	}
 	if (all >= 0)
-		close(all); /* the object has it, too */
+		close(all); /* the object has its own descriptor */
 	if (!err)
 		return rings;
 	rings_free(rings);

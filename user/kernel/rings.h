@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The rings of records where there are several (bpf/maps.bpf.h): how many, how large, and their
- * descriptors.
+ * The rings of records, where there are several (bpf/maps.bpf.h): how many there are, how large
+ * they are, and their descriptors.
  */
 #ifndef TCPDWELL_RINGS_H
 #define TCPDWELL_RINGS_H
@@ -13,23 +13,25 @@
 struct bpf_map;
 struct rings;
 
-/* How many @capture comes to: a power of two, 1: there is one ring, which needs no struct rings. */
+/* Returns how many rings @capture needs: a power of two. If it is 1, struct rings is not needed. */
 unsigned int rings_count(const struct capture *capture);
 
-/* How large each of @count is. */
+/* Returns how many bytes each of @count rings has. */
 uint64_t rings_bytes(const struct capture *capture, unsigned int count);
 
 /*
- * Makes @map and @count rings of @bytes in it, before the object is loaded. Returns NULL with errno
- * set. The caller frees it.
+ * Makes the map of maps @map, and @count rings of @bytes in it, before the object is loaded.
+ * Returns NULL with errno set. The caller frees it.
  */
 struct rings *rings_new(struct bpf_map *map, unsigned int count, uint64_t bytes);
 
 /* NULL-safe. */
 void rings_free(struct rings *rings);
 
-/* Their descriptors, which stay theirs, into @fds with room for TCPDWELL_RINGS; how many: none of
- * NULL. */
+/*
+ * Puts the descriptors into @fds, which has room for TCPDWELL_RINGS. They still belong to @rings.
+ * Returns how many there are: 0 for NULL.
+ */
 unsigned int rings_fds(const struct rings *rings, int *fds);
 
 #endif /* TCPDWELL_RINGS_H */

@@ -11,13 +11,13 @@
 #include "kernel/snapshot.h"
 #include "kernel/unnamed.h"
 
-/* The kernel fills at most 32 KiB of an iterator's records at a time (BPF seq_file: 8 pages). */
+/* The kernel fills at most 32 KiB with an iterator's records at a time (BPF seq_file: 8 pages). */
 #define READ_BYTES (32 * 1024)
 
 /* A network namespace as it was before the first descriptor was looked at. */
 struct space {
 	uint32_t inode;
-	unsigned int sockets; /* in the hash tables */
+	unsigned int sockets; /* full sockets in the hash tables */
 	unsigned int timewait;
 };
 
@@ -25,14 +25,14 @@ struct snapshot {
 	struct loader *loader;
 	event_take *take;
 	void *context;
-	struct space *spaces; /* those that have any */
+	struct space *spaces; /* those that have any sockets */
 	size_t space_count;
 	bool optional;
-	bool walked; /* all timewait sockets that a walk over the table leads to were found */
-	enum feature_id refused; /* what records are missing for, FEATURE_COUNT: nothing */
+	bool walked; /* a walk over the table of connections found all timewait sockets */
+	enum feature_id refused; /* what is missing for records; FEATURE_COUNT: nothing */
 };
 
-/* The whole records in a buffer; the rest of the last one comes with the next read. */
+/* Takes the whole records in a buffer. The rest of the last record comes with the next read. */
 static int take_records(const struct snapshot *snapshot, const char *buffer, size_t len)
 {
 	struct tcpdwell_socket socket;
@@ -47,8 +47,9 @@ static int take_records(const struct snapshot *snapshot, const char *buffer, siz
 }
 
 /*
- * Runs an iterator to its end. A read ends early, with EAGAIN, after a million sockets that wrote
- * nothing; the next one goes on from there. Answers -errno, or what take() did.
+ * Reads an iterator to its end. A read ends early with EAGAIN after a million sockets for which
+ * nothing was written, and the next read goes on from there. Returns 0, -errno, or what take()
+ * returned.
  */
 static int run(const struct snapshot *snapshot, int iterator)
 {
@@ -78,8 +79,9 @@ static int run(const struct snapshot *snapshot, int iterator)
 }
 
 /*
- * Notes what the namespace has that the thread is in. A request has a listener, which counts. What
- * cannot be counted is looked through: no number of sockets is that high.
+ * Notes how many sockets a namespace has. Requests are not counted, but each has a listener, which
+ * is. If they cannot be counted, the number is one that no namespace reaches, so it will be looked
+ * through.
  */
 static int note_space(void *context, const struct netns_place *place)
 {
@@ -108,8 +110,8 @@ static uint64_t count_sockets(const struct snapshot *snapshot)
 }
 
 /*
- * Whether the timewait sockets of a namespace were found by a walk: where it found one it found
- * all, where none the namespace may have a table of its own.
+ * Returns true if a walk found the timewait sockets of a namespace. If it found one of them it
+ * found all. If it found none, the namespace may have a table of its own.
  */
 static bool timewait_walked(const struct snapshot *snapshot, const struct space *space)
 {
@@ -117,8 +119,9 @@ static bool timewait_walked(const struct snapshot *snapshot, const struct space 
 }
 
 /*
- * Whether a namespace may have what was not found by descriptor or by a walk. The tracepoint tells
- * what came since it was noted, so a count that is reached now was of these very sockets.
+ * Returns true if a namespace may have a socket that was found neither by descriptor nor by a walk.
+ * The tracepoint tells of sockets that came after the count was noted, so if that many were found
+ * they are the very sockets that were counted.
  */
 static bool is_missing(const struct snapshot *snapshot, const struct space *space)
 {
@@ -127,8 +130,9 @@ static bool is_missing(const struct snapshot *snapshot, const struct space *spac
 }
 
 /*
- * Where rows go on without what was there before, the loader has said what is unknown for that.
- * Where records of it are what is asked for, some of them are not enough.
+ * Decides what a refused iterator means. If only rows are wanted, they go on, and the loader has
+ * already said what is unknown without it. If records of the sockets are wanted, some of them are
+ * not enough, and the snapshot fails.
  */
 static int none_to_run(struct snapshot *snapshot, enum feature_id id)
 {
@@ -138,7 +142,7 @@ static int none_to_run(struct snapshot *snapshot, enum feature_id id)
 	return -EOPNOTSUPP;
 }
 
-/* Takes the sockets of the namespace that the thread is in, if any are missing. */
+/* Takes the sockets of the namespace @place, if any are missing. */
 static int take_space(void *context, const struct netns_place *place)
 {
 	struct snapshot *snapshot = context;
@@ -162,8 +166,9 @@ static int take_space(void *context, const struct netns_place *place)
 }
 
 /*
- * The hash table is one for all namespaces, and an iterator goes through the whole of it for each:
- * 20 ms on a host of 24 GB, however few sockets there are. Only where it must.
+ * Looks through namespaces with an iterator, only if a socket is missing. The hash table is one for
+ * all namespaces, and an iterator goes through the whole of it for each namespace. That takes 20 ms
+ * on a host of 24 GB, however few sockets there are.
  */
 static int take_spaces(struct snapshot *snapshot)
 {
@@ -177,7 +182,10 @@ static int take_spaces(struct snapshot *snapshot)
 	return 0;
 }
 
-/* Namespaces with timewait sockets from which on one walk for all is cheaper than one for each. */
+/*
+ * With so many namespaces that have timewait sockets, one walk for all is cheaper than one for
+ * each.
+ */
 #define WALK_NAMESPACES 8
 
 static int take_walked(void *context, const struct tcpdwell_socket *socket)
@@ -189,7 +197,10 @@ static int take_walked(void *context, const struct tcpdwell_socket *socket)
 	return snapshot->take(snapshot->context, &event);
 }
 
-/* Takes the timewait sockets of all namespaces, if these are many. Iterators do where it cannot. */
+/*
+ * Takes the timewait sockets of all namespaces by one walk, if those are many. If the kernel does
+ * not allow the walk, iterators find them later.
+ */
 static int take_timewait(struct snapshot *snapshot)
 {
 	struct loader *loader = snapshot->loader;

@@ -17,17 +17,17 @@
 _Static_assert(RECORD_TIME_AT == offsetof(struct tcpdwell_connection, ended_ns),
 	       "all records have their time in the same place");
 
-/* A ring, and the record that is next in it. */
+/* A ring, and its next record. */
 struct lane {
 	struct ring *ring;
-	const void *data; /* NULL: nothing is there, or it was not looked for */
+	const void *data; /* NULL if there is none, or it was not looked for */
 	size_t size;
 };
 
 struct source_ring {
 	struct lane lanes[1 + TCPDWELL_RINGS];
 	unsigned int count;
-	int fd; /* of the first one's map, not owned */
+	int fd; /* the first ring's map, not owned */
 	event_take *take;
 	void *context;
 	uint64_t taken;
@@ -63,7 +63,9 @@ static int take(struct source_ring *source, const void *data, size_t size)
 	return source->take(source->context, &event);
 }
 
-/* How large the ring is: the kernel says so in two places. Returns 0 with errno set. */
+/*
+ * Returns how many bytes the ring has. The kernel tells it in two places. Returns 0 with errno set.
+ */
 static size_t ring_bytes(int ring)
 {
 	struct bpf_map_info info = {};
@@ -146,7 +148,7 @@ static int consume_one(struct source_ring *source)
 	return err ? err : count;
 }
 
-/* When what a record tells of happened: each has it in the same place. */
+/* Returns when the event of a record happened. All records have the time in the same place. */
 static uint64_t record_time_ns(const struct lane *lane)
 {
 	uint64_t time_ns = 0;
@@ -156,7 +158,7 @@ static uint64_t record_time_ns(const struct lane *lane)
 	return time_ns;
 }
 
-/* The one whose next record is the earliest; NULL: there is none. */
+/* Returns the ring whose next record is the earliest, or NULL if there is no record. */
 static struct lane *earliest(struct source_ring *source)
 {
 	struct lane *first = NULL;
@@ -175,9 +177,10 @@ static struct lane *earliest(struct source_ring *source)
 }
 
 /*
- * A record that was looked at and not taken, as there were too many before it, is the next one of
- * its ring in the next turn, too: else it would come before earlier ones of other rings. Its room
- * and that of those before it are given back later.
+ * Takes records of all rings in the order of their times. A record that was looked at but not
+ * taken, because the batch was full, stays the next one of its ring in the next turn. Otherwise it
+ * would come before earlier records of other rings. Its room, and that of the records before it, is
+ * given back later.
  */
 static int consume_merged(struct source_ring *source)
 {

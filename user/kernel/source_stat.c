@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * In batches: a system call for many elements, which every kernel that the tool runs on has for
- * these maps (5.6). Where a kernel refuses that, with three calls for each element.
+ * Elements are taken in batches, many with one system call. Every kernel that the tool runs on has
+ * that for these maps (5.6). If a kernel refuses it, each element takes three calls.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -10,10 +10,16 @@
 
 #include "kernel/source_stat.h"
 
-/* The kernel hands out whole buckets of the map: a batch must hold the fullest. */
+/*
+ * The first size of a batch. The kernel hands out whole buckets of the map, so a batch must have
+ * room for the fullest one.
+ */
 #define BATCH_MIN 64
 
-/* A map that is never full has no bucket of so many; the kernel copies them all in one go. */
+/*
+ * The largest batch. A map that is never full has no bucket of so many elements, so the kernel
+ * copies all of a bucket in one go.
+ */
 #define BATCH_MAX 65536
 
 struct batch {
@@ -49,7 +55,10 @@ static int batch_take(const struct batch *batch, uint32_t count, event_take *tak
 	return err;
 }
 
-/* What is handed over is gone from the map first: it is counted once, whatever happens. */
+/*
+ * Takes the elements one by one. Each is deleted from the map before it is handed over, so it is
+ * counted once, whatever happens.
+ */
 static int take_each(int fd, event_take *take, void *context)
 {
 	struct tcpdwell_stat_key key;
@@ -89,7 +98,7 @@ int source_stat_take(int fd, event_take *take, void *context)
 		}
 		err = batch_take(&batch, count, take, context);
 		if (last)
-			break; /* that was the end */
+			break; /* this was the last batch */
 		from = &position;
 	}
 	free(batch.keys);

@@ -13,19 +13,19 @@
 #include "kernel/tables.h"
 #include "wire.h"
 
-/* As long as TIME_WAIT lasts: before that there is little that should be gone. */
+/* The pause between looks is as long as TIME_WAIT: before that few connections can be gone. */
 #define PERIOD_NS 60000000000ULL
 
-/* It takes this share of a processor at the most: with many connections it waits for longer. */
+/* A look takes at most this share of a processor, so with many connections the pause is longer. */
 #define PAUSE_RUNS 1000
 
 struct sweep {
 	const struct programs *programs;
 	const struct tables *tables;
 	pthread_t thread;
-	int stop;	      /* an eventfd, negative: the thread does not run */
-	int err;	      /* the first that a look ended with, 0: none */
-	pthread_mutex_t busy; /* by a pass over all */
+	int stop;	      /* an eventfd; negative: the thread does not run */
+	int err;	      /* the first error of a look; 0: none */
+	pthread_mutex_t busy; /* held while a look goes on */
 };
 
 static void keep_error(struct sweep *sweep, int err)
@@ -34,7 +34,7 @@ static void keep_error(struct sweep *sweep, int err)
 		sweep->err = err;
 }
 
-/* Goes through all. */
+/* Goes through all places and tables. */
 static void pass(struct sweep *sweep)
 {
 	int fd;
@@ -48,7 +48,7 @@ static void pass(struct sweep *sweep)
 		keep_error(sweep, programs_sweep_table(sweep->programs, i, fd));
 }
 
-/* Returns how long that took. */
+/* Looks at all. Returns how many nanoseconds it took. */
 static uint64_t sweep_all(struct sweep *sweep)
 {
 	uint64_t begin_ns = clock_now_ns();

@@ -18,39 +18,41 @@
 #include "kernel/tables.h"
 #include "wire.h"
 
-/* Connections in the first table. Its buckets take 512 KiB, those of the one in reserve a MiB. */
+/*
+ * Connections in the first table. Its buckets take 512 KiB, and those of the one in reserve 1 MiB.
+ */
 #define FIRST 32768
 
-/* Between two looks at what is asked for, where there is no doorbell. */
+/* The pause between two looks at what is asked for, where there is no doorbell. */
 #define LOOK_MS 100
 
 struct tables {
 	struct bpf_map *map;
 	uint32_t sockets;
-	int all; /* the map of them, negative: none */
-	int err; /* of the thread that makes the first */
+	int all; /* the map of tables; negative: there is none */
+	int err; /* of the thread that makes the first table */
 	int fds[TCPDWELL_TABLES];
-	struct bpf_map *lives; /* NULL: none are summed */
+	struct bpf_map *lives; /* NULL: no lives are summed */
 	int all_lives;
 	int lives_fds[TCPDWELL_TABLES];
 	unsigned int count;
 	struct bpf_map *recent;
-	int all_recent; /* the map of places, negative: none */
+	int all_recent; /* the map of maps of places; negative: there is none */
 	int recent_fds[TCPDWELL_RECENT_MAPS];
 	pthread_t thread;
 	bool running;
-	/* The kernel side's, NULL: nothing is watched yet. */
+	/* Variables of the kernel side; NULL: nothing is watched yet. */
 	const volatile uint32_t *current;
 	const volatile uint8_t *wanted;
 	struct ring *doorbell;
 	int doorbell_fd;
 	int call; /* an eventfd that wakes the thread, or -1 */
 	bool ending;
-	uint64_t expected; /* sockets that are about to come, 0: nobody waits */
+	uint64_t expected; /* sockets that are about to come; 0: nobody waits */
 	sem_t made;
 };
 
-/* Connections that have room in the first @count tables. */
+/* Returns how many connections have room in the first @count tables. */
 static uint64_t room(const struct tables *tables, unsigned int count)
 {
 	uint64_t room = 0;
@@ -62,7 +64,10 @@ static uint64_t room(const struct tables *tables, unsigned int count)
 	return room < tables->sockets ? room : tables->sockets;
 }
 
-/* How many are made: while they are watched, another thread may make one at any time. */
+/*
+ * Returns how many tables are made. While they are watched, another thread may make one at any
+ * time.
+ */
 static unsigned int count(const struct tables *tables)
 {
 	return __atomic_load_n(&tables->count, __ATOMIC_ACQUIRE);
@@ -74,8 +79,9 @@ static bool is_complete(const struct tables *tables)
 }
 
 /*
- * Makes number @number of @all, a map of maps, for @size elements. Returns it or -errno. It is kept
- * open: it is this process's, for whoever counts what it holds.
+ * Makes number @number of @all, a map of maps, for @size elements. Returns its descriptor or
+ * -errno. The descriptor stays open, so the map counts as this process's for whoever adds up what a
+ * process holds.
  */
 static int add_one(struct bpf_map *map, int all, uint32_t number, uint32_t size)
 {
@@ -85,7 +91,7 @@ static int add_one(struct bpf_map *map, int all, uint32_t number, uint32_t size)
 	return err ?: fd;
 }
 
-/* Makes the next table, after that of its lives. Returns 0 or -errno. */
+/* Makes the next table, and before it the table of its lives. Returns 0 or -errno. */
 static int add(struct tables *tables)
 {
 	uint32_t number = count(tables);
@@ -116,7 +122,9 @@ static void *make_first(void *argument)
 	return NULL;
 }
 
-/* Makes the maps of maps. Returns 0, or -errno and which of them is refused. */
+/*
+ * Makes the maps of maps. Returns 0, or -errno with @refused, the name of the one that is refused.
+ */
 static int make_maps(struct tables *tables, const char **refused)
 {
 	struct bpf_map *const maps[] = { tables->map, tables->recent, tables->lives };
@@ -175,8 +183,8 @@ static void join(struct tables *tables)
 /* ---- More of them ---- */
 
 /*
- * Makes tables until there is one more than are in use, and room for @sockets. Without memory for
- * it all stays as it is: what finds no room then is counted by the kernel side.
+ * Makes tables until there is one more than are in use, and there is room for @sockets. If there is
+ * no memory, all stays as it is: the kernel side counts the connections that find no room.
  */
 static void make_next(struct tables *tables, uint64_t sockets)
 {
@@ -186,7 +194,7 @@ static void make_next(struct tables *tables, uint64_t sockets)
 			break;
 }
 
-/* Makes the places that are asked for. Without memory for them, connections go into the tables. */
+/* Makes the places that are asked for. If there is no memory, connections go into the tables. */
 static void make_recent(struct tables *tables)
 {
 	for (unsigned int i = 0; i < TCPDWELL_RECENT_MAPS; i++) {
@@ -198,14 +206,17 @@ static void make_recent(struct tables *tables)
 				     bpf_map__max_entries(bpf_map__inner_map(tables->recent)));
 		if (fd < 0)
 			continue;
-		/* Programs see it at once, and what shows it to them comes back after a while. */
+		/*
+		 * Programs see the map as soon as it is shown, but map_of_maps_show() returns only
+		 * a while later. So its descriptor is stored before.
+		 */
 		__atomic_store_n(&tables->recent_fds[i], fd, __ATOMIC_RELEASE);
 		if (map_of_maps_show(tables->all_recent, i, fd))
 			__atomic_store_n(&tables->recent_fds[i], -ENOENT, __ATOMIC_RELEASE);
 	}
 }
 
-/* Waits for the doorbell or a call. Returns whether it was called. */
+/* Waits for the doorbell or for a call of tables_expect(). Returns true if it was called. */
 static bool wait_for_call(const struct tables *tables)
 {
 	struct pollfd fds[2] = {
@@ -218,7 +229,10 @@ static bool wait_for_call(const struct tables *tables)
 	return fds[0].revents && !eventfd_read(tables->call, &calls);
 }
 
-/* The one thread that makes maps, and that may (host/privilege.h). */
+/*
+ * The one thread that makes maps while the tracer runs, and that has the right to
+ * (host/privilege.h).
+ */
 static void *watch(void *argument)
 {
 	struct tables *tables = argument;
@@ -227,7 +241,7 @@ static void *watch(void *argument)
 
 	while (!__atomic_load_n(&tables->ending, __ATOMIC_ACQUIRE)) {
 		while (tables->doorbell && ring_next(tables->doorbell, &size))
-			; /* nothing is in it but that it rang */
+			; /* what is in it does not matter, only that it rang */
 		if (tables->doorbell)
 			ring_done(tables->doorbell);
 		make_next(tables, __atomic_load_n(&tables->expected, __ATOMIC_ACQUIRE));
@@ -277,7 +291,7 @@ void tables_expect(struct tables *tables, uint64_t sockets)
 	if (eventfd_write(tables->call, 1))
 		return;
 	while (sem_wait(&tables->made))
-		; /* a signal */
+		; /* interrupted by a signal */
 	__atomic_store_n(&tables->expected, 0, __ATOMIC_RELEASE);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Timewait sockets that have no cookie, which is their identity: nobody has asked for it before,
- * and a walk over the table of connections (bpf/walk.bpf.h) cannot. Each is asked for by itself, in
- * its network namespace, by sock_diag.
+ * Gives cookies to timewait sockets that have none. The cookie is their identity. The kernel makes
+ * one when it is first asked for, and a walk over the table of connections (bpf/walk.bpf.h) cannot
+ * ask. So each such socket is asked for by itself, by sock_diag in its network namespace.
  */
 #ifndef TCPDWELL_UNNAMED_H
 #define TCPDWELL_UNNAMED_H
@@ -10,8 +10,8 @@
 struct loader;
 
 /*
- * Has all of them get one. Returns 0, or -errno where there can be no walk. What has gone
- * meanwhile, or cannot be asked for, stays without.
+ * Has all of them get a cookie. Returns 0, or -errno where there can be no walk. A socket that has
+ * gone meanwhile, or that cannot be asked for, stays without one.
  */
 int unnamed_name(struct loader *loader);
 
