@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * From CLOCK_MONOTONIC, which the kernel side stamps with, to the times that people read.
+ * Converts times of CLOCK_MONOTONIC, with which the kernel side stamps, into times that people
+ * read.
  *
- * A struct clock knows the offset of CLOCK_REALTIME. Both clocks are slewed alike, so it stays the
- * same until someone steps the wall clock, or the host sleeps: then rows from the next tick on show
- * the new time. A struct stamp formats; it keeps the last second's text, and each user has its own.
+ * A struct clock knows the offset of CLOCK_REALTIME. Both clocks are slewed alike, so the offset
+ * stays the same until someone steps the wall clock or the host sleeps. Rows show the new time from
+ * the next tick on. A struct stamp formats times. It keeps the text of the last second, and each
+ * user has a stamp of its own.
  *
  * All times are nanoseconds. One thread at a time.
  */
@@ -20,16 +22,17 @@ struct clock;
 #define CLOCK_RESAMPLE_NS 1000000000ULL
 
 /*
- * How far the process's CLOCK_MONOTONIC is ahead of the kernel's own, which all times here are of:
- * time namespaces differ in it. To be set before anything else is asked; 0 until then.
+ * Sets how far the process's CLOCK_MONOTONIC is ahead of the kernel's own: they differ in a time
+ * namespace. All times here are of the kernel's clock. To be called before any other function; it
+ * is 0 until then.
  */
 void clock_set_ahead_ns(int64_t ahead_ns);
 
-/* Now by the kernel's CLOCK_MONOTONIC. */
+/* Returns the present time of the kernel's CLOCK_MONOTONIC. */
 uint64_t clock_now_ns(void);
 
 /*
- * Makes a clock, sampled once, whose start is now; also reads the time zone. Returns NULL with
+ * Makes a clock, samples it once, and starts it now. It also reads the time zone. Returns NULL with
  * errno set if there is no memory. The caller frees it.
  */
 struct clock *clock_new(void);
@@ -37,27 +40,28 @@ struct clock *clock_new(void);
 /* NULL-safe. */
 void clock_free(struct clock *clock);
 
-/* Sets where the seconds of clock_since_start_ns() begin. */
+/* Sets the moment from which clock_since_start_ns() counts. */
 void clock_set_start(struct clock *clock, uint64_t mono_ns);
 
 /* Samples again if a second has passed. Cheap enough for every turn of the main loop. */
 void clock_tick(struct clock *clock);
 
 /*
- * Takes one sample: @wall_ns was read between @before_ns and @after_ns, both monotonic. Keeps the
- * offset it has if that agrees, so that jitter of the reading does not show.
+ * Takes one sample: @wall_ns was read between @before_ns and @after_ns, both monotonic. If the
+ * clock's offset agrees with it, the clock keeps that offset, so that jitter of the reading does
+ * not show.
  */
 void clock_sample(struct clock *clock, uint64_t before_ns, uint64_t wall_ns, uint64_t after_ns);
 
-/* CLOCK_REALTIME at @mono_ns, since the Epoch. */
+/* Returns CLOCK_REALTIME at @mono_ns, since the Epoch. */
 uint64_t clock_wall_ns(const struct clock *clock, uint64_t mono_ns);
 
-/* Time since the start, 0 for what was before it. */
+/* Returns the time since the start, or 0 if @mono_ns is before it. */
 uint64_t clock_since_start_ns(const struct clock *clock, uint64_t mono_ns);
 
-/* Text of one second. All zero is a fresh one. */
+/* The text of one second. A fresh one is all zero. */
 struct stamp {
-	uint64_t second; /* since the Epoch, plus one: 0 is none */
+	uint64_t second; /* since the Epoch, plus one; 0: none */
 	char text[20];
 };
 
@@ -66,7 +70,7 @@ struct stamp {
 /* RFC 3339 in UTC: 2024-02-29T23:59:59.000000001Z. 30 bytes up to the year 9999. */
 char *put_rfc3339(char *p, struct stamp *stamp, uint64_t wall_ns);
 
-/* HH:MM:SS of the local time zone, or UTC. 8 bytes. */
+/* HH:MM:SS in the local time zone, or in UTC. 8 bytes. */
 char *put_time(char *p, struct stamp *stamp, uint64_t wall_ns, bool utc);
 
 /* HH:MM:SS.ffffff, cut after the microsecond. 15 bytes. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The order of numbers, for qsort(3) and bsearch(3), and a search in what is in order.
+ * An order of numbers for qsort(3) and bsearch(3), and a search in sorted items.
  */
 #ifndef TCPDWELL_COMPARE_H
 #define TCPDWELL_COMPARE_H
@@ -8,15 +8,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Below, at or above 0, as @a is to @b. */
+/* Returns a number below 0, 0 or above 0 if @a is below, equal to or above @b. */
 static inline int compare(uint64_t a, uint64_t b)
 {
 	return (a > b) - (a < b);
 }
 
 /*
- * How many of @count items of @size bytes, which are in the order of the number that @number reads
- * of one, are below @key: where the first is that has it, or would be.
+ * Returns how many of @count sorted items are below @key. This is the index of the first item that
+ * has @key, or where it would be. Each item has @size bytes, and @number reads the number that they
+ * are sorted by.
  */
 static inline size_t count_below(const void *items, size_t count, size_t size,
 				 uint64_t (*number)(const void *item), uint64_t key)

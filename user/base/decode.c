@@ -5,7 +5,7 @@
 
 #include "base/decode.h"
 
-/* What all records begin with. */
+/* The start of every record. */
 struct head {
 	uint16_t kind;
 	uint16_t size;
@@ -24,8 +24,9 @@ static bool in_range(const struct tcpdwell_transition *t)
 }
 
 /*
- * The head of the record in @size bytes at @data: DECODED_BAD if that cannot be, DECODED_UNKNOWN if
- * it is not of @kind, which is @least bytes long, else @kind's own.
+ * Reads the head of the record in @size bytes at @data. Returns DECODED_BAD if the head is
+ * impossible, DECODED_UNKNOWN if the record is not of @kind, whose records have at least @least
+ * bytes, and @own otherwise.
  */
 static enum decoded decode_head(const void *data, size_t size, unsigned int kind, size_t least,
 				enum decoded own)

@@ -12,13 +12,13 @@
 #define NS_PER_H   (60 * NS_PER_MIN)
 #define NS_PER_D   (24 * NS_PER_H)
 
-/* @ns in steps of @step, which is even. */
+/* Returns @ns in steps of @step, which is even. */
 static uint64_t in_steps(uint64_t ns, uint64_t step, enum duration_round round)
 {
 	return ns / step + (round == DURATION_NEAREST && ns % step >= step / 2);
 }
 
-/* Three digits of @v, the point behind the first @whole of them. */
+/* Appends three digits of @v, with a point behind the first @whole of them. */
 static char *put_3digits(char *p, uint32_t v, int whole)
 {
 	*p++ = '0' + v / 100;
@@ -31,7 +31,10 @@ static char *put_3digits(char *p, uint32_t v, int whole)
 	return p;
 }
 
-/* 1.00 to 99.9 units, or to 999 where @hundreds; NULL if @ns is more than that after rounding. */
+/*
+ * Appends 1.00 to 99.9 units, or up to 999 if @hundreds. Returns NULL if @ns is more after
+ * rounding.
+ */
 static char *put_scaled(char *p, uint64_t ns, uint64_t unit, bool hundreds,
 			enum duration_round round)
 {
@@ -49,7 +52,7 @@ static char *put_scaled(char *p, uint64_t ns, uint64_t unit, bool hundreds,
 	return NULL;
 }
 
-/* "5m12s": minutes, hours or days with the next smaller unit. */
+/* Appends "5m12s": minutes, hours or days with the next smaller unit. */
 static char *put_composite(char *p, uint64_t ns, enum duration_round round)
 {
 	uint64_t v;

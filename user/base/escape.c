@@ -8,13 +8,19 @@
 #define ONES  0x0101010101010101ULL
 #define HIGHS 0x8080808080808080ULL
 
-/* The high bit of each byte of @v that is zero; bytes above such a one may have theirs set too. */
+/*
+ * Returns a word with the high bit of each zero byte of @v set. Bytes above such a byte may have
+ * theirs set, too.
+ */
 static uint64_t zero_bytes(uint64_t v)
 {
 	return (v - ONES) & ~v & HIGHS;
 }
 
-/* Whether all eight bytes at @text are printable ASCII, no quotation mark and no backslash. */
+/*
+ * Returns true if all eight bytes at @text are printable ASCII, without quotation mark and
+ * backslash.
+ */
 static bool all_plain(const char *text)
 {
 	uint64_t v;
@@ -25,7 +31,7 @@ static bool all_plain(const char *text)
 		 HIGHS);
 }
 
-/* How many bytes of @text, from its begin, need no look: mostly all of them. */
+/* Returns how many bytes at the start of @text need no look: mostly all of them. */
 static size_t plain_prefix(const char *text, size_t len)
 {
 	size_t n = 0;
@@ -37,9 +43,7 @@ static size_t plain_prefix(const char *text, size_t len)
 	return n;
 }
 
-/*
- * Reads one character of UTF-8. Returns its length, 0 if the first byte does not begin a valid one.
- */
+/* Reads one character of UTF-8. Returns its length, or 0 if no valid one begins here. */
 static size_t utf8_read(const char *text, size_t len, uint32_t *code)
 {
 	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
@@ -82,7 +86,8 @@ static bool in_ranges(uint32_t code, const struct range *ranges, size_t count)
 #define IN_RANGES(code, table) in_ranges(code, table, sizeof(table) / sizeof((table)[0]))
 
 /*
- * Controls, and the characters of Unicode's classes Cf, Zl and Zp that steer the text around them.
+ * Returns true for controls, and for characters of Unicode's classes Cf, Zl and Zp, which steer the
+ * text around them.
  */
 static bool is_control(uint32_t code)
 {
@@ -95,7 +100,10 @@ static bool is_control(uint32_t code)
 	return IN_RANGES(code, controls);
 }
 
-/* Columns on a terminal: the blocks where wcwidth() of the C library is not 1, without a locale. */
+/*
+ * Returns the columns of a character on a terminal. The tables have the blocks where wcwidth() of
+ * the C library is not 1, so no locale is needed.
+ */
 static unsigned int code_columns(uint32_t code)
 {
 	static const struct range none[] = {
@@ -131,7 +139,7 @@ static char *put_byte_escape(char *p, char byte)
 	return put_hex(put_literal(p, "\\x"), byte);
 }
 
-/* One printed unit: a character that passes, or a byte's escape. */
+/* One printed unit: a character that passes, or the escape of a byte. */
 struct unit {
 	size_t taken; /* bytes of the text */
 	unsigned int columns;
@@ -174,8 +182,9 @@ char *put_escaped(char *p, const char *text, size_t len, unsigned int *columns)
 }
 
 /*
- * How much of @text fits @width columns; what stands there takes @columns. Marks that take none are
- * held to the bytes that other characters of that width could need.
+ * Returns how many bytes of @text fit into @width columns, and sets @columns to what they take.
+ * Marks that take no column are limited to the bytes that other characters could need for that
+ * width.
  */
 static size_t fitting(const char *text, size_t len, unsigned int width, unsigned int *columns)
 {
@@ -255,7 +264,7 @@ static char *put_json_u16(char *p, uint16_t code)
 	return put_hex(p, code);
 }
 
-/* A character that JSON, or the terminal, must not get as it is. */
+/* Appends the escape of a character that JSON, or the terminal, must not get as it is. */
 static char *put_json_escape(char *p, uint32_t code)
 {
 	static const char letters[0x20] = {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What a source yields, whatever it reads: the ring, a walk over the sockets that exist, the sums
- * of the kernel side, a file. A source knows neither who takes its events nor what becomes of them.
+ * What a source yields. A source may read the ring, walk over the sockets that exist, or read the
+ * sums of the kernel side or a file. It knows neither who takes its events nor what becomes of
+ * them.
  */
 #ifndef TCPDWELL_EVENT_H
 #define TCPDWELL_EVENT_H
@@ -11,20 +12,20 @@
 
 enum event_kind {
 	EVENT_TRANSITION,
-	EVENT_CONNECTION, /* one that has ended, or goes on at the end of the run */
-	EVENT_SOCKET,	  /* one that exists */
+	EVENT_CONNECTION, /* a connection that has ended, or goes on at the end of the run */
+	EVENT_SOCKET,	  /* a socket that exists */
 	EVENT_SUM,	  /* dwells of one group, summed by the kernel side */
 	EVENT_UNKNOWN,	  /* a record of a kind that is not known here */
-	EVENT_MALFORMED,  /* a record that is too short, or has a value that cannot be */
+	EVENT_MALFORMED,  /* a record that is too short, or has an impossible value */
 };
 
-/* What it points at is the source's, and valid while the event is being taken. */
+/* An event's pointers belong to the source, and are valid while the event is being taken. */
 struct event {
 	enum event_kind kind;
 	union {
 		struct {
 			const struct tcpdwell_transition *transition;
-			const struct tcpdwell_port_use *port; /* NULL: not asked for */
+			const struct tcpdwell_port_use *port; /* NULL if not asked for */
 		};
 		const struct tcpdwell_connection *connection;
 		const struct tcpdwell_socket *socket;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Hashes of bytes: 1a of Fowler, Noll and Vo, in 32 and 64 bits. Each goes on from the hash so far,
- * which begins with the number below. Not for what others may choose, to have it collide.
+ * FNV-1a hashes of bytes (Fowler, Noll and Vo), in 32 and 64 bits. Each function continues the hash
+ * so far, which starts as the constant below. They are not for bytes that others may choose to make
+ * them collide.
  */
 #ifndef TCPDWELL_FNV_H
 #define TCPDWELL_FNV_H

@@ -9,7 +9,10 @@ struct span {
 	size_t len;
 };
 
-/* Takes what comes before @byte off @from, which then begins behind it; all if there is none. */
+/*
+ * Takes the bytes before @byte off the front of @from, which then begins behind that byte. Takes
+ * all if there is none.
+ */
 static struct span take_until(struct span *from, char byte)
 {
 	const char *found = from->len ? memchr(from->at, byte, from->len) : NULL;
@@ -42,7 +45,10 @@ static bool is(struct span text, const char *word)
 	return text.len == strlen(word) && !strncasecmp(text.at, word, text.len);
 }
 
-/* In thousandths, as many digits as RFC 9110 allows; 1000 where it is none. */
+/*
+ * Returns a quality in thousandths, with as many digits as RFC 9110 allows. Returns 1000 if it is
+ * none.
+ */
 static unsigned int quality_of(struct span text)
 {
 	unsigned int value = 0, unit = 1000;
@@ -59,7 +65,7 @@ static unsigned int quality_of(struct span text)
 	return value < 1000 ? value : 1000;
 }
 
-/* How much @accept likes each of the formats. */
+/* Returns true if @accept likes OpenMetrics as much as the text format, or better. */
 static bool likes_openmetrics(struct span accept)
 {
 	unsigned int open = 0, text = 0;
@@ -92,7 +98,7 @@ static void set_path(struct http_request *request, struct span target)
 		memcpy(request->path, path.at, path.len);
 }
 
-/* METHOD TARGET HTTP/1.x */
+/* Reads METHOD TARGET HTTP/1.x. */
 static bool take_request_line(struct span line, struct http_request *request)
 {
 	struct span method = take_until(&line, ' ');
@@ -110,7 +116,7 @@ static bool take_request_line(struct span line, struct http_request *request)
 	return true;
 }
 
-/* Where the empty line is that ends a head; NULL: not yet. */
+/* Returns where the empty line begins that ends a head, or NULL if it is not there yet. */
 static const char *end_of_head(const char *bytes, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {

@@ -9,7 +9,7 @@ static bool fail(struct json_read *json)
 	return false;
 }
 
-/* The next character that is no blank, which stays; 0: there is none. */
+/* Returns the next character that is no blank, without taking it, or 0 if there is none. */
 static char next(struct json_read *json)
 {
 	while (json->at < json->end && *json->at && strchr(" \t\r\n", *json->at))
@@ -25,7 +25,9 @@ static bool take(struct json_read *json, char c)
 	return true;
 }
 
-/* Behind the begin or a comma: whether there is something before the end. */
+/*
+ * Takes the opening character or a comma. Returns true if something follows before the closing one.
+ */
 static bool enter(struct json_read *json, char open, char close)
 {
 	if (take(json, open))
@@ -64,7 +66,7 @@ bool json_string(struct json_read *json, struct json_string *string)
 	return fail(json);
 }
 
-/* A number, true, false or null. */
+/* Skips a number, true, false or null. */
 static bool skip_word(struct json_read *json)
 {
 	const char *start = json->at;

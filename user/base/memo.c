@@ -8,7 +8,7 @@
 
 struct place {
 	struct memo_key key;
-	struct memo_text text; /* of no length: the place is free */
+	struct memo_text text; /* length 0: the place is free */
 };
 
 struct memo {
@@ -18,7 +18,10 @@ struct memo {
 	char places[] __attribute__((aligned(64)));
 };
 
-/* Whole cache lines, so that what is short is read from as few as can be. */
+/*
+ * Returns the size of a place. It is a multiple of a cache line, so that a short text is read from
+ * as few lines as possible.
+ */
 static size_t bytes_of_place(size_t text_bytes)
 {
 	return (offsetof(struct place, text.text) + text_bytes + 63) & ~(size_t)63;
@@ -51,7 +54,7 @@ static struct place *place_of(const struct memo *memo, const struct memo_key *ke
 	return (struct place *)(memo->places + (hash >> memo->shift) * memo->place_bytes);
 }
 
-/* Without a loop, which takes longer than what it does. */
+/* Compares without a loop, which would take longer than the comparison itself. */
 static bool same(const struct memo_key *key, const struct memo_key *other)
 {
 	const uint64_t *a = key->words, *b = other->words;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Text that is needed again soon, by what it was made of: the rows of one connection come close
- * together, and a few processes own most of them.
+ * Keeps text that is likely to be needed again soon, by what it was made of. The rows of one
+ * connection come close together, and a few processes own most connections.
  *
- * A memo has a fixed number of places, and a key one place that it can be in: the newest text there
- * replaces the one before. Memory is bounded, and nothing but memo_new() allocates. One thread at a
- * time.
+ * A memo has a fixed number of places. Each key has one place that it can be in, and the newest
+ * text there replaces the one before. Memory is bounded, and nothing but memo_new() allocates. One
+ * thread at a time.
  */
 #ifndef TCPDWELL_MEMO_H
 #define TCPDWELL_MEMO_H
@@ -18,8 +18,8 @@ struct memo;
 #define MEMO_KEY_WORDS 8
 
 /*
- * All that a text depends on. The first three words, exclusively or-ed, choose the place: what
- * tells keys apart belongs there, each in bits of its own.
+ * All that a text depends on. The exclusive or of the first three words chooses the place, so these
+ * words must hold what tells keys apart, each in bits of its own.
  */
 struct memo_key {
 	uint64_t words[MEMO_KEY_WORDS];
@@ -31,15 +31,18 @@ struct memo_text {
 };
 
 /*
- * Makes a memo of @places, a power of two, for texts of up to @text_bytes. Returns NULL with errno
- * set if there is no memory. The caller frees it.
+ * Makes a memo with @places places, a power of two, for texts of up to @text_bytes. Returns NULL
+ * with errno set if there is no memory. The caller frees it.
  */
 struct memo *memo_new(size_t places, size_t text_bytes);
 
 /* NULL-safe. */
 void memo_free(struct memo *memo);
 
-/* The text of @key, valid until the next is kept; NULL if it is not remembered. */
+/*
+ * Returns the text of @key, or NULL if it is not remembered. The text is valid until the next
+ * memo_keep().
+ */
 const struct memo_text *memo_find(const struct memo *memo, const struct memo_key *key);
 
 /* Remembers @len bytes at @text, unless they are too long. */

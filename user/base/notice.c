@@ -9,7 +9,7 @@
 #include "base/notice.h"
 #include "base/terminal.h"
 
-/* So long a line waits for a standard error that takes nothing, and the next ones no longer. */
+/* How long a line waits for a standard error that takes nothing. The lines after it do not wait. */
 #define PATIENCE_MS 200
 
 #define LINE_BYTES 1024
@@ -23,7 +23,7 @@ void notice_open(void)
 		terminal = terminal_reopen(STDERR_FILENO);
 }
 
-/* A pipe that is writable takes a line of less than PIPE_BUF at once (pipe(7)). */
+/* Writes a line. A pipe that is writable takes a line of less than PIPE_BUF at once (pipe(7)). */
 static void write_line(const char *line, size_t len)
 {
 	struct pollfd output = { .fd = terminal < 0 ? STDERR_FILENO : terminal, .events = POLLOUT };
@@ -59,7 +59,7 @@ static void say(const char *format, va_list args)
 	if (len > (int)sizeof(line) - 2)
 		len = sizeof(line) - 2;
 	line[len++] = '\n';
-	/* One call, so that lines of several processes on one terminal do not mix. */
+	/* Writes with one call, so that lines of several processes on one terminal do not mix. */
 	write_line(line, len);
 }
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "base/overdue.h"
 
-/* A timer may be late by that much. */
+/* A timer may be late by so many seconds. */
 #define LATE_SECONDS 2
 
 /*
- * The rest of the seconds are to come: the kernel arms timers of requests for 120 s at the most,
- * and its timer wheel rounds that up by an eighth.
+ * Seconds that are over, out of TCPDWELL_TIMER_SECONDS. The others are still to come: the kernel
+ * arms timers of requests for at most 120 s, and its timer wheel rounds that up by an eighth.
  */
 #define OVER_SECONDS 128
 
@@ -22,7 +22,7 @@ uint64_t overdue_count(struct overdue *overdue, const struct tcpdwell_timers *ti
 		for (unsigned int cpu = 0; cpu < cpus; cpu++)
 			overdue->left[second] += timers[cpu].armed[second];
 	}
-	/* What was left of a second before its turn came again is in it still. */
+	/* What was left of a second, when its turn comes again, stays in the sum. */
 	for (unsigned int second = 0; second < TCPDWELL_TIMER_SECONDS; second++)
 		all += overdue->left[second];
 	return all > 0 ? all : 0;

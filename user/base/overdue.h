@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Requests that are overdue: their timer ran out, and the kernel ran no program for it. Those that
- * a flood has folded are remembered nowhere, so this is all that tells of them.
+ * Counts requests that are overdue: their timer ran out, and the kernel ran no program for it.
+ * Requests that were folded in a flood are remembered nowhere, so only this count tells of them.
  *
  * No errors. One thread.
  */
@@ -12,15 +12,16 @@
 
 #include "wire.h"
 
-/* Zeroed at the start. */
+/* Must be all zero at the start. */
 struct overdue {
-	int64_t left[TCPDWELL_TIMER_SECONDS]; /* of each second that is over, when it was last */
+	int64_t left[TCPDWELL_TIMER_SECONDS]; /* of each second, when it was last over */
 };
 
 /*
- * How many there are since the start, by the timers that each of @cpus has armed and taken off, in
- * second @now (struct tcpdwell_timers). Those of the last two seconds are not counted yet. Fewer
- * than there are if some were armed before the programs were there, and run out since.
+ * Returns how many requests are overdue since the start. @timers says how many timers each of @cpus
+ * has armed and taken off (struct tcpdwell_timers), and @now is the present second. Timers of the
+ * last two seconds are not counted yet. The count is too low if timers that were armed before the
+ * programs were there run out since.
  */
 uint64_t overdue_count(struct overdue *overdue, const struct tcpdwell_timers *timers,
 		       unsigned int cpus, uint32_t now);

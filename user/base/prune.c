@@ -8,7 +8,7 @@
 
 #define REGISTERS 11
 
-/* What a register holds: a number, a place among the constants, or nobody knows. */
+/* What a register holds: a number, a place among the constants, or something unknown. */
 enum kind { UNKNOWN, NUMBER, PLACE };
 
 struct value {
@@ -16,19 +16,19 @@ struct value {
 	enum kind kind;
 };
 
-/* What is known before an instruction, whichever way led there. */
+/* What is known before an instruction, by whichever way the program got there. */
 struct state {
 	struct value registers[REGISTERS];
 };
 
-/* What was found of an instruction. */
+/* What was found out about an instruction. */
 enum mark {
 	REACHED = 1,
 	QUEUED = 2,
-	FALLS = 4, /* a conditional jump may be passed by */
-	JUMPS = 8, /* or taken */
+	FALLS = 4, /* a conditional jump may fall through */
+	JUMPS = 8, /* a conditional jump may be taken */
 	DROPPED = 16,
-	SECOND = 32, /* half of the instruction before it */
+	SECOND = 32, /* the second half of the instruction before it */
 };
 
 struct pruning {
@@ -37,7 +37,7 @@ struct pruning {
 	uint8_t *marks;
 	uint32_t *queue;
 	size_t queued;
-	uint32_t *places; /* of instructions that stay, in what stays */
+	uint32_t *places; /* for each instruction that stays: its new index */
 };
 
 /*
@@ -50,7 +50,7 @@ static void forget(struct state *state, unsigned int first, unsigned int last)
 		state->registers[i] = (struct value){ .kind = UNKNOWN };
 }
 
-/* Adds a way to the instruction at @at. Returns 0 or -ENOTSUP. */
+/* Adds a way that leads to the instruction at @at. Returns 0 or -ENOTSUP. */
 static int reach(struct pruning *p, size_t at, const struct state *state)
 {
 	struct state *known;
@@ -79,7 +79,7 @@ static int reach(struct pruning *p, size_t at, const struct state *state)
 	return 0;
 }
 
-/* A function may be called from anywhere. */
+/* Adds a call of a function, about which nothing is known: it may be called from anywhere. */
 static int reach_function(struct pruning *p, size_t at)
 {
 	static const struct state nothing;
@@ -94,7 +94,7 @@ static struct value operand(const struct state *state, const struct bpf_insn *in
 	return (struct value){ .kind = NUMBER, .number = (uint64_t)(int64_t)insn->imm };
 }
 
-/* The last seven bytes are left to the kernel. */
+/* Loads a constant. A load that begins in the map's last seven bytes is left to the kernel. */
 static struct value load(const struct prune *prune, const struct value *base,
 			 const struct bpf_insn *insn)
 {
@@ -167,7 +167,7 @@ static struct value move(const struct value *from, const struct bpf_insn *insn)
 {
 	struct value value = *from;
 
-	if (insn->off) /* with a sign, or to another address space */
+	if (insn->off) /* a move with sign extension, or to another address space */
 		return (struct value){ .kind = UNKNOWN };
 	if (BPF_CLASS(insn->code) == BPF_ALU64)
 		return value;
@@ -219,7 +219,7 @@ static bool holds(uint64_t x, uint64_t y, int64_t sx, int64_t sy, uint8_t op)
 	}
 }
 
-/* Which ways a conditional jump may go: FALLS and JUMPS. */
+/* Returns which ways a conditional jump may go: FALLS and JUMPS. */
 static int ways(const struct state *state, const struct bpf_insn *insn)
 {
 	const struct value *a = &state->registers[insn->dst_reg];
@@ -261,7 +261,7 @@ static int follow_jump(struct pruning *p, size_t at, struct state *state)
 		if (BPF_CLASS(insn->code) == BPF_JMP32)
 			return -ENOTSUP;
 		return reach(p, at + 1 + insn->off, state);
-	case 0xe0: /* BPF_JCOND: none of its ways is known */
+	case 0xe0: /* BPF_JCOND: it is unknown which way it goes */
 		return -ENOTSUP;
 	}
 	may = ways(state, insn);
@@ -273,7 +273,7 @@ static int follow_jump(struct pruning *p, size_t at, struct state *state)
 	return err;
 }
 
-/* An instruction of two: a number of 64 bits, a map, or a function. */
+/* Follows an instruction of two slots: a 64-bit number, a map, or a function. */
 static int follow_wide(struct pruning *p, size_t at, struct state *state)
 {
 	const struct bpf_insn *insn = &p->prune->insns[at];
@@ -294,7 +294,7 @@ static int follow_wide(struct pruning *p, size_t at, struct state *state)
 	return reach(p, at + 2, state);
 }
 
-/* From the instruction at @at to those that may come after it. */
+/* Follows the instruction at @at to those that may come after it. */
 static int follow(struct pruning *p, size_t at)
 {
 	const struct bpf_insn *insn = &p->prune->insns[at];
@@ -310,7 +310,7 @@ static int follow(struct pruning *p, size_t at)
 						      insn);
 		break;
 	case BPF_STX:
-		/* What an atomic operation answers is in one of these. */
+		/* An atomic operation returns its result in one of these. */
 		if (BPF_MODE(insn->code) == BPF_ATOMIC) {
 			forget(&state, BPF_REG_0, BPF_REG_0);
 			forget(&state, insn->src_reg, insn->src_reg);
@@ -352,7 +352,7 @@ static bool is_jump(const struct bpf_insn *insn)
 	return insn->code == (BPF_JMP | BPF_JA);
 }
 
-/* Conditional jumps that go one way are jumps, or nothing. */
+/* Makes a conditional jump that goes only one way a plain jump, or drops it. */
 static void decide(struct pruning *p)
 {
 	for (size_t i = 0; i < p->prune->count; i++) {
@@ -367,7 +367,10 @@ static void decide(struct pruning *p)
 	}
 }
 
-/* What does not stay is a way to what comes next. */
+/*
+ * Numbers the instructions that stay. An instruction that goes has the number of the next one that
+ * stays.
+ */
 static void number(struct pruning *p)
 {
 	uint32_t place = 0;
@@ -379,7 +382,7 @@ static void number(struct pruning *p)
 	p->places[p->prune->count] = place;
 }
 
-/* Jumps to what comes next anyway. Returns whether there were any. */
+/* Drops jumps to the instruction that comes next anyway. Returns true if there were any. */
 static bool drop_jumps(struct pruning *p)
 {
 	bool any = false;
@@ -396,7 +399,7 @@ static bool drop_jumps(struct pruning *p)
 	return any;
 }
 
-/* Where an instruction of what stays leads, counted from the one behind it. */
+/* Sets where an instruction that stays leads, counted from the one behind it. */
 static void retarget(const struct pruning *p, size_t at, struct bpf_insn *insn)
 {
 	uint32_t next = p->places[at] + 1;

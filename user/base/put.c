@@ -71,8 +71,9 @@ static char *put_hex16(char *p, uint16_t v)
 }
 
 /*
- * Finds what "::" stands for: the longest run of zero groups, the first of equals, and never a
- * single group (RFC 5952, 4.2). Returns its length, 0 if there is none, and its place in @first.
+ * Finds what "::" stands for: the longest run of zero groups, the first one if several are equal,
+ * and never a single group (RFC 5952, 4.2). Returns its length and its place in @first, or 0 if
+ * there is none.
  */
 static unsigned int longest_zero_run(const uint16_t groups[8], unsigned int *first)
 {

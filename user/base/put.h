@@ -3,9 +3,9 @@
  * Append functions: each writes at the cursor @p and returns the new cursor.
  *
  * Nothing is terminated and nothing is checked: the caller has reserved the room, and each function
- * says the most it takes. Beyond the end that it returns a function may scribble up to
- * TEXT_SLACK_BYTES (text.h), because a copy of constant length is faster than one of the right
- * length. Pure, no locale, any thread.
+ * says the most it takes. A function may scribble up to TEXT_SLACK_BYTES (text.h) beyond the end
+ * that it returns, because a copy of constant length is faster than one of the right length. Pure,
+ * no locale, any thread.
  */
 #ifndef TCPDWELL_PUT_H
 #define TCPDWELL_PUT_H
@@ -14,7 +14,7 @@
 #include <stdint.h>
 #include <string.h>
 
-/* "00" to "99". */
+/* The texts "00" to "99" in a row. */
 extern const char put_pairs[200];
 
 static inline char *put_bytes(char *p, const void *from, size_t len)
@@ -36,13 +36,13 @@ static inline char *put_char(char *p, char c)
 	return p + 1;
 }
 
-/* A constant of at most 31 bytes that is appended often. */
+/* A constant text of at most 31 bytes that is appended often. */
 struct word {
 	char text[31];
 	uint8_t len;
 };
 
-/* Makes a word of @string, cut to what a word can hold. */
+/* Makes a word of @string, cut to 31 bytes. */
 struct word word_make(const char *string);
 
 static inline char *put_word(char *p, const struct word *word)
@@ -66,9 +66,10 @@ static inline char *put_6digits(char *p, uint32_t v)
 }
 
 /*
- * The eight digits of @v, which is below 10^8, one a byte, the first in the lowest. A number is
- * split in two, and its parts at once again: with multiplications that are exact for what is so
- * small, and without a branch, as lengths of numbers are hard to predict.
+ * Returns the eight digits of @v, which is below 10^8. Each takes a byte, and the first is in the
+ * lowest byte. @v is split in two, then both halves at once, and so on. That takes multiplications
+ * that are exact for numbers so small, and no branch, because the length of a number is hard to
+ * predict.
  */
 static inline uint64_t digits_of(uint32_t v)
 {
@@ -96,11 +97,11 @@ static inline char *put_9digits(char *p, uint32_t v)
 	return put_8digits(put_char(p, '0' + v / 100000000), v % 100000000);
 }
 
-/* @v below 10^8: at most 8 bytes. */
+/* Appends @v, which is below 10^8. At most 8 bytes. */
 static inline char *put_small(char *p, uint32_t v)
 {
 	uint64_t digits = digits_of(v);
-	/* Bits of the leading zeros; the last digit stays. */
+	/* Bits of the leading zeros. The last digit stays even if it is zero. */
 	unsigned int zeros = __builtin_ctzll(digits | 1ULL << 56) & ~7U;
 	uint64_t text = htole64((digits | DIGITS_ZERO) >> zeros);
 
@@ -117,10 +118,13 @@ static inline char *put_u16(char *p, uint16_t v)
 	return put_small(p, v);
 }
 
-/* The widest field that put_fill() can fill; it always scribbles as much. */
+/* The widest field that put_fill() can fill. It always writes so many bytes. */
 #define PUT_FILL_MAX 48
 
-/* Blanks from @p to column @width of the field that began at @start; none if it is full. */
+/*
+ * Appends blanks from @p up to column @width of the field that began at @start, or none if it is
+ * full.
+ */
 static inline char *put_fill(char *p, char *start, unsigned int width)
 {
 	char *end = start + width;

@@ -13,15 +13,16 @@
 
 /*
  * How much of the data is mapped at a time. All that is mapped counts as resident, whether it was
- * read or not; to map the next window takes some 30 us, which 1 MiB of records share. Where little
- * comes that saves nothing: each window is twice as large as the one before.
+ * read or not. To map the next window takes some 30 us, which is little for 1 MiB of records. Where
+ * few records come, a large window would save nothing, so each window is twice as large as the one
+ * before.
  */
 #define WINDOW_BYTES_FIRST (64U << 10)
 #define WINDOW_BYTES_MAX   (1U << 20)
 
 /*
- * The consumer's position has a page, which can be written; the producer's has the next, and the
- * data follow it, twice in a row so that no record is broken at the end.
+ * The consumer's position has a page, which can be written. The producer's position has the next
+ * page. The data follow, mapped twice in a row so that no record is broken at the end.
  */
 struct ring {
 	int fd;
@@ -30,13 +31,13 @@ struct ring {
 	const char *window; /* of the data, from @first on; NULL: none is mapped yet */
 	size_t first;	    /* a multiple of a page */
 	size_t window_bytes;
-	size_t next_bytes; /* of the next one, where that is enough */
+	size_t next_bytes; /* size of the next window, if that is enough */
 	size_t page;
 	size_t bytes;
 	uint64_t position; /* read up to here */
 	uint64_t given;	   /* given back up to here */
-	uint64_t end;	   /* known to be written, or reserved, up to here */
-	int err;	   /* why no window could be mapped, 0: none failed */
+	uint64_t end;	   /* records are written, or reserved, up to here, as far as is known */
+	int err;	   /* the reason why no window could be mapped; 0: none failed */
 };
 
 /* Maps the window that begins with the page of @at. Returns 0 or -errno. */
@@ -56,7 +57,10 @@ static int map_window(struct ring *ring, size_t at, size_t window_bytes)
 	return 0;
 }
 
-/* @bytes of the data from @at on, which stay mapped until the next call; NULL: see ring_error(). */
+/*
+ * Returns @bytes of the data from @at on, which stay mapped until the next call. Returns NULL on
+ * failure: see ring_error().
+ */
 static const char *data_at(struct ring *ring, size_t at, size_t bytes)
 {
 	size_t window = ring->next_bytes;
@@ -132,7 +136,7 @@ static uint64_t stride(uint32_t header)
 	return (len + BPF_RINGBUF_HDR_SZ + 7) & ~7ULL;
 }
 
-/* Whether there is a record to be read, complete or not. */
+/* Returns true if there is a record to be read, complete or not. */
 static bool is_ahead(struct ring *ring)
 {
 	if (ring->position == ring->end)
@@ -151,7 +155,9 @@ const void *ring_next(struct ring *ring, size_t *size)
 
 		if (!record)
 			return NULL;
-		/* Its first word says how long it is, and whether it is complete and wanted. */
+		/*
+		 * The first word of a record has its length, and whether it is complete and wanted.
+		 */
 		head = __atomic_load_n((const uint32_t *)record, __ATOMIC_ACQUIRE);
 		if (head & BPF_RINGBUF_BUSY_BIT)
 			return NULL;

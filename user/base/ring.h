@@ -2,9 +2,10 @@
 /*
  * The reader's side of a BPF ring buffer (kernel/bpf/ringbuf.c).
  *
- * libbpf's reader gives the room of each record back by itself. The kernel side reads that word for
- * each record that it reserves, so its cache line would go to and fro between the processors; this
- * one gives back many at a time. One thread at a time.
+ * libbpf's reader gives back the room of each record by itself, by writing the consumer's position.
+ * The kernel side reads that word for each record that it reserves, so its cache line would move
+ * between the processors all the time. This reader gives back the room of many records at once. One
+ * thread at a time.
  */
 #ifndef TCPDWELL_RING_H
 #define TCPDWELL_RING_H
@@ -15,9 +16,9 @@
 struct ring;
 
 /*
- * Maps the ring of @bytes (a power of two, at least a page) behind @fd, which stays the caller's
- * and open as long as the ring: of a large ring, a part is mapped at a time. Returns NULL with
- * errno set. The caller frees it.
+ * Maps the ring of @bytes (a power of two, at least a page) behind @fd. The descriptor stays the
+ * caller's, and must stay open as long as the ring: only a part of a large ring is mapped at a
+ * time. Returns NULL with errno set. The caller frees it.
  */
 struct ring *ring_new(int fd, size_t bytes);
 
@@ -25,16 +26,16 @@ struct ring *ring_new(int fd, size_t bytes);
 void ring_free(struct ring *ring);
 
 /*
- * The oldest record and its @size, NULL if there is none, or none that is complete, or if it cannot
- * be mapped, which ring_error() says. It stays as it is until the next call of ring_next() or
- * ring_done().
+ * Returns the oldest record and its @size. Returns NULL if there is none, if it is not complete
+ * yet, or if it cannot be mapped, which ring_error() says. The record stays as it is until the next
+ * call of ring_next() or ring_done().
  */
 const void *ring_next(struct ring *ring, size_t *size);
 
-/* Why ring_next() could not map what comes next, -errno, or 0. The next call tries again. */
+/* Returns -errno if ring_next() could not map what comes next, or 0. The next call tries again. */
 int ring_error(const struct ring *ring);
 
-/* Gives the room back of all that ring_next() has returned. */
+/* Gives back the room of all records that ring_next() has returned. */
 void ring_done(struct ring *ring);
 
 #endif /* TCPDWELL_RING_H */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Keys that are counted up, or that are addresses and end alike, spread over a hash table: the bits
- * of the golden ratio (Fibonacci hashing). The upper bits of the result are the best. Pure.
+ * Spreads keys over a hash table that are counted up, or that are addresses and end alike. It
+ * multiplies by the bits of the golden ratio (Fibonacci hashing). The upper bits of the result are
+ * the best. Pure.
  */
 #ifndef TCPDWELL_SPREAD_H
 #define TCPDWELL_SPREAD_H

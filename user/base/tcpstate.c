@@ -54,7 +54,7 @@ unsigned int tcpstate_rank(unsigned int state)
 	return state < ARRAY_SIZE(ranks) ? ranks[state] : 0;
 }
 
-/* Whether two spellings of a state agree, leaving case, `-` and `_` aside. */
+/* Returns true if two spellings of a state agree, apart from case, `-` and `_`. */
 static bool same_spelling(const char *a, const char *b)
 {
 	for (;;) {
@@ -179,7 +179,7 @@ int reason_errno(unsigned int reason)
 const char *errno_name(int err)
 {
 #define NAME(e) [e] = #e
-	/* What the network stack, its filters and security modules put into sk_err. */
+	/* Errors that the network stack, its filters and security modules put into sk_err. */
 	static const char *const names[] = {
 		NAME(EPERM),	    NAME(ENOENT),	   NAME(EINTR),
 		NAME(EIO),	    NAME(EBADF),	   NAME(EAGAIN),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The numbers of wire.h and the names that users see. Names are constants and never NULL unless
+ * The names that users see for the numbers of wire.h. Names are constants, and never NULL unless
  * said. Pure, any thread.
  */
 #ifndef TCPDWELL_TCPSTATE_H
@@ -9,51 +9,51 @@
 /* All states as a user would type them, in the order of a connection's life, for error messages. */
 extern const char tcpstate_list[];
 
-/* "ESTABLISHED"; "-" for a number that is no state. */
+/* Returns "ESTABLISHED" and the like, or "-" for a number that is no state. */
 const char *tcpstate_name(unsigned int state);
 
 /*
- * For narrow terminals, at most 8 characters: LISTEN SYN_SENT SYN_RECV ESTAB FIN_W1 FIN_W2 CLOSE_W
- * CLOSING LAST_ACK TIME_W CLOSE.
+ * Returns a name of at most 8 characters, for narrow terminals: LISTEN SYN_SENT SYN_RECV ESTAB
+ * FIN_W1 FIN_W2 CLOSE_W CLOSING LAST_ACK TIME_W CLOSE.
  */
 const char *tcpstate_short_name(unsigned int state);
 
-/* Its place in that order, from 1 on; 0 for a number that is no state. */
+/* Returns the state's place in that order, from 1 on, or 0 for a number that is no state. */
 unsigned int tcpstate_rank(unsigned int state);
 
 /*
- * The state that @text names: any case, `-`, `_` or nothing between words, CLOSED for CLOSE, and
- * what ss prints (ESTAB, FIN-WAIT-1, UNCONN). Returns the number of wire.h, or -EINVAL.
+ * Returns the number of wire.h of the state that @text names, or -EINVAL. It accepts any case, `-`,
+ * `_` or nothing between words, CLOSED for CLOSE, and what ss prints (ESTAB, FIN-WAIT-1, UNCONN).
  */
 int tcpstate_parse(const char *text);
 
-/* "connect", "listen", ...; NULL for none. */
+/* Returns "connect", "listen" and the like, or NULL for none. */
 const char *owner_name(unsigned int owner);
 
-/* "exact", "at_least", "unknown". */
+/* Returns "exact", "at_least" or "unknown". */
 const char *dwell_name(unsigned int dwell);
 
-/* "tracepoint", "request_sock", "timewait_sock". */
+/* Returns "tracepoint", "request_sock" or "timewait_sock". */
 const char *source_name(unsigned int source);
 
-/* "fin", "reset_received", ...; NULL for none. */
+/* Returns "fin", "reset_received" and the like, or NULL for none. */
 const char *reason_name(unsigned int reason);
 
 /* All reasons as a user would type them, in the order of their numbers, for error messages. */
 extern const char reason_list[];
 
-/* The reason of exactly this name: the number of wire.h, or -EINVAL. */
+/* Returns the number of wire.h of the reason that has exactly this name, or -EINVAL. */
 int reason_parse(const char *text);
 
-/* For narrow terminals, at most 8 characters; "" for none. */
+/* Returns a name of at most 8 characters, for narrow terminals, or "" for none. */
 const char *reason_short_name(unsigned int reason);
 
-/* The errno that the reason implies, 0 if it implies none. */
+/* Returns the errno that the reason implies, or 0 if it implies none. */
 int reason_errno(unsigned int reason);
 
 /*
- * "ECONNRESET"; NULL for 0 and for numbers that have no name here. The C library's own table came
- * with glibc 2.32, which is too new to ask for.
+ * Returns "ECONNRESET" and the like, or NULL for 0 and for numbers that have no name here. The C
+ * library has such a table only since glibc 2.32, which is too new to require.
  */
 const char *errno_name(int err);
 

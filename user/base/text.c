@@ -14,20 +14,23 @@
 struct text {
 	int fd;
 	const struct text_wait *wait;
-	size_t chunk; /* what a descriptor takes without waiting once it is writable */
+	size_t chunk; /* how much a writable descriptor takes without waiting */
 	int error;
 	bool file;
 	bool tty;
-	uint64_t offset;  /* of a file: how long it is */
-	size_t open;	  /* bytes that were written of a line whose end was not */
-	size_t sent;	  /* bytes of the buffer that were written, in a write that goes on */
+	uint64_t offset;  /* of a file: its length */
+	size_t open;	  /* bytes written of a line whose end is not written yet */
+	size_t sent;	  /* bytes of the buffer that a write in progress has written */
 	uint64_t dropped; /* lines that will not be written whole */
 	size_t size;
 	size_t len;
 	char data[];
 };
 
-/* A write to a pipe waits unless so much fits (pipe(7)); a file takes it all, sooner or later. */
+/*
+ * Returns how much a write may take at once. A pipe that is writable may wait for more (pipe(7)). A
+ * file takes all of it, sooner or later.
+ */
 static size_t chunk_of(int fd, const struct text_wait *wait)
 {
 	struct stat st;
@@ -37,7 +40,9 @@ static size_t chunk_of(int fd, const struct text_wait *wait)
 	return PIPE_BUF;
 }
 
-/* Whether @fd is a file, and how long: rows are put behind what is there. */
+/*
+ * Returns true if @fd is a file, and sets @bytes to its length: rows are put behind what is there.
+ */
 static bool is_file(int fd, uint64_t *bytes)
 {
 	struct stat st;
@@ -68,7 +73,10 @@ void text_free(struct text *text)
 	free(text);
 }
 
-/* Returns 0 when the descriptor takes something, else why it is not waited for. */
+/*
+ * Waits until the descriptor takes something. Returns 0 then, or -errno if it is not to be waited
+ * for.
+ */
 static int wait_writable(const struct text *text)
 {
 	struct pollfd output = { .fd = text->fd, .events = POLLOUT };
@@ -81,7 +89,10 @@ static int wait_writable(const struct text *text)
 	return 0;
 }
 
-/* What is in one write: whole lines of what does not fit, so a pipe never has half of one. */
+/*
+ * Returns how much goes into one write. If not all fits, it is whole lines, so a pipe never has
+ * half of one.
+ */
 static size_t piece(const struct text *text, const char *data, size_t len)
 {
 	const char *end;
@@ -92,7 +103,7 @@ static size_t piece(const struct text *text, const char *data, size_t len)
 	return end ? (size_t)(end + 1 - data) : text->chunk;
 }
 
-/* Takes note of @n bytes that were written. */
+/* Notes that @n bytes were written. */
 static void written(struct text *text, const char *data, size_t n)
 {
 	const char *end = memrchr(data, '\n', n);
@@ -101,16 +112,16 @@ static void written(struct text *text, const char *data, size_t n)
 	text->sent += n;
 }
 
-/* One write that did not take anything. Returns 0 if it is to be tried again. */
+/* Decides what a write that took nothing means. Returns 0 if it is to be tried again, or -errno. */
 static int refused(const struct text *text, ssize_t n)
 {
 	if (n == 0)
-		return -EIO; /* POSIX leaves it open; without this it would spin */
+		return -EIO; /* POSIX allows this; without an error the loop would spin */
 	if (errno == EINTR)
 		return 0;
 	if (errno == EAGAIN)
 		return wait_writable(text);
-	return text->tty && errno == EIO ? -EPIPE : -errno; /* a terminal that has gone */
+	return text->tty && errno == EIO ? -EPIPE : -errno; /* EIO: the terminal has gone */
 }
 
 static int write_all(struct text *text, const char *data, size_t len)
@@ -144,7 +155,7 @@ static uint64_t count_lines(const char *data, const char *end)
 	return lines;
 }
 
-/* Takes back what a file has of the line that could not be written whole, if it is at its end. */
+/* Cuts a file back by the part of a line that could not be written whole, if that is at its end. */
 static void end_with_whole_line(struct text *text)
 {
 	off_t end = text->file && text->open ? lseek(text->fd, 0, SEEK_CUR) : -1;
@@ -157,7 +168,7 @@ static void end_with_whole_line(struct text *text)
 		text->open = 0;
 }
 
-/* Writes the first @len bytes of what is buffered. */
+/* Writes the first @len bytes of the buffer. */
 static int write_out(struct text *text, size_t len)
 {
 	if (!text->error) {
@@ -193,7 +204,10 @@ int text_resume(struct text *text)
 	return text->error;
 }
 
-/* Writes what is buffered, of a file up to the end of a block if that leaves room for @bytes. */
+/*
+ * Writes what is buffered. For a file it stops at the end of a block, if that leaves room for
+ * @bytes.
+ */
 static int make_room(struct text *text, size_t bytes)
 {
 	size_t rest = text->file ? (text->offset + text->len) % TEXT_BLOCK_BYTES : 0;

@@ -7,7 +7,7 @@
 
 #include <pthread.h>
 
-/* Starts @work. Signals are for the thread that calls this. Returns 0 or -errno. */
+/* Starts @work in a thread. Signals go to the thread that calls this. Returns 0 or -errno. */
 int thread_start(pthread_t *thread, void *(*work)(void *argument), void *argument);
 
 #endif /* TCPDWELL_THREAD_H */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * IPv4 addresses as IPv6 has them, in ::ffff:0:0/96: 12 bytes, then the four of IPv4. All in
- * network order.
+ * IPv4 addresses in IPv6 form, in ::ffff:0:0/96: 12 bytes, then the four of IPv4, in network order.
  */
 #ifndef TCPDWELL_V4MAPPED_H
 #define TCPDWELL_V4MAPPED_H
@@ -14,7 +13,7 @@
 
 static const uint8_t v4mapped_prefix[V4MAPPED_PREFIX_BYTES] = { [10] = 0xff, [11] = 0xff };
 
-/* Whether the 16 bytes at @addr are such a one. */
+/* Returns true if the 16 bytes at @addr are such an address. */
 static inline bool v4mapped_is(const void *addr)
 {
 	return !memcmp(addr, v4mapped_prefix, V4MAPPED_PREFIX_BYTES);
