@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * connect() and bind() that return an error: many of those make no transition (no route, no free
- * port, an address that is taken). They are summed by process, errno and address.
+ * Calls of connect() and bind() that return an error. Many of them make no transition (no route, no
+ * free port, an address that is taken). They are summed by process, errno and address.
  *
- * Nothing is on the path of a transition; a call that succeeds costs a comparison.
+ * None of this runs in a transition. A call that succeeds costs a comparison.
  */
 #ifndef TCPDWELL_CALL_BPF_H
 #define TCPDWELL_CALL_BPF_H
@@ -13,23 +13,23 @@
 
 #define SOCK_STREAM 1
 
-/* A socket that does not block says so, and means no failure. */
+/* Errnos that are no failure: for example, a socket that does not block returns EINPROGRESS. */
 #define EINPROGRESS 115
 #define EALREADY    114
 #define EISCONN	    106
 #define EINTR	    4
 
-/* The first bytes of what IPv4 and IPv6 have (linux/in.h, linux/in6.h). */
+/* The first bytes of struct sockaddr_in and struct sockaddr_in6 (linux/in.h, linux/in6.h). */
 struct call_address {
 	__u16 family;
 	__be16 port;
-	__u32 addr4; /* of IPv6: the flow */
+	__u32 addr4; /* in IPv6: the flow label */
 	__u8 addr6[16];
 };
 
 #define CALL_ADDRESS4_BYTES 8
 
-/* Failed calls since the start. User space reads them at the end of a look, and takes none out. */
+/* Failed calls since the start. User space reads them at the end of a look, and removes none. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -38,7 +38,7 @@ struct {
 	__type(value, struct tcpdwell_failed_calls);
 } failed_calls SEC(".maps");
 
-/* Failed calls that found no room there. */
+/* Failed calls that found no room in failed_calls. */
 __u64 calls_missed;
 
 static __always_inline bool call_is_tcp(const struct sock *sk)
@@ -49,7 +49,7 @@ static __always_inline bool call_is_tcp(const struct sock *sk)
 	       (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP);
 }
 
-/* Returns whether there is an address of IPv4 or IPv6 at @from, in the process's memory. */
+/* Returns whether there is an IPv4 or IPv6 address at @from, in the process's memory. */
 static __always_inline bool call_read_address(struct tcpdwell_failed_call *call, const void *from)
 {
 	struct call_address address = {};
@@ -91,7 +91,10 @@ static __always_inline void call_count(const struct tcpdwell_failed_call *call)
 		count(&calls_missed);
 }
 
-/* The end of a system call that began with a descriptor and an address; @error is what it says. */
+/*
+ * Counts a system call that has returned @error, if that is a failure. Its arguments begin with a
+ * descriptor and an address.
+ */
 static __always_inline void call_failed(long error, __u8 which)
 {
 	struct tcpdwell_failed_call call = { .pid = bpf_get_current_pid_tgid() >> 32 };

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Floods under SYN cookies: no request is made, so nothing moves and no event tells of them. But
- * the listener notes when it last sent a cookie, and its namespace counts them. User space asks for
- * both once a second.
+ * Floods under SYN cookies. The kernel makes no request then, so no state changes and no event
+ * tells of the flood. But the listener notes when it last sent a cookie, and its namespace counts
+ * the cookies. User space asks for both once a second.
  *
- * Nothing is on the path of a transition but where sockets begin and end to listen.
+ * Of this file, transitions run only listener_begins() and listener_ends(), when a socket starts or
+ * stops listening.
  */
 #ifndef TCPDWELL_COOKIES_BPF_H
 #define TCPDWELL_COOKIES_BPF_H
@@ -12,10 +13,10 @@
 #include "connection.bpf.h"
 
 /*
- * The places of SyncookiesSent and SyncookiesRecv among them, since ever
- * (include/uapi/linux/snmp.h).
- * ReqQFullDoCookies, whose place has moved, counts what SyncookiesSent does: with tcp_syncookies=2,
- * too, where no queue is full (tcp_syn_flood_action()).
+ * Indices of SyncookiesSent and SyncookiesRecv among the namespace's counters, the same in all
+ * versions (include/uapi/linux/snmp.h). The index of ReqQFullDoCookies has changed. It counts what
+ * SyncookiesSent counts, and with tcp_syncookies=2 it also counts cookies when no queue is full
+ * (tcp_syn_flood_action()).
  */
 #define LINUX_MIB_SYNCOOKIESSENT 1
 #define LINUX_MIB_SYNCOOKIESRECV 2
@@ -23,10 +24,10 @@
 /* Values of net.ipv4.tcp_syncookies. */
 #define SYNCOOKIES_ALWAYS 2
 
-/* Processors whose counters are added up. */
+/* The most processors whose counters are added up. */
 #define CPUS_MAX 1024
 
-/* Listeners by their address: the key of what is remembered of them. */
+/* Listeners by their address. The value is the key of what is remembered of the listener. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -35,12 +36,13 @@ struct {
 	__type(value, __u64);
 } listeners SEC(".maps");
 
-/* What the last look has found. */
+/* What the last call of cookies_look() has found. */
 struct tcpdwell_cookies cookies_seen;
 
 /*
- * Namespaces whose counters were read at this look, by a listener that sent no cookie: so that the
- * first ones are a difference, too. As many as have room, as all processors are added up for each.
+ * Namespaces whose counters this look has read for a listener that never sent a cookie. Reading
+ * them in advance makes even the first cookies a difference of two readings. The number is limited,
+ * because each namespace costs a sum over all processors.
  */
 #define COUNTED_MAX 16
 
@@ -50,7 +52,7 @@ static struct {
 	__u32 netns[COUNTED_MAX];
 } counted;
 
-/* Whether @netns need not be counted. */
+/* Returns true if the counters of @netns need not be read, or if there is no room to note it. */
 static __always_inline bool is_counted(__u32 netns, __u64 look)
 {
 	if (counted.look != look) {
@@ -66,7 +68,7 @@ static __always_inline bool is_counted(__u32 netns, __u64 look)
 	return false;
 }
 
-/* A socket begins to listen, or listens already. What finds no room is not looked at. */
+/* A socket begins to listen, or already listens. A listener that finds no room is not looked at. */
 static __noinline int listener_begins(__u64 sk, __u64 key)
 {
 	if (cfg_cookies)
@@ -82,8 +84,8 @@ static __noinline int listener_ends(__u64 sk)
 }
 
 /*
- * Jiffies, when it last sent a cookie; set once a second at the most (tcp_synq_overflow()). 0: it
- * never did, though jiffies themselves are near 0 five minutes after the boot.
+ * Returns the jiffies at which the listener last sent a cookie; the kernel sets them once a second
+ * at most (tcp_synq_overflow()). 0 means never, although jiffies pass 0 five minutes after boot.
  */
 static __always_inline __u32 last_cookie(const struct sock *sk)
 {
@@ -95,7 +97,10 @@ static __always_inline __u32 last_cookie(const struct sock *sk)
 	return BPF_CORE_READ(tp, rx_opt.ts_recent_stamp);
 }
 
-/* A function of numbers: the verifier looks at it once, not in each turn of a loop. */
+/*
+ * Returns one CPU's part of a counter. The verifier looks at a function of numbers once, not in
+ * each turn of a loop.
+ */
 __noinline __u64 cookies_of_cpu(__u64 counter, __u32 cpu)
 {
 	__u64 offset = 0, count = 0;
@@ -106,7 +111,7 @@ __noinline __u64 cookies_of_cpu(__u64 counter, __u32 cpu)
 	return count;
 }
 
-/* A counter of a namespace, 0: not known. */
+/* Returns a counter of a namespace; 0 if it is not known. */
 __noinline __u64 cookies_count(__u64 address, __u32 place)
 {
 	const struct net *net = (const struct net *)address;
@@ -118,7 +123,7 @@ __noinline __u64 cookies_count(__u64 address, __u32 place)
 	return sum;
 }
 
-/* Where rows need no addresses (stat), that of a listener is read here. */
+/* Reads the address of a listener, for commands whose rows need no addresses (stat). */
 static __always_inline void listener_address(const struct sock *sk)
 {
 	if (BPF_CORE_READ(sk, __sk_common.skc_family) != AF_INET6) {
@@ -130,8 +135,8 @@ static __always_inline void listener_address(const struct sock *sk)
 }
 
 /*
- * Whether one socket listens, and is wanted, and what it says then: into cookies_seen. One that
- * never sent a cookie tells of the counters of its namespace, once in each look.
+ * Returns whether the socket listens and is wanted, and writes what it says to cookies_seen. For a
+ * listener that never sent a cookie, it does so only once for each namespace in a look.
  */
 __noinline int cookies_look(__u64 address, __u64 key, __u64 look)
 {

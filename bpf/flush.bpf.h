@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/*
- * What waits for something that fires no event. The reader runs this every few ten milliseconds.
- */
+/* Ends waits that no event ends. The reader runs the flush every few tens of milliseconds. */
 #ifndef TCPDWELL_FLUSH_BPF_H
 #define TCPDWELL_FLUSH_BPF_H
 
 #include "request_timer.bpf.h"
 
 /*
- * FLUSH_ITEMS of each kind, but of orphans more: each is asked again until it flips. In runs of a
- * function of its own: the verifier walks through each turn of a loop, but through a function of
- * numbers once.
+ * A run of the flush looks at FLUSH_ITEMS of each kind, and at more orphans, because it asks each
+ * orphan again until it flips. Each kind is done in portions, by a function of numbers. The
+ * verifier walks through every turn of a loop, but only once through a function whose arguments are
+ * numbers.
  */
 #define FLUSH_RUN	  16
 #define FLUSH_ORPHANS	  32
@@ -18,11 +17,12 @@
 
 /*
  * How long a task may be kept from its processor in the middle of connect(), between the transition
- * and the port. A row without the port would be wrong for good, one that comes late is not.
+ * and the choice of the port. A row without the port would stay wrong; a row that comes late is not
+ * wrong.
  */
 #define PORT_WAIT_NS 1000000000ULL
 
-/* One of the connections whose first row waits for the local port. */
+/* Looks at one of the connections whose first row waits for the local port. */
 __noinline int flush_deferred_one(__u64 key, __u64 now_ns, __u64 min_age_ns)
 {
 	struct tcpdwell_counters *c = counters_here();
@@ -34,7 +34,7 @@ __noinline int flush_deferred_one(__u64 key, __u64 now_ns, __u64 min_age_ns)
 	if (!c || !l || !(l->waits & LIFECYCLE_DEFERRED))
 		return 0;
 	age_ns = now_ns - l->since_ns;
-	/* Read before it is taken: afterwards the socket may be another's. */
+	/* The port is read before the wait is ended: afterwards the socket may be another's. */
 	sk = (const struct sock *)l->object;
 	endpoint_read(&e, sk, false);
 	if (age_ns < min_age_ns || (!e.lport && min_age_ns && age_ns < PORT_WAIT_NS))
@@ -44,7 +44,10 @@ __noinline int flush_deferred_one(__u64 key, __u64 now_ns, __u64 min_age_ns)
 	return 0;
 }
 
-/* Each run lets go the oldest of its kind. Returns 0 to go on, or what flush_all() is to answer. */
+/*
+ * Each run releases the oldest rows of its kind. It returns 0 to go on, or what flush_all() is to
+ * return.
+ */
 __noinline int flush_deferred_run(__u64 now_ns, __u64 min_age_ns)
 {
 	for (int i = 0; i < FLUSH_RUN; i++) {
@@ -54,7 +57,7 @@ __noinline int flush_deferred_run(__u64 now_ns, __u64 min_age_ns)
 		if (!at || deferred_ends.oldest == deferred_ends.next)
 			return FLUSH_DONE;
 		key = at->key;
-		order_mostly(true); /* what was published before the key */
+		order_mostly(true); /* reads what was published before the key */
 		if (!key || (key != DEFERRED_OVER && flush_deferred_one(key, now_ns, min_age_ns)))
 			return TCPDWELL_FLUSH_WAITING;
 		at->key = 0;
@@ -92,9 +95,9 @@ __noinline int flush_orphan_run(__u64 now_ns)
 }
 
 /*
- * Let go what has waited for @min_age_ns or more, each kind oldest first. Answers
- * TCPDWELL_FLUSH_AGAIN if there is more to do, TCPDWELL_FLUSH_WAITING if something waits that is
- * too young.
+ * Releases what has waited for @min_age_ns or more, the oldest of each kind first. Returns
+ * TCPDWELL_FLUSH_AGAIN if there is more to do, and TCPDWELL_FLUSH_WAITING if something waits that
+ * is too young.
  */
 static __always_inline int flush_all(__u64 min_age_ns, const bool atomic)
 {

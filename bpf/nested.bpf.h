@@ -2,10 +2,11 @@
 /*
  * Which of the two programs at the tracepoint tells an event.
  *
- * Since 6.1 the kernel passes over a program that already runs on the CPU: a softirq's transition
- * that comes while a system call's is being told, and since 7.0 that of a task which took the CPU
- * from another one there. So a second program comes after the first, each time, and tells what that
- * was kept from: one in 130 000 of scripts that each talk to themselves over loopback.
+ * Since 6.1 the kernel does not run a program that already runs on the CPU. So it skips a softirq's
+ * transition that comes while the program tells a system call's transition. Since 7.0 it also skips
+ * that of a task which took the CPU from another task inside the program. Therefore a second
+ * program runs after the first one at each event, and tells the events that the first one was kept
+ * from. That was one event in 130 000 when scripts each talked to themselves over loopback.
  */
 #ifndef TCPDWELL_NESTED_BPF_H
 #define TCPDWELL_NESTED_BPF_H
@@ -14,8 +15,8 @@
 #include "maps.bpf.h"
 
 /*
- * The sockets whose event the first program at the tracepoint took on this CPU and the second one
- * did not look at yet (nested.bpf.h): of a task, and of a softirq that came upon it.
+ * The sockets whose event the first program at the tracepoint took on this CPU, and at which the
+ * second program has not looked yet: one of a task, and one of a softirq that interrupted it.
  */
 struct taken {
 	__u64 by_task;
@@ -29,7 +30,7 @@ struct {
 	__type(value, struct taken);
 } taken_events SEC(".maps");
 
-/* by_task where a task may lose its CPU; the loader makes it one element elsewhere. */
+/* Replaces by_task where a task may lose its CPU. Elsewhere the loader makes it one element. */
 #define TASK_MARKS 65536
 
 struct {
@@ -39,7 +40,7 @@ struct {
 	__type(value, __u64);
 } taken_by_task SEC(".maps");
 
-/* The program that both go on into, and a place where none is. */
+/* Slots of transitions: the program that both programs continue in, and a slot that stays empty. */
 #define TRANSITION_TOLD	  0
 #define TRANSITION_NOBODY 1
 
@@ -63,11 +64,13 @@ static __always_inline volatile struct taken *taken_here(void)
 }
 
 /*
- * Where an event on its way from the first program to the second is marked.
+ * Returns where an event on its way from the first program to the second is marked; NULL if there
+ * is no place.
  *
- * Since 7.0 a task may lose its CPU to another one in a program, and between the two get another
- * CPU: there its mark goes by its thread id. Two threads that share one would have to be between
- * the two programs at the same time. Neighbours are on cache lines of their own.
+ * Since 7.0 a task inside a program may lose its CPU to another task, and may be moved to another
+ * CPU between the two programs. On such kernels a task's mark goes by its thread id. Two threads
+ * whose ids share an element would have to be between the two programs at the same time.
+ * Neighbouring ids are on different cache lines.
  */
 static __always_inline volatile __u64 *event_mark(volatile struct taken *taken, bool of_task)
 {
@@ -108,7 +111,7 @@ static __always_inline void event_take(const struct sock *sk)
 		*mark = (__u64)sk;
 }
 
-/* Whether the first program took this event. */
+/* Returns whether the first program took this event, and removes the mark. */
 static __always_inline bool event_was_taken(const struct sock *sk)
 {
 	volatile struct taken *taken = taken_here();
@@ -125,7 +128,10 @@ static __always_inline bool event_was_taken(const struct sock *sk)
 extern void bpf_preempt_disable(void) __weak __ksym;
 extern void bpf_preempt_enable(void) __weak __ksym;
 
-/* What is this CPU's own would get mixed up if another task's transition came in between. */
+/*
+ * Keeps other tasks off this CPU. Otherwise their transitions would mix up the per-CPU data of the
+ * one that is being told.
+ */
 static __always_inline void keep_cpu(void)
 {
 	if (cfg_preempted)

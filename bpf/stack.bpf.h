@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The user stack of whoever connects or accepts, kept with the connection. Nothing of this is in
- * the programs unless it is asked for.
+ * The user stack of a process that connects or accepts, kept with the connection. The programs
+ * contain none of this unless it is asked for.
  *
- * The kernel walks frame pointers. A C library without them makes it miss the very function that
- * called accept(), so the registers and the top of the stack are kept too: user space can unwind
- * those.
+ * The kernel walks frame pointers. If the C library has none, the kernel misses the very function
+ * that called accept(). So the registers and the top of the stack are kept too, and user space can
+ * unwind them.
  */
 #ifndef TCPDWELL_STACK_BPF_H
 #define TCPDWELL_STACK_BPF_H
@@ -13,13 +13,15 @@
 #include "connection.bpf.h"
 #include "current.bpf.h"
 
-/* Stacks that found no room. */
+/* Stacks for which there was no room. */
 __u64 stacks_missed;
 
-/* Less of the stack that is tried where the whole cannot be read: it ends, or is not resident. */
+/*
+ * How much of the stack is tried if the whole cannot be read, because it ends or is not resident.
+ */
 #define STACK_LESS_BYTES 256
 
-/* What a connection's entry begins as: the helpers write into the map itself. */
+/* The initial value of an entry; the helpers then write into the map itself. */
 static struct tcpdwell_stack stack_empty;
 
 static __always_inline void stack_read_registers(struct tcpdwell_stack *s)
@@ -50,7 +52,10 @@ static __always_inline void stack_read_top(struct tcpdwell_stack *s)
 		s->top_bytes = STACK_LESS_BYTES;
 }
 
-/* The running process has connected or accepted the connection of @key; @how says which. */
+/*
+ * Keeps the stack of the running process, which has connected or accepted the connection of @key.
+ * @how says which of the two (enum tcpdwell_owner).
+ */
 static __always_inline void stack_keep(void *ctx, __u64 key, __u8 how)
 {
 	struct tcpdwell_stack *s;
@@ -74,8 +79,9 @@ static __always_inline void stack_keep(void *ctx, __u64 key, __u8 how)
 }
 
 /*
- * connect() runs in the process that connects. @ctx is what inet_sock_set_state tells. It is read
- * once more here: what is kept across transition() takes of its stack, which 5.10 has little of.
+ * Keeps the stack of connect(), which runs in the process that connects. @ctx has the arguments of
+ * inet_sock_set_state. They are read once more here: values that are kept across transition() would
+ * take some of its stack, of which 5.10 has little.
  */
 static __always_inline void stack_of_connect(unsigned long long *ctx)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Where the kernel enters: each program says what happened and hands on the facts.
+ * The programs that the kernel runs. Each one says what happened and hands on the facts.
  *
- * All but the first are optional. The loader picks, for each capability, the best program that the
+ * All but the first are optional. For each capability the loader picks the best program that the
  * running kernel accepts.
  */
 #include "vmlinux.h"
@@ -26,12 +26,16 @@
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 /*
- * Every transition of every full socket. SCTP and MPTCP fire it too (since 4.16).
+ * Every transition of every full socket. Sockets of SCTP and MPTCP fire the tracepoint too (since
+ * 4.16).
  *
- * It is at the tracepoint itself, or two others are, which go on into it (nested.bpf.h says why):
- * the verifier goes through it once. So it may run on top of itself, and must have its variables on
- * the kernel's stack: since 6.13 a tracing program has a stack a CPU, unless it makes a tail call.
- * It makes one where nothing is lost by it: nobody is at that place.
+ * This program is attached to the tracepoint itself, or two others are, which continue in this one
+ * by a tail call (nested.bpf.h says why). So the verifier goes through transition() only once.
+ *
+ * Because of the second case it may run on top of itself, and its variables must be on the kernel's
+ * stack. Since 6.13 a tracing program has one private stack a CPU, unless it makes a tail call. So
+ * it makes one where that does no harm: for a socket that is not TCP, to an empty slot of
+ * transitions.
  */
 SEC("?tp_btf/inet_sock_set_state")
 int BPF_PROG(inet_sock_set_state, struct sock *sk, int from, int to)
@@ -48,7 +52,7 @@ int BPF_PROG(inet_sock_set_state, struct sock *sk, int from, int to)
 	return 0;
 }
 
-/* The same in one piece, for kernels before 6.2. */
+/* The same program with transition() in one piece, for kernels before 6.2. */
 SEC("?tp_btf/inet_sock_set_state")
 int BPF_PROG(inet_sock_set_state_v61, struct sock *sk, int from, int to)
 {
@@ -72,7 +76,10 @@ int BPF_PROG(inet_sock_set_state_first, struct sock *sk)
 	return 0;
 }
 
-/* Attached after the other one, for what that was kept from. */
+/*
+ * Attached after inet_sock_set_state_first, for the events that the kernel did not run that one
+ * for.
+ */
 SEC("?tp_btf/inet_sock_set_state")
 int BPF_PROG(inet_sock_set_state_nested, struct sock *sk)
 {
@@ -83,7 +90,9 @@ int BPF_PROG(inet_sock_set_state_nested, struct sock *sk)
 	return 0;
 }
 
-/* The first one for kernels before 5.12, which refuse a program with an atomic exchange in it. */
+/*
+ * The first program for kernels before 5.12, which refuse a program with an atomic exchange in it.
+ */
 SEC("?tp_btf/inet_sock_set_state")
 int BPF_PROG(inet_sock_set_state_v511, struct sock *sk, int from, int to)
 {
@@ -93,7 +102,9 @@ int BPF_PROG(inet_sock_set_state_v511, struct sock *sk, int from, int to)
 	return 0;
 }
 
-/* The port of an active open. tcp_v6_connect() calls tcp_v4_connect() for mapped addresses. */
+/*
+ * The local port of an active open. tcp_v6_connect() calls tcp_v4_connect() for mapped addresses.
+ */
 SEC("?fexit/tcp_v4_connect")
 int BPF_PROG(tcp_v4_connect_exit, struct sock *sk)
 {
@@ -108,7 +119,7 @@ int BPF_PROG(tcp_v6_connect_exit, struct sock *sk)
 	return 0;
 }
 
-/* What waits for something that fires no event; the reader runs it every few ten milliseconds. */
+/* Ends waits that no event ends. The reader runs it every few tens of milliseconds. */
 SEC("?raw_tp")
 int flush(struct bpf_raw_tracepoint_args *ctx)
 {
@@ -121,7 +132,7 @@ int flush_v511(struct bpf_raw_tracepoint_args *ctx)
 	return flush_all(ctx->args[0], false);
 }
 
-/* Whether a listener sends SYN cookies; the reader asks each once a second. */
+/* Says whether a listener sends SYN cookies. The reader asks about each one once a second. */
 SEC("?raw_tp")
 int look_at_listener(struct bpf_raw_tracepoint_args *ctx)
 {
@@ -138,7 +149,7 @@ int BPF_PROG(inet_csk_accept_exit, struct sock *listener, struct proto_accept_ar
 	return 0;
 }
 
-/* Until 6.9. */
+/* The signature until 6.9. */
 SEC("?fexit/inet_csk_accept")
 int BPF_PROG(inet_csk_accept_exit_v69, struct sock *listener, int flags, int *err, bool kern,
 	     struct sock *sk)
@@ -173,7 +184,10 @@ int BPF_KRETPROBE(inet_csk_accept_return_v511, struct sock *sk)
 	return 0;
 }
 
-/* The same at the system calls, where neither attaches. The descriptor may be gone already. */
+/*
+ * The same at the system calls, for kernels where neither fexit nor kretprobe attaches. The
+ * descriptor may be gone already.
+ */
 static __always_inline int accept_syscall_exit(void *ctx, long fd)
 {
 	struct sock *sk = fd < 0 ? NULL : current_sock(fd);
@@ -183,14 +197,14 @@ static __always_inline int accept_syscall_exit(void *ctx, long fd)
 	return 0;
 }
 
-/* Attached to sys_exit_accept as well: one look of the verifier serves both. */
+/* This is attached to sys_exit_accept as well, so that the verifier looks at one program only. */
 SEC("?tp/syscalls/sys_exit_accept4")
 int sys_exit_accept4(struct trace_event_raw_sys_exit *ctx)
 {
 	return accept_syscall_exit(ctx, ctx->ret);
 }
 
-/* Calls that fail, most of them with no transition to tell of it. */
+/* Calls that fail. No transition tells of most of them. */
 SEC("?tp/syscalls/sys_exit_connect")
 int sys_exit_connect(struct trace_event_raw_sys_exit *ctx)
 {
@@ -226,14 +240,14 @@ int BPF_PROG(sched_process_exit, struct task_struct *task)
 	__u32 pid = bpf_get_current_pid_tgid() >> 32;
 
 	if (task->signal->live.counter)
-		return 0; /* a thread; others of its process go on */
+		return 0; /* a thread ended; others of its process go on */
 	process_sockets(PROCESS_EXIT);
 	if (cfg_follow_forks)
 		bpf_map_delete_elem(&pids, &pid);
 	return 0;
 }
 
-/* The family of the program after --. */
+/* Follows the descendants of the program that was given after --. */
 SEC("?tp_btf/sched_process_fork")
 int BPF_PROG(sched_process_fork, struct task_struct *parent, struct task_struct *child)
 {
@@ -246,11 +260,11 @@ int BPF_PROG(sched_process_fork, struct task_struct *parent, struct task_struct 
 }
 
 /*
- * Requests and timewait sockets. One set of programs for each backend; they differ in how they get
- * at the kernel object, and in nothing else.
+ * Requests and timewait sockets. There is one set of programs for each backend. The sets differ
+ * only in how they get at the kernel object.
  */
 
-/* Whatever the backend: an RST of ours tells why a request was dropped. */
+/* For every backend: an RST of ours tells why a request was dropped. */
 SEC("?tp_btf/tcp_send_reset")
 int BPF_PROG(tcp_send_reset, const struct sock *sk, const struct sk_buff *skb)
 {
@@ -269,7 +283,7 @@ int BPF_PROG(fentry_reqsk_queue_hash_add, struct sock *sk, struct request_sock *
 	return 0;
 }
 
-/* The last ACK: @child was born a moment ago. */
+/* The last ACK of a handshake has come, and @child was born a moment ago. */
 SEC("?fentry/inet_csk_complete_hashdance")
 int BPF_PROG(fentry_complete_hashdance, struct sock *sk, struct sock *child,
 	     struct request_sock *req, bool own_req)
@@ -279,7 +293,10 @@ int BPF_PROG(fentry_complete_hashdance, struct sock *sk, struct sock *child,
 	return 0;
 }
 
-/* An RST or an ICMP error. Compilers may or may not have it in the function above as well. */
+/*
+ * An RST or an ICMP error has come. Some compilers also inline this function into
+ * inet_csk_complete_hashdance().
+ */
 SEC("?fentry/inet_csk_reqsk_queue_drop")
 int BPF_PROG(fentry_reqsk_queue_drop, struct sock *sk, struct request_sock *req)
 {
@@ -287,7 +304,7 @@ int BPF_PROG(fentry_reqsk_queue_drop, struct sock *sk, struct request_sock *req)
 	return 0;
 }
 
-/* Compilers may have the other one in this one (5.10). */
+/* Some compilers inline inet_csk_reqsk_queue_drop() into this function (5.10). */
 SEC("?fentry/inet_csk_reqsk_queue_drop_and_put")
 int BPF_PROG(fentry_reqsk_queue_drop_and_put, struct sock *sk, struct request_sock *req)
 {
@@ -317,7 +334,10 @@ int BPF_PROG(fentry_twsk_schedule, struct inet_timewait_sock *tw, int timeo, boo
 	return 0;
 }
 
-/* 6.12: it arms the timer for the first time, mostly (on arm64) without calling the other. */
+/*
+ * Since 6.12 this arms the timer for the first time, mostly (on arm64) without a call of
+ * __inet_twsk_schedule().
+ */
 SEC("?fentry/inet_twsk_hashdance_schedule")
 int BPF_PROG(fentry_twsk_begin, struct inet_timewait_sock *tw)
 {
@@ -325,7 +345,7 @@ int BPF_PROG(fentry_twsk_begin, struct inet_timewait_sock *tw)
 	return 0;
 }
 
-/* Where there are no cookies: kernels that have this function under this name, until 6.11. */
+/* For kernels without socket cookies, if they have this function under this name (until 6.11). */
 SEC("?fentry/inet_twsk_hashdance")
 int BPF_PROG(fentry_twsk_hashdance, struct inet_timewait_sock *tw, struct sock *sk)
 {
@@ -341,7 +361,7 @@ int BPF_PROG(fexit_timewait_state_process, struct inet_timewait_sock *tw, struct
 	return 0;
 }
 
-/* 6.12. */
+/* The signature of 6.12. */
 SEC("?fexit/tcp_timewait_state_process")
 int BPF_PROG(fexit_timewait_state_process_v612, struct inet_timewait_sock *tw, struct sk_buff *skb,
 	     const struct tcphdr *th, u32 *isn, int status)
@@ -350,7 +370,7 @@ int BPF_PROG(fexit_timewait_state_process_v612, struct inet_timewait_sock *tw, s
 	return 0;
 }
 
-/* Until 6.11. */
+/* The signature until 6.11. */
 SEC("?fexit/tcp_timewait_state_process")
 int BPF_PROG(fexit_timewait_state_process_v611, struct inet_timewait_sock *tw, struct sk_buff *skb,
 	     const struct tcphdr *th, int status)
@@ -367,8 +387,10 @@ int BPF_PROG(fentry_twsk_deschedule_put, struct inet_timewait_sock *tw)
 }
 
 /*
- * Compilers may have inlined that where a namespace's timewait sockets are ended, and its callee
- * not (5.10). It is called with each end; what the others have told is forgotten by then.
+ * Where the kernel ends a namespace's timewait sockets, some compilers inline
+ * inet_twsk_deschedule_put() but not its callee inet_twsk_kill() (5.10). The kernel calls
+ * inet_twsk_kill() at every end of a timewait socket. The other programs have told most of these
+ * ends before, and what is told is forgotten by then.
  */
 SEC("?fentry/inet_twsk_kill")
 int BPF_PROG(fentry_twsk_kill, struct inet_timewait_sock *tw)
@@ -454,7 +476,7 @@ int BPF_KPROBE(kprobe_twsk_hashdance, struct inet_timewait_sock *tw, struct sock
 	return 0;
 }
 
-/* Runs in a softirq, so nothing comes between its entry and its return on this CPU. */
+/* It runs in a softirq, so nothing on this CPU comes between its entry and its return. */
 SEC("?kprobe/tcp_timewait_state_process")
 int BPF_KPROBE(kprobe_timewait_state_process, struct inet_timewait_sock *tw)
 {
@@ -497,8 +519,7 @@ int BPF_KPROBE(kprobe_tw_timer_handler, struct timer_list *timer)
 }
 
 /*
- * ---- timer tracepoints: every timer of the host comes by here
- * ------------------------------------
+ * ---- timer tracepoints: every timer of the host runs these programs -----------------------------
  */
 
 SEC("?tp_btf/timer_start")
@@ -537,7 +558,7 @@ int BPF_PROG(timer_expire_entry, struct timer_list *timer)
 	return 0;
 }
 
-/* The timer may be gone; what ran out is known from its entry. */
+/* The timer may be gone. Which timer ran out is known from timer_expire_entry. */
 SEC("?tp_btf/timer_expire_exit")
 int BPF_PROG(timer_expire_exit, struct timer_list *timer)
 {
@@ -546,11 +567,10 @@ int BPF_PROG(timer_expire_exit, struct timer_list *timer)
 }
 
 /*
- * ---- iterators: what was there before the tracer
- * --------------------------------------------------
+ * ---- iterators: what was there before the tracer ------------------------------------------------
  */
 
-/* Each descriptor of each process. */
+/* Runs for each descriptor of each process. */
 SEC("?iter/task_file")
 int iter_descriptor(struct bpf_iter__task_file *ctx)
 {
@@ -572,7 +592,10 @@ int iter_descriptor(struct bpf_iter__task_file *ctx)
 	return ITER_NEXT;
 }
 
-/* Before 5.12: no cookies (nor, before 5.11, the way from a file to its socket). */
+/*
+ * For kernels before 5.12, which have no cookies here. Those before 5.11 have no
+ * bpf_sock_from_file() either.
+ */
 SEC("?iter/task_file")
 int iter_descriptor_v511(struct bpf_iter__task_file *ctx)
 {
@@ -617,7 +640,10 @@ static __always_inline int each_socket(struct bpf_iter__tcp *ctx, const bool ato
 	return ITER_NEXT;
 }
 
-/* Each socket in the hash tables of the network namespace of who opened the iterator. */
+/*
+ * Runs for each socket in the hash tables of the network namespace of the process that opened the
+ * iterator.
+ */
 SEC("?iter/tcp")
 int iter_socket(struct bpf_iter__tcp *ctx)
 {
@@ -630,14 +656,17 @@ int iter_socket_v511(struct bpf_iter__tcp *ctx)
 	return each_socket(ctx, false);
 }
 
-/* Stretches of the table of connections, of all network namespaces; the snapshot runs it. */
+/*
+ * Walks through stretches of the table of connections of all network namespaces. The snapshot runs
+ * it.
+ */
 SEC("?raw_tp")
 int walk_all(struct bpf_raw_tracepoint_args *ctx)
 {
 	return walk_run(ctx->args[0], ctx->args[1]);
 }
 
-/* Each connection in a table. */
+/* Runs for each connection in a table. */
 SEC("?iter/bpf_map_elem")
 int iter_table(struct bpf_iter__bpf_map_elem *ctx)
 {
@@ -649,7 +678,7 @@ int iter_table(struct bpf_iter__bpf_map_elem *ctx)
 	return ITER_NEXT;
 }
 
-/* Each place of a recent one. */
+/* Runs for each place of a map of recent connections. */
 SEC("?iter/bpf_map_elem")
 int iter_recent(struct bpf_iter__bpf_map_elem *ctx)
 {
@@ -661,8 +690,7 @@ int iter_recent(struct bpf_iter__bpf_map_elem *ctx)
 }
 
 /*
- * ---- the sweep: one pass over what is remembered
- * --------------------------------------------------
+ * ---- the sweep: one pass over what is remembered ------------------------------------------------
  */
 
 static long sweep_connection(struct bpf_map *map, __u64 *key, struct lifecycle *l, void *ctx)
@@ -678,7 +706,7 @@ static long sweep_place(struct bpf_map *map, __u32 *key, struct lifecycle *l, vo
 	return 0;
 }
 
-/* Each connection in the table of this number (bpf_for_each_map_elem(): 5.13). */
+/* Sweeps the connections in the table of this number. bpf_for_each_map_elem() needs 5.13. */
 SEC("?raw_tp")
 int sweep_table(struct bpf_raw_tracepoint_args *ctx)
 {
@@ -689,7 +717,7 @@ int sweep_table(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
-/* Each place of the recent ones of this number. */
+/* Sweeps the places in the map of recent connections of this number. */
 SEC("?raw_tp")
 int sweep_recent(struct bpf_raw_tracepoint_args *ctx)
 {
@@ -701,7 +729,7 @@ int sweep_recent(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
-/* Connections of these keys, which user space found by itself; 0: none. */
+/* Sweeps the connections of these keys, which user space found by itself. A key of 0 is none. */
 SEC("?raw_tp")
 int sweep_keys(struct bpf_raw_tracepoint_args *ctx)
 {
