@@ -15,10 +15,10 @@
 		0               \
 	}
 
-/* Of commands with filters of connections. */
+/* Kinds of values in commands with filters of connections. */
 static const struct option_note connection_values[] = { PORT_AND_TIME, LISTS };
 
-/* Of those that also have filters of transitions. */
+/* Kinds of values in commands that also have filters of transitions. */
 static const struct option_note filter_values[] = { PORT_AND_TIME,
 						    { "STATE", tcpstate_list },
 						    { "REASON", reason_list },

@@ -7,12 +7,15 @@
 #include "cli/version.h"
 
 #define COLUMNS 80
-/* Where explanations begin; a longer left side has a line of its own. */
+/* Where explanations begin. A left side that is longer has a line of its own. */
 #define OPTION_COLUMN  26
 #define VALUE_COLUMN   12
 #define EXAMPLE_COLUMN 47
 
-/* The length of the word that begins @text; choices that take more than a line break behind one. */
+/*
+ * Returns the length of the word that begins @text. A list of choices that is longer than a line is
+ * broken behind one of its `|`.
+ */
 static int word_length(const char *text, int room)
 {
 	int whole = (int)strcspn(text, " "), len = whole < room ? whole : room;
@@ -22,7 +25,7 @@ static int word_length(const char *text, int room)
 	return len ?: whole;
 }
 
-/* Prints words from @column on and breaks lines between them; ends the line. */
+/* Prints words from @column on, with line breaks between them. Ends the line. */
 static void print_wrapped(FILE *out, const char *text, int column)
 {
 	bool first = true;
@@ -45,10 +48,10 @@ static void print_wrapped(FILE *out, const char *text, int column)
 	fputc('\n', out);
 }
 
-/* The explanation of what has just been printed, @width columns of it. */
+/* Prints the explanation of what has just been printed, which took @width columns. */
 static void print_explained(FILE *out, int width, const char *text, int column)
 {
-	/* Two blanks at least, or the eye takes both sides for one. */
+	/* There are at least two blanks. Otherwise both sides look like one. */
 	if (width > column - 2) {
 		fputc('\n', out);
 		width = 0;
@@ -92,7 +95,7 @@ static void print_groups(FILE *out, const struct command_def *command)
 	}
 }
 
-/* Of the tool as a whole. */
+/* Prints the help of the tool as a whole. */
 static void print_tool(FILE *out)
 {
 	fprintf(out, "Usage: tcpdwell [COMMAND] [OPTIONS] [-- PROGRAM ARGS]\n"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What -h and --version print, made from the tables of options, so that it is true.
+ * Prints what -h and --version show. It is made from the tables of options, so it is always true.
  *
- * Lines are at most 80 columns of ASCII. Both write to a stream that is the caller's and report no
- * errors: ferror() of the stream does.
+ * Lines are at most 80 columns of ASCII. Both functions write to a stream of the caller's and
+ * report no errors: ferror() of the stream does.
  */
 #ifndef TCPDWELL_HELP_H
 #define TCPDWELL_HELP_H
@@ -12,7 +12,7 @@
 
 #include "cli/options.h"
 
-/* The help of a command; that of trace, the default, lists the other commands too. */
+/* Prints the help of a command. That of trace, the default, also lists the other commands. */
 void help_print(FILE *out, enum command command);
 
 void help_print_version(FILE *out);

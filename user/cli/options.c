@@ -10,8 +10,8 @@
 
 const struct options options_defaults = {
 	.command = COMMAND_TRACE,
-	.leak_ns = 60000000000, /* a minute: no sound server takes as long to close */
-	.top = 5,		/* all tables of a report fit a terminal */
+	.leak_ns = 60000000000, /* a minute: no sound server takes as long to close a socket */
+	.top = 5,		/* all tables of a report fit on a terminal */
 	.prefix4 = 24,
 	.prefix6 = 64,
 	.max_series = 2000,
@@ -22,7 +22,9 @@ const struct options options_defaults = {
 
 /* ---- Messages -------------------------------------------------------------------------------- */
 
-/* Enough to recognise what was typed; two of them and the longest reason fit a message. */
+/*
+ * Enough bytes to recognize what was typed. Two quotes and the longest reason fit into a message.
+ */
 #define QUOTE_BYTES 40
 #define QUOTE_LEN   (ESCAPE_TEXT_BYTES * QUOTE_BYTES + sizeof("...") + TEXT_SLACK_BYTES)
 
@@ -30,7 +32,7 @@ struct quote {
 	char text[QUOTE_LEN];
 };
 
-/* What was typed may hold anything, but what is printed on a terminal may not. */
+/* Quotes what was typed, which may hold anything, so that it is safe to print on a terminal. */
 static const char *quote(struct quote *quote, const char *at, size_t len)
 {
 	unsigned int columns;
@@ -53,10 +55,10 @@ __attribute__((format(printf, 2, 3))) static int refuse(struct options_error *er
 
 /* ---- Near misses ----------------------------------------------------------------------------- */
 
-/* Longer than any name here; what is longer is no near miss. */
+/* Longer than any name here. What was typed is no near miss if it is longer. */
 #define NAME_SHOWN 24
 
-/* How many letters to add, drop or change to get from one name to the other. */
+/* Returns how many letters must be added, dropped or changed to get from one name to the other. */
 static unsigned int edit_distance(const char *from, const char *to)
 {
 	unsigned int row[NAME_SHOWN + 1];
@@ -78,7 +80,10 @@ static unsigned int edit_distance(const char *from, const char *to)
 	return row[width];
 }
 
-/* One or two slips, or a beginning; a name as short as the slips is another name. */
+/*
+ * Returns true if @typed has one or two slips, or is the beginning of @name. A name that is as
+ * short as the slips counts as another name.
+ */
 static bool name_is_near(const char *typed, const char *name)
 {
 	size_t len = strlen(typed);
@@ -113,7 +118,7 @@ enum token_kind {
 	TOKEN_END,
 	TOKEN_WORD,
 	TOKEN_OPTION,
-	TOKEN_UNKNOWN,	   /* an option that is none */
+	TOKEN_UNKNOWN,	   /* an option that does not exist */
 	TOKEN_NO_VALUE,	   /* an option whose value is missing */
 	TOKEN_STRAY_VALUE, /* --flag=value */
 };
@@ -121,19 +126,19 @@ enum token_kind {
 struct token {
 	enum token_kind kind;
 	const struct option_def *def;
-	const char *typed; /* the word, or the option with its dashes, len bytes of it */
+	const char *typed; /* the word, or the option with its dashes, of len bytes */
 	size_t len;
 	const char *value;
-	char letter[3]; /* where typed is a letter out of a bundle: "-x" */
+	char letter[3]; /* a letter out of a bundle, to which typed points: "-x" */
 };
 
 struct scan {
-	char **next;	    /* of argv */
-	const char *bundle; /* letters left of -abc, NULL: none */
-	char **program;	    /* what follows --, NULL: no -- met yet */
+	char **next;	    /* the next element of argv */
+	const char *bundle; /* the letters left of -abc; NULL: none */
+	char **program;	    /* what follows --; NULL: no -- was met yet */
 };
 
-/* Matches the long name of @len bytes or, with @len 0, the letter. */
+/* Returns true if @name is the long name, of @len bytes, or, with @len 0, the letter. */
 static bool option_is(const struct option_def *def, const char *name, size_t len)
 {
 	if (!len)
@@ -141,7 +146,9 @@ static bool option_is(const struct option_def *def, const char *name, size_t len
 	return strlen(def->name) == len && !memcmp(def->name, name, len);
 }
 
-/* Without a command, any command's option will do: all agree on which take values. */
+/*
+ * Finds an option. Without a command any command's option will do: all agree on which take values.
+ */
 static const struct option_def *option_find(const struct command_def *command, const char *name,
 					    size_t len)
 {
@@ -159,7 +166,10 @@ static const struct option_def *option_find(const struct command_def *command, c
 	return NULL;
 }
 
-/* @attached is what stands in the same word: --name=VALUE, -xVALUE; NULL: nothing. */
+/*
+ * Reads the option's value. @attached is the value in the same word: --name=VALUE, -xVALUE; NULL:
+ * none.
+ */
 static void scan_value(struct scan *scan, struct token *token, const char *attached)
 {
 	token->kind = TOKEN_OPTION;
@@ -178,7 +188,7 @@ static void scan_long(struct scan *scan, const struct command_def *command, stru
 	const char *attached = name[len] ? name + len + 1 : NULL;
 
 	token->len = len + 2;
-	/* --=x has no name; a length of 0 would look for a letter. */
+	/* --=x has no name: with a length of 0 it would be looked up as a letter. */
 	token->def = len ? option_find(command, name, len) : NULL;
 	if (!token->def)
 		token->kind = TOKEN_UNKNOWN;
@@ -208,7 +218,7 @@ static void scan_letter(struct scan *scan, const struct command_def *command, st
 	}
 }
 
-/* @command says whose options there are, NULL: everyone's. */
+/* Reads the next token. @command says whose options are known; NULL: those of all commands. */
 static void scan_next(struct scan *scan, const struct command_def *command, struct token *token)
 {
 	const char *word;
@@ -248,9 +258,9 @@ static const struct command_def *command_named(const char *name)
 }
 
 /*
- * The command is the first word that is no option and no option's value. It is looked for before
- * anything is set, because what an option means is the command's to say. *word is that word, NULL
- * if there is none.
+ * Finds the command: the first word that is neither an option nor an option's value. This happens
+ * before anything is set, because the command says what an option means. Sets *word to that word,
+ * or to NULL if there is none.
  */
 static const struct command_def *find_command(char *argv[], const char **word)
 {
@@ -386,7 +396,10 @@ static bool filters_but_netns(const struct filters *filters)
 	       filters_have_names(filters);
 }
 
-/* Totals over time: counters are the namespaces'. */
+/*
+ * Checks -i of snapshot. Its counters are those of whole network namespaces, so no filter but
+ * --netns can apply.
+ */
 static int check_totals(const struct options *options, struct options_error *error)
 {
 	if (options->sockets || options->listening)
@@ -425,7 +438,10 @@ static bool sums_cgroups(const struct options *options)
 	       (options->by >= TCPDWELL_BY_UNIT && options->by <= TCPDWELL_BY_POD);
 }
 
-/* The kernel side sums by group, so that only groups can be told apart afterwards. */
+/*
+ * Checks filters by name. The kernel side sums by group, so only groups can be told apart
+ * afterwards.
+ */
 static int check_names(const struct options *options, struct options_error *error)
 {
 	const struct filters *filters = &options->filters;
@@ -442,7 +458,7 @@ static int check_names(const struct options *options, struct options_error *erro
 							"--unit");
 }
 
-/* What no option can see alone. */
+/* Checks what no option can check alone. */
 static int check_together(const struct options *options, const struct command_def *command,
 			  struct options_error *error)
 {
@@ -473,7 +489,7 @@ static int check_together(const struct options *options, const struct command_de
 int options_parse(struct options *options, int argc, char *argv[], parse_find_user *find,
 		  struct options_error *error)
 {
-	/* execve() allows an argv without even a name. */
+	/* execve() allows an argv that has not even a name. */
 	struct scan scan = { .next = argc ? argv + 1 : argv };
 	const struct command_def *command;
 	const char *command_word;

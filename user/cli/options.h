@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The command line, as a struct.
+ * The command line as a struct.
  *
- * options_parse() is pure: it prints nothing, reads nothing but its arguments and never exits.
- * Strings in struct options point into argv, which must outlive it; there is nothing to free.
+ * options_parse() is pure: it prints nothing, reads nothing but its arguments, and never exits.
+ * Strings in struct options point into argv, which must outlive it. There is nothing to free.
  *
- * A repeated option adds to its list; of a single value the last one counts.
+ * A repeated option adds to its list. If it has a single value, the last one counts.
  */
 #ifndef TCPDWELL_OPTIONS_H
 #define TCPDWELL_OPTIONS_H
@@ -20,7 +20,7 @@
 #include "wire.h"
 
 enum command {
-	COMMAND_TRACE, /* also where none is named */
+	COMMAND_TRACE, /* also if the command line names no command */
 	COMMAND_TIMEWAIT,
 	COMMAND_PROBE,
 	COMMAND_SNAPSHOT,
@@ -32,7 +32,7 @@ enum command {
 	COMMAND_EXPORT,
 };
 
-/* export: whose series there are. */
+/* For export: what its series are divided by. */
 enum export_by {
 	EXPORT_BY_COMM,
 	EXPORT_BY_UNIT,
@@ -44,7 +44,7 @@ enum export_by {
 	EXPORT_BY_PEER, /* prefixes of the remote address */
 };
 
-/* The least number of series of a metric: room for the group `other` of each. */
+/* The least limit of a metric's series: each has room for its group `other`. */
 #define EXPORT_SERIES_MIN 500
 
 struct export_choice {
@@ -55,71 +55,71 @@ struct export_choice {
 enum format {
 	FORMAT_TABLE,
 	FORMAT_JSON,
-	FORMAT_CSV,  /* of rows */
-	FORMAT_OTLP, /* of connections, and of export */
+	FORMAT_CSV,  /* for rows */
+	FORMAT_OTLP, /* for connections, and for export */
 };
 
-/* Rows of each table of a report, at the most. */
+/* The most rows of each table of a report. */
 #define OPTIONS_TOP_MAX 100
 
 struct options {
 	enum command command;
 	struct filters filters;
 
-	uint64_t count;	      /* rows to print, 0: no end */
-	uint64_t duration_ns; /* 0: no end */
+	uint64_t count;	      /* rows to print; 0: no limit */
+	uint64_t duration_ns; /* 0: no limit */
 	uint32_t top;	      /* rows of each table of a report */
 
 	enum format format;
 	bool wall_time;	  /* -T */
-	bool since_start; /* -t, may stand beside -T */
+	bool since_start; /* -t, which may be given together with -T */
 	bool wide;
 	bool utc;
 	bool kernel_view;
 	bool no_snapshot;
 	bool listening;	   /* snapshot: listeners only */
 	bool sockets;	   /* snapshot: connections one by one */
-	uint64_t older_ns; /* snapshot: the least age */
-	uint64_t leak_ns;  /* leaks: the same */
-	bool watch;	   /* leaks: go on */
-	bool stacks;	   /* leaks: where the sockets were connected or accepted */
+	uint64_t older_ns; /* snapshot: the least age of a socket */
+	uint64_t leak_ns;  /* leaks: the least age of a socket */
+	bool watch;	   /* leaks: look again and again */
+	bool stacks;	   /* leaks: show where the sockets were connected or accepted */
 
 	struct life_filter life;
-	bool time_wait; /* life: a row at the end of TIME_WAIT */
+	bool time_wait; /* life: the row comes at the end of TIME_WAIT */
 
 	enum tcpdwell_stat_by by; /* stat: what makes a group */
-	uint64_t report_ns;	  /* between two reports, 0: no option says */
+	uint64_t report_ns;	  /* time between two reports; 0: no option says */
 	uint32_t prefix4;	  /* stat: bits of an address that make a prefix */
 	uint32_t prefix6;
-	bool cumulative;     /* stat: reports of all since the start */
-	bool histogram;	     /* stat: drawn below each row */
-	uint64_t hist_bytes; /* stat: kernel memory, 0: by the memory of the host */
+	bool cumulative;     /* stat: each report is about all since the start */
+	bool histogram;	     /* stat: a histogram is drawn below each row */
+	uint64_t hist_bytes; /* stat: kernel memory; 0: a share of the host's memory */
 
 	const char *listen;   /* export: an address, NULL: no option says */
 	const char *textfile; /* export: a path, NULL: none */
 	struct export_choice export_by;
-	struct port_set export_ports; /* export: those that have series of their own; empty: all */
-	uint32_t max_series;	      /* export: of each metric */
+	struct port_set export_ports; /* export: ports that have series of their own; empty: all */
+	uint32_t max_series;	      /* export: the limit for each metric */
 
 	uint64_t ring_bytes;  /* a power of two, 64 KiB to 1 GiB */
-	unsigned int rings;   /* a power of two, 0: by the processors */
+	unsigned int rings;   /* a power of two; 0: by the number of processors */
 	uint32_t max_sockets; /* 0: by the memory of the host */
 	enum backend backend;
-	const char *user; /* to become once all is attached, NULL: no option says */
-	bool quiet;	  /* never with verbose */
+	const char *user; /* whom to become once all is attached; NULL: no option says */
+	bool quiet;	  /* never together with verbose */
 	bool verbose;
 
-	bool help;    /* asked for: nothing after it was looked at */
+	bool help;    /* asked for: the options after it were not looked at */
 	bool version; /* likewise */
 
-	const char *operand; /* the word behind the command, where it takes one; NULL: none */
-	char **program;	     /* what follows --, ends with NULL; NULL: none */
+	const char *operand; /* the word behind the command, if it takes one; NULL: none */
+	char **program;	     /* what follows --, ended by NULL; NULL: nothing */
 };
 
-/* Long enough for any message: long values are cut before they go in. */
+/* Room for any message: long values are cut before they go in. */
 #define OPTIONS_ERROR_LEN 512
 
-/* One line of printable UTF-8, without a newline and without the program's name. */
+/* A message: one line of printable UTF-8, without a newline and without the program's name. */
 struct options_error {
 	char text[OPTIONS_ERROR_LEN];
 };
@@ -127,9 +127,9 @@ struct options_error {
 extern const struct options options_defaults;
 
 /*
- * Sets @options from the defaults and argv[1] to argv[argc - 1]; argv[argc] must be NULL, as
- * main() gets it. @find looks up users for --uid, NULL: by number only. Returns 0, or -EINVAL for
- * an error of use with @error filled; then @options is not to be used.
+ * Sets @options from the defaults and from argv[1] to argv[argc - 1]. argv[argc] must be NULL, as
+ * main() gets it. @find looks up users for --uid; if it is NULL, users are given by number only.
+ * Returns 0, or -EINVAL for an error of use with @error filled. @options must not be used then.
  */
 int options_parse(struct options *options, int argc, char *argv[], parse_find_user *find,
 		  struct options_error *error);

@@ -12,7 +12,7 @@
 #define PORT_MAX 65535
 /* The kernel's PID_MAX_LIMIT on 64-bit machines. */
 #define PID_LIMIT (4 * 1024 * 1024)
-/* The highest UID is the one that means none. */
+/* The highest UID stands for none. */
 #define UID_LIMIT (UINT32_MAX - 1)
 
 #define NS_PER_S 1000000000ULL
@@ -26,7 +26,7 @@
 _Static_assert(PARSE_LIST_MAX == 64, "WANT_FEWER says the number");
 #define WANT_FEWER "at most 64"
 
-/* A piece of the text; not terminated. */
+/* A part of the text. It is not terminated. */
 struct span {
 	const char *at;
 	size_t len;
@@ -44,7 +44,7 @@ static struct span span_of(const char *text)
 	return (struct span){ text, strlen(text) };
 }
 
-/* Decimal digits and nothing else; strtoull() would take blanks, signs and 0x. */
+/* Reads decimal digits and nothing else. strtoull() would take blanks, signs and 0x. */
 static int span_number(struct span span, uint64_t *number)
 {
 	uint64_t n = 0;
@@ -73,7 +73,7 @@ static int span_number_within(struct span span, uint64_t min, uint64_t max, uint
 	return err;
 }
 
-/* Copies into a string of @size bytes; false if it does not fit. */
+/* Copies into a string of @size bytes. Returns false if it does not fit. */
 static bool span_copy(struct span span, char *to, size_t size)
 {
 	if (span.len >= size)
@@ -83,15 +83,15 @@ static bool span_copy(struct span span, char *to, size_t size)
 	return true;
 }
 
-/* The number that @parse knows the name by, or -EINVAL. */
+/* Returns the number for which @parse knows the name, or -EINVAL. */
 static int span_name(struct span span, int (*parse)(const char *name))
 {
-	char name[32]; /* longer than any of a state or a reason */
+	char name[32]; /* longer than the name of any state or reason */
 
 	return span_copy(span, name, sizeof(name)) ? parse(name) : -EINVAL;
 }
 
-/* What an item parser needs beside the item. */
+/* What an item's parser needs beside the item. */
 struct list {
 	void *into;
 	parse_find_user *find; /* UIDs only */
@@ -222,7 +222,7 @@ int parse_uids(const char *text, struct id_list *uids, parse_find_user *find,
 	return list_parse(&list, text);
 }
 
-/* Clears what lies beyond the prefix. */
+/* Clears the bits beyond the prefix. */
 static void cidr_mask(struct cidr *cidr)
 {
 	unsigned int full = cidr->prefix / 8;
@@ -233,7 +233,7 @@ static void cidr_mask(struct cidr *cidr)
 	memset(cidr->addr + full + 1, 0, sizeof(cidr->addr) - full - 1);
 }
 
-/* The address alone, with the prefix of a single host. */
+/* Parses an address without a prefix. It gets the prefix of a single host. */
 static bool cidr_address(struct cidr *cidr, const char *text)
 {
 	uint8_t ipv4[4];
@@ -403,7 +403,7 @@ static uint64_t unit_ns(const char *unit)
 	} units[] = {
 		{ "ns", 1 },
 		{ "us", 1000 },
-		/* As our own rows print it: micro sign, and Greek mu. */
+		/* As tcpdwell's own rows print it: with the micro sign, and with the Greek mu. */
 		{ "\u00b5s", 1000 },
 		{ "\u03bcs", 1000 },
 		{ "ms", 1000 * 1000 },
@@ -419,7 +419,7 @@ static uint64_t unit_ns(const char *unit)
 	return 0;
 }
 
-/* Digits after the point, as billionths; those after the ninth count for nothing. */
+/* Returns the digits after the point as billionths. Digits after the ninth are ignored. */
 static uint64_t fraction_billionths(struct span digits)
 {
 	uint64_t billionths = 0;
@@ -448,7 +448,7 @@ int parse_duration(const char *text, uint64_t *ns, struct parse_fault *fault)
 	err = span_number(whole, &number);
 	if (!unit || err == -EINVAL)
 		return refuse(fault, -EINVAL, all, "is not a duration", PARSE_WANT_TIME);
-	/* In this order neither product overflows: 10^9 * 3600, 10^9 * 10^6. */
+	/* In this order no product overflows: 10^9 * 3600, 10^9 * 10^6. */
 	part = fraction_billionths(fraction);
 	part = unit >= NS_PER_S ? part * (unit / NS_PER_S) : part * unit / NS_PER_S;
 	if (err || __builtin_mul_overflow(number, unit, ns) ||
@@ -467,7 +467,10 @@ int parse_size(const char *text, uint64_t *bytes, struct parse_fault *fault)
 	int err;
 
 	if (all.len) {
-		/* | 0x20 makes a letter small, and none of the other bytes one of the three. */
+		/*
+		 * Adding the bit 0x20 makes a letter small, and turns no other byte into one of
+		 * these three.
+		 */
 		const char *unit = memchr(units, all.at[all.len - 1] | 0x20, strlen(units));
 
 		if (unit) {
@@ -532,7 +535,7 @@ int parse_netns(const char *text, struct netns_ref *netns, struct parse_fault *f
 		*netns = (struct netns_ref){ .inode = (uint32_t)inode };
 		return 0;
 	}
-	/* A name of ip-netns(8), or a path; a number that is none is neither. */
+	/* It must be a name of ip-netns(8) or a path. A wrong number is neither. */
 	if (!*text || !text[strspn(text, "0123456789")] || *text == '-' ||
 	    !strncmp(text, prefix, strlen(prefix)) || !strcmp(text, ".") || !strcmp(text, ".."))
 		return refuse(fault, err, all, "is not a network namespace", WANT_NETNS);

@@ -4,15 +4,18 @@
 
 #include "cli/setters.h"
 
-/* Below, the smallest ring that is whole pages on every machine (64 KiB pages); above, memory. */
+/*
+ * The minimum is the smallest ring that is whole pages on every machine (64 KiB pages). The maximum
+ * is a matter of memory.
+ */
 #define RING_MIN (64ULL << 10)
 #define RING_MAX (1ULL << 30)
 
-/* Below, not a group of each state; above, more than any host spares for it. */
+/* Less would not hold one group of each state. More than the maximum no host spares for it. */
 #define HIST_MIN (64ULL << 10)
 #define HIST_MAX (1ULL << 30)
 
-/* A hash map of more buckets is refused by the kernel: their bytes must fit 32 bits. */
+/* The kernel refuses a hash map with more buckets: their bytes must fit into 32 bits. */
 #define SOCKETS_MAX 134217728
 
 static int refuse(const struct setting *setting, int err, const char *why, const char *want)
@@ -122,7 +125,7 @@ int set_end(const struct setting *setting)
 	return err;
 }
 
-/* Oftener than the eye can follow is only a load. */
+/* A shorter interval only costs time: the eye cannot follow it. */
 #define INTERVAL_MIN_NS 100000000ULL
 
 int set_interval(const struct setting *setting)
@@ -135,7 +138,10 @@ int set_interval(const struct setting *setting)
 	return err;
 }
 
-/* A look of leaks goes through all sockets of the host: oftener it would do nothing else. */
+/*
+ * A look of leaks goes through all sockets of the host. With a shorter interval it would do nothing
+ * else.
+ */
 #define LOOK_MIN_NS 200000000ULL
 
 int set_look_interval(const struct setting *setting)
@@ -179,7 +185,7 @@ int set_sockets(const struct setting *setting)
 	return err;
 }
 
-/* A page of histograms at the least; at the most, memory that some host may have to spare. */
+/* At least a page of histograms, and at most memory that some host may have to spare. */
 int set_hist(const struct setting *setting)
 {
 	uint64_t *bytes = setting->field, wanted;
@@ -214,7 +220,7 @@ int set_prefix6(const struct setting *setting)
 	return set_prefix(setting, 128, "0..128");
 }
 
-/* The kernel takes a power of two only; the next one is what is meant. */
+/* The kernel takes only a power of two. The next one up is what is meant. */
 int set_ring(const struct setting *setting)
 {
 	uint64_t *bytes = setting->field;
@@ -245,7 +251,7 @@ int set_rings(const struct setting *setting)
 	return err;
 }
 
-/* A look of export goes through all sockets of the host, and nobody scrapes oftener. */
+/* A look of export goes through all sockets of the host, and nobody scrapes more often. */
 #define EXPORT_MIN_NS 1000000000ULL
 
 int set_export_interval(const struct setting *setting)
@@ -270,7 +276,7 @@ int set_max_series(const struct setting *setting)
 	return err;
 }
 
-/* One of these, or peer=/BITS. */
+/* Takes one of these names, or peer=/BITS. */
 int set_export_by(const struct setting *setting)
 {
 	struct export_choice *choice = setting->field;
@@ -283,7 +289,7 @@ int set_export_by(const struct setting *setting)
 		{ "port", EXPORT_BY_PORT },
 		{ "netns", EXPORT_BY_NETNS },
 		{ "cgroup", EXPORT_BY_CGROUP },
-		{ "peer=/BITS", EXPORT_BY_PEER }, /* never met: it begins as one with bits */
+		{ "peer=/BITS", EXPORT_BY_PEER }, /* never matched: such values are parsed above */
 		{ 0 },
 	};
 	uint64_t bits;
@@ -303,7 +309,10 @@ int set_export_by(const struct setting *setting)
 	return err;
 }
 
-/* A name that the kernel cut would match nothing, and silently. */
+/*
+ * Refuses a name that is too long. The kernel cuts names, so such a filter would silently match
+ * nothing.
+ */
 int set_comm(const struct setting *setting)
 {
 	size_t len = strlen(setting->value);

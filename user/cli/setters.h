@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What sets a field of struct options from a value: one for each type of field, and for each range
- * of its values. Each returns 0, or -errno with the fault of @setting filled, and has then set
- * nothing, or a list up to the bad item.
+ * Set a field of struct options from a value: one setter for each type of field, and for each range
+ * of its values. Each returns 0, or -errno with the fault of @setting filled. After an error it has
+ * set nothing, or a list up to the bad item.
  */
 #ifndef TCPDWELL_SETTERS_H
 #define TCPDWELL_SETTERS_H
