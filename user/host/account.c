@@ -9,7 +9,7 @@
 
 #include "host/account.h"
 
-/* All digits are a number, as chown(1) and setpriv(1) have it where no user has that name. */
+/* A text of digits alone is a number, as in chown(1) and setpriv(1) if no user has that name. */
 static bool is_number(const char *text, uint32_t *number)
 {
 	char *end;
@@ -20,7 +20,7 @@ static bool is_number(const char *text, uint32_t *number)
 	errno = 0;
 	value = strtoul(text, &end, 10);
 	if (errno || value >= UINT32_MAX)
-		return false; /* (uid_t)-1 is nobody's: setresuid(2) takes it for no change */
+		return false; /* (uid_t)-1 is no user: setresuid(2) takes it for no change */
 	*number = value;
 	return true;
 }

@@ -19,18 +19,18 @@
 
 #define RETRY_NS 100000000ULL
 
-/* The type of kernfs file handles, which are the id and nothing else (fs/kernfs, since 5.5). */
+/* The type of kernfs file handles, which hold nothing but the id (fs/kernfs, since 5.5). */
 #define FILEID_KERNFS 0xfe
 
 struct entry {
 	uint64_t id;	  /* 0: the slot is free */
 	uint64_t seen_ns; /* when a name was last looked for */
-	char *path;	  /* NULL: it has none */
+	char *path;	  /* NULL: it has no name */
 };
 
 struct cgroup_names {
 	int mount_fd;
-	bool handles; /* ids can be opened */
+	bool handles; /* ids can be opened as file handles */
 	uint64_t walked_ns;
 	size_t count;
 	size_t slots; /* a power of two, at most half of them taken */
@@ -68,7 +68,10 @@ static bool grow(struct cgroup_names *names)
 	return true;
 }
 
-/* Sets the name of @id, @path NULL for none. Without memory it is not remembered, nothing else. */
+/*
+ * Sets the name of @id; if @path is NULL, it has none. Without memory the name is only not
+ * remembered.
+ */
 static const char *remember(struct cgroup_names *names, uint64_t id, const char *path,
 			    uint64_t now_ns)
 {
@@ -104,8 +107,8 @@ static void forget_all(struct cgroup_names *names)
 }
 
 /*
- * Remembers the directory @fd, whose path is the first @len bytes of @path, and all below it. Takes
- * @fd. The tree may change under the walk: what vanishes is left out.
+ * Remembers the directory @fd, whose path is the first @len bytes of @path, and all below it.
+ * Closes @fd. The tree may change during the walk: what vanishes is left out.
  */
 static void walk(struct cgroup_names *names, int fd, char *path, size_t len, uint64_t now_ns)
 {
@@ -149,7 +152,9 @@ static void walk_all(struct cgroup_names *names, uint64_t now_ns)
 		walk(names, fd, path, 0, now_ns);
 }
 
-/* The path of the cgroup that is open as @fd, below the mount. */
+/*
+ * Finds the path, below the mount, of the cgroup that is open as @fd. Returns false if it has none.
+ */
 static bool path_of_fd(const struct cgroup_names *names, int fd, char path[PATH_MAX])
 {
 	char link[sizeof("/proc/self/fd/") + 11];
@@ -167,7 +172,9 @@ static bool path_of_fd(const struct cgroup_names *names, int fd, char path[PATH_
 	return path[0] == '/';
 }
 
-/* Asks the kernel. Returns 0, or -errno: -ESTALE if there is no such cgroup any more. */
+/*
+ * Asks the kernel for the path. Returns 0, or -errno: -ESTALE if there is no such cgroup any more.
+ */
 static int path_by_handle(const struct cgroup_names *names, uint64_t id, char path[PATH_MAX])
 {
 	union {
@@ -186,7 +193,10 @@ static int path_by_handle(const struct cgroup_names *names, uint64_t id, char pa
 	return found ? 0 : -ENOENT;
 }
 
-/* Rows may come a little out of order, so the distance counts, not the direction. */
+/*
+ * Returns true if it is time to look again. Rows may come a little out of order, so only the
+ * distance counts, and not the direction.
+ */
 static bool is_due(uint64_t last_ns, uint64_t now_ns)
 {
 	return (now_ns > last_ns ? now_ns - last_ns : last_ns - now_ns) >= RETRY_NS;

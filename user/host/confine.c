@@ -14,7 +14,7 @@
 #include <seccomp.h>
 #endif
 
-/* The kernel knows fewer and says EINVAL of the rest. */
+/* More capabilities than any kernel knows. It says EINVAL for the rest. */
 #define CAPABILITIES_MAX 64
 
 static int drop_capabilities(void)
@@ -30,10 +30,16 @@ int confine_identity(void)
 {
 	int err;
 
-	/* Without CAP_SETPCAP there is nothing that no_new_privs would not keep away, too. */
+	/*
+	 * Without CAP_SETPCAP this fails. no_new_privs then keeps away all that the bounding set
+	 * would.
+	 */
 	for (int capability = 0; capability < CAPABILITIES_MAX; capability++)
 		prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
-	/* Whoever may not become another user is none whose files need protection from himself. */
+	/*
+	 * A process that may not become another user runs as an ordinary one. That user's files
+	 * need no protection from the process.
+	 */
 	if (!setgroups(0, NULL)) {
 		if (setresgid(CONFINE_NOBODY, CONFINE_NOBODY, CONFINE_NOBODY) ||
 		    setresuid(CONFINE_NOBODY, CONFINE_NOBODY, CONFINE_NOBODY))
@@ -47,7 +53,9 @@ int confine_identity(void)
 	return confine_limit(RLIMIT_CORE, 0);
 }
 
-/* close_range(2) is of 5.9; what filters it says EPERM or ENOSYS. */
+/*
+ * Closes all from @first on. close_range(2) exists since 5.9. A filter may answer EPERM or ENOSYS.
+ */
 static void close_from(unsigned int first)
 {
 	long max = sysconf(_SC_OPEN_MAX);
@@ -64,7 +72,7 @@ int confine_files(int kept)
 
 	if (null < 0)
 		return -errno;
-	/* Above the standard files, so that nothing that is needed is written over. */
+	/* It is moved above the standard files, so that nothing that is needed is overwritten. */
 	kept = fcntl(kept, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 	if (kept < 0)
 		return -errno;

@@ -12,18 +12,18 @@
 
 #define HEX "0123456789abcdef"
 
-/* A component of a path, which is not ended by NUL. */
+/* A component of a path. It is not ended by a NUL. */
 struct part {
 	const char *at;
 	size_t len;
 };
 
-/* How far a path has been read. */
+/* The state of reading a path. */
 struct reading {
 	struct container *container;
 	struct part last; /* the component before */
 	bool kubernetes;  /* below a cgroup of Kubernetes' pods */
-	bool inside;	  /* of a container */
+	bool inside;	  /* inside of a container */
 };
 
 static bool starts_with(struct part part, const char *text)
@@ -45,7 +45,7 @@ static bool is(struct part part, const char *text)
 	return part.len == strlen(text) && !memcmp(part.at, text, part.len);
 }
 
-/* Without @head at its beginning and @tail at its end, which it has. */
+/* Returns @part without @head at its beginning and @tail at its end, which it has. */
 static struct part middle(struct part part, const char *head, const char *tail)
 {
 	part.at += strlen(head);
@@ -75,7 +75,10 @@ static int hex_value(char c)
 	return isdigit((unsigned char)c) ? c - '0' : c - 'a' + 10;
 }
 
-/* systemd writes what a name of a unit may not have as \xHH; see systemd-escape(1). */
+/*
+ * Undoes systemd's escapes: it writes \xHH for bytes that a unit's name may not have; see
+ * systemd-escape(1).
+ */
 static void unescape_unit(char *name)
 {
 	char *to = name;
@@ -83,7 +86,7 @@ static void unescape_unit(char *name)
 	for (; *name; to++) {
 		struct part hex = { name + 2, 2 };
 
-		/* No name has a NUL, which would end it. */
+		/* A NUL is left escaped: no name has one, and it would end the text. */
 		if (name[0] == '\\' && name[1] == 'x' && name[2] && count_hex(hex) == 2 &&
 		    !is(hex, "00")) {
 			*to = (char)(hex_value(name[2]) << 4 | hex_value(name[3]));
@@ -102,7 +105,7 @@ static bool is_unit(struct part part)
 	return ends_with(part, ".service") || ends_with(part, ".scope");
 }
 
-/* Fargate: the task's 32 digits, then those again, a hyphen and a decimal number. */
+/* Returns true for an id of Fargate: the task's 32 digits again, a hyphen and a decimal number. */
 static bool is_ecs_id(struct part part, struct part task)
 {
 	if (task.len != ECS_TASK_DIGITS || part.len < ECS_TASK_DIGITS + 2 ||
@@ -115,10 +118,13 @@ static bool is_ecs_id(struct part part, struct part task)
 	return true;
 }
 
-/* docker-ID.scope, libpod-payload-ID, kubepods-….slice:cri-containerd:ID, or the ID alone. */
+/*
+ * Finds the id in docker-ID.scope, libpod-payload-ID, kubepods-….slice:cri-containerd:ID, or ID
+ * alone.
+ */
 static bool find_id(struct part part, struct part last, struct part *id)
 {
-	/* A slice is around containers; conmon is what watches one, from outside. */
+	/* A slice is around containers. conmon watches a container from outside. */
 	if (ends_with(part, ".slice") || starts_with(part, "crio-conmon-") ||
 	    starts_with(part, "libpod-conmon-"))
 		return false;
@@ -139,7 +145,7 @@ static bool find_id(struct part part, struct part last, struct part *id)
 	return false;
 }
 
-/* Those that have a name and no id. @last is the component before. */
+/* Finds the name of a container that has no id. @last is the component before. */
 static bool find_name(struct part part, struct part last, struct part *name)
 {
 	if (starts_with(part, "lxc.payload."))
@@ -149,17 +155,20 @@ static bool find_name(struct part part, struct part last, struct part *name)
 	else if (starts_with(last, "systemd-nspawn@") && ends_with(last, ".service") &&
 		 !is(part, "supervisor"))
 		*name = middle(last, "systemd-nspawn@", ".service");
-	/* What libvirt runs in a machine of its own is no container. */
+	/* A virtual machine of libvirt is no container. */
 	else if (starts_with(part, "machine-") && ends_with(part, ".scope") &&
 		 !starts_with(part, "machine-qemu"))
 		*name = middle(part, "machine-", ".scope");
 	else
 		return false;
-	/* "machine-.scope" is nobody's. */
+	/* "machine-.scope" has an empty name, which is none. */
 	return name->len;
 }
 
-/* kubepods-burstable-podUID.slice, with underscores for hyphens; podUID below kubepods. */
+/*
+ * Finds the pod in kubepods-burstable-podUID.slice, where hyphens are underscores, or in podUID
+ * below kubepods.
+ */
 static bool find_pod(const struct reading *reading, struct part part, struct part *uid)
 {
 	size_t at = part.len;
@@ -198,7 +207,9 @@ static void read_pod(struct reading *reading, struct part part)
 			*p = '-';
 }
 
-/* user@1000.service, user-1000.slice: what is below is the user's own to make. */
+/*
+ * Returns true for user@1000.service and user-1000.slice: a user may make any cgroup below these.
+ */
 static bool is_a_users(struct part part)
 {
 	return (starts_with(part, "user@") && ends_with(part, ".service")) ||
@@ -206,7 +217,7 @@ static bool is_a_users(struct part part)
 		!is(part, "user-0.slice"));
 }
 
-/* libpod-ID.scope/libpod-payload-ID is one container. */
+/* Notes an id. libpod-ID.scope/libpod-payload-ID is one container. */
 static void take_id(struct reading *reading, struct part id)
 {
 	struct container *c = reading->container;
@@ -247,7 +258,7 @@ static void read_part(struct reading *reading, struct part part)
 			copy(reading->inside ? c->inner_unit : c->unit, part);
 		return;
 	}
-	/* The container's own scope is a unit of what is around it. */
+	/* The container's own scope is a unit of the system around it. */
 	if (!reading->inside && is_unit(part))
 		copy(c->unit, part);
 	c->inner_unit[0] = '\0';
@@ -279,7 +290,9 @@ void container_of_path(struct container *container, const char *path)
 	read_path(container, (struct part){ path, strlen(path) });
 }
 
-/* How much a line's hierarchy has to say: 0 nothing. A line is NUMBER:CONTROLLERS:PATH. */
+/*
+ * Returns how much the hierarchy of a line says: 0 for nothing. A line is NUMBER:CONTROLLERS:PATH.
+ */
 static int weight(struct part controllers, const struct container *container)
 {
 	int managed = controllers.len == 0 ? 2 : is(controllers, "name=systemd");
@@ -305,7 +318,7 @@ void container_of_text(struct container *container, const char *text)
 			continue;
 		controllers.at = colon + 1;
 		colon = memchr(controllers.at, ':', text + len - controllers.at);
-		/* A controller's name has no colon; a path may. */
+		/* A controller's name has no colon, but a path may have one. */
 		if (!colon)
 			continue;
 		controllers.len = colon - controllers.at;

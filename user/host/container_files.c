@@ -22,13 +22,13 @@
 
 #define ID_DIGITS 64
 
-/* Docker's file has the whole of a container's settings; Podman's all containers, 1 KiB each. */
+/* Docker's file has all settings of one container. Podman's has all containers, with 1 KiB each. */
 #define FILE_MAX_BYTES (8U << 20)
 
-/* More than a folder of the kubelet's has: what is behind is not looked at. */
+/* More entries than a folder of the kubelet has. Entries after these are not looked at. */
 #define ENTRIES_MAX 65536
 
-/* How many containers are remembered; then all are forgotten. Some 400 bytes each. */
+/* How many containers are remembered, with some 400 bytes each. Beyond that all are forgotten. */
 #define KNOWN_MAX 4096
 #define SLOTS	  (2 * KNOWN_MAX)
 
@@ -43,7 +43,7 @@ struct known {
 };
 
 struct container_files {
-	int root; /* of the file system */
+	int root; /* the folder that stands for `/` */
 	uid_t owner;
 	size_t count;
 	struct known *known[SLOTS];
@@ -51,7 +51,7 @@ struct container_files {
 
 /* ---- Names ----------------------------------------------------------------------------------- */
 
-/* What Docker and Podman take as a name, and more than Kubernetes takes. */
+/* Returns true for a name that Docker and Podman allow. Kubernetes allows fewer. */
 static bool is_name(const char *at, size_t len)
 {
 	if (!len || len >= CONTAINER_TEXT_BYTES)
@@ -70,7 +70,7 @@ static void set(char **text, const char *at, size_t len)
 
 /* ---- Folders and files ----------------------------------------------------------------------- */
 
-/* Nobody but the owner of the root may have prepared what is in it. */
+/* Returns true if nobody but the owner of the root may have prepared what is in the folder. */
 static bool is_trusted(const struct container_files *files, int fd)
 {
 	struct stat st;
@@ -78,7 +78,7 @@ static bool is_trusted(const struct container_files *files, int fd)
 	return !fstat(fd, &st) && st.st_uid == files->owner && !(st.st_mode & (S_IWGRP | S_IWOTH));
 }
 
-/* Opens a folder, whose last name may be no link. Returns a descriptor or -1. */
+/* Opens a folder. The last name of @path may be no link. Returns a descriptor or -1. */
 static int open_folder(const struct container_files *files, int at, const char *path)
 {
 	int fd = openat(at, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -89,7 +89,10 @@ static int open_folder(const struct container_files *files, int at, const char *
 	return -1;
 }
 
-/* The whole file, which the caller frees; NULL: it cannot be read, or is too large. */
+/*
+ * Reads the whole file. Returns its text, which the caller frees, or NULL if it cannot be read or
+ * is too large.
+ */
 static char *read_all(int fd, size_t *len)
 {
 	struct stat st;
@@ -121,7 +124,7 @@ static char *read_file(int folder, const char *name, size_t *len)
 	return text;
 }
 
-/* Returns whether to go on. */
+/* Returns true to go on. */
 typedef bool visit_entry(struct known *known, const char *name, const struct container *container);
 
 static void each_entry(const struct container_files *files, const char *path, visit_entry *visit,
@@ -144,7 +147,7 @@ static void each_entry(const struct container_files *files, const char *path, vi
 
 /* ---- Kubernetes ------------------------------------------------------------------------------ */
 
-/* NAMESPACE_POD_UID: no name has an underscore. */
+/* Reads a name of the form NAMESPACE_POD_UID. None of the three has an underscore. */
 static bool read_pod(struct known *known, const char *name, const struct container *container)
 {
 	const char *pod = strchr(name, '_'), *uid = pod ? strchr(pod + 1, '_') : NULL;
@@ -156,7 +159,7 @@ static bool read_pod(struct known *known, const char *name, const struct contain
 	return false;
 }
 
-/* POD_NAMESPACE_CONTAINER-ID.log */
+/* Reads a name of the form POD_NAMESPACE_CONTAINER-ID.log. */
 static bool read_log(struct known *known, const char *name, const struct container *container)
 {
 	size_t len = strlen(name), tail = strlen("-") + ID_DIGITS + strlen(".log");
@@ -189,7 +192,7 @@ static void read_docker_text(struct known *known, const char *text, size_t len,
 		else
 			json_skip(&json);
 	}
-	/* A name begins with a slash. */
+	/* In this file a name begins with a slash. */
 	if (json_is(&id, container->id) && name.len > 1 && name.at[0] == '/')
 		set(&known->name, name.at + 1, name.len - 1);
 }
@@ -216,7 +219,7 @@ static void read_docker(const struct container_files *files, struct known *known
 
 /* ---- Podman ---------------------------------------------------------------------------------- */
 
-/* One container of containers.json, which begins here; it may have several names. */
+/* Reads one container of containers.json, which begins here. It may have several names. */
 static bool read_stored(struct json_read *json, struct known *known,
 			const struct container *container)
 {
@@ -304,7 +307,7 @@ static void forget_all(struct container_files *files)
 	files->count = 0;
 }
 
-/* The slot of @key, or the free one that it would have. Half of all are free. */
+/* Returns the slot of @key, or the free one that it would have. Half of all slots are free. */
 static struct known **slot_of(struct container_files *files, const char *key)
 {
 	uint32_t hash = 0x811c9dc5;
@@ -316,7 +319,7 @@ static struct known **slot_of(struct container_files *files, const char *key)
 	return &files->known[hash % SLOTS];
 }
 
-/* NULL: there is no memory. */
+/* Returns what is known of the container, or NULL if there is no memory. */
 static struct known *find(struct container_files *files, const struct container *container)
 {
 	char key[2 * CONTAINER_TEXT_BYTES];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What containers and pods are called, from the files that their runtimes keep, without a word to a
+ * Finds the names of containers and pods in the files that their runtimes keep, without asking a
  * daemon:
  *
  *	/var/log/pods/NAMESPACE_POD_UID		Kubernetes: the names of these
@@ -8,13 +8,14 @@
  *	/var/lib/docker/containers/ID/config.v2.json
  *	/var/lib/containers/storage/DRIVER-containers/containers.json	Podman
  *
- * Folders must belong to who `/` belongs to, and be nobody else's to write; files are regular, no
- * links, and read up to a bound. Homes are not looked into: a user's own containers have no name
- * here. A container in another one has none, either: it is that one's runtime that knows it.
+ * Folders must have the same owner as `/`, and nobody else may write to them. Files must be regular
+ * and no links, and are read up to a bound. Homes are not searched, so a user's own containers have
+ * no name here. A container in another one has no name either, because only the runtime in that one
+ * knows it.
  *
- * What was found is remembered and looked up again after a minute, as containers may be renamed;
- * what was not found after two seconds, then after four, up to a minute. Memory is bounded. One
- * thread at a time.
+ * A name that was found is looked up again after a minute, because containers may be renamed. If
+ * none was found, it is looked up again after two seconds, then after four, and so on up to a
+ * minute. Memory is bounded. One thread at a time.
  */
 #ifndef TCPDWELL_CONTAINER_FILES_H
 #define TCPDWELL_CONTAINER_FILES_H
@@ -34,12 +35,12 @@ void container_files_free(struct container_files *files);
 
 /*
  * Adds the names of @container, which container_of_path() has filled, as far as they are known at
- * @now_ns, any monotonic time. @files may be NULL: then none are.
+ * @now_ns, any monotonic time. @files may be NULL: no names are added then.
  */
 void container_files_name(struct container_files *files, struct container *container,
 			  uint64_t now_ns);
 
-/* Whether there is a runtime on this host whose files are not for everybody to read. */
+/* Returns true if this host has a runtime whose files are not readable for everybody. */
 bool container_files_are_private(const char *root);
 
 #endif /* TCPDWELL_CONTAINER_FILES_H */

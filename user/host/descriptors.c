@@ -22,7 +22,7 @@ struct holder {
 };
 
 struct descriptors {
-	struct descriptor *list; /* by inode, process and number */
+	struct descriptor *list; /* sorted by inode, process and number */
 	size_t count;
 	size_t room;
 	struct holder *holders;
@@ -69,7 +69,7 @@ uint32_t descriptors_fixed_file(const char *line, bool *files)
 	return 0;
 }
 
-/* Visits the sockets among the fixed files of the io_uring that is the descriptor of @holder. */
+/* Visits the sockets among the fixed files of the io_uring that @holder's descriptor leads to. */
 static int visit_ring(const struct walk *walk, int process, struct descriptor_holder *holder)
 {
 	bool files = false, whole = true;
@@ -84,7 +84,7 @@ static int visit_ring(const struct walk *walk, int process, struct descriptor_ho
 	if (!info) {
 		if (fd >= 0)
 			close(fd);
-		return 0; /* it was closed in the meantime */
+		return 0; /* it was closed meanwhile */
 	}
 	holder->fd = TCPDWELL_NO_FD;
 	while (!err && fgets(line, sizeof(line), info)) {
@@ -104,7 +104,7 @@ static int visit(const struct walk *walk, int process, int folder, const char *n
 	char link[64];
 	ssize_t len = readlinkat(folder, name, link, sizeof(link) - 1);
 
-	/* One that was closed in the meantime is no holder. */
+	/* A descriptor that was closed meanwhile does not hold a socket. */
 	if (len < 0)
 		return 0;
 	link[len] = '\0';
@@ -116,7 +116,7 @@ static int visit(const struct walk *walk, int process, int folder, const char *n
 	return walk->visit(walk->context, holder);
 }
 
-/* Visits the descriptors of one process, whose folder is @process; closes @fds. */
+/* Visits the descriptors of one process, whose folder is @process. Closes @fds. */
 static int visit_all(const struct walk *walk, int process, int fds, uint32_t pid)
 {
 	struct descriptor_holder holder = { .pid = pid };
@@ -142,7 +142,7 @@ static int visit_process(struct walk *walk, int proc, const char *name)
 	int process = openat(proc, name, O_PATH | O_DIRECTORY | O_CLOEXEC), fds, err = 0;
 
 	if (process < 0)
-		return 0; /* it has gone */
+		return 0; /* it has ended */
 	fds = openat(process, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fds >= 0)
 		err = visit_all(walk, process, fds, strtoul(name, NULL, 10));
@@ -180,7 +180,7 @@ int descriptors_each(const char *root, descriptors_visit *visit, void *context,
  * ---- The list -----------------------------------------------------------------------------------
  */
 
-/* Makes room for one more element behind @count. Returns 0 or -errno. */
+/* Makes room for one more element after @count. Returns 0 or -errno. */
 static int grow(void **array, size_t *room, size_t count, size_t size)
 {
 	size_t more = *room ? *room * 2 : ROOM_MIN;

@@ -14,16 +14,19 @@
 
 #define NS_PER_S 1000000000ULL
 
-/* A segment is stamped when it comes in, and moves the socket a little later (snapshot.bpf.h). */
+/*
+ * A segment is stamped when it comes in, and changes the socket's state a little later
+ * (snapshot.bpf.h).
+ */
 #define PROCESSING_NS 1000000ULL
 
-/* A listener of the namespace that is looked at, and who has it. */
+/* A listener of the namespace that is looked at, and its process. */
 struct listener {
 	uint8_t family;
 	uint8_t addr[16];
 	uint16_t port;
 	uint32_t uid;
-	uint32_t pid; /* 0: nobody who can be seen */
+	uint32_t pid; /* 0: no process that can be seen */
 	char comm[TCPDWELL_COMM_LEN];
 };
 
@@ -48,7 +51,7 @@ static uint64_t tick_ns(void)
 	struct timespec tick;
 
 	if (clock_getres(CLOCK_MONOTONIC_COARSE, &tick))
-		return 10000000; /* the longest there is: a bound that stays true */
+		return 10000000; /* the longest tick there is: the bound stays true */
 	return tick.tv_sec * NS_PER_S + tick.tv_nsec;
 }
 
@@ -58,8 +61,8 @@ static uint64_t larger(uint64_t a, uint64_t b)
 }
 
 /*
- * The age that a stamp of so long ago is worth at the least. One that was never set looks as old as
- * the host or older, and comes from no state in which these are asked for.
+ * Returns the least age that a stamp of @past_ns ago proves. A stamp that was never set looks as
+ * old as the host or older, but no state in which these stamps are used leaves it unset.
  */
 static uint64_t least_age(uint64_t past_ns, uint64_t off_ns)
 {
@@ -67,8 +70,8 @@ static uint64_t least_age(uint64_t past_ns, uint64_t off_ns)
 }
 
 /*
- * How long the socket has been in its state at the least, by the stamps that snapshot.bpf.h takes,
- * which says why. Returns false where none tells.
+ * Finds how long the socket has been in its state at least. It uses the same stamps as
+ * snapshot.bpf.h, which says why. Returns false if no stamp tells.
  */
 static bool state_age(const struct sockdiag_socket *socket, uint64_t off_ns, uint64_t *age_ns)
 {
@@ -88,7 +91,7 @@ static bool state_age(const struct sockdiag_socket *socket, uint64_t off_ns, uin
 	}
 }
 
-/* When the last segment came or went, as far as the stamps tell; 0: they do not. */
+/* Returns when the last segment came or went, as far as the stamps tell, or 0 if they do not. */
 static uint64_t active_ns(const struct sockdiag_socket *socket)
 {
 	uint64_t past_ns = socket->sent_ns;
@@ -105,8 +108,8 @@ static uint64_t active_ns(const struct sockdiag_socket *socket)
  */
 
 /*
- * No process has a connection that waits for accept(), and none has closed it: in these states that
- * is so of no other.
+ * Returns true if a connection waits for accept(). No process has it, and none has closed it. In
+ * these states no other connection is like that.
  */
 static bool waits_for_accept(const struct sockdiag_socket *socket)
 {
@@ -132,8 +135,9 @@ static uint8_t timer_of(const struct sockdiag_socket *socket)
 }
 
 /*
- * Whether keep-alive is on, the timer tells where no other hides it: with SO_KEEPALIVE it runs as
- * long as the connection is open. That of an orphan is another one.
+ * Says whether keep-alive is on. The keep-alive timer tells, unless another timer hides it: with
+ * SO_KEEPALIVE it runs as long as the connection is open. An orphan's keep-alive timer is for
+ * something else.
  */
 static void set_keepalive(struct tcpdwell_detail *detail, const struct sockdiag_socket *socket)
 {
@@ -148,7 +152,10 @@ static void set_keepalive(struct tcpdwell_detail *detail, const struct sockdiag_
 		detail->known |= TCPDWELL_KNOWN_KEEPALIVE;
 }
 
-/* What sock_diag tells of the timer and the queues. The options of a socket it does not tell. */
+/*
+ * Returns what sock_diag tells of the timer and the queues. It does not tell the options of a
+ * socket.
+ */
 static struct tcpdwell_detail detail_of(const struct sockdiag_socket *socket)
 {
 	uint64_t silent_ns = socket->received_ns < socket->acked_ns ? socket->received_ns :
@@ -202,7 +209,9 @@ struct tcpdwell_socket diag_record(const struct sockdiag_socket *socket, uint32_
 	};
 	uint64_t age_ns;
 
-	/* The dump may be a tick older than it says, and a stamp is of some time in its tick. */
+	/*
+	 * The dump may be a tick older than it says, and a stamp may be of any moment in its tick.
+	 */
 	if (state_age(socket, 2 * tick_ns + PROCESSING_NS, &age_ns) && age_ns < socket->read_ns) {
 		record.since = TCPDWELL_DWELL_AT_LEAST;
 		record.since_ns -= age_ns;
@@ -282,7 +291,7 @@ static int note_listener(void *context, const struct sockdiag_socket *socket)
 	return 0;
 }
 
-/* How well a listener's address fits: 2 it is the socket's, 1 it is any, 0 it is another. */
+/* Returns how well a listener's address fits: 2 if it is the socket's, 1 if it is any, else 0. */
 static int fit(const struct listener *listener, const struct sockdiag_socket *socket)
 {
 	static const uint8_t any[16];
@@ -292,12 +301,18 @@ static int fit(const struct listener *listener, const struct sockdiag_socket *so
 	if (listener->family == socket->family &&
 	    !memcmp(listener->addr, socket->laddr, sizeof(listener->addr)))
 		return 2;
-	/* That of IPv6 may be for IPv4 too; whether it is, its option tells, which is not shown. */
+	/*
+	 * An IPv6 listener may also be for IPv4. An option of the socket decides that, and is not
+	 * shown.
+	 */
 	return (listener->family == socket->family || listener->family == 6) &&
 	       !memcmp(listener->addr, any, sizeof(any));
 }
 
-/* The listener that the socket came by; NULL: none, or several of different processes. */
+/*
+ * Returns the listener that the socket came by, or NULL if there is none, or several of different
+ * processes.
+ */
 static const struct listener *listener_of(const struct look *look,
 					  const struct sockdiag_socket *socket)
 {
@@ -356,7 +371,7 @@ static int look_inside(void *context, const struct netns_place *place)
 	unsigned int sockets, timewait;
 	int fd, err;
 
-	/* Each dump goes through the hash table of the whole host. */
+	/* A dump goes through the hash table of the whole host, so empty namespaces are skipped. */
 	if (!netns_place_count(place, &sockets, &timewait) && !sockets && !timewait)
 		return 0;
 	fd = netns_place_sockdiag(place);
@@ -364,14 +379,14 @@ static int look_inside(void *context, const struct netns_place *place)
 		return netns_place_is_gone(place, fd) ? 0 : fd;
 	look->netns = place->inode;
 	look->listener_count = 0;
-	/* All of them first: one of IPv6 has connections of IPv4. */
+	/* All listeners come first, because an IPv6 listener may have IPv4 connections. */
 	err = sockdiag_dump(fd, listens, note_listener, look);
 	err = err ?: sockdiag_dump(fd, SOCKDIAG_STATES, take_socket, look);
 	close(fd);
 	return err;
 }
 
-/* Without a steward that lives, who has a socket is not known. */
+/* Takes the descriptors. If the steward is lost, it is not known who holds a socket. */
 static struct descriptors *take_descriptors(struct steward *steward, unsigned int *closed)
 {
 	struct descriptors *descriptors;

@@ -6,10 +6,10 @@
 
 #include "host/elf_image.h"
 
-/* Program headers that are looked at; a linker writes a dozen. */
+/* The most program headers that are looked at. A linker writes a dozen. */
 #define HEADERS_MAX 64
 
-/* Notes that are looked at: the build id is among the first. */
+/* The bytes of notes that are looked at. The build id is among the first notes. */
 #define NOTES_BYTES 4096
 
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What an ELF file says without its sections: where its segments are, and its build id. The file
- * is anyone's: nothing in it is believed that is not checked. Pure but for reading @fd. Any thread.
+ * Reads what an ELF file says without its sections: where its segments are, and its build id.
+ * Anyone may have written the file, so everything in it is checked. Pure but for reading @fd. Any
+ * thread.
  */
 #ifndef TCPDWELL_ELF_IMAGE_H
 #define TCPDWELL_ELF_IMAGE_H
@@ -12,7 +13,7 @@
 
 #define BUILD_ID_BYTES 20
 
-/* Executable segments: there is one, as a rule. */
+/* The most executable segments. Usually there is one. */
 #define ELF_IMAGE_LOADS 8
 
 struct elf_image {
@@ -26,10 +27,16 @@ struct elf_image {
 	} loads[ELF_IMAGE_LOADS];
 };
 
-/* Returns 0, or -errno: -ENOEXEC if it is no ELF file of 64 bits of this machine's byte order. */
+/*
+ * Reads the file. Returns 0, or -errno: -ENOEXEC if it is no 64-bit ELF file of this machine's byte
+ * order.
+ */
 int elf_image_read(struct elf_image *image, int fd);
 
-/* The address, as the file has it, of a byte of its code. Returns whether it is one. */
+/*
+ * Finds the address that the file gives to the byte of code at @offset. Returns false if no code is
+ * there.
+ */
 bool elf_image_vaddr(const struct elf_image *image, uint64_t offset, uint64_t *vaddr);
 
 #endif /* TCPDWELL_ELF_IMAGE_H */

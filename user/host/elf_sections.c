@@ -7,11 +7,14 @@
 
 #include "host/elf_sections.h"
 
-/* Of the end of an xz file: its index has one record a block, and .gnu_debugdata has one block. */
+/*
+ * The end of an xz file that is read. Its index has one record a block, and .gnu_debugdata has one
+ * block.
+ */
 #define XZ_END_BYTES	4096
 #define XZ_FOOTER_BYTES 12
 
-/* Of the name of a section, as far as it matters. */
+/* Bytes of a section's name that matter. */
 #define NAME_BYTES 16
 
 struct sums {
@@ -24,7 +27,10 @@ static bool read_at(int fd, void *to, size_t len, uint64_t offset)
 	return offset <= INT64_MAX && pread(fd, to, len, offset) == (ssize_t)len;
 }
 
-/* A number of seven bits a byte. Returns the bytes it takes, 0: none. */
+/*
+ * Reads a number with seven bits in each byte. Returns how many bytes it takes, or 0 if there is
+ * none.
+ */
 static size_t read_varint(const uint8_t *p, size_t len, uint64_t *v)
 {
 	*v = 0;
@@ -68,7 +74,7 @@ uint64_t elf_sections_xz_bytes(const uint8_t *end, size_t len)
 	uint32_t backward;
 	uint64_t size;
 
-	/* Sections are padded, and so may a stream be. */
+	/* Sections are padded, and a stream may be, too. */
 	while (len >= XZ_FOOTER_BYTES && !end[len - 1])
 		len--;
 	if (len < XZ_FOOTER_BYTES || memcmp(end + len - 2, "YZ", 2))
@@ -89,7 +95,9 @@ static uint64_t xz_bytes(int fd, const Elf64_Shdr *section)
 	return elf_sections_xz_bytes(end, len);
 }
 
-/* The old way to compress: the size is behind a mark, big end first. */
+/*
+ * Returns the size of a section that is compressed in the old way: it is behind a mark, big-endian.
+ */
 static uint64_t zdebug_bytes(int fd, const Elf64_Shdr *section)
 {
 	struct {
@@ -139,7 +147,7 @@ static bool read_section(int fd, const Elf64_Ehdr *elf, uint64_t number, Elf64_S
 	       read_at(fd, section, sizeof(*section), elf->e_shoff + at);
 }
 
-/* A file without sections has nothing to unpack. */
+/* Adds up the sections. A file without sections has nothing to unpack. */
 static void sum_up(struct sums *sums, int fd, const Elf64_Ehdr *elf)
 {
 	Elf64_Shdr section, names = { 0 };
@@ -150,7 +158,10 @@ static void sum_up(struct sums *sums, int fd, const Elf64_Ehdr *elf)
 	sums->nonsense = elf->e_shentsize != sizeof(section) || !read_section(fd, elf, 0, &section);
 	if (sums->nonsense)
 		return;
-	/* Where there are more than the numbers of the file's header reach (gABI, chapter 4). */
+	/*
+	 * Larger numbers than the file's header can hold are in the first section (gABI, chapter
+	 * 4).
+	 */
 	if (!count)
 		count = section.sh_size;
 	if (names_at == SHN_XINDEX)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * How much memory the sections of an ELF file need once they are unpacked, as far as the file says
- * so beforehand. The file is anyone's: it may lie, so this is the first of two limits. Pure but for
- * reading @fd. Any thread.
+ * Finds out how much memory the sections of an ELF file need once they are unpacked, as far as the
+ * file says so. Anyone may have written the file, and it may lie, so this is only the first of two
+ * limits. Pure but for reading @fd. Any thread.
  */
 #ifndef TCPDWELL_ELF_SECTIONS_H
 #define TCPDWELL_ELF_SECTIONS_H
@@ -10,25 +10,29 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Unpacked bytes of one file's debugging information, and of its other sections, that are read. */
+/*
+ * The most unpacked bytes that are read of one file's debugging information, and of its other
+ * sections.
+ */
 #define ELF_UNPACKED_BYTES (24ULL << 20)
 
-/* Sections that are looked at; a program has some forty. */
+/* The most sections that are looked at. A program has some forty. */
 #define ELF_SECTIONS_MAX 16384
 
 enum elf_sections {
-	ELF_SECTIONS_ALL,     /* may be read */
-	ELF_SECTIONS_SYMBOLS, /* the debugging information is too large, its symbols are not */
-	ELF_SECTIONS_NONE,    /* all is too large, or what it says of its sections makes no sense */
+	ELF_SECTIONS_ALL,     /* all sections may be read */
+	ELF_SECTIONS_SYMBOLS, /* the debugging information is too large, the symbols are not */
+	ELF_SECTIONS_NONE,    /* all is too large, or the file's section headers make no sense */
 	ELF_SECTIONS_COUNT,
 };
 
-/* Returns what of the file may be read; @fd is that of a file that elf_image_read() took. */
+/* Returns what may be read of the file @fd, which elf_image_read() has accepted. */
 enum elf_sections elf_sections_check(int fd);
 
 /*
- * What the index at the end of an xz file (xz file format 1.1.0, section 4) says of the unpacked
- * size: the last @len bytes of the file. UINT64_MAX where there is no whole index among them.
+ * Returns the unpacked size that the index at the end of an xz file says (xz file format 1.1.0,
+ * section 4). @end has the last @len bytes of the file. Returns UINT64_MAX if they do not have a
+ * whole index.
  */
 uint64_t elf_sections_xz_bytes(const uint8_t *end, size_t len);
 

@@ -8,7 +8,7 @@
 #include "host/netns_walk.h"
 #include "host/procfs_net.h"
 
-/* What tcp_tw_reuse_delay was before it was a setting. */
+/* The delay before tcp_tw_reuse_delay became a setting. */
 #define TW_REUSE_DELAY_MS 1000
 
 int ephemeral_parse_range(const char *text, uint16_t *low, uint16_t *high)
@@ -27,7 +27,7 @@ uint32_t ephemeral_count_reserved(const char *text, uint16_t low, uint16_t high)
 {
 	uint32_t count = 0;
 
-	/* "8080,9148-9150": the kernel prints them in order and without overlap. */
+	/* The kernel prints "8080,9148-9150", in order and without overlap. */
 	while (*text) {
 		char *end;
 		unsigned long first = strtoul(text, &end, 10), last = first;
@@ -47,7 +47,7 @@ uint32_t ephemeral_count_reserved(const char *text, uint16_t low, uint16_t high)
 	return count < high - low + 1U ? count : high - low + 1U;
 }
 
-/* Where settings are read: at a place, or, if that is NULL, where the thread is. */
+/* Where settings are read: at a place, or, if it is NULL, where the thread is. */
 struct settings {
 	const struct netns_place *place;
 	const char *root;
@@ -63,7 +63,7 @@ static char *read_text(const struct settings *settings, const char *name)
 	return netns_place_setting(settings->place, file);
 }
 
-/* A setting that is one number; @otherwise where there is none. */
+/* Returns a setting that is one number, or @otherwise if it cannot be read. */
 static uint32_t read_number(const struct settings *settings, const char *name, uint32_t otherwise)
 {
 	char *text = read_text(settings, name), *end;

@@ -17,19 +17,22 @@
 
 #define SECOND_NS 1000000000ULL
 
-/* To say what is wanted, to read the answer, and to take the end of it. */
+/* The time a client has to send its request, to read the answer, and to close the connection. */
 #define READ_NS	 (5 * SECOND_NS)
 #define WRITE_NS (10 * SECOND_NS)
 #define DRAIN_NS (1 * SECOND_NS)
 
-/* One may be silent, and a reader slow, for so long before it makes room for others. */
+/*
+ * A silent client, or a slow reader, is left alone for so long. After that it may make room for
+ * others.
+ */
 #define SILENT_NS (SECOND_NS / 10)
 #define SLOW_NS	  (1 * SECOND_NS)
 
-/* Behind a request that was answered; more of it ends the connection. */
+/* Bytes that are read and ignored after a request was answered. More of them end the connection. */
 #define DRAIN_BYTES 262144
 
-/* Where no more can be accepted. */
+/* The pause after no more connections could be accepted. */
 #define REST_MS 100
 
 #define ANSWER_HEAD_BYTES 256
@@ -41,7 +44,7 @@
 static const char help[] = "tcpdwell export: /metrics in the formats of Prometheus and "
 			   "OpenMetrics, /healthz; see tcpdwell(8)\n";
 
-/* A page that several may be sending. */
+/* A page that several connections may be sending. */
 struct shared_page {
 	struct http_page page;
 	uint64_t made_ns;
@@ -53,11 +56,11 @@ enum stage { FREE, READING, WRITING, DRAINING };
 struct connection {
 	enum stage stage;
 	int fd;
-	uint64_t since_ns;	  /* in this stage */
-	size_t len;		  /* of the request, or what was drained */
-	struct shared_page *page; /* that the body is of, or NULL */
+	uint64_t since_ns;	  /* start of this stage */
+	size_t len;		  /* bytes of the request, or bytes that were drained */
+	struct shared_page *page; /* the page of the body, or NULL */
 	char head[ANSWER_HEAD_BYTES];
-	const char *text; /* that the body is of */
+	const char *text; /* the text of the body */
 	struct http_body body;
 	size_t head_len, body_len, sent;
 	char request[HTTP_HEAD_BYTES];
@@ -70,8 +73,8 @@ struct http_server {
 	pthread_t thread;
 	bool running;
 	pthread_mutex_t lock;
-	struct shared_page *page; /* under the lock; NULL: none yet */
-	bool rests;		  /* no more can be accepted for a moment */
+	struct shared_page *page; /* under the lock; NULL: no page yet */
+	bool rests;		  /* for a moment no more connections can be accepted */
 	struct connection connections[HTTP_SERVER_CONNECTIONS];
 };
 
@@ -210,7 +213,7 @@ static void end(struct http_server *s, struct connection *c)
 	c->stage = FREE;
 }
 
-/* Whether @got, of a call that failed, says that there is nothing to do now. */
+/* Returns true if @got, from a call that failed, says that there is nothing to do now. */
 static bool is_later(ssize_t got)
 {
 	return got < 0 && (errno == EAGAIN || errno == EINTR);
@@ -246,7 +249,7 @@ static void read_request(struct http_server *s, struct connection *c)
 	go_on(s, c);
 }
 
-/* What came behind the request is taken, or the answer would be lost with it. */
+/* Reads and drops what came after the request. Otherwise closing would also drop the answer. */
 static void drain(struct http_server *s, struct connection *c)
 {
 	ssize_t got = recv(c->fd, c->request, sizeof(c->request), 0);
@@ -258,7 +261,7 @@ static void drain(struct http_server *s, struct connection *c)
 		end(s, c);
 }
 
-/* Sends of what is next, head or piece. As send(2). */
+/* Sends a part of what is next, head or piece. Returns what send(2) returns. */
 static ssize_t send_next(const struct connection *c)
 {
 	size_t at = c->sent - c->head_len;
@@ -314,7 +317,10 @@ static uint64_t end_ns(const struct connection *c)
 
 /* ---- Places ---------------------------------------------------------------------------------- */
 
-/* Whom to end for another one: who has the answer, is silent, or is slow; 0: none of these. */
+/*
+ * Returns how well a place suits a new connection: a free one best, then one whose client has the
+ * answer, is silent, or is slow. 0: none of these.
+ */
 static unsigned int worth(const struct connection *c, uint64_t now_ns)
 {
 	uint64_t past_ns = now_ns - c->since_ns;
@@ -332,7 +338,7 @@ static unsigned int worth(const struct connection *c, uint64_t now_ns)
 	return 0;
 }
 
-/* Of those that are worth most the oldest; NULL: all are in use, as may be expected. */
+/* Returns the oldest of the places that suit best, or NULL if all are in proper use. */
 static struct connection *find_place(struct http_server *s)
 {
 	struct connection *best = NULL;
@@ -351,7 +357,10 @@ static struct connection *find_place(struct http_server *s)
 	return best;
 }
 
-/* Each new one is listened to at once: who asks has asked before it is in others' way. */
+/*
+ * Accepts connections. Each one is read at once, so a client that has already asked gets its answer
+ * before it is in the way of others.
+ */
 static void accept_some(struct http_server *s)
 {
 	for (unsigned int i = 0; i < HTTP_SERVER_CONNECTIONS; i++) {
@@ -374,7 +383,7 @@ static void accept_some(struct http_server *s)
 
 /* ---- The thread ------------------------------------------------------------------------------ */
 
-/* Fills @fds for those connections that are there. Returns how many milliseconds poll() waits. */
+/* Fills @fds for the connections that exist. Returns how many milliseconds poll() waits. */
 static int prepare(struct http_server *s, struct pollfd *fds)
 {
 	uint64_t now_ns = clock_now_ns(), until_ns = UINT64_MAX;

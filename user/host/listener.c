@@ -15,7 +15,7 @@
 #include "base/escape.h"
 #include "host/listener.h"
 
-/* More than are served at a time: a burst of scrapers waits for a moment. */
+/* More than are served at a time: in a burst scrapers wait for a moment. */
 #define BACKLOG 512
 
 union address {
@@ -48,7 +48,7 @@ static bool parse_port(const char *text, uint16_t *port)
 	return *text && value <= UINT16_MAX;
 }
 
-/* Returns the length of the address, 0: it is none. */
+/* Returns the length of the address, or 0 if @text is none. */
 static socklen_t parse(const char *text, union address *to)
 {
 	const char *colon = strrchr(text, ':');
@@ -79,7 +79,7 @@ static socklen_t parse(const char *text, union address *to)
 	return sizeof(to->v6);
 }
 
-/* What was left at the path by a run before is taken away. Returns 0 or -1 with @failure filled. */
+/* Removes what an earlier run left at the path. Returns 0, or -1 with @failure filled. */
 static int clear_path(const char *address, const union address *at, socklen_t len,
 		      struct failure *failure)
 {
@@ -87,7 +87,7 @@ static int clear_path(const char *address, const union address *at, socklen_t le
 	int fd, err;
 
 	if (lstat(at->local.sun_path, &st))
-		return 0; /* bind() says what else is wrong */
+		return 0; /* bind() reports what else may be wrong */
 	if (!S_ISSOCK(st.st_mode))
 		return refuse(failure, STATUS_USE, address, "is there, and is no socket");
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -166,7 +166,7 @@ int listener_open(const char *address, char shown[LISTENER_TEXT_BYTES], struct f
 	return fd;
 }
 
-/* Descriptors of sd_listen_fds(3) begin here. */
+/* The first descriptor of sd_listen_fds(3). */
 #define INHERITED_FD 3
 
 static bool has_option(int fd, int option, int wanted)
@@ -177,7 +177,10 @@ static bool has_option(int fd, int option, int wanted)
 	return !getsockopt(fd, SOL_SOCKET, option, &value, &len) && value == wanted;
 }
 
-/* What names another process is not for this one; a child is not to take it for its own. */
+/*
+ * Returns how many descriptors were handed over. Variables that name another process are not for
+ * this one. They are removed, so that no child takes them for its own.
+ */
 static unsigned long count_inherited(void)
 {
 	const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * A socket that listens where an option says: ADDRESS:PORT with an address in numbers, IPv6 in
- * brackets, or unix:PATH; or where a process manager has it listen. One thread.
+ * Makes a socket that listens where an option says: ADDRESS:PORT, with a numeric address and IPv6
+ * in brackets, or unix:PATH. A process manager may also hand one over. One thread.
  */
 #ifndef TCPDWELL_LISTENER_H
 #define TCPDWELL_LISTENER_H
@@ -13,16 +13,17 @@
 #define LISTENER_TEXT_BYTES 160
 
 /*
- * Returns its descriptor, which does not block, or -1 with @failure filled: of use for what is no
- * such address, or a path that something else has; of the host if it is taken or not allowed. A
- * socket at the path that nobody listens to is replaced. @shown gets the address as it is bound.
+ * Returns the descriptor of the socket, which does not block, or -1 with @failure filled. It is an
+ * error of use if @address is no address, or if something that is no socket is at its path. It is
+ * an error of the host if the address is taken or not allowed. A socket at the path is replaced if
+ * nobody listens to it. @shown gets the address as it is bound.
  */
 int listener_open(const char *address, char shown[LISTENER_TEXT_BYTES], struct failure *failure);
 
 /*
- * Returns the descriptor that a process manager has handed over (sd_listen_fds(3)), which does not
- * block from here on; -ENOENT: there is none; or -1 with @failure filled, as there are several, or
- * it is no stream that listens. @shown gets its address.
+ * Returns the descriptor that a process manager has handed over (sd_listen_fds(3)), and has it not
+ * block from here on. Returns -ENOENT if there is none. Returns -1 with @failure filled if there
+ * are several, or if it is no stream socket that listens. @shown gets its address.
  */
 int listener_inherit(char shown[LISTENER_TEXT_BYTES], struct failure *failure);
 

@@ -12,7 +12,10 @@
 #include "host/netns_names.h"
 #include "host/steward.h"
 
-/* Some 400 bytes each. Beyond that all are forgotten: pods that come and go for days add up. */
+/*
+ * How many cgroups are remembered, with some 400 bytes each. Beyond that all are forgotten: pods
+ * that come and go add up over days.
+ */
 #define CGROUPS_MAX 8192
 #define SLOTS	    (2 * CGROUPS_MAX)
 
@@ -21,11 +24,11 @@
 #define RENAMED_NS 60000000000ULL
 
 struct entry {
-	struct entry *next; /* of those that are out of the table */
+	struct entry *next; /* for entries that are out of the table */
 	uint64_t id;
 	uint64_t due_ns; /* when it is looked for again */
 	struct named_cgroup named;
-	char text[]; /* what named points at */
+	char text[]; /* the texts of named */
 };
 
 struct name_book {
@@ -35,7 +38,7 @@ struct name_book {
 	struct netns_names *netns;
 	uint64_t serial;
 	size_t count;
-	struct entry *old; /* out of the table, and perhaps in use */
+	struct entry *old; /* entries that are out of the table, and perhaps in use */
 	struct entry *slots[SLOTS];
 };
 
@@ -46,7 +49,7 @@ static size_t length(const char *text)
 	return text ? strlen(text) + 1 : 0;
 }
 
-/* Copies @text to @p, if there is one, and says where the next may go. */
+/* Copies @text to @p, if there is one, and moves @p behind it. Returns the copy, or NULL. */
 static const char *keep(char **p, const char *text)
 {
 	char *to = *p;
@@ -57,7 +60,7 @@ static const char *keep(char **p, const char *text)
 	return to;
 }
 
-/* NULL: there is no memory. */
+/* Returns NULL if there is no memory. */
 static struct entry *entry_new(uint64_t id, const struct named_cgroup *from)
 {
 	size_t bytes = length(from->path) + length(from->pod_uid);
@@ -92,7 +95,7 @@ static bool is_same(const struct named_cgroup *a, const struct named_cgroup *b)
 	return is_same_text(a->path, b->path) && is_same_text(a->pod_uid, b->pod_uid);
 }
 
-/* The slot of @id, or the free one that it would have. Half of all are free. */
+/* Returns the slot of @id, or the free one that it would have. Half of all slots are free. */
 static struct entry **slot_of(struct name_book *book, uint64_t id)
 {
 	size_t i = spread(id) >> 32;
@@ -119,7 +122,7 @@ static void put_all_aside(struct name_book *book)
 
 /* ---- What the host says ---------------------------------------------------------------------- */
 
-/* Fills @container; the path, or NULL where it is not known. */
+/* Asks for a cgroup, and fills @container. Returns the path, or NULL if it is not known. */
 static const char *ask(struct name_book *book, uint64_t id, uint64_t time_ns, char path[PATH_MAX],
 		       struct container *container)
 {
@@ -162,7 +165,7 @@ static struct entry *look_up(struct name_book *book, uint64_t id, uint64_t time_
 	now.pod_uid = container.pod_uid[0] ? container.pod_uid : NULL;
 	slot = slot_of(book, id);
 	entry = *slot;
-	/* One that was removed keeps what it was called. */
+	/* A cgroup that was removed keeps its names. */
 	if (entry && (!now.path || is_same(&entry->named, &now))) {
 		entry->due_ns = time_ns + rest_ns(now.path, &container);
 		return entry;
@@ -211,7 +214,7 @@ struct name_book *name_book_new(const char *root, struct steward *steward)
 	if (!book)
 		return NULL;
 	book->steward = steward;
-	/* Without one of these, what it would tell is not known. */
+	/* If one of these cannot be made, what it would tell is not known. */
 	book->cgroups = cgroup_names_new(root);
 	book->files = container_files_new(root);
 	book->netns = netns_names_new(root);

@@ -53,7 +53,10 @@ int netns_file_open(const char *root, unsigned int which)
 
 	if (which >= COUNT)
 		return -EINVAL;
-	/* A thread's own, which /proc/net is not: that is the process's first thread's. */
+	/*
+	 * thread-self is the calling thread's namespace. /proc/net is not: it is that of the first
+	 * thread.
+	 */
 	snprintf(path, sizeof(path), "%s/proc/%s%s", root,
 		 strncmp(files[which], "net/", 4) ? "sys/net/" : "thread-self/", files[which]);
 	fd = open(path, O_RDONLY | O_CLOEXEC);

@@ -14,18 +14,24 @@
 #include "base/compare.h"
 #include "host/netns_names.h"
 
-/* Between two readings of a folder that has not changed. */
+/* The time between two readings of a folder that has not changed. */
 #define READ_NS 2000000000ULL
 
-/* The same of one with files that are no namespaces, or not yet: ip-netns(8) mounts them there. */
+/*
+ * The same for a folder with files that are no namespaces, or not yet: ip-netns(8) mounts them
+ * there.
+ */
 #define UNSETTLED_NS 20000000ULL
 
-/* Times of files are as coarse as the kernel's tick: what follows so soon may look the same. */
+/*
+ * Times of files are as coarse as the kernel's tick: a change so soon after another may look the
+ * same.
+ */
 #define COARSE_NS 20000000ULL
 
 struct named {
 	uint32_t inode;
-	uint64_t since_ns; /* rows before that are of another, or of nobody knows whom */
+	uint64_t since_ns; /* rows from before that may be another namespace's */
 	char *name;
 };
 
@@ -35,12 +41,12 @@ struct list {
 };
 
 struct netns_names {
-	struct list names; /* by inode */
-	dev_t device;	   /* of namespaces */
-	bool read;	   /* at least once */
+	struct list names; /* sorted by inode */
+	dev_t device;	   /* the device of namespaces' inodes */
+	bool read;	   /* the folder was read at least once */
 	bool unsettled;
 	uint64_t looked_ns, read_ns;
-	struct timespec changed; /* the folder */
+	struct timespec changed; /* modification time of the folder */
 	char folder[PATH_MAX];
 };
 
@@ -68,7 +74,7 @@ static void forget(struct list *names)
 	*names = (struct list){ 0 };
 }
 
-/* Since when @name is known to be that namespace's. */
+/* Returns since when @name is known to be this namespace's. */
 static uint64_t since(const struct netns_names *n, uint32_t inode, const char *name,
 		      uint64_t now_ns)
 {
@@ -83,7 +89,7 @@ static bool add(struct list *names, uint32_t inode, const char *name, uint64_t s
 {
 	struct named *list = names->list;
 
-	/* A power of two: there is no room. */
+	/* The room is used up whenever the count is 0 or a power of two. */
 	if (!(names->count & (names->count - 1))) {
 		list = reallocarray(list, 2 * names->count + 1, sizeof(*list));
 		if (!list)
@@ -132,14 +138,14 @@ static uint64_t age_ns(const struct timespec *when)
 	return ns < 0 ? 0 : ns;
 }
 
-/* Reads the folder again if it has, or may have, changed. */
+/* Reads the folder again if it has changed, or may have. */
 static void look(struct netns_names *n)
 {
 	uint64_t now_ns = clock_now_ns(), past_ns = now_ns - n->read_ns;
 	struct stat st = { 0 };
 	bool same;
 
-	stat(n->folder, &st); /* there is none before the first name */
+	stat(n->folder, &st); /* there is no folder before the first name */
 	same = n->read && !memcmp(&st.st_mtim, &n->changed, sizeof(st.st_mtim)) &&
 	       past_ns < (n->unsettled ? UNSETTLED_NS : READ_NS);
 	if (!same) {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The names that ip-netns(8) has given to network namespaces, by inode: what is mounted in
+ * Finds the names that ip-netns(8) has given to network namespaces, by inode. They are mounted in
  * /run/netns.
  *
- * The kernel gives the inode of a namespace that has ended to the next one, so a name holds from
- * when it was found: the folder is looked at again for what is younger than the last look, and read
- * again if it has changed. Of what may be of another namespace nothing is said. Memory is bounded.
- * One thread at a time.
+ * The kernel gives the inode of a namespace that has ended to the next one. So a name holds only
+ * from the time at which it was found. For a time after the last look the folder is looked at
+ * again, and read again if it has changed. If the name may be that of another namespace, none is
+ * returned. Memory is bounded. One thread at a time.
  */
 #ifndef TCPDWELL_NETNS_NAMES_H
 #define TCPDWELL_NETNS_NAMES_H
@@ -15,7 +15,7 @@
 
 struct netns_names;
 
-/* Names beyond these are not known. */
+/* The most names that are known. */
 #define NETNS_NAMES_MAX 16384
 
 /* @root stands for `/`, "" for the real one. Returns NULL with errno set. The caller frees it. */
@@ -25,8 +25,8 @@ struct netns_names *netns_names_new(const char *root);
 void netns_names_free(struct netns_names *names);
 
 /*
- * The name that namespace @inode had at @time_ns of CLOCK_MONOTONIC, or NULL. Valid until the next
- * call. @names may be NULL: then none is known.
+ * Returns the name that namespace @inode had at @time_ns of CLOCK_MONOTONIC, or NULL. It is valid
+ * until the next call. @names may be NULL: no name is known then.
  */
 const char *netns_names_find(struct netns_names *names, uint32_t inode, uint64_t time_ns);
 

@@ -16,21 +16,21 @@
 #include "host/sockdiag.h"
 #include "host/steward.h"
 
-/* Twice as many as can be taken: a free one is never far. */
+/* Twice as many slots as can be taken, so a free one is never far. */
 #define NETNS_WALK_SLOTS (2 * NETNS_WALK_MAX)
 
 struct walk {
 	netns_walk_visit *visit;
 	void *context;
 	uint32_t only;
-	int own; /* the way back */
+	int own; /* the caller's namespace: the way back */
 	int err;
 	unsigned int closed;
 	unsigned int count;
-	uint32_t inodes[NETNS_WALK_SLOTS]; /* those that were met, by hash; 0: free */
+	uint32_t inodes[NETNS_WALK_SLOTS]; /* inodes that were met, by hash; 0: free */
 };
 
-/* Returns whether it was not met before. */
+/* Returns true if the inode was not met before. */
 static bool is_new(struct walk *walk, uint32_t inode)
 {
 	uint32_t *slot;
@@ -62,7 +62,7 @@ static int visit_inside(struct walk *walk, const struct netns_place *place, int 
 		return 0;
 	}
 	err = walk->visit(walk->context, place);
-	/* To stay would be to report one namespace as another. */
+	/* If the thread stayed there, it would report one namespace as another. */
 	if (setns(walk->own, CLONE_NEWNET))
 		err = -errno;
 	return err;
@@ -74,11 +74,14 @@ static bool meet(void *context, const char *name, uint32_t pid, int fd)
 	struct netns_place place = { .name = name, .pid = pid };
 	struct stat st;
 
-	/* A name may be left of one that is gone, or is mounted elsewhere: a plain file. */
+	/*
+	 * A name may be left over from a namespace that is gone, or be mounted elsewhere: it is a
+	 * plain file.
+	 */
 	if (fstat(fd, &st) || ioctl(fd, NS_GET_NSTYPE) != CLONE_NEWNET)
 		return true;
 	place.inode = st.st_ino;
-	/* procfs_each_netns() begins with the caller's. */
+	/* procfs_each_netns() begins with the caller's namespace. */
 	place.own = !walk->count;
 	if (!place.own && walk->only && walk->only != place.inode)
 		return true;
@@ -113,7 +116,10 @@ static int walk_inside(uint32_t only, netns_walk_visit *visit, void *context, un
 	return err;
 }
 
-/* Without a steward and without rights: where the thread is, if that can be told. */
+/*
+ * Visits only the namespace that the thread is in, if that can be told. For a run that has lost its
+ * steward and has no rights.
+ */
 static int stay(uint32_t only, netns_walk_visit *visit, void *context, unsigned int *closed)
 {
 	struct netns_place place = { .own = true };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Both files have pairs of lines, "TcpExt: NAME NAME ..." and "TcpExt: VALUE VALUE ...". Kernels
- * differ in which names there are, and lines have some kilobytes.
+ * Both files have pairs of lines, "TcpExt: NAME NAME ..." and "TcpExt: VALUE VALUE ...". The names
+ * differ between kernels, and lines have some kilobytes.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -12,14 +12,14 @@
 #include "host/netns_walk.h"
 #include "host/netstat.h"
 
-/* Whether @name is "GROUP.WORD". */
+/* Returns true if @name is "GROUP.WORD". */
 static int is_named(const char *name, const char *group, size_t group_len, const char *word)
 {
 	return !strncmp(name, group, group_len) && name[group_len] == '.' &&
 	       !strcmp(name + group_len + 1, word);
 }
 
-/* Takes the values that stand below names. */
+/* Takes the values of a pair of lines, each of which stands below its name. */
 static void take_pair(char *names, char *numbers, const char *const wanted[], uint64_t values[],
 		      size_t count)
 {
@@ -29,7 +29,7 @@ static void take_pair(char *names, char *numbers, const char *const wanted[], ui
 	const char *group = name;
 	size_t group_len;
 
-	/* The first word of both is the group and a colon. */
+	/* The first word of both lines is the group and a colon. */
 	if (!name || !number || strcmp(name, number))
 		return;
 	group_len = strcspn(group, ":");

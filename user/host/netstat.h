@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What the kernel counts of a network namespace since it was made: /proc/net/snmp and
+ * Reads what the kernel counts of a network namespace since it was made: /proc/net/snmp and
  * /proc/net/netstat. Any thread.
  */
 #ifndef TCPDWELL_NETSTAT_H
@@ -10,34 +10,40 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* A counter that the kernel does not have. */
+/* The value of a counter that the kernel does not have. */
 #define NETSTAT_UNKNOWN UINT64_MAX
 
 struct netns_place;
 
 /*
- * Reads the counters of the namespace at @place (netns_walk.h): for each of @count names, such as
- * "TcpExt.SyncookiesSent", its value. Returns 0 or -errno.
+ * Reads the counters of the namespace at @place (netns_walk.h). Sets the value of each of @count
+ * names, such as "TcpExt.SyncookiesSent". Returns 0 or -errno.
  */
 int netstat_read(const struct netns_place *place, const char *const names[], uint64_t values[],
 		 size_t count);
 
-/* Takes what is in @file, which stands as one of the two; values that it lacks stay. */
+/*
+ * Takes the counters in @file, which has the form of one of the two files. Values that it lacks
+ * stay.
+ */
 void netstat_take(FILE *file, const char *const names[], uint64_t values[], size_t count);
 
-/* What TCP has of the whole host, as each namespace shows it; NETSTAT_UNKNOWN: not known, each. */
+/*
+ * What TCP uses on the whole host, as each namespace shows it. A value that is not known is
+ * NETSTAT_UNKNOWN.
+ */
 struct netstat_host {
 	uint64_t orphans;
 	uint64_t pages;
-	uint64_t pressure_pages; /* the middle value of tcp_mem: the first namespace alone */
+	uint64_t pressure_pages; /* the middle value of tcp_mem: only the first namespace has it */
 };
 
 void netstat_read_host(const struct netns_place *place, struct netstat_host *host);
 
-/* Takes what @file, in the form of /proc/net/sockstat, says of it. */
+/* Takes the values in @file, which has the form of /proc/net/sockstat. */
 void netstat_take_host(FILE *file, struct netstat_host *host);
 
-/* What was added between two readings; 0 of what is not known. */
+/* Returns what was added between two readings, or 0 if one is not known. */
 uint64_t netstat_grew(uint64_t before, uint64_t after);
 
 #endif /* TCPDWELL_NETSTAT_H */

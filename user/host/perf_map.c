@@ -12,10 +12,10 @@
 #include "host/perf_map.h"
 #include "host/untrusted.h"
 
-/* What is read at a time. A line that is longer is cut in two: the second makes no sense. */
+/* What is read at a time. A longer line is cut in two, and its second part makes no sense. */
 #define PIECE_BYTES 65536
 
-/* Returns the digits that a number takes, 0: it is none, or has more than 64 bits. */
+/* Returns how many digits a number has, or 0 if it is none or has more than 64 bits. */
 static size_t read_hex(const char *p, size_t len, uint64_t *v)
 {
 	size_t i = 0;
@@ -61,7 +61,7 @@ bool perf_map_line(const char *line, size_t len, uint64_t address, char *name, s
 	return true;
 }
 
-/* Returns the bytes that whole lines take. */
+/* Returns how many bytes the whole lines have. */
 static size_t take_lines(const char *piece, size_t len, uint64_t address, char *name, size_t size,
 			 uint64_t *into)
 {
@@ -110,7 +110,9 @@ int perf_map_find(int fd, uint64_t address, char *name, size_t size, uint64_t *i
 	return err;
 }
 
-/* From `Uid:` and `NSpid:` of the status: the effective user, and the innermost number. */
+/*
+ * Finds the effective user in `Uid:` of the status, and the innermost process number in `NSpid:`.
+ */
 static int read_status(const char *root, uint32_t pid, uid_t *uid, uint32_t *inner)
 {
 	char path[PATH_MAX], line[512];
@@ -134,7 +136,10 @@ static int read_status(const char *root, uint32_t pid, uid_t *uid, uint32_t *inn
 	return found ? 0 : -ESRCH;
 }
 
-/* No part of the path may be a link: the process makes it, and it would be followed from here. */
+/*
+ * Opens the file without following a link in any part of the path. The process makes that path, and
+ * a link would be followed from here.
+ */
 static int open_below(const char *root, uint32_t pid, uint32_t inner)
 {
 	char path[PATH_MAX];

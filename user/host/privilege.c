@@ -16,7 +16,7 @@
 #include "host/privilege.h"
 #include "host/seccomp_filter.h"
 
-/* linux/capability.h of older distributions lacks them (both since 5.8). */
+/* linux/capability.h of older distributions lacks these two (both since 5.8). */
 #ifndef CAP_PERFMON
 #define CAP_PERFMON 38
 #endif
@@ -26,17 +26,17 @@
 
 #define BIT(capability) (1ULL << (capability))
 
-/* What it takes to look at the processes and into the network namespaces of others. */
+/* The capabilities to look at the processes and into the network namespaces of others. */
 #define LOOKS (BIT(CAP_SYS_ADMIN) | BIT(CAP_SYS_PTRACE) | BIT(CAP_DAC_READ_SEARCH))
 
 struct sets {
 	uint64_t effective, permitted;
 };
 
-/* What privilege_plan() was told, and what follows. */
+/* What privilege_plan() was told, and what follows from it. */
 static struct plan {
 	struct privilege_needs needs;
-	bool changes; /* the user */
+	bool changes; /* the user changes */
 	struct account account;
 } plan;
 
@@ -52,7 +52,7 @@ static int sets_get(struct sets *sets)
 	return 0;
 }
 
-/* What can be inherited becomes nothing. */
+/* Sets the capabilities. No capability can be inherited after that. */
 static int sets_put(const struct sets *sets)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
@@ -75,7 +75,7 @@ int privilege_check(struct failure *failure)
 	bool bpf, perfmon;
 
 	if (sets_get(&sets))
-		return 0; /* the kernel will say what it misses */
+		return 0; /* the kernel will say what is missing */
 	bpf = has(&sets, CAP_BPF) || has(&sets, CAP_SYS_ADMIN);
 	perfmon = has(&sets, CAP_PERFMON) || has(&sets, CAP_SYS_ADMIN);
 	if (bpf && perfmon)
@@ -93,7 +93,7 @@ static bool may_change_user(void)
 	return !sets_get(&sets) && has(&sets, CAP_SETUID) && has(&sets, CAP_SETGID);
 }
 
-/* Who was asked for must be had. */
+/* Finds the user whom an option asks for, who must exist. */
 static int find_asked(const char *user, struct failure *failure)
 {
 	struct shown shown;
@@ -128,8 +128,9 @@ int privilege_plan(const struct privilege_needs *needs, struct failure *failure)
 /* ---- One thread ---- */
 
 /*
- * Whether the kernel asks for CAP_BPF at each call (before 5.19, where unprivileged_bpf_disabled
- * says so): tried on a descriptor that is none, without capabilities in effect.
+ * Returns true if the kernel asks for CAP_BPF at each call. It does before 5.19 where
+ * unprivileged_bpf_disabled is set. A call on a bad descriptor, without effective capabilities,
+ * shows it.
  */
 static bool bpf_takes_capability(const struct sets *sets)
 {
@@ -147,7 +148,10 @@ static bool bpf_takes_capability(const struct sets *sets)
 	return sets_put(sets) || refused;
 }
 
-/* Raw calls: the C library's would change the other threads, too, and take what they keep. */
+/*
+ * Uses raw system calls: those of the C library would also change the other threads, and take the
+ * rights that these keep.
+ */
 static int become(const struct account *account)
 {
 	if (syscall(SYS_setgroups, 0, NULL) ||
@@ -158,8 +162,9 @@ static int become(const struct account *account)
 }
 
 /*
- * A user namespace may not have nobody, and root in a container may have no right to change: then
- * it stays root, without capabilities. Who was asked for must be had.
+ * Becomes the planned user. A user namespace may lack nobody, and root in a container may have no
+ * right to change. Then the process stays root, without capabilities. But a user whom an option
+ * asks for must be had.
  */
 static int change_user(void)
 {
@@ -171,7 +176,10 @@ static int change_user(void)
 	return plan.needs.user ? err : 0;
 }
 
-/* Takes what nobody may give back, whatever program is executed. It needs CAP_SETPCAP itself. */
+/*
+ * Empties the bounding set, so that no program that is executed can get a capability. This itself
+ * needs CAP_SETPCAP.
+ */
 static void drop_bounds(void)
 {
 	for (int capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; capability++)
@@ -198,7 +206,7 @@ static int drop_thread(uint64_t kept)
 	prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0);
 	if (err)
 		return err;
-	/* Before 5.8, or for who never had it, CAP_SYS_ADMIN stands for CAP_BPF. */
+	/* Before 5.8, and for a process that never had CAP_BPF, CAP_SYS_ADMIN stands for it. */
 	if (kept & BIT(CAP_BPF) && !(sets.permitted & BIT(CAP_BPF)))
 		kept |= BIT(CAP_SYS_ADMIN);
 	sets.permitted &= kept;
@@ -223,7 +231,7 @@ static void *begin(void *argument)
 	start->err = drop_thread(start->kept);
 	if (start->err)
 		work = NULL;
-	sem_post(&start->dropped); /* from here on @start is gone */
+	sem_post(&start->dropped); /* after this @start is no longer valid */
 	return work ? work(argument) : NULL;
 }
 
@@ -242,7 +250,7 @@ int privilege_thread_start(pthread_t *thread, bool makes_maps, void *(*work)(voi
 	err = thread_start(thread, begin, &start);
 	if (!err) {
 		while (sem_wait(&start.dropped))
-			; /* a signal */
+			; /* interrupted by a signal */
 		err = start.err;
 		if (err)
 			pthread_join(*thread, NULL);
@@ -269,7 +277,7 @@ int privilege_drop(const struct notice *notice, struct failure *failure)
 				   escape_shown(&shown, needs->user), strerror(-err));
 	if (err)
 		return failure_errno(failure, "cannot drop privileges", -err);
-	/* Nobody else of the same user looks into the process, or has it dump what it knows. */
+	/* No other process of the same user can look into this one, or make it dump core. */
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	err = seccomp_filter_install(&filter);
 	if (err)
@@ -324,7 +332,7 @@ void privilege_state(struct privilege_state *state)
 	const struct privilege_needs none = { 0 };
 	struct sets sets;
 
-	privilege_plan(&none, NULL); /* it fails only for a user who was asked for */
+	privilege_plan(&none, NULL); /* it fails only for a user whom an option asks for */
 	*state = (struct privilege_state){
 		.uid = plan.changes && may_change_user() ? plan.account.uid : geteuid(),
 		.filter = seccomp_filter_exists(),

@@ -26,7 +26,7 @@ static bool is_octal(char c)
 	return c >= '0' && c <= '7';
 }
 
-/* The kernel writes blank, tab, newline and backslash as \ooo. */
+/* Undoes the kernel's escapes: it writes blank, tab, newline and backslash as \ooo. */
 static void unescape_octal(char *s)
 {
 	char *to = s;
@@ -42,7 +42,7 @@ static void unescape_octal(char *s)
 	*to = '\0';
 }
 
-/* Splits a line of mountinfo, see proc(5): optional fields end with a lone hyphen. */
+/* Splits a line of mountinfo, see proc(5). A lone hyphen ends the optional fields. */
 static bool parse_mount(char *line, struct procfs_mount *mount)
 {
 	char *save, *field = strtok_r(line, " \n", &save);
@@ -115,7 +115,8 @@ int procfs_symbols(const char *root, const char *const names[], uint64_t address
 		return -errno;
 	memset(addresses, 0, count * sizeof(*addresses));
 	/*
-	 * "ffffffff81000000 T name [module]"; the first of several with one name is the kernel's.
+	 * A line is "ffffffff81000000 T name [module]". If several have one name, the first is the
+	 * kernel's.
 	 */
 	while (missing && getline(&line, &size, file) > 0) {
 		char *name = strchr(line, ' ');
@@ -157,8 +158,9 @@ bool procfs_pids_are_the_kernels(const char *root)
 #define TIME_INIT_LINK "time:[4026531834]"
 
 /*
- * The file tells of the namespace that children will be in. After unshare(1) without --fork the
- * process itself may still be in the kernel's own.
+ * Returns true if the process's time namespace is the initial one. The file tells of the namespace
+ * that children will be in: after unshare(1) without --fork the process itself may still be in the
+ * initial one.
  */
 static bool time_is_the_kernels(const char *root)
 {
@@ -185,7 +187,7 @@ int64_t procfs_monotonic_offset_ns(const char *root)
 		if (sscanf(line, "monotonic %" SCNd64 " %" SCNd64, &seconds, &nanoseconds) == 2 &&
 		    (__builtin_mul_overflow(seconds, (int64_t)1000000000, &offset_ns) ||
 		     __builtin_add_overflow(offset_ns, nanoseconds, &offset_ns)))
-			offset_ns = 0; /* no kernel takes such an offset */
+			offset_ns = 0; /* no kernel accepts such an offset */
 	fclose(file);
 	return offset_ns;
 }

@@ -13,7 +13,7 @@
 #include "host/procfs_maps.h"
 #include "host/untrusted.h"
 
-/* A line is `start-end rwxp offset major:minor inode   path`. Returns whether it maps code. */
+/* Parses a line `start-end rwxp offset major:minor inode path`. Returns true if it maps code. */
 static bool parse(const char *line, struct procfs_map *map)
 {
 	unsigned int major, minor;

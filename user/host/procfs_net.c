@@ -21,7 +21,7 @@ char *procfs_take_line(FILE *file)
 	if (!file)
 		return NULL;
 	len = getline(&line, &room, file);
-	err = ferror(file) ? errno : ENODATA; /* at the end of the file nothing sets it */
+	err = ferror(file) ? errno : ENODATA; /* the end of the file sets no errno */
 	fclose(file);
 	if (len < 0) {
 		free(line);
@@ -60,7 +60,10 @@ static bool visit_path(const struct walk *walk, const char *name, uint32_t pid, 
 
 /* ---- Names ----------------------------------------------------------------------------------- */
 
-/* Where ip-netns(8) mounts namespaces; /var/run is a link to /run where mountinfo has it. */
+/*
+ * Where ip-netns(8) mounts namespaces. mountinfo says /run even where the path is /var/run, which
+ * is a link to it.
+ */
 #define NAMES_FOLDER "/run/netns/"
 
 struct names {
@@ -76,7 +79,7 @@ static void names_free(struct names *names)
 	free(names->list);
 }
 
-/* Without memory the name is passed over. */
+/* Adds a name. Without memory the name is skipped. */
 static void names_add(struct names *names, const char *name)
 {
 	if (names->count == names->room) {
@@ -92,7 +95,7 @@ static void names_add(struct names *names, const char *name)
 	names->count += names->list[names->count] != NULL;
 }
 
-/* What is mounted over a namespace hides it. */
+/* Removes a name: something that is mounted over a namespace hides it. */
 static void names_remove(struct names *names, const char *name)
 {
 	for (size_t i = 0; i < names->count; i++) {
@@ -118,8 +121,8 @@ static bool note_mount(void *context, const struct procfs_mount *mount)
 }
 
 /*
- * Only mounts of a namespace are opened. To look at whatever else stands in the folder could take
- * for ever: a FIFO without a writer, the mount of a server that is gone.
+ * Opens only mounts of a namespace. To look at anything else in the folder could take for ever: it
+ * may be a FIFO without a writer, or the mount of a server that is gone.
  */
 static bool visit_names(const struct walk *walk)
 {

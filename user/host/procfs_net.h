@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What /proc and /run tell of network namespaces. As in procfs.h, @root stands for `/`, "" for the
- * real one. Any thread.
+ * Reads what /proc and /run tell of network namespaces. As in procfs.h, @root stands for `/`, ""
+ * for the real one. Any thread.
  */
 #ifndef TCPDWELL_PROCFS_NET_H
 #define TCPDWELL_PROCFS_NET_H
@@ -11,27 +11,27 @@
 #include <stdio.h>
 
 /*
- * The first line of @file, which is closed, without the newline; the caller frees it. NULL with
- * errno set, also if @file is NULL.
+ * Returns the first line of @file without the newline, and closes the file. The caller frees the
+ * line. Returns NULL with errno set, also if @file is NULL.
  */
 char *procfs_take_line(FILE *file);
 
 /*
- * The text of /proc/sys/net/ipv4/@name, without the newline, which the caller frees. It is that of
- * the calling thread's network namespace. NULL with errno set.
+ * Returns the text of /proc/sys/net/ipv4/@name without the newline, which the caller frees. It is
+ * that of the calling thread's network namespace. Returns NULL with errno set.
  */
 char *procfs_net_setting(const char *root, const char *name);
 
 /*
- * @name is that of ip-netns(8), NULL if it has none there; then @pid is a process in it, 0: the
- * caller. @fd is an open descriptor of the namespace and only valid during the call. Returns
- * whether to go on.
+ * @name is the namespace's name of ip-netns(8). If it has none, @name is NULL and @pid is a process
+ * in it, or 0 for the caller. @fd is an open descriptor of the namespace, which is valid only
+ * during the call. Returns true to go on.
  */
 typedef bool procfs_netns_visit(void *context, const char *name, uint32_t pid, int fd);
 
 /*
  * Visits the calling process's namespace, those with a name in /run/netns, and those of all other
- * processes, in this order. The same one may come many times. What cannot be read is passed over.
+ * processes, in this order. The same one may come many times. What cannot be read is skipped.
  */
 void procfs_each_netns(const char *root, procfs_netns_visit *visit, void *context);
 

@@ -12,7 +12,7 @@
 
 #include "host/procfs_process.h"
 
-/* /proc/PID/limits has 17 lines of 80 bytes. */
+/* Enough for /proc/PID/limits, which has 17 lines of 80 bytes. */
 #define FILE_BYTES 4096
 
 static void path_of(char path[PATH_MAX], const char *root, uint32_t pid, const char *name)
@@ -20,7 +20,10 @@ static void path_of(char path[PATH_MAX], const char *root, uint32_t pid, const c
 	snprintf(path, PATH_MAX, "%s/proc/%" PRIu32 "/%s", root, pid, name);
 }
 
-/* The beginning of a file, ended by NUL. Returns its length, 0 if it cannot be read. */
+/*
+ * Reads the beginning of a file, and ends it by a NUL. Returns its length, or 0 if it cannot be
+ * read.
+ */
 static size_t read_file(const char *root, uint32_t pid, const char *name, char *buffer, size_t size)
 {
 	char path[PATH_MAX];
@@ -53,8 +56,8 @@ static bool is_named(const char *root, uint32_t pid, const char *comm)
 #define CUT_MARK "…"
 
 /*
- * Words end with NUL in the file. One that is longer than there is room gets a mark in its last
- * bytes, where a character of several bytes goes as a whole.
+ * Reads the command line. In the file a NUL ends each word. If it is longer than the room, its last
+ * bytes become a mark, and a character of several bytes there goes as a whole.
  */
 static void read_command(const char *root, uint32_t pid, char *command, size_t size)
 {
@@ -74,7 +77,7 @@ static void read_command(const char *root, uint32_t pid, char *command, size_t s
 	strcpy(command + len, CUT_MARK);
 }
 
-/* The line of the version 2 hierarchy is 0::/path. */
+/* Reads the cgroup. The line of the version 2 hierarchy is 0::/path. */
 static void read_cgroup(const char *root, uint32_t pid, struct procfs_process *process)
 {
 	char buffer[FILE_BYTES], *line, *save;
@@ -86,7 +89,7 @@ static void read_cgroup(const char *root, uint32_t pid, struct procfs_process *p
 			snprintf(process->cgroup, sizeof(process->cgroup), "%s", line + 3);
 }
 
-/* The second number is the hard limit, which is not the one that open() meets. */
+/* Reads the soft limit, which is the one that open() meets. The second number is the hard limit. */
 static uint64_t read_fd_limit(const char *root, uint32_t pid)
 {
 	char buffer[FILE_BYTES];
@@ -98,7 +101,7 @@ static uint64_t read_fd_limit(const char *root, uint32_t pid)
 	return line && sscanf(line, "Max open files %" SCNu64, &limit) == 1 ? limit : 0;
 }
 
-/* Since 6.2 the size of the directory is the number of descriptors; else they are counted. */
+/* Since 6.2 the size of the directory is the number of descriptors. Otherwise they are counted. */
 static uint64_t count_fds(const char *root, uint32_t pid)
 {
 	char path[PATH_MAX];
@@ -141,7 +144,10 @@ uint32_t procfs_process_of_thread(const char *root, uint32_t tid, char *state)
 	*state = '\0';
 	if (!read_file(root, tid, "status", buffer, sizeof(buffer)))
 		return 0;
-	/* Tgid follows State, and no line before them may hold a newline: Name is escaped. */
+	/*
+	 * Tgid comes after State. No line before them can have a newline in it, because Name is
+	 * escaped.
+	 */
 	line = strstr(buffer, "\nState:");
 	if (line)
 		sscanf(line, "\nState: %c", state);

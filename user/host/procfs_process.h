@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What /proc says of a process. As in procfs.h, @root stands for `/`, "" for the real one.
+ * Reads what /proc says of a process. As in procfs.h, @root stands for `/`, "" for the real one.
  *
- * The process may vanish, or be another's business, at any moment: what cannot be read stays
- * unknown. Any thread.
+ * At any moment the process may vanish, or not be the caller's to look at. What cannot be read
+ * stays unknown. Any thread.
  */
 #ifndef TCPDWELL_PROCFS_PROCESS_H
 #define TCPDWELL_PROCFS_PROCESS_H
@@ -16,28 +16,31 @@
 #define PROCFS_TEXT_BYTES 512
 
 struct procfs_process {
-	/* The command line, blanks between words; "…" at its end if it is cut; empty: unknown. */
+	/*
+	 * The command line with blanks between words, and "…" at its end if it is cut; empty:
+	 * unknown.
+	 */
 	char command[PROCFS_TEXT_BYTES];
 	char cgroup[PROCFS_TEXT_BYTES]; /* path in the version 2 hierarchy; empty: unknown */
 	struct container container;
 	uint64_t fds;	   /* open descriptors, 0: unknown */
-	uint64_t fd_limit; /* of descriptors (RLIMIT_NOFILE), 0: unknown */
-	char state;	   /* of its first thread, the letter of proc(5); NUL: unknown */
+	uint64_t fd_limit; /* limit of descriptors (RLIMIT_NOFILE), 0: unknown */
+	char state;	   /* of its first thread: a letter of proc(5); NUL: unknown */
 };
 
 /*
- * Reads about @pid, which must be named @comm: where it is not, the number is another process's by
- * now, or of another PID namespace, and nothing is known.
+ * Reads about @pid, which must be named @comm. If it has another name, the number belongs to
+ * another process by now or to another PID namespace, and nothing is known.
  */
 void procfs_process_read(const char *root, uint32_t pid, const char *comm,
 			 struct procfs_process *process);
 
-/* Whether @pid is there, is named @comm and has not ended. */
+/* Returns true if @pid exists, is named @comm and has not ended. */
 bool procfs_process_is(const char *root, uint32_t pid, const char *comm);
 
 /*
- * The process that thread @tid is of: @tid itself for its first one; 0: there is no such thread.
- * @state gets the letter of proc(5), such as Z of a zombie, or NUL.
+ * Returns the process that thread @tid belongs to, which is @tid itself for the first thread, or 0
+ * if there is no such thread. @state gets the letter of proc(5), such as Z for a zombie, or NUL.
  */
 uint32_t procfs_process_of_thread(const char *root, uint32_t tid, char *state);
 

@@ -6,7 +6,8 @@
 #include "host/procfs_sockstat.h"
 
 /*
- * Finds the line of /proc/net/sockstat or sockstat6 that @format matches; -ENOENT if there is none.
+ * Reads the line of /proc/net/sockstat or sockstat6 that @format matches. Returns -ENOENT if there
+ * is none.
  */
 static int scan_sockstat(const char *root, const char *name, const char *format,
 			 unsigned int *first, unsigned int *second)
@@ -36,5 +37,5 @@ int procfs_tcp_sockets(const char *root, unsigned int *inuse, unsigned int *time
 		return err;
 	err = scan_sockstat(root, "sockstat6", "TCP6: inuse %u", &inuse6, &none);
 	*inuse += inuse6;
-	return err == -ENOENT ? 0 : err; /* no IPv6 */
+	return err == -ENOENT ? 0 : err; /* -ENOENT: there is no IPv6 */
 }

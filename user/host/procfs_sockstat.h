@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * How many TCP sockets there are, without looking at each.
+ * Counts TCP sockets without looking at each.
  */
 #ifndef TCPDWELL_PROCFS_SOCKSTAT_H
 #define TCPDWELL_PROCFS_SOCKSTAT_H

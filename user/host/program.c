@@ -13,17 +13,17 @@
 struct program {
 	pid_t pid;
 	const char *name;
-	int gate; /* a byte lets the child go; then its end of file says that exec has worked */
+	int gate; /* a byte lets the child go; its end of file then says that exec has worked */
 	bool ended;
 };
 
-/* In the child: wait for the byte, run, or answer with the errno. */
+/* The child: waits for the byte, and runs the program. If that fails, it answers with the errno. */
 static void __attribute__((noreturn)) child(const int gates[2], char *argv[], const sigset_t *mask)
 {
 	int gate = gates[1], err;
 	char byte;
 
-	close(gates[0]); /* or the parent's end would never be seen */
+	close(gates[0]); /* otherwise the end of the parent's side would not be seen */
 
 	if (read(gate, &byte, 1) == 1) {
 		sigprocmask(SIG_SETMASK, mask, NULL);
@@ -75,7 +75,7 @@ pid_t program_pid(const struct program *program)
 	return program->pid;
 }
 
-/* Returns 0, or the errno of execvp(3). */
+/* Lets the child go. Returns 0, or the errno of execvp(3). */
 static int let_go(struct program *program)
 {
 	ssize_t len;

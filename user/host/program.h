@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The program after `--`: started, but not let go before the tracer is attached.
+ * Runs the program after `--`. It is forked first, and started only when the tracer is attached.
  */
 #ifndef TCPDWELL_PROGRAM_H
 #define TCPDWELL_PROGRAM_H
@@ -14,20 +14,21 @@
 struct program;
 
 /*
- * Forks a child that will run @argv, whose strings must outlive it, with the caller's privileges
- * and the signal mask @mask once it is let go. Returns NULL with errno set. The caller frees it.
+ * Forks a child that will run @argv once it is let go, with the caller's privileges and the signal
+ * mask @mask. The strings of @argv must outlive it. Returns NULL with errno set. The caller frees
+ * it.
  */
 struct program *program_new(char *argv[], const sigset_t *mask);
 
-/* A child that was never let go ends without having run the program. NULL-safe. */
+/* A child that was never let go ends without running the program. NULL-safe. */
 void program_free(struct program *program);
 
 pid_t program_pid(const struct program *program);
 
-/* Lets it run. Returns 0, or -1 with @failure filled if execvp(3) fails. */
+/* Lets the program run. Returns 0, or -1 with @failure filled if execvp(3) fails. */
 int program_go(struct program *program, struct failure *failure);
 
-/* Whether it has ended. Does not wait. */
+/* Returns true if the program has ended. Does not wait. */
 bool program_ended(struct program *program);
 
 #endif /* TCPDWELL_PROGRAM_H */

@@ -19,7 +19,7 @@ int ready_open(void)
 		return -1;
 	memcpy(to.sun_path, path, len);
 	if (*path == '@')
-		to.sun_path[0] = '\0'; /* it is in no folder */
+		to.sun_path[0] = '\0'; /* an abstract address, which is in no folder */
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0 ||
 	    !connect(fd, (struct sockaddr *)&to, offsetof(struct sockaddr_un, sun_path) + len))

@@ -33,7 +33,7 @@ int resolve_cgroup(const char *path, struct cgroup_ref *cgroup, struct failure *
 		return failure_set(
 			failure, STATUS_HOST,
 			"--cgroup: no cgroup version 2 hierarchy is mounted on this host");
-	/* Levels are counted from the root of the hierarchy, whose number is 1 (kernfs). */
+	/* Levels are counted from the root of the hierarchy, whose inode number is 1 (kernfs). */
 	if (!stat(mount, &st) && st.st_ino != 1)
 		return failure_set(failure, STATUS_HOST,
 				   "--cgroup: only a part of the cgroup version 2 hierarchy is "
@@ -43,7 +43,7 @@ int resolve_cgroup(const char *path, struct cgroup_ref *cgroup, struct failure *
 	if (!strncmp(path, mount, len) && (path[len] == '/' || !path[len]))
 		path += len;
 	snprintf(full, sizeof(full), "%s/%s", mount, path);
-	/* The real path, so that no dot-dot leads out and each name is a level. */
+	/* In the real path no dot-dot leads out, and each name is one level. */
 	if (!realpath(full, real) || strncmp(real, mount, len) || (real[len] && real[len] != '/') ||
 	    stat(real, &st) || !S_ISDIR(st.st_mode))
 		return failure_set(failure, STATUS_USE,

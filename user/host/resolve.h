@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Names of filters that the file system resolves: a cgroup's path, a network namespace's path.
+ * Resolves names in filters by the file system: a cgroup's path, a network namespace's path.
  */
 #ifndef TCPDWELL_RESOLVE_H
 #define TCPDWELL_RESOLVE_H
@@ -17,12 +17,12 @@ struct cgroup_ref {
 };
 
 /*
- * Finds @path, below the cgroup2 mount or with the mount in front. Returns 0, or -1 with @failure
- * an error of use.
+ * Finds the cgroup @path, which is below the cgroup2 mount or begins with it. Returns 0, or -1 with
+ * @failure an error of use.
  */
 int resolve_cgroup(const char *path, struct cgroup_ref *cgroup, struct failure *failure);
 
-/* The inode of the namespace, 0 if @netns is not set. Returns 0, or -1 as above. */
+/* Finds the inode of the namespace: 0 if @netns is not set. Returns 0, or -1 as above. */
 int resolve_netns(const struct netns_ref *netns, uint32_t *inode, struct failure *failure);
 
 #endif /* TCPDWELL_RESOLVE_H */

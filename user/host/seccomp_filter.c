@@ -16,7 +16,7 @@
 
 #include "host/seccomp_filter.h"
 
-/* Whatever their arguments: they reach no further than what the process has. */
+/* Allowed with any arguments: these calls reach no further than what the process already has. */
 static const int harmless[] = {
 	SCMP_SYS(read),
 	SCMP_SYS(write),
@@ -24,16 +24,16 @@ static const int harmless[] = {
 	SCMP_SYS(writev),
 	SCMP_SYS(pread64),
 	SCMP_SYS(lseek),
-	SCMP_SYS(ftruncate), /* of the output, back to a whole line */
+	SCMP_SYS(ftruncate), /* of the output, to cut it back to a whole line */
 	SCMP_SYS(fstat),
-	SCMP_SYS(newfstatat), /* the C library's fstat(), since 2.33 */
+	SCMP_SYS(newfstatat), /* fstat() of the C library, since 2.33 */
 	SCMP_SYS(close),
 	SCMP_SYS(poll),
 	SCMP_SYS(ppoll),
 	SCMP_SYS(epoll_wait),
 	SCMP_SYS(epoll_pwait),
 	SCMP_SYS(epoll_ctl),
-	SCMP_SYS(sendmsg), /* on sockets that are there: there is no way to make one */
+	SCMP_SYS(sendmsg), /* on sockets that exist: no new one can be made */
 	SCMP_SYS(recvmsg),
 	SCMP_SYS(sendto),
 	SCMP_SYS(recvfrom),
@@ -64,7 +64,7 @@ static const int harmless[] = {
 	SCMP_SYS(exit_group),
 };
 
-/* Those that everybody may call anyway, on files that are opened for reading. */
+/* Calls that everybody may make anyway, on files that are opened for reading. */
 static const int
 	of_files[] = {
 		SCMP_SYS(getdents64),
@@ -73,16 +73,19 @@ static const int
 		SCMP_SYS(stat),
 		SCMP_SYS(lstat),
 		SCMP_SYS(fstatfs),
-		SCMP_SYS(open_by_handle_at), /* by who has CAP_DAC_READ_SEARCH */
+		SCMP_SYS(open_by_handle_at), /* works only with CAP_DAC_READ_SEARCH */
 	};
 
-/* Of who listens: what it had before it gave up what it takes to listen elsewhere. */
+/*
+ * Calls for a process that listens. Its sockets were made before it gave up what it takes to listen
+ * elsewhere.
+ */
 static const int of_servers[] = {
 	SCMP_SYS(accept4),
 	SCMP_SYS(shutdown),
 };
 
-/* Neither a program nor BTF is loaded, and nothing is attached but an iterator. */
+/* With these neither a program nor BTF is loaded, and nothing but an iterator is attached. */
 static const unsigned int bpf_commands[] = {
 	BPF_MAP_CREATE,	      BPF_MAP_LOOKUP_ELEM,    BPF_MAP_UPDATE_ELEM,
 	BPF_MAP_DELETE_ELEM,  BPF_MAP_GET_NEXT_KEY,   BPF_MAP_LOOKUP_AND_DELETE_ELEM,
@@ -91,17 +94,17 @@ static const unsigned int bpf_commands[] = {
 	BPF_ITER_CREATE,      BPF_OBJ_GET_INFO_BY_FD,
 };
 
-/* Of terminals; of events, when they are detached from; and what a namespace is. */
+/* For terminals; to detach from events; and to ask what a namespace is. */
 static const unsigned int ioctls[] = {
 	TCGETS, TCSETS, TCSETSW, TCSETSF, TIOCGWINSZ, PERF_EVENT_IOC_DISABLE, NS_GET_NSTYPE,
 };
 
-/* Duplicates and flags, not locks, leases or notices. */
+/* Duplicates and flags, but no locks, leases or notifications. */
 static const unsigned int fcntls[] = { F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL };
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
-/* A system call that this processor does not have is left out. */
+/* Allows a call. A system call that this processor does not have is left out. */
 static int allow_if(scmp_filter_ctx filter, int call, unsigned int conditions,
 		    const struct scmp_arg_cmp *condition)
 {
@@ -119,14 +122,17 @@ static int allow_each(scmp_filter_ctx filter, const int *calls, size_t count)
 	return err;
 }
 
-/* Allows @call where its argument number @which is one of @values. */
+/* Allows @call if its argument number @which is one of @values. */
 static int allow_values(scmp_filter_ctx filter, int call, unsigned int which,
 			const unsigned int *values, size_t count)
 {
 	int err = 0;
 
 	for (size_t i = 0; i < count && !err; i++) {
-		/* The kernel looks at the lower half alone, and a caller may leave any above. */
+		/*
+		 * The kernel looks only at the lower half, and a caller may leave anything in the
+		 * upper one.
+		 */
 		const struct scmp_arg_cmp is = { which, SCMP_CMP_MASKED_EQ, UINT32_MAX, values[i] };
 
 		err = allow_if(filter, call, 1, &is);
@@ -134,7 +140,7 @@ static int allow_values(scmp_filter_ctx filter, int call, unsigned int which,
 	return err;
 }
 
-/* Allows @call where none of @bits is set in its argument number @which. */
+/* Allows @call if none of @bits is set in its argument number @which. */
 static int allow_without(scmp_filter_ctx filter, int call, unsigned int which, uint64_t bits)
 {
 	const struct scmp_arg_cmp clear = { which, SCMP_CMP_MASKED_EQ, bits, 0 };
@@ -142,7 +148,10 @@ static int allow_without(scmp_filter_ctx filter, int call, unsigned int which, u
 	return allow_if(filter, call, 1, &clear);
 }
 
-/* O_TMPFILE makes a file, too; the C library's name for its bit has O_DIRECTORY in it. */
+/*
+ * O_TMPFILE also makes a file. The C library's name for its bit includes O_DIRECTORY, which is
+ * allowed.
+ */
 #define WRITES (O_ACCMODE | O_CREAT | O_TRUNC | O_APPEND | (O_TMPFILE & ~O_DIRECTORY))
 
 static int allow_files(scmp_filter_ctx filter)
@@ -151,7 +160,10 @@ static int allow_files(scmp_filter_ctx filter)
 		       allow_each(filter, of_files, COUNT(of_files));
 }
 
-/* Where the kernel refuses iterators, sockets are asked for there; no other kind can be made. */
+/*
+ * Allows sockets of sock_diag, which are asked where the kernel refuses iterators, and no other
+ * kind.
+ */
 static int allow_sockdiag(scmp_filter_ctx filter)
 {
 	const struct scmp_arg_cmp diag[] = {
@@ -201,12 +213,12 @@ static int allow_looks(scmp_filter_ctx filter)
 		       allow_sockdiag(filter);
 }
 
-/* Ready for what is allowed. NULL: no memory. */
+/* Returns a filter that is ready for the calls that are allowed, or NULL if there is no memory. */
 static scmp_filter_ctx begin(void)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 
-	/* Not even a system call of another kind than the program's own kills it. */
+	/* A system call of another architecture than the program's own does not kill it either. */
 	if (!filter || (!seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(EPERM)) &&
 			!seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1)))
 		return filter;
@@ -214,7 +226,7 @@ static scmp_filter_ctx begin(void)
 	return NULL;
 }
 
-/* Puts the filter on if all went well, and lets it go. */
+/* Puts the filter on if all went well, and frees it. */
 static int end(scmp_filter_ctx filter, int err)
 {
 	err = err ?: seccomp_load(filter);

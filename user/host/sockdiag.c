@@ -17,7 +17,7 @@
 #include "host/sockdiag.h"
 #include "wire.h"
 
-/* What the kernel fills at a time (NLMSG_GOODSIZE is less); ss has the same. */
+/* What the kernel fills at a time (NLMSG_GOODSIZE is less). ss uses the same. */
 #define ANSWER_BYTES 32768
 
 #define NS_PER_MS 1000000ULL
@@ -44,7 +44,7 @@ static void set_ends(struct sockdiag_socket *socket, const struct inet_diag_msg 
 	socket->rport = ntohs(m->id.idiag_dport);
 }
 
-/* What struct tcp_info says of times; its end differs between kernels. */
+/* Takes the times of struct tcp_info, whose end differs between kernels. */
 static void set_info(struct sockdiag_socket *socket, const void *data, size_t len)
 {
 	struct tcp_info info = {};
@@ -61,14 +61,20 @@ static void set_info(struct sockdiag_socket *socket, const void *data, size_t le
 	socket->total_retransmits = info.tcpi_total_retrans;
 }
 
-/* An array of counters, which grows from kernel to kernel (sock_diag(7), SK_MEMINFO_*). */
+/*
+ * Takes the drops of an array of counters, which grows from kernel to kernel (sock_diag(7),
+ * SK_MEMINFO_*).
+ */
 static void set_memory(struct sockdiag_socket *socket, const void *data, size_t len)
 {
 	if (len >= (SK_MEMINFO_DROPS + 1) * sizeof(uint32_t))
 		socket->drops = ((const uint32_t *)data)[SK_MEMINFO_DROPS];
 }
 
-/* Requests and timewait sockets have no shutdown to tell of (inet_sk_diag_fill() puts it, 4.9). */
+/*
+ * Takes the attributes. Requests and timewait sockets have no shutdown (inet_sk_diag_fill() puts
+ * it, 4.9).
+ */
 static void set_attributes(struct sockdiag_socket *socket, const struct nlmsghdr *h)
 {
 	const struct rtattr *a = (const void *)((const struct inet_diag_msg *)NLMSG_DATA(h) + 1);
@@ -120,20 +126,20 @@ int sockdiag_parse(const void *data, size_t len, uint64_t read_ns, sockdiag_visi
 		   void *context)
 {
 	const struct nlmsghdr *h = data;
-	int left = len; /* negative after a last message that does not end at a whole word */
+	int left = len; /* negative if the last message does not end at a whole word */
 
 	for (; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
 		int err;
 
 		if (h->nlmsg_type == NLMSG_DONE) {
-			const int *e = NLMSG_DATA(h); /* of a dump that broke off */
+			const int *e = NLMSG_DATA(h); /* the errno of a dump that broke off */
 
 			return h->nlmsg_len >= NLMSG_LENGTH(sizeof(*e)) && *e < 0 ? *e : 1;
 		}
 		if (h->nlmsg_type == NLMSG_ERROR) {
 			const struct nlmsgerr *e = NLMSG_DATA(h);
 
-			/* 0 is an ACK, which nobody asked for; what is greater is no error. */
+			/* 0 is an ACK, which nobody asked for. A positive value is no error. */
 			if (h->nlmsg_len < NLMSG_LENGTH(sizeof(*e)) || e->error >= 0)
 				return -EPROTO;
 			return e->error;
@@ -147,7 +153,10 @@ int sockdiag_parse(const void *data, size_t len, uint64_t read_ns, sockdiag_visi
 	return 0;
 }
 
-/* Of all but the first the kernel asks no socket, whose lock that takes. */
+/*
+ * Only for INET_DIAG_INFO, the first of EXTENSIONS, does the kernel ask the socket itself, and that
+ * takes the socket's lock.
+ */
 #define BRIEF	   (1 << (INET_DIAG_SHUTDOWN - 1))
 #define EXTENSIONS (1 << (INET_DIAG_INFO - 1) | BRIEF | 1 << (INET_DIAG_SKMEMINFO - 1))
 
@@ -174,7 +183,7 @@ static int ask(int fd, int family, uint16_t states, uint8_t extensions)
 }
 
 /*
- * The older kind of request, of which a dump is of all families (inet_diag_dump_compat()): the
+ * Sends the older kind of request, whose dump is of all families (inet_diag_dump_compat()). So the
  * kernel goes through its hash table once instead of twice.
  */
 static int ask_once(int fd, uint16_t states, uint8_t extensions)
@@ -228,7 +237,7 @@ static struct touch touch_of(const struct sockdiag_ends *ends)
 	return touch;
 }
 
-/* An answer that finds no room is thrown away, when its socket has got its cookie. */
+/* An answer that finds no room is dropped, but its socket has its cookie by then. */
 int sockdiag_touch(int fd, const struct sockdiag_ends *ends, size_t count)
 {
 	struct touch touches[SOCKDIAG_TOUCHED];
@@ -243,7 +252,7 @@ static int hear(int fd, void *answer, sockdiag_visit *visit, void *context)
 	int end = 0;
 
 	while (!end) {
-		/* Before, not after: what is left only gets less. */
+		/* The time is read before and not after: what is left can only get less. */
 		uint64_t read_ns = clock_now_ns();
 		ssize_t len = recv(fd, answer, ANSWER_BYTES, 0);
 
@@ -263,7 +272,7 @@ int sockdiag_open(void)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Notes that an answer came: another request would tell of the same sockets again. */
+/* Notes that an answer came. Another request would then tell of the same sockets again. */
 struct heard {
 	sockdiag_visit *visit;
 	void *context;

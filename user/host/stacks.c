@@ -7,8 +7,8 @@
 #include "host/stacks.h"
 
 /*
- * A program has some hundred ways to connect or accept. What comes beyond this is something else
- * than code: places that are not shared need room for the frames of all stacks.
+ * A program has some hundred ways to connect or accept. Stacks beyond this limit do not come from
+ * code. They share no places, so each of their frames would need room.
  */
 #define STACKS_MAX 4096
 #define PLACES_MAX (4 * STACKS_MAX)

@@ -15,18 +15,21 @@
 #include "host/steward_wire.h"
 
 /*
- * Between a request and its answer, and between two packets. To go through the descriptors of a
- * process with a million of them takes a second.
+ * The time between a request and its answer, and between two packets. To go through the descriptors
+ * of a process that has a million takes a second.
  */
 #define ANSWER_MS 10000
 
-/* The same once the tool was told to end: what a last look takes, and less than a user waits. */
+/*
+ * The same once the tool was told to end. A last look takes no longer, and it is less than a user
+ * waits.
+ */
 #define LAST_ANSWER_MS 500
 
 struct steward {
 	const struct notice *notice;
 	int socket; /* negative: lost */
-	int stops;  /* readable once the tool was told to end, negative: none */
+	int stops;  /* readable once the tool was told to end; negative: none */
 	pid_t pid;
 	struct steward_packet packet; /* the last one that came */
 };
@@ -63,7 +66,7 @@ void steward_free(struct steward *steward)
 	if (!steward)
 		return;
 	end(steward);
-	/* One that hangs in the kernel ends by itself, once it comes back. */
+	/* A process that hangs in the kernel ends by itself, once it comes back. */
 	for (unsigned int i = 0; i < 100 && !waitpid(steward->pid, NULL, WNOHANG); i++)
 		usleep(2000);
 	free(steward);
@@ -147,7 +150,10 @@ static bool is_sound(const struct steward_packet *packet, size_t len, uint32_t k
 	       len == sizeof(*head) + head->count * bytes;
 }
 
-/* Takes the next packet. Returns 0 or STEWARD_LOST; @fd gets what came with it, or -1. */
+/*
+ * Takes the next packet. @fd gets the descriptor that came with it, or -1. Returns 0 or
+ * STEWARD_LOST.
+ */
 static int take(struct steward *steward, uint32_t kind, int *fd)
 {
 	struct iovec piece = { &steward->packet, sizeof(steward->packet) };
@@ -177,7 +183,7 @@ static int take(struct steward *steward, uint32_t kind, int *fd)
 	return lose(steward, "answers what cannot be");
 }
 
-/* An answer of one packet without a descriptor. */
+/* Asks for an answer of one packet without a descriptor. */
 static int ask_one(struct steward *steward, const struct steward_request *request, int handed)
 {
 	int fd, err = ask(steward, request, handed) ?: take(steward, request->kind, &fd);
@@ -191,7 +197,7 @@ static int ask_one(struct steward *steward, const struct steward_request *reques
 	return lose(steward, "answers what cannot be");
 }
 
-/* An answer that is a descriptor. */
+/* Asks for a descriptor. */
 static int ask_fd(struct steward *steward, const struct steward_request *request)
 {
 	int fd, err = ask(steward, request, -1) ?: take(steward, request->kind, &fd);
@@ -200,13 +206,13 @@ static int ask_fd(struct steward *steward, const struct steward_request *request
 		return err;
 	if (steward->packet.head.err)
 		return steward->packet.head.err;
-	return fd >= 0 ? fd : -EMFILE; /* the kernel drops it where there is no room for it */
+	return fd >= 0 ? fd : -EMFILE; /* the kernel drops it if there is no room for it */
 }
 
 /* Takes the records of one packet. Returns 0 or -errno. */
 typedef int take_records(void *context, const char *records, uint32_t count);
 
-/* An answer of many packets, all of which are taken even if @take fails. */
+/* Asks for an answer of many packets. All of them are taken even if @take_them fails. */
 static int ask_all(struct steward *steward, const struct steward_request *request,
 		   take_records *take_them, void *context)
 {
@@ -232,7 +238,7 @@ static int ask_all(struct steward *steward, const struct steward_request *reques
 
 /* ---- Network namespaces ---------------------------------------------------------------------- */
 
-/* Visits ask for more, so the list is taken first. */
+/* The namespaces. The list is complete before the visits, which make requests themselves. */
 struct places {
 	struct steward_namespace *list;
 	size_t count;

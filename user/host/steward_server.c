@@ -31,23 +31,23 @@
 #include "host/steward_wire.h"
 #include "host/untrusted.h"
 
-/* In lists of processes. */
+/* The name in lists of processes. */
 #define NAME "tcpdwell-host"
 
-/* Where a namespace was found: by the name of ip-netns(8) or at a process. */
+/* Where a namespace was found: under a name of ip-netns(8), or at a process. */
 struct found {
 	uint32_t inode;
-	uint32_t pid; /* 0: by name */
+	uint32_t pid; /* 0: by its name */
 	char name[NAME_MAX + 1];
 };
 
 struct server {
 	const char *root;
 	int socket;
-	int own; /* the namespace that it is in */
+	int own; /* the namespace of this process */
 	uint32_t own_inode;
 	int links[STEWARD_ITERATORS];
-	struct cgroup_names *cgroups; /* NULL: nobody has asked yet */
+	struct cgroup_names *cgroups; /* NULL: nobody has asked for one yet */
 	struct container_files *files;
 	struct found *found;
 	size_t found_count;
@@ -63,7 +63,9 @@ union control {
 	char bytes[CMSG_SPACE(sizeof(int))];
 };
 
-/* Sends the packet, and @fd beside it if it is not negative. Nobody who listens: it ends. */
+/*
+ * Sends the packet, and @fd beside it if it is not negative. If nobody listens, the process ends.
+ */
 static void send_packet(struct server *server, int fd)
 {
 	struct steward_packet *packet = &server->packet;
@@ -85,7 +87,7 @@ static void send_packet(struct server *server, int fd)
 		_exit(0);
 }
 
-/* The last packet, with the records that are in it. */
+/* Sends the last packet, with the records that are in it. */
 static void answer(struct server *server, int err, uint64_t number)
 {
 	server->packet.head.err = err;
@@ -94,7 +96,7 @@ static void answer(struct server *server, int err, uint64_t number)
 	send_packet(server, -1);
 }
 
-/* A descriptor, which is closed here, or -errno. */
+/* Answers with a descriptor, which is closed here, or with -errno. */
 static void answer_fd(struct server *server, int fd, uint64_t number)
 {
 	server->packet.head = (struct steward_head){ .err = fd < 0 ? fd : 0, .number = number };
@@ -103,7 +105,7 @@ static void answer_fd(struct server *server, int fd, uint64_t number)
 		close(fd);
 }
 
-/* Puts one record into the answer, which goes off when it is full. */
+/* Puts one record into the answer. A packet that is full is sent. */
 static void put_record(struct server *server, const void *record)
 {
 	size_t bytes = steward_record_bytes(server->request.kind);
@@ -163,7 +165,7 @@ static void answer_namespaces(struct server *server)
 	answer(server, err, closed);
 }
 
-/* Opens the namespace where it was found, unless another is there by now. */
+/* Opens the namespace where it was found, unless another one is there by now. */
 static int open_found(const struct server *server, uint32_t inode)
 {
 	char path[PATH_MAX];
@@ -194,7 +196,10 @@ static int note_only(void *context, const struct netns_place *place)
 	return note_found(context, place);
 }
 
-/* The first process that was found in it may have ended, where another has not. */
+/*
+ * Opens a namespace. The first process that was found in it may have ended while another one lives,
+ * so the namespaces are listed again if that fails.
+ */
 static int open_netns(struct server *server, uint32_t inode)
 {
 	unsigned int closed;
@@ -207,10 +212,10 @@ static int open_netns(struct server *server, uint32_t inode)
 	return err ?: open_found(server, inode);
 }
 
-/* Opens something where the thread is, as the request says. Returns a descriptor or -errno. */
+/* Opens in the thread's namespace what the request says. Returns a descriptor or -errno. */
 typedef int open_here(struct server *server);
 
-/* The same in the namespace that the request has. */
+/* Does the same in the namespace of the request. */
 static int open_inside(struct server *server, open_here *open)
 {
 	uint32_t inode = server->request.netns;
@@ -226,7 +231,7 @@ static int open_inside(struct server *server, open_here *open)
 	if (fd)
 		return fd;
 	fd = open(server);
-	/* To stay would be to report one namespace as another. */
+	/* If the process stayed there, it would report one namespace as another. */
 	if (setns(server->own, CLONE_NEWNET))
 		_exit(1);
 	return fd;
@@ -257,7 +262,10 @@ static int keep_link(struct server *server, int fd)
 	return server->links[which] < 0 ? -errno : 0;
 }
 
-/* A link of another kind makes none: EINVAL (bpf_iter_new_fd(), since 5.8). */
+/*
+ * Makes an iterator from a link. For another kind of link the kernel says EINVAL
+ * (bpf_iter_new_fd(), since 5.8).
+ */
 static int open_iterator(struct server *server)
 {
 	uint32_t which = server->request.which;
@@ -290,7 +298,7 @@ static void answer_descriptors(struct server *server)
 	answer(server, err, closed);
 }
 
-/* NULL: there is no memory. */
+/* Returns NULL if there is no memory. */
 static struct container_files *files_of(struct server *server)
 {
 	if (!server->files)
@@ -326,7 +334,7 @@ static void answer_cgroup(struct server *server)
 	answer(server, path ? 0 : -ENOENT, 0);
 }
 
-/* Of what a process maps, only code: data that it maps is nobody's business. */
+/* Opens a file that a process maps as code. Data that it maps is nobody's business. */
 static int open_mapped(const struct server *server)
 {
 	const struct procfs_map *map;
@@ -353,7 +361,7 @@ static void answer_perf_map(struct server *server)
 
 /* ---- Requests -------------------------------------------------------------------------------- */
 
-/* @fd is what came with the request, or negative. Returns whether there is such a request. */
+/* Serves a request. @fd came with it, or is negative. Returns false if there is no such request. */
 static bool serve(struct server *server, int fd)
 {
 	server->packet.head = (struct steward_head){ 0 };
@@ -396,7 +404,10 @@ static bool serve(struct server *server, int fd)
 	}
 }
 
-/* Takes a request. Returns whether it is one; @fd gets the descriptor that came with it, or -1. */
+/*
+ * Takes a request. @fd gets the descriptor that came with it, or -1. Returns false if it is no
+ * request.
+ */
 static bool take_request(struct server *server, int *fd)
 {
 	struct steward_request *request = &server->request;

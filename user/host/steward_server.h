@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The steward itself (steward.h): answers requests until its socket is closed, and one that cannot
- * be ends it.
+ * The steward process itself (steward.h). It answers requests until its socket is closed. An
+ * impossible request ends it.
  */
 #ifndef TCPDWELL_STEWARD_SERVER_H
 #define TCPDWELL_STEWARD_SERVER_H
@@ -9,8 +9,8 @@
 #include <sys/types.h>
 
 /*
- * Forks it. Returns the socket that it is asked over, once it has given up what it does not need,
- * or -errno. The caller closes the socket and waits for @pid.
+ * Forks the steward. Returns the socket for requests, once the steward has given up what it does
+ * not need, or -errno. The caller closes the socket and waits for @pid.
  */
 int steward_server_start(const char *root, pid_t *pid);
 

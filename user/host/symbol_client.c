@@ -15,7 +15,7 @@
 
 struct symbol_client {
 	int stop_fd;
-	int keeper; /* negative: there is none any more */
+	int keeper; /* negative: there is no keeper any more */
 	pid_t keeper_pid;
 	int worker; /* negative: none */
 	unsigned int generation;
@@ -77,7 +77,7 @@ const char *symbol_client_reason(const struct symbol_client *client)
 }
 
 /*
- * Waits until @fd has something to say. Returns 0, -ECANCELED once nobody waits any more, or
+ * Waits until @fd can be read. Returns 0, -ECANCELED once nobody waits for answers any more, or
  * -ETIMEDOUT.
  */
 static int wait_for(struct symbol_client *client, int fd)
@@ -85,7 +85,7 @@ static int wait_for(struct symbol_client *client, int fd)
 	const uint64_t start_ns = clock_now_ns();
 	struct pollfd fds[] = {
 		{ .fd = fd, .events = POLLIN },
-		{ .fd = client->stop_fd, .events = POLLIN }, /* negative: passed over */
+		{ .fd = client->stop_fd, .events = POLLIN }, /* negative: skipped */
 	};
 	uint64_t took_ns = 0;
 	int count = 0;
@@ -127,7 +127,7 @@ static const char *end_in_words(int32_t status)
 	}
 }
 
-/* Returns the descriptor that came with the keeper's reply, or -1. */
+/* Takes the keeper's reply. Returns the descriptor that came with it, or -1. */
 static int take_reply(int keeper, struct symbol_keeper_reply *record)
 {
 	union {
@@ -153,7 +153,10 @@ static int take_reply(int keeper, struct symbol_keeper_reply *record)
 	return fd;
 }
 
-/* The keeper ends the one that was, and says how it ended. Returns 0 or an error of begin(). */
+/*
+ * Asks the keeper for a new worker. The keeper ends the one before, and says how that ended.
+ * Returns 0, or an error of symbol_client_begin().
+ */
 static int start_worker(struct symbol_client *client, int32_t *before)
 {
 	struct symbol_keeper_reply record;
@@ -170,7 +173,7 @@ static int start_worker(struct symbol_client *client, int32_t *before)
 		err = client->worker < 0 ? -EPIPE : 0;
 	}
 	if (err) {
-		/* An answer that may still come would be taken for that of the next request. */
+		/* A reply that may still come would be taken for the reply to the next request. */
 		end_keeper(client);
 		return err == -ECANCELED ? err : -EPIPE;
 	}
@@ -220,14 +223,14 @@ static int put_request(int worker, const struct symbol_request *request, int fd)
 											    -EIO;
 }
 
-/* The worker ended over a request: another is started, which also says how this one did. */
+/* Finds out why the worker ended over a request: the keeper says it when it starts another one. */
 static void explain(struct symbol_client *client)
 {
 	int32_t before;
 	int err = start_worker(client, &before);
 
 	client->reason = err ? "the process that reads it has ended" : end_in_words(before);
-	/* Another would fare no better. */
+	/* Another worker would fare no better. */
 	if (!err && before >= 0 && WIFEXITED(before) &&
 	    WEXITSTATUS(before) == SYMBOL_WORKER_UNCONFINED)
 		end_keeper(client);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* By elfutils' libdw. */
+/* Reads symbols by elfutils' libdw. */
 #include <dwarf.h>
 #include <elfutils/libdw.h>
 #include <elfutils/libdwelf.h>
@@ -12,7 +12,7 @@
 #include "host/symbol.h"
 #include "host/unwind.h"
 
-/* DWARF's numbers of registers (psABI of each). */
+/* DWARF's numbers of registers (psABI of each processor). */
 #if defined(__x86_64__)
 #define REG_SP 7
 #define REG_FP 6
@@ -23,19 +23,24 @@
 #error "which registers are stack and frame pointer?"
 #endif
 
-/* Of a qualified name; of a longer one the outer scopes are left out, or the end. */
+/*
+ * The most bytes of a qualified name. For a longer one the outer scopes are left out, or the end.
+ */
 #define NAME_BYTES 512
 
 struct symbols {
 	Dwfl *dwfl;
 	Dwfl_Module *module;
-	int debug;	       /* the caller's, negative: none */
-	bool dwarf;	       /* its debugging information is to be read */
-	bool functions;	       /* it has all of that, and none is another file's */
-	char name[NAME_BYTES]; /* the last one that was asked for, at its end; the NUL stays */
+	int debug;	/* the caller's; negative: none */
+	bool dwarf;	/* its debugging information may be read */
+	bool functions; /* its debugging information is all there, and none is in another file */
+	char name[NAME_BYTES]; /* the last name asked for, at its end; the NUL stays */
 };
 
-/* libdwfl's own search looks at many places, and asks servers where the environment names some. */
+/*
+ * Gives libdwfl the caller's file. Its own search looks in many places, and asks servers that the
+ * environment may name.
+ */
 static int find_debuginfo(Dwfl_Module *module, void **userdata, const char *name, Dwarf_Addr base,
 			  const char *file, const char *link, GElf_Word crc, char **found)
 {
@@ -43,11 +48,11 @@ static int find_debuginfo(Dwfl_Module *module, void **userdata, const char *name
 
 	(void)module, (void)name, (void)base, (void)link, (void)crc, (void)found;
 	if (!file || !symbols || symbols->debug < 0)
-		return -1; /* without a file, asked for what is shared with others (dwz) */
+		return -1; /* without a file it is asked for what several files share (dwz) */
 	return fcntl(symbols->debug, F_DUPFD_CLOEXEC, 0);
 }
 
-/* The file is at hand. */
+/* There is nothing to find: libdwfl was given the file. */
 static int find_elf(Dwfl_Module *module, void **userdata, const char *name, Dwarf_Addr base,
 		    char **file, Elf **elf)
 {
@@ -62,8 +67,8 @@ static const Dwfl_Callbacks callbacks = {
 };
 
 /*
- * What dwz(1) has moved to a file for several is not at hand. Such a file's functions are named by
- * its symbols.
+ * Returns true if dwz(1) has moved a part to a file that several files share, which is not at hand.
+ * The symbols then name the functions.
  */
 static bool shares_with_others(Dwfl_Module *module)
 {
@@ -89,10 +94,10 @@ struct symbols *symbols_open(int fd, int debug, bool dwarf)
 	if (!symbols->dwfl)
 		goto err;
 	dwfl_report_begin(symbols->dwfl);
-	/* With a base of 0 the addresses are the file's own. */
+	/* With a base of 0, addresses are the file's own. */
 	symbols->module = dwfl_report_elf(symbols->dwfl, "module", "module", own, 0, true);
 	if (symbols->module)
-		own = -1; /* libdwfl's now */
+		own = -1; /* it belongs to libdwfl now */
 	if (dwfl_report_end(symbols->dwfl, NULL, NULL) || !symbols->module)
 		goto err;
 	if (!dwfl_module_info(symbols->module, &userdata, NULL, NULL, NULL, NULL, NULL, NULL))
@@ -116,7 +121,7 @@ void symbols_free(struct symbols *symbols)
 	free(symbols);
 }
 
-/* Where a function is declared, which says what it is a member of. */
+/* Goes to the declaration of a function, which says what the function is a member of. */
 static void find_declaration(Dwarf_Die *die)
 {
 	static const unsigned int ways[] = { DW_AT_abstract_origin, DW_AT_specification };
@@ -128,7 +133,7 @@ static void find_declaration(Dwarf_Die *die)
 			*die = next;
 }
 
-/* Puts @scope before the name that begins at @at. Returns whether there is room. */
+/* Puts @scope before the name that begins at @at. Returns false if there is no room. */
 static bool put_scope(const struct symbols *symbols, char **at, const char *scope)
 {
 	size_t len = strlen(scope);
@@ -141,7 +146,10 @@ static bool put_scope(const struct symbols *symbols, char **at, const char *scop
 	return true;
 }
 
-/* The name of @function, with those of the classes and namespaces around it, as C++ writes it. */
+/*
+ * Returns the name of @function as C++ writes it, with the names of the classes and namespaces
+ * around it.
+ */
 static const char *qualified_name(struct symbols *symbols, Dwarf_Die *function)
 {
 	const size_t room = sizeof(symbols->name) - 1;
@@ -152,7 +160,10 @@ static const char *qualified_name(struct symbols *symbols, Dwarf_Die *function)
 
 	if (!name)
 		return NULL;
-	/* Of a template the beginning: its arguments say less. */
+	/*
+	 * A name that is too long is a template's: its beginning is kept, because its arguments say
+	 * less.
+	 */
 	at = symbols->name + room - strnlen(name, room);
 	memcpy(at, name, strnlen(name, room));
 	find_declaration(function);
@@ -171,7 +182,10 @@ static const char *qualified_name(struct symbols *symbols, Dwarf_Die *function)
 	return at;
 }
 
-/* The innermost function, one that was inlined too: it is the one that the line is of. */
+/*
+ * Returns the name of the innermost function, also if it was inlined, because the line belongs to
+ * it.
+ */
 static const char *function_at(struct symbols *symbols, uint64_t vaddr)
 {
 	Dwarf_Addr bias;
@@ -207,7 +221,10 @@ void symbols_find(struct symbols *symbols, uint64_t vaddr, struct symbol *symbol
 	symbol->line = number > 0 ? number : 0;
 }
 
-/* Bytes from the frame's address at which a register is saved: its only operation, if any. */
+/*
+ * Finds at which offset from the frame's address a register is saved. Returns false if the
+ * expression is more than such an offset.
+ */
 static bool offset_from_frame(const Dwarf_Op *ops, size_t count, int64_t *offset)
 {
 	if (!count || ops[0].atom != DW_OP_call_frame_cfa)
@@ -248,7 +265,7 @@ static bool rule_of_return(Dwarf_Frame *frame, int ra, struct unwind_rule *rule)
 		rule->ra = UNWIND_RA_AT;
 		return offset_from_frame(ops, count, &rule->ra_at);
 	}
-	rule->ra = ops ? UNWIND_RA_NONE : UNWIND_RA_LR; /* undefined, or as it is */
+	rule->ra = ops ? UNWIND_RA_NONE : UNWIND_RA_LR; /* undefined, or still in its register */
 	return true;
 }
 

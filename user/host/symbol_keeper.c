@@ -11,11 +11,14 @@
 #include "host/symbol_keeper.h"
 #include "host/symbol_worker.h"
 
-/* What waits for a file cannot be killed; it is let go then. */
+/*
+ * How long the keeper waits for a worker to end. A worker that waits for a file cannot be killed,
+ * and is let go.
+ */
 #define END_STEP_US 2000
 #define END_STEPS   100
 
-/* In lists of processes. */
+/* The name in lists of processes. */
 #define NAME "tcpdwell-names"
 
 static int32_t end_worker(pid_t worker)
@@ -24,7 +27,7 @@ static int32_t end_worker(pid_t worker)
 
 	if (worker <= 0)
 		return -1;
-	/* One that is ending keeps the status that it has. */
+	/* A worker that is already ending keeps its status. */
 	kill(worker, SIGKILL);
 	for (unsigned int i = 0; i < END_STEPS; i++) {
 		pid_t ended = waitpid(worker, &status, WNOHANG);
@@ -38,7 +41,7 @@ static int32_t end_worker(pid_t worker)
 
 static _Noreturn void become_worker(int socket, pid_t keeper)
 {
-	/* This keeps the keeper's own socket from the worker, too. */
+	/* This also closes the keeper's own socket in the worker. */
 	socket = confine_files(socket);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (socket < 0 || getppid() != keeper)
@@ -46,7 +49,10 @@ static _Noreturn void become_worker(int socket, pid_t keeper)
 	symbol_worker_run(socket);
 }
 
-/* Returns the worker, with the tracer's end of its socket; or -errno. */
+/*
+ * Starts a worker. Returns its process, and sets @socket to the tracer's end of its socket, or
+ * -errno.
+ */
 static pid_t start_worker(int *socket)
 {
 	pid_t keeper = getpid(), worker;

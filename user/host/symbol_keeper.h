@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Starts workers (symbol_worker.h) for a tracer that may have no right to fork any more, and is too
- * large to. It is forked before the tracer is either, has no rights from then on, and sees nothing
- * but one byte a worker from the tracer: whatever ran before is killed.
+ * Starts workers (symbol_worker.h) for the tracer, which may have no right to fork any more, and is
+ * too large to. The keeper is forked while neither is so, and has no rights from then on. All that
+ * it gets from the tracer is one byte for each worker. When it starts one, it kills the worker
+ * before.
  */
 #ifndef TCPDWELL_SYMBOL_KEEPER_H
 #define TCPDWELL_SYMBOL_KEEPER_H
@@ -10,14 +11,14 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* How the worker before ended: as waitpid(2) has it; negative: there was none, or it lives on. */
+/* How the worker before ended, as waitpid(2) has it; negative: there was none, or it still runs. */
 struct symbol_keeper_reply {
 	int32_t before;
 };
 
 /*
- * Returns the socket that workers are asked for over, each by one byte, and that is closed to end
- * all; or -errno. Each reply is a struct symbol_keeper_reply with the socket of the worker beside
+ * Starts the keeper. Returns a socket, or -errno. Each byte on the socket asks for a worker, and
+ * closing it ends all. Each reply is a struct symbol_keeper_reply, with the worker's socket beside
  * it. The caller closes the socket and waits for @pid.
  */
 int symbol_keeper_start(pid_t *pid);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Without libdw: modules, offsets and build ids have to do. */
+/* A build without libdw knows no names: modules, offsets and build ids have to do. */
 #include <stddef.h>
 
 #include "host/symbol.h"

@@ -14,7 +14,7 @@ static bool is_image(const struct elf_image *image)
 	return image->build_id_bytes <= BUILD_ID_BYTES && image->load_count <= ELF_IMAGE_LOADS;
 }
 
-/* The enums are compared as numbers: a compiler may take for granted that they are in range. */
+/* Compares the enums as numbers, because a compiler may assume that an enum is in range. */
 static bool is_rule(const struct unwind_rule *rule)
 {
 	unsigned int base, ra, fp;

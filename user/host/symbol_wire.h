@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What the tracer and the process that reads files for it (symbol_worker.h) tell each other: one
- * record a message over a socket that keeps messages apart, descriptors beside them. Both are the
- * same program, so the layout is what the compiler makes of it.
+ * Messages between the tracer and the process that reads files for it (symbol_worker.h). Each
+ * message is one record, over a socket that keeps messages apart, with descriptors beside them.
+ * Both ends are the same program, so the layout is what the compiler makes of it.
  *
- * The worker may have been turned against the tracer by a file: each answer is checked before
- * anything in it is used.
+ * A file may have turned the worker against the tracer. So each answer is checked before anything
+ * in it is used.
  */
 #ifndef TCPDWELL_SYMBOL_WIRE_H
 #define TCPDWELL_SYMBOL_WIRE_H
@@ -17,19 +17,19 @@
 #include "host/elf_image.h"
 #include "host/unwind.h"
 
-/* Files that the worker has at a time: the tracer says which is which. */
+/* Files that the worker has open at a time. The tracer says which is which. */
 #define SYMBOL_SLOTS 256
 
-/* Of a name or a path with its NUL; what is longer is cut. */
+/* Bytes of a name or a path with its NUL. A longer one is cut. */
 #define SYMBOL_TEXT_BYTES 512
 
 enum symbol_op {
-	SYMBOL_OPEN,  /* the file of a slot, from now on; answered with its image */
+	SYMBOL_OPEN,  /* sets a slot's file from now on; answered with its image */
 	SYMBOL_DEBUG, /* what was stripped from it, before the first of the following */
-	SYMBOL_RULE,  /* how to go on from the address @value of the file */
-	SYMBOL_FIND,  /* the name and the line of it */
-	SYMBOL_CALL,  /* whether the code before the byte @value of the file is a call */
-	SYMBOL_PERF,  /* the name of the address @value in a map of names that comes along */
+	SYMBOL_RULE,  /* asks how to go on from the address @value of the file */
+	SYMBOL_FIND,  /* asks for the name and the line of that address */
+	SYMBOL_CALL,  /* asks whether the code before the byte @value of the file is a call */
+	SYMBOL_PERF,  /* asks for the name of @value in a map of names that comes along */
 	SYMBOL_OPS,
 };
 
@@ -40,13 +40,13 @@ struct symbol_request {
 	uint32_t slot;
 };
 
-/* What is not asked for is 0. */
+/* An answer. What was not asked for is 0. */
 struct symbol_answer {
 	uint64_t serial; /* the request's */
-	int32_t status;	 /* 0, or -errno: there is nothing; -E2BIG: too large, said below */
+	int32_t status;	 /* 0, or -errno: there is nothing; -E2BIG: too large, see large */
 	uint32_t known;	 /* 1: there is a rule, a call, a name */
-	uint32_t retire; /* 1: this worker has used much, another should go on */
-	uint32_t large;	 /* enum elf_sections: what of the file is left out for its size */
+	uint32_t retire; /* 1: this worker has used much, and another one should go on */
+	uint32_t large;	 /* enum elf_sections: what of the file is too large and left out */
 	struct elf_image image;
 	struct unwind_rule rule;
 	uint64_t into;
@@ -55,11 +55,11 @@ struct symbol_answer {
 	char file[SYMBOL_TEXT_BYTES];
 };
 
-/* Whether these bytes are an answer to the request, with nothing in it that cannot be. */
+/* Returns true if these bytes are an answer to the request, with nothing impossible in it. */
 bool symbol_answer_is_good(const struct symbol_answer *answer, size_t len,
 			   const struct symbol_request *request);
 
-/* The same of a request; @fds is the number of descriptors that came along. */
+/* Does the same for a request. @fds is the number of descriptors that came along. */
 bool symbol_request_is_good(const struct symbol_request *request, size_t len, size_t fds);
 
 #endif /* TCPDWELL_SYMBOL_WIRE_H */

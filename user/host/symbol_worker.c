@@ -19,9 +19,10 @@
 #include "host/symbol_worker.h"
 
 /*
- * The limits of one worker, the second of each pair is the kernel's. Memory that is resident counts
- * where the tracer's own is counted; addresses are what files are mapped to. What a worker has used
- * up over many requests is no one's fault, so it retires before it comes to a limit.
+ * The limits of one worker. A request may use RESIDENT_KIB of memory, which counts where the
+ * tracer's own is counted, and REQUEST_CPU_US. The kernel enforces ADDRESSES_BYTES, to which files
+ * are mapped, CPU_SECONDS and DESCRIPTORS. What a worker has used up over many requests is no
+ * single request's fault, so it retires at RETIRE_KIB or RETIRE_CPU_US, before it comes to a limit.
  */
 #define RESIDENT_KIB	(48L << 10)
 #define RETIRE_KIB	(32L << 10)
@@ -31,12 +32,12 @@
 #define CPU_SECONDS	30
 #define DESCRIPTORS	1024
 
-/* Between two looks at what is used. */
+/* The time between two looks at what is used. */
 #define TICK_US 5000
 
 struct file {
 	int fd;	   /* negative: none */
-	int debug; /* the same */
+	int debug; /* negative: none */
 	enum elf_sections sections;
 	bool asked;
 	struct symbols *symbols;
@@ -52,7 +53,7 @@ struct worker {
  */
 
 static volatile sig_atomic_t busy;
-static long request_cpu_us; /* when the request came */
+static long request_cpu_us; /* the time used when the request came */
 
 static long cpu_us(const struct rusage *usage)
 {
@@ -60,7 +61,10 @@ static long cpu_us(const struct rusage *usage)
 	       usage->ru_utime.tv_usec + usage->ru_stime.tv_usec;
 }
 
-/* getrusage(2) is no function that POSIX lists for handlers, but a bare system call here. */
+/*
+ * Checks the limits. POSIX does not list getrusage(2) for signal handlers, but here it is a bare
+ * system call.
+ */
 static void tick(int signal)
 {
 	struct rusage usage;
@@ -96,7 +100,7 @@ static bool is_used_up(void)
 	       (usage.ru_maxrss > RETIRE_KIB || cpu_us(&usage) > RETIRE_CPU_US);
 }
 
-/* What libelf, libdw and the allocator use, and this file. */
+/* The system calls that libelf, libdw, the allocator and this file use. */
 static const struct confine_call calls[] = {
 	{ .number = SYS_recvmsg },
 	{ .number = SYS_sendmsg },
@@ -123,7 +127,7 @@ static const struct confine_call calls[] = {
 	{ .number = SYS_rt_sigreturn },
 	{ .number = SYS_exit_group },
 	{ .number = SYS_exit },
-#ifdef __SANITIZE_ADDRESS__ /* before it ends */
+#ifdef __SANITIZE_ADDRESS__ /* before the process ends */
 	{ .number = SYS_sigaltstack },
 	{ .number = SYS_gettid },
 #endif
@@ -135,7 +139,7 @@ static int confine(void)
 		int resource;
 		rlim_t limit;
 	} limits[] = {
-#ifndef __SANITIZE_ADDRESS__ /* which reserves terabytes */
+#ifndef __SANITIZE_ADDRESS__ /* ASan reserves terabytes */
 		{ RLIMIT_AS, ADDRESSES_BYTES },
 #endif
 		{ RLIMIT_CPU, CPU_SECONDS },
@@ -167,7 +171,9 @@ static void forget(struct file *file)
 	*file = (struct file){ .fd = -1, .debug = -1 };
 }
 
-/* libdw unpacks what bzip2, xz and gzip have packed, so it must not see what is no ELF file. */
+/*
+ * Opens a file. libdw unpacks what bzip2, xz and gzip have packed, so it must see only ELF files.
+ */
 static void answer_open(struct file *file, int fd, struct symbol_answer *answer)
 {
 	forget(file);
@@ -233,7 +239,7 @@ static void answer_find(struct file *file, uint64_t vaddr, struct symbol_answer 
 	put_text(answer->file, symbol.file);
 }
 
-/* Whether the last of these bytes are a call: near, direct or by a register or memory. */
+/* Returns true if these bytes end in a call: near, direct, or by a register or memory. */
 static bool ends_in_call(const uint8_t *code, size_t len)
 {
 #if defined(__aarch64__)
@@ -247,7 +253,7 @@ static bool ends_in_call(const uint8_t *code, size_t len)
 #else
 	if (len >= 5 && code[len - 5] == 0xe8)
 		return true;
-	/* ff /2 with a register, or with memory at no, 8 or 32 bits of displacement. */
+	/* ff /2, with a register, or with memory at a displacement of no, 8 or 32 bits. */
 	for (size_t size = 2; size <= 7 && size <= len; size++)
 		if (code[len - size] == 0xff && (code[len - size + 1] & 0x38) == 0x10)
 			return true;
@@ -302,7 +308,7 @@ static void answer_one(struct worker *worker, const struct symbol_request *reque
 	}
 }
 
-/* Returns the bytes of a request, with a descriptor if one came along; 0 at the end. */
+/* Takes a request, and the descriptor that came with it. Returns its bytes, or 0 at the end. */
 static ssize_t take(int socket, struct symbol_request *request, int *fd)
 {
 	char control[CMSG_SPACE(sizeof(int))];
@@ -323,7 +329,7 @@ static ssize_t take(int socket, struct symbol_request *request, int *fd)
 	return len;
 }
 
-/* Returns whether there may be another. */
+/* Serves one request. Returns true if there may be another one. */
 static bool serve(struct worker *worker)
 {
 	struct symbol_request request;

@@ -21,16 +21,19 @@
 /* Where distributions install what was stripped from a file, by its build id. */
 #define DEBUG_PATH "/usr/lib/debug/.build-id"
 
-/* Build ids of files that were closed for others, to know when their names are missed. */
+/*
+ * Build ids of files that were closed to make room. They tell when names are missing for that
+ * reason.
+ */
 #define EVICTED_MAX 1024
 
-/* A file of code. Its place in the table is its slot in the worker. */
+/* A file of code. Its index in the table is its slot in the worker. */
 struct module {
 	uint64_t device, inode;	 /* 0: the place is free */
-	uint64_t used;		 /* greater: later */
-	int fd;			 /* negative: it could not be opened */
-	unsigned int generation; /* of the worker that has it, 0: none had */
-	bool known;		 /* its image is */
+	uint64_t used;		 /* a larger number is later */
+	int fd;			 /* negative: the file could not be opened */
+	unsigned int generation; /* of the worker that has the file; 0: none has */
+	bool known;		 /* its image is known */
 	bool unreadable;	 /* there is nothing in it, or reading it does harm */
 	struct elf_image image;
 };
@@ -46,7 +49,7 @@ struct symbolizer {
 	struct module modules[SYMBOLIZER_MODULES];
 	uint64_t uses;
 	uint8_t evicted[EVICTED_MAX][BUILD_ID_BYTES];
-	size_t evicted_count; /* also those that were overwritten */
+	size_t evicted_count; /* also counts those that were overwritten */
 
 	struct {
 		uint64_t device, inode;
@@ -54,10 +57,10 @@ struct symbolizer {
 	size_t said_count;
 	bool said_more, said_dead, said_evicted;
 
-	bool later;   /* of the stack that is looked at, something could not be looked up in time */
-	uint32_t pid; /* whose maps these are, 0: nobody's */
+	bool later;   /* something of the present stack could not be looked up in time */
+	uint32_t pid; /* the process of these maps; 0: none */
 	struct procfs_maps maps;
-	int perf; /* pid's map of names, negative: it has none, or was not asked */
+	int perf; /* the process's map of names; negative: it has none, or was not asked */
 	bool perf_asked;
 	char perf_path[64];
 };
@@ -98,7 +101,7 @@ static void forget_process(struct symbolizer *s)
 
 void symbolizer_refresh(struct symbolizer *s)
 {
-	/* Another process may lead to what could not be opened. */
+	/* Another process may now lead to a file that could not be opened. */
 	for (size_t i = 0; i < SYMBOLIZER_MODULES; i++)
 		if (s->modules[i].fd < 0)
 			s->modules[i] = (struct module){ 0 };
@@ -122,7 +125,10 @@ void symbolizer_free(struct symbolizer *s)
  * ---- What is said -------------------------------------------------------------------------------
  */
 
-/* Once of each file. Its users choose how many there are, so they are not all named. */
+/*
+ * Says it once for each file. Users of the host decide how many files there are, so not all are
+ * named.
+ */
 static void say_of(struct symbolizer *s, uint64_t device, uint64_t inode, const char *path,
 		   const char *why)
 {
@@ -150,7 +156,7 @@ static void say_once(struct symbolizer *s, bool *said, const char *why)
  * ---- Modules ------------------------------------------------------------------------------------
  */
 
-/* Closes the file that was not used for longest. */
+/* Closes the file that was unused for longest. */
 static struct module *evict(struct symbolizer *s)
 {
 	struct module *oldest = &s->modules[0];
@@ -177,7 +183,7 @@ static bool was_evicted(const struct symbolizer *s, const uint8_t *id)
 	return false;
 }
 
-/* The worker's or the file's fault: there are no names of it from now on. */
+/* Gives up a file, because the worker or the file is at fault: it has no names from now on. */
 static void blame(struct symbolizer *s, struct module *module, const char *path, const char *why)
 {
 	module->unreadable = true;
@@ -200,7 +206,10 @@ static int ask(struct symbolizer *s, struct module *module, enum symbol_op op, u
 	return err;
 }
 
-/* What distributions have stripped from a file is theirs: nobody else writes there. */
+/*
+ * Hands the worker what a distribution has stripped from a file. Only the distribution writes
+ * there.
+ */
 static void hand_over_debug(struct symbolizer *s, struct module *module)
 {
 	char name[sizeof(DEBUG_PATH) + 2 * BUILD_ID_BYTES + sizeof("//.debug")], *p = name;
@@ -241,7 +250,7 @@ static void take_image(struct symbolizer *s, struct module *module, const char *
 		       "its sections make no sense, or unpack to more than 24 MB");
 }
 
-/* Sees that the worker has the file. Returns 0 if it may be asked about it. */
+/* Makes sure that the worker has the file. Returns 0 if the worker may be asked about it. */
 static int hand_over(struct symbolizer *s, struct module *module, const char *path)
 {
 	struct symbol_answer answer;
@@ -261,21 +270,24 @@ static int hand_over(struct symbolizer *s, struct module *module, const char *pa
 		return err;
 	module->generation = generation;
 	take_image(s, module, path, &answer);
-	/* A worker that retires does so after any answer. */
+	/* A worker may retire after any answer. */
 	if (!module->unreadable && !symbol_client_begin(s->client, &generation) &&
 	    module->generation == generation)
 		hand_over_debug(s, module);
 	return module->unreadable ? -ENOENT : 0;
 }
 
-/* The file is asked about @value. Returns whether there is an answer. */
+/* Asks the worker about @value in the file. Returns true if there is an answer. */
 static bool ask_of(struct symbolizer *s, struct module *module, const char *path, enum symbol_op op,
 		   uint64_t value, struct symbol_answer *answer)
 {
 	unsigned int generation;
 	int err;
 
-	/* Another worker may have to be told of the file between the two: once is enough. */
+	/*
+	 * Between the two calls there may be a new worker, which has to be told of the file. Once
+	 * is enough.
+	 */
 	for (unsigned int tries = 0; tries < 2; tries++) {
 		err = hand_over(s, module, path);
 		if (err)
@@ -311,7 +323,10 @@ static int open_map(struct symbolizer *s, const struct procfs_map *map)
 	return fd;
 }
 
-/* The file behind a mapping of s->pid, NULL if it is none. It stays until the next call. */
+/*
+ * Returns the file behind a mapping of s->pid, or NULL if there is none. It is valid until the next
+ * call.
+ */
 static struct module *module_of(struct symbolizer *s, const struct procfs_map *map)
 {
 	struct module *module = NULL;
@@ -354,7 +369,7 @@ static uint64_t offset_in(const struct procfs_map *map, uint64_t pc)
 	return pc - map->start + map->offset;
 }
 
-/* Memory that is in no file, where programs put code that they make themselves. */
+/* Returns true for memory that is in no file: programs put code there that they make themselves. */
 static bool is_unfiled(const struct procfs_map *map)
 {
 	return !map->inode && strcmp(map->path, "[vdso]") && strcmp(map->path, "[vsyscall]");
@@ -398,13 +413,16 @@ static bool is_made(void *context, uint64_t pc)
 	return map && is_unfiled(map);
 }
 
-/* On this machine: how many bits are a signature's goes by what its kernel has set up. */
+/*
+ * Removes the signature of a return address, on this machine: how many bits it has depends on what
+ * the kernel has set up.
+ */
 static uint64_t unsigned_address(uint64_t word)
 {
 #if defined(__aarch64__)
 	register uint64_t lr __asm__("x30") = word;
 
-	__asm__("hint #7" : "+r"(lr)); /* xpaclri; older processors pass over it */
+	__asm__("hint #7" : "+r"(lr)); /* xpaclri; older processors ignore it */
 	return lr;
 #else
 	return word;
@@ -423,8 +441,8 @@ static const struct unwind_ops unwind_ops = {
  */
 
 /*
- * Of a @module that is not known, or could not be opened, the place stays without a name for now.
- * @back is 1 for a return address: the call is before it.
+ * Names a place. If @module is not known, or could not be opened, the place stays without a name
+ * for now. @back is 1 for a return address, because the call is before it.
  */
 static void name_place(struct symbolizer *s, struct stack_place *place, struct module *module,
 		       const char *path, uint64_t offset, unsigned int back)
@@ -467,7 +485,10 @@ static int perf_of(struct symbolizer *s)
 	return s->perf;
 }
 
-/* Of code that the process has made, its own names. Returns NULL if there is none. */
+/*
+ * Returns a place in code that the process has made, by the process's own names, or NULL if there
+ * is none.
+ */
 static struct stack_place *place_made(struct symbolizer *s, uint64_t pc, unsigned int back)
 {
 	struct symbol_request request = { .op = SYMBOL_PERF, .value = pc - back };
@@ -498,7 +519,7 @@ static struct stack_place *place_made(struct symbolizer *s, uint64_t pc, unsigne
 	return NULL;
 }
 
-/* A place of a process that lives. */
+/* Returns the place of an address in a process that lives. */
 static const struct stack_place *place_at(struct symbolizer *s, uint64_t pc, unsigned int back)
 {
 	const struct procfs_map *map = procfs_maps_find(&s->maps, pc);
@@ -518,7 +539,7 @@ static const struct stack_place *place_at(struct symbolizer *s, uint64_t pc, uns
 	return place;
 }
 
-/* The same of one that is gone, by the kernel's notes. */
+/* Does the same for a process that is gone, by what the kernel has noted. */
 static const struct stack_place *place_noted(struct symbolizer *s,
 					     const struct tcpdwell_frame *frame, unsigned int back)
 {
@@ -559,8 +580,8 @@ static void read_maps(struct symbolizer *s)
 }
 
 /*
- * Whether @pid has mapped now what was mapped then: the process may be gone, its number another's,
- * or have executed another program.
+ * Returns true if @pid maps now what it mapped then. The process may be gone, its number may belong
+ * to another one, or it may have executed another program.
  */
 static bool is_unchanged(struct symbolizer *s, const struct tcpdwell_stack *raw, uint32_t pid)
 {
@@ -612,7 +633,7 @@ static bool resolve_gone(struct symbolizer *s, const struct tcpdwell_stack *raw,
 	stack->gone = true;
 	stack->end = UNWIND_CUT;
 	for (unsigned int i = 0; i < count; i++) {
-		/* What is in no file is no code, as a rule: a frame pointer that was none. */
+		/* An address in no file is usually no code: the frame pointer was none. */
 		if (i && raw->frames[i].status != TCPDWELL_FRAME_VALID)
 			break;
 		stack->frames[i] = place_noted(s, &raw->frames[i], i ? 1 : 0);

@@ -21,7 +21,7 @@
 #include "host/confine.h"
 #include "host/textfile.h"
 
-/* In lists of processes. */
+/* The name in lists of processes. */
 #define NAME "tcpdwell-file"
 
 /* A disk that takes longer is not waited for. */
@@ -41,7 +41,7 @@ struct writer {
 	char fresh[NAME_MAX + 1];
 };
 
-/* Who owns the folder may write there without a capability. */
+/* Becomes the owner of the folder, who may write there without a capability. */
 static int become(int folder)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
@@ -77,7 +77,9 @@ static int filter_calls(void)
 	return err == -ENOSYS ? 0 : err;
 }
 
-/* What a run before has left behind, if it was killed, is nobody's. */
+/*
+ * Makes the new file. If an earlier run was killed, it may have left one behind, which is removed.
+ */
 static int open_fresh(const struct writer *writer)
 {
 	int fd;
@@ -87,7 +89,7 @@ static int open_fresh(const struct writer *writer)
 		    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
 	if (fd < 0)
 		return -errno;
-	/* Whatever the umask is. */
+	/* The mode does not depend on the umask. */
 	if (fchmod(fd, 0644)) {
 		int err = -errno;
 
@@ -97,7 +99,7 @@ static int open_fresh(const struct writer *writer)
 	return fd;
 }
 
-/* What is there is replaced if it is a file or a link. */
+/* Checks that a file or a link is at the place, or nothing: only these are replaced. */
 static int check_place(const struct writer *writer)
 {
 	struct stat st;
@@ -114,7 +116,10 @@ static int check_place(const struct writer *writer)
 	return 0;
 }
 
-/* Takes all @len bytes, also where the file takes none. Returns 0, an -errno or -EOWNERDEAD. */
+/*
+ * Copies @len bytes. It takes all of them even if the file does not. Returns 0, -errno or
+ * -EOWNERDEAD.
+ */
 static int copy(const struct writer *writer, int fd, size_t len)
 {
 	static char buffer[65536];
@@ -197,7 +202,7 @@ static int refuse(struct failure *failure, const char *path, int err)
 			   err == -ENOTSUP ? "is no file" : strerror(-err));
 }
 
-/* Splits @path, of which @copy is the caller's to free. Returns 0 or -errno. */
+/* Splits @path. The caller frees @copy. Returns 0 or -errno. */
 static int split(const char *path, char **copy, const char **folder, const char **name)
 {
 	char *slash;
@@ -262,7 +267,7 @@ void textfile_free(struct textfile *t)
 		return;
 	if (t->socket >= 0)
 		close(t->socket);
-	/* One that hangs on a disk ends by itself, once it comes back. */
+	/* A process that hangs on a disk ends by itself, once it comes back. */
 	for (unsigned int i = 0; t->pid > 0 && i < 100 && !waitpid(t->pid, NULL, WNOHANG); i++)
 		usleep(2000);
 	free(t);

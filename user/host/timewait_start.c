@@ -13,13 +13,13 @@
 
 #define NS_PER_S 1000000000ULL
 
-/* Namespaces that are each dumped, before the others are left to a walk. */
+/* So many namespaces are each dumped. The others are left to a walk. */
 #define DUMPS 8
 
 /* A namespace that is left to the walk. */
 struct space {
 	uint32_t inode;
-	bool found; /* some socket of it; else it may have a table of its own */
+	bool found; /* the walk found a socket of it; otherwise it may have a table of its own */
 };
 
 struct look {
@@ -27,9 +27,9 @@ struct look {
 	const struct filters *filters;
 	struct timewait_scope *scope;
 	uint64_t begin_ns;
-	uint32_t netns;		       /* the one that is looked at */
-	uint64_t listened[65536 / 64]; /* its ports with a listener */
-	bool walks;		       /* a walk can be had */
+	uint32_t netns;		       /* the namespace that is looked at */
+	uint64_t listened[65536 / 64]; /* its ports that have a listener */
+	bool walks;		       /* a walk is possible */
 	unsigned int dumps;
 	struct space *spaces;
 	size_t space_count;
@@ -42,7 +42,7 @@ static bool port_wanted(const struct port_set *set, uint16_t port)
 	return !set->any || port_set_has(set, port);
 }
 
-/* Whether the first bits of @addr are those of @cidr, which has IPv4 as v4-mapped. */
+/* Returns true if the first bits of @addr are those of @cidr, which has IPv4 as v4-mapped. */
 static bool cidr_has(const struct cidr *cidr, unsigned int family, const uint8_t *addr)
 {
 	uint8_t full[16];
@@ -83,7 +83,10 @@ bool timewait_socket_is_old(const struct sockdiag_socket *socket, uint64_t begin
 	return socket->read_ns + socket->left_ns < begin_ns + TIMEWAIT_SECONDS * NS_PER_S;
 }
 
-/* A timewait socket has forgotten its owner, and its user and cgroup too. */
+/*
+ * Says why a filter on owners cannot pass: a timewait socket has forgotten its owner, user and
+ * cgroup.
+ */
 static const char *owner_filter(const struct filters *filters)
 {
 	if (filters->pids.count)
@@ -108,7 +111,10 @@ static bool port_listens(const struct look *look, uint16_t port)
 				 listened(look, port);
 }
 
-/* Both ends are of this host where they have one address, or a loopback one each. */
+/*
+ * Says on which side somebody listens. Both ends are on this host if they have the same address, or
+ * if both are loopback addresses.
+ */
 static uint8_t listens_of(const struct look *look, const struct sockdiag_socket *socket)
 {
 	bool here = !memcmp(socket->laddr, socket->raddr, sizeof(socket->laddr)) ||
@@ -141,7 +147,7 @@ static int take_socket(void *context, const struct sockdiag_socket *socket)
 	old.listens = listens_of(look, socket);
 	memcpy(old.laddr, socket->laddr, sizeof(old.laddr));
 	memcpy(old.raddr, socket->raddr, sizeof(old.raddr));
-	/* An orphan's timewait socket is in FIN_WAIT2, and open yet. */
+	/* An orphan's timewait socket is in FIN_WAIT2, and counts as open. */
 	if (socket->state != TCPDWELL_TIME_WAIT)
 		timewait_add_open(look->tw, socket->read_ns, &old);
 	else if (timewait_socket_is_old(socket, look->begin_ns))
@@ -149,7 +155,7 @@ static int take_socket(void *context, const struct sockdiag_socket *socket)
 	return 0;
 }
 
-/* All that have both ends, and listeners. */
+/* All states of sockets with two ends, and LISTEN. */
 #define STATES (SOCKDIAG_STATES & ~(1U << TCPDWELL_SYN_RECV))
 
 static int dump(struct look *look, uint32_t inode)
@@ -181,12 +187,12 @@ static int look_inside(void *context, const struct netns_place *place)
 
 	if (place->name)
 		strncpy(netns.name, place->name, sizeof(netns.name) - 1);
-	/* Not known where it fails: the figures say so. */
+	/* If this fails, the settings are not known, and the figures say so. */
 	ephemeral_read(&netns.ephemeral, "");
 	timewait_set_netns(look->tw, &netns);
 	if (look->scope->old_unknown)
 		return 0;
-	/* The dump goes through the hash table of the whole host. */
+	/* A dump goes through the hash table of the whole host, so empty namespaces are skipped. */
 	if (!netns_place_count(place, &sockets, &timewait) && !sockets && !timewait)
 		return 0;
 	if (!look->walks || look->dumps++ < DUMPS)
@@ -243,7 +249,7 @@ static int dump_unfound(void *context, const struct netns_place *place)
 	return space && !space->found ? dump(look, place->inode) : 0;
 }
 
-/* What the walk does not lead to is dumped after all: all of it, where there is no walk. */
+/* Dumps the namespaces that the walk did not find: all of them if there is no walk. */
 static void look_at_rest(struct look *look, timewait_walk *walk, void *source, uint32_t only)
 {
 	unsigned int closed;
@@ -279,7 +285,7 @@ void timewait_look(struct timewait *tw, const struct filters *filters, uint64_t 
 	look->scope = scope;
 	look->begin_ns = begin_ns;
 	look->walks = walk;
-	/* A namespace that has gone since the filter was set has nothing to show. */
+	/* If the filter's namespace has gone since, it has nothing to show. */
 	if (!resolve_netns(&filters->netns, &only, &failure))
 		netns_walk(NULL, only, look_inside, look, &scope->closed);
 	look_at_rest(look, walk, source, only);

@@ -9,10 +9,10 @@
 
 #include "host/tracefs.h"
 
-/* linux/mount.h clashes with sys/mount.h before glibc 2.37; these are its UAPI (5.2). */
+/* linux/mount.h clashes with sys/mount.h before glibc 2.37. This number is from its UAPI (5.2). */
 #define FSCONFIG_CMD_CREATE_NR 6
 
-/* A descriptor of a tracefs mounted nowhere, or -errno. */
+/* Returns a descriptor of a tracefs that is mounted nowhere, or -errno. */
 static int mount_detached(void)
 {
 	int fs = syscall(SYS_fsopen, "tracefs", 0), mount, err;
@@ -36,7 +36,10 @@ static int open_root(void)
 					      "/sys/kernel/debug/tracing/events" };
 
 	for (unsigned int i = 0; i < sizeof(places) / sizeof(*places); i++) {
-		/* access() would ask what the user may do without the capabilities it runs with. */
+		/*
+		 * access() would ask what the real user may do, without the capabilities of this
+		 * process.
+		 */
 		if (!faccessat(AT_FDCWD, places[i], X_OK, AT_EACCESS)) {
 			int fd = open(places[i], O_PATH | O_DIRECTORY | O_CLOEXEC);
 

@@ -13,7 +13,7 @@
 
 #include "host/untrusted.h"
 
-/* Opens what the descriptor @place stands for, which it closes. */
+/* Opens the file that the descriptor @place stands for, and closes @place. */
 static int open_place(int place)
 {
 	char path[sizeof("/proc/self/fd/") + 11];
@@ -27,7 +27,7 @@ static int open_place(int place)
 	return fd;
 }
 
-/* The same if it is a regular file with the inode, if any. */
+/* Does the same, but only for a regular file that has the inode, if one is given. */
 static int open_regular(int place, uint64_t inode)
 {
 	struct stat st;

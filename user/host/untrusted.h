@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Opens what is found behind a name that another user may have prepared: the mapped files of
- * processes, what lies in /run/netns, the path of an option.
+ * Opens files under names that another user may have prepared: the mapped files of processes, the
+ * files in /run/netns, the path of an option.
  *
- * To open a FIFO waits for a writer, and to open a device may do something. So the place is taken
- * first (O_PATH), which does neither, looked at, and opened through that descriptor, so that
- * nothing can be put there meanwhile. Descriptors are close-on-exec and do not block. Any thread.
+ * To open a FIFO waits for a writer, and to open a device may do something. So the file is first
+ * opened with O_PATH, which does neither. It is then looked at, and opened through that descriptor,
+ * so that nobody can put something else there meanwhile. Descriptors are close-on-exec and do not
+ * block. Any thread.
  */
 #ifndef TCPDWELL_UNTRUSTED_H
 #define TCPDWELL_UNTRUSTED_H
@@ -13,13 +14,13 @@
 #include <stdint.h>
 
 /*
- * Opens the regular file at @path for reading; @inode is the one that it must have, 0: any. Returns
- * a descriptor, or -errno: -EINVAL if something else is there, -EWOULDBLOCK while another process
- * holds a lease on it (fcntl(2), F_SETLEASE), which would hold up its reader for 45 s.
+ * Opens the regular file at @path for reading. It must have the inode @inode, if that is not 0.
+ * Returns a descriptor, or -errno: -EINVAL if something else is there, -EWOULDBLOCK while another
+ * process holds a lease on it (fcntl(2), F_SETLEASE), which would hold up its reader for 45 s.
  */
 int untrusted_open_file(const char *path, uint64_t inode);
 
-/* The same of the file @name in @folder, as for openat(2), which may be no link. */
+/* Does the same for the file @name in @folder, as for openat(2). It may not be a link. */
 int untrusted_open_in(int folder, const char *name);
 
 /*

@@ -4,16 +4,16 @@
 #include "host/unwind.h"
 
 /*
- * Words at the top of the stack among which the caller of a system call's wrapper is looked for
- * where no rule tells: glibc's reserve less.
+ * How many words at the top of the stack are searched for the caller of a system call's wrapper,
+ * where no rule tells. glibc's wrappers reserve fewer.
  */
 #define GUESS_WORDS 16
 
-/* What is known of the registers of one frame. */
+/* What is known of a frame's registers. */
 struct registers {
 	uint64_t pc, sp, fp;
 	bool sp_known, fp_known;
-	bool chained; /* the next of the kernel's return addresses is that of fp's frame */
+	bool chained; /* the kernel's next return address is that of the frame at fp */
 };
 
 static bool read_word(const struct tcpdwell_stack *stack, uint64_t address, uint64_t *word)
@@ -28,7 +28,8 @@ static bool read_word(const struct tcpdwell_stack *stack, uint64_t address, uint
 }
 
 /*
- * What the program had as a return address. The kernel's walk has taken signatures off its own.
+ * Returns the return address without its signature. The kernel's walk has removed signatures
+ * itself.
  */
 static uint64_t return_address(const struct unwind_ops *ops, uint64_t word)
 {
@@ -42,14 +43,20 @@ static size_t chain_length(const struct tcpdwell_stack *stack)
 	return count < TCPDWELL_STACK_FRAMES ? count : TCPDWELL_STACK_FRAMES;
 }
 
-/* The return address and the frame pointer of a function that has one lie next to each other. */
+/*
+ * Returns true if a rule is that of a function with a frame pointer: its return address and the
+ * saved frame pointer lie next to each other.
+ */
 static bool is_standard(const struct unwind_rule *rule)
 {
 	return rule->base == UNWIND_FP && rule->ra == UNWIND_RA_AT && rule->fp == UNWIND_FP_AT &&
 	       rule->ra_at - (uint64_t)rule->fp_at == sizeof(uint64_t);
 }
 
-/* The caller by the kernel's walk. Its registers are not known, but the walk goes on from there. */
+/*
+ * Goes to the caller by the kernel's walk. The caller's registers are not known, but the walk goes
+ * on from there.
+ */
 static bool step_by_chain(struct registers *r, const struct tcpdwell_stack *stack, size_t *chain)
 {
 	if (!r->chained || *chain >= chain_length(stack))
@@ -90,8 +97,8 @@ static bool step_by_rule(struct registers *r, const struct tcpdwell_stack *stack
 }
 
 /*
- * No rule, and the kernel's walk begins at the caller's caller: the first word on the stack that
- * looks like a return address, unless the walk has that too.
+ * Guesses the caller. There is no rule, and the kernel's walk begins at the caller's caller. It
+ * takes the first word on the stack that looks like a return address, unless the walk has it, too.
  */
 static void guess(struct unwound *u, const struct tcpdwell_stack *stack,
 		  const struct unwind_ops *ops, void *context)
@@ -143,13 +150,13 @@ void unwind(struct unwound *u, const struct tcpdwell_stack *stack, const struct 
 			return;
 		}
 		if (known && rule.ra == UNWIND_RA_LR && !first)
-			return; /* the register has been used since */
+			return; /* the register has been overwritten since */
 		if (!known && first)
 			guess(u, stack, ops, context);
 		more = known ? step_by_rule(&r, stack, ops, &rule, &chain) :
 			       step_by_chain(&r, stack, &chain);
 		if (more && (!r.pc || (!known && !is_return(ops, context, r.pc))))
-			return; /* what is there is no frame pointer */
+			return; /* the value there was no frame pointer */
 		if (!more && !known && chain > 1)
 			u->end = UNWIND_CHAIN;
 	}

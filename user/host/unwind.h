@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Return addresses from what the kernel side keeps of a stack: by the rules that a compiler leaves
- * for each place in the code, where there are any, and by frame pointers otherwise. Pure.
+ * Finds return addresses in what the kernel side keeps of a stack. It uses the rules that a
+ * compiler leaves for each place in the code, where there are any, and frame pointers otherwise.
+ * Pure.
  *
- * Only both together find the caller of accept(): the C library mostly has no frame pointers, and
- * a chain of them passes over the function that called into it.
+ * The caller of accept() is found only by both together. The C library mostly has no frame
+ * pointers, and a chain of them skips the function that called into it.
  */
 #ifndef TCPDWELL_UNWIND_H
 #define TCPDWELL_UNWIND_H
@@ -15,42 +16,45 @@
 
 #include "wire.h"
 
-/* Where a function's caller is to be found at one place in its code (DWARF 5, section 6.4). */
+/* How to find a function's caller from one place in its code (DWARF 5, section 6.4). */
 struct unwind_rule {
 	enum { UNWIND_SP, UNWIND_FP } base;
 	int64_t cfa; /* the frame's address: base + cfa */
 	enum { UNWIND_RA_AT, UNWIND_RA_LR, UNWIND_RA_NONE } ra;
 	int64_t ra_at; /* the return address is at the frame's address + ra_at */
 	enum { UNWIND_FP_SAME, UNWIND_FP_AT, UNWIND_FP_LOST } fp;
-	int64_t fp_at; /* and the caller's frame pointer there */
+	int64_t fp_at; /* the caller's frame pointer is at the frame's address + fp_at */
 };
 
 enum unwind_end {
-	UNWIND_WHOLE, /* up to the function that nobody called */
+	UNWIND_WHOLE, /* the walk reached the function that nobody called */
 	UNWIND_DEEP,  /* there are more frames than are kept */
-	UNWIND_CHAIN, /* frame pointers lead no further, which may be all of it */
+	UNWIND_CHAIN, /* frame pointers lead no further, so this may be all */
 	UNWIND_CUT,   /* there is neither a rule nor a frame pointer to go on by */
 };
 
 struct unwound {
-	uint64_t pcs[TCPDWELL_STACK_FRAMES]; /* the first is no return address */
+	uint64_t pcs[TCPDWELL_STACK_FRAMES]; /* the first one is no return address */
 	size_t count;
-	size_t guessed; /* index of one that was only found on the stack, 0: none */
+	size_t guessed; /* index of an address that was only found on the stack; 0: none */
 	enum unwind_end end;
 };
 
 struct unwind_ops {
-	/* The rule for @pc, if there is one. */
+	/* Finds the rule for @pc. Returns false if there is none. */
 	bool (*rule)(void *context, uint64_t pc, struct unwind_rule *rule);
-	/* Whether @pc follows a call, so that it may be a return address. */
+	/* Returns true if @pc follows a call, so that it may be a return address. */
 	bool (*follows_call)(void *context, uint64_t pc);
-	/* Whether there is code at @pc that is in no file, so that nobody can tell. */
+	/* Returns true if there is code at @pc that is in no file, so that nobody can tell. */
 	bool (*is_made)(void *context, uint64_t pc);
-	/* The address that a return address stands for, where programs sign them; NULL: itself. */
+	/*
+	 * Returns the address that a signed return address stands for. NULL: return addresses are
+	 * not signed.
+	 */
 	uint64_t (*unsigned_address)(uint64_t word);
 };
 
-/* @stack's frames, innermost first. */
+/* Finds the frames of @stack, innermost first. */
 void unwind(struct unwound *unwound, const struct tcpdwell_stack *stack,
 	    const struct unwind_ops *ops, void *context);
 
