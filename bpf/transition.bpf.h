@@ -10,26 +10,27 @@
 #include "request.bpf.h"
 #include "young.bpf.h"
 
-/* What one transition works on until its row is out. */
+/* The memory of one transition until its row is out. */
 struct workspace {
 	struct endpoint e;
 	struct row row;
-	struct row first;	/* what has to be told before it, if its state is not 0 */
-	struct lifecycle fresh; /* of a connection that was not known */
-	__u64 sk;		/* these are struct transition's, between two steps of it */
+	struct row first;	/* the row to tell before it, if its from is not 0 */
+	struct lifecycle fresh; /* for a connection that was not known */
+	/* This and the next ones: members of struct transition between two steps. */
+	__u64 sk;
 	__u64 key;
 	bool known;
 	bool wanted;
 	bool keyed;
 	__u32 number; /* see blurred() */
-	__u32 depth;  /* of a CPU's first: how many of its workspaces are in use */
+	__u32 depth;  /* in a CPU's first workspace: how many of them are in use */
 };
 
 /*
- * Workspaces are in a map and not on the stack: of the stack the verifier keeps account byte by
- * byte and path by path, which made it look through ten times as much. Programs nest on a CPU, a
- * softirq's in a system call's, and each takes the one of its depth. The loader makes room for
- * TCPDWELL_WORKSPACES of them for each possible CPU.
+ * Workspaces are in a map and not on the stack. The verifier keeps track of the stack byte by byte
+ * and path by path, which made it look through ten times as much. Programs nest on a CPU (a
+ * softirq's in a system call's), and each one takes the workspace of its depth. The loader makes
+ * room for TCPDWELL_WORKSPACES of them for each possible CPU.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -38,7 +39,7 @@ struct {
 	__type(value, struct workspace);
 } workspaces SEC(".maps");
 
-/* The same where the kernel refuses the other one. */
+/* Used instead where the kernel refuses the former. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, TCPDWELL_WORKSPACES);
@@ -47,8 +48,9 @@ struct {
 } workspaces_percpu SEC(".maps");
 
 /*
- * This CPU's, by how many of them are in use below it. The barrier keeps the two calls apart, which
- * the compiler would make one, with the name of the map that is not there.
+ * Returns the workspace of this CPU at @depth, which is the number of those in use below it. The
+ * barrier keeps the two calls of bpf_map_lookup_elem() apart. Otherwise the compiler would merge
+ * them into one, which could name the map that does not exist.
  */
 static __always_inline struct workspace *workspace_at(__u32 depth)
 {
@@ -65,7 +67,7 @@ static __always_inline struct workspace *workspace_at(__u32 depth)
 	return bpf_map_lookup_elem(&workspaces, &depth);
 }
 
-/* One transition on its way from the tracepoint to a row. The pointers are into its workspace. */
+/* One transition on its way from the tracepoint to a row. The pointers lead into its workspace. */
 struct transition {
 	struct tcpdwell_counters *c;
 	struct sock *sk;
@@ -73,19 +75,21 @@ struct transition {
 	struct row *row;
 	struct row *first;
 	struct lifecycle *fresh;
-	struct tcpdwell_life *life; /* its sum, if that was found beside it */
+	struct tcpdwell_life *life; /* the connection's sum, if that was found beside it */
 	__u64 key;
-	struct child *child; /* it is this one, NULL: it is none that was seen being born */
-	bool fast;	     /* a child that was born by a SYN with data */
-	bool known;	     /* something was known of it before */
-	bool wanted;	     /* by the filters of connections */
-	bool keyed;	     /* it has had its key for a while: something may be known of it */
-	bool no_room;	     /* to remember it, which is counted */
+	struct child *child; /* if the socket is a child that this CPU saw being born */
+	bool fast;	     /* it is a child that a SYN with data made */
+	bool known;	     /* something was known of the connection before */
+	bool wanted;	     /* the filters of connections want it */
+	/* The socket has had its key for a while, so something may be known of it. */
+	bool keyed;
+	bool no_room; /* no room to remember the connection, which was counted */
 };
 
 /*
- * The number, which the verifier knows nothing of any more: else it would follow each way by which
- * the number came about through all that comes after. It does not follow the contents of a map.
+ * Returns @number, of which the verifier loses track here. Otherwise it would follow each path by
+ * which the number came about through everything that comes after. The number passes through the
+ * workspace, which is in a map, and the verifier does not track what is in a map.
  */
 static __always_inline __u32 blurred(struct workspace *space, __u32 number)
 {
@@ -95,8 +99,8 @@ static __always_inline __u32 blurred(struct workspace *space, __u32 number)
 
 /*
  * LISTEN -> SYN_RECV of a full socket: the last ACK of a handshake has cloned a child. It has no
- * remote end and not yet the cookie that will stay, and it may be thrown away again. It counts
- * once its next transition shows that it lives, a few microseconds later on this CPU.
+ * remote end yet and not yet the cookie that it will keep, and it may be thrown away again. It
+ * counts only when its next transition, a few microseconds later on this CPU, shows that it lives.
  */
 __noinline int child_born(__u64 sk, __u64 now_ns)
 {
@@ -114,7 +118,7 @@ __noinline int child_born(__u64 sk, __u64 now_ns)
 	return 0;
 }
 
-/* The child that this CPU saw being born if it is @sk, and then no more. */
+/* Returns the child that this CPU saw being born, if it is @sk, and forgets it; else NULL. */
 static __always_inline struct child *child_take(const struct sock *sk)
 {
 	__u32 zero = 0;
@@ -126,10 +130,13 @@ static __always_inline struct child *child_take(const struct sock *sk)
 	return child;
 }
 
-/* What connect() has begun: the port is bound only after the transition (tcp_v4_connect()). */
+/*
+ * connect() has begun, and binds the port only after the transition (tcp_v4_connect()). Returns
+ * whether the row now waits for the port.
+ */
 static __always_inline bool defer(struct transition *t, struct lifecycle *l, const bool atomic)
 {
-	/* Where nothing is shown as it comes, the next transition is soon enough. */
+	/* If nothing is shown as it comes, it is soon enough to look at the next transition. */
 	bool in_ring = atomic && cfg_defer_connect && (cfg_rows || cfg_life);
 	int err;
 
@@ -157,8 +164,9 @@ static __always_inline bool defer(struct transition *t, struct lifecycle *l, con
 }
 
 /*
- * Rows of a connection that nobody accepted yet wait for the owner that the filter asks about.
- * Returns whether @t's row was put to them; else those that waited are out, and its turn has come.
+ * Rows of a connection that nobody has accepted yet wait for the owner, which the filter asks
+ * about. Returns whether @t's row was added to those that wait. Otherwise they have been released,
+ * and the caller goes on with @t's row.
  */
 static __always_inline bool hold(struct transition *t, struct lifecycle *l, const bool atomic)
 {
@@ -180,7 +188,7 @@ static __always_inline bool hold(struct transition *t, struct lifecycle *l, cons
 	}
 	if (waits & LIFECYCLE_HELD)
 		return true;
-	/* accept() came in between: take the row back, unless it took that too. */
+	/* accept() came in between. Take the row back, unless accept() took it too. */
 	if (!connection_take(l, bit, atomic))
 		return true;
 	uncount(&t->c->held);
@@ -188,9 +196,9 @@ static __always_inline bool hold(struct transition *t, struct lifecycle *l, cons
 }
 
 /*
- * A child's life begins: the row that led here, and what the tracepoint cannot know. Without a
- * request (SYN cookies, no backend) its SYN_RECV is an artefact of the clone: the dwell is no
- * one's. Nothing in t->first's from says that the row is out already.
+ * A child's life begins. Sets @t->first to the row that led here, and @l to what the tracepoint
+ * cannot know. Without a request (SYN cookies, no backend) the child's SYN_RECV is an artefact of
+ * the clone, and its dwell is unknown. If the row is out already, t->first->from becomes 0.
  */
 static __always_inline void child_birth(struct transition *t, struct lifecycle *l,
 					const struct child *child)
@@ -221,7 +229,7 @@ static __always_inline void child_birth(struct transition *t, struct lifecycle *
 		count_seen(t->c);
 }
 
-/* The same for one that was born by a SYN with data. */
+/* The same for a child that a SYN with data made. */
 static __always_inline void fast_child_birth(struct transition *t, struct lifecycle *l)
 {
 	l->id = cfg_has_cookie ? t->key : identity_new();
@@ -236,15 +244,16 @@ static __always_inline void fast_child_birth(struct transition *t, struct lifecy
 	count_seen(t->c);
 }
 
-/* Of sock_extended_err (linux/errqueue.h): an ICMP error. */
+/* Values of sock_extended_err.ee_origin (linux/errqueue.h): the error came by ICMP. */
 #define SO_EE_ORIGIN_ICMP  2
 #define SO_EE_ORIGIN_ICMP6 3
 
 /*
- * The ICMP error that a process closes a socket in SYN_SENT for, 0: none is known. It does not end
- * the connection if it comes while connect() has the socket, as it does from a firewall of this
- * host or of a container's. Then getsockopt(SO_ERROR) tells of it and takes it out of sk_err_soft;
- * the error queue has it still (tcp_v4_err(), ip_icmp_error()).
+ * Returns the ICMP error for which a process closes a socket in SYN_SENT; 0 if none is known. The
+ * error does not end the connection if it comes while connect() has the socket locked. This happens
+ * if it comes from a firewall of this host or of a container's. Then getsockopt(SO_ERROR) returns
+ * it and takes it out of sk_err_soft, but the error queue still has it (tcp_v4_err(),
+ * ip_icmp_error()).
  */
 static __noinline int sock_icmp_error(const struct sock *sk)
 {
@@ -262,7 +271,7 @@ static __noinline int sock_icmp_error(const struct sock *sk)
 		       0;
 }
 
-/* Fill in what the transition says beyond its two states. */
+/* Fills in what the transition says beyond its two states. */
 static __always_inline void transition_describe(struct transition *t, const struct lifecycle *l,
 						__u32 facts)
 {
@@ -278,7 +287,7 @@ static __always_inline void transition_describe(struct transition *t, const stru
 	row->err = lifecycle_error(row->reason, err);
 }
 
-/* Rows, or the connection that ends with them, are counted as unwanted. */
+/* Counts @rows as unwanted; where lives are summed, counts the connection at its end instead. */
 static __always_inline void count_unwanted(struct tcpdwell_counters *c, __u8 to, __u32 rows)
 {
 	if (cfg_life)
@@ -287,7 +296,10 @@ static __always_inline void count_unwanted(struct tcpdwell_counters *c, __u8 to,
 	__sync_fetch_and_add(&c->filtered, rows);
 }
 
-/* An unwanted connection leaves no trace but a count; one that waited for its port is let go. */
+/*
+ * Counts an unwanted connection, which leaves no other trace. Ends its wait for a port, if it has
+ * one.
+ */
 static __always_inline void transition_unwanted(struct transition *t, bool is_child,
 						const bool atomic)
 {
@@ -309,9 +321,9 @@ static __always_inline void transition_unwanted(struct transition *t, bool is_ch
 }
 
 /*
- * connect() or listen() on a socket that lived before: its last connection is a timewait socket by
- * now, or its end was passed over. They have one cookie, and from here on it stands for the new
- * one. The end of the old one is not told.
+ * connect() or listen() on a socket that had a connection before. That connection is a timewait
+ * socket meanwhile, or its end was not told. Both connections have the same cookie, which from now
+ * on stands for the new one. The end of the old one is not told.
  */
 static __always_inline void last_life_over(const struct transition *t)
 {
@@ -321,7 +333,7 @@ static __always_inline void last_life_over(const struct transition *t)
 	connection_forget(t->key);
 }
 
-/* What is known of the connection before this transition; t->fresh is for one unknown so far. */
+/* Returns what is known of the connection before this transition; t->fresh if nothing is. */
 static __always_inline struct lifecycle *transition_recall(struct transition *t)
 {
 	struct lifecycle *l = NULL;
@@ -336,7 +348,7 @@ static __always_inline struct lifecycle *transition_recall(struct transition *t)
 	return t->fresh;
 }
 
-/* A function of its own, for programs that tell a transition in steps. */
+/* A global function, for programs that tell a transition in steps. */
 __noinline int tell_row(struct row *row, struct endpoint *e, struct lifecycle *l)
 {
 	struct tcpdwell_counters *c = counters_here();
@@ -355,21 +367,25 @@ static __always_inline void tell(const struct transition *t, struct row *row, st
 		decide(t->c, row, t->e, l);
 }
 
-/* Who calls tcp_time_wait(): tcp_fin(), tcp_close() and tcp_rcv_state_process(). */
+/*
+ * Returns whether tcp_time_wait() can be called in this state. Its callers are tcp_fin(),
+ * tcp_close() and tcp_rcv_state_process().
+ */
 static __always_inline bool may_become_tw(__u8 from)
 {
 	return from == TCPDWELL_FIN_WAIT2 || from == TCPDWELL_CLOSING;
 }
 
-/* What was summed of the connection so far, NULL: nothing. */
+/* Returns what was summed of the connection so far; NULL if nothing was. */
 static __always_inline struct tcpdwell_life *transition_life(const struct transition *t)
 {
 	return t->life ?: life_find(t->key);
 }
 
 /*
- * The same for the connection's sum. It is told now if the connection is in TIME_WAIT (@left) and
- * that is not waited for; how an orphan's FIN_WAIT2 ends, nobody knows yet.
+ * The same for the connection's sum. The record is written now if the connection is in TIME_WAIT
+ * (@left) and the command does not wait for the end of that. Otherwise the sum goes on with the
+ * timewait socket; so it does for an orphan, because nobody knows yet how its FIN_WAIT2 ends.
  */
 static __always_inline void life_of_tw(struct transition *t, struct lifecycle *l, bool left)
 {
@@ -381,7 +397,7 @@ static __always_inline void life_of_tw(struct transition *t, struct lifecycle *l
 	life_sock_ended(t->row, t->e, l, transition_life(t), t->sk);
 }
 
-/* Before 5.12 nobody has looked at what the connection had carried so far. */
+/* Sums what the connection carried. Before 5.12 nothing was summed while it was open. */
 static __always_inline void transition_carried(const struct transition *t, struct lifecycle *l,
 					       const bool atomic)
 {
@@ -392,8 +408,9 @@ static __always_inline void transition_carried(const struct transition *t, struc
 }
 
 /*
- * The full socket closes and a timewait socket stands for the connection: what the tracepoint calls
- * CLOSE is TIME_WAIT, or, for an orphan, no transition at all. Returns whether it was so.
+ * The full socket closes. If a timewait socket stands for the connection, the tracepoint's CLOSE is
+ * really TIME_WAIT, or, for an orphan, no transition at all. Returns whether a timewait socket
+ * does, and tells the row if there is one.
  */
 static __always_inline bool transition_to_tw(struct transition *t, struct lifecycle *l,
 					     const bool atomic, const bool steps)
@@ -430,19 +447,21 @@ static __always_inline bool transition_to_tw(struct transition *t, struct lifecy
 			wake_reader();
 	}
 	if (!cfg_has_cookie || tw_is_told(l)) {
-		order_mostly(atomic); /* it may be another's place from there on */
+		order_mostly(atomic); /* the place may be another's from then on */
 		connection_forget(t->key);
 	}
 	return true;
 }
 
-/* Segments with data so far, as LIFECYCLE_COUNT has it. */
+/*
+ * Returns the number of segments with data that have come so far, scaled as LIFECYCLE_COUNT says.
+ */
 static __always_inline __u32 data_segments(const struct sock *sk)
 {
 	return PEEK(tcp_sock, sk, data_segs_in) * LIFECYCLE_COUNT;
 }
 
-/* The process lets go of @sk. */
+/* The process lets go of @sk: notes how many segments with data have come. */
 static __always_inline void data_count(const struct sock *sk, struct lifecycle *l)
 {
 	__u32 before = l->waits & LIFECYCLE_COUNTED;
@@ -457,12 +476,16 @@ static __always_inline bool data_came(const struct sock *sk, const struct lifecy
 	       data_segments(sk) != (l->waits & LIFECYCLE_COUNTED);
 }
 
-/* An orphan in FIN_WAIT2 is timed for a second or 3.5 retransmission timeouts (tcp_fin_time()). */
+/*
+ * The shortest time after which the timer of an orphan in FIN_WAIT2 ends it. The kernel sets a
+ * second or 3.5 retransmission timeouts (tcp_fin_time()).
+ */
 #define FIN_TIME_NS 500000000ULL
 
 /*
- * LIFECYCLE_LINGERED if FIN_WAIT2, where that is what is left, is over by that timer. Where there
- * is no room for a timewait socket it is over at once, or in close(), which has the socket.
+ * Returns LIFECYCLE_LINGERED if the state that is left, FIN_WAIT2, was ended by that timer; else 0.
+ * If there is no room for a timewait socket, FIN_WAIT2 ends at once, or in close(), which has the
+ * socket.
  */
 static __always_inline __u32 sock_lingered(const struct sock *sk, const struct row *row,
 					   const struct lifecycle *l)
@@ -473,9 +496,11 @@ static __always_inline __u32 sock_lingered(const struct sock *sk, const struct r
 }
 
 /*
- * What ran out where the socket says ETIMEDOUT: tcp_write_err() has emptied its queues by then, but
- * the sequence numbers tell what was in them. With TCP_USER_TIMEOUT that alone decides, but on the
- * handshake (tcp_write_timeout(), tcp_probe_timer(), tcp_keepalive_timer()).
+ * Returns which limit has run out if the socket holds ETIMEDOUT: LIFECYCLE_USER_TIMEOUT,
+ * LIFECYCLE_KEEPALIVE, or 0 for the number of retransmissions. tcp_write_err() has emptied the
+ * socket's queues, but the sequence numbers tell what was in them. If TCP_USER_TIMEOUT is set, it
+ * alone decides, except during the handshake (tcp_write_timeout(), tcp_probe_timer(),
+ * tcp_keepalive_timer()).
  */
 static __always_inline __u32 timeout_facts(const struct sock *sk, __u64 now_ns)
 {
@@ -491,13 +516,17 @@ static __always_inline __u32 timeout_facts(const struct sock *sk, __u64 now_ns)
 	}
 	if (!limit_ns)
 		return 0;
-	if (BPF_CORE_READ(tp, snd_una) == BPF_CORE_READ(tp, snd_nxt)) { /* window probes */
+	/* Only window probes are out. */
+	if (BPF_CORE_READ(tp, snd_una) == BPF_CORE_READ(tp, snd_nxt)) {
 		if (!bpf_core_field_exists(icsk->icsk_probes_tstamp))
 			return LIFECYCLE_USER_TIMEOUT;
 		stamp = BPF_CORE_READ(icsk, icsk_probes_tstamp);
 		past_ns = ((__u32)bpf_jiffies64() - stamp) * cfg_tick_ns;
 	} else {
-		/* Milliseconds, or microseconds where the route asks for such time stamps (6.7). */
+		/*
+		 * The stamp is in milliseconds, or in microseconds if the route asks for such time
+		 * stamps (6.7).
+		 */
 		if (bpf_core_field_exists(tp->tcp_usec_ts) &&
 		    BPF_CORE_READ_BITFIELD_PROBED(tp, tcp_usec_ts))
 			unit_ns = 1000;
@@ -508,8 +537,9 @@ static __always_inline __u32 timeout_facts(const struct sock *sk, __u64 now_ns)
 }
 
 /*
- * What else decides on the reason of an end that is not the common one. A function of its own, for
- * the stack of its caller, and a static one, which takes the socket as it is.
+ * Returns the other facts that decide on the reason of an end, if it is not the common one. It is
+ * not inlined, to spare its caller's stack. It is static, so that it takes the socket as a typed
+ * pointer.
  */
 static __noinline __u32 cut_off_facts(const struct sock *sk, __u64 now_ns)
 {
@@ -528,13 +558,13 @@ static __noinline __u32 cut_off_facts(const struct sock *sk, __u64 now_ns)
 	return facts;
 }
 
-/* Whether those are asked for. */
+/* Returns whether cut_off_facts() is to be asked. */
 static __always_inline bool wants_cut_off_facts(const struct sock *sk, __u8 from, __u32 facts)
 {
 	return sk->sk_err ? sk->sk_err == LIFECYCLE_ETIMEDOUT : lifecycle_is_cut_off(from, facts);
 }
 
-/* @sk enters @state. */
+/* Notes that @sk enters @state. */
 static __always_inline void sock_enters(struct lifecycle *l, const struct sock *sk, __u8 state,
 					__u64 now_ns)
 {
@@ -545,7 +575,7 @@ static __always_inline void sock_enters(struct lifecycle *l, const struct sock *
 		l->uid = sk->sk_uid.val;
 }
 
-/* Keep what is known for the next transition. Returns whether it is. */
+/* Keeps what is known for the next transition. Returns whether it is kept. */
 static __always_inline bool transition_remember(struct transition *t, struct lifecycle *l,
 						const bool atomic)
 {
@@ -553,7 +583,7 @@ static __always_inline bool transition_remember(struct transition *t, struct lif
 
 	if (t->row->to == TCPDWELL_CLOSE) {
 		if (t->known) {
-			order_mostly(atomic); /* its place is another's from here on */
+			order_mostly(atomic); /* the place is another's from here on */
 			connection_forget(t->key);
 		}
 		return false;
@@ -566,19 +596,22 @@ static __always_inline bool transition_remember(struct transition *t, struct lif
 	born = t->row->from == TCPDWELL_CLOSE || t->row->from == TCPDWELL_SYN_RECV;
 	if (born || !t->keyed)
 		return !connection_remember(t->c, t->key, l, born ? BPF_ANY : BPF_NOEXIST, atomic);
-	/* there was no room when it was met, and that was counted */
+	/* there was no room when the connection was met, and that was counted */
 	return !table_insert(t->key, l, BPF_NOEXIST, false);
 }
 
-/* Sums of lives: whether @row is one of a connection that leaves a state. Listeners are none. */
+/*
+ * Where lives are summed: returns whether @row is that of a connection that leaves a state. A
+ * listener is no connection.
+ */
 static __always_inline bool leaves_state(const struct row *row)
 {
 	return row->from != TCPDWELL_CLOSE && row->from != TCPDWELL_LISTEN;
 }
 
 /*
- * The rows of a child that wait for accept(): its first two, or the second if the other one is out
- * already, in the map or lost with the room for them. They were counted as seen.
+ * Makes the rows of a child wait for accept(). They are its first two, or only the second if the
+ * first one is out already. Both were counted as seen; if there is no room, they are lost.
  */
 static __always_inline void hold_child(struct transition *t, struct lifecycle *l, const bool atomic)
 {
@@ -596,8 +629,8 @@ static __always_inline void hold_child(struct transition *t, struct lifecycle *l
 }
 
 /*
- * close() after shutdown() sets the state that the socket has (tcp_close_state()): no transition,
- * but whoever closes is the owner.
+ * close() after shutdown() sets the state that the socket already has (tcp_close_state()). That is
+ * no transition, but the process that closes is the owner.
  */
 static __always_inline void transition_to_itself(struct sock *sk, __u8 state)
 {
@@ -613,8 +646,9 @@ static __always_inline void transition_to_itself(struct sock *sk, __u8 state)
 }
 
 /*
- * What is no row: close() of what is shut down, a child that is cloned, and one that is thrown away
- * by the call that cloned it, for then no connection came of it. Else notes whether it is a child.
+ * Returns whether the event makes no row. That is so for close() of a socket that is shut down
+ * already, for a child that is being cloned, and for a child that the call which cloned it throws
+ * away, as no connection came of that. Otherwise notes in @t whether the socket is a child.
  */
 static __always_inline bool transition_is_none(struct transition *t, __u8 from, __u8 to)
 {
@@ -634,15 +668,19 @@ static __always_inline bool transition_is_none(struct transition *t, __u8 from, 
 }
 
 /*
- * Whether the connection is a child that this CPU saw being born. Its request may have given it a
- * cookie, if others ask for those, but only a snapshot can have come by since then.
+ * Returns whether the connection is a child that this CPU saw being born. Its request may have
+ * given it a cookie, if other programs ask for cookies, but only a snapshot can have met it since
+ * then.
  */
 static __always_inline bool is_newborn(const struct transition *t)
 {
 	return t->child && cfg_has_cookie && !shared.scanning;
 }
 
-/* Where one record tells all, at the end, no filter may want them before; but the user is noted. */
+/*
+ * Reads the ends of the connection. Where one record at the end tells all, only the user is noted
+ * before that, unless a filter needs the ends.
+ */
 static __always_inline void transition_read_ends(struct transition *t, __u8 to)
 {
 	if (cfg_life && to != TCPDWELL_CLOSE && !config_filters_connection()) {
@@ -662,14 +700,14 @@ static __always_inline bool transition_is_wanted(struct transition *t, __u8 from
 	t->keyed = sock_has_key(t->sk) && !is_newborn(t);
 	t->key = sock_key(t->sk);
 	t->wanted = filter_connection(t->sk, t->e, to == TCPDWELL_SYN_SENT);
-	/* Listeners are few, and the owners of their children: remembered, wanted or not. */
+	/* Listeners are always remembered: they are few, and their children inherit the owner. */
 	if (t->wanted || from == TCPDWELL_LISTEN || to == TCPDWELL_LISTEN)
 		return true;
 	transition_unwanted(t, t->child || t->fast, atomic);
 	return false;
 }
 
-/* What is known of the connection, and of who holds it, before this transition. */
+/* Returns what is known of the connection and of who holds it before this transition. */
 static __always_inline struct lifecycle *transition_meet(struct transition *t, __u8 from, __u8 to)
 {
 	struct lifecycle *l;
@@ -684,13 +722,13 @@ static __always_inline struct lifecycle *transition_meet(struct transition *t, _
 	cgroup_match(l, t->sk);
 	if (lifecycle_is_gap(l, from))
 		count(&gaps);
-	/* A row that waits yet is of who connected. */
+	/* A row that still waits belongs to the process that connected. */
 	if (t->known && !(l->waits & LIFECYCLE_DEFERRED))
 		holder_ask(l, t->sk, t->key, from, to);
 	return l;
 }
 
-/* What decides on the reason of the end, and on who acted. */
+/* Returns the facts that decide on the reason of the end and on who acted (enum lifecycle_fact). */
 static __always_inline __u32 transition_facts(const struct transition *t, struct workspace *space,
 					      const struct lifecycle *l, __u8 from, __u8 to)
 {
@@ -708,7 +746,7 @@ static __always_inline __u32 transition_facts(const struct transition *t, struct
 	return facts;
 }
 
-/* The row of connect() waited for its port until now, and goes first. */
+/* If the row of connect() has waited for its port until now, makes it the first row to tell. */
 static __always_inline void transition_ends_wait(struct transition *t, struct lifecycle *l,
 						 const bool atomic)
 {
@@ -724,7 +762,7 @@ static __always_inline void sock_is_acted_on(struct lifecycle *l, const struct s
 {
 	__u8 actor = lifecycle_actor(from, to, sk->sk_err, facts);
 
-	/* A shutdown() in SYN_RECV is done when the handshake is, in a softirq (since 6.10). */
+	/* In SYN_RECV a softirq carries out shutdown() when the handshake is done (since 6.10). */
 	if (!actor || (to == TCPDWELL_FIN_WAIT1 && !is_of_task(sk)))
 		return;
 	owner_set_current(l, actor, atomic);
@@ -732,7 +770,7 @@ static __always_inline void sock_is_acted_on(struct lifecycle *l, const struct s
 		holder_here(l, sk);
 }
 
-/* Lets the first row go with the owner of before, then notes who acted. */
+/* Tells the first row with the owner so far, then notes who acted. */
 static __always_inline void transition_own(struct transition *t, struct lifecycle *l, __u8 from,
 					   __u8 to, __u32 facts, const bool atomic,
 					   const bool steps)
@@ -740,7 +778,7 @@ static __always_inline void transition_own(struct transition *t, struct lifecycl
 	owner_match(l);
 	if (t->first->from)
 		tell(t, t->first, l, steps);
-	if (t->first->from == TCPDWELL_CLOSE) /* it had waited */
+	if (t->first->from == TCPDWELL_CLOSE) /* the row of connect() had waited */
 		holder_ask(l, t->sk, t->key, from, to);
 	sock_is_acted_on(l, t->sk, from, to, facts, atomic);
 	if (to == TCPDWELL_LISTEN)
@@ -751,25 +789,29 @@ static __always_inline void transition_own(struct transition *t, struct lifecycl
 		requests_outlive(l, t->sk, t->key);
 }
 
-/* connect() has begun. Returns whether the row waits for its port, or is lost for want of room. */
+/*
+ * connect() has begun. Returns whether the row waits for its port, or was lost because there was no
+ * room.
+ */
 static __always_inline bool transition_waits(struct transition *t, struct lifecycle *l,
 					     const bool atomic)
 {
 	if (cfg_life)
 		return false;
 	if (t->e->lport) {
-		l->waits |= LIFECYCLE_BOUND; /* it is new, and nobody else's yet */
+		l->waits |= LIFECYCLE_BOUND; /* @l is new, and nobody else has it yet */
 		return false;
 	}
 	if (defer(t, l, atomic))
 		return true;
 	if (!config_filters_local_port())
 		return false;
-	count(&t->c->lost_map); /* no room to wait for the port that is asked for */
+	/* There is no room to wait for the port, which the filter asks for. */
+	count(&t->c->lost_map);
 	return true;
 }
 
-/* The row goes where it is wanted, and what is known is kept for the next one. */
+/* Tells the row if it is wanted, and keeps what is known for the next transition. */
 static __always_inline void transition_settle(struct transition *t, struct lifecycle *l, __u8 from,
 					      __u8 to, const bool atomic, const bool steps)
 {
@@ -792,7 +834,7 @@ static __always_inline void transition_settle(struct transition *t, struct lifec
 		life_left(t->key, stay, t->row->dwell_ns, t->row->time_ns);
 }
 
-/* Whether the rows of a child that nobody accepted yet wait for that. */
+/* Returns whether the rows of a child wait because nobody has accepted it yet. */
 static __always_inline bool transition_holds_child(struct transition *t, struct lifecycle *l,
 						   __u8 to, const bool atomic)
 {
@@ -803,7 +845,7 @@ static __always_inline bool transition_holds_child(struct transition *t, struct 
 	return true;
 }
 
-/* The row waits, or it goes where it is wanted. */
+/* Makes the row wait, or tells it if it is wanted. */
 static __always_inline void transition_end(struct transition *t, struct lifecycle *l, __u8 from,
 					   __u8 to, const bool atomic, const bool steps)
 {
@@ -817,13 +859,13 @@ static __always_inline void transition_end(struct transition *t, struct lifecycl
 /*
  * ---- In steps -----------------------------------------------------------------------------------
  *
- * What comes once it is known what was known of the connection. In one piece the verifier goes
- * through all of it for each way that led there, and for each map that @l may be in. So where
- * programs may make typed pointers (6.2) it is done in functions of their own, each of which it
- * goes through once, whatever its callers know. The workspace has what they share.
+ * This is what follows transition_meet(). In one piece, the verifier goes through all of it for
+ * each path that leads here, and for each map that @l may be in. Where programs may make typed
+ * pointers (6.2), it is therefore split into global functions. The verifier goes through each of
+ * these once, whatever its callers know. The workspace holds what they share.
  */
 
-/* To be called where cfg_has_cast is known to be true. */
+/* May be called only where cfg_has_cast is known to be true. */
 static __always_inline struct transition transition_resume(struct workspace *space)
 {
 	return (struct transition){
@@ -955,7 +997,7 @@ static __always_inline void transition_tell(struct workspace *space, struct sock
 		return;
 	l = transition_meet(&t, from, to);
 	if (cfg_life && shared.over && !t.known)
-		return; /* it was told of, or begins after the end */
+		return; /* it was told of already, or begins after the end of the run */
 	if (steps) {
 		transition_in_steps(space, &t, l, from, to);
 		return;
@@ -982,9 +1024,9 @@ static __always_inline void transition_tell(struct workspace *space, struct sock
 	 1U << TCPDWELL_CLOSE_WAIT | 1U << TCPDWELL_LAST_ACK | 1U << TCPDWELL_CLOSING)
 
 /*
- * Whether ports alone decide that a row is unwanted and nothing is to be remembered of it. A socket
- * has both its ports, and is no one's child or listener, in the states between the handshake and
- * CLOSE; on its way there it has had them.
+ * Returns whether the ports alone decide that a row is unwanted and that nothing is to be
+ * remembered. Between the handshake and CLOSE a socket has both its ports (on its way to CLOSE, its
+ * last ones), and it is neither a listener nor a child that has one.
  */
 static __always_inline bool transition_is_idle(const struct sock *sk, __u8 from, __u8 to)
 {
@@ -997,11 +1039,11 @@ static __always_inline bool transition_is_idle(const struct sock *sk, __u8 from,
 }
 
 /*
- * Where lives are summed a connection that goes on has no row, and who is in its place is wanted:
- * from one of the open states to the next there is only the sum to be added to, and who acted to be
- * noted. The same goes for the end of a client's handshake, unless the local port decides then
- * whether it is wanted. Returns false for what is more than that. It is a function of its own, as
- * that takes less of the stack.
+ * The short way of a transition where lives are summed. A connection that goes on has no row then,
+ * and one that is in its place is wanted. So a move from one open state to another only adds to the
+ * sum and notes who acted. The same holds for the end of a client's handshake, unless the local
+ * port decides at that moment whether it is wanted. Returns false if there is more to do than that.
+ * It is not inlined, because that takes less of the stack.
  */
 static __noinline bool life_moves_on(struct sock *sk, __u8 from, __u8 to)
 {
@@ -1034,7 +1076,7 @@ static __always_inline void transition(struct sock *sk, __u8 from, __u8 to, cons
 	if (!bottom)
 		return;
 	if (!shared.live) {
-		/* Its request may end a moment later, and then it should not seem dropped. */
+		/* The child's request may end a moment later, and must not seem dropped then. */
 		if (from == TCPDWELL_LISTEN && to == TCPDWELL_SYN_RECV)
 			child_born(address_of(sk), bpf_ktime_get_ns());
 		return;
