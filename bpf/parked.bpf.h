@@ -1,27 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Timewait sockets whose timer was taken off ahead of time: each either ends or is armed again, and
- * the row of its end is parked until that is known.
+ * Timewait sockets whose timer was taken off early. Each one either ends or is armed again, and the
+ * row of its end is parked until it is known which.
  */
 #ifndef TCPDWELL_PARKED_BPF_H
 #define TCPDWELL_PARKED_BPF_H
 
 #include "timewait.bpf.h"
 
-/* Timewait sockets whose timer was taken off early, oldest first. */
+/* The parked timewait sockets, oldest first. */
 struct {
 	__uint(type, BPF_MAP_TYPE_QUEUE);
 	__uint(max_entries, 8192);
 	__type(value, struct parked_tw);
 } parked SEC(".maps");
 
-/* What the flush took from the queue and found too young, as oldest_request of request.bpf.h. */
+/*
+ * The one that the flush took from the queue and found too young; as oldest_request in
+ * request.bpf.h.
+ */
 static struct parked_tw oldest_parked;
 
 /*
- * The timer backend sees a timer taken off ahead of time and not by whom: it may be armed again in
- * the same breath (mod_timer_pending()), or the timewait socket ends. Which one shows afterwards,
- * when its memory may be another's, so the row to be is put aside.
+ * The timer backend sees that a timer is taken off early, but not by whom. Either it is armed again
+ * at once (mod_timer_pending()), or the timewait socket ends. Only later it shows which, and then
+ * its memory may be another's. So the row that may be due is put aside.
  */
 static __always_inline void tw_cancelled(struct inet_timewait_sock *tw, __u64 due)
 {
@@ -32,7 +35,7 @@ static __always_inline void tw_cancelled(struct inet_timewait_sock *tw, __u64 du
 	__u32 reason;
 
 	if (!c || !slot || due <= bpf_jiffies64())
-		return; /* it runs out, and another event says so */
+		return; /* it runs out, and another event tells of that */
 	l = tw_find(tw);
 	if (!l)
 		return;
@@ -41,7 +44,10 @@ static __always_inline void tw_cancelled(struct inet_timewait_sock *tw, __u64 du
 	tw_endpoint(&parked_tw.e, tw, l);
 	if (tw_flipped(tw, l)) {
 		parked_tw.flip_ns = tw_armed_ns(tw, parked_tw.time_ns);
-		/* It was not armed for TIME_WAIT: it is about to be, or was when last parked. */
+		/*
+		 * It was not armed for TIME_WAIT yet: that is about to happen, or it happened when
+		 * last parked.
+		 */
 		if (parked_tw.flip_ns < l->since_ns || l->marks & LIFECYCLE_PARKED) {
 			if (tw_flip(c, &parked_tw.e, l, parked_tw.time_ns))
 				return;
@@ -68,7 +74,8 @@ static __always_inline void tw_cancelled(struct inet_timewait_sock *tw, __u64 du
 }
 
 /*
- * A SYN's request has the ends of the timewait socket that this CPU has just parked: it was reused.
+ * The SYN that made a request may have the same ends as the timewait socket that this CPU has just
+ * parked. Then that one was reused.
  */
 static __always_inline void tw_taken_over(__u32 hash)
 {
@@ -84,8 +91,9 @@ static __always_inline void tw_taken_over(__u32 hash)
 }
 
 /*
- * Nobody said whether the timer of a parked one was armed again, so it is asked itself. Its memory
- * may have been given to another; the timer of one that is gone is armed no more.
+ * Nothing has told whether the timer of a parked timewait socket was armed again, so the timer
+ * itself is asked. The memory may have been given to another socket. The timer of a timewait socket
+ * that is gone is not armed.
  */
 static __always_inline bool parked_goes_on(struct tcpdwell_counters *c, struct lifecycle *l,
 					   const struct parked_tw *one)
@@ -96,11 +104,11 @@ static __always_inline bool parked_goes_on(struct tcpdwell_counters *c, struct l
 		return false;
 	l->marks &= ~LIFECYCLE_PARKED;
 	if (one->flip_ns && l->state == TCPDWELL_FIN_WAIT2)
-		tw_flip(c, &one->e, l, one->time_ns); /* by what it was armed for */
+		tw_flip(c, &one->e, l, one->time_ns); /* it was armed again for TIME_WAIT then */
 	return true;
 }
 
-/* The oldest of the parked. Returns what the flush is to answer, 0 to go on. */
+/* Looks at the oldest of the parked ones. Returns what the flush is to return, 0 to go on. */
 __noinline int flush_parked(__u64 now_ns, __u64 min_age_ns)
 {
 	struct tcpdwell_counters *c = counters_here();

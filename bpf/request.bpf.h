@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Request sockets: what a connection is in SYN_RECV, from its SYN to the ACK that completes it.
+ * Requests: a connection in SYN_RECV, from its SYN to the ACK that completes the handshake.
  *
- * Most handshakes are over within a round trip, and then the request's own stamp tells all at the
- * end: nothing is remembered of them. Only one that lasts gets a place in the map, and its first
- * row at once. A request is no BTF pointer in most of the programs, so all is read by helpers.
+ * Most handshakes are over within a round trip. Then the request's own stamp tells everything at
+ * the end, and nothing is remembered of the request. Only a request that lasts gets an entry in the
+ * map, and its first row at once. In most of the programs a request is no BTF pointer, so helpers
+ * read everything.
  */
 #ifndef TCPDWELL_REQUEST_BPF_H
 #define TCPDWELL_REQUEST_BPF_H
@@ -16,7 +17,7 @@
 struct pending_request {
 	__u64 request;
 	__u64 time_ns;
-	__u32 isn; /* of the SYN: tells a request from the next one at its address */
+	__u32 isn; /* of the SYN; it tells a request from a later one at the same address */
 	__u32 pad;
 };
 
@@ -26,7 +27,7 @@ struct {
 	__type(value, struct pending_request);
 } requests SEC(".maps");
 
-/* A request whose timer runs out on this CPU: what is to be said if it does not survive. */
+/* The request whose timer runs out on this CPU: what is to be told if it does not survive that. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -34,23 +35,23 @@ struct {
 	__type(value, struct dying_request);
 } dying_requests SEC(".maps");
 
-/* Requests among them: something was shown of each. */
+/* Requests whose end the kernel ran no program for, and of which something was shown. */
 __u64 requests_gone;
 
 /*
- * What the flush took from the queue and found too young: to take it is cheaper than to look at it
- * and take it later. Nothing but the flush writes it, and one reader runs that. Static, so that the
- * skeleton, which does not know the type, leaves it out.
+ * The request that the flush took from the queue and found too young. To take it is cheaper than to
+ * look at it now and take it later. Only the flush writes this, and one reader runs the flush. It
+ * is static so that the skeleton, which does not know the type, leaves it out.
  */
 static struct pending_request oldest_request;
 
 /*
- * A request this old when it completes may have been found slow by the flush on another CPU, which
- * looks at none before it is twice as old (the reader's LOADER_WAIT_NS).
+ * A request of this age may have been found slow by the flush on another CPU. The flush looks at
+ * none before it is twice as old (the reader's LOADER_WAIT_NS).
  */
 #define REQUEST_SLOW_NS 15000000ULL
 
-/* What a request has in skc_state (include/net/tcp_states.h); users see SYN_RECV. */
+/* The state of a request in skc_state (include/net/tcp_states.h); users see SYN_RECV. */
 #define TCP_NEW_SYN_RECV 12
 
 static __always_inline struct request_sock *request_of_timer(struct timer_list *timer)
@@ -58,7 +59,10 @@ static __always_inline struct request_sock *request_of_timer(struct timer_list *
 	return (void *)timer - bpf_core_field_offset(struct request_sock, rsk_timer);
 }
 
-/* When the SYN-ACK was made, within microseconds of the SYN (tcp_make_synack()); 0: not yet. */
+/*
+ * Returns when the SYN-ACK was made, which is within microseconds of the SYN (tcp_make_synack());
+ * 0: not yet.
+ */
 static __always_inline __u64 request_syn_ns(const struct request_sock *req)
 {
 	return PEEK(tcp_request_sock, req, snt_synack) * 1000;
@@ -79,7 +83,10 @@ static __always_inline bool request_timer_pending(const struct request_sock *req
 	return PEEK(request_sock, req, rsk_timer.entry.pprev);
 }
 
-/* Whether @req still waits, and its memory was not given to another since it had @isn. */
+/*
+ * Returns whether @req still waits, and its memory has not been given to another request since it
+ * had @isn.
+ */
 static __always_inline bool request_waits(const struct request_sock *req, __u32 isn)
 {
 	return request_timer_pending(req) && request_isn(req) == isn;
@@ -91,7 +98,7 @@ static __always_inline void listener_endpoint(struct endpoint *e, const struct s
 	e->cgroup_id = cfg_want_cgroup ? sock_cgroup_id(listener, false) : 0;
 }
 
-/* The ends are the request's, user and cgroup its listener's. */
+/* Reads the ends from the request, user and cgroup from its listener. */
 static __always_inline void request_endpoint(struct endpoint *e, const struct request_sock *req,
 					     const struct sock *listener)
 {
@@ -99,7 +106,10 @@ static __always_inline void request_endpoint(struct endpoint *e, const struct re
 	listener_endpoint(e, listener);
 }
 
-/* A connection that is a request yet: its listener's, in SYN_RECV since the SYN. */
+/*
+ * Returns a new connection that is still a request: it has its listener's owner, and is in SYN_RECV
+ * since the SYN.
+ */
 static __always_inline struct lifecycle request_lifecycle(const struct sock *listener, __u64 syn_ns)
 {
 	struct lifecycle l = { .id = identity_new(),
@@ -117,7 +127,7 @@ static __always_inline struct row request_birth(__u64 syn_ns)
 	return row_birth(TCPDWELL_LISTEN, TCPDWELL_SYN_RECV, syn_ns, TCPDWELL_SOURCE_REQUEST_SOCK);
 }
 
-/* A SYN was answered and its request hashed. */
+/* A SYN was answered and its request was hashed. */
 static __always_inline void request_hashed(const struct request_sock *req)
 {
 	struct pending_request pending = {
@@ -127,8 +137,8 @@ static __always_inline void request_hashed(const struct request_sock *req)
 	};
 
 	/*
-	 * A full queue is a flood: the request shows when it ends. So does each one where rows are
-	 * summed: its own stamp tells the dwell.
+	 * A full queue means a flood; then a request is told when it ends. Where rows are summed,
+	 * each request is told then: its own stamp gives the dwell.
 	 */
 	if (cfg_requests && config_sends_rows() && !bpf_map_push_elem(&requests, &pending, 0))
 		wake_reader();
@@ -136,8 +146,9 @@ static __always_inline void request_hashed(const struct request_sock *req)
 }
 
 /*
- * Whether a child and its request have one remote address. The place of IPv4's does not tell for
- * IPv6: the child has LOOPBACK4_IPV6 there, and a request of 5.10 has what was there before.
+ * Returns whether a child and its request have the same remote address. For IPv6, skc_daddr cannot
+ * be compared: the child has LOOPBACK4_IPV6 there, and a request of 5.10 has what was in the memory
+ * before.
  */
 static __always_inline bool same_raddr(const struct sock_common *child,
 				       const struct sock_common *req)
@@ -153,7 +164,10 @@ static __always_inline bool same_raddr(const struct sock_common *child,
 	return ((__u64 *)one)[0] == ((__u64 *)other)[0] && ((__u64 *)one)[1] == ((__u64 *)other)[1];
 }
 
-/* Which child a request ends with, if any: the one that this CPU saw being born for its ends. */
+/*
+ * Returns the child that a request ends with: the one that this CPU saw being born, if it has the
+ * request's ends; else NULL.
+ */
 static __always_inline struct child *request_child(const struct request_sock *req)
 {
 	__u32 zero = 0;
@@ -170,35 +184,43 @@ static __always_inline struct child *request_child(const struct request_sock *re
 	return child;
 }
 
-/* What is known under the address of a request; the places of recent sockets have none of it. */
+/*
+ * Returns what is known under the address of a request. The places of recent sockets have no
+ * requests.
+ */
 static __always_inline struct lifecycle *request_known(__u64 key)
 {
 	return table_find(key);
 }
 
-/* Returns 0, or -ENOENT if another did it. */
+/* Returns 0, or -ENOENT if another CPU did it before. */
 static __always_inline int request_forget(__u64 key)
 {
 	return table_delete(key);
 }
 
-/* A mark in the map that says: the child's own rows are out, there is nothing to show any more. */
+/*
+ * Returns whether @l is a mark: the child's own rows are out, and nothing is to be shown any more.
+ */
 static __always_inline bool request_is_mark(const struct lifecycle *l)
 {
 	return !l->state;
 }
 
-/* Nobody asks any more. */
+/* Removes a mark that nobody will ask for any more. */
 static __always_inline void request_unmark(__u64 key)
 {
 	if (!request_forget(key))
 		__sync_fetch_and_add(&shared.marks, -1);
 }
 
-/* What is known of a request began no longer than this before its SYN-ACK was made. */
+/*
+ * An entry belongs to a request only if it began no more than this before the request's SYN-ACK was
+ * made.
+ */
 #define REQUEST_STALE_NS 1000000000ULL
 
-/* What is known under the address of a request whose end the kernel ran no program for. */
+/* Forgets what is known under the address of a request whose end the kernel ran no program for. */
 static __always_inline void request_gone(__u64 key)
 {
 	count(&gaps);
@@ -207,8 +229,9 @@ static __always_inline void request_gone(__u64 key)
 }
 
 /*
- * What is known under the address of a request whose SYN-ACK was made at @syn_ns (0: not yet). It
- * may be an earlier one's, whose end the kernel ran no program for; that is no longer known then.
+ * Returns what is known under the address of a request whose SYN-ACK was made at @syn_ns (0: not
+ * yet). The entry may be that of an earlier request whose end the kernel ran no program for. Then
+ * it is forgotten, and NULL is returned.
  */
 static __always_inline struct lifecycle *request_find(__u64 key, __u64 syn_ns)
 {
@@ -220,7 +243,7 @@ static __always_inline struct lifecycle *request_find(__u64 key, __u64 syn_ns)
 	return NULL;
 }
 
-/* The end of a request that no connection came of: SYN_RECV -> CLOSE. */
+/* Tells the end of a request that led to no connection: SYN_RECV -> CLOSE. */
 static __always_inline void request_dropped(__u64 req, const struct sock *listener,
 					    const struct endpoint *e, __u64 syn_ns, __u8 reason)
 {
@@ -235,7 +258,7 @@ static __always_inline void request_dropped(__u64 req, const struct sock *listen
 		.reason = reason,
 	};
 
-	/* Before and after the run nobody says which requests a child came of. */
+	/* Before and after the run nothing says which requests a child came of. */
 	if (!c || !shared.live || !filter_connection(listener, e, false))
 		return;
 	if (known && !request_is_mark(known)) {
@@ -280,9 +303,9 @@ static __always_inline bool accept_queue_is_full(const struct sock *listener)
 }
 
 /*
- * Whether the last ACK has come and found no room in the accept queue (tcp_check_req():
- * listen_overflow). With TCP_DEFER_ACCEPT an ACK without data leaves the same mark; then it is the
- * queue that says whether there is room now.
+ * Returns whether the last ACK has come and found no room in the accept queue (tcp_check_req():
+ * listen_overflow). With TCP_DEFER_ACCEPT an ACK without data sets the same bit. Then the queue
+ * decides, by whether it has room now.
  */
 static __always_inline bool request_acked(const struct request_sock *req,
 					  const struct sock *listener)
@@ -296,14 +319,14 @@ static __always_inline bool request_acked(const struct request_sock *req,
 }
 
 /*
- * Whose RST it was that ended a request, if none asked for its end. Ours may say that the accept
- * queue is full.
+ * Returns the reason of the end of a request that an RST ended, unless a process asked for its end:
+ * by whose RST it was. An RST of ours may mean that the accept queue is full.
  */
 static __always_inline __u8 request_reset(const struct request_sock *req,
 					  const struct sock *listener)
 {
 	if (!cfg_resets)
-		return TCPDWELL_REASON_NONE; /* it may as well have been ours */
+		return TCPDWELL_REASON_NONE; /* it may just as well have been our RST */
 	if (!reset_is_fresh(listener, &req->__req_common))
 		return current_kills() ? TCPDWELL_REASON_ABORTED : TCPDWELL_REASON_RESET_RECEIVED;
 	if (accept_queue_is_full(listener))
@@ -312,8 +335,8 @@ static __always_inline __u8 request_reset(const struct request_sock *req,
 }
 
 /*
- * The request is unhashed: by the last ACK, and then a child was born on this CPU a moment ago, or
- * by an RST or an ICMP error.
+ * A request is unhashed. Either the last ACK did it, and then a child was born on this CPU a moment
+ * ago; or an RST or an ICMP error did.
  */
 static __always_inline void request_unhashed(const struct request_sock *req)
 {
@@ -327,16 +350,16 @@ static __always_inline void request_unhashed(const struct request_sock *req)
 		return;
 	child = request_child(req);
 	if (dying && dying->request == (__u64)req)
-		return; /* by its own timer's handler, whose return says so */
+		return; /* its own timer's handler did it, and tells when it returns */
 	if (child && child->request == (__u64)req)
-		return; /* told by a function and by one that it calls */
+		return; /* both a function and one that it calls told this */
 	if (child) {
 		child->request = (__u64)req;
 		child->syn_ns = request_syn_ns(req);
 		request_completes(req);
 		return;
 	}
-	/* Told by a function and by one that it calls, or else by one of them. */
+	/* A function and one that it calls may both tell this, or only one of them. */
 	syn_ns = request_syn_ns(req);
 	if (!dying || (dying->dropped == (__u64)req && dying->dropped_syn_ns == syn_ns))
 		return;
@@ -348,11 +371,12 @@ static __always_inline void request_unhashed(const struct request_sock *req)
 }
 
 /*
- * A request that was hashed at @hashed_ns. If it still waits it is slow: it gets a place in the map
- * and its first row. Exactly one of this and the child's first transition puts something under the
- * request's address, and that one shows the row; to ask twice does no harm.
+ * Looks at a request that was hashed at @hashed_ns. If it still waits it is slow, and gets an entry
+ * in the map and its first row. Only one of this function and the child's first transition can put
+ * something under the request's address, and that one shows the row. It does no harm to look twice.
  *
- * With 160 bytes of stack, what calls it and what it calls just fit the 512 that 5.10 gives to all.
+ * The function takes 160 bytes of stack. Together with its callers and callees it just fits the 512
+ * bytes that 5.10 gives to a chain of calls.
  */
 __noinline int request_outlasts(__u64 key, __u64 isn, __u64 hashed_ns)
 {
@@ -375,7 +399,7 @@ __noinline int request_outlasts(__u64 key, __u64 isn, __u64 hashed_ns)
 	}
 	if (!waits || config_waits_for_accept() || request_floods(bpf_ktime_get_ns()))
 		return 0;
-	/* The listener is asked for when it is needed, and so takes no stack before. */
+	/* The listener is looked up only where it is needed, so it takes no stack before. */
 	endpoint_read_common(&e, &req->__req_common, false);
 	listener = request_listener(req);
 	listener_endpoint(&e, listener);
@@ -389,7 +413,10 @@ __noinline int request_outlasts(__u64 key, __u64 isn, __u64 hashed_ns)
 	c = counters_here();
 	if (!c)
 		return 0;
-	/* Its place in the ring comes first: whoever finds the request's entry has later rows. */
+	/*
+	 * The record's place in the ring is reserved first: a CPU that finds the request's entry
+	 * writes later rows.
+	 */
 	wanted = row_wanted(&row, &e, &l);
 	t = wanted ? ring_reserve(l.id, sizeof(*t)) : NULL;
 	if (t)
@@ -408,8 +435,8 @@ __noinline int request_outlasts(__u64 key, __u64 isn, __u64 hashed_ns)
 }
 
 /*
- * Whether a request is too young for the flush. Its child reckons from the SYN-ACK, which is made
- * after hashing: much later where the processor was taken away in between.
+ * Returns whether a request is too young for the flush. Its child reckons from the SYN-ACK. That is
+ * made after the hashing, and much later if the task lost its processor in between.
  */
 static __always_inline bool request_is_young(const struct pending_request *pending, __u64 now_ns,
 					     __u64 min_age_ns)
@@ -425,7 +452,7 @@ static __always_inline bool request_is_young(const struct pending_request *pendi
 	return !syn_ns || syn_ns + min_age_ns > now_ns;
 }
 
-/* The oldest of the hashed requests. */
+/* Looks at the oldest of the hashed requests. Returns what the flush is to return, 0 to go on. */
 __noinline int flush_request(__u64 now_ns, __u64 min_age_ns)
 {
 	struct pending_request pending = oldest_request;
@@ -440,7 +467,10 @@ __noinline int flush_request(__u64 now_ns, __u64 min_age_ns)
 	return request_outlasts(pending.request, pending.isn, pending.time_ns);
 }
 
-/* Whether a request waits and is that of listener @key. For its callers' stack, a function. */
+/*
+ * Returns whether a request still waits and belongs to listener @key. It is not inlined, to spare
+ * its callers' stack.
+ */
 __noinline int request_is_of(__u64 request, __u32 isn, __u64 key)
 {
 	const struct request_sock *req = (const struct request_sock *)request;
@@ -449,15 +479,19 @@ __noinline int request_is_of(__u64 request, __u32 isn, __u64 key)
 	       sock_key_by_address(request_listener(req)) == key;
 }
 
-/* Of FLUSH_ITEMS: the verifier goes through each turn of a loop, but through a function once. */
+/*
+ * One portion of FLUSH_ITEMS. The verifier goes through each turn of a loop, but through a global
+ * function once.
+ */
 #define OUTLIVE_STRETCH 16
-#define OUTLIVE_BEGIN	1 /* instead of the address of the first */
+#define OUTLIVE_BEGIN	1 /* in place of the first one's address */
 
 /*
- * Those of listener @key that are in the queue. All others go to the end of it, in the order that
- * they had, and the first of them says when the turn is over; a flush on another CPU may take that
- * one, and then the number of turns does. Returns the first, or 0 when it is over. A function of 32
- * bytes of stack, which is all that is left (request_outlasts()).
+ * Looks at the next requests in the queue. Those of listener @key are taken for slow. The others go
+ * to the end of the queue, in the order that they had. The first of these marks the end of the
+ * round. If a flush on another CPU takes that one, the number of turns ends the round. Returns the
+ * first one's address, or 0 when the round is over. The function takes 32 bytes of stack, which is
+ * all that is left (request_outlasts()).
  */
 __noinline __u64 outlive_requests(__u64 key, __u64 first)
 {
@@ -479,10 +513,11 @@ __noinline __u64 outlive_requests(__u64 key, __u64 first)
 }
 
 /*
- * Listener @sk of @key closes, with @l what is known of it. Its requests go on until their timers
- * run out, and nobody can be named by then: those that wait to prove slow are taken for it now, if
- * it has any. Whoever closes it holds it, though its descriptor is gone already. What the flush
- * holds is its own: it may run on another CPU.
+ * Listener @sk, which has @key, closes; @l is what is known of it. Its requests go on until their
+ * timers run out, but then nobody can be named for them. So if it has any, those in the queue are
+ * taken for slow now. The process that closes the listener is its holder, although the descriptor
+ * is gone already. The request that the flush has taken from the queue belongs to the flush, which
+ * may run on another CPU; it is looked at and stays.
  */
 static __always_inline void requests_outlive(struct lifecycle *l, const struct sock *sk, __u64 key)
 {
@@ -501,7 +536,7 @@ static __always_inline void requests_outlive(struct lifecycle *l, const struct s
 
 /*
  * A child's first transition takes over from its request. Returns whether the first row is out
- * already; then @l goes on under the identity that it had.
+ * already; then @l goes on under the request's identity.
  */
 static __always_inline bool request_hand_over(struct tcpdwell_counters *c, struct lifecycle *l,
 					      const struct child *child, __u64 now_ns)
@@ -510,13 +545,16 @@ static __always_inline bool request_hand_over(struct tcpdwell_counters *c, struc
 	struct lifecycle mark = { .since_ns = now_ns };
 	__u64 key = child->request;
 
-	/* A listener that closes has all requests taken for slow, and a snapshot those it finds. */
+	/*
+	 * When a listener closes, all its requests count as slow; so do those that a snapshot
+	 * finds.
+	 */
 	if (now_ns - child->syn_ns < REQUEST_SLOW_NS && !shared.scanning &&
 	    child->syn_ns > shared.early_ns + REQUEST_SLOW_NS)
 		return false;
 	known = request_find(key, child->syn_ns);
 	if (!known && (!config_sends_rows() || config_waits_for_accept()))
-		return false; /* nothing looks for slow ones, so no mark is needed */
+		return false; /* nothing looks for slow requests, so no mark is needed */
 	if (!known) {
 		int err = connection_remember(c, key, &mark, BPF_NOEXIST, false);
 

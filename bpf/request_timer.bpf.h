@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The timers of requests: what one that runs out does, and the backend that knows of requests by
+ * The timers of requests: what happens when one runs out, and the backend that knows requests by
  * their timers alone.
  */
 #ifndef TCPDWELL_REQUEST_TIMER_BPF_H
@@ -8,7 +8,7 @@
 
 #include "request.bpf.h"
 
-/* Their timers, where those are what tells of them. */
+/* Armed timers of requests, for the timer backend. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -16,13 +16,14 @@ struct {
 	__type(value, struct tcpdwell_timers);
 } request_timers SEC(".maps");
 
-/* The second of struct tcpdwell_timers that it was when the flush ran last. */
+/* The current second as struct tcpdwell_timers counts, when the flush ran last. */
 __u32 timer_second;
 
 /*
- * Where the request of a closed listener would be found again if it went to another one, which is
- * a new request with the same ends (net.ipv4.tcp_migrate_req, 5.14). 0: the table is not found, as
- * from 5.17 to 6.0, or the listener listens.
+ * Returns the bucket in which the request of a closed listener is to be found if it was moved to
+ * another listener. The kernel makes a new request with the same ends then
+ * (net.ipv4.tcp_migrate_req, 5.14). Returns 0 if the table cannot be found, as from 5.17 to 6.0, or
+ * if the listener still listens.
  */
 static __always_inline __u64 request_bucket(const struct request_sock *req,
 					    const struct sock *listener)
@@ -36,8 +37,8 @@ static __always_inline __u64 request_bucket(const struct request_sock *req,
 }
 
 /*
- * The request in @bucket that a SYN with @isn from @rport made, 0: none. A function of its own: the
- * verifier looks at it once, not at each call.
+ * Returns the request in @bucket that was made by a SYN with @isn from @rport; 0 if there is none.
+ * It is a global function, so the verifier looks at it once, not at each call.
  */
 __noinline __u64 request_in_bucket(__u64 bucket, __u32 isn, __u32 rport)
 {
@@ -56,7 +57,7 @@ __noinline __u64 request_in_bucket(__u64 bucket, __u32 isn, __u32 rport)
 	return 0;
 }
 
-/* What is known of @req goes to @moved, which is another listener's. */
+/* What is known of @req goes on with @moved, the request that replaces it at another listener. */
 static __always_inline void request_moves(__u64 req, __u64 moved)
 {
 	struct tcpdwell_counters *c = counters_here();
@@ -76,7 +77,7 @@ static __always_inline void request_moves(__u64 req, __u64 moved)
 	connection_remember(c, moved, &l, BPF_NOEXIST, false);
 }
 
-/* The request's timer runs out: it will send the SYN-ACK again, or give up. */
+/* The request's timer runs out: the handler will send the SYN-ACK again, or give up. */
 static __always_inline void request_timer_runs(const struct request_sock *req)
 {
 	struct dying_request *dying = dying_request_here();
@@ -92,7 +93,10 @@ static __always_inline void request_timer_runs(const struct request_sock *req)
 	request_endpoint(&dying->e, req, (const struct sock *)dying->listener);
 }
 
-/* Its handler has returned. A request that is not waiting again is gone, and its memory with it. */
+/*
+ * The handler has returned. A request that is not waiting again is gone, and its memory may be
+ * reused.
+ */
 static __always_inline void request_timer_ran(void)
 {
 	struct dying_request *dying = dying_request_here();
@@ -114,13 +118,16 @@ static __always_inline void request_timer_ran(void)
 			dying->acked ? TCPDWELL_REASON_QUEUE_OVERFLOW : TCPDWELL_REASON_TIMEOUT);
 }
 
-/* As struct tcpdwell_timers has it. */
+/* Returns the second that struct tcpdwell_timers counts a timer under. */
 static __always_inline __u32 second_of(__u64 jiffies)
 {
 	return jiffies * cfg_tick_ns >> 30;
 }
 
-/* What is armed is taken off by the time that it is due. Sums have no use for it. */
+/*
+ * Counts a timer that is armed or taken off, both under the time when it is due. Sums have no use
+ * for this.
+ */
 static __always_inline void request_timer_count(const struct timer_list *timer, int change)
 {
 	__u32 zero = 0, second = second_of(timer_due(timer->expires, timer->flags));
@@ -134,10 +141,10 @@ static __always_inline void request_timer_count(const struct timer_list *timer, 
 }
 
 /*
- * The timer backend. Arming the timer for the first time is hashing the request; it is armed again
- * by its own handler, on this CPU, or for a SYN that comes again (tcp_check_req():
- * mod_timer_pending()), which takes it off first. Else taking it off ahead of time follows
- * unhashing it.
+ * For the timer backend. When the timer is armed for the first time, the request has just been
+ * hashed. The timer is armed again by its own handler, on this CPU, or because the SYN came again
+ * (tcp_check_req(): mod_timer_pending()), which takes it off first. In other cases it is taken off
+ * early after the request was unhashed.
  */
 static __always_inline void request_timer_started(const struct request_sock *req,
 						  const struct timer_list *timer)
@@ -152,8 +159,9 @@ static __always_inline void request_timer_started(const struct request_sock *req
 }
 
 /*
- * Also where it runs out (detach_timer()), and then another event says so: the request is hashed as
- * yet. Whoever takes it off for good has unhashed the request.
+ * The timer is taken off. That also happens when it runs out (detach_timer()). Then the request is
+ * still hashed, and another event tells of it. Whoever takes the timer off for good has unhashed
+ * the request before.
  */
 static __always_inline void request_timer_cancelled(const struct request_sock *req,
 						    const struct timer_list *timer)

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Timewait sockets: what a connection is in TIME_WAIT, and an orphan in FIN_WAIT2.
+ * Timewait sockets: a connection in TIME_WAIT, and an orphan in FIN_WAIT2.
  *
  * tcp_time_wait() moves a connection to a struct inet_timewait_sock, arms its timer and closes the
- * full socket; the tracepoint only sees the latter. Whatever backend tells of the timer being
- * armed, running out or being taken off, the story is the one that this file tells.
+ * full socket. The tracepoint sees only the last of these. The backends differ in how they learn
+ * that the timer is armed, runs out or is taken off. What follows from that is the same for all,
+ * and is in this file.
  *
- * A timewait socket is no BTF pointer in most of the programs, so all is read by helpers.
+ * In most of the programs a timewait socket is no BTF pointer, so helpers read everything.
  */
 #ifndef TCPDWELL_TIMEWAIT_BPF_H
 #define TCPDWELL_TIMEWAIT_BPF_H
@@ -14,7 +15,7 @@
 #include "ehash.bpf.h"
 #include "process.bpf.h"
 
-/* Timewait sockets born in FIN_WAIT2, to be asked whether they flipped; keys of connections. */
+/* Keys of connections whose timewait socket was born in FIN_WAIT2 and may flip to TIME_WAIT. */
 struct {
 	__uint(type, BPF_MAP_TYPE_QUEUE);
 	__uint(max_entries, 16384);
@@ -25,8 +26,8 @@ struct {
 struct tw_slot {
 	__u64 processed;  /* one that a segment came for */
 	__u64 syn;	  /* one that a SYN is about to reuse */
-	__u64 reset;	  /* one that is about to end by a reset of ours */
-	__u64 parked_key; /* the last one parked */
+	__u64 reset;	  /* one that is about to end by an RST of ours */
+	__u64 parked_key; /* the last one that was parked */
 	__u32 parked_hash;
 	__u32 pad;
 };
@@ -41,7 +42,10 @@ struct {
 /* TCP_TIMEWAIT_LEN, include/net/tcp.h. */
 #define TIMEWAIT_SECONDS 60
 
-/* How tcp_timewait_state_process() asks for an RST, or lets a SYN take over (tcp_tw_status). */
+/*
+ * Return values of tcp_timewait_state_process() (enum tcp_tw_status): it asks for an RST, or lets a
+ * SYN take over.
+ */
 #define TCP_TW_RST 1
 #define TCP_TW_SYN 3
 
@@ -51,8 +55,9 @@ static __always_inline struct inet_timewait_sock *tw_of_timer(struct timer_list 
 }
 
 /*
- * The timer wheel rounds up to what its level can tell: 8 times less on each than on the one below
- * (kernel/time/timer.c: calc_index(), since 4.8). The index that it noted in the flags has it.
+ * The timer wheel rounds up to the granularity of the level that it puts a timer in. Each level is
+ * 8 times coarser than the one below (kernel/time/timer.c: calc_index(), since 4.8). The wheel
+ * notes the index in timer_list.flags, which gives the level.
  */
 #define TIMER_INDEX_SHIFT 22
 #define TIMER_LEVEL_SIZE  64
@@ -66,7 +71,7 @@ static __always_inline __u64 timer_due(__u64 expires, __u32 flags)
 	return ((expires >> shift) + 1) << shift;
 }
 
-/* The timewait socket is a copy of the full one, cookie included (inet_twsk_alloc()). */
+/* The timewait socket is a copy of the full socket, cookie included (inet_twsk_alloc()). */
 static __always_inline __u64 tw_key(const struct inet_timewait_sock *tw)
 {
 	return cfg_has_cookie ?
@@ -82,7 +87,7 @@ static __always_inline struct lifecycle *tw_find(const struct inet_timewait_sock
 	return l && l->marks & LIFECYCLE_TW && l->object == (__u64)tw ? l : NULL;
 }
 
-/* What the timewait socket lacks, the full one has left behind. */
+/* Reads the ends. What the timewait socket lacks was noted when the full socket closed. */
 static __always_inline void tw_endpoint(struct endpoint *e, const struct inet_timewait_sock *tw,
 					const struct lifecycle *l)
 {
@@ -92,14 +97,15 @@ static __always_inline void tw_endpoint(struct endpoint *e, const struct inet_ti
 }
 
 /*
- * Two jiffies, as a record has it: each end of the time is somewhere in its own. With the longest
- * there are, of 10 ms, it fits the byte.
+ * An error of two jiffies in the unit of a record: each end of the dwell lies somewhere in its own
+ * jiffy. With the longest jiffies, of 10 ms, it still fits the byte.
  */
 #define TICK_ERROR ((2 * cfg_tick_ns + TCPDWELL_ERROR_UNIT_NS - 1) / TCPDWELL_ERROR_UNIT_NS)
 
 /*
- * Time goes on from row to row, though one CPU may find the flip while another ends the timewait
- * socket, and a flip is only exact to a jiffy if a timer tells of it.
+ * Returns a row of a timewait socket, never earlier than the row before. That could happen without
+ * this check, because one CPU may find the flip while another ends the timewait socket, and because
+ * a flip is exact only to a jiffy if a timer tells of it.
  */
 static __always_inline struct row tw_row(const struct lifecycle *l, __u8 to, __u64 time_ns)
 {
@@ -116,7 +122,7 @@ static __always_inline struct row tw_row(const struct lifecycle *l, __u8 to, __u
 	return row;
 }
 
-/* What its life is under: l->object is its address. */
+/* Returns the key of the connection's life; l->object is the address of the timewait socket. */
 static __always_inline __u64 tw_life_key(const struct lifecycle *l)
 {
 	return cfg_has_cookie ? l->id : l->object;
@@ -129,19 +135,22 @@ static __always_inline void tw_over(const struct endpoint *e, __u64 key, const s
 	if (cfg_life)
 		life_ended(row, e, l, life_find(key));
 	if (cfg_recent)
-		order_mostly(false); /* its place is another's from here on */
+		order_mostly(false); /* the place is another's from here on */
 	connection_forget(key);
 }
 
-/* Whether lives are summed, and this one is over with TIME_WAIT, for which it does not wait. */
+/*
+ * Returns whether the connection's life ends with the entry into TIME_WAIT, because the command
+ * does not wait for the end of that.
+ */
 static __always_inline bool tw_is_told(const struct lifecycle *l)
 {
 	return cfg_life && !cfg_time_wait && !(l->marks & LIFECYCLE_TW_FIN_WAIT2);
 }
 
 /*
- * An orphan's timewait socket got the peer's FIN: FIN_WAIT2 -> TIME_WAIT. Returns whether nothing
- * is to be told of it any more, and it is forgotten.
+ * The timewait socket of an orphan got the peer's FIN: FIN_WAIT2 -> TIME_WAIT. Returns whether the
+ * connection is forgotten, because nothing more is to be told of it.
  */
 static __always_inline bool tw_flip(struct tcpdwell_counters *c, const struct endpoint *e,
 				    struct lifecycle *l, __u64 time_ns)
@@ -162,17 +171,23 @@ static __always_inline bool tw_flip(struct tcpdwell_counters *c, const struct en
 	return false;
 }
 
-/* The same where its timer alone says when (tw_armed_ns()): this dwell and the next are so. */
+/*
+ * The same if only the timer tells when (tw_armed_ns()). This dwell and the next are exact to a
+ * jiffy then.
+ */
 static __always_inline bool tw_flip_by_timer(struct tcpdwell_counters *c, const struct endpoint *e,
 					     struct lifecycle *l, __u64 time_ns)
 {
-	/* Not an atomic or, which 5.10 has not. Who ends or flips a timewait socket is alone. */
+	/*
+	 * 5.10 has no atomic or. No other CPU adds the bit, since only one flips or ends a timewait
+	 * socket.
+	 */
 	if (!(l->waits & LIFECYCLE_TO_A_TICK))
 		__sync_fetch_and_add(&l->waits, LIFECYCLE_TO_A_TICK);
 	return tw_flip(c, e, l, time_ns);
 }
 
-/* The end of a timewait socket whose story is complete up to here. */
+/* Tells the end of a timewait socket of which everything before has been told. */
 static __always_inline void tw_close(struct tcpdwell_counters *c, const struct endpoint *e,
 				     __u64 key, const struct lifecycle *l, __u64 time_ns,
 				     __u8 reason)
@@ -186,8 +201,9 @@ static __always_inline void tw_close(struct tcpdwell_counters *c, const struct e
 }
 
 /*
- * When a timewait socket entered TIME_WAIT by its timer: 60 s before it runs out. Each segment in
- * TIME_WAIT arms it anew, so this is the last one's time. Exact to a jiffy.
+ * Returns when a timewait socket entered TIME_WAIT, by its timer: 60 s before that runs out. Each
+ * segment in TIME_WAIT arms the timer anew, so the result is the time of the last segment. It is
+ * exact to a jiffy.
  */
 static __always_inline __u64 tw_armed_ns(const struct inet_timewait_sock *tw, __u64 now_ns)
 {
@@ -198,8 +214,9 @@ static __always_inline __u64 tw_armed_ns(const struct inet_timewait_sock *tw, __
 }
 
 /*
- * A timewait socket that was made in FIN_WAIT2 may have flipped with no event: a silent re-arm. One
- * that was made in TIME_WAIT did not: the full socket's last transition is about to tell of that.
+ * Returns whether a timewait socket has gone from FIN_WAIT2 to TIME_WAIT without an event, by a
+ * silent re-arm. Only one that was made in FIN_WAIT2 can do so. For one that was made in TIME_WAIT,
+ * the full socket's last transition is about to tell of the state.
  */
 static __always_inline bool tw_flipped(const struct inet_timewait_sock *tw,
 				       const struct lifecycle *l)
@@ -208,7 +225,10 @@ static __always_inline bool tw_flipped(const struct inet_timewait_sock *tw,
 	       PEEK(inet_timewait_sock, tw, tw_substate) == TCPDWELL_TIME_WAIT;
 }
 
-/* From the full socket's last transition on, which comes in this call, @tw is the connection. */
+/*
+ * From the full socket's last transition on, which comes in the same call, @tw stands for the
+ * connection.
+ */
 static __always_inline void tw_takes_over(struct lifecycle *l, const struct inet_timewait_sock *tw)
 {
 	l->marks |= LIFECYCLE_TW;
@@ -218,8 +238,9 @@ static __always_inline void tw_takes_over(struct lifecycle *l, const struct inet
 }
 
 /*
- * Whether a timewait socket that is armed may be the one that takes over. A full socket that has
- * connected again has the cookie of its last connection, whose timewait socket goes on.
+ * Returns whether a timewait socket that is armed may be the one that takes over. A full socket
+ * that has connected again has the same cookie as its last connection, whose timewait socket goes
+ * on.
  */
 static __always_inline bool tw_may_take_over(const struct lifecycle *l)
 {
@@ -227,7 +248,7 @@ static __always_inline bool tw_may_take_over(const struct lifecycle *l)
 	       l->state == TCPDWELL_CLOSING;
 }
 
-/* The timer is armed: for the first time, or again because a segment came. */
+/* The timer is armed, either for the first time, or again because a segment came. */
 static __always_inline void tw_armed(struct inet_timewait_sock *tw)
 {
 	__u64 key = ports_pass(&tw->__tw_common) ? tw_key(tw) : 0;
@@ -250,7 +271,10 @@ static __always_inline void tw_armed(struct inet_timewait_sock *tw)
 	tw_flip(c, &e, l, now_ns);
 }
 
-/* Without cookies: what was known under the full socket's address goes to the timewait socket's. */
+/*
+ * Without cookies: moves what was known under the full socket's address to the timewait socket's
+ * address.
+ */
 static __always_inline void tw_born(struct inet_timewait_sock *tw, struct sock *sk)
 {
 	struct tcpdwell_counters *c = counters_here();
@@ -264,8 +288,9 @@ static __always_inline void tw_born(struct inet_timewait_sock *tw, struct sock *
 }
 
 /*
- * @sk closes, and nothing has told whether a timewait socket takes over: it is in the chain that
- * @sk was in until now (inet_twsk_hashdance(), since 6.12 inet_twsk_hashdance_schedule()).
+ * @sk closes, and no event has told whether a timewait socket takes over. If one does, it is in the
+ * chain that @sk was in until now (inet_twsk_hashdance(), since 6.12
+ * inet_twsk_hashdance_schedule()).
  */
 static __always_inline void tw_seek(struct lifecycle *l, const struct sock *sk, __u64 key)
 {
@@ -303,7 +328,10 @@ static __always_inline void tw_expired(struct inet_timewait_sock *tw)
 						  TCPDWELL_REASON_TIMEOUT);
 }
 
-/* Whether the namespace of a socket, full or timewait, has no user left and is being taken down. */
+/*
+ * Returns whether the namespace of a socket, full or timewait, has no user left and is being taken
+ * down.
+ */
 static __always_inline bool netns_is_gone(const struct sock_common *skc)
 {
 	const struct net *net = PEEK(sock_common, skc, skc_net.net);
@@ -316,8 +344,9 @@ static __always_inline bool netns_is_gone(const struct sock_common *skc)
 }
 
 /*
- * Why a timewait socket ends early, as far as it shows: connect() takes it out of the hash before
- * it takes off the timer (__inet_check_established()). TCPDWELL_REASON_NONE: it does not show.
+ * Returns why a timewait socket ends early, as far as that shows; else TCPDWELL_REASON_NONE.
+ * connect() takes the socket out of the hash table before it takes off the timer
+ * (__inet_check_established()).
  */
 static __always_inline __u8 tw_end_reason(const struct inet_timewait_sock *tw)
 {
@@ -338,10 +367,11 @@ static __always_inline struct tw_slot *tw_slot_here(void)
 }
 
 /*
- * Whose RST it was: in TIME_WAIT it assassinates (RFC 1337), in FIN_WAIT2 it is like any other. Of
- * one that answers for a timewait socket the tracepoint tells since 6.10; before that only what
- * tcp_timewait_state_process() returned does. Where timers are what tells, it may as well be a SYN
- * that reuses it, unless its request is seen.
+ * Returns the reason of an end by RST: by whose RST it was. In TIME_WAIT an RST assassinates the
+ * connection (RFC 1337); in FIN_WAIT2 it is like any other. Since 6.10 a tracepoint tells of an RST
+ * that answers for a timewait socket; before, only the return value of tcp_timewait_state_process()
+ * tells. With the timer backend the end may just as well come from a SYN that reuses the timewait
+ * socket, unless requests are seen.
  */
 static __always_inline __u8 tw_reset_reason(const struct inet_timewait_sock *tw,
 					    const struct tw_slot *slot, const struct lifecycle *l,
@@ -378,7 +408,8 @@ static __always_inline void tw_descheduled(struct inet_timewait_sock *tw)
 }
 
 /*
- * tcp_timewait_state_process() says what ends the timewait socket in the call that it returns to.
+ * Notes the return value of tcp_timewait_state_process(). It tells what ends the timewait socket
+ * within the same call of its caller.
  */
 static __always_inline void tw_processed(const struct inet_timewait_sock *tw, int status)
 {
@@ -391,9 +422,9 @@ static __always_inline void tw_processed(const struct inet_timewait_sock *tw, in
 }
 
 /*
- * Whether the timer of a timewait socket that has flipped tells when. The kernel sets the state
- * first and the timer a microsecond later (tcp_timewait_state_process()), so it is asked in the
- * next run.
+ * Returns whether the timer of a timewait socket that has flipped can tell when. The kernel sets
+ * the state first and the timer a microsecond later (tcp_timewait_state_process()), so the timer is
+ * read in the next run of the flush.
  */
 static __always_inline bool flip_is_settled(struct lifecycle *l)
 {
@@ -406,8 +437,9 @@ static __always_inline bool flip_is_settled(struct lifecycle *l)
 }
 
 /*
- * One of the timewait sockets that may flip in silence; it goes to the end of the queue as long as
- * it has not. Its memory may have been given to another: only one with its cookie is asked.
+ * Looks at one of the timewait sockets that may flip without an event. It goes to the end of the
+ * queue if it has not flipped. Its memory may have been given to another socket, so only one with
+ * its cookie is looked at.
  */
 __noinline int flush_orphan(__u64 now_ns)
 {
@@ -422,7 +454,7 @@ __noinline int flush_orphan(__u64 now_ns)
 	l = connection_find(key);
 	if (!l || !(l->marks & LIFECYCLE_TW) || l->marks & LIFECYCLE_PARKED ||
 	    l->state != TCPDWELL_FIN_WAIT2)
-		return 0; /* gone, or those who ended or armed it know more */
+		return 0; /* gone, or another program that ended or armed it knows more */
 	tw = (const struct inet_timewait_sock *)l->object;
 	if (tw_key(tw) != key)
 		return 0;
