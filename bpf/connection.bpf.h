@@ -1,21 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Connections between two transitions: remembered, looked up, forgotten, and their rows that wait.
+ * Connections between two transitions: remembering, looking up and forgetting them, and their rows
+ * that wait.
  *
- * Transitions of one socket never overlap: the kernel makes them under the socket's lock. What can
- * meet a transition on another CPU is accept(), which comes without that lock, and the reader's
- * tick. Both only touch the owner and the waiting rows; who takes a waiting row's bit emits it.
+ * Transitions of one socket never overlap, because the kernel makes them under the socket's lock.
+ * Two things can meet a transition on another CPU: accept(), which comes without that lock, and the
+ * reader's tick. Both touch only the owner and the waiting rows. Whoever takes the bit of a waiting
+ * row emits that row.
  */
 #ifndef TCPDWELL_CONNECTION_BPF_H
 #define TCPDWELL_CONNECTION_BPF_H
 
 #include "life.bpf.h"
 
-/* The last RST of this CPU that answered a segment: when, and for which socket. */
+/* The last RST by which this CPU answered a segment: when, and for which socket. */
 struct reset {
 	__u64 ns;
 	__u64 sock;
-	__be16 rport; /* the segment came from there: its header begins with it */
+	/* The port that the segment came from: its TCP header begins with it. */
+	__be16 rport;
 	__u16 pad[3];
 };
 
@@ -27,8 +30,8 @@ struct {
 } resets SEC(".maps");
 
 /*
- * Where connections were connected or accepted, by the key that they have in connections, and as
- * long as they are there.
+ * The stacks of connect() and accept(), by the key that the connection has in the tables of
+ * connections. An element lives as long as the connection does there.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -43,7 +46,10 @@ static __always_inline struct lifecycle *connection_find_in_place(__u64 key)
 	return recent_find(key) ?: table_find(key);
 }
 
-/* The same with what was summed of it, where that stands beside it; else *@life is NULL. */
+/*
+ * The same, and sets *@life to what was summed of the connection if that stands beside it; else to
+ * NULL.
+ */
 static __always_inline struct lifecycle *connection_find_with_life(__u64 key,
 								   struct tcpdwell_life **life)
 {
@@ -74,9 +80,9 @@ static __noinline void connection_forget(__u64 key)
 }
 
 /*
- * An identity where the kernel gives no cookie. Apart from all cookies, and exact as a double, as
- * readers of JSON have it: the CPU, and its time in units of 16 ns, of which 40 bits last five
- * hours.
+ * Returns an identity for kernels that give no cookie. It differs from every cookie, and a double
+ * holds it exactly, as readers of JSON need. It is made of the CPU and the time in units of 16 ns,
+ * of which 40 bits last five hours.
  */
 #define IDENTITY_OWN (1ULL << 52)
 
@@ -86,7 +92,7 @@ static __always_inline __u64 identity_new(void)
 	       (bpf_ktime_get_ns() >> 4 & ((1ULL << 40) - 1));
 }
 
-/* A connection that nothing is known of yet but the socket that it lives on. */
+/* Returns a connection of which only the socket that it lives on is known. */
 static __always_inline struct lifecycle connection_new(const void *object, __u64 key, __u32 uid)
 {
 	return (struct lifecycle){
@@ -98,9 +104,9 @@ static __always_inline struct lifecycle connection_new(const void *object, __u64
 }
 
 /*
- * Returns 0, or -EEXIST if @how is BPF_NOEXIST and another CPU was first. BPF_ANY is for who is
- * being born: nobody else can know of it, unless a snapshot comes by at that moment. Without
- * @atomic (kernels before 5.12) none has a place.
+ * Remembers a connection. Returns 0, or -EEXIST if @how is BPF_NOEXIST and another CPU was first.
+ * BPF_ANY is for a connection that is being born: nobody else can know it, unless a snapshot comes
+ * by at that moment. Without @atomic (kernels before 5.12) no connection has a place.
  */
 static __always_inline int connection_remember(struct tcpdwell_counters *c, __u64 key,
 					       const struct lifecycle *l, __u64 how,
@@ -118,9 +124,9 @@ static __always_inline int connection_remember(struct tcpdwell_counters *c, __u6
 }
 
 /*
- * Take the bits of @mask from the rows that wait: those that the caller, and nobody else, must
- * emit. Without @atomic (kernels before 5.12 have no exchange) a transition and an accept() of one
- * socket within the same few nanoseconds could both take one.
+ * Takes the bits of @mask from the rows that wait. Returns those that were set, which the caller,
+ * and nobody else, must emit. Without @atomic (kernels before 5.12 have no exchange) a transition
+ * and an accept() of one socket within the same few nanoseconds could both take a bit.
  */
 static __always_inline __u32 connection_take(struct lifecycle *l, __u32 mask, const bool atomic)
 {
@@ -134,12 +140,13 @@ static __always_inline __u32 connection_take(struct lifecycle *l, __u32 mask, co
 }
 
 /*
- * An RST of ours goes out before its reason is dropped, in the same call and on this CPU, which may
- * be interrupted meanwhile.
+ * How long an RST is fresh. The kernel sends an RST of ours before it drops the request or timewait
+ * socket which that is about, in the same call and on this CPU. The CPU may be interrupted in
+ * between.
  */
 #define RESET_FRESH_NS 10000000ULL
 
-/* One that answers @skb, by the socket @sk. */
+/* Notes an RST by which the socket @sk answers @skb. */
 static __always_inline void reset_sent(const struct sock *sk, const struct sk_buff *skb)
 {
 	__u32 zero = 0;
@@ -157,7 +164,9 @@ static __always_inline void reset_sent(const struct sock *sk, const struct sk_bu
 	bpf_probe_read_kernel(&reset->rport, sizeof(reset->rport), header);
 }
 
-/* Whether one has just gone out by @sock, a listener or a timewait socket, to the peer of @skc. */
+/*
+ * Returns whether @sock, a listener or a timewait socket, has just sent an RST to the peer of @skc.
+ */
 static __always_inline bool reset_is_fresh(const void *sock, const struct sock_common *skc)
 {
 	__u32 zero = 0;
@@ -168,7 +177,7 @@ static __always_inline bool reset_is_fresh(const void *sock, const struct sock_c
 	       bpf_ktime_get_ns() - reset->ns < RESET_FRESH_NS;
 }
 
-/* A row that waited for an owner: bit @wait of lifecycle.waits. */
+/* Returns a row that waited for an owner; @wait is its bit in lifecycle.waits. */
 static __always_inline struct row held_row(const struct lifecycle *l, __u32 wait)
 {
 	struct row row = {};
@@ -202,8 +211,8 @@ static __always_inline struct row held_row(const struct lifecycle *l, __u32 wait
 }
 
 /*
- * Emit, or count as filtered, the rows in @taken, which waited for an owner. A function of its own
- * with nothing but numbers as arguments: the verifier looks at it once, not at each call.
+ * Emits the rows in @taken, which waited for an owner, or counts them as filtered. It is a function
+ * of numbers, so the verifier looks at it once, not at each call.
  */
 __noinline int release_held(__u64 sk, __u64 key, __u32 taken)
 {

@@ -3,15 +3,16 @@
  * Whether the owner of a socket still holds it, and who does if not.
  *
  * A descriptor may be passed on without a transition: to a child, to another program, through a
- * unix socket. So of who listens, connects, accepts or calls shutdown() it is noted in which table
- * of descriptors it has the socket and where, and that place is looked at again before it is named
- * for what a softirq did. If it is not there, who waits for the socket holds it, or a child that
- * has it in the same place; else nobody can be named. To ask a table costs a few loads of memory;
- * all else is for what others have, too, or alone.
+ * unix socket. So when a process listens, connects, accepts or calls shutdown(), it is noted in
+ * which table of descriptors it has the socket, and under which number. Before the process is named
+ * for something that a softirq did, that entry is looked at again. If the socket is not there, its
+ * holder is a process that waits for the socket, or a child that has it under the same number.
+ * Otherwise nobody can be named. To look into a table costs a few loads of memory. The rest runs
+ * only if other processes have the socket too, or the owner has it no more.
  *
- * All pointers are read by helpers or as typed ones (read.bpf.h), so these serve every type of
- * program. The functions that take numbers alone are looked at by the verifier once, and have small
- * frames: they stand beside the deepest chain of calls of a transition.
+ * Helpers or typed pointers (read.bpf.h) read everything, so these functions serve every type of
+ * program. The verifier looks at the functions that take only numbers once. They have small frames,
+ * because they are called at the end of the deepest chain of calls of a transition.
  */
 #ifndef TCPDWELL_HOLDER_BPF_H
 #define TCPDWELL_HOLDER_BPF_H
@@ -24,8 +25,9 @@
  */
 
 /*
- * The owner of @l has it as descriptor @fd in the table of @task, negative: nobody knows where. Of
- * a connection whose rows wait other things are noted in that place.
+ * Notes that the owner of @l has the socket as descriptor @fd in the table of @task; an @fd of -1
+ * means that the place is not known. While rows of a connection wait, these members hold other
+ * things.
  */
 static __always_inline void holder_note(struct lifecycle *l, __u64 task, __u32 fd)
 {
@@ -43,8 +45,8 @@ static __always_inline void holder_note(struct lifecycle *l, __u64 task, __u32 f
 }
 
 /*
- * Make the process of @task, which has the socket as @fd, the owner. How the connection came to be
- * is known as before; where nobody was known, it was found.
+ * Makes the process of @task, which has the socket as @fd, the owner. How the owner is known stays
+ * as it was; if no owner was known, it becomes TCPDWELL_OWNER_SCAN.
  */
 static __always_inline void holder_become(struct lifecycle *l, __u64 address, int fd)
 {
@@ -52,7 +54,7 @@ static __always_inline void holder_become(struct lifecycle *l, __u64 address, in
 	const struct task_struct *leader = PEEK(task_struct, task, group_leader);
 	__u8 how = l->owner ?: TCPDWELL_OWNER_SCAN;
 
-	owner_leave(l, false); /* seldom, and on kernels of any age */
+	owner_leave(l, false); /* this is rare, and runs on kernels of any age */
 	bpf_core_read(l->comm, OWNER_COMM_LEN, &leader->comm);
 	l->holders = 0;
 	holder_note(l, task_of_table(task), fd);
@@ -62,8 +64,9 @@ static __always_inline void holder_become(struct lifecycle *l, __u64 address, in
 }
 
 /*
- * The running process is the owner of @sk and has it. The system call that it is in has been given
- * the descriptor, as a rule: of a ring it has another, and of what it closes none any more.
+ * Notes where the running process, which is the owner of @sk, has it. As a rule the descriptor is
+ * the first argument of the system call. That is not so for a ring of io_uring, which is given
+ * another one, nor for a descriptor that is being closed, which is gone already.
  */
 static __always_inline void holder_here(struct lifecycle *l, const struct sock *sk)
 {
@@ -85,10 +88,13 @@ static __always_inline void holder_here(struct lifecycle *l, const struct sock *
  * ---- Whether it is still so ---------------------------------------------------------------------
  */
 
-/* Threads that are asked for a table where the first of a process has ended. */
+/* Threads that are asked for a table if the first thread of a process has ended. */
 #define THREADS 8
 
-/* A thread of process @pid that has a table, while its first one at @address has none; or 0. */
+/*
+ * Returns a thread of process @pid that has a table, if its first thread at @address has none; 0 if
+ * none is found.
+ */
 __noinline __u64 thread_with_table(__u64 address, __u32 pid)
 {
 	const struct task_struct *task = (const struct task_struct *)address;
@@ -108,10 +114,10 @@ __noinline __u64 thread_with_table(__u64 address, __u32 pid)
 }
 
 /*
- * Whether the owner of @l still has @file where it had it; true where that is not to be found out.
- * The task's memory may be another's by now, so nothing there is believed but the whole: that
- * process, with that file behind that descriptor. Behind a file may be MPTCP's own socket, whose
- * file is that of the sockets that it leads to.
+ * Returns whether the owner of @l still has @file where it had it; true if that cannot be found
+ * out. The task's memory may be another's meanwhile. So only the whole is believed: the process
+ * with that PID, and that file behind that descriptor. A file may lead to a socket of MPTCP, and
+ * then it is the file of that socket's subflows, too.
  */
 static __always_inline bool holder_has(const struct lifecycle *l, const struct file *file)
 {
@@ -128,7 +134,7 @@ static __always_inline bool holder_has(const struct lifecycle *l, const struct f
 	return file && task_file(task, l->fd & ~LIFECYCLE_FD_GUESSED) == file;
 }
 
-/* The same of the listener @sk. */
+/* The same for the listener @sk. */
 static __always_inline bool listener_is_held(const struct lifecycle *l, const struct sock *sk)
 {
 	const struct socket *socket = PEEK(sock, sk, sk_socket);
@@ -137,8 +143,8 @@ static __always_inline bool listener_is_held(const struct lifecycle *l, const st
 }
 
 /*
- * What a connection has of its listener until it is accepted: the owner, if it is one. How it is
- * looked for: see connection_find().
+ * Gives a connection what it has from its listener until it is accepted: the owner, if one is
+ * known. For @in_place see connection_find().
  */
 static __always_inline void listener_inherit(struct lifecycle *child, const struct sock *sk,
 					     const bool in_place)
@@ -165,8 +171,8 @@ static __always_inline void listener_inherit(struct lifecycle *child, const stru
 #define WAITERS 4
 
 /*
- * Whether a task of a living process is at @address, where anything may be. The first thread of a
- * process is the first of itself, and has what all have.
+ * Returns whether a task of a living process is at @address, where anything may be. The first
+ * thread of a process is its own group leader, and shares tgid and signal with all threads.
  */
 static __always_inline bool is_task(const struct task_struct *task)
 {
@@ -179,15 +185,16 @@ static __always_inline bool is_task(const struct task_struct *task)
 	       BPF_CORE_READ(task, files);
 }
 
-/* The entry of a wait queue whose list is at @node. */
+/* Returns the entry of a wait queue whose list node is @node. */
 static __always_inline struct wait_queue_entry *wait_entry(__u64 node)
 {
 	return (void *)node - bpf_core_field_offset(struct wait_queue_entry, entry);
 }
 
 /*
- * Who waits by epoll for @file, at whose wait queue @node is the entry, or 0. An epoll keeps a file
- * in it that others alone still have, so who sleeps there must have it where that was added.
+ * Returns the task that waits by epoll for @file; 0 if there is none. @node is the epoll's entry in
+ * the file's wait queue. An epoll keeps a file registered even when only other processes still have
+ * it. So the task that sleeps there must have the file under the number with which it was added.
  */
 __noinline __u64 epoll_waiter(__u64 node, __u64 file)
 {
@@ -198,7 +205,7 @@ __noinline __u64 epoll_waiter(__u64 node, __u64 file)
 	const struct task_struct *task;
 
 	if ((__u64)BPF_CORE_READ(item, ffd.file) != file)
-		return 0; /* it is something else */
+		return 0; /* the entry is something else */
 	head = (void *)BPF_CORE_READ(item, ep) + bpf_core_field_offset(struct eventpoll, wq.head);
 	first = BPF_CORE_READ(head, next);
 	if (!first || first == head)
@@ -210,8 +217,9 @@ __noinline __u64 epoll_waiter(__u64 node, __u64 file)
 }
 
 /*
- * Whose the entry @node of a socket's wait queue is, or 0: a task in a call on the socket, which is
- * there itself, one in poll() or select(), or one in epoll_wait(). The first two hold the file.
+ * Returns the task that the entry @node of a socket's wait queue belongs to; 0 if there is none. It
+ * may be a task in a call on the socket, which is in the entry itself, a task in poll() or
+ * select(), or a task in epoll_wait(). The first two hold the file.
  */
 static __always_inline __u64 waiter(__u64 node, __u64 file)
 {
@@ -226,7 +234,9 @@ static __always_inline __u64 waiter(__u64 node, __u64 file)
 	return is_task(task) ? (__u64)task : 0;
 }
 
-/* The first that waits for the socket at @sk, whose file is @file, or 0. */
+/*
+ * Returns the first task that waits for the socket at @sk, whose file is @file; 0 if there is none.
+ */
 __noinline __u64 socket_waiter(__u64 sk, __u64 file)
 {
 	const struct socket_wq *wq = BPF_CORE_READ((struct sock *)sk, sk_wq);
@@ -246,13 +256,16 @@ __noinline __u64 socket_waiter(__u64 sk, __u64 file)
  * ---- Who else has it ----------------------------------------------------------------------------
  */
 
-/* Children that are asked, the youngest first. */
+/* Children that are looked at, the youngest first. */
 #define CHILDREN 64
 
-/* Where a server that starts another program for each connection puts it, at the most. */
+/*
+ * The most descriptors, from 0 on, at which a server may put the connection for a program that it
+ * starts for it.
+ */
 #define FIRST_FDS 4
 
-/* Whether the child at @address has @file as @fd, or as one of the first. */
+/* Returns whether the child at @address has @file as @fd, or as one of the first descriptors. */
 __noinline int child_has(__u64 address, __u32 fd, __u64 file)
 {
 	const struct task_struct *child = (const struct task_struct *)address;
@@ -265,7 +278,9 @@ __noinline int child_has(__u64 address, __u32 fd, __u64 file)
 	return 0;
 }
 
-/* The child of @address, if any, that has the file which its parent had as @fd; else 0. */
+/*
+ * Returns the child of @address that has the file which its parent had as @fd; 0 if there is none.
+ */
 __noinline __u64 child_holder(__u64 address, __u32 fd, __u64 file)
 {
 	const struct task_struct *task = (const struct task_struct *)address;
@@ -281,15 +296,16 @@ __noinline __u64 child_holder(__u64 address, __u32 fd, __u64 file)
 	return 0;
 }
 
-/* Whether a task may have files that no descriptor of its leads to. */
+/* Returns whether a task may have files to which none of its descriptors leads. */
 static __always_inline bool task_has_ring(const struct task_struct *task)
 {
 	return bpf_core_field_exists(task->io_uring) && BPF_CORE_READ(task, io_uring);
 }
 
 /*
- * Whether the owner of @l may still hold @file, though not where it had it. If it is found, that is
- * noted; a table that is larger than what is looked at says nothing of a place that was a guess.
+ * Returns whether the owner of @l may still hold @file, though not where it had it. If the file is
+ * found, its place is noted. If the place was a guess and the table is larger than the part that is
+ * looked at, the owner may still hold it.
  */
 static __always_inline bool owner_has_moved(struct lifecycle *l, __u64 file)
 {
@@ -311,16 +327,16 @@ static __always_inline bool owner_has_moved(struct lifecycle *l, __u64 file)
 	return true;
 }
 
-/* The process of @task has @file, and is the owner of @l. */
+/* The process of @task has @file, and becomes the owner of @l. */
 static __always_inline void holder_found(struct lifecycle *l, __u64 task, __u64 file)
 {
 	holder_become(l, task, task_fd(task, file));
 }
 
 /*
- * The socket at @address may be held by others than the owner of its connection @key alone; @has
- * says whether that one has it where it had. Who waits for it is named; the owner goes on to be if
- * it holds it.
+ * Finds out who holds the socket at @address, if that may not be the owner of its connection @key
+ * alone. @has says whether the owner has it where it had it. A process that waits for the socket
+ * becomes the owner. Otherwise the owner stays if it holds the socket.
  */
 __noinline int holder_settle(__u64 address, __u64 key, __u32 has)
 {
@@ -348,12 +364,13 @@ __noinline int holder_settle(__u64 address, __u64 key, __u32 has)
 }
 
 /*
- * Whether holder_settle() is to be asked of a socket of which a task that closes it has not caused
- * a transition: others have it besides the owner, or it has it no more; -1: no. Who closes it has
- * let go of its descriptor already.
+ * Returns whether holder_settle() is to be called, when the task that closes a socket has not
+ * caused a transition of it: -1 for no, else its argument @has. It is to be called if others have
+ * the socket besides the owner, or if the owner has it no more. A process that closes it has let go
+ * of its descriptor already.
  *
- * A function of its own, for the stack of its caller, and a static one, which takes the socket as
- * it is.
+ * It is not inlined, to spare its caller's stack. It is static, so that it takes the socket as a
+ * typed pointer.
  */
 static __noinline int holder_doubt(const struct lifecycle *l, const struct sock *sk)
 {
@@ -369,15 +386,16 @@ static __noinline int holder_doubt(const struct lifecycle *l, const struct sock 
 	return !references || (has && references == 1) ? -1 : has;
 }
 
-/* Before the owner of @l is named for a transition of @sk to @to. */
+/* Runs before the owner of @l is named for a transition of @sk to @to. */
 static __always_inline void holder_ask(const struct lifecycle *l, const struct sock *sk, __u64 key,
 				       __u8 from, __u8 to)
 {
 	int has;
 
 	/*
-	 * Listeners are asked about when they are to name somebody; a process causes the others.
-	 * One record of all is soon enough for whoever has it when that is made.
+	 * Listeners are looked at when they are to name somebody. A process causes the other
+	 * transitions. Where one record at the end tells all, it is soon enough to look when that
+	 * is made.
 	 */
 	if (cfg_skip_owner || !lifecycle_has_task(l, cfg_life) || l->owner == TCPDWELL_OWNER_NONE ||
 	    (cfg_life && to != TCPDWELL_CLOSE) || from == TCPDWELL_LISTEN ||

@@ -2,9 +2,10 @@
 /*
  * What each connection did, summed from transition to transition, and the one record at its end.
  *
- * A sum stands beside the connection: behind it in its place (recent.bpf.h), or else under the same
+ * A sum is stored beside the connection: behind it in its place (recent.bpf.h), or under the same
  * key in a table of the same size (table.bpf.h). It is made when the connection leaves a state for
- * the first time. Who makes a connection's transitions is alone with its sum, but for accept().
+ * the first time. Only the program that handles the connection's transitions writes the sum, except
+ * for accept().
  */
 #ifndef TCPDWELL_LIFE_BPF_H
 #define TCPDWELL_LIFE_BPF_H
@@ -13,7 +14,7 @@
 #include "recent.bpf.h"
 #include "table.bpf.h"
 
-/* What a new one begins as: too large for the stack of programs that call each other. */
+/* The initial value of a sum. It is too large for the stack of programs that call each other. */
 static const struct tcpdwell_life life_nothing;
 
 /*
@@ -38,8 +39,9 @@ static __noinline struct tcpdwell_life *life_find(__u64 key)
 }
 
 /*
- * Makes one in a table: in the one where connections go, if there is room. Returns its number, or
- * -E2BIG. A function of numbers: the verifier walks through its loop once.
+ * Makes a sum in a table: in the current one if there is room, else in another. Returns the number
+ * of the table, or -E2BIG. It is a function of numbers, so the verifier walks through its loop
+ * once.
  */
 __noinline int life_make(__u64 key)
 {
@@ -71,7 +73,7 @@ static __noinline struct tcpdwell_life *life_find_or_make(__u64 key)
 	return table ? bpf_map_lookup_elem(table, &key) : NULL;
 }
 
-/* The connection that had none in its place is known no more. */
+/* Forgets the sum of a connection that has no place. */
 static __always_inline void life_forget(__u64 key)
 {
 	__u32 number;
@@ -93,8 +95,8 @@ static __always_inline void life_forget(__u64 key)
  */
 
 /*
- * The connection, opened at @opened_ns at the latest, leaves its first state: a life that was seen
- * from its beginning begins with one of a handshake.
+ * The connection leaves its first state, and was open at @opened_ns at the latest. Its opening time
+ * is exact only if that state is one of a handshake; otherwise it is a lower bound of the age.
  */
 static __always_inline void life_open(struct tcpdwell_life *life, __u8 state, __u8 dwell,
 				      __u64 opened_ns)
@@ -108,7 +110,7 @@ static __always_inline void life_open(struct tcpdwell_life *life, __u8 state, __
 	life->opened = dwell;
 }
 
-/* A state that was left after @dwell_ns. */
+/* Adds a state that was left after @dwell_ns. */
 static __always_inline void life_add(struct tcpdwell_life *life, __u8 state, __u8 dwell,
 				     __u64 dwell_ns)
 {
@@ -121,15 +123,18 @@ static __always_inline void life_add(struct tcpdwell_life *life, __u8 state, __u
 	life->visited |= 1U << state;
 }
 
-/* The state left, what the dwell is worth, and the state it was last known in, as one number. */
+/*
+ * Returns the state that is left, what its dwell is worth, and the state that the connection was
+ * last known in, as one number.
+ */
 static __always_inline __u32 life_stay(__u8 state, __u8 dwell, __u8 known)
 {
 	return state | (__u32)dwell << 8 | (__u32)known << 16;
 }
 
 /*
- * A state was left at @now_ns. A state that the connection was known in before another one was left
- * in silence. A function of its own, for the stack of its caller.
+ * A state was left at @now_ns. If the connection was last known in another state, it left that one
+ * without an event. It is not inlined, to spare its caller's stack.
  */
 static __noinline int life_leave(struct tcpdwell_life *life, __u32 stay, __u64 dwell_ns,
 				 __u64 now_ns)
@@ -144,8 +149,8 @@ static __noinline int life_leave(struct tcpdwell_life *life, __u32 stay, __u64 d
 }
 
 /*
- * The same of the connection of @key. A function of numbers: the verifier looks at it once, not at
- * each call.
+ * The same for the connection of @key. It is a function of numbers, so the verifier looks at it
+ * once, not at each call.
  */
 __noinline int life_left(__u64 key, __u32 stay, __u64 dwell_ns, __u64 now_ns)
 {
@@ -168,7 +173,7 @@ static __always_inline void life_accept(struct tcpdwell_life *life)
 		life->accepted_ns = bpf_ktime_get_ns();
 }
 
-/* The same of the connection of @key. */
+/* The same for the connection of @key. */
 __noinline int life_accepted(__u64 key)
 {
 	struct tcpdwell_life *life = life_find(key);
@@ -178,7 +183,9 @@ __noinline int life_accepted(__u64 key)
 	return 0;
 }
 
-/* What the socket has counted so far; @state is the one that it is in, or is about to leave. */
+/*
+ * Reads what the socket has counted so far. @state is the one that it is in, or is about to leave.
+ */
 static __always_inline void numbers_read(struct tcpdwell_numbers *n, const struct sock *sk,
 					 __u8 state)
 {
@@ -205,7 +212,7 @@ static __always_inline void numbers_read(struct tcpdwell_numbers *n, const struc
 	__builtin_memset(n->pad, 0, sizeof(n->pad));
 }
 
-/* Changes with each of what the differences are made of. */
+/* Returns a number that changes with each sequence number of which the differences are made. */
 static __always_inline __u64 numbers_stamp(const struct sock *sk)
 {
 	return PEEK(tcp_sock, sk, snd_una) + 3ULL * PEEK(tcp_sock, sk, snd_nxt) +
@@ -215,7 +222,10 @@ static __always_inline __u64 numbers_stamp(const struct sock *sk)
 
 #define NUMBERS_TRIES 4
 
-/* Of a socket that others have, and that may move meanwhile: no numbers rather than torn ones. */
+/*
+ * Reads the numbers of a socket that others use and may change meanwhile. Reads no numbers rather
+ * than torn ones.
+ */
 static __always_inline void numbers_read_unlocked(struct tcpdwell_numbers *n, const struct sock *sk,
 						  __u8 state)
 {
@@ -257,7 +267,7 @@ static __always_inline void connection_fill(struct tcpdwell_connection *t, const
 	owner_read(l, &t->pid, t->comm, &t->owner);
 }
 
-/* All of it but the numbers, with the last state, which @row leaves, or is in. */
+/* Fills in all of a life but the numbers, including the last state, which @row leaves, or is in. */
 static __always_inline void connection_sum(struct tcpdwell_life *to, const struct row *row,
 					   const struct lifecycle *l,
 					   const struct tcpdwell_life *life)
@@ -306,9 +316,9 @@ static __always_inline void life_record(const struct row *row, const struct endp
 }
 
 /*
- * The connection, of which there is no full socket any more, is over with @row. @life is what was
- * summed up before, NULL: nothing. For the stack of their callers, this and the next ones are
- * functions of their own, and static ones, which take all as it is.
+ * The connection, which has no full socket any more, ends with @row. @life is what was summed
+ * before; NULL: nothing. This function and the next ones are not inlined, to spare the stack of
+ * their callers. They are static, so that they take typed pointers.
  */
 static __noinline int life_ended(const struct row *row, const struct endpoint *e,
 				 const struct lifecycle *l, const struct tcpdwell_life *life)
@@ -318,7 +328,8 @@ static __noinline int life_ended(const struct row *row, const struct endpoint *e
 }
 
 /*
- * It goes on, in the state that @row leaves for none. @sk is the full socket, NULL: there is none.
+ * The connection goes on: @row has its state as from, and no to. @sk is the full socket; NULL:
+ * there is none.
  */
 static __noinline int life_goes_on(const struct row *row, const struct endpoint *e,
 				   const struct lifecycle *l, const struct tcpdwell_life *life,
@@ -338,8 +349,9 @@ static __noinline int life_sock_ended(const struct row *row, const struct endpoi
 }
 
 /*
- * The full socket @sk closes, and its connection, whose sum is under @key, goes on as the timewait
- * socket at @tw, which has no numbers. @left says whether it leaves a state with that.
+ * The full socket @sk closes. Its connection, whose sum is under @key, goes on as the timewait
+ * socket at @tw, which has no numbers, so they are kept here. @left says whether the connection
+ * leaves a state by that.
  */
 static __noinline int life_to_tw(const struct row *row, const struct sock *sk, __u64 key, __u64 tw,
 				 bool left)
