@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The ends of connect() and accept(), which know what the transition could not.
+ * The ends of connect() and accept(), which know what the transition could not know.
  *
- * The socket is not locked by accept(), so softirqs may move it meanwhile on another CPU; what
- * connect() changes is under its lock.
+ * accept() does not lock the socket, so a softirq on another CPU may change its state meanwhile.
+ * connect() makes its changes under the socket's lock.
  */
 #ifndef TCPDWELL_ACCEPT_BPF_H
 #define TCPDWELL_ACCEPT_BPF_H
@@ -14,8 +14,9 @@
 #include "young.bpf.h"
 
 /*
- * A connection that was waiting in a queue when the tracer came, or one that found no room, which
- * was counted then; or one that the filters do not want.
+ * Remembers a connection that accept() returns and that is not known. It was waiting in the queue
+ * when the tracer came, or there was no room for it, which was counted then. Or the filters do not
+ * want it; then nothing is done.
  */
 static __always_inline void accept_unknown(const struct sock *sk, __u64 key, int fd)
 {
@@ -32,7 +33,10 @@ static __always_inline void accept_unknown(const struct sock *sk, __u64 key, int
 	table_insert(key, &l, BPF_NOEXIST, false);
 }
 
-/* Who accepts holds the listener: the owner of one whose known owner does so no more. */
+/*
+ * The process that accepts holds the listener. It becomes the listener's owner if the known one
+ * holds it no more.
+ */
 static __always_inline void accepted_from(const struct sock *listener)
 {
 	struct lifecycle *l = listener ? connection_find(sock_key_by_address(listener)) : NULL;
@@ -45,9 +49,9 @@ static __always_inline void accepted_from(const struct sock *listener)
 }
 
 /*
- * How long @sk, of @key, has waited in the accept queue: its owner is still the listener's. It is
- * asked for as rows are that leave ESTABLISHED. A function of numbers: the verifier looks at it
- * once, not at each call.
+ * Counts how long @sk, which has @key, has waited in the accept queue. Its owner is still the
+ * listener's. Filters treat this like a row that leaves ESTABLISHED. It is a function of numbers,
+ * so the verifier looks at it once, not at each call.
  */
 __noinline int stat_accepted(__u64 address, __u64 key)
 {
@@ -71,7 +75,10 @@ __noinline int stat_accepted(__u64 address, __u64 key)
 	return 0;
 }
 
-/* What the system call was given; the descriptor may be gone already. */
+/*
+ * Returns the listener that accept() was called with, for the exit of the system call. Its
+ * descriptor may be gone already.
+ */
 static __always_inline const struct sock *accept_listener(const bool syscall)
 {
 	const struct pt_regs *regs;
@@ -84,8 +91,8 @@ static __always_inline const struct sock *accept_listener(const bool syscall)
 
 /*
  * accept() hands @sk to the running process, as descriptor @fd if that is not -1. @listener may be
- * NULL; at the exit of the system call (@syscall), whose argument it was, it is looked for if it is
- * needed.
+ * NULL. At the exit of the system call (@syscall) the listener was an argument, and it is looked up
+ * if it is needed.
  */
 static __always_inline void accepted(void *ctx, const struct sock *sk, const struct sock *listener,
 				     int fd, const bool syscall, const bool atomic)
@@ -100,7 +107,10 @@ static __always_inline void accepted(void *ctx, const struct sock *sk, const str
 	/* The listener has the same local port, but its other children may be wanted. */
 	if (cfg_filter_lport && !port_in(cfg_lports, PEEK(sock, sk, __sk_common.skc_num)))
 		return;
-	/* Asked first: one that is not has been remembered, as its state is stored later. */
+	/*
+	 * This is read first: a child that is not young has been remembered, as its state is stored
+	 * later.
+	 */
 	young = is_young(sk);
 	order_mostly(atomic);
 	l = connection_find_with_life(sock_key_by_address(sk), &life);
@@ -111,8 +121,10 @@ static __always_inline void accepted(void *ctx, const struct sock *sk, const str
 	}
 	key = sock_key_by_address(sk);
 	if (!key)
-		return;				   /* nobody has looked at it yet */
-	if (!l || l->owner == TCPDWELL_OWNER_NONE) /* so nobody was known for its listener */
+		/* Nobody has looked at the socket yet. */
+		return;
+	/* No owner is known, so none was known for its listener. */
+	if (!l || l->owner == TCPDWELL_OWNER_NONE)
 		accepted_from(listener ?: accept_listener(syscall));
 	if (!l) {
 		accept_unknown(sk, key, fd);
@@ -132,7 +144,7 @@ static __always_inline void accepted(void *ctx, const struct sock *sk, const str
 	stack_keep(ctx, key, TCPDWELL_OWNER_ACCEPT);
 }
 
-/* connect() has bound its port and sent the SYN, or failed; the socket is locked. */
+/* connect() has bound its port and sent the SYN, or failed. The socket is locked. */
 static __always_inline void connect_exit(struct sock *sk)
 {
 	struct tcpdwell_counters *c = counters_here();

@@ -2,9 +2,9 @@
 /*
  * Tables of descriptors, and the sockets in them.
  *
- * A thread may have a table of its own (clone() without CLONE_FILES), so a table is a task's and
- * not its process's. A task's memory may be another's by the time that it is looked at: a caller
- * that has its address from earlier asks for its process number, too.
+ * A thread may have a table of its own (clone() without CLONE_FILES), so a table belongs to a task
+ * and not to its process. When a task is looked at, its memory may be another's already. So a
+ * caller that has its address from earlier also compares the process's number.
  */
 #ifndef TCPDWELL_DESCRIPTOR_BPF_H
 #define TCPDWELL_DESCRIPTOR_BPF_H
@@ -16,12 +16,12 @@
 #define S_IFSOCK 0140000
 
 /*
- * Descriptors that are looked at for a file, or when a process execs or ends. What outlives an
- * exec, or is what a daemon listens on, was opened early.
+ * The most descriptors that are looked at for a file, or when a process execs or ends. Sockets that
+ * outlive an exec, or that a daemon listens on, were opened early and so have low numbers.
  */
 #define PROCESS_FDS 1024
 
-/* The socket that a file stands for, or NULL. */
+/* Returns the socket that a file stands for, or NULL. */
 static __always_inline const struct socket *file_socket(const struct file *file)
 {
 	const struct inode *inode;
@@ -34,7 +34,9 @@ static __always_inline const struct socket *file_socket(const struct file *file)
 	return PEEK(file, file, private_data);
 }
 
-/* What is behind it, or NULL. The caller finds out whether it is one that is known. */
+/*
+ * Returns the struct sock behind a file, or NULL. The caller finds out whether it is a known one.
+ */
 static __always_inline struct sock *file_sock(const struct file *file)
 {
 	const struct socket *socket = file_socket(file);
@@ -42,13 +44,14 @@ static __always_inline struct sock *file_sock(const struct file *file)
 	return socket ? PEEK(socket, socket, sk) : NULL;
 }
 
-/* How many references a file has; 0: the last one is gone, and it is being closed. */
+/* Returns how many references a file has; 0: the last one is gone, and the file is being closed. */
 static __always_inline __s64 file_references(const struct file *file)
 {
 	__s64 count;
 
 	if (bpf_core_field_exists(file->f_ref))
-		count = PEEK(file, file, f_ref.refcnt.counter) + 1; /* the first one counts 0 */
+		/* The counter is 0 at the first reference. */
+		count = PEEK(file, file, f_ref.refcnt.counter) + 1;
 	else
 		count = PEEK(file, file, f_count.counter);
 	return count > 0 ? count : 0;
@@ -63,7 +66,7 @@ static __always_inline struct file *fdtable_file(const struct fdtable *fdt, __u3
 	return file;
 }
 
-/* What is behind a descriptor in the table of @task, or NULL. */
+/* Returns the file behind a descriptor in the table of @task, or NULL. */
 static __always_inline struct file *task_file(const struct task_struct *task, __u32 fd)
 {
 	const struct files_struct *files = PEEK(task_struct, task, files);
@@ -71,15 +74,16 @@ static __always_inline struct file *task_file(const struct task_struct *task, __
 	return files ? fdtable_file(PEEK(files_struct, files, fdt), fd) : NULL;
 }
 
-/* The socket behind a descriptor of the running process, or NULL. */
+/* Returns the socket behind a descriptor of the running process, or NULL. */
 static __always_inline struct sock *current_sock(__u32 fd)
 {
 	return file_sock(task_file((const void *)bpf_get_current_task(), fd));
 }
 
 /*
- * The task by which the table of @task is to be found again: the first of its process, which stays
- * as long as that, unless the thread has a table of its own or the first one has ended.
+ * Returns the task by which the table of @task is to be found again. That is the first thread of
+ * its process, which stays as long as the process, unless the thread has a table of its own or the
+ * first thread has ended.
  */
 static __always_inline __u64 task_of_table(const struct task_struct *task)
 {
@@ -90,12 +94,13 @@ static __always_inline __u64 task_of_table(const struct task_struct *task)
 }
 
 /*
- * Descriptors that one call looks at. The verifier walks through each turn of a loop but through a
- * function of numbers once: it takes the square root of PROCESS_FDS twice instead of all of them.
+ * Descriptors that one call looks at. The verifier walks through each turn of a loop, but through a
+ * function of numbers once. With two loops it walks through the square root of PROCESS_FDS twice,
+ * instead of through PROCESS_FDS turns.
  */
 #define FD_STRETCH 32
 
-/* The first descriptor of @file from @first on, before the next stretch, or -1. */
+/* Returns the first descriptor of @file in the stretch that begins at @first, or -1. */
 __noinline int stretch_fd(__u64 fdt, __u32 first, __u64 file)
 {
 	const struct fdtable *table = (const struct fdtable *)fdt;
@@ -113,7 +118,7 @@ __noinline int stretch_fd(__u64 fdt, __u32 first, __u64 file)
 	return -1;
 }
 
-/* The descriptor of @file among the first in the table of @task, or -1. */
+/* Returns the descriptor of @file among the first PROCESS_FDS in the table of @task, or -1. */
 __noinline int task_fd(__u64 task, __u64 file)
 {
 	const struct fdtable *fdt = BPF_CORE_READ((struct task_struct *)task, files, fdt);

@@ -3,8 +3,8 @@
  * Who owns a connection, and whether an owner filter wants it.
  *
  * `current` is believed only where lifecycle_actor() or a hook in process context says that it
- * acts; a kernel thread (a late fput, a kernel's own socket) is never an owner, nor is a process
- * that closes by accident (current_closes()).
+ * acts. A kernel thread (a late fput, a kernel's own socket) is never an owner, and neither is a
+ * process that closes by accident (current_closes()).
  */
 #ifndef TCPDWELL_OWNER_BPF_H
 #define TCPDWELL_OWNER_BPF_H
@@ -12,7 +12,7 @@
 #include "current.bpf.h"
 #include "order.bpf.h"
 
-/* Thread groups that -p names, or that descend from the program after --. */
+/* Thread groups that -p names, or that descend from the program given after --. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1);
@@ -26,7 +26,7 @@ struct {
  * ---- The cgroup that is wanted ------------------------------------------------------------------
  */
 
-/* Whether @cgroup is the wanted one or below it. */
+/* Returns whether @cgroup is the wanted one or below it. */
 static __always_inline bool cgroup_is_wanted(const struct cgroup *cgroup)
 {
 	__u64 id = 0;
@@ -49,7 +49,7 @@ static __noinline bool sock_in_cgroup(const struct sock *sk)
 	return cgroup_is_wanted(sock_cgroup(sk));
 }
 
-/* The same of a process: where it is now. */
+/* Returns the same for a process, by the cgroup that it is in now. */
 __noinline int task_in_cgroup(__u64 address)
 {
 	const struct task_struct *task = (const struct task_struct *)address;
@@ -64,10 +64,13 @@ static __always_inline bool is_in_cgroup(const struct lifecycle *l)
 	return !cfg_cgroup_id || l->waits & LIFECYCLE_IN_CGROUP;
 }
 
-/* Once it, or an owner, was in there, the connection is wanted for the rest of its life. */
+/*
+ * If the socket or an owner was in the wanted cgroup once, the connection is wanted for the rest of
+ * its life.
+ */
 static __always_inline void note_in_cgroup(struct lifecycle *l)
 {
-	/* Not an atomic or, which 5.10 has not. */
+	/* 5.10 has no atomic or. */
 	if (!(l->waits & LIFECYCLE_IN_CGROUP))
 		__sync_fetch_and_add(&l->waits, LIFECYCLE_IN_CGROUP);
 }
@@ -105,22 +108,25 @@ static __always_inline bool owner_matches(const struct lifecycle *l)
 	return true;
 }
 
-/* Once an owner matched, the connection is wanted for the rest of its life. */
+/* If an owner matched once, the connection is wanted for the rest of its life. */
 static __always_inline void owner_match(struct lifecycle *l)
 {
 	if (config_filters_owner() && !(l->marks & LIFECYCLE_MATCHED) && owner_matches(l))
 		l->marks |= LIFECYCLE_MATCHED;
 }
 
-/* Of a process, 15 bytes and a NUL, as two words: in bytes it is half of the code here. */
+/*
+ * The name of a process: 15 bytes and a NUL. It is handled as two words, because byte by byte it
+ * would be half of the code here.
+ */
 struct name {
 	__u64 words[TCPDWELL_COMM_LEN / 8];
 };
 
 /*
- * The running process: its name goes to @name. Returns whether it may own anything. Kernels that
- * have cookies for tracing programs (5.12) have a BTF pointer to the task too (5.11), read by plain
- * loads.
+ * Sets @name to the running process's name. Returns whether that process may own anything. Kernels
+ * that have cookies for tracing programs (5.12) also have a BTF pointer to the task (5.11), which
+ * plain loads can read.
  */
 static __always_inline bool current_owner(struct name *name)
 {
@@ -153,9 +159,9 @@ static __always_inline bool owner_is_named(const struct lifecycle *l, const stru
 }
 
 /*
- * A reader on another CPU must not see the new process under the old one's name, so there is no
- * owner while the name is written: whoever writes it calls owner_leave() before and owner_come()
- * after that.
+ * A reader on another CPU must not see the new process with the old one's name. So there is no
+ * owner while the name is written: the writer calls owner_leave() before that and owner_come()
+ * after it.
  */
 static __always_inline void owner_leave(struct lifecycle *l, const bool atomic)
 {
@@ -172,9 +178,9 @@ static __always_inline void owner_come(struct lifecycle *l, __u32 pid, __u8 how,
 }
 
 /*
- * The owner as one whole: none rather than one whose name is being replaced. Name, pid and owner
- * were stored in this order; so with an owner and the same pid on both sides of it, the name is
- * that process's.
+ * Reads the owner as a whole; the owner is TCPDWELL_OWNER_NONE if its name is being replaced. Name,
+ * pid and owner are stored in this order. So if there is an owner, and the pid read before the name
+ * is the same as the one read last, the name is that process's.
  */
 static __always_inline void owner_read(const struct lifecycle *l, __u32 *pid, char *comm,
 				       __u8 *owner)
@@ -191,8 +197,8 @@ static __always_inline void owner_read(const struct lifecycle *l, __u32 *pid, ch
 }
 
 /*
- * Make the running process the owner, known by @how. The name is that of the thread group's
- * leader, as `ss` and ps show it: threads name themselves as they like.
+ * Makes the running process the owner; @how says by what it is known. The name is that of the
+ * thread group's leader, as `ss` and ps show it, because threads name themselves as they like.
  */
 static __always_inline void owner_set_current(struct lifecycle *l, __u8 how, const bool atomic)
 {
@@ -205,7 +211,7 @@ static __always_inline void owner_set_current(struct lifecycle *l, __u8 how, con
 		cgroup_match_task(l, bpf_get_current_task());
 	if (l->pid == pid && l->owner != TCPDWELL_OWNER_NONE) {
 		if (how == TCPDWELL_OWNER_CLOSE)
-			how = l->owner; /* nothing new but, after an exec, the name */
+			how = l->owner; /* nothing is new, except for the name after an exec */
 		if (owner_is_named(l, &name)) {
 			*(volatile __u8 *)&l->owner = how;
 			owner_match(l);
@@ -224,7 +230,7 @@ static __always_inline void owner_set_current(struct lifecycle *l, __u8 how, con
 	owner_match(l);
 }
 
-/* The owner of @l is the one of @other. */
+/* Makes the owner of @other the owner of @l. */
 static __always_inline void owner_adopt(struct lifecycle *l, const struct lifecycle *other,
 					const bool atomic)
 {
@@ -238,8 +244,8 @@ static __always_inline void owner_adopt(struct lifecycle *l, const struct lifecy
 }
 
 /*
- * A child that nobody accepted yet belongs to whoever holds its listener. How many hold that says
- * nothing of how many will hold the child.
+ * A child that nobody has accepted yet belongs to the process that holds its listener. How many
+ * processes hold the listener does not say how many will hold the child.
  */
 static __always_inline void owner_inherit(struct lifecycle *child, const struct lifecycle *listener)
 {
