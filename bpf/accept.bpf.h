@@ -121,8 +121,7 @@ static __always_inline void accepted(void *ctx, const struct sock *sk, const str
 	}
 	key = sock_key_by_address(sk);
 	if (!key)
-		/* Nobody has looked at the socket yet. */
-		return;
+		return; /* nobody has looked at the socket yet */
 	/* No owner is known, so none was known for its listener. */
 	if (!l || l->owner == TCPDWELL_OWNER_NONE)
 		accepted_from(listener ?: accept_listener(syscall));

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Sockets that a process has though none of its descriptors leads to them: the TCP sockets of a
- * connection of MPTCP, the fixed files of an io_uring, and what is in flight in the queue of a unix
+ * Sockets that a process has although none of its descriptors leads to them: the TCP sockets of a
+ * connection of MPTCP, the fixed files of an io_uring, and sockets in flight in the queue of a unix
  * socket (SCM_RIGHTS).
  *
- * The walk over all descriptors meets what they hang on, and notes by address which TCP sockets
- * that are. They are met by their places in the hash tables afterwards, where their cookies can be
- * asked for. No lock is taken: what moves meanwhile is read as it is, by helpers, and a socket is
+ * The walk over all descriptors meets the files that they belong to, and notes the addresses of the
+ * TCP sockets. Later the walk over the hash tables meets these sockets, where it can ask for their
+ * cookies. No lock is taken. What changes meanwhile is read as it is, by helpers, and a socket is
  * told of only if it is in the hash tables.
  */
 #ifndef TCPDWELL_INDIRECT_BPF_H
@@ -24,10 +24,11 @@
 #define SOCK_STREAM 1
 
 /*
- * Who has a TCP socket otherwise than by a descriptor that leads to it: by one of MPTCP, among the
- * fixed files of an io_uring, or in the queue of a unix socket. By the socket's address, while the
- * snapshot runs; emptied after it, where the process still may. Of a connection of MPTCP the first
- * TCP sockets are looked at, the first holders of each are kept.
+ * The processes that have a TCP socket in another way than by a descriptor that leads to it:
+ * through a socket of MPTCP, among the fixed files of an io_uring, or in the queue of a unix
+ * socket. The key is the socket's address. The map is filled while the snapshot runs; it is emptied
+ * after it if the process still may do so. Only the first TCP sockets of a connection of MPTCP are
+ * looked at, and only the first holders of each socket are kept.
  */
 #define SUBFLOWS	8
 #define SUBFLOW_HOLDERS 4
@@ -36,11 +37,12 @@ struct subflow_holders {
 	__u32 count;
 	__u32 pids[SUBFLOW_HOLDERS];
 	__u32 fds[SUBFLOW_HOLDERS];
-	__u32 round; /* of the snapshot: what an earlier one noted says nothing */
+	__u32 round; /* of the snapshot; what an earlier one noted does not count */
 	__u64 leaders[SUBFLOW_HOLDERS];
 	__u64 tables[SUBFLOW_HOLDERS];
-	__u64 slots[SUBFLOW_HOLDERS]; /* of the reference to its file; 0: a descriptor of MPTCP */
-	__u8 ways[SUBFLOW_HOLDERS];   /* enum tcpdwell_socket_flag: fixed or in flight */
+	/* Where the reference to its file is; 0: a descriptor leads to a socket of MPTCP. */
+	__u64 slots[SUBFLOW_HOLDERS];
+	__u8 ways[SUBFLOW_HOLDERS]; /* enum tcpdwell_socket_flag: fixed or in flight */
 };
 
 struct {
@@ -51,13 +53,13 @@ struct {
 	__type(value, struct subflow_holders);
 } subflows SEC(".maps");
 
-/* There may be something in it. */
+/* Whether there may be something in subflows. */
 __u32 subflows_noted;
 
-/* A process that has a socket, and behind which descriptor. */
+/* A process that has a socket, and the descriptor by which it does. */
 struct holder {
 	const struct task_struct *leader;
-	__u64 table; /* the task whose table of descriptors it is */
+	__u64 table; /* the task whose table of descriptors has it */
 	__u32 pid;
 	__u32 fd;
 	__u8 way; /* TCPDWELL_SOCKET_FIXED or TCPDWELL_SOCKET_IN_FLIGHT; 0: a descriptor */
@@ -95,15 +97,16 @@ static __always_inline bool is_mptcp(const struct sock *sk)
  */
 
 /*
- * Who has what is looked at, and what an array of files belongs to. Functions that the verifier
- * walks through once take numbers alone; the one thread that reads the iterators is alone with it.
+ * The holder whose files are looked at, and the kind of their array. The verifier walks only once
+ * through functions whose arguments are numbers, so these facts are kept here. Only the one thread
+ * that reads the iterators uses them.
  */
 static struct {
 	struct holder holder;
-	bool nodes; /* its elements lead to what leads to a file */
+	bool nodes; /* the elements are nodes that lead to the files */
 } indirect;
 
-/* What is known of a socket at first; too large for the stack. */
+/* The initial value of an element; it is too large for the stack. */
 static const struct subflow_holders no_holders;
 
 __noinline int indirect_note(__u64 subflow, __u64 slot)
@@ -139,7 +142,7 @@ __noinline int indirect_note(__u64 subflow, __u64 slot)
 	return 0;
 }
 
-/* Who has a socket otherwise, of which most hosts have none. */
+/* Returns the processes that have a socket in another way; NULL for most sockets. */
 static __always_inline struct subflow_holders *indirect_holders(const struct sock *sk)
 {
 	struct subflow_holders *holders;
@@ -152,9 +155,9 @@ static __always_inline struct subflow_holders *indirect_holders(const struct soc
 }
 
 /*
- * Whether nobody has the file of the socket at @address, noted as @key, but by the slots that were
- * noted: each is a reference, and so is what somebody has that was not met. What is in the queues
- * of two processes is not for one alone.
+ * Returns whether the file of the socket at @address, which was noted as @key, is held only by the
+ * slots that were noted. Each slot is a reference, and so is whatever holds the file and was not
+ * met. If the file is in the queues of two processes, neither has it alone.
  */
 __noinline int indirect_alone(__u64 address, __u64 key)
 {
@@ -185,7 +188,10 @@ __noinline int indirect_alone(__u64 address, __u64 key)
  * ---- MPTCP --------------------------------------------------------------------------------------
  */
 
-/* Note who holds the TCP sockets behind one of MPTCP: a listener's, or those of a connection. */
+/*
+ * Notes who holds the TCP sockets behind a socket of MPTCP: that of a listener, or those of a
+ * connection.
+ */
 __noinline int indirect_mptcp(__u64 address, __u64 slot)
 {
 	const struct mptcp_sock *msk = (const struct mptcp_sock *)address;
@@ -214,10 +220,13 @@ __noinline int indirect_mptcp(__u64 address, __u64 slot)
  * ---- Arrays of files ----------------------------------------------------------------------------
  */
 
-/* The lowest bits of io_uring's pointers to files say what these can do (FFS_MASK, 5.13). */
+/* The lowest bits of io_uring's pointers to files say what the files can do (FFS_MASK, 5.13). */
 #define FILE_BITS 7UL
 
-/* Files of one call, and in all: an io_uring may have more, a message has 253 at the most. */
+/*
+ * Files that one call looks at, and files in all. An io_uring may have more; a message has 253 at
+ * most.
+ */
 #define SLOTS_STRETCH 64
 #define SLOTS_MAX     32768
 
@@ -260,7 +269,7 @@ __noinline int indirect_files(__u64 slots, __u32 count)
  * ---- io_uring -----------------------------------------------------------------------------------
  */
 
-/* Whether a file is an io_uring. Nobody but the kernel gives names to anonymous inodes. */
+/* Returns whether a file is an io_uring. Only the kernel gives names to anonymous inodes. */
 static __always_inline bool is_ring(const struct file *file)
 {
 	char name[sizeof("[io_uring]")] = {};
@@ -275,7 +284,10 @@ static __always_inline bool is_ring(const struct file *file)
 	return true;
 }
 
-/* The fixed files of the io_uring that @file is; 5.11 and 5.12 have them elsewhere. */
+/*
+ * Looks at the fixed files of the io_uring @file. 5.11 and 5.12 have them elsewhere, and they are
+ * not found there.
+ */
 static __always_inline void indirect_ring(const struct task_struct *task, const struct file *file)
 {
 	const struct io_ring_ctx *ring = BPF_CORE_READ(file, private_data);
@@ -295,11 +307,11 @@ static __always_inline void indirect_ring(const struct task_struct *task, const 
  * ---- In flight ----------------------------------------------------------------------------------
  */
 
-/* Messages in a queue that are looked at: so many in a stretch, and stretches. */
+/* Messages of a queue that are looked at in one stretch, and the number of stretches. */
 #define QUEUE_MESSAGES		32
 #define QUEUE_MESSAGE_STRETCHES 64
 
-/* Files that come with a message. */
+/* Looks at the files that come with a message. */
 static __always_inline void indirect_message(__u64 skb)
 {
 	const struct unix_skb_parms *parms = (void *)skb +
@@ -311,7 +323,7 @@ static __always_inline void indirect_message(__u64 skb)
 			       BPF_CORE_READ((struct scm_fp_list *)files, count));
 }
 
-/* Returns where the next stretch begins; @head ends the queue. */
+/* Looks at a stretch of messages. Returns where the next one begins; @head ends the queue. */
 __noinline __u64 indirect_messages(__u64 skb, __u64 head)
 {
 	for (int i = 0; i < QUEUE_MESSAGES && skb && skb != head; i++) {
@@ -321,7 +333,7 @@ __noinline __u64 indirect_messages(__u64 skb, __u64 head)
 	return skb;
 }
 
-/* What is in flight in the queue of the unix socket at @address. */
+/* Looks at what is in flight in the queue of the unix socket at @address. */
 __noinline int indirect_queue(__u64 address)
 {
 	__u64 head = address + bpf_core_field_offset(struct sock, sk_receive_queue);
@@ -332,7 +344,10 @@ __noinline int indirect_queue(__u64 address)
 	return 0;
 }
 
-/* The same of the connections that wait for accept(), each of which is a message's socket. */
+/*
+ * The same for connections that wait for accept(): each is the socket of a message in the
+ * listener's queue.
+ */
 static __always_inline void indirect_backlog(__u64 address)
 {
 	__u64 head = address + bpf_core_field_offset(struct sock, sk_receive_queue), waiting;
@@ -354,8 +369,9 @@ static __always_inline bool is_unix(const struct sock *sk)
 }
 
 /*
- * What the process of @task alone can receive by the unix socket @sk. The iterator has a reference
- * to the file, and the descriptor the other: a third may be of a process that it does not meet.
+ * Looks at what only the process of @task can receive by the unix socket @sk. The iterator has one
+ * reference to the file, and the descriptor has the other. A third one may belong to a process that
+ * the iterator does not meet.
  */
 static __always_inline void indirect_flight(const struct task_struct *task, const struct file *file,
 					    const struct sock *sk)
@@ -371,7 +387,9 @@ static __always_inline void indirect_flight(const struct task_struct *task, cons
 		indirect_queue(address_of(sk));
 }
 
-/* What a descriptor leads to that is no TCP socket; @sk is NULL if it is none at all. */
+/*
+ * Looks at a descriptor that does not lead to a TCP socket; @sk is NULL if it leads to no socket.
+ */
 static __always_inline void indirect_find(const struct task_struct *task, __u32 fd,
 					  const struct file *file, const struct sock *sk)
 {

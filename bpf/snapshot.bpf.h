@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Sockets that were there before the tracer: put into the map of connections by two iterators.
+ * Sockets that were there before the tracer. Two iterators put them into the map of connections.
  *
- * The first goes through all descriptors of all processes: who holds a socket owns it, in whatever
- * network namespace. The second goes through the hash tables of one namespace and adds what has no
- * descriptor: timewait sockets, requests, orphans, connections in an accept queue.
+ * The first goes through all descriptors of all processes. A process that holds a socket owns it,
+ * in whatever network namespace it is. The second goes through the hash tables of one namespace and
+ * adds what has no descriptor: timewait sockets, requests, orphans, and connections in an accept
+ * queue.
  *
- * The tracepoint is attached first, so a socket may move while it is looked at. What a transition
- * has put into the map stays; what the iterator puts there says no more than that the socket was in
- * this state at that time, and lifecycle_dwell() believes it only if the next transition leaves it.
+ * The tracepoint is attached before that, so a socket may change its state while it is looked at.
+ * What a transition has put into the map stays. What an iterator puts there only says that the
+ * socket was in this state at this time. lifecycle_dwell() believes it only if the next transition
+ * leaves that state.
  */
 #ifndef TCPDWELL_SNAPSHOT_BPF_H
 #define TCPDWELL_SNAPSHOT_BPF_H
@@ -22,8 +24,8 @@
 #include "young.bpf.h"
 
 /*
- * Children in accept queues by address, and their listener's key, while the snapshot runs; emptied
- * after it.
+ * The keys of listeners by the addresses of the children in their accept queues. The map is filled
+ * while the snapshot runs, and emptied after it.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -33,7 +35,7 @@ struct {
 	__type(value, __u64);
 } queued SEC(".maps");
 
-/* What the snapshot found by descriptor, by inode of the network namespace. */
+/* What the snapshot found by descriptor, by the inode of the network namespace. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -42,13 +44,17 @@ struct {
 	__type(value, struct tcpdwell_namespace);
 } namespaces SEC(".maps");
 
-/* A record on its way to that thread: too large for the stack. */
+/*
+ * The record that is about to be written to the iterator's reader. It is too large for the stack.
+ */
 struct tcpdwell_socket snapshot_record;
 
-/* bpf_iter programs answer 0: go on. */
+/* What a bpf_iter program returns to go on. */
 #define ITER_NEXT 0
 
-/* A walk has told of the timewait sockets of the namespace that an iterator goes through. */
+/*
+ * Whether a walk has told of the timewait sockets of the namespace that an iterator goes through.
+ */
 __u32 timewait_walked;
 
 /* When a socket entered its state, and when data last went through it (bounds.h). */
@@ -62,13 +68,13 @@ struct times {
  */
 
 /*
- * The socket that an iterator is at. The one thread that reads the iterators is alone with it, and
- * the verifier does not follow what is in it, as it would on the stack. Functions of numbers, each
- * of which it goes through once, do one step of what is to be done with it.
+ * The socket that an iterator is at. Only the one thread that reads the iterators uses it. The
+ * verifier does not track its contents, as it would on the stack. Each step of the work on it is a
+ * function of numbers, which the verifier goes through once.
  */
 static struct found {
 	__u64 key;
-	__u64 known; /* the key of what is known of its connection, 0: nothing */
+	__u64 known; /* the key of what is known of its connection, 0: nothing is */
 	__u64 now_ns;
 	struct times times;
 	struct endpoint e;
@@ -76,8 +82,8 @@ static struct found {
 	__u8 held; /* there is a holder */
 	__u8 state;
 	__u8 flags; /* enum tcpdwell_socket_flag */
-	__u8 bound; /* bind() took its port */
-	__u8 shown; /* the state that its process sees: MPTCP's own */
+	__u8 bound; /* whether bind() took its port */
+	__u8 shown; /* the state that its process sees, which is MPTCP's if it is a subflow */
 } found;
 
 static __always_inline void found_begin(__u64 key)
@@ -87,15 +93,19 @@ static __always_inline void found_begin(__u64 key)
 	found.now_ns = bpf_ktime_get_ns();
 }
 
-/* Since when it is in its state at the latest: now it is. */
+/*
+ * Returns the latest time at which the socket can have entered its state; now, if no earlier one is
+ * known.
+ */
 static __always_inline __u64 found_since_ns(void)
 {
 	return found.times.state.latest_ns ?: found.now_ns;
 }
 
 /*
- * What was seen of its life is worth more than what its stamps say. That it was found in this state
- * by an earlier look is a bound, too; that it is found so now says nothing.
+ * Sets since when the socket is in its state. What was seen of its life counts more than what its
+ * stamps say. If an earlier look found it in this state, that is a bound, too; that this look finds
+ * it so says nothing.
  */
 static __always_inline void record_since(struct tcpdwell_socket *record, const struct lifecycle *l)
 {
@@ -114,7 +124,7 @@ static __always_inline void record_since(struct tcpdwell_socket *record, const s
 	record->since_ns = since_ns ?: found.now_ns;
 }
 
-/* The number of the file that its descriptors lead to; 0: there is none. */
+/* Returns the inode of the file that its descriptors lead to; 0: there is none. */
 static __always_inline __u64 sock_inode(const struct sock *sk)
 {
 	const struct socket *socket = BPF_CORE_READ(sk, sk_socket);
@@ -123,7 +133,7 @@ static __always_inline __u64 sock_inode(const struct sock *sk)
 	return socket ? BPF_CORE_READ(file, vfs_inode.i_ino) : 0;
 }
 
-/* Whether a socket, its connection or who holds it is in the cgroup that is wanted. */
+/* Returns whether the socket, its connection or its holder is in the cgroup that is wanted. */
 static __always_inline bool found_in_cgroup(const struct lifecycle *l, const struct sock *sk)
 {
 	if (!cfg_cgroup_id || (l && is_in_cgroup(l)) || (sk && sock_in_cgroup(sk)))
@@ -131,7 +141,10 @@ static __always_inline bool found_in_cgroup(const struct lifecycle *l, const str
 	return found.held && task_in_cgroup((__u64)found.holder.leader);
 }
 
-/* Who may yet get what is in flight does not hold it, so that one is not named as a holder. */
+/*
+ * Fills in the holder. A process that may yet receive the socket from a queue does not hold it, and
+ * is not named as a holder.
+ */
 static __always_inline void record_holder(struct tcpdwell_socket *record)
 {
 	const struct holder *holder = &found.holder;
@@ -148,7 +161,7 @@ static __always_inline void record_holder(struct tcpdwell_socket *record)
 	bpf_core_read(record->comm, OWNER_COMM_LEN, &leader->comm);
 }
 
-/* What the full socket @sk says of itself beyond what all have. */
+/* Fills in what only a full socket says of itself. */
 static __always_inline void record_full(struct tcpdwell_socket *record, const struct sock *sk)
 {
 	__u32 range = sock_port_range((__u64)sk);
@@ -163,7 +176,10 @@ static __always_inline void record_full(struct tcpdwell_socket *record, const st
 	record->drops = BPF_CORE_READ(sk, sk_drops.counter);
 }
 
-/* Fills snapshot_record, of a full socket if it is at @address. Returns whether it is wanted. */
+/*
+ * Fills snapshot_record. @address is that of a full socket, or 0. Returns whether the record is
+ * wanted.
+ */
 __noinline int found_record(__u64 address)
 {
 	const struct sock *sk = (const struct sock *)address;
@@ -207,8 +223,8 @@ __noinline int found_record(__u64 address)
 }
 
 /*
- * Tell user space, if it asked. A record that does not fit makes the kernel run the program once
- * more for the same socket, when there is room.
+ * Writes the record, if user space asked for records. If it does not fit, the kernel runs the
+ * program once more for the same socket when there is room.
  */
 static __always_inline void found_write(struct seq_file *seq, __u64 address)
 {
@@ -220,12 +236,15 @@ static __always_inline void found_write(struct seq_file *seq, __u64 address)
  * ---- Descriptors --------------------------------------------------------------------------------
  */
 
-/* Numbers of processes fit 22 bits (PID_MAX_LIMIT), and the highest bit is an address's. */
+/*
+ * The number of a process fits 22 bits (PID_MAX_LIMIT). The highest bit is set in addresses only,
+ * so it stays 0.
+ */
 #define HOLDER_ROUNDS	   512
 #define HOLDER_ROUND_SHIFT 54
 #define HOLDER_PID_SHIFT   32
 
-/* This run and process, as struct lifecycle keeps them. */
+/* Returns this run and process as lifecycle.holder keeps them. */
 static __always_inline __u64 holder_mark(__u32 pid)
 {
 	return (__u64)(snapshot_round % HOLDER_ROUNDS) << HOLDER_ROUND_SHIFT |
@@ -233,8 +252,8 @@ static __always_inline __u64 holder_mark(__u32 pid)
 }
 
 /*
- * Make the holder the owner, or count it as one more. All descriptors of a process come one after
- * another. Returns whether it is the first in this run.
+ * Makes the holder the owner, or counts it as one more. All descriptors of a process come one after
+ * another. Returns whether it is the socket's first holder in this run.
  */
 static __always_inline bool holder_add(struct lifecycle *l)
 {
@@ -243,7 +262,7 @@ static __always_inline bool holder_add(struct lifecycle *l)
 	__u64 mark = holder_mark(holder->pid);
 
 	if (l->waits & LIFECYCLE_WAITING || l->marks & LIFECYCLE_TW)
-		return false; /* it is moving, and another knows more */
+		return false; /* its state is changing, and another program knows more */
 	if (l->owner != TCPDWELL_OWNER_NONE && l->owner != TCPDWELL_OWNER_SCAN)
 		return false;
 	if (l->owner == TCPDWELL_OWNER_SCAN &&
@@ -266,7 +285,7 @@ static __always_inline bool holder_add(struct lifecycle *l)
 	return true;
 }
 
-/* What this run found in a network namespace; NULL: there is no room for another one. */
+/* Returns what this run found in a network namespace; NULL: there is no room for another one. */
 static __always_inline struct tcpdwell_namespace *namespace_here(__u32 netns)
 {
 	struct tcpdwell_namespace none = {}, *n;
@@ -288,9 +307,10 @@ static __always_inline struct tcpdwell_namespace *namespace_here(__u32 netns)
 }
 
 /*
- * Count a socket that was there before the tracer, once, and the requests of a listener. Where all
- * that a namespace has are counted, its hash tables need not be gone through. To miss one costs no
- * more than that: those that moved meanwhile, or that found no room here, are not counted.
+ * Counts a socket that was there before the tracer, once, and the requests of a listener. If
+ * everything that a namespace has is counted, its hash tables need not be gone through. To miss a
+ * socket only costs that pass. Sockets whose state changed meanwhile, or that found no room here,
+ * are not counted.
  */
 static __always_inline void found_count(const struct sock *sk)
 {
@@ -305,8 +325,9 @@ static __always_inline void found_count(const struct sock *sk)
 }
 
 /*
- * Whether a socket is a child ahead of its first transition, which is to tell all of it: in the
- * middle of its handshake's last ACK, or born by a SYN with data since the tracer is here.
+ * Returns whether a socket is a child before its first transition, which is going to tell all of
+ * it. The child is in the middle of its handshake's last ACK, or a SYN with data made it since the
+ * tracer is here.
  */
 static __always_inline bool is_being_born(const struct sock *sk, __u8 state)
 {
@@ -319,8 +340,9 @@ static __always_inline bool is_being_born(const struct sock *sk, __u8 state)
 }
 
 /*
- * The entry of a full socket, new or not; NULL if it is not to be remembered. One that closed in
- * the meantime is taken out again: its last transition has gone by.
+ * Returns the entry of a full socket, new or not; NULL if the socket is not to be remembered. If
+ * the socket closed in the meantime, its last transition has gone by, and the entry is removed
+ * again.
  */
 static __always_inline struct lifecycle *snapshot_full(const struct sock *sk,
 						       const struct lifecycle *listener)
@@ -352,8 +374,8 @@ static __always_inline struct lifecycle *snapshot_full(const struct sock *sk,
 }
 
 /*
- * The peer's end of data is MPTCP's own (DATA_FIN): the TCP socket goes on in ESTABLISHED, while
- * the socket that the process has is in CLOSE_WAIT.
+ * Returns the state that the process sees. In MPTCP the peer ends its data by a DATA_FIN. Then the
+ * socket that the process has is in CLOSE_WAIT, while the TCP socket goes on in ESTABLISHED.
  */
 static __noinline __u32 state_shown(__u64 address, __u32 state)
 {
@@ -368,8 +390,8 @@ static __noinline __u32 state_shown(__u64 address, __u32 state)
 }
 
 /*
- * Facts about the full socket at @address. Returns whether its connection is wanted. A listener is
- * remembered in any case: it owns its children.
+ * Gathers facts about the full socket at @address. Returns whether its connection is wanted. A
+ * listener is remembered in any case, because its children inherit its owner.
  */
 __noinline int found_full(__u64 address)
 {
@@ -393,7 +415,7 @@ __noinline int found_full(__u64 address)
 	return filter_connection(sk, &found.e, false);
 }
 
-/* Remember it with its holder. */
+/* Remembers the socket with its holder. */
 __noinline int found_keep_held(__u64 address)
 {
 	const struct sock *sk = (const struct sock *)address;
@@ -407,7 +429,7 @@ __noinline int found_keep_held(__u64 address)
 	return 0;
 }
 
-/* What it has carried so far. */
+/* Sums what the connection has carried so far. */
 __noinline int found_carried(__u64 address)
 {
 	struct lifecycle *l = connection_find(found.known);
@@ -446,14 +468,18 @@ static __always_inline void snapshot_descriptor(struct seq_file *seq, struct tas
  */
 
 /*
- * 65536 children are the longest queue: so many in a stretch, stretches in a run, and runs. The
- * verifier walks through each turn of a loop, but through a function of numbers once.
+ * The longest queue that is read has 65536 children: so many children in a stretch, stretches in a
+ * run, and runs. The verifier walks through each turn of a loop, but through a function of numbers
+ * once.
  */
 #define QUEUE_STRETCH	64
 #define QUEUE_STRETCHES 32
 #define QUEUE_RUNS	32
 
-/* Note whose children stand in a stretch of an accept queue. Returns where the next one begins. */
+/*
+ * Notes the listener of the children in one stretch of an accept queue. Returns where the next
+ * stretch begins.
+ */
 __noinline __u64 queue_stretch(__u64 head, __u64 listener)
 {
 	const struct request_sock *req = (const struct request_sock *)head;
@@ -474,7 +500,10 @@ __noinline __u64 queue_run(__u64 head, __u64 listener)
 	return head;
 }
 
-/* The iterator holds the listener's lock (5.15), so accept() cannot change the queue meanwhile. */
+/*
+ * Notes the children in a listener's accept queue. The iterator holds the listener's lock (5.15),
+ * so accept() cannot change the queue meanwhile.
+ */
 static __always_inline void queue_note(const struct sock *listener, __u64 key)
 {
 	const struct inet_connection_sock *icsk = (const struct inet_connection_sock *)listener;
@@ -485,7 +514,8 @@ static __always_inline void queue_note(const struct sock *listener, __u64 key)
 }
 
 /*
- * The listener in whose queue a socket without a descriptor waits, if it was met; it comes first.
+ * Returns the listener in whose queue a socket without a descriptor waits, if that listener was
+ * met. Iterators go through listeners first.
  */
 static __always_inline struct lifecycle *queue_owner(__u64 child)
 {
@@ -494,7 +524,7 @@ static __always_inline struct lifecycle *queue_owner(__u64 child)
 	return listener ? connection_find(*listener) : NULL;
 }
 
-/* Who has the socket as a descriptor leads to it, or otherwise and alone, holds it. */
+/* Adds a holder to whom a descriptor leads, or who holds the socket alone in another way. */
 __noinline int found_add_holder(void)
 {
 	struct lifecycle *l = connection_find(found.known);
@@ -505,9 +535,9 @@ __noinline int found_add_holder(void)
 }
 
 /*
- * Tell of each that has a socket otherwise than by a descriptor that leads to it, as
- * snapshot_descriptor() does. Who has it as a fixed file beside a descriptor, or may get it from a
- * queue beside those who have it, is nobody's owner.
+ * Tells of each process that has a socket in another way than by a descriptor that leads to it, as
+ * snapshot_descriptor() does for descriptors. If others have descriptors of the socket, a process
+ * that has it as a fixed file, or may receive it from a queue, is not made an owner.
  */
 static __always_inline void snapshot_indirect(struct seq_file *seq, __u64 address,
 					      const struct subflow_holders *holders, bool wanted)
@@ -531,7 +561,10 @@ static __always_inline void snapshot_indirect(struct seq_file *seq, __u64 addres
 	}
 }
 
-/* Most have a descriptor, and nothing is left to be found out. */
+/*
+ * Returns whether nothing is left to be found out about the socket. That is so for most, as a
+ * descriptor led to them.
+ */
 __noinline int found_before(__u64 address, __u64 key)
 {
 	const struct sock *sk = (const struct sock *)address;
@@ -540,7 +573,10 @@ __noinline int found_before(__u64 address, __u64 key)
 	       BPF_CORE_READ(sk, __sk_common.skc_state) != TCPDWELL_LISTEN && connection_find(key);
 }
 
-/* Remember a socket that no descriptor has led to, with the owner of the listener that it is of. */
+/*
+ * Remembers a socket to which no descriptor has led; its owner is that of the listener that it came
+ * from.
+ */
 __noinline int found_keep(__u64 address, __u32 wanted)
 {
 	const struct sock *sk = (const struct sock *)address;
@@ -601,16 +637,16 @@ static __always_inline void tw_keep(const struct inet_timewait_sock *tw,
 		bpf_map_push_elem(&orphans, &key, 0);
 	}
 	if (!BPF_CORE_READ(tw, tw_timer.entry.pprev))
-		connection_forget(found.key); /* it ran out meanwhile */
+		connection_forget(found.key); /* the timer ran out meanwhile */
 }
 
-/* The timewait socket at @address. Returns whether it is wanted. */
+/* Gathers facts about the timewait socket at @address. Returns whether it is wanted. */
 __noinline int found_tw(__u64 address)
 {
 	const struct inet_timewait_sock *tw = (const struct inet_timewait_sock *)address;
 	struct tcpdwell_counters *c = counters_here();
 
-	/* Neither user nor cgroup are left of the socket that it was. */
+	/* The user and the cgroup of the full socket are not known any more. */
 	found.e.uid = -1;
 	found.e.cgroup_id = 0;
 	found.state = found.shown = BPF_CORE_READ(tw, tw_substate);
@@ -626,7 +662,7 @@ __noinline int found_tw(__u64 address)
 	return 1;
 }
 
-/* Remembers a timewait socket. Returns whether there is a record of it. */
+/* Remembers a timewait socket. Returns whether snapshot_record holds a record of it. */
 static __always_inline bool snapshot_tw(__u64 address, __u64 key)
 {
 	found_begin(key);
@@ -647,8 +683,9 @@ static __always_inline void request_keep(const struct request_sock *req,
 }
 
 /*
- * A request knows when its SYN came. Its first row has gone by: the flush shows it no more. It is
- * the listener's: who holds that one is to answer it. Returns whether it is wanted.
+ * Gathers facts about the request at @address, whose stamp says when its SYN came. Its first row is
+ * past, and the flush does not show it any more. The request belongs to its listener, whose holder
+ * is to answer it. Returns whether it is wanted.
  */
 __noinline int found_request(__u64 address)
 {

@@ -2,8 +2,8 @@
 /*
  * Facts about a socket: ends, namespace, user, cgroup, identity.
  *
- * Structures are read through struct endpoint, so that filters and rows do not care which kernel
- * object stands for the connection.
+ * Facts are read into a struct endpoint, so filters and rows need not know which kernel object
+ * stands for the connection.
  */
 #ifndef TCPDWELL_SOCK_BPF_H
 #define TCPDWELL_SOCK_BPF_H
@@ -16,17 +16,17 @@
 #define IPPROTO_TCP   6
 #define IPPROTO_MPTCP 262
 
-/* Bits of enum sock_flags, include/net/sock.h. */
+/* Bits of sk_flags (enum sock_flags, include/net/sock.h). */
 #define SOCK_DEAD     0
 #define SOCK_DONE     1
 #define SOCK_KEEPOPEN 3
 
-/* A bit of sock.sk_shutdown: nobody reads any more. */
+/* A bit of sk_shutdown: nobody reads any more. */
 #define RCV_SHUTDOWN 1
 
 /*
- * Whose transition it is: both ends of the connection, its namespace, user and cgroup. The layout
- * of the addresses is that of the record.
+ * Both ends of the connection that a transition belongs to, and its namespace, user and cgroup.
+ * Addresses are laid out as in the record.
  */
 struct endpoint {
 	__u8 laddr[16];
@@ -34,18 +34,28 @@ struct endpoint {
 	__u16 lport;
 	__u16 rport;
 	__u8 family; /* 4 or 6 */
-	/* The interface that it is bound to, 24 bits of its number; 0: none, or not asked for. */
+	/*
+	 * The interface that the socket is bound to, 24 bits of its index; 0: none, or not asked
+	 * for.
+	 */
 	union {
 		__u8 scope_high;
-		__u8 in_range; /* where stat asks: which ports connect() takes, 1 local, 2 remote */
+		/*
+		 * Where stat asks: which ports are in the range of connect(), 1: the local one, 2:
+		 * the remote one.
+		 */
+		__u8 in_range;
 	};
 	__u16 scope_low;
 	__u32 netns;
 	__u32 uid;
-	__u64 cgroup_id; /* of the version 2 hierarchy; 0: not asked for, or none can be told */
+	/* In the version 2 hierarchy; 0: not asked for, or it cannot be told. */
+	__u64 cgroup_id;
 };
 
-/* A request whose timer runs out, and a timewait socket whose timer was taken off: rows to be. */
+/*
+ * What is needed for the row of a request whose timer runs out, in case it does not survive that.
+ */
 struct dying_request {
 	__u64 request;
 	__u64 listener;
@@ -53,17 +63,18 @@ struct dying_request {
 	__u32 isn;
 	__u32 acked; /* the last ACK came, and there was no room */
 	struct endpoint e;
-	__u64 bucket;  /* of the table of connections, if the listener is closed; else 0 */
-	__u64 dropped; /* the last one that was unhashed without a child */
+	__u64 bucket;  /* in the table of connections, if the listener is closed; else 0 */
+	__u64 dropped; /* the last request that was unhashed without a child */
 	__u64 dropped_syn_ns;
 };
 
+/* What is needed for the row of a timewait socket whose timer was taken off. */
 struct parked_tw {
 	__u64 key;
 	__u64 time_ns;
 	__u64 flip_ns; /* when it went from FIN_WAIT2 to TIME_WAIT unseen, 0: it did not */
 	__u32 reason;
-	__u32 parkings; /* with this one */
+	__u32 parkings; /* how often it was parked, this time included */
 	struct endpoint e;
 };
 
@@ -73,8 +84,8 @@ static __always_inline bool sock_is_tcp(const struct sock *sk)
 }
 
 /*
- * Whether a task has the socket, in a system call. If not it is a softirq's, or softirqs are off:
- * so neither kind of event comes upon another of its kind.
+ * Returns whether a task has the socket, in a system call. If not, a softirq does, or a task with
+ * softirqs off. So neither kind of event interrupts another of its kind.
  */
 static __always_inline bool is_of_task(const struct sock *sk)
 {
@@ -103,7 +114,7 @@ static __always_inline void addr_read_v6(__u8 *to, const struct in6_addr *addr, 
 	}
 }
 
-/* ::ffff:0:0/96 (RFC 4291, section 2.5.5.2): IPv4 on an IPv6 socket. */
+/* Returns whether @addr is in ::ffff:0:0/96 (RFC 4291, section 2.5.5.2): IPv4 on an IPv6 socket. */
 static __always_inline bool addr_is_v4_mapped(const __u8 *addr)
 {
 	const __u32 *words = (const __u32 *)addr;
@@ -112,8 +123,8 @@ static __always_inline bool addr_is_v4_mapped(const __u8 *addr)
 }
 
 /*
- * The number of a pointer. The verifier lets no trusted pointer pass as one into a global function,
- * but what a helper has copied is nothing but a number to it.
+ * Returns a pointer as a number. The verifier does not let a trusted pointer pass as a number into
+ * a global function. But what a helper has copied is only a number to it.
  */
 static __always_inline __u64 address_of(const void *pointer)
 {
@@ -123,7 +134,7 @@ static __always_inline __u64 address_of(const void *pointer)
 	return address;
 }
 
-/* Ports that connect() takes in a namespace: the highest << 16 | the lowest. */
+/* Returns the ports that connect() takes in a namespace: the highest << 16 | the lowest. */
 static __always_inline __u32 netns_port_range(__u64 address)
 {
 	const struct net *net = (const struct net *)address;
@@ -140,8 +151,8 @@ static __always_inline __u32 netns_port_range(__u64 address)
 }
 
 /*
- * Which of the two ports are of that range, as struct endpoint has it. A function of its own, for
- * the stack of its callers, and one that calls no other: 5.10 has 32 bytes left for it.
+ * Returns which of the two ports are in that range, as endpoint.in_range has it. It is not inlined,
+ * to spare its callers' stack, and calls no other function: 5.10 has 32 bytes left for it.
  */
 static __noinline __u32 ports_in_range(__u64 net, __u32 lport, __u32 rport)
 {
@@ -150,7 +161,9 @@ static __noinline __u32 ports_in_range(__u64 net, __u32 lport, __u32 rport)
 	return (lport >= low && lport <= high) | (rport >= low && rport <= high) << 1;
 }
 
-/* With @direct @skc must be a BTF pointer. @addrs reads what rows do not need. */
+/*
+ * With @direct, @skc must be a BTF pointer. @addrs reads addresses even if rows do not need them.
+ */
 static __always_inline void endpoint_fill(struct endpoint *e, const struct sock_common *skc,
 					  const bool direct, const bool addrs)
 {
@@ -167,7 +180,10 @@ static __always_inline void endpoint_fill(struct endpoint *e, const struct sock_
 	if (cfg_service)
 		e->in_range = ports_in_range(address_of(net), e->lport, e->rport);
 	if (cfg_skip_addrs && !addrs) {
-		/* Not left as they are: old verifiers let nobody copy what was never written. */
+		/*
+		 * They are not left as they are: old verifiers let nobody copy what was never
+		 * written.
+		 */
 		addr_set_v4(e->laddr, 0);
 		addr_set_v4(e->raddr, 0);
 		e->family = 4;
@@ -190,8 +206,8 @@ static __always_inline void endpoint_fill(struct endpoint *e, const struct sock_
 }
 
 /*
- * The part that full sockets, requests and timewait sockets have in common. With @direct @skc must
- * be a BTF pointer. A listener on :: counts as IPv6, one on a mapped address as IPv4.
+ * Reads the part that full sockets, requests and timewait sockets have in common. With @direct,
+ * @skc must be a BTF pointer. A listener on :: counts as IPv6, one on a mapped address as IPv4.
  */
 static __always_inline void endpoint_read_common(struct endpoint *e, const struct sock_common *skc,
 						 const bool direct)
@@ -204,7 +220,7 @@ static __always_inline void endpoint_read_common(struct endpoint *e, const struc
 		endpoint_fill(e, skc, false, false);
 }
 
-/* The cgroup that the socket was created in; NULL: none can be told. */
+/* Returns the cgroup that the socket was created in; NULL: it cannot be told. */
 static __always_inline struct cgroup *sock_cgroup(const struct sock *sk)
 {
 	__u64 val;
@@ -213,7 +229,10 @@ static __always_inline struct cgroup *sock_cgroup(const struct sock *sk)
 		return BPF_CORE_READ(sk, sk_cgrp_data.cgroup);
 	if (!bpf_core_field_exists(sk->sk_cgrp_data.val))
 		return NULL; /* no CONFIG_SOCK_CGROUP_DATA */
-	/* include/linux/cgroup-defs.h of 5.14: a set low bit means ids of net_cls and net_prio. */
+	/*
+	 * include/linux/cgroup-defs.h of 5.14: if the low bit is set, it has ids of net_cls and
+	 * net_prio.
+	 */
 	val = BPF_CORE_READ(sk, sk_cgrp_data.val);
 	return val & 3 ? NULL : (struct cgroup *)val;
 }
@@ -230,13 +249,16 @@ static __always_inline __u64 sock_cgroup_id(const struct sock *sk, const bool di
 	return cgroup ? BPF_CORE_READ(cgroup, kn, id) : 0;
 }
 
-/* What a socket on its way to CLOSE was bound to: inet_put_port() has cleared the number. */
+/* Returns the local port of a socket on its way to CLOSE: inet_put_port() has cleared skc_num. */
 static __always_inline __u16 sock_last_port(const struct sock *sk)
 {
 	return bpf_ntohs(PEEK(inet_sock, sk, inet_sport));
 }
 
-/* On its way to CLOSE it has no port any more: the last one that it had. */
+/*
+ * Sets the local port of a socket on its way to CLOSE: it has none any more, so the last one
+ * counts.
+ */
 static __always_inline void endpoint_set_last_port(struct endpoint *e, const struct sock *sk)
 {
 	e->lport = sock_last_port(sk);
@@ -254,8 +276,9 @@ static __always_inline void endpoint_read(struct endpoint *e, const struct sock 
 }
 
 /*
- * What the map of connections is keyed by. The cookie is made on first use and never reused; the
- * address of the socket is, but each life begins with a transition that voids what was remembered.
+ * Returns the key of the map of connections. A cookie is made on first use and never reused. The
+ * address of a socket is reused, but each life begins with a transition that voids what was
+ * remembered before.
  */
 static __always_inline __u64 sock_key(struct sock *sk)
 {
@@ -267,13 +290,13 @@ static __always_inline __u64 sock_key(struct sock *sk)
 	return cookie ?: bpf_get_socket_cookie(sk);
 }
 
-/* Whether anybody can have asked for the key of @sk before. */
+/* Returns whether anybody can have asked for the key of @sk before. */
 static __always_inline bool sock_has_key(const struct sock *sk)
 {
 	return !cfg_has_cookie || sk->__sk_common.skc_cookie.counter;
 }
 
-/* The same for a socket that is no BTF pointer here, whose cookie some transition has made. */
+/* The same for a socket without a BTF pointer, whose cookie some transition has made. */
 static __always_inline __u64 sock_key_by_address(const struct sock *sk)
 {
 	return cfg_has_cookie ? (__u64)PEEK(sock, sk, __sk_common.skc_cookie.counter) :
@@ -281,12 +304,13 @@ static __always_inline __u64 sock_key_by_address(const struct sock *sk)
 }
 
 /*
- * The listener that a child was cloned from, to be asked at its LISTEN -> SYN_RECV alone.
+ * Returns the address of the listener that a child was cloned from. It is right only at the child's
+ * LISTEN -> SYN_RECV.
  *
- * An empty list points to itself, and a listener sends nothing: its tsorted_sent_queue is empty.
- * inet_csk_clone_lock() copies the listener whole, and tcp_create_openreq_child() initializes the
- * child's list only after it, so at the transition in between the child's list still points into
- * the listener. The caller must not believe it before it has found a listener there.
+ * An empty list points to itself, and a listener sends nothing, so its tsorted_sent_queue is empty.
+ * inet_csk_clone_lock() copies the whole listener, and only later does tcp_create_openreq_child()
+ * initialize the child's list. At the transition in between, the child's list still points into the
+ * listener. The caller must not believe the address before it has found a listener there.
  */
 static __always_inline __u64 child_listener(const struct sock *child)
 {
@@ -295,9 +319,9 @@ static __always_inline __u64 child_listener(const struct sock *child)
 }
 
 /*
- * IP_LOCAL_PORT_RANGE: the highest port << 16 | the lowest, each 0 if it is not set (6.3). It is a
- * function of its own, because a loop would take the addresses of both members ahead, of which
- * one is not there.
+ * Returns IP_LOCAL_PORT_RANGE: the highest port << 16 | the lowest, each 0 if it is not set (6.3).
+ * It is not inlined, because a loop would compute the addresses of both members in advance, and one
+ * of them does not exist.
  */
 static __noinline __u32 sock_port_range(__u64 address)
 {
@@ -313,8 +337,8 @@ static __noinline __u32 sock_port_range(__u64 address)
 }
 
 /*
- * Whether bind() took the port that a bucket stands for, so that connect() passes it over
- * (__inet_hash_connect()). It is the bucket that decides, and not who is in it.
+ * Returns whether bind() took the port of a bucket, so that connect() passes over it
+ * (__inet_hash_connect()). The bucket decides this, not the sockets in it.
  */
 static __noinline bool bucket_is_bound(__u64 address)
 {
@@ -329,7 +353,10 @@ static __always_inline bool sock_is_unacked(const struct sock *sk)
 	return PEEK(tcp_sock, sk, snd_una) != PEEK(tcp_sock, sk, write_seq);
 }
 
-/* A subflow belongs to a socket of MPTCP, and to no descriptor of its own (since 5.6). */
+/*
+ * Returns whether @sk is a subflow: it belongs to a socket of MPTCP, and no descriptor leads to it
+ * (since 5.6).
+ */
 static __always_inline bool sock_is_subflow(const struct sock *sk)
 {
 	const struct tcp_sock *tp = (const struct tcp_sock *)sk;
@@ -337,7 +364,7 @@ static __always_inline bool sock_is_subflow(const struct sock *sk)
 	return bpf_core_field_exists(tp->is_mptcp) && BPF_CORE_READ(tp, is_mptcp);
 }
 
-/* The socket that the process has: of a subflow, that is MPTCP's own. */
+/* Returns the socket that the process has: for a subflow, the socket of MPTCP. */
 static __always_inline const struct sock *sock_of_process(const struct sock *sk)
 {
 	const struct inet_connection_sock *icsk = (const struct inet_connection_sock *)sk;
@@ -349,7 +376,10 @@ static __always_inline const struct sock *sock_of_process(const struct sock *sk)
 	return BPF_CORE_READ(context, conn);
 }
 
-/* What decides on actor and reason; only asked at a move to CLOSE. */
+/*
+ * Returns facts that decide on actor and reason (enum lifecycle_fact). It is called only at a move
+ * to CLOSE.
+ */
 static __always_inline __u32 sock_facts(const struct sock *sk, const struct endpoint *e, __u8 from)
 {
 	unsigned long flags = sk->__sk_common.skc_flags;

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * One walk over the table of connections, for all network namespaces at once. An iterator sees one
- * namespace, and goes through the table of the whole host for it; so does a dump of sock_diag.
+ * namespace, and goes through the table of the whole host for that. So does a dump of sock_diag.
  *
- * User space has it run a stretch at a time, each from the bucket on where the last one stopped.
- * Nothing is locked. A chain is gone through twice: its sockets are noted, and if it kept still
- * meanwhile, each is looked at. What comes to its head after that is told by the tracepoint.
+ * User space runs the walk in stretches, each from the bucket on where the last one stopped.
+ * Nothing is locked. The walk goes through a chain twice: it notes the chain's sockets, and if the
+ * chain did not change meanwhile, it looks at each of them. The tracepoint tells of a socket that
+ * comes to the head of the chain after that.
  *
- * A namespace may have a table of its own (net.ipv4.tcp_child_ehash_entries, 6.1), which this one
- * does not lead to: user space compares what was found with what the namespace counts.
+ * A namespace may have a table of its own (net.ipv4.tcp_child_ehash_entries, 6.1), to which this
+ * table does not lead. User space compares what was found with what the namespace counts.
  */
 #ifndef TCPDWELL_WALK_BPF_H
 #define TCPDWELL_WALK_BPF_H
@@ -16,21 +17,24 @@
 #include "ehash.bpf.h"
 #include "snapshot.bpf.h"
 
-/* Buckets whose heads are read at a time, and how often in a run. */
+/* Buckets whose heads are read at a time, and the most such reads in a run. */
 #define WALK_HEADS     64
 #define WALK_STRETCHES 256
 
-/* How often a chain is tried that does not keep still. */
+/* How often a chain is tried that changes meanwhile. */
 #define WALK_TRIES 4
 
-/* Static, so that the skeleton, which does not know the types, leaves them out. */
+/* These are static, so that the skeleton, which does not know the types, leaves them out. */
 static __u64 walk_table;
 static __u32 walk_mode; /* enum tcpdwell_walk_for */
 static __u64 walk_heads[WALK_HEADS];
 static __u32 walk_noted;
 static __u64 walk_sockets[TCPDWELL_WALK_CHAIN];
 
-/* What a run of the walk found. It has room for what is in one more chain. */
+/*
+ * What a run of the walk found. A run goes on only while there is room for the sockets of one more
+ * chain.
+ */
 struct tcpdwell_walk walk;
 
 enum walk_verdict {
@@ -62,8 +66,9 @@ static __always_inline bool walk_wants(const struct sock_common *skc)
 }
 
 /*
- * Notes the sockets of a chain. A socket that goes to another chain takes who stands on it there,
- * and the end of a chain has its number; one that comes back to its own comes to the head.
+ * Notes the sockets of a chain. A socket that moves to another chain would lead the walk into that
+ * one, and the end of a chain carries its number, so this shows. A socket that comes back to its
+ * own chain comes to the head, which shows as well.
  */
 __noinline int walk_note(__u64 address, __u32 number)
 {
@@ -88,7 +93,7 @@ __noinline int walk_note(__u64 address, __u32 number)
 										  WALK_MOVED;
 }
 
-/* The ends of a socket, and how long a timewait socket has left. */
+/* Records the ends of a socket, and how long a timewait socket has left. */
 static __always_inline void walk_ends(const struct sock_common *skc)
 {
 	const struct inet_timewait_sock *tw = (const struct inet_timewait_sock *)skc;
@@ -117,7 +122,10 @@ static __always_inline void walk_ends(const struct sock_common *skc)
 					    bpf_ktime_get_ns());
 }
 
-/* As the iterator over sockets has it; the socket is counted whether it is wanted or not. */
+/*
+ * Records a timewait socket as the iterator over sockets does. It is counted whether it is wanted
+ * or not.
+ */
 static __always_inline void walk_timewait(const struct inet_timewait_sock *tw)
 {
 	__u64 key = tw_key(tw);
@@ -126,7 +134,7 @@ static __always_inline void walk_timewait(const struct inet_timewait_sock *tw)
 	struct tcpdwell_socket *record;
 
 	if (!key)
-		return; /* nobody could give it one: it counts as not found */
+		return; /* nothing could give it a key: it counts as not found */
 	n = namespace_here(PEEK(net, net, ns.inum));
 	if (n)
 		n->timewait++;
@@ -137,7 +145,7 @@ static __always_inline void walk_timewait(const struct inet_timewait_sock *tw)
 		*record = snapshot_record;
 }
 
-/* A socket that was noted; its memory may be another's by now, in another chain. */
+/* Looks at a socket that was noted. Its memory may be another's meanwhile, in another chain. */
 __noinline int walk_socket(__u64 address, __u32 number)
 {
 	const struct sock_common *skc = (const struct sock_common *)address;
@@ -151,7 +159,7 @@ __noinline int walk_socket(__u64 address, __u32 number)
 	return 0;
 }
 
-/* All of a chain. */
+/* Walks through one chain. */
 __noinline int walk_chain(__u64 bucket, __u32 number)
 {
 	int verdict = WALK_MOVED;
@@ -171,8 +179,9 @@ static __always_inline bool walk_has_room(void)
 }
 
 /*
- * Some buckets on from walk.next. Most are empty, and a read of many costs as much as of one. It is
- * of whole stretches of the table, as what lies beyond its end may not be readable.
+ * Walks through some buckets from walk.next on. Most are empty, and to read many heads costs as
+ * much as to read one. The reads begin at multiples of WALK_HEADS, because memory beyond the end of
+ * the table may not be readable.
  */
 __noinline int walk_stretch(void)
 {
@@ -194,7 +203,9 @@ __noinline int walk_stretch(void)
 	return 0;
 }
 
-/* Finds the table of who runs the walk, which is a power of two of heads of chains. */
+/*
+ * Finds the table of the process that runs the walk. Its number of chain heads is a power of two.
+ */
 static __always_inline bool walk_find_table(void)
 {
 	const struct task_struct *task = (const struct task_struct *)bpf_get_current_task();
@@ -212,7 +223,7 @@ static __always_inline bool walk_find_table(void)
 	return walk.buckets;
 }
 
-/* A run, from bucket @begin on. */
+/* One run, from bucket @begin on. */
 static __always_inline int walk_run(__u64 begin, __u64 mode)
 {
 	walk.count = 0;
