@@ -1,28 +1,31 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * `export`: what connections have carried, added to the sums of their groups.
+ * What connections have carried, added to the sums of their groups for `export`.
  *
- * A connection's numbers are added when its full socket closes; those of one that is open when the
- * iterators find it. What of them was added is kept as long as it is open, so that nothing is added
- * twice: who raises that number from what it was adds the difference.
+ * A connection's numbers are added when its full socket closes. While it is open, they are added
+ * when an iterator finds it. The amount that was added is kept as long as the connection is open,
+ * so that nothing is added twice: the program that raises the amount adds the difference.
  *
- * A socket may close while an iterator looks at it for the first time. Who closes says so before it
- * looks for what was added, and the iterator makes a place for that before it looks whether the
- * socket closes: one of them sees the other.
+ * A socket may close while an iterator looks at it for the first time. The program that closes it
+ * says so before it looks for the amount. The iterator creates the amount before it looks whether
+ * the socket closes. So one of the two sees the other.
  */
 #ifndef TCPDWELL_CARRIED_BPF_H
 #define TCPDWELL_CARRIED_BPF_H
 
 #include "connection.bpf.h"
 
-/* What of a connection was added. Only ever raised. */
+/* How much of a connection's numbers was added. The members are only ever raised. */
 struct carried {
 	__u64 sent;
 	__u64 received;
 	__u64 retransmitted; /* segments */
 };
 
-/* By the key in connections. The loader makes it as large as those. */
+/*
+ * The amounts, by the key of the connection. The loader makes the map as large as the tables of
+ * connections.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -36,19 +39,22 @@ static __always_inline struct carried *carried_find(__u64 key)
 	return cfg_carried ? bpf_map_lookup_elem(&carried, &key) : NULL;
 }
 
-/* Whether someone is in the middle of what may be the peer's FIN. */
+/*
+ * Returns whether somebody uses the socket, and so may be in the middle of processing the peer's
+ * FIN.
+ */
 static __always_inline bool is_in_use(const struct sock *sk)
 {
 	__u32 spin = 0;
 
-	bpf_core_read(&spin, sizeof(spin), &sk->sk_lock); /* the first member: 0 if it is free */
+	bpf_core_read(&spin, sizeof(spin), &sk->sk_lock); /* the first member; 0: it is free */
 	return spin || BPF_CORE_READ(sk, sk_lock.owned);
 }
 
 /*
- * Bytes of data, each once, without SYN and FIN. A FIN that came is among the bytes received, and
- * SOCK_DONE says so a moment later: without the lock (@locked) the last byte may be one. What was
- * sent again counts before it is sent.
+ * Reads bytes of data, each counted once, without SYN and FIN. A FIN that came is one of the bytes
+ * received, and SOCK_DONE says so a moment later. So without the lock (@locked) the last byte may
+ * be a FIN, and is not counted. A retransmitted segment is counted before it is sent.
  */
 static __always_inline struct carried carried_read(const struct sock *sk, bool locked)
 {
@@ -68,7 +74,7 @@ static __always_inline struct carried carried_read(const struct sock *sk, bool l
 
 #define CARRIED_TRIES 4
 
-/* Raises what was added to @now. Returns by how much. */
+/* Raises *@added to @now. Returns by how much. */
 static __always_inline __u64 carried_raise(__u64 *added, __u64 now)
 {
 	for (int i = 0; i < CARRIED_TRIES; i++) {
@@ -79,10 +85,10 @@ static __always_inline __u64 carried_raise(__u64 *added, __u64 now)
 		if (__sync_val_compare_and_swap(added, before, now) == before)
 			return now - before;
 	}
-	return 0; /* others did it meanwhile */
+	return 0; /* others raised it meanwhile */
 }
 
-/* Makes of @now what is to be added of it. */
+/* Turns @now into the part of it that is still to be added. */
 static __always_inline void carried_take(struct carried *added, struct carried *now)
 {
 	now->sent = carried_raise(&added->sent, now->sent);
@@ -111,9 +117,9 @@ static __always_inline void carried_add(const struct carried *more, const struct
 }
 
 /*
- * The full socket @sk closes. Of one that was there before the tracer it must have been noted what
- * it had carried by then. For the stack of its caller it is a function of its own, and a static
- * one, which takes all as it is.
+ * The full socket @sk closes. If the connection was there before the tracer, it counts only if the
+ * amount that it had carried by then was noted. The function is not inlined, to spare its caller's
+ * stack, and static, so that it takes typed pointers.
  */
 static __noinline int carried_ends(const struct sock *sk, const struct endpoint *e,
 				   struct lifecycle *l, __u64 key)
@@ -137,7 +143,7 @@ static __noinline int carried_ends(const struct sock *sk, const struct endpoint 
 	return 0;
 }
 
-/* The same where open ones are not looked at: nothing was added. */
+/* The same where open connections are not looked at, so nothing was added before. */
 static __noinline int carried_ends_v511(const struct sock *sk, const struct endpoint *e,
 					struct lifecycle *l)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * First rows that wait for the local port, and the ring of those whose connect() nothing tells of.
+ * First rows that wait for the local port, and the ring of those for which no program runs at the
+ * end of connect().
  */
 #ifndef TCPDWELL_DEFERRED_BPF_H
 #define TCPDWELL_DEFERRED_BPF_H
@@ -8,17 +9,20 @@
 #include "emit.bpf.h"
 
 /*
- * Connections in SYN_SENT whose first row waits for the local port: a ring of their keys, as they
- * began. Most have their port within a round trip, and say so here: the flush need not look for
- * them. What a queue has cannot be taken back, and costs a lock.
+ * Connections in SYN_SENT whose first row waits for the local port: a ring of their keys, in the
+ * order in which they began. Most have their port within a round trip. Then their entry here is
+ * marked as over, and the flush need not look for them. A queue would not do: nothing can be taken
+ * back out of it, and it costs a lock.
  */
 #define DEFERRED_PLACES 16384
-#define DEFERRED_SPARE	1024  /* for those that ask at the same moment, two on a CPU */
-#define DEFERRED_OVER	~0ULL /* instead of a key; 0 is a place that was taken and not yet filled */
+#define DEFERRED_SPARE	1024 /* for those that ask at the same moment, two on a CPU */
+/* In place of a key. A key of 0 means that the place was taken and not filled yet. */
+#define DEFERRED_OVER ~0ULL
 
 struct deferral {
 	__u64 key;
-	__u64 task; /* lifecycle.task, in whose place the number of this one is */
+	/* lifecycle.task, which lifecycle.place replaces while the row waits. */
+	__u64 task;
 };
 
 struct {
@@ -28,7 +32,7 @@ struct {
 	__type(value, struct deferral);
 } deferred SEC(".maps");
 
-/* Both count up. Only the flush moves the oldest. */
+/* Both numbers count up. Only the flush moves the oldest. */
 static struct {
 	__u64 next;
 	__u64 oldest;
@@ -41,7 +45,7 @@ static __always_inline struct deferral *deferred_place(__u64 place)
 	return cfg_defer_connect ? bpf_map_lookup_elem(&deferred, &at) : NULL;
 }
 
-/* Take a place for @l, which deferred_fill() is to fill. Returns whether there was one. */
+/* Takes a place for @l, which deferred_fill() is to fill. Returns whether there was one. */
 static __always_inline bool deferred_take(struct lifecycle *l)
 {
 	struct deferral *at;
@@ -56,7 +60,7 @@ static __always_inline bool deferred_take(struct lifecycle *l)
 	return true;
 }
 
-/* With a key, or with DEFERRED_OVER. */
+/* Fills the place with a key, or with DEFERRED_OVER. */
 static __always_inline void deferred_fill(const struct lifecycle *l, __u64 key)
 {
 	struct deferral *at = deferred_place(l->place);
@@ -67,8 +71,8 @@ static __always_inline void deferred_fill(const struct lifecycle *l, __u64 key)
 }
 
 /*
- * Take the row of @l, of @key, from those that wait; it may never have been in the ring, and is not
- * without @atomic. Returns whether the caller, and nobody else, must emit it.
+ * Takes the row of @l, which has @key, from those that wait. The row may never have been in the
+ * ring; without @atomic it is not. Returns whether the caller, and nobody else, must emit it.
  */
 static __always_inline bool deferred_over(struct lifecycle *l, __u64 key, const bool atomic)
 {
@@ -80,19 +84,22 @@ static __always_inline bool deferred_over(struct lifecycle *l, __u64 key, const 
 	if (!at || at->key != key)
 		return true;
 	l->task = at->task;
-	/* The flush may be done with the place at the same moment, and it may be another's then. */
+	/*
+	 * The flush may be done with the place at the same moment, and the place may be another's
+	 * then.
+	 */
 	__sync_val_compare_and_swap(&at->key, key, DEFERRED_OVER);
 	return true;
 }
 
-/* The CLOSE -> SYN_SENT that waited for the local port. */
+/* Returns the row CLOSE -> SYN_SENT, which waited for the local port. */
 static __always_inline struct row deferred_row(const struct lifecycle *l)
 {
 	return row_birth(TCPDWELL_CLOSE, TCPDWELL_SYN_SENT, l->since_ns,
 			 TCPDWELL_SOURCE_TRACEPOINT);
 }
 
-/* The same once the port is known, which may make the connection an unwanted one. */
+/* Tells that row once the port is known. By its port the connection may turn out to be unwanted. */
 static __always_inline void release_deferred(struct tcpdwell_counters *c, const struct sock *sk,
 					     const struct endpoint *e, const struct lifecycle *l)
 {

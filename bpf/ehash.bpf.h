@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The kernel's table of connections (struct inet_hashinfo): chains of full sockets, requests and
- * timewait sockets, which change while they are gone through (include/linux/list_nulls.h). All but
- * listeners are in it.
+ * The kernel's table of connections (struct inet_hashinfo). It has chains of full sockets, requests
+ * and timewait sockets, which change while they are gone through (include/linux/list_nulls.h). Only
+ * listeners are not in it.
  */
 #ifndef TCPDWELL_EHASH_BPF_H
 #define TCPDWELL_EHASH_BPF_H
@@ -10,12 +10,12 @@
 #include "read.bpf.h"
 
 /*
- * Links of a chain that are looked at for one socket. It was put at the head a microsecond ago; few
- * others can have come since.
+ * Links of a chain that are looked at for one socket. The socket was put at the head a microsecond
+ * ago, so few others can have come since.
  */
 #define EHASH_STEPS 16
 
-/* The bucket of a namespace's table of connections that is for this hash. */
+/* Returns the bucket for this hash in a namespace's table of connections. */
 static __always_inline const struct inet_ehash_bucket *ehash_bucket(const struct net *net,
 								    __u32 hash)
 {
@@ -25,7 +25,7 @@ static __always_inline const struct inet_ehash_bucket *ehash_bucket(const struct
 	return PEEK(inet_hashinfo, table, ehash) + (hash & mask);
 }
 
-/* Where a chain begins, for chain_step(). */
+/* Returns the beginning of a chain, for chain_step(). */
 static __always_inline __u64 chain_first(const struct inet_ehash_bucket *bucket)
 {
 	__u64 node = 0;
@@ -34,13 +34,16 @@ static __always_inline __u64 chain_first(const struct inet_ehash_bucket *bucket)
 	return node;
 }
 
-/* Whether no socket follows: the end of a chain is odd, and what cannot be read is 0. */
+/* Returns whether no socket follows: the end of a chain is odd, and what cannot be read is 0. */
 static __always_inline bool chain_is_over(__u64 node)
 {
 	return !node || node & 1;
 }
 
-/* One step along a chain: the socket that is at @node, which becomes what follows. NULL: over. */
+/*
+ * Takes one step along a chain. Returns the socket at @node, and sets @node to the next one. NULL:
+ * the chain is over.
+ */
 static __always_inline const struct sock_common *chain_step(__u64 *node)
 {
 	const struct sock_common *skc;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Floods of requests that are not completed: beyond so many a second they are counted by port, and
+ * Floods of requests that are not completed. Above a certain rate they are counted by port, and
  * none is shown.
  */
 #ifndef TCPDWELL_FLOOD_BPF_H
@@ -29,16 +29,16 @@ struct {
 	__type(value, struct tcpdwell_flood);
 } floods SEC(".maps");
 
-/* Slow and dropped requests that are shown in a second of a CPU. Beyond is a flood. */
+/* Slow and dropped requests that one CPU shows in a second. More than that is a flood. */
 #define REQUESTS_SHOWN_SECOND 500
 
-/* Whether this one is one too many of those that do not complete at once. */
+/* Counts a request that does not complete at once. Returns whether it is one too many. */
 static __always_inline bool request_floods(__u64 now_ns)
 {
 	__u32 zero = 0;
 	struct request_rate *rate = cfg_floods ? bpf_map_lookup_elem(&request_rates, &zero) : NULL;
 
-	if (!rate || cfg_stat) /* a sum does not grow with what is added */
+	if (!rate || cfg_stat) /* a sum takes no more room, whatever is added */
 		return false;
 	if (now_ns - rate->second_ns > 1000000000ULL) {
 		rate->second_ns = now_ns;
@@ -47,7 +47,10 @@ static __always_inline bool request_floods(__u64 now_ns)
 	return rate->met++ >= REQUESTS_SHOWN_SECOND;
 }
 
-/* Both rows of a request that nothing was shown of, or its connection, are counted instead. */
+/*
+ * Counts both rows of a request of which nothing was shown, or its connection, instead of telling
+ * them.
+ */
 static __always_inline void request_fold(struct tcpdwell_counters *c, const struct endpoint *e)
 {
 	struct tcpdwell_flood first = { .folded = 1 }, *flood;
@@ -65,7 +68,7 @@ static __always_inline void request_fold(struct tcpdwell_counters *c, const stru
 	shared.flooding = 1;
 }
 
-/* A handshake at a port that is being flooded. */
+/* Counts a handshake that completes at a port that is being flooded. */
 static __always_inline void request_completes(const struct request_sock *req)
 {
 	__u32 port = PEEK(request_sock, req, __req_common.skc_num);

@@ -1,34 +1,37 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Connections that go on: told as they are by now, where lives are summed. User space has the sweep
- * do this instead of sweeping when it asks for them (user/kernel/sweep.c). So is told what is over
- * and nobody has seen yet.
+ * Connections that go on: where lives are summed, they are told of as they are now. The sweep does
+ * this instead of sweeping when user space asks for it (user/kernel/sweep.c). It also tells of
+ * connections that are over without an event.
  */
 #ifndef TCPDWELL_OPEN_BPF_H
 #define TCPDWELL_OPEN_BPF_H
 
 #include "timewait.bpf.h"
 
-/* Asked for, and not swept. */
+/* Whether open connections are asked for; then nothing is swept. */
 volatile __u32 open_asked;
 
-/* Whether @l is a connection, and no listener, request or mark. */
+/* Returns whether @l is a connection, and not a listener, a request or a mark. */
 static __always_inline bool open_is_connection(const struct lifecycle *l, __u64 key)
 {
 	if (!l->state || l->state == TCPDWELL_CLOSE || l->state == TCPDWELL_LISTEN)
 		return false;
-	/* The key of a request is its address, as it is of all where there are no cookies. */
+	/* The key of a request is its address; without cookies that is so for all. */
 	return !(l->state == TCPDWELL_SYN_RECV && l->marks & LIFECYCLE_OF_REQUEST &&
 		 !lifecycle_has_object(l));
 }
 
-/* The full socket of one that is no timewait socket. */
+/* Returns the full socket of a connection that is no timewait socket. */
 static __always_inline const struct sock *open_sock(const struct lifecycle *l)
 {
 	return (const struct sock *)(lifecycle_has_object(l) ? l->object : l->sock);
 }
 
-/* Its socket may have gone without a word, or since nothing is traced any more. */
+/*
+ * Reads the ends. Returns whether the socket is still the same; it may have gone without an event,
+ * or since tracing has stopped.
+ */
 static __always_inline bool open_endpoint(struct endpoint *e, const struct lifecycle *l, __u64 key)
 {
 	const struct inet_timewait_sock *tw = (const struct inet_timewait_sock *)l->object;
@@ -46,8 +49,8 @@ static __always_inline bool open_endpoint(struct endpoint *e, const struct lifec
 }
 
 /*
- * An orphan's timewait socket may have left FIN_WAIT2 in silence. Returns whether it has, and the
- * connection is told of with that.
+ * An orphan's timewait socket may have left FIN_WAIT2 without an event. Returns whether it has, and
+ * whether the connection was told of by that.
  */
 static __always_inline bool open_flip(const struct endpoint *e, __u64 key)
 {

@@ -3,19 +3,19 @@
  * In which order one CPU sees what another one writes.
  *
  * x86 keeps all orders but one: a load may overtake an earlier store to another place. arm64 keeps
- * none, except that what an address was made of is loaded before what is there. So each place where
- * two CPUs meet without a lock asks for the order that it needs, and on x86 most of these requests
- * are nothing.
+ * none, with one exception: a value that an address is computed from is loaded before what is at
+ * that address. So each place where two CPUs meet without a lock asks for the order that it needs.
+ * On x86 most of these requests do nothing.
  *
- * What needs no request: what one CPU or one thread alone writes and reads (nested.bpf.h); elements
- * of hash maps, which the kernel publishes under a bucket's lock and readers reach by address;
- * records, which bpf_ringbuf_submit() publishes by an exchange; what is pushed into a queue, under
- * its lock; and sums, of which nothing but the end counts. An atomic operation that returns a value
- * is in order with all before and after it; one that returns none (count()) is in order with
- * nothing on arm64.
+ * These need no request: data that one CPU or one thread alone writes and reads (nested.bpf.h);
+ * elements of hash maps, which the kernel publishes under a bucket's lock and readers reach by
+ * address; records, which bpf_ringbuf_submit() publishes by an exchange; elements pushed into a
+ * queue, under its lock; and sums, of which only the end counts. An atomic operation that returns a
+ * value is in order with everything before and after it. One that returns none (count()) is in
+ * order with nothing on arm64.
  *
- * The kernel's JIT for arm64 knows the former since 5.18, and programs before 5.12 may not have
- * them: @atomic says whether this one may.
+ * The kernel's JIT for arm64 has atomic operations that return a value since 5.18, and programs
+ * before 5.12 may not contain them: @atomic says whether this one may.
  */
 #ifndef TCPDWELL_ORDER_BPF_H
 #define TCPDWELL_ORDER_BPF_H
@@ -28,7 +28,7 @@
 #define ORDER_IS_KEPT false
 #endif
 
-/* What is loaded and stored before this is so for all CPUs before anything is that comes after. */
+/* Every CPU sees the loads and stores before this call before any that come after it. */
 static __always_inline void order_full(const bool atomic)
 {
 	struct tcpdwell_counters *c = counters_here();
@@ -36,24 +36,28 @@ static __always_inline void order_full(const bool atomic)
 
 	if (!c)
 		return;
-	/* Adds nothing. Of a zero that it knows clang makes an atomic or, which 5.10 has not. */
+	/*
+	 * This adds nothing. If clang knows that it is zero, it makes an atomic or, which 5.10 does
+	 * not have.
+	 */
 	asm volatile("" : "+r"(nothing));
 	if (atomic) {
 		nothing = __sync_fetch_and_add(&c->held, nothing);
-		asm volatile("" : : "r"(nothing)); /* it is wanted, so the order is */
+		asm volatile("" : : "r"(nothing)); /* the value is used, so clang keeps the order */
 	} else if (ORDER_IS_KEPT) {
 		__sync_fetch_and_add(&c->held, nothing);
 	} else if (cfg_young) {
 		/*
-		 * Nobody is in there. To let go of a bucket's lock comes after all before it, to
-		 * take one after letting go of another, and all that follows after taking that.
+		 * Nothing is in there under this key. Releasing a bucket's lock comes after all
+		 * that precedes it. Taking a lock comes after releasing another one, and before all
+		 * that follows.
 		 */
 		bpf_map_delete_elem(&young, &nothing);
 		bpf_map_delete_elem(&young, &nothing);
 	}
 }
 
-/* The same but for loads that overtake stores: on x86 it is so by itself. */
+/* The same, except that loads may overtake stores. On x86 that holds without help. */
 static __always_inline void order_mostly(const bool atomic)
 {
 	if (ORDER_IS_KEPT)
@@ -63,8 +67,8 @@ static __always_inline void order_mostly(const bool atomic)
 }
 
 /*
- * @pointer, and what is loaded through that is loaded after @loaded was. The verifier knows the sum
- * to be the same, the processor has to wait for it.
+ * Returns @pointer. What is loaded through the result is loaded after @loaded was. The verifier
+ * knows that the sum is the same, but the processor has to wait for @loaded.
  */
 static __always_inline void *order_after(const void *pointer, __u64 loaded)
 {
@@ -74,7 +78,10 @@ static __always_inline void *order_after(const void *pointer, __u64 loaded)
 	return (void *)pointer + loaded;
 }
 
-/* Store @value once all before is done: who finds it finds that. Only in programs with atomics. */
+/*
+ * Stores @value after all before is done: who finds @value finds that too. Only for programs with
+ * atomics.
+ */
 static __always_inline void order_publish(__u64 *at, __u64 value)
 {
 	if (ORDER_IS_KEPT)

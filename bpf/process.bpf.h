@@ -2,8 +2,8 @@
 /*
  * What becomes of the sockets in a process's table of descriptors when it execs or ends.
  *
- * Nothing here is on the path of a transition. All pointers are read by helpers, so these serve
- * every type of program.
+ * None of this runs in a transition, except for current_kills() at some ends of requests and
+ * timewait sockets. Helpers read all pointers, so these functions serve every type of program.
  */
 #ifndef TCPDWELL_PROCESS_BPF_H
 #define TCPDWELL_PROCESS_BPF_H
@@ -17,11 +17,11 @@
 #define NETLINK_SOCK_DIAG 4
 
 /*
- * Whether the running process asks sock_diag for something by a message, as `ss -K` does to end a
- * socket (SOCK_DESTROY). Segments that a softirq takes in on top of it just then are mistaken for
- * that.
+ * Returns whether the running process sends a message to sock_diag, as `ss -K` does to end a socket
+ * (SOCK_DESTROY). Segments that a softirq takes in at that moment, on top of the process, are
+ * mistaken for that.
  *
- * A function of its own: the verifier looks at it once, not at each call.
+ * It is a global function, so the verifier looks at it once, not at each call.
  */
 __noinline int current_kills(void)
 {
@@ -37,8 +37,8 @@ __noinline int current_kills(void)
 }
 
 /*
- * exec: the process keeps its number and its sockets, and takes another name. What another had, and
- * holds no more, was handed to it.
+ * On exec a process keeps its number and its sockets, and takes another name. If another process is
+ * known as the owner and does not hold the socket any more, the socket was handed to this one.
  */
 static __always_inline void exec_own(struct lifecycle *l, __u64 task, __u32 fd,
 				     const struct file *file)
@@ -50,7 +50,7 @@ static __always_inline void exec_own(struct lifecycle *l, __u64 task, __u32 fd,
 		holder_become(l, task, fd);
 }
 
-/* Descriptor @fd of the running process, which has exec'd. */
+/* Looks at descriptor @fd of the running process, which has exec'd. */
 static __always_inline int exec_socket(__u64 fdt, __u32 fd, const bool atomic)
 {
 	struct file *file = fdtable_file((const struct fdtable *)fdt, fd);
@@ -64,13 +64,15 @@ static __always_inline int exec_socket(__u64 fdt, __u32 fd, const bool atomic)
 		return 0;
 	if (deferred_over(l, key, atomic)) {
 		endpoint_read(&e, sk, false);
-		release_deferred(c, sk, &e, l); /* under the name that it connected by */
+		release_deferred(c, sk, &e, l); /* with the name under which it connected */
 	}
 	exec_own(l, bpf_get_current_task(), fd, file);
 	return 0;
 }
 
-/* These take numbers alone, so the verifier looks at each once and not in each turn of a loop. */
+/*
+ * These are functions of numbers, so the verifier looks at each once, not in each turn of a loop.
+ */
 __noinline int process_exec_socket(__u64 fdt, __u32 fd)
 {
 	return exec_socket(fdt, fd, true);
@@ -82,8 +84,9 @@ __noinline int process_exec_socket_v511(__u64 fdt, __u32 fd)
 }
 
 /*
- * The end of the process that a socket is known by. It leaves it to a child that has it in the same
- * place; if there is none, and others hold it, they are found out when it next moves.
+ * The process that a socket is known by ends. It leaves the socket to a child that has it under the
+ * same number. If there is none, and others hold it, they are looked for at the socket's next
+ * transition.
  */
 __noinline int process_exit_socket(__u64 fdt, __u32 fd)
 {
@@ -102,14 +105,14 @@ __noinline int process_exit_socket(__u64 fdt, __u32 fd)
 	return 0;
 }
 
-/* What is called with each open descriptor of the running process. */
+/* The event that process_sockets() handles for each open descriptor of the running process. */
 enum process_event {
 	PROCESS_EXEC,
 	PROCESS_EXEC_V511,
 	PROCESS_EXIT,
 };
 
-/* Those of one word of the table's bitmap. */
+/* Handles the descriptors of one word of the table's bitmap. */
 static __always_inline int process_word(__u64 fdt, __u32 word, const enum process_event event)
 {
 	unsigned long *open_fds = BPF_CORE_READ((const struct fdtable *)fdt, open_fds), open = 0;

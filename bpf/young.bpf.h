@@ -35,7 +35,7 @@ static __always_inline void young_put(__u64 address, const struct lifecycle *l)
 	bpf_map_update_elem(&young, &address, l, BPF_ANY);
 }
 
-/* LISTEN -> SYN_RECV. What was known of another socket at its address is no longer. */
+/* LISTEN -> SYN_RECV. What was known of an earlier socket at this address is not valid any more. */
 static __always_inline void young_born(const struct child *child)
 {
 	struct lifecycle l = {
@@ -54,14 +54,14 @@ static __always_inline void young_born(const struct child *child)
 }
 
 /*
- * The clone of a handshake's last ACK moves on in the same call, so this CPU has it in its slot;
- * that of a SYN waits for an ACK.
+ * How long after its birth a clone may be one of a handshake's last ACK. It moves on in the same
+ * call, so this CPU has it in its slot. A clone that a SYN made waits for an ACK.
  */
 #define CLONE_NS 100000ULL
 
 /*
- * Whether @sk, which leaves SYN_RECV, was born by a SYN with data; then what is known of it is in
- * @l. @child is what this CPU has in its slot of it, if anything.
+ * Returns whether @sk, which leaves SYN_RECV, was made by a SYN with data; then copies what is
+ * known of it to @l. @child is what this CPU has of it in its slot, if anything.
  */
 static __always_inline bool young_is_fast(const struct sock *sk, const struct child *child,
 					  __u64 now_ns, struct lifecycle *l)
@@ -75,15 +75,19 @@ static __always_inline bool young_is_fast(const struct sock *sk, const struct ch
 	return true;
 }
 
-/* The state is stored after the transition is told. */
+/*
+ * Returns whether @sk is before its first transition, or in it: the kernel stores the state after
+ * the tracepoint.
+ */
 static __always_inline bool is_young(const struct sock *sk)
 {
 	return PEEK(sock, sk, __sk_common.skc_state) == TCPDWELL_SYN_RECV;
 }
 
 /*
- * Where the running process has what it accepts: @fd, or, before the call has made that known (-1),
- * probably the one that was reserved last. A ring may keep it without one.
+ * Notes where the running process has what it accepts. That is @fd. Before the call has made it
+ * known (-1), it is probably the one that was reserved last. A ring of io_uring may keep the socket
+ * without one.
  */
 static __always_inline void accepted_as(struct lifecycle *l, int fd)
 {
@@ -103,8 +107,8 @@ static __always_inline void accepted_as(struct lifecycle *l, int fd)
 
 /*
  * The running process accepts @sk, which is_young(). Its first transition may be under way on
- * another CPU: the connection is returned if that is remembered by now. Each of the two leaves what
- * it knows before it looks for the other's (young_over()), so one of them sees both.
+ * another CPU; if that has remembered the connection, returns it. Each of the two leaves what it
+ * knows before it looks for what the other knows (young_over()), so one of them sees both.
  */
 static __always_inline struct lifecycle *young_accepted(const struct sock *sk, int fd,
 							const bool atomic)
@@ -128,8 +132,8 @@ static __always_inline struct lifecycle *young_accepted(const struct sock *sk, i
 }
 
 /*
- * @sk has left SYN_RECV, and its connection, if it is wanted, is remembered under @key: it has the
- * owner that accepted it before that. One that accepts it from here on finds the connection.
+ * @sk has left SYN_RECV, and its connection, if it is wanted, is remembered under @key. It gets the
+ * owner that accepted it before that. A process that accepts it from now on finds the connection.
  */
 static __always_inline void young_over(const struct sock *sk, __u64 key, const bool atomic)
 {
@@ -140,7 +144,9 @@ static __always_inline void young_over(const struct sock *sk, __u64 key, const b
 
 	if (!c || !cfg_young)
 		return;
-	/* What is remembered is there before anything more is looked up, as in the other. */
+	/*
+	 * What is remembered is stored before anything more is looked up, as in young_accepted().
+	 */
 	order_full(atomic);
 	known = young_find(address);
 	if (!known)
