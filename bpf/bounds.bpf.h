@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What a socket's own stamps say of its age, for sockets that were there before the tracer: when it
- * entered its state, and when data last went through it, between two bounds (bounds.h).
+ * What a socket's own stamps say about when it entered its state and when data last went through
+ * it: two bounds for each (bounds.h). This is for sockets that were there before the tracer.
  */
 #ifndef TCPDWELL_BOUNDS_BPF_H
 #define TCPDWELL_BOUNDS_BPF_H
@@ -10,8 +10,8 @@
 #include "timewait.bpf.h"
 
 /*
- * When a socket entered its state, and when data last went through it. The one thread that reads
- * the iterators is alone with it.
+ * When a socket entered its state, and when data last went through it. Only the one thread that
+ * reads the iterators uses this.
  */
 struct {
 	__u64 state[2]; /* latest and earliest, as in struct bounds */
@@ -19,10 +19,10 @@ struct {
 } snapshot_times;
 
 /*
- * The time of a stamp of jiffies, at the latest: a stamp says which tick it was, and now is
- * somewhere in this tick, so of the ticks between them one is not whole. 32 bits go round in 49
- * days at the least; what is older looks younger, which keeps the bound true. 0 is no stamp. What
- * is due in the future has a time, too.
+ * Returns the latest time that a stamp in jiffies can mean; 0 if there is no stamp. A stamp says
+ * which tick it was, and now is somewhere in the current tick, so one of the ticks between them is
+ * not whole. 32 bits wrap around in 49 days at the earliest. An older stamp then looks younger,
+ * which keeps the bound true. A stamp in the future gives a time, too.
  */
 __noinline __u64 jiffies_ns(__u32 stamp, __u64 now_ns)
 {
@@ -35,15 +35,15 @@ __noinline __u64 jiffies_ns(__u32 stamp, __u64 now_ns)
 	return (__u64)(past - 1) * cfg_tick_ns < now_ns ? now_ns - (past - 1) * cfg_tick_ns : 0;
 }
 
-/* A stamp of microseconds of CLOCK_MONOTONIC (tcp_mstamp_refresh()). */
+/* Converts a stamp in microseconds of CLOCK_MONOTONIC (tcp_mstamp_refresh()). */
 static __always_inline __u64 mstamp_ns(__u64 us)
 {
 	return us * 1000;
 }
 
 /*
- * tcp_sock.retrans_stamp: milliseconds, or microseconds where the route asks for such time stamps
- * (6.7), at the latest.
+ * Returns the latest time that tcp_sock.retrans_stamp can mean; 0 if it is not known. The stamp is
+ * in milliseconds, or in microseconds if the route asks for such time stamps (6.7).
  */
 __noinline __u64 retrans_ns(__u64 address, __u64 now_ns)
 {
@@ -60,7 +60,10 @@ __noinline __u64 retrans_ns(__u64 address, __u64 now_ns)
 	return now_ns - (past - 1) * unit_ns;
 }
 
-/* When the retransmission timer is due, or was: its place moved in 6.18 and in 6.19. */
+/*
+ * Returns when the retransmission timer is due, or was, in jiffies. The member moved in 6.18 and in
+ * 6.19.
+ */
 static __always_inline __u32 retransmission_due(const struct sock *sk)
 {
 	const struct inet_connection_sock *icsk = (const struct inet_connection_sock *)sk;
@@ -74,10 +77,10 @@ static __always_inline __u32 retransmission_due(const struct sock *sk)
 	return 0;
 }
 
-/* As many levels as a tree of 2^16 segments can have: twice its logarithm. */
+/* As many levels as a tree of 2^16 segments can have, which is twice the logarithm of that. */
 #define FLIGHT_LEVELS 32
 
-/* When the newest segment in flight was last sent; 0: none, or not to be found. */
+/* Returns when the newest segment in flight was last sent; 0: there is none, or it is not found. */
 __noinline __u64 flight_tail_ns(__u64 address)
 {
 	const struct sock *sk = (const struct sock *)address;
@@ -95,7 +98,10 @@ __noinline __u64 flight_tail_ns(__u64 address)
 	return 0;
 }
 
-/* A fast open: the SYN of a client comes later than its state, data of a server's child earlier. */
+/*
+ * Returns whether it is a fast open: a client's SYN comes later than its state, or data of a
+ * server's child earlier.
+ */
 static __always_inline bool is_fast_open(const struct tcp_sock *tp)
 {
 	if (BPF_CORE_READ(tp, fastopen_rsk) || BPF_CORE_READ_BITFIELD_PROBED(tp, fastopen_connect))
@@ -134,7 +140,7 @@ __noinline __u32 bounds_flags(__u64 address)
 	return flags;
 }
 
-/* The bounds of a full socket, into snapshot_times. The verifier walks through it once. */
+/* Writes the bounds of a full socket to snapshot_times. The verifier walks through it once. */
 __noinline int bounds_read(__u64 address, __u64 now_ns, __u32 state)
 {
 	const struct sock *sk = (const struct sock *)address;
@@ -173,8 +179,9 @@ __noinline int bounds_read(__u64 address, __u64 now_ns, __u32 state)
 }
 
 /*
- * tw_entry_stamp: milliseconds (6.14), of the last segment before the timewait socket was made, and
- * of the one that led to TIME_WAIT if the peer sends time stamps.
+ * Returns the time of tw_entry_stamp, in milliseconds (6.14); 0 if the kernel has none. It is the
+ * time of the last segment before the timewait socket was made. If the peer sends time stamps, it
+ * becomes that of the segment that led to TIME_WAIT.
  */
 static __always_inline __u64 timewait_entry_ns(const struct inet_timewait_sock *tw, __u64 now_ns)
 {
@@ -187,8 +194,9 @@ static __always_inline __u64 timewait_entry_ns(const struct inet_timewait_sock *
 }
 
 /*
- * When a timewait socket entered its state. In TIME_WAIT its timer was armed for 60 s, on entry and
- * by each segment since. In FIN_WAIT2 the time it was armed for is not kept.
+ * Returns the bounds of when a timewait socket entered its state. In TIME_WAIT its timer was armed
+ * for 60 s, on entry and by each segment since. In FIN_WAIT2 it is not kept for how long the timer
+ * was armed.
  */
 static __always_inline struct bounds tw_bounds(const struct inet_timewait_sock *tw, __u8 state,
 					       __u64 now_ns)
@@ -196,7 +204,10 @@ static __always_inline struct bounds tw_bounds(const struct inet_timewait_sock *
 	__u64 left, armed_ns = 0, armed_for = TIMEWAIT_SECONDS * 1000000000ULL / cfg_tick_ns;
 
 	left = BPF_CORE_READ(tw, tw_timer.expires) - bpf_jiffies64();
-	/* One tick for each end, as above; beyond 60 s, or run out, there is nothing to say. */
+	/*
+	 * One tick for each end, as in jiffies_ns(). Beyond 60 s, or if the timer ran out, nothing
+	 * is known.
+	 */
 	if (left + 1 < armed_for && (armed_for - left - 1) * cfg_tick_ns < now_ns)
 		armed_ns = now_ns - (armed_for - left - 1) * cfg_tick_ns;
 	return bounds_timewait(state, armed_ns, timewait_entry_ns(tw, now_ns), now_ns);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Every knob of the kernel side, set by the loader before the object is loaded.
+ * Every knob of the kernel side. The loader sets them before it loads the object.
  *
- * They are constants to the verifier, which drops the code that they switch off: a filter that is
- * not asked for costs nothing.
+ * They are constants to the verifier, which drops the code that they switch off. So a filter that
+ * is not asked for costs nothing.
  */
 #ifndef TCPDWELL_CONFIG_BPF_H
 #define TCPDWELL_CONFIG_BPF_H
@@ -13,82 +13,89 @@
 #define PORT_WORDS    (65536 / 64)
 #define CLOSING_CALLS 16
 
-/* What the running kernel offers (the loader probes). */
-const volatile __u32 cfg_recent_mask;	   /* of a key: its place in recent */
+/* What the running kernel offers; the loader tries it out. */
+const volatile __u32 cfg_recent_mask;	   /* the bits of a key that give its place in recent */
 const volatile bool cfg_has_cookie = true; /* bpf_get_socket_cookie() in tracing programs, 5.12 */
 const volatile bool cfg_has_cast;	   /* bpf_rdonly_cast(), 6.2 */
 const volatile bool cfg_preempted;	   /* programs may lose their CPU (7.0), and can keep it */
 const volatile bool cfg_connect_exit;	   /* a hook at the end of connect() tells the port */
-const volatile bool cfg_defer_connect;	   /* else the reader's tick does */
+const volatile bool cfg_defer_connect;	   /* else the reader's tick tells the port */
 const volatile bool cfg_accept_exit;	   /* a hook at the end of accept() tells the owner */
 
 /*
  * Maps that a kernel may refuse, and features that need them (user/kernel/feature.c). The verifier
- * refuses a program that names a map which was not created, unless the code is dead. So each use of
- * such a map stands behind one of these constants.
+ * refuses a program that names a map which was not created, unless that code is dead. So each use
+ * of such a map is guarded by one of these constants.
  */
 const volatile bool cfg_remember = true;   /* connections */
 const volatile bool cfg_recent = true;	   /* recent */
-const volatile bool cfg_doorbell = true;   /* doorbell; else user space looks now and then */
-const volatile bool cfg_counters = true;   /* counters; else all processors share one set */
-const volatile bool cfg_workspaces = true; /* workspaces; else workspaces_percpu */
+const volatile bool cfg_doorbell = true;   /* doorbell; without it, user space looks now and then */
+const volatile bool cfg_counters = true;   /* counters; without it, all processors share one set */
+const volatile bool cfg_workspaces = true; /* workspaces; without it, workspaces_percpu */
 const volatile bool cfg_nested = true;	   /* the second program at the tracepoint */
 const volatile bool cfg_handshake = true;  /* children */
 const volatile bool cfg_young = true;	   /* young */
 const volatile bool cfg_resets = true;	   /* tcp_send_reset and resets */
 const volatile bool cfg_floods = true;	   /* request_rates and floods */
 
-const volatile bool cfg_requests; /* some backend tells of request sockets */
+const volatile bool cfg_requests; /* some backend tells of requests */
 const volatile bool cfg_timewait; /* some backend tells of timewait sockets */
-/* inet_twsk_hashdance_schedule() tells of their beginning, and __inet_twsk_schedule() need not. */
+/* inet_twsk_hashdance_schedule() tells of new timewait sockets; __inet_twsk_schedule() need not. */
 const volatile bool cfg_tw_begins;
 
 /*
- * The timer backend: where these functions are, that a timewait socket's flip must be looked for,
- * and that it must be looked for itself: no program tells of timers that are armed.
+ * For the timer backend: the addresses of these functions; whether the flush must look for flips of
+ * timewait sockets; and whether timewait sockets themselves must be looked for, because no program
+ * tells of timers that are armed.
  */
 const volatile __u64 cfg_tw_timer_handler;
 const volatile __u64 cfg_reqsk_timer_handler;
 const volatile bool cfg_poll_timewait;
 const volatile bool cfg_seek_timewait;
 
-/* System calls in which a process closes what it has; some more than once, to fill the array. */
+/* System calls in which a process closes descriptors. Some are repeated to fill the array. */
 const volatile __u32 cfg_closing_calls[CLOSING_CALLS];
 
-/* System calls that send a message: `ss -K` asks for the end of a socket by one. */
+/* System calls that send a message. `ss -K` asks by one for the end of a socket. */
 const volatile __u32 cfg_sending_calls[2];
 
-/* What the sink shows: what it does not is not looked up. */
+/* What the sink shows. The rest is not looked up. */
 const volatile bool cfg_want_cgroup;
 const volatile bool cfg_kernel_view;
 
 const volatile __u64 cfg_tick_ns = 1000000; /* the length of a jiffy */
 
-/* Each row is sent. */
+/* Whether each row is sent. */
 const volatile bool cfg_rows;
 
-/* Rows are summed: instead, or beside. */
+/* Whether rows are summed, in place of being sent or beside that. */
 const volatile bool cfg_stat;
 const volatile bool cfg_stat_accepts; /* and how long connections wait for accept() */
-const volatile bool cfg_stat_ends;    /* and by how connections end, with what they carried */
-const volatile bool cfg_carried;      /* of open ones, too: carried */
+const volatile bool cfg_stat_ends;    /* and how connections end, with what they carried */
+const volatile bool cfg_carried;      /* open connections, too: the map carried */
 const volatile __u8 cfg_stat_by;      /* enum tcpdwell_stat_by */
-const volatile bool cfg_service;      /* the service's port is asked for */
-const volatile __u32 cfg_stat_mask4;  /* of a prefix, in network order */
+const volatile bool cfg_service;      /* the service's port is needed */
+const volatile __u32 cfg_stat_mask4;  /* the mask of a prefix, in network order */
 const volatile __u32 cfg_stat_mask6[4];
 
-/* One record a connection, at its end, of all that it did; and whether TIME_WAIT is waited for. */
+/*
+ * One record for each connection at its end, of all that it did; and whether the end of TIME_WAIT
+ * is waited for.
+ */
 const volatile bool cfg_life;
 const volatile bool cfg_time_wait;
 
-const volatile bool cfg_skip_owner; /* nothing hangs on who owns a socket */
-const volatile bool cfg_skip_addrs; /* nor on addresses and families */
+const volatile bool cfg_skip_owner; /* nothing depends on who owns a socket */
+const volatile bool cfg_skip_addrs; /* nothing depends on addresses and families */
 
-/* Transitions are followed by what decides whose local ports are in the way of others. */
+/* Transitions are followed by struct tcpdwell_port_use: what the local port is closed to. */
 const volatile bool cfg_port_use;
 const volatile bool cfg_scope; /* the interface that a socket is bound to is looked up */
 
-/* Listeners are kept, to be asked for SYN cookies; where counters of a CPU are, 0: not known. */
+/*
+ * Listeners are kept, to be asked about SYN cookies. cfg_per_cpu_offset is the address of the
+ * kernel's per-CPU offsets; 0: not known.
+ */
 const volatile bool cfg_cookies;
 const volatile __u32 cfg_cpus = 1;
 const volatile __u64 cfg_per_cpu_offset;
@@ -96,16 +103,16 @@ const volatile __u64 cfg_per_cpu_offset;
 /* The snapshot at start. */
 const volatile bool cfg_snapshot_records; /* user space reads what the iterators find */
 
-/* With what each socket waits for, and its options. */
+/* Its records say what each socket waits for, and its options. */
 const volatile bool cfg_details;
 
-/* Who holds the TCP sockets behind descriptors of MPTCP is noted. */
+/* The holders of TCP sockets behind descriptors of MPTCP are noted. */
 const volatile bool cfg_subflows;
 
-/* The stacks of who connects and accepts are kept. */
+/* The stacks of connect() and accept() are kept. */
 const volatile bool cfg_stacks;
 
-/* Of records: a power of two, 1: they go into "ring". */
+/* The number of rings of records, a power of two; 1: records go into "ring". */
 const volatile __u32 cfg_rings = 1;
 /* Bytes that wait in a ring before the reader is woken. */
 const volatile __u64 cfg_wakeup_bytes = 1 << 20;
@@ -141,7 +148,7 @@ const volatile __u64 cfg_min_dwell_ns;
 const volatile __u64 cfg_cookie;
 const volatile __u32 cfg_reasons;
 
-/* Whether each row is shown, and that as it comes. */
+/* Returns whether each row is shown as it comes. */
 static __always_inline bool config_sends_rows(void)
 {
 	return cfg_rows;
@@ -152,20 +159,20 @@ static __always_inline bool config_filters_owner(void)
 	return cfg_filter_pid || cfg_filter_comm;
 }
 
-/* Whether the verdict on a connection may hang on a local port that it does not have yet. */
+/* Returns whether the filters may depend on a local port that the connection does not have yet. */
 static __always_inline bool config_filters_local_port(void)
 {
 	return cfg_filter_lport || cfg_filter_port;
 }
 
-/* Whether it may be a connection's ends that make it an unwanted one. */
+/* Returns whether the ends of a connection may make it an unwanted one. */
 static __always_inline bool config_filters_connection(void)
 {
 	return config_filters_local_port() || cfg_filter_rport || cfg_filter_addr || cfg_family ||
 	       cfg_netns;
 }
 
-/* Whether rows wait for accept() to tell the owner that a filter asks about. */
+/* Returns whether rows wait for accept() to tell the owner, which a filter asks about. */
 static __always_inline bool config_waits_for_accept(void)
 {
 	return config_filters_owner() && cfg_accept_exit && !cfg_life;

@@ -11,12 +11,12 @@
 #define PF_EXITING 0x00000004
 #define PF_KTHREAD 0x00200000
 
-/* A kernel stack with 4 KiB pages, on x86_64 (4.0) and arm64. */
+/* The size of a kernel stack with 4 KiB pages, on x86_64 (4.0) and arm64. */
 #define KERNEL_STACK_BYTES 16384
 
 /*
- * The registers with which the running process entered the kernel. They are at the end of its
- * kernel stack; where no helper says so (before 5.15), the caller must not believe them before
+ * Returns the registers with which the running process entered the kernel. They are at the end of
+ * its kernel stack. Before 5.15 no helper says where, and the caller must not believe them before
  * something else agrees.
  */
 static __always_inline const void *current_registers(void)
@@ -40,12 +40,12 @@ static __always_inline __u32 current_call(void)
 }
 
 /*
- * Whether the running process is in a system call that closes what it has, or ends. Else it has
- * only looked at a socket of another process, which let go of it meanwhile: an iterator over
- * descriptors holds the file that it is at, and who holds it last closes it (fput()). A snapshot
- * of this tool's is such a one.
+ * Returns whether the running process is in a system call that closes descriptors, or ends. If not,
+ * it only looked at a socket of another process, which closed it meanwhile. An iterator over
+ * descriptors holds the file that it is at, and the last holder closes the file (fput()). The
+ * snapshot of this tool is one example.
  *
- * A function of its own: the verifier looks at it once, not at each call.
+ * It is a global function, so the verifier looks at it once, not at each call.
  */
 __noinline int current_closes(void)
 {

@@ -1,21 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What a socket waits for, and what it was told to do about it: its timer, its queues, its options
- * (struct tcpdwell_detail), where the command asks.
+ * What a socket waits for, and what the process told it to do in that case: its timer, its queues,
+ * its options (struct tcpdwell_detail). It is read only if the command asks for it.
  */
 #ifndef TCPDWELL_DETAIL_BPF_H
 #define TCPDWELL_DETAIL_BPF_H
 
 #include "bounds.bpf.h"
 
-/* What it waits for, and its options; the same. */
+/*
+ * What the socket that an iterator is at waits for. Only the thread that reads the iterators uses
+ * this.
+ */
 struct tcpdwell_detail snapshot_detail;
 
 /*
- * A socket whose process has closed it is dead. One that waits in an accept queue is not, and
- * neither is one that only the kernel can reach just now: it is in flight in a unix socket, or is
- * io_uring's.
- * Of a subflow it is MPTCP's own socket that dies (__mptcp_close(), 5.10 to 6.18).
+ * Returns whether a socket is an orphan. A socket whose process has closed it is dead (SOCK_DEAD).
+ * One that waits in an accept queue is not, and neither is one that only the kernel can reach at
+ * the moment, because it is in flight in a unix socket or belongs to an io_uring. For a subflow,
+ * the socket of MPTCP is the one that dies (__mptcp_close(), 5.10 to 6.18).
  */
 static __always_inline bool is_orphan(const struct sock *sk)
 {
@@ -30,7 +33,7 @@ static __always_inline bool is_orphan(const struct sock *sk)
 #define ICSK_TIME_LOSS_PROBE  5
 #define ICSK_TIME_REO_TIMEOUT 6
 
-/* How long it is until a tick, at the most; 0: it has passed. */
+/* Returns the longest time that it can be until a tick; 0: the tick has passed. */
 static __always_inline __u64 left_ns(__u32 stamp, __u64 now_ns)
 {
 	__u64 due_ns = jiffies_ns(stamp, now_ns);
@@ -38,7 +41,7 @@ static __always_inline __u64 left_ns(__u32 stamp, __u64 now_ns)
 	return due_ns > now_ns ? due_ns - now_ns : 0;
 }
 
-/* The timer of keep-alive has a place of its own since 6.19. */
+/* Returns whether the keep-alive timer is armed. It is a member of its own since 6.19. */
 static __always_inline bool keepalive_armed(const struct sock *sk)
 {
 	const struct inet_connection_sock *icsk = (const struct inet_connection_sock *)sk;
@@ -57,7 +60,7 @@ static __always_inline __u32 keepalive_due(const struct sock *sk)
 	return BPF_CORE_READ(sk, sk_timer.expires);
 }
 
-/* Which timer runs, as inet_sk_diag_fill() tells it. */
+/* Reads which timer runs, in the way of inet_sk_diag_fill(). */
 __noinline int detail_timer(__u64 address, __u64 now_ns)
 {
 	const struct sock *sk = (const struct sock *)address;
@@ -88,7 +91,7 @@ static __always_inline __u32 ticks_to_s(__u32 ticks)
 	return ticks * cfg_tick_ns / 1000000000;
 }
 
-/* What the process has set. */
+/* Reads what the process has set. */
 __noinline int detail_options(__u64 address)
 {
 	const struct sock *sk = (const struct sock *)address;
@@ -111,7 +114,7 @@ __noinline int detail_options(__u64 address)
 	return 0;
 }
 
-/* When something was last heard: data, or an ACK (keepalive_time_elapsed()). */
+/* Returns how long ago data or an ACK was last heard (keepalive_time_elapsed()); 0: not known. */
 static __always_inline __u64 detail_silent_ns(const struct sock *sk, __u64 now_ns)
 {
 	const struct inet_connection_sock *icsk = (const struct inet_connection_sock *)sk;
@@ -122,7 +125,7 @@ static __always_inline __u64 detail_silent_ns(const struct sock *sk, __u64 now_n
 	return heard_ns && heard_ns < now_ns ? now_ns - heard_ns : 0;
 }
 
-/* What a full socket waits for, into snapshot_detail. The verifier walks through it once. */
+/* Writes what a full socket waits for to snapshot_detail. The verifier walks through it once. */
 __noinline int detail_read(__u64 address, __u64 now_ns, __u32 state)
 {
 	const struct sock *sk = (const struct sock *)address;
@@ -151,7 +154,7 @@ __noinline int detail_read(__u64 address, __u64 now_ns, __u32 state)
 	return 0;
 }
 
-/* Of a timewait socket and of a request, which have no queues. */
+/* Begins the detail of a timewait socket or a request, which have no queues. */
 static __always_inline void detail_begin(__u8 timer, __u32 due, __u64 now_ns)
 {
 	struct tcpdwell_detail *d = &snapshot_detail;

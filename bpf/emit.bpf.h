@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/*
- * Rows on their way into the ring, and the one place that counts what becomes of each.
- */
+/* Rows on their way into the ring, and the one place that counts what becomes of each row. */
 #ifndef TCPDWELL_EMIT_BPF_H
 #define TCPDWELL_EMIT_BPF_H
 
 #include "filter.bpf.h"
 #include "stat.bpf.h"
 
-/* The kernel's word for "look whether to wake the reader": once in so many rows of a CPU. */
+/* A CPU looks whether much is pending, and so whether to wake the reader, once in so many rows. */
 #define WAKEUP_CHECK_ROWS 64
 
 /*
- * Wakes the reader, which waits for "ring". That it sleeps is taken back before: it may wake, look
- * and go to sleep again before this has returned.
+ * Wakes the reader, which waits for "ring". The note that it sleeps is cleared before: the reader
+ * may wake, look and go to sleep again before this function has returned.
  */
 static __always_inline void ring_wake(void)
 {
@@ -27,10 +25,10 @@ static __always_inline void ring_wake(void)
 }
 
 /*
- * A reader that sleeps must come back for a row in the ring or outside it. To be called once the
- * row is there: the reader says that it sleeps before it looks for the last time, so one of the two
+ * Wakes a reader that sleeps, for a row in the ring or outside it. It must be called when the row
+ * is there. The reader says that it sleeps before it looks for the last time, so one of the two
  * sees the other. The row was put into the ring by an exchange, or into a queue under a lock that
- * the reader, too, must take to look.
+ * the reader must take as well to look.
  */
 static __always_inline void wake_reader(void)
 {
@@ -39,9 +37,9 @@ static __always_inline void wake_reader(void)
 }
 
 /*
- * Hands over a record of the connection @id. It wakes the reader when that sleeps without a time
- * limit, or when much is pending. Between the two the reader comes by itself every few ten
- * milliseconds, and no record pays for a wake-up.
+ * Hands over a record of the connection @id. Wakes the reader if it sleeps without a time limit, or
+ * if much is pending. In all other cases the reader comes by itself every few tens of milliseconds,
+ * and no record pays for a wake-up.
  */
 static __always_inline void ring_submit(struct tcpdwell_counters *c, void *record, __u64 id)
 {
@@ -83,8 +81,9 @@ static __always_inline void record_fill(struct tcpdwell_transition *t, const str
 }
 
 /*
- * IP_LOCAL_PORT_RANGE of a socket in SYN_SENT, whose address is kept; memory that is another's by
- * now has another cookie. A function of its own, for the stack of its callers.
+ * Reads IP_LOCAL_PORT_RANGE of a socket in SYN_SENT, whose address is known. If the memory is
+ * another's, it has another cookie, and nothing is read. The function is not inlined, to spare its
+ * callers' stack.
  */
 static __noinline int port_range_fill(struct tcpdwell_port_use *use, const struct lifecycle *l)
 {
@@ -99,7 +98,7 @@ static __noinline int port_range_fill(struct tcpdwell_port_use *use, const struc
 	return 0;
 }
 
-/* The same row, longer. */
+/* Emits the longer form of a row, with struct tcpdwell_port_use. */
 static __always_inline void emit_with_port(struct tcpdwell_counters *c, const struct row *row,
 					   const struct endpoint *e, const struct lifecycle *l)
 {
@@ -119,7 +118,7 @@ static __always_inline void emit_with_port(struct tcpdwell_counters *c, const st
 	ring_submit(c, t, l->id);
 }
 
-/* Put a wanted row into the sums, into the ring, or into both. */
+/* Puts a wanted row into the sums, into the ring, or into both. */
 static __always_inline void emit(struct tcpdwell_counters *c, const struct row *row,
 				 const struct endpoint *e, const struct lifecycle *l)
 {
@@ -142,15 +141,16 @@ static __always_inline void emit(struct tcpdwell_counters *c, const struct row *
 	ring_submit(c, t, l->id);
 }
 
-/* Whether the owner filter, if there is one, wants the rows of this connection. */
+/* Returns whether the owner filter and the cgroup filter want the rows of this connection. */
 static __always_inline bool owner_wanted(const struct lifecycle *l)
 {
 	return is_in_cgroup(l) && (!config_filters_owner() || l->marks & LIFECYCLE_MATCHED);
 }
 
 /*
- * Who asks for ports wants to hear of an open connection's end if it may be a client's: those of
- * servers are as many.
+ * Returns whether a command that asks for ports wants the row. It wants the end of an open
+ * connection if that may be a client's. The ends of servers' connections are just as many, and it
+ * does not need them.
  */
 static __always_inline bool port_use_wanted(const struct row *row, const struct lifecycle *l)
 {
@@ -161,7 +161,7 @@ static __always_inline bool port_use_wanted(const struct row *row, const struct 
 	       l->owner != TCPDWELL_OWNER_ACCEPT;
 }
 
-/* Whether a row of a wanted connection is wanted. */
+/* Returns whether a row of a wanted connection is wanted. */
 static __always_inline bool row_wanted(const struct row *row, const struct endpoint *e,
 				       const struct lifecycle *l)
 {
@@ -169,14 +169,14 @@ static __always_inline bool row_wanted(const struct row *row, const struct endpo
 	       port_use_wanted(row, l);
 }
 
-/* Count a row, unless it is connections that are counted (life.bpf.h). */
+/* Counts a row as seen, unless connections are counted instead (life.bpf.h). */
 static __always_inline void count_seen(struct tcpdwell_counters *c)
 {
 	if (!cfg_life)
 		count(&c->seen);
 }
 
-/* Decide on a row of a wanted connection; it was counted as seen. */
+/* Emits a row of a wanted connection, or counts it as filtered. The row was counted as seen. */
 static __always_inline void decide(struct tcpdwell_counters *c, const struct row *row,
 				   const struct endpoint *e, const struct lifecycle *l)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Filters, cheapest first. What concerns the connection is asked before anything is looked up or
- * remembered; what concerns one transition is asked of each row.
+ * Filters, the cheapest first. Filters of the connection are asked before anything is looked up or
+ * remembered. Filters of one transition are asked for each row.
  */
 #ifndef TCPDWELL_FILTER_BPF_H
 #define TCPDWELL_FILTER_BPF_H
@@ -10,7 +10,7 @@
 #include "row.bpf.h"
 #include "sock.bpf.h"
 
-/* Prefixes of --addr. IPv4 stands as v4-mapped, so one trie serves both families. */
+/* Prefixes of --addr. IPv4 addresses are v4-mapped, so one trie serves both families. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -34,8 +34,9 @@ static __always_inline bool ports_wanted(__u16 lport, __u16 rport)
 }
 
 /*
- * Whether the ports of a full socket, request or timewait socket that has both let it be wanted:
- * asked first, where all else would be for nothing. Without a filter of ports it costs nothing.
+ * Returns whether the ports of a full socket, request or timewait socket that has both allow it to
+ * be wanted. It is asked first, because without that all else would be in vain. Without a filter of
+ * ports it costs nothing.
  */
 static __always_inline bool ports_pass(const struct sock_common *skc)
 {
@@ -56,15 +57,15 @@ static __always_inline bool prefix_has(const struct endpoint *e, const __u8 *add
 	} else {
 		__builtin_memcpy(p.addr, addr, 16);
 	}
-	/* ::/0 is all of IPv6 and nothing of IPv4, though the trie has that below it. */
+	/* ::/0 matches all of IPv6 and nothing of IPv4, although IPv4 lies below it in the trie. */
 	family = bpf_map_lookup_elem(&prefixes, &p);
 	return family && *family == e->family;
 }
 
 /*
- * Whether connect() may give @sk a local port that is wanted: it takes one of the namespace's range
- * (inet_hash_connect()), or of a part of it (IP_LOCAL_PORT_RANGE, 6.3). A service's port is not
- * there as a rule, and then no client has to wait for its own.
+ * Returns whether connect() may give @sk a local port that is wanted. It takes one of the
+ * namespace's range (inet_hash_connect()), or of a part of it (IP_LOCAL_PORT_RANGE, 6.3). A
+ * service's port is not in that range as a rule, and then no client has to wait for its port.
  */
 static __always_inline bool may_get_wanted_port(const struct sock *sk)
 {
@@ -74,8 +75,9 @@ static __always_inline bool may_get_wanted_port(const struct sock *sk)
 }
 
 /*
- * Whether the connection is wanted. With @early a local port that it does not have yet (0) is in no
- * one's way: the verdict comes with the port, and no port is in no set.
+ * Returns whether the connection is wanted. With @early, a local port that the connection does not
+ * have yet (0) counts as wanted: the decision comes with the port. Otherwise a port of 0 is in no
+ * set.
  */
 static __always_inline bool filter_connection(const struct sock *sk, const struct endpoint *e,
 					      const bool early)
@@ -108,8 +110,9 @@ static __always_inline bool uid_wanted(__u32 uid)
 }
 
 /*
- * Whether a row is wanted, once the connection is. An unknown dwell is no long one. The user is
- * asked here, because it may change: an accepted socket goes from the listener's to the acceptor's.
+ * Returns whether a row is wanted, once its connection is. An unknown dwell does not count as a
+ * long one. The user is asked here, because it may change: accept() changes it from the listener's
+ * to that of the process.
  */
 static __always_inline bool filter_row(const struct row *row, const struct endpoint *e)
 {
