@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The maps that no noun has alone, and the counters that live in one of them; each other map stands
+ * The maps that belong to no single noun, and the counters in one of them. Every other map stands
  * beside its noun.
  *
- * The loader sets the sizes that depend on the host; those here only let the object be loaded by
- * other means.
+ * The loader sets the sizes that depend on the host. The sizes here only serve to load the object
+ * by other means.
  */
 #ifndef TCPDWELL_MAPS_BPF_H
 #define TCPDWELL_MAPS_BPF_H
@@ -12,7 +12,7 @@
 #include "config.bpf.h"
 #include "sock.bpf.h"
 
-/* Wakes who makes tables and places. Nothing is ever in it. */
+/* Wakes the thread that makes tables and places. It never contains anything. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4096);
@@ -26,12 +26,13 @@ static __always_inline void doorbell_ring(void)
 		bpf_ringbuf_discard(nothing, BPF_RB_FORCE_WAKEUP);
 }
 
-/* Alone on a cache line, which seldom changes. */
+/* This is alone on a cache line, which seldom changes. */
 struct {
-	volatile __u32 current;			    /* new connections go into this one */
-	volatile __u32 spread;			    /* there may be connections in others, too */
-	__u64 full_ns;				    /* when last there was no room in any */
-	volatile __u8 wanted[TCPDWELL_RECENT_MAPS]; /* of recent: those that were asked for */
+	volatile __u32 current; /* new connections go into this table */
+	/* There may be connections in other tables, too. */
+	volatile __u32 spread;
+	__u64 full_ns;				    /* when there was last no room in any table */
+	volatile __u8 wanted[TCPDWELL_RECENT_MAPS]; /* maps of recent that were asked for */
 	__u32 pad[20];
 } tables __attribute__((aligned(128)));
 
@@ -41,10 +42,11 @@ struct {
 } ring SEC(".maps");
 
 /*
- * Where there are many CPUs, records go into one of these, and "ring" only wakes the reader: the
- * lock of one ring would keep all of them waiting (tools/bench/cores_model.py). A connection's all
- * go into the same one, so their order is kept, and those of connections that one CPU opens one
- * after the other do, too: the ring's lines seldom go from CPU to CPU.
+ * Where there are many CPUs, records go into one of these rings, and "ring" only wakes the reader.
+ * The lock of a single ring would keep all CPUs waiting (tools/bench/cores_model.py). All records
+ * of a connection go into the same ring, so their order is kept. Records of connections that one
+ * CPU opens one after the other also go into the same ring, so the ring's cache lines seldom move
+ * from CPU to CPU.
  */
 struct records {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -56,9 +58,12 @@ struct {
 	__uint(max_entries, TCPDWELL_RINGS);
 	__type(key, __u32);
 	__array(values, struct records);
-} rings SEC(".maps"); /* user space makes them (user/kernel/rings.c) */
+} rings SEC(".maps"); /* user space makes the rings (user/kernel/rings.c) */
 
-/* The ring of the connection that has the identity @id, a cookie that a CPU took from its batch. */
+/*
+ * Returns the ring of the connection with the identity @id, which is a cookie that a CPU took from
+ * its batch.
+ */
 static __always_inline void *ring_of(__u64 id)
 {
 	__u32 number = id / TCPDWELL_RECENT_PLACES % TCPDWELL_RINGS & (cfg_rings - 1);
@@ -66,7 +71,7 @@ static __always_inline void *ring_of(__u64 id)
 	return bpf_map_lookup_elem(&rings, &number);
 }
 
-/* Room for a record of that connection, NULL: there is none. */
+/* Returns room for a record of the connection @id; NULL: there is none. */
 static __always_inline void *ring_reserve(__u64 id, const __u64 bytes)
 {
 	void *records;
@@ -77,7 +82,7 @@ static __always_inline void *ring_reserve(__u64 id, const __u64 bytes)
 	return records ? bpf_ringbuf_reserve(records, bytes, 0) : NULL;
 }
 
-/* Bytes that the reader has not read of that ring. */
+/* Returns how many bytes of that ring the reader has not read. */
 static __always_inline __u64 ring_pending(__u64 id)
 {
 	void *records;
@@ -88,7 +93,9 @@ static __always_inline __u64 ring_pending(__u64 id)
 	return records ? bpf_ringbuf_query(records, BPF_RB_AVAIL_DATA) : 0;
 }
 
-/* One element a CPU. Mapped into user space, which reads it without a system call. */
+/*
+ * One element for each CPU. User space maps it into its memory, and reads it without a system call.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -97,13 +104,13 @@ struct {
 	__type(value, struct tcpdwell_counters);
 } counters SEC(".maps");
 
-/* A child that the last ACK of a handshake has just cloned from its listener, on this CPU. */
+/* The child that the last ACK of a handshake has just cloned from its listener on this CPU. */
 struct child {
 	__u64 sock;
 	__u64 listener;
 	__u64 time_ns;
 	__u64 request; /* the request that it completes, 0: none was seen */
-	__u64 syn_ns;  /* when that was hashed */
+	__u64 syn_ns;  /* when the SYN-ACK of that was made, see request_syn_ns() */
 };
 
 struct {
@@ -113,7 +120,7 @@ struct {
 	__type(value, struct child);
 } children SEC(".maps");
 
-/* Children by address, up to their first transition (young.bpf.h). */
+/* Children by address, until their first transition (young.bpf.h). */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -123,50 +130,59 @@ struct {
 } young SEC(".maps");
 
 /*
- * Set by the reader before it sleeps without a time limit: the next record wakes it, whatever is
- * pending. Alone on its cache line, which is read on the path of each row.
+ * State that the programs and the reader share. It is alone on its cache line, which is read for
+ * each row.
  */
 struct {
+	/*
+	 * The reader sets this before it sleeps without a time limit. Then the next record wakes
+	 * it, however little is pending.
+	 */
 	__u32 reader_sleeps;
 	__u32 flooding; /* there is something in floods */
-	__u32 live;	/* every program is attached: what the tracepoint tells is the whole */
+	__u32 live;	/* every program is attached: the tracepoint tells everything */
 	__u32 young;	/* there may be something in young */
-	__u32 marks;	/* of requests that are over, in connections */
+	__u32 marks;	/* how many marks of requests that are over are in connections */
 	__u32 scanning; /* the snapshot runs, and may remember what is being born */
-	__u32 deferred; /* some connection has waited for its local port, or does */
-	__u64 early_ns; /* until then requests may be known before they prove slow */
-	__u32 over;	/* lives: what goes on is told for the last time; nothing begins any more */
+	__u32 deferred; /* some connection waits for its local port, or has waited */
+	/* Requests from before this time may be known although they have not proved slow. */
+	__u64 early_ns;
+	/*
+	 * Where lives are summed: what goes on is told for the last time, and nothing begins any
+	 * more.
+	 */
+	__u32 over;
 	__u32 pad[21];
 } shared __attribute__((aligned(128)));
 
 /* Connections that were found in another state than they were left in, or gone. */
 __u64 gaps;
 
-/* Counts the runs of the snapshot, from 1; set by user space before each. */
+/* The number of the snapshot's run, from 1 on. User space sets it before each run. */
 __u32 snapshot_round;
 
-/* Connections whose bytes found no room in the sums. */
+/* Connections of which the bytes found no room in the sums. */
 __u64 carried_lost;
 
-/* Where rows are sent and summed: those that found no room among the sums. */
+/* Where rows are both sent and summed: rows that found no room in the sums. */
 __u64 sums_lost;
 
-/* When this run began, CLOCK_MONOTONIC; likewise. */
+/* When this run of the snapshot began, in CLOCK_MONOTONIC. User space sets it before each run. */
 __u64 snapshot_began_ns;
 
-/* Runs of the flush. */
+/* The number of runs of the flush. */
 static __u32 flush_runs;
 
-/* What a part of the flush answers, beside TCPDWELL_FLUSH_WAITING. */
+/* What a part of the flush may return besides TCPDWELL_FLUSH_WAITING. */
 #define FLUSH_DONE 4 /* no row waits */
 
-/* Items of each kind that one run looks at: it must end, and soon. */
+/* Items of each kind that one run of the flush looks at, because it must end soon. */
 #define FLUSH_ITEMS 128
 
-/* Where the kernel gives no map of counters. */
+/* Used where the kernel refuses the map of counters. */
 struct tcpdwell_counters counters_shared;
 
-/* This CPU's counters; NULL only if the loader gave the map too few elements. */
+/* Returns this CPU's counters; NULL only if the loader gave the map too few elements. */
 static __always_inline struct tcpdwell_counters *counters_here(void)
 {
 	__u32 cpu;
@@ -178,8 +194,9 @@ static __always_inline struct tcpdwell_counters *counters_here(void)
 }
 
 /*
- * Programs nest on one CPU, a softirq's in that of a system call, so a plain increment could lose
- * one. The line is this CPU's own: an atomic add on it costs a few nanoseconds.
+ * Adds one to a counter. Programs nest on one CPU (a softirq's in that of a system call), so a
+ * plain increment could lose one. The cache line belongs to this CPU, so the atomic add costs a few
+ * nanoseconds.
  */
 static __always_inline void count(__u64 *counter)
 {

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/*
- * The places of recent sockets' connections, in front of the tables of connections.
- */
+/* The places of recent sockets' connections, in front of the tables of connections. */
 #ifndef TCPDWELL_RECENT_BPF_H
 #define TCPDWELL_RECENT_BPF_H
 
@@ -11,7 +9,7 @@
 /*
  * Places for the connections of recent sockets, which are looked at before the tables. The low bits
  * of the cookie choose the place. A CPU gives out cookies one after the other, so its connections
- * have neighbouring places, and to insert, find or delete one takes no lock, allocates nothing and
+ * have neighbouring places. To insert, find or delete one takes no lock, allocates nothing and
  * touches a cache line that was just used. A connection whose place is taken goes into a table.
  *
  * The flag that lets user space map the array is set for one reason: the kernel then lets the
@@ -25,16 +23,19 @@ struct places {
 	__type(value, struct lifecycle);
 };
 
-/* Where lives are summed the loader makes places larger: there the sum is behind the connection. */
+/* Where lives are summed, the loader makes places larger, and the sum follows the connection. */
 struct place {
 	struct lifecycle l;
 	struct tcpdwell_life life;
 };
 
-/* What of a life is summed from the beginning: no line of the cache is touched for the rest. */
+/*
+ * The part of a life that is summed from the beginning. Until the end, no cache line of the rest is
+ * touched.
+ */
 #define LIFE_SUMS_BYTES __builtin_offsetof(struct tcpdwell_life, numbers)
 
-/* User space makes them when sockets come that would have a place there (recent.bpf.h). */
+/* User space makes these maps when sockets come that would have a place in them. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
 	__uint(max_entries, TCPDWELL_RECENT_MAPS);
@@ -42,13 +43,16 @@ struct {
 	__array(values, struct places);
 } recent SEC(".maps");
 
-/* Of the connection that has @key: the number of the map that its place is in. */
+/* Returns the number of the map that has the place of the connection with @key. */
 static __always_inline __u32 recent_number(__u64 key)
 {
 	return (key & cfg_recent_mask) / TCPDWELL_RECENT_PLACES;
 }
 
-/* Where the connection that has @key would be if it was born lately; NULL: that is not made yet. */
+/*
+ * Returns the place of the connection with @key if it is a recent one; NULL: its map is not made
+ * yet.
+ */
 static __always_inline struct lifecycle *recent_place(__u64 key)
 {
 	__u32 number = recent_number(key);
@@ -59,8 +63,8 @@ static __always_inline struct lifecycle *recent_place(__u64 key)
 }
 
 /*
- * The first socket that would have a place there asks for a map of them, once; until it is made
- * (user/kernel/tables.c), in some milliseconds, connections go into a table.
+ * Asks for a map of places. The first socket that would have a place there does so, once. Until the
+ * map is made, which takes some milliseconds (user/kernel/tables.c), connections go into a table.
  */
 __noinline int recent_ask(__u32 number)
 {
@@ -72,8 +76,9 @@ __noinline int recent_ask(__u32 number)
 }
 
 /*
- * One that goes on under the identity of its request is never there. A free place has no identity,
- * and a socket that nobody asked for its cookie no key.
+ * Returns the connection with @key if it is in its place; else NULL. One that goes on under the
+ * identity of its request is never there. The identity of a free place is 0, and so is the key of a
+ * socket whose cookie nobody has asked for.
  */
 static __always_inline struct lifecycle *recent_find(__u64 key)
 {
@@ -86,13 +91,14 @@ static __always_inline struct lifecycle *recent_find(__u64 key)
 	return id == key ? order_after(l, id) : NULL;
 }
 
-/* The identity of a place that is being filled. */
+/* The identity of a place while it is being filled. */
 #define RECENT_CLAIMED ~0ULL
 
 /*
- * Put @l, whose identity is @key, into its place. Returns whether that was free; the identity says
- * so, and comes last: who finds it finds all. Kernels that give cookies have the exchange that this
- * takes, those that do not (before 5.12) refuse it.
+ * Puts @l, whose identity is @key, into its place. Returns whether the place was free. The identity
+ * says that it is taken, and is stored last, so whoever finds the identity finds everything.
+ * Kernels that give cookies have the atomic exchange that this takes; kernels before 5.12 have
+ * neither.
  */
 static __always_inline bool recent_put(__u64 key, const struct lifecycle *l)
 {
@@ -107,12 +113,14 @@ static __always_inline bool recent_put(__u64 key, const struct lifecycle *l)
 		return false;
 	}
 	before = __sync_val_compare_and_swap(&place->id, 0, RECENT_CLAIMED);
-	/* Its own already: the end of its last life went by untold. */
+	/*
+	 * If the place has this key already, the end of the connection's last life went by untold.
+	 */
 	if (before && before != key)
 		return false;
 	if (cfg_life)
 		__builtin_memset(&((struct place *)place)->life, 0, LIFE_SUMS_BYTES);
-	/* A CPU takes the cookies of a map one by one: halfway it asks for the next map. */
+	/* A CPU takes the cookies of a map one by one. Halfway it asks for the next map. */
 	if (key % TCPDWELL_RECENT_PLACES == TCPDWELL_RECENT_PLACES / 2)
 		recent_ask(recent_number(key + TCPDWELL_RECENT_PLACES));
 	place->since_ns = l->since_ns;
@@ -122,9 +130,10 @@ static __always_inline bool recent_put(__u64 key, const struct lifecycle *l)
 }
 
 /*
- * Returns whether it was there. Who has written into it asks for order before (order.bpf.h): from
- * here on it may be another's. Those that only look whether it is to be forgotten need not, for no
- * CPU stores what hangs on a load before that is done.
+ * Frees the place of @key. Returns whether the connection was there. A caller that has written into
+ * the place asks for order before (order.bpf.h): from here on it may be another's. A caller that
+ * has only read the place need not, because no CPU makes a store that depends on a load before that
+ * load is done.
  */
 static __always_inline bool recent_forget(__u64 key)
 {

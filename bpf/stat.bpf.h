@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * `tcpdwell stat`: rows are summed here, instead of being sent to user space or beside that.
+ * The sums of rows, for `tcpdwell stat` and `export`. Rows are summed here instead of being sent to
+ * user space, or in addition to that.
  *
- * There are two maps, and programs add to one of them. The reader turns to the other one, which the
- * kernel completes only when no program is left that may have seen the first (map-in-map, 4.20):
- * what it then reads and empties stands still, and no row is lost or counted twice.
+ * There are two maps, and programs add to one of them. The reader switches to the other one, and
+ * the kernel completes that only when no program is left that may have seen the first one
+ * (map-in-map, 4.20). So the map that the reader then reads and empties does not change, and no row
+ * is lost or counted twice.
  */
 #ifndef TCPDWELL_STAT_BPF_H
 #define TCPDWELL_STAT_BPF_H
@@ -26,7 +28,7 @@ struct stat_map {
 struct stat_map stat_even SEC(".maps");
 struct stat_map stat_odd SEC(".maps");
 
-/* The one that is added to. */
+/* Holds the map that programs add to. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
 	__uint(max_entries, 1);
@@ -34,17 +36,25 @@ struct {
 	__array(values, struct stat_map);
 } stats SEC(".maps"); /* the loader fills it */
 
-/* What a new element begins as: too large for the stack of programs that call each other. */
+/*
+ * The initial value of an element. It is too large for the stack of programs that call each other.
+ */
 static const struct tcpdwell_stat stat_empty;
 
-/* Count what becomes of a row, unless it is sent, too: then the account is of those in the ring. */
+/*
+ * Counts what becomes of a row, unless the row is sent as well: then the account covers rows in the
+ * ring.
+ */
 static __always_inline void stat_count_row(__u64 *counter)
 {
 	if (!cfg_rows)
 		count(counter);
 }
 
-/* The process as one whole, in the order of owner_read(), which would take more of the stack. */
+/*
+ * Puts the process into the key as a whole. It reads in the order of owner_read(), which would take
+ * more stack.
+ */
 static __always_inline void stat_key_owner(struct tcpdwell_stat_key *key, const struct lifecycle *l)
 {
 	__u32 pid = *(const volatile __u32 *)&l->pid;
@@ -80,8 +90,8 @@ static __always_inline void stat_key_prefix(struct tcpdwell_stat_key *key, const
 }
 
 /*
- * A listener's own rows have one port, which is the service's. A function of its own with nothing
- * but numbers as arguments: the stack of its callers has no room for it (release_held()).
+ * Returns the service's port. A listener's own rows have one port, which is the service's. It is a
+ * function of numbers, because the stack of its callers has no room for more (release_held()).
  */
 __noinline __u32 stat_service_port(__u32 owner, __u32 lport, __u32 rport, __u32 in_range)
 {
@@ -134,21 +144,21 @@ static __always_inline struct tcpdwell_stat *stat_element(const struct tcpdwell_
 	stat = bpf_map_lookup_elem(map, key);
 	if (stat)
 		return stat;
-	/* A program that this one has interrupted may be first; its element serves both. */
+	/* A program that this one has interrupted may be first. Its element serves both. */
 	bpf_map_update_elem(map, key, &stat_empty, BPF_NOEXIST);
 	return bpf_map_lookup_elem(map, key);
 }
 
 /*
- * Add a dwell to the group of @number and two words: a state, and above it what the dwell is worth.
- * A function of its own with nothing but numbers as arguments: the verifier looks at it once, not
- * at each call.
+ * Adds a dwell to the group of @number and two words. @state_and_worth is a state, and above it how
+ * exact the dwell is. It is a function of numbers, so the verifier looks at it once, not at each
+ * call.
  *
- * Nothing is held that can be asked for again: Linux 5.10 gives programs that call each other 512
+ * No value is kept that can be asked for again: Linux 5.10 gives programs that call each other 512
  * bytes of stack, in pieces of 32, and this is the last of three.
  *
- * Programs nest on a CPU, so counts are added to in one instruction. The greatest value is not: one
- * that comes in the middle of it may be forgotten, and user space knows the bucket that it is in.
+ * Programs nest on a CPU, so one instruction adds to a count. The greatest value is not updated so:
+ * one that comes in the middle of the update may be forgotten, but user space knows its bucket.
  */
 __noinline int stat_count(__u64 dwell_ns, __u32 state_and_worth, __u32 number, __u64 word,
 			  __u64 other_word)
@@ -163,7 +173,7 @@ __noinline int stat_count(__u64 dwell_ns, __u32 state_and_worth, __u32 number, _
 	struct tcpdwell_stat *stat;
 	__u32 bucket = 0;
 
-	/* The key is written before the first call, so that no argument outlives it. */
+	/* The key is written before the first call, so that no argument must be kept across it. */
 	asm volatile("" : : "r"(&key) : "memory");
 	key.cpu = bpf_get_smp_processor_id();
 	if (state_and_worth >> 8 == TCPDWELL_DWELL_EXACT) {
@@ -190,8 +200,8 @@ __noinline int stat_count(__u64 dwell_ns, __u32 state_and_worth, __u32 number, _
 }
 
 /*
- * Count a wanted row. One without a dwell, as the first of each life, has nothing to add, unless it
- * is to say how a connection ended.
+ * Counts a wanted row in the sums. A row without a dwell, such as the first of each life, has
+ * nothing to add, unless it is to say how a connection ended.
  */
 static __always_inline void stat_add(struct tcpdwell_counters *c, const struct row *row,
 				     const struct endpoint *e, const struct lifecycle *l)
@@ -207,7 +217,7 @@ static __always_inline void stat_add(struct tcpdwell_counters *c, const struct r
 	stat_key_group(&group, e, l);
 	if (ends)
 		group.number |= (row->reason + 1U) << TCPDWELL_STAT_END_SHIFT;
-	/* Where ends are told apart, they say which handshakes completed. */
+	/* Where ends are told apart, they also say which handshakes completed. */
 	state = cfg_stat_ends ? row->from : stat_state(row->from, row->to);
 	stat_count(row->dwell_ns, state | (__u32)row->dwell << 8, group.number, group.words[0],
 		   group.words[1]);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Now and then the kernel runs no program at a transition, and so a connection may end untold. What
- * is remembered of it would stay for ever. The sweep looks through all that is remembered, finds
- * such connections and forgets them; user space starts it once a minute (user/kernel/sweep.c).
+ * The sweep. Now and then the kernel runs no program at a transition, and then a connection may end
+ * untold. What is remembered of it would stay for ever. The sweep looks through all that is
+ * remembered, finds such connections and forgets them. User space starts it once a minute
+ * (user/kernel/sweep.c).
  *
- * It can only ask a full socket whose address is remembered. The address is not remembered of a
- * socket that the snapshot found by a descriptor, nor of one whose first rows waited for an owner
- * filter: the space is used for something else there.
+ * It can ask a full socket only if its address is remembered. That is not so for a socket that the
+ * snapshot found by a descriptor, or whose first rows waited for an owner filter: the space holds
+ * something else there.
  */
 #ifndef TCPDWELL_SWEEP_BPF_H
 #define TCPDWELL_SWEEP_BPF_H
@@ -14,22 +15,22 @@
 #include "open.bpf.h"
 #include "request.bpf.h"
 
-/* Younger ones are left: they may just be made. */
+/* Younger entries are left alone: they may be in the making. */
 #define SWEEP_NS 2000000000LL
 
-/* A timer's handler is done that long after it was due. */
+/* The handler of a timer is done by that long after the timer was due. */
 #define SWEEP_LATE_NS 1000000000ULL
 
-/* Whether its memory is free. */
+/* Returns whether the memory of a socket is free. */
 static __always_inline bool is_free(const struct sock_common *skc)
 {
 	return !PEEK(sock_common, skc, skc_refcnt.refs.counter);
 }
 
 /*
- * A full socket's last transition, and a timewait socket's end, are told before its last reference
- * is gone; then its memory may be another's. Both begin with a struct sock_common, the cookie in
- * it.
+ * Returns whether the socket of a connection is gone. A full socket's last transition, and a
+ * timewait socket's end, are told before its last reference is gone. After that its memory may be
+ * another's. Both kinds begin with a struct sock_common, which has the cookie.
  */
 static __always_inline bool object_is_gone(const struct lifecycle *l, __u64 key)
 {
@@ -39,8 +40,9 @@ static __always_inline bool object_is_gone(const struct lifecycle *l, __u64 key)
 }
 
 /*
- * The handler of a request's timer frees it, and only when that returns is its end told: so one is
- * left whose timer is yet to run out, or has done so just now.
+ * Returns whether a request is gone. The handler of a request's timer frees it, and its end is told
+ * only when the handler returns. So a request is left alone if its timer has yet to run out, or ran
+ * out just now.
  */
 static __always_inline bool request_is_gone(const struct lifecycle *l, __u64 key)
 {
@@ -48,13 +50,16 @@ static __always_inline bool request_is_gone(const struct lifecycle *l, __u64 key
 	__u64 due;
 
 	if (request_syn_ns(req) > l->since_ns + REQUEST_STALE_NS)
-		return true; /* its memory is another's */
+		return true; /* the memory is another request's */
 	due = timer_due(PEEK(request_sock, req, rsk_timer.expires),
 			PEEK(request_sock, req, rsk_timer.flags));
 	return is_free(&req->__req_common) && due + SWEEP_LATE_NS / cfg_tick_ns < bpf_jiffies64();
 }
 
-/* Where there are cookies, a request has its address for a key, and a full socket has not. */
+/*
+ * Returns whether @l is a request. Where there are cookies, the key of a request is its address,
+ * and that of a full socket is not.
+ */
 static __always_inline bool is_request(const struct lifecycle *l, __u64 key)
 {
 	return cfg_has_cookie && l->state == TCPDWELL_SYN_RECV && (__s64)key < 0;
@@ -62,13 +67,15 @@ static __always_inline bool is_request(const struct lifecycle *l, __u64 key)
 
 static __always_inline bool is_too_young(const struct lifecycle *l)
 {
-	/* Its time may be another CPU's, and a little ahead: the difference has a sign. */
+	/*
+	 * The time may come from another CPU and be a little ahead, so the difference has a sign.
+	 */
 	return (__s64)(bpf_ktime_get_ns() - l->since_ns) < SWEEP_NS;
 }
 
 /*
- * Whether its socket should be there, or its end told. Of a timewait socket whose timer was taken
- * off the row is left to the flush.
+ * Returns whether the socket should exist if its end was not told. If the timer of a timewait
+ * socket was taken off, its row is left to the flush.
  */
 static __always_inline bool is_to_be_asked(const struct lifecycle *l)
 {
@@ -78,8 +85,9 @@ static __always_inline bool is_to_be_asked(const struct lifecycle *l)
 }
 
 /*
- * What is remembered under @key is forgotten if that is gone; the mark of a request that the flush
- * never heard of, as its queue was full or not there yet, in any case.
+ * Forgets what is remembered under @key if the socket is gone. Removes a mark in any case: if it is
+ * still there, the flush never heard of the request, because its queue was full or did not exist
+ * yet.
  */
 static __always_inline void sweep(__u64 key, const struct lifecycle *l)
 {
@@ -100,7 +108,7 @@ static __always_inline void sweep(__u64 key, const struct lifecycle *l)
 	}
 }
 
-/* What is remembered under a key, if anything is yet. */
+/* Sweeps what is remembered under a key, if there is anything. */
 __noinline int sweep_key(__u64 key)
 {
 	const struct lifecycle *l = key ? connection_find(key) : NULL;

@@ -3,8 +3,9 @@
  * The hash tables of connections: one at first, and larger ones once it is full.
  *
  * The kernel reserves a hash map's buckets for as many elements as it may ever hold. So user space
- * keeps one table ready beyond the one that is being filled, and makes the next when told that it
- * is in use (user/kernel/tables.c). A connection stays in the table that it was put into.
+ * keeps one table ready beyond the one that is being filled. When it is told that this one is in
+ * use, it makes the next (user/kernel/tables.c). A connection stays in the table that it was put
+ * into.
  */
 #ifndef TCPDWELL_TABLE_BPF_H
 #define TCPDWELL_TABLE_BPF_H
@@ -13,9 +14,9 @@
 #include "maps.bpf.h"
 
 /*
- * Connections by what identifies them: the socket cookie, or the socket's address where the kernel
- * has no helper for the cookie. Elements are not allocated ahead, but buckets are: there are small
- * tables at first, and user space makes larger ones as they are needed (table.bpf.h).
+ * Connections by their key: the socket cookie, or the socket's address where the kernel has no
+ * helper for the cookie. Elements are not allocated in advance, but buckets are. So tables are
+ * small at first, and user space makes larger ones as they are needed.
  */
 struct table {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -33,8 +34,8 @@ struct {
 } connections SEC(".maps");
 
 /*
- * What connections in the tables did so far, by the same key: as many tables, each of the same size
- * (life.bpf.h).
+ * What connections in the tables did so far, by the same key. There are as many of these tables,
+ * each as large as its counterpart (life.bpf.h).
  */
 struct lives {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -58,7 +59,7 @@ static __always_inline void *table_at(__u32 number)
 	return bpf_map_lookup_elem(&connections, &number);
 }
 
-/* One of those of lives, as large as that one. */
+/* Returns the table of lives that has the same number, and so the same size. */
 static __always_inline void *lives_at(__u32 number)
 {
 	return cfg_life ? bpf_map_lookup_elem(&lives, &number) : NULL;
@@ -68,7 +69,10 @@ static __always_inline int table_search(__u64 key, __u32 forget, const bool of_l
 {
 	__u32 current = tables.current;
 
-	/* First where new ones go, then from the largest on: there are most of them. */
+	/*
+	 * The table where new connections go is searched first, then the others from the largest
+	 * on, as that has most connections.
+	 */
 	for (__u32 step = 0; step <= TCPDWELL_TABLES; step++) {
 		__u32 number = step ? TCPDWELL_TABLES - step : current;
 		void *table = NULL;
@@ -84,34 +88,36 @@ static __always_inline int table_search(__u64 key, __u32 forget, const bool of_l
 }
 
 /*
- * The number of the table that has @key, -ENOENT: none. With @forget it is there no longer. A
- * function of its own, as the next ones: the verifier looks at it once, not at each call.
+ * Returns the number of the table that has @key; -ENOENT: none. With @forget, also deletes the
+ * element. This function and the next ones are global, so the verifier looks at each once, not at
+ * each call.
  */
 __noinline int table_of(__u64 key, __u32 forget)
 {
 	return table_search(key, forget, false);
 }
 
-/* The same of lives. */
+/* The same for lives. */
 __noinline int life_table_of(__u64 key, __u32 forget)
 {
 	return cfg_life ? table_search(key, forget, true) : -ENOENT;
 }
 
 /*
- * When all were found full, none is asked for room again for so long: each takes a lock to say no,
+ * How long no table is asked for room after all were found full. Each table takes a lock to refuse,
  * and a connection that is not remembered asks at each of its transitions.
  */
 #define TABLES_FULL_NS 1000000ULL
 
 /*
- * The one that is being filled is full: from here on it is the largest of those that have room. The
- * one in reserve always has, and whoever makes the next is told that it is in use.
+ * The table that is being filled is full. From here on, the largest of the tables that have room is
+ * filled. The reserve table always has room, and whoever makes the next one is told that it is in
+ * use.
  */
 __noinline int table_turn(void)
 {
 	static const struct lifecycle nothing;
-	__u64 nobody = 0; /* is no key */
+	__u64 nobody = 0; /* no connection has this key */
 	bool full = true;
 
 	for (__u32 step = 1; step <= TCPDWELL_TABLES; step++) {
@@ -133,8 +139,9 @@ __noinline int table_turn(void)
 }
 
 /*
- * The table that is being filled. Returns whether there may be connections in others, too: so it is
- * where another one than the first is filled, whether or not this CPU sees that it was said before.
+ * Sets *@current to the table that is being filled. Returns whether there may be connections in
+ * others, too. That is so if the table is not the first one, whether or not this CPU sees yet that
+ * spread was set.
  */
 static __always_inline bool tables_are_spread(__u32 *current)
 {
@@ -153,7 +160,7 @@ static __always_inline struct lifecycle *table_find(__u64 key)
 	return table ? bpf_map_lookup_elem(table, &key) : NULL;
 }
 
-/* Returns 0, or -ENOENT if another did it. */
+/* Returns 0, or -ENOENT if another CPU did it before. */
 static __always_inline int table_delete(__u64 key)
 {
 	__u32 number;
@@ -166,11 +173,11 @@ static __always_inline int table_delete(__u64 key)
 }
 
 /*
- * Returns 0, or -EEXIST if @how is BPF_NOEXIST and another CPU was first, or -E2BIG if there is no
- * room in any of them. With @fresh nothing can be known under @key.
+ * Inserts a connection. Returns 0, -EEXIST if @how is BPF_NOEXIST and another CPU was first, or
+ * -E2BIG if no table has room. With @fresh, nothing can be known under @key.
  *
- * Errors of maps are int: until 6.3 the kernel's functions return that, and of the upper half of a
- * long nobody knows what is in it.
+ * Errors of maps are int here: until 6.3 the kernel's functions return int, and the upper half of a
+ * long may hold anything.
  */
 static __always_inline int table_insert(__u64 key, const struct lifecycle *l, __u64 how, bool fresh)
 {
