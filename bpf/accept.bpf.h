@@ -108,8 +108,8 @@ static __always_inline void accepted(void *ctx, const struct sock *sk, const str
 	if (cfg_filter_lport && !port_in(cfg_lports, PEEK(sock, sk, __sk_common.skc_num)))
 		return;
 	/*
-	 * This is read first: a child that is not young has been remembered, as its state is stored
-	 * later.
+	 * This is read first. The kernel stores the state after the transition was told, so a child
+	 * that is not young has been remembered before.
 	 */
 	young = is_young(sk);
 	order_mostly(atomic);

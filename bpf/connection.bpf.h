@@ -140,9 +140,8 @@ static __always_inline __u32 connection_take(struct lifecycle *l, __u32 mask, co
 }
 
 /*
- * How long an RST is fresh. The kernel sends an RST of ours before it drops the request or timewait
- * socket which that is about, in the same call and on this CPU. The CPU may be interrupted in
- * between.
+ * How long an RST is fresh. The kernel sends an RST of ours before it drops the request or the
+ * timewait socket, in the same call and on this CPU. The CPU may be interrupted in between.
  */
 #define RESET_FRESH_NS 10000000ULL
 

@@ -50,8 +50,8 @@ static __always_inline __s64 file_references(const struct file *file)
 	__s64 count;
 
 	if (bpf_core_field_exists(file->f_ref))
-		/* The counter is 0 at the first reference. */
-		count = PEEK(file, file, f_ref.refcnt.counter) + 1;
+		count = PEEK(file, file, f_ref.refcnt.counter) +
+			1; /* the first reference counts 0 */
 	else
 		count = PEEK(file, file, f_count.counter);
 	return count > 0 ? count : 0;

@@ -57,11 +57,11 @@ __noinline int flush_deferred_run(__u64 now_ns, __u64 min_age_ns)
 		if (!at || deferred_ends.oldest == deferred_ends.next)
 			return FLUSH_DONE;
 		key = at->key;
-		order_mostly(true); /* reads what was published before the key */
+		order_mostly(true); /* sees what was published before the key */
 		if (!key || (key != DEFERRED_OVER && flush_deferred_one(key, now_ns, min_age_ns)))
 			return TCPDWELL_FLUSH_WAITING;
 		at->key = 0;
-		order_mostly(true); /* who is given the place finds it empty */
+		order_mostly(true); /* whoever is given the place finds it empty */
 		deferred_ends.oldest++;
 	}
 	return 0;

@@ -334,9 +334,10 @@ static __always_inline void holder_found(struct lifecycle *l, __u64 task, __u64 
 }
 
 /*
- * Finds out who holds the socket at @address, if that may not be the owner of its connection @key
- * alone. @has says whether the owner has it where it had it. A process that waits for the socket
- * becomes the owner. Otherwise the owner stays if it holds the socket.
+ * Finds out who holds the socket at @address, if others than the owner of its connection @key may
+ * hold it. @has says whether the owner has it where it had it. A process that waits for the socket
+ * becomes the owner. Otherwise the owner stays if it still holds the socket. If it does not, a
+ * child of it that has the file becomes the owner, or else nobody is.
  */
 __noinline int holder_settle(__u64 address, __u64 key, __u32 has)
 {
@@ -364,10 +365,10 @@ __noinline int holder_settle(__u64 address, __u64 key, __u32 has)
 }
 
 /*
- * Returns whether holder_settle() is to be called, when the task that closes a socket has not
- * caused a transition of it: -1 for no, else its argument @has. It is to be called if others have
- * the socket besides the owner, or if the owner has it no more. A process that closes it has let go
- * of its descriptor already.
+ * Returns whether holder_settle() is to be called before a transition that was not caused by a task
+ * closing the socket: -1 for no, else the argument @has. It is to be called if others have the
+ * socket besides the owner, or if the owner has it no more. A process that closes the socket has
+ * let go of its descriptor already.
  *
  * It is not inlined, to spare its caller's stack. It is static, so that it takes the socket as a
  * typed pointer.

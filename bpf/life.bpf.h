@@ -223,8 +223,8 @@ static __always_inline __u64 numbers_stamp(const struct sock *sk)
 #define NUMBERS_TRIES 4
 
 /*
- * Reads the numbers of a socket that others use and may change meanwhile. Reads no numbers rather
- * than torn ones.
+ * Reads the numbers of a socket that others use and may change meanwhile. If they do not keep
+ * still, reads none rather than torn ones.
  */
 static __always_inline void numbers_read_unlocked(struct tcpdwell_numbers *n, const struct sock *sk,
 						  __u8 state)
@@ -328,8 +328,8 @@ static __noinline int life_ended(const struct row *row, const struct endpoint *e
 }
 
 /*
- * The connection goes on: @row has its state as from, and no to. @sk is the full socket; NULL:
- * there is none.
+ * The connection goes on. Its state is @row's from, and @row's to is 0. @sk is the full socket;
+ * NULL: there is none.
  */
 static __noinline int life_goes_on(const struct row *row, const struct endpoint *e,
 				   const struct lifecycle *l, const struct tcpdwell_life *life,

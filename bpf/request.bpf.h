@@ -319,8 +319,9 @@ static __always_inline bool request_acked(const struct request_sock *req,
 }
 
 /*
- * Returns the reason of the end of a request that an RST ended, unless a process asked for its end:
- * by whose RST it was. An RST of ours may mean that the accept queue is full.
+ * Returns the reason for the end of a request that an RST ended, by whose RST it was; or
+ * TCPDWELL_REASON_ABORTED if a process asked for the end. An RST of ours may mean that the accept
+ * queue is full.
  */
 static __always_inline __u8 request_reset(const struct request_sock *req,
 					  const struct sock *listener)

@@ -524,7 +524,10 @@ static __always_inline struct lifecycle *queue_owner(__u64 child)
 	return listener ? connection_find(*listener) : NULL;
 }
 
-/* Adds a holder to whom a descriptor leads, or who holds the socket alone in another way. */
+/*
+ * Adds a process as holder: a descriptor of MPTCP leads it to the socket, or it alone has the
+ * socket in another way.
+ */
 __noinline int found_add_holder(void)
 {
 	struct lifecycle *l = connection_find(found.known);

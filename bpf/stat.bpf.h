@@ -157,8 +157,8 @@ static __always_inline struct tcpdwell_stat *stat_element(const struct tcpdwell_
  * No value is kept that can be asked for again: Linux 5.10 gives programs that call each other 512
  * bytes of stack, in pieces of 32, and this is the last of three.
  *
- * Programs nest on a CPU, so one instruction adds to a count. The greatest value is not updated so:
- * one that comes in the middle of the update may be forgotten, but user space knows its bucket.
+ * Programs nest on a CPU, so one instruction adds to a count. The greatest value is updated in
+ * several. One that comes in the middle of that may be forgotten, but user space knows its bucket.
  */
 __noinline int stat_count(__u64 dwell_ns, __u32 state_and_worth, __u32 number, __u64 word,
 			  __u64 other_word)

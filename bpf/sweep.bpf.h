@@ -74,8 +74,8 @@ static __always_inline bool is_too_young(const struct lifecycle *l)
 }
 
 /*
- * Returns whether the socket should exist if its end was not told. If the timer of a timewait
- * socket was taken off, its row is left to the flush.
+ * Returns whether the socket is to be looked at: it should exist unless its end was told. If the
+ * timer of a timewait socket was taken off, its row is left to the flush.
  */
 static __always_inline bool is_to_be_asked(const struct lifecycle *l)
 {

@@ -91,7 +91,8 @@ int BPF_PROG(inet_sock_set_state_nested, struct sock *sk)
 }
 
 /*
- * The first program for kernels before 5.12, which refuse a program with an atomic exchange in it.
+ * inet_sock_set_state for kernels before 5.12, which refuse a program with an atomic exchange in
+ * it.
  */
 SEC("?tp_btf/inet_sock_set_state")
 int BPF_PROG(inet_sock_set_state_v511, struct sock *sk, int from, int to)

@@ -103,9 +103,9 @@ static __always_inline void tw_endpoint(struct endpoint *e, const struct inet_ti
 #define TICK_ERROR ((2 * cfg_tick_ns + TCPDWELL_ERROR_UNIT_NS - 1) / TCPDWELL_ERROR_UNIT_NS)
 
 /*
- * Returns a row of a timewait socket, never earlier than the row before. That could happen without
- * this check, because one CPU may find the flip while another ends the timewait socket, and because
- * a flip is exact only to a jiffy if a timer tells of it.
+ * Returns a row of a timewait socket, never earlier than the row before. Otherwise time could run
+ * backwards: one CPU may find the flip while another ends the timewait socket, and a flip is exact
+ * only to a jiffy if a timer tells of it.
  */
 static __always_inline struct row tw_row(const struct lifecycle *l, __u8 to, __u64 time_ns)
 {
@@ -367,11 +367,11 @@ static __always_inline struct tw_slot *tw_slot_here(void)
 }
 
 /*
- * Returns the reason of an end by RST: by whose RST it was. In TIME_WAIT an RST assassinates the
- * connection (RFC 1337); in FIN_WAIT2 it is like any other. Since 6.10 a tracepoint tells of an RST
- * that answers for a timewait socket; before, only the return value of tcp_timewait_state_process()
- * tells. With the timer backend the end may just as well come from a SYN that reuses the timewait
- * socket, unless requests are seen.
+ * Returns the reason for an end by an RST, by whose RST it was. In TIME_WAIT an RST assassinates
+ * the connection (RFC 1337); in FIN_WAIT2 it is like any other. Since 6.10 a tracepoint tells of an
+ * RST that answers for a timewait socket; before, only the return value of
+ * tcp_timewait_state_process() tells. With the timer backend the end may just as well come from a
+ * SYN that reuses the timewait socket, unless requests are seen.
  */
 static __always_inline __u8 tw_reset_reason(const struct inet_timewait_sock *tw,
 					    const struct tw_slot *slot, const struct lifecycle *l,

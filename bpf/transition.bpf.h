@@ -77,7 +77,7 @@ struct transition {
 	struct lifecycle *fresh;
 	struct tcpdwell_life *life; /* the connection's sum, if that was found beside it */
 	__u64 key;
-	struct child *child; /* if the socket is a child that this CPU saw being born */
+	struct child *child; /* the socket as a child that this CPU saw being born, or NULL */
 	bool fast;	     /* it is a child that a SYN with data made */
 	bool known;	     /* something was known of the connection before */
 	bool wanted;	     /* the filters of connections want it */
@@ -383,9 +383,10 @@ static __always_inline struct tcpdwell_life *transition_life(const struct transi
 }
 
 /*
- * The same for the connection's sum. The record is written now if the connection is in TIME_WAIT
- * (@left) and the command does not wait for the end of that. Otherwise the sum goes on with the
- * timewait socket; so it does for an orphan, because nobody knows yet how its FIN_WAIT2 ends.
+ * Does the same for the connection's sum as transition_to_tw() does for its rows. The record is
+ * written now if the connection is in TIME_WAIT (@left) and the command does not wait for the end
+ * of that. Otherwise the sum goes on with the timewait socket. So it does for an orphan, because
+ * nobody knows yet how its FIN_WAIT2 ends.
  */
 static __always_inline void life_of_tw(struct transition *t, struct lifecycle *l, bool left)
 {
@@ -611,7 +612,8 @@ static __always_inline bool leaves_state(const struct row *row)
 
 /*
  * Makes the rows of a child wait for accept(). They are its first two, or only the second if the
- * first one is out already. Both were counted as seen; if there is no room, they are lost.
+ * first one is out already. They were counted as seen; if there is no room to remember the child,
+ * they are lost.
  */
 static __always_inline void hold_child(struct transition *t, struct lifecycle *l, const bool atomic)
 {

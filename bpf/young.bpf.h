@@ -54,8 +54,8 @@ static __always_inline void young_born(const struct child *child)
 }
 
 /*
- * How long after its birth a clone may be one of a handshake's last ACK. It moves on in the same
- * call, so this CPU has it in its slot. A clone that a SYN made waits for an ACK.
+ * A clone that leaves SYN_RECV within this time was made by the last ACK of a handshake: it moves
+ * on in the same call, so this CPU has it in its slot. A clone that a SYN made waits for an ACK.
  */
 #define CLONE_NS 100000ULL
 
@@ -107,8 +107,9 @@ static __always_inline void accepted_as(struct lifecycle *l, int fd)
 
 /*
  * The running process accepts @sk, which is_young(). Its first transition may be under way on
- * another CPU; if that has remembered the connection, returns it. Each of the two leaves what it
- * knows before it looks for what the other knows (young_over()), so one of them sees both.
+ * another CPU. Returns the connection if that transition has remembered it; else NULL. Each of the
+ * two leaves what it knows before it looks for what the other knows (young_over()), so one of them
+ * sees both.
  */
 static __always_inline struct lifecycle *young_accepted(const struct sock *sk, int fd,
 							const bool atomic)

@@ -295,7 +295,7 @@ LIFECYCLE_FN int lifecycle_is_cut_off(__u8 from, __u32 facts)
  * send no reset either once our FIN is out (tcp_need_reset()). So the end of CLOSING and LAST_ACK
  * is theirs if that FIN is not acknowledged.
  *
- * A connection that should have become a timewait socket and did not ran into tcp_max_tw_buckets
+ * If a connection should have become a timewait socket and did not, it ran into tcp_max_tw_buckets
  * (tcp_time_wait(): TCPTIMEWAITOVERFLOW). This does not hold for an orphan whose FIN is
  * acknowledged while close() still has the socket. It stays a full socket, and a timer gives it up
  * if the peer's FIN does not come (tcp_rcv_state_process(), tcp_keepalive_timer()). Where timewait

@@ -277,9 +277,9 @@ struct tcpdwell_socket {
 	__u8 since;  /* enum tcpdwell_dwell: how exact since_ns is */
 	__u8 flags;
 	__u64 key;
-	/* CLOCK_MONOTONIC: since when it is in this state; or the latest time of that. */
+	/* CLOCK_MONOTONIC: in this state since then, or since then at the latest. */
 	__u64 since_ns;
-	__u64 active_ns; /* the latest time at which new data came or went; 0: not known */
+	__u64 active_ns; /* new data last came or went no later than this; 0: not known */
 	__u64 cgroup_id; /* the socket's */
 	__u32 netns;
 	__u32 uid;
@@ -301,7 +301,7 @@ struct tcpdwell_socket {
 	__u8 raddr[16];
 	/* It was not in this state before; 0: not known. */
 	__u64 since_earliest_ns;
-	__u64 active_earliest_ns; /* new data last came or went not before this; 0: not known */
+	__u64 active_earliest_ns; /* new data last came or went no earlier; 0: not known */
 	__u64 inode;		  /* the one that /proc/PID/fd shows; 0: none, or not known */
 	__u32 scope;
 	__u16 ports_low;
@@ -412,9 +412,9 @@ enum tcpdwell_call {
 };
 
 /*
- * The key under which failures are counted of a process's connect() or bind(): the error that the
- * call returned and the address that it was given. An IPv4 address (v4-mapped ones too) takes the
- * first four bytes. The port is in host order.
+ * The key under which failures of connect() or bind() are counted, with the process, the error that
+ * the call returned and the address that it was given. An IPv4 address (v4-mapped ones too) takes
+ * the first four bytes. The port is in host order.
  */
 struct tcpdwell_failed_call {
 	__u32 pid;
@@ -434,10 +434,7 @@ struct tcpdwell_failed_calls {
 	char comm[TCPDWELL_COMM_LEN];
 };
 
-/*
- * Frames and bytes of a user stack that are kept. They are so many that an element of the map fills
- * 2 KiB.
- */
+/* Frames and bytes of a user stack that are kept. With both, an element of the map fills 2 KiB. */
 #define TCPDWELL_STACK_FRAMES 24
 #define TCPDWELL_STACK_BYTES  960
 
