@@ -13,7 +13,7 @@ static struct age age_between(uint64_t latest_ns, uint64_t earliest_ns, uint64_t
 
 	if (earliest_ns)
 		age.most_ns = now_ns > earliest_ns ? now_ns - earliest_ns : 0;
-	/* Stamps of two clocks may cross by the grain of the coarser one. */
+	/* Stamps of two clocks may cross by the resolution of the coarser one. */
 	if (age.most_ns < age.least_ns)
 		age.most_ns = age.least_ns;
 	return age;

@@ -9,10 +9,12 @@
 #include "model/census.h"
 #include "model/listening.h"
 
-/* A socket on its way into groups: sorted by these, each group's members stand together. */
+/*
+ * A socket that is to be grouped. Sorted by these members, the sockets of a group stand together.
+ */
 struct sample {
 	uint64_t group;
-	uint8_t rank; /* of its state */
+	uint8_t rank; /* the rank of its state */
 	struct age age;
 	const struct socket_seen *socket;
 };
@@ -43,7 +45,7 @@ static int compare_listeners(const void *left, const void *right)
 		       compare(a->info.key, b->info.key);
 }
 
-/* Makes a group of samples that belong together; @ages is room for as many. */
+/* Makes a group of samples that belong together. @ages has room for @count ages. */
 static void make_group(struct census_table *table, const struct sample *samples, size_t count,
 		       struct age *ages)
 {
@@ -86,7 +88,10 @@ static int make_groups(struct census_table *table, struct sample *samples, size_
 	return 0;
 }
 
-/* What the service is known by: side and port, 0 where it is not known which end it is. */
+/*
+ * Returns a number for the service, made of its side and port; the port is 0 if the side is not
+ * known.
+ */
 static uint64_t service_of(const struct listening *listening, const struct ranges *ranges,
 			   const struct tcpdwell_socket *info)
 {
@@ -95,7 +100,9 @@ static uint64_t service_of(const struct listening *listening, const struct range
 	return (uint64_t)side << 16 | service_port(side, info->lport, info->rport);
 }
 
-/* Fills @samples with the wanted sockets, and the listeners. Returns how many there are. */
+/*
+ * Fills @samples with the wanted sockets, and the list of listeners. Returns the number of samples.
+ */
 static size_t collect(struct census *census, struct sample *samples, const struct sockets *sockets,
 		      const struct filters *filters, uint64_t older_ns)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The sockets of a snapshot counted: by state, by process and state, by port and state. Pure, one
- * thread at a time. Times are nanoseconds; ages are counted from the snapshot's end.
+ * Counts the sockets of a snapshot: by state, by process and state, by port and state. Times are
+ * nanoseconds; ages are counted from the end of the snapshot. Pure, one thread at a time.
  */
 #ifndef TCPDWELL_CENSUS_H
 #define TCPDWELL_CENSUS_H
@@ -15,14 +15,14 @@
 
 struct filters;
 
-/* Sockets that have something in common, a state among it. */
+/* Sockets that have the state and something else in common. */
 struct census_group {
 	const struct socket_seen *one; /* any of them */
 	size_t count;
 	struct ages ages;
-	uint16_t port;			   /* by port: that of the service, 0: it is not known */
-	uint8_t side;			   /* enum service_side: whose end that is */
-	const struct named_cgroup *cgroup; /* that all were made in; NULL: not known, or several */
+	uint16_t port;			   /* by port: the service's; 0: not known */
+	uint8_t side;			   /* enum service_side: whose end the port is */
+	const struct named_cgroup *cgroup; /* where all were made; NULL: not known, or several */
 };
 
 struct census_table {
@@ -33,20 +33,19 @@ struct census_table {
 struct census {
 	uint64_t now_ns;
 	size_t total;
-	size_t perhaps; /* beside: perhaps as old as was asked for, and counted in none of these */
-	size_t younger; /* certainly not */
-	struct census_table states;	      /* in the order of a connection's life */
-	struct census_table processes;	      /* most sockets first */
-	struct census_table ports;	      /* most sockets first */
-	const struct socket_seen **listeners; /* those that have no room first, then by port */
+	size_t perhaps;		       /* perhaps old enough; not counted in any other member */
+	size_t younger;		       /* certainly not old enough */
+	struct census_table states;    /* in the order of a connection's life */
+	struct census_table processes; /* most sockets first */
+	struct census_table ports;     /* most sockets first */
+	const struct socket_seen **listeners; /* full accept queues first, then by port */
 	size_t listener_count;
 };
 
 /*
- * Counts those of @sockets that @filters want and that are @older_ns old at least. Where nothing
- * else tells which end is the service, @ranges do, which may be NULL. Returns NULL
- * with errno set if there is no memory. The caller frees it, before the sockets, which it points
- * into.
+ * Counts the sockets that @filters want and that are at least @older_ns old. @ranges decide which
+ * end is the service if nothing else tells; they may be NULL. Returns NULL with errno set if there
+ * is no memory. The caller frees the census before the sockets, since it points into them.
  */
 struct census *census_new(const struct sockets *sockets, const struct ranges *ranges,
 			  const struct filters *filters, uint64_t older_ns, uint64_t now_ns);

@@ -5,10 +5,13 @@
 
 #define NS_PER_S 1000000000ULL
 
-/* The kernel notes the time of a cookie once a second; another one for the jiffies and the look. */
+/*
+ * The kernel notes the time of a cookie once a second. A second more allows for jiffies and the
+ * look.
+ */
 #define FRESH_NS (2 * NS_PER_S)
 
-/* Between two looks, at the most, for a rate to be of now. */
+/* If the time between two looks is longer, the rate is too old to be shown. */
 #define LONG_NS (3 * NS_PER_S)
 
 void cookie_floods_look(struct cookie_floods *floods, uint64_t now_ns)
@@ -18,7 +21,10 @@ void cookie_floods_look(struct cookie_floods *floods, uint64_t now_ns)
 	floods->count = 0;
 }
 
-/* Where there is no room, one that was not counted at this look or the one before gives its own. */
+/*
+ * Returns the counter of a namespace. If there is no room, it replaces one that was counted neither
+ * at this look nor at the one before. NULL: there is none.
+ */
 static struct cookie_counter *counter_of(struct cookie_floods *floods, uint32_t netns)
 {
 	struct cookie_counter *counter = NULL;
@@ -37,7 +43,7 @@ static struct cookie_counter *counter_of(struct cookie_floods *floods, uint32_t 
 	return counter;
 }
 
-/* The first listener of a namespace that is asked at a look moves its counter on. */
+/* Moves the counter on, once at each look: when the first listener of the namespace reports. */
 static void move_on(struct cookie_counter *counter, const struct tcpdwell_cookies *cookies,
 		    uint64_t now_ns)
 {
@@ -64,7 +70,10 @@ static void rate(struct cookie_flood *flood, const struct cookie_counter *counte
 		flood->unanswered = (sent - valid) * NS_PER_S / past_ns;
 }
 
-/* Ordinary connections get cookies, too, where all do. */
+/*
+ * Returns true if the cookies are no sign of a flood: where all SYNs get one, ordinary connections
+ * do, too.
+ */
 static bool is_ordinary(const struct cookie_flood *flood)
 {
 	return flood->who.always &&
@@ -79,7 +88,7 @@ void cookie_floods_take(struct cookie_floods *floods, const struct tcpdwell_cook
 	if (counter && cookies->sent) {
 		move_on(counter, cookies, floods->begin_ns);
 		rate(&flood, counter);
-		/* It sent some a moment ago, and none since the last look. */
+		/* It sent some a moment ago, but none since the last look. */
 		if (counter->before_ns && counter->sent <= counter->sent_before)
 			return;
 	}

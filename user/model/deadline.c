@@ -7,19 +7,21 @@
 #define MS 1000000ULL
 #define S  1000000000ULL
 
-/* TCP_RTO_MIN (include/net/tcp.h): what limits are reckoned in, whatever the round trip is. */
+/*
+ * TCP_RTO_MIN (include/net/tcp.h): the kernel computes limits from it, whatever the round trip is.
+ */
 #define RTO_MIN_NS (200 * MS)
 
 /* TCP_TIMEOUT_INIT: the first timeout of a request. */
 #define REQUEST_NS (1 * S)
 
-/* What tcp_orphan_retries of 0 means while the timeout still grows. */
+/* What tcp_orphan_retries=0 means while the timeout still grows. */
 #define ORPHAN_RETRIES 8
 
 /* TCP_TIMEWAIT_LEN. */
 #define TIMEWAIT_S 60
 
-/* No limit takes more rounds: retransmits, probes and retries are bytes. */
+/* No limit takes more rounds, since retransmits, probes and retries are bytes. */
 #define ROUNDS_MAX 512
 
 const struct deadline_settings deadline_defaults = {
@@ -75,7 +77,10 @@ static uint64_t lesser(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-/* How long @retries retransmissions take at the least timeout: tcp_model_timeout(). */
+/*
+ * Returns how long @retries retransmissions take from the least timeout on, as tcp_model_timeout()
+ * does.
+ */
 static uint64_t model_ns(unsigned int retries, const struct deadline_settings *settings)
 {
 	uint64_t max_ns = rto_max_ns(settings);
@@ -88,7 +93,7 @@ static uint64_t model_ns(unsigned int retries, const struct deadline_settings *s
 	return ((2ULL << doublings) - 1) * RTO_MIN_NS + (retries - doublings) * max_ns;
 }
 
-/* tcp_orphan_retries(): @alive while the timeout has not reached its maximum. */
+/* Returns what tcp_orphan_retries() returns. @alive: the timeout has not reached its maximum. */
 static unsigned int orphan_retries(const struct deadline_socket *socket,
 				   const struct deadline_settings *settings, bool alive)
 {
@@ -98,8 +103,9 @@ static unsigned int orphan_retries(const struct deadline_socket *socket,
 }
 
 /*
- * Since the first retransmission. Where the kernel does not say, from the timeout, which has
- * doubled with each: the first one was sent when the first timeout was over.
+ * Returns the time since the first retransmission. If the kernel does not tell, it is computed from
+ * the timeout, which has doubled with each retransmission; the first one was sent when the first
+ * timeout expired.
  */
 static uint64_t since_retransmit(const struct deadline_socket *socket)
 {
@@ -114,7 +120,7 @@ static uint64_t since_retransmit(const struct deadline_socket *socket)
 	return socket->rto_ns - lesser(2 * first_ns, socket->rto_ns) + passed_ns;
 }
 
-/* After which time since the first retransmission a timer that runs out ends it. */
+/* Returns how long after the first retransmission a timer that expires ends the connection. */
 static uint64_t limit_ns(const struct deadline_socket *socket,
 			 const struct deadline_settings *settings, uint64_t rto_ns)
 {
@@ -135,15 +141,19 @@ static enum deadline_by retransmits_by(const struct deadline_socket *socket)
 }
 
 /*
- * Timers run out late, never early: by a tick at the least, by 3 % as a rule. Without that a sum of
- * timeouts that misses a limit by a hair would be taken for one that goes on for twice as long.
+ * Adds how late a timer expires. Timers are never early, but late by at least a tick, and usually
+ * by 3 %. Without that, a sum of timeouts that misses a limit by a hair would seem to go on for
+ * twice as long.
  */
 static uint64_t late(uint64_t ns)
 {
 	return ns + ns / 128;
 }
 
-/* A timeout ends no later than TCP_USER_TIMEOUT: tcp_clamp_rto_to_user_timeout(). */
+/*
+ * Returns the next timeout, which ends no later than TCP_USER_TIMEOUT:
+ * tcp_clamp_rto_to_user_timeout().
+ */
 static uint64_t next_ns(const struct deadline_socket *socket, uint64_t rto_ns, uint64_t since_ns)
 {
 	uint64_t user_ns = socket->user_timeout_ms * MS;
@@ -174,7 +184,10 @@ static struct deadline of_retransmits(const struct deadline_socket *socket,
 	return at(0, DEADLINE_BY_NOTHING, DEADLINE_UNKNOWN);
 }
 
-/* The first few timeouts are alike since 6.5; how many there are at the most is counted. */
+/*
+ * Returns when SYN_SENT ends. Since 6.5 the first few timeouts do not double; the limit counts
+ * retransmissions.
+ */
 static struct deadline of_syn(const struct deadline_socket *socket,
 			      const struct deadline_settings *settings)
 {
@@ -183,7 +196,7 @@ static struct deadline of_syn(const struct deadline_socket *socket,
 	uint64_t ns = socket->expires_ns, rto_ns = socket->rto_ns;
 
 	for (unsigned int sent = socket->retransmits; sent < last; sent++) {
-		/* The timeout that has just run out was number sent + 1. */
+		/* The timeout that has just expired was number sent + 1. */
 		if (sent + 1 > settings->syn_linear_timeouts)
 			rto_ns = lesser(rto_ns * 2, rto_max_ns(settings));
 		ns += rto_ns;
@@ -202,7 +215,7 @@ static struct deadline of_request(const struct deadline_socket *socket,
 	return at(ns, DEADLINE_BY_SYNACK_RETRIES, DEADLINE_AT);
 }
 
-/* The timeout of the probe after the next one, which @backoff of them went before. */
+/* Returns the timeout of the probe after the next one, after @backoff doublings. */
 static uint64_t probe_ns(const struct deadline_socket *socket,
 			 const struct deadline_settings *settings, unsigned int backoff)
 {
@@ -213,7 +226,10 @@ static uint64_t probe_ns(const struct deadline_socket *socket,
 	return lesser(rto_ns, max_ns);
 }
 
-/* A peer that answers that its window is zero has the count begin anew, but not an orphan's. */
+/*
+ * Returns when probes of a zero window end. If the peer answers that its window is zero, the count
+ * starts anew, except for an orphan.
+ */
 static struct deadline of_probes(const struct deadline_socket *socket,
 				 const struct deadline_settings *settings)
 {
@@ -240,7 +256,10 @@ static struct deadline of_probes(const struct deadline_socket *socket,
 	return at(0, DEADLINE_BY_NOTHING, DEADLINE_UNKNOWN);
 }
 
-/* The timer is not moved when something is heard: it looks how long that is ago as it runs out. */
+/*
+ * Returns the time to the next keep-alive probe. The kernel does not move the timer when something
+ * is received; when the timer expires, it checks how long ago that was.
+ */
 static uint64_t next_probe_ns(const struct deadline_socket *socket)
 {
 	uint64_t time_ns = socket->keepalive_time_s * S;
@@ -250,7 +269,10 @@ static uint64_t next_probe_ns(const struct deadline_socket *socket)
 	return time_ns - socket->idle_ns;
 }
 
-/* With TCP_USER_TIMEOUT the number of probes is no limit: one, and @user_ns without an answer. */
+/*
+ * Returns when keep-alive ends with TCP_USER_TIMEOUT. Then the number of probes is no limit; one
+ * probe and @user_ns without an answer are enough.
+ */
 static struct deadline of_keepalive_for(const struct deadline_socket *socket, uint64_t user_ns)
 {
 	uint64_t ns = next_probe_ns(socket), step_ns = socket->keepalive_intvl_s * S;
@@ -263,9 +285,10 @@ static struct deadline of_keepalive_for(const struct deadline_socket *socket, ui
 }
 
 /*
- * An orphan that is a full socket still, because its timeout is longer than a timewait socket's or
- * because it was in use when its FIN was acknowledged. Of a longer one what is beyond 60 s comes
- * twice: the timer first, and then a timewait socket.
+ * Returns when an orphan in FIN_WAIT2 ends that is still a full socket. Either its timeout is
+ * longer than a timewait socket's, or the socket was in use when its FIN was acknowledged. With a
+ * longer timeout, the part beyond 60 s counts twice: once for this timer, and once for the timewait
+ * socket that follows.
  */
 static struct deadline of_fin_wait2(const struct deadline_socket *socket)
 {
@@ -292,7 +315,7 @@ static struct deadline of_keepalive(const struct deadline_socket *socket)
 		  DEADLINE_BY_KEEPALIVE, DEADLINE_IF_SILENT);
 }
 
-/* Nothing is under way. */
+/* Returns the end of a socket that has no timer. */
 static struct deadline of_idle(const struct deadline_socket *socket)
 {
 	switch (socket->state) {

@@ -30,7 +30,7 @@ uint64_t export_beyond(const struct export *e, enum export_metric metric)
 
 /* ---- Start and end ---- */
 
-/* The groups that have numbers of their own. */
+/* Adds the two groups with fixed numbers. */
 static int add_fixed(struct export *e)
 {
 	const struct export_labels none = {}, other = {

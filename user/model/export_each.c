@@ -38,7 +38,7 @@ static int compare_series(const void *left, const void *right)
 	return compare(a->rank, b->rank);
 }
 
-/* Ranks of groups by their labels. NULL: no memory. */
+/* Returns the rank of each group by its labels. NULL: no memory. */
 static uint32_t *rank_groups(const struct export *e)
 {
 	struct shown_group *groups = calloc(e->group_count, sizeof(*groups));
@@ -58,7 +58,7 @@ static uint32_t *rank_groups(const struct export *e)
 	return ranks;
 }
 
-/* How many series there are of each metric that is bounded, or how many found no room. */
+/* Visits, for each bounded metric, how many series it has, or how many found no room. */
 static int visit_bounds(const struct export *e, enum export_metric of, export_visit *visit,
 			void *context)
 {

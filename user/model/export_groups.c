@@ -6,7 +6,7 @@
 #include "base/fnv.h"
 #include "model/export_inside.h"
 
-/* With its NUL, so that two texts are not one. */
+/* Includes the NUL, so that two adjacent texts hash differently from one. */
 static uint32_t hash_text(uint32_t hash, const char *text)
 {
 	return fnv32(hash, text, strlen(text) + 1);
@@ -39,7 +39,7 @@ static void group_clear(struct group *group)
 	*group = (struct group){};
 }
 
-/* Names of labels are constants of the caller's, values are copied. */
+/* Sets the labels. Their names are the caller's constants; their values are copied. */
 static int group_set(struct group *group, const struct export_labels *labels, uint32_t hash)
 {
 	*group = (struct group){ .used = true, .hash = hash };
@@ -126,7 +126,7 @@ uint32_t export_group(struct export *e, const char *first, const char *second)
 
 	if (known >= 0)
 		return touch(e, known);
-	/* A group has one series at the least. */
+	/* Each group has at least one series, so more groups than series never fit. */
 	if (e->chosen >= e->max_series)
 		return EXPORT_OTHER;
 	number = add_group(e, &labels, hash, EXPORT_OTHER);

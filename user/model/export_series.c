@@ -88,7 +88,7 @@ static struct series *add_series(struct export *e, uint32_t metric, uint32_t gro
 	return series;
 }
 
-/* What is left of the bound, once `other` has what it may need. */
+/* Returns whether a series fits, if `other` keeps the room that it may need. */
 static bool has_room(const struct export *e, uint32_t metric)
 {
 	uint32_t kept = metric_lines(metric) * metric_parts(metric);
@@ -105,7 +105,7 @@ struct series *series_of(struct export *e, uint32_t metric, uint32_t group, uint
 		group = EXPORT_OTHER;
 		series = find_series(e, metric, group, part);
 	}
-	/* Also where the group itself found no room. */
+	/* This counts also if the group itself found no room. */
 	if (group == EXPORT_OTHER)
 		e->beyond[metric]++;
 	return series ?: add_series(e, metric, group, part);
@@ -129,7 +129,7 @@ void export_max(struct export *e, enum export_metric metric, uint32_t group, uin
 		series->value = value;
 }
 
-/* One of which nothing was said yet is not there: it is a fleeting one. */
+/* A series that was not set yet does not exist, because the metric is a fleeting gauge. */
 void export_min(struct export *e, enum export_metric metric, uint32_t group, uint32_t part,
 		double value)
 {

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "model/export_inside.h"
 
-/* The first bound that is not below the bucket of the kernel's, which lies within two powers. */
+/*
+ * Returns the first bound that is not below the kernel side's bucket, which lies between two powers
+ * of two.
+ */
 static unsigned int bound_of(uint64_t lowest_ns)
 {
 	unsigned int power = buckets_log2(lowest_ns), bound;
@@ -61,7 +64,7 @@ uint64_t export_sum(struct export *e, uint32_t group, const struct tcpdwell_stat
 	}
 	if (!rows)
 		return 0;
-	/* It is asked for where its length is known. */
+	/* The wait for accept() is only summed if its length is known. */
 	if (key->state == TCPDWELL_STAT_ACCEPT) {
 		add_dwells(e, EXPORT_ACCEPT_WAIT, group, 0, key, stat);
 		return rows;

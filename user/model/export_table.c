@@ -70,7 +70,10 @@ const char *export_suffix(enum export_kind kind)
 	return kind == EXPORT_COUNTER ? "_total" : kind == EXPORT_INFO ? "_info" : "";
 }
 
-/* Room that is kept for the group `other`: its parts, of errno those that have a name. */
+/*
+ * The room that is kept for the parts of the group `other`. Of errnos, it is the number of those
+ * that have a name.
+ */
 #define OTHER_PARTS_MAX 140
 
 uint32_t metric_lines(uint32_t metric)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What `diagnose` has seen of a host, as plain structs that hold no pointers into it: the input of
- * findings.h. Who looks fills them; 0 and the names below say that something is not known.
+ * What `diagnose` has seen of a host, in plain structs that hold no pointers into it; the input of
+ * findings.h. Whoever looks fills them. 0, and the constants below, mean that something is not
+ * known.
  *
- * Ports are in host order, addresses in network order (IPv4 in the first four bytes). Times are
- * nanoseconds, and so are ages; a count that ends in _grew is what was added while it was looked.
+ * Ports are in host order, addresses in network order (IPv4 in the first four bytes). Times and
+ * ages are nanoseconds. A count whose name ends in _grew is what was added during the look.
  */
 #ifndef TCPDWELL_FACTS_H
 #define TCPDWELL_FACTS_H
@@ -20,7 +21,7 @@
 
 struct finding_ports;
 
-/* Who does something. pid 0: no process is known. */
+/* A process. pid 0: none is known. */
 struct fact_owner {
 	uint32_t pid;
 	char comm[TCPDWELL_COMM_LEN];
@@ -35,66 +36,66 @@ struct fact_address {
 	uint8_t raddr[16];
 };
 
-/* A socket, as the last look has found it. */
+/* A socket as the last look found it. */
 struct fact_socket {
 	struct fact_address at;
 	struct fact_owner owner;
 	uint8_t state;	    /* TCPDWELL_* */
-	uint32_t holders;   /* processes that have it, the owner among them; 0: not counted */
-	bool queued;	    /* waits for accept(): the owner is the listener's */
-	bool client;	    /* this side has connected */
-	bool bound;	    /* its port was taken by bind(), as struct tcpdwell_port_use has it */
-	uint32_t scope;	    /* interface that it is bound to, 0: none */
-	uint16_t ports_low; /* IP_LOCAL_PORT_RANGE, 0: not set */
+	uint32_t holders;   /* processes that hold it, with the owner; 0: not counted */
+	bool queued;	    /* waits for accept(); the owner is the listener's */
+	bool client;	    /* this side called connect() */
+	bool bound;	    /* bind() took its port (struct tcpdwell_port_use) */
+	uint32_t scope;	    /* interface that it is bound to; 0: none */
+	uint16_t ports_low; /* IP_LOCAL_PORT_RANGE; 0: not set */
 	uint16_t ports_high;
-	uint64_t age_ns;	 /* in its state for so long at the least */
-	uint64_t opened_ns;	 /* age of the connection at the least, 0: not known */
-	uint64_t opened_most_ns; /* the same at the most, FACT_UNKNOWN */
-	uint64_t silent_ns;	 /* since a segment of the peer's came, FACT_UNKNOWN */
-	uint64_t idle_ns;	 /* half closed, and without new data so long, FACT_UNKNOWN */
-	uint64_t unread_bytes;	 /* the process has not read */
+	uint64_t age_ns;	 /* lower bound of the time in its state */
+	uint64_t opened_ns;	 /* lower bound of the connection's age; 0: not known */
+	uint64_t opened_most_ns; /* upper bound of that age; FACT_UNKNOWN */
+	uint64_t silent_ns;	 /* since the peer's last segment; FACT_UNKNOWN */
+	uint64_t idle_ns;	 /* half closed, and this long without new data; FACT_UNKNOWN */
+	uint64_t unread_bytes;	 /* that the process has not read */
 	uint64_t unacked_bytes;
-	struct deadline_socket timers; /* orphan, retransmits, keep-alive, … */
-	/* Of a listener. */
+	struct deadline_socket timers; /* also orphan, retransmits, keep-alive and so on */
+	/* For a listener. */
 	uint64_t cookie;
 	uint32_t waiting; /* in its accept queue */
 	uint32_t backlog; /* how many may wait */
 	uint32_t requests;
-	uint32_t old_requests;	  /* whose SYN-ACK was sent again */
-	uint32_t request_sources; /* addresses that they came from */
+	uint32_t old_requests;	  /* those whose SYN-ACK was sent again */
+	uint32_t request_sources; /* number of addresses that the requests came from */
 	uint64_t drops;		  /* since it began to listen */
 	uint64_t drops_grew;
 };
 
 enum fact_call { FACT_CONNECT, FACT_BIND };
 
-/* System calls that failed, of one process, with one errno, to one address. */
+/* System calls of one process that failed with one errno for one address. */
 struct fact_failure {
 	struct fact_owner owner;
-	struct fact_address at; /* of bind() the local side, else the remote one */
+	struct fact_address at; /* for bind() the local address, else the remote one */
 	enum fact_call call;
 	uint16_t err;
 	uint64_t count;
 };
 
-/* Connections of one process that ended in one way, at one service. */
+/* Connections of one process to one service that ended in one way. */
 struct fact_end {
 	struct fact_owner owner;
 	struct fact_address at; /* of one of them */
-	uint8_t from;	/* SYN_SENT; ESTABLISHED: had been open; FIN_WAIT2: reset after FIN */
-	bool given_up;	/* SYN_SENT: the process closed, after the SYN had been sent again */
-	uint8_t reason; /* enum tcpdwell_reason */
+	uint8_t from;		/* SYN_SENT; ESTABLISHED: was open; FIN_WAIT2: reset after FIN */
+	bool given_up;		/* in SYN_SENT: the process closed after a second SYN */
+	uint8_t reason;		/* enum tcpdwell_reason */
 	uint16_t err;
 	uint64_t count;
 };
 
-/* A listener that was seen to send SYN cookies. */
+/* A listener that sent SYN cookies. */
 struct fact_cookies {
 	struct fact_owner owner;
 	struct fact_address at;
 };
 
-/* What the kernel counts in a network namespace (/proc/net/netstat, /proc/net/snmp). */
+/* What the kernel counts for each network namespace (/proc/net/netstat, /proc/net/snmp). */
 enum fact_counter {
 	FACT_SYNCOOKIES_SENT,
 	FACT_SYNCOOKIES_RECV,
@@ -103,8 +104,8 @@ enum fact_counter {
 	FACT_LISTEN_DROPS,
 	FACT_TIMEWAIT_OVERFLOW,
 	FACT_ABORT_ON_MEMORY,
-	FACT_ABORT_ON_CLOSE, /* unread data */
-	FACT_ABORT_ON_DATA,  /* linger 0, or data that came after close() */
+	FACT_ABORT_ON_CLOSE, /* closed with unread data */
+	FACT_ABORT_ON_DATA,  /* linger 0, or data came after close() */
 	FACT_ABORT_ON_LINGER,
 	FACT_MEMORY_PRESSURES,
 	FACT_OUT_RSTS,
@@ -112,7 +113,7 @@ enum fact_counter {
 	FACT_COUNTERS
 };
 
-/* Settings that findings name, and those that deadlines are reckoned with. */
+/* Settings that findings name, and those that deadlines depend on. */
 enum fact_setting {
 	FACT_SYNCOOKIES,
 	FACT_MAX_SYN_BACKLOG,
@@ -134,23 +135,23 @@ enum fact_setting {
 	FACT_MAX_ORPHANS,
 	FACT_PORTS_LOW, /* ip_local_port_range */
 	FACT_PORTS_HIGH,
-	FACT_PORTS_RESERVED, /* how many of them ip_local_reserved_ports takes */
+	FACT_PORTS_RESERVED, /* how many of them ip_local_reserved_ports excludes */
 	FACT_SETTINGS
 };
 
 struct fact_netns {
 	uint32_t inode;
-	bool own;      /* that the commands look from */
-	char name[32]; /* of ip-netns(8), empty: none */
+	bool own;      /* the namespace that commands run in */
+	char name[32]; /* as ip-netns(8) names it; empty: none */
 	uint64_t grew[FACT_COUNTERS];
 	uint64_t settings[FACT_SETTINGS]; /* FACT_UNKNOWN: not known */
-	uint64_t orphans;		  /* of the host, FACT_UNKNOWN: not known */
+	uint64_t orphans;		  /* of the whole host; FACT_UNKNOWN: not known */
 };
 
-/* Of the host. */
+/* TCP memory of the whole host. FACT_UNKNOWN: not known. */
 struct fact_memory {
-	uint64_t pages;		 /* TCP has; FACT_UNKNOWN: not known, each */
-	uint64_t pressure_pages; /* tcp_mem, the middle value */
+	uint64_t pages;		 /* that TCP uses */
+	uint64_t pressure_pages; /* tcp_mem, the middle value: pressure begins */
 };
 
 struct fact_process {
@@ -161,9 +162,9 @@ struct fact_process {
 	bool stopped;	/* by a signal or a debugger */
 };
 
-/* All of it. The arrays are the caller's. */
+/* All facts. The arrays are the caller's. */
 struct facts {
-	uint64_t span_ns; /* how long it was looked */
+	uint64_t span_ns; /* how long the look took */
 	const struct fact_socket *sockets;
 	size_t socket_count;
 	const struct fact_failure *failures;
@@ -177,13 +178,16 @@ struct facts {
 	const struct fact_cookies *cookies;
 	size_t cookies_count;
 	struct fact_memory memory;
-	/* What findings.h said of local ports at the look before, @span_ns ago; NULL: nothing. */
+	/*
+	 * What findings.h said of local ports at the look before, @span_ns ago; NULL: there was
+	 * none.
+	 */
 	const struct finding_ports *ports;
 	size_t port_count;
-	uint64_t leak_ns; /* CLOSE_WAIT and what is held that long is a leak */
+	uint64_t leak_ns; /* CLOSE_WAIT, or a held FIN_WAIT2, this long is a leak */
 };
 
-/* NULL: the namespace was not looked into. */
+/* Returns the facts of a namespace. NULL: it was not visited. */
 static inline const struct fact_netns *facts_netns(const struct facts *facts, uint32_t inode)
 {
 	for (size_t i = 0; i < facts->netns_count; i++)

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Findings of how connections end. */
+/*
+ * Findings about how connections end.
+ */
 #include <string.h>
 
 #include "model/finders.h"
@@ -43,7 +45,7 @@ static const char *why_reset(const struct finder *finder, const struct fact_end 
 	return "This side sends the RST.";
 }
 
-/* Of one process where it is known, else of all. */
+/* Names a command that shows the ends: those of one process if it is known, else all. */
 static void show_ends(struct finding *finding)
 {
 	if (finding->owner.pid)

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Findings of what runs out: timewait sockets, orphans, memory, descriptors. */
+/*
+ * Findings about what runs out: timewait sockets, orphans, memory, descriptors.
+ */
 #include "model/finders.h"
 
 static void find_overflow(struct finder *finder, const struct fact_netns *netns)
@@ -21,7 +23,7 @@ static void find_overflow(struct finder *finder, const struct fact_netns *netns)
 	finding_more(finding, "tcpdwell timewait");
 }
 
-/* The kernel counts orphans of the whole host, so one namespace tells. */
+/* The kernel counts the orphans of the whole host, so one namespace is enough. */
 static void find_orphans(struct finder *finder, const struct fact_netns *netns)
 {
 	uint64_t max = netns->settings[FACT_MAX_ORPHANS];

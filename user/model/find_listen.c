@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Findings of who listens: floods, and connections that nobody accepts. */
+/*
+ * Findings about listeners: floods, and connections that nobody accepts.
+ */
 #include <string.h>
 
 #include "base/put.h"
@@ -8,14 +10,14 @@
 
 #define S 1000000000ULL
 
-/* A handshake that is slow is none of a flood; so many are. */
+/* A few slow handshakes are no flood; this many are. */
 #define FLOOD_MIN   16
 #define FLOOD_SHARE 8
 
-/* Of net.ipv4.tcp_syncookies. */
+/* A value of net.ipv4.tcp_syncookies. */
 #define COOKIES_ALWAYS 2
 
-/* So long a connection may wait for accept(): a server under load is faster. */
+/* A connection that waits for accept() this long is too old: a server under load is faster. */
 #define WAIT_NS (1 * S)
 
 static uint64_t grew(const struct finder *finder, uint32_t netns, enum fact_counter counter)
@@ -36,7 +38,10 @@ static bool is_same_listener(const struct fact_socket *child, const struct fact_
 
 /* ---- Floods ---- */
 
-/* Whether no listener of the namespace has more old requests: cookies have no listener's name. */
+/*
+ * Returns true if no listener of the namespace has more requests. The counters of cookies do not
+ * name a listener.
+ */
 static bool has_most_requests(const struct finder *finder, const struct fact_socket *listener)
 {
 	for (size_t i = 0; i < finder->facts->socket_count; i++) {
@@ -49,7 +54,7 @@ static bool has_most_requests(const struct finder *finder, const struct fact_soc
 	return listener->requests > 0;
 }
 
-/* 0: never, 1: when the queue of requests is full, 2: always. */
+/* Returns tcp_syncookies. 0: never, 1: if the queue of requests is full, 2: always. */
 static uint64_t cookies_mode(const struct fact_netns *netns)
 {
 	return netns && netns->settings[FACT_SYNCOOKIES] != FACT_UNKNOWN ?
@@ -109,8 +114,9 @@ static void found_flood(struct finder *finder, const struct fact_socket *listene
 }
 
 /*
- * Whether cookies tell of handshakes that do not complete. The kernel sends one when a queue is
- * full, and that is enough; where it is told to send them always, too few must come back.
+ * Returns true if cookies show that handshakes do not complete. The kernel sends a cookie when a
+ * queue is full, and that is enough. If it is told to send them always, too few of them must come
+ * back.
  */
 static bool tell_cookies(const struct fact_netns *netns)
 {
@@ -124,8 +130,8 @@ static bool tell_cookies(const struct fact_netns *netns)
 }
 
 /*
- * A queue that is more than half full gives old requests up early, and at times it has young ones
- * alone: then it is told by the SYNs that it drops.
+ * Returns true if the listener is flooded. A queue that is more than half full drops old requests
+ * early, and may hold only young ones at times. Then the SYNs that it drops show the flood.
  */
 static bool is_flooded(const struct finder *finder, const struct fact_socket *listener)
 {
@@ -140,7 +146,10 @@ static bool is_flooded(const struct finder *finder, const struct fact_socket *li
 	       has_most_requests(finder, listener);
 }
 
-/* The one listener of the namespace that was seen to send cookies, NULL: none, or several. */
+/*
+ * Returns the only listener of the namespace that was seen to send cookies. NULL: there is none, or
+ * there are several.
+ */
 static const struct fact_cookies *sender_of_cookies(const struct finder *finder, uint32_t netns)
 {
 	const struct fact_cookies *sender = NULL;
@@ -157,7 +166,7 @@ static const struct fact_cookies *sender_of_cookies(const struct finder *finder,
 	return sender;
 }
 
-/* Cookies were sent, and no listener has a request: they take none. */
+/* Finds floods where cookies were sent, but no listener has a request: a cookie takes none. */
 static void find_cookies_alone(struct finder *finder)
 {
 	for (size_t i = 0; i < finder->facts->netns_count; i++) {
@@ -195,7 +204,7 @@ struct queue {
 	uint64_t oldest_ns;
 	uint64_t waiting;
 	uint64_t served; /* other connections of the process */
-	/* Of these, those that it opened, and where most of them go. */
+	/* Of those, the connections that the process opened, and where most of them go. */
 	uint64_t opened;
 	const struct fact_socket *most;
 	uint64_t most_votes;
@@ -206,7 +215,7 @@ static bool is_same_destination(const struct fact_socket *a, const struct fact_s
 	return a->at.rport == b->at.rport && !memcmp(a->at.raddr, b->at.raddr, sizeof(a->at.raddr));
 }
 
-/* What has more than half of the votes is left at the end. */
+/* Counts a vote. A destination with more than half of all votes is left at the end. */
 static void vote(struct queue *queue, const struct fact_socket *socket)
 {
 	queue->opened++;
@@ -247,7 +256,7 @@ static bool is_stopped(const struct finder *finder, const struct fact_owner *own
 	return false;
 }
 
-/* The process does not accept: what does it do? */
+/* Says what the process does instead of accepting. */
 static void blame_process(const struct finder *finder, struct finding *finding,
 			  const struct queue *queue)
 {

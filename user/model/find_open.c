@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Findings of who connects: no answer, an error, many addresses, itself. */
+/*
+ * Findings about clients: no answer, an error, many addresses, a connection to itself.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,16 +9,19 @@
 #include "model/finders.h"
 #include "model/pressure.h"
 
-/* A SYN is lost now and then; three that were sent again twice, to one place, are not. */
+/*
+ * A SYN is lost now and then. Three connections to one place whose SYN was sent again twice are no
+ * accident.
+ */
 #define UNANSWERED_SYNS	       2
 #define UNANSWERED_CONNECTIONS 3
 
-/* Services that a process talks to are fewer, as a rule. */
+/* As a rule, a process talks to fewer services. */
 #define SCAN_ADDRESSES 20
 
 #define FAILURES 3
 
-/* Of one address, that fail once or twice each. */
+/* Ports of one address that fail once or twice each. */
 #define FAILING_PORTS 20
 
 static int compare_owner(const struct fact_owner *a, const struct fact_owner *b)
@@ -51,7 +56,7 @@ static int by_destination(const struct fact_socket *a, const struct fact_socket 
 	return by_service(a, b) ?: compare_destination(&a->at, &b->at);
 }
 
-/* Connections of the same process to the same port that were refused or came to nothing. */
+/* Returns how many addresses refused the same process at the same port, or did not answer. */
 static size_t addresses_that_failed(const struct finder *finder, const struct fact_socket *like)
 {
 	size_t count = 0;
@@ -93,7 +98,7 @@ static void found_service(struct finder *finder, const struct fact_socket *const
 	finding_more(finding, "tcpdwell -p %u --to SYN_SENT", finding->owner.pid);
 }
 
-/* Whether @listener takes what is sent to @at: its address is that of this host. */
+/* Returns true if @listener takes what is sent to @at, because the address is one of this host. */
 static bool is_sent_to(const struct fact_socket *listener, const struct fact_address *at)
 {
 	static const uint8_t any[16];
@@ -106,7 +111,10 @@ static bool is_sent_to(const struct fact_socket *listener, const struct fact_add
 	       pressure_is_loopback(at->family, at->raddr);
 }
 
-/* A listener of the same namespace, which lets the last ACK of the handshake fall. */
+/*
+ * Returns true if a listener of the same namespace, whose accept queue is full, drops the last ACK
+ * of the handshake.
+ */
 static bool is_held_up_here(const struct finder *finder, const struct fact_address *at)
 {
 	for (size_t i = 0; i < finder->facts->socket_count; i++) {
@@ -132,7 +140,7 @@ static const char *why_unanswered(const struct fact_socket *const *group, size_t
 	return NO_ANSWER;
 }
 
-/* The finding of the listener comes first: that is where it is to be mended. */
+/* Blames the listener, whose own finding comes first, since that is what must be fixed. */
 static void blame_listener(struct finding *finding)
 {
 	finding->severity = FINDING_WARNING;
@@ -142,7 +150,10 @@ static void blame_listener(struct finding *finding)
 		    "The accept queue of the listener at that port is full: it drops SYNs.");
 }
 
-/* Connections that the process closed while their SYNs were not answered, to this destination. */
+/*
+ * Returns how many connections to this destination the process closed while their SYNs were not
+ * answered.
+ */
 static uint64_t given_up(const struct finder *finder, const struct fact_owner *owner,
 			 const struct fact_address *at)
 {
@@ -176,7 +187,7 @@ static void found_destination(struct finder *finder, const struct fact_socket *c
 			oldest_ns = socket->age_ns;
 	}
 	if (stuck < UNANSWERED_CONNECTIONS)
-		return; /* find_given_up() tells of those that are closed by now */
+		return; /* find_given_up() reports those that are closed */
 	finding = finder_add(finder, FINDING_SYN_UNANSWERED, FINDING_CRITICAL);
 	if (!finding)
 		return;
@@ -220,7 +231,10 @@ static bool was_found_unanswered(const struct finder *finder, const struct fact_
 	return false;
 }
 
-/* Programs with a timeout of their own: at the time of the look none of their sockets may exist. */
+/*
+ * Finds programs that have a timeout of their own: none of their sockets may exist at the time of
+ * the look.
+ */
 static void find_given_up(struct finder *finder)
 {
 	for (size_t i = 0; i < finder->facts->end_count; i++) {
@@ -253,7 +267,7 @@ static bool is_unanswered_alone(const struct finder *finder, const struct fact_s
 	return is_unanswered(finder, socket) && !was_found_scanning(finder, socket);
 }
 
-/* Addresses that refuse at once leave no socket behind: they are in the ends alone. */
+/* An address that refuses at once leaves no socket behind, so it is found among the ends only. */
 static void find_refused_scans(struct finder *finder)
 {
 	for (size_t i = 0; i < finder->facts->end_count; i++) {
@@ -279,21 +293,24 @@ void find_unanswered(struct finder *finder)
 
 /* ---- Errors of connect() and bind() ---- */
 
-/* What connect() of a socket that does not block says, and what is no fault of the connection. */
+/*
+ * Returns true for errors that say that a non-blocking connect() goes on, and for those that are no
+ * fault of the connection.
+ */
 static bool is_no_failure(int err)
 {
 	return err == EINPROGRESS || err == EALREADY || err == EISCONN || err == EINTR ||
 	       err == EAGAIN;
 }
 
-/* What the port model has to say of it. */
+/* Returns true if find_ports() reports the failure. */
 static bool is_of_ports(const struct fact_failure *failure)
 {
 	return failure->err == EADDRNOTAVAIL ||
 	       (failure->call == FACT_BIND && failure->err == EADDRINUSE);
 }
 
-/* @sent: a SYN was, so that the error came back. */
+/* @sent: a SYN was sent, so the error came back from the network. */
 static const char *why_failing(int err, bool sent)
 {
 	switch (err) {
@@ -346,7 +363,10 @@ static void add_failing(struct finder *finder, const struct fact_owner *owner,
 		finding_more(finding, "tcpdwell --from SYN_SENT --to CLOSE -p %u", owner->pid);
 }
 
-/* What failed with a transition: the same connect(), if it blocked, is among the calls, too. */
+/*
+ * Returns how many connections ended with the same error. A connect() that blocked is among the
+ * failed calls, too.
+ */
 static uint64_t ends_of(const struct finder *finder, const struct fact_failure *failure)
 {
 	for (size_t i = 0; i < finder->facts->end_count; i++) {
@@ -373,7 +393,7 @@ static bool failed_as_call(const struct finder *finder, const struct fact_end *e
 	return false;
 }
 
-/* Whether what a scan meets is told there. */
+/* Returns true if a scan reports the failure. */
 static bool is_told_as_scan(const struct finder *finder, const struct fact_owner *owner,
 			    const struct fact_address *at)
 {
@@ -382,7 +402,10 @@ static bool is_told_as_scan(const struct finder *finder, const struct fact_owner
 	return was_found_scanning(finder, &like);
 }
 
-/* To one address, at ports that fail too seldom to be told one by one. */
+/*
+ * Returns true if @end goes to the same address as @like, at a port that fails too seldom to be
+ * reported by itself.
+ */
 static bool is_of_address(const struct fact_end *end, const struct fact_end *like)
 {
 	return end->from == TCPDWELL_SYN_SENT && end->err == like->err && end->count < FAILURES &&
@@ -404,7 +427,7 @@ static bool was_found_failing(const struct finder *finder, const struct fact_end
 	return false;
 }
 
-/* Who tries many ports of one address fails once at each. */
+/* Finds processes that try many ports of one address, and fail once or twice at each. */
 static void find_failing_ports(struct finder *finder)
 {
 	for (size_t i = 0; i < finder->facts->end_count; i++) {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Findings of local ports that run out. */
+/*
+ * Findings about local ports that run out.
+ */
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -7,10 +9,10 @@
 #include "model/finders.h"
 #include "model/pressure.h"
 
-/* From which on local ports are told of, wrong or not. */
+/* From this percentage on, local ports are reported, whether or not something is wrong. */
 #define TOLD_PERCENT 1
 
-/* How many there are for connect(), 0: not known. */
+/* Returns how many ports connect() can choose from; 0: not known. */
 static uint64_t usable_ports(const struct fact_netns *netns)
 {
 	uint64_t low, high, reserved;
@@ -27,7 +29,7 @@ static uint64_t usable_ports(const struct fact_netns *netns)
 	return high - low + 1 - reserved;
 }
 
-/* It takes a port of the range away from others. */
+/* Returns true if the socket takes a port of the range away from others. */
 static bool takes_port(const struct finder *finder, const struct fact_socket *socket)
 {
 	const struct fact_netns *netns = finder_netns(finder, socket->at.netns);
@@ -61,7 +63,10 @@ static int by_ends(const struct fact_socket *a, const struct fact_socket *b)
 		       memcmp(a->at.raddr, b->at.raddr, sizeof(a->at.raddr));
 }
 
-/* Calls that failed for the want of a port, to this destination or, of bind(), to any. */
+/*
+ * Returns true if the call failed because no port was free: for this destination, or, for bind(),
+ * for any.
+ */
 static bool failed_for_port(const struct fact_failure *failure, const struct fact_address *at,
 			    bool bound)
 {
@@ -89,12 +94,12 @@ static uint64_t ports_refused(const struct finder *finder, const struct fact_add
 	return count;
 }
 
-/* Ports that were counted. */
+/* The ports that were counted. */
 struct port_bits {
 	uint64_t bits[65536 / 64];
 };
 
-/* Returns whether it is a new one. */
+/* Returns true if the port is new. */
 static bool port_add(struct port_bits *ports, uint16_t port)
 {
 	uint64_t bit = 1ULL << port % 64, *word = &ports->bits[port / 64];
@@ -104,7 +109,9 @@ static bool port_add(struct port_bits *ports, uint16_t port)
 	return fresh;
 }
 
-/* A socket's place in what holds the ports; one port counts once, though it has several. */
+/*
+ * Counts a socket among those that hold ports. A port counts once, even if several sockets have it.
+ */
 static void tally_socket(struct tally *tally, struct port_bits *ports,
 			 const struct fact_socket *socket)
 {
@@ -120,7 +127,7 @@ static void tally_socket(struct tally *tally, struct port_bits *ports,
 		tally_set_range(tally, socket->ports_low, socket->ports_high);
 }
 
-/* Ports that others hold, and that are closed to sockets like this. */
+/* Returns how many ports others hold that are closed to sockets like @like. */
 static uint64_t count_blocked(const struct finder *finder, const struct fact_socket *like,
 			      struct port_bits *ports)
 {
@@ -132,7 +139,7 @@ static uint64_t count_blocked(const struct finder *finder, const struct fact_soc
 		if (socket->bound == like->bound || socket->at.netns != like->at.netns ||
 		    socket->scope != like->scope || !takes_port(finder, socket))
 			continue;
-		/* connect() passes over what bind() took at any address. */
+		/* connect() skips ports that bind() took at any address. */
 		if (like->bound && memcmp(socket->at.laddr, like->at.laddr, sizeof(like->at.laddr)))
 			continue;
 		count += port_add(ports, socket->at.lport);
@@ -140,7 +147,7 @@ static uint64_t count_blocked(const struct finder *finder, const struct fact_soc
 	return count;
 }
 
-/* Who was refused, where it is not known who has the ports. */
+/* Names the process that was refused, if it is not known which one holds the ports. */
 static void name_refused(const struct finder *finder, struct finding *finding, bool bound)
 {
 	for (size_t i = 0; i < finder->facts->failure_count && !finding->owner.pid; i++)
@@ -164,7 +171,7 @@ static struct ephemeral ephemeral_of(const struct fact_netns *netns)
 	return e;
 }
 
-/* What helps follows from what holds them. */
+/* Says what helps, which depends on what holds the ports. */
 static void advise_ports(struct finding *finding, enum pressure_holder holder)
 {
 	finding->useless = "net.ipv4.tcp_fin_timeout, net.ipv4.tcp_tw_recycle (gone since Linux "
@@ -216,7 +223,7 @@ static bool holds_sockets(const struct finder *finder, uint32_t pid)
 	return false;
 }
 
-/* Programs with their connections; and the process, if it is one that is there yet. */
+/* Names the program with the most connections, and its process if that still has sockets. */
 static void name_programs(const struct finder *finder, struct finding *finding,
 			  const struct tally *tally, const char *why)
 {
@@ -265,7 +272,7 @@ static void describe_ports(struct finding *finding, const struct tally *tally, u
 
 /* ---- The fullest destinations ---- */
 
-/* Whether they are of the same ports as a socket at @at. */
+/* Returns true if @ports are about the same ports as a socket at @at. */
 static bool is_of(const struct finding_ports *ports, const struct fact_address *at, bool bound)
 {
 	return ports->bound == bound && ports->at.netns == at->netns &&
@@ -274,7 +281,10 @@ static bool is_of(const struct finding_ports *ports, const struct fact_address *
 			  !memcmp(ports->at.raddr, at->raddr, sizeof(at->raddr))));
 }
 
-/* Open ones that came a second since the look before, if they were told of then. */
+/*
+ * Returns how many open connections were added a second since the look before; 0 if it did not
+ * report these ports.
+ */
 static double growth_of(const struct finder *finder, const struct fact_address *at, bool bound,
 			uint64_t open)
 {
@@ -286,7 +296,10 @@ static double growth_of(const struct finder *finder, const struct fact_address *
 	return 0;
 }
 
-/* Entries into TIME_WAIT a second: a timewait socket tells by its timer when it was one. */
+/*
+ * Returns the entries into TIME_WAIT a second. The timer of a timewait socket shows when it
+ * entered.
+ */
 static double entry_rate(const struct fact_socket *const *group, size_t count)
 {
 	const uint64_t young_ns = (TIMEWAIT_SECONDS - TALLY_RATE_SECONDS) * 1000000000ULL;
@@ -340,7 +353,7 @@ static void found_short(struct finder *finder, const struct fact_socket *const *
 
 	if (p->taken * 100 < FINDER_SHARE_PERCENT && !tally->refused)
 		return;
-	/* A failure tells of the destination that has the most ports, not of each. */
+	/* A failure is reported for the destination that has the most ports, not for each one. */
 	if (tally->refused && p->usable && p->used * 100 < FINDER_SHARE_PERCENT / 2)
 		return;
 	finding = finder_add(finder, FINDING_PORTS_EXHAUSTED,
@@ -377,7 +390,7 @@ static void found_ports(struct finder *finder, const struct fact_socket *const *
 	struct pressure p;
 
 	tally.refused = ports_refused(finder, &first->at, first->bound);
-	/* Most are few: there is no need to look at each port of these. */
+	/* Most destinations use few ports, so it is not worth looking at each port of them. */
 	if (!tally.refused && (count + finder->bound) * 100 < TOLD_PERCENT * (uint64_t)e.usable)
 		return;
 	for (size_t i = 0; i < count; i++)
@@ -400,7 +413,7 @@ static bool was_found_short(const struct finder *finder, const struct fact_failu
 	return false;
 }
 
-/* A call that failed, though no socket like the one that it was made for has a port. */
+/* Reports a call that failed, although no socket like its own holds a port. */
 static void found_refused(struct finder *finder, const struct fact_failure *failure)
 {
 	const struct fact_socket like = { .at = failure->at, .bound = failure->call == FACT_BIND };
@@ -427,7 +440,10 @@ static void found_refused(struct finder *finder, const struct fact_failure *fail
 	finding_why(finding, "%s.", who_holds(p.holder, &tally));
 }
 
-/* What holds the ports may not be seen, as bind() takes them before there is a destination. */
+/*
+ * Finds failed calls whose ports' holders may be invisible: bind() takes a port before there is a
+ * destination.
+ */
 static void find_refused_ports(struct finder *finder)
 {
 	for (size_t i = 0; i < finder->facts->failure_count; i++) {

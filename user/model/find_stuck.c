@@ -1,22 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Findings of connections that do not move on: peers are gone, or processes do not close. */
+/*
+ * Findings about connections that do not move on: peers that are gone, and processes that do not
+ * close.
+ */
 #include <string.h>
 
 #include "model/finders.h"
 
 #define S 1000000000ULL
 
-/* Data that was sent again so often, with nothing heard for so long, has no one to read it. */
+/* If data was sent again this often, and nothing was heard for this long, nobody reads it. */
 #define DEAD_RETRANSMITS 4
 #define DEAD_SILENT_NS	 (10 * S)
 
-/* Suspects: fewer are an accident. */
+/* Fewer suspects are an accident. */
 #define SUSPECTS 3
 
 /*
- * Connections of one address to one service: a pool of them has idle ones beside new ones all the
- * time, and nobody of it is gone. So of more, up to so many as one client has, it must be certain
- * that it came back as a whole.
+ * From SUSPECT_POOL connections of one address to one service on, they may be a pool. A pool has
+ * idle connections beside new ones all the time, although its peer is not gone. So for more
+ * connections, up to as many as one client has, it must be certain that the peer came back as a
+ * whole.
  */
 #define SUSPECT_POOL	   4
 #define SUSPECT_POOL_MOST  256
@@ -27,7 +31,7 @@
 #define STUCK		  5
 #define ORPHANS_FIN_WAIT2 100
 
-/* The port that tells what service it is. */
+/* Returns the port that tells which service it is. */
 static uint16_t service_port(const struct fact_socket *socket)
 {
 	return socket->client ? socket->at.rport : socket->at.lport;
@@ -42,7 +46,7 @@ static int by_owner_and_service(const struct fact_socket *a, const struct fact_s
 		       finder_order(service_port(a), service_port(b));
 }
 
-/* What all of a group have in common. */
+/* Fills in what all sockets of a group have in common. */
 static void describe(struct finder *finder, struct finding *finding,
 		     const struct fact_socket *const *group, size_t count)
 {
@@ -131,7 +135,7 @@ static void found_dead(struct finder *finder, const struct fact_socket *const *g
 		     service_port(group[0]));
 }
 
-/* Idle, and nothing would tell if the peer were gone. */
+/* Returns true if the connection is idle, and nothing would show that the peer is gone. */
 static bool may_be_gone(const struct fact_socket *socket)
 {
 	return socket->state == TCPDWELL_ESTABLISHED && !socket->queued &&
@@ -156,9 +160,9 @@ static int by_peer_and_opening(const struct fact_socket *a, const struct fact_so
 }
 
 /*
- * Whether the peer has opened the first @fresh of its connections after it had gone, and none of
- * the others was heard since. It comes back with as many, or half as many, within less time than
- * it was away: a pool that fills by and by has idle ones beside new ones, too.
+ * Returns true if the peer opened its newest @fresh connections after it had gone, and none of the
+ * others was heard since. A peer that comes back opens as many, or half as many, within less time
+ * than it was away. A pool that fills slowly has idle connections beside new ones, too.
  */
 static bool came_back_with(const struct fact_socket *const *group, size_t count, size_t fresh)
 {
@@ -184,7 +188,10 @@ static bool came_back_with(const struct fact_socket *const *group, size_t count,
 	return active && away_ns >= SUSPECT_AWAY_NS;
 }
 
-/* Of a peer that has as many as a pool, sorted by when they were opened, the last one first. */
+/*
+ * Returns the suspects of a peer that has as many connections as a pool. @group is sorted by when
+ * they were opened, the newest first.
+ */
 static size_t suspects_of_pool(struct finder *finder, const struct fact_socket *const *group,
 			       size_t count)
 {
@@ -202,7 +209,10 @@ static size_t suspects_of_pool(struct finder *finder, const struct fact_socket *
 	return suspects;
 }
 
-/* Of one peer's connections: those that have been idle since before another one began. */
+/*
+ * Returns the suspects among one peer's connections: those that have been idle since before another
+ * one began.
+ */
 static size_t suspects_of(struct finder *finder, const struct fact_socket *const *group,
 			  size_t count)
 {
@@ -269,9 +279,9 @@ void find_half_open(struct finder *finder)
 /* ---- Processes that do not close ---- */
 
 /*
- * One side has closed, and the other goes on sending: the peer was heard since, and not by probes
- * or answers to them alone, which tell nothing of the processes. Where it is not known when data
- * last went, those of this side are.
+ * Returns true if one side has closed and the other goes on sending. The peer was heard since then,
+ * and not only by keep-alive probes or answers to them, which tell nothing of the processes. If it
+ * is not known when data last went, the connection must have no keep-alive of this side.
  */
 static bool is_half_closed_at_work(const struct finder *finder, const struct fact_socket *socket)
 {
@@ -310,7 +320,7 @@ static void found_leak(struct finder *finder, const struct fact_socket *const *g
 
 /* ---- A FIN that nobody acknowledges ---- */
 
-/* The FIN was sent again and again, or there is no room for it. */
+/* Returns true if the FIN was sent again and again, or if there is no room for it. */
 static bool is_stuck_in(const struct fact_socket *socket, uint8_t state)
 {
 	return socket->state == state &&
@@ -335,7 +345,10 @@ static bool in_last_ack(const struct finder *finder, const struct fact_socket *s
 	return is_stuck_in(socket, TCPDWELL_LAST_ACK);
 }
 
-/* Which retransmissions end it depends on whether a process has it still. */
+/*
+ * Advises on the limit of retransmissions, which depends on whether a process still holds the
+ * socket.
+ */
 static void advise_stuck(struct finding *finding, const struct fact_socket *socket)
 {
 	if (socket->timers.orphan) {

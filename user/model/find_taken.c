@@ -1,20 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Findings of what bind() asked for and cannot have: ports of others, foreign addresses. */
+/*
+ * Findings about bind() that cannot have what it asks for: ports that others hold, foreign
+ * addresses.
+ */
 #include <errno.h>
 #include <string.h>
 
 #include "model/finders.h"
 
-/* What has a port that was asked for by number. */
+/* The sockets that have a port which bind() asked for by number. */
 struct port_holder {
 	const struct fact_socket *listener;
-	const struct fact_socket *connection; /* of a process that is known, where one is */
-	const struct fact_socket *bound;      /* and no more */
+	const struct fact_socket *connection; /* of a known process, if there is one */
+	const struct fact_socket *bound;      /* only bound: neither listens nor is connected */
 	uint64_t connections;
 	uint64_t timewait;
 };
 
-/* Whether a socket there is in the way of bind() to @wanted. */
+/* Returns true if a socket at @at is in the way of bind() to @wanted. */
 static bool is_in_the_way(const struct fact_address *at, const struct fact_address *wanted)
 {
 	static const uint8_t any[16];
@@ -48,7 +51,10 @@ static struct port_holder holder_of(const struct finder *finder, const struct fa
 	return holder;
 }
 
-/* A port is free when all who have the socket have closed it, children too. */
+/*
+ * Returns words for a socket that several processes hold: its port is free only when all of them,
+ * children included, have closed it.
+ */
 static const char *others_of(const struct fact_socket *socket)
 {
 	return socket->holders > 1 ?
@@ -109,7 +115,7 @@ static void blame_holder(struct finding *finding, const struct port_holder *hold
 	}
 }
 
-/* A port that was asked for by number. */
+/* Finds bind() to a port by number that is in use. */
 static void find_in_use(struct finder *finder)
 {
 	for (size_t i = 0; i < finder->facts->failure_count; i++) {
@@ -135,7 +141,7 @@ static void find_in_use(struct finder *finder)
 	}
 }
 
-/* An address that is not this host's, or not yet. */
+/* Finds bind() to an address that this host does not have, or not yet. */
 static void find_foreign(struct finder *finder)
 {
 	for (size_t i = 0; i < finder->facts->failure_count; i++) {

@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Inside findings: what its parts (find_*.c) share.
+ * What the parts of findings (find_*.c) share.
  */
 #ifndef TCPDWELL_FINDERS_H
 #define TCPDWELL_FINDERS_H
 
 #include "model/findings.h"
 
-/* Collects. An error sticks: no memory. */
+/* Collects findings. Once there is no memory, the error stays in err. */
 struct finder {
 	const struct facts *facts;
 	struct finding *list;
 	size_t count, room;
 	const struct fact_socket **picked; /* room for all sockets */
-	const struct fact_socket **ends;   /* all, by their ends; NULL: not sorted yet */
-	size_t bound;			   /* ports of clients that bind() took */
+	const struct fact_socket **ends;   /* all, sorted by addresses; NULL: not yet */
+	size_t bound;			   /* number of clients' ports that bind() took */
 	struct finding_ports ports[FINDING_PORTS];
 	size_t port_count;
 	int err;
 };
 
-/* Returns one that is all zero but for its id and severity, or NULL: no memory. */
+/* Adds a finding that is all zero except for its id and severity. NULL: no memory. */
 struct finding *finder_add(struct finder *finder, enum finding_id id,
 			   enum finding_severity severity);
 
@@ -32,19 +32,25 @@ __attribute__((format(printf, 2, 3))) void finding_why(struct finding *finding, 
 __attribute__((format(printf, 2, 3))) void finding_more(struct finding *finding, const char *format,
 							...);
 
-/* The later of what ends it and what ends @socket: never is later than any time. */
+/*
+ * Sets the end of @finding to the later one of its end and that of @socket. DEADLINE_NEVER is later
+ * than any time.
+ */
 void finding_end(const struct finder *finder, struct finding *finding,
 		 const struct fact_socket *socket);
 
-/* NULL: not looked into. */
+/* NULL: the namespace was not visited. */
 const struct fact_netns *finder_netns(const struct finder *finder, uint32_t inode);
 
-/* Settings of a namespace as deadline.h wants them; the defaults where they are not known. */
+/*
+ * Returns the settings of a namespace for deadline.h; the kernel's defaults for those that are not
+ * known.
+ */
 struct deadline_settings finder_settings(const struct finder *finder, uint32_t inode);
 
 /*
- * Groups: picks the sockets that @pick wants, has those that @compare takes for alike together, and
- * calls @found with each group: its first socket, and how many there are behind it.
+ * Picks the sockets that @pick wants, groups those that @compare takes for equal, and calls @found
+ * with each group: a pointer to its first socket, and the number of sockets.
  */
 typedef bool finder_pick(const struct finder *finder, const struct fact_socket *socket);
 typedef int finder_compare(const struct fact_socket *a, const struct fact_socket *b);
@@ -54,17 +60,17 @@ typedef void finder_found(struct finder *finder, const struct fact_socket *const
 void finder_groups(struct finder *finder, finder_pick *pick, finder_compare *compare,
 		   finder_found *found);
 
-/* The same, each group sorted by @sort, which begins with what @compare compares. */
+/* Does the same with each group sorted by @sort, which must begin with what @compare compares. */
 void finder_groups_sorted(struct finder *finder, finder_pick *pick, finder_compare *sort,
 			  finder_compare *compare, finder_found *found);
 
-/* Of numbers, as qsort() wants it. */
+/* Compares two numbers as qsort() wants it. */
 static inline int finder_order(uint64_t a, uint64_t b)
 {
 	return a < b ? -1 : a > b;
 }
 
-/* Of a limit, from which on it is one to speak of. */
+/* From this share of a limit on, a finding reports it. */
 #define FINDER_SHARE_PERCENT 80
 
 static inline uint64_t finder_percent(uint64_t part, uint64_t whole)
@@ -72,10 +78,10 @@ static inline uint64_t finder_percent(uint64_t part, uint64_t whole)
 	return whole ? part * 100 / whole : 0;
 }
 
-/* Whether the other end of @socket is open on this host, too, in whatever namespace. */
+/* Returns true if the other end of @socket is open on this host, too, in any namespace. */
 bool finder_peer_is_here(struct finder *finder, const struct fact_socket *socket);
 
-/* How many different remote addresses a group has. */
+/* Returns the number of different remote addresses of a group. */
 size_t finder_remote_addresses(const struct fact_socket *const *group, size_t count);
 
 /* The parts. */

@@ -177,7 +177,7 @@ void finding_end(const struct finder *finder, struct finding *finding,
 	finding->end = end;
 }
 
-/* qsort() hands on nothing but the elements. */
+/* qsort() passes nothing but the elements, so the function is passed here. */
 static _Thread_local finder_compare *comparison;
 
 static int compare_picked(const void *a, const void *b)
@@ -268,7 +268,7 @@ size_t finder_remote_addresses(const struct fact_socket *const *group, size_t co
 	return different;
 }
 
-/* The command looks at the namespace that the finding is of, where that is not the own one. */
+/* Has the command look at the namespace that the finding is about, unless it is the tool's own. */
 static void tell_namespace(const struct finder *finder, struct finding *finding)
 {
 	const struct fact_netns *netns = finder_netns(finder, finding->at.netns);
@@ -277,7 +277,7 @@ static void tell_namespace(const struct finder *finder, struct finding *finding)
 	if (!len || !netns || netns->own)
 		return;
 	named = strlen(netns->name);
-	if (named && named < sizeof(netns->name) - 1) /* a longer one was cut */
+	if (named && named < sizeof(netns->name) - 1) /* a longer name was cut */
 		snprintf(finding->more + len, room, " --netns %s", netns->name);
 	else
 		snprintf(finding->more + len, room, " --netns %" PRIu32, netns->inode);

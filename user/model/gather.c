@@ -18,32 +18,32 @@ struct list {
 	size_t count, room, size;
 };
 
-/* Numbers of a list's items by hash, each one more than it is; 0: free. */
+/* A hash table: each item is the index of a list's item, plus one; 0: free. */
 struct slots {
 	uint32_t *items;
-	size_t count; /* a power of two, and twice as many as there are items, or 0 */
+	size_t count; /* 0, or a power of two and at least twice the number of items */
 };
 
-/* A power of two, and twice as many as there can be. */
+/* A power of two, and twice the greatest number of ends. */
 #define END_SLOTS (2 * GATHER_ENDS)
 
 struct gather {
 	struct list sockets;   /* facts of the last look */
-	struct list requests;  /* of its listeners, sorted */
-	struct keys listeners; /* their ports, and those of the look before */
+	struct list requests;  /* of its listeners; sorted by gather_take() */
+	struct keys listeners; /* ports of this look, and of the one before */
 	struct list ends;
 	struct list failures;
 	struct list processes;
 	struct slots process_slots;
 	struct list cookies;
-	struct list first; /* gather_netns of the first look, and listeners' drops */
+	struct list first; /* gather_netns of the first look */
 	struct list drops;
 	struct list last; /* gather_netns of the last look */
 	struct list namespaces;
-	uint32_t end_index[END_SLOTS]; /* of ends: number + 1 by hash, 0: free */
+	uint32_t end_index[END_SLOTS]; /* hash table of ends: index + 1; 0: free */
 	struct fact_memory memory;
-	uint64_t now_ns;	       /* when sockets are looked at */
-	const struct filters *filters; /* NULL: all are wanted */
+	uint64_t now_ns;	       /* when the sockets are looked at */
+	const struct filters *filters; /* NULL: all sockets are wanted */
 	unsigned int looks;
 	uint64_t lost;
 };
@@ -54,7 +54,7 @@ struct first_drops {
 	uint64_t drops;
 };
 
-/* A handshake of the server's. */
+/* A handshake of a server. */
 struct request {
 	uint32_t netns;
 	uint16_t lport;
@@ -172,7 +172,7 @@ int gather_netns(struct gather *g, const struct gather_netns *netns)
 		.orphans = netns->orphans,
 	};
 
-	/* One that is new has counted from 0 on. */
+	/* A namespace that is new has counted from 0. */
 	if (!before && g->looks == 1)
 		return list_add(&g->first, netns) ?: gather_netns(g, netns);
 	if (list_add(&g->last, netns))
@@ -229,7 +229,7 @@ static bool is_listened_to(const struct gather *g, uint32_t netns, uint16_t lpor
 	return keys_has(&g->listeners, listener_key(netns, lport));
 }
 
-/* NULL: it was not looked into. */
+/* NULL: the namespace was not visited. */
 static const uint64_t *settings_of(const struct gather *g, uint32_t netns)
 {
 	const struct fact_netns *namespaces = g->namespaces.items;
@@ -250,23 +250,32 @@ struct service_range gather_port_range(const struct gather *g, uint32_t netns)
 	return (struct service_range){ 1, 0 }; /* empty */
 }
 
-/* Of one whose side is not known neither port is taken for a client's. */
+/*
+ * Returns true if this side is the client. If the side is not known, neither port counts as a
+ * client's.
+ */
 static bool is_client(const struct gather *g, const struct tcpdwell_socket *socket)
 {
 	uint32_t listens = is_listened_to(g, socket->netns, socket->lport) ? SERVICE_LISTENS_LOCAL :
 									     0;
 
-	/* Whoever is to listen has a port of its choice. */
+	/*
+	 * A socket in CLOSE that is going to listen has chosen its port itself, so it does no harm
+	 * that it counts as a client's here.
+	 */
 	if (socket->state == TCPDWELL_SYN_SENT || socket->state == TCPDWELL_CLOSE)
 		return true;
 	return service_side(socket->owner, listens, socket->lport, socket->rport,
 			    gather_port_range(g, socket->netns)) == SERVICE_REMOTE;
 }
 
-/* States in which the peer has sent its FIN, which is a byte that nobody reads. */
+/* In these states the peer has sent its FIN, which counts as a byte that nobody reads. */
 #define AFTER_FIN (1U << TCPDWELL_CLOSE_WAIT | 1U << TCPDWELL_LAST_ACK | 1U << TCPDWELL_CLOSING)
 
-/* Whether no process has it any more; who waits for accept() is nobody's yet. */
+/*
+ * Returns true if no process holds the socket any more. One that waits for accept() belongs to
+ * nobody yet, so it is no orphan.
+ */
 static bool is_orphan(const struct tcpdwell_socket *socket)
 {
 	if (socket->detail.known & TCPDWELL_KNOWN_ORPHAN)
@@ -339,7 +348,7 @@ static int add_socket(struct gather *g, const struct tcpdwell_socket *socket)
 		take_listener(g, socket, &fact);
 	else
 		take_detail(g, socket, &fact);
-	/* An orphan is nobody's any more. */
+	/* No process has an orphan any more. */
 	if (fact.timers.orphan || !fact.owner.comm[0])
 		fact.owner = (struct fact_owner){ 0 };
 	return list_add(&g->sockets, &fact);
@@ -397,7 +406,10 @@ static void count_requests(const struct gather *g, struct fact_socket *listener)
 
 /* ---- What happens ---- */
 
-/* A port that is not the service's tells connections of one service apart: it is left out. */
+/*
+ * Sets the service's port. The other port differs between connections of one service, so it is left
+ * out.
+ */
 static void end_set_ports(const struct gather *g, struct fact_end *end,
 			  const struct tcpdwell_transition *t)
 {
@@ -410,12 +422,12 @@ static void end_set_ports(const struct gather *g, struct fact_end *end,
 		end->at.lport = t->lport;
 }
 
-/* The SYN is sent again after a second. */
+/* The first SYN is sent again after a second. */
 #define SYN_AGAIN_NS 1000000000ULL
 
 /*
- * Which state it was that a connection was closed in: of those that had been open, whether this
- * side had sent its FIN, for resets alone.
+ * Returns the state that the connection was closed in, simplified. Of connections that were open,
+ * it tells only for resets whether this side had sent its FIN.
  */
 static uint8_t end_from(const struct tcpdwell_transition *t)
 {
@@ -431,11 +443,11 @@ static uint8_t end_from(const struct tcpdwell_transition *t)
 	}
 }
 
-/* Connections that failed are told apart by where to, others by their service. */
+/* Connections that failed to open are told apart by destination, others by service. */
 static void end_set(const struct gather *g, struct fact_end *end,
 		    const struct tcpdwell_transition *t)
 {
-	memset(end, 0, sizeof(*end)); /* padding, too: they are compared as bytes */
+	memset(end, 0, sizeof(*end)); /* includes the padding, since ends are compared as bytes */
 	end->at.netns = t->netns;
 	end->at.family = t->family;
 	end->reason = t->reason;
@@ -511,7 +523,7 @@ int gather_failure(struct gather *g, const struct fact_failure *failure)
 	return list_add(&g->failures, failure);
 }
 
-/* Where @pid is, or is to be. There is room. */
+/* Returns the slot that @pid has or would have. There must be a free slot. */
 static uint32_t *process_slot(const struct gather *g, uint32_t pid)
 {
 	const struct fact_process *processes = g->processes.items;
@@ -600,7 +612,7 @@ uint64_t gather_lost(const struct gather *g)
 
 /* ---- The facts ---- */
 
-/* Ports of the look before are those that are still listened to. */
+/* Keeps only the ports that listeners of this look have; the next look begins with them. */
 static int forget_listeners(struct gather *g)
 {
 	const struct fact_socket *sockets = g->sockets.items;
@@ -631,14 +643,14 @@ static int note_listener(struct gather *g, const struct tcpdwell_socket *socket)
 	return err < 0 ? err : 0;
 }
 
-/* Of requests their listener tells. */
+/* A request is not kept as a socket; its listener counts it. */
 int gather_socket(struct gather *g, const struct tcpdwell_socket *socket)
 {
 	int err = 0;
 
 	if (socket->state == TCPDWELL_SYN_RECV)
 		return add_request(g, socket);
-	/* One that was bound and is not connected has its port, and nothing else to tell of. */
+	/* A socket that is bound but not connected matters for its port only. */
 	if (socket->state == TCPDWELL_CLOSE && !(socket->bound && socket->lport && socket->pid))
 		return 0;
 	if (socket->state == TCPDWELL_LISTEN)
@@ -646,7 +658,7 @@ int gather_socket(struct gather *g, const struct tcpdwell_socket *socket)
 	return err ?: add_socket(g, socket);
 }
 
-/* What the socket's record has not. */
+/* Sets the number of holders, which the socket's record does not have. */
 static void note_holders(struct gather *g, uint32_t holders)
 {
 	struct fact_socket *sockets = g->sockets.items;
@@ -654,7 +666,7 @@ static void note_holders(struct gather *g, uint32_t holders)
 	sockets[g->sockets.count - 1].holders = holders;
 }
 
-/* Where no state is asked for, those in CLOSE are told of, too, if they are bound. */
+/* If no state is asked for, bound sockets in CLOSE are included, too. */
 static struct filters filters_of(const struct gather *g)
 {
 	struct filters filters = {};
@@ -666,7 +678,7 @@ static struct filters filters_of(const struct gather *g)
 	return filters;
 }
 
-/* Listeners first, wanted or not. */
+/* Adds all sockets. It notes the listeners first, whether or not the filters want them. */
 static int add_all(struct gather *g, const struct sockets *sockets)
 {
 	const struct filters filters = filters_of(g);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * From what was seen of a host to facts.h: sockets of a walk, ends of connections, calls that
+ * Makes facts.h out of what was seen of a host: sockets of a walk, ends of connections, calls that
  * failed, counters of namespaces. Pure, one thread at a time.
  *
- * A look is begun, told of, and ended. What grew is the difference between the first look and the
- * last one. Memory follows the sockets that exist; ends are summed in GATHER_ENDS groups, and what
- * finds no room there is counted.
+ * A look is begun, told what was seen, and ended. What grew is the difference between the first
+ * look and the last one. Memory follows the number of sockets that exist. Ends are summed in
+ * GATHER_ENDS groups, and those that find no room are counted.
  */
 #ifndef TCPDWELL_GATHER_H
 #define TCPDWELL_GATHER_H
@@ -21,7 +21,7 @@
 
 struct gather;
 
-/* A namespace, as it is now; counters are the kernel's own. */
+/* A namespace as it is now, with the kernel's own counters. */
 struct gather_netns {
 	uint32_t inode;
 	bool own;
@@ -37,66 +37,83 @@ struct gather *gather_new(void);
 /* NULL-safe. */
 void gather_free(struct gather *gather);
 
-/* Begins a look: what the last one has seen is forgotten. */
+/* Begins a look, and forgets what the last one has seen. */
 void gather_look(struct gather *gather);
 
 /*
- * From here on, what grows has done so since the last look, and not since the first one; ends of
- * connections are forgotten, and what takes memory for each socket is given back, the facts of them
- * too. Returns 0 or -ENOMEM.
+ * From here on, growth is measured since the last look instead of the first one. Forgets the ends
+ * of connections, and frees the memory that depends on the number of sockets, including the facts
+ * about them. Returns 0 or -ENOMEM.
  */
 int gather_settle(struct gather *gather);
 
-/* What a look sees. Each returns 0 or -ENOMEM. */
+/* Adds a namespace that a look sees. Returns 0 or -ENOMEM. */
 int gather_netns(struct gather *gather, const struct gather_netns *netns);
 
-/* Ahead of the first look: what a listener has dropped since it began to listen. */
+/*
+ * Sets what a listener has dropped since it began to listen. To be called before the first look.
+ * Returns 0 or -ENOMEM.
+ */
 int gather_drops(struct gather *gather, uint64_t cookie, uint64_t drops);
 
-/* A call that failed, as the kernel side has it, @count times. */
+/* Makes a fact of a failed call as the kernel side counts it, for @count failures. */
 struct fact_failure gather_failure_of(const struct tcpdwell_failed_call *call,
 				      const struct tcpdwell_failed_calls *calls, uint64_t count);
 
-/* What happens meanwhile. A call that failed has the count of the whole run. */
+/*
+ * Add what happens between looks: the end of a connection, or, anew at each look, a failed call
+ * with its count. Each returns 0 or -ENOMEM.
+ */
 int gather_end(struct gather *gather, const struct tcpdwell_transition *t);
 int gather_failure(struct gather *gather, const struct fact_failure *failure);
 
-/* A process that has one more socket; and those that have any, whose limits are to be filled in. */
+/*
+ * gather_holder() counts one more socket of a process. gather_processes() returns the processes
+ * that have any, whose limits the caller fills in.
+ */
 int gather_holder(struct gather *gather, uint32_t pid, const char *comm);
 struct fact_process *gather_processes(struct gather *gather, size_t *count);
 
-/* A listener that sends SYN cookies; the same one may be told of again and again. */
+/* Adds a listener that sends SYN cookies. It may be added several times. Returns 0 or -ENOMEM. */
 int gather_cookies(struct gather *gather, const struct tcpdwell_cookies *cookies);
 
 void gather_memory(struct gather *gather, uint64_t pages, uint64_t pressure_pages);
 
-/* Ends of connections that found no room. */
+/* Returns the number of ends that found no room. */
 uint64_t gather_lost(const struct gather *gather);
 
-/* The @count namespaces of the look, in the order in which they were told; until the next look. */
+/*
+ * Returns the @count namespaces of the look, in the order in which they were added; valid until the
+ * next look.
+ */
 const struct fact_netns *gather_namespaces(const struct gather *gather, size_t *count);
 
-/* Ports that connect() takes in a namespace of the look; empty where they are not known. */
+/*
+ * Returns the ports that connect() takes in a namespace of the look; an empty range if they are not
+ * known.
+ */
 struct service_range gather_port_range(const struct gather *gather, uint32_t netns);
 
-/* Of sockets, those that @filters want (sockets.h), which must outlive it. */
+/*
+ * Restricts the sockets to those that @filters want (sockets.h). @filters must outlive the gather.
+ */
 void gather_narrow(struct gather *gather, const struct filters *filters);
 
 /*
- * The facts, of the last look and of the sockets that it has found, each by itself and with its
- * details: gather_begin(), when they are looked for at @now_ns, and may be called again to forget
- * those so far; gather_socket() for each that is wanted; and gather_take(), to which nothing may be
- * added. To be called once the namespaces of the look are told. A listener that was not there at
- * the look before comes ahead of its connections, or these may pass for a client's. Valid until
- * the next call. Each returns 0 or -ENOMEM.
+ * These make the facts of the last look and of its sockets, each with its details, one socket at a
+ * time. gather_begin() starts, with sockets looked at at @now_ns; calling it again forgets the
+ * sockets so far. gather_socket() adds one that is wanted. gather_take() ends it; nothing may be
+ * added after that. They are to be called once the namespaces of the look are known. A listener
+ * that did not exist at the look before must come before its connections, or these may be taken for
+ * a client's. The facts are valid until the next call. Each returns 0 or -ENOMEM.
  */
 void gather_begin(struct gather *gather, uint64_t now_ns);
 int gather_socket(struct gather *gather, const struct tcpdwell_socket *socket);
 int gather_take(struct gather *gather, uint64_t span_ns, uint64_t leak_ns, struct facts *facts);
 
 /*
- * All of these for @sockets, which the walk of the last look has found at @now_ns,
- * and which the filters want.
+ * Does all of that for those of @sockets that the filters want. The walk of the last look found
+ * them at @now_ns.
  */
 int gather_facts(struct gather *gather, const struct sockets *sockets, uint64_t now_ns,
 		 uint64_t span_ns, uint64_t leak_ns, struct facts *facts);
