@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "model/hist.h"
 
-/* The middle of the values that bucket @index takes. */
+/* Returns the middle of the values that bucket @index holds. */
 static uint64_t bucket_middle(unsigned int index)
 {
 	unsigned int power = index >> BUCKETS_SUB_BITS;
@@ -52,17 +52,17 @@ void hist_merge(struct hist *into, const struct hist *from)
 		into->buckets[i] += from->buckets[i];
 }
 
-/* The rank, from 1, of the value that @percent of @count do not exceed. */
+/* Returns the rank, counted from 1, of the value that @percent of @count values do not exceed. */
 static uint64_t nearest_rank(uint64_t count, double percent)
 {
 	double exact = percent * count / 100;
 	uint64_t rank;
 
-	/* As a double the count may be 2^64, which is no number of 64 bits any more. */
+	/* As a double, the count may be rounded up to 2^64, which does not fit in 64 bits. */
 	if (exact >= (double)count)
 		return count;
 	rank = exact;
-	/* 99.9 % of 1000 is 999, whatever the last bit of the product says. */
+	/* The product may be off in its last bit, but 99.9 % of 1000 must be 999. */
 	if (exact - rank > 1e-9)
 		rank++;
 	if (rank < 1)

@@ -36,7 +36,7 @@ struct age leak_age(const struct socket_seen *socket, uint64_t now_ns)
 	return idle ? age_idle(info, now_ns) : age_in_state(info, now_ns);
 }
 
-/* Puts equal ends together and keeps the most frequent. Returns how many are kept. */
+/* Merges equal ends, and keeps the most frequent ones. Returns how many are kept. */
 static size_t top_ends(struct leak_end *top, struct leak_end *ends, size_t count)
 {
 	size_t different = 0;
@@ -64,7 +64,10 @@ static void add_sharer(struct leak *leak, uint32_t pid)
 		leak->sharers[leak->sharer_count++] = pid;
 }
 
-/* Descriptors of the process that lead to its sockets, as ranges; who else holds them. */
+/*
+ * Fills in the ranges of descriptors by which the process holds its sockets, and which other
+ * processes hold them.
+ */
 static int describe_holders(struct leak *leak, const struct sockets *sockets,
 			    const struct leak_sample *samples, size_t sample_count)
 {
@@ -146,7 +149,9 @@ static void add_stack(struct leak *leak, const struct stack *stack)
 	leak->stacks[i].count++;
 }
 
-/* Most sockets first; of two with as many the one that was met first. */
+/*
+ * Most sockets first. Of two stacks with the same number, the one that was met first comes first.
+ */
 static void sort_stacks(struct leak *leak)
 {
 	for (size_t i = 1; i < leak->stack_count; i++) {
@@ -179,7 +184,8 @@ static int describe_stacks(struct leak *leak, const struct leak_sample *samples,
 }
 
 /*
- * The limit of the listeners that a queued connection may be in: the highest of those on its port.
+ * Fills in the limit of the accept queue that a queued connection is in: the highest limit of the
+ * process's listeners on that port.
  */
 static void describe_queue(struct leak *leak, const struct sockets *sockets)
 {
@@ -206,7 +212,7 @@ static int describe_ages(struct leak *leak, const struct leak_sample *samples, s
 	return 0;
 }
 
-/* What it means to stay in @state, for a socket that some process holds. */
+/* Returns what it means to stay in @state, for a socket that a process holds. */
 static enum leak_verdict verdict_on_state(uint8_t state)
 {
 	switch (state) {
@@ -290,8 +296,8 @@ void leak_forget(struct leak *leak)
 }
 
 /*
- * Those that stay long are slow if such ones were seen to be closed, which takes a watch; without
- * one that was, they leak.
+ * Connections that stay long are slow if some of the kind were seen to be closed, which only
+ * --watch can see. Otherwise they leak.
  */
 void leak_describe_past(struct leak *leak, const struct leak_track *track, uint64_t start_ns,
 			uint64_t now_ns)

@@ -48,7 +48,7 @@ const struct leak_track *leak_tracks_at(const struct leak_tracks *tracks, size_t
 	return &tracks->tracks[i];
 }
 
-/* Whether @ns, 0: never, is in the past that is looked back to. */
+/* Returns true if @ns lies in the past that is looked back at; @ns is 0 for never. */
 static bool is_lately(uint64_t ns, uint64_t now_ns)
 {
 	return ns && (now_ns < ns || now_ns - ns <= LEAK_PAST_NS);
@@ -83,7 +83,7 @@ uint64_t leak_track_close_ns(const struct leak_track *track)
 	return track->closes ? hist_percentile(track->closes, 50) : 0;
 }
 
-/* Makes room by leaving out each second one: the past gets coarser, not shorter. */
+/* Makes room by dropping every second point: the past becomes coarser, but not shorter. */
 static void thin_out(struct leak_track *track)
 {
 	for (size_t i = 0; i < LEAK_POINTS / 2; i++)
@@ -109,7 +109,7 @@ static void add_point(struct leak_track *track, size_t count, uint64_t now_ns)
 	track->points[track->point_count++] = (struct leak_point){ now_ns, count, track->closed };
 }
 
-/* A process that is not seen any more, and its past, make room once nothing of it is left. */
+/* Forgets processes that are not seen any more, once nothing of their past is left. */
 static void forget_unseen(struct leak_tracks *tracks, uint64_t now_ns)
 {
 	for (size_t i = 0; i < tracks->count;) {
@@ -139,7 +139,9 @@ void leak_track_look(struct leak_track *track, size_t count, uint64_t now_ns)
 	track->seen = true;
 }
 
-/* Whether anything of it was there, or was closed, since the last look that it was in. */
+/*
+ * Returns true if, at the last look that it was in, it had sockets, or if some were closed since.
+ */
 static bool has_news(const struct leak_track *track)
 {
 	const struct leak_point *last = track->points + track->point_count - 1;
@@ -149,7 +151,7 @@ static bool has_news(const struct leak_track *track)
 	return last->count || last->closed != track->closed;
 }
 
-/* None of these is left: their past goes on with that. */
+/* Notes a count of 0 for each that this look has not seen. */
 void leak_tracks_end_look(struct leak_tracks *tracks, uint64_t now_ns)
 {
 	for (size_t i = 0; i < tracks->count; i++) {

@@ -14,17 +14,17 @@
 struct leaks {
 	uint16_t states;
 	uint64_t older_ns;
-	uint64_t start_ns; /* of the first look, 0: none yet */
+	uint64_t start_ns; /* time of the first look; 0: none yet */
 	struct leak_tracks *tracks;
 	struct leak *list;
 	size_t count;
 	size_t younger;
-	struct tcpdwell_socket *full; /* listeners */
+	struct tcpdwell_socket *full; /* listeners with a full accept queue */
 	size_t full_count;
-	uint64_t print; /* of what was found, see leaks_same(); and of the look before */
+	uint64_t print; /* a hash of what was found, for leaks_same() */
 	uint64_t last_print;
-	const struct ranges *ranges; /* NULL: Linux's own */
-	leak_stack_of *stack_of;     /* NULL: nobody asks */
+	const struct ranges *ranges; /* NULL: Linux's default */
+	leak_stack_of *stack_of;     /* NULL: nobody asks for stacks */
 	void *stack_context;
 };
 
@@ -89,8 +89,8 @@ void leaks_event(struct leaks *leaks, const struct tcpdwell_transition *t)
 }
 
 /*
- * Process, state and what else tells leaks apart, as one number: the same for all of one. Of what
- * is in flight the process is who can receive it.
+ * Returns a number for what tells leaks apart, such as process and state; it is equal for all
+ * samples of one leak. For a socket in flight, the process is the one that can receive it.
  */
 static uint64_t group_of(const struct leak_sample *sample)
 {
@@ -105,7 +105,7 @@ static uint64_t group_of(const struct leak_sample *sample)
 	return (uint64_t)sample->at_work << 48 | (uint64_t)pid << 16 | info->state << 8 | flags;
 }
 
-/* By group, the certain last. */
+/* By group; in each, the sockets that are certainly old come last. */
 static int compare_samples(const void *left, const void *right)
 {
 	const struct leak_sample *a = left, *b = right;
@@ -115,7 +115,7 @@ static int compare_samples(const void *left, const void *right)
 						     compare(a->age.least_ns, b->age.least_ns);
 }
 
-/* Worst first: what is wrong before what is slow, then most sockets. */
+/* Worst first: what is wrong before what is not, then the most sockets. */
 static int compare_leaks(const void *left, const void *right)
 {
 	const struct leak *a = left, *b = right;
@@ -126,7 +126,7 @@ static int compare_leaks(const void *left, const void *right)
 							     compare(a->pid, b->pid);
 }
 
-/* Sockets of one group, by class. */
+/* The sockets of one group, by age class. */
 struct classes {
 	size_t younger;
 	size_t perhaps;
@@ -134,8 +134,8 @@ struct classes {
 };
 
 /*
- * The sockets of one group, of which those that are old enough are described, else those that may
- * be. @samples are all of it, the younger first.
+ * Adds a leak for one group. It describes the sockets that are old enough, or, if there are none,
+ * those that may be. @samples are all of the group, the younger ones first.
  */
 static int add_leak(struct leaks *leaks, const struct sockets *sockets,
 		    const struct leak_sample *samples, const struct classes *n, uint64_t now_ns)
@@ -160,7 +160,10 @@ static int add_leak(struct leaks *leaks, const struct sockets *sockets,
 	return 0;
 }
 
-/* Half a connection that carries data for certain: it is none that was left. */
+/*
+ * Returns true if the connection is half closed and certainly carries data, so that nobody has left
+ * it behind.
+ */
 static bool is_at_work(const struct leaks *leaks, const struct tcpdwell_socket *info,
 		       uint64_t now_ns)
 {
@@ -168,7 +171,7 @@ static bool is_at_work(const struct leaks *leaks, const struct tcpdwell_socket *
 	       age_class(age_idle(info, now_ns), leaks->older_ns) == AGE_YOUNGER;
 }
 
-/* One whose age is not known is neither old nor young. */
+/* Fills @samples with the wanted sockets. One whose age is not known is neither old nor young. */
 static size_t collect(struct leaks *leaks, struct leak_sample *samples,
 		      const struct sockets *sockets, const struct listening *listening,
 		      const struct filters *filters, uint64_t now_ns)
@@ -187,7 +190,10 @@ static size_t collect(struct leaks *leaks, struct leak_sample *samples,
 		sample->socket = socket;
 		sample->age = leak_age(socket, now_ns);
 		sample->class = age_class(sample->age, leaks->older_ns);
-		/* One that is younger is not told of by itself, whatever it does. */
+		/*
+		 * A younger socket is not reported by itself, so it does not matter whether it is
+		 * at work.
+		 */
 		sample->at_work = sample->class != AGE_YOUNGER &&
 				  is_at_work(leaks, &socket->info, now_ns);
 		receiver = sockets_receiver(sockets, socket);
@@ -199,7 +205,7 @@ static size_t collect(struct leaks *leaks, struct leak_sample *samples,
 	return count;
 }
 
-/* A list of what the sorted samples hold. */
+/* Makes the list from the sorted samples. */
 static int make_list(struct leaks *leaks, const struct sockets *sockets,
 		     const struct leak_sample *samples, size_t count, uint64_t now_ns)
 {
@@ -230,8 +236,8 @@ static int compare_full(const void *left, const void *right)
 }
 
 /*
- * Listeners that drop what comes (sk_acceptq_is_full()), where a state is looked at that what waits
- * for accept() can be in.
+ * Finds listeners that drop connections (sk_acceptq_is_full()), if one of the states is one that a
+ * connection in an accept queue can be in.
  */
 static int find_full(struct leaks *leaks, const struct sockets *sockets,
 		     const struct filters *filters)
@@ -281,7 +287,7 @@ bool leaks_same(const struct leaks *leaks)
 	return leaks->print == leaks->last_print;
 }
 
-/* What shows no old one now, but was seen to be closed late, not long ago. */
+/* Adds processes that have no old socket now, but lately closed one that was old. */
 static void add_slow(struct leaks *leaks, uint64_t now_ns)
 {
 	for (size_t i = 0; i < leak_tracks_count(leaks->tracks); i++) {

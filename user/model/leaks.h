@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Who leaves connections in a state in which they should not stay: snapshots and the rows of what
- * was closed go in, a list of offenders and a verdict on each come out. Pure, one thread at a time.
+ * Finds who leaves connections in a state in which they should not stay. Snapshots, and the rows of
+ * what was closed, go in; a list of offenders with a verdict on each comes out. Pure, one thread at
+ * a time.
  *
- * A verdict says no more than what was seen. One snapshot shows how many there are and how old;
- * what grows, and what is closed after all, shows only while it watches.
+ * A verdict says no more than what was seen. One snapshot shows how many there are and how old they
+ * are. What grows, and what is closed after all, shows only with --watch.
  *
- * Times are nanoseconds of CLOCK_MONOTONIC. Memory follows the sockets found and, for what was
- * closed, the processes that close (leak_tracks.h).
+ * Times are nanoseconds of CLOCK_MONOTONIC. Memory follows the number of sockets found, and the
+ * number of processes that close some (leak_tracks.h).
  */
 #ifndef TCPDWELL_LEAKS_H
 #define TCPDWELL_LEAKS_H
@@ -23,24 +24,30 @@ struct ranges;
 
 struct leaks;
 
-/* @states is a mask. Returns NULL with errno set if there is no memory. The caller frees it. */
+/*
+ * @states is a mask of states. Returns NULL with errno set if there is no memory. The caller frees
+ * the leaks.
+ */
 struct leaks *leaks_new(uint16_t states, uint64_t older_ns);
 
 /* NULL-safe. */
 void leaks_free(struct leaks *leaks);
 
-/* Asks @of about each socket that leaks. */
+/* Has @of asked about each socket that leaks. */
 void leaks_set_stacks(struct leaks *leaks, leak_stack_of *of, void *context);
 
-/* From which ports connect() takes, in each namespace. @ranges must live as long as the leaks. */
+/*
+ * Sets from which range connect() takes ports in each namespace. @ranges must live as long as the
+ * leaks.
+ */
 void leaks_set_ranges(struct leaks *leaks, const struct ranges *ranges);
 
-/* A row of the stream. */
+/* Takes a row of the stream. */
 void leaks_event(struct leaks *leaks, const struct tcpdwell_transition *t);
 
 /*
- * Takes a snapshot that was complete at @now_ns; of it what @filters want, whose states are not
- * looked at. Returns 0 or -errno. The list is valid until the next call.
+ * Takes a snapshot that was complete at @now_ns, and of it what @filters want; the states in
+ * @filters are ignored. Returns 0 or -errno. The list is valid until the next call.
  */
 int leaks_look(struct leaks *leaks, const struct sockets *sockets, const struct filters *filters,
 	       uint64_t now_ns);
@@ -49,19 +56,25 @@ int leaks_look(struct leaks *leaks, const struct sockets *sockets, const struct 
 size_t leaks_count(const struct leaks *leaks);
 const struct leak *leaks_at(const struct leaks *leaks, size_t i);
 
-/* Sockets in the states that are certainly not old enough to count. */
+/* Returns how many sockets in the states are certainly too young to count. */
 size_t leaks_younger(const struct leaks *leaks);
 
-/* Listeners whose accept queue is full, by port: what they have no room for is dropped. */
+/*
+ * Return the listeners whose accept queue is full, by port. A listener with a full queue drops what
+ * it has no room for.
+ */
 size_t leaks_full_count(const struct leaks *leaks);
 const struct tcpdwell_socket *leaks_full_at(const struct leaks *leaks, size_t i);
 
-/* Whether something is, or may be, wrong: leak_is_wrong() of any, or a full accept queue. */
+/*
+ * Returns true if something is, or may be, wrong: leak_is_wrong() of any leak, or a full accept
+ * queue.
+ */
 bool leaks_found(const struct leaks *leaks);
 
 /*
- * Whether the last look found what the one before it did: the same offenders with as many sockets
- * and the same verdicts. Ages, and how many are young, may differ.
+ * Returns true if the last look found what the one before it did: the same offenders with as many
+ * sockets and the same verdicts. Ages, and the number of young ones, may differ.
  */
 bool leaks_same(const struct leaks *leaks);
 

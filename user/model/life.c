@@ -3,7 +3,7 @@
 
 #include "model/life.h"
 
-/* struct tcpdwell_numbers: no round trip was measured. */
+/* As rtt_min_us of struct tcpdwell_numbers: no round trip was measured. */
 #define NO_RTT UINT32_MAX
 
 /*
@@ -15,7 +15,10 @@ static bool is_exact(const struct life *life, unsigned int state)
 	return life_visited(life, state) && life_dwell(life, state) == TCPDWELL_DWELL_EXACT;
 }
 
-/* One that was seen to open tells by its states, else by who owns it, and how. */
+/*
+ * Returns the side. If the connection was seen to open, its states tell; otherwise the way in which
+ * its owner is known.
+ */
 static enum life_side side_of(const struct life *life)
 {
 	if (life_visited(life, TCPDWELL_SYN_SENT))
@@ -44,7 +47,7 @@ const char *life_side_name(unsigned int side)
  * ---- Times --------------------------------------------------------------------------------------
  */
 
-/* Whether the handshake is over: it left the states that it is made in. */
+/* Returns true if the handshake is over, that is, if the connection left SYN_SENT and SYN_RECV. */
 static bool has_opened(const struct life *life)
 {
 	const uint16_t handshake = 1U << TCPDWELL_SYN_SENT | 1U << TCPDWELL_SYN_RECV;
@@ -55,7 +58,7 @@ static bool has_opened(const struct life *life)
 	return !life->open && state != TCPDWELL_CLOSE;
 }
 
-/* With a SYN that crossed another one, a client is in both states. */
+/* If its SYN crossed the peer's, a client goes through both states. */
 static void read_handshake(struct life *life)
 {
 	bool sent = life_visited(life, TCPDWELL_SYN_SENT);
@@ -71,7 +74,7 @@ static void read_handshake(struct life *life)
 			     (received ? life_dwell_ns(life, TCPDWELL_SYN_RECV) : 0);
 }
 
-/* accept() on another processor may be a moment ahead of the transition. */
+/* accept() on another processor may be stamped slightly earlier than the transition. */
 static void read_times(struct life *life)
 {
 	const struct tcpdwell_connection *c = life->connection;
@@ -97,14 +100,14 @@ static void read_times(struct life *life)
  * ---- Bytes --------------------------------------------------------------------------------------
  */
 
-/* Whether our FIN is the last of what was written. */
+/* Returns true if this side's FIN is the last of what was written. */
 static bool has_fin(const struct tcpdwell_numbers *n)
 {
 	return n->state == TCPDWELL_FIN_WAIT1 || n->state == TCPDWELL_FIN_WAIT2 ||
 	       n->state == TCPDWELL_CLOSING || n->state == TCPDWELL_LAST_ACK;
 }
 
-/* Before the SYN is acknowledged data is sent with it or not at all (TCP Fast Open). */
+/* Before the SYN is acknowledged, data is sent with it (TCP Fast Open) or not at all. */
 static void read_bytes_of_syn(struct life *life, const struct tcpdwell_numbers *n)
 {
 	life->counted = life->read = true;
@@ -114,7 +117,10 @@ static void read_bytes_of_syn(struct life *life, const struct tcpdwell_numbers *
 	life->sent = n->in_flight ? n->in_flight - 1 : 0;
 }
 
-/* Whether a SYN is among the bytes acknowledged; -1: that cannot be told. @spanned has no FIN. */
+/*
+ * Returns 1 if a SYN is among the bytes acknowledged, 0 if not, or -1 if that cannot be told.
+ * @spanned does not include a FIN.
+ */
 static int counts_syn(const struct life *life, const struct tcpdwell_numbers *n, uint64_t spanned)
 {
 	uint64_t sent = n->bytes_sent - n->bytes_retrans;
@@ -126,7 +132,10 @@ static int counts_syn(const struct life *life, const struct tcpdwell_numbers *n,
 	return spanned == sent || spanned == sent + 1 ? (int)(spanned - sent) : -1;
 }
 
-/* Of a connection that is over what came can still be read, unless this side has thrown it away. */
+/*
+ * Returns true if this side has thrown away what came. Otherwise a process can still read it after
+ * the connection is over.
+ */
 static bool is_thrown_away(uint8_t reason)
 {
 	return reason == TCPDWELL_REASON_RESET_SENT || reason == TCPDWELL_REASON_ABORTED ||
@@ -169,7 +178,9 @@ static void read_bytes(struct life *life, const struct tcpdwell_numbers *n)
 	read_received(life, n);
 }
 
-/* A request carries nothing; but for that, where there was no socket nothing is known. */
+/*
+ * A request carries no data. Apart from that, nothing is known of a connection that had no socket.
+ */
 static void read_numbers(struct life *life)
 {
 	const struct tcpdwell_connection *c = life->connection;
@@ -201,7 +212,7 @@ void life_read(struct life *life, const struct tcpdwell_connection *connection)
  * ---- Filters ------------------------------------------------------------------------------------
  */
 
-/* What is unknown is no long time and no many bytes. */
+/* Something unknown counts neither as a long time nor as many bytes. */
 bool life_wanted(const struct life *life, const struct life_filter *filter)
 {
 	const struct tcpdwell_connection *c = life->connection;

@@ -7,7 +7,7 @@
 #include "model/listening.h"
 #include "model/pressure.h"
 
-/* With their namespaces, in order. */
+/* Ports with their namespaces, in ascending order. */
 struct listening {
 	size_t count;
 	uint64_t ports[];
@@ -57,7 +57,10 @@ static bool listens(const struct listening *listening, uint32_t netns, uint16_t 
 					   sizeof(sought), compare_numbers);
 }
 
-/* Both ends are of this host where they have one address, or a loopback one each. */
+/*
+ * Returns true if both ends are on this host: they have the same address, or both have loopback
+ * addresses.
+ */
 static bool is_to_itself(const struct tcpdwell_socket *info)
 {
 	return !memcmp(info->laddr, info->raddr, sizeof(info->laddr)) ||
@@ -65,18 +68,21 @@ static bool is_to_itself(const struct tcpdwell_socket *info)
 		pressure_is_loopback(info->family, info->raddr));
 }
 
-/* A listener's, and what waits for its accept() or for the end of a handshake, is a server's. */
+/*
+ * A listener is a server, and so is a connection that waits for its accept() or for the end of a
+ * handshake.
+ */
 uint8_t listening_side(const struct listening *listening, const struct tcpdwell_socket *info,
 		       struct service_range range)
 {
 	uint8_t who = 0;
 
-	/* With a file it is no request, but a simultaneous open. */
+	/* If it has a file, it is no request, but a simultaneous open. */
 	bool request = info->state == TCPDWELL_SYN_RECV && !(info->flags & TCPDWELL_SOCKET_HELD);
 
 	if (info->state == TCPDWELL_LISTEN || request || info->flags & TCPDWELL_SOCKET_QUEUED)
 		return SERVICE_LOCAL;
-	/* It is over, or never began; a client that was refused has its port still. */
+	/* The connection is over, or never began. A client that was refused still has its port. */
 	if (!info->rport)
 		return listens(listening, info->netns, info->lport) ||
 				       !service_in_range(range, info->lport) ?

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Which end of each socket of a snapshot is the service: who listens is known of all of them at
- * once (service.h). Pure. One thread at a time.
+ * Which end of each socket of a snapshot is the service. A snapshot knows all listeners at once,
+ * which helps service.h. Pure. One thread at a time.
  */
 #ifndef TCPDWELL_LISTENING_H
 #define TCPDWELL_LISTENING_H
@@ -11,15 +11,18 @@
 
 struct listening;
 
-/* The ports that any of @sockets listens on. Returns NULL with errno set. The caller frees it. */
+/*
+ * Collects the ports that any of @sockets listens on. Returns NULL with errno set. The caller frees
+ * the result.
+ */
 struct listening *listening_new(const struct sockets *sockets);
 
 /* NULL-safe. */
 void listening_free(struct listening *listening);
 
 /*
- * Which end of a socket is the service (enum service_side); @range is what connect() takes ports
- * from in its namespace.
+ * Returns which end of a socket is the service (enum service_side). @range is the range of ports
+ * that connect() takes in its namespace.
  */
 uint8_t listening_side(const struct listening *listening, const struct tcpdwell_socket *info,
 		       struct service_range range);

@@ -8,7 +8,10 @@
 #include "model/listing.h"
 #include "model/timers.h"
 
-/* Nobody's come last, the oldest of one state first; then by what every socket has. */
+/*
+ * By process, with nobody's last; then by state, and by age with the oldest first; then by what
+ * every socket has.
+ */
 static int compare_rows(const void *left, const void *right)
 {
 	const struct listing_row *a = left, *b = right;

@@ -5,7 +5,7 @@
 #include "host/name_book.h"
 #include "model/names_wanted.h"
 
-/* What the runtimes print of an id; less of it may be any other word. */
+/* Runtimes print at least this many digits of an id; a shorter word may mean anything else. */
 #define ID_DIGITS_MIN 12
 
 typedef bool is_meant(const struct typed_word *word, const char *const texts[CONTAINER_TEXTS]);
@@ -35,7 +35,7 @@ static bool is_pod(const struct typed_word *word, const char *const texts[CONTAI
 	return is(&name, texts[CONTAINER_POD]);
 }
 
-/* As systemctl(1), which takes a name without a dot for a service's. */
+/* Does as systemctl(1), which takes a name without a dot as that of a service. */
 static bool is_unit(const struct typed_word *word, const char *const texts[CONTAINER_TEXTS])
 {
 	static const char service[] = ".service";
@@ -47,7 +47,7 @@ static bool is_unit(const struct typed_word *word, const char *const texts[CONTA
 	       !strcmp(unit + word->len, service);
 }
 
-/* Any of them will do. */
+/* Returns true if any of @words matches, or if there are none. */
 static bool has(const struct word_list *words, is_meant *meant,
 		const char *const texts[CONTAINER_TEXTS])
 {

@@ -16,19 +16,19 @@ struct netns_setting {
 	uint64_t settings[FACT_SETTINGS];
 };
 
-/* All zero: empty. */
+/* All zero is an empty list. */
 struct netns_settings {
 	struct netns_setting *list;
 	size_t count, room;
 };
 
-/* Frees what it holds, and leaves it empty. */
+/* Frees the list, and leaves it empty. */
 void netns_settings_free(struct netns_settings *netns);
 
 /* Returns 0 or -ENOMEM. */
 int netns_settings_add(struct netns_settings *netns, const struct netns_setting *setting);
 
-/* NULL: it is not known. Valid until the next one is added. */
+/* Returns NULL if the namespace is not known. The pointer is valid until the next one is added. */
 const struct netns_setting *netns_settings_find(const struct netns_settings *netns, uint32_t inode);
 
 #endif /* TCPDWELL_NETNS_SETTINGS_H */

@@ -40,7 +40,7 @@ void notes_add(struct notes *notes, const struct note *note)
 	notes->sorted = false;
 }
 
-/* Of one connection, the notes that name a process come first. */
+/* By connection; the notes that name a process come first. */
 static int compare_notes(const void *left, const void *right)
 {
 	const struct note *a = left, *b = right;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What a snapshot says of each connection beside its state, by the hash of its ends: who has it,
- * and whether bind() took its port. It is asked once all is noted, and of no use after that.
+ * What a snapshot says of each connection besides its state, by the hash of its ends: who holds it,
+ * and whether bind() took its port. All notes are added first, then searched, then forgotten.
  *
- * Forty bytes each. No more than NOTES_MAX are kept; of the others nothing is known. One thread at
- * a time.
+ * A note takes forty bytes. At most NOTES_MAX are kept; of other connections nothing is known. One
+ * thread at a time.
  */
 #ifndef TCPDWELL_NOTES_H
 #define TCPDWELL_NOTES_H
@@ -14,12 +14,12 @@
 
 #include "wire.h"
 
-/* They take 10 MiB while it is looked around. */
+/* They take 10 MiB during the look. */
 #define NOTES_MAX (1U << 18)
 
 struct note {
 	uint64_t ends; /* the hash */
-	uint32_t pid;  /* 0: nobody is known to have it */
+	uint32_t pid;  /* 0: no process is known */
 	bool bound;
 	char comm[TCPDWELL_COMM_LEN];
 };
@@ -32,13 +32,16 @@ struct notes *notes_new(void);
 /* NULL-safe. */
 void notes_free(struct notes *notes);
 
-/* Keeps a copy, if there is room. One connection may have several. */
+/* Keeps a copy if there is room. A connection may have several notes. */
 void notes_add(struct notes *notes, const struct note *note);
 
-/* One of these ends, that names a process if any does; NULL: none. Valid until the next change. */
+/*
+ * Returns a note of these ends, preferably one that names a process; NULL: there is none. Valid
+ * until the next change.
+ */
 const struct note *notes_find(struct notes *notes, uint64_t ends);
 
-/* Keeps none any more. */
+/* Forgets all notes, and frees their memory. */
 void notes_forget(struct notes *notes);
 
 #endif /* TCPDWELL_NOTES_H */

@@ -16,7 +16,7 @@ struct readings {
 	size_t count, room;
 };
 
-/* Those of the last look, in order, and of this one. */
+/* The readings of the last look, sorted, and those of this one. */
 struct odometer {
 	struct readings before, now;
 };
@@ -78,7 +78,7 @@ uint64_t odometer_grew(struct odometer *o, uint64_t key, uint64_t value)
 	const struct reading reading = { key, value };
 	const struct reading *before = NULL;
 
-	/* What is not noted would be counted again the next time. */
+	/* If the reading were used without being noted, the next look would count it again. */
 	if (note(&o->now, &reading))
 		return 0;
 	if (o->before.count)

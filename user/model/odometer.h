@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What counters of others have grown by between two looks: of listeners, of network namespaces, of
- * calls that failed. Who counts may go, and another one come. Pure, one thread at a time.
+ * By how much counters of others grew between two looks: counters of listeners, of network
+ * namespaces, of calls that failed. A counter may disappear, and new ones may come. Pure, one
+ * thread at a time.
  *
- * Memory follows what was read in the last look. A counter is told apart by 64 bits that the caller
- * makes of whatever tells it apart (odometer_key()).
+ * Memory follows the number of counters read in the last look. A counter is identified by 64 bits,
+ * which the caller computes from whatever identifies it (odometer_key()).
  */
 #ifndef TCPDWELL_ODOMETER_H
 #define TCPDWELL_ODOMETER_H
@@ -20,15 +21,18 @@ struct odometer *odometer_new(void);
 /* NULL-safe. */
 void odometer_free(struct odometer *odometer);
 
-/* A hash of what tells a counter apart, begun with what tells kinds apart. */
+/*
+ * Returns a hash of the bytes that identify a counter; @kind keeps different kinds of counters
+ * apart.
+ */
 uint64_t odometer_key(uint64_t kind, const void *bytes, size_t size);
 
-/* Begins a look: counters that the last one has not read are forgotten. */
+/* Begins a look, and forgets the counters that the last one has not read. */
 void odometer_look(struct odometer *odometer);
 
 /*
- * What was added since the last look, to be asked once a look; of a counter that is new all of it,
- * of one that went back nothing. 0 also where there is no memory.
+ * Returns what was added since the last look: all of it for a new counter, 0 for one that went back
+ * or if there is no memory. To be called once a look for each counter.
  */
 uint64_t odometer_grew(struct odometer *odometer, uint64_t key, uint64_t value);
 

@@ -6,17 +6,17 @@
 #define PLACES_MIN 1024
 #define PLACES_MAX (2 * OLDS_MAX)
 
-/* Values of places that hold nothing; no entry has them, as bit 63 of each is set. */
+/* Values of places without an entry. No entry has them, since bit 63 of each entry is set. */
 #define EMPTY 0
 #define TAKEN 1
 
-/* The hash but for its low bits, in which the second stands. */
+/* The hash without its low bits, which hold the second. */
 #define ENTRY(hash, end) (1ULL << 63 | ((hash) & -(uint64_t)OLDS_SECONDS) | (end) % OLDS_SECONDS)
 
 struct olds {
 	uint64_t *places;
 	unsigned int size; /* a power of two */
-	unsigned int used; /* with those taken out */
+	unsigned int used; /* including those taken out */
 };
 
 struct olds *olds_new(void)
@@ -41,7 +41,7 @@ void olds_free(struct olds *olds)
 	free(olds);
 }
 
-/* From the middle of the hash: the low bits are not kept. */
+/* Uses the middle of the hash, since the low bits are not kept. */
 static unsigned int first_place(const struct olds *olds, uint64_t entry)
 {
 	return entry >> 20 & (olds->size - 1);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The sockets that were in TIME_WAIT at the start, so that an early end of one is known for what it
- * is: a new TIME_WAIT between the same two ends says that the old one was reused.
+ * The sockets that were in TIME_WAIT at the start, so that an early end of one is recognised: a new
+ * TIME_WAIT between the same two ends shows that the old one was reused.
  *
- * Eight bytes each, twice over for the gaps of the hash, and of no use once their minute is over.
- * No more than OLDS_MAX are kept; the others are taken to last until they are due. One thread at a
- * time.
+ * Each takes eight bytes, doubled because half of the hash table stays free. After their minute
+ * they are of no use. At most OLDS_MAX are kept; the others are assumed to last until they are due.
+ * One thread at a time.
  */
 #ifndef TCPDWELL_OLDS_H
 #define TCPDWELL_OLDS_H
@@ -13,10 +13,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Twice the default of tcp_max_tw_buckets on a large host. They take 8 MiB. */
+/* Twice the default of tcp_max_tw_buckets on a large host. The table takes 8 MiB. */
 #define OLDS_MAX (1U << 19)
 
-/* An entry tells the second of its end within so many seconds. */
+/* An entry stores the second of its end modulo this. */
 #define OLDS_SECONDS 64
 
 struct olds;
@@ -27,12 +27,12 @@ struct olds *olds_new(void);
 /* NULL-safe. */
 void olds_free(struct olds *olds);
 
-/* Adds one by the @hash of its ends, which is due in second @end of some clock. */
+/* Adds a socket by the @hash of its ends. It is due in second @end of some clock. */
 void olds_add(struct olds *olds, uint64_t hash, uint64_t end);
 
 /*
- * Takes one out. Returns whether it was there, and then the second in which it is due: the one of
- * the OLDS_SECONDS from @now on that fits.
+ * Removes a socket. Returns true if it was there, and sets @end to the second in which it is due:
+ * the one that fits among the OLDS_SECONDS from @now on.
  */
 bool olds_take(struct olds *olds, uint64_t hash, uint64_t now, uint64_t *end);
 

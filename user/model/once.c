@@ -47,7 +47,7 @@ void once_free(struct once *once)
 }
 
 /*
- * Whether no other record of the socket can change whom it counts for (settle_owner() of
+ * Returns true if no other record of the socket can change whom it counts for (settle_owner() in
  * sockets.c). Records with processes come first.
  */
 static bool is_settled(const struct once *once, const struct tcpdwell_socket *record)

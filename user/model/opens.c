@@ -4,9 +4,9 @@
 #include "model/opens.h"
 
 #define PLACES_MIN 1024
-#define PLACES_MAX (4 * OPENS_MAX) /* so that to make room makes much of it */
+#define PLACES_MAX (4 * OPENS_MAX) /* large enough that make_room() frees many places */
 
-/* Hashes of places that hold nothing; bit 63 of each that holds something is set. */
+/* Hashes of places without an entry. Bit 63 of each entry's hash is set. */
 #define EMPTY 0
 #define TAKEN 1
 
@@ -20,7 +20,7 @@ struct place {
 struct opens {
 	struct place *places;
 	unsigned int size;  /* a power of two */
-	unsigned int used;  /* with those taken out */
+	unsigned int used;  /* including those taken out */
 	unsigned int count; /* without them */
 	bool overflowed;
 };
@@ -47,7 +47,7 @@ void opens_free(struct opens *opens)
 	free(opens);
 }
 
-/* Where it is, or the free place where the search for it ends. */
+/* Returns the place of the connection, or the free place where the search for it ends. */
 static struct place *find(const struct opens *opens, uint64_t hash)
 {
 	unsigned int i = hash & (opens->size - 1);
@@ -57,7 +57,10 @@ static struct place *find(const struct opens *opens, uint64_t hash)
 	return &opens->places[i];
 }
 
-/* Makes free places of those taken out, and twice as many if a quarter of them would be used. */
+/*
+ * Frees the places of connections that were taken out, and doubles the table if a quarter of it
+ * would be used.
+ */
 static bool make_room(struct opens *opens)
 {
 	struct opens larger = *opens;

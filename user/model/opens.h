@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The connections of clients that are open, by the hash of their ends: each is counted once, and
- * taken off what it was counted under, whatever is known of it later.
+ * The open connections of clients, by the hash of their ends. Each is counted once, and later
+ * removed from what it was counted under, whatever is known of it by then.
  *
- * Sixteen bytes each, four times over for the gaps of the hash at the most. No more than OPENS_MAX
- * are kept; of the others it is known that there were some. One thread at a time.
+ * Each takes sixteen bytes, at most four times that because part of the hash table stays free. At
+ * most OPENS_MAX are kept; of others it is only known that there were some. One thread at a time.
  */
 #ifndef TCPDWELL_OPENS_H
 #define TCPDWELL_OPENS_H
@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* They take 16 MiB. */
+/* The table takes 16 MiB. */
 #define OPENS_MAX (1U << 18)
 
 /* What is kept of a connection. */
@@ -29,13 +29,13 @@ struct opens *opens_new(void);
 /* NULL-safe. */
 void opens_free(struct opens *opens);
 
-/* Returns whether it was added: not if it is there, or if there is no room. */
+/* Returns true if the connection was added: it was not there yet, and there was room. */
 bool opens_add(struct opens *opens, uint64_t hash, struct open_port port);
 
-/* Takes one out. Returns whether it was there. */
+/* Removes a connection. Returns true if it was there, and sets @port. */
 bool opens_take(struct opens *opens, uint64_t hash, struct open_port *port);
 
-/* Whether one ever found no room. */
+/* Returns true if a connection ever found no room. */
 bool opens_overflowed(const struct opens *opens);
 
 #endif /* TCPDWELL_OPENS_H */

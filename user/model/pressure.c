@@ -5,18 +5,19 @@
 
 #define NS_PER_S 1000000000.0
 
-/* tcp_fin_timeout as the kernel has it from the start. */
+/* The kernel's default of tcp_fin_timeout. */
 #define FIN_TIMEOUT_S 60
 
-/* Ports that anyone may use, from 1024 on. */
+/* The number of ports that any process may use, from 1024 on. */
 #define PORTS_MAX 64512
 
-/* From this share of the ports on something should be done. */
+/* From this share of the ports on, something should be done. */
 #define HIGH_SHARE 0.5
 
 /*
- * Ports that are held by more than there are: something tells the sockets apart that is not known
- * here (SO_REUSEADDR with ports by number, say). A few too many are rows that are late.
+ * If more ports seem to be held than exist, something that is not known here keeps the sockets
+ * apart (for example SO_REUSEADDR with ports chosen by number). A small excess comes from rows that
+ * are late.
  */
 #define TOO_MANY_SHARE 1.1
 
@@ -26,9 +27,9 @@ static uint64_t held_by(const struct pressure_input *input)
 }
 
 /*
- * When the last port is taken: what is in TIME_WAIT leaves as it is due, and what enters from now
- * on stays for a lifetime; after that as many leave as enter, and open ones alone may become more.
- * Returns the seconds, negative: never, if it goes on like this.
+ * Returns in how many seconds the last port will be taken at this rate; a negative number means
+ * never. Sockets in TIME_WAIT leave when they are due, and those that enter from now on stay for a
+ * lifetime. After that as many leave as enter, so only open connections can still grow.
  */
 static double seconds_until_full(const struct pressure_input *input, uint32_t usable)
 {
@@ -46,10 +47,10 @@ static double seconds_until_full(const struct pressure_input *input, uint32_t us
 	return input->growth > 0 ? TIMEWAIT_SECONDS + (usable - held) / input->growth : -1;
 }
 
-/* The same where ports are free again once they are tw_reuse_delay_ms old. */
+/* Does the same for ports that connect() can reuse once they are tw_reuse_delay_ms old. */
 static double seconds_until_full_reusing(const struct pressure_input *input, uint32_t usable)
 {
-	/* The kernel compares whole seconds: up to one more. */
+	/* The kernel compares whole seconds, so it can take up to one second more. */
 	double held_s = 1 + input->ephemeral->tw_reuse_delay_ms / 1000.0;
 	double kept = input->tally->open + input->blocked, left = usable - kept;
 
@@ -96,7 +97,7 @@ static enum pressure_holder holder_of(const struct pressure_input *input, const 
 	return tally->open > timewait ? PRESSURE_BY_OPEN : PRESSURE_BY_TIMEWAIT;
 }
 
-/* What follows from what holds the ports. */
+/* Returns the advice that follows from what holds the ports. */
 static unsigned int advice_of_holder(const struct pressure_input *input, const struct pressure *p)
 {
 	const struct ephemeral *e = input->ephemeral;
@@ -142,7 +143,10 @@ static unsigned int advice_of(const struct pressure_input *input, const struct p
 	return advice;
 }
 
-/* What IP_LOCAL_PORT_RANGE leaves of the range, as inet_sk_get_local_port_range() has it (6.3). */
+/*
+ * Returns how many ports of the range IP_LOCAL_PORT_RANGE leaves, as inet_sk_get_local_port_range()
+ * does (6.3).
+ */
 static uint32_t usable_of(const struct pressure_input *input, struct pressure *p)
 {
 	const struct tally *tally = input->tally;
@@ -158,7 +162,7 @@ static uint32_t usable_of(const struct pressure_input *input, struct pressure *p
 	p->narrowed = low != e->low || high != e->high;
 	if (!p->narrowed)
 		return e->usable;
-	/* Which of these are reserved is not kept. */
+	/* It is not known which of these ports are reserved. */
 	return high - low + 1 < e->usable ? high - low + 1 : e->usable;
 }
 
@@ -176,7 +180,7 @@ struct pressure pressure_of(const struct pressure_input *whole)
 	uint64_t held;
 
 	p.usable = usable_of(input, &p);
-	/* How many of the others' ports are in the narrower range is not kept. */
+	/* It is not known how many of the others' ports lie in the narrower range. */
 	if (p.narrowed)
 		input->blocked = 0;
 	held = held_by(input);

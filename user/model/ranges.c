@@ -13,7 +13,7 @@ struct place {
 };
 
 struct ranges {
-	struct place *places; /* by netns */
+	struct place *places; /* sorted by netns */
 	size_t count;
 	size_t room;
 };
@@ -36,7 +36,7 @@ static uint64_t netns_of(const void *item)
 	return ((const struct place *)item)->netns;
 }
 
-/* Where that of @netns is, or would be. */
+/* Returns where the range of @netns is, or would be. */
 static size_t place_of(const struct ranges *ranges, uint32_t netns)
 {
 	return count_below(ranges->places, ranges->count, sizeof(*ranges->places), netns_of, netns);

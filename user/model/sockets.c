@@ -18,7 +18,7 @@ struct sockets {
 	struct socket_holder *holders;
 	size_t holder_count;
 	size_t holder_room;
-	uint32_t *slots; /* open addressing by key: index into seen, plus one */
+	uint32_t *slots; /* open addressing by key: index into seen, plus one; 0: free */
 	size_t slot_count;
 };
 
@@ -69,7 +69,7 @@ static int grow_slots(struct sockets *sockets)
 	return 0;
 }
 
-/* Makes room for one more element behind @count. Returns 0 or -errno. */
+/* Makes room for one more element after @count. Returns 0 or -errno. */
 static int grow(void **array, size_t *room, size_t count, size_t size)
 {
 	size_t more = *room ? *room * 2 : SLOTS_MIN;
@@ -85,7 +85,7 @@ static int grow(void **array, size_t *room, size_t count, size_t size)
 	return 0;
 }
 
-/* Notes a process beside the others. Returns its place in the list, plus one, or -errno. */
+/* Adds a process to the list of holders. Returns its index plus one, or -errno. */
 static int note_process(struct sockets *sockets, uint32_t pid, uint32_t fd, const char *comm)
 {
 	struct socket_holder *holder;
@@ -101,7 +101,10 @@ static int note_process(struct sockets *sockets, uint32_t pid, uint32_t fd, cons
 	return sockets->holder_count;
 }
 
-/* A fixed file tells nothing of a process that has a descriptor, which comes first. */
+/*
+ * A fixed file adds nothing about a process that has a descriptor; records of descriptors come
+ * first.
+ */
 static int add_holder(struct sockets *sockets, struct socket_seen *seen,
 		      const struct tcpdwell_socket *record)
 {
@@ -137,8 +140,8 @@ static int add_receiver(struct sockets *sockets, struct socket_seen *seen,
 }
 
 /*
- * Who the socket counts for: the owner that the kernel side knows if it holds it, else its first
- * holder; in an accept queue and in a handshake the listener's.
+ * Decides whom the socket counts for: the owner that the kernel side knows, if it holds the socket,
+ * else the first holder. In an accept queue or a handshake it is the listener's owner.
  */
 static void settle_owner(struct socket_seen *seen, const struct tcpdwell_socket *record)
 {
@@ -179,7 +182,7 @@ int sockets_add(struct sockets *sockets, const struct tcpdwell_socket *record)
 		memset(seen->info.comm, 0, sizeof(seen->info.comm));
 	} else {
 		seen = &sockets->seen[*slot - 1];
-		/* It may have moved between the two looks: the later one counts. */
+		/* The state may have changed between the two records; the later one counts. */
 		seen->info.state = record->state;
 		seen->info.since = record->since;
 		seen->info.since_ns = record->since_ns;

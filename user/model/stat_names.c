@@ -18,7 +18,7 @@ struct stat_names {
 	enum tcpdwell_stat_by by;
 	uint32_t count;
 	struct group *groups;
-	uint32_t slots[SLOTS]; /* by identity: a group's number, 0: none */
+	uint32_t slots[SLOTS]; /* hash table by identity: a group's number; 0: free */
 };
 
 /* ---- What a group is called ------------------------------------------------------------------ */
@@ -31,7 +31,10 @@ static void set(const char **text, const char *now)
 	*text = now ? strdup(now) : NULL;
 }
 
-/* Of the cgroups of one unit or pod each has another container, so that none is the group's. */
+/*
+ * Returns true if the text is the same for all cgroups of the group. Those of one unit or pod have
+ * different containers, so a container's texts are left out.
+ */
 static bool has_text(enum tcpdwell_stat_by by, enum container_text which)
 {
 	switch (by) {
@@ -60,7 +63,7 @@ static void take_names(struct stat_name *name, enum tcpdwell_stat_by by,
 
 /* ---- Groups ---------------------------------------------------------------------------------- */
 
-/* What tells the group from others, NULL: it is none. */
+/* Returns what identifies the group; NULL: there is none. */
 static const char *identity_of(enum tcpdwell_stat_by by, uint64_t cgroup_id,
 			       const struct named_cgroup *cgroup, char number[24])
 {
@@ -82,7 +85,7 @@ static const char *identity_of(enum tcpdwell_stat_by by, uint64_t cgroup_id,
 	}
 }
 
-/* The slot of @identity, or the free one that it would have. Half of all are free. */
+/* Returns the slot that @identity has or would have. Half of all slots stay free. */
 static uint32_t *slot_of(struct stat_names *names, const char *identity)
 {
 	uint32_t hash = fnv32(FNV32_BEGIN, identity, strlen(identity));
@@ -93,14 +96,14 @@ static uint32_t *slot_of(struct stat_names *names, const char *identity)
 	return &names->slots[hash % SLOTS];
 }
 
-/* Returns whether there was room and memory. */
+/* Returns true if there was room and memory. */
 static bool add_group(struct stat_names *names, const char *identity, uint64_t cgroup_id)
 {
 	struct group *groups = names->groups;
 
 	if (names->count == STAT_NAMES_MAX)
 		return false;
-	/* A power of two: there is no room. */
+	/* At a power of two the array is full. */
 	if (!(names->count & (names->count - 1))) {
 		groups = reallocarray(groups, 2 * names->count + 1, sizeof(*groups));
 		if (!groups)

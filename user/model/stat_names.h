@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The groups of `stat` that are made of cgroups in user space: which group a cgroup is in, by its
- * unit, container, pod or by itself, and what that is called. Groups are told apart by what stays:
- * a container by its id, a pod by its UID; their names may come, or change, later.
+ * The groups of `stat` that user space makes from cgroups: which group a cgroup belongs to, by its
+ * unit, container or pod, or by itself, and what the group is called. A group is identified by what
+ * stays the same: a container by its id, a pod by its UID. Its names may come, or change, later.
  *
- * Memory is bounded: what finds no place is in no group that is known. Pure. One thread at a time.
+ * Memory is bounded: a cgroup that finds no room is in no known group. Pure. One thread at a time.
  */
 #ifndef TCPDWELL_STAT_NAMES_H
 #define TCPDWELL_STAT_NAMES_H
@@ -18,10 +18,10 @@
 
 struct stat_names;
 
-/* Groups that are remembered: some 500 bytes each. */
+/* How many groups are remembered; each takes about 500 bytes. */
 #define STAT_NAMES_MAX 65536
 
-/* Whether groups by @by are made here. */
+/* Returns true if groups by @by are made here. */
 static inline bool stat_names_make(enum tcpdwell_stat_by by)
 {
 	return by == TCPDWELL_BY_CGROUP || (by >= TCPDWELL_BY_UNIT && by <= TCPDWELL_BY_POD);
@@ -29,26 +29,32 @@ static inline bool stat_names_make(enum tcpdwell_stat_by by)
 
 /* What a group is called. NULL: not known, or there is none. */
 struct stat_name {
-	uint64_t cgroup_id; /* by cgroup */
+	uint64_t cgroup_id; /* for groups by cgroup */
 	const char *path;   /* likewise */
 	const char *texts[CONTAINER_TEXTS];
 	const char *pod_uid;
 };
 
-/* @by is one that stat_names_make(). Returns NULL with errno set. The caller frees it. */
+/*
+ * @by must be one for which stat_names_make() returns true. Returns NULL with errno set. The caller
+ * frees the names.
+ */
 struct stat_names *stat_names_new(enum tcpdwell_stat_by by);
 
 /* NULL-safe. */
 void stat_names_free(struct stat_names *names);
 
 /*
- * The group that the cgroup is in, whose names become those of @cgroup, which is NULL where it is
- * not known. 0: it is in none, or nobody knows.
+ * Returns the group that the cgroup is in, and gives it the names of @cgroup, which is NULL if they
+ * are not known. Returns 0 if the cgroup is in no group, or if that is not known.
  */
 uint32_t stat_names_add(struct stat_names *names, uint64_t cgroup_id,
 			const struct named_cgroup *cgroup);
 
-/* What group @number is called, from 1 to stat_names_count(). Valid until the next call of add. */
+/*
+ * Returns what group @number is called; numbers go from 1 to stat_names_count(). Valid until the
+ * next stat_names_add().
+ */
 const struct stat_name *stat_names_at(const struct stat_names *names, uint32_t number);
 uint32_t stat_names_count(const struct stat_names *names);
 

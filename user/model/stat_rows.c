@@ -5,7 +5,7 @@
 #include "model/stat_rows.h"
 #include "service.h"
 
-/* The first @bits bits of an address of @len bytes; the rest is zero. */
+/* Clears all but the first @bits bits of an address of @len bytes. */
 static void keep_bits(uint8_t *addr, size_t len, unsigned int bits)
 {
 	for (size_t i = 0; i < len; i++, bits -= bits < 8 ? bits : 8)
@@ -24,7 +24,7 @@ static void set_prefix(struct tcpdwell_stat_key *key, const struct stat_grouping
 	keep_bits(key->addr + V4MAPPED_PREFIX_BYTES, 4, grouping->prefix4);
 }
 
-/* A listener's own rows have one port, which is the service's. */
+/* The rows of a listener itself have one port, which is the service's. */
 static uint16_t service_of(const struct tcpdwell_transition *t)
 {
 	if (!t->rport)
@@ -62,7 +62,7 @@ static void set_group(struct tcpdwell_stat_key *key, const struct stat_grouping 
 		break;
 	case TCPDWELL_BY_STATE:
 		break;
-	default: /* of cgroups, whatever they are called */
+	default: /* groups of cgroups, whatever their names */
 		key->cgroup_id = t->cgroup_id;
 	}
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The sums of `stat` out of rows: what the kernel side would have summed (bpf/stat.bpf.h), for who
- * has the rows instead. Both make the same report. Pure, one thread at a time.
+ * Makes the sums of `stat` from rows: the same that the kernel side would have made
+ * (bpf/stat.bpf.h), for a source that has rows instead. Both give the same report. Pure, one thread
+ * at a time.
  */
 #ifndef TCPDWELL_STAT_ROWS_H
 #define TCPDWELL_STAT_ROWS_H
@@ -11,14 +12,14 @@
 /* What makes a group. */
 struct stat_grouping {
 	enum tcpdwell_stat_by by;
-	uint32_t prefix4; /* bits of a remote address that make a prefix */
+	uint32_t prefix4; /* length of a remote prefix, in bits */
 	uint32_t prefix6;
 };
 
 /*
- * Adds the row @t to @table. One without a dwell has nothing to add. A row does not say which ports
- * connect() takes: of a connection without an owner the service's port is not known. Returns 0 or
- * -ENOMEM.
+ * Adds the row @t to @table. A row without a dwell adds nothing. A row does not tell from which
+ * range connect() takes ports, so the service's port of a connection without an owner is not known.
+ * Returns 0 or -ENOMEM.
  */
 int stat_table_add_row(struct stat_table *table, const struct stat_grouping *grouping,
 		       const struct tcpdwell_transition *t);

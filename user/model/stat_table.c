@@ -9,13 +9,13 @@
 #include "model/hist.h"
 #include "model/stat_table.h"
 
-/* In the place of a processor: the group of all that found no place. */
+/* A value of cpu that marks the group of all that found no room. */
 #define OTHERS 0xffff
 
-/* What those may take beyond the table's size: each chunk of each state. */
+/* How many elements that group may take beyond the table's size: each chunk of each state. */
 #define OTHERS_MAX (TCPDWELL_STAT_STATES * (TCPDWELL_STAT_CHUNKS + 1))
 
-/* A table begins with so many elements, and doubles. */
+/* The number of elements that a table begins with; it doubles when it is full. */
 #define ELEMENTS_MIN 256
 
 struct element {
@@ -28,11 +28,11 @@ struct stat_table {
 	size_t count;
 	size_t room;
 	size_t max;
-	uint32_t *slots; /* by hash: an element's number plus 1, 0: none */
+	uint32_t *slots; /* by hash: index of an element plus one; 0: free */
 	size_t slot_count;
 	struct stat_group *groups;
 	uint64_t rows;
-	bool names; /* keys hold the names of processes */
+	bool names; /* keys contain names of processes */
 };
 
 bool stat_key_is_ipv4(const struct tcpdwell_stat_key *key)
@@ -85,7 +85,7 @@ static uint64_t hash_of(const struct tcpdwell_stat_key *key)
 	return hash ^ hash >> 32;
 }
 
-/* The slot that @key is in, or the free one that it would take. */
+/* Returns the slot that @key has or would have. */
 static uint32_t *slot_of(const struct stat_table *table, const struct tcpdwell_stat_key *key)
 {
 	size_t i = hash_of(key) % table->slot_count;
@@ -96,7 +96,7 @@ static uint32_t *slot_of(const struct stat_table *table, const struct tcpdwell_s
 	return &table->slots[i];
 }
 
-/* Half of the slots stay free. */
+/* Doubles the room. Half of the slots stay free. */
 static int grow(struct stat_table *table)
 {
 	size_t room = table->room ? table->room * 2 : ELEMENTS_MIN;
@@ -180,13 +180,16 @@ int stat_table_add(struct stat_table *table, const struct tcpdwell_stat_key *key
 	int err;
 
 	clean.cpu = 0;
-	/* What the kernel has left behind a name that got shorter is not part of it. */
+	/*
+	 * When the kernel shortens a process's name, it may leave bytes behind the NUL; they are
+	 * cleared.
+	 */
 	if (table->names) {
 		size_t len = strnlen(clean.comm, sizeof(clean.comm));
 
 		memset(clean.comm + len, 0, sizeof(clean.comm) - len);
 	}
-	/* A handshake that is complete is a dwell in the state that it left, too. */
+	/* A completed handshake is also a dwell in the state that it left. */
 	if (key->state == TCPDWELL_STAT_CONNECTED || key->state == TCPDWELL_STAT_COMPLETED) {
 		clean.state = TCPDWELL_STAT_HANDSHAKE;
 		err = add_or_others(table, &clean, stat);
@@ -223,7 +226,10 @@ const char *stat_state_name(unsigned int state)
 	}
 }
 
-/* In the order of states; what is timed between SYN_RECV and ESTABLISHED stands between them. */
+/*
+ * Returns the rank of the state. HANDSHAKE and ACCEPT, which are timed between SYN_RECV and
+ * ESTABLISHED, come between these.
+ */
 static unsigned int rank_of(const struct tcpdwell_stat_key *key)
 {
 	switch (key->state) {
@@ -282,7 +288,7 @@ static void group_take(struct stat_group *group, const struct element *element)
 	group->at_least_max_ns = element->stat.max_ns;
 }
 
-/* Sorted elements have no slots any more: they get them back. */
+/* Indexes the elements anew, since sorting has moved them. */
 static void index_again(struct stat_table *table)
 {
 	if (!table->slots)

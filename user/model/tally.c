@@ -14,7 +14,7 @@ static unsigned int slot(uint64_t second)
 	return second % TALLY_SECONDS;
 }
 
-/* The second where the clock stands is over. */
+/* Ends the second where the clock is. */
 static void pass_second(struct tally *tally)
 {
 	uint32_t *late = &tally->late[tally->second % TALLY_LATE_SECONDS];
@@ -33,7 +33,7 @@ void tally_advance(struct tally *tally, uint64_t now_ns)
 {
 	uint64_t now = now_ns / NS_PER_S;
 
-	/* After so many every slot has been cleared once. */
+	/* After this many seconds every slot has been cleared once. */
 	for (unsigned int i = 0; i < TALLY_SECONDS + TALLY_LATE_SECONDS && tally->second < now; i++)
 		pass_second(tally);
 	if (tally->second < now)
@@ -88,7 +88,9 @@ uint64_t tally_add_old(struct tally *tally, uint64_t now_ns, uint64_t left_ns)
 	uint64_t end = (now_ns + left_ns) / NS_PER_S;
 
 	tally_advance(tally, now_ns);
-	/* More than fits is no lifetime of TIME_WAIT; the last slot is as good as any. */
+	/*
+	 * No TIME_WAIT has more to go than fits; for such a value the last slot is as good as any.
+	 */
 	if (end >= tally->second + TALLY_SECONDS)
 		end = tally->second + TALLY_SECONDS - 1;
 	if (end < tally->second)
@@ -106,7 +108,10 @@ void tally_enter(struct tally *tally, uint64_t time_ns)
 
 	tally_advance(tally, time_ns);
 	tally->entered++;
-	/* Rows of two CPUs may come a little out of order: the ring holds a few seconds back. */
+	/*
+	 * Rows of two CPUs may come slightly out of order; the slots cover the last few seconds,
+	 * too.
+	 */
 	if (end >= tally->second) {
 		tally->due[slot(end)]++;
 		tally->began[slot(second)]++;
@@ -114,7 +119,7 @@ void tally_enter(struct tally *tally, uint64_t time_ns)
 	note_peak(tally);
 }
 
-/* What finds no place is counted under no name. */
+/* A program that finds no place is counted under no name. */
 static void count_name(struct tally *tally, const char *comm)
 {
 	for (unsigned int i = 0; i < TALLY_NAMES; i++) {
@@ -156,13 +161,16 @@ void tally_leave(struct tally *tally, uint64_t time_ns, uint64_t entered_ns)
 	uint32_t *late = &tally->late[end % TALLY_LATE_SECONDS];
 
 	tally_advance(tally, time_ns);
-	/* Segments have kept it there for long, and it has counted as left. */
+	/* Segments have kept it in TIME_WAIT so long that it was counted as left already. */
 	if (end + TALLY_LATE_SECONDS < tally->second) {
 		if (tally->overdue)
 			tally->overdue--;
 		return;
 	}
-	/* Where none is due its entry is a row that was lost; old ones leave by another way. */
+	/*
+	 * If none is due, the row of its entry was lost. Those from the start leave by
+	 * tally_leave_old().
+	 */
 	if (end >= tally->second && *due > tally->old_due[slot(end)])
 		--*due;
 	else if (end < tally->second && *late)
@@ -175,7 +183,7 @@ void tally_leave(struct tally *tally, uint64_t time_ns, uint64_t entered_ns)
 void tally_leave_old(struct tally *tally, uint64_t time_ns, uint64_t end)
 {
 	tally_advance(tally, time_ns);
-	/* Once its second is over it counts as gone already. */
+	/* Once its second is over, it was counted as gone already. */
 	if (end < tally->second || !tally->old_due[slot(end)])
 		return;
 	tally->old_gone++;
@@ -192,7 +200,9 @@ double tally_rate(const struct tally *tally, uint64_t start_ns, uint64_t now_ns)
 {
 	uint64_t begun = 0;
 
-	/* In a short run the first and the last second are parts of one. */
+	/*
+	 * In a short run the first and the last second are incomplete, so the mean is over the run.
+	 */
 	if (now_ns < start_ns + (TALLY_RATE_SECONDS + 1) * NS_PER_S) {
 		double s = now_ns > start_ns ? (double)(now_ns - start_ns) / NS_PER_S : 0;
 
@@ -203,7 +213,10 @@ double tally_rate(const struct tally *tally, uint64_t start_ns, uint64_t now_ns)
 	return (double)begun / TALLY_RATE_SECONDS;
 }
 
-/* Adds the counts and the clock of @from; both stand at the same second. The peak is not known. */
+/*
+ * Adds the counts and the clock of @from, which is at the same second. The common peak is not
+ * known.
+ */
 static void merge(struct tally *into, const struct tally *from)
 {
 	if (into->second < from->second)
@@ -226,7 +239,7 @@ static void merge(struct tally *into, const struct tally *from)
 
 /* ---- Many keys ------------------------------------------------------------------------------- */
 
-/* Twice as many places as keys: a probe ends after one or two steps. */
+/* Twice as many places as keys: a search ends after one or two steps. */
 #define PLACES (2 * TALLIES_KEYS)
 #define NOBODY UINT16_MAX
 
@@ -235,7 +248,7 @@ _Static_assert(TALLIES_KEYS < NOBODY, "a place holds the number of a key");
 struct tallies {
 	unsigned int count;
 	bool overflowed;
-	uint64_t cleared_ns; /* when room was last looked for */
+	uint64_t cleared_ns; /* when clear_idle() last ran */
 	struct tally other;
 	uint16_t places[PLACES]; /* open addressing */
 	struct tally tallies[TALLIES_KEYS];
@@ -255,7 +268,7 @@ void tallies_free(struct tallies *tallies)
 	free(tallies);
 }
 
-/* Words of a key, mixed as in SplitMix64. */
+/* Mixes the words of a key as SplitMix64 does. */
 uint64_t tally_key_hash(const struct tally_key *key)
 {
 	uint64_t words[sizeof(*key) / sizeof(uint64_t)], hash = 0;
@@ -268,7 +281,7 @@ uint64_t tally_key_hash(const struct tally_key *key)
 	return hash;
 }
 
-/* Where @key is, or where it would be. */
+/* Returns where @key is, or would be. */
 static uint16_t *place_of(struct tallies *tallies, const struct tally_key *key)
 {
 	unsigned int i = tally_key_hash(key) % PLACES;
@@ -293,7 +306,7 @@ static int by_use(const void *left, const void *right)
 	return compare(*a, *b);
 }
 
-/* What half of the keys that nothing is left of exceed in use; 0 if there is no such key. */
+/* Returns the median use of the keys that hold nothing; 0: there is no such key. */
 static uint64_t idle_median(struct tallies *tallies)
 {
 	uint64_t uses[TALLIES_KEYS];
@@ -311,7 +324,7 @@ static uint64_t idle_median(struct tallies *tallies)
 	return uses[count / 2];
 }
 
-/* Makes room; what is taken out is not forgotten but added to the others. */
+/* Makes room. What is removed is not forgotten, but added to the others. */
 static void clear_idle(struct tallies *tallies, uint64_t now_ns)
 {
 	unsigned int kept = 0;
@@ -340,7 +353,7 @@ static bool has_room(struct tallies *tallies, uint64_t now_ns)
 	if (tallies->count < TALLIES_KEYS)
 		return true;
 	tallies->overflowed = true;
-	/* It goes over all keys: not for each row. */
+	/* It visits all keys, so it does not run for each row. */
 	if (now_ns < tallies->cleared_ns + NS_PER_S)
 		return false;
 	tallies->cleared_ns = now_ns;
@@ -365,7 +378,7 @@ struct tally *tallies_take(struct tallies *tallies, const struct tally_key *key,
 	}
 	tally = &tallies->tallies[*place];
 	if (time_ns < tally->since_ns)
-		tally->since_ns = time_ns; /* rows of two CPUs may change places */
+		tally->since_ns = time_ns; /* rows of two CPUs may come out of order */
 	return tally;
 }
 

@@ -32,7 +32,7 @@ struct deadline_settings timers_settings(const uint64_t settings[FACT_SETTINGS])
 	return of;
 }
 
-/* The socket's own value, or the namespace's, or the default. */
+/* Returns the socket's own value, else the namespace's, else the default. */
 static uint32_t option(uint32_t own, const uint64_t *settings, enum fact_setting setting,
 		       uint32_t value)
 {
@@ -47,7 +47,7 @@ bool timers_are_known(const struct tcpdwell_socket *socket)
 	const struct tcpdwell_detail *d = &socket->detail;
 
 	if (socket->state == TCPDWELL_LISTEN)
-		return true; /* it has no timer that ends it */
+		return true; /* no timer ends a listener */
 	if (!(d->known & TCPDWELL_KNOWN_TIMER))
 		return false;
 	return d->known & TCPDWELL_KNOWN_OPTIONS || d->timer == TCPDWELL_TIMER_TIMEWAIT ||

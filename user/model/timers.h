@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * From what a walk found of a socket and the settings of its network namespace to when it ends by
- * itself (deadline.h). Pure, any thread.
+ * Computes when a socket ends by itself (deadline.h), from what a walk found of it and from the
+ * settings of its network namespace. Pure, any thread.
  */
 #ifndef TCPDWELL_TIMERS_H
 #define TCPDWELL_TIMERS_H
@@ -10,23 +10,26 @@
 #include "model/facts.h"
 #include "wire.h"
 
-/* What deadlines are reckoned with; the kernel's defaults for what is FACT_UNKNOWN. */
+/*
+ * Returns the settings that deadlines depend on; the kernel's defaults for those that are
+ * FACT_UNKNOWN.
+ */
 struct deadline_settings timers_settings(const uint64_t settings[FACT_SETTINGS]);
 
 /*
- * Whether the socket's details tell all that a deadline hangs on: its timer, and, of a timer that
- * options bear on, the options.
+ * Returns true if the socket's details tell all that its deadline depends on: its timer, and, if
+ * options affect that timer, the options.
  */
 bool timers_are_known(const struct tcpdwell_socket *socket);
 
 /*
- * The socket as deadline.h wants it. An option that it has not set is the namespace's of
- * @settings, a setting that is FACT_UNKNOWN the kernel's default.
+ * Returns the socket as deadline.h wants it. An option that the socket has not set comes from
+ * @settings, or, if that is FACT_UNKNOWN, from the kernel's default.
  */
 struct deadline_socket timers_of(const struct tcpdwell_socket *socket,
 				 const uint64_t settings[FACT_SETTINGS]);
 
-/* When it ends by itself; DEADLINE_UNKNOWN where timers_are_known() says no. */
+/* Returns when the socket ends by itself; DEADLINE_UNKNOWN if timers_are_known() returns false. */
 struct deadline timers_deadline(const struct tcpdwell_socket *socket,
 				const uint64_t settings[FACT_SETTINGS]);
 

@@ -10,8 +10,8 @@
 void timewait_narrow(struct filters *filters)
 {
 	/*
-	 * To TIME_WAIT, from it, past it (tcp_max_tw_buckets), and connect() that found no port;
-	 * and where a client's connection begins and ends.
+	 * Transitions into, out of and past TIME_WAIT (tcp_max_tw_buckets), connect() that found no
+	 * port, and the begin and end of a client's connection.
 	 */
 	filters->from = ~(1 << TCPDWELL_LISTEN | 1 << TCPDWELL_SYN_RECV) &
 			((1 << TCPDWELL_STATE_MAX) - 1);
@@ -101,7 +101,7 @@ const struct timewait_netns *timewait_own_netns(const struct timewait *tw)
 	return NULL;
 }
 
-/* Linux's own where that of the namespace is not known. */
+/* Returns the range of a namespace, or Linux's default if it is not known. */
 static struct service_range range_of(struct timewait *tw, uint32_t inode)
 {
 	struct service_range range = { EPHEMERAL_LOW, EPHEMERAL_HIGH };
@@ -117,7 +117,7 @@ static struct service_range range_of(struct timewait *tw, uint32_t inode)
 
 /* ---- Rows ------------------------------------------------------------------------------------ */
 
-/* What the tables ask of a connection, whether it comes as a row or was there at the start. */
+/* What the tables need of a connection, whether it comes as a row or was there at the start. */
 struct facts {
 	uint32_t netns;
 	uint8_t family;
@@ -126,10 +126,10 @@ struct facts {
 	const uint8_t *laddr;
 	const uint8_t *raddr;
 	uint8_t side;  /* enum service_side */
-	bool in_range; /* the local port is one that connect() takes by itself */
+	bool in_range; /* connect() could have chosen the local port */
 	struct open_port port;
 	uint32_t pid;	  /* 0: the owner is not known */
-	const char *comm; /* NULL: likewise */
+	const char *comm; /* NULL: the same */
 };
 
 static struct facts facts_of_row(struct timewait *tw, const struct tcpdwell_transition *t,
@@ -209,12 +209,12 @@ static struct tally_key key_of(enum table table, const struct facts *f)
 	return key;
 }
 
-/* NULL: the connection has no place in this table. */
+/* Returns NULL if the connection does not count in this table. */
 static struct tallies *tallies_of(struct timewait *tw, enum table table, const struct facts *f)
 {
 	struct tallies *tallies[TABLES] = { tw->owners, tw->remotes, tw->lports, tw->clients };
 
-	/* A port beside the range (bind(), IP_LOCAL_PORT_RANGE) takes none of the range's. */
+	/* A port outside the range (bind(), IP_LOCAL_PORT_RANGE) takes none of the range. */
 	if (table == CLIENTS && (f->side != SERVICE_REMOTE || !f->in_range))
 		return NULL;
 	return tallies[table];
@@ -233,7 +233,7 @@ static void enter(struct timewait *tw, const struct facts *f, uint64_t time_ns, 
 			continue;
 		tally = tallies_take(tallies, &key, time_ns);
 		tally_enter(tally, time_ns);
-		/* Of one that was open it is known already. */
+		/* For one that was open, open_port() has set the owner already. */
 		if (table == CLIENTS && !was_open)
 			tally_set_owner(tally, f->pid, f->comm);
 	}
@@ -252,8 +252,9 @@ static void leave(struct timewait *tw, const struct facts *f, uint64_t time_ns, 
 }
 
 /*
- * The two ends of a connection as a key, with the side that is the service: what was known of it at
- * the start is where it is counted, whatever a row knows later.
+ * Returns a hash of the two ends of a connection and of the service's side. The side is included
+ * because the socket must be found where it was counted at the start, even if a row knows the side
+ * better.
  */
 static uint64_t ends_hash(const struct facts *f)
 {
@@ -271,7 +272,7 @@ static uint64_t ends_hash(const struct facts *f)
 	return tally_key_hash(&key);
 }
 
-/* Takes out the one between these ends that was there at the start, and sets its side. */
+/* Removes the socket between these ends that was there at the start, and sets @f's side. */
 static bool take_old(struct timewait *tw, struct facts *f, uint64_t *due)
 {
 	static const uint8_t sides[] = { SERVICE_REMOTE, SERVICE_LOCAL, SERVICE_UNKNOWN };
@@ -285,13 +286,13 @@ static bool take_old(struct timewait *tw, struct facts *f, uint64_t *due)
 }
 
 /*
- * If one between these ends was there at the start, it is so no more. It ended early, unless its
- * time was over: a row may say so, and a connection between the same ends may come only later.
+ * If a socket between these ends was there at the start, it is gone now. It ended early, unless its
+ * time was over: a row may say so, or the next connection between the same ends came only later.
  */
 static void leave_old(struct timewait *tw, const struct facts *whole, uint64_t time_ns,
 		      bool expired)
 {
-	/* The process that owns the new one is not known to have owned the old. */
+	/* The owner of the new connection need not have owned the old one. */
 	struct facts f = *whole;
 	uint64_t due;
 
@@ -323,7 +324,7 @@ static void end(struct timewait *tw, const struct facts *f, const struct tcpdwel
 	bool exact = t->dwell == TCPDWELL_DWELL_EXACT && t->dwell_ns <= t->time_ns;
 	uint64_t entered_ns = exact ? t->time_ns - t->dwell_ns : 0;
 
-	/* What began before the tool did has no lifetime that it could know. */
+	/* The lifetime of a TIME_WAIT that began before the tool is not known. */
 	if (entered_ns < tw->start_ns) {
 		leave_old(tw, f, t->time_ns, t->reason == TCPDWELL_REASON_TIMEWAIT_EXPIRED);
 		return;
@@ -335,7 +336,9 @@ static void end(struct timewait *tw, const struct facts *f, const struct tcpdwel
 
 /* ---- Connections that are open --------------------------------------------------------------- */
 
-/* A client's connection begins to hold its port; what is open already is counted already. */
+/*
+ * A client's connection begins to hold its port. One that is known to be open was counted already.
+ */
 static void open_port(struct timewait *tw, struct facts *f, uint64_t time_ns,
 		      const struct tcpdwell_port_use *use)
 {
@@ -354,7 +357,7 @@ static void open_port(struct timewait *tw, struct facts *f, uint64_t time_ns,
 		tally_set_range(tally, use->low, use->high);
 }
 
-/* It is over, or in TIME_WAIT. Returns whether it was known to be open. */
+/* The connection is over, or in TIME_WAIT. Returns true if it was known to be open. */
 static bool close_port(struct timewait *tw, const struct facts *whole, uint64_t time_ns)
 {
 	struct facts f = *whole;
@@ -375,7 +378,7 @@ static void refuse(struct timewait *tw, struct facts *f, uint64_t time_ns,
 	struct tally *tally;
 
 	f->side = SERVICE_REMOTE;
-	f->port.bound = false; /* such a one has a port */
+	f->port.bound = false; /* a bound one has a port already */
 	key = key_of(CLIENTS, f);
 	tally = tallies_take(tw->clients, &key, time_ns);
 	tally->refused++;
@@ -406,8 +409,8 @@ void timewait_event(struct timewait *tw, const struct tcpdwell_transition *t,
 	struct facts f = facts_of_row(tw, t, use);
 
 	/*
-	 * What entered while the programs were being attached was there at the start, and where
-	 * only some of them saw it, it looks like one that got no TIME_WAIT.
+	 * A socket that entered while programs were being attached was counted at the start. If
+	 * only some programs saw it, it would look like one that got no TIME_WAIT.
 	 */
 	if (t->time_ns < tw->start_ns)
 		return;
@@ -431,7 +434,7 @@ static uint64_t note_hash(struct facts *f)
 	return ends_hash(f);
 }
 
-/* A listener is noted by its port alone. */
+/* A listener is noted by its port only. */
 static uint64_t listener_hash(uint32_t netns, uint16_t port)
 {
 	const struct tally_key key = { .netns = netns, .lport = port };
@@ -469,7 +472,7 @@ void timewait_note(struct timewait *tw, const struct tcpdwell_socket *socket)
 	notes_add(tw->notes, &note);
 }
 
-/* What the snapshot knows of it. */
+/* Adds what the snapshot knows of the socket. */
 static struct facts facts_of_noted(struct timewait *tw, const struct timewait_old *old)
 {
 	struct facts f = facts_of_old(tw, old), nobodys = f;
@@ -498,7 +501,7 @@ void timewait_add_open(struct timewait *tw, uint64_t now_ns, const struct timewa
 		open_port(tw, &f, now_ns, NULL);
 }
 
-/* Keeps those with the most to go, the most first. */
+/* Keeps those with the most to go, sorted, the most first. */
 static void list_old(struct timewait *tw, const struct timewait_old *old)
 {
 	unsigned int low = 0, high = tw->listed_count;
@@ -526,12 +529,12 @@ void timewait_add_old(struct timewait *tw, uint64_t now_ns, const struct timewai
 	struct facts f = facts_of_noted(tw, old);
 	uint64_t due;
 
-	/* Whose it was a row would not know either. */
+	/* A row would not know the owner either, so the keys must not contain it. */
 	f.pid = 0;
 	f.comm = NULL;
 	tw->bound |= f.port.bound;
 	due = tally_add_old(&tw->total, now_ns, old->left_ns);
-	/* After a minute nothing of what was there at the start is left, and none is kept. */
+	/* After a minute nothing from the start is left, and none is kept. */
 	if (tw->olds)
 		olds_add(tw->olds, ends_hash(&f), due);
 	hist_add(&tw->old_left, old->left_ns);

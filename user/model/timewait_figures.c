@@ -34,7 +34,7 @@ static bool row_is_worse(const struct timewait_row *a, const struct timewait_row
 	return memcmp(&a->key, &b->key, sizeof(a->key)) < 0;
 }
 
-/* Puts @row in its place among the @top worst; what falls out is added to the rest. */
+/* Puts @row in its place among the @top worst ones. The row that drops out is added to the rest. */
 static void table_put(struct timewait_table *table, unsigned int top,
 		      const struct timewait_row *row)
 {
@@ -85,19 +85,19 @@ static void copy_names(struct tally_name *names, const struct tally *tally)
 	qsort(names, TALLY_NAMES, sizeof(*names), by_connections);
 }
 
-/* Whether @other holds ports that are closed to who would hold those of @tally. */
+/* Returns true if @other holds ports that are closed to sockets counted under @key. */
 static bool blocks(const struct tally_key *key, const struct tally_key *other)
 {
 	if (key->netns != other->netns || key->scope != other->scope || key->bound == other->bound)
 		return false;
-	/* connect() passes over what bind() took at any address. */
+	/* connect() skips ports that bind() took at any address. */
 	return !key->bound || (key->family == other->family &&
 			       !memcmp(key->laddr, other->laddr, sizeof(key->laddr)));
 }
 
 /*
- * How many ports are held beside those of @tally, at the least: of two others it is not kept
- * whether they hold the same ones.
+ * Returns a lower bound of the ports held by others than @tally. It is not known whether two others
+ * hold the same ports, so the one with the most counts.
  */
 static uint64_t count_blocked(const struct timewait *tw, const struct tally *tally, uint64_t now_ns,
 			      struct tally_name *names)
@@ -195,7 +195,7 @@ static void fill_pressures(const struct timewait *tw, uint64_t now_ns, unsigned 
 		const struct tally *tally = tallies_at(tw->clients, i, now_ns);
 		struct timewait_pressure p = pressure_row(tw, tally, now_ns);
 
-		/* Who has a few open connections is no news. */
+		/* A client with a few open connections is not worth a row. */
 		if (p.row.now || p.row.entered || p.refused || p.pressure.verdict >= PRESSURE_HIGH)
 			pressure_put(f, top, &p);
 	}

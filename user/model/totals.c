@@ -5,7 +5,7 @@
 #include "base/compare.h"
 #include "model/totals.h"
 
-/* Readings of one look, sorted by inode when it ends. */
+/* The readings of a look; sorted by inode when it ends. */
 struct look {
 	struct totals_reading *readings;
 	size_t count, room;
@@ -16,7 +16,7 @@ struct totals {
 	struct look now, before;
 	unsigned int looks;
 	uint64_t orphans, memory_bytes;
-	uint64_t owed; /* connections that had gone before they were seen to be counted */
+	uint64_t owed; /* connections seen open, but not yet counted as opened */
 };
 
 struct totals *totals_new(void)
@@ -86,7 +86,7 @@ static const struct totals_reading *find(const struct look *look, uint32_t inode
 	return bsearch(&key, look->readings, look->count, sizeof(key), compare_inodes);
 }
 
-/* What a counter was moved by; @before NULL: it began with the namespace. */
+/* Returns by how much a counter grew. @before is NULL if the namespace is new. */
 static uint64_t grew(const struct totals_reading *now, const struct totals_reading *before,
 		     enum totals_counter counter)
 {
@@ -102,7 +102,10 @@ static uint64_t sum(uint64_t a, uint64_t b)
 	return a == TOTALS_UNKNOWN || b == TOTALS_UNKNOWN ? TOTALS_UNKNOWN : a + b;
 }
 
-/* Connections: a listener or a request is none yet, and what is in TIME_WAIT is over. */
+/*
+ * Returns the number of open connections. Listeners and requests are no connections yet, and those
+ * in TIME_WAIT are over.
+ */
 static uint32_t open_now(const struct totals_reading *reading)
 {
 	uint32_t count = 0;
@@ -128,8 +131,8 @@ static void add(struct totals_line *line, const struct totals_reading *now,
 }
 
 /*
- * Counters and sockets are not read at the same moment, so one that opens meanwhile may be open
- * before it is counted: what is owed then comes off the next line.
+ * Counters and sockets are not read at the same moment. So a connection that opens in between may
+ * be seen open before it is counted. What is owed then is taken off the next line.
  */
 static uint64_t closed(struct totals *totals, uint64_t opened, int64_t more)
 {
