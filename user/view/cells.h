@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Cells of a table's row, each of which ends with a blank. The caller has reserved the room. They
- * are inline, as a row of the table is made of a dozen. One thread.
+ * Cells of a table's row. Each one ends with a blank. The caller must have reserved the room. The
+ * functions are inline because a row consists of a dozen cells. One thread.
  */
 #ifndef TCPDWELL_CELLS_H
 #define TCPDWELL_CELLS_H
@@ -16,7 +16,10 @@
 #include "base/tcpstate.h"
 #include "base/text.h"
 
-/* A row in the making: @excess is how many bytes more than columns stand before the cursor. */
+/*
+ * A row that is being written. @excess is the number of bytes before the cursor minus the number of
+ * columns.
+ */
 struct row {
 	char *start;
 	char *p;
@@ -28,7 +31,7 @@ static inline unsigned int row_columns(const struct row *row)
 	return row->p - row->start - row->excess;
 }
 
-/* Ends the cell that began at @start with blanks up to @width bytes, and one more. */
+/* Pads the cell that began at @start with blanks to @width bytes, and adds one more blank. */
 static inline void cell_end(struct row *row, char *start, unsigned int width)
 {
 	row->p = put_char(put_fill(row->p, start, width), ' ');
@@ -42,7 +45,7 @@ static inline void cell_left(struct row *row, const char *text, unsigned int wid
 	cell_end(row, start, width);
 }
 
-/* @len bytes that take so many @columns. */
+/* Writes @len bytes, which take @columns columns. */
 static inline void cell_right(struct row *row, const char *text, size_t len, unsigned int columns,
 			      unsigned int width)
 {
@@ -67,7 +70,7 @@ static inline void cell_number(struct row *row, bool known, uint64_t v, unsigned
 	cell_right(row, digits, len, len, width);
 }
 
-/* Text that others chose, escaped and cut to its column; NULL: not known. */
+/* Writes text that others chose, escaped and cut to its column; NULL: not known. */
 static inline void cell_text(struct row *row, const char *text, unsigned int width)
 {
 	unsigned int columns = 1, excess;
@@ -87,7 +90,7 @@ static inline char *put_port(char *p, uint16_t port)
 	return port ? put_u16(p, port) : put_char(p, '-');
 }
 
-/* `addr:port`, `[addr]:port`. Addresses are never cut. */
+/* Writes `addr:port` or `[addr]:port`. Addresses are never cut. */
 static inline void cell_address(struct row *row, unsigned int family, const uint8_t *addr,
 				uint16_t port, unsigned int width)
 {
@@ -100,7 +103,7 @@ static inline void cell_address(struct row *row, unsigned int family, const uint
 	cell_end(row, start, width);
 }
 
-/* The errno where it says more than the reason; NULL otherwise. */
+/* Returns the errno's name if it says more than the reason, else NULL. */
 static inline const char *telling_errno(unsigned int reason, int err)
 {
 	return err && err != reason_errno(reason) ? errno_name(err) : NULL;

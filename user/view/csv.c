@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * CSV (RFC 4180): a header line, then the fields of the JSON lines by the same names in the same
- * order, empty where unknown. Lines end with LF alone, as Unix tools want them. The summary is no
- * row: it goes to standard error, where others print it.
+ * CSV (RFC 4180): a header line, then the fields of the JSON lines with the same names in the same
+ * order. An unknown value is empty. Lines end with LF only, as Unix tools expect. The summary is no
+ * row, so it goes to standard error, printed by another module.
  */
 #include "base/escape.h"
 #include "view/fields.h"

@@ -51,7 +51,7 @@ void diagnosis_print(FILE *out, const struct diagnosis *d, size_t findings)
 
 /* ---- What comes and goes ---- */
 
-/* What makes two findings the same one, and its line. */
+/* What identifies a finding, and its line. */
 struct entry {
 	enum finding_id id;
 	uint32_t pid;
@@ -87,7 +87,10 @@ void diagnosis_diff_begin(struct diagnosis_diff *diff)
 		diff->entries[i].seen = false;
 }
 
-/* The ports and addresses that name it: others may change from look to look. */
+/*
+ * Compares the addresses' ports and namespace, which identify a finding. Other members may change
+ * from look to look.
+ */
 static bool is_same(const struct entry *entry, const struct finding *finding)
 {
 	const struct fact_address *a = &entry->at, *b = &finding->at;

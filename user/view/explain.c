@@ -6,7 +6,7 @@
 
 #include "view/explain.h"
 
-/* EXPLAIN_FILE is explain.txt, by the path that make knows. */
+/* EXPLAIN_FILE is the path of explain.txt, which make defines. */
 __asm__(".pushsection .rodata\n"
 	".globl explain_text\n"
 	".type explain_text, %object\n"
@@ -16,13 +16,13 @@ __asm__(".pushsection .rodata\n"
 	".size explain_text, . - explain_text\n"
 	".popsection\n");
 
-/* Left of what belongs to a title. */
+/* Indents what belongs to a title. */
 #define INDENT 4
 
-/* Where the commands of the index begin. */
+/* The column where the commands of the index begin. */
 #define LOOK_COLUMN 36
 
-/* The parts of an entry, in their order; the first one needs no title. */
+/* The parts of an entry, in their order. The first one has no title. */
 static const struct {
 	const char *word;
 	const char *title;
@@ -47,7 +47,7 @@ static size_t line_len(const char *line)
 	return strcspn(line, "\n");
 }
 
-/* `-`, `_` and a blank are the same, and so are both cases. */
+/* `-`, `_` and a blank are equal, and so are upper and lower case. */
 static int folded(int c)
 {
 	return c == '-' || c == '_' ? ' ' : tolower((unsigned char)c);
@@ -63,13 +63,13 @@ static bool same_name(const char *a, size_t len, const char *b)
 	return true;
 }
 
-/* An entry's first line is `= KIND NAME`. */
+/* The first line of an entry is `= KIND NAME`. */
 static bool is_entry(const char *line)
 {
 	return !strncmp(line, "= ", 2);
 }
 
-/* The name in the first line of an entry. */
+/* Returns the name in the first line of an entry. */
 static const char *entry_name(const char *line, size_t *len)
 {
 	const char *name = line + 2 + strcspn(line + 2, " ") + 1;
@@ -93,7 +93,7 @@ static const char *find_entry(const char *name)
 	return NULL;
 }
 
-/* A field of `symptom WORDS | COMMAND | NAME`. */
+/* A line `symptom WORDS | COMMAND | NAME`. */
 struct symptom {
 	const char *words, *command, *name;
 	int words_len, command_len, name_len;
@@ -119,7 +119,7 @@ static bool read_symptom(const char *line, struct symptom *s)
 	return true;
 }
 
-/* The entry that a symptom leads to. */
+/* Returns the entry that a symptom leads to. */
 static const char *find_symptom(const char *words)
 {
 	for (const char *line = explain_text; *line; line = next_line(line)) {
@@ -134,12 +134,12 @@ static const char *find_symptom(const char *words)
 	return NULL;
 }
 
-/* A paragraph on its way out. */
+/* A paragraph that is being printed. */
 struct paragraph {
 	FILE *out;
 	unsigned int columns;
 	int indent;
-	int at; /* the column */
+	int at; /* the present column */
 	bool first;
 };
 
@@ -160,7 +160,7 @@ static void put_words(struct paragraph *p, const char *word, const char *end)
 	}
 }
 
-/* The lines from @line on that begin with a tab. Returns what follows them. */
+/* Prints the lines from @line on that begin with a tab. Returns the line after them. */
 static const char *put_paragraph(struct paragraph *p, const char *line)
 {
 	for (; *line == '\t'; line = next_line(line))
@@ -238,7 +238,7 @@ int explain_print(FILE *out, const char *name, unsigned int columns)
 	return 0;
 }
 
-/* The names of all entries of a kind, as a paragraph behind its title. */
+/* Prints the names of all entries of a kind, as a paragraph after its title. */
 static void print_names(FILE *out, const char *kind, const char *title, unsigned int columns)
 {
 	int at = fprintf(out, "%-9s", title);

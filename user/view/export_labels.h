@@ -7,16 +7,16 @@
 
 #include "model/export.h"
 
-/* Longer values are cut: no name of a process, a unit or a pod is as long, paths may be. */
+/* Longer values are cut. No name of a process, a unit or a pod is that long, but a path may be. */
 #define EXPORT_VALUE_BYTES 512
 
-/* "state", …; NULL for EXPORT_PART_NONE. */
+/* Returns "state" and so on; NULL for EXPORT_PART_NONE. */
 const char *export_part_label(enum export_part part);
 
-/* A constant, or written to @number, of 16 bytes or more. */
+/* Returns a constant, or writes to @number, which must have room for at least 16 bytes. */
 const char *export_part_value(enum export_part part, uint32_t value, char *number, size_t size);
 
-/* Seconds, up to which bucket @number counts. */
+/* Returns the upper bound of bucket @number, in seconds. */
 double export_bound_s(unsigned int number);
 
 #endif /* TCPDWELL_EXPORT_LABELS_H */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Fields that the rows of several commands share (fields.h says how lists are read). @r is a record
- * of wire.h: members of the same name say the same in each of them.
+ * Lists of fields that the rows of several commands share (fields.h says how lists are read). @r is
+ * a record of wire.h; members of the same name mean the same in each record.
  */
 #ifndef TCPDWELL_FIELD_LISTS_H
 #define TCPDWELL_FIELD_LISTS_H
@@ -10,17 +10,17 @@
 #include "host/name_book.h"
 #include "view/fields.h"
 
-/* "ipv4", "ipv6", by the numbers of wire.h. */
+/* Returns "ipv4" or "ipv6", by the numbers of wire.h. */
 const char *family_name(unsigned int family);
 #define FAMILY_MAX 7
 
-/* The ends of a connection, of which the other one may be told of elsewhere. */
+/* The local end of a connection. */
 #define FIELDS_LOCAL(F, r)                                      \
 	F(family, choice, family_name, FAMILY_MAX, (r)->family) \
 	F(laddr, addr, (r)->family, (r)->laddr)                 \
 	F(lport, number, (r)->lport, (r)->lport)
 
-/* A connection that was one from the beginning. */
+/* The ends of a connection, as trace and life have them. */
 #define FIELDS_CONNECTION(F, r)                     \
 	F(cookie, number, (r)->cookie, (r)->cookie) \
 	F(netns, number, (r)->netns, (r)->netns)    \
@@ -28,7 +28,7 @@ const char *family_name(unsigned int family);
 	F(raddr, addr, (r)->family, (r)->raddr)     \
 	F(rport, number, (r)->rport, (r)->rport)
 
-/* Where the owner is one of enum tcpdwell_owner. */
+/* The owner, for records whose owner is one of enum tcpdwell_owner. */
 #define FIELDS_OWNER(F, r, names)                    \
 	F(pid, number, (r)->owner, (r)->pid)         \
 	F(comm, text, (r)->owner ? (r)->comm : NULL) \
@@ -40,12 +40,12 @@ const char *family_name(unsigned int family);
 
 #define FIELDS_HOLDERS(F, r) F(holders, number, (r)->holders, (r)->holders)
 
-/* Why it closed. */
+/* Why the connection closed. */
 #define FIELDS_END(F, r)                                                 \
 	F(reason, choice, reason_name, TCPDWELL_REASON_MAX, (r)->reason) \
 	F(errno, errno, (r)->err)
 
-/* What people call where it came from. */
+/* What people call the place where it came from. */
 #define FIELDS_NAMES(F, names)                                 \
 	F(unit, text, names_text(names, CONTAINER_UNIT))       \
 	F(container, text, names_text(names, CONTAINER_LABEL)) \

@@ -25,7 +25,9 @@ static char *put_name(const struct fields_form *form, char *p, const char *name)
 	return put_string(put_string(put_string(p, form->quote), name), form->quote);
 }
 
-/* All that stands between the value of @field and the one before that is no constant. */
+/*
+ * Appends all text between the value of @field and the last value before it that is not constant.
+ */
 static char *put_before(const struct fields *f, char *p, unsigned int field)
 {
 	const struct field *before = field ? &f->table[field - 1] : NULL;
@@ -43,10 +45,10 @@ static char *put_before(const struct fields *f, char *p, unsigned int field)
 	return f->table[field].quoted ? put_string(p, f->form->quote) : p;
 }
 
-/* Long names of fields and values fit, with some room: what does not is no word. */
+/* Has room for the longest names of fields and values; longer text does not fit in a word. */
 #define WORD_ROOM 128
 
-/* Returns 0, or -EMSGSIZE for text that no word can hold. */
+/* Returns 0, or -EMSGSIZE if the text does not fit in a word. */
 static int make_word(struct word *word, char text[WORD_ROOM], char *end)
 {
 	*end = '\0';
@@ -106,7 +108,7 @@ char *fields_put_errno(const struct fields *f, char *p, int field, int err)
 {
 	const char *name = errno_name(err);
 
-	/* One without a name here is given as "E" and its number. */
+	/* An errno whose name is not known is written as "E" and its number. */
 	p = put_string(put_word(p, &f->before[field]), f->form->quote);
 	p = name ? put_string(p, name) : put_u64(put_char(p, 'E'), err);
 	return put_string(p, f->form->quote);

@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Rows of fields by the names of the contract: JSON lines and CSV, which differ in what stands
- * around a value. A field may be added at the end, none may go or change its name or meaning.
+ * Rows of named fields: JSON lines and CSV, which differ in what stands around a value. The names
+ * are a contract: a field may be added at the end, but none may be removed or change its name or
+ * meaning.
  *
- * Whoever has rows lists their fields in one macro, in their order:
+ * A module that has rows lists their fields in one macro, in their order:
  *
  *	#define TOTALS_FIELDS(F, line)                          \
  *		F(type, constant, "totals")                     \
  *		F(opened, number, (line)->known, (line)->opened)
  *
- * A field has a name, a kind, and what that kind wants to know. FIELDS_DEFINE() makes the table of
- * names from the list, for the first line of CSV, and FIELD_PUT() of each field a statement that
- * appends it: no loop and no call through a pointer, of which a row of JSON would feel each one.
- * Lists that rows share are in field_lists.h. The manual's test reads all of them.
+ * A field has a name, a kind, and the arguments of that kind. FIELDS_DEFINE() makes the table of
+ * names from the list, for the first line of CSV. FIELD_PUT() turns each field into a statement
+ * that appends it, without a loop or a call through a pointer, which would slow down each row of
+ * JSON. Lists that several rows share are in field_lists.h. The manual's test reads all of them.
  *
- * Kinds, and what they take:
+ * The kinds and their arguments:
  *
  *	constant(text)			the same in each row
  *	choice(names, max, value)	what names() says of a value below max; NULL is null
@@ -29,7 +30,7 @@
  *	word(text)			one of our own that needs no escaping; NULL is null
  *	text(text)			that others chose; NULL is null
  *
- * Whatever appends writes at the cursor @p and returns the new one, as in put.h. One thread.
+ * A function that appends writes at the cursor @p and returns the new one, as in put.h. One thread.
  */
 #ifndef TCPDWELL_FIELDS_H
 #define TCPDWELL_FIELDS_H
@@ -46,14 +47,14 @@ struct text;
 
 /* How fields are written. Constant. */
 struct fields_form {
-	bool names;	   /* each value has its name with it; else a first line has them all */
-	const char *quote; /* around names and texts that need no escaping */
-	const char *null;  /* what is not known */
+	bool names;	   /* each value has its name; else a first line has all names */
+	const char *quote; /* around names, and around texts that need no escaping */
+	const char *null;  /* stands for what is not known */
 	const char *end;   /* of a row */
-	/* Appends text that others chose, with quotes. */
+	/* Appends text that others chose, in quotes. */
 	char *(*put_text)(char *p, const char *text, size_t len);
-	size_t text_bytes; /* the most that a byte of it becomes */
-	/* Appends the last line, at most FIELDS_SUMMARY_BYTES. NULL: there is none. */
+	size_t text_bytes; /* the most bytes that one byte of it becomes */
+	/* Appends the last line, of at most FIELDS_SUMMARY_BYTES. NULL: there is none. */
 	char *(*put_summary)(char *p, const struct summary *summary);
 };
 
@@ -62,12 +63,15 @@ struct fields_form {
 extern const struct fields_form fields_json;
 extern const struct fields_form fields_csv;
 
-/* What a table says of a field. */
+/* What the table says of a field. */
 struct field {
 	const char *name;
 	const char *constant; /* its value in each row */
-	bool quoted;	      /* its quotes belong to what stands before it and behind it */
-	/* The names of its values, so many of them; NULL: they are not from a list. */
+	bool quoted;	      /* what stands around the value contains its quotes */
+	/*
+	 * Returns the names of its values, of which there are @choices; NULL: they are not from a
+	 * list.
+	 */
 	const char *(*choice)(unsigned int value);
 	unsigned int choices;
 };
@@ -79,28 +83,28 @@ struct fields {
 	const struct fields_form *form;
 	const struct field *table;
 	unsigned int count;
-	struct word before[FIELDS_MAX];	  /* all that stands between a value and the one before */
-	struct word *choices[FIELDS_MAX]; /* values with what stands before them */
-	struct word *words;		  /* what @choices points into */
+	struct word before[FIELDS_MAX];	  /* all text between a value and the one before */
+	struct word *choices[FIELDS_MAX]; /* values, each with the text before it */
+	struct word *words;		  /* the array that @choices points into */
 	struct word null;
 	struct word end;
 	struct stamp stamps[FIELDS_STAMPS];
 };
 
-/* Returns 0 or -errno. fields_free() frees what is behind it. */
+/* Prepares @f. Returns 0 or -errno. fields_free() frees what it holds. */
 int fields_init(struct fields *f, const struct fields_form *form, const struct field *table,
 		unsigned int count);
 
-/* NULL-safe, and so for one that was never made. */
+/* NULL-safe, and also safe for a zeroed one. */
 void fields_free(struct fields *f);
 
-/* The most that the line of names takes. */
+/* The greatest length of the line of names. */
 #define FIELDS_NAMES_BYTES 2048
 
-/* Appends a line of names, where the values have none with them. */
+/* Appends a line of names, if the values have none. */
 char *fields_put_names(const struct fields *f, char *p);
 
-/* Writes what stands before all rows, and behind them. Return 0 or -errno of the text. */
+/* Write what stands before all rows, and after them. Each returns 0 or the -errno of the text. */
 int fields_start(const struct fields *f, struct text *text);
 int fields_finish(const struct fields *f, struct text *text, const struct summary *summary);
 
@@ -111,7 +115,10 @@ int fields_finish(const struct fields *f, struct text *text, const struct summar
 	[FIELD_##field_name] = { .name = #field_name, FIELD_IS_##kind(__VA_ARGS__) },
 #define FIELD_PUT(name, kind, ...) p = field_##kind(f, p, FIELD_##name, __VA_ARGS__);
 
-/* The enumeration FIELD_x and the table @name of @LIST, whose arguments behind F are no matter. */
+/*
+ * Defines the enumeration FIELD_x and the table @name from @LIST. The arguments of @LIST after F do
+ * not matter here.
+ */
 #define FIELDS_DEFINE(name, LIST, ...)                                    \
 	enum { LIST(FIELD_ENUM, __VA_ARGS__) FIELD_MAX };                 \
 	_Static_assert((int)FIELD_MAX <= FIELDS_MAX, "a table has room"); \
@@ -130,12 +137,12 @@ int fields_finish(const struct fields *f, struct text *text, const struct summar
 #define FIELD_IS_word(...)
 #define FIELD_IS_text(...)
 
-/* The name of none. */
+/* Returns NULL, the name of no value. */
 const char *fields_no_name(unsigned int value);
 
 /* ---- Kinds ---- */
 
-/* It stands before the next value. */
+/* The constant is part of the text before the next value. */
 static inline char *field_constant(const struct fields *f, char *p, int field, const char *text)
 {
 	(void)f, (void)field, (void)text;

@@ -12,10 +12,10 @@
 #include "view/finding.h"
 #include "view/print.h"
 
-/* Where what belongs to a word at the left begins. */
+/* The column where the text after a word at the left begins. */
 #define COLUMN 10
 
-/* For text that others chose, in columns. */
+/* Bounds of the room for text that others chose, in columns. */
 #define ROOM_LEAST 40
 #define ROOM_MOST  256
 
@@ -45,7 +45,7 @@ static void print_side(FILE *out, const struct fact_address *at, const uint8_t *
 		fprintf(out, "port %u", port);
 }
 
-/* Returns whether there was anything to say. */
+/* Returns true if there was anything to print. */
 static bool print_where(FILE *out, const struct finding *finding,
 			const struct finding_context *context)
 {
@@ -82,13 +82,13 @@ static void print_who(FILE *out, const struct finding *finding)
 	print_text(out, finding->owner.comm, 0);
 }
 
-/* What is no process's doing. */
+/* Returns true if the finding is about the host, not about a process. */
 static bool is_of_host(enum finding_id id)
 {
 	return id == FINDING_ORPHANS || id == FINDING_MEMORY || id == FINDING_TIMEWAIT_OVERFLOW;
 }
 
-/* On one line: JSON has what is cut off. */
+/* Prints one line and cuts what does not fit; JSON has the whole text. */
 static void print_labelled(FILE *out, const char *label, const char *text, unsigned int columns)
 {
 	unsigned int taken = COLUMN + strlen(label) + 1, used;
@@ -122,7 +122,7 @@ static void print_value(FILE *out, const struct finding_figure *figure)
 	}
 }
 
-/* The name of a figure as words: what has its name in capitals keeps it. */
+/* Prints the name of a figure as words. Names that contain capitals are spelt as in the table. */
 static void print_name(FILE *out, const char *name)
 {
 	static const struct {
@@ -144,7 +144,7 @@ static void print_name(FILE *out, const char *name)
 		fputc(*p == '_' ? ' ' : *p, out);
 }
 
-/* Figures as text of their own, so that lines can be broken between them. */
+/* Returns the figures as a text of its own, so that lines can be broken between them. */
 static char *figures_text(const struct finding *finding)
 {
 	char *text = NULL;
@@ -183,7 +183,7 @@ static void print_end_of(FILE *out, const struct deadline *end)
 	}
 }
 
-/* As words, so that the line can be broken. */
+/* Prints the end as words, so that the line can be broken. */
 static void print_end_words(FILE *out, const struct deadline *end, unsigned int columns)
 {
 	char *text = NULL;
@@ -209,7 +209,7 @@ static void print_settings(FILE *out, const struct finding *finding,
 
 		if (value == FACT_UNKNOWN)
 			continue;
-		/* The range has two values under one name. */
+		/* The range is one setting with two values. */
 		if (any && setting == FACT_PORTS_HIGH) {
 			fprintf(out, " %" PRIu64, value);
 			continue;
@@ -231,7 +231,7 @@ static bool knows_settings(const struct finding *finding, const struct finding_c
 	return false;
 }
 
-/* The entry that says what helps: where the errno decides, that of the errno. */
+/* Returns the entry that says what helps. If the errno decides that, it is the errno's entry. */
 static const char *advice_name(const struct finding *finding)
 {
 	const char *name = finding->err ? strerrorname_np(finding->err) : NULL;
@@ -269,7 +269,7 @@ static void print_advice(FILE *out, const char *word, const char *name, const ch
 	free(text);
 }
 
-/* NAMESPACE/NAME, or the UID where that is all there is. */
+/* Prints NAMESPACE/NAME, or the UID if nothing else is known. */
 static void print_pod(FILE *out, const struct finding_context *context, unsigned int columns)
 {
 	const char *name = context->texts[CONTAINER_POD];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * A histogram in JSON, wherever one is part of an object.
+ * A histogram in JSON, as part of an object.
  */
 #ifndef TCPDWELL_HIST_JSON_H
 #define TCPDWELL_HIST_JSON_H
@@ -9,7 +9,7 @@
 
 #include "model/hist.h"
 
-/* A further member "buckets" of an object: those that are not empty, in ns. */
+/* Prints a further member "buckets" of an object: the buckets that are not empty, in ns. */
 void hist_json_buckets(FILE *out, const struct hist *hist);
 
 #endif /* TCPDWELL_HIST_JSON_H */

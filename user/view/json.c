@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * JSON lines: one object a row, all fields always there and in this order, and the summary last.
- * The names are a contract; a field may be added at the end, none may go or change its meaning.
+ * JSON lines: one object a row, always with all fields and in this order, and the summary last. The
+ * names are a contract: a field may be added at the end, but none may be removed or change its
+ * meaning.
  */
 #include "base/escape.h"
 #include "base/put.h"

@@ -4,10 +4,10 @@
 #include "view/layout.h"
 #include "view/sink.h"
 
-/* Its last columns, at the least: a reason has room in one of its forms. */
+/* The least width of the last columns: a reason fits in one of its forms. */
 #define LAST_WIDTH (CLOSED_WIDTH + SHORT_REASON_WIDTH)
 
-/* Columns before FROM. */
+/* Returns the number of columns before FROM. */
 static unsigned int lead_width(const struct style *style, const struct layout *layout)
 {
 	unsigned int width = PID_WIDTH + 1 + layout->comm + 1 + layout->local + 1 + layout->remote +
@@ -31,7 +31,7 @@ static struct layout layout_wide(void)
 	};
 }
 
-/* Into a file nothing is cut, and each errno has room. */
+/* In a file nothing is cut, and there is room for each errno. */
 static struct layout layout_full(void)
 {
 	return (struct layout){
@@ -44,8 +44,8 @@ static struct layout layout_full(void)
 }
 
 /*
- * Gives what the columns allow, in this order: the states, the reason's short name and half of
- * comm, the rest of comm, the local address. What does not fit is left out.
+ * Uses the spare columns in this order: the states, the reason's short name and half of comm, the
+ * rest of comm, the local address. What does not fit is left out.
  */
 static struct layout layout_compact(const struct style *style)
 {

@@ -21,13 +21,13 @@ struct style;
 #define PID_WIDTH	    7 /* of the largest pid_max, 4194304 */
 #define COMM_WIDTH	    (TCPDWELL_COMM_LEN - 1)
 #define IPV4_WIDTH	    21 /* 255.255.255.255:65535 */
-#define IPV6_WIDTH	    47 /* the same of IPv6, with brackets */
+#define IPV6_WIDTH	    47 /* an IPv6 address in brackets, with its port */
 #define PORT_WIDTH	    5
 #define DWELL_WIDTH	    7  /* >59m59s */
 #define TIME_WIDTH	    15 /* HH:MM:SS.ffffff */
 #define SHORT_TIME_WIDTH    8  /* HH:MM:SS */
 #define SECONDS_WIDTH	    13 /* eleven days */
-#define SHORT_SECONDS_WIDTH 8  /* to the millisecond for two hours, to the second for 115 days */
+#define SHORT_SECONDS_WIDTH 8  /* milliseconds up to two hours, seconds up to 115 days */
 #define STATES_WIDTH	    26 /* ESTABLISHED -> ESTABLISHED */
 #define CLOSED_WIDTH	    21 /* the same up to the reason, which only rows to CLOSE have */
 #define REASON_WIDTH	    24 /* unreachable/EHOSTUNREACH */
@@ -35,14 +35,14 @@ struct style;
 
 struct layout {
 	bool compact;
-	bool errnos;	    /* a reason's errno has room */
-	unsigned int limit; /* where a row's reason must end, UINT_MAX: anywhere */
-	unsigned int comm;  /* widths */
-	unsigned int local; /* PORT_WIDTH: the port alone */
+	bool errnos;	    /* there is room for a reason's errno */
+	unsigned int limit; /* column where a row must end; UINT_MAX: none */
+	unsigned int comm;  /* widths of columns */
+	unsigned int local; /* PORT_WIDTH: only the port is shown */
 	unsigned int remote;
 };
 
-/* The arrangement for @style, of which it reads the flags and the terminal's width. */
+/* Returns the arrangement for @style: for its flags and the terminal's width. */
 struct layout layout_for(const struct style *style);
 
 #endif /* TCPDWELL_LAYOUT_H */

@@ -155,14 +155,14 @@ static void json_full(FILE *out, const struct tcpdwell_socket *info,
 		",\"lport\":%u,\"queued\":%" PRIu32 ",\"queue_limit\":%" PRIu32
 		",\"drops\":%" PRIu32,
 		info->lport, info->queued, info->queue_max, info->drops);
-	/* What each object of a leak has, so that one may be read as the other. */
+	/* These are members of every leak's object, so that both kinds can be read alike. */
 	fprintf(out,
 		",\"state\":\"LISTEN\",\"verdict\":\"full_accept_queue\",\"count\":0,\"perhaps\":0,"
 		"\"younger\":0,\"unaccepted\":%" PRIu32 ",\"descriptors\":[]}\n",
 		info->queued);
 }
 
-/* Whether an offender's block tells of this queue already. */
+/* Returns true if an offender's object reports this queue already. */
 static bool is_told(const struct leaks *leaks, const struct tcpdwell_socket *info)
 {
 	for (size_t i = 0; i < leaks_count(leaks); i++) {

@@ -13,7 +13,7 @@
 #include "view/print.h"
 #include "view/stacks_report.h"
 
-/* Ranges of descriptors that the text shows; JSON has all. */
+/* The greatest number of ranges of descriptors in the text; JSON has all. */
 #define RANGES_SHOWN 12
 
 static void print_named(FILE *out, const char *what, const char *name)
@@ -22,7 +22,7 @@ static void print_named(FILE *out, const char *what, const char *name)
 	print_text(out, name, 0);
 }
 
-/* NAMESPACE/NAME, or the UID where that is all there is. */
+/* Prints NAMESPACE/NAME, or the UID if nothing else is known. */
 static void print_pod(FILE *out, const struct container *c)
 {
 	if (!c->pod_uid[0])
@@ -32,7 +32,10 @@ static void print_pod(FILE *out, const struct container *c)
 		print_named(out, "/", c->pod);
 }
 
-/* The container before the unit that it runs in, unless that has the same name in it. */
+/*
+ * Prints the container, and the unit that it runs in, unless the unit's name contains the
+ * container's.
+ */
 static void print_place(FILE *out, const struct procfs_process *process)
 {
 	const struct container *c = &process->container;
@@ -43,7 +46,9 @@ static void print_place(FILE *out, const struct procfs_process *process)
 		if (c->inner_unit[0])
 			print_named(out, ", in it unit ", c->inner_unit);
 		print_pod(out, c);
-		/* The unit that a runtime makes for a container has its id for a name. */
+		/*
+		 * A runtime names the unit that it makes for a container after the container's id.
+		 */
 		if (c->unit[0] && !strstr(c->unit, c->id[0] ? c->short_id : label))
 			print_named(out, ", below unit ", c->unit);
 	} else if (c->unit[0]) {
@@ -82,7 +87,7 @@ static void print_process(FILE *out, const struct leak *leak, const struct procf
 	print_place(out, process);
 }
 
-/* What they do all the time, in a word. */
+/* Returns in a word or two what the connections do. */
 static const char *stay_word(const struct leak *leak)
 {
 	if (leak->queued)
@@ -142,7 +147,10 @@ static void print_fds(FILE *out, const struct leak *leak, const struct procfs_pr
 	fputc('\n', out);
 }
 
-/* Ports of the services that are at one end, or how many sockets there are of which it is open. */
+/*
+ * Prints the services' ports at one end. Where it is not known which end is the service, it prints
+ * only the number of sockets.
+ */
 static void print_ports(FILE *out, const struct leak *leak, uint8_t side, const char *what)
 {
 	bool any = false;
@@ -214,7 +222,7 @@ static void print_healthy(FILE *out, const struct leaks *leaks, const struct lea
 	fputc('\n', out);
 }
 
-/* What was looked at beside: listeners that drop what comes. */
+/* Prints listeners that drop connections, which are reported in addition. */
 static void print_full(FILE *out, const struct leaks *leaks)
 {
 	for (size_t i = 0; i < leaks_full_count(leaks); i++) {

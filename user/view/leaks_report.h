@@ -21,20 +21,23 @@ typedef void leaks_process(void *context, uint32_t pid, const char *comm,
 struct leaks_scope {
 	uint16_t states; /* a mask */
 	uint64_t older_ns;
-	uint32_t top;		/* offenders that the text describes; JSON has all */
-	bool pids_are_proc;	/* numbers of processes are those that /proc has */
-	leaks_process *process; /* NULL: nothing is known of any */
+	uint32_t top;		/* greatest number of offenders in the text */
+	bool pids_are_proc;	/* PIDs are those that /proc shows */
+	leaks_process *process; /* NULL: nothing is known of any process */
 	void *context;
 };
 
-/* A block for each offender, or a line that says that nothing is wrong. */
+/* Prints a block for each offender, or a line that says that nothing is wrong. */
 void leaks_report(FILE *out, const struct leaks *leaks, const struct leaks_scope *scope);
 
-/* An object for each offender. The names are a contract: one may be added, none may go. */
+/*
+ * Prints an object for each offender. The names are a contract: one may be added, none may be
+ * removed.
+ */
 void leaks_json(FILE *out, const struct leaks *leaks, const struct leaks_scope *scope,
 		uint64_t wall_ns);
 
-/* The verdict on @leak in words, without a newline. */
+/* Prints the verdict on @leak in words, without a newline. */
 void leaks_verdict(FILE *out, const struct leak *leak, const struct procfs_process *process,
 		   uint64_t older_ns);
 

@@ -11,7 +11,7 @@
 #include "view/leaks_words.h"
 #include "view/print.h"
 
-/* A minute that is nearly over or nearly none is a rate of nothing. */
+/* A smaller rate a minute rounds to 0, and is not shown. */
 #define GROWTH_MIN 0.5
 
 void leaks_print_ns(FILE *out, uint64_t ns)
@@ -27,7 +27,7 @@ bool leaks_grow(const struct leak *leak)
 	return leak->watched_ns >= LEAKS_RATE_MIN_NS && leak->growth >= GROWTH_MIN;
 }
 
-/* A limit that is ten years away says nothing. */
+/* A limit that is ten years away is not worth mentioning. */
 #define LIMIT_SHOWN_S (10ULL * 365 * 86400)
 
 static void print_growth(FILE *out, const struct leak *leak, const struct procfs_process *process)
@@ -43,7 +43,7 @@ static void print_growth(FILE *out, const struct leak *leak, const struct procfs
 	leaks_print_ns(out, limit_s * 1000000000ULL);
 }
 
-/* For how long: as long as was asked for, or what is known of those that may be as old. */
+/* Prints for how long: as long as was asked for, or what is known of those that may be that old. */
 static void print_for(FILE *out, const struct leak *leak, uint64_t older_ns)
 {
 	fputs(leak->state == TCPDWELL_ESTABLISHED ? ", idle for " : " for ", out);
@@ -69,7 +69,7 @@ static void print_closed(FILE *out, const struct leak *leak)
 	leaks_print_ns(out, leak->watched_ns);
 }
 
-/* What is waited for: what the words of a state end with. */
+/* Returns what is waited for, as the end of a sentence about the state. */
 static const char *waits_for(uint8_t state)
 {
 	switch (state) {
@@ -165,7 +165,7 @@ void leaks_verdict(FILE *out, const struct leak *leak, const struct procfs_proce
 	}
 }
 
-/* A number that is another PID namespace's leads to another process. */
+/* If PIDs are those of another PID namespace, /proc would describe the wrong process. */
 void leaks_read_process(const struct leak *leak, const struct leaks_scope *scope,
 			struct procfs_process *process)
 {

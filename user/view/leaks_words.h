@@ -11,14 +11,14 @@
 
 #include "view/leaks_report.h"
 
-/* A watch shorter than this says nothing of a rate. */
+/* A shorter watch does not show a rate. */
 #define LEAKS_RATE_MIN_NS 2000000000ULL
 
 void leaks_print_ns(FILE *out, uint64_t ns);
 
 bool leaks_grow(const struct leak *leak);
 
-/* All zero where nothing is known of who leaks. */
+/* Fills @process. All zero: nothing is known of who leaks. */
 void leaks_read_process(const struct leak *leak, const struct leaks_scope *scope,
 			struct procfs_process *process);
 

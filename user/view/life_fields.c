@@ -7,7 +7,10 @@
 #include "view/life_lists.h"
 #include "view/life_view.h"
 
-/* The longest row, without names: 68 of 20 and values of 22 bytes, and comm: < 3000. */
+/*
+ * The longest row without names: 68 fields with names of 20 and values of 22 bytes, and comm: <
+ * 3000.
+ */
 #define ROW_BYTES 4096
 
 /* ---- The fields, in their order ---- */

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Lists of fields, as field_lists.h has them, that rows of lives and their logs share. */
+/*
+ * Lists of fields, as in field_lists.h, that rows of lives and logs of lives share.
+ */
 #ifndef TCPDWELL_LIFE_LISTS_H
 #define TCPDWELL_LIFE_LISTS_H
 
@@ -15,8 +17,8 @@
 	F(life, choice, dwell_name, TCPDWELL_DWELL_AT_LEAST + 1, (l)->worth)
 
 /*
- * A state that it never was in is 0, which has no name; the others are the worth of the dwell
- * and 1.
+ * 0 stands for a state that the connection never was in, and has no name. Other values are the
+ * worth of the dwell plus one.
  */
 #define STAY_MAX (TCPDWELL_DWELL_AT_LEAST + 2)
 
@@ -30,7 +32,7 @@ static inline unsigned int stay_in(const struct life *life, unsigned int state)
 	return life_visited(life, state) ? life_dwell(life, state) + 1U : 0;
 }
 
-/* Two for each state: how long, and what that is worth. */
+/* Two fields for each state: how long, and what that is worth. */
 #define LIFE_STATE(F, name, l, state)                                        \
 	F(name##_ns, number, life_visited(l, state) && life_dwell(l, state), \
 	  life_dwell_ns(l, state))                                           \

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * A connection is a log record with a resource of its own: the process, its container and its pod,
- * which is where the conventions have them. What the conventions have no name for is called as in
- * JSON, behind `tcpdwell.`, and what is not known is left out.
+ * because the conventions put them there. What the conventions have no name for is called
+ * `tcpdwell.` and its name in JSON. What is not known is left out.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +17,7 @@
 #include "view/life_view.h"
 #include "view/otlp.h"
 
-/* The longest record, without names: some 70 pairs, and comm, which may be escaped. */
+/* The longest record without names: about 70 pairs, and comm, which may be escaped. */
 #define RECORD_BYTES (80 * OTLP_PAIR_BYTES + ESCAPE_JSON_BYTES * TCPDWELL_COMM_LEN)
 
 struct life_otlp {
@@ -26,7 +26,7 @@ struct life_otlp {
 	const char *host;
 };
 
-/* Connections are no faults: what failed has its error.type. */
+/* A connection is no fault, so its severity is INFO. One that failed has an error.type. */
 #define INFO "\"severityNumber\":9,\"severityText\":\"INFO\","
 
 /* ---- Pieces ---------------------------------------------------------------------------------- */
@@ -48,7 +48,7 @@ static char *put_address(char *p, const char *key, unsigned int family, const ui
 	return put_otlp_text(p, key, text, put_addr(text, family, addr) - text);
 }
 
-/* An address and a port, as people write them. */
+/* Appends an address and a port as people write them. */
 static char *put_endpoint(char *p, unsigned int family, const uint8_t *addr, uint16_t port)
 {
 	p = put_addr(put_string(p, family == 6 ? "[" : ""), family, addr);
@@ -121,7 +121,7 @@ static char *put_whose(char *p, const struct tcpdwell_connection *c, const struc
 	return put_number(p, "tcpdwell.holders", c->holders, c->holders);
 }
 
-/* Of the kinds of field_lists.h those that the lists have which are shared. */
+/* The kinds of field_lists.h that occur in the shared lists. */
 #define OTLP_PUT(name, kind, ...) p = otlp_##kind(p, "tcpdwell." #name, __VA_ARGS__);
 
 #define otlp_number(p, key, known, value)	put_number(p, key, known, value)
@@ -140,7 +140,7 @@ static char *put_numbers(char *p, const struct life *life)
 	return p;
 }
 
-/* One that goes on is of now, and has not ended. */
+/* An open connection has not ended, so its record has the present time. */
 static char *put_times(const struct life_otlp *o, char *p, const struct life *life)
 {
 	const struct clock *clock = o->style.clock;
@@ -157,7 +157,7 @@ static char *put_opened(const struct life_otlp *o, char *p, const struct tcpdwel
 			  clock_wall_ns(o->style.clock, c->life.opened_ns));
 }
 
-/* What a list of logs shows where it shows no attributes. */
+/* Appends the body: what a list of logs shows if it does not show attributes. */
 static char *put_body(char *p, const struct life *life)
 {
 	const struct tcpdwell_connection *c = life->connection;
@@ -197,7 +197,7 @@ static int life_otlp_start(struct life_view *view)
 	return 0;
 }
 
-/* The account goes to standard error: it is no connection. */
+/* The account goes to standard error, since it is no connection. */
 static int life_otlp_finish(struct life_view *view, const struct summary *summary)
 {
 	(void)view;

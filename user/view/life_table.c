@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * A row a connection, of 132 columns for IPv4. With a time in front, or on a terminal that is
- * narrower, the local side is its port alone; what is still too long is the row.
+ * One row a connection, of 132 columns for IPv4. With a time in front, or on a narrower terminal,
+ * only the port of the local side is shown. If a row is still too long, it stays too long.
  */
 #include <stdlib.h>
 
@@ -14,7 +14,7 @@
 #include "view/layout.h"
 #include "view/life_view.h"
 
-/* 2 times, 2 addresses, comm escaped, 11 states and all numbers: < 1024. */
+/* 2 times, 2 addresses, comm escaped, 11 states and all numbers take less than 1024 bytes. */
 #define ROW_BYTES 2048
 
 #define LIFE_COLUMNS	132
@@ -23,16 +23,16 @@
 #define TIME_CELL	7 /* >59m59s */
 #define BYTES_WIDTH	5 /* 99.9M */
 #define RETR_WIDTH	4
-#define END_WIDTH	9 /* rst_rcvd at the least */
+#define END_WIDTH	9 /* rst_rcvd fits */
 
 struct life_table {
 	struct life_view view;
 	struct style style;
 	struct stamp stamp;
 	unsigned int comm;
-	unsigned int local; /* PORT_WIDTH: the port alone */
+	unsigned int local; /* PORT_WIDTH: only the port is shown */
 	unsigned int remote;
-	unsigned int columns; /* where a row must end, 0: anywhere */
+	unsigned int columns; /* where a row must end; 0: anywhere */
 };
 
 static struct life_table *table_of(struct life_view *view)
@@ -42,7 +42,7 @@ static struct life_table *table_of(struct life_view *view)
 
 /* ---- Cells ---- */
 
-/* A time of the worth of enum tcpdwell_dwell. */
+/* Appends a time with its worth, enum tcpdwell_dwell. */
 static void put_time_cell(struct row *row, uint64_t ns, uint8_t worth, unsigned int width)
 {
 	const struct tcpdwell_transition t = { .dwell = worth, .dwell_ns = ns };
@@ -53,7 +53,7 @@ static void put_time_cell(struct row *row, uint64_t ns, uint8_t worth, unsigned 
 	cell_right(row, dwell, len, columns, width);
 }
 
-/* Bytes in five columns: 0 to 9999, then three digits and a power of 1024. */
+/* Appends bytes in five columns: 0 to 9999, or three digits and a power of 1024. */
 static void put_size(struct row *row, bool known, uint64_t bytes)
 {
 	static const char units[] = "KMGTPE";
@@ -114,7 +114,9 @@ static void put_clock(struct life_table *table, struct row *row, uint64_t mono_n
 	}
 }
 
-/* How it ended, in the longest form that has room; `open`, or the state that it was left in. */
+/*
+ * Appends how it ended, in the longest form that fits; or `open`, or the state that it was left in.
+ */
 static char *put_end(const struct life_table *table, const struct row *row, char *p,
 		     const struct life *life)
 {
@@ -137,7 +139,7 @@ static char *put_end(const struct life_table *table, const struct row *row, char
 	return err ? put_string(put_char(p, '/'), err) : p;
 }
 
-/* Where the time went, in the order of a connection's life. */
+/* Appends the time in each state, in the order of a connection's life. */
 static void put_states(struct row *row, const struct life *life)
 {
 	static const uint8_t order[] = {
@@ -171,7 +173,7 @@ static int life_table_row(struct life_view *view, const struct life *life,
 	struct row row = {};
 	char *start;
 
-	(void)names; /* those are for rows of fields */
+	(void)names; /* names are shown in rows of fields only */
 	row.start = row.p = text_reserve(table->style.text, ROW_BYTES);
 	if (!row.p)
 		return text_error(table->style.text);
@@ -250,7 +252,7 @@ static const struct life_view_ops life_table_ops = {
 	.free = life_table_free,
 };
 
-/* Columns before the end. */
+/* Returns the number of columns before the end. */
 static unsigned int lead_width(const struct life_table *table)
 {
 	unsigned int width = PID_WIDTH + 1 + table->comm + 1 + SIDE_WIDTH + 1 + table->local + 1 +

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Lives as rows: of a table, of fields by name, JSON lines and CSV, or of OTLP/JSON.
+ * Lives as rows: of a table, of named fields (JSON lines and CSV), or of OTLP/JSON.
  *
- * As sink.h has it: start once, then row in any number, finish once, one thread. Each call returns
- * 0 or -errno of the text. Flushing the text is the caller's.
+ * Calls follow the rules of sink.h: start once, then row any number of times, then finish once, in
+ * one thread. Each call returns 0 or the -errno of the text. The caller flushes the text.
  */
 #ifndef TCPDWELL_LIFE_VIEW_H
 #define TCPDWELL_LIFE_VIEW_H
@@ -29,7 +29,7 @@ struct life_view {
 /* Each returns a view that the caller frees by ops->free, or NULL with errno set. */
 struct life_view *life_table_new(const struct style *style);
 struct life_view *life_fields_new(const struct style *style, const struct fields_form *form);
-/* As life_otlp.c begins with; @host must outlive it. */
+/* life_otlp.c describes the format. @host must outlive the view. */
 struct life_view *life_otlp_new(const struct style *style, const char *host);
 
 #endif /* TCPDWELL_LIFE_VIEW_H */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Metrics have the names of Prometheus without unit and `_total`, and a dot behind `tcpdwell`: of
- * these a collector that hands them to a Prometheus makes the names that `export` serves.
+ * A metric's name is that in Prometheus without the unit and `_total`, and with a dot after
+ * `tcpdwell`. A collector that hands it to a Prometheus turns it into the name that `export`
+ * serves.
  */
 #include <inttypes.h>
 #include <stdbool.h>
@@ -15,17 +16,20 @@
 #include "view/export_labels.h"
 #include "view/otlp.h"
 
-/* What stands before the first point of a line, but for the name of the host; and of a metric. */
+/*
+ * The room for what stands before the first point of a line, except the host's name; and for the
+ * head of a metric.
+ */
 #define HEAD_BYTES 1024
 
-/* Times, count and sum of a point, and what a histogram has beside them. */
+/* The room for the times, count and sum of a point, and for a histogram's buckets. */
 #define POINT_BYTES (512 + (EXPORT_BOUNDS + 1) * 24 + EXPORT_BOUNDS * 24)
 
 struct page {
 	struct text *text;
 	const struct otlp_metrics *of;
-	size_t line_bytes; /* 0: none is begun */
-	int metric;	   /* that points are written of, -1: none */
+	size_t line_bytes; /* 0: no line has begun */
+	int metric;	   /* whose points are being written; -1: none */
 };
 
 static int take(struct page *page, const char *begin, const char *end)
@@ -51,7 +55,7 @@ static int begin_line(struct page *page)
 	return take(page, begin, put_literal(p, "\"metrics\":["));
 }
 
-/* Without what its unit says; one that is nothing but a unit is left. */
+/* Appends the name without its unit. A name that is only a unit is kept. */
 static char *put_name(char *p, const struct export_metric_def *def)
 {
 	static const char prefix[] = "tcpdwell_";
@@ -64,7 +68,7 @@ static char *put_name(char *p, const struct export_metric_def *def)
 	return def->kind == EXPORT_INFO ? put_literal(p, "_info") : p;
 }
 
-/* As UCUM has them. */
+/* Returns the unit as UCUM spells it. */
 static const char *unit_of(const char *unit)
 {
 	if (!unit)
@@ -125,7 +129,7 @@ static int put_comma(const struct page *page)
 	return 0;
 }
 
-/* Before a point of the series. */
+/* Prepares for a point of the series: begins a line or a metric if needed. */
 static int go_to(struct page *page, const struct export_series *series)
 {
 	int err = 0;
@@ -143,7 +147,7 @@ static int go_to(struct page *page, const struct export_series *series)
 
 /* ---- Points ---------------------------------------------------------------------------------- */
 
-/* Labels by their names in Prometheus; others have `tcpdwell.` before theirs. */
+/* Labels by their names in Prometheus. Other labels get the prefix `tcpdwell.`. */
 static const char *const keys[][2] = {
 	{ "state", "network.connection.state" }, { "errno", "error.type" },
 	{ "comm", "process.executable.name" },	 { "unit", "systemd.unit.name" },
@@ -160,7 +164,7 @@ static const char *key_of(const char *label, char *room, size_t size)
 	return room;
 }
 
-/* As Prometheus takes it, a label that is empty is none. */
+/* Appends a label. As in Prometheus, an empty label is the same as none. */
 static char *put_label(char *p, const char *label, const char *value)
 {
 	char room[64];
@@ -169,7 +173,10 @@ static char *put_label(char *p, const char *label, const char *value)
 	return len ? put_otlp_text(p, key_of(label, room, sizeof(room)), value, len) : p;
 }
 
-/* Ports are numbers to the conventions; those that are no single one are none. */
+/*
+ * Appends a port as a number, as the conventions want it. A value that is no number is a plain
+ * label.
+ */
 static char *put_port(char *p, const char *value)
 {
 	uint64_t port = 0;
@@ -198,7 +205,7 @@ static char *put_labels(char *p, const struct export_series *series)
 	return put_literal(put_otlp_end(p), "],");
 }
 
-/* The middle of a bucket is 1/64 off at most, so that more digits would say nothing. */
+/* The middle of a bucket is up to 1/64 off, so more digits would mean nothing. */
 static char *put_double(char *p, double value)
 {
 	return p + sprintf(p, "%.15g", value);
@@ -221,7 +228,7 @@ static char *put_dwells(char *p, const struct export_dwells *dwells)
 	return put_char(put_otlp_end(p), ']');
 }
 
-/* Of what is counted the values are whole, and those that are measured are not, as a rule. */
+/* Counted values are integers; measured ones usually are not. */
 static char *put_value(char *p, const struct export_series *series)
 {
 	if (export_metric_table[series->metric].kind == EXPORT_FLEETING)

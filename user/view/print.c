@@ -12,7 +12,7 @@
 #include "view/print.h"
 #include "wire.h"
 
-/* Pieces of longer text are escaped one by one: what a piece of this many bytes becomes fits. */
+/* Longer text is escaped in pieces of this many bytes, so that the escaped piece fits. */
 #define PIECE_BYTES 64
 
 void print_age(FILE *out, uint64_t ns, uint8_t worth, unsigned int width)
@@ -25,7 +25,7 @@ void print_age(FILE *out, uint64_t ns, uint8_t worth, unsigned int width)
 	fprintf(out, "%.*s", (int)(end - text), text);
 }
 
-/* A duration with its end. */
+/* Writes a duration as a string that ends with 0. */
 static void duration_text(char *text, size_t size, uint64_t ns)
 {
 	char digits[16 + TEXT_SLACK_BYTES];
@@ -74,7 +74,7 @@ void print_text(FILE *out, const char *text, unsigned int width)
 	while (len) {
 		size_t part = len < PIECE_BYTES ? len : PIECE_BYTES;
 
-		/* Not within a character, of which four bytes are the most. */
+		/* A piece must not end within a character, which has at most four bytes. */
 		for (size_t i = 0; i < 3 && part < len && (text[part] & 0xc0) == 0x80; i++)
 			part--;
 		end = put_escaped(piece, text, part, &columns);

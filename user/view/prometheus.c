@@ -13,16 +13,16 @@
 struct page {
 	FILE *out;
 	bool openmetrics;
-	int metric;		       /* whose head was printed last, -1: none */
-	struct prometheus_part *parts; /* of both formats, NULL: it is one alone */
-	unsigned int count;	       /* of them */
+	int metric;		       /* whose head was printed last; -1: none */
+	struct prometheus_part *parts; /* for both formats; NULL: only one is printed */
+	unsigned int count;	       /* the number of parts */
 };
 
 /* ---- Pieces ---------------------------------------------------------------------------------- */
 
 /*
- * Of a value that is to be printed, the backslash is the only byte that both escapes know: `\x0a`
- * becomes `\\x0a`.
+ * Prints a label. After the first escaping, the backslash is the only byte that the second one
+ * changes: `\x0a` becomes `\\x0a`.
  */
 static void print_label(FILE *out, const char *name, const char *value)
 {
@@ -42,7 +42,7 @@ static void print_label(FILE *out, const char *name, const char *value)
 
 static void print_number(FILE *out, double value)
 {
-	/* Counts are whole, and stay so up to 2^53. */
+	/* Counts are integers, and exact up to 2^53. */
 	if (value < 9007199254740992.0 && value == (double)(int64_t)value)
 		fprintf(out, "%.0f\n", value);
 	else
@@ -65,7 +65,7 @@ static const char *type_of(enum export_kind kind, bool openmetrics)
 	}
 }
 
-/* In OpenMetrics a family has the name without what its samples have behind it. */
+/* In OpenMetrics, a family's name does not have the suffix of its samples. */
 static void print_head(FILE *out, const struct export_metric_def *def, bool openmetrics)
 {
 	const char *suffix = openmetrics ? "" : export_suffix(def->kind);
@@ -76,7 +76,7 @@ static void print_head(FILE *out, const struct export_metric_def *def, bool open
 		fprintf(out, "# UNIT %s %s\n", def->name, def->unit);
 }
 
-/* The samples before are those of the last part. */
+/* Begins a part. The samples printed so far belong to the part before. */
 static void begin_part(struct page *page, const struct export_metric_def *def)
 {
 	struct prometheus_part *part = &page->parts[page->count];
@@ -92,7 +92,7 @@ static void begin_part(struct page *page, const struct export_metric_def *def)
 
 /* ---- Series ---------------------------------------------------------------------------------- */
 
-/* All labels of a series, and @le behind them if it is not NULL. */
+/* Prints all labels of a series, followed by @le if it is not NULL. */
 static void print_labels(FILE *out, const struct export_series *series, const char *le)
 {
 	enum export_part part = export_metric_table[series->metric].part;

@@ -13,7 +13,8 @@
 #include "view/screen.h"
 
 /*
- * Alternate screen, no cursor, no wrapping of lines; and back. ECMA-48 and xterm's private modes.
+ * Enter: alternate screen, hidden cursor, no line wrapping. Leave: the reverse. The sequences are
+ * ECMA-48 and xterm's private modes.
  */
 #define ENTER "\033[?1049h\033[?25l\033[?7l"
 #define LEAVE "\033[?7h\033[?25h\033[?1049l"
@@ -22,7 +23,7 @@
 #define CLEAR_END "\033[K" /* to the end of the line */
 #define CLEAR_ALL "\033[J" /* to the end of the screen */
 
-/* A terminal that does not tell its size. */
+/* The size of a terminal that does not tell it. */
 #define ROWS	24
 #define COLUMNS 80
 
@@ -33,12 +34,12 @@ struct screen {
 	struct sigaction quit;
 };
 
-/* For the signal handler: the descriptor while the screen is ours, else -1. */
+/* For the signal handler: the terminal's descriptor while the screen is entered, else -1. */
 static volatile sig_atomic_t entered = -1;
 
 /*
- * Async-signal-safe. A terminal that takes nothing (^S, or it has gone) is left as it is: to wait
- * for it would be to hang.
+ * Leaves the screen. Async-signal-safe. A terminal that takes nothing (after ^S, or because it has
+ * gone) is left as it is, since waiting for it would hang.
  */
 static void leave(void)
 {
@@ -60,7 +61,8 @@ static int catch (int signal, struct sigaction *before)
 }
 
 /*
- * What the signal does by default, but with the terminal put back; after ^Z the next frame enters.
+ * Does what the signal does by default, with the terminal restored. After ^Z the next frame enters
+ * the screen again.
  */
 static void handle(int signal)
 {
@@ -97,7 +99,10 @@ void screen_free(struct screen *screen)
 	free(screen);
 }
 
-/* As much of a line as fits; a byte that continues a character takes no column. */
+/*
+ * Returns the number of bytes of a line that fit. A byte that continues a character takes no
+ * column.
+ */
 static size_t fitting(const char *line, size_t len, unsigned int columns)
 {
 	unsigned int used = 0;
@@ -117,7 +122,7 @@ static int put_line(struct text *text, const char *line, size_t len, bool first)
 
 	if (!p)
 		return text_error(text);
-	/* Before the line: a newline after the last row would scroll. */
+	/* The newline comes before the line, since one after the last row would scroll. */
 	if (!first)
 		p = put_literal(p, "\r\n");
 	p = put_bytes(p, line, len);

@@ -89,7 +89,7 @@ static const char *name_of(const struct netns_lookup *netns, uint32_t inode)
 	return netns->name ? netns->name(netns->context, inode) : NULL;
 }
 
-/* One without a name has its number. Returns what is in @shown. */
+/* Returns the name of a namespace, or its number if it has none. The result may be in @shown. */
 static const char *show_netns(struct shown *shown, const struct netns_lookup *netns, uint32_t inode)
 {
 	const char *name = name_of(netns, inode);
@@ -182,7 +182,7 @@ static void json_group(FILE *out, const struct census_group *group)
 	print_json_age(out, "median", group->ages.median);
 }
 
-/* Of the cgroup that the sockets were made in. */
+/* Prints the process, and the cgroup that the sockets were made in. */
 static void json_process(FILE *out, const struct tcpdwell_socket *info,
 			 const struct named_cgroup *cgroup)
 {

@@ -10,25 +10,28 @@
 
 struct census;
 
-/* Says what a network namespace is called, until the next call; NULL: nothing is known. */
+/* Returns what a network namespace is called, valid until the next call; NULL: not known. */
 struct netns_lookup {
 	const char *(*name)(const void *context, uint32_t inode);
 	const void *context;
 };
 
-/* Counts by state, by process and by port; at most @top rows of the latter two. */
+/* Prints counts by state, by process and by port; of the latter two at most @top rows. */
 void snapshot_report(FILE *out, const struct census *census, const struct netns_lookup *netns,
 		     unsigned int top);
 
-/* --listening: a line for each listener. */
+/* For --listening: prints a line for each listener. */
 void snapshot_report_listeners(FILE *out, const struct census *census,
 			       const struct netns_lookup *netns);
 
-/* One object. The names are a contract: one may be added, none may go or change its meaning. */
+/*
+ * Prints one object. The names are a contract: one may be added, none may be removed or change its
+ * meaning.
+ */
 void snapshot_json(FILE *out, const struct census *census, const struct netns_lookup *netns,
 		   uint64_t wall_ns);
 
-/* One object a listener. */
+/* Prints an object for each listener. */
 void snapshot_json_listeners(FILE *out, const struct census *census,
 			     const struct netns_lookup *netns);
 

@@ -8,17 +8,20 @@
 #include "view/socket_fields.h"
 #include "view/socket_report.h"
 
-/* The longest row, without names and holders: 51 of 22 and values of 40 bytes, and comm: < 4000. */
+/*
+ * The longest row without names and holders: 51 fields with names of 22 and values of 40 bytes, and
+ * comm: < 4000.
+ */
 #define ROW_BYTES 4096
 
-/* A holder, with comm at its longest. */
+/* A holder with the longest comm. */
 #define HOLDER_BYTES (64 + ESCAPE_MOST * TCPDWELL_COMM_LEN)
 #define ESCAPE_MOST  6
 
-/* A kernel address, which stands for a socket where it has no cookie, is no number for people. */
+/* Without a cookie, a kernel address stands for the socket; that is no number to show. */
 #define IS_COOKIE(key) (!((key) >> 63))
 
-/* What of a row takes more than a look. */
+/* What a row needs that takes more than reading a member. */
 struct view {
 	const struct listing *listing;
 	const struct listing_row *row;
@@ -26,18 +29,18 @@ struct view {
 	const struct tcpdwell_detail *detail;
 	struct names names;
 	struct age idle;
-	bool held; /* some descriptor leads to it */
+	bool held; /* a descriptor leads to the socket */
 	bool queues;
 	uint32_t recv, send;
-	bool timer;   /* what is known */
-	bool options; /* likewise */
-	bool alive;   /* keep-alive is on, and how often it asks is known */
-	bool ends;    /* at some time */
+	bool timer;   /* the timer is known */
+	bool options; /* the options are known */
+	bool alive;   /* keep-alive is on, and its settings are known */
+	bool ends;    /* it ends by itself at some time */
 };
 
 /* ---- The fields, in their order ---- */
 
-/* A listener has no other end. */
+/* A listener has no remote end. */
 #define SOCKET_ENDS(F, v, s, wall_ns)                          \
 	F(type, constant, "socket")                            \
 	F(time, time, 0, wall_ns)                              \
@@ -80,7 +83,7 @@ struct view {
 	F(rto_ns, number, (detail)->rto_ns, (detail)->rto_ns)                    \
 	F(retransmitted, number, (v)->timer, (detail)->total_retransmits)
 
-/* Those of keep-alive are what holds, the socket's own or the namespace's. */
+/* The keep-alive settings in effect: the socket's own or the namespace's. */
 #define SOCKET_OPTIONS(F, v, detail, timers)                                                 \
 	F(keepalive, boolean, (detail)->known &TCPDWELL_KNOWN_KEEPALIVE,                     \
 	  (detail)->flags &TCPDWELL_DETAIL_KEEPALIVE)                                        \
@@ -114,7 +117,7 @@ FIELDS_DEFINE(socket_table, SOCKET_FIELDS, , );
 
 /* ---- Holders ---- */
 
-/* An array of objects. */
+/* Appends an array of objects. */
 static char *put_holders_json(char *p, const struct view *v)
 {
 	const struct sockets *sockets = v->listing->sockets;
@@ -139,7 +142,7 @@ static char *put_holders_json(char *p, const struct view *v)
 	return put_char(p, ']');
 }
 
-/* One cell: a holder is COMM/PID/FD, and a blank stands between two. */
+/* Appends one cell, where each holder is COMM/PID/FD, separated by blanks. */
 static char *put_holders_csv(char *p, const struct view *v)
 {
 	const struct sockets *sockets = v->listing->sockets;

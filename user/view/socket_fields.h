@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * `snapshot --sockets` as JSON lines and as CSV: a row a socket, with the same fields by the same
- * names in the same order (view/fields.h). Errors stay in the stream. One thread.
+ * `snapshot --sockets` as JSON lines and as CSV: one row a socket, in both forms with the same
+ * fields, names and order (view/fields.h). Errors stay in the stream. One thread.
  */
 #ifndef TCPDWELL_SOCKET_FIELDS_H
 #define TCPDWELL_SOCKET_FIELDS_H

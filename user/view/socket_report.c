@@ -13,7 +13,7 @@
 #include "view/print.h"
 #include "view/socket_report.h"
 
-/* In the order in which they stand. */
+/* The columns, from left to right. */
 enum column {
 	COLUMN_PID,
 	COLUMN_COMM,
@@ -34,12 +34,12 @@ enum column {
 	COLUMN_MAX,
 };
 
-/* A width of 0: the column is not there. */
+/* A width of 0 means that the column is left out. */
 static const struct {
 	const char *name;
-	const char *narrow_name; /* where it is another */
+	const char *narrow_name; /* if it differs */
 	unsigned int narrow, wide;
-	unsigned int rank; /* 1 is widened first, as far as there is room */
+	unsigned int rank; /* 1 is widened first, if there is room */
 	bool right;
 } columns_of[COLUMN_MAX] = {
 	[COLUMN_PID] = { "PID", NULL, PID_WIDTH, PID_WIDTH, 0, true },
@@ -62,7 +62,7 @@ static const struct {
 
 #define RANKS 11
 
-/* Names in columns, without the part that all settings share. */
+/* The prefix of all settings, which columns leave out. */
 #define SETTING_PREFIX "net.ipv4."
 
 struct table {
@@ -112,7 +112,7 @@ static void set_widths(struct table *table, unsigned int columns)
 
 /* ---- Cells ---- */
 
-/* Each is a column wide at the least, and begins behind a blank. */
+/* Prints a cell of at least its column's width, after a blank. */
 static void print_cell(FILE *out, const struct table *table, enum column column, const char *text)
 {
 	int width = table->widths[column];
@@ -122,18 +122,21 @@ static void print_cell(FILE *out, const struct table *table, enum column column,
 	if (columns_of[column].right)
 		fprintf(out, "%*s", width, text);
 	else if (column == COLUMN_HOLDERS)
-		fputs(text, out); /* nothing stands behind it */
+		fputs(text, out); /* it is the last column */
 	else
 		fprintf(out, "%-*s", width, text);
 }
 
-/* A duration, of which a µ is one column of two bytes: such times are none here. */
+/*
+ * Writes a duration without µ, which would take two bytes for one column; such short times do not
+ * occur.
+ */
 static void duration_text(char *text, size_t size, uint64_t ns)
 {
 	char digits[16 + TEXT_SLACK_BYTES];
 	unsigned int columns;
 
-	if (ns < 1000000) /* what is left of a tick */
+	if (ns < 1000000) /* the rest of a tick */
 		ns = 0;
 	snprintf(text, size, "%.*s",
 		 (int)(put_duration(digits, ns, DURATION_DOWN, &columns) - digits), digits);
@@ -177,7 +180,7 @@ static void print_where(FILE *out, const struct table *table, const struct tcpdw
 	}
 }
 
-/* The upper bound is left out where there is no room for both. */
+/* Leaves out the upper bound if there is no room for both. */
 static void print_age_cell(FILE *out, const struct table *table, struct age age)
 {
 	if (table->widths[COLUMN_AGE] < columns_of[COLUMN_AGE].wide && age.least_ns &&
@@ -217,7 +220,7 @@ static void print_timer(FILE *out, const struct table *table, const struct listi
 	print_cell(out, table, COLUMN_LEFT, known && detail->timer ? text : "-");
 }
 
-/* TIME/INTERVAL/PROBES as in the settings, with times in seconds. */
+/* Prints TIME/INTERVAL/PROBES as in the settings, with times in seconds. */
 static void print_keepalive(FILE *out, const struct table *table, const struct listing_row *row)
 {
 	const struct tcpdwell_detail *detail = &row->socket->info.detail;
@@ -276,7 +279,10 @@ static void print_netns(FILE *out, const struct table *table, const struct listi
 		   table->widths[COLUMN_NETNS]);
 }
 
-/* COMM/PID/FD of each descriptor that leads to it; "-" stands for a fixed file of io_uring. */
+/*
+ * Prints COMM/PID/FD of each descriptor that leads to the socket; "-" stands for a fixed file of
+ * io_uring.
+ */
 static void print_holders(FILE *out, const struct table *table, const struct sockets *sockets,
 			  const struct socket_seen *socket)
 {

@@ -6,7 +6,7 @@
 #include "view/print.h"
 #include "view/stacks_report.h"
 
-/* Frames of a stack that the text shows: those next to the call. JSON has all. */
+/* How many frames of a stack the text shows: those next to the call. JSON has all. */
 #define FRAMES_SHOWN 12
 
 static const char *const none_texts[STACK_NONE_COUNT] = {
@@ -46,7 +46,7 @@ static void print_id(FILE *out, const struct stack_place *place)
 		fprintf(out, "%02x", place->build_id[i]);
 }
 
-/* Where no name is known: what addr2line and a symbol server ask for. */
+/* Prints the place of a frame without a name, as addr2line and a symbol server want it. */
 static void print_module(FILE *out, const struct stack_place *place)
 {
 	if (!place->module && !place->build_id_bytes) {

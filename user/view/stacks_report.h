@@ -9,10 +9,13 @@
 
 struct leak;
 
-/* Lines for the most frequent stacks, and for the sockets that have none. */
+/* Prints lines for the most frequent stacks, and for sockets without a stack. */
 void stacks_report(FILE *out, const struct leak *leak);
 
-/* The members stacks and no_stack of the leak's object, each null if nobody asked. */
+/*
+ * Prints the members stacks and no_stack of the leak's object; both are null if nobody asked for
+ * stacks.
+ */
 void stacks_json(FILE *out, const struct leak *leak);
 
 #endif /* TCPDWELL_STACKS_REPORT_H */

@@ -8,7 +8,7 @@
 #include "view/sink.h"
 #include "view/stat_json.h"
 
-/* What a report says that it is by: the values of the option. */
+/* How a report names what it is grouped by: the values of the option --by. */
 static const char *const names[] = {
 	[TCPDWELL_BY_PROCESS] = "process", [TCPDWELL_BY_COMM] = "comm",
 	[TCPDWELL_BY_PORT] = "port",	   [TCPDWELL_BY_LPORT] = "lport",
@@ -36,7 +36,7 @@ static void print_prefix(FILE *out, const struct stat_view *view,
 	}
 }
 
-/* Of a pod, what all its containers have in common. */
+/* Prints the names of a group; for a pod, only those that all its containers share. */
 static void print_names(FILE *out, const struct stat_name *name, bool pod)
 {
 	for (unsigned int i = pod ? CONTAINER_POD : 0; i < CONTAINER_TEXTS; i++)
@@ -44,7 +44,7 @@ static void print_names(FILE *out, const struct stat_name *name, bool pod)
 	print_json_text(out, "pod_uid", name->pod_uid);
 }
 
-/* What makes the group, under the names that rows of `trace` have for it. */
+/* Prints what makes the group, with the names that rows of `trace` use. */
 static void print_group(FILE *out, const struct stat_view *view, const struct stat_group *group)
 {
 	const struct tcpdwell_stat_key *key = &group->key;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * A report of `stat` as one JSON object on a line, and the account as the last one. The names are
- * part of the interface: the manual describes them. Pure.
+ * A report of `stat` as one JSON object on a line, and the account as the last object. The names
+ * are part of the interface, and described in the manual. Pure.
  */
 #ifndef TCPDWELL_STAT_JSON_H
 #define TCPDWELL_STAT_JSON_H
@@ -12,7 +12,7 @@
 
 struct summary;
 
-/* Returns 0 or -ENOMEM; errors of @out are the caller's to see. */
+/* Returns 0 or -ENOMEM. The caller checks @out for errors. */
 int stat_json(FILE *out, const struct stat_view *view);
 
 void stat_json_account(FILE *out, const struct summary *summary);

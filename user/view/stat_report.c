@@ -19,18 +19,20 @@
 #define DURATION_WIDTH 7
 #define OLDER_WIDTH    6
 
-/* The histogram in one line: from 2^10 ns, a microsecond, to 2^37 ns and beyond, two minutes. */
+/*
+ * The histogram in one line goes from 2^10 ns (a microsecond) to 2^37 ns (two minutes) and beyond.
+ */
 #define LINE_FIRST 10
 #define LINE_LAST  37
 
-/* Of a bar in the histogram below a row. */
+/* The width of a bar in the histogram below a row. */
 #define BAR_WIDTH 32
 
 struct page {
 	FILE *out;
 	const struct stat_view *view;
 	const struct stat_style *style;
-	unsigned int name_width; /* 0: no names */
+	unsigned int name_width; /* 0: there are no names */
 	bool wide;
 	uint64_t older; /* rows so far whose dwell is a lower bound */
 };
@@ -39,7 +41,10 @@ struct page {
  * ---- Names --------------------------------------------------------------------------------------
  */
 
-/* What is not escaped, in the column of names; too long a name leaves it to the next line. */
+/*
+ * Prints a name that is not escaped yet, in its column. After a name that is too long, the row
+ * continues on the next line.
+ */
 static void print_name(const struct page *page, const char *name)
 {
 	if (strlen(name) <= page->name_width) {
@@ -84,7 +89,9 @@ static void print_number(const struct page *page, uint32_t number)
 	print_name(page, text);
 }
 
-/* NAMESPACE/POD/CONTAINER, as much of it as the group has; the UID of a pod without a name. */
+/*
+ * Prints NAMESPACE/POD/CONTAINER, as far as the group has them; the UID for a pod without a name.
+ */
 static void print_place(const struct page *page, const struct stat_name *name)
 {
 	const char *pod = name->texts[CONTAINER_POD] ?: name->pod_uid;
@@ -169,7 +176,7 @@ static uint64_t line_count(const struct hist *hist, unsigned int column)
 	return count;
 }
 
-/* One line, with no blanks at its end. */
+/* Prints one line without blanks at its end. */
 static void print_line(FILE *out, const struct hist *hist)
 {
 	static const char *const eighths[] = { " ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█" };
@@ -200,7 +207,7 @@ static void print_bar(FILE *out, unsigned int power, uint64_t count, uint64_t fu
 	fputc('\n', out);
 }
 
-/* A line for each power of two, also those without a count between others. */
+/* Prints a line for each power of two from the least value to the greatest. */
 static void print_bars(FILE *out, const struct hist *hist)
 {
 	unsigned int first = buckets_log2(hist->min_ns), last = buckets_log2(hist->max_ns);
@@ -271,7 +278,10 @@ static void print_row(struct page *page, const struct stat_group *group)
 		print_bars(page->out, &hist);
 }
 
-/* The rows of one state, of which the first of @count groups is one. Returns how many those are. */
+/*
+ * Prints the rows of the state of the first group. Returns how many of the @count groups have that
+ * state.
+ */
 static size_t print_state(struct page *page, const struct stat_group *groups, size_t count)
 {
 	uint64_t left = 0;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * The table, in the arrangement that layout.h chose. Every name that a process gave itself is
- * escaped and, but for the cgroup at the end of a wide row, cut to its column, so that none can
- * push the rest of its row out of sight.
+ * escaped. Except for the cgroup at the end of a wide row, it is also cut to its column, so that no
+ * name can push the rest of its row out of sight.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,19 +19,19 @@
 #include "view/sink.h"
 
 /*
- * The longest row, without what names_bytes() counts: 2 times, 2 addresses, comm, all numbers and
- * the blanks of the columns: < 1024.
+ * The longest row without what names_bytes() counts: 2 times, 2 addresses, comm, all numbers and
+ * the blanks between columns: < 1024.
  */
 #define ROW_BYTES 1536
 
-/* Of a wide row. */
+/* Widths of columns in a wide row. */
 #define NETNS_NAME_WIDTH   12
 #define UNIT_WIDTH	   20
 #define CONTAINER_WIDTH	   20
 #define CONTAINER_ID_WIDTH 12
 #define POD_WIDTH	   32
 
-/* So many connections have rows at about the same time; 12 KiB stay in the nearest cache. */
+/* How many connections have rows at about the same time. 12 KiB stay in the nearest cache. */
 #define CONNECTIONS	 64
 #define CONNECTION_BYTES 126 /* owner and both sides of a wide row */
 
@@ -52,7 +52,7 @@ static struct table *table_of(struct sink *sink)
 
 /* ---- Words ---- */
 
-/* "ESTABLISHED -> CLOSE", or "ESTAB->CLOSE". */
+/* Returns "ESTABLISHED -> CLOSE" or "ESTAB->CLOSE". */
 static struct word states_word(const struct layout *layout, unsigned int from, unsigned int to)
 {
 	char pair[STATES_WIDTH + PUT_FILL_MAX], *p = pair;
@@ -98,7 +98,7 @@ static void put_times(struct table *table, struct row *row, uint64_t mono_ns)
 		size_t len = put_seconds_us(seconds, clock_since_start_ns(style->clock, mono_ns)) -
 			     seconds;
 
-		if (compact) /* what does not fit is the end of the fraction */
+		if (compact) /* the fraction is cut to fit */
 			len = len - 3 < width ? len - 3 : width;
 		if (len < width)
 			row->p = put_fill(row->p, row->p, width - len);
@@ -120,7 +120,7 @@ static bool is_any(const uint8_t addr[16])
 	return !memcmp(addr, any, sizeof(any));
 }
 
-/* `addr:port`, or `*:*` where there is no other side, as ss shows a listener's. */
+/* Writes `addr:port`, or `*:*` if there is no other side, as ss shows it for a listener. */
 static void put_endpoint(struct row *row, const struct tcpdwell_transition *t, const uint8_t *addr,
 			 uint16_t port, unsigned int width)
 {
@@ -148,7 +148,10 @@ static void set_key_of_connection(struct memo_key *key, const struct tcpdwell_tr
 	memcpy(&key->words[6], t->raddr, sizeof(t->raddr));
 }
 
-/* Who talks to whom: the same in most rows of a connection, so it is remembered as printed. */
+/*
+ * Writes the owner and both ends. They are the same in most rows of a connection, so the text is
+ * remembered.
+ */
 static void put_connection(struct table *table, struct row *row,
 			   const struct tcpdwell_transition *t)
 {
@@ -166,7 +169,10 @@ static void put_connection(struct table *table, struct row *row,
 	put_owner(layout, row, t);
 	put_local(layout, row, t);
 	put_endpoint(row, t, t->raddr, t->rport, layout->remote);
-	/* What is wider or narrower than its bytes is counted anew each time. */
+	/*
+	 * Text whose columns differ from its bytes is not remembered, since its columns must be
+	 * counted.
+	 */
 	if (!row->excess)
 		memo_keep(table->connections, &key, start, row->p - start);
 }
@@ -181,7 +187,7 @@ static void put_dwell_cell(struct row *row, const struct tcpdwell_transition *t)
 	row->p = put_char(row->p, ' ');
 }
 
-/* `reason/ERRNO`, either alone where there is no more, `-` where there is none. */
+/* Writes `reason/ERRNO`, or either one if there is no other, or `-` if there is neither. */
 static char *put_reason(char *p, const char *reason, const char *err)
 {
 	if (!reason)
@@ -190,7 +196,7 @@ static char *put_reason(char *p, const char *reason, const char *err)
 	return err ? put_string(put_char(p, '/'), err) : p;
 }
 
-/* The longest form of the reason that fits the rest of the row, with a blank before it. */
+/* Writes a blank, and the longest form of the reason that fits the rest of the row. */
 static void put_reason_fitting(const struct layout *layout, struct row *row,
 			       const struct tcpdwell_transition *t)
 {
@@ -211,7 +217,7 @@ static void put_reason_fitting(const struct layout *layout, struct row *row,
 			return;
 		}
 	}
-	/* Why a connection closed says that it did. */
+	/* A reason implies that the connection closed, so it may replace the word CLOSE. */
 	if (t->reason && t->to == TCPDWELL_CLOSE &&
 	    strlen(names[1]) <= room + 1 + sizeof("CLOSE") - 1)
 		row->p = put_string(row->p - (sizeof("CLOSE") - 1), names[1]);
@@ -339,7 +345,7 @@ static int table_tick(struct sink *sink)
 	return text_flush(table_of(sink)->text);
 }
 
-/* The summary of a table is not data: it goes to standard error, where others print it. */
+/* The summary is no data of the table: it goes to standard error, printed by another module. */
 static int table_finish(struct sink *sink, const struct summary *summary)
 {
 	(void)summary;

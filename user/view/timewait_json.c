@@ -7,10 +7,10 @@
 #include "view/sink.h"
 #include "view/timewait_json.h"
 
-/* Names of enum pressure_verdict, in its order. */
+/* The names of enum pressure_verdict, in its order. */
 static const char *const verdicts[] = { "unknown", "low", "high", "filling", "exhausted" };
 
-/* What helps, the best first. */
+/* What helps, the best advice first. */
 static const struct {
 	enum pressure_advice bit;
 	const char *name;
@@ -25,12 +25,12 @@ static const struct {
 	{ PRESSURE_RESERVED, "ip_local_reserved_ports" },
 };
 
-/* Names of enum pressure_holder. */
+/* The names of enum pressure_holder. */
 static const char *const holders[] = { "timewait", "open", "bind", "unseen" };
 
 /* ---- Values ---------------------------------------------------------------------------------- */
 
-/* The first member of an object; 0 is not known. */
+/* Prints the first member of an object; 0 is not known, and becomes null. */
 static void print_first(FILE *out, const char *name, uint32_t v)
 {
 	if (v)
@@ -58,7 +58,7 @@ static void print_counts(FILE *out, const struct timewait_row *row)
 		row->now, row->entered, row->left, row->rate);
 }
 
-/* What did not fit the table: how many keys at least, and whether there were more. */
+/* Prints what did not fit the table: the least number of keys, and whether there were more. */
 static void print_rest(FILE *out, const char *name, unsigned int keys, bool more,
 		       const struct timewait_row *row)
 {
@@ -129,7 +129,7 @@ static void print_owner(FILE *out, const struct tally_key *key)
 	print_json_text(out, "comm", key->comm);
 }
 
-/* A server's remote end is an address alone: its port is null. */
+/* Prints a remote end. A server's is only an address, so its port is null. */
 static void print_remote(FILE *out, const struct tally_key *key)
 {
 	fprintf(out, "\"family\":\"%s\",", family_name(key->family));
@@ -137,10 +137,13 @@ static void print_remote(FILE *out, const struct tally_key *key)
 	print_json_number(out, "rport", key->rport, key->rport);
 }
 
-/* Names of enum service_side, as what this end is. */
+/* The names of enum service_side, as what this end is. */
 static const char *const sides[] = { NULL, "server", "client" };
 
-/* Ports that connect() chose are one entry, whose port is null; those of no known side another. */
+/*
+ * Prints a local port. Ports that connect() chose are one entry, whose port is null; those whose
+ * side is not known are another.
+ */
 static void print_lport(FILE *out, const struct tally_key *key)
 {
 	print_first(out, "lport", key->lport);

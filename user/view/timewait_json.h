@@ -2,8 +2,8 @@
 /*
  * The figures of `tcpdwell timewait` as one JSON object on one line. Pure.
  *
- * All fields are always there. Their names are a contract: one may be added, none may go or change
- * its meaning.
+ * All fields are always present. Their names are a contract: one may be added, none may be removed
+ * or change its meaning.
  */
 #ifndef TCPDWELL_TIMEWAIT_JSON_H
 #define TCPDWELL_TIMEWAIT_JSON_H

@@ -10,11 +10,11 @@
 #include "view/sink.h"
 #include "view/timewait_report.h"
 
-/* Where the figures of a table begin, and those of ports. */
+/* The columns where the figures of a table begin, and those of ports. */
 #define NAME_WIDTH  40
 #define PORTS_WIDTH 33
 
-/* Of a bar in the histogram. */
+/* The width of a bar in the histogram. */
 #define BAR_WIDTH 16
 
 /* Enough for two IPv6 ends, a namespace's escaped name, and the slack of put.h. */
@@ -22,13 +22,13 @@
 
 /* ---- Words ----------------------------------------------------------------------------------- */
 
-/* A piece of text in the making, with how many columns it takes. */
+/* A text that is being made, and its number of columns. */
 struct name {
 	char text[NAME_BYTES];
 	unsigned int columns;
 };
 
-/* A rate in seven columns: three digits are as much as it is worth. */
+/* Prints a rate in seven columns, with three digits, since more would mean nothing. */
 static void print_rate(FILE *out, double rate)
 {
 	if (rate >= 99.95)
@@ -109,7 +109,7 @@ static char *put_netns(char *p, const struct timewait_netns *netns, uint32_t ino
 	return put_char(p, ' ');
 }
 
-/* "10.0.0.5 -> 10.0.0.9:5432", in another namespace with that in front. */
+/* Returns "10.0.0.5 -> 10.0.0.9:5432"; for another namespace, its name comes first. */
 static struct name client_name(const struct timewait_pressure *row)
 {
 	const struct tally_key *key = &row->row.key;
@@ -220,7 +220,7 @@ static void print_pressure(FILE *out, const struct timewait_pressure *row)
 	fputc('\n', out);
 }
 
-/* Each piece of advice is said once, of the worst row that it is for. */
+/* Returns the row that @advice is for. Each advice is given once, for the worst row. */
 static const struct timewait_pressure *row_advised(const struct timewait_figures *f,
 						   unsigned int advice)
 {
@@ -230,7 +230,10 @@ static const struct timewait_pressure *row_advised(const struct timewait_figures
 	return NULL;
 }
 
-/* Programs and their connections; a process that is gone is no help. */
+/*
+ * Prints programs and their numbers of connections. A process that has ended is not named, since
+ * that would not help.
+ */
 static void print_programs(FILE *out, const struct timewait_pressure *row,
 			   const struct tally_name *names)
 {
@@ -253,7 +256,7 @@ static void print_programs(FILE *out, const struct timewait_pressure *row,
 	}
 }
 
-/* What programs can do, and which; of one row they are named once. */
+/* Prints what programs can do, and which ones. Those of one row are named once. */
 static void print_for_programs(FILE *out, const struct timewait_figures *f)
 {
 	const struct timewait_pressure *row = row_advised(f, PRESSURE_LATE_BIND), *next;
@@ -313,7 +316,7 @@ static void print_helpful(FILE *out, const struct timewait_figures *f)
 			row->netns->ephemeral.reserved);
 }
 
-/* Connect failed though few ports are held by what is seen. */
+/* Prints a note if connect() failed although few ports that are seen are held. */
 static void print_elsewhere(FILE *out, const struct timewait_figures *f)
 {
 	for (unsigned int i = 0; i < f->pressure_count; i++) {
@@ -327,7 +330,7 @@ static void print_elsewhere(FILE *out, const struct timewait_figures *f)
 	}
 }
 
-/* Settings of one namespace do nothing for another. */
+/* Prints the namespace of the settings, since those of another one have no effect. */
 static void print_where(FILE *out, const struct timewait_figures *f)
 {
 	const struct timewait_pressure *row = row_advised(f, PRESSURE_SETTINGS);
@@ -500,8 +503,8 @@ static void print_bar_row(FILE *out, const struct timewait_figures *f, unsigned 
 }
 
 /*
- * Rows are powers of two, but for those without a count; columns the ways of ending, the bar is of
- * all.
+ * A row is a power of two, and is left out if its count is 0. Columns are the ways of ending; the
+ * bar is for all of them.
  */
 static void print_histogram(FILE *out, const struct timewait_figures *f)
 {
@@ -530,7 +533,7 @@ static void print_histogram(FILE *out, const struct timewait_figures *f)
 
 static void print_old(FILE *out, const struct timewait_figures *f)
 {
-	/* As many rows as the other tables may have; JSON has them all. */
+	/* The text lists as many as the other tables have rows; JSON has all. */
 	unsigned int rows = f->listed_count < f->top ? f->listed_count : f->top;
 
 	if (!f->old)

@@ -4,7 +4,7 @@
 #include "view/fields.h"
 #include "view/totals_report.h"
 
-/* 20 names and numbers of at most 40 bytes together. */
+/* 20 fields, each with at most 40 bytes for name and number. */
 #define ROW_BYTES 1024
 
 #define TOTAL(F, name, value) F(name, number, (value) != TOTALS_UNKNOWN, value)

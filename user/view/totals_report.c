@@ -11,7 +11,7 @@
 
 #define BIT(state) (1U << TCPDWELL_##state)
 
-/* Numbers of a line, but for the states. */
+/* What a column shows. */
 enum what {
 	OF_STATES,
 	OF_ORPHANS,
@@ -27,10 +27,10 @@ struct column {
 	const char *name;
 	unsigned int width;
 	enum what what;
-	unsigned int states; /* that are added up */
+	unsigned int states; /* the states that are added up */
 };
 
-/* 125 columns, and 80. */
+/* The columns for 125 columns, and for 80. */
 static const struct column wide[] = {
 	{ "LISTEN", 6, OF_STATES, BIT(LISTEN) },
 	{ "SYN_SENT", 8, OF_STATES, BIT(SYN_SENT) },
@@ -119,7 +119,7 @@ static bool is_rate(enum what what)
 	return what >= OF_OPENED && what <= OF_RETRANS;
 }
 
-/* A digit behind the point where the number is small: 0.5, 12. */
+/* Prints one digit after the point if the number is small: 0.5, 12. */
 static void print_rate(FILE *out, uint64_t count, uint64_t interval_ns, int width)
 {
 	double rate = interval_ns ? count * 1e9 / interval_ns : 0;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Transitions as rows of fields. Most of a row is the same in the next one of that connection, or
- * of that process. What stands together in a row is remembered together, as it was printed.
+ * Transitions as rows of fields. Most of a row is the same in the next row of that connection, or
+ * of that process. Fields that stand together and change together are remembered as they were
+ * printed.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,18 +14,18 @@
 #include "view/sink.h"
 
 /*
- * The longest row, without what names_bytes() counts: names and quotes 320, times and other numbers
- * 200, addresses 92, comm 92, words 110: < 1024.
+ * The longest row without what names_bytes() counts: names and quotes 320, times and other numbers
+ * 200, addresses 92, comm 92, words 110 bytes: < 1024.
  */
 #define ROW_BYTES 1024
 
-/* So many connections have rows at about the same time; 16 KiB stay in the nearest cache. */
+/* How many connections have rows at about the same time. 16 KiB stay in the nearest cache. */
 #define CONNECTIONS	 64
-#define CONNECTION_BYTES 190 /* cookie to rport of IPv6 at their longest, but for the cookie */
-/* So many processes are busy at the same time, each with two or three kinds of rows. */
+#define CONNECTION_BYTES 190 /* the longest IPv6 text from cookie to rport, without the cookie */
+/* How many processes are busy at the same time, each with two or three kinds of rows. */
 #define OWNERS	    256
-#define OWNER_BYTES 446 /* dwell to owner, with the path of a container's cgroup, some 250 bytes */
-/* So many cgroups are busy at the same time. */
+#define OWNER_BYTES 446 /* dwell to owner, with a container's cgroup path of 250 bytes */
+/* How many cgroups are busy at the same time. */
 #define PLACES	    64
 #define PLACE_BYTES 446 /* unit to pod_namespace */
 
@@ -79,7 +80,7 @@ static struct transition_fields *fields_of(struct sink *sink)
 
 /* ---- What is remembered ---- */
 
-/* Keys are made in place, since a copy would wait for the words just written. */
+/* Keys are made in place, because a copy would wait for the words just written. */
 static void set_key_of_connection(struct memo_key *key, const struct tcpdwell_transition *t)
 {
 	key->words[0] = t->cookie;
