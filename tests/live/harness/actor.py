@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Processes that do what a test says, one step at a time, and say who they are.
+"""Processes that do what a test says, one step at a time, and report who they are.
 
 A test holds an Actor for each process: run() executes Python text in it, ask() evaluates and
-returns a value. An actor may fork, be replaced by exec, and end; each process has a connection to
-the test of its own, and ends with it. Run as a program this file is the actor's side.
+returns a value. An actor may fork, be replaced by exec, and end. Each process has a connection of
+its own to the test, and ends with it. Run as a program, this file is the actor's side.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Line:
         self.file.flush()
 
     def hear(self) -> Any:
-        """None once the other side is gone."""
+        """Returns the next message; None once the other side is gone."""
         try:
             line = self.file.readline()
         except ConnectionError:
@@ -57,14 +57,14 @@ class Line:
 
 
 def enter_netns(path: str) -> None:
-    """The calling thread goes to the network namespace that is named there."""
+    """Moves the calling thread into the network namespace at path."""
     with open(path, "rb") as file:
         if ctypes.CDLL(None, use_errno=True).setns(file.fileno(), CLONE_NEWNET):
             raise OSError(ctypes.get_errno(), "setns")
 
 
 class Player:
-    """What the text that a test sends can use as `me`."""
+    """What the text that a test sends sees as `me`."""
 
     def __init__(self, meeting: str) -> None:
         self.meeting = meeting
@@ -79,17 +79,17 @@ class Player:
         return line
 
     def fork(self) -> int:
-        """A child that the test talks to; returns its pid in the parent."""
+        """Makes a child that the test can talk to; returns its pid in the parent."""
         pid = os.fork()
         if pid == 0:
-            # The first of the two closes the parent's connection for this process alone.
+            # The child closes the parent's connection for itself; the parent still has it.
             os.close(self.line.sock.detach())
             self.line = self._meet()
             self.play()
         return pid
 
     def replace(self, program: str) -> NoReturn:
-        """Become program, another name of Python, with all descriptors but the test's."""
+        """Becomes program, another name of Python, with all descriptors except the test's."""
         for name in os.listdir("/proc/self/fd"):
             with suppress(OSError):
                 os.set_inheritable(int(name), True)
@@ -98,17 +98,17 @@ class Player:
 
     @staticmethod
     def enter(path: str) -> None:
-        """Go to the network namespace that is named there."""
+        """Goes to the network namespace at path."""
         enter_netns(path)
 
     @staticmethod
     def name(comm: str) -> None:
-        """The name of the calling thread; the process has that of its first one."""
+        """Names the calling thread; the process has the name of its first thread."""
         with open("/proc/thread-self/comm", "w", encoding="utf-8") as file:
             file.write(comm)
 
     def play(self) -> NoReturn:
-        """Do what the test says until it goes away."""
+        """Does what the test says until the test goes away."""
         while True:
             order = self.line.hear()
             if order is None:
@@ -139,7 +139,7 @@ class Actor:
         return Path(f"/proc/{self.pid}/comm").read_text(encoding="utf-8").rstrip("\n")
 
     def send(self, text: str, ask: bool = False) -> None:
-        """Begin something that does not end at once; answer() waits for its end."""
+        """Begins something that does not end at once; answer() waits for its end."""
         self.line.say({"text": text, "ask": ask})
 
     def answer(self) -> Any:
@@ -163,7 +163,8 @@ class Actor:
         return child
 
     def exec(self, name: str) -> None:
-        """Become another program of this name; only descriptors are left of what it had."""
+        """Becomes another program of this name; of what the process had, only descriptors are left.
+        """
         self.send(f"me.replace({self.cast.program(name)!r})")
         self.line.close()
         again = self.cast.meet()
@@ -171,12 +172,12 @@ class Actor:
         self.line = again.line
 
     def kill(self) -> None:
-        """SIGKILL; the process is gone when this returns."""
+        """Sends SIGKILL; the process is gone when this returns."""
         signal.pidfd_send_signal(self.handle, signal.SIGKILL)
         self.wait()
 
     def wait(self) -> None:
-        """Until its end."""
+        """Waits for its end."""
         assert select.select([self.handle], [], [], LIMIT_S)[0], f"actor {self.pid} does not end"
 
     def close(self) -> None:
@@ -186,10 +187,10 @@ class Actor:
 
 
 class Cast:
-    """Makes actors, and ends all of them, their children too."""
+    """Makes actors, and ends all of them with their children."""
 
     def __init__(self) -> None:
-        # Not pytest's: an actor that is not root must get here.
+        # Not pytest's folder: an actor that is not root must be able to enter it.
         self.folder = Path(tempfile.mkdtemp(prefix="tcpdwell-"))
         self.folder.chmod(0o755)
         self.meeting = socket.socket(socket.AF_UNIX)
@@ -207,14 +208,15 @@ class Cast:
         self.close()
 
     def program(self, name: str) -> str:
-        """Python under another name, which is what exec makes the process's."""
+        """A link to Python under another name; exec gives the process that name."""
         link = self.folder / name
         if not link.exists():
             link.symlink_to(os.path.realpath(sys.executable))
         return str(link)
 
     def argv(self, name: str) -> list[str]:
-        """What becomes an actor, for others to start: meet() waits for it."""
+        """The command of a process that becomes an actor, for others to start; meet() waits for it.
+        """
         return [self.program(name), "-I", "-S", __file__, str(self.folder / "meeting")]
 
     def actor(self, name: str, netns: Any = None, user: int | None = None) -> Actor:
@@ -237,7 +239,7 @@ class Cast:
         return actor
 
     def dismiss(self, actor: Actor) -> None:
-        """End it, and keep nothing of it: for tests of more actors than descriptors."""
+        """Ends it, and keeps nothing of it: for tests with more actors than descriptors."""
         self.actors.remove(actor)
         actor.close()
         actor.wait()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""The BPF objects of a process, maps above all, by bpf(2): guests have no bpftool."""
+"""The BPF objects of a process, mainly its maps, by bpf(2), since guests have no bpftool."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def exists(kind: str, number: int) -> bool:
 
 @dataclass
 class Map:
-    """Keys and values are bytes. It goes on when its process has ended, until this is closed."""
+    """A map whose keys and values are bytes. It survives its process until it is closed here."""
 
     number: int
     kind: int
@@ -57,7 +57,7 @@ class Map:
         os.close(self._fd)
 
     def _element(self, command: int, key: bytes | None, value: bytes = b"") -> bytes:
-        """One command on an element; the value as it is afterwards."""
+        """Runs one command on an element; returns the value as it is afterwards."""
         room = ctypes.create_string_buffer(value, max(self.value_size, self.key_size))
         held = ctypes.create_string_buffer(key) if key else None
         at = ctypes.addressof(held) if held else 0
@@ -84,7 +84,7 @@ class Map:
 
 
 def of_process(pid: int) -> list[Map]:
-    """In the order of their descriptors. The caller closes them."""
+    """The maps of a process, in the order of their descriptors. The caller closes them."""
     found = []
     for path in sorted(Path(f"/proc/{pid}/fdinfo").iterdir(), key=lambda path: int(path.name)):
         try:
@@ -98,7 +98,8 @@ def of_process(pid: int) -> list[Map]:
     return found
 
 
-# struct lifecycle (include/lifecycle.h). A smaller hash map of it is for children just born.
+# The size of struct lifecycle (include/lifecycle.h). A smaller hash map with such values is for
+# children that were just born.
 _LIFECYCLE_BYTES, _TABLE_AT_LEAST = 64, 8192
 
 

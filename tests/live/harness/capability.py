@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""What this kernel lets the tracer see, asked once."""
+"""What this kernel lets the tracer see. It is asked once."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def probe(*arguments: str) -> dict[str, dict[str, Any]]:
 
 
 def backend(feature: str, *arguments: str) -> str | None:
-    """The backend that serves a feature, None where none does."""
+    """The backend that serves a feature; None: there is none."""
     found = probe(*arguments).get(feature, {}).get("backend")
     return None if found in (None, "none") else str(found)
 
 
 def missing(*features: str) -> str | None:
-    """Why a test must be skipped, None if it need not."""
+    """Why a test must be skipped; None: it need not be."""
     for feature in features:
         if not backend(feature):
             why = probe().get(feature, {}).get("why")
@@ -55,7 +55,7 @@ def ipv6() -> bool:
 
 
 def cookies() -> bool:
-    """Whether sockets are known by their cookies, and not by their addresses."""
+    """Whether sockets are identified by their cookies rather than by their addresses."""
     return backend("identity") == "cookie"
 
 
@@ -64,6 +64,6 @@ def root() -> bool:
 
 
 def jiffy_ns() -> int:
-    """The timer backend's unit of time: the tick, which the coarse clock is read at."""
-    clock_monotonic_coarse = 6  # <linux/time.h>; not among time's names
+    """The timer backend's unit of time: the tick, which is the resolution of the coarse clock."""
+    clock_monotonic_coarse = 6  # <linux/time.h>; the module time does not have it
     return round(time.clock_getres(clock_monotonic_coarse) * 1e9)

@@ -21,7 +21,7 @@ LIMIT_S = 60
 
 
 def read_capture(path: Path) -> Iterator[Segment]:
-    """The segments of a file of tcpdump's (pcap-savefile(5)), with the time of day."""
+    """The segments of a file that tcpdump wrote (pcap-savefile(5)), with the time of day."""
     data = path.read_bytes()
     if len(data) < 24:
         return
@@ -31,7 +31,7 @@ def read_capture(path: Path) -> Iterator[Segment]:
     while at + 16 <= len(data):
         seconds, rest, size, _ = struct.unpack_from("=IIII", data, at)
         if at + 16 + size > len(data):
-            return  # is being written
+            return  # it is still being written
         found = Segment.parse(seconds * 10**9 + rest, data[at + 16:at + 16 + size])
         if found:
             yield found
@@ -47,7 +47,7 @@ class Capture:
     child: subprocess.Popen[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        # Without -U nothing would be in the file but at the end, and there may be none.
+        # Without -U nothing is in the file before the end, and then perhaps nothing at all.
         self.child = self.netns.spawn(
             ["tcpdump", "-i", "veth0", "-n", "-U", "-s", "128", "-B", "16384",
              "--time-stamp-precision=nano", "-w", str(self.path), "-Z", "root", "tcp"],
@@ -59,7 +59,7 @@ class Capture:
         raise AssertionError("tcpdump does not start")
 
     def stop(self, last: Callable[[Segment], bool]) -> list[Segment]:
-        """End it once the last segment is in the file."""
+        """Ends it once the last segment is in the file."""
         deadline = time.monotonic() + LIMIT_S
         while not any(map(last, read_capture(self.path))):
             assert time.monotonic() < deadline, "the capture has no end"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Throw-away cgroups of the version 2 hierarchy, on hosts that have not mounted it, too."""
+"""Throw-away cgroups of the version 2 hierarchy, also on hosts that have not mounted it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class NoCgroups(Exception):
 
 
 def mounted() -> str | None:
-    """Where the whole hierarchy is."""
+    """Where the whole hierarchy is mounted; None: nowhere."""
     for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines():
         fields = line.split()
         if fields[fields.index("-") + 1] == "cgroup2" and fields[3] == "/":
@@ -42,22 +42,23 @@ class Cgroup:
             raise NoCgroups(str(why)) from None
 
     def wrap(self, argv: Sequence[str]) -> list[str]:
-        """What runs argv where the hierarchy is mounted: in a mount namespace, if need be."""
+        """A command that runs argv where the hierarchy is mounted, if need be in a mount namespace.
+        """
         if self._mount:
             return list(argv)
         return ["unshare", "--mount", "sh", "-c",
                 'mount -t cgroup2 none "$0" && exec "$@"', self._folder, *argv]
 
     def _do(self, script: str, *arguments: str) -> None:
-        """$1 is where the hierarchy is."""
+        """Runs a script; $1 is where the hierarchy is mounted."""
         process.run(self.wrap(["sh", "-c", script, "sh", self._mount or self._folder, *arguments]))
 
     def add(self, pid: int) -> None:
-        """A socket belongs to the cgroup that its process is in when it is made."""
+        """Moves a process there. A socket belongs to the cgroup of its process when it is made."""
         self._do('echo "$3" >"$1$2/cgroup.procs"', self.path, str(pid))
 
     def remove(self) -> None:
-        """Once its processes have ended."""
+        """Removes it, once its processes have ended."""
         try:
             self._do('rmdir "$1$2"', self.path)
         finally:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Active closes whose peer is the test itself, and the rows that must come of them."""
+"""Active closes whose peer is the test itself, and the rows that must come from them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .tracer import Row
 from .watch import (SLACK_NS, Watch, When, check_dwell, check_time, closed, now, same, show,
                     steps)
 
-# Of the states that a test makes last: far longer than what a tracer may be off by.
+# How long a test keeps a state: far longer than a tracer may be off by.
 HELD_S = 0.2
 LIMIT_S = 20
 ACTIVE = ["LISTEN", "SYN_RECV", "ESTABLISHED", "FIN_WAIT1", "FIN_WAIT2"]
@@ -31,7 +31,7 @@ class Close:
     peer: Peer
     at: dict[str, When] = field(default_factory=dict)
     shown_ns: dict[str, int] = field(default_factory=dict)
-    says: dict[str, Any] = field(init=False)  # what all rows say, now that the process is there
+    says: dict[str, Any] = field(init=False)  # what all rows say, taken while the process exists
 
     def __post_init__(self) -> None:
         self.says = fields(self.server, self.peer)
@@ -42,30 +42,31 @@ class Close:
                           limit_s)
 
     def shut(self, how: str) -> None:
-        """Close actively; how is what the process does."""
+        """Closes actively; how is what the process does."""
         before_ns = now()
         self.server.actor.run(how)
         self.at["FIN_WAIT1"] = When(before_ns, self.peer.expect(FIN | ACK).time_ns)
 
     def ack(self) -> None:
-        """Acknowledge the FIN."""
+        """Acknowledges the FIN."""
         sent = self.peer.send(ACK)
         self.at["FIN_WAIT2"] = When(sent.before_ns, self.settled())
 
     def fin(self, flags: int = FIN | ACK) -> None:
-        """The peer's FIN; its ACK tells that it was taken in."""
+        """Sends the peer's FIN; the ACK for it shows that it was taken in."""
         sent = self.peer.send(flags)
         self.at["TIME_WAIT"] = When(sent.before_ns, self.peer.expect(ACK).time_ns)
 
     def reset(self) -> None:
-        """End TIME_WAIT, or whatever it is in, by a reset in sequence."""
+        """Ends TIME_WAIT, or whatever state it is in, by a reset in sequence."""
         sent = self.peer.send(RST | ACK)
         self.at["CLOSE"] = When(sent.before_ns, self.settled())
 
     def settled(self) -> int:
-        """A time at which all segments so far were taken in: those after them are answered.
+        """Returns a time at which all segments so far were taken in, since a later one was
+        answered.
 
-        A reset of a connection that is not there comes for any segment but a reset.
+        A reset for a connection that does not exist comes for any segment except a reset.
         """
         probe = Peer(self.server.link, self.peer.version, self.peer.rport)
         probe.send(ACK)
@@ -73,13 +74,13 @@ class Close:
 
 
 def closer(stage: Stage, link: Link, family: str = "ipv4", name: str = "server") -> Close:
-    """An accepted connection."""
+    """Makes an accepted connection."""
     server = stage.server(link, family, name=name)
     return Close(server, server.open())
 
 
 def time_wait(close: Close) -> None:
-    """Straight into TIME_WAIT, with no process that holds the socket."""
+    """Goes straight into TIME_WAIT, with no process that holds the socket."""
     close.shut("s.close()")
     close.fin()
 
@@ -90,7 +91,8 @@ def family_or_skip(family: str) -> None:
 
 
 def check_times(chain: list[Row], close: Close, watch: Watch, flip: bool = False) -> None:
-    """Each state that the test timed was entered then, and left after as long as it lasted."""
+    """Checks that each state that the test timed was entered then, and left after as long as it
+    lasted."""
     for before, row in zip(chain, chain[1:]):
         if row["to"] not in close.at:
             continue
@@ -109,7 +111,8 @@ def ticks_ns() -> int:
 
 def check_timewait(chain: list[Row], close: Close, watch: Watch, flip: bool = False,
                    reason: str | set[str] = "timewait_reset", path: list[str] = WHOLE) -> None:
-    """The whole path, the timewait socket's part of it too, with the owner of the full one."""
+    """Checks the whole path, including the timewait socket's part, with the owner of the full
+    socket."""
     assert steps(chain) == path, show(chain)
     same(chain, **close.says)
     check_times(chain, close, watch, flip)
@@ -129,7 +132,8 @@ def check_timewait(chain: list[Row], close: Close, watch: Watch, flip: bool = Fa
 
 
 def check_without(chain: list[Row], close: Close, orphan: bool) -> None:
-    """As the tracepoint has it: the full socket closes when the timewait socket takes over."""
+    """Checks the tracepoint's own view: the full socket closes when the timewait socket takes over.
+    """
     assert steps(chain) == [*ACTIVE, "CLOSE"], show(chain)
     same(chain, **close.says)
     assert {row["source"] for row in chain} <= {"tracepoint", "request_sock"}
@@ -139,7 +143,7 @@ def check_without(chain: list[Row], close: Close, orphan: bool) -> None:
 
 
 def check_close(close: Close, watch: Watch, orphan: bool = False) -> None:
-    """What either kind of watch must see of a close that goes through FIN_WAIT2 and TIME_WAIT."""
+    """Checks what either kind of watch must see of a close through FIN_WAIT2 and TIME_WAIT."""
     chain = close.wait(watch, closed)
     if watch.timewait:
         check_timewait(chain, close, watch, flip=orphan)

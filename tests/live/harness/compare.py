@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Holds the tracer's rows against what traffic says must be seen, row by row."""
+"""Compares the tracer's rows with what traffic says must be seen, row by row."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from . import stall
 from .tracer import Row, Tracer, by_cookie, is_birth
 from .traffic import Bounds, Expectation
 
-# The tracepoint fires a moment before the state is stored, and a task may be preempted between.
+# The tracepoint fires a moment before the state is stored, and a task may be preempted in between.
 SLACK_NS = 2_000_000
-# From where the socket's owner is known, by what the end did first.
+# How the socket's owner is known, by what the end did first.
 PROVENANCE = {
     ("CLOSE", "SYN_SENT"): {"connect"},
     ("CLOSE", "LISTEN"): {"listen"},
     ("LISTEN", "SYN_RECV"): {"listen", "accept"},
 }
 UNSPECIFIED = {None, "0.0.0.0", "::"}
-# From here on an identity is the tracer's own making, and no cookie.
+# An identity of this size or more was made by the tracer, and is no cookie.
 OWN_IDENTITY = 1 << 52
 
 
@@ -31,15 +31,15 @@ class View:
     syn_recv: bool = True
     timewait: bool = True
     slack_ns: int = SLACK_NS
-    # Of the timewait socket's transitions, which a timer may tell about only later.
+    # For transitions of the timewait socket, which a timer may report only later.
     timewait_slack_ns: int = SLACK_NS
     # Whether the kernel lets the tracer ask for the cookies of sockets.
     asks_cookies: bool = True
-    # Whether SYN cookies answer the SYN: then nobody sees how long SYN_RECV lasts.
+    # Whether SYN cookies answer the SYN. Then nobody sees how long SYN_RECV lasts.
     syn_cookies: bool = False
 
     def knows_dwell(self, expectation: Expectation, index: int) -> bool:
-        """False where the tracer must not claim to know the dwell in path[index]."""
+        """False if the tracer must not claim to know the dwell in path[index]."""
         passive = expectation.path[:2] == ("LISTEN", "SYN_RECV")
         return not (passive and index == 1 and (self.syn_cookies or not self.syn_recv))
 
@@ -51,7 +51,7 @@ class View:
 
 
 def lives(rows: Iterable[Row]) -> list[list[Row]]:
-    """The rows of each connection: a socket lives one after another."""
+    """The rows of each connection; a socket may have several connections one after another."""
     found: list[list[Row]] = []
     for chain in by_cookie(rows).values():
         life: list[Row] = []
@@ -79,7 +79,8 @@ def _begins_within(row: Row, bounds: Bounds, slack_ns: int) -> bool:
 
 
 def rows_of(rows: Iterable[Row], expectation: Expectation, slack_ns: int = SLACK_NS) -> list[Row]:
-    """The rows of this end; two with the same addresses and ports are told apart by time."""
+    """The rows of this end. Two connections with the same addresses and ports are told apart by
+    time."""
     here = [row for row in rows if row["netns"] == expectation.netns]
     found = [life for life in lives(here)
              if all(_address_fits(row, expectation) for row in life)
@@ -115,7 +116,7 @@ def _check_time(row: Row, expectation: Expectation, index: int, view: View) -> I
 
 def _check_dwell(row: Row, before: Row | None, expectation: Expectation, index: int,
                  view: View) -> Iterable[str]:
-    """Of all but the first row: what was before a connection's birth is not its dwell."""
+    """Checks all but the first row: what was before a connection's birth is not its dwell."""
     if before is None:
         return
     if not view.knows_dwell(expectation, index):
@@ -136,13 +137,13 @@ def _check_dwell(row: Row, before: Row | None, expectation: Expectation, index: 
 
 
 def _reasons(row: Row, expectation: Expectation) -> set[str | None]:
-    """What may be said of this end: more than one word where traffic and kernel leave it open."""
+    """The reasons that are allowed for this end: several if traffic and kernel leave it open."""
     if expectation.at_ns[-1] is None:
         # Nobody waited, and the namespace may have gone with the test.
         return {expectation.reason, "netns_gone"}
     if expectation.reason == "reset_sent" and row["source"] == "timewait_sock":
-        # A timewait socket answers by a reset and goes, or goes by one that comes: alike to its
-        # timer.
+        # A timewait socket may answer by a reset and go, or go because of a reset that comes. Its
+        # timer cannot tell these apart.
         return {"reset_sent", "reset_received"}
     return {expectation.reason} if expectation.reason else {row["reason"]}
 
@@ -161,7 +162,8 @@ def _check_end(row: Row, expectation: Expectation, last: bool) -> Iterable[str]:
 def _check_identity(row: Row, first: Row, expectation: Expectation, view: View) -> Iterable[str]:
     if row["cookie"] != first["cookie"]:
         yield f"cookie {row['cookie']}, not {first['cookie']}"
-    # A request whose row goes out before there is a socket to ask passes on its own identity.
+    # The row of a request that goes out before there is a socket to ask has the tracer's own
+    # identity, and passes it on.
     own = row["cookie"] >= OWN_IDENTITY
     if own and view.asks_cookies and expectation.path[0] != "LISTEN":
         yield f"cookie {row['cookie']} is none"
@@ -175,7 +177,8 @@ def _check_identity(row: Row, first: Row, expectation: Expectation, view: View) 
 
 
 def check_rows(rows: list[Row], expectation: Expectation, view: View) -> list[str]:
-    """What is wrong with each row; the path is held against the longer of the two."""
+    """What is wrong with each row; the longer of rows and path decides how many verdicts there are.
+    """
     steps = expectation.steps()
     verdicts = []
     for index, row in enumerate(rows):
@@ -217,7 +220,7 @@ def _check_partly(row: Row, expectation: Expectation, index: int, view: View) ->
 
 
 def falsehoods(rows: list[Row], expectation: Expectation, slack_ns: int) -> list[str]:
-    """What is false of an end that was seen with less than all: in the best view that there is.
+    """What is false about an end that was seen only in part, compared with the view that fits best.
 
     Rows at its end that nobody waited for may be missing, and what is unknown is unknown.
     """
@@ -280,9 +283,9 @@ def side_by_side(rows: list[Row], expectation: Expectation, verdicts: list[str])
 
 
 def assert_follows(tracer: Tracer, expectation: Expectation, view: View = View()) -> list[Row]:
-    """Wait for the rows of this end, compare them, and return them.
+    """Waits for the rows of this end, compares them, and returns them.
 
-    Transitions that traffic did not wait for (TIME_WAIT's end) may be missing.
+    Transitions that traffic did not wait for (the end of TIME_WAIT) may be missing.
     """
     expected = view.expects(expectation)
     if expected is None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""ELF files of 64 bits: what is in one, and some that a user has prepared."""
+"""ELF files of 64 bits: what a file contains, and files as a user may have prepared them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Elf:
 
     @property
     def build_id(self) -> str:
-        """In hexadecimal digits."""
+        """The build ID in hexadecimal digits."""
         for section in self.sections:
             if section.kind != NOTE:
                 continue
@@ -63,7 +63,7 @@ class Elf:
         raise AssertionError(f"{offset:#x} is in no segment")
 
     def function(self, offset: int) -> str:
-        """The name of the one with the byte at this offset."""
+        """The name of the function that contains the byte at this offset."""
         address = self._address(offset)
         symbols = next(section for section in self.sections if section.kind == SYMTAB)
         names = self.sections[symbols.link].offset
@@ -78,7 +78,7 @@ class Elf:
 # ---- Files of our own making --------------------------------------------------------------------
 
 PAGE = 4096
-# The code of such a file: a page of it, with a call before each 64th byte.
+# Where the code of such a file is: one page, with a call before each 64th byte.
 CODE_AT = PAGE
 PROGRAM_BITS, COMPRESSED = 1, 0x800
 
@@ -91,7 +91,7 @@ def code() -> bytes:
 
 
 def unwind_tables(count: int) -> bytes:
-    """An .eh_frame: the code has the last entry, all others are of code that is not there."""
+    """An .eh_frame whose last entry covers the code; all others cover code that does not exist."""
     cie = struct.pack("<II", 20, 0) + b"\x01zR\0\x01\x78\x10\x01\x1b\x0c\x07\x08\x90\x01" + bytes(2)
     tables, at = [cie], len(cie)
     for i in range(count + 1):
@@ -102,7 +102,8 @@ def unwind_tables(count: int) -> bytes:
 
 
 def write(path: Path, sections: dict[str, tuple[bytes, int]]) -> None:
-    """Sections by name, with their flags; what they hold lies from the page behind the code on."""
+    """Writes sections by name, with their flags; their contents begin at the page after the code.
+    """
     names = b"\0" + b"".join(name.encode() + b"\0" for name in (*sections, ".shstrtab"))
     body, headers = b"", [bytes(64)]
     for name, (data, flags) in {**sections, ".shstrtab": (names, 0)}.items():

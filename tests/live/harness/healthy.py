@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Hosts that are well, of which `diagnose` has nothing to say.
+"""Hosts that are healthy, about which `diagnose` has nothing to say.
 
-Each is a network namespace of its own, in which programs do for some time what sound ones do.
+Each is a network namespace of its own, in which programs do for some time what sound programs do.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def ask(s):
         raise SystemExit("closed")
 """
 
-# A pool of connections with keep-alive, of which a few are in use at a time.
+# A pool of connections with keep-alive, a few of which are in use at a time.
 POOL = """
 if not os.fork():
     name("database")
@@ -73,7 +73,7 @@ while time.monotonic() < end:
 time.sleep(60)
 """
 
-# A proxy with clients that do nothing, each at an address of its own; some come and go.
+# A proxy with clients that do nothing, each at a separate address; some come and go.
 PROXY = """
 def connect(number):
     s = socket.socket()
@@ -97,7 +97,7 @@ while time.monotonic() < end:
 time.sleep(60)
 """
 
-# Services that start in any order, and those that they need may come up a little later.
+# Services that start in any order; those that they need may come up a little later.
 BOOT = """
 def need(port):
     while True:
@@ -137,14 +137,14 @@ while True:
 
 
 def _play(netns: Netns, text: str, seconds: float, size: int) -> None:
-    # A group of its own: what it forks ends with it.
+    # It has a process group of its own, so what it forks ends with it.
     child = netns.spawn([sys.executable, "-c", HEAD + text, str(seconds), str(size)], text=True,
                         stdout=subprocess.PIPE)
     assert child.stdout and child.stdout.readline() == "ready\n"
 
 
 def _load(netns: Netns, tool: str, *arguments: str) -> None:
-    """A load generator of the benchmark, which goes on with the first line that it is told."""
+    """A load generator of the benchmark, which starts when it gets its first line."""
     path = place.TOP / "build/tools" / tool
     child = netns.spawn([str(path), *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                         text=True)
@@ -158,7 +158,7 @@ def pool(netns: Netns, seconds: float) -> None:
 
 
 def proxy(netns: Netns, seconds: float) -> None:
-    """Ten thousand clients, where there is the time to make them."""
+    """Ten thousand clients, if there is time to make them."""
     _play(netns, PROXY, seconds, 10000 if seconds > 60 else 1000)
 
 
@@ -168,7 +168,7 @@ def full_speed(netns: Netns, seconds: float) -> None:
 
 
 def load_test(netns: Netns, seconds: float) -> None:
-    """It ends by itself while it is looked at, and leaves its timewait sockets behind."""
+    """It ends by itself during the look, and leaves its timewait sockets behind."""
     _load(netns, "load", "-t", str(seconds / 2), "-c", "4", "-s", "2", "-w", "5000")
 
 
@@ -182,7 +182,7 @@ SCENES: dict[str, Callable[[Netns, float], None]] = {
 
 
 def diagnose(name: str, seconds: float) -> subprocess.CompletedProcess[str]:
-    """What `diagnose` says of such a host, of which it sees the whole time."""
+    """What `diagnose` says about such a host, which it watches the whole time."""
     netns = Netns.make()
     try:
         SCENES[name](netns, seconds)
@@ -195,7 +195,7 @@ def diagnose(name: str, seconds: float) -> subprocess.CompletedProcess[str]:
 
 
 def _end_children(netns: Netns) -> None:
-    """What the players forked is in their namespace, too, and nothing else is."""
+    """Ends what the players forked; nothing else is in their namespace."""
     pids = netns_pids(netns)
     for child in netns.children:
         process.end(child)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""`tcpdwell leaks`, and a watch whose reports are read until one is as it should be."""
+"""`tcpdwell leaks`, and a watch whose reports are read until one is as expected."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from typing import Any, Callable, Iterator
 from . import place, process
 from .netns import Netns
 
-# A leak is what stays for so long in these tests.
+# In these tests, a socket that stays this long is a leak.
 OLDER = "200ms"
 LIMIT_S = process.LIMIT_S / 2
 Leak = dict[str, Any]
 
 
 def command(netns: Netns, *arguments: str, program: str | None = None) -> list[str]:
-    """Of one namespace; an argument that comes again later holds."""
+    """The command for one namespace. Of an argument that is given twice, the later one counts."""
     return [program or place.tcpdwell(), "leaks", "--older", OLDER, "--netns", netns.path,
             *arguments]
 
 
 class Watch:
-    """`leaks --watch`, ready."""
+    """A running `leaks --watch` that is ready."""
 
     def __init__(self, netns: Netns, *arguments: str, program: str | None = None) -> None:
-        self.rest = ""  # what stop() found unread
+        self.rest = ""  # output that stop() found unread
         self.child = subprocess.Popen(
             command(netns, "--watch", "-i", "300ms", "-d", f"{LIMIT_S:.0f}s", *place.backend(),
                     *arguments, program=program),
@@ -39,7 +39,7 @@ class Watch:
         raise AssertionError(f"not ready, status {self.child.wait()}")
 
     def wait_for(self, good: Callable[[Leak], bool]) -> Leak:
-        """With -o json."""
+        """Waits for a good report; needs -o json."""
         assert self.child.stdout
         last = None
         deadline = time.monotonic() + LIMIT_S

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""A running `life`, its rows, and connections whose both ends are the test's own."""
+"""A running `life`, its rows, and connections both of whose ends belong to the test."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Lives:
         self.running.child.send_signal(signal.SIGUSR1)
 
     def finish(self) -> Row:
-        """Ends it. Its account must hold; returns that."""
+        """Ends it. Returns its account, which must hold."""
         self.running.finish()
         summary = json.loads(self.running.lines()[-1].text)
         check_account(summary)
@@ -67,7 +67,7 @@ def lives(netns: Netns, *arguments: str) -> Iterator[Lives]:
 
 
 MPTCP = 262
-# Of a pair: family, protocol and address of its sockets.
+# For each kind of pair: family, protocol and address of its sockets.
 KINDS = {
     "ipv4": (socket.AF_INET, 0, "127.0.0.1"),
     "ipv6": (socket.AF_INET6, 0, "::1"),
@@ -77,7 +77,7 @@ KINDS = {
 
 
 class Pair:
-    """A connection whose both ends are this process's."""
+    """A connection both of whose ends belong to this process."""
 
     def __init__(self, netns: Netns, kind: str = "ipv4",
                  prepare: Callable[[socket.socket], None] = lambda listener: None) -> None:
@@ -100,7 +100,7 @@ class Pair:
             end.close()
 
     def rows(self, seen: Lives) -> tuple[Row, Row]:
-        """Of the client, of the server."""
+        """The rows of the client and of the server."""
         return seen.of(self.ports[0]), seen.of(self.ports[1])
 
 
@@ -109,7 +109,7 @@ def reset_on_close(end: socket.socket) -> None:
 
 
 def read_all(end: socket.socket, size: int) -> int:
-    """Reads until the other side has closed, or so much; returns how much that was."""
+    """Reads size bytes, or until the other side has closed; returns how many bytes came."""
     got = 0
     while got < size and (data := end.recv(min(size - got, 1 << 16))):
         got += len(data)
@@ -117,7 +117,7 @@ def read_all(end: socket.socket, size: int) -> int:
 
 
 def exchange(pair: Pair, up: int, down: int) -> None:
-    """The client sends @up bytes and the server @down, each reads all; the client closes first."""
+    """The client sends @up bytes, the server @down, and each reads all. The client closes first."""
     threads = [threading.Thread(target=pair.client.sendall, args=(bytes(up),)),
                threading.Thread(target=pair.server.sendall, args=(bytes(down),)),
                threading.Thread(target=read_all, args=(pair.server, up))]

@@ -9,7 +9,7 @@ import pytest
 
 
 def on_every_kernel(values: Iterable[Any], *chosen: Any) -> list[Any]:
-    """Parameters, or tuples of some, of which guests need no more than the chosen ones."""
+    """Parameters, or tuples of them; guests need only run the chosen ones."""
     return [pytest.param(*(value if isinstance(value, tuple) else (value,)),
                          marks=[pytest.mark.every_kernel] * (value in chosen))
             for value in values]

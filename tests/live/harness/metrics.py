@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""A `tcpdwell export` at work, who scrapes it, and what it says, by metric and labels."""
+"""A running `tcpdwell export`, a client that scrapes it, and the samples by metric and labels."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)",?')
 ADDRESS = re.compile(r"tcpdwell: metrics at http://(\S+):(\d+)/metrics\n")
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; q=0.5, text/plain; q=0.3"
-# Beside its own interval: a machine may stall.
+# In addition to its interval, since a machine may stall.
 LIMIT_S = 30
 
 
 class Metrics:
-    """Samples of a page; of those that have labels, by what is said of them in keywords."""
+    """The samples of a page; those with labels are found by keywords."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -48,7 +48,7 @@ class Metrics:
         return {of[label] for name, of, _ in self.samples if name == metric}
 
 
-# Descriptor, count, and what is run in place of it.
+# Takes a descriptor, a count, and the program that replaces it.
 HAND_OVER = """
 import os, sys
 os.dup2(int(sys.argv[1]), 3)
@@ -59,12 +59,14 @@ os.execvp(sys.argv[3], sys.argv[3:])
 
 def handing_over(given: socket.socket, wrap: Callable[[list[Any]], list[Any]] = list,
                  fds: str = "1") -> Callable[[list[Any]], list[Any]]:
-    """As a process manager does it (sd_listen_fds(3)): wrap is to replace its process."""
+    """Hands a socket over as a process manager does (sd_listen_fds(3)); wrap must replace its
+    process."""
     return lambda argv: [sys.executable, "-c", HAND_OVER, str(given.fileno()), fds, *wrap(argv)]
 
 
 class Export:
-    """One that serves at a port of its own choice, or at listener, and looks each second."""
+    """An export that serves at a port of its own choice, or at listener, and looks once a second.
+    """
 
     def __init__(self, *arguments: str, listener: socket.socket | None = None,
                  **kwargs: Any) -> None:
@@ -84,14 +86,14 @@ class Export:
         self.running.__exit__()
 
     def fetch(self, path: str = "/metrics", accept: str = "text/plain") -> tuple[str, str]:
-        """What is at the path, and of which type."""
+        """What is at the path, and its content type."""
         request = urllib.request.Request("http://%s:%d%s" % (*self.address, path),
                                          headers={"Accept": accept})
         with urllib.request.urlopen(request, timeout=LIMIT_S) as answer:
             return answer.read().decode(), answer.headers["Content-Type"]
 
     def healthy(self) -> bool:
-        """Whether there is a page, and no old one."""
+        """Whether there is a page that is not too old."""
         try:
             return self.fetch("/healthz")[0] == "ok\n"
         except urllib.error.HTTPError:
@@ -115,7 +117,7 @@ class Export:
         except urllib.error.HTTPError:
             before = [0.0]
         self.running.wait_for(fresh, LIMIT_S, "another look")
-        # One that had begun before the call is over by then.
+        # A look that had begun before the call is over by then.
         before = self.metrics().find("tcpdwell_look_timestamp_seconds")
         return self.running.wait_for(fresh, LIMIT_S, "another look")
 

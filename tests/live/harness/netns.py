@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Throw-away network namespaces, alone or two with a veth pair between them."""
+"""Throw-away network namespaces, alone or as two with a veth pair between them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Netns:
 
     @classmethod
     def make(cls) -> Netns:
-        """The name is like no other's, also not of another run at the same time."""
+        """Makes one. Its name is unique, even if another run goes on at the same time."""
         netns = cls(f"tcpdwell-{os.getpid()}-{next(_numbers)}")
         process.run(["ip", "netns", "add", netns.name])
         netns.ip("link", "set", "lo", "up")
@@ -48,7 +48,7 @@ class Netns:
         process.run(["ip", "-n", self.name, *args])
 
     def ip_all(self, *lines: str) -> None:
-        """Several of them by one process: an emulated processor takes long to start many."""
+        """Several commands in one process, since an emulated processor takes long to start many."""
         process.run(["ip", "-n", self.name, "-batch", "-"], input="\n".join(lines))
 
     def device_is_up(self, name: str) -> bool:
@@ -56,13 +56,14 @@ class Netns:
         return " state UP " in shown
 
     def inside(self, make: Callable[[], T]) -> T:
-        """What make() returns in here: a socket stays in the namespace that it was made in."""
+        """Calls make() in here and returns its result. A socket stays in the namespace that it was
+        made in."""
         made: list[T] = []
         failed: list[BaseException] = []
 
         def run() -> None:
             try:
-                # A thread has a namespace of its own, and this one ends with it.
+                # A thread has a namespace of its own; this one ends with the thread.
                 enter_netns(self.path)
                 made.append(make())
             except BaseException as failure:  # pylint: disable=broad-except
@@ -76,18 +77,18 @@ class Netns:
         return made[0]
 
     def sysctl(self, name: str, value: object) -> None:
-        """A setting of this namespace alone."""
+        """Sets a setting of this namespace only."""
         self.inside(lambda: Path("/proc/sys", name).write_text(str(value), encoding="ascii"))
 
     def argv(self, argv: Sequence[str]) -> list[str]:
-        """What runs argv inside."""
+        """A command that runs argv inside."""
         return ["ip", "netns", "exec", self.name, *argv]
 
     def run(self, argv: Sequence[str], **kwargs: Any) -> subprocess.CompletedProcess[str]:
         return process.run(self.argv(argv), **kwargs)
 
     def spawn(self, argv: Sequence[str], **kwargs: Any) -> subprocess.Popen[Any]:
-        """A child whose pid is that of argv's program: ip-netns becomes it."""
+        """A child whose pid is that of argv's program, since ip-netns becomes that program."""
         child = subprocess.Popen(self.argv(argv), **kwargs)
         self.children.append(child)
         return child
@@ -100,25 +101,27 @@ class Netns:
 
 @dataclass
 class Veth:
-    """Two namespaces that see each other."""
+    """Two namespaces that can reach each other."""
 
     client: Netns
     server: Netns
 
     @classmethod
     def make(cls) -> Veth:
-        """Documentation addresses (RFC 5737, RFC 3849); they never leave the two namespaces."""
+        """Uses documentation addresses (RFC 5737, RFC 3849), which never leave the two namespaces.
+        """
         client, server = Netns.make(), Netns.make()
         pair = cls(client, server)
         try:
-            # Each would be number 2, and an interface with the number of its peer is taken for one
-            # of hardware, whose carrier IPv6 learns of a second late (linkwatch_urgent_event()).
+            # By default each would have number 2. An interface with the number of its peer is taken
+            # for hardware, and IPv6 learns of its carrier a second late (linkwatch_urgent_event()).
             client.ip("link", "add", "veth0", "index", "9", "type", "veth", "peer", "name", "veth0",
                       "netns", server.name)
             for number, netns in enumerate((client, server), 1):
                 netns.ipv4, netns.ipv6 = f"192.0.2.{number}", f"2001:db8::{number}"
                 netns.ip("addr", "add", f"{netns.ipv4}/24", "dev", "veth0")
-                # nodad: usable at once, without a second's test for duplicates.
+                # nodad: the address is usable at once, without the second that a check for
+                # duplicates takes.
                 netns.ip("addr", "add", f"{netns.ipv6}/64", "dev", "veth0", "nodad")
                 netns.ip("link", "set", "veth0", "up")
         except BaseException:

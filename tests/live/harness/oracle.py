@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""What a filtered tracer must print, from what an unfiltered one printed at the same time."""
+"""What a filtered tracer must print, computed from what an unfiltered one printed meanwhile."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from .tracer import Row, by_cookie
 
 Ends = tuple[object, ...]
 
-# Two tracers look at the clock one after the other.
+# Two tracers read the clock one after the other.
 CLOCKS_NS = 20_000_000
-# All but identity and time, which each tracer has of its own.
+# All fields except identity and time, which differ between tracers.
 SAME = ("from", "to", "family", "laddr", "lport", "raddr", "rport", "pid", "comm", "uid", "cgroup",
         "owner", "reason", "errno", "source", "dwell")
-# A transition that comes while accept() returns is before it to one tracer, after it to another.
+# A transition while accept() returns may be before it for one tracer, and after it for another.
 ACCEPTING = {"listen", "accept"}
 
 
 def from_owner(chain: list[Row], wanted: Callable[[Row], bool]) -> list[Row]:
-    """A connection from the first row on that has a wanted owner: what an owner filter shows.
+    """What an owner filter shows: the connection from the first row on that has a wanted owner.
 
-    Its rows before accept wait for accept() and then are the acceptor's, as is the socket's user
-    where the end of the system call tells: fexit and kprobes come before the user changes.
+    Its rows before accept wait for accept(), and then belong to the acceptor. So does the socket's
+    user if the end of the system call tells; fexit and kprobes come before the user changes.
     """
     taken = next((index for index, row in enumerate(chain) if row["owner"] == "accept"), None)
     if taken is not None and chain[0]["from"] == "LISTEN":
@@ -43,9 +43,9 @@ def _ends_of(chain: list[Row]) -> Ends:
 
 
 def connections(rows: Iterable[Row]) -> dict[Ends, list[Row]]:
-    """By address: cookies are the tracer's own where the kernel gives none.
+    """By address, since cookies are the tracer's own if the kernel gives none.
 
-    TIME_WAIT's end is left out: its timer goes on when the traffic is over.
+    The end of TIME_WAIT is left out, because its timer runs on when the traffic is over.
     """
     found: dict[Ends, list[Row]] = {}
     for chain in by_cookie(rows).values():
@@ -60,7 +60,7 @@ def _is_same(one: Row, other: Row) -> bool:
         return False
     if one["dwell_ns"] is None or other["dwell_ns"] is None:
         return one["dwell_ns"] is other["dwell_ns"]
-    # Either end of it may have been stamped by one of them ahead of a stall, by the other after it.
+    # One tracer may have stamped either end of the dwell before a stall, the other one after it.
     apart_ns = CLOCKS_NS + sum(stall.worst_ns(at_ns, at_ns) for at_ns in (
         one["mono_ns"] - one["dwell_ns"], one["mono_ns"]))
     return abs(one["dwell_ns"] - other["dwell_ns"]) <= apart_ns
@@ -72,7 +72,7 @@ def _differing(wanted: Row, got: Row) -> str:
 
 
 def differences(wanted: list[Row], got: list[Row]) -> Iterator[str]:
-    """Of one connection."""
+    """The differences of one connection."""
     for index in range(max(len(wanted), len(got))):
         if index >= len(got):
             yield f"missing: {show(wanted[index])}"
@@ -84,7 +84,8 @@ def differences(wanted: list[Row], got: list[Row]) -> Iterator[str]:
 
 def compare(oracle: dict[Ends, list[Row]], printed: dict[Ends, list[Row]],
             select: Callable[[list[Row]], list[Row]]) -> int:
-    """Assert that what was printed is what select() takes of each connection; returns how much."""
+    """Asserts that the output is what select() takes of each connection; returns the number of
+    rows."""
     wrong: list[str] = []
     number = 0
     for ends in oracle.keys() | printed.keys():

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""OTLP/JSON as a strict reader takes it: the messages of opentelemetry-proto 1.x that are written
-here, by the rules that OTLP has beside those of protobuf's JSON.
+"""OTLP/JSON as a strict reader takes it: the messages of opentelemetry-proto 1.x that the tool
+writes, with the rules that OTLP adds to those of protobuf's JSON.
 
-Members have names in lowerCamelCase and are known; numbers of 64 bits are decimal strings, those of
-32 bits and enumerations are numbers; of a oneof there is one member; what OTLP must have is there.
+Members have names in lowerCamelCase and must be known. Numbers of 64 bits are decimal strings;
+those of 32 bits and enumerations are numbers. A oneof has exactly one member. Members that OTLP
+requires must exist.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any, Callable, NamedTuple
 
 Check = Callable[[Any, str], None]
 
-# The collector's otlpjsonfile takes no longer ones unless it is told to.
+# By default the collector's otlpjsonfile takes no longer lines.
 LINE_BYTES = 1 << 20
 
 
@@ -62,7 +63,7 @@ def many(check: Check) -> Check:
 
 
 class Message(NamedTuple):
-    """Its members; those that must be there; and sets of which there is exactly one."""
+    """The members; those that are required; and sets of which exactly one must exist."""
 
     members: dict[str, Check]
     needed: frozenset[str] = frozenset()
@@ -84,7 +85,7 @@ KEY_VALUE = Message({"key": text, "value": ANY_VALUE}, frozenset({"key", "value"
 
 
 def attributes(value: Any, where: str) -> None:
-    """Keys are unique within a list."""
+    """Checks attributes. Keys are unique within a list."""
     many(KEY_VALUE)(value, where)
     keys = [one["key"] for one in value]
     _assert(len(keys) == len(set(keys)) and all(keys), where, keys)
@@ -135,7 +136,7 @@ def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def parse(line: bytes, message: Message) -> dict[str, Any]:
-    """A line, which ends where the next one begins."""
+    """Parses a line, which ends where the next one begins."""
     assert len(line) <= LINE_BYTES
     value = json.loads(line.decode("utf-8"), parse_constant=_no_constants,
                        object_pairs_hook=_no_twins)
@@ -153,7 +154,7 @@ def plain(pairs: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 class Point(NamedTuple):
-    """Of a metric, with its attributes."""
+    """A point of a metric, with its attributes."""
 
     name: str
     kind: str
@@ -167,7 +168,7 @@ class Point(NamedTuple):
 
 
 def points(request: dict[str, Any]) -> list[Point]:
-    """All of a request; a metric that is parted stays one."""
+    """All points of a request; a metric that is split over lines counts as one."""
     found = []
     for resource in request["resourceMetrics"]:
         for scope in resource["scopeMetrics"]:

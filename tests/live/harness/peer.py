@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """A TCP peer that is no socket: the test itself writes each segment, when it wants to.
 
-Link gives a namespace a device, veth0, whose other end nobody but the test uses: segments that the
-namespace sends to the peers' addresses come to the test with the kernel's time stamp, and are
-otherwise lost. So a test knows when each segment went, both ways, and nothing answers by itself.
+Link gives a namespace a device, veth0, whose other end only the test uses. Segments that the
+namespace sends to the peers' addresses reach the test with the kernel's time stamp, and are
+otherwise lost. So a test knows when each segment went, in both directions, and nothing answers by
+itself.
 """
 
 from __future__ import annotations
@@ -21,17 +22,17 @@ from . import capability
 from .netns import Netns
 
 FIN, SYN, RST, PSH, ACK = 0x01, 0x02, 0x04, 0x08, 0x10
-# Longer than a SYN-ACK's or FIN's first retransmissions, for a machine that is busy.
+# Longer than the first retransmissions of a SYN-ACK or FIN take on a busy machine.
 LIMIT_S = 20
 
 ETH_P_ALL = 3
 ETHERTYPES = {4: 0x0800, 6: 0x86DD}
-# Absent from the socket module; the number is that of every machine but two.
+# The socket module does not have it; the number is the same on every architecture but two.
 SO_TIMESTAMPNS = 35
-# No segment waits for so long to be read; the wall clock and the other are years apart.
+# No segment waits this long to be read, and the two clocks differ by years.
 STAMP_AGE_NS = 3600 * 10**9
 
-# Locally administered, and not those of the devices: the kernel throws away what comes for them.
+# Locally administered, but not the devices' addresses: the kernel drops what is sent to them.
 PEER_MAC = bytes.fromhex("020000000009")
 DEVICE_MAC = bytes.fromhex("020000000001")
 PEERS = {4: "192.0.2.9", 6: "2001:db8::9"}
@@ -55,7 +56,7 @@ def checksum(data: bytes) -> int:
 
 @dataclass(frozen=True)
 class Segment:
-    """One as a frame has it. time_ns is CLOCK_MONOTONIC by the kernel, if Link received it."""
+    """A segment as in its frame. time_ns is the kernel's CLOCK_MONOTONIC, if Link received it."""
 
     time_ns: int
     version: int
@@ -88,7 +89,7 @@ class Segment:
 
 @dataclass(frozen=True)
 class Sent:
-    """When a segment of the test's went: CLOCK_MONOTONIC before and after the system call."""
+    """When the test sent a segment: CLOCK_MONOTONIC before and after the system call."""
 
     before_ns: int
     after_ns: int
@@ -96,10 +97,10 @@ class Sent:
 
 @dataclass(eq=False, repr=False)
 class Link:
-    """A namespace's way to peers."""
+    """The link between a namespace and its peers."""
 
     netns: Netns
-    inode: int  # of the namespace, which may end before its rows are looked at
+    inode: int  # of the namespace, which may end before its rows are read
     sock: socket.socket
     segments: list[Segment] = field(default_factory=list)
     news: threading.Condition = field(default_factory=threading.Condition)
@@ -114,7 +115,7 @@ class Link:
             *[f"addr add {HOSTS[6]}/64 dev veth0 nodad"] * (6 in versions),
             *[f"neigh replace {PEERS[version]} lladdr {PEER_MAC.hex(':')} dev veth0 nud permanent"
               for version in versions])
-        # Until the carrier is heard of, what is sent is lost; nobody sends it again.
+        # Until the carrier is known, what is sent is lost, and nobody sends it again.
         deadline = time.monotonic() + LIMIT_S
         while not netns.device_is_up("wire0") and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -126,7 +127,7 @@ class Link:
     def _open() -> socket.socket:
         sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
         sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-        # What is not read in time is lost; a thousand connections close at once.
+        # What is not read in time is lost, and a thousand connections may close at once.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
         sock.bind(("wire0", ETH_P_ALL))
         return sock
@@ -142,8 +143,9 @@ class Link:
             if sender[2] == socket.PACKET_OUTGOING:
                 continue
             seconds, rest = struct.unpack("@qq", ancillary[0][2])
-            # The stamp is the wall clock's, which a moment ago was this far ahead. Until 5.17 it
-            # may be when the sender meant it to go, and that is by CLOCK_MONOTONIC.
+            # The stamp is of the wall clock, which was ahead of CLOCK_MONOTONIC by this much a
+            # moment ago. Until 5.17 it may be the time at which the sender meant it to go, by
+            # CLOCK_MONOTONIC.
             stamp_ns, now_ns = seconds * 10**9 + rest, time.time_ns()
             is_wall = now_ns - stamp_ns < STAMP_AGE_NS
             ahead_ns = now_ns - time.monotonic_ns() if is_wall else 0
@@ -157,7 +159,7 @@ class Link:
         self.sock.close()
 
     def write(self, version: int, source: bytes, target: bytes, tcp: bytes) -> Sent:
-        """Send a TCP segment, whose checksum is filled in here."""
+        """Sends a TCP segment, and fills in its checksum."""
         pseudo = source + target + struct.pack("!II", len(tcp), socket.IPPROTO_TCP)
         tcp = tcp[:16] + struct.pack("!H", checksum(pseudo + tcp)) + tcp[18:]
         if version == 4:
@@ -166,7 +168,7 @@ class Link:
         return self._write(version, head + tcp)
 
     def write_ip4(self, protocol: int, source: bytes, target: bytes, payload: bytes) -> Sent:
-        """Send an IPv4 packet."""
+        """Sends an IPv4 packet."""
         head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(payload), 0, 0x4000, 64, protocol,
                            0) + source + target
         return self._write(4, head[:10] + struct.pack("!H", checksum(head)) + head[12:] + payload)
@@ -186,12 +188,12 @@ class Peer:
         self.port = port or next(_ports)
         self.isn = int.from_bytes(os.urandom(4), "big")
         self.next, self.wants = self.isn, 0
-        self.seen = 0  # segments of the link that were looked at
-        self.window = 65535  # that each segment offers
+        self.seen = 0  # segments of the link that were read
+        self.window = 65535  # that each segment announces
 
     def send(self, flags: int, payload: bytes = b"", options: bytes = b"",
              seq: int | None = None) -> Sent:
-        """Send a segment, in sequence unless seq says otherwise."""
+        """Sends a segment, in sequence unless seq is given."""
         family = socket.AF_INET if self.version == 4 else socket.AF_INET6
         source = socket.inet_pton(family, PEERS[self.version])
         target = socket.inet_pton(family, HOSTS[self.version])
@@ -207,7 +209,8 @@ class Peer:
         return self.link.write(self.version, source, target, tcp)
 
     def expect(self, flags: int, limit_s: float = LIMIT_S) -> Segment:
-        """Wait for the next segment to this peer that has just these of SYN, FIN, RST and ACK."""
+        """Waits for the next segment to this peer that has exactly these of SYN, FIN, RST and ACK.
+        """
         mask = SYN | FIN | RST | ACK
         deadline = time.monotonic() + limit_s
         with self.link.news:
@@ -225,18 +228,18 @@ class Peer:
                 self.link.news.wait(left)
 
     def syn(self, options: bytes = b"", payload: bytes = b"") -> Sent:
-        """Begin a connection. 1460: what Ethernet takes."""
+        """Begins a connection. The MSS is 1460, as on Ethernet."""
         return self.send(SYN, payload, b"\2\4\5\xb4" + options)
 
     def open(self) -> Segment:
-        """The whole handshake, begun here; returns the SYN-ACK."""
+        """Does the whole handshake, begun here; returns the SYN-ACK."""
         self.syn()
         answer = self.expect(SYN | ACK)
         self.send(ACK)
         return answer
 
     def answer(self) -> Segment:
-        """The whole handshake, begun by the namespace; returns the SYN."""
+        """Does the whole handshake, begun by the namespace; returns the SYN."""
         syn = self.expect(SYN)
         self.send(SYN | ACK, options=b"\2\4\5\xb4")
         self.expect(ACK)

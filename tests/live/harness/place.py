@@ -10,16 +10,16 @@ TOP = Path(__file__).resolve().parents[3]
 
 
 def tcpdwell() -> str:
-    """The tracer: TCPDWELL in the environment names another build."""
+    """The tracer; TCPDWELL in the environment names another build."""
     return os.environ.get("TCPDWELL", str(TOP / "build/tcpdwell"))
 
 
 def traffic() -> str:
-    """The oracle: TRAFFIC in the environment names another build."""
+    """The oracle; TRAFFIC in the environment names another build."""
     return os.environ.get("TRAFFIC", str(TOP / "build/tools/traffic"))
 
 
 def backend() -> list[str]:
-    """What makes the tracer see hidden states in one way: TCPDWELL_BACKEND names it, if any."""
+    """Options that choose one way to see hidden states, if TCPDWELL_BACKEND names one."""
     name = os.environ.get("TCPDWELL_BACKEND")
     return ["--backend", name] if name else []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""A tcpdwell as its user has it: bytes on standard output, lines on standard error, a status."""
+"""A tcpdwell as its user sees it: bytes on standard output, lines on standard error, a status."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from .netns import Netns
 
 T = TypeVar("T")
 
-# What a tracer says once it is attached.
+# What a tracer prints once it is attached.
 READY = "tcpdwell: tracing…\n"
 # An emulated processor takes seconds to verify the programs.
 READY_LIMIT_S = 60
 
 
 def patience(limit_s: float) -> float:
-    """A time limit on this machine: TCPDWELL_TEST_SCALE below 1 says how much slower it is."""
+    """A time limit for this machine: TCPDWELL_TEST_SCALE below 1 says how much slower it is."""
     return limit_s / min(1.0, float(os.environ.get("TCPDWELL_TEST_SCALE", "1")))
 
 
 def filtered_to(netns: Netns) -> list[str]:
-    """The options for what is in it alone."""
+    """The options that limit the tool to this namespace."""
     return ["--netns", str(netns.inode)]
 
 
@@ -40,7 +40,7 @@ def parse_csv(data: bytes) -> list[dict[str, str]]:
 def run(*arguments: str | bytes, limit_s: float = READY_LIMIT_S,
         wrap: Callable[[list[Any]], list[Any]] = list,
         **kwargs: Any) -> subprocess.CompletedProcess[bytes]:
-    """Run it to the end, without input. SIGINT ends what would go on."""
+    """Runs it to the end, without input. SIGINT ends what would go on."""
     kwargs.setdefault("stdin", subprocess.DEVNULL)
     kwargs.setdefault("stdout", subprocess.PIPE)
     child = subprocess.Popen(wrap([place.tcpdwell(), *arguments]), stderr=subprocess.PIPE, **kwargs)
@@ -62,9 +62,10 @@ class Line(NamedTuple):
 
 
 class Running:
-    """A tracer at work: `with Running("-o", "json") as running`; killed at the end if it goes on.
+    """A running tracer: `with Running("-o", "json") as running`. It is killed at the end if it
+    still runs.
 
-    What it prints is read at once by a thread, unless stdout is given.
+    A thread reads at once what it prints, unless stdout is given.
     """
 
     def __init__(self, *arguments: str, stdout: Any = subprocess.PIPE,
@@ -126,7 +127,7 @@ class Running:
             return list(self._lines)
 
     def output(self) -> bytes:
-        """All of standard output so far, also of a line that has no end yet."""
+        """All of standard output so far, including a line that has no end yet."""
         with self._news:
             return b"".join(line.text + b"\n" for line in self._lines) + self._rest
 
@@ -136,7 +137,8 @@ class Running:
             return "".join(self.errors)
 
     def wait_for(self, predicate: Callable[[], T], limit_s: float = 10, what: str = "") -> T:
-        """Wait until predicate() is true and return that; fail with the output if it never is."""
+        """Waits until predicate() is true and returns that; fails with the output if it never is.
+        """
         deadline = time.monotonic() + patience(limit_s)
         with self._news:
             while not (found := predicate()):
@@ -145,7 +147,7 @@ class Running:
                     last = b"\n".join(line.text for line in self._lines[-10:]).decode("latin-1")
                     raise AssertionError(f"not in {patience(limit_s)} s: {what or predicate}\n"
                                          f"{last}\n{''.join(self.errors)}")
-                # Also to see that the child has ended.
+                # The short timeout also lets it notice that the child has ended.
                 self._news.wait(timeout=min(left, 0.1))
             return found
 
@@ -165,7 +167,7 @@ class Running:
     # ---- The end ---------------------------------------------------------------------------------
 
     def wait(self, limit_s: float = 10) -> int:
-        """Wait for it to end by itself; returns the exit status."""
+        """Waits for it to end by itself; returns the exit status."""
         try:
             status = self.child.wait(timeout=patience(limit_s))
         except subprocess.TimeoutExpired:
@@ -175,18 +177,18 @@ class Running:
         return status
 
     def finish(self) -> None:
-        """Stop it as Ctrl-C does; it must end well."""
+        """Stops it as Ctrl-C does; it must end well."""
         status = self.stop()
         assert status == 0, f"status {status}: {self.said()}"
 
     def stop(self, number: int = signal.SIGINT, limit_s: float = 30) -> int:
-        """Send a signal and wait; returns the exit status."""
+        """Sends a signal and waits; returns the exit status."""
         self.child.send_signal(number)
         return self.wait(limit_s)
 
 
 def end(child: subprocess.Popen[Any]) -> None:
-    """As process.end(), for a child that may be stopped."""
+    """As process.end(), also for a child that is stopped."""
     if child.poll() is None:
         child.send_signal(signal.SIGCONT)
     process.end(child)

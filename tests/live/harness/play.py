@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Actors on the loopback of a namespace, a tracer that sees nothing else, who must be named."""
+"""Actors on the loopback of a namespace, a tracer of only that, and who must be named."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Stage(NamedTuple):
         return server
 
     def wait(self, find: Callable[[Chains], list[Row] | None], what: str) -> list[Row]:
-        """The rows of a connection that is over but for TIME_WAIT."""
+        """The rows of a connection that is over, except for TIME_WAIT."""
         def ended(rows: list[Row]) -> list[Row] | None:
             chain = find(Chains.of(rows)) or []
             return chain if any(row["to"] in ENDED for row in chain) else None
@@ -53,12 +53,13 @@ class Stage(NamedTuple):
 
 
 def who(actor: Actor) -> Process:
-    """As it is now."""
+    """The actor's process as it is now."""
     return Process(actor.pid, actor.comm)
 
 
 def connect(client: Actor, server: Actor | None = None) -> int:
-    """c is the client's end, s the server's if it accepts; returns the client's port."""
+    """Makes a connection: c is the client's end, s the server's if it accepts. Returns the client's
+    port."""
     client.run(f"c = socket.create_connection(('127.0.0.1', {PORT}))")
     if server:
         server.run("s, _ = l.accept()")
@@ -66,7 +67,7 @@ def connect(client: Actor, server: Actor | None = None) -> int:
 
 
 def expect(chain: list[Row], by_state: dict[str, Owner | set[Owner]]) -> None:
-    """by_state says who must be named when a state is left; '*' stands for all others."""
+    """by_state says who must be named when a state is left; '*' stands for all other states."""
     wrong = []
     for row in chain:
         wanted = by_state.get(row["from"], by_state.get("*"))
@@ -77,5 +78,5 @@ def expect(chain: list[Row], by_state: dict[str, Owner | set[Owner]]) -> None:
 
 
 def passive_open(listener: Process, rest: Owner) -> dict[str, Owner | set[Owner]]:
-    """Who holds the listener before accept, another from there on."""
+    """The holder of the listener is named before accept, rest from then on."""
     return {"LISTEN": (listener, "listen"), "SYN_RECV": (listener, "listen"), "*": rest}

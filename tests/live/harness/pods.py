@@ -25,7 +25,8 @@ from .netns import Netns
 
 _CLONE_NEWNET, _MS_BIND, _MNT_DETACH = 0x40000000, 4096, 2
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1
-# Hash tables, of each processor and least recently used ones among them (include/uapi/linux/bpf.h).
+# Hash tables, including those of each processor and those of the least recently used
+# (include/uapi/linux/bpf.h).
 _HASHES = {bpfmap.HASH, 5, 9, 10}
 NETNS_FOLDER = Path("/run/netns")
 SPACE = "churn"
@@ -40,7 +41,7 @@ def _check(result: int) -> None:
 
 
 def _enter_new_netns(name: str) -> None:
-    """As `ip netns add` does, and the loopback device is up."""
+    """Does what `ip netns add` does, and sets the loopback device up."""
     _check(_libc.unshare(_CLONE_NEWNET))
     path = NETNS_FOLDER / name
     path.touch(mode=0o444)
@@ -73,7 +74,7 @@ def _live(number: int) -> Any:
 
 
 class Pod(NamedTuple):
-    """One that lives: its process, and what was made for it."""
+    """A pod that lives: its process, and what was made for it."""
 
     pid: int
     netns: str
@@ -82,7 +83,7 @@ class Pod(NamedTuple):
 
 
 class Pods:
-    """Makes and removes them below a cgroup of its own; @root has what is to be /var/log."""
+    """Makes and removes pods below a cgroup of its own; @root has what stands for /var/log."""
 
     def __init__(self, root: Path) -> None:
         self.log = root / "log"
@@ -92,7 +93,7 @@ class Pods:
         self.folder = Path(f"{cgroup.mounted()}{self.top.path}/kubepods")
         self.folder.mkdir()
         self.made = 0
-        # ip-netns(8) makes the folder of names what it must be.
+        # ip-netns(8) prepares the folder of names.
         Netns.make().remove()
         self._alive: deque[Pod] = deque()
 
@@ -105,7 +106,7 @@ class Pods:
         self.top.remove()
 
     def wrap(self, argv: list[Any]) -> list[Any]:
-        """Runs argv where the files of these pods are those of the host."""
+        """A command that runs argv where the files of these pods are those of the host."""
         return ["unshare", "--mount", "--propagation", "slave", "sh", "-c",
                 'mount --bind "$0" /var/log && exec "$@"', str(self.log), *argv]
 
@@ -179,7 +180,8 @@ class Pods:
 
 @dataclass
 class Taken:
-    """By a tcpdwell at a time: memory of both of its processes, series, elements of its maps."""
+    """What a tcpdwell takes at a time: memory of both of its processes, series, elements of its
+    maps."""
 
     seconds: float
     pods: int
@@ -207,7 +209,7 @@ def _children(pid: int) -> list[int]:
 
 
 def _elements(pid: int) -> int:
-    """Of hash tables; the others are as large as they were made."""
+    """The elements of hash tables. Other maps never change their size."""
     maps = bpfmap.of_process(pid)
     count = sum(1 for one in maps if one.kind in _HASHES for _ in one.keys())
     for one in maps:
@@ -216,7 +218,7 @@ def _elements(pid: int) -> int:
 
 
 def _map_kb(pid: int) -> int:
-    """What the kernel reckons for the maps."""
+    """What the kernel counts for the maps."""
     seen: dict[str, int] = {}
     for path in Path(f"/proc/{pid}/fdinfo").iterdir():
         try:
@@ -243,7 +245,7 @@ def take(exporter: Export, made: Pods, began: float) -> Taken:
 
 def churn(exporter: Export, made: Pods, seconds: float, each_s: float, alive: int,
           every_s: float, tell: Callable[[Taken], None]) -> list[Taken]:
-    """Adds a pod each @each_s seconds, keeps @alive of them, and looks each @every_s."""
+    """Adds a pod every @each_s seconds, keeps @alive of them, and measures every @every_s."""
     exporter.running.wait_for(exporter.healthy, LIMIT_S, "the first look")
     began = time.monotonic()
     taken: list[Taken] = []

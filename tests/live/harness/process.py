@@ -7,12 +7,12 @@ import contextlib
 import subprocess
 from typing import Any, Sequence
 
-# Longer than any one step of a test on an emulated processor, short enough to end a hang.
+# Longer than any step of a test takes on an emulated processor, but short enough to end a hang.
 LIMIT_S = 120
 
 
 def run(argv: Sequence[str], **kwargs: Any) -> subprocess.CompletedProcess[str]:
-    """Run to the end; a failure carries what was printed."""
+    """Runs it to the end; a failure contains what was printed."""
     kwargs.setdefault("timeout", LIMIT_S)
     done = subprocess.run(argv, capture_output=True, text=True, check=False, **kwargs)
     if done.returncode:
@@ -21,7 +21,7 @@ def run(argv: Sequence[str], **kwargs: Any) -> subprocess.CompletedProcess[str]:
 
 
 def end(child: subprocess.Popen[Any]) -> None:
-    """End by its own pid, if it still runs, and reap."""
+    """Ends it by its pid, if it still runs, and reaps it."""
     if child.poll() is None:
         child.terminate()
         try:

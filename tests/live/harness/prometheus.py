@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""A real Prometheus on loopback, which scrapes one target each second and asks for alerts."""
+"""A real Prometheus on loopback, which scrapes one target each second and evaluates the alerts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .plain import patience
 T = TypeVar("T")
 
 RULES = Path(__file__).resolve().parents[3] / "tools/prometheus/alerts.yml"
-# It reads its own files first, and a machine may stall.
+# It reads its files first, and a machine may stall.
 LIMIT_S = 60
 
 CONFIG = """\
@@ -38,12 +38,12 @@ def find() -> str | None:
 
 
 def hasty_rules() -> str:
-    """The alert rules that are shipped, with seconds in the place of minutes."""
+    """The alert rules that are shipped, with seconds instead of minutes."""
     return re.sub(r"\[\d+m\]", "[20s]", re.sub(r"for: \d+m", "for: 1s", RULES.read_text("ascii")))
 
 
 class Prometheus:
-    """One with its files in a folder of the test's own; ends with it."""
+    """A Prometheus with its files in a folder of the test; it ends with the test."""
 
     def __init__(self, folder: Path, target: tuple[str, int]) -> None:
         rules, config = folder / "rules.yml", folder / "prometheus.yml"
@@ -67,7 +67,7 @@ class Prometheus:
         self.log.close()
 
     def wait_for(self, ask: Callable[[], T], what: str) -> T:
-        """What ask() returns once that is true."""
+        """Returns what ask() returns, once that is true."""
         deadline = time.monotonic() + patience(LIMIT_S)
         while time.monotonic() < deadline:
             try:
@@ -88,14 +88,15 @@ class Prometheus:
             return json.load(answer)["data"]
 
     def query(self, expression: str) -> dict[str, float]:
-        """What it answers now: values by those of their labels, but for the target's."""
+        """What it answers now: values by the values of their labels, without the target's labels.
+        """
         found = self._get("query", query=expression)["result"]
         return {",".join(value for name, value in sorted(one["metric"].items())
                          if name not in ("__name__", "instance", "job")): float(one["value"][1])
                 for one in found}
 
     def value(self, expression: str) -> float | None:
-        """The one value of an expression that sums; None: there is nothing."""
+        """The only value of an expression that sums; None: there is none."""
         found = list(self.query(expression).values())
         assert len(found) <= 1, found
         return found[0] if found else None
@@ -105,5 +106,5 @@ class Prometheus:
                 if alert["state"] == "firing"}
 
     def faults(self) -> set[str]:
-        """Of scrapes."""
+        """The errors of scrapes."""
         return {target["lastError"] for target in self._get("targets")["activeTargets"]} - {""}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""A tcpdwell that the kernel refuses something: tests/live/shim/refuse.c in front of it."""
+"""A tcpdwell that the kernel refuses something: tests/live/shim/refuse.c stands in front of it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SHIM = place.TOP / "build/tests/shim/refuse.so"
 
 
 def program() -> str:
-    """What the shim can stand in front of: a static binary preloads nothing."""
+    """A binary that the shim can stand in front of: a static one preloads nothing."""
     path = place.tcpdwell()
     return path[:-len("-static")] if path.endswith("-static") else path
 
@@ -33,7 +33,7 @@ def shim() -> str:
 
 
 def environment(*rules: str, log: str | None = None, cost: str | None = None) -> dict[str, str]:
-    """Of a process that is refused what the rules say."""
+    """The environment of a process that is refused what the rules say."""
     added = {"LD_PRELOAD": shim(), "REFUSE": " ".join(rules)}
     if log:
         added["REFUSE_LOG"] = log
@@ -43,7 +43,7 @@ def environment(*rules: str, log: str | None = None, cost: str | None = None) ->
 
 
 def wrap(*rules: str) -> Callable[[list[str]], list[str]]:
-    """For a Tracer or a Running."""
+    """The wrapper for a Tracer or a Running."""
     return lambda argv: ["env", f"LD_PRELOAD={shim()}", f"REFUSE={' '.join(rules)}", program(),
                          *argv[1:]]
 
@@ -51,7 +51,7 @@ def wrap(*rules: str) -> Callable[[list[str]], list[str]]:
 def run(rules: Iterable[str], *arguments: str, log: str | None = None,
         cost: str | None = None,
         before: Iterable[str] = ()) -> subprocess.CompletedProcess[str]:
-    """Run it to the end; @before are words in front of it."""
+    """Runs it to the end; @before are words before the command."""
     return subprocess.run([*before, program(), *arguments],
                           env=environment(*rules, log=log, cost=cost), capture_output=True,
                           text=True, check=False, stdin=subprocess.DEVNULL,
@@ -60,16 +60,16 @@ def run(rules: Iterable[str], *arguments: str, log: str | None = None,
 
 @dataclass(frozen=True)
 class Cost:
-    """What it took to load a program."""
+    """What loading a program took."""
 
     name: str
     instructions: int
     verified: int  # instructions that the verifier went through
-    us: int  # of a processor
+    us: int  # of processor time
 
 
 def costs_of(*arguments: str) -> list[Cost]:
-    """Of each program that the command loads here, those of libbpf's own aside."""
+    """The cost of each program that the command loads here, without libbpf's own."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "costs")
         done = run((), *arguments, cost=str(path))
@@ -80,7 +80,7 @@ def costs_of(*arguments: str) -> list[Cost]:
 
 @dataclass(frozen=True)
 class Call:
-    """Something to refuse: the key of a call, and which of those, 0: all."""
+    """Something to refuse: the key of a call, and which of these calls; 0: all."""
 
     key: str
     number: int = 0
@@ -93,10 +93,10 @@ class Call:
 
 
 def calls_of(*arguments: str) -> list[Call]:
-    """What the command asks the kernel for here: nothing of it is listed by hand.
+    """What the command asks the kernel for here, so that nothing must be listed by hand.
 
-    Each command and each thing that it is about, once; of calls about nothing in particular, which
-    are of one key and different kinds, each of the first ones.
+    Each bpf() command with each thing that it is about comes once. Calls about nothing in
+    particular have one key for different kinds; of those the first ones come one by one.
     """
     with tempfile.TemporaryDirectory() as folder:
         log = str(Path(folder, "calls"))
@@ -110,13 +110,13 @@ def calls_of(*arguments: str) -> list[Call]:
         if name and name not in PROBES:
             found[Call(key)] = None
         elif command == "BPF_BTF_LOAD":
-            pass  # a kernel that has not all kinds of types is older than those that are served
+            pass  # a kernel without some kinds of types is older than those that are supported
         else:
             for number in range(1, min(keys.count(key), NAMELESS_MAX) + 1):
                 found[Call(key, number)] = None
     return list(found)
 
 
-# Programs that several trials share the name of, the tool's and libbpf's.
+# Names that the programs of several trials share, both the tool's and libbpf's.
 PROBES = ("probe", "symbol")
 NAMELESS_MAX = 12

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Commands that follow what happens, each started with something refused, and what is left then.
 
-What is left is held against the same command that is refused nothing beside it, and where there is
-one against an oracle. A command that tells less must have said so.
+What is left is compared with the same command that is refused nothing and runs beside it, and with
+an oracle if there is one. A command that tells less must have said so.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ from .tracer import Row, Tracer, check_account
 from .traffic import Expectation
 
 CANNOT = 3
-# For rows to be written, and for two looks of a watch, on a busy machine.
+# Time for rows to be written, and for two looks of a watch, on a busy machine.
 LIMIT_S = 10
 
 
 class Wrong(Exception):
-    """What is not as it must be."""
+    """Something is not as it must be."""
 
 
 def words(errors: list[str]) -> list[str]:
-    """What is said on standard error, without the account."""
+    """What standard error says, without the account."""
     return [line for line in errors if not line.startswith("tcpdwell: seen ")]
 
 
-# Quick ones that all of what is attached has a part in.
+# Quick scenarios in which all attached programs play a part.
 SCENARIOS = ["active-close", "passive-close", "rst-from-client", "rst-unread-data", "refused",
              "process-exit", "data-after-close", "timewait-reused-by-syn", "timewait-reset",
              "handshake-reset", "handshake-listener-closed", "listener-closed-with-queue"]
@@ -58,35 +58,36 @@ def play(netns: Netns) -> list[Expectation]:
 
 
 class Subject:
-    """One run of a command. Ready when the constructor returns; AssertionError: it did not start"""
+    """One run of a command. It is ready when the constructor returns; AssertionError: it did not
+    start."""
 
     arguments: ClassVar[list[str]]
-    # Of the run that shows what there is to refuse.
+    # The length of the run that shows what there is to refuse.
     length: ClassVar[str] = "300ms"
-    # Whether each has to settle, else one that is refused nothing will do.
+    # Whether each run has to settle; otherwise one that is refused nothing is enough.
     each_settles: ClassVar[bool] = False
 
     @classmethod
     @contextlib.contextmanager
     def stage(cls, netns: Netns) -> Iterator[list[Expectation]]:
-        """What happens while they run, and what must be seen of it."""
+        """What happens during the runs, and what must be seen of it."""
         yield play(netns)
 
     def __init__(self, netns: Netns, rules: tuple[str, ...]) -> None:
         raise NotImplementedError
 
     def stop(self) -> int:
-        """End it as Ctrl-C does; returns the exit status."""
+        """Ends it as Ctrl-C does; returns the exit status."""
         raise NotImplementedError
 
     def said(self) -> list[str]:
         raise NotImplementedError
 
     def settle(self, expectations: list[Expectation]) -> None:
-        """Wait until it knows what it will."""
+        """Waits until it knows all that it will know."""
 
     def told(self, expectations: list[Expectation]) -> int:
-        """How much it tells. Raises Wrong where something of it is false."""
+        """How much it tells. Raises Wrong if something of it is false."""
         raise NotImplementedError
 
 
@@ -121,7 +122,7 @@ class Trace(Subject):
 
 
 class Reporter(Subject):
-    """Of one that prints JSON reports."""
+    """A run of a command that prints JSON reports."""
 
     more: ClassVar[list[str]] = []
 
@@ -140,7 +141,7 @@ class Reporter(Subject):
 
 
 class Stat(Reporter):
-    """Sums by state: they add up to what was seen, and none is higher than there was."""
+    """Sums by state must add up to what was seen, and none may be higher than there was."""
 
     arguments = ["stat", "--by", "state"]
 
@@ -159,7 +160,7 @@ class Stat(Reporter):
             left = sum(state in one.path[:-1] for one in expectations)
             if count > left:
                 raise Wrong(f"{count} left {state}, not {left}")
-        # What was seen elsewhere while it ran is filtered.
+        # What was seen in other namespaces meanwhile is filtered.
         return account["counted"] + account["undated"]
 
 
@@ -168,7 +169,7 @@ STATES = ["SYN_SENT", "SYN_RECV", "ESTABLISHED", "FIN_WAIT1", "FIN_WAIT2", "CLOS
 
 
 class Life(Reporter):
-    """Lives: no more of an end than it had, each of states that it was in."""
+    """Lives: no more of an end than it had, for each state that it was in."""
 
     arguments = ["life"]
 
@@ -191,7 +192,7 @@ def key_of(row: Row) -> tuple[Any, ...]:
 
 
 class Timewait(Reporter):
-    """As many as there were: of the scenarios each end that came to TIME_WAIT did so once."""
+    """As many as there were: each end of the scenarios that came to TIME_WAIT did so once."""
 
     arguments = ["timewait"]
 
@@ -209,7 +210,7 @@ class Timewait(Reporter):
 
 
 class Exporting(Subject):
-    """A page: no more of anything than there was."""
+    """A page must show no more of anything than there was."""
 
     arguments = ["export", "-i", "1s", "--listen", "127.0.0.1:0"]
     length = "1500ms"
@@ -225,7 +226,7 @@ class Exporting(Subject):
         return self.export.running.stop()
 
     def said(self) -> list[str]:
-        # Each has an address of its own.
+        # Each run has an address of its own.
         return [line for line in words(self.export.running.errors) if "metrics at" not in line]
 
     def settle(self, expectations: list[Expectation]) -> None:
@@ -244,7 +245,7 @@ class Exporting(Subject):
 
 
 class Leaks(Reporter):
-    """The leak of this process is found, or it is said why not."""
+    """The leak of this process is found, or the run says why not."""
 
     arguments = ["leaks", "--watch", "--stacks"]
     more = ["--older", "200ms", "-i", "300ms"]
@@ -285,7 +286,7 @@ class Leaks(Reporter):
 
 
 class Leaking:
-    """Connections whose peers closed, and this process did not."""
+    """Connections that their peers closed, and this process did not."""
 
     def __init__(self, netns: Netns) -> None:
         self.open: list[socket.socket] = [within.listen(netns)]
@@ -300,7 +301,7 @@ class Leaking:
 
 
 class Diagnose(Reporter):
-    """What is wrong is found, and nothing else, or it is said what was not looked at."""
+    """What is wrong is found, and nothing else; or the run says what was not looked at."""
 
     arguments = ["diagnose", "--older", "1s"]
     more = ["-d", "1h"]
@@ -311,7 +312,8 @@ class Diagnose(Reporter):
     @contextlib.contextmanager
     def stage(cls, netns: Netns) -> Iterator[list[Expectation]]:
         leaking = Leaking(netns)
-        # Half of them before the leak is old enough: of neither is there too much or too little.
+        # Half of them come before the leak is old enough, so neither finding has too much or too
+        # little.
         for _ in range(10):
             with within.make_socket(netns) as refused:
                 refused.connect_ex(("127.0.0.1", 1))
@@ -341,7 +343,7 @@ def start(make: Callable[[], Subject]) -> Subject | str:
 
 def verdict(subject: Subject | str, status: int, plain: Subject, expectations: list[Expectation],
             needed: bool) -> str:
-    """What a refusal costs in a word, or what is wrong."""
+    """What a refusal costs, in a word; or what is wrong."""
     if isinstance(subject, str):
         if needed and subject.startswith(f"{CANNOT} ") and "tcpdwell: " in subject:
             return "exit 3"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""What a tracer remembers of connections, and connections that are not there to put among it."""
+"""What a tracer remembers of connections, and made-up connections to put among it."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from dataclasses import dataclass, replace
 
 from . import bpfmap
 
-# struct lifecycle (include/lifecycle.h): since_ns, id, two unions, pid, four bytes, name, state,
-# user, waits.
+# The members of struct lifecycle (include/lifecycle.h): since_ns, id, two unions, pid, four bytes,
+# name, state, user, waits.
 LIFECYCLE = struct.Struct("<QQQQIBBBB15sBII")
 TW = 1 << 2  # of the marks
 ESTABLISHED, SYN_RECV, TIME_WAIT, CLOSE = 1, 3, 6, 7
-# Nothing is mapped there, on x86_64 nor on arm64: a hole in the kernel's part.
+# Nothing is mapped there on x86_64 or arm64: it is a hole in the kernel's address space.
 NOWHERE = 0xFFFFFF8800001000
-NO_COOKIE = 0x7FFF_0000_0000_0000  # of a socket
-RECENT_PLACES = 1 << 17  # at the most (user/kernel/map_sizes.c)
-# Longer than TIME_WAIT lasts; old enough to be asked; not yet.
+NO_COOKIE = 0x7FFF_0000_0000_0000  # no socket has it
+RECENT_PLACES = 1 << 17  # the greatest number (user/kernel/map_sizes.c)
+# Ages: longer than TIME_WAIT lasts; old enough that the sweep asks about it; not yet.
 OLD_S, GONE_S, YOUNG_S = 62, 3, 0.5
 
 
 @dataclass
 class Connection:
-    """What is remembered of one."""
+    """What is remembered of a connection."""
 
     key: int
     state: int
@@ -37,16 +37,17 @@ class Connection:
                               self.state, 0, 0)
 
 
-# A timewait socket is known by its cookie where there is one, and else by its address.
+# A timewait socket is known by its cookie if it has one, else by its address.
 GONE_TIMEWAIT = Connection(NOWHERE, TIME_WAIT, TW, GONE_S)
 GONE_REQUEST = Connection(NOWHERE + 4096, SYN_RECV, 0, GONE_S)
-# Of a request that is over; the flush takes it away, unless it never heard of the request.
+# What is left of a request that is over. The flush removes it, unless it never heard of the
+# request.
 MARK = Connection(NOWHERE + 12288, 0, 0, GONE_S)
 GONE_SOCK = Connection(NO_COOKIE + 1, ESTABLISHED, 0, GONE_S)
 
 
 class Remembered:
-    """The maps of what a tracer remembers."""
+    """The maps of a tracer that remember connections."""
 
     def __init__(self, pid: int) -> None:
         self.maps = bpfmap.of_process(pid)
@@ -72,7 +73,7 @@ class Remembered:
         return None
 
     def plant_beside(self, cookie: int, distance: int, connection: Connection) -> None:
-        """In a place of the same map, which a cookie that no socket has leads to."""
+        """Puts it in a place of the same map, which belongs to a cookie that no socket has."""
         places = self.places_of(cookie)
         assert places
         key = NO_COOKIE + (cookie % RECENT_PLACES ^ distance)
@@ -80,7 +81,7 @@ class Remembered:
                    replace(connection, key=key).value())
 
     def age(self, state: int, by_s: int) -> list[tuple[bytes, bytes]]:
-        """Makes all in this state so much older. Returns what is remembered of them now."""
+        """Makes all in this state older by by_s. Returns what is remembered of them now."""
         changed = []
         for table in (*self.tables, *self.recent):
             for key in list(table.keys()):
@@ -94,6 +95,6 @@ class Remembered:
         return changed
 
     def has(self, connection: Connection) -> bool:
-        """Whether it is there, and not a real one under its key."""
+        """Whether it is there, and no real connection has its key."""
         value = self.tables[0].get(struct.pack("<Q", connection.key))
         return value is not None and LIFECYCLE.unpack(value)[3] == NOWHERE

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""A running `tcpdwell timewait`, connections for it to measure, and its figures."""
+"""A running `tcpdwell timewait`, connections that it can measure, and its figures."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from .netns import Netns
 PORT = 7000
 LIMIT_S = 60
 
-# Connections in turn to a server of the same process: COUNT PORT FIRST_TO_CLOSE. Prints its pid,
-# and how many connect() calls found no port.
+# Makes connections one after another to a server of the same process. Arguments: COUNT PORT
+# FIRST_TO_CLOSE. Prints its pid, and how many connect() calls found no port.
 LOAD = """
 import errno, os, socket, sys
 count, port, first = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
@@ -47,7 +47,7 @@ print(os.getpid(), refused)
 
 
 def connect(netns: Netns, count: int, port: int = PORT, first: str = "client") -> tuple[int, int]:
-    """Make connections and close them; returns the process and how many found no local port."""
+    """Makes connections and closes them; returns the process, and how many found no local port."""
     done = netns.run([sys.executable, "-I", "-S", "-c", LOAD, str(count), str(port), first])
     pid, refused = done.stdout.split()
     return int(pid), int(refused)
@@ -60,7 +60,7 @@ class Timewait:
         self.child = subprocess.Popen(
             [place.tcpdwell(), "timewait", *arguments], stdin=subprocess.DEVNULL, stdout=stdout,
             stderr=subprocess.PIPE,
-            # A group of its own: one that has no parent in the session is never stopped by ^Z.
+            # A process group of its own: ^Z never stops a group that has no parent in the session.
             preexec_fn=os.setpgrp,
         )
         assert self.child.stderr
@@ -74,14 +74,14 @@ class Timewait:
                 raise AssertionError(f"not ready: {self.errors.decode()}")
 
     def stop(self) -> str:
-        """SIGINT; returns all that was written to standard output."""
+        """Sends SIGINT; returns all that was written to standard output."""
         self.child.send_signal(signal.SIGINT)
         output, errors = self.child.communicate(timeout=LIMIT_S)
         assert self.child.returncode == 0, self.errors + errors
         return output.decode() if output else ""
 
     def figures(self) -> dict[str, Any]:
-        """The same of one that was started with -o json."""
+        """Does the same for one that was started with -o json; returns its object."""
         lines = self.stop().splitlines()
         assert len(lines) == 1
         figures: dict[str, Any] = json.loads(lines[0])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""How much of a test's work a machine is asked to do."""
+"""How much of a test's work a machine has to do."""
 
 from __future__ import annotations
 
@@ -7,5 +7,6 @@ import os
 
 
 def count(full: int, least: int = 10) -> int:
-    """full times TCPDWELL_TEST_SCALE (1 where it is not set): emulated processors need less."""
+    """Returns full times TCPDWELL_TEST_SCALE (1 if not set), since emulated processors must do
+    less."""
     return max(least, round(full * float(os.environ.get("TCPDWELL_TEST_SCALE", "1"))))

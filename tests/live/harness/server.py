@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Servers whose processes say what they do, and curl as their client."""
+"""Servers whose processes report what they do, and curl as their client."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ LIMIT_S = 60
 
 
 class CannotServe(Exception):
-    """This kernel lacks what the server needs."""
+    """This kernel lacks something that the server needs."""
 
 
 @dataclass
 class Log:
-    """What servers/serve.h says that was done."""
+    """What was done, as the processes report it (servers/serve.h)."""
 
     listeners: list[Process] = field(default_factory=list)
     accepted: dict[Name, tuple[Process, int]] = field(default_factory=dict)  # with the time
@@ -84,7 +84,7 @@ class Server:
             self._news.notify_all()
 
     def wait_for(self, predicate: Callable[[], object]) -> None:
-        """Wait until predicate() is true; fails if the server ends before."""
+        """Waits until predicate() is true; fails if the server ends before that."""
         with self._news:
             self._news.wait_for(lambda: predicate() or not self._reader.is_alive()
                                 or self.child.poll() is not None, timeout=LIMIT_S)
@@ -97,18 +97,18 @@ class Server:
         raise AssertionError(f"{self.name}: not seen in {LIMIT_S} s, status {status}")
 
     def wait_closed(self, number: int) -> Log:
-        """Wait until the server has closed so many connections."""
+        """Waits until the server has closed this many connections."""
         self.wait_for(lambda: len(self.log.closed) >= number)
         return self.log
 
     def stop(self) -> None:
-        """The listener is gone when this returns."""
+        """Ends it; the listener is gone when this returns."""
         process.end(self.child)
 
 
 # ---- curl ----------------------------------------------------------------------------------------
 
-# In turn the server closes first and last. The inner shell becomes curl and leaves it its pid.
+# The server closes first and last in turn. The inner shell becomes curl, which keeps its pid.
 CURL_LOOP = r"""
 i=0
 while [ $i -lt "$1" ]; do
@@ -122,9 +122,9 @@ AT_ONCE = 4
 
 
 def curl(netns: Netns, url: str, number: int) -> dict[Name, Process]:
-    """number requests, each by a process of its own, some at a time: who used which port."""
-    # One pipe for all: its lines are in the order in which they were written, and a port that comes
-    # twice was written the first time before it was free again.
+    """Makes number requests, each in a process of its own, some at a time: who used which port."""
+    # One pipe serves all, so its lines are in the order in which they were written. If a port comes
+    # twice, its first line was written before the port was free again.
     reader, writer = os.pipe()
     with open(writer, "w", encoding="utf-8") as output:
         loops = [netns.spawn(["sh", "-c", CURL_LOOP, "sh",
@@ -208,7 +208,7 @@ class Nginx:
         return ""
 
     def served(self, number: int) -> dict[Name, Process]:
-        """Wait until so many requests are logged: which worker had the client of which port."""
+        """Waits until this many requests are logged: which worker had the client of which port."""
 
         def read() -> list[str]:
             log = self.folder / "access.log"
@@ -221,7 +221,7 @@ class Nginx:
         return found
 
     def stop(self) -> None:
-        """All its processes are gone when this returns."""
+        """Ends it; all its processes are gone when this returns."""
         for handle in self._handles:
             with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(handle, signal.SIGTERM)
@@ -234,11 +234,11 @@ class Nginx:
 
 
 def children_of(pid: int) -> list[int]:
-    """Its children now."""
+    """The present children of a process."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
-            # The name may hold blanks and brackets; what follows the last one does not.
+            # The name may contain blanks and brackets; what follows the last bracket does not.
             _, parent = stat.read_text(encoding="utf-8").rpartition(")")[2].split()[:2]
             if int(parent) == pid:
                 found.append(int(stat.parent.name))
@@ -246,7 +246,7 @@ def children_of(pid: int) -> list[int]:
 
 
 def wait_until(fact: Callable[[], T], child: subprocess.Popen[Any] | None = None) -> T:
-    """Wait until fact() is true and return it; fails when child ends before."""
+    """Waits until fact() is true and returns it; fails if child ends before that."""
     deadline = time.monotonic() + LIMIT_S
     while True:
         found = fact()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""An address that nobody has, so that nobody answers from it."""
+"""An address that nobody has, so nobody answers from it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import socket
 from . import within
 from .netns import Netns
 
-# Of RFC 5737: ours on loopback, and one that loopback is said to lead to and that nobody has.
-# What is sent there comes back in, is no one's, and is dropped without a word.
+# Addresses of RFC 5737: ours on loopback, and one that a route leads to loopback but that nobody
+# has. What is sent to that one comes back in, belongs to no one, and is dropped without an answer.
 OURS, SILENT = "192.0.2.1", "192.0.2.99"
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Where tests play with peers: namespaces with a link, actors in them, and who watches."""
+"""Where tests play with peers: namespaces with a link, actors in them, and watching tracers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .peer import Link, Peer
 from .tracer import Tracer
 from .watch import UID, Watch, watch_all
 
-# How a connection comes: the socket's family and what the segments are.
+# How a connection comes: the socket's family, and the IP version of the segments.
 FAMILIES = {"ipv4": 4, "ipv6": 6, "mapped": 4}
 _ports = itertools.count(8000)
 
@@ -30,10 +30,10 @@ class Server:
     family: str
     port: int
     backlog: int
-    before: str  # what is done with the socket o ahead of listen()
+    before: str  # what is done with the socket o before listen()
 
     def listen(self) -> None:
-        # IPv6 listens on both.
+        # An IPv6 listener takes both.
         kind, address = ("AF_INET", "0.0.0.0") if self.family == "ipv4" else ("AF_INET6", "::")
         self.actor.run(f"l = o = socket.socket(socket.{kind})\n"
                        "o.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)\n"
@@ -41,7 +41,7 @@ class Server:
                        f"l.bind(('{address}', {self.port})); l.listen({self.backlog})")
 
     def another(self, name: str) -> Server:
-        """One more listener of the same process; the one before goes on under this name."""
+        """Makes another listener of the same process; the one before goes on under this name."""
         other = Server(self.actor, self.link, self.family, next(_ports), self.backlog, self.before)
         self.actor.run(f"{name} = l")
         other.listen()
@@ -51,11 +51,11 @@ class Server:
         return Peer(self.link, FAMILIES[self.family], self.port)
 
     def accept(self, name: str = "s") -> None:
-        """Take the next connection of the queue, which name then stands for."""
+        """Accepts the next connection of the queue as name."""
         self.actor.run(f"{name}, _ = l.accept()")
 
     def open(self, name: str = "s") -> Peer:
-        """A connection, made and accepted."""
+        """Makes a connection and accepts it."""
         peer = self.peer()
         peer.open()
         self.accept(name)
@@ -64,7 +64,7 @@ class Server:
 
 @dataclass(eq=False, repr=False)
 class Stage:
-    """Makes things for the length of a module."""
+    """Makes things that last as long as a module."""
 
     watches: dict[str, Watch]
     netns: Callable[[], Netns]
@@ -74,7 +74,8 @@ class Stage:
     parent: Actor | None = None
 
     def once(self, play: Callable[..., Any], *arguments: Any) -> Any:
-        """play(stage, *arguments) for the first test that asks; others get what that one got."""
+        """Calls play(stage, *arguments) for the first test that asks; the others get the same
+        result."""
         key = (play, *arguments)
         if key not in self.played:
             try:
@@ -87,7 +88,7 @@ class Stage:
         return value
 
     def link(self, **sysctls: object) -> Link:
-        """A namespace of its own with these settings of net/ipv4."""
+        """Makes a namespace of its own with these settings of net/ipv4."""
         netns = self.netns()
         for name, value in sysctls.items():
             netns.sysctl(f"net/ipv4/{name}", value)
@@ -96,13 +97,13 @@ class Stage:
         return link
 
     def actor(self, name: str, netns: Netns) -> Actor:
-        """A process of this name in netns, of the user that is watched.
+        """Makes a process of this name in netns, of the user that is watched.
 
-        All are one's children: an emulated processor takes a second to start Python.
+        All are children of one process, since an emulated processor takes a second to start Python.
         """
         if not self.parent:
             self.parent = self.cast.actor("parent")
-            # Nobody waits for them.
+            # Nobody waits for the children.
             self.parent.run("import signal; signal.signal(signal.SIGCHLD, signal.SIG_IGN)")
         actor = self.parent.fork()
         actor.run(f"me.enter({netns.path!r}); me.name({name!r})\n"
@@ -119,21 +120,21 @@ class Stage:
         return server
 
     def watch(self, backend: str) -> Watch:
-        """The backend's view; skips the test, by name, where the kernel refuses that backend."""
+        """The backend's view; skips the test, by name, if the kernel refuses that backend."""
         watch = self.watches[backend]
         if watch.refused:
             pytest.skip(f"backend {backend}: not here")
         return watch
 
     def seeing(self, *, requests: bool = False, timewait: bool = False) -> list[Watch]:
-        """Those that see this kind of hidden state."""
+        """The watches that see this kind of hidden state."""
         return [watch for watch in self.watches.values()
                 if (watch.requests or not requests) and (watch.timewait or not timewait)]
 
 
 def stages(module_tracer: Callable[..., Tracer],
            module_netns: Callable[[], Netns]) -> Iterator[Stage]:
-    """The body of a module's fixture: everything is watched from before it begins."""
+    """The body of a module's fixture: the tracers watch before anything begins."""
     with Cast() as cast:
         stage = Stage(watch_all(module_tracer, "--uid", str(UID)), module_netns, cast)
         with stage.closing:
@@ -141,7 +142,7 @@ def stages(module_tracer: Callable[..., Tracer],
 
 
 def fields(server: Server, peer: Peer) -> dict[str, Any]:
-    """What all rows of a connection to this server say, whoever owns it then."""
+    """What all rows of a connection to this server say, whoever owns it at the time."""
     return {
         "lport": server.port, "rport": peer.port, "uid": UID,
         "family": "ipv6" if FAMILIES[server.family] == 6 else "ipv4",

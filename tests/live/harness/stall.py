@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""How long the machine stood still, which a test that holds the clock must allow for.
+"""How long the machine stood still, which a test that checks times must allow for.
 
-An emulated processor may stop for longer than what is measured, and what was stamped before is then
-compared with what was stamped after. On each processor a thread sleeps for a moment, over and over,
-and notes when it woke much later than it should have. Other machines are held to the letter.
+An emulated processor may stop for longer than what is measured; then a stamp from before is
+compared with one from after. On each processor a thread sleeps for a moment, again and again, and
+notes when it woke much later than it should have. Other machines get no such allowance.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import os
 import threading
 import time
 
-# TCPDWELL_TEST_SCALE below 1: tools/vm/run.py says so of emulated processors.
+# tools/vm/run.py sets TCPDWELL_TEST_SCALE below 1 for emulated processors.
 EMULATED = float(os.environ.get("TCPDWELL_TEST_SCALE", "1")) < 1
-# A stall that is shorter than this may go unseen; what tests allow for anyway is twice as long.
+# A shorter stall may go unseen; tests allow for twice as much anyway.
 STEP_NS = 5_000_000
 WORTH_NOTING_NS = 1_000_000
-# What is stamped at the end of a stall may be looked at a moment later.
+# Something stamped at the end of a stall may be looked at a moment later.
 NEAR_NS = 100_000_000
 
 _stalls: list[tuple[int, int]] = []  # when it ended, how long it was
@@ -34,13 +34,13 @@ def _watch(cpu: int) -> None:
 
 
 def begin() -> None:
-    """Watch, if this machine needs to be."""
+    """Watches, if this machine needs it."""
     if EMULATED:
         for cpu in os.sched_getaffinity(0):
             threading.Thread(target=_watch, args=(cpu,), daemon=True).start()
 
 
 def worst_ns(from_ns: int, to_ns: int) -> int:
-    """The longest stall in or near this time, CLOCK_MONOTONIC; 0 where nobody watches."""
+    """The longest stall in or near this time (CLOCK_MONOTONIC); 0 if nobody watches."""
     return max((long_ns for end_ns, long_ns in list(_stalls)
                 if end_ns >= from_ns - NEAR_NS and end_ns - long_ns <= to_ns + NEAR_NS), default=0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Whose each row must be, from what the processes themselves say that they did."""
+"""Who must own each row, from what the processes themselves report that they did."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from .tracer import Row, Tracer, by_cookie
 
 T = TypeVar("T")
 
-# Full sockets reach one of these soon after both ends have closed; the rest is a timer's.
+# Full sockets reach one of these soon after both ends have closed; the rest is up to a timer.
 ENDED = ("CLOSE", "TIME_WAIT")
 HANDSHAKE = {("LISTEN", "SYN_RECV"), ("SYN_RECV", "ESTABLISHED")}
-# tcp_close_state() is reached from close, shutdown and exit alone.
+# Only close, shutdown and exit reach tcp_close_state().
 BY_PROCESS = ("FIN_WAIT1", "LAST_ACK")
 
 
 class Process(NamedTuple):
-    """One process as it was at some time: exec changes the name."""
+    """A process at some moment: exec changes the name."""
 
     pid: int
     comm: str
@@ -26,17 +26,18 @@ class Process(NamedTuple):
 
 @dataclass
 class Story:
-    """What happened to one socket of a connection, in the words of the processes.
+    """What happened to one socket of a connection, as the processes report it.
 
-    opened_by is who connected, or who holds the listener. accepted_by is None for a client.
-    accepted_ns is a time at which accept() had returned. closed_by is who sent the FIN.
+    opened_by is the process that connected, or that holds the listener. accepted_by is None for a
+    client. accepted_ns is a time at which accept() had returned. closed_by is the process that sent
+    the FIN.
     """
 
     opened_by: Process | None
     accepted_by: Process | None
     closed_by: Process | None
     accepted_ns: int = 0
-    # More that may have opened it, where the kernel chose: none of them is wrong.
+    # Other processes that may have opened it, if the kernel chose; none of them is wrong.
     or_opened_by: tuple[Process, ...] = ()
 
     @property
@@ -50,7 +51,7 @@ class Story:
 
 
 def owner_of(row: Row) -> tuple[Process | None, str | None]:
-    """As the row names it; (None, None) is unknown."""
+    """The owner that the row names; (None, None) is unknown."""
     if row["owner"] is None and row["pid"] is None and row["comm"] is None:
         return None, None
     return Process(row["pid"], row["comm"]), row["owner"]
@@ -62,7 +63,7 @@ def _is_act(row: Row) -> bool:
 
 def expected_owners(chain: list[Row],
                     story: Story) -> list[set[tuple[Process | None, str | None]]]:
-    """For each row of a connection, who may be named: mostly one."""
+    """For each row of a connection, who may be named: usually one."""
     holder = story.accepted_by or story.opened_by
     how = "accept" if story.passive else "connect"
     found = []
@@ -74,7 +75,7 @@ def expected_owners(chain: list[Row],
             holder, how = story.closed_by, "close"
         allowed: set[tuple[Process | None, str | None]] = {(holder, how)}
         if story.passive and story.closed_by:
-            # It may have been handed over by then, and how that is known stays as it was.
+            # It may have been handed over by then; how the owner is known stays the same.
             allowed.add((story.closed_by, "accept"))
         if story.passive and how == "accept" and row["mono_ns"] <= story.accepted_ns:
             # accept() may not have taken it yet.
@@ -89,7 +90,7 @@ def show(row: Row) -> str:
 
 
 def wrong_rows(chain: list[Row], story: Story) -> list[str]:
-    """Each row whose owner is not the right one, with the right one."""
+    """Each row that has a wrong owner, with the right one."""
     return [f"{show(row)}: not {' or '.join(map(str, sorted(allowed, key=str)))}"
             for row, allowed in zip(chain, expected_owners(chain, story))
             if owner_of(row) not in allowed]
@@ -99,14 +100,14 @@ def wrong_rows(chain: list[Row], story: Story) -> list[str]:
 
 
 class Name(NamedTuple):
-    """Which connection: the client's port, and how many had it before."""
+    """Which connection: the client's port, and how many connections had it before."""
 
     port: int
     before: int = 0
 
 
 def put(found: dict[Name, T], port: int, what: T) -> None:
-    """Add one more connection of the client's port."""
+    """Adds another connection of the client's port."""
     before = 0
     while Name(port, before) in found:
         before += 1
@@ -115,7 +116,7 @@ def put(found: dict[Name, T], port: int, what: T) -> None:
 
 @dataclass
 class Chains:
-    """All rows of one namespace by connection, and the listeners apart."""
+    """All rows of a namespace by connection; those of listeners are separate."""
 
     listeners: list[list[Row]] = field(default_factory=list)
     clients: dict[Name, list[Row]] = field(default_factory=dict)
@@ -136,13 +137,13 @@ class Chains:
         return chains
 
     def ended(self) -> int:
-        """How many connections are over but for TIME_WAIT."""
+        """How many connections are over, except for TIME_WAIT."""
         return sum(any(row["to"] in ENDED for row in chain)
                    for chain in (*self.clients.values(), *self.servers.values()))
 
 
 def wait_ended(tracer: Tracer, number: int, limit_s: float = 60) -> Chains:
-    """Wait until so many connections are over, and return all chains by then."""
+    """Waits until this many connections are over, and returns all chains by then."""
     tracer.wait_for(lambda rows: Chains.of(rows).ended() >= number, limit_s=limit_s,
                     what=f"{number} connections over")
     return Chains.of(tracer.all_rows())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""A tracer whose rows are too many to keep: they go to a file and are looked at once each."""
+"""A tracer with too many rows to keep: they go to a file, and each is looked at once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MISSED = re.compile(r"^tcpdwell: (\d+) transitions or more were passed over", re
 
 
 class Line(NamedTuple):
-    """The fields of a row that a test of many looks at."""
+    """The fields of a row that a test of many rows looks at."""
 
     cookie: int
     mono_ns: int
@@ -50,7 +50,7 @@ class Stream:
         return self.said.read_text(encoding="utf-8")
 
     def _follow(self) -> Iterator[Line | None]:
-        """Row by row; None where the file ends for now."""
+        """Yields row by row; None where the file ends for now."""
         names: list[str] = []
         rest = ""
         with open(self.path, encoding="utf-8") as file:
@@ -70,7 +70,7 @@ class Stream:
                            int(pid) if pid else None, reason, source)
 
     def take(self, look: Callable[[Line], None]) -> int:
-        """Look at each row that has come since; returns how many."""
+        """Looks at each row that has come since; returns their number."""
         number = 0
         for line in self.rows:
             if line is None:
@@ -80,7 +80,7 @@ class Stream:
         return number
 
     def stop(self) -> dict[str, int]:
-        """End it; returns the account."""
+        """Ends it; returns the account."""
         if self.child.poll() is None:
             self.child.send_signal(signal.SIGINT)
         self.child.wait(process.LIMIT_S)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""A running `tcpdwell stat -o json`: its reports, its account."""
+"""A running `tcpdwell stat -o json`, its reports and its account."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OPENING = ("HANDSHAKE", "ACCEPT")
 
 
 class Sums:
-    """Ready when the constructor returns; stop() ends it and checks what holds for every run."""
+    """Is ready when the constructor returns; stop() ends it and checks what holds for every run."""
 
     def __init__(self, *arguments: str) -> None:
         self.running = Running("stat", "-o", "json", *place.backend(), *arguments)
@@ -25,12 +25,12 @@ class Sums:
         self.summary: dict[str, Any] = {}
 
     def stop(self) -> Sums:
-        """End it as Ctrl-C does."""
+        """Ends it as Ctrl-C does."""
         self.running.finish()
         return self.ended()
 
     def ended(self) -> Sums:
-        """Of one that has come to its end."""
+        """Checks a run that has ended."""
         lines = [json.loads(line.text) for line in self.running.lines()]
         self.running.__exit__()
         *self.reports, self.summary = lines
@@ -54,11 +54,11 @@ class Sums:
                 check_figures(group)
 
     def groups(self) -> list[Group]:
-        """Of the only report, those of states."""
+        """The groups of states in the only report."""
         return [group for group in self.all_groups() if group["state"] not in OPENING]
 
     def all_groups(self) -> list[Group]:
-        """And those of handshakes and accept()."""
+        """All groups in the only report, including those of handshakes and accept()."""
         assert len(self.reports) == 1
         return self.reports[0]["groups"]
 

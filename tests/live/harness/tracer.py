@@ -15,24 +15,24 @@ from . import place, process, stall
 Row = dict[str, Any]
 
 READY = ("tracing", "tcpdwell: tracing")
-# An emulated or an overloaded processor takes many seconds to verify the programs.
+# An emulated or overloaded processor takes many seconds to verify the programs.
 READY_LIMIT_S = 120
 # Rows are at most 100 ms old when they are written; the rest is for a busy machine.
 ROWS_LIMIT_S = 5
 STOP_LIMIT_S = 30
-# Seen on 7.3, whose programs may lose their processor to another task: one of 224, 5 of 21 997.
+# Seen on 7.3, whose programs may lose their processor to another task: 1 of 224, 5 of 21 997.
 MISSED_EMULATED, MISSED_EMULATED_OF = 5, 2_000
 # A hardened kernel runs no program on top of a process that it protects (test_accounting.py).
 MISSED_OF = 1_000_000
-# A timewait socket's timer, and the tick by which it may be late.
+# A timewait socket's timer, plus the tick by which it may be late.
 TIMEWAIT_NS = 60_010_000_000
 
 
 class Tracer:
-    """Starts with its first attribute, is ready when the constructor returns.
+    """Starts with its first attribute, and is ready when the constructor returns.
 
-    check() holds the accounting identity and the chain rule against all that was printed. Give
-    chains=False where a filter leaves out rows of a connection, lossy=True where rows may be lost.
+    check() checks the accounting identity and the chain rule for all that was printed. Give
+    chains=False if a filter leaves out rows of a connection, lossy=True if rows may be lost.
     """
 
     def __init__(self, *arguments: str, chains: bool = True, lossy: bool = False,
@@ -98,14 +98,15 @@ class Tracer:
             return list(self._rows)
 
     def rows(self, **match: Any) -> list[Row]:
-        """Those whose fields have these values; `from_` stands for `from`."""
+        """The rows whose fields have these values; `from_` stands for `from`."""
         wanted = {name.rstrip("_"): value for name, value in match.items()}
         return [row for row in self.all_rows()
                 if all(row.get(name) == value for name, value in wanted.items())]
 
     def wait_for(self, predicate: Callable[[list[Row]], Any], limit_s: float = ROWS_LIMIT_S,
                  what: str = "") -> Any:
-        """Wait until predicate(rows) is true and return that; fail with the rows if it never is."""
+        """Waits until predicate(rows) is true and returns that; fails with the rows if it never is.
+        """
         deadline = time.monotonic() + limit_s
         with self._news:
             while True:
@@ -123,7 +124,7 @@ class Tracer:
     # ---- The end ---------------------------------------------------------------------------------
 
     def wait(self, limit_s: float = STOP_LIMIT_S) -> int:
-        """Wait for it to end by itself; returns the exit status."""
+        """Waits for it to end by itself; returns the exit status."""
         try:
             self.status = self.child.wait(timeout=limit_s)
         except subprocess.TimeoutExpired:
@@ -134,7 +135,7 @@ class Tracer:
         return self.status
 
     def stop(self) -> int:
-        """SIGINT, and wait; returns the exit status. Does nothing the second time."""
+        """Sends SIGINT and waits; returns the exit status. Does nothing the second time."""
         if self.status is None:
             self.stopped_ns = time.monotonic_ns()
             if self.child.poll() is None:
@@ -144,7 +145,7 @@ class Tracer:
         return self.status
 
     def close(self) -> None:
-        """Stop and check, unless the test did; never leaves a process behind."""
+        """Stops and checks, unless the test did; never leaves a process behind."""
         try:
             if not self.checked:
                 self.check()
@@ -152,7 +153,7 @@ class Tracer:
             process.end(self.child)
 
     def check(self) -> None:
-        """Everything that holds for every run, whatever it traced."""
+        """Checks everything that holds for every run, whatever it traced."""
         self.checked = True
         status = self.stop()
         rows = self.all_rows()
@@ -162,7 +163,7 @@ class Tracer:
         overdue = count_overdue(rows, self.stopped_ns) if self.chains else 0
         check_account(self.summary, rows, self.lossy, overdue)
         if self.chains and not any(self.summary["lost"].values()) and not self.lossy:
-            # An overdue one may yet be there: a segment that came has armed its timer once more.
+            # An overdue socket may still exist: a segment that came has armed its timer again.
             check_chains(rows, max(0, self.summary.get("missed", 0) - overdue))
 
 
@@ -172,19 +173,20 @@ def check_account(summary: Row, rows: list[Row], lossy: bool = False, overdue: i
     As many may be missed as ends of TIME_WAIT are @overdue, and hardly any more.
     """
     lost = sum(summary["lost"].values())
-    # A term of its own: rows that a flood folded into counts.
+    # A separate term: rows that a flood folded into counts.
     folded = summary.get("folded", 0)
     assert summary["seen"] == summary["printed"] + summary["filtered"] + lost + folded, summary
     assert summary["printed"] == len(rows), summary
-    # Missed: the kernel did not run a program that was running already. The few instructions in
-    # which none of the two says that it runs are many for an emulated processor.
+    # A transition is missed if the kernel does not run a program because it is running already. For
+    # a few instructions neither of the two programs says that it runs; for an emulated processor
+    # these take long.
     assert lossy or lost == 0, summary
     missed = summary.get("missed", 0)
     assert lossy or missed <= overdue + missed_at_most(summary["seen"]), (summary, overdue)
 
 
 def missed_at_most(seen: int) -> int:
-    """Of so many transitions on this machine."""
+    """How many of seen transitions may be missed on this machine."""
     if stall.EMULATED:
         return max(MISSED_EMULATED, seen // MISSED_EMULATED_OF)
     return seen // MISSED_OF
@@ -204,14 +206,14 @@ def is_birth(row: Row) -> bool:
 
 
 def count_overdue(rows: Iterable[Row], end_ns: int) -> int:
-    """Ends of TIME_WAIT that must have been before @end_ns, and have no row."""
+    """The number of TIME_WAITs that must have ended before @end_ns and have no row for it."""
     last = [chain[-1] for chain in by_cookie(rows).values()]
     return sum(row["to"] == "TIME_WAIT" and end_ns - row["mono_ns"] > TIMEWAIT_NS for row in last)
 
 
 def check_chains(rows: Iterable[Row], missed: int = 0) -> None:
     """Time goes on, only a listener's child begins in LISTEN, and each from is the previous to,
-    but for as many as are known to be missed.
+    except for as many as are known to be missed.
     """
     broken, gaps = [], []
     for cookie, chain in by_cookie(rows).items():

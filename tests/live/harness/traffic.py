@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""The oracle: tools/traffic and what it says must be seen."""
+"""The oracle: tools/traffic, and what it says must be seen."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Expectation:
         return list(zip(self.path, self.path[1:]))
 
     def awaited(self) -> int:
-        """How many transitions were over when traffic ended; the rest is yet to come."""
+        """How many transitions were over when traffic ended; the others are still to come."""
         return sum(at is not None for at in self.at_ns) - 1
 
     def dwell_ns(self, index: int) -> Bounds:
@@ -67,10 +67,10 @@ class Expectation:
         return max(0, left[0] - at[1]), left[1] - at[0]
 
     def as_seen_without(self, syn_recv: bool, timewait: bool) -> Expectation | None:
-        """As it is seen where requests or timewait sockets are not; None where nothing is seen.
+        """The expectation if requests or timewait sockets are not seen; None if nothing is seen.
 
-        The tracepoint makes SYN_RECV up when the last ACK comes, and says CLOSE when the full
-        socket gives way to a timewait socket: on entering TIME_WAIT or, closed by its owner
+        The tracepoint invents SYN_RECV when the last ACK comes. It reports CLOSE when the full
+        socket gives way to a timewait socket: on entering TIME_WAIT, or, if its owner has closed it
         already, FIN_WAIT2.
         """
         seen: Expectation | None = self
@@ -86,12 +86,12 @@ class Expectation:
             index = path.index("TIME_WAIT")
             gone = at[index]
             del path[index], at[index]
-            # Of an orphan, nobody knows then.
+            # For an orphan, nobody knows the reason then.
             reason = "fin" if path[index - 1] == "CLOSING" else None
         elif path[-2:] == ["FIN_WAIT2", "CLOSE"]:
             index = len(path) - 1
             gone = at[index]
-            # Owned sockets stay full sockets and end as before.
+            # A socket with an owner stays a full socket, and ends as before.
             reason = reason if reason == "reset_received" else None
         else:
             return self
@@ -110,7 +110,7 @@ class Expectation:
 
 
 def play(scenario: str, *arguments: str, netns: Netns | None = None) -> list[Expectation]:
-    """Play a scenario to its end, in netns or where the test runs."""
+    """Plays a scenario to its end, in netns or where the test runs."""
     argv = [place.traffic(), scenario, *arguments]
     done = subprocess.run(netns.argv(argv) if netns else argv, capture_output=True, text=True,
                           check=False, timeout=LIMIT_S)
@@ -121,7 +121,7 @@ def play(scenario: str, *arguments: str, netns: Netns | None = None) -> list[Exp
 
 
 def scenarios() -> dict[str, str]:
-    """Every scenario with its line of description."""
+    """Every scenario with its description in a line."""
     done = subprocess.run([place.traffic(), "list"], capture_output=True, text=True, check=True)
     return {name: about.strip()
             for name, _, about in (line.partition(" ") for line in done.stdout.splitlines())}

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Tracers side by side, one for each backend, that watch the same connections.
 
-So a test plays its traffic once, and holds what each backend saw of it against the same truth.
+So a test plays its traffic once, and compares what each backend saw of it with the same truth.
 """
 
 from __future__ import annotations
@@ -17,19 +17,20 @@ import pytest
 from . import capability, stall
 from .tracer import ROWS_LIMIT_S, Row, Tracer
 
-SEEING = ("fentry", "kprobe", "timer")  # hidden states
+SEEING = ("fentry", "kprobe", "timer")  # those that see hidden states
 BACKENDS = (*SEEING, "none")
-# Every connection of these tests is of this user, which is nobody's: the tracers see no others.
+# Every connection of these tests belongs to this user, whom nobody else is; the tracers see no
+# others.
 UID = 23457
 
-# What the tracer must be within, of when a segment came or went.
+# How far the tracer may be off from when a segment came or went.
 SYN_RECV_SLACK_NS = 5_000_000
 SLACK_NS = 10_000_000
 
 
 @dataclass(frozen=True)
 class When:
-    """Something happened between these two, CLOCK_MONOTONIC."""
+    """Something happened between these two times of CLOCK_MONOTONIC."""
 
     from_ns: int
     to_ns: int
@@ -41,10 +42,10 @@ class Watch:
 
     backend: str
     tracer: Tracer
-    requests: bool = field(init=False)  # whether it sees SYN_RECV before the handshake completes
-    timewait: bool = field(init=False)  # whether it sees TIME_WAIT
+    requests: bool = field(init=False)  # sees SYN_RECV before the handshake completes
+    timewait: bool = field(init=False)  # sees TIME_WAIT
     by_peer: dict[tuple[int, int], list[Row]] = field(default_factory=dict)
-    sorted: int = 0  # rows that are in by_peer
+    sorted: int = 0  # number of rows that are in by_peer
 
     def __post_init__(self) -> None:
         said = "".join(self.tracer.errors)
@@ -53,13 +54,14 @@ class Watch:
 
     @property
     def tw_slack_ns(self) -> int:
-        """Of the moment that a timewait socket flips: the timers tell it to two jiffies."""
+        """The slack for the moment that a timewait socket flips, which timers tell to two jiffies.
+        """
         if self.backend == "timer":
             return max(SLACK_NS, 2 * capability.jiffy_ns())
         return SLACK_NS
 
     def require(self, requests: bool = False, timewait: bool = False) -> None:
-        """Skip the test, by name, where this backend does not see what it is about."""
+        """Skips the test, by name, if this backend does not see what it is about."""
         if (requests and not self.requests) or (timewait and not self.timewait):
             pytest.skip(f"backend {self.backend}: "
                         + ("sees no hidden state" if self.backend == "none" else "not here"))
@@ -77,9 +79,9 @@ class Watch:
     def wait(self, netns: int, lport: int, rport: int,
              until: Callable[[list[Row]], Any], number: int = 1,
              limit_s: float = ROWS_LIMIT_S, family: str | None = None) -> list[Row]:
-        """Wait until the number-th connection's rows are as wanted, and return them.
+        """Waits until the rows of the number-th connection are as wanted, and returns them.
 
-        Give a family where both are about: each has ports of its own.
+        Give a family if a test has connections of both; each family counts its own ports.
         """
         def found(rows: list[Row]) -> list[Row] | None:
             these = self._chains(rows, netns, lport, rport, family)
@@ -95,7 +97,7 @@ class Watch:
 
     def _chains(self, rows: list[Row], netns: int, lport: int, rport: int,
                 family: str | None) -> list[list[Row]]:
-        """The same out of rows, which only ever grow: they are sorted once."""
+        """Does the same for rows, which only grow: each is sorted only once."""
         for row in rows[self.sorted:]:
             self.by_peer.setdefault((row["netns"], row["rport"]), []).append(row)
         self.sorted = max(self.sorted, len(rows))
@@ -114,7 +116,7 @@ def chains(rows: Iterable[Row], netns: int, lport: int, rport: int) -> list[list
 
 
 def steps(chain: Iterable[Row]) -> list[str]:
-    """How a chain reads: each state once."""
+    """The path of a chain: each state once."""
     rows = list(chain)
     return [rows[0]["from"], *(row["to"] for row in rows)] if rows else []
 
@@ -143,7 +145,7 @@ def show(chain: Iterable[Row]) -> str:
 
 
 def check_time(row: Row, when: When, slack_ns: int) -> None:
-    """The transition must have been then."""
+    """Checks that the transition was at that time."""
     early_ns, late_ns = when.from_ns - row["mono_ns"], row["mono_ns"] - when.to_ns
     slack_ns += stall.worst_ns(min(when.from_ns, row["mono_ns"]), max(when.to_ns, row["mono_ns"]))
     assert early_ns <= slack_ns and late_ns <= slack_ns, (
@@ -152,10 +154,10 @@ def check_time(row: Row, when: When, slack_ns: int) -> None:
 
 
 def check_dwell(row: Row, since: When, until: When, slack_ns: int) -> None:
-    """The dwell must be exact, and as long as that."""
+    """Checks that the dwell is exact, and that long."""
     assert row["dwell"] == "exact", show([row])
     least_ns, most_ns = until.from_ns - since.to_ns, until.to_ns - since.from_ns
-    # Either end of it may have been stamped amid a stall.
+    # Either end of the dwell may have been stamped during a stall.
     slack_ns += stall.worst_ns(since.from_ns, since.to_ns) + stall.worst_ns(until.from_ns,
                                                                             until.to_ns)
     assert least_ns - slack_ns <= row["dwell_ns"] <= most_ns + slack_ns, (
@@ -168,7 +170,7 @@ def check_unknown_dwell(row: Row) -> None:
 
 
 def same(chain: Iterable[Row], **fields: Any) -> None:
-    """All rows have these values, and one identity."""
+    """Checks that all rows have these values, and one identity."""
     rows = list(chain)
     assert len({row["cookie"] for row in rows}) == 1, show(rows)
     for row in rows:
@@ -177,7 +179,7 @@ def same(chain: Iterable[Row], **fields: Any) -> None:
 
 
 def watch_all(start: Callable[..., Tracer], *arguments: str) -> dict[str, Watch]:
-    """A tracer for each backend; start is the tests' factory of tracers."""
+    """Starts a tracer for each backend; start is the tests' factory of tracers."""
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         started = pool.map(lambda backend: start("--backend", backend, *arguments), BACKENDS)
         watches = {backend: Watch(backend, tracer) for backend, tracer in zip(BACKENDS, started)}

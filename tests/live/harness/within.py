@@ -25,12 +25,12 @@ def _check(result: int) -> None:
 
 
 def make_socket(netns: Netns, family: int = socket.AF_INET) -> socket.socket:
-    """A TCP socket that lives in netns. Only the thread that makes it goes there."""
+    """A TCP socket that lives in netns. Only the thread that makes it enters netns."""
     return netns.inside(lambda: socket.socket(family, socket.SOCK_STREAM))
 
 
 def listen(netns: Netns, family: int = socket.AF_INET, backlog: int = 512) -> socket.socket:
-    """A listener on loopback, at a port that was free."""
+    """A listener on loopback, at a free port."""
     listener = make_socket(netns, family)
     listener.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", 0))
     listener.listen(backlog)
@@ -38,18 +38,18 @@ def listen(netns: Netns, family: int = socket.AF_INET, backlog: int = 512) -> so
 
 
 def reset(sock: socket.socket) -> None:
-    """Close by a reset, which leaves no TIME_WAIT behind."""
+    """Closes by a reset, which leaves no TIME_WAIT behind."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     sock.close()
 
 
 def disconnect(sock: socket.socket) -> None:
-    """connect() to no family at all (AF_UNSPEC): the socket may connect once more."""
+    """Calls connect() with AF_UNSPEC: then the socket may connect again."""
     _check(_libc.connect(sock.fileno(), bytes(16), 16))
 
 
 class Pair:
-    """A connection in netns whose two ends are this process's."""
+    """A connection in netns both of whose ends belong to this process."""
 
     def __init__(self, netns: Netns, listener: socket.socket) -> None:
         self.client = make_socket(netns, listener.family)
@@ -57,23 +57,23 @@ class Pair:
         self.server, _ = listener.accept()
 
     def port(self) -> int:
-        """The client's, which is no other connection's."""
+        """The client's port, which no other connection has."""
         return self.client.getsockname()[1]
 
     def close(self) -> None:
-        """From ESTABLISHED to CLOSE, at both ends, in one transition each."""
+        """Goes from ESTABLISHED to CLOSE at both ends, in one transition each."""
         reset(self.client)
         self.server.close()
 
 
 def connect_and_reset(netns: Netns, listener: socket.socket, count: int = 1) -> None:
-    """Three rows for each end of each: two to ESTABLISHED, one to CLOSE."""
+    """Makes three rows for each end of each connection: two up to ESTABLISHED, one to CLOSE."""
     for _ in range(count):
         Pair(netns, listener).close()
 
 
 def connect_and_end(netns: Netns, family: int) -> int:
-    """Ends by reset, by FIN, and a port that is not open. Returns how many rows at the least."""
+    """Ends by reset, by FIN, and at a port that is not open. Returns the least number of rows."""
     with listen(netns, family) as listener:
         connect_and_reset(netns, listener)
         pair = Pair(netns, listener)
@@ -88,7 +88,7 @@ def connect_and_end(netns: Netns, family: int) -> int:
 
 @contextlib.contextmanager
 def named(name: bytes) -> Iterator[None]:
-    """This process under another comm, cut to 15 bytes as the kernel does. In the main thread."""
+    """Gives this process another comm, cut to 15 bytes as the kernel does. Main thread only."""
     with open("/proc/self/comm", "rb") as file:
         before = file.read()[:-1]
     _set_name(name)
