@@ -94,8 +94,8 @@ struct lifecycle {
 	union {
 		__u64 opened_ns; /* while HELD: when the connection entered SYN_RECV */
 		__u64 cgroup_id; /* once the full socket is gone */
-		__u64 place;	 /* while DEFERRED: in the ring of those rows (bpf/maps.bpf.h) */
-		__u64 sock;	 /* where lives are summed: address of the full socket */
+		__u64 place; /* while DEFERRED: in the ring of those rows (bpf/deferred.bpf.h) */
+		__u64 sock;  /* where lives are summed: address of the full socket */
 		/*
 		 * Address of the task_struct in whose table of descriptors the owner has the
 		 * socket. The highest bit is set, as in sock, but in no other member here; if it is
