@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Packages of Debian for this machine or another architecture, with apt's own client.
 
-Whoever wants some has an apt of its own: sources list, package lists and archives all lie below a
-folder that it names, so the machine's apt configuration and state stay as they are. The mirror is
+Each user of this module has a separate apt: sources list, package lists and archives all lie below
+a folder that it names, so the machine's apt configuration and state stay as they are. The mirror is
 the one that the machine's own sources name, and signatures are checked with Debian's keyring.
 """
 
@@ -19,12 +19,12 @@ DEBIAN_SUITE = re.compile(
     r"(bullseye|bookworm|trixie|forky|duke|sid|oldoldstable|oldstable|stable|testing|unstable)"
     r"(-updates|-backports|-proposed-updates)?$"
 )
-# Folders of / that are links to those in usr, whether or not a package knows of that.
+# Folders of / that are links to those in usr, whether or not a package knows that.
 MERGED = ("bin", "lib", "lib64", "sbin")
 
 
 class NotFetched(Exception):
-    """It cannot be had; the text says why."""
+    """The package cannot be had; the text says why."""
 
 
 def run(argv: list[str], cwd: Path | None = None) -> str:
@@ -58,7 +58,7 @@ def mirrors(work: Path) -> dict[bool, list[str]]:
 
 
 def own_suites() -> tuple[str, ...]:
-    """The suites of this machine's release; those of Debian 12 where it has none of Debian's."""
+    """The suites of this machine's release; those of Debian 12 if it has none of Debian's."""
     text = ""
     if os.path.exists("/etc/os-release"):
         text = Path("/etc/os-release").read_text(encoding="utf-8")
@@ -98,7 +98,7 @@ class Apt:
             "Dir::Cache::archives": self.folder / "archives",
             "APT::Architecture": architecture,
             "APT::Architectures::": architecture,
-            # The folder may lie where the user _apt cannot write.
+            # The folder may be where the user _apt cannot write.
             "APT::Sandbox::User": "root" if os.geteuid() == 0 else "",
             "Acquire::Languages": "none",
             "Acquire::Retries": "2",
@@ -106,9 +106,10 @@ class Apt:
         self.options = [word for item in settings.items() for word in ("-o", "%s=%s" % item)]
 
     def update(self) -> str:
-        """Fetch the package lists; what went wrong, if anything: one suite of several may do.
+        """Fetches the package lists. Returns what went wrong, if anything, since one suite of
+        several may be enough.
 
-        apt-get's status does not tell: a mirror that does not answer is a mere warning.
+        apt-get's status does not tell: a mirror that does not answer is only a warning.
         """
         done = subprocess.run(
             ["apt-get", *self.options, "--allow-releaseinfo-change", "-q", "update"],
@@ -138,7 +139,8 @@ class Apt:
 
 
 def unpack_as_root(archives: list[Path], tree: Path) -> None:
-    """Unpack packages into tree, which becomes what / is, less what their scripts would do."""
+    """Unpacks packages into tree, which becomes what / is, except for what their scripts would do.
+    """
     for name in MERGED:
         (tree / "usr" / name).mkdir(parents=True, exist_ok=True)
         (tree / name).symlink_to(f"usr/{name}")

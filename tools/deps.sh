@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
-# deps.sh GROUP...: installs what the groups need and this system lacks.  The groups are build,
-# cross, test, fuzz, vm, vm-x86, vm-arm64, bench, format, packages and test-packages.  Looks
-# for the commands and headers themselves, so that it is quick when nothing is missing, whatever
-# the distribution and however they came there.  Installs with apt-get; elsewhere it names what is
-# missing and fails.
+# deps.sh GROUP...: installs what the groups need and this system lacks. The groups are build,
+# cross, test, fuzz, vm, vm-x86, vm-arm64, bench, format, packages and test-packages. It looks for
+# the commands and headers themselves. So it is quick when nothing is missing, and does not depend
+# on the distribution or on how they were installed. It installs with apt-get; on other systems it
+# names what is missing and fails.
 set -eu
 PATH=$PATH:/usr/sbin:/sbin
 missing=
@@ -22,7 +22,7 @@ note_missing() {
 	esac
 }
 
-# need PACKAGE PROBE...: notes PACKAGE as missing unless a PROBE, a command or a file, is there.
+# need PACKAGE PROBE...: notes PACKAGE as missing unless a PROBE, a command or a file, exists.
 need() {
 	package=$1
 	shift
@@ -35,8 +35,8 @@ need() {
 	note_missing "$package"
 }
 
-# Ubuntu's bpftool is a wrapper that fails when the tools of the running kernel are missing; what
-# the Makefile uses is the program behind it.
+# Ubuntu's bpftool is a wrapper that fails when the tools of the running kernel are missing. The
+# Makefile uses the program behind it.
 need_bpftool() {
 	for tool in /usr/lib/linux-tools/*/bpftool bpftool; do
 		if "$tool" version >/dev/null 2>&1; then
@@ -50,14 +50,14 @@ need_bpftool() {
 	esac
 }
 
-# libFuzzer is clang's, and must be of its version.
+# libFuzzer belongs to clang, and must have its version.
 need_libfuzzer() {
 	version=$(clang -dumpversion 2>/dev/null) || version=14
 	folder=$(clang -print-resource-dir 2>/dev/null) || folder=/usr/lib/llvm-14/lib/clang/14
 	need "libclang-rt-${version%%.*}-dev" "$folder/lib/linux/libclang_rt.fuzzer-$(uname -m).a"
 }
 
-# libbpf 1.0 is the first with the API that the loader is written for.
+# libbpf 1.0 is the first with the API that the loader uses.
 check_libbpf() {
 	version=/usr/include/bpf/libbpf_version.h
 	if [ -e /usr/include/bpf/libbpf.h ] &&
@@ -96,16 +96,16 @@ group() {
 		need mandoc mandoc
 		need shellcheck shellcheck
 		need strace strace
-		# It scrapes, and promtool holds metrics and alert rules against what it reads.
+		# Prometheus scrapes the tool, and promtool checks metrics and alert rules.
 		need prometheus promtool
-		# It looks at units; what becomes the first process is another package.
+		# It checks units; the first process (init) is another package.
 		need systemd systemd-analyze
 		need clang-format clang-format
-		# Containers that are not made by the tests' own hand.
+		# Containers that the tests do not make themselves.
 		need podman podman
 		need crun crun
 		need systemd-container systemd-nspawn
-		# The shells that there is completion for, beside bash.
+		# The shells other than bash that there is completion for.
 		need zsh zsh
 		need fish fish
 		need python3-yaml /usr/lib/python3/dist-packages/yaml
@@ -114,7 +114,7 @@ group() {
 		need_libfuzzer
 		;;
 	cross)
-		# The libraries to link with are fetched by the Makefile (tools/sysroot.py).
+		# The Makefile fetches the libraries to link with (tools/sysroot.py).
 		if [ "$(uname -m)" = aarch64 ]; then
 			need gcc-x86-64-linux-gnu x86_64-linux-gnu-gcc
 		else
@@ -132,7 +132,7 @@ group() {
 		[ "$(uname -m)" = aarch64 ] || group cross
 		;;
 	vm)
-		# A busybox that is not static is no use in an initramfs, and has the same path.
+		# A busybox that is not static is useless in an initramfs, and has the same path.
 		need busybox-static /usr/share/doc/busybox-static
 		need e2fsprogs mke2fs
 		need kmod depmod
@@ -155,9 +155,9 @@ group() {
 		;;
 	test-packages)
 		need lintian lintian
-		# What the packages are installed in.
+		# The packages are installed in chroots that it makes.
 		need mmdebstrap mmdebstrap
-		# What reads an image that is not ours to read.
+		# It reads an image independently of the code that makes it.
 		need skopeo skopeo
 		need python3 python3
 		need python3-pytest pytest-3
@@ -180,7 +180,7 @@ apt() {
 		apt-get -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@"
 }
 
-# Package lists that are old or absent make the first try fail.
+# If package lists are old or absent, the first try fails.
 install_missing() {
 	# shellcheck disable=SC2086 # one word a package
 	apt install --no-install-recommends $missing >"$log" 2>&1 ||

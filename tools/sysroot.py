@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Make a folder with what is linked with for another processor: Debian's libraries and headers.
+"""Make a folder with what is linked for another processor: Debian's libraries and headers.
 
     tools/sysroot.py ARCH FOLDER
 
-ARCH is x86 or arm64. FOLDER/made.mk, for the Makefile, comes last. The packages are those of this
-machine's release of Debian, of Debian 12 on others.
+ARCH is x86 or arm64. FOLDER/made.mk, for the Makefile, is written last. The packages are those of
+this machine's release of Debian, or of Debian 12 on other systems.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ import archive
 ARCHITECTURES = {"x86": "amd64", "arm64": "arm64"}
 PACKAGES = ["libc6-dev", "libbpf-dev", "libelf-dev", "libdw-dev", "libseccomp-dev", "zlib1g-dev",
             "libcmocka-dev"]
-# What is read of them.
+# The parts of the packages that are used.
 KEPT = ("usr/include", "usr/lib", "usr/share/pkgconfig")
 
 
 def make(architecture: str, folder: Path) -> None:
-    """Fill folder. Raises archive.NotFetched."""
+    """Fills folder. Raises archive.NotFetched."""
     work = folder.with_name(folder.name + ".new")
     shutil.rmtree(work, ignore_errors=True)
     apt = archive.Apt(work / "apt", archive.own_suites(), architecture)

@@ -23,7 +23,7 @@ def outcome(case: ElementTree.Element) -> str:
 
 
 def read_cases(file: Path) -> dict[tuple[str, str], str]:
-    """The outcome of each case in a JUnit file; of a test and its teardown the worse one."""
+    """The outcome of each case in a JUnit file; for a test and its teardown, the worse one."""
     cases: dict[tuple[str, str], str] = {}
     for case in ElementTree.parse(file).iter("testcase"):
         name = case.get("classname", ""), case.get("name", "")
@@ -33,7 +33,7 @@ def read_cases(file: Path) -> dict[tuple[str, str], str]:
 
 
 def read_tries(file: Path) -> dict[tuple[str, str], str]:
-    """The outcome of each case in a JUnit file, or of its last try where there were more."""
+    """The outcome of each case in a JUnit file, or of its last try if there were several."""
     cases = read_cases(file)
     again = file.with_suffix(".again.xml")
     for name, what in (read_tries(again) if again.exists() else {}).items():
@@ -49,7 +49,7 @@ def read_junit(file: Path) -> Counter[str]:
 
 
 def read_log(file: Path) -> Counter[str]:
-    """The outcomes that the last line of a log sums up."""
+    """The outcomes that the last line of a log adds up."""
     last = file.read_text(errors="replace").rstrip("\n").rpartition("\n")[2]
     if not re.fullmatch(r"\d+ passed, \d+ failed, \d+ skipped", last):
         raise ValueError("it ends before its closing line")

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * A tracer that finds out nothing: attaches all programs of a BPF object and writes the same row to
- * standard output for each record that comes out of its map "ring", until SIGINT. Whoever traces
- * the same events into the same file costs no less.
+ * A tracer that finds out nothing. It attaches all programs of a BPF object, and until SIGINT it
+ * writes the same row to standard output for each record that comes out of the object's map "ring".
+ * A tracer of the same events into the same file cannot cost less.
  *
  *	bare OBJECT [silent]
  *
@@ -21,11 +21,11 @@
 #include "base/ring.h"
 #include "base/text.h"
 
-/* What tcpdwell prints of a short connection over loopback is as long on average. */
+/* On average, the rows of tcpdwell about a short connection over loopback are this long. */
 #define ROW                                            \
 	"12345 load            127.0.0.34:65001      " \
 	"127.0.0.1:39856          29us SYN_RECV    -> ESTABLISHED\n"
-#define PERIOD_NS 20000000 /* as tcpdwell looks after a busy ring */
+#define PERIOD_NS 20000000 /* as often as tcpdwell reads a busy ring */
 
 static volatile sig_atomic_t stopped;
 
@@ -35,7 +35,7 @@ static void stop(int number)
 	stopped = true;
 }
 
-/* All of the object's constants are "silent". */
+/* Opens and loads the object; its only constant is "silent". */
 static struct bpf_object *load(const char *path, bool silent)
 {
 	struct bpf_object *object = bpf_object__open(path);
@@ -73,7 +73,7 @@ static struct ring *attach(struct bpf_object *object)
 	return ring;
 }
 
-/* Writes a row for each record that there is. */
+/* Writes a row for each record in the ring. */
 static void drain(struct ring *ring, struct text *text)
 {
 	size_t size;

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """What the kernel says of BPF programs and maps, and the bench's own programs.
 
-All of it is tied to this process: it ends with it, whatever the end.
+All of it belongs to this process, and ends with it, however it ends.
 """
 import contextlib
 import ctypes
@@ -42,9 +42,9 @@ def _check(good: bool, what: str) -> None:
 
 @contextlib.contextmanager
 def stats() -> Iterator[None]:
-    """Has the kernel measure the run time of programs, as kernel.bpf_stats_enabled does.
+    """Lets the kernel measure the run time of programs, as kernel.bpf_stats_enabled does.
 
-    Held by a descriptor, so that it ends with this process and leaves the sysctl alone.
+    A descriptor holds this, so it ends with the process and leaves the sysctl alone.
     """
     fd = _lib.bpf_enable_stats(BPF_STATS_RUN_TIME)
     _check(fd >= 0, "bpf_enable_stats")
@@ -56,7 +56,7 @@ def stats() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class RunTime:
-    """What a program has run since it was loaded, as long as someone had stats()."""
+    """What a program has run since it was loaded, while someone had stats()."""
 
     ns: int = 0
     count: int = 0
@@ -92,7 +92,7 @@ def programs_of(pid: int) -> dict[int, RunTime]:
 
 
 def program_name(number: int) -> str:
-    """From bpftool, which knows names longer than the kernel's 15 characters."""
+    """The name from bpftool, which knows names longer than the kernel's 15 characters."""
     try:
         shown = subprocess.run(["bpftool", "-j", "prog", "show", "id", str(number)],
                                capture_output=True, text=True, check=True)
@@ -102,14 +102,14 @@ def program_name(number: int) -> str:
 
 
 def map_bytes_of(pid: int) -> int:
-    """Kernel memory of the maps that the process holds."""
+    """The kernel memory of the maps that the process holds."""
     maps = {info["map_id"]: int(info["memlock"]) for path in Path(f"/proc/{pid}/fdinfo").iterdir()
             if "map_id" in (info := _fdinfo(path))}
     return sum(maps.values())
 
 
 class _Object:
-    """A program of the bench's own and its maps, loaded until it is closed."""
+    """A program of the bench and its maps, loaded until it is closed."""
 
     def __init__(self, path: Path, name: str):
         self._object = _lib.bpf_object__open(str(path).encode())
@@ -133,7 +133,7 @@ class _Object:
 
 
 class Program(_Object):
-    """One that is attached while this object is open."""
+    """A program that is attached while this object is open."""
 
     def __init__(self, path: Path, name: str):
         super().__init__(path, name)
@@ -156,8 +156,8 @@ class Program(_Object):
 
 
 class _Ring:
-    """The positions of a ring buffer: the consumer's is all of the first page, the producer's all
-    of the second."""
+    """The positions of a ring buffer: the consumer's in the first page, the producer's in the
+    second."""
 
     def __init__(self, fd: int):
         self._consumer = mmap.mmap(fd, mmap.PAGESIZE)
@@ -186,9 +186,9 @@ class _TestRun(ctypes.Structure):
 
 
 class Producer(_Object):
-    """One with a map "ring" that is run by hand, not attached."""
+    """A program with a map "ring" that is run by hand, not attached."""
 
-    _FRAME = ctypes.create_string_buffer(64)  # of a packet, which programs of its type are given
+    _FRAME = ctypes.create_string_buffer(64)  # a packet, which programs of this type are given
 
     def __init__(self, path: Path, name: str):
         super().__init__(path, name)
@@ -199,7 +199,7 @@ class Producer(_Object):
             raise
 
     def run(self, times: int) -> int:
-        """On this thread's processor. Returns the nanoseconds of each time."""
+        """Runs it on this thread's processor. Returns the nanoseconds of each run."""
         options = _TestRun(sz=ctypes.sizeof(_TestRun), repeat=times,
                            data_in=ctypes.addressof(self._FRAME),
                            data_size_in=len(self._FRAME))

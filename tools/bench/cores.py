@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Many cores: what all processors share is measured here, on those that there are, and the model
-(cores_model.py) says where it saturates on hosts with more.
+"""Many cores: what all processors share is measured here, on the processors that there are, and the
+model (cores_model.py) says where it saturates on hosts with more.
 
-Producers are pinned to processors and do nothing but use one shared thing, by themselves, with
-another on the same and with another on one of its own. A transition meets as many others as there
-are in the time that the lock is held, so this is the worst there is; it holds the model, too.
+Producers are pinned to processors and only use one shared thing: alone, with another producer on
+the same thing, and with another one on a thing of its own. In practice a transition meets only as
+many others as there are while the lock is held, so this is the worst case; it checks the model,
+too.
 """
 import contextlib
 import os
@@ -20,8 +21,8 @@ from figures import Figures
 from measure import CPU, CPU_LIFE, ENDS, ROWS, Bench
 from tracer import CSV, JSON, LIFE, LIFE_JSON, TRACE
 
-RUNS = 40000  # of all producers in a burst; their records of 120 bytes fit the ring
-BURSTS = 5  # a round: what else runs on a busy host keeps producers from meeting in some
+RUNS = 40000  # of all producers in a burst; their 120-byte records fit the ring
+BURSTS = 5  # a round; on a busy host, producers do not meet in some bursts
 FULL_SPEED = "ns a time, producers at full speed"
 LINE = "ns of a cache line from one processor to another"
 FAR = "of that, from one socket to the other (assumed)"
@@ -31,30 +32,31 @@ NOTHING, RECORD, REFUSED = "nothing", "a record", "a ring's lock"
 STAY, WAIT = "a stay in a table", "a wait in a queue"
 PROGRAMS = {NOTHING: "nothing", RECORD: "produce", REFUSED: "refused", STAY: "stay", WAIT: "wait"}
 
-# Of two-socket hosts that github.com/nviennot/core-to-core-latency lists, a line takes 2.1 to 2.8
-# times as long between sockets as within one on four of Intel's, 1.8 on one of AMD's.
+# github.com/nviennot/core-to-core-latency lists two-socket hosts: a line takes 2.1 to 2.8 times as
+# long between sockets as within one on four of Intel's, and 1.8 times on one of AMD's.
 FAR_TIMES = 2.5
 CORES = (16, 64, 192)
-RATE = 20000  # connections a second and core that all should bear
-SHARE = 0.05  # of a processor's time that may go into the use of others
-FACTOR = 2  # between what the model says of two producers and what they measure
-# Lines of the cache that come over when another processor held it last. Of a lock that is waited
-# for: to the one who says that it waits, back to the one who lets go, and to the next again. What
-# it guards: of a ring the positions, and the record before, which ends on the line that is written.
+RATE = 20000  # connections a second and core that all should sustain
+SHARE = 0.05  # of a processor's time that others' use may cost
+FACTOR = 2  # between the model for two producers and what they measure
+# Lines of the cache that move if another processor held the lock last. For a lock that is waited
+# for, a line moves to the one that announces that it waits, back to the one that lets go, and to
+# the next one again. The lock guards more lines: for a ring, the positions, and the record before,
+# which ends on the line that is written.
 RING_LINES = 4
 QUEUE_LINES = 3
 BUCKETS = 32768  # of the first table of connections
 COUNTER_LINES = 1  # of a processor's counters
-OTHER_RINGS = 16  # as 64 processors have; a connection may have any of them
+OTHER_RINGS = 16  # as for 64 processors; a connection may use any of them
 
 
 def _burst(producers: list[tuple[int, bpf.Producer]]) -> float:
-    """Nanoseconds a time takes a producer while all of them produce."""
+    """The nanoseconds that a run takes a producer while all of them produce."""
     durations: list[float] = []
     barrier = threading.Barrier(len(producers))
 
     def run(cpu: int, producer: bpf.Producer) -> None:
-        os.sched_setaffinity(0, {cpu})  # this thread alone
+        os.sched_setaffinity(0, {cpu})  # only this thread
         barrier.wait()
         durations.append(producer.run(RUNS // len(producers)))
 
@@ -95,7 +97,7 @@ def _line_ns(one: int, other: int) -> float:
 
 
 def measure_shared(bench: Bench, rounds: int, far_times: float) -> None:
-    """Everything that the model is told, but what rows cost, which measure.cost() finds."""
+    """Measures all inputs of the model, except what rows cost, which measure.cost() finds."""
     cpus = sorted(os.sched_getaffinity(0))
     for what in PROGRAMS:
         _measure(bench, what, cpus, rounds)
@@ -107,7 +109,7 @@ def measure_shared(bench: Bench, rounds: int, far_times: float) -> None:
 
 
 def _held_ns(figures: Figures, what: str, uses: int) -> float:
-    """Of one use under a lock: what a run takes beside being called."""
+    """The time of one use under a lock: what a run takes in addition to being called."""
     spent = figures.median(FULL_SPEED, what) - figures.median(FULL_SPEED, NOTHING)
     return max(spent, 1) / uses
 
@@ -148,7 +150,8 @@ def _count(value: float) -> str:
 
 
 def _lock_lines(figures: Figures, rows: float, hosts: list[Machine]) -> list[str]:
-    """Each lock: the rate that it cannot pass, and what it does to connections before that."""
+    """For each lock: the rate that it cannot exceed, and what it does to connections before that.
+    """
     heads = ("full at", f"{SHARE:.0%} at", f"at {RATE}")
     lines = [f"  {'cores on two sockets':<32} " + " ".join(f"{cores:>32}" for cores in CORES),
              f"  {'':<32} " + " ".join(f"{head:>10}" for _ in CORES for head in heads)]
@@ -183,7 +186,7 @@ def _check_line(figures: Figures) -> str:
 
 
 def lines(figures: Figures) -> list[str]:
-    """What the model says, as the report has it; nothing where the inputs are not measured."""
+    """What the model says, as lines of the report; none if its inputs were not measured."""
     rows = figures.median(ROWS, TRACE.name)
     if not rows or not predicted(figures):
         return []

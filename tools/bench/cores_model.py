@@ -15,15 +15,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 SOCKETS = 2
-USES = 20000  # of a lock in one simulation
+USES = 20000  # of a lock in a simulation
 SEED = 1
-RATE_MAX = 1_000_000  # connections a second and core: more than any core has
+RATE_MAX = 1_000_000  # connections a second and core: more than any core manages
 EXACT = 1.01  # a rate is found to a hundredth
 
 
 @dataclass(frozen=True)
 class Machine:
-    """Processors, as many on each of the sockets, and how long a cache line takes between them."""
+    """Processors, the same number on each socket, and how long a cache line takes between them."""
 
     processors: int
     near_ns: float  # within a socket
@@ -36,7 +36,7 @@ class Machine:
         return self.near_ns if holder % self.sockets == taker % self.sockets else self.far_ns
 
     def mean_line_ns(self) -> float:
-        """From any processor to any other one."""
+        """The mean from any processor to any other one."""
         others = self.processors - 1
         if not others:
             return 0
@@ -47,19 +47,20 @@ class Machine:
 @dataclass(frozen=True)
 class Lock:
     held_ns: float
-    uses: float  # of each connection
-    lines: float = 1  # that come over one after the other when another held it last
-    locks: int = 1  # of which each use takes any one
+    uses: float  # by each connection
+    lines: float = 1  # that move one after the other if another held it last
+    locks: int = 1  # each use takes any one of these
 
 
 @dataclass(frozen=True)
 class Result:
-    per_second: float  # uses, of all processors
-    added_ns: float  # to each use, by waiting and by lines that come over
+    per_second: float  # uses by all processors
+    added_ns: float  # to each use, by waiting and by lines that move
 
 
 def simulate(machine: Machine, lock: Lock, think_ns: float, uses: int = USES) -> Result:
-    """@think_ns passes on a processor between two uses, on average, as if they came by chance."""
+    """Simulates a lock. @think_ns is the mean time on a processor between two uses, which come at
+    random."""
     chance = random.Random(SEED)
     think: Callable[[], float] = lambda: chance.expovariate(1 / think_ns) if think_ns else 0
     asks = [(think(), processor) for processor in range(machine.processors)]
@@ -77,21 +78,22 @@ def simulate(machine: Machine, lock: Lock, think_ns: float, uses: int = USES) ->
 
 
 def saturation(machine: Machine, lock: Lock) -> float:
-    """Connections a second and core of which each lock is always held."""
+    """The connections a second and core at which each lock is always held."""
     each_ns = lock.held_ns + lock.lines * machine.mean_line_ns()
     return lock.locks * 1e9 / (each_ns * lock.uses * machine.processors)
 
 
 def slowdown(machine: Machine, lock: Lock, rate: float) -> float:
-    """The share of a processor's time that goes into others' use of the lock, when each has @rate
-    connections a second to make. At one, they take twice as long."""
+    """The share of a processor's time that others' use of the lock costs, if each has @rate
+    connections a second to make. At a share of 1, they take twice as long."""
     between_ns = 1e9 / (rate * lock.uses)
     added_ns = simulate(machine, lock, max(between_ns - lock.held_ns, 0)).added_ns
     return added_ns / between_ns
 
 
 def rate_within(machine: Machine, lock: Lock, share: float) -> float:
-    """The connections a second and core up to which no more than @share of its time goes there."""
+    """The connections a second and core up to which no more than @share of its time is lost that
+    way."""
     low, high = 1.0, float(RATE_MAX)
     if slowdown(machine, lock, high) <= share:
         return math.inf
@@ -102,16 +104,17 @@ def rate_within(machine: Machine, lock: Lock, share: float) -> float:
 
 
 def at_full_speed(machine: Machine, lock: Lock, alone_ns: float) -> float:
-    """How long a use takes each processor when all do nothing else; @alone_ns when one does."""
+    """How long a use takes each processor if all do nothing else; it takes @alone_ns if only one
+    does."""
     result = simulate(machine, lock, max(alone_ns - lock.held_ns, 0))
     return machine.processors * 1e9 / result.per_second
 
 
 def reader(processors: int, row_ns: float, rows: float) -> float:
-    """Connections a second and core that one thread keeps up with, of @rows each."""
+    """The connections a second and core, with @rows each, that one thread keeps up with."""
     return 1e9 / (row_ns * rows * processors)
 
 
 def look_ns(machine: Machine, lines: float) -> float:
-    """How long it takes to read @lines that each processor has written to."""
+    """How long it takes to read @lines that each processor has written."""
     return machine.processors * lines * machine.mean_line_ns()

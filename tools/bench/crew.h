@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What the load generators share: a crew of client and server processes, and the talk with the
- * program that drives them. It says "ready" on standard output, starts when a line comes in, says
+ * What the load generators share: a crew of client and server processes, and the protocol with the
+ * program that drives them. The load generator prints "ready" on standard output, and starts when a
+ * line comes in. When the clients are done, it prints
  *
  *	connections=N failed=N seconds=S cpu_seconds=S
  *
- * when the clients are done, cpu_seconds summed over the crew, and ends with every socket that is
- * left when standard input does; by hand, `(echo; sleep 3) | load -t 2`. Each program of this
- * directory is one source file, hence a header.
+ * with cpu_seconds summed over the crew. When standard input ends, it ends with all sockets that
+ * are left. By hand: `(echo; sleep 3) | load -t 2`. Each program of this directory is one source
+ * file, hence a header.
  *
- * The parent alone calls crew_*(); workers run in processes of their own and write only their own
+ * Only the parent calls crew_*(). Workers run in processes of their own, and write only their own
  * tally.
  */
 #ifndef TCPDWELL_BENCH_CREW_H
@@ -29,9 +30,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define CREW_MAX 256 /* 128 clients of 8,000 sockets each hold a million */
+#define CREW_MAX 256 /* 128 clients with 8,000 sockets each hold a million */
 
-/* One worker's, on a cache line that no other worker writes. */
+/* The tally of one worker, on a cache line that no other worker writes. */
 struct tally {
 	_Alignas(64) _Atomic uint64_t opened;
 	_Atomic uint64_t failed;
@@ -40,14 +41,14 @@ struct tally {
 struct load {
 	unsigned int clients;
 	unsigned int servers;
-	uint64_t connections; /* of all clients together, 0: until seconds are over */
+	uint64_t connections; /* of all clients together; 0: until the seconds are over */
 	double seconds;	      /* 0: until the connections are made */
 	unsigned int pace_us; /* pause after each connection of a client */
 	uint16_t port;
 	bool hold; /* keep every connection open until the end */
 };
 
-/* In memory that the whole crew sees. */
+/* Lies in memory that the whole crew shares. */
 struct shared {
 	_Atomic bool stop;
 	struct tally tally[CREW_MAX];
@@ -71,7 +72,9 @@ static inline double seconds_of(clockid_t clock)
 	return now.tv_sec + now.tv_nsec / 1e9;
 }
 
-/* CPU time of the crew, user and system, exact to the nanosecond as rusage is not. */
+/*
+ * Returns the CPU time of the crew, user and system, exact to the nanosecond, which rusage is not.
+ */
 static inline double crew_cpu_seconds(const struct crew *crew)
 {
 	double sum = 0;
@@ -94,7 +97,9 @@ static inline void crew_init(struct crew *crew, const struct load *load)
 			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (crew->shared == MAP_FAILED || pipe(crew->gate) || pipe(crew->done))
 		err(1, "crew");
-	/* A peer that has reset the connection is a failed connection, not the end of a worker. */
+	/*
+	 * If a peer resets a connection, that connection has failed, but the worker must not end.
+	 */
 	signal(SIGPIPE, SIG_IGN);
 }
 
@@ -116,7 +121,7 @@ static inline void crew_serve(struct crew *crew, void (*serve)(const struct load
 }
 
 /*
- * Starts a client. @connect makes up to @quota connections, until @stop is set; what it opened
+ * Starts a client. @connect makes up to @quota connections, until @stop is set. What it opened
  * stays open until the end if the load says so.
  */
 static inline void crew_connect(struct crew *crew, uint64_t quota,
@@ -150,7 +155,7 @@ static inline void crew_wait_line(void)
 	} while (c != EOF && c != '\n');
 }
 
-/* Until the clients are done, the time is over, or the driver has gone. */
+/* Waits until the clients are done, the time is over, or the driver has gone. */
 static inline void crew_wait_done(struct crew *crew)
 {
 	struct pollfd fds[] = {
@@ -201,7 +206,7 @@ static inline void crew_run(struct crew *crew)
 		;
 }
 
-/* A client's share of the connections. */
+/* Returns a client's share of the connections. */
 static inline uint64_t crew_quota(const struct load *load, unsigned int client)
 {
 	if (!load->connections)

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""What was measured: a value for each round, by figure and by who was measured."""
+"""What was measured: a value for each round, by figure and by subject."""
 import statistics
 from collections.abc import Iterable
 
 
 class Figures:
-    """Values by (figure, subject), one a round, in the order of the rounds."""
+    """Values by (figure, subject), one for each round, in the order of the rounds."""
 
     def __init__(self, values: dict[str, dict[str, list[float]]] | None = None):
         self.values = values or {}
@@ -21,7 +21,7 @@ class Figures:
         return statistics.median(values) if values else None
 
     def ratios(self, figure: str, subject: str, base: str) -> list[float]:
-        """Round by round, so that what disturbed a whole round disturbs no ratio."""
+        """The ratios round by round, so that what disturbed a whole round disturbs no ratio."""
         pairs = zip(self.of(figure, subject), self.of(figure, base))
         return [value / of for value, of in pairs if of]
 
@@ -30,11 +30,11 @@ class Figures:
         return statistics.median(ratios) if ratios else None
 
 
-FEW = 4  # values that have no quartiles worth the name
+FEW = 4  # with fewer values quartiles mean nothing
 
 
 def spread(values: Iterable[float]) -> tuple[float, float]:
-    """The quartiles; the values' ends where they are few."""
+    """The quartiles; the least and greatest value if there are few."""
     values = sorted(values)
     if len(values) < FEW:
         return values[0], values[-1]

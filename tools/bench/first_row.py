@@ -17,7 +17,7 @@ PACE_US = 1000  # a connection every millisecond, so that the load adds no wait 
 
 
 def _wait_row(terminal: int, deadline: float) -> float:
-    """The time at which a row about the load has come in."""
+    """Waits for a row about the load; returns the time at which it came."""
     text = b""
     while str(PORT).encode() not in text:
         left = deadline - time.monotonic()
@@ -31,7 +31,7 @@ def _wait_row(terminal: int, deadline: float) -> float:
 
 
 def _drain(terminal: int, process: subprocess.Popen) -> None:
-    """Reads on until the tracer has ended: it must not block on a full terminal."""
+    """Reads on until the tracer has ended, since it must not block on a full terminal."""
     deadline = time.monotonic() + STOP_SECONDS
     while process.poll() is None:
         if time.monotonic() > deadline:
@@ -58,7 +58,7 @@ def _time(tracer: Tracer) -> float:
 
 
 def first_row(bench: Bench, tracers: list[Tracer], sockets: int, number: int) -> None:
-    """With so many sockets on the host that the tracers have not seen begin."""
+    """Measures it with this many sockets on the host whose begin the tracers have not seen."""
     with contextlib.ExitStack() as loads:
         if sockets:
             loads.enter_context(Load(bench.load, "-k", "-n", sockets // 2)).run()

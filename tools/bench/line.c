@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * How long a cache line takes from one processor to another: two threads, each pinned to one, hand
- * a number to and fro in one line. Prints the median of several runs, nanoseconds for one way.
+ * Measures how long a cache line takes from one processor to another. Two threads, each pinned to
+ * one processor, pass a number to and fro in one line. Prints the median of several runs, in
+ * nanoseconds for one way.
  *
  *	line CPU OTHER_CPU
  */
@@ -15,7 +16,7 @@
 #include <time.h>
 
 #define RUNS	301
-#define RETURNS 200 /* some ten microseconds: most runs end before a scheduler interrupts them */
+#define RETURNS 200 /* about ten microseconds: most runs end before an interruption */
 
 static struct {
 	_Alignas(128) _Atomic uint32_t turn;
@@ -41,12 +42,12 @@ static void pin(int cpu)
 		err(1, "processor %d", cpu);
 }
 
-/* Waits for @turn and gives the next one to the other thread. */
+/* Waits for @turn, and passes the next turn to the other thread. */
 static void take(uint32_t turn)
 {
 	while (atomic_load_explicit(&line.turn, memory_order_acquire) != turn)
 		;
-	/* As a lock is taken: the line comes over to be written. */
+	/* As when a lock is taken, the line moves here to be written. */
 	atomic_fetch_add(&line.turn, 1);
 }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * A load of short IPv4 connections: connect, exchange a byte, close, the client first. Blocking
- * calls, a process each for some clients and servers. It connects to many addresses of the loopback
- * network, so that TIME_WAIT does not use up the ports; meant for a network namespace of its own.
+ * A load of short IPv4 connections: connect, exchange a byte, close, with the client closing first.
+ * It uses blocking calls and a few client and server processes. It connects to many addresses of
+ * the loopback network, so that TIME_WAIT does not use up the ports. It is meant for a network
+ * namespace of its own.
  *
  *	load -n CONNECTIONS | -t SECONDS [-c CLIENTS] [-s SERVERS] [-w PAUSE_US] [-p PORT] [-k]
  */
@@ -12,7 +13,7 @@
 
 #include "crew.h"
 
-/* 64 times 60,000 ports: a minute of TIME_WAIT at any rate that a loopback reaches. */
+/* 64 times 60,000 ports suffice for a minute of TIME_WAIT at any rate that loopback reaches. */
 #define ADDRESSES 64
 #define BACKLOG	  1024
 

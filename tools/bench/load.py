@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Runs a load generator in a network namespace of its own, which ends with it."""
+"""Runs a load generator in a network namespace of its own, which ends with the load."""
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-PORT = 65001  # above the ephemeral range that SETUP leaves, so that it tells the load's rows
+PORT = 65001  # above SETUP's ephemeral range, so it identifies the load's rows
 
-# TIME_WAIT must neither run out of ports nor of room, else connections fail or close otherwise.
+# TIME_WAIT must run out of neither ports nor room, or else connections fail or close differently.
 SETUP = """
 ip link set lo up
 cd /proc/sys/net/ipv4

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Another load, by other means than load.c: IPv6, many processes, each with several connections in
- * flight on an epoll instance, and the server closes first. TIME_WAIT is then on the server's side,
- * where a new SYN from the same port takes its place, so one address will do.
+ * Another load, by other means than load.c: IPv6, many processes with several connections in flight
+ * on an epoll instance, and the server closes first. So TIME_WAIT is on the server's side, where a
+ * new SYN from the same port replaces it, and one address is enough.
  *
  *	load_async -n CONNECTIONS | -t SECONDS [-c CLIENTS] [-s SERVERS] [-p PORT]
  */
@@ -56,7 +56,7 @@ static void accept_all(int epoll)
 		watch(epoll, fd, EPOLLIN);
 }
 
-/* Sends the byte back and closes; false if there was none to send yet. */
+/* Sends the byte back and closes. Returns false if no byte had come yet. */
 static bool answer(int fd)
 {
 	char byte;
@@ -88,7 +88,7 @@ static void serve(const struct load *load)
 	}
 }
 
-/* Begins a connection; it is under way, or counted as failed, when this returns. */
+/* Begins a connection. When this returns, it is under way, or counted as failed. */
 static bool begin(const struct load *load, int epoll, struct tally *tally)
 {
 	struct sockaddr_in6 server = {
@@ -109,7 +109,10 @@ static bool begin(const struct load *load, int epoll, struct tally *tally)
 	return false;
 }
 
-/* Takes a connection one step on: connected, it sends its byte. True once it is over and closed. */
+/*
+ * Takes a connection one step further: once connected, it sends its byte. Returns true once it is
+ * over and closed.
+ */
 static bool advance(int epoll, const struct epoll_event *event, struct tally *tally)
 {
 	struct epoll_event next = { .events = EPOLLIN, .data.fd = event->data.fd };

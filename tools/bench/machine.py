@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""What the figures were measured on, and of which commit."""
+"""The machine that was measured, and the commit."""
 import os
 import re
 import subprocess
@@ -18,7 +18,7 @@ def _first_line(*command: str) -> str:
 
 
 def commit() -> str:
-    """The commit's short id, with a + where the tree has changed since."""
+    """The commit's short id, with a + if the tree has changed since."""
     head = _first_line("git", "rev-parse", "--short=12", "HEAD") or "unknown"
     return head + ("+" if _first_line("git", "status", "--porcelain") else "")
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""The measurements. Each takes every subject in turn within a round, so that noise hits all alike.
+"""The measurements. Each takes every subject in turn within a round, so that noise affects all
+alike.
 
-A subject that cannot run is left out from then on, and why is noted.
+A subject that cannot run is left out from then on, and the reason is noted.
 """
 import contextlib
 import statistics
@@ -20,7 +21,7 @@ UNTRACED = "untraced"
 EMPTY = "empty program"
 RESERVE = "reserve 96 bytes"
 
-# Figures that others ask for by name.
+# Figures that others refer to by name.
 CPU = "cpu ns/row"
 CPU_PACED = "cpu ns/row, with time to spare"
 ROWS = "rows/connection, both ends"
@@ -34,22 +35,22 @@ REST_WAKEUPS = "wake-ups/s, at rest"
 LOOK_KERNEL = "kernel ns/transition, of sums and of diagnose"
 LOOK_CPU = "cpu ns/transition, of sums and of diagnose"
 
-WRITE_BYTES = 256 * 1024  # as tcpdwell writes them
+WRITE_BYTES = 256 * 1024  # as tcpdwell writes
 LOADS_EACH = 4  # for each rate
 # A client's pause after each connection: some 9,000 a second leave the host idle time.
 PACE_US = 300
-DRAIN_SECONDS = 30  # for a tracer to print what it still has when the load is over
+DRAIN_SECONDS = 30  # for a tracer to print what it still has after the load
 # A connection over loopback, both of its ends: five transitions each.
 TRANSITIONS = 10
 ENDS = 2
-# For the kernel to take a network namespace down, with the TIME_WAIT sockets that are left in it.
+# The time in which the kernel takes a network namespace down, with the timewait sockets in it.
 TEARDOWN_SECONDS = 0.3
-SOCKETS_OF_A_PROCESS = 8000  # half the usual limit of descriptors, as servers share unevenly
+SOCKETS_OF_A_PROCESS = 8000  # half the usual limit of descriptors, since servers share unevenly
 
 
 @dataclass
 class Bench:
-    """Where the measurements happen, and what has come out so far."""
+    """Where the measurements happen, and their results so far."""
 
     load: Path
     objects: Path  # the bench's own BPF objects
@@ -68,7 +69,8 @@ class Bench:
 
 
 def in_turn(tracers: list[Tracer], number: int) -> list[Tracer]:
-    """Who comes first, and who after whom, changes from round to round."""
+    """The tracers in an order that changes from round to round: who comes first, and who after
+    whom."""
     turn = number % len(tracers)
     turned = tracers[turn:] + tracers[:turn]
     return turned[::-1] if number % 2 else turned
@@ -76,7 +78,7 @@ def in_turn(tracers: list[Tracer], number: int) -> list[Tracer]:
 
 @dataclass(frozen=True)
 class Moment:
-    """What the counters say at one time."""
+    """The values of the counters at a moment."""
 
     transitions: int
     programs: dict[int, bpf.RunTime]
@@ -106,8 +108,9 @@ def _note_kernel(figures: Figures, tracer: Tracer, before: Moment, after: Moment
 
 
 def _note_kernel_ns(figures: Figures, name: str, ns: float, runs: float) -> None:
-    """The kernel reads its clock before and after each run of a program, which is most of what an
-    empty one takes: who consists of many small programs pays it many times, and only here."""
+    """Notes kernel time. The kernel reads its clock before and after each run of a program, which
+    is most of what an empty program takes. A tracer of many small programs pays that many times,
+    and only in this bench."""
     figures.add("kernel ns/transition", name, ns)
     figures.add("program runs/transition", name, runs)
     if empty := figures.of("kernel ns/transition", EMPTY):
@@ -120,14 +123,14 @@ def _note_user(bench: Bench, figure: str, run: Run, spent_ns: int) -> None:
 
 
 def _note_write(bench: Bench, run: Run) -> None:
-    """What no program that prints the same rows to the same place can go below."""
+    """Notes the lower limit for a program that prints the same rows to the same place."""
     if rows := run.rows():
         bench.figures.add(WRITE, run.tracer.name,
                           _write_ns(bench.scratch / "written", run.printed_bytes()) / rows)
 
 
 def _write_ns(path: Path, size: int) -> int:
-    """CPU time of writing so many bytes in large pieces, from where the cache has them."""
+    """The CPU time of writing this many bytes in large pieces, from the cache."""
     piece = bytes(WRITE_BYTES)
     with path.open("wb", buffering=0) as file:
         before = time.thread_time_ns()
@@ -139,15 +142,15 @@ def _write_ns(path: Path, size: int) -> int:
 
 
 def _take_down(load: Load) -> None:
-    """Ends the load with its namespace, and the TIME_WAIT sockets that are left in it."""
+    """Ends the load with its namespace, and the timewait sockets that are left in it."""
     load.close()
     time.sleep(TEARDOWN_SECONDS)
 
 
 def _finish(load: Load, run: Run) -> None:
-    """Ends the load, and has the tracer print what it still has.
+    """Ends the load, and lets the tracer print what it still has.
 
-    A TIME_WAIT socket ends then, with all that a tracer could not say of it before.
+    Then each timewait socket ends, and tracers print what they could not tell before.
     """
     _take_down(load)
     run.wait_quiet(DRAIN_SECONDS)
@@ -156,7 +159,7 @@ def _finish(load: Load, run: Run) -> None:
 def cost(bench: Bench, tracers: list[Tracer], connections: int, number: int) -> None:
     """Time in the kernel for each transition and CPU time for each row, over whole connections.
 
-    The end of each TIME_WAIT is in the account of who traces it.
+    The end of each TIME_WAIT is in the account of each tracer that traces it.
     """
     with bpf.stats(), bpf.Program(bench.objects / "empty.bpf.o", "empty") as counter:
         for tracer in in_turn(tracers, number):
@@ -177,10 +180,10 @@ def cost(bench: Bench, tracers: list[Tracer], connections: int, number: int) -> 
 
 
 def paced_cost(bench: Bench, tracers: list[Tracer], connections: int, number: int) -> None:
-    """CPU time for each row where processors have time to spare, as on most hosts.
+    """CPU time for each row if processors have time to spare, as on most hosts.
 
-    A reader that is woken for each row is then woken more often than amid a load that keeps it from
-    its processor.
+    A reader that is woken for each row is then woken more often than under a load that keeps it
+    from its processor.
     """
     for tracer in in_turn(tracers, number):
         if tracer.name in bench.not_run:
@@ -197,9 +200,9 @@ def paced_cost(bench: Bench, tracers: list[Tracer], connections: int, number: in
 
 
 def look_cost(bench: Bench, connections: int, number: int) -> None:
-    """What `diagnose` costs while it looks, beside the cheapest that there is to leave running.
+    """What `diagnose` costs while it looks, beside the cheapest command that can be left running.
 
-    Of the processor's time all that the tool takes counts, looks at the sockets and its helper too.
+    All processor time of the tool counts, including its looks at the sockets and its helper.
     """
     with bpf.stats(), bpf.Program(bench.objects / "empty.bpf.o", "empty") as counter:
         for tracer in in_turn([STAT, DIAGNOSE], number):
@@ -217,7 +220,7 @@ def look_cost(bench: Bench, connections: int, number: int) -> None:
 
 
 def floor(bench: Bench, connections: int) -> None:
-    """What no tracer of every transition can go below."""
+    """A lower limit for every tracer of all transitions."""
     with bpf.stats(), bpf.Program(bench.objects / "empty.bpf.o", "empty") as empty, \
             bpf.Program(bench.objects / "bare.bpf.o", "reserve") as reserve, \
             bpf.RingSink(reserve.map_fd("ring")), \
@@ -230,14 +233,15 @@ def floor(bench: Bench, connections: int) -> None:
 
 @dataclass(frozen=True)
 class Rate:
-    """What the loads reached, and what each connection cost them and the tracer."""
+    """The rate that the loads reached, and what each connection cost them and the tracer."""
 
     per_second: float
     cpu_ns: float
 
 
 def _loads(bench: Bench, seconds: float) -> list[Result]:
-    """Several short ones: what one reaches depends on where its processes happen to run."""
+    """Runs several short loads, since the rate of one depends on where its processes happen to run.
+    """
     results = []
     for _ in range(LOADS_EACH):
         with Load(bench.load, "-t", seconds) as load:
@@ -286,8 +290,8 @@ def rate(bench: Bench, tracers: list[Tracer], silent: list[Tracer], seconds: flo
          number: int) -> None:
     """Connections per second under each tracer and under none, and the rows that are missing.
 
-    Each tracer is held against the untraced loads just before and after it, as a busy host is not
-    the same from one half minute to the next. Of the silent ones no rows are counted.
+    Each tracer is compared with the untraced loads just before and after it, since a busy host
+    changes from one half minute to the next. For silent tracers no rows are counted.
     """
     before = _untraced_rate(bench, seconds)
     for tracer in in_turn([*tracers, *silent], number):
@@ -304,7 +308,7 @@ def rate(bench: Bench, tracers: list[Tracer], silent: list[Tracer], seconds: flo
 
 
 def long_run(bench: Bench, tracers: list[Tracer], seconds: float) -> None:
-    """Rows lost at full speed, for longer than any buffer lasts."""
+    """Rows lost at full speed, in a run longer than any buffer lasts."""
     for tracer in tracers:
         if tracer.name in bench.not_run:
             continue
@@ -318,9 +322,9 @@ def long_run(bench: Bench, tracers: list[Tracer], seconds: float) -> None:
 
 
 def at_rest(bench: Bench, tracers: list[Tracer], seconds: float) -> None:
-    """What a tracer has and does while the bench makes no connection, its helpers included.
+    """What a tracer has and does while the bench makes no connection, including its helpers.
 
-    On a host that is idle otherwise, what wakes it up is itself.
+    On an otherwise idle host, it is woken only by itself.
     """
     for tracer in tracers:
         if tracer.name in bench.not_run:
@@ -337,7 +341,7 @@ def at_rest(bench: Bench, tracers: list[Tracer], seconds: float) -> None:
 
 
 def memory(bench: Bench, tracers: list[Tracer], connections: int) -> None:
-    """Memory of the tracer and of its maps, with so many live connections and without."""
+    """Memory of the tracer and of its maps, with this many live connections and without."""
     processes = -(-connections // SOCKETS_OF_A_PROCESS)
     for tracer in tracers:
         if tracer.name in bench.not_run:

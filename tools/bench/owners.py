@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""How many connections a tracer gives to the right process: curl and nginx, across a veth pair.
+"""The share of connections for which a tracer names the right process: curl and nginx, across a
+veth pair.
 
-The servers and clients are those of the live tests. The shell says which process each curl was, and
-nginx logs which worker had which client.
+The servers and clients are those of the live tests. The shell tells which process each curl was,
+and nginx logs which worker had which client.
 """
 import shutil
 import sys
@@ -26,7 +27,7 @@ End = tuple[int, int, int, str]
 
 
 def end_of(line: str) -> End | None:
-    """What a row of `life` or of tcplife says; None: it is none."""
+    """What a row of `life` or of tcplife says; None: it is no row."""
     words = line.replace(":", " ").split()
     if words[2:3] in (["client"], ["server"]):
         del words[2]
@@ -36,7 +37,7 @@ def end_of(line: str) -> End | None:
 
 
 def _visit(veth: Veth, folder: Path, requests: int) -> Counter[End]:
-    """Lets curl at nginx. Returns whose the ends of the connections are."""
+    """Runs curl against nginx. Returns who owned the ends of the connections."""
     folder.chmod(0o755)
     nginx = Nginx(veth.server, folder, veth.server.ipv4)
     try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""The result file of a run, and what got worse since the one before."""
+"""The result file of a run, and what got worse since the last one."""
 import json
 import time
 from pathlib import Path
@@ -34,7 +34,7 @@ def write(directory: Path, commit: str, machine: dict[str, str], loads: dict[str
 
 
 def _noise(rounds: list[float]) -> tuple[float, float]:
-    """Where the figure may well lie; a few rounds say little of that, so allow them more."""
+    """The range of a figure. A few rounds say little about that, so they are allowed more."""
     low, high = spread(rounds)
     if len(rounds) >= FEW:
         return low, high
@@ -42,8 +42,9 @@ def _noise(rounds: list[float]) -> tuple[float, float]:
 
 
 def _compared(target: Target, before: Figures, now: Figures) -> str | None:
-    """None where one of the runs lacks the figure; empty unless it is worse by more than the noise:
-    unless what the two runs allow lies apart."""
+    """Compares a target between two runs. Returns None if one of the runs lacks the figure. Returns
+    an empty text unless it is worse by more than the noise, that is, unless the two ranges lie
+    apart."""
     old, new = target.rounds(before), target.rounds(now)
     if not old or not new:
         return None
@@ -54,7 +55,7 @@ def _compared(target: Target, before: Figures, now: Figures) -> str | None:
 
 
 def compare(last: dict, machine: dict[str, str], loads: dict[str, Figures]) -> list[str]:
-    """What to say of this run beside the last."""
+    """What to print when this run is compared with the last."""
     if last["machine"] != machine:
         return [f"the last run, of {last['commit']}, was on another machine: not compared"]
     compared = [(name, text) for name, figures in loads.items() for target in TARGETS

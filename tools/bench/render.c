@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * User CPU per row of each rendering: decode and format synthetic rows, write them to a file, which
- * is /dev/null unless named. Prints the median of several runs in nanoseconds. User time alone:
- * what the kernel does with the bytes depends on the file.
+ * Measures the user CPU time per row of each rendering. It decodes and formats synthetic rows and
+ * writes them to a file, by default /dev/null. Prints the median of several runs in nanoseconds. It
+ * counts user time only, since the kernel's work for the bytes depends on the file.
  *
  *	render [ROWS [FILE]]
  */
@@ -22,14 +22,14 @@
 
 #define RUNS	   7
 #define ROWS	   1000000
-#define MIX	   6144 /* different rows: more than the caches hold, and whole lives */
+#define MIX	   6144 /* different rows: whole lives, more than the caches hold */
 #define STEPS	   6	/* rows of a life */
-#define CONCURRENT 8	/* lives whose rows come in turn */
-#define PROCESSES  6	/* whose they are */
+#define CONCURRENT 8	/* lives whose rows are interleaved */
+#define PROCESSES  6	/* processes that own them */
 #define BATCH	   256	/* rows between two ticks, as a busy ring delivers them */
-#define CGROUP	   1	/* the id of the root, which every host has */
+#define CGROUP	   1	/* the id of the root cgroup, which every host has */
 #define FIRST_NS   23581836000000ULL
-#define STEP_NS	   10000 /* between two rows */
+#define STEP_NS	   10000 /* time between two rows */
 
 struct rendering {
 	const char *name;
@@ -63,7 +63,7 @@ static void fill_addr(uint8_t addr[16], uint8_t family, unsigned int i)
 	}
 }
 
-/* The lives of connections that are opened and closed actively, some at a time. */
+/* Makes a row of connections that are opened and closed actively, some at a time. */
 static void make_row(struct tcpdwell_transition *t, uint8_t family, unsigned int i)
 {
 	static const uint8_t path[STEPS + 1] = {
@@ -150,7 +150,7 @@ static int measure(const struct rendering *rendering, const struct clock *clock,
 		if (!sink)
 			return -errno;
 		if (lseek(fd, 0, SEEK_SET) < 0)
-			errno = 0; /* a pipe: the bytes just follow each other */
+			errno = 0; /* a pipe: the bytes simply follow each other */
 		err = render(sink, rows, book, count);
 		ns[run] = (double)(user_ns() - begin) / count;
 		sink->ops->free(sink);

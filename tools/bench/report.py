@@ -6,7 +6,7 @@ from measure import CPU, CPU_LIFE, CPU_PACED, KERNEL_LIFE, LOOK_CPU, LOOK_KERNEL
 from target import TARGETS
 from tracer import STAT, TCPLIFE, TCPSTATES
 
-# What the column of ratios divides by, for figures of which ratios mean something.
+# What the column of ratios divides by, for figures whose ratios mean something.
 BASES = {
     "kernel ns/transition": TCPSTATES.name,
     "kernel ns/transition, less empty runs": TCPSTATES.name,

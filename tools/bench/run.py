@@ -34,12 +34,12 @@ OUTPUT = BUILD / "bench"
 LOADS = ("load", "load_async")
 REST_SECONDS = 5
 RESTING = [TRACE, LIFE, STAT, TIMEWAIT, LEAKS, DIAGNOSE, EXPORT, *PEERS]
-BUSY_LOAD = 0.5  # runnable processes of others, before the bench adds its own
+BUSY_LOAD = 0.5  # runnable processes of others, before the load of the bench
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How much of everything, from what keeps a run short or its figures steady."""
+    """How much of everything: what keeps a run short, or its figures steady."""
 
     rounds: int
     connections: int  # for the costs
@@ -49,8 +49,8 @@ class Plan:
     start_sockets: tuple[int, ...]  # on the host when a tracer starts
     loads: tuple[str, ...]
     requests: int  # of curl to nginx
-    life: bool = False  # `life` and its peers alone
-    model: bool = False  # what the model of many cores wants alone
+    life: bool = False  # only `life` and its peers
+    model: bool = False  # only what the model of many cores needs
     far_times: float = cores.FAR_TIMES
 
 
@@ -93,14 +93,14 @@ def run_rounds(bench: Bench, plan: Plan) -> None:
 
 
 def run_cores(bench: Bench, plan: Plan) -> None:
-    """What the model of many cores is told."""
+    """Measures the inputs of the model of many cores."""
     for number in range(plan.rounds):
         measure.cost(bench, [TRACE, CSV, JSON, LIFE, LIFE_JSON], plan.connections, number)
     cores.measure_shared(bench, plan.rounds, plan.far_times)
 
 
 def run_host(bench: Bench, plan: Plan) -> None:
-    """What no load but the first shows: time to spare, memory, the start, the long run."""
+    """Measures what only the first load shows: time to spare, memory, the start, the long run."""
     tracers = [TRACE, *PEERS]
     owners(bench, [LIFE, *LIFE_PEERS], plan.requests)
     if plan.long_seconds:
@@ -149,12 +149,12 @@ def planned(args: argparse.Namespace) -> Plan:
 
 
 def scratch_parent() -> str | None:
-    """Memory, where there is some to write to: the disk is no part of what is measured."""
+    """A folder in memory, if there is one to write to: the disk must not be measured."""
     return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 
 def warn_busy() -> None:
-    """Ratios stand a busy host, figures in themselves do not."""
+    """Warns if the host is busy: that distorts absolute figures, but not ratios."""
     load = os.getloadavg()[0]
     if load > BUSY_LOAD:
         print(f"this host is busy, load average {load:.1f}: trust ratios alone")
@@ -184,7 +184,7 @@ def main() -> None:
     args = arguments()
     if os.geteuid():
         sys.exit("the bench needs root, as tracers do")
-    # So that what is open is closed however the run ends.
+    # With this, what is open is closed however the run ends.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     scratch = Path(tempfile.mkdtemp(prefix="tcpdwell-bench-", dir=scratch_parent()))
     try:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """What tcpdwell is meant to reach. The bench says where it falls short, and what bare programs at
-the same hooks reach, which find out nothing; it fails nothing."""
+the same hooks reach, which find out nothing. A target that is missed fails nothing."""
 import statistics
 from dataclasses import dataclass
 
@@ -19,8 +19,8 @@ class Target:
     subject: str
     base: str | None  # what it is divided by, if anything
     reach: float
-    at_least: bool = False  # the more the better
-    bare: str | None = None  # who finds out nothing
+    at_least: bool = False  # more is better
+    bare: str | None = None  # a subject that finds out nothing
 
     def rounds(self, figures: Figures) -> list[float]:
         if self.base:
@@ -28,7 +28,7 @@ class Target:
         return figures.of(self.figure, self.subject)
 
     def bare_value(self, figures: Figures) -> float | None:
-        """What the bare programs reach; of a row's CPU time, if they wrote as many bytes."""
+        """What the bare programs reach; for a row's CPU time, if they wrote as many bytes."""
         value = figures.median(self.figure, self.bare) if self.bare else None
         base = figures.median(self.figure, self.base) if self.base else 1
         if value is None or not base:
@@ -38,7 +38,7 @@ class Target:
         return value / base
 
     def value(self, figures: Figures) -> float | None:
-        """None where it was not measured."""
+        """The value; None if it was not measured."""
         rounds = self.rounds(figures)
         return statistics.median(rounds) if rounds else None
 
@@ -68,7 +68,7 @@ TARGETS = [
     Target("CPU time of a table row, life, of tcplife's", CPU_LIFE, LIFE.name, TCPLIFE.name, 1 / 8),
     Target("CPU time of a JSON row, life, of tcplife's row", CPU_LIFE, LIFE_JSON.name, TCPLIFE.name,
            1 / 5),
-    # None between reports; what there is comes from the polling of the timer backend.
+    # There is none between reports, except for the polling of the timer backend.
     Target("CPU time of a transition, stat, of tcpstates' row", CPU, STAT.name,
            TCPSTATES.name, 1 / 1000),
     Target("CPU time of a table row, of tcpstates'", CPU, TRACE.name, TCPSTATES.name, 1 / 12,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""The tracers that are held against each other, and a run of one of them."""
+"""The tracers that are compared, and a run of one of them."""
 import os
 import re
 import shutil
@@ -17,27 +17,27 @@ BUILD = HERE.parents[1] / "build"
 TCPDWELL = BUILD / "tcpdwell"
 
 START_SECONDS = 20  # bpftrace compiles first
-QUIET_SECONDS = 0.25  # without CPU time: a tracer that is attached and has printed what it has
+QUIET_SECONDS = 0.25  # without CPU time: the tracer is attached, or has printed all
 STOP_SECONDS = 10
 
 # Classic tracepoints are found through tracefs, which not every host has mounted. A mount namespace
-# of the tracer's own leaves the host as it is.
+# for the tracer leaves the host as it is.
 TRACEFS = ["unshare", "--mount", "sh", "-ec",
            'test -d /sys/kernel/tracing/events || mount -t tracefs tracefs /sys/kernel/tracing\n'
            'exec "$@"', "sh"]
-# Rows about the load that are not of every tracer, or not of a connection.
+# Rows about the load that not every tracer has, or that are not about a connection.
 OTHER_ROWS = r"(TIME_WAIT|LISTEN)[^A-Z]+CLOSE\b"
-# What tcpdwell says once all is attached.
+# What tcpdwell prints once all is attached.
 READY = "tracing"
 # How many rows tcpdwell has summed up instead of printing them.
 COUNTED = re.compile(r"= counted (\d+)")
-# What a tool says that it has lost: numbers to add up.
+# What a tool reports as lost: numbers to add up.
 LOST = re.compile(r"lost (\d+)", re.IGNORECASE)
 
 # A tracer does not outlive the bench.
 ORPHAN = ["setpriv", "--pdeathsig", "INT"]
-# A batch process does not preempt whom it is woken by. Without this the run time of a program that
-# wakes its reader would count the reader's as its own, when all cores are busy.
+# A batch process does not preempt the one that wakes it. Without this, when all cores are busy, a
+# program that wakes its reader would have the reader's run time counted as its own.
 BATCH = ["chrt", "--batch", "0"]
 
 
@@ -57,7 +57,7 @@ TRACE = Tracer("tcpdwell", (str(TCPDWELL),))
 CSV = Tracer("tcpdwell -o csv", (str(TCPDWELL), "-o", "csv"))
 JSON = Tracer("tcpdwell -o json", (str(TCPDWELL), "-o", "json"))
 STAT = Tracer("tcpdwell stat", (str(TCPDWELL), "stat"))
-# A row a connection: those that go on are none of the load.
+# One row for each connection; those that are open at the end do not belong to the load.
 LIFE = Tracer("tcpdwell life", (str(TCPDWELL), "life", "--no-open"), connections=True)
 LIFE_JSON = Tracer("tcpdwell life -o json", (*LIFE.command, "-o", "json"), connections=True)
 DIAGNOSE = Tracer("tcpdwell diagnose", (str(TCPDWELL), "diagnose", "--watch"))
@@ -65,24 +65,24 @@ TIMEWAIT = Tracer("tcpdwell timewait", (str(TCPDWELL), "timewait"))
 LEAKS = Tracer("tcpdwell leaks --watch", (str(TCPDWELL), "leaks", "--watch"))
 EXPORT = Tracer("tcpdwell export", (str(TCPDWELL), "export", "--listen", "127.0.0.1:0"))
 NOTHING = Tracer("tcpdwell -L 1", (str(TCPDWELL), "-L", "1"))
-# Find out nothing: what no tracer of the same events can go below, and none that prints nothing.
+# They find out nothing: lower limits for tracers of the same events, with and without printing.
 BARE = Tracer("bare programs", (str(BUILD / "tools/bare"), str(BUILD / "bench/bare.bpf.o")),
               tracefs=True)
 BARE_NOTHING = Tracer("bare programs, no rows", (*BARE.command, "silent"), tracefs=True)
-# Some distributions name it otherwise, beside the Python tool of the same name.
+# Some distributions give it another name, beside the Python tool of the same name.
 TCPSTATES = Tracer("tcpstates", (shutil.which("tcpstates-libbpf") or "tcpstates",), tracefs=True)
 BPFTRACE = Tracer("bpftrace", ("bpftrace", str(HERE / "tcpstates.bt")), tracefs=True)
 PEERS = (TCPSTATES, BPFTRACE)
 TCPLIFE = Tracer("tcplife", (shutil.which("tcplife-libbpf") or "tcplife",), tracefs=True,
                  connections=True)
-# As it comes with bpftrace; it needs kprobes.
+# It comes with bpftrace, and needs kprobes.
 TCPLIFE_BT = Tracer("bpftrace tcplife.bt", ("bpftrace", shutil.which("tcplife.bt") or "tcplife.bt"),
                     tracefs=True, connections=True)
 LIFE_PEERS = (TCPLIFE, TCPLIFE_BT)
 
 
 class Failed(Exception):
-    """A tracer that does not run here, and its last words."""
+    """A tracer does not run here; the text is its last words."""
 
 
 def cpu_ns(pid: int) -> int:
@@ -106,7 +106,7 @@ def wakeups_of_all(pid: int) -> int:
 
 
 def cpu_ns_of_all(pid: int) -> int:
-    """Of threads that have ended, too, and of the processes that it has started; in ticks."""
+    """CPU time including threads that have ended, and processes that it has started; in ticks."""
     stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()
     ticks = sum(map(int, stat[11:15]))  # utime, stime, cutime, cstime
     return (ticks * 10**9 // os.sysconf("SC_CLK_TCK")) + sum(map(cpu_ns_of_all, children_of(pid)))
@@ -124,7 +124,7 @@ def _count(path: Path, *options: str) -> int:
 
 
 class Run:
-    """A tracer at work, with its output in a file. Closing it removes the file."""
+    """A running tracer with its output in a file. Closing it removes the file."""
 
     def __init__(self, tracer: Tracer, directory: Path, batch: bool = False):
         self.tracer = tracer
@@ -149,7 +149,7 @@ class Run:
         raise Failed(f"{self.tracer.name} has attached nothing in {START_SECONDS} s")
 
     def _is_ready(self) -> bool:
-        """tcpdwell says when; on a busy host it seems quiet before that, too."""
+        """tcpdwell says when it is ready; on a busy host it seems quiet before that, too."""
         return self.tracer.command[0] != str(TCPDWELL) or \
             READY in self._errors.read_text(encoding="utf-8", errors="replace")
 
@@ -180,7 +180,7 @@ class Run:
             self._process.wait()
 
     def rows(self) -> int:
-        """Printed or summed up, once it has been stopped."""
+        """The number of rows, printed or summed up; for a tracer that has been stopped."""
         counted = COUNTED.search(self._errors.read_text(encoding="utf-8", errors="replace"))
         return int(counted[1]) if counted else _count(self._output, "")
 
@@ -201,7 +201,7 @@ class Run:
         return count
 
     def lost_by_own_account(self) -> int:
-        """bpftrace says it among the rows, the others on standard error."""
+        """bpftrace reports it among the rows, the others on standard error."""
         said = subprocess.run(["grep", "-ihE", "lost [0-9]+", str(self._output), str(self._errors)],
                               capture_output=True, text=True, check=False)
         return sum(map(int, LOST.findall(said.stdout)))

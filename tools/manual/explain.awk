@@ -24,7 +24,7 @@ BEGIN {
 	print "prints of each."
 }
 
-# A backslash begins an escape, and so does a dot or an apostrophe that begins a line.
+# Escapes a backslash, and a dot or an apostrophe at the beginning of a line.
 function roff(text)
 {
 	gsub(/\\/, "\\e", text)

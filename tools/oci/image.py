@@ -21,10 +21,10 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-# By the machine that an ELF header names.
+# Names by the machine in the ELF header.
 ARCHITECTURES = {62: "amd64", 183: "arm64"}
 MEDIA = "application/vnd.oci.image."
-# What reads /etc/passwd finds root, and whom root becomes.
+# Programs that read /etc/passwd find root, and the user that root becomes.
 PASSWD = b"root:x:0:0:root:/:/tcpdwell\nnobody:x:65534:65534:nobody:/:/tcpdwell\n"
 ANNOTATIONS = {
     "org.opencontainers.image.title": "tcpdwell",
@@ -35,7 +35,7 @@ ANNOTATIONS = {
 
 def entry(name: str, mode: int, epoch: int, size: int = 0, is_folder: bool = False
           ) -> tarfile.TarInfo:
-    """Of root, and of the one time that there is."""
+    """An entry that belongs to root, with the only time that there is."""
     info = tarfile.TarInfo(name)
     info.type = tarfile.DIRTYPE if is_folder else tarfile.REGTYPE
     info.mode, info.mtime, info.size = mode, epoch, size
@@ -57,7 +57,7 @@ def make_layer(binary: bytes, epoch: int) -> bytes:
 
 
 class Layout:
-    """The folder that an image is in, by what its parts hash to."""
+    """The folder of an image, whose parts are named by their hashes."""
 
     def __init__(self, folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
@@ -65,7 +65,7 @@ class Layout:
         (folder / "blobs/sha256").mkdir(parents=True)
 
     def put(self, data: bytes, kind: str) -> dict[str, Any]:
-        """Keep a blob; what refers to it."""
+        """Stores a blob; returns what refers to it."""
         digest = hashlib.sha256(data).hexdigest()
         (self.folder / "blobs/sha256" / digest).write_bytes(data)
         return {"mediaType": MEDIA + kind, "digest": f"sha256:{digest}", "size": len(data)}
@@ -78,7 +78,7 @@ class Layout:
         (self.folder / name).write_text(text + "\n", encoding="utf-8")
 
     def pack(self, target: Path, epoch: int) -> None:
-        """All of it in one file, in the order of names."""
+        """Packs all of it into one file, in the order of names."""
         with tarfile.open(target, "w", format=tarfile.USTAR_FORMAT) as archive:
             for path in sorted(self.folder.rglob("*")):
                 name = str(path.relative_to(self.folder))

@@ -33,7 +33,7 @@ socklen_t address_len(const struct sockaddr_storage *addr)
 					     sizeof(struct sockaddr_in);
 }
 
-/* sin_port and sin6_port lie at the same place. */
+/* sin_port and sin6_port are at the same offset. */
 uint16_t address_port(const struct sockaddr_storage *addr)
 {
 	return ntohs(((const struct sockaddr_in *)addr)->sin_port);

@@ -13,13 +13,13 @@ int address_parse(struct sockaddr_storage *addr, const char *text, bool mapped);
 socklen_t address_len(const struct sockaddr_storage *addr);
 uint16_t address_port(const struct sockaddr_storage *addr);
 void address_set_port(struct sockaddr_storage *addr, uint16_t port);
-/* Whether its packets are IPv6: false for IPv4, mapped or not. */
+/* Returns true if its packets are IPv6; false for IPv4, mapped or not. */
 bool address_is_ipv6(const struct sockaddr_storage *addr);
-/* The unspecified address, port 0, of the same kind as @like: mapped if that is mapped. */
+/* Returns the unspecified address with port 0, of the same kind as @like: mapped if @like is. */
 struct sockaddr_storage address_any(const struct sockaddr_storage *like);
-/* The address of the packets: a mapped one becomes plain IPv4. */
+/* Returns the address in the packets: a mapped one becomes plain IPv4. */
 struct sockaddr_storage address_on_wire(const struct sockaddr_storage *addr);
-/* Its bytes in network order, and how many (4 or 16). */
+/* Returns its bytes in network order, and sets @count to 4 or 16. */
 const unsigned char *address_bytes(const struct sockaddr_storage *addr, unsigned int *count);
 
 enum { ADDRESS_TEXT = 64 };

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 
-/* Data and accepts come at once, except over a slow machine's veth. */
+/* Data and accepts come at once, except over the veth of a slow machine. */
 static const uint64_t PATIENCE_NS = 20ULL * 1000 * 1000 * 1000;
 
 void end_init(struct end *end, struct stage *stage, struct puppet *puppet, const char *role)
@@ -29,7 +29,7 @@ void end_close_quietly(struct end *end)
 	end->fd = -1;
 }
 
-/* The step of a script: nothing after the first error, and an error's words. */
+/* Records the result of a step: the first error with its words; later steps do nothing. */
 static long call(struct end *end, const char *what, long result)
 {
 	if (result < 0)
@@ -46,7 +46,7 @@ static struct puppet_memory *memory_of(struct end *end)
 	return puppet_memory(end->puppet);
 }
 
-/* An end that begins where it is known to be. */
+/* Begins an end in a state that it is known to have. */
 static void begin(struct end *end, int state)
 {
 	end->verified_ns = now_ns();
@@ -100,7 +100,7 @@ struct end *end_listen(struct stage *stage, int backlog)
 	return end;
 }
 
-/* Without data this is connect(). */
+/* Starts a connect(); with data, it is sent in the SYN. */
 static long start_connect(struct end *end, const struct end *to, unsigned int bytes)
 {
 	struct puppet_memory *memory = memory_of(end);
@@ -118,7 +118,7 @@ static long start_connect(struct end *end, const struct end *to, unsigned int by
 	else
 		err = puppet_call(end->puppet, SYS_connect, end->fd, (long)&memory->addr,
 				  address_len(&memory->addr));
-	/* The call cannot return before the state was entered; it may be past it. */
+	/* The state was entered before the call returned; it may be over already. */
 	end->path[end->steps - 1].hi_ns = now_ns();
 	return err;
 }
@@ -313,7 +313,7 @@ static void receive(struct end *end, unsigned int bytes, int flags)
 	struct puppet_memory *memory = memory_of(end);
 	long got = 0;
 
-	/* MSG_WAITALL does not wait on a socket that does not block: the low-water mark does. */
+	/* MSG_WAITALL does not wait on a non-blocking socket; the low-water mark does. */
 	end_option(end, SOL_SOCKET, SO_RCVLOWAT, bytes);
 	wait_readable(end);
 	got = end_call(end, SYS_recvfrom, end->fd, (long)memory->bytes, bytes, flags, 0, 0);

@@ -7,7 +7,7 @@
 
 enum { TCP_ACK_OFFSET = 8, TCP_FLAGS_OFFSET = 13, SYN_AND_ACK = 0x12, SYN = 0x02 };
 
-/* Dropped are 0 bytes of the segment kept, all of it passed. */
+/* A filter returns how many bytes of a segment it keeps: 0 drops it, all of them let it pass. */
 #define PASS BPF_STMT(BPF_RET | BPF_K, 0xffffffff)
 #define DROP BPF_STMT(BPF_RET | BPF_K, 0)
 

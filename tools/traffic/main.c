@@ -13,8 +13,8 @@
 
 enum {
 	EXIT_USE = 2,
-	EXIT_CANNOT = 77, /* this host or kernel cannot play it; test runners know it as a skip */
-	HOLD_MS = 50,	  /* far above a scheduling delay, and short enough for many */
+	EXIT_CANNOT = 77, /* this host or kernel cannot play it; test runners skip then */
+	HOLD_MS = 50,	  /* far above a scheduling delay, but short enough for many */
 	MAX_HOLD_MS = 3600 * 1000,
 	MAX_COUNT = 1000000,
 };
@@ -95,7 +95,7 @@ static int parse_number(const char *option, const char *text, unsigned long min,
 
 static void set_netns(struct request *request, const char *text)
 {
-	/* As ip-netns(8) has it: a name is a file under /run/netns. */
+	/* As for ip-netns(8), a name is a file under /run/netns. */
 	snprintf(request->netns_path, sizeof(request->netns_path), "%s%s",
 		 strchr(text, '/') ? "" : "/run/netns/", text);
 	request->stage.server_netns = request->netns_path;

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* The path of an end: what was seen of it, what it must have passed, and between which moments. */
+/*
+ * The path of an end: the states that were seen, those that it must have passed, and bounds of
+ * when.
+ */
 #include "address.h"
 #include "end.h"
 #include "table.h"
@@ -7,7 +10,9 @@
 #include <errno.h>
 #include <sys/syscall.h>
 
-/* Longer than a SYN's and a SYN-ACK's retransmissions with one retry (3 s), in a slow machine. */
+/*
+ * Longer than the retransmissions of a SYN and a SYN-ACK with one retry (3 s), on a slow machine.
+ */
 static const uint64_t PATIENCE_NS = 20ULL * 1000 * 1000 * 1000;
 
 static int info_state(struct end *end)
@@ -27,7 +32,7 @@ int end_state(struct end *end)
 
 	if (end->fd >= 0)
 		state = info_state(end);
-	/* A descriptor of a connection that went on to a timewait socket says CLOSE. */
+	/* The descriptor of a connection that became a timewait socket reports CLOSE. */
 	if (state != TCP_CLOSE || !address_port(&end->local))
 		return state;
 	table = puppet_table(end->puppet, end->local.ss_family == AF_INET6);
@@ -45,7 +50,7 @@ void end_passes(struct end *end, int state)
 	end->path[end->steps++] = (struct end_step){ .state = state, .lo_ns = end->verified_ns };
 }
 
-/* The first step that has not been seen. */
+/* Returns the index of the first step that has not been seen. */
 static unsigned int first_unseen(const struct end *end)
 {
 	unsigned int i = end->steps;
@@ -55,7 +60,7 @@ static unsigned int first_unseen(const struct end *end)
 	return i;
 }
 
-/* Takes one look and narrows the bounds: returns the state, or -errno. */
+/* Takes a look and narrows the bounds. Returns the state, or -errno. */
 static int look(struct end *end)
 {
 	uint64_t before_ns = now_ns();
@@ -122,7 +127,7 @@ void end_expires(struct end *end, const char *reason)
 	end->reason = reason;
 }
 
-/* Not by a look: its place in the table is taken by @to. */
+/* A look cannot see it, because @to has taken its place in the table. */
 void end_gave_way(struct end *end, const struct end *to, const char *reason)
 {
 	if (stage_error(end->stage))
@@ -138,7 +143,9 @@ void end_still(struct end *end)
 	unsigned int unseen = first_unseen(end);
 	int state;
 
-	/* What has not been seen moves on by itself, and what is closed has no more to hold. */
+	/*
+	 * A state that was not seen yet moves on by itself, and a closed end has nothing to hold.
+	 */
 	if (stage_error(end->stage) || unseen != end->steps || !unseen ||
 	    end->path[unseen - 1].state == TCP_CLOSE)
 		return;

@@ -54,18 +54,18 @@ static int become(const char *comm, const char *netns_path, uid_t uid)
 
 	if (err)
 		return err;
-	/* Raw sockets are opened later on, so the capabilities outlive the change of user. */
+	/* Raw sockets are opened later, so the capabilities must survive the change of user. */
 	if (uid != (uid_t)-1 &&
 	    (prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP) || setresuid(uid, uid, uid)))
 		return -errno;
-	/* After the change of user, which clears it. */
+	/* This comes after the change of user, which clears it. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) || prctl(PR_SET_NAME, comm))
 		return -errno;
 	signal(SIGPIPE, SIG_IGN);
 	return 0;
 }
 
-/* The puppet's whole life. The first word it sends is the result of become(). */
+/* Runs the puppet's whole life. The first word that it sends is the result of become(). */
 static void obey(int strings, long ready)
 {
 	struct order order;
@@ -225,7 +225,7 @@ int puppet_exit(struct puppet *puppet)
 	while (waitpid(pid, NULL, 0) < 0)
 		if (errno != EINTR)
 			return -errno;
-	/* The pid stays for the report: gone is told by the strings. */
+	/* The pid stays for the report; the strings tell that the puppet is gone. */
 	close(puppet->strings);
 	puppet->strings = -1;
 	return 0;

@@ -13,21 +13,26 @@
 #include <time.h>
 
 /*
- * A puppet is a child process that makes the system calls it is told to make. Each end of a
- * connection belongs to a puppet of its own, so that its owner is a process that nobody else is,
- * and may live in a network namespace of its own.
+ * A puppet is a child process that makes the system calls that it is told to make. Each end of a
+ * connection belongs to a separate puppet, so that its owner is a process of its own, which may
+ * live in a network namespace of its own.
  *
- * Ownership: puppet_start() makes one, puppet_free() ends and reaps the process and is NULL-safe.
- * A puppet dies with the process that started it.
- * Threading: one caller at a time; a call returns when the puppet's system call has returned, so
+ * Ownership: puppet_start() makes a puppet; puppet_free() ends and reaps the process, and is
+ * NULL-safe. A puppet dies with the process that started it.
+ *
+ * Threading: one caller at a time. A call returns when the puppet's system call has returned, so
  * sockets should not block.
+ *
  * Errors: -errno.
  */
 struct puppet;
 
 enum { PUPPET_BYTES = 64 * 1024 };
 
-/* What pointers given to puppet_call() must point into: both processes map it at one address. */
+/*
+ * Pointers in the arguments of puppet_call() must point into this, which both processes map at the
+ * same address.
+ */
 struct puppet_memory {
 	struct sockaddr_storage addr;
 	struct sockaddr_storage addr_set;
@@ -44,11 +49,16 @@ struct puppet_memory {
 	unsigned char bytes[PUPPET_BYTES];
 };
 
-/* @netns_path: the network namespace to enter, NULL: the caller's; @uid (uid_t)-1 keeps it. */
+/*
+ * @netns_path: the network namespace to enter; NULL: the caller's. @uid (uid_t)-1 keeps the user.
+ */
 int puppet_start(struct puppet **puppetp, const char *comm, const char *netns_path, uid_t uid);
 void puppet_free(struct puppet *puppet);
 
-/* The result of the system call @nr in the puppet, -errno if it failed or if the puppet is gone. */
+/*
+ * Returns the result of the system call @nr in the puppet; -errno if it failed or the puppet is
+ * gone.
+ */
 long puppet_call6(struct puppet *puppet, long nr, const long args[6]);
 #define puppet_call(puppet, nr, ...) puppet_call6(puppet, nr, (const long[6]){ __VA_ARGS__ })
 
@@ -56,12 +66,15 @@ struct puppet_memory *puppet_memory(struct puppet *puppet);
 pid_t puppet_pid(const struct puppet *puppet);
 uid_t puppet_uid(const struct puppet *puppet);
 const char *puppet_comm(const struct puppet *puppet);
-/* The inode of its network namespace. */
+/* Returns the inode of its network namespace. */
 uint64_t puppet_netns(const struct puppet *puppet);
-/* Its namespace's table of TCP sockets, open for reading for as long as the puppet object lives. */
+/*
+ * Returns its namespace's table of TCP sockets, which is open for reading while the puppet object
+ * exists.
+ */
 int puppet_table(const struct puppet *puppet, bool ipv6);
 
-/* Ends the process, as exit() does with its sockets still open, and reaps it. */
+/* Ends the process as exit() does, with its sockets still open, and reaps it. */
 int puppet_exit(struct puppet *puppet);
 bool puppet_gone(const struct puppet *puppet);
 

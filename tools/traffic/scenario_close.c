@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Closes in order, by FIN. */
+/*
+ * Orderly closes, by FIN.
+ */
 #include "scenario.h"
 
 #include "gate.h"
@@ -27,7 +29,7 @@ static void passive_close(struct stage *stage)
 	listener_close(trio.listener);
 }
 
-/* @first has no more to say, and hears @second out. */
+/* @first has nothing more to send, but receives all that @second sends. */
 static void half_close(struct trio *trio, struct end *first, struct end *second)
 {
 	end_shutdown(first);
@@ -73,7 +75,7 @@ static void simultaneous_close(struct stage *stage)
 	tap_catch(trio.server, server_tap, trio.client, SEGMENT_FIN, SEGMENT_FIN, &client_fin);
 	tap_catch(trio.client, client_tap, trio.server, SEGMENT_FIN, SEGMENT_FIN, &server_fin);
 	stage_hold(stage);
-	/* Both arrive, as if they had crossed, and nothing that acknowledges one of them does. */
+	/* Both FINs arrive, as if they had crossed, but nothing that acknowledges one of them. */
 	gate_shut_but_ack(trio.client, segment_seq(&client_fin));
 	gate_shut_but_ack(trio.server, segment_seq(&server_fin));
 	segment_send(trio.client, trio.server, &client_fin);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Connections that never come to be, and such that are given up. */
+/*
+ * Connections that are never established, and those that are given up.
+ */
 #include "scenario.h"
 
 #include "address.h"
@@ -10,14 +12,14 @@
 #include <stddef.h>
 #include <stdio.h>
 
-/* Time enough for one retransmission (RTO_MIN is 200 ms), and soon over. */
+/* Long enough for one retransmission (RTO_MIN is 200 ms), but soon over. */
 enum { USER_TIMEOUT_MS = 500, DATA_BYTES = 1000 };
 
 static void refused(struct stage *stage)
 {
 	struct end *nobody = end_socket(stage, true), *client = end_socket(stage, false);
 
-	/* Bound so that nobody else listens there. */
+	/* It is bound, so that nobody else listens there. */
 	end_bind(nobody, 0);
 	end_connect(client, nobody);
 	end_over(client, "refused", ECONNREFUSED, TCP_CLOSE);
@@ -75,7 +77,7 @@ static void port_exhausted(struct stage *stage)
 	struct end *listener = end_listen(stage, 4), *late = end_socket(stage, false);
 	struct trio trio;
 	char range[16];
-	/* Any port but the listener's will do: the namespace has no other user. */
+	/* Any port but the listener's is fine, since the namespace has no other user. */
 	unsigned int port = address_port(&listener->local) ^ 1;
 
 	snprintf(range, sizeof(range), "%u %u", port, port);
@@ -99,7 +101,7 @@ static void keepalive_timeout(struct stage *stage)
 	end_option(trio.client, IPPROTO_TCP, TCP_KEEPCNT, 1);
 	end_option(trio.client, SOL_SOCKET, SO_KEEPALIVE, 1);
 	end_over(trio.client, "keepalive_timeout", ETIMEDOUT, TCP_CLOSE);
-	/* Keep-alive gives up with a reset. */
+	/* Keep-alive gives up by sending a reset. */
 	end_over(trio.server, "reset_received", ECONNRESET, TCP_CLOSE);
 	end_close(trio.client);
 	end_close(trio.server);
@@ -116,7 +118,7 @@ static void user_timeout(struct stage *stage)
 	end_receive(trio.server, DATA_BYTES);
 	end_over(trio.client, "user_timeout", ETIMEDOUT, TCP_CLOSE);
 	end_close(trio.client);
-	/* The server knows nothing of it until its FIN meets no socket. */
+	/* The server does not learn of it until its FIN reaches no socket. */
 	end_still(trio.server);
 	end_close(trio.server);
 	end_over(trio.server, "reset_received", ECONNRESET, TCP_FIN_WAIT1, TCP_CLOSE);

@@ -18,14 +18,14 @@ static void simultaneous_open(struct stage *stage)
 	end_bind(b, 0);
 	a_tap = tap_open(a);
 	b_tap = tap_open(b);
-	/* Each SYN is dropped, and the reset that answers the first with it. */
+	/* Each SYN is dropped, and so is the reset that answers the first one. */
 	gate_shut(a);
 	gate_shut(b);
 	end_connect(a, b);
 	end_connect(b, a);
 	tap_catch(b, b_tap, a, SEGMENT_SYN | SEGMENT_ACK, SEGMENT_SYN, &a_syn);
 	tap_catch(a, a_tap, b, SEGMENT_SYN | SEGMENT_ACK, SEGMENT_SYN, &b_syn);
-	/* Now both arrive, as if they had crossed, and neither SYN-ACK does. */
+	/* Now both SYNs arrive, as if they had crossed, but neither SYN-ACK does. */
 	gate_shut_but_syn(a);
 	gate_shut_but_syn(b);
 	segment_send(a, b, &a_syn);
@@ -80,7 +80,7 @@ static void reconnect(struct stage *stage)
 	end_connect(client, nobody);
 	end_over(client, "refused", ECONNREFUSED, TCP_CLOSE);
 
-	/* Once more after a failure, which the socket has to tell first. */
+	/* It connects again after a failure, which the socket has to report first. */
 	end_collect(client, nobody, ECONNREFUSED);
 	client = end_again(client);
 	listener = end_listen(stage, 1);
@@ -95,7 +95,7 @@ static void reconnect(struct stage *stage)
 	end_over(server, "reset_received", ECONNRESET, TCP_CLOSE);
 	end_close(server);
 
-	/* And after connect(AF_UNSPEC). */
+	/* It connects again after connect(AF_UNSPEC). */
 	client = end_again(client);
 	end_connect(client, listener);
 	server = end_child(listener, client);
@@ -108,7 +108,7 @@ static void reconnect(struct stage *stage)
 
 static void fastopen(struct stage *stage)
 {
-	/* Client 0x1, server 0x2, and no cookie asked for by either, 0x4 and 0x200. */
+	/* Client 0x1, server 0x2, and neither asks for a cookie: 0x4 and 0x200. */
 	static const char no_cookie[] = "519";
 	struct trio trio;
 
@@ -119,7 +119,7 @@ static void fastopen(struct stage *stage)
 	gate_shut(trio.client);
 	end_connect_with_data(trio.client, trio.listener, 16);
 	trio.server = end_child(trio.listener, trio.client);
-	/* The socket is there, and may be accepted and read, before the handshake completes. */
+	/* The socket exists, and can be accepted and read, before the handshake completes. */
 	end_goes(trio.server, TCP_SYN_RECV);
 	end_accept(trio.server, trio.listener);
 	end_receive(trio.server, 16);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Handshakes that take their time in SYN_RECV, or never complete. */
+/*
+ * Handshakes that stay in SYN_RECV for a while, or never complete.
+ */
 #include "scenario.h"
 
 #include "gate.h"
@@ -8,7 +10,7 @@
 #include <errno.h>
 #include <stddef.h>
 
-/* A connection whose client does not hear the SYN-ACK. */
+/* Makes a connection whose client does not receive the SYN-ACK. */
 static struct trio request(struct stage *stage, struct end *listener)
 {
 	struct trio trio = { .listener = listener };
@@ -40,7 +42,7 @@ static void syn_again(struct stage *stage)
 	int tap = tap_open(trio.server);
 	struct segment syn;
 
-	/* The first SYN was before the tap. The request lives on, and its timer begins anew. */
+	/* The first SYN came before the tap. The request lives on, and its timer starts again. */
 	tap_catch(trio.server, tap, trio.client, SEGMENT_SYN | SEGMENT_ACK, SEGMENT_SYN, &syn);
 	tap_close(trio.server, tap);
 	stage_hold(stage);
@@ -57,10 +59,13 @@ static void handshake_timeout(struct stage *stage)
 	struct end *listener = end_listen(stage, 1);
 	struct trio trio;
 
-	/* For a listener this limits the SYN-ACKs. */
+	/* On a listener this limits the SYN-ACKs. */
 	end_option(listener, IPPROTO_TCP, TCP_SYNCNT, 1);
 	trio = request(stage, listener);
-	/* Or the client's next SYN would prolong the request, and the one after make another. */
+	/*
+	 * Otherwise the client's next SYN would prolong the request, and the one after that make
+	 * another.
+	 */
 	gate_shut(listener);
 	end_over(trio.server, "timeout", 0, TCP_CLOSE);
 	end_close(trio.client);
@@ -75,7 +80,7 @@ static void handshake_reset(struct stage *stage)
 	stage_hold(stage);
 	end_close(trio.client);
 	end_over(trio.client, "aborted", 0, TCP_CLOSE);
-	/* The next SYN-ACK meets no socket. */
+	/* The next SYN-ACK reaches no socket. */
 	end_over(trio.server, "reset_received", 0, TCP_CLOSE);
 	listener_close(trio.listener);
 }
@@ -94,8 +99,8 @@ static void handshake_listener_closed(struct stage *stage)
 static void accept_queue_full(struct stage *stage)
 {
 	/*
-	 * A backlog of N lets N + 1 connections wait, and N requests, or N - 1 before 6.8. One that
-	 * is too many would be answered with a SYN cookie.
+	 * A backlog of N lets N + 1 connections wait, and N requests (N - 1 before 6.8). One more
+	 * would be answered with a SYN cookie.
 	 */
 	enum { ROOM = 2, EARLY = ROOM + 1 };
 	struct end *listener = end_listen(stage, ROOM);
@@ -105,7 +110,9 @@ static void accept_queue_full(struct stage *stage)
 		early[i] = trio_connect(stage, listener);
 	gate_open(late.client);
 	end_goes(late.client, TCP_ESTABLISHED);
-	/* Its ACK finds no room: the client believes it is connected, the server does not. */
+	/*
+	 * Its ACK finds no room: the client believes that it is connected, but the server does not.
+	 */
 	stage_hold(stage);
 	for (int i = 0; i < EARLY; i++)
 		end_accept(early[i].server, listener);

@@ -54,7 +54,7 @@ static void rst_in_close_wait(struct stage *stage)
 	stage_hold(stage);
 	end_abort(trio.client);
 	end_over(trio.client, "reset_sent", 0, TCP_CLOSE);
-	/* The kernel's word for a reset after the FIN. */
+	/* The kernel reports a reset after the FIN like this. */
 	end_over(trio.server, "reset_received", EPIPE, TCP_CLOSE);
 	end_error(trio.server, EPIPE);
 	end_close(trio.server);

@@ -15,7 +15,7 @@ static void orphan_timeout(struct stage *stage)
 {
 	struct trio trio = trio_open(stage);
 
-	/* Instead of tcp_fin_timeout's 60 s. */
+	/* This replaces the 60 s of tcp_fin_timeout. */
 	end_option(trio.client, IPPROTO_TCP, TCP_LINGER2, 1);
 	end_close(trio.client);
 	end_goes(trio.client, TCP_FIN_WAIT1, TCP_FIN_WAIT2);
@@ -26,7 +26,7 @@ static void orphan_timeout(struct stage *stage)
 	listener_close(trio.listener);
 }
 
-/* Up to TIME_WAIT at @first, held; the caller says how that ends. */
+/* Closes until @first is in TIME_WAIT, and holds; the caller says how that ends. */
 static void close_to_timewait(struct end *first, struct end *second)
 {
 	end_close(first);
@@ -44,7 +44,7 @@ static void timewait_reused_by_syn(struct stage *stage)
 	struct end *again = end_socket(stage, false), *server;
 
 	close_to_timewait(trio.server, trio.client);
-	/* The client's port is free: a new connection of the same four. */
+	/* The client's port is free, so a new connection has the same addresses and ports. */
 	end_bind(again, address_port(&trio.client->local));
 	end_connect(again, trio.listener);
 	server = end_child(trio.listener, again);
@@ -58,7 +58,7 @@ static void timewait_reused_by_syn(struct stage *stage)
 
 static void timewait_reused_by_connect(struct stage *stage)
 {
-	/* tcp_tw_reuse asks for a TIME_WAIT older than a second by a clock of whole seconds. */
+	/* tcp_tw_reuse requires a TIME_WAIT older than a second, by a clock of whole seconds. */
 	struct timespec older = { .tv_sec = 2 };
 	struct end *listener = end_listen(stage, 4), *again, *server;
 	unsigned int port = address_port(&listener->local) ^ 1;
@@ -93,7 +93,7 @@ static void timewait_reset(struct stage *stage)
 
 	close_to_timewait(trio.client, trio.server);
 	tap_catch(trio.client, tap, trio.server, SEGMENT_FIN, SEGMENT_FIN, &fin);
-	/* RFC 1337 names the hazard; net.ipv4.tcp_rfc1337 is off unless someone sets it. */
+	/* RFC 1337 describes the hazard; net.ipv4.tcp_rfc1337 is off unless someone sets it. */
 	segment_send_reset(trio.server, trio.client, segment_seq(&fin) + 1);
 	end_over(trio.client, "timewait_reset", 0, TCP_CLOSE);
 	tap_close(trio.client, tap);

@@ -22,7 +22,7 @@ enum {
 	TCP_CHECK_OFFSET = 16,
 	TCP_HEADER_BYTES = 20,
 	ICMP_HEADER_BYTES = 8,
-	QUOTED_TCP_BYTES = 8, /* the ports and the sequence number, by which TCP knows it */
+	QUOTED_TCP_BYTES = 8, /* the ports and the sequence number, by which TCP finds it */
 };
 
 static uint32_t sum16(uint32_t sum, const unsigned char *bytes, unsigned int count)
@@ -66,7 +66,7 @@ uint32_t segment_ack(const struct segment *segment)
 	return get32(segment->bytes + TCP_ACK_OFFSET);
 }
 
-/* What loopback delivers was never summed, so a caught checksum is of no use. */
+/* Loopback delivers segments without a checksum, so that of a caught segment is of no use. */
 static void set_checksum(const struct end *from, const struct end *to, struct segment *segment)
 {
 	unsigned char *check = segment->bytes + TCP_CHECK_OFFSET;
@@ -111,7 +111,7 @@ void tap_close(struct end *end, int tap)
 	raw_close(end, tap);
 }
 
-/* The next segment that the tap has, -errno if none comes in time. */
+/* Returns the next segment at the tap; -errno if none comes in time. */
 static long tap_next(struct end *end, int tap, struct segment *segment)
 {
 	struct puppet_memory *memory = puppet_memory(end->puppet);
@@ -127,7 +127,7 @@ static long tap_next(struct end *end, int tap, struct segment *segment)
 	n = puppet_call(end->puppet, SYS_recvfrom, tap, (long)memory->bytes, PUPPET_BYTES, 0, 0, 0);
 	if (n < 0)
 		return n;
-	/* An IPv4 raw socket gives the IP header too, an IPv6 one does not. */
+	/* An IPv4 raw socket also delivers the IP header; an IPv6 one does not. */
 	if (!address_is_ipv6(&end->local)) {
 		unsigned int header = (bytes[0] & 0xf) * 4;
 
@@ -158,7 +158,7 @@ void tap_catch(struct end *end, int tap, const struct end *from, unsigned int ma
 	}
 }
 
-/* @size bytes from @from's address to @to's; the ports are in the bytes or there are none. */
+/* Sends @size bytes from @from's address to @to's. The ports are in the bytes, if there are any. */
 static void raw_send(struct end *from, const struct end *to, int protocol, const void *bytes,
 		     unsigned int size)
 {
@@ -201,7 +201,7 @@ void segment_send_reset(struct end *from, const struct end *to, uint32_t seq)
 	segment_send(from, to, &reset);
 }
 
-/* The packet that @syn was in: @to's, on its way to @from. Returns the size of its header. */
+/* Writes the header of the packet that @syn was in, which @to sent to @from. Returns its size. */
 static unsigned int quote_header(unsigned char *at, const struct end *from, const struct end *to)
 {
 	unsigned int count, header;
@@ -221,7 +221,7 @@ static unsigned int quote_header(unsigned char *at, const struct end *from, cons
 		at[8] = IPDEFTTL;
 		at[9] = IPPROTO_TCP;
 	}
-	/* In both the addresses end the header. */
+	/* In both versions the addresses are at the end of the header. */
 	memcpy(at + header - 2 * count, source, count);
 	memcpy(at + header - count, target, count);
 	return header;
@@ -240,7 +240,7 @@ void segment_send_unreachable(struct end *from, const struct end *to, const stru
 	size += quote_header(message + size, from, to);
 	memcpy(message + size, syn->bytes, QUOTED_TCP_BYTES);
 	size += QUOTED_TCP_BYTES;
-	/* The kernel sums ICMPv6 by itself. */
+	/* The kernel computes the checksum of ICMPv6. */
 	if (!ipv6)
 		put16(message + 2, folded(sum16(0, message, size)));
 	raw_send(from, to, ipv6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP, message, size);

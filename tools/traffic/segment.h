@@ -8,11 +8,10 @@
 #include <stdint.h>
 
 /*
- * TCP segments as they are on the wire, caught and sent with raw sockets (CAP_NET_RAW). Two
- * segments that cross in flight are had by dropping both at their gates and sending them a second
- * time.
+ * TCP segments as they are on the wire, caught and sent with raw sockets (CAP_NET_RAW). To make two
+ * segments cross in flight, both are dropped at their gates and sent a second time.
  */
-enum { SEGMENT_BYTES = 256 }; /* a header with all options, and a little data */
+enum { SEGMENT_BYTES = 256 }; /* a header with all options, and some data */
 
 struct segment {
 	unsigned char bytes[SEGMENT_BYTES];
@@ -22,8 +21,8 @@ struct segment {
 enum { SEGMENT_FIN = 0x01, SEGMENT_SYN = 0x02, SEGMENT_RST = 0x04, SEGMENT_ACK = 0x10 };
 
 /*
- * A tap sees each segment that comes to @end's host, dropped at a gate or not. Open it before the
- * segment is sent. The descriptor belongs to @end's puppet; tap_close() closes it.
+ * A tap sees each segment that comes to @end's host, whether or not a gate drops it. It must be
+ * open before the segment is sent. The descriptor belongs to @end's puppet; tap_close() closes it.
  */
 int tap_open(struct end *end);
 void tap_close(struct end *end, int tap);
@@ -34,11 +33,11 @@ void tap_catch(struct end *end, int tap, const struct end *from, unsigned int ma
 uint32_t segment_seq(const struct segment *segment);
 uint32_t segment_ack(const struct segment *segment);
 
-/* Sends it from @from's host to @to with a checksum made anew. */
+/* Sends the segment from @from's host to @to, with a new checksum. */
 void segment_send(struct end *from, const struct end *to, struct segment *segment);
-/* A reset from @from to @to, with the sequence number that @to expects. */
+/* Sends a reset from @from to @to, with the sequence number that @to expects. */
 void segment_send_reset(struct end *from, const struct end *to, uint32_t seq);
-/* Tells @to's host by ICMP that the host @from cannot be reached, quoting @syn of @to. */
+/* Tells @to's host by ICMP that the host of @from cannot be reached, and quotes @syn of @to. */
 void segment_send_unreachable(struct end *from, const struct end *to, const struct segment *syn);
 
 #endif

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { MAX_ENDS = 64 }; /* the scenario with the most, a full accept queue, needs a dozen */
+enum { MAX_ENDS = 64 }; /* the largest scenario, a full accept queue, needs a dozen */
 
 struct stage {
 	struct stage_options options;
@@ -165,7 +165,10 @@ static void wait_for_time(unsigned int ms)
 		;
 }
 
-/* Whoever steps is told when, on standard error. The end of standard input ends all holds. */
+/*
+ * Tells on standard error that it holds, and waits for a line. If standard input ends, all holds
+ * end.
+ */
 static void wait_for_line(void)
 {
 	int c;
@@ -196,7 +199,9 @@ uint64_t now_ns(void)
 	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
 }
 
-/* A look at the table of sockets takes the kernel milliseconds, so few of them in a long wait. */
+/*
+ * A look at the table of sockets takes the kernel milliseconds, so looks get rarer in a long wait.
+ */
 void wait_a_little(uint64_t begin_ns)
 {
 	enum { SHARE = 64, MIN_NS = 200 * 1000, MAX_NS = 50 * 1000 * 1000 };

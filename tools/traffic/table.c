@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* "  12: 0100007F:9C41 0100007F:D2F0 06 ...", with longer addresses in tcp6. */
+/* A line is "  12: 0100007F:9C41 0100007F:D2F0 06 ..."; tcp6 has longer addresses. */
 static bool line_matches(const char *line, uint16_t local_port, uint16_t remote_port, int *state)
 {
 	unsigned int local, remote, st;

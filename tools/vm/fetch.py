@@ -28,8 +28,9 @@ from archive import Apt, NotFetched, run
 
 CACHE = TOP / "build/vm"
 
-# Oldest first. "newest" looks wherever a kernel newer than the last stable one can be, and takes
-# the highest; aliases rather than code names, so that it stays true after a release.
+# Oldest first. "newest" searches all suites that can have a kernel newer than the last stable one,
+# and takes the highest. They are aliases rather than code names, so that this stays true after a
+# release.
 LINES = {
     "5.10": ("bullseye", "bullseye-security"),
     "6.1": ("bookworm", "bookworm-security"),
@@ -49,7 +50,8 @@ class Kernel(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Major and minor version, which is how people name a kernel, after a foreign processor."""
+        """Major and minor version, which is how people name a kernel; after the name of a foreign
+        processor."""
         match = re.match(r"\d+\.\d+", self.release)
         return self.arch.named(match.group() if match else self.line)
 
@@ -60,9 +62,10 @@ def upstream_version(stanza: dict[str, str]) -> tuple[int, ...]:
 
 
 def kernel_packages(apt: Apt, meta: dict[str, str]) -> list[tuple[str, str]]:
-    """The packages, (name, version), that hold the image and the modules of a kernel.
+    """The packages, (name, version), that contain the image and the modules of a kernel.
 
-    Up to 7.1 one package holds all; later ones split it, so follow the dependencies by name.
+    Up to 7.1 one package contains all; later ones are split, so this follows the dependencies by
+    name.
     """
     found: list[tuple[str, str]] = []
     todo = [meta]
@@ -80,7 +83,7 @@ def kernel_packages(apt: Apt, meta: dict[str, str]) -> list[tuple[str, str]]:
 def download(apt: Apt, package: str) -> tuple[list[Path], str]:
     """The packages of the newest kernel that can be had, and their version.
 
-    A mirror may list one that it does not have yet, or no more.
+    A mirror may list a package that it does not have yet, or not any more.
     """
     metas = sorted(apt.stanzas(package), key=upstream_version, reverse=True)
     trouble = NotFetched(f"no package {package}")
@@ -97,7 +100,7 @@ def download(apt: Apt, package: str) -> tuple[list[Path], str]:
 
 
 def unpack(arch: Arch, line: str, archives: list[Path], version: str) -> Kernel:
-    """Make the cache folder of a line out of its packages."""
+    """Makes the cache folder of a line from its packages."""
     final = folder_of(arch, line)
     work = final.with_name(final.name + ".new")
     shutil.rmtree(work, ignore_errors=True)

@@ -30,13 +30,13 @@ BEGIN = re.compile(r"^vm: begin after ([\d.]+) s")
 END = re.compile(r"^vm: end status (\d+) up ([\d.]+) s")
 # Only with the kernel's time stamp before it, since a test may print anything.
 KERNEL_BUG = re.compile(r"\[ *\d+\.\d{6}\] .*(Kernel panic|\bBUG: |\bOops: |protection fault)")
-# Levels below warning reach the console, and all levels in an oops, which ends the guest.
+# Only errors and worse reach the console; an oops shows all levels, and ends the guest.
 APPEND = ("quiet loglevel=4 panic=-1 oops=panic mitigations=off nowatchdog "
           "random.trust_cpu=on net.ifnames=0 rdinit=/init")
 
 
 class Disks(NamedTuple):
-    """Images that several guests may share, since none writes into them."""
+    """Images that several guests may share, since none writes to them."""
 
     userland: Path
     project: Path
@@ -47,12 +47,12 @@ class Outcome(NamedTuple):
     """What became of a run."""
 
     status: int | None  # of the job; None: it did not end
-    trouble: str  # why it did not, or what the kernel complained about; else empty
+    trouble: str  # why it did not end, or the kernel's complaint; else empty
     started: bool
-    crashed: bool  # QEMU itself, which an emulated processor may bring about
+    crashed: bool  # QEMU itself crashed, as an emulated processor may cause
     boot_s: float  # until the job began
     wall_s: float
-    drift_s: float  # by how much the guest's clock ran ahead of the machine's during the job
+    drift_s: float  # how far the guest's clock got ahead of ours during the job
     log: Path  # what the guest wrote to its console
     out: Path  # what the job left in /out; empty if it did not end
 
@@ -72,7 +72,7 @@ def kvm_works(arch: Arch) -> bool:
 
 
 def write_exchange(path: Path, job: dict[str, str]) -> None:
-    """Make the disk by which a job goes in and its results come out: a bare tar either way."""
+    """Makes the disk that carries a job in and its results out: a plain tar in both directions."""
     path.unlink(missing_ok=True)
     with tarfile.open(path, "w") as archive:
         for name, text in job.items():
@@ -83,7 +83,8 @@ def write_exchange(path: Path, job: dict[str, str]) -> None:
 
 
 def read_exchange(path: Path, target: Path) -> None:
-    """Unpack the results. A guest that did not get that far left the job's tar, which is not."""
+    """Unpacks the results. If the guest did not get that far, the disk still has the job's tar,
+    which is not unpacked."""
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
     with contextlib.suppress(tarfile.TarError), tarfile.open(path, "r:") as archive:
@@ -158,7 +159,8 @@ class Console:
 
 
 def pump(process: subprocess.Popen, console: Console, limit_s: float) -> str:
-    """Feed the console until the guest ends; why it was stopped if it did not by itself."""
+    """Feeds the console until the guest ends. Returns why it was stopped, if it did not end by
+    itself."""
     start = time.monotonic()
     assert process.stdout
     descriptor = process.stdout.fileno()
@@ -195,9 +197,9 @@ def stop_all() -> None:
 
 def run(kernel: Kernel, disks: Disks, job: dict[str, str], folder: Path, accel: str,
         limit_s: float, prefix: str | None) -> Outcome:
-    """Boot kernel and run the job in it; folder, which must exist, takes the log and the results.
+    """Boots kernel and runs the job in it; folder, which must exist, takes the log and the results.
 
-    prefix is put before each line of the job's output on standard output; None shows none.
+    prefix is put before each line of the job's output on standard output; None shows nothing.
     """
     exchange, log, out = folder / "exchange", folder / "log", folder / "out"
     write_exchange(exchange, job)
@@ -218,7 +220,7 @@ def run(kernel: Kernel, disks: Disks, job: dict[str, str], folder: Path, accel: 
     read_exchange(exchange, out)
     exchange.unlink()
     end = time.monotonic()
-    # Less than 0: by a signal, and ours is SIGTERM.
+    # A negative status is a signal; the one that this program sends is SIGTERM.
     crashed = console.status is None and process.returncode < 0 \
         and process.returncode != -signal.SIGTERM
     return Outcome(status=console.status, trouble=trouble, started=console.begun is not None,
@@ -233,7 +235,7 @@ def shell(kernel: Kernel, disks: Disks, job: dict[str, str], folder: Path, accel
     size = shutil.get_terminal_size()
     write_exchange(exchange, job | {"shell": "", "rows": str(size.lines),
                                     "columns": str(size.columns)})
-    # The terminal's interrupt belongs to the guest's shell.
+    # The terminal's interrupt is for the guest's shell.
     old = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         return subprocess.run(qemu_command(kernel, disks, folder, accel), check=False).returncode

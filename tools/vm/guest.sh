@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# Process 1 of a guest: set the system up as a host's would be, run the job, hand back its results.
-# guest.sh EXCHANGE, the disk that holds a tar with the job, and at the end one with the results.
+# Process 1 of a guest: it sets the system up as a host's would be, runs the job, and hands back its
+# results.
+# guest.sh EXCHANGE: the disk that holds a tar with the job, and at the end a tar with the results.
 exchange=$1
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 HOME=/root LANG=C.UTF-8 TERM=${TERM:-linux}
@@ -39,7 +40,7 @@ if [ -e /tmp/job/shell ]; then
 	busybox setsid busybox cttyhack bash -i
 	echo $? >/out/status
 else
-	# Through a pipe: programs shall see no terminal.
+	# The output goes through a pipe, since programs must not see a terminal.
 	{ sh /tmp/job/command; echo $? >/out/status; } </dev/null 2>&1 | cat
 fi
 status=$(cat /out/status)
@@ -47,7 +48,7 @@ dmesg >/out/dmesg
 tar -C /out -cf "$exchange" .
 sync "$exchange"
 read -r end _ </proc/uptime
-# On a line of its own, wherever the job was when it was ended.
+# The line must stand by itself, wherever the job was when it was ended.
 printf '\nvm: end status %s up %s s\n' "$status" "$end"
-# Without a sync of the other disks, whose writes are thrown away.
+# The other disks are not synced, since their writes are thrown away.
 busybox poweroff -f -n

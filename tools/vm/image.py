@@ -20,19 +20,19 @@ from pathlib import Path
 from arch import Arch
 
 HERE = Path(__file__).resolve().parent
-# What /init needs before it can see a disk. The rest is loaded from the modules' disk.
+# What /init needs before it can see a disk. All else is loaded from the modules' disk.
 BOOT_MODULES = ("virtio_pci", "virtio_blk")
 BUSYBOX = "/bin/busybox"
 
 
-# What is run to make an image and to fill it, and the packages it is in.
+# The programs that make an image and fill it, and their packages.
 PROGRAMS = {"apt-get": "apt", "depmod": "kmod", "dpkg-deb": "dpkg", "mke2fs": "e2fsprogs",
             "tar": "tar", BUSYBOX: "busybox-static"}
 
 
 def need_programs(arches: list[Arch]) -> None:
-    """End the program unless all of PROGRAMS and QEMU are there. Those in sbin are found from now
-    on."""
+    """Ends the program unless all of PROGRAMS and QEMU are there. From then on, those in sbin are
+    found, too."""
     os.environ["PATH"] = os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin"
     programs = PROGRAMS | {arch.qemu: arch.qemu_package for arch in arches}
     missing = [package for name, package in programs.items() if not shutil.which(name)]
@@ -42,7 +42,7 @@ def need_programs(arches: list[Arch]) -> None:
 
 @contextlib.contextmanager
 def lock(cache: Path) -> Iterator[None]:
-    """Keep others that fill the same cache out."""
+    """Keeps out others that fill the same cache."""
     cache.mkdir(parents=True, exist_ok=True)
     with open(cache / "lock", "w", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -57,7 +57,8 @@ def make_ext4(tree: Path, target: Path, spare_bytes: int) -> None:
         files += len(folders) + len(names)
         for name in names:
             size_bytes += os.lstat(os.path.join(folder, name)).st_size
-    # Each file rounds up to a block and costs an inode; 1/16 more for the block groups' tables.
+    # Each file is rounded up to a block and costs an inode; 1/16 more is for the block groups'
+    # tables.
     size_bytes += files * (4096 + 256)
     size_bytes += size_bytes // 16 + (4 << 20)
     inodes = 2 * files + 4096
@@ -70,15 +71,15 @@ def make_ext4(tree: Path, target: Path, spare_bytes: int) -> None:
 
 
 def make_modules(tree: Path, folder: Path) -> None:
-    """Write folder/modules.ext4 with the modules in tree, and folder/boot with those for the boot.
+    """Writes folder/modules.ext4 with the modules in tree, and folder/boot with those for the boot.
 
-    tree is named after the kernel's release. Modules are decompressed here, once, rather than by
-    an emulated processor at each boot.
+    tree is named after the kernel's release. Modules are decompressed once here, rather than by an
+    emulated processor at each boot.
     """
     for packed in tree.rglob("*.ko.xz"):
         packed.with_suffix("").write_bytes(lzma.decompress(packed.read_bytes()))
         packed.unlink()
-    # depmod wants lib/modules below its base, where a newer one wants usr/lib/modules.
+    # depmod expects lib/modules below its base, a newer one usr/lib/modules.
     base = folder / "base"
     (base / "usr/lib/modules").mkdir(parents=True)
     (base / "lib").symlink_to("usr/lib")
@@ -100,7 +101,7 @@ def boot_modules(tree: Path) -> list[Path]:
     order: list[str] = []
     for name in BOOT_MODULES:
         for module in (m for m in needs if Path(m).stem == name):  # none: built in
-            # modules.dep lists the nearest need first.
+            # modules.dep lists the nearest dependency first.
             for path in [*reversed(needs[module]), module]:
                 if path not in order:
                     order.append(path)
@@ -108,7 +109,8 @@ def boot_modules(tree: Path) -> list[Path]:
 
 
 def make_initramfs(modules: Path, busybox: Path, target: Path) -> None:
-    """Write the archive with /init, the guest's busybox and the modules that see the disks."""
+    """Writes the archive with /init, the guest's busybox and the modules that are needed to see the
+    disks."""
     root = target.parent / "initramfs.tree"
     for name in ("bin", "dev", "proc", "sys", "root"):
         (root / name).mkdir(parents=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""What is printed of a kernel's run when it ends."""
+"""What is printed about a kernel's run when it ends."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from fetch import Kernel
 from guest import Outcome
 
 LOG_TAIL_LINES = 25
-# Tests named of those that failed for one reason; junit.xml has all.
+# The number of tests that are named for one reason of failure; junit.xml has all.
 NAMES = 5
-# What timeout(1) says of a program that it ended, and of one that it had to kill.
+# The status of timeout(1) for a program that it ended, and for one that it had to kill.
 TIMED_OUT = (124, 137)
-# What a guest's clock may differ from ours before it is worth a word: timed tests allow for 10 ms.
+# A smaller difference between a guest's clock and ours is not mentioned: timed tests allow for 10
+# ms.
 DRIFT_LIMIT_S = 0.5
 
 
@@ -51,10 +52,10 @@ def count_tests(outcome: Outcome) -> tuple[result.Counts, str]:
 
 
 def report_tests(kernel: Kernel, outcome: Outcome) -> tuple[result.Counts, bool]:
-    """Print what a kernel's tests came to: the counts, and whether it counts as run."""
+    """Prints the result of a kernel's tests: the counts, and whether it counts as run."""
     counts, trouble = count_tests(outcome)
     if trouble:
-        # The kernel's own failure is one of its own, beside the tests'.
+        # A failure of the kernel itself counts in addition to those of the tests.
         counts = counts._replace(failed=counts.failed + 1)
         print_log_tail(outcome.log)
     print(f"{describe(kernel, outcome)}: {counts.passed} passed, {counts.failed} failed, "
@@ -73,7 +74,7 @@ def report_tests(kernel: Kernel, outcome: Outcome) -> tuple[result.Counts, bool]
 
 
 def report_command(kernel: Kernel, outcome: Outcome) -> bool:
-    """Print how the command went on a kernel, on standard error; True if well."""
+    """Prints on standard error how the command went on a kernel; True if it went well."""
     status = outcome.trouble or f"status {outcome.status}"
     print(f"vm: {describe(kernel, outcome)}: {status}", file=sys.stderr, flush=True)
     if outcome.trouble:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""What the tests in a guest came to, from pytest's JUnit file or, if it was cut short, its log."""
+"""The results of the tests in a guest, from pytest's JUnit file or, if it was cut short, its log.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ MESSAGE_CHARACTERS = 200
 
 
 class Counts(NamedTuple):
-    """Tests that passed, failed and were skipped; (reason, names) of both, the commonest first."""
+    """Tests that passed, failed and were skipped; for failures and skips, (reason, names), the most
+    frequent reason first."""
 
     passed: int = 0
     failed: int = 0
@@ -33,12 +35,12 @@ class Case(NamedTuple):
 
 
 def one_line(text: str | None) -> str:
-    """text with every run of white space made one space."""
+    """The text with every run of white space replaced by one space."""
     return " ".join((text or "").split())
 
 
 def read_cases(path: Path) -> dict[str, Case] | None:
-    """What a JUnit file says of each test; None if there is none or it is cut short."""
+    """What a JUnit file says about each test; None if there is none or it is cut short."""
     try:
         nodes = list(ElementTree.parse(path).getroot().iter("testcase"))
     except (OSError, ElementTree.ParseError):
@@ -52,14 +54,14 @@ def read_cases(path: Path) -> dict[str, Case] | None:
         reason = "" if why is None else \
             one_line(why.get("message"))[:MESSAGE_CHARACTERS] or "no reason given"
         what = "failed" if bad else "passed" if skip is None else "skipped"
-        # A test and its teardown have an entry each: the worse one counts.
+        # A test and its teardown have an entry each; the worse one counts.
         if name not in cases or what == "failed":
             cases[name] = Case(what, reason)
     return cases
 
 
 def read_junit(path: Path, again: Path) -> Counts | None:
-    """The counts of a JUnit file, and of another one of a second try at what failed."""
+    """The counts of a JUnit file, and of another one from a second try of what failed."""
     cases = read_cases(path)
     if cases is None:
         return None
@@ -82,7 +84,7 @@ def by_number(found: dict[str, list[str]]) -> tuple[tuple[str, list[str]], ...]:
 
 
 def read_log(path: Path) -> tuple[Counts, str]:
-    """The counts of a run of pytest -v that did not end, and the test that it was in."""
+    """The counts of a run of pytest -v that did not end, and the test that was running."""
     text = path.read_text(encoding="utf-8", errors="replace")
     words = collections.Counter(re.findall(
         r"\b(PASSED|FAILED|ERROR|SKIPPED)\b.*\[ *\d+%\]$", text, re.M))

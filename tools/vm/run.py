@@ -48,22 +48,22 @@ import userland
 
 TOP = fetch.TOP
 CACHE = fetch.CACHE
-# Two at a time, so that four kernels are done in twenty minutes whatever happens; a run of all
-# that a kernel makes a difference to takes most of an hour.
+# Two kernels run at a time, so four are done in twenty minutes whatever happens. A run of all tests
+# that depend on the kernel takes most of an hour.
 LIMIT_S = 600
 LIMIT_ALL_S = 3600
-# Of that, for booting and for what the tests have to take down when their time is over.
+# The part of that for booting, and for what the tests must take down when their time is over.
 BOOT_S = 30
 TAKE_DOWN_S = 60
-# That must run the tests, unless fewer are asked for.
+# This many kernels must run the tests, unless fewer are asked for.
 KERNELS_AT_LEAST = 2
-# Marks of tests (tests/live/conftest.py): those that each kernel runs, and those that no kernel
-# makes a difference to, which the host runs. "-- -m ''" runs the lot.
+# Marks of tests (tests/live/conftest.py): those that each kernel runs, and those whose result does
+# not depend on the kernel, which the host runs. "-- -m ''" runs all tests.
 ON_EACH = "every_kernel"
 SAME_EVERYWHERE = "any_kernel"
-# What tests may do of their work, and how much longer wait, on an emulated processor.
+# The share of their work that tests do on an emulated processor; they also wait longer.
 TCG_SCALE = "0.1"
-# A test that takes longer has its stacks printed. The longest wait is for a TIME_WAIT, 60 s.
+# A test that takes longer gets its stacks printed. The longest wait is 60 s, for a TIME_WAIT.
 HANG_S = 180
 # Room for what tests write beside the project's files; the image is sparse.
 PROJECT_SPARE_BYTES = 256 << 20
@@ -135,17 +135,17 @@ def parse_kernels(parser: argparse.ArgumentParser, text: str, arches: list[Arch]
 
 
 def newest_version(arch: Arch) -> str:
-    """Version of the newest kernel in the cache, or nothing."""
+    """The version of the newest kernel in the cache; empty if there is none."""
     if not (fetch.folder_of(arch, "newest") / "kernel.json").exists():
         return ""
     return fetch.fetch(arch, "newest").name.removeprefix(arch.named(""))
 
 
 def pytest_script(options: argparse.Namespace) -> str:
-    """The job that runs the live tests, and again those that failed.
+    """The job that runs the live tests, and then once more those that failed.
 
-    It ends by itself, with what came of it, before the guest would be ended from outside. The
-    tests' own timeouts are for a step of theirs.
+    It ends by itself and keeps its results, before the guest would be ended from outside. The
+    tests' own timeouts are for single steps.
     """
     words = options.pytest
     paths = [] if any("/" in word and (TOP / word.split("::")[0]).exists()
@@ -172,7 +172,7 @@ exit $status
 
 
 def make_job(options: argparse.Namespace, arch: Arch) -> dict[str, str]:
-    """Files of the job: a shell script that sets the variables and runs the command."""
+    """The files of the job: a shell script that sets the variables and runs the command."""
     emulated = "tcg" in accelerators(options, arch)
     variables = {"TCPDWELL": "/src/build/tcpdwell-static", "COLUMNS": "100",
                  "TCPDWELL_TEST_SCALE": TCG_SCALE if emulated else "1"}
@@ -183,7 +183,8 @@ def make_job(options: argparse.Namespace, arch: Arch) -> dict[str, str]:
 
 
 def make_project(folder: Path, arch: Arch) -> Path:
-    """An image of the project as it is now. Links stay links; what is in NOT_IN_GUEST does not."""
+    """An image of the project as it is now. Links stay links. What is in NOT_IN_GUEST is left out.
+    """
     foreign = [other.build for other in ARCHES.values() if not other.native]
 
     def ignore(path: str, names: list[str]) -> list[str]:
@@ -200,7 +201,8 @@ def make_project(folder: Path, arch: Arch) -> Path:
         try:
             shutil.copytree(source, target, symlinks=True, ignore=ignore)
         except shutil.Error as error:
-            # Raised at the end, with all else copied: files that a build replaced meanwhile.
+            # It is raised at the end, when all else is copied: a build replaced these files
+            # meanwhile.
             trouble += [reason for _, _, reason in error.args[0]]
     for reason in trouble:
         print(f"vm: not in the guests: {reason}", file=sys.stderr)
@@ -231,7 +233,7 @@ def fetch_all(options: argparse.Namespace) -> tuple[list[fetch.Kernel], dict[str
 
 def make_programs(arches: list[Arch], options: argparse.Namespace,
                   failed: dict[str, str]) -> dict[Arch, userland.Userland]:
-    """The programs of the guests, and, in failed, why those of an architecture cannot be had."""
+    """The programs of the guests; failed says why those of an architecture cannot be had."""
     made = {}
     for arch in arches:
         try:
@@ -242,9 +244,10 @@ def make_programs(arches: list[Arch], options: argparse.Namespace,
 
 
 def publish(kernel: fetch.Kernel, log: Path, out: Path | None = None) -> None:
-    """Show a run's log, and its results if there are, under their well-known names.
+    """Shows a run's log, and its results if there are any, under their well-known names.
 
-    A run's own files lie in its own folder, so another run at the same time takes only the names.
+    The files of a run are in a folder of its own, so another run at the same time only takes over
+    the names.
     """
     link = log.with_name("log.link")
     os.link(log, link)
@@ -269,8 +272,8 @@ def run_one(kernel: fetch.Kernel, disks: guest.Disks, job: dict[str, str],
     for accel in accelerators(options, kernel.arch):
         outcome = guest.run(kernel, disks, job, folder, accel, options.limit, prefix)
         left_s = options.limit - (time.monotonic() - start)
-        # An emulated processor has been seen to bring down QEMU 7.2, and a kernel that patched its
-        # own code as it booted. One that did so late leaves no time to do it all again.
+        # An emulated processor can bring down QEMU 7.2, or a kernel that patches its own code as it
+        # boots. If that happens late, there is no time to do it all again.
         if (outcome.crashed or not outcome.started) and left_s > options.limit / 2:
             print(f"vm: {kernel.name}: {outcome.trouble}; once more", file=sys.stderr)
             publish(kernel, outcome.log)
@@ -290,7 +293,7 @@ def accelerators(options: argparse.Namespace, arch: Arch) -> list[str]:
 
 def finished(pool: concurrent.futures.Executor,
              runs: Iterable[concurrent.futures.Future]) -> Iterator[concurrent.futures.Future]:
-    """The runs as they end. An interrupt ends them all."""
+    """Yields the runs as they end. An interrupt ends them all."""
     try:
         yield from concurrent.futures.as_completed(runs)
     except BaseException:
@@ -301,7 +304,7 @@ def finished(pool: concurrent.futures.Executor,
 
 def run_all(kernels: list[fetch.Kernel], disks: dict[Arch, guest.Disks],
             options: argparse.Namespace) -> int:
-    """Run the job on all kernels, some at a time, and report each when it ends."""
+    """Runs the job on all kernels, some at a time, and reports each one when it ends."""
     total = result.Counts()
     ran = 0
     good = True

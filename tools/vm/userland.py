@@ -25,7 +25,7 @@ from arch import Arch
 
 HERE = Path(__file__).resolve().parent
 NOT_NEEDED = re.compile(r"/usr/share/(doc|man|info|locale|lintian|bug|icons)/|/boot/")
-# Made when a package is installed, so in no package's list.
+# These are made when a package is installed, so they are in no package's list.
 MADE_FILES = ("/etc/ld.so.cache", "/etc/alternatives", "/etc/nginx/sites-enabled")
 ALTERNATIVES = Path("/var/lib/dpkg/alternatives")
 ETC = {
@@ -33,7 +33,7 @@ ETC = {
     "hostname": "guest\n",
     "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
 }
-# Links that installing the packages would make: to what, beside that.
+# Links that installing the packages would make, with their targets.
 LINKS = {"usr/bin/awk": "mawk", "etc/nginx/sites-enabled/default": "../sites-available/default"}
 # Room for what the tests write outside /tmp; the image is sparse.
 SPARE_BYTES = 256 << 20
@@ -65,7 +65,8 @@ def bare_name(word: str) -> str:
 
 
 def closure(wanted: list[str]) -> tuple[dict[str, str], list[str]]:
-    """The wanted packages and all they need, with versions; and those that are not installed."""
+    """The wanted packages and all that they need, with versions; and those that are not installed.
+    """
     versions, needs, provides = query_packages()
     found: dict[str, str] = {}
     missing = [name for name in wanted if name not in versions]
@@ -108,9 +109,11 @@ def package_files(packages: list[str]) -> list[str]:
 
 
 def alternatives() -> list[str]:
-    """Links that update-alternatives made, such as awk's: the records' absolute paths but targets.
+    """Links that update-alternatives made, such as awk's: all absolute paths in the records except
+    targets.
 
-    A record is the mode, the link, then a name and a link for each companion up to a blank line.
+    A record has the mode and the link, then a name and a link for each companion up to a blank
+    line.
     """
     links: list[str] = []
     for record in ALTERNATIVES.glob("*"):
@@ -136,7 +139,7 @@ def fill_tree(tree: Path, packages: list[str]) -> None:
 
 
 def finish_tree(tree: Path, masters: Path) -> None:
-    """Add what is in no package; masters has the tables of users that base-passwd brings."""
+    """Adds what is in no package; masters has the tables of users that base-passwd brings."""
     for name in ("dev", "proc", "sys", "run", "tmp", "src", "out", "root", "usr/lib/modules"):
         (tree / name).mkdir(parents=True, exist_ok=True)
     for name, text in ETC.items():
@@ -146,7 +149,7 @@ def finish_tree(tree: Path, masters: Path) -> None:
 
 
 def fill_foreign_tree(tree: Path, wanted: list[str], arch: Arch, work: Path) -> None:
-    """Unpack the packages of another architecture, of this machine's release, below tree."""
+    """Unpacks the packages of another architecture, from this machine's release, below tree."""
     apt = archive.Apt(work / arch.named("userland"), archive.own_suites(), arch.debian)
     trouble = apt.update()
     try:
@@ -162,14 +165,15 @@ def fill_foreign_tree(tree: Path, wanted: list[str], arch: Arch, work: Path) -> 
         if not os.path.lexists(tree / name):
             (tree / name).parent.mkdir(parents=True, exist_ok=True)
             (tree / name).symlink_to(target)
-    # Python's compiled files are the same everywhere; one of another version does not read them.
+    # Python's compiled files are the same on all architectures; another version of Python ignores
+    # them.
     subprocess.run([sys.executable, "-m", "compileall", "-q", "-j0", "-s", str(tree),
                     *map(str, tree.glob("usr/lib/python3*"))],
                    check=False, stdout=subprocess.DEVNULL)
 
 
 def remove_unused(cache: Path, pattern: str) -> None:
-    """Remove images that no run has taken for an hour; no run is longer."""
+    """Removes images that no run has used for an hour; no run takes longer."""
     for old in cache.glob(pattern):
         if time.time() - old.stat().st_mtime > 3600:
             old.unlink()
@@ -179,7 +183,7 @@ class Userland(NamedTuple):
     """An image of the guests' programs."""
 
     image: Path
-    busybox: Path  # the one of them that begins
+    busybox: Path  # the program among them that runs first
     missing: list[str]  # names of packages that it lacks
 
 

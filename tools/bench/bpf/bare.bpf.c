@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Programs everywhere that tcpdwell has one on a host that refuses fentry and kprobes. They do
- * nothing, but for one that hands over a record of each transition. What a tracer of all states and
- * owners cannot go below there.
+ * Has a program everywhere that tcpdwell has one on a host that refuses fentry and kprobes. They do
+ * nothing, except for one that hands over a record of each transition. A tracer of all states and
+ * owners cannot cost less on such a host.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
@@ -13,13 +13,13 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 const volatile bool silent; /* no records either */
 
-/* As large as tcpdwell's, since one that is larger is colder in the caches. */
+/* As large as tcpdwell's, since a larger one is colder in the caches. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 16 << 20);
 } ring SEC(".maps");
 
-/* By itself the least that a tracer of every transition can do. */
+/* This alone is the least that a tracer of every transition can do. */
 SEC("tp_btf/inet_sock_set_state")
 int reserve(void *ctx)
 {

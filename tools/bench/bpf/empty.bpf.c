@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Does nothing on each transition: what it costs to be called. Its run count is also the bench's
- * count of transitions, the same for every tracer.
+ * Does nothing on each transition, which shows what it costs to be called. Its run count is also
+ * the bench's count of transitions, which is the same for every tracer.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>

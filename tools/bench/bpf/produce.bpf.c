@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * What programs of several processors share, each use of it as a program that the bench runs over
- * and over on a processor of its choice: what it takes by itself, and what is added by others that
- * do the same at once.
+ * What the programs of several processors share. Each use of it is a program, which the bench runs
+ * over and over on a processor of its choice. That shows what the use takes by itself, and what is
+ * added when others do the same at once.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 
-#define RECORD_BYTES 112 /* of tcpdwell's size */
-#define FULL_BYTES   3000 /* of 4096: there is room for one */
+#define RECORD_BYTES 112  /* the size of tcpdwell's */
+#define FULL_BYTES   3000 /* of 4096: one record fits */
 #define ELEMENTS     32768
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -23,7 +23,7 @@ struct {
 	__uint(max_entries, 4096);
 } full SEC(".maps");
 
-/* As the first of tcpdwell's tables of connections. */
+/* Like the first of tcpdwell's tables of connections. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -32,21 +32,21 @@ struct {
 	__type(value, __u64[8]);
 } table SEC(".maps");
 
-/* As those that wait for a tick of the reader. */
+/* Like the queues that wait for a tick of the reader. */
 struct {
 	__uint(type, BPF_MAP_TYPE_QUEUE);
 	__uint(max_entries, ELEMENTS);
 	__type(value, __u64[11]);
 } queue SEC(".maps");
 
-/* What each run costs that does nothing. */
+/* Does nothing: shows what each run costs. */
 SEC("tc")
 int nothing(void *ctx)
 {
 	return 0;
 }
 
-/* Reserves a record and submits it. Answers 1 if there was no room. */
+/* Reserves a record and submits it. Returns 1 if there was no room. */
 SEC("tc")
 int produce(void *ctx)
 {
@@ -58,7 +58,10 @@ int produce(void *ctx)
 	return 0;
 }
 
-/* All that is done under the lock of a ring, and little else: after the first there is no room. */
+/*
+ * Does all that is done under the lock of a ring, and little else: after the first record there is
+ * no room.
+ */
 SEC("tc")
 int refused(void *ctx)
 {
@@ -69,15 +72,15 @@ int refused(void *ctx)
 	return 0;
 }
 
-/* Keys of one processor follow each other, as cookies do. */
+/* Returns a key. Keys of one processor follow each other, as cookies do. */
 static __u64 key_of(__u32 cpu, __u64 count)
 {
 	return (__u64)cpu << 32 | (count & 0xfff);
 }
 
-static __u64 counts[64][16]; /* two cache lines each, for neighbours are fetched together */
+static __u64 counts[64][16]; /* two cache lines each, since neighbours are fetched together */
 
-/* A connection's stay in a table: two times under the lock of a bucket. */
+/* Does what a connection's stay in a table takes: the lock of a bucket, twice. */
 SEC("tc")
 int stay(void *ctx)
 {
@@ -90,7 +93,7 @@ int stay(void *ctx)
 	return bpf_map_delete_elem(&table, &key) != 0;
 }
 
-/* To a queue and out of it: two times under its lock. */
+/* Pushes to a queue and pops from it: its lock, twice. */
 SEC("tc")
 int wait(void *ctx)
 {
