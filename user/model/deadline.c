@@ -228,7 +228,7 @@ static uint64_t probe_ns(const struct deadline_socket *socket,
 
 /*
  * Returns when probes of a zero window end. If the peer answers that its window is zero, the count
- * starts anew, except for an orphan.
+ * starts again from zero, except for an orphan.
  */
 static struct deadline of_probes(const struct deadline_socket *socket,
 				 const struct deadline_settings *settings)

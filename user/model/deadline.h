@@ -18,7 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What the socket waits for, as idiag_timer of sock_diag(7) or icsk_pending has it. */
+/* What the socket waits for, in the terms of idiag_timer (sock_diag(7)) or icsk_pending. */
 enum deadline_timer {
 	DEADLINE_TIMER_NONE,
 	DEADLINE_TIMER_RETRANSMIT, /* of data, a FIN or a SYN; also loss probes, reordering */
@@ -69,7 +69,7 @@ extern const struct deadline_settings deadline_defaults;
 enum deadline_kind {
 	DEADLINE_UNKNOWN,
 	DEADLINE_AT,
-	DEADLINE_IF_SILENT, /* unless the peer answers what is sent */
+	DEADLINE_IF_SILENT, /* unless the peer answers */
 	DEADLINE_NEVER,
 };
 

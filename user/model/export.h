@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The series of `export`: what was summed since the start, and what the last look found, by whom it
- * concerns. Times are nanoseconds of CLOCK_MONOTONIC. Pure, one thread at a time.
+ * The series of `export`: what was summed since the start, and what the last look found, for each
+ * group that it concerns. Times are nanoseconds of CLOCK_MONOTONIC. Pure, one thread at a time.
  *
  * A series belongs to a metric, a group (who: a process name, a pod, …) and a part (a state, a
  * reason, …). A metric with groups has at most as many series as was asked for, where each line of

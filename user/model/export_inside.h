@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What the files of the export share: export_table.c has the metrics, export_groups.c the groups,
- * export_series.c the series, export_sums.c what the kernel side has summed, export_each.c what is
- * shown, export.c looks, start and end. Others use export.h only.
+ * export_series.c the series, export_sums.c the sums of the kernel side, export_each.c the values
+ * to show, export.c the looks, the start and the end. Other files use export.h only.
  */
 #ifndef TCPDWELL_EXPORT_INSIDE_H
 #define TCPDWELL_EXPORT_INSIDE_H
@@ -105,7 +105,7 @@ struct series *series_of(struct export *export, uint32_t metric, uint32_t group,
 int series_grow(struct export *export);
 
 /*
- * Drops the series of groups that are gone, and all fleeting ones, which must be set anew at each
+ * Drops the series of groups that are gone, and all fleeting ones, which must be set again at each
  * look.
  */
 void series_drop(struct export *export);

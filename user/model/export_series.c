@@ -88,7 +88,7 @@ static struct series *add_series(struct export *e, uint32_t metric, uint32_t gro
 	return series;
 }
 
-/* Returns whether a series fits, if `other` keeps the room that it may need. */
+/* Returns true if a series fits, if `other` keeps the room that it may need. */
 static bool has_room(const struct export *e, uint32_t metric)
 {
 	uint32_t kept = metric_lines(metric) * metric_parts(metric);

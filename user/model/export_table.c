@@ -71,7 +71,7 @@ const char *export_suffix(enum export_kind kind)
 }
 
 /*
- * The room that is kept for the parts of the group `other`. Of errnos, it is the number of those
+ * The room that is kept for the parts of the group `other`. For errnos, it is the number of errnos
  * that have a name.
  */
 #define OTHER_PARTS_MAX 140

@@ -61,8 +61,8 @@ struct fact_failure gather_failure_of(const struct tcpdwell_failed_call *call,
 				      const struct tcpdwell_failed_calls *calls, uint64_t count);
 
 /*
- * Add what happens between looks: the end of a connection, or, anew at each look, a failed call
- * with its count. Each returns 0 or -ENOMEM.
+ * Add what happens between looks: the end of a connection, or a failed call with its count, which
+ * is added again at each look. Each returns 0 or -ENOMEM.
  */
 int gather_end(struct gather *gather, const struct tcpdwell_transition *t);
 int gather_failure(struct gather *gather, const struct fact_failure *failure);

@@ -23,7 +23,7 @@
 #define LEAKS_TOP 5
 
 enum leak_verdict {
-	LEAK_LEAKS,	  /* they stay, and none such was seen to be closed */
+	LEAK_LEAKS,	  /* they stay, and none of them was seen to be closed */
 	LEAK_QUEUE,	  /* they wait for an accept() that does not come */
 	LEAK_ORPHANED,	  /* no process holds them: the kernel waits for the peer */
 	LEAK_SLOW,	  /* they stay long, but are closed in the end */

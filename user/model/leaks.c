@@ -89,7 +89,7 @@ void leaks_event(struct leaks *leaks, const struct tcpdwell_transition *t)
 }
 
 /*
- * Returns a number for what tells leaks apart, such as process and state; it is equal for all
+ * Returns a number made of what distinguishes leaks, such as process and state. It is equal for all
  * samples of one leak. For a socket in flight, the process is the one that can receive it.
  */
 static uint64_t group_of(const struct leak_sample *sample)
@@ -115,7 +115,7 @@ static int compare_samples(const void *left, const void *right)
 						     compare(a->age.least_ns, b->age.least_ns);
 }
 
-/* Worst first: what is wrong before what is not, then the most sockets. */
+/* Orders leaks, the worst first: faults before all else, then by the number of sockets. */
 static int compare_leaks(const void *left, const void *right)
 {
 	const struct leak *a = left, *b = right;

@@ -33,7 +33,7 @@ struct leaks *leaks_new(uint16_t states, uint64_t older_ns);
 /* NULL-safe. */
 void leaks_free(struct leaks *leaks);
 
-/* Has @of asked about each socket that leaks. */
+/* Makes the leaks call @of, with @context, for each socket that leaks. */
 void leaks_set_stacks(struct leaks *leaks, leak_stack_of *of, void *context);
 
 /*

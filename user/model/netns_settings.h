@@ -25,10 +25,10 @@ struct netns_settings {
 /* Frees the list, and leaves it empty. */
 void netns_settings_free(struct netns_settings *netns);
 
-/* Returns 0 or -ENOMEM. */
+/* Adds a copy of @setting. Returns 0 or -ENOMEM. */
 int netns_settings_add(struct netns_settings *netns, const struct netns_setting *setting);
 
-/* Returns NULL if the namespace is not known. The pointer is valid until the next one is added. */
+/* Returns the settings of a namespace; NULL: not known. Valid until the next one is added. */
 const struct netns_setting *netns_settings_find(const struct netns_settings *netns, uint32_t inode);
 
 #endif /* TCPDWELL_NETNS_SETTINGS_H */

@@ -288,7 +288,7 @@ static void group_take(struct stat_group *group, const struct element *element)
 	group->at_least_max_ns = element->stat.max_ns;
 }
 
-/* Indexes the elements anew, since sorting has moved them. */
+/* Indexes the elements again, since sorting has moved them. */
 static void index_again(struct stat_table *table)
 {
 	if (!table->slots)

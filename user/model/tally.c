@@ -89,7 +89,7 @@ uint64_t tally_add_old(struct tally *tally, uint64_t now_ns, uint64_t left_ns)
 
 	tally_advance(tally, now_ns);
 	/*
-	 * No TIME_WAIT has more to go than fits; for such a value the last slot is as good as any.
+	 * No TIME_WAIT lasts longer than the slots cover. A greater value goes into the last slot.
 	 */
 	if (end >= tally->second + TALLY_SECONDS)
 		end = tally->second + TALLY_SECONDS - 1;

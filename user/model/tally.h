@@ -29,7 +29,7 @@
 
 /*
  * How long after it was due a TIME_WAIT counts as left. The kernel's timer wheel turns 60 s into 65
- * s at most (at 100 Hz). A segment in TIME_WAIT starts the 60 s anew; as a rule it comes early.
+ * s at most (at 100 Hz). A segment in TIME_WAIT starts the 60 s again; as a rule it comes early.
  */
 #define TALLY_LATE_SECONDS 8
 

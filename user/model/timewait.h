@@ -7,7 +7,7 @@
  * its dwell.
  *
  * Open connections hold the ports of clients as TIME_WAIT does, so they are counted, too. struct
- * tcpdwell_port_use says which ports are in whose way.
+ * tcpdwell_port_use says to whom a port is closed.
  *
  * Keys of which there would be as many as connections are folded. The remote end of a server's
  * connection is reduced to its address, and the local port of a client's to "ephemeral" (port 0).
@@ -32,7 +32,7 @@
 /* The greatest number of rows in a table of a report (--top). */
 #define TIMEWAIT_TOP_MAX 100
 
-/* How many of those that were there at the start are listed; all of them are counted. */
+/* How many timewait sockets from before the start are listed; all of them are counted. */
 #define TIMEWAIT_LISTED 1000
 
 /* For how many namespaces settings are kept: as many as are visited at the start. */
@@ -175,7 +175,7 @@ struct timewait_figures {
 	uint64_t ended_old; /* early ends of those from the start */
 
 	uint64_t old;			   /* number there at the start */
-	const struct hist *old_left;	   /* what those had to go then */
+	const struct hist *old_left;	   /* how long they had to go then */
 	const struct timewait_old *listed; /* those with the most to go come first */
 	unsigned int listed_count;
 

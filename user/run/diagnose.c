@@ -312,7 +312,7 @@ static int diagnose_render(struct session *session)
 }
 
 /*
- * Returns whether finish() must look once more. With --watch the last look may have ended a moment
+ * Returns true if finish() must look once more. With --watch the last look may have ended a moment
  * ago. Little can have grown since, so another look would find too little.
  */
 static bool needs_last_look(const struct session *session)

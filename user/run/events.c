@@ -30,7 +30,7 @@ static volatile int told_to = -1;
 static volatile uint64_t unheard_ns;
 
 /*
- * Returns whether whoever started the tool wants it to survive @signal, as nohup(1) does with
+ * Returns true if whoever started the tool wants it to survive @signal, as nohup(1) does with
  * SIGHUP.
  */
 static bool is_ignored(int signal)

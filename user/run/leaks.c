@@ -143,7 +143,7 @@ static int print(FILE *out, const void *context)
 }
 
 /*
- * Returns whether a file or a pipe already has this report, because the look before found the same.
+ * Returns true if a file or a pipe already has this report, because the look before found the same.
  */
 static bool is_there_already(const struct session *session)
 {

@@ -26,9 +26,9 @@
 #define IDLE_NS 1000000000ULL
 
 /*
- * How often timewait sockets are polled that change or end in silence, if no rows are read. The
+ * How often timewait sockets that change or end in silence are polled, if no rows are read. The
  * poll may be late, since the timewait socket itself tells when that happened; but the queue of
- * those that wait must not run full.
+ * sockets that wait for the poll must not become full.
  */
 #define POLL_NS 1000000000ULL
 
@@ -48,7 +48,7 @@ static int answer(struct session *s)
 	return 0;
 }
 
-/* Returns whether rows are shown as soon as they come. */
+/* Returns true if rows are shown as soon as they come. */
 static bool is_prompt(const struct session *s)
 {
 	return s->source && !s->wants.pace_ns;
@@ -130,7 +130,7 @@ static uint64_t sleep_ns(const struct session *s, uint64_t now_ns)
 
 /*
  * Asks the kernel side to wake the reader, then looks once more, since a row may have come before
- * the kernel side saw the request. Returns whether there was nothing, so that the loop may sleep.
+ * the kernel side saw the request. Returns true if there was nothing, so that the loop may sleep.
  */
 static bool may_sleep(struct session *s)
 {
@@ -319,7 +319,7 @@ static int attach(struct session *s)
 	if (!s->wants.watch)
 		return 0;
 	/*
-	 * Which ring there is, and what is seen, depends on what the kernel lets the loader attach.
+	 * What the kernel lets the loader attach decides which ring exists, and what is seen.
 	 */
 	if (loader_attach(s->loader, s->failure) || make_source(s))
 		return -1;

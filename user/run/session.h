@@ -62,8 +62,8 @@ struct wants {
  */
 struct command_ops {
 	/*
-	 * Says what is wanted, from the options alone. @capture is for the kernel side, and already
-	 * holds what all commands share; @wants is for the session.
+	 * Fills in what the command needs, from the options alone. @capture is for the kernel side,
+	 * and already holds what all commands share; @wants is for the session.
 	 */
 	void (*wants)(struct session *session, struct capture *capture, struct wants *wants);
 	/* Does what must be done while the process is small and may fork. NULL: nothing. */

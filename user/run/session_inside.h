@@ -51,7 +51,7 @@ void session_stop_by_signal(struct session *session);
  */
 int session_wait_writable(void *context, int fd);
 
-/* Returns whether the run is over. */
+/* Returns true if the run is over. */
 bool session_ended(struct session *session, uint64_t now_ns);
 
 /* Reports floods that have no rows, one line a second. */

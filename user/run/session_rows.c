@@ -9,7 +9,7 @@
 #include "run/session_inside.h"
 
 /*
- * Returns whether the row passes the filters that the kernel side does not know: names of cgroups.
+ * Returns true if the row passes the filters that the kernel side does not know: names of cgroups.
  */
 static bool is_wanted(const struct session *s, const struct event *event)
 {

@@ -26,7 +26,7 @@ struct socket_source {
 	bool by_diag;	    /* iterators were refused; sock_diag from now on */
 	bool pids_are_ours; /* this process is in a PID namespace of its own */
 	uint32_t netns;	    /* the namespace of --netns; 0: all */
-	bool told;	    /* it was reported what a look cannot see */
+	bool told;	    /* what a look cannot see has been reported */
 	bool told_of_diag;
 };
 
@@ -46,7 +46,7 @@ typedef void socket_source_anew(void *context);
 int socket_source_each(struct socket_source *source, socket_source_found *found,
 		       socket_source_anew *anew, void *context, struct failure *failure);
 
-/* Empties @sockets and fills it anew. Returns 0, or -1 with @failure filled. */
+/* Empties @sockets and fills it again. Returns 0, or -1 with @failure filled. */
 int socket_source_take(struct socket_source *source, struct sockets *sockets,
 		       struct failure *failure);
 

@@ -30,7 +30,7 @@ struct stat_run {
 	uint64_t lost;		   /* rows lost up to the last report */
 };
 
-/* Returns whether a report covers all since the start. */
+/* Returns true if a report covers all since the start. */
 static bool wants_all(const struct options *options)
 {
 	return options->cumulative || !options->report_ns;
@@ -77,7 +77,7 @@ static int stat_start(struct session *session)
 	return 0;
 }
 
-/* Replaces the cgroup in @key by the number of its group. Returns whether the filters want it. */
+/* Replaces the cgroup in @key by the number of its group. Returns true if the filters want it. */
 static bool find_group(const struct session *session, struct tcpdwell_stat_key *key)
 {
 	const struct stat_run *run = session->model;

@@ -201,7 +201,7 @@ static bool process_wanted(struct session *session, uint32_t pid, const char *co
 }
 
 /*
- * Returns whether the filters want the call. The kernel side does not filter: it counts the calls
+ * Returns true if the filters want the call. The kernel side does not filter: it counts the calls
  * of all processes.
  */
 static bool call_wanted(const struct survey_calls *calls, const struct fact_failure *failure)

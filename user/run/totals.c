@@ -27,7 +27,7 @@ struct run {
 	struct totals *totals;
 	uint32_t only; /* inode of the namespace; 0: all */
 	unsigned int visited;
-	bool told; /* it was reported what is not seen */
+	bool told; /* what a look cannot see has been reported */
 	struct totals_line line;
 	uint64_t lines;
 };
@@ -124,7 +124,7 @@ static int look(struct run *run)
 /* ---- What is printed ---- */
 
 /*
- * Returns whether the column names are due: above the first line, and on a terminal above each
+ * Returns true if the column names are due: above the first line, and on a terminal above each
  * screenful.
  */
 static bool needs_head(const struct run *run)

@@ -43,7 +43,10 @@ static void print_growth(FILE *out, const struct leak *leak, const struct procfs
 	leaks_print_ns(out, limit_s * 1000000000ULL);
 }
 
-/* Prints for how long: as long as was asked for, or what is known of those that may be that old. */
+/*
+ * Prints for how long the sockets stay: the duration that was asked for, or what is known about
+ * sockets that may be that old.
+ */
 static void print_for(FILE *out, const struct leak *leak, uint64_t older_ns)
 {
 	fputs(leak->state == TCPDWELL_ESTABLISHED ? ", idle for " : " for ", out);
