@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fnv.h"
 #include "base/json_read.h"
 #include "host/container_files.h"
 #include "host/untrusted.h"
@@ -310,10 +311,8 @@ static void forget_all(struct container_files *files)
 /* Returns the slot of @key, or the free one that it would have. Half of all slots are free. */
 static struct known **slot_of(struct container_files *files, const char *key)
 {
-	uint32_t hash = 0x811c9dc5;
+	uint32_t hash = fnv32(FNV32_BEGIN, key, strlen(key));
 
-	for (const char *p = key; *p; p++)
-		hash = (hash ^ (unsigned char)*p) * 0x01000193;
 	while (files->known[hash % SLOTS] && strcmp(files->known[hash % SLOTS]->key, key))
 		hash++;
 	return &files->known[hash % SLOTS];

@@ -38,7 +38,8 @@ int privilege_check(struct failure *failure);
 
 /*
  * Plans for what the run will need. To be called before threads are started. What @needs points to
- * must outlive the run. Returns 0, or -1 with @failure an error of use: there is no such user.
+ * must outlive the run. Returns 0, or -1 with @failure: there is no such user (an error of use),
+ * the process lacks CAP_SETUID or CAP_SETGID, or the list of users cannot be read.
  */
 int privilege_plan(const struct privilege_needs *needs, struct failure *failure);
 

@@ -8,7 +8,7 @@
 
 /*
  * A program has some hundred ways to connect or accept. Stacks beyond this limit do not come from
- * code. They share no places, so each of their frames would need room.
+ * code. Stacks that code makes share most of their places, so four places a stack are room enough.
  */
 #define STACKS_MAX 4096
 #define PLACES_MAX (4 * STACKS_MAX)
