@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "host/http_server.h"
 #include "host/ready.h"
 #include "host/textfile.h"
@@ -164,16 +165,20 @@ static int publish(const struct exporter *x)
 /* Writes the metrics to standard output. The session itself notices errors of the output. */
 static int write_otlp(struct session *session)
 {
-	const struct exporter *x = session->model;
-	const struct otlp_metrics metrics = {
+	struct exporter *x = session->model;
+	struct text *text = output_text(session->output);
+	struct otlp_metrics metrics = {
 		.host = x->host,
 		.clock = session->clock,
 		.start_ns = session->start_ns,
 		.now_ns = x->looked_ns,
 	};
-	struct text *text = output_text(session->output);
-	int err = otlp_metrics_print(text, x->export, &metrics);
+	int err;
 
+	if (!x->start_wall_ns)
+		x->start_wall_ns = clock_wall_ns(session->clock, session->start_ns);
+	metrics.start_wall_ns = x->start_wall_ns;
+	err = otlp_metrics_print(text, x->export, &metrics);
 	text_flush(text);
 	return output_error(session->output) ? 0 : err;
 }

@@ -48,6 +48,8 @@ struct otlp_metrics {
 	const char *host;
 	const struct clock *clock;
 	uint64_t start_ns; /* when counters began */
+	/* The same by the wall clock. It stays the same when that clock is set. */
+	uint64_t start_wall_ns;
 	uint64_t now_ns;
 };
 

@@ -236,9 +236,13 @@ static char *put_value(char *p, const struct export_series *series)
 	return put_char(put_u64(put_literal(p, "\"asInt\":\""), series->value), '"');
 }
 
-static char *put_wall_time(char *p, const struct page *page, const char *name, uint64_t mono_ns)
+/* Appends when the series began. It must not change, or a collector sees a new stream. */
+static char *put_start(char *p, const struct page *page, uint64_t since_ns)
 {
-	return put_otlp_time(p, name, clock_wall_ns(page->of->clock, mono_ns));
+	const struct otlp_metrics *of = page->of;
+	uint64_t later_ns = since_ns ? since_ns - of->start_ns : 0;
+
+	return put_otlp_time(p, "startTimeUnixNano", of->start_wall_ns + later_ns);
 }
 
 static int print_point(void *context, const struct export_series *series)
@@ -254,9 +258,8 @@ static int print_point(void *context, const struct export_series *series)
 		return err ?: text_error(page->text);
 	p = put_labels(put_char(p, '{'), series);
 	if (kind == EXPORT_COUNTER || kind == EXPORT_HISTOGRAM)
-		p = put_wall_time(p, page, "startTimeUnixNano",
-				  series->since_ns ?: page->of->start_ns);
-	p = put_wall_time(p, page, "timeUnixNano", page->of->now_ns);
+		p = put_start(p, page, series->since_ns);
+	p = put_otlp_time(p, "timeUnixNano", clock_wall_ns(page->of->clock, page->of->now_ns));
 	p = series->dwells ? put_dwells(p, series->dwells) : put_value(p, series);
 	return take(page, begin, put_char(p, '}'));
 }

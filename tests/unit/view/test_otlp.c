@@ -25,8 +25,8 @@
 
 static const char *const by_port[EXPORT_LABELS] = { "port" };
 
-/* What is written at 30 s, of a run that began at 10 s. */
-static char *render(const struct export *export)
+/* What is written at 30 s, of a run that began at 10 s; then the wall clock had @epoch_s. */
+static char *render_at(const struct export *export, uint64_t epoch_s)
 {
 	int fd = memfd_create("otlp", 0);
 	struct text *text = text_new(fd, TEXT_ROWS_BYTES, NULL);
@@ -35,6 +35,7 @@ static char *render(const struct export *export)
 		.host = "ho\"st",
 		.clock = clock,
 		.start_ns = 10 * SECOND,
+		.start_wall_ns = (EPOCH + 10) * SECOND,
 		.now_ns = 30 * SECOND,
 	};
 	off_t len;
@@ -42,7 +43,7 @@ static char *render(const struct export *export)
 
 	assert_non_null(text);
 	assert_non_null(clock);
-	clock_sample(clock, 0, EPOCH * SECOND, 0);
+	clock_sample(clock, 0, epoch_s * SECOND, 0);
 	assert_int_equal(otlp_metrics_print(text, export, &metrics), 0);
 	assert_int_equal(text_flush(text), 0);
 	len = lseek(fd, 0, SEEK_END);
@@ -52,6 +53,11 @@ static char *render(const struct export *export)
 	clock_free(clock);
 	close(fd);
 	return got;
+}
+
+static char *render(const struct export *export)
+{
+	return render_at(export, EPOCH);
 }
 
 static void assert_has(const char *text, const char *wanted)
@@ -118,6 +124,28 @@ static void test_points(void **state)
 	export_free(export);
 }
 
+/* The start of a stream stays the same when the wall clock is set forward by an hour. */
+static void test_start_stays(void **state)
+{
+	struct export *export = export_new(by_port, 2000);
+	char *got;
+
+	(void)state;
+	assert_non_null(export);
+	export_look(export, 20 * SECOND);
+	export_look(export, 30 * SECOND);
+	export_add(export, EXPORT_CLOSES, export_group(export, "443", NULL), TCPDWELL_REASON_FIN,
+		   1);
+	export_add(export, EXPORT_SYN_COOKIES, EXPORT_NOBODY, 0, 1);
+	got = render_at(export, EPOCH + 3600);
+	assert_has(got, "\"startTimeUnixNano\":\"1700000010000000000\",\"timeUnixNano\":"
+			"\"1700003630000000000\"");
+	assert_has(got, "\"startTimeUnixNano\":\"1700000020000000000\",\"timeUnixNano\":"
+			"\"1700003630000000000\"");
+	free(got);
+	export_free(export);
+}
+
 /* Each line is whole; together they have all. */
 static void test_lines(void **state)
 {
@@ -155,6 +183,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_points),
+		cmocka_unit_test(test_start_stays),
 		cmocka_unit_test(test_lines),
 	};
 
