@@ -503,6 +503,21 @@ def test_no_permission(arguments: tuple[str, ...]) -> None:
     assert "ermi" in said or "CAP_" in said, said
 
 
+def test_all_addresses_when_said(netns: Netns) -> None:
+    """[::] is all of both families; it is started again at once, while clients are in TIME_WAIT."""
+    port = 0
+    for _ in range(3):
+        with Running("export", "--listen", f"[::]:{port}", "-i", "1s", *filtered_to(netns)) as one:
+            found = re.search(r"metrics at http://\[::\]:(\d+)/metrics", one.said())
+            assert found, one.said()
+            port = int(found[1])
+            for address in ("127.0.0.1", "::1"):
+                with socket.create_connection((address, port), timeout=LIMIT_S) as connection:
+                    connection.sendall(HEALTH)
+                    assert connection.recv(9) == b"HTTP/1.1 "
+            one.finish()
+
+
 def test_port_in_use(netns: Netns) -> None:
     with export(netns) as running:
         done = run("export", "--listen", "%s:%d" % running.address, "-d", "1s")
@@ -571,6 +586,68 @@ def test_textfile(netns: Netns, tmp_path: Path) -> None:
     assert (status.st_mode, status.st_uid, status.st_gid) == (0o100644, 12345, 12346)
     assert target.read_text("ascii") == "not to be written to"
     assert sorted(file.name for file in tmp_path.iterdir()) == ["target", "tcp.prom"]
+
+
+OTHER = 65534
+
+
+def plant(kind: str, at: Path, victim: Path) -> None:
+    """What somebody else, to whom the victim is not, leaves where we are to write."""
+    if kind == "link":
+        at.symlink_to(victim)
+    elif kind == "hard link":
+        os.link(victim, at)
+    elif kind == "fifo":
+        os.mkfifo(at)
+        os.chown(at, OTHER, OTHER)
+    elif kind == "folder":
+        at.mkdir()
+        (at / "x").touch()
+    if kind != "hard link":
+        os.chown(at, OTHER, OTHER, follow_symlinks=False)
+
+
+@pytest.mark.parametrize(("kind", "where", "status"), [
+    ("link", ".x.tcpdwell", 0), ("hard link", ".x.tcpdwell", 0), ("fifo", ".x.tcpdwell", 0),
+    ("folder", ".x.tcpdwell", 3), ("link", "x", 0), ("hard link", "x", 0), ("fifo", "x", 2),
+    ("folder", "x", 2),
+])
+def test_textfile_in_a_folder_of_all(netns: Netns, tmp_path: Path, kind: str, where: str,
+                                     status: int) -> None:
+    """As /tmp is: nothing that lies there leads to another file, and nobody is waited for."""
+    shared, victim = tmp_path / "shared", tmp_path / "victim"
+    victim.write_text("not to be written to", encoding="ascii")
+    victim.chmod(0o600)
+    shared.mkdir()
+    shared.chmod(0o1777)
+    plant(kind, shared / where, victim)
+    done = run("export", "--textfile", str(shared / "x"), "-i", "1s", "-d", "2s",
+               *filtered_to(netns))
+    assert done.returncode == status, done.stderr
+    assert victim.read_text("ascii") == "not to be written to"
+    assert victim.stat().st_mode & 0o7777 == 0o600
+    if status:
+        assert done.stderr.decode().startswith("tcpdwell: --textfile: '")
+        return
+    assert [file.name for file in shared.iterdir()] == ["x"]
+    assert (shared / "x").lstat().st_uid == 0
+    assert "tcpdwell_build_info" in (shared / "x").read_text("ascii")
+
+
+def test_textfile_whose_place_is_taken(netns: Netns, tmp_path: Path) -> None:
+    """It is said once, the rest goes on, and so does the file once the place is free."""
+    path = tmp_path / "x"
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        os.chmod(folder, 0o755)
+    with Running("export", "--textfile", str(path), "-i", "1s", *filtered_to(netns)) as running:
+        running.wait_for(path.is_file, LIMIT_S)
+        path.unlink()
+        path.mkdir()
+        running.wait_for(lambda: "the old one stays" in running.said(), LIMIT_S)
+        path.rmdir()
+        running.wait_for(path.is_file, LIMIT_S)
+        running.finish()
+        assert running.said().count("the old one stays") == 1
 
 
 @pytest.mark.parametrize(("path", "status", "why"), [
