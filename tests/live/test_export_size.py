@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""`export` on a host with many sockets of many processes: what a scrape takes, and what memory.
-
-TCPDWELL_TEST_SCALE=10 makes it 100 000 sockets of 1 000 processes.
-"""
+"""`export` on a host with many sockets of many processes: what a scrape takes, and what memory."""
 
 from __future__ import annotations
 
@@ -25,11 +22,9 @@ from harness.scale import count
 
 pytestmark = pytest.mark.any_kernel
 
-PROCESSES = count(100)
+PROCESSES = count(1000)
 SOCKETS = 100  # of each, its listener among them
 RESIDENT_KB = 16 * 1024
-# Up to so many sockets a look itself is below that, too.
-LOOK_SOCKETS = 10_000
 SCRAPE_S, SCRAPE_BYTES = 0.05, 2_000_000
 
 
@@ -90,6 +85,5 @@ def test_memory_and_scrapes(netns: Netns, crowd: int) -> None:
     print(f"{crowd} sockets of {PROCESSES} processes: a look {look_s:.2f} s, {peak_kb} kB; between "
           f"looks {resident_kb} kB; a scrape {min(scrapes) * 1000:.1f} ms, {len(text)} bytes")
     assert got.sum("tcpdwell_connections") == crowd
-    assert resident_kb < RESIDENT_KB
-    assert crowd > LOOK_SOCKETS or peak_kb < RESIDENT_KB
+    assert peak_kb < RESIDENT_KB
     assert min(scrapes) < patience(SCRAPE_S) and len(text) < SCRAPE_BYTES

@@ -48,7 +48,8 @@ const struct export_metric_def export_metric_table[EXPORT_METRICS] = {
 	[EXPORT_MISSED] = { "tcpdwell_missed", EXPORT_COUNTER, EXPORT_PART_NONE, false, NULL,
 			    "Transitions that the kernel ran no program for." },
 	[EXPORT_LOST] = { "tcpdwell_lost", EXPORT_COUNTER, EXPORT_PART_NONE, false, NULL,
-			  "What was seen and is in no metric: transitions, and sums of bytes." },
+			  "What was seen and found no room: transitions, sums of bytes, "
+			  "sockets of findings." },
 	[EXPORT_FEATURE] = { "tcpdwell_feature", EXPORT_FLEETING, EXPORT_PART_NONE, false, NULL,
 			     "Whether the kernel lets this be seen, and by what." },
 	[EXPORT_BUILD] = { "tcpdwell_build", EXPORT_INFO, EXPORT_PART_NONE, false, NULL,

@@ -20,6 +20,7 @@
 #define FACT_UNKNOWN UINT64_MAX
 
 struct finding_ports;
+struct held_ports;
 
 /* A process. pid 0: none is known. */
 struct fact_owner {
@@ -36,10 +37,21 @@ struct fact_address {
 	uint8_t raddr[16];
 };
 
+/* What the facts of a socket stand for (digest.h). */
+enum fact_part {
+	FACT_WHOLE,  /* the socket alone */
+	FACT_FOLDED, /* this socket and others, which are found for the same reasons */
+	FACT_PEER,   /* the socket alone, as one connection of its peer; it may be folded, too */
+};
+
 /* A socket as the last look found it. */
 struct fact_socket {
 	struct fact_address at;
 	struct fact_owner owner;
+	uint8_t part;	    /* enum fact_part */
+	bool peer_near;	    /* for FACT_PEER: this host also has the peer's address */
+	uint16_t kinds;	    /* for FACT_FOLDED: enum finder_kind, which all of them share */
+	uint32_t others;    /* how many other sockets are folded into this one */
 	uint8_t state;	    /* TCPDWELL_* */
 	uint32_t holders;   /* processes that hold it, with the owner; 0: not counted */
 	bool queued;	    /* waits for accept(); the owner is the listener's */
@@ -56,8 +68,8 @@ struct fact_socket {
 	uint64_t unread_bytes;	 /* that the process has not read */
 	uint64_t unacked_bytes;
 	struct deadline_socket timers; /* also orphan, retransmits, keep-alive and so on */
+	uint64_t cookie; /* for FACT_PEER a hash that all connections of the peer share */
 	/* For a listener. */
-	uint64_t cookie;
 	uint32_t waiting; /* in its accept queue */
 	uint32_t backlog; /* how many may wait */
 	uint32_t requests;
@@ -167,6 +179,7 @@ struct facts {
 	uint64_t span_ns; /* how long the look took */
 	const struct fact_socket *sockets;
 	size_t socket_count;
+	const struct held_ports *held; /* who holds local ports; NULL: see the sockets */
 	const struct fact_failure *failures;
 	size_t failure_count;
 	const struct fact_end *ends;

@@ -234,13 +234,15 @@ static struct queue look_into(const struct finder *finder, const struct fact_soc
 	for (size_t i = 0; i < finder->facts->socket_count; i++) {
 		const struct fact_socket *socket = &finder->facts->sockets[i];
 
+		if (socket->part == FACT_PEER)
+			continue;
 		if (socket->queued && is_same_listener(socket, listener)) {
-			queue.waiting++;
+			queue.waiting += 1 + socket->others;
 			if (socket->age_ns > queue.oldest_ns)
 				queue.oldest_ns = socket->age_ns;
 		} else if (listener->owner.pid && socket->owner.pid == listener->owner.pid &&
 			   socket->state != TCPDWELL_LISTEN && socket->state != TCPDWELL_CLOSE) {
-			queue.served++;
+			queue.served += 1 + socket->others;
 			if (socket->client && socket->state == TCPDWELL_ESTABLISHED)
 				vote(&queue, socket);
 		}

@@ -38,10 +38,15 @@ static int compare_destination(const struct fact_address *a, const struct fact_a
 
 /* ---- No answer, and many addresses ---- */
 
+static bool test_unanswered(const struct fact_socket *socket, uint64_t leak_ns)
+{
+	(void)leak_ns;
+	return socket->state == TCPDWELL_SYN_SENT && socket->timers.retransmits > 0;
+}
+
 static bool is_unanswered(const struct finder *finder, const struct fact_socket *socket)
 {
-	(void)finder;
-	return socket->state == TCPDWELL_SYN_SENT && socket->timers.retransmits > 0;
+	return finder_is(finder, socket, FINDER_UNANSWERED, test_unanswered);
 }
 
 static int by_service(const struct fact_socket *a, const struct fact_socket *b)
@@ -93,7 +98,7 @@ static void found_service(struct finder *finder, const struct fact_socket *const
 	finding->at.netns = group[0]->at.netns;
 	finding->at.rport = group[0]->at.rport;
 	finding_figure(finding, "addresses", addresses, FIGURE_COUNT, false);
-	finding_figure(finding, "unanswered", count, FIGURE_COUNT, false);
+	finding_figure(finding, "unanswered", finder_sockets(group, count), FIGURE_COUNT, false);
 	finding_why(finding, "Most of them do not answer, or refuse.");
 	finding_more(finding, "tcpdwell -p %u --to SYN_SENT", finding->owner.pid);
 }
@@ -180,7 +185,8 @@ static void found_destination(struct finder *finder, const struct fact_socket *c
 	for (size_t i = 0; i < count; i++) {
 		const struct fact_socket *socket = group[i];
 
-		stuck += socket->timers.retransmits >= UNANSWERED_SYNS;
+		if (socket->timers.retransmits >= UNANSWERED_SYNS)
+			stuck += 1 + socket->others;
 		if (socket->timers.retransmits > most)
 			most = socket->timers.retransmits;
 		if (socket->age_ns > oldest_ns)
@@ -491,6 +497,26 @@ static bool is_local_port(const struct finder *finder, const struct fact_address
 	       at->lport <= netns->settings[FACT_PORTS_HIGH];
 }
 
+static bool test_self(const struct fact_socket *socket, uint64_t leak_ns)
+{
+	const struct fact_address *at = &socket->at;
+
+	(void)leak_ns;
+	return at->lport && at->lport == at->rport &&
+	       !memcmp(at->laddr, at->raddr, sizeof(at->laddr)) &&
+	       socket->state != TCPDWELL_LISTEN && socket->state != TCPDWELL_TIME_WAIT;
+}
+
+unsigned int find_open_kinds(const struct fact_socket *socket, uint64_t leak_ns)
+{
+	unsigned int kinds = test_self(socket, leak_ns) ? FINDER_SELF : 0;
+
+	if (!test_unanswered(socket, leak_ns))
+		return kinds;
+	return kinds | FINDER_UNANSWERED |
+	       (socket->timers.retransmits >= UNANSWERED_SYNS ? FINDER_UNANSWERED_AGAIN : 0);
+}
+
 void find_self_connect(struct finder *finder)
 {
 	for (size_t i = 0; i < finder->facts->socket_count; i++) {
@@ -498,9 +524,7 @@ void find_self_connect(struct finder *finder)
 		const struct fact_address *at = &socket->at;
 		struct finding *finding;
 
-		if (!at->lport || at->lport != at->rport ||
-		    memcmp(at->laddr, at->raddr, sizeof(at->laddr)) ||
-		    socket->state == TCPDWELL_LISTEN || socket->state == TCPDWELL_TIME_WAIT)
+		if (!finder_is(finder, socket, FINDER_SELF, test_self))
 			continue;
 		finding = finder_add(finder, FINDING_SELF_CONNECT, FINDING_CRITICAL);
 		if (!finding)

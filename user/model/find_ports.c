@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "model/finders.h"
+#include "model/held_ports.h"
 #include "model/pressure.h"
 
 /* From this percentage on, local ports are reported, whether or not something is wrong. */
@@ -29,14 +30,19 @@ static uint64_t usable_ports(const struct fact_netns *netns)
 	return high - low + 1 - reserved;
 }
 
+bool find_ports_taken(const struct fact_socket *socket, uint64_t low, uint64_t high)
+{
+	return socket->client && socket->at.lport && socket->state != TCPDWELL_LISTEN &&
+	       socket->at.lport >= low && socket->at.lport <= high;
+}
+
 /* Returns true if the socket takes a port of the range away from others. */
 static bool takes_port(const struct finder *finder, const struct fact_socket *socket)
 {
 	const struct fact_netns *netns = finder_netns(finder, socket->at.netns);
 
-	return socket->client && netns && socket->at.lport && socket->state != TCPDWELL_LISTEN &&
-	       socket->at.lport >= netns->settings[FACT_PORTS_LOW] &&
-	       socket->at.lport <= netns->settings[FACT_PORTS_HIGH];
+	return netns && find_ports_taken(socket, netns->settings[FACT_PORTS_LOW],
+					 netns->settings[FACT_PORTS_HIGH]);
 }
 
 static bool takes_chosen_port(const struct finder *finder, const struct fact_socket *socket)
@@ -133,6 +139,8 @@ static uint64_t count_blocked(const struct finder *finder, const struct fact_soc
 {
 	uint64_t count = 0;
 
+	if (finder->facts->held)
+		return held_ports_blocked(finder->facts->held, like);
 	for (size_t i = 0; i < finder->facts->socket_count; i++) {
 		const struct fact_socket *socket = &finder->facts->sockets[i];
 
@@ -373,35 +381,81 @@ static void found_short(struct finder *finder, const struct fact_socket *const *
 	name_refused(finder, finding, first->bound);
 }
 
-static void found_ports(struct finder *finder, const struct fact_socket *const *group, size_t count)
+/* Judges the ports that @tally has counted. @group has @count sockets, or one for all of them. */
+static void judge_ports(struct finder *finder, const struct fact_socket *const *group, size_t count,
+			struct tally *tally, double rate, struct port_bits *ports)
 {
 	const struct fact_socket *first = group[0];
 	const struct ephemeral e = ephemeral_of(finder_netns(finder, first->at.netns));
-	struct tally tally = { .key.bound = first->bound };
 	struct pressure_input input = {
-		.tally = &tally,
-		.rate = entry_rate(group, count),
+		.tally = tally,
+		.rate = rate,
 		.ephemeral = &e,
 		.link_local = pressure_is_link_local(first->at.family, first->at.laddr) &&
 			      !first->scope,
 		.loopback = pressure_is_loopback(first->at.family, first->at.laddr),
 	};
-	struct port_bits ports = {};
 	struct pressure p;
 
-	tally.refused = ports_refused(finder, &first->at, first->bound);
-	/* Most destinations use few ports, so it is not worth looking at each port of them. */
-	if (!tally.refused && (count + finder->bound) * 100 < TOLD_PERCENT * (uint64_t)e.usable)
-		return;
-	for (size_t i = 0; i < count; i++)
-		tally_socket(&tally, &ports, group[i]);
-	tally.held_peak = tally_held(&tally);
-	input.growth = growth_of(finder, &first->at, first->bound, tally.open);
+	tally->held_peak = tally_held(tally);
+	input.growth = growth_of(finder, &first->at, first->bound, tally->open);
 	if (finder->bound)
-		input.blocked = count_blocked(finder, first, &ports);
+		input.blocked = count_blocked(finder, first, ports);
 	p = pressure_of(&input);
 	tell_ports(finder, &first->at, &input, &p);
 	found_short(finder, group, count, &input, &p);
+}
+
+/* Most destinations use few ports, so it is not worth looking at each port of them. */
+static bool are_few(const struct finder *finder, const struct fact_address *at, size_t count,
+		    uint64_t refused)
+{
+	uint64_t usable = usable_ports(finder_netns(finder, at->netns));
+
+	return !refused && (count + finder->bound) * 100 < TOLD_PERCENT * usable;
+}
+
+static void found_ports(struct finder *finder, const struct fact_socket *const *group, size_t count)
+{
+	const struct fact_socket *first = group[0];
+	struct tally tally = { .key.bound = first->bound };
+	struct port_bits ports = {};
+
+	tally.refused = ports_refused(finder, &first->at, first->bound);
+	if (are_few(finder, &first->at, count, tally.refused))
+		return;
+	for (size_t i = 0; i < count; i++)
+		tally_socket(&tally, &ports, group[i]);
+	judge_ports(finder, group, count, &tally, entry_rate(group, count), &ports);
+}
+
+/* Does the same for ports that a digest has counted, for which there are no facts of sockets. */
+static void found_held(struct finder *finder, const struct held *held)
+{
+	const struct fact_socket like = {
+		.at = held->at,
+		.scope = held->scope,
+		.bound = held->bound,
+		.others = held->open + held->timewait,
+	};
+	const struct fact_socket *group = &like;
+	struct tally tally = {
+		.key.bound = held->bound,
+		.open = held->open,
+		.range_known = held->range_known,
+		.range_varies = held->range_varies,
+		.range_low = held->range_low,
+		.range_high = held->range_high,
+	};
+	struct port_bits ports = {};
+
+	tally.refused = ports_refused(finder, &held->at, held->bound);
+	if (are_few(finder, &held->at, held->open + held->timewait, tally.refused))
+		return;
+	for (unsigned int second = 0; second < TALLY_SECONDS; second++)
+		for (unsigned int i = 0; i < held->due[second]; i++)
+			tally_add_old(&tally, 0, second * 1000000000ULL);
+	judge_ports(finder, &group, 1, &tally, (double)held->entered / TALLY_RATE_SECONDS, &ports);
 }
 
 static bool was_found_short(const struct finder *finder, const struct fact_failure *failure)
@@ -457,8 +511,24 @@ static void find_refused_ports(struct finder *finder)
 	}
 }
 
+/* Finds from the counts of a digest what is found from sockets otherwise. */
+static void find_held(struct finder *finder, const struct held_ports *held)
+{
+	for (size_t i = 0; i < held_ports_count(held); i++)
+		if (held_ports_at(held, i)->bound)
+			finder->bound += held_ports_at(held, i)->open +
+					 held_ports_at(held, i)->timewait;
+	for (size_t i = 0; i < held_ports_count(held); i++)
+		found_held(finder, held_ports_at(held, i));
+	find_refused_ports(finder);
+}
+
 void find_ports(struct finder *finder)
 {
+	if (finder->facts->held) {
+		find_held(finder, finder->facts->held);
+		return;
+	}
 	for (size_t i = 0; i < finder->facts->socket_count; i++)
 		finder->bound += takes_bound_port(finder, &finder->facts->sockets[i]);
 	finder_groups(finder, takes_chosen_port, by_ends, found_ports);

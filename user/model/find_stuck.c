@@ -23,7 +23,6 @@
  * whole.
  */
 #define SUSPECT_POOL	   4
-#define SUSPECT_POOL_MOST  256
 #define SUSPECT_AWAY_NS	   (1 * S)
 #define SUSPECT_AWAY_TIMES 2
 
@@ -52,7 +51,7 @@ static void describe(struct finder *finder, struct finding *finding,
 {
 	uint64_t oldest_ns = 0;
 
-	finding->count = count;
+	finding->count = finder_sockets(group, count);
 	finding->owner = group[0]->owner;
 	finding->at = group[0]->at;
 	if (group[0]->client)
@@ -66,7 +65,7 @@ static void describe(struct finder *finder, struct finding *finding,
 			memset(finding->at.raddr, 0, sizeof(finding->at.raddr));
 		finding_end(finder, finding, group[i]);
 	}
-	finding_figure(finding, "connections", count, FIGURE_COUNT, false);
+	finding_figure(finding, "connections", finding->count, FIGURE_COUNT, false);
 	if (oldest_ns)
 		finding_figure(finding, "oldest", oldest_ns, FIGURE_NS, false);
 }
@@ -98,17 +97,22 @@ static bool is_open(const struct fact_socket *socket)
 	return socket->state == TCPDWELL_ESTABLISHED || socket->state == TCPDWELL_CLOSE_WAIT;
 }
 
-static bool is_dead(const struct finder *finder, const struct fact_socket *socket)
+static bool test_dead(const struct fact_socket *socket, uint64_t leak_ns)
 {
 	const struct deadline_socket *timers = &socket->timers;
 
-	(void)finder;
+	(void)leak_ns;
 	if (!is_open(socket) || socket->silent_ns == FACT_UNKNOWN ||
 	    socket->silent_ns < DEAD_SILENT_NS)
 		return false;
 	return (timers->timer == DEADLINE_TIMER_RETRANSMIT &&
 		timers->retransmits >= DEAD_RETRANSMITS) ||
 	       timers->probes_out > 1;
+}
+
+static bool is_dead(const struct finder *finder, const struct fact_socket *socket)
+{
+	return finder_is(finder, socket, FINDER_DEAD, test_dead);
 }
 
 static void found_dead(struct finder *finder, const struct fact_socket *const *group, size_t count)
@@ -143,10 +147,15 @@ static bool may_be_gone(const struct fact_socket *socket)
 	       socket->silent_ns != FACT_UNKNOWN && socket->silent_ns >= DEAD_SILENT_NS;
 }
 
+static bool test_incoming(const struct fact_socket *socket, uint64_t leak_ns)
+{
+	(void)leak_ns;
+	return socket->state == TCPDWELL_ESTABLISHED && !socket->client;
+}
+
 static bool is_incoming(const struct finder *finder, const struct fact_socket *socket)
 {
-	(void)finder;
-	return socket->state == TCPDWELL_ESTABLISHED && !socket->client;
+	return finder_is(finder, socket, FINDER_PEERS, test_incoming);
 }
 
 static int by_service_and_peer(const struct fact_socket *a, const struct fact_socket *b)
@@ -197,7 +206,7 @@ static size_t suspects_of_pool(struct finder *finder, const struct fact_socket *
 {
 	size_t fresh = 1, suspects = 0;
 
-	if (count > SUSPECT_POOL_MOST)
+	if (count > FINDER_POOL_MOST)
 		return 0;
 	while (fresh < count && group[fresh - 1]->opened_most_ns != FACT_UNKNOWN &&
 	       !came_back_with(group, count, fresh))
@@ -283,20 +292,23 @@ void find_half_open(struct finder *finder)
  * and not only by keep-alive probes or answers to them, which tell nothing of the processes. If it
  * is not known when data last went, the connection must have no keep-alive of this side.
  */
-static bool is_half_closed_at_work(const struct finder *finder, const struct fact_socket *socket)
+static bool is_half_closed_at_work(const struct fact_socket *socket, uint64_t leak_ns)
 {
-	uint64_t leak_ns = finder->facts->leak_ns;
-
 	if (socket->silent_ns == FACT_UNKNOWN || socket->silent_ns >= leak_ns)
 		return false;
 	return socket->idle_ns == FACT_UNKNOWN ? !socket->timers.keepalive :
 						 socket->idle_ns < leak_ns;
 }
 
-static bool is_leaked(const struct finder *finder, const struct fact_socket *socket)
+static bool test_leaked(const struct fact_socket *socket, uint64_t leak_ns)
 {
 	return socket->state == TCPDWELL_CLOSE_WAIT && !socket->queued &&
-	       socket->age_ns >= finder->facts->leak_ns && !is_half_closed_at_work(finder, socket);
+	       socket->age_ns >= leak_ns && !is_half_closed_at_work(socket, leak_ns);
+}
+
+static bool is_leaked(const struct finder *finder, const struct fact_socket *socket)
+{
+	return finder_is(finder, socket, FINDER_LEAKED, test_leaked);
 }
 
 static void found_leak(struct finder *finder, const struct fact_socket *const *group, size_t count)
@@ -327,22 +339,37 @@ static bool is_stuck_in(const struct fact_socket *socket, uint8_t state)
 	       (socket->timers.retransmits >= STUCK_RETRANSMITS || socket->timers.probes_out > 1);
 }
 
+static bool test_fin_wait1(const struct fact_socket *socket, uint64_t leak_ns)
+{
+	(void)leak_ns;
+	return is_stuck_in(socket, TCPDWELL_FIN_WAIT1);
+}
+
 static bool in_fin_wait1(const struct finder *finder, const struct fact_socket *socket)
 {
-	(void)finder;
-	return is_stuck_in(socket, TCPDWELL_FIN_WAIT1);
+	return finder_is(finder, socket, FINDER_FIN_WAIT1, test_fin_wait1);
+}
+
+static bool test_closing(const struct fact_socket *socket, uint64_t leak_ns)
+{
+	(void)leak_ns;
+	return is_stuck_in(socket, TCPDWELL_CLOSING);
 }
 
 static bool in_closing(const struct finder *finder, const struct fact_socket *socket)
 {
-	(void)finder;
-	return is_stuck_in(socket, TCPDWELL_CLOSING);
+	return finder_is(finder, socket, FINDER_CLOSING, test_closing);
+}
+
+static bool test_last_ack(const struct fact_socket *socket, uint64_t leak_ns)
+{
+	(void)leak_ns;
+	return is_stuck_in(socket, TCPDWELL_LAST_ACK);
 }
 
 static bool in_last_ack(const struct finder *finder, const struct fact_socket *socket)
 {
-	(void)finder;
-	return is_stuck_in(socket, TCPDWELL_LAST_ACK);
+	return finder_is(finder, socket, FINDER_LAST_ACK, test_last_ack);
 }
 
 /*
@@ -377,7 +404,7 @@ static void found_stuck(struct finder *finder, const struct fact_socket *const *
 	uint8_t state = group[0]->state;
 	struct finding *finding;
 
-	if (count < STUCK)
+	if (finder_sockets(group, count) < STUCK)
 		return;
 	finding = finder_add(finder, ids[state], FINDING_NOTE);
 	if (!finding)
@@ -399,17 +426,22 @@ static void found_stuck(struct finder *finder, const struct fact_socket *const *
 
 /* ---- FIN_WAIT2 ---- */
 
-static bool is_held(const struct finder *finder, const struct fact_socket *socket)
+static bool test_held(const struct fact_socket *socket, uint64_t leak_ns)
 {
 	return socket->state == TCPDWELL_FIN_WAIT2 && !socket->timers.orphan &&
-	       socket->age_ns >= finder->facts->leak_ns && !is_half_closed_at_work(finder, socket);
+	       socket->age_ns >= leak_ns && !is_half_closed_at_work(socket, leak_ns);
+}
+
+static bool is_held(const struct finder *finder, const struct fact_socket *socket)
+{
+	return finder_is(finder, socket, FINDER_HELD, test_held);
 }
 
 static void found_held(struct finder *finder, const struct fact_socket *const *group, size_t count)
 {
 	struct finding *finding;
 
-	if (count < STUCK)
+	if (finder_sockets(group, count) < STUCK)
 		return;
 	finding = finder_add(finder, FINDING_STUCK_FIN_WAIT2, FINDING_WARNING);
 	if (!finding)
@@ -421,10 +453,15 @@ static void found_held(struct finder *finder, const struct fact_socket *const *g
 	finding_more(finding, "tcpdwell leaks -s FIN_WAIT2");
 }
 
+static bool test_orphan(const struct fact_socket *socket, uint64_t leak_ns)
+{
+	(void)leak_ns;
+	return socket->state == TCPDWELL_FIN_WAIT2 && socket->timers.orphan;
+}
+
 static bool is_orphan_in_fin_wait2(const struct finder *finder, const struct fact_socket *socket)
 {
-	(void)finder;
-	return socket->state == TCPDWELL_FIN_WAIT2 && socket->timers.orphan;
+	return finder_is(finder, socket, FINDER_ORPHAN, test_orphan);
 }
 
 static void found_orphans(struct finder *finder, const struct fact_socket *const *group,
@@ -432,7 +469,7 @@ static void found_orphans(struct finder *finder, const struct fact_socket *const
 {
 	struct finding *finding;
 
-	if (count < ORPHANS_FIN_WAIT2)
+	if (finder_sockets(group, count) < ORPHANS_FIN_WAIT2)
 		return;
 	finding = finder_add(finder, FINDING_STUCK_FIN_WAIT2, FINDING_NOTE);
 	if (!finding)
@@ -442,6 +479,24 @@ static void found_orphans(struct finder *finder, const struct fact_socket *const
 	finding_why(finding,
 		    "They are orphans, closed here; their peers are in CLOSE_WAIT, or gone.");
 	finding_more(finding, "tcpdwell snapshot --sockets -s FIN_WAIT2");
+}
+
+unsigned int find_stuck_kinds(const struct fact_socket *socket, uint64_t leak_ns)
+{
+	static const struct {
+		enum finder_kind kind;
+		finder_test *test;
+	} tests[] = {
+		{ FINDER_DEAD, test_dead },	  { FINDER_PEERS, test_incoming },
+		{ FINDER_LEAKED, test_leaked },	  { FINDER_FIN_WAIT1, test_fin_wait1 },
+		{ FINDER_CLOSING, test_closing }, { FINDER_LAST_ACK, test_last_ack },
+		{ FINDER_HELD, test_held },	  { FINDER_ORPHAN, test_orphan },
+	};
+	unsigned int kinds = 0;
+
+	for (unsigned int i = 0; i < sizeof(tests) / sizeof(*tests); i++)
+		kinds |= tests[i].test(socket, leak_ns) ? tests[i].kind : 0;
+	return kinds;
 }
 
 void find_stuck(struct finder *finder)

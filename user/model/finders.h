@@ -48,6 +48,40 @@ const struct fact_netns *finder_netns(const struct finder *finder, uint32_t inod
  */
 struct deadline_settings finder_settings(const struct finder *finder, uint32_t inode);
 
+/* The reasons to pick a socket. A digest (digest.h) keeps track of them. */
+enum finder_kind {
+	FINDER_DEAD = 1 << 0,
+	FINDER_PEERS = 1 << 1,
+	FINDER_LEAKED = 1 << 2,
+	FINDER_FIN_WAIT1 = 1 << 3,
+	FINDER_CLOSING = 1 << 4,
+	FINDER_LAST_ACK = 1 << 5,
+	FINDER_HELD = 1 << 6,
+	FINDER_ORPHAN = 1 << 7,
+	FINDER_UNANSWERED = 1 << 8,
+	FINDER_UNANSWERED_AGAIN = 1 << 9,
+	FINDER_SELF = 1 << 10,
+};
+
+typedef bool finder_test(const struct fact_socket *socket, uint64_t leak_ns);
+
+/*
+ * Returns true if @socket is of @kind. Only a socket that stands for itself is tested: the digest
+ * has tested those that are folded, and FACT_PEER is of FINDER_PEERS alone.
+ */
+bool finder_is(const struct finder *finder, const struct fact_socket *socket, enum finder_kind kind,
+	       finder_test *test);
+
+/* Each returns bits of enum finder_kind. @socket must stand for itself. */
+unsigned int find_stuck_kinds(const struct fact_socket *socket, uint64_t leak_ns);
+unsigned int find_open_kinds(const struct fact_socket *socket, uint64_t leak_ns);
+
+/* Returns true if the socket's port is in the range @low to @high of connect() and is taken. */
+bool find_ports_taken(const struct fact_socket *socket, uint64_t low, uint64_t high);
+
+/* Returns how many sockets a group stands for. */
+size_t finder_sockets(const struct fact_socket *const *group, size_t count);
+
 /*
  * Picks the sockets that @pick wants, groups those that @compare takes for equal, and calls @found
  * with each group: a pointer to its first socket, and the number of sockets.
@@ -63,6 +97,9 @@ void finder_groups(struct finder *finder, finder_pick *pick, finder_compare *com
 /* Does the same with each group sorted by @sort, which must begin with what @compare compares. */
 void finder_groups_sorted(struct finder *finder, finder_pick *pick, finder_compare *sort,
 			  finder_compare *compare, finder_found *found);
+
+/* The most connections of one peer that are looked through one by one. More tell nothing. */
+#define FINDER_POOL_MOST 256
 
 /* Compares two numbers as qsort() wants it. */
 static inline int finder_order(uint64_t a, uint64_t b)

@@ -170,11 +170,36 @@ void finding_end(const struct finder *finder, struct finding *finding,
 	struct deadline_settings settings = finder_settings(finder, socket->at.netns);
 	struct deadline end = deadline_of(&socket->timers, &settings);
 
+	/* It is not known when the others end. */
+	if (socket->others)
+		return;
 	if (finding->has_end && (end.kind < finding->end.kind ||
 				 (end.kind == finding->end.kind && end.ns <= finding->end.ns)))
 		return;
 	finding->has_end = true;
 	finding->end = end;
+}
+
+bool finder_is(const struct finder *finder, const struct fact_socket *socket, enum finder_kind kind,
+	       finder_test *test)
+{
+	switch (socket->part) {
+	case FACT_FOLDED:
+		return socket->kinds & kind;
+	case FACT_PEER:
+		return kind == FINDER_PEERS;
+	default:
+		return test(socket, finder->facts->leak_ns);
+	}
+}
+
+size_t finder_sockets(const struct fact_socket *const *group, size_t count)
+{
+	size_t sockets = count;
+
+	for (size_t i = 0; i < count; i++)
+		sockets += group[i]->others;
+	return sockets;
 }
 
 /* qsort() passes nothing but the elements, so the function is passed here. */
@@ -232,6 +257,8 @@ bool finder_peer_is_here(struct finder *finder, const struct fact_socket *socket
 					    .rport = socket->at.lport } };
 	const struct fact_socket *key = &peer, *const * found;
 
+	if (socket->part == FACT_PEER)
+		return socket->peer_near;
 	if (!finder->ends) {
 		finder->ends = calloc(facts->socket_count, sizeof(*finder->ends));
 		if (!finder->ends)

@@ -7,6 +7,7 @@
 #include "base/fnv.h"
 #include "cli/filters.h"
 #include "model/ages.h"
+#include "model/digest.h"
 #include "model/gather.h"
 #include "model/keys.h"
 #include "model/timers.h"
@@ -28,7 +29,11 @@ struct slots {
 #define END_SLOTS (2 * GATHER_ENDS)
 
 struct gather {
-	struct list sockets;   /* facts of the last look */
+	struct list sockets; /* facts of the last look, unless there is a digest of them */
+	struct digest *digest;
+	uint64_t digest_leak_ns;   /* 0: no digest is made */
+	struct fact_socket *taken; /* what gather_take() returned; NULL once it is settled */
+	size_t taken_count;
 	struct list requests;  /* of its listeners; sorted by gather_take() */
 	struct keys listeners; /* ports of this look, and of the one before */
 	struct list ends;
@@ -54,12 +59,13 @@ struct first_drops {
 	uint64_t drops;
 };
 
-/* A handshake of a server. */
+/* One handshake of a server; if a digest is made, all handshakes of a port. */
 struct request {
 	uint32_t netns;
 	uint16_t lport;
-	uint8_t raddr[16];
-	bool is_old; /* its SYN-ACK was sent again */
+	uint8_t raddr[16]; /* of one */
+	uint32_t count;
+	uint32_t old; /* whose SYN-ACK was sent again */
 };
 
 static int list_add(struct list *list, const void *item)
@@ -102,6 +108,7 @@ void gather_free(struct gather *g)
 	if (!g)
 		return;
 	free(g->sockets.items);
+	digest_free(g->digest);
 	free(g->requests.items);
 	keys_release(&g->listeners);
 	free(g->ends.items);
@@ -132,7 +139,6 @@ static void list_release(struct list *list)
 
 int gather_settle(struct gather *g)
 {
-	const struct fact_socket *sockets = g->sockets.items;
 	struct list first = g->first;
 	int err = 0;
 
@@ -140,13 +146,16 @@ int gather_settle(struct gather *g)
 	g->last = first;
 	g->last.count = 0;
 	g->drops.count = 0;
-	for (size_t i = 0; i < g->sockets.count && !err; i++)
-		if (sockets[i].state == TCPDWELL_LISTEN)
-			err = gather_drops(g, sockets[i].cookie, sockets[i].drops);
+	for (size_t i = 0; i < g->taken_count && !err; i++)
+		if (g->taken[i].state == TCPDWELL_LISTEN)
+			err = gather_drops(g, g->taken[i].cookie, g->taken[i].drops);
 	g->ends.count = 0;
 	g->cookies.count = 0;
 	memset(g->end_index, 0, sizeof(g->end_index));
+	g->taken_count = 0;
 	list_release(&g->sockets);
+	digest_free(g->digest);
+	g->digest = NULL;
 	list_release(&g->requests);
 	return err;
 }
@@ -310,6 +319,14 @@ static void take_listener(const struct gather *g, const struct tcpdwell_socket *
 	fact->drops_grew = socket->drops > before ? socket->drops - before : 0;
 }
 
+/* If the port range of connect() is not known, no socket counts as taking a port. */
+static int add_to_digest(struct gather *g, const struct fact_socket *fact)
+{
+	const struct service_range range = gather_port_range(g, fact->at.netns);
+
+	return g->digest ? digest_add(g->digest, fact, range.low, range.high) : -ENOMEM;
+}
+
 static int add_socket(struct gather *g, const struct tcpdwell_socket *socket)
 {
 	struct fact_socket fact = {
@@ -351,6 +368,8 @@ static int add_socket(struct gather *g, const struct tcpdwell_socket *socket)
 	/* No process has an orphan any more. */
 	if (fact.timers.orphan || !fact.owner.comm[0])
 		fact.owner = (struct fact_owner){ 0 };
+	if (g->digest_leak_ns)
+		return add_to_digest(g, &fact);
 	return list_add(&g->sockets, &fact);
 }
 
@@ -365,14 +384,32 @@ static int compare_requests(const void *left, const void *right)
 						     memcmp(a->raddr, b->raddr, sizeof(a->raddr));
 }
 
+/* Returns the requests of a port, or NULL. There are few ports with listeners. */
+static struct request *request_of_port(const struct gather *g, const struct request *like)
+{
+	struct request *requests = g->requests.items;
+
+	for (size_t i = 0; i < g->requests.count; i++)
+		if (requests[i].netns == like->netns && requests[i].lport == like->lport)
+			return &requests[i];
+	return NULL;
+}
+
 static int add_request(struct gather *g, const struct tcpdwell_socket *socket)
 {
 	struct request request = {
 		.netns = socket->netns,
 		.lport = socket->lport,
-		.is_old = socket->detail.retransmits > 0,
+		.count = 1,
+		.old = socket->detail.retransmits > 0,
 	};
+	struct request *known = g->digest_leak_ns ? request_of_port(g, &request) : NULL;
 
+	if (known) {
+		known->count++;
+		known->old += request.old;
+		return 0;
+	}
 	memcpy(request.raddr, socket->raddr, sizeof(request.raddr));
 	return list_add(&g->requests, &request);
 }
@@ -396,10 +433,10 @@ static void count_requests(const struct gather *g, struct fact_socket *listener)
 
 		if (r->netns != key.netns || r->lport != key.lport)
 			break;
-		listener->requests++;
-		listener->old_requests += r->is_old;
-		listener->request_sources += !last ||
-					     memcmp(last->raddr, r->raddr, sizeof(r->raddr));
+		listener->requests += r->count;
+		listener->old_requests += r->old;
+		listener->request_sources +=
+			!g->digest && (!last || memcmp(last->raddr, r->raddr, sizeof(r->raddr)));
 		last = r;
 	}
 }
@@ -600,6 +637,11 @@ int gather_cookies(struct gather *g, const struct tcpdwell_cookies *cookies)
 	return list_add(&g->cookies, &fact);
 }
 
+void gather_digest(struct gather *g, uint64_t leak_ns)
+{
+	g->digest_leak_ns = leak_ns ?: 1;
+}
+
 void gather_narrow(struct gather *g, const struct filters *filters)
 {
 	g->filters = filters;
@@ -607,7 +649,7 @@ void gather_narrow(struct gather *g, const struct filters *filters)
 
 uint64_t gather_lost(const struct gather *g)
 {
-	return g->lost;
+	return g->lost + (g->digest ? digest_lost(g->digest) : 0);
 }
 
 /* ---- The facts ---- */
@@ -615,11 +657,11 @@ uint64_t gather_lost(const struct gather *g)
 /* Keeps only the ports that listeners of this look have; the next look begins with them. */
 static int forget_listeners(struct gather *g)
 {
-	const struct fact_socket *sockets = g->sockets.items;
+	const struct fact_socket *sockets = g->taken;
 	int err = 0;
 
 	keys_release(&g->listeners);
-	for (size_t i = 0; i < g->sockets.count && err >= 0; i++)
+	for (size_t i = 0; i < g->taken_count && err >= 0; i++)
 		if (sockets[i].state == TCPDWELL_LISTEN)
 			err = keys_add(&g->listeners,
 				       listener_key(sockets[i].at.netns, sockets[i].at.lport));
@@ -630,6 +672,8 @@ void gather_begin(struct gather *g, uint64_t now_ns)
 {
 	g->now_ns = now_ns;
 	g->sockets.count = 0;
+	digest_free(g->digest);
+	g->digest = g->digest_leak_ns ? digest_new(g->digest_leak_ns) : NULL;
 	g->requests.count = 0;
 	g->processes.count = 0;
 	free(g->process_slots.items);
@@ -711,21 +755,25 @@ int gather_facts(struct gather *g, const struct sockets *sockets, uint64_t now_n
 
 int gather_take(struct gather *g, uint64_t span_ns, uint64_t leak_ns, struct facts *facts)
 {
-	struct fact_socket *fact;
-	int err = forget_listeners(g);
+	int err;
 
+	g->taken = g->sockets.items;
+	g->taken_count = g->sockets.count;
+	if (g->digest)
+		g->taken = digest_sockets(g->digest, &g->taken_count);
+	err = forget_listeners(g);
 	if (err)
 		return err;
 	if (g->requests.count)
 		qsort(g->requests.items, g->requests.count, g->requests.size, compare_requests);
-	fact = g->sockets.items;
-	for (size_t i = 0; i < g->sockets.count; i++)
-		if (fact[i].state == TCPDWELL_LISTEN)
-			count_requests(g, &fact[i]);
+	for (size_t i = 0; i < g->taken_count; i++)
+		if (g->taken[i].state == TCPDWELL_LISTEN)
+			count_requests(g, &g->taken[i]);
 	*facts = (struct facts){
 		.span_ns = span_ns,
-		.sockets = fact,
-		.socket_count = g->sockets.count,
+		.sockets = g->taken,
+		.socket_count = g->taken_count,
+		.held = g->digest ? digest_held(g->digest) : NULL,
 		.failures = g->failures.items,
 		.failure_count = g->failures.count,
 		.ends = g->ends.items,

@@ -4,8 +4,8 @@
  * failed, counters of namespaces. Pure, one thread at a time.
  *
  * A look is begun, told what was seen, and ended. What grew is the difference between the first
- * look and the last one. Memory follows the number of sockets that exist. Ends are summed in
- * GATHER_ENDS groups, and those that find no room are counted.
+ * look and the last one. Memory follows the number of sockets that exist, or of their groups if a
+ * digest is made. Ends are summed in GATHER_ENDS groups, and those that find no room are counted.
  */
 #ifndef TCPDWELL_GATHER_H
 #define TCPDWELL_GATHER_H
@@ -79,7 +79,7 @@ int gather_cookies(struct gather *gather, const struct tcpdwell_cookies *cookies
 
 void gather_memory(struct gather *gather, uint64_t pages, uint64_t pressure_pages);
 
-/* Returns the number of ends that found no room. */
+/* Returns the number of ends, and of sockets of the last look, that found no room. */
 uint64_t gather_lost(const struct gather *gather);
 
 /*
@@ -93,6 +93,12 @@ const struct fact_netns *gather_namespaces(const struct gather *gather, size_t *
  * known.
  */
 struct service_range gather_port_range(const struct gather *gather, uint32_t netns);
+
+/*
+ * From here on a digest (digest.h) is made of the sockets, and the facts are those of the digest.
+ * @leak_ns is that of gather_take().
+ */
+void gather_digest(struct gather *gather, uint64_t leak_ns);
 
 /*
  * Restricts the sockets to those that @filters want (sockets.h). @filters must outlive the gather.

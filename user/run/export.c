@@ -148,6 +148,7 @@ static int export_start(struct session *session)
 	if (resolve_netns(&options->filters.netns, &x->netns, session->failure))
 		return -1;
 	gather_narrow(x->gather, &options->filters);
+	gather_digest(x->gather, options->leak_ns);
 	err = survey_begin(session, x->gather, x->netns, &x->survey);
 	return err ? exporter_fail(session, err) : start_server(session);
 }

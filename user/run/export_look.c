@@ -14,13 +14,18 @@
 
 /* ---- What is not seen or not counted --------------------------------------------------------- */
 
-static void add_counter(const struct exporter *x, enum export_metric metric, const char *name,
-			const char *value, uint64_t total)
+static void add_cause(const struct exporter *x, const char *cause, uint64_t more)
 {
-	const struct export_labels labels = { .name = { name }, .value = { value } };
+	const struct export_labels labels = { .name = { "cause" }, .value = { cause } };
 
-	export_add(x->export, metric, export_named(x->export, &labels), 0,
-		   odometer_grew(x->odometer, odometer_key(metric, value, strlen(value)), total));
+	export_add(x->export, EXPORT_LOST, export_named(x->export, &labels), 0, more);
+}
+
+static void add_lost(const struct exporter *x, const char *cause, uint64_t total)
+{
+	uint64_t key = odometer_key(EXPORT_LOST, cause, strlen(cause));
+
+	add_cause(x, cause, odometer_grew(x->odometer, key, total));
 }
 
 /* Adds what was not seen, and what was not counted. */
@@ -33,9 +38,10 @@ static void add_losses(const struct session *session)
 	export_add(x->export, EXPORT_MISSED, EXPORT_NOBODY, 0,
 		   odometer_grew(x->odometer, odometer_key(EXPORT_MISSED, NULL, 0),
 				 loader_missed(session->loader)));
-	add_counter(x, EXPORT_LOST, "cause", "map_full", counters.lost_map);
-	add_counter(x, EXPORT_LOST, "cause", "carried", loader_carried_lost(session->loader));
-	add_counter(x, EXPORT_LOST, "cause", "no_memory", export_forgotten(x->export));
+	add_lost(x, "map_full", counters.lost_map);
+	add_lost(x, "carried", loader_carried_lost(session->loader));
+	add_lost(x, "no_memory", export_forgotten(x->export));
+	add_cause(x, "findings", x->unfound);
 }
 
 static void add_features(const struct session *session)
@@ -160,10 +166,12 @@ static int take_facts(struct session *session, uint64_t span_ns)
 	if (!err)
 		err = add_findings(x);
 	add_namespaces(x);
+	x->unfound = gather_lost(x->gather);
 	/* From here on growth is measured since this look. */
 	err = err ?: gather_settle(x->gather);
 	x->facts.sockets = NULL;
 	x->facts.socket_count = 0;
+	x->facts.held = NULL;
 	return err;
 }
 
