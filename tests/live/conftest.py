@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Fixtures of the live tests: everything that they make is gone when they end."""
+"""Fixtures of the live tests. Everything that they make is gone when they end."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from harness.tracer import Tracer
 
 @pytest.fixture(scope="session", autouse=True)
 def _able() -> None:
-    """The kernel's BPF and network namespaces are root's."""
+    """Skips a test unless it runs as root, who alone may use BPF and make network namespaces."""
     if not capability.root():
         pytest.skip("live tests need root")
 
 
 class Closing:
-    """Makes things and ends them, the last first, however many of them fail to."""
+    """Makes things and ends them, the last first, even if ending some of them fails."""
 
     def __init__(self) -> None:
         self.made: list[Callable[[], None]] = []
@@ -75,8 +75,8 @@ def _veths() -> Iterator[Callable[[], netns.Veth]]:
     closing.close()
 
 
-# tracer(*arguments) starts a tracer; at the end each is stopped and held against the accounting
-# identity and the chain rule. The others make a namespace, and two with a veth pair.
+# tracer(*arguments) starts a tracer; at the end each one is stopped, and checked against the
+# accounting identity and the chain rule. The others make a namespace, or two with a veth pair.
 tracer = pytest.fixture(_tracers, name="tracer")
 module_tracer = pytest.fixture(_tracers, scope="module", name="module_tracer")
 make_netns = pytest.fixture(_namespaces, name="make_netns")
@@ -87,19 +87,19 @@ module_veth = pytest.fixture(_veths, scope="module", name="module_veth")
 
 @pytest.fixture(name="netns")
 def _netns(make_netns: Callable[[], netns.Netns]) -> netns.Netns:
-    """A namespace of the test's own."""
+    """A namespace for this test alone."""
     return make_netns()
 
 
 @pytest.fixture(name="veth_pair")
 def _veth_pair(make_veth: Callable[[], netns.Veth]) -> netns.Veth:
-    """Two namespaces of the test's own, with a veth pair between them."""
+    """Two namespaces for this test alone, with a veth pair between them."""
     return make_veth()
 
 
 @pytest.fixture(name="traffic")
 def _traffic() -> Callable[..., list[oracle.Expectation]]:
-    """traffic(scenario, *arguments, netns=...) plays it and returns what must be seen."""
+    """traffic(scenario, *arguments, netns=...) plays the scenario and returns what must be seen."""
 
     def play(scenario: str, *arguments: str, **kwargs: Any) -> list[oracle.Expectation]:
         try:
@@ -112,7 +112,7 @@ def _traffic() -> Callable[..., list[oracle.Expectation]]:
 
 @pytest.fixture(scope="session", name="require")
 def _require() -> Callable[..., None]:
-    """require(feature...) skips the test, by name, where the tracer cannot see something."""
+    """require(feature...) skips the test, by name, where the tracer lacks a feature."""
 
     def require(*features: str) -> None:
         why = capability.missing(*features)
@@ -127,7 +127,7 @@ MARKS = ("every_kernel: what tools/vm/run.py runs on each kernel unless told oth
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """A run that is told to end still takes down what it made."""
+    """Makes a run that is told to end take down what it made."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     for mark in MARKS:
         config.addinivalue_line("markers", mark)
@@ -138,5 +138,5 @@ def pytest_sessionstart() -> None:
 
 
 def pytest_report_header() -> list[str]:
-    """Which programs are tested."""
+    """Says which programs are tested."""
     return [f"tcpdwell: {place.tcpdwell()}", f"traffic: {place.traffic()}"]

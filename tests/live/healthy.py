@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""healthy.py [--seconds SECONDS] [NAME...]: looks at hosts that are well, for five minutes each.
+"""healthy.py [--seconds SECONDS] [NAME...]: watches healthy hosts, for five minutes each.
 
-`diagnose` is to find nothing there. Exits 1 if it finds something, and says what. Needs root, and
-what `make all tools` builds.
+`diagnose` must find nothing on them. If it finds something, this exits with 1 and prints what was
+found. It needs root, and what `make all tools` builds.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""pods.py [--seconds SECONDS] [--each SECONDS] [--alive COUNT] [OPTION...]: an hour of pods that
-come and go beside a `tcpdwell export --by pod`, and each minute a line of what that one takes.
+"""pods.py [--seconds SECONDS] [--each SECONDS] [--alive COUNT] [OPTION...]: for an hour, pods come
+and go beside a `tcpdwell export --by pod`; each minute, a line says what the export consumes.
 
-An OPTION is one of `export`. Needs root, and what `make all` builds.
+An OPTION is one of `export`. This needs root, and what `make all` builds.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Every transition is printed, filtered or lost, and counted so: seen = the sum of the three."""
+"""Every transition is printed, filtered or lost, and counted as one of them: seen is their sum."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ from harness.netns import Netns
 from harness.plain import Running, end, patience
 from harness.tracer import check_account
 
-# How many connections the load makes at full speed; TCPDWELL_TEST_CONNECTIONS asks for others.
+# How many connections the load makes at full speed. TCPDWELL_TEST_CONNECTIONS sets another number.
 CONNECTIONS = int(os.environ.get("TCPDWELL_TEST_CONNECTIONS", scale.count(40_000)))
-# For connections of sockets that were born lately (user/kernel/map_sizes.c).
-RECENT_PLACES = 1 << 15  # of a tracer of up to 16 times as many sockets
-# Connections in TIME_WAIT that fill the places and the first table, but not the second one.
+# Places for connections of young sockets (user/kernel/map_sizes.c).
+RECENT_PLACES = 1 << 15  # for a tracer of up to 16 times as many sockets
+# So many connections in TIME_WAIT fill the places and the first table, but not the second one.
 TO_FILL_THE_FIRST_TABLE = 75_000
-# How long the tracer is stopped, and what no connection may take then: one that had to wait for the
-# tracer would take all of it. A busy machine alone may keep one waiting for a while.
+# How long the tracer is stopped, and how long no connection may take meanwhile: a connection that
+# had to wait for the tracer would take the whole time. A busy machine alone may delay one a while.
 STOPPED_S = 5
 SLOWEST_MS = 2500
-# What a connection that ends by a FIN, or by a reset, goes through at both ends. TIME_WAIT has its
-# end a minute later, if it is seen at all, and is left out.
+# The transitions at both ends of a connection that ends by a FIN, and of one that ends by a reset.
+# The end of TIME_WAIT comes a minute later, if it is seen at all, and is left out.
 OPENED = [("CLOSE", "SYN_SENT"), ("SYN_SENT", "ESTABLISHED"),
           ("LISTEN", "SYN_RECV"), ("SYN_RECV", "ESTABLISHED")]
 FINISHED = [*OPENED, ("ESTABLISHED", "FIN_WAIT1"), ("FIN_WAIT1", "FIN_WAIT2"),
             ("ESTABLISHED", "CLOSE_WAIT"), ("CLOSE_WAIT", "LAST_ACK"), ("LAST_ACK", "CLOSE")]
-# The end of the client's FIN_WAIT2, which not every kernel lets us see for what it is.
+# The end of the client's FIN_WAIT2. Not every kernel shows it as what it is.
 LEFT = [("FIN_WAIT2", "TIME_WAIT"), ("FIN_WAIT2", "CLOSE")]
 LISTENER = [("CLOSE", "LISTEN"), ("LISTEN", "CLOSE")]
 
 
 class Load(NamedTuple):
-    """What servers/rush.c says that it did."""
+    """What servers/rush.c reports that it did."""
 
     made: int
     listeners: int
@@ -62,7 +62,7 @@ def loaded(out: str) -> Load:
 
 
 def rush(netns: Netns, *arguments: str) -> Load:
-    """Make connections at full speed, and come back when all are made."""
+    """Makes connections at full speed, and returns when all are made."""
     done = subprocess.run(rush_argv(netns, *arguments), capture_output=True, text=True,
                           check=False, timeout=patience(600))
     assert done.returncode == 0, done.stderr
@@ -70,7 +70,7 @@ def rush(netns: Netns, *arguments: str) -> Load:
 
 
 class Rush:
-    """The same while the test goes on."""
+    """Makes connections at full speed while the test goes on."""
 
     def __init__(self, netns: Netns, *arguments: str) -> None:
         self.child = subprocess.Popen(rush_argv(netns, *arguments), stdout=subprocess.PIPE,
@@ -89,7 +89,7 @@ class Rush:
 
 
 def check_nobody_waited(netns: Netns, load: Load) -> None:
-    """Not one connection failed, or rush would have said so; none waited, no segment was lost."""
+    """No connection failed, or rush would have said so; none waited, and no segment was lost."""
     assert load.made > 0
     assert load.slowest_ms < SLOWEST_MS
     names, values = [line.split()[1:] for line in netns.run(["cat", "/proc/net/snmp"])
@@ -98,7 +98,7 @@ def check_nobody_waited(netns: Netns, load: Load) -> None:
 
 
 def check_identity(summary: dict[str, Any], printed: int) -> None:
-    """To the last row; rows may be lost."""
+    """The account matches the rows that were printed exactly. Rows may be lost."""
     assert summary["type"] == "summary"
     check_account(summary, [{}] * printed, lossy=True)
 
@@ -107,7 +107,7 @@ def check_identity(summary: dict[str, Any], printed: int) -> None:
 
 
 def pairs_in(file: Path) -> Counter[tuple[str, str]]:
-    """How often each transition is in a CSV file."""
+    """Returns how often each transition is in a CSV file."""
     with open(file, newline="", encoding="utf-8") as rows:
         table = csv.reader(rows)
         header = next(table)
@@ -117,13 +117,13 @@ def pairs_in(file: Path) -> Counter[tuple[str, str]]:
 
 
 def counts_of(said: str) -> dict[str, int]:
-    """The terms of the last line of accounting on standard error."""
+    """Returns the terms of the last line of accounting on standard error."""
     line = re.findall(r"^tcpdwell: (seen .*)$", said, re.MULTILINE)[-1]
     return {name: int(number) for name, number in re.findall(r"([a-z][a-z ]*?) (\d+)", line)}
 
 
 def check_line(said: str) -> dict[str, int]:
-    """The identity, as the line for human readers has it."""
+    """Checks the identity in the line for human readers, and returns its terms."""
     counts = counts_of(said)
     others = sum(counts.get(name, 0) for name in ("folded", "unwritten", "unknown", "malformed"))
     assert counts["seen"] == (counts["printed"] + counts["filtered"] + counts["lost"]
@@ -133,13 +133,14 @@ def check_line(said: str) -> dict[str, int]:
 
 
 def untold_in(said: str) -> int:
-    """How many transitions the tracer says that it was not told of."""
+    """Returns how many transitions the tracer says that it missed."""
     found = re.search(r"^tcpdwell: (\d+) transitions or more were passed over", said, re.MULTILINE)
     return int(found[1]) if found else 0
 
 
-# A hardened kernel runs no program on top of a process that it protects, though its own trace
-# buffer has the event: when that process wakes amid the load, and a timer's softirq comes upon it.
+# A hardened kernel runs no program on top of a process that it protects, although its own trace
+# buffer has the event. This happens when that process wakes amid the load and a timer's softirq
+# interrupts it.
 UNTOLD_AT_MOST = CONNECTIONS // 1000
 
 
@@ -150,7 +151,7 @@ UNTOLD_AT_MOST = CONNECTIONS // 1000
 ])
 def test_not_one_of_many_is_missing(netns: Netns, tmp_path: Path, arguments: list[str],
                                     of_each: list[tuple[str, str]]) -> None:
-    """At full speed on both processors, the tracer's own among them, into a file."""
+    """At full speed on both processors, which the tracer shares, every row gets into the file."""
     rows = tmp_path / "rows"
     with open(rows, "wb") as out, \
             Running("-o", "csv", "--netns", str(netns.inode), stdout=out) as running:
@@ -161,7 +162,7 @@ def test_not_one_of_many_is_missing(netns: Netns, tmp_path: Path, arguments: lis
     pairs = pairs_in(rows)
     assert sum(pairs.values()) == counts["printed"]
     left = sum(pairs.pop(pair, 0) for pair in LEFT)
-    # Not each has the time to run out before the tracer is stopped.
+    # Not every TIME_WAIT has time to end before the tracer is stopped.
     assert pairs.pop(("TIME_WAIT", "CLOSE"), 0) <= CONNECTIONS
     assert left == (0 if of_each == OPENED else CONNECTIONS)
     if of_each == OPENED:
@@ -169,7 +170,7 @@ def test_not_one_of_many_is_missing(netns: Netns, tmp_path: Path, arguments: lis
     untold = Counter({**{pair: CONNECTIONS for pair in of_each},
                       **{pair: load.listeners for pair in LISTENER}})
     untold.subtract(pairs)
-    # Each that is not there is counted, and none is there twice.
+    # Each transition that is missing is counted, and none is printed twice.
     assert min(untold.values()) == 0
     assert sum(untold.values()) == untold_in(running.said()) <= UNTOLD_AT_MOST
 
@@ -188,7 +189,7 @@ def test_not_one_of_many_is_missing(netns: Netns, tmp_path: Path, arguments: lis
     ["-p", "1"],
 ], ids=" ".join)
 def test_identity_with(arguments: list[str], netns: Netns, tmp_path: Path) -> None:
-    """Whatever else happens on this host: into a file, which takes it all."""
+    """The identity holds whatever else happens on this host. A file takes all rows."""
     file = tmp_path / "rows"
     count = scale.count(500)
     with open(file, "wb") as out, Running("-o", "csv", *arguments, stdout=out) as running:
@@ -207,15 +208,15 @@ def test_identity_with(arguments: list[str], netns: Netns, tmp_path: Path) -> No
         assert counts["seen"] >= 15 * count
 
 
-# One client and its server keep two processors at it. More of them leave no time to end to the
-# kernel's grace periods, of which each program that is detached takes one.
+# One client and its server are enough to keep two processors busy. With more of them, the kernel's
+# grace periods would not end, and each program that is detached waits for one.
 ENDLESS = ["--workers", "1", "--seconds", "600", "--connections", "3000000"]
 
 
 @pytest.mark.parametrize("arguments", [[], ["--comm", "rush"]], ids=["", "owner filter"])
 def test_identity_when_stopped_under_load(netns: Netns, tmp_path: Path,
                                           arguments: list[str]) -> None:
-    """Transitions are under way on every processor while the programs are detached."""
+    """Transitions happen on every processor while the programs are detached."""
     with Rush(netns, *ENDLESS):
         for number in range(3):
             file = tmp_path / f"rows{number}"
@@ -232,7 +233,7 @@ def test_report_on_signal_under_load(netns: Netns) -> None:
     """Each SIGUSR1 is answered by an identity that holds, and the numbers only grow."""
     with Running("-o", "csv", "-q", "--netns", str(netns.inode), ready=False) as running, \
             Rush(netns, *ENDLESS):
-        # Quiet as it is, it says nothing; the header comes once it is attached.
+        # With -q it says nothing when it is ready; the header comes once it is attached.
         running.wait_for_lines(1, 60)
         before: dict[str, int] = {}
         for count in range(1, 11):
@@ -240,13 +241,13 @@ def test_report_on_signal_under_load(netns: Netns) -> None:
             running.child.send_signal(signal.SIGUSR1)
             running.wait_for(lambda wanted=count: running.said().count("seen ") == wanted, 30)
             counts = check_line(running.said())
-            # What is yet to be written is written some time.
+            # What is not written yet must be written soon.
             assert all(counts[name] >= before.get(name, 0)
                        for name in counts if name != "unwritten"), (before, counts)
             before = counts
         assert before["printed"] > 0
         running.finish()
-        # -q: nothing but what was asked for, and what was lost, or not written, or passed over.
+        # With -q it says only what was asked for, and what was lost, not written or passed over.
         others = [line for line in running.errors if not line.startswith("tcpdwell: seen ")]
         losses = ("rows lost", "not written", "passed over")
         assert not [line for line in others if not any(loss in line for loss in losses)]
@@ -270,7 +271,10 @@ def json_rows(data: bytes) -> list[dict[str, Any]]:
 
 
 def json_rows_of(data: bytes, ports: set[int]) -> tuple[list[dict[str, Any]], dict[str, Any], int]:
-    """The rows of these ports, the summary, and the number of all rows: too many to parse."""
+    """Returns the rows of these ports, the summary, and how many rows there are in all.
+
+    There are too many of them to parse each.
+    """
     *lines, summary = data.splitlines()
     named = re.compile(rb'port":(?:%s)\b' % "|".join(map(str, ports)).encode())
     return ([json.loads(line) for line in lines if named.search(line)], json.loads(summary),
@@ -279,7 +283,7 @@ def json_rows_of(data: bytes, ports: set[int]) -> tuple[list[dict[str, Any]], di
 
 def check_later_rows(netns: Netns, rows: list[dict[str, Any]], pair_ports: tuple[int, int],
                      held_s: float) -> None:
-    """A connection whose beginning was lost: its end has owner and dwell all the same."""
+    """A connection whose beginning was lost still has an owner and a dwell at its end."""
     client_port, server_port = pair_ports
     ends = [row for row in rows if row["to"] == "CLOSE" and row["from"] == "ESTABLISHED"
             and {row["lport"], row["rport"]} == {client_port, server_port}]
@@ -293,7 +297,7 @@ def check_later_rows(netns: Netns, rows: list[dict[str, Any]], pair_ports: tuple
 
 def check_fresh_connection(netns: Netns, rows: list[dict[str, Any]],
                            ports: tuple[int, int]) -> None:
-    """One that was made when all was well again."""
+    """A connection that was made when no rows were lost any more is complete."""
     ends = [row for row in rows if {row["lport"], row["rport"]} == set(ports)]
     paths: dict[int, list[str]] = {}
     for row in ends:
@@ -304,15 +308,15 @@ def check_fresh_connection(netns: Netns, rows: list[dict[str, Any]],
 
 
 def rows_of_resets(load: Load) -> int:
-    """Of a load with --reset, two connections of the test's own, and its listener, still open.
+    """Returns the rows of a load with --reset, two connections of the test, and its open listener.
 
-    Three for each end; TIME_WAIT there is none. Lost or not, each is counted once.
+    There are three rows for each end, and no TIME_WAIT. Each row is counted once, lost or not.
     """
     return 6 * (load.made + 2) + 2 * load.listeners + 1
 
 
 def test_tracer_that_is_stopped_under_load(netns: Netns, tmp_path: Path) -> None:
-    """The ring holds a few hundred rows; the host goes on as if nothing were."""
+    """The ring holds a few hundred rows; the host goes on as if the tracer were not there."""
     file = tmp_path / "rows"
     with open(file, "wb") as out, \
             Running("-o", "json", "--ring-size", "64K", "--netns", str(netns.inode),
@@ -347,7 +351,7 @@ def test_tracer_that_is_stopped_under_load(netns: Netns, tmp_path: Path) -> None
 
 @pytest.mark.any_kernel
 def test_slow_pipe(netns: Netns) -> None:
-    """The one that waits is the tracer, not the host."""
+    """The tracer waits for its reader, and the host does not."""
     reader, writer = os.pipe()
     pieces: list[bytes] = []
     fast = threading.Event()
@@ -394,7 +398,7 @@ def test_slow_pipe(netns: Netns) -> None:
 @pytest.mark.parametrize("arguments", [[], ["--comm", "any"], ["-p", "any"]],
                          ids=["", "--comm", "-p"])
 def test_more_sockets_than_there_is_room_for(netns: Netns, arguments: list[str]) -> None:
-    """200 connections at a time where 16 sockets may be remembered."""
+    """200 connections at a time are traced where 16 sockets may be remembered."""
     comm = Path("/proc/self/comm").read_text().strip()
     own = {"--comm": comm, "-p": str(os.getpid())}
     if arguments:
@@ -410,7 +414,7 @@ def test_more_sockets_than_there_is_room_for(netns: Netns, arguments: list[str])
         said = running.said()
         *rows, summary = json_rows(running.output())
     check_identity(summary, len(rows))
-    # Both ends of each, but for 16 in a table, and as many places of recent ones.
+    # Both ends of each, except 16 in a table and as many in the places.
     assert 2 * 200 - 2 * 16 <= summary["untracked"] <= 2 * 200
     assert re.search(rf"tcpdwell: {summary['untracked']} sockets .*--max-sockets", said)
     if not arguments:
@@ -420,17 +424,17 @@ def test_more_sockets_than_there_is_room_for(netns: Netns, arguments: list[str])
 
 
 def check_every_row_is_there(rows: list[dict[str, Any]], ports: list[int]) -> None:
-    """Though not each has a dwell."""
+    """Every row is there, although not each has a dwell."""
     seen = Counter((row["from"], row["to"]) for row in rows
                    if row["rport"] in ports or row["lport"] in ports)
     assert seen[("ESTABLISHED", "CLOSE")] == 400
     assert [pair for pair in OPENED if seen[pair] != 200 and pair != OPENED[0]] == []
-    # Without room for it the first row cannot wait for its port, and is shown without.
+    # Without room in the table the first row cannot wait for its port, and is shown without it.
     assert sum((row["from"], row["to"]) == OPENED[0] for row in rows) == 200
 
 
 def check_nothing_is_made_up(rows: list[dict[str, Any]]) -> None:
-    """A dwell is the time since the row before, or unknown; an owner this process, or unknown."""
+    """A dwell is the time since the row before, or unknown; the owner is ours or unknown."""
     last: dict[int, dict[str, Any]] = {}
     for row in rows:
         before = last.get(row["cookie"])
@@ -442,7 +446,7 @@ def check_nothing_is_made_up(rows: list[dict[str, Any]]) -> None:
 
 
 def count_maps(pid: int, wanted: Callable[[bpfmap.Map], bool]) -> int:
-    """How many of the maps that the tracer has made as it needed them (user/kernel/tables.c)."""
+    """Returns how many maps the tracer has made when they were needed (user/kernel/tables.c)."""
     maps = bpfmap.of_process(pid)
     for one in maps:
         one.close()
@@ -450,12 +454,12 @@ def count_maps(pid: int, wanted: Callable[[bpfmap.Map], bool]) -> int:
 
 
 def test_places_are_made_when_sockets_come(netns: Netns) -> None:
-    """Nothing is reserved for those that do not exist."""
+    """Nothing is reserved for sockets that do not exist."""
     if not capability.cookies():
         pytest.skip("without cookies no socket has a place")
     with Running("--netns", str(netns.inode)) as running:
         pid = running.child.pid
-        # Another's listener may have come meanwhile, which is remembered, wanted or not.
+        # Another process's listener may have come meanwhile. It is remembered, wanted or not.
         assert count_maps(pid, bpfmap.is_recent) <= 1
         with within.listen(netns) as listener:
             pair = within.Pair(netns, listener)
@@ -465,15 +469,15 @@ def test_places_are_made_when_sockets_come(netns: Netns) -> None:
 
 @pytest.mark.parametrize("sockets", [2, 8], ids=["all-taken", "more-made"])
 def test_more_sockets_than_recent_places(netns: Netns, sockets: int) -> None:
-    """TIME_WAIT has taken them: the next ones go into the tables behind, and are found there.
+    """When TIME_WAIT has taken the places, the next connections go into the tables and are found.
 
-    So do those that were there before, into the first, which has as much room as there are places.
-    The second has twice as much; where that is all, there is no third, else it is made when the
-    second comes into use.
+    Connections that existed before the tracer go into the first table, which has as much room as
+    there are places. The second has twice as much. If these two hold all sockets, there is no third
+    table; otherwise the third is made when the second comes into use.
     """
     with within.listen(netns) as listener:
         old = [within.Pair(netns, listener) for _ in range(200)]
-        # What rush makes ends otherwise.
+        # The connections that rush makes end in another way.
         with Running("-o", "json", "--netns", str(netns.inode), "--from", "ESTABLISHED", "--to",
                      "CLOSE", "--max-sockets", str(sockets * RECENT_PLACES)) as running:
             rush(netns, "--workers", "4", "--connections", str(TO_FILL_THE_FIRST_TABLE))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""FIN_WAIT2, CLOSING, and the way into TIME_WAIT: of sockets that a process holds, and of orphans.
+"""FIN_WAIT2, CLOSING, and the way into TIME_WAIT: for sockets that a process holds, and orphans.
 
-The peer is the test itself (harness/peer.py): each segment goes when the test says so, and its
-time is the truth. Every backend that the kernel lets be forced watches the same traffic.
+The peer is the test itself (harness/peer.py): each segment goes out when the test says so, and the
+time of that is the truth. Every backend that can be forced on the kernel watches the same traffic.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from harness.stage import FAMILIES, Stage, stages
 from harness.watch import (BACKENDS, SLACK_NS, Watch, When, check_time, closed, now, same, show,
                            steps)
 
-# A flip that fires no event is looked for every few ten milliseconds.
+# The tracer looks every few tens of milliseconds for a flip that fires no event.
 PROMPT_NS = 100_000_000
 
 stage = pytest.fixture(stages, scope="module", name="stage")
@@ -58,7 +58,7 @@ def test_slow_peer(family: str, stage: Stage, watch: Watch) -> None:
 
 
 def play_shutdown_then_close(stage: Stage) -> Close:
-    """The process lets the socket go while the peer is slow."""
+    """The process closes the socket while the peer is slow."""
     close = closer(stage, stage.link())
     close.shut("s.shutdown(socket.SHUT_WR)")
     close.server.actor.run("s.shutdown(socket.SHUT_RDWR)")
@@ -74,7 +74,7 @@ def play_shutdown_then_close(stage: Stage) -> Close:
 
 @pytest.mark.every_kernel
 def test_shutdown_then_close(stage: Stage, watch: Watch) -> None:
-    """Closing once more is no transition: FIN_WAIT2 lasts from the ACK to the peer's FIN."""
+    """close() after shutdown() is no transition: FIN_WAIT2 lasts from the ACK to the peer's FIN."""
     close: Close = stage.once(play_shutdown_then_close)
     chain = close.wait(watch, closed)
     if watch.timewait:
@@ -103,7 +103,7 @@ def play_closing(stage: Stage, how: str) -> Close:
 @pytest.mark.parametrize("how", on_every_kernel(["s.shutdown(socket.SHUT_WR)", "s.close()"],
                                                 "s.close()"), ids=["shutdown", "close"])
 def test_closing(how: str, stage: Stage, watch: Watch) -> None:
-    """CLOSING -> TIME_WAIT when the ACK of the FIN comes."""
+    """CLOSING -> TIME_WAIT happens when the ACK of the FIN comes."""
     close: Close = stage.once(play_closing, how)
     chain = close.wait(watch, closed)
     path = [*WHOLE[:4], "CLOSING", "TIME_WAIT", "CLOSE"]
@@ -115,7 +115,7 @@ def test_closing(how: str, stage: Stage, watch: Watch) -> None:
 
 
 def play_fin_with_ack(stage: Stage) -> Close:
-    """One segment acknowledges the FIN and has the peer's."""
+    """One segment acknowledges the FIN and carries the peer's FIN."""
     close = closer(stage, stage.link())
     close.shut("s.close()")
     close.fin()
@@ -135,7 +135,7 @@ def test_fin_with_ack(stage: Stage, watch: Watch) -> None:
 
 
 def play_flip(stage: Stage, fin_timeout: int, family: str) -> Close:
-    """close(), and the peer's FIN comes when a timewait socket stands for the connection."""
+    """close(); the peer's FIN comes when a timewait socket already stands for the connection."""
     close = closer(stage, stage.link(tcp_fin_timeout=fin_timeout), family)
     close.shut("s.close()")
     close.ack()
@@ -152,14 +152,14 @@ def play_flip(stage: Stage, fin_timeout: int, family: str) -> Close:
 @pytest.mark.parametrize("fin_timeout", [60, 2])
 @pytest.mark.parametrize("family", on_every_kernel(FAMILIES, "ipv6"))
 def test_orphan_flips(fin_timeout: int, family: str, stage: Stage, watch: Watch) -> None:
-    """FIN_WAIT2 -> TIME_WAIT of a timewait socket; its timer may hardly move, or much."""
+    """A timewait socket goes FIN_WAIT2 -> TIME_WAIT; its timer may move hardly at all, or a lot."""
     family_or_skip(family)
     close: Close = stage.once(play_flip, fin_timeout, family)
     check_close(close, watch, orphan=True)
 
 
 def test_flip_is_prompt(stage: Stage, watch: Watch) -> None:
-    """Its row is shown within 100 ms, on a machine that has the time."""
+    """The row of the flip is shown within 100 ms on a machine that is fast enough."""
     watch.require(timewait=True)
     shown = [stage.once(play_flip, fin_timeout, "ipv4").shown_ns[watch.backend]
              for fin_timeout in (60, 2)]
@@ -167,7 +167,7 @@ def test_flip_is_prompt(stage: Stage, watch: Watch) -> None:
 
 
 def play_many_flips(stage: Stage) -> list[Close]:
-    """More orphans at once than are looked at in one go; all flip within a moment."""
+    """More orphans than are looked at in one go all flip at almost the same time."""
     number = count(400, 40)
     link = stage.link()
     server = stage.server(link, backlog=1024)
@@ -214,7 +214,8 @@ def test_orphan_times_out(stage: Stage, watch: Watch) -> None:
     assert chain[-1]["source"] == "timewait_sock"
 
 
-# What ends an orphan's FIN_WAIT2 at once: the flags, data, and whether the next number is skipped.
+# What ends an orphan's FIN_WAIT2 at once: the flags, the data, and whether a sequence number is
+# skipped.
 ENDS = {
     "reset": (RST | ACK, b"", "reset_received"),
     "data": (ACK | PSH, b"more", "reset_sent"),
@@ -236,19 +237,19 @@ def play_orphan_end(stage: Stage, name: str) -> Close:
 @pytest.mark.every_kernel
 @pytest.mark.parametrize("name", ["reset", "data", "syn"])
 def test_orphan_ends(name: str, stage: Stage, watch: Watch) -> None:
-    """FIN_WAIT2 -> CLOSE with no TIME_WAIT: the peer's reset, or ours to what is not for us."""
+    """FIN_WAIT2 -> CLOSE without TIME_WAIT: by the peer's reset, or by ours to unwanted data."""
     watch.require(timewait=True)
     close: Close = stage.once(play_orphan_end, name)
     chain = close.wait(watch, closed)
     reason = ENDS[name][2]
-    # The tracepoint tells of timewait sockets' resets, too, since 6.10, when it got a reason.
+    # The tracepoint reports the resets of timewait sockets, too, since 6.10, when it got a reason.
     if watch.backend == "timer" and not capability.in_btf("sk_rst_reason"):
         reason = "reset_received"
     check_timewait(chain, close, watch, reason=reason, path=[*ACTIVE, "CLOSE"])
 
 
-# Data that comes when nobody can read any more: how the process let go, and whether the segment, or
-# one before it, acknowledges the FIN. It is answered by a reset in each case.
+# Data that comes when nobody can read any more: how the process closed, and whether the segment, or
+# one before it, acknowledges the FIN. The kernel answers with a reset in each case.
 UNREAD: dict[str, tuple[str, bool, bool]] = {
     "close, before the ACK": ("s.close()", False, False),
     "close, with the ACK": ("s.close()", False, True),
@@ -285,7 +286,7 @@ def test_unread_data_is_reset(name: str, stage: Stage, watch: Watch) -> None:
 
 
 def play_half_close(stage: Stage) -> Close:
-    """Data that the process still reads says nothing of the reset that comes after."""
+    """Data that the process still reads does not explain the reset that comes after it."""
     close = closer(stage, stage.link())
     close.shut("s.shutdown(socket.SHUT_WR)")
     close.peer.send(ACK | PSH, b"read")
@@ -303,7 +304,7 @@ def test_reset_after_half_close(stage: Stage, watch: Watch) -> None:
 
 
 def play_linger2(stage: Stage) -> Close:
-    """TCP_LINGER2 below 0: no FIN_WAIT2 for orphans."""
+    """With TCP_LINGER2 below 0, orphans have no FIN_WAIT2."""
     close = closer(stage, stage.link())
     close.server.actor.run("s.setsockopt(socket.IPPROTO_TCP, socket.TCP_LINGER2, -1)\n"
                            "s.shutdown(socket.SHUT_WR)")
@@ -317,7 +318,7 @@ def play_linger2(stage: Stage) -> Close:
 
 @pytest.mark.every_kernel
 def test_no_linger_in_fin_wait2(stage: Stage, watch: Watch) -> None:
-    """It is not tcp_max_tw_buckets that keeps such a socket from TIME_WAIT."""
+    """tcp_max_tw_buckets is not the reason why such a socket has no TIME_WAIT."""
     close: Close = stage.once(play_linger2)
     chain = close.wait(watch, closed)
     assert steps(chain) == [*ACTIVE, "CLOSE"], show(chain)
@@ -326,7 +327,7 @@ def test_no_linger_in_fin_wait2(stage: Stage, watch: Watch) -> None:
 
 
 def icmp_unreachable(peer: Peer) -> None:
-    """A router says of what was sent to this peer that the host cannot be reached (RFC 792)."""
+    """Sends ICMP as a router would: the host of this peer cannot be reached (RFC 792)."""
     source, target = (socket.inet_aton(one[4]) for one in (HOSTS, PEERS))
     quoted = (struct.pack("!BBHHHBBH", 0x45, 0, 40, 0, 0x4000, 64, socket.IPPROTO_TCP, 0)
               + source + target + struct.pack("!HHI", peer.rport, peer.port, peer.wants))
@@ -353,7 +354,7 @@ def play_old_error(stage: Stage) -> Close:
 
 @pytest.mark.every_kernel
 def test_old_error(stage: Stage, watch: Watch) -> None:
-    """It is not what ended the connection."""
+    """The old error is not the reason why the connection ended."""
     close: Close = stage.once(play_old_error)
     last = close.wait(watch, closed)[-1]
     assert (last["from"], last["reason"], last["errno"]) == ("LAST_ACK", "fin", None), show([last])
@@ -367,7 +368,7 @@ s.close()
 
 
 def play_abort(stage: Stage, state: str) -> Close:
-    """Linger 0 after the FIN went, and no answer to it came: no RST is due (tcp_need_reset())."""
+    """Closes with linger 0 after the FIN went out unanswered: no RST is due (tcp_need_reset())."""
     close = closer(stage, stage.link())
     if state == "LAST_ACK":
         close.peer.send(FIN | ACK)
@@ -387,7 +388,7 @@ def play_abort(stage: Stage, state: str) -> Close:
 
 @pytest.mark.parametrize("state", ["CLOSING", "LAST_ACK"])
 def test_abort_after_fin(state: str, stage: Stage, watch: Watch) -> None:
-    """The process gives up: neither has the peer acknowledged all, nor is TIME_WAIT full."""
+    """The process gives up: the peer has not acknowledged all data, and TIME_WAIT is not full."""
     close: Close = stage.once(play_abort, state)
     chain = close.wait(watch, closed)
     assert chain[-1]["from"] == state and len(chain) == 5, show(chain)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Ages of sockets that were there before, in all states, against times that the test knows.
+"""Ages of sockets that existed before the tracer, in all states, against times that the test knows.
 
-Each socket has a port of its own, so that a row of `tcpdwell snapshot` is about it alone. They then
-live through keep-alive probes, window probes, retransmissions and what the peer repeats, each of
-which moves some stamp of the kernel's.
+Each socket has a port of its own, so that a row of `tcpdwell snapshot` is about that socket alone.
+The sockets then live through keep-alive probes, window probes, retransmissions and repetitions by
+the peer. Each of these moves some stamp of the kernel's.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from harness.peer import ACK, FIN, HOSTS, PEERS, RST, SYN, Link, Peer
 
 # Long enough for some probes and retransmissions: the first come after a second.
 LIFE_S = 5
-# What is believed of a clock that ticks a hundred times a second.
+# How exact a clock that ticks a hundred times a second is taken to be.
 GRAIN_NS = 50_000_000
 FAR = "1h"
 STATES = ("ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT", "CLOSE",
@@ -43,7 +43,7 @@ class Known:
 
 
 class Zoo:
-    """A socket for each way into a state and each trouble."""
+    """A socket for each way into a state and for each disturbance."""
 
     def __init__(self, netns: Netns, keepalive: bool) -> None:
         self.netns, self.keepalive = netns, keepalive
@@ -65,7 +65,7 @@ class Zoo:
 
     def enter(self, what: str, state: str, port: int, act: Callable[[], object],
               until: Callable[[], object] = lambda: None) -> None:
-        """Act, which leads to the state at once or before something is seen."""
+        """Calls act, which leads to the state at once or before something is seen."""
         before_ns = time.monotonic_ns()
         act()
         until()
@@ -243,14 +243,14 @@ def snapshot(netns: Netns, *arguments: str) -> Any:
 
 
 def rows_of(rows: list[dict[str, Any]], known: Known) -> list[dict[str, Any]]:
-    """Two, where both ends are the namespace's and in the same state."""
+    """Returns two rows where both ends are in the namespace and in the same state."""
     found = [row for row in rows if (row["port"], row["state"]) == (known.port, known.state)]
     assert found, (known, rows)
     return found
 
 
 def check_bounds(known: Known, row: dict[str, Any], begun_ns: int, ended_ns: int) -> None:
-    """The truth is within the bounds, and so are older ones and younger."""
+    """The truth is within the bounds, both of the oldest socket and of the median."""
     eldest_ns, youngest_ns = ended_ns - known.before_ns, begun_ns - known.after_ns
     for which in ("oldest", "median"):
         least_ns, most_ns = row[f"{which}_ns"], row[f"{which}_max_ns"]
@@ -274,7 +274,7 @@ def test_bounds_hold_the_truth(zoo: Zoo) -> None:
 
 
 def counts(netns: Netns, state: str, older_ns: int) -> tuple[int, int, str]:
-    """How many are old, how many perhaps; and what the text begins with."""
+    """Returns how many are old, how many perhaps, and what the text begins with."""
     command = finder.command(netns, "-s", state, "--older", f"{max(1, older_ns // 1000)}us")
     done = subprocess.run([*command, "-o", "json"], capture_output=True, text=True, check=False,
                           timeout=process.LIMIT_S)
@@ -285,10 +285,10 @@ def counts(netns: Netns, state: str, older_ns: int) -> tuple[int, int, str]:
 
 @pytest.mark.parametrize("zoo", [True], ids=["keepalive"], indirect=True)
 def test_none_is_passed_over(zoo: Zoo) -> None:
-    """Those that are older are older, or perhaps: never younger, never certain if they are not."""
+    """Sockets that are older count as older or perhaps; those that are not never count as older."""
     for state in STATES:
         ours = [known for known in zoo.known if known.state == state]
-        if not ours or state == "ESTABLISHED":  # what counts there is another time
+        if not ours or state == "ESTABLISHED":  # its sockets are counted by another time
             continue
         older_ns = min(time.monotonic_ns() - known.after_ns for known in ours)
         certain, perhaps, errors = counts(zoo.netns, state, older_ns - GRAIN_NS)

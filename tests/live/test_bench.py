@@ -13,7 +13,7 @@ import pytest
 
 from harness import place
 
-# Between the model and what two processors do; cores.py has it, too.
+# How far the model may be from what two processors do; cores.py has the same figure.
 FACTOR = 2
 MODEL = """
 import pathlib, sys
@@ -23,13 +23,13 @@ cores.measure_shared(bench, 3, cores.FAR_TIMES)
 print(*cores.predicted(bench.figures) or ())
 """
 
-# What the peers look for.
+# The files that the peers look for.
 EVENT = "/sys/kernel/tracing/events/sock/inet_sock_set_state/id"
 HIDE = "umount -a -l -t tracefs,debugfs"
 
 
 def wrapper() -> list[str]:
-    """What the bench puts in front of a peer's command."""
+    """Returns what the bench puts in front of a peer's command."""
     text = "import json, tracer; print(json.dumps(tracer.TRACEFS))"
     done = subprocess.run([sys.executable, "-B", "-c", text], capture_output=True, text=True,
                           cwd=place.TOP / "tools/bench", check=True)
@@ -39,7 +39,7 @@ def wrapper() -> list[str]:
 @pytest.mark.parametrize("before", [HIDE, f"{HIDE}; mount -t tracefs tracefs /sys/kernel/tracing"],
                          ids=["hidden", "mounted"])
 def test_peers_find_tracefs(before: str) -> None:
-    """Most hosts have it mounted, and mount(8) refuses to do that once more."""
+    """Most hosts have tracefs mounted, and mount(8) refuses to mount it once more."""
     command = [*wrapper(), "test", "-e", EVENT]
     done = subprocess.run(["unshare", "--mount", "sh", "-ec", f'{before}; exec "$@"', "sh",
                            *command], capture_output=True, text=True, check=False)
@@ -48,7 +48,7 @@ def test_peers_find_tracefs(before: str) -> None:
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="two processors are wanted")
 def test_model_of_many_cores_says_what_two_producers_do(tmp_path: Path) -> None:
-    """Pinned ones on one ring, which do nothing else. One may be kept from its processor."""
+    """Two pinned producers do nothing but write to one ring. One may be kept off its processor."""
     tried = []
     for _ in range(5):
         done = subprocess.run([sys.executable, "-B", "-c", MODEL, str(tmp_path)],

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""The rows against a packet capture: what each segment does to a connection, it did then.
+"""The rows against a packet capture: a segment's effect on a connection has the segment's time.
 
-tcpdump writes down what passes one end of a veth pair while connections of all kinds are made
-across it. A state machine after RFC 9293 (section 3.10) turns the segments of each into the moments
-at which its two ends change their states, and the tracer's rows must have those.
+tcpdump records what passes one end of a veth pair while connections of all kinds are made across
+it. A state machine after RFC 9293 (section 3.10) turns the segments of each connection into the
+moments at which its two ends change their states. The tracer's rows must have those moments.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from harness.watch import BACKENDS, SLACK_NS, SYN_RECV_SLACK_NS, UID, Watch, sho
 
 PORT = 8080
 HELD_S = 0.2
-# Not in the library: two of the socket's options, and a system call since 5.6.
+# Python's library lacks these: two options of a socket, and a system call since 5.6.
 SO_ATTACH_FILTER, SO_DETACH_FILTER = 26, 27
 PIDFD_GETFD = 438
 
@@ -41,7 +41,7 @@ PIDFD_GETFD = 438
 
 @dataclass
 class End:
-    """One end of a connection as RFC 9293 has it; only what these tests play."""
+    """One end of a connection according to RFC 9293, as far as these tests need it."""
 
     state: str
     moves: list[tuple[str, int]] = field(default_factory=list)
@@ -59,7 +59,7 @@ class End:
             if self.state == "CLOSE":
                 self.go("SYN_SENT", at)
         elif self.state == "SYN_SENT":
-            # The SYN-ACK that it heard, of maybe several, is the one that it answers.
+            # Of several SYN-ACKs, the client heard the one that it answers.
             self.go("ESTABLISHED", at)
         elif flags & FIN and self.fin_next is None:
             self.fin_next = segment.next
@@ -95,7 +95,7 @@ class Ends:
 
 
 def interpret(segments: list[Segment]) -> dict[int, list[Ends]]:
-    """The connections of each port of the client's, one after another."""
+    """Returns the connections of each port of the client, one after another."""
     found: dict[int, list[Ends]] = {}
     for segment in segments:
         from_client = segment.dport == PORT
@@ -103,7 +103,7 @@ def interpret(segments: list[Segment]) -> dict[int, list[Ends]]:
         if segment.flags & (SYN | ACK) == SYN and (
                 not these or these[-1].client.state not in ("SYN_SENT", "SYN_RECV")):
             if these:
-                # The SYN takes the place of what the server's end still was.
+                # The SYN replaces what was left of the server's end.
                 these[-1].server.go("CLOSE", segment.time_ns)
             these.append(Ends())
         if not these:
@@ -132,12 +132,12 @@ def linger(sock):
 """
 
 
-# One instruction, BPF_RET: 0 bytes are kept of what comes for the socket.
+# One instruction, BPF_RET: it keeps 0 bytes of what comes for the socket.
 DROP = struct.pack("HBBI", 0x06, 0, 0, 0)
 
 
 def gate(actor: Actor, shut: bool) -> None:
-    """What comes for the actor's socket c is lost, or no longer. A filter may be root's to set."""
+    """Drops what comes for the actor's socket c, or no longer. A filter may need root."""
     theirs = actor.ask("c.fileno()")
     fd = ctypes.CDLL(None, use_errno=True).syscall(PIDFD_GETFD, actor.handle, theirs, 0)
     if fd < 0:
@@ -153,7 +153,7 @@ def gate(actor: Actor, shut: bool) -> None:
 
 @dataclass
 class Play:
-    """Two actors across a veth pair, and what they connect by."""
+    """Two actors across a veth pair, and how they connect."""
 
     actor: Actor
     client: Callable[[str], None]
@@ -209,7 +209,7 @@ class Play:
         self.server("s.close()")
 
     def reset(self) -> None:
-        """By the server, of a connection that the client holds."""
+        """The server resets a connection that the client holds."""
         self.connect()
         time.sleep(HELD_S)
         self.server("linger(s)")
@@ -234,7 +234,7 @@ ON_EVERY_KERNEL = {("slow-peer", "ipv4"), ("orphan", "ipv6"), ("passive", "ipv4"
 
 @dataclass
 class Played:
-    """What was captured, and by which port of the client each case can be found."""
+    """What was captured, and the client's port by which each case can be found."""
 
     veth: Veth
     inodes: tuple[int, int]  # of the client's and the server's namespace
@@ -244,7 +244,7 @@ class Played:
 
 
 def selected(request: pytest.FixtureRequest) -> list[tuple[str, str]]:
-    """The cases of tests that are to run; all if it is none."""
+    """Returns the cases of the tests that are to run; all cases if no test is one of them."""
     calls = [item.callspec.params for item in request.session.items
              if item.path == request.path and hasattr(item, "callspec")]
     chosen = {(call["name"], call["family"]) for call in calls} or set(CASES)
@@ -270,14 +270,14 @@ def _played(request: pytest.FixtureRequest, module_tracer: Callable[..., Tracer]
                    f"l = socket.create_server(('', {PORT}))")
         plays = {family: Play(client, client.run, server.run, FAMILIES[family],
                               getattr(veth.server, family)) for _, family in cases}
-        # The first segment waits for the neighbour to be found. On an emulated processor what runs
-        # for the first time is translated first, which takes longer than all else.
+        # The first segment waits until the neighbour is found. An emulated processor translates
+        # code before it runs for the first time, which takes longer than everything else.
         for name, family in cases if stall.EMULATED else [("reset", family) for family in plays]:
             PLAYS[name](plays[family])
-        # What is in the segments goes out as one, or the sizes would not be those on the wire.
+        # Each write goes out as one segment, or the sizes would not be those on the wire.
         capture = Capture(veth.server, tmp_path_factory.mktemp("capture") / "file")
         for name, family in cases:
-            # A port that the kernel does not choose by itself tells which one it was.
+            # A port that the kernel would not choose by itself tells which case this is.
             ports[name, family] = 20000 + len(ports)
             client.run(f"make_any = make\n"
                        f"def make(kind, to, port=0): return make_any(kind, to, "
@@ -299,7 +299,7 @@ def _watch(request: pytest.FixtureRequest, played: Played) -> Watch:
 
 
 def wall_ns(row: Row) -> int:
-    """The row's time of day; the library's own parser stops at microseconds."""
+    """Returns the row's time of day; the library's own parser stops at microseconds."""
     head, rest = row["time"].rstrip("Z").split(".")
     whole = datetime.datetime.fromisoformat(head).replace(tzinfo=datetime.timezone.utc)
     return int(whole.timestamp()) * 10**9 + int(rest.ljust(9, "0"))
@@ -314,22 +314,22 @@ def slack_ns(row: Row, watch: Watch) -> int:
 
 
 def as_seen(end: End, watch: Watch, orphan: bool = False) -> list[tuple[str, int]]:
-    """An end's moves as this backend can know them."""
+    """Returns an end's moves as this backend can know them."""
     moves = list(end.moves)
     names = [state for state, _ in moves]
     if "SYN_RECV" in names and not watch.requests:
-        # The child is made when the ACK comes.
+        # Without requests, the child's first row comes when the ACK makes it.
         at = names.index("SYN_RECV")
         moves[at] = "SYN_RECV", moves[at + 1][1]
     if "TIME_WAIT" in names and not watch.timewait:
         at = names.index("TIME_WAIT")
-        # The full socket goes when the timewait socket comes, with an orphan's FIN_WAIT2.
+        # The full socket closes when the timewait socket takes over, at an orphan's FIN_WAIT2.
         moves[at:] = [("CLOSE", moves[at - orphan][1])]
     return moves
 
 
 def compare(chain: list[Row], moves: list[tuple[str, int]], watch: Watch) -> None:
-    # TIME_WAIT ends by the clock, which no segment tells.
+    # A timer ends TIME_WAIT, and no segment shows that.
     rows = chain[:len(moves)]
     assert [row["to"] for row in rows] == [state for state, _ in moves], (
         f"{show(chain)}\n{moves}")
@@ -350,7 +350,7 @@ def compare(chain: list[Row], moves: list[tuple[str, int]], watch: Watch) -> Non
 
 @pytest.mark.parametrize(("name", "family"), on_every_kernel(CASES, *ON_EVERY_KERNEL))
 def test_against_capture(name: str, family: str, played: Played, watch: Watch) -> None:
-    """Both ends, each of their states, within what a capture can tell."""
+    """Both ends have each of their states, as exact as a capture can tell."""
     if (name, family) not in played.ports:
         pytest.skip("no IPv6")
     port = played.ports[name, family]
@@ -367,7 +367,7 @@ def test_against_capture(name: str, family: str, played: Played, watch: Watch) -
 
 @pytest.mark.every_kernel
 def test_what_is_played(played: Played) -> None:
-    """The capture has what the tests are about."""
+    """The capture has the moves that the tests are about."""
     states = {state for these in played.connections.values() for ends in these
               for end in (ends.client, ends.server) for state, _ in end.moves}
     assert states == {"SYN_SENT", "SYN_RECV", "ESTABLISHED", "FIN_WAIT1", "FIN_WAIT2",

@@ -21,22 +21,23 @@ from harness.watch import BACKENDS
 
 MANY = count(20_000, 1_000)
 TARGETS = 8
-# So few ports that they are used again; not fewer, since connect() looks at all that are too young.
+# So few ports that they are used again. With fewer, connect() would look at too many that are
+# still too young.
 PORTS = min(4_000, MANY // 10)
 FIRST_PORT = 30_000
 CHURN_PORT = 9_000
-# What the checker says of one that went by untold: of its row, of the next one, and its owner.
+# How much the checker complains of at a missed transition: its row, the next one, and its owner.
 GAP_SHOWS = 4
-# A TIME_WAIT is in the way for two seconds at the most.
+# A TIME_WAIT blocks its port for two seconds at the most.
 CHURN_LIMIT_S = 120 + 4 * MANY / (TARGETS * PORTS) + MANY / 500
-# The kernel takes a namespace apart in a worker.
+# The kernel removes a namespace in a worker, which takes time.
 GONE_LIMIT_S = 40
 
 stage = pytest.fixture(stages, scope="module", name="stage")
 
 
 class Checker:
-    """Holds each row against the one before it, and forgets the connection at its end."""
+    """Checks each row against the one before it, and forgets the connection at its end."""
 
     def __init__(self, client: int, server: int) -> None:
         self.pids = {"client": client, "server": server}
@@ -69,7 +70,7 @@ class Checker:
 
 
 def resets_sent(netns: Netns) -> int:
-    """How many this namespace has sent (RFC 1213: tcpOutRsts)."""
+    """Returns how many resets this namespace has sent (RFC 1213: tcpOutRsts)."""
     names, values = (line.split() for line in netns.inside(
         Path("/proc/thread-self/net/snmp").read_text).splitlines() if line.startswith("Tcp:"))
     return int(values[names.index("OutRsts")])
@@ -78,7 +79,7 @@ def resets_sent(netns: Netns) -> int:
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_many_short_connections(backend: str, stage: Stage, make_netns: Callable[[], Netns],
                                 tmp_path: Path) -> None:
-    """With tcp_tw_reuse and few ports: each begins and ends once, and all is accounted for."""
+    """With tcp_tw_reuse and few ports, connections begin and end once, and all are counted."""
     stage.watch(backend).require(timewait=True)
     netns = make_netns()
     netns.sysctl("net/ipv4/ip_local_port_range", f"{FIRST_PORT} {FIRST_PORT + PORTS - 1}")
@@ -102,7 +103,7 @@ def test_many_short_connections(backend: str, stage: Stage, make_netns: Callable
         refused = int(child.stdout.read().split()[2])
         resets = resets_sent(netns)
         netns.remove()
-        # All that is left is in TIME_WAIT, and ends with the namespace.
+        # All connections that are left are in TIME_WAIT, and end with the namespace.
         deadline = time.monotonic() + GONE_LIMIT_S
         while time.monotonic() < deadline and (stream.take(checker.take) or checker.open):
             time.sleep(0.02)
@@ -110,7 +111,7 @@ def test_many_short_connections(backend: str, stage: Stage, make_netns: Callable
         stream.take(checker.take)
     finally:
         stream.close()
-    # Each that the kernel ran no program for is counted, and leaves a gap in its chain.
+    # Each transition that was missed is counted, and leaves a gap in its chain.
     untold = account["missed"]
     assert untold <= missed_at_most(account["seen"])
     assert len(checker.wrong) <= GAP_SHOWS * untold, "\n".join([
@@ -122,14 +123,14 @@ def test_many_short_connections(backend: str, stage: Stage, make_netns: Callable
     ended = checker.ended
     assert ended.pop(("listener", "listener_closed")) == 1
     assert ended.pop(("client", "no_local_port"), 0) == refused
-    # Where the machine stands still, SYNs and FINs are sent again, and come when all is over.
+    # Where the machine stalls, SYNs and FINs are sent again, and arrive when all is over.
     reset = ended.pop(("server", "reset_received"), 0)
     assert MANY - reset - untold <= ended.pop(("server", "fin")) <= MANY
     reset_timewait = ended.pop(("client", "timewait_reset"), 0)
     if backend == "timer" and reset_timewait > resets:
         pytest.xfail("the timer backend takes a reuse that another processor sees for a reset")
     assert reset + reset_timewait <= resets
-    # Those of the last second are not old enough, and go with the namespace.
+    # The timewait sockets of the last second are too young to be reused, and go with the namespace.
     assert set(ended) == {("client", "timewait_reused"), ("client", "netns_gone")}, ended
     assert MANY - reset_timewait - untold <= sum(ended.values()) <= MANY - reset_timewait
     assert ended["client", "netns_gone"] <= TARGETS * PORTS
@@ -138,10 +139,10 @@ def test_many_short_connections(backend: str, stage: Stage, make_netns: Callable
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_begin_and_end_amid_traffic(backend: str, stage: Stage, make_netns: Callable[[], Netns],
                                     tmp_path: Path) -> None:
-    """Programs attach and detach one by one, and no row may come of that."""
+    """Programs attach and detach one by one, and that causes no wrong row."""
     stage.watch(backend).require(requests=True, timewait=True)
     netns = make_netns()
-    # No overflow is to be seen, however long a busy machine takes.
+    # There must be no overflow, however long a busy machine takes.
     netns.sysctl("net/ipv4/tcp_max_tw_buckets", 20 * MANY)
     child = netns.spawn([str(place.TOP / "build/tests/servers/churn"), str(CHURN_PORT),
                          str(10 * MANY), "100"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -162,7 +163,7 @@ def test_begin_and_end_amid_traffic(backend: str, stage: Stage, make_netns: Call
         assert len(rows) > 100
         made_up = [row for row in rows if row.reason == "timewait_overflow"]
         assert not made_up, f"{len(made_up)} of {len(rows)}, first {made_up[0]}"
-        # One connection after the other: at the most one had sent its SYN before.
+        # Connections come one after the other, so at most one had sent its SYN before.
         made_up = [row for row in rows if row.source == "tracepoint" and row.after == "SYN_RECV"]
         assert len(made_up) <= 1, f"{len(made_up)} of {len(rows)}, last {made_up[-1]}"
     assert child.poll() is None, "the traffic ended too early"
