@@ -41,6 +41,15 @@ def test_every_command_is_documented() -> None:
     assert [c for c in commands() if c not in items] == []
 
 
+def test_every_command_is_in_the_synopsis() -> None:
+    synopsis = MANUAL.read_text().split(".Sh SYNOPSIS\n", 1)[1].split(".Sh ", 1)[0]
+    listed = re.findall(r"Cm ([a-z]+)\n((?:\.Op .*\n)*)", synopsis)
+    assert [command for command, _ in listed] == commands()
+    for command, ways in listed:
+        takes_program = "-- PROGRAM" in help_of(command).split("\n", 1)[0]
+        assert (".Op Fl - Ar program" in ways) == takes_program, command
+
+
 @pytest.mark.parametrize("command", ["", *commands()] if BINARY.exists() else [])
 def test_every_option_is_documented(command: str) -> None:
     known = options(help_of(*command.split()))
