@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""What is said to bad input, and how a run ends."""
+"""How bad input is answered, and how a run ends."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ USE, HOST, OTHER = 2, 3, 1
 STATES = "LISTEN SYN_SENT"
 PORTS = "1..65535"
 TIMES = "ns us ms s m h"
-# Option, value, and a part of what is wanted instead.
+# Option, value, and a part of what the message says is wanted instead.
 REFUSED = [
     *[(option, value, PORTS) for option in ("-L", "--lport", "-D", "--rport", "--port")
       for value in ("0", "65536", "80-", "443-80")],
@@ -77,7 +77,7 @@ MISUSED = [
 
 
 def assert_refused(done: subprocess.CompletedProcess[bytes], status: int, *named: str) -> None:
-    """Said in one line that names what is wrong, with nothing where data goes."""
+    """The refusal is one line that names what is wrong, and nothing goes where data goes."""
     text = done.stderr.decode()
     assert done.stdout == b""
     assert text.startswith("tcpdwell: ") and text.endswith("\n") and text.count("\n") == 1, text
@@ -87,7 +87,7 @@ def assert_refused(done: subprocess.CompletedProcess[bytes], status: int, *named
 
 
 def numbered(value: Any) -> str:
-    """Test names that pytest would otherwise make of bytes or lists."""
+    """Returns a test's name where pytest would make one of bytes or lists."""
     return repr(value)
 
 
@@ -102,7 +102,7 @@ def test_bad_value(option: str, value: str, want: str) -> None:
 
 @pytest.mark.parametrize("before", ["true", "mkdir -p /run/netns"])
 def test_a_name_that_no_namespace_has(before: str) -> None:
-    """Whether or not ip-netns(8) was ever used on the host."""
+    """A name that no namespace has is refused, whether or not ip-netns(8) was ever used here."""
     done = run("--netns", "x", wrap=unshared(f"mount -t tmpfs none /run; {before}"))
     assert_refused(done, USE, "--netns:", "'x'", "a name in /run/netns")
 
@@ -143,7 +143,7 @@ def test_no_network_namespace(path: str) -> None:
 
 
 def free_pid() -> int:
-    """A process that there was and that is no more: its number is not given again soon."""
+    """Returns the number of a process that has ended; it is not given out again soon."""
     child = subprocess.Popen(["true"])
     child.wait()
     return child.pid
@@ -158,12 +158,12 @@ def test_pid_that_does_not_exist_is_a_warning(quiet: list[str]) -> None:
     assert len(warnings) == 1 and warnings[0].startswith("tcpdwell: -p: "), done.stderr
     assert str(os.getpid()) not in done.stderr.decode()
     assert (READY in done.stderr.decode()) != bool(quiet)
-    # It went on.
+    # The run went on.
     assert b'"summary"' in done.stdout
 
 
 def unshared(script: str) -> Any:
-    """Runs it in a mount namespace of its own, after script has changed the mounts there."""
+    """Runs tcpdwell in a mount namespace of its own, after script has changed the mounts there."""
     return lambda argv: ["unshare", "--mount", "--propagation", "private", "sh", "-c",
                          f'{script} && exec "$@"', "sh", *argv]
 
@@ -177,7 +177,7 @@ def test_kernel_without_btf() -> None:
 
 
 def test_part_of_the_cgroups() -> None:
-    """In a container the hierarchy seems to begin with its own cgroup."""
+    """In a container the hierarchy seems to begin with the container's own cgroup."""
     mounts = subprocess.run(["findmnt", "-rno", "TARGET", "-t", "cgroup2"], check=False,
                             capture_output=True, text=True).stdout.split()
     if not mounts:
@@ -196,7 +196,7 @@ def test_host_without_cgroups() -> None:
     hide = "umount -a -l -t cgroup2"
     assert_refused(run("--cgroup", "/", "-d", "1s", wrap=unshared(hide)), HOST, "--cgroup:",
                    "version 2")
-    # Where it is not asked for, the column is unknown and no more.
+    # Where no cgroup is asked for, the column is unknown, and nothing else happens.
     done = run("-w", "-d", "100ms", wrap=unshared(hide))
     assert done.returncode == 0, done.stderr
 
@@ -252,7 +252,7 @@ def test_signal_ends_with_0(number: signal.Signals) -> None:
 
 
 def test_hangup_that_is_ignored() -> None:
-    """As nohup has it."""
+    """SIGHUP is ignored if the caller ignores it, as nohup does."""
     with Running(preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)) as running:
         running.child.send_signal(signal.SIGHUP)
         running.child.send_signal(signal.SIGUSR1)
@@ -289,7 +289,7 @@ def test_verbose_says_more() -> None:
 
 
 def children_of(pid: int) -> list[int]:
-    """Of a process's every thread."""
+    """Returns the children of every thread of a process."""
     return [int(child) for task in Path(f"/proc/{pid}/task").glob("*/children")
             for child in task.read_text().split()]
 
@@ -310,7 +310,7 @@ def assert_refused_after_ready(done: subprocess.CompletedProcess[bytes], *named:
 
 
 def test_program_does_not_outlive_a_start_that_fails() -> None:
-    """Not even one that waits for the tracer: it would hold the pipe that we read to its end."""
+    """A program that waits for the tracer ends, too: else it would hold the pipe that we read."""
     hide = unshared("mount -t tmpfs none /sys/kernel/btf && mount -t tmpfs none /boot")
     if not Path("/boot").is_dir():
         pytest.skip("the kernel's BTF is not where it can be hidden")
@@ -319,7 +319,7 @@ def test_program_does_not_outlive_a_start_that_fails() -> None:
 
 
 def test_program_ends_with_its_tracer_gone() -> None:
-    """Killed before it could let the program go: nothing may be left waiting."""
+    """The tracer is killed before it could let the program go: nothing may be left waiting."""
     with Running("--", "sleep", "0.1", ready=False) as running:
         children: list[int] = []
         deadline = time.monotonic() + patience(10)
@@ -340,7 +340,7 @@ def test_end_of_the_program_ends_it() -> None:
 
 
 def test_end_of_the_program_where_children_are_ignored() -> None:
-    """The kernel tells no end of a child then."""
+    """The kernel does not report the end of a child where SIGCHLD is ignored."""
     done = run("-q", "--", "true",
                preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN))
     assert (done.returncode, done.stderr) == (0, b"")
@@ -351,7 +351,7 @@ def in_pid_namespace(argv: list[Any]) -> list[Any]:
 
 
 def test_pid_namespace() -> None:
-    """The kernel compares the numbers of the initial one."""
+    """The kernel compares the numbers of the initial PID namespace."""
     done = run("--", "true", wrap=in_pid_namespace)
     assert_refused(done, HOST, "-- PROGRAM", "PID namespace")
     done = run("-p", "1", "-d", "100ms", wrap=in_pid_namespace)
@@ -365,7 +365,7 @@ def test_pid_namespace() -> None:
 
 @pytest.mark.parametrize("arguments", [["-o", "json"], ["-o", "csv"], []], ids=numbered)
 def test_standard_output_that_is_closed(arguments: list[str]) -> None:
-    """Nothing else may take its number and be written into."""
+    """Nothing else may take the descriptor's number and be written into."""
     done = run(*arguments, "-d", "1s", stdout=None,
                wrap=lambda argv: ["sh", "-c", 'exec "$@" >&-', "sh", *argv])
     assert_refused(done, OTHER, "standard output")
@@ -386,7 +386,7 @@ def test_standard_input_that_is_closed() -> None:
 
 
 def test_socket_as_standard_output(netns: Netns) -> None:
-    """As inetd and some supervisors give it."""
+    """Standard output may be a socket, as inetd and some supervisors pass it."""
     ours, theirs = socket.socketpair()
     with theirs, ours, Running("-n", "1", "-o", "csv", "--netns", str(netns.inode),
                                stdout=theirs) as running:

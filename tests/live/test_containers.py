@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Units, containers and pods of cgroups that have such names, and the files of runtimes."""
+"""Names of units, containers and pods: from the paths of cgroups and from the files of runtimes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from harness.plain import Running, filtered_to, parse_csv, run
 
 pytestmark = pytest.mark.any_kernel
 
-# A server and its client in one; a line on standard input is a connection that ends, or stays.
+# A server and its client in one process; a line on standard input makes a connection end, or stay.
 TALKER = """
 import socket, sys
 kept = []
@@ -41,7 +41,7 @@ for line in sys.stdin:
 
 
 class Place(NamedTuple):
-    """A cgroup, and what rows of it are to have."""
+    """A cgroup, and the names that its rows must have."""
 
     path: str
     names: dict[str, str | None]
@@ -79,7 +79,7 @@ def new_id() -> str:
 
 
 class Host(NamedTuple):
-    """Folders as runtimes make them, over those of this host in a mount namespace."""
+    """Folders that look as runtimes make them, mounted over the host's in a mount namespace."""
 
     log: Path
     lib: Path
@@ -113,7 +113,7 @@ def _host(tmp_path: Path) -> Host:
 
 
 class Places:
-    """Cgroups below one of our own."""
+    """Cgroups below one that the tests make."""
 
     def __init__(self) -> None:
         try:
@@ -171,7 +171,7 @@ def names_of(row: dict[str, Any], place: Place) -> dict[str, Any]:
 
 
 def assert_named(rows: list[dict[str, Any]], place: Place) -> None:
-    """All rows of the cgroup that the kernel tells."""
+    """All rows that the kernel says belong to the cgroup have the names of the place."""
     named = [row for row in rows if row["cgroup"] == place.path]
     if not named and not any(row["cgroup"] for row in rows):
         pytest.skip("this kernel does not tell the socket's cgroup")
@@ -243,7 +243,8 @@ def test_rows_have_names(kind: Any, host: Host, places: Places, netns: Netns, ta
 
 def test_a_container_that_starts_later_has_its_name(host: Host, places: Places, netns: Netns,
                                                     talk: Any) -> None:
-    """After the tracer gave up its rights: only root can read Docker's files."""
+    """The names are found after the tracer gave up its rights: only root can read Docker's
+    files."""
     first = a_container(host, places)
     with Running("-o", "json", *filtered_to(netns), wrap=host.wrap) as running:
         place = a_container(host, places)
@@ -291,7 +292,7 @@ def test_reports_have_names(kind: Any, host: Host, places: Places, netns: Netns,
 
 
 def filter_of(place: Place) -> list[str]:
-    """The most that people know of it."""
+    """Returns the filter by the most specific name of the place."""
     names = place.names
     if names["pod"]:
         return ["--pod", f"{names['pod_namespace']}/{names['pod']}"]
@@ -302,7 +303,7 @@ def filter_of(place: Place) -> list[str]:
 
 @each_kind
 def test_filters(kind: Any, host: Host, places: Places, netns: Netns, talk: Any) -> None:
-    """Of two talkers one is wanted; the account holds, and nothing of the other is there."""
+    """Of two talkers only one is wanted; the account holds, and nothing of the other is printed."""
     place, other = kind(host, places), places.make("other.service", unit="other.service")
     talker = talk(place)
     wanted = ["-o", "json", *filter_of(place), *filtered_to(netns)]
@@ -360,7 +361,7 @@ BY: dict[str, tuple[str, ...]] = {
 @pytest.mark.parametrize(("kind", "by"), [(a_unit, "unit"), (a_container, "container"),
                                           (a_pod, "container"), (a_pod, "pod")])
 def test_sums(kind: Any, by: str, host: Host, places: Places, netns: Netns, talk: Any) -> None:
-    """By unit, container and pod; and of one of them alone, with an account that holds."""
+    """Sums are right by unit, container and pod, and for one of them alone; the account holds."""
     place = kind(host, places)
     only = ["-o", "json", "--by", by, *filtered_to(netns)]
     with Running("stat", *only, wrap=host.wrap) as all_, \
@@ -380,7 +381,7 @@ def test_sums(kind: Any, by: str, host: Host, places: Places, netns: Netns, talk
         if not mine and not any(group[by] for group in report["groups"]):
             pytest.skip("this kernel does not tell the socket's cgroup")
         assert mine and report["by"] == by
-        # Handshakes are rows of other states, too.
+        # Handshakes make rows of other states, too.
         counts.append(sum(group["count"] + group["at_least"] for group in mine
                           if group["state"] != "HANDSHAKE"))
         assert summary["seen"] == sum(summary[term] for term in (
@@ -400,7 +401,7 @@ def test_sums(kind: Any, by: str, host: Host, places: Places, netns: Netns, talk
     (a_pod, "pod", True)])
 def test_series(kind: Any, by: str, narrowed: bool, host: Host, places: Places, netns: Netns,
                 talk: Any, tmp_path: Path) -> None:
-    """The labels of export are these names: of what was counted, and of what exists."""
+    """These names are labels of export, both of what was counted and of what exists."""
     place = kind(host, places)
     (tmp_path / "text").mkdir()
     file = tmp_path / "text/tcp.prom"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""A flood that SYN cookies hold off: no socket moves, and yet it is told of."""
+"""SYN cookies hold off a flood: no socket changes its state, and the tracer still reports it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from harness.plain import Running
 PORT = 8080
 LINE = re.compile(r"SYN cookies: (?:\d+/s by )?127\.0\.0\.1:8080, (\d+) (\S+), netns (\d+)")
 
-# Its listener has room for a few requests, and nobody accepts.
+# The server's listener has room for a few requests, and nobody accepts.
 SERVE = """
 import socket, sys
 listener = socket.socket()
@@ -37,7 +37,7 @@ def checksum(data: bytes) -> int:
 
 
 def syn(number: int) -> bytes:
-    """From an address of 198.18.0.0/15 (RFC 2544) that never answers."""
+    """Returns a SYN from an address in 198.18.0.0/15 (RFC 2544) that never answers."""
     ends = socket.inet_aton(f"198.18.{number >> 8 & 255}.{number & 255}")
     ends += socket.inet_aton("127.0.0.1")
     tcp = struct.pack("!HHIIBBHHH", 1024 + number % 60000, PORT, number, 0, 0x50, 2, 1024, 0, 0)
@@ -47,7 +47,7 @@ def syn(number: int) -> bytes:
 
 
 def told(netns: Netns, command: str) -> re.Match[str]:
-    """Floods the listener until the tracer says so."""
+    """Floods the listener until the tracer reports SYN cookies."""
     raw = netns.inside(lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW))
     with raw, subprocess.Popen(
             [place.tcpdwell(), command, "--netns", netns.path, *place.backend()],
@@ -102,7 +102,7 @@ def test_flood(netns: Netns, command: str) -> None:
 
 
 def test_always_is_no_flood(netns: Netns) -> None:
-    """With tcp_syncookies=2 ordinary connections get cookies, and nothing is said of them."""
+    """With tcp_syncookies=2 ordinary connections get cookies, and nothing is said about them."""
     prepare(netns, 2)
     with netns.inside(lambda: socket.create_server(("127.0.0.1", PORT), backlog=512)) as listener, \
             Running("-o", "json", "--netns", netns.path, *place.backend()) as tracer:

@@ -39,12 +39,12 @@ scrape_configs:
       - targets: ["%s:%d"]
 """
 
-# What has no answer on a host where nothing of that is wrong; all others have one.
+# Queries for these have no answer on a host where nothing is wrong; all others have one.
 MAY_BE_EMPTY = {"tcpdwell_feature", "tcpdwell_local_ports_seconds_left"}
 
 
 class Prometheus:
-    """One of our own, that keeps what it scrapes below the folder."""
+    """A Prometheus of the test's, which keeps what it scrapes below the folder."""
 
     def __init__(self, folder: Path, target: tuple[str, int]) -> None:
         if not (program := shutil.which("prometheus")):
@@ -73,7 +73,8 @@ class Prometheus:
             self.child.wait()
 
     def get(self, path: str, **arguments: str) -> Any:
-        """What the API answers; a query that it does not understand is an HTTP error."""
+        """Returns the API's answer; a query that Prometheus does not understand is an HTTP
+        error."""
         url = f"http://{self.address}/api/v1/{path}?{urllib.parse.urlencode(arguments)}"
         with urllib.request.urlopen(url, timeout=LIMIT_S) as answer:
             page = json.load(answer)
@@ -96,7 +97,7 @@ class Prometheus:
 
 @contextlib.contextmanager
 def troubles(netns: Netns) -> Iterator[None]:
-    """Connections that are open, leaked, reset, refused, and that nobody accepts."""
+    """Makes connections that are open, leaked, reset, refused, and waiting for accept()."""
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(within.listen(netns))
         idle = stack.enter_context(within.listen(netns, backlog=3))
@@ -111,7 +112,7 @@ def troubles(netns: Netns) -> Iterator[None]:
 
 
 def churn(netns: Netns) -> None:
-    """What rates and quantiles are of."""
+    """Makes connections for rates and quantiles."""
     with within.listen(netns) as listener:
         within.connect_and_reset(netns, listener, 5)
         carrying = within.Pair(netns, listener)

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Each filter shows all that it must show and nothing else.
 
-Two namespaces are played in, over veth and over loopback. An unfiltered tracer of each is the
-oracle: what a filtered tracer prints at the same time must be the oracle's rows that pass the same
-predicate, written here in Python. A dozen filters are held against each performance.
+Traffic is played in two namespaces, over veth and over loopback. Each namespace has an unfiltered
+tracer, the oracle. A filtered tracer that runs at the same time must print the oracle's rows that
+pass the same predicate, which is written here in Python. Each performance serves a dozen filters.
 
-TIME_WAIT's end is left out: its timers go on when the performance is over.
+The end of TIME_WAIT is left out: its timers go on when the performance is over.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ from harness.server import PORT, Nginx, curl
 from harness.story import ENDED, show
 from harness.tracer import Row, Tracer, by_cookie
 
-# FRONT takes IPv6 and, mapped, IPv4; BACK takes IPv4; nobody listens at CLOSED.
+# FRONT accepts IPv6 and mapped IPv4; BACK accepts IPv4; nobody listens at CLOSED.
 FRONT, BACK, CLOSED = 8001, 8002, 8003
-# Where connect() takes its ports from.
+# The range from which connect() takes its ports.
 EPHEMERAL = range(40000, 41000)
 UID = 23456
 HOLD_S = 0.8
 MIN_DWELL_NS = 500_000_000
 LIMIT_S = 120
-# Tracers at a time: more would wait for each other, and a trampoline takes 38 programs.
+# How many tracers run at a time. More would wait for each other; a trampoline takes 38 programs.
 BATCH = 12
 
 cast = pytest.fixture(actors.cast, name="cast")
@@ -87,7 +87,7 @@ def visit(address, port, hold=0, says=b"x", source=None):
 
 
 class Facts(NamedTuple):
-    """Who plays, where."""
+    """Who takes part, and where."""
 
     here: Netns
     there: Netns
@@ -98,12 +98,12 @@ class Facts(NamedTuple):
     delta: Actor
     front: Actor
     back: Actor
-    dead: int  # the pid of nobody
+    dead: int  # a pid that no process has
     outer: Optional[Cgroup]
-    inner: Optional[Cgroup]  # gamma's
+    inner: Optional[Cgroup]  # the cgroup of gamma
 
     def plan(self) -> dict[Actor, list[str]]:
-        """What each client does, as the arguments of visit()."""
+        """Returns what each client does, as the arguments of visit()."""
         local4, local6, mapped = "'127.0.0.1'", "'::1'", "'::ffff:127.0.0.1'"
         ipv6 = capability.ipv6()
         one = [f"{local4}, {BACK}", f"{local4}, {BACK}, says=b'q'", f"{local4}, {CLOSED}",
@@ -133,10 +133,10 @@ def always(_row: Row, _facts: Facts) -> bool:
 
 @dataclass
 class Case:
-    """A filter, and the same in Python.
+    """A filter, and the same filter in Python.
 
-    owner says of a row whether its owner is wanted, keep whether it is wanted for all else.
-    netns confines what would show more than the test's own traffic.
+    owner(row) is whether the row's owner is wanted; keep(row) is whether all else about it is.
+    netns confines a filter that would show more than the test's own traffic.
     """
 
     name: str
@@ -144,7 +144,7 @@ class Case:
     keep: Keep = always
     owner: Whose | None = None
     netns: str | None = None
-    # It takes rows out of the middle of a connection.
+    # The filter takes rows out of the middle of a connection.
     cuts: bool = False
     # Nothing at all passes.
     nothing: bool = False
@@ -165,7 +165,7 @@ class Case:
         return self.keep(row, facts)
 
     def select(self, chain: list[Row], facts: Facts) -> list[Row]:
-        """What must be shown of a connection."""
+        """Returns the rows of a connection that must be shown."""
         whose = self.owner
         if whose:
             chain = from_owner(chain, lambda row: whose(row, facts))
@@ -173,7 +173,7 @@ class Case:
 
 
 def pid_is(*names: str) -> Whose:
-    """Owned by one of these; a name with a number is one of nginx's workers."""
+    """The owner is one of these; a name with a number is one of nginx's workers."""
     def whose(row: Row, facts: Facts) -> bool:
         return row["pid"] in [pid_of(facts, name) for name in names]
     return whose
@@ -308,7 +308,7 @@ CASES = [
          netns="here", cuts=True),
     Case("reason", words("--reason", "refused,timewait_expired,fin"), netns="here", cuts=True,
          keep=lambda row, _facts: row["reason"] in ("refused", "timewait_expired", "fin")),
-    # Several at once: each narrows.
+    # Several filters at once: each narrows the result.
     Case("pid-port-family", lambda facts: ["-p", facts.alpha.pid, "-D", FRONT, "-6"],
          both(rport_in(FRONT), is_(family="ipv6")), pid_is("alpha"), needs_ipv6=True),
     Case("comm-to", words("--comm", "curl", "--to", "CLOSE"), is_(to="CLOSE"), comm_is("curl"),
@@ -360,7 +360,7 @@ def _facts(module_veth: Callable[[], Veth],
 
 
 def cgroups(stack: ExitStack) -> tuple[Cgroup | None, Cgroup | None]:
-    """One in another, if the host has any."""
+    """Makes two cgroups, one in the other, if the host has any."""
     try:
         outer = Cgroup()
         stack.callback(outer.remove)
@@ -372,7 +372,7 @@ def cgroups(stack: ExitStack) -> tuple[Cgroup | None, Cgroup | None]:
 
 
 def perform(facts: Facts) -> int:
-    """Everybody plays; returns how many ends of connections came of it."""
+    """Lets everybody play; returns how many ends of connections came of it."""
     facts.back.run(f"listen(('', {BACK}))")
     if capability.ipv6():
         facts.front.run(f"listen(('::', {FRONT}), family=socket.AF_INET6, dualstack_ipv6=True)")
@@ -396,7 +396,7 @@ def is_over(chain: list[Row]) -> bool:
 
 
 def wait_over(oracles: list[Tracer], ends: int) -> None:
-    """Wait until the oracles have seen the end of each end of a connection."""
+    """Waits until the oracles have seen how each end of each connection closed."""
     for oracle in oracles:
         oracle.wait_for(
             lambda _rows: sum(is_over(chain) for one in oracles
@@ -420,7 +420,7 @@ def play_batch(cases: list[Case], facts: Facts) -> Seen:
 
         oracles = [start("--netns", str(netns.inode)) for netns in (facts.here, facts.there)]
         wrap = facts.inner.wrap if facts.inner else list
-        # Of others' rows, at full load on the host, some may be lost; ours are compared.
+        # Rows of others may be lost while the host is fully loaded; only ours are compared.
         starts = {case.name: pool.submit(start, *case.argv(facts), chains=not case.cuts,
                                          lossy=not case.netns, wrap=wrap)
                   for case in cases}
@@ -443,7 +443,7 @@ def _batches() -> dict[int, Seen]:
 @pytest.fixture(name="seen")
 def _seen(request: pytest.FixtureRequest, case: Case, facts: Facts,
           batches: dict[int, Seen]) -> Seen:
-    """What was seen when this case's batch was played, which is once."""
+    """Returns what was seen when this case's batch was played, which happens once."""
     number = CASES.index(case) // BATCH
     if number not in batches:
         selected = {str(item.callspec.params.get("case")) for item in request.session.items
@@ -466,7 +466,7 @@ def why_not(case: Case, facts: Facts) -> str | None:
 
 
 def is_close_call(chain: list[Row]) -> bool:
-    """Whether two clocks may differ about a row's being long enough."""
+    """Whether two clocks may disagree about whether a row is long enough."""
     return any(abs((row["dwell_ns"] or 0) - MIN_DWELL_NS) <= CLOCKS_NS for row in chain)
 
 
@@ -487,7 +487,7 @@ def test_filter(case: Case, facts: Facts, request: pytest.FixtureRequest) -> Non
     number = compare(oracle, printed, lambda chain: case.select(chain, facts))
     assert case.nothing == (number == 0), f"{number} rows pass"
     assert number < sum(map(len, oracle.values())), "all rows pass"
-    # Of others' connections nothing is known, but that they must pass, too.
+    # About connections of others it is only known that their rows must pass, too.
     foreign = [show(row) for row in tracer.all_rows() if not case.passes(row, facts)]
     assert not foreign, "\n".join(foreign[:20])
     if "nobody" in case.name:
@@ -497,7 +497,7 @@ def test_filter(case: Case, facts: Facts, request: pytest.FixtureRequest) -> Non
 @pytest.mark.parametrize("written", ["{}", "sk:{:x}"])
 def test_one_connection_by_its_cookie(written: str, netns: Netns, tracer: Callable[..., Tracer],
                                       cast: Cast) -> None:
-    """SO_COOKIE of a socket, as our rows and as `ss -e` write it: its rows and no other's."""
+    """SO_COOKIE of a socket, as our rows and `ss -e` write it, selects its rows and no others."""
     actor = cast.actor("actor", netns)
     actor.run(f"""
 l = socket.create_server(("127.0.0.1", {BACK}))
@@ -519,7 +519,7 @@ for socket_ in (other, l.accept()[0], l): socket_.close()""")
 
 
 def test_no_port_is_in_no_set(netns: Netns, tracer: Callable[..., Tracer], cast: Cast) -> None:
-    """connect() that finds no free port is not of the local port that was asked for."""
+    """A connect() that finds no free port passes no filter of local ports."""
     netns.sysctl("net/ipv4/ip_local_port_range", f"{LOW} {LOW}")
     oracle = tracer("--netns", str(netns.inode))
     filtered = {option: tracer("--netns", str(netns.inode), option, str(LOW))
@@ -548,7 +548,7 @@ for one in (c, d, l): one.close()""")
 @pytest.mark.parametrize("ports", on_every_kernel(["80,90", "1-90", "80-99"], "80,90"))
 def test_port_that_connect_may_not_take(ports: str, netns: Netns, tracer: Callable[..., Tracer],
                                         cast: Cast) -> None:
-    """The range that it takes from is asked at once; what is bound, or in the range, is seen."""
+    """The range that connect() takes ports from is checked at once; ports in use there are seen."""
     netns.sysctl("net/ipv4/ip_unprivileged_port_start", "0")
     netns.sysctl("net/ipv4/ip_local_port_range", f"{LOW} {LOW}")
     oracle = tracer("--netns", str(netns.inode))
@@ -580,7 +580,7 @@ e.close(); l.close()""")
 
 @pytest.mark.xfail(reason="listen() binds after the transition: CLOSE -> LISTEN has no port yet")
 def test_listen_without_a_port(netns: Netns, tracer: Callable[..., Tracer], cast: Cast) -> None:
-    """listen() may bind, as connect() does: its row is of that port and of no other."""
+    """listen() may bind a port, as connect() does: its row has that port and no other."""
     netns.sysctl("net/ipv4/ip_local_port_range", f"{LOW} {LOW}")
     oracle = tracer("--netns", str(netns.inode))
     mine = tracer("--netns", str(netns.inode), "-L", str(LOW))
@@ -615,7 +615,7 @@ def test_mapped_listener_counts_as_ipv4(netns: Netns, tracer: Callable[..., Trac
 
 
 def entries(tracer: Tracer) -> int:
-    """How much the tracer's hash maps hold: what it remembers of connections."""
+    """Returns how many entries the tracer's hash maps hold: what it remembers of connections."""
     found = 0
     for one in bpfmap.of_process(tracer.child.pid):
         if one.kind == bpfmap.HASH:
@@ -629,10 +629,10 @@ def entries(tracer: Tracer) -> int:
                          ids=lambda option: f"{option[0]}-{option[1]}")
 def test_unwanted_leaves_nothing(option: tuple[str, object], netns: Netns,
                                  tracer: Callable[..., Tracer], cast: Cast) -> None:
-    """Connections that are left out, or that a change of user leaves out, are forgotten.
+    """Connections that a filter leaves out, or that a change of user leaves out, are forgotten.
 
-    The server has another user's listener; the client closes with a reset, so that no TIME_WAIT
-    must be remembered.
+    The server has another user's listener. The client closes with a reset, so that no TIME_WAIT has
+    to be remembered.
     """
     number = count(50)
     server, client = cast.actor("server", netns), cast.actor("client", netns)
@@ -650,8 +650,8 @@ for _ in range({number}):
     c.close()""")
     server.answer()
     oracle.wait_for(lambda rows: sum(row["to"] == "CLOSE" for row in rows) >= 2 * number)
-    # The listener may be remembered, and what -p and --comm themselves take. What a slow handshake
-    # leaves, the next flush takes away.
+    # The listener may be remembered, and the entries that -p and --comm themselves need. The next
+    # flush removes what a slow handshake leaves.
     deadline = time.monotonic() + process.LIMIT_S
     while entries(running) >= number // 2:
         assert time.monotonic() < deadline, entries(running)
@@ -666,7 +666,8 @@ def snapshot(netns: Netns, *arguments: str) -> list[str]:
 
 
 def test_port_means_the_service_everywhere(netns: Netns, tracer: Callable[..., Tracer]) -> None:
-    """--port passes at both ends, live and of what exists, what snapshot counts by that port."""
+    """--port passes both ends, live and among existing sockets, of what snapshot counts by the
+    port."""
     port, other = 8080, 8081
 
     def listen(number: int) -> socket.socket:
@@ -691,7 +692,7 @@ def test_port_means_the_service_everywhere(netns: Netns, tracer: Callable[..., T
                              and list(rows))
     ends = {(row["lport"], row["rport"]) for row in rows if row["to"] == "ESTABLISHED"}
     assert {(row["lport"], row["rport"]) for row in looked} == ends
-    # A client's port is passed, too, and not counted by: here something listens at either one.
+    # A client's port passes, too, but is not counted by: here something listens at either port.
     assert {pair for pair in ends if other in pair} == {(port, other), (other, port)}
     groups = {(group["port"], group["side"]): group["count"] for group in counted["ports"]
               if group["state"] == "ESTABLISHED"}

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""A SYN flood: counted and not listed, in bounded memory, with real connections still right.
+"""A SYN flood is counted and not listed, in bounded memory, and real connections are still right.
 
 The flood comes out of one end of a veth pair (servers/flood.c) from addresses that never answer.
-The SYN-ACKs to them, counted as they leave, are the truth: each is one request.
+The SYN-ACKs to them are counted as they leave. Their number is the truth: each is one request.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from harness.stage import Server, Stage
 from harness.tracer import Row, Tracer
 from harness.watch import BACKENDS, UID, Watch, closed, same, show, steps, watch_all
 
-# Where the flood comes from; tests of equipment have it for themselves (RFC 2544).
+# The flood's addresses, which are reserved for tests of equipment (RFC 2544).
 SOURCES = "198.18.0.0/15"
-# At the most, and for how long. Half-open connections are given up after a second.
+# The largest number of SYNs, and for how long. Half-open connections are given up after a second.
 FLOOD = count(300_000, 5_000)
 FLOOD_S = 4
 REAL = count(40, 10)
-# From so many a second on it is a flood by any measure.
+# From this rate per second on, it is a flood by any measure.
 LARGE = 10_000
 LIMIT_S = 120
-# What a tracer may grow by: far less than anything for each request (128 bytes at least).
+# How much a tracer may grow: far less than if each request took memory (128 bytes at least).
 ANON_BYTES = 4 << 20
 MAPS_BYTES = 6 << 20
 SOL_PACKET = 263
@@ -53,7 +53,7 @@ TO_SOURCES = [(0x28, 0, 0, 12), (0x15, 0, 4, 0x0800), (0x20, 0, 0, 30), (0x54, 0
 
 
 def syn_ack_counter(netns: Netns) -> socket.socket:
-    """A socket that sees all that leaves for the flood's addresses."""
+    """Returns a socket that sees all packets that leave for the flood's addresses."""
     def make() -> socket.socket:
         sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         text = b"".join(struct.pack("HBBI", *one) for one in TO_SOURCES)
@@ -67,12 +67,12 @@ def syn_ack_counter(netns: Netns) -> socket.socket:
 
 
 def passed(sock: socket.socket) -> int:
-    """How many packets a packet socket's filter let through, also if there was no room for them."""
+    """How many packets a packet socket's filter let through, including those it had no room for."""
     return int(struct.unpack("II", sock.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))[0])
 
 
 def anonymous_bytes(pid: int) -> int:
-    """Memory of the process's own, without the ring."""
+    """Returns the process's private memory, without the ring."""
     status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
     found = re.search(r"RssAnon:\s+(\d+) kB", status)
     assert found
@@ -80,7 +80,7 @@ def anonymous_bytes(pid: int) -> int:
 
 
 def map_bytes(pid: int) -> int:
-    """Memory of all its maps, as far as the kernel tells."""
+    """Returns the memory of all maps of the process, as far as the kernel tells."""
     total = 0
     for info in Path(f"/proc/{pid}/fdinfo").iterdir():
         text = info.read_text(encoding="utf-8")
@@ -92,7 +92,7 @@ def map_bytes(pid: int) -> int:
 
 @dataclass
 class Memory:
-    """The most that a process had, in two kinds of memory, until stop()."""
+    """Until stop(), notes the most that a process had of two kinds of memory."""
 
     pid: int
     first: tuple[int, int] = (0, 0)
@@ -113,7 +113,7 @@ class Memory:
             self.most = max(anon, self.most[0]), max(maps, self.most[1])
 
     def stop(self) -> tuple[int, int]:
-        """By how much each grew."""
+        """Returns by how much each kind grew."""
         self.ended.set()
         self.thread.join()
         return self.most[0] - self.first[0], self.most[1] - self.first[1]
@@ -121,7 +121,7 @@ class Memory:
 
 @dataclass
 class Flood:
-    """What was made, and what each tracer said."""
+    """What was sent, and what each tracer said."""
 
     server: Server
     client_pid: int
@@ -138,7 +138,7 @@ class Flood:
 
 
 def wait_no_requests(netns: Netns) -> None:
-    """Until all half-open connections are given up."""
+    """Waits until all half-open connections are given up."""
     deadline = time.monotonic() + LIMIT_S
     text = 'awk \'$4 == "03" { n++ } END { print n + 0 }\' /proc/net/tcp'
     while int(netns.run(["sh", "-c", text]).stdout):
@@ -170,7 +170,7 @@ import time
 def make_link(netns: Netns) -> Link:
     link = Link.make(netns)
     netns.ip("route", "add", SOURCES, "via", PEERS[4])
-    # Room for all of it, and no cookies instead.
+    # There is room for all requests, and cookies are off.
     netns.sysctl("net/core/somaxconn", 1 << 20)
     netns.sysctl("net/ipv4/tcp_max_syn_backlog", 1 << 20)
     netns.sysctl("net/ipv4/tcp_syncookies", 0)
@@ -223,7 +223,7 @@ def of_flood(rows: list[Row]) -> list[Row]:
 
 
 def test_it_was_one(flood: Flood) -> None:
-    """The kernel took the SYNs for requests, or the rest says nothing."""
+    """The kernel took the SYNs for requests; otherwise the other tests prove nothing."""
     assert flood.sent > 0
     assert flood.requests > flood.sent * 0.9, (flood.requests, flood.sent)
 
@@ -235,7 +235,7 @@ def test_memory_is_bounded(flood: Flood, watch: Watch) -> None:
 
 
 def test_real_connections_are_right(flood: Flood, watch: Watch) -> None:
-    """Both ends of each, whole, by their owners."""
+    """Both ends of each real connection are complete, with their owners."""
     inode = flood.server.link.inode
     for port in flood.ports:
         chain = watch.wait(inode, flood.server.port, port, closed)
@@ -250,7 +250,7 @@ def test_real_connections_are_right(flood: Flood, watch: Watch) -> None:
 
 
 def test_status_line(flood: Flood, watch: Watch) -> None:
-    """Standard error says how many a second there are, where, and what becomes of them."""
+    """Standard error says how many requests a second there are, where, and what becomes of them."""
     watch.require(requests=True)
     said = [STATUS.search(line) for line in watch.tracer.errors]
     found = [match for match in said if match]
@@ -262,12 +262,12 @@ def test_status_line(flood: Flood, watch: Watch) -> None:
         assert int(match[2]) == flood.server.port
         assert 50 <= int(match[3]) <= 100
     assert max(int(match[3]) for match in found) >= 90
-    # A line a second, not one for each tick, of a flood and of its end a second later.
+    # There is a line a second, not one for each tick, for a flood and for its end a second later.
     assert len(found) <= flood.took_s + 30
 
 
 def test_slow_handshake_afterwards(flood: Flood, watch: Watch) -> None:
-    """It is over when it is over: a request is shown again before it completes."""
+    """When the flood is over, a request is shown again before it completes."""
     watch.require(requests=True)
     # Rates are counted by the second.
     time.sleep(2)
@@ -281,14 +281,15 @@ def test_slow_handshake_afterwards(flood: Flood, watch: Watch) -> None:
 
 
 def test_account(flood: Flood, watch: Watch) -> None:
-    """The last test of a watch: it ends here. Each request is two rows, shown, folded or missed.
+    """Each request makes two rows: shown, folded or missed. This is the last test of a watch; it
+    ends.
 
     A hardened kernel may run no program for some thousands of them at a time.
     """
     watch.tracer.stop()
     summary = watch.tracer.summary
     assert summary
-    # So many are too many elsewhere; here the account below says how many there must be.
+    # check() takes so many missed rows for too many; the account below says how many there must be.
     watch.tracer.lossy = watch.requests and summary["missed"] > 0
     watch.tracer.check()
     shown = of_flood(watch.tracer.all_rows())

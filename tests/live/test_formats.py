@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""What the rows look like in each format, held against the contract."""
+"""The rows in each format, held against the contract."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ TRANSITION: dict[str, Check] = {
     "errno": or_null(lambda value: bool(re.fullmatch("E[A-Z0-9]+", value))),
     "source": lambda value: value in ("tracepoint", "request_sock", "timewait_sock"),
 }
-# What later versions added behind it.
+# What later versions added after the contract's fields.
 NAMES = ("unit", "container", "container_id", "pod", "pod_namespace", "netns_name")
 ADDED: dict[str, Check] = {"holders": or_null(is_integer), "dwell_error_ns": or_null(is_integer),
                            **{name: or_null(is_text) for name in NAMES}}
@@ -102,7 +102,7 @@ def check_transition(row: dict[str, Any]) -> None:
 
 
 def rows_of(running: Running) -> list[dict[str, Any]]:
-    """The transitions that a JSON tracer has printed, each held against the contract."""
+    """Returns the transitions that a JSON tracer has printed, each held against the contract."""
     rows = [json.loads(line.text) for line in running.lines()]
     transitions = [row for row in rows if row["type"] == "transition"]
     for row in transitions:
@@ -114,7 +114,7 @@ def rows_of(running: Running) -> list[dict[str, Any]]:
 
 
 def some_of_everything(netns: Netns) -> None:
-    """Both families, a listener, ends by FIN, by reset and by nobody, a port that is not open."""
+    """Plays both families, a listener, ends by FIN, by reset and by nobody, and a closed port."""
     for family in (socket.AF_INET, socket.AF_INET6):
         within.connect_and_end(netns, family)
     begin_to_connect(netns).close()
@@ -135,13 +135,13 @@ def test_every_json_line_follows_the_contract(netns: Netns) -> None:
     check_fields(summary, SUMMARY, SUMMARY_ADDED)
     assert len(rows) == len(lines) - 1 == summary["printed"]
     assert {row["family"] for row in rows} >= {"ipv4", "ipv6"}
-    # Always in the contract's order, which those who cut columns out of it may rely on.
+    # The order is always the contract's, which users who cut columns out of it may rely on.
     assert list(rows[0])[:len(TRANSITION)] == list(TRANSITION)
     assert {tuple(row) for row in rows} == {tuple(rows[0])}
 
 
 def as_json(row: dict[str, str]) -> dict[str, Any]:
-    """A CSV row with the types of the JSON lines."""
+    """Returns a CSV row with the types of the JSON lines."""
     numbers = ("mono_ns", "cookie", "netns", "lport", "rport", "dwell_ns", "pid", "uid", "holders",
                "dwell_error_ns")
     return {name: None if value == "" else int(value) if name in numbers else value
@@ -149,7 +149,7 @@ def as_json(row: dict[str, str]) -> dict[str, Any]:
 
 
 def test_formats_agree(netns: Netns) -> None:
-    """The same rows at the same time as JSON, CSV and table."""
+    """JSON, CSV and table show the same rows at the same time."""
     add_silence(netns)
     with Running("-o", "json", *filtered_to(netns)) as one, \
             Running("-o", "csv", *filtered_to(netns)) as two, \
@@ -162,7 +162,7 @@ def test_formats_agree(netns: Netns) -> None:
         rows = rows_of(one)
         cells = [as_json(row) for row in parse_csv(two.output())]
         table = [line.text.decode().split() for line in three.lines()[1:]]
-    # Three tracers: each has its own moment and its own way to know a cgroup, but one truth.
+    # The three tracers start at different times and know cgroups in different ways, but rows agree.
     own = ("time", "mono_ns", "dwell_ns")
     for row, cell in zip(rows, cells):
         assert list(row) == list(cell)
@@ -188,7 +188,7 @@ def test_csv_is_rfc_4180(netns: Netns) -> None:
     assert list(header) == list(header.values())
     assert list(header)[:len(TRANSITION)] == list(TRANSITION)
     assert [None not in row and None not in row.values() for row in rows] == [True] * len(rows)
-    # Not a row of another shape at the end: it is on standard error.
+    # There is no row of another shape at the end: the account is on standard error.
     assert {row["type"] for row in rows} == {"transition"}
     assert re.search(r"seen \d+ = printed 2 \+ filtered \d+ \+ ", said)
 
@@ -239,7 +239,7 @@ def test_wide_table(netns: Netns) -> None:
 
 
 def rows_with_clock(netns: Netns, *arguments: str, zone: str | None = None) -> tuple[str, float]:
-    """A row, and the time of day of what it tells."""
+    """Returns a row, and the time of day of its transition."""
     environment = dict(os.environ, **({"TZ": zone} if zone else {}))
     with Running(*arguments, *filtered_to(netns), env=environment) as running:
         before = time.time()
@@ -282,13 +282,13 @@ def test_seconds_since_the_start(netns: Netns) -> None:
         within.make_socket(netns).listen()
         row = running.wait_for_lines(2)[1].text.decode()
     assert header.split()[0] == "TIME(s)"
-    # It counts from when it was attached, which was before it said so.
+    # The clock counts from when the tracer was attached, which was before it said so.
     assert 1.2 <= float(row.split()[0]) <= time.monotonic() - start
 
 
 @pytest.mark.parametrize("form", ["json", "csv"])
 def test_both_clocks(netns: Netns, form: str) -> None:
-    """JSON and CSV tell UTC whatever the zone, and CLOCK_MONOTONIC."""
+    """JSON and CSV give the time in UTC whatever the time zone is, and CLOCK_MONOTONIC."""
     mono_ns = time.monotonic_ns()
     row, before = rows_with_clock(netns, "-o", form, zone="ABC-5:30")
     at, mono = ((json.loads(row)["time"], json.loads(row)["mono_ns"]) if form == "json"
@@ -296,6 +296,6 @@ def test_both_clocks(netns: Netns, form: str) -> None:
     assert mono_ns <= int(mono) <= time.monotonic_ns()
     second = datetime.datetime.strptime(at[:19] + "+0000", "%Y-%m-%dT%H:%M:%S%z").timestamp()
     assert abs(second + float(at[19:-1]) - before) < 1
-    # Both are one moment.
+    # Both clocks give the same moment.
     shift = time.time() - time.monotonic()
     assert abs(second + float(at[19:-1]) - (int(mono) / 1e9 + shift)) < 0.1

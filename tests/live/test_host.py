@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""What the host is made of: namespaces of time and of the network, threads, files that hang."""
+"""Peculiar hosts: namespaces of time and of the network, threads, files that hang."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.any_kernel
 
 TCPDWELL = tcpdwell()
 
-# Far longer than a start takes, far shorter than for ever.
+# Far longer than a start takes, yet not for ever.
 HANG_S = 60
 
 
@@ -29,7 +29,7 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
 
 
 def make_half_closed(netns: Netns) -> tuple[socket.socket, ...]:
-    """A connection of this process's whose accepting side is in CLOSE_WAIT."""
+    """Makes a connection of this process whose accepting side is in CLOSE_WAIT."""
     listener, client = within.make_socket(netns), within.make_socket(netns)
     listener.bind(("127.0.0.1", 8080))
     listener.listen()
@@ -53,7 +53,7 @@ def test_a_fifo_among_names_of_namespaces(command: str) -> None:
 
 @pytest.mark.parametrize("ahead_s", [86400, -600])
 def test_time_namespace(netns: Netns, ahead_s: int) -> None:
-    """Ages and times are the host's, wherever CLOCK_MONOTONIC of the tracer stands."""
+    """Ages and times are the host's, whatever CLOCK_MONOTONIC the tracer's namespace has."""
     if run("unshare", "-T", "--fork", "--monotonic", str(ahead_s), "true").returncode:
         pytest.skip("no time namespaces")
     before_s = time.monotonic()
@@ -92,7 +92,7 @@ def _thread() -> Iterator[int]:
 
 
 def test_number_of_a_thread(netns: Netns, thread: int) -> None:
-    """A thread's number finds the sockets of its process, and that is said."""
+    """The number of a thread finds the sockets of its process, and the tool says so."""
     sockets = make_half_closed(netns)
     result = run(TCPDWELL, "snapshot", "-p", str(thread), "--netns", str(netns.inode),
                  "-o", "json")

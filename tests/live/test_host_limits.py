@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""What `diagnose` finds of limits that are the whole host's: orphans, and memory of TCP.
+"""Findings of `diagnose` about limits of the whole host: orphans, and memory of TCP.
 
-They are set for a moment, no nearer to what is used than it takes, and put back whatever happens.
+A test sets a limit for a moment, no closer to the actual use than it must be, and always puts it
+back.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from harness.peer import HOSTS, Link, Peer
 FOUND = 10
 IPV4 = Path("/proc/sys/net/ipv4")
 ORPHANS = 300
-SHARE = 0.9  # of the limit, which is found from 0.8 on
+SHARE = 0.9  # of the limit; the finding begins at 0.8
 UNREAD_BYTES = 8 << 20
 PAGE_BYTES = 4096
 
@@ -31,7 +32,8 @@ Limit = Callable[[str, str], None]
 
 @pytest.fixture(name="limit")
 def _limit() -> Iterator[Limit]:
-    """limit(setting, value) holds until the test is over; where it may not be set, it skips it."""
+    """limit(setting, value) sets a limit until the test is over, or skips the test if it may
+    not."""
     before: dict[Path, str] = {}
 
     def set_to(name: str, value: str) -> None:
@@ -48,7 +50,7 @@ def _limit() -> Iterator[Limit]:
 
 
 def sockstat() -> dict[str, int]:
-    """Of this host: orphan, mem and others."""
+    """Returns figures of this host: orphan, mem and others."""
     for line in Path("/proc/net/sockstat").read_text(encoding="ascii").splitlines():
         if line.startswith("TCP:"):
             words = line.split()[1:]
@@ -66,7 +68,7 @@ def findings(which: str) -> list[dict[str, Any]]:
 
 
 def make_orphans(netns: Netns, link: Link) -> None:
-    """Connections that were closed, whose FIN nobody acknowledges."""
+    """Makes connections that were closed, and whose FIN nobody acknowledges."""
     listener = within.make_socket(netns)
     listener.bind((HOSTS[4], 0))
     listener.listen(ORPHANS)
@@ -92,7 +94,7 @@ def test_orphans(netns: Netns, limit: Limit) -> None:
 
 
 def test_memory(netns: Netns, limit: Limit) -> None:
-    """Data that nobody reads is more than the middle value of tcp_mem allows."""
+    """Data that nobody reads exceeds what the middle value of tcp_mem allows."""
     low, middle, high = (IPV4 / "tcp_mem").read_text(encoding="ascii").split()
     with within.listen(netns) as listener:
         pair = within.Pair(netns, listener)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Sockets that somebody has though no descriptor leads to them.
+"""Sockets that somebody holds although no descriptor leads to them.
 
-Those that are in flight in the queue of a unix socket, and the fixed files of an io_uring. Who
-holds them is named, who alone can receive them is told of, and nobody is where it may be another.
+They are in flight in the queue of a unix socket, or fixed files of an io_uring. Their holder is
+named. If only one process can receive a socket, that one is named as its receiver. Nobody is named
+where it may be another.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from harness.tracer import Tracer
 
 cast = pytest.fixture(actors.cast, name="cast")
 
-# The numbers of these system calls are the same on all architectures. Keeps @sock as a fixed file
-# alone: nobody has a descriptor of it afterwards.
+# The numbers of these system calls are the same on all architectures. The program keeps @sock only
+# as a fixed file: nobody has a descriptor of it afterwards.
 URING = """
 libc = ctypes.CDLL(None, use_errno=True)
 params = ctypes.create_string_buffer(120)
@@ -58,7 +59,7 @@ for one in kept:
 
 
 def look(netns: Netns, *arguments: str) -> list[dict[str, Any]]:
-    """The leaks in CLOSE_WAIT, of any age."""
+    """Returns the leaks in CLOSE_WAIT, of any age."""
     done = subprocess.run(leaks.command(netns, "--older", "0s", "-o", "json", *arguments),
                           capture_output=True, text=True, check=False, timeout=process.LIMIT_S)
     assert done.returncode in (0, 10), done.stderr
@@ -68,14 +69,14 @@ def look(netns: Netns, *arguments: str) -> list[dict[str, Any]]:
 
 
 def named(netns: Netns, *arguments: str) -> list[tuple[Any, ...]]:
-    """Of each leak: its process, how many, as fixed files, and who can receive them."""
+    """Of each leak, returns the process, the number, how many are fixed files, and the receiver."""
     return sorted(((leak["pid"], leak["count"], leak["fixed_files"], leak["receiver_pid"])
                    for leak in look(netns, *arguments)), key=str)
 
 
 # ---- In flight -----------------------------------------------------------------------------------
 
-# Sends what is kept through a, so that b has it in its queue.
+# Sends the kept sockets through a, so that b has them in its queue.
 SEND = """
 a, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
 for one in kept:
@@ -90,7 +91,7 @@ kept = []
 
 @pytest.mark.every_kernel
 def test_receiver(server: Actor, netns: Netns) -> None:
-    """Who alone holds the unix socket is no holder yet, and is told of."""
+    """A process that alone holds the unix socket is no holder yet, and is named as the receiver."""
     server.run(SEND + CLOSE)
     assert named(netns) == [(None, 3, 0, server.pid)]
     text = subprocess.run(leaks.command(netns, "--older", "0s"), capture_output=True, text=True,
@@ -103,7 +104,7 @@ def test_receiver(server: Actor, netns: Netns) -> None:
 
 
 def test_other_receives(server: Actor, netns: Netns) -> None:
-    """The process that has the unix socket is told of, not who sent or accepted."""
+    """The process that has the unix socket is the receiver, not the one that sent or accepted."""
     server.run("a, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)")
     child = server.fork()
     child.run("a.close(); l.close()" + CLOSE)
@@ -117,7 +118,7 @@ for one in kept:
 
 @pytest.mark.every_kernel
 def test_two_can_receive(server: Actor, netns: Netns) -> None:
-    """Nobody is told of where it is not known who of two will."""
+    """No receiver is named where either of two processes may receive."""
     server.run(SEND)
     child = server.fork()
     server.run(CLOSE)
@@ -128,7 +129,7 @@ def test_two_can_receive(server: Actor, netns: Netns) -> None:
 
 
 def test_sender_still_holds(server: Actor, netns: Netns) -> None:
-    """Who has a descriptor holds it, whoever gets another."""
+    """A process that has a descriptor holds the socket, whoever else receives one."""
     server.run(SEND)
     child = server.fork()
     child.run("a.close(); l.close()" + CLOSE)
@@ -139,7 +140,7 @@ def test_sender_still_holds(server: Actor, netns: Netns) -> None:
 
 
 def test_in_two_queues(server: Actor, netns: Netns) -> None:
-    """The same socket in the queues of two processes: it is not known who will have it."""
+    """The same socket is in the queues of two processes: it is unknown which will have it."""
     server.run(SEND + SEND.replace("a, b", "c, d").replace("(a,", "(c,"))
     child = server.fork()
     child.run("a.close(); b.close(); c.close(); l.close()" + CLOSE)
@@ -148,7 +149,8 @@ def test_in_two_queues(server: Actor, netns: Netns) -> None:
 
 
 def test_before_accept(server: Actor, netns: Netns) -> None:
-    """Sent to a unix socket that its listener has not accepted: the listener's process may."""
+    """It was sent to a unix socket that is not accepted yet: the listener's process may receive
+    it."""
     server.run("""
 u = socket.socket(socket.AF_UNIX)
 u.bind("\\0tcpdwell-%d" % os.getpid())
@@ -165,7 +167,7 @@ for one in kept:
 
 @pytest.mark.every_kernel
 def test_fixed_files(server: Actor, netns: Netns) -> None:
-    """Who has the ring holds its files; and of what it has a descriptor of it is named once."""
+    """Who has the ring holds its files; a file that also has a descriptor is named once."""
     uring(server)
     server.run("put(*kept[:2], None, kept[2]); kept[0].close(); kept[1].close()")
     assert named(netns) == [(server.pid, 3, 2, None)]
@@ -177,14 +179,14 @@ def test_fixed_files(server: Actor, netns: Netns) -> None:
 
 
 def test_many_fixed_files(server: Actor, netns: Netns) -> None:
-    """Those behind a thousand empty ones."""
+    """Fixed files are found behind a thousand empty places."""
     uring(server)
     server.run("put(*[None] * 1000, *kept)" + CLOSE)
     assert named(netns) == [(server.pid, 3, 3, None)]
 
 
 def test_fixed_files_listed(server: Actor, netns: Netns) -> None:
-    """snapshot --sockets has their holder without a descriptor."""
+    """snapshot --sockets names their holder without a descriptor."""
     uring(server)
     server.run("put(*kept)" + CLOSE)
     done = subprocess.run([place.tcpdwell(), "snapshot", "--sockets", "-s", "CLOSE_WAIT", "-o",
@@ -196,7 +198,7 @@ def test_fixed_files_listed(server: Actor, netns: Netns) -> None:
 
 
 def test_shared_ring(server: Actor, netns: Netns) -> None:
-    """Two processes that have the ring both have its files."""
+    """Two processes that share the ring both hold its files."""
     uring(server)
     server.run("put(*kept)")
     child = server.fork()
@@ -209,7 +211,7 @@ def test_shared_ring(server: Actor, netns: Netns) -> None:
 
 @pytest.mark.every_kernel
 def test_owner_of_rows(server: Actor, netns: Netns, tracer: Callable[..., Tracer]) -> None:
-    """A row of what is in a ring names who has that."""
+    """A row of a socket in a ring names the process that has the ring."""
     uring(server)
     server.run("put(*kept)" + CLOSE)
     stage = tracer("--netns", str(netns.inode))

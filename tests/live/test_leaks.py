@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""`tcpdwell leaks`: each leak is its process's, with its descriptors, its number and its age.
+"""`tcpdwell leaks` reports each leak with its process, its descriptors, its number and its age.
 
-Every leak is made twice: before the tracer starts, which then reports at once, and while
-it watches. """
+Every leak is made twice: before the tracer starts, which then reports at once, and while it
+watches. """
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from harness.scale import count
 
 FOUND = 10
 LEAKED = 6
-# What a test waits for a leak to be older than OLDER.
+# How long a test waits for a leak to become older than OLDER.
 OLDER_S = 0.4
 
 cast = pytest.fixture(actors.cast, name="cast")
@@ -38,7 +38,7 @@ def _watch(netns: Netns) -> Iterator[Callable[..., Watch]]:
 
 
 class Scene:
-    """A namespace with a client of this process's, and servers that leak what it connects."""
+    """A namespace with a client of this process, and servers that leak the client's connections."""
 
     def __init__(self, cast: Cast, netns: Netns) -> None:
         self.cast, self.netns = cast, netns
@@ -50,7 +50,7 @@ class Scene:
         return server
 
     def visit(self, number: int = LEAKED) -> None:
-        """Connect, and close at once."""
+        """Connects, and closes at once."""
         for _ in range(number):
             client = within.make_socket(self.netns)
             client.connect(("127.0.0.1", 8080))
@@ -70,14 +70,14 @@ def _scene(cast: Cast, netns: Netns) -> Iterator[Scene]:
 
 
 def accept(server: Actor, number: int = LEAKED) -> list[int]:
-    """Accept and forget. Returns the descriptors."""
+    """Accepts, and forgets the connections. Returns their descriptors."""
     server.run(f"kept += [l.accept()[0] for _ in range({number})]")
     fds: list[int] = server.ask("[s.fileno() for s in kept]")
     return fds
 
 
 def leaks(netns: Netns, *arguments: str) -> list[Leak]:
-    """One report; the exit status says whether there is anything wrong in it."""
+    """Makes one report; its exit status says whether there is anything wrong in it."""
     done = subprocess.run(finder.command(netns, "-o", "json", *arguments), capture_output=True,
                           text=True, check=False, timeout=process.LIMIT_S)
     found = [json.loads(line) for line in done.stdout.splitlines()]
@@ -131,7 +131,7 @@ def test_forgotten_close(scene: Scene) -> None:
 
 @pytest.mark.every_kernel
 def test_half_closed_at_work(scene: Scene) -> None:
-    """Its peer is done, and the process goes on sending; its peer's keep-alive is no data."""
+    """The peer is done, and the process goes on sending; the peer's keep-alive is no data."""
     server = scene.server()
     client = within.make_socket(scene.netns)
     client.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -156,7 +156,7 @@ def test_half_closed_at_work(scene: Scene) -> None:
 
 
 def test_child_that_inherited(scene: Scene) -> None:
-    """The parent closes its own, the child does not know that it has them."""
+    """The parent closes its descriptors; the child does not know that it has them."""
     server = scene.server()
     scene.visit()
     fds = accept(server)
@@ -247,7 +247,7 @@ def test_other_states(scene: Scene) -> None:
     assert members(idle[server.pid]) == sorted(fds)
     assert idle[server.pid]["verdict"] == "idle" and done.returncode == 0  # a long life is no fault
     server.run("[s.close() for s in kept]")
-    # How long an orphan has been in FIN_WAIT2 is not to be known if it was there before.
+    # How long an orphan has been in FIN_WAIT2 is unknown if it was there before the tracer.
     orphans = one(leaks(scene.netns, "-s", "FIN_WAIT2", "--older", "0s"))
     assert (orphans["verdict"], orphans["pid"], orphans["count"]) == ("orphaned", None, LEAKED)
 
@@ -279,7 +279,7 @@ def test_text(scene: Scene) -> None:
 
 @pytest.mark.any_kernel
 def test_name_with_escapes(scene: Scene) -> None:
-    """A process may be named with anything; nothing of it reaches the terminal raw."""
+    """A process may have any name; none of it reaches the terminal raw."""
     server = scene.server()
     scene.visit()
     accept(server)
@@ -292,7 +292,7 @@ def test_name_with_escapes(scene: Scene) -> None:
 
 
 def test_in_flight(scene: Scene) -> None:
-    """In the queue of a unix socket nobody has them, and nobody has closed them."""
+    """Sockets in the queue of a unix socket have no holder, and nobody has closed them."""
     server = scene.server()
     server.run("a, b = socket.socketpair()")
     scene.visit()
@@ -304,7 +304,7 @@ def test_in_flight(scene: Scene) -> None:
 
 
 def test_behind_mptcp(scene: Scene) -> None:
-    """The descriptor is MPTCP's, and leads to the TCP sockets that it is made of."""
+    """The descriptor is MPTCP's, and leads to the TCP sockets below it."""
     server = scene.cast.actor("leaker", scene.netns)
     if not server.ask("os.path.exists('/proc/sys/net/mptcp/enabled')"):
         pytest.skip("no MPTCP")
@@ -336,7 +336,7 @@ def test_watch_a_growing_leak(scene: Scene, watch: Callable[..., Watch]) -> None
     after_ns = time.monotonic_ns()
     leak = watching.wait_for(lambda leak: leak["count"] == LEAKED)
     check(leak, server, fds)
-    # It saw each of them enter the state.
+    # The tracer saw each of them enter the state.
     assert leak["oldest"] == "exact"
     age_ns = leak["oldest_ns"]
     assert age_ns <= time.monotonic_ns() - before_ns and after_ns > before_ns
@@ -350,7 +350,7 @@ def test_watch_a_growing_leak(scene: Scene, watch: Callable[..., Watch]) -> None
 
 
 def test_watch_a_slow_closer(scene: Scene, watch: Callable[..., Watch]) -> None:
-    """It closes all of them, but late: that is no leak."""
+    """The server closes all of them, but late: that is no leak."""
     server = scene.server()
     watching = watch()
     scene.visit()
@@ -377,7 +377,7 @@ def test_watch_a_process_that_ends(scene: Scene, watch: Callable[..., Watch]) ->
 
 
 class Abroad:
-    """`leaks --watch` of all namespaces, and one that comes while it watches."""
+    """`leaks --watch` of all namespaces, and a namespace that is made while it watches."""
 
     def __init__(self) -> None:
         self.running = Running("leaks", "--watch", "--older", OLDER, "-i", "300ms", "-o", "json",
@@ -385,7 +385,8 @@ class Abroad:
         self.netns = Netns.make()
 
     def wait_for(self, who: Actor, good: Callable[[Leak], bool]) -> Leak:
-        """The first report from now on of a leak of that process that is as it should be."""
+        """Returns the first report from now on of a leak of that process for which good() is
+        true."""
         seen = len(self.running.lines())
 
         def find() -> Leak | None:
@@ -413,11 +414,11 @@ def _abroad() -> Iterator[Abroad]:
 
 @pytest.mark.every_kernel
 def test_watch_a_namespace_that_comes_later(cast: Cast, abroad: Abroad) -> None:
-    """What no process has a descriptor of is found in it, and its listener's command line."""
+    """In the new namespace, unaccepted connections are found, and the listener's command line."""
     scene = Scene(cast, abroad.netns)
     server = scene.server(backlog=LEAKED - 1)
     scene.visit()
-    # Until they are old enough, the queue is only said to be full.
+    # Until they are old enough, the report says only that the queue is full.
     leak = abroad.wait_for(server, lambda leak: bool(leak["type"] == "leak" and
                                                      leak["unaccepted"] == LEAKED))
     assert leak["verdict"] == "stuck_accept_queue"
@@ -430,7 +431,7 @@ def test_watch_a_namespace_that_comes_later(cast: Cast, abroad: Abroad) -> None:
 
 @pytest.mark.every_kernel
 def test_watch_goes_on_when_its_helper_is_killed(cast: Cast, abroad: Abroad) -> None:
-    """What is seen by descriptor still is; the rest is unknown, and that is said once."""
+    """What is seen by descriptor is still reported; the rest is unknown, which is said once."""
     scene = Scene(cast, abroad.netns)
     server = scene.server()
     scene.visit()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Leaks of every kind in C servers, all at once: there before the tracer, and under it."""
+"""Leaks of every kind in C servers, all at once: older than the tracer, and under it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Leak = dict[str, Any]
 
 
 class Leaky:
-    """The servers; who has what of which kind, once all are visited."""
+    """The servers; once all are visited, who says which process has which sockets of each kind."""
 
     def __init__(self, netns: Netns) -> None:
         self.netns = netns
@@ -47,7 +47,7 @@ class Leaky:
         raise AssertionError(f"ended, status {self.child.wait()}")
 
     def visit(self) -> None:
-        """Connect to each, and close at once."""
+        """Connects to each server, and closes at once."""
         for port in range(PORT, PORT + len(KINDS)):
             for _ in range(LEAKED):
                 client = within.make_socket(self.netns)
@@ -76,7 +76,7 @@ def command(netns: Netns, *arguments: str) -> list[str]:
 
 
 def is_right(leaky: Leaky, kind: str, leak: Leak) -> bool:
-    """Whether it is attributed to the process, with its descriptors and number."""
+    """Whether the leak is attributed to the process, with its descriptors and number."""
     pid, fds = leaky.who[kind]
     members = [fd for first, last in leak["descriptors"] for fd in range(first, last + 1)]
     verdict = "stuck_accept_queue" if kind == "stuck" else "leaks"
@@ -95,12 +95,12 @@ def test_there_before(leaky: Leaky) -> None:
     assert len(found) == len(KINDS), found
     for kind in KINDS:
         assert is_right(leaky, kind, found[leaky.who[kind][0]]), (kind, leaky.who[kind], found)
-    # An emulated processor takes longer to load anything.
+    # An emulated processor takes longer to load programs.
     assert took_s < AT_ONCE_S or "TCPDWELL_TEST_SCALE" in os.environ
 
 
 def test_under_the_tracer(netns: Netns) -> None:
-    """The slow one is first taken for a leak, and no more once it was seen to close."""
+    """The slow server is first taken for a leak, and no longer once it was seen to close."""
     watch = subprocess.Popen(command(netns, "--watch", "-i", "200ms",
                                      "-d", f"{process.LIMIT_S:.0f}s"), stdout=subprocess.PIPE,
                              stderr=subprocess.PIPE, text=True)

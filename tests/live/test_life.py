@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""`life`: a row a connection, held against what its two programs did and what the wire carried."""
+"""`life`: a row for each connection, held against what its two programs did and what the wire
+saw."""
 
 from __future__ import annotations
 
@@ -25,9 +26,9 @@ from harness.scale import count
 
 pytestmark = pytest.mark.every_kernel
 
-# Two clocks that are read one after the other, by programs that may be interrupted in between.
+# Programs read two clocks one after the other, and may be interrupted in between.
 SLACK_NS = 5_000_000
-# What a server's last ACK may take after its client has returned from connect().
+# How long a server's last ACK may take after its client has returned from connect().
 BEHIND_NS = 100_000_000
 SO_ATTACH_FILTER, SO_DETACH_FILTER = 26, 27
 MSG_FASTOPEN = 0x20000000
@@ -42,7 +43,7 @@ BIG = 10 << 20
 def test_bytes_are_those_of_the_programs(netns: Netns, kind: str) -> None:
     sizes = [(0, 0), (1, 0), (0, 1), (10, 1), (1, 10), (BIG, 10), (10, BIG)]
     if kind == "mptcp":
-        sizes = sizes[:-2]  # much of it is sent again on the same TCP socket, as new bytes
+        sizes = sizes[:-2]  # much of it would be sent again on the same TCP socket, as new bytes
     with lives(netns) as seen:
         try:
             pairs = [Pair(netns, kind) for _ in sizes]
@@ -86,7 +87,7 @@ def test_half_closed(netns: Netns) -> None:
 
 
 def test_data_that_can_be_read_yet(netns: Netns) -> None:
-    """The connection is over before its program reads what came: how much it will is not known."""
+    """The connection ends before its program reads what came: how much it will read is unknown."""
     with lives(netns) as seen:
         pair = Pair(netns)
         pair.client.shutdown(socket.SHUT_WR)
@@ -119,7 +120,7 @@ def test_data_that_is_never_read(netns: Netns) -> None:
 
 
 def test_reset_in_the_middle(netns: Netns) -> None:
-    """All that was written is acknowledged or not, all that came was read or not."""
+    """Everything written is acknowledged or not, and everything received is read or not."""
     with lives(netns) as seen:
         pair = Pair(netns)
         pair.client.setblocking(False)
@@ -141,7 +142,7 @@ def test_reset_in_the_middle(netns: Netns) -> None:
 
 
 def test_data_that_nobody_acknowledges(netns: Netns) -> None:
-    """The server drops what comes, then the client gives up: what it wrote is unacknowledged."""
+    """The server drops what comes, then the client gives up: its data is unacknowledged."""
     with lives(netns) as seen:
         pair = Pair(netns)
         pair.client.sendall(bytes(20))
@@ -166,7 +167,7 @@ def test_zero_window(netns: Netns) -> None:
         pair = Pair(netns, prepare=small)
         sender = threading.Thread(target=pair.client.sendall, args=(bytes(size),))
         sender.start()
-        time.sleep(1)  # the window is closed, and is probed
+        time.sleep(1)  # the window is closed, and the client probes it
         assert read_all(pair.server, size) == size
         sender.join()
         pair.client.close()
@@ -194,7 +195,8 @@ def test_keepalive_probes_are_no_bytes(netns: Netns) -> None:
 
 
 def test_data_with_the_syn(netns: Netns) -> None:
-    """TCP Fast Open (RFC 7413): the first connection gets the cookie, the second has data in it."""
+    """With TCP Fast Open (RFC 7413) the first SYN fetches the cookie, and the second carries
+    data."""
     netns.sysctl("net/ipv4/tcp_fastopen", 3)
     with lives(netns) as seen:
         listener = netns.inside(socket.socket)
@@ -246,7 +248,7 @@ def dropping(end: socket.socket) -> Iterator[None]:
 
 
 class Capture:
-    """Segments on this namespace's loopback, ahead of filters, by port and sequence number."""
+    """Segments on this namespace's loopback, before filters, by port and sequence number."""
 
     def __init__(self, netns: Netns) -> None:
         self.socket = netns.inside(
@@ -254,7 +256,7 @@ class Capture:
         self.socket.bind(("lo", 0x0800))
 
     def sent_again(self, port: int) -> int:
-        """How many of that port's with data, SYN or FIN had been sent before."""
+        """How many segments of that port with data, SYN or FIN had been sent before."""
         self.socket.settimeout(0.2)
         known: set[int] = set()
         again = 0
@@ -265,7 +267,7 @@ class Capture:
                 tcp = packet[header:struct.unpack("!H", packet[2:4])[0]]
                 source, _, sequence = struct.unpack("!HHI", tcp[:8])
                 fills = len(tcp) > 4 * (tcp[12] >> 4) or tcp[13] & 3
-                if address[2] or source != port or not fills:  # PACKET_HOST: what has come
+                if address[2] or source != port or not fills:  # PACKET_HOST: received packets
                     continue
                 again += sequence in known
                 known.add(sequence)
@@ -279,7 +281,7 @@ def test_retransmits_are_those_of_the_wire(netns: Netns) -> None:
         pair = Pair(netns)
         with dropping(pair.server):
             pair.client.sendall(bytes(100))
-            time.sleep(1.5)  # 200 ms, 400 ms and so on
+            time.sleep(1.5)  # retransmissions come after 200 ms, 400 ms and so on
         assert read_all(pair.server, 100) == 100
         pair.client.close()
         assert pair.server.recv(1) == b""
@@ -335,19 +337,19 @@ STATES = ["SYN_SENT", "SYN_RECV", "ESTABLISHED", "FIN_WAIT1", "FIN_WAIT2", "CLOS
           "LAST_ACK", "CLOSING", "TIME_WAIT"]
 
 
-# Of tools/traffic's kinds those that take a second or more.
+# The kinds of tools/traffic that take a second or more.
 SLOW = {"simultaneous-open", "fastopen", "timed-out", "keepalive-timeout", "user-timeout",
         "slow-handshake", "syn-again", "handshake-timeout", "handshake-reset",
         "handshake-listener-closed", "accept-queue-full", "orphan-fin-wait2",
         "simultaneous-close", "fin-unanswered", "last-fin-unanswered"}
-# How many connections are compared, at least: TCPDWELL_LIVES=10000 takes some minutes.
+# At least how many connections are compared. TCPDWELL_LIVES=10000 takes some minutes.
 LIVES = int(os.environ.get("TCPDWELL_LIVES", count(300, 50)))
-# Where a timer's expiry tells of the end of FIN_WAIT2, it does so to a jiffy.
+# Where a timer's expiry shows the end of FIN_WAIT2, the time is exact to a jiffy.
 JIFFY_NS = 10_000_000
 
 
 def play_all(netns: Netns) -> int:
-    """All that end by themselves in a moment, until there are enough connections."""
+    """Plays all kinds that end by themselves, the quick ones until there are enough connections."""
     names = [name for name in traffic.scenarios() if not name.startswith("timewait")]
     quick = [name for name in names if name not in SLOW]
     played = 0
@@ -363,7 +365,7 @@ def ends(row: Row) -> tuple[Any, ...]:
 
 
 def lives_of(steps: list[Row]) -> dict[tuple[Any, ...], list[list[Row]]]:
-    """The transitions that trace saw, by connection. One that had the same ends comes later."""
+    """Returns the transitions that trace saw, by ends; connections with the same ends in order."""
     found: dict[tuple[Any, ...], list[list[Row]]] = {}
     for step in steps:
         if "LISTEN" in (step["from"], step["to"]) and step["to"] != "SYN_RECV":
@@ -376,7 +378,7 @@ def lives_of(steps: list[Row]) -> dict[tuple[Any, ...], list[list[Row]]]:
 
 
 def differences(row: Row, steps: list[Row], slack_ns: int) -> Iterator[str]:
-    """Between a life and the transitions of the same connection, which another tracer saw."""
+    """Yields how a life differs from the transitions of its connection that another tracer saw."""
     known = {step["from"]: step for step in steps}
     for before, after in zip(steps, steps[1:]):
         if before["to"] != after["from"]:  # the kernel ran no program in between
@@ -391,7 +393,7 @@ def differences(row: Row, steps: list[Row], slack_ns: int) -> Iterator[str]:
             if apart_ns > slack_ns + (JIFFY_NS if state == "FIN_WAIT2" else 0):
                 yield f"{name}_ns: {apart_ns} apart"
     last = steps[-1]
-    # A request that outlives its listener has no owner here (BUGS).
+    # A request that outlives its listener has no owner in life (BUGS in the manual).
     outlives = last["from"] == "SYN_RECV" and last["reason"] == "listener_closed"
     for name in ("pid", "comm", "owner", "uid", "errno"):
         if row[name] != last[name] and not (outlives and row["owner"] is None):
@@ -404,8 +406,8 @@ def differences(row: Row, steps: list[Row], slack_ns: int) -> Iterator[str]:
 
 
 def test_dwells_are_those_of_trace(netns: Netns, tracer: Callable[..., Any]) -> None:
-    """Connection by connection, and so are owner, reason and errno."""
-    # Amid many the kernel runs no program for some: as many as both count, and no more.
+    """Dwells are the same connection by connection, and so are owner, reason and errno."""
+    # With many connections, the kernel may run no program for some: as many as both count, no more.
     trace = tracer(*filtered_to(netns), lossy=LIVES > 1000)
     begun_ns = time.monotonic_ns()
     with lives(netns) as seen:
@@ -429,7 +431,7 @@ def test_dwells_are_those_of_trace(netns: Netns, tracer: Callable[..., Any]) -> 
 
 
 def test_time_wait_is_waited_for(netns: Netns) -> None:
-    """It ends early where the next connection takes its place."""
+    """TIME_WAIT ends early where the next connection takes its place."""
     netns.sysctl("net/ipv4/tcp_tw_reuse", 1)
     if capability.missing("timewait"):
         pytest.skip("TIME_WAIT is not seen here")
@@ -440,7 +442,7 @@ def test_time_wait_is_waited_for(netns: Netns) -> None:
         pair.client.close()
         assert read_all(pair.server, 10) == 9
         pair.server.close()
-        time.sleep(1.2)  # its time stamps must be older than a second
+        time.sleep(1.2)  # the old time stamps must be older than a second
         netns.sysctl("net/ipv4/ip_local_port_range", f"{client} {client}")
         again = netns.inside(socket.socket)
         again.connect(listener.getsockname())
@@ -458,7 +460,7 @@ def test_time_wait_is_waited_for(netns: Netns) -> None:
 
 
 def test_orphans(netns: Netns) -> None:
-    """What only closes is left in FIN_WAIT2, and its row has to say what becomes of it."""
+    """An orphan is left in FIN_WAIT2, and its row says what becomes of it."""
     netns.sysctl("net/ipv4/tcp_fin_timeout", 2)
     with lives(netns) as seen:
         pairs = {name: Pair(netns) for name in ("fin", "reset", "silent", "goes on")}
@@ -538,7 +540,7 @@ def test_what_is_open_at_the_end(netns: Netns) -> None:
 
 
 def test_who_holds_it_owns_what_is_open(netns: Netns) -> None:
-    """Who accepted it has let go of it, and no transition came since."""
+    """The process that accepted has closed its descriptor, and no transition came since."""
     with lives(netns) as seen:
         pair = Pair(netns)
         with subprocess.Popen(["cat"], stdin=pair.server, stdout=subprocess.DEVNULL) as holder:
@@ -610,11 +612,11 @@ def test_filters(netns: Netns, arguments: list[str], wanted: set[str]) -> None:
         shown = {name for name, pair in pairs.items()
                  if {row["lport"] for row in seen.rows()} & set(pair.ports)}
         assert shown == wanted
-        assert summary["filtered"] >= 6 - summary["printed"]  # with those of other namespaces
+        assert summary["filtered"] >= 6 - summary["printed"]  # includes other namespaces' rows
 
 
 def test_filter_of_ports(netns: Netns) -> None:
-    """That of a client is not known before it has one."""
+    """A client's port is unknown until the client has one."""
     pairs = [Pair(netns) for _ in range(2)]
     listener = pairs[0].listener
     with lives(netns, "-L", str(pairs[0].ports[0])) as seen:

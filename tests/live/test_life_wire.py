@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""`life` across a veth pair: against a capture where packets are dropped, and nginx with curl."""
+"""`life` across a veth pair: against a capture with dropped packets, and with nginx and curl."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from harness.server import PORT, Nginx, Server, curl
 SIZE = 60_000
 CONNECTIONS = 12
 REQUESTS = count(100)
-# A capture stamps a segment ahead of the transition that it causes, on a busy host by some time.
+# A capture stamps a segment before the transition that it causes, some time before on a busy host.
 SLACK_NS = 20_000_000
-# Every so many of the packets that come, but not those of a reset.
+# One of so many packets that come is dropped, but no reset.
 EVERY_OTHER = 7
-# One in so many is too old to be told from one that was sent again.
+# A segment counts as sent before only if it is less than half the sequence space behind.
 SPAN = 2**31
 
 
 def drop(netns: Netns, rule: str) -> None:
-    """What comes into a namespace and matches is lost on the way."""
+    """Drops the packets that come into a namespace and match the rule."""
     chain = "{ type filter hook input priority 0; }"
     for command in ("add table inet lossy", f"add chain inet lossy arrive {chain}",
                     f"add rule inet lossy arrive {rule} drop"):
@@ -54,7 +54,7 @@ def _wire(veth_pair: Veth) -> Veth:
     if not shutil.which("nft"):
         pytest.skip("no nft")
     for netns in (veth_pair.client, veth_pair.server):
-        # As a segment is sent, so it is captured.
+        # Segments are captured as they are sent.
         netns.ip("link", "set", "veth0", "gso_max_segs", "1")
     return veth_pair
 
@@ -68,7 +68,7 @@ def listen(wire: Veth) -> socket.socket:
 
 
 def echo(listener: socket.socket) -> None:
-    """Takes what a client sends, and sends as much back; the client closes first."""
+    """Receives what a client sends, and sends as much back; the client closes first."""
     server, _ = listener.accept()
     with server:
         assert read_all(server, SIZE) == SIZE
@@ -85,7 +85,7 @@ def visit(wire: Veth) -> None:
 
 
 def sent_again(segments: list[Segment]) -> Counter[tuple[int, int]]:
-    """Segments with data, SYN or FIN that had been sent before, by ports of the sender and peer."""
+    """Counts segments with data, SYN or FIN that had been sent before, by ports of both ends."""
     ahead: dict[tuple[int, int], int] = {}
     again: Counter[tuple[int, int]] = Counter()
     for segment in segments:
@@ -102,13 +102,13 @@ def sent_again(segments: list[Segment]) -> Counter[tuple[int, int]]:
 
 @contextlib.contextmanager
 def both(wire: Veth) -> Iterator[tuple[Lives, Lives]]:
-    """Who watches the clients, and who the servers."""
+    """Yields the watcher of the clients and the watcher of the servers."""
     with lives(wire.client) as clients, lives(wire.server) as servers:
         yield clients, servers
 
 
 def finished(seen: Lives, number: int) -> list[Row]:
-    """So many rows, once all are there."""
+    """Waits for this many rows, and returns them."""
     seen.running.wait_for(lambda: len(seen.rows()) >= number, limit_s=60, what=f"{number} rows")
     seen.finish()
     rows = [row for row in seen.rows() if not row["open"]]
@@ -117,7 +117,8 @@ def finished(seen: Lives, number: int) -> list[Row]:
 
 
 def test_retransmits_are_those_of_the_wire(wire: Veth, tmp_path: Path) -> None:
-    """Of SYNs, SYN-ACKs, data and FINs, where both ways lose packets."""
+    """Retransmits of SYNs, SYN-ACKs, data and FINs are counted right where both ways lose
+    packets."""
     listener = listen(wire)
     captures = [Capture(netns, tmp_path / netns.name) for netns in (wire.client, wire.server)]
     for netns, number in ((wire.client, 3), (wire.server, 5)):
@@ -144,14 +145,15 @@ def test_retransmits_are_those_of_the_wire(wire: Veth, tmp_path: Path) -> None:
 
 
 def poke(wire: Veth) -> bool:
-    """A segment that is the last of a capture: nobody listens there."""
+    """Sends a segment that is the last one of a capture: nobody listens at its port."""
     with socket.socket() as client:
         return client.connect_ex((wire.server.ipv4, PORT + 1)) != 0
 
 
 @pytest.mark.parametrize("lost", ["nothing", "SYN", "SYN-ACK"])
 def test_times_are_those_of_the_wire(wire: Veth, tmp_path: Path, lost: str) -> None:
-    """Handshake and wait for accept; the times of a SYN that came are the server's."""
+    """Times of the handshake and until accept() are right; a received SYN's times are the
+    server's."""
     listener = listen(wire)
     capture = Capture(wire.server, tmp_path / "server")
     if lost != "nothing":
@@ -194,7 +196,7 @@ def near(found_ns: int, wanted_ns: int) -> bool:
 
 @pytest.mark.skipif(not shutil.which("nginx"), reason="no nginx")
 def test_nginx_and_curl(veth_pair: Veth, tmp_path: Path) -> None:
-    """Every connection has the right process, on both sides, and the server its wait for accept."""
+    """Every connection has the right process on both sides, and the server's wait for accept()."""
     nginx = Nginx(veth_pair.server, tmp_path, veth_pair.server.ipv4)
     try:
         with both(veth_pair) as (clients, servers):
@@ -216,7 +218,7 @@ def test_nginx_and_curl(veth_pair: Veth, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["forking", "threaded", "preforked"])
 def test_who_closes_is_the_owner(veth_pair: Veth, kind: str) -> None:
-    """A child that was handed the connection and has another name by then, or who accepted it."""
+    """The owner is a child that got the connection and has another name now, or who accepted it."""
     server = Server(kind, veth_pair.server, "ipv4")
     try:
         with lives(veth_pair.server) as seen:
