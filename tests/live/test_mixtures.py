@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Random mixtures of processes that accept, fork, pass on, exec, rename, thread, move and end.
 
-After each mixture its connections rest, and who holds them is read from /proc, of threads with a
-table of their own too, and from `ss`. Then the peers let go, each by a FIN or by an RST: the row of
-that, which a softirq causes, names nobody who does not hold the connection. TCPDWELL_TEST_MIXTURES
-says how many there are, TCPDWELL_TEST_SEED where they begin.
+After each mixture its connections rest. /proc then says who holds them, including threads with a
+descriptor table of their own, and so does `ss`. Then the peers close, each by a FIN or by an RST.
+A softirq causes the row of that, and the row must not name a process that does not hold the
+connection. TCPDWELL_TEST_MIXTURES says how many mixtures there are, TCPDWELL_TEST_SEED the first.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ CONNECTIONS, PROCESSES, STEPS = 3, 6, 10
 CLONE_FILES = 0x400
 LIMIT_S = 60
 PORT = 9000
-# The least part of rows that name somebody: a tracer that knows nobody is never wrong.
+# The least share of rows that name somebody: a tracer that names nobody is never wrong.
 NAMED = 0.6
 
-# What each process begins with: u is where it gets descriptors.
+# What each process begins with; it receives descriptors at u.
 BEGIN = """
 import select, struct, threading
 u = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -81,7 +81,7 @@ cast = pytest.fixture(actors.cast, name="cast")
 
 @dataclass(eq=False)
 class Person:
-    """A process, and which descriptors lead it to the listener and to connections."""
+    """A process, and its descriptors of the listener and of connections."""
 
     actor: Actor
     listener: int
@@ -96,7 +96,8 @@ class Person:
 
 
 def descriptors(pid: int) -> set[str]:
-    """What the tables of a process lead to, its threads' own ones too."""
+    """Returns what the descriptors of a process lead to, including threads with tables of their
+    own."""
     found = set()
     for name in Path(f"/proc/{pid}/task").glob("*/fd/*"):
         try:
@@ -107,7 +108,7 @@ def descriptors(pid: int) -> set[str]:
 
 
 class Mixture:
-    """One of them, from its seed."""
+    """One mixture, made from its seed."""
 
     def __init__(self, seed: int, netns: Netns, nursery: Actor) -> None:
         self.random = random.Random(seed)
@@ -143,7 +144,7 @@ class Mixture:
         self.clients[port] = client
         if how == "own_table":
             person.actor.run(f"own_table({person.listener})")
-            # The thread's alone; what else is in its table is a copy.
+            # The connection is the thread's alone; the rest of its table is a copy.
         else:
             person.fds[port] = person.actor.ask(f"{how}({person.listener})")
 
@@ -169,7 +170,7 @@ class Mixture:
             person.actor.run(f"os.close({person.fds.pop(port)})")
 
     def hand_over(self) -> None:
-        """As a server does: fork, and close what the child is to serve."""
+        """Forks, and closes what the child is to serve, as a server does."""
         person = self.pick(having=True)
         if not person or len(self.people) >= PROCESSES:
             return
@@ -236,7 +237,7 @@ class Mixture:
             step()
 
     def wait(self) -> None:
-        """Some begin to wait for one of theirs."""
+        """Makes some processes begin to wait for one of their connections."""
         for person in self.people:
             if person.fds and self.random.random() < 0.5:
                 way = self.random.choice(sorted(WAYS))
@@ -248,7 +249,7 @@ class Mixture:
                            "unix" not in at.read_text("utf-8"))
 
     def rest(self) -> dict[int, set[int]]:
-        """Who holds the server's end of each connection, by the client's port."""
+        """Returns who holds the server's end of each connection, by the client's port."""
         found = {pid: descriptors(pid) for pid in (one.actor.pid for one in self.people)}
         shown = self.netns.run(["ss", "-Htanpe", "state", "established",
                                 f"sport = :{self.port}"])
@@ -263,7 +264,7 @@ class Mixture:
         return holders
 
     def release(self) -> None:
-        """The peers let go."""
+        """Closes the peers' ends."""
         for client in self.clients.values():
             if self.random.random() < 0.3:
                 within.reset(client)
@@ -276,13 +277,13 @@ class Mixture:
 
 
 def row_of(rows: list[Row], mixture: Mixture, port: int) -> Row | None:
-    """The row of the FIN or RST that came for a connection."""
+    """Returns the row of the FIN or RST that came for a connection."""
     return next((row for row in rows if row["lport"] == mixture.port and row["rport"] == port
                  and row["from"] == "ESTABLISHED"), None)
 
 
 def check(mixture: Mixture, tracer: Tracer, tally: Counter[str]) -> list[str]:
-    """What is wrong with one mixture's rows."""
+    """Plays a mixture, and returns what is wrong with its rows."""
     mixture.play()
     mixture.wait()
     holders = mixture.rest()

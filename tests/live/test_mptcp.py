@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""MPTCP: what a process sees of its connection is not what the TCP socket behind it is in."""
+"""MPTCP: the state that a process sees of its connection is not the state of the TCP socket
+below."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Names that others chose are data: of processes and of cgroups, in each format."""
+"""Names of processes and cgroups, which others chose, are only data in each format."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ NASTY = {
 
 
 def assert_harmless(data: bytes) -> None:
-    """Nothing but text and line ends, none of which steers a terminal or hides a neighbour."""
+    """The data is text and line ends; nothing in it steers a terminal or hides its neighbours."""
     text = data.decode("utf-8")
     bad = [char for char in text if char != "\n"
            and unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp")]
@@ -51,13 +51,13 @@ def assert_harmless(data: bytes) -> None:
 
 
 def expected_text(name: bytes) -> str:
-    """As JSON gives it back: each byte that is not UTF-8 is U+FFFD by itself."""
+    """Returns the name as JSON gives it back: each byte that is not UTF-8 is one U+FFFD."""
     text = name[:15].decode("utf-8", errors="surrogateescape")
     return "".join("\ufffd" if 0xdc80 <= ord(char) <= 0xdcff else char for char in text)
 
 
 def rows_named(netns: Netns, running: Running, name: bytes) -> list[bytes]:
-    """What is printed of a listener that a process of this name opens and closes."""
+    """Returns the lines about a listener that a process of this name opens and closes."""
     before = len(running.lines())
     with within.named(name):
         within.listen(netns).close()
@@ -89,14 +89,14 @@ def test_names_of_processes_are_harmless(netns: Netns, form: str) -> None:
             "\\\\", r"\x5c")
         assert not comm["formula"].startswith("=")
     else:
-        # A name does not move what stands behind it.
+        # A name does not move what comes after it.
         at = {width(row.decode().partition("127.0.0.1:")[0]) for kind in NASTY
               for row in rows[kind]}
         assert len(at) == 1, at
 
 
 def width(text: str) -> int:
-    """Columns on a terminal."""
+    """Returns how many columns the text takes on a terminal."""
     return sum(0 if unicodedata.combining(char) else
                2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
 
@@ -111,7 +111,7 @@ def cgroup_mount() -> Path | None:
 
 @contextlib.contextmanager
 def in_cgroup(name: bytes) -> Iterator[None]:
-    """This process in a new cgroup of this name."""
+    """Moves this process into a new cgroup of this name."""
     mount = cgroup_mount()
     if not mount:
         pytest.skip("no cgroup version 2 hierarchy")
@@ -131,7 +131,7 @@ def in_cgroup(name: bytes) -> Iterator[None]:
 
 
 def cgroup_named(running: Running, netns: Netns) -> str | None:
-    """What a JSON tracer calls the cgroup of this process; None if it never knows."""
+    """Returns what a JSON tracer calls the cgroup of this process; None if it never knows."""
     name = None
     for _ in range(5):
         count = len(running.lines())
@@ -139,14 +139,14 @@ def cgroup_named(running: Running, netns: Netns) -> str | None:
         name = json.loads(running.wait_for_lines(count + 2)[-1].text)["cgroup"]
         if name is not None:
             break
-        # One that is younger than the tracer is not looked for at each row.
+        # A cgroup that is younger than the tracer is not looked for at each row.
         time.sleep(0.5)
     return name
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_names_of_cgroups_are_harmless(netns: Netns, when: str) -> None:
-    """A cgroup that is older than the tracer, and one that is younger."""
+    """The cgroup is older than the tracer, or younger."""
     name = f"tcpdwell-{os.getpid()}-{when}-".encode() + b"\x1b[31m\"\\,\x07\xff\r\t\xe2\x80\xae"
     with contextlib.ExitStack() as stack:
         if when == "before":

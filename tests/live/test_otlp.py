@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""`-o otlp` of `export` and `life`: what a strict reader takes, beside what the others say."""
+"""`-o otlp` of `export` and `life`: a strict reader accepts it, and it agrees with other
+outputs."""
 
 from __future__ import annotations
 
@@ -23,15 +24,17 @@ from harness.plain import Running, filtered_to, run
 pytestmark = pytest.mark.any_kernel
 
 COMM = "told"
-# As the conventions spell them.
+# As OpenTelemetry's conventions spell them.
 STATES = {"CLOSE": "closed", "FIN_WAIT1": "fin_wait_1", "FIN_WAIT2": "fin_wait_2",
           "SYN_RECV": "syn_received"}
 UNITS = {"s": "_seconds", "By": "_bytes", "1": "_ratio", "": ""}
 
 
 def as_prometheus(point: otlp.Point) -> str:
-    """The name that a collector gives a metric of OTLP for a Prometheus (its compatibility rules):
-    unit and `_total` are added where the name has them not."""
+    """Returns the name that a collector gives a metric of OTLP for Prometheus.
+
+    By its compatibility rules, it adds the unit and `_total` where the name lacks them.
+    """
     name = point.name.replace(".", "_")
     unit = UNITS[point.unit]
     if unit and not name.endswith(unit):
@@ -40,7 +43,7 @@ def as_prometheus(point: otlp.Point) -> str:
 
 
 def sent_and_told(netns: Netns, *arguments: str, lines: int = 1) -> tuple[list[otlp.Point], str]:
-    """Points of a look, and the page that was served after it."""
+    """Returns the points of a look, and the page that was served after it."""
     with Running("export", "-o", "otlp", "--listen", "127.0.0.1:0", "-i", "1h", *arguments,
                  *filtered_to(netns)) as running:
         found = ADDRESS.search(running.said())
@@ -56,7 +59,7 @@ def sent_and_told(netns: Netns, *arguments: str, lines: int = 1) -> tuple[list[o
 
 
 def test_metrics_are_those_of_prometheus(netns: Netns) -> None:
-    """Name by name and value by value, once a collector would have renamed them."""
+    """Names and values are those of Prometheus, once a collector would have renamed the metrics."""
     netns.sysctl("net/ipv4/ip_local_port_range", "40000 40049")
     with within.named(COMM.encode()), within.listen(netns) as listener:
         pairs = [within.Pair(netns, listener) for _ in range(40)]
@@ -80,7 +83,7 @@ def test_metrics_are_those_of_prometheus(netns: Netns) -> None:
 
 
 def test_counters_and_histograms(netns: Netns) -> None:
-    """They begin at the start, and go on."""
+    """Counters and histograms begin at the start of the run, and go on."""
     begin_ns = time.time_ns()
     with within.named(COMM.encode()), within.listen(netns) as listener, \
             Running("export", "-o", "otlp", "-i", "1s", *filtered_to(netns)) as running:
@@ -119,7 +122,7 @@ def test_counters_and_histograms(netns: Netns) -> None:
 
 
 def test_lines_are_bounded(netns: Netns) -> None:
-    """A thousand groups make more than a line; none is longer than the collector reads."""
+    """A thousand groups make more than one line; none is longer than the collector reads."""
     with contextlib.ExitStack() as stack:
         for _ in range(1500):
             stack.enter_context(within.listen(netns))
@@ -138,7 +141,7 @@ def test_names_that_would_break_the_format(netns: Netns) -> None:
 
 
 def test_disk_that_is_full(netns: Netns) -> None:
-    """As of other outputs: it says so and ends."""
+    """It says that the disk is full and ends, as with other outputs."""
     with open("/dev/full", "wb") as full:
         done = run("export", "-o", "otlp", "-i", "1s", "-d", "3s", *filtered_to(netns),
                    stdout=full)
@@ -210,7 +213,7 @@ RESOURCES = {"pid": "process.pid", "comm": "process.executable.name", "cgroup": 
              "unit": "systemd.unit.name", "container": "container.name",
              "container_id": "container.id", "pod": "k8s.pod.name",
              "pod_namespace": "k8s.namespace.name"}
-# Times of day, which records have as such, and what is no attribute.
+# Times of day, which a record has in fields of its own, and fields that are no attribute.
 LEFT_OUT = {"type", "open", "opened", "ended", "opened_mono_ns", "ended_mono_ns"}
 
 
@@ -238,7 +241,8 @@ def check_against(row: dict[str, Any], resource: dict[str, Any],
 
 
 def test_pod_is_the_resource(netns: Netns, tmp_path: Path) -> None:
-    """One whose cgroup says so, if this host can have it."""
+    """The pod of a connection is the resource, if the connection's cgroup can name one on this
+    host."""
     from harness import cgroup, pods  # pylint: disable=import-outside-toplevel
 
     del netns

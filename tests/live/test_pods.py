@@ -19,7 +19,7 @@ pytestmark = pytest.mark.any_kernel
 PODS = count(120)
 EACH_S, ALIVE, SERIES = 0.2, 10, 500
 RESIDENT_KB = 16 * 1024
-# What a look may come upon of other things on this host.
+# How many entries a look may find because of other things on this host.
 ELEMENTS = 100
 
 
@@ -40,20 +40,20 @@ def _made(tmp_path: Path) -> Iterator[pods.Pods]:
 
 
 def test_memory_series_and_maps_level_off(made: pods.Pods) -> None:
-    """Pods have their names while they live; what is kept of those that are gone is bounded."""
+    """Pods have their names while they live; what is kept of pods that are gone is bounded."""
     with Export("--by", "pod", "--cgroup", made.top.path, "--max-series", str(SERIES),
                 wrap=made.wrap) as exporter:
         taken = pods.churn(exporter, made, PODS * EACH_S, EACH_S, ALIVE, 2, lambda _: None)
         got = exporter.look()
         made.keep(0)
-        # A socket that a killed process leaves is gone when its namespace is.
+        # A socket that a killed process leaves goes away with its namespace.
         exporter.running.wait_for(
             lambda: pods.take(exporter, made, time.monotonic()).elements < ELEMENTS, LIMIT_S,
             "tables that are empty")
         exporter.running.finish()
     named = got.labels("tcpdwell_connections", "pod") - {"", "other"}
     assert all(name.startswith("web-") for name in named)
-    # Where a machine stalls, some go before a look has seen them.
+    # Where a machine stalls, some pods go away before a look has seen them.
     assert ALIVE < len(named) <= made.made
     assert got.labels("tcpdwell_connections", "namespace") <= {pods.SPACE, "", "other"}
     assert max(got.find("tcpdwell_metric_series")) <= SERIES

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""What the tool needs, what it keeps of that, and what it leaves behind."""
+"""Which rights the tool needs, which of them it keeps, and what it leaves behind."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CAP_BPF, CAP_PERFMON = 39, 38
 
 @pytest.fixture(name="public", scope="module")
 def _public() -> Iterator[str]:
-    """A copy of the binary where everyone can run it."""
+    """Copies the binary to where everyone can run it."""
     folder = tempfile.mkdtemp()
     os.chmod(folder, 0o755)
     path = shutil.copy(place.tcpdwell(), folder)
@@ -75,12 +75,12 @@ def test_bad_use_is_said_without_privilege(public: str) -> None:
 
 
 def test_two_capabilities_are_enough(public: str, netns: Netns) -> None:
-    """What does not work with them alone is said; what is shown is right."""
+    """What does not work with these two alone is reported; what is shown is right."""
     try:
         running = Running("-o", "json", "--netns", str(netns.inode),
                           wrap=as_nobody(public, CAP_BPF, CAP_PERFMON))
     except AssertionError as why:
-        # Before 5.11 maps count against RLIMIT_MEMLOCK, which is not theirs to raise.
+        # Before 5.11 maps count against RLIMIT_MEMLOCK, which these capabilities cannot raise.
         assert "status 3" in str(why) and "tcpdwell: " in str(why)
         pytest.skip(f"refused, and said: {why}")
     with running, within.listen(netns) as listener:
@@ -95,7 +95,7 @@ def test_two_capabilities_are_enough(public: str, netns: Netns) -> None:
     accepted = [row for row in rows if row["owner"] == "accept"]
     owners = {row["pid"] for row in rows if row["lport"] == listener_port(rows)}
     assert owners <= {os.getpid(), None}
-    # An accept that is not seen is a loss that the user is told of.
+    # If accept() is not seen, the user is told of that loss.
     assert bool(accepted) != ("tcpdwell: " in said.replace(READY, "") and "accept" in said)
 
 
@@ -124,7 +124,7 @@ def test_it_gives_up_what_it_needs_no_more(arguments: list[str]) -> None:
                 assert int(status[name], 16) & ~(1 << CAP_BPF) == 0, status
             assert (int(status["CapAmb"], 16), int(status["CapInh"], 16)) == (0, 0)
             assert status["NoNewPrivs"] == "1"
-        # The program that it runs is the user's, and has all that the user has.
+        # The program that the tracer runs keeps all rights of the user.
         started = children.read_text().split()
         assert bool(started) == ("--" in arguments)
         for child in map(int, started):
@@ -167,7 +167,7 @@ def kernel_asks() -> bool:
 
 
 def helper_of(pid: int) -> int:
-    """The process that looks at others for the tracer."""
+    """Returns the process that looks at other processes for the tracer."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     found = [int(child) for child in children
              if Path(f"/proc/{child}/comm").read_text() == HELPER + "\n"]
@@ -196,19 +196,19 @@ def test_every_thread_of_every_command_gives_up(arguments: list[str]) -> None:
         assert status["NoNewPrivs"] == "1"
         if has_filter():
             assert status["Seccomp"] == "2", status
-    # One thread makes maps; no other has a capability.
+    # One thread makes maps; no other thread has a capability.
     able = [status for status in threads if int(status["CapPrm"], 16)]
     assert len(able) <= 1 or kernel_asks(), able
     assert all(status["Pid"] != status["Tgid"] for status in able) or kernel_asks(), able
 
 
 def open_at_rest(pid: int) -> set[str]:
-    """What a process has open between two looks of its own at /proc."""
+    """Returns what a process has open between two of its own looks at /proc."""
     deadline = time.monotonic() + patience(10)
     while True:
         try:
             opened = {os.readlink(fd) for fd in Path(f"/proc/{pid}/fd").iterdir()}
-        except FileNotFoundError:  # closed meanwhile
+        except FileNotFoundError:  # a descriptor was closed meanwhile
             opened = {"/proc"}
         if not any(name.startswith("/proc") for name in opened):
             return opened
@@ -251,7 +251,7 @@ def test_it_ends_with_a_tracer_that_is_killed() -> None:
         running.child.kill()
         running.child.wait()
         deadline = time.monotonic() + patience(10)
-        # Its new parent may leave it a zombie.
+        # The helper's new parent may leave it a zombie.
         while Path(f"/proc/{helper}").exists() and "\nState:\tZ" not in Path(
                 f"/proc/{helper}/status").read_text():
             assert time.monotonic() < deadline
@@ -266,7 +266,7 @@ def test_it_ends_though_the_helper_does_not_answer(arguments: list[str]) -> None
         helper = helper_of(running.child.pid)
         os.kill(helper, signal.SIGSTOP)
         try:
-            time.sleep(patience(1))  # it waits for an answer by now
+            time.sleep(patience(1))  # now the tracer waits for an answer
             begin = time.monotonic()
             running.child.send_signal(signal.SIGTERM)
             assert running.child.wait(patience(5)) in (0, 10)
@@ -305,7 +305,7 @@ def test_who_may_not_change_the_user_says_so(public: str) -> None:
 @pytest.mark.any_kernel
 @pytest.mark.parametrize("needs", ["least", "files", "looks", "looks files"])
 def test_nothing_can_be_written_from_inside(needs: str) -> None:
-    """By the very code that the tracer gives up with, in both kinds of threads."""
+    """The very code with which the tracer gives up its rights is tried in both kinds of threads."""
     if not UNPRIVILEGED.exists():
         pytest.skip("it is not built: make tools")
     done = subprocess.run([UNPRIVILEGED, *needs.split()], stdin=subprocess.DEVNULL,
@@ -339,7 +339,7 @@ def test_another_of_the_same_user_cannot_look_into_it() -> None:
 
 @pytest.mark.any_kernel
 def test_what_looks_can_do_nothing_else() -> None:
-    """By the very code that the helper keeps its rights with."""
+    """The very code with which the helper keeps only its rights is tried."""
     if not UNPRIVILEGED.exists():
         pytest.skip("it is not built: make tools")
     done = subprocess.run([UNPRIVILEGED, "helper"], stdin=subprocess.DEVNULL, capture_output=True,
@@ -358,7 +358,7 @@ def test_what_looks_can_do_nothing_else() -> None:
 @pytest.mark.parametrize("arguments", [[], ["leaks", "--watch"], ["leaks", "--watch", "--stacks"]],
                          ids=str)
 def test_a_debugger_finds_it_powerless(arguments: list[str]) -> None:
-    """A call that a debugger has the tracer itself make: as good as code of an attacker's."""
+    """A debugger makes the tracer itself call functions, which is as good as an attacker's code."""
     gdb = shutil.which("gdb")
     if not gdb:
         pytest.skip("there is no gdb here")
@@ -384,13 +384,13 @@ def test_a_debugger_finds_it_powerless(arguments: list[str]) -> None:
 
 
 def traces_mounted(pid: int | str = "self") -> list[str]:
-    """The tracing file systems that a process sees."""
+    """Returns the tracing file systems that a process sees."""
     return [line for line in Path(f"/proc/{pid}/mountinfo").read_text().splitlines()
             if line.partition(" - ")[2].split()[0] in ("tracefs", "debugfs")]
 
 
 class Watch:
-    """Notes each set of tracing mounts that was ever to be seen here."""
+    """Notes each set of tracing mounts that is ever visible here."""
 
     def __init__(self) -> None:
         self.seen: list[list[str]] = []
@@ -400,7 +400,7 @@ class Watch:
     def _run(self) -> None:
         with open("/proc/self/mountinfo", "rb", buffering=0) as file:
             poll = select.poll()
-            # The kernel says so here when a mount comes or goes: see proc(5).
+            # The kernel wakes this poll when a mount comes or goes: see proc(5).
             poll.register(file, select.POLLERR | select.POLLPRI)
             while not self._done.is_set():
                 mounted = traces_mounted()
@@ -428,7 +428,7 @@ def test_no_mount_is_seen_or_left(netns: Netns) -> None:
 
 
 def test_accept_is_seen_where_no_tracefs_is_mounted(netns: Netns) -> None:
-    """In a mount namespace that has none, with what the kernel offers for accept()."""
+    """accept() is seen, as far as the kernel offers it, in a mount namespace without tracefs."""
     hide = "umount -a -l -t tracefs,debugfs"
     with Running("-o", "json", "--netns", str(netns.inode), wrap=lambda argv: [
             "unshare", "--mount", "--propagation", "private", "sh", "-c",
@@ -444,7 +444,7 @@ def test_accept_is_seen_where_no_tracefs_is_mounted(netns: Netns) -> None:
 
 
 def objects_of(pid: int) -> set[tuple[str, int]]:
-    """The BPF programs, maps and links that a process holds, as (kind, number)."""
+    """Returns the BPF programs, maps and links that a process holds, as (kind, number)."""
     found = set()
     for info in Path(f"/proc/{pid}/fdinfo").iterdir():
         for kind, number in re.findall(r"^(prog|map|link)_id:\s*(\d+)", info.read_text(), re.M):
@@ -471,7 +471,7 @@ def test_nothing_is_left_in_the_kernel(netns: Netns, how: str) -> None:
 
 
 def test_two_at_a_time_do_not_disturb_each_other(netns: Netns) -> None:
-    """Each has programs of its own; the end of one is not the end of the other."""
+    """Each tracer has programs of its own; the end of one does not end the other."""
     with Running("-o", "json", "--netns", str(netns.inode)) as one:
         with Running("-o", "json", "--netns", str(netns.inode)) as two:
             within.listen(netns).close()
@@ -486,7 +486,7 @@ def test_two_at_a_time_do_not_disturb_each_other(netns: Netns) -> None:
 
 @pytest.mark.any_kernel
 def test_no_file_is_written(tmp_path: Path, netns: Netns) -> None:
-    """Run where nothing can be written but its output."""
+    """The tool runs where it can write nothing but its output."""
     done = run("-o", "json", "-d", "200ms", "--netns", str(netns.inode), cwd=tmp_path,
                wrap=lambda argv: ["unshare", "--mount", "--propagation", "private", "sh", "-c",
                                   'mount -o remount,bind,ro / && exec "$@"', "sh",

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""-- PROGRAM ARGS: traces it, its descendants and nobody else, and ends with it.
+"""`-- PROGRAM ARGS` traces the program, its descendants and nobody else, and ends with it.
 
-An unfiltered tracer is the oracle of what the family did. Programs see what the caller gave them.
+An unfiltered tracer is the oracle of what the family did. Programs keep what the caller gave them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ cast = pytest.fixture(actors.cast, name="cast")
 
 
 def visit(*clients: Actor) -> None:
-    """Each connects once, and closes."""
+    """Each client connects once, and closes."""
     for client in clients:
         client.run(f"c = socket.create_connection(('127.0.0.1', {PORT})); c.send(b'x'); c.close()")
 
@@ -40,7 +40,7 @@ def wait_over(tracer: Tracer, number: int) -> None:
 
 
 def check_family(oracle: Tracer, tracer: Tracer, family: Iterable[int]) -> None:
-    """What the tracer printed is what these processes owned."""
+    """The tracer printed exactly what these processes owned."""
     pids = set(family)
     tracer.check()
     oracle.stop()
@@ -58,15 +58,15 @@ class Family:
         self.netns, self.cast = netns, cast
         self.server, self.stranger = cast.actor("server", netns), cast.actor("actor", netns)
         self.oracle = start("--netns", str(netns.inode))
-        # ip-netns is replaced by the actor: the first exec that the tracer must follow.
+        # The actor replaces ip-netns by the first exec that the tracer must follow.
         self.tracer = start(*options, "--", *netns.argv(cast.argv("actor")))
         self.first = cast.meet()
-        # A child that outlives it must not hold the pipes that the tracer's end is read from.
+        # A child that outlives the actor must not hold the pipes at which the tracer's end is read.
         self.first.run("null = os.open(os.devnull, os.O_RDWR); os.dup2(null, 1); os.dup2(null, 2)")
         self.server.run(f"l = socket.create_server(('127.0.0.1', {PORT}), backlog=64)")
 
     def serve(self, number: int) -> None:
-        """To the end of so many connections."""
+        """Serves this many connections to their end."""
         self.server.run(f"for _ in range({number}): s, _ = l.accept(); s.recv(2); s.recv(1); "
                         "s.close()")
         wait_over(self.oracle, 2 * number)
@@ -78,14 +78,15 @@ def _family(netns: Netns, tracer: Callable[..., Tracer], cast: Cast) -> Family:
 
 
 def end(actor: Actor) -> None:
-    """With what is the program's own status."""
+    """Ends the actor with status 0, as a program would."""
     actor.send("os._exit(0)")
     actor.wait()
 
 
 @pytest.mark.every_kernel
 def test_descendants(family: Family) -> None:
-    """Children, their children, one whose parent has ended, and what exec makes of one."""
+    """Children, their children, a child whose parent has ended, and a child after exec are
+    traced."""
     first = family.first
     child = first.fork()
     grandchild = child.fork()
@@ -104,7 +105,7 @@ def test_descendants(family: Family) -> None:
 
 
 def test_passive_opens(family: Family) -> None:
-    """A descendant that listens: all of what it accepts, from SYN_RECV on."""
+    """A descendant listens: all rows of what it accepts are shown, from SYN_RECV on."""
     child = family.first.fork()
     child.run(f"l = socket.create_server(('127.0.0.1', {PORT + 1}))")
     for client in (family.stranger, family.server):
@@ -132,7 +133,7 @@ WAYS = {
 
 @pytest.mark.parametrize("way", WAYS)
 def test_ways_to_start(way: str, family: Family) -> None:
-    """However the family grows: vfork, from a thread, by a shell, in a session or namespace."""
+    """The family may grow by vfork, from a thread, by a shell, or into a session or namespace."""
     argv = ["curl", "-s", "-o", "/dev/null", f"http://127.0.0.1:{PORT}/"]
     family.server.send("s, _ = l.accept(); s.recv(1000); "
                        "s.send(b'HTTP/1.0 200 OK\\r\\n\\r\\n'); s.close()")
@@ -157,7 +158,7 @@ def test_other_filters_narrow(netns: Netns, tracer: Callable[..., Tracer], cast:
 
 
 def test_ends_with_the_program(family: Family) -> None:
-    """Not with its children; what it did last is shown."""
+    """The tracer ends with the program, not with its children; its last transitions are shown."""
     child = family.first.fork()
     family.first.run(f"c = socket.create_connection(('127.0.0.1', {PORT}))")
     family.server.run("s, _ = l.accept()")
@@ -166,7 +167,7 @@ def test_ends_with_the_program(family: Family) -> None:
     end(family.first)
     assert family.tracer.wait() == 0
     assert child.ask("os.getpid()") == child.pid
-    # Its exit closed its end; the child has another, so there was no FIN.
+    # The program's exit closed its descriptor; the child has another, so there was no FIN.
     assert {row["pid"] for row in family.tracer.all_rows()} == {pid}
 
 
@@ -209,7 +210,7 @@ def test_streams_pass_through() -> None:
 
 
 def status_of_program(**kwargs: Any) -> dict[str, int]:
-    """The signal masks of /proc/self/status, as a program after -- has them."""
+    """Returns the signal masks in /proc/self/status of a program that is started after --."""
     done = tcpdwell("-q", "--netns", "1", "--", "grep", "^Sig", "/proc/self/status", **kwargs)
     assert done.returncode == 0, done.stderr
     found = dict(line.split(":") for line in done.stdout.splitlines() if line.startswith("Sig"))
@@ -231,7 +232,7 @@ def test_signal_mask_is_the_callers() -> None:
 
 @pytest.mark.any_kernel
 def test_sigpipe_is_not_ignored() -> None:
-    """And what the caller ignores is still ignored, as nohup wants it."""
+    """A signal that the caller ignores is still ignored, as nohup wants it."""
     assert status_of_program()["SigIgn"] & mask(signal.SIGPIPE) == 0
     found = status_of_program(preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
     assert found["SigIgn"] & mask(signal.SIGPIPE, signal.SIGHUP) == mask(signal.SIGHUP)
@@ -240,5 +241,5 @@ def test_sigpipe_is_not_ignored() -> None:
 @pytest.mark.any_kernel
 def test_no_descriptor_of_the_tracers() -> None:
     done = tcpdwell("-q", "--netns", "1", "--", "ls", "/proc/self/fd")
-    # The last is of the folder that ls reads.
+    # The last descriptor is of the folder that ls reads.
     assert [line for line in done.stdout.split() if line.isdigit()] == ["0", "1", "2", "3"]

@@ -39,14 +39,14 @@ def leak(netns: Netns, listener: socket.socket) -> within.Pair:
 
 
 def after_a_look(server: Prometheus) -> None:
-    """What was done by now is in the answers."""
+    """Waits until the answers include what has been done before this call."""
     now = time.time()
     server.wait_for(lambda: (server.value("tcpdwell_look_timestamp_seconds") or 0) > now,
                     "a scrape of another look")
 
 
 def test_leaks_and_local_ports(netns: Netns, tmp_path: Path) -> None:
-    """Queries give what ss and the test count; and the alerts fire."""
+    """Queries return what ss and the test count, and the alerts fire."""
     if not prometheus.find():
         pytest.skip("there is no prometheus here")
     netns.sysctl("net/ipv4/ip_local_port_range", "40000 40049")
@@ -67,7 +67,7 @@ def test_leaks_and_local_ports(netns: Netns, tmp_path: Path) -> None:
         with within.make_socket(netns) as refused:
             assert refused.connect_ex(("127.0.0.1", 1))
         assert "TcpdwellLocalPortsRunOut" not in server.firing()
-        # 45 of 50 ports.
+        # 45 of 50 ports are in use.
         pairs += [within.Pair(netns, listener) for _ in range(45 - len(pairs))]
         server.wait_for(lambda: "TcpdwellLocalPortsRunOut" in server.firing(),
                         "the alert for local ports")
@@ -93,7 +93,7 @@ def check_numbers(server: Prometheus, netns: Netns, pairs: list[within.Pair]) ->
     if server.value('tcpdwell_feature{name="carried"}'):
         assert server.query("sum by (direction) (tcpdwell_bytes_total)") == {
             "sent": 100 * leaks, "received": 100 * leaks}
-    # Native buckets or not, it can tell a quantile.
+    # Prometheus can tell a quantile with native buckets and without.
     quantile = server.value("histogram_quantile(0.5, sum by (le) "
                             "(tcpdwell_handshake_seconds_bucket))")
     assert quantile is not None and 0 < quantile < 1

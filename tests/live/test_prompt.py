@@ -25,12 +25,12 @@ PROMPT_NS = 100_000_000
 
 
 def delay_ns(line: Line) -> int:
-    """From what a row tells to its reader."""
+    """Returns the time from a row's transition to its reader."""
     return line.at_ns - json.loads(line.text)["mono_ns"]
 
 
 def assert_prompt(delays_ns: list[int]) -> None:
-    """The median, because a busy machine may keep a reader waiting by itself."""
+    """The median is prompt; a busy machine alone may keep a reader waiting at times."""
     assert statistics.median(delays_ns) <= patience(PROMPT_NS), [ns / 1e6 for ns in delays_ns]
 
 
@@ -50,14 +50,14 @@ def test_rows_are_prompt_in_every_format(netns: Netns, arguments: list[str]) -> 
         for count in range(2, 7):
             time.sleep(0.1)
             at_ns = time.monotonic_ns()
-            # Left open: one row each.
+            # The listener stays open, so it makes one row.
             within.make_socket(netns).listen()
             delays.append(running.wait_for_lines(count)[-1].at_ns - at_ns)
     assert_prompt(delays)
 
 
 def beside_silence(netns: Netns) -> Running:
-    """A tracer of this namespace, which gets an address that nobody answers at."""
+    """Starts a tracer of this namespace, and adds an address there at which nobody answers."""
     add_silence(netns)
     return Running("-o", "json", *filtered_to(netns))
 
@@ -66,14 +66,14 @@ def beside_silence(netns: Netns) -> Running:
                          ids=["a listener", "nobody answers"])
 def test_first_row_after_idling(make_netns: Callable[[], Netns],
                                 begin: Callable[[Netns], socket.socket]) -> None:
-    """The reader has long gone to sleep, and the row that comes may be one that waits for its port.
+    """The reader has been asleep for long, and the first row may be one that waits for its port.
 
-    Three tracers of their own namespaces idle at the same time.
+    Three tracers, each of its own namespace, idle at the same time.
     """
     with contextlib.ExitStack() as stack:
         places = [make_netns() for _ in range(3)]
         tracers = [stack.enter_context(beside_silence(netns)) for netns in places]
-        time.sleep(2)  # twice as long as it stays awake (IDLE_NS of user/run/trace.c)
+        time.sleep(2)  # twice as long as the reader stays awake (IDLE_NS of user/run/trace.c)
         for netns, running in zip(places, tracers):
             stack.enter_context(begin(netns))
             running.wait_for_lines(1)
@@ -97,9 +97,10 @@ def test_connection_attempt_that_nobody_answers_is_prompt(netns: Netns) -> None:
 
 
 def test_no_row_is_forgotten_as_the_reader_goes_to_sleep(make_netns: Callable[[], Netns]) -> None:
-    """It stops looking about a second after the last row: whatever comes just then is not lost.
+    """The reader stops looking about a second after the last row: a row that comes then is not
+    lost.
 
-    Five tracers of their own namespaces, as most of it is waiting.
+    There are five tracers, each of its own namespace, because most of the test is waiting.
     """
     with contextlib.ExitStack() as stack:
         places = [make_netns() for _ in range(5)]

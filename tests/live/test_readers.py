@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Readers that are odd: gone, slow, or a full disk."""
+"""Odd readers: one that is gone, a slow one, and a full disk."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.any_kernel
 
 
 def counts_of(said: str) -> dict[str, int]:
-    """The terms of the last account."""
+    """Returns the terms of the last account."""
     line = [line for line in said.splitlines() if line.startswith("tcpdwell: seen ")][-1]
     return {name: int(count) for name, count in re.findall(r"(\w+) (\d+)", line)}
 
@@ -59,7 +59,7 @@ def test_duration_ends_it_though_nothing_comes(netns: Netns) -> None:
 
 def read_by(argv: list[str], *arguments: str,
             netns: Netns) -> tuple[Running, subprocess.Popen[Any]]:
-    """A tracer whose standard output is the standard input of argv."""
+    """Starts a tracer whose standard output is the standard input of argv."""
     reader, writer = os.pipe()
     child = subprocess.Popen(argv, stdin=reader, stdout=subprocess.PIPE)
     os.close(reader)
@@ -73,7 +73,7 @@ def read_by(argv: list[str], *arguments: str,
 
 
 def assert_quiet(running: Running) -> None:
-    """Status 0, and no complaint."""
+    """The tracer exits with 0 and prints no complaint."""
     assert running.wait() == 0
     complaints = [line for line in running.errors
                   if line != READY and not re.match("tcpdwell: seen ", line)]
@@ -81,7 +81,7 @@ def assert_quiet(running: Running) -> None:
 
 
 def test_head_1_of_a_table(netns: Netns) -> None:
-    """It has its line at once, and nothing more ever comes."""
+    """The reader gets its line at once, and nothing more ever comes."""
     running, head = read_by(["head", "-1"], netns=netns)
     with running:
         assert_quiet(running)
@@ -137,7 +137,8 @@ def test_jq(netns: Netns) -> None:
 
 @pytest.fixture(name="full_pipe")
 def _full_pipe(netns: Netns) -> Iterator[tuple[Running, int]]:
-    """A JSON tracer with 600 rows to write into a pipe that nobody reads, and the pipe's end."""
+    """Yields a JSON tracer with 600 rows to write into a pipe that nobody reads, and the pipe's
+    end."""
     reader, writer = os.pipe()
     try:
         with within.listen(netns) as listener, \
@@ -153,7 +154,7 @@ def _full_pipe(netns: Netns) -> Iterator[tuple[Running, int]]:
 
 
 def read_to_end(reader: int, pause_s: float = 0.0) -> list[dict[str, Any]]:
-    """All that a tracer writes until it is gone, read a piece at a time."""
+    """Reads all that a tracer writes until it is gone, a piece at a time."""
     pieces = []
     while data := os.read(reader, 1 << 14):
         pieces.append(data)
@@ -171,13 +172,13 @@ def assert_nothing_lost(rows: list[dict[str, Any]]) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signal_ends_it_while_its_reader_does_not_read(full_pipe: tuple[Running, int],
                                                        number: int) -> None:
-    """As with `| less`, or a terminal that Ctrl-S holds."""
+    """The reader stops as with `| less`, or as a terminal does at Ctrl-S."""
     running, _ = full_pipe
     assert running.stop(number) == 0
 
 
 def test_reader_that_rests_loses_nothing(full_pipe: tuple[Running, int]) -> None:
-    """The ring takes what comes meanwhile."""
+    """The ring takes the rows that come meanwhile."""
     running, reader = full_pipe
     rows: list[dict[str, Any]] = []
     thread = threading.Thread(target=lambda: rows.extend(read_to_end(reader)))
@@ -189,7 +190,7 @@ def test_reader_that_rests_loses_nothing(full_pipe: tuple[Running, int]) -> None
 
 
 def test_slow_reader_gets_all_after_a_stop(full_pipe: tuple[Running, int]) -> None:
-    """`| jq .` under load: the pipe is full when Ctrl-C comes, but is read on."""
+    """As with `| jq .` under load, the pipe is full when Ctrl-C comes, but is still read."""
     running, reader = full_pipe
     running.child.send_signal(signal.SIGINT)
     rows = read_to_end(reader, pause_s=0.05)
@@ -213,7 +214,7 @@ def test_report_while_the_pipe_is_full(full_pipe: tuple[Running, int]) -> None:
 
 
 def test_program_that_ends_while_the_pipe_is_full(tmp_path: Path) -> None:
-    """The end of the program does not cut its rows off."""
+    """The end of the program does not cut off its rows."""
     done = tmp_path / "done"
     reader, writer = os.pipe()
     script = ("import socket\n"
@@ -249,7 +250,7 @@ def test_device_that_is_full(netns: Netns, arguments: list[str]) -> None:
 
 
 def assert_disk_full(running: Running, why: str = "No space left on device") -> None:
-    """The account, and what ended it."""
+    """The tracer prints the account, and what ended the run."""
     *before, account, last = running.errors
     assert last == f"tcpdwell: standard output: {why}\n"
     assert re.match(r"tcpdwell: seen \d+ = ", account)
@@ -257,7 +258,7 @@ def assert_disk_full(running: Running, why: str = "No space left on device") -> 
 
 
 def check_account_of(running: Running, form: str, file: Path, begin: int = 0) -> None:
-    """Whole lines, and each row is in the file or said not to be."""
+    """All lines are whole, and each row is in the file or reported as missing."""
     data = file.read_bytes()[begin:]
     assert data.endswith(b"\n")
     counts = counts_of(running.said())
@@ -269,7 +270,7 @@ def check_account_of(running: Running, form: str, file: Path, begin: int = 0) ->
 
 @pytest.fixture(name="small_disk")
 def _small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system that holds 64 KiB."""
+    """Makes a file system that holds 64 KiB."""
     process.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(tmp_path)])
     yield tmp_path
     process.run(["umount", "--lazy", str(tmp_path)])
@@ -292,9 +293,9 @@ def test_disk_that_fills_up(netns: Netns, small_disk: Path, form: str) -> None:
 
 @pytest.mark.parametrize("form", ["table", "csv", "json"])
 def test_file_that_may_not_grow(netns: Netns, tmp_path: Path, form: str) -> None:
-    """RLIMIT_FSIZE: SIGXFSZ is an error like a full disk."""
+    """At RLIMIT_FSIZE, SIGXFSZ is an error like a full disk."""
     file, limit = tmp_path / "rows", 16 << 20
-    # The tracer has files of its own, which are smaller.
+    # The tracer's own files are smaller than this limit.
     before = bytes(limit - 20001) + b"\n"
     file.write_bytes(before)
     with within.listen(netns) as listener, open(file, "ab") as out, \
@@ -312,7 +313,7 @@ def test_file_that_may_not_grow(netns: Netns, tmp_path: Path, form: str) -> None
 
 @pytest.mark.parametrize("arguments", [["probe", "-o", "json"], ["--help"]], ids=str)
 def test_page_into_a_pipe_that_does_not_block(arguments: list[str]) -> None:
-    """One that is nearly full takes a part, and is waited for."""
+    """A pipe that is nearly full takes a part of the page, and the rest waits for it."""
     whole = run(*arguments)
     reader, writer = os.pipe()
     fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
@@ -329,7 +330,7 @@ def test_page_into_a_pipe_that_does_not_block(arguments: list[str]) -> None:
 
 
 def test_file_gets_all_rows(netns: Netns, tmp_path: Path) -> None:
-    """A regular file cannot be waited for by epoll, and is no special case to the user."""
+    """epoll cannot wait for a regular file, but the user sees no difference."""
     with within.listen(netns) as listener, open(tmp_path / "rows", "wb") as out, \
             Running("-o", "csv", *filtered_to(netns), stdout=out) as running:
         within.connect_and_reset(netns, listener, 100)

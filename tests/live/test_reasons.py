@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Why a connection ended, where the kernel's own ways to give one up are told apart.
+"""Why a connection ended, where the kernel has several ways to give a connection up.
 
-The peer is no socket but the test (harness/peer.py): it says nothing when it is not asked to, so
-that timers run out.
+The peer is no socket but the test itself (harness/peer.py). It says nothing unless it is asked to,
+so that timers run out.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ class Given(NamedTuple):
     peers: dict[str, Peer]
 
     def reason(self, watch: Watch, name: str) -> tuple[str, str | None]:
-        """Why it ended, and the errno."""
+        """Returns why the connection ended, and the errno."""
         chain = watch.wait(self.server.link.inode, self.server.port, self.peers[name].port,
                            closed, limit_s=LIMIT_S)
         return chain[-1]["reason"], chain[-1]["errno"]
 
 
 def play_timeouts(stage: Stage) -> Given:
-    """All at once: each takes some seconds."""
+    """Makes all of them at once, because each takes some seconds."""
     server = stage.server(stage.link(tcp_retries2=1))
     peers = {}
     for name, what in {
@@ -67,7 +67,7 @@ def play_timeouts(stage: Stage) -> Given:
     ("keepalive", "keepalive_timeout"), ("keepalive-user", "user_timeout"),
     ("user", "user_timeout"), ("data", "timeout")])
 def test_timeouts(name: str, reason: str, stage: Stage, watch: Watch) -> None:
-    """Probes that nobody answers, TCP_USER_TIMEOUT, and data that nobody acknowledges."""
+    """Reasons are told apart: unanswered probes, TCP_USER_TIMEOUT, and unacknowledged data."""
     assert stage.once(play_timeouts).reason(watch, name) == (reason, "ETIMEDOUT")
 
 
@@ -86,7 +86,7 @@ for half in range(3):
 
 @pytest.mark.every_kernel
 def test_closed_in_repair(netns: Netns, tracer: Callable[..., Tracer]) -> None:
-    """Nothing was sent: not while it was open, nor after the one side's FIN or the other's."""
+    """A close in TCP_REPAIR sends nothing: neither when open, nor after the FIN of either side."""
     running = tracer("--netns", str(netns.inode))
     netns.run(["python3", "-c", REPAIR])
     ended = running.wait_for(lambda rows: [
@@ -97,7 +97,7 @@ def test_closed_in_repair(netns: Netns, tracer: Callable[..., Tracer]) -> None:
 
 
 def play_deferred(stage: Stage, full: bool) -> Given:
-    """A bare ACK that TCP_DEFER_ACCEPT ignores; or data, and no room in the accept queue."""
+    """Sends a bare ACK, which TCP_DEFER_ACCEPT ignores; or data while the accept queue is full."""
     server = stage.server(stage.link(tcp_synack_retries=1), backlog=0, before=DEFER)
     late = server.peer()
     late.syn()
@@ -117,13 +117,13 @@ def play_deferred(stage: Stage, full: bool) -> Given:
 @pytest.mark.parametrize("full,reason", [(False, "timeout"), (True, "queue_overflow")],
                          ids=["timeout", "overflow"])
 def test_deferred(full: bool, reason: str, stage: Stage, watch: Watch) -> None:
-    """With TCP_DEFER_ACCEPT it is the queue that tells the two apart."""
+    """With TCP_DEFER_ACCEPT, only the accept queue tells the two reasons apart."""
     watch.require(requests=True)
     assert stage.once(play_deferred, full).reason(watch, "late")[0] == reason
 
 
 def play_killed(stage: Stage) -> Given:
-    """`ss -K` of a request."""
+    """Ends a request by `ss -K`."""
     if not shutil.which("ss"):
         pytest.skip("no ss")
     server = stage.server(stage.link())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""What a refusal costs, and what it does not: one feature, or what was asked for by name."""
+"""A refusal by the kernel costs one feature, or the run if that feature was asked for by name."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_what_was_asked_for_by_name_is_not_left_out(name: str, arguments: list[s
 
 
 def test_what_the_kernel_does_not_support_has_words() -> None:
-    """As fentry where the processor has no trampolines: its error has none in the C library."""
+    """The C library has no words for this error, as of fentry on processors without trampolines."""
     done = refusal.run(["BPF_MAP_CREATE:ring=ENOTSUPP"], "-d", "100ms")
     assert done.returncode == 3
     assert ("the kernel refuses ring, which nothing works without: Operation not supported"
@@ -59,7 +59,7 @@ def test_what_the_kernel_does_not_support_has_words() -> None:
     ("mount -t tmpfs none /proc", "/proc is not mounted"),
 ])
 def test_a_limit_of_the_host_is_named(shell: str, said: str) -> None:
-    """With status 3: neither "no BTF" nor "the kernel refuses the program"."""
+    """The status is 3; the message is neither "no BTF" nor "the kernel refuses the program"."""
     script = f'{shell} && exec "$0" "$@"'
     done = subprocess.run(["unshare", "--mount", "sh", "-c", script, place.tcpdwell(), "-d",
                            "100ms"], capture_output=True, text=True, check=False,

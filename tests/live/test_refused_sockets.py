@@ -19,15 +19,15 @@ OLDER_S = 0.4
 FOUND = 10
 STATES = {"ESTAB": "ESTABLISHED", "FIN-WAIT-2": "FIN_WAIT2", "TIME-WAIT": "TIME_WAIT",
           "CLOSE-WAIT": "CLOSE_WAIT", "LISTEN": "LISTEN", "SYN-SENT": "SYN_SENT"}
-# The ages that the kernel's stamps tell without BPF.
+# The states whose ages the kernel's stamps tell without BPF.
 AGED = {"ESTABLISHED", "CLOSE_WAIT", "TIME_WAIT"}
-# All of bpf(2); what looks at sockets; and when it is asked for records, after all was granted.
+# Refused are all of bpf(2), what looks at sockets, or reading records after all was granted.
 RULES = ["BPF_*=EPERM", "BPF_PROG_LOAD:iter_*=EINVAL", "BPF_ITER_CREATE=EPERM",
          "BPF_LINK_CREATE:iter_socket=EOPNOTSUPP", "BPF_MAP_CREATE=ENOMEM"]
 
 
 class Scene:
-    """In each family: open, waiting for accept(), leaked, orphaned, and in TIME_WAIT."""
+    """In each family, connections: open, waiting for accept(), leaked, orphaned, in TIME_WAIT."""
 
     def __init__(self, netns: Netns) -> None:
         self.netns = netns
@@ -46,7 +46,7 @@ class Scene:
         pairs[1].client.close()  # an orphan in FIN_WAIT2
         pairs[2].client.close()
         pairs[2].server.close()
-        # Data one way, which the stamps of sent and received tell apart.
+        # Data goes only one way, so that the stamps of sent and received data differ.
         pairs[3].client.send(b"x")
         self.open += [listener, waiting, *(end for pair in pairs
                                            for end in (pair.client, pair.server))]
@@ -75,7 +75,7 @@ def look(rules: list[str], scene: Scene, *arguments: str) -> tuple[list[dict[str
 @pytest.mark.every_kernel
 @pytest.mark.parametrize("rule", RULES)
 def test_snapshot(rule: str, scene: Scene) -> None:
-    """As ss counts them, to their owners, with no age that is not so."""
+    """Counts are those of ss, owners are right, and no age is wrong."""
     (found,), said, status = look([rule], scene, "snapshot")
     now_ns = time.monotonic_ns()
     assert status == 0 and said.count("\n") == 1 and "sock_diag" in said, said
@@ -83,8 +83,9 @@ def test_snapshot(rule: str, scene: Scene) -> None:
     families = 1 + capability.ipv6()
     mine = {group["state"]: group["count"] for group in found["processes"]
             if group["pid"] == os.getpid()}
-    # The two ends of two that are open, and the client of the one that waits, whose other end is
-    # the listener's; two leaked here; of those that closed, one has a process yet.
+    # ESTABLISHED: both ends of two open connections, the client of the one that waits for accept(),
+    # and that one's other end, which is the listener's. CLOSE_WAIT: two leaks. FIN_WAIT2: of two
+    # ends, a process still has one.
     assert mine == {"LISTEN": families, "ESTABLISHED": 6 * families, "CLOSE_WAIT": 2 * families,
                     "FIN_WAIT2": families}
     for group in found["states"]:
@@ -107,7 +108,7 @@ def test_filters(rule: str, scene: Scene) -> None:
     assert states("-p", str(os.getpid()))["LISTEN"] == everything["LISTEN"]
     assert not states("-p", "1")
     assert not states("--uid", "54321")
-    # Nobody's user is left of a timewait socket.
+    # A timewait socket has no user any more.
     assert set(states("--uid", str(os.getuid()))) == set(everything) - {"TIME_WAIT"}
     port = str(scene.open[0].getsockname()[1])
     assert states("-L", port)["LISTEN"] == 1 and "LISTEN" not in states("-D", port)
@@ -128,7 +129,8 @@ def test_listening(rule: str, scene: Scene) -> None:
 @pytest.mark.every_kernel
 @pytest.mark.parametrize("rule", RULES)
 def test_leaks(rule: str, scene: Scene) -> None:
-    """What leaks, what waits for accept(), and what cannot be dated is perhaps one."""
+    """Leaks and connections that wait for accept() are found; undatable sockets are perhaps
+    leaks."""
     families = 1 + capability.ipv6()
     (leak,), said, status = look([rule], scene, "leaks", "--older", "200ms")
     assert status == FOUND and "sock_diag" in said
@@ -145,7 +147,7 @@ def test_leaks(rule: str, scene: Scene) -> None:
 
 @pytest.mark.any_kernel
 def test_cgroup_needs_the_iterators(scene: Scene) -> None:
-    """What sock_diag cannot filter by is not guessed."""
+    """sock_diag cannot filter by cgroup, so the command refuses rather than guesses."""
     _, said, status = look(["BPF_*=EPERM"], scene, "snapshot", "--cgroup", "/")
     assert status == 3 and said.count("\n") == 1
 
@@ -165,7 +167,8 @@ APART = ("unshare", "--pid", "--fork", "--mount-proc")
 @pytest.mark.every_kernel
 @pytest.mark.parametrize("rule", [None, "BPF_*=EPERM"])
 def test_processes_outside_are_not_nobody(rule: str | None, scene: Scene) -> None:
-    """They are not seen, which is said; that nobody has their sockets is not."""
+    """It says that these processes cannot be seen; it does not say that no process has the
+    sockets."""
     arguments = ["leaks", "--older", "200ms", "--netns", scene.netns.path]
     done = refusal.run([rule] if rule else [], *arguments, before=APART)
     assert done.returncode == FOUND, done

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""What the commands that go on take of a host on which nothing happens."""
+"""What commands that keep running use on a host where nothing happens."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from harness.plain import Running
 
-# The ring has 16 MiB; no more than a part of it is mapped at a time.
+# The ring has 16 MiB; only a part of it may be mapped at a time.
 RESIDENT_KIB = 10 << 10
 
 
@@ -24,6 +24,6 @@ def resident_kib(pid: int) -> int:
 @pytest.mark.every_kernel
 @pytest.mark.parametrize("command", ["trace", "life", "stat", "timewait"])
 def test_memory(command: str) -> None:
-    """Neither the start's memory is kept, nor the whole ring mapped."""
+    """The memory of the start is given back, and the ring is not mapped as a whole."""
     with Running(command) as running:
         assert resident_kib(running.child.pid) <= RESIDENT_KIB

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Several rings, as on hosts of many processors: rows of a connection stay in their order, none is
-lost between them, and a row in any of them wakes the reader."""
+"""Several rings, as on hosts with many processors: the rows of a connection stay in order, none is
+lost between the rings, and a row in any of them wakes the reader."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from harness.plain import Running, filtered_to
 from harness.tracer import Tracer, by_cookie, check_account, check_chains
 
 RINGS = 4
-# A CPU takes as many cookies at a time, and a ring those of some of these batches.
+# A CPU takes this many cookies at a time, and each batch of cookies has its ring.
 BATCH = 4096
 CONNECTIONS = RINGS * BATCH  # two cookies each
-# A row comes within some ten milliseconds; one that wakes nobody, never.
+# A row comes within some tens of milliseconds, or never if it does not wake the reader.
 SOON_S = 2.0
 
 
 def rush(netns: Netns, connections: int) -> None:
-    """Each with a reset at its end: six rows, and no TIME_WAIT."""
+    """Makes connections that end by a reset: six rows each, and no TIME_WAIT."""
     subprocess.run(netns.argv([str(place.TOP / "build/tests/servers/rush"), "--reset",
                                "--connections", str(connections)]),
                    check=True, capture_output=True, timeout=process.LIMIT_S)
@@ -43,7 +43,7 @@ def test_rows_of_each_connection_stay_in_their_order(netns: Netns, tmp_path: Pat
     check_chains(rows, summary["missed"])
     chains = by_cookie(rows)
     assert len(chains) >= 2 * CONNECTIONS
-    # So that the rows came out of all of them.
+    # The rows came out of all rings.
     assert {cookie // BATCH % RINGS for cookie in chains} == set(range(RINGS))
 
 
@@ -52,12 +52,12 @@ def test_row_in_any_ring_wakes_a_reader_that_sleeps(netns: Netns) -> None:
     try:
         with within.listen(netns) as listener:
             for number in range(6):
-                time.sleep(0.5)  # it sleeps by then, without a time limit
+                time.sleep(0.5)  # by then the reader sleeps without a time limit
                 before = len(tracer.all_rows())
                 within.Pair(netns, listener).close()
                 tracer.wait_for(lambda rows, before=before: len(rows) > before + 4, SOON_S,
                                 f"rows of connection {number}")
-                rush(netns, BATCH // 2)  # the next one's cookies are of another batch
+                rush(netns, BATCH // 2)  # the next connection's cookies are of another batch
     finally:
         tracer.close()
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Containers that Podman and systemd-nspawn themselves have made: rows say which one it is.
+"""Rows name the containers that Podman and systemd-nspawn themselves have made.
 
-Each runs on the files of this host, in a mount namespace where version 2 of cgroups is all there
-is. What it writes goes to a layer above them, as Podman writes an /etc/resolv.conf, say. What a
-host does not let them do is skipped, with what they say of it.
+Each container runs on the files of this host, in a mount namespace that has only version 2 of
+cgroups. What a runtime writes, such as Podman's /etc/resolv.conf, goes to a layer above these
+files. If the host does not let a runtime work, the test is skipped with the runtime's message.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.any_kernel
 
 PORT = 8000
 NAME = "shop-web"
-# A server and its client in one; a line on standard input is a connection that ends.
+# A server and its client in one process; a line on standard input is a connection that ends.
 TALKER = f"""
 import socket, sys
 listener = socket.create_server(("127.0.0.1", {PORT}))
@@ -37,7 +37,8 @@ for line in sys.stdin:
     server.close()
     print("done", flush=True)
 """
-# What each asks for beyond these some hosts refuse: limits of processes, and filters of devices.
+# Without these, runtimes ask for limits of processes and filters of devices. Some hosts refuse
+# them.
 PODMAN = ["--cgroup-manager=cgroupfs", "--runtime=crun", "--events-backend=none",
           "--storage-driver=vfs"]
 RUN = ["--rm", "--interactive", "--privileged", "--pids-limit=-1", "--ulimit=nofile=1024:1024",
@@ -45,7 +46,7 @@ RUN = ["--rm", "--interactive", "--privileged", "--pids-limit=-1", "--ulimit=nof
 
 
 class Container:
-    """What a runtime started, which talks when it is told to."""
+    """A container that a runtime started; it makes connections when it is told to."""
 
     def __init__(self, argv: list[Any], root: Path, folder: str = "/") -> None:
         script = """
@@ -89,7 +90,7 @@ class Container:
 
 
 def remove(folder: str) -> None:
-    """A cgroup, and those that a runtime has left below it."""
+    """Removes a cgroup, and the cgroups that a runtime has left below it."""
     subprocess.run(["find", f"{cgroup.mounted()}{folder}", "-depth", "-type", "d", "-exec",
                     "rmdir", "{}", ";"], capture_output=True, check=False)
 
@@ -125,7 +126,7 @@ def rows_of(container: Container, netns: Netns, **kwargs: Any) -> list[dict[str,
 
 
 def test_podman(netns: Netns, top: cgroup.Cgroup, tmp_path: Path) -> None:
-    """Its name is in the file that Podman keeps, its id in the path."""
+    """The container's name is in the file that Podman keeps, and its id is in the path."""
     for folder in (tmp_path, *tmp_path.parents[:2]):
         folder.chmod(0o755)
     store, root = tmp_path / "lib/containers/storage", tmp_path / "root"
@@ -148,7 +149,7 @@ def test_podman(netns: Netns, top: cgroup.Cgroup, tmp_path: Path) -> None:
 
 
 def test_systemd_nspawn(netns: Netns, top: cgroup.Cgroup, tmp_path: Path) -> None:
-    """Below a cgroup that is called as its unit is."""
+    """The container is below a cgroup that has the name of its unit."""
     unit = f"systemd-nspawn@{NAME}.service"
     folder = Path(f"{cgroup.mounted()}{top.path}/{unit}")
     folder.mkdir()

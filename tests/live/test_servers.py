@@ -24,11 +24,11 @@ from harness.scale import count
 from harness.server import PORT, Nginx, Server, curl
 
 FOUND = 10
-# Sockets of all three servers and their clients: each connection is two.
+# Sockets of all three servers and their clients: each connection has two.
 SOCKETS = count(5000)
 OLDER = "200ms"
 OLDER_NS = 200_000_000
-# What is seen is told within so long; one with no processor to run on needs longer to do it.
+# How exactly a state that the tracer saw is dated; a process that gets no processor acts later.
 EXACT_NS = 10_000_000
 SS = {"ESTAB": "ESTABLISHED", "FIN-WAIT-2": "FIN_WAIT2", "CLOSE-WAIT": "CLOSE_WAIT",
       "LISTEN": "LISTEN", "TIME-WAIT": "TIME_WAIT"}
@@ -39,7 +39,8 @@ needs_nginx = pytest.mark.skipif(not shutil.which("nginx"), reason="no nginx")
 
 @pytest.fixture(autouse=True)
 def _room() -> Iterator[None]:
-    """The clients are this process's descriptors, and the servers' limits are inherited."""
+    """Raises the limit of descriptors: clients are this process's, and servers inherit the
+    limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     yield
@@ -47,7 +48,7 @@ def _room() -> Iterator[None]:
 
 
 def visit(netns: Netns, port: int, number: int) -> list[socket.socket]:
-    """Connections to a server on loopback."""
+    """Makes connections to a server on loopback."""
     def connect() -> list[socket.socket]:
         return [socket.create_connection(("127.0.0.1", port)) for _ in range(number)]
 
@@ -77,7 +78,7 @@ class Street:
             lambda: len(self.keep.log.accepted) == len(self.clients["keep"]))
 
     def leak(self, server: str, number: int) -> tuple[int, int]:
-        """Let so many clients of a server go. Returns the times before and after."""
+        """Closes this many clients of a server. Returns the times before and after."""
         before_ns = time.time_ns()
         for client in self.clients[server][:number]:
             client.shutdown(socket.SHUT_WR)
@@ -109,7 +110,7 @@ def snapshot(netns: Netns) -> dict[str, int]:
 
 
 def leaks() -> dict[str, Any]:
-    """What leaks on the host, by name of the process, of those that the street has."""
+    """Returns the leaks on the host, by the name of the process, of the street's processes."""
     done = subprocess.run([place.tcpdwell(), "leaks", "-o", "json", "--older", OLDER],
                           capture_output=True, text=True, check=False, timeout=process.LIMIT_S)
     assert done.returncode == FOUND, done.stderr
@@ -117,7 +118,7 @@ def leaks() -> dict[str, Any]:
 
 
 def seen_ns(leak: dict[str, Any]) -> int:
-    """When the oldest entered the state, by the wall clock."""
+    """Returns when the oldest socket entered the state, by the wall clock."""
     whole, fraction = leak["time"].removesuffix("Z").split(".")
     at = datetime.fromisoformat(whole + "+00:00").timestamp()
     return int(at) * 10**9 + int(fraction.ljust(9, "0")) - leak["oldest_ns"]
@@ -169,7 +170,7 @@ def test_ages_of_what_is_seen(street: Street) -> None:
 
 @needs_nginx
 def test_healthy_nginx_under_load(veth_pair: Veth, tmp_path: Path) -> None:
-    """There is always something in CLOSE_WAIT, and nothing stays there: for as long as it takes."""
+    """There is always something in CLOSE_WAIT, yet nothing stays there long enough to be a leak."""
     with contextlib.ExitStack() as closing:
         nginx = Nginx(veth_pair.server, tmp_path, veth_pair.server.ipv4)
         closing.callback(nginx.stop)

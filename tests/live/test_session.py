@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""What is the same for all commands that run on: how they answer, and that they end when told."""
+"""Behaviour that all commands which keep running share: how they answer, and that they end."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ COMMANDS = {
     "stat": ["stat"],
     "stat json": ["stat", "-i", "200ms", "-o", "json"],
     "leaks": ["leaks", "--watch"],
-    # Each of its listeners is one, so that there is something to write.
+    # Each of the command's listeners counts as a leak, so that there is something to write.
     "leaks json": ["leaks", "--watch", "-s", "LISTEN", "--older", "0s", "-o", "json"],
 }
-# Those that show what they find in another way: at a port, or once they have looked for so long.
+# These show their findings in another way: at a port, or after they have looked for a while.
 EXPORT = {"export": ["export", "--listen", "127.0.0.1:0"]}
 DIAGNOSE = {"diagnose": ["diagnose"], "diagnose json": ["diagnose", "-o", "json"]}
 WATCH = {name: [*arguments, "--watch"] for name, arguments in DIAGNOSE.items()}
-# No process has it: they are given out from below, up to 2^22 at the most.
+# No process has this number: numbers are given out from below, up to 2^22 at most.
 NOBODY = "4194303"
 ACCOUNT = re.compile(r"tcpdwell: (seen \d+ = (?:printed|counted) .*)")
 CUT = "tcpdwell: stopped while nobody read the output: its last "
-# Two seconds are given to the output, detaching takes the kernel's grace periods.
+# The output gets two seconds; detaching takes grace periods of the kernel.
 END_S = 2.0
 GRACE_S = 4.0
 
@@ -56,12 +56,12 @@ every_command = of_commands(COMMANDS)
 
 
 def ok(arguments: list[str]) -> tuple[int, ...]:
-    """The exit statuses of a run that was told to end."""
+    """Returns the exit statuses of a run that was told to end."""
     return (0, 10) if {"leaks", "diagnose"} & set(arguments) else (0,)
 
 
 def accounts(said: str) -> list[dict[str, int]]:
-    """The accounts that were printed, each of which must add up."""
+    """Returns the accounts that were printed; each of them must add up."""
     all_counts = []
     for line in ACCOUNT.findall(said):
         line = re.sub(r" \(.*\)", "", line)
@@ -102,7 +102,7 @@ def test_duration_and_quiet(netns: Netns, arguments: list[str]) -> None:
 
 @every_command
 def test_account_at_the_end(netns: Netns, arguments: list[str]) -> None:
-    """In JSON, it is for standard output alone, where the command has one."""
+    """With JSON, the account goes to standard output only, if the command has one."""
     done = run(*arguments, "-d", "200ms", *filtered_to(netns))
     assert len(accounts(done.stderr.decode())) == ("json" not in arguments)
 
@@ -110,7 +110,7 @@ def test_account_at_the_end(netns: Netns, arguments: list[str]) -> None:
 @of_commands({name: arguments for name, arguments in (COMMANDS | DIAGNOSE).items()
               if "json" in arguments})
 def test_json_is_an_object_a_line(netns: Netns, arguments: list[str]) -> None:
-    """Each says what it is; the account is the last one. Who finds nothing wrong prints none."""
+    """Each line has a type; the account is the last line. Without findings diagnose prints none."""
     with within.listen(netns) as listener:
         within.connect_and_reset(netns, listener, 3)
         done = run(*arguments, "-d", "500ms", *filtered_to(netns))
@@ -125,7 +125,7 @@ def test_json_is_an_object_a_line(netns: Netns, arguments: list[str]) -> None:
 
 @contextlib.contextmanager
 def full_pipe() -> Iterator[tuple[int, int]]:
-    """Both ends of a pipe that takes nothing."""
+    """Yields both ends of a pipe that takes nothing."""
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     with contextlib.suppress(BlockingIOError):
@@ -141,14 +141,14 @@ def full_pipe() -> Iterator[tuple[int, int]]:
 
 @contextlib.contextmanager
 def held_terminal(held: bytes) -> Iterator[tuple[int, int]]:
-    """Master and slave of a terminal that takes nothing: ^S was typed, or it is full."""
+    """Yields master and slave of a terminal that takes nothing: ^S was typed, or it is full."""
     master, slave = pty.openpty()
     if held:
         os.write(master, held)
         time.sleep(0.1)
     else:
         other = os.open(os.ttyname(slave), os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
-        # What it holds moves on to the master's side, and makes room once more.
+        # The terminal moves what it holds to the master's side, which makes room once more.
         for _ in range(10):
             with contextlib.suppress(BlockingIOError):
                 while True:
@@ -170,7 +170,8 @@ OUTPUTS: dict[str, Callable[[], Any]] = {
 
 
 def is_up(running: Running) -> None:
-    """It may not say that it traces before its header is written."""
+    """Waits until SIGTERM is caught: the run may not announce itself before its header is
+    written."""
     def waits() -> bool:
         status = Path(f"/proc/{running.child.pid}/status").read_text()
         caught = int(re.search(r"SigCgt:\s*(\w+)", status)[1], 16)  # type: ignore[index]
@@ -183,7 +184,7 @@ def is_up(running: Running) -> None:
 @every_command
 def test_output_that_takes_nothing(netns: Netns, arguments: list[str],
                                    output: Callable[[], Any]) -> None:
-    """SIGUSR1 is answered meanwhile; SIGTERM ends it, and what is not written is said."""
+    """SIGUSR1 is answered meanwhile; SIGTERM ends the run, which says what it could not write."""
     with within.listen(netns) as listener, output() as (_, writer), \
             Running(*arguments, *filtered_to(netns), stdout=writer, ready=False) as running:
         is_up(running)
@@ -201,7 +202,7 @@ def test_output_that_takes_nothing(netns: Netns, arguments: list[str],
 
 
 def test_report_of_a_look_without_bpf(netns: Netns) -> None:
-    """There is no account of what nobody traces; SIGUSR1 while the output waits does no harm."""
+    """Without tracing there is no account; SIGUSR1 while the output waits does no harm."""
     with within.listen(netns), full_pipe() as (_, writer), \
             Running("snapshot", "--sockets", "--netns", netns.path, stdout=writer, ready=False,
                     wrap=refusal.wrap("BPF_*=EPERM")) as running:
@@ -240,7 +241,7 @@ def test_second_signal_ends_at_once(netns: Netns) -> None:
 
 
 def test_slow_reader(netns: Netns) -> None:
-    """It takes 500 KB/s, and would for long: what it got is whole, and the rest is counted."""
+    """The reader takes 500 KB/s: what it gets before the end is whole, and the rest is counted."""
     reader, writer = os.pipe()
     pieces: list[bytes] = []
 
@@ -271,7 +272,7 @@ def test_slow_reader(netns: Netns) -> None:
 
 @every_command
 def test_terminal_that_goes_away(netns: Netns, arguments: list[str]) -> None:
-    """As a pipe does: it ends, and that is no failure."""
+    """The run ends as with a pipe, and that is no failure."""
     master, slave = pty.openpty()
     with within.listen(netns) as listener, \
             Running(*arguments, *filtered_to(netns), stdout=slave) as running:
@@ -299,7 +300,7 @@ def test_standard_error_that_takes_nothing(netns: Netns, arguments: list[str]) -
 
 
 def test_signals_are_not_blocked_while_files_are_opened(tmp_path: Path) -> None:
-    """Nobody ever opens the other end of this one."""
+    """The other end of this FIFO is never opened."""
     fifo = tmp_path / "netns"
     os.mkfifo(fifo)
     with Running("--netns", str(fifo), ready=False) as running:
