@@ -21,8 +21,8 @@ from harness.netns import Netns, Veth
 from harness.scale import count
 from harness.tracer import Row, Tracer
 
-# How long a socket is in its state before the tracer starts, and what a bound may miss of it: the
-# stamps have the grain of a jiffy, the iterator takes a while.
+# How long a socket is in its state before the tracer starts, and by how much a bound may fall
+# short of that: stamps are exact to a jiffy, and the iterator takes a while.
 AGE_S = 0.3
 SHORT_NS = 100_000_000
 START = Callable[..., Tracer]
@@ -44,7 +44,7 @@ class Stage:
         return pair
 
     def client(self) -> socket.socket:
-        """A connection that waits for accept()."""
+        """Makes a connection that waits for accept()."""
         client = within.make_socket(self.netns)
         client.connect(self.listener.getsockname())
         self.open.append(client)
@@ -67,7 +67,7 @@ def start(tracer: START, netns: Netns, *arguments: str) -> Tracer:
 
 
 def first(tracer: Tracer, sock: tuple[str, int], **match: object) -> Row:
-    """The first row of the socket with this local end."""
+    """Returns the first row of the socket with this local end."""
     def find(rows: list[Row]) -> Row | None:
         mine = [row for row in rows if (row["laddr"], row["lport"]) == sock
                 and all(row[name.rstrip("_")] == value for name, value in match.items())]
@@ -78,12 +78,13 @@ def first(tracer: Tracer, sock: tuple[str, int], **match: object) -> Row:
 
 
 def check_bound(row: Row, entered_ns: int, seen_ns: int, short_ns: int = SHORT_NS) -> None:
-    """The dwell is no more than the true one, and no less than what the tracer could know.
+    """The dwell is no longer than the true one, and no shorter than what the tracer could know.
 
-    entered_ns is a time before the socket entered its state, seen_ns one at which it was left.
+    entered_ns is a time before the socket entered its state, seen_ns a time at which it left the
+    state.
     """
     assert row["dwell"] == "at_least", row
-    # The kernel's stamps are in jiffies, which are behind the clock after a stall.
+    # The kernel's stamps are in jiffies, which lag behind the clock after a stall.
     behind_ns = stall.worst_ns(entered_ns, seen_ns)
     assert row["dwell_ns"] <= row["mono_ns"] - entered_ns + behind_ns, row
     assert row["dwell_ns"] >= row["mono_ns"] - seen_ns - short_ns, row
@@ -112,7 +113,7 @@ def test_established_idle(stage: Stage, tracer: START) -> None:
 
 
 def test_established_that_only_receives(stage: Stage, tracer: START) -> None:
-    """What comes in does not shorten the bound of an end that sends nothing."""
+    """Data that comes in does not shorten the bound of an end that sends nothing."""
     before_ns = time.monotonic_ns()
     pair = stage.pair()
     end = pair.client.getsockname()
@@ -158,7 +159,7 @@ def test_fin_wait2(stage: Stage, tracer: START) -> None:
 
 @pytest.mark.every_kernel
 def test_listen(stage: Stage, tracer: START) -> None:
-    """Nothing tells since when a socket listens; it is known to have since the start."""
+    """Nothing tells since when a socket has been listening, only that it has since the start."""
     before_ns = time.monotonic_ns()
     traced = start(tracer, stage.netns)
     ready_ns = time.monotonic_ns()
@@ -191,7 +192,7 @@ def test_syn_sent(veth_pair: Veth, tracer: START) -> None:
 
 @pytest.mark.parametrize("state", ["FIN_WAIT1", "LAST_ACK"])
 def test_closed_to_a_silent_peer(state: str, veth_pair: Veth, tracer: START) -> None:
-    """The FIN is sent again and again, and answered only once the tracer is there."""
+    """The FIN is sent again and again, and is answered only when the tracer is there."""
     with within.make_socket(veth_pair.server) as listener:
         listener.bind((veth_pair.server.ipv4, 0))
         listener.listen()
@@ -209,7 +210,7 @@ def test_closed_to_a_silent_peer(state: str, veth_pair: Veth, tracer: START) -> 
         traced = start(tracer, veth_pair.client)
         veth_pair.client.ip("link", "set", "veth0", "up")
         row = first(traced, end, from_=state)
-        # No process has it any more, and each retransmission makes the bound a short one.
+        # No process holds the socket any more, and each retransmission shortens the bound.
         assert (row["pid"], row["owner"]) == (None, None)
         check_bound(row, before_ns, row["mono_ns"])
         server.close()
@@ -220,7 +221,7 @@ def test_closed_to_a_silent_peer(state: str, veth_pair: Veth, tracer: START) -> 
 
 @pytest.mark.every_kernel
 def test_accept_queue(stage: Stage, tracer: START) -> None:
-    """Nobody has it yet: the owner is the listener's, until it is accepted."""
+    """No process holds the child yet: its owner is the listener's until it is accepted."""
     before_ns = time.monotonic_ns()
     client = stage.client()
     entered_ns = time.monotonic_ns()
@@ -237,7 +238,7 @@ def test_accept_queue(stage: Stage, tracer: START) -> None:
 
 
 def test_accept_queues_of_two_listeners(cast: Cast, netns: Netns, tracer: START) -> None:
-    """SO_REUSEPORT: two processes listen on one port, each child is its own listener's."""
+    """With SO_REUSEPORT two processes listen on one port; each child is its own listener's."""
     make = ("l = socket.socket(); l.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1); "
             "l.bind(('127.0.0.1', 8080)); l.listen(64)")
     servers = [cast.actor(f"server{i}", netns) for i in range(2)]
@@ -262,7 +263,7 @@ def test_accept_queues_of_two_listeners(cast: Cast, netns: Netns, tracer: START)
 
 
 def orphan(stage: Stage) -> tuple[tuple[str, int], socket.socket]:
-    """A client that closed first: a timewait socket in FIN_WAIT2. Returns its end, the other's."""
+    """Makes a timewait socket in FIN_WAIT2. Returns the local end of its client, and the server."""
     pair = stage.pair()
     end = pair.client.getsockname()
     pair.client.close()
@@ -287,7 +288,7 @@ def test_orphan_in_fin_wait2(stage: Stage, tracer: START, require: Callable[...,
 
 @pytest.mark.every_kernel
 def test_time_wait(stage: Stage, tracer: START, require: Callable[..., None]) -> None:
-    """Its timer tells when it began; a new connection from the same port ends it."""
+    """The timer tells when TIME_WAIT began; a new connection from the same port ends it."""
     require(capability.TIME_WAIT)
     pair = stage.pair()
     client_end, end = pair.client.getsockname(), pair.server.getsockname()
@@ -295,7 +296,7 @@ def test_time_wait(stage: Stage, tracer: START, require: Callable[..., None]) ->
     pair.server.close()
     pair.client.close()
     entered_ns = time.monotonic_ns()
-    time.sleep(1.1)  # what a SYN with a newer time stamp must be apart
+    time.sleep(1.1)  # a SYN's time stamp must be newer by this much
     traced = start(tracer, stage.netns)
     with within.make_socket(stage.netns) as again:
         again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -310,7 +311,7 @@ def test_time_wait(stage: Stage, tracer: START, require: Callable[..., None]) ->
 
 
 def test_child_that_inherited(cast: Cast, netns: Netns, tracer: START) -> None:
-    """Two processes hold it: the first is named, both are counted."""
+    """Two processes hold it: the first is named, and both are counted."""
     listener = within.listen(netns)
     parent = cast.actor("parent", netns)
     parent.run(f"s = socket.create_connection({listener.getsockname()!r})")
@@ -327,7 +328,7 @@ def test_child_that_inherited(cast: Cast, netns: Netns, tracer: START) -> None:
 
 
 def test_listener_that_several_hold(cast: Cast, netns: Netns, tracer: START) -> None:
-    """How many hold a listener says nothing of who will hold what it accepts."""
+    """How many processes hold a listener says nothing about who will hold what it accepts."""
     parent = cast.actor("parent", netns)
     parent.run("l = socket.create_server(('127.0.0.1', 0))")
     end = tuple(parent.ask("l.getsockname()"))
@@ -351,7 +352,7 @@ def test_two_descriptors_of_one_process(stage: Stage, tracer: START) -> None:
 
 
 def test_passed_to_another(cast: Cast, netns: Netns, tracer: START) -> None:
-    """SCM_RIGHTS: who made it has closed it, who got it is the owner."""
+    """After SCM_RIGHTS, the maker has closed its descriptor, and the receiver is the owner."""
     listener = within.listen(netns)
     maker = cast.actor("maker", netns)
     maker.run("a, b = socket.socketpair()")
@@ -372,7 +373,7 @@ def test_passed_to_another(cast: Cast, netns: Netns, tracer: START) -> None:
 
 
 def test_in_flight_beside_two_descriptors_of_another(stage: Stage, tracer: START) -> None:
-    """A namespace is passed over only if each socket has a descriptor, each counted once."""
+    """A namespace is passed over only if each socket has a descriptor, each socket counted once."""
     pair, flying = stage.pair(), stage.pair()
     ends = flying.server.getpeername()
     twice = os.dup(pair.client.fileno())
@@ -391,7 +392,7 @@ def test_in_flight_beside_two_descriptors_of_another(stage: Stage, tracer: START
 
 
 def test_other_names_once_it_acts(cast: Cast, netns: Netns, tracer: START) -> None:
-    """The scan names the first holder; who accepts or closes is known better."""
+    """The scan names the first holder; a process that accepts or closes is better evidence."""
     listener = within.listen(netns)
     parent = cast.actor("parent", netns)
     parent.run(f"s = socket.create_connection({listener.getsockname()!r})")
@@ -406,7 +407,7 @@ def test_other_names_once_it_acts(cast: Cast, netns: Netns, tracer: START) -> No
 
 
 def test_owner_filter(stage: Stage, cast: Cast, tracer: START) -> None:
-    """-p shows what the process had before, and nothing else."""
+    """-p shows what the process had before the tracer, and nothing else."""
     other = cast.actor("other", stage.netns)
     other.run(f"s = socket.create_connection({stage.listener.getsockname()!r})")
     others, _ = stage.listener.accept()

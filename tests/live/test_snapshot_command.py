@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""`tcpdwell snapshot`: what it counts is what ss counts, and each count is the right process's."""
+"""`tcpdwell snapshot` counts what ss counts, and attributes each count to the right process."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from harness.netns import Netns
 from harness.plain import filtered_to, run
 from harness.scale import count
 
-# As ss prints the states.
+# The states as ss prints them.
 SS = {"ESTAB": "ESTABLISHED", "SYN-SENT": "SYN_SENT", "SYN-RECV": "SYN_RECV",
       "FIN-WAIT-1": "FIN_WAIT1", "FIN-WAIT-2": "FIN_WAIT2", "TIME-WAIT": "TIME_WAIT",
       "CLOSE-WAIT": "CLOSE_WAIT", "LAST-ACK": "LAST_ACK", "LISTEN": "LISTEN", "CLOSING": "CLOSING"}
@@ -28,7 +28,7 @@ cast = pytest.fixture(actors.cast, name="cast")
 
 
 def snapshot(netns: Netns, *arguments: str) -> Any:
-    """The JSON of `tcpdwell snapshot` in one namespace."""
+    """Returns the JSON of `tcpdwell snapshot` in one namespace."""
     done = process.run([place.tcpdwell(), "snapshot", "-o", "json", "--netns", netns.path,
                         *arguments])
     lines = [json.loads(line) for line in done.stdout.splitlines()]
@@ -45,7 +45,7 @@ def ss(netns: Netns) -> dict[str, int]:
 
 
 class Zoo:
-    """Sockets in many states in one namespace, both families."""
+    """Sockets in many states in one namespace, in both families."""
 
     def __init__(self, netns: Netns) -> None:
         self.netns = netns
@@ -119,7 +119,7 @@ def test_counts_equal_ss_with_many(netns: Netns) -> None:
 
 
 def test_long_accept_queue(cast: Cast, netns: Netns) -> None:
-    """All of them are the listener's, however many records there are of one read."""
+    """All children are the listener's, however many records one read returns."""
     queued = count(2000)
     netns.sysctl("net/core/somaxconn", queued)
     server = cast.actor("server", netns)
@@ -238,7 +238,7 @@ def test_reader_that_goes(zoo: Zoo) -> None:
 
 
 def test_namespaces_have_names(netns: Netns) -> None:
-    """In the tables and in JSON: those of ip-netns(8)."""
+    """Tables and JSON show the names that ip-netns(8) gave."""
     with within.listen(netns) as listener:
         pair = within.Pair(netns, listener)
         tables = run("snapshot", *filtered_to(netns)).stdout.decode()

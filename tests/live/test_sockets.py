@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""`tcpdwell snapshot --sockets`: each row against what ss says of the same socket."""
+"""`tcpdwell snapshot --sockets`: each row against what ss says about the same socket."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Row = dict[str, Any]
 
 cast = pytest.fixture(actors.cast, name="cast")
 
-# As ss prints them.
+# The states as ss prints them.
 STATES = {"ESTAB": "ESTABLISHED", "SYN-SENT": "SYN_SENT", "SYN-RECV": "SYN_RECV",
           "FIN-WAIT-1": "FIN_WAIT1", "FIN-WAIT-2": "FIN_WAIT2", "TIME-WAIT": "TIME_WAIT",
           "CLOSE-WAIT": "CLOSE_WAIT", "LAST-ACK": "LAST_ACK", "LISTEN": "LISTEN",
@@ -32,7 +32,7 @@ STATES = {"ESTAB": "ESTABLISHED", "SYN-SENT": "SYN_SENT", "SYN-RECV": "SYN_RECV"
 TIMERS = {"on": {"retransmit", "synack"}, "persist": {"probe"}, "keepalive": {"keepalive"},
           "timewait": {"timewait"}}
 UNITS = {"ms": 0.001, "sec": 1.0, "min": 60.0}
-# What ss rounds, and what a tick and a late timer make.
+# The sum of ss's rounding, a tick, and a late timer.
 SLACK_S = 1.0
 
 
@@ -67,7 +67,7 @@ class Seen:
         found = re.search(r"timer:\((\w+),([^,]*),(\d+)\)", self.rest)
         if not found:
             return None
-        # A second and 732 ms are 1.732ms to ss.
+        # ss prints 1.732ms for a second and 732 ms.
         parts = re.findall(r"([\d.]+)(ms|sec|min)", found[2])
         left_s = sum(float(number) * (1 if "." in number else UNITS[unit])
                      for number, unit in parts)
@@ -123,7 +123,7 @@ class Zoo:
         peer, child = self.accept()
         child.shutdown(socket.SHUT_WR)  # FIN_WAIT1
         _, child = self.accept()
-        child.close()  # the same, an orphan
+        child.close()  # FIN_WAIT1, too, but an orphan
         peer, child = self.accept()
         child.close()
         peer.expect(FIN | ACK)
@@ -171,7 +171,7 @@ def check_timer(row: Row, line: Seen, between_s: float) -> None:
 
 
 def check(found: list[Row], lines: list[Seen], between_s: float) -> None:
-    """The same sockets, and the same of each."""
+    """Both show the same sockets, with the same values for each."""
     ends = {(row["state"], row["laddr"], row["lport"], row["rport"] or 0): row for row in found}
     assert len(ends) == len(found)
     assert set(ends) == {(line.state, *line.local, line.remote[1]) for line in lines}
@@ -202,7 +202,7 @@ def test_rows_equal_ss(zoo: Zoo) -> None:
 
 
 def test_without_bpf(zoo: Zoo) -> None:
-    """As far as sock_diag tells; what it does not is null."""
+    """Rows have what sock_diag tells; what it does not tell is null."""
     begun = time.monotonic()
     done = refusal.run(["BPF_*=EPERM"], "snapshot", "--sockets", "-o", "json", "--netns",
                        zoo.netns.path)
@@ -225,7 +225,7 @@ def row_at(netns: Netns, port: int) -> Row:
 
 @pytest.mark.every_kernel
 def test_options(netns: Netns, require: Any) -> None:
-    """What a process has set of each socket, else what its namespace says."""
+    """Each option is what a process has set for the socket, or else its namespace's setting."""
     require("snapshot_descriptors")
     netns.sysctl("net/ipv4/tcp_keepalive_intvl", 44)
     begun = time.monotonic()
@@ -279,7 +279,7 @@ def test_filters(zoo: Zoo) -> None:
 
 
 def test_text(zoo: Zoo) -> None:
-    """Into a pipe all columns are there, and each row has a word for each."""
+    """Into a pipe all columns are printed, and each row has a word for each."""
     done = process.run([place.tcpdwell(), "snapshot", "--sockets", "--netns", zoo.netns.path])
     head, *lines = done.stdout.splitlines()
     lines = [line for line in lines if not line.startswith("* ")]
@@ -292,7 +292,7 @@ def test_text(zoo: Zoo) -> None:
 
 
 def test_csv(zoo: Zoo) -> None:
-    """The fields of JSON by the same names."""
+    """CSV has the fields of JSON by the same names."""
     done = process.run([place.tcpdwell(), "snapshot", "--sockets", "-o", "csv", "--netns",
                         zoo.netns.path])
     cells = list(csv.DictReader(io.StringIO(done.stdout)))

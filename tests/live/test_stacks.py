@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""`tcpdwell leaks --stacks`: the line of code that accepted or connected what leaks."""
+"""`tcpdwell leaks --stacks` names the line of code that accepted or connected what leaks."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ cast = pytest.fixture(actors.cast, name="cast")
 
 
 def line_of(source: str) -> int:
-    """The line that is marked in a server."""
+    """Returns the number of the line that is marked in a server."""
     lines = (SOURCES / source).read_text(encoding="utf-8").splitlines()
     return 1 + next(i for i, line in enumerate(lines) if "/* the line */" in line)
 
@@ -57,7 +57,7 @@ def _start(netns: Netns) -> Iterator[Callable[[str], Server]]:
 
 @pytest.fixture(name="visit")
 def _visit(netns: Netns) -> Iterator[Callable[[Server, int], None]]:
-    """visit(server, number): connections that are closed at once, and that the server accepts."""
+    """visit(server, number) makes connections that the server accepts, and closes them at once."""
     clients: list[socket.socket] = []
 
     def visit(server: Server, number: int = LEAKED) -> None:
@@ -79,7 +79,8 @@ def with_symbols() -> None:
 
 
 def all_seen(leak: Leak) -> bool:
-    """The accept() that waited when the tracer came may have ended unseen."""
+    """An accept() that waited when the tracer came may have ended unseen; all others have
+    stacks."""
     return bool(leak["stacks"] and leak["stacks"][0]["count"] >= LEAKED)
 
 
@@ -110,7 +111,7 @@ def test_accept_is_named(start: Callable[[str], Server], watch: Callable[..., Wa
 
 
 def forgetful_within(folder: Path, *namespaces: str, accept: str = "accept_and_forget") -> str:
-    """The server as C++, its functions in these namespaces, the outermost first."""
+    """Builds the server as C++, with its functions in these namespaces, the outermost first."""
     if not shutil.which("g++"):
         pytest.skip("there is no g++")
     source, program = folder / "forgetful.cc", folder / "forgetful"
@@ -129,7 +130,7 @@ def forgetful_within(folder: Path, *namespaces: str, accept: str = "accept_and_f
 def test_scopes_are_named(tmp_path: Path, start: Callable[[str], Server],
                           watch: Callable[..., Watch], visit: Callable[..., None],
                           middle: str, shown: str) -> None:
-    """As many as have room, from the inside out: one that is left out is no gap."""
+    """Scopes are shown from the inside out, as many as fit; one that is left out makes no gap."""
     with_symbols()
     server = start(forgetful_within(tmp_path, "over", middle))
     watching = watch()
@@ -150,7 +151,7 @@ def test_long_names_are_cut(tmp_path: Path, start: Callable[[str], Server],
 
 
 def connect_and_forget(server: Actor, start: Callable[[str], Server]) -> Server:
-    """A client that forgets all that the server has closed."""
+    """Starts a client that forgets all connections that the server has closed."""
     server.run(f"l = socket.create_server(('127.0.0.1', {PORT}))")
     server.send(f"[l.accept()[0].close() for _ in range({LEAKED})]")
     client = start("forgetful_client")
@@ -188,20 +189,21 @@ def test_text_names_the_line(netns: Netns, start: Callable[[str], Server],
 
 
 def own_functions(leak: Leak, name: str) -> list[str]:
-    """Of the server's frames, the innermost first: by its file, not by what the tool says."""
+    """Returns the server's functions, the innermost first, by its file and not by what the tool
+    says."""
     frames = frames_of(leak)
     assert {frame["function"] for frame in frames} == {None}
     elf = Elf(SERVERS / name)
     own = [frame for frame in frames if frame["module"] == str(SERVERS / name)]
     assert {frame["build_id"] for frame in own} == {elf.build_id}
-    # Return addresses: the call is before them.
+    # The offsets are of return addresses, which come after the call.
     return [elf.function(frame["offset"] - 1) for frame in own]
 
 
 @pytest.mark.parametrize("name", on_every_kernel(["forgetful", "forgetful_bare"], "forgetful"))
 def test_without_the_library(name: str, start: Callable[[str], Server],
                              watch: Callable[..., Watch], visit: Callable[..., None]) -> None:
-    """Modules, offsets and build ids, from which others find the function."""
+    """Frames have modules, offsets and build ids, from which others can find the function."""
     if not STATIC.exists():
         pytest.skip("no build/tcpdwell-static")
     server = start(name)
@@ -226,7 +228,7 @@ def test_connect_without_the_library(cast: Cast, netns: Netns, start: Callable[[
 
 def test_without_frame_pointers(netns: Netns, start: Callable[[str], Server],
                                 visit: Callable[..., None]) -> None:
-    """Neither they nor tables: the caller of accept() is all, and that is said."""
+    """Without frame pointers and tables only the caller of accept() is shown, and that is said."""
     server = start("forgetful_bare")
     watching = Watch(netns, "--stacks")
     try:
@@ -244,7 +246,7 @@ def test_older_than_the_tracer(netns: Netns, start: Callable[[str], Server],
     visit(server)
     leak = watch().wait_for(lambda leak: bool(leak["count"] == LEAKED))
     assert leak["stacks"] == [] and leak["no_stack"]["older"] == LEAKED
-    # At once, with nothing to watch, it is the same.
+    # A report made at once, without watching, says the same.
     done = subprocess.run(
         [place.tcpdwell(), "leaks", "--stacks", "--older", OLDER, "--netns", netns.path],
         capture_output=True, text=True, check=False, timeout=process.LIMIT_S)
@@ -264,7 +266,7 @@ def test_not_accepted_yet(cast: Cast, netns: Netns, watch: Callable[..., Watch])
 
 
 def test_process_that_is_gone(cast: Cast, netns: Netns, watch: Callable[..., Watch]) -> None:
-    """Another holds what it accepted: build ids and offsets are left."""
+    """Another process holds what it accepted: frames still have build ids and offsets."""
     watching = watch("--older", "2s")
     server = cast.actor("gone", netns)
     server.run(f"l = socket.create_server(('127.0.0.1', {PORT}))")

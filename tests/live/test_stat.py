@@ -36,13 +36,13 @@ from harness.tracer import Row, Tracer
 from harness.watch import SEEING, Watch
 
 PORT, OTHER_PORT = 7000, 60999
-# Nobody closes before that; what takes as long is told from what is over at once.
+# A held state lasts this long, which tells it from a state that is over at once.
 HOLD_S = 0.3
 MIN_DWELL = "150ms"
 ENTER, LEAVE = b"\033[?1049h\033[?25l", b"\033[?25h\033[?1049l"
 
-# Connections one by one to a listener of the same process: COUNT PORT HOLD_S FAMILY. Who closes
-# first takes turns; each state is held for a while now and then.
+# Connections one by one to a listener of the same process: COUNT PORT HOLD_S FAMILY. The two ends
+# take turns in closing first; now and then each state is held for a while.
 LOAD = """
 import socket, sys, time
 count, port, hold_s, family = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), sys.argv[4]
@@ -78,7 +78,7 @@ def connect(netns: Netns, number: int, port: int = PORT, hold_s: float = 0.0,
 
 
 def perform(netns: Netns) -> None:
-    """Three processes at a time: two ports, two families, states that last and that do not."""
+    """Three processes at a time use two ports and two families, with long states and short ones."""
     with ThreadPoolExecutor() as pool:
         for done in [pool.submit(connect, netns, count(40), PORT, HOLD_S, 4),
                      pool.submit(connect, netns, count(40), OTHER_PORT, 0.0, 6),
@@ -93,7 +93,8 @@ def prefix(row: Row) -> tuple[str, int]:
 
 
 def service_port(row: Row) -> int | None:
-    """As the manual has it; these namespaces have Linux's own range."""
+    """Returns the service's port as the manual defines it; these namespaces have Linux's own
+    range."""
     if row["owner"] in ("listen", "accept") or not row["rport"]:
         return row["lport"]
     if row["owner"] == "connect":
@@ -102,7 +103,7 @@ def service_port(row: Row) -> int | None:
     return None if ours == theirs else row["rport"] if ours else row["lport"]
 
 
-# What makes a group: of a row, and of a group.
+# What identifies a group: taken from a row, and from a group.
 BY: dict[str, tuple[Callable[[Row], Any], Callable[[Group], Any]]] = {
     "process": (lambda row: (row["pid"], row["comm"]), lambda group: (group["pid"], group["comm"])),
     "comm": (lambda row: row["comm"], lambda group: group["comm"]),
@@ -126,7 +127,7 @@ FILTERS: dict[str, list[str]] = {
 
 
 def dwells(rows: list[Row], by: str) -> dict[Any, list[int]]:
-    """Those that are known, by state and group, sorted."""
+    """Returns the known dwells by state and group, sorted."""
     found = defaultdict(list)
     for row in rows:
         if row["dwell"] == "exact":
@@ -148,15 +149,15 @@ def _by_performance(module_netns: Callable[[], Netns]) -> Iterator[dict[str, Any
 
 @pytest.fixture(scope="module", name="filtered")
 def _filtered(module_netns: Callable[[], Netns]) -> Iterator[dict[str, Any]]:
-    """Each filter for both, of one performance."""
+    """For one performance, stat and trace with each of the filters."""
     netns = module_netns()
     yield _watched(netns, FILTERS, {f"rows {name}": args for name, args in FILTERS.items()})
 
 
 def _watched(netns: Netns, stats: dict[str, list[str]],
              traces: dict[str, list[str]]) -> dict[str, Any]:
-    """Rows and summary of each trace, and each stat once it has ended, by name."""
-    # To start one is mostly the kernel's work, to stop one is mostly to wait for it.
+    """Returns the rows of each trace, and each stat once it has ended, by name."""
+    # Starting one is mostly the kernel's work, and stopping one is mostly waiting for the kernel.
     with ExitStack() as stack, ThreadPoolExecutor(4) as pool:
         where = ["--netns", netns.path]
 
@@ -170,7 +171,7 @@ def _watched(netns: Netns, stats: dict[str, list[str]],
                    for name, args in traces.items()}
         started = {name: future.result() for name, future in (sums | tracers).items()}
         perform(netns)
-        # Orphans may flip up to now, and all of them must have been looked at.
+        # Orphans may flip until now, and the tracers must have looked at all of them.
         time.sleep(0.2)
         list(pool.map(lambda made: made.stop(), started.values()))
         return {name: made if name in sums else made.all_rows() for name, made in started.items()}
@@ -185,15 +186,15 @@ def test_counts_are_those_of_trace(by_performance: dict[str, Any], by: str) -> N
     assert by_performance[by].summary["lost"] == {"map": 0}
 
 
-# What lies between the clocks of two programs that are told of a transition one after the other.
+# How far the clocks of two programs may be apart that see a transition one after the other.
 CLOCKS_NS = 200_000
 
 
 @pytest.mark.parametrize("by", ["process", "state"])
 def test_percentiles_are_within_a_bucket(by_performance: dict[str, Any], by: str) -> None:
-    """Of nearest rank; the unit tests hold them to a bucket with the very same values.
+    """The percentile is that of the nearest rank; unit tests check buckets against equal values.
 
-    The timer backend tells to two jiffies when an orphan leaves FIN_WAIT2.
+    The timer backend knows to within two jiffies when an orphan leaves FIN_WAIT2.
     """
     want = dwells(by_performance["rows"], by)
     timers = capability.backend(capability.TIME_WAIT) == "timer"
@@ -207,7 +208,7 @@ def test_percentiles_are_within_a_bucket(by_performance: dict[str, Any], by: str
             assert abs(got - exact) <= exact / 32 + slack_ns, (key, percent, got, exact)
 
 
-# The timer backend looks once a second for orphans that flip, twice at each.
+# The timer backend looks once a second for orphans that flip, and at each of them twice.
 LOOKED_S = 2.2
 
 stage = pytest.fixture(stages, scope="module", name="stage")
@@ -250,7 +251,7 @@ def test_timewait_sockets(fin_timeout: int, stage: Stage, watch: Watch) -> None:
 
 @pytest.mark.parametrize("name", FILTERS)
 def test_filters_are_those_of_trace(filtered: dict[str, Any], name: str) -> None:
-    """Also those that wait for an owner or a port."""
+    """stat and trace filter alike, including rows that wait for an owner or a port."""
     rows, sums = filtered[f"rows {name}"], filtered[name]
     want = dwells(rows, "process")
     got = by_group(sums.groups(), "process")
@@ -263,7 +264,7 @@ def test_filters_are_those_of_trace(filtered: dict[str, Any], name: str) -> None
 
 @pytest.mark.every_kernel
 def test_old_sockets_are_lower_bounds(netns: Netns) -> None:
-    """Who was there first is counted apart, and by no percentile."""
+    """Sockets older than the tracer are counted apart, and are in no percentile."""
     holder = netns.spawn([sys.executable, "-I", "-S", "-c", """
 import socket, sys
 s = socket.socket(); s.bind(("127.0.0.1", 7000)); s.listen(4)
@@ -297,7 +298,7 @@ def test_service_port(netns: Netns) -> None:
 
 @pytest.mark.every_kernel
 def test_full_map_is_counted(netns: Netns) -> None:
-    """More ports than there is room for; the account is exact, and it says what to do."""
+    """There are more ports than room; the account is exact, and the message says what to do."""
     sums = Sums("--netns", netns.path, "--by", "lport", "--hist-size", "64K")
     connect(netns, 400)
     sums.stop()
@@ -309,9 +310,9 @@ def test_full_map_is_counted(netns: Netns) -> None:
 
 @pytest.mark.parametrize("cumulative", on_every_kernel([[], ["--cumulative"]], []))
 def test_reports_add_up(netns: Netns, cumulative: list[str]) -> None:
-    """Turning from map to map loses nothing, whatever goes on meanwhile."""
+    """Switching from map to map loses nothing, whatever happens meanwhile."""
     number = count(1000)
-    hold_s = 0.3 / (number / 5)  # two in ten: for some intervals, however fast the host is
+    hold_s = 0.3 / (number / 5)  # two in ten are held, so the load spans intervals on any host
     sums = Sums("--netns", netns.path, "-i", "100ms", *cumulative)
     with ThreadPoolExecutor() as pool:
         for done in [pool.submit(connect, netns, number, PORT + i, hold_s) for i in range(3)]:
@@ -323,28 +324,28 @@ def test_reports_add_up(netns: Netns, cumulative: list[str]) -> None:
         assert counted == sorted(counted) and counted[-1] == sums.summary["counted"]
         return
     assert sum(counted) == sums.summary["counted"]
-    # 10 transitions of a connection: two have no dwell, and TIME_WAIT goes on.
+    # A connection has 10 transitions: two have no dwell, and TIME_WAIT goes on.
     established = sum(group["count"] for report in sums.reports for group in report["groups"]
                       if group["state"] == "ESTABLISHED")
     assert established == 3 * number * 2
 
 
 def test_duration_and_interval(netns: Netns) -> None:
-    """Reports come in step; the last one is of what is left."""
+    """Reports come in step; the last one covers what is left."""
     sums = Sums("--netns", netns.path, "-i", "200ms", "-d", "500ms")
     assert sums.running.wait(30) == 0
     spans = [report["duration_ns"] for report in sums.ended().reports]
     assert len(spans) in (2, 3) and 450e6 < sum(spans) < 5e9
 
 
-# How often stat looks at what cgroups there are.
+# How often stat looks for new cgroups.
 NAMES_S = 1
 
 
 @pytest.mark.any_kernel
 @pytest.mark.parametrize("interval", [[], ["-i", "1h"]])
 def test_cgroup_that_ends_before_the_report(netns: Netns, interval: list[str]) -> None:
-    """It keeps the name that it had."""
+    """The group keeps the cgroup's name after the cgroup is gone."""
     if not mounted():
         pytest.skip("no cgroup version 2 hierarchy")
     sums = Sums("--netns", netns.path, "--by", "cgroup", *interval)
@@ -359,7 +360,7 @@ def test_cgroup_that_ends_before_the_report(netns: Netns, interval: list[str]) -
         cgroup.add(child.pid)
         child.communicate("\n")
         assert child.returncode == 0
-        # Nothing is printed before the end that could be waited for.
+        # Nothing is printed before the end, so the test cannot wait for output.
         time.sleep(plain.patience(2 * NAMES_S))
     finally:
         cgroup.remove()
@@ -380,7 +381,7 @@ def test_account_at_sigusr1(netns: Netns) -> None:
 
 
 def test_program(netns: Netns) -> None:
-    """It starts and ends with the program, and sees nothing else."""
+    """stat starts and ends with the program, and sees nothing else."""
     done = plain.run("stat", "-q", "-o", "json", *place.backend(), "--", *netns.argv(
         [sys.executable, "-I", "-S", "-c", LOAD, "20", str(PORT), "0", "4"]))
     assert done.returncode == 0, done.stderr
@@ -416,7 +417,7 @@ def test_reader_that_goes(netns: Netns) -> None:
 @pytest.mark.any_kernel
 @pytest.mark.parametrize("columns", [80, 140])
 def test_terminal(netns: Netns, columns: int) -> None:
-    """In place while it runs; what is left afterwards fits."""
+    """It draws in place while it runs; what it leaves afterwards fits the width."""
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     child = subprocess.Popen([place.tcpdwell(), "stat", "-q", "--netns", netns.path, "-i", "100ms",
@@ -448,7 +449,7 @@ def test_terminal(netns: Netns, columns: int) -> None:
 
 
 def test_handshakes_and_waits_for_accept(netns: Netns) -> None:
-    """Those that complete, of both sides, and how long the server let them wait."""
+    """Completed handshakes are counted on both sides, and how long the server let them wait."""
     sums = Sums("--netns", netns.path)
     listener = netns.inside(socket.socket)
     listener.bind(("127.0.0.1", 0))

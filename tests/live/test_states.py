@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Every path of the state diagram, as tools/traffic plays it, seen row by row.
 
-One tracer watches all namespaces of the host while the scenarios are played side by side in
-namespaces of the tests' own; each test then looks for its rows. At the end all that was traced is
-held against the accounting identity and the chain rule. The end of TIME_WAIT, a minute later, is
-left to test_timewait.py.
+One tracer watches all namespaces of the host while the scenarios run side by side in namespaces of
+the tests' own. Each test then looks for its rows. At the end everything that was traced is checked
+against the accounting identity and the chain rule. test_timewait.py tests the end of TIME_WAIT,
+which comes a minute later.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ SHARED = [
     "handshake-listener-closed", "accept-queue-full",
     "orphan-fin-wait2", "timewait-reused-by-syn", "timewait-reset",
 ]
-# These change settings, so they make a namespace for themselves.
+# These scenarios change settings, so each makes its own namespace.
 OWN_NETNS = ["fastopen", "port-exhausted", "syn-cookie", "timewait-reused-by-connect",
              "timewait-overflow"]
-# Each on one of the two machines' processors most of the time asleep.
+# How many scenarios run at a time; each is asleep most of the time.
 AT_ONCE = 8
-# Nobody's in particular: a row with root's uid is wrong, and traffic of others is filtered out.
+# A user that nobody else is: a row with root's uid is wrong, and others' traffic is filtered out.
 UID = 23456
 
 
@@ -70,7 +70,7 @@ class Places(NamedTuple):
     def play(self, case: Case) -> list[Expectation]:
         arguments = [*FAMILIES[case.family], "--uid", str(UID)]
         if case.family == "mapped":
-            # Asking makes a cookie where none was, so not everywhere.
+            # Asking a socket for its cookie may make one, so only these cases ask.
             arguments.append("--cookie")
         if case.topology == "own":
             return oracle.play(case.scenario, *arguments)
@@ -87,7 +87,7 @@ class Places(NamedTuple):
 
 @pytest.fixture(scope="module")
 def host_tracer(module_tracer: Callable[..., Tracer]) -> Tracer:
-    """It traces every namespace, and is there before any of it begins."""
+    """Starts a tracer of every namespace before any scenario begins."""
     return module_tracer("--uid", str(UID))
 
 
@@ -95,7 +95,7 @@ def host_tracer(module_tracer: Callable[..., Tracer]) -> Tracer:
 def played(request: pytest.FixtureRequest, host_tracer: Tracer,
            module_netns: Callable[[], Netns],
            module_veth: Callable[[], Veth]) -> Iterator[dict[Case, Future[list[Expectation]]]]:
-    """What must be seen of each case that was selected, once it is played."""
+    """Yields, for each selected case, what must be seen of it once it is played."""
     veth = module_veth()
     places = Places(module_netns(), veth)
     selected = [item.callspec.params["case"] for item in request.session.items
@@ -110,16 +110,16 @@ def played(request: pytest.FixtureRequest, host_tracer: Tracer,
 
 
 class Empty:
-    """What an item without parameters has."""
+    """Stands for the parameters of an item that has none."""
 
     params: dict[str, Any] = {}
 
 
 def view_of(case: Case) -> View:
-    """How the tracer at hand must see a case."""
+    """Returns how the tracer at hand must see a case."""
     syn_recv = capability.backend(capability.SYN_RECV)
     timewait = capability.backend(capability.TIME_WAIT)
-    # The timers tell to a jiffy, and those of timewait sockets may be late by one more.
+    # The timer backend is exact to a jiffy, and timers of timewait sockets may be a jiffy late.
     coarse_ns = SLACK_NS + 2 * capability.jiffy_ns()
     return View(
         syn_recv=bool(syn_recv),
@@ -131,7 +131,7 @@ def view_of(case: Case) -> View:
 
 
 def on_every_kernel(case: Case) -> bool:
-    """Each scenario in one family and place, which change from one to the next."""
+    """Selects each scenario in one family and place, which vary from scenario to scenario."""
     names = [*SHARED, *OWN_NETNS]
     places = [one for one in CASES if one.scenario == case.scenario]
     return case == places[names.index(case.scenario) % len(places)]
@@ -190,7 +190,7 @@ def test_two_connections_one_after_the_other(tracer: Callable[..., Tracer], netn
 
 
 def begin(netns: Netns, scenario: str) -> subprocess.Popen[str]:
-    """Start a scenario that goes on when step() says so; returns when it holds."""
+    """Starts a scenario that pauses until step_to_end(); returns when it has paused."""
     child = netns.spawn([place.traffic(), scenario, "--step"], stdin=subprocess.PIPE,
                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert child.stderr and child.stderr.readline() == "holding\n"
@@ -198,7 +198,7 @@ def begin(netns: Netns, scenario: str) -> subprocess.Popen[str]:
 
 
 def step_to_end(child: subprocess.Popen[str]) -> list[Expectation]:
-    """Let it go on to its end."""
+    """Lets the scenario go on to its end."""
     out, err = child.communicate(timeout=process.LIMIT_S)
     assert child.returncode == 0, err
     return [Expectation.parse(line) for line in out.splitlines()]
@@ -206,7 +206,8 @@ def step_to_end(child: subprocess.Popen[str]) -> list[Expectation]:
 
 @pytest.mark.every_kernel
 def test_socket_older_than_the_tracer(tracer: Callable[..., Tracer], netns: Netns) -> None:
-    """Its first row makes no dwell up: at most a bound; from then on all is as for any other."""
+    """The first row's dwell is at most a bound; every later dwell is exact, as for other
+    sockets."""
     child = begin(netns, "half-close-client")
     running = tracer("--netns", str(netns.inode))
     expectations = {one.end: one for one in step_to_end(child)}
@@ -217,13 +218,13 @@ def test_socket_older_than_the_tracer(tracer: Callable[..., Tracer], netns: Netn
                                                            ("LAST_ACK", "CLOSE")]
     assert found[0]["dwell"] in ("unknown", "at_least")
     if found[0]["dwell"] == "at_least":
-        # A true lower bound: less than what it can have been at most.
+        # It is a true lower bound: no more than the longest that it can have been.
         bounds = server.dwell_ns(server.path.index("CLOSE_WAIT"))
         assert bounds and found[0]["dwell_ns"] <= bounds[1] + SLACK_NS
     else:
         assert found[0]["dwell_ns"] is None
     assert found[1]["dwell"] == "exact"
-    # The close is its owner's doing, so at least from there on the owner is known.
+    # The owner causes the close, so from there on at the latest the owner is known.
     assert {(row["pid"], row["comm"]) for row in found} == {(server.pid, server.comm)}
 
 
@@ -237,14 +238,15 @@ def test_namespace_goes_with_its_timewait(tracer: Callable[..., Tracer],
     running = tracer("--netns", str(netns.inode))
     client = next(one for one in traffic("active-close", netns=netns) if one.end == "client")
     netns.remove()
-    # Not at once: the kernel takes namespaces apart in a worker.
+    # The rows take a while: the kernel removes namespaces in a worker.
     last = running.wait_for(lambda rows: [row for row in rows_of(rows, client)
                                           if row["from"] == "TIME_WAIT"], limit_s=30)[-1]
     assert (last["to"], last["reason"]) == ("CLOSE", "netns_gone")
     assert (last["pid"], last["comm"]) == (client.pid, client.comm)
 
 
-# Who closes first takes turns, and the last one resets. 262 is IPPROTO_MPTCP.
+# The two ends take turns in closing first, and the last connection ends by a reset. 262 is
+# IPPROTO_MPTCP.
 SUBFLOWS = """
 import socket, struct
 listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262)
@@ -267,7 +269,7 @@ for number in range(3):
 
 
 def test_subflows(netns: Netns, tracer: Callable[..., Tracer]) -> None:
-    """MPTCP: no descriptor leads to them, so they seem to wait in an accept queue."""
+    """No descriptor leads to the subflows of MPTCP, so they seem to wait in an accept queue."""
     try:
         socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262).close()
     except OSError:
@@ -279,13 +281,13 @@ def test_subflows(netns: Netns, tracer: Callable[..., Tracer]) -> None:
     closes = [row for row in ended if row["to"] == "CLOSE" and row["source"] == "tracepoint"]
     reasons = {row["reason"] for row in closes if row["from"] != "LISTEN"}
     assert {"fin", "reset_sent"} <= reasons and "listener_closed" not in reasons, closes
-    # Whoever holds the socket that its listener belongs to has a child up to accept().
+    # Until accept(), a child is held by whoever holds the socket of its listener.
     born = [row for row in ended if row["from"] == "LISTEN" and row["to"] == "SYN_RECV"]
     assert len(born) == 3 and {row["owner"] for row in born} == {"listen"}, born
 
 
 def test_account_adds_up_by_cause() -> None:
-    """The harness itself: an identity that is off by one is an error."""
+    """This tests the harness: an identity that is off by one is an error."""
     summary = {"seen": 3, "printed": 1, "filtered": 1, "lost": {"ring": 1, "map": 0}}
     check_account(summary, [{}], lossy=True)
     with pytest.raises(AssertionError):
@@ -295,7 +297,7 @@ def test_account_adds_up_by_cause() -> None:
 
 
 def chain(*states: str) -> list[Row]:
-    """The rows of a socket through these states, a nanosecond apart."""
+    """Returns the rows of a socket that goes through these states, a nanosecond apart."""
     same = {"cookie": 1, "netns": 1, "laddr": "", "lport": 1, "raddr": "", "rport": 1,
             "source": "tracepoint", "reason": None}
     return [{**same, "from": before, "to": after, "mono_ns": at}
@@ -303,7 +305,8 @@ def chain(*states: str) -> list[Row]:
 
 
 def test_missed_is_what_the_rows_lack() -> None:
-    """The harness itself: TIME_WAITs that must have ended explain as many, and a gap needs one."""
+    """This tests the harness: an overdue end of TIME_WAIT explains one missed row; a gap needs
+    one."""
     whole = chain("SYN_SENT", "ESTABLISHED", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT")
     rows = [*whole[:2], whole[3]]
     assert count_overdue(whole, TIMEWAIT_NS) == 0

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Connections whose end no program told are forgotten, and counted as missed.
+"""Connections whose end no program saw are forgotten, and counted as missed.
 
-No kernel passes over an end when it is asked to. So what it leaves behind is put into the tracer's
-own maps: connections on sockets that are not there. That it happens once a minute, and not only at
-the end, is in test_timewait.py.
+No kernel skips the end of a connection on request. So the tests put what such an end would leave
+behind into the tracer's own maps: connections on sockets that do not exist. test_timewait.py tests
+that the sweep runs once a minute, and not only at the end.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SO_COOKIE = 57
 REARMED_S = 4.5
 
 
-# What leaves the third way alone: user space goes through it all by itself.
+# If these are refused, only the third way is left: user space goes through all entries by itself.
 BATCHES = ["BPF_PROG_LOAD:sweep_table=EPERM", "BPF_PROG_LOAD:iter_table=EPERM"]
 
 
@@ -55,7 +55,7 @@ def cookie_of(sock: socket.socket) -> int:
 
 
 def pair_in_place(running: Running, netns: Netns, listener: socket.socket) -> within.Pair:
-    """A connection whose client has a place: they are made when the first sockets come for them."""
+    """Makes a connection whose client has a place: places are made when the first sockets come."""
     def made() -> within.Pair | None:
         pair = within.Pair(netns, listener)
         with Remembered(running.child.pid) as remembered:
@@ -74,7 +74,7 @@ def missed(running: Running) -> int:
 
 @pytest.mark.every_kernel
 def test_gone_is_counted(running: Running) -> None:
-    """At the end, each kind of it."""
+    """At the end of the run, a connection of each kind that is gone is counted."""
     gone = 1
     with Remembered(running.child.pid) as remembered:
         remembered.plant(GONE_TIMEWAIT)
@@ -89,7 +89,7 @@ def test_gone_is_counted(running: Running) -> None:
 
 @pytest.mark.every_kernel
 def test_gone_from_its_place(running: Running, netns: Netns) -> None:
-    """As from a table."""
+    """Connections that are gone are counted from a place as from a table."""
     if not capability.cookies():
         pytest.skip("without cookies no socket has a place")
     with within.listen(netns) as listener:
@@ -119,7 +119,7 @@ def test_none_of_the_ways_is_said() -> None:
 
 @pytest.mark.every_kernel
 def test_what_may_be_there_is_left(running: Running, netns: Netns) -> None:
-    """Young ones, full sockets, and a TIME_WAIT that goes on for longer than it does as a rule."""
+    """Young connections, full sockets and an unusually long TIME_WAIT are left alone."""
     with within.listen(netns) as listener:
         pair = within.Pair(netns, listener)
         pair.client.shutdown(socket.SHUT_WR)
@@ -140,7 +140,7 @@ def test_what_may_be_there_is_left(running: Running, netns: Netns) -> None:
 
 @pytest.mark.every_kernel
 def test_gone_sockets(running: Running, netns: Netns) -> None:
-    """Both ends of a real connection, remembered again when they are gone."""
+    """Both ends of a real connection are put back into the map when they are gone."""
     if not capability.cookies():
         pytest.skip("without cookies a socket that is gone looks like the next at its address")
     with within.listen(netns) as listener:
@@ -159,7 +159,7 @@ def test_gone_sockets(running: Running, netns: Netns) -> None:
 
 def test_outlived_by_its_socket(running: Running, netns: Netns,
                                 require: Callable[..., None]) -> None:
-    """connect() again where the last connection is in TIME_WAIT: one cookie stands for both."""
+    """connect() on a socket whose last connection is in TIME_WAIT: one cookie stands for both."""
     require(capability.TIME_WAIT)
     if not capability.cookies():
         pytest.skip("without cookies each has an address of its own")
@@ -179,7 +179,7 @@ def test_outlived_by_its_socket(running: Running, netns: Netns,
 
 
 def connect(client: socket.socket, link: Link) -> Peer:
-    """Connect to a peer, which answers."""
+    """Connects to a peer, which answers."""
     peer = Peer(link)
     client.connect_ex((PEERS[4], peer.port))
     peer.answer()
@@ -189,7 +189,7 @@ def connect(client: socket.socket, link: Link) -> Peer:
 @pytest.mark.every_kernel
 def test_outlived_and_armed_again(running: Running, netns: Netns,
                                   require: Callable[..., None]) -> None:
-    """A segment for the timewait socket of the last connection: it does not stand for this one."""
+    """A segment reaches the last connection's timewait socket, which is not this connection."""
     require(capability.TIME_WAIT)
     link = Link.make(netns)
     with within.make_socket(netns) as client:
@@ -201,7 +201,7 @@ def test_outlived_and_armed_again(running: Running, netns: Netns,
         old.expect(ACK)
         within.disconnect(client)
         peer = connect(client, link)
-        # A timer that is armed again within a step of the wheel, of 4 s at the most, tells nobody.
+        # A timer that is armed again within a step of the wheel (4 s at most) shows in no event.
         end = time.monotonic() + REARMED_S
         while time.monotonic() < end:
             old.send(ACK)
@@ -215,13 +215,13 @@ def test_outlived_and_armed_again(running: Running, netns: Netns,
 
 
 def rows_of(running: Running, peer: Peer) -> list[dict[str, Any]]:
-    """The rows so far of the connection to this peer."""
+    """Returns the rows so far of the connection to this peer."""
     rows = map(json.loads, (line.text for line in running.lines()))
     return [row for row in rows if row.get("rport") == peer.port]
 
 
 def test_passed_over_and_reused(running: Running, netns: Netns) -> None:
-    """An end that was passed over, and the socket's next connection: only that is remembered."""
+    """An end was missed, and the socket connects again: only the new connection is remembered."""
     if not capability.cookies():
         pytest.skip("without cookies each has an address of its own")
     with within.listen(netns) as listener, within.make_socket(netns) as client, \

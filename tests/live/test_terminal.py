@@ -27,14 +27,14 @@ pytestmark = pytest.mark.any_kernel
 STATES = ("LISTEN|SYN_SENT|SYN_RECV|ESTABLISHED|ESTAB|FIN_WAIT1|FIN_WAIT2|CLOSE_WAIT"
           "|CLOSING|LAST_ACK"
           "|TIME_WAIT|CLOSE")
-# On a narrow terminal, the reason of an end stands for CLOSE.
+# On a narrow terminal, the reason of an end replaces CLOSE.
 PAIR = re.compile(rf"({STATES}) *-> ?({STATES})|[A-Z][A-Z0-9_-]*->[A-Za-z][A-Za-z0-9_-]*")
 # What makes rows long: a name of 15 columns, ports of five digits, reasons with an error.
 LONG_NAME = b"a-name-of-15-by"
 
 
 def width(text: str) -> int:
-    """Columns that it takes."""
+    """Returns how many columns the text takes."""
     return sum(0 if unicodedata.combining(char) else
                2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
 
@@ -60,7 +60,8 @@ class Terminal:
             raise
 
     def read(self, limit_s: float) -> bool:
-        """More of what is on the screen; false if there is none, or no one to write it."""
+        """Reads more of what is on the screen; false if there is nothing, or nobody left to
+        write."""
         if not select.select([self.master], [], [], limit_s)[0]:
             return False
         try:
@@ -80,7 +81,7 @@ class Terminal:
             assert left > 0 and (self.read(left) or self.child.poll() is None), self.data
 
     def wait_for_rows(self, count: int) -> list[str]:
-        """The header and that many rows."""
+        """Returns the header and that many rows."""
         deadline = time.monotonic() + patience(10)
         while len(self.table()) <= count:
             left = deadline - time.monotonic()
@@ -102,7 +103,7 @@ class Terminal:
 
 @pytest.fixture(name="terminal")
 def _terminal() -> Iterator[list[Terminal]]:
-    """Those that a test appends are closed when it ends."""
+    """Terminals that a test appends are closed when the test ends."""
     terminals: list[Terminal] = []
     yield terminals
     for terminal in terminals:
@@ -110,14 +111,14 @@ def _terminal() -> Iterator[list[Terminal]]:
 
 
 def play(netns: Netns, family: int) -> int:
-    """Connections that make long rows; returns how many rows at the least."""
+    """Makes connections with long rows; returns how many rows there are at least."""
     with within.named(LONG_NAME):
         return within.connect_and_end(netns, family)
 
 
 def show(terminal: list[Terminal], netns: Netns, columns: int, family: int,
          *arguments: str) -> list[str]:
-    """The header and the rows of that on a terminal of so many columns."""
+    """Returns the header and the rows of play() on a terminal of this many columns."""
     shown = Terminal(columns, "--netns", str(netns.inode), *arguments)
     terminal.append(shown)
     rows = play(netns, family)
@@ -163,7 +164,7 @@ def test_columns_stand_under_their_headers(terminal: list[Terminal], netns: Netn
 
 
 def test_narrow_row_keeps_what_matters(terminal: list[Terminal], netns: Netns) -> None:
-    """Process, ports, peer, dwell and states are there in 80 columns."""
+    """Process, ports, peer, dwell and states are shown in 80 columns."""
     rows = show(terminal, netns, 80, socket.AF_INET)[1:]
     for row in rows:
         assert re.search(r"(^| )(\d+|-) ", row) and PAIR.search(row)
@@ -173,7 +174,7 @@ def test_narrow_row_keeps_what_matters(terminal: list[Terminal], netns: Netns) -
 
 
 def test_wide_is_as_wide_as_it_must_be(terminal: list[Terminal], netns: Netns) -> None:
-    """-w asks for all of it, whatever the terminal."""
+    """-w shows everything, whatever the width of the terminal."""
     header, *rows = show(terminal, netns, 80, socket.AF_INET6, "-w")
     assert header.split()[-1] == "CGROUP"
     assert {len(row.split()) for row in rows} >= {len(header.split())}
@@ -230,7 +231,7 @@ def test_ctrl_s_holds_the_rows_and_ctrl_c_still_ends_it(terminal: list[Terminal]
 
 
 def test_terminal_that_hangs_up(netns: Netns) -> None:
-    """The window is closed: it must not go on for ever."""
+    """The window is closed, and the tracer must end."""
     shown = Terminal(80, "--netns", str(netns.inode))
     os.close(shown.master)
     try:

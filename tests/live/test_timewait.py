@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """TIME_WAIT: how long it lasts, and each way in which it ends.
 
-Where the peer is the test itself (harness/peer.py), each segment goes when the test says so, and
-its time is the truth. Every backend that the kernel lets be forced watches the same traffic. What
-takes a minute begins first and is looked at last, whatever it is a test of: no other module waits.
+Where the peer is the test itself (harness/peer.py), each segment goes out when the test says so,
+and the time of that is the truth. Every backend that can be forced on the kernel watches the same
+traffic. Connections that take a minute begin first and are checked last, whatever they test, so
+that no other module waits for them.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from harness.watch import (SEEING, SLACK_NS, UID, Watch, When, check_dwell, chec
 
 # TCP_TIMEWAIT_LEN
 TIMEWAIT_NS = 60_000_000_000
-# Once a minute, and the time that it takes to start.
+# The sweep runs once a minute; this includes the time that a start takes.
 SWEEP_LIMIT_S = 75
 
 
@@ -44,7 +45,7 @@ def late_ns() -> int:
     step = 1
     while jiffies >= step * 63:
         step *= 8
-    # 2 s at 250 Hz; the second more is a busy machine's.
+    # A step is 2 s at 250 Hz; the additional second is for a busy machine.
     return step * capability.jiffy_ns() + 1_000_000_000
 
 
@@ -89,7 +90,7 @@ CLIENTS = {
     "sixth": ("ipv6", "socket.AF_INET6", "::1"),
     "mapped": ("ipv4", "socket.AF_INET6", "::ffff:127.0.0.1"),
 }
-# When a segment comes to what is in TIME_WAIT or FIN_WAIT2 already, in seconds.
+# After how many seconds a segment comes to a connection in TIME_WAIT or FIN_WAIT2.
 LATER_S = 3
 
 
@@ -120,13 +121,14 @@ class LongOnes:
     began_ns: int = field(default_factory=now)
 
     def left_s(self) -> float:
-        """How long to wait for rows of theirs at the most."""
+        """Returns how long to wait at most for the rows of these connections."""
         end_ns = self.began_ns + LATER_S * 10**9 + TIMEWAIT_NS + late_ns()
         return max(0, end_ns - now()) / 1e9 + LIMIT_S
 
 
 def many_closed(stage: Stage, link: Link) -> tuple[int, list[Closed]]:
-    """All over but for TIME_WAIT; half of them flipped to it as orphans."""
+    """Makes connections that are closed except for TIME_WAIT; half of them flip to it as
+    orphans."""
     server = stage.server(link, "ipv6" if capability.ipv6() else "ipv4", backlog=1024)
     server.actor.run(BURST)
     clients = {name: client for name, client in CLIENTS.items()
@@ -149,14 +151,14 @@ def many_closed(stage: Stage, link: Link) -> tuple[int, list[Closed]]:
 
 @pytest.fixture(scope="module", name="long_ones")
 def _long_ones(stage: Stage, request: pytest.FixtureRequest) -> Iterator[LongOnes]:
-    """Begun before any test, so that the minute passes while others run."""
+    """Makes them before any test, so that the minute passes while others run."""
     asked = {name for item in request.session.items if item.path == request.path
              for name in item.fixturenames}
     for name in sorted(asked & {"reported", "forgetting"}):
         if capability.backend(capability.TIME_WAIT):
             request.getfixturevalue(name)
-    # A FIN that a busy machine sends again finds nobody, and the reset must end nothing. Ports of
-    # loopback are used again by default, once they are a second old.
+    # tcp_rfc1337: a busy machine may send a FIN again, the peer answers it by a reset, and this
+    # must end nothing. tcp_tw_reuse: by default ports of loopback are used again after a second.
     link = stage.link(tcp_rfc1337=1, tcp_tw_reuse=0)
     port, many = many_closed(stage, link)
     rearmed, flipped, crossed, exited = (closer(stage, link) for _ in range(4))
@@ -175,13 +177,13 @@ def _long_ones(stage: Stage, request: pytest.FixtureRequest) -> Iterator[LongOne
 
     def later() -> None:
         flipped.fin()
-        # Again what is there: it is answered, and the minute begins anew.
+        # The FIN comes again: it is answered, and the minute starts anew.
         rearmed.peer.send(FIN | ACK, seq=rearmed.peer.next - 1)
 
     late = closer(stage, stage.link())
     time_wait(late)
     timer = threading.Timer(LATER_S, later)
-    # The timer has expired, by a jiffy and more, and the wheel runs it within two seconds.
+    # By then the timer has expired by more than a jiffy, and the wheel runs it within two seconds.
     ending = threading.Timer(TIMEWAIT_NS / 1e9 + 0.02, lambda: late.peer.send(RST | ACK))
     timer.start()
     ending.start()
@@ -193,7 +195,8 @@ def _long_ones(stage: Stage, request: pytest.FixtureRequest) -> Iterator[LongOne
 @pytest.fixture(scope="module", name="reported")
 def _reported(module_netns: Callable[[], Netns], module_tracer: Callable[..., Tracer],
               require: Callable[..., None]) -> Iterator[tuple[Timewait, Tracer]]:
-    """`tcpdwell timewait` of thirty connections, and one that was there before; and their rows."""
+    """`tcpdwell timewait` with thirty connections and one older than it; and a trace of their
+    rows."""
     require(capability.TIME_WAIT)
     netns = module_netns()
     connect(netns, 1, port=PORT + 1)
@@ -210,7 +213,7 @@ def _reported(module_netns: Callable[[], Netns], module_tracer: Callable[..., Tr
 @pytest.fixture(scope="module", name="forgetting")
 def _forgetting(module_netns: Callable[[], Netns],
                 require: Callable[..., None]) -> Iterator[tuple[Running, Remembered]]:
-    """A tracer that remembers a connection which is gone; no program told of its end."""
+    """A tracer that remembers a connection that is gone and whose end no program saw."""
     require(capability.TIME_WAIT)
     time.sleep(max(0.0, OLD_S - time.monotonic()))  # a guest may have booted just now
     with Running("-o", "json", *place.backend(), "--netns", module_netns().path) as running, \
@@ -236,7 +239,7 @@ def play_syn(stage: Stage, family: str) -> Close:
     close = closer(stage, stage.link(), family)
     time_wait(close)
     close.peer.send(SYN, seq=close.peer.next - 10)
-    # Not beyond it: an old duplicate, which is answered and changes nothing.
+    # This SYN is not beyond it: an old duplicate, which is answered and changes nothing.
     close.peer.expect(ACK)
     time.sleep(HELD_S)
     old = close.peer
@@ -286,7 +289,7 @@ class Reuse:
 
 
 def play_connect(stage: Stage) -> Reuse:
-    """tcp_tw_reuse: connect() takes the port of a TIME_WAIT that is older than a second."""
+    """With tcp_tw_reuse, connect() takes the port of a TIME_WAIT that is older than a second."""
     link = stage.link(tcp_tw_reuse=1, tcp_timestamps=1)
     server = stage.server(link)
     actor = stage.actor("client", link.netns)
@@ -298,13 +301,13 @@ def play_connect(stage: Stage) -> Reuse:
     server.actor.run("s.recv(1); s.close()")
     actor.run("c.recv(1); c.close()")
     after_ns = now()
-    # By a clock of whole seconds until 6.12.
+    # Until 6.12 the kernel measures this by a clock of whole seconds.
     time.sleep(2.1)
     again_ns = now()
     actor.run("c = client()")
     reused = When(again_ns, now())
     server.accept()
-    # The server's side: no TIME_WAIT with the client.
+    # The server closes first, so that the client has no TIME_WAIT.
     server.actor.run("s.close()")
     actor.run("c.recv(1); c.close()")
     return Reuse(link.inode, port, server.port, actor.pid, When(before_ns, after_ns), reused)
@@ -321,7 +324,7 @@ def test_reused_by_connect(stage: Stage, watch: Watch) -> None:
     check_time(chain[-1], reuse.reused, SLACK_NS)
     check_dwell(chain[-1], reuse.closed, reuse.reused, SLACK_NS)
     assert chain[-1]["reason"] == "timewait_reused", show(chain)
-    # Not before its predecessor ended.
+    # The next connection begins only after its predecessor has ended.
     following = watch.wait(reuse.netns, reuse.port, reuse.to, closed, number=2, limit_s=LIMIT_S)
     assert steps(following)[:3] == ["CLOSE", "SYN_SENT", "ESTABLISHED"], show(following)
     assert following[0]["cookie"] != chain[0]["cookie"]
@@ -332,7 +335,7 @@ def play_reset(stage: Stage, rfc1337: int) -> Close:
     close = closer(stage, stage.link(tcp_rfc1337=rfc1337))
     time_wait(close)
     time.sleep(HELD_S)
-    # Out of the window: it ends nothing.
+    # A reset outside the window ends nothing.
     close.peer.send(RST | ACK, seq=close.peer.next - 2**20)
     close.settled()
     time.sleep(HELD_S)
@@ -349,7 +352,7 @@ def test_reset(stage: Stage, watch: Watch) -> None:
 
 @pytest.mark.every_kernel
 def test_reset_is_ignored(stage: Stage, watch: Watch) -> None:
-    """net.ipv4.tcp_rfc1337: TIME_WAIT goes on, to the end of the namespace at the latest."""
+    """With net.ipv4.tcp_rfc1337, TIME_WAIT goes on, to the end of the namespace at the latest."""
     watch.require(timewait=True)
     close: Close = stage.once(play_reset, 1)
     chain = close.wait(watch, lambda rows: rows[-1]["to"] == "TIME_WAIT")
@@ -357,7 +360,8 @@ def test_reset_is_ignored(stage: Stage, watch: Watch) -> None:
 
 
 def play_gone(stage: Stage) -> list[Close]:
-    """The namespace is deleted: one connection in TIME_WAIT, one that flipped, one in FIN_WAIT2."""
+    """Deletes a namespace with connections in TIME_WAIT, in TIME_WAIT after a flip, in
+    FIN_WAIT2."""
     link = stage.link()
     closes = [closer(stage, link, family, name) for family, name in
               (("ipv4", "held"), ("mapped" if capability.ipv6() else "ipv4", "flipped"),
@@ -370,12 +374,12 @@ def play_gone(stage: Stage) -> list[Close]:
     time.sleep(HELD_S)
     for close in closes:
         close.server.actor.kill()
-        # The actor's end of its line is a socket of the namespace, too.
+        # The actor's end of its line to the test is a socket of the namespace, too.
         close.server.actor.line.close()
     before_ns = now()
     link.close()
     link.netns.remove()
-    # The kernel takes it apart in a worker; the rows are waited for.
+    # The kernel removes the namespace in a worker, so the rows come some time later.
     for close in closes:
         close.at["CLOSE"] = When(before_ns, before_ns + LIMIT_S * 10**9)
     return closes
@@ -383,7 +387,7 @@ def play_gone(stage: Stage) -> list[Close]:
 
 @pytest.mark.every_kernel
 def test_namespace_gone(stage: Stage, watch: Watch) -> None:
-    """Nothing outlives its namespace, and no process is left to name but the one that was."""
+    """Nothing outlives its namespace; rows still name the process that held the connection."""
     watch.require(timewait=True)
     held, flipped, orphan = stage.once(play_gone)
     for close in (held, flipped):
@@ -394,7 +398,7 @@ def test_namespace_gone(stage: Stage, watch: Watch) -> None:
 
 
 def play_overflow(stage: Stage) -> list[Close]:
-    """Room for two in TIME_WAIT; the first of them gives it back."""
+    """There is room for two in TIME_WAIT; the first of them gives its room back."""
     link = stage.link(tcp_max_tw_buckets=2)
     closes = [closer(stage, link) for _ in range(5)]
     for close in closes[:4]:
@@ -407,7 +411,7 @@ def play_overflow(stage: Stage) -> list[Close]:
 
 @pytest.mark.every_kernel
 def test_overflow(stage: Stage, watch: Watch) -> None:
-    """Beyond tcp_max_tw_buckets the close is without a TIME_WAIT, and says so."""
+    """Beyond tcp_max_tw_buckets, a connection closes without TIME_WAIT, and its row says why."""
     watch.require(timewait=True)
     closes = stage.once(play_overflow)
     check_timewait(closes[0].wait(watch, closed), closes[0], watch)
@@ -423,7 +427,7 @@ def test_overflow(stage: Stage, watch: Watch) -> None:
 
 # ---- Filters ---------------------------------------------------------------------------------
 
-# What asks for the connections of one of two servers.
+# Options that select the connections of one of two servers.
 FILTERS: dict[str, Callable[[Close], list[str]]] = {
     "pid": lambda close: ["-p", str(close.server.actor.pid)],
     "comm": lambda close: ["--comm", close.server.actor.comm],
@@ -437,7 +441,7 @@ FILTERS: dict[str, Callable[[Close], list[str]]] = {
     indirect=["watch"])
 def test_connection_filters(name: str, stage: Stage, watch: Watch,
                             tracer: Callable[..., Tracer]) -> None:
-    """What they want they want to the end of TIME_WAIT, also when the process is no more."""
+    """The filters pass a connection to the end of TIME_WAIT, even when its process has ended."""
     watch.require(timewait=True)
     link = stage.link()
     servers = [stage.server(link, name=comm, listen=False) for comm in ("wanted", "other")]
@@ -486,7 +490,7 @@ def test_transition_filters(arguments: list[str], shown: set[tuple[str, str, str
     closes["short"].reset()
     time.sleep(0.8)
     closes["long"].reset()
-    # The end is shown by what watches all.
+    # The watcher of all rows shows the ends.
     for close in closes.values():
         close.wait(watch, closed)
     running.tracer.check()
@@ -496,7 +500,7 @@ def test_transition_filters(arguments: list[str], shown: set[tuple[str, str, str
 
 @pytest.mark.every_kernel
 def test_kernel_view(stage: Stage, tracer: Callable[..., Tracer]) -> None:
-    """The full socket's end is all that the tracepoint has."""
+    """The end of the full socket is all that the tracepoint has."""
     running = Watch("none", tracer("--kernel-view", "--uid", str(UID)))
     held, orphan = closer(stage, stage.link()), closer(stage, stage.link())
     held.shut("s.shutdown(socket.SHUT_WR)")
@@ -515,7 +519,7 @@ def test_kernel_view(stage: Stage, tracer: Callable[..., Tracer]) -> None:
 
 
 def check_lifetime(row: Row, more_ns: int = 0) -> None:
-    """60 to 62 s, counted from the entry."""
+    """TIME_WAIT lasts 60 to 62 s from the entry."""
     assert row["dwell"] == "exact" and row["reason"] == "timewait_expired", show([row])
     least_ns = TIMEWAIT_NS + more_ns - 2 * capability.jiffy_ns()
     assert least_ns <= row["dwell_ns"] <= TIMEWAIT_NS + more_ns + late_ns(), show([row])
@@ -523,7 +527,7 @@ def check_lifetime(row: Row, more_ns: int = 0) -> None:
 
 @pytest.mark.every_kernel
 def test_lifetimes(stage: Stage, watch: Watch, long_ones: LongOnes) -> None:
-    """Each of many is reported once, with its owner and how long it lasted."""
+    """Each of many connections is reported once, with its owner and how long it lasted."""
     watch.require(timewait=True)
     for one in long_ones.many:
         chain = watch.wait(long_ones.inode, one.port, long_ones.port, closed,
@@ -538,7 +542,7 @@ def test_lifetimes(stage: Stage, watch: Watch, long_ones: LongOnes) -> None:
 
 @pytest.mark.every_kernel
 def test_lifetime_after_segments(stage: Stage, watch: Watch, long_ones: LongOnes) -> None:
-    """A segment in TIME_WAIT makes it last longer; it is counted from the entry all the same."""
+    """A segment in TIME_WAIT prolongs it; the dwell is still counted from the entry."""
     watch.require(timewait=True)
     close = long_ones.rearmed
     chain = close.wait(watch, closed, limit_s=long_ones.left_s())
@@ -549,7 +553,8 @@ def test_lifetime_after_segments(stage: Stage, watch: Watch, long_ones: LongOnes
 @pytest.mark.every_kernel
 @pytest.mark.parametrize("name", ["flipped", "crossed", "exited"])
 def test_lifetime(name: str, stage: Stage, watch: Watch, long_ones: LongOnes) -> None:
-    """Of an orphan that flipped after a while, of FINs that crossed, of a process that ended."""
+    """The lifetime is right after a late flip, after FINs that crossed, and after a process's
+    end."""
     watch.require(timewait=True)
     close: Close = getattr(long_ones, name)
     path = [*WHOLE[:4], "CLOSING", "TIME_WAIT", "CLOSE"] if name == "crossed" else WHOLE
@@ -560,7 +565,7 @@ def test_lifetime(name: str, stage: Stage, watch: Watch, long_ones: LongOnes) ->
 
 @pytest.mark.every_kernel
 def test_reset_when_time_is_up(stage: Stage, watch: Watch, long_ones: LongOnes) -> None:
-    """Its timer has expired and is taken off before the wheel runs it."""
+    """The timer has expired, and a reset takes it off before the wheel runs it."""
     watch.require(timewait=True)
     close = long_ones.late
     chain = close.wait(watch, closed, limit_s=long_ones.left_s())
@@ -568,13 +573,13 @@ def test_reset_when_time_is_up(stage: Stage, watch: Watch, long_ones: LongOnes) 
     assert TIMEWAIT_NS <= chain[-1]["dwell_ns"] + 2 * capability.jiffy_ns(), show(chain)
 
 
-# The kernel's 60 s, and up to a second of its timer wheel and of ours.
+# The kernel's 60 s, plus up to a second each of its timer wheel and of the tracer's timers.
 LIFETIME_NS = (59_900_000_000, 62_500_000_000)
 
 
 def test_report_of_lifetimes(reported: tuple[Timewait, Tracer]) -> None:
     running, trace = reported
-    # The end of the one from before is seen too, but not when it began.
+    # The end of the connection older than the run is seen, too, but not its beginning.
     trace.wait_for(lambda rows: sum(row["dwell"] == "exact" for row in rows) == 30,
                    limit_s=2 * 60)
     figures = running.figures()
@@ -590,7 +595,7 @@ def test_report_of_lifetimes(reported: tuple[Timewait, Tracer]) -> None:
 
 
 def test_forgotten_once_a_minute(forgetting: tuple[Running, Remembered]) -> None:
-    """Not only at the end (test_sweep.py), so that a long run keeps its memory."""
+    """The sweep runs not only at the end (test_sweep.py), so that a long run keeps its memory."""
     running, remembered = forgetting
     end = time.monotonic() + SWEEP_LIMIT_S
     while remembered.has(GONE_TIMEWAIT):

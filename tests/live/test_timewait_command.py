@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""`tcpdwell timewait`: real connections in namespaces of the tests' own, and what it says.
+"""`tcpdwell timewait` reports on real connections in namespaces that the tests make.
 
-What it says of those that lasted a minute is in test_timewait.py.
+test_timewait.py checks what it reports about connections that lasted a minute.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ ENTER, LEAVE = b"\033[?1049h\033[?25l", b"\033[?25h\033[?1049l"
 
 @pytest.fixture(name="timewait")
 def _timewait(require: Callable[..., None]) -> Iterator[Callable[..., Timewait]]:
-    """timewait(*arguments) starts one; all are ended with the test."""
+    """timewait(*arguments) starts one; all of them end with the test."""
     require(capability.TIME_WAIT)
     started: list[Timewait] = []
 
@@ -58,19 +58,19 @@ def narrow(netns: Netns, ports: int, reuse: int) -> None:
 
 @pytest.mark.every_kernel
 def test_counts(timewait: Callable[..., Timewait], netns: Netns) -> None:
-    """By process, remote end, local port, and the ports that a client has left."""
+    """Counts are by process, remote end and local port; and ports that a client has left."""
     running = timewait("--netns", netns.path, "-o", "json")
     pid, _ = connect(netns, 20)
     connect(netns, 5, port=PORT + 1, first="server")
     figures = running.figures()
     assert (figures["now"], figures["entered"], figures["left"]) == (25, 25, 0)
-    # Twenty-five in less than a minute, and more than none.
+    # 25 connections came in less than a minute, so the rate is above this.
     assert figures["rate"] > 25 / 60
     owners = {entry["pid"]: entry for entry in figures["owners"]}
     assert owners[pid]["entered"] == 20
     assert owners[pid]["comm"] == os.path.basename(sys.executable)[:15]
     remotes = {(entry["raddr"], entry["rport"]): entry["now"] for entry in figures["remotes"]}
-    # The server's own five: their peers are one address.
+    # The server closed five first; their clients count as one address.
     assert remotes == {("127.0.0.1", PORT): 20, ("127.0.0.1", None): 5}
     lports = {entry["lport"]: entry["now"] for entry in figures["lports"]}
     assert lports == {None: 20, PORT + 1: 5}
@@ -84,11 +84,11 @@ def test_counts(timewait: Callable[..., Timewait], netns: Netns) -> None:
 
 
 def test_reused(timewait: Callable[..., Timewait], netns: Netns) -> None:
-    """tcp_tw_reuse: ten ports, and all of them twice."""
+    """With tcp_tw_reuse, ten ports are all used twice."""
     narrow(netns, 10, 1)
     running = timewait("--netns", netns.path, "-o", "json")
     assert connect(netns, 10)[1] == 0
-    # Older than a second by a clock of whole seconds.
+    # They must be older than a second by a clock of whole seconds.
     time.sleep(2.1)
     assert connect(netns, 10)[1] == 0
     figures = running.figures()
@@ -102,7 +102,7 @@ def test_reused(timewait: Callable[..., Timewait], netns: Netns) -> None:
 
 
 def test_exhausted(timewait: Callable[..., Timewait], netns: Netns) -> None:
-    """The kernel's own verdict, EADDRNOTAVAIL, and what may be done about it."""
+    """The verdict is the kernel's own, EADDRNOTAVAIL; the report says what may be done about it."""
     narrow(netns, 20, 0)
     netns.sysctl("net/ipv4/ip_local_reserved_ports", "40000-40003,50000")
     netns.sysctl("net/ipv4/tcp_fin_timeout", 15)
@@ -153,7 +153,7 @@ class Clients:
 
     def open(self, to: str = "127.0.1.1", source: str | None = None,
              options: tuple[tuple[int, int], ...] = ()) -> None:
-        """One connection more; what it failed with is kept."""
+        """Makes one more connection; if it fails, the error is kept."""
         client = self.netns.inside(socket.socket)
         for option, value in options:
             client.setsockopt(socket.IPPROTO_IP, option, struct.pack("I", value))
@@ -169,7 +169,7 @@ class Clients:
         self.ends.append((client, self.server(to).accept()[0]))
 
     def close(self) -> None:
-        """The clients first: theirs is TIME_WAIT."""
+        """Closes the clients first, so that they are in TIME_WAIT."""
         for client, child in self.ends:
             client.shutdown(socket.SHUT_WR)
             assert child.recv(1) == b""
@@ -195,14 +195,14 @@ def _clients(netns: Netns) -> Iterator[Clients]:
 
 @pytest.mark.every_kernel
 def test_bound_first(timewait: Callable[..., Timewait], netns: Netns, clients: Clients) -> None:
-    """bind() before connect(): ten destinations share the ports of one source address."""
+    """With bind() before connect(), ten destinations share the ports of one source address."""
     narrow(netns, 20, 1)
     running = timewait("--netns", netns.path, "-o", "json")
     for i in range(22):
         clients.open(f"127.0.1.{1 + i % 10}", "127.0.0.2")
     assert clients.failed == [errno.EADDRINUSE] * 2
     clients.close()
-    # To whom ever, none is left for connect() either.
+    # No port is left for connect() either, whatever its destination.
     clients.open("127.0.1.1")
     assert clients.failed[2:] == [errno.EADDRNOTAVAIL]
     rows = {row["bound"]: row for row in running.figures()["pressure"]}
@@ -217,7 +217,7 @@ def test_bound_first(timewait: Callable[..., Timewait], netns: Netns, clients: C
 
 
 def test_bound_late(timewait: Callable[..., Timewait], netns: Netns, clients: Clients) -> None:
-    """IP_BIND_ADDRESS_NO_PORT: connect() chooses, and a port serves each destination."""
+    """With IP_BIND_ADDRESS_NO_PORT connect() chooses, and one port serves each destination."""
     narrow(netns, 20, 0)
     running = timewait("--netns", netns.path, "-o", "json")
     for i in range(40):
@@ -230,7 +230,7 @@ def test_bound_late(timewait: Callable[..., Timewait], netns: Netns, clients: Cl
 
 @pytest.mark.every_kernel
 def test_open_ones(timewait: Callable[..., Timewait], netns: Netns, clients: Clients) -> None:
-    """Open connections hold ports, those from before as well, until they are over."""
+    """Open connections hold ports until they are over, including those older than the run."""
     narrow(netns, 20, 1)
     for _ in range(10):
         clients.open()
@@ -244,7 +244,7 @@ def test_open_ones(timewait: Callable[..., Timewait], netns: Netns, clients: Cli
     assert (row["verdict"], row["holder"]) == ("exhausted", "open")
     assert row["helps"] == ["fewer_at_a_time", "ip_local_port_range"]
     assert row["does_not_help"][0] == "tcp_tw_reuse"
-    # The clients are this process's own, whose name is that of the script it was started by.
+    # The clients are this process's, which has the name of the script that started it.
     name = Path("/proc/self/comm").read_text(encoding="utf-8").rstrip("\n")
     assert (row["program"], row["program_entered"]) == (name, 20)
     clients.close()
@@ -254,7 +254,7 @@ def test_open_ones(timewait: Callable[..., Timewait], netns: Netns, clients: Cli
 
 def test_ports_of_a_socket(timewait: Callable[..., Timewait], netns: Netns,
                            clients: Clients) -> None:
-    """IP_LOCAL_PORT_RANGE: twenty of a hundred ports are all that there are."""
+    """With IP_LOCAL_PORT_RANGE there are only twenty of a hundred ports."""
     narrow(netns, 100, 0)
     options = ((PORT_RANGE, 40019 << 16 | 40000),)
     try:
@@ -305,7 +305,8 @@ def test_two_links(timewait: Callable[..., Timewait], netns: Netns) -> None:
 
 
 def test_programs(timewait: Callable[..., Timewait], netns: Netns) -> None:
-    """Processes that are gone cannot be changed: their program is named, with all that it had."""
+    """Processes that are gone cannot be changed: the report names their program, and their
+    total."""
     narrow(netns, 20, 0)
     running = timewait("--netns", netns.path)
     for _ in range(3):
@@ -317,21 +318,21 @@ def test_programs(timewait: Callable[..., Timewait], netns: Netns) -> None:
 
 
 def test_filling(timewait: Callable[..., Timewait], netns: Netns) -> None:
-    """A rate that leaves no port within the minute."""
+    """The rate leaves no port free before the minute is over."""
     narrow(netns, 200, 0)
     running = timewait("--netns", netns.path, "-o", "json")
     connect(netns, 150)
     figures = running.figures()
     (pressure,) = figures["pressure"]
-    # It would have to take 45 s for the rate not to fill the rest in time.
+    # Only if the 150 had taken 45 s would the rate be too low to use up the rest in time.
     assert pressure["verdict"] == "filling"
     expected_ns = (200 - 150) / pressure["rate"] * 1e9
-    # Nothing is due to leave so soon; the rate has two digits behind the point.
+    # Nothing ends that soon; the rate is printed with two digits behind the point.
     assert pressure["exhausted_in_ns"] == pytest.approx(expected_ns, rel=0.01)
 
 
 def test_at_start(timewait: Callable[..., Timewait], netns: Netns) -> None:
-    """Those from before are listed with what they have left, and counted apart."""
+    """Connections older than the run are listed with the time they have left, and counted apart."""
     narrow(netns, 10, 1)
     began_ns = time.monotonic_ns()
     connect(netns, 10)
@@ -349,17 +350,17 @@ def test_at_start(timewait: Callable[..., Timewait], netns: Netns) -> None:
         assert (entry["netns"], entry["raddr"], entry["rport"]) == (netns.inode, "127.0.0.1", PORT)
         assert 40000 <= entry["lport"] < 40010
         assert 60_100_000_000 - age_ns < entry["left_ns"] < 58_000_000_000
-    # Four were reused, which no row could tell; the other six are still there.
+    # Four were reused, for which there is no row; the other six are still there.
     assert (figures["now"], figures["entered"], start["ended"]) == (10, 4, 4)
     assert figures["lifetimes"] == []
-    # Filters hold for them too, and where they cannot it is said.
+    # Filters hold for these, too. Where a filter cannot, the report says so.
     assert other.figures()["at_start"]["left"]["count"] == 0
     start = unknown.figures()["at_start"]
     assert not start["known"] and start["why"].startswith("--comm")
 
 
 def test_overflow(timewait: Callable[..., Timewait], netns: Netns) -> None:
-    """tcp_max_tw_buckets: closed with no TIME_WAIT."""
+    """Beyond tcp_max_tw_buckets, connections close without TIME_WAIT."""
     netns.sysctl("net/ipv4/tcp_max_tw_buckets", 0)
     running = timewait("--netns", netns.path, "-o", "json")
     connect(netns, 3)
@@ -370,7 +371,7 @@ def test_overflow(timewait: Callable[..., Timewait], netns: Netns) -> None:
 
 def test_namespace_goes(timewait: Callable[..., Timewait], make_netns: Callable[[], Netns],
                         tracer: Callable[..., Tracer]) -> None:
-    """By port: the next namespace may get the same inode number."""
+    """A port selects the rows, because the next namespace may get the same inode number."""
     netns = make_netns()
     ports = ("--rport", str(PORT + 33))
     running = timewait("-o", "json", *ports)
@@ -385,7 +386,7 @@ def test_namespace_goes(timewait: Callable[..., Timewait], make_netns: Callable[
 
 def test_later_namespace(timewait: Callable[..., Timewait],
                          make_netns: Callable[[], Netns]) -> None:
-    """Its settings were not there to be read: nothing is made up."""
+    """The settings of a later namespace were not there to be read: the report has none."""
     running = timewait("-o", "json", "--rport", str(PORT + 77))
     netns = make_netns()
     connect(netns, 3, port=PORT + 77)
@@ -397,7 +398,7 @@ def test_later_namespace(timewait: Callable[..., Timewait],
 
 @pytest.mark.any_kernel
 def test_duration_and_silence(timewait: Callable[..., Timewait], netns: Netns) -> None:
-    """Into a pipe nothing is drawn, and the report comes by itself."""
+    """Into a pipe nothing is drawn, and the report comes at the end of the duration."""
     running = timewait("--netns", netns.path, "-d", "2s")
     connect(netns, 3)
     output, _ = running.child.communicate(timeout=LIMIT_S)
@@ -408,7 +409,7 @@ def test_duration_and_silence(timewait: Callable[..., Timewait], netns: Netns) -
 
 @pytest.mark.any_kernel
 def test_interval_into_a_pipe(timewait: Callable[..., Timewait], netns: Netns) -> None:
-    """One report after another, each of all since the start, and each with its losses."""
+    """Reports follow one another; each covers all since the start and has its losses."""
     running = timewait("--netns", netns.path, "-d", "1s", "-i", "200ms", "-o", "json")
     output, _ = running.child.communicate(timeout=LIMIT_S)
     assert running.child.returncode == 0
@@ -423,7 +424,7 @@ def test_interval_into_a_pipe(timewait: Callable[..., Timewait], netns: Netns) -
 
 
 class Terminal:
-    """What a person would see: a pseudo-terminal that is read as it is written to."""
+    """A pseudo-terminal that is read as it is written to: what a person would see."""
 
     def __init__(self, rows: int, columns: int) -> None:
         self.master, self.slave = pty.openpty()
@@ -456,7 +457,7 @@ def _terminal() -> Iterator[Terminal]:
 
 
 def frames(seen: bytes) -> list[list[bytes]]:
-    """The lines of each complete frame, without what clears the rest of the line.
+    """Returns the lines of each complete frame, without the codes that clear the rest of a line.
 
     The terminal puts a carriage return of its own before each newline.
     """
@@ -467,7 +468,7 @@ def frames(seen: bytes) -> list[list[bytes]]:
 
 @pytest.mark.any_kernel
 def test_terminal(timewait: Callable[..., Timewait], netns: Netns, terminal: Terminal) -> None:
-    """Frames over one another that follow the figures and the window; then the report."""
+    """Frames replace one another and follow the figures and the window; then the report comes."""
     running = timewait("--netns", netns.path, "-i", "100ms", stdout=terminal.slave)
     terminal.read_until(lambda seen: len(frames(seen)) >= 2)
     assert terminal.seen.startswith(ENTER)
@@ -480,7 +481,7 @@ def test_terminal(timewait: Callable[..., Timewait], netns: Netns, terminal: Ter
         frame for frame in frames(seen)[-1:] if len(frame) == 4 and len(frame[0]) == 20])[0]
     assert narrow_frame[0] == b"TIME_WAIT: 5 now, 5 "
     assert all(len(line) <= 20 for line in narrow_frame)
-    # Nothing clears the screen as a whole before it draws.
+    # The screen is never cleared as a whole before a frame is drawn.
     assert b"\033[2J" not in terminal.seen
 
     running.child.send_signal(signal.SIGINT)
@@ -511,7 +512,7 @@ def test_terminal_stopped(timewait: Callable[..., Timewait], netns: Netns,
 
 # ---- Many namespaces -----------------------------------------------------------------------------
 
-# COUNT processes, each in a network namespace of its own, until standard input ends.
+# COUNT processes, each in its own network namespace, that live until standard input ends.
 MANY = """
 import ctypes, os, sys
 libc = ctypes.CDLL(None)
@@ -527,7 +528,7 @@ NAMESPACES = 100
 
 
 def start_cost_s() -> float:
-    """Processor time of a run that does little but begin; the least of three."""
+    """Returns the processor time of a run that does little but start; the least of three."""
     costs = []
     for _ in range(3):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -540,7 +541,8 @@ def start_cost_s() -> float:
 
 @pytest.mark.any_kernel
 def test_many_namespaces(require: Callable[..., None]) -> None:
-    """Each costs the start a millisecond or two of a processor, on a busy machine."""
+    """Each namespace costs a start a millisecond or two of processor time, more on a busy
+    machine."""
     require(capability.TIME_WAIT)
     alone = start_cost_s()
     with subprocess.Popen([sys.executable, "-I", "-S", "-c", MANY, str(NAMESPACES)],

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""`tcpdwell snapshot -i`: counts that are ss's, and rates that are what was done."""
+"""`tcpdwell snapshot -i`: counts are those of ss, and rates match what the test did."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ STATES = {"ESTAB": "established", "SYN-SENT": "syn_sent", "FIN-WAIT-2": "fin_wai
 
 
 class Running:
-    """One that goes on, whose lines are read as they come."""
+    """A `snapshot -i` that keeps running, and whose lines are read as they come."""
 
     def __init__(self, netns: Netns, *arguments: str) -> None:
         self.child = subprocess.Popen(
@@ -56,7 +56,7 @@ def _running(netns: Netns) -> Iterator[Running]:
 
 @pytest.mark.every_kernel
 def test_states_and_rates(netns: Netns, running: Running) -> None:
-    """Each connection opens at two ends and ends at two; one is refused; some are left."""
+    """Each connection opens and closes at two ends; one is refused; some stay open."""
     running.line()
     listener = within.listen(netns)
     port = listener.getsockname()[1]
@@ -76,8 +76,8 @@ def test_states_and_rates(netns: Netns, running: Running) -> None:
         line = running.line()
         for step in STEP:
             done[step] += line[step]
-    # Of a reset the side that sends it, with linger 0, and the one that gets it. A machine that
-    # stalls sends something again.
+    # A reset counts at the side that sends it, with linger 0, and at the side that gets it. A
+    # machine that stalls retransmits.
     assert done == {"opened": 2 * 9 + 1, "closed": 2 * 6 + 1, "failed": 1, "reset": 2,
                     "retransmitted": done["retransmitted"]}
     assert done["retransmitted"] <= 9
@@ -120,7 +120,7 @@ def test_reader_that_goes(netns: Netns) -> None:
 
 
 def test_nobody_reads(netns: Netns) -> None:
-    """A pipe that is full does not keep it from ending, and that is said."""
+    """A full pipe does not keep it from ending, and it says that nobody read."""
     reader, writer = os.pipe()
     fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
     child = subprocess.Popen([place.tcpdwell(), "snapshot", "-i", "100ms", "-o", "json", "--netns",

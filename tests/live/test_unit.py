@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""The lines that systemd's units start, with as little as the units leave them."""
+"""The command lines of systemd's units work with as little as the units leave them."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ pytestmark = pytest.mark.any_kernel
 
 UNITS = place.TOP / "tools/systemd"
 TRACE, EXPORT = UNITS / "tcpdwell.service", UNITS / "tcpdwell-export.service"
-# Of those that DynamicUser= takes.
+# A user id from the range of DynamicUser=.
 UID = 61184
 COMM = "united"
 
-# What is mounted before the program starts, as the settings of that name have it.
+# The mounts that the settings of these names make before the program starts.
 MOUNTS = {
     "ProtectSystem=strict": "mount -o remount,bind,ro /",
     "ProtectProc=invisible": "mount -t proc -o hidepid=invisible proc /proc",
@@ -44,7 +44,7 @@ MOUNTS = {
 
 
 def setting(unit: Path, name: str) -> list[str]:
-    """All words of a setting of the unit."""
+    """Returns all words of a setting of the unit."""
     return " ".join(re.findall(rf"^{name}=(.*)$", unit.read_text(), re.M)).split()
 
 
@@ -59,7 +59,7 @@ def arguments(unit: Path) -> list[str]:
 
 
 class Bounds:
-    """The user and the capabilities of the unit, and what it sees of files and of the network."""
+    """Gives a command the user and capabilities of the unit, and its view of files and network."""
 
     def __init__(self, unit: Path, folder: Path) -> None:
         self.unit = unit
@@ -72,7 +72,7 @@ class Bounds:
                                for word in setting(self.unit, name))
                 for name in ("CapabilityBoundingSet", "AmbientCapabilities")}
         assert all(is_set(self.unit, line) for line in MOUNTS)
-        # tracefs may be mounted nowhere, where the manager would have mounted it.
+        # tracefs may be mounted nowhere here; the manager would have mounted it.
         script = """
             set -e
             [ -d /sys/kernel/tracing/events ] || mount -t tracefs tracefs /sys/kernel/tracing
@@ -95,7 +95,7 @@ def capabilities(pid: int) -> int:
 
 
 def features(*command: str) -> dict[str, str]:
-    """By name, what each rests upon."""
+    """Returns, by the feature's name, the way by which the program has it."""
     done = subprocess.run([*command, "probe", "-o", "json"], capture_output=True, text=True,
                           check=True)
     return {row["feature"]: row["backend"] for row in json.loads(done.stdout)
@@ -104,7 +104,7 @@ def features(*command: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("unit", [TRACE, EXPORT], ids=lambda unit: unit.stem)
 def test_nothing_is_lost_in_its_bounds(unit: Path, tmp_path: Path) -> None:
-    """Each feature rests upon what it has without any bounds."""
+    """Each feature uses the same way as it does without bounds."""
     assert features(*Bounds(unit, tmp_path)([place.tcpdwell()])) == features(place.tcpdwell())
 
 
@@ -146,7 +146,7 @@ def test_export_works_in_its_bounds(netns: Netns, tmp_path: Path) -> None:
 
 
 def members() -> dict[str, list[str]]:
-    """What systemd's names of groups of system calls stand for."""
+    """Returns the members of systemd's groups of system calls, by the group's name."""
     if not (analyze := shutil.which("systemd-analyze")):
         pytest.skip("there is no systemd-analyze here")
     groups = subprocess.run([analyze, "--no-pager", "syscall-filter"], capture_output=True,
@@ -162,7 +162,7 @@ def members() -> dict[str, list[str]]:
 
 
 def refused(unit: Path) -> set[str]:
-    """The calls that the unit answers with EPERM, of those that systemd knows."""
+    """Returns the calls that the unit answers with EPERM, among those that systemd knows."""
     groups = members()
 
     def calls(name: str) -> set[str]:
@@ -178,7 +178,7 @@ def refused(unit: Path) -> set[str]:
 
 
 def known_to_strace(strace: str, names: set[str]) -> list[str]:
-    """Some are of other processors."""
+    """Returns the names as strace takes them: `?` allows names that only other processors have."""
     done = subprocess.run([strace, "-e", "trace=" + ",".join("?" + name for name in sorted(names)),
                            "true"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -187,13 +187,13 @@ def known_to_strace(strace: str, names: set[str]) -> list[str]:
 
 @pytest.mark.parametrize("unit", [TRACE, EXPORT], ids=lambda unit: unit.stem)
 def test_it_works_without_what_the_unit_refuses(unit: Path, tmp_path: Path) -> None:
-    """strace answers EPERM as systemd's filter would, and notes what was asked for."""
+    """strace answers EPERM as systemd's filter would, and notes which calls were made."""
     if not (strace := shutil.which("strace")):
         pytest.skip("strace is not there")
     served = ["--listen", "127.0.0.1:0"] if unit == EXPORT else []
     names = ",".join(known_to_strace(strace, refused(unit)))
     assert "?mount" in names and "?setuid" in names and "?bpf" not in names
-    # What is below / is read-only for whom is traced, but for what is mounted there.
+    # / is read-only for the traced program, so strace's log is on a file system mounted below it.
     with tempfile.NamedTemporaryFile(dir="/dev/shm") as log:
         os.chmod(log.name, 0o666)
 

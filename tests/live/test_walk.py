@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Timewait sockets of many namespaces, which one walk over the kernel's table finds, against ss.
+"""Timewait sockets of many namespaces, found by one walk over the kernel's table, against ss.
 
-A walk is refused, too: then each namespace is gone through by itself, and all is as before.
+The walk is also refused: then each namespace is looked at by itself, with the same result.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from harness import capability, process, refusal, within
 from harness.netns import Netns
 from harness.tracer import Tracer
 
-# More than are gone through one by one, and one that has a table of its own.
+# More namespaces than are looked at one by one; another one has a hash table of its own.
 NAMESPACES = 12
 EACH = 3
 AGE_S = 0.3
@@ -35,7 +35,7 @@ def families() -> list[int]:
 
 
 class Scene:
-    """In each of them, of each family: some in TIME_WAIT, an orphan in FIN_WAIT2, one that is open.
+    """In each namespace and family: some in TIME_WAIT, an orphan in FIN_WAIT2, an open connection.
 
     Nobody has asked for their cookies.
     """
@@ -48,7 +48,7 @@ class Scene:
                          OWN_TABLE.format(own.name)])
             self.spaces.append(own)
         except AssertionError:
-            pass  # before 6.1
+            pass  # no hash table of its own before 6.1
         self.open: list[socket.socket] = []
         for netns in self.spaces:
             netns.inside(lambda netns=netns: self._fill(netns))
@@ -105,7 +105,7 @@ def ends_of(rows: list[dict[str, Any]]) -> Counter[Ends]:
 
 
 def test_snapshot(scene: Scene, tmp_path: Path, require: Callable[..., None]) -> None:
-    """Each once, as ss has it, by one walk but for what has a table of its own."""
+    """Each is listed once, as by ss. One walk finds all but those in a table of their own."""
     require(capability.TIME_WAIT)
     log = tmp_path / "calls"
     rows = snapshot(scene, [], log=str(log))
@@ -120,7 +120,7 @@ def test_snapshot(scene: Scene, tmp_path: Path, require: Callable[..., None]) ->
 
 
 def test_others_move_meanwhile(scene: Scene, netns: Netns) -> None:
-    """What stays is found once, though connections come to its chains and go."""
+    """What stays is found once, while connections come to its hash chains and go."""
     over = threading.Event()
 
     def churn() -> None:
@@ -148,7 +148,7 @@ def at_start(rules: list[str], *arguments: str) -> dict[str, Any]:
 
 
 def test_timewait(scene: Scene, require: Callable[..., None]) -> None:
-    """Those at the start, and open clients, are counted alike by a walk and by dumps."""
+    """A walk and dumps count alike: what is there at the start, and open clients."""
     require(capability.TIME_WAIT)
     mine = {netns.inode for netns in scene.spaces}
     found = []
@@ -165,7 +165,8 @@ def test_timewait(scene: Scene, require: Callable[..., None]) -> None:
 
 @pytest.mark.parametrize("rules", [[], [NO_WALK]])
 def test_they_end(rules: list[str], require: Callable[..., None]) -> None:
-    """What was found goes on as a connection: its end is told, with the least of its dwell."""
+    """A timewait socket that was found is followed: its end is reported, with a bound of its
+    dwell."""
     require(capability.TIME_WAIT)
     scene = Scene()
     try:
