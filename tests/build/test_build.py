@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """The build itself: what is rebuilt when, what is installed, and what the results depend on.
 
-Works on a copy of the tree and of its build directory, so that touching a header there costs the
-files that depend on it and no more.
+The tests work on a copy of the tree and of its build directory, so that touching a header there
+rebuilds only the files that depend on it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Tree:
         self.top = top
 
     def make(self, *arguments: str, check: bool = True) -> str:
-        # The flags of the make that runs the tests are not for this one.
+        # The flags of the make that runs the tests must not reach this one.
         outer = ("MAKE", "MFLAGS", "WERROR")
         env = {k: v for k, v in os.environ.items() if not k.startswith(outer)}
         done = subprocess.run(
@@ -44,7 +44,7 @@ class Tree:
         return done.stdout
 
     def rebuilt_by(self, header: str) -> set[str]:
-        """The files of build/ that a change of the header makes anew."""
+        """Returns the files of build/ that a change of the header makes anew."""
         before = self.times()
         os.utime(self.top / header)
         self.make("-j2")
@@ -114,7 +114,8 @@ def test_bpf_object_does_not_depend_on_the_host(tree: Tree) -> None:
 
 
 def test_library_needs_no_libbpf(tree: Tree) -> None:
-    """The unit tests would find a leak only in the modules that they use."""
+    """No object of the library uses libbpf; linking the unit tests would show only modules they
+    use."""
     command = ["nm", "--undefined-only", "build/libtcpdwell.a"]
     undefined = subprocess.run(command, cwd=tree.top, capture_output=True, text=True, check=True)
     leaks = re.findall(r" U ((?:lib)?bpf_\w+|btf_\w+|ring_buffer_\w+)", undefined.stdout)
@@ -153,7 +154,8 @@ def test_static_binary_runs_with_nothing_installed(tree: Tree, tmp_path: Path) -
 def test_static_binary_is_the_same_wherever_it_is_built(
     tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where, when, by whom and with which locale makes no difference; its checksum is beside it."""
+    """Place, time, user and locale of the build make no difference; the checksum is beside the
+    file."""
     tree.make("static", "-j2")
     other = Tree(tmp_path / "elsewhere/with-a-longer-name")
     other.top.mkdir(parents=True)
@@ -187,7 +189,7 @@ def test_kernel_types_fit_the_running_kernel(tree: Tree) -> None:
 
 
 def refusal(path: Path) -> str:
-    """What tools/deps.sh says with little more in PATH than the shell's own helpers."""
+    """Returns what tools/deps.sh says when PATH has little more than the shell's own helpers."""
     for name in ["grep", "cat", "mktemp", "rm", "sh"]:
         (path / name).symlink_to(shutil.which(name) or "/bin/false")
     (path / "id").write_text("#!/bin/sh\necho 1000\n")

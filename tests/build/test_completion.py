@@ -24,12 +24,12 @@ STATES = (
     "LISTEN SYN_SENT SYN_RECV ESTABLISHED FIN_WAIT1 FIN_WAIT2 CLOSE_WAIT CLOSING LAST_ACK "
     "TIME_WAIT CLOSE"
 ).split()
-# Of a shell that completes once, and of one that reads a file of its own at the start.
+# The time for a shell that completes once, and for one that first reads a file of its own.
 LIMIT_S = 60.0
 
 Complete = Callable[..., "list[str]"]
 
-# $1 is the script, the rest the words up to the cursor.
+# $1 is the script, and the rest are the words up to the cursor.
 BASH = """
 . "$1"; shift
 COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
@@ -39,8 +39,8 @@ printf '%s\\n' "${COMPREPLY[@]}"
 
 
 def bash(_: Path, *words: str) -> list[str]:
-    """What bash offers when the last of the words is being typed."""
-    # It makes three words of --name=value.
+    """Returns what bash offers when the last of the words is being typed."""
+    # bash makes three words of --name=value.
     split = [part for word in words
              for part in (re.split("(=)", word) if word.startswith("--") else [word])]
     if len(split) > len(words) and not split[-1]:
@@ -56,7 +56,7 @@ def bash(_: Path, *words: str) -> list[str]:
 
 
 def fish(tmp_path: Path, *words: str) -> list[str]:
-    """What fish prints, without descriptions."""
+    """Returns what fish prints, without descriptions."""
     line = " ".join(("tcpdwell", *words))
     done = subprocess.run(
         ["fish", "--no-config", "-c", "source $argv[1]; complete -C $argv[2]",
@@ -70,8 +70,8 @@ def fish(tmp_path: Path, *words: str) -> list[str]:
     return [offered.split("\t")[0] for offered in done.stdout.splitlines()]
 
 
-# Its completion works on a line that is being edited, so there is one. What the completion adds
-# goes to a file; what it only asks about does not.
+# zsh completes only a line that is being edited, so this edits one. What the completion adds goes
+# to a file; what it only tries does not.
 ZSHRC = r"""
 fpath=(%(folder)s $fpath)
 autoload -Uz compinit && compinit -u -D
@@ -94,7 +94,7 @@ PS1='ready'
 
 
 def zsh(tmp_path: Path, *words: str) -> list[str]:
-    """What zsh adds to the list, on a terminal."""
+    """Returns what zsh adds to the list, on a terminal."""
     for name in ("done", "offered"):
         (tmp_path / name).unlink(missing_ok=True)
     (tmp_path / "_tcpdwell").write_text((SCRIPTS / "tcpdwell.zsh").read_text())
@@ -136,7 +136,7 @@ SHELLS = {"bash": bash, "zsh": zsh, "fish": fish}
 
 @pytest.fixture(name="complete", params=SHELLS)
 def fixture_complete(request: pytest.FixtureRequest, tmp_path: Path) -> Complete:
-    """What a shell offers when the last of the words is being typed, sorted."""
+    """Yields a function that returns what a shell offers for the last word, sorted."""
     if not shutil.which(request.param):
         pytest.skip(f"there is no {request.param} here")
     return lambda *words: sorted(SHELLS[request.param](tmp_path, *words))
@@ -178,26 +178,26 @@ def test_options_are_those_of_the_help(complete: Complete, command: str) -> None
 )
 def test_values(complete: Complete, words: list[str], offered: list[str] | None) -> None:
     found = [word.removeprefix("--output=") for word in complete(*words)]
-    if offered is None:  # what there is depends on the host, but it has some
+    if offered is None:  # the words depend on the host, but there are some
         assert found and all(f.startswith(words[-1]) for f in found)
     else:
         assert found == sorted(offered)
 
 
 def test_paths(complete: Complete) -> None:
-    """zsh offers the last part of a path, fish a slash behind it."""
+    """zsh offers the last part of a path, and fish adds a slash to it."""
     assert {word.strip("/") for word in complete("--cgroup", "/pro")} == {"proc"}
 
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_there_is_no_second_list(shell: str) -> None:
-    """None has a list of options of its own, which could be out of date."""
+    """No script has a list of options of its own, which could be out of date."""
     script = (SCRIPTS / f"tcpdwell.{shell}").read_text()
     assert "--min-dwell" not in script and "ESTABLISHED" not in script
 
 
 def test_script_is_clean() -> None:
-    """shellcheck knows one of the three; the others look at their own."""
+    """shellcheck knows one of the three shells; the other shells check their own scripts."""
     done = subprocess.run(
         ["shellcheck", "-s", "bash", SCRIPTS / "tcpdwell.bash"],
         capture_output=True,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""The few types that libbpf is given in place of the running kernel's are the kernel's."""
+"""The few types that libbpf gets in place of all the running kernel's are equal to the kernel's."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ int main(int argc, char **argv)
 
 @pytest.fixture(name="file", scope="module")
 def fixture_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What core_btf_write() makes of the running kernel's types."""
+    """Returns what core_btf_write() makes of the running kernel's types."""
     folder = tmp_path_factory.mktemp("core_btf")
     source, program, file = folder / "main.c", folder / "main", folder / "types"
     source.write_text(MAIN)
@@ -48,7 +48,7 @@ def fixture_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def layout(types: Btf, t: Type) -> list[tuple[str, int, int, int]]:
-    """Name, place, kind and size of each member."""
+    """Returns name, offset, kind and size of each member."""
     places = struct.iter_unpack("<8xI", types.data[t.offset : t.offset + 12 * t.vlen])
     inner = [types.resolve(member.type_id) for member in types.members(t)]
     return [(member.name, place, one.kind, types.size(one))
@@ -68,7 +68,7 @@ def test_structures_are_laid_out_alike(file: Path) -> None:
              if t.name and t.kind in (STRUCT, UNION)]
     assert {"sock", "task_struct", "net"} <= {t.name for t in named}
     for t in named:
-        # There may be several of a name, and then all are here.
+        # Several types may have one name; then all of them are here.
         originals = [kernel.type(i) for i in kernel.by_name[t.name]]
         assert (t.size_or_type, layout(few, t)) in [
             (one.size_or_type, layout(kernel, one)) for one in originals if one.kind == t.kind]

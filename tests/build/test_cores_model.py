@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""The bench's model of many cores, against what is known of queues in closed form."""
+"""The bench's model of many cores, against what is known about queues in closed form."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from cores_model import (Lock, Machine, at_full_speed, look_ns, rate_within, rea
                          simulate, slowdown)
 
 HELD = 20.0
-ALIKE = Machine(16, 0, 0)  # nothing comes over: a plain lock
+ALIKE = Machine(16, 0, 0)  # cache lines move at no cost: a plain lock
 
 
 def busy_share(machine: Machine, think_ns: float) -> float:
-    """Of the lock's time, if nobody had to wait."""
+    """Returns the share of time for which the lock is held if nobody has to wait."""
     return machine.processors * HELD / (think_ns + HELD)
 
 
@@ -34,13 +34,13 @@ def test_one_processor_waits_for_nobody() -> None:
 def test_lock_passes_one_use_in_the_time_that_it_is_held() -> None:
     result = simulate(ALIKE, Lock(HELD, 1), 0)
     assert result.per_second == pytest.approx(1e9 / HELD, rel=0.001)
-    # Each waits for all of the others.
+    # Each processor waits for all the others.
     assert result.added_ns == pytest.approx((ALIKE.processors - 1) * HELD, rel=0.01)
 
 
 @pytest.mark.parametrize(("processors", "think_ns"), [(2, 0), (16, 500), (192, 5000)])
 def test_lines_that_come_over_are_part_of_the_time(processors: int, think_ns: float) -> None:
-    """Twice in a row hardly any processor has it when all want it, in whatever order."""
+    """If all want the lock, hardly any processor gets it twice in a row, in whatever order."""
     machine = Machine(processors, 80, 200)
     lock = Lock(HELD, 1, lines=2)
     said = saturation(machine, lock) * processors
@@ -56,7 +56,7 @@ def test_saturation_is_shared_by_cores_and_uses() -> None:
 
 
 def test_many_that_seldom_come_wait_as_in_a_queue_of_fixed_service() -> None:
-    """M/D/1: the mean wait is half the service, by rho / (1 - rho)."""
+    """M/D/1: the mean wait is half the service time, times rho / (1 - rho)."""
     many = Machine(2000, 0, 0)
     for rho in (0.2, 0.5):
         think_ns = many.processors * HELD / rho
@@ -82,7 +82,8 @@ def test_slowdown_grows_with_the_rate_and_with_the_cores() -> None:
 
 
 def test_what_is_far_above_saturation_takes_as_many_times_as_long() -> None:
-    """Of 16 cores at four times the rate that the lock bears each connection takes four times."""
+    """16 cores want four times what the lock can bear, so each connection takes four times as
+    long."""
     lock = Lock(1000, 1)
     rate = 4 * saturation(ALIKE, lock)
     assert 1 + slowdown(ALIKE, lock, rate) == pytest.approx(4, rel=0.05)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""The manual's table of features against the one that the tool goes by."""
+"""The manual's table of features against the one in the program."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def sentence(lost: str) -> str:
 
 
 def in_the_table() -> list[Feature]:
-    """Of user/kernel/feature.c. A part is followed by when it is one, which a way is not."""
+    """Reads user/kernel/feature.c. A part is told from a way by the PART_ that follows it."""
     source = (USER / "kernel/feature.c").read_text("utf-8")
     table = source.split("feature_table[FEATURE_COUNT] = {", 1)[1].split("\n};", 1)[0]
     found = []
@@ -41,7 +41,7 @@ def in_the_manual() -> list[Feature]:
 
 
 def test_the_manual_has_each_feature() -> None:
-    """By its name, with its ways, best first, and what is lost without it."""
+    """The manual has each feature's name, its ways, best first, and what is lost without it."""
     table, manual = in_the_table(), in_the_manual()
     assert len(table) > 20 and all(one.ways for one in table)
     assert [(one.name, one.ways) for one in manual] == [(one.name, one.ways) for one in table]

@@ -24,7 +24,7 @@ ROUND = 32
 
 @dataclass
 class Function:
-    """One function: the bytes of its frame, and which functions it calls or hands over."""
+    """One function: the bytes of its frame, and which functions it calls or passes as callbacks."""
 
     name: str
     frame: int = 0
@@ -78,14 +78,16 @@ class Reader:
             self.instruction(self.last)
 
     def call_within_section(self) -> None:
-        """A call of a static function of the same section is relative, and has no relocation."""
+        """Notes a call of a static function of the same section: it is relative, without
+        relocation."""
         if self.last and self.last[0] == CALL and self.last[1] >> 4 == CALL_OF_OURS:
             to = self.index + 1 + signed(self.last[4:])
             self.function.calls.add((self.section, to * 8))
         self.last = b""
 
     def relocate(self, kind: str, name: str) -> None:
-        """A name, or a place in .text: in instructions for a call, in bytes for a pointer."""
+        """Notes a name, or a place in .text, which is in instructions for a call, in bytes for a
+        pointer."""
         immediate = signed(self.last[4:])
         if name != ".text":
             self.function.calls.add(name)
@@ -93,7 +95,7 @@ class Reader:
             self.function.calls.add((name, (immediate + 1) * 8 if kind == "32" else immediate))
 
     def instruction(self, raw: bytes) -> None:
-        """The lowest byte that it touches below r10 or below a copy of r10."""
+        """Notes the lowest byte that the instruction uses below r10 or below a copy of r10."""
         code, to, source = raw[0], raw[1] & 15, raw[1] >> 4
         if code in STORE_OR_LOAD:
             base = source if code in LOADS else to
@@ -124,7 +126,8 @@ def functions() -> dict[str, Function]:
 
 
 def chains(all_of: dict[str, Function], name: str) -> Iterator[list[Function]]:
-    """Each chain of calls from @name down; a kfunc has no frame here, and nothing recurses."""
+    """Yields each chain of calls from @name down; a kfunc has no frame here, and nothing
+    recurses."""
     callees = [call for call in sorted(map(str, all_of[name].calls)) if call in all_of]
     if not callees:
         yield [all_of[name]]
@@ -145,7 +148,7 @@ def test_no_chain_of_calls_takes_more_than_the_verifier_allows() -> None:
             bytes_taken = sum(function.takes for function in chain)
             deepest[name] = max(deepest.get(name, (0, "")), (bytes_taken, described(chain)))
             assert len(chain) <= MAX_CALL_FRAMES, described(chain)
-    # A reader that understands nothing finds no frames and is content.
+    # A reader that understands nothing would find no frames, and no fault.
     assert deepest["inet_sock_set_state"][0] > ROUND
     too_deep = sorted(chain for chain in set(deepest.values()) if chain[0] > MAX_BPF_STACK)
     assert not too_deep, "\n".join(f"{taken}: {text}" for taken, text in too_deep)

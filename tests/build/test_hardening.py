@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""What the compiler and the linker put between a fault and whoever would use it against root."""
+"""What the compiler and the linker do so that a fault cannot easily be exploited against root."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def output(*command: str | Path) -> str:
 
 
 def segments(binary: Path) -> dict[str, str]:
-    """The flags of each program header, by its type."""
+    """Returns the flags of each program header, by its type."""
     lines = output("readelf", "--wide", "--program-headers", binary).splitlines()
     rows = [line.split() for line in lines if re.match(r"  [A-Z_]+ +0x", line)]
     return {row[0]: "".join(row[6:-1]) for row in rows if row[0] != "LOAD"}
 
 
 def takes(flag: str) -> bool:
-    """Whether the compiler knows it, for what it compiles for."""
+    """Whether the compiler knows the flag for the architecture that it compiles for."""
     return subprocess.run(["cc", "-Werror", flag, "-x", "c", "-c", "-o", "/dev/null", "/dev/null"],
                           capture_output=True, check=False).returncode == 0
 
@@ -51,14 +51,15 @@ def test_no_page_can_be_written_and_run(binary: Path) -> None:
 
 
 def test_copies_and_frames_are_checked() -> None:
-    """A call that the compiler can check goes to the C library's function that does."""
+    """A call that the compiler can check goes to the checking function of the C library."""
     wanted = set(re.findall(r" U (\w+)", output("nm", "--dynamic", DYNAMIC)))
     assert "__stack_chk_fail" in wanted
     assert {"__memcpy_chk", "__snprintf_chk"} & wanted
 
 
 def test_each_jump_has_a_mark_to_land_on() -> None:
-    """The linker marks the whole binary only where the C library's own objects have it as well."""
+    """Objects are checked: the linker marks the binary only if the C library's have the mark,
+    too."""
     features = {"-fcf-protection": r"x86 feature: IBT, SHSTK",
                 "-mbranch-protection=standard": r"AArch64 feature: BTI, PAC"}
     marks = [mark for flag, mark in features.items() if takes(flag)]

@@ -25,13 +25,13 @@ def commands() -> list[str]:
 
 
 def options(text: str) -> set[tuple[str | None, str]]:
-    """Letter, if any, and long name of each option in a help text."""
+    """Returns the letter, if any, and the long name of each option in a help text."""
     found = re.findall(r"^ +(?:-(.), )?--([a-z0-9-]+)", text, re.MULTILINE)
     return {(letter or None, name) for letter, name in found}
 
 
 def documented() -> set[tuple[str | None, str]]:
-    """What the manual has an item for: `.It Fl p , Fl -pid …` or `.It Fl -comm …`."""
+    """Returns the options that have an item: `.It Fl p , Fl -pid …` or `.It Fl -comm …`."""
     found = re.findall(r"^\.It (?:Fl (\w) , )?Fl -([a-z0-9-]+)", MANUAL.read_text(), re.MULTILINE)
     return {(letter or None, name) for letter, name in found}
 
@@ -63,7 +63,7 @@ def test_no_option_is_documented_that_is_none() -> None:
 
 
 def fields_of(source: str) -> list[str]:
-    """The table that the compiler makes of the list of fields in @source (user/view/fields.h)."""
+    """Returns the names that the compiler makes of the list in @source (user/view/fields.h)."""
     compiler = [os.environ.get("CC", "cc"), "-E", "-P", "-D_GNU_SOURCE"]
     places = [f"-I{TOP}/user", f"-I{TOP}/include", TOP / "user/view" / source]
     done = subprocess.run([*compiler, *places], capture_output=True, text=True, check=True)
@@ -77,7 +77,7 @@ def fields_of(source: str) -> list[str]:
     ("socket_fields.c", ".Ss Sockets\n"), ("totals_fields.c", ".Ss Totals\n"),
 ])
 def test_every_field_of_rows_is_documented(source: str, where: str) -> None:
-    """Those of JSON and CSV, in their order."""
+    """The manual has the fields of JSON and CSV, in their order."""
     text = re.split(r"\n\.S[sh] ", MANUAL.read_text().split(where, 1)[1])[0]
     table = text.split(".It Em Field", 1)[-1]
     documented_fields = re.findall(r"^\.It Li (\w+) Ta", table, re.MULTILINE)
@@ -94,7 +94,7 @@ def section(name: str) -> str:
     ("hist_json.c", "TIMEWAIT"),
 ])
 def test_every_json_field_of_reports_is_documented(source: str, where: str) -> None:
-    """What they have of the account is described there."""
+    """The manual has the fields of reports; those of the account are described with the account."""
     code = (TOP / "user/view" / source).read_text()
     names = set(re.findall(r'\\"(\w+)\\":', code)) | set(
         re.findall(r'(?:json_\w+|print_addr)\(out, "(\w+)"', code))
@@ -109,7 +109,7 @@ def test_every_json_field_of_reports_is_documented(source: str, where: str) -> N
     (r"owner_name.*?TCPDWELL_OWNER_MAX\] = {(.*?)};", "Owner"),
 ])
 def test_every_reason_and_owner_is_documented(table: str, where: str) -> None:
-    """In the order of the code, a reason with its short name if it has one."""
+    """The manual has them in the order of the code, a reason with its short name if it has one."""
     names = re.search(table, (TOP / "user/base/tcpstate.c").read_text(), re.DOTALL)
     assert names
     known = re.findall(r'= (?:{ )?"(\w+)"(?:, "(\w+)")?', names[1])

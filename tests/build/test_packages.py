@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""What packages are made of, without making them: `make test-packages` does that."""
+"""The contents of packages, without building packages: `make test-packages` does that."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ import pytest
 TOP = Path(__file__).resolve().parents[2]
 DEBIAN = TOP / "tools/debian"
 DAEMONSET = TOP / "tools/kubernetes/daemonset.yaml"
-# Debian's folders that are not those of `make install PREFIX=/usr`.
+# Where Debian's folders differ from those of `make install PREFIX=/usr`.
 MOVED = {"usr/share/zsh/site-functions": "usr/share/zsh/vendor-completions"}
-# What every Debian package is built with, and is not named by any.
+# Every Debian package is built with these, so no package names them.
 BUILD_ESSENTIAL = {"gcc", "libc6-dev", "make"}
 
 
 def needed_to_build() -> set[str]:
-    """The packages that tools/deps.sh has in the group `build`."""
+    """Returns the packages that tools/deps.sh has in the group `build`."""
     script = (TOP / "tools/deps.sh").read_text()
     group = script.split("\tbuild)\n", 1)[1].split(";;", 1)[0]
     return set(re.findall(r"^\t\tneed(?:_| )([\w.-]+)", group, re.M))
@@ -35,7 +35,7 @@ def test_debian_builds_with_what_the_build_needs() -> None:
     wanted = control.split("Build-Depends:\n", 1)[1].split("\nStandards", 1)[0]
     names = set(re.findall(r"^ ([\w.-]+)", wanted, re.M))
     assert names - {"debhelper-compat"} == needed_to_build() - BUILD_ESSENTIAL
-    # What the binary is linked with is found in the binary.
+    # Libraries that the binary is linked with are read from the binary.
     assert "Depends: ${misc:Depends}, ${shlibs:Depends}\n" in control
 
 
@@ -44,18 +44,18 @@ def installed(top: Path) -> set[str]:
 
 
 def test_debian_has_what_is_installed(tmp_path: Path) -> None:
-    """debian/rules is run to the point where debhelper takes over, on the build that there is."""
+    """debian/rules runs to the point where debhelper takes over, on the build that exists."""
     (tmp_path / "tree").mkdir()
     for file in TOP.iterdir():
         (tmp_path / "tree" / file.name).symlink_to(file)
-    # The flags of the make that runs the tests are not for this one.
+        # The flags of the make that runs the tests must not reach this one.
     env = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS", "WERROR"))}
     for argv in (["make", "-f", DEBIAN / "rules", "override_dh_auto_install"],
                  ["make", "install", f"DESTDIR={tmp_path}/plain", "PREFIX=/usr"]):
         subprocess.run(argv, cwd=tmp_path / "tree", env=env, capture_output=True, check=True)
     package = tmp_path / "tree/debian"
     found = installed(package / "tcpdwell")
-    # debhelper takes these from where they are.
+    # debhelper takes these files from the source tree.
     for unit in [*package.glob("tcpdwell.*.service"), *package.glob("tcpdwell.*.socket")]:
         found.add("usr/lib/systemd/system/" + unit.name.removeprefix("tcpdwell."))
     wanted = {f"{MOVED.get(folder, folder)}/{name}" for folder, _, name in
@@ -72,7 +72,7 @@ def test_debian_has_the_licences_in_full() -> None:
 
 
 def test_rpm_builds_with_what_the_build_needs() -> None:
-    """By their names there."""
+    """The spec file requires the packages of the group `build`, by their names in RPM systems."""
     spec = (TOP / "tools/rpm/tcpdwell.spec").read_text()
     elsewhere = {"libelf-dev": "elfutils-devel", "libdw-dev": "elfutils-devel",
                  "pkg-config": "pkgconf-pkg-config", "zlib1g-dev": "zlib-devel"}
@@ -96,7 +96,7 @@ def daemonset() -> dict[str, Any]:
 
 
 def manual_capabilities() -> set[str]:
-    """What the manual says that the tool needs, or uses where it has it."""
+    """Returns what the manual says that the tool needs, or uses where it has it."""
     text = (TOP / "user/tcpdwell.8").read_text().split(".Sh PRIVILEGES\n", 1)[1]
     first = text.split("\n.Pp\n", 1)[0]
     return set(re.findall(r"CAP_(\w+)", first))
@@ -109,7 +109,7 @@ def test_daemonset_is_not_privileged() -> None:
     assert context["privileged"] is False and context["allowPrivilegeEscalation"] is False
     assert context["readOnlyRootFilesystem"] is True
     assert context["capabilities"]["drop"] == ["ALL"]
-    # Root becomes nobody by these; the limit is raised by that one.
+    # The first capabilities let root become nobody; the last one raises the limit.
     gives_up = {"SETUID", "SETGID", "SETPCAP", "SYS_RESOURCE"}
     assert set(context["capabilities"]["add"]) == manual_capabilities() | gives_up
     assert pod["hostPID"] is True and pod["hostNetwork"] is True and "hostIPC" not in pod
@@ -120,7 +120,7 @@ def test_daemonset_is_not_privileged() -> None:
 
 
 def test_daemonset_says_why() -> None:
-    """Before each capability and each mount there is a comment."""
+    """There is a comment before each capability and each mount."""
     lines = DAEMONSET.read_text().splitlines()
     items = [number for number, line in enumerate(lines)
              if re.fullmatch(r" +- [A-Z_]+", line) or re.fullmatch(r" {12}- name: \w+", line)]
@@ -131,7 +131,7 @@ def test_daemonset_says_why() -> None:
 
 
 def test_daemonset_starts_what_there_is() -> None:
-    """Its image has the version of the tool, which understands the arguments."""
+    """The image has the version of the tool, and the tool understands the arguments."""
     (container,) = daemonset()["spec"]["template"]["spec"]["containers"]
     version = re.search(r'VERSION "(.*)"', (TOP / "user/cli/version.h").read_text())
     assert version and container["image"] == f"tcpdwell:{version[1]}"

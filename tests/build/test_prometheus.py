@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Alert rules and dashboard: that each rule has its cases, and that the metrics exist."""
+"""Alert rules and dashboard: each rule has its cases, and the metrics exist."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_each_alert_has_a_case_that_fires_and_one_that_does_not() -> None:
 
 
 def check_metrics(used: set[str]) -> None:
-    """Each is in the table of the model, and in the manual."""
+    """Each metric is in the table of the model, and in the manual."""
     code = (TOP / "user/model/export_table.c").read_text()
     manual = (TOP / "user/tcpdwell.8").read_text()
     known = set(re.findall(r'"(tcpdwell_\w+)"', code))
@@ -58,7 +58,7 @@ def test_each_metric_of_rules_exists() -> None:
 
 
 def test_dashboard() -> None:
-    """A live test puts its queries to a Prometheus; this is what needs none."""
+    """This checks what needs no Prometheus; a live test puts the queries to one."""
     page = json.loads(DASHBOARD.read_text())
     panels = page["panels"]
     assert len({panel["id"] for panel in panels}) == len(panels)

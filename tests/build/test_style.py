@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""What every file of the project has in common."""
+"""Rules that every file of the project must keep."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 TOP = Path(__file__).resolve().parents[2]
 FOLDERS = ["bpf", "include", "user", "tools", "tests", "vmlinux"]
-# Later versions lay out some of the BPF macros in another way.
+# Later versions of clang-format lay out some of the BPF macros differently.
 CLANG_FORMAT = "version 14."
 LICENSE = "SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause"
 COLUMNS = 100
@@ -32,7 +32,7 @@ def test_every_file_names_its_licence() -> None:
 
 
 def test_lines_are_not_too_long() -> None:
-    """A tab counts eight."""
+    """A tab counts as eight columns."""
     long = [
         f"{file.relative_to(TOP)}:{number}"
         for file in files(".c", ".h", ".py", ".sh")
@@ -95,7 +95,7 @@ def test_rooms_include_in_one_direction() -> None:
 
 
 def test_only_run_knows_the_commands() -> None:
-    """What a command wants of the kernel side is in its capture (kernel/capture.h)."""
+    """Commands tell the kernel side what they want by the capture (kernel/capture.h)."""
     rooms = ["host", "kernel", "model", "view"]
     sources = [f for f in files(".c", ".h") if f.parent.parent.name == "user"]
     inner = [f for f in sources if f.parent.name in rooms]
@@ -105,12 +105,12 @@ def test_only_run_knows_the_commands() -> None:
     assert names([f for f in kernel if options.search(f.read_text())]) == []
 
 
-# Lines of a function at the most, from its name to its closing brace: what fits a screen.
+# Lines that a function may have, from its name to its closing brace: what fits a screen.
 SCREEN = {"user": 50, "bpf": 60}
 
 
 def functions(file: Path) -> list[tuple[str, int]]:
-    """The place of each function, and its length."""
+    """Returns the place of each function, and its length."""
     lines = file.read_text().splitlines()
     found = []
     for brace, line in enumerate(lines):
@@ -135,7 +135,7 @@ def test_functions_fit_a_screen() -> None:
     assert long == []
 
 
-# Words that have another beside them in the glossary of CONTRIBUTING.md.
+# Words for which the glossary of CONTRIBUTING.md has another word.
 OTHER_WORDS = {r"(?i)(?<![a-z])minis?(?![a-z])": "a timewait socket"}
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""The units for systemd: what systemd itself says of them, and where their program is installed."""
+"""The units for systemd: what systemd itself says about them, and where their program is."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 TOP = Path(__file__).resolve().parents[2]
 UNITS = TOP / "tools/systemd"
 
-# In tenths: 10.0 is a service without any sandbox, and what these need cannot be 0.
+# In tenths: 10.0 is a service without any sandbox. What these need cannot get to 0.
 EXPOSURE = {"tcpdwell.service": 20, "tcpdwell-export.service": 18}
 SOCKETS = {"tcpdwell-export.socket"}
 
@@ -24,7 +24,7 @@ each_unit = pytest.mark.parametrize("unit", [UNITS / name for name in COMMANDS],
 
 
 def analyze(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """Skips where there is no systemd-analyze, or one before 250, which cannot look offline."""
+    """Skips the test without systemd-analyze, or before version 250, which cannot look offline."""
     program = shutil.which("systemd-analyze")
     if not program:
         pytest.skip("there is no systemd-analyze here")
@@ -50,7 +50,7 @@ def test_it_is_little_exposed(unit: Path) -> None:
 
 @pytest.mark.parametrize("name", [*COMMANDS, *SOCKETS])
 def test_systemd_understands_each_line(name: str, tmp_path: Path) -> None:
-    """With a program that is there, as a unit without one is an error by itself."""
+    """The unit's program exists here, because a unit without one is an error by itself."""
     for unit in UNITS.iterdir():
         text = re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", unit.read_text(), flags=re.M)
         (tmp_path / unit.name).write_text(text)
@@ -66,12 +66,12 @@ def test_a_socket_comes_with_its_service(name: str) -> None:
 
 @each_unit
 def test_each_capability_has_a_name_and_a_use(unit: Path) -> None:
-    """None is written by number, none is there twice, and none that loads modules or the like."""
+    """No capability is a number, none is there twice, and none is as strong as loading modules."""
     text = unit.read_text()
     for name in ("CapabilityBoundingSet", "AmbientCapabilities"):
         assert re.findall(rf"^{name}=(.*)$", text, re.M) == [" ".join(CAPABILITIES)]
     assert "\nDynamicUser=yes\n" in text
-    # The comment says of each what it is for.
+    # The comment says what each capability is needed for.
     comment = "".join(re.findall(r"^#(.*)$", text, re.M))
     assert all(name.removeprefix("CAP_") in comment for name in CAPABILITIES)
 

@@ -16,14 +16,14 @@ MIXED = """<testsuites><testsuite>
 
 
 def tally(*results: Path) -> tuple[int, str]:
-    """The exit status and the last line."""
+    """Returns the exit status and the last line."""
     command = [TOP / "tools/tally.py", *results]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout.splitlines()[-1]
 
 
 def run_programs(results: Path, *programs: Path) -> tuple[int, str]:
-    """What the tally says of programs that tests/unit/run.py ran."""
+    """Returns what the tally says about programs that tests/unit/run.py ran."""
     subprocess.run([TOP / "tests/unit/run.py", results, *programs], check=True)
     return tally(results)
 
@@ -35,7 +35,7 @@ def script(path: Path, body: str) -> Path:
 
 
 def report(name: str, body: str) -> str:
-    """What a cmocka program does at the end of a group, in shell."""
+    """Returns a shell script that does what a cmocka program does at the end of a group."""
     suite = f"<testsuites><testsuite>{body}</testsuite></testsuites>"
     return f"""echo '{suite}' >"$(echo "$CMOCKA_XML_FILE" | sed s/%g/{name}/)" """
 

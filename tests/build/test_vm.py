@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Which guests there are, and which of them are booted once more."""
+"""Which guests there are, and which of them boot again."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_guest_is_booted_again(vm: ModuleType, monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_a_mirror_need_not_have_all_that_it_lists(vm: ModuleType, tmp_path: Path) -> None:
-    """The newest kernel that can be had is taken."""
+    """The newest kernel that the mirror really has is taken."""
     fetch = vm.fetch
     metas = [{"Version": f"5.10.{patch}-1",
               "Depends": f"linux-image-5.10.0-{patch} (= 5.10.{patch}-1)"} for patch in (9, 12, 10)]
@@ -101,7 +101,7 @@ def test_guests_are_of_each_architecture(vm: ModuleType, monkeypatch: pytest.Mon
 
 def test_each_guest_has_what_was_built_for_it(vm: ModuleType, monkeypatch: pytest.MonkeyPatch,
                                               tmp_path: Path) -> None:
-    """In its build/, whichever architecture the machine has."""
+    """The file is in the tree's build/, whatever architecture the machine has."""
     top = tmp_path / "top"
     for arch in vm.ARCHES.values():
         folder = top / "build" / ("" if arch.native else arch.name)

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Writes tests/fuzz/corpus: inputs that lead a fuzzer to where it finds little by itself.
+"""Writes tests/fuzz/corpus: inputs that lead a fuzzer to code that it would hardly find by itself.
 
-Beside them are inputs that once failed, found-*, which nothing here makes.
+The folders also have inputs that once failed, found-*, which this does not make.
 """
 
 import struct
@@ -29,7 +29,7 @@ def put(target: str, name: str, data: bytes) -> None:
 
 def row(before: str, after: str, dwell_ns: int = 0, comm: bytes = b"nginx", addr: bytes = V4,
         dwell: int = EXACT, reason: int = 0, time_ns: int = 12 * 10**9, err: int = 0) -> bytes:
-    """A transition (include/wire.h), as rows_take() has it: states count from 0."""
+    """Returns a transition (include/wire.h) as rows_take() reads it: states count from 0."""
     return struct.pack(
         "<HHBBBBQQQQIIIBBBBHHHH16s16s16s", 1, 112, STATES[before], STATES[after], len(addr) == 16,
         0, time_ns, dwell_ns, 4097, 5, 0, 7, 33, dwell, 3, reason, 2, err, 40001, 443, 2, comm,
@@ -150,7 +150,7 @@ def options() -> None:
               "established,CLOSE_WAIT,fin-wait-1", "net:[4026531840]", "second", "64K", "1.5ms",
               "5000"]
     for kind, text in enumerate(values):
-        # The first two kinds are the other way round in parse_ids().
+        # parse_ids() has the first two kinds in the other order.
         put("parse", f"kind-{kind}", bytes([kind]) + text.encode())
     put("parse", "duration-huge", b"\x089223372036.854775808s")
     put("parse", "size-huge", b"\x0717179869184G")

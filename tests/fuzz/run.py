@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """run.py RESULT SECONDS PROGRAM...: runs libFuzzer programs, as many at a time as processors.
 
-Each starts from tests/fuzz/corpus/NAME and from what it found in earlier runs, which stays beside
-the program. FUZZ_SEED is the seed of their random numbers, if it is set and not 0: two runs from
-the same corpus try the same inputs, one after the other, for as long as they have. RESULT is the
-JUnit file that is written; what an input did that failed is printed, and the input is kept beside
-RESULT. The exit status is 0 whatever they found: tools/tally.py judges.
+Each program starts from tests/fuzz/corpus/NAME and from what it found in earlier runs, which stays
+beside the program. FUZZ_SEED, if it is set and not 0, is the seed of the random numbers: two runs
+from the same corpus then try the same inputs in the same order, for as long as they have. RESULT is
+the JUnit file to write. If an input fails, its output is printed, and the input is kept beside
+RESULT. The exit status is 0 whatever the programs found: tools/tally.py judges.
 """
 
 import os
@@ -19,9 +19,9 @@ from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
 TOP = Path(__file__).resolve().parents[2]
-# One input takes a millisecond; a machine may stall.
+# An input takes a millisecond, but a machine may stall.
 INPUT_TIMEOUT_S = 30
-# What follows the time: reading the corpus, and to end.
+# The time beyond SECONDS, for reading the corpus and for ending.
 GRACE_S = 120
 MEMORY_MB = 1024
 LENGTH = 8192
@@ -46,7 +46,7 @@ def command(program: Path, seconds: int, kept: Path, prefix: Path) -> list[str]:
 
 
 def why(output: str, status: int) -> str:
-    """What a sanitizer or a harness said, without how the fuzzer came there."""
+    """Returns what a sanitizer or a harness said, without how the fuzzer came there."""
     lines = output.splitlines()
     begins = [i for i, line in enumerate(lines)
               if re.search(r"runtime error|ERROR:|not so:|Test unit written", line)]
@@ -56,7 +56,7 @@ def why(output: str, status: int) -> str:
 
 
 def fuzz(program: Path, seconds: int, folder: Path) -> tuple[str, str]:
-    """Runs one; its name, and why it failed or nothing."""
+    """Runs one program; returns its name, and why it failed, or nothing."""
     name = program.name.removeprefix("fuzz_")
     prefix = folder / f"{name}-"
     begin = time.monotonic()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Debian's package: what lintian says, what is in it, and that it can be installed from nothing.
+"""Debian's package: what lintian says, what is in it, and that it installs from nothing.
 
-`make test-packages` builds it before.
+`make test-packages` builds it first.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ import pytest
 
 TOP = Path(__file__).resolve().parents[2]
 BUILT = TOP / "build/packages"
-# Debian's folders that are not those of `make install PREFIX=/usr`.
+# Where Debian's folders differ from those of `make install PREFIX=/usr`.
 MOVED = {
     "usr/share/zsh/site-functions": "usr/share/zsh/vendor-completions",
     "usr/lib/systemd/system": "lib/systemd/system",
 }
 DOCUMENTS = {f"usr/share/doc/tcpdwell/{name}"
              for name in ("copyright", "changelog.gz", "README.md.gz", "CHANGELOG.md.gz")}
-# A chroot is some 120 MB of packages, from a mirror that may be slow.
+# A chroot takes some 120 MB of packages, from a mirror that may be slow.
 LIMIT_S = 900
 
-# What is done in the chroot $1 with the package $2; what it prints goes to $3 and is looked at.
+# Runs in the chroot $1 with the package $2; the output goes to $3, and the test reads it there.
 IN_CHROOT = r"""#!/bin/sh
 set -eu
 exec >"$3"
@@ -73,7 +73,7 @@ def need(program: str) -> str:
 
 
 def test_lintian(deb: Path) -> None:
-    """Of the package and of what was built with it: neither errors nor warnings."""
+    """lintian has no errors and no warnings, for the package and for its build files."""
     changes = next((BUILT / "deb").glob("*.changes"))
     done = subprocess.run([need("lintian"), "--fail-on", "error,warning", "--allow-root", changes],
                           capture_output=True, text=True, check=False)
@@ -106,7 +106,7 @@ def test_it_has_what_is_installed(deb: Path, tmp_path: Path) -> None:
 
 
 def test_it_needs_the_libraries_of_the_binary(deb: Path) -> None:
-    """What the binary is linked with is in packages that it depends on."""
+    """The package depends on the packages that have the libraries of the binary."""
     done = subprocess.run(["dpkg-deb", "-f", deb, "Depends"], capture_output=True, text=True,
                           check=True)
     for name in ("libbpf1", "libc6", "libdw1", "libseccomp2"):
@@ -114,7 +114,7 @@ def test_it_needs_the_libraries_of_the_binary(deb: Path) -> None:
 
 
 def mirror() -> str:
-    """Debian's, as the sources of this machine name it."""
+    """Returns Debian's mirror, as the sources of this machine name it."""
     sys.path.insert(0, str(TOP / "tools"))
     import archive  # pylint: disable=import-outside-toplevel,import-error
 
@@ -126,7 +126,7 @@ def mirror() -> str:
 
 @pytest.mark.parametrize("suite", ["bookworm", "trixie"])
 def test_it_can_be_installed_from_nothing(deb: Path, suite: str, tmp_path: Path) -> None:
-    """In a chroot that has nothing but apt, which is gone afterwards."""
+    """It installs in a chroot that has nothing but apt; the chroot is removed afterwards."""
     program = need("mmdebstrap")
     if os.geteuid() != 0:
         pytest.skip("only root may make a chroot")

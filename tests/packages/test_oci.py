@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""The image: whether others can read it, and whether it runs with what the DaemonSet leaves it."""
+"""The image: other tools can read it, and it runs with what the DaemonSet leaves it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TOP = Path(__file__).resolve().parents[2]
 BUILT = TOP / "build/packages"
 LIMIT_S = 120
 
-# Becomes what is in the image, with the capabilities of these numbers and no others.
+# Becomes the image's program, with the capabilities of these numbers and no others.
 ENTER = """
 import ctypes, os, sys
 kept = {int(number) for number in sys.argv[2].split(",")}
@@ -31,7 +31,7 @@ for number in range(64):
 libc.prctl(38, 1, 0, 0, 0)
 os.execv("/tcpdwell", ["/tcpdwell", *sys.argv[3:]])
 """
-# What a container has of the host with hostPID, hostNetwork and the mounts of the DaemonSet.
+# What a container sees of the host with hostPID, hostNetwork and the mounts of the DaemonSet.
 MOUNTS = """
 for folder in proc sys dev run/netns; do
     mkdir -p "$1/$folder"
@@ -52,7 +52,7 @@ def fixture_archive() -> Path:
 
 
 def test_skopeo_reads_it(archive: Path, tmp_path: Path) -> None:
-    """It checks each digest on its way into another form."""
+    """skopeo checks each digest when it converts the image."""
     if not (skopeo := shutil.which("skopeo")):
         pytest.skip("there is no skopeo here")
     done = subprocess.run([skopeo, "inspect", f"oci-archive:{archive}"], capture_output=True,
@@ -67,7 +67,7 @@ def test_skopeo_reads_it(archive: Path, tmp_path: Path) -> None:
 
 
 def test_it_is_the_same_when_it_is_made_again(archive: Path, tmp_path: Path) -> None:
-    """The layout of the build is left as it was."""
+    """The second image is made elsewhere, so the layout of the build stays as it was."""
     with tarfile.open(archive) as tar:
         names = [name for name in tar.getnames() if name.startswith("blobs/sha256/")]
         blobs = [tar.extractfile(name) for name in names]
@@ -81,7 +81,7 @@ def test_it_is_the_same_when_it_is_made_again(archive: Path, tmp_path: Path) -> 
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """What a runtime does: the layer that the manifest of the index names."""
+    """Unpacks the layer that the manifest in the index names, as a runtime does."""
     with tarfile.open(archive) as tar:
         def blob(digest: str) -> bytes:
             found = tar.extractfile("blobs/" + digest.replace(":", "/"))
@@ -97,7 +97,7 @@ def unpack(archive: Path, folder: Path) -> None:
 
 
 def granted() -> list[str]:
-    """The capabilities that the DaemonSet adds to none."""
+    """Returns the capabilities that the DaemonSet adds after it drops all."""
     text = (TOP / "tools/kubernetes/daemonset.yaml").read_text()
     return re.findall(r"^ +- ([A-Z_]+)$", text.split("add:\n", 1)[1], re.M)
 
@@ -109,7 +109,7 @@ def numbers(names: list[str]) -> list[str]:
 
 
 def test_it_runs_with_what_the_daemonset_grants(archive: Path, tmp_path: Path) -> None:
-    """As root of a chroot with these capabilities, without a way to more; then as nobody."""
+    """It starts as root of a chroot with only these capabilities, and goes on as nobody."""
     if os.geteuid() != 0:
         pytest.skip("only root may chroot")
     root = tmp_path / "root"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""The RPM: what is in it, and that it installs, runs and goes. `make test-packages` builds it."""
+"""The RPM has its files, and can be installed, run and removed. `make test-packages` builds it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_it_has_what_is_installed(package: Path, tmp_path: Path) -> None:
 
 
 def test_it_installs_runs_and_goes(package: Path, tmp_path: Path) -> None:
-    """Below a folder that has a database of its own; its libraries are those of the host."""
+    """It is installed below a folder with a database of its own; its libraries are the host's."""
     if os.geteuid() != 0:
         pytest.skip("only root may install below a folder")
     where = ["--root", tmp_path, "--nodeps", "--noscripts"]

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """run.py RESULTS PROGRAM...: runs cmocka programs and leaves JUnit XML in the directory RESULTS.
 
-cmocka writes its XML when a group ends.  A program that dies before that, as by a sanitizer, gets a
-result from here, so that it counts.  The exit status is 0 whatever the tests say: tools/tally.py
-judges.
+cmocka writes its XML when a group ends. If a program dies before that, for example by a sanitizer,
+this writes a result for it, so that it counts. The exit status is 0 whatever the tests say:
+tools/tally.py judges.
 """
 
 import os
@@ -14,12 +14,12 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
-# The slowest program takes a second; one that takes a hundred times that hangs.
+# The slowest program takes a second; one that takes a hundred times as long hangs.
 TIMEOUT_S = 100
 
 
 def failures(files: list[Path]) -> tuple[int, list[str]]:
-    """The number of test cases in some result files, and what each that failed says."""
+    """Returns how many test cases some result files have, and what each failed case says."""
     cases = [case for file in files for case in ElementTree.parse(file).iter("testcase")]
     said = []
     for case in cases:
