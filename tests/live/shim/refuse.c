@@ -42,6 +42,9 @@
 #define KEY_MAX	       256
 #define LOG_BYTES      (1 << 20)
 
+/* A libbpf that is newer than the headers passes more than they know. */
+#define ATTR_MORE 256
+
 /* The C library's, behind this one. */
 typedef long syscall_fn(long number, ...);
 
@@ -432,7 +435,10 @@ static uint64_t processor_us(void)
 /* The call itself. Of a program that nobody wants the verifier's log of, its last line tells. */
 static long pass(const struct call *call, long command, const union bpf_attr *attr, long size)
 {
-	union bpf_attr with_log = {};
+	struct {
+		union bpf_attr attr;
+		char more[ATTR_MORE];
+	} with_log = {};
 	char line[KEY_MAX + 128], *log;
 	const char *verified;
 	uint64_t begin_us;
@@ -444,9 +450,9 @@ static long pass(const struct call *call, long command, const union bpf_attr *at
 		return next_syscall()(SYS_bpf, command, attr, size);
 	log = calloc(1, LOG_BYTES);
 	memcpy(&with_log, attr, size);
-	with_log.log_level = 4; /* BPF_LOG_STATS */
-	with_log.log_buf = (uintptr_t)log;
-	with_log.log_size = LOG_BYTES;
+	with_log.attr.log_level = 4; /* BPF_LOG_STATS */
+	with_log.attr.log_buf = (uintptr_t)log;
+	with_log.attr.log_size = LOG_BYTES;
 	begin_us = processor_us();
 	ret = next_syscall()(SYS_bpf, command, &with_log, size);
 	err = errno;
@@ -513,6 +519,8 @@ long syscall(long number, ...)
 	va_end(args);
 	if (number == SYS_bpf)
 		return call_bpf(a[0], (const union bpf_attr *)a[1], a[2]);
+	if (number == SYS_dup3) /* as libbpf does since 1.4 */
+		return dup3(a[0], a[1], a[2]);
 	if (number == SYS_perf_event_open &&
 	    refused("perf_event_open", "", ((const struct perf_event_attr *)a[0])->type))
 		return -1;
