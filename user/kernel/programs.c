@@ -514,14 +514,17 @@ static int try_program(const struct programs *programs, const struct bpf_program
 		       int table)
 {
 	const struct tcpdwell_bpf *skel = programs->skel;
+	uint64_t none[TCPDWELL_SWEEP_KEYS] = {};
 
 	if (program == programs_flush(programs))
 		return run_by_number(program, UINT64_MAX);
 	if (program == skel->progs.sweep_table || program == skel->progs.sweep_recent)
 		return run_by_number(program, 0);
+	/* The table is empty: of it comes no key that the program would be run for. */
 	if (program == skel->progs.sweep_keys)
-		return run_batches(programs, bpf_map__inner_map(skel->maps.connections), table,
-				   false);
+		return sweep_keys(programs, none) ?:
+			       run_batches(programs, bpf_map__inner_map(skel->maps.connections),
+					   table, false);
 	if (program == skel->progs.walk_all)
 		return programs_walk(programs, UINT32_MAX, TCPDWELL_WALK_UNNAMED);
 	if (program == skel->progs.iter_table)
