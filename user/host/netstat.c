@@ -75,6 +75,9 @@ int netstat_read(const struct netns_place *place, const char *const names[], uin
 	return read_file(place, "net/netstat", names, values, count) ?: err;
 }
 
+const struct netstat_host netstat_host_unknown = { NETSTAT_UNKNOWN, NETSTAT_UNKNOWN,
+						   NETSTAT_UNKNOWN };
+
 void netstat_take_host(FILE *file, struct netstat_host *host)
 {
 	char line[256];
@@ -85,19 +88,28 @@ void netstat_take_host(FILE *file, struct netstat_host *host)
 			break;
 }
 
-void netstat_read_host(const struct netns_place *place, struct netstat_host *host)
+static void add_unknown(uint64_t *known, uint64_t value)
+{
+	if (*known == NETSTAT_UNKNOWN)
+		*known = value;
+}
+
+void netstat_add_host(const struct netns_place *place, struct netstat_host *host)
 {
 	char *limits = netns_place_setting(place, "ipv4/tcp_mem");
 	FILE *file = netns_place_open(place, "net/sockstat");
+	struct netstat_host found = netstat_host_unknown;
 
-	*host = (struct netstat_host){ NETSTAT_UNKNOWN, NETSTAT_UNKNOWN, NETSTAT_UNKNOWN };
 	if (file) {
-		netstat_take_host(file, host);
+		netstat_take_host(file, &found);
 		fclose(file);
 	}
 	if (limits)
-		sscanf(limits, "%*u %" SCNu64, &host->pressure_pages);
+		sscanf(limits, "%*u %" SCNu64, &found.pressure_pages);
 	free(limits);
+	add_unknown(&host->orphans, found.orphans);
+	add_unknown(&host->pages, found.pages);
+	add_unknown(&host->pressure_pages, found.pressure_pages);
 }
 
 uint64_t netstat_grew(uint64_t before, uint64_t after)

@@ -38,7 +38,10 @@ struct netstat_host {
 	uint64_t pressure_pages; /* the middle value of tcp_mem: only the first namespace has it */
 };
 
-void netstat_read_host(const struct netns_place *place, struct netstat_host *host);
+extern const struct netstat_host netstat_host_unknown;
+
+/* Reads what is not known yet: not each namespace tells all of it. */
+void netstat_add_host(const struct netns_place *place, struct netstat_host *host);
 
 /* Takes the values in @file, which has the form of /proc/net/sockstat. */
 void netstat_take_host(FILE *file, struct netstat_host *host);

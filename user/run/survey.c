@@ -123,7 +123,7 @@ static int take_netns(void *context, const struct netns_place *place)
 	 * Only the first network namespace shows the host's memory limit, and it may not be ours.
 	 */
 	if (walk->host.pressure_pages == NETSTAT_UNKNOWN)
-		netstat_read_host(place, &walk->host);
+		netstat_add_host(place, &walk->host);
 	netstat_read(place, counter_names, netns.counters, FACT_COUNTERS);
 	survey_settings(place, netns.settings);
 	netns.orphans = walk->host.orphans;
@@ -146,13 +146,14 @@ static int look_at_netns(struct session *session, struct gather *gather, uint32_
 		.gather = gather,
 		.survey = survey,
 		.drops = drops,
+		.host = netstat_host_unknown,
 	};
 	const struct netns_place own = { .own = true, .steward = session->steward };
 	int err;
 
 	*survey = (struct survey){};
 	gather_look(gather);
-	netstat_read_host(&own, &walk.host);
+	netstat_add_host(&own, &walk.host);
 	err = netns_walk(session->steward, only, take_netns, &walk, &survey->closed);
 	gather_memory(gather, walk.host.pages, walk.host.pressure_pages);
 	return err;

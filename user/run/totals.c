@@ -89,9 +89,9 @@ static void take_host(struct run *run)
 {
 	const struct netns_place own = { .own = true };
 	uint64_t memory = TOTALS_UNKNOWN;
-	struct netstat_host host;
+	struct netstat_host host = netstat_host_unknown;
 
-	netstat_read_host(&own, &host);
+	netstat_add_host(&own, &host);
 	if (host.pages != NETSTAT_UNKNOWN)
 		memory = host.pages * sysconf(_SC_PAGESIZE);
 	totals_host(run->totals, host.orphans, memory);

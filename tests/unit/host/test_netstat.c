@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "host/netns_walk.h"
 #include "host/netstat.h"
 
 /* Takes two files one after the other, as netstat_read() does. */
@@ -85,6 +86,21 @@ static void test_host(void **state)
 	assert_true(host_of("UDP: inuse 2 mem 3\n").orphans == NETSTAT_UNKNOWN);
 }
 
+/* A namespace that tells less takes nothing away. */
+static void test_host_is_added_to(void **state)
+{
+	const struct netns_place gone = { .inode = 1 }, own = { .own = true };
+	struct netstat_host host = netstat_host_unknown;
+
+	(void)state;
+	host.orphans = 5;
+	netstat_add_host(&gone, &host);
+	assert_int_equal(host.orphans, 5);
+	netstat_add_host(&own, &host);
+	assert_int_equal(host.orphans, 5);
+	assert_true(host.pages != NETSTAT_UNKNOWN);
+}
+
 static void test_growth(void **state)
 {
 	(void)state;
@@ -97,9 +113,8 @@ static void test_growth(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_by_name),
-		cmocka_unit_test(test_broken),
-		cmocka_unit_test(test_host),
+		cmocka_unit_test(test_by_name), cmocka_unit_test(test_broken),
+		cmocka_unit_test(test_host),	cmocka_unit_test(test_host_is_added_to),
 		cmocka_unit_test(test_growth),
 	};
 
