@@ -249,23 +249,39 @@ static int dump_unfound(void *context, const struct netns_place *place)
 	return space && !space->found ? dump(look, place->inode) : 0;
 }
 
+static bool any_found(const struct look *look)
+{
+	for (size_t i = 0; i < look->space_count; i++)
+		if (look->spaces[i].found)
+			return true;
+	return false;
+}
+
 /* Dumps the namespaces that the walk did not find: all of them if there is no walk. */
 static void look_at_rest(struct look *look, timewait_walk *walk, void *source, uint32_t only)
 {
-	unsigned int closed;
+	unsigned int closed = 0;
 	bool all = true;
+	int err;
 
 	if (!look->space_count)
 		return;
 	qsort(look->spaces, look->space_count, sizeof(*look->spaces), compare_spaces);
 	look->read_ns = clock_now_ns();
 	look->walks_now = true;
-	walk(source, take_walked, look);
+	err = walk(source, take_walked, look);
 	look->walks_now = false;
+	/* Of each it may have found some, which a dump would find again. */
+	if (err && any_found(look)) {
+		look->scope->old_unknown = "the walk over the table of connections failed";
+		return;
+	}
 	for (size_t i = 0; i < look->space_count; i++)
 		all &= look->spaces[i].found;
 	if (!all)
 		netns_walk(NULL, only, dump_unfound, look, &closed);
+	if (closed > look->scope->closed)
+		look->scope->closed = closed;
 }
 
 void timewait_look(struct timewait *tw, const struct filters *filters, uint64_t begin_ns,
