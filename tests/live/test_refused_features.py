@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -47,6 +49,27 @@ def test_what_the_kernel_does_not_support_has_words() -> None:
     assert done.returncode == 3
     assert ("the kernel refuses ring, which nothing works without: Operation not supported"
             in done.stderr)
+
+
+@pytest.mark.parametrize("rule, said", [
+    ("mmap=EPERM", "tcpdwell.rodata"),
+    ("mmap:*bss=ENOMEM", "tcpdwell.bss"),
+    # libbpf takes a kernel that refuses its trial for one that knows no types.
+    ("BPF_BTF_LOAD=EPERM@2", "type information (BTF)"),
+    ("BPF_BTF_LOAD=EPERM@3+", "type information (BTF)"),
+    # When it is loaded and cannot be attached, by either way.
+    ("BPF_[LR]*:inet_sock_set_s*=EPERM", "inet_sock_set_state"),
+    ("BPF_[LR]*:inet_sock_set_s*=E2BIG", "inet_sock_set_state"),
+])
+def test_what_nothing_works_without_is_named_and_soon(rule: str, said: str) -> None:
+    """Not after a try without each thing that can be done without."""
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder, "calls")
+        done = refusal.run([rule], "-d", "100ms", log=str(log))
+        loads = log.read_text("utf-8").count("BPF_MAP_CREATE:ring ")
+    assert done.returncode == 3, done
+    assert "the kernel refuses " + said in done.stderr, done.stderr
+    assert loads <= 4
 
 
 # ---- What the host limits, each with its own cause -----------------------------------------------

@@ -9,11 +9,14 @@
 
 #define NAME_LEN 64
 
+/* Above all errors that have a name. */
+#define ERRNO_END 134
+
 static __thread char blamed[NAME_LEN];
 static bool shown;
 
 /*
- * Beginnings of libbpf's warnings (0.8 to 1.6) whose first argument is the name of a program or
+ * Beginnings of libbpf's warnings (0.8 to 1.8) whose first argument is the name of a program or
  * map.
  */
 static const char *const formats[] = {
@@ -21,27 +24,39 @@ static const char *const formats[] = {
 	"libbpf: map '%s': ",
 	"libbpf: Error freezing map(%s)",
 	"libbpf: Error setting initial map(%s)",
+	"libbpf: failed to re-mmap() map '%s'",
 };
 
-static __thread struct bpf_object *guarded;
+/* The number of an error that has this name, 0: none has. */
+static int errno_named(const char *name)
+{
+	for (int err = 1; err < ERRNO_END; err++) {
+		const char *other = strerrorname_np(err);
+
+		if (other && !strcmp(other, name))
+			return err;
+	}
+	return 0;
+}
+
 static __thread int types_err;
 
-/*
- * Recognizes libbpf's warning (0.8 to 1.6) that the kernel refused BTF, which has a negative errno.
- * The programs have not been loaded then, and none of them will be.
- */
-static void guard(const char *format, va_list args)
+/* With a negative errno (libbpf 0.8 to 1.5), or the name of it (since 1.6). */
+static void note_types(const char *format, va_list args)
 {
-	static const char refused[] = "libbpf: Error loading .BTF into kernel: %d.";
-	struct bpf_program *program;
+	static const char number[] = "libbpf: Error loading .BTF into kernel: %d";
+	static const char name[] = "libbpf: Error loading .BTF into kernel: %s";
+	const char *text;
 	va_list copy;
 
-	if (!guarded || strncmp(format, refused, sizeof(refused) - 1))
-		return;
 	va_copy(copy, args);
-	types_err = -va_arg(copy, int);
+	if (!strncmp(format, number, sizeof(number) - 1)) {
+		types_err = -va_arg(copy, int);
+	} else if (!strncmp(format, name, sizeof(name) - 1)) {
+		text = va_arg(copy, const char *);
+		types_err = *text == '-' ? errno_named(text + 1) : 0;
+	}
 	va_end(copy);
-	bpf_object__for_each_program(program, guarded) bpf_program__set_autoload(program, false);
 }
 
 static void blame(const char *format, va_list args)
@@ -60,10 +75,10 @@ static void blame(const char *format, va_list args)
 
 static int listen(enum libbpf_print_level level, const char *format, va_list args)
 {
-	if (level == LIBBPF_WARN) {
+	if (level == LIBBPF_WARN)
 		blame(format, args);
-		guard(format, args);
-	}
+	if (level != LIBBPF_DEBUG)
+		note_types(format, args);
 	return level == LIBBPF_DEBUG || !shown ? 0 : vfprintf(stderr, format, args);
 }
 
@@ -76,17 +91,12 @@ void culprit_listen(bool verbose)
 void culprit_forget(void)
 {
 	blamed[0] = 0;
+	types_err = 0;
 }
 
 const char *culprit_name(void)
 {
 	return blamed;
-}
-
-void culprit_guard(struct bpf_object *object)
-{
-	guarded = object;
-	types_err = 0;
 }
 
 int culprit_types_refused(void)

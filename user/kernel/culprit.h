@@ -8,8 +8,6 @@
 
 #include <stdbool.h>
 
-struct bpf_object;
-
 /* Has libbpf's messages read from here on. They are shown on standard error if @verbose. */
 void culprit_listen(bool verbose);
 
@@ -22,14 +20,7 @@ void culprit_forget(void);
  */
 const char *culprit_name(void);
 
-/*
- * Watches @object until the next call: if the kernel refuses its type information (BTF), none of
- * its programs is loaded. libbpf goes on without that information. The verifier would then look at
- * each global function again for each of its calls, and take minutes.
- */
-void culprit_guard(struct bpf_object *object);
-
-/* Returns the errno if the kernel refused the type information since culprit_guard(), or 0. */
+/* Returns the errno with which the calling thread's type information was refused, or 0. */
 int culprit_types_refused(void);
 
 #endif /* TCPDWELL_CULPRIT_H */

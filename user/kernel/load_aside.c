@@ -64,16 +64,19 @@ struct loading {
 	struct bpf_insn *insns;
 	size_t insn_count;
 	struct bpf_prog_load_opts *opts;
-	void *functions; /* functions of those options */
-	int fd;		 /* or -errno */
+	void *functions;  /* functions of those options */
+	int constants_fd; /* of the map that the constants are in, or negative */
+	int fd;		  /* or -errno */
 };
 
 struct load_aside {
 	const char *license;
 	const struct kernel_types *kernel;
 	struct bpf_map *map; /* the map of constants */
+	int constants_fd;    /* its descriptor; negative if it is not known yet */
 	void *constants;     /* a copy; NULL if there is none */
 	size_t constant_bytes;
+	bool untyped; /* a program came without type information */
 	int handlers[KINDS];
 	pthread_t workers[WORKERS_MAX];
 	unsigned int workers_max;
@@ -95,7 +98,7 @@ static void cut(const struct load_aside *aside, struct loading *loading)
 	struct prune cut = {
 		.insns = loading->insns,
 		.count = loading->insn_count,
-		.map = bpf_map__fd(aside->map),
+		.map = loading->constants_fd,
 		.constants = aside->constants,
 		.constant_bytes = aside->constant_bytes,
 		.functions = loading->functions,
@@ -103,7 +106,7 @@ static void cut(const struct load_aside *aside, struct loading *loading)
 		.function_bytes = loading->opts->func_info_rec_size,
 	};
 
-	if (!aside->constants || !loading->functions || prune(&cut))
+	if (!aside->constants || loading->constants_fd < 0 || !loading->functions || prune(&cut))
 		return;
 	loading->insn_count = cut.count;
 	loading->opts->func_info = cut.functions;
@@ -237,9 +240,35 @@ static const struct kind *kind_of(const struct bpf_program *program)
 	return NULL;
 }
 
+static bool is_constants(const struct load_aside *aside, int fd)
+{
+	struct bpf_map_info info = {};
+	__u32 bytes = sizeof(info);
+
+	return !bpf_obj_get_info_by_fd(fd, &info, &bytes) && info.type == BPF_MAP_TYPE_ARRAY &&
+	       info.map_flags & BPF_F_RDONLY_PROG && info.value_size == aside->constant_bytes;
+}
+
+/*
+ * Returns the descriptor of the map of constants. libbpf 1.4 and 1.5 do not tell it before all is
+ * loaded, but the instructions have it by then.
+ */
+static int find_constants(const struct load_aside *aside, const struct bpf_program *program)
+{
+	const struct bpf_insn *insns = bpf_program__insns(program);
+	int fd = bpf_map__fd(aside->map);
+
+	for (size_t i = 0; fd < 0 && i < bpf_program__insn_cnt(program); i++)
+		if (insns[i].code == (BPF_LD | BPF_IMM | BPF_DW) &&
+		    insns[i].src_reg == BPF_PSEUDO_MAP_VALUE && is_constants(aside, insns[i].imm))
+			fd = insns[i].imm;
+	return fd;
+}
+
 /*
  * Called by libbpf before it loads a program. A program that cannot be loaded aside is loaded by
- * libbpf.
+ * libbpf. Without type information no program is loaded: libbpf would go on without it, and the
+ * verifier look at each function for each of its calls, which takes minutes.
  */
 static int prepare(struct bpf_program *program, struct bpf_prog_load_opts *opts, long cookie)
 {
@@ -248,9 +277,15 @@ static int prepare(struct bpf_program *program, struct bpf_prog_load_opts *opts,
 	const struct kind *kind = kind_of(program);
 	int err = kind ? find_target(aside, program, kind, opts) : -EINVAL;
 
-	if (err || aside->count == PROGRAMS_MAX)
+	if (!err && !opts->prog_btf_fd) {
+		aside->untyped = true;
+		err = -EOPNOTSUPP;
+	}
+	if (err || !aside->workers_max || aside->count == PROGRAMS_MAX)
 		return err;
-	*loading = (struct loading){};
+	if (aside->constants_fd < 0)
+		aside->constants_fd = find_constants(aside, program);
+	*loading = (struct loading){ .constants_fd = aside->constants_fd };
 	if (loading_copy(loading, program, opts) || give_to_worker(aside)) {
 		loading_free(loading);
 		return 0;
@@ -268,18 +303,22 @@ static int add_handler(struct load_aside *aside, unsigned int i)
 	return aside->handlers[i] < 0 ? aside->handlers[i] : 0;
 }
 
-struct load_aside *load_aside_new(const char *license)
+static unsigned int processors(void)
+{
+	long count = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return count < 1 ? 1 : count > WORKERS_MAX ? WORKERS_MAX : count;
+}
+
+struct load_aside *load_aside_new(const char *license, bool aside_of_libbpf)
 {
 	struct load_aside *aside = calloc(1, sizeof(*aside));
-	long processors = sysconf(_SC_NPROCESSORS_ONLN);
 	int err = 0;
 
 	if (!aside)
 		return NULL;
 	aside->license = license;
-	aside->workers_max = processors < 1	      ? 1 :
-			     processors > WORKERS_MAX ? WORKERS_MAX :
-							processors;
+	aside->workers_max = aside_of_libbpf ? processors() : 0;
 	pthread_mutex_init(&aside->lock, NULL);
 	pthread_cond_init(&aside->more, NULL);
 	for (unsigned int i = 0; i < KINDS; i++)
@@ -303,6 +342,8 @@ void load_aside_set_constants(struct load_aside *aside, struct bpf_map *map)
 	size_t bytes = 0;
 	const void *constants = bpf_map__initial_value(map, &bytes);
 
+	aside->untyped = false;
+	aside->constants_fd = -1;
 	aside->map = map;
 	free(aside->constants);
 	aside->constants = constants ? malloc(bytes) : NULL;
@@ -352,6 +393,11 @@ int load_aside_wait(struct load_aside *aside, const char **refused)
 	}
 	aside->count = aside->next = 0;
 	return err;
+}
+
+bool load_aside_untyped(const struct load_aside *aside)
+{
+	return aside->untyped;
 }
 
 void load_aside_free(struct load_aside *aside)

@@ -7,19 +7,22 @@
 #ifndef TCPDWELL_LOAD_ASIDE_H
 #define TCPDWELL_LOAD_ASIDE_H
 
+#include <stdbool.h>
+
 struct bpf_map;
 struct kernel_types;
 struct load_aside;
 
 /*
- * Has all programs but kprobes loaded on threads from here on. It must be called before the object
- * is opened. @license is the programs' licence. Returns NULL with errno set.
+ * Has all programs but kprobes loaded on threads from here on, or by libbpf one after the other
+ * unless @aside_of_libbpf. It must be called before the object is opened. @license is the programs'
+ * licence. Returns NULL with errno set.
  *
  * libbpf gets an empty program in place of each (prog_prepare_load_fn, libbpf 1.0). The descriptor
  * of that one then becomes the descriptor of the real program, so whoever attaches it need not
  * know.
  */
-struct load_aside *load_aside_new(const char *license);
+struct load_aside *load_aside_new(const char *license, bool aside_of_libbpf);
 
 /*
  * Sets the kernel's types, by which programs find what they attach to. They must live as long as
@@ -39,6 +42,12 @@ void load_aside_set_constants(struct load_aside *aside, struct bpf_map *map);
  * and sets @refused to its name.
  */
 int load_aside_wait(struct load_aside *aside, const char **refused);
+
+/*
+ * Returns whether the object was not loaded because its type information was refused. libbpf goes on
+ * without it.
+ */
+bool load_aside_untyped(const struct load_aside *aside);
 
 /* Frees; to be called after the object is closed. NULL-safe. */
 void load_aside_free(struct load_aside *aside);

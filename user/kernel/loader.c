@@ -135,6 +135,7 @@ static void close_core_btf(struct loader *loader)
 struct refusal {
 	const char *name; /* a program or a map; NULL if it is unknown which */
 	int err;
+	bool attaching; /* a program that was loaded */
 };
 
 static int refuse(struct refusal *refusal, const char *name, int err)
@@ -220,19 +221,17 @@ static int make_bss(struct loader *loader)
 static int load_object(struct loader *loader, struct refusal *refusal)
 {
 	const char *aside_refused = NULL;
-	int err, types_err, aside_err = 0;
+	int err, aside_err = 0;
 
 	culprit_forget();
 	if (loader->aside)
 		load_aside_set_constants(loader->aside, loader->skel->maps.rodata);
-	culprit_guard(loader->skel->obj);
 	err = tcpdwell_bpf__load(loader->skel);
-	types_err = culprit_types_refused();
-	culprit_guard(NULL);
 	if (loader->aside)
 		aside_err = load_aside_wait(loader->aside, &aside_refused);
-	if (types_err)
-		return refuse(refusal, "type information (BTF) of programs", -types_err);
+	if (loader->aside && load_aside_untyped(loader->aside))
+		return refuse(refusal, "type information (BTF) of programs",
+			      -(culprit_types_refused() ?: EOPNOTSUPP));
 	/* libbpf has given up the map of variables, and goes on to load programs without it. */
 	if (err && !bpf_map__autocreate(loader->skel->maps.bss))
 		return refuse(refusal, "variables of programs (an array)", err);
@@ -350,10 +349,16 @@ static int cannot_do_without(const struct refusal *refusal, struct failure *fail
 	return capability_refused(failure, what, refusal->err);
 }
 
+static bool is_transition(const char *name)
+{
+	static const char tracepoint[] = "inet_sock_set_state";
+
+	return !strncmp(name, tracepoint, sizeof(tracepoint) - 1);
+}
+
 /* Closes the ways that the refusal affects. Returns 0 if there is another way to go on, or -1. */
 static int do_without(struct loader *loader, const struct refusal *refusal, struct failure *failure)
 {
-	static const char tracepoint[] = "inet_sock_set_state";
 	const char *name = refusal->name ?: "";
 	int given_up;
 
@@ -370,7 +375,7 @@ static int do_without(struct loader *loader, const struct refusal *refusal, stru
 		return 0;
 	}
 	if (!features_refused(&loader->features, name, refusal->err)) {
-		if (name[0] && strncmp(name, tracepoint, sizeof(tracepoint) - 1))
+		if (refusal->attaching || (name[0] && !is_transition(name)))
 			return cannot_do_without(refusal, failure);
 		given_up = features_give_up_one(&loader->features, refusal->err);
 		if (given_up == FEATURE_NONE)
@@ -547,12 +552,8 @@ static struct loader *new (const struct capture *capture, uint64_t wanted,
 	 * others.
 	 */
 	mallopt(M_ARENA_MAX, 1);
-	/*
-	 * With -v the verifier's messages must come for one program after the other, so none is
-	 * loaded aside.
-	 */
-	if (!notice->verbose)
-		loader->aside = load_aside_new("Dual BSD/GPL");
+	/* With -v the verifier's messages must come for one program after the other. */
+	loader->aside = load_aside_new("Dual BSD/GPL", !notice->verbose);
 	if (!start(loader, failure))
 		return loader;
 	loader_free(loader);
@@ -569,7 +570,7 @@ struct loader *loader_new(const struct capture *capture, const struct notice *no
 static int attach_what_can_be(struct loader *loader, struct failure *failure)
 {
 	for (;;) {
-		struct refusal refusal;
+		struct refusal refusal = { .attaching = true };
 		int err = programs_attach(loader->programs, loader->notice, &refusal.name);
 
 		if (!err)
