@@ -159,7 +159,9 @@ class Running:
         try:
             self.wait_for(lambda: READY in self.errors or self.child.poll() is not None,
                           READY_LIMIT_S, "tracing…")
-            assert READY in self.errors, f"status {self.child.poll()}: {self.said()}"
+            if READY not in self.errors:
+                status = self.wait(READY_LIMIT_S)  # until what it said is read
+                raise AssertionError(f"status {status}: {self.said()}")
         except BaseException:
             self.__exit__()
             raise

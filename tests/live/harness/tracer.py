@@ -65,6 +65,8 @@ class Tracer:
                 status = self.child.poll()
                 process.end(self.child)
                 self.checked = True
+                for thread in self._threads:
+                    thread.join()
                 raise AssertionError(
                     f"{' '.join(map(str, self.child.args))}: not ready, status {status}\n"
                     + "".join(self.errors))
