@@ -313,6 +313,7 @@ static const struct privilege_row rows[] = {
 	{ "leaks --watch, diagnose",
 	  "nothing; a helper process: CAP_SYS_ADMIN, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH",
 	  "they look into namespaces and at processes again" },
+	{ "snapshot -i", "the helper process", "as leaks --watch" },
 	{ "leaks --watch --stacks", "files to read, and the helper process",
 	  "it looks for debug files" },
 	{ "export", "the helper process", "as leaks --watch" },

@@ -326,23 +326,18 @@ int sockdiag_dump(int fd, uint16_t states, sockdiag_visit *visit, void *context)
 	return dump(fd, states, EXTENSIONS, visit, context);
 }
 
-static int each(uint16_t states, uint8_t extensions, sockdiag_visit *visit, void *context)
+int sockdiag_dump_brief(int fd, uint16_t states, sockdiag_visit *visit, void *context)
+{
+	return dump(fd, states, BRIEF, visit, context);
+}
+
+int sockdiag_each(uint16_t states, sockdiag_visit *visit, void *context)
 {
 	int fd = sockdiag_open(), err;
 
 	if (fd < 0)
 		return fd;
-	err = dump(fd, states, extensions, visit, context);
+	err = sockdiag_dump(fd, states, visit, context);
 	close(fd);
 	return err;
-}
-
-int sockdiag_each(uint16_t states, sockdiag_visit *visit, void *context)
-{
-	return each(states, EXTENSIONS, visit, context);
-}
-
-int sockdiag_each_brief(uint16_t states, sockdiag_visit *visit, void *context)
-{
-	return each(states, BRIEF, visit, context);
 }

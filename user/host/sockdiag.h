@@ -73,17 +73,17 @@ int sockdiag_open(void);
 int sockdiag_dump(int fd, uint16_t states, sockdiag_visit *visit, void *context);
 
 /*
+ * Does the same, without what struct tcp_info and the memory of a socket tell. To count sockets
+ * this way is cheaper, and locks none of them.
+ */
+int sockdiag_dump_brief(int fd, uint16_t states, sockdiag_visit *visit, void *context);
+
+/*
  * Visits the sockets of the calling thread's namespace whose state is in @states, a mask of state
  * numbers. Listeners come before the others. Returns 0, what a visit returned, or -errno of the
  * kernel.
  */
 int sockdiag_each(uint16_t states, sockdiag_visit *visit, void *context);
-
-/*
- * Does the same, without what struct tcp_info and the memory of a socket tell. To count sockets
- * this way is cheaper, and locks none of them.
- */
-int sockdiag_each_brief(uint16_t states, sockdiag_visit *visit, void *context);
 
 /* The ends of one socket; IPv4 takes the first four bytes of an address. */
 struct sockdiag_ends {

@@ -221,6 +221,12 @@ static int make_source(struct session *s)
 	return 0;
 }
 
+/* Returns whether it looks more than once, with the kernel side or without. */
+static bool looks_again(const struct session *s)
+{
+	return s->drops && (s->wants.looks || s->wants.host_only);
+}
+
 /* Decides which privileges will be kept. */
 static int plan_privileges(struct session *s)
 {
@@ -228,7 +234,7 @@ static int plan_privileges(struct session *s)
 		.user = s->options->user,
 		.files = s->wants.files,
 		.serves = s->wants.serves,
-		.looks_again = s->wants.looks,
+		.looks_again = looks_again(s),
 	};
 
 	return s->drops ? privilege_plan(&needs, s->failure) : 0;
@@ -241,7 +247,7 @@ static int plan_privileges(struct session *s)
  */
 static int start_steward(struct session *s)
 {
-	if (!s->drops || (!s->wants.looks && !(s->wants.names && container_files_are_private(""))))
+	if (!looks_again(s) && !(s->drops && s->wants.names && container_files_are_private("")))
 		return 0;
 	s->steward = steward_new("", s->notice);
 	return s->steward ? 0 : failure_errno(s->failure, "cannot start a helper process", errno);
@@ -279,7 +285,7 @@ static int set_up(struct session *s)
 	if (filters_have_names(&s->options->filters))
 		s->wants.names = true;
 	s->wants.files |= s->wants.names;
-	s->drops = s->wants.watch;
+	s->drops = s->wants.watch || s->wants.host_only;
 	s->in_place = s->in_place && s->wants.watch && s->wants.reports;
 	if (plan_privileges(s) || start_steward(s))
 		return -1;

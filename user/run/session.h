@@ -41,7 +41,7 @@ struct wants {
 	bool timewait;	      /* TIME_WAIT must be visible, or the command is useless */
 	bool looks;	      /* looks at the sockets that exist, with session_walk() */
 	bool rows_optional;   /* if the kernel side is refused, looks without watching */
-	bool host_only;	      /* /proc and sock_diag suffice: no kernel side is loaded */
+	bool host_only;	      /* /proc and sock_diag suffice, again and again: no kernel side */
 	bool names;	      /* session_names() names cgroups, namespaces; reads files */
 	bool files;	      /* opens world-readable files while it runs */
 	bool serves;	      /* accepts connections while it runs */

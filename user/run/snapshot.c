@@ -20,7 +20,7 @@ static void snapshot_wants(struct session *session, struct capture *capture, str
 {
 	capture->sockets = session->options->sockets ? CAPTURE_SOCKETS_DETAILED :
 						       CAPTURE_SOCKETS_TOLD;
-	wants->names = true;
+	wants->names = !session->options->report_ns;
 	wants->reports = true;
 	wants->looks = !session->options->report_ns;
 	wants->host_only = session->options->report_ns;
@@ -28,6 +28,8 @@ static void snapshot_wants(struct session *session, struct capture *capture, str
 
 static int snapshot_start(struct session *session)
 {
+	if (session->options->report_ns)
+		return totals_start(session);
 	session->model = sockets_new();
 	return session->model ? 0 : failure_errno(session->failure, "cannot start", errno);
 }
@@ -161,7 +163,10 @@ static int snapshot_finish(struct session *session, const struct summary *summar
 
 static void snapshot_free(struct session *session)
 {
-	sockets_free(session->model);
+	if (session->options->report_ns)
+		totals_run_free(session->model);
+	else
+		sockets_free(session->model);
 }
 
 const struct command_ops snapshot_command = {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -22,7 +23,7 @@ static const char *const counter_names[TOTALS_COUNTERS] = {
 	[TOTALS_RETRANS_SEGS] = "Tcp.RetransSegs",
 };
 
-struct run {
+struct totals_run {
 	struct session *session;
 	struct totals *totals;
 	uint32_t only; /* inode of the namespace; 0: all */
@@ -44,13 +45,25 @@ static int count_socket(void *context, const struct sockdiag_socket *socket)
 	return 0;
 }
 
+/* Counts the namespace's sockets. Returns 0, also if it has ended meanwhile, or -errno. */
+static int count_sockets(const struct netns_place *place, struct totals_reading *reading)
+{
+	int fd = netns_place_sockdiag(place), err;
+
+	if (fd < 0)
+		return netns_place_is_gone(place, fd) ? 0 : fd;
+	err = sockdiag_dump_brief(fd, SOCKDIAG_STATES, count_socket, reading);
+	close(fd);
+	return err;
+}
+
 /*
  * Reads the counters before the sockets: a connection that opens in between is counted at the next
  * look (totals.c).
  */
 static int take_netns(void *context, const struct netns_place *place)
 {
-	struct run *run = context;
+	struct totals_run *run = context;
 	struct totals_reading reading = { .inode = place->inode };
 	unsigned int sockets, timewait;
 
@@ -61,7 +74,7 @@ static int take_netns(void *context, const struct netns_place *place)
 	 * without sockets.
 	 */
 	if (netns_place_count(place, &sockets, &timewait) || sockets || timewait) {
-		int err = sockdiag_each_brief(SOCKDIAG_STATES, count_socket, &reading);
+		int err = count_sockets(place, &reading);
 
 		if (err)
 			return err;
@@ -69,7 +82,7 @@ static int take_netns(void *context, const struct netns_place *place)
 	return totals_add(run->totals, &reading);
 }
 
-static void tell_of_closed(struct run *run, unsigned int closed)
+static void tell_of_closed(struct totals_run *run, unsigned int closed)
 {
 	if (closed & ~NETNS_WALK_MORE && !run->told)
 		notice_print(
@@ -85,9 +98,9 @@ static void tell_of_closed(struct run *run, unsigned int closed)
 	run->told = true;
 }
 
-static void take_host(struct run *run)
+static void take_host(struct totals_run *run)
 {
-	const struct netns_place own = { .own = true };
+	const struct netns_place own = { .own = true, .steward = run->session->steward };
 	uint64_t memory = TOTALS_UNKNOWN;
 	struct netstat_host host = netstat_host_unknown;
 
@@ -101,7 +114,7 @@ static void take_host(struct run *run)
  * Takes a look. Returns 1 if there is a line, 0 if this was the first look, or -1 with the failure
  * filled.
  */
-static int look(struct run *run)
+static int look(struct totals_run *run)
 {
 	struct session *session = run->session;
 	unsigned int closed;
@@ -109,7 +122,7 @@ static int look(struct run *run)
 
 	run->visited = 0;
 	totals_begin(run->totals, clock_now_ns());
-	err = netns_walk(NULL, run->only, take_netns, run, &closed);
+	err = netns_walk(session->steward, run->only, take_netns, run, &closed);
 	if (err)
 		return failure_errno(session->failure, "cannot count sockets", -err);
 	if (!run->visited)
@@ -127,7 +140,7 @@ static int look(struct run *run)
  * Returns true if the column names are due: above the first line, and on a terminal above each
  * screenful.
  */
-static bool needs_head(const struct run *run)
+static bool needs_head(const struct totals_run *run)
 {
 	unsigned int lines = output_is_terminal() ? output_lines() : 0;
 
@@ -136,7 +149,7 @@ static bool needs_head(const struct run *run)
 
 static int print(FILE *out, const void *context)
 {
-	const struct run *run = context;
+	const struct totals_run *run = context;
 	uint64_t wall_ns = clock_wall_ns(run->session->clock, run->line.time_ns);
 
 	switch (run->session->options->format) {
@@ -154,7 +167,7 @@ static int print(FILE *out, const void *context)
 
 /* ---- The run ---- */
 
-static bool is_over(const struct run *run)
+static bool is_over(const struct totals_run *run)
 {
 	uint64_t count = run->session->options->count;
 
@@ -166,7 +179,7 @@ static bool is_over(const struct run *run)
  * Prints a line at each interval, in step with the start. Intervals that a slow look has missed are
  * not made up for.
  */
-static int run_on(struct run *run)
+static int run_on(struct totals_run *run)
 {
 	const struct options *options = run->session->options;
 	uint64_t start_ns = clock_now_ns(), next_ns = start_ns;
@@ -193,16 +206,25 @@ static int run_on(struct run *run)
 	return err < 0 ? -1 : 0;
 }
 
+int totals_start(struct session *session)
+{
+	struct totals_run *run = calloc(1, sizeof(*run));
+
+	session->model = run;
+	if (!run || !(run->totals = totals_new()))
+		return failure_errno(session->failure, "cannot start", ENOMEM);
+	run->session = session;
+	return resolve_netns(&session->options->filters.netns, &run->only, session->failure);
+}
+
+void totals_run_free(struct totals_run *run)
+{
+	if (run)
+		totals_free(run->totals);
+	free(run);
+}
+
 int totals_run(struct session *session)
 {
-	struct run run = { .session = session, .totals = totals_new() };
-	int err;
-
-	if (!run.totals)
-		return failure_errno(session->failure, "cannot start", errno);
-	err = resolve_netns(&session->options->filters.netns, &run.only, session->failure);
-	if (!err)
-		err = run_on(&run);
-	totals_free(run.totals);
-	return err;
+	return run_on(session->model);
 }

@@ -6,6 +6,13 @@
 #define TCPDWELL_RUN_TOTALS_H
 
 struct session;
+struct totals_run;
+
+/* Makes the session's model, with the privileges that the process still has. 0 or -1 likewise. */
+int totals_start(struct session *session);
+
+/* NULL-safe. */
+void totals_run_free(struct totals_run *run);
 
 /*
  * Prints until -d or -n is reached, a signal ends it, or nobody reads any more. Returns 0, or -1
