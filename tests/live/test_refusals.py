@@ -43,8 +43,8 @@ NEEDED = ["BPF_PROG_LOAD:inet_sock_set_state", "BPF_PROG_LOAD:inet_sock_set_s",
           "BPF_MAP_CREATE:workspaces*"]
 # Beside that, what a command is about.
 NEEDED_BY = {
-    "stat": ["*:stat_even", "*:stat_odd", "*:stats"],
-    "export": ["*:stat_even", "*:stat_odd", "*:stats"],
+    "stat": ["*:stat_even", "*:stat_odd", "*:stats*"],
+    "export": ["*:stat_even", "*:stat_odd", "*:stats*"],
     "life": ["*:lives", "*:connections"],
     "timewait": ["*:tw_slots", "*:orphans", "*:parked", "*:timer_*", "*:flush", "*:connections",
                  "BPF_PROG_TEST_RUN", "BPF_LINK_CREATE", "BPF_OBJ_GET_INFO_BY_FD"],

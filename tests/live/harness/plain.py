@@ -155,11 +155,15 @@ class Running:
         return self.wait_for(lambda: len(self._lines) >= count and list(self._lines), limit_s,
                              f"{count} lines")
 
-    def await_ready(self) -> None:
+    def await_ready(self, instead: str = READY) -> None:
+        """Until it traces, or says that."""
+        def ready() -> bool:
+            return any(READY in line or instead in line for line in self.errors)
+
         try:
-            self.wait_for(lambda: READY in self.errors or self.child.poll() is not None,
-                          READY_LIMIT_S, "tracing…")
-            if READY not in self.errors:
+            self.wait_for(lambda: ready() or self.child.poll() is not None, READY_LIMIT_S,
+                          "tracing…")
+            if not ready():
                 status = self.wait(READY_LIMIT_S)  # until what it said is read
                 raise AssertionError(f"status {status}: {self.said()}")
         except BaseException:

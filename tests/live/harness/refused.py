@@ -126,9 +126,9 @@ class Reporter(Subject):
 
     more: ClassVar[list[str]] = []
 
-    def __init__(self, netns: Netns, rules: tuple[str, ...]) -> None:
+    def __init__(self, netns: Netns, rules: tuple[str, ...], ready: bool = True) -> None:
         self.running = Running(*self.arguments, *self.more, "-o", "json", "--netns", netns.path,
-                               wrap=refusal.wrap(*rules))
+                               wrap=refusal.wrap(*rules), ready=ready)
 
     def stop(self) -> int:
         return self.running.stop()
@@ -315,6 +315,8 @@ class Diagnose(Reporter):
 
     arguments = ["diagnose", "--older", "1s"]
     more = ["-d", "1h"]
+    # What it says where it looks and does not watch.
+    LOOKS = "so sockets are looked for"
     each_settles = True
     WRONG = {"close_wait_leak", "connect_failing"}
 
@@ -331,8 +333,9 @@ class Diagnose(Reporter):
         yield []
         leaking.close()
 
-    def stop(self) -> int:
-        return self.running.stop()
+    def __init__(self, netns: Netns, rules: tuple[str, ...]) -> None:
+        super().__init__(netns, rules, ready=False)
+        self.running.await_ready(self.LOOKS)
 
     def told(self, expectations: list[Expectation]) -> int:
         found = self.reports()
