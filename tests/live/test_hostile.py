@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import lzma
 import os
@@ -26,6 +27,8 @@ from harness.server import PORT, Server
 MEBIBYTE = 1 << 20
 # More than the tracer keeps open (SYMBOLIZER_MODULES).
 MODULES = 300
+# More than it looks through (PROCFS_MAPS_MAX).
+MAPPINGS = 5000
 
 
 def resident_kib(pid: int) -> int:
@@ -44,6 +47,10 @@ def resident_kib(pid: int) -> int:
 
 def bomb(file: Path) -> None:
     file.write_bytes(gzip.compress(b"\0" * (200 * MEBIBYTE)))
+
+
+def bzip2_bomb(file: Path) -> None:
+    file.write_bytes(bz2.compress(b"\0" * (200 * MEBIBYTE)))
 
 
 def sparse(file: Path) -> None:
@@ -159,6 +166,7 @@ def scene(netns: Netns, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..
 @pytest.mark.any_kernel
 @pytest.mark.parametrize("prepare, setting, said", [
     (bomb, {}, "it is no ELF file"),
+    (bzip2_bomb, {}, "it is no ELF file"),
     (sparse, {}, None),
     (bomb, {"LEASED": 1}, "a process holds a lease on it"),
     (unwind_tables, {"CODE_AT": elf.CODE_AT}, "to read it takes too"),
@@ -166,7 +174,7 @@ def scene(netns: Netns, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..
     (lying_xz_bomb, {"CODE_AT": elf.CODE_AT}, "to read it takes too"),
     (compressed_debug_sections, {"CODE_AT": elf.CODE_AT},
      "its debugging information unpacks to more than 24 MB"),
-], ids=["bomb", "sparse", "lease", "unwind tables", "xz", "lying xz", "debug sections"])
+], ids=["bomb", "bzip2", "sparse", "lease", "unwind tables", "xz", "lying xz", "debug sections"])
 def test_goes_on(tmp_path: Path, scene: Callable[..., Scene], prepare: Callable[[Path], None],
                  setting: dict[str, object], said: str | None) -> None:
     prepare(tmp_path / "code")
@@ -219,4 +227,16 @@ def test_more_modules_than_are_kept(tmp_path: Path, scene: Callable[..., Scene])
     one.leak(MODULES)
     one.wait_for(f"leaks: {MODULES} in CLOSE_WAIT")
     one.wait_for("came from this accept")
+    one.check()
+
+
+@pytest.mark.any_kernel
+def test_more_mappings_than_are_looked_through(tmp_path: Path, scene: Callable[..., Scene]) -> None:
+    """That a process cannot be looked at does not say that it is gone."""
+    shutil.copyfile("/bin/true", tmp_path / "code")  # of a build id, by which it is known
+    one = scene(MAPPED=tmp_path / "code", MAPPINGS=MAPPINGS, CODE_AT=elf.CODE_AT)
+    one.watch()
+    one.leak(3)
+    one.wait_for("came from this accept")
+    one.wait_for("the process maps too much code to be looked through")
     one.check()

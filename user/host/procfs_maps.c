@@ -59,11 +59,16 @@ int procfs_maps_take(struct procfs_maps *maps, int fd)
 		close(fd);
 		return -ENOMEM;
 	}
-	while (!err && maps->count < PROCFS_MAPS_MAX && getline(&line, &size, file) > 0) {
+	while (!err && !maps->more && getline(&line, &size, file) > 0) {
 		struct procfs_map map;
 
 		if (!parse(line, &map))
 			continue;
+		if (maps->count == PROCFS_MAPS_MAX) {
+			maps->more = true;
+			free(map.path);
+			continue;
+		}
 		err = add(maps, &room, &map);
 		if (err)
 			free(map.path);

@@ -6,6 +6,7 @@
 #ifndef TCPDWELL_PROCFS_MAPS_H
 #define TCPDWELL_PROCFS_MAPS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,6 +25,7 @@ struct procfs_map {
 struct procfs_maps {
 	struct procfs_map *list; /* in ascending order */
 	size_t count;
+	bool more; /* than PROCFS_MAPS_MAX, the last of which are left out */
 };
 
 /* Opens /proc/PID/maps. Returns a descriptor or -errno. */

@@ -122,8 +122,8 @@ void stacks_name(struct stack_place *place, const struct symbol *symbol)
 
 static bool equal(const struct stack *a, const struct stack *b)
 {
-	return a->how == b->how && a->end == b->end && a->gone == b->gone && a->count == b->count &&
-	       a->guessed == b->guessed &&
+	return a->how == b->how && a->end == b->end && a->gone == b->gone && a->large == b->large &&
+	       a->count == b->count && a->guessed == b->guessed &&
 	       !memcmp(a->frames, b->frames, a->count * sizeof(a->frames[0]));
 }
 

@@ -34,6 +34,7 @@ struct stack {
 	uint8_t how; /* TCPDWELL_OWNER_ACCEPT or TCPDWELL_OWNER_CONNECT */
 	uint8_t end; /* enum unwind_end */
 	bool gone;   /* the process was gone, so only its frame pointers are known */
+	bool large;  /* it maps more code than is looked through: whether it ended is not known */
 	uint8_t count;
 	uint8_t guessed; /* index of a frame that may be none; 0: there is no such frame */
 	const struct stack_place *frames[TCPDWELL_STACK_FRAMES]; /* innermost first */

@@ -630,7 +630,7 @@ static bool resolve_gone(struct symbolizer *s, const struct tcpdwell_stack *raw,
 {
 	unsigned int count = frame_count(raw);
 
-	stack->gone = true;
+	stack->gone = !stack->large;
 	stack->end = UNWIND_CUT;
 	for (unsigned int i = 0; i < count; i++) {
 		/* An address in no file is usually no code: the frame pointer was none. */
@@ -648,15 +648,18 @@ const struct stack *symbolizer_resolve(struct symbolizer *s, const struct tcpdwe
 				       uint32_t holder, bool *later)
 {
 	struct stack stack = { .how = raw->how };
-	bool good;
+	bool living, good;
 
 	*later = s->later = false;
 	if (raw->ip_bytes < (int)sizeof(raw->ips[0]) || !raw->ips[0])
 		return NULL;
-	if (is_unchanged(s, raw, raw->pid) || (holder && is_unchanged(s, raw, holder)))
-		good = resolve_living(s, raw, &stack);
-	else
-		good = resolve_gone(s, raw, &stack);
+	living = is_unchanged(s, raw, raw->pid);
+	stack.large = !living && s->maps.more;
+	if (!living && holder) {
+		living = is_unchanged(s, raw, holder);
+		stack.large = !living && (stack.large || s->maps.more);
+	}
+	good = living ? resolve_living(s, raw, &stack) : resolve_gone(s, raw, &stack);
 	*later = s->later;
 	return good && stack.count && !s->later ? stacks_keep(s->stacks, &stack) : NULL;
 }

@@ -91,6 +91,8 @@ static void print_end_of(FILE *out, const struct stack *stack)
 		fprintf(out, "    … %zu more frames\n", more);
 	if (stack->gone)
 		fputs("    … the process has ended or executed another program since\n", out);
+	else if (stack->large)
+		fputs("    … the process maps too much code to be looked through\n", out);
 	else if (stack->end == UNWIND_CUT)
 		fputs("    … the callers are not known: no frame pointers\n", out);
 	else if (stack->end == UNWIND_CHAIN)
@@ -160,7 +162,9 @@ static void json_stack(FILE *out, const struct leak_stack *group)
 
 	fprintf(out, "{\"count\":%zu,\"how\":\"%s\",\"end\":\"%s\",\"gone\":%s,\"frames\":[",
 		group->count, how_name(stack), end_names[stack->end],
-		stack->gone ? "true" : "false");
+		stack->large ? "null" :
+		stack->gone  ? "true" :
+			       "false");
 	for (unsigned int i = 0; i < stack->count; i++) {
 		fputs(i ? "," : "", out);
 		json_frame(out, stack->frames[i], stack->guessed && i == stack->guessed);

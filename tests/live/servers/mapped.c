@@ -2,8 +2,8 @@
 /*
  * Accepts and never closes, and its stack leads into a file that it maps as code: the one that
  * MAPPED names in the environment, from the byte CODE_AT on. With LEASED it holds a lease on the
- * file. With MODULES MAPPED is a folder, whose files 0, 1, … it maps, one for each accept. Without
- * MAPPED the code is in memory alone.
+ * file, with MAPPINGS it maps it that often beside. With MODULES MAPPED is a folder, whose files
+ * 0, 1, … it maps, one for each accept. Without MAPPED the code is in memory alone.
  *
  * Each accept comes from 64 bytes further than the one before, until the page ends. It is built
  * without unwind tables, so that frame pointers are what the tracer goes by.
@@ -75,7 +75,7 @@ static char *map_code(int fd)
 static char *code_of(long number)
 {
 	const char *mapped = getenv("MAPPED");
-	char path[PATH_MAX];
+	char path[PATH_MAX], *code;
 	int fd;
 
 	if (setting("MODULES"))
@@ -87,7 +87,11 @@ static char *code_of(long number)
 		err(1, "%s", path);
 	if (getenv("LEASED") && fcntl(fd, F_SETLEASE, F_WRLCK))
 		err(1, "lease");
-	return map_code(fd);
+	code = map_code(fd);
+	/* Below it, and so before it in the list of mappings. */
+	for (long i = 0; !number && i < setting("MAPPINGS"); i++)
+		map_code(fd);
+	return code;
 }
 
 int main(int argc, char *argv[])

@@ -45,6 +45,29 @@ static void test_code_alone(void **state)
 	procfs_maps_free(&maps);
 }
 
+/* What is left out is not taken for what is not there. */
+static void test_many(void **state)
+{
+	char *text = malloc((PROCFS_MAPS_MAX + 2) * 64), *at = text;
+	struct procfs_maps maps;
+
+	(void)state;
+	for (unsigned int i = 1; i <= PROCFS_MAPS_MAX; i++)
+		at += sprintf(at, "%x000-%x800 r-xp 0 08:01 1 /a\n", i, i);
+	put_maps(text);
+	assert_int_equal(procfs_maps_read(&maps, folder_root, 7), 0);
+	assert_int_equal(maps.count, PROCFS_MAPS_MAX);
+	assert_false(maps.more);
+	procfs_maps_free(&maps);
+	sprintf(at, "ffff0000-ffff1000 r-xp 0 08:01 1 /a\n");
+	put_maps(text);
+	assert_int_equal(procfs_maps_read(&maps, folder_root, 7), 0);
+	assert_int_equal(maps.count, PROCFS_MAPS_MAX);
+	assert_true(maps.more);
+	procfs_maps_free(&maps);
+	free(text);
+}
+
 static void test_find(void **state)
 {
 	struct procfs_maps maps;
@@ -117,8 +140,11 @@ static void test_no_process(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_code_alone), cmocka_unit_test(test_find),
-		cmocka_unit_test(test_own),	   cmocka_unit_test(test_what_is_not_opened),
+		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_code_alone),
+		cmocka_unit_test(test_find),
+		cmocka_unit_test(test_own),
+		cmocka_unit_test(test_what_is_not_opened),
 		cmocka_unit_test(test_no_process),
 	};
 
