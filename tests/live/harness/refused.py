@@ -93,6 +93,10 @@ class Subject:
 
 class Trace(Subject):
     arguments = ["trace"]
+    # A process that closes its listener lets go of the descriptor first. Whoever looks in between
+    # finds no holder of a request, so its owner is not known to each of those that run side by side.
+    UNSURE = {"pid", "comm", "owner"}
+    UNSURE_IN = "handshake-listener-closed"
 
     def __init__(self, netns: Netns, rules: tuple[str, ...]) -> None:
         self.tracer = Tracer("--netns", netns.path, lossy=True, wrap=refusal.wrap(*rules))
@@ -116,9 +120,10 @@ class Trace(Subject):
         wrong = [false for one in expectations
                  for false in falsehoods(rows_of(rows, one), one, slack_ns)]
         if wrong:
-            raise Wrong(f"{len(wrong)} false: {wrong[0]}")
+            raise Wrong(f"{len(wrong)} false: {'; '.join(wrong[:4])}")
         return sum(value is not None for one in expectations for row in rows_of(rows, one)
-                   for value in row.values())
+                   for name, value in row.items()
+                   if name not in self.UNSURE or one.scenario != self.UNSURE_IN)
 
 
 class Reporter(Subject):
@@ -204,11 +209,11 @@ class Timewait(Reporter):
         if report["entered"] > entered or report["left"] > left:
             raise Wrong(f"entered {report['entered']} of {entered}, left {report['left']} of "
                         f"{left}")
-        # Of the runs before, in the same namespace.
-        old = report["at_start"]["left"]["count"] - report["at_start"]["ended"]
-        if report["now"] != old + report["entered"] - report["left"]:
-            raise Wrong(f"now {report['now']}: {old} at the start, entered {report['entered']}, "
-                        f"left {report['left']}")
+        # Of the runs before, in the same namespace, some may be there yet.
+        old = report["now"] - report["entered"] + report["left"]
+        if not 0 <= old <= report["at_start"]["left"]["count"]:
+            raise Wrong(f"now {report['now']}: entered {report['entered']}, left {report['left']}, "
+                        f"and {report['at_start']['left']['count']} at the start")
         return int(report["entered"] + report["left"])
 
 
