@@ -143,3 +143,20 @@ def test_no_such_namespace() -> None:
     done = subprocess.run([place.tcpdwell(), "snapshot", "-i", "1s", "--netns", "1"],
                           capture_output=True, text=True, check=False, timeout=process.LIMIT_S)
     assert done.returncode == 3 and "there is no network namespace" in done.stderr
+
+
+@pytest.mark.any_kernel
+def test_duration_while_nobody_reads(netns: Netns) -> None:
+    """-d ends it, whatever standard output does, and what is not written is said."""
+    reader, writer = os.pipe()
+    try:
+        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+        os.write(writer, bytes(4096))
+        done = subprocess.run([place.tcpdwell(), "snapshot", "-i", "100ms", "-d", "500ms", "--netns",
+                               netns.path], stdout=writer, stderr=subprocess.PIPE, text=True,
+                              check=False, timeout=process.LIMIT_S)
+    finally:
+        os.close(reader)
+        os.close(writer)
+    assert done.returncode == 0
+    assert "stopped while nobody read the output" in done.stderr

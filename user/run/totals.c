@@ -185,6 +185,9 @@ static int run_on(struct totals_run *run)
 	uint64_t start_ns = clock_now_ns(), next_ns = start_ns;
 	int err = look(run);
 
+	/* Until then the output is waited for; between the looks the loop below counts itself. */
+	if (options->duration_ns)
+		run->session->end_ns = start_ns + options->duration_ns;
 	while (err >= 0 && !is_over(run)) {
 		uint64_t now_ns = clock_now_ns();
 
