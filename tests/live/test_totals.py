@@ -152,9 +152,10 @@ def test_duration_while_nobody_reads(netns: Netns) -> None:
     try:
         fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
         os.write(writer, bytes(4096))
-        done = subprocess.run([place.tcpdwell(), "snapshot", "-i", "100ms", "-d", "500ms", "--netns",
-                               netns.path], stdout=writer, stderr=subprocess.PIPE, text=True,
-                              check=False, timeout=process.LIMIT_S)
+        done = subprocess.run(
+            [place.tcpdwell(), "snapshot", "-i", "100ms", "-d", "500ms", "--netns", netns.path],
+            stdout=writer, stderr=subprocess.PIPE, text=True, check=False,
+            timeout=process.LIMIT_S)
     finally:
         os.close(reader)
         os.close(writer)

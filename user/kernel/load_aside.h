@@ -44,8 +44,8 @@ void load_aside_set_constants(struct load_aside *aside, struct bpf_map *map);
 int load_aside_wait(struct load_aside *aside, const char **refused);
 
 /*
- * Returns whether the object was not loaded because its type information was refused. libbpf goes on
- * without it.
+ * Returns whether the object was not loaded because its type information was refused. libbpf goes
+ * on without it.
  */
 bool load_aside_untyped(const struct load_aside *aside);
 

@@ -364,8 +364,12 @@ static int begin(struct session *s)
 		return failure_errno(s->failure, "cannot start", errno);
 	if (s->command->start(s) || give_up_privileges(s))
 		return -1;
-	if (!s->wants.watch)
+	if (!s->wants.watch) {
+		if (s->wants.rows_optional)
+			notice_print(s->notice, NOTICE_STATUS,
+				     "looking, as nothing can be traced…");
 		return 0;
+	}
 	s->start_ns = s->row_ns = s->taken_ns = clock_now_ns();
 	if (s->options->duration_ns || s->wants.duration_ns)
 		s->end_ns = s->start_ns + (s->options->duration_ns ?: s->wants.duration_ns);

@@ -94,7 +94,7 @@ class Subject:
 class Trace(Subject):
     arguments = ["trace"]
     # A process that closes its listener lets go of the descriptor first. Whoever looks in between
-    # finds no holder of a request, so its owner is not known to each of those that run side by side.
+    # finds no holder of a request: not each of those that run side by side knows its owner.
     UNSURE = {"pid", "comm", "owner"}
     UNSURE_IN = "handshake-listener-closed"
 
@@ -321,7 +321,7 @@ class Diagnose(Reporter):
     arguments = ["diagnose", "--older", "1s"]
     more = ["-d", "1h"]
     # What it says where it looks and does not watch.
-    LOOKS = "so sockets are looked for"
+    LOOKS = "tcpdwell: looking, as nothing can be traced…"
     each_settles = True
     WRONG = {"close_wait_leak", "connect_failing"}
 
