@@ -46,7 +46,9 @@ NEEDED_BY = {
     "stat": ["*:stat_even", "*:stat_odd", "*:stats*"],
     "export": ["*:stat_even", "*:stat_odd", "*:stats*"],
     "life": ["*:lives", "*:connections"],
-    "timewait": ["*:tw_slots", "*:orphans", "*:parked", "*:timer_*", "*:flush", "*:connections",
+    # Its trials are of cookies and of an exchange in programs.
+    "timewait": ["BPF_PROG_LOAD:probe", "*:tw_slots", "*:orphans", "*:parked", "*:timer_*",
+                 "*:flush", "*:connections",
                  "BPF_PROG_TEST_RUN", "BPF_LINK_CREATE", "BPF_OBJ_GET_INFO_BY_FD"],
 }
 
