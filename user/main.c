@@ -12,8 +12,8 @@
 #include "base/notice.h"
 #include "cli/help.h"
 #include "cli/options.h"
-#include "host/account.h"
 #include "host/procfs.h"
+#include "host/users.h"
 #include "run/diagnose.h"
 #include "run/explain.h"
 #include "run/export.h"
@@ -96,7 +96,7 @@ int main(int argc, char *argv[])
 	int status;
 
 	notice_open();
-	if (options_parse(&options, argc, argv, account_uid, &error)) {
+	if (options_parse(&options, argc, argv, users_uid, &error)) {
 		notice_fail("%s", error.text);
 		return STATUS_USE;
 	}

@@ -12,9 +12,9 @@
 #include "base/escape.h"
 #include "base/notice.h"
 #include "base/thread.h"
-#include "host/account.h"
 #include "host/privilege.h"
 #include "host/seccomp_filter.h"
+#include "host/users.h"
 
 /* linux/capability.h of older distributions lacks these two (both since 5.8). */
 #ifndef CAP_PERFMON
@@ -37,7 +37,7 @@ struct sets {
 static struct plan {
 	struct privilege_needs needs;
 	bool changes; /* the user changes */
-	struct account account;
+	struct user_ids ids;
 } plan;
 
 static int sets_get(struct sets *sets)
@@ -97,7 +97,7 @@ static bool may_change_user(void)
 static int find_asked(const char *user, struct failure *failure)
 {
 	struct shown shown;
-	int err = account_find(user, &plan.account);
+	int err = users_find(user, &plan.ids);
 
 	escape_shown(&shown, user);
 	if (err == -ENOENT)
@@ -108,7 +108,7 @@ static int find_asked(const char *user, struct failure *failure)
 	if (err)
 		return failure_set(failure, STATUS_OTHER, "--user: '%s': /etc/passwd: %s",
 				   shown.text, strerror(-err));
-	if (plan.account.uid != geteuid() && !may_change_user())
+	if (plan.ids.uid != geteuid() && !may_change_user())
 		return failure_set(failure, STATUS_HOST,
 				   "--user: to become '%s' takes CAP_SETUID and CAP_SETGID",
 				   shown.text);
@@ -120,8 +120,8 @@ int privilege_plan(const struct privilege_needs *needs, struct failure *failure)
 	plan = (struct plan){ .needs = *needs, .changes = needs->user || !geteuid() };
 	if (needs->user)
 		return find_asked(needs->user, failure);
-	if (account_find("nobody", &plan.account))
-		plan.account = (struct account){ ACCOUNT_NOBODY, ACCOUNT_NOBODY };
+	if (users_find("nobody", &plan.ids))
+		plan.ids = (struct user_ids){ USERS_NOBODY, USERS_NOBODY };
 	return 0;
 }
 
@@ -152,11 +152,11 @@ static bool bpf_takes_capability(const struct sets *sets)
  * Uses raw system calls: those of the C library would also change the other threads, and take the
  * rights that these keep.
  */
-static int become(const struct account *account)
+static int become(const struct user_ids *ids)
 {
 	if (syscall(SYS_setgroups, 0, NULL) ||
-	    syscall(SYS_setresgid, account->gid, account->gid, account->gid) ||
-	    syscall(SYS_setresuid, account->uid, account->uid, account->uid))
+	    syscall(SYS_setresgid, ids->gid, ids->gid, ids->gid) ||
+	    syscall(SYS_setresuid, ids->uid, ids->uid, ids->uid))
 		return -errno;
 	return 0;
 }
@@ -170,9 +170,9 @@ static int change_user(void)
 {
 	int err;
 
-	if (!plan.changes || (plan.account.uid == geteuid() && !may_change_user()))
+	if (!plan.changes || (plan.ids.uid == geteuid() && !may_change_user()))
 		return 0;
-	err = become(&plan.account);
+	err = become(&plan.ids);
 	return plan.needs.user ? err : 0;
 }
 
@@ -335,7 +335,7 @@ void privilege_state(struct privilege_state *state)
 
 	privilege_plan(&none, NULL); /* it fails only for a user whom an option asks for */
 	*state = (struct privilege_state){
-		.uid = plan.changes && may_change_user() ? plan.account.uid : geteuid(),
+		.uid = plan.changes && may_change_user() ? plan.ids.uid : geteuid(),
 		.filter = seccomp_filter_exists(),
 		.bpf_asks = !sets_get(&sets) && bpf_takes_capability(&sets),
 	};

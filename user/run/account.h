@@ -2,8 +2,8 @@
 /*
  * Prints the account of a run (struct summary) as lines on standard error.
  */
-#ifndef TCPDWELL_RUN_ACCOUNT_H
-#define TCPDWELL_RUN_ACCOUNT_H
+#ifndef TCPDWELL_ACCOUNT_H
+#define TCPDWELL_ACCOUNT_H
 
 #include <stdbool.h>
 
@@ -17,4 +17,4 @@
 void account_print(const struct notice *notice, const struct summary *summary, bool sums,
 		   enum notice_level level);
 
-#endif /* TCPDWELL_RUN_ACCOUNT_H */
+#endif /* TCPDWELL_ACCOUNT_H */

@@ -6,8 +6,8 @@
  * static binary can only do on a host with the very same C library. So users of a directory service
  * must be given by number.
  */
-#ifndef TCPDWELL_ACCOUNT_H
-#define TCPDWELL_ACCOUNT_H
+#ifndef TCPDWELL_USERS_H
+#define TCPDWELL_USERS_H
 
 #include <stdint.h>
 
@@ -15,12 +15,12 @@
  * Finds a user's number. Returns 0, -ENOENT if there is no such user, or -errno of reading the
  * file.
  */
-int account_uid(const char *name, uint32_t *uid);
+int users_uid(const char *name, uint32_t *uid);
 
 /* The number of the user and of the group that own nothing, where no file says so. */
-#define ACCOUNT_NOBODY 65534
+#define USERS_NOBODY 65534
 
-struct account {
+struct user_ids {
 	uint32_t uid;
 	uint32_t gid; /* the user's own group */
 };
@@ -29,6 +29,6 @@ struct account {
  * Finds a user by name or number. A user that only has a number gets nobody's group. Returns 0, or
  * -errno as above.
  */
-int account_find(const char *name, struct account *account);
+int users_find(const char *name, struct user_ids *ids);
 
-#endif /* TCPDWELL_ACCOUNT_H */
+#endif /* TCPDWELL_USERS_H */

@@ -8,14 +8,14 @@
 
 #include <cmocka.h>
 
-#include "host/account.h"
+#include "host/users.h"
 
 static void test_user(void **state)
 {
 	uint32_t uid = 42;
 
 	(void)state;
-	assert_int_equal(account_uid("root", &uid), 0);
+	assert_int_equal(users_uid("root", &uid), 0);
 	assert_int_equal(uid, 0);
 }
 
@@ -24,33 +24,33 @@ static void test_no_user(void **state)
 	uint32_t uid = 42;
 
 	(void)state;
-	assert_int_equal(account_uid("no:such", &uid), -ENOENT); /* no name has a colon */
-	assert_int_equal(account_uid("", &uid), -ENOENT);
+	assert_int_equal(users_uid("no:such", &uid), -ENOENT); /* no name has a colon */
+	assert_int_equal(users_uid("", &uid), -ENOENT);
 	assert_int_equal(uid, 42);
 }
 
 static void test_user_and_group(void **state)
 {
-	struct account account = { 42, 42 };
+	struct user_ids ids = { 42, 42 };
 
 	(void)state;
-	assert_int_equal(account_find("root", &account), 0);
-	assert_int_equal(account.uid, 0);
-	assert_int_equal(account.gid, 0);
-	account = (struct account){ 42, 42 };
-	assert_int_equal(account_find("0", &account), 0);
-	assert_int_equal(account.uid, 0);
-	assert_int_equal(account.gid, 0);
+	assert_int_equal(users_find("root", &ids), 0);
+	assert_int_equal(ids.uid, 0);
+	assert_int_equal(ids.gid, 0);
+	ids = (struct user_ids){ 42, 42 };
+	assert_int_equal(users_find("0", &ids), 0);
+	assert_int_equal(ids.uid, 0);
+	assert_int_equal(ids.gid, 0);
 }
 
 static void test_number_without_a_name(void **state)
 {
-	struct account account;
+	struct user_ids ids;
 
 	(void)state;
-	assert_int_equal(account_find("4294967294", &account), 0);
-	assert_int_equal(account.uid, 4294967294);
-	assert_int_equal(account.gid, ACCOUNT_NOBODY);
+	assert_int_equal(users_find("4294967294", &ids), 0);
+	assert_int_equal(ids.uid, 4294967294);
+	assert_int_equal(ids.gid, USERS_NOBODY);
 }
 
 static void test_no_number(void **state)
@@ -59,11 +59,11 @@ static void test_no_number(void **state)
 	static const char *const bad[] = { "",		 "-1",	      "0x0",
 					   " 0",	 "0 ",	      "99999999999999999999",
 					   "4294967296", "4294967295" };
-	struct account account;
+	struct user_ids ids;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
-		assert_int_equal(account_find(bad[i], &account), -ENOENT);
+		assert_int_equal(users_find(bad[i], &ids), -ENOENT);
 }
 
 int main(void)
@@ -74,5 +74,5 @@ int main(void)
 		cmocka_unit_test(test_no_number),
 	};
 
-	return cmocka_run_group_tests_name("account", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("users", tests, NULL, NULL);
 }

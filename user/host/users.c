@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "host/account.h"
+#include "host/users.h"
 
 /* A text of digits alone is a number, as in chown(1) and setpriv(1) if no user has that name. */
 static bool is_number(const char *text, uint32_t *number)
@@ -25,7 +25,7 @@ static bool is_number(const char *text, uint32_t *number)
 	return true;
 }
 
-static int find(const char *name, bool numbers, struct account *account)
+static int find(const char *name, bool numbers, struct user_ids *ids)
 {
 	const struct passwd *entry;
 	FILE *file = fopen("/etc/passwd", "re");
@@ -38,30 +38,30 @@ static int find(const char *name, bool numbers, struct account *account)
 	while (err && (entry = fgetpwent(file))) {
 		if (by_number ? entry->pw_uid != number : strcmp(entry->pw_name, name))
 			continue;
-		*account = (struct account){ entry->pw_uid, entry->pw_gid };
+		*ids = (struct user_ids){ entry->pw_uid, entry->pw_gid };
 		err = 0;
 	}
 	fclose(file);
 	return err;
 }
 
-int account_uid(const char *name, uint32_t *uid)
+int users_uid(const char *name, uint32_t *uid)
 {
-	struct account account;
-	int err = find(name, false, &account);
+	struct user_ids ids;
+	int err = find(name, false, &ids);
 
 	if (!err)
-		*uid = account.uid;
+		*uid = ids.uid;
 	return err;
 }
 
-int account_find(const char *name, struct account *account)
+int users_find(const char *name, struct user_ids *ids)
 {
 	uint32_t number;
-	int err = find(name, true, account);
+	int err = find(name, true, ids);
 
 	if (!err || !is_number(name, &number))
 		return err;
-	*account = (struct account){ number, ACCOUNT_NOBODY };
+	*ids = (struct user_ids){ number, USERS_NOBODY };
 	return 0;
 }
