@@ -56,11 +56,6 @@ static void diagnose_wants(struct session *session, struct capture *capture, str
 
 	/* The end of a connection is the transition to CLOSE, from whatever state. */
 	capture->filters.to = 1U << TCPDWELL_CLOSE;
-	capture->filters.either = 0;
-	capture->filters.from = 0;
-	capture->filters.min_dwell_ns = 0;
-	capture->filters.cookie = 0;
-	capture->filters.reasons = 0;
 	capture->rows = true;
 	capture->scope = true;
 	capture->failed_calls = true;
