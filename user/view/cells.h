@@ -2,6 +2,17 @@
 /*
  * Cells of a table's row. Each one ends with a blank. The caller must have reserved the room. The
  * functions are inline because a row consists of a dozen cells. One thread.
+ *
+ * A table lists its columns in one macro, in their order, so that heads stand above their cells:
+ *
+ *	#define COLUMNS(C, t)                                \
+ *		C(number, "PID", 7, (t)->owner, (t)->pid)    \
+ *		C(text, "COMM", 15, (t)->comm)
+ *
+ * A column has a kind, a head, a width, and the arguments that cell_KIND() takes between the row
+ * and the width. COLUMN_CELL() and COLUMN_HEAD() make statements that append the cell and the head
+ * to @row. COLUMN_WIDTH() adds up the widths. A kind that only one table has is defined beside its
+ * list: cell_KIND(), and HEAD_OF_KIND, which is cell_left or cell_word_right.
  */
 #ifndef TCPDWELL_CELLS_H
 #define TCPDWELL_CELLS_H
@@ -102,6 +113,17 @@ static inline void cell_address(struct row *row, unsigned int family, const uint
 		row->p = put_port(put_char(put_ipv4(start, addr), ':'), port);
 	cell_end(row, start, width);
 }
+
+/* ---- Columns ---- */
+
+#define COLUMN_CELL(kind, head, width, ...)  cell_##kind(row, __VA_ARGS__, width);
+#define COLUMN_HEAD(kind, head, width, ...)  HEAD_OF_##kind(row, head, width);
+#define COLUMN_WIDTH(kind, head, width, ...) +((width) + 1)
+
+#define HEAD_OF_left	cell_left
+#define HEAD_OF_text	cell_left
+#define HEAD_OF_address cell_left
+#define HEAD_OF_number	cell_word_right
 
 /* Returns the errno's name if it says more than the reason, else NULL. */
 static inline const char *telling_errno(unsigned int reason, int err)

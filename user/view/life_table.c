@@ -17,7 +17,7 @@
 /* 2 times, 2 addresses, comm escaped, 11 states and all numbers take less than 1024 bytes. */
 #define ROW_BYTES 2048
 
-#define LIFE_COLUMNS	132
+#define LIFE_WIDTH	132
 #define LIFE_COMM_WIDTH 10
 #define SIDE_WIDTH	6
 #define TIME_CELL	7 /* >59m59s */
@@ -43,7 +43,7 @@ static struct life_table *table_of(struct life_view *view)
 /* ---- Cells ---- */
 
 /* Appends a time with its worth, enum tcpdwell_dwell. */
-static void put_time_cell(struct row *row, uint64_t ns, uint8_t worth, unsigned int width)
+static void cell_time(struct row *row, uint64_t ns, uint8_t worth, unsigned int width)
 {
 	const struct tcpdwell_transition t = { .dwell = worth, .dwell_ns = ns };
 	char dwell[16];
@@ -54,7 +54,7 @@ static void put_time_cell(struct row *row, uint64_t ns, uint8_t worth, unsigned 
 }
 
 /* Appends bytes in five columns: 0 to 9999, or three digits and a power of 1024. */
-static void put_size(struct row *row, bool known, uint64_t bytes)
+static void cell_size(struct row *row, bool known, uint64_t bytes, unsigned int width)
 {
 	static const char units[] = "KMGTPE";
 	unsigned int unit = 0;
@@ -62,7 +62,7 @@ static void put_size(struct row *row, bool known, uint64_t bytes)
 	char text[24] = "-", *p = text;
 
 	if (!known || bytes < 10000) {
-		cell_number(row, known, bytes, BYTES_WIDTH);
+		cell_number(row, known, bytes, width);
 		return;
 	}
 	while (bytes >= 1000 * 1024) {
@@ -76,24 +76,45 @@ static void put_size(struct row *row, bool known, uint64_t bytes)
 	else if (hundredths < 10000)
 		p = put_char(put_char(p, '.'), '0' + hundredths / 10 % 10);
 	p = put_char(p, units[unit]);
-	cell_right(row, text, p - text, p - text, BYTES_WIDTH);
+	cell_right(row, text, p - text, p - text, width);
 }
 
-static void put_endpoint(struct row *row, const struct tcpdwell_connection *c, const uint8_t *addr,
-			 uint16_t port, unsigned int width)
+/* An address, or the port alone where there is room for no more. */
+static void cell_local(struct row *row, unsigned int family, const uint8_t *addr, uint16_t port,
+		       unsigned int width)
 {
 	if (width == PORT_WIDTH)
-		cell_number(row, port, port, PORT_WIDTH);
+		cell_number(row, port, port, width);
 	else
-		cell_address(row, c->family, addr, port, width);
+		cell_address(row, family, addr, port, width);
 }
 
-static void put_owner(const struct life_table *table, struct row *row,
-		      const struct tcpdwell_connection *c)
+static void head_local(struct row *row, const char *head, unsigned int width)
 {
-	cell_number(row, c->owner, c->pid, PID_WIDTH);
-	cell_text(row, c->owner && c->comm[0] ? c->comm : NULL, table->comm);
+	if (width == PORT_WIDTH)
+		cell_word_right(row, head + sizeof("LADDR:") - 1, width);
+	else
+		cell_left(row, head, width);
 }
+
+#define HEAD_OF_time  cell_word_right
+#define HEAD_OF_size  cell_word_right
+#define HEAD_OF_local head_local
+
+/* All but the times in front, and the end. */
+#define LIFE_COLUMNS(C, table, l, c)                                                    \
+	C(number, "PID", PID_WIDTH, (c)->owner, (c)->pid)                               \
+	C(text, "COMM", (table)->comm, (c)->owner && (c)->comm[0] ? (c)->comm : NULL)   \
+	C(left, "SIDE", SIDE_WIDTH, life_side_name((l)->side) ?: "-")                   \
+	C(local, "LADDR:LPORT", (table)->local, (c)->family, (c)->laddr, (c)->lport)    \
+	C(address, "RADDR:RPORT", (table)->remote, (c)->family, (c)->raddr, (c)->rport) \
+	C(time, "HSHAKE", TIME_CELL, (l)->handshake_ns, (l)->opening)                   \
+	C(time, "ACCEPT", TIME_CELL, (l)->accept_ns, (l)->waiting)                      \
+	C(time, "LIFE", TIME_CELL, (l)->life_ns, (l)->worth)                            \
+	C(size, "SENT", BYTES_WIDTH, (l)->counted, (l)->sent)                           \
+	C(size, "RECV", BYTES_WIDTH, (l)->counted, (l)->received)                       \
+	C(number, "RETR", RETR_WIDTH, (l)->numbered, (c)->life.numbers.retransmits)     \
+	C(time, "SRTT", TIME_CELL, (l)->srtt_us * 1000ULL, !!(l)->srtt_us)
 
 static void put_clock(struct life_table *table, struct row *row, uint64_t mono_ns)
 {
@@ -168,68 +189,42 @@ static int life_table_row(struct life_view *view, const struct life *life,
 {
 	struct life_table *table = table_of(view);
 	const struct tcpdwell_connection *c = life->connection;
-	const struct tcpdwell_numbers *n = &c->life.numbers;
-	const char *side = life_side_name(life->side);
-	struct row row = {};
+	struct row made = {}, *row = &made;
 	char *start;
 
 	(void)names; /* names are shown in rows of fields only */
-	row.start = row.p = text_reserve(table->style.text, ROW_BYTES);
-	if (!row.p)
+	row->start = row->p = text_reserve(table->style.text, ROW_BYTES);
+	if (!row->p)
 		return text_error(table->style.text);
-	put_clock(table, &row, c->ended_ns);
-	put_owner(table, &row, c);
-	cell_left(&row, side ?: "-", SIDE_WIDTH);
-	put_endpoint(&row, c, c->laddr, c->lport, table->local);
-	put_endpoint(&row, c, c->raddr, c->rport, table->remote);
-	put_time_cell(&row, life->handshake_ns, life->opening, TIME_CELL);
-	put_time_cell(&row, life->accept_ns, life->waiting, TIME_CELL);
-	put_time_cell(&row, life->life_ns, life->worth, TIME_CELL);
-	put_size(&row, life->counted, life->sent);
-	put_size(&row, life->counted, life->received);
-	cell_number(&row, life->numbered, n->retransmits, RETR_WIDTH);
-	put_time_cell(&row, life->srtt_us * 1000ULL, !!life->srtt_us, TIME_CELL);
-	start = row.p;
-	row.p = put_end(table, &row, row.p, life);
+	put_clock(table, row, c->ended_ns);
+	LIFE_COLUMNS(COLUMN_CELL, table, life, c);
+	start = row->p;
+	row->p = put_end(table, row, row->p, life);
 	if (table->style.wide) {
-		row.p = put_fill(row.p, start, REASON_WIDTH);
-		put_states(&row, life);
+		row->p = put_fill(row->p, start, REASON_WIDTH);
+		put_states(row, life);
 	}
-	text_commit(table->style.text, put_char(row.p, '\n'));
+	text_commit(table->style.text, put_char(row->p, '\n'));
 	return 0;
 }
 
 static int life_table_start(struct life_view *view)
 {
 	const struct life_table *table = table_of(view);
-	struct row row = {};
+	struct row made = {}, *row = &made;
 
-	row.start = row.p = text_reserve(table->style.text, ROW_BYTES);
-	if (!row.p)
+	row->start = row->p = text_reserve(table->style.text, ROW_BYTES);
+	if (!row->p)
 		return text_error(table->style.text);
 	if (table->style.wall_time)
-		cell_left(&row, "TIME", SHORT_TIME_WIDTH);
+		cell_left(row, "TIME", SHORT_TIME_WIDTH);
 	if (table->style.since_start)
-		cell_word_right(&row, "TIME(s)", SHORT_SECONDS_WIDTH);
-	cell_word_right(&row, "PID", PID_WIDTH);
-	cell_left(&row, "COMM", table->comm);
-	cell_left(&row, "SIDE", SIDE_WIDTH);
-	if (table->local == PORT_WIDTH)
-		cell_word_right(&row, "LPORT", PORT_WIDTH);
-	else
-		cell_left(&row, "LADDR:LPORT", table->local);
-	cell_left(&row, "RADDR:RPORT", table->remote);
-	cell_word_right(&row, "HSHAKE", TIME_CELL);
-	cell_word_right(&row, "ACCEPT", TIME_CELL);
-	cell_word_right(&row, "LIFE", TIME_CELL);
-	cell_word_right(&row, "SENT", BYTES_WIDTH);
-	cell_word_right(&row, "RECV", BYTES_WIDTH);
-	cell_word_right(&row, "RETR", RETR_WIDTH);
-	cell_word_right(&row, "SRTT", TIME_CELL);
-	row.p = put_string(row.p, "END");
+		cell_word_right(row, "TIME(s)", SHORT_SECONDS_WIDTH);
+	LIFE_COLUMNS(COLUMN_HEAD, table, , );
+	row->p = put_string(row->p, "END");
 	if (table->style.wide)
-		row.p = put_string(put_fill(row.p, row.p, REASON_WIDTH - 3), " STATES");
-	text_commit(table->style.text, put_char(row.p, '\n'));
+		row->p = put_string(put_fill(row->p, row->p, REASON_WIDTH - 3), " STATES");
+	text_commit(table->style.text, put_char(row->p, '\n'));
 	return 0;
 }
 
@@ -255,9 +250,7 @@ static const struct life_view_ops life_table_ops = {
 /* Returns the number of columns before the end. */
 static unsigned int lead_width(const struct life_table *table)
 {
-	unsigned int width = PID_WIDTH + 1 + table->comm + 1 + SIDE_WIDTH + 1 + table->local + 1 +
-			     table->remote + 1 + 4 * (TIME_CELL + 1) + 2 * (BYTES_WIDTH + 1) +
-			     RETR_WIDTH + 1;
+	unsigned int width = LIFE_COLUMNS(COLUMN_WIDTH, table, , );
 
 	if (table->style.wall_time)
 		width += SHORT_TIME_WIDTH + 1;
@@ -279,7 +272,7 @@ struct life_view *life_table_new(const struct style *style)
 	table->remote = table->local;
 	if (style->wide)
 		return &table->view;
-	table->columns = style->tty && style->columns ? style->columns : LIFE_COLUMNS;
+	table->columns = style->tty && style->columns ? style->columns : LIFE_WIDTH;
 	if (lead_width(table) + END_WIDTH > table->columns)
 		table->local = PORT_WIDTH;
 	return &table->view;

@@ -225,26 +225,8 @@ static void put_reason_fitting(const struct layout *layout, struct row *row,
 
 /* ---- Rows ---- */
 
-static void put_names(struct row *row, const struct names *names)
+static void cell_reason(struct row *row, const struct tcpdwell_transition *t, unsigned int width)
 {
-	const char *id = names_text(names, CONTAINER_ID);
-	const char *pod = names_text(names, CONTAINER_POD);
-	char text[2 * CONTAINER_TEXT_BYTES];
-
-	cell_text(row, names_text(names, CONTAINER_UNIT), UNIT_WIDTH);
-	cell_text(row, names_text(names, CONTAINER_LABEL), CONTAINER_WIDTH);
-	snprintf(text, sizeof(text), "%.*s", CONTAINER_ID_WIDTH, id ?: "");
-	cell_text(row, id ? text : NULL, CONTAINER_ID_WIDTH);
-	snprintf(text, sizeof(text), "%s/%s", names_text(names, CONTAINER_POD_NAMESPACE) ?: "",
-		 pod ?: "");
-	cell_text(row, pod ? text : NULL, POD_WIDTH);
-}
-
-static void put_wide_cells(struct row *row, const struct tcpdwell_transition *t,
-			   const struct names *names)
-{
-	const char *owner = owner_name(t->owner), *cgroup = names_path(names);
-	unsigned int columns;
 	char *start = row->p;
 
 	if (t->to == TCPDWELL_CLOSE)
@@ -252,16 +234,54 @@ static void put_wide_cells(struct row *row, const struct tcpdwell_transition *t,
 				    telling_errno(t->reason, t->err));
 	else
 		row->p = put_char(row->p, '-');
-	cell_end(row, start, REASON_WIDTH);
+	cell_end(row, start, width);
+}
 
-	cell_number(row, t->cookie, t->cookie, 10);
-	cell_number(row, t->netns, t->netns, 10);
-	cell_text(row, names ? names->netns : NULL, NETNS_NAME_WIDTH);
-	cell_number(row, t->uid != UINT32_MAX, t->uid, 10);
-	cell_left(row, owner ? owner : "-", 7);
-	cell_number(row, t->holders, t->holders, 5);
-	cell_left(row, source_name(t->source), 13);
-	put_names(row, names);
+/* The beginning of a container's id, as `docker ps` has it. */
+static void cell_id(struct row *row, const char *id, unsigned int width)
+{
+	char text[CONTAINER_TEXT_BYTES];
+
+	snprintf(text, sizeof(text), "%.*s", width, id ?: "");
+	cell_text(row, id ? text : NULL, width);
+}
+
+static void cell_pod(struct row *row, const struct names *names, unsigned int width)
+{
+	const char *pod = names_text(names, CONTAINER_POD);
+	char text[2 * CONTAINER_TEXT_BYTES];
+
+	snprintf(text, sizeof(text), "%s/%s", names_text(names, CONTAINER_POD_NAMESPACE) ?: "",
+		 pod ?: "");
+	cell_text(row, pod ? text : NULL, width);
+}
+
+#define HEAD_OF_reason cell_left
+#define HEAD_OF_id     cell_left
+#define HEAD_OF_pod    cell_left
+
+/* What -w adds, but for the cgroup at the end, which is not cut. */
+#define WIDE_COLUMNS(C, t, names)                                                  \
+	C(reason, "REASON", REASON_WIDTH, t)                                       \
+	C(number, "COOKIE", 10, (t)->cookie, (t)->cookie)                          \
+	C(number, "NETNS", 10, (t)->netns, (t)->netns)                             \
+	C(text, "NETNS_NAME", NETNS_NAME_WIDTH, (names) ? (names)->netns : NULL)   \
+	C(number, "UID", 10, (t)->uid != UINT32_MAX, (t)->uid)                     \
+	C(left, "OWNER", 7, owner_name((t)->owner) ?: "-")                         \
+	C(number, "HOLDS", 5, (t)->holders, (t)->holders)                          \
+	C(left, "SOURCE", 13, source_name((t)->source))                            \
+	C(text, "UNIT", UNIT_WIDTH, names_text(names, CONTAINER_UNIT))             \
+	C(text, "CONTAINER", CONTAINER_WIDTH, names_text(names, CONTAINER_LABEL))  \
+	C(id, "CONTAINER_ID", CONTAINER_ID_WIDTH, names_text(names, CONTAINER_ID)) \
+	C(pod, "POD", POD_WIDTH, names)
+
+static void put_wide_cells(struct row *row, const struct tcpdwell_transition *t,
+			   const struct names *names)
+{
+	const char *cgroup = names_path(names);
+	unsigned int columns;
+
+	WIDE_COLUMNS(COLUMN_CELL, t, names);
 	if (cgroup)
 		row->p = put_escaped(row->p, cgroup, strlen(cgroup), &columns);
 	else
@@ -317,11 +337,9 @@ static void put_header(struct table *table, struct row *row)
 	if (layout->compact) {
 		row->p = put_literal(row->p, "FROM->TO");
 	} else if (style->wide) {
-		row->p = put_literal(row->p, "FROM        -> TO          REASON                   "
-					     "    COOKIE      NETNS NETNS_NAME          UID "
-					     "OWNER   HOLDS SOURCE        UNIT                 "
-					     "CONTAINER            CONTAINER_ID "
-					     "POD                              CGROUP");
+		cell_left(row, "FROM        -> TO", STATES_WIDTH);
+		WIDE_COLUMNS(COLUMN_HEAD, , );
+		row->p = put_literal(row->p, "CGROUP");
 	} else {
 		row->p = put_literal(row->p, "FROM        -> TO    REASON");
 	}

@@ -52,6 +52,9 @@
 	F(dwell_error_ns, number, (t)->dwell == TCPDWELL_DWELL_EXACT,    \
 	  (uint64_t)(t)->dwell_error * TCPDWELL_ERROR_UNIT_NS)
 
+/* Fields that were added later. A new one is the last of these; nothing else here changes. */
+#define ADDED(F, t, names) FIELDS_NETNS_NAME(F, names)
+
 #define TRANSITION_FIELDS(F, t, clock, names) \
 	WHEN(F, t, clock)                     \
 	FIELDS_CONNECTION(F, t)               \
@@ -59,7 +62,7 @@
 	OWNER(F, t, names)                    \
 	HOW(F, t)                             \
 	FIELDS_NAMES(F, names)                \
-	FIELDS_NETNS_NAME(F, names)
+	ADDED(F, t, names)
 
 FIELDS_DEFINE(transition_fields, TRANSITION_FIELDS, , , );
 
@@ -172,7 +175,7 @@ static int transition_fields_event(struct sink *sink, const struct tcpdwell_tran
 	p = put_owner(of, p, t, names);
 	HOW(FIELD_PUT, t);
 	p = put_names(of, p, names);
-	FIELDS_NETNS_NAME(FIELD_PUT, names);
+	ADDED(FIELD_PUT, t, names);
 	text_commit(of->text, put_word(p, &f->end));
 	return 0;
 }
