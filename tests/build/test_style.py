@@ -60,19 +60,38 @@ def test_shell_scripts_are_clean() -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_contributing_names_files_that_exist() -> None:
-    """In "Where things are", a name without a folder is of the folder before it."""
+def where_things_are() -> dict[str, set[str]]:
+    """The names of the table in CONTRIBUTING.md, and the files that each stands for.
+
+    A name without a folder is of the folder before it.
+    """
     text = (TOP / "CONTRIBUTING.md").read_text()
     table = text.split("## Where things are\n\n", 1)[1].split("\n\n", 1)[0]
-    gone = []
+    named = {}
     for row in table.splitlines()[2:]:
         folder = ""
         for name in re.findall(r"`([^`]+)`", row.split("|")[1]):
             path = name if "/" in name or (TOP / name).exists() else f"{folder}/{name}"
             folder = name.rpartition("/")[0] or folder
-            if not list(TOP.glob(path.rstrip("/"))):
-                gone.append(path)
-    assert len(table.splitlines()) > 50 and gone == []
+            named[path] = {str(f.relative_to(TOP)) for f in TOP.glob(path.rstrip("/"))}
+    assert len(named) > 100
+    return named
+
+
+def test_contributing_names_files_that_exist() -> None:
+    assert [name for name, found in where_things_are().items() if not found] == []
+
+
+def test_contributing_names_every_source() -> None:
+    """A header goes without saying where its source is named, and the other way round."""
+    def stem(path: str) -> str:
+        return path.rpartition(".")[0].removesuffix(".bpf")
+
+    named = {stem(file) for found in where_things_are().values() for file in found}
+    sources = [str(f.relative_to(TOP)) for f in files(".c", ".h")]
+    inside = [f for f in sources if f.split("/")[0] in ("bpf", "include", "user")]
+    assert len(inside) > 100
+    assert [f for f in inside if stem(f) not in named] == []
 
 
 # The rooms of user/ in the order of CONTRIBUTING.md: each includes itself and those before it.
