@@ -43,7 +43,6 @@ NEEDED = ["BPF_PROG_LOAD:inet_sock_set_state", "BPF_PROG_LOAD:inet_sock_set_s",
           "BPF_MAP_CREATE:workspaces*"]
 # Beside that, what a command is about.
 NEEDED_BY = {
-    "stat": ["*:stat_even", "*:stat_odd", "*:stats*"],
     "export": ["*:stat_even", "*:stat_odd", "*:stats*"],
     "life": ["*:lives", "*:connections"],
     # Its trials are of cookies and of an exchange in programs.

@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import pty
 import re
 import signal
+import struct
 import subprocess
+import termios
 import threading
 import time
 from pathlib import Path
@@ -40,6 +43,8 @@ COMMANDS = {
 EXPORT = {"export": ["export", "--listen", "127.0.0.1:0"]}
 DIAGNOSE = {"diagnose": ["diagnose"], "diagnose json": ["diagnose", "-o", "json"]}
 WATCH = {name: [*arguments, "--watch"] for name, arguments in DIAGNOSE.items()}
+# The second screen of a terminal, without a cursor; back; and its upper left corner.
+ENTER, LEAVE, HOME = b"\033[?1049h\033[?25l", b"\033[?25h\033[?1049l", b"\033[H"
 # No process has this number: numbers are given out from below, up to 2^22 at most.
 NOBODY = "4194303"
 ACCOUNT = re.compile(r"tcpdwell: (seen \d+ = (?:printed|counted) .*)")
@@ -118,6 +123,92 @@ def test_json_is_an_object_a_line(netns: Netns, arguments: list[str]) -> None:
     kinds = [json.loads(line)["type"] for line in done.stdout.splitlines()]
     assert all(kinds) and (kinds or "diagnose" in arguments)
     assert "summary" not in kinds[:-1]
+
+
+WATCHING = {name: arguments for name, arguments in (COMMANDS | WATCH).items()
+            if name.split()[0] in ("timewait", "stat", "leaks", "diagnose")}
+ROWS = {name: arguments for name, arguments in COMMANDS.items()
+        if name.split()[0] in ("trace", "life")}
+
+
+def reports_of(arguments: list[str], out: str) -> int:
+    """How many there are in what was written into a pipe."""
+    if "json" in arguments:
+        return sum(json.loads(line)["type"] != "summary" for line in out.splitlines())
+    return len(re.findall(r"^(?:\d\d:\d\d:\d\d|TIME_WAIT: \d+ now,) ", out, re.MULTILINE))
+
+
+def at_interval(arguments: list[str], interval: str) -> list[str]:
+    return [*(word for word in arguments if word not in ("-i", "200ms")), "-i", interval]
+
+
+@of_commands(ROWS)
+def test_count_of_rows(netns: Netns, arguments: list[str]) -> None:
+    """Neither more nor fewer, and it ends by itself."""
+    with within.listen(netns) as listener, \
+            Running(*arguments, "-n", "3", *filtered_to(netns)) as running:
+        within.connect_and_reset(netns, listener, 5)
+        assert running.wait() in ok(arguments)
+        rows = [line.text for line in running.lines() if b'"summary"' not in line.text]
+    assert len(rows) == 3 + ("json" not in arguments)
+
+
+@of_commands(WATCHING)
+def test_count_of_reports(netns: Netns, arguments: list[str]) -> None:
+    """The last one is that of the end, so the run takes as long as the intervals."""
+    begin = time.monotonic()
+    with within.listen(netns):
+        done = run(*at_interval(arguments, "300ms"), "-n", "3", *filtered_to(netns))
+    assert done.returncode in ok(arguments), done.stderr
+    assert 0.6 <= time.monotonic() - begin < patience(READY_LIMIT_S)
+    if not {"leaks", "diagnose"} & set(arguments):  # which tell a pipe what comes and goes
+        assert reports_of(arguments, done.stdout.decode()) == 3
+
+
+@of_commands(WATCHING)
+def test_interval_into_a_pipe(netns: Netns, arguments: list[str]) -> None:
+    """One report after another, in step with the start: nothing that is for a terminal."""
+    with within.listen(netns):
+        done = run(*at_interval(arguments, "400ms"), "-d", "1s", *filtered_to(netns))
+    assert done.returncode in ok(arguments), done.stderr
+    assert b"\033" not in done.stdout
+    if not {"leaks", "diagnose"} & set(arguments):
+        assert reports_of(arguments, done.stdout.decode()) == 3
+
+
+def on_terminal(arguments: list[str]) -> tuple[int, bytes]:
+    """The exit status, and what a terminal of 120 columns gets."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+    child = subprocess.Popen([place.tcpdwell(), *arguments], stdin=slave, stdout=slave,
+                             stderr=subprocess.DEVNULL)
+    os.close(slave)
+    data = b""
+    with contextlib.suppress(OSError):  # EIO: the other side is gone
+        while piece := os.read(master, 1 << 16):
+            data += piece
+    os.close(master)
+    return child.wait(), data
+
+
+@of_commands({name: arguments for name, arguments in WATCHING.items() if "json" not in arguments})
+def test_in_place_on_a_terminal(netns: Netns, arguments: list[str]) -> None:
+    """Each report takes the other's place; the last one stays when the screen is given back."""
+    with within.listen(netns):
+        status, data = on_terminal([*at_interval(arguments, "300ms"), "-d", "1s",
+                                    *filtered_to(netns)])
+    assert status in ok(arguments)
+    assert data.startswith(ENTER) and data.count(ENTER) == 1 and data.count(LEAVE) == 1
+    frames, last = data.split(LEAVE)
+    assert frames.count(HOME) >= 3
+    assert last.strip() and HOME not in last
+
+
+@of_commands(ROWS)
+def test_rows_are_one_after_another_on_a_terminal(netns: Netns, arguments: list[str]) -> None:
+    status, data = on_terminal([*arguments, "-d", "300ms", *filtered_to(netns)])
+    assert status in ok(arguments)
+    assert ENTER not in data
 
 
 # ---- Readers that do not read --------------------------------------------------------------------

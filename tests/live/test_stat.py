@@ -23,7 +23,7 @@ from typing import Any, Callable, Iterator
 
 import pytest
 
-from harness import capability, place, plain
+from harness import capability, place, plain, refusal
 from harness.cgroup import Cgroup, NoCgroups, mounted
 from harness.close import HELD_S, closer
 from harness.matrix import on_every_kernel
@@ -469,6 +469,28 @@ def test_handshakes_and_waits_for_accept(netns: Netns) -> None:
     assert groups["SYN_SENT"]["count"] == 5 and groups["SYN_RECV"]["count"] == 4
     assert groups["ACCEPT"]["count"] == 3 and groups["ACCEPT"]["pid"] == os.getpid()
     assert 250_000_000 < groups["ACCEPT"]["p50_ns"] < 3_000_000_000
+
+
+def test_rows_where_the_kernel_refuses_sums(netns: Netns) -> None:
+    """The report is the same, but for the waits for accept(); what is lost is said."""
+    only = ["--netns", netns.path, "--by", "comm", "-o", "json"]
+    refused = refusal.wrap("BPF_MAP_CREATE:stat_even=EPERM")
+    with plain.Running("stat", *only) as sums, plain.Running("stat", *only, wrap=refused) as rows:
+        connect(netns, 40)
+        reports = []
+        for running in (sums, rows):
+            running.finish()
+            reports.append([json.loads(line.text) for line in running.lines()])
+        assert "waits for accept() are not known: the kernel refuses stat_even" in rows.said()
+    (of_sums, account), (of_rows, account_of_rows) = reports
+    waits = sum(group["count"] for group in of_sums["groups"] if group["state"] == "ACCEPT")
+    counts = [{(group["state"], group["comm"]): (group["count"], group["at_least"])
+               for group in report["groups"] if group["state"] != "ACCEPT"}
+              for report in (of_sums, of_rows)]
+    assert waits and counts[0] and counts[0] == counts[1]
+    assert account_of_rows["counted"] == account["counted"] - waits
+    assert account_of_rows["undated"] == account["undated"]
+    assert account_of_rows["lost"] == {"map": 0, "ring": 0}
 
 
 # ---- Rows and sums in one capture ----------------------------------------------------------------

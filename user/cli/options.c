@@ -427,6 +427,26 @@ static int check_snapshot(const struct options *options, struct options_error *e
 	return 0;
 }
 
+/* Checks -n of a command that shows reports: it counts those of an interval. */
+static int check_reports(const struct options *options, struct options_error *error)
+{
+	switch (options->command) {
+	case COMMAND_LEAKS:
+	case COMMAND_DIAGNOSE:
+		if (options->count && !options->watch)
+			return refuse(error, "-n: one look has no next: want --watch with it");
+		break;
+	case COMMAND_STAT:
+	case COMMAND_TIMEWAIT:
+		if (options->count && !options->report_ns)
+			return refuse(error, "-n: one report has no next: want -i with it");
+		break;
+	default:
+		break;
+	}
+	return 0;
+}
+
 static bool sums_cgroups(const struct options *options)
 {
 	enum export_by by = options->export_by.by;
@@ -472,7 +492,7 @@ static int check_together(const struct options *options, const struct command_de
 	}
 	if (options->command == COMMAND_SNAPSHOT && check_snapshot(options, error))
 		return -EINVAL;
-	if (check_names(options, error))
+	if (check_reports(options, error) || check_names(options, error))
 		return -EINVAL;
 	if (!options->program)
 		return 0;

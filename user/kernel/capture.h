@@ -32,6 +32,7 @@ struct capture_sums {
 	bool ends;	   /* sums also count how connections end */
 	bool service;	   /* each sum has the port of the service */
 	bool accept_waits; /* sums also have how long connections wait for accept() */
+	bool or_rows;	   /* if the kernel refuses sums, rows are told instead (loader_sums()) */
 	enum tcpdwell_stat_by by;
 	uint32_t prefix4; /* bits of a remote address that make a prefix, by family */
 	uint32_t prefix6;

@@ -236,7 +236,7 @@ const struct feature feature_table[FEATURE_COUNT] = {
 		    PARTS({ "request_rates", PART_ALWAYS }, { "floods", PART_ALWAYS }) } },
 	},
 	[FEATURE_SUMS] = {
-		"stat_sums", "there is no stat and no export", FEATURE_SUMS,
+		"stat_sums", "there is no export, and stat sums up rows", FEATURE_SUMS,
 		{ { "kernel", NULL,
 		    PARTS({ "stat_even", PART_ALWAYS }, { "stat_odd", PART_ALWAYS },
 			  { "stats", PART_ALWAYS }) } },

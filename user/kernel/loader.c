@@ -356,6 +356,19 @@ static bool is_transition(const char *name)
 	return !strncmp(name, tracepoint, sizeof(tracepoint) - 1);
 }
 
+/* Asks for rows where the kernel refuses sums and the caller can sum up rows itself. */
+static void ask_for_rows_instead(struct loader *loader)
+{
+	struct capture *capture = &loader->capture;
+
+	if (!capture->sums.wanted || !capture->sums.or_rows ||
+	    features_have(&loader->features, FEATURE_SUMS))
+		return;
+	capture->sums.wanted = false;
+	capture->rows = true;
+	loader->features.wanted = loader->wanted = knobs_wanted(capture);
+}
+
 /* Closes the ways that the refusal affects. Returns 0 if there is another way to go on, or -1. */
 static int do_without(struct loader *loader, const struct refusal *refusal, struct failure *failure)
 {
@@ -386,6 +399,7 @@ static int do_without(struct loader *loader, const struct refusal *refusal, stru
 		   !features_have(&loader->features, FEATURE_TRANSITIONS)) {
 		return cannot_do_without(refusal, failure);
 	}
+	ask_for_rows_instead(loader);
 	return loader->probes ? 0 : check_asked_for(loader, failure);
 }
 
@@ -466,6 +480,12 @@ static void warn_missing(const struct loader *loader)
 			     feature_table[id].lost,
 			     obstacle_text(features_why(&loader->features, id), text));
 	}
+	if (loader->capture.sums.or_rows && !loader->capture.sums.wanted)
+		notice_print(
+			loader->notice, NOTICE_WARNING,
+			"rows are summed up outside the kernel, which takes more time, and waits "
+			"for accept() are not known: %s (see `tcpdwell probe`)",
+			obstacle_text(features_why(&loader->features, FEATURE_SUMS), text));
 	if (!loader->rodata->cfg_has_cookie)
 		notice_print(loader->notice, NOTICE_DETAIL,
 			     "no socket cookies in tracing programs (Linux 5.12): "

@@ -197,6 +197,9 @@ uint64_t loader_sums_lost(const struct loader *loader);
 /* Returns how many stacks found no room. */
 uint64_t loader_stacks_missed(const struct loader *loader);
 
+/* Returns true if the kernel side sums, and false if rows come instead (capture_sums.or_rows). */
+bool loader_sums(const struct loader *loader);
+
 /*
  * For `stat`: makes the kernel side add to its other map, and returns the descriptor of the map
  * that it has left, or -errno. The loader owns that map. Nothing is added to it, and the caller

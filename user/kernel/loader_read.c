@@ -107,6 +107,11 @@ uint64_t loader_stacks_missed(const struct loader *loader)
 	return loader->skel->bss->stacks_missed;
 }
 
+bool loader_sums(const struct loader *loader)
+{
+	return loader->capture.sums.wanted;
+}
+
 int loader_stat_turn(struct loader *loader)
 {
 	struct bpf_map *maps[] = { loader->skel->maps.stat_even, loader->skel->maps.stat_odd };

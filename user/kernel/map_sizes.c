@@ -68,7 +68,7 @@ static uint32_t stat_elements(const struct capture *capture)
 	uint64_t elements;
 	struct sysinfo info;
 
-	if (!capture->sums.wanted)
+	if (!capture->sums.wanted && !capture->sums.or_rows)
 		return 1;
 	if (capture->sums.bytes)
 		return capture->sums.bytes / STAT_ELEMENT_BYTES;

@@ -67,21 +67,30 @@ static void set_group(struct tcpdwell_stat_key *key, const struct stat_grouping 
 	}
 }
 
-int stat_table_add_row(struct stat_table *table, const struct stat_grouping *grouping,
-		       const struct tcpdwell_transition *t)
+bool stat_row_sum(const struct stat_grouping *grouping, const struct tcpdwell_transition *t,
+		  struct tcpdwell_stat_key *key, struct tcpdwell_stat *sum)
 {
-	struct tcpdwell_stat_key key = { .state = stat_state(t->from, t->to) };
-	struct tcpdwell_stat sum = { .max_ns = t->dwell_ns };
 	unsigned int bucket = 0;
 
 	if (t->dwell == TCPDWELL_DWELL_UNKNOWN)
-		return 0;
-	key.chunk = stat_chunk(t->dwell);
+		return false;
+	*key = (struct tcpdwell_stat_key){ .state = stat_state(t->from, t->to) };
+	*sum = (struct tcpdwell_stat){ .max_ns = t->dwell_ns };
+	key->chunk = stat_chunk(t->dwell);
 	if (t->dwell == TCPDWELL_DWELL_EXACT) {
 		bucket = buckets_index(t->dwell_ns);
-		key.chunk = bucket / TCPDWELL_STAT_BUCKETS;
+		key->chunk = bucket / TCPDWELL_STAT_BUCKETS;
 	}
-	sum.counts[bucket % TCPDWELL_STAT_BUCKETS] = 1;
-	set_group(&key, grouping, t);
-	return stat_table_add(table, &key, &sum);
+	sum->counts[bucket % TCPDWELL_STAT_BUCKETS] = 1;
+	set_group(key, grouping, t);
+	return true;
+}
+
+int stat_table_add_row(struct stat_table *table, const struct stat_grouping *grouping,
+		       const struct tcpdwell_transition *t)
+{
+	struct tcpdwell_stat_key key;
+	struct tcpdwell_stat sum;
+
+	return stat_row_sum(grouping, t, &key, &sum) ? stat_table_add(table, &key, &sum) : 0;
 }

@@ -17,10 +17,14 @@ struct stat_grouping {
 };
 
 /*
- * Adds the row @t to @table. A row without a dwell adds nothing. A row does not tell from which
- * range connect() takes ports, so the service's port of a connection without an owner is not known.
- * Returns 0 or -ENOMEM.
+ * Makes the element of the row @t. Returns false if the row has no dwell: then it adds nothing. A
+ * row does not say which ports connect() takes, so the service's port of a connection without an
+ * owner is not known.
  */
+bool stat_row_sum(const struct stat_grouping *grouping, const struct tcpdwell_transition *t,
+		  struct tcpdwell_stat_key *key, struct tcpdwell_stat *sum);
+
+/* Adds the element of the row @t, if it has one, to @table. Returns 0 or -ENOMEM. */
 int stat_table_add_row(struct stat_table *table, const struct stat_grouping *grouping,
 		       const struct tcpdwell_transition *t);
 

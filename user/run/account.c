@@ -14,11 +14,13 @@ static char *put_term(char *p, char *end, const char *name, uint64_t count)
 	return p + snprintf(p, end - p, " + %s %" PRIu64, name, count);
 }
 
-static void put_rare_terms(char terms[TERMS_BYTES], const struct summary *s)
+static void put_rare_terms(char terms[TERMS_BYTES], const struct summary *s, bool sums)
 {
 	char *p = terms, *end = terms + TERMS_BYTES;
 
 	*p = '\0';
+	if (!sums)
+		p = put_term(p, end, "undated", s->undated);
 	p = put_term(p, end, "folded", s->folded);
 	p = put_term(p, end, "unwritten", s->unwritten);
 	p = put_term(p, end, "unknown", s->unknown);
@@ -30,7 +32,7 @@ static void print_rows(const struct notice *notice, const struct summary *s,
 {
 	char terms[TERMS_BYTES];
 
-	put_rare_terms(terms, s);
+	put_rare_terms(terms, s, false);
 	notice_print(notice, level,
 		     "seen %" PRIu64 " = printed %" PRIu64 " + filtered %" PRIu64
 		     "%s + lost %" PRIu64 " (ring full %" PRIu64 ", map full %" PRIu64 ")",
@@ -43,7 +45,7 @@ static void print_sums(const struct notice *notice, const struct summary *s,
 {
 	char terms[TERMS_BYTES];
 
-	put_rare_terms(terms, s);
+	put_rare_terms(terms, s, true);
 	notice_print(notice, level,
 		     "seen %" PRIu64 " = counted %" PRIu64 " + undated %" PRIu64
 		     " + filtered %" PRIu64 "%s + lost %" PRIu64 " (map full)",

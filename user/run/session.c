@@ -208,6 +208,12 @@ static int make_source(struct session *s)
 									 " on this kernel");
 	int rings[LOADER_RINGS];
 
+	/* If the kernel refuses sums, rows come instead. They are taken as they come. */
+	if (s->capture.sums.wanted && !loader_sums(s->loader)) {
+		s->capture.sums.wanted = false;
+		s->capture.rows = true;
+		s->wants.pace_ns = 0;
+	}
 	if (capture_uses_ring(&s->capture)) {
 		s->source = source_ring_new(rings, loader_rings(s->loader, rings), session_take_row,
 					    s);
@@ -354,6 +360,23 @@ static int give_up_privileges(struct session *s)
 	return s->drops ? privilege_drop(s->notice, s->failure) : 0;
 }
 
+/*
+ * Returns when the run ends: after -d, or with the last report that -n asks for, which is the one
+ * of the end.
+ */
+static uint64_t end_of_run(const struct session *s)
+{
+	uint64_t duration_ns = s->options->duration_ns ?: s->wants.duration_ns;
+	uint64_t end_ns = duration_ns ? s->start_ns + duration_ns : EVENTS_FOREVER;
+	uint64_t intervals = s->options->count - s->wants.first, all_ns;
+
+	if (!s->options->count || !s->wants.reports || !s->wants.report_ns ||
+	    __builtin_mul_overflow(intervals, s->wants.report_ns, &all_ns) ||
+	    __builtin_add_overflow(s->start_ns, all_ns, &all_ns))
+		return end_ns;
+	return earlier(end_ns, all_ns);
+}
+
 static int begin(struct session *s)
 {
 	uint64_t now_ns = clock_now_ns();
@@ -371,8 +394,7 @@ static int begin(struct session *s)
 		return 0;
 	}
 	s->start_ns = s->row_ns = s->taken_ns = clock_now_ns();
-	if (s->options->duration_ns || s->wants.duration_ns)
-		s->end_ns = s->start_ns + (s->options->duration_ns ?: s->wants.duration_ns);
+	s->end_ns = end_of_run(s);
 	events_take_stops(s->events);
 	if (is_prompt(s) && s->command->tick && s->command->tick(s))
 		return -1;

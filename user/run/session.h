@@ -124,6 +124,7 @@ struct session {
 	int status;	   /* the exit status; 0 unless the command sets it */
 	uint64_t handed;   /* rows handed to the command, or, if it sums, those it took */
 	uint64_t unwanted; /* rows that the command got and filtered out */
+	uint64_t undated;  /* rows that it got and that have no dwell to sum up */
 
 	/* Private to the session. */
 	const struct command_ops *command;

@@ -56,10 +56,11 @@ static struct summary account_of_rows(struct session *s)
 	return (struct summary){
 		.seen = c.seen + overdue - (s->end ? 0 : c.held),
 		.printed = written,
+		.undated = s->undated,
 		.filtered = c.filtered + (s->end ? c.held : 0) + s->beyond + s->unwanted,
 		.folded = c.folded + overdue,
-		.unwritten = c.emitted - written - s->beyond - s->unwanted - s->unknown -
-			     s->malformed,
+		.unwritten = c.emitted - written - s->beyond - s->unwanted - s->undated -
+			     s->unknown - s->malformed,
 		.unknown = s->unknown,
 		.malformed = s->malformed,
 		.lost_ring = c.lost_ring,

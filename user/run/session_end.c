@@ -112,7 +112,7 @@ bool session_ended(struct session *s, uint64_t now_ns)
 		session_stop(s, SESSION_SIGNAL, DRAIN_NS);
 	else if (now_ns >= s->end_ns)
 		session_stop(s, SESSION_TIME, DRAIN_NS);
-	else if (options->count && s->handed >= options->count)
+	else if (options->count && !s->wants.reports && s->handed >= options->count)
 		session_stop(s, SESSION_COUNT, DRAIN_NS);
 	else if (s->program && s->wakes & WAKE_CHILD && program_ended(s->program))
 		session_stop(s, SESSION_PROGRAM, EVENTS_FOREVER);

@@ -28,7 +28,7 @@ static bool is_wanted(const struct session *s, const struct event *event)
 int session_take_row(void *context, const struct event *event)
 {
 	struct session *s = context;
-	uint64_t unwanted = s->unwanted;
+	uint64_t aside = s->unwanted + s->undated;
 
 	switch (event->kind) {
 	case EVENT_UNKNOWN:
@@ -40,7 +40,7 @@ int session_take_row(void *context, const struct event *event)
 	default:
 		break;
 	}
-	if (s->options->count && s->handed == s->options->count) {
+	if (s->options->count && !s->wants.reports && s->handed == s->options->count) {
 		s->beyond++;
 		return 0;
 	}
@@ -53,7 +53,7 @@ int session_take_row(void *context, const struct event *event)
 	if (s->command->event(s, event))
 		return -ECANCELED;
 	/* A row that came too late, because the output has just ended, does not count as handed. */
-	if (s->unwanted == unwanted)
+	if (s->unwanted + s->undated == aside)
 		s->handed += !output_error(s->output);
 	return 0;
 }

@@ -7,6 +7,7 @@
 #include "kernel/loader.h"
 #include "model/names_wanted.h"
 #include "model/stat_names.h"
+#include "model/stat_rows.h"
 #include "model/stat_table.h"
 #include "run/stat.h"
 #include "view/stat_json.h"
@@ -46,6 +47,7 @@ static void stat_wants(struct session *session, struct capture *capture, struct 
 		.by = names ? TCPDWELL_BY_CGROUP : options->by,
 		.service = options->by == TCPDWELL_BY_PORT,
 		.accept_waits = true,
+		.or_rows = true,
 		.prefix4 = options->prefix4,
 		.prefix6 = options->prefix6,
 		.bytes = options->hist_bytes,
@@ -91,18 +93,43 @@ static bool find_group(const struct session *session, struct tcpdwell_stat_key *
 	return true;
 }
 
-static int stat_event(struct session *session, const struct event *event)
+static int add_sum(struct session *session, struct tcpdwell_stat_key key,
+		   const struct tcpdwell_stat *sum)
 {
 	struct stat_run *run = session->model;
-	struct tcpdwell_stat_key key = *event->sum.key;
 	int err;
 
 	if (run->names && !find_group(session, &key)) {
-		session->unwanted += stat_element_rows(&key, event->sum.value);
+		session->unwanted += stat_element_rows(&key, sum);
 		return 0;
 	}
-	err = stat_table_add(run->recent, &key, event->sum.value);
+	err = stat_table_add(run->recent, &key, sum);
 	return err ? failure_errno(session->failure, "cannot sum up", -err) : 0;
+}
+
+/* Sums up a row, as the kernel side does where it can. */
+static int add_row(struct session *session, const struct tcpdwell_transition *t)
+{
+	const struct options *options = session->options;
+	const struct stat_grouping grouping = {
+		.by = stat_names_make(options->by) ? TCPDWELL_BY_CGROUP : options->by,
+		.prefix4 = options->prefix4,
+		.prefix6 = options->prefix6,
+	};
+	struct tcpdwell_stat_key key;
+	struct tcpdwell_stat sum;
+
+	if (stat_row_sum(&grouping, t, &key, &sum))
+		return add_sum(session, key, &sum);
+	session->undated++;
+	return 0;
+}
+
+static int stat_event(struct session *session, const struct event *event)
+{
+	return event->kind == EVENT_TRANSITION ?
+		       add_row(session, event->transition) :
+		       add_sum(session, *event->sum.key, event->sum.value);
 }
 
 /* Looks up the names of cgroups that have none yet. */
@@ -122,14 +149,16 @@ static void learn_names(const struct session *session)
 	}
 }
 
-/* Takes what the kernel side has summed since the last call. */
+/* Takes what the kernel side has summed since the last call. Rows come by themselves. */
 static int take(struct session *session)
 {
 	struct stat_run *run = session->model;
 
-	if (session_sums(session))
-		return -1;
-	session->handed = run->counted + stat_table_rows(run->recent);
+	if (loader_sums(session->loader)) {
+		if (session_sums(session))
+			return -1;
+		session->handed = run->counted + stat_table_rows(run->recent);
+	}
 	if (run->names)
 		learn_names(session);
 	return 0;
@@ -139,7 +168,9 @@ static int stat_tick(struct session *session)
 {
 	const struct stat_run *run = session->model;
 
-	return run->names || session->end ? take(session) : 0;
+	if (!loader_sums(session->loader) || (!run->names && !session->end))
+		return 0;
+	return take(session);
 }
 
 /*
@@ -197,17 +228,19 @@ static int show(struct session *session, uint64_t now_ns, bool all)
 	struct stat_run *run = session->model;
 	struct tcpdwell_counters counters;
 	struct report report = { .session = session };
+	uint64_t lost;
 	int err = run->all ? stat_table_merge(run->all, run->recent) : 0;
 
 	if (err)
 		return failure_errno(session->failure, "cannot sum up", -err);
 	loader_counters(session->loader, &counters);
-	report.view = view_of(session, now_ns, all, counters.lost_map);
+	lost = counters.lost_map + counters.lost_ring;
+	report.view = view_of(session, now_ns, all, lost);
 	err = session_show(session, print, &report);
 	run->counted = session->handed;
 	stat_table_clear(run->recent);
 	run->report_ns = now_ns;
-	run->lost = counters.lost_map;
+	run->lost = lost;
 	return err;
 }
 

@@ -139,7 +139,8 @@ void stat_json_account(FILE *out, const struct summary *s)
 	fprintf(out,
 		"{\"type\":\"summary\",\"seen\":%" PRIu64 ",\"counted\":%" PRIu64
 		",\"undated\":%" PRIu64 ",\"filtered\":%" PRIu64 ",\"lost\":{\"map\":%" PRIu64
-		"},\"untracked\":%" PRIu64 ",\"missed\":%" PRIu64 ",\"unwritten\":%" PRIu64 "}\n",
-		s->seen, s->printed, s->undated, s->filtered, s->lost_map, s->untracked, s->missed,
-		s->unwritten);
+		",\"ring\":%" PRIu64 "},\"untracked\":%" PRIu64 ",\"missed\":%" PRIu64
+		",\"unwritten\":%" PRIu64 "}\n",
+		s->seen, s->printed, s->undated, s->filtered, s->lost_map, s->lost_ring,
+		s->untracked, s->missed, s->unwritten);
 }

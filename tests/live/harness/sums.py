@@ -42,7 +42,7 @@ class Sums:
     def _check(self) -> None:
         summary = self.summary
         assert summary["seen"] == (summary["counted"] + summary["undated"] + summary["filtered"]
-                                   + summary["lost"]["map"]), summary
+                                   + sum(summary["lost"].values())), summary
         assert summary["missed"] <= missed_at_most(summary["seen"]), summary
         for report in self.reports:
             groups = report["groups"]

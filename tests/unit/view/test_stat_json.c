@@ -135,7 +135,7 @@ static void test_account(void **state)
 	stat_json_account(out, &account);
 	fclose(out);
 	assert_string_equal(text, "{\"type\":\"summary\",\"seen\":15,\"counted\":4,\"undated\":5,"
-				  "\"filtered\":3,\"lost\":{\"map\":3},\"untracked\":2,"
+				  "\"filtered\":3,\"lost\":{\"map\":3,\"ring\":0},\"untracked\":2,"
 				  "\"missed\":1,\"unwritten\":6}\n");
 	free(text);
 }
