@@ -120,8 +120,11 @@ static uint64_t sleep_ns(const struct session *s, uint64_t now_ns)
 		until_ns = earlier(until_ns, now_ns + TICK_NS);
 	else if (s->wants.pace_ns && s->wants.pace_ns != EVENTS_FOREVER)
 		until_ns = earlier(until_ns, s->taken_ns + s->wants.pace_ns);
-	/* No event wakes the loop for a flood under SYN cookies. */
-	if (loader_has_listeners(s->loader))
+	/*
+	 * No event wakes the loop for a flood under SYN cookies. A loop that wakes as often anyway
+	 * looks then.
+	 */
+	if ((!s->wants.pace_ns || s->wants.pace_ns > FLOOD_NS) && loader_has_listeners(s->loader))
 		until_ns = earlier(until_ns, s->flood_ns + FLOOD_NS);
 	if (until_ns == EVENTS_FOREVER)
 		return until_ns;
@@ -163,7 +166,9 @@ static int wait_for_news(struct session *s, uint64_t now_ns)
 	s->wakes |= wakes;
 	if (sleeps && timeout_ns > TICK_NS) {
 		loader_reader_sleeps(s->loader, false);
-		s->row_ns = clock_now_ns();
+		/* If no row woke the loop, it looks once and sleeps again, without the ticks. */
+		if (wakes & WAKE_SOURCE)
+			s->row_ns = clock_now_ns();
 	}
 	return 0;
 }
