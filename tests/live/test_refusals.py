@@ -14,7 +14,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatch
 from functools import partial
-from typing import Iterator, NamedTuple
+from typing import Callable, Iterator, NamedTuple
 
 import pytest
 
@@ -137,19 +137,20 @@ FOLLOWING = {"trace": Trace, "life": Life, "stat": Stat, "timewait": Timewait,
 
 @pytest.mark.parametrize("turn", TURNS)
 @pytest.mark.parametrize("name", FOLLOWING)
-def test_what_follows(name: str, turn: str, netns: Netns) -> None:
+def test_what_follows(name: str, turn: str, make_netns: Callable[[], Netns]) -> None:
     """It starts, says nothing that is false, and names what is lost."""
     what = FOLLOWING[name]
-    todo = refusals(name, turn, *what.arguments, "-d", what.length, "--netns", netns.path)
+    todo = refusals(name, turn, *what.arguments, "-d", what.length, "--netns", make_netns().path)
     matrix: dict[Refusal, str] = {}
+    # What the scenarios before left in TIME_WAIT ends between the looks of who is compared.
     for begin in range(0, len(todo), AT_ONCE):
         some = todo[begin:begin + AT_ONCE]
-        matrix.update(zip(some, follow(netns, what, name, some)))
+        matrix.update(zip(some, follow(make_netns(), what, name, some)))
     # A busy machine may lose a row at any time: what is wrong is so twice.
     wrong = [one for one, verdict in matrix.items() if verdict.startswith("WRONG")]
     for begin in range(0, len(wrong), AT_ONCE):
         some = wrong[begin:begin + AT_ONCE]
-        matrix.update(zip(some, follow(netns, what, name, some)))
+        matrix.update(zip(some, follow(make_netns(), what, name, some)))
     check(name, matrix)
 
 
