@@ -16,6 +16,8 @@ from harness import place, process, refusal
     ("BPF_PROG_LOAD:flush=EPERM", "TIME_WAIT is not seen"),
     ("BPF_MAP_CREATE:connections=ENOMEM", "no dwell and no owner is known"),
     ("BPF_MAP_CREATE:young=EPERM", "TCP Fast Open"),
+    ("BPF_PROG_LOAD:probe=EPERM@1", "the kernel refuses socket cookies in tracing programs"),
+    ("BPF_PROG_LOAD:probe=EPERM@3", "the kernel refuses atomic exchange in programs"),
     ("BPF_MAP_CREATE:floods=EPERM", "a SYN flood is shown row by row"),
 ])
 def test_a_refusal_costs_what_hangs_on_it(rule: str, lost: str) -> None:

@@ -44,7 +44,18 @@ static int load_tracing(const struct kernel_types *types, const char *target, in
 /* The kernel's type of a tracepoint's probe has this prefix in its BTF. */
 #define TRACEPOINT(name) "btf_trace_" name
 
-static bool probe_cookie(const struct kernel_types *types)
+/*
+ * Returns why a trial failed: an older kernel calls it invalid, for which @why has words. Any other
+ * error is the kernel's refusal of @part.
+ */
+static struct obstacle not_had(int err, const char *part, const char *why)
+{
+	if (err == -EINVAL)
+		return (struct obstacle){ .err = ENOTSUP, .why = why };
+	return (struct obstacle){ .err = -err, .part = part };
+}
+
+static struct obstacle probe_cookie(const struct kernel_types *types)
 {
 	static const struct bpf_insn insns[] = {
 		INSN(BPF_LDX | BPF_MEM | BPF_DW, BPF_REG_1, BPF_REG_1, 0, 0),
@@ -56,9 +67,10 @@ static bool probe_cookie(const struct kernel_types *types)
 			      BPF_TRACE_RAW_TP, insns, sizeof(insns) / sizeof(*insns));
 
 	if (fd < 0)
-		return false;
+		return not_had(fd, "socket cookies in tracing programs",
+			       "no socket cookies in tracing programs (Linux 5.12)");
 	close(fd);
-	return true;
+	return (struct obstacle){};
 }
 
 /* Returns the type of a member of a structure, or NULL if there is none of that name. */
@@ -145,7 +157,7 @@ static bool probe_cast(const struct kernel_types *types)
 	return true;
 }
 
-static bool probe_atomic(void)
+static struct obstacle probe_atomic(void)
 {
 	static const struct bpf_insn insns[] = {
 		INSN(BPF_ST | BPF_MEM | BPF_DW, BPF_REG_10, 0, -8, 0),
@@ -158,9 +170,10 @@ static bool probe_atomic(void)
 			       sizeof(insns) / sizeof(*insns), NULL);
 
 	if (fd < 0)
-		return false;
+		return not_had(fd, "atomic exchange in programs",
+			       "no atomic exchange in programs (Linux 5.12)");
 	close(fd);
-	return true;
+	return (struct obstacle){};
 }
 
 /* Tries to load and to attach a program: a kernel may load it and still refuse to attach it. */
@@ -388,7 +401,8 @@ static int probe_needed(struct capability *can, const struct kernel_types *types
 		return failure_set(
 			failure, STATUS_HOST,
 			"the kernel has no tracepoint sock:inet_sock_set_state (Linux 4.16)");
-	can->cookie = probe_cookie(types);
+	can->no_cookie = probe_cookie(types);
+	can->cookie = !can->no_cookie.err;
 	if (!can->cookie)
 		err = probe_transition(types);
 	if (err)
@@ -426,7 +440,8 @@ static void probe_functions(struct capability *can, const struct kernel_types *t
 static void probe_helpers(struct capability *can, const struct kernel_types *types)
 {
 	can->cast = probe_cast(types);
-	can->atomic = probe_atomic();
+	can->no_atomic = probe_atomic();
+	can->atomic = !can->no_atomic.err;
 	can->ehash = has_ehash(types);
 	can->preempt_disable = has_preempt_disable(types);
 	can->for_each = has_helper(types, "BPF_FUNC_for_each_map_elem");

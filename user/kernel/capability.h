@@ -24,9 +24,11 @@ struct obstacle {
 };
 
 struct capability {
-	bool cookie;	       /* bpf_get_socket_cookie() in tracing programs (5.12) */
-	bool cast;	       /* bpf_rdonly_cast() (6.2) */
-	bool atomic;	       /* atomic exchange in programs (5.12) */
+	bool cookie;		   /* bpf_get_socket_cookie() in tracing programs (5.12) */
+	bool cast;		   /* bpf_rdonly_cast() (6.2) */
+	bool atomic;		   /* atomic exchange in programs (5.12) */
+	struct obstacle no_cookie; /* why not */
+	struct obstacle no_atomic;
 	bool preempt_disable;  /* programs may lose their CPU (7.0), and can be told to keep it */
 	bool iter_descriptors; /* iterators over descriptors (5.8), and over TCP sockets (5.9) */
 	bool iter_sockets;

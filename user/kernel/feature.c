@@ -297,6 +297,14 @@ static void close_unless(struct features *features, enum feature_id id, int way,
 		features->obstacles[id][way] = (struct obstacle){ .err = ENOTSUP, .why = why };
 }
 
+/* Closes a way where a trial met an obstacle. */
+static void close_where(struct features *features, enum feature_id id, int way,
+			const struct obstacle *obstacle)
+{
+	if (obstacle->err)
+		features_set(features, id, way, obstacle);
+}
+
 static const char not_asked_for[] = "another backend was asked for";
 
 /* The backend of each way to the hidden states. */
@@ -314,9 +322,8 @@ static void init_hidden(struct features *features, enum feature_id id, bool has_
 		features_set(features, id, 0, &can->fentry);
 	if (can->kprobe.err)
 		features_set(features, id, 1, &can->kprobe);
-	close_unless(features, id, 2, can->atomic, "no atomic exchange in programs (Linux 5.12)");
-	close_unless(features, id, 2, can->cookie,
-		     "no socket cookies in tracing programs (Linux 5.12)");
+	close_where(features, id, 2, &can->no_atomic);
+	close_where(features, id, 2, &can->no_cookie);
 	if (can->timer.err)
 		features_set(features, id, 2, &can->timer);
 	for (int way = 0; wanted != BACKEND_AUTO && way < FEATURE_WAYS; way++)
@@ -326,11 +333,9 @@ static void init_hidden(struct features *features, enum feature_id id, bool has_
 void features_init(struct features *features, const struct capability *can, enum backend wanted)
 {
 	static const char no_iterator[] = "no such iterator (Linux 5.9)";
-	static const char no_atomic[] = "no atomic exchange in programs (Linux 5.12)";
 
 	*features = (struct features){ .can = can };
-	close_unless(features, FEATURE_IDENTITY, 0, can->cookie,
-		     "no socket cookies in tracing programs (Linux 5.12)");
+	close_where(features, FEATURE_IDENTITY, 0, &can->no_cookie);
 	if (can->fentry.err) {
 		features_set(features, FEATURE_ACCEPT_OWNER, 0, &can->fentry);
 		features_set(features, FEATURE_CONNECT_PORT, 0, &can->fentry);
@@ -341,12 +346,13 @@ void features_init(struct features *features, const struct capability *can, enum
 		features_set(features, FEATURE_ACCEPT_OWNER, 2, &can->syscall);
 		features_set(features, FEATURE_CALLS, 0, &can->syscall);
 	}
-	close_unless(features, FEATURE_CONNECT_PORT, 1, can->atomic, no_atomic);
+	close_where(features, FEATURE_CONNECT_PORT, 1, &can->no_atomic);
 	init_hidden(features, FEATURE_SYN_RECV, can->request_functions, wanted);
 	init_hidden(features, FEATURE_TIMEWAIT, can->timewait_functions, wanted);
-	close_unless(features, FEATURE_RECENT, 0, can->atomic, no_atomic);
-	close_unless(features, FEATURE_NESTED, 0, can->atomic, no_atomic);
-	close_unless(features, FEATURE_CARRIED, 0, can->atomic && can->cookie, no_atomic);
+	close_where(features, FEATURE_RECENT, 0, &can->no_atomic);
+	close_where(features, FEATURE_NESTED, 0, &can->no_atomic);
+	close_where(features, FEATURE_CARRIED, 0, &can->no_cookie);
+	close_where(features, FEATURE_CARRIED, 0, &can->no_atomic);
 	close_unless(features, FEATURE_KEEP_CPU, 0, can->preempt_disable,
 		     "programs keep their processor (before Linux 7.0)");
 	close_unless(features, FEATURE_CAST, 0, can->cast, "no bpf_rdonly_cast() (Linux 6.2)");
