@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* /proc/PID/cgroup, and a path as it stands there. */
+/* The text of /proc/PID/cgroup, and a path as it stands there. */
 #include <string.h>
 
 #include "host/container.h"

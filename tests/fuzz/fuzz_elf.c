@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* A file that a process maps as code, as far as its headers and the end of an xz section. */
+/* A file that a process maps as code: its headers, and the end of an xz section. */
 #include "host/elf_image.h"
 #include "host/elf_sections.h"
 #include "input.h"

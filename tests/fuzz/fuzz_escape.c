@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Text of others: what comes out harms no terminal, is JSON where it must be, within its bounds. */
+/* Text from others: the output harms no terminal, is JSON where it must be, and fits its bounds. */
 #include <string.h>
 
 #include "base/escape.h"

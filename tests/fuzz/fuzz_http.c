@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	CHECK(memchr(request.path, '\0', sizeof(request.path)));
 	CHECK(request.method <= HTTP_OTHER && outcome <= HTTP_BAD);
 	CHECK(outcome != HTTP_MORE || len < HTTP_HEAD_BYTES);
-	/* What was said once is said of each piece that has all of the head. */
+	/* Each piece that has the whole head must give the same result. */
 	if (http_parse(bytes, len / 2, &half) == HTTP_READY)
 		CHECK(outcome == HTTP_READY && !strcmp(half.path, request.path) &&
 		      half.method == request.method && half.openmetrics == request.openmetrics);

@@ -3,7 +3,7 @@
 #include "base/json_read.h"
 #include "input.h"
 
-/* What is found lies within the text, and each step goes on or ends it. */
+/* What is found lies within the text, and each step either goes on or ends. */
 static void check(const struct json_read *json, const char *text, size_t len)
 {
 	CHECK(json->at >= text && json->at <= text + len && json->end == text + len);

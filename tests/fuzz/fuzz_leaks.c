@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Snapshots, stacks and rows, as the report of `leaks` and its JSON. */
+/* Snapshots, stacks and rows, as the report of `leaks` and as its JSON. */
 #include <string.h>
 
 #include "cli/options.h"
@@ -12,7 +12,7 @@
 #define START_NS 1000000000000ULL
 #define STEPS	 64
 
-/* A few stacks, of which the names are the input's. */
+/* A few stacks, whose names come from the input. */
 struct scene {
 	struct input input;
 	struct sockets *sockets;
@@ -65,7 +65,7 @@ static const struct stack *stack_of(void *context, const struct tcpdwell_socket 
 	return stack.count ? stacks_keep(scene->stacks, &stack) : NULL;
 }
 
-/* What /proc says of a process. */
+/* What /proc says about a process. */
 static void process_of(void *context, uint32_t pid, const char *comm,
 		       struct procfs_process *process)
 {

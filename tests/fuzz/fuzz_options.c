@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* A command line: an argument a line. */
+/* A command line, with one argument on each line. */
 #include <errno.h>
 #include <string.h>
 

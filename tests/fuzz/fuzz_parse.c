@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* The value of an option: the first byte says of which kind. */
+/* The value of an option; the first byte says of which kind it is. */
 #include <errno.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* /tmp/perf-PID.map, in which the first eight bytes are the address that is looked for. */
+/* /tmp/perf-PID.map; the first eight bytes of the input are the address to look up. */
 #include <string.h>
 
 #include "host/perf_map.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Files below /proc, some of which any process writes: the first byte says which one it is. */
+/* Files below /proc, some of which any process may write; the first byte says which file it is. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -36,7 +36,7 @@ static const char *const folders[] = {
 
 #define FOLDERS (sizeof(folders) / sizeof(*folders))
 
-/* The input's, in the order of the first byte. */
+/* The files that the input may be, in the order of the first byte. */
 enum file {
 	MAPS,
 	STATUS,
@@ -113,7 +113,7 @@ static void make(void)
 		path_of(path, folders[i]);
 		CHECK(!mkdir(path, 0700));
 	}
-	/* Another time namespace than the kernel's own. */
+	/* A time namespace other than the kernel's own. */
 	path_of(path, "/proc/self/ns/time");
 	CHECK(!symlink("time:[4026532000]", path));
 }

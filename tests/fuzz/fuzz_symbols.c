@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * What a process that reads files may answer that a file has turned against the tracer: what is
- * taken for good is used as the tracer does. The first byte says whose bytes the rest is.
+ * Messages between the tracer and the process that reads files, which a file may have turned
+ * against the tracer. What is accepted is then used as the tracer uses it. The first byte says who
+ * sent the rest.
  */
 #include <string.h>
 

@@ -95,7 +95,7 @@ int input_file(const void *data, size_t size)
  * ---- What came out ------------------------------------------------------------------------------
  */
 
-/* Bytes that the character at @s takes, 0: it is none, or one that must not pass. */
+/* Returns how many bytes the character at @s has; 0 if it is none, or must not pass. */
 static size_t character(const unsigned char *s, size_t len)
 {
 	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
@@ -217,7 +217,7 @@ static bool json_list(struct json *json, char end, bool named)
 	return json_char(json, end);
 }
 
-/* Without blanks: no rendering writes any. */
+/* Takes a value without blanks around it: no rendering writes any. */
 static bool json_value(struct json *json)
 {
 	bool good;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The bytes that a fuzzer hands to a harness, taken from the front. Where they run out, what is
- * taken is zero. Also what a harness holds against what came out.
+ * A harness takes the bytes that the fuzzer gives it from the front. When they run out, what is
+ * taken is zero. This also has checks that a harness makes of the output.
  *
  * A harness is one file fuzz_NAME.c with LLVMFuzzerTestOneInput(). libFuzzer runs it (make fuzz),
- * and replay.c over corpus/NAME (make check). A CHECK() that fails, and what the sanitizers find,
- * ends the process.
+ * and replay.c runs it over corpus/NAME (make check). A CHECK() that fails ends the process, and so
+ * does whatever the sanitizers find.
  */
 #ifndef TCPDWELL_FUZZ_INPUT_H
 #define TCPDWELL_FUZZ_INPUT_H
@@ -38,29 +38,29 @@ uint16_t input_u16(struct input *input);
 uint32_t input_u32(struct input *input);
 uint64_t input_u64(struct input *input);
 
-/* 0 to @end - 1; @end is 1 to 256. */
+/* Takes a number from 0 to @end - 1; @end is 1 to 256. */
 unsigned int input_below(struct input *input, unsigned int end);
 
-/* A time near @base_ns as a rule, or any other. */
+/* Takes a time, usually near @base_ns, sometimes any other. */
 uint64_t input_time_ns(struct input *input, uint64_t base_ns);
 
 /*
- * All that is left, in memory of just that size, so that a sanitizer sees who reads beyond it; as
- * text a NUL is behind it, and maybe others within. The caller frees it.
+ * Takes all that is left. The memory has just that size, so that a sanitizer sees reads beyond it.
+ * As text it ends with a NUL, and there may be others within. The caller frees it.
  */
 uint8_t *input_rest(struct input *input, size_t *len);
 char *input_text(struct input *input);
 
-/* A descriptor of a file in memory with these bytes: the same one with each call, at its begin. */
+/* Returns a descriptor of a file in memory with these bytes, at its beginning; always the same. */
 int input_file(const void *data, size_t size);
 
-/* Nothing that a terminal would obey: UTF-8 without control characters, but newlines. */
+/* Whether a terminal would obey nothing in it: it is UTF-8 without controls except newlines. */
 bool is_clean(const char *text, size_t len);
 
-/* One JSON value (RFC 8259) and nothing else. */
+/* Whether the text is one JSON value (RFC 8259) and nothing else. */
 bool is_json(const char *text, size_t len);
 
-/* Lines of it; the last one is whole. */
+/* Whether the text is lines of JSON values, the last of them complete. */
 bool is_json_lines(const char *text, size_t len);
 
 #endif /* TCPDWELL_FUZZ_INPUT_H */

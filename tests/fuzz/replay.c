@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Runs a harness over its corpus, a test case a file: what libFuzzer found once is tried with each
- * `make check`, where it is not needed. Called fuzz_NAME, it takes tests/fuzz/corpus/NAME.
+ * Runs a harness over its corpus, with a test case for each file. So each `make check` tries what
+ * libFuzzer once found, and does not need libFuzzer. As fuzz_NAME, it takes tests/fuzz/corpus/NAME.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -17,7 +17,7 @@
 #include "input.h"
 
 #define CASES_MAX 256
-/* An input as large as libFuzzer's are at most. */
+/* The largest input; libFuzzer's own are no larger. */
 #define INPUT_BYTES 65536
 
 static void replay(void **state)
@@ -31,7 +31,7 @@ static void replay(void **state)
 	size = fread(buffer, 1, sizeof(buffer), file);
 	assert_false(ferror(file));
 	fclose(file);
-	/* Of just that size, as libFuzzer has it. */
+	/* The memory has just that size, as with libFuzzer. */
 	data = malloc(size ?: 1);
 	assert_non_null(data);
 	memcpy(data, buffer, size);
@@ -46,7 +46,7 @@ static int compare(const void *a, const void *b)
 	return strcmp(one->name, other->name);
 }
 
-/* Returns how many there are. */
+/* Returns how many cases there are. */
 static size_t find_cases(const char *folder, struct CMUnitTest *cases)
 {
 	DIR *dir = opendir(folder);

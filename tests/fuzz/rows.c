@@ -41,7 +41,7 @@ void rows_take_socket(struct input *input, struct tcpdwell_socket *socket)
 	socket->since %= TCPDWELL_DWELL_AT_LEAST + 1;
 	socket->owner %= TCPDWELL_OWNER_MAX;
 	socket->comm[TCPDWELL_COMM_LEN - 1] = '\0';
-	/* Few, so that some records are of one socket, and some sockets of one process. */
+	/* There are few keys, so that some records share a socket, and some sockets a process. */
 	socket->key = 1 + socket->key % 8;
 	socket->pid %= 4;
 	socket->detail.timer %= TCPDWELL_TIMER_MAX;
@@ -83,7 +83,7 @@ static char *read_back(int fd, size_t *len)
 	return text;
 }
 
-/* A finished sink has written what it had, and the account stays what it was. */
+/* A sink that is finished has written all it had, and the account stays as it was. */
 static void play(struct input *input, struct sink *sink)
 {
 	struct tcpdwell_transition t;

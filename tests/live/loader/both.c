@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Rows and sums in one capture: has the kernel side send each transition and sum it, until standard
- * input ends, and prints the report of `stat` twice, first out of the rows, then out of the sums;
- * and a line of what was counted. No command wants both as yet, so this is no command.
+ * Rows and sums in one capture. The kernel side sends each transition and also sums it, until
+ * standard input ends. This then prints the report of `stat` twice, first out of the rows, then out
+ * of the sums, and a line of what was counted. No command needs both yet, so this is a program of
+ * the tests.
  *
  *	both process|comm|lport|rport|prefix|cgroup|state PORT
  */
@@ -75,7 +76,7 @@ static int report(const struct both *both, struct stat_table *table)
 	return stat_json(stdout, &view);
 }
 
-/* Until standard input ends; then nothing new comes. */
+/* Takes rows until standard input ends; after that nothing new comes. */
 static int watch(struct loader *loader, struct source_ring *source)
 {
 	char byte;

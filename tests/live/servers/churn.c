@@ -2,12 +2,13 @@
 /*
  * Many short connections whose client closes first: churn PORT COUNT TARGETS
  *
- * A child serves all of 127.0.0.0/8; the process itself connects to TARGETS addresses in turn,
- * COUNT times in all, and leaves a TIME_WAIT each time: by shutdown() and waiting for the server's
- * end, and in turn by close(), so that an orphan gets it. Where no port is free it waits: ports
- * come back with TIME_WAITs that are old enough to be reused.
+ * A child serves all of 127.0.0.0/8. The process itself connects to TARGETS addresses in turn,
+ * COUNT times in all, and leaves a TIME_WAIT each time. It closes alternately by shutdown(), after
+ * which it waits for the server's end, and by close(), which makes an orphan. If no port is free,
+ * it waits until TIME_WAITs are old enough for their ports to be reused.
  *
- * Prints "server PID", and in the end "done COUNT REFUSED NS": how often no port was free.
+ * Prints "server PID", and at the end "done COUNT REFUSED NS": REFUSED is how often no port was
+ * free.
  */
 #include <arpa/inet.h>
 #include <err.h>
@@ -25,10 +26,10 @@
 
 #include "serve.h"
 
-/* The server takes connections one by one: what waits meanwhile must find room. */
+/* The server takes connections one by one, and those that wait meanwhile must find room. */
 #define BACKLOG 4096
 
-/* A TIME_WAIT must be a second old: longer than this for a free port is a hang. */
+/* A TIME_WAIT can be reused after a second, so a longer wait for a free port is a hang. */
 #define PATIENCE_NS 30000000000ULL
 #define PAUSE_NS    5000000
 
@@ -59,7 +60,7 @@ static int listen_at(uint16_t port)
 	return fd;
 }
 
-/* Closes after the client has. */
+/* Serves connections; closes each after the client has closed. */
 static void serve(int listener, uint32_t count)
 {
 	char byte;
@@ -75,7 +76,7 @@ static void serve(int listener, uint32_t count)
 	}
 }
 
-/* One more connection; returns how often there was no port for it. */
+/* Makes one more connection; returns how often there was no port for it. */
 static uint32_t connect_to(uint32_t number, const struct sockaddr_in *to)
 {
 	uint64_t until_ns = now_ns() + PATIENCE_NS;
@@ -121,14 +122,14 @@ int main(int argc, char *argv[])
 	if (!server) {
 		serve_die_with(parent);
 		prctl(PR_SET_NAME, "churn-server");
-		/* The listener is this process's from the first moment. */
+		/* The child makes the listener, so that it owns it from the first moment. */
 		listener = listen_at(port);
 		printf("server %d\n", getpid());
 		fflush(stdout);
 		serve(listener, count);
 		return 0;
 	}
-	/* A line from the test: the server is there, and so is the tracer. */
+	/* A line from the test says that the server and the tracer are there. */
 	if (getchar() == EOF)
 		errx(1, "nobody is there");
 	start_ns = now_ns();

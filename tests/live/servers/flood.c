@@ -2,10 +2,10 @@
 /*
  * A SYN flood out of one end of a veth pair: flood DEVICE TARGET_MAC TARGET PORT COUNT SECONDS
  *
- * Sends SYNs to TARGET:PORT as fast as the machine makes them, until there are COUNT or SECONDS
- * have passed, each from another address of 198.18.0.0/15 (RFC 2544: for tests of equipment) or
- * another port, so that none is a retransmission. Prints "sent COUNT NS", how many and how long
- * that took.
+ * Sends SYNs to TARGET:PORT as fast as the machine can, until COUNT are sent or SECONDS have
+ * passed. Each comes from another address of 198.18.0.0/15 (RFC 2544: for tests of equipment) or
+ * from another port, so that none is a retransmission. Prints "sent COUNT NS": how many, and how
+ * long that took.
  */
 #include <arpa/inet.h>
 #include <err.h>
@@ -36,7 +36,7 @@ struct frame {
 	struct tcphdr tcp;
 } __attribute__((packed));
 
-/* What TCP sums beside the segment (RFC 9293, section 3.1). */
+/* What TCP adds to the checksum beside the segment (RFC 9293, section 3.1). */
 struct pseudo {
 	uint32_t saddr;
 	uint32_t daddr;
@@ -60,7 +60,7 @@ static uint16_t checksum(const void *data, size_t bytes)
 	return ~sum;
 }
 
-/* What is the same in all frames. */
+/* Fills in what is the same in all frames. */
 static void frame_init(struct frame *frame, const char *mac, const char *target, const char *port)
 {
 	static const uint8_t from[ETH_ALEN] = { 2, 0, 0, 0, 0, 9 };
@@ -83,7 +83,7 @@ static void frame_init(struct frame *frame, const char *mac, const char *target,
 	frame->tcp.window = htons(65535);
 }
 
-/* The number-th SYN. */
+/* Fills in the number-th SYN. */
 static void frame_fill(struct frame *frame, uint32_t number)
 {
 	struct pseudo pseudo = {
@@ -109,7 +109,7 @@ static int open_device(const char *name)
 		.sll_family = AF_PACKET,
 		.sll_ifindex = if_nametoindex(name),
 	};
-	/* Protocol 0: it only sends. */
+	/* Protocol 0: the socket only sends. */
 	int fd = socket(AF_PACKET, SOCK_RAW, 0);
 
 	if (!addr.sll_ifindex)

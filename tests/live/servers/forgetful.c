@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Accepts and never closes: a leak whose line of code is known. It is built with frame pointers,
- * as forgetful_bare is built without anything that says where a frame's caller is.
+ * Accepts and never closes: a leak whose line of code is known. This program is built with frame
+ * pointers; forgetful_bare is built without anything that says where a frame's caller is.
  */
 #include "serve.h"
 
-/* The functions stay apart, and are called: what is called last must come back. */
+/* Keeps functions apart and called: no inlining, and no call that ends in a jump. */
 #define APART __attribute__((noinline, noclone))
 
 APART int accept_and_forget(int listener)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Connects to the port on loopback, reads up to the end and never closes. */
+/* Connects to the port on loopback, reads to the end and never closes. */
 #include "serve.h"
 
 #define CONNECTIONS 6

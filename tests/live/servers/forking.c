@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Accepts in the parent; a child for each connection, of another name, serves and closes it. */
+/* Accepts in the parent. For each connection a child with another name serves and closes it. */
 #include "serve.h"
 
 static void serve_in_child(int fd, int number)
@@ -14,7 +14,8 @@ static void serve_in_child(int fd, int number)
 		err(1, "fork");
 	case 0:
 		serve_name("child", number);
-		/* The one that closes last sends the FIN: let it be known who that is. */
+		/* The last one to close sends the FIN, so the child waits until the parent has
+		 * closed. */
 		close(gate[1]);
 		if (read(gate[0], &byte, 1))
 			errx(1, "the parent speaks");

@@ -3,13 +3,13 @@
  * Leaks of every kind at once, each in a process of its own that listens on the next port:
  *
  *	forgets: accepts and does not close
- *	inherits: closes, but a child has them
- *	passes: closes, but has sent them to another process
+ *	inherits: closes, but a child has the connections
+ *	passes: closes, but has sent the connections to another process
  *	stuck: does not accept, and its queue is full
  *	slow: closes, but late
  *	threaded: accepts in a thread, which does not close
  *
- * Beside what serve.h logs each says, once all is as it will stay, who has what:
+ * Each logs what serve.h logs. Once nothing changes any more, each also says who has what:
  *
  *	leak KIND PID FD…
  */
@@ -20,7 +20,7 @@
 /* Connections that each kind waits for. */
 #define LEAKED 6
 
-/* After which the slow one closes: longer than a look at all of them takes. */
+/* After this time the slow one closes; a look at all of them takes less. */
 #define SLOW_S 4
 
 struct leak {
@@ -85,7 +85,7 @@ static void inherits(struct leak *leak)
 	say("inherits", child, leak);
 }
 
-/* The descriptors in one message, as a server hands connections to its worker. */
+/* Room for the descriptors in one message, as a server hands connections to its worker. */
 union control {
 	struct cmsghdr header;
 	char bytes[CMSG_SPACE(sizeof(int) * LEAKED)];
@@ -126,7 +126,7 @@ static void passes(struct leak *leak)
 		char byte = 0;
 
 		pass(pair[1], leak, false);
-		/* The sender must have closed before it is told. */
+		/* The sender must have closed before the receiver is told. */
 		if (read(pair[1], &byte, 1) != 1)
 			errx(1, "the sender is gone");
 		say("passes", getpid(), leak);
@@ -141,7 +141,7 @@ static void passes(struct leak *leak)
 
 static void stuck(struct leak *leak)
 {
-	/* One more than the limit has room (sk_acceptq_is_full()). */
+	/* The queue takes one more than its limit (sk_acceptq_is_full()). */
 	if (listen(leak->listener, LEAKED - 1))
 		err(1, "listen");
 	say("stuck", getpid(), NULL);

@@ -3,10 +3,10 @@
  * Makes many short connections over loopback and prints how many, as one JSON object.
  *
  * Each of several client processes has a server process of its own and one connection at a time: it
- * connects, closes its half, and waits for the server to close the other. So no accept queue ever
- * fills, nothing is retransmitted, and what the kernel does of each connection is known: the client
- * goes through FIN_WAIT1, FIN_WAIT2 and TIME_WAIT, the server through CLOSE_WAIT and LAST_ACK. With
- * --reset the server closes at once by a reset instead, and neither has a state but ESTABLISHED.
+ * connects, closes its half, and waits until the server closes the other. So no accept queue ever
+ * fills, nothing is retransmitted, and the states of each connection are known: the client goes
+ * through FIN_WAIT1, FIN_WAIT2 and TIME_WAIT, and the server through CLOSE_WAIT and LAST_ACK. With
+ * --reset the server closes at once by a reset, and both ends are only in ESTABLISHED.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -29,12 +29,13 @@ enum {
 	MAX_WORKERS = 64,
 	MAX_CONNECTIONS = 10 * 1000 * 1000,
 	/*
-	 * Connections of a client to one port, since each keeps a port of its own for the minute of
-	 * its TIME_WAIT: well below the 28232 that there are (ip_local_port_range).
+	 * How many connections a client makes to one port. Each occupies a local port for the
+	 * minute of its TIME_WAIT, so this is well below the 28232 that exist
+	 * (ip_local_port_range).
 	 */
 	PORT_SHARE = 14000,
 	MAX_LISTENERS = 256,
-	/* Nothing waits so long on a host that works, emulated or not. */
+	/* On a host that works, emulated or not, no step takes as long as this. */
 	STEP_LIMIT_S = 60,
 };
 
@@ -43,7 +44,7 @@ struct load {
 	bool reset;
 	unsigned int connections; /* of all workers together */
 	unsigned int workers;
-	unsigned int seconds; /* stop after so long, 0: when all are made */
+	unsigned int seconds; /* stop after this time; 0: when all are made */
 };
 
 /* A worker's result, in memory that it shares with the parent. */
@@ -70,7 +71,7 @@ static uint64_t now_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-/* No step waits for ever: a lost connection is an error, not a hang. */
+/* Limits the time of each step: a lost connection is an error, not a hang. */
 static void set_limit(int fd)
 {
 	struct timeval limit = { .tv_sec = STEP_LIMIT_S };
@@ -106,7 +107,7 @@ static int listen_once(int family, struct sockaddr_storage *addr)
 	return fd;
 }
 
-/* Those of one worker. They are closed when the last process that has them ends. */
+/* Opens the listeners of one worker. They close when the last process that has them ends. */
 static int listeners_open(struct listeners *listeners, const struct load *load)
 {
 	unsigned int share = load->connections / load->workers;
@@ -125,7 +126,7 @@ static int listeners_open(struct listeners *listeners, const struct load *load)
 	return 0;
 }
 
-/* The server of one client, which knows the order of its listeners. Goes on until it is killed. */
+/* Serves one client, which knows the order of its listeners, until the process is killed. */
 static void __attribute__((noreturn)) serve(const struct listeners *listeners, bool reset)
 {
 	static const struct linger now = { .l_onoff = 1 };
@@ -145,13 +146,13 @@ static void __attribute__((noreturn)) serve(const struct listeners *listeners, b
 	}
 }
 
-/* The server's close as the client sees it: connect() and read() may both be what finds a reset. */
+/* Whether this is the server's close as the client sees it: a reset may show at connect(), too. */
 static bool is_end(ssize_t result, bool reset)
 {
 	return reset ? result < 0 && errno == ECONNRESET : result == 0;
 }
 
-/* Returns 0 or the errno of what went wrong. */
+/* Returns 0 or the errno of the failure. */
 static int connect_once(const struct sockaddr_storage *to, bool reset)
 {
 	int fd = socket(to->ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0), err = 0;
@@ -160,7 +161,7 @@ static int connect_once(const struct sockaddr_storage *to, bool reset)
 	if (fd < 0)
 		return errno;
 	set_limit(fd);
-	errno = EPROTO; /* where nothing else is wrong but that the server said something */
+	errno = EPROTO; /* stands if the only fault is that the server sent something */
 	if (connect(fd, (const struct sockaddr *)to, sizeof(*to)))
 		err = is_end(-1, reset) ? 0 : errno;
 	else if (!reset && shutdown(fd, SHUT_WR))
@@ -191,7 +192,7 @@ static void run_client(const struct listeners *listeners, const struct load *loa
 	}
 }
 
-/* Returns the pid of a child that ends with its parent; 0 in the child, -1 if there is none. */
+/* Returns the pid of a child that ends with its parent; 0 in the child, -1 on failure. */
 static pid_t fork_child(void)
 {
 	pid_t pid = fork();
@@ -214,7 +215,7 @@ static int start_worker(const struct load *load, unsigned int count, struct tall
 		return -1;
 	if (!pid)
 		serve(&listeners, load->reset);
-	tally->server = pid; /* not in the child, whose 0 everyone would see */
+	tally->server = pid; /* not set in the child, whose 0 everyone would see */
 	pid = fork_child();
 	if (pid < 0)
 		return -1;
@@ -229,7 +230,7 @@ static int start_worker(const struct load *load, unsigned int count, struct tall
 static int run(const struct load *load, struct tally *tallies)
 {
 	for (unsigned int i = 0; i < load->workers; i++) {
-		/* The first ones take what does not divide. */
+		/* The first workers take what does not divide evenly. */
 		unsigned int count = load->connections / load->workers +
 				     (i < load->connections % load->workers);
 
@@ -245,7 +246,7 @@ static int run(const struct load *load, struct tally *tallies)
 	return 0;
 }
 
-/* Prints the sum. Returns a client's error, 0 for none. */
+/* Prints the sum. Returns a client's error, or 0. */
 static int report(const struct load *load, const struct tally *tallies, uint64_t took_ns)
 {
 	uint64_t made = 0, slowest_ns = 0;

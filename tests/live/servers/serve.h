@@ -3,16 +3,16 @@
  * What the test servers share: a listener, one request of HTTP, and a log of who did what.
  *
  * A server is called as NAME -4|-6 PORT. Each line of its log, on standard output, is a fact that
- * the tracer's rows are held against:
+ * the tracer's rows are compared with:
  *
  *	listen PID COMM NS
  *	accept PID COMM PEER_PORT NS
  *	close PID COMM PEER_PORT NS
  *	ready
  *
- * COMM is the name of the process (of its first thread), NS is CLOCK_MONOTONIC once it was done.
- * A line is written by one write(2), so those of several processes never mix. The first failure
- * ends the process with a message: the test sees that the server is gone.
+ * COMM is the name of the process (of its first thread). NS is CLOCK_MONOTONIC just after the
+ * event. One write(2) writes a line, so lines of several processes never mix. The first failure
+ * ends the process with a message, and the test sees that the server is gone.
  */
 #ifndef SERVE_H
 #define SERVE_H
@@ -31,10 +31,10 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Enough that accepting takes turns between them. */
+/* Enough workers for accepting to take turns between them. */
 #define SERVE_WORKERS 4
 
-/* No SYN may be dropped for a queue that is full: it would come again a second later. */
+/* No SYN may be dropped because the queue is full: it would come again a second later. */
 #define SERVE_BACKLOG 512
 
 /* The head of curl's request is about 80 bytes. */
@@ -88,7 +88,7 @@ static inline void serve_ready(void)
 		err(1, "standard output");
 }
 
-/* A listener on all addresses; with @share others may listen on the same port. */
+/* Returns a listener on all addresses; with @share others may listen on the same port. */
 static inline int serve_listen(const struct serve_options *options, bool share)
 {
 	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = htons(options->port) };
@@ -112,7 +112,7 @@ static inline int serve_listen(const struct serve_options *options, bool share)
 
 static inline uint16_t serve_peer_port(int fd)
 {
-	struct sockaddr_in6 peer = { 0 }; /* the port is where IPv4 has it, too */
+	struct sockaddr_in6 peer = { 0 }; /* its port is at the same place for IPv4 */
 	socklen_t len = sizeof(peer);
 
 	if (getpeername(fd, (struct sockaddr *)&peer, &len))
@@ -120,7 +120,7 @@ static inline uint16_t serve_peer_port(int fd)
 	return ntohs(peer.sin6_port);
 }
 
-/* Waits for a connection. */
+/* Waits for a connection and returns its descriptor. */
 static inline int serve_accept(int listener)
 {
 	int fd = accept(listener, NULL, NULL);
@@ -131,7 +131,7 @@ static inline int serve_accept(int listener)
 	return fd;
 }
 
-/* Reads up to the end of the request's head; returns whether it asks for the path /last. */
+/* Reads to the end of the request's head; returns whether the request is for the path /last. */
 static inline bool serve_read_request(int fd)
 {
 	char head[SERVE_REQUEST_BYTES];
@@ -172,7 +172,7 @@ static inline void serve_forever(int listener)
 		serve_request(serve_accept(listener));
 }
 
-/* Names the running thread; of a process's first one this is the name of the process. */
+/* Names the running thread; the name of the first thread is the name of the process. */
 static inline void serve_name(const char *what, int number)
 {
 	char name[16];
@@ -181,7 +181,7 @@ static inline void serve_name(const char *what, int number)
 	prctl(PR_SET_NAME, name);
 }
 
-/* A child ends with its parent: the test knows and ends the parent alone. */
+/* Makes a child end with its parent: the test knows and ends only the parent. */
 static inline void serve_die_with(pid_t parent)
 {
 	prctl(PR_SET_PDEATHSIG, SIGTERM);

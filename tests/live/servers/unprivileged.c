@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * What can be done once privileges are given up: tries from inside what the tracer must not be able
- * to do, in the thread that drops and in one that was started before.
+ * to do, in the thread that gives up and in one that was started before.
  *
- * unprivileged [files] [looks] [--user NAME]: prints "THREAD WHAT ERROR" for each try, 0 if it
- * works.
- * unprivileged helper: the same of what the process keeps that looks at others.
+ * unprivileged [files] [looks] [--user NAME]: prints "THREAD WHAT ERROR" for each try; ERROR is 0
+ * if the try works.
+ * unprivileged helper: the same with the privileges of the process that looks at others.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -132,6 +132,6 @@ int main(int argc, char *argv[])
 	puts("ready");
 	if (!isatty(STDIN_FILENO))
 		while (read(STDIN_FILENO, &(char){ 0 }, 1) > 0)
-			; /* looked at from outside until then */
+			; /* until then the test looks from outside */
 	return 0;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Accepts by io_uring, which makes no system call of that name; the same process serves and closes.
+ * Accepts by io_uring, which makes no accept() system call; the same process serves and closes.
  * Ends with status 77 where the kernel has no io_uring or refuses it.
  */
 #include <errno.h>
@@ -14,7 +14,7 @@
 
 struct ring {
 	int fd;
-	struct io_uring_sqe *sqe; /* the one entry that is used, over and over */
+	struct io_uring_sqe *sqe; /* the only entry, used over and over */
 	unsigned int *sq_tail;
 	unsigned int *sq_array;
 	unsigned int sq_mask;
@@ -55,7 +55,7 @@ static void ring_open(struct ring *ring)
 	ring->cqes = (void *)(cq + p.cq_off.cqes);
 }
 
-/* Submit one accept and wait for its end. */
+/* Submits one accept and waits until it completes. */
 static int ring_accept(struct ring *ring, int listener)
 {
 	unsigned int tail = *ring->sq_tail, head = *ring->cq_head;
