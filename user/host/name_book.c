@@ -14,9 +14,9 @@
 
 /*
  * How many cgroups are remembered, with some 400 bytes each. Beyond that all are forgotten: pods
- * that come and go add up over days.
+ * that come and go add up over days. That many leave room for a look of `export` within 16 MiB.
  */
-#define CGROUPS_MAX 8192
+#define CGROUPS_MAX 4096
 #define SLOTS	    (2 * CGROUPS_MAX)
 
 #define NO_PATH_NS 100000000ULL
