@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Callable
 
 from . import place, process
 from .netns import Netns
+from .server import Nginx
 
 HEAD = """
 import os, random, resource, select, signal, socket, sys, threading, time
@@ -153,31 +155,43 @@ def _load(netns: Netns, tool: str, *arguments: str) -> None:
     child.stdin.flush()
 
 
-def pool(netns: Netns, seconds: float) -> None:
+def pool(netns: Netns, seconds: float, _folder: Path) -> None:
     _play(netns, POOL, seconds, 200)
 
 
-def proxy(netns: Netns, seconds: float) -> None:
+def proxy(netns: Netns, seconds: float, _folder: Path) -> None:
     """Ten thousand clients, if there is time to make them."""
     _play(netns, PROXY, seconds, 10000 if seconds > 60 else 1000)
 
 
-def full_speed(netns: Netns, seconds: float) -> None:
+def nginx(netns: Netns, _seconds: float, folder: Path) -> None:
+    """Pages as fast as curl fetches them: on connections that either side closes, or many share."""
+    folder.chmod(0o755)  # for the user of the workers
+    server = Nginx(netns, folder, netns.ipv4)
+    for page in ("first", "last"):
+        url = f"http://{netns.ipv4}:{server.port}/{page}?[1-1000000000]"
+        netns.spawn(["curl", "-s", "-o", "/dev/null", url])
+    url = f"http://{netns.ipv4}:{server.port}/last?[1-1000000000]"
+    netns.spawn(["curl", "-s", "-o", "/dev/null", "-H", "Connection: close", url])
+
+
+def full_speed(netns: Netns, seconds: float, _folder: Path) -> None:
     """A server that closes first, and clients as fast as they can."""
     _load(netns, "load_async", "-t", str(seconds), "-c", "2", "-s", "2")
 
 
-def load_test(netns: Netns, seconds: float) -> None:
+def load_test(netns: Netns, seconds: float, _folder: Path) -> None:
     """It ends by itself during the look, and leaves its timewait sockets behind."""
     _load(netns, "load", "-t", str(seconds / 2), "-c", "4", "-s", "2", "-w", "5000")
 
 
-def boot(netns: Netns, seconds: float) -> None:
+def boot(netns: Netns, seconds: float, _folder: Path) -> None:
     _play(netns, BOOT, seconds, 200)
 
 
-SCENES: dict[str, Callable[[Netns, float], None]] = {
-    "pool": pool, "proxy": proxy, "full_speed": full_speed, "load_test": load_test, "boot": boot,
+SCENES: dict[str, Callable[[Netns, float, Path], None]] = {
+    "pool": pool, "proxy": proxy, "nginx": nginx, "full_speed": full_speed,
+    "load_test": load_test, "boot": boot,
 }
 
 
@@ -185,12 +199,16 @@ def diagnose(name: str, seconds: float) -> subprocess.CompletedProcess[str]:
     """What `diagnose` says about such a host, which it watches the whole time."""
     netns = Netns.make()
     try:
-        SCENES[name](netns, seconds)
-        return subprocess.run([place.tcpdwell(), "diagnose", "-d", f"{seconds:g}s", "--netns",
-                               netns.path, *place.backend()], capture_output=True, text=True,
-                              check=False, timeout=seconds + process.LIMIT_S)
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                SCENES[name](netns, seconds, Path(folder))
+                return subprocess.run([place.tcpdwell(), "diagnose", "-d", f"{seconds:g}s",
+                                       "--netns", netns.path, *place.backend()],
+                                      capture_output=True, text=True, check=False,
+                                      timeout=seconds + process.LIMIT_S)
+            finally:
+                _end_children(netns)
     finally:
-        _end_children(netns)
         netns.remove()
 
 
