@@ -511,6 +511,45 @@ static void find_refused_ports(struct finder *finder)
 	}
 }
 
+static bool is_of_one_destination(const struct finding *a, const struct finding *b)
+{
+	return a->at.netns == b->at.netns && a->at.rport && a->at.rport == b->at.rport &&
+	       !memcmp(a->at.raddr, b->at.raddr, sizeof(a->at.raddr));
+}
+
+/*
+ * A call that failed does not say which source address it was for. Of several sources that have
+ * ports for the destination, one that is full explains it, and the others are well.
+ */
+static bool is_explained(const struct finder *finder, const struct finding *finding)
+{
+	uint64_t usable = usable_ports(finder_netns(finder, finding->at.netns));
+
+	if (!usable || finder_percent(finding->count, usable) >= FINDER_SHARE_PERCENT)
+		return false;
+	for (size_t i = 0; i < finder->count; i++) {
+		const struct finding *other = &finder->list[i];
+
+		if (other->id == FINDING_PORTS_EXHAUSTED && is_of_one_destination(other, finding) &&
+		    finder_percent(other->count, usable) >= FINDER_SHARE_PERCENT)
+			return true;
+	}
+	return false;
+}
+
+static void forget_explained(struct finder *finder)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < finder->count; i++) {
+		const struct finding *finding = &finder->list[i];
+
+		if (finding->id != FINDING_PORTS_EXHAUSTED || !is_explained(finder, finding))
+			finder->list[kept++] = finder->list[i];
+	}
+	finder->count = kept;
+}
+
 /* Finds from the counts of a digest what is found from sockets otherwise. */
 static void find_held(struct finder *finder, const struct held_ports *held)
 {
@@ -520,6 +559,7 @@ static void find_held(struct finder *finder, const struct held_ports *held)
 					 held_ports_at(held, i)->timewait;
 	for (size_t i = 0; i < held_ports_count(held); i++)
 		found_held(finder, held_ports_at(held, i));
+	forget_explained(finder);
 	find_refused_ports(finder);
 }
 
@@ -532,6 +572,7 @@ void find_ports(struct finder *finder)
 	for (size_t i = 0; i < finder->facts->socket_count; i++)
 		finder->bound += takes_bound_port(finder, &finder->facts->sockets[i]);
 	finder_groups(finder, takes_chosen_port, by_ends, found_ports);
+	forget_explained(finder);
 	finder_groups(finder, takes_bound_port, by_source, found_ports);
 	find_refused_ports(finder);
 }

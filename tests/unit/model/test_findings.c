@@ -668,6 +668,23 @@ static void test_ports_by_holder(void **state)
 	assert_nothing();
 }
 
+/* One of three source addresses has no port left, and which one failed is not told. */
+static void test_ports_of_several_sources(void **state)
+{
+	const struct finding *f;
+
+	(void)state;
+	facts_clients(TCPDWELL_ESTABLISHED, 150);
+	for (unsigned int i = 0; i < 150; i++) {
+		host.sockets[i].at.laddr[3] = i < 100 ? 3 : 1;
+		host.sockets[i].at.lport = 40000 + i % 100;
+	}
+	facts_add_failure(FACT_CONNECT, EADDRNOTAVAIL, 5, 0, 5432);
+	f = only(FINDING_PORTS_EXHAUSTED);
+	assert_int_equal(f->at.laddr[3], 3);
+	assert_int_equal(figure(f, "failed"), 5);
+}
+
 /* Local ports of the @i-th destination, until the next call; NULL: there is none. */
 static const struct finding_ports *ports_at(size_t i)
 {
@@ -961,6 +978,7 @@ int main(void)
 		cmocka_unit_test_setup(test_fin_wait2, facts_begin),
 		cmocka_unit_test_setup(test_ports, facts_begin),
 		cmocka_unit_test_setup(test_ports_by_holder, facts_begin),
+		cmocka_unit_test_setup(test_ports_of_several_sources, facts_begin),
 		cmocka_unit_test_setup(test_fullest_destinations, facts_begin),
 		cmocka_unit_test_setup(test_destination_that_fills, facts_begin),
 		cmocka_unit_test_setup(test_address_in_use, facts_begin),
