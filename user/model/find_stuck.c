@@ -19,8 +19,8 @@
 /*
  * From SUSPECT_POOL connections of one address to one service on, they may be a pool. A pool has
  * idle connections beside new ones all the time, although its peer is not gone. So for more
- * connections, up to as many as one client has, it must be certain that the peer came back as a
- * whole.
+ * connections, up to as many as one client has, the peer must have come back with most of them, and
+ * use them.
  */
 #define SUSPECT_POOL	   4
 #define SUSPECT_AWAY_NS	   (1 * S)
@@ -171,14 +171,15 @@ static int by_peer_and_opening(const struct fact_socket *a, const struct fact_so
 /*
  * Returns true if the peer opened its newest @fresh connections after it had gone, and none of the
  * others was heard since. A peer that comes back opens as many, or half as many, within less time
- * than it was away. A pool that fills slowly has idle connections beside new ones, too.
+ * than it was away. A pool that fills slowly has idle connections beside new ones, too. A peer that
+ * has few connections may come back with one, and send nothing on it.
  */
 static bool came_back_with(const struct fact_socket *const *group, size_t count, size_t fresh)
 {
 	uint64_t first_ns = group[fresh - 1]->opened_most_ns, away_ns = UINT64_MAX;
-	bool active = false;
+	bool few = count <= SUSPECT_POOL, active = few;
 
-	if (fresh * 2 < count - fresh)
+	if (!few && fresh * 2 < count - fresh)
 		return false;
 	for (size_t i = fresh; i < count; i++) {
 		if (!may_be_gone(group[i]) || group[i]->silent_ns < first_ns)
@@ -198,15 +199,16 @@ static bool came_back_with(const struct fact_socket *const *group, size_t count,
 }
 
 /*
- * Returns the suspects of a peer that has as many connections as a pool. @group is sorted by when
- * they were opened, the newest first.
+ * Returns how many connections of one peer have been idle since before its other ones were opened.
+ * @group is sorted by when they were opened, the newest first. A connection that may have been open
+ * all the time is not taken for a new one; a busy one that was opened before this run may have been.
  */
-static size_t suspects_of_pool(struct finder *finder, const struct fact_socket *const *group,
-			       size_t count)
+static size_t suspects_of(struct finder *finder, const struct fact_socket *const *group,
+			  size_t count)
 {
 	size_t fresh = 1, suspects = 0;
 
-	if (count > FINDER_POOL_MOST)
+	if (count < 2 || count > FINDER_POOL_MOST)
 		return 0;
 	while (fresh < count && group[fresh - 1]->opened_most_ns != FACT_UNKNOWN &&
 	       !came_back_with(group, count, fresh))
@@ -215,29 +217,6 @@ static size_t suspects_of_pool(struct finder *finder, const struct fact_socket *
 		return 0;
 	for (size_t i = fresh; i < count; i++)
 		suspects += !finder_peer_is_here(finder, group[i]);
-	return suspects;
-}
-
-/*
- * Returns the suspects among one peer's connections: those that have been idle since before another
- * one began.
- */
-static size_t suspects_of(struct finder *finder, const struct fact_socket *const *group,
-			  size_t count)
-{
-	uint64_t newest_ns = UINT64_MAX;
-	size_t suspects = 0;
-
-	if (count < 2)
-		return 0;
-	if (count > SUSPECT_POOL)
-		return suspects_of_pool(finder, group, count);
-	for (size_t i = 0; i < count; i++)
-		if (group[i]->opened_ns && group[i]->opened_ns < newest_ns)
-			newest_ns = group[i]->opened_ns;
-	for (size_t i = 0; i < count; i++)
-		suspects += may_be_gone(group[i]) && newest_ns < group[i]->silent_ns &&
-			    !finder_peer_is_here(finder, group[i]);
 	return suspects;
 }
 

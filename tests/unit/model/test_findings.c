@@ -430,8 +430,11 @@ static void test_suspects(void **state)
 	for (int i = 0; i < 6; i++) {
 		s[i].at.raddr[3] = 2 + i % 3;
 		s[i].silent_ns = i < 3 ? 60 * S : S;
-		s[i].opened_ns = i < 3 ? 100 * S : 30 * S;
+		s[i].opened_ns = i < 3 ? 100 * S : 2 * S;
 	}
+	assert_nothing(); /* all may have been open for long, three of them in use */
+	for (int i = 3; i < 6; i++)
+		s[i].opened_most_ns = 30 * S;
 	f = only(FINDING_HALF_OPEN);
 	assert_int_equal(f->count, 3);
 	assert_int_equal(f->end.kind, DEADLINE_NEVER);
@@ -443,6 +446,12 @@ static void test_suspects(void **state)
 	assert_nothing();
 	host.facts.socket_count--;
 	host.sockets[0].timers.keepalive = true;
+	assert_nothing();
+	host.sockets[0].timers.keepalive = false;
+	assert_int_equal(only(FINDING_HALF_OPEN)->count, 3);
+	s = facts_accepted(TCPDWELL_ESTABLISHED, 1); /* of a peer that has one in use since long */
+	s->at.raddr[3] = 2;
+	s->silent_ns = S;
 	assert_nothing();
 }
 
@@ -460,6 +469,12 @@ static void test_pools_are_no_suspects(void **state)
 	assert_nothing();
 	for (int i = 0; i < 200; i++)
 		s[i].at.raddr[3] = i; /* one idle connection of each */
+	assert_nothing();
+	host.sockets[0].timers.keepalive = false;
+	assert_int_equal(only(FINDING_HALF_OPEN)->count, 3);
+	s = facts_accepted(TCPDWELL_ESTABLISHED, 1); /* of a peer that has one in use since long */
+	s->at.raddr[3] = 0;
+	s->silent_ns = S;
 	assert_nothing();
 }
 

@@ -108,6 +108,7 @@ static void half_open_suspects(void)
 		s[i].at.raddr[3] = i % 3;
 		s[i].silent_ns = i < 3 ? 60 * S : S;
 		s[i].opened_ns = i < 3 ? 100 * S : 30 * S;
+		s[i].opened_most_ns = i < 3 ? FACT_UNKNOWN : 30 * S;
 	}
 }
 
