@@ -512,8 +512,9 @@ int gather_end(struct gather *g, const struct tcpdwell_transition *t)
 	struct fact_end end, *ends = g->ends.items;
 	uint32_t slot;
 
-	if (t->to != TCPDWELL_CLOSE || t->from == TCPDWELL_TIME_WAIT ||
-	    t->from == TCPDWELL_LISTEN || t->from == TCPDWELL_SYN_RECV)
+	if ((t->to != TCPDWELL_CLOSE && t->to != TCPDWELL_TIME_WAIT) ||
+	    t->from == TCPDWELL_TIME_WAIT || t->from == TCPDWELL_LISTEN ||
+	    t->from == TCPDWELL_SYN_RECV)
 		return 0;
 	end_set(g, &end, t);
 	for (slot = fnv32(FNV32_BEGIN, &end, sizeof(end)); g->end_index[slot % END_SLOTS]; slot++) {

@@ -225,6 +225,30 @@ static void test_what_an_end_was(void **state)
 			 TCPDWELL_ESTABLISHED);
 	assert_int_equal(end_of(TCPDWELL_CLOSE_WAIT, TCPDWELL_REASON_RESET_SENT, 0, S).from,
 			 TCPDWELL_ESTABLISHED);
+	assert_int_equal(end_of(TCPDWELL_ESTABLISHED, TCPDWELL_REASON_TIMEOUT, ETIMEDOUT, S).from,
+			 TCPDWELL_ESTABLISHED);
+	assert_int_equal(end_of(TCPDWELL_LAST_ACK, TCPDWELL_REASON_TIMEOUT, ETIMEDOUT, S).from,
+			 TCPDWELL_FIN_WAIT2);
+}
+
+/* TIME_WAIT is the end of who closed first, and no second one when it expires. */
+static void test_time_wait_is_an_end(void **state)
+{
+	struct tcpdwell_transition t = {
+		.from = TCPDWELL_FIN_WAIT2,
+		.to = TCPDWELL_TIME_WAIT,
+		.netns = 7,
+		.rport = 80,
+	};
+
+	(void)state;
+	assert_int_equal(gather_end(gather, &t), 0);
+	t.from = TCPDWELL_TIME_WAIT;
+	t.to = TCPDWELL_CLOSE;
+	assert_int_equal(gather_end(gather, &t), 0);
+	look_at_all();
+	assert_int_equal(facts.end_count, 1);
+	assert_int_equal(facts.ends[0].count, 1);
 }
 
 /* A listener tells of its cookies once a second. */
@@ -359,7 +383,7 @@ int main(void)
 		TEST(test_fin_is_not_unread),	   TEST(test_orphans_are_nobodys),
 		TEST(test_queued_is_no_orphan),	   TEST(test_requests_and_drops),
 		TEST(test_end_of_a_failed_call),   TEST(test_what_an_end_was),
-		TEST(test_who_sends_cookies),
+		TEST(test_time_wait_is_an_end),	   TEST(test_who_sends_cookies),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
