@@ -229,7 +229,8 @@ const struct option_group group_leaks_report = {
 const struct option_group group_diagnose_report = {
 	"Look and report",
 	(const struct option_def[]){
-		VALUE("duration", 'd', "TIME", duration_ns, set_end, "look for this long (10s)"),
+		VALUE("duration", 'd', "TIME", duration_ns, set_end,
+		      "look for this long (10s); end --watch after this long"),
 		FLAG("watch", 0, watch,
 		     "go on, in place on a terminal; into a pipe, a line for what comes and goes"),
 		VALUE("interval", 'i', "TIME", report_ns, set_look_interval,
