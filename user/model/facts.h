@@ -94,11 +94,14 @@ struct fact_failure {
 struct fact_end {
 	struct fact_owner owner;
 	struct fact_address at; /* of one of them */
-	uint8_t from;		/* SYN_SENT; ESTABLISHED: was open; FIN_WAIT2: reset after FIN */
-	bool given_up;		/* in SYN_SENT: the process closed after a second SYN */
-	uint8_t reason;		/* enum tcpdwell_reason */
+	/* SYN_SENT; ESTABLISHED: was open; FIN_WAIT2: reset, or timed out, after FIN */
+	uint8_t from;
+	bool given_up;	/* in SYN_SENT: the process closed after a second SYN */
+	bool hasty;	/* in SYN_SENT: it closed before that, but when an answer was due */
+	uint8_t reason; /* enum tcpdwell_reason */
 	uint16_t err;
 	uint64_t count;
+	uint64_t waited_ns; /* of given_up and hasty ones: the longest wait for an answer */
 };
 
 /* A listener that sent SYN cookies. */

@@ -103,6 +103,24 @@ static void found_died(struct finder *finder, const struct fact_end *end)
 			     "are gone.");
 }
 
+/* The kernel ended connections of a process because their data was not acknowledged. */
+static void found_unacknowledged(struct finder *finder, const struct fact_end *end)
+{
+	struct finding *finding = finder_add(finder, FINDING_HALF_OPEN, FINDING_WARNING);
+
+	if (!finding)
+		return;
+	finding->count = end->count;
+	finding->owner = end->owner;
+	finding->at = end->at;
+	finding->err = end->err;
+	finding_figure(finding, "died", end->count, FIGURE_COUNT, true);
+	finding_setting(finding, FACT_RETRIES2);
+	finding_why(finding, "What was sent was not acknowledged until the last retransmission: the "
+			     "peers' hosts or the path to them are gone.");
+	show_ends(finding);
+}
+
 void find_ends(struct finder *finder)
 {
 	for (size_t i = 0; i < finder->facts->end_count; i++) {
@@ -115,6 +133,9 @@ void find_ends(struct finder *finder)
 		     end->reason == TCPDWELL_REASON_USER_TIMEOUT) &&
 		    end->count >= DIED)
 			found_died(finder, end);
+		if (end->reason == TCPDWELL_REASON_TIMEOUT && end->from == TCPDWELL_ESTABLISHED &&
+		    end->count >= DIED)
+			found_unacknowledged(finder, end);
 		if (end->reason != TCPDWELL_REASON_RESET_SENT &&
 		    end->reason != TCPDWELL_REASON_RESET_RECEIVED)
 			continue;

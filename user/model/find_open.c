@@ -155,23 +155,36 @@ static void blame_listener(struct finding *finding)
 		    "The accept queue of the listener at that port is full: it drops SYNs.");
 }
 
-/*
- * Returns how many connections to this destination the process closed while their SYNs were not
- * answered.
- */
-static uint64_t given_up(const struct finder *finder, const struct fact_owner *owner,
-			 const struct fact_address *at)
+/* Connections to one destination that a process closed while their SYNs were not answered. */
+struct given_up {
+	uint64_t count;
+	uint64_t waited_ns; /* the longest of them */
+};
+
+static struct given_up given_up(const struct finder *finder, const struct fact_owner *owner,
+				const struct fact_address *at)
 {
-	uint64_t count = 0;
+	struct given_up sum = { 0 };
 
 	for (size_t i = 0; i < finder->facts->end_count; i++) {
 		const struct fact_end *end = &finder->facts->ends[i];
 
-		if (end->given_up && !compare_owner(&end->owner, owner) &&
-		    !compare_destination(&end->at, at))
-			count += end->count;
+		if ((!end->given_up && !end->hasty) || compare_owner(&end->owner, owner) ||
+		    compare_destination(&end->at, at))
+			continue;
+		sum.count += end->count;
+		if (end->waited_ns > sum.waited_ns)
+			sum.waited_ns = end->waited_ns;
 	}
-	return count;
+	return sum;
+}
+
+static void tell_given_up(struct finding *finding, const struct given_up *closed)
+{
+	if (!closed->count)
+		return;
+	finding_figure(finding, "given_up", closed->count, FIGURE_COUNT, true);
+	finding_figure(finding, "longest_wait", closed->waited_ns, FIGURE_NS, false);
 }
 
 static void found_destination(struct finder *finder, const struct fact_socket *const *group,
@@ -179,7 +192,8 @@ static void found_destination(struct finder *finder, const struct fact_socket *c
 {
 	struct finding *finding;
 	unsigned int most = 0;
-	uint64_t oldest_ns = 0, closed = given_up(finder, &group[0]->owner, &group[0]->at);
+	struct given_up closed = given_up(finder, &group[0]->owner, &group[0]->at);
+	uint64_t oldest_ns = 0;
 	size_t stuck = 0;
 
 	for (size_t i = 0; i < count; i++) {
@@ -197,7 +211,7 @@ static void found_destination(struct finder *finder, const struct fact_socket *c
 	finding = finder_add(finder, FINDING_SYN_UNANSWERED, FINDING_CRITICAL);
 	if (!finding)
 		return;
-	finding->count = stuck + closed;
+	finding->count = stuck + closed.count;
 	finding->owner = group[0]->owner;
 	finding->at = group[0]->at;
 	finding->at.lport = 0;
@@ -205,8 +219,7 @@ static void found_destination(struct finder *finder, const struct fact_socket *c
 	finding_figure(finding, "syns_sent_again", most, FIGURE_COUNT, false);
 	if (oldest_ns)
 		finding_figure(finding, "oldest", oldest_ns, FIGURE_NS, false);
-	if (closed)
-		finding_figure(finding, "given_up", closed, FIGURE_COUNT, true);
+	tell_given_up(finding, &closed);
 	for (size_t i = 0; i < count; i++)
 		finding_end(finder, finding, group[i]);
 	finding_setting(finding, FACT_SYN_RETRIES);
@@ -238,6 +251,54 @@ static bool was_found_unanswered(const struct finder *finder, const struct fact_
 }
 
 /*
+ * Returns true if the destination may answer. Then a process that closes within a second may have
+ * no need of an answer any more: it asked several servers, and another one was faster.
+ */
+static bool may_answer(const struct finder *finder, const struct fact_end *like)
+{
+	for (size_t i = 0; i < finder->facts->socket_count; i++) {
+		const struct fact_socket *socket = &finder->facts->sockets[i];
+
+		if (socket->client && socket->state != TCPDWELL_SYN_SENT &&
+		    !compare_destination(&socket->at, &like->at))
+			return true;
+	}
+	/* Ends of connections that were open have no remote address. */
+	for (size_t i = 0; i < finder->facts->end_count; i++) {
+		const struct fact_end *end = &finder->facts->ends[i];
+
+		if (end->from != TCPDWELL_SYN_SENT && !compare_owner(&end->owner, &like->owner) &&
+		    end->at.netns == like->at.netns && end->at.rport == like->at.rport)
+			return true;
+	}
+	return false;
+}
+
+static void found_given_up(struct finder *finder, const struct fact_end *end,
+			   const struct given_up *closed)
+{
+	struct finding *finding = finder_add(finder, FINDING_SYN_UNANSWERED, FINDING_CRITICAL);
+
+	if (!finding)
+		return;
+	finding->count = closed->count;
+	finding->owner = end->owner;
+	finding->at = end->at;
+	finding->at.lport = 0;
+	tell_given_up(finding, closed);
+	finding_setting(finding, FACT_SYN_RETRIES);
+	if (is_held_up_here(finder, &end->at))
+		blame_listener(finding);
+	else if (end->hasty)
+		finding_why(finding, "Nothing comes back for as long as the process waits, which "
+				     "is less than a second: the host is down, a firewall drops, "
+				     "or the way there is slow.");
+	else
+		finding_why(finding, "%s", NO_ANSWER);
+	finding_more(finding, "tcpdwell --from SYN_SENT --to CLOSE -D %u", end->at.rport);
+}
+
+/*
  * Finds programs that have a timeout of their own: none of their sockets may exist at the time of
  * the look.
  */
@@ -246,25 +307,14 @@ static void find_given_up(struct finder *finder)
 	for (size_t i = 0; i < finder->facts->end_count; i++) {
 		const struct fact_end *end = &finder->facts->ends[i];
 		const struct fact_socket like = { .at = end->at, .owner = end->owner };
-		struct finding *finding;
+		struct given_up closed;
 
-		if (!end->given_up || end->count < UNANSWERED_CONNECTIONS ||
-		    was_found_scanning(finder, &like) || was_found_unanswered(finder, end))
+		if ((!end->given_up && !end->hasty) || was_found_scanning(finder, &like) ||
+		    was_found_unanswered(finder, end) || (end->hasty && may_answer(finder, end)))
 			continue;
-		finding = finder_add(finder, FINDING_SYN_UNANSWERED, FINDING_CRITICAL);
-		if (!finding)
-			return;
-		finding->count = end->count;
-		finding->owner = end->owner;
-		finding->at = end->at;
-		finding->at.lport = 0;
-		finding_figure(finding, "given_up", end->count, FIGURE_COUNT, true);
-		finding_setting(finding, FACT_SYN_RETRIES);
-		if (is_held_up_here(finder, &end->at))
-			blame_listener(finding);
-		else
-			finding_why(finding, "%s", NO_ANSWER);
-		finding_more(finding, "tcpdwell --from SYN_SENT --to CLOSE -D %u", end->at.rport);
+		closed = given_up(finder, &end->owner, &end->at);
+		if (closed.count >= UNANSWERED_CONNECTIONS)
+			found_given_up(finder, end, &closed);
 	}
 }
 

@@ -462,9 +462,12 @@ static void end_set_ports(const struct gather *g, struct fact_end *end,
 /* The first SYN is sent again after a second. */
 #define SYN_AGAIN_NS 1000000000ULL
 
+/* An answer comes sooner than that, even from the other side of the world. */
+#define SYN_ANSWER_NS 200000000ULL
+
 /*
  * Returns the state that the connection was closed in, simplified. Of connections that were open,
- * it tells only for resets whether this side had sent its FIN.
+ * it tells only for resets and timeouts whether this side had sent its FIN.
  */
 static uint8_t end_from(const struct tcpdwell_transition *t)
 {
@@ -473,11 +476,24 @@ static uint8_t end_from(const struct tcpdwell_transition *t)
 		return TCPDWELL_SYN_SENT;
 	case TCPDWELL_FIN_WAIT1:
 	case TCPDWELL_FIN_WAIT2:
-		return t->reason == TCPDWELL_REASON_RESET_SENT ? TCPDWELL_FIN_WAIT2 :
-								 TCPDWELL_ESTABLISHED;
+		return t->reason == TCPDWELL_REASON_RESET_SENT ||
+				       t->reason == TCPDWELL_REASON_TIMEOUT ?
+			       TCPDWELL_FIN_WAIT2 :
+			       TCPDWELL_ESTABLISHED;
+	case TCPDWELL_CLOSING:
+	case TCPDWELL_LAST_ACK:
+		return t->reason == TCPDWELL_REASON_TIMEOUT ? TCPDWELL_FIN_WAIT2 :
+							      TCPDWELL_ESTABLISHED;
 	default:
 		return TCPDWELL_ESTABLISHED;
 	}
+}
+
+/* Returns true if the process closed a connection that had no answer after @least_ns. */
+static bool is_given_up(const struct tcpdwell_transition *t, uint64_t least_ns)
+{
+	return t->from == TCPDWELL_SYN_SENT && t->reason == TCPDWELL_REASON_ABORTED && !t->err &&
+	       t->dwell != TCPDWELL_DWELL_UNKNOWN && t->dwell_ns >= least_ns;
 }
 
 /* Connections that failed to open are told apart by destination, others by service. */
@@ -497,8 +513,8 @@ static void end_set(const struct gather *g, struct fact_end *end,
 	end_set_ports(g, end, t);
 	if (t->from != TCPDWELL_SYN_SENT)
 		return;
-	end->given_up = t->reason == TCPDWELL_REASON_ABORTED && !t->err &&
-			t->dwell != TCPDWELL_DWELL_UNKNOWN && t->dwell_ns >= SYN_AGAIN_NS;
+	end->given_up = is_given_up(t, SYN_AGAIN_NS);
+	end->hasty = !end->given_up && is_given_up(t, SYN_ANSWER_NS);
 	memcpy(end->at.raddr, t->raddr, sizeof(end->at.raddr));
 }
 
@@ -510,12 +526,15 @@ static bool is_same_end(const struct fact_end *end, const struct fact_end *like)
 int gather_end(struct gather *g, const struct tcpdwell_transition *t)
 {
 	struct fact_end end, *ends = g->ends.items;
+	uint64_t waited_ns = 0;
 	uint32_t slot;
 
 	if ((t->to != TCPDWELL_CLOSE && t->to != TCPDWELL_TIME_WAIT) ||
 	    t->from == TCPDWELL_TIME_WAIT || t->from == TCPDWELL_LISTEN ||
 	    t->from == TCPDWELL_SYN_RECV)
 		return 0;
+	if (is_given_up(t, SYN_ANSWER_NS))
+		waited_ns = t->dwell_ns;
 	end_set(g, &end, t);
 	for (slot = fnv32(FNV32_BEGIN, &end, sizeof(end)); g->end_index[slot % END_SLOTS]; slot++) {
 		struct fact_end *known = &ends[g->end_index[slot % END_SLOTS] - 1];
@@ -523,6 +542,8 @@ int gather_end(struct gather *g, const struct tcpdwell_transition *t)
 		if (!is_same_end(known, &end))
 			continue;
 		known->count++;
+		if (waited_ns > known->waited_ns)
+			known->waited_ns = waited_ns;
 		return 0;
 	}
 	if (g->ends.count == GATHER_ENDS) {
@@ -530,6 +551,7 @@ int gather_end(struct gather *g, const struct tcpdwell_transition *t)
 		return 0;
 	}
 	end.count = 1;
+	end.waited_ns = waited_ns;
 	g->end_index[slot % END_SLOTS] = g->ends.count + 1;
 	return list_add(&g->ends, &end);
 }

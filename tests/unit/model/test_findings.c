@@ -183,11 +183,42 @@ static void test_given_up(void **state)
 	facts_add_end(TCPDWELL_SYN_SENT, TCPDWELL_REASON_ABORTED, 0, 9, 2);
 	assert_nothing(); /* closed before the SYN was sent again */
 	host.ends[0].given_up = true;
+	host.ends[0].waited_ns = 3 * S;
 	f = only(FINDING_SYN_UNANSWERED);
+	assert_int_equal(figure(f, "longest_wait"), 3 * S);
 	assert_int_equal(figure(f, "given_up"), 9);
 	assert_int_equal(f->at.rport, 5432);
 	host.ends[0].count = 2;
 	assert_nothing();
+}
+
+/* Who waits for less than a second may have no need of an answer any more. */
+static void test_given_up_in_haste(void **state)
+{
+	struct findings *findings;
+	const struct finding *f;
+	struct fact_socket *s;
+
+	(void)state;
+	facts_add_end(TCPDWELL_SYN_SENT, TCPDWELL_REASON_ABORTED, 0, 9, 2);
+	host.ends[0].hasty = true;
+	host.ends[0].waited_ns = S / 2;
+	f = only(FINDING_SYN_UNANSWERED);
+	assert_int_equal(figure(f, "given_up"), 9);
+	assert_int_equal(figure(f, "longest_wait"), S / 2);
+	assert_non_null(strstr(f->why, "less than a second"));
+	facts_add_end(TCPDWELL_ESTABLISHED, TCPDWELL_REASON_FIN, 0, 1, 2);
+	assert_nothing(); /* that server answers, or another one at that port */
+	host.facts.end_count = 1;
+	s = facts_clients(TCPDWELL_ESTABLISHED, 1);
+	s->owner = facts_owner(12, "other");
+	/* A digest has no ends, so this is not held against one. */
+	findings = findings_new(&host.facts);
+	assert_non_null(findings);
+	assert_int_equal(findings_count(findings), 0);
+	findings_free(findings);
+	s->at.raddr[3] = 3;
+	assert_int_equal(only(FINDING_SYN_UNANSWERED)->count, 9);
 }
 
 static void test_many_ports_of_one_address(void **state)
@@ -469,12 +500,6 @@ static void test_pools_are_no_suspects(void **state)
 	assert_nothing();
 	for (int i = 0; i < 200; i++)
 		s[i].at.raddr[3] = i; /* one idle connection of each */
-	assert_nothing();
-	host.sockets[0].timers.keepalive = false;
-	assert_int_equal(only(FINDING_HALF_OPEN)->count, 3);
-	s = facts_accepted(TCPDWELL_ESTABLISHED, 1); /* of a peer that has one in use since long */
-	s->at.raddr[3] = 0;
-	s->silent_ns = S;
 	assert_nothing();
 }
 
@@ -902,10 +927,16 @@ static void test_died(void **state)
 {
 	(void)state;
 	facts_add_end(TCPDWELL_ESTABLISHED, TCPDWELL_REASON_KEEPALIVE_TIMEOUT, ETIMEDOUT, 2, 2);
-	facts_add_end(TCPDWELL_ESTABLISHED, TCPDWELL_REASON_TIMEOUT, ETIMEDOUT, 20, 2);
+	facts_add_end(TCPDWELL_FIN_WAIT2, TCPDWELL_REASON_TIMEOUT, ETIMEDOUT, 20, 2);
 	assert_nothing();
 	host.ends[0].count = 3;
 	assert_int_equal(figure(only(FINDING_KEEPALIVE_DIED), "died"), 3);
+	host.facts.end_count = 0; /* data is told apart from keep-alive */
+	facts_add_end(TCPDWELL_ESTABLISHED, TCPDWELL_REASON_TIMEOUT, ETIMEDOUT, 3, 2);
+	assert_int_equal(figure(only(FINDING_HALF_OPEN), "died"), 3);
+	assert_int_equal(only(FINDING_HALF_OPEN)->settings[0], FACT_RETRIES2);
+	host.ends[0].count = 2;
+	assert_nothing();
 }
 
 static void test_host(void **state)
@@ -974,6 +1005,7 @@ int main(void)
 		cmocka_unit_test_setup(test_syn_unanswered, facts_begin),
 		cmocka_unit_test_setup(test_held_up_here, facts_begin),
 		cmocka_unit_test_setup(test_given_up, facts_begin),
+		cmocka_unit_test_setup(test_given_up_in_haste, facts_begin),
 		cmocka_unit_test_setup(test_many_ports_of_one_address, facts_begin),
 		cmocka_unit_test_setup(test_scan, facts_begin),
 		cmocka_unit_test_setup(test_connect_failing, facts_begin),

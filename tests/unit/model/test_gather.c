@@ -216,6 +216,11 @@ static void test_what_an_end_was(void **state)
 {
 	(void)state;
 	assert_false(end_of(TCPDWELL_SYN_SENT, TCPDWELL_REASON_ABORTED, 0, S / 2).given_up);
+	assert_true(end_of(TCPDWELL_SYN_SENT, TCPDWELL_REASON_ABORTED, 0, S / 2).hasty);
+	assert_false(end_of(TCPDWELL_SYN_SENT, TCPDWELL_REASON_ABORTED, 0, S / 10).hasty);
+	assert_false(end_of(TCPDWELL_SYN_SENT, TCPDWELL_REASON_ABORTED, 0, S).hasty);
+	assert_int_equal(end_of(TCPDWELL_SYN_SENT, TCPDWELL_REASON_ABORTED, 0, 2 * S).waited_ns,
+			 2 * S);
 	assert_true(end_of(TCPDWELL_SYN_SENT, TCPDWELL_REASON_ABORTED, 0, S).given_up);
 	assert_false(end_of(TCPDWELL_SYN_SENT, TCPDWELL_REASON_ABORTED, EHOSTUNREACH, S).given_up);
 	assert_false(end_of(TCPDWELL_SYN_SENT, TCPDWELL_REASON_TIMEOUT, ETIMEDOUT, S).given_up);

@@ -57,6 +57,13 @@ static void syn_unanswered(void)
 	set_timers(s, 40, timers);
 }
 
+static void given_up_in_haste(void)
+{
+	facts_add_end(TCPDWELL_SYN_SENT, TCPDWELL_REASON_ABORTED, 0, 17, 2);
+	host.ends[0].hasty = true;
+	host.ends[0].waited_ns = 501 * S / 1000;
+}
+
 static void scan(void)
 {
 	for (int i = 0; i < 25; i++)
@@ -98,6 +105,11 @@ static void half_open(void)
 		s[i].silent_ns = (12 + i) * S;
 		s[i].age_ns = 400 * S;
 	}
+}
+
+static void half_open_died(void)
+{
+	facts_add_end(TCPDWELL_ESTABLISHED, TCPDWELL_REASON_TIMEOUT, ETIMEDOUT, 4, 2);
 }
 
 static void half_open_suspects(void)
@@ -232,12 +244,14 @@ static const struct {
 	void (*stage)(void);
 } scenes[] = {
 	{ FINDING_SYN_UNANSWERED, "", syn_unanswered },
+	{ FINDING_SYN_UNANSWERED, "-hasty", given_up_in_haste },
 	{ FINDING_SCAN, "", scan },
 	{ FINDING_CONNECT_FAILING, "", connect_failing },
 	{ FINDING_SYN_FLOOD, "", syn_flood },
 	{ FINDING_ACCEPT_QUEUE_FULL, "", accept_queue_full },
 	{ FINDING_HALF_OPEN, "", half_open },
 	{ FINDING_HALF_OPEN, "-suspects", half_open_suspects },
+	{ FINDING_HALF_OPEN, "-died", half_open_died },
 	{ FINDING_CLOSE_WAIT_LEAK, "", close_wait_leak },
 	{ FINDING_STUCK_FIN_WAIT1, "", stuck_fin_wait1 },
 	{ FINDING_STUCK_FIN_WAIT2, "", stuck_fin_wait2 },
