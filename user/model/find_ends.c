@@ -116,8 +116,9 @@ static void found_unacknowledged(struct finder *finder, const struct fact_end *e
 	finding->err = end->err;
 	finding_figure(finding, "died", end->count, FIGURE_COUNT, true);
 	finding_setting(finding, FACT_RETRIES2);
-	finding_why(finding, "What was sent was not acknowledged until the last retransmission: the "
-			     "peers' hosts or the path to them are gone.");
+	finding_why(finding,
+		    "What was sent was not acknowledged until the last retransmission: the "
+		    "peers' hosts or the path to them are gone.");
 	show_ends(finding);
 }
 

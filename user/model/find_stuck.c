@@ -201,7 +201,8 @@ static bool came_back_with(const struct fact_socket *const *group, size_t count,
 /*
  * Returns how many connections of one peer have been idle since before its other ones were opened.
  * @group is sorted by when they were opened, the newest first. A connection that may have been open
- * all the time is not taken for a new one; a busy one that was opened before this run may have been.
+ * all the time is not taken for a new one: of a busy one that this run did not see begin, nothing
+ * else is known.
  */
 static size_t suspects_of(struct finder *finder, const struct fact_socket *const *group,
 			  size_t count)
