@@ -162,7 +162,94 @@ for port in range(100, 140):
     s = socket.socket(); attempt(s.connect, (sys.argv[1], port)); s.close()
 for turn in range(4):
     s = socket.socket(); s.settimeout(1.3); attempt(s.connect, ("10.51.0.1", 9001)); s.close()
+for turn in range(6):
+    s = socket.socket(); s.settimeout(.4); attempt(s.connect, ("10.51.0.1", 9002)); s.close()
 stay()
+"""
+
+# Workers with a connection each, none of which is answered.
+WORKERS = """
+name("workers")
+ready()
+for number in range(4):
+    if not os.fork():
+        name("worker")
+        s = socket.socket(); s.settimeout(30); attempt(s.connect, ("10.51.0.1", 9003))
+        os._exit(0)
+stay()
+"""
+
+# A client whose data is lost, and whose kernel does not try for long.
+DIES = """
+name("dies")
+talks = [socket.create_connection((sys.argv[1], 8000)) for _ in range(4)]
+ready()
+for s in talks:
+    s.send(b"x" * 100)
+stay()
+"""
+
+# A server that closes first, and a client that checks now and then that the port answers.
+CHECKED = """
+listener = socket.create_server(("127.0.0.1", 8080), backlog=64)
+child = os.fork()
+if not child:
+    name("server")
+    while True:
+        s, _peer = listener.accept()
+        if attempt(s.recv, 10):
+            s.send(b"y")
+        s.close()
+listener.close()
+name("checked")
+ready()
+for turn in range(100):
+    with socket.create_connection(("127.0.0.1", 8080)) as s:
+        s.send(b"x"); s.recv(10); s.recv(10)
+    if turn % 20 == 0:
+        s = socket.create_connection(("127.0.0.1", 8080))
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)); s.close()
+    time.sleep(.05)
+time.sleep(15)
+os.kill(child, 9)
+"""
+
+# A server with a thread for each connection.
+DATABASE = """
+name("database")
+listener = socket.create_server(("0.0.0.0", 5432), backlog=64)
+def answer(s):
+    while attempt(s.recv, 100):
+        s.send(b"y")
+def serve():
+    while True:
+        threading.Thread(target=answer, args=(listener.accept()[0],), daemon=True).start()
+threading.Thread(target=serve, daemon=True).start()
+ready()
+stay()
+"""
+
+# A client that vanishes with a pool of connections, without a word, and comes back with another.
+POOL = """
+name("pool")
+def ask(s):
+    s.send(b"x"); s.recv(100)
+def connect():
+    pool = [socket.create_connection((sys.argv[1], 5432)) for _ in range(12)]
+    for s in pool:
+        ask(s)
+    return pool
+pool = connect()
+ready()
+for s in pool:
+    s.setsockopt(socket.IPPROTO_TCP, 19, 1)  # TCP_REPAIR: no FIN is sent
+    s.close()
+time.sleep(3)
+pool = connect()
+while True:
+    for s in pool[:6]:
+        ask(s)
+    time.sleep(.5)
 """
 
 # Half closed, and at work: one side reads on what the other still sends.
@@ -339,6 +426,12 @@ def _scene() -> Iterator[Scene]:
         scene.alone("half", HALF)
         giver = scene.pair("target", "ready(); stay()", "giver", GIVER)
         behind_router(giver)
+        behind_router(scene.pair("router", "ready(); stay()", "workers", WORKERS))
+        scene.alone("checked", CHECKED)
+        scene.pair("database", DATABASE, "pool", POOL)
+        dies = scene.pair("sink", PEER, "dies", DIES)
+        dies.client.sysctl("net/ipv4/tcp_retries2", 3)
+        lose(dies.client, dies.server.ipv4)
         lose(gone.client, gone.server.ipv4)
         lose(flood.server, flood.client.ipv4)
         scene.look()
@@ -474,11 +567,37 @@ def test_many_ports_of_one_host(scene: Scene) -> None:
 
 
 def test_given_up(scene: Scene) -> None:
-    finding = scene.owned("giver", "syn_unanswered")
-    assert (finding["rport"], finding["seen"]["given_up"]) == (9001, 4)
+    found = [f for f in scene.of("giver", "syn_unanswered") if f["rport"] == 9001]
+    assert len(found) == 1 and found[0]["pid"] == scene.players["giver"].child.pid
+    assert found[0]["seen"]["given_up"] == 4
 
 
-@pytest.mark.parametrize("name", ["well", "half"])
+def test_given_up_in_haste(scene: Scene) -> None:
+    """The SYN is not sent a second time in so short a time."""
+    found = [f for f in scene.of("giver", "syn_unanswered") if f["rport"] == 9002]
+    assert len(found) == 1 and found[0]["pid"] == scene.players["giver"].child.pid
+    assert found[0]["seen"]["given_up"] == 6
+    assert 300e6 < found[0]["seen"]["longest_wait_ns"] < 1e9
+
+
+def test_workers(scene: Scene) -> None:
+    finding = scene.one("workers", "syn_unanswered")
+    assert (finding["comm"], finding["rport"]) == ("worker", 9003)
+    assert finding["seen"]["in_syn_sent"] == finding["seen"]["processes"] == 4
+
+
+def test_data_died(scene: Scene) -> None:
+    finding = scene.owned("dies", "half_open")
+    assert (finding["seen"], finding["errno"]) == ({"died": 4}, "ETIMEDOUT")
+    assert finding["settings"]["net.ipv4.tcp_retries2"] == 3
+
+
+def test_pool_that_came_back(scene: Scene) -> None:
+    finding = scene.owned("database", "half_open")
+    assert finding["seen"] == {"suspects": 12, "peers": 1} and finding["ends"] == "never"
+
+
+@pytest.mark.parametrize("name", ["well", "half", "checked"])
 def test_what_is_well_is_not_found(scene: Scene, name: str) -> None:
     assert [f for f in scene.found if f["netns"] == scene.netns[name].inode] == []
 

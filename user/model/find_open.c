@@ -194,10 +194,12 @@ static void found_destination(struct finder *finder, const struct fact_socket *c
 	unsigned int most = 0;
 	struct given_up closed = given_up(finder, &group[0]->owner, &group[0]->at);
 	uint64_t oldest_ns = 0;
-	size_t stuck = 0;
+	size_t stuck = 0, processes = 0;
 
 	for (size_t i = 0; i < count; i++) {
 		const struct fact_socket *socket = group[i];
+
+		processes += !i || socket->owner.pid != group[i - 1]->owner.pid;
 
 		if (socket->timers.retransmits >= UNANSWERED_SYNS)
 			stuck += 1 + socket->others;
@@ -216,6 +218,8 @@ static void found_destination(struct finder *finder, const struct fact_socket *c
 	finding->at = group[0]->at;
 	finding->at.lport = 0;
 	finding_figure(finding, "in_syn_sent", stuck, FIGURE_COUNT, false);
+	if (processes > 1)
+		finding_figure(finding, "processes", processes, FIGURE_COUNT, false);
 	finding_figure(finding, "syns_sent_again", most, FIGURE_COUNT, false);
 	if (oldest_ns)
 		finding_figure(finding, "oldest", oldest_ns, FIGURE_NS, false);
@@ -240,12 +244,13 @@ static bool was_found_scanning(const struct finder *finder, const struct fact_so
 	return false;
 }
 
-static bool was_found_unanswered(const struct finder *finder, const struct fact_end *end)
+static bool was_found_unanswered(const struct finder *finder, const struct fact_owner *owner,
+				 const struct fact_address *at)
 {
 	for (size_t i = 0; i < finder->count; i++)
 		if (finder->list[i].id == FINDING_SYN_UNANSWERED &&
-		    !compare_owner(&finder->list[i].owner, &end->owner) &&
-		    !compare_destination(&finder->list[i].at, &end->at))
+		    !compare_owner(&finder->list[i].owner, owner) &&
+		    !compare_destination(&finder->list[i].at, at))
 			return true;
 	return false;
 }
@@ -310,7 +315,8 @@ static void find_given_up(struct finder *finder)
 		struct given_up closed;
 
 		if ((!end->given_up && !end->hasty) || was_found_scanning(finder, &like) ||
-		    was_found_unanswered(finder, end) || (end->hasty && may_answer(finder, end)))
+		    was_found_unanswered(finder, &end->owner, &end->at) ||
+		    (end->hasty && may_answer(finder, end)))
 			continue;
 		closed = given_up(finder, &end->owner, &end->at);
 		if (closed.count >= UNANSWERED_CONNECTIONS)
@@ -321,6 +327,27 @@ static void find_given_up(struct finder *finder)
 static bool is_unanswered_alone(const struct finder *finder, const struct fact_socket *socket)
 {
 	return is_unanswered(finder, socket) && !was_found_scanning(finder, socket);
+}
+
+/*
+ * Workers of one name may have a connection each, so that none of them has enough to be found by
+ * itself.
+ */
+static bool is_unanswered_worker(const struct finder *finder, const struct fact_socket *socket)
+{
+	return socket->owner.comm[0] && is_unanswered_alone(finder, socket) &&
+	       !was_found_unanswered(finder, &socket->owner, &socket->at);
+}
+
+static int by_name_and_destination(const struct fact_socket *a, const struct fact_socket *b)
+{
+	return memcmp(a->owner.comm, b->owner.comm, sizeof(a->owner.comm)) ?:
+		       compare_destination(&a->at, &b->at);
+}
+
+static int by_worker(const struct fact_socket *a, const struct fact_socket *b)
+{
+	return by_name_and_destination(a, b) ?: finder_order(a->owner.pid, b->owner.pid);
 }
 
 /* An address that refuses at once leaves no socket behind, so it is found among the ends only. */
@@ -344,6 +371,8 @@ void find_unanswered(struct finder *finder)
 	finder_groups(finder, is_unanswered, by_service, found_service);
 	find_refused_scans(finder);
 	finder_groups(finder, is_unanswered_alone, by_destination, found_destination);
+	finder_groups_sorted(finder, is_unanswered_worker, by_worker, by_name_and_destination,
+			     found_destination);
 	find_given_up(finder);
 }
 
@@ -376,7 +405,10 @@ static const char *why_failing(int err, bool sent)
 	case ETIMEDOUT:
 		return "Nothing answers the SYN.";
 	case EHOSTUNREACH:
-		return "No neighbour answers, or a router or a firewall sends an ICMP error.";
+		return !sent ? "A route of this host says that the address is unreachable: `ip "
+			       "route get ADDRESS` shows it." :
+			       "No neighbour answers, or a router or a firewall sends an ICMP "
+			       "error.";
 	case ENETUNREACH:
 		return sent ? "A router or a firewall sends an ICMP error: it has no way there." :
 			      "This host has no route to the address, or the address is one of "
@@ -388,7 +420,13 @@ static const char *why_failing(int err, bool sent)
 		return "No local port is free for this destination.";
 	case EACCES:
 	case EPERM:
-		return "A firewall of this host, or a security module, forbids it.";
+		return "A firewall of this host, a route of type prohibit, or a security module "
+		       "forbids it.";
+	case EINVAL:
+		return sent ? "" :
+			      "A route of type blackhole leads to the address, as `ip route get "
+			      "ADDRESS` shows, or the address or the socket is not fit for "
+			      "connect().";
 	case ECONNRESET:
 		return "The connection was reset while it opened.";
 	default:
@@ -411,7 +449,7 @@ static void add_failing(struct finder *finder, const struct fact_owner *owner,
 	finding->err = err;
 	finding_figure(finding, "failed", count, FIGURE_COUNT, true);
 	finding_why(finding, "%s", why_failing(err, sent));
-	if (!sent && (err == ENETUNREACH || err == EINVAL || err == EACCES))
+	if (!sent && (err == ENETUNREACH || err == EHOSTUNREACH || err == EINVAL || err == EACCES))
 		finding_more(finding, "tcpdwell diagnose -p %u", owner->pid); /* makes no rows */
 	else if (at->rport)
 		finding_more(finding, "tcpdwell --from SYN_SENT --to CLOSE -D %u", at->rport);
@@ -513,6 +551,54 @@ static void find_failing_ports(struct finder *finder)
 	}
 }
 
+/* Returns true if the connection failed as @like did, in a process of the same name. */
+static bool is_of_name(const struct fact_end *end, const struct fact_end *like)
+{
+	return end->from == TCPDWELL_SYN_SENT && end->err == like->err && end->count < FAILURES &&
+	       end->reason != TCPDWELL_REASON_NO_LOCAL_PORT &&
+	       !compare_destination(&end->at, &like->at) &&
+	       !memcmp(end->owner.comm, like->owner.comm, sizeof(end->owner.comm));
+}
+
+static bool was_found_of_name(const struct finder *finder, const struct fact_end *end)
+{
+	for (size_t i = 0; i < finder->count; i++) {
+		const struct finding *f = &finder->list[i];
+
+		if (f->id == FINDING_CONNECT_FAILING && f->err == end->err &&
+		    !compare_destination(&f->at, &end->at) &&
+		    !memcmp(f->owner.comm, end->owner.comm, sizeof(end->owner.comm)))
+			return true;
+	}
+	return false;
+}
+
+/* Processes that are made for one task each, as those of cron are, fail once each. */
+static void find_failing_workers(struct finder *finder)
+{
+	for (size_t i = 0; i < finder->facts->end_count && !finder->err; i++) {
+		const struct fact_end *like = &finder->facts->ends[i];
+		uint64_t count = 0, processes = 0;
+
+		if (!like->err || !like->owner.comm[0] || !is_of_name(like, like) ||
+		    is_told_as_scan(finder, &like->owner, &like->at) ||
+		    was_found_of_name(finder, like))
+			continue;
+		for (size_t j = i; j < finder->facts->end_count; j++) {
+			if (!is_of_name(&finder->facts->ends[j], like))
+				continue;
+			count += finder->facts->ends[j].count;
+			processes++;
+		}
+		if (count < FAILURES)
+			continue;
+		add_failing(finder, &like->owner, &like->at, like->err, count, true);
+		if (!finder->err)
+			finding_figure(&finder->list[finder->count - 1], "processes", processes,
+				       FIGURE_COUNT, false);
+	}
+}
+
 void find_failing(struct finder *finder)
 {
 	for (size_t i = 0; i < finder->facts->failure_count; i++) {
@@ -535,6 +621,7 @@ void find_failing(struct finder *finder)
 			add_failing(finder, &end->owner, &end->at, end->err, end->count, true);
 	}
 	find_failing_ports(finder);
+	find_failing_workers(finder);
 }
 
 /* ---- Itself ---- */
@@ -587,7 +674,7 @@ void find_self_connect(struct finder *finder)
 		finding_setting(finding, FACT_PORTS_HIGH);
 		finding_why(
 			finding, "%s",
-			is_local_port(finder, at) ?
+			!socket->bound && is_local_port(finder, at) ?
 				"The port lies in the range of local ports, and no server listens "
 				"there: connect() picked it for both ends." :
 				"It was bound to the very address that it connected to.");

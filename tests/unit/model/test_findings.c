@@ -284,6 +284,35 @@ static void test_connect_failing(void **state)
 	assert_int_equal(figure(f, "failed"), 9);
 }
 
+/* Workers that have a connection each, of which none is found by itself. */
+static void test_workers(void **state)
+{
+	struct fact_socket *s = facts_clients(TCPDWELL_SYN_SENT, 4);
+	const struct finding *f;
+
+	(void)state;
+	for (unsigned int i = 0; i < 4; i++) {
+		s[i].owner = facts_owner(100 + i, "worker");
+		s[i].timers.retransmits = 2;
+	}
+	f = only(FINDING_SYN_UNANSWERED);
+	assert_int_equal(figure(f, "in_syn_sent"), 4);
+	assert_int_equal(figure(f, "processes"), 4);
+	s[0].owner = facts_owner(100, "other");
+	s[1].owner = facts_owner(101, "another");
+	assert_nothing();
+	host.facts.socket_count = 0;
+	for (unsigned int i = 0; i < 3; i++) {
+		facts_add_end(TCPDWELL_SYN_SENT, TCPDWELL_REASON_REFUSED, ECONNREFUSED, 1, 2);
+		host.ends[i].owner = facts_owner(200 + i, "cron");
+	}
+	f = only(FINDING_CONNECT_FAILING);
+	assert_int_equal(figure(f, "failed"), 3);
+	assert_int_equal(figure(f, "processes"), 3);
+	host.facts.end_count = 2;
+	assert_nothing();
+}
+
 static void test_self_connect(void **state)
 {
 	struct fact_socket *s = facts_clients(TCPDWELL_ESTABLISHED, 1);
@@ -1009,6 +1038,7 @@ int main(void)
 		cmocka_unit_test_setup(test_many_ports_of_one_address, facts_begin),
 		cmocka_unit_test_setup(test_scan, facts_begin),
 		cmocka_unit_test_setup(test_connect_failing, facts_begin),
+		cmocka_unit_test_setup(test_workers, facts_begin),
 		cmocka_unit_test_setup(test_self_connect, facts_begin),
 		cmocka_unit_test_setup(test_syn_flood, facts_begin),
 		cmocka_unit_test_setup(test_syn_flood_of_young_requests, facts_begin),
