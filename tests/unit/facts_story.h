@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * A host that is made up, for the tests of what `diagnose` finds and of how it says so: facts.h
- * filled by hand. One at a time, in one network namespace, `blue`.
+ * A made-up host, for the tests of what `diagnose` finds and of how it says so: the facts of
+ * facts.h, filled in by hand. There is one host at a time, in one network namespace, `blue`.
  */
 #ifndef TCPDWELL_TEST_FACTS_STORY_H
 #define TCPDWELL_TEST_FACTS_STORY_H
@@ -21,18 +21,18 @@ struct facts_story {
 
 extern struct facts_story host;
 
-/* Nothing has happened, and few settings are known. For cmocka: returns 0. */
+/* Begins a host where nothing has happened, and few settings are known. Returns 0, for cmocka. */
 int facts_begin(void **state);
 
 struct fact_owner facts_owner(uint32_t pid, const char *comm);
 
-/* Ends of 10.0.0.1 and 10.0.0.@peer. */
+/* Returns the ends of a connection between 10.0.0.1 and 10.0.0.@peer. */
 struct fact_address facts_ends(uint8_t peer, uint16_t lport, uint16_t rport);
 
-/* Adds @count sockets of a client in @state that are alike but for their local port. */
+/* Adds @count sockets of a client in @state that differ only in their local port. */
 struct fact_socket *facts_clients(uint8_t state, unsigned int count);
 
-/* The same of a server on port 80, with peers from 10.0.0.2 on; and its listener. */
+/* Adds @count sockets of a server on port 80, with peers from 10.0.0.2 on, and its listener. */
 struct fact_socket *facts_accepted(uint8_t state, unsigned int count);
 struct fact_socket *facts_listener(uint32_t waiting, uint32_t backlog);
 

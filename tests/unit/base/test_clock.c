@@ -37,7 +37,7 @@ static void test_agrees_with_the_kernel(void **state)
 {
 	struct clock *clock = clock_new();
 	const uint64_t slack_ns =
-		1000; /* of the first reading: half the time between its two ends */
+		1000; /* slack of the first reading: half the time between its two ends */
 	uint64_t before, wall, after;
 
 	(void)state;
@@ -55,7 +55,7 @@ static void test_sample(void **state)
 	struct clock *clock = clock_new();
 
 	(void)state;
-	/* The middle of the two readings. */
+	/* A sample is at the middle of its two readings. */
 	clock_sample(clock, 100 * S, 5000 * S, 100 * S + 200);
 	assert_true(clock_wall_ns(clock, 100 * S) == 5000 * S - 100);
 	assert_true(clock_wall_ns(clock, 101 * S + 7) == 5001 * S - 93);
@@ -66,7 +66,7 @@ static void test_sample(void **state)
 	clock_sample(clock, 101 * S, 5001 * S - 50, 101 * S + 50);
 	assert_true(clock_wall_ns(clock, 100 * S) == 5000 * S - 100);
 
-	/* One that cannot agree is a step, be it small, ... */
+	/* A sample that cannot agree is a step, even if it is small, ... */
 	clock_sample(clock, 102 * S, 5002 * S, 102 * S + 40);
 	assert_true(clock_wall_ns(clock, 100 * S) == 5000 * S - 20);
 	/* ... a day ahead, or back before the boot. */
@@ -77,7 +77,7 @@ static void test_sample(void **state)
 	clock_free(clock);
 }
 
-/* A sample within the last second is not replaced by a tick, an older one is. */
+/* A tick does not replace a sample of the last second, but replaces an older one. */
 static void test_tick(void **state)
 {
 	struct clock *clock = clock_new();
@@ -123,7 +123,7 @@ static void test_rfc3339(void **state)
 	assert_rfc3339(&stamp, 1, "1970-01-01T00:00:00.000000001Z");
 	assert_rfc3339(&stamp, 1709251199 * S + 999999999, "2024-02-29T23:59:59.999999999Z");
 	assert_rfc3339(&stamp, 1709251200 * S, "2024-03-01T00:00:00.000000000Z");
-	/* Backwards too, as rows may come a little out of order. */
+	/* Time may go backwards, because rows may come a little out of order. */
 	assert_rfc3339(&stamp, 1709251199 * S, "2024-02-29T23:59:59.000000000Z");
 	assert_rfc3339(&stamp, 0, "1970-01-01T00:00:00.000000000Z");
 	assert_rfc3339(&stamp, 2147483648 * S, "2038-01-19T03:14:08.000000000Z");
@@ -149,7 +149,7 @@ static void test_time(void **state)
 	tzset();
 	assert_time_us(noon, true, "12:00:00.000000");
 	assert_time_us(noon, false, "17:45:00.000000");
-	/* Cut, not rounded: else the last microsecond of a day would read 60. */
+	/* Times are cut, not rounded: otherwise the last microsecond of a day would become 60 s. */
 	assert_time_us(noon + 999999999, true, "12:00:00.999999");
 	assert_string_equal(ended(&buffer, put_time(buffer.text, &stamp, noon + S, true)),
 			    "12:00:01");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Records that are short, long, of another kind, or hold what cannot be. */
+/* Records that are too short, longer, of another kind, or with impossible values. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -41,7 +41,7 @@ static void test_short(void **state)
 
 	(void)state;
 	for (size_t size = 0; size < SIZE; size++) {
-		/* Fewer bytes than it says, and as few as it says. */
+		/* A record has fewer bytes than it says, and then as few as it says. */
 		in.size = SIZE;
 		assert_int_equal(decode_copy(&in, size, &out), DECODED_BAD);
 		in.size = size;
@@ -50,7 +50,7 @@ static void test_short(void **state)
 	}
 }
 
-/* What a longer one says of the port, whole or not at all. */
+/* A longer record tells of the port completely or not at all. */
 static void test_port_use(void **state)
 {
 	struct tcpdwell_port_transition in = {
@@ -86,7 +86,7 @@ static void test_longer(void **state)
 	assert_memory_equal(&in, &out, SIZE);
 	assert_int_equal(decode_copy(bytes, sizeof(bytes) - 1, &out), DECODED_BAD);
 
-	/* Bytes behind the record, as a ring may pad. */
+	/* A ring may pad a record with bytes behind it. */
 	in.size = SIZE;
 	memcpy(bytes, &in, SIZE);
 	assert_int_equal(decode_copy(bytes, sizeof(bytes), &out), DECODED_TRANSITION);
@@ -109,7 +109,7 @@ static void test_unknown_kind(void **state)
 	assert_int_equal(decode_copy(&in, SIZE, &out), DECODED_BAD);
 }
 
-/* Each byte at @offset is good exactly from @first to @last. */
+/* Checks that the byte at @offset is accepted exactly from @first to @last. */
 static void check_byte(size_t offset, unsigned int first, unsigned int last)
 {
 	struct tcpdwell_transition in = sample_row(), out;
@@ -149,7 +149,7 @@ static void test_comm_is_terminated(void **state)
 	assert_string_equal(out.comm, "xxxxxxxxxxxxxxx");
 }
 
-/* A connection, and what is none. */
+/* Tests a connection, and records that are none. */
 static void test_connection(void **state)
 {
 	struct tcpdwell_connection c = {

@@ -21,7 +21,7 @@
 #define H   (60 * MIN)
 #define D   (24 * H)
 
-/* Columns on a terminal: all bytes but those that continue a character. */
+/* Returns columns on a terminal: all bytes except those that continue a character. */
 static unsigned int width(const char *text)
 {
 	unsigned int columns = 0;
@@ -96,7 +96,7 @@ static void test_nearest(void **state)
 		assert_duration(cases[i].ns, DURATION_NEAREST, cases[i].want);
 }
 
-/* What is said to be a lower bound never exceeds the truth. */
+/* A value that is shown as a lower bound never exceeds the truth. */
 static void test_down(void **state)
 {
 	static const struct {

@@ -28,7 +28,7 @@ static char *put_table(char *p, const char *text, size_t len)
 	return put_escaped(p, text, len, &columns);
 }
 
-/* Renders a copy of exactly @len bytes, so that the sanitizer sees a read beyond. */
+/* Renders a copy of exactly @len bytes, so that the sanitizer sees any read beyond it. */
 static const char *rendered(put_fn *put, const char *text, size_t len)
 {
 	static char out[2 + ESCAPE_JSON_BYTES * MAX + TEXT_SLACK_BYTES];
@@ -47,7 +47,7 @@ static void assert_put(put_fn *put, const char *text, const char *want)
 	assert_string_equal(rendered(put, text, strlen(text)), want);
 }
 
-/* Byte sequences that are no UTF-8; each byte is bad by itself, or ASCII. */
+/* Byte sequences that are not UTF-8; each byte is bad by itself, or is ASCII. */
 static const char *const invalid[] = {
 	"\x80", /* a continuation with nothing before it */
 	"\xbf",
@@ -92,7 +92,7 @@ static void test_every_ascii_byte(void **state)
 
 	(void)state;
 	for (int byte = 0; byte < 0x80; byte++) {
-		/* At each place of the eight that are looked at together. */
+		/* The code looks at eight bytes together, so the byte is tried at each place. */
 		for (int at = 0; at < 9; at++) {
 			memset(text, 'a', 10);
 			text[at] = byte;
@@ -180,14 +180,14 @@ static void test_cut(void **state)
 	assert_cut("nginx", 4, "ngi+", 4);
 	assert_cut("nginx", 1, "+", 1);
 	assert_cut("nginx", 0, "", 0);
-	/* Never within an escape or a character. */
+	/* The cut is never within an escape or a character. */
 	assert_cut("\x1b[31m", 8, "\\x1b[31m", 8);
 	assert_cut("\x1b[31m", 7, "\\x1b[3+", 7);
 	assert_cut("\x1b[31m", 4, "+", 1);
 	assert_cut("ab日本", 6, "ab日本", 6);
 	assert_cut("ab日本", 5, "ab日+", 5);
 	assert_cut("ab日本", 4, "ab+", 3);
-	/* All that 15 bytes can do. */
+	/* The longest text that 15 bytes can become. */
 	assert_cut("\x1b\x1b\x1b\x1b\x1b\x1b\x1b\x1b\x1b\x1b\x1b\x1b\x1b\x1b\x1b", 15,
 		   "\\x1b\\x1b\\x1b+", 13);
 }
@@ -216,7 +216,7 @@ static void test_csv(void **state)
 	assert_put(put_csv, "a\r\nb", "a\\x0d\\x0ab");
 	assert_put(put_csv, "a\\b", "a\\x5cb");
 	assert_put(put_csv, "\x1b,\"", "\"\\x1b,\"\"\"");
-	/* What a spreadsheet takes for a formula, only where it would. */
+	/* A spreadsheet takes these for a formula, but only at the beginning of a cell. */
 	assert_put(put_csv, "=1+1", "\\x3d1+1");
 	assert_put(put_csv, "+1", "\\x2b1");
 	assert_put(put_csv, "-1", "\\x2d1");
@@ -273,7 +273,7 @@ static void test_json_invalid_utf8(void **state)
 	}
 }
 
-/* Whatever the bytes: within the bound that callers reserve, no raw control, whole UTF-8. */
+/* Any bytes give whole UTF-8 without raw controls, within the bound that callers reserve. */
 static void test_any_bytes(void **state)
 {
 	static const struct {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Hashes against what their authors publish of them. */
+/* Hashes against values that the authors of FNV publish. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

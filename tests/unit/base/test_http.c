@@ -72,7 +72,7 @@ static bool likes(const char *accept)
 static void test_what_is_accepted(void **state)
 {
 	(void)state;
-	/* What Prometheus 2.x says. */
+	/* What Prometheus 2.x sends. */
 	assert_true(likes("application/openmetrics-text;version=1.0.0;q=0.5,"
 			  "application/openmetrics-text;version=0.0.1;q=0.4,"
 			  "text/plain;version=0.0.4;q=0.3,*/*;q=0.2"));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* What is asked of a text is found, and what is no JSON ends. */
+/* What is looked up in a text is found, and reading ends at what is not JSON. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -94,7 +94,7 @@ static void test_malformed(void **state)
 	}
 }
 
-/* However deep, it takes no stack. */
+/* Reading takes no stack, however deep the text is nested. */
 static void test_deep(void **state)
 {
 	const size_t depth = 1 << 20;

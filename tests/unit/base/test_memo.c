@@ -44,7 +44,7 @@ static void test_find(void **state)
 	memo_free(NULL);
 }
 
-/* Keys that differ in any one bit are not the same, whatever place they have. */
+/* Keys that differ in any one bit are different, whatever place they have. */
 static void test_every_bit_counts(void **state)
 {
 	struct memo_key key = { .words = { 0x5555, 0, UINT64_MAX, 0, 1, 0, UINT64_MAX } };
@@ -62,7 +62,7 @@ static void test_every_bit_counts(void **state)
 	memo_free(memo);
 }
 
-/* The first three words are counters, mostly: of so many in a row each has its place. */
+/* The first three words are mostly counters: keys in a row get different places. */
 static void test_counters_are_spread(void **state)
 {
 	struct memo *memo = memo_new(PLACES, TEXT_BYTES);
@@ -82,7 +82,7 @@ static void test_counters_are_spread(void **state)
 	memo_free(memo);
 }
 
-/* The newest takes the place, so what is remembered stays bounded. */
+/* The newest text takes the place, so memory stays bounded. */
 static void test_many(void **state)
 {
 	struct memo *memo = memo_new(PLACES, TEXT_BYTES);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Requests whose end was not told, by what is left of the timers of each second. */
+/* Counts requests whose end was missed, by what is left of the timers of each second. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,13 +17,13 @@ static void test_only_what_is_over(void **state)
 	struct overdue overdue = {};
 
 	(void)state;
-	/* They may run out yet, or a little late. */
+	/* Their timers may still run out, or run out a little late. */
 	assert_int_equal(overdue_count(&overdue, &timers, 1, 0), 0);
 	assert_int_equal(overdue_count(&overdue, &timers, 1, 10), 0);
 	assert_int_equal(overdue_count(&overdue, &timers, 1, 11), 0);
 	assert_int_equal(overdue_count(&overdue, &timers, 1, 12), 5);
 	assert_int_equal(overdue_count(&overdue, &timers, 1, 13), 5);
-	/* One was told all the same. */
+	/* The end of one of them was reported after all. */
 	timers.armed[10]--;
 	assert_int_equal(overdue_count(&overdue, &timers, 1, 14), 4);
 }
@@ -58,7 +58,7 @@ static void test_armed_before_the_start(void **state)
 	assert_int_equal(overdue_count(&overdue, &timers, 1, 20), 2);
 }
 
-/* The same number stands for another second by and by. */
+/* In time, the same slot stands for another second. */
 static void test_turns(void **state)
 {
 	struct tcpdwell_timers timers = { .armed[10] = 5 };
@@ -66,14 +66,14 @@ static void test_turns(void **state)
 
 	(void)state;
 	assert_int_equal(overdue_count(&overdue, &timers, 1, 20), 5);
-	/* What is armed for the next turn is not due. */
+	/* Timers that are armed for the next turn are not due. */
 	timers.armed[10] += 100;
 	assert_int_equal(overdue_count(&overdue, &timers, 1, SECONDS + 5), 5);
 	timers.armed[10] -= 98;
 	assert_int_equal(overdue_count(&overdue, &timers, 1, SECONDS + 20), 7);
-	/* Nobody asked for several turns. */
+	/* Several turns pass without a look. */
 	assert_int_equal(overdue_count(&overdue, &timers, 1, 5 * SECONDS + 15), 7);
-	/* And the number itself begins anew. */
+	/* The number of the second itself wraps around. */
 	assert_int_equal(overdue_count(&overdue, &timers, 1, UINT32_MAX), 7);
 	assert_int_equal(overdue_count(&overdue, &timers, 1, 12), 7);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* What constants leave of a program. */
+/* What is left of a program when its constants are known. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -86,7 +86,7 @@ static void test_switched_on(void **state)
 	ASSERT_SAME(&p, left);
 }
 
-/* Numbers that meet where they differ are not known, and what a helper answers is not. */
+/* A value is unknown where two paths with different numbers meet, and so is a helper's answer. */
 static void test_what_is_not_known_stays(void **state)
 {
 	struct bpf_insn insns[] = { HELP(5),	   MOV(6, 0), IF_ZERO(0, 1), MOV(6, 1),
@@ -103,7 +103,7 @@ static void test_what_is_not_known_stays(void **state)
 
 static void test_a_loop(void **state)
 {
-	/* r6 counts down from what is known: at the head of the loop it is known no more. */
+	/* r6 counts down from a known number: at the head of the loop it is unknown. */
 	struct bpf_insn insns[] = { MOV(6, 2), IF_ZERO(6, 3), HELP(5), AND(6, 1),
 				    JUMP(-4),  MOV(0, 0),     EXIT };
 	struct bpf_func_info functions[] = { { 0, 1 } };
@@ -127,7 +127,7 @@ static void test_32_bits_and_signs(void **state)
 	ASSERT_SAME(&p, left);
 }
 
-/* Calls lead to where their functions are now; one that nobody calls any more is gone. */
+/* Calls lead to the new places of their functions; a function that nobody calls is gone. */
 static void test_functions(void **state)
 {
 	struct bpf_insn insns[] = { PLACE(1, 0), LOAD(1, 1), IF_ZERO(1, 1), CALL(4), CALL(5),

@@ -81,7 +81,7 @@ static void test_leading_zeros(void **state)
 	}
 }
 
-/* Each half of eight digits, with every value. */
+/* Tests each half of eight digits with every value. */
 static void test_8digits(void **state)
 {
 	struct buffer buffer;
@@ -160,16 +160,16 @@ static void test_ipv6(void **state)
 	assert_ipv6("1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7:8");
 	assert_ipv6("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
 		    "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff");
-	/* 4.1: leading zeros go. */
+	/* 4.1: leading zeros are dropped. */
 	assert_ipv6("2001:0db8:0000:0000:0000:0000:0000:0001", "2001:db8::1");
 	assert_ipv6("2001:0db8:00a0:0b00:c000:0001:0010:0100", "2001:db8:a0:b00:c000:1:10:100");
-	/* 4.2.1: as much as can be. */
+	/* 4.2.1: :: stands for as many groups as possible. */
 	assert_ipv6("2001:db8:0:0:0:0:2:1", "2001:db8::2:1");
 	/* 4.2.2: one group of zeros stays. */
 	assert_ipv6("2001:db8:0:1:1:1:1:1", "2001:db8:0:1:1:1:1:1");
 	assert_ipv6("0:1:1:1:1:1:1:1", "0:1:1:1:1:1:1:1");
 	assert_ipv6("1:1:1:1:1:1:1:0", "1:1:1:1:1:1:1:0");
-	/* 4.2.3: the longest run, and the first of equals. */
+	/* 4.2.3: :: stands for the longest run, and for the first of equal ones. */
 	assert_ipv6("2001:0:0:1:0:0:0:1", "2001:0:0:1::1");
 	assert_ipv6("2001:0:0:0:1:0:0:1", "2001::1:0:0:1");
 	assert_ipv6("2001:db8:0:0:1:0:0:1", "2001:db8::1:0:0:1");

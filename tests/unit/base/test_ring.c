@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * The reader of the ring against a file that is laid out like the kernel's. Only the second mapping
- * of the data is not there by itself: what is to be read beyond the end is written there.
+ * The reader of the ring against a file that is laid out like the kernel's. A file lacks the second
+ * mapping of the data, so the test writes there whatever is to be read beyond the end.
  */
 #include <errno.h>
 #include <linux/bpf.h>
@@ -18,7 +18,7 @@
 #include "base/ring.h"
 
 #define BYTES	    4096U
-#define LARGE_BYTES (4U << 20) /* several times of what is mapped at a time */
+#define LARGE_BYTES (4U << 20) /* several times as much as is mapped at a time */
 
 struct fake {
 	int fd;
@@ -78,7 +78,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* As the kernel does: the record counts once its header says that it is no longer busy. */
+/* Writes as the kernel does: a record counts once its header no longer says that it is busy. */
 static uint32_t *write_record(struct fake *fake, char fill, uint32_t len, uint32_t flags)
 {
 	char *record = fake->data + *fake->producer % fake->bytes;
@@ -134,7 +134,7 @@ static void test_discarded(void **state)
 	assert_int_equal(*fake->consumer, *fake->producer);
 }
 
-/* One that is being written holds up those behind it: they would come out of order. */
+/* A record that is being written holds up those behind it: they would come out of order. */
 static void test_busy(void **state)
 {
 	struct fake *fake = *state;
@@ -158,7 +158,7 @@ static void test_room(void **state)
 	assert_int_equal(*fake->consumer, 24);
 }
 
-/* A reader that never pauses gives back nevertheless. */
+/* A reader that never pauses still gives room back. */
 static void test_room_on_the_way(void **state)
 {
 	struct fake *fake = *state;
@@ -181,7 +181,7 @@ static void test_wrap(void **state)
 	assert_empty(fake);
 }
 
-/* Of a large ring a window is mapped, which moves on, also over its end and for a long record. */
+/* A window of a large ring is mapped. It moves on, also over the end and for a long record. */
 static void test_large(void **state)
 {
 	static const uint32_t lens[] = { 112, 8, 5000, 65536, 2U << 20, 24 };
@@ -200,7 +200,7 @@ static void test_large(void **state)
 	assert_int_equal(ring_error(fake->ring), 0);
 }
 
-/* Where the next window cannot be mapped, that is said, and it is tried again. */
+/* If the next window cannot be mapped, the reader says so and tries again. */
 static void test_cannot_map(void **state)
 {
 	struct fake *fake = *state;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Names of the numbers in wire.h: the JSON contract's, and what users type. */
+/* Names of the numbers in wire.h: those of the JSON contract, and those that users type. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* The output buffer: when it writes, and what it makes of a descriptor that will not take all. */
+/* The output buffer: when it writes, and what it does if a descriptor does not take all of it. */
 #define _GNU_SOURCE /* pipe2(), F_SETPIPE_SZ */
 #include <errno.h>
 #include <fcntl.h>
@@ -110,7 +110,7 @@ static void test_files_get_whole_blocks(void **state)
 	close(fd);
 }
 
-/* A reservation that the end of a block leaves no room for gets the whole buffer. */
+/* If the end of a block leaves no room for a reservation, it gets the whole buffer. */
 static void test_room_goes_before_blocks(void **state)
 {
 	int fd = memfd_create("text", MFD_CLOEXEC);
@@ -154,7 +154,7 @@ static void test_closed_pipe(void **state)
 	assert_int_equal(append(text, 'a', 10), 0);
 	assert_int_equal(text_flush(text), -EPIPE);
 
-	/* The error sticks, and what could not be written does not pile up. */
+	/* The error stays, and what could not be written does not pile up. */
 	assert_null(text_reserve(text, 1));
 	assert_int_equal(text_error(text), -EPIPE);
 	assert_int_equal(text_flush(text), -EPIPE);
@@ -233,7 +233,7 @@ static void test_pipe_that_does_not_block(void **state)
 	write_through_small_pipe(O_NONBLOCK);
 }
 
-/* More than the buffer holds, behind what is in it. */
+/* Puts more than the buffer holds, behind what is in it. */
 static void test_put_of_any_length(void **state)
 {
 	enum { BYTES = 1000 };
@@ -261,7 +261,7 @@ static void test_put_of_any_length(void **state)
  * ---- The end of the output ----------------------------------------------------------------------
  */
 
-/* Waits so often before it gives up. */
+/* Waits this many times before it gives up. */
 static int wait_for_a_while(void *context, int fd)
 {
 	int *left = context;
@@ -270,7 +270,7 @@ static int wait_for_a_while(void *context, int fd)
 	return (*left)-- > 0 ? 0 : -ECANCELED;
 }
 
-/* Lines of 100 bytes into a pipe of a page, of which nothing is read before the end. */
+/* Writes lines of 100 bytes into a pipe of a page, from which nothing is read before the end. */
 static void test_end_of_waiting(void **state)
 {
 	int fds[2], left = 1;
@@ -289,7 +289,7 @@ static void test_end_of_waiting(void **state)
 	assert_int_equal(text_unwritten(text), 100);
 	assert_int_equal(text_flush(text), -ECANCELED);
 
-	/* What was written are whole lines, and what was not is counted. */
+	/* Only whole lines were written, and the others are counted. */
 	assert_int_equal(text_unwritten(text), 60);
 	assert_int_equal(text_put(text, line, sizeof(line)), -ECANCELED);
 	assert_int_equal(read(fds[0], got, sizeof(got)), 4000);
@@ -305,7 +305,7 @@ static void test_end_of_waiting(void **state)
 	close(fds[1]);
 }
 
-/* Half of a line is there: nothing can be written behind it. */
+/* Half of a line was written: nothing can be written behind it. */
 static void test_end_within_a_line(void **state)
 {
 	int fds[2], left = 1;
@@ -325,7 +325,7 @@ static void test_end_within_a_line(void **state)
 	close(fds[1]);
 }
 
-/* A file that may hold 1 000 bytes has the whole lines of 300, behind what was there before. */
+/* A file may hold 1 000 bytes: it gets whole lines of 300, behind what was there before. */
 static void test_file_ends_with_a_whole_line(void **state)
 {
 	struct rlimit before, limit;

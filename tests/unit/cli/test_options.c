@@ -28,7 +28,7 @@ static int find_user(const char *name, uint32_t *uid)
 	return 0;
 }
 
-/* Splits at blanks; '' is an empty argument. Its words live until the next call. */
+/* Splits at blanks; '' is an empty argument. The words live until the next call. */
 static int parse(const char *line)
 {
 	static char copy[1024];
@@ -276,7 +276,7 @@ static void test_help_and_version_end_it(void **state)
 	assert_true(options.version && !options.help);
 	assert_parses("timewait --help");
 	assert_true(options.help);
-	/* An error that comes first is still one. */
+	/* An error before -h is still an error. */
 	assert_int_equal(parse("--nonsense -h"), -EINVAL);
 }
 
@@ -284,7 +284,7 @@ static void test_help_and_version_end_it(void **state)
 
 static void test_refusals(void **state)
 {
-	/* The whole message where its form is a contract, else what it must say. */
+	/* The whole message if its form is a contract, otherwise what it must contain. */
 	static const struct {
 		const char *line, *says;
 	} bad[] = {
@@ -448,7 +448,7 @@ static void test_commands_agree_on_values(void **state)
 						    (a->letter && a->letter == b->letter);
 
 					assert_true(!same || !a->arg == !b->arg);
-					/* Within one command a name is one option. */
+					/* Within one command a name belongs to one option. */
 					assert_true(!same || one != other || a == b);
 				}
 			}
@@ -541,7 +541,7 @@ static void test_version(void **state)
 
 /* ---- Anything at all ------------------------------------------------------------------------- */
 
-/* xorshift: the same arguments in every run. */
+/* xorshift: the arguments are the same in every run. */
 static uint64_t random_next(void)
 {
 	static uint64_t seed = 0x9e3779b97f4a7c15;
@@ -552,7 +552,7 @@ static uint64_t random_next(void)
 	return seed;
 }
 
-/* Memory of just its length, so that a read beyond is found. */
+/* Returns memory of just the word's length, so that a read beyond it is found. */
 static char *random_word(void)
 {
 	static const char *const words[] = {
@@ -576,7 +576,7 @@ static char *random_word(void)
 	for (unsigned int more = random_next() % 3 ? 0 : random_next() % 40; more; more--)
 		word[len++] = 1 + random_next() % 255;
 	word[len] = '\0';
-	/* A byte of the word itself changes now and then. */
+	/* Now and then a byte of the word itself changes. */
 	if (len && !(random_next() % 8))
 		word[random_next() % len] = 1 + random_next() % 255;
 	return strdup(word);
@@ -616,7 +616,7 @@ static void test_random_arguments(void **state)
 		for (int i = 0; i < argc; i++)
 			free(argv[i]);
 	}
-	/* Not all of it is nonsense, or little was tried. */
+	/* Some of it is accepted; otherwise the test would try little. */
 	assert_in_range(taken, ROUNDS / 50, ROUNDS);
 }
 

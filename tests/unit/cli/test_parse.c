@@ -12,7 +12,7 @@
 #include "cli/parse.h"
 #include "wire.h"
 
-/* cmocka says which line failed; a table's line needs to be told. */
+/* cmocka says only which line of code failed; this also says which row of the table. */
 #define assert_row(text, condition)                                 \
 	do {                                                        \
 		if (!(condition))                                   \
@@ -56,7 +56,7 @@ static void test_ports(void **state)
 	assert_false(port_set_has(&set, 8101));
 	assert_false(port_set_has(&set, 0));
 
-	/* A second time adds. */
+	/* A second call adds to the set. */
 	assert_int_equal(parse_ports("65535,1", &set, &fault), 0);
 	assert_int_equal(ports_counted(&set), 105);
 	assert_true(port_set_has(&set, 1));
@@ -163,7 +163,7 @@ static void test_pids_full(void **state)
 		snprintf(text, sizeof(text), "%u", i);
 		assert_int_equal(parse_pids(text, &pids, &fault), 0);
 	}
-	/* One that is there needs no room. */
+	/* A pid that is there already needs no room. */
 	assert_int_equal(parse_pids("64", &pids, &fault), 0);
 	assert_int_equal(parse_pids("65", &pids, &fault), -E2BIG);
 	assert_fault("65", &fault, "65");
@@ -336,7 +336,7 @@ static void test_states(void **state)
 		{ "FIN-WAIT-2", 1 << TCPDWELL_FIN_WAIT2 },
 		{ "estab", 1 << TCPDWELL_ESTABLISHED },
 		{ "listen,time-wait,LISTEN", 1 << TCPDWELL_LISTEN | 1 << TCPDWELL_TIME_WAIT },
-		/* What a message offers must be taken. */
+		/* The names that a message offers must be accepted. */
 		{ "LISTEN,SYN_SENT,SYN_RECV,ESTABLISHED,FIN_WAIT1,FIN_WAIT2,CLOSE_WAIT,CLOSING,"
 		  "LAST_ACK,TIME_WAIT,CLOSE",
 		  0x0ffe },

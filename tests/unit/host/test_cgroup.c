@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Cgroup names, from a hierarchy of plain directories under a root of the test's own. */
+/* Names of cgroups, from a hierarchy of plain directories below a root of the test's own. */
 #define _GNU_SOURCE /* nftw() */
 #include <errno.h>
 #include <ftw.h>
@@ -109,10 +109,10 @@ static void test_mount(void **state)
 	assert_mount("30 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n", "/sys/fs/cgroup");
 	assert_mount(MOUNTS "41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 none rw\n",
 		     "/sys/fs/cgroup/unified");
-	/* Optional fields, none, one or several. */
+	/* There may be no optional field, one, or several. */
 	assert_mount("30 23 0:26 / /a rw shared:4 master:1 propagate_from:2 - cgroup2 c rw\n",
 		     "/a");
-	/* A part only where there is no whole. */
+	/* A mount of a part is used only if there is none of the whole. */
 	assert_mount("30 23 0:26 /docker/1 /a rw - cgroup2 c rw\n", "/a");
 	assert_mount("30 23 0:26 /docker/1 /a rw - cgroup2 c rw\n"
 		     "31 23 0:26 /docker/2 /b rw - cgroup2 c rw\n"
@@ -174,13 +174,13 @@ static void test_removed_keeps_its_name(void **state)
 	(void)state;
 	assert_int_equal(rmdir(under("/cg/user.slice")), 0);
 	assert_string_equal(cgroup_names_path(names, id, 100 * S), "/user.slice");
-	/* Also through the next walk. */
+	/* They stay unknown through the next walk. */
 	assert_null(cgroup_names_path(names, UINT64_MAX, 102 * S));
 	assert_string_equal(cgroup_names_path(names, id, 102 * S), "/user.slice");
 	cgroup_names_free(names);
 }
 
-/* A new cgroup is found, but an id without a name costs one walk a second and no more. */
+/* A new cgroup is found; an id without a name costs at most one walk a second. */
 static void test_new_cgroup(void **state)
 {
 	struct cgroup_names *names = cgroup_names_new(root);
@@ -201,7 +201,7 @@ static void test_new_cgroup(void **state)
 	cgroup_names_free(names);
 }
 
-/* Rows of before the last walk do not bring about another one. */
+/* Rows from before the last walk do not cause another one. */
 static void test_time_out_of_order(void **state)
 {
 	struct cgroup_names *names = cgroup_names_new(root);
@@ -213,7 +213,7 @@ static void test_time_out_of_order(void **state)
 	cgroup_names_free(names);
 }
 
-/* More than the table begins with; and files among the directories. */
+/* There are more cgroups than the table begins with, and files among the directories. */
 static void test_many(void **state)
 {
 	struct cgroup_names *names;
@@ -240,7 +240,7 @@ static void test_many(void **state)
 	cgroup_names_free(names);
 }
 
-/* Ids that have no name fill the table; the living ones are read again, and memory ends there. */
+/* Ids without a name fill the table; then the living ones are read again, and memory stays. */
 static void test_bounded(void **state)
 {
 	struct cgroup_names *names = cgroup_names_new(root);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Paths as the runtimes' documents have them, and what is no container though it looks like one. */
+/* Paths from the runtimes' documents, and paths that only look like a container's. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -47,7 +47,7 @@ static const struct path paths[] = {
 	{ "/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod12.slice/docker-" A
 	  ".scope",
 	  "docker-" A ".scope", A, "", "12" },
-	/* Before its containers, and beside them. */
+	/* Cgroups above a pod's containers, and beside them. */
 	{ "/kubepods.slice/kubepods-burstable.slice/" UID_SLICE, "", "", "", POD },
 	{ "/kubepods/burstable/pod" POD "/" A, "", A, "", POD },
 	{ "/kubepods/pod" POD "/" A, "", A, "", POD },
@@ -112,7 +112,7 @@ static const struct path paths[] = {
 	{ "/ecs/" T "/" A, "", A, "", "" },
 	{ "/ecs/" T "/" T "-1234567890", "", T "-1234567890", "", "" },
 	{ "/ecs/" T "/" T "-", "", "", "", "" },
-	/* What is no id */
+	/* These are not ids. */
 	{ "/" A "b", "", "", "", "" },
 	{ "/machine.slice/machine-libpod_pod_" B ".slice", "", "", "", "" },
 	{ "/podium/pods-podx", "", "", "", "" },
@@ -139,14 +139,14 @@ static void test_paths(void **state)
 	}
 }
 
-/* The text of /proc/PID/cgroup, and what it means. */
+/* Texts of /proc/PID/cgroup, and their meaning. */
 static const struct path texts[] = {
 	{ "0::/system.slice/x.service\n", "x.service", "", "", "" },
 	/* Hybrid: Docker's v2 cgroup is that of its shim. */
 	{ "9:memory:/docker/" A "\n1:name=systemd:/docker/" A "\n"
 	  "0::/system.slice/containerd.service\n",
 	  "", A, "", "" },
-	/* Version 1 alone, without and with a process of systemd's. */
+	/* Version 1 alone, without and with a process of systemd. */
 	{ "4:cpu,cpuacct:/docker/" A "\n1:name=systemd:/\n", "", A, "", "" },
 	{ "4:cpu:/\n1:name=systemd:/system.slice/x.service\n", "x.service", "", "", "" },
 	{ "1:name=systemd:/system.slice/old.service\n0::/system.slice/new.service", "new.service",
@@ -172,7 +172,7 @@ static void test_texts(void **state)
 	}
 }
 
-/* Whose containers the host's runtimes do not know. */
+/* Paths of containers that the host's own runtimes do not know. */
 static void test_foreign(void **state)
 {
 	static const struct {

@@ -73,7 +73,7 @@ static void test_docker(void **state)
 	assert_string_equal(c.id, A);
 	assert_string_equal(named("/docker/" A).name, "shop");
 	assert_string_equal(named("/docker/" B).name, "");
-	/* Another's, or a user's. */
+	/* The container is another container's, or a user's. */
 	assert_string_equal(named("/docker/" B "/docker/" A).name, "");
 	assert_string_equal(
 		named("/user.slice/user-7.slice/user@7.service/docker-" A ".scope").name, "");
@@ -103,11 +103,11 @@ static void test_kubernetes(void **state)
 	assert_string_equal(c.name, "nginx-side");
 	assert_string_equal(c.pod, "web-7c9f-x2");
 	assert_string_equal(c.pod_namespace, "shop");
-	/* What keeps the pod's namespaces has no name, and the pod has. */
+	/* The container that keeps the pod's namespaces has no name, but the pod has. */
 	c = named("/kubepods/burstable/pod" UID "/" B);
 	assert_string_equal(container_label(&c), "bbbbbbbbbbbb");
 	assert_string_equal(c.pod, "web-7c9f-x2");
-	/* The name of a node's container is that node's to know. */
+	/* Only the node knows the name of a container that runs in it. */
 	c = named("/docker/" B "/kubelet/kubepods/pod" UID "/" A);
 	assert_string_equal(container_label(&c), SHORT_A);
 	assert_string_equal(c.pod, "");
@@ -131,7 +131,7 @@ static void test_it_looks_again(void **state)
 	container_files_free(files);
 }
 
-/* More than are remembered. */
+/* There are more containers than are remembered. */
 static void test_many(void **state)
 {
 	struct container_files *files = container_files_new(folder_root);
@@ -198,7 +198,7 @@ static void test_links_and_fifos(void **state)
 	assert_string_equal(named("/docker/" A).name, "");
 	folder_shell("rm " DOCKER A " && mv moved " DOCKER A);
 	assert_string_equal(named("/docker/" A).name, "shop");
-	/* A folder of the system's that was moved is followed, but for logs, where groups write. */
+	/* A system folder that was moved is followed, except for logs, where groups may write. */
 	folder_shell("mv var/lib/docker data && ln -s $PWD/data var/lib/docker");
 	assert_string_equal(named("/docker/" A).name, "shop");
 	folder_shell("mkdir -p var/log forged/shop_web_12 && ln -s $PWD/forged var/log/pods");

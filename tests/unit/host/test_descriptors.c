@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* A /proc of our own, and the one of the running kernel. */
+/* Descriptors in a /proc that the test makes, and in the running kernel's. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -15,7 +15,7 @@
 #include "folder.h"
 #include "host/descriptors.h"
 
-/* A process with a name, whose descriptors are links. */
+/* Makes a process with a name, whose descriptors are links. */
 static void put_process(unsigned int pid, const char *comm, const char *const links[])
 {
 	char path[256];
@@ -67,7 +67,7 @@ static void test_who_holds_what(void **state)
 	descriptors_free(d);
 }
 
-/* As each line of kernels tells of the fixed files of an io_uring. */
+/* The lines by which different kernels tell of the fixed files of an io_uring. */
 static const char fdinfo_5_10[] = "pos:\t0\nflags:\t02000002\nmnt_id:\t14\n"
 				  "SqMask:\t0x0\nSqThread:\t-1\nSqThreadCpu:\t-1\n"
 				  "UserFiles:\t3\n    0: TCP\n    1: <none>\n    2: TCP\n"
@@ -82,7 +82,7 @@ static const char fdinfo_6_18[] =
 	"SqThread:\t-1\nSqThreadCpu:\t-1\nSqTotalTime:\t0\nSqWorkTime:\t0\n"
 	"UserFiles:\t3\n    0: socket:[4536230]\n    2: socket:[4536229]\n"
 	"UserBufs:\t0\nPollList:\nCqOverflowList:\nNAPI:\tdisabled\n";
-/* Another had the ring's lock: it tells how many there are, and no more. */
+/* If another process has the ring's lock, the kernel tells only how many files there are. */
 static const char fdinfo_locked[] = "SqThread:\t-1\nUserFiles:\t3\nUserBufs:\t0\n";
 
 /* Puts the sockets of a ring into @inodes. Returns how many there are. */
@@ -118,7 +118,7 @@ static void test_fixed_files(void **state)
 	assert_int_equal(inodes[1], 4536229);
 }
 
-/* A ring's files are its process's, and what another has as text in a path is nobody's. */
+/* A ring's files are its process's; text that looks alike in another's path counts for nobody. */
 static void test_who_has_the_ring(void **state)
 {
 	static const char *const links[] = { "anon_inode:[io_uring]", "socket:[5]", NULL };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* What a socket of sock_diag says of ages, users and files. */
+/* What a socket of sock_diag tells of ages, users and files. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -60,7 +60,7 @@ static void test_ages(void **state)
 	}
 }
 
-/* A timer of sixty seconds that has forty left; one that is longer than that is no such timer. */
+/* Of a timer's sixty seconds forty are left; a timer with more than sixty is no such timer. */
 static void test_timewait(void **state)
 {
 	struct sockdiag_socket s = {
@@ -96,7 +96,7 @@ static void test_file_and_stamps_that_are_not_there(void **state)
 	s.sent_ns = s.received_ns = s.acked_ns = SOCKDIAG_UNKNOWN;
 	assert_int_equal(diag_record(&s, 9, TICK).active_ns, 0);
 	assert_int_equal(diag_record(&s, 9, TICK).since_ns, NOW);
-	/* Older than the host: nothing that may be believed. */
+	/* Older than the host: this cannot be believed. */
 	s.acked_ns = 2 * NOW;
 	assert_int_equal(diag_record(&s, 9, TICK).since, TCPDWELL_DWELL_UNKNOWN);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* ELF files, of which anything may be wrong. */
+/* ELF files in which anything may be wrong. */
 #include <elf.h>
 #include <errno.h>
 #include <setjmp.h>
@@ -113,7 +113,7 @@ static void test_no_elf(void **state)
 	assert_int_equal(elf_image_read(&image, -1), -EBADF);
 }
 
-/* Each is read as if there were no build id. */
+/* Each file is read as if it had no build id. */
 static void test_bad_notes(void **state)
 {
 	struct elf_image image;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* What files say of the size of their sections once they are unpacked. */
+/* The sizes that files claim for their sections once these are unpacked. */
 #include <elf.h>
 #include <endian.h>
 #include <setjmp.h>
@@ -18,7 +18,7 @@
 
 enum { AT_DEBUG = 1, AT_ZDEBUG = 13, AT_MINI = 26, AT_SYMTAB = 41 };
 
-/* Three sections: none, the names, and the one that matters, with what is in it. */
+/* A file with three sections: none, the names, and the one that matters, with its content. */
 struct file {
 	Elf64_Ehdr elf;
 	Elf64_Shdr sections[3];
@@ -95,7 +95,7 @@ static void test_zdebug(void **state)
 	assert_int_equal(check(&file), ELF_SECTIONS_SYMBOLS);
 }
 
-/* One block of 300 bytes packed and 2^@shift unpacked, then the footer. */
+/* Puts a block of 300 bytes packed and 2^@shift unpacked, then the footer. */
 static size_t put_xz(uint8_t *p, unsigned int shift)
 {
 	uint8_t *begin = p;
@@ -160,7 +160,7 @@ static void test_nonsense(void **state)
 	file.elf.e_shstrndx = 3;
 	assert_int_equal(check(&file), ELF_SECTIONS_NONE);
 	file = file_with(AT_DEBUG, 0);
-	file.elf.e_shnum = 0; /* more than the number has room for */
+	file.elf.e_shnum = 0; /* more than fit the number */
 	file.sections[0].sh_size = UINT64_MAX;
 	assert_int_equal(check(&file), ELF_SECTIONS_NONE);
 	file.elf.e_shoff = 0; /* no sections at all */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Settings of local ports, as text and from a /proc of the test's own. */
+/* Settings of local ports, as text and from a /proc that the test makes. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -111,7 +111,7 @@ static void test_read(void **state)
 	assert_int_equal(ephemeral_read(&e, place->root), 0);
 	assert_true(e.known);
 	assert_int_equal(e.usable, 1000);
-	/* What an older kernel has not got. */
+	/* A setting that an older kernel lacks. */
 	assert_int_equal(e.tw_reuse_delay_ms, 1000);
 	assert_true(e.timestamps);
 
@@ -169,7 +169,7 @@ static bool note_visit(void *context, const char *name, uint32_t pid, int fd)
 	return ++visits->count < 4;
 }
 
-/* A name that leads to a namespace, whichever. */
+/* Makes a name that leads to some namespace. */
 static void put_namespace(const struct place *place, const char *name)
 {
 	char path[256];
@@ -180,7 +180,7 @@ static void put_namespace(const struct place *place, const char *name)
 	assert_int_equal(symlink("/proc/self/ns/net", path), 0);
 }
 
-/* What would hang an open, or is no namespace, is not visited. */
+/* A file that would block open(), or is no namespace, is not visited. */
 static void test_namespaces(void **state)
 {
 	const struct place *place = *state;
@@ -207,7 +207,7 @@ static void test_namespaces(void **state)
 	assert_string_equal(visits.seen[0], "-");
 	assert_string_equal(visits.seen[1], "blue");
 	assert_string_equal(visits.seen[2], "-");
-	/* A visit may end it. */
+	/* A visit may end the search. */
 	procfs_each_netns(place->root, note_visit, &visits);
 	assert_int_equal(visits.count, 4);
 }

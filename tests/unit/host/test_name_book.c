@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Plain directories for cgroups, plain files for network namespaces. */
+/* Names from plain directories for cgroups, and from plain files for network namespaces. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -78,7 +78,7 @@ static void test_cgroups(void **state)
 	assert_int_equal(names_bytes(NULL), 0);
 }
 
-/* What a row was given stays as it is, and the next one has the new name. */
+/* A row keeps the names that it was given, and the next row has the new name. */
 static void test_names_that_come_later(void **state)
 {
 	uint64_t id = id_of("cg/docker-" A ".scope");
@@ -98,7 +98,7 @@ static void test_names_that_come_later(void **state)
 	assert_true(later.cgroup->serial != first.cgroup->serial);
 	name_book_tidy(book);
 	assert_string_equal(names_text(&later, CONTAINER_LABEL), "shop");
-	/* One that is gone keeps its name. */
+	/* A cgroup that is gone keeps its name. */
 	folder_shell("rmdir cg/docker-" A ".scope");
 	name_book_find(book, id, 0, 300 * S, &again);
 	assert_string_equal(names_text(&again, CONTAINER_LABEL), "shop");
@@ -161,7 +161,7 @@ static void test_namespaces(void **state)
 	netns_names_free(names);
 }
 
-/* The inode of one that has ended is the next one's: what came between is nobody's. */
+/* The inode of a namespace that has ended is reused; in between it belongs to nobody. */
 static void test_a_number_that_is_another(void **state)
 {
 	struct netns_names *names;
@@ -185,7 +185,7 @@ static void test_a_number_that_is_another(void **state)
 	netns_names_free(names);
 }
 
-/* There is no folder before the first name; and what is in it may be no namespace. */
+/* Before the first name there is no folder; and a file in it may be no namespace. */
 static void test_a_name_that_comes_later(void **state)
 {
 	struct netns_names *names;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Maps of names, as programs write them and as nobody should. */
+/* Maps of names, as programs write them and as nobody should write them. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -71,7 +71,7 @@ static void test_file(void **state)
 	assert_non_null(file);
 	assert_int_equal(find(file, 0x10), 0);
 	assert_string_equal(name, "");
-	/* Longer than what is read at a time, and a line that is longer, too. */
+	/* The map is longer than what is read at a time, and then so is a line. */
 	for (unsigned int i = 0; i < 10000; i++)
 		fprintf(file, "%x 10 f%u\n", 0x1000 + i * 16, i);
 	for (unsigned int i = 0; i < 100000; i++)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* A /proc of our own: processes as they are, half readable, and of another name. */
+/* A /proc that the test makes: processes that are readable, half readable, or renamed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -52,12 +52,12 @@ static void test_container(void **state)
 	folder_put_text("proc/8/cgroup", text);
 	procfs_process_read(folder_root, 8, "pod", &process);
 	assert_string_equal(process.container.id, id);
-	assert_int_equal(process.fds, 0); /* what is not there is not known */
+	assert_int_equal(process.fds, 0); /* not there, so not known */
 	assert_int_equal(process.fd_limit, 0);
 	assert_string_equal(process.command, "");
 }
 
-/* What did not fit is marked, between two characters. */
+/* A mark shows that text did not fit; it is put between two characters. */
 static void test_cut(void **state)
 {
 	struct procfs_process process;
@@ -116,7 +116,7 @@ static void test_time_namespace(void **state)
 	assert_int_equal(procfs_monotonic_offset_ns(folder_root), 0);
 }
 
-/* The number is another process's by now, or nobody's. */
+/* By now the number is another process's, or nobody's. */
 static void test_another(void **state)
 {
 	struct procfs_process process;

@@ -36,7 +36,7 @@ static void test_runs(void **state)
 	program_free(program);
 }
 
-/* What was typed goes to a terminal. */
+/* A name that was typed is printed on a terminal. */
 static void test_cannot_run(void **state)
 {
 	struct program *program = start("/no\033[31m");

@@ -37,7 +37,7 @@ static int take(void *context, const struct sockdiag_socket *socket)
 	return found->answer;
 }
 
-/* An answer in the making. */
+/* An answer that the test builds. */
 struct answer {
 	size_t len;
 	_Alignas(8) char data[1024];
@@ -94,7 +94,7 @@ static void test_socket(void **state)
 	assert_memory_equal(s->raddr, remote, 16);
 }
 
-/* Identity, file, queue and stamps, and that it is a full socket. */
+/* The test reads identity, file, queue and stamps, and that it is a full socket. */
 static void test_attributes(void **state)
 {
 	struct answer answer = {};
@@ -140,7 +140,7 @@ static void test_attributes(void **state)
 	assert_false(s[1].full);
 	assert_int_equal(s[1].queued, 0);
 	assert_true(s[1].acked_ns == SOCKDIAG_UNKNOWN);
-	/* An attribute that claims to be longer than what is there, and one shorter than itself. */
+	/* One attribute claims to be longer than the answer, and one to be shorter than itself. */
 	a->rta_len = 0xffff;
 	found.count = 0;
 	assert_int_equal(sockdiag_parse(answer.data, answer.len, 55, take, &found), 0);
@@ -188,23 +188,23 @@ static void test_errors(void **state)
 	assert_int_equal(sockdiag_parse(answer.data, answer.len, 0, take, &found), -ENOENT);
 	e->error = 0;
 	assert_int_equal(sockdiag_parse(answer.data, answer.len, 0, take, &found), -EPROTO);
-	e->error = 5; /* no error of the kernel's: all are negative */
+	e->error = 5; /* not an error of the kernel: all of them are negative */
 	assert_int_equal(sockdiag_parse(answer.data, answer.len, 0, take, &found), -EPROTO);
 
-	/* A dump that breaks off. */
+	/* The dump breaks off. */
 	answer.len = 0;
 	*(int *)add(&answer, NLMSG_DONE, sizeof(int)) = -ENOENT;
 	assert_int_equal(sockdiag_parse(answer.data, answer.len, 0, take, &found), -ENOENT);
 
-	/* Shorter than a socket takes. */
+	/* The message is shorter than a socket. */
 	answer.len = 0;
 	add(&answer, SOCK_DIAG_BY_FAMILY, 8);
 	assert_int_equal(sockdiag_parse(answer.data, answer.len, 0, take, &found), -EPROTO);
-	/* Cut off. */
+	/* The answer is cut off. */
 	assert_int_equal(sockdiag_parse(answer.data, 10, 0, take, &found), 0);
 }
 
-/* Its header says so: the next one would begin behind the answer. */
+/* The header's length ends within a word: the next message would begin behind the answer. */
 static void test_end_amid_a_word(void **state)
 {
 	size_t len = NLMSG_LENGTH(sizeof(struct inet_diag_msg)) + 1;
@@ -251,10 +251,10 @@ static void test_running_kernel(void **state)
 	assert_int_equal(port, 0);
 }
 
-/* What is listened to, and what else there is, in the order in which it comes. */
+/* The order in which listeners and other sockets come. */
 struct order {
-	uint16_t port;	/* of the listener of IPv6 */
-	uint16_t port4; /* of that of IPv4, which has a connection */
+	uint16_t port;	/* of the IPv6 listener */
+	uint16_t port4; /* of the IPv4 listener, which has a connection */
 	unsigned int listeners;
 	unsigned int early; /* connections before all listeners */
 	unsigned int connections;
@@ -286,7 +286,7 @@ static int listen_at(int family, void *addr, socklen_t len)
 	return fd;
 }
 
-/* One dump is of both families: each socket comes once, and all listeners before the others. */
+/* One dump has both families: each socket comes once, and all listeners before the others. */
 static void test_families_at_once(void **state)
 {
 	struct sockaddr_in6 addr = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Stacks that are kept once, counted for a leak, and shown. */
+/* Stacks are kept once, counted for a leak, and shown. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -32,7 +32,7 @@ static int unmake(void **state)
 	return 0;
 }
 
-/* A place in /bin/server, named or not. */
+/* Makes a place in /bin/server, with or without a name. */
 static struct stack_place *place_of(struct stacks *stacks, uint64_t offset, const char *function,
 				    const char *file, unsigned int line)
 {
@@ -93,7 +93,7 @@ struct answers {
 	const struct stack *two[2];
 };
 
-/* Descriptors 0 and 1 have none, further ones one stack, those from 6 on another. */
+/* Descriptors 0 and 1 have no stack; 2 to 5 have one, and those from 6 on another. */
 static const struct stack *answer(void *context, const struct tcpdwell_socket *socket,
 				  enum stack_none *none)
 {

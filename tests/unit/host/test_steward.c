@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* A steward of our own, over a /proc of our own and the running kernel's. */
+/* A steward that the test starts, over a /proc that it makes and over the running kernel's. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <errno.h>
@@ -26,7 +26,7 @@
 #include "host/steward_server.h"
 #include "host/steward_wire.h"
 
-#define FOREIGN 4242 /* a process that no test is */
+#define FOREIGN 4242 /* a process that is not the test's */
 
 static const struct notice notice;
 
@@ -69,7 +69,7 @@ static void test_it_tells_of_a_process_what_proc_does(void **state)
 	assert_string_equal(there.container.unit, "a.service");
 	assert_int_equal(there.fd_limit, 64);
 	assert_memory_equal(&here, &there, sizeof(here));
-	/* The number is another process's by now. */
+	/* By now the number is another process's. */
 	steward_process(steward, 7, "another", &there);
 	assert_string_equal(there.command, "");
 	assert_int_equal(there.fd_limit, 0);
@@ -97,7 +97,7 @@ static void test_it_lists_descriptors(void **state)
 	steward_free(steward);
 }
 
-/* More than one packet holds. */
+/* There are more descriptors than one packet holds. */
 static void test_it_lists_many_descriptors(void **state)
 {
 	const unsigned int many = 3 * STEWARD_RECORDS_BYTES / sizeof(struct descriptor_holder);
@@ -142,7 +142,7 @@ static void expect_text(int fd, const char *text)
 	close(fd);
 }
 
-/* Of what a process maps, code alone, and only from where a mapping begins. */
+/* The steward opens only code that a process maps, and only where a mapping begins. */
 static void test_it_opens_code(void **state)
 {
 	struct steward *steward = start();
@@ -226,7 +226,7 @@ static void test_a_link_is_taken_once(void **state)
 	assert_int_equal(steward_take_link(steward, STEWARD_ITERATOR_SOCKETS, -1), -EINVAL);
 	assert_int_equal(steward_take_link(steward, STEWARD_ITERATOR_SOCKETS, link), 0);
 	assert_int_equal(steward_take_link(steward, STEWARD_ITERATOR_SOCKETS, link), -EEXIST);
-	/* It is none, so nothing comes of it. */
+	/* The descriptor is no BPF link, so nothing comes of it. */
 	assert_true(steward_open_iterator(steward, STEWARD_ITERATOR_SOCKETS, 0) < 0);
 	close(link);
 	steward_free(steward);
@@ -234,7 +234,7 @@ static void test_a_link_is_taken_once(void **state)
 
 /* ---- Who asks ill ---------------------------------------------------------------------------- */
 
-/* Sends it to a steward of its own. Returns whether an answer came. */
+/* Sends a request to a new steward. Returns whether an answer came. */
 static bool is_answered(const void *request, size_t bytes)
 {
 	struct steward_packet packet;
@@ -330,7 +330,7 @@ static void test_without_it_the_rest_goes_on(void **state)
 	assert_string_equal(process.command, "");
 	assert_int_equal(fd, STEWARD_LOST);
 	assert_int_equal(steward_cgroup(steward, 1, path, sizeof(path), &container), STEWARD_LOST);
-	/* Where the caller is it needs nobody's help. */
+	/* The caller's own namespace is visited without the steward. */
 	assert_int_equal(seen.count, 1);
 	assert_true(seen.own.own);
 	assert_null(seen.own.steward);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * A process of our own making, which maps files of code. What looks into files is real but for its
- * library, in whose place a test does what a hostile file would make it do.
+ * A process that the test makes up, which maps files of code. The worker that reads files is real
+ * except for its library. In place of that, the test does what a hostile file would make it do.
  */
 #include <elf.h>
 #include <setjmp.h>
@@ -37,7 +37,7 @@ static int stop[2];
 static char said[1024];
 static unsigned int said_count;
 
-/* What happens where the code of a file is 0x100, 0x200, … bytes into it. */
+/* What the worker does if the code of a file is 0x100, 0x200, … bytes into it. */
 enum { GOOD, CRASH, LOOP, GROW };
 
 /*
@@ -55,7 +55,7 @@ void symbols_free(struct symbols *symbols)
 	(void)symbols;
 }
 
-/* By the kernel's means alone: the sanitizer would say of it what it likes. */
+/* Uses the kernel directly: the sanitizer would interfere with so much memory. */
 __attribute__((no_sanitize("address"))) static void grow(void)
 {
 	for (;;) {
@@ -117,7 +117,7 @@ static FILE *open_in(const char *path, const char *mode)
 	return file;
 }
 
-/* A page of code, and a build id that ends with @number. */
+/* Writes a page of code, with a build id that ends with @number. */
 static void put_code(const char *path, unsigned int number)
 {
 	struct {
@@ -203,7 +203,7 @@ static int unmake(void **state)
 	return 0;
 }
 
-/* Of a process whose stack is this one place; NULL: there is no time for it. */
+/* Returns the place of a stack that is only this place; NULL: there was no time for it. */
 static const struct stack_place *place_of(uint64_t pc)
 {
 	struct tcpdwell_stack raw = { .pid = 7, .ip_bytes = 8, .ips = { pc } };
@@ -238,7 +238,7 @@ static double seconds(void)
  * ---- Tests --------------------------------------------------------------------------------------
  */
 
-/* A process may be on its way, or its files out of reach: the next look may find another way. */
+/* The process may just start, or its files may be out of reach: the next look may succeed. */
 static void test_opened_late(void **state)
 {
 	(void)state;
@@ -251,7 +251,7 @@ static void test_opened_late(void **state)
 	assert_int_equal(said_count, 0);
 }
 
-/* A file that harms whoever reads it has no names; others have. Twice, as it is said but once. */
+/* A file that harms its reader has no names; others have. Twice, because it is said only once. */
 static void check_harm(unsigned int kind, const char *why)
 {
 	put_code("root/other", 2);
@@ -283,7 +283,7 @@ static void test_grow(void **state)
 	check_harm(GROW, "/code: to read it takes too much memory");
 }
 
-/* Whoever ends the tracer does not wait for a file. */
+/* Ending the tracer does not wait for a file. */
 static void test_stop(void **state)
 {
 	double start = seconds();
@@ -309,7 +309,7 @@ static void test_no_elf(void **state)
 	assert_string_equal(function_of(PAGE), "found");
 }
 
-/* Of more files than are kept open each has its names; of a process that is gone some have none. */
+/* With more files than are kept open, each has its names; with the process gone, some have none. */
 static void test_many(void **state)
 {
 	struct tcpdwell_stack raw = { .pid = 8, .ip_bytes = 8, .ips = { 1 }, .frame_bytes = 32 };
@@ -343,7 +343,7 @@ static void test_many(void **state)
 				  "more than 256");
 }
 
-/* Code that is in no file: its address, and the name that the process gives it. */
+/* Code that is in no file has its address, and the name that the process gives it. */
 static void test_made(void **state)
 {
 	const struct stack_place *place;
@@ -363,7 +363,7 @@ static void test_made(void **state)
 	assert_null(place->function);
 	assert_null(place->module);
 	assert_int_equal(place->offset, 0x20020);
-	/* Other code is there now. */
+	/* By now there is other code at this address. */
 	file = open_in("root/tmp/perf-5.map", "a");
 	fputs("10000 20 fourth\n", file);
 	fclose(file);

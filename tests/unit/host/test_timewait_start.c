@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Which of the sockets that are there at the start are taken. */
+/* Which of the sockets that exist at the start are taken. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -97,7 +97,7 @@ static void test_age(void **state)
 	struct sockdiag_socket s = sample();
 
 	(void)state;
-	/* Asked 100 ms after the begin. */
+	/* It was asked for 100 ms after the begin. */
 	s.read_ns = 1000 * S + S / 10;
 	s.left_ns = 30 * S;
 	assert_true(timewait_socket_is_old(&s, 1000 * S));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* What stands behind a name is looked at before it is opened. */
+/* The file behind a name is checked before it is opened. */
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -15,7 +15,7 @@
 
 #include "host/untrusted.h"
 
-/* A test that hangs would be ended by nobody. */
+/* Nobody else would end a test that hangs. */
 #define HANG_S 10
 
 static void test_fifo(void **state)

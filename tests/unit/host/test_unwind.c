@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Stacks of three functions: the outermost at 300, one that calls it at 200, and a wrapper of a
- * system call at 100 that was called from 200.
+ * Stacks of three functions: the outermost at 300, which calls one at 200, which calls a wrapper of
+ * a system call at 100.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -132,7 +132,7 @@ static void test_large_frame(void **state)
 	assert_int_equal(u.end, UNWIND_WHOLE);
 }
 
-/* No frame pointer anywhere: the tables do, as far as the copy goes. */
+/* Without any frame pointer the tables lead on, as far as the copy goes. */
 static void test_tables_alone(void **state)
 {
 	struct code code = {
@@ -154,7 +154,7 @@ static void test_tables_alone(void **state)
 	assert_int_equal(u.end, UNWIND_CUT);
 }
 
-/* A build without tables: what looks like a return address may be none, and is marked. */
+/* In a build without tables, what looks like a return address may be none, and is marked. */
 static void test_guess(void **state)
 {
 	struct code code = { .no_call = 220 };
@@ -177,7 +177,7 @@ static void test_guess(void **state)
 	assert_int_equal(u.guessed, 0);
 }
 
-/* Where code uses the register for something else, the kernel walks into the blue. */
+/* If code uses the frame pointer's register for something else, the kernel's walk goes astray. */
 static void test_no_frame_pointer(void **state)
 {
 	struct code code = { .no_call = 0 };
@@ -194,7 +194,7 @@ static void test_no_frame_pointer(void **state)
 	assert_int_equal(u.end, UNWIND_CUT);
 }
 
-/* Code that is in no file has no rules, and nobody sees its calls: frame pointers lead on. */
+/* Code that is in no file has no rules, and its calls cannot be checked: frame pointers lead on. */
 static void test_made(void **state)
 {
 	struct code code = {
@@ -214,7 +214,7 @@ static void test_made(void **state)
 	assert_int_equal(u.end, UNWIND_CHAIN);
 }
 
-/* arm64: a leaf's caller is in a register, and nobody else's. */
+/* arm64: a leaf's caller is in the link register, but the caller of no other function is. */
 static void test_link_register(void **state)
 {
 	struct code code = {
@@ -238,7 +238,7 @@ static uint64_t without_top_half(uint64_t word)
 	return word & UINT32_MAX;
 }
 
-/* arm64: what a function keeps of its caller is signed; what the kernel's walk has is not. */
+/* arm64: the return address that a function saves is signed; those of the kernel's walk are not. */
 static void test_signed_addresses(void **state)
 {
 	const uint64_t signature = 0x5a00000000000000;
@@ -262,7 +262,7 @@ static void test_signed_addresses(void **state)
 	assert_int_equal(u.pcs[2], 310);
 	assert_int_equal(u.end, UNWIND_WHOLE);
 
-	/* Nothing but guesses: the register, then the stack. */
+	/* There are only guesses: first the register, then the stack. */
 	code.has_rule[1] = false;
 	unwind(&u, &stack, &signs, &code);
 	assert_int_equal(u.guessed, 1);
@@ -274,7 +274,7 @@ static void test_signed_addresses(void **state)
 	assert_int_equal(u.pcs[1], 220);
 }
 
-/* A recursion, or tables that lead in a circle. */
+/* The stack is a recursion, or the tables lead in a circle. */
 static void test_endless(void **state)
 {
 	struct code code = {
