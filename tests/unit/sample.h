@@ -11,15 +11,16 @@
 #include "view/sink.h"
 
 /*
- * nginx (1234, www-data) accepted 198.51.100.7:50000 on 192.0.2.1:443, and it goes from ESTABLISHED
- * to CLOSE_WAIT after 3.2 ms, at 12.000000345 s of the monotonic clock.
+ * Returns this row: nginx (1234, www-data) accepted 198.51.100.7:50000 on 192.0.2.1:443. The
+ * connection goes from ESTABLISHED to CLOSE_WAIT after 3.2 ms, at 12.000000345 s of the monotonic
+ * clock.
  */
 struct tcpdwell_transition sample_row(void);
 
-/* The clock of the samples: 12 s is 2024-02-29T23:59:58Z, and the start was at 10 s. */
+/* Returns the samples' clock: 12 s is 2024-02-29T23:59:58Z, and the start was at 10 s. */
 struct clock *sample_clock(void);
 
-/* A style without colours or terminal on a temporary file, and the end of both. */
+/* Makes a style without colours or terminal on a temporary file, and ends both. */
 struct style sample_style(const struct clock *clock);
 void sample_style_end(struct style *style);
 
@@ -41,12 +42,12 @@ char *sample_render(struct sink *(*make)(const struct style *style), const struc
 		    const struct tcpdwell_transition *rows, size_t count,
 		    const struct summary *summary);
 
-/* The same of rows that came from @names, one each. */
+/* As sample_render(), with rows that came with @names, one for each row. */
 char *sample_render_named(struct sink *(*make)(const struct style *style),
 			  const struct style *style, const struct tcpdwell_transition *rows,
 			  const struct names *names, size_t count);
 
-/* What was written to @fd, from its begin; the caller frees it. */
+/* Returns all that was written to @fd; the caller frees it. */
 char *sample_read(int fd);
 
 #endif /* TCPDWELL_TEST_SAMPLE_H */

@@ -9,23 +9,24 @@
 
 #define STORY_MS 1000000ULL
 
-/* A key of @state by process: @pid 0 is an unknown one. */
+/* Returns a key of @state by process; @pid 0 is an unknown process. */
 struct tcpdwell_stat_key story_process(uint8_t state, uint32_t pid, const char *comm);
 
-/* Adds @times rows of @dwell_ns, as summed by processor @cpu. Fails the test on any error. */
+/* Adds @times rows of @dwell_ns, as processor @cpu sums them. Fails the test on any error. */
 void story_add(struct stat_table *table, struct tcpdwell_stat_key key, unsigned int cpu,
 	       uint64_t dwell_ns, uint64_t times);
 
-/* The same of rows whose dwell is a lower bound. */
+/* As story_add(), but the dwell of these rows is a lower bound. */
 void story_add_at_least(struct stat_table *table, struct tcpdwell_stat_key key, uint64_t dwell_ns,
 			uint64_t times);
 
-/* The report of @view as JSON, which the caller frees. The table is freed here. */
+/* Returns the report of @view as JSON, which the caller frees. Also frees the table. */
 char *story_json(const struct stat_view *view);
 
 /*
- * curl (10599) and nginx (9908): three states, an unknown owner, a name to escape; the last ten
- * seconds, which ended at 2024-02-29T23:59:58Z. The table is the caller's to free.
+ * Returns a view with curl (10599) and nginx (9908): three states, an unknown owner, a name to
+ * escape. It covers the last ten seconds, which ended at 2024-02-29T23:59:58Z. The caller frees the
+ * table.
  */
 struct stat_view story_view(void);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* What follows from the stamps of a socket is true: stories of which the entry is known. */
+/* What follows from the stamps of a socket is true, in stories with a known time of entry. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,7 +13,7 @@
 #define NOW    (1000 * SECOND)
 #define GRAIN  (SECOND / 125)
 
-/* So many seconds ago. */
+/* The time this many seconds ago. */
 #define AGO(seconds) (NOW - (seconds)*SECOND)
 
 static struct bounds_facts facts(uint8_t state)
@@ -40,7 +40,7 @@ static void assert_between(struct bounds b, uint64_t entered_ns)
 		assert_true(b.earliest_ns <= entered_ns);
 }
 
-/* Probes are answered every second: what is left is when the last data came. */
+/* Probes are answered every second, so only the time of the last data is left. */
 static void test_close_wait_with_probes(void **state)
 {
 	struct bounds_facts f = facts(TCPDWELL_CLOSE_WAIT);
@@ -71,7 +71,7 @@ static void test_fin_that_is_sent_again(void **state)
 	}
 }
 
-/* Data and the FIN behind it are in flight, from before it was closed: the newest is the FIN. */
+/* Data and a FIN behind it are in flight since before the close: the newest segment is the FIN. */
 static void test_fin_behind_data(void **state)
 {
 	struct bounds_facts f = facts(TCPDWELL_FIN_WAIT1);
@@ -84,7 +84,7 @@ static void test_fin_behind_data(void **state)
 	b = bounds_state(&f);
 	assert_between(b, AGO(60));
 	assert_int_equal(b.latest_ns, AGO(60) + BOUNDS_PROCESSING_NS);
-	/* An ACK came since: nothing tells when the process closed. */
+	/* An ACK came since then: nothing tells when the process closed. */
 	f.acked_ns = f.delivered_ns = AGO(50);
 	assert_int_equal(bounds_state(&f).earliest_ns, 0);
 }
@@ -117,7 +117,8 @@ static void test_idle_with_a_dead_peer(void **state)
 	assert_int_equal(b.latest_ns, AGO(80) + BOUNDS_PROCESSING_NS);
 }
 
-/* A connection that a segment ended, one that an ICMP error may have ended, and none. */
+/* A segment ended the first connection, an ICMP error may have ended the second, and none a third.
+ * */
 static void test_close(void **state)
 {
 	struct bounds_facts f = facts(TCPDWELL_CLOSE);
@@ -143,11 +144,11 @@ static void test_syn_sent(void **state)
 	f.first_ns = AGO(30);
 	assert_int_equal(bounds_state(&f).latest_ns, AGO(30) + BOUNDS_PROCESSING_NS);
 	assert_int_equal(bounds_state(&f).earliest_ns, AGO(31));
-	f.flags |= BOUNDS_FAST_OPEN; /* connect() may have sent none */
+	f.flags |= BOUNDS_FAST_OPEN; /* connect() may have sent no segment */
 	assert_int_equal(bounds_state(&f).earliest_ns, 0);
 }
 
-/* What nothing tells is not known, and nothing is in the future. */
+/* What nothing tells is unknown, and no bound is in the future. */
 static void test_unknown(void **state)
 {
 	struct bounds_facts f = facts(TCPDWELL_LISTEN);
@@ -161,7 +162,7 @@ static void test_unknown(void **state)
 	assert_int_equal(bounds_state(&f).earliest_ns, 0);
 }
 
-/* What comes in TIME_WAIT arms the timer again, and leaves the other stamp as it is. */
+/* A segment in TIME_WAIT arms the timer again, and leaves the other stamp as it is. */
 static void test_timewait(void **state)
 {
 	struct bounds b = bounds_timewait(TCPDWELL_TIME_WAIT, NOW - SECOND, NOW - 9 * SECOND, NOW);

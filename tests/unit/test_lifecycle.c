@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * The life of a connection, by tables that are whole: every pair of states, every set of facts,
- * every errno. What they say comes from RFC 9293 (section 3.3.2 and figure 5) and from the kernel's
- * functions that are named beside them.
+ * The life of a connection, tested by complete tables: every pair of states, every set of facts,
+ * every errno. The expected values come from RFC 9293 (section 3.3.2 and figure 5) and from the
+ * kernel's functions that are named beside them.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -25,7 +25,7 @@ enum {
 	FACTS = LIFECYCLE_USER_TIMEOUT << 1, /* one past all facts at once */
 };
 
-/* Every errno of asm-generic fits, and so does what no kernel has. */
+/* Every errno of asm-generic is below this, and so are some that no kernel has. */
 #define ERRNO_MAX 200
 
 static void fail_at(const char *what, int from, int to, int err, unsigned int facts, int is,
@@ -53,7 +53,7 @@ static void test_enter(void **state)
 		assert_int_equal(l.state, s);
 		assert_int_equal(l.since_ns, SINCE_NS);
 		assert_int_equal(l.since, TCPDWELL_DWELL_EXACT);
-		/* Owner, identity, waiting rows: nothing else is touched. */
+		/* Nothing else changes: neither owner, nor identity, nor waiting rows. */
 		before.state = l.state;
 		before.since_ns = l.since_ns;
 		before.since = l.since;
@@ -81,8 +81,8 @@ static void check_dwell(int remembered, int from, int since, uint64_t now_ns)
 static void test_dwell(void **state)
 {
 	/*
-	 * TIME_WAIT lasts 60 s, a CLOSE_WAIT that leaks for years; CPUs' clocks may differ by a
-	 * bit.
+	 * TIME_WAIT lasts 60 s, and a leaked CLOSE_WAIT may last years; the clocks of CPUs may
+	 * differ a little.
 	 */
 	static const uint64_t nows_ns[] = {
 		SINCE_NS, SINCE_NS + 1, SINCE_NS + 60000000000ULL, UINT64_MAX, SINCE_NS - 1, 0,
@@ -96,7 +96,7 @@ static void test_dwell(void **state)
 					check_dwell(remembered, from, since, nows_ns[i]);
 }
 
-/* Paths through figure 5 of RFC 9293, and those of the kernel's that are not in it. */
+/* Paths through figure 5 of RFC 9293, and those of the kernel that are not in it. */
 static const struct {
 	const char *what;
 	uint8_t path[8]; /* ends with 0 */
@@ -150,8 +150,8 @@ static void test_paths(void **state)
  */
 
 /*
- * Transitions to any state but CLOSE, by one letter as above: c connect, l listen, x close,
- * . a softirq. tcp_close_state() alone leads to FIN_WAIT1 and LAST_ACK, inet_csk_listen_start() to
+ * Who makes a transition to any state but CLOSE, by one letter: c connect, l listen, x close,
+ * . a softirq. Only tcp_close_state() leads to FIN_WAIT1 and LAST_ACK, inet_csk_listen_start() to
  * LISTEN, tcp_v4_connect() to SYN_SENT; tcp_finish_connect() from CLOSE is TCP_REPAIR's.
  */
 static const char *const actors[TCPDWELL_STATE_MAX] = {
@@ -199,8 +199,8 @@ static void test_actor(void **state)
 }
 
 /*
- * To CLOSE it is the process's doing only as long as a descriptor leads to the socket, no error
- * explains it, and the state is not one that the peer's segments end by themselves.
+ * A transition to CLOSE is the process's doing only as long as a descriptor leads to the socket, no
+ * error explains it, and the state is not one that the peer's segments end by themselves.
  */
 static const struct {
 	bool always;	   /* whatever else is known */
@@ -251,7 +251,7 @@ static void test_actor_of_close(void **state)
  * ---- Reasons ------------------------------------------------------------------------------------
  */
 
-/* An error explains the end in every state, but for one by ICMP that both sides' FINs outlived. */
+/* An error explains the end in every state, except an ICMP error that both sides' FINs outlived. */
 static const struct {
 	int err;
 	uint8_t reason;
@@ -299,7 +299,7 @@ static uint8_t error_reason(int from, int err, unsigned int facts)
 			return is_old_error(from, errors[i].reason, facts) ?
 				       lifecycle_reason(from, 0, facts) :
 				       errors[i].reason;
-	return TCPDWELL_REASON_ABORTED; /* what no part of TCP sets, a BPF program may */
+	return TCPDWELL_REASON_ABORTED; /* TCP sets no such error, but a BPF program may */
 }
 
 static void check_reason(int from, int err, unsigned int facts, int want)
@@ -334,7 +334,7 @@ static void test_reason_by_error(void **state)
 #define ALL	   (FACTS - 1)
 
 /*
- * Ends ahead of what is due to the peer: tcp_disconnect() in TCP_REPAIR, check_net(),
+ * Ends before the peer has got what it is due: tcp_disconnect() in TCP_REPAIR, check_net(),
  * tcp_check_oom().
  */
 #define CUT_OFF(from, know, is)                                                               \
@@ -345,8 +345,8 @@ static void test_reason_by_error(void **state)
 	}
 
 /*
- * Without an error: the first line whose facts fit. @from 0 stands for every state. What is not in
- * @know may be so or not.
+ * Without an error, the first line whose facts fit counts. @from 0 stands for every state. Facts
+ * that are not in @know may be so or not.
  */
 static const struct end {
 	int from;
@@ -389,9 +389,9 @@ static const struct end {
 	/* tcp_time_wait(): no bucket was free */
 	{ TCPDWELL_FIN_WAIT2, NO_TW, NO_TW, TCPDWELL_REASON_TIMEWAIT_OVERFLOW },
 	{ TCPDWELL_CLOSING, NO_TW, NO_TW, TCPDWELL_REASON_TIMEWAIT_OVERFLOW },
-	/* a timewait socket took over where nobody can see it: both FINs are acknowledged */
+	/* a timewait socket that nobody can see took over: both FINs are acknowledged */
 	{ TCPDWELL_FIN_WAIT2, PEER_DONE, PEER_DONE, TCPDWELL_REASON_FIN },
-	/* or the orphan's is, and how it ends is not known */
+	/* or only the orphan's is acknowledged, and how it ends is unknown */
 	{ TCPDWELL_FIN_WAIT2, 0, 0, TCPDWELL_REASON_NONE },
 	{ TCPDWELL_CLOSING, 0, 0, TCPDWELL_REASON_FIN },
 	/* tcp_rcv_state_process(): the ACK of our FIN */
@@ -402,7 +402,7 @@ static void test_reason_without_error(void **state)
 {
 	(void)state;
 	for (int from = FIRST; from <= LAST; from++) {
-		/* A full socket has no TIME_WAIT, and CLOSE is not left for CLOSE. */
+		/* A full socket is never in TIME_WAIT, and CLOSE does not lead to CLOSE. */
 		if (from == TCPDWELL_TIME_WAIT || from == TCPDWELL_CLOSE)
 			continue;
 		for (unsigned int facts = 0; facts < FACTS; facts++) {
@@ -417,8 +417,8 @@ static void test_reason_without_error(void **state)
 }
 
 /*
- * A reason is given, also where the kernel would have to invent a new way to end, of all but an
- * orphan that goes on as a timewait socket which nobody can see.
+ * Every end has a reason, even an end that the kernel does not know. The exception is an orphan
+ * that goes on as a timewait socket which nobody can see.
  */
 static void test_reason_is_given(void **state)
 {
@@ -452,7 +452,7 @@ static void test_error(void **state)
 			assert_int_equal(lifecycle_error(reason, err), shown_error(reason, err));
 }
 
-/* The numbers in the header are those of this machine's kernel, where they differ by machine. */
+/* Where numbers differ by machine, those in the header are those of this machine's kernel. */
 static void test_errno_numbers(void **state)
 {
 	(void)state;
@@ -475,7 +475,7 @@ static void test_errno_numbers(void **state)
  * ---- Bits ---------------------------------------------------------------------------------------
  */
 
-/* No two bits of one word are the same, and the held ones are just the held ones. */
+/* No two bits of one word are the same, and the held ones are exactly the held ones. */
 static void test_bits(void **state)
 {
 	(void)state;
@@ -505,7 +505,7 @@ static void test_bits(void **state)
  * ---- Where the owner has it ---------------------------------------------------------------------
  */
 
-/* What else may be in the place of the task is no address of the kernel's. */
+/* Other values in the place of the task are no addresses of the kernel. */
 static void test_task(void **state)
 {
 	struct lifecycle l = { .task = 0xffff888012345678 };
@@ -518,7 +518,7 @@ static void test_task(void **state)
 	assert_false(lifecycle_has_task(&l, 0));
 }
 
-/* Where lives are summed the socket's address may be there, which looks like a task's. */
+/* Where lives are summed, this place may have the socket's address, which looks like a task's. */
 static void test_task_or_socket(void **state)
 {
 	struct lifecycle l = { .sock = 0xffff888012345678, .object = 0xffff888012345678 };
@@ -527,13 +527,13 @@ static void test_task_or_socket(void **state)
 	assert_false(lifecycle_has_task(&l, 1));
 	l.task = 0xffff888087654321;
 	assert_true(lifecycle_has_task(&l, 1));
-	l.holder = INT64_MAX; /* in the place of object, so the other one is sock */
+	l.holder = INT64_MAX; /* in the place of object, so the other value is sock */
 	assert_false(lifecycle_has_task(&l, 1));
 	l.state = TCPDWELL_LISTEN;
 	assert_true(lifecycle_has_task(&l, 1));
 }
 
-/* In each state that a timewait socket comes from the user is kept there. */
+/* In each state from which a timewait socket comes, the user is kept there. */
 static void test_descriptor(void **state)
 {
 	static const __u8 without[] = { TCPDWELL_FIN_WAIT1, TCPDWELL_FIN_WAIT2, TCPDWELL_CLOSING,

@@ -61,7 +61,7 @@ static uint64_t id_of(const struct fixture *f, const char *path)
 	return st.st_ino;
 }
 
-/* Plain directories for cgroups. */
+/* Makes plain directories that stand for cgroups. */
 static int set_up(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
@@ -108,7 +108,7 @@ static int tear_down(void **state)
 	return err;
 }
 
-/* Changes one member, for 0 none. */
+/* Changes one member; 0 changes none. */
 static void change(struct tcpdwell_transition *t, unsigned int which, uint64_t cgroup)
 {
 	switch (which) {
@@ -171,7 +171,7 @@ static struct tcpdwell_transition changed_row(unsigned int which, uint64_t cgrou
 {
 	struct tcpdwell_transition t = sample_row();
 
-	/* On a terminal the reason's form depends on the columns before it. */
+	/* On a terminal the form of the reason depends on the columns before it. */
 	t.to = TCPDWELL_CLOSE;
 	t.reason = TCPDWELL_REASON_RESET_RECEIVED;
 	change(&t, which, cgroup);
@@ -191,7 +191,7 @@ static char *render_all(const struct rendering *rendering, const struct style *s
 	return sample_render_named(rendering->make, style, rows, names, count);
 }
 
-/* Renders the rows that are changed by @first and then by @second; none for CHANGES. */
+/* Renders a row changed by @first, then one changed by @second; for CHANGES there is no row. */
 static char *render(const struct fixture *f, const struct rendering *rendering, unsigned int first,
 		    unsigned int second)
 {
@@ -240,7 +240,7 @@ static unsigned int count(const char *text, const char *part)
 	return found;
 }
 
-/* A cgroup that has no name yet has one as soon as it is known. */
+/* A cgroup without a name gets one as soon as it is known. */
 static void test_late_cgroup(void **state)
 {
 	const struct fixture *f = *state;
@@ -252,7 +252,7 @@ static void test_late_cgroup(void **state)
 		rows[i] = sample_row();
 		rows[i].cgroup_id = id_of(f, "/cg/late.slice");
 	}
-	/* Before the names are looked for again. */
+	/* Both rows come before the names are looked up again. */
 	rows[0].time_ns = rows[1].time_ns = 1000;
 	got = render_all(&renderings[0], &f->style, f->book, rows, 4);
 	assert_int_equal(count(got, "\"cgroup\":null,"), 2);
@@ -260,7 +260,7 @@ static void test_late_cgroup(void **state)
 	free(got);
 }
 
-/* A path of any length is printed each time, in the buffer's room. */
+/* A path of any length is printed each time, within the buffer's room. */
 static void test_long_cgroup(void **state)
 {
 	const struct fixture *f = *state;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Which end is the service: who connected, who listens, and the range, in this order. */
+/* Which end is the service: decided by who connected, who listens, and the range, in this order. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,7 +14,7 @@ static const struct service_range range = { 32768, 60999 };
 static void test_owner(void **state)
 {
 	(void)state;
-	/* Whatever the ports look like. */
+	/* The ports do not matter here. */
 	assert_int_equal(service_side(TCPDWELL_OWNER_CONNECT, 0, 80, 40000, range), SERVICE_REMOTE);
 	assert_int_equal(service_side(TCPDWELL_OWNER_ACCEPT, 0, 40000, 80, range), SERVICE_LOCAL);
 	assert_int_equal(service_side(TCPDWELL_OWNER_LISTEN, 0, 40000, 41000, range),
@@ -31,7 +31,7 @@ static void test_listener(void **state)
 			 SERVICE_LOCAL);
 	assert_int_equal(service_side(none, SERVICE_LISTENS_REMOTE, 40000, 50432, range),
 			 SERVICE_REMOTE);
-	/* Both: the range decides again. */
+	/* Both ends listen: the range decides again. */
 	assert_int_equal(service_side(none, SERVICE_LISTENS_LOCAL | SERVICE_LISTENS_REMOTE, 80,
 				      40000, range),
 			 SERVICE_LOCAL);

@@ -27,7 +27,7 @@ static void test_flood(void **state)
 	struct cookie_floods floods = {};
 
 	(void)state;
-	/* What was sent before the tool came is none of its business. */
+	/* Cookies that were sent before the tool started do not count. */
 	look(&floods, 1, S, 5000);
 	assert_int_equal(floods.count, 0);
 	look(&floods, 2, 2 * S, 5000);
@@ -38,14 +38,14 @@ static void test_flood(void **state)
 	assert_int_equal(floods.floods[0].rate, 500);
 	look(&floods, 4, S, 5501);
 	assert_int_equal(floods.floods[0].rate, 1);
-	/* Over. */
+	/* The flood is over. */
 	look(&floods, 5, 2 * S, 5501);
 	assert_int_equal(floods.count, 0);
 	look(&floods, 6, 3 * S, 5501);
 	assert_int_equal(floods.count, 0);
 }
 
-/* Another listener of the namespace sends; this one has not for long. */
+/* Another listener of the namespace sends cookies; this one has not sent any for long. */
 static void test_another(void **state)
 {
 	struct cookie_floods floods = {};
@@ -64,7 +64,7 @@ static void test_another(void **state)
 	assert_int_equal(floods.floods[1].rate, 2000);
 }
 
-/* Its first cookies have a rate: its namespace was counted before. */
+/* The first cookies of a listener have a rate, because its namespace was counted before. */
 static void test_first_cookies(void **state)
 {
 	struct cookie_floods floods = {};
@@ -78,7 +78,7 @@ static void test_first_cookies(void **state)
 	assert_int_equal(floods.floods[0].rate, 300);
 }
 
-/* A look that comes late tells of the flood, and not of its rate. */
+/* A look that comes late reports the flood, but not its rate. */
 static void test_late_look(void **state)
 {
 	struct cookie_floods floods = {};
@@ -109,7 +109,7 @@ static void test_many_namespaces(void **state)
 	}
 }
 
-/* Where the counter is not to be read, the listener alone tells. */
+/* If the counter cannot be read, only the listener tells. */
 static void test_no_counter(void **state)
 {
 	struct cookie_floods floods = {};
@@ -133,7 +133,8 @@ static void test_always(void **state)
 		cookie_floods_look(&floods, second * S);
 		cookie_floods_take(&floods, &cookies);
 		assert_int_equal(floods.count, second == 6);
-		/* A few slow ones; many slow ones of more; at last most do not come back. */
+		/* A few connections are slow; many of more are slow; at last most never come back.
+		 * */
 		cookies.sent += second < 3 ? 100 : 1000;
 		cookies.valid += second < 3 ? 85 : second < 5 ? 900 : 10;
 	}
@@ -141,7 +142,7 @@ static void test_always(void **state)
 	assert_int_equal(floods.floods[0].unanswered, 990);
 }
 
-/* And without the counters it is not known what they are. */
+/* Without the counters, too, it is unknown what these cookies are. */
 static void test_always_without_counter(void **state)
 {
 	const struct tcpdwell_cookies cookies = { .netns = 7, .always = 1 };

@@ -54,7 +54,7 @@ static void test_data_that_nobody_acknowledges(void **state)
 	assert_at(&socket, 30, 30.5, DEADLINE_BY_USER_TIMEOUT);
 }
 
-/* Held against what is left of it, retransmission by retransmission. */
+/* The prediction is checked against what is left, retransmission by retransmission. */
 static void test_it_gets_nearer(void **state)
 {
 	struct deadline_socket socket = sent(TCPDWELL_LAST_ACK);
@@ -76,7 +76,7 @@ static void test_it_gets_nearer(void **state)
 	}
 }
 
-/* The time of the first retransmission is believed rather than what follows from the timeout. */
+/* The time of the first retransmission counts, rather than what follows from the timeout. */
 static void test_since_the_first_retransmission(void **state)
 {
 	struct deadline_socket socket = sent(TCPDWELL_FIN_WAIT1);
@@ -89,7 +89,7 @@ static void test_since_the_first_retransmission(void **state)
 	assert_at(&socket, 1.6, 1.6, DEADLINE_BY_ORPHAN_RETRIES);
 }
 
-/* Once the timeout is at its maximum an orphan is given up; with an ICMP error, too. */
+/* An orphan is given up once its timeout is at the maximum, also after an ICMP error. */
 static void test_orphan_that_waits_for_two_minutes(void **state)
 {
 	struct deadline_socket socket = sent(TCPDWELL_FIN_WAIT1);
@@ -102,7 +102,7 @@ static void test_orphan_that_waits_for_two_minutes(void **state)
 	assert_at(&socket, 7, 7, DEADLINE_BY_ORPHAN_RETRIES);
 }
 
-/* 6 retries: after 127 s, and with four timeouts that are alike (6.5) after 131 s. */
+/* 6 retries end after 127 s, and with four timeouts that are alike (6.5) after 131 s. */
 static void test_syn(void **state)
 {
 	struct deadline_socket socket = sent(TCPDWELL_SYN_SENT);
@@ -121,7 +121,7 @@ static void test_syn(void **state)
 	assert_int_equal(deadline_of(&socket, &before_65).ns, 5 * S);
 }
 
-/* 5 retries: after 63 s. */
+/* 5 retries end after 63 s. */
 static void test_request(void **state)
 {
 	struct deadline_socket socket = sent(TCPDWELL_SYN_RECV);
@@ -150,7 +150,7 @@ static void test_window_of_zero(void **state)
 	assert_at(&socket, 10, 10.3, DEADLINE_BY_USER_TIMEOUT);
 }
 
-/* Two hours, and nine probes 75 s apart. */
+/* The idle time is two hours, and then come nine probes 75 s apart. */
 static void test_keepalive(void **state)
 {
 	struct deadline_socket socket = sent(TCPDWELL_ESTABLISHED);
@@ -170,7 +170,7 @@ static void test_keepalive(void **state)
 	assert_at(&socket, 135, 135, DEADLINE_BY_USER_TIMEOUT);
 }
 
-/* As the timer runs out, it looks since when nothing was heard. */
+/* When the timer runs out, the kernel checks since when nothing was heard. */
 static void test_keepalive_that_was_heard_of(void **state)
 {
 	struct deadline_socket socket = sent(TCPDWELL_ESTABLISHED);
@@ -185,18 +185,18 @@ static void test_keepalive_that_was_heard_of(void **state)
 	assert_at(&socket, 10 + 675, 10 + 675, DEADLINE_BY_KEEPALIVE);
 	socket.idle_ns = 20 * S;
 	assert_at(&socket, 40 + 675, 40 + 675, DEADLINE_BY_KEEPALIVE);
-	socket.probes_out = 1; /* it is at it */
+	socket.probes_out = 1; /* probing has begun */
 	assert_at(&socket, 10 + 600, 10 + 600, DEADLINE_BY_KEEPALIVE);
 }
 
-/* TCP_RTO_MAX_MS of the socket, before the namespace's. */
+/* The socket's TCP_RTO_MAX_MS goes before the namespace's. */
 static void test_own_longest_timeout(void **state)
 {
 	struct deadline_socket socket = sent(TCPDWELL_ESTABLISHED);
 
 	(void)state;
 	socket.rto_max_ms = 1000;
-	/* 0.2, 0.4, 0.8 s, and twelve of 1 s and the last. */
+	/* Timeouts of 0.2, 0.4 and 0.8 s, twelve of 1 s, and the last one. */
 	assert_at(&socket, 13, 16, DEADLINE_BY_RETRIES2);
 }
 
@@ -212,7 +212,7 @@ static void test_timewait_sockets(void **state)
 	socket.timer = DEADLINE_TIMER_KEEPALIVE;
 	socket.orphan = true;
 	assert_at(&socket, 42, 42, DEADLINE_BY_FIN_TIMEOUT);
-	/* Of a longer timeout that which is beyond 60 s comes once more. */
+	/* The part of a longer timeout that is beyond 60 s comes once more. */
 	socket.fin_timeout_s = 160;
 	assert_at(&socket, 142, 142, DEADLINE_BY_FIN_TIMEOUT);
 }
@@ -227,12 +227,12 @@ static void test_never(void **state)
 		struct deadline_socket socket = { .state = states[i] };
 
 		assert_int_equal(deadline_of(&socket, &deadline_defaults).kind, DEADLINE_NEVER);
-		socket.unacknowledged = true; /* a timer should run: what it is, is not known */
+		socket.unacknowledged = true; /* a timer should run, but none is known */
 		assert_int_equal(deadline_of(&socket, &deadline_defaults).kind, DEADLINE_UNKNOWN);
 	}
 }
 
-/* Whatever a socket says: an answer, in time, and no overflow that UBSan would see. */
+/* Whatever a socket says, there is an answer in time, and no overflow that UBSan would see. */
 static void test_any_numbers(void **state)
 {
 	(void)state;

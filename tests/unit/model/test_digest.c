@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * A digest keeps a bounded number of sockets, and what is found from these is right.
- * test_findings.c holds that a digest of few sockets leads to the same findings as the sockets.
+ * A digest keeps a bounded number of sockets, and the findings from these are right.
+ * test_findings.c checks that a digest of few sockets leads to the same findings as the sockets.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -98,13 +98,13 @@ static void test_leaks(void **state)
 
 		assert_string_equal(finding_name(f->id), "close_wait_leak");
 		assert_int_equal(f->count, f->owner.pid == 100 ? SOCKETS / 10 : SOCKETS / 5);
-		assert_false(f->has_end); /* of others than the first it is not known */
+		assert_false(f->has_end); /* only the first one's end is known */
 	}
 	findings_free(findings);
 	assert_int_equal(digest_lost(digest), 0);
 }
 
-/* There are more processes than there is room for. Those that find none are counted. */
+/* There are more processes than places. Processes that get no place are counted. */
 static void test_lost(void **state)
 {
 	struct findings *findings;
@@ -124,7 +124,7 @@ static void test_lost(void **state)
 	assert_int_equal(digest_lost(digest), 10);
 }
 
-/* A scan of the whole world takes no room from another one's destination. */
+/* A scan of many destinations takes no room from another process's destination. */
 static void test_scan(void **state)
 {
 	struct findings *findings;

@@ -24,15 +24,15 @@ static struct export *begin(uint32_t max_series)
 	return export;
 }
 
-/* What is sought, and what was found of it. */
+/* What is looked for, and what was found. */
 struct sought {
 	enum export_metric metric;
-	const char *label; /* of the first label, NULL: none */
+	const char *label; /* value of the first label; NULL: none */
 	uint32_t part;
 	unsigned int found;
 	double value;
 	struct export_dwells dwells;
-	unsigned int of_metric; /* series of the metric, whoever's */
+	unsigned int of_metric; /* all series of the metric */
 };
 
 static int seek(void *context, const struct export_series *series)
@@ -63,7 +63,7 @@ static struct sought find(const struct export *export, enum export_metric metric
 	return sought;
 }
 
-/* An element as the kernel side has it: @count rows of a dwell of @ns. */
+/* Adds an element as the kernel side has it: @count rows with a dwell of @ns. */
 static void sum(struct export *export, const char *comm, uint8_t state, unsigned int end,
 		uint64_t ns, uint64_t count)
 {
@@ -96,7 +96,7 @@ static void test_counters_go_on_and_gauges_begin_anew(void **state)
 	assert_true(find(export, EXPORT_CONNECTIONS, "nginx", TCPDWELL_LISTEN).value == 0);
 	assert_int_equal(find(export, EXPORT_CONNECTIONS, "nginx", TCPDWELL_LISTEN).found, 1);
 	assert_true(find(export, EXPORT_CLOSES, "nginx", TCPDWELL_REASON_FIN).value == 6);
-	/* Of what is not there it cannot be said how old it is. */
+	/* A state without sockets has no oldest socket. */
 	assert_int_equal(find(export, EXPORT_OLDEST, "nginx", TCPDWELL_LISTEN).found, 0);
 	export_free(export);
 }
@@ -116,7 +116,7 @@ static void test_sums_become_histograms(void **state)
 	assert_int_equal(got.dwells.counts[0], 2);
 	assert_int_equal(got.dwells.counts[1], 2);
 	assert_int_equal(got.dwells.counts[EXPORT_BOUNDS], 4);
-	/* One that fails was in the state, but is no handshake. */
+	/* A failed attempt was in the state, but is no handshake. */
 	got = find(export, EXPORT_DWELL, "curl", TCPDWELL_SYN_SENT);
 	assert_int_equal(got.dwells.counts[10], 9);
 	assert_true(got.dwells.sum_s > 9 * 60 && got.dwells.sum_s < 4 * 70400 + 9 * 61 + 4 * 1400);
@@ -125,7 +125,7 @@ static void test_sums_become_histograms(void **state)
 	export_free(export);
 }
 
-/* The wait for accept() is no state, and what was carried is no row. */
+/* The wait for accept() is no state, and bytes are no rows. */
 static void test_accept_and_bytes(void **state)
 {
 	struct export *export = begin(2000);
@@ -225,7 +225,7 @@ static void test_group_that_is_gone_is_dropped(void **state)
 	export_look(export, 2 * SECOND + EXPORT_GONE_NS);
 	assert_int_equal(find(export, EXPORT_CLOSES, "p0", TCPDWELL_REASON_FIN).found, 0);
 	assert_true(find(export, EXPORT_CLOSES, "p1", TCPDWELL_REASON_FIN).value == 2);
-	/* What `other` has counted it keeps, and there is room again. */
+	/* `other` keeps what it has counted, and there is room again. */
 	assert_true(find(export, EXPORT_CLOSES, "other", TCPDWELL_REASON_FIN).value > 2000);
 	assert_int_equal(export_lines(export, EXPORT_CLOSES), 2);
 	export_add(export, EXPORT_CLOSES, export_group(export, "new", NULL), TCPDWELL_REASON_FIN,
@@ -240,7 +240,7 @@ static void test_names_come_and_go_for_long(void **state)
 	char name[16];
 
 	(void)state;
-	/* A thousand hours of it: nothing that is gone takes a place. */
+	/* For a thousand hours: groups that are gone take no place. */
 	for (unsigned int hour = 0; hour < 1000; hour++) {
 		export_look(export, (hour + 1) * (EXPORT_GONE_NS + SECOND));
 		for (unsigned int i = 0; i < 20; i++) {
@@ -254,7 +254,7 @@ static void test_names_come_and_go_for_long(void **state)
 	export_free(export);
 }
 
-/* By metric, group and part, as the look before has shown them. */
+/* Values by metric, group and part, as the last look showed them. */
 struct shown {
 	char name[96];
 	double value;
@@ -292,7 +292,7 @@ static int compare_with_before(void *context, const struct export_series *series
 	return 0;
 }
 
-/* What is not shown any more begins at 0 if it comes back. */
+/* A series that is not shown any more begins at 0 if it comes back. */
 static void forget_what_is_gone(void)
 {
 	size_t kept = 0;
@@ -305,7 +305,7 @@ static void forget_what_is_gone(void)
 	shown_count = kept;
 }
 
-/* Two days of looks, with groups that come and go and are more than there is room for. */
+/* In two days of looks, groups come and go, and are more than there is room for. */
 static void test_counters_never_go_back(void **state)
 {
 	struct export *export = begin(EXPORT_SERIES_MIN);
@@ -340,7 +340,7 @@ static void test_other_is_no_name(void **state)
 	struct export *export = begin(2000);
 
 	(void)state;
-	/* Two series of one name would be none. */
+	/* Two series with one name would make the page invalid. */
 	assert_int_equal(export_group(export, "other", NULL), EXPORT_OTHER);
 	export_add(export, EXPORT_CLOSES, EXPORT_OTHER, TCPDWELL_REASON_FIN, 1);
 	export_add(export, EXPORT_CLOSES, export_group(export, "other", NULL), TCPDWELL_REASON_FIN,
@@ -364,7 +364,7 @@ static void test_labels_of_their_own(void **state)
 	export_add(export, EXPORT_MISSED, EXPORT_NOBODY, 0, 2);
 	assert_true(find(export, EXPORT_FINDINGS, "scan", 0).value == 1);
 	assert_true(find(export, EXPORT_MISSED, NULL, 0).value == 2);
-	/* One that is cured is 0 for a while, so that an alert ends. */
+	/* A finding that is gone is 0 for a while, so that an alert ends. */
 	export_look(export, 2 * SECOND);
 	assert_int_equal(find(export, EXPORT_FINDINGS, "scan", 0).found, 1);
 	assert_true(find(export, EXPORT_FINDINGS, "scan", 0).value == 0);

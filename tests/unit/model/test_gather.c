@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* From what a walk over sockets tells to the facts of a diagnosis. */
+/* From what a walk over sockets delivers to the facts of a diagnosis. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -120,7 +120,7 @@ static void test_options_of_a_socket(void **state)
 	assert_int_equal(fact->unread_bytes, 7);
 }
 
-/* The peer's FIN is a byte to the kernel, which nobody reads. */
+/* The kernel counts the peer's FIN as a byte, which nobody reads. */
 static void test_fin_is_not_unread(void **state)
 {
 	struct tcpdwell_socket r = record(1, TCPDWELL_CLOSE_WAIT, 80, 1000);
@@ -149,7 +149,7 @@ static void test_orphans_are_nobodys(void **state)
 	assert_int_equal(look(1001)->timers.expires_ns, 9 * S);
 }
 
-/* What waits for accept() has no file, either, and is no orphan. */
+/* A child that waits for accept() has no file, either, but is no orphan. */
 static void test_queued_is_no_orphan(void **state)
 {
 	struct tcpdwell_socket r = record(1, TCPDWELL_ESTABLISHED, 80, 1000);
@@ -186,7 +186,7 @@ static void test_requests_and_drops(void **state)
 	assert_int_equal(fact->requests, 4);
 	assert_int_equal(fact->old_requests, 2);
 	assert_int_equal(fact->request_sources, 4);
-	assert_int_equal(fact->drops_grew, 1); /* since it was looked for the first time */
+	assert_int_equal(fact->drops_grew, 1); /* since the first look at it */
 	sockets_clear(sockets);
 	listener.drops = 5;
 	add(listener);
@@ -256,7 +256,7 @@ static void test_time_wait_is_an_end(void **state)
 	assert_int_equal(facts.ends[0].count, 1);
 }
 
-/* A listener tells of its cookies once a second. */
+/* A listener reports its cookies once a second. */
 static void test_who_sends_cookies(void **state)
 {
 	struct tcpdwell_cookies cookies = { .netns = 7, .pid = 22, .family = 4, .lport = 80 };
@@ -276,7 +276,7 @@ static void test_who_sends_cookies(void **state)
 	assert_int_equal(facts.cookies_count, 0);
 }
 
-/* bind() fails for what it asks for here, connect() for what is there. */
+/* bind() fails for the port that it asks for here, connect() for what is at the other end. */
 static void test_end_of_a_failed_call(void **state)
 {
 	struct tcpdwell_failed_call call = {
@@ -312,7 +312,7 @@ static void test_end_of_a_failed_call(void **state)
 	assert_int_equal(f.at.raddr[0], 127);
 }
 
-/* Sockets of a walk come by process, or by anything. */
+/* The sockets of a walk come in the order of processes, or in any order. */
 static void test_processes_in_any_order(void **state)
 {
 	static const char comm[TCPDWELL_COMM_LEN] = "server";
@@ -334,7 +334,7 @@ static void test_processes_in_any_order(void **state)
 	}
 }
 
-/* Since when at the earliest tells how old a connection is at the most. */
+/* The earliest possible time of its beginning bounds how old a connection is at most. */
 static void test_opened_at_the_most(void **state)
 {
 	struct tcpdwell_socket r = record(1, TCPDWELL_ESTABLISHED, 80, 50000);
@@ -356,7 +356,7 @@ static void test_opened_at_the_most(void **state)
 	assert_int_equal(look(50002)->opened_most_ns, 5 * S);
 }
 
-/* What is over is not told of, but a port that was bound: others cannot have it. */
+/* A closed socket is not reported, except a port that was bound: others cannot have it. */
 static void test_bound_and_no_more(void **state)
 {
 	static const struct filters none;

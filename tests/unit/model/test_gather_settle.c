@@ -12,7 +12,7 @@
 
 #define SECOND 1000000000ULL
 
-/* A look at one namespace with a listener; returns what is found of it. */
+/* Looks at one namespace with a listener; returns the facts about it. */
 static struct facts look(struct gather *gather, struct sockets *sockets, uint64_t cookies,
 			 uint64_t drops)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Histograms: how far off they may be. */
+/* Histograms: how inexact they may be. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -28,7 +28,7 @@ static void test_buckets(void **state)
 			break;
 		next = buckets_lowest(i + 1);
 		assert_int_equal(buckets_index(next - 1), i);
-		/* No wider than 1/32 of what is in it. */
+		/* A bucket is no wider than 1/32 of the values in it. */
 		assert_true(next > first && (next - first == 1 || next - first <= first / 32));
 	}
 }
@@ -75,7 +75,7 @@ static void assert_near(uint64_t got, uint64_t exact)
 	assert_true(off <= exact / 64 + 1);
 }
 
-/* Against sorted values, over all magnitudes. */
+/* Percentiles against sorted values, over all magnitudes. */
 static void test_percentiles(void **state)
 {
 	enum { N = 1000 };
@@ -121,7 +121,7 @@ static void test_many_and_merge(void **state)
 	free(one);
 }
 
-/* Counted elsewhere: the bucket's bounds are what is known of the values. */
+/* The values were counted elsewhere: only the bucket's bounds are known of them. */
 static void test_foreign_buckets(void **state)
 {
 	struct hist *hist = calloc(1, sizeof(*hist));
@@ -143,7 +143,7 @@ static void test_foreign_buckets(void **state)
 	free(hist);
 }
 
-/* To the last range, whose end is no number of 64 bits. */
+/* Powers up to the last range, whose end does not fit into 64 bits. */
 static void test_powers(void **state)
 {
 	struct hist *hist = calloc(1, sizeof(*hist));
@@ -162,7 +162,7 @@ static void test_powers(void **state)
 	free(hist);
 }
 
-/* As many as 64 bits hold: as a double that is 2^64. */
+/* The count is the most that 64 bits hold: as a double that is 2^64. */
 static void test_full(void **state)
 {
 	struct hist *hist = calloc(1, sizeof(*hist));

@@ -46,7 +46,7 @@ static int unmake(void **state)
 	return 0;
 }
 
-/* A socket of process 10 behind descriptor @fd, in CLOSE_WAIT since @since_ns. */
+/* Returns a socket of process 10 behind descriptor @fd, in CLOSE_WAIT since @since_ns. */
 static struct tcpdwell_socket socket_of(uint32_t fd, uint64_t since_ns)
 {
 	return (struct tcpdwell_socket){
@@ -149,7 +149,7 @@ static void test_first_look(void **state)
 	assert_text(leak, NULL, "leaks: 5 in CLOSE_WAIT for 60.0s or longer");
 }
 
-/* The last of looks over ten minutes, with so many sockets more at each. */
+/* Looks for ten minutes, each time at so many sockets more; returns the last look's leak. */
 static const struct leak *grow(struct scene *scene, uint32_t sockets_per_minute)
 {
 	const struct leak *leak = NULL;
@@ -176,7 +176,7 @@ static void test_growth_and_limit(void **state)
 		    "leaks: 44 in CLOSE_WAIT, none closed in 10m00s, +4/min, limit 1024 in 4h00m");
 }
 
-/* There is no rate of no time, and no JSON for one. */
+/* Two looks at the same time have no rate between them, and JSON none to print. */
 static void test_two_looks_at_once(void **state)
 {
 	struct scene *scene = *state;
@@ -202,14 +202,14 @@ static void test_slow(void **state)
 	assert_int_equal(leak->closed, 3);
 	assert_false(leaks_found(scene->leaks));
 	sockets_clear(scene->sockets);
-	leak = look(scene, START + 20 * SECOND); /* none is left, but that was seen */
+	leak = look(scene, START + 20 * SECOND); /* none is left, but the leak was seen */
 	assert_non_null(leak);
 	assert_int_equal(leak->verdict, LEAK_SLOW);
 	assert_int_equal(leak->count, 0);
 	assert_string_equal(leak->comm, "server");
 }
 
-/* To close the others at once does not acquit. */
+/* A process that closes the others at once still leaks. */
 static void test_leaks_beside_quick_closes(void **state)
 {
 	struct scene *scene = *state;
@@ -224,7 +224,7 @@ static void test_leaks_beside_quick_closes(void **state)
 	assert_text(leak, NULL, "leaks: 1 in CLOSE_WAIT, 100 closed, all of them young, in 10.0s");
 }
 
-/* What was closed long ago acquits no longer. */
+/* A close of long ago is no excuse any more. */
 static void test_leaks_after_a_late_close(void **state)
 {
 	struct scene *scene = *state;
@@ -277,7 +277,7 @@ static void test_queue_and_orphans(void **state)
 	assert_int_equal(leak->pid, 0);
 }
 
-/* A socket with a file has a process, though it may be one that nobody here can see. */
+/* A socket with a file has a process, though perhaps one that cannot be seen from here. */
 static void test_process_that_cannot_be_seen(void **state)
 {
 	struct scene *scene = *state;
@@ -292,7 +292,7 @@ static void test_process_that_cannot_be_seen(void **state)
 	assert_int_equal(leak->verdict, LEAK_LEAKS);
 	assert_int_equal(leak->pid, 0);
 	assert_text(leak, NULL, "leaks: 1 in CLOSE_WAIT for 60.0s or longer");
-	/* Beside one that has none: each is told by itself. */
+	/* Beside it is a socket without a process: each is reported by itself. */
 	s.key++;
 	s.flags = 0;
 	add(scene, s);
@@ -300,7 +300,7 @@ static void test_process_that_cannot_be_seen(void **state)
 	assert_int_equal(leaks_count(scene->leaks), 2);
 }
 
-/* What is in flight is told of by who can receive it, who holds none of it. */
+/* What is in flight is reported with the process that can receive it, which holds none of it. */
 static void test_in_flight(void **state)
 {
 	struct scene *scene = *state;
@@ -327,8 +327,8 @@ static void test_in_flight(void **state)
 }
 
 /*
- * The port of the service, and not that of each client: this end has it, the other, or it is not to
- * be told.
+ * The report has the port of the service, not that of each client. The service is at this end, or
+ * at the other, or it cannot be told.
  */
 static void test_ports_of_services(void **state)
 {
@@ -363,14 +363,14 @@ static void test_ports_of_services(void **state)
 		assert_int_equal(leak->ports[i].count, 1);
 	}
 	assert_int_not_equal(leak->ports[1].side, leak->ports[2].side);
-	/* Refused: the other end is not to be seen any more. */
+	/* The socket is refused: its other end cannot be seen any more. */
 	sockets_clear(scene->sockets);
 	s.rport = 0;
 	add(scene, s);
 	assert_int_equal(look(scene, START)->ports[0].side, SERVICE_UNKNOWN);
 }
 
-/* One whose age is not known may be as old as any. */
+/* A socket whose age is unknown may be of any age. */
 static void test_age_that_is_not_known(void **state)
 {
 	struct scene *scene = *state;
@@ -418,13 +418,13 @@ static void test_half_closed_at_work(void **state)
 	assert_false(leaks_found(scene->leaks));
 	assert_int_equal(look(scene, START + OLDER)->verdict, LEAK_LEAKS);
 	assert_true(leaks_found(scene->leaks));
-	s.active_earliest_ns = 0; /* it is not certain that data went */
+	s.active_earliest_ns = 0; /* perhaps no data was sent */
 	sockets_clear(scene->sockets);
 	add(scene, s);
 	assert_int_equal(look(scene, START)->verdict, LEAK_LEAKS);
 }
 
-/* An age that is only bounded is in none of the two others, and all is not said to be well. */
+/* An age with only one bound is in neither of the other classes, and then all may not be well. */
 static void test_three_classes(void **state)
 {
 	struct tcpdwell_socket s = socket_of(5, START - SECOND);
@@ -452,10 +452,10 @@ static void test_three_classes(void **state)
 	assert_int_equal(leak->count, 1);
 	assert_int_equal(leak->perhaps, 2);
 	assert_int_equal(leak->younger, 1);
-	assert_int_equal(leak->range_count, 1); /* descriptors of the certain ones */
+	assert_int_equal(leak->range_count, 1); /* only of the certain ones */
 }
 
-/* What a look finds again is the same, however much older it is. */
+/* A leak that a later look finds again is the same, however much older it is. */
 static void test_same(void **state)
 {
 	struct scene *scene = *state;
@@ -489,7 +489,7 @@ static void test_full_queue(void **state)
 	assert_int_equal(leaks_full_count(scene->leaks), 1);
 }
 
-/* Any number of processes that come and go: what is kept of them has an end. */
+/* Any number of processes come and go: memory stays bounded. */
 static void test_many_processes(void **state)
 {
 	struct scene *scene = *state;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* What the numbers of a socket say of the bytes that its programs wrote and read. */
+/* What the numbers of a socket tell about the bytes that its programs wrote and read. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,7 +20,7 @@ static void visit(struct tcpdwell_connection *c, unsigned int state, uint8_t dwe
 	c->life.dwell_ns[state - 1] = ns;
 }
 
-/* A client that wrote 10 bytes, read 5, closed first and is left in TIME_WAIT. */
+/* Returns a client that wrote 10 bytes, read 5, closed first and is now in TIME_WAIT. */
 static struct tcpdwell_connection client(void)
 {
 	struct tcpdwell_connection c = {
@@ -53,7 +53,7 @@ static struct tcpdwell_connection client(void)
 	return c;
 }
 
-/* Its server, which closed second. */
+/* Returns the client's server, which closed second. */
 static struct tcpdwell_connection server(void)
 {
 	struct tcpdwell_connection c = client();
@@ -107,7 +107,7 @@ static void test_neither_syn_nor_fin_is_a_byte(void **state)
 	assert_int_equal(life.waiting, TCPDWELL_DWELL_EXACT);
 }
 
-/* What waits to be acknowledged, and our FIN behind it. */
+/* Data waits to be acknowledged, and our FIN behind it. */
 static void test_what_was_not_acknowledged(void **state)
 {
 	struct tcpdwell_connection c = client();
@@ -142,7 +142,7 @@ static void test_what_was_not_read(void **state)
 	life_read(&life, &c);
 	assert_int_equal(life.unread, 5);
 	assert_true(life.read);
-	c.life.numbers.flags |= TCPDWELL_NUMBERS_QUEUED; /* it can be read yet */
+	c.life.numbers.flags |= TCPDWELL_NUMBERS_QUEUED; /* it can still be read */
 	life_read(&life, &c);
 	assert_false(life.read);
 	c.reason = TCPDWELL_REASON_RESET_SENT;
@@ -154,7 +154,7 @@ static void test_what_was_not_read(void **state)
 	assert_int_equal(life.unread, 6);
 }
 
-/* Of one that was there before, the bytes that were sent tell whether its SYN is counted. */
+/* For a connection older than the tracer, the bytes sent tell whether its SYN is counted. */
 static void test_a_connection_that_was_there_before(void **state)
 {
 	struct tcpdwell_connection c = client(), s = server();
@@ -177,7 +177,7 @@ static void test_a_connection_that_was_there_before(void **state)
 		c.life.numbers.bytes_sent += 10; /* all of it was sent again */
 		c.life.numbers.bytes_retrans += 10;
 	}
-	c.life.numbers.bytes_sent += 3; /* and some of it got no further than this host */
+	c.life.numbers.bytes_sent += 3; /* and some of it never left this host */
 	life_read(&life, &c);
 	assert_false(life.counted);
 }

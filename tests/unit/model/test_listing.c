@@ -149,7 +149,7 @@ static void assert_ends(const struct tcpdwell_socket *info, uint64_t ns, enum de
 	assert_int_equal(end.ns, ns);
 }
 
-/* The socket's own options before the namespace's. */
+/* The socket's own options go before the namespace's. */
 static void test_keepalive(void **state)
 {
 	struct tcpdwell_socket info = kept_alive();
@@ -159,7 +159,7 @@ static void test_keepalive(void **state)
 	info.detail.keepalive_intvl_s = 1;
 	info.detail.keepalive_probes = 2;
 	assert_ends(&info, (100 + 2) * S, DEADLINE_BY_KEEPALIVE);
-	/* Something was heard since the timer was set: as it runs out it is set again. */
+	/* Something was heard since the timer was set: when it runs out it is set again. */
 	info.detail.silent_ns = 50 * S;
 	assert_ends(&info, (550 + 2) * S, DEADLINE_BY_KEEPALIVE);
 	info.detail.keepalive_time_s = 60;
@@ -176,7 +176,7 @@ static void test_what_is_not_known(void **state)
 	(void)state;
 	info.detail.known &= ~TCPDWELL_KNOWN_OPTIONS;
 	assert_int_equal(timers_deadline(&info, netns.settings).kind, DEADLINE_UNKNOWN);
-	info.detail.timer = TCPDWELL_TIMER_NONE; /* nothing hangs on them */
+	info.detail.timer = TCPDWELL_TIMER_NONE; /* no end depends on these */
 	assert_int_equal(timers_deadline(&info, netns.settings).kind, DEADLINE_NEVER);
 	info.state = TCPDWELL_TIME_WAIT;
 	info.detail.timer = TCPDWELL_TIMER_TIMEWAIT;
@@ -188,7 +188,7 @@ static void test_what_is_not_known(void **state)
 	assert_int_equal(timers_deadline(&info, netns.settings).kind, DEADLINE_NEVER);
 }
 
-/* A full socket in FIN_WAIT2 without a process, by TCP_LINGER2 of 90 s: 30 s, and 30 s again. */
+/* A full socket is an orphan in FIN_WAIT2 with a TCP_LINGER2 of 90 s: it waits 30 s, and 30 s. */
 static void test_fin_wait2(void **state)
 {
 	struct tcpdwell_socket info = record(1, TCPDWELL_FIN_WAIT2, 0, 1);
@@ -202,7 +202,7 @@ static void test_fin_wait2(void **state)
 	assert_ends(&info, 60 * S, DEADLINE_BY_FIN_TIMEOUT);
 }
 
-/* Of a namespace that could not be entered no setting is known, and what needs none is. */
+/* If a namespace could not be entered, no setting is known; ends that need none are known. */
 static void test_closed_namespace(void **state)
 {
 	struct tcpdwell_socket info = kept_alive(), idle = record(2, TCPDWELL_CLOSE_WAIT, 10, 1);

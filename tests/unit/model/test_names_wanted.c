@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Which container, pod and unit is meant. */
+/* Which container, pod and unit a filter means. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -82,7 +82,7 @@ static void test_units(void **state)
 	expect(NULL, NULL, "docker-x", web, false);
 	expect(NULL, NULL, "nginx.socket", nginx, false);
 	expect(NULL, NULL, "nginx", none, false);
-	/* Each narrows. */
+	/* Each filter narrows the result. */
 	expect("web", "prod/web-7c9f", "docker-x.scope", web, true);
 	expect("web", "prod/web-7c9f", "nginx", web, false);
 }

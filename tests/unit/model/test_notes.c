@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* What a snapshot says of connections, by their ends. */
+/* What a snapshot tells about connections, by their ends. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,7 +19,7 @@ static void a_note_that_names_a_process_comes_first(void **state)
 	notes_add(notes, &(struct note){ .ends = 7 });
 	notes_add(notes, &(struct note){ .ends = 9, .pid = 2 });
 	assert_int_equal(notes_find(notes, 7)->pid, 0);
-	/* What is noted after a look is found, too. */
+	/* A note that is added after a look is found, too. */
 	notes_add(notes, &(struct note){ .ends = 7, .pid = 3, .bound = true, .comm = "server" });
 	notes_add(notes, &(struct note){ .ends = 7 });
 	found = notes_find(notes, 7);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* What counters of others have grown by. */
+/* By how much other programs' counters have grown. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,12 +21,12 @@ static void test_growth(void **state)
 	odometer_look(o);
 	assert_int_equal(odometer_grew(o, 9, 4), 4);
 	assert_int_equal(odometer_grew(o, 1, 7), 2);
-	assert_int_equal(odometer_grew(o, 2, 3), 3); /* a new one */
+	assert_int_equal(odometer_grew(o, 2, 3), 3); /* a new counter */
 	odometer_look(o);
 	assert_int_equal(odometer_grew(o, 1, 6), 0); /* it went back */
 	odometer_look(o);
 	assert_int_equal(odometer_grew(o, 1, 8), 2);
-	assert_int_equal(odometer_grew(o, 2, 4), 4); /* it was gone, so this is another one */
+	assert_int_equal(odometer_grew(o, 2, 4), 4); /* it was gone, so this is a new counter */
 	odometer_free(o);
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* The set of sockets that were there at the start. */
+/* The set of sockets that existed at the start. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,7 +11,7 @@
 
 #include "model/olds.h"
 
-/* Well spread, as tally_key_hash() gives them. */
+/* Returns well-spread hashes, as tally_key_hash() does. */
 static uint64_t hash_of(uint64_t i)
 {
 	i = (i + 1) * 0x9e3779b97f4a7c15ULL;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Each socket is told once, as soon as it is known whom it counts for; and the set of keys. */
+/* Each socket is reported once, as soon as it is known whom it counts for; and the set of keys. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -60,9 +60,9 @@ static void test_most_are_told_at_once(void **state)
 	(void)state;
 	add(1, 10, 10, "server");
 	assert_int_equal(told_count, 1);
-	add(1, 11, 10, "child"); /* has it, too */
-	add(1, 0, 10, "server"); /* its place in the hash tables */
-	add(2, 12, 0, "first");	 /* no owner is known: it is the first one's */
+	add(1, 11, 10, "child"); /* holds it, too */
+	add(1, 0, 10, "server"); /* the record of its place in the hash tables */
+	add(2, 12, 0, "first");	 /* no owner is known: the first holder counts */
 	add(2, 13, 0, "second");
 	add(3, 0, 0, "");
 	assert_int_equal(told_count, 3);
@@ -73,7 +73,7 @@ static void test_most_are_told_at_once(void **state)
 	assert_int_equal(told_count, 3);
 }
 
-/* Another one than the owner has it: the owner may be met later. */
+/* The record is another holder's: the owner may still come. */
 static void test_some_wait(void **state)
 {
 	(void)state;
@@ -85,7 +85,7 @@ static void test_some_wait(void **state)
 	assert_int_equal(told_count, 2);
 	assert_int_equal(told[0].pid, 11);
 	assert_string_equal(told[0].comm, "worker");
-	assert_int_equal(told[1].pid, 10); /* nobody else was met */
+	assert_int_equal(told[1].pid, 10); /* no other holder came */
 }
 
 static void test_filters(void **state)
@@ -95,7 +95,7 @@ static void test_filters(void **state)
 	add(1, 10, 10, "wanted");
 	add(2, 11, 11, "other");
 	assert_int_equal(told_count, 1);
-	/* Any holder will do, so all are waited for. */
+	/* Any holder may match, so all are waited for. */
 	filters.comm[0] = '\0';
 	filters.pids.count = 1;
 	filters.pids.ids[0] = 13;

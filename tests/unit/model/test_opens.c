@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* The set of open connections, against one that is kept as a plain list. */
+/* The set of open connections, against a plain list. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -31,7 +31,7 @@ static void test_once(void **state)
 	opens_free(NULL);
 }
 
-/* Come and go at random: what was added is there, and nothing else. */
+/* Connections come and go at random: the set has what was added, and nothing else. */
 static void test_random(void **state)
 {
 	struct opens *opens = opens_new();
@@ -68,7 +68,7 @@ static void test_full(void **state)
 	(void)state;
 	for (unsigned int i = 0; i < OPENS_MAX; i++)
 		assert_true(opens_add(opens, hash_of(i), none));
-	for (unsigned int i = 0; i < 3 * OPENS_MAX; i++) { /* at the limit, too, it is quick */
+	for (unsigned int i = 0; i < 3 * OPENS_MAX; i++) { /* it is quick at the limit, too */
 		assert_true(opens_take(opens, hash_of(i), &port));
 		assert_true(opens_add(opens, hash_of(OPENS_MAX + i), none));
 	}

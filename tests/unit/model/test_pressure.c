@@ -12,7 +12,7 @@
 #include "model/pressure.h"
 
 #define S 1000000000ULL
-/* Advice that any client under pressure with Linux's own settings gets. */
+/* Advice for any client under pressure with Linux's own settings. */
 #define USUAL (PRESSURE_POOL | PRESSURE_REUSE | PRESSURE_RANGE)
 
 static struct ephemeral usual(void)
@@ -30,7 +30,7 @@ static struct ephemeral usual(void)
 	};
 }
 
-/* @count entered in each of @seconds seconds before 1000 s. */
+/* Returns a tally of @count entries in each of @seconds seconds before 1000 s. */
 static struct tally entered(unsigned int seconds, unsigned int count)
 {
 	struct tally tally = {};
@@ -60,14 +60,14 @@ static void test_unknown(void **state)
 	assert_int_equal(p.usable, 0);
 	assert_false(p.fills);
 	assert_int_equal(p.advice, 0);
-	/* That connect() failed needs no settings to be known. */
+	/* That connect() failed counts, even if no settings are known. */
 	tally.refused = 1;
 	p = judge(&tally, 0, &e);
 	assert_int_equal(p.verdict, PRESSURE_EXHAUSTED);
 	assert_int_equal(p.advice, PRESSURE_POOL);
 }
 
-/* Open ones that become more fill them, too, and beyond a lifetime they alone. */
+/* Open connections that grow in number fill the ports, too; beyond a lifetime only they do. */
 static void test_growth(void **state)
 {
 	struct ephemeral e = usual();
@@ -81,11 +81,11 @@ static void test_growth(void **state)
 	input.growth = 10;
 	p = pressure_of(&input);
 	assert_int_equal(p.exhausted_ns / S, 2823);
-	/* 400 a second have 24 000 in TIME_WAIT, and the rest is for those that stay. */
+	/* 400 a second keep 24 000 in TIME_WAIT, and the rest is for connections that stay. */
 	input.rate = 400;
 	p = pressure_of(&input);
 	assert_int_equal(p.exhausted_ns / S, 423);
-	/* Where connect() takes them back but for the last two seconds. */
+	/* On loopback connect() takes them back, except those of the last two seconds. */
 	input.loopback = true;
 	p = pressure_of(&input);
 	assert_true(p.reuse);
@@ -98,7 +98,7 @@ static void test_growth(void **state)
 	assert_true(p.taken == 0.5 && p.used > 0.6);
 }
 
-/* connect() fails, and TIME_WAIT is not why: what takes ports back from it is no advice. */
+/* connect() fails, but not because of TIME_WAIT: advice against TIME_WAIT does not help. */
 static void test_held_elsewhere(void **state)
 {
 	struct ephemeral e = usual();
@@ -113,7 +113,7 @@ static void test_held_elsewhere(void **state)
 	assert_true(p.elsewhere);
 	assert_int_equal(p.verdict, PRESSURE_EXHAUSTED);
 	assert_int_equal(p.advice, PRESSURE_POOL | PRESSURE_NO_REUSE | PRESSURE_RANGE);
-	/* What is hidden may hold them. */
+	/* Sockets that cannot be seen may hold the ports. */
 	input.partial = true;
 	assert_false(pressure_of(&input).elsewhere);
 	input.partial = false;
@@ -141,7 +141,7 @@ static void test_link_local(void **state)
 	assert_int_equal(pressure_of(&input).verdict, PRESSURE_UNKNOWN);
 }
 
-/* Open connections are users of ports, and what helps against TIME_WAIT is no help to them. */
+/* Open connections use ports, too, and what helps against TIME_WAIT does not help them. */
 static void test_open(void **state)
 {
 	struct ephemeral e = usual();
@@ -156,7 +156,7 @@ static void test_open(void **state)
 	assert_int_equal(p.verdict, PRESSURE_EXHAUSTED);
 	assert_int_equal(p.holder, PRESSURE_BY_OPEN);
 	assert_int_equal(p.advice, PRESSURE_FEWER | PRESSURE_NO_REUSE | PRESSURE_RANGE);
-	/* connect() reuses those in TIME_WAIT, and no others. */
+	/* connect() reuses ports in TIME_WAIT, and no others. */
 	tally = entered(1, 60);
 	tally.open = 40;
 	p = pressure_of(&input);
@@ -172,7 +172,7 @@ static void test_open(void **state)
 	assert_int_equal(pressure_of(&input).verdict, PRESSURE_EXHAUSTED);
 }
 
-/* Ports that bind() took: no tcp_tw_reuse for who binds, and none of them for who does not. */
+/* Ports that bind() took are not helped by tcp_tw_reuse, and are closed to those without bind(). */
 static void test_bound(void **state)
 {
 	struct ephemeral e = usual();
@@ -198,7 +198,7 @@ static void test_bound(void **state)
 	assert_true(p.advice & PRESSURE_LATE_BIND);
 }
 
-/* IP_LOCAL_PORT_RANGE leaves a part of the range; what it says beside that counts for nothing. */
+/* IP_LOCAL_PORT_RANGE leaves a part of the range; other values of it count for nothing. */
 static void test_narrowed(void **state)
 {
 	struct ephemeral e = usual();
@@ -230,7 +230,7 @@ static void test_narrowed(void **state)
 	assert_int_equal(pressure_of(&input).usable, 100);
 }
 
-/* More than there are: something tells them apart that is not known. */
+/* More are in use than exist: something unknown tells them apart. */
 static void test_too_many(void **state)
 {
 	struct ephemeral e = usual();
@@ -269,7 +269,7 @@ static void test_high(void **state)
 	assert_int_equal(p.verdict, PRESSURE_HIGH);
 	assert_false(p.fills);
 	assert_int_equal(p.advice, USUAL);
-	/* The same rate is as much of a reason when it has only begun. */
+	/* The same rate is as good a reason when it has only just begun. */
 	tally = entered(1, 400);
 	assert_int_equal(judge(&tally, 400, &e).verdict, PRESSURE_HIGH);
 }
@@ -287,7 +287,7 @@ static void test_filling(void **state)
 	assert_int_equal(p.verdict, PRESSURE_FILLING);
 	assert_true(p.fills);
 	assert_in_range(p.exhausted_ns, 28231999999, 28232000001);
-	/* A reserved port is not there to be taken. */
+	/* A reserved port cannot be taken. */
 	e.reserved = 18232;
 	e.usable = 10000;
 	p = judge(&tally, 1000, &e);
@@ -296,8 +296,8 @@ static void test_filling(void **state)
 }
 
 /*
- * 100 entered in each of the last 60 s; now 200 a second come and 100 leave: 6000 are held and 1000
- * more fit, which takes 10 s.
+ * 100 entered in each of the last 60 s. Now 200 a second come and 100 leave: 6000 are held, and
+ * 1000 more fit, which takes 10 s.
  */
 static void test_what_leaves_is_counted(void **state)
 {
@@ -310,7 +310,7 @@ static void test_what_leaves_is_counted(void **state)
 	p = judge(&tally, 200, &e);
 	assert_int_equal(p.verdict, PRESSURE_FILLING);
 	assert_in_range(p.exhausted_ns, 9999999999, 10000000001);
-	/* At the rate that it had all along it never happens. */
+	/* At the rate that it had all the time, the ports never run out. */
 	p = judge(&tally, 100, &e);
 	assert_false(p.fills);
 	assert_int_equal(p.verdict, PRESSURE_HIGH);
@@ -347,12 +347,12 @@ static void test_reuse(void **state)
 	assert_false(p.fills);
 	assert_int_equal(p.verdict, PRESSURE_LOW);
 	assert_int_equal(p.advice, 0);
-	/* Each port is free again after two seconds at the most: 1000 do for 500 a second. */
+	/* Each port is free again after two seconds at most: 1000 are enough for 500 a second. */
 	input.rate = 600;
 	p = pressure_of(&input);
 	assert_int_equal(p.verdict, PRESSURE_FILLING);
 	assert_int_equal(p.advice, PRESSURE_POOL | PRESSURE_RANGE);
-	/* Loopback's default is no help to others. */
+	/* The default for loopback does not help other destinations. */
 	input.loopback = false;
 	p = pressure_of(&input);
 	assert_false(p.reuse);

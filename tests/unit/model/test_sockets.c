@@ -18,7 +18,8 @@
 static const struct filters no_filters;
 
 /*
- * Socket @key, in @state since @age_s, on port @lport, as its descriptor @fd of @pid tells of it.
+ * Returns a record of socket @key, in @state for @age_s, on port @lport, as descriptor @fd of @pid
+ * yields it.
  */
 static struct tcpdwell_socket record(uint64_t key, uint8_t state, unsigned int age_s,
 				     uint16_t lport, uint32_t pid, uint32_t fd)
@@ -69,7 +70,7 @@ static void test_records_of_one_socket(void **state)
 	sockets_free(sockets);
 }
 
-/* The kernel side's owner counts, if it still holds the socket. */
+/* The owner that the kernel side knows counts, if it still holds the socket. */
 static void test_owner_among_holders(void **state)
 {
 	struct tcpdwell_socket first = record(7, TCPDWELL_ESTABLISHED, 5, 80, 10, 3),
@@ -102,7 +103,8 @@ static void test_accept_queue(void **state)
 	sockets_free(sockets);
 }
 
-/* Who alone can receive what is in flight is no holder, and not told of beside one. */
+/* A process that alone can receive what is in flight is no holder; beside a holder it is left out.
+ * */
 static void test_in_flight(void **state)
 {
 	struct tcpdwell_socket r = record(7, TCPDWELL_CLOSE_WAIT, 5, 80, 0, 0);
@@ -130,7 +132,7 @@ static void test_in_flight(void **state)
 	sockets_free(sockets);
 }
 
-/* A process has a socket once, as a fixed file or by a descriptor. */
+/* A process holds a socket once, by a fixed file or by a descriptor. */
 static void test_fixed_file(void **state)
 {
 	struct tcpdwell_socket r = record(7, TCPDWELL_CLOSE_WAIT, 5, 80, 10, TCPDWELL_NO_FD);
@@ -195,7 +197,7 @@ static void test_filters(void **state)
 	assert_false(sockets_wanted(sockets, sockets_at(sockets, 1), &no_filters));
 	assert_true(sockets_wanted(sockets, sockets_at(sockets, 1), &states));
 	add(sockets, record(7, TCPDWELL_ESTABLISHED, 5, 80, 11, 3));
-	assert_true(sockets_wanted(sockets, sockets_at(sockets, 0), &pid)); /* any holder will do */
+	assert_true(sockets_wanted(sockets, sockets_at(sockets, 0), &pid)); /* any holder counts */
 	sockets_free(sockets);
 }
 
@@ -228,7 +230,7 @@ static void test_census(void **state)
 
 	census = census_new(sockets, NULL, &no_filters, 5 * SECOND, NOW);
 	assert_int_equal(census->total, 3);
-	assert_int_equal(census->perhaps, 4); /* no upper bound says that they are younger */
+	assert_int_equal(census->perhaps, 4); /* no upper bound says that they are young */
 	census_free(census);
 	sockets_free(sockets);
 }
@@ -248,12 +250,12 @@ static void test_ports_of_two_namespaces(void **state)
 	add(sockets, other);
 	census = census_new(sockets, NULL, &no_filters, 0, NOW);
 	assert_int_equal(census->ports.count, 2);
-	assert_int_equal(census->listeners[0]->info.netns, 7); /* full: first */
+	assert_int_equal(census->listeners[0]->info.netns, 7); /* a full queue comes first */
 	census_free(census);
 	sockets_free(sockets);
 }
 
-/* One group a service, wherever it can be told which end that is, and one of what cannot be. */
+/* There is a group for each service whose end is known, and one for all other sockets. */
 static void test_census_of_ports(void **state)
 {
 	struct sockets *sockets = sockets_new();
@@ -263,17 +265,17 @@ static void test_census_of_ports(void **state)
 
 	(void)state;
 	assert_int_equal(ranges_add(ranges, 9, (struct service_range){ 1024, 2000 }), 0);
-	/* Of a server that is gone: the other port is the client's. */
+	/* The server is gone: the other port is the client's. */
 	for (uint64_t key = 1; key <= 5; key++)
 		add(sockets, record(key, TCPDWELL_TIME_WAIT, key, 8080, 0, 0));
-	/* A client's, by its owner, where its port is beside the range. */
+	/* The owner shows that this is a client, even if its port is outside the range. */
 	for (uint64_t key = 10; key <= 13; key++) {
 		r = record(key, TCPDWELL_TIME_WAIT, key, 20000 + key, 0, 0);
 		r.owner = TCPDWELL_OWNER_CONNECT;
 		r.rport = 443;
 		add(sockets, r);
 	}
-	/* Another namespace's range, and a listener that is not of theirs. */
+	/* The range is another namespace's, and the listener is not theirs. */
 	for (uint64_t key = 20; key <= 22; key++) {
 		r = record(key, TCPDWELL_ESTABLISHED, key, 1024 + key, 0, 0);
 		r.netns = 9;
@@ -282,7 +284,7 @@ static void test_census_of_ports(void **state)
 	}
 	r = record(30, TCPDWELL_LISTEN, 0, 1044, 10, 3);
 	add(sockets, r);
-	/* Both are in the range. */
+	/* Both ports are in the range. */
 	for (uint64_t key = 40; key <= 41; key++)
 		add(sockets, record(key, TCPDWELL_FIN_WAIT2, key, 50000 + key, 0, 0));
 	census = census_new(sockets, ranges, &no_filters, 0, NOW);

@@ -54,7 +54,7 @@ static void test_groups(void **state)
 	assert_false(stat_names_make(TCPDWELL_BY_PROCESS));
 }
 
-/* A name that comes later, or changes, is the same group's. */
+/* A name that comes later, or changes, belongs to the same group. */
 static void test_names(void **state)
 {
 	struct stat_names *names = stat_names_new(TCPDWELL_BY_CONTAINER);

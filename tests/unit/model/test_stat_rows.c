@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* The report of `stat` out of rows, against the same out of what the kernel side sums. */
+/* The report of `stat` made from rows, against the one from what the kernel side sums. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -48,7 +48,7 @@ static struct tcpdwell_transition owned(struct tcpdwell_transition row, uint32_t
 	return row;
 }
 
-/* The rows of the story that others sum. */
+/* Adds the rows of the story, which elsewhere are added as sums. */
 static void test_same_report(void **state)
 {
 	const uint8_t exact = TCPDWELL_DWELL_EXACT, open = TCPDWELL_ESTABLISHED;
@@ -72,7 +72,7 @@ static void test_same_report(void **state)
 	add_rows(rows.table, &by_process, row, 7);
 	row.dwell_ns = 500;
 	add_rows(rows.table, &by_process, owned(row, 7, "\033[31m"), 1);
-	/* No dwell is known of the first row of a life: it adds nothing. */
+	/* The first row of a life has no known dwell: it adds nothing. */
 	row = row_of(TCPDWELL_CLOSE, TCPDWELL_SYN_SENT, TCPDWELL_DWELL_UNKNOWN, 0);
 	add_rows(rows.table, &by_process, owned(row, 10599, "curl"), 300);
 
@@ -83,7 +83,7 @@ static void test_same_report(void **state)
 	free(got);
 }
 
-/* The one group of one row, by @grouping. */
+/* Returns the only group of a single row, by @grouping. */
 static struct tcpdwell_stat_key group_of(struct stat_grouping grouping,
 					 struct tcpdwell_transition row)
 {
@@ -114,7 +114,7 @@ static void test_groups(void **state)
 	key = group_of((struct stat_grouping){ .by = TCPDWELL_BY_RPORT }, row);
 	assert_int_equal(key.number, 443);
 	key = group_of((struct stat_grouping){ .by = TCPDWELL_BY_PORT }, row);
-	assert_int_equal(key.number, 0); /* nobody's: it is not known which is the service's */
+	assert_int_equal(key.number, 0); /* it is unknown which port is the service's */
 	key = group_of((struct stat_grouping){ .by = TCPDWELL_BY_PORT }, owned(row, 1, "curl"));
 	assert_int_equal(key.number, 443);
 	key = group_of((struct stat_grouping){ .by = TCPDWELL_BY_CGROUP }, row);

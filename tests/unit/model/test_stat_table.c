@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* What `stat` takes out of the kernel: sums over processors and reports, groups, percentiles. */
+/* What `stat` reads from the kernel: sums over processors and reports, groups, percentiles. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -66,7 +66,7 @@ static int compare(const void *a, const void *b)
 	return *one < *other ? -1 : *one > *other;
 }
 
-/* Nearest rank of the values themselves, against what the buckets say: no further than a bucket. */
+/* The nearest rank of the values and what the buckets say differ by no more than a bucket. */
 static void test_percentiles_are_within_a_bucket(void **state)
 {
 	static const double percents[] = { 1, 50, 90, 99, 99.9, 100 };
@@ -81,7 +81,7 @@ static void test_percentiles_are_within_a_bucket(void **state)
 		seed ^= seed << 13;
 		seed ^= seed >> 7;
 		seed ^= seed << 17;
-		values[i] = seed >> (seed % 60); /* over all powers of two */
+		values[i] = seed >> (seed % 60); /* spread over all powers of two */
 		story_add(table, key, i % 4, values[i], 1);
 	}
 	qsort(values, VALUES, sizeof(*values), compare);
@@ -117,7 +117,7 @@ static void test_order_of_groups(void **state)
 	stat_table_free(view.table);
 }
 
-/* As all other tables have them; what is timed before ESTABLISHED stands before it. */
+/* The order is that of all other tables; what is timed before ESTABLISHED comes before it. */
 static void test_order_of_states(void **state)
 {
 	static const uint8_t order[] = {
@@ -155,7 +155,7 @@ static void test_names_end_with_their_nul(void **state)
 	stat_table_free(table);
 }
 
-/* Of addresses every byte counts. */
+/* Every byte of an address counts. */
 static void test_addresses_are_not_names(void **state)
 {
 	struct stat_table *table = stat_table_new(10, TCPDWELL_BY_PREFIX);
@@ -212,7 +212,7 @@ static void test_merge_and_clear(void **state)
 	stat_table_free(all);
 }
 
-/* A handshake that is complete is in the group of its state, too, and is one row. */
+/* A complete handshake is in the group of its state, too, but is one row. */
 static void test_complete_handshakes(void **state)
 {
 	struct stat_table *table = stat_table_new(10, TCPDWELL_BY_STATE);

@@ -26,7 +26,7 @@ static void test_enter_and_leave(void **state)
 	assert_int_equal(tally.entered, 2);
 	assert_int_equal(tally.left, 1);
 	assert_int_equal(tally.peak, 2);
-	/* A leave whose entry was lost does not make less than nothing. */
+	/* If an entry was lost, the leave does not make the count less than nothing. */
 	tally_leave(&tally, 103 * S, 101 * S);
 	tally_leave(&tally, 103 * S, 102 * S);
 	assert_int_equal(tally_now(&tally), 0);
@@ -43,7 +43,7 @@ static void test_due(void **state)
 	tally_enter(&tally, 110 * S);
 	assert_int_equal(tally_due(&tally, 50), 2);
 	assert_int_equal(tally_due(&tally, 60), 1);
-	/* What leaves early is not due any more. */
+	/* A connection that leaves early is not due any more. */
 	tally_leave(&tally, 111 * S, 100 * S + 1);
 	assert_int_equal(tally_due(&tally, 49), 1);
 	tally_advance(&tally, 160 * S);
@@ -51,12 +51,12 @@ static void test_due(void **state)
 	tally_advance(&tally, 161 * S);
 	assert_int_equal(tally_due(&tally, 0), 0);
 	assert_int_equal(tally_due(&tally, 9), 1);
-	/* It is there until it is seen to leave, due or not. */
+	/* It counts until it is seen to leave, due or not. */
 	assert_int_equal(tally_now(&tally), 2);
 	assert_int_equal(tally_due(&tally, TALLY_SECONDS), 0);
 }
 
-/* One whose entry was lost leaves no old one's place. */
+/* A connection whose entry was lost does not take an old one's place when it leaves. */
 static void test_leave_beside_old(void **state)
 {
 	struct tally tally = {};
@@ -72,7 +72,7 @@ static void test_leave_beside_old(void **state)
 	assert_int_equal(tally_now(&tally), 0);
 }
 
-/* Nobody saw them leave, though they must have. */
+/* Nobody saw these leave, though they must have left. */
 static void test_overdue(void **state)
 {
 	struct tally tally = {}, later;
@@ -83,14 +83,14 @@ static void test_overdue(void **state)
 	tally_enter(&tally, 101 * S);
 	tally_advance(&tally, 160 * S + TALLY_LATE_SECONDS * S);
 	assert_int_equal(tally_now(&tally), 4);
-	/* One that is a little late leaves as ever. */
+	/* One that is a little late leaves as usual. */
 	tally_leave(&tally, 160 * S + TALLY_LATE_SECONDS * S, 100 * S);
 	assert_int_equal(tally_now(&tally), 3);
 	tally_advance(&tally, 161 * S + TALLY_LATE_SECONDS * S);
 	assert_int_equal(tally_now(&tally), 1);
 	assert_int_equal(tally.left, 3);
 	assert_int_equal(tally.overdue, 2);
-	/* One of them was there all the same, and leaves: it has left once. */
+	/* One of them was still there, and leaves now: it counts as left once. */
 	tally_leave(&tally, 200 * S, 100 * S);
 	assert_int_equal(tally_now(&tally), 0);
 	assert_int_equal(tally.left, 4);
@@ -105,7 +105,7 @@ static void test_overdue(void **state)
 	assert_int_equal(tally.second, 10000);
 }
 
-/* Nobody tells when they end: they are over when they are due. */
+/* No row reports the end of old ones: they end when they are due. */
 static void test_old(void **state)
 {
 	struct tally tally = {};
@@ -121,7 +121,7 @@ static void test_old(void **state)
 	assert_int_equal(tally_now(&tally), 3);
 	tally_advance(&tally, 106 * S);
 	assert_int_equal(tally_now(&tally), 2);
-	tally_leave_old(&tally, 106 * S, end); /* it is over already */
+	tally_leave_old(&tally, 106 * S, end); /* it has already ended */
 	assert_int_equal(tally_now(&tally), 2);
 	tally_leave_old(&tally, 107 * S, 159);
 	assert_int_equal(tally_now(&tally), 1);
@@ -141,7 +141,7 @@ static void test_rate(void **state)
 	assert_true(tally_rate(&tally, 100 * S, 100 * S) == 0);
 	for (uint64_t i = 0; i < 40; i++)
 		tally_enter(&tally, 100 * S + i * S / 20);
-	/* A run of two seconds knows no more than its mean. */
+	/* A run of two seconds knows only its mean. */
 	assert_true(tally_rate(&tally, 100 * S, 102 * S) == 20);
 	for (uint64_t i = 0; i < 300; i++)
 		tally_enter(&tally, 120 * S + i * S / 100);
@@ -170,14 +170,14 @@ static void test_keys(void **state)
 	assert_int_equal(tally_now(tallies_find(tallies, &two)), 2);
 	assert_int_equal(tally_now(tallies_at(tallies, 0, 103 * S)), 1);
 	assert_false(tallies_overflowed(tallies));
-	/* Nobody knows of a third. */
+	/* No third process is known. */
 	two.pid = 3;
 	assert_ptr_equal(tallies_find(tallies, &two), tallies_other(tallies, 103 * S));
 	tallies_free(tallies);
 	tallies_free(NULL);
 }
 
-/* Full of keys that are in use: the next ones are counted together. */
+/* The table is full of keys that are in use: further keys are counted together. */
 static void test_full(void **state)
 {
 	struct tallies *tallies = tallies_new();
@@ -197,7 +197,7 @@ static void test_full(void **state)
 	tallies_free(tallies);
 }
 
-/* Keys of which nothing is left make room, the less used ones first, and their counts stay. */
+/* Keys with nothing left make room, the less used ones first, and their counts are kept. */
 static void test_room(void **state)
 {
 	struct tallies *tallies = tallies_new();
@@ -214,7 +214,7 @@ static void test_room(void **state)
 		key = key_of(i);
 		tally_enter(tallies_take(tallies, &key, 100 * S), 100 * S);
 	}
-	/* One that finds no room, and then some, is not to be confused afterwards. */
+	/* A key that finds no room, and does so twice, must not be confused afterwards. */
 	tally_enter(tallies_take(tallies, &busy, 100 * S), 100 * S);
 	tally_enter(tallies_take(tallies, &late, 100 * S), 100 * S);
 	tally_leave(tallies_find(tallies, &busy), 100 * S, 100 * S);
@@ -231,7 +231,7 @@ static void test_room(void **state)
 	key = key_of(2);
 	assert_int_equal(tally_now(tallies_find(tallies, &key)), 1);
 	assert_in_range(tallies_count(tallies), TALLIES_KEYS / 2, TALLIES_KEYS / 2 + 2);
-	/* TALLIES_KEYS / 2 - 1 odd ones had left. */
+	/* Of the odd keys, TALLIES_KEYS / 2 - 1 had left. */
 	assert_int_equal(tallies_other(tallies, 102 * S)->left, TALLIES_KEYS / 2 - 1);
 	tallies_free(tallies);
 }

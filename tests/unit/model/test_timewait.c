@@ -50,7 +50,7 @@ static const struct timewait_figures *look(struct fixture *x, uint64_t now_ns)
 	return &x->f;
 }
 
-/* All that the command needs passes, and hardly more. */
+/* Everything that the command needs passes, and hardly more. */
 static void test_narrow(void **state)
 {
 	struct filters filters = {};
@@ -115,7 +115,7 @@ static void test_life(void **state)
 	assert_null(f->lifetimes[TCPDWELL_REASON_TIMEWAIT_REUSED]);
 }
 
-/* A server's clients are counted by address, its port by number, and it needs no local ports. */
+/* A server's clients count by address, and its port by number; it needs no local ports. */
 static void test_server(void **state)
 {
 	struct fixture *x = *state;
@@ -133,7 +133,7 @@ static void test_server(void **state)
 	assert_int_equal(f->pressure_count, 0);
 }
 
-/* Without provenance the local port tells the side. */
+/* If the owner does not tell the side, the local port does. */
 static void test_side_by_port(void **state)
 {
 	struct fixture *x = *state;
@@ -141,14 +141,14 @@ static void test_side_by_port(void **state)
 
 	t.owner = TCPDWELL_OWNER_NONE;
 	play(x, t);
-	t.lport = 50000; /* not of blue's range: not known */
+	t.lport = 50000; /* outside blue's range: the side is unknown */
 	play(x, t);
 	look(x, T0 + 2 * S);
 	assert_int_equal(x->f.pressure_count, 1);
 	assert_int_equal(x->f.pressures[0].row.now, 1);
 	assert_int_equal(x->f.pressures[0].pid, 0);
 	assert_int_equal(x->f.owners.rows[0].key.pid, 0);
-	/* A namespace that nobody knows has Linux's own range, as a guess. */
+	/* A namespace that is not known is assumed to have Linux's own range. */
 	t.netns = 1;
 	play(x, t);
 	look(x, T0 + 2 * S);
@@ -169,7 +169,7 @@ static void test_programs(void **state)
 		t.pid = 200 + i;
 		play(x, t);
 	}
-	t.lport = 1023; /* by bind(), beside the range */
+	t.lport = 1023; /* by bind(), outside the range */
 	play(x, t);
 	look(x, T0 + 2 * S);
 	assert_int_equal(x->f.pressure_count, 1);
@@ -202,7 +202,7 @@ static void test_open(void **state)
 		play(x, t);
 		play(x, t);
 	}
-	t = opened(STORY_BLUE, 39999, T0 + S); /* beside the range */
+	t = opened(STORY_BLUE, 39999, T0 + S); /* outside the range */
 	play(x, t);
 	look(x, T0 + 2 * S);
 	assert_int_equal(x->f.pressure_count, 1);
@@ -210,7 +210,7 @@ static void test_open(void **state)
 	assert_int_equal(x->f.pressures[0].row.now, 0);
 	assert_int_equal(x->f.pressures[0].pressure.verdict, PRESSURE_EXHAUSTED);
 	assert_int_equal(x->f.pressures[0].names[0].connections, 500);
-	/* One into TIME_WAIT, one reset, one that was never seen to open. */
+	/* One goes into TIME_WAIT, one is reset, and one was never seen to open. */
 	play(x, story_enter(STORY_BLUE, 40000, T0 + 3 * S));
 	t = story_enter(STORY_BLUE, 40001, T0 + 3 * S);
 	t.from = TCPDWELL_ESTABLISHED;
@@ -224,7 +224,7 @@ static void test_open(void **state)
 	assert_int_equal(x->f.pressures[0].names[0].connections, 500);
 }
 
-/* bind() before connect(): the address alone counts, however many destinations there are. */
+/* With bind() before connect() only the address counts, however many destinations there are. */
 static void test_bound(void **state)
 {
 	const struct tcpdwell_port_use bound = { .bound = 1 };
@@ -253,7 +253,7 @@ static void test_bound(void **state)
 		assert_int_equal(p->pressure.verdict, PRESSURE_EXHAUSTED);
 		assert_int_equal(p->pressure.holder, PRESSURE_BY_BIND);
 		assert_int_equal(p->row.now, p->row.key.bound ? 500 : 0);
-		/* To the other client, whatever its address, these ports are closed. */
+		/* These ports are closed to the other client, whatever its destination. */
 		assert_int_equal(p->blocked, p->row.key.bound ? 0 : 500);
 	}
 }
@@ -296,12 +296,12 @@ static struct timewait_old old_between(uint16_t lport, uint16_t rport, uint8_t l
 	};
 }
 
-/* A server that closed first and is gone is no client; where nothing tells, neither is said. */
+/* A server that closed first and is gone is no client; if nothing tells the side, none is said. */
 static void test_old_sides(void **state)
 {
 	const struct timewait_old olds[] = {
-		old_between(8080, 40000, 0),			  /* a server by the range */
-		old_between(50432, 40001, 0),			  /* not known */
+		old_between(8080, 40000, 0),			  /* a server, by the range */
+		old_between(50432, 40001, 0),			  /* unknown */
 		old_between(50432, 40002, SERVICE_LISTENS_LOCAL), /* a server */
 		old_between(40003, 50432, SERVICE_LISTENS_REMOTE),
 	};
@@ -321,7 +321,7 @@ static void test_old_sides(void **state)
 	assert_int_equal(unknown, 1);
 }
 
-/* Whose it is, and whether its port is bound, the snapshot tells. */
+/* The snapshot tells whose a connection is, and whether its port is bound. */
 static void test_open_at_start(void **state)
 {
 	struct timewait_old old = old_between(40000, 8080, 0);
@@ -384,14 +384,14 @@ static void test_old(void **state)
 	assert_true(f->listed[0].netns_settings->own);
 	assert_int_equal(f->old_left->max_ns, 59 * S);
 	assert_int_equal(f->pressures[0].row.now, 3);
-	/* They go as they are due. */
+	/* They leave when they are due. */
 	assert_int_equal(look(x, T0 + 10 * S)->total.now, 2);
 	assert_int_equal(look(x, T0 + 31 * S)->pressures[0].row.now, 1);
 	assert_int_equal(look(x, T0 + 100 * S)->total.now, 0);
 	assert_int_equal(x->f.old, 3);
 }
 
-/* Its end is taken off where it was counted, whatever the row that tells of it knows of it. */
+/* Its end is subtracted where it was counted, whatever the row of the end says. */
 static void test_old_ends_on_its_side(void **state)
 {
 	const struct timewait_old old = old_between(50432, 40001, 0);
@@ -413,7 +413,7 @@ static void test_old_ends_on_its_side(void **state)
 		assert_int_equal(x->f.lports.rows[i].now, 0);
 }
 
-/* The same two ends again: the old one was reused, of which no row tells. */
+/* The same two ends come again: the old one was reused, for which there is no row. */
 static void test_old_reused(void **state)
 {
 	struct fixture *x = *state;
@@ -430,12 +430,12 @@ static void test_old_reused(void **state)
 	assert_int_equal(f->owners.rows[0].now, 1);
 	assert_int_equal(f->owners.rows[1].now, 1);
 	assert_int_equal(look(x, T0 + 35 * S)->total.now, 1);
-	/* Long after, a port means nothing. */
+	/* Long afterwards the same port means nothing. */
 	play(x, story_enter(STORY_OWN, 50001, T0 + 100 * S));
 	assert_int_equal(look(x, T0 + 101 * S)->ended_old, 1);
 }
 
-/* A row that ends one of them says it too, and neither counts twice. */
+/* A row that ends an old one reports it, too; neither counts twice. */
 static void test_old_ends(void **state)
 {
 	struct fixture *x = *state;
@@ -452,7 +452,7 @@ static void test_old_ends(void **state)
 	assert_null(x->f.lifetimes[TCPDWELL_REASON_TIMEWAIT_RESET]);
 }
 
-/* Simply over: by a row that says so, or by another connection's row that comes after its time. */
+/* An old one ends by a row that says so, or by a later row of another connection. */
 static void test_old_expires(void **state)
 {
 	struct fixture *x = *state;
@@ -460,7 +460,7 @@ static void test_old_expires(void **state)
 
 	story_add_old(x->tw, 50000, 10 * S);
 	story_add_old(x->tw, 50001, 10 * S);
-	/* The kernel's timer may be a moment ahead of what it said was left. */
+	/* The kernel's timer may end a moment before the time that it said was left. */
 	t = story_leave(&t, 10 * S - 1, TCPDWELL_REASON_TIMEWAIT_EXPIRED);
 	t.dwell = TCPDWELL_DWELL_AT_LEAST;
 	play(x, t);
@@ -470,7 +470,7 @@ static void test_old_expires(void **state)
 	assert_int_equal(x->f.ended_old, 0);
 }
 
-/* What was there at the start is forgotten with the first row after the first minute. */
+/* Old ones are forgotten with the first row after the first minute. */
 static void test_old_told_late(void **state)
 {
 	struct fixture *x = *state;
@@ -480,7 +480,7 @@ static void test_old_told_late(void **state)
 	assert_int_equal(look(x, T0 + 70 * S)->old, 1);
 }
 
-/* Between the first program that is attached and the look around: seen twice, counted once. */
+/* Between attaching the first program and the snapshot: seen twice, counted once. */
 static void test_entered_before_start(void **state)
 {
 	struct fixture *x = *state;
@@ -528,7 +528,7 @@ static void test_overflow_and_refused(void **state)
 	assert_int_equal(x->f.pressures[0].pressure.verdict, PRESSURE_EXHAUSTED);
 }
 
-/* The worst first; the rest is summed. */
+/* The worst come first; the rest is summed. */
 static void test_top(void **state)
 {
 	struct fixture *x = *state;
@@ -559,7 +559,7 @@ static void test_top(void **state)
 	assert_int_equal(owners->rest.now, 0);
 }
 
-/* The verdict goes before the number: 450 of 500 are worse than 600 of 28 232. */
+/* The verdict counts before the number: 450 of 500 are worse than 600 of 28 232. */
 static void test_worst_pressure(void **state)
 {
 	struct fixture *x = *state;
@@ -574,7 +574,7 @@ static void test_worst_pressure(void **state)
 	assert_int_equal(x->f.pressures[1].pressure.verdict, PRESSURE_LOW);
 }
 
-/* A million rows with a key of their own each: memory stays, the total is right. */
+/* After a million rows, each with its own key, memory is bounded and the total right. */
 static void test_bounded(void **state)
 {
 	struct fixture *x = *state;

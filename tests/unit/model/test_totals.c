@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Totals over time: what two looks at namespaces say of the time between them. */
+/* Totals over time: what two looks at namespaces tell about the time between them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -54,7 +54,7 @@ static void test_a_line(void **state)
 	totals_free(totals);
 }
 
-/* A namespace that comes counts from 0 on; of one that goes the rest is not known. */
+/* A new namespace counts from 0; what a namespace did before it went is unknown. */
 static void test_namespaces_come_and_go(void **state)
 {
 	struct totals_reading first = reading(1, 100, 10), second[] = { reading(2, 8, 3) };
@@ -72,7 +72,7 @@ static void test_namespaces_come_and_go(void **state)
 	totals_free(totals);
 }
 
-/* One that was open before it was counted is no connection that closed. */
+/* A connection that was open before it was counted does not count as closed. */
 static void test_sockets_ahead_of_counters(void **state)
 {
 	struct totals_reading one = reading(1, 100, 10), ahead = reading(1, 100, 11),
@@ -91,7 +91,7 @@ static void test_sockets_ahead_of_counters(void **state)
 	totals_free(totals);
 }
 
-/* Requests are no sockets, TIME_WAIT is over: neither is a connection that is open. */
+/* Requests are no sockets, and TIME_WAIT is over: neither counts as an open connection. */
 static void test_what_is_open(void **state)
 {
 	struct totals_reading before = reading(1, 0, 0), after = reading(1, 3, 1);
