@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""When connections end by themselves: predicted by `snapshot --sockets`, and then waited for.
+"""When connections end by themselves: `snapshot --sockets` predicts it, and the test waits for it.
 
-Twenty of each kind, with settings short enough to wait for, against a peer that says nothing more.
-Who sees them end is /proc/net/tcp. A timer may run out late, by an eighth at the most, so the end
-is within one interval of the last timer after the prediction, and not before it.
+There are twenty of each kind, with settings short enough to wait for, against a peer that says
+nothing more. /proc/net/tcp shows when they end. A timer may run out late, by an eighth at most. So
+the end is within one interval of the last timer after the prediction, and not before it.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ from harness.peer import ACK, FIN, HOSTS, PEERS, SYN, Link, Peer
 
 COUNT = 20
 LOOK_S = 0.02
-# What a tick, and a look at the file that comes late, may take off.
+# How much earlier an end may be seen, because of a tick, and of a late look at the file.
 EARLY_S = 0.1
 LATE = 1 / 8
-# Five seconds or more, so that a busy machine can stage twenty of a kind, and look, before the end.
-# Three retries are a limit of 3 s since the first retransmission, of which timeouts of 0.2 s make
-# 2.8 s: one more is sure to come. With four it would be 6.2 s and 6.0 s, and chance would decide.
+# Five seconds or more, so that a busy machine can stage and look at twenty of a kind before the
+# end. Three retries set a limit of 3 s since the first retransmission. Timeouts of 0.2 s take 2.8 s
+# of it, so one more surely comes. With four it would be 6.2 s and 6.0 s, and chance would decide.
 FIN_TIMEOUT_S = 6
 SETTINGS = {"tcp_retries2": 3, "tcp_orphan_retries": 3, "tcp_syn_retries": 2,
             "tcp_synack_retries": 2, "tcp_fin_timeout": FIN_TIMEOUT_S, "tcp_keepalive_time": 2,
             "tcp_keepalive_intvl": 1, "tcp_keepalive_probes": 4}
 USER_TIMEOUT_MS = 5000
-SHORTEST_S = 4.5  # the first of them ends a little later
+SHORTEST_S = 4.5  # the first kind ends a little later
 
 Ends = tuple[int, int]  # the namespace's port, and the peer's
 
 
 class Watch:
-    """Until when each connection of a namespace was there, by its ports."""
+    """Notes until when each connection of a namespace was there, by its ports."""
 
     def __init__(self, netns: Netns) -> None:
         self.last: dict[Ends, float] = {}
@@ -80,11 +80,11 @@ class Kind:
     ends: list[Ends] = field(default_factory=list)
     predicted: dict[Ends, tuple[float, float]] = field(default_factory=dict)
     rows: list[dict[str, Any]] = field(default_factory=list)
-    staged_s: float = 0.0  # how long it took to stage and to look at them
+    staged_s: float = 0.0  # how long staging and looking took
 
 
 class Scene:
-    """A namespace with short settings, and who sees its connections end."""
+    """A namespace with short settings, and a watch that sees its connections end."""
 
     def __init__(self, netns: Netns) -> None:
         self.netns, self.link = netns, Link.make(netns)
@@ -112,7 +112,7 @@ class Scene:
 
     def stage(self, name: str, by: str, interval_s: float,
               make: Callable[[Scene], Ends]) -> None:
-        """Twenty of them, and what is predicted of each."""
+        """Makes twenty of a kind, and notes what is predicted for each."""
         kind = self.kinds[name] = Kind(name, by, interval_s)
         begun = time.monotonic()
         kind.ends = [make(self) for _ in range(COUNT)]
@@ -222,7 +222,8 @@ def time_wait(scene: Scene) -> Ends:
     return peer.rport, peer.port
 
 
-# The last interval of what doubles from 0.2 s, or of SYNs from 1 s; TCP_USER_TIMEOUT cuts it short.
+# The last interval of timeouts that double from 0.2 s (for SYNs from 1 s), and the one that
+# TCP_USER_TIMEOUT cuts short.
 DATA_S, SYN_S, USER_S = 3.2, 4, 2
 
 KINDS: list[tuple[str, str, float, Callable[[Scene], Ends]]] = [
@@ -260,7 +261,7 @@ def staged(scene: Scene, name: str) -> Kind:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_predicted(scene: Scene, name: str) -> None:
-    """Each has an end, by what decides."""
+    """Each connection has a predicted end, by what decides it."""
     kind = staged(scene, name)
     assert {row["ends_by"] for row in kind.rows} == {kind.by}, kind.rows[0]
     assert len(kind.predicted) == COUNT

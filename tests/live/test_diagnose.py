@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""`tcpdwell diagnose`: what is broken is found, with its owner and figures; what is well is not.
+"""`tcpdwell diagnose` finds what is broken, with its owner and figures, and nothing that is well.
 
-All of it is staged at once, each in namespaces of its own, and one run looks at the whole. Frames
-that are to be lost are sent to a hardware address that nobody has.
+All scenes are staged at once, each in namespaces of its own, and one run looks at all of them.
+Frames that are to be lost go to a hardware address that nobody has.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from harness.netns import Netns, Veth
 
 Finding = dict[str, Any]
 
-# Long enough for a peer to be silent for 10 s, after a second for all to begin.
+# Long enough for a peer to be silent for 10 s, after all have begun within a second.
 LOOK_S = 15
 OLDER = "2s"
 FOUND = 10
@@ -47,7 +47,7 @@ def stay():
     time.sleep(60)
 """
 
-# The peer of those that lose what they send.
+# The peer of the processes that lose what they send.
 PEER = """
 name("peer")
 def serve(port, end):
@@ -69,7 +69,7 @@ for s in later:
 stay()
 """
 
-# A client whose segments are lost from the moment on when it is told to go on.
+# A client whose segments are lost from the moment at which it is told to go on.
 GONE = """
 name("gone")
 peer = sys.argv[1]
@@ -98,7 +98,7 @@ for s in syns:
 stay()
 """
 
-# A namespace in which much goes wrong by itself.
+# A namespace in which much goes wrong without others.
 LOCAL = """
 name("broken")
 full = socket.socket(); full.bind(("127.0.0.1", 8080)); full.listen(2)
@@ -123,7 +123,7 @@ for turn in range(60):
 stay()
 """
 
-# More connections than there are local ports, and more timewait sockets than there may be.
+# It has more connections than local ports, and more timewait sockets than are allowed.
 PORTS = """
 name("busy")
 listener = socket.create_server(("127.0.0.1", 8080), backlog=64)
@@ -147,11 +147,11 @@ for host in range(1, 31):
 stay()
 """
 
-# Behind the router that the server is.
+# This runs behind the router that the server is.
 UNREACHABLE, LOST = "10.50.0", "10.51.0"
 
-# An ICMP error that comes while connect() has the socket, of which one that does not block hears by
-# SO_ERROR; no answer, and given up before long; and many ports of one host.
+# An ICMP error comes while connect() has the socket; a non-blocking client learns of it by
+# SO_ERROR. Others get no answer and soon give up, and some use many ports of one host.
 GIVER = """
 name("giver")
 ready()
@@ -274,7 +274,7 @@ ready()
 stay()
 """
 
-# Clients whom no SYN-ACK reaches.
+# No SYN-ACK reaches these clients.
 FLOOD = """
 name("flood")
 ready()
@@ -285,7 +285,7 @@ for s in clients:
 stay()
 """
 
-# A server at work, a pool of idle connections with keep-alive, and idle clients.
+# These are well: a server at work, a pool of idle connections with keep-alive, and idle clients.
 WELL = """
 name("well")
 listener = socket.create_server(("127.0.0.1", 8080), backlog=512)
@@ -330,13 +330,13 @@ class Player:
 
 
 def lose(netns: Netns, peer: str) -> None:
-    """From here on nothing that netns sends to peer arrives."""
+    """Makes everything that netns sends to peer get lost from now on."""
     netns.ip("neigh", "replace", peer, "lladdr", "02:00:00:00:00:01", "nud", "permanent",
              "dev", "veth0")
 
 
 def behind_router(pair: Veth) -> None:
-    """The server is a router, to what it says that it cannot reach, and to what it loses."""
+    """Makes the server a router, to a host that cannot be reached and to one where all is lost."""
     for way, prefix in (("unreachable", UNREACHABLE), ("blackhole", LOST)):
         pair.server.ip("route", "add", way, f"{prefix}.0/24")
         pair.client.ip("route", "add", f"{prefix}.0/24", "via", pair.server.ipv4)
@@ -398,7 +398,7 @@ class Scene:
         return found[0]
 
     def owned(self, name: str, which: str) -> Finding:
-        """The one, and whose it is."""
+        """Returns the one such finding, and checks whose it is."""
         finding = self.one(name, which)
         player = self.players[name].child
         assert finding["pid"] == player.pid
@@ -603,7 +603,7 @@ def test_what_is_well_is_not_found(scene: Scene, name: str) -> None:
 
 
 def test_what_is_over_goes(netns: Netns) -> None:
-    """One line when it comes, one when it goes, and the status of the last look."""
+    """There is one line when it comes and one when it goes; the status is that of the last look."""
     watch = subprocess.Popen([place.tcpdwell(), "diagnose", "--watch", "-i", "1s", "--netns",
                               netns.path, *place.backend()], stdout=subprocess.PIPE,
                              stderr=subprocess.PIPE, text=True)
@@ -624,7 +624,7 @@ def test_what_is_over_goes(netns: Netns) -> None:
 
 
 def test_no_such_namespace() -> None:
-    """Of a namespace that is not there nothing is well."""
+    """A namespace that does not exist is not reported as well."""
     done = subprocess.run([place.tcpdwell(), "diagnose", "-d", "1s", "--netns", "1"],
                           capture_output=True, text=True, check=False, timeout=process.LIMIT_S)
     assert done.returncode == 3 and "--netns" in done.stderr and not done.stdout

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""`tcpdwell export`: its numbers against ss, `tcpdwell stat` and the test's own; bad company."""
+"""`tcpdwell export`: its numbers against ss, `tcpdwell stat` and the test; and ill-behaved
+peers."""
 
 from __future__ import annotations
 
@@ -45,7 +46,7 @@ def ss_states(netns: Netns) -> Counter[str]:
 
 
 def test_counts(netns: Netns) -> None:
-    """Of connections that are open, leaked, reset, and refused; and of stat beside it."""
+    """Counts connections that are open, leaked, reset and refused; stat runs beside it."""
     with export(netns, "--older", "1s") as running, within.listen(netns) as listener, \
             Running("stat", "--by", "comm", "-o", "json", *filtered_to(netns)) as stat:
         pairs = [within.Pair(netns, listener) for _ in range(12)]
@@ -65,7 +66,7 @@ def test_counts(netns: Netns) -> None:
             pair.close()
     assert got.sum("tcpdwell_leaked_connections", state="CLOSE_WAIT", comm=COMM) == 5
     assert 1 <= got.sum("tcpdwell_oldest_seconds", state="CLOSE_WAIT", comm=COMM) < LIMIT_S
-    # Both ends of seven; and those that were refused.
+    # Both ends of seven connections, and those that were refused.
     assert got.sum("tcpdwell_closes_total", reason="reset_sent", comm=COMM) == 7
     assert got.sum("tcpdwell_closes_total", reason="reset_received", comm=COMM) == 7
     assert got.sum("tcpdwell_closes_total", reason="refused", comm=COMM) == 3
@@ -78,7 +79,7 @@ def test_counts(netns: Netns) -> None:
 
 
 def check_histograms(got: Metrics) -> None:
-    """Buckets add up, the last one is all, and the sum is between their bounds."""
+    """Buckets add up, the last one is the total, and the sum is between their bounds."""
     names = {name[:-7] for name, _, _ in got.samples if name.endswith("_bucket")}
     assert names == {f"tcpdwell_{name}_seconds" for name in ("state_dwell", "handshake",
                                                              "accept_wait")}
@@ -92,7 +93,7 @@ def check_histograms(got: Metrics) -> None:
 
 
 def check_against_stat(got: Metrics, output: str) -> None:
-    """The same rows, summed by the same programs for another process."""
+    """The numbers equal stat's: the same rows, summed by the same programs in another process."""
     groups = [json.loads(line) for line in output.splitlines()][0]["groups"]
     counts = {group["state"]: group["count"] for group in groups
               if group["comm"] == COMM and group["state"] not in ("HANDSHAKE", "ACCEPT")}
@@ -117,7 +118,7 @@ def test_counters_go_on_and_sockets_that_are_gone_are_0(netns: Netns) -> None:
 
 
 def test_filters_of_failed_calls(netns: Netns) -> None:
-    """The kernel counts calls of all processes: whose and whereto is asked for is left to us."""
+    """The kernel counts calls of all processes; the tracer itself filters by process and end."""
     with Export(*filtered_to(netns), "--comm", COMM) as by_name, \
             Export(*filtered_to(netns), "--port", "3,4") as by_port, \
             Export(*filtered_to(netns), "-p", "1") as by_process:
@@ -154,7 +155,7 @@ def transfer(sender: socket.socket, receiver: socket.socket, count: int) -> None
 
 
 def retransmitted(netns: Netns) -> int:
-    """What the kernel has counted in the namespace."""
+    """Returns what the kernel has counted in the namespace."""
     names, values = [line.split() for line in netns.inside(
         lambda: Path("/proc/thread-self/net/snmp").read_text("ascii")).splitlines()
         if line.startswith("Tcp:")]
@@ -162,10 +163,10 @@ def retransmitted(netns: Netns) -> int:
 
 
 def test_bytes(netns: Netns) -> None:
-    """Each once: those of open connections at each look, and none twice when they end."""
+    """Bytes count once: those of open connections at each look, and not again when these end."""
     with within.named(COMM.encode()), within.listen(netns) as listener:
         old = within.Pair(netns, listener)
-        transfer(old.client, old.server, 5000)  # before anybody counts
+        transfer(old.client, old.server, 5000)  # before anything counts
         with Export(*filtered_to(netns)) as running:
             first = running.look()
             opened = bool(first.find("tcpdwell_feature", name="carried", backend="kernel"))
@@ -178,7 +179,7 @@ def test_bytes(netns: Netns) -> None:
                 assert carried(running.look()) == (71300, 71300)
                 assert carried(running.look()) == (71300, 71300)
             transfer(pair.client, pair.server, 20)
-            pair.client.close()  # a FIN is no byte, nor is a SYN
+            pair.client.close()  # neither a FIN nor a SYN is a byte
             assert pair.server.recv(1) == b""
             if opened:
                 assert carried(running.look()) == (71320, 71320)
@@ -196,7 +197,7 @@ def test_bytes(netns: Netns) -> None:
 
 
 def test_retransmitted_segments(netns: Netns) -> None:
-    """SYNs to where nobody answers are sent again, and counted when connect() gives up."""
+    """SYNs that nobody answers are sent again, and are counted when connect() gives up."""
     netns.sysctl("net/ipv4/tcp_syn_retries", "1")
     netns.ip("route", "add", "198.51.100.0/24", "dev", "lo")
     with export(netns) as running, within.make_socket(netns) as client:
@@ -219,7 +220,7 @@ def test_accept_wait(netns: Netns) -> None:
 
 
 def test_local_ports_and_findings(netns: Netns) -> None:
-    """A destination that 45 of 50 ports are in use to; sockets that are only bound use none."""
+    """45 of 50 ports are in use to one destination; sockets that are only bound use none."""
     netns.sysctl("net/ipv4/ip_local_port_range", "40000 40049")
     with export(netns) as running, within.listen(netns) as listener, \
             contextlib.ExitStack() as stack:
@@ -236,13 +237,13 @@ def test_local_ports_and_findings(netns: Netns) -> None:
     assert before.find(used, destination=destination) == [0.8]
     assert got.find(used, destination=destination) == [0.9]
     assert got.labels(used, "destination") == {destination}
-    # 5 of 10 went between looks that are a second apart, or two where a machine stalls.
+    # 5 of 10 went between two looks a second apart, or two seconds where a machine stalls.
     assert all(0 < value < LIMIT_S for value in got.find(left))
     assert got.sum("tcpdwell_findings", id="ports_exhausted") >= 1
 
 
 def test_local_ports_that_bind_took(netns: Netns) -> None:
-    """They are closed to all destinations."""
+    """Ports that bind() took are closed to all destinations."""
     netns.sysctl("net/ipv4/ip_local_port_range", "40000 40049")
     with export(netns) as running, within.listen(netns) as listener, \
             contextlib.ExitStack() as stack:
@@ -292,7 +293,7 @@ def test_ports_that_are_not_listed_are_other(netns: Netns) -> None:
 
 
 def test_series_are_bounded(netns: Netns) -> None:
-    """More services than --max-series: the rest is `other`, and nothing is lost."""
+    """There are more services than --max-series: the rest is `other`, and nothing is lost."""
     with contextlib.ExitStack() as stack, \
             export(netns, "--by", "port", "--max-series", "500") as running:
         for _ in range(600):
@@ -341,7 +342,7 @@ def ask(running: Export, request: bytes) -> bytes:
 
 
 def test_scrapes_between_two_looks_are_the_same(netns: Netns) -> None:
-    """The kernel is asked once, whoever asks us."""
+    """The kernel is asked once, however many scrapes there are."""
     with export(netns, "-i", "1h") as running, within.listen(netns) as listener:
         running.running.wait_for(lambda: "ok\n" in ask(running, HEALTH).decode(), LIMIT_S)
         first = running.fetch()[0]
@@ -366,12 +367,12 @@ def test_promtool(netns: Netns) -> None:
 
 
 MANUAL = Path(__file__).resolve().parents[2] / "user/tcpdwell.8"
-# What the manual speaks of, and a page may be without: no such thing has happened.
+# Metrics of the manual that a page may lack, because no such thing has happened.
 MAY_BE_MISSING = {"tcpdwell_state_dwell_unknown_total", "tcpdwell_local_ports_seconds_left"}
 
 
 def documented() -> dict[str, set[str]]:
-    """The manual's metrics with their labels; those of the upper list have those of --by, too."""
+    """Returns the manual's metrics with their labels; those of its upper list have --by's, too."""
     upper, lower = MANUAL.read_text("utf-8").split("These names are for good", 1)[1] \
         .split("\n.El\n")[:2]
     return {name: set(labels.replace(",", " ").split()) | by
@@ -380,13 +381,13 @@ def documented() -> dict[str, set[str]]:
 
 
 def family(name: str, kinds: dict[str, str]) -> str:
-    """The metric that a sample is of."""
+    """Returns the metric that a sample belongs to."""
     base = re.sub(r"_(bucket|sum|count)$", "", name)
     return base if kinds.get(base) == "histogram" else name
 
 
 def test_the_manual_has_what_a_scrape_has(netns: Netns) -> None:
-    """Each metric with its labels, and with HELP, TYPE and, in OpenMetrics, UNIT."""
+    """Each metric has its labels, and HELP, TYPE and, in OpenMetrics, UNIT."""
     netns.sysctl("net/ipv4/ip_local_port_range", "40000 40049")
     with export(netns, "--older", "1s") as running, within.listen(netns) as listener:
         pairs = [within.Pair(netns, listener) for _ in range(45)]
@@ -422,7 +423,7 @@ def is_served(running: Export) -> None:
 
 
 def test_silent_scrapers(netns: Netns) -> None:
-    """A thousand that say nothing, and some that say half: the rest is served."""
+    """A thousand say nothing, and some say half a request: all others are served."""
     with export(netns) as running, contextlib.ExitStack() as stack:
         running.look()
         for number in range(1000):
@@ -492,7 +493,7 @@ def test_addresses_that_are_none(address: str, status: int, why: str) -> None:
     ("--listen", "unix:/root/x"), ("--listen", "127.0.0.1:1"), ("--textfile", "/root/x.prom"), (),
 ])
 def test_no_permission(arguments: tuple[str, ...]) -> None:
-    """Of who is nobody: neither the place nor the kernel is theirs, and it says so."""
+    """A user without rights gets neither the place nor the kernel, and is told so."""
     def nobody(argv: list[str]) -> list[str]:
         return ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--", *argv]
 
@@ -504,7 +505,7 @@ def test_no_permission(arguments: tuple[str, ...]) -> None:
 
 
 def test_all_addresses_when_said(netns: Netns) -> None:
-    """[::] is all of both families; it is started again at once, while clients are in TIME_WAIT."""
+    """[::] is all addresses of both families; a restart works while clients are in TIME_WAIT."""
     port = 0
     for _ in range(3):
         with Running("export", "--listen", f"[::]:{port}", "-i", "1s", *filtered_to(netns)) as one:
@@ -526,7 +527,7 @@ def test_port_in_use(netns: Netns) -> None:
 
 
 def test_unix_socket(netns: Netns, tmp_path: Path) -> None:
-    """One that is left of a run before is replaced, one that is in use is not."""
+    """A socket left by an earlier run is replaced, but one that is in use is not."""
     path = tmp_path / "socket"
     arguments = ["export", "--listen", f"unix:{path}", "-i", "1s", *filtered_to(netns)]
     for _ in range(2):
@@ -541,7 +542,8 @@ def test_unix_socket(netns: Netns, tmp_path: Path) -> None:
 
 
 def test_socket_of_a_process_manager(netns: Netns) -> None:
-    """sd_listen_fds(3): one that listens is served, and what is said of another process is not."""
+    """sd_listen_fds(3): a listening socket is served; a LISTEN_PID of another process is
+    ignored."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         with Export(*filtered_to(netns), listener=listener) as running:
             assert running.address == listener.getsockname()
@@ -566,7 +568,7 @@ def test_sockets_that_cannot_be_served(fds: str, listens: bool, why: str) -> Non
 
 
 def test_textfile(netns: Netns, tmp_path: Path) -> None:
-    """Whole at any time, for all to read, in a folder of somebody else."""
+    """The file is whole at any time and readable by all, in a folder of another user."""
     os.chown(tmp_path, 12345, 12346)
     for folder in tmp_path.parents[:2]:
         os.chmod(folder, 0o755)
@@ -592,7 +594,7 @@ OTHER = 65534
 
 
 def plant(kind: str, at: Path, victim: Path) -> None:
-    """What somebody else, to whom the victim is not, leaves where we are to write."""
+    """Leaves something at the place where export writes, as a user without rights to the victim."""
     if kind == "link":
         at.symlink_to(victim)
     elif kind == "hard link":
@@ -614,7 +616,7 @@ def plant(kind: str, at: Path, victim: Path) -> None:
 ])
 def test_textfile_in_a_folder_of_all(netns: Netns, tmp_path: Path, kind: str, where: str,
                                      status: int) -> None:
-    """As /tmp is: nothing that lies there leads to another file, and nobody is waited for."""
+    """In a folder like /tmp, nothing that lies there leads to another file or makes export wait."""
     shared, victim = tmp_path / "shared", tmp_path / "victim"
     victim.write_text("not to be written to", encoding="ascii")
     victim.chmod(0o600)
@@ -635,7 +637,7 @@ def test_textfile_in_a_folder_of_all(netns: Netns, tmp_path: Path, kind: str, wh
 
 
 def test_textfile_whose_place_is_taken(netns: Netns, tmp_path: Path) -> None:
-    """It is said once, the rest goes on, and so does the file once the place is free."""
+    """It is said once, the rest goes on, and the file is written once the place is free."""
     path = tmp_path / "x"
     for folder in (tmp_path, *tmp_path.parents[:2]):
         os.chmod(folder, 0o755)
@@ -658,7 +660,7 @@ def test_textfile_whose_place_is_taken(netns: Netns, tmp_path: Path) -> None:
 def test_files_that_cannot_be(path: str, status: int, why: str) -> None:
     done = run("export", "--textfile", path, "-d", "1s")
     if path == "/proc/tcp.prom":
-        # It is as if there were no such place: what a kernel says of it differs.
+        # For export there is no such place: kernels differ in what they say about it.
         assert done.returncode in (2, 3)
         return
     assert done.returncode == status
@@ -666,7 +668,7 @@ def test_files_that_cannot_be(path: str, status: int, why: str) -> None:
 
 
 def test_writer_that_is_killed(netns: Netns, tmp_path: Path) -> None:
-    """It does not go on as if somebody wrote the file."""
+    """export does not go on as if somebody wrote the file."""
     for folder in (tmp_path, *tmp_path.parents[:2]):
         os.chmod(folder, 0o755)
     with Running("export", "--textfile", str(tmp_path / "x"), "-i", "1s",
@@ -703,12 +705,12 @@ def test_it_has_no_privileges(netns: Netns) -> None:
             assert re.search(r"^Uid:\t65534\t65534\t65534\t65534$", status, re.M)
             assert re.search(r"^NoNewPrivs:\t1$", status, re.M)
             effective = re.search(r"^CapEff:\t(\w+)$", status, re.M)
-            # CAP_BPF, to make tables, or where the kernel asks for it at each call.
+            # CAP_BPF is kept to make tables, or where the kernel asks for it at each call.
             assert effective and not int(effective[1], 16) & ~(1 << 39)
 
 
 def test_manager_is_told(netns: Netns, tmp_path: Path) -> None:
-    """sd_notify(3): once, when the first look is over."""
+    """sd_notify(3) is called once, when the first look is over."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
         manager.settimeout(patience(LIMIT_S))

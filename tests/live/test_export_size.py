@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""`export` on a host with many sockets of many processes: what a scrape takes, and what memory."""
+"""`export` on a host with many sockets of many processes: the time of a scrape, and the memory."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from harness.scale import count
 pytestmark = pytest.mark.any_kernel
 
 PROCESSES = count(1000)
-SOCKETS = 100  # of each, its listener among them
+SOCKETS = 100  # of each process, including its listener
 RESIDENT_KB = 16 * 1024
 SCRAPE_S, SCRAPE_BYTES = 0.05, 2_000_000
 
 
 def serve_itself(netns: Netns, name: bytes, ready: int) -> None:
-    """A process with connections to itself, until it is killed."""
+    """Runs a process with connections to itself until it is killed."""
     try:
         enter_netns(netns.path)
         with within.named(name):
@@ -47,7 +47,7 @@ def serve_itself(netns: Netns, name: bytes, ready: int) -> None:
 
 @pytest.fixture(name="crowd")
 def _crowd(netns: Netns) -> Iterator[int]:
-    """Processes by many names. Yields how many sockets they have."""
+    """Starts processes with many names. Yields how many sockets they have."""
     reader, writer = os.pipe()
     children = []
     for number in range(PROCESSES):
@@ -72,7 +72,7 @@ def test_memory_and_scrapes(netns: Netns, crowd: int) -> None:
     with Export(*filtered_to(netns), "-i", "5s") as running:
         got = running.look()
         pid = running.running.child.pid
-        # From here on, the peak is that of a look, and not of the start.
+        # From here on, the peak is that of a look and not of the start.
         Path(f"/proc/{pid}/clear_refs").write_text("5", encoding="ascii")
         got = running.look()
         peak_kb, resident_kb = status_kb(pid, "VmHWM"), status_kb(pid, "VmRSS")

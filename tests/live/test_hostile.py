@@ -25,14 +25,14 @@ from harness.netns import Netns
 from harness.server import PORT, Server
 
 MEBIBYTE = 1 << 20
-# More than the tracer keeps open (SYMBOLIZER_MODULES).
+# More than the number of files that the tracer keeps open (SYMBOLIZER_MODULES).
 MODULES = 300
 # More than it looks through (PROCFS_MAPS_MAX).
 MAPPINGS = 5000
 
 
 def resident_kib(pid: int) -> int:
-    """Its own and that of those it has started."""
+    """Returns the memory of the process and of those that it has started."""
     total = 0
     for status in Path("/proc").glob("[0-9]*/status"):
         try:
@@ -54,7 +54,7 @@ def bzip2_bomb(file: Path) -> None:
 
 
 def sparse(file: Path) -> None:
-    """A terabyte that says it is ELF, with sections at its end."""
+    """Makes a terabyte that claims to be ELF, with sections at its end."""
     head = bytearray(Path("/bin/true").read_bytes()[:4096])
     head[40:48] = ((1 << 40) - 4096).to_bytes(8, "little")
     with file.open("wb") as out:
@@ -63,7 +63,7 @@ def sparse(file: Path) -> None:
 
 
 def table(*sections: tuple[str, bytes, int]) -> dict[str, tuple[bytes, int]]:
-    """Of a file whose code has unwind tables."""
+    """Returns the sections of a file whose code has unwind tables."""
     return {".eh_frame": (elf.unwind_tables(0), 2),
             **{name: (data, flags) for name, data, flags in sections}}
 
@@ -78,11 +78,11 @@ def xz_bomb(file: Path) -> None:
 
 
 def lying_xz_bomb(file: Path) -> None:
-    """Its index says that it unpacks to little."""
+    """Makes a file whose index claims that it unpacks to little."""
     packed = lzma.compress(b"\0" * (200 * MEBIBYTE), preset=0)
     size = (struct.unpack("<I", packed[-8:-4])[0] + 1) * 4
-    # NUL, the number of blocks, and for each its size, packed and unpacked: numbers of seven bits
-    # a byte, with the eighth set where more follow.
+    # NUL, the number of blocks, and for each block its size, packed and unpacked. A number has
+    # seven bits in each byte, and the eighth bit is set if more bytes follow.
     index = bytearray(packed[-12 - size:-12 - 4])
     ends = [i for i, byte in enumerate(index) if not byte & 0x80]
     for i in range(ends[2] + 1, ends[3]):
@@ -98,7 +98,7 @@ def compressed_debug_sections(file: Path) -> None:
 
 
 class Scene:
-    """A server whose stack leads into what was prepared, watched; connections that it leaks."""
+    """A server that leaks connections, whose stack leads into a prepared file; and its watch."""
 
     def __init__(self, netns: Netns, monkeypatch: pytest.MonkeyPatch, **setting: object) -> None:
         for name, value in setting.items():
@@ -122,7 +122,7 @@ class Scene:
             self.clients[-1].shutdown(socket.SHUT_WR)
 
     def wait_for(self, text: str) -> None:
-        """In a report that begins from now on."""
+        """Waits for the text in a report that begins from now on."""
         self.watching.wait_for_text(lambda report: text in report)
 
     def wait_for_error(self, text: str) -> None:
@@ -132,7 +132,7 @@ class Scene:
             assert time.monotonic() < deadline, self.errors
 
     def check(self) -> None:
-        """It is small, and ends when told."""
+        """The tracer stays small, and ends when told."""
         child = self.watching.child
         assert resident_kib(child.pid) < 100 << 10
         begin = time.monotonic()
@@ -189,7 +189,7 @@ def test_goes_on(tmp_path: Path, scene: Callable[..., Scene], prepare: Callable[
 
 @pytest.mark.any_kernel
 def test_truncated_while_it_is_read(tmp_path: Path, scene: Callable[..., Scene]) -> None:
-    """After the first look at it, and a second address of it is looked up."""
+    """The file shrinks after the first look at it; then a second address in it is looked up."""
     file = tmp_path / "code"
     elf.write(file, table((".data", bytes(MEBIBYTE), 0)))
     one = scene(MAPPED=file, CODE_AT=elf.CODE_AT)
@@ -204,7 +204,7 @@ def test_truncated_while_it_is_read(tmp_path: Path, scene: Callable[..., Scene])
 
 @pytest.mark.any_kernel
 def test_fifo_for_names(scene: Callable[..., Scene]) -> None:
-    """Code in memory alone, and where its names would be, what waits for a writer."""
+    """The code is only in memory, and the file of its names is a FIFO, which waits for a writer."""
     one = scene()
     fifo = Path(f"/tmp/perf-{one.server.child.pid}.map")
     os.mkfifo(fifo)

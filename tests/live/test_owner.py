@@ -2,7 +2,8 @@
 """Every row names the right process: real servers and curl in two namespaces over veth.
 
 The servers say which process listened, accepted and closed; the shell says which process each curl
-was. Two tracers, one a namespace, see nothing but this, and no row of theirs may be unexplained.
+was. Two tracers, one in each namespace, see nothing but this, and each of their rows must be
+explained.
 """
 
 from __future__ import annotations
@@ -78,7 +79,8 @@ def check_clients(tracer: Tracer, clients: dict[Name, Process]) -> None:
 
 def check_listeners(listeners: Iterable[list[Row]], opened_by: list[Process],
                     closed_by: Process | None = None) -> None:
-    """Each one's first row is by who listened; the last, if it is over, by who closed it last."""
+    """The first row is by the process that listened; the last, if it is over, by the last
+    closer."""
     found = list(listeners)
     assert sorted(owner_of(chain[0]) for chain in found) \
         == sorted((who, "listen") for who in opened_by)
@@ -91,7 +93,7 @@ def check_listeners(listeners: Iterable[list[Row]], opened_by: list[Process],
 
 
 def serve(seen: Seen, stack: ExitStack, name: str, family: str) -> tuple[Server, Chains]:
-    """Let curl at a server, check the clients' rows, and return the server's."""
+    """Lets curl fetch from a server, checks the clients' rows, and returns the server's."""
     try:
         server = Server(name, seen.veth.server, family)
     except CannotServe as why:
@@ -108,7 +110,7 @@ def serve(seen: Seen, stack: ExitStack, name: str, family: str) -> tuple[Server,
 
 
 def stories_of(server: Server, opened_by: Process | None = None) -> dict[Name, Story]:
-    """What a server's log says; without opened_by the acceptor is who listened."""
+    """Returns what a server's log tells; without opened_by, the acceptor is who listened."""
     log = server.log
     return {name: Story(opened_by=opened_by or who, accepted_by=who, accepted_ns=ns,
                         closed_by=log.closed[name])
@@ -119,7 +121,7 @@ def stories_of(server: Server, opened_by: Process | None = None) -> dict[Name, S
 
 
 def test_forking_server(seen: Seen, stack: ExitStack, family: str) -> None:
-    """The parent accepts; a child, of another name, closes and is named from there on."""
+    """The parent accepts; a child with another name closes, and is named from then on."""
     server, chains = serve(seen, stack, "forking", family)
     parent = Process(server.pid, "forking")
     stories = stories_of(server, parent)
@@ -140,7 +142,7 @@ def test_threaded_server(seen: Seen, stack: ExitStack, family: str) -> None:
 
 
 def test_preforked_server(seen: Seen, stack: ExitStack, family: str) -> None:
-    """Children accept from a listener of their parent's."""
+    """Children accept from a listener of their parent."""
     server, chains = serve(seen, stack, "preforked", family)
     parent = Process(server.pid, "preforked")
     stories = stories_of(server, parent)
@@ -151,7 +153,8 @@ def test_preforked_server(seen: Seen, stack: ExitStack, family: str) -> None:
 
 
 def test_reuseport_server(seen: Seen, stack: ExitStack, family: str) -> None:
-    """Each process has a listener of its own: the kernel's choice of it is the owner at once."""
+    """Each process has its own listener: the owner is known at once by the kernel's choice of
+    it."""
     server, chains = serve(seen, stack, "reuseport", family)
     stories = stories_of(server)
     workers = {story.accepted_by for story in stories.values()}
@@ -161,7 +164,7 @@ def test_reuseport_server(seen: Seen, stack: ExitStack, family: str) -> None:
 
 
 def test_uring_server(seen: Seen, stack: ExitStack) -> None:
-    """io_uring makes no accept() that could be seen: at worst the listener's owner is named."""
+    """io_uring makes no accept() that can be seen: at worst the listener's owner is named."""
     server, chains = serve(seen, stack, "uring", "ipv4")
     process = Process(server.pid, "uring")
     rows = [row for chain in chains.servers.values() for row in chain]
@@ -176,9 +179,9 @@ def test_uring_server(seen: Seen, stack: ExitStack) -> None:
 
 @pytest.mark.parametrize("how", ["foreground", "daemon", "reuseport"])
 def test_nginx(how: str, seen: Seen, stack: ExitStack, family: str, tmp_path: Path) -> None:
-    """A master that listens and two workers that accept.
+    """A master listens, and two workers accept.
 
-    As a daemon the process that listened is gone: its child, the master, holds the listener.
+    As a daemon, the process that listened is gone: its child, the master, holds the listener.
     """
     options: dict[str, Any] = {"foreground": {}, "daemon": {"daemon": True},
                                "reuseport": {"listen": "reuseport"}}[how]
@@ -195,7 +198,7 @@ def test_nginx(how: str, seen: Seen, stack: ExitStack, family: str, tmp_path: Pa
     master = Process(nginx.master, "nginx")
     starter = Process(nginx.child.pid, "nginx")
     assert (starter == master) == (how != "daemon")
-    # The log does not tell when it accepted: at the latest, before it closed.
+    # The log does not tell when it accepted; at the latest, that was before it closed.
     check(chains.servers, {name: Story(opened_by=master, accepted_by=who, closed_by=who)
                            for name, who in served.items()})
     nginx.stop()

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Whatever the kernel refuses costs what hangs on it, and nothing else.
+"""Whatever the kernel refuses costs what depends on it, and nothing else.
 
-What there is to refuse is found out by a run of each command that is refused nothing. Each of it is
-then refused in turn, several runs side by side on one traffic, and what they tell is held against
-tools/traffic. That takes minutes: REFUSALS=some has the errors take turns, REFUSALS=all tries each
-(`make refusals`, which prints the matrix); else a few of each kind are tried.
+A run of each command without refusals shows what there is to refuse. Each of these calls is then
+refused in turn. Several runs watch the same traffic side by side, and what they report is compared
+with tools/traffic. That takes minutes: REFUSALS=some lets the errors take turns, REFUSALS=all tries
+each error (`make refusals`, which prints the matrix); otherwise a few calls of each kind are tried.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ from harness.refused import (CANNOT, Diagnose, Exporting, Leaks, Life, Stat, Sub
 
 AT_ONCE = 8
 HOW_MANY = os.environ.get("REFUSALS", "few")
-# Each takes minutes for a command: a test for each error, so that one may run some of them.
+# Trying all errors takes minutes for a command, so each error has a test that can be run alone.
 TURNS = refusal.ERRORS if HOW_MANY == "all" else ("in turn",)
 
-# Without these there is nothing to tell: whoever asks may be told no, with status 3 and the cause.
-# The program at the tracepoint (its attachment has two ways), and the ring;
+# Without these there is nothing to report: the command may then refuse, with status 3 and the
+# cause. They are the program at the tracepoint (its attachment has two ways), and the ring;
 NEEDED = ["BPF_PROG_LOAD:inet_sock_set_state", "BPF_PROG_LOAD:inet_sock_set_s",
           "BPF_MAP_CREATE:ring", "mmap:ring",
-          # what no program is loaded without: any at all, its types, its variables and constants;
+          # what every program needs: loading itself, its types, its variables and constants;
           "BPF_PROG_LOAD", "BPF_BTF_LOAD", "BPF_MAP_CREATE", "mmap", "*:tcpdwell.bss",
           "BPF_MAP_CREATE:libbpf_global",  # libbpf's trial of those
           "BPF_MAP_UPDATE_ELEM", "BPF_MAP_FREEZE", "*:tcpdwell.rodata", "*:.rodata.*",
-          # what has no name is a trial of libbpf's, or of types;
+          # calls without a name, by which libbpf tries features or types;
           "BPF_PROG_LOAD:", "BPF_BTF_LOAD:",
-          # and what a transition works on, of both kinds.
+          # and the working memory of a transition, of both kinds.
           "BPF_MAP_CREATE:workspaces*"]
-# Beside that, what a command is about.
+# A command also needs what it is about.
 NEEDED_BY = {
     "export": ["*:stat_even", "*:stat_odd", "*:stats*"],
     "life": ["*:lives", "*:connections"],
@@ -51,7 +51,7 @@ NEEDED_BY = {
                  "BPF_PROG_TEST_RUN", "BPF_LINK_CREATE", "BPF_OBJ_GET_INFO_BY_FD"],
 }
 
-# Of each kind, and each that once made a row false.
+# Some calls of each kind, and each call whose refusal once made a row false.
 FEW = {
     "trace": ["BPF_*:timer_start", "BPF_*:timer_cancel", "BPF_*:timer_expire_entry",
               "BPF_*:sys_exit_accept4", "perf_event_open", "BPF_*:flush", "BPF_*:iter_*",
@@ -84,7 +84,7 @@ def refusals(name: str, turn: str, *arguments: str) -> list[Refusal]:
     calls = refusal.calls_of(*arguments)
     if turn in refusal.ERRORS:
         return [Refusal(call, turn) for call in calls]
-    # What is of no name is many; all of it by its command, which the fewer make do with.
+    # There are many calls without a name; a refused command covers all of them with one run.
     some = [call for call in calls if not call.number]
     if HOW_MANY == "few":
         some = [call for call in some
@@ -114,7 +114,7 @@ def check(name: str, matrix: dict[Refusal, str]) -> None:
 
 
 def follow(netns: Netns, what: type[Subject], name: str, some: list[Refusal]) -> Iterator[str]:
-    """The verdicts on some that are refused side by side, on the same traffic."""
+    """Yields verdicts on runs that are refused something side by side, on the same traffic."""
     plain = what(netns, ())
     with ThreadPoolExecutor(AT_ONCE) as pool:
         runs = list(pool.map(
@@ -138,7 +138,7 @@ FOLLOWING = {"trace": Trace, "life": Life, "stat": Stat, "timewait": Timewait,
 @pytest.mark.parametrize("turn", TURNS)
 @pytest.mark.parametrize("name", FOLLOWING)
 def test_what_follows(name: str, turn: str, make_netns: Callable[[], Netns]) -> None:
-    """It starts, says nothing that is false, and names what is lost."""
+    """The command starts, reports nothing false, and names what is lost."""
     what = FOLLOWING[name]
     todo = refusals(name, turn, *what.arguments, "-d", what.length, "--netns", make_netns().path)
     matrix: dict[Refusal, str] = {}
@@ -146,7 +146,7 @@ def test_what_follows(name: str, turn: str, make_netns: Callable[[], Netns]) -> 
     for begin in range(0, len(todo), AT_ONCE):
         some = todo[begin:begin + AT_ONCE]
         matrix.update(zip(some, follow(make_netns(), what, name, some)))
-    # A busy machine may lose a row at any time: what is wrong is so twice.
+    # A busy machine may lose a row at any time: a run counts as wrong only if it is so twice.
     wrong = [one for one, verdict in matrix.items() if verdict.startswith("WRONG")]
     for begin in range(0, len(wrong), AT_ONCE):
         some = wrong[begin:begin + AT_ONCE]
@@ -162,7 +162,8 @@ LOOKING = {"leaks": ["leaks"], "snapshot": ["snapshot"], "snapshot --sockets":
 
 
 def look(what: Refusal, name: str, arguments: list[str]) -> str:
-    """What they say then, the tests of each command hold (test_refused_sockets.py)."""
+    """Checks only the status: the commands' own tests check the output
+    (test_refused_sockets.py)."""
     done = refusal.run([what.rule()], *arguments)
     if done.returncode == CANNOT and name == "probe" and is_needed("probe", what.call):
         return "exit 3"

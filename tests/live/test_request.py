@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """SYN_RECV as it is: from the SYN to the ACK that completes the handshake, or to its end.
 
-The client is no socket but the test (harness/peer.py), so each segment goes when the test says so,
-and its time is the truth. Every backend that the kernel lets be forced watches the same traffic.
+The client is no socket but the test itself (harness/peer.py), so each segment goes out when the
+test says so, and the time of that is the truth. Every backend that can be forced on the kernel
+watches the same traffic.
 """
 
 from __future__ import annotations
@@ -24,21 +25,21 @@ from harness.watch import (BACKENDS, SYN_RECV_SLACK_NS, UID, Watch, When, chains
                            check_time, check_unknown_dwell, closed, now, row_from, row_to, same,
                            show, steps)
 
-# A handshake held for so long is slow: its first row is shown before it completes.
+# A handshake that is held this long is slow: its first row is shown before it completes.
 HELD_S = 0.2
-# A handshake that took so long is noted, in case that somebody is about to look for slow ones.
+# A handshake that takes this long is noted, in case somebody is about to look for slow ones.
 MARKED_S = 0.018
-# Who looks at a terminal takes this for at once.
+# Someone at a terminal takes this delay for none.
 PROMPT_NS = 100_000_000
-# How often `leaks --watch` looks, at the most.
+# How long `leaks --watch` waits between looks, at most.
 LOOK_S = 0.2
-# TCP_TIMEOUT_INIT (include/net/tcp.h), and how late the timer wheel may be: an eighth (kernel/time/
-# timer.c), and a busy machine the rest.
+# TCP_TIMEOUT_INIT (include/net/tcp.h), and how late its timer may be: the wheel adds an eighth
+# (kernel/time/timer.c), and a busy machine the rest.
 RETRY_NS = 1_000_000_000
-# A jiffy later, the timer has expired; the wheel runs it within eight.
+# After another jiffy the timer has expired; the wheel runs it within eight jiffies.
 EXPIRED_NS = RETRY_NS + 5_000_000
 LATE = 1.5
-# Rows about a request's timer come when it runs, a second later.
+# Rows about a request's timer come when the timer runs, a second later.
 TIMER_LIMIT_S = 20
 REUSE_PORT = "o.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)"
 WHOLE = ["LISTEN", "SYN_RECV", "ESTABLISHED", "CLOSE"]
@@ -53,10 +54,10 @@ class Handshake(NamedTuple):
     opened: When  # the SYN came
     ended: When  # the last ACK came, or whatever ended it
     cookie: int = 0  # of the accepted socket
-    shown_ns: dict[str, int] = {}  # how long after the SYN a backend had shown the first row
+    shown_ns: dict[str, int] = {}  # how long after the SYN a backend showed the first row
 
     def chain(self, watch: Watch) -> list[Row]:
-        """All rows of this connection, which ends."""
+        """Returns all rows of this connection, which ends."""
         return watch.wait(self.server.link.inode, self.server.port, self.peer.port, closed,
                           limit_s=TIMER_LIMIT_S)
 
@@ -70,13 +71,13 @@ def _watch(request: pytest.FixtureRequest, stage: Stage) -> Watch:
 
 
 def syn(peer: Peer, options: bytes = b"", payload: bytes = b"") -> When:
-    """Send the SYN; it came before its answer went."""
+    """Sends the SYN; it arrived before its answer went out."""
     sent = peer.syn(options, payload)
     return When(sent.before_ns, peer.expect(SYN | ACK).time_ns)
 
 
 def slow(server: Server, watches: list[Watch]) -> tuple[Peer, When, dict[str, int]]:
-    """A handshake that these watch, and that waits for its last ACK; the SYN comes twice."""
+    """Makes a handshake that these watch and that waits for its last ACK; the SYN comes twice."""
     peer = server.peer()
     opened = syn(peer)
     shown_ns = {}
@@ -91,7 +92,7 @@ def slow(server: Server, watches: list[Watch]) -> tuple[Peer, When, dict[str, in
 
 def complete(server: Server, peer: Peer, opened: When,
              shown_ns: dict[str, int] | None = None) -> Handshake:
-    """Send the last ACK, accept the connection and reset it."""
+    """Sends the last ACK, accepts the connection and resets it."""
     sent = peer.send(ACK)
     server.accept()
     ended = When(sent.before_ns, now())
@@ -103,7 +104,7 @@ def complete(server: Server, peer: Peer, opened: When,
 
 
 def check_handshake(chain: list[Row], done: Handshake) -> None:
-    """A complete one whose request was seen."""
+    """Checks a complete handshake whose request was seen."""
     assert steps(chain) == WHOLE, show(chain)
     same(chain, **fields(done.server, done.peer))
     first, last = row_to(chain, "SYN_RECV"), row_from(chain, "SYN_RECV")
@@ -118,7 +119,7 @@ def check_handshake(chain: list[Row], done: Handshake) -> None:
 
 
 def check_artefact(chain: list[Row], done: Handshake) -> None:
-    """As the tracepoint alone has it: the child is cloned when the ACK comes."""
+    """Checks the tracepoint's view: the child is cloned when the ACK comes."""
     assert steps(chain) == WHOLE, show(chain)
     same(chain, **fields(done.server, done.peer))
     for row in (row_to(chain, "SYN_RECV"), row_from(chain, "SYN_RECV")):
@@ -137,14 +138,14 @@ def play_slow(stage: Stage, family: str) -> Handshake:
 
 @pytest.mark.parametrize("family", on_every_kernel(FAMILIES, "ipv4", "mapped"))
 def test_slow_handshake(family: str, stage: Stage, watch: Watch) -> None:
-    """Shown before it completes, in its true length, under one identity."""
+    """It is shown before it completes, with its true length, and as one connection."""
     family_or_skip(family)
     done: Handshake = stage.once(play_slow, family)
     (check_handshake if watch.requests else check_artefact)(done.chain(watch), done)
 
 
 def test_first_row_is_prompt(stage: Stage, watch: Watch) -> None:
-    """LISTEN -> SYN_RECV is shown within 100 ms of the SYN, on a machine that has the time."""
+    """LISTEN -> SYN_RECV is shown within 100 ms of the SYN, on a machine that is fast enough."""
     watch.require(requests=True)
     shown = [stage.once(play_slow, family).shown_ns[watch.backend]
              for family in FAMILIES if family == "ipv4" or capability.ipv6()]
@@ -166,16 +167,16 @@ def play_fast(stage: Stage) -> Handshake:
 
 @pytest.mark.every_kernel
 def test_fast_handshake(stage: Stage, watch: Watch) -> None:
-    """It is over before anybody looks, and all the same seen whole; its cookie is the socket's."""
+    """It is over before anybody looks, and still seen whole; its cookie is the socket's."""
     done: Handshake = stage.once(play_fast)
     chain = done.chain(watch)
     (check_handshake if watch.requests else check_artefact)(chain, done)
-    # Above all cookies where the kernel tells a tracer none.
+    # Where the kernel gives a tracer no cookies, the identity is above all cookies.
     assert chain[0]["cookie"] == done.cookie or chain[0]["cookie"] >= 1 << 52
 
 
 def play_many(stage: Stage) -> list[Handshake]:
-    """More at once than are shown at a time."""
+    """There are more handshakes at once than are shown at a time."""
     number = count(300, 30)
     server = stage.server(stage.link(tcp_syncookies=0, tcp_max_syn_backlog=4096), backlog=4096)
     peers = [server.peer() for _ in range(number)]
@@ -185,7 +186,7 @@ def play_many(stage: Stage) -> list[Handshake]:
     time.sleep(HELD_S)
     ended = []
     for peer in peers:
-        # A segment is taken in before send() returns, or by a thread that is busy with others'.
+        # A segment is received before send() returns, or by a thread that is busy with others.
         sent_one = peer.send(ACK)
         ended.append(sent_one)
     server.actor.run(f"a = [l.accept() for _ in range({number})]")
@@ -203,7 +204,7 @@ def test_many_slow_handshakes(stage: Stage, watch: Watch) -> None:
 
 
 def play_late_acks(stage: Stage) -> list[Handshake]:
-    """Each ACK comes when its request's timer has expired and the wheel is yet to run it."""
+    """Each ACK comes when its request's timer has expired, but before the wheel runs it."""
     server = stage.server(stage.link())
     done = []
     peers = [(peer, syn(peer)) for peer in (server.peer() for _ in range(count(24)))]
@@ -214,19 +215,19 @@ def play_late_acks(stage: Stage) -> list[Handshake]:
 
 
 def test_late_acks(stage: Stage, watch: Watch) -> None:
-    """The timer is taken off ahead of its time, and that is the wheel's."""
+    """The timer is taken off before it runs, but after the time for which it was set."""
     for done in stage.once(play_late_acks):
         chain = done.chain(watch)
         (check_handshake if watch.requests else check_artefact)(chain, done)
 
 
 def play_full_queue(stage: Stage) -> Handshake:
-    """The last ACK finds the accept queue full and is ignored; a later one is not."""
+    """The last ACK finds the accept queue full and is ignored; a later ACK is not."""
     server = stage.server(stage.link(), backlog=0)
     first, late = server.peer(), server.peer()
     opened = syn(late)
     first.open()
-    # The first one waits in the queue: it has left SYN_RECV when its ACK was taken in.
+    # The first one waits in the queue: it left SYN_RECV when its ACK was received.
     poll(server, "01", first)
     late.send(ACK)
     time.sleep(HELD_S)
@@ -235,7 +236,7 @@ def play_full_queue(stage: Stage) -> Handshake:
 
 
 def poll(server: Server, state: str, peer: Peer) -> None:
-    """Wait until the namespace's table has the connection in this state."""
+    """Waits until the namespace's table has the connection in this state."""
     for _ in range(2000):
         table = server.link.netns.run(["cat", "/proc/net/tcp"]).stdout.splitlines()[1:]
         rows = [line.split() for line in table]
@@ -270,7 +271,7 @@ def check_dropped(chain: list[Row], done: Handshake, reason: str | set[str],
 
 
 def unseen(watch: Watch, done: Handshake) -> None:
-    """Nothing of it may be shown, and nothing made up, by the end of another one."""
+    """The end of another one must show nothing of it, and nothing made up."""
     peer = done.server.peer()
     peer.open()
     done.server.accept("probe")
@@ -280,12 +281,12 @@ def unseen(watch: Watch, done: Handshake) -> None:
 
 
 def given_up(opened: When, after_ns: int) -> When:
-    """When a request's timer has run out."""
+    """Returns when a request's timer has run out."""
     return When(opened.from_ns + after_ns, opened.to_ns + round(after_ns * LATE))
 
 
 def play_timeouts(stage: Stage) -> list[Handshake]:
-    """The last SYN-ACK is sent after 0 and 1 s, and given up after 1 and 3."""
+    """The last SYN-ACK is sent after 0 or 1 s, and the request is given up after 1 or 3 s."""
     found = []
     for retries, after_ns in ((0, RETRY_NS), (1, 3 * RETRY_NS)):
         server = stage.server(stage.link(tcp_synack_retries=retries))
@@ -311,7 +312,7 @@ def play_reset(stage: Stage, held_s: float) -> Handshake:
     opened = syn(peer)
     time.sleep(held_s)
     sent = peer.send(RST | ACK)
-    # The reset is taken in before the next one's SYN is answered.
+    # The reset is received before the next one's SYN is answered.
     syn(server.peer())
     return Handshake(server, peer, opened, When(sent.before_ns, now()))
 
@@ -327,7 +328,7 @@ def test_reset_by_client(held_s: float, stage: Stage, watch: Watch) -> None:
 
 
 def play_another_syn(stage: Stage) -> Handshake:
-    """A SYN of another sequence number, in the window, is answered by a reset (RFC 793)."""
+    """A SYN with another sequence number in the window is answered by a reset (RFC 793)."""
     server = stage.server(stage.link())
     peer = server.peer()
     opened = syn(peer)
@@ -344,7 +345,7 @@ def test_reset_by_server(stage: Stage, watch: Watch) -> None:
 
 
 def play_reset_after_slow(stage: Stage) -> list[Handshake]:
-    """Slow handshakes, and after each one that is reset, likely in the same memory."""
+    """Makes slow handshakes, and after each one that is reset, probably in the same memory."""
     server = stage.server(stage.link())
     done = []
     for _ in range(count(40)):
@@ -362,7 +363,7 @@ def play_reset_after_slow(stage: Stage) -> list[Handshake]:
 
 
 def test_reset_after_slow_handshake(stage: Stage, watch: Watch) -> None:
-    """What is noted of a handshake that completed says nothing of the next one in its memory."""
+    """What is noted about a completed handshake says nothing about the next one in its memory."""
     watch.require(requests=True)
     for done in stage.once(play_reset_after_slow):
         chain = watch.wait(done.server.link.inode, done.server.port, done.peer.port, closed)
@@ -388,7 +389,7 @@ def test_listener_closed(by_ack: bool, stage: Stage, watch: Watch) -> None:
     watch.require(requests=True)
     done: Handshake = stage.once(play_listener_closed, by_ack)
     chain = done.chain(watch)
-    # Who held the listener is known only while there is one.
+    # Who held the listener is known only while the listener exists.
     assert steps(chain) == DROPPED, show(chain)
     same(chain, source="request_sock", lport=done.server.port, uid=UID)
     assert chain[1]["reason"] == "listener_closed"
@@ -396,12 +397,12 @@ def test_listener_closed(by_ack: bool, stage: Stage, watch: Watch) -> None:
     check_dwell(chain[1], done.opened, done.ended, SYN_RECV_SLACK_NS)
 
 
-# From so long on a handshake is looked for among those that were found slow (REQUEST_SLOW_NS).
+# From this length on a handshake is looked for among those found slow (REQUEST_SLOW_NS).
 SOON_NS = 15_000_000
 
 
 def play_beside_closers(stage: Stage) -> list[Handshake]:
-    """Quick handshakes, while listeners of another process and namespace come and go."""
+    """Makes quick handshakes while listeners of another process and namespace come and go."""
     closer = stage.actor("closer", stage.netns())
     closer.send("""
 while True:
@@ -420,7 +421,7 @@ while True:
 
 @pytest.mark.every_kernel
 def test_other_listeners_close(stage: Stage, watch: Watch) -> None:
-    """Only the requests of the one that closes are shown before they prove slow."""
+    """When a listener closes, only its own requests are shown before they prove slow."""
     watch.require(requests=True)
     quick = [done for done in stage.once(play_beside_closers)
              if done.ended.to_ns - done.opened.from_ns < SOON_NS]
@@ -433,7 +434,7 @@ def test_other_listeners_close(stage: Stage, watch: Watch) -> None:
 
 
 def play_ends_with_listeners(stage: Stage) -> list[list[Handshake]]:
-    """Processes that end with several listeners, each with a request that has just come."""
+    """Ends processes with several listeners, each with a request that has just come."""
     link = stage.link()
     found = []
     for _ in range(count(6)):
@@ -450,7 +451,7 @@ def play_ends_with_listeners(stage: Stage) -> list[list[Handshake]]:
 
 @pytest.mark.every_kernel
 def test_process_ends_with_requests(stage: Stage, watch: Watch) -> None:
-    """They are the process's that ends, whichever of its listeners is closed first."""
+    """The requests belong to the process that ends, whichever of its listeners closes first."""
     watch.require(requests=True)
     for ended in stage.once(play_ends_with_listeners):
         for done in ended:
@@ -471,7 +472,7 @@ def play_migration(stage: Stage) -> tuple[Handshake, Server]:
     opened = syn(peer)
     heir.port = server.port
     heir.listen()
-    # Who held the listener is known only while there is one.
+    # Who held the listener is known only while the listener exists.
     for watch in stage.seeing(requests=True):
         watch.wait(link.inode, server.port, peer.port, bool)
     server.actor.run("l.close()")
@@ -482,7 +483,7 @@ def play_migration(stage: Stage) -> tuple[Handshake, Server]:
 
 @pytest.mark.every_kernel
 def test_migration(stage: Stage, watch: Watch) -> None:
-    """It stays one connection, which from then on is the other listener's."""
+    """It stays one connection, which belongs to the other listener from then on."""
     done, server = stage.once(play_migration)
     chain = done.chain(watch)
     if not watch.requests:
@@ -497,7 +498,7 @@ def test_migration(stage: Stage, watch: Watch) -> None:
 
 
 def play_overflow(stage: Stage, abort: bool) -> Handshake:
-    """No room in the accept queue: the server resets if it is told to, else lets it wait."""
+    """The accept queue is full: the server resets if it is told to, or lets the client wait."""
     server = stage.server(stage.link(tcp_abort_on_overflow=int(abort), tcp_synack_retries=0),
                           backlog=0)
     first, late = server.peer(), server.peer()
@@ -538,7 +539,7 @@ def test_syn_cookies(stage: Stage, watch: Watch) -> None:
 
 
 def fast_open_server(stage: Stage) -> Server:
-    """Bits of tcp_fastopen: for servers, and no cookie asked for."""
+    """tcp_fastopen has the bits for servers, and for no cookie."""
     return stage.server(stage.link(tcp_fastopen=0x202),
                         before="o.setsockopt(socket.IPPROTO_TCP, socket.TCP_FASTOPEN, 16)")
 
@@ -566,7 +567,7 @@ def play_fast_open(stage: Stage) -> tuple[Handshake, Handshake]:
 
 
 def test_fast_open(stage: Stage, watch: Watch) -> None:
-    """The child is there from the SYN on: SYN_RECV is the full socket's own."""
+    """The child exists from the SYN on: the full socket itself is in SYN_RECV."""
     done, other = stage.once(play_fast_open)
     chain = done.chain(watch)
     assert steps(chain) == WHOLE, show(chain)
@@ -579,7 +580,7 @@ def test_fast_open(stage: Stage, watch: Watch) -> None:
 
 
 def play_fast_open_resets(stage: Stage) -> tuple[Server, list[Peer]]:
-    """Children of a SYN with data, two by two, each reset within 100 us."""
+    """Children of a SYN with data come in pairs, and each is reset within 100 us."""
     server = fast_open_server(stage)
     peers = []
     for _ in range(count(20)):
@@ -604,7 +605,7 @@ def test_fast_open_resets(stage: Stage, watch: Watch) -> None:
 @pytest.mark.parametrize("watch", on_every_kernel(BACKENDS, "fentry"), indirect=True)
 def test_fast_open_waits_for_who_accepts(stage: Stage, watch: Watch,
                                          tracer: Callable[..., Tracer]) -> None:
-    """-p: accepted ahead of its first transition, it waits no longer than for that one."""
+    """-p: a child accepted before its first transition waits no longer than for that one."""
     server = fast_open_server(stage)
     worker = server.actor.fork()
     running = Watch(watch.backend,
@@ -612,7 +613,7 @@ def test_fast_open_waits_for_who_accepts(stage: Stage, watch: Watch,
     peer = server.peer()
     opened = syn(peer, payload=b"hello")
     worker.run("s, _ = l.accept()")
-    # Who asks for the cookie gives it one.
+    # Asking for the cookie gives the socket one.
     worker.run("s.getsockopt(socket.SOL_SOCKET, 57, 8)")
     server.link.netns.run(["ss", "-Htane"])
     sent = peer.send(ACK)
@@ -628,7 +629,7 @@ def test_fast_open_waits_for_who_accepts(stage: Stage, watch: Watch,
 
 
 def test_kernel_view(stage: Stage, tracer: Callable[..., Tracer]) -> None:
-    """The tracepoint's own: SYN_RECV for the moment between clone and ACK, and no request."""
+    """The tracepoint alone has SYN_RECV only between clone and ACK, and no request."""
     running = Watch("none", tracer("--kernel-view", "--uid", str(UID)))
     server = stage.server(stage.link())
     peer = server.peer()
@@ -651,7 +652,7 @@ def test_kernel_view(stage: Stage, tracer: Callable[..., Tracer]) -> None:
 @pytest.mark.parametrize("watch", on_every_kernel(BACKENDS, "fentry"), indirect=True)
 def test_rows_wait_for_who_accepts(stage: Stage, watch: Watch,
                                    tracer: Callable[..., Tracer]) -> None:
-    """-p of a process that did not open the listener: its connections whole, others' not at all."""
+    """-p of a process that did not open the listener shows its connections whole, and no others."""
     link = stage.link()
     server = stage.server(link)
     worker = server.actor.fork()
@@ -681,7 +682,7 @@ def test_rows_wait_for_who_accepts(stage: Stage, watch: Watch,
 
 
 def play_same_again(stage: Stage) -> list[Handshake]:
-    """Prober after prober with the same port and number, and likely in the same memory."""
+    """Probers follow each other with the same port and number, and probably in the same memory."""
     server = stage.server(stage.link())
     first, done = server.peer(), []
     for number in range(5):
@@ -722,7 +723,7 @@ class Looking(Running):
             table.close()
 
     def keys(self) -> set[bytes]:
-        """Cookies, but of a request its address."""
+        """Returns the remembered cookies; for a request, its address."""
         return {key for table in self.tables for key in table.keys()}
 
 
@@ -735,13 +736,13 @@ def _require_cookies(require: Callable[..., None]) -> None:
 
 @pytest.mark.usefixtures("require_cookies")
 def test_handshakes_that_a_look_finds(stage: Stage) -> None:
-    """A request that is over while the sockets are looked through is forgotten all the same."""
+    """A request that ends while the sockets are walked is forgotten all the same."""
     server = stage.server(stage.link())
     with Looking(server) as looking:
         for _ in range(count(300)):
             peer = server.peer()
             syn(peer)
-            time.sleep(0.004)  # of the 15 ms within which it is not looked for as a rule
+            time.sleep(0.004)  # of the 15 ms within which it is usually not looked for
             peer.send(ACK)
             server.accept()
             peer.send(RST | ACK)
@@ -750,7 +751,7 @@ def test_handshakes_that_a_look_finds(stage: Stage) -> None:
 
 @pytest.mark.usefixtures("require_cookies")
 def test_fast_open_that_a_look_finds(stage: Stage) -> None:
-    """A child that is yet to leave SYN_RECV is not remembered twice."""
+    """A child that has not left SYN_RECV yet is not remembered twice."""
     server = fast_open_server(stage)
     with Looking(server) as looking:
         time.sleep(2 * LOOK_S)
@@ -765,7 +766,7 @@ def test_fast_open_that_a_look_finds(stage: Stage) -> None:
 
 
 def watch_owner(server: Server, watch: Watch, tracer: Callable[..., Tracer]) -> Watch:
-    """-p of who listens; the listener is no older than the tracer."""
+    """Starts a tracer with -p of the listening process, before the listener exists."""
     running = Watch(watch.backend,
                     tracer("--backend", watch.backend, "-p", str(server.actor.pid), chains=False))
     server.actor.run("at = l.getsockname(); l.close(); l = socket.create_server(at)")
@@ -774,7 +775,8 @@ def watch_owner(server: Server, watch: Watch, tracer: Callable[..., Tracer]) -> 
 
 def test_owner_of_what_nobody_accepts(stage: Stage, watch: Watch,
                                       tracer: Callable[..., Tracer]) -> None:
-    """-p: rows that wait for an owner until the socket closes are those of its listener, whole."""
+    """-p: rows that wait for an owner until the socket closes are their listener's, and
+    complete."""
     server = stage.server(stage.link())
     running = watch_owner(server, watch, tracer)
     peer = server.peer()
@@ -790,7 +792,7 @@ def test_owner_of_what_nobody_accepts(stage: Stage, watch: Watch,
 
 def test_handshake_that_was_there_and_waits_for_an_owner(stage: Stage, watch: Watch,
                                                          tracer: Callable[..., Tracer]) -> None:
-    """-p: its first row has gone by when the tracer comes, and one row waits, not two."""
+    """-p: the first row has passed when the tracer comes, and one row waits, not two."""
     server = stage.server(stage.link())
     peers = [server.peer() for _ in range(3)]
     for peer in peers:
@@ -810,7 +812,8 @@ def test_handshake_that_was_there_and_waits_for_an_owner(stage: Stage, watch: Wa
 
 def test_requests_of_the_listeners_owner(stage: Stage, watch: Watch,
                                          tracer: Callable[..., Tracer]) -> None:
-    """-p of who listens: from SYN_RECV on, and what came to nothing, too."""
+    """-p of the listening process shows all from SYN_RECV on, also requests that came to
+    nothing."""
     server = stage.server(stage.link())
     running = watch_owner(server, watch, tracer)
     dropped, peer = server.peer(), server.peer()
@@ -836,7 +839,7 @@ def test_requests_of_the_listeners_owner(stage: Stage, watch: Watch,
 ], ids=lambda value: "-".join(value) if isinstance(value, list) else "")
 def test_filters(arguments: list[str], shown: set[str], stage: Stage,
                  tracer: Callable[..., Tracer]) -> None:
-    """They hold for requests as for all else."""
+    """Filters hold for requests as for all else."""
     if not stage.seeing(requests=True):
         pytest.skip("no backend sees requests")
     link = stage.link()
@@ -853,7 +856,7 @@ def test_filters(arguments: list[str], shown: set[str], stage: Stage,
         peers[name].send(RST | ACK)
     syn(peers["gone"])
     peers["gone"].send(RST | ACK)
-    # All of them are over before this is answered.
+    # All of the others are over before this one is answered.
     syn(server.peer())
     running.check()
     rows = running.all_rows()
