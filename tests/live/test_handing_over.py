@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""A descriptor that is passed on after accept(): whom the rows name that a softirq causes.
+"""A descriptor is passed on after accept(): which process rows name that a softirq causes.
 
-By fork and close, by exec, through a unix socket, to a thread with a table of its own. Whoever is
-named must hold the socket then; who waits for it is found, and so is a child or who was exec'd. Of
-one that nobody waits for and that no child has nobody is named.
+It is passed by fork and close, by exec, through a unix socket, or to a thread with its own table. A
+process that is named must hold the socket at that time. A process that waits for the socket is
+found, and so is a child, or a process after exec. If nobody waits for it and no child has it,
+nobody is named.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def _stage(netns: Netns, tracer: Callable[..., Tracer], cast: Cast) -> Stage:
     return Stage(netns, tracer("--netns", str(netns.inode)), cast)
 
 
-# How a process serves what it has as s, until its peer has closed.
+# The ways in which a process serves its connection s until the peer has closed.
 WAYS = {
     "recv": "s.recv(1)",
     "poll": "p = select.poll(); p.register(s, select.POLLIN); p.poll(); s.recv(1)",
@@ -47,23 +48,23 @@ every_way = pytest.mark.parametrize("way", on_every_kernel(list(WAYS), "recv", "
 
 
 def sleeps(actor: Actor) -> bool:
-    """Whether it is in a system call that waits."""
+    """Whether the process is in a system call that waits."""
     return Path(f"/proc/{actor.pid}/stat").read_text("utf-8").rpartition(")")[2].split()[0] == "S"
 
 
 def serve(actor: Actor, way: str) -> None:
-    """Begin to wait for s; answer() is for whoever lets its peer close."""
+    """Makes the actor wait for s; whoever lets the peer close calls answer()."""
     actor.run("import select")
     if way == "not":
         return
     actor.send(WAYS[way])
-    # Ahead of it it sleeps in reading the order, and then runs.
+    # Before it waits for s, the actor sleeps while it reads the order, and then runs.
     call = Path(f"/proc/{actor.pid}/wchan")
     wait_until(lambda: sleeps(actor) and "unix" not in call.read_text("utf-8"))
 
 
 def finish(stage: Stage, client: Actor, actor: Actor, way: str, port: int) -> list[Row]:
-    """The peer closes, then the server; the rows of the server's end."""
+    """The peer closes, then the server; returns the rows of the server's end."""
     client.run("c.close()")
     stage.tracer.wait_for(lambda rows: [row for row in rows if row["to"] == "CLOSE_WAIT"],
                           limit_s=LIMIT_S)
@@ -74,7 +75,7 @@ def finish(stage: Stage, client: Actor, actor: Actor, way: str, port: int) -> li
 
 
 def pass_on(sender: Actor, receiver: Actor, close: bool = True) -> None:
-    """s of one becomes s of the other, through a unix socket."""
+    """Sends s of one actor to the other, as its s, through a unix socket."""
     receiver.run("u = socket.socket(socket.AF_UNIX); u.bind('\\0tcpdwell-%d' % os.getpid())\n"
                  "u.listen()")
     sender.run("u = socket.socket(socket.AF_UNIX)\n"
@@ -89,7 +90,7 @@ def pass_on(sender: Actor, receiver: Actor, close: bool = True) -> None:
 # ---- connect() -----------------------------------------------------------------------------------
 
 
-# s is connected by IORING_OP_CONNECT of a ring of its own (linux/io_uring.h).
+# s is connected by IORING_OP_CONNECT of the process's own ring (linux/io_uring.h).
 CONNECT_BY_RING = f"""
 import mmap, struct
 libc = ctypes.CDLL(None, use_errno=True)
@@ -116,7 +117,7 @@ else:
 
 
 def connected_elsewhere(stage: Stage) -> tuple[Actor, Actor, int]:
-    """A server, and a client that knows its connection as s."""
+    """Returns a server, and a client that knows its connection as s."""
     server, client = stage.server(), stage.actor("client")
     port = connect(client, server)
     client.run("s = c; del c")
@@ -124,7 +125,7 @@ def connected_elsewhere(stage: Stage) -> tuple[Actor, Actor, int]:
 
 
 def peer_closes(stage: Stage, server: Actor, holder: Actor, port: int) -> list[Row]:
-    """The peer closes, then who holds the client's end; the rows of that."""
+    """The peer closes, then the holder of the client's end; returns the rows of that end."""
     server.run("s.close()")
     stage.tracer.wait_for(lambda rows: [row for row in rows if row["to"] == "CLOSE_WAIT"],
                           limit_s=LIMIT_S)
@@ -134,7 +135,7 @@ def peer_closes(stage: Stage, server: Actor, holder: Actor, port: int) -> list[R
 
 @pytest.mark.every_kernel
 def test_connected_and_forked(stage: Stage) -> None:
-    """Who connected leaves it to a child: that one is named for what its peer does."""
+    """The process that connected leaves it to a child, which is named for what its peer does."""
     server, client, port = connected_elsewhere(stage)
     child = client.fork()
     client.run("s.close()")
@@ -146,7 +147,8 @@ def test_connected_and_forked(stage: Stage) -> None:
 
 @pytest.mark.every_kernel
 def test_connected_and_passed_on(stage: Stage) -> None:
-    """Through a unix socket to one that does not wait for it: nobody is named until it acts."""
+    """It goes through a unix socket to a process that does not wait: nobody is named until it
+    acts."""
     server, client, port = connected_elsewhere(stage)
     other = stage.actor("other")
     pass_on(client, other)
@@ -157,7 +159,7 @@ def test_connected_and_passed_on(stage: Stage) -> None:
 
 
 def test_bound_connected_and_forked(stage: Stage) -> None:
-    """With a port ahead of connect(), for which no row waits."""
+    """The port is bound before connect(), so no row waits for it."""
     server, client = stage.server(), stage.actor("client")
     client.run("s = socket.socket(); s.bind(('127.0.0.1', 0))\n"
                f"s.connect(('127.0.0.1', {PORT}))")
@@ -172,9 +174,10 @@ def test_bound_connected_and_forked(stage: Stage) -> None:
 
 @pytest.mark.every_kernel
 def test_passed_on_while_it_connects(stage: Stage) -> None:
-    """The row of connect() names who called it, those of the answer who has it by then."""
+    """The row of connect() names its caller; the rows of the answer name the holder at that
+    time."""
     server, client, other = map(stage.actor, ("server", "client", "other"))
-    # There is room for one alone, so the SYN of the next is dropped.
+    # The queue has room for only one, so the SYN of the next connection is dropped.
     server.run(f"l = socket.create_server(('127.0.0.1', {PORT}), backlog=0)")
     first = connect(client)
     client.run("s = socket.socket(); s.setblocking(False)\n"
@@ -193,7 +196,7 @@ def test_passed_on_while_it_connects(stage: Stage) -> None:
 
 @pytest.mark.every_kernel
 def test_subflow_connected_and_forked(stage: Stage) -> None:
-    """A descriptor of MPTCP has been given to connect(), and leads to the subflow."""
+    """connect() was given a descriptor of MPTCP, which leads to the subflow."""
     server, client = stage.server(), stage.actor("client")
     client.run("try: s = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262)\n"
                "except OSError: s = None")
@@ -228,7 +231,7 @@ def test_connected_through_a_ring_and_forked(stage: Stage) -> None:
 
 
 def test_connected_and_kept(stage: Stage) -> None:
-    """Who has it still goes on to be named, also behind another descriptor."""
+    """A process that still holds it goes on being named, also behind another descriptor."""
     server, client, port = connected_elsewhere(stage)
     child = client.fork()
     child.run("s.close()")
@@ -240,7 +243,7 @@ def test_connected_and_kept(stage: Stage) -> None:
 
 
 def test_shut_down_by_one_that_is_gone(stage: Stage) -> None:
-    """Whoever called shutdown() and has ended holds nothing: others do."""
+    """A process that called shutdown() and has ended holds nothing, but others do."""
     server, client = stage.server("parent"), stage.actor("client")
     port = connect(client, server)
     child = server.fork()
@@ -256,7 +259,7 @@ def test_shut_down_by_one_that_is_gone(stage: Stage) -> None:
 
 
 def test_shut_down_and_kept(stage: Stage) -> None:
-    """A child that calls shutdown() where its parent accepted holds it, and is named."""
+    """A child that calls shutdown() on what its parent accepted holds it, and is named."""
     server, client = stage.server("parent"), stage.actor("client")
     port = connect(client, server)
     child = server.fork()
@@ -271,7 +274,7 @@ def test_shut_down_and_kept(stage: Stage) -> None:
 
 
 def test_listener_behind_a_high_descriptor(stage: Stage) -> None:
-    """Where it is was given to listen(), so it is known when it is there no more."""
+    """listen() was given the descriptor, so it is known when the socket is there no more."""
     server, client, other = map(stage.actor, ("server", "client", "other"))
     server.run("import resource\n"
                "resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))\n"
@@ -306,7 +309,7 @@ def test_fork_server(way: str, stage: Stage) -> None:
 
 
 def test_fork_server_with_many_children(stage: Stage) -> None:
-    """The one that has it is found among others, the oldest."""
+    """The child that has it, the oldest one, is found among others."""
     server, client = stage.server("parent"), stage.actor("client")
     port = connect(client, server)
     child = server.fork()
@@ -319,7 +322,7 @@ def test_fork_server_with_many_children(stage: Stage) -> None:
 
 @pytest.mark.parametrize("way", ["not", "recv", "epoll"])
 def test_parent_keeps_it(way: str, stage: Stage) -> None:
-    """Both hold it: who waits for it serves it."""
+    """Both hold it: the one that waits for it serves it."""
     server, client = stage.server("parent"), stage.actor("client")
     port = connect(client, server)
     child = server.fork()
@@ -332,7 +335,7 @@ def test_parent_keeps_it(way: str, stage: Stage) -> None:
 
 
 def test_parent_ends(stage: Stage) -> None:
-    """It leaves to a child what it accepted, and to a stranger what it passed on."""
+    """The parent ends; a child has what it accepted, and a stranger has what it passed on."""
     server, client = stage.server("parent"), stage.actor("client")
     port = connect(client, server)
     child = server.fork()
@@ -342,7 +345,7 @@ def test_parent_ends(stage: Stage) -> None:
 
 
 def test_reset_by_the_peer(stage: Stage) -> None:
-    """The row of its end names who holds it."""
+    """The row of the end names the holder."""
     server, client = stage.server("parent"), stage.actor("client")
     port = connect(client, server)
     child = server.fork()
@@ -358,7 +361,7 @@ def test_reset_by_the_peer(stage: Stage) -> None:
 
 @pytest.mark.every_kernel
 def test_older_than_the_tracer(netns: Netns, tracer: Callable[..., Tracer], cast: Cast) -> None:
-    """Of what is found at the start the place is known, too."""
+    """For a socket found at the start, the place of its descriptor is known, too."""
     server, client = cast.actor("parent", netns), cast.actor("client", netns)
     server.run(f"l = socket.create_server(('127.0.0.1', {PORT}))")
     port = connect(client, server)
@@ -378,7 +381,7 @@ def test_older_than_the_tracer(netns: Netns, tracer: Callable[..., Tracer], cast
 
 
 def become(actor: Actor, name: str, fd: int) -> None:
-    """As `Accept=yes` and inetd have it: the connection is the program's standard input."""
+    """The connection becomes the program's standard input, as with `Accept=yes` and inetd."""
     actor.run(f"os.dup2(s.fileno(), {fd}); s.close(); l.close()")
     actor.exec(name)
     actor.run(f"s = socket.socket(fileno={fd})")
@@ -387,7 +390,7 @@ def become(actor: Actor, name: str, fd: int) -> None:
 @pytest.mark.parametrize("way", ["not", "recv"])
 @pytest.mark.parametrize("first", on_every_kernel(["close", "exec"], "close"))
 def test_program_for_each_connection(first: str, way: str, stage: Stage) -> None:
-    """Whether the one that accepted closes it ahead of the exec or after."""
+    """The process that accepted closes its descriptor before the exec, or after it."""
     server, client = stage.server("systemd"), stage.actor("client")
     port = connect(client, server)
     child = server.fork()
@@ -402,7 +405,7 @@ def test_program_for_each_connection(first: str, way: str, stage: Stage) -> None
 
 
 def test_program_of_a_grandchild(stage: Stage) -> None:
-    """No child of who accepted has it, but the exec was seen."""
+    """No child of the acceptor has it, but the exec was seen."""
     server, client = stage.server("inetd"), stage.actor("client")
     port = connect(client, server)
     child = server.fork()
@@ -415,7 +418,7 @@ def test_program_of_a_grandchild(stage: Stage) -> None:
 
 
 def test_program_that_was_not_meant(stage: Stage) -> None:
-    """A descriptor that is left open for a helper is its owner's as long as that holds it."""
+    """A descriptor left open for a helper is its owner's as long as the owner holds it."""
     server, client = stage.server("server"), stage.actor("client")
     port = connect(client, server)
     child = server.fork()
@@ -431,7 +434,7 @@ def test_program_that_was_not_meant(stage: Stage) -> None:
 
 @every_way
 def test_passed_on(way: str, stage: Stage) -> None:
-    """As Node's cluster does: who waits is named, and nobody who holds it no more."""
+    """As with Node's cluster, the process that waits is named, and none that has let go."""
     server, client = stage.server("master"), stage.actor("client")
     worker = stage.actor("worker")
     port = connect(client, server)
@@ -456,7 +459,8 @@ def test_passed_on_by_who_ends(stage: Stage) -> None:
 
 
 def test_epoll_of_who_passed_it_on(stage: Stage) -> None:
-    """Its epoll keeps the socket, which others alone hold: that it waits says nothing."""
+    """The passing process's epoll keeps the socket, but only others hold it: waiting says
+    nothing."""
     server, client = stage.server("master"), stage.actor("client")
     worker = stage.actor("worker")
     port = connect(client, server)
@@ -479,7 +483,7 @@ def test_epoll_of_who_passed_it_on(stage: Stage) -> None:
 
 @pytest.mark.parametrize("number", [3, 40, 900])
 def test_another_descriptor(number: int, stage: Stage) -> None:
-    """A process that moves it holds it as before."""
+    """A process that moves it to another descriptor holds it as before."""
     server, client = stage.server(), stage.actor("client")
     port = connect(client, server)
     server.run(f"os.dup2(s.fileno(), {number}); s.close(); s = socket.socket(fileno={number})"
@@ -488,7 +492,7 @@ def test_another_descriptor(number: int, stage: Stage) -> None:
     expect(finish(stage, client, server, "not", port), passive_open(holder, (holder, "accept")))
 
 
-# A thread that leaves the table of its process, accepts, and waits to be told to go on.
+# A thread that leaves its process's descriptor table, accepts, and waits for an order to go on.
 OWN_TABLE = f"""
 import threading
 asked, done = threading.Event(), threading.Event()
@@ -507,7 +511,7 @@ thread.start()
 
 @pytest.mark.every_kernel
 def test_thread_with_its_own_table(stage: Stage) -> None:
-    """The process's first thread does not have the descriptor, and the process has."""
+    """The first thread of the process does not have the descriptor, but the process does."""
     server, client = stage.server(), stage.actor("client")
     server.run(OWN_TABLE)
     port = connect(client)
@@ -522,7 +526,7 @@ def test_thread_with_its_own_table(stage: Stage) -> None:
 
 
 def test_listener_of_a_thread_with_its_own_table(stage: Stage) -> None:
-    """It is the process's, and so is what nobody accepted yet."""
+    """The listener is the process's, and so is what nobody has accepted yet."""
     server, client = stage.actor("server"), stage.actor("client")
     server.run(f"""
 import threading
@@ -549,14 +553,14 @@ done.wait()""")
 @pytest.mark.parametrize("filter_", ["pid", "comm"])
 def test_filter_finds_who_serves(how: str, filter_: str, netns: Netns,
                                  tracer: Callable[..., Tracer], cast: Cast) -> None:
-    """From the row on that names it."""
+    """The filter shows the rows from the first that names the process."""
     server, client = cast.actor("server", netns), cast.actor("client", netns)
     server.run(f"l = socket.create_server(('127.0.0.1', {PORT}))")
     other = server.fork() if how != "pass" else cast.actor("serves", netns)
     if how != "pass":
         other.kill()
     stages = Stage(netns, tracer("--netns", str(netns.inode)), cast)
-    # A process that is to come is known by its name; one by its number must be there.
+    # A filter by name may be for a later process; one by number needs a process that exists.
     if filter_ == "pid" and how != "pass":
         pytest.skip("its number is not known before")
     wanted = ("-p", str(other.pid)) if filter_ == "pid" else ("--comm", "serves")
@@ -593,7 +597,7 @@ def _service() -> Iterator[cgroup.Cgroup]:
 @pytest.mark.every_kernel
 def test_cgroup_finds_who_serves(service: cgroup.Cgroup, netns: Netns,
                                  tracer: Callable[..., Tracer]) -> None:
-    """The socket stays in the cgroup of who listened; another process there is not shown."""
+    """The socket stays in the cgroup of its listener; another process there is not shown."""
     with Cast() as cast:
         server, client = cast.actor("systemd", netns), cast.actor("client", netns)
         stage = Stage(netns, tracer("--netns", str(netns.inode)), cast)

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""What happens to processes while they have sockets: exit, exec, fork, hand-over, threads.
+"""What happens to processes while they have sockets: exit, exec, fork, handing over, threads.
 
-Both ends are on the loopback of a namespace of the test's own, and one tracer sees nothing else.
-expect() says for each state that a connection leaves who must be named for it: unknown is right
-only where a test says so, and another's name nowhere.
+Both ends are on the loopback of a namespace of the test, and one tracer sees nothing else.
+expect() says, for each state that a connection leaves, which process must be named: "unknown" is
+right only where a test says so, and another process is never right.
 
-Kernel threads: a close that one of them does late is made with io_uring's fixed files, which a
-worker lets go, and with AF_UNIX's garbage collector; a connection that one of them opens is made
-with the second subflow of MPTCP. NFS, the other user of such sockets, is in too few kernels.
+Kernel threads close and open sockets, too. A late close is made with io_uring's fixed files, which
+a worker releases, and with the garbage collector of AF_UNIX. A connection is opened with the second
+subflow of MPTCP. NFS, the other user of such sockets, is in too few kernels.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from harness.server import wait_until
 from harness.story import ENDED, Process
 from harness.tracer import Row, Tracer
 
-# Of the tests' network, and nobody's: a SYN to it is never answered.
+# An address in the tests' network that nobody has: a SYN to it is never answered.
 NOBODY = "192.0.2.99"
 
 cast = pytest.fixture(actors.cast, name="cast")
@@ -45,7 +45,7 @@ def _stage(netns: Netns, tracer: Callable[..., Tracer], cast: Cast) -> Stage:
 
 @pytest.mark.parametrize("unread", on_every_kernel([False, True], True), ids=["fin", "reset"])
 def test_killed(unread: bool, stage: Stage) -> None:
-    """SIGKILL closes: with a FIN, or an RST where data was unread, both by the process."""
+    """SIGKILL closes by a FIN, or by an RST if data was unread; both are the process's doing."""
     server, client = stage.server(), stage.actor("client")
     port = connect(client, server)
     if unread:
@@ -65,7 +65,7 @@ def test_killed(unread: bool, stage: Stage) -> None:
 
 
 def test_killed_with_a_queue(stage: Stage) -> None:
-    """What nobody accepted is its listener's, and goes with it."""
+    """A connection that nobody accepted is its listener's, and ends with it."""
     server, client = stage.server(), stage.actor("client")
     port = connect(client)
     holder = who(server)
@@ -93,7 +93,7 @@ def test_exec_of_a_client(stage: Stage) -> None:
 
 
 def test_exec_of_a_server(stage: Stage) -> None:
-    """Twice: with a listener alone, and with a connection."""
+    """The server executes another program twice: with only a listener, and with a connection."""
     server, client = stage.server("before"), stage.actor("client")
     before = who(server)
     number = server.ask("l.fileno()")
@@ -105,7 +105,7 @@ def test_exec_of_a_server(stage: Stage) -> None:
     server.exec("after")
     after = who(server)
     client.run("c.close()")
-    # Its own close, a moment later, is not what tells the name.
+    # The name does not come from its own close, which follows a moment later.
     stage.tracer.wait_for(lambda rows: [row for row in rows if row["to"] == "CLOSE_WAIT"])
     server.run(f"s = socket.socket(fileno={number}); s.close()")
     expect(stage.passive(port), passive_open(between, (after, "accept")))
@@ -129,7 +129,7 @@ def test_exec_with_a_high_descriptor(stage: Stage) -> None:
 
 
 def test_exec_by_a_thread(stage: Stage) -> None:
-    """The process keeps its number, whichever of its threads was replaced."""
+    """The process keeps its number, whichever of its threads called exec."""
     server, client = stage.server(), stage.actor("before")
     port = connect(client, server)
     before = who(client)
@@ -147,7 +147,7 @@ def test_exec_by_a_thread(stage: Stage) -> None:
 
 
 def test_exec_at_once(veth_pair: Veth, tracer: Callable[..., Tracer], cast: Cast) -> None:
-    """A first row that waited for its port has the name of whoever made it."""
+    """A first row that waited for its port has the name of the process that caused it."""
     stage = Stage(veth_pair.client, tracer("--netns", str(veth_pair.client.inode)), cast)
     client = stage.actor("before")
     before = who(client)
@@ -162,7 +162,7 @@ def test_exec_at_once(veth_pair: Veth, tracer: Callable[..., Tracer], cast: Cast
 
 
 def test_child_closes(stage: Stage) -> None:
-    """The child is named from its close on: until then its parent made the connection."""
+    """The child is named from its close on; until then its parent is, which made the connection."""
     server, client = stage.server(), stage.actor("parent")
     port = connect(client, server)
     child = client.fork()
@@ -176,7 +176,7 @@ def test_child_closes(stage: Stage) -> None:
 
 
 def test_child_outlives_its_parent(stage: Stage) -> None:
-    """accept, fork, exit: the child has it from then on, and closes it."""
+    """After accept, fork and exit of the parent, the child has it, and closes it."""
     server, client = stage.server("parent"), stage.actor("client")
     port = connect(client, server)
     child = server.fork()
@@ -190,7 +190,7 @@ def test_child_outlives_its_parent(stage: Stage) -> None:
 
 def test_child_closes_what_never_connected(veth_pair: Veth, tracer: Callable[..., Tracer],
                                            cast: Cast) -> None:
-    """At once, so that the first row may still be waiting for its port."""
+    """Fork and close come at once, so that the first row may still be waiting for its port."""
     stage = Stage(veth_pair.client, tracer("--netns", str(veth_pair.client.inode)), cast)
     client = stage.actor("parent")
     parent = who(client)
@@ -215,9 +215,10 @@ READ = {"x86_64": 0, "aarch64": 63}[os.uname().machine]
 
 
 def test_last_to_let_go(stage: Stage) -> None:
-    """A read holds the file that others close meanwhile, and is the one that closes the socket.
+    """A read keeps the file while others close it, and the reader is the one that closes the
+    socket.
 
-    So does whoever looks at the descriptors of others, a snapshot among them.
+    Any process that looks at the descriptors of others does the same, a snapshot among them.
     """
     server, client = stage.server(), stage.actor("client")
     port = connect(client, server)
@@ -239,7 +240,7 @@ thread.start()""")
 
 
 def test_passed_over_a_socket(stage: Stage) -> None:
-    """SCM_RIGHTS: the receiver's shutdown and close are its own."""
+    """After SCM_RIGHTS, shutdown and close are the receiver's own."""
     server, client, other = stage.server(), stage.actor("client"), stage.actor("receiver")
     other.run("u = socket.socket(socket.AF_UNIX); u.bind('\\0here'); u.listen()")
     client.run("u = socket.socket(socket.AF_UNIX); u.connect('\\0here')")
@@ -298,7 +299,7 @@ ctypes.CDLL(None).syscall(%d, 0)""" % {"x86_64": 60, "aarch64": 93}[os.uname().m
 
 
 def serve_once(stage: Stage, server: Actor) -> list[Row]:
-    """A connection that waits a moment before server accepts it; the rows of the server's end."""
+    """A connection waits a moment until the server accepts it; returns the rows of its end."""
     client = stage.actor("client")
     port = connect(client)
     client.run("c.close()")
@@ -308,7 +309,7 @@ def serve_once(stage: Stage, server: Actor) -> list[Row]:
 
 
 def test_listener_of_an_ended_parent(stage: Stage) -> None:
-    """A daemon: who listened is gone before anybody accepts."""
+    """In a daemon, the process that listened is gone before anybody accepts."""
     parent = stage.server()
     child = parent.fork()
     parent.kill()
@@ -319,7 +320,7 @@ def test_listener_of_an_ended_parent(stage: Stage) -> None:
 
 
 def test_listener_of_several_children(stage: Stage) -> None:
-    """Each of them holds it."""
+    """Each of the children holds the listener."""
     parent = stage.server()
     children = [parent.fork() for _ in range(3)]
     parent.kill()
@@ -331,7 +332,7 @@ def test_listener_of_several_children(stage: Stage) -> None:
 
 @pytest.mark.parametrize("first", ["parent", "child"])
 def test_listener_of_a_grandchild(first: str, stage: Stage) -> None:
-    """A daemon that forks twice. Nobody knows of the orphan's if its parent ends first."""
+    """A daemon forks twice. If the orphan's parent ends first, its holder may be unknown."""
     parent = stage.server()
     child = parent.fork()
     grandchild = child.fork()
@@ -345,7 +346,7 @@ def test_listener_of_a_grandchild(first: str, stage: Stage) -> None:
 
 @pytest.mark.parametrize("ends", [False, True], ids=["parent-lives", "parent-ends"])
 def test_listener_that_its_parent_closed(ends: bool, stage: Stage) -> None:
-    """Who has closed it does not hold it, dead or alive."""
+    """A process that has closed the listener does not hold it, whether it lives or not."""
     parent = stage.server()
     child = parent.fork()
     parent.run("l.close()")
@@ -359,7 +360,8 @@ def test_listener_that_its_parent_closed(ends: bool, stage: Stage) -> None:
 
 @pytest.mark.every_kernel
 def test_accept_in_a_loop(stage: Stage) -> None:
-    """A worker that never sleeps takes a child at any moment, ahead of its first transition too."""
+    """A worker that never sleeps may accept at any moment, even before the child's first
+    transition."""
     server = stage.server()
     worker = server.fork()
     worker.run("import threading\n"
@@ -410,7 +412,7 @@ def uring(actor: Actor) -> None:
 
 
 def test_worker_closes(stage: Stage) -> None:
-    """A late fput runs in a kernel thread: the connection stays its owner's."""
+    """A late fput() runs in a kernel thread: the connection stays its owner's."""
     server, client = stage.server(), stage.actor("client")
     uring(client)
     port = connect(client, server)
@@ -422,7 +424,7 @@ def test_worker_closes(stage: Stage) -> None:
 
 def test_worker_closes_what_is_older(netns: Netns, tracer: Callable[..., Tracer],
                                      cast: Cast) -> None:
-    """Of what was there before, the worker is not made the owner either."""
+    """For a connection older than the tracer, the worker is not made the owner, either."""
     client, server = cast.actor("client", netns), cast.actor("server", netns)
     server.run(f"l = socket.create_server(('127.0.0.1', {PORT}))")
     uring(client)
@@ -441,7 +443,7 @@ def test_worker_closes_what_is_older(netns: Netns, tracer: Callable[..., Tracer]
 
 
 def test_garbage_collector_closes(stage: Stage) -> None:
-    """Sockets in flight that nobody can receive any more; by a kernel thread since Linux 6.9."""
+    """Sockets in flight that nobody can receive are closed, since Linux 6.9 by a kernel thread."""
     server, client = stage.server(), stage.actor("client")
     port = connect(client, server)
     client.run("""
@@ -458,7 +460,7 @@ socket.socket(socket.AF_UNIX).close()""")
 
 @pytest.mark.every_kernel
 def test_worker_connects(stage: Stage) -> None:
-    """The second subflow of MPTCP is opened by a kernel thread, which is nobody's owner."""
+    """A kernel thread opens the second subflow of MPTCP, and a kernel thread is never the owner."""
     stage.netns.ip("addr", "add", "192.0.2.1/32", "dev", "lo")
     stage.netns.ip("addr", "add", "192.0.2.2/32", "dev", "lo")
     server, client = stage.actor("server"), stage.actor("client")
@@ -474,7 +476,7 @@ def test_worker_connects(stage: Stage) -> None:
     server.run(f"l = socket.socket(proto=262); l.bind(('192.0.2.1', {PORT})); l.listen()")
     client.run(f"c = socket.socket(proto=262); c.connect(('192.0.2.1', {PORT}))")
     server.run("s, _ = l.accept()")
-    # The first data that is acknowledged lets subflows be added.
+    # Once the first data is acknowledged, subflows can be added.
     client.run("c.send(b'x')")
     server.run("s.recv(1); s.send(b'y')")
     client.run("c.recv(1)")
@@ -520,12 +522,12 @@ def test_interrupted_task_is_nobody(veth_pair: Veth, tracer: Callable[..., Trace
         one.wait_for(lambda rows: sum(row["to"] in ENDED for row in rows) >= number,
                      limit_s=LIMIT_S)
         assert {Process(row["pid"], row["comm"]) for row in one.all_rows()} == {who(owner)}
-    # It was interrupted, often.
+    # The task was interrupted, often.
     assert softirqs(other) - before >= number
 
 
 def softirqs(processor: int) -> int:
-    """How many softirqs for received packets a processor has run."""
+    """Returns how many softirqs for received packets a processor has run."""
     lines = Path("/proc/softirqs").read_text("utf-8").splitlines()
     column = lines[0].split().index(f"CPU{processor}")
     return next(int(line.split()[1 + column]) for line in lines if "NET_RX:" in line)
