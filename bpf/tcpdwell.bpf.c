@@ -189,12 +189,12 @@ int BPF_KRETPROBE(inet_csk_accept_return_v511, struct sock *sk)
  * The same at the system calls, for kernels where neither fexit nor kretprobe attaches. The
  * descriptor may be gone already.
  */
-static __always_inline int accept_syscall_exit(void *ctx, long fd)
+static __always_inline int accept_syscall_exit(void *ctx, long fd, const bool atomic)
 {
 	struct sock *sk = fd < 0 ? NULL : current_sock(fd);
 
 	if (sk)
-		accepted(ctx, sk, NULL, fd, true, true);
+		accepted(ctx, sk, NULL, fd, true, atomic);
 	return 0;
 }
 
@@ -202,7 +202,13 @@ static __always_inline int accept_syscall_exit(void *ctx, long fd)
 SEC("?tp/syscalls/sys_exit_accept4")
 int sys_exit_accept4(struct trace_event_raw_sys_exit *ctx)
 {
-	return accept_syscall_exit(ctx, ctx->ret);
+	return accept_syscall_exit(ctx, ctx->ret, true);
+}
+
+SEC("?tp/syscalls/sys_exit_accept4")
+int sys_exit_accept4_v511(struct trace_event_raw_sys_exit *ctx)
+{
+	return accept_syscall_exit(ctx, ctx->ret, false);
 }
 
 /* Calls that fail. No transition tells of most of them. */

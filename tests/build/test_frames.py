@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""What a chain of calls in the BPF object takes of the stack, which the verifier bounds.
+"""What the verifier of an old kernel refuses: deep stacks, and most atomic operations.
 
 check_max_stack_depth() of the kernel adds up the frames of each chain of calls, each rounded up to
 32 bytes, and refuses more than MAX_BPF_STACK, 512 bytes, and more than MAX_CALL_FRAMES, 8. Kernels
@@ -16,9 +16,13 @@ from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
 LINKED = TOP / "build/bpf/tcpdwell.linked.o"
+FEATURES = TOP / "user/kernel/feature.c"
 
 MAX_BPF_STACK = 512
 MAX_CALL_FRAMES = 8
+# Of which parts of a feature user/kernel/programs.c says that the kernel has all atomics (5.12).
+WITH_ATOMICS = {"PART_ATOMIC", "PART_CAST", "PART_NO_CAST", "PART_ACCEPT2", "PART_ACCEPT4",
+                "PART_COOKIE"}
 ROUND = 32
 
 
@@ -28,6 +32,7 @@ class Function:
 
     name: str
     frame: int = 0
+    fetches: bool = False  # it has an atomic operation that is more than an addition
     calls: set[tuple[str, int] | str] = field(default_factory=set)
 
     @property
@@ -41,6 +46,7 @@ INSTRUCTION = re.compile(r"^\s+([0-9]+):\s+((?:[0-9a-f]{2}\s){8})")
 CALL, CALL_OF_OURS = 0x85, 1
 STORE_OR_LOAD = {0x61, 0x69, 0x71, 0x79, 0x62, 0x6a, 0x72, 0x7a, 0x63, 0x6b, 0x73, 0x7b, 0xc3, 0xdb}
 LOADS = {0x61, 0x69, 0x71, 0x79}
+ATOMIC = {0xc3, 0xdb}
 R10 = 10
 
 
@@ -97,6 +103,7 @@ class Reader:
     def instruction(self, raw: bytes) -> None:
         """Notes the lowest byte that the instruction uses below r10 or below a copy of r10."""
         code, to, source = raw[0], raw[1] & 15, raw[1] >> 4
+        self.function.fetches |= code in ATOMIC and signed(raw[4:]) != 0
         if code in STORE_OR_LOAD:
             base = source if code in LOADS else to
             if base == R10:
@@ -152,3 +159,18 @@ def test_no_chain_of_calls_takes_more_than_the_verifier_allows() -> None:
     assert deepest["inet_sock_set_state"][0] > ROUND
     too_deep = sorted(chain for chain in set(deepest.values()) if chain[0] > MAX_BPF_STACK)
     assert not too_deep, "\n".join(f"{taken}: {text}" for taken, text in too_deep)
+
+
+def reached(all_of: dict[str, Function], name: str) -> set[str]:
+    return {function.name for chain in chains(all_of, name) for function in chain}
+
+
+def test_kernels_before_5_12_get_no_atomics_that_they_refuse() -> None:
+    all_of = functions()
+    fetching = {name for name, function in all_of.items() if function.fetches}
+    parts = re.findall(r'{ "(\w+)",\s*(PART_\w+) }', FEATURES.read_text("utf-8"))
+    programs = [(name, when) for name, when in parts if name in all_of]
+    assert any(reached(all_of, name) & fetching for name, _ in programs)
+    refused = {name: reached(all_of, name) & fetching for name, when in programs
+               if when not in WITH_ATOMICS and reached(all_of, name) & fetching}
+    assert not refused

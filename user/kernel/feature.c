@@ -51,7 +51,8 @@ const struct feature feature_table[FEATURE_COUNT] = {
 		    PARTS({ "inet_csk_accept_return", PART_ATOMIC },
 			  { "inet_csk_accept_return_v511", PART_NO_ATOMIC }) },
 		  { "syscall", "a slower way into every system call of the host",
-		    PARTS({ "sys_exit_accept4", PART_ALWAYS }) } },
+		    PARTS({ "sys_exit_accept4", PART_ATOMIC },
+			  { "sys_exit_accept4_v511", PART_NO_ATOMIC }) } },
 	},
 	[FEATURE_CONNECT_PORT] = {
 		"connect_port", "the local port is unknown in CLOSE -> SYN_SENT", FEATURE_MEMORY,
