@@ -12,6 +12,7 @@
 
 #define PORT_WORDS    (65536 / 64)
 #define CLOSING_CALLS 16
+#define LETTING_GO    8
 
 /* What the running kernel offers; the loader tries it out. */
 const volatile __u32 cfg_recent_mask;	   /* the bits of a key that give its place in recent */
@@ -55,6 +56,9 @@ const volatile bool cfg_seek_timewait;
 
 /* System calls in which a process closes descriptors. Some are repeated to fill the array. */
 const volatile __u32 cfg_closing_calls[CLOSING_CALLS];
+
+/* Those that take a descriptor away: close() first, and again in what is left of the array. */
+const volatile __u32 cfg_letting_go[LETTING_GO];
 
 /* System calls that send a message. `ss -K` asks by one for the end of a socket. */
 const volatile __u32 cfg_sending_calls[2];

@@ -11,6 +11,8 @@
 #define PF_EXITING 0x00000004
 #define PF_KTHREAD 0x00200000
 
+#define ENOSYS 38 /* asm-generic/errno.h */
+
 /* The size of a kernel stack with 4 KiB pages, on x86_64 (4.0) and arm64. */
 #define KERNEL_STACK_BYTES 16384
 
@@ -29,14 +31,33 @@ static __always_inline const void *current_registers(void)
 	return BPF_CORE_READ(task, stack) + KERNEL_STACK_BYTES - bpf_core_type_size(struct pt_regs);
 }
 
-static __always_inline __u32 current_call(void)
+/* The system call that a task is or was in, which entered the kernel with @registers. */
+static __always_inline __u32 call_of(const void *registers)
 {
-	const struct pt_regs *x86 = current_registers();
-	const struct pt_regs___call *arm64 = (const void *)x86;
+	const struct pt_regs *x86 = registers;
+	const struct pt_regs___call *arm64 = registers;
 
 	if (bpf_core_field_exists(arm64->syscallno))
 		return BPF_CORE_READ(arm64, syscallno);
 	return BPF_CORE_READ(x86, orig_ax);
+}
+
+static __always_inline __u32 current_call(void)
+{
+	return call_of(current_registers());
+}
+
+/*
+ * Whether that call has not returned yet. Until it does the place of what it returns has an error
+ * on x86_64, and its first argument on arm64, where one of 0 says nothing.
+ */
+static __always_inline bool call_goes_on(const struct pt_regs *registers)
+{
+	__u64 result = PT_REGS_RC_CORE(registers);
+
+	if (bpf_core_field_exists(((const struct pt_regs___call *)registers)->syscallno))
+		return result && result == PT_REGS_PARM1_CORE_SYSCALL(registers);
+	return result == (__u64)-ENOSYS;
 }
 
 /*

@@ -327,6 +327,101 @@ static __always_inline bool owner_has_moved(struct lifecycle *l, __u64 file)
 	return true;
 }
 
+/*
+ * ---- Who lets go --------------------------------------------------------------------------------
+ */
+
+/* Threads of a process that are asked whether they let go of a file. */
+#define LETTING_THREADS 32
+
+/* Looks at a file in whose descriptor's close() its owner is: they last a microsecond or some. */
+#define LETTING_LOOKS 128
+
+/* Whether a task is in a call, or was in its last one, that takes a descriptor away. */
+enum letting_go {
+	LETS_NOT_GO,
+	LETS_GO_OF_SOME,  /* any of its own */
+	LETS_GO_BY_CLOSE, /* of the one that is meant: it is out of its table already */
+	HAS_LET_GO,	  /* the same, and the call has returned */
+};
+
+/* The registers of the task at @task, as current_registers() has them: stacks are of one size. */
+static __always_inline const struct pt_regs *task_registers(const struct task_struct *task)
+{
+	const struct task_struct *current = (const void *)bpf_get_current_task();
+	__u64 registers = address_of(current_registers());
+
+	registers -= (__u64)BPF_CORE_READ(current, stack);
+	return BPF_CORE_READ(task, stack) + registers;
+}
+
+/* The same of the task at @address and descriptor @fd. */
+__noinline int task_lets_go(__u64 address, __u32 fd)
+{
+	const struct pt_regs *registers = task_registers((const struct task_struct *)address);
+	__u32 call = call_of(registers);
+
+	if (call == cfg_letting_go[0]) {
+		if ((__u32)PT_REGS_PARM1_CORE_SYSCALL(registers) != fd)
+			return LETS_NOT_GO;
+		return call_goes_on(registers) ? LETS_GO_BY_CLOSE : HAS_LET_GO;
+	}
+	for (int i = 1; i < LETTING_GO; i++)
+		if (cfg_letting_go[i] == call)
+			return LETS_GO_OF_SOME;
+	return LETS_NOT_GO;
+}
+
+/* The first thread of the process of @address, a task, that does so; or 0. */
+__noinline __u64 thread_letting_go(__u64 address, __u32 fd)
+{
+	const struct task_struct *task = (const struct task_struct *)address;
+	__u64 head = (__u64)BPF_CORE_READ(task, signal), node;
+
+	head += bpf_core_field_offset(struct signal_struct, thread_head);
+	node = (__u64)BPF_CORE_READ((struct list_head *)head, next);
+	for (int i = 0; i < LETTING_THREADS && node && node != head; i++) {
+		address = node - bpf_core_field_offset(struct task_struct, thread_node);
+		if (task_lets_go(address, fd) != LETS_NOT_GO)
+			return address;
+		node = (__u64)BPF_CORE_READ((struct list_head *)node, next);
+	}
+	return 0;
+}
+
+/* A function of its own: what a kernel has not must not be looked for ahead of a loop. */
+__noinline int file_is_gone(__u64 file)
+{
+	return !file_references((const struct file *)file);
+}
+
+/*
+ * Whether the process of @address, a task, which had @file as @fd and has it there no more, is
+ * just letting go of it: it was the last to have it.
+ *
+ * The descriptor goes first, the reference to the file some 50 ns later, and the socket is reached
+ * after that, for which the lock is needed that a softirq holds now. Another may have had the last
+ * reference: so this one must be seen to go, while the owner is in close() of that descriptor. It
+ * may be gone already. Who uses what task_work_run() does (close() until 6.5) has left its call by
+ * then, and no more is known than that it was its last one.
+ */
+__noinline int owner_lets_go(__u64 address, __u32 fd, __u64 file)
+{
+	__u64 task = thread_letting_go(address, fd);
+	int how = task ? task_lets_go(task, fd) : LETS_NOT_GO;
+
+	for (int i = 0; i < LETTING_LOOKS && how == LETS_GO_BY_CLOSE; i++) {
+		if (file_is_gone(file))
+			break;
+		how = task_lets_go(task, fd);
+	}
+	if (!file_is_gone(file))
+		return 0;
+	if (how == HAS_LET_GO)
+		return !bpf_core_field_exists(((const struct file *)file)->f_ref);
+	return how != LETS_NOT_GO;
+}
+
 /* The process of @task has @file, and becomes the owner of @l. */
 static __always_inline void holder_found(struct lifecycle *l, __u64 task, __u64 file)
 {
@@ -344,6 +439,7 @@ __noinline int holder_settle(__u64 address, __u64 key, __u32 has)
 	__u64 file = (__u64)BPF_CORE_READ((struct sock *)address, sk_socket, file), task;
 	struct lifecycle *l = connection_find(key);
 	const struct task_struct *owner;
+	bool is_owner;
 
 	if (!l || !file)
 		return 0;
@@ -352,10 +448,15 @@ __noinline int holder_settle(__u64 address, __u64 key, __u32 has)
 		holder_found(l, task, file);
 		return 0;
 	}
-	if (has || owner_has_moved(l, file) || task)
+	if (has)
 		return 0;
 	owner = (const struct task_struct *)l->task;
-	if ((__u32)BPF_CORE_READ(owner, tgid) == l->pid)
+	is_owner = (__u32)BPF_CORE_READ(owner, tgid) == l->pid;
+	if (is_owner && owner_lets_go(l->task, l->fd & ~LIFECYCLE_FD_GUESSED, file))
+		return 0;
+	if (owner_has_moved(l, file) || task)
+		return 0;
+	if (is_owner)
 		task = child_holder(l->task, l->fd & ~LIFECYCLE_FD_GUESSED, file);
 	if (task)
 		holder_found(l, task, file);
@@ -380,11 +481,11 @@ static __noinline int holder_doubt(const struct lifecycle *l, const struct sock 
 	__s64 references;
 	bool has;
 
-	if (!file)
+	if (!file || l->waits & LIFECYCLE_LAST)
 		return -1;
 	references = file_references(file);
 	has = holder_has(l, file);
-	return !references || (has && references == 1) ? -1 : has;
+	return has && references == 1 ? -1 : has;
 }
 
 /* Runs before the owner of @l is named for a transition of @sk to @to. */

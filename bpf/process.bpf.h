@@ -96,9 +96,13 @@ __noinline int process_exit_socket(__u64 fdt, __u32 fd)
 	__u64 heir;
 
 	if (!l || l->owner == TCPDWELL_OWNER_NONE || l->waits & LIFECYCLE_WAITING ||
-	    l->marks & LIFECYCLE_TW || l->pid != bpf_get_current_pid_tgid() >> 32 ||
-	    file_references(file) == 1)
+	    l->marks & LIFECYCLE_TW || l->pid != bpf_get_current_pid_tgid() >> 32)
 		return 0;
+	if (file_references(file) == 1) {
+		if (!(l->waits & LIFECYCLE_LAST)) /* not an atomic or, which 5.10 has not */
+			__sync_fetch_and_add(&l->waits, LIFECYCLE_LAST);
+		return 0;
+	}
 	heir = child_holder(bpf_get_current_task(), fd, (__u64)file);
 	if (heir)
 		holder_become(l, heir, fd);

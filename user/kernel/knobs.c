@@ -140,6 +140,23 @@ static void set_closing_calls(struct tcpdwell_bpf__rodata *cfg)
 		*(uint32_t *)&cfg->cfg_closing_calls[i] = calls[i < count ? i : 0];
 }
 
+/* Those of them that take a descriptor away. close() is the first, and names it. */
+static void set_letting_go(struct tcpdwell_bpf__rodata *cfg)
+{
+	static const uint32_t calls[] = {
+		SYS_close,  SYS_close_range, SYS_dup3, SYS_execve, SYS_execveat, SYS_io_uring_enter,
+#ifdef SYS_dup2
+		SYS_dup2,
+#endif
+	};
+	unsigned int count = sizeof(calls) / sizeof(*calls);
+	unsigned int room = sizeof(cfg->cfg_letting_go) / sizeof(*cfg->cfg_letting_go);
+
+	_Static_assert(sizeof(calls) <= sizeof(cfg->cfg_letting_go), "all have room");
+	for (unsigned int i = 0; i < room; i++)
+		*(uint32_t *)&cfg->cfg_letting_go[i] = calls[i < count ? i : 0];
+}
+
 /*
  * Where timers tell of timewait sockets, and nothing waits for the end of TIME_WAIT, a timewait
  * socket is sought once, if the kernel lets programs find it.
@@ -265,6 +282,7 @@ int knobs_set(struct tcpdwell_bpf__rodata *cfg, const struct capture *capture,
 {
 	set_feature_knobs(cfg, features);
 	set_closing_calls(cfg);
+	set_letting_go(cfg);
 	cfg->cfg_sending_calls[0] = SYS_sendmsg;
 	cfg->cfg_sending_calls[1] = SYS_sendto;
 	cfg->cfg_want_cgroup = capture->cgroups;
