@@ -10,14 +10,15 @@
 #define TCPDWELL_DESCRIPTOR_BPF_H
 
 #include "current.bpf.h"
+#include "lifecycle.h"
 #include "read.bpf.h"
 
 #define S_IFMT	 0170000
 #define S_IFSOCK 0140000
 
 /*
- * The most descriptors that are looked at for a file, or when a process execs or ends. Sockets that
- * outlive an exec, or that a daemon listens on, were opened early and so have low numbers.
+ * The most descriptors that are looked at for a file. Sockets that a daemon listens on were opened
+ * early and so have low numbers.
  */
 #define PROCESS_FDS 1024
 
@@ -128,6 +129,31 @@ __noinline int task_fd(__u64 task, __u64 file)
 	for (__u32 first = 0; first < PROCESS_FDS && first < max_fds && fd < 0; first += FD_STRETCH)
 		fd = stretch_fd((__u64)fdt, first, file);
 	return fd;
+}
+
+/* Descriptors with the same lowest bits that are looked at: of the first 2048. */
+#define FDS_NEAR 32
+
+/*
+ * Returns the descriptor of @file in the table of @task whose lowest bits are @bits; -1 if there is
+ * none, FD_BEYOND if there may be one that is not looked at.
+ */
+#define FD_BEYOND (-2)
+
+__noinline int near_fd(__u64 task, __u32 bits, __u64 file)
+{
+	const struct fdtable *fdt = BPF_CORE_READ((struct task_struct *)task, files, fdt);
+	__u64 files = (__u64)BPF_CORE_READ(fdt, fd), at;
+	__u32 max_fds = BPF_CORE_READ(fdt, max_fds), fd = bits & LIFECYCLE_FD_BITS;
+
+	for (int i = 0; i < FDS_NEAR; i++, fd += LIFECYCLE_FD_BITS + 1) {
+		if (fd >= max_fds)
+			return -1;
+		if (!bpf_probe_read_kernel(&at, sizeof(at), (void *)(files + fd * sizeof(at))) &&
+		    at == file)
+			return fd;
+	}
+	return FD_BEYOND;
 }
 
 #endif /* TCPDWELL_DESCRIPTOR_BPF_H */

@@ -39,7 +39,7 @@ static __always_inline void holder_note(struct lifecycle *l, __u64 task, __u32 f
 		l->task = 0;
 		return;
 	}
-	l->task = task;
+	l->task = task + (fd & LIFECYCLE_FD_BITS); /* it may be a pointer to the verifier */
 	if (lifecycle_has_fd(l))
 		l->fd = fd;
 }
@@ -113,6 +113,18 @@ __noinline __u64 thread_with_table(__u64 address, __u32 pid)
 	return 0;
 }
 
+/* Whether @task has @file at @place (lifecycle_place()), or, if @perhaps, may have it there. */
+static __always_inline bool task_has_at(const struct task_struct *task, __u32 place,
+					const void *file, const bool perhaps)
+{
+	int fd;
+
+	if (!(place & LIFECYCLE_FD_NEAR))
+		return task_file(task, place) == file;
+	fd = near_fd((__u64)task, place, address_of(file));
+	return fd >= 0 || (perhaps && fd == FD_BEYOND);
+}
+
 /*
  * Returns whether the owner of @l still has @file where it had it; true if that cannot be found
  * out. The task's memory may be another's meanwhile. So only the whole is believed: the process
@@ -121,17 +133,15 @@ __noinline __u64 thread_with_table(__u64 address, __u32 pid)
  */
 static __always_inline bool holder_has(const struct lifecycle *l, const struct file *file)
 {
-	const struct task_struct *task = (const struct task_struct *)l->task;
+	const struct task_struct *task = (const struct task_struct *)lifecycle_task(l);
 
 	if (!lifecycle_has_task(l, cfg_life))
 		return true;
 	if ((__u32)PEEK(task_struct, task, tgid) != l->pid)
 		return false;
 	if (!PEEK(task_struct, task, files))
-		task = (const struct task_struct *)thread_with_table(l->task, l->pid);
-	if (!task || !lifecycle_has_fd(l))
-		return task;
-	return file && task_file(task, l->fd & ~LIFECYCLE_FD_GUESSED) == file;
+		task = (const struct task_struct *)thread_with_table(lifecycle_task(l), l->pid);
+	return task && file && task_has_at(task, lifecycle_place(l), file, true);
 }
 
 /* The same for the listener @sk. */
@@ -265,23 +275,24 @@ __noinline __u64 socket_waiter(__u64 sk, __u64 file)
  */
 #define FIRST_FDS 4
 
-/* Returns whether the child at @address has @file as @fd, or as one of the first descriptors. */
-__noinline int child_has(__u64 address, __u32 fd, __u64 file)
+/* Returns whether the child at @address has @file at @place, or as one of the first descriptors. */
+__noinline int child_has(__u64 address, __u32 place, __u64 file)
 {
 	const struct task_struct *child = (const struct task_struct *)address;
 
-	if ((__u64)task_file(child, fd) == file)
+	if (task_has_at(child, place, (void *)file, false))
 		return 1;
-	for (fd = 0; fd < FIRST_FDS; fd++)
+	for (__u32 fd = 0; fd < FIRST_FDS; fd++)
 		if ((__u64)task_file(child, fd) == file)
 			return 1;
 	return 0;
 }
 
 /*
- * Returns the child of @address that has the file which its parent had as @fd; 0 if there is none.
+ * Returns the child of @address that has the file which its parent had at @place; 0 if there is
+ * none.
  */
-__noinline __u64 child_holder(__u64 address, __u32 fd, __u64 file)
+__noinline __u64 child_holder(__u64 address, __u32 place, __u64 file)
 {
 	const struct task_struct *task = (const struct task_struct *)address;
 	__u64 head = address + bpf_core_field_offset(struct task_struct, children), child;
@@ -289,7 +300,7 @@ __noinline __u64 child_holder(__u64 address, __u32 fd, __u64 file)
 
 	for (int i = 0; i < CHILDREN && node && node != head; i++) {
 		child = node - bpf_core_field_offset(struct task_struct, sibling);
-		if (child_has(child, fd, file))
+		if (child_has(child, place, file))
 			return child;
 		node = (__u64)BPF_CORE_READ((struct list_head *)node, prev);
 	}
@@ -309,19 +320,19 @@ static __always_inline bool task_has_ring(const struct task_struct *task)
  */
 static __always_inline bool owner_has_moved(struct lifecycle *l, __u64 file)
 {
-	const struct task_struct *task = (const struct task_struct *)l->task;
+	const struct task_struct *task = (const struct task_struct *)lifecycle_task(l);
 	int fd;
 
 	if ((__u32)BPF_CORE_READ(task, tgid) != l->pid || !BPF_CORE_READ(task, files))
 		return false;
-	fd = task_fd(l->task, file);
+	fd = task_fd((__u64)task, file);
 	if (fd < 0) { /* a thread's own table is a copy of the process's */
 		task = BPF_CORE_READ(task, group_leader);
-		if ((__u64)task != l->task)
+		if ((__u64)task != lifecycle_task(l))
 			fd = task_fd((__u64)task, file);
 	}
 	if (fd < 0)
-		return l->fd & LIFECYCLE_FD_GUESSED &&
+		return lifecycle_has_fd(l) && l->fd & LIFECYCLE_FD_GUESSED &&
 		       BPF_CORE_READ(task, files, fdt, max_fds) > PROCESS_FDS;
 	holder_note(l, (__u64)task, fd);
 	return true;
@@ -355,14 +366,17 @@ static __always_inline const struct pt_regs *task_registers(const struct task_st
 	return BPF_CORE_READ(task, stack) + registers;
 }
 
-/* The same of the task at @address and descriptor @fd. */
-__noinline int task_lets_go(__u64 address, __u32 fd)
+/* The same of the task at @address and the descriptor at @place. */
+__noinline int task_lets_go(__u64 address, __u32 place)
 {
 	const struct pt_regs *registers = task_registers((const struct task_struct *)address);
-	__u32 call = call_of(registers);
+	__u32 call = call_of(registers), fd;
 
 	if (call == cfg_letting_go[0]) {
-		if ((__u32)PT_REGS_PARM1_CORE_SYSCALL(registers) != fd)
+		fd = PT_REGS_PARM1_CORE_SYSCALL(registers);
+		if (place & LIFECYCLE_FD_NEAR)
+			fd = (fd & LIFECYCLE_FD_BITS) | LIFECYCLE_FD_NEAR;
+		if (fd != place)
 			return LETS_NOT_GO;
 		return call_goes_on(registers) ? LETS_GO_BY_CLOSE : HAS_LET_GO;
 	}
@@ -373,7 +387,7 @@ __noinline int task_lets_go(__u64 address, __u32 fd)
 }
 
 /* The first thread of the process of @address, a task, that does so; or 0. */
-__noinline __u64 thread_letting_go(__u64 address, __u32 fd)
+__noinline __u64 thread_letting_go(__u64 address, __u32 place)
 {
 	const struct task_struct *task = (const struct task_struct *)address;
 	__u64 head = (__u64)BPF_CORE_READ(task, signal), node;
@@ -382,7 +396,7 @@ __noinline __u64 thread_letting_go(__u64 address, __u32 fd)
 	node = (__u64)BPF_CORE_READ((struct list_head *)head, next);
 	for (int i = 0; i < LETTING_THREADS && node && node != head; i++) {
 		address = node - bpf_core_field_offset(struct task_struct, thread_node);
-		if (task_lets_go(address, fd) != LETS_NOT_GO)
+		if (task_lets_go(address, place) != LETS_NOT_GO)
 			return address;
 		node = (__u64)BPF_CORE_READ((struct list_head *)node, next);
 	}
@@ -396,8 +410,8 @@ __noinline int file_is_gone(__u64 file)
 }
 
 /*
- * Whether the process of @address, a task, which had @file as @fd and has it there no more, is
- * just letting go of it: it was the last to have it.
+ * Whether the process of @address, a task, which had @file at @place and has it there no more,
+ * is just letting go of it: it was the last to have it.
  *
  * The descriptor goes first, the reference to the file some 50 ns later, and the socket is reached
  * after that, for which the lock is needed that a softirq holds now. Another may have had the last
@@ -405,15 +419,15 @@ __noinline int file_is_gone(__u64 file)
  * may be gone already. Who uses what task_work_run() does (close() until 6.5) has left its call by
  * then, and no more is known than that it was its last one.
  */
-__noinline int owner_lets_go(__u64 address, __u32 fd, __u64 file)
+__noinline int owner_lets_go(__u64 address, __u32 place, __u64 file)
 {
-	__u64 task = thread_letting_go(address, fd);
-	int how = task ? task_lets_go(task, fd) : LETS_NOT_GO;
+	__u64 task = thread_letting_go(address, place);
+	int how = task ? task_lets_go(task, place) : LETS_NOT_GO;
 
 	for (int i = 0; i < LETTING_LOOKS && how == LETS_GO_BY_CLOSE; i++) {
 		if (file_is_gone(file))
 			break;
-		how = task_lets_go(task, fd);
+		how = task_lets_go(task, place);
 	}
 	if (!file_is_gone(file))
 		return 0;
@@ -438,7 +452,7 @@ __noinline int holder_settle(__u64 address, __u64 key, __u32 has)
 {
 	__u64 file = (__u64)BPF_CORE_READ((struct sock *)address, sk_socket, file), task;
 	struct lifecycle *l = connection_find(key);
-	const struct task_struct *owner;
+	__u64 owner;
 	bool is_owner;
 
 	if (!l || !file)
@@ -450,14 +464,14 @@ __noinline int holder_settle(__u64 address, __u64 key, __u32 has)
 	}
 	if (has)
 		return 0;
-	owner = (const struct task_struct *)l->task;
-	is_owner = (__u32)BPF_CORE_READ(owner, tgid) == l->pid;
-	if (is_owner && owner_lets_go(l->task, l->fd & ~LIFECYCLE_FD_GUESSED, file))
+	owner = lifecycle_task(l);
+	is_owner = (__u32)BPF_CORE_READ((struct task_struct *)owner, tgid) == l->pid;
+	if (is_owner && owner_lets_go(owner, lifecycle_place(l), file))
 		return 0;
 	if (owner_has_moved(l, file) || task)
 		return 0;
 	if (is_owner)
-		task = child_holder(l->task, l->fd & ~LIFECYCLE_FD_GUESSED, file);
+		task = child_holder(owner, lifecycle_place(l), file);
 	if (task)
 		holder_found(l, task, file);
 	else

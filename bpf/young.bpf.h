@@ -158,7 +158,7 @@ static __always_inline void young_over(const struct sock *sk, __u64 key, const b
 		if (config_filters_owner() && l->waits & LIFECYCLE_HELD)
 			release_held(address, key, connection_take(l, LIFECYCLE_HELD, atomic));
 		if (lifecycle_has_task(known, cfg_life))
-			holder_note(l, known->task, known->fd);
+			holder_note(l, lifecycle_task(known), known->fd);
 	}
 	bpf_map_delete_elem(&young, &address);
 }

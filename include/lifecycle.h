@@ -101,7 +101,8 @@ struct lifecycle {
 		 * Address of the task_struct in whose table of descriptors the owner has the
 		 * socket. The highest bit is set, as in sock, but in no other member here; if it is
 		 * clear, the task is not known. Where lives are summed, task may take the place of
-		 * sock only while object holds the socket's address as well.
+		 * sock only while object holds the socket's address as well. The lowest
+		 * bits are those of the descriptor: see lifecycle_task().
 		 */
 		__u64 task;
 	};
@@ -134,6 +135,9 @@ struct lifecycle {
 /* In lifecycle.fd: the number is a guess that nothing has confirmed. */
 #define LIFECYCLE_FD_GUESSED (1U << 31)
 
+/* Nowhere but in what functions are given: the lowest bits of a descriptor, and no more of it. */
+#define LIFECYCLE_FD_NEAR (1U << 30)
+
 _Static_assert(sizeof(struct lifecycle) == 64, "a connection takes 64 bytes");
 _Static_assert(__builtin_offsetof(struct lifecycle, waits) % 4 == 0, "waits is an atomic word");
 
@@ -163,6 +167,19 @@ LIFECYCLE_FN int lifecycle_has_task(const struct lifecycle *l, int life)
 	return l->task >> 63;
 }
 
+/* A task_struct begins where a line of a cache does, so these bits of its address are 0. */
+#define LIFECYCLE_FD_BITS 63U
+
+LIFECYCLE_FN __u64 lifecycle_task(const struct lifecycle *l)
+{
+	return l->task & ~(__u64)LIFECYCLE_FD_BITS;
+}
+
+LIFECYCLE_FN __u32 lifecycle_fd_bits(const struct lifecycle *l)
+{
+	return l->task & LIFECYCLE_FD_BITS;
+}
+
 /*
  * Returns whether fd may be noted. A timewait socket can come from the states for which it may not.
  */
@@ -170,6 +187,13 @@ LIFECYCLE_FN int lifecycle_has_fd(const struct lifecycle *l)
 {
 	return l->state != TCPDWELL_FIN_WAIT1 && l->state != TCPDWELL_FIN_WAIT2 &&
 	       l->state != TCPDWELL_CLOSING && l->state != TCPDWELL_TIME_WAIT;
+}
+
+/* Where the owner has it, or had. */
+LIFECYCLE_FN __u32 lifecycle_place(const struct lifecycle *l)
+{
+	return lifecycle_has_fd(l) ? l->fd & ~LIFECYCLE_FD_GUESSED :
+				     lifecycle_fd_bits(l) | LIFECYCLE_FD_NEAR;
 }
 
 /*

@@ -273,6 +273,47 @@ def test_shut_down_and_kept(stage: Stage) -> None:
             "LAST_ACK": (heir, "close"), "ESTABLISHED": (parent, "accept")})
 
 
+@pytest.mark.every_kernel
+@pytest.mark.parametrize("to", ["one that waits", "one that does not", "a child"])
+def test_shut_down_and_passed_on(to: str, stage: Stage) -> None:
+    """Whoever called shutdown() holds it as long as its table has it, and no longer."""
+    server, client = stage.server("server"), stage.actor("client")
+    port = connect(client, server)
+    first = who(server)
+    server.run("s.shutdown(socket.SHUT_WR)")
+    stage.tracer.wait_for(lambda rows: [row for row in rows if row["to"] == "FIN_WAIT2"],
+                          limit_s=LIMIT_S)
+    if to == "a child":
+        other = server.fork()
+        server.run("s.close()")
+    else:
+        other = stage.actor("other")
+        pass_on(server, other)
+    if to == "one that waits":
+        serve(other, "recv")
+    heir = who(other)
+    client.run("c.close()")
+    ends = {row["from"]: owner_of(row) for row in stage.passive(port)}
+    assert ends["FIN_WAIT1"] == (first, "accept")
+    assert ends["FIN_WAIT2"] == (UNKNOWN if to == "one that does not" else (heir, "accept"))
+
+
+@pytest.mark.parametrize("number", [20, 700, 2000])
+def test_shut_down_and_moved(number: int, stage: Stage) -> None:
+    """The owner itself goes on to be it, wherever it keeps the connection."""
+    server, client = stage.server("server"), stage.actor("client")
+    port = connect(client, server)
+    owner = who(server)
+    server.run("import resource\n"
+               "resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))\n"
+               f"os.dup2(s.fileno(), {number}); s.close(); s = socket.socket(fileno={number})\n"
+               "s.shutdown(socket.SHUT_WR)")
+    client.run("c.close()")
+    rows = stage.passive(port)
+    assert {owner_of(row) for row in rows if row["from"] in ("FIN_WAIT1", "FIN_WAIT2")} == {
+        (owner, "accept")}
+
+
 def test_listener_behind_a_high_descriptor(stage: Stage) -> None:
     """listen() was given the descriptor, so it is known when the socket is there no more."""
     server, client, other = map(stage.actor, ("server", "client", "other"))

@@ -118,16 +118,20 @@ def test_exec_of_a_server(stage: Stage) -> None:
                               "LISTEN": {(after, "listen"), (after, "close")}})
 
 
-def test_exec_with_a_high_descriptor(stage: Stage) -> None:
+@pytest.mark.every_kernel
+@pytest.mark.parametrize("number", [900, 3000])
+def test_exec_with_a_high_descriptor(number: int, stage: Stage) -> None:
     """The name is the new one, however many descriptors are before it."""
     server, client = stage.server(), stage.actor("before")
     port = connect(client, server)
-    client.run("low = c.detach(); os.dup2(low, 900); os.close(low)")
+    client.run("import resource\n"
+               "resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))\n"
+               f"low = c.detach(); os.dup2(low, {number}); os.close(low)")
     before = who(client)
     client.exec("after")
     after = who(client)
     server.run("s.close()")
-    client.run("c = socket.socket(fileno=900); c.recv(1); c.close()")
+    client.run(f"c = socket.socket(fileno={number}); c.recv(1); c.close()")
     expect(stage.client(port), {"CLOSE": (before, "connect"), "SYN_SENT": (before, "connect"),
                                 "*": (after, "connect")})
 

@@ -144,7 +144,7 @@ static void set_closing_calls(struct tcpdwell_bpf__rodata *cfg)
 static void set_letting_go(struct tcpdwell_bpf__rodata *cfg)
 {
 	static const uint32_t calls[] = {
-		SYS_close,  SYS_close_range, SYS_dup3, SYS_execve, SYS_execveat, SYS_io_uring_enter,
+		SYS_close, SYS_close_range, SYS_dup3, SYS_execve, SYS_execveat, SYS_io_uring_enter,
 #ifdef SYS_dup2
 		SYS_dup2,
 #endif
