@@ -110,6 +110,7 @@ static __always_inline void call_failed(long error, __u8 which)
 		return;
 	call.err = -error;
 	call.call = which;
+	call.v6only = BPF_CORE_READ_BITFIELD_PROBED(sk, __sk_common.skc_ipv6only);
 	call.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
 	if (call_read_address(&call, (const void *)PT_REGS_PARM2_CORE_SYSCALL(regs)))
 		call_count(&call);

@@ -83,6 +83,7 @@ static struct found {
 	__u8 state;
 	__u8 flags; /* enum tcpdwell_socket_flag */
 	__u8 bound; /* whether bind() took its port */
+	__u8 v6only;
 	__u8 shown; /* the state that its process sees, which is MPTCP's if it is a subflow */
 } found;
 
@@ -214,6 +215,7 @@ __noinline int found_record(__u64 address)
 	if (found.held)
 		record_holder(record);
 	record->bound = found.bound;
+	record->v6only = found.v6only;
 	record->scope = (__u32)found.e.scope_high << 16 | found.e.scope_low;
 	if (cfg_details)
 		record->detail = snapshot_detail;
@@ -401,6 +403,7 @@ __noinline int found_full(__u64 address)
 	found.state = BPF_CORE_READ(sk, __sk_common.skc_state);
 	found.flags = BPF_CORE_READ(sk, sk_socket) ? TCPDWELL_SOCKET_HELD : 0;
 	found.bound = bucket_is_bound((__u64)BPF_CORE_READ(icsk, icsk_bind_hash));
+	found.v6only = BPF_CORE_READ_BITFIELD_PROBED(sk, __sk_common.skc_ipv6only);
 	found.shown = state_shown(address, found.state);
 	bounds_read(address, found.now_ns, found.shown);
 	found.times.state.latest_ns = snapshot_times.state[0];

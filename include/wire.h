@@ -289,7 +289,9 @@ struct tcpdwell_socket {
 	__u8 owner;
 	/* As in struct tcpdwell_port_use; so are scope, ports_low and ports_high. */
 	__u8 bound;
-	__u8 pad[2];
+	/* IPV6_V6ONLY is set, so an address of :: does not mean 0.0.0.0 as well. */
+	__u8 v6only;
+	__u8 pad;
 	/* Of a listener: connections that wait for accept(), and their limit. */
 	__u32 queued;
 	__u32 queue_max;
@@ -423,7 +425,8 @@ struct tcpdwell_failed_call {
 	__u16 port;
 	__u8 call;
 	__u8 family; /* 4 or 6 */
-	__u16 pad;
+	__u8 v6only; /* as struct tcpdwell_socket has it */
+	__u8 pad;
 	__u8 addr[16];
 };
 

@@ -232,6 +232,7 @@ struct sock_common {
 	unsigned short skc_family;
 	volatile unsigned char skc_state;
 	unsigned char skc_reuseport : 1;
+	unsigned char skc_ipv6only : 1;
 	int skc_bound_dev_if;
 	struct sock *skc_listener; /* of a request */
 	unsigned int skc_hash;

@@ -56,6 +56,7 @@ struct fact_socket {
 	uint32_t holders;   /* processes that hold it, with the owner; 0: not counted */
 	bool queued;	    /* waits for accept(); the owner is the listener's */
 	bool client;	    /* this side called connect() */
+	bool v6only;	    /* IPV6_V6ONLY is set */
 	bool bound;	    /* bind() took its port (struct tcpdwell_port_use) */
 	uint32_t scope;	    /* interface that it is bound to; 0: none */
 	uint16_t ports_low; /* IP_LOCAL_PORT_RANGE; 0: not set */
@@ -86,6 +87,7 @@ struct fact_failure {
 	struct fact_owner owner;
 	struct fact_address at; /* for bind() the local address, else the remote one */
 	enum fact_call call;
+	bool v6only; /* as struct fact_socket has it */
 	uint16_t err;
 	uint64_t count;
 };

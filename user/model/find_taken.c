@@ -17,24 +17,37 @@ struct port_holder {
 	uint64_t timewait;
 };
 
-/* Returns true if a socket at @at is in the way of bind() to @wanted. */
-static bool is_in_the_way(const struct fact_address *at, const struct fact_address *wanted)
+static bool is_any(const struct fact_address *at)
 {
 	static const uint8_t any[16];
 
-	return at->netns == wanted->netns && at->lport == wanted->lport &&
-	       (!memcmp(at->laddr, wanted->laddr, sizeof(any)) ||
-		!memcmp(at->laddr, any, sizeof(any)) || !memcmp(wanted->laddr, any, sizeof(any)));
+	return !memcmp(at->laddr, any, sizeof(any));
 }
 
-static struct port_holder holder_of(const struct finder *finder, const struct fact_address *wanted)
+/*
+ * Returns true if @socket is in the way of the bind() that failed. 0.0.0.0 is all of IPv4; :: is
+ * all of both families, unless its socket is for IPv6 alone.
+ */
+static bool is_in_the_way(const struct fact_socket *socket, const struct fact_failure *failure)
+{
+	const struct fact_address *at = &socket->at, *wanted = &failure->at;
+
+	if (at->netns != wanted->netns || at->lport != wanted->lport)
+		return false;
+	if (at->family != wanted->family)
+		return at->family == 6 ? is_any(at) && !socket->v6only :
+					 is_any(wanted) && !failure->v6only;
+	return !memcmp(at->laddr, wanted->laddr, sizeof(at->laddr)) || is_any(at) || is_any(wanted);
+}
+
+static struct port_holder holder_of(const struct finder *finder, const struct fact_failure *failure)
 {
 	struct port_holder holder = { 0 };
 
 	for (size_t i = 0; i < finder->facts->socket_count; i++) {
 		const struct fact_socket *socket = &finder->facts->sockets[i];
 
-		if (!is_in_the_way(&socket->at, wanted))
+		if (!is_in_the_way(socket, failure))
 			continue;
 		if (socket->state == TCPDWELL_LISTEN) {
 			holder.listener = socket;
@@ -128,7 +141,7 @@ static void find_in_use(struct finder *finder)
 		finding = finder_add(finder, FINDING_ADDRESS_IN_USE, FINDING_WARNING);
 		if (!finding)
 			return;
-		holder = holder_of(finder, &failure->at);
+		holder = holder_of(finder, failure);
 		finding->count = failure->count;
 		finding->owner = failure->owner;
 		finding->at = failure->at;

@@ -340,6 +340,7 @@ static int add_socket(struct gather *g, const struct tcpdwell_socket *socket)
 		.state = socket->state,
 		.queued = socket->flags & TCPDWELL_SOCKET_QUEUED,
 		.bound = socket->bound,
+		.v6only = socket->v6only,
 		.scope = socket->scope,
 		.ports_low = socket->ports_low,
 		.ports_high = socket->ports_high,
@@ -564,6 +565,7 @@ struct fact_failure gather_failure_of(const struct tcpdwell_failed_call *call,
 		.at = { .netns = call->netns, .family = call->family },
 		.call = call->call == TCPDWELL_CALL_BIND ? FACT_BIND : FACT_CONNECT,
 		.err = call->err,
+		.v6only = call->v6only,
 		.count = count,
 	};
 

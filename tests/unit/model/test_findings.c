@@ -883,6 +883,38 @@ static void test_who_else_has_the_port(void **state)
 	assert_non_null(strstr(only(FINDING_ADDRESS_IN_USE)->why, "neither listens"));
 }
 
+/* Addresses of the other family are in the way where one is :: and its socket is for both. */
+static void test_who_has_the_port_of_two_families(void **state)
+{
+	struct fact_socket *l = facts_listener(0, 128);
+	struct fact_failure *failure = &host.failures[0];
+
+	(void)state;
+	facts_add_failure(FACT_BIND, EADDRINUSE, 1, 80, 0);
+	memset(l->at.laddr, 0, sizeof(l->at.laddr));
+	memset(failure->at.laddr, 0, sizeof(failure->at.laddr));
+	failure->at.family = 6;
+	failure->at.laddr[15] = 1; /* ::1, where 0.0.0.0 is taken */
+	assert_non_null(strstr(only(FINDING_ADDRESS_IN_USE)->why, "Nothing has it"));
+	failure->at.laddr[15] = 0; /* :: */
+	assert_non_null(strstr(only(FINDING_ADDRESS_IN_USE)->why, "listens there"));
+	failure->v6only = true;
+	assert_non_null(strstr(only(FINDING_ADDRESS_IN_USE)->why, "Nothing has it"));
+	failure->v6only = false;
+	/* The other way round. */
+	failure->at.family = 4;
+	l->at.family = 6;
+	assert_non_null(strstr(only(FINDING_ADDRESS_IN_USE)->why, "listens there"));
+	failure->at.laddr[0] = 10; /* 10.0.0.0 */
+	assert_non_null(strstr(only(FINDING_ADDRESS_IN_USE)->why, "listens there"));
+	l->v6only = true;
+	assert_non_null(strstr(only(FINDING_ADDRESS_IN_USE)->why, "Nothing has it"));
+	l->v6only = false;
+	l->at.laddr[15] = 1;
+	memset(failure->at.laddr, 0, sizeof(failure->at.laddr));
+	assert_non_null(strstr(only(FINDING_ADDRESS_IN_USE)->why, "Nothing has it"));
+}
+
 static void test_foreign_address(void **state)
 {
 	const struct finding *f;
@@ -1061,6 +1093,7 @@ int main(void)
 		cmocka_unit_test_setup(test_address_in_use, facts_begin),
 		cmocka_unit_test_setup(test_who_has_the_port, facts_begin),
 		cmocka_unit_test_setup(test_who_else_has_the_port, facts_begin),
+		cmocka_unit_test_setup(test_who_has_the_port_of_two_families, facts_begin),
 		cmocka_unit_test_setup(test_foreign_address, facts_begin),
 		cmocka_unit_test_setup(test_namespace_of_the_command, facts_begin),
 		cmocka_unit_test_setup(test_resets, facts_begin),
