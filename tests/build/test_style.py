@@ -60,28 +60,6 @@ def test_shell_scripts_are_clean() -> None:
     assert done.returncode == 0, done.stdout
 
 
-def where_things_are() -> dict[str, set[str]]:
-    """The names of the table in CONTRIBUTING.md, and the files that each stands for.
-
-    A name without a folder is of the folder before it.
-    """
-    text = (TOP / "CONTRIBUTING.md").read_text()
-    table = text.split("## Where things are\n\n", 1)[1].split("\n\n", 1)[0]
-    named = {}
-    for row in table.splitlines()[2:]:
-        folder = ""
-        for name in re.findall(r"`([^`]+)`", row.split("|")[1]):
-            path = name if "/" in name or (TOP / name).exists() else f"{folder}/{name}"
-            folder = name.rpartition("/")[0] or folder
-            named[path] = {str(f.relative_to(TOP)) for f in TOP.glob(path.rstrip("/"))}
-    assert len(named) > 100
-    return named
-
-
-def test_contributing_names_files_that_exist() -> None:
-    assert [name for name, found in where_things_are().items() if not found] == []
-
-
 # The rooms of user/ in the order of CONTRIBUTING.md: each includes itself and those before it.
 ROOMS = ["base", "cli", "host", "kernel", "record", "model", "view", "run"]
 # What still points the other way, to be mended; none may be added.
