@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Accepts and never closes, and its stack leads into a file that it maps as code: the one that
- * MAPPED names in the environment, from the byte CODE_AT on. With LEASED it holds a lease on the
- * file, with MAPPINGS it maps it that often beside. With MODULES MAPPED is a folder, whose files
- * 0, 1, … it maps, one for each accept. Without MAPPED the code is in memory alone.
+ * Accepts and never closes. Its stack leads into a file that it maps as code: the one that MAPPED
+ * names in the environment, from the byte CODE_AT on. With LEASED it holds a lease on the file.
+ * With MAPPINGS it maps the file that many more times. With MODULES, MAPPED is a folder, and each
+ * accept maps another of its files 0, 1, … Without MAPPED the code is only in memory.
  *
- * Each accept comes from 64 bytes further than the one before, until the page ends. It is built
- * without unwind tables, so that frame pointers are what the tracer goes by.
+ * Each accept comes from 64 bytes after the one before, until the page ends. The program is
+ * built without unwind tables, so that the tracer must follow frame pointers.
  */
 #include <limits.h>
 #include <stddef.h>
@@ -17,7 +17,7 @@
 
 #define PAGE_BYTES 4096
 
-/* What frame pointers lead to: a return address in the middle of the page, and no further. */
+/* Frame pointers lead here: to a return address in the middle of the page, and no further. */
 static void *frame[2];
 
 static int accept_from(int listener)
@@ -71,7 +71,7 @@ static char *map_code(int fd)
 	return code;
 }
 
-/* The code of accept @number. */
+/* Returns the code of accept @number. */
 static char *code_of(long number)
 {
 	const char *mapped = getenv("MAPPED");
@@ -88,7 +88,7 @@ static char *code_of(long number)
 	if (getenv("LEASED") && fcntl(fd, F_SETLEASE, F_WRLCK))
 		err(1, "lease");
 	code = map_code(fd);
-	/* Below it, and so before it in the list of mappings. */
+	/* They are below the code, and so before it in the list of mappings. */
 	for (long i = 0; !number && i < setting("MAPPINGS"); i++)
 		map_code(fd);
 	return code;

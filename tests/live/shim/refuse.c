@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Stands in front of the kernel (LD_PRELOAD) and refuses what it is told to, as a kernel might:
- * calls of bpf(2), perf_event_open(2), the ioctl()s that attach, and mmap(2) of a map.
+ * Stands between programs and the kernel (LD_PRELOAD) and refuses what it is told to, as a kernel
+ * might: calls of bpf(2), perf_event_open(2), the ioctl()s that attach, and mmap(2) of a map.
  *
- * A call has up to three keys: its name, its name and what it is about, its name and a type.
+ * A call has up to three keys: its name, its name with its object, its name with a type.
  *
  *	BPF_PROG_LOAD  BPF_PROG_LOAD:timer_start  BPF_PROG_LOAD#26
  *	BPF_MAP_CREATE:connections  BPF_MAP_CREATE#27  BPF_PROG_TEST_RUN:flush  mmap:counters
  *
- * REFUSE has rules with blanks between them, PATTERN=ERRNO[@N[+]]: a call whose key fits the
- * pattern (fnmatch(3)) fails with that error; with @N only the Nth of them, with @N+ that and all
- * after it. REFUSE_LOG names a file that gets a line a call: keys by blanks, and the result (0 or
- * the name of an error). What is refused never reaches the kernel.
+ * REFUSE has rules with blanks between them, PATTERN=ERRNO[@N[+]]. A call with a key that fits the
+ * pattern (fnmatch(3)) fails with that error. With @N only the Nth of these calls fails, with @N+
+ * also all after it. REFUSE_LOG names a file that gets a line for each call: the keys with blanks
+ * between them, and the result (0 or the name of an error). A refused call never reaches the
+ * kernel.
  *
- * REFUSE_COST names a file that gets a line a program that is loaded: its name, its instructions,
- * how many the verifier went through, and the processor's time of the call in microseconds.
+ * REFUSE_COST names a file that gets a line for each program that is loaded: its name, its number
+ * of instructions, how many the verifier went through, and the processor time of the call in
+ * microseconds.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -45,7 +47,7 @@
 /* A libbpf that is newer than the headers passes more than they know. */
 #define ATTR_MORE 256
 
-/* The C library's, behind this one. */
+/* The C library's syscall(), behind this one. */
 typedef long syscall_fn(long number, ...);
 
 static syscall_fn *next_syscall(void)
@@ -61,7 +63,7 @@ static syscall_fn *next_syscall(void)
  * ---- What descriptors are -----------------------------------------------------------------------
  */
 
-/* What is known of a descriptor. */
+/* What is known about a descriptor. */
 struct thing {
 	bool is_map;
 	char name[THING_NAME_MAX];
@@ -91,7 +93,7 @@ static void remember(int fd, const char *name)
 		snprintf(things[fd].name, sizeof(things[fd].name), "%s", name);
 }
 
-/* Bytes behind a type's head (include/uapi/linux/btf.h). */
+/* Returns the number of bytes after a type's head (include/uapi/linux/btf.h). */
 static size_t type_tail(const struct btf_type *type)
 {
 	unsigned int count = BTF_INFO_VLEN(type->info);
@@ -119,7 +121,7 @@ static size_t type_tail(const struct btf_type *type)
 	}
 }
 
-/* The name of the @id-th type, NULL: there is none. */
+/* Returns the name of the @id-th type; NULL: there is none. */
 static const char *type_name(const struct thing *thing, uint32_t id)
 {
 	const struct btf_header *head = thing->btf;
@@ -139,7 +141,7 @@ static const char *type_name(const struct thing *thing, uint32_t id)
 	return NULL;
 }
 
-/* The kernel's name is cut off after 15 bytes; the name of its function is whole. */
+/* The kernel cuts a program's name after 15 bytes, but the name of its function is whole. */
 static const char *program_name(const union bpf_attr *attr)
 {
 	const struct bpf_func_info *info = (const void *)(uintptr_t)attr->func_info;
@@ -156,11 +158,11 @@ static const char *program_name(const union bpf_attr *attr)
 
 struct call {
 	const char *command;
-	char name[THING_NAME_MAX]; /* what it is about, empty: nothing in particular */
+	char name[THING_NAME_MAX]; /* its object; empty: nothing in particular */
 	long type;		   /* -1: none */
 };
 
-/* Keys, most telling first. Returns how many. */
+/* Writes the call's keys, the most specific first. Returns how many. */
 static int keys_of(const struct call *call, char keys[3][KEY_MAX])
 {
 	int count = 0;
@@ -202,7 +204,7 @@ static const char *command_name(long command)
 	return known && commands[command] ? commands[command] : "BPF_OTHER";
 }
 
-/* @attr may be shorter than the type: what is read of it here is there for these commands. */
+/* @attr may be shorter than the type, but these commands have the members that are read here. */
 static void describe(struct call *call, long command, const union bpf_attr *attr)
 {
 	const char *name = "";
@@ -254,7 +256,7 @@ static void describe(struct call *call, long command, const union bpf_attr *attr
 	snprintf(call->name, sizeof(call->name), "%.*s", THING_NAME_MAX - 1, name);
 }
 
-/* What the new descriptor is. */
+/* Notes what the new descriptor is. */
 static void learn(const struct call *call, long command, const union bpf_attr *attr, int fd)
 {
 	switch (command) {
@@ -343,8 +345,8 @@ static void parse_rule(const char *text)
 }
 
 /*
- * The file that a variable names, -1: none. Its number is out of the way of who counts descriptors,
- * and of those that are closed in a row.
+ * Opens the file that a variable names; -1: none. Its number is high, out of the way of programs
+ * that count descriptors, or close them in a row.
  */
 static int open_named(const char *variable)
 {
@@ -379,7 +381,7 @@ static bool fits(const struct rule *rule, char keys[3][KEY_MAX], int count)
 	return false;
 }
 
-/* The error to refuse the call with, 0: none. */
+/* Returns the error with which to refuse the call; 0: do not refuse it. */
 static int verdict(const struct call *call)
 {
 	char keys[3][KEY_MAX];
@@ -432,7 +434,8 @@ static uint64_t processor_us(void)
 	return time.tv_sec * 1000000ULL + time.tv_nsec / 1000;
 }
 
-/* The call itself. Of a program that nobody wants the verifier's log of, its last line tells. */
+/* Makes the call. If the caller wants no log of the verifier, this asks for one to read the cost.
+ * */
 static long pass(const struct call *call, long command, const union bpf_attr *attr, long size)
 {
 	struct {
@@ -560,7 +563,7 @@ int ioctl(int fd, unsigned long request, ...)
 	return next_syscall()(SYS_ioctl, fd, request, argument);
 }
 
-/* The new number is what the old one is. */
+/* The new number stands for what the old one is. */
 int dup3(int from, int to, int flags)
 {
 	int fd = next_syscall()(SYS_dup3, from, to, flags);
@@ -575,7 +578,7 @@ int dup3(int from, int to, int flags)
 	return fd;
 }
 
-/* A number that is used again is something else. */
+/* A number that is used again stands for something else. */
 int close(int fd)
 {
 	pthread_mutex_lock(&lock);

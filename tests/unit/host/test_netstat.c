@@ -12,7 +12,7 @@
 #include "host/netns_walk.h"
 #include "host/netstat.h"
 
-/* Takes two files one after the other, as netstat_read() does. */
+/* Reads two files one after the other, as netstat_read() does. */
 static void take(const char *const names[], uint64_t values[], size_t count, const char *snmp,
 		 const char *netstat)
 {
@@ -48,7 +48,7 @@ static void test_by_name(void **state)
 	assert_true(values[3] == NETSTAT_UNKNOWN);
 }
 
-/* Lines that do not belong together, or end early, say nothing. */
+/* Lines that do not belong together, or end early, tell nothing. */
 static void test_broken(void **state)
 {
 	uint64_t values[4];
@@ -86,7 +86,7 @@ static void test_host(void **state)
 	assert_true(host_of("UDP: inuse 2 mem 3\n").orphans == NETSTAT_UNKNOWN);
 }
 
-/* A namespace that tells less takes nothing away. */
+/* A namespace with fewer counters takes nothing away. */
 static void test_host_is_added_to(void **state)
 {
 	const struct netns_place gone = { .inode = 1 }, own = { .own = true };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* What a process maps: its own, and one of our own making. */
+/* The mappings of this process, and of one that the test makes up. */
 #include <errno.h>
 #include <inttypes.h>
 #include <setjmp.h>
@@ -45,7 +45,7 @@ static void test_code_alone(void **state)
 	procfs_maps_free(&maps);
 }
 
-/* What is left out is not taken for what is not there. */
+/* Mappings that are left out are not taken for mappings that do not exist. */
 static void test_many(void **state)
 {
 	char *text = malloc((PROCFS_MAPS_MAX + 2) * 64), *at = text;

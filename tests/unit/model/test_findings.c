@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* What is found, of whom, with which figures; and what is not, on hosts that are well. */
+/* What is found, whose it is, and with which figures; and what is not found on healthy hosts. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -93,7 +93,7 @@ static void assert_nothing(void)
 	findings_free(findings);
 }
 
-/* The one finding that there is, until the next call. */
+/* Returns the only finding, until the next call. */
 static const struct finding *only(enum finding_id id)
 {
 	static struct finding finding;
@@ -109,7 +109,7 @@ static const struct finding *only(enum finding_id id)
 	return &finding;
 }
 
-/* The first one of its kind, among others. */
+/* Returns the first finding of its kind, among others. */
 static const struct finding *first(enum finding_id id)
 {
 	static struct finding finding;
@@ -153,7 +153,7 @@ static void test_syn_unanswered(void **state)
 	assert_int_equal(f->end.by, DEADLINE_BY_SYN_RETRIES);
 }
 
-/* A full queue of this host's own is to blame only for what is sent to it. */
+/* A full queue on this host is to blame only for what is sent to this host. */
 static void test_held_up_here(void **state)
 {
 	struct fact_socket *s = facts_clients(TCPDWELL_SYN_SENT, 3), *l = facts_listener(5, 4);
@@ -168,20 +168,20 @@ static void test_held_up_here(void **state)
 	assert_non_null(strstr(f->why, "the host is down"));
 	assert_null(f->helps);
 	for (int i = 0; i < 3; i++)
-		s[i].at.raddr[3] = 1; /* its own address */
+		s[i].at.raddr[3] = 1; /* this host's own address */
 	f = first(FINDING_SYN_UNANSWERED);
-	assert_int_equal(f->severity, FINDING_WARNING); /* the listener's stands first */
+	assert_int_equal(f->severity, FINDING_WARNING); /* the listener's finding comes first */
 	assert_non_null(strstr(f->why, "it drops SYNs"));
 }
 
-/* A program with a timeout of its own leaves no socket to be seen. */
+/* A program with a timeout of its own leaves no socket to look at. */
 static void test_given_up(void **state)
 {
 	const struct finding *f;
 
 	(void)state;
 	facts_add_end(TCPDWELL_SYN_SENT, TCPDWELL_REASON_ABORTED, 0, 9, 2);
-	assert_nothing(); /* closed before the SYN was sent again */
+	assert_nothing(); /* it closed before the SYN was sent again */
 	host.ends[0].given_up = true;
 	host.ends[0].waited_ns = 3 * S;
 	f = only(FINDING_SYN_UNANSWERED);
@@ -256,7 +256,7 @@ static void test_scan(void **state)
 		facts_add_end(TCPDWELL_SYN_SENT, TCPDWELL_REASON_REFUSED, ECONNREFUSED, 4, i);
 	f = only(FINDING_SCAN);
 	assert_int_equal(figure(f, "addresses"), 25);
-	host.facts.end_count = 10; /* 10 services that are down: each by itself */
+	host.facts.end_count = 10; /* 10 services that are down, each by itself */
 	for (int i = 0; i < 10; i++)
 		host.ends[i].count = 2;
 	assert_nothing();
@@ -274,7 +274,7 @@ static void test_connect_failing(void **state)
 	f = only(FINDING_CONNECT_FAILING);
 	assert_int_equal(f->err, ENETUNREACH);
 	assert_int_equal(f->count, 3);
-	/* The same failures as calls and as transitions. */
+	/* The same failures are reported as calls and as transitions. */
 	host.failures[1].err = ECONNREFUSED;
 	facts_add_end(TCPDWELL_SYN_SENT, TCPDWELL_REASON_REFUSED, ECONNREFUSED, 9, 2);
 	f = only(FINDING_CONNECT_FAILING);
@@ -352,7 +352,7 @@ static void test_syn_flood(void **state)
 	assert_int_equal(f->owner.pid, 0);
 }
 
-/* A queue that gives old requests up has young ones alone at times. */
+/* A queue that gives up old requests has only young ones at times. */
 static void test_syn_flood_of_young_requests(void **state)
 {
 	struct fact_socket *l = facts_listener(0, 16);
@@ -367,7 +367,7 @@ static void test_syn_flood_of_young_requests(void **state)
 	assert_nothing();
 }
 
-/* Where they are sent for each SYN, cookies are a flood if they do not come back. */
+/* If cookies are sent for each SYN, they are a flood only if they do not come back. */
 static void test_cookies_for_each(void **state)
 {
 	static const struct fact_cookies senders[] = {
@@ -391,7 +391,7 @@ static void test_cookies_for_each(void **state)
 	assert_int_equal(f->owner.pid, 22);
 	assert_int_equal(f->at.lport, 80);
 	host.facts.cookies_count = 2;
-	assert_int_equal(only(FINDING_SYN_FLOOD)->owner.pid, 0); /* which of the two? */
+	assert_int_equal(only(FINDING_SYN_FLOOD)->owner.pid, 0); /* one of two listeners */
 }
 
 static void test_accept_queue(void **state)
@@ -528,11 +528,11 @@ static void test_pools_are_no_suspects(void **state)
 	}
 	assert_nothing();
 	for (int i = 0; i < 200; i++)
-		s[i].at.raddr[3] = i; /* one idle connection of each */
+		s[i].at.raddr[3] = i; /* each has one idle connection */
 	assert_nothing();
 }
 
-/* A client with a pool whose cable was pulled, and who is back with as many. */
+/* Returns the sockets of a client's pool: its cable was pulled, and it came back with as many. */
 static struct fact_socket *pool_that_came_back(void)
 {
 	struct fact_socket *s;
@@ -560,18 +560,18 @@ static void test_pool_that_came_back(void **state)
 	s[7].silent_ns = 25 * S; /* one of the old ones is in use */
 	assert_nothing();
 	s = pool_that_came_back();
-	s[3].timers.keepalive = true; /* it would have been told */
+	s[3].timers.keepalive = true; /* keep-alive would have noticed */
 	assert_nothing();
 	s = pool_that_came_back();
-	for (int i = 8; i < 16; i++) /* they may have been open all the time, and be in use */
+	for (int i = 8; i < 16; i++) /* they may have been open, and in use, all the time */
 		s[i].opened_most_ns = FACT_UNKNOWN;
 	assert_nothing();
 	s = pool_that_came_back();
-	for (int i = 8; i < 16; i++) /* it grows by and by */
+	for (int i = 8; i < 16; i++) /* the pool grows slowly */
 		s[i].opened_most_ns = (i - 7) * 7 * S;
 	assert_nothing();
 	s = pool_that_came_back();
-	for (int i = 8; i < 16; i++) /* two programs with a pool each, both idle */
+	for (int i = 8; i < 16; i++) /* two programs have a pool each, both idle */
 		s[i].silent_ns = 30 * S;
 	assert_nothing();
 }
@@ -591,7 +591,7 @@ static void test_leak(void **state)
 	assert_string_equal(f->more, "tcpdwell leaks -p 22 --netns blue");
 	s[0].silent_ns = S; /* it sends, and the peer acknowledges */
 	assert_nothing();
-	s[0].timers.keepalive = true; /* or answers probes */
+	s[0].timers.keepalive = true; /* or the peer answers probes */
 	only(FINDING_CLOSE_WAIT_LEAK);
 	s[0].idle_ns = S; /* no, data went */
 	assert_nothing();
@@ -624,7 +624,7 @@ static void assert_stuck(uint8_t state, enum finding_id id)
 	}
 	f = only(id);
 	assert_int_equal(f->at.lport, 80);
-	assert_int_equal(f->at.raddr[0], 0); /* of several peers none is named */
+	assert_int_equal(f->at.raddr[0], 0); /* there are several peers, so none is named */
 	assert_int_equal(f->end.by, DEADLINE_BY_ORPHAN_RETRIES);
 	assert_int_equal(f->settings[0], FACT_ORPHAN_RETRIES);
 	s[4].timers.retransmits = 2;
@@ -707,7 +707,7 @@ static void test_ports(void **state)
 	assert_int_equal(only(FINDING_PORTS_EXHAUSTED)->err, EADDRINUSE);
 }
 
-/* Whose ports are in whose way, and what follows, is what pressure.h says. */
+/* pressure.h says whose ports are in whose way, and what follows. */
 static void test_ports_by_holder(void **state)
 {
 	const struct finding *f;
@@ -719,7 +719,7 @@ static void test_ports_by_holder(void **state)
 	assert_non_null(strstr(f->why, "has 100 connections"));
 	assert_non_null(strstr(f->helps, "Fewer connections at a time"));
 	assert_non_null(strstr(f->useless, "tcp_tw_reuse"));
-	/* To ten destinations there is room enough, but for who binds. */
+	/* There is room enough to ten destinations, except for those that bind. */
 	for (unsigned int i = 0; i < 100; i++) {
 		host.sockets[i].at.raddr[3] = i % 10;
 		host.sockets[i].state = TCPDWELL_TIME_WAIT;
@@ -731,7 +731,7 @@ static void test_ports_by_holder(void **state)
 	assert_int_equal(figure(f, "used"), 100);
 	assert_int_equal(f->at.rport, 0);
 	assert_non_null(strstr(f->helps, "IP_BIND_ADDRESS_NO_PORT"));
-	/* On two links each has half. */
+	/* There are two links, and each has half of the connections. */
 	for (unsigned int i = 0; i < 100; i++)
 		host.sockets[i].scope = i % 2;
 	assert_nothing();
@@ -754,7 +754,7 @@ static void test_ports_of_several_sources(void **state)
 	assert_int_equal(figure(f, "failed"), 5);
 }
 
-/* Local ports of the @i-th destination, until the next call; NULL: there is none. */
+/* Returns the local ports of the @i-th destination, until the next call; NULL: there is none. */
 static const struct finding_ports *ports_at(size_t i)
 {
 	static struct finding_ports ports;
@@ -769,7 +769,7 @@ static const struct finding_ports *ports_at(size_t i)
 	return i < count ? &ports : NULL;
 }
 
-/* Those that are told of, wrong or not, for who shows how full they are. */
+/* Destinations are listed, wrong or not, for reports of how full they are. */
 static void test_fullest_destinations(void **state)
 {
 	struct finding_ports before;
@@ -797,7 +797,7 @@ static void test_fullest_destinations(void **state)
 	assert_true(ports_at(0)->fills);
 	assert_int_equal(ports_at(0)->left_ns / S, 36);
 	assert_false(ports_at(1)->fills);
-	/* Those that bind() took are in the way to each destination, all are in that of bind(). */
+	/* Ports that bind() took are closed to each destination, and all ports to bind(). */
 	for (unsigned int i = 100; i < 200; i++)
 		s[i].bound = true;
 	assert_true(ports_at(0)->bound);
@@ -809,7 +809,7 @@ static void test_fullest_destinations(void **state)
 	assert_null(ports_at(4));
 }
 
-/* What has entered TIME_WAIT of late goes on entering it. */
+/* Connections that entered TIME_WAIT lately show the rate of those that will. */
 static void test_destination_that_fills(void **state)
 {
 	struct fact_socket *s;
@@ -822,7 +822,7 @@ static void test_destination_that_fills(void **state)
 	assert_true(ports_at(0)->taken == 0.4);
 	assert_true(ports_at(0)->fills);
 	assert_in_range(ports_at(0)->left_ns / S, 14, 15);
-	/* To 127.0.0.1 connect() takes them back. */
+	/* To 127.0.0.1 connect() takes such ports back. */
 	for (unsigned int i = 0; i < 400; i++)
 		s[i].at.laddr[0] = 127;
 	host.netns.settings[FACT_TW_REUSE] = 2;
@@ -841,7 +841,7 @@ static void test_address_in_use(void **state)
 	assert_int_equal(f->at.lport, 80);
 }
 
-/* What has the port, where nobody listens at that address. */
+/* Tells what has the port if nobody listens at that address. */
 static void test_who_has_the_port(void **state)
 {
 	struct fact_socket *l = facts_listener(0, 128), *s;
@@ -867,7 +867,7 @@ static void test_who_has_the_port(void **state)
 	assert_non_null(strstr(only(FINDING_ADDRESS_IN_USE)->why, "process is not known"));
 }
 
-/* A port is not free as long as a child has the socket, or one that does nothing with it. */
+/* A port is not free as long as a child has the socket, or a process that does not use it. */
 static void test_who_else_has_the_port(void **state)
 {
 	struct fact_socket *l = facts_listener(0, 128);
@@ -980,7 +980,7 @@ static void test_died_of_a_user_timeout(void **state)
 	(void)state;
 	facts_add_end(TCPDWELL_ESTABLISHED, TCPDWELL_REASON_USER_TIMEOUT, ETIMEDOUT, 3, 2);
 	f = only(FINDING_KEEPALIVE_DIED);
-	assert_int_equal(f->setting_count, 0); /* those of keep-alive did not decide */
+	assert_int_equal(f->setting_count, 0); /* the settings of keep-alive did not decide */
 	assert_non_null(strstr(f->helps, "TCP_USER_TIMEOUT"));
 }
 

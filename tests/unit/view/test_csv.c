@@ -106,7 +106,7 @@ static void test_comm(void **state)
 	}
 }
 
-/* The columns are the names of the JSON lines, in the same order. */
+/* The columns have the names of the JSON lines, in the same order. */
 static void test_names_of_json(void **state)
 {
 	const struct sample *sample = *state;

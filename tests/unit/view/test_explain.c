@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* What `explain` says: whole, and of commands that there are. */
+/* The texts of `explain` are complete, and the commands in them exist. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -63,7 +63,7 @@ static void test_every_state_is_there(void **state)
 	}
 }
 
-/* The parts, in their order; `useless` may be left out. */
+/* An entry has its parts in their order; `useless` may be left out. */
 static void test_every_entry_is_whole(void **state)
 {
 	static const char *const words[] = { "what", "normal", "causes", "helps", "shows" };
@@ -88,7 +88,7 @@ static void test_every_entry_is_whole(void **state)
 	assert_true(entries > 40);
 }
 
-/* Breaks a command at its blanks, with a number for PID and PORT, and has it read. */
+/* Splits a command at its blanks, puts numbers for PID and PORT, and has it parsed. */
 static void assert_command(const char *command, size_t len)
 {
 	char line[128], *argv[16], *save;

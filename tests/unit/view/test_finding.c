@@ -172,7 +172,7 @@ static void test_what_was_looked_at(void **state)
 	assert_non_null(strstr(text, "not seen on this kernel: TIME_WAIT is not seen\n"));
 }
 
-/* A line when it comes, none while it stays, a line when it goes. */
+/* There is a line when a finding comes, none while it stays, and a line when it goes. */
 static void test_coming_and_going(void **state)
 {
 	struct diagnosis_diff *diff = diagnosis_diff_new();

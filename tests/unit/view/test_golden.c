@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Each finding as a person reads it, at 80 and at 140 columns: what the finders conclude from a
- * host that is made up, printed, against a file in tests/unit/view/golden. GOLDEN=write in the
- * environment writes the files anew; they are then to be read.
+ * Each finding as a person reads it, at 80 and at 140 columns. The finders draw it from a made-up
+ * host, and the printed text is compared with a file in tests/unit/view/golden. GOLDEN=write in the
+ * environment writes the files anew; somebody must then read them.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -273,7 +273,7 @@ static const struct {
 
 /* ---- Text ---- */
 
-/* What Linux has where nobody has set it. */
+/* Sets what Linux has where nobody has set anything. */
 static void set_defaults(uint64_t *settings)
 {
 	settings[FACT_MAX_SYN_BACKLOG] = 1024;
@@ -291,7 +291,7 @@ static void set_defaults(uint64_t *settings)
 	settings[FACT_MAX_TW_BUCKETS] = 65536;
 }
 
-/* The one finding of a scene, as text that the caller frees. */
+/* Returns the only finding of a scene as text, which the caller frees. */
 static char *text_of(size_t scene, unsigned int columns)
 {
 	struct finding_context context = { .netns = &host.netns };
@@ -359,7 +359,7 @@ static void test_140_columns(void **state)
 		check(i, 140);
 }
 
-/* Nothing of it is longer than the terminal but what cannot be broken: a command to be copied. */
+/* No line is longer than the terminal, except one that cannot be broken: a command to copy. */
 static void test_lines_fit(void **state)
 {
 	(void)state;
@@ -374,7 +374,7 @@ static void test_lines_fit(void **state)
 	}
 }
 
-/* Each has a scene. */
+/* Each finding has a scene. */
 static void test_all_of_them(void **state)
 {
 	(void)state;

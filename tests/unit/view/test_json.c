@@ -123,7 +123,7 @@ static void assert_has(const struct sample *sample, const struct tcpdwell_transi
 	free(got);
 }
 
-/* What was told in jiffies says by how much it may be off, in each record of its process. */
+/* A dwell measured in jiffies says by how much it may be off, in each record of its process. */
 static void test_dwell_error(void **state)
 {
 	struct tcpdwell_transition t = sample_row();
@@ -169,7 +169,7 @@ static void test_every_name(void **state)
 	t.owner = TCPDWELL_OWNER_SCAN;
 	t.source = TCPDWELL_SOURCE_TIMEWAIT_SOCK;
 	assert_has(*state, &t, ",\"source\":\"timewait_sock\",");
-	/* An errno that has no name here still says which it was. */
+	/* An errno without a name here still shows its number. */
 	t.err = 4095;
 	assert_has(*state, &t, ",\"errno\":\"E4095\",");
 }
@@ -214,7 +214,7 @@ static void test_summary(void **state)
 	free(got);
 }
 
-/* Rows wait for a tick or a full buffer; then all come out, in order and whole. */
+/* Rows wait for a tick or a full buffer; then all are written, in order and whole. */
 static void test_buffering(void **state)
 {
 	const struct sample *sample = *state;
@@ -243,7 +243,7 @@ static void test_buffering(void **state)
 	free(got);
 }
 
-/* Runs a sink to its end on @fd and says what its last call returned. */
+/* Runs a sink to its end on @fd and returns what its last call returned. */
 static int finish_on(const struct sample *sample, int fd, int rows)
 {
 	const struct tcpdwell_transition t = sample_row();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Metrics as OTLP/JSON, byte for byte, and that no line is longer than it may be. */
+/* Metrics as OTLP/JSON, byte for byte; and no line is longer than it may be. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -25,7 +25,7 @@
 
 static const char *const by_port[EXPORT_LABELS] = { "port" };
 
-/* What is written at 30 s, of a run that began at 10 s; then the wall clock had @epoch_s. */
+/* Renders at 30 s of a run that began at 10 s, when the wall clock had @epoch_s. */
 static char *render_at(const struct export *export, uint64_t epoch_s)
 {
 	int fd = memfd_create("otlp", 0);
@@ -101,14 +101,14 @@ static void test_points(void **state)
 			"\"stringValue\":\"fin_wait_1\"}},{\"key\":\"server.port\",\"value\":{"
 			"\"intValue\":\"443\"}}],\"timeUnixNano\":\"1700000030000000000\","
 			"\"asInt\":\"12\"}");
-	/* A group that others share is no port. */
+	/* A group that others share has no port. */
 	assert_has(got, "{\"key\":\"tcpdwell.port\",\"value\":{\"stringValue\":\"other\"}}");
 	assert_has(got, "\"tcpdwell.oldest\",\"description\":\"Least time that the oldest one is "
 			"in its state.\",\"unit\":\"s\",\"gauge\":");
 	assert_has(got, "\"stringValue\":\"syn_received\"}},{\"key\":\"server.port\",\"value\":{"
 			"\"intValue\":\"443\"}}],\"timeUnixNano\":\"1700000030000000000\","
 			"\"asDouble\":1.25}");
-	/* One that is known since the second look had counted nothing at the first. */
+	/* A series that is known since the second look had counted nothing at the first. */
 	assert_has(got, "{\"attributes\":[{\"key\":\"error.type\",\"value\":{\"stringValue\":"
 			"\"ECONNREFUSED\"}}],\"startTimeUnixNano\":\"1700000020000000000\","
 			"\"timeUnixNano\":\"1700000030000000000\",\"asInt\":\"4\"}");
@@ -146,7 +146,7 @@ static void test_start_stays(void **state)
 	export_free(export);
 }
 
-/* Each line is whole; together they have all. */
+/* Each line is whole, and together they have everything. */
 static void test_lines(void **state)
 {
 	const unsigned int groups = 9000;

@@ -54,7 +54,7 @@ static struct export *story(void)
 	return export;
 }
 
-/* What stands at the end of both is of each metric, and long. */
+/* The end of both formats has long texts about each metric, so only the beginning is compared. */
 static void assert_begins(const char *text, const char *wanted)
 {
 	char *begin = strndup(text, strlen(wanted));
@@ -148,7 +148,7 @@ static int count_unit(void *context, const struct export_series *series)
 	return 0;
 }
 
-/* What promtool asks for, so that a metric that is added has it as well. */
+/* Checks what promtool asks for, so that a metric that is added has it, too. */
 static void test_names(void **state)
 {
 	struct export *export = story();
@@ -168,12 +168,12 @@ static void test_names(void **state)
 			assert_string_equal(def->name + len - unit, def->unit);
 	}
 	assert_int_equal(export_each(export, count_unit, &series), 0);
-	/* Of each that is bounded, how many there are and how many found no room. */
+	/* For each bounded metric there is how many series it has, and how many found no room. */
 	assert_int_equal(series, 10 + 2 * bounded);
 	export_free(export);
 }
 
-/* What both formats have at once is, taken apart, what each has by itself. */
+/* Both formats made at once are, taken apart, the same as each made by itself. */
 static void test_both(void **state)
 {
 	struct export *export = story();

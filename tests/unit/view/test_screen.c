@@ -52,7 +52,7 @@ static void test_cut(void **state)
 	assert_frame("410µs\n", 9, 4, "\033[H410µ\033[K\033[J");
 }
 
-/* The first frame takes the terminal, the last call gives it back. */
+/* The first frame takes over the terminal, and the last call gives it back. */
 static void test_show(void **state)
 {
 	int fd = memfd_create("screen", MFD_CLOEXEC);
@@ -73,7 +73,7 @@ static void test_show(void **state)
 	close(fd);
 }
 
-/* Nothing was shown: there is nothing to give back. */
+/* Nothing was shown, so there is nothing to give back. */
 static void test_not_shown(void **state)
 {
 	int fd = memfd_create("screen", MFD_CLOEXEC);

@@ -67,7 +67,7 @@ static void test_no_exact_dwell(void **state)
 	free(got);
 }
 
-/* What a group is by, and what the one of all others says of it. */
+/* JSON says what a group is by, and what the group of all others has of it. */
 static void test_kinds_of_groups(void **state)
 {
 	static const struct {

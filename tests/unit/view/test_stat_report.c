@@ -16,7 +16,7 @@
 static const struct stat_style narrow = { .columns = 80, .top = 5, .utc = true };
 static const struct stat_style wide = { .columns = STAT_WIDE, .top = 5, .utc = true };
 
-/* Renders and frees the table. */
+/* Renders the report and frees the table. */
 static char *render(const struct stat_view *view, const struct stat_style *style)
 {
 	char *text = NULL;
@@ -85,7 +85,7 @@ static void test_wide(void **state)
 	(void)state;
 	assert_in_range(widest(got), 1, STAT_WIDE);
 	assert_non_null(strstr(got, "     MAX  OLDER 1µs       1ms       1s    1m\n"));
-	/* 22 ms lie from 2^24 ns on, 100 ms from 2^26. */
+	/* The bucket from 2^24 ns has 22 ms, and the one from 2^26 ns has 100 ms. */
 	assert_non_null(strstr(got, "  100ms      0               █ ▁\n"));
 	assert_non_null(strstr(got, " 22.0ms      2               █\n"));
 	/* Less than a microsecond is in the first column. */
@@ -110,7 +110,7 @@ static void test_histogram(void **state)
 	free(got);
 }
 
-/* The greatest dwells and counts that there can be. */
+/* The dwells and counts are the greatest that there can be. */
 static void test_greatest(void **state)
 {
 	const struct stat_style style = { .columns = STAT_WIDE, .top = 5, .histogram = true };
@@ -173,7 +173,7 @@ static void test_prefixes(void **state)
 	      "                                            1     1µs     1µs     1µs     1µs\n");
 }
 
-/* Without names there is no column for them, and what has no exact dwell has no percentile. */
+/* Without names their column is left out; groups without exact dwells have no percentiles. */
 static void test_by_state(void **state)
 {
 	struct stat_view view = story_view();

@@ -41,7 +41,7 @@ static void assert_table(const struct style *style, const struct tcpdwell_transi
 	free(got);
 }
 
-/* Only the row. */
+/* Checks only the row. */
 static void assert_row(const struct style *style, const struct tcpdwell_transition *t,
 		       const char *want)
 {
@@ -51,7 +51,7 @@ static void assert_row(const struct style *style, const struct tcpdwell_transiti
 	free(got);
 }
 
-/* Columns of the widest line: all bytes but those that continue a character. */
+/* Returns the columns of the widest line: all bytes except those that continue a character. */
 static unsigned int widest(const char *text)
 {
 	unsigned int columns = 0, max = 0;
@@ -64,7 +64,7 @@ static unsigned int widest(const char *text)
 	return max;
 }
 
-/* The longest IPv4 row but for its states and reason. */
+/* Returns the longest IPv4 row, except for its states and reason. */
 static struct tcpdwell_transition long_row(void)
 {
 	struct tcpdwell_transition t = sample_row();
@@ -150,7 +150,7 @@ static void test_reasons(void **state)
 		{ TCPDWELL_REASON_NONE, 0, "-" },
 		{ TCPDWELL_REASON_NONE, EPIPE, "EPIPE" },
 		{ TCPDWELL_REASON_FIN, 0, "fin" },
-		/* The errno only where it says more. */
+		/* The errno is shown only if it says more than the reason. */
 		{ TCPDWELL_REASON_REFUSED, ECONNREFUSED, "refused" },
 		{ TCPDWELL_REASON_TIMEOUT, ETIMEDOUT, "timeout" },
 		{ TCPDWELL_REASON_TIMEOUT, EHOSTUNREACH, "timeout/EHOSTUNREACH" },
@@ -172,7 +172,7 @@ static void test_reasons(void **state)
 			 cases[i].want);
 		assert_row(&sample->style, &t, want);
 	}
-	/* Other rows have none. */
+	/* Other rows have no reason. */
 	t.to = TCPDWELL_LAST_ACK;
 	t.reason = TCPDWELL_REASON_FIN;
 	assert_row(&sample->style, &t,
@@ -246,7 +246,7 @@ static void test_ipv6_is_never_cut(void **state)
 	assert_row(&narrow, &t,
 		   "   1234 nginx         443 [fdfd:fdfd:fdfd:fdfd:fdfd:fdfd:fdfd:fdfd]:50000  "
 		   "3.20ms ESTAB->CLOSE_W\n");
-	/* Nor does a pipe drop the reason of a long row. */
+	/* A pipe does not drop the reason of a long row, either. */
 	t.to = TCPDWELL_CLOSE;
 	t.reason = TCPDWELL_REASON_TIMEOUT;
 	assert_row(&sample->style, &t,
@@ -265,7 +265,7 @@ static void test_comm(void **state)
 	assert_row(&sample->style, &t,
 		   "   1234 \\x1b[2Jevil     192.0.2.1:443         198.51.100.7:50000     "
 		   "3.20ms ESTABLISHED -> CLOSE_WAIT\n");
-	/* The column keeps its width, whatever a process calls itself. */
+	/* The column keeps its width, whatever name a process gives itself. */
 	memset(t.comm, '\n', sizeof(t.comm) - 1);
 	assert_row(&sample->style, &t,
 		   "   1234 \\x0a\\x0a\\x0a+   192.0.2.1:443         198.51.100.7:50000     "
@@ -285,7 +285,7 @@ static void test_comm(void **state)
  * ---- Widths ------------------------------------------------------------------------------------
  */
 
-/* The widest that any IPv4 row gets, with each pair of states, reason and errno. */
+/* Returns the width of the widest IPv4 row, over all pairs of states, reasons and errnos. */
 static unsigned int widest_of_all(const struct style *style)
 {
 	static const int errs[] = { 0, EHOSTUNREACH, EADDRNOTAVAIL };
@@ -305,7 +305,7 @@ static unsigned int widest_of_all(const struct style *style)
 	for (t.reason = 0; t.reason < TCPDWELL_REASON_MAX; t.reason++) {
 		for (int i = 0; i < 3; i++) {
 			t.err = errs[i];
-			/* Only these come with an errno of so many kinds. */
+			/* Only these reasons come with an errno of many kinds. */
 			if (!t.err || t.reason == TCPDWELL_REASON_UNREACHABLE ||
 			    t.reason == TCPDWELL_REASON_TIMEOUT)
 				rows[count++] = t;
@@ -323,7 +323,7 @@ static void test_fits_132_columns(void **state)
 	struct style style = sample->style;
 
 	assert_in_range(widest_of_all(&style), 100, 132);
-	/* With a time the errno stays: into a file nothing is cut. */
+	/* With a time the errno stays: nothing is cut in a file. */
 	style.wall_time = true;
 	assert_in_range(widest_of_all(&style), 132, 150);
 	style.wall_time = false;
@@ -385,7 +385,7 @@ static void test_compact(void **state)
 		   "FIN_W2->rst_rcvd\n");
 	t.from = TCPDWELL_ESTABLISHED;
 	t.reason = TCPDWELL_REASON_FIN;
-	/* Room for the local address too. */
+	/* There is room for the local address, too. */
 	style = terminal(sample, 100);
 	t.owner = TCPDWELL_OWNER_ACCEPT;
 	assert_table(&style, &t,
@@ -395,7 +395,7 @@ static void test_compact(void **state)
 		     "ESTAB->CLOSE fin\n");
 }
 
-/* On a wide terminal a reason takes what room there is. */
+/* On a wide terminal a reason takes the room that there is. */
 static void test_reason_that_fits(void **state)
 {
 	const struct sample *sample = *state;
@@ -424,7 +424,7 @@ static void test_reason_that_fits(void **state)
 	}
 }
 
-/* Each terminal of 80 columns shows why a connection closed, with the time of day, too. */
+/* Each terminal of 80 columns shows why a connection closed, even with the time of day. */
 static void test_reasons_are_not_left_out(void **state)
 {
 	const struct sample *sample = *state;
@@ -441,14 +441,14 @@ static void test_reasons_are_not_left_out(void **state)
 
 			if (columns >= 86)
 				assert_non_null(strstr(got, "CLOSE "));
-			else /* in the place of CLOSE, if there is none for both */
+			else /* instead of CLOSE, if there is no room for both */
 				assert_non_null(strstr(got, reason_short_name(t.reason)));
 			free(got);
 		}
 	}
 }
 
-/* What is no terminal gets the full table, whatever the width of the terminal elsewhere. */
+/* A file or pipe gets the full table, whatever the width of a terminal elsewhere. */
 static void test_pipe_ignores_columns(void **state)
 {
 	const struct sample *sample = *state;
@@ -458,7 +458,7 @@ static void test_pipe_ignores_columns(void **state)
 
 	style.columns = 40;
 	assert_table(&style, &t, plain);
-	/* And a terminal that does not know its width. */
+	/* So does a terminal that does not know its width. */
 	style = terminal(sample, 0);
 	assert_table(&style, &t, plain);
 	free(plain);
@@ -514,7 +514,7 @@ static void test_wide(void **state)
 		   "-                                -\n");
 }
 
-/* Names of others push nothing out of its column but what is last. */
+/* Names chosen by others push nothing out of its column except what comes last. */
 static void test_wide_names(void **state)
 {
 	static const struct named_cgroup cgroup = {
@@ -542,7 +542,7 @@ static void test_wide_names(void **state)
  * ---- The stream --------------------------------------------------------------------------------
  */
 
-/* The header comes at once and once; rows when they are due. */
+/* The header is printed at once and only once; rows are printed when they are due. */
 static void test_buffering(void **state)
 {
 	const struct sample *sample = *state;

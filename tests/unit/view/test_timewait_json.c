@@ -122,7 +122,7 @@ static void assert_has(const char *text, const char *part)
 		fail_msg("'%s' is not in:\n%s", part, text);
 }
 
-/* What is not known is null, and what others chose is escaped. */
+/* Unknown values are null, and names that others chose are escaped. */
 static void test_unknown(void **state)
 {
 	const struct timewait_scope scope = { .old_unknown = "the \"kernel\"",

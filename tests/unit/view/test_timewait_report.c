@@ -109,7 +109,7 @@ static void test_report(void **state)
 	free(got);
 }
 
-/* While it runs, and where not all could be known. */
+/* The report while it runs, and where not everything could be known. */
 static void test_live(void **state)
 {
 	const struct timewait_scope scope = {
@@ -174,7 +174,7 @@ static void assert_has_not(const char *text, const char *part)
 		fail_msg("'%s' is in:\n%s", part, text);
 }
 
-/* Facts of the kernel's own come first: what it refused, and what it did not keep. */
+/* The kernel's own facts come first: what it refused, and what it did not keep. */
 static void test_failures(void **state)
 {
 	const struct timewait_scope scope = {};
@@ -243,7 +243,7 @@ static void test_holders(void **state)
 	free(got);
 }
 
-/* No pressure, no advice. */
+/* Without pressure there is no advice. */
 static void test_no_advice(void **state)
 {
 	const struct timewait_scope scope = {};
@@ -261,7 +261,7 @@ static void test_no_advice(void **state)
 	free(got);
 }
 
-/* An unknown namespace has no settings to judge by. */
+/* An unknown namespace has no settings by which to judge. */
 static void test_unknown_namespace(void **state)
 {
 	const struct timewait_scope scope = {};
@@ -277,7 +277,7 @@ static void test_unknown_namespace(void **state)
 	free(got);
 }
 
-/* The longest of everything: two lines where it must, and never more than 80 columns. */
+/* The longest values take two lines where they must, and never more than 80 columns. */
 static void test_long_names(void **state)
 {
 	const struct timewait_scope scope = {};
@@ -328,7 +328,7 @@ static void test_many(void **state)
 	free(got);
 }
 
-/* The greatest lifetimes that a record can tell of. */
+/* The lifetimes are the greatest that a record can have. */
 static void test_long_lifetime(void **state)
 {
 	const struct timewait_scope scope = {};
