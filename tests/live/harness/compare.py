@@ -222,21 +222,25 @@ def _check_partly(row: Row, expectation: Expectation, index: int, view: View) ->
 def falsehoods(rows: list[Row], expectation: Expectation, slack_ns: int) -> list[str]:
     """What is false about an end that was seen only in part, compared with the view that fits best.
 
-    Rows at its end that nobody waited for may be missing, and what is unknown is unknown.
+    Rows at its end that nobody waited for may be missing, and what is unknown is unknown. A view
+    whose transitions are not those of the rows fits worse than any other: the comparison ends there
+    and says nothing about the rest.
     """
-    found: list[list[str]] = []
+    found: list[tuple[bool, list[str]]] = []
     for syn_recv, timewait, birth in itertools.product((True, False), repeat=3):
         view = View(syn_recv, timewait, timewait_slack_ns=slack_ns)
         expected = view.expects(expectation)
         if expected is None:
-            found.append(["rows of what nobody saw"] if rows else [])
+            found.append((bool(rows), ["rows of what nobody saw"] if rows else []))
             continue
         if not birth and expected.path[:2] == ("LISTEN", "SYN_RECV"):
             expected = replace(expected, path=expected.path[1:], at_ns=expected.at_ns[1:])
-        wrong = []
+        wrong: list[str] = []
+        fits = True
         for index, (row, step) in enumerate(zip(rows, expected.steps())):
             if (row["from"], row["to"]) != step:
                 wrong.append(f"{_show_row(row)}: not {step[0]} -> {step[1]}")
+                fits = False
                 break
             wrong += [f"{_show_row(row)}: {what}"
                       for what in _check_partly(row, expected, index, view)]
@@ -244,8 +248,8 @@ def falsehoods(rows: list[Row], expectation: Expectation, slack_ns: int) -> list
             wrong.append(f"too much: {_show_row(rows[-1])}")
         if len(rows) < expected.awaited():
             wrong.append(f"{expected.awaited() - len(rows)} rows are missing")
-        found.append(wrong)
-    return min(found, key=len)
+        found.append((not fits, wrong))
+    return min(found, key=lambda view: (view[0], len(view[1])))[1]
 
 
 # ---- The whole -----------------------------------------------------------------------------------
