@@ -497,6 +497,10 @@ def test_syn_flood(scene: Scene) -> None:
     assert finding["lport"] == 8080 and finding["seen"]["half_open_old"] >= 16
     assert finding["seen"]["half_open"] == 40 and finding["seen"]["sources"] == 1
     assert finding["settings"]["net.ipv4.tcp_syncookies"] in (0, 1, 2)
+    more = finding["more"].split()
+    done = process.run([place.tcpdwell(), *more[1:], "-o", "json"])
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {(row["state"], row["lport"]) for row in rows} == {("SYN_RECV", 8080)}, done.stderr
 
 
 def test_accept_queue_full(scene: Scene) -> None:

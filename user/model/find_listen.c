@@ -110,7 +110,7 @@ static void found_flood(struct finder *finder, const struct fact_socket *listene
 			    "One address sends SYNs and does not answer the SYN-ACK.",
 		    cookies ? "SYN cookies let real clients in." :
 			      "SYN cookies are off: real clients are locked out.");
-	finding_more(finding, "tcpdwell -s SYN_RECV -L %u", listener->at.lport);
+	finding_more(finding, "tcpdwell snapshot --sockets -s SYN_RECV -L %u", listener->at.lport);
 }
 
 /*
