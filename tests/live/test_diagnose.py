@@ -541,6 +541,7 @@ def test_descriptors(scene: Scene) -> None:
 def test_self_connect(scene: Scene) -> None:
     finding = scene.owned("broken", "self_connect")
     assert finding["lport"] == finding["rport"] == 45678
+    assert (finding["ends"], finding["ends_ns"], finding["ends_by"]) == ("never", None, None)
 
 
 def test_ports_exhausted(scene: Scene) -> None:

@@ -654,6 +654,22 @@ unsigned int find_open_kinds(const struct fact_socket *socket, uint64_t leak_ns)
 	       (socket->timers.retransmits >= UNANSWERED_SYNS ? FINDER_UNANSWERED_AGAIN : 0);
 }
 
+/*
+ * Sets when a socket that is connected to itself ends. It acknowledges its own data and answers its
+ * own keep-alive probes, so those timers end nothing. TCP_USER_TIMEOUT may.
+ */
+static void set_end_of_self(const struct finder *finder, struct finding *finding,
+			    const struct fact_socket *socket)
+{
+	const struct deadline_socket *timers = &socket->timers;
+
+	finding_end(finder, finding, socket);
+	if (socket->state != TCPDWELL_ESTABLISHED || timers->user_timeout_ms || timers->retransmits)
+		return;
+	finding->has_end = true;
+	finding->end = (struct deadline){ .kind = DEADLINE_NEVER };
+}
+
 void find_self_connect(struct finder *finder)
 {
 	for (size_t i = 0; i < finder->facts->socket_count; i++) {
@@ -669,6 +685,7 @@ void find_self_connect(struct finder *finder)
 		finding->count = 1;
 		finding->owner = socket->owner;
 		finding->at = *at;
+		set_end_of_self(finder, finding, socket);
 		finding_figure(finding, "sockets", 1, FIGURE_COUNT, false);
 		finding_setting(finding, FACT_PORTS_LOW);
 		finding_setting(finding, FACT_PORTS_HIGH);

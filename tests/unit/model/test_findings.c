@@ -316,11 +316,22 @@ static void test_workers(void **state)
 static void test_self_connect(void **state)
 {
 	struct fact_socket *s = facts_clients(TCPDWELL_ESTABLISHED, 1);
+	const struct finding *f;
 
 	(void)state;
 	s->at.rport = s->at.lport;
 	memcpy(s->at.raddr, s->at.laddr, sizeof(s->at.raddr));
-	assert_int_equal(only(FINDING_SELF_CONNECT)->owner.pid, 11);
+	s->timers.state = TCPDWELL_ESTABLISHED;
+	f = only(FINDING_SELF_CONNECT);
+	assert_int_equal(f->owner.pid, 11);
+	assert_true(f->has_end);
+	assert_int_equal(f->end.kind, DEADLINE_NEVER);
+	/* It answers its own probes. */
+	s->timers.timer = DEADLINE_TIMER_KEEPALIVE;
+	s->timers.keepalive = true;
+	assert_int_equal(only(FINDING_SELF_CONNECT)->end.kind, DEADLINE_NEVER);
+	s->timers.user_timeout_ms = 1000;
+	assert_int_equal(only(FINDING_SELF_CONNECT)->end.by, DEADLINE_BY_USER_TIMEOUT);
 	s->state = TCPDWELL_TIME_WAIT;
 	assert_nothing();
 }

@@ -234,6 +234,7 @@ static void self_connect(void)
 {
 	struct fact_socket *s = facts_clients(TCPDWELL_ESTABLISHED, 1);
 
+	s->timers.state = TCPDWELL_ESTABLISHED;
 	s->at.rport = s->at.lport;
 	memcpy(s->at.raddr, s->at.laddr, sizeof(s->at.raddr));
 }
