@@ -4,8 +4,10 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "base/plural.h"
 #include "model/finders.h"
 #include "model/held_ports.h"
 #include "model/pressure.h"
@@ -231,18 +233,38 @@ static bool holds_sockets(const struct finder *finder, uint32_t pid)
 	return false;
 }
 
-/* Names the program with the most connections, and its process if that still has sockets. */
+/* Returns how many sockets of a group several processes hold. */
+static uint64_t count_shared(const struct fact_socket *const *group, size_t count)
+{
+	uint64_t shared = 0;
+
+	for (size_t i = 0; i < count; i++)
+		shared += group[i]->holders > 1;
+	return shared;
+}
+
+/*
+ * Names the program with the most connections, and its process if that still has sockets. Several
+ * processes hold @shared of the sockets.
+ */
 static void name_programs(const struct finder *finder, struct finding *finding,
-			  const struct tally *tally, const char *why)
+			  const struct tally *tally, const char *why, uint64_t shared)
 {
 	const struct tally_name *most = tally_main_name(tally);
+	char others[96] = "";
 
 	if (!most) {
 		finding_why(finding, "%s.", why);
 		return;
 	}
-	finding_why(finding, "%s: %.15s has %" PRIu32 " connections%s.", why, most->comm,
-		    most->connections, tally->owner_varies ? ", of several processes" : "");
+	if (shared)
+		snprintf(others, sizeof(others),
+			 " Others, such as forked children, have %" PRIu64
+			 " of the sockets open, too.",
+			 shared);
+	finding_why(finding, "%s: %.15s has %" PRIu32 " connection%s%s.%s", why, most->comm,
+		    most->connections, plural(most->connections),
+		    tally->owner_varies ? ", of several processes" : "", others);
 	if (tally->owner_varies || !holds_sockets(finder, tally->owner_pid))
 		return;
 	finding->owner.pid = tally->owner_pid;
@@ -377,7 +399,8 @@ static void found_short(struct finder *finder, const struct fact_socket *const *
 		memset(finding->at.raddr, 0, sizeof(finding->at.raddr));
 	}
 	describe_ports(finding, tally, input->blocked, p);
-	name_programs(finder, finding, tally, who_holds(p->holder, tally));
+	name_programs(finder, finding, tally, who_holds(p->holder, tally),
+		      count_shared(group, count));
 	name_refused(finder, finding, first->bound);
 }
 

@@ -7,15 +7,11 @@
 #include <time.h>
 
 #include "base/duration.h"
+#include "base/plural.h"
 #include "base/put.h"
 #include "base/text.h"
 #include "view/diagnosis.h"
 #include "view/print.h"
-
-static const char *plural(uint64_t count)
-{
-	return count == 1 ? "" : "s";
-}
 
 static void print_ns(FILE *out, uint64_t ns)
 {
@@ -43,8 +39,8 @@ void diagnosis_print(FILE *out, const struct diagnosis *d, size_t findings)
 			d->closed, plural(d->closed));
 	if (d->lost)
 		fprintf(out,
-			"not looked at: %" PRIu64 " ends of connections, for the want of room\n",
-			d->lost);
+			"not looked at: %" PRIu64 " end%s of connections, for the want of room\n",
+			d->lost, plural(d->lost));
 	if (d->hidden)
 		fprintf(out, "not seen on this kernel: %s\n", d->hidden);
 }

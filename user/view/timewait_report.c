@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/escape.h"
+#include "base/plural.h"
 #include "base/put.h"
 #include "base/text.h"
 #include "view/layout.h"
@@ -249,7 +250,7 @@ static void print_programs(FILE *out, const struct timewait_pressure *row,
 		if (names == row->names && !row->varies && !row->gone)
 			fprintf(out, " (%" PRIu32 ")", row->pid);
 		fprintf(out, ": %" PRIu32 " connection%s", names[i].connections,
-			names[i].connections == 1 ? "" : "s");
+			plural(names[i].connections));
 		if (names == row->names && row->varies && !i)
 			fputs(", several processes", out);
 		fputc('\n', out);

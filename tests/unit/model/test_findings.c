@@ -727,7 +727,7 @@ static void test_ports_by_holder(void **state)
 	facts_clients(TCPDWELL_ESTABLISHED, 100);
 	f = only(FINDING_PORTS_EXHAUSTED);
 	assert_non_null(strstr(f->why, "Open connections hold them: "));
-	assert_non_null(strstr(f->why, "has 100 connections"));
+	assert_non_null(strstr(f->why, "has 100 connections."));
 	assert_non_null(strstr(f->helps, "Fewer connections at a time"));
 	assert_non_null(strstr(f->useless, "tcp_tw_reuse"));
 	/* There is room enough to ten destinations, except for those that bind. */
@@ -749,6 +749,29 @@ static void test_ports_by_holder(void **state)
 }
 
 /* One of three source addresses has no port left, and which one failed is not told. */
+/* A port stays taken until each process that has its socket has closed it. */
+static void test_ports_of_forked(void **state)
+{
+	const struct finding *f;
+
+	(void)state;
+	facts_clients(TCPDWELL_ESTABLISHED, 100);
+	for (unsigned int i = 0; i < 100; i++)
+		host.sockets[i].holders = i < 60 ? 5 : 1;
+	f = only(FINDING_PORTS_EXHAUSTED);
+	assert_non_null(strstr(f->why, "app has 100 connections. Others, such as forked children, "
+				       "have 60 of the sockets open, too."));
+}
+
+static void test_ports_of_one(void **state)
+{
+	(void)state;
+	facts_clients(TCPDWELL_TIME_WAIT, 90);
+	for (unsigned int i = 1; i < 90; i++)
+		host.sockets[i].owner = (struct fact_owner){ 0 };
+	assert_non_null(strstr(only(FINDING_PORTS_EXHAUSTED)->why, "app has 1 connection."));
+}
+
 static void test_ports_of_several_sources(void **state)
 {
 	const struct finding *f;
@@ -1098,6 +1121,8 @@ int main(void)
 		cmocka_unit_test_setup(test_fin_wait2, facts_begin),
 		cmocka_unit_test_setup(test_ports, facts_begin),
 		cmocka_unit_test_setup(test_ports_by_holder, facts_begin),
+		cmocka_unit_test_setup(test_ports_of_forked, facts_begin),
+		cmocka_unit_test_setup(test_ports_of_one, facts_begin),
 		cmocka_unit_test_setup(test_ports_of_several_sources, facts_begin),
 		cmocka_unit_test_setup(test_fullest_destinations, facts_begin),
 		cmocka_unit_test_setup(test_destination_that_fills, facts_begin),
