@@ -127,6 +127,18 @@ static __always_inline struct row request_birth(__u64 syn_ns)
 	return row_birth(TCPDWELL_LISTEN, TCPDWELL_SYN_RECV, syn_ns, TCPDWELL_SOURCE_REQUEST_SOCK);
 }
 
+/*
+ * Returns false if the filters that are cheap to ask want no row of the request. Then it does not
+ * wait in the queue, and nobody is woken to look at it.
+ */
+static __always_inline bool request_may_be_wanted(const struct request_sock *req)
+{
+	const struct sock_common *skc = &req->__req_common;
+
+	return ports_pass(skc) &&
+	       (!cfg_netns || BPF_CORE_READ(skc, skc_net.net, ns.inum) == cfg_netns);
+}
+
 /* A SYN was answered and its request was hashed. */
 static __always_inline void request_hashed(const struct request_sock *req)
 {
@@ -140,7 +152,8 @@ static __always_inline void request_hashed(const struct request_sock *req)
 	 * A full queue means a flood; then a request is told when it ends. Where rows are summed,
 	 * each request is told then: its own stamp gives the dwell.
 	 */
-	if (cfg_requests && config_sends_rows() && !bpf_map_push_elem(&requests, &pending, 0))
+	if (cfg_requests && config_sends_rows() && request_may_be_wanted(req) &&
+	    !bpf_map_push_elem(&requests, &pending, 0))
 		wake_reader();
 	tw_taken_over(PEEK(request_sock, req, __req_common.skc_hash));
 }
