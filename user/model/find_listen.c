@@ -2,6 +2,9 @@
 /*
  * Findings about listeners: floods, and connections that nobody accepts.
  */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/put.h"
@@ -203,7 +206,7 @@ static void find_cookies_alone(struct finder *finder)
 struct queue {
 	uint64_t oldest_ns;
 	uint64_t waiting;
-	uint64_t served; /* other connections of the process */
+	uint64_t served; /* other connections of those that may accept */
 	/* Of those, the connections that the process opened, and where most of them go. */
 	uint64_t opened;
 	const struct fact_socket *most;
@@ -227,8 +230,42 @@ static void vote(struct queue *queue, const struct fact_socket *socket)
 		queue->most_votes--;
 }
 
-static struct queue look_into(const struct finder *finder, const struct fact_socket *listener)
+static int compare_pids(const void *a, const void *b)
 {
+	const struct fact_socket *const *x = a, *const *y = b;
+
+	return finder_order((*x)->owner.pid, (*y)->owner.pid);
+}
+
+/*
+ * Picks a socket of each process that may accept, sorted by process: of the listener's owner, and,
+ * if several processes have the listener, of those that have accepted at its port. If only one has
+ * it, others that serve the port are its children or were given the connection.
+ */
+static size_t pick_servers(struct finder *finder, const struct fact_socket *listener)
+{
+	const struct fact_socket **picked = finder->picked;
+	size_t count = 0, kept = 0;
+
+	for (size_t i = 0; i < finder->facts->socket_count; i++) {
+		const struct fact_socket *socket = &finder->facts->sockets[i];
+
+		if (socket == listener ||
+		    (listener->holders > 1 && !socket->queued && !socket->client &&
+		     socket->part != FACT_PEER && is_same_listener(socket, listener)))
+			picked[count++] = socket;
+	}
+	qsort(picked, count, sizeof(*picked), compare_pids);
+	for (size_t i = 0; i < count; i++)
+		if (picked[i]->owner.pid &&
+		    (!kept || picked[i]->owner.pid != picked[kept - 1]->owner.pid))
+			picked[kept++] = picked[i];
+	return kept;
+}
+
+static struct queue look_into(struct finder *finder, const struct fact_socket *listener)
+{
+	size_t servers = pick_servers(finder, listener);
 	struct queue queue = { 0 };
 
 	for (size_t i = 0; i < finder->facts->socket_count; i++) {
@@ -240,8 +277,9 @@ static struct queue look_into(const struct finder *finder, const struct fact_soc
 			queue.waiting += 1 + socket->others;
 			if (socket->age_ns > queue.oldest_ns)
 				queue.oldest_ns = socket->age_ns;
-		} else if (listener->owner.pid && socket->owner.pid == listener->owner.pid &&
-			   socket->state != TCPDWELL_LISTEN && socket->state != TCPDWELL_CLOSE) {
+		} else if (socket->state != TCPDWELL_LISTEN && socket->state != TCPDWELL_CLOSE &&
+			   bsearch(&socket, finder->picked, servers, sizeof(*finder->picked),
+				   compare_pids)) {
 			queue.served += 1 + socket->others;
 			if (socket->client && socket->state == TCPDWELL_ESTABLISHED)
 				vote(&queue, socket);
@@ -258,28 +296,33 @@ static bool is_stopped(const struct finder *finder, const struct fact_owner *own
 	return false;
 }
 
-/* Says what the process does instead of accepting. */
+/* Says what the processes that have the listener do instead of accepting. */
 static void blame_process(const struct finder *finder, struct finding *finding,
-			  const struct queue *queue)
+			  const struct queue *queue, uint32_t holders)
 {
-	char to[96 + TEXT_SLACK_BYTES] = "";
+	char to[96 + TEXT_SLACK_BYTES] = "", who[64] = "The process does not call accept()";
+	bool several = holders > 1;
 
-	if (is_stopped(finder, &finding->owner)) {
+	if (!several && is_stopped(finder, &finding->owner)) {
 		finding_why(finding, "The process is stopped, by a signal or a debugger.");
 		finding->helps = "`kill -CONT PID` has it go on, if no debugger has it.";
 		return;
 	}
 	if (queue->most_votes && queue->most_votes * 2 > queue->opened) {
 		const struct fact_address *at = &queue->most->at;
-		char *p = put_literal(to, ", most of those that it opened to ");
+		char *p = several ? put_literal(to, ", most of those that they opened to ") :
+				    put_literal(to, ", most of those that it opened to ");
 
 		p = put_char(put_addr(p, at->family ?: 4, at->raddr), ':');
 		*put_u16(p, at->rport) = '\0';
 	}
-	finding_why(finding,
-		    "The process does not call accept()%s%s: a larger backlog only lets more "
-		    "clients wait.",
-		    queue->served ? ", and has other connections to serve" : "", to);
+	if (several)
+		snprintf(who, sizeof(who), "None of %" PRIu32 " processes calls accept()", holders);
+	finding_why(finding, "%s%s%s: a larger backlog only lets more clients wait.", who,
+		    !queue->served ? "" :
+		    several	   ? ", and they have other connections to serve" :
+				     ", and has other connections to serve",
+		    to);
 }
 
 static void found_queue(struct finder *finder, const struct fact_socket *listener,
@@ -299,10 +342,12 @@ static void found_queue(struct finder *finder, const struct fact_socket *listene
 		finding_figure(finding, "oldest", queue->oldest_ns, FIGURE_NS, false);
 	finding_figure(finding, "dropped", listener->drops_grew, FIGURE_COUNT, true);
 	finding_figure(finding, "other_connections", queue->served, FIGURE_COUNT, false);
+	if (listener->holders > 1)
+		finding_figure(finding, "processes", listener->holders, FIGURE_COUNT, false);
 	finding_setting(finding, FACT_SOMAXCONN);
 	finding_setting(finding, FACT_ABORT_ON_OVERFLOW);
 	if (queue->oldest_ns >= WAIT_NS)
-		blame_process(finder, finding, queue);
+		blame_process(finder, finding, queue, listener->holders);
 	else
 		finding_why(finding, "%s",
 			    full ? "More connections come than accept() takes." :

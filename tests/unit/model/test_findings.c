@@ -451,6 +451,37 @@ static void test_what_it_does_instead(void **state)
 			    "The process is stopped, by a signal or a debugger.");
 }
 
+/* A server with workers that share the listener, each of which waits for another service. */
+static void test_busy_workers(void **state)
+{
+	struct fact_socket *l = facts_listener(4, 4), *s = facts_accepted(TCPDWELL_ESTABLISHED, 5);
+	const struct finding *f;
+
+	(void)state;
+	l->holders = 3;
+	s[0].queued = true;
+	s[0].age_ns = 2 * S;
+	for (unsigned int i = 1; i < 5; i++)
+		s[i].owner = facts_owner(i % 2 ? 101 : 102, "worker");
+	for (unsigned int i = 3; i < 5; i++) {
+		s[i].client = true;
+		s[i].at = facts_ends(9, 40000 + i, 9100);
+	}
+	f = only(FINDING_ACCEPT_QUEUE_FULL);
+	assert_int_equal(f->owner.pid, 22);
+	assert_int_equal(figure(f, "other_connections"), 4);
+	assert_int_equal(figure(f, "processes"), 3);
+	assert_string_equal(f->why, "None of 3 processes calls accept(), and they have other "
+				    "connections to serve, most of those that they opened to "
+				    "10.0.0.9:9100: a larger backlog only lets more clients wait.");
+	host.processes[0] = (struct fact_process){ l->owner, 9, 5, 100, .stopped = true };
+	host.facts.process_count = 1;
+	assert_null(strstr(only(FINDING_ACCEPT_QUEUE_FULL)->why, "stopped"));
+	l->holders = 1; /* Then they are children that do not accept. */
+	host.facts.process_count = 0;
+	assert_int_equal(figure(only(FINDING_ACCEPT_QUEUE_FULL), "other_connections"), 0);
+}
+
 static void test_what_has_not_grown(void **state)
 {
 	const struct finding *f;
@@ -1111,6 +1142,7 @@ int main(void)
 		cmocka_unit_test_setup(test_cookies_for_each, facts_begin),
 		cmocka_unit_test_setup(test_accept_queue, facts_begin),
 		cmocka_unit_test_setup(test_what_it_does_instead, facts_begin),
+		cmocka_unit_test_setup(test_busy_workers, facts_begin),
 		cmocka_unit_test_setup(test_what_has_not_grown, facts_begin),
 		cmocka_unit_test_setup(test_dead_peer, facts_begin),
 		cmocka_unit_test_setup(test_suspects, facts_begin),
