@@ -285,6 +285,32 @@ for s in clients:
 stay()
 """
 
+# Each worker serves one connection and accepts no other.
+PREFORK = """
+name("prefork")
+listener = socket.create_server(("0.0.0.0", 8080), backlog=2)
+parent = os.getpid()
+for number in range(3):
+    if not os.fork():
+        name("worker")
+        kept = listener.accept()[0]
+        while os.getppid() == parent:
+            time.sleep(.2)
+        os._exit(0)
+ready()
+stay()
+"""
+PATIENT = """
+name("patient")
+served = [socket.create_connection((sys.argv[1], 8080)) for _ in range(3)]
+ready()
+waiting = [socket.socket() for _ in range(3)]
+for s in waiting:
+    s.setblocking(False)
+    attempt(s.connect, (sys.argv[1], 8080))
+stay()
+"""
+
 # These are well: a server at work, a pool of idle connections with keep-alive, and idle clients.
 WELL = """
 name("well")
@@ -429,6 +455,7 @@ def _scene() -> Iterator[Scene]:
         behind_router(scene.pair("router", "ready(); stay()", "workers", WORKERS))
         scene.alone("checked", CHECKED)
         scene.pair("database", DATABASE, "pool", POOL)
+        scene.pair("prefork", PREFORK, "patient", PATIENT)
         dies = scene.pair("sink", PEER, "dies", DIES)
         dies.client.sysctl("net/ipv4/tcp_retries2", 3)
         lose(dies.client, dies.server.ipv4)
@@ -507,6 +534,12 @@ def test_accept_queue_full(scene: Scene) -> None:
     finding = scene.owned("broken", "accept_queue_full")
     assert (finding["lport"], finding["severity"]) == (8080, "critical")
     assert finding["seen"]["waiting"] == 3 and finding["seen"]["backlog"] == 2
+
+
+def test_busy_workers(scene: Scene) -> None:
+    """The connections of all processes that have accepted count, not those of one alone."""
+    seen = scene.one("prefork", "accept_queue_full")["seen"]
+    assert (seen["waiting"], seen["processes"], seen["other_connections"]) == (3, 4, 3)
 
 
 def test_connect_failing(scene: Scene, require: Any) -> None:
