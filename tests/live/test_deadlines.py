@@ -13,6 +13,7 @@ import socket
 import threading
 import time
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Callable, Iterator
 
@@ -28,13 +29,15 @@ LOOK_S = 0.02
 EARLY_S = 0.1
 LATE = 1 / 8
 # Five seconds or more, so that a busy machine can stage and look at twenty of a kind before the
-# end. Three retries set a limit of 3 s since the first retransmission. Timeouts of 0.2 s take 2.8 s
-# of it, so one more surely comes. With four it would be 6.2 s and 6.0 s, and chance would decide.
+# end. Three retries set a limit of 3 s since the first retransmission, whatever the timeouts are.
+# With timeouts of 0.2 s, that moment is 0.2 s away from a timer, and on a busy machine chance
+# decides if one more comes. Timeouts of 0.35 s expire after 2.1 s and 4.9 s.
+RTO_MIN = "350ms"
 FIN_TIMEOUT_S = 6
 SETTINGS = {"tcp_retries2": 3, "tcp_orphan_retries": 3, "tcp_syn_retries": 2,
             "tcp_synack_retries": 2, "tcp_fin_timeout": FIN_TIMEOUT_S, "tcp_keepalive_time": 2,
             "tcp_keepalive_intvl": 1, "tcp_keepalive_probes": 4}
-USER_TIMEOUT_MS = 5000
+USER_TIMEOUT_MS = 4700
 SHORTEST_S = 4.5  # the first kind ends a little later
 STAGE_S = 120  # for one kind, on a machine that is very busy
 
@@ -90,6 +93,8 @@ class Scene:
         self.netns, self.link = netns, Link.make(netns)
         for name, value in SETTINGS.items():
             netns.sysctl(f"net/ipv4/{name}", value)
+        netns.ip("route", "change", str(ip_network(HOSTS[4] + "/24", strict=False)), "dev", "veth0",
+                 "proto", "kernel", "scope", "link", "src", HOSTS[4], "rto_min", RTO_MIN)
         linear = Path("/proc/sys/net/ipv4/tcp_syn_linear_timeouts")
         if linear.exists():
             netns.sysctl("net/ipv4/tcp_syn_linear_timeouts", 0)
@@ -238,9 +243,9 @@ def time_wait(scene: Scene) -> Ends:
     return peer.rport, peer.port
 
 
-# The last interval of timeouts that double from 0.2 s (for SYNs from 1 s), and the one that
+# The last interval of timeouts that double from 0.35 s (for SYNs from 1 s), and the one that
 # TCP_USER_TIMEOUT cuts short.
-DATA_S, SYN_S, USER_S = 3.2, 4, 2
+DATA_S, SYN_S, USER_S = 2.8, 4, 2.6
 
 KINDS: list[tuple[str, str, float, Callable[[Scene], Ends]]] = [
     ("TIME_WAIT", "TIME_WAIT", 60 * LATE, time_wait),
