@@ -29,6 +29,19 @@ def _vm(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return importlib.import_module("run")
 
 
+def test_log_is_published_again(vm: ModuleType, monkeypatch: pytest.MonkeyPatch,
+                                tmp_path: Path) -> None:
+    """A guest that boots again has its log published at each boot and at the end."""
+    monkeypatch.setattr(vm, "CACHE", tmp_path)
+    (tmp_path / "run").mkdir()
+    log = tmp_path / "run/log"
+    log.write_text("console\n")
+    for _ in range(3):
+        vm.publish(argparse.Namespace(name="7.3"), log)
+    assert (tmp_path / "7.3.log").samefile(log)
+    assert list(log.parent.iterdir()) == [log]
+
+
 @pytest.mark.parametrize(("ends", "runs"), [
     ([GOOD], 1),
     ([FAILED], 1),

@@ -252,6 +252,7 @@ def publish(kernel: fetch.Kernel, log: Path, out: Path | None = None) -> None:
     link = log.with_name("log.link")
     os.link(log, link)
     link.replace(CACHE / f"{kernel.name}.log")
+    link.unlink(missing_ok=True)  # rename(2) leaves it, if the log was published before
     if out:
         shutil.rmtree(CACHE / kernel.name, ignore_errors=True)
         shutil.copytree(out, CACHE / kernel.name, dirs_exist_ok=True)
