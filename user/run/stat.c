@@ -234,7 +234,8 @@ static int show(struct session *session, uint64_t now_ns, bool all)
 	if (err)
 		return failure_errno(session->failure, "cannot sum up", -err);
 	loader_counters(session->loader, &counters);
-	lost = counters.lost_map + counters.lost_ring;
+	/* Sums know no ring: the counter of its losses counts rows without a dwell then. */
+	lost = counters.lost_map + (loader_sums(session->loader) ? 0 : counters.lost_ring);
 	report.view = view_of(session, now_ns, all, lost);
 	err = session_show(session, print, &report);
 	run->counted = session->handed;
@@ -249,9 +250,16 @@ static int stat_render(struct session *session)
 	return take(session) ?: show(session, clock_now_ns(), wants_all(session->options));
 }
 
+struct account {
+	const struct session *session;
+	const struct summary *summary;
+};
+
 static int print_account(FILE *out, const void *context)
 {
-	stat_json_account(out, context);
+	const struct account *account = context;
+
+	stat_json_account(out, account->summary, !loader_sums(account->session->loader));
 	return 0;
 }
 
@@ -261,13 +269,14 @@ static int print_account(FILE *out, const void *context)
  */
 static int stat_finish(struct session *session, const struct summary *summary)
 {
+	const struct account account = { session, summary };
 	bool all = session->in_place || wants_all(session->options);
 
 	if (show(session, session->told_ns, all))
 		return -1;
 	if (session->options->format != FORMAT_JSON)
 		return 0;
-	return session_show(session, print_account, summary);
+	return session_show(session, print_account, &account);
 }
 
 static void stat_release(struct session *session)

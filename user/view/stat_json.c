@@ -134,13 +134,15 @@ int stat_json(FILE *out, const struct stat_view *view)
 	return 0;
 }
 
-void stat_json_account(FILE *out, const struct summary *s)
+void stat_json_account(FILE *out, const struct summary *s, bool ring)
 {
 	fprintf(out,
 		"{\"type\":\"summary\",\"seen\":%" PRIu64 ",\"counted\":%" PRIu64
-		",\"undated\":%" PRIu64 ",\"filtered\":%" PRIu64 ",\"lost\":{\"map\":%" PRIu64
-		",\"ring\":%" PRIu64 "},\"untracked\":%" PRIu64 ",\"missed\":%" PRIu64
-		",\"unwritten\":%" PRIu64 "}\n",
-		s->seen, s->printed, s->undated, s->filtered, s->lost_map, s->lost_ring,
+		",\"undated\":%" PRIu64 ",\"filtered\":%" PRIu64 ",\"lost\":{\"map\":%" PRIu64,
+		s->seen, s->printed, s->undated, s->filtered, s->lost_map);
+	if (ring)
+		fprintf(out, ",\"ring\":%" PRIu64, s->lost_ring);
+	fprintf(out,
+		"},\"untracked\":%" PRIu64 ",\"missed\":%" PRIu64 ",\"unwritten\":%" PRIu64 "}\n",
 		s->untracked, s->missed, s->unwritten);
 }

@@ -6,6 +6,7 @@
 #ifndef TCPDWELL_STAT_JSON_H
 #define TCPDWELL_STAT_JSON_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "view/stat_view.h"
@@ -15,6 +16,7 @@ struct summary;
 /* Returns 0 or -ENOMEM. The caller checks @out for errors. */
 int stat_json(FILE *out, const struct stat_view *view);
 
-void stat_json_account(FILE *out, const struct summary *summary);
+/* Writes the account. @ring: rows came through the ring, which may have lost some. */
+void stat_json_account(FILE *out, const struct summary *summary, bool ring);
 
 #endif /* TCPDWELL_STAT_JSON_H */

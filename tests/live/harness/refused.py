@@ -153,7 +153,7 @@ class Stat(Reporter):
     def told(self, expectations: list[Expectation]) -> int:
         *reports, account = self.reports()
         if account["seen"] != (account["counted"] + account["undated"] + account["filtered"]
-                               + account["lost"]["map"] + account["lost"]["ring"]):
+                               + sum(account["lost"].values())):
             raise Wrong(f"does not add up: {account}")
         counts = {group["state"]: group["count"] + group["at_least"]
                   for report in reports for group in report["groups"]}

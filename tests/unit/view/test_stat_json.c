@@ -2,6 +2,7 @@
 /* The names and values of `stat -o json`, which others rely on. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -115,13 +116,15 @@ static void test_kinds_of_groups(void **state)
 	}
 }
 
-static void test_account(void **state)
+/* Returns the account of the test as it is written; to be freed. */
+static char *account_json(bool ring)
 {
 	const struct summary account = {
-		.seen = 15,
+		.seen = 20,
 		.printed = 4,
 		.undated = 5,
 		.filtered = 3,
+		.lost_ring = 5,
 		.lost_map = 3,
 		.untracked = 2,
 		.missed = 1,
@@ -131,13 +134,26 @@ static void test_account(void **state)
 	size_t len;
 	FILE *out = open_memstream(&text, &len);
 
-	(void)state;
-	stat_json_account(out, &account);
+	stat_json_account(out, &account, ring);
 	fclose(out);
-	assert_string_equal(text, "{\"type\":\"summary\",\"seen\":15,\"counted\":4,\"undated\":5,"
-				  "\"filtered\":3,\"lost\":{\"map\":3,\"ring\":0},\"untracked\":2,"
-				  "\"missed\":1,\"unwritten\":6}\n");
-	free(text);
+	return text;
+}
+
+static void test_account(void **state)
+{
+	char *of_sums = account_json(false), *of_rows = account_json(true);
+
+	(void)state;
+	assert_string_equal(of_sums,
+			    "{\"type\":\"summary\",\"seen\":20,\"counted\":4,\"undated\":5,"
+			    "\"filtered\":3,\"lost\":{\"map\":3},\"untracked\":2,"
+			    "\"missed\":1,\"unwritten\":6}\n");
+	assert_string_equal(of_rows,
+			    "{\"type\":\"summary\",\"seen\":20,\"counted\":4,\"undated\":5,"
+			    "\"filtered\":3,\"lost\":{\"map\":3,\"ring\":5},\"untracked\":2,"
+			    "\"missed\":1,\"unwritten\":6}\n");
+	free(of_sums);
+	free(of_rows);
 }
 
 int main(void)
