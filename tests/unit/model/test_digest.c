@@ -164,6 +164,7 @@ static void add_connections(unsigned int i, bool came_back)
 		return;
 	socket.silent_ns = S;
 	socket.opened_ns = 30 * S;
+	socket.opened_most_ns = 30 * S;
 	add(&socket);
 }
 
