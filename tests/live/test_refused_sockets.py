@@ -158,6 +158,15 @@ def test_misuse_stays_misuse(netns: Netns) -> None:
     assert done.returncode == 2 and "sock_diag" not in done.stderr
 
 
+# Without the ring nothing can be traced, and diagnose only looks.
+@pytest.mark.parametrize("rule", ["BPF_MAP_CREATE:ring=ENOMEM", "mmap:ring=EINVAL"])
+def test_diagnose_looks_if_nothing_can_be_traced(netns: Netns, rule: str) -> None:
+    done = refusal.run([rule], "diagnose", "-d", "300ms", "--netns", netns.path)
+    assert done.returncode == 0, done.stderr
+    assert "not seen on this kernel: how connections end, and calls that fail" in done.stdout
+    assert "ring" in done.stderr and "looked for by sock_diag" in done.stderr
+
+
 # ---- A PID namespace of its own ------------------------------------------------------------------
 
 

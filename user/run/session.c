@@ -326,6 +326,21 @@ static int take_start(void *context, const struct event *event)
 	return s->command->event(s, event) ? -ECANCELED : 0;
 }
 
+/*
+ * Goes on as if the kernel had refused the programs: the command looks and does not watch. Returns
+ * -1 if it cannot go on; the failure then stays as it is.
+ */
+static int do_without_rows(struct session *s)
+{
+	if (!s->wants.rows_optional || s->failure->status != STATUS_HOST)
+		return -1;
+	s->look.why = *s->failure;
+	loader_free(s->loader);
+	s->loader = s->look.loader = NULL;
+	s->wants.watch = false;
+	return 0;
+}
+
 static int attach(struct session *s)
 {
 	unsigned int closed;
@@ -339,7 +354,7 @@ static int attach(struct session *s)
 	 * What the kernel lets the loader attach decides which ring exists, and what is seen.
 	 */
 	if (loader_attach(s->loader, s->failure) || make_source(s))
-		return -1;
+		return do_without_rows(s);
 	s->flood_ns = clock_now_ns();
 	/*
 	 * Sockets that exist get their owner and a lower bound of their dwell. Live events that
