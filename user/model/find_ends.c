@@ -77,18 +77,29 @@ static void found_resets(struct finder *finder, const struct fact_end *end, uint
 	show_ends(finding);
 }
 
-static void found_died(struct finder *finder, const struct fact_end *end)
+/* Adds the finding of connections of a process that the kernel ended; NULL if there is no room. */
+static struct finding *add_died(struct finder *finder, const struct fact_end *end,
+				enum finding_id id, enum finding_severity severity)
 {
-	struct finding *finding = finder_add(finder, FINDING_KEEPALIVE_DIED, FINDING_NOTE);
+	struct finding *finding = finder_add(finder, id, severity);
 
 	if (!finding)
-		return;
+		return NULL;
 	finding->count = end->count;
 	finding->owner = end->owner;
 	finding->at = end->at;
 	finding->err = end->err;
 	finding_figure(finding, "died", end->count, FIGURE_COUNT, true);
 	show_ends(finding);
+	return finding;
+}
+
+static void found_died(struct finder *finder, const struct fact_end *end)
+{
+	struct finding *finding = add_died(finder, end, FINDING_KEEPALIVE_DIED, FINDING_NOTE);
+
+	if (!finding)
+		return;
 	if (end->reason == TCPDWELL_REASON_USER_TIMEOUT) {
 		finding_why(finding, "Nothing came for as long as TCP_USER_TIMEOUT allows: the "
 				     "peers or the path to them are gone.");
@@ -106,20 +117,14 @@ static void found_died(struct finder *finder, const struct fact_end *end)
 /* The kernel ended connections of a process because their data was not acknowledged. */
 static void found_unacknowledged(struct finder *finder, const struct fact_end *end)
 {
-	struct finding *finding = finder_add(finder, FINDING_HALF_OPEN, FINDING_WARNING);
+	struct finding *finding = add_died(finder, end, FINDING_HALF_OPEN, FINDING_WARNING);
 
 	if (!finding)
 		return;
-	finding->count = end->count;
-	finding->owner = end->owner;
-	finding->at = end->at;
-	finding->err = end->err;
-	finding_figure(finding, "died", end->count, FIGURE_COUNT, true);
 	finding_setting(finding, FACT_RETRIES2);
 	finding_why(finding,
 		    "What was sent was not acknowledged until the last retransmission: the "
 		    "peers' hosts or the path to them are gone.");
-	show_ends(finding);
 }
 
 void find_ends(struct finder *finder)
