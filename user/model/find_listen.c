@@ -234,7 +234,7 @@ static int compare_pids(const void *a, const void *b)
 {
 	const struct fact_socket *const *x = a, *const *y = b;
 
-	return finder_order((*x)->owner.pid, (*y)->owner.pid);
+	return compare((*x)->owner.pid, (*y)->owner.pid);
 }
 
 /*

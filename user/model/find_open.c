@@ -26,14 +26,14 @@
 
 static int compare_owner(const struct fact_owner *a, const struct fact_owner *b)
 {
-	return finder_order(a->pid, b->pid) ?: memcmp(a->comm, b->comm, sizeof(a->comm));
+	return compare(a->pid, b->pid) ?: memcmp(a->comm, b->comm, sizeof(a->comm));
 }
 
 static int compare_destination(const struct fact_address *a, const struct fact_address *b)
 {
-	return finder_order(a->netns, b->netns)		?:
-		       finder_order(a->rport, b->rport) ?:
-		       memcmp(a->raddr, b->raddr, sizeof(a->raddr));
+	return compare(a->netns, b->netns)	   ?:
+		       compare(a->rport, b->rport) ?:
+						     memcmp(a->raddr, b->raddr, sizeof(a->raddr));
 }
 
 /* ---- No answer, and many addresses ---- */
@@ -51,9 +51,9 @@ static bool is_unanswered(const struct finder *finder, const struct fact_socket 
 
 static int by_service(const struct fact_socket *a, const struct fact_socket *b)
 {
-	return compare_owner(&a->owner, &b->owner)	      ?:
-		       finder_order(a->at.netns, b->at.netns) ?:
-		       finder_order(a->at.rport, b->at.rport);
+	return compare_owner(&a->owner, &b->owner)	 ?:
+		       compare(a->at.netns, b->at.netns) ?:
+							   compare(a->at.rport, b->at.rport);
 }
 
 static int by_destination(const struct fact_socket *a, const struct fact_socket *b)
@@ -347,7 +347,7 @@ static int by_name_and_destination(const struct fact_socket *a, const struct fac
 
 static int by_worker(const struct fact_socket *a, const struct fact_socket *b)
 {
-	return by_name_and_destination(a, b) ?: finder_order(a->owner.pid, b->owner.pid);
+	return by_name_and_destination(a, b) ?: compare(a->owner.pid, b->owner.pid);
 }
 
 /* An address that refuses at once leaves no socket behind, so it is found among the ends only. */

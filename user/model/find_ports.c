@@ -59,15 +59,15 @@ static bool takes_bound_port(const struct finder *finder, const struct fact_sock
 
 static int by_source(const struct fact_socket *a, const struct fact_socket *b)
 {
-	return finder_order(a->at.netns, b->at.netns)	?:
-		       finder_order(a->scope, b->scope) ?:
+	return compare(a->at.netns, b->at.netns)   ?:
+		       compare(a->scope, b->scope) ?:
 		       memcmp(a->at.laddr, b->at.laddr, sizeof(a->at.laddr));
 }
 
 static int by_ends(const struct fact_socket *a, const struct fact_socket *b)
 {
-	return by_source(a, b)				      ?:
-		       finder_order(a->at.rport, b->at.rport) ?:
+	return by_source(a, b)				 ?:
+		       compare(a->at.rport, b->at.rport) ?:
 		       memcmp(a->at.raddr, b->at.raddr, sizeof(a->at.raddr));
 }
 

@@ -38,11 +38,11 @@ static uint16_t service_port(const struct fact_socket *socket)
 
 static int by_owner_and_service(const struct fact_socket *a, const struct fact_socket *b)
 {
-	return finder_order(a->owner.pid, b->owner.pid)				   ?:
+	return compare(a->owner.pid, b->owner.pid)				   ?:
 		       memcmp(a->owner.comm, b->owner.comm, sizeof(a->owner.comm)) ?:
-		       finder_order(a->at.netns, b->at.netns)			   ?:
-		       finder_order(a->client, b->client)			   ?:
-		       finder_order(service_port(a), service_port(b));
+		       compare(a->at.netns, b->at.netns)			   ?:
+		       compare(a->client, b->client)				   ?:
+		       compare(service_port(a), service_port(b));
 }
 
 /* Fills in what all sockets of a group have in common. */
@@ -165,7 +165,7 @@ static int by_service_and_peer(const struct fact_socket *a, const struct fact_so
 
 static int by_peer_and_opening(const struct fact_socket *a, const struct fact_socket *b)
 {
-	return by_service_and_peer(a, b) ?: finder_order(a->opened_most_ns, b->opened_most_ns);
+	return by_service_and_peer(a, b) ?: compare(a->opened_most_ns, b->opened_most_ns);
 }
 
 /*

@@ -5,6 +5,7 @@
 #ifndef TCPDWELL_FINDERS_H
 #define TCPDWELL_FINDERS_H
 
+#include "base/compare.h"
 #include "model/findings.h"
 
 /* Collects findings. Once there is no memory, the error stays in err. */
@@ -100,12 +101,6 @@ void finder_groups_sorted(struct finder *finder, finder_pick *pick, finder_compa
 
 /* The most connections of one peer that are looked through one by one. More tell nothing. */
 #define FINDER_POOL_MOST 256
-
-/* Compares two numbers as qsort() wants it. */
-static inline int finder_order(uint64_t a, uint64_t b)
-{
-	return a < b ? -1 : a > b;
-}
 
 /* From this share of a limit on, a finding reports it. */
 #define FINDER_SHARE_PERCENT 80

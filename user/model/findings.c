@@ -237,8 +237,8 @@ void finder_groups_sorted(struct finder *finder, finder_pick *pick, finder_compa
 
 static int compare_ends(const struct fact_address *a, const struct fact_address *b)
 {
-	return finder_order(a->lport, b->lport)			    ?:
-		       finder_order(a->rport, b->rport)		    ?:
+	return compare(a->lport, b->lport)			    ?:
+		       compare(a->rport, b->rport)		    ?:
 		       memcmp(a->laddr, b->laddr, sizeof(a->laddr)) ?:
 		       memcmp(a->raddr, b->raddr, sizeof(a->raddr));
 }
@@ -316,11 +316,11 @@ static int worst_first(const void *a, const void *b)
 {
 	const struct finding *x = a, *y = b;
 
-	return finder_order(y->severity, x->severity)		?:
-		       finder_order(x->id, y->id)		?:
-		       finder_order(y->count, x->count)		?:
-		       finder_order(x->owner.pid, y->owner.pid) ?:
-		       memcmp(&x->at, &y->at, sizeof(x->at));
+	return compare(y->severity, x->severity)	   ?:
+		       compare(x->id, y->id)		   ?:
+		       compare(y->count, x->count)	   ?:
+		       compare(x->owner.pid, y->owner.pid) ?:
+							     memcmp(&x->at, &y->at, sizeof(x->at));
 }
 
 struct findings *findings_new(const struct facts *facts)
