@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Calls of connect() and bind() that return an error. Many of them make no transition (no route, no
- * free port, an address that is taken). They are summed by process, errno and address.
+ * Calls of connect(), bind() and listen() that return an error. Many of them make no transition (no
+ * route, no free port, an address that is taken). They are summed by process, errno and address.
  *
  * None of this runs in a transition. A call that succeeds costs a comparison.
  */
@@ -91,9 +91,21 @@ static __always_inline void call_count(const struct tcpdwell_failed_call *call)
 		count(&calls_missed);
 }
 
+/* Takes the address that the socket is bound to. */
+static __always_inline void call_read_bound(struct tcpdwell_failed_call *call,
+					    const struct sock *sk)
+{
+	struct endpoint e;
+
+	endpoint_fill(&e, &sk->__sk_common, false, true);
+	call->port = e.lport;
+	call->family = e.family;
+	__builtin_memcpy(call->addr, e.laddr, sizeof(call->addr));
+}
+
 /*
  * Counts a system call that has returned @error, if that is a failure. Its arguments begin with a
- * descriptor and an address.
+ * descriptor and, but for listen(), an address.
  */
 static __always_inline void call_failed(long error, __u8 which)
 {
@@ -112,8 +124,11 @@ static __always_inline void call_failed(long error, __u8 which)
 	call.call = which;
 	call.v6only = BPF_CORE_READ_BITFIELD_PROBED(sk, __sk_common.skc_ipv6only);
 	call.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
-	if (call_read_address(&call, (const void *)PT_REGS_PARM2_CORE_SYSCALL(regs)))
-		call_count(&call);
+	if (which == TCPDWELL_CALL_LISTEN)
+		call_read_bound(&call, sk);
+	else if (!call_read_address(&call, (const void *)PT_REGS_PARM2_CORE_SYSCALL(regs)))
+		return;
+	call_count(&call);
 }
 
 #endif /* TCPDWELL_CALL_BPF_H */

@@ -226,6 +226,13 @@ int sys_exit_bind(struct trace_event_raw_sys_exit *ctx)
 	return 0;
 }
 
+SEC("?tp/syscalls/sys_exit_listen")
+int sys_exit_listen(struct trace_event_raw_sys_exit *ctx)
+{
+	call_failed(ctx->ret, TCPDWELL_CALL_LISTEN);
+	return 0;
+}
+
 SEC("?tp_btf/sched_process_exec")
 int BPF_PROG(sched_process_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {

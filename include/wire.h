@@ -411,11 +411,13 @@ _Static_assert(__builtin_offsetof(struct tcpdwell_connection, life) == 104, "lif
 enum tcpdwell_call {
 	TCPDWELL_CALL_CONNECT = 0,
 	TCPDWELL_CALL_BIND = 1,
+	TCPDWELL_CALL_LISTEN = 2,
 };
 
 /*
- * The key under which failures of connect() or bind() are counted, with the process, the error that
- * the call returned and the address that it was given. An IPv4 address (v4-mapped ones too) takes
+ * The key under which failures of connect(), bind() or listen() are counted, with the process, the
+ * error that the call returned and the address that it was given or, for listen(), that the socket
+ * is bound to. An IPv4 address (v4-mapped ones too) takes
  * the first four bytes. The port is in host order.
  */
 struct tcpdwell_failed_call {

@@ -28,7 +28,8 @@ OLDER = "2s"
 FOUND = 10
 
 HEAD = """
-import errno, fcntl, os, random, resource, select, socket, struct, sys, threading, time
+import ctypes, errno, fcntl, os, random, resource, select, signal, socket, struct, sys
+import threading, time
 
 def ready():
     print("ready", flush=True)
@@ -45,6 +46,14 @@ def name(text):
 
 def stay():
     time.sleep(60)
+
+def fork(title):
+    # The child ends with its parent, even while it is stopped.
+    if os.fork():
+        return False
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    name(title)
+    return True
 """
 
 # The peer of the processes that lose what they send.
@@ -285,17 +294,16 @@ for s in clients:
 stay()
 """
 
-# Each worker serves one connection and accepts no other.
+# Three workers serve one connection each and accept no other; one was stopped before it accepted.
 PREFORK = """
 name("prefork")
 listener = socket.create_server(("0.0.0.0", 8080), backlog=2)
-parent = os.getpid()
+if fork("stopped"):
+    os.kill(os.getpid(), signal.SIGSTOP)
 for number in range(3):
-    if not os.fork():
-        name("worker")
+    if fork("worker"):
         kept = listener.accept()[0]
-        while os.getppid() == parent:
-            time.sleep(.2)
+        kept.recv(1)
         os._exit(0)
 ready()
 stay()
@@ -308,6 +316,48 @@ waiting = [socket.socket() for _ in range(3)]
 for s in waiting:
     s.setblocking(False)
     attempt(s.connect, (sys.argv[1], 8080))
+stay()
+"""
+
+# Each of these processes fails once in each way; only together they are worth a word.
+FAMILY = """
+name("family")
+listener = socket.create_server(("127.0.0.1", 8080), backlog=64)
+wait, go = os.pipe()
+for number in range(8):
+    if fork("child"):
+        os.close(go)
+        left, reset = listener.accept()[0], listener.accept()[0]
+        os.read(wait, 1)
+        reset.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        reset.close()
+        s = socket.socket(); attempt(s.connect, ("203.0.113.9", 80)); s.close()
+        stay()
+mine = [socket.create_connection(("127.0.0.1", 8080)) for _ in range(16)]
+ready()
+os.close(go)
+time.sleep(.5)
+for s in mine:
+    s.close()
+stay()
+"""
+
+# Servers that cannot have their ports.
+DENIED = """
+name("denied")
+def bound():
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.bind(("127.0.0.1", 8080))
+    return s
+first, second = bound(), bound()
+first.listen()
+ready()
+attempt(second.listen)
+if fork("nobody"):
+    os.setresuid(65534, 65534, 65534)
+    s = socket.socket(); attempt(s.bind, ("127.0.0.1", 80))
+    os._exit(0)
 stay()
 """
 
@@ -456,6 +506,8 @@ def _scene() -> Iterator[Scene]:
         scene.alone("checked", CHECKED)
         scene.pair("database", DATABASE, "pool", POOL)
         scene.pair("prefork", PREFORK, "patient", PATIENT)
+        scene.alone("family", FAMILY)
+        scene.alone("denied", DENIED)
         dies = scene.pair("sink", PEER, "dies", DIES)
         dies.client.sysctl("net/ipv4/tcp_retries2", 3)
         lose(dies.client, dies.server.ipv4)
@@ -537,9 +589,14 @@ def test_accept_queue_full(scene: Scene) -> None:
 
 
 def test_busy_workers(scene: Scene) -> None:
-    """The connections of all processes that have accepted count, not those of one alone."""
-    seen = scene.one("prefork", "accept_queue_full")["seen"]
-    assert (seen["waiting"], seen["processes"], seen["other_connections"]) == (3, 4, 3)
+    """Each process that has the listener tells what it does, and the one that is stopped is named.
+    """
+    finding = scene.one("prefork", "accept_queue_full")
+    seen = finding["seen"]
+    assert (seen["waiting"], seen["processes"], seen["other_connections"]) == (3, 5, 3)
+    assert (finding["comm"], seen["stopped"]) == ("stopped", 1)
+    assert "3 sleep in recv()" in finding["why"] and "1 is stopped" in finding["why"]
+    assert "kill -CONT" in finding["do"]
 
 
 def test_connect_failing(scene: Scene, require: Any) -> None:
@@ -555,6 +612,26 @@ def test_address_in_use(scene: Scene, require: Any) -> None:
     require("failed_calls")
     finding = scene.owned("broken", "address_in_use")
     assert finding["lport"] == 8080 and "listens there" in finding["why"]
+
+
+def test_address_of_another(scene: Scene, require: Any) -> None:
+    """listen() fails if another socket with SO_REUSEADDR listens, bind() if root alone may have it.
+    """
+    require("failed_calls")
+    by_errno = {f["errno"]: f for f in scene.of("denied", "address_in_use")}
+    taken, forbidden = by_errno["EADDRINUSE"], by_errno["EACCES"]
+    assert (taken["comm"], taken["lport"]) == ("denied", 8080) and "listens there" in taken["why"]
+    assert (forbidden["comm"], forbidden["lport"]) == ("nobody", 80)
+    assert forbidden["settings"] == {"net.ipv4.ip_unprivileged_port_start": 1024}
+
+
+@pytest.mark.parametrize("which, figure", [
+    ("resets", "resets_sent"), ("close_wait_leak", "connections"), ("connect_failing", "failed")])
+def test_processes_of_one_program(scene: Scene, require: Any, which: str, figure: str) -> None:
+    if which == "connect_failing":
+        require("failed_calls")
+    found = [f for f in scene.of("family", which) if f["comm"] == "child"]
+    assert len(found) == 1 and found[0]["seen"][figure] == found[0]["seen"]["processes"] == 8
 
 
 def test_resets(scene: Scene) -> None:

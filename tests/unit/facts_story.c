@@ -28,6 +28,7 @@ int facts_begin(void **state)
 		.namespaces = &host.netns,
 		.netns_count = 1,
 		.processes = host.processes,
+		.holders = host.holders,
 		.memory = { FACT_UNKNOWN, FACT_UNKNOWN },
 		.leak_ns = 60 * S,
 	};

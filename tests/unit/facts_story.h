@@ -17,6 +17,7 @@ struct facts_story {
 	struct fact_end ends[64];
 	struct fact_netns netns;
 	struct fact_process processes[4];
+	struct fact_holder holders[4];
 };
 
 extern struct facts_story host;

@@ -15,6 +15,7 @@ static const char *const files[] = {
 	"core/somaxconn",
 	"ipv4/ip_local_port_range",
 	"ipv4/ip_local_reserved_ports",
+	"ipv4/ip_unprivileged_port_start",
 	"ipv4/tcp_abort_on_overflow",
 	"ipv4/tcp_fin_timeout",
 	"ipv4/tcp_keepalive_intvl",

@@ -122,6 +122,17 @@ static uint64_t count_fds(const char *root, uint32_t pid)
 	return count;
 }
 
+static uint32_t read_threads(const char *root, uint32_t pid)
+{
+	char buffer[FILE_BYTES];
+	const char *line;
+	uint32_t threads;
+
+	read_file(root, pid, "status", buffer, sizeof(buffer));
+	line = strstr(buffer, "\nThreads:");
+	return line && sscanf(line, "\nThreads: %" SCNu32, &threads) == 1 ? threads : 0;
+}
+
 void procfs_process_read(const char *root, uint32_t pid, const char *comm,
 			 struct procfs_process *process)
 {
@@ -133,6 +144,8 @@ void procfs_process_read(const char *root, uint32_t pid, const char *comm,
 	process->fd_limit = read_fd_limit(root, pid);
 	process->fds = count_fds(root, pid);
 	procfs_process_of_thread(root, pid, &process->state);
+	process->threads = read_threads(root, pid);
+	procfs_call_read(root, pid, process->call);
 }
 
 uint32_t procfs_process_of_thread(const char *root, uint32_t tid, char *state)

@@ -14,6 +14,7 @@
 #include "host/container.h"
 
 #define PROCFS_TEXT_BYTES 512
+#define PROCFS_CALL_BYTES 24
 
 struct procfs_process {
 	/*
@@ -26,6 +27,9 @@ struct procfs_process {
 	uint64_t fds;	   /* open descriptors, 0: unknown */
 	uint64_t fd_limit; /* limit of descriptors (RLIMIT_NOFILE), 0: unknown */
 	char state;	   /* of its first thread: a letter of proc(5); NUL: unknown */
+	/* The system call that its first thread sleeps in; empty: none, or unknown. */
+	char call[PROCFS_CALL_BYTES];
+	uint32_t threads; /* 0: unknown */
 };
 
 /*
@@ -37,6 +41,12 @@ void procfs_process_read(const char *root, uint32_t pid, const char *comm,
 
 /* Returns true if @pid exists, is named @comm and has not ended. */
 bool procfs_process_is(const char *root, uint32_t pid, const char *comm);
+
+/*
+ * Writes the name of the system call that thread @tid sleeps in, such as "epoll_wait"; empty if it
+ * runs, or if the name is not known.
+ */
+void procfs_call_read(const char *root, uint32_t tid, char name[PROCFS_CALL_BYTES]);
 
 /*
  * Returns the process that thread @tid belongs to, which is @tid itself for the first thread, or 0

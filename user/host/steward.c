@@ -382,6 +382,7 @@ void steward_process(struct steward *steward, uint32_t pid, const char *comm,
 	memcpy(process, steward->packet.records, sizeof(*process));
 	END(process->command);
 	END(process->cgroup);
+	END(process->call);
 	end_texts(&process->container);
 }
 

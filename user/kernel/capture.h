@@ -53,7 +53,7 @@ struct capture {
 	struct capture_sums sums;
 
 	/* What is told beside them. */
-	bool failed_calls; /* calls of connect() and bind() that fail */
+	bool failed_calls; /* calls of connect(), bind() and listen() that fail */
 	bool stacks;	   /* stacks of calls of connect() and accept() */
 
 	/* How much each record says. */

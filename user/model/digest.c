@@ -186,9 +186,13 @@ static int add_folded(struct digest *d, const struct fact_socket *socket, unsign
 
 /* ---- Connections of peers ---- */
 
+/* The workers of a program share its peers. */
 static uint64_t hash_peer(const struct fact_socket *socket)
 {
-	return spread(fnv64(hash_service(socket), socket->at.raddr, sizeof(socket->at.raddr)));
+	struct fact_socket like = *socket;
+
+	like.owner.pid = 0;
+	return spread(fnv64(hash_service(&like), socket->at.raddr, sizeof(socket->at.raddr)));
 }
 
 static bool is_left(const struct digest *d, uint64_t peer)

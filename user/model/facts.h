@@ -19,6 +19,9 @@
 
 #define FACT_UNKNOWN UINT64_MAX
 
+/* Room for the name of a system call. */
+#define FACT_CALL 24
+
 struct finding_ports;
 struct held_ports;
 
@@ -80,12 +83,12 @@ struct fact_socket {
 	uint64_t drops_grew;
 };
 
-enum fact_call { FACT_CONNECT, FACT_BIND };
+enum fact_call { FACT_CONNECT, FACT_BIND, FACT_LISTEN };
 
 /* System calls of one process that failed with one errno for one address. */
 struct fact_failure {
 	struct fact_owner owner;
-	struct fact_address at; /* for bind() the local address, else the remote one */
+	struct fact_address at; /* for connect() the remote address, else the local one */
 	enum fact_call call;
 	bool v6only; /* as struct fact_socket has it */
 	uint16_t err;
@@ -153,6 +156,7 @@ enum fact_setting {
 	FACT_PORTS_LOW, /* ip_local_port_range */
 	FACT_PORTS_HIGH,
 	FACT_PORTS_RESERVED, /* how many of them ip_local_reserved_ports excludes */
+	FACT_UNPRIVILEGED,   /* ip_unprivileged_port_start */
 	FACT_SETTINGS
 };
 
@@ -176,7 +180,16 @@ struct fact_process {
 	uint32_t descriptors;
 	uint32_t sockets;
 	uint64_t limit; /* 0: not known */
-	bool stopped;	/* by a signal or a debugger */
+	/* What its first thread did at the look. */
+	char state;	      /* a letter of proc(5); NUL: not known */
+	char call[FACT_CALL]; /* the system call that it sleeps in; empty: none, or not known */
+	uint32_t threads;     /* 0: not known */
+};
+
+/* A process that has a descriptor of a listener which connections wait for. */
+struct fact_holder {
+	uint64_t listener; /* fact_socket.cookie */
+	struct fact_owner owner;
 };
 
 /* All facts. The arrays are the caller's. */
@@ -193,6 +206,8 @@ struct facts {
 	size_t netns_count;
 	const struct fact_process *processes;
 	size_t process_count;
+	const struct fact_holder *holders; /* sorted by listener and process */
+	size_t holder_count;
 	const struct fact_cookies *cookies;
 	size_t cookies_count;
 	struct fact_memory memory;

@@ -12,23 +12,26 @@
 #define RESETS_PERCENT	  5
 #define RESETS_MANY_SHARE 50
 
-static bool same_owner(const struct fact_owner *a, const struct fact_owner *b)
+/* Returns how many connections ended of a process, or of all processes of its name. */
+static uint64_t ends_of_owner(const struct finder *finder, const struct fact_end *like,
+			      bool of_name)
 {
-	return a->pid == b->pid && !strcmp(a->comm, b->comm);
-}
-
-static uint64_t ends_of_owner(const struct finder *finder, const struct fact_owner *owner)
-{
+	const struct fact_owner *owner = &like->owner;
 	uint64_t count = 0;
 
-	for (size_t i = 0; i < finder->facts->end_count; i++)
-		if (same_owner(&finder->facts->ends[i].owner, owner) &&
-		    finder->facts->ends[i].from != TCPDWELL_SYN_SENT)
-			count += finder->facts->ends[i].count;
+	for (size_t i = 0; i < finder->facts->end_count; i++) {
+		const struct fact_end *end = &finder->facts->ends[i];
+
+		if (end->from != TCPDWELL_SYN_SENT &&
+		    !memcmp(end->owner.comm, owner->comm, sizeof(owner->comm)) &&
+		    (of_name ? end->at.netns == like->at.netns : end->owner.pid == owner->pid))
+			count += end->count;
+	}
 	return count;
 }
 
-static const char *why_reset(const struct finder *finder, const struct fact_end *end)
+static const char *why_reset(const struct finder *finder, const struct fact_end *end,
+			     uint64_t count)
 {
 	const struct fact_netns *netns = finder_netns(finder, end->at.netns);
 
@@ -38,17 +41,17 @@ static const char *why_reset(const struct finder *finder, const struct fact_end 
 	if (end->from == TCPDWELL_FIN_WAIT2)
 		return "Data comes after the process has closed: the two sides do not agree who "
 		       "closes, and when.";
-	if (netns && netns->grew[FACT_ABORT_ON_CLOSE] >= end->count / 2 + 1)
+	if (netns && netns->grew[FACT_ABORT_ON_CLOSE] >= count / 2 + 1)
 		return "The process closes with data that it has not read.";
-	if (netns && netns->grew[FACT_ABORT_ON_DATA] >= end->count / 2 + 1)
+	if (netns && netns->grew[FACT_ABORT_ON_DATA] >= count / 2 + 1)
 		return "The process closes with SO_LINGER of 0.";
 	return "This side sends the RST.";
 }
 
-/* Names a command that shows the ends: those of one process if it is known, else all. */
+/* Names a command that shows the ends: those of one process if it is known, else of a service. */
 static void show_ends(struct finding *finding)
 {
-	if (finding->owner.pid)
+	if (finding->owner.pid && !finding->processes)
 		finding_more(finding, "tcpdwell --to CLOSE -p %u", finding->owner.pid);
 	else if (finding->at.lport || finding->at.rport)
 		finding_more(finding, "tcpdwell --to CLOSE --port %u",
@@ -57,50 +60,61 @@ static void show_ends(struct finding *finding)
 		finding_more(finding, "tcpdwell --to CLOSE");
 }
 
-static void found_resets(struct finder *finder, const struct fact_end *end, uint64_t all)
+/* Fills in what all ends of a group have in common. */
+static void describe(struct finding *finding, const struct fact_end *const *group, size_t count)
 {
-	struct finding *finding = finder_add(finder, FINDING_RESETS, FINDING_NOTE);
-
-	if (!finding)
-		return;
-	if (finder_percent(end->count, all) >= RESETS_MANY_SHARE)
-		finding->severity = FINDING_WARNING;
-	finding->count = end->count;
-	finding->owner = end->owner;
-	finding->at = end->at;
-	finding_figure(finding,
-		       end->reason == TCPDWELL_REASON_RESET_SENT ? "resets_sent" :
-								   "resets_received",
-		       end->count, FIGURE_COUNT, true);
-	finding_figure(finding, "of_ends", finder_percent(end->count, all), FIGURE_PERCENT, false);
-	finding_why(finding, "%s", why_reset(finder, end));
+	finding->count = finder_ends_count(group, count);
+	finding_set_owner_of_ends(finding, group, count);
+	finding->at = group[0]->at;
 	show_ends(finding);
 }
 
-/* Adds the finding of connections of a process that the kernel ended; NULL if there is no room. */
-static struct finding *add_died(struct finder *finder, const struct fact_end *end,
-				enum finding_id id, enum finding_severity severity)
+static void found_resets(struct finder *finder, const struct fact_end *const *group, size_t count)
+{
+	uint64_t resets = finder_ends_count(group, count), share;
+	bool several = group[0]->owner.pid != group[count - 1]->owner.pid;
+	struct finding *finding;
+
+	share = finder_percent(resets, ends_of_owner(finder, group[0], several));
+	if (share < RESETS_PERCENT)
+		return;
+	finding = finder_add(finder, FINDING_RESETS,
+			     share >= RESETS_MANY_SHARE ? FINDING_WARNING : FINDING_NOTE);
+	if (!finding)
+		return;
+	describe(finding, group, count);
+	finding_figure(finding,
+		       group[0]->reason == TCPDWELL_REASON_RESET_SENT ? "resets_sent" :
+									"resets_received",
+		       resets, FIGURE_COUNT, true);
+	finding_figure(finding, "of_ends", share, FIGURE_PERCENT, false);
+	finding_processes(finding);
+	finding_why(finding, "%s", why_reset(finder, group[0], resets));
+}
+
+/* Adds the finding of connections that the kernel ended; NULL if there is no room. */
+static struct finding *add_died(struct finder *finder, const struct fact_end *const *group,
+				size_t count, enum finding_id id, enum finding_severity severity)
 {
 	struct finding *finding = finder_add(finder, id, severity);
 
 	if (!finding)
 		return NULL;
-	finding->count = end->count;
-	finding->owner = end->owner;
-	finding->at = end->at;
-	finding->err = end->err;
-	finding_figure(finding, "died", end->count, FIGURE_COUNT, true);
-	show_ends(finding);
+	describe(finding, group, count);
+	finding->err = group[0]->err;
+	finding_figure(finding, "died", finding->count, FIGURE_COUNT, true);
+	finding_processes(finding);
 	return finding;
 }
 
-static void found_died(struct finder *finder, const struct fact_end *end)
+static void found_died(struct finder *finder, const struct fact_end *const *group, size_t count)
 {
-	struct finding *finding = add_died(finder, end, FINDING_KEEPALIVE_DIED, FINDING_NOTE);
+	struct finding *finding = add_died(finder, group, count, FINDING_KEEPALIVE_DIED,
+					   FINDING_NOTE);
 
 	if (!finding)
 		return;
-	if (end->reason == TCPDWELL_REASON_USER_TIMEOUT) {
+	if (group[0]->reason == TCPDWELL_REASON_USER_TIMEOUT) {
 		finding_why(finding, "Nothing came for as long as TCP_USER_TIMEOUT allows: the "
 				     "peers or the path to them are gone.");
 		finding->helps = "A TCP_USER_TIMEOUT that is longer than interruptions of the path "
@@ -114,10 +128,12 @@ static void found_died(struct finder *finder, const struct fact_end *end)
 			     "are gone.");
 }
 
-/* The kernel ended connections of a process because their data was not acknowledged. */
-static void found_unacknowledged(struct finder *finder, const struct fact_end *end)
+/* The kernel ended connections because their data was not acknowledged. */
+static void found_unacknowledged(struct finder *finder, const struct fact_end *const *group,
+				 size_t count)
 {
-	struct finding *finding = add_died(finder, end, FINDING_HALF_OPEN, FINDING_WARNING);
+	struct finding *finding = add_died(finder, group, count, FINDING_HALF_OPEN,
+					   FINDING_WARNING);
 
 	if (!finding)
 		return;
@@ -127,26 +143,43 @@ static void found_unacknowledged(struct finder *finder, const struct fact_end *e
 		    "peers' hosts or the path to them are gone.");
 }
 
+/* ---- Which ends ---- */
+
+static bool is_silent(const struct finder *finder, const struct fact_end *end)
+{
+	(void)finder;
+	return end->from != TCPDWELL_SYN_SENT &&
+	       (end->reason == TCPDWELL_REASON_KEEPALIVE_TIMEOUT ||
+		end->reason == TCPDWELL_REASON_USER_TIMEOUT);
+}
+
+static bool is_unacknowledged(const struct finder *finder, const struct fact_end *end)
+{
+	(void)finder;
+	return end->reason == TCPDWELL_REASON_TIMEOUT && end->from == TCPDWELL_ESTABLISHED;
+}
+
+static bool is_reset(const struct finder *finder, const struct fact_end *end)
+{
+	(void)finder;
+	return end->from != TCPDWELL_SYN_SENT && (end->reason == TCPDWELL_REASON_RESET_SENT ||
+						  end->reason == TCPDWELL_REASON_RESET_RECEIVED);
+}
+
+static int by_service_and_kind(const struct fact_end *a, const struct fact_end *b)
+{
+	return compare(a->at.netns, b->at.netns)	   ?:
+		       compare(a->at.lport, b->at.lport)   ?:
+		       compare(a->at.rport, b->at.rport)   ?:
+		       compare(a->at.family, b->at.family) ?:
+		       compare(a->from, b->from)	   ?:
+		       compare(a->reason, b->reason)	   ?:
+							     compare(a->err, b->err);
+}
+
 void find_ends(struct finder *finder)
 {
-	for (size_t i = 0; i < finder->facts->end_count; i++) {
-		const struct fact_end *end = &finder->facts->ends[i];
-		uint64_t all;
-
-		if (end->from == TCPDWELL_SYN_SENT)
-			continue;
-		if ((end->reason == TCPDWELL_REASON_KEEPALIVE_TIMEOUT ||
-		     end->reason == TCPDWELL_REASON_USER_TIMEOUT) &&
-		    end->count >= DIED)
-			found_died(finder, end);
-		if (end->reason == TCPDWELL_REASON_TIMEOUT && end->from == TCPDWELL_ESTABLISHED &&
-		    end->count >= DIED)
-			found_unacknowledged(finder, end);
-		if (end->reason != TCPDWELL_REASON_RESET_SENT &&
-		    end->reason != TCPDWELL_REASON_RESET_RECEIVED)
-			continue;
-		all = ends_of_owner(finder, &end->owner);
-		if (end->count >= RESETS && finder_percent(end->count, all) >= RESETS_PERCENT)
-			found_resets(finder, end, all);
-	}
+	finder_ends(finder, is_silent, by_service_and_kind, DIED, found_died);
+	finder_ends(finder, is_unacknowledged, by_service_and_kind, DIED, found_unacknowledged);
+	finder_ends(finder, is_reset, by_service_and_kind, RESETS, found_resets);
 }

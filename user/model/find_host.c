@@ -23,47 +23,83 @@ static void find_overflow(struct finder *finder, const struct fact_netns *netns)
 	finding_more(finding, "tcpdwell timewait");
 }
 
-/* The kernel counts the orphans of the whole host, so one namespace is enough. */
-static void find_orphans(struct finder *finder, const struct fact_netns *netns)
-{
-	uint64_t max = netns->settings[FACT_MAX_ORPHANS];
-	struct finding *finding;
-
-	if (max == FACT_UNKNOWN || !max || netns->orphans == FACT_UNKNOWN ||
-	    finder_percent(netns->orphans, max) < FINDER_SHARE_PERCENT)
-		return;
-	finding = finder_add(finder, FINDING_ORPHANS,
-			     netns->orphans >= max ? FINDING_CRITICAL : FINDING_WARNING);
-	if (!finding)
-		return;
-	finding->count = netns->orphans;
-	finding_figure(finding, "orphans", netns->orphans, FIGURE_COUNT, false);
-	finding_figure(finding, "used", finder_percent(netns->orphans, max), FIGURE_PERCENT, false);
-	finding_setting(finding, FACT_MAX_ORPHANS);
-	finding_setting(finding, FACT_ORPHAN_RETRIES);
-	finding_why(finding, "Connections that were closed here wait for peers that do not answer; "
-			     "beyond the limit the kernel resets them.");
-	finding_more(finding, "tcpdwell snapshot --sockets "
-			      "-s FIN_WAIT1,FIN_WAIT2,CLOSING,LAST_ACK");
-}
-
 static bool is_pressed(const struct fact_memory *memory)
 {
 	return memory->pages != FACT_UNKNOWN && memory->pressure_pages != FACT_UNKNOWN &&
 	       memory->pages >= memory->pressure_pages;
 }
 
+static uint64_t sum_grown(const struct facts *facts, enum fact_counter counter)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < facts->netns_count; i++)
+		sum += facts->namespaces[i].grew[counter];
+	return sum;
+}
+
+static bool is_short_of_memory(const struct facts *facts)
+{
+	return sum_grown(facts, FACT_MEMORY_PRESSURES) || is_pressed(&facts->memory);
+}
+
+static void describe_orphans(struct finding *finding, const struct fact_netns *netns,
+			     uint64_t aborted)
+{
+	finding->count = netns->orphans + aborted;
+	finding_figure(finding, "orphans", netns->orphans, FIGURE_COUNT, false);
+	finding_figure(finding, "used",
+		       finder_percent(netns->orphans, netns->settings[FACT_MAX_ORPHANS]),
+		       FIGURE_PERCENT, false);
+	if (aborted)
+		finding_figure(finding, "aborted", aborted, FIGURE_COUNT, true);
+	finding_setting(finding, FACT_MAX_ORPHANS);
+	finding_setting(finding, FACT_ORPHAN_RETRIES);
+	finding_why(finding,
+		    "Connections that were closed here wait for peers that do not answer; "
+		    "beyond the limit the kernel resets them.%s",
+		    aborted ? " Those that were sent again several times count twice or four "
+			      "times." :
+			      "");
+	finding_more(finding, "tcpdwell snapshot --sockets "
+			      "-s FIN_WAIT1,FIN_WAIT2,CLOSING,LAST_ACK");
+}
+
+/*
+ * Finds too many orphans, of which the kernel has one count for the whole host. It uses one counter
+ * for those that it reset because there were too many and for those that it reset for the want of
+ * memory.
+ */
+static void find_orphans(struct finder *finder)
+{
+	const struct facts *facts = finder->facts;
+	uint64_t aborted = is_short_of_memory(facts) ? 0 : sum_grown(facts, FACT_ABORT_ON_MEMORY);
+
+	for (size_t i = 0; i < facts->netns_count; i++) {
+		const struct fact_netns *netns = &facts->namespaces[i];
+		uint64_t max = netns->settings[FACT_MAX_ORPHANS];
+		struct finding *finding;
+
+		if (max == FACT_UNKNOWN || !max || netns->orphans == FACT_UNKNOWN ||
+		    (finder_percent(netns->orphans, max) < FINDER_SHARE_PERCENT && !aborted))
+			continue;
+		finding = finder_add(finder, FINDING_ORPHANS,
+				     netns->orphans >= max || aborted ? FINDING_CRITICAL :
+									FINDING_WARNING);
+		if (finding)
+			describe_orphans(finding, netns, aborted);
+		return;
+	}
+}
+
 static void find_memory(struct finder *finder)
 {
 	const struct facts *facts = finder->facts;
-	uint64_t aborts = 0, pressures = 0;
+	uint64_t aborts = sum_grown(facts, FACT_ABORT_ON_MEMORY);
+	uint64_t pressures = sum_grown(facts, FACT_MEMORY_PRESSURES);
 	struct finding *finding;
 
-	for (size_t i = 0; i < facts->netns_count; i++) {
-		aborts += facts->namespaces[i].grew[FACT_ABORT_ON_MEMORY];
-		pressures += facts->namespaces[i].grew[FACT_MEMORY_PRESSURES];
-	}
-	if (!aborts && !pressures && !is_pressed(&facts->memory))
+	if (!is_short_of_memory(facts))
 		return;
 	finding = finder_add(finder, FINDING_MEMORY, FINDING_CRITICAL);
 	if (!finding)
@@ -77,8 +113,7 @@ static void find_memory(struct finder *finder)
 	finding_figure(finding, "pressures", pressures, FIGURE_COUNT, true);
 	finding_figure(finding, "aborted", aborts, FIGURE_COUNT, true);
 	finding_why(finding, "%s",
-		    aborts ? "Orphans were reset for the want of memory, or there were too "
-			     "many." :
+		    aborts ? "Orphans were reset for the want of memory." :
 			     "Windows shrink, and data may be dropped (net.ipv4.tcp_mem).");
 	finding_more(finding, "tcpdwell snapshot --sockets");
 }
@@ -114,9 +149,7 @@ void find_host(struct finder *finder)
 
 	for (size_t i = 0; i < facts->netns_count; i++)
 		find_overflow(finder, &facts->namespaces[i]);
-	for (size_t i = 0, before = finder->count; i < facts->netns_count; i++)
-		if (finder->count == before || !i)
-			find_orphans(finder, &facts->namespaces[i]);
+	find_orphans(finder);
 	find_memory(finder);
 	find_descriptors(finder);
 }

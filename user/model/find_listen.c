@@ -2,7 +2,7 @@
 /*
  * Findings about listeners: floods, and connections that nobody accepts.
  */
-#include <inttypes.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -206,12 +206,60 @@ static void find_cookies_alone(struct finder *finder)
 struct queue {
 	uint64_t oldest_ns;
 	uint64_t waiting;
-	uint64_t served; /* other connections of those that may accept */
-	/* Of those, the connections that the process opened, and where most of them go. */
+};
+
+static struct queue look_into(const struct finder *finder, const struct fact_socket *listener)
+{
+	struct queue queue = { 0 };
+
+	for (size_t i = 0; i < finder->facts->socket_count; i++) {
+		const struct fact_socket *socket = &finder->facts->sockets[i];
+
+		if (socket->part == FACT_PEER || !socket->queued ||
+		    !is_same_listener(socket, listener))
+			continue;
+		queue.waiting += 1 + socket->others;
+		if (socket->age_ns > queue.oldest_ns)
+			queue.oldest_ns = socket->age_ns;
+	}
+	return queue;
+}
+
+/* ---- Who does not accept, and what it does instead ---- */
+
+/* A process that may accept from a listener. */
+struct server {
+	const struct fact_owner *owner;
+	const struct fact_process *process; /* NULL: nothing is known of it */
+	uint64_t accepted;		    /* its connections of the listener */
+};
+
+struct servers {
+	struct server *list; /* sorted by process */
+	size_t count;
+	uint64_t served; /* their connections, also of other listeners */
+	/* Of those, the connections that they opened, and where most of them go. */
 	uint64_t opened;
 	const struct fact_socket *most;
 	uint64_t most_votes;
+	bool threaded; /* one of them has several threads */
 };
+
+static int compare_servers(const void *a, const void *b)
+{
+	const struct server *x = a, *y = b;
+
+	return compare(x->owner->pid, y->owner->pid);
+}
+
+static const struct fact_process *process_of(const struct finder *finder,
+					     const struct fact_owner *owner)
+{
+	for (size_t i = 0; i < finder->facts->process_count; i++)
+		if (finder->facts->processes[i].owner.pid == owner->pid)
+			return &finder->facts->processes[i];
+	return NULL;
+}
 
 static bool is_same_destination(const struct fact_socket *a, const struct fact_socket *b)
 {
@@ -219,110 +267,217 @@ static bool is_same_destination(const struct fact_socket *a, const struct fact_s
 }
 
 /* Counts a vote. A destination with more than half of all votes is left at the end. */
-static void vote(struct queue *queue, const struct fact_socket *socket)
+static void vote(struct servers *servers, const struct fact_socket *socket)
 {
-	queue->opened++;
-	if (!queue->most_votes)
-		queue->most = socket;
-	if (is_same_destination(queue->most, socket))
-		queue->most_votes++;
+	servers->opened++;
+	if (!servers->most_votes)
+		servers->most = socket;
+	if (is_same_destination(servers->most, socket))
+		servers->most_votes++;
 	else
-		queue->most_votes--;
+		servers->most_votes--;
 }
 
-static int compare_pids(const void *a, const void *b)
+static void count_served(const struct finder *finder, const struct fact_socket *listener,
+			 struct servers *servers)
 {
-	const struct fact_socket *const *x = a, *const *y = b;
+	for (size_t i = 0; i < finder->facts->socket_count; i++) {
+		const struct fact_socket *socket = &finder->facts->sockets[i];
+		const struct server like = { .owner = &socket->owner };
+		struct server *server;
 
-	return compare((*x)->owner.pid, (*y)->owner.pid);
+		if (socket->part == FACT_PEER || socket->queued || !socket->owner.pid ||
+		    socket->state == TCPDWELL_LISTEN || socket->state == TCPDWELL_CLOSE)
+			continue;
+		server = bsearch(&like, servers->list, servers->count, sizeof(like),
+				 compare_servers);
+		if (!server)
+			continue;
+		servers->served += 1 + socket->others;
+		if (!socket->client && is_same_listener(socket, listener))
+			server->accepted += 1 + socket->others;
+		if (socket->client && socket->state == TCPDWELL_ESTABLISHED)
+			vote(servers, socket);
+	}
 }
 
 /*
- * Picks a socket of each process that may accept, sorted by process: of the listener's owner, and,
- * if several processes have the listener, of those that have accepted at its port. If only one has
- * it, others that serve the port are its children or were given the connection.
+ * Returns the processes that have the listener: its owner alone, if the others are not known. The
+ * caller frees the list.
  */
-static size_t pick_servers(struct finder *finder, const struct fact_socket *listener)
+static struct servers servers_of(struct finder *finder, const struct fact_socket *listener)
 {
-	const struct fact_socket **picked = finder->picked;
-	size_t count = 0, kept = 0;
+	const struct facts *facts = finder->facts;
+	struct servers servers = { .list = calloc(facts->holder_count + 1, sizeof(*servers.list)) };
 
-	for (size_t i = 0; i < finder->facts->socket_count; i++) {
-		const struct fact_socket *socket = &finder->facts->sockets[i];
-
-		if (socket == listener ||
-		    (listener->holders > 1 && !socket->queued && !socket->client &&
-		     socket->part != FACT_PEER && is_same_listener(socket, listener)))
-			picked[count++] = socket;
+	if (!servers.list) {
+		finder->err = -ENOMEM;
+		return servers;
 	}
-	qsort(picked, count, sizeof(*picked), compare_pids);
-	for (size_t i = 0; i < count; i++)
-		if (picked[i]->owner.pid &&
-		    (!kept || picked[i]->owner.pid != picked[kept - 1]->owner.pid))
-			picked[kept++] = picked[i];
-	return kept;
+	for (size_t i = 0; i < facts->holder_count; i++)
+		if (facts->holders[i].listener == listener->cookie)
+			servers.list[servers.count++].owner = &facts->holders[i].owner;
+	if (!servers.count && listener->owner.pid)
+		servers.list[servers.count++].owner = &listener->owner;
+	for (size_t i = 0; i < servers.count; i++) {
+		struct server *server = &servers.list[i];
+
+		server->process = process_of(finder, server->owner);
+		servers.threaded |= server->process && server->process->threads > 1;
+	}
+	count_served(finder, listener, &servers);
+	return servers;
 }
 
-static struct queue look_into(struct finder *finder, const struct fact_socket *listener)
+static bool is_stopped(const struct server *server)
 {
-	size_t servers = pick_servers(finder, listener);
-	struct queue queue = { 0 };
+	return server->process && (server->process->state == 'T' || server->process->state == 't');
+}
 
-	for (size_t i = 0; i < finder->facts->socket_count; i++) {
-		const struct fact_socket *socket = &finder->facts->sockets[i];
+static size_t count_stopped(const struct servers *servers)
+{
+	size_t stopped = 0;
 
-		if (socket->part == FACT_PEER)
-			continue;
-		if (socket->queued && is_same_listener(socket, listener)) {
-			queue.waiting += 1 + socket->others;
-			if (socket->age_ns > queue.oldest_ns)
-				queue.oldest_ns = socket->age_ns;
-		} else if (socket->state != TCPDWELL_LISTEN && socket->state != TCPDWELL_CLOSE &&
-			   bsearch(&socket, finder->picked, servers, sizeof(*finder->picked),
-				   compare_pids)) {
-			queue.served += 1 + socket->others;
-			if (socket->client && socket->state == TCPDWELL_ESTABLISHED)
-				vote(&queue, socket);
+	for (size_t i = 0; i < servers->count; i++)
+		stopped += is_stopped(&servers->list[i]);
+	return stopped;
+}
+
+/* Writes what @server does, for @count of them; empty: not known. */
+static void doing(char *text, size_t size, const struct server *server, size_t count)
+{
+	const struct fact_process *process = server->process;
+	const char *s = count == 1 ? "s" : "";
+
+	text[0] = '\0';
+	if (!process || !process->state)
+		return;
+	if (is_stopped(server))
+		snprintf(text, size, "%s stopped", count == 1 ? "is" : "are");
+	else if (process->state == 'R')
+		snprintf(text, size, "run%s", s);
+	else if (process->call[0] && process->state == 'D')
+		snprintf(text, size, "wait%s for a device in %s()", s, process->call);
+	else if (process->call[0])
+		snprintf(text, size, "sleep%s in %s()", s, process->call);
+	else
+		snprintf(text, size, "sleep%s", s);
+}
+
+static int by_doing(const void *a, const void *b)
+{
+	char x[64], y[64];
+
+	doing(x, sizeof(x), a, 1);
+	doing(y, sizeof(y), b, 1);
+	return strcmp(x, y);
+}
+
+/* Writes what the servers do, such as "2 sleep in futex(), 1 is stopped". */
+static void tell_doings(struct servers *servers, char *text, size_t size)
+{
+	size_t len = 0;
+
+	text[0] = '\0';
+	qsort(servers->list, servers->count, sizeof(*servers->list), by_doing);
+	for (size_t i = 0, n; i < servers->count; i += n) {
+		char what[64];
+
+		for (n = 1; i + n < servers->count; n++)
+			if (by_doing(&servers->list[i], &servers->list[i + n]))
+				break;
+		doing(what, sizeof(what), &servers->list[i], n);
+		if (what[0] && len < size)
+			len += snprintf(text + len, size - len, "%s%zu %s", len ? ", " : "", n,
+					what);
+	}
+}
+
+/* Writes where most of the connections go that the servers opened; empty: nowhere. */
+static void tell_destination(const struct servers *servers, char text[96 + TEXT_SLACK_BYTES])
+{
+	const struct fact_address *at;
+	char *p;
+
+	text[0] = '\0';
+	if (!servers->most_votes || servers->most_votes * 2 <= servers->opened)
+		return;
+	at = &servers->most->at;
+	p = servers->count > 1 ? put_literal(text, ", most of those that they opened to ") :
+				 put_literal(text, ", most of those that it opened to ");
+	p = put_char(put_addr(p, at->family ?: 4, at->raddr), ':');
+	*put_u16(p, at->rport) = '\0';
+}
+
+static void blame_one(struct finding *finding, const struct servers *servers)
+{
+	char what[64] = "", to[96 + TEXT_SLACK_BYTES];
+	const struct server *server = &servers->list[0];
+
+	if (servers->count && is_stopped(server)) {
+		finding_why(finding, "The process is stopped, by a signal or a debugger.");
+		return;
+	}
+	if (servers->count)
+		doing(what, sizeof(what), server, 1);
+	tell_destination(servers, to);
+	finding_why(finding, "The process does not call accept()%s%s%s%s%s.", what[0] ? ": " : "",
+		    !what[0]	      ? "" :
+		    servers->threaded ? "its first thread " :
+					"it ",
+		    what,
+		    servers->served ? ", and has other connections to serve" :
+				      ", and has no other connection",
+		    to);
+}
+
+static void blame_several(struct finding *finding, struct servers *servers)
+{
+	char what[128], to[96 + TEXT_SLACK_BYTES];
+	size_t idle = 0;
+
+	for (size_t i = 0; i < servers->count; i++)
+		idle += !servers->list[i].accepted;
+	tell_doings(servers, what, sizeof(what));
+	tell_destination(servers, to);
+	finding_why(finding, "None of %zu processes calls accept()%s%s%s%s%s.", servers->count,
+		    what[0] ? ": " : "", what,
+		    what[0] && servers->threaded ? " (the first thread of each)" : "",
+		    servers->served ? ". They have other connections to serve" : "", to);
+	if (idle && servers->served && idle < servers->count) {
+		size_t len = strlen(finding->why);
+
+		snprintf(finding->why + len, sizeof(finding->why) - len,
+			 " %zu of them %s none of this listener's.", idle,
+			 idle == 1 ? "has" : "have");
+	}
+}
+
+/* Names a process that must go on. */
+static void name_stopped(struct finding *finding, const struct servers *servers)
+{
+	for (size_t i = 0; i < servers->count; i++)
+		if (is_stopped(&servers->list[i])) {
+			finding->owner = *servers->list[i].owner;
+			finding->helps =
+				count_stopped(servers) == servers->count ?
+					"`kill -CONT PID` has it go on, if no debugger has it." :
+					"`kill -CONT PID` has the stopped one go on, if no "
+					"debugger has it. For the others, more workers or an event "
+					"loop that does not block.";
+			return;
 		}
-	}
-	return queue;
-}
-
-static bool is_stopped(const struct finder *finder, const struct fact_owner *owner)
-{
-	for (size_t i = 0; i < finder->facts->process_count; i++)
-		if (owner->pid && finder->facts->processes[i].owner.pid == owner->pid)
-			return finder->facts->processes[i].stopped;
-	return false;
 }
 
 /* Says what the processes that have the listener do instead of accepting. */
-static void blame_process(const struct finder *finder, struct finding *finding,
-			  const struct queue *queue, uint32_t holders)
+static void blame_servers(struct finding *finding, struct servers *servers)
 {
-	char to[96 + TEXT_SLACK_BYTES] = "", who[64] = "The process does not call accept()";
-	bool several = holders > 1;
-
-	if (!several && is_stopped(finder, &finding->owner)) {
-		finding_why(finding, "The process is stopped, by a signal or a debugger.");
-		finding->helps = "`kill -CONT PID` has it go on, if no debugger has it.";
-		return;
-	}
-	if (queue->most_votes && queue->most_votes * 2 > queue->opened) {
-		const struct fact_address *at = &queue->most->at;
-		char *p = several ? put_literal(to, ", most of those that they opened to ") :
-				    put_literal(to, ", most of those that it opened to ");
-
-		p = put_char(put_addr(p, at->family ?: 4, at->raddr), ':');
-		*put_u16(p, at->rport) = '\0';
-	}
-	if (several)
-		snprintf(who, sizeof(who), "None of %" PRIu32 " processes calls accept()", holders);
-	finding_why(finding, "%s%s%s: a larger backlog only lets more clients wait.", who,
-		    !queue->served ? "" :
-		    several	   ? ", and they have other connections to serve" :
-				     ", and has other connections to serve",
-		    to);
+	if (servers->count > 1)
+		blame_several(finding, servers);
+	else
+		blame_one(finding, servers);
+	if (count_stopped(servers))
+		name_stopped(finding, servers);
 }
 
 static void found_queue(struct finder *finder, const struct fact_socket *listener,
@@ -330,9 +485,11 @@ static void found_queue(struct finder *finder, const struct fact_socket *listene
 {
 	struct finding *finding = finder_add(finder, FINDING_ACCEPT_QUEUE_FULL, FINDING_CRITICAL);
 	bool full = listener->waiting > listener->backlog;
+	struct servers servers;
 
 	if (!finding)
 		return;
+	servers = servers_of(finder, listener);
 	finding->count = listener->waiting;
 	finding->owner = listener->owner;
 	finding->at = listener->at;
@@ -341,18 +498,21 @@ static void found_queue(struct finder *finder, const struct fact_socket *listene
 	if (queue->oldest_ns)
 		finding_figure(finding, "oldest", queue->oldest_ns, FIGURE_NS, false);
 	finding_figure(finding, "dropped", listener->drops_grew, FIGURE_COUNT, true);
-	finding_figure(finding, "other_connections", queue->served, FIGURE_COUNT, false);
-	if (listener->holders > 1)
-		finding_figure(finding, "processes", listener->holders, FIGURE_COUNT, false);
+	finding_figure(finding, "other_connections", servers.served, FIGURE_COUNT, false);
+	if (servers.count > 1)
+		finding_figure(finding, "processes", servers.count, FIGURE_COUNT, false);
+	if (count_stopped(&servers))
+		finding_figure(finding, "stopped", count_stopped(&servers), FIGURE_COUNT, false);
 	finding_setting(finding, FACT_SOMAXCONN);
 	finding_setting(finding, FACT_ABORT_ON_OVERFLOW);
 	if (queue->oldest_ns >= WAIT_NS)
-		blame_process(finder, finding, queue, listener->holders);
+		blame_servers(finding, &servers);
 	else
 		finding_why(finding, "%s",
 			    full ? "More connections come than accept() takes." :
 				   "The queue was full for a moment.");
 	finding_more(finding, "tcpdwell snapshot -l -L %u", listener->at.lport);
+	free(servers.list);
 }
 
 void find_listeners(struct finder *finder)

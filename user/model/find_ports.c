@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "base/plural.h"
+#include "base/put.h"
+#include "base/text.h"
 #include "model/finders.h"
 #include "model/held_ports.h"
 #include "model/pressure.h"
@@ -86,7 +88,7 @@ static bool failed_for_port(const struct fact_failure *failure, const struct fac
 		return failure->call == FACT_CONNECT && failure->err == EADDRNOTAVAIL &&
 		       failure->at.rport == at->rport &&
 		       !memcmp(failure->at.raddr, at->raddr, sizeof(at->raddr));
-	return failure->call == FACT_BIND && failure->err == EADDRINUSE && !failure->at.lport &&
+	return failure->call != FACT_CONNECT && failure->err == EADDRINUSE && !failure->at.lport &&
 	       (!memcmp(failure->at.laddr, at->laddr, sizeof(at->laddr)) ||
 		!memcmp(failure->at.laddr, any, sizeof(any)));
 }
@@ -297,7 +299,34 @@ static void describe_ports(struct finding *finding, const struct tally *tally, u
 	if (p->holder == PRESSURE_BY_TIMEWAIT && timewait)
 		finding_setting(finding, FACT_TW_REUSE);
 	advise_ports(finding, p->holder);
-	finding_more(finding, "tcpdwell timewait -d 10s");
+}
+
+static bool has_address(const uint8_t address[16])
+{
+	static const uint8_t none[16];
+
+	return memcmp(address, none, sizeof(none));
+}
+
+/* Names the command that shows what holds the ports. */
+static void show_holders(struct finding *finding, enum pressure_holder holder)
+{
+	const struct fact_address *at = &finding->at;
+	const uint8_t *address = at->rport ? at->raddr : at->laddr;
+	char text[64 + TEXT_SLACK_BYTES] = "", port[16] = "";
+	char *p = text;
+
+	if (holder == PRESSURE_BY_TIMEWAIT) {
+		finding_more(finding, "tcpdwell timewait -d 10s");
+		return;
+	}
+	if (has_address(address)) {
+		p = put_addr(put_literal(p, " --addr "), at->family ?: 4, address);
+		*p = '\0';
+	}
+	if (at->rport)
+		snprintf(port, sizeof(port), " -D %u", at->rport);
+	finding_more(finding, "tcpdwell snapshot --sockets%s%s", port, text);
 }
 
 /* ---- The fullest destinations ---- */
@@ -399,6 +428,7 @@ static void found_short(struct finder *finder, const struct fact_socket *const *
 		memset(finding->at.raddr, 0, sizeof(finding->at.raddr));
 	}
 	describe_ports(finding, tally, input->blocked, p);
+	show_holders(finding, p->holder);
 	name_programs(finder, finding, tally, who_holds(p->holder, tally),
 		      count_shared(group, count));
 	name_refused(finder, finding, first->bound);
@@ -493,7 +523,8 @@ static bool was_found_short(const struct finder *finder, const struct fact_failu
 /* Reports a call that failed, although no socket like its own holds a port. */
 static void found_refused(struct finder *finder, const struct fact_failure *failure)
 {
-	const struct fact_socket like = { .at = failure->at, .bound = failure->call == FACT_BIND };
+	const struct fact_socket like = { .at = failure->at,
+					  .bound = failure->call != FACT_CONNECT };
 	const struct ephemeral e = ephemeral_of(finder_netns(finder, failure->at.netns));
 	struct tally tally = { .key.bound = like.bound, .refused = failure->count };
 	struct pressure_input input = { .tally = &tally, .ephemeral = &e };
@@ -514,6 +545,7 @@ static void found_refused(struct finder *finder, const struct fact_failure *fail
 	finding->at = failure->at;
 	finding->err = failure->err;
 	describe_ports(finding, &tally, input.blocked, &p);
+	show_holders(finding, p.holder);
 	finding_why(finding, "%s.", who_holds(p.holder, &tally));
 }
 
@@ -526,7 +558,7 @@ static void find_refused_ports(struct finder *finder)
 	for (size_t i = 0; i < finder->facts->failure_count; i++) {
 		const struct fact_failure *failure = &finder->facts->failures[i];
 		bool connect = failure->call == FACT_CONNECT && failure->err == EADDRNOTAVAIL;
-		bool bind = failure->call == FACT_BIND && failure->err == EADDRINUSE &&
+		bool bind = failure->call != FACT_CONNECT && failure->err == EADDRINUSE &&
 			    !failure->at.lport;
 
 		if ((connect || bind) && !was_found_short(finder, failure))

@@ -30,19 +30,25 @@
 #define STUCK		  5
 #define ORPHANS_FIN_WAIT2 100
 
+/* A process with so many of what is found one by one is reported by itself. */
+#define OF_ONE_PROCESS 5
+
 /* Returns the port that tells which service it is. */
 static uint16_t service_port(const struct fact_socket *socket)
 {
 	return socket->client ? socket->at.rport : socket->at.lport;
 }
 
-static int by_owner_and_service(const struct fact_socket *a, const struct fact_socket *b)
+static int by_service(const struct fact_socket *a, const struct fact_socket *b)
 {
-	return compare(a->owner.pid, b->owner.pid)				   ?:
-		       memcmp(a->owner.comm, b->owner.comm, sizeof(a->owner.comm)) ?:
-		       compare(a->at.netns, b->at.netns)			   ?:
-		       compare(a->client, b->client)				   ?:
-		       compare(service_port(a), service_port(b));
+	return compare(a->at.netns, b->at.netns)     ?:
+		       compare(a->client, b->client) ?:
+						       compare(service_port(a), service_port(b));
+}
+
+static int by_program_and_service(const struct fact_socket *a, const struct fact_socket *b)
+{
+	return memcmp(a->owner.comm, b->owner.comm, sizeof(a->owner.comm)) ?: by_service(a, b);
 }
 
 /* Fills in what all sockets of a group have in common. */
@@ -52,7 +58,7 @@ static void describe(struct finder *finder, struct finding *finding,
 	uint64_t oldest_ns = 0;
 
 	finding->count = finder_sockets(group, count);
-	finding->owner = group[0]->owner;
+	finding_set_owner(finding, group, count);
 	finding->at = group[0]->at;
 	if (group[0]->client)
 		finding->at.lport = 0;
@@ -66,6 +72,7 @@ static void describe(struct finder *finder, struct finding *finding,
 		finding_end(finder, finding, group[i]);
 	}
 	finding_figure(finding, "connections", finding->count, FIGURE_COUNT, false);
+	finding_processes(finding);
 	if (oldest_ns)
 		finding_figure(finding, "oldest", oldest_ns, FIGURE_NS, false);
 }
@@ -160,7 +167,8 @@ static bool is_incoming(const struct finder *finder, const struct fact_socket *s
 
 static int by_service_and_peer(const struct fact_socket *a, const struct fact_socket *b)
 {
-	return by_owner_and_service(a, b) ?: memcmp(a->at.raddr, b->at.raddr, sizeof(a->at.raddr));
+	return by_program_and_service(a, b) ?:
+					      memcmp(a->at.raddr, b->at.raddr, sizeof(a->at.raddr));
 }
 
 static int by_peer_and_opening(const struct fact_socket *a, const struct fact_socket *b)
@@ -223,7 +231,8 @@ static size_t suspects_of(struct finder *finder, const struct fact_socket *const
 
 static void found_peers(struct finder *finder, const struct fact_socket *const *group, size_t count)
 {
-	size_t suspects = 0, peers = 0;
+	size_t suspects = 0, peers = 0, processes;
+	const struct fact_socket *one = group[0];
 	struct finding *finding;
 
 	for (size_t i = 0, n; i < count; i += n) {
@@ -234,6 +243,8 @@ static void found_peers(struct finder *finder, const struct fact_socket *const *
 		of_peer = suspects_of(finder, group + i, n);
 		suspects += of_peer;
 		peers += of_peer > 0;
+		if (of_peer)
+			one = group[i + n - 1]; /* the oldest */
 	}
 	if (suspects < SUSPECTS)
 		return;
@@ -241,12 +252,15 @@ static void found_peers(struct finder *finder, const struct fact_socket *const *
 	if (!finding)
 		return;
 	finding->count = suspects;
-	finding->owner = group[0]->owner;
-	finding->at = group[0]->at;
+	finding->owner = one->owner;
+	processes = finder_processes(group, count);
+	finding->processes = processes > 1 ? processes : 0;
+	finding->at = one->at;
 	finding->at.rport = 0;
 	memset(finding->at.raddr, 0, sizeof(finding->at.raddr));
 	finding_figure(finding, "suspects", suspects, FIGURE_COUNT, false);
 	finding_figure(finding, "peers", peers, FIGURE_COUNT, false);
+	finding_processes(finding);
 	finding->has_end = true;
 	finding->end = (struct deadline){ .kind = DEADLINE_NEVER };
 	finding_setting(finding, FACT_KEEPALIVE_TIME);
@@ -260,8 +274,10 @@ static void found_peers(struct finder *finder, const struct fact_socket *const *
 
 void find_half_open(struct finder *finder)
 {
-	finder_groups(finder, is_dead, by_owner_and_service, found_dead);
-	finder_groups_sorted(finder, is_incoming, by_peer_and_opening, by_owner_and_service,
+	const struct finder_least one_by_one = { .alone = OF_ONE_PROCESS, .all = 1 };
+
+	finder_programs(finder, is_dead, by_service, one_by_one, found_dead);
+	finder_groups_sorted(finder, is_incoming, by_peer_and_opening, by_program_and_service,
 			     found_peers);
 }
 
@@ -306,8 +322,10 @@ static void found_leak(struct finder *finder, const struct fact_socket *const *g
 	finding_why(finding, "%s",
 		    unread ? "It does not read, either: it is stuck, or has forgotten them." :
 			     "It has read all and has not called close().");
-	finding_more(finding, group[0]->owner.pid ? "tcpdwell leaks -p %u" : "tcpdwell leaks",
-		     group[0]->owner.pid);
+	if (finding->owner.pid && !finding->processes)
+		finding_more(finding, "tcpdwell leaks -p %u", finding->owner.pid);
+	else
+		finding_more(finding, "tcpdwell leaks --port %u", service_port(group[0]));
 }
 
 /* ---- A FIN that nobody acknowledges ---- */
@@ -384,8 +402,6 @@ static void found_stuck(struct finder *finder, const struct fact_socket *const *
 	uint8_t state = group[0]->state;
 	struct finding *finding;
 
-	if (finder_sockets(group, count) < STUCK)
-		return;
 	finding = finder_add(finder, ids[state], FINDING_NOTE);
 	if (!finding)
 		return;
@@ -421,8 +437,6 @@ static void found_held(struct finder *finder, const struct fact_socket *const *g
 {
 	struct finding *finding;
 
-	if (finder_sockets(group, count) < STUCK)
-		return;
 	finding = finder_add(finder, FINDING_STUCK_FIN_WAIT2, FINDING_WARNING);
 	if (!finding)
 		return;
@@ -449,8 +463,6 @@ static void found_orphans(struct finder *finder, const struct fact_socket *const
 {
 	struct finding *finding;
 
-	if (finder_sockets(group, count) < ORPHANS_FIN_WAIT2)
-		return;
 	finding = finder_add(finder, FINDING_STUCK_FIN_WAIT2, FINDING_NOTE);
 	if (!finding)
 		return;
@@ -481,10 +493,14 @@ unsigned int find_stuck_kinds(const struct fact_socket *socket, uint64_t leak_ns
 
 void find_stuck(struct finder *finder)
 {
-	finder_groups(finder, is_leaked, by_owner_and_service, found_leak);
-	finder_groups(finder, in_fin_wait1, by_owner_and_service, found_stuck);
-	finder_groups(finder, in_closing, by_owner_and_service, found_stuck);
-	finder_groups(finder, in_last_ack, by_owner_and_service, found_stuck);
-	finder_groups(finder, is_held, by_owner_and_service, found_held);
-	finder_groups(finder, is_orphan_in_fin_wait2, by_owner_and_service, found_orphans);
+	const struct finder_least one_by_one = { .alone = OF_ONE_PROCESS, .all = 1 };
+	const struct finder_least stuck = { .alone = STUCK, .all = STUCK };
+	const struct finder_least many = { .alone = ORPHANS_FIN_WAIT2, .all = ORPHANS_FIN_WAIT2 };
+
+	finder_programs(finder, is_leaked, by_service, one_by_one, found_leak);
+	finder_programs(finder, in_fin_wait1, by_service, stuck, found_stuck);
+	finder_programs(finder, in_closing, by_service, stuck, found_stuck);
+	finder_programs(finder, in_last_ack, by_service, stuck, found_stuck);
+	finder_programs(finder, is_held, by_service, stuck, found_held);
+	finder_programs(finder, is_orphan_in_fin_wait2, by_service, many, found_orphans);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Findings about bind() that cannot have what it asks for: ports that others hold, foreign
- * addresses.
+ * Findings about bind() and listen() that cannot have what they ask for: ports that others hold,
+ * foreign addresses, ports for which the process has no right.
  */
 #include <errno.h>
 #include <string.h>
@@ -128,7 +128,7 @@ static void blame_holder(struct finding *finding, const struct port_holder *hold
 	}
 }
 
-/* Finds bind() to a port by number that is in use. */
+/* Finds bind() to a port by number that is in use, and listen() where another socket listens. */
 static void find_in_use(struct finder *finder)
 {
 	for (size_t i = 0; i < finder->facts->failure_count; i++) {
@@ -136,7 +136,8 @@ static void find_in_use(struct finder *finder)
 		struct port_holder holder;
 		struct finding *finding;
 
-		if (failure->call != FACT_BIND || failure->err != EADDRINUSE || !failure->at.lport)
+		if (failure->call == FACT_CONNECT || failure->err != EADDRINUSE ||
+		    !failure->at.lport)
 			continue;
 		finding = finder_add(finder, FINDING_ADDRESS_IN_USE, FINDING_WARNING);
 		if (!finding)
@@ -183,8 +184,46 @@ static void find_foreign(struct finder *finder)
 	}
 }
 
+/* Finds bind() to a port that the process has no right to. */
+static void find_forbidden(struct finder *finder)
+{
+	for (size_t i = 0; i < finder->facts->failure_count; i++) {
+		const struct fact_failure *failure = &finder->facts->failures[i];
+		const struct fact_netns *netns = finder_netns(finder, failure->at.netns);
+		struct finding *finding;
+
+		if (failure->call == FACT_CONNECT ||
+		    (failure->err != EACCES && failure->err != EPERM))
+			continue;
+		finding = finder_add(finder, FINDING_ADDRESS_IN_USE, FINDING_WARNING);
+		if (!finding)
+			return;
+		finding->count = failure->count;
+		finding->owner = failure->owner;
+		finding->at = failure->at;
+		finding->err = failure->err;
+		finding_figure(finding, "failed", failure->count, FIGURE_COUNT, true);
+		finding_more(finding, "tcpdwell diagnose -p %u", failure->owner.pid);
+		finding->useless = "SO_REUSEADDR; stopping other servers.";
+		if (netns && netns->settings[FACT_UNPRIVILEGED] != FACT_UNKNOWN &&
+		    failure->at.lport >= netns->settings[FACT_UNPRIVILEGED]) {
+			finding_why(finding, "A security module, or a BPF program of its cgroup, "
+					     "does not let the process have that port.");
+			finding->helps = "The policy of that module: its log says what it refused.";
+			continue;
+		}
+		finding_why(finding, "The port is for processes with CAP_NET_BIND_SERVICE, which "
+				     "this one does not have.");
+		finding->helps = "AmbientCapabilities=CAP_NET_BIND_SERVICE of systemd, or setcap; "
+				 "a socket unit; another port; a lower "
+				 "net.ipv4.ip_unprivileged_port_start.";
+		finding_setting(finding, FACT_UNPRIVILEGED);
+	}
+}
+
 void find_taken(struct finder *finder)
 {
 	find_in_use(finder);
+	find_forbidden(finder);
 	find_foreign(finder);
 }

@@ -99,6 +99,50 @@ void finder_groups(struct finder *finder, finder_pick *pick, finder_compare *com
 void finder_groups_sorted(struct finder *finder, finder_pick *pick, finder_compare *sort,
 			  finder_compare *compare, finder_found *found);
 
+/*
+ * Does the same for each process that has at least @alone of the sockets that @compare takes for
+ * equal. The processes of one name that have fewer are one group. Workers of one program may have a
+ * socket each, so that none of them has enough to be found by itself. @compare must not compare
+ * owners. Groups of less than @least sockets are left out.
+ */
+struct finder_least {
+	uint64_t alone;
+	uint64_t all;
+	/* Counts what matters in a group; NULL: its sockets. */
+	uint64_t (*count)(const struct fact_socket *const *group, size_t count);
+};
+void finder_programs(struct finder *finder, finder_pick *pick, finder_compare *compare,
+		     struct finder_least least, finder_found *found);
+
+/* Does the same with ends of connections. Each counts as many as fact_end.count says. */
+typedef bool finder_pick_end(const struct finder *finder, const struct fact_end *end);
+typedef int finder_compare_ends(const struct fact_end *a, const struct fact_end *b);
+typedef void finder_found_ends(struct finder *finder, const struct fact_end *const *group,
+			       size_t count);
+void finder_ends(struct finder *finder, finder_pick_end *pick, finder_compare_ends *compare,
+		 uint64_t least, finder_found_ends *found);
+
+/* Compares pid and name. */
+int finder_compare_owners(const struct fact_owner *a, const struct fact_owner *b);
+
+/* Returns how many connections ended in a group of ends. */
+uint64_t finder_ends_count(const struct fact_end *const *group, size_t count);
+
+/*
+ * Set whose @finding is: the first one's, whose process may be one of several. The processes of a
+ * group stand together.
+ */
+void finding_set_owner(struct finding *finding, const struct fact_socket *const *group,
+		       size_t count);
+void finding_set_owner_of_ends(struct finding *finding, const struct fact_end *const *group,
+			       size_t count);
+
+/* Returns how many processes the sockets of a group belong to. */
+size_t finder_processes(const struct fact_socket *const *group, size_t count);
+
+/* Adds the figure that says how many processes a finding sums, if it sums several. */
+void finding_processes(struct finding *finding);
+
 /* The most connections of one peer that are looked through one by one. More tell nothing. */
 #define FINDER_POOL_MOST 256
 
@@ -115,6 +159,13 @@ bool finder_peer_is_here(struct finder *finder, const struct fact_socket *socket
 
 /* Returns the number of different remote addresses of a group. */
 size_t finder_remote_addresses(const struct fact_socket *const *group, size_t count);
+
+/* Compares namespace, remote port and remote address. */
+int finder_compare_destinations(const struct fact_address *a, const struct fact_address *b);
+
+/* Returns true if a scan was found that tells of what @owner tries at the port of @at. */
+bool finder_found_scan(const struct finder *finder, const struct fact_owner *owner,
+		       const struct fact_address *at);
 
 /* The parts. */
 void find_unanswered(struct finder *finder);

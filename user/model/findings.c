@@ -36,7 +36,8 @@ static const struct {
 	[FINDING_STUCK_LAST_ACK] = { "stuck_last_ack",
 				     "both sides closed, and the peer does not answer" },
 	[FINDING_PORTS_EXHAUSTED] = { "ports_exhausted", "no local port is left, or soon none" },
-	[FINDING_ADDRESS_IN_USE] = { "address_in_use", "bind() cannot have what it asks for" },
+	[FINDING_ADDRESS_IN_USE] = { "address_in_use",
+				     "bind() or listen() cannot have what it asks for" },
 	[FINDING_TIMEWAIT_OVERFLOW] = { "timewait_overflow",
 					"there was no room for another timewait socket" },
 	[FINDING_KEEPALIVE_DIED] = { "keepalive_died", "connections died of silence" },
@@ -75,6 +76,7 @@ static const char *const setting_names[FACT_SETTINGS] = {
 	[FACT_PORTS_LOW] = "net.ipv4.ip_local_port_range",
 	[FACT_PORTS_HIGH] = "net.ipv4.ip_local_port_range",
 	[FACT_PORTS_RESERVED] = "net.ipv4.ip_local_reserved_ports",
+	[FACT_UNPRIVILEGED] = "net.ipv4.ip_unprivileged_port_start",
 };
 
 const char *finding_name(enum finding_id id)
@@ -190,48 +192,6 @@ bool finder_is(const struct finder *finder, const struct fact_socket *socket, en
 		return kind == FINDER_PEERS;
 	default:
 		return test(socket, finder->facts->leak_ns);
-	}
-}
-
-size_t finder_sockets(const struct fact_socket *const *group, size_t count)
-{
-	size_t sockets = count;
-
-	for (size_t i = 0; i < count; i++)
-		sockets += group[i]->others;
-	return sockets;
-}
-
-/* qsort() passes nothing but the elements, so the function is passed here. */
-static _Thread_local finder_compare *comparison;
-
-static int compare_picked(const void *a, const void *b)
-{
-	return comparison(*(const struct fact_socket *const *)a,
-			  *(const struct fact_socket *const *)b);
-}
-
-void finder_groups(struct finder *finder, finder_pick *pick, finder_compare *compare,
-		   finder_found *found)
-{
-	finder_groups_sorted(finder, pick, compare, compare, found);
-}
-
-void finder_groups_sorted(struct finder *finder, finder_pick *pick, finder_compare *sort,
-			  finder_compare *compare, finder_found *found)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < finder->facts->socket_count; i++)
-		if (pick(finder, &finder->facts->sockets[i]))
-			finder->picked[count++] = &finder->facts->sockets[i];
-	comparison = sort;
-	qsort(finder->picked, count, sizeof(*finder->picked), compare_picked);
-	for (size_t i = 0, n; i < count; i += n) {
-		for (n = 1; i + n < count; n++)
-			if (compare(finder->picked[i], finder->picked[i + n]))
-				break;
-		found(finder, finder->picked + i, n);
 	}
 }
 

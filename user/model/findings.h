@@ -58,7 +58,7 @@ struct finding_figure {
 
 #define FINDING_FIGURES	 8
 #define FINDING_SETTINGS 4
-#define FINDING_WHY_LEN	 256
+#define FINDING_WHY_LEN	 384
 #define FINDING_MORE_LEN 128
 
 struct finding {
@@ -66,8 +66,9 @@ struct finding {
 	enum finding_severity severity;
 	uint64_t count;		 /* what findings of one kind are sorted by */
 	struct fact_owner owner; /* pid 0: nobody, or not known */
-	struct fact_address at;	 /* a port or an address of 0 is left out */
-	uint16_t err;		 /* 0: none */
+	uint32_t processes;	/* of the owner's name that it sums, if there are several; else 0 */
+	struct fact_address at; /* a port or an address of 0 is left out */
+	uint16_t err;		/* 0: none */
 	struct finding_figure figures[FINDING_FIGURES];
 	unsigned int figure_count;
 	char why[FINDING_WHY_LEN]; /* a sentence or two; empty: not known */

@@ -40,6 +40,7 @@ struct gather {
 	struct list failures;
 	struct list processes;
 	struct slots process_slots;
+	struct list holders; /* sorted by gather_take() */
 	struct list cookies;
 	struct list first; /* gather_netns of the first look */
 	struct list drops;
@@ -95,6 +96,7 @@ struct gather *gather_new(void)
 	g->ends.size = sizeof(struct fact_end);
 	g->failures.size = sizeof(struct fact_failure);
 	g->processes.size = sizeof(struct fact_process);
+	g->holders.size = sizeof(struct fact_holder);
 	g->cookies.size = sizeof(struct fact_cookies);
 	g->first.size = sizeof(struct gather_netns);
 	g->drops.size = sizeof(struct first_drops);
@@ -115,6 +117,7 @@ void gather_free(struct gather *g)
 	free(g->failures.items);
 	free(g->processes.items);
 	free(g->process_slots.items);
+	free(g->holders.items);
 	free(g->cookies.items);
 	free(g->first.items);
 	free(g->drops.items);
@@ -563,14 +566,16 @@ struct fact_failure gather_failure_of(const struct tcpdwell_failed_call *call,
 	struct fact_failure failure = {
 		.owner.pid = call->pid,
 		.at = { .netns = call->netns, .family = call->family },
-		.call = call->call == TCPDWELL_CALL_BIND ? FACT_BIND : FACT_CONNECT,
+		.call = call->call == TCPDWELL_CALL_BIND   ? FACT_BIND :
+			call->call == TCPDWELL_CALL_LISTEN ? FACT_LISTEN :
+							     FACT_CONNECT,
 		.err = call->err,
 		.v6only = call->v6only,
 		.count = count,
 	};
 
 	memcpy(failure.owner.comm, calls->comm, sizeof(failure.owner.comm));
-	if (failure.call == FACT_BIND) {
+	if (failure.call != FACT_CONNECT) {
 		failure.at.lport = call->port;
 		memcpy(failure.at.laddr, call->addr, sizeof(failure.at.laddr));
 	} else {
@@ -701,6 +706,7 @@ void gather_begin(struct gather *g, uint64_t now_ns)
 	g->digest = g->digest_leak_ns ? digest_new(g->digest_leak_ns) : NULL;
 	g->requests.count = 0;
 	g->processes.count = 0;
+	g->holders.count = 0;
 	free(g->process_slots.items);
 	g->process_slots = (struct slots){};
 }
@@ -727,12 +733,54 @@ int gather_socket(struct gather *g, const struct tcpdwell_socket *socket)
 	return err ?: add_socket(g, socket);
 }
 
-/* Sets the number of holders, which the socket's record does not have. */
-static void note_holders(struct gather *g, uint32_t holders)
+static bool is_listed(const struct gather *g, size_t from, uint32_t pid)
 {
-	struct fact_socket *sockets = g->sockets.items;
+	const struct fact_holder *holders = g->holders.items;
 
-	sockets[g->sockets.count - 1].holders = holders;
+	for (size_t i = from; i < g->holders.count; i++)
+		if (holders[i].owner.pid == pid)
+			return true;
+	return false;
+}
+
+/* Notes each process that might accept what waits at a listener, once. */
+static int note_accepters(struct gather *g, const struct sockets *sockets,
+			  const struct socket_seen *seen)
+{
+	const struct socket_holder *holder = sockets_first_holder(sockets, seen);
+	size_t before = g->holders.count;
+	int err = 0;
+
+	for (; holder && !err; holder = sockets_next_holder(sockets, holder)) {
+		struct fact_holder fact = { .listener = seen->info.key, .owner.pid = holder->pid };
+
+		if (is_listed(g, before, holder->pid))
+			continue;
+		memcpy(fact.owner.comm, holder->comm, sizeof(fact.owner.comm));
+		err = list_add(&g->holders, &fact);
+		if (!err && holder->pid != seen->info.pid)
+			err = gather_holder(g, holder->pid, holder->comm);
+	}
+	return err;
+}
+
+/* Notes who holds the socket that was added last, which its record does not tell. */
+static int note_holders(struct gather *g, const struct sockets *sockets,
+			const struct socket_seen *seen)
+{
+	struct fact_socket *facts = g->sockets.items;
+	struct fact_socket *fact = &facts[g->sockets.count - 1];
+
+	fact->holders = seen->holders;
+	return fact->state == TCPDWELL_LISTEN && fact->waiting ? note_accepters(g, sockets, seen) :
+								 0;
+}
+
+static int compare_holders(const void *left, const void *right)
+{
+	const struct fact_holder *a = left, *b = right;
+
+	return compare(a->listener, b->listener) ?: compare(a->owner.pid, b->owner.pid);
 }
 
 /* If no state is asked for, bound sockets in CLOSE are included, too. */
@@ -765,8 +813,8 @@ static int add_all(struct gather *g, const struct sockets *sockets)
 		if (!err && (seen->info.state == TCPDWELL_SYN_RECV ||
 			     sockets_wanted(sockets, seen, &filters)))
 			err = gather_socket(g, &seen->info);
-		if (g->sockets.count > before)
-			note_holders(g, seen->holders);
+		if (!err && g->sockets.count > before)
+			err = note_holders(g, sockets, seen);
 	}
 	return err;
 }
@@ -791,6 +839,8 @@ int gather_take(struct gather *g, uint64_t span_ns, uint64_t leak_ns, struct fac
 		return err;
 	if (g->requests.count)
 		qsort(g->requests.items, g->requests.count, g->requests.size, compare_requests);
+	if (g->holders.count)
+		qsort(g->holders.items, g->holders.count, g->holders.size, compare_holders);
 	for (size_t i = 0; i < g->taken_count; i++)
 		if (g->taken[i].state == TCPDWELL_LISTEN)
 			count_requests(g, &g->taken[i]);
@@ -807,6 +857,8 @@ int gather_take(struct gather *g, uint64_t span_ns, uint64_t leak_ns, struct fac
 		.netns_count = g->namespaces.count,
 		.processes = g->processes.items,
 		.process_count = g->processes.count,
+		.holders = g->holders.items,
+		.holder_count = g->holders.count,
 		.cookies = g->cookies.items,
 		.cookies_count = g->cookies.count,
 		.memory = g->memory,

@@ -18,6 +18,7 @@
 #include "run/session.h"
 #include "run/survey.h"
 
+_Static_assert(PROCFS_CALL_BYTES == FACT_CALL, "a name of a call fits");
 _Static_assert(NETSTAT_UNKNOWN == FACT_UNKNOWN, "what is not known is so everywhere");
 
 /* The counters as /proc/net/snmp and /proc/net/netstat name them. */
@@ -57,6 +58,7 @@ static const char *const setting_files[FACT_SETTINGS] = {
 	[FACT_TIMESTAMPS] = "ipv4/tcp_timestamps",
 	[FACT_MAX_TW_BUCKETS] = "ipv4/tcp_max_tw_buckets",
 	[FACT_MAX_ORPHANS] = "ipv4/tcp_max_orphans",
+	[FACT_UNPRIVILEGED] = "ipv4/ip_unprivileged_port_start",
 };
 
 /* ---- Namespaces ---- */
@@ -173,7 +175,9 @@ void survey_processes(struct session *session, struct gather *gather)
 		session_process(session, owner->pid, owner->comm, &process);
 		facts[i].descriptors = process.fds;
 		facts[i].limit = process.fd_limit;
-		facts[i].stopped = process.state == 'T' || process.state == 't';
+		facts[i].state = process.state;
+		facts[i].threads = process.threads;
+		memcpy(facts[i].call, process.call, sizeof(facts[i].call));
 	}
 }
 

@@ -38,15 +38,15 @@ int survey_look(struct session *session, struct gather *gather, uint32_t only,
 
 /*
  * Fills in how many descriptors the processes have that hold the sockets found, their limits, and
- * whether they are stopped.
+ * what they do.
  */
 void survey_processes(struct session *session, struct gather *gather);
 
 /*
- * Calls @take for each kind of connect() and bind() that has failed since the start, if the
- * session's filters want it and it was in the namespace with inode @only (0: any). A filter by user
- * or cgroup lets none through, because neither is known of a failed call. Returns 0, or the -errno
- * that ended it.
+ * Calls @take for each kind of connect(), bind() and listen() that has failed since the start, if
+ * the session's filters want it and it was in the namespace with inode @only (0: any). A filter by
+ * user or cgroup lets none through, because neither is known of a failed call. Returns 0, or the
+ * -errno that ended it.
  */
 typedef int survey_failed_call(void *context, const struct tcpdwell_failed_call *call,
 			       const struct tcpdwell_failed_calls *calls);

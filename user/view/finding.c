@@ -80,6 +80,8 @@ static void print_who(FILE *out, const struct finding *finding)
 	}
 	fprintf(out, "pid %" PRIu32 " ", finding->owner.pid);
 	print_text(out, finding->owner.comm, 0);
+	if (finding->processes)
+		fprintf(out, ", one of %" PRIu32 " processes", finding->processes);
 }
 
 /* Returns true if the finding is about the host, not about a process. */

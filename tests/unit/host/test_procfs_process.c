@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -31,7 +32,10 @@ static void test_process(void **state)
 		"Max open files            1024                 4096                 files\n");
 	folder_put_text("proc/7/fd/0", "");
 	folder_put_text("proc/7/fd/12", "");
+	folder_put_text("proc/7/status", "Name:\tserver\nState:\tS (sleeping)\nTgid:\t7\n"
+					 "Threads:\t12\n");
 	procfs_process_read(folder_root, 7, "server", &process);
+	assert_int_equal(process.threads, 12);
 	assert_string_equal(process.command, "server --port http");
 	assert_string_equal(process.cgroup, "/system.slice/web.service");
 	assert_string_equal(process.container.unit, "web.service");
@@ -94,6 +98,31 @@ static void test_threads(void **state)
 	assert_int_equal(letter, '\0');
 }
 
+static void test_call(void **state)
+{
+	char name[PROCFS_CALL_BYTES], text[128];
+
+	(void)state;
+	snprintf(text, sizeof(text), "%ld 0x3 0x0 0x0 0x0 0x0 0x0 0x7ffc00000000 0x7f0000000000\n",
+		 (long)SYS_futex);
+	folder_put_text("proc/31/syscall", text);
+	procfs_call_read(folder_root, 31, name);
+	assert_string_equal(name, "futex");
+	snprintf(text, sizeof(text), "%ld 0x3 0x0 0x0 0x0 0x0 0x0 0xffc00000 0x8000000\n",
+		 (long)SYS_futex);
+	folder_put_text("proc/31/syscall", text); /* a 32-bit process has numbers of its own */
+	procfs_call_read(folder_root, 31, name);
+	assert_string_equal(name, "");
+	folder_put_text("proc/31/syscall", "running\n");
+	procfs_call_read(folder_root, 31, name);
+	assert_string_equal(name, "");
+	folder_put_text("proc/31/syscall", "-1 0x7ffc00000000 0x7f0000000000\n"); /* in a fault */
+	procfs_call_read(folder_root, 31, name);
+	assert_string_equal(name, "");
+	procfs_call_read(folder_root, 32, name);
+	assert_string_equal(name, "");
+}
+
 static void test_time_namespace(void **state)
 {
 	char path[128];
@@ -151,13 +180,10 @@ static void test_sockstat(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_process),
-		cmocka_unit_test(test_container),
-		cmocka_unit_test(test_cut),
-		cmocka_unit_test(test_threads),
-		cmocka_unit_test(test_time_namespace),
-		cmocka_unit_test(test_another),
-		cmocka_unit_test(test_sockstat),
+		cmocka_unit_test(test_process), cmocka_unit_test(test_container),
+		cmocka_unit_test(test_cut),	cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_call),	cmocka_unit_test(test_time_namespace),
+		cmocka_unit_test(test_another), cmocka_unit_test(test_sockstat),
 	};
 
 	return cmocka_run_group_tests_name("procfs_process", tests, folder_make, folder_remove);

@@ -221,6 +221,20 @@ static void test_given_up_in_haste(void **state)
 	assert_int_equal(only(FINDING_SYN_UNANSWERED)->count, 9);
 }
 
+/* A client that asks two servers at once takes the faster one, and now and then neither. */
+static void test_given_up_by_who_hurries(void **state)
+{
+	(void)state;
+	facts_add_end(TCPDWELL_SYN_SENT, TCPDWELL_REASON_ABORTED, 0, 10, 2);
+	facts_add_end(TCPDWELL_SYN_SENT, TCPDWELL_REASON_ABORTED, 0, 1, 2);
+	facts_add_end(TCPDWELL_ESTABLISHED, TCPDWELL_REASON_FIN, 0, 10, 2);
+	host.ends[0].hasty = true;
+	host.ends[1].given_up = true;
+	assert_nothing(); /* the server answers, so only one of them counts */
+	host.facts.end_count = 2;
+	assert_int_equal(figure(only(FINDING_SYN_UNANSWERED), "given_up"), 11);
+}
+
 static void test_many_ports_of_one_address(void **state)
 {
 	const struct finding *f;
@@ -310,6 +324,67 @@ static void test_workers(void **state)
 	assert_int_equal(figure(f, "failed"), 3);
 	assert_int_equal(figure(f, "processes"), 3);
 	host.facts.end_count = 2;
+	assert_nothing();
+}
+
+/* What a program's processes have too little of to be found by itself is found of all of them. */
+static void test_programs(void **state)
+{
+	struct fact_socket *s = facts_accepted(TCPDWELL_CLOSE_WAIT, 12);
+	const struct finding *f;
+
+	(void)state;
+	for (unsigned int i = 0; i < 12; i++) {
+		s[i].owner = facts_owner(i < 4 ? 100 + i : 104, "worker");
+		s[i].age_ns = 61 * S;
+	}
+	f = first(FINDING_CLOSE_WAIT_LEAK); /* process 104 has many, so it has its own finding */
+	assert_int_equal(f->count, 8);
+	assert_int_equal(f->processes, 0);
+	host.facts.socket_count = 4;
+	f = only(FINDING_CLOSE_WAIT_LEAK);
+	assert_int_equal(figure(f, "connections"), 4);
+	assert_int_equal(figure(f, "processes"), 4);
+	assert_string_equal(f->more, "tcpdwell leaks --port 80 --netns blue");
+	host.facts.socket_count = 0;
+	for (unsigned int i = 0; i < 8; i++) {
+		facts_add_end(TCPDWELL_ESTABLISHED, TCPDWELL_REASON_RESET_SENT, 0, 1, 2);
+		host.ends[i].owner = facts_owner(200 + i, "worker");
+	}
+	f = only(FINDING_RESETS);
+	assert_int_equal(figure(f, "resets_sent"), 8);
+	assert_int_equal(figure(f, "of_ends"), 100);
+	assert_int_equal(figure(f, "processes"), 8);
+	assert_string_equal(f->more, "tcpdwell --to CLOSE --port 5432 --netns blue");
+	host.facts.end_count = 4;
+	assert_nothing();
+	host.facts.end_count = 0;
+	for (unsigned int i = 0; i < 3; i++) {
+		facts_add_failure(FACT_CONNECT, ENETUNREACH, 1, 0, 5432);
+		host.failures[i].owner = facts_owner(200 + i, "worker");
+	}
+	f = only(FINDING_CONNECT_FAILING);
+	assert_int_equal(figure(f, "processes"), 3);
+	host.failures[2].owner = facts_owner(202, "other");
+	assert_nothing();
+}
+
+/* No route: the same error for each of many addresses. */
+static void test_many_addresses(void **state)
+{
+	const struct finding *f;
+
+	(void)state;
+	for (int i = 0; i < 25; i++) {
+		facts_add_failure(FACT_CONNECT, ENETUNREACH, 1, 0, 443);
+		host.failures[i].at.raddr[3] = i;
+	}
+	f = only(FINDING_CONNECT_FAILING);
+	assert_int_equal(figure(f, "failed"), 25);
+	assert_int_equal(figure(f, "destinations"), 25);
+	assert_int_equal(f->at.rport, 443);
+	assert_int_equal(f->at.raddr[0], 0);
+	host.facts.failure_count = 19;
 	assert_nothing();
 }
 
@@ -445,20 +520,38 @@ static void test_what_it_does_instead(void **state)
 	assert_non_null(strstr(only(FINDING_ACCEPT_QUEUE_FULL)->why,
 			       "has other connections to serve, most of those that it opened to "
 			       "10.0.0.9:9100"));
-	host.processes[0] = (struct fact_process){ l->owner, 9, 5, 100, .stopped = true };
+	host.processes[0] = (struct fact_process){ l->owner, 9, 5, 100, .state = 'S' };
+	strcpy(host.processes[0].call, "futex");
 	host.facts.process_count = 1;
+	assert_string_equal(only(FINDING_ACCEPT_QUEUE_FULL)->why,
+			    "The process does not call accept(): it sleeps in futex(), and has "
+			    "other connections to serve, most of those that it opened to "
+			    "10.0.0.9:9100.");
+	host.processes[0].threads = 12;
+	assert_non_null(strstr(only(FINDING_ACCEPT_QUEUE_FULL)->why, "its first thread sleeps"));
+	host.processes[0].state = 'T';
 	assert_string_equal(only(FINDING_ACCEPT_QUEUE_FULL)->why,
 			    "The process is stopped, by a signal or a debugger.");
 }
 
-/* A server with workers that share the listener, each of which waits for another service. */
+static void add_holder(const struct fact_socket *listener, struct fact_owner owner, char state,
+		       const char *call)
+{
+	struct fact_process *process = &host.processes[host.facts.process_count++];
+
+	*process = (struct fact_process){ owner, 9, 5, 100, .state = state };
+	strcpy(process->call, call);
+	host.holders[host.facts.holder_count++] = (struct fact_holder){ listener->cookie, owner };
+}
+
+/* A server with workers that share the listener. Each one tells what it does instead. */
 static void test_busy_workers(void **state)
 {
 	struct fact_socket *l = facts_listener(4, 4), *s = facts_accepted(TCPDWELL_ESTABLISHED, 5);
 	const struct finding *f;
 
 	(void)state;
-	l->holders = 3;
+	l->cookie = 99;
 	s[0].queued = true;
 	s[0].age_ns = 2 * S;
 	for (unsigned int i = 1; i < 5; i++)
@@ -467,19 +560,25 @@ static void test_busy_workers(void **state)
 		s[i].client = true;
 		s[i].at = facts_ends(9, 40000 + i, 9100);
 	}
+	/* Those who have the listener are not known. */
+	assert_int_equal(figure(only(FINDING_ACCEPT_QUEUE_FULL), "other_connections"), 0);
+	add_holder(l, l->owner, 'S', "wait");
+	add_holder(l, facts_owner(101, "worker"), 'S', "recv");
+	add_holder(l, facts_owner(102, "worker"), 'S', "recv");
 	f = only(FINDING_ACCEPT_QUEUE_FULL);
 	assert_int_equal(f->owner.pid, 22);
 	assert_int_equal(figure(f, "other_connections"), 4);
 	assert_int_equal(figure(f, "processes"), 3);
-	assert_string_equal(f->why, "None of 3 processes calls accept(), and they have other "
-				    "connections to serve, most of those that they opened to "
-				    "10.0.0.9:9100: a larger backlog only lets more clients wait.");
-	host.processes[0] = (struct fact_process){ l->owner, 9, 5, 100, .stopped = true };
-	host.facts.process_count = 1;
-	assert_null(strstr(only(FINDING_ACCEPT_QUEUE_FULL)->why, "stopped"));
-	l->holders = 1; /* Then they are children that do not accept. */
-	host.facts.process_count = 0;
-	assert_int_equal(figure(only(FINDING_ACCEPT_QUEUE_FULL), "other_connections"), 0);
+	assert_string_equal(f->why, "None of 3 processes calls accept(): 2 sleep in recv(), 1 "
+				    "sleeps in wait(). They have other connections to serve, most "
+				    "of those that they opened to 10.0.0.9:9100. 1 of them has "
+				    "none of this listener's.");
+	host.processes[2].state = 'T'; /* then it is the culprit */
+	f = only(FINDING_ACCEPT_QUEUE_FULL);
+	assert_int_equal(f->owner.pid, 102);
+	assert_int_equal(figure(f, "stopped"), 1);
+	assert_non_null(strstr(f->why, "1 is stopped, 1 sleeps in recv(), 1 sleeps in wait()."));
+	assert_non_null(strstr(f->helps, "kill -CONT"));
 }
 
 static void test_what_has_not_grown(void **state)
@@ -980,6 +1079,33 @@ static void test_who_has_the_port_of_two_families(void **state)
 	assert_non_null(strstr(only(FINDING_ADDRESS_IN_USE)->why, "Nothing has it"));
 }
 
+static void test_listen_in_use(void **state)
+{
+	const struct finding *f;
+
+	(void)state;
+	facts_listener(0, 4);
+	facts_add_failure(FACT_LISTEN, EADDRINUSE, 1, 80, 0);
+	f = only(FINDING_ADDRESS_IN_USE);
+	assert_string_equal(f->why, "server (pid 22) listens there.");
+	assert_int_equal(f->owner.pid, 11);
+}
+
+static void test_forbidden_port(void **state)
+{
+	const struct finding *f;
+
+	(void)state;
+	facts_add_failure(FACT_BIND, EACCES, 1, 80, 0);
+	host.netns.settings[FACT_UNPRIVILEGED] = 1024;
+	f = only(FINDING_ADDRESS_IN_USE);
+	assert_int_equal(f->err, EACCES);
+	assert_non_null(strstr(f->why, "CAP_NET_BIND_SERVICE"));
+	assert_int_equal(f->settings[0], FACT_UNPRIVILEGED);
+	host.netns.settings[FACT_UNPRIVILEGED] = 80;
+	assert_non_null(strstr(only(FINDING_ADDRESS_IN_USE)->why, "A security module"));
+}
+
 static void test_foreign_address(void **state)
 {
 	const struct finding *f;
@@ -1075,11 +1201,17 @@ static void test_host(void **state)
 	assert_nothing();
 	host.netns.orphans = 800;
 	assert_int_equal(figure(only(FINDING_ORPHANS), "used"), 80);
-	host.netns.orphans = 0;
+	host.netns.orphans = 500; /* some of them count twice */
 	host.netns.grew[FACT_ABORT_ON_MEMORY] = 1;
+	assert_int_equal(figure(only(FINDING_ORPHANS), "aborted"), 1);
+	host.netns.grew[FACT_MEMORY_PRESSURES] = 1;
 	assert_int_equal(figure(only(FINDING_MEMORY), "aborted"), 1);
-	host.netns.grew[FACT_ABORT_ON_MEMORY] = 0;
-	host.processes[0] = (struct fact_process){ facts_owner(22, "server"), 79, 50, 100, false };
+	host.netns.grew[FACT_MEMORY_PRESSURES] = host.netns.grew[FACT_ABORT_ON_MEMORY] = 0;
+	host.facts.memory = (struct fact_memory){ 400, 400 };
+	assert_int_equal(figure(only(FINDING_MEMORY), "pages"), 400);
+	host.facts.memory.pages = 399;
+	host.processes[0] = (struct fact_process){ facts_owner(22, "server"), 79, 50, 100,
+						   .state = 'S' };
 	host.facts.process_count = 1;
 	assert_nothing();
 	host.processes[0].descriptors = 80;
@@ -1132,7 +1264,10 @@ int main(void)
 		cmocka_unit_test_setup(test_held_up_here, facts_begin),
 		cmocka_unit_test_setup(test_given_up, facts_begin),
 		cmocka_unit_test_setup(test_given_up_in_haste, facts_begin),
+		cmocka_unit_test_setup(test_given_up_by_who_hurries, facts_begin),
 		cmocka_unit_test_setup(test_many_ports_of_one_address, facts_begin),
+		cmocka_unit_test_setup(test_many_addresses, facts_begin),
+		cmocka_unit_test_setup(test_programs, facts_begin),
 		cmocka_unit_test_setup(test_scan, facts_begin),
 		cmocka_unit_test_setup(test_connect_failing, facts_begin),
 		cmocka_unit_test_setup(test_workers, facts_begin),
@@ -1162,6 +1297,8 @@ int main(void)
 		cmocka_unit_test_setup(test_who_has_the_port, facts_begin),
 		cmocka_unit_test_setup(test_who_else_has_the_port, facts_begin),
 		cmocka_unit_test_setup(test_who_has_the_port_of_two_families, facts_begin),
+		cmocka_unit_test_setup(test_listen_in_use, facts_begin),
+		cmocka_unit_test_setup(test_forbidden_port, facts_begin),
 		cmocka_unit_test_setup(test_foreign_address, facts_begin),
 		cmocka_unit_test_setup(test_namespace_of_the_command, facts_begin),
 		cmocka_unit_test_setup(test_resets, facts_begin),

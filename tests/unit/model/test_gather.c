@@ -378,6 +378,43 @@ static void test_bound_and_no_more(void **state)
 	assert_int_equal(facts.sockets[0].holders, 1);
 }
 
+/* Processes that have a listener are told apart where something waits for them, once each. */
+static void test_who_may_accept(void **state)
+{
+	struct tcpdwell_socket r = record(5, TCPDWELL_LISTEN, 80, 0);
+	const struct fact_process *processes;
+	size_t count;
+
+	(void)state;
+	strcpy(r.comm, "server");
+	r.pid = 12;
+	add(r);
+	r.pid = 10;
+	add(r);
+	r.fd = 9;
+	add(r);
+	look_at_all();
+	assert_int_equal(facts.holder_count, 0);
+	sockets_clear(sockets);
+	r.queued = 1;
+	r.pid = 12;
+	add(r);
+	r.pid = 10;
+	r.fd = 3;
+	add(r);
+	r.fd = 9;
+	add(r);
+	look_at_all();
+	assert_int_equal(facts.holder_count, 2);
+	assert_int_equal(facts.holders[0].owner.pid, 10);
+	assert_int_equal(facts.holders[1].owner.pid, 12);
+	assert_int_equal(facts.holders[1].listener, facts.sockets[0].cookie);
+	processes = gather_processes(gather, &count);
+	assert_int_equal(count, 2);
+	assert_int_equal(processes[0].sockets, 1);
+	assert_int_equal(processes[1].sockets, 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -389,6 +426,7 @@ int main(void)
 		TEST(test_queued_is_no_orphan),	   TEST(test_requests_and_drops),
 		TEST(test_end_of_a_failed_call),   TEST(test_what_an_end_was),
 		TEST(test_time_wait_is_an_end),	   TEST(test_who_sends_cookies),
+		TEST(test_who_may_accept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -95,6 +95,24 @@ static void accept_queue_full(void)
 	l->drops_grew = 31;
 }
 
+static void busy_workers(void)
+{
+	struct fact_socket *l = facts_listener(5, 4), *s = facts_accepted(TCPDWELL_ESTABLISHED, 8);
+
+	l->cookie = 99;
+	for (int i = 0; i < 8; i++) {
+		s[i].queued = i < 5;
+		s[i].owner = facts_owner(101 + i % 2, "worker");
+	}
+	for (int i = 0; i < 4; i++) {
+		host.processes[i] = (struct fact_process){ facts_owner(100 + i, "worker"), 9, 5,
+							   1024, .state = i == 3 ? 'T' : 'S' };
+		strcpy(host.processes[i].call, i ? "futex" : "sigsuspend");
+		host.holders[i] = (struct fact_holder){ 99, host.processes[i].owner };
+	}
+	host.facts.process_count = host.facts.holder_count = 4;
+}
+
 static void half_open(void)
 {
 	struct fact_socket *s = facts_accepted(TCPDWELL_ESTABLISHED, 3);
@@ -146,6 +164,13 @@ static void stuck(uint8_t state)
 	}
 }
 
+static void leaking_workers(void)
+{
+	close_wait_leak();
+	for (int i = 0; i < 412; i++)
+		host.sockets[i].owner.pid = 100 + i / 4;
+}
+
 static void stuck_fin_wait1(void)
 {
 	stuck(TCPDWELL_FIN_WAIT1);
@@ -184,10 +209,22 @@ static void ports_exhausted(void)
 	facts_add_failure(FACT_CONNECT, EADDRNOTAVAIL, 340, 0, 5432);
 }
 
+static void ports_of_open(void)
+{
+	facts_clients(TCPDWELL_ESTABLISHED, 97);
+	facts_add_failure(FACT_CONNECT, EADDRNOTAVAIL, 340, 0, 5432);
+}
+
 static void address_in_use(void)
 {
 	facts_listener(0, 128);
 	facts_add_failure(FACT_BIND, EADDRINUSE, 3, 80, 0);
+}
+
+static void forbidden_port(void)
+{
+	host.netns.settings[FACT_UNPRIVILEGED] = 1024;
+	facts_add_failure(FACT_BIND, EACCES, 1, 80, 0);
 }
 
 static void foreign_address(void)
@@ -226,7 +263,7 @@ static void memory(void)
 static void descriptors(void)
 {
 	host.processes[0] = (struct fact_process){ facts_owner(22, "server"), 980, 950, 1024,
-						   false };
+						   .state = 'S' };
 	host.facts.process_count = 1;
 }
 
@@ -250,16 +287,20 @@ static const struct {
 	{ FINDING_CONNECT_FAILING, "", connect_failing },
 	{ FINDING_SYN_FLOOD, "", syn_flood },
 	{ FINDING_ACCEPT_QUEUE_FULL, "", accept_queue_full },
+	{ FINDING_ACCEPT_QUEUE_FULL, "-workers", busy_workers },
 	{ FINDING_HALF_OPEN, "", half_open },
 	{ FINDING_HALF_OPEN, "-suspects", half_open_suspects },
 	{ FINDING_HALF_OPEN, "-died", half_open_died },
 	{ FINDING_CLOSE_WAIT_LEAK, "", close_wait_leak },
+	{ FINDING_CLOSE_WAIT_LEAK, "-workers", leaking_workers },
 	{ FINDING_STUCK_FIN_WAIT1, "", stuck_fin_wait1 },
 	{ FINDING_STUCK_FIN_WAIT2, "", stuck_fin_wait2 },
 	{ FINDING_STUCK_CLOSING, "", stuck_closing },
 	{ FINDING_STUCK_LAST_ACK, "", stuck_last_ack },
 	{ FINDING_PORTS_EXHAUSTED, "", ports_exhausted },
+	{ FINDING_PORTS_EXHAUSTED, "-open", ports_of_open },
 	{ FINDING_ADDRESS_IN_USE, "", address_in_use },
+	{ FINDING_ADDRESS_IN_USE, "-forbidden", forbidden_port },
 	{ FINDING_ADDRESS_IN_USE, "-foreign", foreign_address },
 	{ FINDING_TIMEWAIT_OVERFLOW, "", timewait_overflow },
 	{ FINDING_KEEPALIVE_DIED, "", keepalive_died },

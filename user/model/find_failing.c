@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Findings about connect() that returns an error. Some errors make no transition, and are known
+ * from the calls alone; others are known from the ends of connections, or from both.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/finders.h"
+
+#define FAILURES 3
+
+/* Ports of one address, or addresses, that fail once or twice each. */
+#define FAILING_MANY 20
+
+/*
+ * Returns true for errors that say that a non-blocking connect() goes on, and for those that are no
+ * fault of the connection.
+ */
+static bool is_no_failure(int err)
+{
+	return err == EINPROGRESS || err == EALREADY || err == EISCONN || err == EINTR ||
+	       err == EAGAIN;
+}
+
+/* @sent: a SYN was sent, so the error came back from the network. */
+static const char *why_failing(int err, bool sent)
+{
+	switch (err) {
+	case ECONNREFUSED:
+		return "A RST or an ICMP error of the port answers the SYN: nobody listens there, "
+		       "or a firewall rejects.";
+	case ETIMEDOUT:
+		return "Nothing answers the SYN.";
+	case EHOSTUNREACH:
+		return !sent ? "A route of this host says that the address is unreachable: `ip "
+			       "route get ADDRESS` shows it." :
+			       "No neighbour answers, or a router or a firewall sends an ICMP "
+			       "error.";
+	case ENETUNREACH:
+		return sent ? "A router or a firewall sends an ICMP error: it has no way there." :
+			      "This host has no route to the address, or the address is one of "
+			      "broadcast or multicast, to which TCP never connects.";
+	case ENOPROTOOPT:
+	case EPROTO:
+		return "A router or a firewall sends an ICMP error.";
+	case EADDRNOTAVAIL:
+		return "No local port is free for this destination.";
+	case EACCES:
+	case EPERM:
+		return "A firewall of this host, a route of type prohibit, or a security module "
+		       "forbids it.";
+	case EINVAL:
+		return sent ? "" :
+			      "A route of type blackhole leads to the address, as `ip route get "
+			      "ADDRESS` shows, or the address or the socket is not fit for "
+			      "connect().";
+	case ECONNRESET:
+		return "The connection was reset while it opened.";
+	default:
+		return "";
+	}
+}
+
+/* ---- What failed ---- */
+
+/*
+ * What failed of one process for one destination with one errno. A connect() that blocked is among
+ * the calls and among the ends.
+ */
+struct failed {
+	struct fact_owner owner;
+	struct fact_address at;
+	uint16_t err;
+	uint64_t calls;
+	uint64_t ends;
+};
+
+struct failed_list {
+	struct failed *items;
+	size_t count;
+};
+
+static uint64_t times(const struct failed *failed)
+{
+	return failed->calls > failed->ends ? failed->calls : failed->ends;
+}
+
+static int by_errno_and_destination(const struct failed *a, const struct failed *b)
+{
+	return compare(a->err, b->err) ?: finder_compare_destinations(&a->at, &b->at);
+}
+
+/* The processes of one name stand together. */
+static int by_program(const void *left, const void *right)
+{
+	const struct failed *a = left, *b = right;
+
+	return by_errno_and_destination(a, b) ?: finder_compare_owners(&a->owner, &b->owner);
+}
+
+static int by_process_and_errno(const struct failed *a, const struct failed *b)
+{
+	return finder_compare_owners(&a->owner, &b->owner) ?:
+		       compare(a->err, b->err)		   ?:
+							     compare(a->at.netns, b->at.netns);
+}
+
+/* The ports of one address stand together. */
+static int by_process_and_address(const void *left, const void *right)
+{
+	const struct failed *a = left, *b = right;
+
+	return by_process_and_errno(a, b) ?: memcmp(a->at.raddr, b->at.raddr, sizeof(a->at.raddr));
+}
+
+static void add_failed(const struct finder *finder, struct failed_list *list,
+		       const struct failed *failed)
+{
+	if (!finder_found_scan(finder, &failed->owner, &failed->at))
+		list->items[list->count++] = *failed;
+}
+
+static void merge(struct failed_list *list)
+{
+	size_t kept = 0;
+
+	qsort(list->items, list->count, sizeof(*list->items), by_program);
+	for (size_t i = 0; i < list->count; i++) {
+		if (kept && !by_program(&list->items[kept - 1], &list->items[i])) {
+			list->items[kept - 1].calls += list->items[i].calls;
+			list->items[kept - 1].ends += list->items[i].ends;
+		} else {
+			list->items[kept++] = list->items[i];
+		}
+	}
+	list->count = kept;
+}
+
+static void fill(const struct finder *finder, struct failed_list *list)
+{
+	const struct facts *facts = finder->facts;
+
+	for (size_t i = 0; i < facts->failure_count; i++) {
+		const struct fact_failure *failure = &facts->failures[i];
+		const struct failed failed = {
+			.owner = failure->owner,
+			.at = failure->at,
+			.err = failure->err,
+			.calls = failure->count,
+		};
+
+		/* find_ports() reports that there is no local port. */
+		if (failure->call == FACT_CONNECT && failure->err != EADDRNOTAVAIL &&
+		    !is_no_failure(failure->err))
+			add_failed(finder, list, &failed);
+	}
+	for (size_t i = 0; i < facts->end_count; i++) {
+		const struct fact_end *end = &facts->ends[i];
+		const struct failed failed = {
+			.owner = end->owner,
+			.at = end->at,
+			.err = end->err,
+			.ends = end->count,
+		};
+
+		if (end->from == TCPDWELL_SYN_SENT && end->err &&
+		    end->reason != TCPDWELL_REASON_NO_LOCAL_PORT)
+			add_failed(finder, list, &failed);
+	}
+	merge(list);
+}
+
+/* ---- What is found ---- */
+
+/* Names the command that shows what failed. Calls that send no SYN make no rows. */
+static void show(struct finding *finding, bool sent)
+{
+	const char *rows = "tcpdwell --from SYN_SENT --to CLOSE";
+
+	if (!sent && !finding->processes)
+		finding_more(finding, "tcpdwell diagnose -p %u", finding->owner.pid);
+	else if (finding->at.rport)
+		finding_more(finding, "%s -D %u", sent ? rows : "tcpdwell diagnose",
+			     finding->at.rport);
+	else
+		finding_more(finding, "%s -p %u", rows, finding->owner.pid);
+}
+
+/* Adds the finding of @count items, which are of one program or of one address. */
+static struct finding *add_failing(struct finder *finder, const struct failed *items, size_t count)
+{
+	struct finding *finding = finder_add(finder, FINDING_CONNECT_FAILING, FINDING_WARNING);
+	uint64_t ends = 0;
+	uint32_t processes = 0;
+
+	if (!finding)
+		return NULL;
+	for (size_t i = 0; i < count; i++) {
+		finding->count += times(&items[i]);
+		ends += items[i].ends;
+		processes += !i || items[i].owner.pid != items[i - 1].owner.pid;
+	}
+	finding->owner = items->owner;
+	finding->processes = processes > 1 ? processes : 0;
+	finding->at = items->at;
+	finding->at.lport = 0;
+	memset(finding->at.laddr, 0, sizeof(finding->at.laddr));
+	finding->err = items->err;
+	finding_figure(finding, "failed", finding->count, FIGURE_COUNT, true);
+	finding_processes(finding);
+	finding_why(finding, "%s", why_failing(items->err, ends));
+	return finding;
+}
+
+/* Reports those that have enough by themselves, and forgets them. */
+static void find_each(struct finder *finder, struct failed_list *list)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < list->count; i++) {
+		const struct failed *failed = &list->items[i];
+		struct finding *finding;
+
+		if (times(failed) < FAILURES) {
+			list->items[kept++] = *failed;
+			continue;
+		}
+		finding = add_failing(finder, failed, 1);
+		if (finding)
+			show(finding, failed->ends);
+	}
+	list->count = kept;
+}
+
+/* Finds processes that try many ports of one address, and fail once or twice at each. */
+static void find_many_ports(struct finder *finder, struct failed_list *list)
+{
+	struct failed *items = list->items;
+	size_t kept = 0;
+
+	qsort(items, list->count, sizeof(*items), by_process_and_address);
+	for (size_t i = 0, n; i < list->count; i += n) {
+		struct finding *finding;
+
+		for (n = 1; i + n < list->count; n++)
+			if (by_process_and_address(&items[i], &items[i + n]))
+				break;
+		if (n < FAILING_MANY) {
+			memmove(items + kept, items + i, n * sizeof(*items));
+			kept += n;
+			continue;
+		}
+		finding = add_failing(finder, items + i, n);
+		if (!finding)
+			return;
+		finding->at.rport = 0;
+		finding_figure(finding, "remote_ports", n, FIGURE_COUNT, false);
+		show(finding, items[i].ends);
+	}
+	list->count = kept;
+}
+
+/*
+ * Finds processes that fail once or twice each at many addresses, for example because there is no
+ * route. @list is sorted by process.
+ */
+static void find_many_addresses(struct finder *finder, struct failed_list *list)
+{
+	struct failed *items = list->items;
+	size_t kept = 0;
+
+	for (size_t i = 0, n; i < list->count; i += n) {
+		struct finding *finding;
+		bool one_port = true;
+
+		for (n = 1; i + n < list->count; n++) {
+			if (by_process_and_errno(&items[i], &items[i + n]))
+				break;
+			one_port &= items[i + n].at.rport == items[i].at.rport;
+		}
+		if (n < FAILING_MANY) {
+			memmove(items + kept, items + i, n * sizeof(*items));
+			kept += n;
+			continue;
+		}
+		finding = add_failing(finder, items + i, n);
+		if (!finding)
+			return;
+		memset(finding->at.raddr, 0, sizeof(finding->at.raddr));
+		if (!one_port)
+			finding->at.rport = 0;
+		finding_figure(finding, "destinations", n, FIGURE_COUNT, false);
+		show(finding, items[i].ends);
+	}
+	list->count = kept;
+}
+
+/* Finds programs whose processes fail once or twice each, as those that cron starts do. */
+static void find_programs(struct finder *finder, struct failed_list *list)
+{
+	const struct failed *items = list->items;
+
+	qsort(list->items, list->count, sizeof(*items), by_program);
+	for (size_t i = 0, n; i < list->count; i += n) {
+		uint64_t count = times(&items[i]);
+		struct finding *finding;
+
+		for (n = 1; i + n < list->count; n++) {
+			if (by_errno_and_destination(&items[i], &items[i + n]) ||
+			    memcmp(items[i].owner.comm, items[i + n].owner.comm,
+				   sizeof(items[i].owner.comm)))
+				break;
+			count += times(&items[i + n]);
+		}
+		if (!items[i].owner.comm[0] || count < FAILURES)
+			continue;
+		finding = add_failing(finder, items + i, n);
+		if (finding)
+			show(finding, items[i].ends);
+	}
+}
+
+void find_failing(struct finder *finder)
+{
+	struct failed_list list = { 0 };
+
+	list.items = calloc(finder->facts->failure_count + finder->facts->end_count + 1,
+			    sizeof(*list.items));
+	if (!list.items) {
+		finder->err = -ENOMEM;
+		return;
+	}
+	fill(finder, &list);
+	find_each(finder, &list);
+	find_many_ports(finder, &list);
+	find_many_addresses(finder, &list);
+	find_programs(finder, &list);
+	free(list.items);
+}
