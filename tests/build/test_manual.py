@@ -155,5 +155,5 @@ def test_installation_brings_it(tmp_path: Path) -> None:
         "usr/lib/systemd/system/tcpdwell-export.socket",
         "usr/share/tcpdwell/prometheus/alerts.yml",
         "usr/share/tcpdwell/prometheus/dashboard.json",
-        "usr/lib/systemd/system/tcpdwell.service",
+        "usr/lib/systemd/system/tcpdwell-record.service",
     }

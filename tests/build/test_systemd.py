@@ -14,12 +14,12 @@ TOP = Path(__file__).resolve().parents[2]
 UNITS = TOP / "tools/systemd"
 
 # In tenths: 10.0 is a service without any sandbox. What these need cannot get to 0.
-EXPOSURE = {"tcpdwell.service": 20, "tcpdwell-export.service": 18}
+EXPOSURE = {"tcpdwell-record.service": 20, "tcpdwell-export.service": 18}
 SOCKETS = {"tcpdwell-export.socket"}
 
 CAPABILITIES = ["CAP_BPF", "CAP_PERFMON", "CAP_SYS_ADMIN", "CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH",
                 "CAP_SYSLOG"]
-COMMANDS = {"tcpdwell.service": "trace -o json", "tcpdwell-export.service": "export -q"}
+COMMANDS = {"tcpdwell-record.service": "trace -o json", "tcpdwell-export.service": "export -q"}
 each_unit = pytest.mark.parametrize("unit", [UNITS / name for name in COMMANDS], ids=COMMANDS)
 
 

@@ -24,7 +24,7 @@ from harness.plain import Running, filtered_to, run
 pytestmark = pytest.mark.any_kernel
 
 UNITS = place.TOP / "tools/systemd"
-TRACE, EXPORT = UNITS / "tcpdwell.service", UNITS / "tcpdwell-export.service"
+TRACE, EXPORT = UNITS / "tcpdwell-record.service", UNITS / "tcpdwell-export.service"
 # A user id from the range of DynamicUser=.
 UID = 61184
 COMM = "united"
