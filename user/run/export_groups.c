@@ -90,12 +90,21 @@ static uint32_t group_by_port(const struct session *session, uint16_t port)
 	return export_group(x->export, port ? number : "", NULL);
 }
 
+/* Returns true if it is the address of no host: 0.0.0.0 or ::. */
+static bool is_unset(const uint8_t *addr, unsigned int bytes)
+{
+	while (bytes && !addr[bytes - 1])
+		bytes--;
+	return !bytes;
+}
+
 static void keep_bits(uint8_t *addr, unsigned int bytes, unsigned int bits)
 {
 	for (unsigned int i = 0; i < bytes; i++, bits -= bits < 8 ? bits : 8)
 		addr[i] &= bits < 8 ? 0xff00 >> bits : 0xff;
 }
 
+/* Returns the group by prefix of the peer; without a peer, as of a listener, that with no name. */
 static uint32_t group_by_peer(const struct session *session, const uint8_t *from)
 {
 	const struct exporter *x = session->model;
@@ -106,6 +115,8 @@ static uint32_t group_by_peer(const struct session *session, const uint8_t *from
 	unsigned int bits = v4 ? options->export_by.bits : options->prefix6;
 
 	memcpy(addr, from, sizeof(addr));
+	if (bits && is_unset(v4 ? addr + 12 : addr, v4 ? 4 : 16))
+		return export_group(x->export, "", NULL);
 	keep_bits(v4 ? addr + 12 : addr, v4 ? 4 : 16, bits);
 	inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? addr + 12 : addr, text, INET6_ADDRSTRLEN);
 	snprintf(text + strlen(text), 8, "/%u", bits);
@@ -125,8 +136,7 @@ uint32_t exporter_group(const struct session *session, const struct whose *whose
 	case EXPORT_BY_NETNS:
 		return group_by_netns(x, whose->netns);
 	case EXPORT_BY_PEER:
-		return whose->no_addr ? export_group(x->export, "", NULL) :
-					group_by_peer(session, whose->addr);
+		return group_by_peer(session, whose->addr);
 	default:
 		return group_by_cgroup(session, whose->cgroup_id);
 	}

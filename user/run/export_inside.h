@@ -43,8 +43,7 @@ struct whose {
 	const char *comm;
 	uint64_t cgroup_id;
 	uint32_t netns;
-	uint16_t port; /* the service's port; 0: not known */
-	bool no_addr;
+	uint16_t port;	  /* the service's port; 0: not known */
 	uint8_t addr[16]; /* v4-mapped */
 };
 
