@@ -157,7 +157,8 @@ group() {
 		need lintian lintian
 		# The packages are installed in chroots that it makes.
 		need mmdebstrap mmdebstrap
-		# It reads an image independently of the code that makes it.
+		# They read an image independently of the code that makes it.
+		need buildah buildah
 		need skopeo skopeo
 		need python3 python3
 		need python3-pytest pytest-3

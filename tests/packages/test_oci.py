@@ -66,6 +66,27 @@ def test_skopeo_reads_it(archive: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_buildah_runs_it(archive: Path, tmp_path: Path) -> None:
+    """buildah makes a container of it, without a daemon, and starts what is in it."""
+    if not (program := shutil.which("buildah")) or os.geteuid() != 0:
+        pytest.skip("there is no buildah here, or this is not root")
+
+    def buildah(*arguments: str) -> str:
+        done = subprocess.run(
+            [program, "--storage-driver=vfs", f"--root={tmp_path}/root",
+             f"--runroot={tmp_path}/run", *arguments], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    container = buildah("from", f"oci-archive:{archive}").strip()
+    said = json.loads(buildah("inspect", "--type=container", container))
+    program_of_image = said["OCIv1"]["config"]["Entrypoint"]
+    assert "CLOSE_WAIT" in buildah("run", "--isolation=chroot", container, "--",
+                                   *program_of_image, "explain", "CLOSE_WAIT")
+    buildah("rm", container)
+    buildah("rmi", "--all")
+
+
 def test_it_is_the_same_when_it_is_made_again(archive: Path, tmp_path: Path) -> None:
     """The second image is made elsewhere, so the layout of the build stays as it was."""
     with tarfile.open(archive) as tar:
