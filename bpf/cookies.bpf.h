@@ -2,7 +2,10 @@
 /*
  * Floods under SYN cookies. The kernel makes no request then, so no state changes and no event
  * tells of the flood. But the listener notes when it last sent a cookie, and its namespace counts
- * the cookies. User space asks for both once a second.
+ * the cookies. User space asks for both once a second, as long as a listener may send cookies: the
+ * kernel does so only while the listener's queue of requests is full, or if the namespace's setting
+ * says that it always does. Before the queue is full for long, the timer of a request in it runs
+ * out, and wakes user space.
  *
  * Of this file, transitions run only listener_begins() and listener_ends(), when a socket starts or
  * stops listening.
@@ -23,6 +26,9 @@
 
 /* Values of net.ipv4.tcp_syncookies. */
 #define SYNCOOKIES_ALWAYS 2
+
+/* A cookie that was sent this long ago may still have to be reported (model/cookie_flood.c). */
+#define COOKIE_FRESH_NS 4000000000ULL
 
 /* The most processors whose counters are added up. */
 #define CPUS_MAX 1024
@@ -68,11 +74,18 @@ static __always_inline bool is_counted(__u32 netns, __u64 look)
 	return false;
 }
 
-/* A socket begins to listen, or already listens. A listener that finds no room is not looked at. */
+/*
+ * A wanted socket begins to listen, or already listens. A listener that finds no room is not looked
+ * at.
+ */
 static __noinline int listener_begins(__u64 sk, __u64 key)
 {
-	if (cfg_cookies)
-		bpf_map_update_elem(&listeners, &sk, &key, BPF_ANY);
+	const __u64 *known = cfg_cookies ? bpf_map_lookup_elem(&listeners, &sk) : NULL;
+
+	if (!cfg_cookies || (known && *known == key))
+		return 0;
+	bpf_map_update_elem(&listeners, &sk, &key, BPF_ANY);
+	wake_for_listeners();
 	return 0;
 }
 
@@ -95,6 +108,26 @@ static __always_inline __u32 last_cookie(const struct sock *sk)
 	if (BPF_CORE_READ_BITFIELD_PROBED(sk, __sk_common.skc_reuseport) && group)
 		return BPF_CORE_READ(group, synq_overflow_ts);
 	return BPF_CORE_READ(tp, rx_opt.ts_recent_stamp);
+}
+
+static __always_inline bool cookies_always(const struct net *net)
+{
+	return BPF_CORE_READ_BITFIELD_PROBED(net, ipv4.sysctl_tcp_syncookies) == SYNCOOKIES_ALWAYS;
+}
+
+/*
+ * Returns whether the listener may send a cookie before the timer of a request runs out, or has
+ * sent one @past_ns ago and may be reported once more. To older kernels
+ * a queue without room is full even when it is empty.
+ */
+static __always_inline bool cookies_may_come(const struct sock *sk, const struct net *net,
+					     __u64 past_ns)
+{
+	const struct inet_connection_sock *icsk = (const struct inet_connection_sock *)sk;
+
+	return !cfg_requests || past_ns < COOKIE_FRESH_NS ||
+	       BPF_CORE_READ(icsk, icsk_accept_queue.qlen.counter) ||
+	       !BPF_CORE_READ(sk, sk_max_ack_backlog) || cookies_always(net);
 }
 
 /*
@@ -144,6 +177,7 @@ __noinline int cookies_look(__u64 address, __u64 key, __u64 look)
 	struct lifecycle *l = connection_find(key);
 	const struct net *net;
 	struct endpoint e;
+	__u64 past_ns;
 	__u32 last;
 
 	__builtin_memset(&cookies_seen, 0, sizeof(cookies_seen));
@@ -154,6 +188,10 @@ __noinline int cookies_look(__u64 address, __u64 key, __u64 look)
 	if (!filter_connection(sk, &e, false))
 		return 0;
 	last = last_cookie(sk);
+	past_ns = last ? ((__u32)bpf_jiffies64() - last) * cfg_tick_ns : ~0ULL;
+	net = BPF_CORE_READ(sk, __sk_common.skc_net.net);
+	if (cookies_may_come(sk, net, past_ns))
+		shared.listeners_rest = 0;
 	if (!last && is_counted(e.netns, look))
 		return 0;
 	cookies_seen.netns = e.netns;
@@ -162,12 +200,10 @@ __noinline int cookies_look(__u64 address, __u64 key, __u64 look)
 	__builtin_memcpy(cookies_seen.laddr, e.laddr, sizeof(cookies_seen.laddr));
 	if (cfg_skip_addrs)
 		listener_address(sk);
-	cookies_seen.past_ns = last ? ((__u32)bpf_jiffies64() - last) * cfg_tick_ns : ~0ULL;
-	net = BPF_CORE_READ(sk, __sk_common.skc_net.net);
+	cookies_seen.past_ns = past_ns;
 	cookies_seen.sent = cookies_count((__u64)net, LINUX_MIB_SYNCOOKIESSENT);
 	cookies_seen.valid = cookies_count((__u64)net, LINUX_MIB_SYNCOOKIESRECV);
-	cookies_seen.always = BPF_CORE_READ_BITFIELD_PROBED(net, ipv4.sysctl_tcp_syncookies) ==
-			      SYNCOOKIES_ALWAYS;
+	cookies_seen.always = cookies_always(net);
 	if (l->owner != TCPDWELL_OWNER_NONE) {
 		cookies_seen.pid = l->pid;
 		__builtin_memcpy(cookies_seen.comm, l->comm, OWNER_COMM_LEN);

@@ -10,33 +10,6 @@
 #define WAKEUP_CHECK_ROWS 64
 
 /*
- * Wakes the reader, which waits for "ring". The note that it sleeps is cleared before: the reader
- * may wake, look and go to sleep again before this function has returned.
- */
-static __always_inline void ring_wake(void)
-{
-	__u64 *nothing = bpf_ringbuf_reserve(&ring, sizeof(*nothing), 0);
-
-	if (!nothing)
-		return;
-	if (shared.reader_sleeps)
-		shared.reader_sleeps = 0;
-	bpf_ringbuf_discard(nothing, BPF_RB_FORCE_WAKEUP);
-}
-
-/*
- * Wakes a reader that sleeps, for a row in the ring or outside it. It must be called when the row
- * is there. The reader says that it sleeps before it looks for the last time, so one of the two
- * sees the other. The row was put into the ring by an exchange, or into a queue under a lock that
- * the reader must take as well to look.
- */
-static __always_inline void wake_reader(void)
-{
-	if (shared.reader_sleeps)
-		ring_wake();
-}
-
-/*
  * Hands over a record of the connection @id. Wakes the reader if it sleeps without a time limit, or
  * if much is pending. In all other cases the reader comes by itself every few tens of milliseconds,
  * and no record pays for a wake-up.

@@ -152,8 +152,49 @@ struct {
 	 * more.
 	 */
 	__u32 over;
-	__u32 pad[21];
+	/*
+	 * The reader sets this before it looks at listeners for SYN cookies, and looks no more if
+	 * it is still set afterwards. Whatever says that cookies may be sent soon clears it.
+	 */
+	__u32 listeners_rest;
+	__u32 pad[20];
 } shared __attribute__((aligned(128)));
+
+/*
+ * Wakes the reader, which waits for "ring". The note that it sleeps is cleared before: the reader
+ * may wake, look and go to sleep again before this function has returned.
+ */
+static __always_inline void ring_wake(void)
+{
+	__u64 *nothing = bpf_ringbuf_reserve(&ring, sizeof(*nothing), 0);
+
+	if (!nothing)
+		return;
+	if (shared.reader_sleeps)
+		shared.reader_sleeps = 0;
+	bpf_ringbuf_discard(nothing, BPF_RB_FORCE_WAKEUP);
+}
+
+/*
+ * Wakes a reader that sleeps, for a row in the ring or outside it. It must be called when the row
+ * is there. The reader says that it sleeps before it looks for the last time, so one of the two
+ * sees the other. The row was put into the ring by an exchange, or into a queue under a lock that
+ * the reader must take as well to look.
+ */
+static __always_inline void wake_reader(void)
+{
+	if (shared.reader_sleeps)
+		ring_wake();
+}
+
+/* Has the reader look at listeners again, once a second (cookies.bpf.h). */
+static __always_inline void wake_for_listeners(void)
+{
+	if (!cfg_cookies || !shared.listeners_rest)
+		return;
+	shared.listeners_rest = 0;
+	ring_wake();
+}
 
 /* Connections that were found in another state than they were left in, or gone. */
 __u64 gaps;

@@ -84,6 +84,8 @@ static __always_inline void request_timer_runs(const struct request_sock *req)
 
 	if (!dying)
 		return;
+	if (request_may_be_wanted(req))
+		wake_for_listeners();
 	dying->request = (__u64)req;
 	dying->listener = (__u64)request_listener(req);
 	dying->syn_ns = request_syn_ns(req);

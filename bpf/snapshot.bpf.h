@@ -352,8 +352,6 @@ static __always_inline struct lifecycle *snapshot_full(const struct sock *sk,
 	struct lifecycle *known = connection_find(found.key), l;
 	struct tcpdwell_counters *c = counters_here();
 
-	if (found.state == TCPDWELL_LISTEN)
-		listener_begins((__u64)sk, found.key);
 	if (known)
 		return known;
 	if (!c || is_being_born(sk, found.state))
@@ -399,6 +397,7 @@ __noinline int found_full(__u64 address)
 {
 	const struct sock *sk = (const struct sock *)address;
 	const struct inet_connection_sock *icsk = (const struct inet_connection_sock *)sk;
+	bool wanted;
 
 	found.state = BPF_CORE_READ(sk, __sk_common.skc_state);
 	found.flags = BPF_CORE_READ(sk, sk_socket) ? TCPDWELL_SOCKET_HELD : 0;
@@ -415,7 +414,10 @@ __noinline int found_full(__u64 address)
 	endpoint_read(&found.e, sk, false);
 	if (found.state == TCPDWELL_CLOSE && !found.e.lport)
 		endpoint_set_last_port(&found.e, sk);
-	return filter_connection(sk, &found.e, false);
+	wanted = filter_connection(sk, &found.e, false);
+	if (wanted && found.state == TCPDWELL_LISTEN)
+		listener_begins(address, found.key);
+	return wanted;
 }
 
 /* Remembers the socket with its holder. */

@@ -146,6 +146,8 @@ static __always_inline struct tcpdwell_stat *stat_element(const struct tcpdwell_
 		return stat;
 	/* A program that this one has interrupted may be first. Its element serves both. */
 	bpf_map_update_elem(map, key, &stat_empty, BPF_NOEXIST);
+	if (cfg_stat_by == TCPDWELL_BY_CGROUP)
+		wake_reader(); /* it looks for the name while the cgroup is there */
 	return bpf_map_lookup_elem(map, key);
 }
 

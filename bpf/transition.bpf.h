@@ -783,7 +783,7 @@ static __always_inline void transition_own(struct transition *t, struct lifecycl
 	if (t->first->from == TCPDWELL_CLOSE) /* the row of connect() had waited */
 		holder_ask(l, t->sk, t->key, from, to);
 	sock_is_acted_on(l, t->sk, from, to, facts, atomic);
-	if (to == TCPDWELL_LISTEN)
+	if (to == TCPDWELL_LISTEN && t->wanted)
 		listener_begins(address_of(t->sk), t->key);
 	if (from == TCPDWELL_LISTEN)
 		listener_ends(address_of(t->sk));

@@ -158,14 +158,18 @@ bool loader_reader_is_asleep(const struct loader *loader);
  */
 bool loader_take_flood(struct loader *loader, struct tcpdwell_flood *flood, uint16_t *port);
 
-/*
- * The first visits each listener that says something of SYN cookies, once. The second returns true
- * if the kernel side knows any listener.
- */
+/* Visits each listener that says something of SYN cookies, once. */
 typedef void loader_cookies(void *context, const struct tcpdwell_cookies *cookies);
 void loader_each_cookies(const struct loader *loader, uint64_t look, loader_cookies *visit,
 			 void *context);
-bool loader_has_listeners(const struct loader *loader);
+
+/*
+ * Says that the reader may stop to look at listeners. It must look at them once more after that.
+ * The other function returns whether nothing has spoken against it since. Once it returns true, the
+ * kernel side wakes the reader before it returns false again.
+ */
+void loader_rest_listeners(struct loader *loader);
+bool loader_listeners_rest(const struct loader *loader);
 
 /*
  * Gets the stack of the call that connected or accepted the socket of @key (struct

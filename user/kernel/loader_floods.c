@@ -29,12 +29,15 @@ bool loader_take_flood(struct loader *loader, struct tcpdwell_flood *flood, uint
 	return any;
 }
 
-bool loader_has_listeners(const struct loader *loader)
+void loader_rest_listeners(struct loader *loader)
 {
-	const struct bpf_map *map = loader->skel->maps.listeners;
-	uint64_t key;
+	__atomic_store_n(&loader->skel->bss->shared.listeners_rest, 1, __ATOMIC_SEQ_CST);
+}
 
-	return loader->rodata->cfg_cookies && !bpf_map__get_next_key(map, NULL, &key, sizeof(key));
+bool loader_listeners_rest(const struct loader *loader)
+{
+	return !loader->rodata->cfg_cookies ||
+	       __atomic_load_n(&loader->skel->bss->shared.listeners_rest, __ATOMIC_SEQ_CST);
 }
 
 /* Asks the kernel side about a listener. Returns true if the socket still listens and is wanted. */

@@ -143,9 +143,10 @@ void events_take_stops(struct events *events)
 			sigaction(stops[i], &action, NULL);
 }
 
+/* Only a wake-up counts: a ring that is left alone for a while has rows in it. */
 int events_watch_source(struct events *events, int fd)
 {
-	return watch(events, fd, EPOLLIN, WAKE_SOURCE);
+	return watch(events, fd, EPOLLIN | EPOLLET, WAKE_SOURCE);
 }
 
 static int read_stops(struct events *events)

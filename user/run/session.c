@@ -37,12 +37,22 @@
  */
 
 /*
+ * Returns true if rows come through the ring. If they do not, the ring serves only to wake the
+ * loop.
+ */
+static bool takes_rows(const struct session *s)
+{
+	return s->source && capture_uses_ring(&s->capture);
+}
+
+/*
  * Answers SIGUSR1. It first takes what was emitted up to now, so that every row is accounted for.
  */
 static int answer(struct session *s)
 {
 	session_tell_open(s, false);
-	if (s->source && (session_take_all_rows(s) || (s->command->tick && s->command->tick(s))))
+	if (takes_rows(s) &&
+	    (session_take_all_rows(s) || (s->command->tick && s->command->tick(s))))
 		return -1;
 	session_print_account(s, NOTICE_WARNING);
 	return 0;
@@ -51,23 +61,34 @@ static int answer(struct session *s)
 /* Returns true if rows are shown as soon as they come. */
 static bool is_prompt(const struct session *s)
 {
-	return s->source && !s->wants.pace_ns;
+	return takes_rows(s) && !s->wants.pace_ns;
+}
+
+/*
+ * Takes what has come since the last call: rows, or what the command's tick takes. If there was
+ * something, the next call will be after the command's pace.
+ */
+static int take_paced(struct session *s, uint64_t now_ns)
+{
+	uint64_t before = s->handed + s->unwanted + s->undated;
+
+	s->taken_ns = now_ns;
+	if (!takes_rows(s))
+		s->waiting = loader_polls(s->loader) && loader_flush(s->loader, LOADER_WAIT_NS) > 0;
+	if ((takes_rows(s) && session_take_paced_rows(s)) ||
+	    (s->command->tick && s->command->tick(s)))
+		return -1;
+	if (s->handed + s->unwanted + s->undated != before)
+		s->row_ns = now_ns;
+	return 0;
 }
 
 static int take_due_rows(struct session *s, uint64_t now_ns)
 {
 	int count;
 
-	if (!is_prompt(s)) {
-		if (now_ns - s->taken_ns < s->wants.pace_ns)
-			return 0;
-		if (s->source && session_take_paced_rows(s))
-			return -1;
-		s->taken_ns = now_ns;
-		if (!s->source && loader_polls(s->loader))
-			loader_flush(s->loader, LOADER_WAIT_NS);
-		return s->command->tick ? s->command->tick(s) : 0;
-	}
+	if (!is_prompt(s))
+		return now_ns - s->taken_ns < s->wants.pace_ns ? 0 : take_paced(s, now_ns);
 	if (s->waiting || now_ns - s->row_ns < IDLE_NS)
 		s->waiting = loader_flush(s->loader, LOADER_WAIT_NS) > 0;
 	count = session_take_rows(s);
@@ -109,6 +130,17 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+/*
+ * Returns true if nothing has come for so long that the loop need not look again before the kernel
+ * side wakes it. A loop that takes rows only for reports does not look in between.
+ */
+static bool is_quiet(const struct session *s, uint64_t now_ns)
+{
+	uint64_t idle_ns = is_prompt(s) ? IDLE_NS : s->wants.pace_ns;
+
+	return idle_ns == EVENTS_FOREVER || (!s->waiting && now_ns - s->row_ns >= idle_ns);
+}
+
 /* Returns how long the loop may sleep. */
 static uint64_t sleep_ns(const struct session *s, uint64_t now_ns)
 {
@@ -116,15 +148,10 @@ static uint64_t sleep_ns(const struct session *s, uint64_t now_ns)
 
 	if (s->more)
 		return 0;
-	if (is_prompt(s) && (s->waiting || now_ns - s->row_ns < IDLE_NS))
-		until_ns = earlier(until_ns, now_ns + TICK_NS);
-	else if (s->wants.pace_ns && s->wants.pace_ns != EVENTS_FOREVER)
-		until_ns = earlier(until_ns, s->taken_ns + s->wants.pace_ns);
-	/*
-	 * No event wakes the loop for a flood under SYN cookies. A loop that wakes as often anyway
-	 * looks then.
-	 */
-	if ((!s->wants.pace_ns || s->wants.pace_ns > FLOOD_NS) && loader_has_listeners(s->loader))
+	if (!is_quiet(s, now_ns))
+		until_ns = earlier(until_ns, is_prompt(s) ? now_ns + TICK_NS :
+							    s->taken_ns + s->wants.pace_ns);
+	if (!loader_listeners_rest(s->loader))
 		until_ns = earlier(until_ns, s->flood_ns + FLOOD_NS);
 	if (until_ns == EVENTS_FOREVER)
 		return until_ns;
@@ -133,43 +160,72 @@ static uint64_t sleep_ns(const struct session *s, uint64_t now_ns)
 
 /*
  * Asks the kernel side to wake the reader, then looks once more, since a row may have come before
- * the kernel side saw the request. Returns true if there was nothing, so that the loop may sleep.
+ * the kernel side saw the request. Returns 1 if there was nothing, so that the loop may sleep, 0 if
+ * there was, or -1 with the failure filled.
  */
-static bool may_sleep(struct session *s)
+static int may_sleep(struct session *s)
 {
+	uint64_t now_ns = clock_now_ns();
+	int count = 0;
+
 	loader_reader_sleeps(s->loader, true);
-	s->waiting = loader_flush(s->loader, LOADER_WAIT_NS) > 0;
+	if (!is_prompt(s)) {
+		if (take_paced(s, now_ns))
+			return -1;
+		count = s->row_ns == now_ns;
+	} else {
+		s->waiting = loader_flush(s->loader, LOADER_WAIT_NS) > 0;
+		count = session_take_rows(s);
+		if (count < 0)
+			return -1;
+	}
 	/*
-	 * Rows, or an error of the output, are left to the next turn. If the kernel side has sent a
-	 * wake-up meanwhile, it has cleared the request, and this look at the ring has used up the
-	 * wake-up.
+	 * If the kernel side has sent a wake-up meanwhile, it has cleared the request, and this
+	 * look at the ring has used up the wake-up.
 	 */
-	if (!s->waiting && !session_take_rows(s) && loader_reader_is_asleep(s->loader))
-		return true;
+	if (!s->waiting && !count && loader_reader_is_asleep(s->loader))
+		return 1;
 	loader_reader_sleeps(s->loader, false);
-	s->row_ns = clock_now_ns();
-	return false;
+	s->row_ns = now_ns;
+	return 0;
+}
+
+/*
+ * Sleeps at most @timeout_ns. What wakes a loop whose rows do not come through the ring is taken
+ * out of it here.
+ */
+static int sleep_until_woken(struct session *s, uint64_t timeout_ns)
+{
+	int wakes = events_wait(s->events, timeout_ns);
+
+	if (wakes < 0)
+		return failure_errno(s->failure, "epoll", -wakes);
+	s->wakes |= wakes;
+	return wakes & WAKE_SOURCE && !takes_rows(s) && session_take_rows(s) < 0 ? -1 : wakes;
 }
 
 /* Sleeps until something happens. Returns 0, or -1 with the failure filled. */
 static int wait_for_news(struct session *s, uint64_t now_ns)
 {
-	uint64_t timeout_ns = sleep_ns(s, now_ns);
-	bool sleeps = is_prompt(s) && timeout_ns > TICK_NS;
-	int wakes;
+	bool asks = is_quiet(s, now_ns) && s->wants.pace_ns != EVENTS_FOREVER &&
+		    sleep_ns(s, now_ns) > TICK_NS;
+	int sleeps = asks ? may_sleep(s) : 0, wakes;
 
-	if (sleeps && !may_sleep(s))
-		timeout_ns = 0;
-	wakes = events_wait(s->events, timeout_ns);
+	if (sleeps < 0)
+		return -1;
+	/*
+	 * Only now: that look may also have used up a wake-up on behalf of listeners, and says when
+	 * the next one is due.
+	 */
+	wakes = sleep_until_woken(s, asks && !sleeps ? 0 : sleep_ns(s, clock_now_ns()));
 	if (wakes < 0)
-		return failure_errno(s->failure, "epoll", -wakes);
-	s->wakes |= wakes;
-	if (sleeps && timeout_ns > TICK_NS) {
-		loader_reader_sleeps(s->loader, false);
-		/* If no row woke the loop, it looks once and sleeps again, without the ticks. */
-		if (wakes & WAKE_SOURCE)
-			s->row_ns = clock_now_ns();
-	}
+		return -1;
+	if (!sleeps)
+		return 0;
+	loader_reader_sleeps(s->loader, false);
+	/* If no row woke the loop, it looks once and sleeps again, without the ticks. */
+	if (wakes & WAKE_SOURCE)
+		s->row_ns = clock_now_ns();
 	return 0;
 }
 
@@ -219,15 +275,12 @@ static int make_source(struct session *s)
 		s->capture.rows = true;
 		s->wants.pace_ns = 0;
 	}
-	if (capture_uses_ring(&s->capture)) {
-		s->source = source_ring_new(rings, loader_rings(s->loader, rings), session_take_row,
-					    s);
-		if (!s->source)
-			return capability_refused(s->failure, "to map the ring", errno);
-	} else if (loader_polls(s->loader)) {
+	if (!capture_uses_ring(&s->capture) && loader_polls(s->loader))
 		s->wants.pace_ns = earlier(s->wants.pace_ns, POLL_NS);
-	}
-	if (is_prompt(s) && events_watch_source(s->events, source_ring_fd(s->source)))
+	s->source = source_ring_new(rings, loader_rings(s->loader, rings), session_take_row, s);
+	if (!s->source)
+		return capability_refused(s->failure, "to map the ring", errno);
+	if (events_watch_source(s->events, source_ring_fd(s->source)))
 		return failure_errno(s->failure, "cannot watch the ring", errno);
 	return 0;
 }
@@ -356,6 +409,7 @@ static int attach(struct session *s)
 	if (loader_attach(s->loader, s->failure) || make_source(s))
 		return do_without_rows(s);
 	s->flood_ns = clock_now_ns();
+	loader_rest_listeners(s->loader);
 	/*
 	 * Sockets that exist get their owner and a lower bound of their dwell. Live events that
 	 * come meanwhile take precedence.
@@ -451,7 +505,7 @@ static enum notice_level account_level(const struct session *s)
  */
 static int drain(struct session *s)
 {
-	if (s->source && session_take_all_rows(s))
+	if (takes_rows(s) && session_take_all_rows(s))
 		return -1;
 	if ((!s->wants.reports || !capture_uses_ring(&s->capture)) && s->command->tick &&
 	    s->command->tick(s))
@@ -551,7 +605,7 @@ int session_walk(struct session *s, struct sockets *sockets)
 		return -1;
 	name_book_tidy(s->names); /* names of the sockets of the look before */
 	name_sockets(s, sockets);
-	return s->source ? session_take_paced_rows(s) : 0;
+	return takes_rows(s) ? session_take_paced_rows(s) : 0;
 }
 
 int session_walk_each(struct session *s, socket_source_found *found, socket_source_anew *anew,
@@ -560,7 +614,7 @@ int session_walk_each(struct session *s, socket_source_found *found, socket_sour
 	name_book_tidy(s->names); /* those of the sockets before */
 	if (socket_source_each(&s->look, found, anew, context, s->failure))
 		return -1;
-	return s->source ? session_take_paced_rows(s) : 0;
+	return takes_rows(s) ? session_take_paced_rows(s) : 0;
 }
 
 void session_process(struct session *s, uint32_t pid, const char *comm,

@@ -40,6 +40,7 @@ static char *put_listener(char *p, const struct tcpdwell_cookies *who)
  */
 static void report_cookies(struct session *s, uint64_t now_ns)
 {
+	loader_rest_listeners(s->loader);
 	cookie_floods_look(&s->cookies, now_ns);
 	loader_each_cookies(s->loader, now_ns, take_cookies, &s->cookies);
 	for (unsigned int i = 0; i < s->cookies.count && !s->wants.floods; i++) {

@@ -115,7 +115,7 @@ int session_take_paced_rows(struct session *s)
 {
 	int count;
 
-	loader_flush(s->loader, LOADER_WAIT_NS);
+	s->waiting = loader_flush(s->loader, LOADER_WAIT_NS) > 0;
 	do {
 		count = session_take_rows(s);
 	} while (count >= SOURCE_RING_BATCH);

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import subprocess
+from pathlib import Path
 from typing import Any, Sequence
 
 # Longer than any step of a test takes on an emulated processor, but short enough to end a hang.
@@ -33,3 +35,12 @@ def end(child: subprocess.Popen[Any]) -> None:
         if stream:
             with contextlib.suppress(OSError):
                 stream.close()
+
+
+def wakes(pid: int) -> int:
+    """How often its threads, and those of its helpers, gave up the processor to wait."""
+    task = Path(f"/proc/{pid}/task")
+    texts = [(thread / "status").read_text() for thread in task.iterdir()]
+    children = (task / str(pid) / "children").read_text().split()
+    return sum(int(re.findall(r"^voluntary_ctxt_switches:\s+(\d+)$", text, re.MULTILINE)[0])
+               for text in texts) + sum(wakes(int(child)) for child in children)
