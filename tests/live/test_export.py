@@ -15,11 +15,11 @@ import subprocess
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Iterator
+from typing import Any, Iterator
 
 import pytest
 
-from harness import place, within
+from harness import place, refusal, within
 from harness.metrics import LIMIT_S, OPENMETRICS, Export, Metrics, handing_over
 from harness.netns import Netns
 from harness.plain import Running, filtered_to, patience, run
@@ -32,8 +32,8 @@ SS_STATES = {"ESTAB": "ESTABLISHED", "CLOSE-WAIT": "CLOSE_WAIT", "FIN-WAIT-2": "
 
 
 @contextlib.contextmanager
-def export(netns: Netns, *arguments: str) -> Iterator[Export]:
-    with within.named(COMM.encode()), Export(*arguments, *filtered_to(netns)) as running:
+def export(netns: Netns, *arguments: str, **kwargs: Any) -> Iterator[Export]:
+    with within.named(COMM.encode()), Export(*arguments, *filtered_to(netns), **kwargs) as running:
         yield running
 
 
@@ -699,6 +699,35 @@ def test_signals(netns: Netns) -> None:
     counts = [int(count) for count in re.findall(r"(?:seen|counted|undated|filtered|lost) (\d+)",
                                                  line)]
     assert counts[0] == sum(counts[1:]), line
+
+
+# The loader makes the first update, and the first look the second one.
+TURN = "BPF_MAP_UPDATE_ELEM:stats=ENOMEM"
+
+
+@pytest.mark.parametrize("by", ["comm", "cgroup"])
+def test_a_look_that_fails_is_not_the_end(netns: Netns, by: str) -> None:
+    """It is said, the page stays, and the next look has all that was counted meanwhile."""
+    with export(netns, "--by", by, wrap=refusal.wrap(TURN + "@4")) as running, \
+            within.listen(netns) as listener:
+        running.running.wait_for(running.healthy, LIMIT_S)
+        for _ in range(3):
+            within.connect_and_reset(netns, listener, 2)
+            running.look()
+        got = running.look()
+        running.running.finish()
+        said = running.running.said()
+    assert said.count("Cannot allocate memory: what was seen before stays\n") == 1
+    assert got.sum("tcpdwell_closes_total", reason="reset_sent") == 6
+    assert got.sum("tcpdwell_handshake_seconds_count", side="client") == 6
+
+
+def test_looks_that_always_fail_are_the_end(netns: Netns) -> None:
+    with export(netns, wrap=refusal.wrap(TURN + "@3+")) as running:
+        assert running.running.wait(LIMIT_S) == 1
+        said = running.running.said()
+    assert said.count("what was seen before stays\n") == 2
+    assert said.endswith("tcpdwell: cannot turn to the other map: Cannot allocate memory\n")
 
 
 def test_it_has_no_privileges(netns: Netns) -> None:

@@ -73,6 +73,22 @@ static int note(struct readings *readings, const struct reading *reading)
 	return 0;
 }
 
+int odometer_keep(struct odometer *o)
+{
+	size_t count = o->now.count;
+	int err = 0;
+
+	if (count)
+		qsort(o->now.items, count, sizeof(*o->now.items), compare_readings);
+	for (size_t i = 0; i < o->before.count && !err; i++) {
+		const struct reading *kept = &o->before.items[i];
+
+		if (!count || !bsearch(kept, o->now.items, count, sizeof(*kept), compare_readings))
+			err = note(&o->now, kept);
+	}
+	return err;
+}
+
 uint64_t odometer_grew(struct odometer *o, uint64_t key, uint64_t value)
 {
 	const struct reading reading = { key, value };

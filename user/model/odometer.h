@@ -31,6 +31,12 @@ uint64_t odometer_key(uint64_t kind, const void *bytes, size_t size);
 void odometer_look(struct odometer *odometer);
 
 /*
+ * Keeps the counters that this look has not read, because it broke off. Returns 0, or -ENOMEM:
+ * then a counter may be taken for a new one.
+ */
+int odometer_keep(struct odometer *odometer);
+
+/*
  * Returns what was added since the last look: all of it for a new counter, 0 for one that went back
  * or if there is no memory. To be called once a look for each counter.
  */

@@ -27,6 +27,9 @@
 /* A page that is older than this many intervals is not healthy. */
 #define HEALTHY_LOOKS 3
 
+/* So many looks may fail in a row, but not the first ones. */
+#define FAILURES_MAX 2
+
 /*
  * Blocks of this size or more get a mapping of their own. Pages, and what a look holds, are that
  * large.
@@ -179,14 +182,42 @@ static int export_event(struct session *session, const struct event *event)
 	return 0;
 }
 
+/*
+ * Decides what a failed look, or a failed reading of the sums, means. What fails for a moment, for
+ * want of memory or because of what else the host does, is no reason to end: the last page stays.
+ * Counters keep what the look has added to them. Returns 0, or -1 with the failure filled.
+ */
+static int forgive(struct session *session)
+{
+	struct exporter *x = session->model;
+
+	if (!x->more_failures || odometer_keep(x->odometer))
+		return -1;
+	x->more_failures--;
+	notice_print(session->notice, NOTICE_WARNING, "%s: what was seen before stays",
+		     session->failure->text);
+	*session->failure = (struct failure){};
+	return 0;
+}
+
 static int export_tick(struct session *session)
 {
-	return exporter_by_cgroup(session) || session->end ? session_sums(session) : 0;
+	if (session->end)
+		return session_sums(session);
+	return exporter_by_cgroup(session) && session_sums(session) ? forgive(session) : 0;
 }
 
 static int export_render(struct session *session)
 {
-	return exporter_look(session) ?: exporter_show(session);
+	struct exporter *x = session->model;
+	uint64_t looked_ns = x->looked_ns;
+
+	if (exporter_look(session)) {
+		x->looked_ns = looked_ns;
+		return forgive(session);
+	}
+	x->more_failures = FAILURES_MAX;
+	return exporter_show(session);
 }
 
 /*

@@ -28,6 +28,7 @@ struct exporter {
 	struct survey survey;
 	uint32_t netns;		    /* the namespace that is looked at; 0: all */
 	uint64_t looked_ns;	    /* when the last look began; 0: there was none */
+	unsigned int more_failures; /* looks that may fail in a row from here on */
 	uint64_t start_wall_ns;	    /* when counters began, as the wall clock was then */
 	uint64_t unfound;	    /* sockets of the last look that findings had no room for */
 	int file_err;		    /* the error of the last write, which is reported once */

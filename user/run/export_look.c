@@ -139,7 +139,7 @@ static int add_findings(struct exporter *x)
 	return 0;
 }
 
-/* Adds what the kernel has counted in namespaces since the last look. */
+/* Adds what the kernel has counted in namespaces since the last look that did not fail. */
 static void add_namespaces(const struct exporter *x)
 {
 	for (size_t i = 0; i < x->facts.netns_count; i++) {
@@ -165,7 +165,8 @@ static int take_facts(struct session *session, uint64_t span_ns)
 	x->facts.port_count = port_count;
 	if (!err)
 		err = add_findings(x);
-	add_namespaces(x);
+	if (!err)
+		add_namespaces(x);
 	x->unfound = gather_lost(x->gather);
 	/* From here on growth is measured since this look. */
 	err = err ?: gather_settle(x->gather);

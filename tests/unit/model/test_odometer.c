@@ -30,6 +30,30 @@ static void test_growth(void **state)
 	odometer_free(o);
 }
 
+/* After a look that broke off, nothing is counted twice and nothing is forgotten. */
+static void test_a_look_that_breaks_off(void **state)
+{
+	struct odometer *o = odometer_new();
+
+	(void)state;
+	odometer_look(o);
+	assert_int_equal(odometer_keep(o), 0);
+	odometer_look(o);
+	assert_int_equal(odometer_grew(o, 7, 5), 5);
+	assert_int_equal(odometer_grew(o, 3, 5), 5);
+	odometer_look(o);
+	assert_int_equal(odometer_grew(o, 9, 1), 1);
+	assert_int_equal(odometer_grew(o, 3, 6), 1);
+	assert_int_equal(odometer_keep(o), 0);
+	odometer_look(o);
+	assert_int_equal(odometer_keep(o), 0);
+	odometer_look(o);
+	assert_int_equal(odometer_grew(o, 7, 8), 3);
+	assert_int_equal(odometer_grew(o, 3, 8), 2);
+	assert_int_equal(odometer_grew(o, 9, 4), 3);
+	odometer_free(o);
+}
+
 static void test_many(void **state)
 {
 	struct odometer *o = odometer_new();
@@ -58,6 +82,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_growth),
+		cmocka_unit_test(test_a_look_that_breaks_off),
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_keys_tell_apart),
 	};
