@@ -484,10 +484,11 @@ _Static_assert(sizeof(struct tcpdwell_stack) == 1984, "a stack is 1984 bytes");
 _Static_assert(__builtin_offsetof(struct tcpdwell_stack, ip) == 32, "ip at 32");
 
 /*
- * The kernel side's counters. Each CPU has a set, on a cache line of its own. Whenever no program
- * runs on that CPU, its set satisfies, in arithmetic modulo 2^64,
+ * The kernel side's counters. Each CPU has a set, on cache lines of its own: a transition touches
+ * only the first of them. Whenever no program runs on that CPU, its set satisfies, in arithmetic
+ * modulo 2^64,
  *
- *	seen = emitted + filtered + held + folded + lost_ring + lost_map
+ *	seen = emitted + undated + filtered + held + folded + lost_ring + lost_map
  *
  * A row that must wait for something that it lacks (a port, an owner) is held. The program that
  * ends the wait, possibly on another CPU, takes one from held and adds one to what became of the
@@ -496,18 +497,24 @@ _Static_assert(__builtin_offsetof(struct tcpdwell_stack, ip) == 32, "ip at 32");
 struct tcpdwell_counters {
 	__u64 seen;
 	__u64 emitted;
+	__u64 undated; /* where rows are only summed: rows with no dwell to add */
 	__u64 filtered;
 	__u64 held;
-	union {
-		__u64 lost_ring; /* no room in the ring */
-		__u64 undated;	 /* stat has no ring: rows with no dwell to count */
-	};
+	__u64 folded;	 /* rows of a SYN flood, which are counted and not shown */
+	__u64 lost_ring; /* no room in the ring */
 	/* No room to remember a row that had to wait; with stat also no room for its group. */
 	__u64 lost_map;
-	/* Sockets that found the map full: their rows are shown, with dwell unknown. */
+	/*
+	 * The second line begins here: sockets that found the map full. Their rows are shown, with
+	 * dwell unknown.
+	 */
 	__u64 untracked;
-	__u64 folded; /* rows of a SYN flood, which are counted and not shown */
+	__u64 pad[7];
 };
+
+_Static_assert(sizeof(struct tcpdwell_counters) == 128, "a CPU's counters fill two cache lines");
+_Static_assert(__builtin_offsetof(struct tcpdwell_counters, untracked) == 64,
+	       "the counters of rows fill one of them");
 
 /*
  * For the timer backend: how many timers of requests are armed, counted by the second in which they
@@ -598,7 +605,5 @@ struct tcpdwell_walk {
 	__u32 broken;  /* chains that were too long, or that changed meanwhile */
 	struct tcpdwell_socket records[TCPDWELL_WALK_RECORDS];
 };
-
-_Static_assert(sizeof(struct tcpdwell_counters) == 64, "a CPU's counters fill a cache line");
 
 #endif /* TCPDWELL_WIRE_H */

@@ -46,7 +46,7 @@ FACTOR = 2  # between the model for two producers and what they measure
 RING_LINES = 4
 QUEUE_LINES = 3
 BUCKETS = 32768  # of the first table of connections
-COUNTER_LINES = 1  # of a processor's counters
+COUNTER_LINES = 2  # of a processor's counters
 OTHER_RINGS = 16  # as for 64 processors; a connection may use any of them
 
 

@@ -30,24 +30,30 @@ void loader_map_counters(struct loader *loader)
  */
 #define READS_MAX 100000
 
+/* Returns whether each row that was seen is in the counter of what became of it. */
+static bool counters_balance(const struct tcpdwell_counters *c)
+{
+	return c->seen == c->emitted + c->undated + c->filtered + c->held + c->folded +
+				  c->lost_ring + c->lost_map;
+}
+
 /* Reads the counters of one CPU, again and again until no program was running in between. */
 static struct tcpdwell_counters counters_read(const volatile struct tcpdwell_counters *live)
 {
-	struct tcpdwell_counters c;
+	struct tcpdwell_counters c = {};
 	int reads = 0;
 
 	do {
 		c.seen = live->seen;
 		c.emitted = live->emitted;
+		c.undated = live->undated;
 		c.filtered = live->filtered;
 		c.held = live->held;
+		c.folded = live->folded;
 		c.lost_ring = live->lost_ring;
 		c.lost_map = live->lost_map;
 		c.untracked = live->untracked;
-		c.folded = live->folded;
-	} while ((c.seen != c.emitted + c.filtered + c.held + c.folded + c.lost_ring + c.lost_map ||
-		  c.seen != live->seen) &&
-		 ++reads < READS_MAX);
+	} while ((!counters_balance(&c) || c.seen != live->seen) && ++reads < READS_MAX);
 	return c;
 }
 
@@ -73,12 +79,13 @@ void loader_counters(const struct loader *loader, struct tcpdwell_counters *sum)
 
 		sum->seen += c.seen;
 		sum->emitted += c.emitted;
+		sum->undated += c.undated;
 		sum->filtered += c.filtered;
 		sum->held += c.held;
+		sum->folded += c.folded;
 		sum->lost_ring += c.lost_ring;
 		sum->lost_map += c.lost_map;
 		sum->untracked += c.untracked;
-		sum->folded += c.folded;
 	}
 }
 

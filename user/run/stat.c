@@ -234,8 +234,7 @@ static int show(struct session *session, uint64_t now_ns, bool all)
 	if (err)
 		return failure_errno(session->failure, "cannot sum up", -err);
 	loader_counters(session->loader, &counters);
-	/* Sums know no ring: the counter of its losses counts rows without a dwell then. */
-	lost = counters.lost_map + (loader_sums(session->loader) ? 0 : counters.lost_ring);
+	lost = counters.lost_ring + counters.lost_map;
 	report.view = view_of(session, now_ns, all, lost);
 	err = session_show(session, print, &report);
 	run->counted = session->handed;
