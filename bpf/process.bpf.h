@@ -70,15 +70,12 @@ static __always_inline int exec_socket(__u64 fdt, __u32 fd, const bool atomic)
 	return 0;
 }
 
-/*
- * These are functions of numbers, so the verifier looks at each once, not in each turn of a loop.
- */
 __noinline int process_exec_socket(__u64 fdt, __u32 fd)
 {
 	return exec_socket(fdt, fd, true);
 }
 
-__noinline int process_exec_socket_v511(__u64 fdt, __u32 fd)
+__noinline int process_exec_v511_socket(__u64 fdt, __u32 fd)
 {
 	return exec_socket(fdt, fd, false);
 }
@@ -109,48 +106,17 @@ __noinline int process_exit_socket(__u64 fdt, __u32 fd)
 	return 0;
 }
 
-/* The event that process_sockets() handles for each open descriptor of the running process. */
-enum process_event {
-	PROCESS_EXEC,
-	PROCESS_EXEC_V511,
-	PROCESS_EXIT,
-};
-
-/* Handles the descriptors of one word of the table's bitmap. */
-static __always_inline int process_word(__u64 fdt, __u32 word, const enum process_event event)
-{
-	unsigned long *open_fds = BPF_CORE_READ((const struct fdtable *)fdt, open_fds), open = 0;
-
-	bpf_probe_read_kernel(&open, sizeof(open), &open_fds[word]);
-	for (__u32 bit = 0; bit < 64 && open; bit++, open >>= 1) {
-		__u32 fd = word * 64 + bit;
-
-		if (!(open & 1))
-			continue;
-		if (event == PROCESS_EXEC)
-			process_exec_socket(fdt, fd);
-		else if (event == PROCESS_EXEC_V511)
-			process_exec_socket_v511(fdt, fd);
-		else
-			process_exit_socket(fdt, fd);
-	}
-	return 0;
-}
-
-__noinline int process_exec_word(__u64 fdt, __u32 word)
-{
-	return process_word(fdt, word, PROCESS_EXEC);
-}
-
-__noinline int process_exec_word_v511(__u64 fdt, __u32 word)
-{
-	return process_word(fdt, word, PROCESS_EXEC_V511);
-}
-
-__noinline int process_exit_word(__u64 fdt, __u32 word)
-{
-	return process_word(fdt, word, PROCESS_EXIT);
-}
+/*
+ * ---- Each socket of the running process ---------------------------------------------------------
+ *
+ * The table of descriptors is walked in three loops, one in the other: stretches of the table,
+ * words of a stretch, descriptors of a word. The verifier goes through each turn of a loop, but
+ * only once through a global function of numbers. So what a turn does is such a function.
+ *
+ * There is a set of these functions for each event, not one set with the event as an argument:
+ * kernels before 5.12 refuse a program that contains an atomic exchange, even if it is never
+ * reached.
+ */
 
 /* Words of one stretch. */
 #define STRETCH_WORDS 32
@@ -163,51 +129,60 @@ __noinline int process_exit_word(__u64 fdt, __u32 word)
 #define EXEC_STRETCHES 32
 #define EXIT_STRETCHES 4
 
-static __always_inline int process_stretch(__u64 fdt, __u32 word, const enum process_event event)
-{
-	__u32 max_fds = BPF_CORE_READ((const struct fdtable *)fdt, max_fds);
+/* What one turn of a loop does: @number is that of a descriptor, or of a word of the bitmap. */
+typedef int fdtable_turn(__u64 fdt, __u32 number);
 
-	for (__u32 i = 0; i < STRETCH_WORDS && word * 64 < max_fds; i++, word++) {
-		if (event == PROCESS_EXEC)
-			process_exec_word(fdt, word);
-		else if (event == PROCESS_EXEC_V511)
-			process_exec_word_v511(fdt, word);
-		else
-			process_exit_word(fdt, word);
-	}
+/* Calls @socket for each open descriptor of a word of the table's bitmap. */
+static __always_inline int word_each(__u64 fdt, __u32 word, fdtable_turn *socket)
+{
+	unsigned long *open_fds = BPF_CORE_READ((const struct fdtable *)fdt, open_fds), open = 0;
+
+	bpf_probe_read_kernel(&open, sizeof(open), &open_fds[word]);
+	for (__u32 bit = 0; bit < 64 && open; bit++, open >>= 1)
+		if (open & 1)
+			socket(fdt, word * 64 + bit);
 	return 0;
 }
 
-__noinline int process_exec_stretch(__u64 fdt, __u32 word)
+/* Calls @each_word for each word of the stretch that begins at @word. */
+static __always_inline int stretch_each(__u64 fdt, __u32 word, fdtable_turn *each_word)
 {
-	return process_stretch(fdt, word, PROCESS_EXEC);
+	__u32 max_fds = BPF_CORE_READ((const struct fdtable *)fdt, max_fds);
+
+	for (__u32 i = 0; i < STRETCH_WORDS && word * 64 < max_fds; i++, word++)
+		each_word(fdt, word);
+	return 0;
 }
 
-__noinline int process_exec_stretch_v511(__u64 fdt, __u32 word)
+/* Calls @stretch for each of the first @stretches stretches of the running process's table. */
+static __always_inline void table_each(__u32 stretches, fdtable_turn *stretch)
 {
-	return process_stretch(fdt, word, PROCESS_EXEC_V511);
-}
-
-__noinline int process_exit_stretch(__u64 fdt, __u32 word)
-{
-	return process_stretch(fdt, word, PROCESS_EXIT);
-}
-
-static __always_inline void process_sockets(const enum process_event event)
-{
-	__u32 last = (event == PROCESS_EXIT ? EXIT_STRETCHES : EXEC_STRETCHES) * STRETCH_WORDS;
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	__u64 fdt = (__u64)BPF_CORE_READ(task, files, fdt);
 	__u32 max_fds = BPF_CORE_READ((const struct fdtable *)fdt, max_fds);
+	__u32 last = stretches * STRETCH_WORDS;
 
-	for (__u32 word = 0; word < last && word * 64 < max_fds; word += STRETCH_WORDS) {
-		if (event == PROCESS_EXEC)
-			process_exec_stretch(fdt, word);
-		else if (event == PROCESS_EXEC_V511)
-			process_exec_stretch_v511(fdt, word);
-		else
-			process_exit_stretch(fdt, word);
-	}
+	for (__u32 word = 0; word < last && word * 64 < max_fds; word += STRETCH_WORDS)
+		stretch(fdt, word);
 }
+
+/* Defines NAME(), which has NAME_socket() called for each socket of the running process. */
+#define DEFINE_TABLE_WALK(name, stretches)                   \
+	__noinline int name##_word(__u64 fdt, __u32 word)    \
+	{                                                    \
+		return word_each(fdt, word, name##_socket);  \
+	}                                                    \
+	__noinline int name##_stretch(__u64 fdt, __u32 word) \
+	{                                                    \
+		return stretch_each(fdt, word, name##_word); \
+	}                                                    \
+	static __always_inline void name(void)               \
+	{                                                    \
+		table_each(stretches, name##_stretch);       \
+	}
+
+DEFINE_TABLE_WALK(process_exec, EXEC_STRETCHES)
+DEFINE_TABLE_WALK(process_exec_v511, EXEC_STRETCHES)
+DEFINE_TABLE_WALK(process_exit, EXIT_STRETCHES)
 
 #endif /* TCPDWELL_PROCESS_BPF_H */

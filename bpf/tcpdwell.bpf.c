@@ -236,7 +236,7 @@ int sys_exit_listen(struct trace_event_raw_sys_exit *ctx)
 SEC("?tp_btf/sched_process_exec")
 int BPF_PROG(sched_process_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
-	process_sockets(PROCESS_EXEC);
+	process_exec();
 	return 0;
 }
 
@@ -244,7 +244,7 @@ SEC("?tp_btf/sched_process_exec")
 int BPF_PROG(sched_process_exec_v511, struct task_struct *task, int old_pid,
 	     struct linux_binprm *bprm)
 {
-	process_sockets(PROCESS_EXEC_V511);
+	process_exec_v511();
 	return 0;
 }
 
@@ -255,7 +255,7 @@ int BPF_PROG(sched_process_exit, struct task_struct *task)
 
 	if (task->signal->live.counter)
 		return 0; /* a thread ended; others of its process go on */
-	process_sockets(PROCESS_EXIT);
+	process_exit();
 	if (cfg_follow_forks)
 		bpf_map_delete_elem(&pids, &pid);
 	return 0;
