@@ -9,6 +9,7 @@
 #define TCPDWELL_ACCEPT_BPF_H
 
 #include "current.bpf.h"
+#include "held.bpf.h"
 #include "process.bpf.h"
 #include "stack.bpf.h"
 #include "young.bpf.h"

@@ -14,6 +14,7 @@
 #define TCPDWELL_CARRIED_BPF_H
 
 #include "connection.bpf.h"
+#include "workspace.bpf.h"
 
 /* How much of a connection's numbers was added. The members are only ever raised. */
 struct carried {
@@ -181,6 +182,16 @@ static __noinline int carried_found(const struct sock *sk, const struct endpoint
 	carried_take(added, &now);
 	carried_add(&now, e, l);
 	return 0;
+}
+
+/* Sums what the connection carried. Before 5.12 nothing was summed while it was open. */
+static __always_inline void transition_carried(const struct transition *t, struct lifecycle *l,
+					       const bool atomic)
+{
+	if (atomic)
+		carried_ends(t->sk, t->e, l, t->key);
+	else
+		carried_ends_v511(t->sk, t->e, l);
 }
 
 #endif /* TCPDWELL_CARRIED_BPF_H */

@@ -13,22 +13,6 @@
 
 #include "life.bpf.h"
 
-/* The last RST by which this CPU answered a segment: when, and for which socket. */
-struct reset {
-	__u64 ns;
-	__u64 sock;
-	/* The port that the segment came from: its TCP header begins with it. */
-	__be16 rport;
-	__u16 pad[3];
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct reset);
-} resets SEC(".maps");
-
 /*
  * The stacks of connect() and accept(), by the key that the connection has in the tables of
  * connections. An element lives as long as the connection does there.
@@ -137,102 +121,6 @@ static __always_inline __u32 connection_take(struct lifecycle *l, __u32 mask, co
 	waits = l->waits;
 	l->waits = waits & ~mask;
 	return waits & mask;
-}
-
-/*
- * How long an RST is fresh. The kernel sends an RST of ours before it drops the request or the
- * timewait socket, in the same call and on this CPU. The CPU may be interrupted in between.
- */
-#define RESET_FRESH_NS 10000000ULL
-
-/* Notes an RST by which the socket @sk answers @skb. */
-static __always_inline void reset_sent(const struct sock *sk, const struct sk_buff *skb)
-{
-	__u32 zero = 0;
-	struct reset *reset = bpf_map_lookup_elem(&resets, &zero);
-	const __u8 *header;
-
-	if (!reset)
-		return;
-	reset->ns = bpf_ktime_get_ns();
-	reset->sock = (__u64)sk;
-	reset->rport = 0;
-	if (!skb)
-		return;
-	header = BPF_CORE_READ(skb, head) + BPF_CORE_READ(skb, transport_header);
-	bpf_probe_read_kernel(&reset->rport, sizeof(reset->rport), header);
-}
-
-/*
- * Returns whether @sock, a listener or a timewait socket, has just sent an RST to the peer of @skc.
- */
-static __always_inline bool reset_is_fresh(const void *sock, const struct sock_common *skc)
-{
-	__u32 zero = 0;
-	const struct reset *reset = cfg_resets ? bpf_map_lookup_elem(&resets, &zero) : NULL;
-
-	return reset && reset->sock == (__u64)sock &&
-	       reset->rport == BPF_CORE_READ(skc, skc_dport) &&
-	       bpf_ktime_get_ns() - reset->ns < RESET_FRESH_NS;
-}
-
-/* Returns a row that waited for an owner; @wait is its bit in lifecycle.waits. */
-static __always_inline struct row held_row(const struct lifecycle *l, __u32 wait)
-{
-	struct row row = {};
-
-	switch (wait) {
-	case LIFECYCLE_HELD_SYN_RECV:
-		row.from = TCPDWELL_LISTEN;
-		row.to = TCPDWELL_SYN_RECV;
-		row.time_ns = l->opened_ns;
-		break;
-	case LIFECYCLE_HELD_ESTABLISHED:
-		row.from = TCPDWELL_SYN_RECV;
-		row.to = TCPDWELL_ESTABLISHED;
-		row.time_ns = l->established_ns;
-		if (l->marks & LIFECYCLE_OPENED_EXACT) {
-			row.dwell = TCPDWELL_DWELL_EXACT;
-			row.dwell_ns = l->established_ns - l->opened_ns;
-		}
-		break;
-	case LIFECYCLE_HELD_CLOSE_WAIT:
-		row.from = TCPDWELL_ESTABLISHED;
-		row.to = TCPDWELL_CLOSE_WAIT;
-		row.time_ns = l->since_ns;
-		row.dwell = TCPDWELL_DWELL_EXACT;
-		row.dwell_ns = l->since_ns - l->established_ns;
-		break;
-	}
-	if (l->marks & LIFECYCLE_OF_REQUEST && wait != LIFECYCLE_HELD_CLOSE_WAIT)
-		row.source = TCPDWELL_SOURCE_REQUEST_SOCK;
-	return row;
-}
-
-/*
- * Emits the rows in @taken, which waited for an owner, or counts them as filtered. It is a function
- * of numbers, so the verifier looks at it once, not at each call.
- */
-__noinline int release_held(__u64 sk, __u64 key, __u32 taken)
-{
-	struct tcpdwell_counters *c = counters_here();
-	struct lifecycle *l = connection_find_in_place(key);
-	struct endpoint e;
-
-	if (!c || !l)
-		return 0;
-	endpoint_read(&e, (const struct sock *)sk, false);
-	if (!e.lport)
-		endpoint_set_last_port(&e, (const struct sock *)sk);
-	for (__u32 wait = LIFECYCLE_HELD_SYN_RECV; wait <= LIFECYCLE_HELD_CLOSE_WAIT; wait <<= 1) {
-		if (taken & wait) {
-			struct row row = held_row(l, wait);
-
-			uncount(&c->held);
-			decide(c, &row, &e, l);
-		}
-	}
-	return 0;
 }
 
 #endif /* TCPDWELL_CONNECTION_BPF_H */

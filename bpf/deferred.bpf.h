@@ -6,7 +6,8 @@
 #ifndef TCPDWELL_DEFERRED_BPF_H
 #define TCPDWELL_DEFERRED_BPF_H
 
-#include "emit.bpf.h"
+#include "connection.bpf.h"
+#include "workspace.bpf.h"
 
 /*
  * Connections in SYN_SENT whose first row waits for the local port: a ring of their keys, in the
@@ -110,6 +111,71 @@ static __always_inline void release_deferred(struct tcpdwell_counters *c, const 
 		decide(c, &row, e, l);
 	else
 		count(&c->filtered);
+}
+
+/*
+ * connect() has begun, and binds the port only after the transition (tcp_v4_connect()). Returns
+ * whether the row now waits for the port.
+ */
+static __always_inline bool defer(struct transition *t, struct lifecycle *l, const bool atomic)
+{
+	/* If nothing is shown as it comes, it is soon enough to look at the next transition. */
+	bool in_ring = atomic && cfg_defer_connect && (cfg_rows || cfg_life);
+	int err;
+
+	if (!cfg_connect_exit && !cfg_defer_connect)
+		return false;
+	if (in_ring && !deferred_take(l))
+		return false;
+	l->object = (__u64)t->sk;
+	l->waits |= LIFECYCLE_DEFERRED;
+	lifecycle_enter(l, t->row->to, t->row->time_ns);
+	err = connection_remember(t->c, t->key, l, BPF_ANY, atomic);
+	if (in_ring)
+		deferred_fill(l, err ? DEFERRED_OVER : t->key);
+	if (err) {
+		l->waits &= ~LIFECYCLE_DEFERRED;
+		t->no_room = true;
+		return false;
+	}
+	count(&t->c->held);
+	if (config_filters_local_port() && !shared.deferred)
+		shared.deferred = 1;
+	if (!cfg_connect_exit)
+		wake_reader();
+	return true;
+}
+
+/* If the row of connect() has waited for its port until now, makes it the first row to tell. */
+static __always_inline void transition_ends_wait(struct transition *t, struct lifecycle *l,
+						 const bool atomic)
+{
+	if (!deferred_over(l, t->key, atomic))
+		return;
+	*t->first = deferred_row(l);
+	uncount(&t->c->held);
+}
+
+/*
+ * connect() has begun. Returns whether the row waits for its port, or was lost because there was no
+ * room.
+ */
+static __always_inline bool transition_waits(struct transition *t, struct lifecycle *l,
+					     const bool atomic)
+{
+	if (cfg_life)
+		return false;
+	if (t->e->lport) {
+		l->waits |= LIFECYCLE_BOUND; /* @l is new, and nobody else has it yet */
+		return false;
+	}
+	if (defer(t, l, atomic))
+		return true;
+	if (!config_filters_local_port())
+		return false;
+	/* There is no room to wait for the port, which the filter asks for. */
+	count(&t->c->lost_map);
+	return true;
 }
 
 #endif /* TCPDWELL_DEFERRED_BPF_H */

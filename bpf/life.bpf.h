@@ -13,6 +13,7 @@
 #include "emit.bpf.h"
 #include "recent.bpf.h"
 #include "table.bpf.h"
+#include "workspace.bpf.h"
 
 /* The initial value of a sum. It is too large for the stack of programs that call each other. */
 static const struct tcpdwell_life life_nothing;
@@ -373,6 +374,12 @@ static __noinline int life_to_tw(const struct row *row, const struct sock *sk, _
 		*moved = *life;
 	life_forget(key);
 	return 0;
+}
+
+/* Returns what was summed of the connection so far; NULL if nothing was. */
+static __always_inline struct tcpdwell_life *transition_life(const struct transition *t)
+{
+	return t->life ?: life_find(t->key);
 }
 
 #endif /* TCPDWELL_LIFE_BPF_H */

@@ -12,6 +12,7 @@
 
 #include "flood.bpf.h"
 #include "parked.bpf.h"
+#include "reset.bpf.h"
 
 /* Requests that were hashed and may turn out to be slow, oldest first. */
 struct pending_request {

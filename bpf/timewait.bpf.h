@@ -14,6 +14,7 @@
 
 #include "ehash.bpf.h"
 #include "process.bpf.h"
+#include "reset.bpf.h"
 
 /* Keys of connections whose timewait socket was born in FIN_WAIT2 and may flip to TIME_WAIT. */
 struct {

@@ -13,6 +13,7 @@
 #ifndef TCPDWELL_YOUNG_BPF_H
 #define TCPDWELL_YOUNG_BPF_H
 
+#include "held.bpf.h"
 #include "process.bpf.h"
 
 static __always_inline bool fastopen_listens(__u64 listener)
