@@ -157,4 +157,17 @@ static __always_inline void connect_exit(struct sock *sk)
 	release_deferred(c, sk, &e, l);
 }
 
+/*
+ * accept() has returned @fd to the running process. This is for kernels where neither fexit nor
+ * kretprobe attaches. The descriptor may be gone already.
+ */
+static __always_inline int accept_syscall_exit(void *ctx, long fd, const bool atomic)
+{
+	struct sock *sk = fd < 0 ? NULL : current_sock(fd);
+
+	if (sk)
+		accepted(ctx, sk, NULL, fd, true, atomic);
+	return 0;
+}
+
 #endif /* TCPDWELL_ACCEPT_BPF_H */

@@ -3,7 +3,11 @@
 #ifndef TCPDWELL_FLUSH_BPF_H
 #define TCPDWELL_FLUSH_BPF_H
 
+#include "deferred.bpf.h"
+#include "parked.bpf.h"
+#include "request_slow.bpf.h"
 #include "request_timer.bpf.h"
+#include "timewait.bpf.h"
 
 /*
  * A run of the flush looks at FLUSH_ITEMS of each kind, and at more orphans, because it asks each

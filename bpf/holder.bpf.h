@@ -19,6 +19,8 @@
 
 #include "connection.bpf.h"
 #include "descriptor.bpf.h"
+#include "letting_go.bpf.h"
+#include "waiter.bpf.h"
 
 /*
  * ---- What is noted ------------------------------------------------------------------------------
@@ -174,95 +176,6 @@ static __always_inline void listener_inherit(struct lifecycle *child, const stru
 }
 
 /*
- * ---- Who waits ----------------------------------------------------------------------------------
- */
-
-/* Entries of a wait queue that are looked at. */
-#define WAITERS 4
-
-/*
- * Returns whether a task of a living process is at @address, where anything may be. The first
- * thread of a process is its own group leader, and shares tgid and signal with all threads.
- */
-static __always_inline bool is_task(const struct task_struct *task)
-{
-	const struct task_struct *leader = BPF_CORE_READ(task, group_leader);
-	__u32 pid = BPF_CORE_READ(task, tgid);
-
-	return pid && leader && BPF_CORE_READ(leader, group_leader) == leader &&
-	       (__u32)BPF_CORE_READ(leader, tgid) == pid &&
-	       BPF_CORE_READ(leader, signal) == BPF_CORE_READ(task, signal) &&
-	       BPF_CORE_READ(task, files);
-}
-
-/* Returns the entry of a wait queue whose list node is @node. */
-static __always_inline struct wait_queue_entry *wait_entry(__u64 node)
-{
-	return (void *)node - bpf_core_field_offset(struct wait_queue_entry, entry);
-}
-
-/*
- * Returns the task that waits by epoll for @file; 0 if there is none. @node is the epoll's entry in
- * the file's wait queue. An epoll keeps a file registered even when only other processes still have
- * it. So the task that sleeps there must have the file under the number with which it was added.
- */
-__noinline __u64 epoll_waiter(__u64 node, __u64 file)
-{
-	const struct eppoll_entry *entry = (void *)wait_entry(node) -
-					   bpf_core_field_offset(struct eppoll_entry, wait);
-	const struct epitem *item = BPF_CORE_READ(entry, base);
-	const struct list_head *head, *first;
-	const struct task_struct *task;
-
-	if ((__u64)BPF_CORE_READ(item, ffd.file) != file)
-		return 0; /* the entry is something else */
-	head = (void *)BPF_CORE_READ(item, ep) + bpf_core_field_offset(struct eventpoll, wq.head);
-	first = BPF_CORE_READ(head, next);
-	if (!first || first == head)
-		return 0;
-	task = BPF_CORE_READ(wait_entry((__u64)first), private);
-	if (!is_task(task) || (__u64)task_file(task, BPF_CORE_READ(item, ffd.fd)) != file)
-		return 0;
-	return (__u64)task;
-}
-
-/*
- * Returns the task that the entry @node of a socket's wait queue belongs to; 0 if there is none. It
- * may be a task in a call on the socket, which is in the entry itself, a task in poll() or
- * select(), or a task in epoll_wait(). The first two hold the file.
- */
-static __always_inline __u64 waiter(__u64 node, __u64 file)
-{
-	void *private = BPF_CORE_READ(wait_entry(node), private);
-	const struct task_struct *task = private;
-
-	if (!private)
-		return epoll_waiter(node, file);
-	if (is_task(task))
-		return (__u64)task;
-	task = BPF_CORE_READ((struct poll_wqueues *)private, polling_task);
-	return is_task(task) ? (__u64)task : 0;
-}
-
-/*
- * Returns the first task that waits for the socket at @sk, whose file is @file; 0 if there is none.
- */
-__noinline __u64 socket_waiter(__u64 sk, __u64 file)
-{
-	const struct socket_wq *wq = BPF_CORE_READ((struct sock *)sk, sk_wq);
-	__u64 head = (__u64)wq + bpf_core_field_offset(struct socket_wq, wait.head), found;
-	__u64 node = (__u64)BPF_CORE_READ(wq, wait.head.next);
-
-	for (int i = 0; wq && i < WAITERS && node && node != head; i++) {
-		found = waiter(node, file);
-		if (found)
-			return found;
-		node = (__u64)BPF_CORE_READ((struct list_head *)node, next);
-	}
-	return 0;
-}
-
-/*
  * ---- Who else has it ----------------------------------------------------------------------------
  */
 
@@ -336,104 +249,6 @@ static __always_inline bool owner_has_moved(struct lifecycle *l, __u64 file)
 		       BPF_CORE_READ(task, files, fdt, max_fds) > PROCESS_FDS;
 	holder_note(l, (__u64)task, fd);
 	return true;
-}
-
-/*
- * ---- Who lets go --------------------------------------------------------------------------------
- */
-
-/* Threads of a process that are asked whether they let go of a file. */
-#define LETTING_THREADS 32
-
-/* Looks at a file in whose descriptor's close() its owner is: they last a microsecond or some. */
-#define LETTING_LOOKS 128
-
-/* Whether a task is in a call, or was in its last one, that takes a descriptor away. */
-enum letting_go {
-	LETS_NOT_GO,
-	LETS_GO_OF_SOME,  /* any of its own */
-	LETS_GO_BY_CLOSE, /* of the one that is meant: it is out of its table already */
-	HAS_LET_GO,	  /* the same, and the call has returned */
-};
-
-/* The registers of the task at @task, as current_registers() has them: stacks are of one size. */
-static __always_inline const struct pt_regs *task_registers(const struct task_struct *task)
-{
-	const struct task_struct *current = (const void *)bpf_get_current_task();
-	__u64 registers = address_of(current_registers());
-
-	registers -= (__u64)BPF_CORE_READ(current, stack);
-	return BPF_CORE_READ(task, stack) + registers;
-}
-
-/* The same of the task at @address and the descriptor at @place. */
-__noinline int task_lets_go(__u64 address, __u32 place)
-{
-	const struct pt_regs *registers = task_registers((const struct task_struct *)address);
-	__u32 call = call_of(registers), fd;
-
-	if (call == cfg_letting_go[0]) {
-		fd = PT_REGS_PARM1_CORE_SYSCALL(registers);
-		if (place & LIFECYCLE_FD_NEAR)
-			fd = (fd & LIFECYCLE_FD_BITS) | LIFECYCLE_FD_NEAR;
-		if (fd != place)
-			return LETS_NOT_GO;
-		return call_goes_on(registers) ? LETS_GO_BY_CLOSE : HAS_LET_GO;
-	}
-	for (int i = 1; i < LETTING_GO; i++)
-		if (cfg_letting_go[i] == call)
-			return LETS_GO_OF_SOME;
-	return LETS_NOT_GO;
-}
-
-/* The first thread of the process of @address, a task, that does so; or 0. */
-__noinline __u64 thread_letting_go(__u64 address, __u32 place)
-{
-	const struct task_struct *task = (const struct task_struct *)address;
-	__u64 head = (__u64)BPF_CORE_READ(task, signal), node;
-
-	head += bpf_core_field_offset(struct signal_struct, thread_head);
-	node = (__u64)BPF_CORE_READ((struct list_head *)head, next);
-	for (int i = 0; i < LETTING_THREADS && node && node != head; i++) {
-		address = node - bpf_core_field_offset(struct task_struct, thread_node);
-		if (task_lets_go(address, place) != LETS_NOT_GO)
-			return address;
-		node = (__u64)BPF_CORE_READ((struct list_head *)node, next);
-	}
-	return 0;
-}
-
-/* A function of its own: what a kernel has not must not be looked for ahead of a loop. */
-__noinline int file_is_gone(__u64 file)
-{
-	return !file_references((const struct file *)file);
-}
-
-/*
- * Whether the process of @address, a task, which had @file at @place and has it there no more,
- * is just letting go of it: it was the last to have it.
- *
- * The descriptor goes first, the reference to the file some 50 ns later, and the socket is reached
- * after that, for which the lock is needed that a softirq holds now. Another may have had the last
- * reference: so this one must be seen to go, while the owner is in close() of that descriptor. It
- * may be gone already. Who uses what task_work_run() does (close() until 6.5) has left its call by
- * then, and no more is known than that it was its last one.
- */
-__noinline int owner_lets_go(__u64 address, __u32 place, __u64 file)
-{
-	__u64 task = thread_letting_go(address, place);
-	int how = task ? task_lets_go(task, place) : LETS_NOT_GO;
-
-	for (int i = 0; i < LETTING_LOOKS && how == LETS_GO_BY_CLOSE; i++) {
-		if (file_is_gone(file))
-			break;
-		how = task_lets_go(task, place);
-	}
-	if (!file_is_gone(file))
-		return 0;
-	if (how == HAS_LET_GO)
-		return !bpf_core_field_exists(((const struct file *)file)->f_ref);
-	return how != LETS_NOT_GO;
 }
 
 /* The process of @task has @file, and becomes the owner of @l. */

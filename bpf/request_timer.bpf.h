@@ -6,7 +6,7 @@
 #ifndef TCPDWELL_REQUEST_TIMER_BPF_H
 #define TCPDWELL_REQUEST_TIMER_BPF_H
 
-#include "request.bpf.h"
+#include "request_end.bpf.h"
 
 /* Armed timers of requests, for the timer backend. */
 struct {

@@ -118,4 +118,17 @@ __noinline int sweep_key(__u64 key)
 	return 0;
 }
 
+static long sweep_connection(struct bpf_map *map, __u64 *key, struct lifecycle *l, void *ctx)
+{
+	sweep(*key, l);
+	return 0;
+}
+
+static long sweep_place(struct bpf_map *map, __u32 *key, struct lifecycle *l, void *ctx)
+{
+	if (l->id && l->id != RECENT_CLAIMED)
+		sweep(l->id, l);
+	return 0;
+}
+
 #endif /* TCPDWELL_SWEEP_BPF_H */

@@ -185,19 +185,6 @@ int BPF_KRETPROBE(inet_csk_accept_return_v511, struct sock *sk)
 	return 0;
 }
 
-/*
- * The same at the system calls, for kernels where neither fexit nor kretprobe attaches. The
- * descriptor may be gone already.
- */
-static __always_inline int accept_syscall_exit(void *ctx, long fd, const bool atomic)
-{
-	struct sock *sk = fd < 0 ? NULL : current_sock(fd);
-
-	if (sk)
-		accepted(ctx, sk, NULL, fd, true, atomic);
-	return 0;
-}
-
 /* This is attached to sys_exit_accept as well, so that the verifier looks at one program only. */
 SEC("?tp/syscalls/sys_exit_accept4")
 int sys_exit_accept4(struct trace_event_raw_sys_exit *ctx)
@@ -629,31 +616,6 @@ int iter_descriptor_v511(struct bpf_iter__task_file *ctx)
 	return ITER_NEXT;
 }
 
-static __always_inline int each_socket(struct bpf_iter__tcp *ctx, const bool atomic)
-{
-	struct seq_file *seq = ctx->meta->seq;
-	struct sock_common *skc = ctx->sk_common;
-	__u64 address, key;
-
-	if (!skc)
-		return ITER_NEXT;
-	address = address_of(skc);
-	if (skc->skc_state == TCP_NEW_SYN_RECV) {
-		found_begin(address);
-		if (found_request(address))
-			found_write(seq, 0);
-		return ITER_NEXT;
-	}
-	key = cfg_has_cookie ? bpf_get_socket_cookie(skc) : address;
-	if (skc->skc_state == TCPDWELL_TIME_WAIT) {
-		if (!timewait_walked && snapshot_tw(address, key))
-			bpf_seq_write(seq, &snapshot_record, sizeof(snapshot_record));
-		return ITER_NEXT;
-	}
-	snapshot_hashed(seq, (const struct sock *)address, key, atomic);
-	return ITER_NEXT;
-}
-
 /*
  * Runs for each socket in the hash tables of the network namespace of the process that opened the
  * iterator.
@@ -661,13 +623,13 @@ static __always_inline int each_socket(struct bpf_iter__tcp *ctx, const bool ato
 SEC("?iter/tcp")
 int iter_socket(struct bpf_iter__tcp *ctx)
 {
-	return each_socket(ctx, true);
+	return snapshot_socket(ctx, true);
 }
 
 SEC("?iter/tcp")
 int iter_socket_v511(struct bpf_iter__tcp *ctx)
 {
-	return each_socket(ctx, false);
+	return snapshot_socket(ctx, false);
 }
 
 /*
@@ -706,19 +668,6 @@ int iter_recent(struct bpf_iter__bpf_map_elem *ctx)
 /*
  * ---- the sweep: one pass over what is remembered ------------------------------------------------
  */
-
-static long sweep_connection(struct bpf_map *map, __u64 *key, struct lifecycle *l, void *ctx)
-{
-	sweep(*key, l);
-	return 0;
-}
-
-static long sweep_place(struct bpf_map *map, __u32 *key, struct lifecycle *l, void *ctx)
-{
-	if (l->id && l->id != RECENT_CLAIMED)
-		sweep(l->id, l);
-	return 0;
-}
 
 /* Sweeps the connections in the table of this number. bpf_for_each_map_elem() needs 5.13. */
 SEC("?raw_tp")

@@ -10,6 +10,7 @@
 #include "deferred.bpf.h"
 #include "held.bpf.h"
 #include "reason.bpf.h"
+#include "request_slow.bpf.h"
 #include "to_timewait.bpf.h"
 #include "workspace.bpf.h"
 
