@@ -6,6 +6,9 @@
 #ifndef TCPDWELL_TCPSTATE_H
 #define TCPDWELL_TCPSTATE_H
 
+/* How long TIME_WAIT lasts: TCP_TIMEWAIT_LEN of include/net/tcp.h. No setting changes it. */
+#define TIMEWAIT_SECONDS 60
+
 /* All states as a user would type them, in the order of a connection's life, for error messages. */
 extern const char tcpstate_list[];
 

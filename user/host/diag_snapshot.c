@@ -6,11 +6,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/tcpstate.h"
 #include "host/descriptors.h"
 #include "host/diag_snapshot.h"
 #include "host/netns_walk.h"
+#include "host/sockdiag_filter.h"
 #include "host/steward.h"
-#include "host/timewait_start.h"
 
 #define NS_PER_S 1000000000ULL
 
@@ -341,7 +342,7 @@ static int take_socket(void *context, const struct sockdiag_socket *socket)
 	const struct listener *listener = NULL;
 	bool queued = waits_for_accept(socket);
 
-	if (!timewait_socket_wanted(look->filters, socket))
+	if (!sockdiag_wanted(look->filters, socket))
 		return 0;
 	record = diag_record(socket, look->netns, look->tick_ns);
 	if (queued || socket->state == TCPDWELL_SYN_RECV)

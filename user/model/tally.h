@@ -19,10 +19,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/tcpstate.h"
 #include "wire.h"
-
-/* TCP_TIMEWAIT_LEN of include/net/tcp.h. No setting changes it. */
-#define TIMEWAIT_SECONDS 60
 
 /* A power of two that has room for TIMEWAIT_SECONDS and for rounding. */
 #define TALLY_SECONDS 64

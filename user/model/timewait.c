@@ -524,6 +524,11 @@ static void list_old(struct timewait *tw, const struct timewait_old *old)
 	tw->listed[low].netns_settings = timewait_netns(tw, old->netns);
 }
 
+bool timewait_is_old(uint64_t read_ns, uint64_t left_ns, uint64_t begin_ns)
+{
+	return read_ns + left_ns < begin_ns + TIMEWAIT_SECONDS * NS_PER_S;
+}
+
 void timewait_add_old(struct timewait *tw, uint64_t now_ns, const struct timewait_old *old)
 {
 	struct facts f = facts_of_noted(tw, old);

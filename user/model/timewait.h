@@ -92,6 +92,12 @@ const struct timewait_netns *timewait_own_netns(const struct timewait *tw);
  */
 void timewait_set_partial(struct timewait *tw);
 
+/*
+ * Returns true if a timewait socket that had @left_ns to go at @read_ns was one at @begin_ns. If it
+ * was not, a row tells of it. An old socket looks new if a segment came since then.
+ */
+bool timewait_is_old(uint64_t read_ns, uint64_t left_ns, uint64_t begin_ns);
+
 void timewait_add_old(struct timewait *tw, uint64_t now_ns, const struct timewait_old *old);
 
 /* Adds a client's connection that is open at the start. */

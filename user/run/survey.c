@@ -11,7 +11,7 @@
 #include "host/netstat.h"
 #include "host/procfs_process.h"
 #include "host/sockdiag.h"
-#include "host/timewait_start.h"
+#include "host/sockdiag_filter.h"
 #include "kernel/loader.h"
 #include "model/gather.h"
 #include "model/names_wanted.h"
@@ -221,7 +221,7 @@ static bool call_wanted(const struct survey_calls *calls, const struct fact_fail
 	memcpy(like.laddr, failure->at.laddr, sizeof(like.laddr));
 	memcpy(like.raddr, failure->at.raddr, sizeof(like.raddr));
 	return (!calls->only || failure->at.netns == calls->only) && !filters->uids.count &&
-	       !filters->cgroup && timewait_socket_wanted(filters, &like) &&
+	       !filters->cgroup && sockdiag_wanted(filters, &like) &&
 	       process_wanted(calls->session, failure->owner.pid, failure->owner.comm);
 }
 

@@ -4,10 +4,10 @@
 
 #include "base/clock.h"
 #include "host/procfs_process.h"
-#include "host/timewait_start.h"
 #include "kernel/loader.h"
 #include "model/timewait.h"
 #include "run/timewait.h"
+#include "run/timewait_start.h"
 #include "view/timewait_json.h"
 #include "view/timewait_report.h"
 

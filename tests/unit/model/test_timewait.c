@@ -596,10 +596,22 @@ static void test_bounded(void **state)
 	assert_int_equal(x->f.pressure_rest.now + 5, 500000);
 }
 
+static void test_which_are_old(void **state)
+{
+	/* It was asked for 100 ms after the begin. */
+	const uint64_t begin_ns = 1000 * S, read_ns = begin_ns + S / 10;
+
+	(void)state;
+	assert_true(timewait_is_old(read_ns, 30 * S, begin_ns));
+	assert_true(timewait_is_old(read_ns, 59 * S + 800000000, begin_ns));
+	assert_false(timewait_is_old(read_ns, 59 * S + 950000000, begin_ns));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_narrow),
+		cmocka_unit_test(test_which_are_old),
 		cmocka_unit_test_setup_teardown(test_nothing, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_life, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_server, set_up, tear_down),

@@ -32,16 +32,4 @@ typedef int timewait_walk(void *source, timewait_found *found, void *context);
 void timewait_look(struct timewait *tw, const struct filters *filters, uint64_t begin_ns,
 		   timewait_walk *walk, void *source, struct timewait_scope *scope);
 
-/*
- * Returns true if a socket passes the filters on its ends. The filter on namespaces is not checked.
- * Pure.
- */
-bool timewait_socket_wanted(const struct filters *filters, const struct sockdiag_socket *socket);
-
-/*
- * Returns true if a socket in TIME_WAIT was in it at @begin_ns. If it was not, a row tells of it.
- * An old socket looks new if a segment came since then. Pure.
- */
-bool timewait_socket_is_old(const struct sockdiag_socket *socket, uint64_t begin_ns);
-
 #endif /* TCPDWELL_TIMEWAIT_START_H */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Which of the sockets that exist at the start are taken. */
+/* Which of the sockets that sock_diag(7) knows are wanted. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,9 +9,7 @@
 
 #include <cmocka.h>
 
-#include "host/timewait_start.h"
-
-#define S 1000000000ULL
+#include "host/sockdiag_filter.h"
 
 static struct sockdiag_socket sample(void)
 {
@@ -44,7 +42,7 @@ static bool wanted_by_addr(const char *cidrs, const struct sockdiag_socket *sock
 	struct parse_fault fault;
 
 	assert_int_equal(parse_cidrs(cidrs, &filters.addrs, &fault), 0);
-	return timewait_socket_wanted(&filters, socket);
+	return sockdiag_wanted(&filters, socket);
 }
 
 static void test_ports(void **state)
@@ -54,21 +52,21 @@ static void test_ports(void **state)
 
 	(void)state;
 	f = with_ports(NULL, NULL, NULL);
-	assert_true(timewait_socket_wanted(&f, &s));
+	assert_true(sockdiag_wanted(&f, &s));
 	f = with_ports("40000", "443", "443");
-	assert_true(timewait_socket_wanted(&f, &s));
+	assert_true(sockdiag_wanted(&f, &s));
 	f = with_ports("443", NULL, NULL);
-	assert_false(timewait_socket_wanted(&f, &s));
+	assert_false(sockdiag_wanted(&f, &s));
 	f = with_ports(NULL, "40000", NULL);
-	assert_false(timewait_socket_wanted(&f, &s));
+	assert_false(sockdiag_wanted(&f, &s));
 	f = with_ports(NULL, NULL, "40000");
-	assert_true(timewait_socket_wanted(&f, &s));
+	assert_true(sockdiag_wanted(&f, &s));
 	f = with_ports(NULL, NULL, "1-100");
-	assert_false(timewait_socket_wanted(&f, &s));
+	assert_false(sockdiag_wanted(&f, &s));
 	f = (struct filters){ .family = 6 };
-	assert_false(timewait_socket_wanted(&f, &s));
+	assert_false(sockdiag_wanted(&f, &s));
 	f.family = 4;
-	assert_true(timewait_socket_wanted(&f, &s));
+	assert_true(sockdiag_wanted(&f, &s));
 }
 
 static void test_addrs(void **state)
@@ -92,28 +90,12 @@ static void test_addrs(void **state)
 	assert_false(wanted_by_addr("0.0.0.0/0", &s));
 }
 
-static void test_age(void **state)
-{
-	struct sockdiag_socket s = sample();
-
-	(void)state;
-	/* It was asked for 100 ms after the begin. */
-	s.read_ns = 1000 * S + S / 10;
-	s.left_ns = 30 * S;
-	assert_true(timewait_socket_is_old(&s, 1000 * S));
-	s.left_ns = 59 * S + 800000000;
-	assert_true(timewait_socket_is_old(&s, 1000 * S));
-	s.left_ns = 59 * S + 950000000;
-	assert_false(timewait_socket_is_old(&s, 1000 * S));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ports),
 		cmocka_unit_test(test_addrs),
-		cmocka_unit_test(test_age),
 	};
 
-	return cmocka_run_group_tests_name("timewait_start", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("sockdiag_filter", tests, NULL, NULL);
 }

@@ -6,12 +6,10 @@
 #include "base/clock.h"
 #include "base/compare.h"
 #include "base/failure.h"
-#include "base/v4mapped.h"
 #include "host/netns_walk.h"
 #include "host/resolve.h"
-#include "host/timewait_start.h"
-
-#define NS_PER_S 1000000000ULL
+#include "host/sockdiag_filter.h"
+#include "run/timewait_start.h"
 
 /* So many namespaces are each dumped. The others are left to a walk. */
 #define DUMPS 8
@@ -36,52 +34,6 @@ struct look {
 	bool walks_now;
 	uint64_t read_ns; /* when the walk began */
 };
-
-static bool port_wanted(const struct port_set *set, uint16_t port)
-{
-	return !set->any || port_set_has(set, port);
-}
-
-/* Returns true if the first bits of @addr are those of @cidr, which has IPv4 as v4-mapped. */
-static bool cidr_has(const struct cidr *cidr, unsigned int family, const uint8_t *addr)
-{
-	uint8_t full[16];
-	unsigned int bytes = cidr->prefix / 8, bits = cidr->prefix % 8;
-
-	if (cidr->family != family)
-		return false;
-	if (family == 6)
-		memcpy(full, addr, 16);
-	else
-		v4mapped_set(full, addr);
-	if (memcmp(full, cidr->addr, bytes))
-		return false;
-	return !bits || !((full[bytes] ^ cidr->addr[bytes]) >> (8 - bits));
-}
-
-static bool addr_wanted(const struct cidr_list *list, const struct sockdiag_socket *socket)
-{
-	for (unsigned int i = 0; i < list->count; i++)
-		if (cidr_has(&list->cidrs[i], socket->family, socket->laddr) ||
-		    cidr_has(&list->cidrs[i], socket->family, socket->raddr))
-			return true;
-	return !list->count;
-}
-
-bool timewait_socket_wanted(const struct filters *filters, const struct sockdiag_socket *socket)
-{
-	return (!filters->family || filters->family == socket->family) &&
-	       port_wanted(&filters->lports, socket->lport) &&
-	       port_wanted(&filters->rports, socket->rport) &&
-	       (port_wanted(&filters->ports, socket->lport) ||
-		port_wanted(&filters->ports, socket->rport)) &&
-	       addr_wanted(&filters->addrs, socket);
-}
-
-bool timewait_socket_is_old(const struct sockdiag_socket *socket, uint64_t begin_ns)
-{
-	return socket->read_ns + socket->left_ns < begin_ns + TIMEWAIT_SECONDS * NS_PER_S;
-}
 
 /*
  * Says why a filter on owners cannot pass: a timewait socket has forgotten its owner, user and
@@ -142,7 +94,7 @@ static int take_socket(void *context, const struct sockdiag_socket *socket)
 		look->listened[socket->lport / 64] |= 1ULL << socket->lport % 64;
 		return 0;
 	}
-	if (!timewait_socket_wanted(look->filters, socket))
+	if (!sockdiag_wanted(look->filters, socket))
 		return 0;
 	old.listens = listens_of(look, socket);
 	memcpy(old.laddr, socket->laddr, sizeof(old.laddr));
@@ -150,7 +102,7 @@ static int take_socket(void *context, const struct sockdiag_socket *socket)
 	/* An orphan's timewait socket is in FIN_WAIT2, and counts as open. */
 	if (socket->state != TCPDWELL_TIME_WAIT)
 		timewait_add_open(look->tw, socket->read_ns, &old);
-	else if (timewait_socket_is_old(socket, look->begin_ns))
+	else if (timewait_is_old(socket->read_ns, socket->left_ns, look->begin_ns))
 		timewait_add_old(look->tw, socket->read_ns, &old);
 	return 0;
 }
