@@ -3,9 +3,8 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/duration.h"
 #include "base/put.h"
-
-#define NS_PER_S 1000000000ULL
 
 struct clock {
 	uint64_t offset_ns; /* modulo 2^64: the wall clock may be behind */

@@ -7,7 +7,6 @@
 
 #define NS_PER_US  1000ULL
 #define NS_PER_MS  1000000ULL
-#define NS_PER_S   1000000000ULL
 #define NS_PER_MIN (60 * NS_PER_S)
 #define NS_PER_H   (60 * NS_PER_MIN)
 #define NS_PER_D   (24 * NS_PER_H)

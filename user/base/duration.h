@@ -14,6 +14,8 @@
 
 struct tcpdwell_transition;
 
+#define NS_PER_S 1000000000ULL
+
 /* The most columns of a duration or a dwell. A field of 7 holds all below 100 000 days. */
 #define DURATION_COLUMNS_MAX 8
 

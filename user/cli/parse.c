@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/duration.h"
 #include "base/tcpstate.h"
 #include "base/v4mapped.h"
 #include "cli/parse.h"
@@ -14,8 +15,6 @@
 #define PID_LIMIT (4 * 1024 * 1024)
 /* The highest UID stands for none. */
 #define UID_LIMIT (UINT32_MAX - 1)
-
-#define NS_PER_S 1000000000ULL
 
 #define WANT_PID    "1..4194304"
 #define WANT_UID    "a UID or a name in /etc/passwd"

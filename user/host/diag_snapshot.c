@@ -6,14 +6,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/duration.h"
 #include "base/tcpstate.h"
 #include "host/descriptors.h"
 #include "host/diag_snapshot.h"
 #include "host/netns_walk.h"
 #include "host/sockdiag_filter.h"
 #include "host/steward.h"
-
-#define NS_PER_S 1000000000ULL
 
 /*
  * A segment is stamped when it comes in, and changes the socket's state a little later

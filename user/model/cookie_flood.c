@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <stddef.h>
 
+#include "base/duration.h"
 #include "model/cookie_flood.h"
-
-#define NS_PER_S 1000000000ULL
 
 /*
  * The kernel notes the time of a cookie once a second. A second more allows for jiffies and the

@@ -3,10 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/duration.h"
 #include "base/fnv.h"
 #include "model/held_ports.h"
-
-#define NS_PER_S 1000000000ULL
 
 /* A set of ports, in parts. A part is allocated when its first port is added. */
 #define PART_BITS  1024

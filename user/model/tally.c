@@ -3,9 +3,8 @@
 #include <string.h>
 
 #include "base/compare.h"
+#include "base/duration.h"
 #include "model/tally.h"
-
-#define NS_PER_S 1000000000ULL
 
 /* ---- One key --------------------------------------------------------------------------------- */
 

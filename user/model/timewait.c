@@ -2,10 +2,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/duration.h"
 #include "cli/filters.h"
 #include "model/timewait_inside.h"
-
-#define NS_PER_S 1000000000ULL
 
 void timewait_narrow(struct filters *filters)
 {
