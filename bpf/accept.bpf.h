@@ -9,7 +9,7 @@
 #define TCPDWELL_ACCEPT_BPF_H
 
 #include "current.bpf.h"
-#include "held.bpf.h"
+#include "unaccepted.bpf.h"
 #include "process.bpf.h"
 #include "stack.bpf.h"
 #include "young.bpf.h"
@@ -138,8 +138,9 @@ static __always_inline void accepted(void *ctx, const struct sock *sk, const str
 		life_accept(life);
 	else if (cfg_life)
 		life_accepted(address_of((const void *)key));
-	if (config_filters_owner() && l->waits & LIFECYCLE_HELD)
-		release_held(address_of(sk), key, connection_take(l, LIFECYCLE_HELD, atomic));
+	if (config_filters_owner() && l->waits & LIFECYCLE_UNACCEPTED)
+		release_unaccepted(address_of(sk), key,
+				   connection_take(l, LIFECYCLE_UNACCEPTED, atomic));
 	accepted_as(l, fd);
 	stack_keep(ctx, key, TCPDWELL_OWNER_ACCEPT);
 }

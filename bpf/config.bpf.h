@@ -15,7 +15,7 @@
 #define LETTING_GO    8
 
 /* What the running kernel offers; the loader tries it out. */
-const volatile __u32 cfg_recent_mask;	   /* the bits of a key that give its place in recent */
+const volatile __u32 cfg_recent_mask;	   /* the bits of a key that give its slot in recent */
 const volatile bool cfg_has_cookie = true; /* bpf_get_socket_cookie() in tracing programs, 5.12 */
 const volatile bool cfg_has_cast;	   /* bpf_rdonly_cast(), 6.2 */
 const volatile bool cfg_preempted;	   /* programs may lose their CPU (7.0), and can keep it */

@@ -25,7 +25,7 @@ struct {
 	__type(value, struct tcpdwell_stack);
 } stacks SEC(".maps");
 
-static __always_inline struct lifecycle *connection_find_in_place(__u64 key)
+static __always_inline struct lifecycle *connection_find_inline(__u64 key)
 {
 	return recent_find(key) ?: table_find(key);
 }
@@ -39,18 +39,18 @@ static __always_inline struct lifecycle *connection_find_with_life(__u64 key,
 {
 	struct lifecycle *l = recent_find(key);
 
-	*life = cfg_life && l ? &((struct place *)l)->life : NULL;
+	*life = cfg_life && l ? &((struct slot *)l)->life : NULL;
 	return l ?: table_find(key);
 }
 
 /*
  * This function and the next are not inlined, because many places call them. A caller that has no
- * stack left for a call, such as request_outlasts(), uses connection_find_in_place() instead; 5.10
+ * stack left for a call, such as request_outlasts(), uses connection_find_inline() instead; 5.10
  * gives 512 bytes to a whole chain of calls.
  */
 static __noinline struct lifecycle *connection_find(__u64 key)
 {
-	return connection_find_in_place(key);
+	return connection_find_inline(key);
 }
 
 static __noinline void connection_forget(__u64 key)
@@ -90,7 +90,7 @@ static __always_inline struct lifecycle connection_new(const void *object, __u64
 /*
  * Remembers a connection. Returns 0, or -EEXIST if @how is BPF_NOEXIST and another CPU was first.
  * BPF_ANY is for a connection that is being born: nobody else can know it, unless a snapshot comes
- * by at that moment. Without @atomic (kernels before 5.12) no connection has a place.
+ * by at that moment. Without @atomic (kernels before 5.12) no connection has a slot.
  */
 static __always_inline int connection_remember(struct tcpdwell_counters *c, __u64 key,
 					       const struct lifecycle *l, __u64 how,

@@ -15,20 +15,20 @@
  * marked as over, and the flush need not look for them. A queue would not do: nothing can be taken
  * back out of it, and it costs a lock.
  */
-#define DEFERRED_PLACES 16384
-#define DEFERRED_SPARE	1024 /* for those that ask at the same moment, two on a CPU */
-/* In place of a key. A key of 0 means that the place was taken and not filled yet. */
+#define DEFERRED_SLOTS 16384
+#define DEFERRED_SPARE 1024 /* for those that ask at the same moment, two on a CPU */
+/* In place of a key. A key of 0 means that the slot was taken and not filled yet. */
 #define DEFERRED_OVER ~0ULL
 
 struct deferral {
 	__u64 key;
-	/* lifecycle.task, which lifecycle.place replaces while the row waits. */
+	/* lifecycle.task, which lifecycle.slot replaces while the row waits. */
 	__u64 task;
 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, DEFERRED_PLACES);
+	__uint(max_entries, DEFERRED_SLOTS);
 	__type(key, __u32);
 	__type(value, struct deferral);
 } deferred SEC(".maps");
@@ -39,32 +39,32 @@ static struct {
 	__u64 oldest;
 } deferred_ends __attribute__((aligned(128)));
 
-static __always_inline struct deferral *deferred_place(__u64 place)
+static __always_inline struct deferral *deferred_slot(__u64 slot)
 {
-	__u32 at = place % DEFERRED_PLACES;
+	__u32 at = slot % DEFERRED_SLOTS;
 
 	return cfg_defer_connect ? bpf_map_lookup_elem(&deferred, &at) : NULL;
 }
 
-/* Takes a place for @l, which deferred_fill() is to fill. Returns whether there was one. */
+/* Takes a slot for @l, which deferred_fill() is to fill. Returns whether there was one. */
 static __always_inline bool deferred_take(struct lifecycle *l)
 {
 	struct deferral *at;
 	__u64 task = l->task;
 
-	if (deferred_ends.next - deferred_ends.oldest > DEFERRED_PLACES - DEFERRED_SPARE)
+	if (deferred_ends.next - deferred_ends.oldest > DEFERRED_SLOTS - DEFERRED_SPARE)
 		return false;
-	l->place = __sync_fetch_and_add(&deferred_ends.next, 1);
-	at = deferred_place(l->place);
+	l->slot = __sync_fetch_and_add(&deferred_ends.next, 1);
+	at = deferred_slot(l->slot);
 	if (at)
 		at->task = task;
 	return true;
 }
 
-/* Fills the place with a key, or with DEFERRED_OVER. */
+/* Fills the slot with a key, or with DEFERRED_OVER. */
 static __always_inline void deferred_fill(const struct lifecycle *l, __u64 key)
 {
-	struct deferral *at = deferred_place(l->place);
+	struct deferral *at = deferred_slot(l->slot);
 
 	/* The flush may look for the connection as soon as it finds the key. */
 	if (at)
@@ -81,12 +81,12 @@ static __always_inline bool deferred_over(struct lifecycle *l, __u64 key, const 
 
 	if (!connection_take(l, LIFECYCLE_DEFERRED, atomic))
 		return false;
-	at = atomic && cfg_defer_connect ? deferred_place(l->place) : NULL;
+	at = atomic && cfg_defer_connect ? deferred_slot(l->slot) : NULL;
 	if (!at || at->key != key)
 		return true;
 	l->task = at->task;
 	/*
-	 * The flush may be done with the place at the same moment, and the place may be another's
+	 * The flush may be done with the slot at the same moment, and the slot may be another's
 	 * then.
 	 */
 	__sync_val_compare_and_swap(&at->key, key, DEFERRED_OVER);
@@ -117,7 +117,8 @@ static __always_inline void release_deferred(struct tcpdwell_counters *c, const 
  * connect() has begun, and binds the port only after the transition (tcp_v4_connect()). Returns
  * whether the row now waits for the port.
  */
-static __always_inline bool defer(struct transition *t, struct lifecycle *l, const bool atomic)
+static __always_inline bool hold_for_port(struct transition *t, struct lifecycle *l,
+					  const bool atomic)
 {
 	/* If nothing is shown as it comes, it is soon enough to look at the next transition. */
 	bool in_ring = atomic && cfg_defer_connect && (cfg_rows || cfg_life);
@@ -169,7 +170,7 @@ static __always_inline bool transition_waits(struct transition *t, struct lifecy
 		l->waits |= LIFECYCLE_BOUND; /* @l is new, and nobody else has it yet */
 		return false;
 	}
-	if (defer(t, l, atomic))
+	if (hold_for_port(t, l, atomic))
 		return true;
 	if (!config_filters_local_port())
 		return false;

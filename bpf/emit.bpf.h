@@ -6,12 +6,12 @@
 #include "filter.bpf.h"
 #include "stat.bpf.h"
 
-/* A CPU looks whether much is pending, and so whether to wake the reader, once in so many rows. */
+/* A CPU looks whether much is unread, and so whether to wake the reader, once in so many rows. */
 #define WAKEUP_CHECK_ROWS 64
 
 /*
  * Hands over a record of the connection @id. Wakes the reader if it sleeps without a time limit, or
- * if much is pending. In all other cases the reader comes by itself every few tens of milliseconds,
+ * if much is unread. In all other cases the reader comes by itself every few tens of milliseconds,
  * and no record pays for a wake-up.
  */
 static __always_inline void ring_submit(struct tcpdwell_counters *c, void *record, __u64 id)
@@ -19,7 +19,7 @@ static __always_inline void ring_submit(struct tcpdwell_counters *c, void *recor
 	bool much;
 
 	count(&c->emitted);
-	much = c->emitted % WAKEUP_CHECK_ROWS == 0 && ring_pending(id) >= cfg_wakeup_bytes;
+	much = c->emitted % WAKEUP_CHECK_ROWS == 0 && ring_unread(id) >= cfg_wakeup_bytes;
 	bpf_ringbuf_submit(record, much && cfg_rings == 1 ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
 	if (much && cfg_rings != 1)
 		ring_wake();

@@ -55,7 +55,7 @@ __noinline int flush_deferred_one(__u64 key, __u64 now_ns, __u64 min_age_ns)
 __noinline int flush_deferred_run(__u64 now_ns, __u64 min_age_ns)
 {
 	for (int i = 0; i < FLUSH_RUN; i++) {
-		struct deferral *at = deferred_place(deferred_ends.oldest);
+		struct deferral *at = deferred_slot(deferred_ends.oldest);
 		__u64 key;
 
 		if (!at || deferred_ends.oldest == deferred_ends.next)
@@ -65,7 +65,7 @@ __noinline int flush_deferred_run(__u64 now_ns, __u64 min_age_ns)
 		if (!key || (key != DEFERRED_OVER && flush_deferred_one(key, now_ns, min_age_ns)))
 			return TCPDWELL_FLUSH_WAITING;
 		at->key = 0;
-		order_mostly(true); /* whoever is given the place finds it empty */
+		order_mostly(true); /* whoever is given the slot finds it empty */
 		deferred_ends.oldest++;
 	}
 	return 0;

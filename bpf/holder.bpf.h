@@ -156,10 +156,10 @@ static __always_inline bool listener_is_held(const struct lifecycle *l, const st
 
 /*
  * Gives a connection what it has from its listener until it is accepted: the owner, if one is
- * known. For @in_place see connection_find().
+ * known. For @inlined see connection_find().
  */
 static __always_inline void listener_inherit(struct lifecycle *child, const struct sock *sk,
-					     const bool in_place)
+					     const bool inlined)
 {
 	const struct lifecycle *listener;
 	__u64 key;
@@ -167,7 +167,7 @@ static __always_inline void listener_inherit(struct lifecycle *child, const stru
 	if (cfg_skip_owner)
 		return;
 	key = sock_key_by_address(sk);
-	listener = in_place ? connection_find_in_place(key) : connection_find(key);
+	listener = inlined ? connection_find_inline(key) : connection_find(key);
 	if (!listener || listener->state != TCPDWELL_LISTEN)
 		return;
 	child->waits |= listener->waits & LIFECYCLE_IN_CGROUP;

@@ -2,7 +2,7 @@
 /*
  * What each connection did, summed from transition to transition, and the one record at its end.
  *
- * A sum is stored beside the connection: behind it in its place (recent.bpf.h), or under the same
+ * A sum is stored beside the connection: behind it in its slot (recent.bpf.h), or under the same
  * key in a table of the same size (table.bpf.h). It is made when the connection leaves a state for
  * the first time. Only the program that handles the connection's transitions writes the sum, except
  * for accept().
@@ -24,15 +24,15 @@ static const struct tcpdwell_life life_nothing;
 
 static __noinline struct tcpdwell_life *life_find(__u64 key)
 {
-	struct place *place;
+	struct slot *slot;
 	__u32 number;
 	void *table;
 
 	if (!cfg_life)
 		return NULL;
-	place = (struct place *)recent_find(key);
-	if (place)
-		return &place->life;
+	slot = (struct slot *)recent_find(key);
+	if (slot)
+		return &slot->life;
 	if (tables_are_spread(&number))
 		number = life_table_of(address_of((const void *)key), false);
 	table = lives_at(number);
@@ -74,7 +74,7 @@ static __noinline struct tcpdwell_life *life_find_or_make(__u64 key)
 	return table ? bpf_map_lookup_elem(table, &key) : NULL;
 }
 
-/* Forgets the sum of a connection that has no place. */
+/* Forgets the sum of a connection that has no slot. */
 static __always_inline void life_forget(__u64 key)
 {
 	__u32 number;

@@ -12,7 +12,7 @@
 #include "config.bpf.h"
 #include "sock.bpf.h"
 
-/* Wakes the thread that makes tables and places. It never contains anything. */
+/* Wakes the thread that makes tables and slots. It never contains anything. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4096);
@@ -66,7 +66,7 @@ struct {
  */
 static __always_inline void *ring_of(__u64 id)
 {
-	__u32 number = id / TCPDWELL_RECENT_PLACES % TCPDWELL_RINGS & (cfg_rings - 1);
+	__u32 number = id / TCPDWELL_RECENT_SLOTS % TCPDWELL_RINGS & (cfg_rings - 1);
 
 	return bpf_map_lookup_elem(&rings, &number);
 }
@@ -83,7 +83,7 @@ static __always_inline void *ring_reserve(__u64 id, const __u64 bytes)
 }
 
 /* Returns how many bytes of that ring the reader has not read. */
-static __always_inline __u64 ring_pending(__u64 id)
+static __always_inline __u64 ring_unread(__u64 id)
 {
 	void *records;
 
@@ -136,7 +136,7 @@ struct {
 struct {
 	/*
 	 * The reader sets this before it sleeps without a time limit. Then the next record wakes
-	 * it, however little is pending.
+	 * it, however little is unread.
 	 */
 	__u32 reader_sleeps;
 	__u32 flooding; /* there is something in floods */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The places of recent sockets' connections, in front of the tables of connections. */
+/* The slots of recent sockets' connections, in front of the tables of connections. */
 #ifndef TCPDWELL_RECENT_BPF_H
 #define TCPDWELL_RECENT_BPF_H
 
@@ -7,24 +7,24 @@
 #include "order.bpf.h"
 
 /*
- * Places for the connections of recent sockets, which are looked at before the tables. The low bits
- * of the cookie choose the place. A CPU gives out cookies one after the other, so its connections
- * have neighbouring places. To insert, find or delete one takes no lock, allocates nothing and
- * touches a cache line that was just used. A connection whose place is taken goes into a table.
+ * Slots for the connections of recent sockets, which are looked at before the tables. The low bits
+ * of the cookie choose the slot. A CPU gives out cookies one after the other, so its connections
+ * have neighbouring slots. To insert, find or delete one takes no lock, allocates nothing and
+ * touches a cache line that was just used. A connection whose slot is taken goes into a table.
  *
  * The flag that lets user space map the array is set for one reason: the kernel then lets the
- * values begin at a page, so that each place is exactly one cache line. Nobody maps it.
+ * values begin at a page, so that each slot is exactly one cache line. Nobody maps it.
  */
-struct places {
+struct slots {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, TCPDWELL_RECENT_PLACES);
+	__uint(max_entries, TCPDWELL_RECENT_SLOTS);
 	__type(key, __u32);
 	__type(value, struct lifecycle);
 };
 
-/* Where lives are summed, the loader makes places larger, and the sum follows the connection. */
-struct place {
+/* Where lives are summed, the loader makes slots larger, and the sum follows the connection. */
+struct slot {
 	struct lifecycle l;
 	struct tcpdwell_life life;
 };
@@ -35,35 +35,35 @@ struct place {
  */
 #define LIFE_SUMS_BYTES __builtin_offsetof(struct tcpdwell_life, numbers)
 
-/* User space makes these maps when sockets come that would have a place in them. */
+/* User space makes these maps when sockets come that would have a slot in them. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
 	__uint(max_entries, TCPDWELL_RECENT_MAPS);
 	__type(key, __u32);
-	__array(values, struct places);
+	__array(values, struct slots);
 } recent SEC(".maps");
 
-/* Returns the number of the map that has the place of the connection with @key. */
+/* Returns the number of the map that has the slot of the connection with @key. */
 static __always_inline __u32 recent_number(__u64 key)
 {
-	return (key & cfg_recent_mask) / TCPDWELL_RECENT_PLACES;
+	return (key & cfg_recent_mask) / TCPDWELL_RECENT_SLOTS;
 }
 
 /*
- * Returns the place of the connection with @key if it is a recent one; NULL: its map is not made
+ * Returns the slot of the connection with @key if it is a recent one; NULL: its map is not made
  * yet.
  */
-static __always_inline struct lifecycle *recent_place(__u64 key)
+static __always_inline struct lifecycle *recent_slot(__u64 key)
 {
 	__u32 number = recent_number(key);
-	void *places = cfg_recent ? bpf_map_lookup_elem(&recent, &number) : NULL;
-	__u32 place = (key & cfg_recent_mask) % TCPDWELL_RECENT_PLACES;
+	void *slots = cfg_recent ? bpf_map_lookup_elem(&recent, &number) : NULL;
+	__u32 slot = (key & cfg_recent_mask) % TCPDWELL_RECENT_SLOTS;
 
-	return places ? bpf_map_lookup_elem(places, &place) : NULL;
+	return slots ? bpf_map_lookup_elem(slots, &slot) : NULL;
 }
 
 /*
- * Asks for a map of places. The first socket that would have a place there does so, once. Until the
+ * Asks for a map of slots. The first socket that would have a slot there does so, once. Until the
  * map is made, which takes some milliseconds (user/kernel/tables.c), connections go into a table.
  */
 __noinline int recent_ask(__u32 number)
@@ -76,13 +76,13 @@ __noinline int recent_ask(__u32 number)
 }
 
 /*
- * Returns the connection with @key if it is in its place; else NULL. One that goes on under the
- * identity of its request is never there. The identity of a free place is 0, and so is the key of a
+ * Returns the connection with @key if it is in its slot; else NULL. One that goes on under the
+ * identity of its request is never there. The identity of a free slot is 0, and so is the key of a
  * socket whose cookie nobody has asked for.
  */
 static __always_inline struct lifecycle *recent_find(__u64 key)
 {
-	struct lifecycle *l = cfg_has_cookie && key ? recent_place(key) : NULL;
+	struct lifecycle *l = cfg_has_cookie && key ? recent_slot(key) : NULL;
 	__u64 id;
 
 	if (!l)
@@ -91,11 +91,11 @@ static __always_inline struct lifecycle *recent_find(__u64 key)
 	return id == key ? order_after(l, id) : NULL;
 }
 
-/* The identity of a place while it is being filled. */
+/* The identity of a slot while it is being filled. */
 #define RECENT_CLAIMED ~0ULL
 
 /*
- * Puts @l, whose identity is @key, into its place. Returns whether the place was free. The identity
+ * Puts @l, whose identity is @key, into its slot. Returns whether the slot was free. The identity
  * says that it is taken, and is stored last, so whoever finds the identity finds everything.
  * Kernels that give cookies have the atomic exchange that this takes; kernels before 5.12 have
  * neither.
@@ -103,36 +103,36 @@ static __always_inline struct lifecycle *recent_find(__u64 key)
 static __always_inline bool recent_put(__u64 key, const struct lifecycle *l)
 {
 	const __u32 rest = __builtin_offsetof(struct lifecycle, opened_ns);
-	struct lifecycle *place = recent_place(key);
+	struct lifecycle *slot = recent_slot(key);
 	__u64 before;
 
 	if (!cfg_recent)
 		return false;
-	if (!place) {
+	if (!slot) {
 		recent_ask(recent_number(key));
 		return false;
 	}
-	before = __sync_val_compare_and_swap(&place->id, 0, RECENT_CLAIMED);
+	before = __sync_val_compare_and_swap(&slot->id, 0, RECENT_CLAIMED);
 	/*
-	 * If the place has this key already, the end of the connection's last life went by untold.
+	 * If the slot has this key already, the end of the connection's last life went by untold.
 	 */
 	if (before && before != key)
 		return false;
 	if (cfg_life)
-		__builtin_memset(&((struct place *)place)->life, 0, LIFE_SUMS_BYTES);
+		__builtin_memset(&((struct slot *)slot)->life, 0, LIFE_SUMS_BYTES);
 	/* A CPU takes the cookies of a map one by one. Halfway it asks for the next map. */
-	if (key % TCPDWELL_RECENT_PLACES == TCPDWELL_RECENT_PLACES / 2)
-		recent_ask(recent_number(key + TCPDWELL_RECENT_PLACES));
-	place->since_ns = l->since_ns;
-	__builtin_memcpy(&place->opened_ns, &l->opened_ns, sizeof(*l) - rest);
-	order_publish(&place->id, key);
+	if (key % TCPDWELL_RECENT_SLOTS == TCPDWELL_RECENT_SLOTS / 2)
+		recent_ask(recent_number(key + TCPDWELL_RECENT_SLOTS));
+	slot->since_ns = l->since_ns;
+	__builtin_memcpy(&slot->opened_ns, &l->opened_ns, sizeof(*l) - rest);
+	order_publish(&slot->id, key);
 	return true;
 }
 
 /*
- * Frees the place of @key. Returns whether the connection was there. A caller that has written into
- * the place asks for order before (order.bpf.h): from here on it may be another's. A caller that
- * has only read the place need not, because no CPU makes a store that depends on a load before that
+ * Frees the slot of @key. Returns whether the connection was there. A caller that has written into
+ * the slot asks for order before (order.bpf.h): from here on it may be another's. A caller that
+ * has only read the slot need not, because no CPU makes a store that depends on a load before that
  * load is done.
  */
 static __always_inline bool recent_forget(__u64 key)

@@ -14,7 +14,7 @@
 #include "parked.bpf.h"
 
 /* Requests that were hashed and may turn out to be slow, oldest first. */
-struct pending_request {
+struct hashed_request {
 	__u64 request;
 	__u64 time_ns;
 	__u32 isn; /* of the SYN; it tells a request from a later one at the same address */
@@ -24,7 +24,7 @@ struct pending_request {
 struct {
 	__uint(type, BPF_MAP_TYPE_QUEUE);
 	__uint(max_entries, 16384);
-	__type(value, struct pending_request);
+	__type(value, struct hashed_request);
 } requests SEC(".maps");
 
 /* Requests whose end the kernel ran no program for, and of which something was shown. */
@@ -35,7 +35,7 @@ __u64 requests_gone;
  * look at it now and take it later. Only the flush writes this, and one reader runs the flush. It
  * is static so that the skeleton, which does not know the type, leaves it out.
  */
-static struct pending_request oldest_request;
+static struct hashed_request oldest_request;
 
 /*
  * A request of this age may have been found slow by the flush on another CPU. The flush looks at
@@ -134,7 +134,7 @@ static __always_inline bool request_may_be_wanted(const struct request_sock *req
 /* A SYN was answered and its request was hashed. */
 static __always_inline void request_hashed(const struct request_sock *req)
 {
-	struct pending_request pending = {
+	struct hashed_request hashed = {
 		.request = (__u64)req,
 		.time_ns = bpf_ktime_get_ns(),
 		.isn = request_isn(req),
@@ -145,7 +145,7 @@ static __always_inline void request_hashed(const struct request_sock *req)
 	 * each request is told then: its own stamp gives the dwell.
 	 */
 	if (cfg_requests && config_sends_rows() && request_may_be_wanted(req) &&
-	    !bpf_map_push_elem(&requests, &pending, 0))
+	    !bpf_map_push_elem(&requests, &hashed, 0))
 		wake_reader();
 	tw_taken_over(PEEK(request_sock, req, __req_common.skc_hash));
 }
@@ -190,7 +190,7 @@ static __always_inline struct child *request_child(const struct request_sock *re
 }
 
 /*
- * Returns what is known under the address of a request. The places of recent sockets have no
+ * Returns what is known under the address of a request. The slots of recent sockets have no
  * requests.
  */
 static __always_inline struct lifecycle *request_known(__u64 key)

@@ -76,15 +76,15 @@ __noinline int request_outlasts(__u64 key, __u64 isn, __u64 hashed_ns)
  * Returns whether a request is too young for the flush. Its child reckons from the SYN-ACK. That is
  * made after the hashing, and much later if the task lost its processor in between.
  */
-static __always_inline bool request_is_young(const struct pending_request *pending, __u64 now_ns,
+static __always_inline bool request_is_young(const struct hashed_request *hashed, __u64 now_ns,
 					     __u64 min_age_ns)
 {
-	const struct request_sock *req = (const struct request_sock *)pending->request;
+	const struct request_sock *req = (const struct request_sock *)hashed->request;
 	__u64 syn_ns;
 
-	if (now_ns - pending->time_ns < min_age_ns)
+	if (now_ns - hashed->time_ns < min_age_ns)
 		return true;
-	if (!min_age_ns || !request_waits(req, pending->isn))
+	if (!min_age_ns || !request_waits(req, hashed->isn))
 		return false;
 	syn_ns = request_syn_ns(req);
 	return !syn_ns || syn_ns + min_age_ns > now_ns;
@@ -93,16 +93,16 @@ static __always_inline bool request_is_young(const struct pending_request *pendi
 /* Looks at the oldest of the hashed requests. Returns what the flush is to return, 0 to go on. */
 __noinline int flush_request(__u64 now_ns, __u64 min_age_ns)
 {
-	struct pending_request pending = oldest_request;
+	struct hashed_request hashed = oldest_request;
 
-	if (!cfg_requests || (!pending.request && bpf_map_pop_elem(&requests, &pending)))
+	if (!cfg_requests || (!hashed.request && bpf_map_pop_elem(&requests, &hashed)))
 		return FLUSH_DONE;
-	if (request_is_young(&pending, now_ns, min_age_ns)) {
-		oldest_request = pending;
+	if (request_is_young(&hashed, now_ns, min_age_ns)) {
+		oldest_request = hashed;
 		return TCPDWELL_FLUSH_WAITING;
 	}
 	oldest_request.request = 0;
-	return request_outlasts(pending.request, pending.isn, pending.time_ns);
+	return request_outlasts(hashed.request, hashed.isn, hashed.time_ns);
 }
 
 /*
@@ -133,19 +133,19 @@ __noinline int request_is_of(__u64 request, __u32 isn, __u64 key)
  */
 __noinline __u64 outlive_requests(__u64 key, __u64 first)
 {
-	struct pending_request pending;
+	struct hashed_request hashed;
 
 	for (int i = 0; cfg_requests && i < OUTLIVE_STRETCH; i++) {
-		if (bpf_map_peek_elem(&requests, &pending) || pending.request == first ||
-		    bpf_map_pop_elem(&requests, &pending))
+		if (bpf_map_peek_elem(&requests, &hashed) || hashed.request == first ||
+		    bpf_map_pop_elem(&requests, &hashed))
 			return 0;
-		if (request_is_of(pending.request, pending.isn, key)) {
-			request_outlasts(pending.request, pending.isn, pending.time_ns);
+		if (request_is_of(hashed.request, hashed.isn, key)) {
+			request_outlasts(hashed.request, hashed.isn, hashed.time_ns);
 			continue;
 		}
-		bpf_map_push_elem(&requests, &pending, 0);
+		bpf_map_push_elem(&requests, &hashed, 0);
 		if (first == OUTLIVE_BEGIN)
-			first = pending.request;
+			first = hashed.request;
 	}
 	return first;
 }
@@ -159,15 +159,15 @@ __noinline __u64 outlive_requests(__u64 key, __u64 first)
  */
 static __always_inline void requests_outlive(struct lifecycle *l, const struct sock *sk, __u64 key)
 {
-	const struct pending_request *held = &oldest_request;
+	const struct hashed_request *oldest = &oldest_request;
 	__u64 first = OUTLIVE_BEGIN;
 
 	l->task = 0;
 	if (!PEEK(inet_connection_sock, sk, icsk_accept_queue.qlen.counter))
 		return;
 	shared.early_ns = bpf_ktime_get_ns();
-	if (request_is_of(held->request, held->isn, key))
-		request_outlasts(held->request, held->isn, held->time_ns);
+	if (request_is_of(oldest->request, oldest->isn, key))
+		request_outlasts(oldest->request, oldest->isn, oldest->time_ns);
 	for (int i = 0; first && i < FLUSH_ITEMS / OUTLIVE_STRETCH; i++)
 		first = outlive_requests(key, first);
 }

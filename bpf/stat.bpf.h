@@ -91,7 +91,8 @@ static __always_inline void stat_key_prefix(struct tcpdwell_stat_key *key, const
 
 /*
  * Returns the service's port. A listener's own rows have one port, which is the service's. It is a
- * function of numbers, because the stack of its callers has no room for more (release_held()).
+ * function of numbers, because the stack of its callers has no room for more
+ * (release_unaccepted()).
  */
 __noinline __u32 stat_service_port(__u32 owner, __u32 lport, __u32 rport, __u32 in_range)
 {

@@ -124,7 +124,7 @@ static long sweep_connection(struct bpf_map *map, __u64 *key, struct lifecycle *
 	return 0;
 }
 
-static long sweep_place(struct bpf_map *map, __u32 *key, struct lifecycle *l, void *ctx)
+static long sweep_slot(struct bpf_map *map, __u32 *key, struct lifecycle *l, void *ctx)
 {
 	if (l->id && l->id != RECENT_CLAIMED)
 		sweep(l->id, l);

@@ -654,7 +654,7 @@ int iter_table(struct bpf_iter__bpf_map_elem *ctx)
 	return ITER_NEXT;
 }
 
-/* Runs for each place of a map of recent connections. */
+/* Runs for each slot of a map of recent connections. */
 SEC("?iter/bpf_map_elem")
 int iter_recent(struct bpf_iter__bpf_map_elem *ctx)
 {
@@ -680,15 +680,15 @@ int sweep_table(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
-/* Sweeps the places in the map of recent connections of this number. */
+/* Sweeps the slots in the map of recent connections of this number. */
 SEC("?raw_tp")
 int sweep_recent(struct bpf_raw_tracepoint_args *ctx)
 {
 	__u32 number = ctx->args[0];
-	void *places = cfg_recent ? bpf_map_lookup_elem(&recent, &number) : NULL;
+	void *slots = cfg_recent ? bpf_map_lookup_elem(&recent, &number) : NULL;
 
-	if (places)
-		bpf_for_each_map_elem(places, sweep_place, NULL, 0);
+	if (slots)
+		bpf_for_each_map_elem(slots, sweep_slot, NULL, 0);
 	return 0;
 }
 

@@ -136,7 +136,7 @@ static __always_inline void tw_over(const struct endpoint *e, __u64 key, const s
 	if (cfg_life)
 		life_ended(row, e, l, life_find(key));
 	if (cfg_recent)
-		order_mostly(false); /* the place is another's from here on */
+		order_mostly(false); /* the slot is another's from here on */
 	connection_forget(key);
 }
 

@@ -75,7 +75,7 @@ static __always_inline bool transition_to_tw(struct transition *t, struct lifecy
 			wake_reader();
 	}
 	if (!cfg_has_cookie || tw_is_told(l)) {
-		order_mostly(atomic); /* the place may be another's from then on */
+		order_mostly(atomic); /* the slot may be another's from then on */
 		connection_forget(t->key);
 	}
 	return true;

@@ -8,7 +8,7 @@
 #include "child.bpf.h"
 #include "cookies.bpf.h"
 #include "deferred.bpf.h"
-#include "held.bpf.h"
+#include "unaccepted.bpf.h"
 #include "reason.bpf.h"
 #include "request_slow.bpf.h"
 #include "to_timewait.bpf.h"
@@ -94,7 +94,7 @@ static __always_inline bool transition_remember(struct transition *t, struct lif
 
 	if (t->row->to == TCPDWELL_CLOSE) {
 		if (t->known) {
-			order_mostly(atomic); /* the place is another's from here on */
+			order_mostly(atomic); /* the slot is another's from here on */
 			connection_forget(t->key);
 		}
 		return false;
@@ -282,7 +282,8 @@ static __always_inline void transition_end(struct transition *t, struct lifecycl
 {
 	if (to == TCPDWELL_SYN_SENT && transition_waits(t, l, atomic))
 		return;
-	if (config_waits_for_accept() && l->waits & LIFECYCLE_HELD && hold(t, l, atomic))
+	if (config_waits_for_accept() && l->waits & LIFECYCLE_UNACCEPTED &&
+	    hold_unaccepted(t, l, atomic))
 		return;
 	transition_settle(t, l, from, to, atomic, steps);
 }
@@ -445,7 +446,7 @@ static __always_inline bool transition_is_idle(const struct sock *sk, __u8 from,
 
 /*
  * The short way of a transition where lives are summed. A connection that goes on has no row then,
- * and one that is in its place is wanted. So a move from one open state to another only adds to the
+ * and one that is in its slot is wanted. So a move from one open state to another only adds to the
  * sum and notes who acted. The same holds for the end of a client's handshake, unless the local
  * port decides at that moment whether it is wanted. Returns false if there is more to do than that.
  * It is not inlined, because that takes less of the stack.
@@ -469,7 +470,7 @@ static __noinline bool life_moves_on(struct sock *sk, __u8 from, __u8 to)
 	stay = life_stay(from, lifecycle_dwell(l, from, now_ns, &dwell_ns), from);
 	sock_is_acted_on(l, sk, from, to, 0, true);
 	sock_enters(l, sk, to, now_ns);
-	life_leave(&((struct place *)l)->life, stay, dwell_ns, now_ns);
+	life_leave(&((struct slot *)l)->life, stay, dwell_ns, now_ns);
 	return true;
 }
 

@@ -13,7 +13,7 @@
 #ifndef TCPDWELL_YOUNG_BPF_H
 #define TCPDWELL_YOUNG_BPF_H
 
-#include "held.bpf.h"
+#include "unaccepted.bpf.h"
 #include "process.bpf.h"
 
 static __always_inline bool fastopen_listens(__u64 listener)
@@ -156,8 +156,9 @@ static __always_inline void young_over(const struct sock *sk, __u64 key, const b
 	l = known->owner == TCPDWELL_OWNER_ACCEPT ? connection_find(key) : NULL;
 	if (l) {
 		owner_adopt(l, known, atomic);
-		if (config_filters_owner() && l->waits & LIFECYCLE_HELD)
-			release_held(address, key, connection_take(l, LIFECYCLE_HELD, atomic));
+		if (config_filters_owner() && l->waits & LIFECYCLE_UNACCEPTED)
+			release_unaccepted(address, key,
+					   connection_take(l, LIFECYCLE_UNACCEPTED, atomic));
 		if (lifecycle_has_task(known, cfg_life))
 			holder_note(l, lifecycle_task(known), known->fd);
 	}

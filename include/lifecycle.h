@@ -42,11 +42,11 @@ enum lifecycle_errno {
 enum lifecycle_wait {
 	LIFECYCLE_DEFERRED = 1U << 0, /* CLOSE -> SYN_SENT waits for the local port */
 	/* An owner filter is set, and accept() has not told the owner yet. */
-	LIFECYCLE_HELD_SYN_RECV = 1U << 1,
-	LIFECYCLE_HELD_ESTABLISHED = 1U << 2,
-	LIFECYCLE_HELD_CLOSE_WAIT = 1U << 3,
-	LIFECYCLE_HELD = LIFECYCLE_HELD_SYN_RECV | LIFECYCLE_HELD_ESTABLISHED |
-			 LIFECYCLE_HELD_CLOSE_WAIT,
+	LIFECYCLE_UNACCEPTED_SYN_RECV = 1U << 1,
+	LIFECYCLE_UNACCEPTED_ESTABLISHED = 1U << 2,
+	LIFECYCLE_UNACCEPTED_CLOSE_WAIT = 1U << 3,
+	LIFECYCLE_UNACCEPTED = LIFECYCLE_UNACCEPTED_SYN_RECV | LIFECYCLE_UNACCEPTED_ESTABLISHED |
+			       LIFECYCLE_UNACCEPTED_CLOSE_WAIT,
 	/*
 	 * A timewait socket was seen to go FIN_WAIT2 -> TIME_WAIT, and the row waits for the time
 	 * of that.
@@ -93,10 +93,10 @@ struct lifecycle {
 	__u64 since_ns; /* CLOCK_MONOTONIC; since says how exact it is */
 	__u64 id;	/* the identity that rows carry */
 	union {
-		__u64 opened_ns; /* while HELD: when the connection entered SYN_RECV */
+		__u64 opened_ns; /* while UNACCEPTED: when the connection entered SYN_RECV */
 		__u64 cgroup_id; /* once the full socket is gone */
-		__u64 place; /* while DEFERRED: in the ring of those rows (bpf/deferred.bpf.h) */
-		__u64 sock;  /* where lives are summed: address of the full socket */
+		__u64 slot; /* while DEFERRED: in the ring of those rows (bpf/deferred.bpf.h) */
+		__u64 sock; /* where lives are summed: address of the full socket */
 		/*
 		 * Address of the task_struct in whose table of descriptors the owner has the
 		 * socket. The highest bit is set, as in sock, but in no other member here; if it is
@@ -107,7 +107,7 @@ struct lifecycle {
 		__u64 task;
 	};
 	union {
-		__u64 established_ns; /* while HELD: when it entered ESTABLISHED */
+		__u64 established_ns; /* while UNACCEPTED: when it entered ESTABLISHED */
 		/* While OWNER_SCAN: run of the snapshot << 54 | last holder's pid << 32. */
 		__u64 holder; /* a run has 9 bits */
 		/*

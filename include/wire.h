@@ -20,12 +20,12 @@
 #define TCPDWELL_TABLES 8
 
 /*
- * The number of places in one map for connections of recent sockets, and the number of these maps.
- * A map has as many places as a CPU takes cookies at a time (COOKIE_LOCAL_BATCH,
+ * The number of slots in one map for connections of recent sockets, and the number of these maps.
+ * A map has as many slots as a CPU takes cookies at a time (COOKIE_LOCAL_BATCH,
  * include/linux/cookie.h).
  */
-#define TCPDWELL_RECENT_PLACES 4096
-#define TCPDWELL_RECENT_MAPS   32
+#define TCPDWELL_RECENT_SLOTS 4096
+#define TCPDWELL_RECENT_MAPS  32
 
 /*
  * The most rings of records that there are. There are several, because one would keep many CPUs

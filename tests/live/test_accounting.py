@@ -26,7 +26,7 @@ from harness.tracer import check_account
 # How many connections the load makes at full speed. TCPDWELL_TEST_CONNECTIONS sets another number.
 CONNECTIONS = int(os.environ.get("TCPDWELL_TEST_CONNECTIONS", scale.count(40_000)))
 # Places for connections of young sockets (user/kernel/map_sizes.c).
-RECENT_PLACES = 1 << 15  # for a tracer of up to 16 times as many sockets
+RECENT_SLOTS = 1 << 15  # for a tracer of up to 16 times as many sockets
 # So many connections in TIME_WAIT fill the places and the first table, but not the second one.
 TO_FILL_THE_FIRST_TABLE = 75_000
 # How long the tracer is stopped, and how long no connection may take meanwhile: a connection that
@@ -468,7 +468,7 @@ def test_places_are_made_when_sockets_come(netns: Netns) -> None:
 
 
 @pytest.mark.parametrize("sockets", [2, 8], ids=["all-taken", "more-made"])
-def test_more_sockets_than_recent_places(netns: Netns, sockets: int) -> None:
+def test_more_sockets_than_recent_slots(netns: Netns, sockets: int) -> None:
     """When TIME_WAIT has taken the places, the next connections go into the tables and are found.
 
     Connections that existed before the tracer go into the first table, which has as much room as
@@ -479,7 +479,7 @@ def test_more_sockets_than_recent_places(netns: Netns, sockets: int) -> None:
         old = [within.Pair(netns, listener) for _ in range(200)]
         # The connections that rush makes end in another way.
         with Running("-o", "json", "--netns", str(netns.inode), "--from", "ESTABLISHED", "--to",
-                     "CLOSE", "--max-sockets", str(sockets * RECENT_PLACES)) as running:
+                     "CLOSE", "--max-sockets", str(sockets * RECENT_SLOTS)) as running:
             rush(netns, "--workers", "4", "--connections", str(TO_FILL_THE_FIRST_TABLE))
             young = [within.Pair(netns, listener) for _ in range(200)]
             ends = {worth: {pair.port() for pair in pairs}

@@ -54,17 +54,17 @@ def cookie_of(sock: socket.socket) -> int:
     return int(struct.unpack("<Q", sock.getsockopt(socket.SOL_SOCKET, SO_COOKIE, 8))[0])
 
 
-def pair_in_place(running: Running, netns: Netns, listener: socket.socket) -> within.Pair:
-    """Makes a connection whose client has a place: places are made when the first sockets come."""
+def pair_in_slot(running: Running, netns: Netns, listener: socket.socket) -> within.Pair:
+    """Makes a connection whose client has a slot: slots are made when the first sockets come."""
     def made() -> within.Pair | None:
         pair = within.Pair(netns, listener)
         with Remembered(running.child.pid) as remembered:
-            if remembered.places_of(cookie_of(pair.client)):
+            if remembered.slots_of(cookie_of(pair.client)):
                 return pair
         within.reset(pair.client)
         pair.server.close()
         return None
-    return running.wait_for(made, what="no socket has a place")
+    return running.wait_for(made, what="no socket has a slot")
 
 
 def missed(running: Running) -> int:
@@ -88,12 +88,12 @@ def test_gone_is_counted(running: Running) -> None:
 
 
 @pytest.mark.every_kernel
-def test_gone_from_its_place(running: Running, netns: Netns) -> None:
-    """Connections that are gone are counted from a place as from a table."""
+def test_gone_from_its_slot(running: Running, netns: Netns) -> None:
+    """Connections that are gone are counted from a slot as from a table."""
     if not capability.cookies():
-        pytest.skip("without cookies no socket has a place")
+        pytest.skip("without cookies no socket has a slot")
     with within.listen(netns) as listener:
-        pair = pair_in_place(running, netns, listener)
+        pair = pair_in_slot(running, netns, listener)
         cookie = cookie_of(pair.client)
         with Remembered(running.child.pid) as remembered:
             remembered.plant_beside(cookie, 1024, GONE_TIMEWAIT)

@@ -118,8 +118,8 @@ const struct feature feature_table[FEATURE_COUNT] = {
 		{ { "tables", NULL, PARTS({ "connections", PART_ALWAYS }) } },
 	},
 	[FEATURE_RECENT] = {
-		"recent_places", "short connections cost more time", FEATURE_MEMORY,
-		{ { "places", NULL, PARTS({ "recent", PART_ALWAYS }) } },
+		"recent_slots", "short connections cost more time", FEATURE_MEMORY,
+		{ { "slots", NULL, PARTS({ "recent", PART_ALWAYS }) } },
 	},
 	[FEATURE_RINGS] = {
 		"rings", "many processors wait for one ring", FEATURE_TRANSITIONS,
@@ -245,7 +245,7 @@ const struct feature feature_table[FEATURE_COUNT] = {
 	[FEATURE_CARRIED] = {
 		"carried", "bytes of a connection are not counted before it ends",
 		FEATURE_SUMS,
-		{ { "kernel", "a place for each connection that is open at a look of export",
+		{ { "kernel", "an element for each connection that is open at a look of export",
 		    PARTS({ "carried", PART_ALWAYS }) } },
 	},
 	[FEATURE_LIVES] = {

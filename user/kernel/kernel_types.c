@@ -11,7 +11,7 @@
 
 struct kernel_types {
 	struct btf *btf;
-	__u32 *places; /* ids, each at the hash of its name or behind; 0: free */
+	__u32 *slots; /* ids, each at the hash of its name or behind; 0: free */
 	__u32 mask;
 };
 
@@ -21,7 +21,7 @@ static bool is_asked_for(const struct btf_type *type)
 				  btf_is_typedef(type) || btf_is_enum(type) || btf_is_var(type));
 }
 
-static __u32 place_of(const struct kernel_types *types, const char *name)
+static __u32 slot_of(const struct kernel_types *types, const char *name)
 {
 	return fnv32(FNV32_BEGIN, name, strlen(name)) & types->mask;
 }
@@ -34,14 +34,14 @@ static const char *name_of(const struct kernel_types *types, __u32 id)
 static void fill(struct kernel_types *types, __u32 count)
 {
 	for (__u32 id = 1; id < count; id++) {
-		__u32 place;
+		__u32 slot;
 
 		if (!is_asked_for(btf__type_by_id(types->btf, id)))
 			continue;
-		place = place_of(types, name_of(types, id));
-		while (types->places[place])
-			place = (place + 1) & types->mask;
-		types->places[place] = id;
+		slot = slot_of(types, name_of(types, id));
+		while (types->slots[slot])
+			slot = (slot + 1) & types->mask;
+		types->slots[slot] = id;
 	}
 }
 
@@ -50,11 +50,11 @@ struct kernel_types *kernel_types_new(struct btf *btf)
 	struct kernel_types *types = calloc(1, sizeof(*types));
 	__u32 count = btf__type_cnt(btf), size = 2;
 
-	while (size < 2 * count) /* so that some places are free */
+	while (size < 2 * count) /* so that some slots are free */
 		size *= 2;
 	if (types)
-		types->places = calloc(size, sizeof(*types->places));
-	if (!types || !types->places) {
+		types->slots = calloc(size, sizeof(*types->slots));
+	if (!types || !types->slots) {
 		btf__free(btf);
 		free(types);
 		return NULL;
@@ -70,7 +70,7 @@ void kernel_types_free(struct kernel_types *types)
 	if (!types)
 		return;
 	btf__free(types->btf);
-	free(types->places);
+	free(types->slots);
 	free(types);
 }
 
@@ -81,9 +81,9 @@ const struct btf *kernel_types_btf(const struct kernel_types *types)
 
 int kernel_types_find(const struct kernel_types *types, const char *name, int kind)
 {
-	for (__u32 place = place_of(types, name); types->places[place];
-	     place = (place + 1) & types->mask) {
-		__u32 id = types->places[place];
+	for (__u32 slot = slot_of(types, name); types->slots[slot];
+	     slot = (slot + 1) & types->mask) {
+		__u32 id = types->slots[slot];
 
 		if (btf_kind(btf__type_by_id(types->btf, id)) == kind &&
 		    !strcmp(name_of(types, id), name))

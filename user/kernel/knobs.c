@@ -10,7 +10,7 @@
 #include "tcpdwell.skel.h"
 
 /*
- * The reader is woken when a quarter of the ring is pending. That leaves three quarters for the
+ * The reader is woken when a quarter of the ring is unread. That leaves three quarters for the
  * records that come meanwhile.
  */
 #define WAKEUP_SHARE	 4

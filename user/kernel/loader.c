@@ -128,7 +128,7 @@ static void close_core_btf(struct loader *loader)
  * ---- Loading ------------------------------------------------------------------------------------
  */
 
-/* Bytes of a place with a life: struct place of bpf/recent.bpf.h, and the life. */
+/* Bytes of a slot with a life: struct slot of bpf/recent.bpf.h, and the life. */
 #define PLACE_BYTES (64 + sizeof(struct tcpdwell_life))
 
 /* What the kernel refused, and its errno. */
@@ -146,7 +146,7 @@ static int refuse(struct refusal *refusal, const char *name, int err)
 }
 
 /*
- * Begins to make the maps of connections, while the rest goes on. Where lives are summed, a place
+ * Begins to make the maps of connections, while the rest goes on. Where lives are summed, a slot
  * has room for one.
  */
 static int make_tables(struct loader *loader, struct refusal *refusal)

@@ -17,13 +17,13 @@
 #define SOCKETS_MAX	      (1U << 22)
 
 /*
- * The number of places for recent connections is a sixteenth of the number of connections. A place
+ * The number of slots for recent connections is a sixteenth of the number of connections. A slot
  * takes 64 bytes, so that is at most 2 MiB, and two or four times as much on hosts with 8 GiB or
  * more. That is enough for a thousand connections a second that end in TIME_WAIT and have both ends
  * on the host.
  */
 #define RECENT_MIN   (1U << 15)
-#define RECENT_MAX   (TCPDWELL_RECENT_MAPS * TCPDWELL_RECENT_PLACES)
+#define RECENT_MAX   (TCPDWELL_RECENT_MAPS * TCPDWELL_RECENT_SLOTS)
 #define RECENT_SHARE 16
 
 /*
@@ -80,14 +80,14 @@ static uint32_t stat_elements(const struct capture *capture)
 	return elements < STAT_ELEMENTS_MAX ? elements : STAT_ELEMENTS_MAX;
 }
 
-/* Returns the most places in front of the tables: a power of two. */
-static uint32_t recent_places(uint32_t sockets)
+/* Returns the most slots in front of the tables: a power of two. */
+static uint32_t recent_slots(uint32_t sockets)
 {
-	uint32_t places = RECENT_MAX;
+	uint32_t slots = RECENT_MAX;
 
-	while (places > sockets || (places > RECENT_MIN && places > sockets / RECENT_SHARE))
-		places /= 2;
-	return places;
+	while (slots > sockets || (slots > RECENT_MIN && slots > sockets / RECENT_SHARE))
+		slots /= 2;
+	return slots;
 }
 
 int map_sizes_set(struct tcpdwell_bpf *skel, const struct capture *capture, unsigned int cpus)
@@ -104,7 +104,7 @@ int map_sizes_set(struct tcpdwell_bpf *skel, const struct capture *capture, unsi
 
 	if (capture->program)
 		pids = FOLLOWED_MAX;
-	skel->rodata->cfg_recent_mask = recent_places(map_sizes_sockets(capture)) - 1;
+	skel->rodata->cfg_recent_mask = recent_slots(map_sizes_sockets(capture)) - 1;
 	err = bpf_map__set_max_entries(skel->maps.ring, ring_bytes);
 	err = err ?: bpf_map__set_max_entries(skel->maps.doorbell, sysconf(_SC_PAGESIZE));
 	err = err ?: bpf_map__set_max_entries(skel->maps.stat_even, elements);

@@ -441,10 +441,10 @@ static int sweep_each(const struct programs *programs, const char *keys, uint32_
 
 /*
  * Goes through @map in batches of copies of its elements. The program gets the keys of connections.
- * In a table that is the key of the element. In a map of places it is at the start of the value.
+ * In a table that is the key of the element. In a map of slots it is at the start of the value.
  */
 static int run_batches(const struct programs *programs, const struct bpf_map *like, int map,
-		       bool places)
+		       bool slots)
 {
 	uint32_t value_bytes = bpf_map__value_size(like), count, at = 0;
 	char *keys = calloc(BATCH, sizeof(uint64_t)), *values = calloc(BATCH, value_bytes);
@@ -462,8 +462,8 @@ static int run_batches(const struct programs *programs, const struct bpf_map *li
 			err = done;
 			break;
 		}
-		err = places ? sweep_each(programs, values, value_bytes, count) :
-			       sweep_each(programs, keys, sizeof(uint64_t), count);
+		err = slots ? sweep_each(programs, values, value_bytes, count) :
+			      sweep_each(programs, keys, sizeof(uint64_t), count);
 		if (done)
 			break;
 	}
@@ -509,7 +509,7 @@ static int try_iterator(const struct bpf_program *program, int map)
 
 /*
  * Runs a program, or opens an iterator, before anything waits, so the run does nothing. The
- * iterator of places can be left out: a map of connections stands for it.
+ * iterator of slots can be left out: a map of connections stands for it.
  */
 static int try_program(const struct programs *programs, const struct bpf_program *program,
 		       int table)

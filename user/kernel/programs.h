@@ -87,7 +87,7 @@ int programs_walk(const struct programs *programs, uint64_t bucket, enum tcpdwel
 
 /*
  * programs_can_sweep() returns true if the run looks for connections that are gone (sweep.h). The
- * others look once through the connections of a table, or of a map of places of recent ones, which
+ * others look once through the connections of a table, or of a map of slots of recent ones, which
  * has this number and descriptor. They return 0 or -errno.
  */
 bool programs_can_sweep(const struct programs *programs);

@@ -34,7 +34,7 @@ static void keep_error(struct sweep *sweep, int err)
 		sweep->err = err;
 }
 
-/* Goes through all places and tables. */
+/* Goes through all slots and tables. */
 static void pass(struct sweep *sweep)
 {
 	int fd;

@@ -37,7 +37,7 @@ struct tables {
 	int lives_fds[TCPDWELL_TABLES];
 	unsigned int count;
 	struct bpf_map *recent;
-	int all_recent; /* the map of maps of places; negative: there is none */
+	int all_recent; /* the map of maps of slots; negative: there is none */
 	int recent_fds[TCPDWELL_RECENT_MAPS];
 	pthread_t thread;
 	bool running;
@@ -194,7 +194,7 @@ static void make_next(struct tables *tables, uint64_t sockets)
 			break;
 }
 
-/* Makes the places that are asked for. If there is no memory, connections go into the tables. */
+/* Makes the slots that are asked for. If there is no memory, connections go into the tables. */
 static void make_recent(struct tables *tables)
 {
 	for (unsigned int i = 0; i < TCPDWELL_RECENT_MAPS; i++) {

@@ -3,10 +3,10 @@
 
 #include "model/olds.h"
 
-#define PLACES_MIN 1024
-#define PLACES_MAX (2 * OLDS_MAX)
+#define SLOTS_MIN 1024
+#define SLOTS_MAX (2 * OLDS_MAX)
 
-/* Values of places without an entry. No entry has them, since bit 63 of each entry is set. */
+/* Values of slots without an entry. No entry has them, since bit 63 of each entry is set. */
 #define EMPTY 0
 #define TAKEN 1
 
@@ -14,7 +14,7 @@
 #define ENTRY(hash, end) (1ULL << 63 | ((hash) & -(uint64_t)OLDS_SECONDS) | (end) % OLDS_SECONDS)
 
 struct olds {
-	uint64_t *places;
+	uint64_t *slots;
 	unsigned int size; /* a power of two */
 	unsigned int used; /* including those taken out */
 };
@@ -25,9 +25,9 @@ struct olds *olds_new(void)
 
 	if (!olds)
 		return NULL;
-	olds->size = PLACES_MIN;
-	olds->places = calloc(olds->size, sizeof(*olds->places));
-	if (olds->places)
+	olds->size = SLOTS_MIN;
+	olds->slots = calloc(olds->size, sizeof(*olds->slots));
+	if (olds->slots)
 		return olds;
 	free(olds);
 	return NULL;
@@ -37,7 +37,7 @@ void olds_free(struct olds *olds)
 {
 	if (!olds)
 		return;
-	free(olds->places);
+	free(olds->slots);
 	free(olds);
 }
 
@@ -47,13 +47,13 @@ static unsigned int first_place(const struct olds *olds, uint64_t entry)
 	return entry >> 20 & (olds->size - 1);
 }
 
-static void place(struct olds *olds, uint64_t entry)
+static void put(struct olds *olds, uint64_t entry)
 {
 	unsigned int i = first_place(olds, entry);
 
-	while (olds->places[i] != EMPTY)
+	while (olds->slots[i] != EMPTY)
 		i = (i + 1) & (olds->size - 1);
-	olds->places[i] = entry;
+	olds->slots[i] = entry;
 	olds->used++;
 }
 
@@ -61,15 +61,15 @@ static bool grow(struct olds *olds)
 {
 	struct olds larger = { .size = 2 * olds->size };
 
-	if (larger.size > PLACES_MAX)
+	if (larger.size > SLOTS_MAX)
 		return false;
-	larger.places = calloc(larger.size, sizeof(*larger.places));
-	if (!larger.places)
+	larger.slots = calloc(larger.size, sizeof(*larger.slots));
+	if (!larger.slots)
 		return false;
 	for (unsigned int i = 0; i < olds->size; i++)
-		if (olds->places[i] > TAKEN)
-			place(&larger, olds->places[i]);
-	free(olds->places);
+		if (olds->slots[i] > TAKEN)
+			put(&larger, olds->slots[i]);
+	free(olds->slots);
 	*olds = larger;
 	return true;
 }
@@ -77,7 +77,7 @@ static bool grow(struct olds *olds)
 void olds_add(struct olds *olds, uint64_t hash, uint64_t end)
 {
 	if (olds->used < olds->size / 2 || grow(olds))
-		place(olds, ENTRY(hash, end));
+		put(olds, ENTRY(hash, end));
 }
 
 bool olds_take(struct olds *olds, uint64_t hash, uint64_t now, uint64_t *end)
@@ -85,11 +85,11 @@ bool olds_take(struct olds *olds, uint64_t hash, uint64_t now, uint64_t *end)
 	uint64_t entry = ENTRY(hash, 0);
 	unsigned int i = first_place(olds, entry);
 
-	for (; olds->places[i] != EMPTY; i = (i + 1) & (olds->size - 1)) {
-		if ((olds->places[i] & -(uint64_t)OLDS_SECONDS) != entry)
+	for (; olds->slots[i] != EMPTY; i = (i + 1) & (olds->size - 1)) {
+		if ((olds->slots[i] & -(uint64_t)OLDS_SECONDS) != entry)
 			continue;
-		*end = now + (olds->places[i] - now) % OLDS_SECONDS;
-		olds->places[i] = TAKEN;
+		*end = now + (olds->slots[i] - now) % OLDS_SECONDS;
+		olds->slots[i] = TAKEN;
 		return true;
 	}
 	return false;

@@ -3,10 +3,10 @@
 
 #include "model/opens.h"
 
-#define PLACES_MIN 1024
-#define PLACES_MAX (4 * OPENS_MAX) /* large enough that make_room() frees many places */
+#define SLOTS_MIN 1024
+#define SLOTS_MAX (4 * OPENS_MAX) /* large enough that make_room() frees many slots */
 
-/* Hashes of places without an entry. Bit 63 of each entry's hash is set. */
+/* Hashes of slots without an entry. Bit 63 of each entry's hash is set. */
 #define EMPTY 0
 #define TAKEN 1
 
@@ -18,7 +18,7 @@ struct place {
 };
 
 struct opens {
-	struct place *places;
+	struct place *slots;
 	unsigned int size;  /* a power of two */
 	unsigned int used;  /* including those taken out */
 	unsigned int count; /* without them */
@@ -31,9 +31,9 @@ struct opens *opens_new(void)
 
 	if (!opens)
 		return NULL;
-	opens->size = PLACES_MIN;
-	opens->places = calloc(opens->size, sizeof(*opens->places));
-	if (opens->places)
+	opens->size = SLOTS_MIN;
+	opens->slots = calloc(opens->size, sizeof(*opens->slots));
+	if (opens->slots)
 		return opens;
 	free(opens);
 	return NULL;
@@ -43,7 +43,7 @@ void opens_free(struct opens *opens)
 {
 	if (!opens)
 		return;
-	free(opens->places);
+	free(opens->slots);
 	free(opens);
 }
 
@@ -52,29 +52,29 @@ static struct place *find(const struct opens *opens, uint64_t hash)
 {
 	unsigned int i = hash & (opens->size - 1);
 
-	while (opens->places[i].hash != EMPTY && opens->places[i].hash != hash)
+	while (opens->slots[i].hash != EMPTY && opens->slots[i].hash != hash)
 		i = (i + 1) & (opens->size - 1);
-	return &opens->places[i];
+	return &opens->slots[i];
 }
 
 /*
- * Frees the places of connections that were taken out, and doubles the table if a quarter of it
+ * Frees the slots of connections that were taken out, and doubles the table if a quarter of it
  * would be used.
  */
 static bool make_room(struct opens *opens)
 {
 	struct opens larger = *opens;
 
-	if (opens->count >= opens->size / 4 && opens->size < PLACES_MAX)
+	if (opens->count >= opens->size / 4 && opens->size < SLOTS_MAX)
 		larger.size = 2 * opens->size;
-	larger.places = calloc(larger.size, sizeof(*larger.places));
-	if (!larger.places)
+	larger.slots = calloc(larger.size, sizeof(*larger.slots));
+	if (!larger.slots)
 		return false;
 	for (unsigned int i = 0; i < opens->size; i++)
-		if (opens->places[i].hash > TAKEN)
-			*find(&larger, opens->places[i].hash) = opens->places[i];
+		if (opens->slots[i].hash > TAKEN)
+			*find(&larger, opens->slots[i].hash) = opens->slots[i];
 	larger.used = opens->count;
-	free(opens->places);
+	free(opens->slots);
 	*opens = larger;
 	return true;
 }

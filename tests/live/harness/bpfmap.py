@@ -110,5 +110,5 @@ def is_table(one: Map) -> bool:
 
 
 def is_recent(one: Map) -> bool:
-    """Whether it has places for connections of recent sockets (bpf/recent.bpf.h)."""
+    """Whether it has slots for connections of recent sockets (bpf/recent.bpf.h)."""
     return one.kind == ARRAY and one.value_size == _LIFECYCLE_BYTES

@@ -17,7 +17,7 @@ ESTABLISHED, SYN_RECV, TIME_WAIT, CLOSE = 1, 3, 6, 7
 # Nothing is mapped there on x86_64 or arm64: it is a hole in the kernel's address space.
 NOWHERE = 0xFFFFFF8800001000
 NO_COOKIE = 0x7FFF_0000_0000_0000  # no socket has it
-RECENT_PLACES = 1 << 17  # the greatest number (user/kernel/map_sizes.c)
+RECENT_SLOTS = 1 << 17  # the greatest number (user/kernel/map_sizes.c)
 # Ages: longer than TIME_WAIT lasts; old enough that the sweep asks about it; not yet.
 OLD_S, GONE_S, YOUNG_S = 62, 3, 0.5
 
@@ -64,8 +64,8 @@ class Remembered:
     def plant(self, connection: Connection) -> None:
         self.tables[0].put(struct.pack("<Q", connection.key), connection.value())
 
-    def places_of(self, cookie: int) -> bpfmap.Map | None:
-        """The map that has the connection of this socket in one of its places."""
+    def slots_of(self, cookie: int) -> bpfmap.Map | None:
+        """The map that has the connection of this socket in one of its slots."""
         for one in self.recent:
             value = one.get(struct.pack("<I", cookie % one.max_entries))
             if value and LIFECYCLE.unpack(value)[1] == cookie:
@@ -73,11 +73,11 @@ class Remembered:
         return None
 
     def plant_beside(self, cookie: int, distance: int, connection: Connection) -> None:
-        """Puts it in a place of the same map, which belongs to a cookie that no socket has."""
-        places = self.places_of(cookie)
-        assert places
-        key = NO_COOKIE + (cookie % RECENT_PLACES ^ distance)
-        places.put(struct.pack("<I", key % places.max_entries),
+        """Puts it in a slot of the same map, which belongs to a cookie that no socket has."""
+        slots = self.slots_of(cookie)
+        assert slots
+        key = NO_COOKIE + (cookie % RECENT_SLOTS ^ distance)
+        slots.put(struct.pack("<I", key % slots.max_entries),
                    replace(connection, key=key).value())
 
     def age(self, state: int, by_s: int) -> list[tuple[bytes, bytes]]:

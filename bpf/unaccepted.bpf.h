@@ -3,24 +3,24 @@
  * Rows that wait for accept(). A child belongs to the process that accepts it. If a filter asks for
  * the owner, the rows that come before that are held.
  */
-#ifndef TCPDWELL_HELD_BPF_H
-#define TCPDWELL_HELD_BPF_H
+#ifndef TCPDWELL_UNACCEPTED_BPF_H
+#define TCPDWELL_UNACCEPTED_BPF_H
 
 #include "connection.bpf.h"
 #include "workspace.bpf.h"
 
 /* Returns a row that waited for an owner; @wait is its bit in lifecycle.waits. */
-static __always_inline struct row held_row(const struct lifecycle *l, __u32 wait)
+static __always_inline struct row unaccepted_row(const struct lifecycle *l, __u32 wait)
 {
 	struct row row = {};
 
 	switch (wait) {
-	case LIFECYCLE_HELD_SYN_RECV:
+	case LIFECYCLE_UNACCEPTED_SYN_RECV:
 		row.from = TCPDWELL_LISTEN;
 		row.to = TCPDWELL_SYN_RECV;
 		row.time_ns = l->opened_ns;
 		break;
-	case LIFECYCLE_HELD_ESTABLISHED:
+	case LIFECYCLE_UNACCEPTED_ESTABLISHED:
 		row.from = TCPDWELL_SYN_RECV;
 		row.to = TCPDWELL_ESTABLISHED;
 		row.time_ns = l->established_ns;
@@ -29,7 +29,7 @@ static __always_inline struct row held_row(const struct lifecycle *l, __u32 wait
 			row.dwell_ns = l->established_ns - l->opened_ns;
 		}
 		break;
-	case LIFECYCLE_HELD_CLOSE_WAIT:
+	case LIFECYCLE_UNACCEPTED_CLOSE_WAIT:
 		row.from = TCPDWELL_ESTABLISHED;
 		row.to = TCPDWELL_CLOSE_WAIT;
 		row.time_ns = l->since_ns;
@@ -37,7 +37,7 @@ static __always_inline struct row held_row(const struct lifecycle *l, __u32 wait
 		row.dwell_ns = l->since_ns - l->established_ns;
 		break;
 	}
-	if (l->marks & LIFECYCLE_OF_REQUEST && wait != LIFECYCLE_HELD_CLOSE_WAIT)
+	if (l->marks & LIFECYCLE_OF_REQUEST && wait != LIFECYCLE_UNACCEPTED_CLOSE_WAIT)
 		row.source = TCPDWELL_SOURCE_REQUEST_SOCK;
 	return row;
 }
@@ -46,10 +46,10 @@ static __always_inline struct row held_row(const struct lifecycle *l, __u32 wait
  * Emits the rows in @taken, which waited for an owner, or counts them as filtered. It is a function
  * of numbers, so the verifier looks at it once, not at each call.
  */
-__noinline int release_held(__u64 sk, __u64 key, __u32 taken)
+__noinline int release_unaccepted(__u64 sk, __u64 key, __u32 taken)
 {
 	struct tcpdwell_counters *c = counters_here();
-	struct lifecycle *l = connection_find_in_place(key);
+	struct lifecycle *l = connection_find_inline(key);
 	struct endpoint e;
 
 	if (!c || !l)
@@ -57,9 +57,10 @@ __noinline int release_held(__u64 sk, __u64 key, __u32 taken)
 	endpoint_read(&e, (const struct sock *)sk, false);
 	if (!e.lport)
 		endpoint_set_last_port(&e, (const struct sock *)sk);
-	for (__u32 wait = LIFECYCLE_HELD_SYN_RECV; wait <= LIFECYCLE_HELD_CLOSE_WAIT; wait <<= 1) {
+	for (__u32 wait = LIFECYCLE_UNACCEPTED_SYN_RECV; wait <= LIFECYCLE_UNACCEPTED_CLOSE_WAIT;
+	     wait <<= 1) {
 		if (taken & wait) {
-			struct row row = held_row(l, wait);
+			struct row row = unaccepted_row(l, wait);
 
 			uncount(&c->held);
 			decide(c, &row, &e, l);
@@ -73,14 +74,16 @@ __noinline int release_held(__u64 sk, __u64 key, __u32 taken)
  * about. Returns whether @t's row was added to those that wait. Otherwise they have been released,
  * and the caller goes on with @t's row.
  */
-static __always_inline bool hold(struct transition *t, struct lifecycle *l, const bool atomic)
+static __always_inline bool hold_unaccepted(struct transition *t, struct lifecycle *l,
+					    const bool atomic)
 {
-	const __u32 bit = LIFECYCLE_HELD_CLOSE_WAIT;
+	const __u32 bit = LIFECYCLE_UNACCEPTED_CLOSE_WAIT;
 	__u32 waits;
 
 	if (t->row->to != TCPDWELL_CLOSE_WAIT) {
 		owner_match(l);
-		release_held(address_of(t->sk), t->key, connection_take(l, LIFECYCLE_HELD, atomic));
+		release_unaccepted(address_of(t->sk), t->key,
+				   connection_take(l, LIFECYCLE_UNACCEPTED, atomic));
 		return false;
 	}
 	count(&t->c->held);
@@ -91,7 +94,7 @@ static __always_inline bool hold(struct transition *t, struct lifecycle *l, cons
 		waits = l->waits;
 		l->waits = waits | bit;
 	}
-	if (waits & LIFECYCLE_HELD)
+	if (waits & LIFECYCLE_UNACCEPTED)
 		return true;
 	/* accept() came in between. Take the row back, unless accept() took it too. */
 	if (!connection_take(l, bit, atomic))
@@ -110,9 +113,9 @@ static __always_inline void hold_child(struct transition *t, struct lifecycle *l
 	__u32 rows = t->first->from ? 2 : 1;
 
 	l->established_ns = t->row->time_ns;
-	l->waits |= LIFECYCLE_HELD_ESTABLISHED;
+	l->waits |= LIFECYCLE_UNACCEPTED_ESTABLISHED;
 	if (t->first->from)
-		l->waits |= LIFECYCLE_HELD_SYN_RECV;
+		l->waits |= LIFECYCLE_UNACCEPTED_SYN_RECV;
 	lifecycle_enter(l, t->row->to, t->row->time_ns);
 	if (connection_remember(t->c, t->key, l, BPF_ANY, atomic))
 		__sync_fetch_and_add(&t->c->lost_map, rows);
@@ -131,4 +134,4 @@ static __always_inline bool transition_holds_child(struct transition *t, struct 
 	return true;
 }
 
-#endif /* TCPDWELL_HELD_BPF_H */
+#endif /* TCPDWELL_UNACCEPTED_BPF_H */
