@@ -30,22 +30,32 @@ static uint64_t ends_of_owner(const struct finder *finder, const struct fact_end
 	return count;
 }
 
-static const char *why_reset(const struct finder *finder, const struct fact_end *end,
-			     uint64_t count)
+/* Says why they are reset, and what helps, as far as it is known. */
+static void explain_resets(const struct finder *finder, struct finding *finding,
+			   const struct fact_end *end)
 {
 	const struct fact_netns *netns = finder_netns(finder, end->at.netns);
+	uint64_t most = finding->count / 2 + 1;
 
-	if (end->reason == TCPDWELL_REASON_RESET_RECEIVED)
-		return "The peer sends the RST: it aborts, has crashed, or does not know the "
-		       "connection any more.";
-	if (end->from == TCPDWELL_FIN_WAIT2)
-		return "Data comes after the process has closed: the two sides do not agree who "
-		       "closes, and when.";
-	if (netns && netns->grew[FACT_ABORT_ON_CLOSE] >= count / 2 + 1)
-		return "The process closes with data that it has not read.";
-	if (netns && netns->grew[FACT_ABORT_ON_DATA] >= count / 2 + 1)
-		return "The process closes with SO_LINGER of 0.";
-	return "This side sends the RST.";
+	if (end->reason == TCPDWELL_REASON_RESET_RECEIVED) {
+		finding_why(finding, "The peer sends the RST: it aborts, has crashed, or does not "
+				     "know the connection any more.");
+		finding->helps = "`tcpdwell diagnose` on the peer's host says why it sends them.";
+	} else if (end->from == TCPDWELL_FIN_WAIT2) {
+		finding_why(finding, "Data comes after the process has closed: the two sides do "
+				     "not agree who closes, and when.");
+		finding->helps = "shutdown() first, and close() when the peer's FIN has come.";
+	} else if (netns && netns->grew[FACT_ABORT_ON_CLOSE] >= most) {
+		finding_why(finding, "The process closes with data that it has not read.");
+		finding->helps = "Read all that comes before close(), or shutdown() first and read "
+				 "until the peer closes.";
+	} else if (netns && netns->grew[FACT_ABORT_ON_DATA] >= most) {
+		finding_why(finding, "The process closes with SO_LINGER of 0.");
+		finding->helps = "If that is not meant: leave SO_LINGER alone, so that close() "
+				 "sends a FIN.";
+	} else {
+		finding_why(finding, "This side sends the RST.");
+	}
 }
 
 /* Names a command that shows the ends: those of one process if it is known, else of a service. */
@@ -89,7 +99,7 @@ static void found_resets(struct finder *finder, const struct fact_end *const *gr
 		       resets, FIGURE_COUNT, true);
 	finding_figure(finding, "of_ends", share, FIGURE_PERCENT, false);
 	finding_processes(finding);
-	finding_why(finding, "%s", why_reset(finder, group[0], resets));
+	explain_resets(finder, finding, group[0]);
 }
 
 /* Adds the finding of connections that the kernel ended; NULL if there is no room. */

@@ -11,8 +11,12 @@
 
 #define FAILURES 3
 
-/* Ports of one address, or addresses, that fail once or twice each. */
-#define FAILING_MANY 20
+/*
+ * So many ports of one address, addresses or processes of one name are one finding, and so are
+ * fewer that fail often enough to have one each.
+ */
+#define FAILING_MANY  20
+#define FAILING_OFTEN 6
 
 /*
  * Returns true for errors that say that a non-blocking connect() goes on, and for those that are no
@@ -214,27 +218,17 @@ static struct finding *add_failing(struct finder *finder, const struct failed *i
 	return finding;
 }
 
-/* Reports those that have enough by themselves, and forgets them. */
-static void find_each(struct finder *finder, struct failed_list *list)
+/* Returns true if @items are too many to be reported one by one. */
+static bool are_many(const struct failed *items, size_t count)
 {
-	size_t kept = 0;
+	size_t often = 0;
 
-	for (size_t i = 0; i < list->count; i++) {
-		const struct failed *failed = &list->items[i];
-		struct finding *finding;
-
-		if (times(failed) < FAILURES) {
-			list->items[kept++] = *failed;
-			continue;
-		}
-		finding = add_failing(finder, failed, 1);
-		if (finding)
-			show(finding, failed->ends);
-	}
-	list->count = kept;
+	for (size_t i = 0; i < count; i++)
+		often += times(&items[i]) >= FAILURES;
+	return count >= FAILING_MANY || often >= FAILING_OFTEN;
 }
 
-/* Finds processes that try many ports of one address, and fail once or twice at each. */
+/* Finds processes that fail at many ports of one address. */
 static void find_many_ports(struct finder *finder, struct failed_list *list)
 {
 	struct failed *items = list->items;
@@ -247,7 +241,7 @@ static void find_many_ports(struct finder *finder, struct failed_list *list)
 		for (n = 1; i + n < list->count; n++)
 			if (by_process_and_address(&items[i], &items[i + n]))
 				break;
-		if (n < FAILING_MANY) {
+		if (!are_many(items + i, n)) {
 			memmove(items + kept, items + i, n * sizeof(*items));
 			kept += n;
 			continue;
@@ -263,8 +257,8 @@ static void find_many_ports(struct finder *finder, struct failed_list *list)
 }
 
 /*
- * Finds processes that fail once or twice each at many addresses, for example because there is no
- * route. @list is sorted by process.
+ * Finds processes that fail at many addresses, for example because there is no route. @list is
+ * sorted by process.
  */
 static void find_many_addresses(struct finder *finder, struct failed_list *list)
 {
@@ -280,7 +274,7 @@ static void find_many_addresses(struct finder *finder, struct failed_list *list)
 				break;
 			one_port &= items[i + n].at.rport == items[i].at.rport;
 		}
-		if (n < FAILING_MANY) {
+		if (!are_many(items + i, n)) {
 			memmove(items + kept, items + i, n * sizeof(*items));
 			kept += n;
 			continue;
@@ -297,28 +291,49 @@ static void find_many_addresses(struct finder *finder, struct failed_list *list)
 	list->count = kept;
 }
 
-/* Finds programs whose processes fail once or twice each, as those that cron starts do. */
+static void found_failing(struct finder *finder, const struct failed *items, size_t count)
+{
+	struct finding *finding = add_failing(finder, items, count);
+
+	if (finding)
+		show(finding, items->ends);
+}
+
+/* Reports the processes of one name that fail at one destination: each, or all together. */
+static void find_program(struct finder *finder, struct failed *items, size_t count)
+{
+	size_t few = 0;
+	uint64_t sum = 0;
+
+	if (are_many(items, count)) {
+		found_failing(finder, items, count);
+		return;
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (times(&items[i]) >= FAILURES) {
+			found_failing(finder, &items[i], 1);
+			continue;
+		}
+		sum += times(&items[i]);
+		items[few++] = items[i];
+	}
+	if (sum >= FAILURES && items->owner.comm[0])
+		found_failing(finder, items, few);
+}
+
+/* Finds programs whose processes fail at one destination. Those that cron starts fail once each. */
 static void find_programs(struct finder *finder, struct failed_list *list)
 {
-	const struct failed *items = list->items;
+	struct failed *items = list->items;
 
-	qsort(list->items, list->count, sizeof(*items), by_program);
+	qsort(items, list->count, sizeof(*items), by_program);
 	for (size_t i = 0, n; i < list->count; i += n) {
-		uint64_t count = times(&items[i]);
-		struct finding *finding;
-
-		for (n = 1; i + n < list->count; n++) {
+		for (n = 1; i + n < list->count; n++)
 			if (by_errno_and_destination(&items[i], &items[i + n]) ||
 			    memcmp(items[i].owner.comm, items[i + n].owner.comm,
 				   sizeof(items[i].owner.comm)))
 				break;
-			count += times(&items[i + n]);
-		}
-		if (!items[i].owner.comm[0] || count < FAILURES)
-			continue;
-		finding = add_failing(finder, items + i, n);
-		if (finding)
-			show(finding, items[i].ends);
+		find_program(finder, items + i, n);
 	}
 }
 
@@ -333,7 +348,6 @@ void find_failing(struct finder *finder)
 		return;
 	}
 	fill(finder, &list);
-	find_each(finder, &list);
 	find_many_ports(finder, &list);
 	find_many_addresses(finder, &list);
 	find_programs(finder, &list);

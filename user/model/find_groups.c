@@ -69,19 +69,40 @@ static uint64_t count_sockets(const struct fact_socket *const *group, size_t cou
 	return finder_sockets(group, count);
 }
 
+/* More processes of one name than these are reported together, in any case. */
+#define ONE_BY_ONE 5
+
+/* Returns how many processes of a group have enough to be reported by themselves. */
+static size_t count_large(const struct fact_socket *const *group, size_t count,
+			  const struct finder_least *least)
+{
+	size_t large = 0;
+
+	for (size_t i = 0, n; i < count; i += n) {
+		for (n = 1; i + n < count && group[i + n]->owner.pid == group[i]->owner.pid; n++)
+			;
+		large += least->count(group + i, n) >= least->alone;
+	}
+	return large;
+}
+
 /* Reports the processes of one name by themselves or, if they have few sockets each, together. */
 static void found_program(struct finder *finder, const struct fact_socket **group, size_t count,
 			  const struct finder_least *least, finder_found *found)
 {
 	size_t few = 0;
 
+	if (count_large(group, count, least) > ONE_BY_ONE) {
+		found(finder, group, count);
+		return;
+	}
 	for (size_t i = 0, n; i < count; i += n) {
 		uint64_t sockets;
 
 		for (n = 1; i + n < count && group[i + n]->owner.pid == group[i]->owner.pid; n++)
 			;
 		sockets = least->count(group + i, n);
-		if (sockets >= least->alone && sockets >= least->all) {
+		if (sockets >= least->alone) {
 			found(finder, group + i, n);
 			continue;
 		}
@@ -135,12 +156,28 @@ uint64_t finder_ends_count(const struct fact_end *const *group, size_t count)
 	return ends;
 }
 
+static size_t count_large_ends(const struct fact_end *const *group, size_t count, uint64_t least)
+{
+	size_t large = 0;
+
+	for (size_t i = 0, n; i < count; i += n) {
+		for (n = 1; i + n < count && group[i + n]->owner.pid == group[i]->owner.pid; n++)
+			;
+		large += finder_ends_count(group + i, n) >= least;
+	}
+	return large;
+}
+
 /* Does what found_program() does. */
 static void found_ends_of_program(struct finder *finder, const struct fact_end **group,
 				  size_t count, uint64_t least, finder_found_ends *found)
 {
 	size_t few = 0;
 
+	if (count_large_ends(group, count, least) > ONE_BY_ONE) {
+		found(finder, group, count);
+		return;
+	}
 	for (size_t i = 0, n; i < count; i += n) {
 		for (n = 1; i + n < count && group[i + n]->owner.pid == group[i]->owner.pid; n++)
 			;

@@ -58,8 +58,8 @@ static void describe_orphans(struct finding *finding, const struct fact_netns *n
 	finding_why(finding,
 		    "Connections that were closed here wait for peers that do not answer; "
 		    "beyond the limit the kernel resets them.%s",
-		    aborted ? " Those that were sent again several times count twice or four "
-			      "times." :
+		    aborted ? " It does so at half of the limit with those that sent nothing for 4 "
+			      "minutes or got an ICMP error." :
 			      "");
 	finding_more(finding, "tcpdwell snapshot --sockets "
 			      "-s FIN_WAIT1,FIN_WAIT2,CLOSING,LAST_ACK");

@@ -421,13 +421,12 @@ static void blame_one(struct finding *finding, const struct servers *servers)
 	if (servers->count)
 		doing(what, sizeof(what), server, 1);
 	tell_destination(servers, to);
-	finding_why(finding, "The process does not call accept()%s%s%s%s%s.", what[0] ? ": " : "",
+	finding_why(finding, "The process does not call accept()%s%s%s. It has %s%s.",
+		    what[0] ? ": " : "",
 		    !what[0]	      ? "" :
 		    servers->threaded ? "its first thread " :
 					"it ",
-		    what,
-		    servers->served ? ", and has other connections to serve" :
-				      ", and has no other connection",
+		    what, servers->served ? "other connections to serve" : "no other connection",
 		    to);
 }
 
@@ -462,8 +461,8 @@ static void name_stopped(struct finding *finding, const struct servers *servers)
 			finding->helps =
 				count_stopped(servers) == servers->count ?
 					"`kill -CONT PID` has it go on, if no debugger has it." :
-					"`kill -CONT PID` has the stopped one go on, if no "
-					"debugger has it. For the others, more workers or an event "
+					"`kill -CONT PID` for each that is stopped, if no debugger "
+					"has it. If others are busy: more workers, or an event "
 					"loop that does not block.";
 			return;
 		}

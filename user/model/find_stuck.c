@@ -27,6 +27,7 @@
 #define SUSPECT_AWAY_TIMES 2
 
 #define STUCK_RETRANSMITS 3
+#define STUCK_BACKOFF	  6 /* of probes that are answered: no room for 12 s or longer */
 #define STUCK		  5
 #define ORPHANS_FIN_WAIT2 100
 
@@ -310,18 +311,25 @@ static bool is_leaked(const struct finder *finder, const struct fact_socket *soc
 static void found_leak(struct finder *finder, const struct fact_socket *const *group, size_t count)
 {
 	struct finding *finding = finder_add(finder, FINDING_CLOSE_WAIT_LEAK, FINDING_WARNING);
-	uint64_t unread = 0;
+	uint64_t unread = 0, shared = 0;
 
 	if (!finding)
 		return;
 	describe(finder, finding, group, count);
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
 		unread += group[i]->unread_bytes;
+		shared += group[i]->holders > 1;
+	}
 	if (unread)
 		finding_figure(finding, "unread", unread, FIGURE_BYTES, false);
-	finding_why(finding, "%s",
+	if (shared)
+		finding_figure(finding, "shared", shared, FIGURE_COUNT, false);
+	finding_why(finding, "%s%s",
 		    unread ? "It does not read, either: it is stuck, or has forgotten them." :
-			     "It has read all and has not called close().");
+			     "It has read all and has not called close().",
+		    shared ? " Other processes, such as forked children, have the shared ones "
+			     "open, too: all of them must close." :
+			     "");
 	if (finding->owner.pid && !finding->processes)
 		finding_more(finding, "tcpdwell leaks -p %u", finding->owner.pid);
 	else
@@ -333,8 +341,11 @@ static void found_leak(struct finder *finder, const struct fact_socket *const *g
 /* Returns true if the FIN was sent again and again, or if there is no room for it. */
 static bool is_stuck_in(const struct fact_socket *socket, uint8_t state)
 {
+	const struct deadline_socket *timers = &socket->timers;
+
 	return socket->state == state &&
-	       (socket->timers.retransmits >= STUCK_RETRANSMITS || socket->timers.probes_out > 1);
+	       (timers->retransmits >= STUCK_RETRANSMITS || timers->probes_out > 1 ||
+		(timers->timer == DEADLINE_TIMER_PROBE && timers->backoff >= STUCK_BACKOFF));
 }
 
 static bool test_fin_wait1(const struct fact_socket *socket, uint64_t leak_ns)
@@ -408,7 +419,7 @@ static void found_stuck(struct finder *finder, const struct fact_socket *const *
 	describe(finder, finding, group, count);
 	finding_figure(finding, "fin_sent_again", most_retransmits(group, count), FIGURE_COUNT,
 		       false);
-	if (group[0]->timers.timer == DEADLINE_TIMER_PROBE)
+	if (most_probes(group, count))
 		finding_figure(finding, "probes", most_probes(group, count), FIGURE_COUNT, false);
 	advise_stuck(finding, group[0]);
 	finding_why(

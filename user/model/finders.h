@@ -101,12 +101,12 @@ void finder_groups_sorted(struct finder *finder, finder_pick *pick, finder_compa
 
 /*
  * Does the same for each process that has at least @alone of the sockets that @compare takes for
- * equal. The processes of one name that have fewer are one group. Workers of one program may have a
- * socket each, so that none of them has enough to be found by itself. @compare must not compare
- * owners. Groups of less than @least sockets are left out.
+ * equal, unless many of one name have. The processes of one name that have fewer are one group.
+ * Workers of one program may have a socket each, so that none of them has enough to be found by
+ * itself. @compare must not compare owners. Groups of less than @all sockets are left out.
  */
 struct finder_least {
-	uint64_t alone;
+	uint64_t alone; /* no less than @all */
 	uint64_t all;
 	/* Counts what matters in a group; NULL: its sockets. */
 	uint64_t (*count)(const struct fact_socket *const *group, size_t count);

@@ -365,6 +365,14 @@ static void test_programs(void **state)
 	}
 	f = only(FINDING_CONNECT_FAILING);
 	assert_int_equal(figure(f, "processes"), 3);
+	for (unsigned int i = 0; i < 6; i++) {
+		facts_add_failure(FACT_CONNECT, ENETUNREACH, 4, 0, 5432);
+		host.failures[3 + i].owner = facts_owner(300 + i, "worker");
+	}
+	f = only(FINDING_CONNECT_FAILING); /* not six of them */
+	assert_int_equal(figure(f, "failed"), 27);
+	assert_int_equal(figure(f, "processes"), 9);
+	host.facts.failure_count = 3;
 	host.failures[2].owner = facts_owner(202, "other");
 	assert_nothing();
 }
@@ -386,6 +394,9 @@ static void test_many_addresses(void **state)
 	assert_int_equal(f->at.raddr[0], 0);
 	host.facts.failure_count = 19;
 	assert_nothing();
+	for (int i = 0; i < 6; i++)
+		host.failures[i].count = 3; /* each would have its own finding */
+	assert_int_equal(figure(only(FINDING_CONNECT_FAILING), "destinations"), 19);
 }
 
 static void test_self_connect(void **state)
@@ -524,8 +535,8 @@ static void test_what_it_does_instead(void **state)
 	strcpy(host.processes[0].call, "futex");
 	host.facts.process_count = 1;
 	assert_string_equal(only(FINDING_ACCEPT_QUEUE_FULL)->why,
-			    "The process does not call accept(): it sleeps in futex(), and has "
-			    "other connections to serve, most of those that it opened to "
+			    "The process does not call accept(): it sleeps in futex(). It "
+			    "has other connections to serve, most of those that it opened to "
 			    "10.0.0.9:9100.");
 	host.processes[0].threads = 12;
 	assert_non_null(strstr(only(FINDING_ACCEPT_QUEUE_FULL)->why, "its first thread sleeps"));
@@ -794,6 +805,23 @@ static void test_stuck(void **state)
 	assert_stuck(TCPDWELL_FIN_WAIT1, FINDING_STUCK_FIN_WAIT1);
 	assert_stuck(TCPDWELL_CLOSING, FINDING_STUCK_CLOSING);
 	assert_stuck(TCPDWELL_LAST_ACK, FINDING_STUCK_LAST_ACK);
+}
+
+/* A peer that answers probes and reads nothing. */
+static void test_no_room_for_fin(void **state)
+{
+	struct fact_socket *s = facts_accepted(TCPDWELL_FIN_WAIT1, 5);
+
+	(void)state;
+	for (int i = 0; i < 5; i++)
+		s[i].timers = (struct deadline_socket){ .state = TCPDWELL_FIN_WAIT1,
+							.timer = DEADLINE_TIMER_PROBE,
+							.orphan = true,
+							.backoff = 5 };
+	assert_nothing();
+	for (int i = 0; i < 5; i++)
+		s[i].timers.backoff = 6;
+	assert_non_null(strstr(only(FINDING_STUCK_FIN_WAIT1)->why, "the peer reads nothing"));
 }
 
 static void test_fin_wait2(void **state)
@@ -1285,6 +1313,7 @@ int main(void)
 		cmocka_unit_test_setup(test_pool_that_came_back, facts_begin),
 		cmocka_unit_test_setup(test_leak, facts_begin),
 		cmocka_unit_test_setup(test_stuck, facts_begin),
+		cmocka_unit_test_setup(test_no_room_for_fin, facts_begin),
 		cmocka_unit_test_setup(test_fin_wait2, facts_begin),
 		cmocka_unit_test_setup(test_ports, facts_begin),
 		cmocka_unit_test_setup(test_ports_by_holder, facts_begin),
