@@ -48,10 +48,16 @@ static __always_inline void tw_cancelled(struct inet_timewait_sock *tw, __u64 du
 		 * It was not armed for TIME_WAIT yet: that is about to happen, or it happened when
 		 * last parked.
 		 */
-		if (parked_tw.flip_ns < l->since_ns || l->marks & LIFECYCLE_PARKED) {
+		if (parked_tw.flip_ns + TICKS_NS < l->since_ns || l->marks & LIFECYCLE_PARKED) {
 			if (tw_flip(c, &parked_tw.e, l, parked_tw.time_ns))
 				return;
 			parked_tw.flip_ns = 0;
+		} else if (parked_tw.flip_ns < l->since_ns) {
+			/*
+			 * It was armed for TIME_WAIT within the jiffy of its birth, or it is yet to
+			 * be. In the latter case tw_armed() tells when.
+			 */
+			parked_tw.flip_ns = l->since_ns;
 		}
 	}
 	reason = tw_end_reason(tw);

@@ -98,10 +98,13 @@ static __always_inline void tw_endpoint(struct endpoint *e, const struct inet_ti
 }
 
 /*
- * An error of two jiffies in the unit of a record: each end of the dwell lies somewhere in its own
- * jiffy. With the longest jiffies, of 10 ms, it still fits the byte.
+ * How far a time that follows from a timer may be off: by two jiffies, since each end of the dwell
+ * lies somewhere in its own jiffy.
  */
-#define TICK_ERROR ((2 * cfg_tick_ns + TCPDWELL_ERROR_UNIT_NS - 1) / TCPDWELL_ERROR_UNIT_NS)
+#define TICKS_NS (2 * cfg_tick_ns)
+
+/* The same in the unit of a record. With the longest jiffies, of 10 ms, it still fits the byte. */
+#define TICK_ERROR ((TICKS_NS + TCPDWELL_ERROR_UNIT_NS - 1) / TCPDWELL_ERROR_UNIT_NS)
 
 /*
  * Returns a row of a timewait socket, never earlier than the row before. Otherwise time could run

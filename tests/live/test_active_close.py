@@ -166,6 +166,29 @@ def test_flip_is_prompt(stage: Stage, watch: Watch) -> None:
     assert min(shown) <= PROMPT_NS, shown
 
 
+def play_flips_in_a_jiffy(stage: Stage) -> list[Close]:
+    """The peer's FIN comes right behind the ACK, so the timer of most timewait sockets is armed
+    again within the jiffy in which it was armed first. A reset comes before the tracer looks."""
+    closes = [closer(stage, stage.link()) for _ in range(10)]
+    for close in closes:
+        close.shut("s.close()")
+        acknowledged = close.peer.send(ACK)
+        close.fin()
+        close.at["FIN_WAIT2"] = When(acknowledged.before_ns, close.at["TIME_WAIT"].to_ns)
+        time.sleep(0.025)
+        close.reset()
+    return closes
+
+
+@pytest.mark.every_kernel
+def test_flips_in_a_jiffy(stage: Stage, watch: Watch) -> None:
+    """FIN_WAIT2 ended when the FIN came, and not when the reset did."""
+    watch.require(timewait=True)
+    for close in stage.once(play_flips_in_a_jiffy):
+        chain = close.wait(watch, closed)
+        check_timewait(chain, close, watch, flip=True)
+
+
 def play_many_flips(stage: Stage) -> list[Close]:
     """More orphans than are looked at in one go all flip at almost the same time."""
     number = count(400, 40)
