@@ -47,6 +47,9 @@ echo "== help"
 inside tcpdwell --help
 echo "== explain"
 inside tcpdwell explain CLOSE_WAIT
+echo "== export"
+inside tcpdwell export --textfile /tcpdwell.prom -i 1s -d 2s 2>&1
+cat "$root/tcpdwell.prom"
 echo "== enabled"
 find "$root/etc/systemd" -name '*tcpdwell*' 2>/dev/null || :
 echo "== removed"
@@ -150,6 +153,9 @@ def test_it_can_be_installed_from_nothing(deb: Path, suite: str, tmp_path: Path)
              for part in said.read_text().split("\n== ")[1:]}
     assert parts["version"].startswith(f"tcpdwell {deb.name.split('_')[1]}\n")
     assert "\nCommands\n" in parts["help"] and "CLOSE_WAIT" in parts["explain"]
+    # With the libraries of that release it loads its programs into the running kernel.
+    assert "\ntcpdwell: seen " in "\n" + parts["export"]
+    assert "\ntcpdwell_build_info{version=" in parts["export"]
     assert parts["enabled"] == ""
     assert "Removing tcpdwell " in parts["removed"]
     assert parts["left"] == ""
