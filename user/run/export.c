@@ -56,7 +56,7 @@ static void export_wants(struct session *session, struct capture *capture, struc
 		.by = exporter_kernel_by[options->export_by.by],
 		.ends = true,
 		.accept_waits = true,
-		.service = true,
+		.service = options->export_by.by == EXPORT_BY_PORT,
 		.prefix4 = options->export_by.by == EXPORT_BY_PEER ? options->export_by.bits :
 								     options->prefix4,
 		.prefix6 = options->prefix6,
