@@ -39,29 +39,30 @@ NEEDED = ["BPF_PROG_LOAD:inet_sock_set_state", "BPF_PROG_LOAD:inet_sock_set_s",
           "BPF_MAP_UPDATE_ELEM", "BPF_MAP_FREEZE", "*:tcpdwell.rodata", "*:.rodata.*",
           # calls without a name, by which libbpf tries features or types;
           "BPF_PROG_LOAD:", "BPF_BTF_LOAD:",
+          # the trial of a program, where it is not one of cookies;
+          "BPF_PROG_LOAD:probe_plain",
           # and the working memory of a transition, of both kinds.
           "BPF_MAP_CREATE:workspaces*"]
 # A command also needs what it is about.
 NEEDED_BY = {
     "export": ["*:stat_even", "*:stat_odd", "*:stats*"],
     "life": ["*:lives", "*:connections"],
-    # Its trials are of cookies and of an exchange in programs.
-    "timewait": ["BPF_PROG_LOAD:probe", "*:tw_slots", "*:orphans", "*:parked", "*:timer_*",
-                 "*:flush", "*:connections",
+    "timewait": ["BPF_PROG_LOAD:probe_cookie", "BPF_PROG_LOAD:probe_atomic", "*:tw_slots",
+                 "*:orphans", "*:parked", "*:timer_*", "*:flush*", "*:connections",
                  "BPF_PROG_TEST_RUN", "BPF_LINK_CREATE", "BPF_OBJ_GET_INFO_BY_FD"],
 }
 
 # Some calls of each kind, and each call whose refusal once made a row false.
 FEW = {
     "trace": ["BPF_*:timer_start", "BPF_*:timer_cancel", "BPF_*:timer_expire_entry",
-              "BPF_*:sys_exit_accept4", "perf_event_open", "BPF_*:flush", "BPF_*:iter_*",
+              "BPF_*:sys_exit_accept4", "perf_event_open", "BPF_*:flush*", "BPF_*:iter_*",
               "BPF_MAP_CREATE:connections", "BPF_MAP_CREATE:recent", "BPF_MAP_CREATE:requests",
               "BPF_MAP_CREATE:libbpf_*", "BPF_MAP_CREATE:counters", "BPF_MAP_CREATE:ring",
               "BPF_MAP_CREATE:workspaces",
               "BPF_*:inet_sock_set_state*", "BPF_[A-Z_]*E", "mmap*"],
     "stat": ["*BATCH*", "*:stats", "*:sweep_*", "BPF_PROG_TEST_RUN", "BPF_ITER_CREATE"],
     "life": ["*:lives", "*:sweep_*", "BPF_MAP_CREATE:recent", "BPF_ITER_CREATE"],
-    "timewait": ["BPF_*:timer_cancel", "BPF_*:flush", "BPF_*:orphans", "BPF_ITER_CREATE"],
+    "timewait": ["BPF_*:timer_cancel", "BPF_*:flush*", "BPF_*:orphans", "BPF_ITER_CREATE"],
     "leaks --watch": ["BPF_*:iter_*", "BPF_ITER_CREATE", "BPF_MAP_CREATE:connections",
                       "BPF_MAP_CREATE:stacks"],
     "diagnose": ["*:failed_calls", "*:iter_*", "BPF_PROG_LOAD:look_at_listener"],

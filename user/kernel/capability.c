@@ -27,9 +27,13 @@ static int function_args(const struct kernel_types *types, const char *name)
 	return type ? btf_vlen(type) : -ENOENT;
 }
 
-/* Loads a tracing program of these instructions. Returns its descriptor or -errno. */
-static int load_tracing(const struct kernel_types *types, const char *target, int kind,
-			enum bpf_attach_type type, const struct bpf_insn *insns, size_t count)
+/*
+ * Loads a tracing program of these instructions. Each trial has a @name of its own, by which the
+ * tests refuse it. Returns its descriptor or -errno.
+ */
+static int load_tracing(const struct kernel_types *types, const char *name, const char *target,
+			int kind, enum bpf_attach_type type, const struct bpf_insn *insns,
+			size_t count)
 {
 	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = type);
 	int id = kernel_types_find(types, target, kind), fd;
@@ -37,7 +41,7 @@ static int load_tracing(const struct kernel_types *types, const char *target, in
 	if (id < 0)
 		return -ENOENT;
 	opts.attach_btf_id = id;
-	fd = bpf_prog_load(BPF_PROG_TYPE_TRACING, "probe", "GPL", insns, count, &opts);
+	fd = bpf_prog_load(BPF_PROG_TYPE_TRACING, name, "GPL", insns, count, &opts);
 	return fd < 0 ? -errno : fd;
 }
 
@@ -63,8 +67,9 @@ static struct obstacle probe_cookie(const struct kernel_types *types)
 		MOV_IMM(BPF_REG_0, 0),
 		EXIT(),
 	};
-	int fd = load_tracing(types, TRACEPOINT("inet_sock_set_state"), BTF_KIND_TYPEDEF,
-			      BPF_TRACE_RAW_TP, insns, sizeof(insns) / sizeof(*insns));
+	int fd = load_tracing(types, "probe_cookie", TRACEPOINT("inet_sock_set_state"),
+			      BTF_KIND_TYPEDEF, BPF_TRACE_RAW_TP, insns,
+			      sizeof(insns) / sizeof(*insns));
 
 	if (fd < 0)
 		return not_had(fd, "socket cookies in tracing programs",
@@ -149,7 +154,7 @@ static bool probe_cast(const struct kernel_types *types)
 
 	if (function < 0 || type < 0)
 		return false;
-	fd = load_tracing(types, TRACEPOINT("inet_sock_set_state"), BTF_KIND_TYPEDEF,
+	fd = load_tracing(types, "probe_cast", TRACEPOINT("inet_sock_set_state"), BTF_KIND_TYPEDEF,
 			  BPF_TRACE_RAW_TP, insns, sizeof(insns) / sizeof(*insns));
 	if (fd < 0)
 		return false;
@@ -166,7 +171,7 @@ static struct obstacle probe_atomic(void)
 		MOV_IMM(BPF_REG_0, 0),
 		EXIT(),
 	};
-	int fd = bpf_prog_load(BPF_PROG_TYPE_SOCKET_FILTER, "probe", "GPL", insns,
+	int fd = bpf_prog_load(BPF_PROG_TYPE_SOCKET_FILTER, "probe_atomic", "GPL", insns,
 			       sizeof(insns) / sizeof(*insns), NULL);
 
 	if (fd < 0)
@@ -180,7 +185,8 @@ static struct obstacle probe_atomic(void)
 static int probe_fentry(const struct kernel_types *types)
 {
 	static const struct bpf_insn insns[] = { MOV_IMM(BPF_REG_0, 0), EXIT() };
-	int prog = load_tracing(types, "tcp_v4_connect", BTF_KIND_FUNC, BPF_TRACE_FEXIT, insns, 2);
+	int prog = load_tracing(types, "probe_fexit", "tcp_v4_connect", BTF_KIND_FUNC,
+				BPF_TRACE_FEXIT, insns, 2);
 	int link, err = 0;
 
 	if (prog < 0)
@@ -362,8 +368,8 @@ struct kernel_types *capability_types(struct failure *failure)
 static int probe_transition(const struct kernel_types *types)
 {
 	static const struct bpf_insn insns[] = { MOV_IMM(BPF_REG_0, 0), EXIT() };
-	int fd = load_tracing(types, TRACEPOINT("inet_sock_set_state"), BTF_KIND_TYPEDEF,
-			      BPF_TRACE_RAW_TP, insns, 2);
+	int fd = load_tracing(types, "probe_plain", TRACEPOINT("inet_sock_set_state"),
+			      BTF_KIND_TYPEDEF, BPF_TRACE_RAW_TP, insns, 2);
 
 	if (fd < 0)
 		return fd;
@@ -384,7 +390,7 @@ static int probe_types(void)
 		return err;
 	number = btf__add_int(btf, "int", 4, BTF_INT_SIGNED);
 	type = number < 0 ? number : btf__add_func_proto(btf, number);
-	if (type < 0 || btf__add_func(btf, "function", BTF_FUNC_GLOBAL, type) < 0)
+	if (type < 0 || btf__add_func(btf, "probe_types", BTF_FUNC_GLOBAL, type) < 0)
 		err = -errno;
 	if (!err)
 		err = btf__load_into_kernel(btf);

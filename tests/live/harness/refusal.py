@@ -107,16 +107,16 @@ def calls_of(*arguments: str) -> list[Call]:
     for key in sorted(set(keys)):
         command, _, name = key.partition(":")
         found[Call(command)] = None
-        if name and name not in PROBES:
+        if command == "BPF_BTF_LOAD":
+            continue  # a kernel without some kinds of types is older than those that are supported
+        if name and name not in SHARED:
             found[Call(key)] = None
-        elif command == "BPF_BTF_LOAD":
-            pass  # a kernel without some kinds of types is older than those that are supported
         else:
             for number in range(1, min(keys.count(key), NAMELESS_MAX) + 1):
                 found[Call(key, number)] = None
     return list(found)
 
 
-# Names that the programs of several trials share, both the tool's and libbpf's.
-PROBES = ("probe", "symbol")
+# Names that several programs share.
+SHARED = ("symbol",)
 NAMELESS_MAX = 12

@@ -141,6 +141,21 @@ static const char *type_name(const struct thing *thing, uint32_t id)
 	return NULL;
 }
 
+/*
+ * Types as a whole have no name. Their last string stands for it, unless that is a line of source:
+ * in a trial it is the name of what is tried.
+ */
+static const char *types_name(const union bpf_attr *attr)
+{
+	const struct btf_header *head = (const void *)(uintptr_t)attr->btf;
+	const char *begin = (const char *)head + head->hdr_len + head->str_off;
+	const char *last = begin + (head->str_len ? head->str_len - 1 : 0);
+
+	while (last > begin && last[-1])
+		last--;
+	return strpbrk(last, " \t") ? "" : last;
+}
+
 /* The kernel cuts a program's name after 15 bytes, but the name of its function is whole. */
 static const char *program_name(const union bpf_attr *attr)
 {
@@ -219,6 +234,9 @@ static void describe(struct call *call, long command, const union bpf_attr *attr
 	case BPF_PROG_LOAD:
 		name = program_name(attr);
 		call->type = attr->prog_type;
+		break;
+	case BPF_BTF_LOAD:
+		name = types_name(attr);
 		break;
 	case BPF_PROG_TEST_RUN:
 		name = name_of(attr->test.prog_fd);
