@@ -12,10 +12,11 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any, Callable, Iterator
 
 import pytest
 
@@ -35,6 +36,24 @@ SS_STATES = {"ESTAB": "ESTABLISHED", "CLOSE-WAIT": "CLOSE_WAIT", "FIN-WAIT-2": "
 def export(netns: Netns, *arguments: str, **kwargs: Any) -> Iterator[Export]:
     with within.named(COMM.encode()), Export(*arguments, *filtered_to(netns), **kwargs) as running:
         yield running
+
+
+@contextlib.contextmanager
+def at_intervals(interval_s: float, call: Callable[[], object]) -> Iterator[None]:
+    """Calls it again and again, in a thread of its own."""
+    over = threading.Event()
+
+    def work() -> None:
+        while not over.wait(interval_s):
+            call()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def ss_states(netns: Netns) -> Counter[str]:
@@ -100,6 +119,26 @@ def check_against_stat(got: Metrics, output: str) -> None:
     assert counts
     for state, count in counts.items():
         assert got.sum("tcpdwell_state_dwell_seconds_count", state=state, comm=COMM) == count
+
+
+def test_what_is_no_leak(netns: Netns) -> None:
+    """Who goes on to send after the peer's FIN is at work, and what was not accepted has nobody who
+    could close it. `leaks` and `diagnose` see it so, too."""
+    with export(netns, "--older", "2s") as running, within.listen(netns) as listener:
+        left, working = within.Pair(netns, listener), within.Pair(netns, listener)
+        queued = within.make_socket(netns)
+        queued.connect(listener.getsockname())
+        for client in (left.client, working.client, queued):
+            client.shutdown(socket.SHUT_WR)
+        with at_intervals(0.1, lambda: working.server.send(b"x") and working.client.recv(1)):
+            time.sleep(patience(2.5))
+            got = running.look()
+        queued.close()
+        for pair in (left, working):
+            pair.close()
+    assert got.sum("tcpdwell_connections", state="CLOSE_WAIT") == 3
+    assert got.sum("tcpdwell_leaked_connections") == 1
+    assert got.sum("tcpdwell_accept_queue_length") == 1
 
 
 def test_counters_go_on_and_sockets_that_are_gone_are_0(netns: Netns) -> None:

@@ -48,6 +48,12 @@ enum age_class age_class(struct age age, uint64_t older_ns)
 	return age.most_ns < older_ns ? AGE_YOUNGER : AGE_PERHAPS;
 }
 
+bool age_is_at_work(const struct tcpdwell_socket *socket, uint64_t older_ns, uint64_t now_ns)
+{
+	return age_is_half_closed(socket) &&
+	       age_class(age_idle(socket, now_ns), older_ns) == AGE_YOUNGER;
+}
+
 uint8_t age_worth(struct age age)
 {
 	if (age.least_ns == age.most_ns)

@@ -42,6 +42,12 @@ bool age_is_half_closed(const struct tcpdwell_socket *socket);
 
 enum age_class age_class(struct age age, uint64_t older_ns);
 
+/*
+ * Returns true if the connection is half closed and certainly carried data less than @older_ns ago,
+ * so that nobody has left it behind.
+ */
+bool age_is_at_work(const struct tcpdwell_socket *socket, uint64_t older_ns, uint64_t now_ns);
+
 /* Returns what the lower bound of @age is worth, as enum tcpdwell_dwell. */
 uint8_t age_worth(struct age age);
 

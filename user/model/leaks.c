@@ -160,17 +160,6 @@ static int add_leak(struct leaks *leaks, const struct sockets *sockets,
 	return 0;
 }
 
-/*
- * Returns true if the connection is half closed and certainly carries data, so that nobody has left
- * it behind.
- */
-static bool is_at_work(const struct leaks *leaks, const struct tcpdwell_socket *info,
-		       uint64_t now_ns)
-{
-	return age_is_half_closed(info) &&
-	       age_class(age_idle(info, now_ns), leaks->older_ns) == AGE_YOUNGER;
-}
-
 /* Fills @samples with the wanted sockets. One whose age is not known is neither old nor young. */
 static size_t collect(struct leaks *leaks, struct leak_sample *samples,
 		      const struct sockets *sockets, const struct listening *listening,
@@ -195,7 +184,7 @@ static size_t collect(struct leaks *leaks, struct leak_sample *samples,
 		 * at work.
 		 */
 		sample->at_work = sample->class != AGE_YOUNGER &&
-				  is_at_work(leaks, &socket->info, now_ns);
+				  age_is_at_work(&socket->info, leaks->older_ns, now_ns);
 		receiver = sockets_receiver(sockets, socket);
 		sample->receiver = receiver ? receiver->pid : 0;
 		sample->side = listening_side(listening, &socket->info,

@@ -22,6 +22,20 @@ static uint16_t service_of(const struct exporter *x, const struct tcpdwell_socke
 			    info->lport, info->rport);
 }
 
+/*
+ * Returns true if the process that has the connection was to close it long ago. Nobody has one that
+ * waits for accept().
+ */
+static bool is_leaked(const struct session *session, const struct tcpdwell_socket *info,
+		      struct age age)
+{
+	uint64_t leak_ns = session->options->leak_ns;
+	const struct exporter *x = session->model;
+
+	return !(info->flags & TCPDWELL_SOCKET_QUEUED) && age_class(age, leak_ns) == AGE_OLDER &&
+	       !age_is_at_work(info, leak_ns, x->looked_ns);
+}
+
 static void add_age(const struct session *session, uint32_t group,
 		    const struct tcpdwell_socket *info)
 {
@@ -30,7 +44,7 @@ static void add_age(const struct session *session, uint32_t group,
 
 	if (info->state == TCPDWELL_CLOSE_WAIT)
 		export_add(x->export, EXPORT_LEAKED, group, info->state,
-			   age_class(age, session->options->leak_ns) == AGE_OLDER);
+			   is_leaked(session, info, age));
 	if (info->since != TCPDWELL_DWELL_UNKNOWN)
 		export_max(x->export, EXPORT_OLDEST, group, info->state, age.least_ns / 1e9);
 }
