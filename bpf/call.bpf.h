@@ -19,6 +19,12 @@
 #define EISCONN	    106
 #define EINTR	    4
 
+/* Errnos of accept() that say that something has run out. Others tell of one connection or none. */
+#define ENOMEM	12
+#define ENFILE	23
+#define EMFILE	24
+#define ENOBUFS 105
+
 /* The first bytes of struct sockaddr_in and struct sockaddr_in6 (linux/in.h, linux/in6.h). */
 struct call_address {
 	__u16 family;
@@ -128,6 +134,29 @@ static __always_inline void call_failed(long error, __u8 which)
 		call_read_bound(&call, sk);
 	else if (!call_read_address(&call, (const void *)PT_REGS_PARM2_CORE_SYSCALL(regs)))
 		return;
+	call_count(&call);
+}
+
+/* Counts a call of accept() that has returned a descriptor, or one that failed for want of one. */
+static __always_inline void call_accepted(long result)
+{
+	struct tcpdwell_failed_call call = {
+		.pid = bpf_get_current_pid_tgid() >> 32,
+		.call = TCPDWELL_CALL_ACCEPT,
+	};
+	const struct pt_regs *regs;
+	const struct sock *sk;
+
+	if (result < 0 && result != -EMFILE && result != -ENFILE && result != -ENOMEM &&
+	    result != -ENOBUFS)
+		return;
+	regs = current_registers();
+	sk = current_sock(PT_REGS_PARM1_CORE_SYSCALL(regs));
+	if (!sk || !call_is_tcp(sk))
+		return;
+	call.err = result < 0 ? -result : 0;
+	call.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	call_read_bound(&call, sk);
 	call_count(&call);
 }
 

@@ -220,6 +220,14 @@ int sys_exit_listen(struct trace_event_raw_sys_exit *ctx)
 	return 0;
 }
 
+/* This is attached to sys_exit_accept as well. */
+SEC("?tp/syscalls/sys_exit_accept4")
+int sys_exit_accept_count(struct trace_event_raw_sys_exit *ctx)
+{
+	call_accepted(ctx->ret);
+	return 0;
+}
+
 SEC("?tp_btf/sched_process_exec")
 int BPF_PROG(sched_process_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {

@@ -407,17 +407,18 @@ _Static_assert(__builtin_offsetof(struct tcpdwell_connection, netns) == 32, "net
 _Static_assert(__builtin_offsetof(struct tcpdwell_connection, comm) == 56, "comm at 56");
 _Static_assert(__builtin_offsetof(struct tcpdwell_connection, life) == 104, "life at 104");
 
-/* The system calls whose failures are counted. */
+/* System calls whose failures are counted. Of accept(), success is counted, too, with errno 0. */
 enum tcpdwell_call {
 	TCPDWELL_CALL_CONNECT = 0,
 	TCPDWELL_CALL_BIND = 1,
 	TCPDWELL_CALL_LISTEN = 2,
+	TCPDWELL_CALL_ACCEPT = 3,
 };
 
 /*
  * The key under which failures of connect(), bind() or listen() are counted, with the process, the
- * error that the call returned and the address that it was given or, for listen(), that the socket
- * is bound to. An IPv4 address (v4-mapped ones too) takes
+ * error that the call returned and the address that it was given or, for listen() and accept(),
+ * that the socket is bound to. An IPv4 address (v4-mapped ones too) takes
  * the first four bytes. The port is in host order.
  */
 struct tcpdwell_failed_call {

@@ -361,6 +361,29 @@ if fork("nobody"):
 stay()
 """
 
+# A server whose accept() fails, beside one that is too slow, and accepts a connection a second.
+FEW_FILES = """
+name("few")
+full = socket.create_server(("127.0.0.1", 8080), backlog=64)
+slow = socket.create_server(("127.0.0.1", 8081), backlog=1)
+def call(port):
+    s = socket.socket(); s.setblocking(False); attempt(s.connect, ("127.0.0.1", port))
+    return s
+waiting = [call(8080) for _ in range(4)] + [call(8081) for _ in range(12)]
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+ready()
+slow.setblocking(False)
+for _ in range(2):
+    slow.accept()[0].close()
+    time.sleep(.5)
+files = []
+while (file := attempt(open, "/dev/null")):
+    files.append(file)
+while True:
+    attempt(full.accept)
+    time.sleep(1)
+"""
+
 # These are well: a server at work, a pool of idle connections with keep-alive, and idle clients.
 WELL = """
 name("well")
@@ -508,6 +531,7 @@ def _scene() -> Iterator[Scene]:
         scene.pair("prefork", PREFORK, "patient", PATIENT)
         scene.alone("family", FAMILY)
         scene.alone("denied", DENIED)
+        scene.alone("few", FEW_FILES)
         dies = scene.pair("sink", PEER, "dies", DIES)
         dies.client.sysctl("net/ipv4/tcp_retries2", 3)
         lose(dies.client, dies.server.ipv4)
@@ -595,8 +619,19 @@ def test_busy_workers(scene: Scene) -> None:
     seen = finding["seen"]
     assert (seen["waiting"], seen["processes"], seen["other_connections"]) == (3, 5, 3)
     assert (finding["comm"], seen["stopped"]) == ("stopped", 1)
+    assert seen.get("accepted", 0) == 0  # in the time
     assert "3 sleep in recv()" in finding["why"] and "1 is stopped" in finding["why"]
     assert "kill -CONT" in finding["do"]
+
+
+def test_calls_of_accept(scene: Scene, require: Any) -> None:
+    require("failed_calls")
+    by_port = {f["lport"]: f for f in scene.of("few", "accept_queue_full")}
+    assert by_port[8080]["errno"] == "EMFILE" and "no descriptor" in by_port[8080]["why"]
+    assert by_port[8081]["seen"]["accepted"] == 2 and "accepted" in by_port[8081]["grew"]
+    assert not scene.of("few", "syn_flood")  # each cookie was answered
+    assert scene.players["few"].child.pid in [
+        f["pid"] for f in scene.found if f["id"] == "descriptors"]
 
 
 def test_connect_failing(scene: Scene, require: Any) -> None:

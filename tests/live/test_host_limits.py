@@ -2,7 +2,8 @@
 """Findings of `diagnose` about limits of the whole host: orphans, and memory of TCP.
 
 A test sets a limit for a moment, no closer to the actual use than it must be, and always puts it
-back.
+back. In that moment the kernel may reset other programs' connections or shrink their windows, so
+this is done only on a machine that is there for the tests.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any, Callable, Iterator
 
 import pytest
 
-from harness import place, process, within
+from harness import capability, place, process, within
 from harness.netns import Netns
 from harness.peer import HOSTS, Link, Peer
 
@@ -35,6 +36,8 @@ def _limit() -> Iterator[Limit]:
     """limit(setting, value) sets a limit until the test is over, or skips the test if it may
     not."""
     before: dict[Path, str] = {}
+    if not capability.host_is_for_tests():
+        pytest.skip("TCPDWELL_TEST_HOST=1 does not say that this machine is there for the tests")
 
     def set_to(name: str, value: str) -> None:
         path = IPV4 / name

@@ -175,6 +175,7 @@ def make_job(options: argparse.Namespace, arch: Arch) -> dict[str, str]:
     """The files of the job: a shell script that sets the variables and runs the command."""
     emulated = "tcg" in accelerators(options, arch)
     variables = {"TCPDWELL": "/src/build/tcpdwell-static", "COLUMNS": "100",
+                 "TCPDWELL_TEST_HOST": "1",
                  "TCPDWELL_TEST_SCALE": TCG_SCALE if emulated else "1"}
     variables.update(dict(word.partition("=")[::2] for word in options.env))
     script = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]

@@ -273,10 +273,12 @@ const struct feature feature_table[FEATURE_COUNT] = {
 	[FEATURE_CALLS] = {
 		"failed_calls",
 		"calls of connect(), bind() and listen() that fail without a "
-		"transition are not seen", FEATURE_CALLS,
+		"transition are not seen, nor is how often accept() is called", FEATURE_CALLS,
 		{ { "syscall", "a slower way into every system call of the host, in diagnose",
 		    PARTS({ "sys_exit_connect", PART_ALWAYS }, { "sys_exit_bind", PART_ALWAYS },
-			  { "sys_exit_listen", PART_ALWAYS }, { "failed_calls", PART_ALWAYS }) } },
+			  { "sys_exit_listen", PART_ALWAYS },
+			  { "sys_exit_accept_count", PART_ALWAYS },
+			  { "failed_calls", PART_ALWAYS }) } },
 	},
 };
 

@@ -249,7 +249,8 @@ static int attach(struct programs *programs, struct bpf_program *program)
 	int err;
 
 	if (program == programs->skel->progs.sys_exit_accept4 ||
-	    program == programs->skel->progs.sys_exit_accept4_v511)
+	    program == programs->skel->progs.sys_exit_accept4_v511 ||
+	    program == programs->skel->progs.sys_exit_accept_count)
 		return attach_accepts(programs, program);
 	if (!strncmp(bpf_program__section_name(program), SYSCALL_SECTION, strlen(SYSCALL_SECTION)))
 		return attach_tracepoint(programs, program, bpf_program__name(program));

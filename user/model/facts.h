@@ -83,9 +83,12 @@ struct fact_socket {
 	uint64_t drops_grew;
 };
 
-enum fact_call { FACT_CONNECT, FACT_BIND, FACT_LISTEN };
+enum fact_call { FACT_CONNECT, FACT_BIND, FACT_LISTEN, FACT_ACCEPT };
 
-/* System calls of one process that failed with one errno for one address. */
+/*
+ * System calls of one process that failed with one errno for one address; and those of accept()
+ * that succeeded, with errno 0.
+ */
 struct fact_failure {
 	struct fact_owner owner;
 	struct fact_address at; /* for connect() the remote address, else the local one */
@@ -217,7 +220,8 @@ struct facts {
 	 */
 	const struct finding_ports *ports;
 	size_t port_count;
-	uint64_t leak_ns; /* CLOSE_WAIT, or a held FIN_WAIT2, this long is a leak */
+	bool accepts_known; /* calls of accept() were counted */
+	uint64_t leak_ns;   /* CLOSE_WAIT, or a held FIN_WAIT2, this long is a leak */
 };
 
 /* Returns the facts of a namespace. NULL: it was not visited. */

@@ -118,8 +118,8 @@ static void found_flood(struct finder *finder, const struct fact_socket *listene
 
 /*
  * Returns true if cookies show that handshakes do not complete. The kernel sends a cookie when a
- * queue is full, and that is enough. If it is told to send them always, too few of them must come
- * back.
+ * queue is full, and one that does not come back is enough. If it is told to send them always, too
+ * few of them must come back.
  */
 static bool tell_cookies(const struct fact_netns *netns)
 {
@@ -128,7 +128,7 @@ static bool tell_cookies(const struct fact_netns *netns)
 	uint64_t unanswered = sent > valid ? sent - valid : 0;
 
 	if (cookies_mode(netns) != COOKIES_ALWAYS)
-		return sent > 0;
+		return unanswered > 0;
 	return unanswered >= FLOOD_MIN && unanswered >= sent / FLOOD_SHARE;
 }
 
@@ -237,7 +237,10 @@ struct server {
 struct servers {
 	struct server *list; /* sorted by process */
 	size_t count;
-	uint64_t served; /* their connections, also of other listeners */
+	uint64_t served;    /* their connections, also of other listeners */
+	uint64_t accepted;  /* calls of accept() that returned a connection */
+	uint64_t exhausted; /* those that failed because something had run out */
+	uint16_t err;	    /* the errno of such a failure */
 	/* Of those, the connections that they opened, and where most of them go. */
 	uint64_t opened;
 	const struct fact_socket *most;
@@ -301,6 +304,27 @@ static void count_served(const struct finder *finder, const struct fact_socket *
 	}
 }
 
+/* Counts the calls of accept() at the listener, by all processes. */
+static void count_accepts(const struct finder *finder, const struct fact_socket *listener,
+			  struct servers *servers)
+{
+	for (size_t i = 0; i < finder->facts->failure_count; i++) {
+		const struct fact_failure *call = &finder->facts->failures[i];
+		const struct fact_address *at = &call->at;
+
+		if (call->call != FACT_ACCEPT || at->netns != listener->at.netns ||
+		    at->lport != listener->at.lport ||
+		    memcmp(at->laddr, listener->at.laddr, sizeof(at->laddr)))
+			continue;
+		if (call->err) {
+			servers->exhausted += call->count;
+			servers->err = call->err;
+		} else {
+			servers->accepted += call->count;
+		}
+	}
+}
+
 /*
  * Returns the processes that have the listener: its owner alone, if the others are not known. The
  * caller frees the list.
@@ -326,6 +350,7 @@ static struct servers servers_of(struct finder *finder, const struct fact_socket
 		servers.threaded |= server->process && server->process->threads > 1;
 	}
 	count_served(finder, listener, &servers);
+	count_accepts(finder, listener, &servers);
 	return servers;
 }
 
@@ -359,7 +384,8 @@ static void doing(char *text, size_t size, const struct server *server, size_t c
 	else if (process->call[0] && process->state == 'D')
 		snprintf(text, size, "wait%s for a device in %s()", s, process->call);
 	else if (process->call[0])
-		snprintf(text, size, "sleep%s in %s()", s, process->call);
+		snprintf(text, size, "sleep%s in %s()%s", s, process->call,
+			 strncmp(process->call, "accept", 6) ? "" : " of another socket");
 	else
 		snprintf(text, size, "sleep%s", s);
 }
@@ -468,10 +494,24 @@ static void name_stopped(struct finding *finding, const struct servers *servers)
 		}
 }
 
+static void blame_limit(struct finding *finding, const struct servers *servers)
+{
+	finding->err = servers->err;
+	finding_why(finding, "accept() fails: %s.",
+		    servers->err == EMFILE ? "the process has no descriptor left" :
+		    servers->err == ENFILE ? "the host has no descriptor left" :
+					     "there is not enough memory");
+	if (servers->err == EMFILE)
+		finding->helps = "Close descriptors that are not needed, or raise the limit "
+				 "(`ulimit -n`, LimitNOFILE= of systemd).";
+}
+
 /* Says what the processes that have the listener do instead of accepting. */
 static void blame_servers(struct finding *finding, struct servers *servers)
 {
-	if (servers->count > 1)
+	if (servers->exhausted)
+		blame_limit(finding, servers);
+	else if (servers->count > 1)
 		blame_several(finding, servers);
 	else
 		blame_one(finding, servers);
@@ -497,6 +537,8 @@ static void found_queue(struct finder *finder, const struct fact_socket *listene
 	if (queue->oldest_ns)
 		finding_figure(finding, "oldest", queue->oldest_ns, FIGURE_NS, false);
 	finding_figure(finding, "dropped", listener->drops_grew, FIGURE_COUNT, true);
+	if (finder->facts->accepts_known)
+		finding_figure(finding, "accepted", servers.accepted, FIGURE_COUNT, true);
 	finding_figure(finding, "other_connections", servers.served, FIGURE_COUNT, false);
 	if (servers.count > 1)
 		finding_figure(finding, "processes", servers.count, FIGURE_COUNT, false);

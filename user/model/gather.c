@@ -568,6 +568,7 @@ struct fact_failure gather_failure_of(const struct tcpdwell_failed_call *call,
 		.at = { .netns = call->netns, .family = call->family },
 		.call = call->call == TCPDWELL_CALL_BIND   ? FACT_BIND :
 			call->call == TCPDWELL_CALL_LISTEN ? FACT_LISTEN :
+			call->call == TCPDWELL_CALL_ACCEPT ? FACT_ACCEPT :
 							     FACT_CONNECT,
 		.err = call->err,
 		.v6only = call->v6only,

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "host/procfs_process.h"
 #include "host/resolve.h"
+#include "kernel/feature.h"
 #include "kernel/loader.h"
 #include "model/findings.h"
 #include "model/gather.h"
@@ -207,6 +208,8 @@ static int look(struct session *session)
 				   session->options->leak_ns, &d->facts);
 	if (err)
 		return fail(session, err);
+	d->facts.accepts_known = session->loader &&
+				 features_have(loader_features(session->loader), FEATURE_CALLS);
 	survey_processes(session, d->gather);
 	d->listeners = 0;
 	for (size_t i = 0; i < d->facts.socket_count; i++)

@@ -59,6 +59,11 @@ def cookies() -> bool:
     return backend("identity") == "cookie"
 
 
+def host_is_for_tests() -> bool:
+    """Whether nothing else on this machine could be harmed. Guests and CI say so."""
+    return os.environ.get("TCPDWELL_TEST_HOST") == "1"
+
+
 def root() -> bool:
     return os.geteuid() == 0
 

@@ -592,6 +592,30 @@ static void test_busy_workers(void **state)
 	assert_non_null(strstr(f->helps, "kill -CONT"));
 }
 
+static void test_calls_of_accept(void **state)
+{
+	struct fact_socket *l = facts_listener(4, 4), *s = facts_accepted(TCPDWELL_ESTABLISHED, 1);
+	const struct finding *f;
+
+	(void)state;
+	s[0].queued = true;
+	s[0].age_ns = 2 * S;
+	facts_add_failure(FACT_ACCEPT, 0, 70, 80, 0);
+	memcpy(host.failures[0].at.laddr, l->at.laddr, sizeof(l->at.laddr));
+	f = only(FINDING_ACCEPT_QUEUE_FULL);
+	for (unsigned int i = 0; i < f->figure_count; i++)
+		assert_string_not_equal(f->figures[i].name, "accepted"); /* they were not counted */
+	host.facts.accepts_known = true;
+	assert_int_equal(figure(only(FINDING_ACCEPT_QUEUE_FULL), "accepted"), 70);
+	facts_add_failure(FACT_ACCEPT, EMFILE, 9, 80, 0);
+	memcpy(host.failures[1].at.laddr, l->at.laddr, sizeof(l->at.laddr));
+	f = only(FINDING_ACCEPT_QUEUE_FULL);
+	assert_int_equal(f->err, EMFILE);
+	assert_string_equal(f->why, "accept() fails: the process has no descriptor left.");
+	host.failures[0].at.lport = 81;
+	assert_int_equal(figure(only(FINDING_ACCEPT_QUEUE_FULL), "accepted"), 0);
+}
+
 static void test_what_has_not_grown(void **state)
 {
 	const struct finding *f;
@@ -1306,6 +1330,7 @@ int main(void)
 		cmocka_unit_test_setup(test_accept_queue, facts_begin),
 		cmocka_unit_test_setup(test_what_it_does_instead, facts_begin),
 		cmocka_unit_test_setup(test_busy_workers, facts_begin),
+		cmocka_unit_test_setup(test_calls_of_accept, facts_begin),
 		cmocka_unit_test_setup(test_what_has_not_grown, facts_begin),
 		cmocka_unit_test_setup(test_dead_peer, facts_begin),
 		cmocka_unit_test_setup(test_suspects, facts_begin),
