@@ -61,7 +61,8 @@ static __always_inline bool open_flip(const struct endpoint *e, __u64 key)
 	if (!c || !l || !(l->marks & LIFECYCLE_TW) || l->marks & LIFECYCLE_PARKED)
 		return false;
 	tw = (const struct inet_timewait_sock *)l->object;
-	return tw_flipped(tw, l) && tw_flip_by_timer(c, e, l, tw_armed_ns(tw, bpf_ktime_get_ns()));
+	return tw_flipped(tw, l) &&
+	       tw_flip_by_timer(c, e, key, l, tw_armed_ns(tw, bpf_ktime_get_ns()));
 }
 
 static __noinline int open_tell(__u64 key, const struct lifecycle *l)

@@ -49,7 +49,7 @@ static __always_inline void tw_cancelled(struct inet_timewait_sock *tw, __u64 du
 		 * last parked.
 		 */
 		if (parked_tw.flip_ns + TICKS_NS < l->since_ns || l->marks & LIFECYCLE_PARKED) {
-			if (tw_flip(c, &parked_tw.e, l, parked_tw.time_ns))
+			if (tw_flip(c, &parked_tw.e, parked_tw.key, l, parked_tw.time_ns))
 				return;
 			parked_tw.flip_ns = 0;
 		} else if (parked_tw.flip_ns < l->since_ns) {
@@ -74,7 +74,8 @@ static __always_inline void tw_cancelled(struct inet_timewait_sock *tw, __u64 du
 		}
 		reason = parked_tw.reason; /* no room to wait and see */
 	}
-	if (parked_tw.flip_ns && tw_flip_by_timer(c, &parked_tw.e, l, parked_tw.flip_ns))
+	if (parked_tw.flip_ns &&
+	    tw_flip_by_timer(c, &parked_tw.e, parked_tw.key, l, parked_tw.flip_ns))
 		return;
 	tw_close(c, &parked_tw.e, parked_tw.key, l, parked_tw.time_ns, reason);
 }
@@ -110,7 +111,8 @@ static __always_inline bool parked_goes_on(struct tcpdwell_counters *c, struct l
 		return false;
 	l->marks &= ~LIFECYCLE_PARKED;
 	if (one->flip_ns && l->state == TCPDWELL_FIN_WAIT2)
-		tw_flip(c, &one->e, l, one->time_ns); /* it was armed again for TIME_WAIT then */
+		/* It was armed again for TIME_WAIT then. */
+		tw_flip(c, &one->e, one->key, l, one->time_ns);
 	return true;
 }
 
@@ -134,7 +136,7 @@ __noinline int flush_parked(__u64 now_ns, __u64 min_age_ns)
 	if (cfg_seek_timewait && parked_goes_on(c, l, &one))
 		return 0;
 	if (one.flip_ns && l->state == TCPDWELL_FIN_WAIT2 &&
-	    tw_flip_by_timer(c, &one.e, l, one.flip_ns))
+	    tw_flip_by_timer(c, &one.e, one.key, l, one.flip_ns))
 		return 0;
 	tw_close(c, &one.e, one.key, l, one.time_ns,
 		 l->marks & LIFECYCLE_REUSED ? TCPDWELL_REASON_TIMEWAIT_REUSED : one.reason);

@@ -126,12 +126,6 @@ static __always_inline struct row tw_row(const struct lifecycle *l, __u8 to, __u
 	return row;
 }
 
-/* Returns the key of the connection's life; l->object is the address of the timewait socket. */
-static __always_inline __u64 tw_life_key(const struct lifecycle *l)
-{
-	return cfg_has_cookie ? l->id : l->object;
-}
-
 /* The connection of @key is over with @row. */
 static __always_inline void tw_over(const struct endpoint *e, __u64 key, const struct lifecycle *l,
 				    const struct row *row)
@@ -157,7 +151,7 @@ static __always_inline bool tw_is_told(const struct lifecycle *l)
  * connection is forgotten, because nothing more is to be told of it.
  */
 static __always_inline bool tw_flip(struct tcpdwell_counters *c, const struct endpoint *e,
-				    struct lifecycle *l, __u64 time_ns)
+				    __u64 key, struct lifecycle *l, __u64 time_ns)
 {
 	struct row row = tw_row(l, TCPDWELL_TIME_WAIT, time_ns);
 
@@ -165,12 +159,11 @@ static __always_inline bool tw_flip(struct tcpdwell_counters *c, const struct en
 	decide(c, &row, e, l);
 	if (cfg_life && !cfg_time_wait) {
 		row.reason = TCPDWELL_REASON_FIN;
-		tw_over(e, tw_life_key(l), l, &row);
+		tw_over(e, key, l, &row);
 		return true;
 	}
 	if (cfg_life)
-		life_left(tw_life_key(l), life_stay(row.from, row.dwell, row.from), row.dwell_ns,
-			  row.time_ns);
+		life_left(key, life_stay(row.from, row.dwell, row.from), row.dwell_ns, row.time_ns);
 	lifecycle_enter(l, TCPDWELL_TIME_WAIT, row.time_ns);
 	return false;
 }
@@ -180,7 +173,7 @@ static __always_inline bool tw_flip(struct tcpdwell_counters *c, const struct en
  * jiffy then.
  */
 static __always_inline bool tw_flip_by_timer(struct tcpdwell_counters *c, const struct endpoint *e,
-					     struct lifecycle *l, __u64 time_ns)
+					     __u64 key, struct lifecycle *l, __u64 time_ns)
 {
 	/*
 	 * 5.10 has no atomic or. No other CPU adds the bit, since only one flips or ends a timewait
@@ -188,7 +181,7 @@ static __always_inline bool tw_flip_by_timer(struct tcpdwell_counters *c, const 
 	 */
 	if (!(l->waits & LIFECYCLE_TO_A_TICK))
 		__sync_fetch_and_add(&l->waits, LIFECYCLE_TO_A_TICK);
-	return tw_flip(c, e, l, time_ns);
+	return tw_flip(c, e, key, l, time_ns);
 }
 
 /* Tells the end of a timewait socket of which everything before has been told. */
@@ -272,7 +265,7 @@ static __always_inline void tw_armed(struct inet_timewait_sock *tw)
 	if (!tw_flipped(tw, l))
 		return;
 	tw_endpoint(&e, tw, l);
-	tw_flip(c, &e, l, now_ns);
+	tw_flip(c, &e, key, l, now_ns);
 }
 
 /*
@@ -325,7 +318,7 @@ static __always_inline void tw_expired(struct inet_timewait_sock *tw)
 	if (!c || !l)
 		return;
 	tw_endpoint(&e, tw, l);
-	if (tw_flipped(tw, l) && tw_flip_by_timer(c, &e, l, tw_armed_ns(tw, now_ns)))
+	if (tw_flipped(tw, l) && tw_flip_by_timer(c, &e, tw_key(tw), l, tw_armed_ns(tw, now_ns)))
 		return;
 	tw_close(c, &e, tw_key(tw), l, now_ns,
 		 l->state == TCPDWELL_TIME_WAIT ? TCPDWELL_REASON_TIMEWAIT_EXPIRED :
@@ -402,7 +395,7 @@ static __always_inline void tw_descheduled(struct inet_timewait_sock *tw)
 	if (!c || !slot || !l)
 		return;
 	tw_endpoint(&e, tw, l);
-	if (tw_flipped(tw, l) && tw_flip(c, &e, l, now_ns))
+	if (tw_flipped(tw, l) && tw_flip(c, &e, tw_key(tw), l, now_ns))
 		return;
 	reason = tw_end_reason(tw);
 	if (reason == TCPDWELL_REASON_NONE)
@@ -467,7 +460,7 @@ __noinline int flush_orphan(__u64 now_ns)
 		return 0;
 	}
 	tw_endpoint(&e, tw, l);
-	tw_flip_by_timer(c, &e, l, tw_armed_ns(tw, now_ns));
+	tw_flip_by_timer(c, &e, key, l, tw_armed_ns(tw, now_ns));
 	return 0;
 }
 

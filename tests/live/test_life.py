@@ -499,6 +499,34 @@ def test_orphans(netns: Netns) -> None:
         pair.close()
 
 
+def test_orphan_of_a_request_that_was_there_before(netns: Netns) -> None:
+    """The snapshot gave it an identity that is not its cookie. Its row comes once, and is whole."""
+    if capability.missing("timewait") or capability.missing("syn_recv"):
+        pytest.skip("the orphan or its request is not seen here")
+    listener, client = (netns.inside(socket.socket) for _ in range(2))
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(8)
+    client.setblocking(False)
+    with contextlib.ExitStack() as lost:
+        lost.enter_context(dropping(client))
+        client.connect_ex(listener.getsockname())
+        with lives(netns) as seen:
+            lost.close()
+            server, _ = listener.accept()  # when the SYN-ACK has been sent again
+            client.setblocking(True)
+            server.close()
+            assert client.recv(1) == b""
+            time.sleep(0.1)
+            client.close()
+            row = seen.of(listener.getsockname()[1])
+            assert (row["reason"], row["state"], row["life"]) == ("fin", "TIME_WAIT", "exact")
+            for state in ("syn_recv", "established", "fin_wait1", "fin_wait2"):
+                assert row[state] == "exact", row
+            check_bytes(row, 0, 0)
+            assert seen.finish()["printed"] == 2
+    listener.close()
+
+
 # ---- Which rows there are ------------------------------------------------------------------------
 
 
