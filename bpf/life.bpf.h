@@ -115,13 +115,16 @@ static __always_inline void life_open(struct tcpdwell_life *life, __u8 state, __
 static __always_inline void life_add(struct tcpdwell_life *life, __u8 state, __u8 dwell,
 				     __u64 dwell_ns)
 {
-	__u32 at = state - 1U;
+	__u32 at;
 
-	if (at >= TCPDWELL_STATE_MAX - 1)
+	if (!state || state >= TCPDWELL_STATE_MAX)
+		return;
+	life->visited |= 1U << state;
+	at = tcpdwell_life_index(state);
+	if (at >= TCPDWELL_LIFE_DWELLS)
 		return;
 	life->dwell_ns[at] = dwell_ns;
-	life->dwell[at] = dwell;
-	life->visited |= 1U << state;
+	life->worth |= (__u32)dwell << tcpdwell_life_worth_at(state);
 }
 
 /*
@@ -277,6 +280,7 @@ static __always_inline void connection_sum(struct tcpdwell_life *to, const struc
 		__builtin_memcpy(to, life, LIFE_SUMS_BYTES);
 	else
 		__builtin_memset(to, 0, LIFE_SUMS_BYTES);
+	to->dwell_ns[tcpdwell_life_index(TCPDWELL_TIME_WAIT)] = 0;
 	life_open(to, row->from, row->dwell ? l->since : TCPDWELL_DWELL_UNKNOWN,
 		  row->time_ns - row->dwell_ns);
 	if (l->state != row->from)

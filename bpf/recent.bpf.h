@@ -30,10 +30,12 @@ struct slot {
 };
 
 /*
- * The part of a life that is summed from the beginning. Until the end, no cache line of the rest is
- * touched.
+ * The part of a life that is summed from the beginning, one cache line. Until the end, the rest is
+ * not touched: the dwell of TIME_WAIT is known only then, as that is a connection's last state.
  */
-#define LIFE_SUMS_BYTES __builtin_offsetof(struct tcpdwell_life, numbers)
+#define LIFE_SUMS_BYTES __builtin_offsetof(struct tcpdwell_life, dwell_ns[TCPDWELL_LIFE_DWELLS - 1])
+
+_Static_assert(LIFE_SUMS_BYTES == 64, "what is summed is a cache line");
 
 /* User space makes these maps when sockets come that would have a slot in them. */
 struct {

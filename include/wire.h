@@ -347,26 +347,60 @@ struct tcpdwell_numbers {
 
 _Static_assert(sizeof(struct tcpdwell_numbers) == 72, "numbers are 72 bytes");
 
+/* How many dwells a life has room for. */
+#define TCPDWELL_LIFE_DWELLS 6
+
 /*
- * What a connection did, from state to state. No state is entered twice. The arrays are indexed by
- * the number of a state less 1.
+ * Returns the index of the dwell of @state, a valid one, in struct tcpdwell_life; the state has no
+ * dwell there if that is TCPDWELL_LIFE_DWELLS or more. A connection closes actively (FIN_WAIT1,
+ * then FIN_WAIT2 or CLOSING) or passively (CLOSE_WAIT, LAST_ACK). So it enters only one of the
+ * states that share an index.
+ */
+static inline __u32 tcpdwell_life_index(__u32 state)
+{
+#define TCPDWELL_LIFE_INDEX(state, index) ((__u64)(index) << (state)*4)
+	const __u64 indices = TCPDWELL_LIFE_INDEX(TCPDWELL_ESTABLISHED, 0) |
+			      TCPDWELL_LIFE_INDEX(TCPDWELL_SYN_SENT, 1) |
+			      TCPDWELL_LIFE_INDEX(TCPDWELL_SYN_RECV, 2) |
+			      TCPDWELL_LIFE_INDEX(TCPDWELL_FIN_WAIT1, 3) |
+			      TCPDWELL_LIFE_INDEX(TCPDWELL_CLOSE_WAIT, 3) |
+			      TCPDWELL_LIFE_INDEX(TCPDWELL_FIN_WAIT2, 4) |
+			      TCPDWELL_LIFE_INDEX(TCPDWELL_CLOSING, 4) |
+			      TCPDWELL_LIFE_INDEX(TCPDWELL_LAST_ACK, 4) |
+			      TCPDWELL_LIFE_INDEX(TCPDWELL_TIME_WAIT, 5) |
+			      TCPDWELL_LIFE_INDEX(TCPDWELL_CLOSE, 15) |
+			      TCPDWELL_LIFE_INDEX(TCPDWELL_LISTEN, 15);
+
+	return indices >> state * 4 & 15;
+}
+
+/*
+ * What a connection did, from state to state. No state is entered twice. All that is summed on the
+ * way to the last state is in the first 64 bytes: a line of the cache.
  */
 struct tcpdwell_life {
 	__u64 opened_ns;   /* CLOCK_MONOTONIC, 0: not known */
 	__u64 accepted_ns; /* 0: it was not accepted, or that was not seen */
-	__u64 dwell_ns[TCPDWELL_STATE_MAX - 1];
-	__u8 dwell[TCPDWELL_STATE_MAX - 1]; /* enum tcpdwell_dwell */
+	/* Two bits for each state, those of state 1 the lowest: enum tcpdwell_dwell. */
+	__u32 worth;
+	__u16 visited; /* mask of the numbers of states */
 	/* How exact opened_ns is (enum tcpdwell_dwell); AT_LEAST: it was already open then. */
 	__u8 opened;
-	__u16 visited; /* mask of the numbers of states */
 	/* Used in the kernel only: numbers were kept from a full socket that is gone. */
 	__u8 kept;
-	__u8 pad;
+	__u64 dwell_ns[TCPDWELL_LIFE_DWELLS]; /* by tcpdwell_life_index() */
 	struct tcpdwell_numbers numbers;
 };
 
-_Static_assert(sizeof(struct tcpdwell_life) == 192, "a life is 192 bytes");
-_Static_assert(__builtin_offsetof(struct tcpdwell_life, numbers) == 120, "numbers at 120");
+_Static_assert(sizeof(struct tcpdwell_life) == 144, "a life is 144 bytes");
+_Static_assert(__builtin_offsetof(struct tcpdwell_life, dwell_ns) == 24, "dwells at 24");
+_Static_assert(__builtin_offsetof(struct tcpdwell_life, numbers) == 72, "numbers at 72");
+
+/* Returns the bits of a state in tcpdwell_life.worth, as a shift. */
+static inline __u32 tcpdwell_life_worth_at(__u32 state)
+{
+	return (state - 1) * 2;
+}
 
 /* Bits of struct tcpdwell_connection. */
 enum tcpdwell_connection_flag {
@@ -402,7 +436,7 @@ struct tcpdwell_connection {
 	struct tcpdwell_life life;
 };
 
-_Static_assert(sizeof(struct tcpdwell_connection) == 296, "a connection is 296 bytes");
+_Static_assert(sizeof(struct tcpdwell_connection) == 248, "a connection is 248 bytes");
 _Static_assert(__builtin_offsetof(struct tcpdwell_connection, netns) == 32, "netns at 32");
 _Static_assert(__builtin_offsetof(struct tcpdwell_connection, comm) == 56, "comm at 56");
 _Static_assert(__builtin_offsetof(struct tcpdwell_connection, life) == 104, "life at 104");

@@ -59,9 +59,11 @@ enum decoded decode_record(const void *data, size_t size, struct tcpdwell_transi
 
 static bool is_life(const struct tcpdwell_connection *c)
 {
-	for (unsigned int state = 1; state < TCPDWELL_STATE_MAX; state++)
-		if (c->life.dwell[state - 1] > TCPDWELL_DWELL_AT_LEAST)
-			return false;
+	const uint32_t low_bits = 0x55555555; /* of the two that each state has */
+
+	/* Both bits together would be a worth that does not exist. */
+	if (c->life.worth & c->life.worth >> 1 & low_bits)
+		return false;
 	return is_state(c->state) && (c->family == 4 || c->family == 6) &&
 	       c->life.opened <= TCPDWELL_DWELL_AT_LEAST && c->owner < TCPDWELL_OWNER_MAX &&
 	       c->reason < TCPDWELL_REASON_MAX;

@@ -128,8 +128,10 @@ static void close_core_btf(struct loader *loader)
  * ---- Loading ------------------------------------------------------------------------------------
  */
 
-/* Bytes of a slot with a life: struct slot of bpf/recent.bpf.h, and the life. */
-#define PLACE_BYTES (64 + sizeof(struct tcpdwell_life))
+/* Bytes of a slot with a life: struct slot of bpf/recent.bpf.h, in whole lines of the cache. */
+#define SLOT_BYTES 256
+
+_Static_assert(64 + sizeof(struct tcpdwell_life) <= SLOT_BYTES, "a slot has room for a life");
 
 /* What the kernel refused, and its errno. */
 struct refusal {
@@ -160,7 +162,7 @@ static int make_tables(struct loader *loader, struct refusal *refusal)
 	if (!features_use(&loader->features, FEATURE_MEMORY))
 		return 0;
 	if (lives)
-		err = bpf_map__set_value_size(bpf_map__inner_map(skel->maps.recent), PLACE_BYTES);
+		err = bpf_map__set_value_size(bpf_map__inner_map(skel->maps.recent), SLOT_BYTES);
 	if (err)
 		return refuse(refusal, "recent", err);
 	loader->tables = tables_new(skel->maps.connections, recent ? skel->maps.recent : NULL,

@@ -55,12 +55,14 @@ void life_read(struct life *life, const struct tcpdwell_connection *connection);
  */
 static inline uint64_t life_dwell_ns(const struct life *life, unsigned int state)
 {
-	return life->connection->life.dwell_ns[state - 1];
+	uint32_t at = tcpdwell_life_index(state);
+
+	return at < TCPDWELL_LIFE_DWELLS ? life->connection->life.dwell_ns[at] : 0;
 }
 
 static inline uint8_t life_dwell(const struct life *life, unsigned int state)
 {
-	return life->connection->life.dwell[state - 1];
+	return life->connection->life.worth >> tcpdwell_life_worth_at(state) & 3;
 }
 
 static inline bool life_visited(const struct life *life, unsigned int state)

@@ -166,9 +166,10 @@ static void test_connection(void **state)
 	assert_int_equal(strlen(got.comm), TCPDWELL_COMM_LEN - 1);
 	assert_int_equal(decode_record(&c, sizeof(c), &t), DECODED_UNKNOWN);
 	assert_int_equal(decode_connection(&c, sizeof(c) - 1, &got), DECODED_BAD);
-	c.life.dwell[TCPDWELL_CLOSING - 1] = TCPDWELL_DWELL_AT_LEAST + 1;
+	c.life.worth = (TCPDWELL_DWELL_AT_LEAST + 1U) << tcpdwell_life_worth_at(TCPDWELL_CLOSING);
 	assert_int_equal(decode_connection(&c, sizeof(c), &got), DECODED_BAD);
-	c.life.dwell[TCPDWELL_CLOSING - 1] = 0;
+	c.life.worth = TCPDWELL_DWELL_AT_LEAST << tcpdwell_life_worth_at(TCPDWELL_CLOSING);
+	assert_int_equal(decode_connection(&c, sizeof(c), &got), DECODED_CONNECTION);
 	c.state = TCPDWELL_STATE_MAX;
 	assert_int_equal(decode_connection(&c, sizeof(c), &got), DECODED_BAD);
 	c.state = TCPDWELL_CLOSE;

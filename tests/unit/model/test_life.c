@@ -16,8 +16,9 @@
 static void visit(struct tcpdwell_connection *c, unsigned int state, uint8_t dwell, uint64_t ns)
 {
 	c->life.visited |= 1U << state;
-	c->life.dwell[state - 1] = dwell;
-	c->life.dwell_ns[state - 1] = ns;
+	c->life.worth &= ~(3U << tcpdwell_life_worth_at(state));
+	c->life.worth |= (uint32_t)dwell << tcpdwell_life_worth_at(state);
+	c->life.dwell_ns[tcpdwell_life_index(state)] = ns;
 }
 
 /* Returns a client that wrote 10 bytes, read 5, closed first and is now in TIME_WAIT. */
