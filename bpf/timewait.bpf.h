@@ -80,10 +80,34 @@ static __always_inline __u64 tw_key(const struct inet_timewait_sock *tw)
 		       (__u64)tw;
 }
 
+/*
+ * How many orphans go on as timewait sockets, by what is left of their keys. It may be more than
+ * there are, never less. This is kept where lives are summed and nobody waits for the end of
+ * TIME_WAIT: then no other connection goes on as a timewait socket, and the timers of most timewait
+ * sockets end no connection. To look for one would touch memory that has been cold for a minute.
+ */
+#define ORPHAN_COUNTS 4096
+
+static volatile __u32 orphan_counts[ORPHAN_COUNTS];
+
+static __always_inline __u32 *orphan_count(__u64 key)
+{
+	return (__u32 *)&orphan_counts[(key ^ key >> 12) & (ORPHAN_COUNTS - 1)];
+}
+
+static __always_inline bool orphans_are_counted(void)
+{
+	return cfg_life && !cfg_time_wait;
+}
+
 static __always_inline struct lifecycle *tw_find(const struct inet_timewait_sock *tw)
 {
 	__u64 key = ports_pass(&tw->__tw_common) ? tw_key(tw) : 0;
-	struct lifecycle *l = key ? connection_find(key) : NULL;
+	struct lifecycle *l;
+
+	if (!key || (orphans_are_counted() && !*(volatile __u32 *)orphan_count(key)))
+		return NULL;
+	l = connection_find(key);
 
 	return l && l->marks & LIFECYCLE_TW && l->object == (__u64)tw ? l : NULL;
 }
@@ -132,6 +156,8 @@ static __always_inline void tw_over(const struct endpoint *e, __u64 key, const s
 {
 	if (cfg_life)
 		life_ended(row, e, l, life_find(key));
+	if (orphans_are_counted() && l->marks & LIFECYCLE_TW_FIN_WAIT2)
+		__sync_fetch_and_add(orphan_count(key), -1);
 	if (cfg_recent)
 		order_mostly(false); /* the slot is another's from here on */
 	connection_forget(key);
@@ -229,8 +255,11 @@ static __always_inline bool tw_flipped(const struct inet_timewait_sock *tw,
 static __always_inline void tw_takes_over(struct lifecycle *l, const struct inet_timewait_sock *tw)
 {
 	l->marks |= LIFECYCLE_TW;
-	if (PEEK(inet_timewait_sock, tw, tw_substate) == TCPDWELL_FIN_WAIT2)
+	if (PEEK(inet_timewait_sock, tw, tw_substate) == TCPDWELL_FIN_WAIT2) {
+		if (orphans_are_counted())
+			__sync_fetch_and_add(orphan_count(tw_key(tw)), 1);
 		l->marks |= LIFECYCLE_TW_FIN_WAIT2;
+	}
 	l->object = (__u64)tw;
 }
 
