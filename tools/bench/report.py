@@ -49,6 +49,8 @@ def _targets(figures: Figures) -> list[str]:
             sign = ">=" if target.at_least else "<="
             bare = target.bare_value(figures)
             beside = "" if bare is None else f"; bare programs {bare:.3f}"
+            if (written := target.write_value(figures)) is not None:
+                beside += f"; write() alone {written:.3f}"
             lines.append(f"  {target.name:<50} {value:>8.3f}  {sign} {target.reach:<6.3g}"
                          f" {target.shortfall(value)}{beside}")
     return lines

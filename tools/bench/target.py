@@ -37,6 +37,14 @@ class Target:
             value += (figures.median(WRITE, self.subject) or 0) - figures.median(WRITE, self.bare)
         return value / base
 
+    def write_value(self, figures: Figures) -> float | None:
+        """The part of a row's CPU time that write() alone takes for as many bytes."""
+        value = figures.median(WRITE, self.subject)
+        base = figures.median(self.figure, self.base) if self.base else None
+        if self.figure not in (CPU, CPU_PACED, CPU_LIFE) or value is None or not base:
+            return None
+        return value / base
+
     def value(self, figures: Figures) -> float | None:
         """The value; None if it was not measured."""
         rounds = self.rounds(figures)

@@ -26,7 +26,7 @@ TRACEFS = ["unshare", "--mount", "sh", "-ec",
            'test -d /sys/kernel/tracing/events || mount -t tracefs tracefs /sys/kernel/tracing\n'
            'exec "$@"', "sh"]
 # Rows about the load that not every tracer has, or that are not about a connection.
-OTHER_ROWS = r"(TIME_WAIT|LISTEN)[^A-Z]+CLOSE\b"
+OTHER_ROWS = r"(TIME_WAIT|LISTEN)[^A-Z]+CLOSE\b|CLOSE[^A-Z]+LISTEN\b"
 # What tcpdwell prints once all is attached.
 READY = "tracing"
 # How many rows tcpdwell has summed up instead of printing them.
@@ -146,7 +146,7 @@ class Run:
             self.wait_quiet(START_SECONDS)
             if self._process.poll() is None and bpf.programs_of(self.pid) and self._is_ready():
                 return
-        raise Failed(f"{self.tracer.name} has attached nothing in {START_SECONDS} s")
+        raise Failed(f"it has attached nothing in {START_SECONDS} s")
 
     def _is_ready(self) -> bool:
         """tcpdwell says when it is ready; on a busy host it seems quiet before that, too."""
@@ -159,7 +159,7 @@ class Run:
         before = -1
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
-                raise Failed(f"{self.tracer.name} ended: {self._last_words()}")
+                raise Failed(self._last_words())
             now = cpu_ns(self.pid)
             if before >= 0 and now - before < QUIET_SECONDS * 1e9 / 100:
                 return
@@ -168,7 +168,7 @@ class Run:
 
     def _last_words(self) -> str:
         lines = self._errors.read_text(encoding="utf-8", errors="replace").splitlines()
-        return lines[-1].strip() if lines else f"status {self._process.returncode}"
+        return lines[-1].strip() if lines else f"it ended with status {self._process.returncode}"
 
     def stop(self) -> None:
         if self._process.poll() is None:
