@@ -20,7 +20,7 @@ from typing import Any, Callable, Iterator
 
 import pytest
 
-from harness import place, refusal, within
+from harness import cookie_flood, place, refusal, within
 from harness.netns import Netns
 from harness.plain import READY, READY_LIMIT_S, Running, filtered_to, patience, run
 
@@ -43,11 +43,15 @@ COMMANDS = {
 EXPORT = {"export": ["export", "--listen", "127.0.0.1:0"]}
 DIAGNOSE = {"diagnose": ["diagnose"], "diagnose json": ["diagnose", "-o", "json"]}
 WATCH = {name: [*arguments, "--watch"] for name, arguments in DIAGNOSE.items()}
+# These lines have no account, because nothing is traced.
+TOTALS = {"totals": ["snapshot", "-i", "200ms"],
+          "totals json": ["snapshot", "-i", "200ms", "-o", "json"]}
 # The second screen of a terminal, without a cursor; back; and its upper left corner.
 ENTER, LEAVE, HOME = b"\033[?1049h\033[?25l", b"\033[?25h\033[?1049l", b"\033[H"
 # No process has this number: numbers are given out from below, up to 2^22 at most.
 NOBODY = "4194303"
 ACCOUNT = re.compile(r"tcpdwell: (seen \d+ = (?:printed|counted) .*)")
+FLOOD = "SYN cookies:"
 CUT = "tcpdwell: stopped while nobody read the output: its last "
 # The output gets two seconds; detaching takes grace periods of the kernel.
 END_S = 2.0
@@ -89,6 +93,17 @@ def test_usr1_is_answered_by_an_account(netns: Netns, arguments: list[str]) -> N
         assert running.stop() in ok(arguments)
 
 
+def test_usr1_is_answered_by_a_line_of_totals(netns: Netns) -> None:
+    """The lines at each interval stay in step with the start."""
+    with Running("snapshot", "-i", "10m", "-o", "json", "--netns", netns.path,
+                 ready=False) as running:
+        is_up(running)
+        running.child.send_signal(signal.SIGUSR1)
+        running.wait_for(lambda: len(running.lines()) == 1)
+        assert running.stop() == 0
+    assert json.loads(running.lines()[0].text)["type"] == "totals"
+
+
 @of_commands(COMMANDS | EXPORT | DIAGNOSE)
 def test_process_that_is_not_there_is_warned_of(arguments: list[str]) -> None:
     done = run(*arguments, "-p", NOBODY, "-d", "200ms")
@@ -96,7 +111,27 @@ def test_process_that_is_not_there_is_warned_of(arguments: list[str]) -> None:
     assert f"tcpdwell: -p: there is no process {NOBODY} now\n" in done.stderr.decode()
 
 
-@of_commands(COMMANDS | EXPORT | DIAGNOSE)
+@pytest.fixture(scope="module", name="flooded")
+def _flooded(module_netns: Callable[[], Netns]) -> dict[str, str]:
+    """What each command says while SYN cookies hold off a flood."""
+    netns = module_netns()
+    cookie_flood.prepare(netns)
+    with cookie_flood.serving(netns), contextlib.ExitStack() as stack:
+        runs = {name: stack.enter_context(Running(*arguments, *filtered_to(netns)))
+                for name, arguments in (COMMANDS | EXPORT).items() if "json" not in arguments}
+        cookie_flood.flood(netns, lambda: all(FLOOD in run.said() for run in runs.values()))
+        return {name: run.said() for name, run in runs.items()}
+
+
+@pytest.mark.parametrize("name", [name for name, arguments in (COMMANDS | EXPORT).items()
+                                  if "json" not in arguments])
+def test_flood_is_told_in_a_line(flooded: dict[str, str], name: str) -> None:
+    """For diagnose it is a finding."""
+    assert re.search(rf"^tcpdwell: {FLOOD} .*127\.0\.0\.1:{cookie_flood.PORT}", flooded[name],
+                     re.MULTILINE)
+
+
+@of_commands(COMMANDS | EXPORT | DIAGNOSE | TOTALS)
 def test_duration_and_quiet(netns: Netns, arguments: list[str]) -> None:
     begin = time.monotonic()
     done = run(*arguments, "-q", "-d", "500ms", *filtered_to(netns))
@@ -112,7 +147,7 @@ def test_account_at_the_end(netns: Netns, arguments: list[str]) -> None:
     assert len(accounts(done.stderr.decode())) == ("json" not in arguments)
 
 
-@of_commands({name: arguments for name, arguments in (COMMANDS | DIAGNOSE).items()
+@of_commands({name: arguments for name, arguments in (COMMANDS | DIAGNOSE | TOTALS).items()
               if "json" in arguments})
 def test_json_is_an_object_a_line(netns: Netns, arguments: list[str]) -> None:
     """Each line has a type; the account is the last line. Without findings diagnose prints none."""
@@ -153,7 +188,7 @@ def test_count_of_rows(netns: Netns, arguments: list[str]) -> None:
     assert len(rows) == 3 + ("json" not in arguments)
 
 
-@of_commands(WATCHING)
+@of_commands(WATCHING | TOTALS)
 def test_count_of_reports(netns: Netns, arguments: list[str]) -> None:
     """The last one is that of the end, so the run takes as long as the intervals."""
     begin = time.monotonic()
@@ -204,7 +239,7 @@ def test_in_place_on_a_terminal(netns: Netns, arguments: list[str]) -> None:
     assert last.strip() and HOME not in last
 
 
-@of_commands(ROWS)
+@of_commands(ROWS | TOTALS)
 def test_rows_are_one_after_another_on_a_terminal(netns: Netns, arguments: list[str]) -> None:
     status, data = on_terminal([*arguments, "-d", "300ms", *filtered_to(netns)])
     assert status in ok(arguments)

@@ -339,7 +339,7 @@ static int diagnose_finish(struct session *session, const struct summary *summar
 	 * here.
 	 */
 	if (!session->wants.watch &&
-	    session_wait(session, session->options->duration_ns ?: SPAN_NS) < 0)
+	    session_wait(session, session->options->duration_ns ?: SPAN_NS, false) < 0)
 		return -1;
 	last = needs_last_look(session);
 	if (last)

@@ -571,7 +571,7 @@ struct style session_style(const struct session *s)
 	};
 }
 
-int session_wait(struct session *s, uint64_t ns)
+int session_wait(struct session *s, uint64_t ns, bool or_asked)
 {
 	uint64_t now_ns = clock_now_ns(), until_ns = now_ns + ns;
 
@@ -583,6 +583,8 @@ int session_wait(struct session *s, uint64_t ns)
 			return failure_errno(s->failure, "epoll", -wakes);
 		if (wakes & (WAKE_STOP | WAKE_HANGUP))
 			return 1;
+		if (or_asked && wakes & WAKE_REPORT)
+			return 0;
 		now_ns = clock_now_ns();
 	}
 	return 0;

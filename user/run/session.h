@@ -176,10 +176,11 @@ void session_names(const struct session *session, uint64_t cgroup_id, uint32_t n
 		   uint64_t time_ns, struct names *names);
 
 /*
- * Waits for @ns; for finish() of a command that does not watch. Returns 0, 1 if a signal ends the
- * tool or its reader has gone, or -1 with the failure filled.
+ * Waits for @ns, or until SIGUSR1 comes, if that is to end the wait (@or_asked); for finish() of a
+ * command that does not watch. Returns 0, 1 if a signal ends the tool or its reader has gone, or -1
+ * with the failure filled.
  */
-int session_wait(struct session *session, uint64_t ns);
+int session_wait(struct session *session, uint64_t ns, bool or_asked);
 
 /*
  * Fills @sockets with the sockets that exist now, then passes the rows that have come to event().

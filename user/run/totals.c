@@ -175,36 +175,42 @@ static bool is_over(const struct totals_run *run)
 	       (count && run->lines >= count);
 }
 
+/* Takes a look and prints its line. Returns 0, or -1 with the failure filled. */
+static int tell(struct totals_run *run)
+{
+	int err;
+
+	clock_tick(run->session->clock);
+	err = look(run);
+	if (err > 0)
+		err = session_show(run->session, print, run);
+	run->lines++;
+	return err;
+}
+
 /*
- * Prints a line at each interval, in step with the start. Intervals that a slow look has missed are
- * not made up for.
+ * Prints a line at each interval, in step with the start, one at SIGUSR1, and one at the end of -d.
+ * Intervals that a slow look has missed are not made up for.
  */
 static int run_on(struct totals_run *run)
 {
 	const struct options *options = run->session->options;
-	uint64_t start_ns = clock_now_ns(), next_ns = start_ns;
+	uint64_t start_ns = clock_now_ns(), interval_ns = options->report_ns;
+	uint64_t now_ns, end_ns = UINT64_MAX;
 	int err = look(run);
 
 	/* Until then the output is waited for; between the looks the loop below counts itself. */
 	if (options->duration_ns)
-		run->session->end_ns = start_ns + options->duration_ns;
-	while (err >= 0 && !is_over(run)) {
-		uint64_t now_ns = clock_now_ns();
+		run->session->end_ns = end_ns = start_ns + options->duration_ns;
+	while (err >= 0 && !is_over(run) && (now_ns = clock_now_ns()) < end_ns) {
+		uint64_t next_ns = start_ns + ((now_ns - start_ns) / interval_ns + 1) * interval_ns;
 
-		next_ns += options->report_ns;
-		if (next_ns <= now_ns)
-			next_ns += (now_ns - next_ns) / options->report_ns * options->report_ns +
-				   options->report_ns;
-		if (options->duration_ns && next_ns > start_ns + options->duration_ns)
-			break;
-		err = session_wait(run->session, next_ns - now_ns);
+		if (next_ns > end_ns)
+			next_ns = end_ns;
+		err = session_wait(run->session, next_ns - now_ns, true);
 		if (err)
 			break;
-		clock_tick(run->session->clock);
-		err = look(run);
-		if (err > 0)
-			err = session_show(run->session, print, run);
-		run->lines++;
+		err = tell(run);
 	}
 	return err < 0 ? -1 : 0;
 }
