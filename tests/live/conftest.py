@@ -122,6 +122,14 @@ def _require() -> Callable[..., None]:
     return require
 
 
+@pytest.fixture(name="require_cookies")
+def _require_cookies(require: Callable[..., None]) -> None:
+    """Skips the test unless requests are seen, and connections are known by their cookies."""
+    require(capability.SYN_RECV)
+    if not capability.cookies():
+        pytest.skip("without cookies all are known by addresses")
+
+
 MARKS = ("every_kernel: what tools/vm/run.py runs on each kernel unless told otherwise",
          "any_kernel: no kernel makes a difference to it, so tools/vm/run.py leaves it out")
 

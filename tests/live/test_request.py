@@ -9,58 +9,32 @@ watches the same traffic.
 from __future__ import annotations
 
 import time
-from typing import Callable, NamedTuple
 
 import pytest
 
-from harness import bpfmap, capability
+from harness import capability
 from harness.close import family_or_skip
+from harness.handshake import (DROPPED, HELD_S, TIMER_LIMIT_S, WHOLE, Handshake, check_artefact,
+                               check_dropped, check_handshake, complete, slow, syn, unseen)
+from harness.looking import Looking
 from harness.matrix import on_every_kernel
-from harness.peer import ACK, PSH, RST, SYN, Peer
-from harness.plain import Running
+from harness.peer import ACK, RST, SYN, Peer
 from harness.scale import count
-from harness.stage import FAMILIES, Server, Stage, fields, stages
-from harness.tracer import Row, Tracer
-from harness.watch import (BACKENDS, SYN_RECV_SLACK_NS, UID, Watch, When, chains, check_dwell,
-                           check_time, check_unknown_dwell, closed, now, row_from, row_to, same,
-                           show, steps)
+from harness.stage import FAMILIES, Server, Stage, stages
+from harness.watch import (BACKENDS, SYN_RECV_SLACK_NS, UID, Watch, When, check_dwell,
+                           check_time, closed, now, same, show, steps)
 
-# A handshake that is held this long is slow: its first row is shown before it completes.
-HELD_S = 0.2
 # A handshake that takes this long is noted, in case somebody is about to look for slow ones.
 MARKED_S = 0.018
 # Someone at a terminal takes this delay for none.
 PROMPT_NS = 100_000_000
-# How long `leaks --watch` waits between looks, at most.
-LOOK_S = 0.2
 # TCP_TIMEOUT_INIT (include/net/tcp.h), and how late its timer may be: the wheel adds an eighth
 # (kernel/time/timer.c), and a busy machine the rest.
 RETRY_NS = 1_000_000_000
 # After another jiffy the timer has expired; the wheel runs it within eight jiffies.
 EXPIRED_NS = RETRY_NS + 5_000_000
 LATE = 1.5
-# Rows about a request's timer come when the timer runs, a second later.
-TIMER_LIMIT_S = 20
 REUSE_PORT = "o.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)"
-WHOLE = ["LISTEN", "SYN_RECV", "ESTABLISHED", "CLOSE"]
-DROPPED = ["LISTEN", "SYN_RECV", "CLOSE"]
-
-
-class Handshake(NamedTuple):
-    """What happened, and when."""
-
-    server: Server
-    peer: Peer
-    opened: When  # the SYN came
-    ended: When  # the last ACK came, or whatever ended it
-    cookie: int = 0  # of the accepted socket
-    shown_ns: dict[str, int] = {}  # how long after the SYN a backend showed the first row
-
-    def chain(self, watch: Watch) -> list[Row]:
-        """Returns all rows of this connection, which ends."""
-        return watch.wait(self.server.link.inode, self.server.port, self.peer.port, closed,
-                          limit_s=TIMER_LIMIT_S)
-
 
 stage = pytest.fixture(stages, scope="module", name="stage")
 
@@ -68,64 +42,6 @@ stage = pytest.fixture(stages, scope="module", name="stage")
 @pytest.fixture(params=BACKENDS, name="watch")
 def _watch(request: pytest.FixtureRequest, stage: Stage) -> Watch:
     return stage.watch(request.param)
-
-
-def syn(peer: Peer, options: bytes = b"", payload: bytes = b"") -> When:
-    """Sends the SYN; it arrived before its answer went out."""
-    sent = peer.syn(options, payload)
-    return When(sent.before_ns, peer.expect(SYN | ACK).time_ns)
-
-
-def slow(server: Server, watches: list[Watch]) -> tuple[Peer, When, dict[str, int]]:
-    """Makes a handshake that these watch and that waits for its last ACK; the SYN comes twice."""
-    peer = server.peer()
-    opened = syn(peer)
-    shown_ns = {}
-    for watch in watches:
-        watch.wait(server.link.inode, server.port, peer.port, bool)
-        shown_ns[watch.backend] = now() - opened.from_ns
-    peer.send(SYN, seq=peer.isn, options=b"\2\4\5\xb4")
-    peer.expect(SYN | ACK)
-    time.sleep(max(0, HELD_S - (now() - opened.from_ns) / 1e9))
-    return peer, opened, shown_ns
-
-
-def complete(server: Server, peer: Peer, opened: When,
-             shown_ns: dict[str, int] | None = None) -> Handshake:
-    """Sends the last ACK, accepts the connection and resets it."""
-    sent = peer.send(ACK)
-    server.accept()
-    ended = When(sent.before_ns, now())
-    # SO_COOKIE
-    cookie = server.actor.ask(
-        "int.from_bytes(s.getsockopt(socket.SOL_SOCKET, 57, 8), 'little')")
-    peer.send(RST | ACK)
-    return Handshake(server, peer, opened, ended, cookie, shown_ns or {})
-
-
-def check_handshake(chain: list[Row], done: Handshake) -> None:
-    """Checks a complete handshake whose request was seen."""
-    assert steps(chain) == WHOLE, show(chain)
-    same(chain, **fields(done.server, done.peer))
-    first, last = row_to(chain, "SYN_RECV"), row_from(chain, "SYN_RECV")
-    assert (first["source"], last["source"]) == ("request_sock", "request_sock"), show(chain)
-    assert (first["owner"], last["owner"]) == ("listen", "listen"), show(chain)
-    check_unknown_dwell(first)
-    check_time(first, done.opened, SYN_RECV_SLACK_NS)
-    check_time(last, done.ended, SYN_RECV_SLACK_NS)
-    check_dwell(last, done.opened, done.ended, SYN_RECV_SLACK_NS)
-    assert last["dwell_ns"] == last["mono_ns"] - first["mono_ns"]
-    assert chain[-1]["reason"] == "reset_received"
-
-
-def check_artefact(chain: list[Row], done: Handshake) -> None:
-    """Checks the tracepoint's view: the child is cloned when the ACK comes."""
-    assert steps(chain) == WHOLE, show(chain)
-    same(chain, **fields(done.server, done.peer))
-    for row in (row_to(chain, "SYN_RECV"), row_from(chain, "SYN_RECV")):
-        assert row["source"] == "tracepoint", show(chain)
-        check_time(row, done.ended, SYN_RECV_SLACK_NS)
-        check_unknown_dwell(row)
 
 
 # ---- Handshakes that complete --------------------------------------------------------------------
@@ -256,28 +172,6 @@ def test_full_accept_queue(stage: Stage, watch: Watch) -> None:
 
 
 # ---- Handshakes that do not ----------------------------------------------------------------------
-
-
-def check_dropped(chain: list[Row], done: Handshake, reason: str | set[str],
-                  since: When | None = None) -> None:
-    assert steps(chain) == DROPPED, show(chain)
-    same(chain, **fields(done.server, done.peer), source="request_sock", owner="listen")
-    first, last = chain
-    check_time(first, done.opened, SYN_RECV_SLACK_NS)
-    check_dwell(last, done.opened, since or done.ended, SYN_RECV_SLACK_NS)
-    assert last["dwell_ns"] == last["mono_ns"] - first["mono_ns"]
-    assert last["reason"] in ({reason} if isinstance(reason, str) else reason), show(chain)
-    assert last["errno"] is None
-
-
-def unseen(watch: Watch, done: Handshake) -> None:
-    """The end of another one must show nothing of it, and nothing made up."""
-    peer = done.server.peer()
-    peer.open()
-    done.server.accept("probe")
-    peer.send(RST | ACK)
-    watch.wait(done.server.link.inode, done.server.port, peer.port, closed)
-    assert not watch.chains(done.server.link.inode, done.server.port, done.peer.port)
 
 
 def given_up(opened: When, after_ns: int) -> When:
@@ -538,149 +432,6 @@ def test_syn_cookies(stage: Stage, watch: Watch) -> None:
     check_artefact(done.chain(watch), done)
 
 
-def fast_open_server(stage: Stage) -> Server:
-    """tcp_fastopen has the bits for servers, and for no cookie."""
-    return stage.server(stage.link(tcp_fastopen=0x202),
-                        before="o.setsockopt(socket.IPPROTO_TCP, socket.TCP_FASTOPEN, 16)")
-
-
-def play_fast_open(stage: Stage) -> tuple[Handshake, Handshake]:
-    """Data comes with the SYN, and the server has the socket long before the handshake is over."""
-    server = fast_open_server(stage)
-    peer = server.peer()
-    opened = syn(peer, payload=b"hello")
-    server.accept()
-    assert server.actor.ask("s.recv(99).decode()") == "hello"
-    # Another child is born meanwhile.
-    other = server.peer()
-    opened_other = syn(other)
-    other.send(ACK)
-    server.accept("other")
-    over = Handshake(server, other, opened_other, When(opened_other.from_ns, now()))
-    time.sleep(HELD_S)
-    sent = peer.send(ACK | PSH, b"more")
-    assert server.actor.ask("s.recv(99).decode()") == "more"
-    done = Handshake(server, peer, opened, When(sent.before_ns, now()))
-    peer.send(RST | ACK)
-    other.send(RST | ACK)
-    return done, over
-
-
-def test_fast_open(stage: Stage, watch: Watch) -> None:
-    """The child exists from the SYN on: the full socket itself is in SYN_RECV."""
-    done, other = stage.once(play_fast_open)
-    chain = done.chain(watch)
-    assert steps(chain) == WHOLE, show(chain)
-    same(chain, **fields(done.server, done.peer), source="tracepoint")
-    check_time(chain[0], done.opened, SYN_RECV_SLACK_NS)
-    check_time(chain[1], done.ended, SYN_RECV_SLACK_NS)
-    check_dwell(chain[1], done.opened, done.ended, SYN_RECV_SLACK_NS)
-    if watch.requests:
-        check_handshake(other.chain(watch), other)
-
-
-def play_fast_open_resets(stage: Stage) -> tuple[Server, list[Peer]]:
-    """Children of a SYN with data come in pairs, and each is reset within 100 us."""
-    server = fast_open_server(stage)
-    peers = []
-    for _ in range(count(20)):
-        one, other = server.peer(), server.peer()
-        one.syn(payload=b"hello")
-        other.syn(payload=b"hello")
-        one.send(RST, seq=one.next)
-        other.send(RST, seq=other.next)
-        peers += [one, other]
-    syn(server.peer())
-    return server, peers
-
-
-def test_fast_open_resets(stage: Stage, watch: Watch) -> None:
-    server, peers = stage.once(play_fast_open_resets)
-    for peer in peers:
-        chain = watch.wait(server.link.inode, server.port, peer.port, closed)
-        assert steps(chain) == DROPPED, show(chain)
-        same(chain, pid=server.actor.pid, owner="listen")
-
-
-@pytest.mark.parametrize("watch", on_every_kernel(BACKENDS, "fentry"), indirect=True)
-def test_fast_open_waits_for_who_accepts(stage: Stage, watch: Watch,
-                                         tracer: Callable[..., Tracer]) -> None:
-    """-p: a child accepted before its first transition waits no longer than for that one."""
-    server = fast_open_server(stage)
-    worker = server.actor.fork()
-    running = Watch(watch.backend,
-                    tracer("--backend", watch.backend, "-p", str(worker.pid), chains=False))
-    peer = server.peer()
-    opened = syn(peer, payload=b"hello")
-    worker.run("s, _ = l.accept()")
-    # Asking for the cookie gives the socket one.
-    worker.run("s.getsockopt(socket.SOL_SOCKET, 57, 8)")
-    server.link.netns.run(["ss", "-Htane"])
-    sent = peer.send(ACK)
-    ended = When(sent.before_ns, now())
-    chain = running.wait(server.link.inode, server.port, peer.port, lambda rows: len(rows) == 2)
-    assert steps(chain) == WHOLE[:3], show(chain)
-    same(chain, pid=worker.pid, comm=worker.comm, owner="accept", source="tracepoint")
-    check_dwell(chain[1], opened, ended, SYN_RECV_SLACK_NS)
-    peer.send(RST | ACK)
-
-
-# ---- Views and filters ---------------------------------------------------------------------------
-
-
-def test_kernel_view(stage: Stage, tracer: Callable[..., Tracer]) -> None:
-    """The tracepoint alone has SYN_RECV only between clone and ACK, and no request."""
-    running = Watch("none", tracer("--kernel-view", "--uid", str(UID)))
-    server = stage.server(stage.link())
-    peer = server.peer()
-    opened = syn(peer)
-    time.sleep(HELD_S)
-    done = complete(server, peer, opened)
-    chain = done.chain(running)
-    assert steps(chain) == WHOLE, show(chain)
-    same(chain, lport=server.port, source="tracepoint")
-    check_time(chain[0], done.ended, SYN_RECV_SLACK_NS)
-    assert chain[1]["dwell"] == "exact"
-    assert 0 <= chain[1]["dwell_ns"] <= SYN_RECV_SLACK_NS
-    dropped = server.peer()
-    syn(dropped)
-    dropped.send(RST | ACK)
-    done = Handshake(server, dropped, opened, opened)
-    unseen(running, done)
-
-
-@pytest.mark.parametrize("watch", on_every_kernel(BACKENDS, "fentry"), indirect=True)
-def test_rows_wait_for_who_accepts(stage: Stage, watch: Watch,
-                                   tracer: Callable[..., Tracer]) -> None:
-    """-p of a process that did not open the listener shows its connections whole, and no others."""
-    link = stage.link()
-    server = stage.server(link)
-    worker = server.actor.fork()
-    running = Watch(watch.backend,
-                    tracer("--backend", watch.backend, "-p", str(worker.pid), chains=False))
-    mine, others = server.peer(), server.peer()
-    opened = syn(mine)
-    syn(others)
-    time.sleep(HELD_S)
-    sent = mine.send(ACK)
-    worker.run("s, _ = l.accept()")
-    ended = When(sent.before_ns, now())
-    others.send(ACK)
-    server.accept()
-    others.send(RST | ACK)
-    mine.send(RST | ACK)
-    done = Handshake(server, mine, opened, ended)
-    chain = done.chain(running)
-    assert steps(chain) == WHOLE, show(chain)
-    same(chain, pid=worker.pid, comm=worker.comm, owner="accept")
-    if running.requests:
-        check_time(chain[0], opened, SYN_RECV_SLACK_NS)
-        check_time(chain[1], ended, SYN_RECV_SLACK_NS)
-        check_dwell(chain[1], opened, ended, SYN_RECV_SLACK_NS)
-    running.tracer.check()
-    assert not running.chains(link.inode, server.port, others.port)
-
-
 def play_same_again(stage: Stage) -> list[Handshake]:
     """Probers follow each other with the same port and number, and probably in the same memory."""
     server = stage.server(stage.link())
@@ -710,30 +461,6 @@ def test_resets_of_one_number(stage: Stage, watch: Watch) -> None:
             check_dropped(chain, other, "reset_received")
 
 
-class Looking(Running):
-    """`leaks --watch`, which goes through all sockets of a namespace again and again."""
-
-    def __init__(self, server: Server) -> None:
-        super().__init__("leaks", "--watch", "-i", f"{LOOK_S}s", "--netns", str(server.link.inode))
-        self.tables = [one for one in bpfmap.of_process(self.child.pid) if bpfmap.is_table(one)]
-
-    def __exit__(self, *unused: object) -> None:
-        super().__exit__(*unused)
-        for table in self.tables:
-            table.close()
-
-    def keys(self) -> set[bytes]:
-        """Returns the remembered cookies; for a request, its address."""
-        return {key for table in self.tables for key in table.keys()}
-
-
-@pytest.fixture(name="require_cookies")
-def _require_cookies(require: Callable[..., None]) -> None:
-    require(capability.SYN_RECV)
-    if not capability.cookies():
-        pytest.skip("without cookies all are known by addresses")
-
-
 @pytest.mark.usefixtures("require_cookies")
 def test_handshakes_that_a_look_finds(stage: Stage) -> None:
     """A request that ends while the sockets are walked is forgotten all the same."""
@@ -747,122 +474,3 @@ def test_handshakes_that_a_look_finds(stage: Stage) -> None:
             server.accept()
             peer.send(RST | ACK)
         looking.wait_for(lambda: not [key for key in looking.keys() if key[-1] & 0x80])
-
-
-@pytest.mark.usefixtures("require_cookies")
-def test_fast_open_that_a_look_finds(stage: Stage) -> None:
-    """A child that has not left SYN_RECV yet is not remembered twice."""
-    server = fast_open_server(stage)
-    with Looking(server) as looking:
-        time.sleep(2 * LOOK_S)
-        before = looking.keys()
-        peer = server.peer()
-        syn(peer, payload=b"hello")
-        time.sleep(2 * LOOK_S)
-        peer.send(ACK)
-        server.accept()
-        peer.send(RST | ACK)
-        looking.wait_for(lambda: looking.keys() == before)
-
-
-def watch_owner(server: Server, watch: Watch, tracer: Callable[..., Tracer]) -> Watch:
-    """Starts a tracer with -p of the listening process, before the listener exists."""
-    running = Watch(watch.backend,
-                    tracer("--backend", watch.backend, "-p", str(server.actor.pid), chains=False))
-    server.actor.run("at = l.getsockname(); l.close(); l = socket.create_server(at)")
-    return running
-
-
-def test_owner_of_what_nobody_accepts(stage: Stage, watch: Watch,
-                                      tracer: Callable[..., Tracer]) -> None:
-    """-p: rows that wait for an owner until the socket closes are their listener's, and
-    complete."""
-    server = stage.server(stage.link())
-    running = watch_owner(server, watch, tracer)
-    peer = server.peer()
-    opened = syn(peer)
-    sent = peer.send(ACK)
-    time.sleep(HELD_S)
-    server.actor.run("l.close()")
-    peer.expect(RST | ACK)
-    chain = Handshake(server, peer, opened, When(sent.before_ns, now())).chain(running)
-    assert steps(chain) == [*WHOLE[:3], "CLOSE"], show(chain)
-    same(chain, lport=server.port, pid=server.actor.pid, owner="listen")
-
-
-def test_handshake_that_was_there_and_waits_for_an_owner(stage: Stage, watch: Watch,
-                                                         tracer: Callable[..., Tracer]) -> None:
-    """-p: the first row has passed when the tracer comes, and one row waits, not two."""
-    server = stage.server(stage.link())
-    peers = [server.peer() for _ in range(3)]
-    for peer in peers:
-        syn(peer)
-    running = tracer("--backend", watch.backend, "-p", str(server.actor.pid), chains=False)
-    time.sleep(HELD_S)
-    for peer in peers:
-        peer.send(ACK)
-    server.actor.run(f"s = [l.accept()[0] for _ in range({len(peers)})]")
-    for peer in peers:
-        peer.send(RST | ACK)
-    ended = running.wait_for(lambda rows: [row for row in rows if row["to"] == "CLOSE"
-                                           and row["lport"] == server.port][2:] and rows)
-    assert sum(row["to"] == "ESTABLISHED" for row in ended) == len(peers)
-    running.check()
-
-
-def test_requests_of_the_listeners_owner(stage: Stage, watch: Watch,
-                                         tracer: Callable[..., Tracer]) -> None:
-    """-p of the listening process shows all from SYN_RECV on, also requests that came to
-    nothing."""
-    server = stage.server(stage.link())
-    running = watch_owner(server, watch, tracer)
-    dropped, peer = server.peer(), server.peer()
-    opened = syn(dropped)
-    time.sleep(HELD_S)
-    sent = dropped.send(RST | ACK)
-    gone = Handshake(server, dropped, opened, When(sent.before_ns, sent.after_ns))
-    done = complete(server, peer, syn(peer))
-    chain = done.chain(running)
-    assert steps(chain) == WHOLE, show(chain)
-    if running.requests:
-        chain = gone.chain(running)
-        assert steps(chain) == DROPPED, show(chain)
-        same(chain, pid=server.actor.pid, owner="listen")
-
-
-@pytest.mark.parametrize("arguments,shown", [
-    (["--min-dwell", "100ms"], {"slow"}),
-    (["--from", "SYN_RECV", "--to", "CLOSE"], {"gone"}),
-    (["-6"], set()),
-    (["--addr", "192.0.2.9"], {"slow", "fast", "gone"}),
-    (["--addr", "192.0.2.128/25"], set()),
-], ids=lambda value: "-".join(value) if isinstance(value, list) else "")
-def test_filters(arguments: list[str], shown: set[str], stage: Stage,
-                 tracer: Callable[..., Tracer]) -> None:
-    """Filters hold for requests as for all else."""
-    if not stage.seeing(requests=True):
-        pytest.skip("no backend sees requests")
-    link = stage.link()
-    running = tracer("--netns", str(link.netns.inode), *arguments, chains=False)
-    server = stage.server(link)
-    peers = {name: server.peer() for name in ("slow", "fast", "gone")}
-    syn(peers["slow"])
-    time.sleep(HELD_S)
-    for name in ("slow", "fast"):
-        if name == "fast":
-            syn(peers[name])
-        peers[name].send(ACK)
-        server.accept()
-        peers[name].send(RST | ACK)
-    syn(peers["gone"])
-    peers["gone"].send(RST | ACK)
-    # All of the others are over before this one is answered.
-    syn(server.peer())
-    running.check()
-    rows = running.all_rows()
-    seen = {name for name, peer in peers.items()
-            if chains(rows, link.inode, server.port, peer.port)}
-    assert seen == shown, show(rows)
-    if "--min-dwell" in arguments:
-        assert [(row["from"], row["to"]) for row in rows
-                if row["from"] != "LISTEN"] == [("SYN_RECV", "ESTABLISHED")]
