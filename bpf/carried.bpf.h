@@ -144,7 +144,7 @@ static __noinline int carried_ends(const struct sock *sk, const struct endpoint 
 	return 0;
 }
 
-/* The same where open connections are not looked at, so nothing was added before. */
+/* Adds all that a connection carried: before 5.12 nothing was added while it was open. */
 static __noinline int carried_ends_v511(const struct sock *sk, const struct endpoint *e,
 					struct lifecycle *l)
 {

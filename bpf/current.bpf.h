@@ -48,8 +48,8 @@ static __always_inline __u32 current_call(void)
 }
 
 /*
- * Whether that call has not returned yet. Until it does the place of what it returns has an error
- * on x86_64, and its first argument on arm64, where one of 0 says nothing.
+ * Returns whether the system call of @registers has not returned yet. Until it does, the register
+ * of its result holds an error on x86_64, and its first argument on arm64, where a 0 says nothing.
  */
 static __always_inline bool call_goes_on(const struct pt_regs *registers)
 {

@@ -115,7 +115,10 @@ __noinline __u64 thread_with_table(__u64 address, __u32 pid)
 	return 0;
 }
 
-/* Whether @task has @file at @place (lifecycle_place()), or, if @perhaps, may have it there. */
+/*
+ * Returns whether @task has @file at @place (lifecycle_place()), or with @perhaps whether it may
+ * have it there.
+ */
 static __always_inline bool task_has_at(const struct task_struct *task, __u32 place,
 					const void *file, const bool perhaps)
 {
@@ -146,7 +149,7 @@ static __always_inline bool holder_has(const struct lifecycle *l, const struct f
 	return task && file && task_has_at(task, lifecycle_place(l), file, true);
 }
 
-/* The same for the listener @sk. */
+/* Returns whether the owner of the listener @sk still holds it; true if that is not known. */
 static __always_inline bool listener_is_held(const struct lifecycle *l, const struct sock *sk)
 {
 	const struct socket *socket = PEEK(sock, sk, sk_socket);

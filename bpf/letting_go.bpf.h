@@ -11,18 +11,21 @@
 /* Threads of a process that are asked whether they let go of a file. */
 #define LETTING_THREADS 32
 
-/* Looks at a file in whose descriptor's close() its owner is: they last a microsecond or some. */
+/* How often a file is looked at while its owner is in close(), which lasts some microseconds. */
 #define LETTING_LOOKS 128
 
-/* Whether a task is in a call, or was in its last one, that takes a descriptor away. */
+/* What a task's system call, or its last one, does to a descriptor. */
 enum letting_go {
 	LETS_NOT_GO,
-	LETS_GO_OF_SOME,  /* any of its own */
-	LETS_GO_BY_CLOSE, /* of the one that is meant: it is out of its table already */
-	HAS_LET_GO,	  /* the same, and the call has returned */
+	LETS_GO_OF_SOME,  /* it takes away some, perhaps this one */
+	LETS_GO_BY_CLOSE, /* it is close() of this one, which is out of its table already */
+	HAS_LET_GO,	  /* it was that, and has returned */
 };
 
-/* The registers of the task at @task, as current_registers() has them: stacks are of one size. */
+/*
+ * Returns for @task what current_registers() returns for the running task. All stacks have one
+ * size.
+ */
 static __always_inline const struct pt_regs *task_registers(const struct task_struct *task)
 {
 	const struct task_struct *current = (const void *)bpf_get_current_task();
@@ -32,7 +35,9 @@ static __always_inline const struct pt_regs *task_registers(const struct task_st
 	return BPF_CORE_READ(task, stack) + registers;
 }
 
-/* The same of the task at @address and the descriptor at @place. */
+/*
+ * Returns enum letting_go for the task at @address and the descriptor @place (lifecycle_place()).
+ */
 __noinline int task_lets_go(__u64 address, __u32 place)
 {
 	const struct pt_regs *registers = task_registers((const struct task_struct *)address);
@@ -52,7 +57,10 @@ __noinline int task_lets_go(__u64 address, __u32 place)
 	return LETS_NOT_GO;
 }
 
-/* The first thread of the process of @address, a task, that does so; or 0. */
+/*
+ * Returns the first thread that lets go of @place, in the process of the task at @address; 0: none
+ * does.
+ */
 __noinline __u64 thread_letting_go(__u64 address, __u32 place)
 {
 	const struct task_struct *task = (const struct task_struct *)address;
@@ -76,14 +84,14 @@ __noinline int file_is_gone(__u64 file)
 }
 
 /*
- * Whether the process of @address, a task, which had @file at @place and has it there no more,
- * is just letting go of it: it was the last to have it.
+ * Returns whether a process, that of the task at @address, is just letting go of @file and was the
+ * last to have it. It had the file at @place, and has it there no more.
  *
- * The descriptor goes first, the reference to the file some 50 ns later, and the socket is reached
- * after that, for which the lock is needed that a softirq holds now. Another may have had the last
- * reference: so this one must be seen to go, while the owner is in close() of that descriptor. It
- * may be gone already. Who uses what task_work_run() does (close() until 6.5) has left its call by
- * then, and no more is known than that it was its last one.
+ * close() takes the descriptor away first, then the reference to the file, some 50 ns later. After
+ * that it needs the socket's lock, which a softirq holds now. Another process may have had the last
+ * reference, so this one must be seen to go while the owner is in close() of that descriptor; it
+ * may be gone already. Until 6.5 close() leaves the rest to task_work_run(). Then the process has
+ * left its call, and no more is known than that it was its last one.
  */
 __noinline int owner_lets_go(__u64 address, __u32 place, __u64 file)
 {

@@ -153,8 +153,8 @@ static __noinline int life_leave(struct tcpdwell_life *life, __u32 stay, __u64 d
 }
 
 /*
- * The same for the connection of @key. It is a function of numbers, so the verifier looks at it
- * once, not at each call.
+ * Does what life_leave() does for the connection of @key, wherever its life is. It is a function of
+ * numbers, so the verifier looks at it once, not at each call.
  */
 __noinline int life_left(__u64 key, __u32 stay, __u64 dwell_ns, __u64 now_ns)
 {
@@ -177,7 +177,7 @@ static __always_inline void life_accept(struct tcpdwell_life *life)
 		life->accepted_ns = bpf_ktime_get_ns();
 }
 
-/* The same for the connection of @key. */
+/* Does what life_accept() does for the connection of @key. */
 __noinline int life_accepted(__u64 key)
 {
 	struct tcpdwell_life *life = life_find(key);

@@ -148,8 +148,8 @@ struct {
 	/* Requests from before this time may be known although they have not proved slow. */
 	__u64 early_ns;
 	/*
-	 * Where lives are summed: what goes on is told for the last time, and nothing begins any
-	 * more.
+	 * Where lives are summed, the reader sets this when the run ends. What is still open is
+	 * told then, and what begins is not.
 	 */
 	__u32 over;
 	/*

@@ -97,7 +97,7 @@ __noinline int table_of(__u64 key, __u32 forget)
 	return table_search(key, forget, false);
 }
 
-/* The same for lives. */
+/* Returns the table of lives that has @key, as table_of() does for connections. */
 __noinline int life_table_of(__u64 key, __u32 forget)
 {
 	return cfg_life ? table_search(key, forget, true) : -ENOENT;

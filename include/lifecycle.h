@@ -189,7 +189,7 @@ LIFECYCLE_FN int lifecycle_has_fd(const struct lifecycle *l)
 	       l->state != TCPDWELL_CLOSING && l->state != TCPDWELL_TIME_WAIT;
 }
 
-/* Where the owner has it, or had. */
+/* Returns the descriptor under which the owner has the socket, or had it, as far as it is known. */
 LIFECYCLE_FN __u32 lifecycle_place(const struct lifecycle *l)
 {
 	return lifecycle_has_fd(l) ? l->fd & ~LIFECYCLE_FD_GUESSED :

@@ -27,7 +27,10 @@
  */
 #define TCPDWELL_STAT_AT_LEAST 0xff
 
-/* Likewise: the element counts rows that end a connection and whose last dwell is unknown. */
+/*
+ * In place of a chunk: the element counts rows that end a connection and whose last dwell is
+ * unknown.
+ */
 #define TCPDWELL_STAT_UNDATED 0xfe
 
 /*

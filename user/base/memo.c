@@ -6,38 +6,38 @@
 #include "base/memo.h"
 #include "base/spread.h"
 
-struct place {
+struct slot {
 	struct memo_key key;
-	struct memo_text text; /* length 0: the place is free */
+	struct memo_text text; /* length 0: the slot is free */
 };
 
 struct memo {
 	unsigned int shift;
-	size_t place_bytes;
+	size_t slot_bytes;
 	size_t text_bytes;
-	char places[] __attribute__((aligned(64)));
+	char slots[] __attribute__((aligned(64)));
 };
 
 /*
- * Returns the size of a place. It is a multiple of a cache line, so that a short text is read from
+ * Returns the size of a slot. It is a multiple of a cache line, so that a short text is read from
  * as few lines as possible.
  */
-static size_t bytes_of_place(size_t text_bytes)
+static size_t bytes_of_slot(size_t text_bytes)
 {
-	return (offsetof(struct place, text.text) + text_bytes + 63) & ~(size_t)63;
+	return (offsetof(struct slot, text.text) + text_bytes + 63) & ~(size_t)63;
 }
 
-struct memo *memo_new(size_t places, size_t text_bytes)
+struct memo *memo_new(size_t slots, size_t text_bytes)
 {
-	size_t place_bytes = bytes_of_place(text_bytes);
-	size_t bytes = sizeof(struct memo) + places * place_bytes;
+	size_t slot_bytes = bytes_of_slot(text_bytes);
+	size_t bytes = sizeof(struct memo) + slots * slot_bytes;
 	struct memo *memo = aligned_alloc(_Alignof(struct memo), bytes);
 
 	if (!memo)
 		return NULL;
 	memset(memo, 0, bytes);
-	memo->shift = 64 - __builtin_ctzll(places);
-	memo->place_bytes = place_bytes;
+	memo->shift = 64 - __builtin_ctzll(slots);
+	memo->slot_bytes = slot_bytes;
 	memo->text_bytes = text_bytes;
 	return memo;
 }
@@ -47,11 +47,11 @@ void memo_free(struct memo *memo)
 	free(memo);
 }
 
-static struct place *place_of(const struct memo *memo, const struct memo_key *key)
+static struct slot *slot_of(const struct memo *memo, const struct memo_key *key)
 {
 	uint64_t hash = spread(key->words[0] ^ key->words[1] ^ key->words[2]);
 
-	return (struct place *)(memo->places + (hash >> memo->shift) * memo->place_bytes);
+	return (struct slot *)(memo->slots + (hash >> memo->shift) * memo->slot_bytes);
 }
 
 /* Compares without a loop, which would take longer than the comparison itself. */
@@ -67,18 +67,18 @@ _Static_assert(MEMO_KEY_WORDS == 8, "same() compares all words");
 
 const struct memo_text *memo_find(const struct memo *memo, const struct memo_key *key)
 {
-	const struct place *place = place_of(memo, key);
+	const struct slot *slot = slot_of(memo, key);
 
-	return place->text.len && same(&place->key, key) ? &place->text : NULL;
+	return slot->text.len && same(&slot->key, key) ? &slot->text : NULL;
 }
 
 void memo_keep(struct memo *memo, const struct memo_key *key, const char *text, size_t len)
 {
-	struct place *place = place_of(memo, key);
+	struct slot *slot = slot_of(memo, key);
 
 	if (len > memo->text_bytes)
 		return;
-	place->key = *key;
-	place->text.len = len;
-	memcpy(place->text.text, text, len);
+	slot->key = *key;
+	slot->text.len = len;
+	memcpy(slot->text.text, text, len);
 }

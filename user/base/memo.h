@@ -3,7 +3,7 @@
  * Keeps text that is likely to be needed again soon, by what it was made of. The rows of one
  * connection come close together, and a few processes own most connections.
  *
- * A memo has a fixed number of places. Each key has one place that it can be in, and the newest
+ * A memo has a fixed number of slots. Each key has one slot that it can be in, and the newest
  * text there replaces the one before. Memory is bounded, and nothing but memo_new() allocates. One
  * thread at a time.
  */
@@ -18,7 +18,7 @@ struct memo;
 #define MEMO_KEY_WORDS 8
 
 /*
- * All that a text depends on. The exclusive or of the first three words chooses the place, so these
+ * All that a text depends on. The exclusive or of the first three words chooses the slot, so these
  * words must hold what tells keys apart, each in bits of its own.
  */
 struct memo_key {
@@ -31,10 +31,10 @@ struct memo_text {
 };
 
 /*
- * Makes a memo with @places places, a power of two, for texts of up to @text_bytes. Returns NULL
+ * Makes a memo with @slots slots, a power of two, for texts of up to @text_bytes. Returns NULL
  * with errno set if there is no memory. The caller frees it.
  */
-struct memo *memo_new(size_t places, size_t text_bytes);
+struct memo *memo_new(size_t slots, size_t text_bytes);
 
 /* NULL-safe. */
 void memo_free(struct memo *memo);

@@ -7,11 +7,11 @@
 
 #define SIZE_MIN 64
 
-static size_t place_of(const struct keys *keys, uint64_t key)
+static size_t slot_of(const struct keys *keys, uint64_t key)
 {
 	size_t at = spread(key) >> 20 & (keys->size - 1);
 
-	while (keys->places[at] && keys->places[at] != key)
+	while (keys->slots[at] && keys->slots[at] != key)
 		at = (at + 1) & (keys->size - 1);
 	return at;
 }
@@ -21,13 +21,13 @@ static int grow(struct keys *keys)
 	struct keys more = { .size = keys->size ? keys->size * 2 : SIZE_MIN, .count = keys->count };
 
 	more.has_zero = keys->has_zero;
-	more.places = calloc(more.size, sizeof(*more.places));
-	if (!more.places)
+	more.slots = calloc(more.size, sizeof(*more.slots));
+	if (!more.slots)
 		return -ENOMEM;
 	for (size_t i = 0; i < keys->size; i++)
-		if (keys->places[i])
-			more.places[place_of(&more, keys->places[i])] = keys->places[i];
-	free(keys->places);
+		if (keys->slots[i])
+			more.slots[slot_of(&more, keys->slots[i])] = keys->slots[i];
+	free(keys->slots);
 	*keys = more;
 	return 0;
 }
@@ -44,10 +44,10 @@ int keys_add(struct keys *keys, uint64_t key)
 	}
 	if ((keys->count + 1) * 5 > keys->size * 4 && grow(keys))
 		return -ENOMEM;
-	at = place_of(keys, key);
-	if (keys->places[at])
+	at = slot_of(keys, key);
+	if (keys->slots[at])
 		return 0;
-	keys->places[at] = key;
+	keys->slots[at] = key;
 	keys->count++;
 	return 1;
 }
@@ -56,11 +56,11 @@ bool keys_has(const struct keys *keys, uint64_t key)
 {
 	if (!key)
 		return keys->has_zero;
-	return keys->size && keys->places[place_of(keys, key)];
+	return keys->size && keys->slots[slot_of(keys, key)];
 }
 
 void keys_release(struct keys *keys)
 {
-	free(keys->places);
+	free(keys->slots);
 	*keys = (struct keys){};
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * A set of 64-bit numbers. Each takes eight bytes, and at least a fifth of the places stays free.
+ * A set of 64-bit numbers. Each takes eight bytes, and at least a fifth of the slots stays free.
  * Pure, one thread at a time.
  */
 #ifndef TCPDWELL_KEYS_H
@@ -12,8 +12,8 @@
 
 /* All zero is an empty set. */
 struct keys {
-	uint64_t *places; /* 0: free */
-	size_t size;	  /* a power of two */
+	uint64_t *slots; /* 0: free */
+	size_t size;	 /* a power of two */
 	size_t count;
 	bool has_zero;
 };
