@@ -35,18 +35,20 @@ static __always_inline void accept_unknown(const struct sock *sk, __u64 key, int
 }
 
 /*
- * The process that accepts holds the listener. It becomes the listener's owner if the known one
- * holds it no more.
+ * The process that accepts holds the listener at @address. It becomes the listener's owner if the
+ * known one holds it no more. It is a function of numbers, so the verifier looks at it once.
  */
-static __always_inline void accepted_from(const struct sock *listener)
+__noinline int accepted_from(__u64 address)
 {
-	struct lifecycle *l = listener ? connection_find(sock_key_by_address(listener)) : NULL;
+	const struct sock *listener = (const struct sock *)address;
+	struct lifecycle *l = address ? connection_find(sock_key_by_address(listener)) : NULL;
 
 	if (!l || l->state != TCPDWELL_LISTEN ||
 	    (l->owner != TCPDWELL_OWNER_NONE && listener_is_held(l, listener)))
-		return;
+		return 0;
 	owner_set_current(l, TCPDWELL_OWNER_LISTEN, false);
 	holder_here(l, listener);
+	return 0;
 }
 
 /*
@@ -80,13 +82,10 @@ __noinline int stat_accepted(__u64 address, __u64 key)
  * Returns the listener that accept() was called with, for the exit of the system call. Its
  * descriptor may be gone already.
  */
-static __always_inline const struct sock *accept_listener(const bool syscall)
+static __always_inline const struct sock *accept_listener(void)
 {
-	const struct pt_regs *regs;
+	const struct pt_regs *regs = current_registers();
 
-	if (!syscall)
-		return NULL;
-	regs = current_registers();
 	return current_sock(PT_REGS_PARM1_CORE_SYSCALL(regs));
 }
 
@@ -125,7 +124,7 @@ static __always_inline void accepted(void *ctx, const struct sock *sk, const str
 		return; /* nobody has looked at the socket yet */
 	/* No owner is known, so none was known for its listener. */
 	if (!l || l->owner == TCPDWELL_OWNER_NONE)
-		accepted_from(listener ?: accept_listener(syscall));
+		accepted_from(address_of(syscall ? accept_listener() : listener));
 	if (!l) {
 		accept_unknown(sk, key, fd);
 		stack_keep(ctx, key, TCPDWELL_OWNER_ACCEPT);

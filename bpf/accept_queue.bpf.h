@@ -29,21 +29,22 @@ struct {
 #define QUEUE_STRETCHES 32
 #define QUEUE_RUNS	32
 
-/*
- * Notes the listener of the children in one stretch of an accept queue. Returns where the next
- * stretch begins.
- */
+/* Notes the listener of one child in an accept queue. Returns where the next one is. */
+__noinline __u64 queue_note_one(__u64 address, __u64 listener)
+{
+	const struct request_sock *req = (const struct request_sock *)address;
+	__u64 child = (__u64)BPF_CORE_READ(req, sk);
+
+	bpf_map_update_elem(&queued, &child, &listener, BPF_ANY);
+	return (__u64)BPF_CORE_READ(req, dl_next);
+}
+
+/* The same for the children in one stretch. Returns where the next stretch begins. */
 __noinline __u64 queue_stretch(__u64 head, __u64 listener)
 {
-	const struct request_sock *req = (const struct request_sock *)head;
-
-	for (int i = 0; i < QUEUE_STRETCH && req; i++) {
-		__u64 child = (__u64)BPF_CORE_READ(req, sk);
-
-		bpf_map_update_elem(&queued, &child, &listener, BPF_ANY);
-		req = BPF_CORE_READ(req, dl_next);
-	}
-	return (__u64)req;
+	for (int i = 0; i < QUEUE_STRETCH && head; i++)
+		head = queue_note_one(head, listener);
+	return head;
 }
 
 __noinline __u64 queue_run(__u64 head, __u64 listener)

@@ -140,41 +140,59 @@ __noinline __u32 bounds_flags(__u64 address)
 	return flags;
 }
 
-/* Writes the bounds of a full socket to snapshot_times. The verifier walks through it once. */
+/*
+ * What follows from the facts about a socket. The facts are not an argument: the verifier would
+ * walk through these functions for each combination of facts.
+ */
+static struct bounds_facts bounds_facts;
+
+__noinline int bounds_write_state(void)
+{
+	struct bounds bounds = bounds_state(&bounds_facts);
+
+	snapshot_times.state[0] = bounds.latest_ns;
+	snapshot_times.state[1] = bounds.earliest_ns;
+	return 0;
+}
+
+__noinline int bounds_write_active(void)
+{
+	struct bounds bounds = bounds_active(&bounds_facts);
+
+	snapshot_times.active[0] = bounds.latest_ns;
+	snapshot_times.active[1] = bounds.earliest_ns;
+	return 0;
+}
+
+/* Writes the bounds of a full socket to snapshot_times. */
 __noinline int bounds_read(__u64 address, __u64 now_ns, __u32 state)
 {
 	const struct sock *sk = (const struct sock *)address;
 	const struct inet_connection_sock *icsk = (const struct inet_connection_sock *)sk;
 	const struct tcp_sock *tp = (const struct tcp_sock *)sk;
-	struct bounds_facts f = {
-		.now_ns = now_ns,
-		.grain_ns = 2 * cfg_tick_ns,
-		.state = state,
-	};
-	struct bounds bounds;
+	struct bounds_facts *f = &bounds_facts;
 
 	__builtin_memset(&snapshot_times, 0, sizeof(snapshot_times));
 	if (state == TCPDWELL_LISTEN)
 		return 0;
-	f.segment_ns = mstamp_ns(BPF_CORE_READ(tp, tcp_mstamp));
-	f.sent_ns = jiffies_ns(BPF_CORE_READ(tp, lsndtime), now_ns);
-	f.received_ns = jiffies_ns(BPF_CORE_READ(icsk, icsk_ack.lrcvtime), now_ns);
-	f.acked_ns = jiffies_ns(BPF_CORE_READ(tp, rcv_tstamp), now_ns);
-	f.delivered_ns = mstamp_ns(BPF_CORE_READ(tp, delivered_mstamp));
-	f.first_ns = retrans_ns(address, now_ns);
-	f.opened_ns = mstamp_ns(BPF_CORE_READ(tp, rcvq_space.time));
-	f.timer_ns = jiffies_ns(retransmission_due(sk), now_ns);
-	f.flags = bounds_flags(address);
-	f.tail_ns = flight_tail_ns(address);
-	bounds = bounds_state(&f);
-	snapshot_times.state[0] = bounds.latest_ns;
-	snapshot_times.state[1] = bounds.earliest_ns;
-	if (state != TCPDWELL_ESTABLISHED && state != TCPDWELL_CLOSE_WAIT &&
-	    state != TCPDWELL_FIN_WAIT2)
-		return 0;
-	bounds = bounds_active(&f);
-	snapshot_times.active[0] = bounds.latest_ns;
-	snapshot_times.active[1] = bounds.earliest_ns;
+	__builtin_memset(f, 0, sizeof(*f));
+	f->now_ns = now_ns;
+	f->grain_ns = 2 * cfg_tick_ns;
+	f->state = state;
+	f->segment_ns = mstamp_ns(BPF_CORE_READ(tp, tcp_mstamp));
+	f->sent_ns = jiffies_ns(BPF_CORE_READ(tp, lsndtime), now_ns);
+	f->received_ns = jiffies_ns(BPF_CORE_READ(icsk, icsk_ack.lrcvtime), now_ns);
+	f->acked_ns = jiffies_ns(BPF_CORE_READ(tp, rcv_tstamp), now_ns);
+	f->delivered_ns = mstamp_ns(BPF_CORE_READ(tp, delivered_mstamp));
+	f->first_ns = retrans_ns(address, now_ns);
+	f->opened_ns = mstamp_ns(BPF_CORE_READ(tp, rcvq_space.time));
+	f->timer_ns = jiffies_ns(retransmission_due(sk), now_ns);
+	f->flags = bounds_flags(address);
+	f->tail_ns = flight_tail_ns(address);
+	bounds_write_state();
+	if (state == TCPDWELL_ESTABLISHED || state == TCPDWELL_CLOSE_WAIT ||
+	    state == TCPDWELL_FIN_WAIT2)
+		bounds_write_active();
 	return 0;
 }
 

@@ -94,6 +94,14 @@ static __always_inline __u64 task_of_table(const struct task_struct *task)
 										    (__u64)task;
 }
 
+/* Returns whether the entry at @place of an array of files is @file. */
+__noinline int has_file(__u64 place, __u64 file)
+{
+	__u64 at = 0;
+
+	return !bpf_probe_read_kernel(&at, sizeof(at), (void *)place) && at == file;
+}
+
 /*
  * Descriptors that one call looks at. The verifier walks through each turn of a loop, but through a
  * function of numbers once. With two loops it walks through the square root of PROCESS_FDS twice,
@@ -105,17 +113,12 @@ static __always_inline __u64 task_of_table(const struct task_struct *task)
 __noinline int stretch_fd(__u64 fdt, __u32 first, __u64 file)
 {
 	const struct fdtable *table = (const struct fdtable *)fdt;
-	__u64 files = (__u64)PEEK(fdtable, table, fd), at;
+	__u64 place = (__u64)PEEK(fdtable, table, fd) + first * sizeof(file);
 	__u32 max_fds = PEEK(fdtable, table, max_fds);
 
-	files += first * sizeof(at);
-	for (__u32 i = 0; i < FD_STRETCH; i++) {
-		if (first + i >= max_fds)
-			break;
-		if (!bpf_probe_read_kernel(&at, sizeof(at), (void *)(files + i * sizeof(at))) &&
-		    at == file)
-			return first + i;
-	}
+	for (__u32 i = 0; i < FD_STRETCH && first < max_fds; i++, first++, place += sizeof(file))
+		if (has_file(place, file))
+			return first;
 	return -1;
 }
 
@@ -143,17 +146,17 @@ __noinline int task_fd(__u64 task, __u64 file)
 __noinline int near_fd(__u64 task, __u32 bits, __u64 file)
 {
 	const struct fdtable *fdt = BPF_CORE_READ((struct task_struct *)task, files, fdt);
-	__u64 files = (__u64)BPF_CORE_READ(fdt, fd), at;
 	__u32 max_fds = BPF_CORE_READ(fdt, max_fds), fd = bits & LIFECYCLE_FD_BITS;
+	__u64 place = (__u64)BPF_CORE_READ(fdt, fd) + fd * sizeof(file), at;
 
-	for (int i = 0; i < FDS_NEAR; i++, fd += LIFECYCLE_FD_BITS + 1) {
-		if (fd >= max_fds)
-			return -1;
-		if (!bpf_probe_read_kernel(&at, sizeof(at), (void *)(files + fd * sizeof(at))) &&
-		    at == file)
+	for (int i = 0; i < FDS_NEAR && fd < max_fds; i++, fd += LIFECYCLE_FD_BITS + 1) {
+		/* This sets what it cannot read to 0. The stack has no room for has_file(). */
+		bpf_probe_read_kernel(&at, sizeof(at), (void *)place);
+		if (at == file)
 			return fd;
+		place += (LIFECYCLE_FD_BITS + 1) * sizeof(file);
 	}
-	return FD_BEYOND;
+	return fd < max_fds ? FD_BEYOND : -1;
 }
 
 #endif /* TCPDWELL_DESCRIPTOR_BPF_H */

@@ -182,6 +182,15 @@ static __always_inline void listener_inherit(struct lifecycle *child, const stru
  * ---- Who else has it ----------------------------------------------------------------------------
  */
 
+/*
+ * Returns what stands before @node in a list. It is a function of numbers, so a loop that calls it
+ * is short in each of its turns, through which the verifier goes one by one.
+ */
+__noinline __u64 list_before(__u64 node)
+{
+	return (__u64)BPF_CORE_READ((struct list_head *)node, prev);
+}
+
 /* Children that are looked at, the youngest first. */
 #define CHILDREN 64
 
@@ -218,7 +227,7 @@ __noinline __u64 child_holder(__u64 address, __u32 place, __u64 file)
 		child = node - bpf_core_field_offset(struct task_struct, sibling);
 		if (child_has(child, place, file))
 			return child;
-		node = (__u64)BPF_CORE_READ((struct list_head *)node, prev);
+		node = list_before(node);
 	}
 	return 0;
 }

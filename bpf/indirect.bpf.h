@@ -227,13 +227,20 @@ __noinline int indirect_mptcp(__u64 address, __u64 slot)
  * Files that one call looks at, and files in all. An io_uring may have more; a message has 253 at
  * most.
  */
-#define SLOTS_STRETCH 64
+#define SLOTS_STRETCH 256
 #define SLOTS_MAX     32768
 
-__noinline int indirect_file(__u64 address, __u64 slot)
+/* Looks at the file in a slot. */
+__noinline int indirect_file(__u64 slot)
 {
-	struct sock *sk = file_sock((const struct file *)address);
+	__u64 file = 0;
+	struct sock *sk;
 
+	bpf_probe_read_kernel(&file, sizeof(file), (void *)slot);
+	if (file && indirect.nodes && bpf_core_field_exists(struct io_rsrc_node, file_ptr))
+		file = BPF_CORE_READ((struct io_rsrc_node *)file, file_ptr);
+	file &= ~FILE_BITS;
+	sk = file_sock((const struct file *)file);
 	if (!cfg_subflows || !sk)
 		return 0;
 	if (is_tcp(sk))
@@ -245,16 +252,8 @@ __noinline int indirect_file(__u64 address, __u64 slot)
 
 __noinline int indirect_stretch(__u64 slots, __u32 count)
 {
-	for (__u32 i = 0; i < SLOTS_STRETCH && i < count; i++) {
-		__u64 slot = slots + i * sizeof(__u64), file = 0;
-
-		bpf_probe_read_kernel(&file, sizeof(file), (void *)slot);
-		if (file && indirect.nodes && bpf_core_field_exists(struct io_rsrc_node, file_ptr))
-			file = BPF_CORE_READ((struct io_rsrc_node *)file, file_ptr);
-		file &= ~FILE_BITS;
-		if (file)
-			indirect_file(file, slot);
-	}
+	for (__u32 i = 0; i < SLOTS_STRETCH && i < count; i++)
+		indirect_file(slots + i * sizeof(__u64));
 	return 0;
 }
 

@@ -98,11 +98,8 @@ __noinline int owner_lets_go(__u64 address, __u32 place, __u64 file)
 	__u64 task = thread_letting_go(address, place);
 	int how = task ? task_lets_go(task, place) : LETS_NOT_GO;
 
-	for (int i = 0; i < LETTING_LOOKS && how == LETS_GO_BY_CLOSE; i++) {
-		if (file_is_gone(file))
-			break;
+	for (int i = 0; i < LETTING_LOOKS && how == LETS_GO_BY_CLOSE && !file_is_gone(file); i++)
 		how = task_lets_go(task, place);
-	}
 	if (!file_is_gone(file))
 		return 0;
 	if (how == HAS_LET_GO)

@@ -67,24 +67,26 @@ static __always_inline void *lives_at(__u32 number)
 
 static __always_inline int table_search(__u64 key, __u32 forget, const bool of_lives)
 {
-	__u32 current = tables.current;
+	__u32 number = tables.current, step;
+	void *table;
 
 	/*
 	 * The table where new connections go is searched first, then the others from the largest
 	 * on, as that has most connections.
 	 */
-	for (__u32 step = 0; step <= TCPDWELL_TABLES; step++) {
-		__u32 number = step ? TCPDWELL_TABLES - step : current;
-		void *table = NULL;
-
-		if (!step || number != current)
-			table = of_lives ? lives_at(number) : table_at(number);
-		if (!table || !bpf_map_lookup_elem(table, &key))
-			continue;
-		if (!forget || !bpf_map_delete_elem(table, &key))
-			return number;
+	for (step = 0; step <= TCPDWELL_TABLES; step++) {
+		table = of_lives ? lives_at(number) : table_at(number);
+		if (table && bpf_map_lookup_elem(table, &key))
+			break;
+		number = TCPDWELL_TABLES - 1 - step;
 	}
-	return -ENOENT;
+	if (step > TCPDWELL_TABLES)
+		return -ENOENT;
+	if (!forget)
+		return number;
+	/* If another CPU is first, it is no more there. */
+	table = of_lives ? lives_at(number) : table_at(number);
+	return table && !bpf_map_delete_elem(table, &key) ? (int)number : -ENOENT;
 }
 
 /*

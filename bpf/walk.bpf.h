@@ -65,6 +65,19 @@ static __always_inline bool walk_wants(const struct sock_common *skc)
 	       !PEEK(sock_common, skc, skc_cookie.counter);
 }
 
+/* Notes the socket at @node if it is wanted. Returns where the next one is. */
+__noinline __u64 walk_note_one(__u64 node)
+{
+	const struct sock_common *skc = chain_step(&node);
+	__u32 place = walk_noted;
+
+	if (skc && walk_wants(skc) && place < TCPDWELL_WALK_CHAIN) {
+		walk_sockets[place] = (__u64)skc;
+		walk_noted++;
+	}
+	return node;
+}
+
 /*
  * Notes the sockets of a chain. A socket that moves to another chain would lead the walk into that
  * one, and the end of a chain carries its number, so this shows. A socket that comes back to its
@@ -76,17 +89,8 @@ __noinline int walk_note(__u64 address, __u32 number)
 	__u64 first = chain_first(bucket), node = first;
 
 	walk_noted = 0;
-	for (int i = 0; i < TCPDWELL_WALK_CHAIN; i++) {
-		const struct sock_common *skc = chain_step(&node);
-		__u32 place = walk_noted;
-
-		if (!skc)
-			break;
-		if (!walk_wants(skc) || place >= TCPDWELL_WALK_CHAIN)
-			continue;
-		walk_sockets[place] = (__u64)skc;
-		walk_noted++;
-	}
+	for (int i = 0; i < TCPDWELL_WALK_CHAIN && !chain_is_over(node); i++)
+		node = walk_note_one(node);
 	if (!chain_is_over(node))
 		return WALK_TOO_LONG;
 	return node == ((__u64)number << 1 | 1) && chain_first(bucket) == first ? WALK_WHOLE :
@@ -159,11 +163,24 @@ __noinline int walk_socket(__u64 address, __u32 number)
 	return 0;
 }
 
-/* Walks through one chain. */
-__noinline int walk_chain(__u64 bucket, __u32 number)
+static __always_inline bool walk_has_room(void)
 {
+	return walk.count + TCPDWELL_WALK_CHAIN <= TCPDWELL_WALK_RECORDS;
+}
+
+/*
+ * Walks through one chain, whose head is among walk_heads. Returns 1 instead if there is no room
+ * for what it may have.
+ */
+__noinline int walk_chain(__u32 number)
+{
+	__u64 bucket = walk_table + number * sizeof(__u64);
 	int verdict = WALK_MOVED;
 
+	if (chain_is_over(walk_heads[number % WALK_HEADS]))
+		return 0;
+	if (!walk_has_room())
+		return 1;
 	for (int i = 0; i < WALK_TRIES && verdict == WALK_MOVED; i++)
 		verdict = walk_note(bucket, number);
 	if (verdict != WALK_WHOLE)
@@ -173,34 +190,26 @@ __noinline int walk_chain(__u64 bucket, __u32 number)
 	return 0;
 }
 
-static __always_inline bool walk_has_room(void)
-{
-	return walk.count + TCPDWELL_WALK_CHAIN <= TCPDWELL_WALK_RECORDS;
-}
-
 /*
  * Walks through some buckets from walk.next on. Most are empty, and to read many heads costs as
  * much as to read one. The reads begin at multiples of WALK_HEADS, because memory beyond the end of
- * the table may not be readable.
+ * the table may not be readable. Returns whether there is more to walk through, and room.
  */
 __noinline int walk_stretch(void)
 {
-	__u32 begin = walk.next;
+	__u32 number = walk.next;
+	__u32 end = number - number % WALK_HEADS + WALK_HEADS;
 
-	if (bpf_probe_read_kernel(
-		    walk_heads, sizeof(walk_heads),
-		    (void *)(walk_table + (begin - begin % WALK_HEADS) * sizeof(__u64))))
+	if (bpf_probe_read_kernel(walk_heads, sizeof(walk_heads),
+				  (void *)(walk_table + (end - WALK_HEADS) * sizeof(__u64))))
 		walk.broken++;
-	for (__u32 i = 0; i < WALK_HEADS && walk_has_room(); i++) {
-		__u32 number = begin + i, at = number % WALK_HEADS;
-
-		if (number >= walk.buckets || (i && !at))
+	if (end > walk.buckets)
+		end = walk.buckets;
+	for (int i = 0; i < WALK_HEADS && number < end; i++, number++)
+		if (walk_chain(number))
 			break;
-		if (!chain_is_over(walk_heads[at]))
-			walk_chain(walk_table + number * sizeof(__u64), number);
-		walk.next = number + 1;
-	}
-	return 0;
+	walk.next = number;
+	return number < walk.buckets && walk_has_room();
 }
 
 /*
@@ -232,8 +241,9 @@ static __always_inline int walk_run(__u64 begin, __u64 mode)
 	walk_mode = mode;
 	if (!walk_find_table())
 		return 0;
-	for (int i = 0; i < WALK_STRETCHES && walk.next < walk.buckets && walk_has_room(); i++)
-		walk_stretch();
+	for (int i = 0; i < WALK_STRETCHES && begin < walk.buckets; i++)
+		if (!walk_stretch())
+			break;
 	return 0;
 }
 

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.any_kernel
 
 # How often the verifier may go through each instruction of the programs on average, including
 # those that are switched off. It goes through one again for each path on which registers differ.
-PATHS = 3
+PATHS = 2
 
 
 def costs(*arguments: str) -> list[refusal.Cost]:
