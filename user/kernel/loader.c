@@ -618,6 +618,11 @@ int loader_attach(struct loader *loader, struct failure *failure)
 	return failure_errno(failure, "cannot start", errno);
 }
 
+void loader_look_no_more(struct loader *loader)
+{
+	programs_look_no_more(loader->programs);
+}
+
 void loader_started(const struct loader *loader)
 {
 	size_t page = sysconf(_SC_PAGESIZE);

@@ -48,6 +48,9 @@ void loader_free(struct loader *loader);
  */
 int loader_attach(struct loader *loader, struct failure *failure);
 
+/* Gives back what only a look at the sockets that exist needs. There must be no look after that. */
+void loader_look_no_more(struct loader *loader);
+
 /*
  * Gives back memory that only the start needed: the pages of the BPF object, which are read again
  * from the program's file when they are needed, and free memory of the heap.

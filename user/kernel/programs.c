@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/perf_event.h>
 #include <stdlib.h>
 #include <string.h>
@@ -366,6 +367,25 @@ void programs_hand_over(struct programs *programs, struct steward *steward)
 		if (programs->iterators[i])
 			steward_take_link(steward, i, bpf_link__fd(programs->iterators[i]));
 	}
+}
+
+/* Closes a map that no program uses any more. libbpf gets something else to close. */
+static void let_go_of_map(const struct tcpdwell_bpf *skel, const struct bpf_map *map)
+{
+	if (bpf_map__autocreate(map))
+		dup3(bpf_map__fd(skel->maps.rodata), bpf_map__fd(map), O_CLOEXEC);
+}
+
+void programs_look_no_more(struct programs *programs)
+{
+	const struct tcpdwell_bpf *skel = programs->skel;
+
+	for (unsigned int i = 0; i < STEWARD_ITERATORS; i++)
+		bpf_program__unload((struct bpf_program *)iterator_program(programs, i));
+	bpf_program__unload(skel->progs.walk_all);
+	let_go_of_map(skel, skel->maps.queued);
+	let_go_of_map(skel, skel->maps.subflows);
+	let_go_of_map(skel, skel->maps.namespaces);
 }
 
 /*

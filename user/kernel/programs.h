@@ -74,6 +74,12 @@ int programs_open_descriptors(const struct programs *programs);
 int programs_open_sockets(const struct programs *programs);
 
 /*
+ * Gives back the programs and maps that only a look at sockets needs. There must be no look after
+ * that.
+ */
+void programs_look_no_more(struct programs *programs);
+
+/*
  * Makes the links that these iterators come from, once for all of them, and hands them to @steward,
  * which opens iterators where the process may not. What the kernel refuses stays as it is.
  */

@@ -459,7 +459,11 @@ static int begin(struct session *s)
 	s->end_ns = s->next_ns = EVENTS_FOREVER;
 	if (s->wants.names && !(s->names = name_book_new("", s->steward)))
 		return failure_errno(s->failure, "cannot start", errno);
-	if (s->command->start(s) || give_up_privileges(s))
+	if (s->command->start(s))
+		return -1;
+	if (s->loader && s->wants.watch && !s->wants.looks)
+		loader_look_no_more(s->loader);
+	if (give_up_privileges(s))
 		return -1;
 	if (!s->wants.watch) {
 		if (s->wants.rows_optional)
