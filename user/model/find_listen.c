@@ -109,8 +109,10 @@ static void found_flood(struct finder *finder, const struct fact_socket *listene
 	describe_flood(finding, netns);
 	finding_why(finding, "%s %s",
 		    listener->request_sources > 1 || !listener->request_sources ?
-			    "Many addresses send SYNs and answer no SYN-ACK: forged, as a rule." :
-			    "One address sends SYNs and does not answer the SYN-ACK.",
+			    "Many addresses send SYNs and complete no handshake: forged, as a "
+			    "rule." :
+			    "One address sends SYNs and completes no handshake: the SYN-ACK or "
+			    "its answer is lost, or, with TCP_DEFER_ACCEPT, it says nothing.",
 		    cookies ? "SYN cookies let real clients in." :
 			      "SYN cookies are off: real clients are locked out.");
 	finding_more(finding, "tcpdwell snapshot --sockets -s SYN_RECV -L %u", listener->at.lport);

@@ -417,8 +417,9 @@ static void found_stuck(struct finder *finder, const struct fact_socket *const *
 	if (!finding)
 		return;
 	describe(finder, finding, group, count);
-	finding_figure(finding, "fin_sent_again", most_retransmits(group, count), FIGURE_COUNT,
-		       false);
+	if (most_retransmits(group, count))
+		finding_figure(finding, "fin_sent_again", most_retransmits(group, count),
+			       FIGURE_COUNT, false);
 	if (most_probes(group, count))
 		finding_figure(finding, "probes", most_probes(group, count), FIGURE_COUNT, false);
 	advise_stuck(finding, group[0]);
