@@ -256,9 +256,38 @@ static void test_filters(void **state)
 	assert_false(wanted(&c, &f));
 }
 
+/* States that one connection may go through have dwells of their own. */
+static void test_dwells_have_room(void **state)
+{
+	static const uint8_t ways[][6] = {
+		{ TCPDWELL_SYN_SENT, TCPDWELL_SYN_RECV, TCPDWELL_ESTABLISHED, TCPDWELL_FIN_WAIT1,
+		  TCPDWELL_FIN_WAIT2, TCPDWELL_TIME_WAIT },
+		{ TCPDWELL_SYN_SENT, TCPDWELL_SYN_RECV, TCPDWELL_ESTABLISHED, TCPDWELL_FIN_WAIT1,
+		  TCPDWELL_CLOSING, TCPDWELL_TIME_WAIT },
+		{ TCPDWELL_SYN_SENT, TCPDWELL_SYN_RECV, TCPDWELL_ESTABLISHED, TCPDWELL_CLOSE_WAIT,
+		  TCPDWELL_LAST_ACK },
+	};
+
+	(void)state;
+	for (unsigned int way = 0; way < sizeof(ways) / sizeof(ways[0]); way++) {
+		unsigned int taken = 0;
+
+		for (unsigned int i = 0; i < sizeof(ways[0]) && ways[way][i]; i++) {
+			uint32_t at = tcpdwell_life_index(ways[way][i]);
+
+			assert_true(at < TCPDWELL_LIFE_DWELLS);
+			assert_false(taken >> at & 1);
+			taken |= 1U << at;
+		}
+	}
+	assert_true(tcpdwell_life_index(TCPDWELL_CLOSE) >= TCPDWELL_LIFE_DWELLS);
+	assert_true(tcpdwell_life_index(TCPDWELL_LISTEN) >= TCPDWELL_LIFE_DWELLS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_dwells_have_room),
 		cmocka_unit_test(test_neither_syn_nor_fin_is_a_byte),
 		cmocka_unit_test(test_what_was_not_acknowledged),
 		cmocka_unit_test(test_what_was_not_read),
