@@ -101,12 +101,12 @@ char *put_duration(char *p, uint64_t ns, enum duration_round round, unsigned int
 	return p;
 }
 
-char *put_dwell(char *p, const struct tcpdwell_transition *t, unsigned int *columns)
+char *put_dwell(char *p, uint8_t worth, uint64_t ns, unsigned int *columns)
 {
-	if (t->dwell == TCPDWELL_DWELL_EXACT)
-		return put_duration(p, t->dwell_ns, DURATION_NEAREST, columns);
-	if (t->dwell == TCPDWELL_DWELL_AT_LEAST) {
-		p = put_duration(put_char(p, '>'), t->dwell_ns, DURATION_DOWN, columns);
+	if (worth == TCPDWELL_DWELL_EXACT)
+		return put_duration(p, ns, DURATION_NEAREST, columns);
+	if (worth == TCPDWELL_DWELL_AT_LEAST) {
+		p = put_duration(put_char(p, '>'), ns, DURATION_DOWN, columns);
 		++*columns;
 		return p;
 	}
@@ -114,11 +114,11 @@ char *put_dwell(char *p, const struct tcpdwell_transition *t, unsigned int *colu
 	return put_char(p, '-');
 }
 
-char *put_dwell_right(char *p, const struct tcpdwell_transition *t, unsigned int width,
+char *put_dwell_right(char *p, uint8_t worth, uint64_t ns, unsigned int width,
 		      unsigned int *columns)
 {
 	char dwell[16];
-	size_t len = put_dwell(dwell, t, columns) - dwell;
+	size_t len = put_dwell(dwell, worth, ns, columns) - dwell;
 
 	if (*columns < width) {
 		p = put_fill(p, p, width - *columns);

@@ -12,8 +12,6 @@
 
 #include <stdint.h>
 
-struct tcpdwell_transition;
-
 #define NS_PER_S 1000000000ULL
 
 /* The most columns of a duration or a dwell. A field of 7 holds all below 100 000 days. */
@@ -31,12 +29,13 @@ enum duration_round {
 char *put_duration(char *p, uint64_t ns, enum duration_round round, unsigned int *columns);
 
 /*
- * Appends the dwell of @t: `3.20ms`, `>12.3s` for a lower bound, `-` for unknown. At most 10 bytes.
+ * Appends a dwell of @worth (enum tcpdwell_dwell): `3.20ms`, `>12.3s` for a lower bound, `-` for
+ * unknown. At most 10 bytes.
  */
-char *put_dwell(char *p, const struct tcpdwell_transition *t, unsigned int *columns);
+char *put_dwell(char *p, uint8_t worth, uint64_t ns, unsigned int *columns);
 
 /* Appends the same, right-aligned in a field of @width columns. At most @width + 10 bytes. */
-char *put_dwell_right(char *p, const struct tcpdwell_transition *t, unsigned int width,
+char *put_dwell_right(char *p, uint8_t worth, uint64_t ns, unsigned int width,
 		      unsigned int *columns);
 
 #endif /* TCPDWELL_DURATION_H */

@@ -228,9 +228,9 @@ bool life_wanted(const struct life *life, const struct life_filter *filter)
 	if (filter->min_bytes &&
 	    (!life->counted || life->sent + life->received < filter->min_bytes))
 		return false;
-	for (unsigned int state = 1; state < TCPDWELL_STATE_MAX; state++) {
-		if (!(filter->longer >> state & 1))
-			continue;
+	for (unsigned int longer = filter->longer; longer; longer &= longer - 1) {
+		unsigned int state = __builtin_ctz(longer);
+
 		if (!life_visited(life, state) || !life_dwell(life, state) ||
 		    life_dwell_ns(life, state) < filter->longer_ns[state])
 			return false;

@@ -22,6 +22,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/duration.h"
 #include "base/escape.h"
 #include "base/put.h"
 #include "base/tcpstate.h"
@@ -94,6 +95,17 @@ static inline void cell_text(struct row *row, const char *text, unsigned int wid
 	excess = row->p - start - columns;
 	row->excess += excess;
 	cell_end(row, start, width + excess);
+}
+
+/* Writes how long something lasted; @worth is an enum tcpdwell_dwell. */
+static inline void cell_dwell(struct row *row, uint8_t worth, uint64_t ns, unsigned int width)
+{
+	unsigned int columns;
+	char *start = row->p;
+
+	row->p = put_dwell_right(row->p, worth, ns, width, &columns);
+	row->excess += row->p - start - columns;
+	row->p = put_char(row->p, ' ');
 }
 
 static inline char *put_port(char *p, uint16_t port)

@@ -42,17 +42,6 @@ static struct life_table *table_of(struct life_view *view)
 
 /* ---- Cells ---- */
 
-/* Appends a time with its worth, enum tcpdwell_dwell. */
-static void cell_time(struct row *row, uint64_t ns, uint8_t worth, unsigned int width)
-{
-	const struct tcpdwell_transition t = { .dwell = worth, .dwell_ns = ns };
-	char dwell[16];
-	unsigned int columns;
-	size_t len = put_dwell(dwell, &t, &columns) - dwell;
-
-	cell_right(row, dwell, len, columns, width);
-}
-
 /* Appends bytes in five columns: 0 to 9999, or three digits and a power of 1024. */
 static void cell_size(struct row *row, bool known, uint64_t bytes, unsigned int width)
 {
@@ -97,7 +86,7 @@ static void head_local(struct row *row, const char *head, unsigned int width)
 		cell_left(row, head, width);
 }
 
-#define HEAD_OF_time  cell_word_right
+#define HEAD_OF_dwell cell_word_right
 #define HEAD_OF_size  cell_word_right
 #define HEAD_OF_local head_local
 
@@ -108,13 +97,13 @@ static void head_local(struct row *row, const char *head, unsigned int width)
 	C(left, "SIDE", SIDE_WIDTH, life_side_name((l)->side) ?: "-")                   \
 	C(local, "LADDR:LPORT", (table)->local, (c)->family, (c)->laddr, (c)->lport)    \
 	C(address, "RADDR:RPORT", (table)->remote, (c)->family, (c)->raddr, (c)->rport) \
-	C(time, "HSHAKE", TIME_CELL, (l)->handshake_ns, (l)->opening)                   \
-	C(time, "ACCEPT", TIME_CELL, (l)->accept_ns, (l)->waiting)                      \
-	C(time, "LIFE", TIME_CELL, (l)->life_ns, (l)->worth)                            \
+	C(dwell, "HSHAKE", TIME_CELL, (l)->opening, (l)->handshake_ns)                  \
+	C(dwell, "ACCEPT", TIME_CELL, (l)->waiting, (l)->accept_ns)                     \
+	C(dwell, "LIFE", TIME_CELL, (l)->worth, (l)->life_ns)                           \
 	C(size, "SENT", BYTES_WIDTH, (l)->counted, (l)->sent)                           \
 	C(size, "RECV", BYTES_WIDTH, (l)->counted, (l)->received)                       \
 	C(number, "RETR", RETR_WIDTH, (l)->numbered, (c)->life.numbers.retransmits)     \
-	C(time, "SRTT", TIME_CELL, (l)->srtt_us * 1000ULL, !!(l)->srtt_us)
+	C(dwell, "SRTT", TIME_CELL, !!(l)->srtt_us, (l)->srtt_us * 1000ULL)
 
 static void put_clock(struct life_table *table, struct row *row, uint64_t mono_ns)
 {
@@ -172,13 +161,12 @@ static void put_states(struct row *row, const struct life *life)
 
 	for (unsigned int i = 0; i < sizeof(order); i++) {
 		unsigned int state = order[i];
-		const struct tcpdwell_transition t = { .dwell = life_dwell(life, state),
-						       .dwell_ns = life_dwell_ns(life, state) };
 
 		if (!life_visited(life, state))
 			continue;
 		row->p = put_char(put_string(put_char(row->p, ' '), tcpstate_name(state)), '=');
-		row->p = put_dwell(row->p, &t, &columns);
+		row->p = put_dwell(row->p, life_dwell(life, state), life_dwell_ns(life, state),
+				   &columns);
 	}
 }
 

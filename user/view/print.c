@@ -17,10 +17,9 @@
 
 void print_age(FILE *out, uint64_t ns, uint8_t worth, unsigned int width)
 {
-	struct tcpdwell_transition t = { .dwell_ns = ns, .dwell = worth };
 	char text[64 + TEXT_SLACK_BYTES];
 	unsigned int columns;
-	char *end = put_dwell_right(text, &t, width, &columns);
+	char *end = put_dwell_right(text, worth, ns, width, &columns);
 
 	fprintf(out, "%.*s", (int)(end - text), text);
 }

@@ -177,16 +177,6 @@ static void put_connection(struct table *table, struct row *row,
 		memo_keep(table->connections, &key, start, row->p - start);
 }
 
-static void put_dwell_cell(struct row *row, const struct tcpdwell_transition *t)
-{
-	unsigned int columns;
-	char *start = row->p;
-
-	row->p = put_dwell_right(row->p, t, DWELL_WIDTH, &columns);
-	row->excess += row->p - start - columns;
-	row->p = put_char(row->p, ' ');
-}
-
 /* Writes `reason/ERRNO`, or either one if there is no other, or `-` if there is neither. */
 static char *put_reason(char *p, const char *reason, const char *err)
 {
@@ -303,7 +293,7 @@ static int table_event(struct sink *sink, const struct tcpdwell_transition *t,
 
 	put_times(table, &row, t->time_ns);
 	put_connection(table, &row, t);
-	put_dwell_cell(&row, t);
+	cell_dwell(&row, t->dwell, t->dwell_ns, DWELL_WIDTH);
 	start = row.p;
 	row.p = put_word(row.p, &table->states[t->from][t->to]);
 	if (table->style.wide) {

@@ -119,14 +119,13 @@ static void test_down(void **state)
 
 static void assert_dwell(uint8_t dwell, uint64_t ns, const char *want, const char *want_right)
 {
-	struct tcpdwell_transition t = { .dwell = dwell, .dwell_ns = ns };
 	char got[32 + TEXT_SLACK_BYTES];
 	unsigned int columns;
 
-	*put_dwell(got, &t, &columns) = '\0';
+	*put_dwell(got, dwell, ns, &columns) = '\0';
 	assert_string_equal(got, want);
 	assert_int_equal(columns, width(want));
-	*put_dwell_right(got, &t, 7, &columns) = '\0';
+	*put_dwell_right(got, dwell, ns, 7, &columns) = '\0';
 	assert_string_equal(got, want_right);
 	assert_int_equal(columns, width(want_right));
 }
