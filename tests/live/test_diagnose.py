@@ -11,6 +11,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Iterator
@@ -22,7 +23,8 @@ from harness.netns import Netns, Veth
 
 Finding = dict[str, Any]
 
-# Long enough for a peer to be silent for 10 s, after all have begun within a second.
+# Long enough for a peer to be silent for 10 s. The look also lasts until the players have done all
+# that they do, for which an emulated processor needs longer.
 LOOK_S = 15
 OLDER = "2s"
 FOUND = 10
@@ -45,7 +47,8 @@ def name(text):
     open("/proc/self/comm", "w").write(text)
 
 def stay():
-    time.sleep(60)
+    print("done", flush=True)
+    sys.stdin.read()
 
 def fork(title):
     # The child ends with its parent, even while it is stopped.
@@ -181,9 +184,8 @@ WORKERS = """
 name("workers")
 ready()
 for number in range(4):
-    if not os.fork():
-        name("worker")
-        s = socket.socket(); s.settimeout(30); attempt(s.connect, ("10.51.0.1", 9003))
+    if fork("worker"):
+        s = socket.socket(); s.settimeout(120); attempt(s.connect, ("10.51.0.1", 9003))
         os._exit(0)
 stay()
 """
@@ -201,9 +203,7 @@ stay()
 # A server that closes first, and a client that checks now and then that the port answers.
 CHECKED = """
 listener = socket.create_server(("127.0.0.1", 8080), backlog=64)
-child = os.fork()
-if not child:
-    name("server")
+if fork("server"):
     while True:
         s, _peer = listener.accept()
         if attempt(s.recv, 10):
@@ -219,8 +219,7 @@ for turn in range(100):
         s = socket.create_connection(("127.0.0.1", 8080))
         s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)); s.close()
     time.sleep(.05)
-time.sleep(15)
-os.kill(child, 9)
+stay()
 """
 
 # A server with a thread for each connection.
@@ -402,30 +401,33 @@ for s in pool:
     s.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 idle = [socket.create_connection(("127.0.0.1", 8080)) for _ in range(50)]
 ready()
-end = time.monotonic() + 20
-while time.monotonic() < end:
+while True:
     with socket.create_connection(("127.0.0.1", 8080)) as s:
         s.send(b"x"); s.recv(100)
     time.sleep(.005)
-stay()
 """
 
 
 @dataclass
 class Player:
     child: subprocess.Popen[str]
+    stays: bool  # when it has done all that it does; others go on
 
     @classmethod
     def start(cls, netns: Netns, text: str, *arguments: str) -> Player:
         child = netns.spawn([sys.executable, "-c", HEAD + text, *arguments], text=True,
                             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert child.stdout and child.stdout.readline() == "ready\n"
-        return cls(child)
+        return cls(child, "stay()" in text)
 
     def go(self) -> None:
         assert self.child.stdin
         self.child.stdin.write("go\n")
         self.child.stdin.flush()
+
+    def wait(self) -> None:
+        """Waits until it has done all that it does."""
+        assert self.child.stdout and (not self.stays or self.child.stdout.readline() == "done\n")
 
 
 def lose(netns: Netns, peer: str) -> None:
@@ -471,8 +473,8 @@ class Scene:
         return pair
 
     def look(self) -> None:
-        child = subprocess.Popen([place.tcpdwell(), "diagnose", "-d", f"{LOOK_S}s", "--older",
-                                  OLDER, "-o", "json", *place.backend()],
+        child = subprocess.Popen([place.tcpdwell(), "diagnose", "-d", "1h", "--older", OLDER,
+                                  "-o", "json", *place.backend()],
                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         assert child.stderr
         said = []
@@ -482,6 +484,10 @@ class Scene:
                 break
         for player in self.players.values():
             player.go()
+        time.sleep(LOOK_S)
+        for player in self.players.values():
+            player.wait()
+        child.send_signal(signal.SIGINT)
         out, err = child.communicate(timeout=process.LIMIT_S)
         self.found = [json.loads(line) for line in out.splitlines()]
         self.status, self.text = child.returncode, "".join(said) + err
