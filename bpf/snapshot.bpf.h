@@ -198,6 +198,19 @@ static __noinline __u32 state_shown(__u64 address, __u32 state)
 }
 
 /*
+ * Returns whether and for whom the full socket has a struct socket. Those of MPTCP's subflows are
+ * the kernel's, but a process has the socket of MPTCP.
+ */
+static __always_inline __u8 found_flags(const struct sock *sk)
+{
+	if (!BPF_CORE_READ(sk, sk_socket))
+		return 0;
+	if (!BPF_CORE_READ_BITFIELD_PROBED(sk, sk_kern_sock) || sock_is_subflow(sk))
+		return TCPDWELL_SOCKET_HELD;
+	return TCPDWELL_SOCKET_HELD | TCPDWELL_SOCKET_KERNEL;
+}
+
+/*
  * Gathers facts about the full socket at @address. Returns whether its connection is wanted. A
  * listener is remembered in any case, because its children inherit its owner.
  */
@@ -208,7 +221,7 @@ __noinline int found_full(__u64 address)
 	bool wanted;
 
 	found.state = BPF_CORE_READ(sk, __sk_common.skc_state);
-	found.flags = BPF_CORE_READ(sk, sk_socket) ? TCPDWELL_SOCKET_HELD : 0;
+	found.flags = found_flags(sk);
 	found.bound = bucket_is_bound((__u64)BPF_CORE_READ(icsk, icsk_bind_hash));
 	found.v6only = BPF_CORE_READ_BITFIELD_PROBED(sk, __sk_common.skc_ipv6only);
 	found.shown = state_shown(address, found.state);

@@ -199,6 +199,8 @@ enum tcpdwell_socket_flag {
 	/* The process pid has it as a fixed file of io_uring, without an fd. */
 	TCPDWELL_SOCKET_FIXED = 1 << 3,
 	TCPDWELL_SOCKET_IN_FLIGHT = 1 << 4, /* waits in the queue of owner_pid's unix socket */
+	/* The kernel made it for itself, as NFS does; no process has it. */
+	TCPDWELL_SOCKET_KERNEL = 1 << 5,
 };
 
 /* The value of fd if the process has the socket without a descriptor. */

@@ -302,6 +302,7 @@ struct sock {
 	struct timer_list sk_timer;
 	struct socket_wq *sk_wq;
 	struct socket *sk_socket;
+	u8 sk_kern_sock : 1; /* of the kernel itself: sock_create_kern() */
 	u16 sk_type;
 	u16 sk_protocol;
 	u8 sk_shutdown;

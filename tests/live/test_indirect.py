@@ -3,7 +3,7 @@
 
 They are in flight in the queue of a unix socket, or fixed files of an io_uring. Their holder is
 named. If only one process can receive a socket, that one is named as its receiver. Nobody is named
-where it may be another.
+where it may be another. Sockets that the kernel made for itself are said to be its own.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
+from pathlib import Path
 from typing import Any, Callable
 
 import pytest
 
-from harness import actor as actors, leaks, place, process
+from harness import actor as actors, capability, leaks, place, process
 from harness.actor import Actor, Cast
 from harness.netns import Netns
 from harness.play import PORT, who
@@ -222,3 +224,54 @@ def test_owner_of_rows(server: Actor, netns: Netns, tracer: Callable[..., Tracer
     for row in rows:
         if row["from"] == "CLOSE_WAIT":
             assert (row["pid"], row["comm"]) == (mine.pid, mine.comm) and row["owner"] == "scan"
+
+
+# ---- Of the kernel -------------------------------------------------------------------------------
+
+# The kernel connects by itself, and waits for an answer until the process is ended.
+MOUNT = f"""
+import ctypes, os, tempfile
+libc = ctypes.CDLL(None, use_errno=True)
+clone_newns, private = 0x20000, 1 << 18 | 1 << 14
+assert not libc.unshare(clone_newns) and not libc.mount(None, b"/", None, private, None)
+libc.mount(b"127.0.0.1:/", tempfile.gettempdir().encode(), b"nfs4", 0,
+           b"vers=4.1,proto=tcp,addr=127.0.0.1,clientaddr=127.0.0.1,port={PORT}")
+print(os.strerror(ctypes.get_errno()), flush=True)
+"""
+
+
+@pytest.mark.every_kernel
+def test_kernel(cast: Cast, netns: Netns) -> None:
+    """Nobody but the kernel has the socket of a mount of NFS."""
+    if not capability.guest() and "\tnfs4\n" not in Path("/proc/filesystems").read_text("ascii"):
+        pytest.skip("the module of NFS is not loaded")
+    server = cast.actor("server", netns)
+    server.run(f"l = socket.create_server(('127.0.0.1', {PORT})); l.settimeout({process.LIMIT_S})")
+    with subprocess.Popen(netns.argv([sys.executable, "-c", MOUNT]), stdout=subprocess.PIPE,
+                          text=True) as mount:
+        try:
+            server.run("kept = l.accept()[0]")
+            census = json.loads(process.run(
+                [place.tcpdwell(), "snapshot", "-o", "json", "--netns", netns.path]).stdout)
+            leak, = [one for one in look(netns, "-s", "ESTABLISHED") if not one["pid"]]
+            text = subprocess.run(leaks.command(netns, "--older", "0s", "-s", "ESTABLISHED"),
+                                  capture_output=True, text=True, check=False,
+                                  timeout=process.LIMIT_S).stdout
+            rows = [json.loads(line) for line in subprocess.run(
+                [place.tcpdwell(), "snapshot", "--sockets", "-o", "json", "--netns", netns.path],
+                capture_output=True, text=True, check=True,
+                timeout=process.LIMIT_S).stdout.splitlines()]
+        finally:
+            process.end(mount)
+    assert (leak["count"], leak["kernel"]) == (1, True), leak
+    assert {(one["pid"], one["kernel"]): one["count"] for one in census["processes"]
+            if one["state"] == "ESTABLISHED"} == {(None, True): 1, (server.pid, False): 1}
+    assert "\n  of the kernel itself" in text, text
+    assert {row["rport"]: (row["pid"], row["kernel"], row["orphan"]) for row in rows
+            if row["state"] != "LISTEN"} == {
+        PORT: (None, True, False), leak_port(rows): (server.pid, False, False)}
+
+
+def leak_port(rows: list[dict[str, Any]]) -> int:
+    """The local port of the kernel's socket."""
+    return next(int(row["lport"]) for row in rows if row["rport"] == PORT)

@@ -100,6 +100,12 @@ static uint64_t service_of(const struct listening *listening, const struct range
 	return (uint64_t)side << 16 | service_port(side, info->lport, info->rport);
 }
 
+/* Returns a number for the process that a socket counts for; the kernel itself has one, too. */
+static uint64_t process_of(const struct tcpdwell_socket *info)
+{
+	return info->pid ?: (uint64_t) !!(info->flags & TCPDWELL_SOCKET_KERNEL) << 32;
+}
+
 /*
  * Fills @samples with the wanted sockets, and the list of listeners. Returns the number of samples.
  */
@@ -142,7 +148,7 @@ static int count_all(struct census *census, const struct sockets *sockets,
 	if (err)
 		return err;
 	for (size_t i = 0; i < count; i++)
-		samples[i].group = samples[i].socket->info.pid;
+		samples[i].group = process_of(&samples[i].socket->info);
 	err = make_groups(&census->processes, samples, count);
 	if (err)
 		return err;

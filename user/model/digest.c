@@ -89,6 +89,7 @@ static uint64_t hash_service(const struct fact_socket *socket)
 {
 	const uint32_t words[] = {
 		socket->owner.pid,
+		socket->owner.kernel,
 		socket->at.netns,
 		socket->client,
 		socket->client ? socket->at.rport : socket->at.lport,

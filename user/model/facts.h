@@ -27,7 +27,8 @@ struct held_ports;
 
 /* A process. pid 0: none is known. */
 struct fact_owner {
-	uint32_t pid;
+	uint32_t pid; /* 0: nobody, or not known */
+	bool kernel;  /* nobody but the kernel itself, which made the socket */
 	char comm[TCPDWELL_COMM_LEN];
 };
 

@@ -52,7 +52,14 @@ void finder_groups_sorted(struct finder *finder, finder_pick *pick, finder_compa
 
 int finder_compare_owners(const struct fact_owner *a, const struct fact_owner *b)
 {
-	return memcmp(a->comm, b->comm, sizeof(a->comm)) ?: compare(a->pid, b->pid);
+	return memcmp(a->comm, b->comm, sizeof(a->comm)) ?:
+		       compare(a->pid, b->pid)		 ?:
+							   compare(a->kernel, b->kernel);
+}
+
+static bool is_same(const struct fact_owner *a, const struct fact_owner *b)
+{
+	return a->pid == b->pid && a->kernel == b->kernel;
 }
 
 /* Compares what the sockets of one group have in common, and then their owners. */
@@ -79,7 +86,7 @@ static size_t count_large(const struct fact_socket *const *group, size_t count,
 	size_t large = 0;
 
 	for (size_t i = 0, n; i < count; i += n) {
-		for (n = 1; i + n < count && group[i + n]->owner.pid == group[i]->owner.pid; n++)
+		for (n = 1; i + n < count && is_same(&group[i + n]->owner, &group[i]->owner); n++)
 			;
 		large += least->count(group + i, n) >= least->alone;
 	}
@@ -99,7 +106,7 @@ static void found_program(struct finder *finder, const struct fact_socket **grou
 	for (size_t i = 0, n; i < count; i += n) {
 		uint64_t sockets;
 
-		for (n = 1; i + n < count && group[i + n]->owner.pid == group[i]->owner.pid; n++)
+		for (n = 1; i + n < count && is_same(&group[i + n]->owner, &group[i]->owner); n++)
 			;
 		sockets = least->count(group + i, n);
 		if (sockets >= least->alone) {
@@ -161,7 +168,7 @@ static size_t count_large_ends(const struct fact_end *const *group, size_t count
 	size_t large = 0;
 
 	for (size_t i = 0, n; i < count; i += n) {
-		for (n = 1; i + n < count && group[i + n]->owner.pid == group[i]->owner.pid; n++)
+		for (n = 1; i + n < count && is_same(&group[i + n]->owner, &group[i]->owner); n++)
 			;
 		large += finder_ends_count(group + i, n) >= least;
 	}
@@ -179,7 +186,7 @@ static void found_ends_of_program(struct finder *finder, const struct fact_end *
 		return;
 	}
 	for (size_t i = 0, n; i < count; i += n) {
-		for (n = 1; i + n < count && group[i + n]->owner.pid == group[i]->owner.pid; n++)
+		for (n = 1; i + n < count && is_same(&group[i + n]->owner, &group[i]->owner); n++)
 			;
 		if (finder_ends_count(group + i, n) >= least) {
 			found(finder, group + i, n);

@@ -167,7 +167,9 @@ static int add_socket(struct gather *g, const struct tcpdwell_socket *socket)
 		take_detail(g, socket, &fact);
 	/* No process has an orphan any more. */
 	if (fact.timers.orphan || !fact.owner.comm[0])
-		fact.owner = (struct fact_owner){ 0 };
+		fact.owner = (struct fact_owner){
+			.kernel = socket->flags & TCPDWELL_SOCKET_KERNEL,
+		};
 	if (g->digest_leak_ns)
 		return add_to_digest(g, &fact);
 	return gather_list_add(&g->sockets, &fact);

@@ -255,6 +255,7 @@ int leak_describe(struct leak *leak, const struct sockets *sockets,
 		.pid = info->pid,
 		.state = info->state,
 		.queued = info->flags & TCPDWELL_SOCKET_QUEUED,
+		.kernel = !info->pid && info->flags & TCPDWELL_SOCKET_KERNEL,
 		.count = certain ? count : 0,
 		.perhaps = certain ? 0 : count,
 	};

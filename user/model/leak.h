@@ -61,6 +61,7 @@ struct leak {
 	uint32_t pid; /* 0: nobody, or, unless orphaned, nobody who can be seen */
 	uint8_t state;
 	bool queued; /* they wait in an accept queue of pid's */
+	bool kernel; /* the kernel made them for itself; pid is 0 */
 	char comm[TCPDWELL_COMM_LEN];
 	/*
 	 * The only process that can receive them, because they are in flight. 0: they are not in

@@ -95,7 +95,8 @@ void leaks_event(struct leaks *leaks, const struct tcpdwell_transition *t)
 static uint64_t group_of(const struct leak_sample *sample)
 {
 	const struct tcpdwell_socket *info = &sample->socket->info;
-	unsigned int flags = info->flags & (TCPDWELL_SOCKET_QUEUED | TCPDWELL_SOCKET_HELD);
+	unsigned int flags = info->flags & (TCPDWELL_SOCKET_QUEUED | TCPDWELL_SOCKET_HELD |
+					    TCPDWELL_SOCKET_KERNEL);
 	uint32_t pid = info->pid ?: sample->receiver;
 
 	if (info->pid)

@@ -75,7 +75,9 @@ static bool print_where(FILE *out, const struct finding *finding,
 static void print_who(FILE *out, const struct finding *finding)
 {
 	if (!finding->owner.pid) {
-		fputs("no process is known", out);
+		fputs(finding->owner.kernel ? "the kernel itself, as for NFS" :
+					      "no process is known",
+		      out);
 		return;
 	}
 	fprintf(out, "pid %" PRIu32 " ", finding->owner.pid);
@@ -449,6 +451,7 @@ void finding_print_json(FILE *out, const struct finding *finding,
 	print_json_number(out, "rport", at->rport, at->rport);
 	print_json_number(out, "pid", finding->owner.pid, finding->owner.pid);
 	print_json_text(out, "comm", finding->owner.pid ? finding->owner.comm : NULL);
+	fprintf(out, ",\"kernel\":%s", finding->owner.kernel ? "true" : "false");
 	print_json_text(out, "command", context->command);
 	print_json_names(out, context->texts);
 	print_json_text(out, "pod_uid", context->pod_uid);

@@ -132,6 +132,7 @@ static void json_leak(FILE *out, const struct leak *leak, const struct leaks_sco
 	fprintf(out, ",\"fixed_files\":%zu", leak->fixed);
 	print_json_number(out, "receiver_pid", leak->receiver, leak->receiver);
 	print_json_text(out, "receiver_comm", leak->receiver_comm);
+	fprintf(out, ",\"kernel\":%s", leak->kernel ? "true" : "false");
 	fputs("}\n", out);
 }
 

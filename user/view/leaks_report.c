@@ -73,6 +73,10 @@ static void print_process(FILE *out, const struct leak *leak, const struct procf
 		fputs(", which has not received them\n", out);
 		return;
 	}
+	if (leak->kernel) {
+		fputs("  of the kernel itself, which makes sockets for NFS and the like\n", out);
+		return;
+	}
 	if (!leak->pid) {
 		fputs(leak->verdict == LEAK_ORPHANED ? "  no process\n" : unseen, out);
 		return;

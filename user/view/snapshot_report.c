@@ -8,6 +8,7 @@
 #include "view/layout.h"
 #include "view/print.h"
 #include "view/snapshot_report.h"
+#include "view/socket_report.h"
 
 #define STATE_WIDTH 11 /* ESTABLISHED */
 #define AGE_WIDTH   13 /* 59m59s-23h59m */
@@ -53,7 +54,7 @@ static void print_pid(FILE *out, const struct tcpdwell_socket *info)
 		fprintf(out, "%*" PRIu32 " ", PID_WIDTH, info->pid);
 	else
 		fprintf(out, "%*s ", PID_WIDTH, "-");
-	print_text(out, info->comm[0] ? info->comm : "-", COMM_WIDTH);
+	print_text(out, socket_who(info), COMM_WIDTH);
 	fputc(' ', out);
 }
 
@@ -191,6 +192,7 @@ static void json_process(FILE *out, const struct tcpdwell_socket *info,
 	else
 		fputs("\"pid\":null,\"comm\":", out);
 	print_json_string(out, info->comm[0] ? info->comm : NULL);
+	fprintf(out, ",\"kernel\":%s", info->flags & TCPDWELL_SOCKET_KERNEL ? "true" : "false");
 	print_json_names(out, cgroup ? cgroup->texts : NULL);
 	fputc(',', out);
 }

@@ -70,7 +70,8 @@ struct view {
 	F(holders, holders, v)                                         \
 	F(queued, boolean, true, (s)->flags &TCPDWELL_SOCKET_QUEUED)   \
 	F(orphan, boolean, (detail)->known &TCPDWELL_KNOWN_ORPHAN,     \
-	  (detail)->flags &TCPDWELL_DETAIL_ORPHAN)
+	  (detail)->flags &TCPDWELL_DETAIL_ORPHAN)                     \
+	F(kernel, boolean, true, (s)->flags &TCPDWELL_SOCKET_KERNEL)
 
 #define SOCKET_TIMER(F, v, detail)                                               \
 	F(recv_q, number, (v)->queues, (v)->recv)                                \

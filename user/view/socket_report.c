@@ -147,6 +147,13 @@ static void number_text(char *text, size_t size, bool known, uint64_t number)
 	snprintf(text, size, known ? "%" PRIu64 : "-", number);
 }
 
+const char *socket_who(const struct tcpdwell_socket *info)
+{
+	if (info->comm[0])
+		return info->comm;
+	return info->flags & TCPDWELL_SOCKET_KERNEL ? "kernel" : "-";
+}
+
 static void print_who(FILE *out, const struct table *table, const struct tcpdwell_socket *info)
 {
 	char text[24];
@@ -154,7 +161,7 @@ static void print_who(FILE *out, const struct table *table, const struct tcpdwel
 	number_text(text, sizeof(text), info->pid, info->pid);
 	print_cell(out, table, COLUMN_PID, text);
 	fputc(' ', out);
-	print_text(out, info->comm[0] ? info->comm : "-", table->widths[COLUMN_COMM]);
+	print_text(out, socket_who(info), table->widths[COLUMN_COMM]);
 }
 
 static void print_where(FILE *out, const struct table *table, const struct tcpdwell_socket *info)

@@ -9,11 +9,15 @@
 #include <stdio.h>
 
 struct listing;
+struct tcpdwell_socket;
 
 /* @columns: the terminal's width; 0: no limit. */
 void socket_report(FILE *out, const struct listing *listing, unsigned int columns);
 
 /* Returns "retransmit", "keepalive", "timewait", "probe", "synack" or "none"; a constant. */
 const char *socket_timer_name(unsigned int timer);
+
+/* Returns the name of the process that a socket counts for; "kernel": the kernel itself; or "-". */
+const char *socket_who(const struct tcpdwell_socket *info);
 
 #endif /* TCPDWELL_SOCKET_REPORT_H */

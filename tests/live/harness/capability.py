@@ -68,6 +68,11 @@ def root() -> bool:
     return os.geteuid() == 0
 
 
+def guest() -> bool:
+    """Whether this is a guest of tools/vm, where a test may load modules."""
+    return os.uname().nodename == "guest"
+
+
 def jiffy_ns() -> int:
     """The timer backend's unit of time: the tick, which is the resolution of the coarse clock."""
     clock_monotonic_coarse = 6  # <linux/time.h>; the module time does not have it

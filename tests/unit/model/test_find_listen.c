@@ -60,8 +60,8 @@ static void test_syn_flood_of_young_requests(void **state)
 static void test_cookies_for_each(void **state)
 {
 	static const struct fact_cookies senders[] = {
-		{ { 22, "server" }, { .netns = 7, .family = 4, .lport = 80 } },
-		{ { 33, "other" }, { .netns = 7, .family = 4, .lport = 81 } },
+		{ { .pid = 22, .comm = "server" }, { .netns = 7, .family = 4, .lport = 80 } },
+		{ { .pid = 33, .comm = "other" }, { .netns = 7, .family = 4, .lport = 81 } },
 	};
 	const struct finding *f;
 

@@ -22,7 +22,7 @@ static struct finding a_queue(void)
 		.id = FINDING_ACCEPT_QUEUE_FULL,
 		.severity = FINDING_CRITICAL,
 		.count = 5,
-		.owner = { 42, "ser\x1bver" },
+		.owner = { .pid = 42, .comm = "ser\x1bver" },
 		.at = { .netns = 7, .family = 4, .lport = 8080, .laddr = { 127, 0, 0, 1 } },
 		.figures = { { "waiting", 5, FIGURE_COUNT, false },
 			     { "oldest", 2500000000, FIGURE_NS, false },
