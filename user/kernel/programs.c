@@ -17,16 +17,16 @@
 
 #include "tcpdwell.skel.h" /* whose variables are the wire's */
 
-/* The most programs that are attached at a time. */
-#define LINKS_MAX 24
+/* The most links that one program has, because it is attached to two system calls. */
+#define LINKS_OF_PROGRAM 2
 
 struct programs {
 	struct tcpdwell_bpf *skel;
 	const struct features *features;
 	const struct capability *can;
-	struct bpf_link *links[LINKS_MAX];
+	struct bpf_link **links; /* with room for those of all programs */
 	unsigned int link_count;
-	int raw[LINKS_MAX];			       /* descriptors that serve as links */
+	int *raw;				       /* descriptors that serve as links */
 	struct bpf_link *iterators[STEWARD_ITERATORS]; /* NULL if not handed over */
 	unsigned int raw_count;
 };
@@ -34,9 +34,19 @@ struct programs {
 struct programs *programs_new(struct tcpdwell_bpf *skel, const struct features *features)
 {
 	struct programs *programs = calloc(1, sizeof(*programs));
+	struct bpf_program *program;
+	unsigned int count = 0;
 
 	if (!programs)
 		return NULL;
+	bpf_object__for_each_program(program, skel->obj) count++;
+	programs->links = calloc(count, LINKS_OF_PROGRAM * sizeof(*programs->links));
+	programs->raw = calloc(count, sizeof(*programs->raw));
+	if (!programs->links || !programs->raw) {
+		programs_free(programs);
+		errno = ENOMEM;
+		return NULL;
+	}
 	programs->skel = skel;
 	programs->features = features;
 	programs->can = features->can;
@@ -50,6 +60,8 @@ void programs_free(struct programs *programs)
 	programs_detach(programs);
 	for (unsigned int i = 0; i < STEWARD_ITERATORS; i++)
 		bpf_link__destroy(programs->iterators[i]);
+	free(programs->links);
+	free(programs->raw);
 	free(programs);
 }
 
