@@ -50,8 +50,8 @@ enum fact_part {
 
 /* A socket as the last look found it. */
 struct fact_socket {
-	struct fact_address at;
 	struct fact_owner owner;
+	struct fact_address at;
 	uint8_t part;	    /* enum fact_part */
 	bool peer_near;	    /* for FACT_PEER: this host also has the peer's address */
 	uint16_t kinds;	    /* for FACT_FOLDED: enum finder_kind, which all of them share */

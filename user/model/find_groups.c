@@ -3,6 +3,7 @@
  * What belongs together: sockets and ends of connections, by process or by program.
  */
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,101 +58,154 @@ int finder_compare_owners(const struct fact_owner *a, const struct fact_owner *b
 							   compare(a->kernel, b->kernel);
 }
 
-static bool is_same(const struct fact_owner *a, const struct fact_owner *b)
-{
-	return a->pid == b->pid && a->kernel == b->kernel;
-}
-
-/* Compares what the sockets of one group have in common, and then their owners. */
-static int compare_of_programs(const void *a, const void *b)
-{
-	const struct fact_socket *x = *(const struct fact_socket *const *)a;
-	const struct fact_socket *y = *(const struct fact_socket *const *)b;
-
-	return comparison(x, y) ?: finder_compare_owners(&x->owner, &y->owner);
-}
-
-static uint64_t count_sockets(const struct fact_socket *const *group, size_t count)
-{
-	return finder_sockets(group, count);
-}
+/* ---- By program ---- */
 
 /* More processes of one name than these are reported together, in any case. */
 #define ONE_BY_ONE 5
 
-/* Returns how many processes of a group have enough to be reported by themselves. */
-static size_t count_large(const struct fact_socket *const *group, size_t count,
-			  const struct finder_least *least)
+/* What is grouped: sockets, or ends of connections. Each begins with its owner. */
+struct programs {
+	struct finder *finder;
+	const void **items;
+	size_t count;
+	struct finder_least least;
+	int (*compare)(const struct programs *programs, const void *a, const void *b);
+	uint64_t (*weigh)(const struct programs *programs, const void *const *group, size_t count);
+	void (*found)(const struct programs *programs, const void *const *group, size_t count);
+	union {
+		struct {
+			finder_compare *compare;
+			finder_found *found;
+		} sockets;
+		struct {
+			finder_compare_ends *compare;
+			finder_found_ends *found;
+		} ends;
+	};
+};
+
+_Static_assert(!offsetof(struct fact_socket, owner) && !offsetof(struct fact_end, owner),
+	       "a socket and an end begin with the owner");
+
+static _Thread_local const struct programs *sorted;
+
+static int compare_items(const void *left, const void *right)
+{
+	const void *a = *(const void *const *)left, *b = *(const void *const *)right;
+
+	return sorted->compare(sorted, a, b) ?: finder_compare_owners(a, b);
+}
+
+static bool is_of_program(const struct programs *programs, const void *a, const void *b)
+{
+	const struct fact_owner *x = a, *y = b;
+
+	return !programs->compare(programs, a, b) && !memcmp(x->comm, y->comm, sizeof(x->comm));
+}
+
+/* Returns how many of @count items, at least one, belong to the process of the first. */
+static size_t count_of_process(const void *const *items, size_t count)
+{
+	size_t n = 1;
+
+	while (n < count && !finder_compare_owners(items[0], items[n]))
+		n++;
+	return n;
+}
+
+/* Returns how many processes of a program have enough to be reported by themselves. */
+static size_t count_large(const struct programs *programs, const void *const *group, size_t count)
 {
 	size_t large = 0;
 
 	for (size_t i = 0, n; i < count; i += n) {
-		for (n = 1; i + n < count && is_same(&group[i + n]->owner, &group[i]->owner); n++)
-			;
-		large += least->count(group + i, n) >= least->alone;
+		n = count_of_process(group + i, count - i);
+		large += programs->weigh(programs, group + i, n) >= programs->least.alone;
 	}
 	return large;
 }
 
-/* Reports the processes of one name by themselves or, if they have few sockets each, together. */
-static void found_program(struct finder *finder, const struct fact_socket **group, size_t count,
-			  const struct finder_least *least, finder_found *found)
+/* Reports the processes of one name by themselves or, if each has few items, together. */
+static void found_program(const struct programs *programs, const void **group, size_t count)
 {
 	size_t few = 0;
 
-	if (count_large(group, count, least) > ONE_BY_ONE) {
-		found(finder, group, count);
+	if (count_large(programs, group, count) > ONE_BY_ONE) {
+		programs->found(programs, group, count);
 		return;
 	}
 	for (size_t i = 0, n; i < count; i += n) {
-		uint64_t sockets;
-
-		for (n = 1; i + n < count && is_same(&group[i + n]->owner, &group[i]->owner); n++)
-			;
-		sockets = least->count(group + i, n);
-		if (sockets >= least->alone) {
-			found(finder, group + i, n);
+		n = count_of_process(group + i, count - i);
+		if (programs->weigh(programs, group + i, n) >= programs->least.alone) {
+			programs->found(programs, group + i, n);
 			continue;
 		}
 		memmove(group + few, group + i, n * sizeof(*group));
 		few += n;
 	}
-	if (few && least->count(group, few) >= least->all)
-		found(finder, group, few);
+	if (few && programs->weigh(programs, group, few) >= programs->least.all)
+		programs->found(programs, group, few);
+}
+
+static void find_programs(const struct programs *programs)
+{
+	const void **items = programs->items;
+
+	sorted = programs;
+	qsort(items, programs->count, sizeof(*items), compare_items);
+	for (size_t i = 0, n; i < programs->count; i += n) {
+		n = 1;
+		while (i + n < programs->count && is_of_program(programs, items[i], items[i + n]))
+			n++;
+		found_program(programs, items + i, n);
+	}
+}
+
+/* ---- Sockets by program ---- */
+
+static int compare_sockets(const struct programs *programs, const void *a, const void *b)
+{
+	return programs->sockets.compare(a, b);
+}
+
+static uint64_t weigh_sockets(const struct programs *programs, const void *const *group,
+			      size_t count)
+{
+	const struct fact_socket *const *sockets = (const struct fact_socket *const *)group;
+
+	return programs->least.count ? programs->least.count(sockets, count) :
+				       finder_sockets(sockets, count);
+}
+
+static void found_sockets(const struct programs *programs, const void *const *group, size_t count)
+{
+	programs->sockets.found(programs->finder, (const struct fact_socket *const *)group, count);
 }
 
 void finder_programs(struct finder *finder, finder_pick *pick, finder_compare *compare,
 		     struct finder_least least, finder_found *found)
 {
-	const struct fact_socket **picked = finder->picked;
-	size_t count = 0;
+	struct programs programs = {
+		.finder = finder,
+		.items = (const void **)finder->picked,
+		.least = least,
+		.compare = compare_sockets,
+		.weigh = weigh_sockets,
+		.found = found_sockets,
+		.sockets = { compare, found },
+	};
 
-	least.count = least.count ?: count_sockets;
 	for (size_t i = 0; i < finder->facts->socket_count; i++)
 		if (pick(finder, &finder->facts->sockets[i]))
-			picked[count++] = &finder->facts->sockets[i];
-	comparison = compare;
-	qsort(picked, count, sizeof(*picked), compare_of_programs);
-	for (size_t i = 0, n; i < count; i += n) {
-		for (n = 1; i + n < count; n++)
-			if (compare(picked[i], picked[i + n]) ||
-			    memcmp(picked[i]->owner.comm, picked[i + n]->owner.comm,
-				   sizeof(picked[i]->owner.comm)))
-				break;
-		found_program(finder, picked + i, n, &least, found);
-	}
+			programs.items[programs.count++] = &finder->facts->sockets[i];
+	find_programs(&programs);
 }
 
-/* ---- Ends of connections ---- */
+/* ---- Ends of connections by program ---- */
 
-static _Thread_local finder_compare_ends *end_comparison;
-
-static int compare_ends_of_programs(const void *a, const void *b)
+static int compare_ends(const struct programs *programs, const void *a, const void *b)
 {
-	const struct fact_end *x = *(const struct fact_end *const *)a;
-	const struct fact_end *y = *(const struct fact_end *const *)b;
-
-	return end_comparison(x, y) ?: finder_compare_owners(&x->owner, &y->owner);
+	return programs->ends.compare(a, b);
 }
 
 uint64_t finder_ends_count(const struct fact_end *const *group, size_t count)
@@ -163,67 +217,39 @@ uint64_t finder_ends_count(const struct fact_end *const *group, size_t count)
 	return ends;
 }
 
-static size_t count_large_ends(const struct fact_end *const *group, size_t count, uint64_t least)
+static uint64_t weigh_ends(const struct programs *programs, const void *const *group, size_t count)
 {
-	size_t large = 0;
-
-	for (size_t i = 0, n; i < count; i += n) {
-		for (n = 1; i + n < count && is_same(&group[i + n]->owner, &group[i]->owner); n++)
-			;
-		large += finder_ends_count(group + i, n) >= least;
-	}
-	return large;
+	(void)programs;
+	return finder_ends_count((const struct fact_end *const *)group, count);
 }
 
-/* Does what found_program() does. */
-static void found_ends_of_program(struct finder *finder, const struct fact_end **group,
-				  size_t count, uint64_t least, finder_found_ends *found)
+static void found_ends(const struct programs *programs, const void *const *group, size_t count)
 {
-	size_t few = 0;
-
-	if (count_large_ends(group, count, least) > ONE_BY_ONE) {
-		found(finder, group, count);
-		return;
-	}
-	for (size_t i = 0, n; i < count; i += n) {
-		for (n = 1; i + n < count && is_same(&group[i + n]->owner, &group[i]->owner); n++)
-			;
-		if (finder_ends_count(group + i, n) >= least) {
-			found(finder, group + i, n);
-			continue;
-		}
-		memmove(group + few, group + i, n * sizeof(*group));
-		few += n;
-	}
-	if (few && finder_ends_count(group, few) >= least)
-		found(finder, group, few);
+	programs->ends.found(programs->finder, (const struct fact_end *const *)group, count);
 }
 
 void finder_ends(struct finder *finder, finder_pick_end *pick, finder_compare_ends *compare,
 		 uint64_t least, finder_found_ends *found)
 {
-	const struct fact_end *const ends = finder->facts->ends;
-	const struct fact_end **picked = calloc(finder->facts->end_count + 1, sizeof(*picked));
-	size_t count = 0;
+	struct programs programs = {
+		.finder = finder,
+		.items = calloc(finder->facts->end_count + 1, sizeof(*programs.items)),
+		.least = { .alone = least, .all = least },
+		.compare = compare_ends,
+		.weigh = weigh_ends,
+		.found = found_ends,
+		.ends = { compare, found },
+	};
 
-	if (!picked) {
+	if (!programs.items) {
 		finder->err = -ENOMEM;
 		return;
 	}
 	for (size_t i = 0; i < finder->facts->end_count; i++)
-		if (pick(finder, &ends[i]))
-			picked[count++] = &ends[i];
-	end_comparison = compare;
-	qsort(picked, count, sizeof(*picked), compare_ends_of_programs);
-	for (size_t i = 0, n; i < count; i += n) {
-		for (n = 1; i + n < count; n++)
-			if (compare(picked[i], picked[i + n]) ||
-			    memcmp(picked[i]->owner.comm, picked[i + n]->owner.comm,
-				   sizeof(picked[i]->owner.comm)))
-				break;
-		found_ends_of_program(finder, picked + i, n, least, found);
-	}
-	free(picked);
+		if (pick(finder, &finder->facts->ends[i]))
+			programs.items[programs.count++] = &finder->facts->ends[i];
+	find_programs(&programs);
+	free(programs.items);
 }
 
 /* ---- Whose it is ---- */
