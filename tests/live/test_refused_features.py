@@ -65,6 +65,8 @@ def test_what_the_kernel_does_not_support_has_words() -> None:
 @pytest.mark.parametrize("rule, said", [
     ("mmap=EPERM", "tcpdwell.rodata"),
     ("mmap:*bss=ENOMEM", "tcpdwell.bss"),
+    ("BPF_MAP_CREATE:libbpf_global=E2BIG",
+     "variables of programs (an array), which nothing works without: Argument list too long"),
     ("BPF_BTF_LOAD:probe_types=EPERM", "type information (BTF)"),
     # libbpf takes a kernel that refuses its trial for one that knows no types.
     ("BPF_BTF_LOAD:int=EPERM", "type information (BTF)"),

@@ -59,6 +59,34 @@ static void note_types(const char *format, va_list args)
 	va_end(copy);
 }
 
+/* libbpf tries once in a process whether programs can have variables. */
+static int variables_err;
+
+/* With a negative errno (libbpf 0.8 to 1.5), or the name of it (since 1.6). */
+static void note_trial(const char *format, va_list args)
+{
+	static const char number[] = "libbpf: Detection of kernel %s support failed: %d";
+	static const char name[] = "libbpf: Detection of kernel %s support failed: %s";
+	bool numbered = !strncmp(format, number, sizeof(number) - 1);
+	const char *text;
+	va_list copy;
+
+	if (!numbered && strncmp(format, name, sizeof(name) - 1) != 0)
+		return;
+	va_copy(copy, args);
+	if (strcmp(va_arg(copy, const char *), "global variables") != 0) {
+		va_end(copy);
+		return;
+	}
+	if (numbered) {
+		variables_err = -va_arg(copy, int);
+	} else {
+		text = va_arg(copy, const char *);
+		variables_err = *text == '-' ? errno_named(text + 1) : 0;
+	}
+	va_end(copy);
+}
+
 static void blame(const char *format, va_list args)
 {
 	va_list copy;
@@ -75,8 +103,10 @@ static void blame(const char *format, va_list args)
 
 static int listen(enum libbpf_print_level level, const char *format, va_list args)
 {
-	if (level == LIBBPF_WARN)
+	if (level == LIBBPF_WARN) {
 		blame(format, args);
+		note_trial(format, args);
+	}
 	if (level != LIBBPF_DEBUG)
 		note_types(format, args);
 	return level == LIBBPF_DEBUG || !shown ? 0 : vfprintf(stderr, format, args);
@@ -102,4 +132,9 @@ const char *culprit_name(void)
 int culprit_types_refused(void)
 {
 	return types_err;
+}
+
+int culprit_variables_refused(void)
+{
+	return variables_err;
 }

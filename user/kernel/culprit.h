@@ -23,4 +23,7 @@ const char *culprit_name(void);
 /* Returns the errno with which the calling thread's type information was refused, or 0. */
 int culprit_types_refused(void);
 
+/* Returns the errno with which the kernel refused libbpf's trial of variables of programs, or 0. */
+int culprit_variables_refused(void);
+
 #endif /* TCPDWELL_CULPRIT_H */

@@ -236,7 +236,8 @@ static int load_object(struct loader *loader, struct refusal *refusal)
 			      -(culprit_types_refused() ?: EOPNOTSUPP));
 	/* libbpf has given up the map of variables, and goes on to load programs without it. */
 	if (err && !bpf_map__autocreate(loader->skel->maps.bss))
-		return refuse(refusal, "variables of programs (an array)", err);
+		return refuse(refusal, "variables of programs (an array)",
+			      -(culprit_variables_refused() ?: -err));
 	if (err)
 		return refuse(refusal, culprit_name(), err);
 	if (aside_err)
