@@ -10,6 +10,7 @@
 
 #include "base/notice.h"
 #include "host/descriptors.h"
+#include "host/packet.h"
 #include "host/steward.h"
 #include "host/steward_server.h"
 #include "host/steward_wire.h"
@@ -95,30 +96,14 @@ static int lose(struct steward *steward, const char *why)
 
 /* ---- Packets --------------------------------------------------------------------------------- */
 
-union control {
-	struct cmsghdr head; /* for its alignment */
-	char bytes[CMSG_SPACE(sizeof(int))];
-};
-
 static int ask(struct steward *steward, const struct steward_request *request, int fd)
 {
-	struct iovec piece = { (void *)request, sizeof(*request) };
-	union control control = { 0 };
-	struct msghdr message = { .msg_iov = &piece, .msg_iovlen = 1 };
+	int err;
 
 	if (steward->socket < 0)
 		return STEWARD_LOST;
-	if (fd >= 0) {
-		control.head.cmsg_level = SOL_SOCKET;
-		control.head.cmsg_type = SCM_RIGHTS;
-		control.head.cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(&control.head), &fd, sizeof(int));
-		message.msg_control = &control;
-		message.msg_controllen = sizeof(control);
-	}
-	if (sendmsg(steward->socket, &message, MSG_NOSIGNAL) == sizeof(*request))
-		return 0;
-	return errno == EBADF ? -errno : lose(steward, "has ended");
+	err = packet_send(steward->socket, request, sizeof(*request), fd, 0);
+	return !err || err == -EBADF ? err : lose(steward, "has ended");
 }
 
 static int await(struct steward *steward)
@@ -156,31 +141,18 @@ static bool is_sound(const struct steward_packet *packet, size_t len, uint32_t k
  */
 static int take(struct steward *steward, uint32_t kind, int *fd)
 {
-	struct iovec piece = { &steward->packet, sizeof(steward->packet) };
-	union control control;
-	struct msghdr message = {
-		.msg_iov = &piece,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *head;
 	ssize_t len;
 
 	*fd = -1;
 	if (await(steward))
 		return STEWARD_LOST;
-	len = recvmsg(steward->socket, &message, MSG_CMSG_CLOEXEC);
-	if (len <= 0)
-		return lose(steward, "has ended");
-	head = CMSG_FIRSTHDR(&message);
-	if (head && head->cmsg_type == SCM_RIGHTS && head->cmsg_len == CMSG_LEN(sizeof(int)))
-		memcpy(fd, CMSG_DATA(head), sizeof(int));
-	if (!(message.msg_flags & MSG_TRUNC) && is_sound(&steward->packet, len, kind, *fd))
+	len = packet_take(steward->socket, &steward->packet, sizeof(steward->packet), fd, 0);
+	if (len > 0 && is_sound(&steward->packet, len, kind, *fd))
 		return 0;
 	if (*fd >= 0)
 		close(*fd);
-	return lose(steward, "answers what cannot be");
+	*fd = -1;
+	return lose(steward, len > 0 || len == -EMSGSIZE ? "answers what cannot be" : "has ended");
 }
 
 /* Asks for an answer of one packet without a descriptor. */

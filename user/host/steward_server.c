@@ -22,6 +22,7 @@
 #include "host/descriptors.h"
 #include "host/netns_file.h"
 #include "host/netns_walk.h"
+#include "host/packet.h"
 #include "host/perf_map.h"
 #include "host/privilege.h"
 #include "host/procfs_maps.h"
@@ -58,32 +59,16 @@ struct server {
 
 /* ---- Answers --------------------------------------------------------------------------------- */
 
-union control {
-	struct cmsghdr head; /* for its alignment */
-	char bytes[CMSG_SPACE(sizeof(int))];
-};
-
 /*
  * Sends the packet, and @fd beside it if it is not negative. If nobody listens, the process ends.
  */
 static void send_packet(struct server *server, int fd)
 {
 	struct steward_packet *packet = &server->packet;
-	size_t bytes = steward_record_bytes(server->request.kind);
-	struct iovec piece = { packet, sizeof(packet->head) + packet->head.count * bytes };
-	union control control = { 0 };
-	struct msghdr message = { .msg_iov = &piece, .msg_iovlen = 1 };
+	size_t bytes = packet->head.count * steward_record_bytes(server->request.kind);
 
 	packet->head.kind = server->request.kind;
-	if (fd >= 0) {
-		control.head.cmsg_level = SOL_SOCKET;
-		control.head.cmsg_type = SCM_RIGHTS;
-		control.head.cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(&control.head), &fd, sizeof(int));
-		message.msg_control = &control;
-		message.msg_controllen = sizeof(control);
-	}
-	if (sendmsg(server->socket, &message, MSG_NOSIGNAL) < 0)
+	if (packet_send(server->socket, packet, sizeof(packet->head) + bytes, fd, 0))
 		_exit(0);
 }
 
@@ -411,23 +396,8 @@ static bool serve(struct server *server, int fd)
 static bool take_request(struct server *server, int *fd)
 {
 	struct steward_request *request = &server->request;
-	struct iovec piece = { request, sizeof(*request) };
-	union control control;
-	struct msghdr message = {
-		.msg_iov = &piece,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *head;
 
-	*fd = -1;
-	if (recvmsg(server->socket, &message, MSG_CMSG_CLOEXEC) != sizeof(*request))
-		return false;
-	head = CMSG_FIRSTHDR(&message);
-	if (head && head->cmsg_type == SCM_RIGHTS && head->cmsg_len == CMSG_LEN(sizeof(int)))
-		memcpy(fd, CMSG_DATA(head), sizeof(int));
-	return !(message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) &&
+	return packet_take(server->socket, request, sizeof(*request), fd, 0) == sizeof(*request) &&
 	       !request->comm[sizeof(request->comm) - 1];
 }
 

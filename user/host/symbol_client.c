@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "host/packet.h"
 #include "host/symbol_client.h"
 #include "host/symbol_keeper.h"
 #include "host/symbol_worker.h"
@@ -130,27 +131,13 @@ static const char *end_in_words(int32_t status)
 /* Takes the keeper's reply. Returns the descriptor that came with it, or -1. */
 static int take_reply(int keeper, struct symbol_keeper_reply *record)
 {
-	union {
-		struct cmsghdr head; /* for its alignment */
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control;
-	struct iovec piece = { record, sizeof(*record) };
-	struct msghdr message = {
-		.msg_iov = &piece,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *head;
-	int fd = -1;
+	int fd;
 
-	if (recvmsg(keeper, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT) != sizeof(*record))
-		return -1;
-	head = CMSG_FIRSTHDR(&message);
-	if (head && head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS &&
-	    head->cmsg_len == CMSG_LEN(sizeof(int)))
-		memcpy(&fd, CMSG_DATA(head), sizeof(fd));
-	return fd;
+	if (packet_take(keeper, record, sizeof(*record), &fd, MSG_DONTWAIT) == sizeof(*record))
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return -1;
 }
 
 /*
@@ -204,23 +191,7 @@ int symbol_client_begin(struct symbol_client *client, unsigned int *generation)
 
 static int put_request(int worker, const struct symbol_request *request, int fd)
 {
-	union {
-		struct cmsghdr head; /* for its alignment */
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control = { 0 };
-	struct iovec piece = { (void *)request, sizeof(*request) };
-	struct msghdr message = { .msg_iov = &piece, .msg_iovlen = 1 };
-
-	if (fd >= 0) {
-		message.msg_control = &control;
-		message.msg_controllen = sizeof(control);
-		control.head.cmsg_level = SOL_SOCKET;
-		control.head.cmsg_type = SCM_RIGHTS;
-		control.head.cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(&control.head), &fd, sizeof(int));
-	}
-	return sendmsg(worker, &message, MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof(*request) ? 0 :
-											    -EIO;
+	return packet_send(worker, request, sizeof(*request), fd, MSG_DONTWAIT) ? -EIO : 0;
 }
 
 /* Finds out why the worker ended over a request: the keeper says it when it starts another one. */

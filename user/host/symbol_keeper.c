@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "host/confine.h"
+#include "host/packet.h"
 #include "host/symbol_keeper.h"
 #include "host/symbol_worker.h"
 
@@ -74,24 +75,9 @@ static pid_t start_worker(int *socket)
 
 static int reply(int socket, int32_t before, int worker_socket)
 {
-	union {
-		struct cmsghdr head; /* for its alignment */
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control = { 0 };
-	struct symbol_keeper_reply record = { .before = before };
-	struct iovec piece = { &record, sizeof(record) };
-	struct msghdr message = {
-		.msg_iov = &piece,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control),
-	};
+	const struct symbol_keeper_reply record = { .before = before };
 
-	control.head.cmsg_level = SOL_SOCKET;
-	control.head.cmsg_type = SCM_RIGHTS;
-	control.head.cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(&control.head), &worker_socket, sizeof(int));
-	return sendmsg(socket, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
+	return packet_send(socket, &record, sizeof(record), worker_socket, 0);
 }
 
 static _Noreturn void keep(int socket)

@@ -13,6 +13,7 @@
 
 #include "host/confine.h"
 #include "host/elf_sections.h"
+#include "host/packet.h"
 #include "host/perf_map.h"
 #include "host/symbol.h"
 #include "host/symbol_wire.h"
@@ -308,27 +309,6 @@ static void answer_one(struct worker *worker, const struct symbol_request *reque
 	}
 }
 
-/* Takes a request, and the descriptor that came with it. Returns its bytes, or 0 at the end. */
-static ssize_t take(int socket, struct symbol_request *request, int *fd)
-{
-	char control[CMSG_SPACE(sizeof(int))];
-	struct iovec piece = { request, sizeof(*request) };
-	struct msghdr message = {
-		.msg_iov = &piece,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control),
-	};
-	ssize_t len = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
-	struct cmsghdr *head = len > 0 ? CMSG_FIRSTHDR(&message) : NULL;
-
-	*fd = -1;
-	if (head && head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS &&
-	    head->cmsg_len == CMSG_LEN(sizeof(int)))
-		memcpy(fd, CMSG_DATA(head), sizeof(int));
-	return len;
-}
-
 /* Serves one request. Returns true if there may be another one. */
 static bool serve(struct worker *worker)
 {
@@ -337,8 +317,8 @@ static bool serve(struct worker *worker)
 	ssize_t len;
 	int fd;
 
-	len = take(worker->socket, &request, &fd);
-	if (len < 0 && errno == EINTR)
+	len = packet_take(worker->socket, &request, sizeof(request), &fd, 0);
+	if (len == -EINTR)
 		return true;
 	if (len <= 0 || !symbol_request_is_good(&request, len, fd >= 0))
 		return false;
