@@ -118,16 +118,22 @@ __noinline int sweep_key(__u64 key)
 	return 0;
 }
 
-static long sweep_connection(struct bpf_map *map, __u64 *key, struct lifecycle *l, void *ctx)
+static long sweep_each_connection(struct bpf_map *map, __u64 *key, struct lifecycle *l, void *ctx)
 {
 	sweep(*key, l);
 	return 0;
 }
 
-static long sweep_slot(struct bpf_map *map, __u32 *key, struct lifecycle *l, void *ctx)
+/* Sweeps what is in a slot of recent, if there is anything. */
+static __always_inline void sweep_slot(const struct lifecycle *l)
 {
 	if (l->id && l->id != RECENT_CLAIMED)
 		sweep(l->id, l);
+}
+
+static long sweep_each_slot(struct bpf_map *map, __u32 *key, struct lifecycle *l, void *ctx)
+{
+	sweep_slot(l);
 	return 0;
 }
 

@@ -668,8 +668,8 @@ int iter_recent(struct bpf_iter__bpf_map_elem *ctx)
 {
 	const struct lifecycle *l = ctx->value;
 
-	if (l && l->id && l->id != RECENT_CLAIMED)
-		sweep(l->id, l);
+	if (l)
+		sweep_slot(l);
 	return ITER_NEXT;
 }
 
@@ -684,7 +684,7 @@ int sweep_table(struct bpf_raw_tracepoint_args *ctx)
 	void *table = table_at(ctx->args[0]);
 
 	if (table)
-		bpf_for_each_map_elem(table, sweep_connection, NULL, 0);
+		bpf_for_each_map_elem(table, sweep_each_connection, NULL, 0);
 	return 0;
 }
 
@@ -696,7 +696,7 @@ int sweep_recent(struct bpf_raw_tracepoint_args *ctx)
 	void *slots = cfg_recent ? bpf_map_lookup_elem(&recent, &number) : NULL;
 
 	if (slots)
-		bpf_for_each_map_elem(slots, sweep_slot, NULL, 0);
+		bpf_for_each_map_elem(slots, sweep_each_slot, NULL, 0);
 	return 0;
 }
 
