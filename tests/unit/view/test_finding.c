@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "printed.h"
 #include "view/diagnosis.h"
 #include "view/finding.h"
 
@@ -37,27 +38,17 @@ static struct finding a_queue(void)
 
 static const struct finding_context context = { .netns = &netns, .command = "server --all" };
 
-static char *text;
-static size_t text_len;
-
-static FILE *begin(void)
-{
-	free(text);
-	text = NULL;
-	return open_memstream(&text, &text_len);
-}
-
 static void test_text(void **state)
 {
 	const struct finding finding = a_queue();
-	FILE *out = begin();
+	FILE *out = printed_begin();
 
 	(void)state;
 	netns.settings[FACT_SOMAXCONN] = 128;
 	finding_print(out, &finding, &context, 80);
 	fclose(out);
 	assert_string_equal(
-		text,
+		printed,
 		"critical: connections wait, and nobody accepts them (accept_queue_full)\n"
 		"  where   127.0.0.1:8080, netns blue\n"
 		"  who     pid 42 ser\\x1bver\n"
@@ -91,40 +82,41 @@ static void test_end(void **state)
 	(void)state;
 	for (unsigned int i = 0; i < sizeof(ends) / sizeof(*ends); i++) {
 		struct finding finding = a_queue();
-		FILE *out = begin();
+		FILE *out = printed_begin();
 
 		finding.has_end = true;
 		finding.end = ends[i].end;
 		finding_print(out, &finding, &context, 80);
 		fclose(out);
-		assert_non_null(strstr(text, ends[i].line));
+		assert_non_null(strstr(printed, ends[i].line));
 	}
 }
 
 static void test_advice_of_the_errno(void **state)
 {
 	struct finding finding = a_queue();
-	FILE *out = begin();
+	FILE *out = printed_begin();
 
 	(void)state;
 	finding.id = FINDING_CONNECT_FAILING;
 	finding.err = ENETUNREACH;
 	finding_print(out, &finding, &context, 80);
 	fclose(out);
-	assert_non_null(strstr(text, "ENETUNREACH: Network is unreachable\n"));
-	assert_non_null(strstr(text, "  do      `ip route get ADDRESS`.\n"));
+	assert_non_null(strstr(printed, "ENETUNREACH: Network is unreachable\n"));
+	assert_non_null(strstr(printed, "  do      `ip route get ADDRESS`.\n"));
 }
 
 static void test_line(void **state)
 {
 	const struct finding finding = a_queue();
-	FILE *out = begin();
+	FILE *out = printed_begin();
 
 	(void)state;
 	finding_print_line(out, &finding, &context);
 	fclose(out);
-	assert_string_equal(text, "critical accept_queue_full: 127.0.0.1:8080, netns blue, pid 42 "
-				  "ser\\x1bver, waiting 5, oldest 2.50s, dropped +3");
+	assert_string_equal(printed,
+			    "critical accept_queue_full: 127.0.0.1:8080, netns blue, pid 42 "
+			    "ser\\x1bver, waiting 5, oldest 2.50s, dropped +3");
 }
 
 static void test_json(void **state)
@@ -142,34 +134,34 @@ static void test_json(void **state)
 		",\"more\":\"tcpdwell snapshot -l -L 8080\"}\n",
 	};
 	const struct finding finding = a_queue();
-	FILE *out = begin();
+	FILE *out = printed_begin();
 
 	(void)state;
 	finding_print_json(out, &finding, &context, 1000000000);
 	fclose(out);
 	for (unsigned int i = 0; i < sizeof(parts) / sizeof(*parts); i++)
-		if (!strstr(text, parts[i]))
-			fail_msg("no %s in %s", parts[i], text);
+		if (!strstr(printed, parts[i]))
+			fail_msg("no %s in %s", parts[i], printed);
 }
 
 static void test_what_was_looked_at(void **state)
 {
 	struct diagnosis diagnosis = { .span_ns = 10000000000, .sockets = 1, .namespaces = 2 };
-	FILE *out = begin();
+	FILE *out = printed_begin();
 
 	(void)state;
 	diagnosis_print(out, &diagnosis, 0);
 	fclose(out);
-	assert_string_equal(text, "nothing wrong among 1 socket (0 listeners) in 2 network "
-				  "namespaces, looked at for 10.0s\n");
+	assert_string_equal(printed, "nothing wrong among 1 socket (0 listeners) in 2 network "
+				     "namespaces, looked at for 10.0s\n");
 	diagnosis.closed = 1;
 	diagnosis.hidden = "TIME_WAIT is not seen";
-	out = begin();
+	out = printed_begin();
 	diagnosis_print(out, &diagnosis, 1);
 	fclose(out);
-	assert_non_null(strstr(text, "1 finding among 1 socket"));
-	assert_non_null(strstr(text, "not looked at: 1 network namespace that cannot"));
-	assert_non_null(strstr(text, "not seen on this kernel: TIME_WAIT is not seen\n"));
+	assert_non_null(strstr(printed, "1 finding among 1 socket"));
+	assert_non_null(strstr(printed, "not looked at: 1 network namespace that cannot"));
+	assert_non_null(strstr(printed, "not seen on this kernel: TIME_WAIT is not seen\n"));
 }
 
 /* There is a line when a finding comes, none while it stays, and a line when it goes. */
@@ -180,7 +172,7 @@ static void test_coming_and_going(void **state)
 
 	(void)state;
 	for (int look = 0; look < 4; look++) {
-		FILE *out = begin();
+		FILE *out = printed_begin();
 
 		finding.figures[0].value++;
 		diagnosis_diff_begin(diff);
@@ -188,18 +180,12 @@ static void test_coming_and_going(void **state)
 			diagnosis_diff_add(diff, out, &finding, &context, 1);
 		diagnosis_diff_end(diff, out, 1);
 		fclose(out);
-		assert_int_equal(text_len > 0, look == 0 || look == 2);
-		if (text_len)
-			assert_non_null(strstr(text, look ? " - critical acc" : " + critical acc"));
+		assert_int_equal(printed[0] != '\0', look == 0 || look == 2);
+		if (printed[0])
+			assert_non_null(
+				strstr(printed, look ? " - critical acc" : " + critical acc"));
 	}
 	diagnosis_diff_free(diff);
-}
-
-static int end(void **state)
-{
-	(void)state;
-	free(text);
-	return 0;
 }
 
 int main(void)
@@ -214,5 +200,5 @@ int main(void)
 		cmocka_unit_test(test_coming_and_going),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, end);
+	return cmocka_run_group_tests(tests, NULL, printed_end);
 }

@@ -12,6 +12,7 @@
 
 #include "cli/options.h"
 #include "model/listing.h"
+#include "printed.h"
 #include "view/socket_fields.h"
 #include "view/socket_report.h"
 
@@ -23,16 +24,6 @@
 	 TCPDWELL_KNOWN_KEEPALIVE | TCPDWELL_KNOWN_ORPHAN)
 
 static const struct filters no_filters;
-
-static char *text;
-static size_t text_len;
-
-static FILE *begin(void)
-{
-	free(text);
-	text = NULL;
-	return open_memstream(&text, &text_len);
-}
 
 static const struct tcpdwell_socket listener = {
 	.key = 1,
@@ -136,22 +127,19 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-	(void)state;
 	listing_free(listing);
 	sockets_free(sockets);
 	netns_settings_free(&netns);
-	free(text);
-	text = NULL;
-	return 0;
+	return printed_end(state);
 }
 
 static void assert_table(unsigned int columns, const char *wanted)
 {
-	FILE *out = begin();
+	FILE *out = printed_begin();
 
 	socket_report(out, listing, columns);
 	fclose(out);
-	assert_string_equal(text, wanted);
+	assert_string_equal(printed, wanted);
 }
 
 static void test_80_columns(void **state)
@@ -219,11 +207,11 @@ static void test_nothing_known(void **state)
 	(void)state;
 	assert_int_equal(sockets_add(one, &bare), 0);
 	of = listing_new(one, &netns, &no_filters, 0, NOW);
-	out = begin();
+	out = printed_begin();
 	socket_report(out, of, 0);
 	fclose(out);
 	assert_string_equal(
-		text,
+		printed,
 		"    PID COMM            STATE       LADDR:LPORT           RADDR:RPORT         "
 		"            AGE   RECVQ   SENDQ RETR TIMER        LEFT KEEPALIVE    ENDS BY   "
 		"              NETNS      HOLDERS\n"
@@ -240,13 +228,13 @@ static void test_nothing_known(void **state)
 
 static void test_json(void **state)
 {
-	FILE *out = begin();
+	FILE *out = printed_begin();
 
 	(void)state;
 	assert_int_equal(socket_fields(out, &fields_json, listing, 1709251198000000000), 0);
 	fclose(out);
 	assert_string_equal(
-		text,
+		printed,
 		"{\"type\":\"socket\",\"time\":\"2024-02-29T23:59:58.000000000Z\",\"cookie\":1,"
 		"\"netns\":7,\"netns_name\":\"blue\",\"family\":\"ipv4\",\"laddr\":\"192.0.2.1"
 		"\",\"lport\":443,\"raddr\":null,\"rport\":null,\"state\":\"LISTEN\",\"age_ns\""
@@ -293,13 +281,13 @@ static void test_json(void **state)
 
 static void test_csv(void **state)
 {
-	FILE *out = begin();
+	FILE *out = printed_begin();
 
 	(void)state;
 	assert_int_equal(socket_fields(out, &fields_csv, listing, 1709251198000000000), 0);
 	fclose(out);
 	assert_string_equal(
-		text,
+		printed,
 		"type,time,cookie,netns,netns_name,family,laddr,lport,raddr,rport,state,age_ns,"
 		"age,age_max_ns,idle_ns,idle_max_ns,silent_ns,pid,comm,fd,uid,cgroup,inode,hold"
 		"ers,queued,orphan,kernel,"

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "printed.h"
 #include "stat_story.h"
 #include "view/stat_report.h"
 
@@ -30,24 +31,12 @@ static char *render(const struct stat_view *view, const struct stat_style *style
 	return text;
 }
 
-static unsigned int widest(const char *text)
-{
-	unsigned int columns = 0, max = 0;
-
-	for (; *text; text++) {
-		columns = *text == '\n' ? 0 : columns + ((*text & 0xc0) != 0x80);
-		if (columns > max)
-			max = columns;
-	}
-	return max;
-}
-
 static void check(const struct stat_view *view, const struct stat_style *style, const char *want)
 {
 	char *got = render(view, style);
 
 	assert_string_equal(got, want);
-	assert_in_range(widest(got), 1, style->columns);
+	assert_in_range(printed_columns(got), 1, style->columns);
 	free(got);
 }
 
@@ -83,7 +72,7 @@ static void test_wide(void **state)
 	char *got = render(&view, &wide);
 
 	(void)state;
-	assert_in_range(widest(got), 1, STAT_WIDE);
+	assert_in_range(printed_columns(got), 1, STAT_WIDE);
 	assert_non_null(strstr(got, "     MAX  OLDER 1µs       1ms       1s    1m\n"));
 	/* The bucket from 2^24 ns has 22 ms, and the one from 2^26 ns has 100 ms. */
 	assert_non_null(strstr(got, "  100ms      0               █ ▁\n"));
@@ -106,7 +95,7 @@ static void test_histogram(void **state)
 			       "   16.8ms ..  33.6ms      290 ********************************\n"
 			       "   33.6ms ..  67.1ms        0 \n"
 			       "   67.1ms ..   134ms       10 **\n"));
-	assert_in_range(widest(got), 1, 80);
+	assert_in_range(printed_columns(got), 1, 80);
 	free(got);
 }
 

@@ -17,6 +17,7 @@
 
 #include "base/tcpstate.h"
 #include "base/text.h"
+#include "printed.h"
 #include "sample.h"
 
 #define HEADER                                                                                     \
@@ -49,19 +50,6 @@ static void assert_row(const struct style *style, const struct tcpdwell_transiti
 
 	assert_string_equal(strchr(got, '\n') + 1, want);
 	free(got);
-}
-
-/* Returns the columns of the widest line: all bytes except those that continue a character. */
-static unsigned int widest(const char *text)
-{
-	unsigned int columns = 0, max = 0;
-
-	for (; *text; text++) {
-		columns = *text == '\n' ? 0 : columns + ((*text & 0xc0) != 0x80);
-		if (columns > max)
-			max = columns;
-	}
-	return max;
 }
 
 /* Returns the longest IPv4 row, except for its states and reason. */
@@ -312,7 +300,7 @@ static unsigned int widest_of_all(const struct style *style)
 		}
 	}
 	got = sample_render(sink_table_new, style, rows, count, NULL);
-	max = widest(got);
+	max = printed_columns(got);
 	free(got);
 	return max;
 }

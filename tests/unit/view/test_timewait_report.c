@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "printed.h"
 #include "timewait_story.h"
 #include "view/sink.h"
 #include "view/timewait_report.h"
@@ -30,18 +31,6 @@ static char *render(struct timewait *tw, uint64_t now_ns, const struct timewait_
 	assert_int_equal(fclose(out), 0);
 	timewait_free(tw);
 	return text;
-}
-
-static unsigned int widest(const char *text)
-{
-	unsigned int columns = 0, max = 0;
-
-	for (; *text; text++) {
-		columns = *text == '\n' ? 0 : columns + ((*text & 0xc0) != 0x80);
-		if (columns > max)
-			max = columns;
-	}
-	return max;
 }
 
 static void test_quiet_host(void **state)
@@ -105,7 +94,7 @@ static void test_report(void **state)
 		"10.0.0.5:50000 -> 10.0.0.9:5432                                  31.0s\n"
 		"\n"
 		"not counted: rows lost 3, sockets not tracked 1 (--ring-size, --max-sockets)\n");
-	assert_in_range(widest(got), 1, 80);
+	assert_in_range(printed_columns(got), 1, 80);
 	free(got);
 }
 
@@ -239,7 +228,7 @@ static void test_holders(void **state)
 	assert_has(got, "what does not: tcp_tw_reuse, for ports that bind() or open connections "
 			"hold\n");
 	assert_has_not(got, "tcp_fin_timeout");
-	assert_in_range(widest(got), 1, 80);
+	assert_in_range(printed_columns(got), 1, 80);
 	free(got);
 }
 
@@ -324,7 +313,7 @@ static void test_many(void **state)
 		   "5 others                                      5        5        0  2.50/s\n");
 	assert_has(got, "4 others                               4                        2.00/s\n");
 	assert_has(got, "\n4 others with less\n");
-	assert_in_range(widest(got), 1, 80);
+	assert_in_range(printed_columns(got), 1, 80);
 	free(got);
 }
 

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "model/totals.h"
+#include "printed.h"
 #include "view/totals_report.h"
 
 #define S    1000000000ULL
@@ -40,24 +41,14 @@ static const struct totals_line line = {
 	.retransmitted = TOTALS_UNKNOWN,
 };
 
-static char *text;
-static size_t text_len;
-
-static FILE *begin(void)
-{
-	free(text);
-	text = NULL;
-	return open_memstream(&text, &text_len);
-}
-
 static void assert_text(unsigned int columns, const char *wanted)
 {
-	FILE *out = begin();
+	FILE *out = printed_begin();
 
 	totals_report_head(out, columns);
 	totals_report(out, &line, WALL, columns);
 	fclose(out);
-	assert_string_equal(text, wanted);
+	assert_string_equal(printed, wanted);
 }
 
 static void test_text(void **state)
@@ -77,13 +68,13 @@ static void test_text(void **state)
 
 static void test_json(void **state)
 {
-	FILE *out = begin();
+	FILE *out = printed_begin();
 
 	(void)state;
 	assert_int_equal(totals_fields(out, &fields_json, &line, WALL, false), 0);
 	fclose(out);
 	assert_string_equal(
-		text,
+		printed,
 		"{\"type\":\"totals\",\"time\":\"2024-02-29T23:59:58.000000000Z\",\"interval_ns"
 		"\":2000000000,\"listen\":12,\"syn_sent\":1,\"syn_recv\":2,\"established\":1234"
 		"5,\"fin_wait1\":3,\"fin_wait2\":4,\"close_wait\":5,\"closing\":6,\"last_ack\":"
@@ -93,13 +84,13 @@ static void test_json(void **state)
 
 static void test_csv(void **state)
 {
-	FILE *out = begin();
+	FILE *out = printed_begin();
 
 	(void)state;
 	assert_int_equal(totals_fields(out, &fields_csv, &line, WALL, true), 0);
 	fclose(out);
 	assert_string_equal(
-		text,
+		printed,
 		"type,time,interval_ns,listen,syn_sent,syn_recv,established,fin_wait1,fin_wait2"
 		",close_wait,closing,last_ack,time_wait,orphans,memory_bytes,opened,closed,fail"
 		"ed,reset,retransmitted\n"
@@ -115,13 +106,6 @@ static int set_up(void **state)
 	return 0;
 }
 
-static int tear_down(void **state)
-{
-	(void)state;
-	free(text);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -130,5 +114,5 @@ int main(void)
 		cmocka_unit_test(test_csv),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, set_up, printed_end);
 }
