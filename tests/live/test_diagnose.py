@@ -341,7 +341,23 @@ for s in mine:
 stay()
 """
 
-# Servers that cannot have their ports.
+# A server that closes what its clients do not read: there is no room for the FIN. The clients
+# answer each probe.
+DEAF = """
+name("deaf")
+listener = socket.create_server(("127.0.0.1", 8080), backlog=64)
+clients = [socket.create_connection(("127.0.0.1", 8080)) for _ in range(6)]
+for _ in clients:
+    s = listener.accept()[0]
+    s.setblocking(False)
+    while attempt(s.send, bytes(65536)):
+        pass
+    s.close()
+ready()
+stay()
+"""
+
+# Servers that cannot have their ports, and a client without a route.
 DENIED = """
 name("denied")
 def bound():
@@ -353,6 +369,8 @@ first, second = bound(), bound()
 first.listen()
 ready()
 attempt(second.listen)
+for host in range(25):
+    s = socket.socket(); attempt(s.connect, (f"203.0.113.{host}", 443)); s.close()
 if fork("nobody"):
     os.setresuid(65534, 65534, 65534)
     s = socket.socket(); attempt(s.bind, ("127.0.0.1", 80))
@@ -537,6 +555,7 @@ def _scene() -> Iterator[Scene]:
         scene.pair("prefork", PREFORK, "patient", PATIENT)
         scene.alone("family", FAMILY)
         scene.alone("denied", DENIED)
+        scene.alone("deaf", DEAF)
         scene.alone("few", FEW_FILES)
         dies = scene.pair("sink", PEER, "dies", DIES)
         dies.client.sysctl("net/ipv4/tcp_retries2", 3)
@@ -664,6 +683,20 @@ def test_address_of_another(scene: Scene, require: Any) -> None:
     assert (taken["comm"], taken["lport"]) == ("denied", 8080) and "listens there" in taken["why"]
     assert (forbidden["comm"], forbidden["lport"]) == ("nobody", 80)
     assert forbidden["settings"] == {"net.ipv4.ip_unprivileged_port_start": 1024}
+
+
+def test_no_route_to_many(scene: Scene, require: Any) -> None:
+    """There is one finding for all addresses."""
+    require("failed_calls")
+    finding = scene.owned("denied", "connect_failing")
+    assert finding["seen"] == {"failed": 25, "destinations": 25}
+    assert (finding["errno"], finding["raddr"], finding["rport"]) == ("ENETUNREACH", None, 443)
+
+
+def test_no_room_for_the_fin(scene: Scene) -> None:
+    finding = scene.one("deaf", "stuck_fin_wait1")
+    assert finding["seen"]["connections"] == 6 and "reads nothing" in finding["why"]
+    assert finding["ends_by"] == "net.ipv4.tcp_orphan_retries"
 
 
 @pytest.mark.parametrize("which, figure", [
