@@ -133,7 +133,7 @@ int flush_v511(struct bpf_raw_tracepoint_args *ctx)
 	return flush_all(ctx->args[0], false);
 }
 
-/* Says whether a listener sends SYN cookies. The reader asks about each one once a second. */
+/* Says whether a listener sends SYN cookies. The reader asks while one may (cookies.bpf.h). */
 SEC("?raw_tp")
 int look_at_listener(struct bpf_raw_tracepoint_args *ctx)
 {

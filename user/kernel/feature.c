@@ -267,7 +267,7 @@ const struct feature feature_table[FEATURE_COUNT] = {
 	},
 	[FEATURE_COOKIES] = {
 		"syn_cookies", "a flood that SYN cookies hold off is not seen", FEATURE_MEMORY,
-		{ { "kernel", "a look at each listener, once a second",
+		{ { "kernel", "a look at each listener, once a second while a request waits",
 		    PARTS({ "listeners", PART_ALWAYS }, { "look_at_listener", PART_ALWAYS }) } },
 	},
 	[FEATURE_CALLS] = {
