@@ -121,6 +121,29 @@ def check_against_stat(got: Metrics, output: str) -> None:
         assert got.sum("tcpdwell_state_dwell_seconds_count", state=state, comm=COMM) == count
 
 
+def fail(netns: Netns, address: str, count: int) -> None:
+    """connect() is refused by so many ports."""
+    for port in range(1, count + 1):
+        with within.make_socket(netns) as refused:
+            assert refused.connect_ex((address, port))
+
+
+def test_failed_calls_of_many_kinds(netns: Netns) -> None:
+    """The kernel side has room for 4096 kinds, and those that are over make room."""
+    failures = 'tcpdwell_connect_failures_total'
+    with export(netns) as running:
+        for number in range(1, 4):
+            fail(netns, f"127.0.0.{number}", 2000)
+            got = running.look()
+            assert got.sum(failures) == 2000 * number
+            # From this look on they are over.
+            running.look()
+        fail(netns, "127.0.0.1", 3)
+        got = running.look()
+    assert got.sum(failures) == 6003
+    assert got.sum("tcpdwell_lost_total", cause="failed_calls") == 0
+
+
 def test_what_is_no_leak(netns: Netns) -> None:
     """Who goes on to send after the peer's FIN is at work, and what was not accepted has nobody who
     could close it. `leaks` and `diagnose` see it so, too."""

@@ -188,11 +188,16 @@ void loader_missing(const struct loader *loader, char *text, size_t size);
 
 /*
  * Visits the calls of connect() and bind() that failed since the start: each kind once, with its
- * count. It visits none where such calls are not seen. Returns 0, what a visit returned, or -errno.
+ * count. It visits none where such calls are not seen. A visit that returns LOADER_FORGET makes
+ * room for another kind: calls of this one that fail from then on are counted from 0. Returns 0,
+ * what else a visit returned, or -errno. loader_calls_missed() returns how many failed calls found
+ * no room.
  */
+#define LOADER_FORGET 1
 typedef int loader_failed_call(void *context, const struct tcpdwell_failed_call *call,
 			       const struct tcpdwell_failed_calls *calls);
 int loader_each_failed_call(const struct loader *loader, loader_failed_call *visit, void *context);
+uint64_t loader_calls_missed(const struct loader *loader);
 
 /*
  * The first returns how many connections had bytes that found no room among the sums. The second

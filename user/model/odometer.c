@@ -73,6 +73,21 @@ static int note(struct readings *readings, const struct reading *reading)
 	return 0;
 }
 
+void odometer_forget(struct odometer *o, uint64_t key)
+{
+	const struct reading like = { .key = key };
+	struct reading *before = NULL;
+
+	for (size_t i = o->now.count; i-- > 0;)
+		if (o->now.items[i].key == key)
+			o->now.items[i] = o->now.items[--o->now.count];
+	if (o->before.count)
+		before = bsearch(&like, o->before.items, o->before.count, sizeof(like),
+				 compare_readings);
+	if (before)
+		before->value = 0; /* odometer_keep() may keep it */
+}
+
 int odometer_keep(struct odometer *o)
 {
 	size_t count = o->now.count;

@@ -30,6 +30,9 @@ uint64_t odometer_key(uint64_t kind, const void *bytes, size_t size);
 /* Begins a look, and forgets the counters that the last one has not read. */
 void odometer_look(struct odometer *odometer);
 
+/* Forgets a counter that this look has read: it begins at 0 again. */
+void odometer_forget(struct odometer *odometer, uint64_t key);
+
 /*
  * Keeps the counters that this look has not read, because it broke off. Returns 0, or -ENOMEM:
  * then a counter may be taken for a new one.

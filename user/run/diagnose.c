@@ -148,14 +148,14 @@ static int take_failed_call(void *context, const struct tcpdwell_failed_call *ca
 			    const struct tcpdwell_failed_calls *calls)
 {
 	struct diagnose *d = context;
-	uint64_t grew = d->odometer ?
-				odometer_grew(d->odometer, odometer_key(0, call, sizeof(*call)),
-					      calls->count) :
-				calls->count;
+	uint64_t key = odometer_key(0, call, sizeof(*call));
+	uint64_t grew = d->odometer ? odometer_grew(d->odometer, key, calls->count) : calls->count;
 	const struct fact_failure failure = gather_failure_of(call, calls, grew);
 
-	if (!grew)
-		return 0;
+	if (!grew) {
+		odometer_forget(d->odometer, key);
+		return LOADER_FORGET;
+	}
 	return gather_failure(d->gather, &failure);
 }
 

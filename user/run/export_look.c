@@ -40,6 +40,7 @@ static void add_losses(const struct session *session)
 				 loader_missed(session->loader)));
 	add_lost(x, "map_full", counters.lost_map);
 	add_lost(x, "carried", loader_carried_lost(session->loader));
+	add_lost(x, "failed_calls", loader_calls_missed(session->loader));
 	add_lost(x, "no_memory", export_forgotten(x->export));
 	add_cause(x, "findings", x->unfound);
 }
@@ -68,12 +69,15 @@ static int add_call(void *context, const struct tcpdwell_failed_call *call,
 {
 	struct session *session = context;
 	const struct exporter *x = session->model;
-	uint64_t grew = odometer_grew(
-		x->odometer, odometer_key(EXPORT_FAILURES, call, sizeof(*call)), calls->count);
+	uint64_t key = odometer_key(EXPORT_FAILURES, call, sizeof(*call));
+	uint64_t grew = odometer_grew(x->odometer, key, calls->count);
 	struct fact_failure failure = gather_failure_of(call, calls, grew);
 
-	if (!grew)
-		return 0;
+	/* The kernel side has bounded room, and processes come and go. */
+	if (!grew) {
+		odometer_forget(x->odometer, key);
+		return LOADER_FORGET;
+	}
 	if (failure.call == FACT_CONNECT)
 		export_add(x->export, EXPORT_FAILURES,
 			   exporter_group_of_call(session, call, calls->comm), call->err, grew);

@@ -231,7 +231,8 @@ static int take_failed_call(void *context, const struct tcpdwell_failed_call *ca
 	const struct survey_calls *calls = context;
 	const struct fact_failure failure = gather_failure_of(call, counts, counts->count);
 
-	return call_wanted(calls, &failure) ? calls->take(calls->context, call, counts) : 0;
+	return call_wanted(calls, &failure) ? calls->take(calls->context, call, counts) :
+					      LOADER_FORGET;
 }
 
 int survey_failed_calls(struct session *session, uint32_t only, survey_failed_call *take,

@@ -45,8 +45,8 @@ void survey_processes(struct session *session, struct gather *gather);
 /*
  * Calls @take for each kind of connect(), bind() and listen() that has failed since the start, if
  * the session's filters want it and it was in the namespace with inode @only (0: any). A filter by
- * user or cgroup lets none through, because neither is known of a failed call. Returns 0, or the
- * -errno that ended it.
+ * user or cgroup lets none through, because neither is known of a failed call. @take may return
+ * LOADER_FORGET. Returns 0, or the -errno that ended it.
  */
 typedef int survey_failed_call(void *context, const struct tcpdwell_failed_call *call,
 			       const struct tcpdwell_failed_calls *calls);

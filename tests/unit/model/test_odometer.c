@@ -54,6 +54,29 @@ static void test_a_look_that_breaks_off(void **state)
 	odometer_free(o);
 }
 
+static void test_a_counter_that_begins_again(void **state)
+{
+	struct odometer *o = odometer_new();
+
+	(void)state;
+	odometer_look(o);
+	assert_int_equal(odometer_grew(o, 1, 5), 5);
+	assert_int_equal(odometer_grew(o, 2, 5), 5);
+	odometer_forget(o, 1);
+	odometer_forget(o, 3);
+	odometer_look(o);
+	assert_int_equal(odometer_grew(o, 1, 3), 3);
+	assert_int_equal(odometer_grew(o, 2, 6), 1);
+	odometer_look(o);
+	assert_int_equal(odometer_grew(o, 1, 3), 0);
+	odometer_forget(o, 1);
+	assert_int_equal(odometer_keep(o), 0); /* the look breaks off */
+	odometer_look(o);
+	assert_int_equal(odometer_grew(o, 1, 2), 2);
+	assert_int_equal(odometer_grew(o, 2, 8), 2);
+	odometer_free(o);
+}
+
 static void test_many(void **state)
 {
 	struct odometer *o = odometer_new();
@@ -83,6 +106,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_growth),
 		cmocka_unit_test(test_a_look_that_breaks_off),
+		cmocka_unit_test(test_a_counter_that_begins_again),
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_keys_tell_apart),
 	};
