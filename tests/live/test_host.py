@@ -51,6 +51,21 @@ def test_a_fifo_among_names_of_namespaces(command: str) -> None:
     assert "'left' is no network namespace" in refused.stderr
 
 
+# A mount whose server is there and answers nothing, as long as descriptor 3 is open.
+GONE = ("exec 3<>/dev/fuse; mkdir -p /run/netns && mount -t tmpfs none /run/netns && "
+        "touch /run/netns/gone && mount -i -t fuse "
+        "-o fd=3,rootmode=100000,user_id=0,group_id=0 gone /run/netns/gone")
+
+
+@pytest.mark.parametrize("command", ["trace -w -d 1s", "leaks", "snapshot"])
+def test_a_server_that_is_gone_among_names_of_namespaces(command: str) -> None:
+    if run("unshare", "-m", "sh", "-c", GONE).returncode:
+        pytest.skip("no FUSE")
+    result = run("unshare", "-m", "sh", "-c",
+                 f"{GONE} && exec timeout -k 1 {HANG_S // 2} {TCPDWELL} {command}")
+    assert result.returncode in (0, 10), result.stderr
+
+
 @pytest.mark.parametrize("ahead_s", [86400, -600])
 def test_time_namespace(netns: Netns, ahead_s: int) -> None:
     """Ages and times are the host's, whatever CLOCK_MONOTONIC the tracer's namespace has."""

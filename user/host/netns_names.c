@@ -1,33 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdbool.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/compare.h"
 #include "host/netns_names.h"
-
-/* The time between two readings of a folder that has not changed. */
-#define READ_NS 2000000000ULL
-
-/*
- * The same for a folder with files that are no namespaces, or not yet: ip-netns(8) mounts them
- * there.
- */
-#define UNSETTLED_NS 20000000ULL
-
-/*
- * Times of files are as coarse as the kernel's tick: a change so soon after another may look the
- * same.
- */
-#define COARSE_NS 20000000ULL
+#include "host/procfs_net.h"
 
 struct named {
 	uint32_t inode;
@@ -42,12 +25,9 @@ struct list {
 
 struct netns_names {
 	struct list names; /* sorted by inode */
-	dev_t device;	   /* the device of namespaces' inodes */
-	bool read;	   /* the folder was read at least once */
-	bool unsettled;
-	uint64_t looked_ns, read_ns;
-	struct timespec changed; /* modification time of the folder */
-	char folder[PATH_MAX];
+	int mounts;	   /* /proc/self/mountinfo; its poll() tells that something was mounted */
+	uint64_t looked_ns;
+	char *root;
 };
 
 static int compare_inodes(const void *left, const void *right)
@@ -74,102 +54,85 @@ static void forget(struct list *names)
 	*names = (struct list){ 0 };
 }
 
+/* What is read anew. */
+struct reading {
+	const struct netns_names *known;
+	struct list names;
+	uint64_t now_ns;
+};
+
 /* Returns since when @name is known to be this namespace's. */
-static uint64_t since(const struct netns_names *n, uint32_t inode, const char *name,
-		      uint64_t now_ns)
+static uint64_t since(const struct reading *reading, const char *name, uint32_t inode)
 {
-	const struct named *before = find(&n->names, inode);
+	const struct named *before = find(&reading->known->names, inode);
 
 	if (before)
-		return strcmp(before->name, name) ? now_ns : before->since_ns;
-	return n->looked_ns;
+		return strcmp(before->name, name) ? reading->now_ns : before->since_ns;
+	return reading->known->looked_ns;
 }
 
-static bool add(struct list *names, uint32_t inode, const char *name, uint64_t since_ns)
+static void add(void *context, const char *name, uint32_t inode)
 {
-	struct named *list = names->list;
+	struct reading *reading = context;
+	struct list *names = &reading->names;
 
+	if (names->count == NETNS_NAMES_MAX)
+		return;
 	/* The room is used up whenever the count is 0 or a power of two. */
 	if (!(names->count & (names->count - 1))) {
-		list = reallocarray(list, 2 * names->count + 1, sizeof(*list));
+		struct named *list = reallocarray(names->list, 2 * names->count + 1, sizeof(*list));
+
 		if (!list)
-			return false;
+			return;
 		names->list = list;
 	}
-	list[names->count] = (struct named){ inode, since_ns, strdup(name) };
-	return list[names->count].name && ++names->count < NETNS_NAMES_MAX;
+	names->list[names->count] = (struct named){ inode, since(reading, name, inode),
+						    strdup(name) };
+	names->count += names->list[names->count].name != NULL;
 }
 
-static void read_folder(struct netns_names *n, uint64_t now_ns)
+static void read_names(struct netns_names *n, uint64_t now_ns)
 {
-	struct list names = { 0 };
-	DIR *dir = opendir(n->folder);
-	struct dirent *entry;
-	struct stat st;
+	struct reading reading = { .known = n, .now_ns = now_ns };
+	struct list *names = &reading.names;
 
-	n->unsettled = false;
-	while (dir && (entry = readdir(dir))) {
-		if (entry->d_name[0] == '.' ||
-		    fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW))
-			continue;
-		if (st.st_dev != n->device)
-			n->unsettled = true;
-		else if (!add(&names, st.st_ino, entry->d_name,
-			      since(n, st.st_ino, entry->d_name, now_ns)))
-			break;
-	}
-	if (dir)
-		closedir(dir);
-	if (names.count)
-		qsort(names.list, names.count, sizeof(*names.list), compare_inodes);
+	procfs_each_netns_name(n->root, add, &reading);
+	if (names->count)
+		qsort(names->list, names->count, sizeof(*names->list), compare_inodes);
 	forget(&n->names);
-	n->names = names;
-	n->read_ns = now_ns;
-	n->read = true;
+	n->names = *names;
 }
 
-static uint64_t age_ns(const struct timespec *when)
-{
-	struct timespec now;
-	int64_t ns;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	ns = (now.tv_sec - when->tv_sec) * 1000000000LL + now.tv_nsec - when->tv_nsec;
-	return ns < 0 ? 0 : ns;
-}
-
-/* Reads the folder again if it has changed, or may have. */
+/*
+ * Reads the names again if something was mounted or unmounted since the last call (mounts_poll() in
+ * the kernel).
+ */
 static void look(struct netns_names *n)
 {
-	uint64_t now_ns = clock_now_ns(), past_ns = now_ns - n->read_ns;
-	struct stat st = { 0 };
-	bool same;
+	struct pollfd changed = { .fd = n->mounts, .events = POLLPRI };
+	uint64_t now_ns = clock_now_ns();
 
-	stat(n->folder, &st); /* there is no folder before the first name */
-	same = n->read && !memcmp(&st.st_mtim, &n->changed, sizeof(st.st_mtim)) &&
-	       past_ns < (n->unsettled ? UNSETTLED_NS : READ_NS);
-	if (!same) {
-		read_folder(n, now_ns);
-		n->changed = st.st_mtim;
-		if (age_ns(&st.st_mtim) < COARSE_NS)
-			n->changed = (struct timespec){ 0 };
-	}
+	if (poll(&changed, 1, 0) > 0 && changed.revents & POLLPRI)
+		read_names(n, now_ns);
 	n->looked_ns = now_ns;
 }
 
 struct netns_names *netns_names_new(const char *root)
 {
 	struct netns_names *n = calloc(1, sizeof(*n));
-	char own[PATH_MAX];
-	struct stat st;
+	char path[PATH_MAX];
 
 	if (!n)
 		return NULL;
-	snprintf(own, sizeof(own), "%s/proc/self/ns/net", root);
-	if (!stat(own, &st))
-		n->device = st.st_dev;
-	snprintf(n->folder, sizeof(n->folder), "%s/run/netns", root);
-	look(n);
+	n->root = strdup(root);
+	if (!n->root) {
+		free(n);
+		return NULL;
+	}
+	snprintf(path, sizeof(path), "%s/proc/self/mountinfo", root);
+	n->mounts = open(path, O_RDONLY | O_CLOEXEC);
+	read_names(n, 0);
+	n->looked_ns = clock_now_ns();
 	return n;
 }
 
@@ -178,6 +141,9 @@ void netns_names_free(struct netns_names *n)
 	if (!n)
 		return;
 	forget(&n->names);
+	if (n->mounts >= 0)
+		close(n->mounts);
+	free(n->root);
 	free(n);
 }
 

@@ -4,9 +4,9 @@
  * /run/netns.
  *
  * The kernel gives the inode of a namespace that has ended to the next one. So a name holds only
- * from the time at which it was found. For a time after the last look the folder is looked at
- * again, and read again if it has changed. If the name may be that of another namespace, none is
- * returned. Memory is bounded. One thread at a time.
+ * from the time at which it was found. For a time after the last look the kernel is asked whether
+ * something was mounted, and the names are read again if so. If the name may be that of another
+ * namespace, none is returned. Memory is bounded. One thread at a time.
  */
 #ifndef TCPDWELL_NETNS_NAMES_H
 #define TCPDWELL_NETNS_NAMES_H

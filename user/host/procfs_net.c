@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <dirent.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,8 +67,13 @@ static bool visit_path(const struct walk *walk, const char *name, uint32_t pid, 
  */
 #define NAMES_FOLDER "/run/netns/"
 
+struct name {
+	char *name;
+	uint32_t inode;
+};
+
 struct names {
-	char **list;
+	struct name *list;
 	size_t count;
 	size_t room;
 };
@@ -75,33 +81,33 @@ struct names {
 static void names_free(struct names *names)
 {
 	for (size_t i = 0; i < names->count; i++)
-		free(names->list[i]);
+		free(names->list[i].name);
 	free(names->list);
 }
 
 /* Adds a name. Without memory the name is skipped. */
-static void names_add(struct names *names, const char *name)
+static void names_add(struct names *names, const char *name, uint32_t inode)
 {
 	if (names->count == names->room) {
 		size_t room = names->room ? 2 * names->room : 64;
-		char **list = reallocarray(names->list, room, sizeof(*list));
+		struct name *list = reallocarray(names->list, room, sizeof(*list));
 
 		if (!list)
 			return;
 		names->list = list;
 		names->room = room;
 	}
-	names->list[names->count] = strdup(name);
-	names->count += names->list[names->count] != NULL;
+	names->list[names->count] = (struct name){ strdup(name), inode };
+	names->count += names->list[names->count].name != NULL;
 }
 
 /* Removes a name: something that is mounted over a namespace hides it. */
 static void names_remove(struct names *names, const char *name)
 {
 	for (size_t i = 0; i < names->count; i++) {
-		if (strcmp(names->list[i], name))
+		if (strcmp(names->list[i].name, name))
 			continue;
-		free(names->list[i]);
+		free(names->list[i].name);
 		names->list[i] = names->list[--names->count];
 		return;
 	}
@@ -110,34 +116,49 @@ static void names_remove(struct names *names, const char *name)
 static bool note_mount(void *context, const struct procfs_mount *mount)
 {
 	const char *name = mount->point + strlen(NAMES_FOLDER);
+	uint32_t inode;
 
 	if (strncmp(mount->point, NAMES_FOLDER, strlen(NAMES_FOLDER)) || strchr(name, '/'))
 		return true;
-	if (!strcmp(mount->type, "nsfs"))
-		names_add(context, name);
+	if (!strcmp(mount->type, "nsfs") && sscanf(mount->root, "net:[%" SCNu32, &inode) == 1)
+		names_add(context, name, inode);
 	else
 		names_remove(context, name);
 	return true;
 }
 
-/*
- * Opens only mounts of a namespace. To look at anything else in the folder could take for ever: it
- * may be a FIFO without a writer, or the mount of a server that is gone.
- */
-static bool visit_names(const struct walk *walk)
+void procfs_each_netns_name(const char *root, procfs_netns_name *found, void *context)
 {
 	struct names names = {};
-	char path[PATH_MAX];
-	bool go_on = true;
 
-	procfs_each_mount(walk->root, note_mount, &names);
-	for (size_t i = 0; go_on && i < names.count; i++) {
-		if (snprintf(path, sizeof(path), "%s" NAMES_FOLDER "%s", walk->root,
-			     names.list[i]) < (int)sizeof(path))
-			go_on = visit_path(walk, names.list[i], 0, path);
-	}
+	procfs_each_mount(root, note_mount, &names);
+	for (size_t i = 0; i < names.count; i++)
+		found(context, names.list[i].name, names.list[i].inode);
 	names_free(&names);
-	return go_on;
+}
+
+struct visit_by_name {
+	const struct walk *walk;
+	bool go_on;
+};
+
+static void visit_name(void *context, const char *name, uint32_t inode)
+{
+	struct visit_by_name *visit = context;
+	char path[PATH_MAX];
+
+	(void)inode;
+	if (visit->go_on && snprintf(path, sizeof(path), "%s" NAMES_FOLDER "%s", visit->walk->root,
+				     name) < (int)sizeof(path))
+		visit->go_on = visit_path(visit->walk, name, 0, path);
+}
+
+static bool visit_names(const struct walk *walk)
+{
+	struct visit_by_name visit = { walk, true };
+
+	procfs_each_netns_name(walk->root, visit_name, &visit);
+	return visit.go_on;
 }
 
 /* ---- Processes ------------------------------------------------------------------------------- */

@@ -35,4 +35,15 @@ typedef bool procfs_netns_visit(void *context, const char *name, uint32_t pid, i
  */
 void procfs_each_netns(const char *root, procfs_netns_visit *visit, void *context);
 
+/* @inode is that of the namespace. @name is valid only during the call. */
+typedef void procfs_netns_name(void *context, const char *name, uint32_t inode);
+
+/*
+ * Calls @found for each name that ip-netns(8) has mounted. No file in /run/netns is touched, since
+ * that could take for ever: it may be a FIFO without a writer, or the mount of a server that is
+ * gone. /proc/self/mountinfo tells what is mounted there, and for a namespace its inode
+ * (nsfs_show_path(), since Linux 4.1).
+ */
+void procfs_each_netns_name(const char *root, procfs_netns_name *found, void *context);
+
 #endif /* TCPDWELL_PROCFS_NET_H */

@@ -27,8 +27,7 @@ static int make_root(void **state)
 {
 	if (folder_make(state))
 		return -1;
-	folder_shell("mkdir -p proc/self/ns cg/nginx.service cg/docker-" A ".scope run/netns &&"
-		     " touch proc/self/ns/net &&"
+	folder_shell("mkdir -p proc/self cg/nginx.service cg/docker-" A ".scope &&"
 		     " echo '41 31 0:38 / /cg rw - cgroup2 cgroup2 rw' > proc/self/mountinfo");
 	return 0;
 }
@@ -140,66 +139,6 @@ static void test_a_steward_looks(void **state)
 	steward_free(steward);
 }
 
-/* ---- Network namespaces ---------------------------------------------------------------------- */
-
-static void test_namespaces(void **state)
-{
-	struct netns_names *names;
-	uint64_t now_ns;
-	uint32_t blue;
-
-	(void)state;
-	folder_shell("touch run/netns/blue");
-	blue = id_of("run/netns/blue");
-	names = netns_names_new(folder_root);
-	now_ns = clock_now_ns();
-	assert_string_equal(netns_names_find(names, blue, 1), "blue");
-	assert_string_equal(netns_names_find(names, blue, now_ns), "blue");
-	assert_null(netns_names_find(names, blue + 1, now_ns));
-	assert_null(netns_names_find(names, 0, now_ns));
-	assert_null(netns_names_find(NULL, blue, now_ns));
-	netns_names_free(names);
-}
-
-/* The inode of a namespace that has ended is reused; in between it belongs to nobody. */
-static void test_a_number_that_is_another(void **state)
-{
-	struct netns_names *names;
-	uint64_t before_ns, between_ns;
-	uint32_t inode;
-
-	(void)state;
-	folder_shell("touch run/netns/blue");
-	inode = id_of("run/netns/blue");
-	names = netns_names_new(folder_root);
-	before_ns = clock_now_ns();
-	assert_string_equal(netns_names_find(names, inode, before_ns), "blue");
-	usleep(50000);
-	folder_shell("mv run/netns/blue run/netns/green");
-	between_ns = clock_now_ns();
-	assert_null(netns_names_find(names, inode, between_ns));
-	assert_null(netns_names_find(names, inode, before_ns));
-	assert_string_equal(netns_names_find(names, inode, clock_now_ns()), "green");
-	folder_shell("rm run/netns/green");
-	assert_null(netns_names_find(names, inode, clock_now_ns()));
-	netns_names_free(names);
-}
-
-/* Before the first name there is no folder; and a file in it may be no namespace. */
-static void test_a_name_that_comes_later(void **state)
-{
-	struct netns_names *names;
-
-	(void)state;
-	folder_shell("rmdir run/netns");
-	names = netns_names_new(folder_root);
-	assert_null(netns_names_find(names, 7, clock_now_ns()));
-	folder_shell(
-		"mkdir run/netns && touch run/netns/red && ln -s /proc/self/ns/net run/netns/link");
-	assert_string_equal(netns_names_find(names, id_of("run/netns/red"), clock_now_ns()), "red");
-	netns_names_free(names);
-}
-
 #define TEST(f) cmocka_unit_test_setup_teardown(f, make_root, folder_remove)
 
 int main(void)
@@ -209,9 +148,6 @@ int main(void)
 		TEST(test_names_that_come_later),
 		TEST(test_more_than_are_remembered),
 		TEST(test_a_steward_looks),
-		TEST(test_namespaces),
-		TEST(test_a_number_that_is_another),
-		TEST(test_a_name_that_comes_later),
 	};
 
 	return cmocka_run_group_tests_name("name_book", tests, NULL, NULL);
