@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What the files of the session share: session.c has the loop, the start and the finish;
- * session_rows.c takes what the kernel side hands over; session_account.c computes the account;
- * session_end.c decides when the run is over and how long the remaining output may take;
+ * What the files of the session share: session.c has the start and the finish; session_loop.c has
+ * the loop; session_rows.c takes what the kernel side hands over; session_account.c computes the
+ * account; session_end.c decides when the run is over and how long the remaining output may take;
  * session_floods.c reports floods. Commands use session.h only.
  */
 #ifndef TCPDWELL_SESSION_INSIDE_H
@@ -15,6 +15,23 @@
 
 /* How long the remaining output may take once the tool is told to end (session_end.c). */
 #define DRAIN_NS 2000000000ULL
+
+static inline uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/*
+ * Returns true if rows come through the ring. If they do not, the ring serves only to wake the
+ * loop.
+ */
+bool session_takes_rows(const struct session *session);
+
+/* Returns true if rows are shown as soon as they come. */
+bool session_is_prompt(const struct session *session);
+
+/* Runs until the end of the run. Returns 0, or -1 with the failure filled. */
+int session_loop(struct session *session);
 
 /* Takes one event of the ring (source_ring.h). */
 int session_take_row(void *context, const struct event *event);
