@@ -277,7 +277,7 @@ const struct feature feature_table[FEATURE_COUNT] = {
 		{ { "syscall", "a slower way into every system call of the host, in diagnose",
 		    PARTS({ "sys_exit_connect", PART_ALWAYS }, { "sys_exit_bind", PART_ALWAYS },
 			  { "sys_exit_listen", PART_ALWAYS },
-			  { "sys_exit_accept_count", PART_ALWAYS },
+			  { "sys_exit_accept_count", PART_ROWS },
 			  { "failed_calls", PART_ALWAYS }) } },
 	},
 };
