@@ -136,6 +136,8 @@ __noinline int tell_row(struct row *row, struct endpoint *e, struct lifecycle *l
 static __always_inline void tell(const struct transition *t, struct row *row, struct lifecycle *l,
 				 const bool steps)
 {
+	if (cfg_life)
+		return; /* a connection is told of once, at its end (life.bpf.h) */
 	if (steps)
 		tell_row(row, t->e, l);
 	else
