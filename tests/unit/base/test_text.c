@@ -189,8 +189,12 @@ static void *read_slowly(void *arg)
 {
 	struct reader *reader = arg;
 	char bytes[1000];
+	sigset_t all;
 	ssize_t n;
 
+	/* Signals are for the writer. One that it has not taken yet would go to this thread. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, NULL);
 	while ((n = read(reader->fd, bytes, sizeof(bytes))) > 0) {
 		for (ssize_t i = 0; i < n; i++)
 			reader->wrong += bytes[i] != (char)('a' + (reader->total + i) / 5000 % 26);
