@@ -113,7 +113,8 @@ __noinline int has_file(__u64 place, __u64 file)
 __noinline int stretch_fd(__u64 fdt, __u32 first, __u64 file)
 {
 	const struct fdtable *table = (const struct fdtable *)fdt;
-	__u64 place = (__u64)PEEK(fdtable, table, fd) + first * sizeof(file);
+	/* A pointer read through a cast stays one since 7.x, and has_file() takes numbers. */
+	__u64 place = (__u64)BPF_CORE_READ(table, fd) + first * sizeof(file);
 	__u32 max_fds = PEEK(fdtable, table, max_fds);
 
 	for (__u32 i = 0; i < FD_STRETCH && first < max_fds; i++, first++, place += sizeof(file))
