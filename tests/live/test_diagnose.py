@@ -323,6 +323,7 @@ FAMILY = """
 name("family")
 listener = socket.create_server(("127.0.0.1", 8080), backlog=64)
 wait, go = os.pipe()
+done, end = os.pipe()
 for number in range(8):
     if fork("child"):
         os.close(go)
@@ -331,13 +332,16 @@ for number in range(8):
         reset.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         reset.close()
         s = socket.socket(); attempt(s.connect, ("203.0.113.9", 80)); s.close()
-        stay()
+        os.write(end, b"x")
+        signal.pause()
 mine = [socket.create_connection(("127.0.0.1", 8080)) for _ in range(16)]
 ready()
 os.close(go)
 time.sleep(.5)
 for s in mine:
     s.close()
+for number in range(8):
+    os.read(done, 1)
 stay()
 """
 
