@@ -163,11 +163,14 @@ stay()
 UNREACHABLE, LOST = "10.50.0", "10.51.0"
 
 # An ICMP error comes while connect() has the socket; a non-blocking client learns of it by
-# SO_ERROR. Others get no answer and soon give up, and some use many ports of one host.
+# SO_ERROR. Others get no answer and soon give up, and some use many ports of one host. A router
+# whose route is unreachable sends one error a second: without icmp_ratelimit, older kernels do not
+# save up the right to send more.
 GIVER = """
 name("giver")
 ready()
 for turn in range(4):
+    time.sleep(1.1)
     s = socket.socket(); s.setblocking(False); attempt(s.connect, ("10.50.0.1", 7000))
     select.select([], [s], [], .3); s.close()
 for port in range(100, 140):
