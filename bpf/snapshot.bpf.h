@@ -468,6 +468,8 @@ __noinline int found_request(__u64 address)
 
 	found.state = found.shown = TCPDWELL_SYN_RECV;
 	found.flags = TCPDWELL_SOCKET_REQUEST;
+	if (BPF_CORE_READ_BITFIELD_PROBED((const struct inet_request_sock *)req, acked))
+		found.flags |= TCPDWELL_SOCKET_ANSWERED;
 	request_endpoint(&found.e, req, listener);
 	found.times.state.latest_ns = found.times.state.earliest_ns = syn_ns;
 	detail_request(req, listener, found.now_ns);

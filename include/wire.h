@@ -201,6 +201,8 @@ enum tcpdwell_socket_flag {
 	TCPDWELL_SOCKET_IN_FLIGHT = 1 << 4, /* waits in the queue of owner_pid's unix socket */
 	/* The kernel made it for itself, as NFS does; no process has it. */
 	TCPDWELL_SOCKET_KERNEL = 1 << 5,
+	/* Of a request: the client has answered; it is to send data, or the queue is full. */
+	TCPDWELL_SOCKET_ANSWERED = 1 << 6,
 };
 
 /* The value of fd if the process has the socket without a descriptor. */

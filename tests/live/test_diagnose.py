@@ -425,6 +425,9 @@ pool = [socket.create_connection(("127.0.0.1", 8080)) for _ in range(50)]
 for s in pool:
     s.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 idle = [socket.create_connection(("127.0.0.1", 8080)) for _ in range(50)]
+deferred = socket.create_server(("127.0.0.1", 8081), backlog=64)
+deferred.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 60)
+silent = [socket.create_connection(("127.0.0.1", 8081)) for _ in range(40)]
 ready()
 while True:
     with socket.create_connection(("127.0.0.1", 8080)) as s:

@@ -197,6 +197,10 @@ static struct request *request_of_port(const struct gather *g, const struct requ
 	return NULL;
 }
 
+/*
+ * The handshakes of clients that have answered are no half-open ones. With TCP_DEFER_ACCEPT their
+ * requests wait for data (tcp_check_req()).
+ */
 static int add_request(struct gather *g, const struct tcpdwell_socket *socket)
 {
 	struct request request = {
@@ -207,6 +211,8 @@ static int add_request(struct gather *g, const struct tcpdwell_socket *socket)
 	};
 	struct request *known = g->digest_leak_ns ? request_of_port(g, &request) : NULL;
 
+	if (socket->flags & TCPDWELL_SOCKET_ANSWERED)
+		return 0;
 	if (known) {
 		known->count++;
 		known->old += request.old;

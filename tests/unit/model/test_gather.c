@@ -173,10 +173,10 @@ static void test_requests_and_drops(void **state)
 	assert_int_equal(gather_drops(gather, 9, 2), 0);
 	listener.drops = 3;
 	add(listener);
-	for (unsigned int i = 0; i < 4; i++) {
+	for (unsigned int i = 0; i < 6; i++) {
 		struct tcpdwell_socket r = record(1 + i, TCPDWELL_SYN_RECV, 80, 1000 + i);
 
-		r.flags = TCPDWELL_SOCKET_REQUEST;
+		r.flags = TCPDWELL_SOCKET_REQUEST | (i < 4 ? 0 : TCPDWELL_SOCKET_ANSWERED);
 		r.detail.timer = TCPDWELL_TIMER_REQUEST;
 		r.detail.retransmits = i / 2;
 		add(r);
