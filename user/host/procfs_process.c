@@ -89,16 +89,22 @@ static void read_cgroup(const char *root, uint32_t pid, struct procfs_process *p
 			snprintf(process->cgroup, sizeof(process->cgroup), "%s", line + 3);
 }
 
+/* Returns the number that stands behind @label, or 0 if there is none. */
+static uint64_t number_behind(const char *text, const char *label)
+{
+	const char *at = strstr(text, label);
+	uint64_t number;
+
+	return at && sscanf(at + strlen(label), "%" SCNu64, &number) == 1 ? number : 0;
+}
+
 /* Reads the soft limit, which is the one that open() meets. The second number is the hard limit. */
 static uint64_t read_fd_limit(const char *root, uint32_t pid)
 {
 	char buffer[FILE_BYTES];
-	const char *line;
-	uint64_t limit;
 
 	read_file(root, pid, "limits", buffer, sizeof(buffer));
-	line = strstr(buffer, "Max open files");
-	return line && sscanf(line, "Max open files %" SCNu64, &limit) == 1 ? limit : 0;
+	return number_behind(buffer, "Max open files");
 }
 
 /* Since 6.2 the size of the directory is the number of descriptors. Otherwise they are counted. */
@@ -122,20 +128,37 @@ static uint64_t count_fds(const char *root, uint32_t pid)
 	return count;
 }
 
-static uint32_t read_threads(const char *root, uint32_t pid)
-{
-	char buffer[FILE_BYTES];
-	const char *line;
+/* What /proc/TID/status says; 0 or NUL is what is not known. */
+struct status {
+	char state;
+	uint32_t pid;
 	uint32_t threads;
+};
 
-	read_file(root, pid, "status", buffer, sizeof(buffer));
-	line = strstr(buffer, "\nThreads:");
-	return line && sscanf(line, "\nThreads: %" SCNu32, &threads) == 1 ? threads : 0;
+static struct status read_status(const char *root, uint32_t tid)
+{
+	struct status status = { 0 };
+	char buffer[FILE_BYTES];
+	const char *state;
+
+	read_file(root, tid, "status", buffer, sizeof(buffer));
+	/*
+	 * No line before these can have a newline in it, because Name, which is the first one, is
+	 * escaped.
+	 */
+	state = strstr(buffer, "\nState:");
+	if (state)
+		sscanf(state, "\nState: %c", &status.state);
+	status.pid = number_behind(buffer, "\nTgid:");
+	status.threads = number_behind(buffer, "\nThreads:");
+	return status;
 }
 
 void procfs_process_read(const char *root, uint32_t pid, const char *comm,
 			 struct procfs_process *process)
 {
+	struct status status;
+
 	memset(process, 0, sizeof(*process));
 	if (!pid || !is_named(root, pid, comm))
 		return;
@@ -143,35 +166,26 @@ void procfs_process_read(const char *root, uint32_t pid, const char *comm,
 	read_cgroup(root, pid, process);
 	process->fd_limit = read_fd_limit(root, pid);
 	process->fds = count_fds(root, pid);
-	procfs_process_of_thread(root, pid, &process->state);
-	process->threads = read_threads(root, pid);
+	status = read_status(root, pid);
+	process->state = status.state;
+	process->threads = status.threads;
 	procfs_call_read(root, pid, process->call);
 }
 
 uint32_t procfs_process_of_thread(const char *root, uint32_t tid, char *state)
 {
-	char buffer[FILE_BYTES];
-	uint32_t pid;
-	const char *line;
+	struct status status = read_status(root, tid);
 
-	*state = '\0';
-	if (!read_file(root, tid, "status", buffer, sizeof(buffer)))
-		return 0;
-	/*
-	 * Tgid comes after State. No line before them can have a newline in it, because Name is
-	 * escaped.
-	 */
-	line = strstr(buffer, "\nState:");
-	if (line)
-		sscanf(line, "\nState: %c", state);
-	line = strstr(buffer, "\nTgid:");
-	return line && sscanf(line, "\nTgid: %" SCNu32, &pid) == 1 ? pid : 0;
+	*state = status.state;
+	return status.pid;
 }
 
 bool procfs_process_is(const char *root, uint32_t pid, const char *comm)
 {
-	char state;
+	struct status status;
 
-	return is_named(root, pid, comm) && procfs_process_of_thread(root, pid, &state) == pid &&
-	       state != 'Z' && state != 'X';
+	if (!is_named(root, pid, comm))
+		return false;
+	status = read_status(root, pid);
+	return status.pid == pid && status.state != 'Z' && status.state != 'X';
 }
