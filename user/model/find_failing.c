@@ -112,11 +112,14 @@ static int by_process_and_errno(const struct failed *a, const struct failed *b)
 }
 
 /* The ports of one address stand together. */
-static int by_process_and_address(const void *left, const void *right)
+static int by_process_and_address(const struct failed *a, const struct failed *b)
 {
-	const struct failed *a = left, *b = right;
-
 	return by_process_and_errno(a, b) ?: memcmp(a->at.raddr, b->at.raddr, sizeof(a->at.raddr));
+}
+
+static int sort_by_process_and_address(const void *left, const void *right)
+{
+	return by_process_and_address(left, right);
 }
 
 static void add_failed(const struct finder *finder, struct failed_list *list,
@@ -228,18 +231,24 @@ static bool are_many(const struct failed *items, size_t count)
 	return count >= FAILING_MANY || often >= FAILING_OFTEN;
 }
 
-/* Finds processes that fail at many ports of one address. */
-static void find_many_ports(struct finder *finder, struct failed_list *list)
+typedef int failed_compare(const struct failed *a, const struct failed *b);
+typedef void found_many(struct finding *finding, const struct failed *items, size_t count);
+
+/*
+ * Reports those that @compare takes for equal and that are too many for a finding each, and takes
+ * them out of @list, where they stand together.
+ */
+static void find_many(struct finder *finder, struct failed_list *list, failed_compare *compare,
+		      found_many *found)
 {
 	struct failed *items = list->items;
 	size_t kept = 0;
 
-	qsort(items, list->count, sizeof(*items), by_process_and_address);
 	for (size_t i = 0, n; i < list->count; i += n) {
 		struct finding *finding;
 
 		for (n = 1; i + n < list->count; n++)
-			if (by_process_and_address(&items[i], &items[i + n]))
+			if (compare(&items[i], &items[i + n]))
 				break;
 		if (!are_many(items + i, n)) {
 			memmove(items + kept, items + i, n * sizeof(*items));
@@ -249,46 +258,37 @@ static void find_many_ports(struct finder *finder, struct failed_list *list)
 		finding = add_failing(finder, items + i, n);
 		if (!finding)
 			return;
-		finding->at.rport = 0;
-		finding_figure(finding, "remote_ports", n, FIGURE_COUNT, false);
+		found(finding, items + i, n);
 		show(finding, items[i].ends);
 	}
 	list->count = kept;
 }
 
-/*
- * Finds processes that fail at many addresses, for example because there is no route. @list is
- * sorted by process.
- */
-static void find_many_addresses(struct finder *finder, struct failed_list *list)
+static void found_ports(struct finding *finding, const struct failed *items, size_t count)
 {
-	struct failed *items = list->items;
-	size_t kept = 0;
+	(void)items;
+	finding->at.rport = 0;
+	finding_figure(finding, "remote_ports", count, FIGURE_COUNT, false);
+}
 
-	for (size_t i = 0, n; i < list->count; i += n) {
-		struct finding *finding;
-		bool one_port = true;
-
-		for (n = 1; i + n < list->count; n++) {
-			if (by_process_and_errno(&items[i], &items[i + n]))
-				break;
-			one_port &= items[i + n].at.rport == items[i].at.rport;
-		}
-		if (!are_many(items + i, n)) {
-			memmove(items + kept, items + i, n * sizeof(*items));
-			kept += n;
-			continue;
-		}
-		finding = add_failing(finder, items + i, n);
-		if (!finding)
-			return;
-		memset(finding->at.raddr, 0, sizeof(finding->at.raddr));
-		if (!one_port)
+static void found_addresses(struct finding *finding, const struct failed *items, size_t count)
+{
+	memset(finding->at.raddr, 0, sizeof(finding->at.raddr));
+	for (size_t i = 1; i < count; i++)
+		if (items[i].at.rport != items->at.rport)
 			finding->at.rport = 0;
-		finding_figure(finding, "destinations", n, FIGURE_COUNT, false);
-		show(finding, items[i].ends);
-	}
-	list->count = kept;
+	finding_figure(finding, "destinations", count, FIGURE_COUNT, false);
+}
+
+/*
+ * Finds processes that fail at many ports of one address, then those that fail at many addresses,
+ * for example because there is no route.
+ */
+static void find_many_destinations(struct finder *finder, struct failed_list *list)
+{
+	qsort(list->items, list->count, sizeof(*list->items), sort_by_process_and_address);
+	find_many(finder, list, by_process_and_address, found_ports);
+	find_many(finder, list, by_process_and_errno, found_addresses);
 }
 
 static void found_failing(struct finder *finder, const struct failed *items, size_t count)
@@ -348,8 +348,7 @@ void find_failing(struct finder *finder)
 		return;
 	}
 	fill(finder, &list);
-	find_many_ports(finder, &list);
-	find_many_addresses(finder, &list);
+	find_many_destinations(finder, &list);
 	find_programs(finder, &list);
 	free(list.items);
 }
