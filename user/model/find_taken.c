@@ -128,6 +128,21 @@ static void blame_holder(struct finding *finding, const struct port_holder *hold
 	}
 }
 
+/* Adds the finding of an address that a process did not get; NULL if there is no room. */
+static struct finding *add_taken(struct finder *finder, const struct fact_failure *failure)
+{
+	struct finding *finding = finder_add(finder, FINDING_ADDRESS_IN_USE, FINDING_WARNING);
+
+	if (!finding)
+		return NULL;
+	finding->count = failure->count;
+	finding->owner = failure->owner;
+	finding->at = failure->at;
+	finding->err = failure->err;
+	finding_figure(finding, "failed", failure->count, FIGURE_COUNT, true);
+	return finding;
+}
+
 /* Finds bind() to a port by number that is in use, and listen() where another socket listens. */
 static void find_in_use(struct finder *finder)
 {
@@ -139,15 +154,10 @@ static void find_in_use(struct finder *finder)
 		if (failure->call == FACT_CONNECT || failure->err != EADDRINUSE ||
 		    !failure->at.lport)
 			continue;
-		finding = finder_add(finder, FINDING_ADDRESS_IN_USE, FINDING_WARNING);
+		finding = add_taken(finder, failure);
 		if (!finding)
 			return;
 		holder = holder_of(finder, failure);
-		finding->count = failure->count;
-		finding->owner = failure->owner;
-		finding->at = failure->at;
-		finding->err = failure->err;
-		finding_figure(finding, "failed", failure->count, FIGURE_COUNT, true);
 		finding_figure(finding, "connections", holder.connections, FIGURE_COUNT, false);
 		finding_figure(finding, "timewait", holder.timewait, FIGURE_COUNT, false);
 		blame_holder(finding, &holder);
@@ -164,14 +174,9 @@ static void find_foreign(struct finder *finder)
 
 		if (failure->call != FACT_BIND || failure->err != EADDRNOTAVAIL)
 			continue;
-		finding = finder_add(finder, FINDING_ADDRESS_IN_USE, FINDING_WARNING);
+		finding = add_taken(finder, failure);
 		if (!finding)
 			return;
-		finding->count = failure->count;
-		finding->owner = failure->owner;
-		finding->at = failure->at;
-		finding->err = failure->err;
-		finding_figure(finding, "failed", failure->count, FIGURE_COUNT, true);
 		finding_why(finding,
 			    "No interface of this namespace has that address: it is another "
 			    "host's, or was not there yet.");
@@ -195,14 +200,9 @@ static void find_forbidden(struct finder *finder)
 		if (failure->call == FACT_CONNECT ||
 		    (failure->err != EACCES && failure->err != EPERM))
 			continue;
-		finding = finder_add(finder, FINDING_ADDRESS_IN_USE, FINDING_WARNING);
+		finding = add_taken(finder, failure);
 		if (!finding)
 			return;
-		finding->count = failure->count;
-		finding->owner = failure->owner;
-		finding->at = failure->at;
-		finding->err = failure->err;
-		finding_figure(finding, "failed", failure->count, FIGURE_COUNT, true);
 		finding_more(finding, "tcpdwell diagnose -p %u", failure->owner.pid);
 		finding->useless = "SO_REUSEADDR; stopping other servers.";
 		if (netns && netns->settings[FACT_UNPRIVILEGED] != FACT_UNKNOWN &&
