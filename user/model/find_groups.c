@@ -275,30 +275,31 @@ size_t finder_processes(const struct fact_socket *const *group, size_t count)
 	return different;
 }
 
-static void set_owner(struct finding *finding, const struct fact_owner *owner, uint32_t processes)
+/* The items are sockets or ends of connections. */
+static void set_owner(struct finding *finding, const void *const *items, size_t count)
 {
+	const struct fact_owner *owner = items[0];
+	uint32_t processes = 1, pid = owner->pid;
+
 	finding->owner = *owner;
+	for (size_t i = 1; i < count; i++) {
+		owner = items[i];
+		processes += owner->pid != pid;
+		pid = owner->pid;
+	}
 	finding->processes = processes > 1 ? processes : 0;
 }
 
 void finding_set_owner(struct finding *finding, const struct fact_socket *const *group,
 		       size_t count)
 {
-	uint32_t processes = 0;
-
-	for (size_t i = 0; i < count; i++)
-		processes += !i || group[i]->owner.pid != group[i - 1]->owner.pid;
-	set_owner(finding, &group[0]->owner, processes);
+	set_owner(finding, (const void *const *)group, count);
 }
 
 void finding_set_owner_of_ends(struct finding *finding, const struct fact_end *const *group,
 			       size_t count)
 {
-	uint32_t processes = 0;
-
-	for (size_t i = 0; i < count; i++)
-		processes += !i || group[i]->owner.pid != group[i - 1]->owner.pid;
-	set_owner(finding, &group[0]->owner, processes);
+	set_owner(finding, (const void *const *)group, count);
 }
 
 void finding_processes(struct finding *finding)
