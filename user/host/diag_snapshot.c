@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/addr.h"
 #include "base/duration.h"
 #include "base/tcpstate.h"
 #include "host/descriptors.h"
@@ -294,8 +295,6 @@ static int note_listener(void *context, const struct sockdiag_socket *socket)
 /* Returns how well a listener's address fits: 2 if it is the socket's, 1 if it is any, else 0. */
 static int fit(const struct listener *listener, const struct sockdiag_socket *socket)
 {
-	static const uint8_t any[16];
-
 	if (listener->port != socket->lport)
 		return 0;
 	if (listener->family == socket->family &&
@@ -306,7 +305,7 @@ static int fit(const struct listener *listener, const struct sockdiag_socket *so
 	 * shown.
 	 */
 	return (listener->family == socket->family || listener->family == 6) &&
-	       !memcmp(listener->addr, any, sizeof(any));
+	       addr_is_any(listener->addr, sizeof(listener->addr));
 }
 
 /*

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/addr.h"
 #include "base/put.h"
 #include "base/text.h"
 #include "model/finders.h"
@@ -32,11 +33,9 @@ static uint64_t grew(const struct finder *finder, uint32_t netns, enum fact_coun
 
 static bool is_same_listener(const struct fact_socket *child, const struct fact_socket *listener)
 {
-	static const uint8_t any[16];
-
 	return child->at.netns == listener->at.netns && child->at.lport == listener->at.lport &&
-	       (!memcmp(listener->at.laddr, any, sizeof(any)) ||
-		!memcmp(listener->at.laddr, child->at.laddr, sizeof(any)));
+	       (addr_is_any(listener->at.laddr, sizeof(listener->at.laddr)) ||
+		!memcmp(listener->at.laddr, child->at.laddr, sizeof(child->at.laddr)));
 }
 
 /* ---- Floods ---- */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/addr.h"
 #include "model/finders.h"
 #include "model/pressure.h"
 
@@ -101,11 +102,9 @@ static void found_service(struct finder *finder, const struct fact_socket *const
 /* Returns true if @listener takes what is sent to @at, because the address is one of this host. */
 static bool is_sent_to(const struct fact_socket *listener, const struct fact_address *at)
 {
-	static const uint8_t any[16];
-
 	if (listener->at.netns != at->netns || listener->at.lport != at->rport)
 		return false;
-	if (memcmp(listener->at.laddr, any, sizeof(any)))
+	if (!addr_is_any(listener->at.laddr, sizeof(listener->at.laddr)))
 		return !memcmp(listener->at.laddr, at->raddr, sizeof(at->raddr));
 	return !memcmp(at->laddr, at->raddr, sizeof(at->raddr)) ||
 	       pressure_is_loopback(at->family, at->raddr);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/addr.h"
 #include "base/plural.h"
 #include "base/put.h"
 #include "base/text.h"
@@ -80,8 +81,6 @@ static int by_ends(const struct fact_socket *a, const struct fact_socket *b)
 static bool failed_for_port(const struct fact_failure *failure, const struct fact_address *at,
 			    bool bound)
 {
-	static const uint8_t any[16];
-
 	if (failure->at.netns != at->netns)
 		return false;
 	if (!bound)
@@ -90,7 +89,7 @@ static bool failed_for_port(const struct fact_failure *failure, const struct fac
 		       !memcmp(failure->at.raddr, at->raddr, sizeof(at->raddr));
 	return failure->call != FACT_CONNECT && failure->err == EADDRINUSE && !failure->at.lport &&
 	       (!memcmp(failure->at.laddr, at->laddr, sizeof(at->laddr)) ||
-		!memcmp(failure->at.laddr, any, sizeof(any)));
+		addr_is_any(failure->at.laddr, sizeof(failure->at.laddr)));
 }
 
 static uint64_t ports_refused(const struct finder *finder, const struct fact_address *at,
@@ -301,13 +300,6 @@ static void describe_ports(struct finding *finding, const struct tally *tally, u
 	advise_ports(finding, p->holder);
 }
 
-static bool has_address(const uint8_t address[16])
-{
-	static const uint8_t none[16];
-
-	return memcmp(address, none, sizeof(none));
-}
-
 /* Names the command that shows what holds the ports. */
 static void show_holders(struct finding *finding, enum pressure_holder holder)
 {
@@ -320,7 +312,7 @@ static void show_holders(struct finding *finding, enum pressure_holder holder)
 		finding_more(finding, "tcpdwell timewait -d 10s");
 		return;
 	}
-	if (has_address(address)) {
+	if (!addr_is_any(address, 16)) {
 		p = put_addr(put_literal(p, " --addr "), at->family ?: 4, address);
 		*p = '\0';
 	}

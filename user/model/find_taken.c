@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/addr.h"
 #include "model/finders.h"
 
 /* The sockets that have a port which bind() asked for by number. */
@@ -19,9 +20,7 @@ struct port_holder {
 
 static bool is_any(const struct fact_address *at)
 {
-	static const uint8_t any[16];
-
-	return !memcmp(at->laddr, any, sizeof(any));
+	return addr_is_any(at->laddr, sizeof(at->laddr));
 }
 
 /*

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/addr.h"
 #include "base/clock.h"
 #include "base/v4mapped.h"
 #include "run/export_inside.h"
@@ -90,14 +91,6 @@ static uint32_t group_by_port(const struct session *session, uint16_t port)
 	return export_group(x->export, port ? number : "", NULL);
 }
 
-/* Returns true if it is the address of no host: 0.0.0.0 or ::. */
-static bool is_unset(const uint8_t *addr, unsigned int bytes)
-{
-	while (bytes && !addr[bytes - 1])
-		bytes--;
-	return !bytes;
-}
-
 static void keep_bits(uint8_t *addr, unsigned int bytes, unsigned int bits)
 {
 	for (unsigned int i = 0; i < bytes; i++, bits -= bits < 8 ? bits : 8)
@@ -112,13 +105,14 @@ static uint32_t group_by_peer(const struct session *session, const uint8_t *from
 	char text[INET6_ADDRSTRLEN + 8];
 	uint8_t addr[16];
 	bool v4 = v4mapped_is(from);
+	unsigned int bytes = v4 ? 4 : 16;
 	unsigned int bits = v4 ? options->export_by.bits : options->prefix6;
 
-	memcpy(addr, from, sizeof(addr));
-	if (bits && is_unset(v4 ? addr + 12 : addr, v4 ? 4 : 16))
+	memcpy(addr, v4 ? from + V4MAPPED_PREFIX_BYTES : from, bytes);
+	if (bits && addr_is_any(addr, bytes))
 		return export_group(x->export, "", NULL);
-	keep_bits(v4 ? addr + 12 : addr, v4 ? 4 : 16, bits);
-	inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? addr + 12 : addr, text, INET6_ADDRSTRLEN);
+	keep_bits(addr, bytes, bits);
+	inet_ntop(v4 ? AF_INET : AF_INET6, addr, text, INET6_ADDRSTRLEN);
 	snprintf(text + strlen(text), 8, "/%u", bits);
 	return export_group(x->export, text, NULL);
 }

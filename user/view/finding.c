@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/addr.h"
 #include "base/duration.h"
 #include "base/escape.h"
 #include "base/put.h"
@@ -31,9 +32,7 @@ static void print_ns(FILE *out, uint64_t ns)
 
 static bool has_address(const uint8_t *address)
 {
-	static const uint8_t none[16];
-
-	return memcmp(address, none, sizeof(none));
+	return !addr_is_any(address, 16);
 }
 
 static void print_side(FILE *out, const struct fact_address *at, const uint8_t *address,

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/addr.h"
 #include "base/clock.h"
 #include "base/duration.h"
 #include "base/escape.h"
@@ -113,18 +114,11 @@ static void put_owner(const struct layout *layout, struct row *row,
 	cell_text(row, t->owner && t->comm[0] ? t->comm : NULL, layout->comm);
 }
 
-static bool is_any(const uint8_t addr[16])
-{
-	static const uint8_t any[16];
-
-	return !memcmp(addr, any, sizeof(any));
-}
-
 /* Writes `addr:port`, or `*:*` if there is no other side, as ss shows it for a listener. */
 static void put_endpoint(struct row *row, const struct tcpdwell_transition *t, const uint8_t *addr,
 			 uint16_t port, unsigned int width)
 {
-	if (!port && is_any(addr))
+	if (!port && addr_is_any(addr, 16))
 		cell_left(row, "*:*", width);
 	else
 		cell_address(row, t->family, addr, port, width);
