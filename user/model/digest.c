@@ -14,10 +14,10 @@
 /* One connection more than findings look through for one peer. */
 #define PEER_MOST (FINDER_POOL_MOST + 1)
 
-/* A power of two. At most half of the places are used, by folded sockets and by services. */
-#define PLACES (4 * DIGEST_FOLDED)
+/* A power of two. At most half of the slots are used, by folded sockets and by services. */
+#define SLOTS (4 * DIGEST_FOLDED)
 
-struct place {
+struct slot {
 	uint64_t hash; /* 0: free */
 	uint32_t number;
 };
@@ -30,8 +30,8 @@ struct digest {
 	size_t peer_count;
 	size_t count, room;
 	size_t folded;
-	size_t place_count;
-	struct place places[PLACES];
+	size_t slot_count;
+	struct slot slots[SLOTS];
 	unsigned int shift; /* of 2^shift peers one is left */
 	struct keys crowds; /* peers that have more than PEER_MOST */
 	struct keys addresses;
@@ -113,35 +113,35 @@ static uint64_t hash_fold(const struct fact_socket *socket, unsigned int kinds)
 	return hash ?: 1;
 }
 
-/* Returns the place where @hash is or would be; NULL if there is no room. */
-static struct place *place_of(struct digest *d, uint64_t hash)
+/* Returns the slot where @hash is or would be; NULL if there is no room. */
+static struct slot *slot_of(struct digest *d, uint64_t hash)
 {
 	size_t at = spread(hash) >> 32;
 
-	while (d->places[at % PLACES].hash && d->places[at % PLACES].hash != hash)
+	while (d->slots[at % SLOTS].hash && d->slots[at % SLOTS].hash != hash)
 		at++;
-	if (!d->places[at % PLACES].hash && d->place_count == PLACES / 2)
+	if (!d->slots[at % SLOTS].hash && d->slot_count == SLOTS / 2)
 		return NULL;
-	return &d->places[at % PLACES];
+	return &d->slots[at % SLOTS];
 }
 
-static void place_take(struct digest *d, struct place *place, uint64_t hash, uint32_t number)
+static void slot_take(struct digest *d, struct slot *slot, uint64_t hash, uint32_t number)
 {
-	d->place_count++;
-	*place = (struct place){ hash, number };
+	d->slot_count++;
+	*slot = (struct slot){ hash, number };
 }
 
 /* Returns true if its process and port have too many destinations that do not answer. */
 static bool is_beyond(struct digest *d, const struct fact_socket *socket)
 {
 	uint64_t hash = hash_service(socket) ^ FINDER_UNANSWERED;
-	struct place *place = place_of(d, hash);
+	struct slot *slot = slot_of(d, hash);
 
-	if (!place)
+	if (!slot)
 		return true;
-	if (!place->hash)
-		place_take(d, place, hash, 0);
-	return ++place->number > DIGEST_DESTINATIONS;
+	if (!slot->hash)
+		slot_take(d, slot, hash, 0);
+	return ++slot->number > DIGEST_DESTINATIONS;
 }
 
 static void fold(struct fact_socket *into, const struct fact_socket *socket)
@@ -165,22 +165,22 @@ static void fold(struct fact_socket *into, const struct fact_socket *socket)
 static int add_folded(struct digest *d, const struct fact_socket *socket, unsigned int kinds)
 {
 	uint64_t hash = hash_fold(socket, kinds);
-	struct place *place = place_of(d, hash);
+	struct slot *slot = slot_of(d, hash);
 	struct fact_socket fresh = *socket;
 
-	if (place && place->hash) {
-		fold(&d->sockets[place->number], socket);
+	if (slot && slot->hash) {
+		fold(&d->sockets[slot->number], socket);
 		return 0;
 	}
-	if (!place || d->folded == DIGEST_FOLDED ||
+	if (!slot || d->folded == DIGEST_FOLDED ||
 	    (kinds & FINDER_UNANSWERED && is_beyond(d, socket))) {
 		d->lost++;
 		return 0;
 	}
 	fresh.part = FACT_FOLDED;
 	fresh.kinds = kinds;
-	/* is_beyond() may have taken that place for the service. */
-	place_take(d, place_of(d, hash), hash, d->count);
+	/* is_beyond() may have taken that slot for the service. */
+	slot_take(d, slot_of(d, hash), hash, d->count);
 	d->folded++;
 	return keep(d, &fresh);
 }

@@ -25,14 +25,14 @@ struct source {
 };
 
 /* A power of two, and twice as many as there are items. */
-#define PLACES (2 * HELD_DESTINATIONS)
+#define SLOTS (2 * HELD_DESTINATIONS)
 
 struct held_ports {
 	size_t count;
 	uint32_t shortage;
 	size_t source_count;
 	struct source sources[HELD_SOURCES];
-	uint16_t places[PLACES]; /* one more than the number of an item, 0: free */
+	uint16_t slots[SLOTS]; /* one more than the number of an item, 0: free */
 	struct held items[HELD_DESTINATIONS];
 };
 
@@ -137,17 +137,17 @@ static struct held key_of(const struct fact_socket *socket)
 	return key;
 }
 
-/* Returns the place where @key is or would be. */
-static uint16_t *place_of(struct held_ports *held, const struct held *key)
+/* Returns the slot where @key is or would be. */
+static uint16_t *slot_of(struct held_ports *held, const struct held *key)
 {
 	uint64_t hash = fnv64(fnv64(FNV64_BEGIN, &key->at, sizeof(key->at)), &key->scope,
 			      sizeof(key->scope));
 
 	for (;; hash++) {
-		uint16_t *place = &held->places[hash % PLACES];
+		uint16_t *slot = &held->slots[hash % SLOTS];
 
-		if (!*place || is_same(&held->items[*place - 1], key))
-			return place;
+		if (!*slot || is_same(&held->items[*slot - 1], key))
+			return slot;
 	}
 }
 
@@ -168,25 +168,25 @@ static void make_room(struct held_ports *held)
 	}
 	held->count = kept;
 	held->shortage += least;
-	memset(held->places, 0, sizeof(held->places));
+	memset(held->slots, 0, sizeof(held->slots));
 	for (size_t i = 0; i < kept; i++)
-		*place_of(held, &held->items[i]) = i + 1;
+		*slot_of(held, &held->items[i]) = i + 1;
 }
 
 static struct held *take_item(struct held_ports *held, const struct fact_socket *socket)
 {
 	const struct held key = key_of(socket);
-	uint16_t *place = place_of(held, &key);
+	uint16_t *slot = slot_of(held, &key);
 
-	if (*place)
-		return &held->items[*place - 1];
+	if (*slot)
+		return &held->items[*slot - 1];
 	if (held->count == HELD_DESTINATIONS) {
 		make_room(held);
-		place = place_of(held, &key);
+		slot = slot_of(held, &key);
 	}
 	held->items[held->count] = key;
-	*place = ++held->count;
-	return &held->items[*place - 1];
+	*slot = ++held->count;
+	return &held->items[*slot - 1];
 }
 
 static void count_port(struct held *item, const struct fact_socket *socket)

@@ -12,13 +12,13 @@
 
 #define MARKED(hash) (1ULL << 63 | (hash))
 
-struct place {
+struct slot {
 	uint64_t hash;
 	struct open_port port;
 };
 
 struct opens {
-	struct place *slots;
+	struct slot *slots;
 	unsigned int size;  /* a power of two */
 	unsigned int used;  /* including those taken out */
 	unsigned int count; /* without them */
@@ -47,8 +47,8 @@ void opens_free(struct opens *opens)
 	free(opens);
 }
 
-/* Returns the place of the connection, or the free place where the search for it ends. */
-static struct place *find(const struct opens *opens, uint64_t hash)
+/* Returns the slot of the connection, or the free slot where the search for it ends. */
+static struct slot *find(const struct opens *opens, uint64_t hash)
 {
 	unsigned int i = hash & (opens->size - 1);
 
@@ -81,16 +81,16 @@ static bool make_room(struct opens *opens)
 
 bool opens_add(struct opens *opens, uint64_t hash, struct open_port port)
 {
-	struct place *place = find(opens, MARKED(hash));
+	struct slot *slot = find(opens, MARKED(hash));
 
-	if (place->hash != EMPTY)
+	if (slot->hash != EMPTY)
 		return false;
 	if (opens->count == OPENS_MAX || (opens->used >= opens->size / 2 && !make_room(opens))) {
 		opens->overflowed = true;
 		return false;
 	}
-	place = find(opens, MARKED(hash));
-	*place = (struct place){ MARKED(hash), port };
+	slot = find(opens, MARKED(hash));
+	*slot = (struct slot){ MARKED(hash), port };
 	opens->used++;
 	opens->count++;
 	return true;
@@ -98,12 +98,12 @@ bool opens_add(struct opens *opens, uint64_t hash, struct open_port port)
 
 bool opens_take(struct opens *opens, uint64_t hash, struct open_port *port)
 {
-	struct place *place = find(opens, MARKED(hash));
+	struct slot *slot = find(opens, MARKED(hash));
 
-	if (place->hash == EMPTY)
+	if (slot->hash == EMPTY)
 		return false;
-	*port = place->port;
-	place->hash = TAKEN;
+	*port = slot->port;
+	slot->hash = TAKEN;
 	opens->count--;
 	return true;
 }

@@ -8,7 +8,7 @@
 
 /* ---- One key --------------------------------------------------------------------------------- */
 
-static unsigned int slot(uint64_t second)
+static unsigned int slot_of_second(uint64_t second)
 {
 	return second % TALLY_SECONDS;
 }
@@ -17,7 +17,7 @@ static unsigned int slot(uint64_t second)
 static void pass_second(struct tally *tally)
 {
 	uint32_t *late = &tally->late[tally->second % TALLY_LATE_SECONDS];
-	unsigned int i = slot(tally->second++);
+	unsigned int i = slot_of_second(tally->second++);
 
 	tally->left += *late;
 	tally->overdue += *late;
@@ -25,7 +25,7 @@ static void pass_second(struct tally *tally)
 	tally->old_gone += tally->old_due[i];
 	tally->due[i] = 0;
 	tally->old_due[i] = 0;
-	tally->began[slot(tally->second)] = 0;
+	tally->began[slot_of_second(tally->second)] = 0;
 }
 
 void tally_advance(struct tally *tally, uint64_t now_ns)
@@ -95,8 +95,8 @@ uint64_t tally_add_old(struct tally *tally, uint64_t now_ns, uint64_t left_ns)
 	if (end < tally->second)
 		end = tally->second;
 	tally->old++;
-	tally->due[slot(end)]++;
-	tally->old_due[slot(end)]++;
+	tally->due[slot_of_second(end)]++;
+	tally->old_due[slot_of_second(end)]++;
 	note_peak(tally);
 	return end;
 }
@@ -112,13 +112,13 @@ void tally_enter(struct tally *tally, uint64_t time_ns)
 	 * too.
 	 */
 	if (end >= tally->second) {
-		tally->due[slot(end)]++;
-		tally->began[slot(second)]++;
+		tally->due[slot_of_second(end)]++;
+		tally->began[slot_of_second(second)]++;
 	}
 	note_peak(tally);
 }
 
-/* A program that finds no place is counted under no name. */
+/* A program that finds no slot is counted under no name. */
 static void count_name(struct tally *tally, const char *comm)
 {
 	for (unsigned int i = 0; i < TALLY_NAMES; i++) {
@@ -156,7 +156,7 @@ void tally_set_owner(struct tally *tally, uint32_t pid, const char *comm)
 void tally_leave(struct tally *tally, uint64_t time_ns, uint64_t entered_ns)
 {
 	uint64_t end = entered_ns / NS_PER_S + TIMEWAIT_SECONDS;
-	uint32_t *due = &tally->due[slot(end)];
+	uint32_t *due = &tally->due[slot_of_second(end)];
 	uint32_t *late = &tally->late[end % TALLY_LATE_SECONDS];
 
 	tally_advance(tally, time_ns);
@@ -170,7 +170,7 @@ void tally_leave(struct tally *tally, uint64_t time_ns, uint64_t entered_ns)
 	 * If none is due, the row of its entry was lost. Those from the start leave by
 	 * tally_leave_old().
 	 */
-	if (end >= tally->second && *due > tally->old_due[slot(end)])
+	if (end >= tally->second && *due > tally->old_due[slot_of_second(end)])
 		--*due;
 	else if (end < tally->second && *late)
 		--*late;
@@ -183,16 +183,16 @@ void tally_leave_old(struct tally *tally, uint64_t time_ns, uint64_t end)
 {
 	tally_advance(tally, time_ns);
 	/* Once its second is over, it was counted as gone already. */
-	if (end < tally->second || !tally->old_due[slot(end)])
+	if (end < tally->second || !tally->old_due[slot_of_second(end)])
 		return;
 	tally->old_gone++;
-	tally->old_due[slot(end)]--;
-	tally->due[slot(end)]--;
+	tally->old_due[slot_of_second(end)]--;
+	tally->due[slot_of_second(end)]--;
 }
 
 uint32_t tally_due(const struct tally *tally, unsigned int index)
 {
-	return index < TALLY_SECONDS ? tally->due[slot(tally->second + index)] : 0;
+	return index < TALLY_SECONDS ? tally->due[slot_of_second(tally->second + index)] : 0;
 }
 
 double tally_rate(const struct tally *tally, uint64_t start_ns, uint64_t now_ns)
@@ -208,7 +208,7 @@ double tally_rate(const struct tally *tally, uint64_t start_ns, uint64_t now_ns)
 		return s > 0 ? tally->entered / s : 0;
 	}
 	for (unsigned int i = 1; i <= TALLY_RATE_SECONDS; i++)
-		begun += tally->began[slot(tally->second - i)];
+		begun += tally->began[slot_of_second(tally->second - i)];
 	return (double)begun / TALLY_RATE_SECONDS;
 }
 
@@ -238,18 +238,18 @@ static void merge(struct tally *into, const struct tally *from)
 
 /* ---- Many keys ------------------------------------------------------------------------------- */
 
-/* Twice as many places as keys: a search ends after one or two steps. */
-#define PLACES (2 * TALLIES_KEYS)
+/* Twice as many slots as keys: a search ends after one or two steps. */
+#define SLOTS  (2 * TALLIES_KEYS)
 #define NOBODY UINT16_MAX
 
-_Static_assert(TALLIES_KEYS < NOBODY, "a place holds the number of a key");
+_Static_assert(TALLIES_KEYS < NOBODY, "a slot holds the number of a key");
 
 struct tallies {
 	unsigned int count;
 	bool overflowed;
 	uint64_t cleared_ns; /* when clear_idle() last ran */
 	struct tally other;
-	uint16_t places[PLACES]; /* open addressing */
+	uint16_t slots[SLOTS]; /* open addressing */
 	struct tally tallies[TALLIES_KEYS];
 };
 
@@ -258,7 +258,7 @@ struct tallies *tallies_new(void)
 	struct tallies *tallies = calloc(1, sizeof(*tallies));
 
 	if (tallies)
-		memset(tallies->places, 0xff, sizeof(tallies->places));
+		memset(tallies->slots, 0xff, sizeof(tallies->slots));
 	return tallies;
 }
 
@@ -281,21 +281,21 @@ uint64_t tally_key_hash(const struct tally_key *key)
 }
 
 /* Returns where @key is, or would be. */
-static uint16_t *place_of(struct tallies *tallies, const struct tally_key *key)
+static uint16_t *slot_of(struct tallies *tallies, const struct tally_key *key)
 {
-	unsigned int i = tally_key_hash(key) % PLACES;
+	unsigned int i = tally_key_hash(key) % SLOTS;
 
-	while (tallies->places[i] != NOBODY &&
-	       memcmp(&tallies->tallies[tallies->places[i]].key, key, sizeof(*key)))
-		i = (i + 1) % PLACES;
-	return &tallies->places[i];
+	while (tallies->slots[i] != NOBODY &&
+	       memcmp(&tallies->tallies[tallies->slots[i]].key, key, sizeof(*key)))
+		i = (i + 1) % SLOTS;
+	return &tallies->slots[i];
 }
 
 struct tally *tallies_find(struct tallies *tallies, const struct tally_key *key)
 {
-	uint16_t place = *place_of(tallies, key);
+	uint16_t slot = *slot_of(tallies, key);
 
-	return place == NOBODY ? &tallies->other : &tallies->tallies[place];
+	return slot == NOBODY ? &tallies->other : &tallies->tallies[slot];
 }
 
 static int by_use(const void *left, const void *right)
@@ -342,9 +342,9 @@ static void clear_idle(struct tallies *tallies, uint64_t now_ns)
 			tallies->tallies[kept++] = *tally;
 	}
 	tallies->count = kept;
-	memset(tallies->places, 0xff, sizeof(tallies->places));
+	memset(tallies->slots, 0xff, sizeof(tallies->slots));
 	for (unsigned int i = 0; i < kept; i++)
-		*place_of(tallies, &tallies->tallies[i].key) = i;
+		*slot_of(tallies, &tallies->tallies[i].key) = i;
 }
 
 static bool has_room(struct tallies *tallies, uint64_t now_ns)
@@ -362,20 +362,20 @@ static bool has_room(struct tallies *tallies, uint64_t now_ns)
 
 struct tally *tallies_take(struct tallies *tallies, const struct tally_key *key, uint64_t time_ns)
 {
-	uint16_t *place = place_of(tallies, key);
+	uint16_t *slot = slot_of(tallies, key);
 	struct tally *tally;
 
-	if (*place == NOBODY) {
+	if (*slot == NOBODY) {
 		if (!has_room(tallies, time_ns))
 			return &tallies->other;
-		place = place_of(tallies, key);
-		*place = tallies->count++;
-		tally = &tallies->tallies[*place];
+		slot = slot_of(tallies, key);
+		*slot = tallies->count++;
+		tally = &tallies->tallies[*slot];
 		*tally = (struct tally){ .key = *key, .since_ns = time_ns };
 		tally_advance(tally, time_ns);
 		return tally;
 	}
-	tally = &tallies->tallies[*place];
+	tally = &tallies->tallies[*slot];
 	if (time_ns < tally->since_ns)
 		tally->since_ns = time_ns; /* rows of two CPUs may come out of order */
 	return tally;

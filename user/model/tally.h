@@ -62,7 +62,7 @@ _Static_assert(sizeof(struct tally_key) == 72, "a key is compared as 72 bytes, n
 #define TALLY_NAMES 4
 
 struct tally_name {
-	char comm[TCPDWELL_COMM_LEN]; /* empty: the place is free */
+	char comm[TCPDWELL_COMM_LEN]; /* empty: the slot is free */
 	uint32_t connections;	      /* that were opened, or entered TIME_WAIT */
 };
 
