@@ -84,11 +84,11 @@ static int keep(struct digest *d, const struct fact_socket *socket)
 
 /* ---- What is folded ---- */
 
-/* Hashes the owner and the service. No finder has smaller groups. */
-static uint64_t hash_service(const struct fact_socket *socket)
+/* Hashes the service, and its owner's name with @pid. */
+static uint64_t hash_program(const struct fact_socket *socket, uint32_t pid)
 {
 	const uint32_t words[] = {
-		socket->owner.pid,
+		pid,
 		socket->owner.kernel,
 		socket->at.netns,
 		socket->client,
@@ -97,6 +97,12 @@ static uint64_t hash_service(const struct fact_socket *socket)
 
 	return fnv64(fnv64(FNV64_BEGIN, words, sizeof(words)), socket->owner.comm,
 		     sizeof(socket->owner.comm));
+}
+
+/* Hashes the owner and the service. No finder has smaller groups. */
+static uint64_t hash_service(const struct fact_socket *socket)
+{
+	return hash_program(socket, socket->owner.pid);
 }
 
 /* Hashes what all sockets that are folded into one have in common. */
@@ -190,10 +196,7 @@ static int add_folded(struct digest *d, const struct fact_socket *socket, unsign
 /* The workers of a program share its peers. */
 static uint64_t hash_peer(const struct fact_socket *socket)
 {
-	struct fact_socket like = *socket;
-
-	like.owner.pid = 0;
-	return spread(fnv64(hash_service(&like), socket->at.raddr, sizeof(socket->at.raddr)));
+	return spread(fnv64(hash_program(socket, 0), socket->at.raddr, sizeof(socket->at.raddr)));
 }
 
 static bool is_left(const struct digest *d, uint64_t peer)
