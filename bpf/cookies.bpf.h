@@ -117,8 +117,8 @@ static __always_inline bool cookies_always(const struct net *net)
 
 /*
  * Returns whether the listener may send a cookie before the timer of a request runs out, or has
- * sent one @past_ns ago and may be reported once more. To older kernels
- * a queue without room is full even when it is empty.
+ * sent one @past_ns ago and may be reported once more. To older kernels a queue without room is
+ * full even when it is empty.
  */
 static __always_inline bool cookies_may_come(const struct sock *sk, const struct net *net,
 					     __u64 past_ns)

@@ -90,9 +90,9 @@ static __always_inline __u64 tw_key(const struct inet_timewait_sock *tw)
 
 static volatile __u32 orphan_counts[ORPHAN_COUNTS];
 
-static __always_inline __u32 *orphan_count(__u64 key)
+static __always_inline volatile __u32 *orphan_count(__u64 key)
 {
-	return (__u32 *)&orphan_counts[(key ^ key >> 12) & (ORPHAN_COUNTS - 1)];
+	return &orphan_counts[(key ^ key >> 12) & (ORPHAN_COUNTS - 1)];
 }
 
 static __always_inline bool orphans_are_counted(void)
@@ -105,7 +105,7 @@ static __always_inline struct lifecycle *tw_find(const struct inet_timewait_sock
 	__u64 key = ports_pass(&tw->__tw_common) ? tw_key(tw) : 0;
 	struct lifecycle *l;
 
-	if (!key || (orphans_are_counted() && !*(volatile __u32 *)orphan_count(key)))
+	if (!key || (orphans_are_counted() && !*orphan_count(key)))
 		return NULL;
 	l = connection_find(key);
 

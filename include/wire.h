@@ -456,8 +456,8 @@ enum tcpdwell_call {
 /*
  * The key under which failures of connect(), bind() or listen() are counted, with the process, the
  * error that the call returned and the address that it was given or, for listen() and accept(),
- * that the socket is bound to. An IPv4 address (v4-mapped ones too) takes
- * the first four bytes. The port is in host order.
+ * that the socket is bound to. An IPv4 address (v4-mapped ones too) takes the first four bytes. The
+ * port is in host order.
  */
 struct tcpdwell_failed_call {
 	__u32 pid;
