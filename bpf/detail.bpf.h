@@ -114,15 +114,20 @@ __noinline int detail_options(__u64 address)
 	return 0;
 }
 
-/* Returns how long ago data or an ACK was last heard (keepalive_time_elapsed()); 0: not known. */
-static __always_inline __u64 detail_silent_ns(const struct sock *sk, __u64 now_ns)
+/* Writes how long ago data or an ACK was last heard (keepalive_time_elapsed()), if it ever was. */
+static __always_inline void detail_silence(struct tcpdwell_detail *d, const struct sock *sk,
+					   __u64 now_ns)
 {
 	const struct inet_connection_sock *icsk = (const struct inet_connection_sock *)sk;
 	const struct tcp_sock *tp = (const struct tcp_sock *)sk;
 	__u64 heard_ns = bounds_newer(jiffies_ns(BPF_CORE_READ(icsk, icsk_ack.lrcvtime), now_ns),
 				      jiffies_ns(BPF_CORE_READ(tp, rcv_tstamp), now_ns));
 
-	return heard_ns && heard_ns < now_ns ? now_ns - heard_ns : 0;
+	if (!heard_ns)
+		return;
+	d->known |= TCPDWELL_KNOWN_SILENT;
+	if (heard_ns < now_ns)
+		d->silent_ns = now_ns - heard_ns;
 }
 
 /* Writes what a full socket waits for to snapshot_detail. The verifier walks through it once. */
@@ -142,7 +147,7 @@ __noinline int detail_read(__u64 address, __u64 now_ns, __u32 state)
 	first_ns = retrans_ns(address, now_ns);
 	if (d->retransmits && first_ns)
 		d->retransmit_ns = now_ns - first_ns;
-	d->silent_ns = detail_silent_ns(sk, now_ns);
+	detail_silence(d, sk, now_ns);
 	d->recv_bytes = BPF_CORE_READ(tp, rcv_nxt) - BPF_CORE_READ(tp, copied_seq);
 	if ((__s32)d->recv_bytes < 0)
 		d->recv_bytes = 0;

@@ -227,6 +227,7 @@ enum tcpdwell_known {
 	TCPDWELL_KNOWN_OPTIONS = 1 << 2,   /* user_timeout_ms to linger2_s, and err_soft */
 	TCPDWELL_KNOWN_KEEPALIVE = 1 << 3, /* whether keep-alive is on */
 	TCPDWELL_KNOWN_ORPHAN = 1 << 4,	   /* whether it is an orphan */
+	TCPDWELL_KNOWN_SILENT = 1 << 5,	   /* silent_ns; 0: something was heard just now */
 };
 
 /* Bits: answers to yes-or-no questions. */
@@ -243,7 +244,7 @@ enum tcpdwell_detail_flag {
 struct tcpdwell_detail {
 	__u64 expires_ns;    /* until the timer runs out */
 	__u64 retransmit_ns; /* since the first retransmission, 0: not known */
-	__u64 silent_ns;     /* since something was last heard, 0: not known */
+	__u64 silent_ns;     /* since something was last heard */
 	__u64 rto_ns;	     /* retransmission timeout with its doublings, 0: not known */
 	__u32 recv_bytes;    /* what the process has not read; the peer's FIN counts as one */
 	__u32 send_bytes;    /* what the peer has not acknowledged; SYN and FIN count as one each */

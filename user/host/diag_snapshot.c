@@ -163,7 +163,6 @@ static struct tcpdwell_detail detail_of(const struct sockdiag_socket *socket)
 								      socket->acked_ns;
 	struct tcpdwell_detail detail = {
 		.expires_ns = socket->left_ns,
-		.silent_ns = silent_ns < socket->read_ns ? silent_ns : 0,
 		.rto_ns = socket->rto_ns,
 		.recv_bytes = socket->unread_bytes,
 		.send_bytes = socket->unacked_bytes,
@@ -176,6 +175,10 @@ static struct tcpdwell_detail detail_of(const struct sockdiag_socket *socket)
 
 	if (socket->state == TCPDWELL_LISTEN)
 		return (struct tcpdwell_detail){};
+	if (silent_ns < socket->read_ns) {
+		detail.silent_ns = silent_ns;
+		detail.known |= TCPDWELL_KNOWN_SILENT;
+	}
 	if (detail.timer == TCPDWELL_TIMER_RETRANSMIT || detail.timer == TCPDWELL_TIMER_REQUEST)
 		detail.retransmits = socket->retransmits;
 	if (!socket->full)

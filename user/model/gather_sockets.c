@@ -101,7 +101,8 @@ static void take_detail(const struct gather *g, const struct tcpdwell_socket *so
 	if (d->known && settings)
 		fact->timers = timers_of(socket, settings);
 	fact->timers.orphan = is_orphan(socket);
-	fact->silent_ns = d->silent_ns ?: FACT_UNKNOWN;
+	if (d->known & TCPDWELL_KNOWN_SILENT)
+		fact->silent_ns = d->silent_ns;
 	fact->unread_bytes = d->recv_bytes - fin;
 	fact->unacked_bytes = d->send_bytes;
 }

@@ -58,7 +58,7 @@ struct view {
 	F(age_max_ns, number, (row)->age.most_ns != AGE_UNBOUNDED, (row)->age.most_ns) \
 	F(idle_ns, number, (s)->active_ns, (v)->idle.least_ns)                         \
 	F(idle_max_ns, number, (v)->idle.most_ns != AGE_UNBOUNDED, (v)->idle.most_ns)  \
-	F(silent_ns, number, (detail)->silent_ns, (detail)->silent_ns)
+	F(silent_ns, number, (detail)->known &TCPDWELL_KNOWN_SILENT, (detail)->silent_ns)
 
 #define SOCKET_OWNER(F, v, s, detail)                                  \
 	F(pid, number, (s)->pid, (s)->pid)                             \

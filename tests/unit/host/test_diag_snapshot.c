@@ -93,8 +93,12 @@ static void test_file_and_stamps_that_are_not_there(void **state)
 	assert_int_equal(diag_record(&s, 9, TICK).netns, 9);
 	s.inode = 0;
 	assert_int_equal(diag_record(&s, 9, TICK).flags, 0);
+	s.acked_ns = 0; /* within this tick */
+	assert_true(diag_record(&s, 9, TICK).detail.known & TCPDWELL_KNOWN_SILENT);
+	assert_int_equal(diag_record(&s, 9, TICK).detail.silent_ns, 0);
 	s.sent_ns = s.received_ns = s.acked_ns = SOCKDIAG_UNKNOWN;
 	assert_int_equal(diag_record(&s, 9, TICK).active_ns, 0);
+	assert_false(diag_record(&s, 9, TICK).detail.known & TCPDWELL_KNOWN_SILENT);
 	assert_int_equal(diag_record(&s, 9, TICK).since_ns, NOW);
 	/* Older than the host: this cannot be believed. */
 	s.acked_ns = 2 * NOW;

@@ -16,7 +16,7 @@
 #define NOW (1000 * S)
 #define ALL                                                                      \
 	(TCPDWELL_KNOWN_TIMER | TCPDWELL_KNOWN_QUEUES | TCPDWELL_KNOWN_OPTIONS | \
-	 TCPDWELL_KNOWN_KEEPALIVE | TCPDWELL_KNOWN_ORPHAN)
+	 TCPDWELL_KNOWN_KEEPALIVE | TCPDWELL_KNOWN_ORPHAN | TCPDWELL_KNOWN_SILENT)
 
 static struct gather *gather;
 static struct sockets *sockets;
@@ -118,6 +118,20 @@ static void test_options_of_a_socket(void **state)
 	assert_int_equal(fact->silent_ns, 12 * S);
 	assert_int_equal(fact->unacked_bytes, 100);
 	assert_int_equal(fact->unread_bytes, 7);
+}
+
+/* A connection that was heard just now is not one of which nothing is known. */
+static void test_silence(void **state)
+{
+	struct tcpdwell_socket r = record(1, TCPDWELL_ESTABLISHED, 80, 1000);
+
+	(void)state;
+	add(r);
+	r = record(2, TCPDWELL_ESTABLISHED, 80, 1001);
+	r.detail.known &= ~TCPDWELL_KNOWN_SILENT;
+	add(r);
+	assert_int_equal(look(1000)->silent_ns, 0);
+	assert_int_equal(look(1001)->silent_ns, FACT_UNKNOWN);
 }
 
 /* The kernel counts the peer's FIN as a byte, which nobody reads. */
@@ -420,12 +434,19 @@ static void test_who_may_accept(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_processes_in_any_order), TEST(test_opened_at_the_most),
-		TEST(test_bound_and_no_more),	   TEST(test_options_of_a_socket),
-		TEST(test_fin_is_not_unread),	   TEST(test_orphans_are_nobodys),
-		TEST(test_queued_is_no_orphan),	   TEST(test_requests_and_drops),
-		TEST(test_end_of_a_failed_call),   TEST(test_what_an_end_was),
-		TEST(test_time_wait_is_an_end),	   TEST(test_who_sends_cookies),
+		TEST(test_processes_in_any_order),
+		TEST(test_opened_at_the_most),
+		TEST(test_bound_and_no_more),
+		TEST(test_options_of_a_socket),
+		TEST(test_silence),
+		TEST(test_fin_is_not_unread),
+		TEST(test_orphans_are_nobodys),
+		TEST(test_queued_is_no_orphan),
+		TEST(test_requests_and_drops),
+		TEST(test_end_of_a_failed_call),
+		TEST(test_what_an_end_was),
+		TEST(test_time_wait_is_an_end),
+		TEST(test_who_sends_cookies),
 		TEST(test_who_may_accept),
 	};
 

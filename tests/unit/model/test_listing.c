@@ -35,7 +35,7 @@ static struct tcpdwell_socket record(uint64_t key, uint8_t state, uint32_t pid, 
 		.comm = "server",
 		.detail.known = TCPDWELL_KNOWN_TIMER | TCPDWELL_KNOWN_QUEUES |
 				TCPDWELL_KNOWN_OPTIONS | TCPDWELL_KNOWN_KEEPALIVE |
-				TCPDWELL_KNOWN_ORPHAN,
+				TCPDWELL_KNOWN_ORPHAN | TCPDWELL_KNOWN_SILENT,
 	};
 }
 

@@ -21,7 +21,7 @@
 #define NOW (10000 * S)
 #define ALL                                                                      \
 	(TCPDWELL_KNOWN_TIMER | TCPDWELL_KNOWN_QUEUES | TCPDWELL_KNOWN_OPTIONS | \
-	 TCPDWELL_KNOWN_KEEPALIVE | TCPDWELL_KNOWN_ORPHAN)
+	 TCPDWELL_KNOWN_KEEPALIVE | TCPDWELL_KNOWN_ORPHAN | TCPDWELL_KNOWN_SILENT)
 
 static const struct filters no_filters;
 
@@ -267,7 +267,7 @@ static void test_json(void **state)
 		"\"netns\":7,\"netns_name\":\"blue\",\"family\":\"ipv6\",\"laddr\":\"2001:db8::"
 		"1\",\"lport\":40000,\"raddr\":\"2001:db8::2\",\"rport\":80,\"state\":\"FIN_WAI"
 		"T1\",\"age_ns\":3000000000,\"age\":\"at_least\",\"age_max_ns\":null,\"idle_ns"
-		"\":null,\"idle_max_ns\":null,\"silent_ns\":null,\"pid\":null,\"comm\":null,\"f"
+		"\":null,\"idle_max_ns\":null,\"silent_ns\":0,\"pid\":null,\"comm\":null,\"f"
 		"d\":null,\"uid\":null,\"cgroup\":null,\"inode\":null,\"holders\":[],\"queued\""
 		":false,\"orphan\":true,\"kernel\":false"
 		",\"recv_q\":0,\"send_q\":1,\"timer\":\"retransmit\",\"ti"
@@ -306,7 +306,7 @@ static void test_csv(void **state)
 		",100000000000,0,0,0,204000000,0,true,120,75,9,,,,,unless_answered,775000000000"
 		",keep-alive,,,,,\n"
 		"socket,2024-02-29T23:59:58.000000000Z,3,7,blue,ipv6,2001:db8::1,40000,2001:db8"
-		"::2,80,FIN_WAIT1,3000000000,at_least,,,,,,,,,,,,false,true,false,0,1,retran"
+		"::2,80,FIN_WAIT1,3000000000,at_least,,,,0,,,,,,,,false,true,false,0,1,retran"
 		"smit,4000"
 		"00000,3,0,0,1632000000,4,false,,,,,,,EHOSTUNREACH,within,101584000000,net.ipv4"
 		".tcp_orphan_retries,,,,,\n");
