@@ -3,20 +3,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 import sys
+import threading
 import urllib.error
 import urllib.request
-from typing import Any, Callable
+from typing import Any, Callable, Iterator
 
-from .plain import Running
+from . import within
+from .netns import Netns
+from .plain import Running, filtered_to
 
 SAMPLE = re.compile(r'(\w+)(?:\{(.*)\})? (\S+)')
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)",?')
 ADDRESS = re.compile(r"tcpdwell: metrics at http://(\S+):(\d+)/metrics\n")
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; q=0.5, text/plain; q=0.3"
+HEALTH = b"GET /healthz HTTP/1.0\r\n\r\n"
+# The name of this process while it exports.
+COMM = "exported"
 # In addition to its interval, since a machine may stall.
 LIMIT_S = 30
 
@@ -123,3 +130,39 @@ class Export:
 
     def connect(self) -> socket.socket:
         return socket.create_connection(self.address, timeout=LIMIT_S)
+
+
+@contextlib.contextmanager
+def export(netns: Netns, *arguments: str, **kwargs: Any) -> Iterator[Export]:
+    with within.named(COMM.encode()), Export(*arguments, *filtered_to(netns), **kwargs) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def at_intervals(interval_s: float, call: Callable[[], object]) -> Iterator[None]:
+    """Calls it again and again, in a thread of its own."""
+    over = threading.Event()
+
+    def work() -> None:
+        while not over.wait(interval_s):
+            call()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def ask(running: Export, request: bytes) -> bytes:
+    with running.connect() as connection:
+        connection.sendall(request)
+        return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+def transfer(sender: socket.socket, receiver: socket.socket, count: int) -> None:
+    sender.sendall(bytes(count))
+    while count:
+        count -= len(receiver.recv(min(count, 65536)))
