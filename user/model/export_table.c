@@ -44,7 +44,8 @@ const struct export_metric_def export_metric_table[EXPORT_METRICS] = {
 	[EXPORT_SYN_COOKIES] = { "tcpdwell_syn_cookies", EXPORT_COUNTER, EXPORT_PART_NONE, false,
 				 NULL, "SYN cookies sent, in all namespaces that were seen." },
 	[EXPORT_FINDINGS] = { "tcpdwell_findings", EXPORT_GAUGE, EXPORT_PART_NONE, false, NULL,
-			      "What diagnose finds, at the last look." },
+			      "What diagnose finds, at the last look; of ends of connections, what "
+			      "their number in a group tells." },
 	[EXPORT_MISSED] = { "tcpdwell_missed", EXPORT_COUNTER, EXPORT_PART_NONE, false, NULL,
 			    "Transitions that the kernel ran no program for." },
 	[EXPORT_LOST] = { "tcpdwell_lost", EXPORT_COUNTER, EXPORT_PART_NONE, false, NULL,

@@ -113,6 +113,24 @@ struct fact_end {
 	uint64_t waited_ns; /* of given_up and hasty ones: the longest wait for an answer */
 };
 
+enum fact_reset { FACT_RESET_RECEIVED, FACT_RESET_SENT, FACT_RESET_AFTER_FIN, FACT_RESETS };
+
+/* Errors of connect() that the reason of an end tells, too. */
+enum fact_error { FACT_REFUSED, FACT_TIMED_OUT, FACT_UNREACHABLE, FACT_ERRORS };
+
+/*
+ * How many connections of a group ended, where sums are all that is known of ends. A group may have
+ * several processes, and connections to several services.
+ */
+struct fact_sum {
+	uint64_t ends;	 /* of connections that were open */
+	uint64_t silent; /* of those by keep-alive or TCP_USER_TIMEOUT */
+	uint64_t unacknowledged;
+	uint64_t resets[FACT_RESETS];
+	uint64_t failed[FACT_ERRORS]; /* that never opened */
+	uint64_t calls[FACT_ERRORS];  /* connect() that returned the error itself */
+};
+
 /* A listener that sent SYN cookies. */
 struct fact_cookies {
 	struct fact_owner owner;
@@ -206,6 +224,8 @@ struct facts {
 	size_t failure_count;
 	const struct fact_end *ends;
 	size_t end_count;
+	const struct fact_sum *sums; /* in place of ends, for `export`; some have counted nothing */
+	size_t sum_count;
 	const struct fact_netns *namespaces;
 	size_t netns_count;
 	const struct fact_process *processes;
@@ -221,8 +241,9 @@ struct facts {
 	 */
 	const struct finding_ports *ports;
 	size_t port_count;
-	bool accepts_known; /* calls of accept() were counted */
-	uint64_t leak_ns;   /* CLOSE_WAIT, or a held FIN_WAIT2, this long is a leak */
+	bool sums_of_programs; /* each sum is of processes that belong together, as by name */
+	bool accepts_known;    /* calls of accept() were counted */
+	uint64_t leak_ns;      /* CLOSE_WAIT, or a held FIN_WAIT2, this long is a leak */
 };
 
 /* Returns the facts of a namespace. NULL: it was not visited. */

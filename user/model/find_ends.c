@@ -6,12 +6,6 @@
 
 #include "model/finders.h"
 
-#define DIED 3
-
-#define RESETS		  5
-#define RESETS_PERCENT	  5
-#define RESETS_MANY_SHARE 50
-
 /* Returns how many connections ended of a process, or of all processes of its name. */
 static uint64_t ends_of_owner(const struct finder *finder, const struct fact_end *like,
 			      bool of_name)
@@ -86,10 +80,10 @@ static void found_resets(struct finder *finder, const struct fact_end *const *gr
 	struct finding *finding;
 
 	share = finder_percent(resets, ends_of_owner(finder, group[0], several));
-	if (share < RESETS_PERCENT)
+	if (share < FINDER_RESETS_PERCENT)
 		return;
 	finding = finder_add(finder, FINDING_RESETS,
-			     share >= RESETS_MANY_SHARE ? FINDING_WARNING : FINDING_NOTE);
+			     share >= FINDER_RESETS_MANY_SHARE ? FINDING_WARNING : FINDING_NOTE);
 	if (!finding)
 		return;
 	describe(finding, group, count);
@@ -189,7 +183,8 @@ static int by_service_and_kind(const struct fact_end *a, const struct fact_end *
 
 void find_ends(struct finder *finder)
 {
-	finder_ends(finder, is_silent, by_service_and_kind, DIED, found_died);
-	finder_ends(finder, is_unacknowledged, by_service_and_kind, DIED, found_unacknowledged);
-	finder_ends(finder, is_reset, by_service_and_kind, RESETS, found_resets);
+	finder_ends(finder, is_silent, by_service_and_kind, FINDER_DIED, found_died);
+	finder_ends(finder, is_unacknowledged, by_service_and_kind, FINDER_DIED,
+		    found_unacknowledged);
+	finder_ends(finder, is_reset, by_service_and_kind, FINDER_RESETS, found_resets);
 }

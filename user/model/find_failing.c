@@ -9,13 +9,10 @@
 
 #include "model/finders.h"
 
-#define FAILURES 3
-
 /*
- * So many ports of one address, addresses or processes of one name are one finding, and so are
- * fewer that fail often enough to have one each.
+ * FINDER_FAILING_MANY ports of one address, addresses or processes of one name are one finding, and
+ * so are fewer that fail often enough to have one each.
  */
-#define FAILING_MANY  20
 #define FAILING_OFTEN 6
 
 /*
@@ -227,8 +224,8 @@ static bool are_many(const struct failed *items, size_t count)
 	size_t often = 0;
 
 	for (size_t i = 0; i < count; i++)
-		often += times(&items[i]) >= FAILURES;
-	return count >= FAILING_MANY || often >= FAILING_OFTEN;
+		often += times(&items[i]) >= FINDER_FAILURES;
+	return count >= FINDER_FAILING_MANY || often >= FAILING_OFTEN;
 }
 
 typedef int failed_compare(const struct failed *a, const struct failed *b);
@@ -310,14 +307,14 @@ static void find_program(struct finder *finder, struct failed *items, size_t cou
 		return;
 	}
 	for (size_t i = 0; i < count; i++) {
-		if (times(&items[i]) >= FAILURES) {
+		if (times(&items[i]) >= FINDER_FAILURES) {
 			found_failing(finder, &items[i], 1);
 			continue;
 		}
 		sum += times(&items[i]);
 		items[few++] = items[i];
 	}
-	if (sum >= FAILURES && items->owner.comm[0])
+	if (sum >= FINDER_FAILURES && items->owner.comm[0])
 		found_failing(finder, items, few);
 }
 

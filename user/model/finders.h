@@ -143,6 +143,21 @@ size_t finder_processes(const struct fact_socket *const *group, size_t count);
 /* Adds the figure that says how many processes a finding sums, if it sums several. */
 void finding_processes(struct finding *finding);
 
+/* From so many connections on that the kernel ended, a finding reports them. */
+#define FINDER_DIED 3
+
+/* From so many resets on, and this share of what ended, a finding reports them. */
+#define FINDER_RESETS		 5
+#define FINDER_RESETS_PERCENT	 5
+#define FINDER_RESETS_MANY_SHARE 50
+
+/*
+ * From so many calls of connect() on that fail with one errno at one destination, at many addresses
+ * or at many ports of one address, a finding reports them.
+ */
+#define FINDER_FAILURES	    3
+#define FINDER_FAILING_MANY 20
+
 /* The most connections of one peer that are looked through one by one. More tell nothing. */
 #define FINDER_POOL_MOST 256
 
@@ -177,6 +192,7 @@ void find_self_connect(struct finder *finder);
 void find_ports(struct finder *finder);
 void find_taken(struct finder *finder);
 void find_ends(struct finder *finder);
+void find_sums(struct finder *finder);
 void find_host(struct finder *finder);
 
 #endif /* TCPDWELL_FINDERS_H */

@@ -286,8 +286,9 @@ static int worst_first(const void *a, const void *b)
 struct findings *findings_new(const struct facts *facts)
 {
 	static void (*const parts[])(struct finder *) = {
-		find_unanswered, find_failing, find_listeners,	  find_half_open, find_stuck,
-		find_ports,	 find_taken,   find_self_connect, find_ends,	  find_host,
+		find_unanswered, find_failing, find_listeners, find_half_open,
+		find_stuck,	 find_ports,   find_taken,     find_self_connect,
+		find_ends,	 find_sums,    find_host,
 	};
 	struct findings *findings = calloc(1, sizeof(*findings));
 	struct finder finder = { .facts = facts };

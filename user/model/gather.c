@@ -34,6 +34,7 @@ struct gather *gather_new(void)
 	g->requests.size = sizeof(struct request);
 	g->ends.size = sizeof(struct fact_end);
 	g->failures.size = sizeof(struct fact_failure);
+	g->sums.size = sizeof(struct fact_sum);
 	g->processes.size = sizeof(struct fact_process);
 	g->holders.size = sizeof(struct fact_holder);
 	g->cookies.size = sizeof(struct fact_cookies);
@@ -54,6 +55,7 @@ void gather_free(struct gather *g)
 	keys_release(&g->listeners);
 	free(g->ends.items);
 	free(g->failures.items);
+	free(g->sums.items);
 	free(g->processes.items);
 	free(g->process_slots.items);
 	free(g->holders.items);
@@ -92,6 +94,7 @@ int gather_settle(struct gather *g)
 		if (g->taken[i].state == TCPDWELL_LISTEN)
 			err = gather_drops(g, g->taken[i].cookie, g->taken[i].drops);
 	g->ends.count = 0;
+	list_release(&g->sums);
 	g->cookies.count = 0;
 	memset(g->end_index, 0, sizeof(g->end_index));
 	g->taken_count = 0;
@@ -376,6 +379,8 @@ int gather_take(struct gather *g, uint64_t span_ns, uint64_t leak_ns, struct fac
 		.failure_count = g->failures.count,
 		.ends = g->ends.items,
 		.end_count = g->ends.count,
+		.sums = g->sums.items,
+		.sum_count = g->sums.count,
 		.namespaces = g->namespaces.items,
 		.netns_count = g->namespaces.count,
 		.processes = g->processes.items,

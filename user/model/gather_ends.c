@@ -27,25 +27,20 @@ static void end_set_ports(const struct gather *g, struct fact_end *end,
 /* An answer comes sooner than that, even from the other side of the world. */
 #define SYN_ANSWER_NS 200000000ULL
 
-/*
- * Returns the state that the connection was closed in, simplified. Of connections that were open,
- * it tells only for resets and timeouts whether this side had sent its FIN.
- */
-static uint8_t end_from(const struct tcpdwell_transition *t)
+uint8_t gather_end_from(uint8_t from, uint8_t reason)
 {
-	switch (t->from) {
+	switch (from) {
 	case TCPDWELL_SYN_SENT:
 		return TCPDWELL_SYN_SENT;
 	case TCPDWELL_FIN_WAIT1:
 	case TCPDWELL_FIN_WAIT2:
-		return t->reason == TCPDWELL_REASON_RESET_SENT ||
-				       t->reason == TCPDWELL_REASON_TIMEOUT ?
+		return reason == TCPDWELL_REASON_RESET_SENT || reason == TCPDWELL_REASON_TIMEOUT ?
 			       TCPDWELL_FIN_WAIT2 :
 			       TCPDWELL_ESTABLISHED;
 	case TCPDWELL_CLOSING:
 	case TCPDWELL_LAST_ACK:
-		return t->reason == TCPDWELL_REASON_TIMEOUT ? TCPDWELL_FIN_WAIT2 :
-							      TCPDWELL_ESTABLISHED;
+		return reason == TCPDWELL_REASON_TIMEOUT ? TCPDWELL_FIN_WAIT2 :
+							   TCPDWELL_ESTABLISHED;
 	default:
 		return TCPDWELL_ESTABLISHED;
 	}
@@ -67,7 +62,7 @@ static void end_set(const struct gather *g, struct fact_end *end,
 	end->at.family = t->family;
 	end->reason = t->reason;
 	end->err = t->err;
-	end->from = end_from(t);
+	end->from = gather_end_from(t->from, t->reason);
 	if (t->owner) {
 		end->owner.pid = t->pid;
 		memcpy(end->owner.comm, t->comm, sizeof(end->owner.comm));

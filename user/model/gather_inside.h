@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What the files of gather.h share: gather.c, which begins and ends a look, gather_sockets.c, which
- * makes facts of sockets, and gather_ends.c, which sums what happens between two looks.
+ * makes facts of sockets, and gather_ends.c and gather_sums.c, which sum what happens between two
+ * looks.
  */
 #ifndef TCPDWELL_GATHER_INSIDE_H
 #define TCPDWELL_GATHER_INSIDE_H
@@ -35,6 +36,7 @@ struct gather {
 	struct keys listeners; /* ports of this look, and of the one before */
 	struct list ends;
 	struct list failures;
+	struct list sums; /* by group */
 	struct list processes;
 	struct slots process_slots;
 	struct list holders; /* sorted by gather_take() */
@@ -65,6 +67,12 @@ struct request {
 	uint32_t count;
 	uint32_t old; /* whose SYN-ACK was sent again */
 };
+
+/*
+ * Returns the state that a connection was closed in, simplified. Of connections that were open, it
+ * tells only for resets and timeouts whether this side had sent its FIN.
+ */
+uint8_t gather_end_from(uint8_t from, uint8_t reason);
 
 /* Adds a copy of @item. Returns 0 or -ENOMEM. */
 int gather_list_add(struct list *list, const void *item);

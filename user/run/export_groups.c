@@ -28,6 +28,11 @@ bool exporter_by_cgroup(const struct session *session)
 	return exporter_kernel_by[session->options->export_by.by] == TCPDWELL_BY_CGROUP;
 }
 
+bool exporter_by_programs(const struct session *session)
+{
+	return exporter_by_cgroup(session) || session->options->export_by.by == EXPORT_BY_COMM;
+}
+
 static uint32_t group_by_comm(const struct exporter *x, const char *comm)
 {
 	char name[TCPDWELL_COMM_LEN + 1] = "";

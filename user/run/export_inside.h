@@ -57,6 +57,10 @@ extern const char *const exporter_labels[][EXPORT_LABELS];
 extern const enum tcpdwell_stat_by exporter_kernel_by[];
 
 bool exporter_by_cgroup(const struct session *session);
+
+/* Returns whether processes of a group belong together: by name, unit, container, … */
+bool exporter_by_programs(const struct session *session);
+
 uint32_t exporter_group(const struct session *session, const struct whose *whose);
 
 /* Returns the group of a failed call. If its process has ended, the cgroup is not known. */

@@ -72,15 +72,19 @@ static int add_call(void *context, const struct tcpdwell_failed_call *call,
 	uint64_t key = odometer_key(EXPORT_FAILURES, call, sizeof(*call));
 	uint64_t grew = odometer_grew(x->odometer, key, calls->count);
 	struct fact_failure failure = gather_failure_of(call, calls, grew);
+	uint32_t group;
 
 	/* The kernel side has bounded room, and processes come and go. */
 	if (!grew) {
 		odometer_forget(x->odometer, key);
 		return LOADER_FORGET;
 	}
-	if (failure.call == FACT_CONNECT)
-		export_add(x->export, EXPORT_FAILURES,
-			   exporter_group_of_call(session, call, calls->comm), call->err, grew);
+	if (failure.call == FACT_CONNECT) {
+		group = exporter_group_of_call(session, call, calls->comm);
+		export_add(x->export, EXPORT_FAILURES, group, call->err, grew);
+		if (gather_sum_calls(x->gather, group, call->err, grew))
+			return -ENOMEM;
+	}
 	return gather_failure(x->gather, &failure);
 }
 
@@ -165,6 +169,7 @@ static int take_facts(struct session *session, uint64_t span_ns)
 	survey_processes(session, x->gather);
 	if (!err)
 		err = gather_take(x->gather, span_ns, session->options->leak_ns, &x->facts);
+	x->facts.sums_of_programs = exporter_by_programs(session);
 	x->facts.ports = x->ports;
 	x->facts.port_count = port_count;
 	if (!err)
@@ -209,13 +214,11 @@ int exporter_look(struct session *session)
 	/* The walk asks for the names of the namespaces. */
 	x->facts.namespaces = gather_namespaces(x->gather, &x->facts.netns_count);
 	x->looked_ns = began_ns;
-	if (exporter_walk(session))
+	if (exporter_walk(session) || session_sums(session))
 		return -1;
 	err = take_facts(session, span_ns);
 	if (err)
 		return exporter_fail(session, err);
-	if (session_sums(session))
-		return -1;
 	add_losses(session);
 	add_features(session);
 	add_self(session, began_ns);
