@@ -8,7 +8,7 @@ import contextlib
 import pytest
 
 from harness import within
-from harness.metrics import Export, export
+from harness.metrics import COMM, Export, export
 from harness.netns import Netns
 from harness.plain import filtered_to
 
@@ -66,6 +66,27 @@ def test_series_are_bounded(netns: Netns) -> None:
     assert got.sum("tcpdwell_connections", port="other") >= 100
     assert got.find("tcpdwell_metric_series", metric="tcpdwell_connections") == [len(lines)]
     assert got.sum("tcpdwell_beyond_max_series_total", metric="tcpdwell_connections") >= 100
+
+
+@pytest.mark.parametrize("series", ["1", "30", "240"])
+def test_few_series(netns: Netns, series: str) -> None:
+    """A metric for which there is no room has `other` alone, which counts all."""
+    with export(netns, "--max-series", series) as running, within.listen(netns) as listener:
+        within.connect_and_reset(netns, listener, 5)
+        with within.make_socket(netns) as refused:
+            assert refused.connect_ex(("127.0.0.1", 1))
+        got = running.look()
+    room = {"tcpdwell_connections": 11 + 1, "tcpdwell_state_dwell_seconds_count": 11 * 19 + 19,
+            "tcpdwell_closes_total": 20 + 1, "tcpdwell_connect_failures_total": 140 + 1}
+    for name, needed in room.items():
+        wanted = COMM if int(series) >= needed else "other"
+        assert wanted in got.labels(name, "comm"), name
+        assert (wanted == "other") == (COMM not in got.labels(name, "comm")), name
+    assert got.sum("tcpdwell_closes_total") == 11
+    assert got.sum("tcpdwell_connect_failures_total") == 1
+    assert got.sum("tcpdwell_connections", state="LISTEN") == 1
+    beyond = got.sum("tcpdwell_beyond_max_series_total", metric="tcpdwell_closes_total")
+    assert (beyond > 0) == (int(series) < room["tcpdwell_closes_total"])
 
 
 def test_names_that_would_break_the_format(netns: Netns) -> None:

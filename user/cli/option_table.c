@@ -310,7 +310,7 @@ const struct option_group group_export_series = {
 		VALUE("prefix6", 0, "BITS", prefix6, set_prefix6,
 		      "of a remote IPv6 address with --by peer, 0..128 (64)"),
 		VALUE("max-series", 0, "COUNT", max_series, set_max_series,
-		      "of each metric, 500 or more (2000); the rest goes to `other`"),
+		      "of each metric (2000); the rest goes to `other`"),
 		VALUE("older", 0, "TIME", leak_ns, set_duration,
 		      "what a process leaves open for at least this long is a leak (1m)"),
 		{ 0 },

@@ -44,9 +44,6 @@ enum export_by {
 	EXPORT_BY_PEER, /* prefixes of the remote address */
 };
 
-/* The least limit of a metric's series: each has room for its group `other`. */
-#define EXPORT_SERIES_MIN 500
-
 struct export_choice {
 	enum export_by by;
 	uint32_t bits; /* of IPv4 with EXPORT_BY_PEER */

@@ -268,8 +268,7 @@ int set_max_series(const struct setting *setting)
 {
 	uint32_t *series = setting->field;
 	uint64_t count;
-	int err = parse_count(setting->value, EXPORT_SERIES_MIN, 1000000, "500..1000000", &count,
-			      setting->fault);
+	int err = parse_count(setting->value, 1, 1000000, "1..1000000", &count, setting->fault);
 
 	if (!err)
 		*series = (uint32_t)count;

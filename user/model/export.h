@@ -114,8 +114,8 @@ struct export;
 
 /*
  * Makes an empty export. @by are the names of the labels of groups that options choose; the second
- * one may be NULL. Each metric has at most @max_series series. Returns NULL with errno set. The
- * caller frees the export.
+ * one may be NULL. Each metric has at most @max_series series, or those of `other` alone if these
+ * may be more. Returns NULL with errno set. The caller frees the export.
  */
 struct export *export_new(const char *const by[EXPORT_LABELS], uint32_t max_series);
 

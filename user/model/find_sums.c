@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Findings about how connections end, where only sums of groups are known. It finds what find_ends.c
- * and find_failing.c do, of a group in place of a process and service, and says less of it.
+ * Findings about how connections end, where only sums of groups are known. They are those of
+ * find_ends.c and find_failing.c, of a group in place of a process and service.
  */
 #include "model/finders.h"
 

@@ -68,10 +68,9 @@ int gather_end(struct gather *gather, const struct tcpdwell_transition *t);
 int gather_failure(struct gather *gather, const struct fact_failure *failure);
 
 /*
- * Add to the sums of a group, for whoever is not told single ends: @count transitions from one state,
- * which ended a connection for @reason, or, with TCPDWELL_REASON_NONE and not @ends, did not; and
- * @count calls of connect() that returned @err. Groups are small numbers, which take memory. Each
- * returns 0 or -ENOMEM.
+ * Add to the sums of a group, for whoever is not told single ends: @count transitions out of a
+ * state, which ended a connection for @reason if @ends is set; or @count calls of connect() that
+ * returned @err. Memory follows the greatest number of a group. Each returns 0 or -ENOMEM.
  */
 int gather_sum(struct gather *gather, uint32_t group, uint8_t from, bool ends, uint8_t reason,
 	       uint64_t count);

@@ -13,6 +13,9 @@
 
 #define SECOND 1000000000ULL
 
+/* Room for the group `other` of each metric, and for some more. */
+#define SERIES 500
+
 static const char *const by_comm[EXPORT_LABELS] = { "comm" };
 
 static struct export *begin(uint32_t max_series)
@@ -194,14 +197,14 @@ static double total(const struct export *export, unsigned int count)
 
 static void test_what_is_beyond_the_bound_goes_to_other(void **state)
 {
-	struct export *export = begin(EXPORT_SERIES_MIN);
+	struct export *export = begin(SERIES);
 	struct sought other;
 
 	(void)state;
 	add_many(export, 3000);
-	assert_true(export_lines(export, EXPORT_CLOSES) <= EXPORT_SERIES_MIN);
-	assert_true(export_lines(export, EXPORT_CLOSES) > EXPORT_SERIES_MIN - 30);
-	assert_true(export_lines(export, EXPORT_DWELL) <= EXPORT_SERIES_MIN);
+	assert_true(export_lines(export, EXPORT_CLOSES) <= SERIES);
+	assert_true(export_lines(export, EXPORT_CLOSES) > SERIES - 30);
+	assert_true(export_lines(export, EXPORT_DWELL) <= SERIES);
 	assert_true(total(export, 3000) == 3000);
 	other = find(export, EXPORT_CLOSES, "other", TCPDWELL_REASON_FIN);
 	assert_true(other.value == (double)export_beyond(export, EXPORT_CLOSES));
@@ -214,7 +217,7 @@ static void test_what_is_beyond_the_bound_goes_to_other(void **state)
 
 static void test_group_that_is_gone_is_dropped(void **state)
 {
-	struct export *export = begin(EXPORT_SERIES_MIN);
+	struct export *export = begin(SERIES);
 	uint32_t stays;
 
 	(void)state;
@@ -236,7 +239,7 @@ static void test_group_that_is_gone_is_dropped(void **state)
 
 static void test_names_come_and_go_for_long(void **state)
 {
-	struct export *export = begin(EXPORT_SERIES_MIN);
+	struct export *export = begin(SERIES);
 	char name[16];
 
 	(void)state;
@@ -308,7 +311,7 @@ static void forget_what_is_gone(void)
 /* In two days of looks, groups come and go, and are more than there is room for. */
 static void test_counters_never_go_back(void **state)
 {
-	struct export *export = begin(EXPORT_SERIES_MIN);
+	struct export *export = begin(SERIES);
 	uint64_t seed = 1, now_ns = SECOND;
 
 	(void)state;
@@ -329,7 +332,7 @@ static void test_counters_never_go_back(void **state)
 		forget_what_is_gone();
 		for (unsigned int m = 0; m < EXPORT_METRICS; m++)
 			if (export_metric_table[m].bounded)
-				assert_true(export_lines(export, m) <= EXPORT_SERIES_MIN);
+				assert_true(export_lines(export, m) <= SERIES);
 	}
 	assert_true(export_beyond(export, EXPORT_DWELL) > 0);
 	export_free(export);
@@ -371,6 +374,24 @@ static void test_labels_of_their_own(void **state)
 	export_free(export);
 }
 
+/* If there is no room for more than the group `other` may need, that group has all. */
+static void test_too_few_series_for_groups(void **state)
+{
+	struct export *export = begin(1);
+	uint32_t nginx = export_group(export, "nginx", NULL);
+
+	(void)state;
+	export_add(export, EXPORT_CLOSES, nginx, TCPDWELL_REASON_FIN, 5);
+	export_add(export, EXPORT_QUEUE, nginx, 0, 2);
+	sum(export, "nginx", TCPDWELL_SYN_SENT, 0, 100, 2);
+	assert_true(find(export, EXPORT_CLOSES, "other", TCPDWELL_REASON_FIN).value == 5);
+	assert_true(find(export, EXPORT_QUEUE, "other", 0).value == 2);
+	assert_int_equal(find(export, EXPORT_DWELL, "other", TCPDWELL_SYN_SENT).found, 1);
+	assert_int_equal(find(export, EXPORT_CLOSES, "nginx", TCPDWELL_REASON_FIN).found, 0);
+	assert_int_equal(export_beyond(export, EXPORT_CLOSES), 1);
+	export_free(export);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -384,6 +405,7 @@ int main(void)
 		cmocka_unit_test(test_names_come_and_go_for_long),
 		cmocka_unit_test(test_other_is_no_name),
 		cmocka_unit_test(test_labels_of_their_own),
+		cmocka_unit_test(test_too_few_series_for_groups),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
