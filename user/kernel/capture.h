@@ -33,6 +33,7 @@ struct capture_sums {
 	bool service;	   /* each sum has the port of the service */
 	bool accept_waits; /* sums also have how long connections wait for accept() */
 	bool or_rows;	   /* if the kernel refuses sums, rows are told instead (loader_sums()) */
+	bool again;	   /* they are taken during the run, and not only when it is over */
 	enum tcpdwell_stat_by by;
 	uint32_t prefix4; /* bits of a remote address that make a prefix, by family */
 	uint32_t prefix6;

@@ -215,8 +215,9 @@ bool loader_sums(const struct loader *loader);
 /*
  * For `stat`: makes the kernel side add to its other map, and returns the descriptor of the map
  * that it has left, or -errno. The loader owns that map. Nothing is added to it, and the caller
- * must empty it before the next turn. loader_stat_size() returns how many elements (stat.h) it has
- * room for.
+ * must empty it before the next turn. Where sums are not taken again (capture.h) there is one map,
+ * and all must be detached before the turn. loader_stat_size() returns how many elements (stat.h)
+ * it has room for.
  */
 int loader_stat_turn(struct loader *loader);
 uint32_t loader_stat_size(const struct loader *loader);

@@ -143,7 +143,9 @@ bool loader_sums(const struct loader *loader)
 
 int loader_stat_turn(struct loader *loader)
 {
-	struct bpf_map *maps[] = { loader->skel->maps.stat_even, loader->skel->maps.stat_odd };
+	struct bpf_map *even = loader->skel->maps.stat_even, *odd = loader->skel->maps.stat_odd;
+	/* After the last transition it suffices to wait for programs that have not ended. */
+	struct bpf_map *maps[] = { even, loader->capture.sums.again ? odd : even };
 	struct bpf_map *left = maps[loader->stat_turns % 2];
 	int fd = bpf_map__fd(maps[(loader->stat_turns + 1) % 2]);
 	uint32_t zero = 0;

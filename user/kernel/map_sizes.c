@@ -108,7 +108,10 @@ int map_sizes_set(struct tcpdwell_bpf *skel, const struct capture *capture, unsi
 	err = bpf_map__set_max_entries(skel->maps.ring, ring_bytes);
 	err = err ?: bpf_map__set_max_entries(skel->maps.doorbell, sysconf(_SC_PAGESIZE));
 	err = err ?: bpf_map__set_max_entries(skel->maps.stat_even, elements);
-	err = err ?: bpf_map__set_max_entries(skel->maps.stat_odd, elements);
+	/* Its buckets are reserved for all elements, so it has one where it is not used. */
+	err = err   ?:
+		      bpf_map__set_max_entries(skel->maps.stat_odd,
+					       capture->sums.again ? elements : 1);
 	err = err ?: bpf_map__set_max_entries(skel->maps.counters, cpus);
 	err = err ?: bpf_map__set_max_entries(skel->maps.workspaces, cpus * TCPDWELL_WORKSPACES);
 	err = err ?: bpf_map__set_max_entries(skel->maps.pids, pids ? pids : 1);

@@ -53,6 +53,7 @@ static void export_wants(struct session *session, struct capture *capture, struc
 
 	capture->sums = (struct capture_sums){
 		.wanted = true,
+		.again = true,
 		.by = exporter_kernel_by[options->export_by.by],
 		.ends = true,
 		.accept_waits = true,

@@ -58,6 +58,7 @@ static void stat_wants(struct session *session, struct capture *capture, struct 
 	wants->names = names;
 	wants->reports = true;
 	wants->report_ns = options->report_ns ?: session->in_place ? FRAME_NS : 0;
+	capture->sums.again = names || wants->report_ns;
 	wants->pace_ns = names ? NAMES_NS : EVENTS_FOREVER;
 }
 
