@@ -16,7 +16,7 @@ static int find_user(const char *name, uint32_t *uid)
 
 static void check(const struct options *options)
 {
-	uint64_t bytes = options->ring_bytes;
+	uint64_t bytes = options->ring_bytes ?: 64 << 10;
 
 	if (options->help || options->version)
 		return;

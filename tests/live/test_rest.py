@@ -15,12 +15,18 @@ from harness import bpfmap, process
 from harness.netns import Netns
 from harness.plain import Running, filtered_to
 
-# The ring has 16 MiB; only a part of it may be mapped at a time.
+# The ring has 8 or 16 MiB; only a part of it may be mapped at a time.
 RESIDENT_KIB = 10 << 10
+
+# A connection makes 5.5 rows on each side. These commands get at most two of them.
+FEW_ROWS = {"timewait": ["timewait"], "leaks": ["leaks", "--watch"]}
 
 # A large map that only a look at sockets needs (queued, bpf/snapshot.bpf.h): its kind, the bytes of
 # a value and the most elements.
 QUEUED = bpfmap.HASH, 8, 65536
+
+# The maps of sums (bpf/stat.bpf.h): the bytes of a key and a value.
+SUMS = 24, 136
 
 # Sockets of others may want room in the tables now and then, but no timer may wake it each second.
 QUIET_S = 5
@@ -53,6 +59,41 @@ def test_memory(command: str) -> None:
         for one in maps:
             one.close()
         assert QUEUED not in [(one.kind, one.value_size, one.max_entries) for one in maps]
+
+
+def maps_of(*arguments: str) -> list[bpfmap.Map]:
+    with Running(*arguments) as running:
+        maps = bpfmap.of_process(running.child.pid)
+    for one in maps:
+        one.close()
+    return maps
+
+
+def ring_bytes(*arguments: str) -> int:
+    return max(one.max_entries for one in maps_of(*arguments) if one.kind == bpfmap.RINGBUF)
+
+
+@pytest.mark.any_kernel
+@pytest.mark.parametrize("command", sorted(FEW_ROWS))
+def test_few_rows_have_a_small_ring(command: str) -> None:
+    """It holds them for as long as the ring of trace, unless an option says how large it is."""
+    assert ring_bytes(*FEW_ROWS[command]) == ring_bytes("trace") // 2
+    assert ring_bytes(*FEW_ROWS[command], "--ring-size", "1M") == 1 << 20
+
+
+@pytest.mark.any_kernel
+def test_leaks_of_other_states_have_a_whole_ring() -> None:
+    states = ["-s", "ESTABLISHED,CLOSE_WAIT"]
+    assert ring_bytes("leaks", "--watch", *states) == ring_bytes("trace")
+
+
+@pytest.mark.any_kernel
+@pytest.mark.parametrize("arguments,large", [
+    (["stat"], 1), (["stat", "-i", "1h"], 2), (["stat", "--by", "unit"], 2)])
+def test_sums_have_a_second_map_only_to_turn_to(arguments: list[str], large: int) -> None:
+    sizes = [one.max_entries for one in maps_of(*arguments)
+             if one.kind == bpfmap.HASH and (one.key_size, one.value_size) == SUMS]
+    assert sorted(size > 1 for size in sizes) == sorted([True] * large + [False] * (2 - large))
 
 
 @pytest.mark.any_kernel

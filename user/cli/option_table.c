@@ -345,7 +345,7 @@ const struct option_group group_limits = {
 	"Memory",
 	(const struct option_def[]){
 		VALUE("ring-size", 0, "SIZE", ring_bytes, set_ring,
-		      "ring to the kernel side, 64K..1G (16M), rounded up to a power of two"),
+		      "ring to the kernel side, 64K..1G (16M or 8M), rounded up to a power of two"),
 		VALUE("rings", 0, "COUNT", rings, set_rings,
 		      "rings that share that: 1, 2, 4, 8 or 16; without it, by the processors"),
 		VALUE("max-sockets", 0, "COUNT", max_sockets, set_sockets,

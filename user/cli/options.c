@@ -16,7 +16,6 @@ const struct options options_defaults = {
 	.prefix6 = 64,
 	.max_series = 2000,
 	.format = FORMAT_TABLE,
-	.ring_bytes = 16 << 20, /* 140 000 records: half a second of a very busy host */
 	.backend = BACKEND_AUTO,
 };
 

@@ -98,7 +98,7 @@ struct options {
 	struct port_set export_ports; /* export: ports that have series of their own; empty: all */
 	uint32_t max_series;	      /* export: the limit for each metric */
 
-	uint64_t ring_bytes;  /* a power of two, 64 KiB to 1 GiB */
+	uint64_t ring_bytes;  /* a power of two, 64 KiB to 1 GiB; 0: as the command needs */
 	unsigned int rings;   /* a power of two; 0: by the number of processors */
 	uint32_t max_sockets; /* 0: by the memory of the host */
 	enum backend backend;

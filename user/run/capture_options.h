@@ -13,4 +13,10 @@
 /* Fills @capture. It then holds pointers into @options, which must outlive it. */
 void capture_from_options(struct capture *capture, const struct options *options);
 
+/*
+ * For a command that gets no more than half of the rows, in bytes: half of the ring holds them for
+ * as long, unless an option says how large it is.
+ */
+void capture_expect_few(struct capture *capture, const struct options *options);
+
 #endif /* TCPDWELL_CAPTURE_OPTIONS_H */

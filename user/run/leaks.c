@@ -5,15 +5,16 @@
 #include "base/clock.h"
 #include "host/procfs.h"
 #include "model/leaks.h"
+#include "run/capture_options.h"
 #include "run/leaks.h"
 #include "run/port_ranges.h"
 #include "run/stack_source.h"
 #include "view/leaks_report.h"
 
 /*
- * The ring is read this often. It has room for the hundred thousand rows that may come meanwhile.
+ * The ring is read this often. It has room for the fifty thousand rows that may come meanwhile.
  */
-#define TAKE_NS 1000000000ULL
+#define TAKE_NS 500000000ULL
 
 /* The default time between two looks at the sockets. */
 #define LOOK_NS 1000000000ULL
@@ -40,6 +41,9 @@ static void leaks_wants(struct session *session, struct capture *capture, struct
 	capture->filters.either = 0;
 	capture->filters.from = states_of(options);
 	capture->rows = options->watch;
+	/* A connection leaves each state once, but enters and leaves a few of them. */
+	if (states_of(options) == 1U << TCPDWELL_CLOSE_WAIT)
+		capture_expect_few(capture, options);
 	capture->stacks = options->stacks && options->watch;
 	capture->sockets = CAPTURE_SOCKETS_TOLD;
 	wants->watch = options->watch;

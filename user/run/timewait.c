@@ -6,6 +6,7 @@
 #include "host/procfs_process.h"
 #include "kernel/loader.h"
 #include "model/timewait.h"
+#include "run/capture_options.h"
 #include "run/timewait.h"
 #include "run/timewait_start.h"
 #include "view/timewait_json.h"
@@ -32,6 +33,7 @@ _Static_assert(OPTIONS_TOP_MAX <= TIMEWAIT_TOP_MAX, "the figures have room for a
 static void timewait_wants(struct session *session, struct capture *capture, struct wants *wants)
 {
 	timewait_narrow(&capture->filters);
+	capture_expect_few(capture, session->options);
 	capture->rows = true;
 	capture->port_use = true;
 	capture->scope = true;

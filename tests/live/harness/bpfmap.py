@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator
 
-HASH, ARRAY = 1, 2
+HASH, ARRAY, RINGBUF = 1, 2, 27
 
 _SYS_BPF = {"x86_64": 321, "aarch64": 280}[platform.machine()]
 _LOOKUP_ELEM, _UPDATE_ELEM, _GET_NEXT_KEY = 1, 2, 4

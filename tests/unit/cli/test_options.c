@@ -64,7 +64,7 @@ static void test_defaults(void **state)
 	assert_memory_equal(&options, &options_defaults, sizeof(options));
 	assert_int_equal(options.command, COMMAND_TRACE);
 	assert_int_equal(options.format, FORMAT_TABLE);
-	assert_int_equal(options.ring_bytes, 16 << 20);
+	assert_int_equal(options.ring_bytes, 0);
 	assert_null(options.program);
 	assert_string_equal(error.text, "");
 }
