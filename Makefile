@@ -18,6 +18,7 @@ IMPURE := kernel run
 PREFIX   ?= /usr/local
 CFLAGS   ?= -O2 -g
 CLANG    ?= clang
+HOSTCC   ?= cc
 OBJCOPY  ?= llvm-objcopy
 PKG_CONF ?= pkg-config
 PYTEST   ?= pytest-3
@@ -122,6 +123,7 @@ endif
 # What there is to build.  B/obj mirrors the sources; what runs lies beside it.
 tcpdwell := $(B)/tcpdwell
 skeleton := $(B)/bpf/tcpdwell.skel.h
+lines    := $(B)/tools/thin_lines
 library  := $(B)/libtcpdwell.a
 # In one order wherever: older versions of make take files as the folder has them.
 objects   = $(sort $(patsubst %.c,$(B)/obj/%.o,$(1)))
@@ -185,11 +187,18 @@ $(B)/bpf/%.o: bpf/%.c $(B)/flags
 	$(call say,CLANG,$@)
 	$(Q)$(CLANG) $(bpf_flags) $(nowhere) -c -o $@ $<
 
+# It runs here, whatever the object is for.
+$(lines): tools/object/thin_lines.c
+	@mkdir -p $(@D)
+	$(call say,HOSTCC,$@)
+	$(Q)$(HOSTCC) -std=gnu11 -D_GNU_SOURCE -O1 $(warnings) -o $@ $<
+
 # libbpf's linker keeps the BTF and drops the DWARF, which only makes the skeleton larger, and so do
 # the names of basic blocks, which clang leaves in the symbol table: a seventh of it all.
-$(B)/bpf/tcpdwell.linked.o: $(B)/bpf/tcpdwell.bpf.o
+$(B)/bpf/tcpdwell.linked.o: $(B)/bpf/tcpdwell.bpf.o $(lines)
 	$(call say,BPFLINK,$@)
 	$(Q)$(BPFTOOL) gen object $@ $<
+	$(Q)$(lines) $@
 	$(Q)$(OBJCOPY) --wildcard --strip-symbol='LBB*' $@
 
 $(skeleton): $(B)/bpf/tcpdwell.linked.o

@@ -16,7 +16,7 @@ from harness.netns import Netns
 from harness.plain import Running, filtered_to
 
 # The ring has 8 or 16 MiB; only a part of it may be mapped at a time.
-RESIDENT_KIB = 10 << 10
+RESIDENT_KIB = 7 << 10
 
 # A connection makes 5.5 rows on each side. These commands get at most two of them.
 FEW_ROWS = {"timewait": ["timewait"], "leaks": ["leaks", "--watch"]}
