@@ -399,12 +399,3 @@ void container_files_free(struct container_files *files)
 	free(files);
 	errno = err;
 }
-
-bool container_files_are_private(const char *root)
-{
-	char docker[PATH_MAX], podman[PATH_MAX];
-
-	snprintf(docker, sizeof(docker), "%s/" DOCKER, root);
-	snprintf(podman, sizeof(podman), "%s/" PODMAN, root);
-	return !access(docker, F_OK) || !access(podman, F_OK);
-}

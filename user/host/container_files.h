@@ -20,7 +20,6 @@
 #ifndef TCPDWELL_CONTAINER_FILES_H
 #define TCPDWELL_CONTAINER_FILES_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "host/container.h"
@@ -39,8 +38,5 @@ void container_files_free(struct container_files *files);
  */
 void container_files_name(struct container_files *files, struct container *container,
 			  uint64_t now_ns);
-
-/* Returns true if this host has a runtime whose files are not readable for everybody. */
-bool container_files_are_private(const char *root);
 
 #endif /* TCPDWELL_CONTAINER_FILES_H */

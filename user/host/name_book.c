@@ -137,7 +137,9 @@ static const char *ask(struct name_book *book, uint64_t id, uint64_t time_ns, ch
 	if (!found)
 		return NULL;
 	container_of_path(container, found);
-	container_files_name(book->files, container, time_ns);
+	/* A steward may have been lost to these very files. */
+	if (!book->steward)
+		container_files_name(book->files, container, time_ns);
 	return found;
 }
 

@@ -7,7 +7,8 @@
  * What is known is remembered by cgroup, so a row costs a look into a table. A path that is not
  * known is looked for again after a tenth of a second, and names that are not known after two
  * seconds. Names that are known are looked up again after a minute. With a steward it is the
- * steward that looks, with its rights. Memory is bounded. One thread at a time.
+ * steward that looks, with its rights. If the steward is lost, paths of cgroups are still found,
+ * but no name that takes a file of a runtime. Memory is bounded. One thread at a time.
  */
 #ifndef TCPDWELL_NAME_BOOK_H
 #define TCPDWELL_NAME_BOOK_H

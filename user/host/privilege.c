@@ -35,6 +35,7 @@ struct sets {
 
 /* What privilege_plan() was told, and what follows from it. */
 static struct plan {
+	bool made;
 	struct privilege_needs needs;
 	bool changes; /* the user changes */
 	struct user_ids ids;
@@ -117,7 +118,11 @@ static int find_asked(const char *user, struct failure *failure)
 
 int privilege_plan(const struct privilege_needs *needs, struct failure *failure)
 {
-	plan = (struct plan){ .needs = *needs, .changes = needs->user || !geteuid() };
+	plan = (struct plan){
+		.made = true,
+		.needs = *needs,
+		.changes = needs->user || !geteuid(),
+	};
 	if (needs->user)
 		return find_asked(needs->user, failure);
 	if (users_find("nobody", &plan.ids))
@@ -288,7 +293,7 @@ int privilege_drop(const struct notice *notice, struct failure *failure)
 
 int privilege_keep_looks(void)
 {
-	int err = drop_thread(LOOKS);
+	int err = drop_thread(plan.made ? LOOKS : UINT64_MAX);
 
 	if (err)
 		return err;
@@ -302,10 +307,10 @@ int privilege_keep_looks(void)
 
 static const struct privilege_row rows[] = {
 	{ "trace", "nothing", NULL },
-	{ "trace -w, -o", "files to read; with Docker or Podman, the helper process",
+	{ "trace -w, -o", "files to read, and the helper process",
 	  "names of cgroups and containers that are new" },
 	{ "life", "nothing", NULL },
-	{ "life -o", "files to read; with Docker or Podman, the helper process",
+	{ "life -o", "files to read, and the helper process",
 	  "names of cgroups and containers that are new" },
 	{ "timewait", "files to read", "settings of the own namespace" },
 	{ "stat", "nothing", NULL },

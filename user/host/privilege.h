@@ -60,8 +60,10 @@ int privilege_drop(const struct notice *notice, struct failure *failure);
 
 /*
  * For the steward, in its process: becomes the plan's user. It keeps CAP_SYS_ADMIN, CAP_SYS_PTRACE
- * and CAP_DAC_READ_SEARCH, as far as they are there, and gets a filter of system calls that lets it
- * look. Returns 0 or -errno.
+ * and CAP_DAC_READ_SEARCH, as far as they are there. Without a plan the tracer gives up nothing, so
+ * it keeps its user and what capabilities there are: root in a container, which lacks
+ * CAP_SYS_PTRACE, may look at its equals only. Either way it gets a filter of system calls that
+ * lets it look. Returns 0 or -errno.
  */
 int privilege_keep_looks(void);
 

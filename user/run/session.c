@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "host/container_files.h"
 #include "host/privilege.h"
 #include "host/program.h"
 #include "host/steward.h"
@@ -68,16 +67,24 @@ static int plan_privileges(struct session *s)
 }
 
 /*
- * Starts the steward, if it is needed. A command that looks only once does so with the rights that
- * the process has, and then ends. A command that only wants names needs no steward if everybody may
- * read the files with the names.
+ * Starts the steward, if it is needed. It has the rights that this process gives up. It also reads
+ * what may never answer, such as the command line of a process that maps a file whose server is
+ * gone: so a command that looks only once has a steward, too, but can do without it.
  */
 static int start_steward(struct session *s)
 {
-	if (!looks_again(s) && !(s->drops && s->wants.names && container_files_are_private("")))
+	if (!s->wants.looks && !s->wants.host_only && !s->wants.names)
 		return 0;
 	s->steward = steward_new("", s->notice);
-	return s->steward ? 0 : failure_errno(s->failure, "cannot start a helper process", errno);
+	if (s->steward)
+		return 0;
+	if (looks_again(s))
+		return failure_errno(s->failure, "cannot start a helper process", errno);
+	notice_print(s->notice, NOTICE_WARNING,
+		     "cannot start a helper process: %s; so command lines, units and containers of "
+		     "processes are unknown",
+		     strerror(errno));
+	return 0;
 }
 
 /* Loads the kernel side. A single look can do without its programs, but watching cannot. */
@@ -192,9 +199,11 @@ static int attach(struct session *s)
  */
 static int give_up_privileges(struct session *s)
 {
+	if (!s->drops)
+		return 0;
 	if (s->steward && s->loader)
 		loader_hand_over(s->loader, s->steward);
-	return s->drops ? privilege_drop(s->notice, s->failure) : 0;
+	return privilege_drop(s->notice, s->failure);
 }
 
 /*
@@ -389,14 +398,10 @@ int session_walk_each(struct session *s, socket_source_found *found, socket_sour
 void session_process(struct session *s, uint32_t pid, const char *comm,
 		     struct procfs_process *process)
 {
-	if (s->steward) {
+	if (s->steward)
 		steward_process(s->steward, pid, comm, process);
-		return;
-	}
-	procfs_process_read("", pid, comm, process);
-	if (!s->files)
-		s->files = container_files_new("");
-	container_files_name(s->files, &process->container, clock_now_ns());
+	else
+		memset(process, 0, sizeof(*process));
 }
 
 void session_names(const struct session *s, uint64_t cgroup_id, uint32_t netns, uint64_t time_ns,
@@ -429,7 +434,6 @@ int session_run(const struct command_ops *command, const struct options *options
 	source_ring_free(s.source);
 	loader_free(s.loader);
 	name_book_free(s.names);
-	container_files_free(s.files);
 	steward_free(s.steward);
 	program_free(s.program);
 	output_free(s.output);

@@ -109,7 +109,7 @@ struct session {
 	struct clock *clock;
 	struct loader *loader; /* NULL: the kernel allows none, only walks are possible */
 	struct socket_source look;
-	struct steward *steward; /* looks at others once all is attached; NULL: none */
+	struct steward *steward; /* looks at others (steward.h); NULL: none */
 	struct name_book *names; /* NULL: not wanted */
 	struct output *output;
 	struct events *events;
@@ -144,12 +144,11 @@ struct session {
 	uint64_t malformed; /* records with impossible contents */
 	uint64_t flood_ns;  /* when floods were last looked for */
 	struct cookie_floods cookies;
-	struct container_files *files; /* used if there is no steward; NULL: not asked yet */
-	uint64_t row_ns;	       /* when the ring last held something */
-	uint64_t next_ns;	       /* when a report is due */
-	uint64_t taken_ns;	       /* when paced rows were last taken */
-	uint64_t end_ns;	       /* -d */
-	uint64_t deadline_ns;	       /* for the remaining output; EVENTS_FOREVER: none */
+	uint64_t row_ns;      /* when the ring last held something */
+	uint64_t next_ns;     /* when a report is due */
+	uint64_t taken_ns;    /* when paced rows were last taken */
+	uint64_t end_ns;      /* -d */
+	uint64_t deadline_ns; /* for the remaining output; EVENTS_FOREVER: none */
 };
 
 /* Returns the account up to now. */
@@ -193,8 +192,8 @@ int session_walk_each(struct session *session, socket_source_found *found, socke
 		      void *context);
 
 /*
- * Reads what /proc says of a process, as procfs_process_read() does, and what its container is
- * called. The steward asks if there is one, else this process.
+ * Has the steward read what /proc says of a process, as procfs_process_read() does, and what its
+ * container is called. Nothing is known without a steward.
  */
 void session_process(struct session *session, uint32_t pid, const char *comm,
 		     struct procfs_process *process);

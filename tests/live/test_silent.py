@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Files that never answer, behind what commands read of processes and containers."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import Any, Iterator
+
+import pytest
+
+from harness import fuse, place, process, within
+from harness.netns import Netns
+from harness.plain import filtered_to, run
+
+pytestmark = pytest.mark.any_kernel
+
+# Longer than the helper process is waited for, and far from for ever.
+LIMIT_S = 40
+
+
+@pytest.fixture(name="silent")
+def _silent(tmp_path: Path) -> Iterator[fuse.Silent]:
+    try:
+        silent = fuse.Silent(tmp_path)
+    except fuse.NoFuse as why:
+        pytest.skip(f"no FUSE: {why}")
+    yield silent
+    silent.close()
+
+
+class Holder:
+    """A process whose command line nobody can read. It holds sockets in CLOSE_WAIT."""
+
+    def __init__(self, netns: Netns, silent: fuse.Silent) -> None:
+        with within.listen(netns) as listener:
+            pair = within.Pair(netns, listener)
+        pair.client.shutdown(socket.SHUT_WR)
+        self._client = pair.client
+        self.child = subprocess.Popen(
+            [place.TOP / "build/tests/servers/silent", silent.file],
+            pass_fds=[pair.server.fileno()])
+        pair.server.close()
+        assert silent.asked.wait(process.LIMIT_S)
+        while self._state() != "D":
+            time.sleep(0.01)
+
+    def _state(self) -> str:
+        return Path(f"/proc/{self.child.pid}/stat").read_text(encoding="utf-8").split()[2]
+
+    def close(self) -> None:
+        process.end(self.child)
+        self._client.close()
+
+
+@pytest.fixture(name="holder")
+def _holder(netns: Netns, silent: fuse.Silent) -> Iterator[Holder]:
+    holder = Holder(netns, silent)
+    yield holder
+    holder.close()
+
+
+def test_command_line_for_leaks(netns: Netns, holder: Holder) -> None:
+    done = run("leaks", "--older", "0s", "-o", "json", *filtered_to(netns), limit_s=LIMIT_S)
+    assert done.returncode == 10, done.stderr
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [row["pid"] for row in found if row["type"] == "leak"] == [holder.child.pid]
+    assert b"does not answer" in done.stderr
