@@ -10,6 +10,7 @@ import os
 import pty
 import re
 import signal
+import socket
 import struct
 import subprocess
 import termios
@@ -43,6 +44,10 @@ COMMANDS = {
 EXPORT = {"export": ["export", "--listen", "127.0.0.1:0"]}
 DIAGNOSE = {"diagnose": ["diagnose"], "diagnose json": ["diagnose", "-o", "json"]}
 WATCH = {name: [*arguments, "--watch"] for name, arguments in DIAGNOSE.items()}
+# Metrics at standard output; a look is there at the start, and at each interval.
+LINES = {"export otlp": ["export", "-o", "otlp", "-i", "1s"]}
+# What is left open counts as a leak at once, so that there is something to write.
+FINDING = {name: [*arguments, "--older", "0s", "-i", "200ms"] for name, arguments in WATCH.items()}
 # These lines have no account, because nothing is traced.
 TOTALS = {"totals": ["snapshot", "-i", "200ms"],
           "totals json": ["snapshot", "-i", "200ms", "-o", "json"]}
@@ -306,12 +311,23 @@ def is_up(running: Running) -> None:
     running.wait_for(waits, READY_LIMIT_S)
 
 
+@contextlib.contextmanager
+def left_open(netns: Netns, listener: socket.socket) -> Iterator[None]:
+    """Leaves a connection in CLOSE_WAIT."""
+    pair = within.Pair(netns, listener)
+    pair.client.close()
+    try:
+        yield
+    finally:
+        within.reset(pair.server)
+
+
 @pytest.mark.parametrize("output", OUTPUTS.values(), ids=OUTPUTS.keys())
-@every_command
+@of_commands(COMMANDS | FINDING | LINES)
 def test_output_that_takes_nothing(netns: Netns, arguments: list[str],
                                    output: Callable[[], Any]) -> None:
     """SIGUSR1 is answered meanwhile; SIGTERM ends the run, which says what it could not write."""
-    with within.listen(netns) as listener, output() as (_, writer), \
+    with within.listen(netns) as listener, left_open(netns, listener), output() as (_, writer), \
             Running(*arguments, *filtered_to(netns), stdout=writer, ready=False) as running:
         is_up(running)
         within.connect_and_reset(netns, listener, 5)
@@ -323,7 +339,7 @@ def test_output_that_takes_nothing(netns: Netns, arguments: list[str],
         assert time.monotonic() - begin < patience(END_S + GRACE_S)
         counts = accounts(running.said())[-1]
         assert CUT in running.said()
-    if not {"leaks", "timewait"} & set(arguments):
+    if not {"leaks", "timewait", "diagnose", "export"} & set(arguments):
         assert counts["unwritten"] > 0
 
 
@@ -340,9 +356,9 @@ def test_report_of_a_look_without_bpf(netns: Netns) -> None:
         assert running.child.poll() is None
 
 
-@every_command
+@of_commands(COMMANDS | FINDING | LINES)
 def test_duration_while_nobody_reads(netns: Netns, arguments: list[str]) -> None:
-    with within.listen(netns), full_pipe() as (_, writer), \
+    with within.listen(netns) as listener, left_open(netns, listener), full_pipe() as (_, writer), \
             Running(*arguments, "-d", "300ms", *filtered_to(netns), stdout=writer,
                     ready=False) as running:
         is_up(running)
