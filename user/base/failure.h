@@ -12,6 +12,8 @@ enum {
 	STATUS_OTHER = 1, /* a full disk, a program after -- that cannot be started, … */
 	STATUS_USE = 2,	  /* the command line */
 	STATUS_HOST = 3,  /* privilege, or what the kernel does not have */
+
+	STATUS_FOUND = 10, /* no failure: the command has found what it looks for */
 };
 
 #define FAILURE_TEXT_LEN 512

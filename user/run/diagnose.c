@@ -17,9 +17,6 @@
 #include "run/survey.h"
 #include "view/diagnosis.h"
 
-/* The exit status if something is wrong, the same as that of `leaks`. */
-#define FOUND 10
-
 /* The default time between two looks of --watch. */
 #define LOOK_NS 5000000000ULL
 
@@ -347,7 +344,7 @@ static int diagnose_finish(struct session *session, const struct summary *summar
 	if (!err && (last || session->in_place || !session->wants.report_ns))
 		err = show(session);
 	if (!err && findings_count(d->findings))
-		session->status = FOUND;
+		session->status = STATUS_FOUND;
 	return err;
 }
 

@@ -182,7 +182,7 @@ static int leaks_finish(struct session *session, const struct summary *summary)
 	if (!err && (session->in_place || (looks && !is_there_already(session))))
 		err = session_show(session, print, session);
 	if (leaks_found(finder->leaks))
-		session->status = LEAKS_FOUND;
+		session->status = STATUS_FOUND;
 	return err;
 }
 

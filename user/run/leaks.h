@@ -8,9 +8,6 @@
 
 #include "run/session.h"
 
-/* The exit status if something is wrong, for scripts and monitoring. */
-#define LEAKS_FOUND 10
-
 extern const struct command_ops leaks_command;
 
 #endif /* TCPDWELL_RUN_LEAKS_H */
