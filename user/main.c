@@ -63,7 +63,7 @@ static int check_standard_files(struct failure *failure)
 	return 0;
 }
 
-static void print_help(FILE *out, const void *context)
+static int print_help(FILE *out, const void *context)
 {
 	const struct options *options = context;
 
@@ -71,6 +71,7 @@ static void print_help(FILE *out, const void *context)
 		help_print(out, options->command);
 	else
 		help_print_version(out);
+	return 0;
 }
 
 static int run(struct options *options, struct failure *failure)

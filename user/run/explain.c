@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #include "base/escape.h"
 #include "run/explain.h"
@@ -12,45 +10,46 @@
 #define COLUMNS_MAX 100
 #define COLUMNS	    80
 
-struct request {
-	const char *name; /* NULL: the index */
-	unsigned int columns;
-	int err;
-};
+/* Of a name that is not known, so much is repeated. */
+#define NAME_SHOWN 40
 
 static unsigned int columns(void)
 {
-	struct winsize size;
+	unsigned int width = output_columns() ?: COLUMNS;
 
-	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) || !size.ws_col)
-		return COLUMNS;
-	return size.ws_col < COLUMNS_MAX ? size.ws_col : COLUMNS_MAX;
+	return width < COLUMNS_MAX ? width : COLUMNS_MAX;
 }
 
-static void print(FILE *out, const void *context)
+static int print_entry(FILE *out, const void *name)
 {
-	struct request *request = (struct request *)context;
+	return explain_print(out, name, columns());
+}
 
-	if (request->name)
-		request->err = explain_print(out, request->name, request->columns);
-	else
-		explain_index(out, request->columns);
+static int print_index(FILE *out, const void *context)
+{
+	(void)context;
+	explain_index(out, columns());
+	return 0;
+}
+
+static int refuse(const char *name, struct failure *failure)
+{
+	char shown[ESCAPE_TEXT_BYTES * NAME_SHOWN + 64];
+	unsigned int width;
+
+	*put_escaped(shown, name, strnlen(name, NAME_SHOWN), &width) = '\0';
+	return failure_set(failure, STATUS_USE,
+			   "explain: '%s' is not known: want a state, a finding or an errno; "
+			   "`tcpdwell explain` lists them",
+			   shown);
 }
 
 int explain_run(const struct options *options, const struct notice *notice, struct failure *failure)
 {
-	struct request request = { .name = options->operand, .columns = columns() };
-	char name[ESCAPE_TEXT_BYTES * 40 + 64];
-	unsigned int width;
+	const char *name = options->operand;
 
 	(void)notice;
-	if (page_print(print, &request, failure))
-		return -1;
-	if (!request.err)
-		return 0;
-	*put_escaped(name, request.name, strnlen(request.name, 40), &width) = '\0';
-	return failure_set(failure, STATUS_USE,
-			   "explain: '%s' is not known: want a state, a finding or an errno; "
-			   "`tcpdwell explain` lists them",
-			   name);
+	if (!name)
+		return page_print(print_index, NULL, failure);
+	return explain_knows(name) ? page_print(print_entry, name, failure) : refuse(name, failure);
 }

@@ -6,16 +6,13 @@
 #ifndef TCPDWELL_PAGE_H
 #define TCPDWELL_PAGE_H
 
-#include <stdio.h>
-
 #include "base/failure.h"
-
-typedef void page_writer(FILE *out, const void *context);
+#include "run/output.h"
 
 /*
- * Has @write print to standard output. Returns 0, also if the reader has gone, or -1 with @failure
+ * Has @render print to standard output. Returns 0, also if the reader has gone, or -1 with @failure
  * filled.
  */
-int page_print(page_writer *write, const void *context, struct failure *failure);
+int page_print(output_render *render, const void *context, struct failure *failure);
 
 #endif /* TCPDWELL_PAGE_H */

@@ -89,7 +89,7 @@ struct report {
 	enum format format;
 };
 
-static void print(FILE *out, const void *context)
+static int print(FILE *out, const void *context)
 {
 	const struct report *report = context;
 
@@ -101,6 +101,7 @@ static void print(FILE *out, const void *context)
 		print_table(out, report->features);
 		print_privileges(out, &report->privileges);
 	}
+	return 0;
 }
 
 int probe_run(const struct options *options, const struct notice *notice, struct failure *failure)

@@ -184,7 +184,7 @@ void explain_print_words(FILE *out, const char *text, unsigned int columns, int 
 
 bool explain_knows(const char *name)
 {
-	return find_entry(name);
+	return find_entry(name) || find_symptom(name);
 }
 
 int explain_print_part(FILE *out, const char *name, const char *part, unsigned int columns,

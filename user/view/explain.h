@@ -28,7 +28,7 @@ int explain_print(FILE *out, const char *name, unsigned int columns);
 int explain_print_part(FILE *out, const char *name, const char *part, unsigned int columns,
 		       int indent);
 
-/* Returns true if there is an entry of this name. */
+/* Returns true if there is an entry of this name, or a symptom. */
 bool explain_knows(const char *name);
 
 /* Prints the words of @text as explain_print_part() does. */
