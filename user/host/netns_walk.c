@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/notice.h"
 #include "host/netns_file.h"
 #include "host/netns_walk.h"
 #include "host/procfs_net.h"
@@ -141,6 +142,18 @@ int netns_walk(struct steward *steward, uint32_t only, netns_walk_visit *visit, 
 		return walk_inside(only, visit, context, closed);
 	err = steward_each_netns(steward, only, visit, context, closed);
 	return err == STEWARD_LOST ? stay(only, visit, context, closed) : err;
+}
+
+void netns_walk_warn(const struct notice *notice, unsigned int closed, const char *so)
+{
+	if (closed & ~NETNS_WALK_MORE)
+		notice_print(notice, NOTICE_WARNING,
+			     "%u network namespaces cannot be entered (it takes CAP_SYS_ADMIN): %s",
+			     closed & ~NETNS_WALK_MORE, so);
+	if (closed & NETNS_WALK_MORE)
+		notice_print(notice, NOTICE_WARNING,
+			     "there are more than %u network namespaces, and of the others: %s",
+			     NETNS_WALK_MAX, so);
 }
 
 /* ---- What a visit may ask -------------------------------------------------------------------- */

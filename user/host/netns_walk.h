@@ -17,6 +17,7 @@
 /* More namespaces than a host has pods. Those beyond are skipped, and the caller is told so. */
 #define NETNS_WALK_MAX 16384
 
+struct notice;
 struct steward;
 
 struct netns_place {
@@ -48,6 +49,12 @@ typedef int netns_walk_visit(void *context, const struct netns_place *place);
  */
 int netns_walk(struct steward *steward, uint32_t only, netns_walk_visit *visit, void *context,
 	       unsigned int *closed);
+
+/*
+ * Warns of the namespaces that were not visited. @so says what that means, as in "their sockets are
+ * not known".
+ */
+void netns_walk_warn(const struct notice *notice, unsigned int closed, const char *so);
 
 /* ---- What a visit may ask of the place ---- */
 

@@ -279,15 +279,5 @@ int snapshot_take_if_can(struct loader *loader, event_take *take, void *context,
 
 void snapshot_warn(const struct notice *notice, unsigned int closed)
 {
-	if (closed & NETNS_WALK_MORE)
-		notice_print(notice, NOTICE_WARNING,
-			     "there are more than %u network namespaces: of the sockets in the "
-			     "others only those with a descriptor are known",
-			     NETNS_WALK_MAX);
-	closed &= ~NETNS_WALK_MORE;
-	if (closed)
-		notice_print(notice, NOTICE_WARNING,
-			     "%u network namespaces cannot be entered (it takes CAP_SYS_ADMIN): of "
-			     "their sockets only those with a descriptor are known",
-			     closed);
+	netns_walk_warn(notice, closed, "of their sockets only those with a descriptor are known");
 }

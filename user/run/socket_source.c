@@ -54,16 +54,7 @@ static void tell_of_diag(const struct socket_source *source, const struct diag_s
 		     "%s; so sockets are looked for by sock_diag and /proc, which tell an age in "
 		     "ESTABLISHED, CLOSE_WAIT and TIME_WAIT alone",
 		     source->why.text);
-	if (shortfall->closed_netns & NETNS_WALK_MORE)
-		notice_print(source->notice, NOTICE_WARNING,
-			     "there are more than %u network namespaces: of the sockets in the "
-			     "others none is known",
-			     NETNS_WALK_MAX);
-	if (shortfall->closed_netns & ~NETNS_WALK_MORE)
-		notice_print(source->notice, NOTICE_WARNING,
-			     "%u network namespaces cannot be entered (it takes CAP_SYS_ADMIN): "
-			     "their sockets are not known",
-			     shortfall->closed_netns & ~NETNS_WALK_MORE);
+	netns_walk_warn(source->notice, shortfall->closed_netns, "their sockets are not known");
 	if (shortfall->closed_processes)
 		notice_print(source->notice, NOTICE_WARNING,
 			     "the descriptors of %u processes cannot be read (it takes "

@@ -82,22 +82,6 @@ static int take_netns(void *context, const struct netns_place *place)
 	return totals_add(run->totals, &reading);
 }
 
-static void tell_of_closed(struct totals_run *run, unsigned int closed)
-{
-	if (closed & ~NETNS_WALK_MORE && !run->told)
-		notice_print(
-			run->session->notice, NOTICE_WARNING,
-			"%u network namespaces cannot be entered (it takes CAP_SYS_ADMIN): they "
-			"are not counted",
-			closed & ~NETNS_WALK_MORE);
-	if (closed & NETNS_WALK_MORE && !run->told)
-		notice_print(
-			run->session->notice, NOTICE_WARNING,
-			"there are more than %u network namespaces: the others are not counted",
-			NETNS_WALK_MAX);
-	run->told = true;
-}
-
 static void take_host(struct totals_run *run)
 {
 	const struct netns_place own = { .own = true, .steward = run->session->steward };
@@ -129,7 +113,9 @@ static int look(struct totals_run *run)
 		return failure_set(session->failure, STATUS_HOST,
 				   "--netns: there is no network namespace %" PRIu32 " to enter",
 				   run->only);
-	tell_of_closed(run, closed);
+	if (!run->told)
+		netns_walk_warn(session->notice, closed, "they are not counted");
+	run->told = true;
 	take_host(run);
 	return totals_end(run->totals, &run->line);
 }
