@@ -36,12 +36,6 @@
  */
 #define LARGE_BYTES (128 * 1024)
 
-/*
- * With groups by cgroup, names are looked up this often, so that a cgroup that ends before the next
- * look has a name.
- */
-#define NAMES_NS 1000000000ULL
-
 int exporter_fail(struct session *session, int err)
 {
 	return failure_errno(session->failure, "cannot look at this host", -err);
@@ -74,7 +68,7 @@ static void export_wants(struct session *session, struct capture *capture, struc
 	wants->first = true;
 	wants->names = exporter_by_cgroup(session);
 	wants->report_ns = options->report_ns ?: LOOK_NS;
-	wants->pace_ns = exporter_by_cgroup(session) ? NAMES_NS : EVENTS_FOREVER;
+	wants->pace_ns = exporter_by_cgroup(session) ? SESSION_NAMES_NS : EVENTS_FOREVER;
 }
 
 /* Opens the listener. The option --listen wins over a socket that a process manager hands over. */

@@ -55,11 +55,6 @@ static void leaks_wants(struct session *session, struct capture *capture, struct
 	wants->pace_ns = TAKE_NS;
 }
 
-static int cannot_start(struct session *session)
-{
-	return failure_errno(session->failure, "cannot start", errno);
-}
-
 /*
  * Names of code are looked up by a separate process, which must be forked while this one is small.
  */
@@ -68,12 +63,12 @@ static int leaks_prepare(struct session *session)
 	struct finder *finder = session->model = calloc(1, sizeof(*finder));
 
 	if (!finder)
-		return cannot_start(session);
+		return session_cannot_start(session, errno);
 	finder->ranges = port_ranges_take(session);
 	if (!session->options->stacks)
 		return 0;
 	finder->stacks = stack_source_new("", events_stop_fd(session->events), session->notice);
-	return finder->stacks ? 0 : cannot_start(session);
+	return finder->stacks ? 0 : session_cannot_start(session, errno);
 }
 
 static void describe(void *context, uint32_t pid, const char *comm, struct procfs_process *process)
@@ -98,7 +93,7 @@ static int leaks_start(struct session *session)
 	finder->sockets = sockets_new();
 	finder->leaks = leaks_new(finder->scope.states, finder->scope.older_ns);
 	if (!finder->sockets || !finder->leaks)
-		return cannot_start(session);
+		return session_cannot_start(session, errno);
 	leaks_set_ranges(finder->leaks, finder->ranges);
 	if (finder->stacks && session->loader) {
 		stack_source_set_loader(finder->stacks, session->loader);

@@ -47,10 +47,10 @@ static int life_start(struct session *session)
 	struct life_run *run = session->model = calloc(1, sizeof(*run));
 
 	if (!run)
-		return failure_errno(session->failure, "cannot start", errno);
+		return session_cannot_start(session, errno);
 	host_name_read(run->host);
 	run->view = make_view(session, run);
-	return run->view ? 0 : failure_errno(session->failure, "cannot start", errno);
+	return run->view ? 0 : session_cannot_start(session, errno);
 }
 
 static int life_event(struct session *session, const struct event *event)

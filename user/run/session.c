@@ -22,6 +22,11 @@
  */
 #define POLL_NS 1000000000ULL
 
+int session_cannot_start(struct session *s, int err)
+{
+	return failure_errno(s->failure, "cannot start", err);
+}
+
 static int make_source(struct session *s)
 {
 	if (s->wants.timewait && !loader_sees_timewait(s->loader))
@@ -128,7 +133,7 @@ static int set_up(struct session *s)
 	s->clock = clock_new();
 	s->output = output_new(s->in_place, &s->wait);
 	if (!s->events || !s->clock || !s->output)
-		return failure_errno(s->failure, "cannot start", errno);
+		return session_cannot_start(s, errno);
 	if (s->steward)
 		steward_heed(s->steward, events_stop_fd(s->events));
 	if (s->options->program) {
@@ -230,7 +235,7 @@ static int begin(struct session *s)
 	clock_set_start(s->clock, now_ns);
 	s->end_ns = s->next_ns = EVENTS_FOREVER;
 	if (s->wants.names && !(s->names = name_book_new("", s->steward)))
-		return failure_errno(s->failure, "cannot start", errno);
+		return session_cannot_start(s, errno);
 	if (s->command->start(s))
 		return -1;
 	if (s->loader && s->wants.watch && !s->wants.looks)

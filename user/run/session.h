@@ -57,6 +57,12 @@ struct wants {
 };
 
 /*
+ * The pace of a command that sums by cgroup: names are looked up this often, so that a cgroup that
+ * ends before the next report has a name.
+ */
+#define SESSION_NAMES_NS 1000000000ULL
+
+/*
  * Each callback returns 0, or -1 with the session's failure filled. Errors of the output need not
  * be returned, because the session checks the output itself.
  */
@@ -150,6 +156,9 @@ struct session {
 	uint64_t end_ns;      /* -d */
 	uint64_t deadline_ns; /* for the remaining output; EVENTS_FOREVER: none */
 };
+
+/* Fills the failure of a run that cannot start because of the errno @err. Returns -1. */
+int session_cannot_start(struct session *session, int err);
 
 /* Returns the account up to now. */
 struct summary session_account(struct session *session);

@@ -31,7 +31,7 @@ static int snapshot_start(struct session *session)
 	if (session->options->report_ns)
 		return totals_start(session);
 	session->model = sockets_new();
-	return session->model ? 0 : failure_errno(session->failure, "cannot start", errno);
+	return session->model ? 0 : session_cannot_start(session, errno);
 }
 
 /* What is printed, and how. */

@@ -16,12 +16,6 @@
 /* The default time between two frames in place. */
 #define FRAME_NS 1000000000ULL
 
-/*
- * With groups by cgroup, names are looked up this often, so that a cgroup that ends before the next
- * report has a name.
- */
-#define NAMES_NS 1000000000ULL
-
 struct stat_run {
 	struct stat_names *names;  /* NULL: groups are not by cgroup */
 	struct stat_table *recent; /* since the last report */
@@ -59,7 +53,7 @@ static void stat_wants(struct session *session, struct capture *capture, struct 
 	wants->reports = true;
 	wants->report_ns = options->report_ns ?: session->in_place ? FRAME_NS : 0;
 	capture->sums.again = names || wants->report_ns;
-	wants->pace_ns = names ? NAMES_NS : EVENTS_FOREVER;
+	wants->pace_ns = names ? SESSION_NAMES_NS : EVENTS_FOREVER;
 }
 
 static int stat_start(struct session *session)
@@ -69,14 +63,14 @@ static int stat_start(struct session *session)
 	uint32_t size = loader_stat_size(session->loader);
 
 	if (!run)
-		return failure_errno(session->failure, "cannot start", errno);
+		return session_cannot_start(session, errno);
 	if (stat_names_make(options->by) && !(run->names = stat_names_new(options->by)))
-		return failure_errno(session->failure, "cannot start", errno);
+		return session_cannot_start(session, errno);
 	run->recent = stat_table_new(size, options->by);
 	if (session->in_place || wants_all(options))
 		run->all = stat_table_new(size, options->by);
 	if (!run->recent || (!run->all && (session->in_place || wants_all(options))))
-		return failure_errno(session->failure, "cannot start", errno);
+		return session_cannot_start(session, errno);
 	return 0;
 }
 

@@ -56,7 +56,7 @@ static int timewait_prepare(struct session *session)
 	if (run)
 		run->tw = timewait_new();
 	if (!run || !run->tw)
-		return failure_errno(session->failure, "cannot start", errno);
+		return session_cannot_start(session, errno);
 	return 0;
 }
 

@@ -207,7 +207,7 @@ int totals_start(struct session *session)
 
 	session->model = run;
 	if (!run || !(run->totals = totals_new()))
-		return failure_errno(session->failure, "cannot start", ENOMEM);
+		return session_cannot_start(session, ENOMEM);
 	run->session = session;
 	return resolve_netns(&session->options->filters.netns, &run->only, session->failure);
 }

@@ -38,9 +38,9 @@ static int trace_start(struct session *session)
 	struct trace *trace = session->model = calloc(1, sizeof(*trace));
 
 	if (!trace)
-		return failure_errno(session->failure, "cannot start", errno);
+		return session_cannot_start(session, errno);
 	trace->sink = make_sink(session);
-	return trace->sink ? 0 : failure_errno(session->failure, "cannot start", errno);
+	return trace->sink ? 0 : session_cannot_start(session, errno);
 }
 
 static int trace_event(struct session *session, const struct event *event)
