@@ -339,6 +339,7 @@ def test_output_that_takes_nothing(netns: Netns, arguments: list[str],
         assert time.monotonic() - begin < patience(END_S + GRACE_S)
         counts = accounts(running.said())[-1]
         assert CUT in running.said()
+        assert ("its last lines are" in running.said()) == ("export" in arguments)
     if not {"leaks", "timewait", "diagnose", "export"} & set(arguments):
         assert counts["unwritten"] > 0
 

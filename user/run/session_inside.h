@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What the files of the session share: session.c has the start and the finish; session_loop.c has
- * the loop; session_rows.c takes what the kernel side hands over; session_account.c computes the
- * account; session_end.c decides when the run is over and how long the remaining output may take;
+ * What the files of the session share: session.c has the run, its finish and what commands call;
+ * session_start.c has all that comes before the loop, and session_loop.c has the loop;
+ * session_rows.c takes what the kernel side hands over; session_account.c computes the account;
+ * session_end.c decides when the run is over and how long the remaining output may take;
  * session_floods.c reports floods. Commands use session.h only.
  */
 #ifndef TCPDWELL_SESSION_INSIDE_H
@@ -29,6 +30,17 @@ bool session_takes_rows(const struct session *session);
 
 /* Returns true if rows are shown as soon as they come. */
 bool session_is_prompt(const struct session *session);
+
+/*
+ * The steps of the start, in their order. Each returns 0, or -1 with the failure filled.
+ *
+ * The first asks the command what it wants, forks the helper processes and loads the kernel side.
+ * The second attaches it and looks at the sockets that exist. The third makes the command's model,
+ * gives up the privileges and lets the program after `--` go.
+ */
+int session_set_up(struct session *session);
+int session_attach(struct session *session);
+int session_begin(struct session *session);
 
 /* Runs until the end of the run. Returns 0, or -1 with the failure filled. */
 int session_loop(struct session *session);
