@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -101,6 +102,24 @@ def test_textfile_whose_place_is_taken(netns: Netns, tmp_path: Path) -> None:
         running.wait_for(path.is_file, LIMIT_S)
         running.finish()
         assert running.said().count("the old one stays") == 1
+
+
+def test_textfile_whose_folder_goes_and_comes(netns: Netns, tmp_path: Path) -> None:
+    """It is said, and another folder of that name is written to."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for above in (folder, tmp_path, *tmp_path.parents[:2]):
+        os.chmod(above, 0o755)
+    with Running("export", "--textfile", str(folder / "x"), "-i", "1s",
+                 *filtered_to(netns)) as running:
+        running.wait_for((folder / "x").is_file, LIMIT_S)
+        folder.rename(tmp_path / "old")
+        shutil.rmtree(tmp_path / "old")
+        running.wait_for(lambda: "the folder is gone" in running.said(), LIMIT_S)
+        folder.mkdir()
+        running.wait_for((folder / "x").is_file, LIMIT_S)
+        running.finish()
+        assert running.said().count("the folder is gone") == 1
 
 
 @pytest.mark.parametrize(("path", "status", "why"), [

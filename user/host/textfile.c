@@ -37,6 +37,7 @@ struct textfile {
 struct writer {
 	int socket;
 	int folder;
+	const char *path; /* of the folder */
 	const char *name;
 	char fresh[NAME_MAX + 1];
 };
@@ -143,9 +144,26 @@ static int copy(const struct writer *writer, int fd, size_t len)
 	return err;
 }
 
-static int replace(const struct writer *writer, size_t len)
+/* Turns to the folder that has taken the place of one that was removed. Returns 0 or -errno. */
+static int follow(struct writer *writer)
 {
-	int fd = open_fresh(writer), err = copy(writer, fd, len);
+	int folder = open(writer->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (folder < 0)
+		return -errno;
+	close(writer->folder);
+	writer->folder = folder;
+	return 0;
+}
+
+static int replace(struct writer *writer, size_t len)
+{
+	int fd = open_fresh(writer), err;
+
+	/* No file can be made in a folder that was removed. */
+	if (fd == -ENOENT)
+		fd = follow(writer) ?: open_fresh(writer);
+	err = copy(writer, fd, len);
 
 	if (fd >= 0 && close(fd) && !err)
 		err = -errno;
@@ -166,6 +184,7 @@ static int begin(struct writer *writer, const char *folder)
 	if (writer->socket < 0)
 		return writer->socket;
 	snprintf(writer->fresh, sizeof(writer->fresh), ".%s.tcpdwell", writer->name);
+	writer->path = folder;
 	writer->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (writer->folder < 0)
 		return -errno;

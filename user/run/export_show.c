@@ -98,8 +98,8 @@ static int write_file(struct session *session, const struct page *page)
 		return -ECANCELED;
 	}
 	if (err && err != x->file_err)
-		notice_print(session->notice, NOTICE_WARNING, "--textfile: %s: the old one stays",
-			     strerror(-err));
+		notice_print(session->notice, NOTICE_WARNING, "--textfile: %s: %s", strerror(-err),
+			     err == -ENOENT ? "the folder is gone" : "the old one stays");
 	x->file_err = err;
 	return 0;
 }
