@@ -65,29 +65,58 @@ static unsigned int quality_of(struct span text)
 	return value < 1000 ? value : 1000;
 }
 
-/* Returns true if @accept likes OpenMetrics as much as the text format, or better. */
+/* How much a client likes a format, in thousandths. */
+struct liked {
+	unsigned int openmetrics;
+	unsigned int text;
+	unsigned int text_wild;
+	unsigned int any;
+};
+
+static void grow(unsigned int *liked, unsigned int quality)
+{
+	if (quality > *liked)
+		*liked = quality;
+}
+
+/* Takes one media range with its parameters. Other versions of OpenMetrics are not served. */
+static void take_range(struct span range, struct liked *liked)
+{
+	struct span type = trimmed(take_until(&range, ';'));
+	unsigned int quality = 1000;
+	bool served = true;
+
+	while (range.len) {
+		struct span parameter = take_until(&range, ';');
+		struct span name = trimmed(take_until(&parameter, '='));
+
+		if (is(name, "q"))
+			quality = quality_of(trimmed(parameter));
+		if (is(name, "version"))
+			served = is(trimmed(parameter), "1.0.0");
+	}
+	if (is(type, "application/openmetrics-text") && served)
+		grow(&liked->openmetrics, quality);
+	else if (is(type, "text/plain"))
+		grow(&liked->text, quality);
+	else if (is(type, "text/*"))
+		grow(&liked->text_wild, quality);
+	else if (is(type, "*/*"))
+		grow(&liked->any, quality);
+}
+
+/*
+ * Returns true if @accept names OpenMetrics, and likes it as much as the text format, or better.
+ */
 static bool likes_openmetrics(struct span accept)
 {
-	unsigned int open = 0, text = 0;
+	struct liked liked = { 0 };
 
-	while (accept.len) {
-		struct span range = take_until(&accept, ',');
-		struct span type = trimmed(take_until(&range, ';'));
-		unsigned int quality = 1000;
-
-		while (range.len) {
-			struct span parameter = take_until(&range, ';');
-			struct span name = trimmed(take_until(&parameter, '='));
-
-			if (is(name, "q"))
-				quality = quality_of(trimmed(parameter));
-		}
-		if (is(type, "application/openmetrics-text") && quality > open)
-			open = quality;
-		if (is(type, "text/plain") && quality > text)
-			text = quality;
-	}
-	return open && open >= text;
+	while (accept.len)
+		take_range(take_until(&accept, ','), &liked);
+	return liked.openmetrics && liked.openmetrics >= (liked.text		  ?:
+								  liked.text_wild ?:
+										    liked.any);
 }
 
 static void set_path(struct http_request *request, struct span target)

@@ -23,7 +23,7 @@ enum http_method { HTTP_GET, HTTP_HEAD, HTTP_OTHER };
 struct http_request {
 	enum http_method method;
 	char path[32];	  /* without a query; empty: longer than any path that is served */
-	bool openmetrics; /* the scraper likes OpenMetrics as much as the text format, or better */
+	bool openmetrics; /* liked, in version 1.0.0, as much as the text format, or better */
 };
 
 enum http_outcome http_parse(const char *bytes, size_t len, struct http_request *request);

@@ -81,6 +81,17 @@ static void test_what_is_accepted(void **state)
 	assert_false(likes("text/plain;version=0.0.4;q=0.6,application/openmetrics-text;q=0.5"));
 	assert_false(likes("application/openmetrics-text;q=0"));
 	assert_false(likes("application/openmetrics-textual"));
+	/* A Prometheus 3, whose first choice is protobuf where it scrapes native histograms. */
+	assert_true(likes("application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;"
+			  "encoding=delimited;q=0.6,application/openmetrics-text;version=1.0.0;"
+			  "escaping=allow-utf-8;q=0.5,application/openmetrics-text;version=0.0.1;"
+			  "q=0.4,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,"
+			  "text/plain;version=0.0.4;q=0.2,*/*;q=0.1"));
+	assert_false(likes("application/openmetrics-text;version=2.0.0"));
+	assert_false(likes("application/openmetrics-text;version=0.0.1"));
+	assert_false(likes("application/openmetrics-text;q=0.5,*/*"));
+	assert_false(likes("application/openmetrics-text;q=0.5,text/*;q=0.6"));
+	assert_true(likes("application/openmetrics-text;q=0.5,text/plain;q=0.1,*/*"));
 	assert_false(likes("*/*"));
 	assert_false(likes(""));
 	assert_false(likes(";q=,;;=,q=1"));
