@@ -50,6 +50,7 @@ def test_ports_that_are_not_listed_are_other(netns: Netns) -> None:
         port = str(listed.getsockname()[1])
     assert got.labels("tcpdwell_connections", "port") == {port, "other"}
     assert got.sum("tcpdwell_closes_total", port="other") == 6
+    assert got.sum("tcpdwell_beyond_max_series_total") == 0
     assert got.sum("tcpdwell_closes_total", port=port) == 4
 
 

@@ -126,12 +126,22 @@ void export_free(struct export *export);
 void export_look(struct export *export, uint64_t now_ns);
 
 /*
- * Returns the number of a group, valid until the next look: EXPORT_OTHER if there is no room for
- * another group, EXPORT_NOBODY for series that have no label.
+ * Returns the number of a group, valid until the next look: EXPORT_NO_ROOM if there is no room for
+ * another group, EXPORT_NOBODY for series that have no label. What is added to EXPORT_NO_ROOM
+ * counts for EXPORT_OTHER, and export_beyond() tells that. Values are cut to EXPORT_VALUE_BYTES: no
+ * name of a process, a unit or a pod is that long, but a path may be.
  */
-#define EXPORT_OTHER  0
-#define EXPORT_NOBODY 1
+#define EXPORT_OTHER	   0
+#define EXPORT_NOBODY	   1
+#define EXPORT_NO_ROOM	   UINT32_MAX
+#define EXPORT_VALUE_BYTES 512
 uint32_t export_group(struct export *export, const char *first, const char *second);
+
+/* Returns the number under which what is added to a group counts. */
+static inline uint32_t export_counts_for(uint32_t group)
+{
+	return group == EXPORT_NO_ROOM ? EXPORT_OTHER : group;
+}
 
 /* Does the same for a group with other labels. Returns EXPORT_NOBODY if there is no memory. */
 uint32_t export_named(struct export *export, const struct export_labels *labels);

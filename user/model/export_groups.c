@@ -9,7 +9,9 @@
 /* Includes the NUL, so that two adjacent texts hash differently from one. */
 static uint32_t hash_text(uint32_t hash, const char *text)
 {
-	return fnv32(hash, text, strlen(text) + 1);
+	size_t len = strnlen(text, EXPORT_VALUE_BYTES);
+
+	return fnv32(fnv32(hash, text, len), "", 1);
 }
 
 static uint32_t hash_labels(const struct export_labels *labels)
@@ -26,7 +28,8 @@ static bool same_labels(const struct export_labels *a, const struct export_label
 	for (unsigned int i = 0; i < EXPORT_LABELS; i++) {
 		if (!a->name[i] || !b->name[i])
 			return !a->name[i] && !b->name[i];
-		if (strcmp(a->name[i], b->name[i]) != 0 || strcmp(a->value[i], b->value[i]) != 0)
+		if (strcmp(a->name[i], b->name[i]) != 0 ||
+		    strncmp(a->value[i], b->value[i], EXPORT_VALUE_BYTES) != 0)
 			return false;
 	}
 	return true;
@@ -39,12 +42,12 @@ static void group_clear(struct group *group)
 	*group = (struct group){};
 }
 
-/* Sets the labels. Their names are the caller's constants; their values are copied. */
+/* Sets the labels. Their names are the caller's constants; their values are copied and cut. */
 static int group_set(struct group *group, const struct export_labels *labels, uint32_t hash)
 {
 	*group = (struct group){ .used = true, .hash = hash };
 	for (unsigned int i = 0; i < EXPORT_LABELS && labels->name[i]; i++) {
-		group->labels.value[i] = strdup(labels->value[i]);
+		group->labels.value[i] = strndup(labels->value[i], EXPORT_VALUE_BYTES);
 		if (!group->labels.value[i]) {
 			group_clear(group);
 			return -ENOMEM;
@@ -128,9 +131,11 @@ uint32_t export_group(struct export *e, const char *first, const char *second)
 		return touch(e, known);
 	/* Each group has at least one series, so more groups than series never fit. */
 	if (e->chosen >= e->max_series)
-		return EXPORT_OTHER;
-	number = add_group(e, &labels, hash, EXPORT_OTHER);
-	e->chosen += number != EXPORT_OTHER;
+		return EXPORT_NO_ROOM;
+	number = add_group(e, &labels, hash, EXPORT_NO_ROOM);
+	if (number == EXPORT_NO_ROOM)
+		return number;
+	e->chosen++;
 	return touch(e, number);
 }
 

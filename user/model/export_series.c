@@ -99,15 +99,17 @@ static bool has_room(const struct export *e, uint32_t metric)
 
 struct series *series_of(struct export *e, uint32_t metric, uint32_t group, uint32_t part)
 {
-	struct series *series = find_series(e, metric, group, part);
+	bool beyond = group == EXPORT_NO_ROOM;
+	struct series *series;
 
+	group = export_counts_for(group);
+	series = find_series(e, metric, group, part);
 	if (!series && group != EXPORT_OTHER && !has_room(e, metric)) {
+		beyond = true;
 		group = EXPORT_OTHER;
 		series = find_series(e, metric, group, part);
 	}
-	/* This counts also if the group itself found no room. */
-	if (group == EXPORT_OTHER)
-		e->beyond[metric]++;
+	e->beyond[metric] += beyond;
 	return series ?: add_series(e, metric, group, part);
 }
 

@@ -179,8 +179,8 @@ static int export_event(struct session *session, const struct event *event)
 	rows = export_sum(x->export, group, key, event->sum.value);
 	session->handed += rows;
 	if (rows && key->state < TCPDWELL_STATE_MAX &&
-	    gather_sum(x->gather, group, key->state, end, end ? end - 1 : TCPDWELL_REASON_NONE,
-		       rows))
+	    gather_sum(x->gather, export_counts_for(group), key->state, end,
+		       end ? end - 1 : TCPDWELL_REASON_NONE, rows))
 		return exporter_fail(session, -ENOMEM);
 	return 0;
 }

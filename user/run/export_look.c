@@ -82,7 +82,7 @@ static int add_call(void *context, const struct tcpdwell_failed_call *call,
 	if (failure.call == FACT_CONNECT) {
 		group = exporter_group_of_call(session, call, calls->comm);
 		export_add(x->export, EXPORT_FAILURES, group, call->err, grew);
-		if (gather_sum_calls(x->gather, group, call->err, grew))
+		if (gather_sum_calls(x->gather, export_counts_for(group), call->err, grew))
 			return -ENOMEM;
 	}
 	return gather_failure(x->gather, &failure);

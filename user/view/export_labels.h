@@ -7,9 +7,6 @@
 
 #include "model/export.h"
 
-/* Longer values are cut. No name of a process, a unit or a pod is that long, but a path may be. */
-#define EXPORT_VALUE_BYTES 512
-
 /* Returns "state" and so on; NULL for EXPORT_PART_NONE. */
 const char *export_part_label(enum export_part part);
 

@@ -392,6 +392,39 @@ static void test_too_few_series_for_groups(void **state)
 	export_free(export);
 }
 
+/* Options may want `other`, too; only what found no room is beyond the limit. */
+static void test_what_is_beyond(void **state)
+{
+	struct export *export = begin(SERIES);
+
+	(void)state;
+	export_add(export, EXPORT_CLOSES, EXPORT_OTHER, TCPDWELL_REASON_FIN, 5);
+	assert_int_equal(export_beyond(export, EXPORT_CLOSES), 0);
+	export_add(export, EXPORT_CLOSES, EXPORT_NO_ROOM, TCPDWELL_REASON_FIN, 2);
+	assert_int_equal(export_beyond(export, EXPORT_CLOSES), 1);
+	assert_true(find(export, EXPORT_CLOSES, "other", TCPDWELL_REASON_FIN).value == 7);
+	export_free(export);
+}
+
+/* What is shown of a name is cut. Two series that look the same would spoil the whole page. */
+static void test_long_names(void **state)
+{
+	struct export *export = begin(SERIES);
+	char first[EXPORT_VALUE_BYTES + 8], second[sizeof(first)];
+
+	(void)state;
+	memset(first, 'x', sizeof(first) - 1);
+	first[sizeof(first) - 1] = '\0';
+	memcpy(second, first, sizeof(second));
+	second[sizeof(second) - 2] = 'y';
+	export_add(export, EXPORT_QUEUE, export_group(export, first, NULL), 0, 2);
+	export_add(export, EXPORT_QUEUE, export_group(export, second, NULL), 0, 3);
+	first[EXPORT_VALUE_BYTES] = '\0';
+	assert_true(find(export, EXPORT_QUEUE, first, 0).value == 5);
+	assert_int_equal(export_lines(export, EXPORT_QUEUE), 1);
+	export_free(export);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -406,6 +439,8 @@ int main(void)
 		cmocka_unit_test(test_other_is_no_name),
 		cmocka_unit_test(test_labels_of_their_own),
 		cmocka_unit_test(test_too_few_series_for_groups),
+		cmocka_unit_test(test_what_is_beyond),
+		cmocka_unit_test(test_long_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -42,7 +42,7 @@ static struct export *story(void)
 	odd = export_group(export, "a\"b\\c\nd\x1b\xff", "");
 	export_add(export, EXPORT_CONNECTIONS, web, TCPDWELL_ESTABLISHED, 12);
 	export_add(export, EXPORT_CONNECTIONS, odd, TCPDWELL_LISTEN, 1);
-	export_add(export, EXPORT_CONNECTIONS, EXPORT_OTHER, TCPDWELL_LISTEN, 2);
+	export_add(export, EXPORT_CONNECTIONS, EXPORT_NO_ROOM, TCPDWELL_LISTEN, 2);
 	export_add(export, EXPORT_CLOSES, web, TCPDWELL_REASON_NONE, 3);
 	export_add(export, EXPORT_FAILURES, web, ECONNREFUSED, 4);
 	export_max(export, EXPORT_OLDEST, web, TCPDWELL_ESTABLISHED, 1.25);
