@@ -14,6 +14,7 @@ import pytest
 
 from harness import capability, refusal, within
 from harness.netns import Netns
+from harness.plain import Running, filtered_to
 
 OLDER_S = 0.4
 FOUND = 10
@@ -165,6 +166,31 @@ def test_diagnose_looks_if_nothing_can_be_traced(netns: Netns, rule: str) -> Non
     assert done.returncode == 0, done.stderr
     assert "not seen on this kernel: how connections end, and calls that fail" in done.stdout
     assert "ring" in done.stderr and "looked for by sock_diag" in done.stderr
+
+
+@pytest.mark.parametrize("rule", ["BPF_*=EPERM", "mmap:ring=EINVAL"])
+def test_diagnose_watch_goes_on_if_nothing_can_be_traced(netns: Netns, rule: str) -> None:
+    """What goes wrong later is found, what is over ends, and a line says what is not seen."""
+    with Running("diagnose", "--watch", "-i", "300ms", "--older", "200ms", *filtered_to(netns),
+                 wrap=refusal.wrap(rule), ready=False) as running:
+        running.await_ready("tcpdwell: looking, as nothing can be traced…\n")
+        with within.listen(netns) as listener:
+            pair = within.Pair(netns, listener)
+        pair.client.shutdown(socket.SHUT_WR)
+        running.wait_for(lambda: b" + warning close_wait_leak: " in running.output())
+        pair.close()
+        running.wait_for(lambda: b" - warning close_wait_leak: " in running.output())
+        assert running.stop() == 0
+        assert running.said().count(
+            "not seen: how connections end, and calls that fail\n") == 1
+        assert "ring" in running.said() or "Operation not permitted" in running.said()
+
+
+def test_diagnose_watch_counts_looks_if_nothing_can_be_traced(netns: Netns) -> None:
+    done = refusal.run(["BPF_*=EPERM"], "diagnose", "--watch", "-i", "200ms", "-n", "3", "-o",
+                       "json", *filtered_to(netns))
+    assert (done.returncode, done.stdout) == (0, ""), done
+    assert "not seen: how connections end, and calls that fail\n" in done.stderr
 
 
 # ---- A PID namespace of its own ------------------------------------------------------------------

@@ -20,6 +20,9 @@
 /* The default time between two looks of --watch. */
 #define LOOK_NS 5000000000ULL
 
+/* What is not seen if nothing can be traced. */
+#define UNTRACED "how connections end, and calls that fail"
+
 /* How long it looks by default, without --watch. */
 #define SPAN_NS 10000000000ULL
 
@@ -113,6 +116,9 @@ static int diagnose_start(struct session *session)
 		return failure_set(session->failure, STATUS_HOST,
 				   "--netns: there is no network namespace %" PRIu32 " to enter",
 				   d->netns);
+	/* Else the last line of the report says it. */
+	if (!session->wants.watch && (d->diff || session->options->format == FORMAT_JSON))
+		notice_print(session->notice, NOTICE_WARNING, "not seen: " UNTRACED);
 	return 0;
 }
 
@@ -224,7 +230,7 @@ static const char *hidden_from(const struct session *session)
 	struct diagnose *d = session->model;
 
 	if (!session->loader)
-		return "how connections end, and calls that fail (there is no BPF)";
+		return UNTRACED " (there is no BPF)";
 	loader_missing(session->loader, d->hidden, sizeof(d->hidden));
 	return d->hidden[0] ? d->hidden : NULL;
 }
@@ -332,10 +338,9 @@ static int diagnose_finish(struct session *session, const struct summary *summar
 
 	(void)summary;
 	/*
-	 * Without rows nothing was watched until now, so the time between the two looks passes
-	 * here.
+	 * Without rows and without --watch, the time between the two looks passes here.
 	 */
-	if (!session->wants.watch &&
+	if (!session->wants.watch && !session->looks_on &&
 	    session_wait(session, session->options->duration_ns ?: SPAN_NS, false) < 0)
 		return -1;
 	last = needs_last_look(session);

@@ -40,7 +40,7 @@ struct wants {
 	bool records;	      /* passes these to event() before start(), if possible */
 	bool timewait;	      /* TIME_WAIT must be visible, or the command is useless */
 	bool looks;	      /* looks at the sockets that exist, with session_walk() */
-	bool rows_optional;   /* if the kernel side is refused, looks without watching */
+	bool rows_optional;   /* if the kernel side is refused, looks without tracing */
 	bool host_only;	      /* /proc and sock_diag suffice, again and again: no kernel side */
 	bool names;	      /* session_names() names cgroups, namespaces; reads files */
 	bool files;	      /* opens world-readable files while it runs */
@@ -121,6 +121,7 @@ struct session {
 	struct events *events;
 	struct wants wants;
 	bool in_place; /* on a terminal; each report replaces the one before */
+	bool looks_on; /* reports go on, though nothing can be traced */
 	uint64_t start_ns;
 	uint64_t told_ns; /* when the run was told to end */
 	enum session_end end;

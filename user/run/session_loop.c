@@ -198,8 +198,35 @@ static int wait_for_news(struct session *s, uint64_t now_ns)
 	return 0;
 }
 
+/* Shows each report when it is due, until the end of the run. There are no rows. */
+static int look_on(struct session *s)
+{
+	uint64_t now_ns, until_ns;
+	int wakes;
+
+	for (;;) {
+		now_ns = clock_now_ns();
+		clock_tick(s->clock);
+		if (session_ended(s, now_ns))
+			return 0;
+		s->wakes = 0;
+		if (show_due_report(s, now_ns))
+			return -1;
+		now_ns = clock_now_ns();
+		if (session_ended(s, now_ns))
+			return 0;
+		until_ns = earlier(s->end_ns, s->next_ns);
+		wakes = events_wait(s->events, until_ns > now_ns ? until_ns - now_ns : 0);
+		if (wakes < 0)
+			return failure_errno(s->failure, "epoll", -wakes);
+		s->wakes |= wakes;
+	}
+}
+
 int session_loop(struct session *s)
 {
+	if (s->looks_on)
+		return look_on(s);
 	while (s->wants.watch) {
 		uint64_t now_ns = clock_now_ns();
 		int wakes = s->wakes;

@@ -92,6 +92,13 @@ static int start_steward(struct session *s)
 	return 0;
 }
 
+/* Notes that nothing can be traced, so that the command only looks. */
+static void watch_no_more(struct session *s)
+{
+	s->wants.watch = false;
+	s->looks_on = s->wants.report_ns;
+}
+
 /* Loads the kernel side. A single look can do without its programs, but watching cannot. */
 static int load(struct session *s)
 {
@@ -108,7 +115,7 @@ static int load(struct session *s)
 		return -1;
 	s->loader = s->look.loader;
 	if (!s->loader && s->wants.rows_optional)
-		s->wants.watch = false;
+		watch_no_more(s);
 	if (s->loader || !s->wants.watch)
 		return 0;
 	*s->failure = s->look.why;
@@ -164,7 +171,7 @@ static int take_start(void *context, const struct event *event)
 }
 
 /*
- * Goes on as if the kernel had refused the programs: the command looks and does not watch. Returns
+ * Goes on as if the kernel had refused the programs: the command looks and does not trace. Returns
  * -1 if it cannot go on; the failure then stays as it is.
  */
 static int do_without_rows(struct session *s)
@@ -174,7 +181,7 @@ static int do_without_rows(struct session *s)
 	s->look.why = *s->failure;
 	loader_free(s->loader);
 	s->loader = s->look.loader = NULL;
-	s->wants.watch = false;
+	watch_no_more(s);
 	return 0;
 }
 
@@ -237,6 +244,18 @@ static uint64_t end_of_run(const struct session *s)
 	return earlier(end_ns, all_ns);
 }
 
+static int begin_tracing(struct session *s)
+{
+	if (session_is_prompt(s) && s->command->tick && s->command->tick(s))
+		return -1;
+	if (output_error(s->output))
+		return 0;
+	if (s->loader)
+		loader_started(s->loader);
+	notice_print(s->notice, NOTICE_STATUS, "tracing…");
+	return s->program ? program_go(s->program, s->failure) : 0;
+}
+
 int session_begin(struct session *s)
 {
 	uint64_t now_ns = clock_now_ns();
@@ -251,25 +270,16 @@ int session_begin(struct session *s)
 		loader_look_no_more(s->loader);
 	if (give_up_privileges(s))
 		return -1;
-	if (!s->wants.watch) {
-		if (s->wants.rows_optional)
-			notice_print(s->notice, NOTICE_STATUS,
-				     "looking, as nothing can be traced…");
+	if (!s->wants.watch && s->wants.rows_optional)
+		notice_print(s->notice, NOTICE_STATUS, "looking, as nothing can be traced…");
+	if (!s->wants.watch && !s->looks_on)
 		return 0;
-	}
 	s->start_ns = s->row_ns = s->taken_ns = clock_now_ns();
 	s->end_ns = end_of_run(s);
-	events_take_stops(s->events);
-	if (session_is_prompt(s) && s->command->tick && s->command->tick(s))
-		return -1;
-	if (output_error(s->output))
-		return 0;
-	if (s->loader)
-		loader_started(s->loader);
-	notice_print(s->notice, NOTICE_STATUS, "tracing…");
 	if (s->wants.first)
 		s->next_ns = s->start_ns;
 	else if (s->wants.report_ns)
 		s->next_ns = s->start_ns + s->wants.report_ns;
-	return s->program ? program_go(s->program, s->failure) : 0;
+	events_take_stops(s->events);
+	return s->wants.watch ? begin_tracing(s) : 0;
 }
