@@ -49,6 +49,17 @@ def resident_kib(pid: int) -> int:
     return int(found[1])
 
 
+@pytest.mark.any_kernel
+@pytest.mark.parametrize("command", ["leaks", "diagnose", "export"])
+def test_memory_after_a_look(command: str) -> None:
+    """What a look took is given back, and tables that are for many take what is used of them."""
+    with Running(*QUIET[command]) as running:
+        deadline = time.monotonic() + process.LIMIT_S
+        while resident_kib(running.child.pid) > RESIDENT_KIB:
+            assert time.monotonic() < deadline, resident_kib(running.child.pid)
+            time.sleep(0.1)
+
+
 @pytest.mark.every_kernel
 @pytest.mark.parametrize("command", ["trace", "life", "stat", "timewait"])
 def test_memory(command: str) -> None:

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <errno.h>
-#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -29,12 +28,6 @@
 
 /* So many looks may fail in a row, but not the first ones. */
 #define FAILURES_MAX 2
-
-/*
- * Blocks of this size or more get a mapping of their own. Pages, and what a look holds, are that
- * large.
- */
-#define LARGE_BYTES (128 * 1024)
 
 int exporter_fail(struct session *session, int err)
 {
@@ -92,11 +85,6 @@ static int export_prepare(struct session *session)
 
 	if (!x)
 		return exporter_fail(session, -errno);
-	/*
-	 * Returns large blocks to the kernel as soon as they are freed. By default malloc raises
-	 * the threshold after it has freed a large block.
-	 */
-	mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
 	x->listener = -1;
 	x->ready = ready_open();
 	host_name_read(x->host);

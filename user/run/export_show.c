@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <errno.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -196,7 +195,6 @@ int exporter_show(struct session *session)
 		return err == -ECANCELED ?
 			       -1 :
 			       failure_errno(session->failure, "cannot write the metrics", -err);
-	malloc_trim(0);
 	ready_tell(x->ready);
 	if (x->ready >= 0)
 		close(x->ready);

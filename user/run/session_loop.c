@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <malloc.h>
+
 #include "base/clock.h"
 #include "kernel/loader.h"
 #include "kernel/source_ring.h"
@@ -88,6 +90,8 @@ static int show_due_report(struct session *s, uint64_t now_ns)
 		return -1;
 	if (!output_error(s->output))
 		s->reported = s->handed;
+	if (s->wants.looks)
+		malloc_trim(0); /* what the look took, which may be much */
 	done_ns = clock_now_ns();
 	done_ns += done_ns - now_ns;
 	if (!s->wants.report_ns)
