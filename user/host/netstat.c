@@ -111,10 +111,3 @@ void netstat_add_host(const struct netns_place *place, struct netstat_host *host
 	add_unknown(&host->pages, found.pages);
 	add_unknown(&host->pressure_pages, found.pressure_pages);
 }
-
-uint64_t netstat_grew(uint64_t before, uint64_t after)
-{
-	if (before == NETSTAT_UNKNOWN || after == NETSTAT_UNKNOWN || after < before)
-		return 0;
-	return after - before;
-}

@@ -46,7 +46,4 @@ void netstat_add_host(const struct netns_place *place, struct netstat_host *host
 /* Takes the values in @file, which has the form of /proc/net/sockstat. */
 void netstat_take_host(FILE *file, struct netstat_host *host);
 
-/* Returns what was added between two readings, or 0 if one is not known. */
-uint64_t netstat_grew(uint64_t before, uint64_t after);
-
 #endif /* TCPDWELL_NETSTAT_H */

@@ -43,12 +43,6 @@ void finding_end(const struct finder *finder, struct finding *finding,
 /* NULL: the namespace was not visited. */
 const struct fact_netns *finder_netns(const struct finder *finder, uint32_t inode);
 
-/*
- * Returns the settings of a namespace for deadline.h; the kernel's defaults for those that are not
- * known.
- */
-struct deadline_settings finder_settings(const struct finder *finder, uint32_t inode);
-
 /* The reasons to pick a socket. A digest (digest.h) keeps track of them. */
 enum finder_kind {
 	FINDER_DEAD = 1 << 0,

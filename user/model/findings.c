@@ -159,7 +159,11 @@ const struct fact_netns *finder_netns(const struct finder *finder, uint32_t inod
 	return facts_netns(finder->facts, inode);
 }
 
-struct deadline_settings finder_settings(const struct finder *finder, uint32_t inode)
+/*
+ * Returns the settings of a namespace for deadline.h; the kernel's defaults for those that are not
+ * known.
+ */
+static struct deadline_settings settings_of(const struct finder *finder, uint32_t inode)
 {
 	const struct fact_netns *netns = finder_netns(finder, inode);
 
@@ -169,7 +173,7 @@ struct deadline_settings finder_settings(const struct finder *finder, uint32_t i
 void finding_end(const struct finder *finder, struct finding *finding,
 		 const struct fact_socket *socket)
 {
-	struct deadline_settings settings = finder_settings(finder, socket->at.netns);
+	struct deadline_settings settings = settings_of(finder, socket->at.netns);
 	struct deadline end = deadline_of(&socket->timers, &settings);
 
 	/* It is not known when the others end. */

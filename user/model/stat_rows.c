@@ -85,12 +85,3 @@ bool stat_row_sum(const struct stat_grouping *grouping, const struct tcpdwell_tr
 	set_group(key, grouping, t);
 	return true;
 }
-
-int stat_table_add_row(struct stat_table *table, const struct stat_grouping *grouping,
-		       const struct tcpdwell_transition *t)
-{
-	struct tcpdwell_stat_key key;
-	struct tcpdwell_stat sum;
-
-	return stat_row_sum(grouping, t, &key, &sum) ? stat_table_add(table, &key, &sum) : 0;
-}

@@ -24,8 +24,4 @@ struct stat_grouping {
 bool stat_row_sum(const struct stat_grouping *grouping, const struct tcpdwell_transition *t,
 		  struct tcpdwell_stat_key *key, struct tcpdwell_stat *sum);
 
-/* Adds the element of the row @t, if it has one, to @table. Returns 0 or -ENOMEM. */
-int stat_table_add_row(struct stat_table *table, const struct stat_grouping *grouping,
-		       const struct tcpdwell_transition *t);
-
 #endif /* TCPDWELL_STAT_ROWS_H */

@@ -117,16 +117,6 @@ void print_json_string(FILE *out, const char *text)
 	free(json);
 }
 
-void print_csv_text(FILE *out, const char *text)
-{
-	size_t len = text ? strlen(text) : 0;
-	char *cell = malloc(2 + ESCAPE_TEXT_BYTES * len + TEXT_SLACK_BYTES);
-
-	if (len && cell)
-		fprintf(out, "%.*s", (int)(put_csv(cell, text, len) - cell), cell);
-	free(cell);
-}
-
 void print_json_age(FILE *out, const char *name, struct age age)
 {
 	uint8_t worth = age_worth(age);

@@ -40,9 +40,6 @@ void print_json_string(FILE *out, const char *text);
 void print_json_age(FILE *out, const char *name, struct age age);
 void print_json_addr(FILE *out, const char *name, unsigned int family, const uint8_t *addr);
 
-/* Prints a CSV cell with text that others chose; nothing for NULL. */
-void print_csv_text(FILE *out, const char *text);
-
 /*
  * Print a member after others: `,"name":value`. The value is null if it is not @known, and for NULL
  * or empty text.

@@ -51,11 +51,15 @@ static int grouping_of(const char *name)
 static int take_row(void *context, const struct event *event)
 {
 	struct both *both = context;
+	struct tcpdwell_stat_key key;
+	struct tcpdwell_stat sum;
 
 	if (event->kind != EVENT_TRANSITION)
 		return -EBADMSG;
 	both->taken++;
-	return stat_table_add_row(both->rows, &both->grouping, event->transition);
+	if (!stat_row_sum(&both->grouping, event->transition, &key, &sum))
+		return 0;
+	return stat_table_add(both->rows, &key, &sum);
 }
 
 static int take_sum(void *context, const struct event *event)

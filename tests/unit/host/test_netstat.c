@@ -101,21 +101,13 @@ static void test_host_is_added_to(void **state)
 	assert_true(host.pages != NETSTAT_UNKNOWN);
 }
 
-static void test_growth(void **state)
-{
-	(void)state;
-	assert_int_equal(netstat_grew(3, 10), 7);
-	assert_int_equal(netstat_grew(10, 3), 0);
-	assert_int_equal(netstat_grew(NETSTAT_UNKNOWN, 3), 0);
-	assert_int_equal(netstat_grew(3, NETSTAT_UNKNOWN), 0);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_by_name), cmocka_unit_test(test_broken),
-		cmocka_unit_test(test_host),	cmocka_unit_test(test_host_is_added_to),
-		cmocka_unit_test(test_growth),
+		cmocka_unit_test(test_by_name),
+		cmocka_unit_test(test_broken),
+		cmocka_unit_test(test_host),
+		cmocka_unit_test(test_host_is_added_to),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
