@@ -145,4 +145,12 @@ static inline char *put_addr(char *p, unsigned int family, const uint8_t *addr)
 	return family == 6 ? put_ipv6(p, addr) : put_ipv4(p, addr);
 }
 
+/* The same as it stands before `:PORT`, with brackets around an IPv6 address. At most 41 bytes. */
+static inline char *put_host(char *p, unsigned int family, const uint8_t *addr)
+{
+	if (family == 6)
+		return put_char(put_ipv6(put_char(p, '['), addr), ']');
+	return put_ipv4(p, addr);
+}
+
 #endif /* TCPDWELL_PUT_H */

@@ -114,10 +114,8 @@ static void add_destination(const struct exporter *x, const struct finding_ports
 	if (ports->bound) {
 		end = put_string(end, "any");
 	} else {
-		end = put_string(end, ports->at.family == 6 ? "[" : "");
-		end = put_addr(end, ports->at.family, ports->at.raddr);
-		end = put_string(end, ports->at.family == 6 ? "]:" : ":");
-		end = put_u64(end, ports->at.rport);
+		end = put_char(put_host(end, ports->at.family, ports->at.raddr), ':');
+		end = put_u16(end, ports->at.rport);
 	}
 	*end = '\0';
 	group = export_named(x->export, &labels);

@@ -21,11 +21,8 @@ static char *put_listener(char *p, const struct tcpdwell_cookies *who)
 {
 	unsigned int columns;
 
-	if (who->family == 6)
-		p = put_char(put_ipv6(put_char(p, '['), who->laddr), ']');
-	else
-		p = put_ipv4(p, who->laddr);
-	p = put_literal(put_u16(put_char(p, ':'), who->lport), ", ");
+	p = put_char(put_host(p, who->family, who->laddr), ':');
+	p = put_literal(put_u16(p, who->lport), ", ");
 	if (who->pid) {
 		p = put_char(put_u64(p, who->pid), ' ');
 		p = put_escaped_cut(p, who->comm, strnlen(who->comm, sizeof(who->comm)),

@@ -119,10 +119,7 @@ static inline void cell_address(struct row *row, unsigned int family, const uint
 {
 	char *start = row->p;
 
-	if (family == 6)
-		row->p = put_port(put_literal(put_ipv6(put_char(start, '['), addr), "]:"), port);
-	else
-		row->p = put_port(put_char(put_ipv4(start, addr), ':'), port);
+	row->p = put_port(put_char(put_host(start, family, addr), ':'), port);
 	cell_end(row, start, width);
 }
 

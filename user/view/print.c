@@ -83,17 +83,17 @@ void print_text(FILE *out, const char *text, unsigned int width)
 	}
 }
 
+char *put_end(char *p, unsigned int family, const uint8_t *addr, uint16_t port)
+{
+	p = put_char(put_host(p, family, addr), ':');
+	return port ? put_u16(p, port) : put_char(p, '*');
+}
+
 void print_end(FILE *out, unsigned int family, const uint8_t *addr, uint16_t port,
 	       unsigned int width)
 {
-	char text[64 + TEXT_SLACK_BYTES], *p = text;
+	char text[64 + TEXT_SLACK_BYTES], *p = put_end(text, family, addr, port);
 
-	if (family == 6)
-		p = put_char(put_ipv6(put_char(p, '['), addr), ']');
-	else
-		p = put_ipv4(p, addr);
-	p = put_char(p, ':');
-	p = port ? put_u16(p, port) : put_char(p, '*');
 	fprintf(out, "%.*s%*s", (int)(p - text), text,
 		(size_t)(p - text) < width ? (int)(width - (p - text)) : 0, "");
 }

@@ -30,7 +30,10 @@ void print_duration(FILE *out, uint64_t ns, unsigned int width);
  */
 void print_text(FILE *out, const char *text, unsigned int width);
 
-/* Prints an end as a table shows it: 127.0.0.1:80, [::1]:80, with `*` for port 0. */
+/* Appends an end as a report shows it: 127.0.0.1:80, [::1]:80, with `*` for port 0 (put.h). */
+char *put_end(char *p, unsigned int family, const uint8_t *addr, uint16_t port);
+
+/* Prints the same, left-aligned. */
 void print_end(FILE *out, unsigned int family, const uint8_t *addr, uint16_t port,
 	       unsigned int width);
 

@@ -40,16 +40,6 @@ static void print_rate(FILE *out, double rate)
 		fprintf(out, "%5.2f/s", rate);
 }
 
-static char *put_end(char *p, unsigned int family, const uint8_t *addr, uint16_t port, bool any)
-{
-	if (family == 6)
-		p = put_char(put_ipv6(put_char(p, '['), addr), ']');
-	else
-		p = put_ipv4(p, addr);
-	p = put_char(p, ':');
-	return any ? put_char(p, '*') : put_u16(p, port);
-}
-
 static void name_end(struct name *name, char *end)
 {
 	*end = '\0';
@@ -79,7 +69,7 @@ static struct name remote_name(const struct tally_key *key)
 {
 	struct name name;
 
-	name_end(&name, put_end(name.text, key->family, key->raddr, key->rport, !key->rport));
+	name_end(&name, put_end(name.text, key->family, key->raddr, key->rport));
 	return name;
 }
 
@@ -124,7 +114,7 @@ static struct name client_name(const struct timewait_pressure *row)
 	if (key->bound)
 		name_end(&name, put_literal(p, "any, by bind()"));
 	else
-		name_end(&name, put_end(p, key->family, key->raddr, key->rport, false));
+		name_end(&name, put_end(p, key->family, key->raddr, key->rport));
 	return name;
 }
 
@@ -545,9 +535,9 @@ static void print_old(FILE *out, const struct timewait_figures *f)
 		struct name name;
 		char *p = put_netns(name.text, old->netns_settings, old->netns);
 
-		p = put_end(p, old->family, old->laddr, old->lport, false);
+		p = put_end(p, old->family, old->laddr, old->lport);
 		p = put_literal(p, " -> ");
-		name_end(&name, put_end(p, old->family, old->raddr, old->rport, false));
+		name_end(&name, put_end(p, old->family, old->raddr, old->rport));
 		fputs(name.text, out);
 		if (name.columns > 60)
 			fprintf(out, "\n%60s", "");
