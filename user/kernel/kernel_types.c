@@ -6,7 +6,6 @@
 
 #include <bpf/btf.h>
 
-#include "base/fnv.h"
 #include "kernel/kernel_types.h"
 
 struct kernel_types {
@@ -21,9 +20,28 @@ static bool is_asked_for(const struct btf_type *type)
 				  btf_is_typedef(type) || btf_is_enum(type) || btf_is_var(type));
 }
 
+/*
+ * Returns a hash of the name, by eight bytes at a time: the kernel has a hundred thousand names.
+ * The multiplier is an odd number near 2^64 divided by the golden ratio.
+ */
+static __u32 hash(const char *name)
+{
+	size_t left = strlen(name);
+	__u64 hash = left, word;
+
+	for (; left >= sizeof(word); name += sizeof(word), left -= sizeof(word)) {
+		memcpy(&word, name, sizeof(word));
+		hash = (hash ^ word) * 0x9e3779b97f4a7c15ULL;
+		hash ^= hash >> 32;
+	}
+	for (word = 0; left; left--)
+		word = word << 8 | (__u8)name[left - 1];
+	return ((hash ^ word) * 0x9e3779b97f4a7c15ULL) >> 32;
+}
+
 static __u32 slot_of(const struct kernel_types *types, const char *name)
 {
-	return fnv32(FNV32_BEGIN, name, strlen(name)) & types->mask;
+	return hash(name) & types->mask;
 }
 
 static const char *name_of(const struct kernel_types *types, __u32 id)
