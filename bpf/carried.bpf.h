@@ -24,8 +24,8 @@ struct carried {
 };
 
 /*
- * The amounts, by the key of the connection. The loader makes the map as large as the tables of
- * connections.
+ * The amounts, by the key of the connection. The loader makes the map large enough for those that
+ * exist, and for as many again.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -196,6 +196,7 @@ static void read_back(enum file file)
 		break;
 	case SOCKSTAT:
 		procfs_tcp_sockets(root, &inuse, &timewait);
+		procfs_tcp_sockets_of_host(root, &inuse);
 		break;
 	case MOUNTINFO:
 		read_mounts();

@@ -28,6 +28,10 @@ QUEUED = bpfmap.HASH, 8, 65536
 # The maps of sums (bpf/stat.bpf.h): the bytes of a key and a value.
 SUMS = 24, 136
 
+# What open connections have carried (bpf/carried.bpf.h), likewise, and its usual size.
+CARRIED = 8, 24
+CARRIED_ELEMENTS = 1 << 18
+
 # Sockets of others may want room in the tables now and then, but no timer may wake it each second.
 QUIET_S = 5
 WAKES = QUIET_S - 1
@@ -105,6 +109,14 @@ def test_sums_have_a_second_map_only_to_turn_to(arguments: list[str], large: int
     sizes = [one.max_entries for one in maps_of(*arguments)
              if one.kind == bpfmap.HASH and (one.key_size, one.value_size) == SUMS]
     assert sorted(size > 1 for size in sizes) == sorted([True] * large + [False] * (2 - large))
+
+
+@pytest.mark.any_kernel
+def test_export_reserves_by_the_sockets_there_are() -> None:
+    """Buckets for as many as memory could hold took 32 MiB on a host of 24 GB."""
+    sizes = [one.max_entries for one in maps_of(*QUIET["export"])
+             if (one.kind, one.key_size, one.value_size) == (bpfmap.HASH, *CARRIED)]
+    assert all(size <= CARRIED_ELEMENTS for size in sizes), sizes
 
 
 @pytest.mark.any_kernel

@@ -39,3 +39,11 @@ int procfs_tcp_sockets(const char *root, unsigned int *inuse, unsigned int *time
 	*inuse += inuse6;
 	return err == -ENOENT ? 0 : err; /* -ENOENT: there is no IPv6 */
 }
+
+int procfs_tcp_sockets_of_host(const char *root, unsigned int *count)
+{
+	unsigned int none;
+
+	return scan_sockstat(root, "sockstat", "TCP: inuse %*u orphan %*u tw %*u alloc %u", count,
+			     &none);
+}

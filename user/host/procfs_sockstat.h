@@ -12,4 +12,7 @@
  */
 int procfs_tcp_sockets(const char *root, unsigned int *inuse, unsigned int *timewait);
 
+/* Likewise, the full TCP sockets of all namespaces of the host. */
+int procfs_tcp_sockets_of_host(const char *root, unsigned int *count);
+
 #endif /* TCPDWELL_PROCFS_SOCKSTAT_H */

@@ -5,6 +5,7 @@
 
 #include <bpf/libbpf.h>
 
+#include "host/procfs_sockstat.h"
 #include "kernel/map_sizes.h"
 #include "tcpdwell.skel.h"
 
@@ -80,6 +81,25 @@ static uint32_t stat_elements(const struct capture *capture)
 	return elements < STAT_ELEMENTS_MAX ? elements : STAT_ELEMENTS_MAX;
 }
 
+/*
+ * Connections whose bytes are counted while they are open. Buckets are reserved for all of them, 4
+ * MiB at least. There is room for all that exist now, which are noted once and for all, and for as
+ * many again. Those that find no room are counted when they end.
+ */
+#define CARRIED_MIN (1U << 18)
+
+static uint32_t carried_elements(const struct capture *capture)
+{
+	uint32_t most = map_sizes_sockets(capture), elements = CARRIED_MIN;
+	unsigned int now;
+
+	if (capture->max_sockets || procfs_tcp_sockets_of_host("", &now))
+		return most;
+	while (elements < most && elements / 2 < now)
+		elements *= 2;
+	return elements < most ? elements : most;
+}
+
 /* Returns the most slots in front of the tables: a power of two. */
 static uint32_t recent_slots(uint32_t sockets)
 {
@@ -118,7 +138,7 @@ int map_sizes_set(struct tcpdwell_bpf *skel, const struct capture *capture, unsi
 	if (skel->rodata->cfg_carried)
 		err = err   ?:
 			      bpf_map__set_max_entries(skel->maps.carried,
-						       map_sizes_sockets(capture));
+						       carried_elements(capture));
 	if (skel->rodata->cfg_stacks)
 		err = err ?: bpf_map__set_max_entries(skel->maps.stacks, STACKS_MAX);
 	if (capture->filters.addrs.count)

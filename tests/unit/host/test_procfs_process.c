@@ -162,16 +162,19 @@ static void test_another(void **state)
 
 static void test_sockstat(void **state)
 {
-	unsigned int inuse, timewait;
+	unsigned int inuse, timewait, all;
 
 	(void)state;
 	assert_int_not_equal(procfs_tcp_sockets(folder_root, &inuse, &timewait), 0);
+	assert_int_not_equal(procfs_tcp_sockets_of_host(folder_root, &all), 0);
 	folder_put_text(
 		"proc/thread-self/net/sockstat",
 		"sockets: used 5\nTCP: inuse 3 orphan 1 tw 7 alloc 9 mem 2\nUDP: inuse 1 mem 0\n");
 	assert_int_equal(procfs_tcp_sockets(folder_root, &inuse, &timewait), 0); /* no IPv6 */
 	assert_int_equal(inuse, 3);
 	assert_int_equal(timewait, 7);
+	assert_int_equal(procfs_tcp_sockets_of_host(folder_root, &all), 0);
+	assert_int_equal(all, 9);
 	folder_put_text("proc/thread-self/net/sockstat6", "TCP6: inuse 2\n");
 	assert_int_equal(procfs_tcp_sockets(folder_root, &inuse, &timewait), 0);
 	assert_int_equal(inuse, 5);
