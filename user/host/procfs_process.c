@@ -128,6 +128,35 @@ static uint64_t count_fds(const char *root, uint32_t pid)
 	return count;
 }
 
+/* A program makes its io_uring before it opens more files than these. */
+#define RING_FDS 64
+
+/* Returns true if one of the first descriptors is an io_uring. */
+static bool has_ring(const char *root, uint32_t pid)
+{
+	static const char ring[] = "anon_inode:[io_uring]";
+	char path[PATH_MAX], target[sizeof(ring)];
+	struct dirent *entry;
+	bool found = false;
+	DIR *dir;
+
+	path_of(path, root, pid, "fd");
+	dir = opendir(path);
+	if (!dir)
+		return false;
+	for (int i = 0; i < RING_FDS && !found; i++) {
+		ssize_t len;
+
+		entry = readdir(dir);
+		if (!entry)
+			break;
+		len = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target));
+		found = len == sizeof(ring) - 1 && !memcmp(target, ring, len);
+	}
+	closedir(dir);
+	return found;
+}
+
 /* What /proc/TID/status says; 0 or NUL is what is not known. */
 struct status {
 	char state;
@@ -166,6 +195,7 @@ void procfs_process_read(const char *root, uint32_t pid, const char *comm,
 	read_cgroup(root, pid, process);
 	process->fd_limit = read_fd_limit(root, pid);
 	process->fds = count_fds(root, pid);
+	process->ring = has_ring(root, pid);
 	status = read_status(root, pid);
 	process->state = status.state;
 	process->threads = status.threads;

@@ -30,6 +30,7 @@ struct procfs_process {
 	/* The system call that its first thread sleeps in; empty: none, or unknown. */
 	char call[PROCFS_CALL_BYTES];
 	uint32_t threads; /* 0: unknown */
+	bool ring;	  /* an io_uring is among its lowest descriptors */
 };
 
 /*

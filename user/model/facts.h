@@ -107,9 +107,12 @@ struct fact_end {
 	uint8_t from;
 	bool given_up;	/* in SYN_SENT: the process closed after a second SYN */
 	bool hasty;	/* in SYN_SENT: it closed before that, but when an answer was due */
+	bool brief;	/* the client reset it as soon as it was open */
 	uint8_t reason; /* enum tcpdwell_reason */
 	uint16_t err;
 	uint64_t count;
+	uint64_t first_ns; /* when the first of them ended, and the last */
+	uint64_t last_ns;
 	uint64_t waited_ns; /* of given_up and hasty ones: the longest wait for an answer */
 };
 
@@ -206,6 +209,7 @@ struct fact_process {
 	char state;	      /* a letter of proc(5); NUL: not known */
 	char call[FACT_CALL]; /* the system call that it sleeps in; empty: none, or not known */
 	uint32_t threads;     /* 0: not known */
+	bool ring;	      /* it has an io_uring */
 };
 
 /* A process that has a descriptor of a listener which connections wait for. */
@@ -243,6 +247,7 @@ struct facts {
 	size_t port_count;
 	bool sums_of_programs; /* each sum is of processes that belong together, as by name */
 	bool accepts_known;    /* calls of accept() were counted */
+	bool narrowed;	       /* there are sockets that the filters do not want */
 	uint64_t leak_ns;      /* CLOSE_WAIT, or a held FIN_WAIT2, this long is a leak */
 };
 

@@ -176,6 +176,9 @@ int finder_compare_destinations(const struct fact_address *a, const struct fact_
 bool finder_found_scan(const struct finder *finder, const struct fact_owner *owner,
 		       const struct fact_address *at);
 
+/* Finds what is wrong with the accept queue of @listener; a part of find_listeners(). */
+void find_queue(struct finder *finder, const struct fact_socket *listener);
+
 /* The parts. */
 void find_unanswered(struct finder *finder);
 void find_failing(struct finder *finder);

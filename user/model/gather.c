@@ -259,6 +259,7 @@ void gather_begin(struct gather *g, uint64_t now_ns)
 	g->requests.count = 0;
 	g->processes.count = 0;
 	g->holders.count = 0;
+	g->narrowed = false;
 	free(g->process_slots.items);
 	g->process_slots = (struct slots){};
 }
@@ -337,11 +338,13 @@ static int add_all(struct gather *g, const struct sockets *sockets)
 	for (size_t i = 0; i < sockets_count(sockets) && !err; i++) {
 		const struct socket_seen *seen = sockets_at(sockets, i);
 		size_t before = g->sockets.count;
+		bool wanted;
 
 		if (seen->info.pid)
 			err = gather_holder(g, seen->info.pid, seen->info.comm);
-		if (!err && (seen->info.state == TCPDWELL_SYN_RECV ||
-			     sockets_wanted(sockets, seen, &filters)))
+		wanted = sockets_wanted(sockets, seen, &filters);
+		g->narrowed |= !wanted;
+		if (!err && (seen->info.state == TCPDWELL_SYN_RECV || wanted))
 			err = gather_socket(g, &seen->info);
 		if (!err && g->sockets.count > before)
 			err = note_holders(g, sockets, seen);
@@ -390,6 +393,7 @@ int gather_take(struct gather *g, uint64_t span_ns, uint64_t leak_ns, struct fac
 		.cookies = g->cookies.items,
 		.cookies_count = g->cookies.count,
 		.memory = g->memory,
+		.narrowed = g->narrowed,
 		.leak_ns = leak_ns,
 	};
 	return 0;

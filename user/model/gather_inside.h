@@ -48,6 +48,7 @@ struct gather {
 	uint32_t end_index[END_SLOTS]; /* hash table of ends: index + 1; 0: free */
 	struct fact_memory memory;
 	uint64_t now_ns;	       /* when the sockets are looked at */
+	bool narrowed;		       /* the last look left sockets out */
 	const struct filters *filters; /* NULL: all sockets are wanted */
 	unsigned int looks;
 	uint64_t lost;

@@ -177,6 +177,7 @@ void survey_processes(struct session *session, struct gather *gather)
 		facts[i].limit = process.fd_limit;
 		facts[i].state = process.state;
 		facts[i].threads = process.threads;
+		facts[i].ring = process.ring;
 		memcpy(facts[i].call, process.call, sizeof(facts[i].call));
 	}
 }

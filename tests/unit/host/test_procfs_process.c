@@ -21,6 +21,7 @@ static void test_process(void **state)
 {
 	static const char command[] = "server\0--port\0http\0";
 	struct procfs_process process;
+	char path[512];
 
 	(void)state;
 	folder_put_text("proc/7/comm", "server\n");
@@ -42,6 +43,11 @@ static void test_process(void **state)
 	assert_string_equal(container_label(&process.container), "");
 	assert_int_equal(process.fd_limit, 1024);
 	assert_int_equal(process.fds, 2);
+	assert_false(process.ring);
+	snprintf(path, sizeof(path), "%s/proc/7/fd/3", folder_root);
+	assert_int_equal(symlink("anon_inode:[io_uring]", path), 0);
+	procfs_process_read(folder_root, 7, "server", &process);
+	assert_true(process.ring);
 }
 
 static void test_container(void **state)

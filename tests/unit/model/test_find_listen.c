@@ -38,7 +38,13 @@ static void test_syn_flood(void **state)
 	host.netns.grew[FACT_SYNCOOKIES_SENT] = 5;
 	f = found_only(FINDING_SYN_FLOOD);
 	assert_int_equal(found_figure(f, "cookies_sent"), 5);
-	assert_int_equal(f->owner.pid, 0);
+	assert_int_equal(f->owner.pid, 22); /* nobody else listens */
+	assert_non_null(strstr(f->why, "No other port listens here"));
+	host.facts.narrowed = true; /* others may listen */
+	assert_int_equal(found_only(FINDING_SYN_FLOOD)->owner.pid, 0);
+	host.facts.narrowed = false;
+	facts_listener(0, 128)->at.lport = 81;
+	assert_int_equal(found_only(FINDING_SYN_FLOOD)->owner.pid, 0);
 }
 
 /* A queue that gives up old requests has only young ones at times. */
@@ -206,8 +212,72 @@ static void test_calls_of_accept(void **state)
 	f = found_only(FINDING_ACCEPT_QUEUE_FULL);
 	assert_int_equal(f->err, EMFILE);
 	assert_string_equal(f->why, "accept() fails: the process has no descriptor left.");
+	host.failures[1].owner = facts_owner(24, "worker"); /* it has the listener, too */
+	assert_int_equal(found_only(FINDING_ACCEPT_QUEUE_FULL)->owner.pid, 24);
 	host.failures[0].at.lport = 81;
 	assert_int_equal(found_figure(found_only(FINDING_ACCEPT_QUEUE_FULL), "accepted"), 0);
+}
+
+/* Listeners share an address (SO_REUSEPORT), and one of them accepts nothing. */
+static void test_one_of_several_listeners(void **state)
+{
+	struct fact_socket *stuck = facts_listener(4, 4), *well = facts_listener(1, 4),
+			   *s = facts_accepted(TCPDWELL_ESTABLISHED, 2);
+	const struct finding *f;
+
+	(void)state;
+	stuck->owner = s[0].owner = facts_owner(23, "stuck");
+	stuck->cookie = 99;
+	s[0].queued = s[1].queued = true;
+	s[0].age_ns = 9 * S;
+	s[1].age_ns = S / 100;
+	host.facts.accepts_known = true;
+	facts_add_failure(FACT_ACCEPT, 0, 70, 80, 0);
+	memcpy(host.failures[0].at.laddr, well->at.laddr, sizeof(well->at.laddr));
+	host.failures[0].owner = well->owner;
+	f = found_only(FINDING_ACCEPT_QUEUE_FULL);
+	assert_int_equal(f->owner.pid, 23);
+	assert_int_equal(found_figure(f, "accepted"), 0); /* the others accepted */
+	assert_non_null(strstr(f->why, "does not call accept()"));
+	assert_non_null(strstr(f->why, "2 listeners share that address"));
+	stuck->owner = s[0].owner = well->owner; /* threads, each with a listener */
+	assert_int_equal(found_only(FINDING_ACCEPT_QUEUE_FULL)->count, 4);
+}
+
+static void test_accepts_that_are_too_few(void **state)
+{
+	struct fact_socket *l = facts_listener(4, 4), *s = facts_accepted(TCPDWELL_ESTABLISHED, 1);
+	const struct finding *f;
+
+	(void)state;
+	s[0].queued = true;
+	s[0].age_ns = 2 * S;
+	host.facts.accepts_known = true;
+	facts_add_failure(FACT_ACCEPT, 0, 2, 80, 0);
+	memcpy(host.failures[0].at.laddr, l->at.laddr, sizeof(l->at.laddr));
+	assert_string_equal(found_only(FINDING_ACCEPT_QUEUE_FULL)->why,
+			    "The process accepts too slowly. It has no other connection.");
+	host.processes[0] =
+		(struct fact_process){ l->owner, 9, 5, 100, .state = 'S', .ring = true };
+	host.facts.process_count = 1;
+	f = found_only(FINDING_ACCEPT_QUEUE_FULL);
+	assert_non_null(strstr(f->why, "accepts of io_uring are not counted"));
+	for (unsigned int i = 0; i < f->figure_count; i++)
+		assert_string_not_equal(f->figures[i].name, "accepted");
+}
+
+/* 0.0.0.0 and :: of two sockets at one port have a queue each. */
+static void test_queues_of_two_families(void **state)
+{
+	struct fact_socket *l = facts_listener(1, 4), *six = facts_listener(1, 4),
+			   *s = facts_accepted(TCPDWELL_ESTABLISHED, 1);
+
+	(void)state;
+	six->at.family = 6;
+	six->v6only = true;
+	s[0].queued = true;
+	s[0].age_ns = 2 * S;
+	assert_int_equal(found_only(FINDING_ACCEPT_QUEUE_FULL)->at.family, l->at.family);
 }
 
 static void test_what_has_not_grown(void **state)
@@ -232,6 +302,9 @@ int main(void)
 		cmocka_unit_test_setup(test_what_it_does_instead, facts_begin),
 		cmocka_unit_test_setup(test_busy_workers, facts_begin),
 		cmocka_unit_test_setup(test_calls_of_accept, facts_begin),
+		cmocka_unit_test_setup(test_one_of_several_listeners, facts_begin),
+		cmocka_unit_test_setup(test_accepts_that_are_too_few, facts_begin),
+		cmocka_unit_test_setup(test_queues_of_two_families, facts_begin),
 		cmocka_unit_test_setup(test_what_has_not_grown, facts_begin),
 	};
 
