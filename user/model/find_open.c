@@ -94,7 +94,9 @@ static void found_service(struct finder *finder, const struct fact_socket *const
 	finding->at.netns = group[0]->at.netns;
 	finding->at.rport = group[0]->at.rport;
 	finding_figure(finding, "addresses", addresses, FIGURE_COUNT, false);
-	finding_figure(finding, "unanswered", finder_sockets(group, count), FIGURE_COUNT, false);
+	if (count)
+		finding_figure(finding, "unanswered", finder_sockets(group, count), FIGURE_COUNT,
+			       false);
 	finding_why(finding, "Most of them do not answer, or refuse.");
 	finding_more(finding, "tcpdwell -p %u --to SYN_SENT", finding->owner.pid);
 }
@@ -111,24 +113,60 @@ static bool is_sent_to(const struct fact_socket *listener, const struct fact_add
 }
 
 /*
- * Returns true if a listener of the same namespace, whose accept queue is full, drops the last ACK
- * of the handshake.
+ * Returns true if @socket shows that the namespace of @listener is where connections from the
+ * namespace of @at to that destination go: it is the server's end of one.
  */
-static bool is_held_up_here(const struct finder *finder, const struct fact_address *at)
+static bool shows_way(struct finder *finder, const struct fact_socket *socket,
+		      const struct fact_socket *listener, const struct fact_address *at)
+{
+	const struct fact_address *end = &socket->at;
+	const struct fact_socket *peer;
+
+	if (socket->part == FACT_PEER || socket->state == TCPDWELL_LISTEN ||
+	    end->netns != listener->at.netns || end->lport != at->rport ||
+	    memcmp(end->laddr, at->raddr, sizeof(at->raddr)))
+		return false;
+	if (!memcmp(end->raddr, at->laddr, sizeof(at->laddr)))
+		return true;
+	peer = finder_peer(finder, socket);
+	return peer && peer->at.netns == at->netns;
+}
+
+/* Returns true if what is sent to @at comes to @listener, in another namespace of this host. */
+static bool is_sent_across(struct finder *finder, const struct fact_socket *listener,
+			   const struct fact_address *at)
+{
+	const struct fact_address *where = &listener->at;
+
+	if (where->netns == at->netns || where->lport != at->rport ||
+	    (!addr_is_any(where->laddr, sizeof(where->laddr)) &&
+	     memcmp(where->laddr, at->raddr, sizeof(at->raddr))))
+		return false;
+	for (size_t i = 0; i < finder->facts->socket_count; i++)
+		if (shows_way(finder, &finder->facts->sockets[i], listener, at))
+			return true;
+	return false;
+}
+
+/*
+ * Returns the listener of this host whose accept queue is full, so that it drops SYNs and the last
+ * ACK of handshakes that are sent to @at. NULL: none is known.
+ */
+static const struct fact_socket *holds_up(struct finder *finder, const struct fact_address *at)
 {
 	for (size_t i = 0; i < finder->facts->socket_count; i++) {
 		const struct fact_socket *socket = &finder->facts->sockets[i];
 
 		if (socket->state == TCPDWELL_LISTEN && socket->waiting > socket->backlog &&
-		    is_sent_to(socket, at))
-			return true;
+		    (is_sent_to(socket, at) || is_sent_across(finder, socket, at)))
+			return socket;
 	}
-	return false;
+	return NULL;
 }
 
 #define NO_ANSWER                                                                            \
 	"Neither a SYN-ACK nor a RST nor an ICMP error comes: the host is down, a firewall " \
-	"drops, or the queues of the listener there are full."
+	"here or there drops, or the queues of the listener there are full."
 
 static const char *why_unanswered(const struct fact_socket *const *group, size_t count)
 {
@@ -140,26 +178,49 @@ static const char *why_unanswered(const struct fact_socket *const *group, size_t
 }
 
 /* Blames the listener, whose own finding comes first, since that is what must be fixed. */
-static void blame_listener(struct finding *finding)
+static void blame_listener(struct finding *finding, const struct fact_socket *listener)
 {
+	const char *where = listener->at.netns != finding->at.netns ?
+				    " in another namespace of this host" :
+				    "";
+
 	finding->severity = FINDING_WARNING;
 	finding->helps = "Have the process that listens there accept: see accept_queue_full.";
 	finding->useless = "More local ports. Longer timeouts.";
-	finding_why(finding,
-		    "The accept queue of the listener at that port is full: it drops SYNs.");
+	if (listener->owner.pid)
+		finding_why(
+			finding,
+			"%.15s (pid %u)%s listens at that port, and its accept queue is full: it "
+			"drops SYNs.",
+			listener->owner.comm, listener->owner.pid, where);
+	else
+		finding_why(finding,
+			    "A process that is not known%s listens at that port, and its accept "
+			    "queue is full: it drops SYNs.",
+			    where);
 }
 
-/* Connections to one destination that were closed while their SYNs were not answered. */
+/* Connections to one destination that ended while their SYNs were not answered. */
 struct given_up {
-	uint64_t count;
+	uint64_t count;	    /* that the process closed */
+	uint64_t timed_out; /* whose last SYN the kernel had sent */
 	uint64_t waited_ns; /* the longest of them */
 };
 
 static void add_given_up(struct given_up *sum, const struct fact_end *end)
 {
-	sum->count += end->count;
+	if (end->err)
+		sum->timed_out += end->count;
+	else
+		sum->count += end->count;
 	if (end->waited_ns > sum->waited_ns)
 		sum->waited_ns = end->waited_ns;
+}
+
+/* Returns true if the kernel gave up. Where it sends few SYNs, no socket may be seen that waits. */
+static bool has_timed_out(const struct fact_end *end)
+{
+	return end->from == TCPDWELL_SYN_SENT && end->err == ETIMEDOUT;
 }
 
 /* Returns true if @owner is the finding's, or one of the processes that the finding sums. */
@@ -176,7 +237,8 @@ static struct given_up given_up(const struct finder *finder, const struct findin
 	for (size_t i = 0; i < finder->facts->end_count; i++) {
 		const struct fact_end *end = &finder->facts->ends[i];
 
-		if ((end->given_up || end->hasty) && is_of_owner(finding, &end->owner) &&
+		if ((end->given_up || end->hasty || has_timed_out(end)) &&
+		    is_of_owner(finding, &end->owner) &&
 		    !finder_compare_destinations(&end->at, &finding->at))
 			add_given_up(&sum, end);
 	}
@@ -185,9 +247,11 @@ static struct given_up given_up(const struct finder *finder, const struct findin
 
 static void tell_given_up(struct finding *finding, const struct given_up *closed)
 {
+	finding->count += closed->count + closed->timed_out;
+	if (closed->timed_out)
+		finding_figure(finding, "timed_out", closed->timed_out, FIGURE_COUNT, true);
 	if (!closed->count)
 		return;
-	finding->count += closed->count;
 	finding_figure(finding, "given_up", closed->count, FIGURE_COUNT, true);
 	finding_figure(finding, "longest_wait", closed->waited_ns, FIGURE_NS, false);
 }
@@ -209,6 +273,7 @@ static void found_destination(struct finder *finder, const struct fact_socket *c
 	struct finding *finding = finder_add(finder, FINDING_SYN_UNANSWERED, FINDING_CRITICAL);
 	unsigned int most = 0;
 	uint64_t oldest_ns = 0;
+	const struct fact_socket *listener;
 	struct given_up closed;
 
 	if (!finding)
@@ -232,8 +297,9 @@ static void found_destination(struct finder *finder, const struct fact_socket *c
 	closed = given_up(finder, finding);
 	tell_given_up(finding, &closed);
 	finding_setting(finding, FACT_SYN_RETRIES);
-	if (is_held_up_here(finder, &group[0]->at))
-		blame_listener(finding);
+	listener = holds_up(finder, &group[0]->at);
+	if (listener)
+		blame_listener(finding, listener);
 	else
 		finding_why(finding, "%s", why_unanswered(group, count));
 	finding_more(finding, "tcpdwell snapshot --sockets -s SYN_SENT -D %u", finding->at.rport);
@@ -288,6 +354,7 @@ static bool may_answer(const struct finder *finder, const struct fact_end *like)
 static void found_given_up(struct finder *finder, const struct fact_end *const *group, size_t count)
 {
 	struct finding *finding = finder_add(finder, FINDING_SYN_UNANSWERED, FINDING_CRITICAL);
+	const struct fact_socket *listener;
 	struct given_up closed = { 0 };
 	bool hasty = true;
 
@@ -303,8 +370,9 @@ static void found_given_up(struct finder *finder, const struct fact_end *const *
 	tell_given_up(finding, &closed);
 	finding_processes(finding);
 	finding_setting(finding, FACT_SYN_RETRIES);
-	if (is_held_up_here(finder, &finding->at))
-		blame_listener(finding);
+	listener = holds_up(finder, &finding->at);
+	if (listener)
+		blame_listener(finding, listener);
 	else if (hasty)
 		finding_why(finding, "Nothing comes back for as long as the process waits, which "
 				     "is less than a second: the host is down, a firewall drops, "
@@ -317,7 +385,7 @@ static void found_given_up(struct finder *finder, const struct fact_end *const *
 /* Programs that have a timeout of their own may have no socket at the time of the look. */
 static bool is_given_up(const struct finder *finder, const struct fact_end *end)
 {
-	return (end->given_up || (end->hasty && !may_answer(finder, end))) &&
+	return (end->given_up || has_timed_out(end) || (end->hasty && !may_answer(finder, end))) &&
 	       !finder_found_scan(finder, &end->owner, &end->at) &&
 	       !was_found_unanswered(finder, end);
 }

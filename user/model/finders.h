@@ -163,6 +163,9 @@ static inline uint64_t finder_percent(uint64_t part, uint64_t whole)
 	return whole ? part * 100 / whole : 0;
 }
 
+/* Returns the other end of @socket, in any namespace of this host; NULL: it is not here. */
+const struct fact_socket *finder_peer(struct finder *finder, const struct fact_socket *socket);
+
 /* Returns true if the other end of @socket is open on this host, too, in any namespace. */
 bool finder_peer_is_here(struct finder *finder, const struct fact_socket *socket);
 

@@ -214,19 +214,17 @@ static int compare_by_ends(const void *a, const void *b)
 	return compare_ends(&(*x)->at, &(*y)->at);
 }
 
-bool finder_peer_is_here(struct finder *finder, const struct fact_socket *socket)
+const struct fact_socket *finder_peer(struct finder *finder, const struct fact_socket *socket)
 {
 	const struct facts *facts = finder->facts;
 	struct fact_socket peer = { .at = { .lport = socket->at.rport,
 					    .rport = socket->at.lport } };
 	const struct fact_socket *key = &peer, *const * found;
 
-	if (socket->part == FACT_PEER)
-		return socket->peer_near;
 	if (!finder->ends) {
 		finder->ends = calloc(facts->socket_count, sizeof(*finder->ends));
 		if (!finder->ends)
-			return false;
+			return NULL;
 		for (size_t i = 0; i < facts->socket_count; i++)
 			finder->ends[i] = &facts->sockets[i];
 		qsort(finder->ends, facts->socket_count, sizeof(*finder->ends), compare_by_ends);
@@ -235,7 +233,17 @@ bool finder_peer_is_here(struct finder *finder, const struct fact_socket *socket
 	memcpy(peer.at.raddr, socket->at.laddr, sizeof(peer.at.raddr));
 	found = bsearch(&key, finder->ends, facts->socket_count, sizeof(*finder->ends),
 			compare_by_ends);
-	return found && (*found)->state == TCPDWELL_ESTABLISHED;
+	return found ? *found : NULL;
+}
+
+bool finder_peer_is_here(struct finder *finder, const struct fact_socket *socket)
+{
+	const struct fact_socket *peer;
+
+	if (socket->part == FACT_PEER)
+		return socket->peer_near;
+	peer = finder_peer(finder, socket);
+	return peer && peer->state == TCPDWELL_ESTABLISHED;
 }
 
 static int compare_addresses(const void *a, const void *b)

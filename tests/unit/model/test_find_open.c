@@ -60,7 +60,50 @@ static void test_held_up_here(void **state)
 		s[i].at.raddr[3] = 1; /* this host's own address */
 	f = found_first(FINDING_SYN_UNANSWERED);
 	assert_int_equal(f->severity, FINDING_WARNING); /* the listener's finding comes first */
-	assert_non_null(strstr(f->why, "it drops SYNs"));
+	assert_non_null(strstr(f->why, "server (pid 22) listens at that port"));
+}
+
+/*
+ * A full queue in another namespace of this host is to blame if a connection shows that the
+ * destination is there.
+ */
+static void test_held_up_across(void **state)
+{
+	struct fact_socket *s = facts_clients(TCPDWELL_SYN_SENT, 3), *l = facts_listener(5, 4), *q;
+	const struct finding *f;
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		s[i].timers.retransmits = 3;
+	q = facts_accepted(TCPDWELL_ESTABLISHED, 1);
+	l->at = (struct fact_address){ .netns = 8, .family = 4, .lport = 5432 };
+	*q = (struct fact_socket){ .at = facts_ends(1, 5432, 40009),
+				   .owner = l->owner,
+				   .state = TCPDWELL_ESTABLISHED,
+				   .queued = true };
+	q->at.laddr[3] = 2;
+	assert_non_null(strstr(found_first(FINDING_SYN_UNANSWERED)->why, "the host is down"));
+	q->at.netns = 8;
+	f = found_first(FINDING_SYN_UNANSWERED);
+	assert_int_equal(f->severity, FINDING_WARNING);
+	assert_non_null(strstr(f->why, "server (pid 22) in another namespace"));
+	q->at.raddr[3] = 9; /* of another client, which tells nothing of this one */
+	assert_int_equal(found_first(FINDING_SYN_UNANSWERED)->severity, FINDING_CRITICAL);
+}
+
+/* Where the kernel sends few SYNs, the calls fail before a look finds a socket that waits. */
+static void test_timed_out(void **state)
+{
+	const struct finding *f;
+
+	(void)state;
+	facts_add_end(TCPDWELL_SYN_SENT, TCPDWELL_REASON_TIMEOUT, ETIMEDOUT, 3, 2);
+	f = found_first(FINDING_SYN_UNANSWERED);
+	assert_int_equal(found_figure(f, "timed_out"), 3);
+	assert_int_equal(f->count, 3);
+	assert_int_equal(found_first(FINDING_CONNECT_FAILING)->err, ETIMEDOUT);
+	host.ends[0].count = 2;
+	assert_nothing_found();
 }
 
 /* A program with a timeout of its own leaves no socket to look at. */
@@ -317,6 +360,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_syn_unanswered, facts_begin),
 		cmocka_unit_test_setup(test_held_up_here, facts_begin),
+		cmocka_unit_test_setup(test_held_up_across, facts_begin),
+		cmocka_unit_test_setup(test_timed_out, facts_begin),
 		cmocka_unit_test_setup(test_given_up, facts_begin),
 		cmocka_unit_test_setup(test_given_up_in_haste, facts_begin),
 		cmocka_unit_test_setup(test_given_up_by_who_hurries, facts_begin),
