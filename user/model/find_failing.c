@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "model/finders.h"
+#include "model/pressure.h"
 
 /*
  * FINDER_FAILING_MANY ports of one address, addresses or processes of one name are one finding, and
@@ -61,6 +62,42 @@ static const char *why_failing(int err, bool sent)
 		return "The connection was reset while it opened.";
 	default:
 		return "";
+	}
+}
+
+#define REFUSED_BUT_OPEN                                                                          \
+	"Other connections to that port are open, so somebody listens: a firewall or a limit on " \
+	"the way rejects, or the server was away for a moment."
+
+/* Returns true if the same destination has taken other connections. */
+static bool is_reached(const struct finder *finder, const struct fact_address *at)
+{
+	for (size_t i = 0; i < finder->facts->socket_count; i++) {
+		const struct fact_socket *socket = &finder->facts->sockets[i];
+
+		if (socket->client && socket->part != FACT_FOLDED &&
+		    socket->state == TCPDWELL_ESTABLISHED &&
+		    !finder_compare_destinations(&socket->at, at))
+			return true;
+	}
+	return false;
+}
+
+/* Says why it fails, as far as it follows from more than the errno. */
+static void explain_failing(const struct finder *finder, struct finding *finding, bool sent)
+{
+	const struct fact_address *at = &finding->at;
+
+	if (finding->err == EINVAL && !sent && pressure_is_link_local(at->family, at->raddr)) {
+		finding_why(finding, "An address in fe80::/10 is one of a link, and the call does "
+				     "not say of which (sin6_scope_id).");
+		finding->helps = "Name the interface, as in fe80::1%eth0.";
+	} else if (finding->err == ECONNREFUSED && is_reached(finder, at)) {
+		finding_why(finding, "%s", REFUSED_BUT_OPEN);
+		finding->helps = "Rules and limits of firewalls on the way, such as `nft list "
+				 "ruleset` on the server's host; the server's log.";
+	} else {
+		finding_why(finding, "%s", why_failing(finding->err, sent));
 	}
 }
 
@@ -214,7 +251,7 @@ static struct finding *add_failing(struct finder *finder, const struct failed *i
 	finding->err = items->err;
 	finding_figure(finding, "failed", finding->count, FIGURE_COUNT, true);
 	finding_processes(finding);
-	finding_why(finding, "%s", why_failing(items->err, ends));
+	explain_failing(finder, finding, ends);
 	return finding;
 }
 

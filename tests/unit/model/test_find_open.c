@@ -230,6 +230,30 @@ static void test_connect_failing(void **state)
 	assert_int_equal(found_figure(f, "failed"), 9);
 }
 
+/* Says more than the errno does, where more is known. */
+static void test_why_it_fails(void **state)
+{
+	const struct finding *f;
+	struct fact_socket *s;
+
+	(void)state;
+	facts_add_end(TCPDWELL_SYN_SENT, TCPDWELL_REASON_REFUSED, ECONNREFUSED, 9, 2);
+	assert_non_null(strstr(found_only(FINDING_CONNECT_FAILING)->why, "nobody listens there"));
+	s = facts_clients(TCPDWELL_ESTABLISHED, 1);
+	assert_non_null(strstr(found_only(FINDING_CONNECT_FAILING)->why, "somebody listens"));
+	s->at.raddr[3] = 3;
+	assert_non_null(strstr(found_only(FINDING_CONNECT_FAILING)->why, "nobody listens there"));
+	host.facts.end_count = 0;
+	facts_add_failure(FACT_CONNECT, EINVAL, 3, 0, 5432);
+	assert_non_null(strstr(found_only(FINDING_CONNECT_FAILING)->why, "blackhole"));
+	host.failures[0].at.family = 6;
+	host.failures[0].at.raddr[0] = 0xfe;
+	host.failures[0].at.raddr[1] = 0x80;
+	f = found_only(FINDING_CONNECT_FAILING);
+	assert_non_null(strstr(f->why, "fe80::/10"));
+	assert_non_null(strstr(f->helps, "fe80::1%eth0"));
+}
+
 /* Workers that have a connection each, of which none is found by itself. */
 static void test_workers(void **state)
 {
@@ -370,6 +394,7 @@ int main(void)
 		cmocka_unit_test_setup(test_programs, facts_begin),
 		cmocka_unit_test_setup(test_scan, facts_begin),
 		cmocka_unit_test_setup(test_connect_failing, facts_begin),
+		cmocka_unit_test_setup(test_why_it_fails, facts_begin),
 		cmocka_unit_test_setup(test_workers, facts_begin),
 		cmocka_unit_test_setup(test_self_connect, facts_begin),
 	};
