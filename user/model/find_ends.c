@@ -6,6 +6,9 @@
 
 #include "model/finders.h"
 
+/* Load balancers look at a port once in so long, or less often. */
+#define CHECK_NS 666666667ULL
+
 /* Returns how many connections ended of a process, or of all processes of its name. */
 static uint64_t ends_of_owner(const struct finder *finder, const struct fact_end *like,
 			      bool of_name)
@@ -40,7 +43,8 @@ static void explain_resets(const struct finder *finder, struct finding *finding,
 				     "not agree who closes, and when.");
 		finding->helps = "shutdown() first, and close() when the peer's FIN has come.";
 	} else if (netns && netns->grew[FACT_ABORT_ON_CLOSE] >= most) {
-		finding_why(finding, "The process closes with data that it has not read.");
+		finding_why(finding,
+			    "The process closes, or ends, with data that it has not read.");
 		finding->helps = "Read all that comes before close(), or shutdown() first and read "
 				 "until the peer closes.";
 	} else if (netns && netns->grew[FACT_ABORT_ON_DATA] >= most) {
@@ -73,20 +77,41 @@ static void describe(struct finding *finding, const struct fact_end *const *grou
 	show_ends(finding);
 }
 
+/*
+ * Returns how many of a group are checks of a load balancer: a client resets what it has opened, at
+ * once and seldom. Nothing is lost by that.
+ */
+static uint64_t count_checks(const struct fact_end *const *group, size_t count)
+{
+	uint64_t checks = 0, first_ns = UINT64_MAX, last_ns = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct fact_end *end = group[i];
+
+		if (!end->brief)
+			continue;
+		checks += end->count;
+		first_ns = end->first_ns < first_ns ? end->first_ns : first_ns;
+		last_ns = end->last_ns > last_ns ? end->last_ns : last_ns;
+	}
+	return checks && (checks - 1) * CHECK_NS <= last_ns - first_ns ? checks : 0;
+}
+
 static void found_resets(struct finder *finder, const struct fact_end *const *group, size_t count)
 {
-	uint64_t resets = finder_ends_count(group, count), share;
+	uint64_t resets = finder_ends_count(group, count) - count_checks(group, count), share;
 	bool several = group[0]->owner.pid != group[count - 1]->owner.pid;
 	struct finding *finding;
 
 	share = finder_percent(resets, ends_of_owner(finder, group[0], several));
-	if (share < FINDER_RESETS_PERCENT)
+	if (resets < FINDER_RESETS || share < FINDER_RESETS_PERCENT)
 		return;
 	finding = finder_add(finder, FINDING_RESETS,
 			     share >= FINDER_RESETS_MANY_SHARE ? FINDING_WARNING : FINDING_NOTE);
 	if (!finding)
 		return;
 	describe(finding, group, count);
+	finding->count = resets;
 	finding_figure(finding,
 		       group[0]->reason == TCPDWELL_REASON_RESET_SENT ? "resets_sent" :
 									"resets_received",
@@ -111,6 +136,59 @@ static struct finding *add_died(struct finder *finder, const struct fact_end *co
 	return finding;
 }
 
+/* Returns true if @socket has keep-alive, and is of the service and program of @finding. */
+static bool is_sibling(const struct finding *finding, const struct fact_socket *socket)
+{
+	const struct fact_address *at = &socket->at;
+
+	return socket->part == FACT_WHOLE && socket->timers.keepalive &&
+	       at->netns == finding->at.netns &&
+	       (finding->at.rport ? socket->client && at->rport == finding->at.rport :
+				    !socket->client && at->lport == finding->at.lport) &&
+	       !memcmp(socket->owner.comm, finding->owner.comm, sizeof(socket->owner.comm));
+}
+
+static bool has_own_keepalive(const struct finder *finder, const struct fact_socket *socket)
+{
+	const struct fact_netns *netns = finder_netns(finder, socket->at.netns);
+
+	return netns &&
+	       (socket->timers.keepalive_time_s != netns->settings[FACT_KEEPALIVE_TIME] ||
+		socket->timers.keepalive_intvl_s != netns->settings[FACT_KEEPALIVE_INTVL] ||
+		socket->timers.keepalive_probes != netns->settings[FACT_KEEPALIVE_PROBES]);
+}
+
+/*
+ * Says which settings of keep-alive hold. A socket may have its own, and those of one that has
+ * ended are not known any more; others of its program are likely to have the same.
+ */
+static void tell_keepalive(const struct finder *finder, struct finding *finding)
+{
+	static const char gone[] = "Keep-alive probes had no answer: the peers or the path to them "
+				   "are gone.";
+	const struct fact_socket *sibling = NULL;
+
+	for (size_t i = 0; i < finder->facts->socket_count && !sibling; i++)
+		if (is_sibling(finding, &finder->facts->sockets[i]))
+			sibling = &finder->facts->sockets[i];
+	if (sibling && has_own_keepalive(finder, sibling)) {
+		finding_why(
+			finding,
+			"%s Others of that program have settings of their own: TCP_KEEPIDLE %u, "
+			"TCP_KEEPINTVL %u, TCP_KEEPCNT %u.",
+			gone, sibling->timers.keepalive_time_s, sibling->timers.keepalive_intvl_s,
+			sibling->timers.keepalive_probes);
+		return;
+	}
+	finding_setting(finding, FACT_KEEPALIVE_TIME);
+	finding_setting(finding, FACT_KEEPALIVE_INTVL);
+	finding_setting(finding, FACT_KEEPALIVE_PROBES);
+	finding_why(finding, "%s%s", gone,
+		    sibling ? "" :
+			      " Where the program sets TCP_KEEPIDLE, TCP_KEEPINTVL or TCP_KEEPCNT, "
+			      "that holds in place of the settings below.");
+}
+
 static void found_died(struct finder *finder, const struct fact_end *const *group, size_t count)
 {
 	struct finding *finding = add_died(finder, group, count, FINDING_KEEPALIVE_DIED,
@@ -125,11 +203,7 @@ static void found_died(struct finder *finder, const struct fact_end *const *grou
 				 "are.";
 		return;
 	}
-	finding_setting(finding, FACT_KEEPALIVE_TIME);
-	finding_setting(finding, FACT_KEEPALIVE_INTVL);
-	finding_setting(finding, FACT_KEEPALIVE_PROBES);
-	finding_why(finding, "Keep-alive probes had no answer: the peers or the path to them "
-			     "are gone.");
+	tell_keepalive(finder, finding);
 }
 
 /* The kernel ended connections because their data was not acknowledged. */

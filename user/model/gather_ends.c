@@ -53,6 +53,20 @@ static bool is_given_up(const struct tcpdwell_transition *t, uint64_t least_ns)
 	       t->dwell != TCPDWELL_DWELL_UNKNOWN && t->dwell_ns >= least_ns;
 }
 
+/* A client that does no more than look whether a port answers resets the connection that soon. */
+#define BRIEF_NS 500000000ULL
+
+/* Returns true if the client reset the connection as soon as it was open. */
+static bool is_brief(const struct fact_end *end, const struct tcpdwell_transition *t)
+{
+	bool by_client = end->at.rport ?
+				 t->reason == TCPDWELL_REASON_RESET_SENT :
+				 end->at.lport && t->reason == TCPDWELL_REASON_RESET_RECEIVED;
+
+	return by_client && t->from == TCPDWELL_ESTABLISHED && t->dwell == TCPDWELL_DWELL_EXACT &&
+	       t->dwell_ns < BRIEF_NS;
+}
+
 /* Connections that failed to open are told apart by destination, others by service. */
 static void end_set(const struct gather *g, struct fact_end *end,
 		    const struct tcpdwell_transition *t)
@@ -68,6 +82,7 @@ static void end_set(const struct gather *g, struct fact_end *end,
 		memcpy(end->owner.comm, t->comm, sizeof(end->owner.comm));
 	}
 	end_set_ports(g, end, t);
+	end->brief = is_brief(end, t);
 	if (t->from != TCPDWELL_SYN_SENT)
 		return;
 	end->given_up = is_given_up(t, SYN_AGAIN_NS);
@@ -99,6 +114,7 @@ int gather_end(struct gather *g, const struct tcpdwell_transition *t)
 		if (!is_same_end(known, &end))
 			continue;
 		known->count++;
+		known->last_ns = t->time_ns;
 		if (waited_ns > known->waited_ns)
 			known->waited_ns = waited_ns;
 		return 0;
@@ -108,6 +124,7 @@ int gather_end(struct gather *g, const struct tcpdwell_transition *t)
 		return 0;
 	}
 	end.count = 1;
+	end.first_ns = end.last_ns = t->time_ns;
 	end.waited_ns = waited_ns;
 	g->end_index[slot % END_SLOTS] = g->ends.count + 1;
 	return gather_list_add(&g->ends, &end);

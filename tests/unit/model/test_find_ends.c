@@ -46,6 +46,50 @@ static void test_kinds_of_resets(void **state)
 	assert_non_null(strstr(found_only(FINDING_RESETS)->why, "it has not read"));
 }
 
+/* A load balancer resets what it opens, at once and now and then. */
+static void test_checks(void **state)
+{
+	(void)state;
+	facts_add_end(TCPDWELL_ESTABLISHED, TCPDWELL_REASON_RESET_SENT, 0, 10, 2);
+	host.ends[0].brief = true;
+	host.ends[0].first_ns = 1 * S;
+	host.ends[0].last_ns = 10 * S;
+	assert_nothing_found();
+	host.ends[0].last_ns = 3 * S; /* as fast as that no check is made */
+	assert_int_equal(found_figure(found_only(FINDING_RESETS), "resets_sent"), 10);
+	host.ends[0].last_ns = 10 * S;
+	facts_add_end(TCPDWELL_ESTABLISHED, TCPDWELL_REASON_RESET_SENT, 0, 5, 2);
+	assert_int_equal(found_figure(found_only(FINDING_RESETS), "resets_sent"), 5);
+}
+
+/* A socket may have its own settings of keep-alive. Those that live are like those that died. */
+static void test_died_with_own_settings(void **state)
+{
+	const struct finding *f;
+	struct fact_socket *s;
+
+	(void)state;
+	host.netns.settings[FACT_KEEPALIVE_TIME] = 7200;
+	host.netns.settings[FACT_KEEPALIVE_INTVL] = 75;
+	host.netns.settings[FACT_KEEPALIVE_PROBES] = 9;
+	facts_add_end(TCPDWELL_ESTABLISHED, TCPDWELL_REASON_KEEPALIVE_TIMEOUT, ETIMEDOUT, 3, 2);
+	f = found_only(FINDING_KEEPALIVE_DIED);
+	assert_int_equal(f->setting_count, 3);
+	assert_non_null(strstr(f->why, "Where the program sets TCP_KEEPIDLE"));
+	s = facts_clients(TCPDWELL_ESTABLISHED, 1);
+	s->timers = (struct deadline_socket){ .keepalive = true,
+					      .keepalive_time_s = 7200,
+					      .keepalive_intvl_s = 75,
+					      .keepalive_probes = 9 };
+	f = found_first(FINDING_KEEPALIVE_DIED);
+	assert_int_equal(f->setting_count, 3);
+	assert_null(strstr(f->why, "TCP_KEEPIDLE"));
+	s->timers.keepalive_time_s = 50;
+	f = found_first(FINDING_KEEPALIVE_DIED);
+	assert_int_equal(f->setting_count, 0);
+	assert_non_null(strstr(f->why, "TCP_KEEPIDLE 50, TCP_KEEPINTVL 75, TCP_KEEPCNT 9"));
+}
+
 static void test_died_of_a_user_timeout(void **state)
 {
 	const struct finding *f;
@@ -105,6 +149,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_resets, facts_begin),
 		cmocka_unit_test_setup(test_kinds_of_resets, facts_begin),
+		cmocka_unit_test_setup(test_checks, facts_begin),
+		cmocka_unit_test_setup(test_died_with_own_settings, facts_begin),
 		cmocka_unit_test_setup(test_died_of_a_user_timeout, facts_begin),
 		cmocka_unit_test_setup(test_died, facts_begin),
 		cmocka_unit_test_setup(test_host, facts_begin),

@@ -216,6 +216,7 @@ static struct fact_end end_of(uint8_t from, uint8_t reason, uint16_t err, uint64
 		.err = err,
 		.dwell = TCPDWELL_DWELL_EXACT,
 		.dwell_ns = dwell_ns,
+		.owner = TCPDWELL_OWNER_CONNECT,
 		.netns = 7,
 		.rport = 80,
 	};
@@ -248,6 +249,16 @@ static void test_what_an_end_was(void **state)
 			 TCPDWELL_ESTABLISHED);
 	assert_int_equal(end_of(TCPDWELL_LAST_ACK, TCPDWELL_REASON_TIMEOUT, ETIMEDOUT, S).from,
 			 TCPDWELL_FIN_WAIT2);
+}
+
+/* Only a client's own reset, right after the connection was open, may be a check of the port. */
+static void test_brief_ends(void **state)
+{
+	(void)state;
+	assert_true(end_of(TCPDWELL_ESTABLISHED, TCPDWELL_REASON_RESET_SENT, 0, S / 10).brief);
+	assert_false(end_of(TCPDWELL_ESTABLISHED, TCPDWELL_REASON_RESET_SENT, 0, S).brief);
+	assert_false(end_of(TCPDWELL_ESTABLISHED, TCPDWELL_REASON_RESET_RECEIVED, 0, S / 10).brief);
+	assert_false(end_of(TCPDWELL_CLOSE_WAIT, TCPDWELL_REASON_RESET_SENT, 0, S / 10).brief);
 }
 
 /* TIME_WAIT is the end of who closed first, and no second one when it expires. */
@@ -445,6 +456,7 @@ int main(void)
 		TEST(test_requests_and_drops),
 		TEST(test_end_of_a_failed_call),
 		TEST(test_what_an_end_was),
+		TEST(test_brief_ends),
 		TEST(test_time_wait_is_an_end),
 		TEST(test_who_sends_cookies),
 		TEST(test_who_may_accept),
