@@ -182,13 +182,49 @@ static struct ephemeral ephemeral_of(const struct fact_netns *netns)
 	return e;
 }
 
+/* Says what helps against ports in TIME_WAIT, which depends on what is set already. */
+static void advise_timewait(struct finding *finding, const struct ephemeral *e,
+			    const struct pressure *p)
+{
+	finding->useless = NULL;
+	if (p->reuse) {
+		finding->helps = "Keep connections open: keep-alive or a pool. More addresses, "
+				 "here or there. A wider net.ipv4.ip_local_port_range.";
+		finding->useless = "net.ipv4.tcp_fin_timeout; net.ipv4.tcp_tw_reuse, which is on: "
+				   "it takes no port that was closed a moment ago.";
+	} else if (!e->timestamps) {
+		finding->helps = "Keep connections open: keep-alive or a pool. "
+				 "net.ipv4.tcp_timestamps=1, which net.ipv4.tcp_tw_reuse=1 needs "
+				 "to help. A wider net.ipv4.ip_local_port_range.";
+		finding->useless = "net.ipv4.tcp_tw_reuse without net.ipv4.tcp_timestamps; "
+				   "net.ipv4.tcp_fin_timeout.";
+	} else {
+		finding->helps = "Keep connections open: keep-alive or a pool. "
+				 "net.ipv4.tcp_tw_reuse=1. A wider net.ipv4.ip_local_port_range.";
+	}
+}
+
+/* Returns what helps against open connections, which depends on what narrows the range. */
+static const char *against_open(const struct pressure *p)
+{
+	if (p->advice & PRESSURE_WIDEN)
+		return "A wider IP_LOCAL_PORT_RANGE, or none: the program sets it. Fewer "
+		       "connections at a time.";
+	if (p->advice & PRESSURE_RESERVED)
+		return "Fewer ports in net.ipv4.ip_local_reserved_ports. Fewer connections at a "
+		       "time. More addresses, here or there.";
+	return "Fewer connections at a time: a pool, or close those that are idle. More addresses, "
+	       "here or there. A wider net.ipv4.ip_local_port_range.";
+}
+
 /* Says what helps, which depends on what holds the ports. */
-static void advise_ports(struct finding *finding, enum pressure_holder holder)
+static void advise_ports(struct finding *finding, const struct ephemeral *e,
+			 const struct pressure *p)
 {
 	finding->useless = "net.ipv4.tcp_fin_timeout, net.ipv4.tcp_tw_recycle (gone since Linux "
 			   "4.12), more descriptors; and net.ipv4.tcp_tw_reuse, which is about "
 			   "connect() and TIME_WAIT alone.";
-	switch (holder) {
+	switch (p->holder) {
 	case PRESSURE_BY_BIND:
 		finding->helps =
 			"Set IP_BIND_ADDRESS_NO_PORT before bind(): then connect() chooses "
@@ -196,15 +232,10 @@ static void advise_ports(struct finding *finding, enum pressure_holder holder)
 			"longer connections.";
 		return;
 	case PRESSURE_BY_OPEN:
-		finding->helps =
-			"Fewer connections at a time: a pool, or close those that are idle. "
-			"More addresses, here or there. A wider "
-			"net.ipv4.ip_local_port_range.";
+		finding->helps = against_open(p);
 		return;
 	case PRESSURE_BY_TIMEWAIT:
-		finding->helps = "Keep connections open: keep-alive or a pool. "
-				 "net.ipv4.tcp_tw_reuse=1. A wider net.ipv4.ip_local_port_range.";
-		finding->useless = NULL;
+		advise_timewait(finding, e, p);
 		return;
 	default:
 		finding->useless = NULL;
@@ -272,9 +303,12 @@ static void name_programs(const struct finder *finder, struct finding *finding,
 	memcpy(finding->owner.comm, tally->owner_comm, sizeof(finding->owner.comm));
 }
 
-static void describe_ports(struct finding *finding, const struct tally *tally, uint64_t blocked,
+static void describe_ports(struct finding *finding, const struct pressure_input *input,
 			   const struct pressure *p)
 {
+	const struct ephemeral *e = input->ephemeral;
+	const struct tally *tally = input->tally;
+	uint64_t blocked = input->blocked;
 	uint64_t timewait = tally_now(tally), held = tally_held(tally) + blocked;
 
 	finding->count = held;
@@ -295,9 +329,14 @@ static void describe_ports(struct finding *finding, const struct tally *tally, u
 		finding_setting(finding, FACT_PORTS_LOW);
 		finding_setting(finding, FACT_PORTS_HIGH);
 	}
-	if (p->holder == PRESSURE_BY_TIMEWAIT && timewait)
+	if (e->reserved)
+		finding_figure(finding, "reserved", e->reserved, FIGURE_COUNT, false);
+	if (p->holder == PRESSURE_BY_TIMEWAIT && timewait) {
 		finding_setting(finding, FACT_TW_REUSE);
-	advise_ports(finding, p->holder);
+		if (!e->timestamps)
+			finding_setting(finding, FACT_TIMESTAMPS);
+	}
+	advise_ports(finding, e, p);
 }
 
 /* Names the command that shows what holds the ports. */
@@ -419,7 +458,7 @@ static void found_short(struct finder *finder, const struct fact_socket *const *
 		finding->at.rport = 0;
 		memset(finding->at.raddr, 0, sizeof(finding->at.raddr));
 	}
-	describe_ports(finding, tally, input->blocked, p);
+	describe_ports(finding, input, p);
 	show_holders(finding, p->holder);
 	name_programs(finder, finding, tally, who_holds(p->holder, tally),
 		      count_shared(group, count));
@@ -536,7 +575,7 @@ static void found_refused(struct finder *finder, const struct fact_failure *fail
 	finding->owner = failure->owner;
 	finding->at = failure->at;
 	finding->err = failure->err;
-	describe_ports(finding, &tally, input.blocked, &p);
+	describe_ports(finding, &input, &p);
 	show_holders(finding, p.holder);
 	finding_why(finding, "%s.", who_holds(p.holder, &tally));
 }

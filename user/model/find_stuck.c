@@ -136,14 +136,18 @@ static void found_dead(struct finder *finder, const struct fact_socket *const *g
 		if (group[i]->silent_ns < silent_ns)
 			silent_ns = group[i]->silent_ns;
 	}
-	finding_figure(finding, "sent_again", most_retransmits(group, count), FIGURE_COUNT, false);
+	if (most_retransmits(group, count) || !most_probes(group, count))
+		finding_figure(finding, "sent_again", most_retransmits(group, count), FIGURE_COUNT,
+			       false);
+	if (most_probes(group, count))
+		finding_figure(finding, "probes", most_probes(group, count), FIGURE_COUNT, false);
 	finding_figure(finding, "unacknowledged", unacked, FIGURE_BYTES, false);
 	finding_figure(finding, "silent", silent_ns, FIGURE_NS, false);
 	finding_setting(finding, FACT_RETRIES2);
 	finding_why(finding,
 		    "What was sent is not acknowledged, and nothing comes from the peer: its host "
 		    "or the path to it is gone.");
-	finding_more(finding, "tcpdwell snapshot --sockets -s ESTABLISHED --port %u",
+	finding_more(finding, "tcpdwell snapshot --sockets -s ESTABLISHED,CLOSE_WAIT --port %u",
 		     service_port(group[0]));
 }
 
@@ -454,8 +458,10 @@ static void found_held(struct finder *finder, const struct fact_socket *const *g
 		return;
 	describe(finder, finding, group, count);
 	finding_why(finding,
-		    "The process has called shutdown() and not close(), so that no time limit "
-		    "holds; the peer is in CLOSE_WAIT, or gone.");
+		    "The process has called shutdown() and not close(), so that "
+		    "net.ipv4.tcp_fin_timeout does not hold; the peer is in CLOSE_WAIT, or gone.");
+	finding->helps = "The program must close(). SO_KEEPALIVE ends those whose peer is gone.";
+	finding->useless = "net.ipv4.tcp_fin_timeout, which is for sockets that no process holds.";
 	finding_more(finding, "tcpdwell leaks -s FIN_WAIT2");
 }
 
@@ -482,6 +488,10 @@ static void found_orphans(struct finder *finder, const struct fact_socket *const
 	finding_setting(finding, FACT_FIN_TIMEOUT);
 	finding_why(finding,
 		    "They are orphans, closed here; their peers are in CLOSE_WAIT, or gone.");
+	finding->helps = "They end by themselves; a smaller net.ipv4.tcp_fin_timeout ends them "
+			 "earlier. The peer's program should close what it holds in CLOSE_WAIT.";
+	finding->useless = "net.ipv4.tcp_orphan_retries, which is for data and a FIN that are not "
+			   "acknowledged.";
 	finding_more(finding, "tcpdwell snapshot --sockets -s FIN_WAIT2");
 }
 

@@ -88,10 +88,27 @@ static void blame_listening(struct finding *finding, const struct fact_socket *l
 			   "net.ipv4.tcp_tw_reuse, which is about connect().";
 }
 
+/* connect() gave the port to a client, or nobody has the connections any more, or a server has. */
+static void advise_on_connections(struct finding *finding, const struct fact_socket *connection)
+{
+	if (connection->client && !connection->bound && connection->owner.pid)
+		finding->helps = "Stop that client, and put the port into "
+				 "net.ipv4.ip_local_reserved_ports: connect() takes none of those.";
+	else if (!connection->owner.pid)
+		finding->helps = "They end by themselves. SO_REUSEADDR before bind(), if the last "
+				 "server had set it, too.";
+	else
+		finding->helps = "Stop that process. SO_REUSEADDR before bind(), if the last "
+				 "server had set it, too.";
+	if (connection->client && connection->owner.pid)
+		finding->useless = "SO_REUSEADDR, which a client does not set as a rule.";
+}
+
 static void blame_connections(struct finding *finding, const struct port_holder *holder)
 {
 	const struct fact_owner *owner = &holder->connection->owner;
 
+	advise_on_connections(finding, holder->connection);
 	if (owner->pid)
 		finding_why(finding,
 			    "%.15s (pid %u) has connections at that port: what is left of the last "
@@ -114,6 +131,9 @@ static void blame_holder(struct finding *finding, const struct port_holder *hold
 			    "nor is connected%s.",
 			    holder->bound->owner.comm, holder->bound->owner.pid,
 			    others_of(holder->bound));
+		finding->helps = "Stop that process, or have it close the socket.";
+		finding_more(finding, "tcpdwell snapshot --sockets -s CLOSE -L %u",
+			     finding->at.lport);
 	} else if (holder->timewait) {
 		finding_why(finding, "What is left of the last server's connections is in "
 				     "TIME_WAIT, and SO_REUSEADDR is not set.");
@@ -125,6 +145,15 @@ static void blame_holder(struct finding *finding, const struct port_holder *hold
 		finding->helps = "`ss -tanpB` shows sockets that are bound and no more, where the "
 				 "kernel tells of them.";
 	}
+}
+
+/* Sets when what nobody holds any more gives the port back. */
+static void set_end(const struct finder *finder, struct finding *finding,
+		    const struct fact_failure *failure)
+{
+	for (size_t i = 0; i < finder->facts->socket_count; i++)
+		if (is_in_the_way(&finder->facts->sockets[i], failure))
+			finding_end(finder, finding, &finder->facts->sockets[i]);
 }
 
 /* Adds the finding of an address that a process did not get; NULL if there is no room. */
@@ -159,8 +188,10 @@ static void find_in_use(struct finder *finder)
 		holder = holder_of(finder, failure);
 		finding_figure(finding, "connections", holder.connections, FIGURE_COUNT, false);
 		finding_figure(finding, "timewait", holder.timewait, FIGURE_COUNT, false);
-		blame_holder(finding, &holder);
 		finding_more(finding, "tcpdwell snapshot --sockets -L %u", failure->at.lport);
+		blame_holder(finding, &holder);
+		if (!holder.listener && !holder.bound)
+			set_end(finder, finding, failure);
 	}
 }
 

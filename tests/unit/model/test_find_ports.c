@@ -39,6 +39,48 @@ static void test_ports(void **state)
 	assert_int_equal(found_only(FINDING_PORTS_EXHAUSTED)->err, EADDRINUSE);
 }
 
+/* tcp_tw_reuse is no advice if it is set, and none without time stamps. */
+static void test_advice_on_timewait(void **state)
+{
+	const struct finding *f;
+
+	(void)state;
+	facts_clients(TCPDWELL_TIME_WAIT, 100);
+	host.netns.settings[FACT_TW_REUSE] = 0;
+	assert_non_null(strstr(found_only(FINDING_PORTS_EXHAUSTED)->helps, "tcp_tw_reuse=1."));
+	host.netns.settings[FACT_TW_REUSE] = 1;
+	host.netns.settings[FACT_TIMESTAMPS] = 0;
+	f = found_only(FINDING_PORTS_EXHAUSTED);
+	assert_non_null(strstr(f->helps, "net.ipv4.tcp_timestamps=1"));
+	assert_non_null(strstr(f->useless, "tcp_tw_reuse without"));
+	assert_int_equal(f->settings[f->setting_count - 1], FACT_TIMESTAMPS);
+	host.netns.settings[FACT_TIMESTAMPS] = 1;
+	facts_add_failure(FACT_CONNECT, EADDRNOTAVAIL, 1, 0, 5432);
+	f = found_only(FINDING_PORTS_EXHAUSTED);
+	assert_null(strstr(f->helps, "tcp_tw_reuse"));
+	assert_non_null(strstr(f->useless, "tcp_tw_reuse, which is on"));
+}
+
+/* A range may be narrower than it looks: reserved ports, or IP_LOCAL_PORT_RANGE. */
+static void test_advice_on_open_ports(void **state)
+{
+	const struct finding *f;
+
+	(void)state;
+	facts_clients(TCPDWELL_ESTABLISHED, 40);
+	host.netns.settings[FACT_PORTS_RESERVED] = 60;
+	f = found_only(FINDING_PORTS_EXHAUSTED);
+	assert_int_equal(found_figure(f, "reserved"), 60);
+	assert_non_null(strstr(f->helps, "ip_local_reserved_ports"));
+	host.netns.settings[FACT_PORTS_RESERVED] = 0;
+	for (unsigned int i = 0; i < 40; i++) {
+		host.sockets[i].ports_low = 40000;
+		host.sockets[i].ports_high = 40039;
+	}
+	f = found_only(FINDING_PORTS_EXHAUSTED);
+	assert_non_null(strstr(f->helps, "IP_LOCAL_PORT_RANGE"));
+}
+
 /* pressure.h says whose ports are in whose way, and what follows. */
 static void test_ports_by_holder(void **state)
 {
@@ -211,10 +253,15 @@ static void test_who_has_the_port(void **state)
 	f = found_only(FINDING_ADDRESS_IN_USE);
 	assert_int_equal(found_figure(f, "timewait"), 2);
 	assert_non_null(strstr(f->why, "TIME_WAIT"));
+	assert_true(f->has_end);
 	s[1].state = TCPDWELL_ESTABLISHED;
 	f = found_only(FINDING_ADDRESS_IN_USE);
 	assert_int_equal(found_figure(f, "connections"), 1);
 	assert_non_null(strstr(f->why, "server (pid 22) has connections at that port"));
+	assert_non_null(strstr(f->helps, "Stop that process"));
+	s[1].client = true;
+	f = found_only(FINDING_ADDRESS_IN_USE);
+	assert_non_null(strstr(f->helps, "ip_local_reserved_ports"));
 	s[1].owner = (struct fact_owner){ 0 };
 	assert_non_null(strstr(found_only(FINDING_ADDRESS_IN_USE)->why, "are closed"));
 	memset(l->at.laddr, 0, sizeof(l->at.laddr));
@@ -236,6 +283,8 @@ static void test_who_else_has_the_port(void **state)
 	l->state = TCPDWELL_CLOSE;
 	l->bound = true;
 	assert_non_null(strstr(found_only(FINDING_ADDRESS_IN_USE)->why, "neither listens"));
+	assert_string_equal(found_only(FINDING_ADDRESS_IN_USE)->more,
+			    "tcpdwell snapshot --sockets -s CLOSE -L 80 --netns blue");
 }
 
 /* Addresses of the other family are in the way where one is :: and its socket is for both. */
@@ -330,6 +379,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_ports, facts_begin),
+		cmocka_unit_test_setup(test_advice_on_timewait, facts_begin),
+		cmocka_unit_test_setup(test_advice_on_open_ports, facts_begin),
 		cmocka_unit_test_setup(test_ports_by_holder, facts_begin),
 		cmocka_unit_test_setup(test_ports_of_forked, facts_begin),
 		cmocka_unit_test_setup(test_ports_of_one, facts_begin),
