@@ -562,6 +562,7 @@ static struct loader *new (const struct capture *capture, uint64_t wanted,
 			   const struct notice *notice, struct failure *failure)
 {
 	struct loader *loader;
+	int err;
 
 	culprit_listen(notice->verbose);
 	if (privilege_check(failure) || check_pid_namespace(capture, notice, failure))
@@ -582,10 +583,12 @@ static struct loader *new (const struct capture *capture, uint64_t wanted,
 	 * others.
 	 */
 	mallopt(M_ARENA_MAX, 1);
-	mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
 	/* With -v the verifier's messages must come for one program after the other. */
 	loader->aside = load_aside_new("Dual BSD/GPL", !notice->verbose);
-	if (!start(loader, failure))
+	err = start(loader, failure);
+	/* The start itself is faster with memory that was freed a moment before. */
+	mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
+	if (!err)
 		return loader;
 	loader_free(loader);
 	return NULL;
