@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from harness import within
+from harness.loss import retransmitted
 from harness.metrics import COMM, Export, Metrics, export, transfer
 from harness.netns import Netns
 from harness.plain import filtered_to
@@ -18,14 +17,6 @@ pytestmark = pytest.mark.any_kernel
 def carried(got: Metrics) -> tuple[float, float]:
     return (got.sum("tcpdwell_bytes_total", direction="sent", comm=COMM),
             got.sum("tcpdwell_bytes_total", direction="received", comm=COMM))
-
-
-def retransmitted(netns: Netns) -> int:
-    """Returns what the kernel has counted in the namespace."""
-    names, values = [line.split() for line in netns.inside(
-        lambda: Path("/proc/thread-self/net/snmp").read_text("ascii")).splitlines()
-        if line.startswith("Tcp:")]
-    return int(values[names.index("RetransSegs")])
 
 
 def test_bytes(netns: Netns) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Segments that a socket never gets."""
+"""Segments that a socket never gets, and how many were sent again."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ import contextlib
 import ctypes
 import socket
 import struct
+from pathlib import Path
 from typing import Iterator
+
+from .netns import Netns
 
 SO_ATTACH_FILTER, SO_DETACH_FILTER = 26, 27
 
@@ -28,3 +31,11 @@ def dropping(end: socket.socket) -> Iterator[None]:
     finally:
         with contextlib.suppress(OSError):
             end.setsockopt(socket.SOL_SOCKET, SO_DETACH_FILTER, struct.pack("i", 0))
+
+
+def retransmitted(netns: Netns) -> int:
+    """Returns what the kernel has counted in the namespace."""
+    names, values = [line.split() for line in netns.inside(
+        lambda: Path("/proc/thread-self/net/snmp").read_text("ascii")).splitlines()
+        if line.startswith("Tcp:")]
+    return int(values[names.index("RetransSegs")])
