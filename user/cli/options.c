@@ -493,6 +493,8 @@ static int check_together(const struct options *options, const struct command_de
 		return -EINVAL;
 	if (check_reports(options, error) || check_names(options, error))
 		return -EINVAL;
+	if (options->export_ports.any && options->export_by.by != EXPORT_BY_PORT)
+		return refuse(error, "--ports: other groups have no ports: want --by port with it");
 	if (!options->program)
 		return 0;
 	if (!command->takes_program)

@@ -304,6 +304,8 @@ static void test_refusals(void **state)
 				   "--by cgroup, container, pod or unit with it" },
 		{ "stat --by state --container a", "--container: sums have" },
 		{ "export --pod a/b", "--pod: sums have" },
+		{ "export --ports 80", "--ports: other groups have no ports: want --by port" },
+		{ "export --by pod --ports 80", "--ports: other groups" },
 		{ "timewait --pod a/b", "--pod is not an option of timewait" },
 		{ "stat --by", "--by: a value is missing: want process|comm|port|" },
 		{ "--lport=", "--lport: '' is empty" },
