@@ -74,6 +74,7 @@ def test_unix_socket(netns: Netns, tmp_path: Path) -> None:
     arguments = ["export", "--listen", f"unix:{path}", "-i", "1s", *filtered_to(netns)]
     for _ in range(2):
         with Running(*arguments) as running:
+            assert f"metrics at unix:{path}\n" in running.said()
             with socket.socket(socket.AF_UNIX) as connection:
                 connection.connect(str(path))
                 connection.sendall(HEALTH)
@@ -93,6 +94,19 @@ def test_socket_of_a_process_manager(netns: Netns) -> None:
         with Export(*filtered_to(netns), env={**os.environ, "LISTEN_FDS": "1",
                                               "LISTEN_PID": "1"}) as running:
             assert running.address != listener.getsockname()
+
+
+def test_unix_socket_of_a_process_manager(netns: Netns, tmp_path: Path) -> None:
+    """Its path is said; a name of the abstract namespace begins with @, as in ss(8)."""
+    for name, said in ((str(tmp_path / "a b\n"), f"{tmp_path}/a b\\x0a"),
+                       ("\0tcpdwell-test", "@tcpdwell-test")):
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(name)
+            listener.listen()
+            with Running("export", "-i", "1s", *filtered_to(netns), wrap=handing_over(listener),
+                         pass_fds=[listener.fileno()]) as running:
+                assert f"metrics at unix:{said}\n" in running.said()
+                running.finish()
 
 
 @pytest.mark.parametrize(("fds", "listens", "why"), [

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,6 +101,18 @@ static int clear_path(const char *address, const union address *at, socklen_t le
 	return 0;
 }
 
+/* Shows a path, or an abstract name, whose first byte is NUL (unix(7)). */
+static void show_local(const struct sockaddr_un *at, char shown[LISTENER_TEXT_BYTES])
+{
+	char name[sizeof(at->sun_path) + 1] = "";
+	bool abstract = !at->sun_path[0];
+	struct shown escaped;
+
+	memcpy(name, at->sun_path + abstract, sizeof(at->sun_path) - abstract);
+	snprintf(shown, LISTENER_TEXT_BYTES, "unix:%s%s", abstract ? "@" : "",
+		 escape_shown(&escaped, name));
+}
+
 static void show(int fd, char shown[LISTENER_TEXT_BYTES])
 {
 	char host[INET6_ADDRSTRLEN] = "?";
@@ -110,13 +123,16 @@ static void show(int fd, char shown[LISTENER_TEXT_BYTES])
 		at.any.sa_family = AF_UNSPEC;
 	if (at.any.sa_family == AF_INET) {
 		inet_ntop(AF_INET, &at.v4.sin_addr, host, sizeof(host));
-		snprintf(shown, LISTENER_TEXT_BYTES, "http://%s:%u", host, ntohs(at.v4.sin_port));
+		snprintf(shown, LISTENER_TEXT_BYTES, "http://%s:%u/metrics", host,
+			 ntohs(at.v4.sin_port));
 	} else if (at.any.sa_family == AF_INET6) {
 		inet_ntop(AF_INET6, &at.v6.sin6_addr, host, sizeof(host));
-		snprintf(shown, LISTENER_TEXT_BYTES, "http://[%s]:%u", host,
+		snprintf(shown, LISTENER_TEXT_BYTES, "http://[%s]:%u/metrics", host,
 			 ntohs(at.v6.sin6_port));
+	} else if (at.any.sa_family == AF_UNIX && len > offsetof(struct sockaddr_un, sun_path)) {
+		show_local(&at.local, shown);
 	} else {
-		snprintf(shown, LISTENER_TEXT_BYTES, "a socket");
+		snprintf(shown, LISTENER_TEXT_BYTES, "a socket without a name");
 	}
 }
 

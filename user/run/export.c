@@ -112,7 +112,7 @@ static int start_server(struct session *session)
 	x->server = http_server_new(listener, HEALTHY_LOOKS * session->wants.report_ns);
 	if (!x->server)
 		return failure_errno(session->failure, "cannot start a thread", errno);
-	notice_print(session->notice, NOTICE_STATUS, "metrics at %s/metrics", x->address);
+	notice_print(session->notice, NOTICE_STATUS, "metrics at %s", x->address);
 	return 0;
 }
 
