@@ -117,7 +117,7 @@ static struct service_range range_of(struct timewait *tw, uint32_t inode)
 /* ---- Rows ------------------------------------------------------------------------------------ */
 
 /* What the tables need of a connection, whether it comes as a row or was there at the start. */
-struct facts {
+struct connection {
 	uint32_t netns;
 	uint8_t family;
 	uint16_t lport;
@@ -131,12 +131,12 @@ struct facts {
 	const char *comm; /* NULL: the same */
 };
 
-static struct facts facts_of_row(struct timewait *tw, const struct tcpdwell_transition *t,
-				 const struct tcpdwell_port_use *port)
+static struct connection connection_of_row(struct timewait *tw, const struct tcpdwell_transition *t,
+					   const struct tcpdwell_port_use *port)
 {
 	bool known = t->owner != TCPDWELL_OWNER_NONE;
 
-	return (struct facts){
+	return (struct connection){
 		.netns = t->netns,
 		.family = t->family,
 		.lport = t->lport,
@@ -152,9 +152,9 @@ static struct facts facts_of_row(struct timewait *tw, const struct tcpdwell_tran
 	};
 }
 
-static struct facts facts_of_old(struct timewait *tw, const struct timewait_old *old)
+static struct connection connection_of_old(struct timewait *tw, const struct timewait_old *old)
 {
-	return (struct facts){
+	return (struct connection){
 		.netns = old->netns,
 		.family = old->family,
 		.lport = old->lport,
@@ -175,57 +175,57 @@ static void set_addr(uint8_t to[16], unsigned int family, const uint8_t *from)
 
 enum table { OWNERS, REMOTES, LPORTS, CLIENTS, TABLES };
 
-static struct tally_key key_of(enum table table, const struct facts *f)
+static struct tally_key key_of(enum table table, const struct connection *c)
 {
 	struct tally_key key = {};
 
 	switch (table) {
 	case OWNERS:
-		key.pid = f->pid;
-		if (f->comm)
-			memcpy(key.comm, f->comm, strnlen(f->comm, sizeof(key.comm)));
+		key.pid = c->pid;
+		if (c->comm)
+			memcpy(key.comm, c->comm, strnlen(c->comm, sizeof(key.comm)));
 		break;
 	case REMOTES:
-		key.family = f->family;
-		key.rport = f->side == SERVICE_REMOTE ? f->rport : 0;
-		set_addr(key.raddr, f->family, f->raddr);
+		key.family = c->family;
+		key.rport = c->side == SERVICE_REMOTE ? c->rport : 0;
+		set_addr(key.raddr, c->family, c->raddr);
 		break;
 	case LPORTS:
-		key.lport = f->side == SERVICE_LOCAL ? f->lport : 0;
-		key.side = f->side;
+		key.lport = c->side == SERVICE_LOCAL ? c->lport : 0;
+		key.side = c->side;
 		break;
 	default:
-		key.netns = f->netns;
-		key.family = f->family;
-		key.scope = f->port.scope;
-		key.bound = f->port.bound;
-		set_addr(key.laddr, f->family, f->laddr);
+		key.netns = c->netns;
+		key.family = c->family;
+		key.scope = c->port.scope;
+		key.bound = c->port.bound;
+		set_addr(key.laddr, c->family, c->laddr);
 		if (key.bound)
 			break;
-		key.rport = f->rport;
-		set_addr(key.raddr, f->family, f->raddr);
+		key.rport = c->rport;
+		set_addr(key.raddr, c->family, c->raddr);
 	}
 	return key;
 }
 
 /* Returns NULL if the connection does not count in this table. */
-static struct tallies *tallies_of(struct timewait *tw, enum table table, const struct facts *f)
+static struct tallies *tallies_of(struct timewait *tw, enum table table, const struct connection *c)
 {
 	struct tallies *tallies[TABLES] = { tw->owners, tw->remotes, tw->lports, tw->clients };
 
 	/* A port outside the range (bind(), IP_LOCAL_PORT_RANGE) takes none of the range. */
-	if (table == CLIENTS && (f->side != SERVICE_REMOTE || !f->in_range))
+	if (table == CLIENTS && (c->side != SERVICE_REMOTE || !c->in_range))
 		return NULL;
 	return tallies[table];
 }
 
-static void enter(struct timewait *tw, const struct facts *f, uint64_t time_ns, bool was_open)
+static void enter(struct timewait *tw, const struct connection *c, uint64_t time_ns, bool was_open)
 {
-	tw->bound |= f->port.bound;
+	tw->bound |= c->port.bound;
 	tally_enter(&tw->total, time_ns);
 	for (enum table table = 0; table < TABLES; table++) {
-		struct tallies *tallies = tallies_of(tw, table, f);
-		struct tally_key key = key_of(table, f);
+		struct tallies *tallies = tallies_of(tw, table, c);
+		struct tally_key key = key_of(table, c);
 		struct tally *tally;
 
 		if (!tallies)
@@ -234,16 +234,17 @@ static void enter(struct timewait *tw, const struct facts *f, uint64_t time_ns, 
 		tally_enter(tally, time_ns);
 		/* For one that was open, open_port() has set the owner already. */
 		if (table == CLIENTS && !was_open)
-			tally_set_owner(tally, f->pid, f->comm);
+			tally_set_owner(tally, c->pid, c->comm);
 	}
 }
 
-static void leave(struct timewait *tw, const struct facts *f, uint64_t time_ns, uint64_t entered_ns)
+static void leave(struct timewait *tw, const struct connection *c, uint64_t time_ns,
+		  uint64_t entered_ns)
 {
 	tally_leave(&tw->total, time_ns, entered_ns);
 	for (enum table table = 0; table < TABLES; table++) {
-		struct tallies *tallies = tallies_of(tw, table, f);
-		struct tally_key key = key_of(table, f);
+		struct tallies *tallies = tallies_of(tw, table, c);
+		struct tally_key key = key_of(table, c);
 
 		if (tallies)
 			tally_leave(tallies_holder(tallies, &key, entered_ns), time_ns, entered_ns);
@@ -255,30 +256,30 @@ static void leave(struct timewait *tw, const struct facts *f, uint64_t time_ns, 
  * because the socket must be found where it was counted at the start, even if a row knows the side
  * better.
  */
-static uint64_t ends_hash(const struct facts *f)
+static uint64_t ends_hash(const struct connection *c)
 {
 	struct tally_key key = {
-		.netns = f->netns,
-		.family = f->family,
-		.side = f->side,
-		.lport = f->lport,
-		.rport = f->rport,
-		.scope = f->port.scope,
+		.netns = c->netns,
+		.family = c->family,
+		.side = c->side,
+		.lport = c->lport,
+		.rport = c->rport,
+		.scope = c->port.scope,
 	};
 
-	set_addr(key.laddr, f->family, f->laddr);
-	set_addr(key.raddr, f->family, f->raddr);
+	set_addr(key.laddr, c->family, c->laddr);
+	set_addr(key.raddr, c->family, c->raddr);
 	return tally_key_hash(&key);
 }
 
-/* Removes the socket between these ends that was there at the start, and sets @f's side. */
-static bool take_old(struct timewait *tw, struct facts *f, uint64_t *due)
+/* Removes the socket between these ends that was there at the start, and sets @c's side. */
+static bool take_old(struct timewait *tw, struct connection *c, uint64_t *due)
 {
 	static const uint8_t sides[] = { SERVICE_REMOTE, SERVICE_LOCAL, SERVICE_UNKNOWN };
 
 	for (unsigned int i = 0; i < sizeof(sides); i++) {
-		f->side = sides[i];
-		if (olds_take(tw->olds, ends_hash(f), tw->start_ns / NS_PER_S, due))
+		c->side = sides[i];
+		if (olds_take(tw->olds, ends_hash(c), tw->start_ns / NS_PER_S, due))
 			return true;
 	}
 	return false;
@@ -288,11 +289,11 @@ static bool take_old(struct timewait *tw, struct facts *f, uint64_t *due)
  * If a socket between these ends was there at the start, it is gone now. It ended early, unless its
  * time was over: a row may say so, or the next connection between the same ends came only later.
  */
-static void leave_old(struct timewait *tw, const struct facts *whole, uint64_t time_ns,
+static void leave_old(struct timewait *tw, const struct connection *whole, uint64_t time_ns,
 		      bool expired)
 {
 	/* The owner of the new connection need not have owned the old one. */
-	struct facts f = *whole;
+	struct connection c = *whole;
 	uint64_t due;
 
 	if (!tw->olds)
@@ -302,35 +303,36 @@ static void leave_old(struct timewait *tw, const struct facts *whole, uint64_t t
 		tw->olds = NULL;
 		return;
 	}
-	if (!take_old(tw, &f, &due))
+	if (!take_old(tw, &c, &due))
 		return;
-	f.pid = 0;
-	f.comm = NULL;
+	c.pid = 0;
+	c.comm = NULL;
 	if (!expired && time_ns / NS_PER_S < due)
 		tw->ended_old++;
 	tally_leave_old(&tw->total, time_ns, due);
 	for (enum table table = 0; table < TABLES; table++) {
-		struct tallies *tallies = tallies_of(tw, table, &f);
-		struct tally_key key = key_of(table, &f);
+		struct tallies *tallies = tallies_of(tw, table, &c);
+		struct tally_key key = key_of(table, &c);
 
 		if (tallies)
 			tally_leave_old(tallies_find(tallies, &key), time_ns, due);
 	}
 }
 
-static void end(struct timewait *tw, const struct facts *f, const struct tcpdwell_transition *t)
+static void end(struct timewait *tw, const struct connection *c,
+		const struct tcpdwell_transition *t)
 {
 	bool exact = t->dwell == TCPDWELL_DWELL_EXACT && t->dwell_ns <= t->time_ns;
 	uint64_t entered_ns = exact ? t->time_ns - t->dwell_ns : 0;
 
 	/* The lifetime of a TIME_WAIT that began before the tool is not known. */
 	if (entered_ns < tw->start_ns) {
-		leave_old(tw, f, t->time_ns, t->reason == TCPDWELL_REASON_TIMEWAIT_EXPIRED);
+		leave_old(tw, c, t->time_ns, t->reason == TCPDWELL_REASON_TIMEWAIT_EXPIRED);
 		return;
 	}
 	if (tw->lifetimes[t->reason])
 		hist_add(tw->lifetimes[t->reason], t->dwell_ns);
-	leave(tw, f, t->time_ns, entered_ns);
+	leave(tw, c, t->time_ns, entered_ns);
 }
 
 /* ---- Connections that are open --------------------------------------------------------------- */
@@ -338,47 +340,47 @@ static void end(struct timewait *tw, const struct facts *f, const struct tcpdwel
 /*
  * A client's connection begins to hold its port. One that is known to be open was counted already.
  */
-static void open_port(struct timewait *tw, struct facts *f, uint64_t time_ns,
+static void open_port(struct timewait *tw, struct connection *c, uint64_t time_ns,
 		      const struct tcpdwell_port_use *use)
 {
 	struct tally_key key;
 	struct tally *tally;
 
-	f->side = SERVICE_REMOTE;
-	tw->bound |= f->port.bound;
-	if (!f->lport || !f->in_range || !opens_add(tw->opens, ends_hash(f), f->port))
+	c->side = SERVICE_REMOTE;
+	tw->bound |= c->port.bound;
+	if (!c->lport || !c->in_range || !opens_add(tw->opens, ends_hash(c), c->port))
 		return;
-	key = key_of(CLIENTS, f);
+	key = key_of(CLIENTS, c);
 	tally = tallies_take(tw->clients, &key, time_ns);
 	tally_open(tally, time_ns);
-	tally_set_owner(tally, f->pid, f->comm);
+	tally_set_owner(tally, c->pid, c->comm);
 	if (use)
 		tally_set_range(tally, use->low, use->high);
 }
 
 /* The connection is over, or in TIME_WAIT. Returns true if it was known to be open. */
-static bool close_port(struct timewait *tw, const struct facts *whole, uint64_t time_ns)
+static bool close_port(struct timewait *tw, const struct connection *whole, uint64_t time_ns)
 {
-	struct facts f = *whole;
+	struct connection c = *whole;
 	struct tally_key key;
 
-	f.side = SERVICE_REMOTE;
-	if (!opens_take(tw->opens, ends_hash(&f), &f.port))
+	c.side = SERVICE_REMOTE;
+	if (!opens_take(tw->opens, ends_hash(&c), &c.port))
 		return false;
-	key = key_of(CLIENTS, &f);
+	key = key_of(CLIENTS, &c);
 	tally_close(tallies_find(tw->clients, &key), time_ns);
 	return true;
 }
 
-static void refuse(struct timewait *tw, struct facts *f, uint64_t time_ns,
+static void refuse(struct timewait *tw, struct connection *c, uint64_t time_ns,
 		   const struct tcpdwell_port_use *use)
 {
 	struct tally_key key;
 	struct tally *tally;
 
-	f->side = SERVICE_REMOTE;
-	f->port.bound = false; /* a bound one has a port already */
-	key = key_of(CLIENTS, f);
+	c->side = SERVICE_REMOTE;
+	c->port.bound = false; /* a bound one has a port already */
+	key = key_of(CLIENTS, c);
 	tally = tallies_take(tw->clients, &key, time_ns);
 	tally->refused++;
 	if (use)
@@ -386,26 +388,26 @@ static void refuse(struct timewait *tw, struct facts *f, uint64_t time_ns,
 	tw->refused++;
 }
 
-static void close_row(struct timewait *tw, struct facts *f, const struct tcpdwell_transition *t,
-		      const struct tcpdwell_port_use *use)
+static void close_row(struct timewait *tw, struct connection *c,
+		      const struct tcpdwell_transition *t, const struct tcpdwell_port_use *use)
 {
 	if (t->from == TCPDWELL_TIME_WAIT) {
-		end(tw, f, t);
+		end(tw, c, t);
 		return;
 	}
-	close_port(tw, f, t->time_ns);
+	close_port(tw, c, t->time_ns);
 	if (t->reason == TCPDWELL_REASON_TIMEWAIT_OVERFLOW) {
 		tw->overflow++;
 		tw->overflow_netns = t->netns;
 	} else if (t->reason == TCPDWELL_REASON_NO_LOCAL_PORT) {
-		refuse(tw, f, t->time_ns, use);
+		refuse(tw, c, t->time_ns, use);
 	}
 }
 
 void timewait_event(struct timewait *tw, const struct tcpdwell_transition *t,
 		    const struct tcpdwell_port_use *use)
 {
-	struct facts f = facts_of_row(tw, t, use);
+	struct connection c = connection_of_row(tw, t, use);
 
 	/*
 	 * A socket that entered while programs were being attached was counted at the start. If
@@ -414,23 +416,23 @@ void timewait_event(struct timewait *tw, const struct tcpdwell_transition *t,
 	if (t->time_ns < tw->start_ns)
 		return;
 	if (t->to == TCPDWELL_SYN_SENT) {
-		open_port(tw, &f, t->time_ns, use);
+		open_port(tw, &c, t->time_ns, use);
 	} else if (t->to == TCPDWELL_TIME_WAIT) {
-		bool was_open = close_port(tw, &f, t->time_ns);
+		bool was_open = close_port(tw, &c, t->time_ns);
 
-		leave_old(tw, &f, t->time_ns, false);
-		enter(tw, &f, t->time_ns, was_open);
+		leave_old(tw, &c, t->time_ns, false);
+		enter(tw, &c, t->time_ns, was_open);
 	} else if (t->to == TCPDWELL_CLOSE) {
-		close_row(tw, &f, t, use);
+		close_row(tw, &c, t, use);
 	}
 }
 
 /* ---- At the start ---------------------------------------------------------------------------- */
 
-static uint64_t note_hash(struct facts *f)
+static uint64_t note_hash(struct connection *c)
 {
-	f->side = SERVICE_UNKNOWN;
-	return ends_hash(f);
+	c->side = SERVICE_UNKNOWN;
+	return ends_hash(c);
 }
 
 /* A listener is noted by its port only. */
@@ -448,7 +450,7 @@ bool timewait_listens(struct timewait *tw, uint32_t netns, uint16_t port)
 
 void timewait_note(struct timewait *tw, const struct tcpdwell_socket *socket)
 {
-	struct facts f = {
+	struct connection c = {
 		.netns = socket->netns,
 		.family = socket->family,
 		.lport = socket->lport,
@@ -458,7 +460,7 @@ void timewait_note(struct timewait *tw, const struct tcpdwell_socket *socket)
 		.port.scope = socket->scope,
 	};
 	struct note note = {
-		.ends = note_hash(&f),
+		.ends = note_hash(&c),
 		.pid = socket->pid ?: socket->owner_pid,
 		.bound = socket->bound,
 	};
@@ -472,19 +474,19 @@ void timewait_note(struct timewait *tw, const struct tcpdwell_socket *socket)
 }
 
 /* Adds what the snapshot knows of the socket. */
-static struct facts facts_of_noted(struct timewait *tw, const struct timewait_old *old)
+static struct connection connection_of_noted(struct timewait *tw, const struct timewait_old *old)
 {
-	struct facts f = facts_of_old(tw, old), nobodys = f;
+	struct connection c = connection_of_old(tw, old), nobodys = c;
 	const struct note *note = notes_find(tw->notes, note_hash(&nobodys));
 
 	if (!note)
-		return f;
-	f.port.bound = note->bound;
+		return c;
+	c.port.bound = note->bound;
 	if (note->pid && note->comm[0]) {
-		f.pid = note->pid;
-		f.comm = note->comm;
+		c.pid = note->pid;
+		c.comm = note->comm;
 	}
-	return f;
+	return c;
 }
 
 void timewait_looked(struct timewait *tw)
@@ -494,10 +496,10 @@ void timewait_looked(struct timewait *tw)
 
 void timewait_add_open(struct timewait *tw, uint64_t now_ns, const struct timewait_old *old)
 {
-	struct facts f = facts_of_noted(tw, old);
+	struct connection c = connection_of_noted(tw, old);
 
-	if (f.side == SERVICE_REMOTE)
-		open_port(tw, &f, now_ns, NULL);
+	if (c.side == SERVICE_REMOTE)
+		open_port(tw, &c, now_ns, NULL);
 }
 
 /* Keeps those with the most to go, sorted, the most first. */
@@ -530,22 +532,22 @@ bool timewait_is_old(uint64_t read_ns, uint64_t left_ns, uint64_t begin_ns)
 
 void timewait_add_old(struct timewait *tw, uint64_t now_ns, const struct timewait_old *old)
 {
-	struct facts f = facts_of_noted(tw, old);
+	struct connection c = connection_of_noted(tw, old);
 	uint64_t due;
 
 	/* A row would not know the owner either, so the keys must not contain it. */
-	f.pid = 0;
-	f.comm = NULL;
-	tw->bound |= f.port.bound;
+	c.pid = 0;
+	c.comm = NULL;
+	tw->bound |= c.port.bound;
 	due = tally_add_old(&tw->total, now_ns, old->left_ns);
 	/* After a minute nothing from the start is left, and none is kept. */
 	if (tw->olds)
-		olds_add(tw->olds, ends_hash(&f), due);
+		olds_add(tw->olds, ends_hash(&c), due);
 	hist_add(&tw->old_left, old->left_ns);
 	list_old(tw, old);
 	for (enum table table = 0; table < TABLES; table++) {
-		struct tallies *tallies = tallies_of(tw, table, &f);
-		struct tally_key key = key_of(table, &f);
+		struct tallies *tallies = tallies_of(tw, table, &c);
+		struct tally_key key = key_of(table, &c);
 
 		if (tallies)
 			tally_add_old(tallies_take(tallies, &key, tw->start_ns), now_ns,
