@@ -136,28 +136,34 @@ static size_t collect(struct census *census, struct sample *samples, const struc
 	return count;
 }
 
-static int count_all(struct census *census, const struct sockets *sockets,
-		     const struct filters *filters, uint64_t older_ns, struct sample *samples,
-		     const struct listening *listening, const struct ranges *ranges)
+static void sort_by_count(struct census_table *table)
 {
-	size_t count = collect(census, samples, sockets, filters, older_ns);
+	qsort(table->groups, table->count, sizeof(*table->groups), compare_counts);
+}
+
+static int count_processes(struct census *census, struct sample *samples)
+{
 	int err;
 
-	census->total = count;
-	err = make_groups(&census->states, samples, count);
-	if (err)
-		return err;
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < census->total; i++)
 		samples[i].group = process_of(&samples[i].socket->info);
-	err = make_groups(&census->processes, samples, count);
-	if (err)
-		return err;
-	qsort(census->processes.groups, census->processes.count, sizeof(struct census_group),
-	      compare_counts);
-	for (size_t i = 0; i < count; i++)
+	err = make_groups(&census->processes, samples, census->total);
+	if (!err)
+		sort_by_count(&census->processes);
+	return err;
+}
+
+static int count_ports(struct census *census, struct sample *samples,
+		       const struct listening *listening, const struct ranges *ranges)
+{
+	int err;
+
+	for (size_t i = 0; i < census->total; i++)
 		samples[i].group = (uint64_t)samples[i].socket->info.netns << 32 |
 				   service_of(listening, ranges, &samples[i].socket->info);
-	err = make_groups(&census->ports, samples, count);
+	err = make_groups(&census->ports, samples, census->total);
+	if (err)
+		return err;
 	for (size_t i = 0; i < census->ports.count; i++) {
 		struct census_group *group = &census->ports.groups[i];
 		uint64_t service = service_of(listening, ranges, &group->one->info);
@@ -165,12 +171,18 @@ static int count_all(struct census *census, const struct sockets *sockets,
 		group->port = (uint16_t)service;
 		group->side = service >> 16;
 	}
-	if (!err)
-		qsort(census->ports.groups, census->ports.count, sizeof(struct census_group),
-		      compare_counts);
+	sort_by_count(&census->ports);
+	return 0;
+}
+
+static int count(struct census *census, struct sample *samples, const struct listening *listening,
+		 const struct ranges *ranges)
+{
 	qsort(census->listeners, census->listener_count, sizeof(*census->listeners),
 	      compare_listeners);
-	return err;
+	return make_groups(&census->states, samples, census->total) ?:
+		       count_processes(census, samples)		    ?:
+		       count_ports(census, samples, listening, ranges);
 }
 
 struct census *census_new(const struct sockets *sockets, const struct ranges *ranges,
@@ -187,8 +199,10 @@ struct census *census_new(const struct sockets *sockets, const struct ranges *ra
 	census->now_ns = now_ns;
 	census->listeners = calloc(room, sizeof(*census->listeners));
 	listening = listening_new(sockets);
-	if (census->listeners && listening)
-		err = count_all(census, sockets, filters, older_ns, samples, listening, ranges);
+	if (!census->listeners || !listening)
+		goto out;
+	census->total = collect(census, samples, sockets, filters, older_ns);
+	err = count(census, samples, listening, ranges);
 out:
 	free(samples);
 	listening_free(listening);
