@@ -11,9 +11,10 @@
 #include "view/sink.h"
 #include "view/timewait_report.h"
 
-/* The columns where the figures of a table begin, and those of ports. */
+/* The columns where the figures of a table begin, those of ports, and those of single sockets. */
 #define NAME_WIDTH  40
 #define PORTS_WIDTH 33
+#define ENDS_WIDTH  60
 
 /* The width of a bar in the histogram. */
 #define BAR_WIDTH 16
@@ -129,18 +130,10 @@ static void print_name(FILE *out, const struct name *name, unsigned int width)
 
 /* ---- Head ------------------------------------------------------------------------------------ */
 
-static void print_head(FILE *out, const struct timewait_figures *f,
-		       const struct timewait_scope *scope)
+/* Says what is known of the sockets that were in TIME_WAIT at the start. */
+static void print_at_start(FILE *out, const struct timewait_figures *f,
+			   const struct timewait_scope *scope)
 {
-	fprintf(out, "TIME_WAIT: %" PRIu64 " now, %" PRIu64 " entered (", f->total.now,
-		f->total.entered);
-	if (f->total.rate > 0 && f->total.rate < 0.995)
-		fprintf(out, "%.2f/s", f->total.rate);
-	else
-		fprintf(out, "%.*f/s", f->total.rate < 99.5 && f->total.rate > 0, f->total.rate);
-	fprintf(out, "), %" PRIu64 " left, in ", f->total.left);
-	print_duration(out, f->now_ns - f->start_ns, 0);
-	fputc('\n', out);
 	if (scope->old_unknown) {
 		fprintf(out, "at start: not known (%s); not counted\n", scope->old_unknown);
 	} else if (f->old) {
@@ -159,6 +152,11 @@ static void print_head(FILE *out, const struct timewait_figures *f,
 	if (scope->closed & NETNS_WALK_MORE)
 		fprintf(out, "more than %u namespaces: the others not looked into at start\n",
 			NETNS_WALK_MAX);
+}
+
+/* Says what went wrong during the run, and what the tables lack. */
+static void print_troubles(FILE *out, const struct timewait_figures *f)
+{
 	if (f->open_partial)
 		fputs("more connections are open than are counted under OPEN\n", out);
 	if (f->overflow) {
@@ -172,6 +170,22 @@ static void print_head(FILE *out, const struct timewait_figures *f,
 	if (f->refused)
 		fprintf(out, "! %" PRIu64 " connect() failed: no local port (EADDRNOTAVAIL)\n",
 			f->refused);
+}
+
+static void print_head(FILE *out, const struct timewait_figures *f,
+		       const struct timewait_scope *scope)
+{
+	fprintf(out, "TIME_WAIT: %" PRIu64 " now, %" PRIu64 " entered (", f->total.now,
+		f->total.entered);
+	if (f->total.rate > 0 && f->total.rate < 0.995)
+		fprintf(out, "%.2f/s", f->total.rate);
+	else
+		fprintf(out, "%.*f/s", f->total.rate < 99.5 && f->total.rate > 0, f->total.rate);
+	fprintf(out, "), %" PRIu64 " left, in ", f->total.left);
+	print_duration(out, f->now_ns - f->start_ns, 0);
+	fputc('\n', out);
+	print_at_start(out, f, scope);
+	print_troubles(out, f);
 }
 
 /* ---- Pressure -------------------------------------------------------------------------------- */
@@ -529,7 +543,7 @@ static void print_old(FILE *out, const struct timewait_figures *f)
 
 	if (!f->old)
 		return;
-	fputs("\nAT START, local -> remote                                     LEFT THEN\n", out);
+	fprintf(out, "\n%-*s%10s\n", ENDS_WIDTH, "AT START, local -> remote", "LEFT THEN");
 	for (unsigned int i = 0; i < rows; i++) {
 		const struct timewait_old *old = &f->listed[i];
 		struct name name;
@@ -538,11 +552,7 @@ static void print_old(FILE *out, const struct timewait_figures *f)
 		p = put_end(p, old->family, old->laddr, old->lport);
 		p = put_literal(p, " -> ");
 		name_end(&name, put_end(p, old->family, old->raddr, old->rport));
-		fputs(name.text, out);
-		if (name.columns > 60)
-			fprintf(out, "\n%60s", "");
-		else
-			fprintf(out, "%*s", 60 - (int)name.columns, "");
+		print_name(out, &name, ENDS_WIDTH);
 		print_duration(out, old->left_ns, 10);
 		fputc('\n', out);
 	}

@@ -89,7 +89,7 @@ static void test_report(void **state)
 		"  1.07s ..  2.15s          0          1          0  ****************\n"
 		"  34.4s ..  68.7s          1          0          0  ****************\n"
 		"\n"
-		"AT START, local -> remote                                     LEFT THEN\n"
+		"AT START, local -> remote                                    LEFT THEN\n"
 		"10.0.0.5:50001 -> 10.0.0.9:5432                                  59.0s\n"
 		"10.0.0.5:50000 -> 10.0.0.9:5432                                  31.0s\n"
 		"\n"
