@@ -134,7 +134,7 @@ def check_line(said: str) -> dict[str, int]:
 
 def untold_in(said: str) -> int:
     """Returns how many transitions the tracer says that it missed."""
-    found = re.search(r"^tcpdwell: (\d+) transitions or more were passed over", said, re.MULTILINE)
+    found = re.search(r"^tcpdwell: (\d+) transitions or more were missed", said, re.MULTILINE)
     return int(found[1]) if found else 0
 
 
@@ -247,9 +247,9 @@ def test_report_on_signal_under_load(netns: Netns) -> None:
             before = counts
         assert before["printed"] > 0
         running.finish()
-        # With -q it says only what was asked for, and what was lost, not written or passed over.
+        # With -q it says only what was asked for, and what was lost, not written or missed.
         others = [line for line in running.errors if not line.startswith("tcpdwell: seen ")]
-        losses = ("rows lost", "not written", "passed over")
+        losses = ("rows lost", "not written", "were missed")
         assert not [line for line in others if not any(loss in line for loss in losses)]
         assert len(running.errors) - len(others) == 10
 

@@ -65,13 +65,14 @@ void account_print(const struct notice *notice, const struct summary *s, bool su
 		print_rows(notice, s, level);
 	if (s->untracked)
 		notice_print(notice, NOTICE_WARNING,
-			     "%" PRIu64 " sockets found no place to be tracked, their dwell is "
+			     "%" PRIu64 " sockets found no room to be tracked, so their dwell is "
 			     "unknown: see --max-sockets",
 			     s->untracked);
 	if (s->missed)
 		notice_print(notice, NOTICE_WARNING,
-			     "%" PRIu64 " transitions or more were passed over: the kernel ran no "
-			     "program for them",
+			     "%" PRIu64
+			     " transitions or more were missed: the kernel ran no program "
+			     "for them",
 			     s->missed);
 	if (s->lost_ring && level != NOTICE_WARNING)
 		notice_print(notice, NOTICE_WARNING,

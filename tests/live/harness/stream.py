@@ -15,7 +15,7 @@ from .tracer import READY, READY_LIMIT_S
 
 SUMMARY = re.compile(r"seen (\d+) = printed (\d+) \+ filtered (\d+)(?: \+ folded (\d+))? "
                      r"\+ lost (\d+)")
-MISSED = re.compile(r"^tcpdwell: (\d+) transitions or more were passed over", re.MULTILINE)
+MISSED = re.compile(r"^tcpdwell: (\d+) transitions or more were missed", re.MULTILINE)
 
 
 class Line(NamedTuple):
