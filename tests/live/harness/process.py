@@ -37,10 +37,20 @@ def end(child: subprocess.Popen[Any]) -> None:
                 stream.close()
 
 
+def _wakes_of(thread: Path) -> int:
+    text = (thread / "status").read_text()
+    return int(re.findall(r"^voluntary_ctxt_switches:\s+(\d+)$", text, re.MULTILINE)[0])
+
+
 def wakes(pid: int) -> int:
     """How often its threads, and those of its helpers, gave up the processor to wait."""
     task = Path(f"/proc/{pid}/task")
-    texts = [(thread / "status").read_text() for thread in task.iterdir()]
     children = (task / str(pid) / "children").read_text().split()
-    return sum(int(re.findall(r"^voluntary_ctxt_switches:\s+(\d+)$", text, re.MULTILINE)[0])
-               for text in texts) + sum(wakes(int(child)) for child in children)
+    return sum(map(_wakes_of, task.iterdir())) + sum(wakes(int(child)) for child in children)
+
+
+def wakes_of_loop(pid: int) -> int:
+    """How often its first thread did, and those of its helpers."""
+    task = Path(f"/proc/{pid}/task/{pid}")
+    children = (task / "children").read_text().split()
+    return _wakes_of(task) + sum(wakes_of_loop(int(child)) for child in children)
