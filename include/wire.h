@@ -31,7 +31,7 @@
  * The most rings of records that there are. There are several, because one would keep many CPUs
  * waiting.
  */
-#define TCPDWELL_RINGS 16
+#define TCPDWELL_RINGS 32
 
 /* Workspaces of a CPU for transitions that nest: one for each context that the kernel knows. */
 #define TCPDWELL_WORKSPACES 4

@@ -4,13 +4,16 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
-sys.path.append(str(Path(__file__).resolve().parents[2] / "tools/bench"))
+TOP = Path(__file__).resolve().parents[2]
+sys.path.append(str(TOP / "tools/bench"))
 
+import cores
 from cores_model import (Lock, Machine, at_full_speed, look_ns, rate_within, reader, saturation,
                          simulate, slowdown)
 
@@ -100,3 +103,26 @@ def test_reader_and_look() -> None:
     assert reader(1, 100, 1) == 10_000_000
     assert reader(192, 100, 5) == pytest.approx(10_000_000 / 5 / 192)
     assert look_ns(Machine(16, 80, 200), 2) == pytest.approx(32 * (7 * 80 + 8 * 200) / 15)
+
+
+def constant(file: str, name: str) -> int:
+    found = re.search(rf"^#define {name}\s+(\d+)", (TOP / file).read_text(), re.MULTILINE)
+    assert found
+    return int(found[1])
+
+
+def test_the_rings_are_those_of_the_loader() -> None:
+    assert cores.RINGS_MAX == constant("include/wire.h", "TCPDWELL_RINGS")
+    assert cores.CORES_OF_RING == constant("user/kernel/rings.c", "CPUS_OF_EACH")
+    assert [cores.rings(processors) for processors in (16, 64, 192)] == [4, 16, 32]
+
+
+@pytest.mark.parametrize("processors", cores.CORES)
+def test_no_ring_is_the_limit_on_a_large_host(processors: int) -> None:
+    """Most of what is left is lines of the cache that move. With one record a connection, as life
+    has it, that is little enough."""
+    machine, count = Machine(processors, 96, 240), cores.rings(processors)
+    few, many = (slowdown(machine, Lock(HELD, 5.5, cores.RING_LINES, locks), cores.RATE)
+                 for locks in (count, 64 * count))
+    assert few < 2 * many
+    assert slowdown(machine, Lock(HELD, 1, cores.RING_LINES, count), cores.RATE) < cores.SHARE

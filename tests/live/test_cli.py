@@ -47,7 +47,7 @@ REFUSED = [
     *[("-n", value, "1 or more") for value in ("0", "-1", "x", "1.5", "")],
     *[("-o", value, "table|json|csv") for value in ("xml", "JSON", "")],
     *[("--ring-size", value, "64K..1G") for value in ("1", "63K", "2G")],
-    *[("--rings", value, "1, 2, 4, 8 or 16") for value in ("0", "3", "32", "x", "")],
+    *[("--rings", value, "1, 2, 4, 8, 16 or 32") for value in ("0", "3", "64", "x", "")],
     *[("--ring-size", value, "K, M or G") for value in ("x", "-1M", "1T", "")],
     *[("--max-sockets", value, "134217728") for value in ("-1", "x", "134217729")],
     *[("--uid", value, "UID") for value in ("no-such-user", "-1", "4294967295", "")],

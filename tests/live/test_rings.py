@@ -48,7 +48,7 @@ def test_rows_of_each_connection_stay_in_their_order(netns: Netns, tmp_path: Pat
 
 
 def test_row_in_any_ring_wakes_a_reader_that_sleeps(netns: Netns) -> None:
-    tracer = Tracer("--rings", "16", "--netns", str(netns.inode))
+    tracer = Tracer("--rings", "32", "--ring-size", "1M", "--netns", str(netns.inode))
     try:
         with within.listen(netns) as listener:
             for number in range(6):

@@ -47,7 +47,7 @@ RING_LINES = 4
 QUEUE_LINES = 3
 BUCKETS = 32768  # of the first table of connections
 COUNTER_LINES = 2  # of a processor's counters
-OTHER_RINGS = 16  # as for 64 processors; a connection may use any of them
+RINGS_MAX, CORES_OF_RING = 32, 4  # as user/kernel/rings.c has it; a connection may use any of them
 
 
 def _burst(producers: list[tuple[int, bpf.Producer]]) -> float:
@@ -132,12 +132,20 @@ def predicted(figures: Figures) -> tuple[float, float] | None:
     return at_full_speed(host, ring(figures, 1), figures.median(FULL_SPEED, RECORD)), measured
 
 
-def _locks(figures: Figures, rows: float) -> list[tuple[str, Lock]]:
-    one = ring(figures, rows)
+def rings(processors: int) -> int:
+    """The default of --rings for hosts of more than 8 processors."""
+    count = 1
+    while count < RINGS_MAX and count * CORES_OF_RING < processors:
+        count *= 2
+    return count
+
+
+def _locks(figures: Figures, rows: float, processors: int) -> list[tuple[str, Lock]]:
+    one, count = ring(figures, rows), rings(processors)
     return [
         ("ring's lock, one ring", one),
-        (f"the same, {OTHER_RINGS} rings",
-         Lock(one.held_ns, rows, one.lines, OTHER_RINGS)),
+        ("the same, rings by default", Lock(one.held_ns, rows, one.lines, count)),
+        ("the same, a record a connection", Lock(one.held_ns, 1, one.lines, count)),
         ("queue's lock (timer backend)", Lock(_held_ns(figures, WAIT, 2), 1, QUEUE_LINES)),
         ("buckets of a table", Lock(_held_ns(figures, STAY, 2), 2, 1, BUCKETS)),
     ]
@@ -155,9 +163,9 @@ def _lock_lines(figures: Figures, rows: float, hosts: list[Machine]) -> list[str
     heads = ("full at", f"{SHARE:.0%} at", f"at {RATE}")
     lines = [f"  {'cores on two sockets':<32} " + " ".join(f"{cores:>32}" for cores in CORES),
              f"  {'':<32} " + " ".join(f"{head:>10}" for _ in CORES for head in heads)]
-    for name, lock in _locks(figures, rows):
-        cells = []
-        for host in hosts:
+    for row in zip(*(_locks(figures, rows, host.processors) for host in hosts)):
+        name, cells = row[0][0], []
+        for host, (_, lock) in zip(hosts, row):
             cells += [_count(saturation(host, lock)), _count(rate_within(host, lock, SHARE)),
                       f"{slowdown(host, lock, RATE):.1%}"]
         lines.append(f"  {name:<32} " + " ".join(f"{cell:>10}" for cell in cells))

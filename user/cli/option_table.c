@@ -347,7 +347,7 @@ const struct option_group group_limits = {
 		VALUE("ring-size", 0, "SIZE", ring_bytes, set_ring,
 		      "ring to the kernel side, 64K..1G (16M or 8M), rounded up to a power of two"),
 		VALUE("rings", 0, "COUNT", rings, set_rings,
-		      "rings that share that: 1, 2, 4, 8 or 16; without it, by the processors"),
+		      "rings that share that: 1, 2, 4, 8, 16 or 32; without it, by the processors"),
 		VALUE("max-sockets", 0, "COUNT", max_sockets, set_sockets,
 		      "connections to remember at once; without it, or at 0, as memory allows"),
 		{ 0 },

@@ -241,11 +241,11 @@ int set_rings(const struct setting *setting)
 {
 	unsigned int *rings = setting->field;
 	uint64_t count;
-	int err = parse_count(setting->value, 1, TCPDWELL_RINGS, "1, 2, 4, 8 or 16", &count,
+	int err = parse_count(setting->value, 1, TCPDWELL_RINGS, "1, 2, 4, 8, 16 or 32", &count,
 			      setting->fault);
 
 	if (!err && count & (count - 1))
-		return refuse(setting, -ERANGE, "is no power of two", "1, 2, 4, 8 or 16");
+		return refuse(setting, -ERANGE, "is no power of two", "1, 2, 4, 8, 16 or 32");
 	if (!err)
 		*rings = count;
 	return err;
