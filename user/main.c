@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -97,6 +98,7 @@ int main(int argc, char *argv[])
 	int status;
 
 	notice_open();
+	signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of write(2) */
 	if (options_parse(&options, argc, argv, users_uid, &error)) {
 		notice_fail("%s", error.text);
 		return STATUS_USE;

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import place, process, refusal
+from harness import place, process, refusal, within
+from harness.netns import Netns
+from harness.plain import filtered_to
 
 
 # Less hangs on some parts where the kernel runs programs at its functions.
@@ -90,19 +92,59 @@ def test_what_nothing_works_without_is_named_and_soon(rule: str, said: str) -> N
 # ---- What the host limits, each with its own cause -----------------------------------------------
 
 
+def run_after(shell: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs it in a mount namespace of its own, after these words of the shell."""
+    return subprocess.run(["unshare", "--mount", "sh", "-c", f'{shell} && exec "$0" "$@"',
+                           place.tcpdwell(), *arguments], capture_output=True, text=True,
+                          check=False, timeout=process.LIMIT_S)
+
+
 @pytest.mark.any_kernel
 @pytest.mark.parametrize("shell, said", [
     ("ulimit -n 40", "no more files can be opened: RLIMIT_NOFILE is 40"),
     ("ulimit -v 20000", "RLIMIT_AS (ulimit -v)"),
+    ("ulimit -f 1", "RLIMIT_FSIZE (ulimit -f)"),
     ("mount -t tmpfs none /sys", "/sys is not mounted"),
     ("mount -t tmpfs none /proc", "/proc is not mounted"),
 ])
 def test_a_limit_of_the_host_is_named(shell: str, said: str) -> None:
     """The status is 3; the message is neither "no BTF" nor "the kernel refuses the program"."""
-    script = f'{shell} && exec "$0" "$@"'
-    done = subprocess.run(["unshare", "--mount", "sh", "-c", script, place.tcpdwell(), "-d",
-                           "100ms"], capture_output=True, text=True, check=False,
-                          timeout=process.LIMIT_S)
+    done = run_after(shell, "-d", "100ms")
     assert done.returncode == 3, done
     assert said in done.stderr, done.stderr
     assert "no BTF" not in done.stderr and "the program:" not in done.stderr
+
+
+@pytest.mark.any_kernel
+@pytest.mark.parametrize("command", ["leaks", "leaks --watch", "snapshot", "snapshot -i 1s",
+                                     "diagnose", "export --listen 127.0.0.1:0", "probe"])
+def test_nothing_is_well_without_proc(command: str) -> None:
+    done = run_after("mount -t tmpfs none /proc", *command.split())
+    assert (done.returncode, done.stdout) == (3, ""), done
+    assert done.stderr == "tcpdwell: /proc is not mounted (mount -t proc proc /proc)\n"
+
+
+@pytest.mark.any_kernel
+@pytest.mark.parametrize("command, shell, said", [
+    ("diagnose", "ulimit -n 4", "a helper process: Too many open files (too low a RLIMIT_NOFILE"),
+    ("timewait", "ulimit -n 4", "cannot start: Too many open files"),
+    ("probe", "ulimit -f 1", "RLIMIT_FSIZE (ulimit -f)"),
+])
+def test_a_limit_is_named_by_each_command(command: str, shell: str, said: str) -> None:
+    done = run_after(shell, command)
+    assert done.returncode in (1, 3) and said in done.stderr, done
+
+
+@pytest.mark.any_kernel
+@pytest.mark.parametrize("files", range(3, 20))
+def test_few_files_hide_no_socket(netns: Netns, files: int) -> None:
+    """Either the command fails or it finds the listener."""
+    with within.listen(netns):
+        done = run_after(f"ulimit -n {files}", "snapshot", *filtered_to(netns))
+    assert done.returncode or "LISTEN             1" in done.stdout, done
+
+
+@pytest.mark.any_kernel
+def test_the_helper_needs_no_dev() -> None:
+    done = run_after("mount -t tmpfs none /dev", "leaks", "--watch", "-d", "100ms")
+    assert done.returncode in (0, 10) and "helper" not in done.stderr, done

@@ -66,12 +66,28 @@ static void close_from(unsigned int first)
 		close(fd);
 }
 
+/*
+ * Returns a descriptor that nothing can be read from, or -errno. Where /dev is not there, it is a
+ * pipe that nobody writes to.
+ */
+static int open_null(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC), ends[2];
+
+	if (null >= 0)
+		return null;
+	if (pipe2(ends, O_CLOEXEC))
+		return -errno;
+	close(ends[1]);
+	return ends[0];
+}
+
 int confine_files(int kept)
 {
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC), err = 0;
+	int null = open_null(), err = 0;
 
 	if (null < 0)
-		return -errno;
+		return null;
 	/* It is moved above the standard files, so that nothing that is needed is overwritten. */
 	kept = fcntl(kept, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 	if (kept < 0)

@@ -108,18 +108,18 @@ static int walk_inside(uint32_t only, netns_walk_visit *visit, void *context, un
 	walk->context = context;
 	walk->only = only;
 	walk->own = -1;
-	procfs_each_netns("", meet, walk);
+	err = procfs_each_netns("", meet, walk);
 	if (walk->own >= 0)
 		close(walk->own);
 	*closed = walk->closed;
-	err = walk->err;
+	err = walk->err ?: err;
 	free(walk);
 	return err;
 }
 
 /*
- * Visits only the namespace that the thread is in, if that can be told. For a run that has lost its
- * steward and has no rights.
+ * Visits only the namespace that the thread is in. For a run that has lost its steward and has no
+ * rights.
  */
 static int stay(uint32_t only, netns_walk_visit *visit, void *context, unsigned int *closed)
 {
@@ -128,7 +128,7 @@ static int stay(uint32_t only, netns_walk_visit *visit, void *context, unsigned 
 
 	*closed = 1;
 	if (stat("/proc/thread-self/ns/net", &st))
-		return 0;
+		return -errno;
 	place.inode = st.st_ino;
 	return only && only != place.inode ? 0 : visit(context, &place);
 }
@@ -170,7 +170,7 @@ int netns_place_count(const struct netns_place *place, unsigned int *sockets,
 
 bool netns_place_is_gone(const struct netns_place *place, int err)
 {
-	return place->steward && (err == -ENOENT || err == STEWARD_LOST);
+	return place->steward && err == -ENOENT;
 }
 
 int netns_place_sockdiag(const struct netns_place *place)

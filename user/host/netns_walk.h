@@ -58,10 +58,7 @@ void netns_walk_warn(const struct notice *notice, unsigned int closed, const cha
 
 /* ---- What a visit may ask of the place ---- */
 
-/*
- * Returns true if @err says that the namespace has ended since it was seen, or that nobody can
- * enter it.
- */
+/* Returns true if @err says that the namespace has ended since it was seen. */
 bool netns_place_is_gone(const struct netns_place *place, int err);
 
 /*

@@ -55,6 +55,9 @@ ssize_t packet_take(int socket, void *packet, size_t bytes, int *fd, int flags)
 		memcpy(fd, CMSG_DATA(head), sizeof(int));
 	if (!(message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
 		return len;
+	/* The kernel drops a descriptor that there is no room for. */
+	if (*fd < 0 && !(message.msg_flags & MSG_TRUNC))
+		return -EMFILE;
 	if (*fd >= 0)
 		close(*fd);
 	*fd = -1;

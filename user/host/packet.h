@@ -18,7 +18,8 @@ int packet_send(int socket, const void *packet, size_t bytes, int fd, int flags)
 /*
  * Takes a packet of at most @bytes. Sets @fd to the descriptor that came with it, which the caller
  * closes, or to -1. @flags are those of recv(2). Returns the length, 0 if the other side has ended,
- * or -errno: -EMSGSIZE for a packet that is too long or comes with more than one descriptor.
+ * or -errno: -EMSGSIZE for a packet that is too long or comes with more than one descriptor,
+ * -EMFILE if this process can have no more of these.
  */
 ssize_t packet_take(int socket, void *packet, size_t bytes, int *fd, int flags);
 

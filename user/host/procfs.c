@@ -10,6 +10,14 @@
 
 #include "host/procfs.h"
 
+int procfs_check(struct failure *failure)
+{
+	return access("/proc/self/fd", X_OK) ?
+		       failure_set(failure, STATUS_HOST,
+				   "/proc is not mounted (mount -t proc proc /proc)") :
+		       0;
+}
+
 static FILE *open_under(const char *root, const char *path)
 {
 	char full[PATH_MAX];

@@ -10,6 +10,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/failure.h"
+
+/* Returns 0 if /proc is mounted, or -1 with @failure filled. Nothing works without it. */
+int procfs_check(struct failure *failure);
+
 /* A line of /proc/self/mountinfo, which is valid during the visit; see proc(5). */
 struct procfs_mount {
 	const char *root; /* what is mounted of the file system: "/", or net:[4026532008] of nsfs */

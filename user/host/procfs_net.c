@@ -45,15 +45,24 @@ struct walk {
 	const char *root;
 	procfs_netns_visit *visit;
 	void *context;
+	int err; /* why not all of them can be visited */
 };
 
-static bool visit_path(const struct walk *walk, const char *name, uint32_t pid, const char *path)
+/* Returns true if a limit of this process or of the host is the reason, not the file. */
+static bool is_limit(int err)
+{
+	return err == -EMFILE || err == -ENFILE || err == -ENOMEM;
+}
+
+static bool visit_path(struct walk *walk, const char *name, uint32_t pid, const char *path)
 {
 	int fd = untrusted_open_netns(path);
 	bool go_on;
 
-	if (fd < 0)
-		return true;
+	if (fd < 0) {
+		walk->err = is_limit(fd) ? fd : 0;
+		return !walk->err;
+	}
 	go_on = walk->visit(walk->context, name, pid, fd);
 	close(fd);
 	return go_on;
@@ -138,7 +147,7 @@ void procfs_each_netns_name(const char *root, procfs_netns_name *found, void *co
 }
 
 struct visit_by_name {
-	const struct walk *walk;
+	struct walk *walk;
 	bool go_on;
 };
 
@@ -153,7 +162,7 @@ static void visit_name(void *context, const char *name, uint32_t inode)
 		visit->go_on = visit_path(visit->walk, name, 0, path);
 }
 
-static bool visit_names(const struct walk *walk)
+static bool visit_names(struct walk *walk)
 {
 	struct visit_by_name visit = { walk, true };
 
@@ -163,7 +172,7 @@ static bool visit_names(const struct walk *walk)
 
 /* ---- Processes ------------------------------------------------------------------------------- */
 
-static void visit_processes(const struct walk *walk)
+static void visit_processes(struct walk *walk)
 {
 	char path[PATH_MAX];
 	struct dirent *entry;
@@ -172,8 +181,10 @@ static void visit_processes(const struct walk *walk)
 
 	snprintf(path, sizeof(path), "%s/proc", walk->root);
 	dir = opendir(path);
-	if (!dir)
+	if (!dir) {
+		walk->err = -errno;
 		return;
+	}
 	while (go_on && (entry = readdir(dir))) {
 		const char *name = entry->d_name;
 
@@ -186,12 +197,29 @@ static void visit_processes(const struct walk *walk)
 	closedir(dir);
 }
 
-void procfs_each_netns(const char *root, procfs_netns_visit *visit, void *context)
+/* Visits the caller's own namespace. Returns true to go on. */
+static bool visit_own(struct walk *walk)
+{
+	char path[PATH_MAX];
+	bool go_on;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/proc/self/ns/net", walk->root);
+	fd = untrusted_open_netns(path);
+	if (fd < 0) {
+		walk->err = fd;
+		return false;
+	}
+	go_on = walk->visit(walk->context, NULL, 0, fd);
+	close(fd);
+	return go_on;
+}
+
+int procfs_each_netns(const char *root, procfs_netns_visit *visit, void *context)
 {
 	struct walk walk = { .root = root, .visit = visit, .context = context };
-	char path[PATH_MAX];
 
-	snprintf(path, sizeof(path), "%s/proc/self/ns/net", root);
-	if (visit_path(&walk, NULL, 0, path) && visit_names(&walk))
+	if (visit_own(&walk) && visit_names(&walk))
 		visit_processes(&walk);
+	return walk.err;
 }

@@ -31,9 +31,10 @@ typedef bool procfs_netns_visit(void *context, const char *name, uint32_t pid, i
 
 /*
  * Visits the calling process's namespace, those with a name in /run/netns, and those of all other
- * processes, in this order. The same one may come many times. What cannot be read is skipped.
+ * processes, in this order. The same one may come many times. What cannot be read is skipped, but
+ * for the first one. Returns 0 or -errno: /proc is not there, or no more files can be opened.
  */
-void procfs_each_netns(const char *root, procfs_netns_visit *visit, void *context);
+int procfs_each_netns(const char *root, procfs_netns_visit *visit, void *context);
 
 /* @inode is that of the namespace. @name is valid only during the call. */
 typedef void procfs_netns_name(void *context, const char *name, uint32_t inode);

@@ -137,7 +137,7 @@ static bool is_sound(const struct steward_packet *packet, size_t len, uint32_t k
 
 /*
  * Takes the next packet. @fd gets the descriptor that came with it, or -1. Returns 0 or
- * STEWARD_LOST.
+ * STEWARD_LOST, or -EMFILE if there is no room for the descriptor.
  */
 static int take(struct steward *steward, uint32_t kind, int *fd)
 {
@@ -147,6 +147,8 @@ static int take(struct steward *steward, uint32_t kind, int *fd)
 	if (await(steward))
 		return STEWARD_LOST;
 	len = packet_take(steward->socket, &steward->packet, sizeof(steward->packet), fd, 0);
+	if (len == -EMFILE)
+		return len;
 	if (len > 0 && is_sound(&steward->packet, len, kind, *fd))
 		return 0;
 	if (*fd >= 0)
@@ -178,7 +180,7 @@ static int ask_fd(struct steward *steward, const struct steward_request *request
 		return err;
 	if (steward->packet.head.err)
 		return steward->packet.head.err;
-	return fd >= 0 ? fd : -EMFILE; /* the kernel drops it if there is no room for it */
+	return fd >= 0 ? fd : -EBADF;
 }
 
 /* Takes the records of one packet. Returns 0 or -errno. */
@@ -253,6 +255,12 @@ int steward_each_netns(struct steward *steward, uint32_t only, netns_walk_visit 
 		};
 
 		err = visit(context, &place);
+		/* The caller's own namespace, which comes first, can be visited without it. */
+		if (err == STEWARD_LOST && !place.own) {
+			*closed += places.count - i;
+			err = 0;
+			break;
+		}
 	}
 	free(places.list);
 	return err;

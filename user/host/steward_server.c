@@ -428,8 +428,9 @@ static _Noreturn void run(const char *root, int socket)
 	server.root = root;
 	server.socket = socket;
 	err = begin(&server);
-	if (server.socket < 0 ||
-	    send(server.socket, &err, sizeof(err), MSG_NOSIGNAL) != sizeof(err) || err)
+	if (server.socket >= 0)
+		socket = server.socket;
+	if (send(socket, &err, sizeof(err), MSG_NOSIGNAL) != sizeof(err) || err)
 		_exit(1);
 	while (take_request(&server, &fd)) {
 		bool served = serve(&server, fd);

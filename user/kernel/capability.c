@@ -314,6 +314,8 @@ static const char *advice(int err)
 		       "--ring-size and --max-sockets";
 	case EMFILE:
 		return "too low a RLIMIT_NOFILE (ulimit -n): 256 will do";
+	case EFBIG:
+		return "too low a RLIMIT_FSIZE (ulimit -f)";
 	case ENOSYS:
 		return "the kernel is built without CONFIG_BPF_SYSCALL";
 	default:

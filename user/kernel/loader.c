@@ -61,9 +61,8 @@ static void allow_files(void)
 
 static int start(struct loader *loader, struct failure *failure)
 {
-	if (access("/proc/self/fd", X_OK))
-		return failure_set(failure, STATUS_HOST,
-				   "/proc is not mounted (mount -t proc proc /proc)");
+	if (procfs_check(failure))
+		return -1;
 	allow_files();
 	loader->core_btf = memfd_create("types", MFD_CLOEXEC);
 	if (loader->core_btf < 0 || loader_open_programs(loader))

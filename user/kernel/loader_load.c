@@ -89,7 +89,7 @@ static int ask_kernel(struct loader *loader, struct failure *failure)
 		return -1;
 	err = core_btf_write(loader->core_btf, kernel_types_btf(loader->kernel),
 			     bpf_object__btf(loader->skel->obj));
-	return err ? failure_errno(failure, "cannot keep the kernel's types", -err) : 0;
+	return err ? capability_refused(failure, "to keep its types in a file in memory", -err) : 0;
 }
 
 /*

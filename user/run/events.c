@@ -67,7 +67,6 @@ struct events *events_new(int output)
 	if (!events)
 		return NULL;
 	signal(SIGPIPE, SIG_IGN);
-	signal(SIGXFSZ, SIG_IGN);
 	signal(SIGCHLD, SIG_DFL); /* if it were ignored, no child's end would be reported */
 	sigprocmask(SIG_SETMASK, NULL, &events->old_mask);
 	events->stops = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

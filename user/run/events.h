@@ -30,9 +30,9 @@ enum wake {
 #define EVENTS_FOREVER UINT64_MAX
 
 /*
- * Blocks SIGUSR1 and SIGCHLD, and ignores SIGPIPE and SIGXFSZ, for the whole process. @output is
- * watched so that the loop notices when its reader goes; it stays the caller's. Returns NULL with
- * errno set. The caller frees the events.
+ * Blocks SIGUSR1 and SIGCHLD, and ignores SIGPIPE, for the whole process. @output is watched so
+ * that the loop notices when its reader goes; it stays the caller's. Returns NULL with errno set.
+ * The caller frees the events.
  */
 struct events *events_new(int output);
 

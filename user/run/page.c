@@ -10,7 +10,6 @@ int page_print(output_render *render, const void *context, struct failure *failu
 	int err;
 
 	signal(SIGPIPE, SIG_IGN);
-	signal(SIGXFSZ, SIG_IGN);
 	output = output_new(false, NULL);
 	if (!output)
 		return failure_errno(failure, "cannot start", errno);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Output that is written at once as a whole: help, a probe. Signals keep their default actions, so
- * any of them ends it. SIGPIPE and SIGXFSZ are ignored from then on.
+ * any of them ends it. SIGPIPE is ignored from then on.
  */
 #ifndef TCPDWELL_PAGE_H
 #define TCPDWELL_PAGE_H

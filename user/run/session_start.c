@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "host/privilege.h"
+#include "host/procfs.h"
 #include "host/program.h"
 #include "host/steward.h"
 #include "kernel/capability.h"
@@ -84,7 +85,7 @@ static int start_steward(struct session *s)
 	if (s->steward)
 		return 0;
 	if (looks_again(s))
-		return failure_errno(s->failure, "cannot start a helper process", errno);
+		return capability_refused(s->failure, "to start a helper process", errno);
 	notice_print(s->notice, NOTICE_WARNING,
 		     "cannot start a helper process: %s; so command lines, units and containers of "
 		     "processes are unknown",
@@ -140,9 +141,8 @@ static int make_parts(struct session *s)
 {
 	s->wait = (struct text_wait){ .writable = session_wait_writable, .context = s };
 	s->events = events_new(STDOUT_FILENO);
-	s->clock = clock_new();
-	s->output = output_new(s->in_place, &s->wait);
-	if (!s->events || !s->clock || !s->output)
+	if (!s->events || !(s->clock = clock_new()) ||
+	    !(s->output = output_new(s->in_place, &s->wait)))
 		return session_cannot_start(s, errno);
 	if (s->steward)
 		steward_heed(s->steward, events_stop_fd(s->events));
@@ -155,6 +155,8 @@ static int make_parts(struct session *s)
 int session_set_up(struct session *s)
 {
 	ask_command(s);
+	if (procfs_check(s->failure))
+		return -1;
 	if (plan_privileges(s) || start_steward(s) || make_parts(s))
 		return -1;
 	if (s->command->prepare && s->command->prepare(s))

@@ -186,7 +186,7 @@ static void test_namespaces(void **state)
 	const struct place *place = *state;
 	struct visits visits = {};
 
-	procfs_each_netns(place->root, note_visit, &visits);
+	assert_int_equal(procfs_each_netns(place->root, note_visit, &visits), -ENOENT);
 	assert_int_equal(visits.count, 0);
 	put_namespace(place, "/proc/self/ns/net");
 	put_namespace(place, "/proc/12/ns/net");
@@ -202,13 +202,13 @@ static void test_namespaces(void **state)
 		 "32 1 0:4 net:[4026532003] /run/netns/deep/er rw - nsfs nsfs rw\n"
 		 "33 1 0:4 net:[4026532004] /run/netns/plain rw - nsfs nsfs rw\n"
 		 "34 31 0:50 / /run/netns/covered rw - nfs server:/gone rw\n");
-	procfs_each_netns(place->root, note_visit, &visits);
+	assert_int_equal(procfs_each_netns(place->root, note_visit, &visits), 0);
 	assert_int_equal(visits.count, 3);
 	assert_string_equal(visits.seen[0], "-");
 	assert_string_equal(visits.seen[1], "blue");
 	assert_string_equal(visits.seen[2], "-");
 	/* A visit may end the search. */
-	procfs_each_netns(place->root, note_visit, &visits);
+	assert_int_equal(procfs_each_netns(place->root, note_visit, &visits), 0);
 	assert_int_equal(visits.count, 4);
 }
 

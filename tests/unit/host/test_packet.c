@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -80,6 +81,22 @@ static void test_too_long(void **state)
 	close(pipes[0]);
 }
 
+static void test_no_room_for_the_descriptor(void **state)
+{
+	struct rlimit limit, none;
+	char got[8];
+	int fd = 0;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = (struct rlimit){ 0, limit.rlim_max };
+	assert_int_equal(packet_send(ends[0], "fd", 2, STDIN_FILENO, 0), 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_int_equal(packet_take(ends[1], got, sizeof(got), &fd, 0), -EMFILE);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_int_equal(fd, -1);
+}
+
 static void test_the_other_side_has_ended(void **state)
 {
 	char got[4];
@@ -98,6 +115,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_without_descriptor, open_ends, close_ends),
 		cmocka_unit_test_setup_teardown(test_with_descriptor, open_ends, close_ends),
+		cmocka_unit_test_setup_teardown(test_no_room_for_the_descriptor, open_ends,
+						close_ends),
 		cmocka_unit_test_setup_teardown(test_too_long, open_ends, close_ends),
 		cmocka_unit_test_setup_teardown(test_the_other_side_has_ended, open_ends,
 						close_ends),

@@ -345,6 +345,39 @@ static void test_without_it_the_rest_goes_on(void **state)
 	steward_free(steward);
 }
 
+/* Kills the steward in the caller's own namespace, and asks it for something in the next. */
+static int kill_and_ask(void *context, const struct netns_place *place)
+{
+	unsigned int *count = context;
+
+	if ((*count)++)
+		return steward_open_sockdiag(place->steward, place->inode);
+	assert_true(place->own);
+	assert_int_equal(kill(steward_pid(place->steward), SIGKILL), 0);
+	return 0;
+}
+
+static int count_netns(void *context, const struct netns_place *place)
+{
+	(void)place;
+	++*(unsigned int *)context;
+	return 0;
+}
+
+/* Namespaces that were not visited are not said to have ended. */
+static void test_it_is_lost_between_two_namespaces(void **state)
+{
+	struct steward *steward = start();
+	unsigned int all = 0, visited = 0, closed;
+
+	(void)state;
+	assert_int_equal(netns_walk(steward, 0, count_netns, &all, &closed), 0);
+	assert_int_equal(netns_walk(steward, 0, kill_and_ask, &visited, &closed), 0);
+	/* Others may have come or gone in between. */
+	assert_true(all == 1 || (visited == 2 && closed > 0));
+	steward_free(steward);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -358,6 +391,7 @@ int main(void)
 		cmocka_unit_test(test_what_is_no_request_ends_it),
 		cmocka_unit_test(test_it_has_given_up),
 		cmocka_unit_test(test_without_it_the_rest_goes_on),
+		cmocka_unit_test(test_it_is_lost_between_two_namespaces),
 	};
 
 	return cmocka_run_group_tests_name("steward", tests, make_root, folder_remove);
