@@ -10,7 +10,6 @@ nobody is named.
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Callable, Iterator
 
 import pytest
@@ -19,9 +18,8 @@ from harness import actor as actors, cgroup
 from harness.actor import Actor, Cast
 from harness.matrix import on_every_kernel
 from harness.netns import Netns
-from harness.play import (LIMIT_S, PORT, UNKNOWN, Owner, Stage, connect, expect, passive_open,
-                          who)
-from harness.server import wait_until
+from harness.play import (LIMIT_S, PORT, UNKNOWN, Owner, Stage, begin, connect, expect,
+                          passive_open, who)
 from harness.story import Process, owner_of
 from harness.tracer import Row, Tracer
 
@@ -47,20 +45,12 @@ WAITS = [way for way in WAYS if way != "not"]
 every_way = pytest.mark.parametrize("way", on_every_kernel(list(WAYS), "recv", "epoll", "not"))
 
 
-def sleeps(actor: Actor) -> bool:
-    """Whether the process is in a system call that waits."""
-    return Path(f"/proc/{actor.pid}/stat").read_text("utf-8").rpartition(")")[2].split()[0] == "S"
-
-
 def serve(actor: Actor, way: str) -> None:
     """Makes the actor wait for s; whoever lets the peer close calls answer()."""
     actor.run("import select")
     if way == "not":
         return
-    actor.send(WAYS[way])
-    # Before it waits for s, the actor sleeps while it reads the order, and then runs.
-    call = Path(f"/proc/{actor.pid}/wchan")
-    wait_until(lambda: sleeps(actor) and "unix" not in call.read_text("utf-8"))
+    begin(actor, WAYS[way])
 
 
 def finish(stage: Stage, client: Actor, actor: Actor, way: str, port: int) -> list[Row]:
@@ -507,9 +497,7 @@ def test_epoll_of_who_passed_it_on(stage: Stage) -> None:
     port = connect(client, server)
     server.run("import select; e = select.epoll(); e.register(s, select.EPOLLIN)")
     pass_on(server, worker)
-    server.send("e.poll(1)")
-    call = Path(f"/proc/{server.pid}/wchan")
-    wait_until(lambda: sleeps(server) and "unix" not in call.read_text("utf-8"))
+    begin(server, "e.poll(1)")
     master, holder = who(server), who(worker)
     client.run("c.close()")
     rows = stage.tracer.wait_for(lambda rows: [row for row in rows if row["to"] == "CLOSE_WAIT"])

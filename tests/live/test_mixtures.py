@@ -23,8 +23,8 @@ import pytest
 from harness import actor as actors, within
 from harness.actor import Actor, Cast
 from harness.netns import Netns
+from harness.play import begin
 from harness.scale import count
-from harness.server import wait_until
 from harness.story import show
 from harness.tracer import Row, Tracer
 
@@ -242,11 +242,8 @@ class Mixture:
             if person.fds and self.random.random() < 0.5:
                 way = self.random.choice(sorted(WAYS))
                 fd = self.random.choice(sorted(person.fds.values()))
-                person.actor.send(WAYS[way].format(fd=fd))
+                begin(person.actor, WAYS[way].format(fd=fd))
                 self.done.append(f"{person.actor.pid} waits by {way}")
-                call = Path(f"/proc/{person.actor.pid}/wchan")
-                wait_until(lambda at=call: at.read_text("utf-8") not in ("", "0") and
-                           "unix" not in at.read_text("utf-8"))
 
     def rest(self) -> dict[int, set[int]]:
         """Returns who holds the server's end of each connection, by the client's port."""

@@ -7,6 +7,7 @@ from typing import Callable, NamedTuple, Union
 
 from .actor import Actor, Cast
 from .netns import Netns
+from .server import wait_until
 from .story import ENDED, Chains, Name, Process, owner_of, show
 from .tracer import Row, Tracer
 
@@ -55,6 +56,14 @@ class Stage(NamedTuple):
 def who(actor: Actor) -> Process:
     """The actor's process as it is now."""
     return Process(actor.pid, actor.comm)
+
+
+def begin(actor: Actor, text: str) -> None:
+    """Makes the actor begin something that waits; returns when it waits for that, not for an
+    order."""
+    resting = wait_until(actor.call)
+    actor.send(text)
+    wait_until(lambda: actor.call() not in ([], resting))
 
 
 def connect(client: Actor, server: Actor | None = None) -> int:
