@@ -12,12 +12,14 @@ from typing import Any, Iterator
 
 import pytest
 
-from harness import capability, refusal, within
+from harness import actor as actors, capability, refusal, within
+from harness.actor import Cast
 from harness.netns import Netns
 from harness.plain import Running, filtered_to
 
 OLDER_S = 0.4
 FOUND = 10
+cast = pytest.fixture(actors.cast, name="cast")
 STATES = {"ESTAB": "ESTABLISHED", "FIN-WAIT-2": "FIN_WAIT2", "TIME-WAIT": "TIME_WAIT",
           "CLOSE-WAIT": "CLOSE_WAIT", "LISTEN": "LISTEN", "SYN-SENT": "SYN_SENT"}
 # The states whose ages the kernel's stamps tell without BPF.
@@ -125,6 +127,32 @@ def test_listening(rule: str, scene: Scene) -> None:
         assert (row["pid"], row["holders"], row["queued"], row["queue_limit"]) == (
             os.getpid(), 1, 1, 9)
         assert (row["age"], row["age_ns"]) == ("unknown", None)
+
+
+@pytest.mark.skipif(not capability.ipv6(), reason="needs IPv6")
+@pytest.mark.parametrize("only", [0, 1])
+def test_ipv6_only(only: int, netns: Netns, cast: Cast) -> None:
+    """A listener at :: may have an IPv4 connection of the accept queue only without IPV6_V6ONLY."""
+    text = """
+l = socket.socket({family})
+l.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, {only}) if {family} == socket.AF_INET6 else 0
+l.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+l.bind(({address!r}, {port})); l.listen()
+"""
+    # The kernel would take the listener of IPv4 in any case, so there is one only beside IPV6_V6ONLY.
+    six = cast.actor("six", netns)
+    six.run(text.format(family=int(socket.AF_INET6), only=only, address="::", port=0))
+    port, holder = six.ask("l.getsockname()[1]"), six
+    if only:
+        holder = cast.actor("four", netns)
+        holder.run(text.format(family=int(socket.AF_INET), only=only, address="0.0.0.0", port=port))
+    with within.make_socket(netns) as client:
+        client.connect(("127.0.0.1", port))
+        done = refusal.run(["BPF_*=EPERM"], "snapshot", "-s", "ESTABLISHED", "-L", str(port), "-o",
+                           "json", "--netns", netns.path)
+    (found,) = [json.loads(line) for line in done.stdout.splitlines()]
+    (group,) = found["processes"]
+    assert (group["pid"], group["count"]) == (holder.pid, 1), group
 
 
 @pytest.mark.every_kernel

@@ -24,6 +24,7 @@
 /* A listener of the namespace that is looked at, and its process. */
 struct listener {
 	uint8_t family;
+	bool v6only;
 	uint8_t addr[16];
 	uint16_t port;
 	uint32_t uid;
@@ -209,6 +210,7 @@ struct tcpdwell_socket diag_record(const struct sockdiag_socket *socket, uint32_
 		.rport = socket->rport,
 		.drops = socket->drops,
 		.inode = socket->inode,
+		.v6only = socket->v6only,
 		.detail = detail_of(socket),
 	};
 	uint64_t age_ns;
@@ -283,6 +285,7 @@ static int note_listener(void *context, const struct sockdiag_socket *socket)
 	listener = &look->listeners[look->listener_count++];
 	*listener = (struct listener){
 		.family = socket->family,
+		.v6only = socket->v6only,
 		.port = socket->lport,
 		.uid = socket->uid,
 	};
@@ -303,11 +306,8 @@ static int fit(const struct listener *listener, const struct sockdiag_socket *so
 	if (listener->family == socket->family &&
 	    !memcmp(listener->addr, socket->laddr, sizeof(listener->addr)))
 		return 2;
-	/*
-	 * An IPv6 listener may also be for IPv4. An option of the socket decides that, and is not
-	 * shown.
-	 */
-	return (listener->family == socket->family || listener->family == 6) &&
+	return (listener->family == socket->family ||
+		(listener->family == 6 && !listener->v6only)) &&
 	       addr_is_any(listener->addr, sizeof(listener->addr));
 }
 

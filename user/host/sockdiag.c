@@ -73,7 +73,7 @@ static void set_memory(struct sockdiag_socket *socket, const void *data, size_t 
 
 /*
  * Takes the attributes. Requests and timewait sockets have no shutdown (inet_sk_diag_fill() puts
- * it, 4.9).
+ * it, 4.9). Listeners of IPv6 say unasked whether they are for IPv6 only.
  */
 static void set_attributes(struct sockdiag_socket *socket, const struct nlmsghdr *h)
 {
@@ -87,6 +87,8 @@ static void set_attributes(struct sockdiag_socket *socket, const struct nlmsghdr
 			set_info(socket, RTA_DATA(a), RTA_PAYLOAD(a));
 		else if (a->rta_type == INET_DIAG_SKMEMINFO)
 			set_memory(socket, RTA_DATA(a), RTA_PAYLOAD(a));
+		else if (a->rta_type == INET_DIAG_SKV6ONLY)
+			socket->v6only = RTA_PAYLOAD(a) && *(const uint8_t *)RTA_DATA(a);
 	}
 }
 

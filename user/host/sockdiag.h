@@ -52,6 +52,7 @@ struct sockdiag_socket {
 	uint8_t probes;	     /* unanswered probes of a zero window or of keep-alive */
 	uint8_t backoff;
 	bool full;	/* neither a request nor a timewait socket; these two have no user */
+	bool v6only;	/* of a listener: IPV6_V6ONLY is set, so :: does not mean 0.0.0.0 as well */
 	uint8_t state;	/* enum tcpdwell_state */
 	uint8_t family; /* 4 or 6 */
 	uint16_t lport;

@@ -151,6 +151,34 @@ static void test_attributes(void **state)
 	assert_true(s[0].sent_ns == SOCKDIAG_UNKNOWN);
 }
 
+/* A listener of IPv6 says whether it is for IPv6 only; an empty attribute says nothing. */
+static void test_ipv6_only(void **state)
+{
+	struct answer answer = {};
+	struct found found = {};
+	struct inet_diag_msg *m;
+	struct rtattr *a;
+
+	(void)state;
+	m = add(&answer, SOCK_DIAG_BY_FAMILY, sizeof(*m) + RTA_SPACE(1));
+	m->idiag_family = AF_INET6;
+	m->idiag_state = TCPDWELL_LISTEN;
+	a = (void *)(m + 1);
+	a->rta_type = INET_DIAG_SKV6ONLY;
+	a->rta_len = RTA_LENGTH(1);
+	*(uint8_t *)RTA_DATA(a) = 1;
+	assert_int_equal(sockdiag_parse(answer.data, answer.len, 0, take, &found), 0);
+	*(uint8_t *)RTA_DATA(a) = 0;
+	assert_int_equal(sockdiag_parse(answer.data, answer.len, 0, take, &found), 0);
+	*(uint8_t *)RTA_DATA(a) = 1;
+	a->rta_len = RTA_LENGTH(0);
+	assert_int_equal(sockdiag_parse(answer.data, answer.len, 0, take, &found), 0);
+	assert_int_equal(found.count, 3);
+	assert_true(found.sockets[0].v6only);
+	assert_false(found.sockets[1].v6only);
+	assert_false(found.sockets[2].v6only);
+}
+
 static void test_ipv6(void **state)
 {
 	const uint8_t local[16] = { 0x20, 0x01, 0x0d, 0xb8, [15] = 1 },
@@ -321,6 +349,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_socket),
 		cmocka_unit_test(test_attributes),
+		cmocka_unit_test(test_ipv6_only),
 		cmocka_unit_test(test_ipv6),
 		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_end_amid_a_word),
