@@ -8,8 +8,13 @@
 #include "descriptor.bpf.h"
 #include "sock.bpf.h"
 
-/* Threads of a process that are asked whether they let go of a file. */
-#define LETTING_THREADS 32
+/*
+ * Threads of a process that are asked whether they let go of a file, in stretches
+ * (descriptor.bpf.h). Of those after the first stretch only threads that run are asked, for to ask
+ * takes longer than to see that a thread sleeps, and close() does not sleep there.
+ */
+#define LETTING_STRETCH	  32
+#define LETTING_STRETCHES 32
 
 /* How often a file is looked at while its owner is in close(), which lasts some microseconds. */
 #define LETTING_LOOKS 128
@@ -57,22 +62,46 @@ __noinline int task_lets_go(__u64 address, __u32 place)
 	return LETS_NOT_GO;
 }
 
+/* Returns whether @task may be on a processor; a kernel for one processor does not tell. */
+static __always_inline bool task_may_run(const struct task_struct *task)
+{
+	return !bpf_core_field_exists(task->on_cpu) || BPF_CORE_READ(task, on_cpu);
+}
+
+/*
+ * Looks at a stretch of the list of threads that begins at @node and ends at @head. Returns the
+ * node of the first thread that lets go of @place, or else the node after the stretch.
+ */
+__noinline __u64 letting_go_stretch(__u64 node, __u64 head, __u32 place, __u32 only_running)
+{
+	const struct task_struct *task;
+
+	for (int i = 0; i < LETTING_STRETCH && node && node != head; i++) {
+		task = (void *)node - bpf_core_field_offset(struct task_struct, thread_node);
+		if ((!only_running || task_may_run(task)) &&
+		    task_lets_go((__u64)task, place) != LETS_NOT_GO)
+			return node;
+		node = (__u64)BPF_CORE_READ((struct list_head *)node, next);
+	}
+	return node;
+}
+
 /*
  * Returns the first thread that lets go of @place, in the process of the task at @address; 0: none
  * does.
  */
-__noinline __u64 thread_letting_go(__u64 address, __u32 place)
+static __always_inline __u64 thread_letting_go(__u64 address, __u32 place)
 {
 	const struct task_struct *task = (const struct task_struct *)address;
 	__u64 head = (__u64)BPF_CORE_READ(task, signal), node;
 
 	head += bpf_core_field_offset(struct signal_struct, thread_head);
 	node = (__u64)BPF_CORE_READ((struct list_head *)head, next);
-	for (int i = 0; i < LETTING_THREADS && node && node != head; i++) {
+	for (int i = 0; i < LETTING_STRETCHES && node && node != head; i++) {
+		node = letting_go_stretch(node, head, place, i);
 		address = node - bpf_core_field_offset(struct task_struct, thread_node);
-		if (task_lets_go(address, place) != LETS_NOT_GO)
+		if (node && node != head && task_lets_go(address, place) != LETS_NOT_GO)
 			return address;
-		node = (__u64)BPF_CORE_READ((struct list_head *)node, next);
 	}
 	return 0;
 }

@@ -561,6 +561,7 @@ struct fdtable {
 };
 
 struct files_struct {
+	atomic_t count; /* processes and threads that have the table */
 	struct fdtable *fdt;
 	unsigned int next_fd;
 };
@@ -623,6 +624,7 @@ struct task_struct {
 	char comm[16];
 	struct files_struct *files;
 	struct nsproxy *nsproxy;
+	int on_cpu;			/* CONFIG_SMP */
 	struct css_set *cgroups;	/* CONFIG_CGROUPS */
 	struct io_uring_task *io_uring; /* CONFIG_IO_URING, since 5.10 */
 };

@@ -502,13 +502,15 @@ def test_worker_connects(stage: Stage) -> None:
     expect(opened, {"*": UNKNOWN})
 
 
-@pytest.mark.every_kernel
-def test_closed_on_both_sides_at_once(netns: Netns, tracer: Callable[..., Tracer]) -> None:
-    """A FIN that comes while the owner is in close(): its descriptor is gone, the socket is not."""
+@pytest.mark.parametrize("threads", on_every_kernel([0, 300], 0))
+def test_closed_on_both_sides_at_once(threads: int, netns: Netns,
+                                      tracer: Callable[..., Tracer]) -> None:
+    """A FIN that comes while the owner is in close(): its descriptor is gone, the socket is not.
+    Whichever thread of the owner that is, it is found."""
     number = count(15_000, 300)
     running = tracer("--netns", str(netns.inode), "--from", "ESTABLISHED")
     done = netns.run([str(place.TOP / "build/tests/servers/collide"), str(PORT), str(number),
-                      str(SPREAD_NS)])
+                      str(SPREAD_NS), str(threads)])
     assert done.stdout == "done\n", done
     rows = running.wait_for(lambda rows: len(rows) == 2 * number and list(rows), limit_s=LIMIT_S)
     came = Counter((row["comm"], "left" if row["lport"] == PORT else "right")

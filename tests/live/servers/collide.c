@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Short connections that both ends close at about the same time: collide PORT COUNT SPREAD_NS
+ * Short connections that both ends close at about the same time:
+ * collide PORT COUNT SPREAD_NS THREADS
  *
  * Each end waits for some time up to SPREAD_NS after the only bytes that go to and fro, and calls
  * close(). So it happens that the FIN of one comes while the other is in there. A child, called
- * "left", has the listener and accepts; "right" connects. Prints "done" in the end.
+ * "left", has the listener and accepts; "right" connects. The youngest of so many more threads of a
+ * process does that, and the others sleep. Prints "done" in the end.
  */
 #include <arpa/inet.h>
 #include <err.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -50,28 +53,61 @@ static void begin(const char *name, int number)
 	srandom(1 + number); /* 0 and 1 give the same */
 }
 
-static void serve(int listener, long number, long spread_ns)
+struct end {
+	int listener; /* of "left" */
+	struct sockaddr_in to;
+	long number;
+	long spread_ns;
+};
+
+static void *sleep_on(void *nothing)
 {
+	for (;;)
+		pause();
+	return nothing;
+}
+
+/* Has @work done by the youngest of so many threads; with none, by the first thread. */
+static void do_by_the_youngest(void *(*work)(void *end), struct end *end, long threads)
+{
+	pthread_t thread;
+
+	if (!threads) {
+		work(end);
+		return;
+	}
+	for (long i = 1; i < threads; i++)
+		if (pthread_create(&thread, NULL, sleep_on, NULL))
+			errx(1, "pthread_create");
+	if (pthread_create(&thread, NULL, work, end) || pthread_join(thread, NULL))
+		errx(1, "pthread_create");
+}
+
+static void *serve(void *context)
+{
+	struct end *end = context;
+	long number = end->number;
+	int listener = end->listener;
 	char byte = 0;
 
-	begin("left", 0);
 	while (number--) {
 		int fd = accept(listener, NULL, NULL);
 
 		if (fd < 0 || read(fd, &byte, 1) != 1 || write(fd, &byte, 1) != 1)
 			err(1, "accept");
-		wait_for_some_time(spread_ns);
+		wait_for_some_time(end->spread_ns);
 		close(fd);
 	}
-	exit(0);
+	return NULL;
 }
 
-static void visit(struct sockaddr_in to, long number, long spread_ns)
+static void *visit(void *context)
 {
+	struct end *end = context;
+	struct sockaddr_in to = end->to;
 	char byte = 0;
 
-	begin("right", 1);
-	for (long i = 0; i < number; i++) {
+	for (long i = 0; i < end->number; i++) {
 		int fd = socket(AF_INET, SOCK_STREAM, 0);
 
 		to.sin_addr.s_addr = htonl(INADDR_LOOPBACK + (i / A_HOST << 8));
@@ -79,32 +115,40 @@ static void visit(struct sockaddr_in to, long number, long spread_ns)
 			err(1, "connect");
 		while (recv(fd, &byte, 1, MSG_DONTWAIT) != 1)
 			;
-		wait_for_some_time(spread_ns);
+		wait_for_some_time(end->spread_ns);
 		close(fd);
 	}
+	return NULL;
 }
 
 int main(int argc, char **argv)
 {
-	struct sockaddr_in any = { .sin_family = AF_INET, .sin_addr.s_addr = INADDR_ANY };
-	int listener = socket(AF_INET, SOCK_STREAM, 0);
-	long number, spread_ns;
+	struct end end = {
+		.to = { .sin_family = AF_INET, .sin_addr.s_addr = INADDR_ANY },
+		.listener = socket(AF_INET, SOCK_STREAM, 0),
+	};
+	long threads;
 
-	if (argc != 4)
-		errx(2, "collide PORT COUNT SPREAD_NS");
-	any.sin_port = htons(atoi(argv[1]));
-	number = atol(argv[2]);
-	spread_ns = atol(argv[3]);
-	if (listener < 0 || bind(listener, (void *)&any, sizeof(any)) || listen(listener, 1))
+	if (argc != 5)
+		errx(2, "collide PORT COUNT SPREAD_NS THREADS");
+	end.to.sin_port = htons(atoi(argv[1]));
+	end.number = atol(argv[2]);
+	end.spread_ns = atol(argv[3]);
+	threads = atol(argv[4]);
+	if (end.listener < 0 || bind(end.listener, (void *)&end.to, sizeof(end.to)) ||
+	    listen(end.listener, 1))
 		err(1, "listen");
 	switch (fork()) {
 	case -1:
 		err(1, "fork");
 	case 0:
-		serve(listener, number, spread_ns);
+		begin("left", 0);
+		do_by_the_youngest(serve, &end, threads);
+		exit(0);
 	}
-	close(listener);
-	visit(any, number, spread_ns);
+	close(end.listener);
+	begin("right", 1);
+	do_by_the_youngest(visit, &end, threads);
 	wait(NULL);
 	puts("done");
 	return 0;
