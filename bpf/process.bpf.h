@@ -81,9 +81,54 @@ __noinline int process_exec_v511_socket(__u64 fdt, __u32 fd)
 }
 
 /*
- * The process that a socket is known by ends. It leaves the socket to a child that has it under the
- * same number. If there is none, and others hold it, they are looked for at the socket's next
- * transition.
+ * Threads that are looked at in a process that ends. Those that have ended are in its list no more,
+ * so hardly any other than its last one is.
+ */
+#define ENDING_THREADS 64
+
+/*
+ * Returns whether the running process, which ends, shares its table of descriptors with another one
+ * (clone() with CLONE_FILES), which keeps all that is in it. Threads of its own that have not let go
+ * of the table yet do not count; if one lets go just now, the answer may be a wrong yes.
+ */
+__noinline int process_shares_table(void)
+{
+	const struct task_struct *task = (const struct task_struct *)bpf_get_current_task();
+	const struct signal_struct *signal = BPF_CORE_READ(task, signal);
+	const struct files_struct *files = BPF_CORE_READ(task, files);
+	int users = BPF_CORE_READ(files, count.counter);
+	__u64 head, node;
+
+	if (users == 1)
+		return 0;
+	head = (__u64)signal + bpf_core_field_offset(struct signal_struct, thread_head);
+	node = (__u64)BPF_CORE_READ((struct list_head *)head, next);
+	for (int i = 0; i < ENDING_THREADS && node && node != head; i++) {
+		task = (void *)node - bpf_core_field_offset(struct task_struct, thread_node);
+		users -= BPF_CORE_READ(task, files) == files;
+		node = (__u64)BPF_CORE_READ((struct list_head *)node, next);
+	}
+	return users > 0;
+}
+
+/*
+ * Notes that the running process, which ends, is the only one that has a socket. Nobody can be
+ * asked for it later, for the process gives its table away before it closes what is in it.
+ */
+static __always_inline void exit_own(struct lifecycle *l, __u32 fd)
+{
+	if (l->owner == TCPDWELL_OWNER_NONE || l->pid != bpf_get_current_pid_tgid() >> 32) {
+		holder_become(l, bpf_get_current_task(), fd);
+		*(volatile __u8 *)&l->owner = TCPDWELL_OWNER_CLOSE;
+	}
+	if (!(l->waits & LIFECYCLE_LAST)) /* not an atomic or, which 5.10 has not */
+		__sync_fetch_and_add(&l->waits, LIFECYCLE_LAST);
+}
+
+/*
+ * A process that has a socket ends. If it is the one that the socket is known by, it leaves the
+ * socket to a child that has it under the same number. If there is none, and others hold it, they
+ * are looked for at the socket's next transition.
  */
 __noinline int process_exit_socket(__u64 fdt, __u32 fd)
 {
@@ -92,14 +137,14 @@ __noinline int process_exit_socket(__u64 fdt, __u32 fd)
 	struct lifecycle *l = sk ? connection_find(sock_key_by_address(sk)) : NULL;
 	__u64 heir;
 
-	if (!l || l->owner == TCPDWELL_OWNER_NONE || l->waits & LIFECYCLE_WAITING ||
-	    l->marks & LIFECYCLE_TW || l->pid != bpf_get_current_pid_tgid() >> 32)
+	if (cfg_skip_owner || !l || l->waits & LIFECYCLE_WAITING || l->marks & LIFECYCLE_TW)
 		return 0;
-	if (file_references(file) == 1) {
-		if (!(l->waits & LIFECYCLE_LAST)) /* not an atomic or, which 5.10 has not */
-			__sync_fetch_and_add(&l->waits, LIFECYCLE_LAST);
+	if (file_references(file) == 1 && !process_shares_table()) {
+		exit_own(l, fd);
 		return 0;
 	}
+	if (l->owner == TCPDWELL_OWNER_NONE || l->pid != bpf_get_current_pid_tgid() >> 32)
+		return 0;
 	heir = child_holder(bpf_get_current_task(), fd, (__u64)file);
 	if (heir)
 		holder_become(l, heir, fd);

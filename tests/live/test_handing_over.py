@@ -10,6 +10,8 @@ nobody is named.
 from __future__ import annotations
 
 import os
+import signal
+from collections import Counter
 from typing import Callable, Iterator
 
 import pytest
@@ -20,6 +22,7 @@ from harness.matrix import on_every_kernel
 from harness.netns import Netns
 from harness.play import (LIMIT_S, PORT, UNKNOWN, Owner, Stage, begin, connect, expect,
                           passive_open, who)
+from harness.scale import count
 from harness.story import Process, owner_of
 from harness.tracer import Row, Tracer
 
@@ -373,6 +376,62 @@ def test_parent_ends(stage: Stage) -> None:
     parent, heir = who(server), who(child)
     server.kill()
     expect(finish(stage, client, child, "not", port), passive_open(parent, (heir, "accept")))
+
+
+@pytest.mark.every_kernel
+def test_all_end_at_once(stage: Stage) -> None:
+    """FINs come while the worker that connections were left to is ending, and closes one by one."""
+    number = count(3000, 100)
+    server, client = stage.server("master"), stage.actor("client")
+    for actor in (server, client):
+        actor.run("import resource as r\nr.setrlimit(r.RLIMIT_NOFILE, (4096, 4096))")
+    server.send(f"all = [l.accept()[0] for _ in range({number})]")
+    client.run(f"all = [socket.create_connection(('127.0.0.1', {PORT})) for _ in range({number})]")
+    server.answer()
+    worker = server.fork()
+    worker.run("me.name('worker')")
+    server.run("for one in all: one.close()")
+    heir = who(worker)
+    for actor in (client, worker):
+        signal.pidfd_send_signal(actor.handle, signal.SIGKILL)
+    for actor in (client, worker):
+        actor.wait()
+    rows = stage.tracer.wait_for(
+        lambda rows: len(found := [row for row in rows if row["lport"] == PORT and
+                                   row["from"] == "ESTABLISHED"]) == number and found,
+        limit_s=LIMIT_S)
+    assert Counter(owner_of(row)[0] for row in rows) == {heir: number}
+
+
+# A child that shares its parent's table of descriptors (clone() with CLONE_FILES only), for so long.
+SHARES_THE_TABLE = f"""
+import time
+child = ctypes.CDLL(None).syscall({{"x86_64": 56, "aarch64": 220}}[os.uname().machine],
+                                  {CLONE_FILES} | 17, 0, 0, 0, 0)
+if not child:
+    os.read(end, 1)
+    os._exit(0)
+"""
+
+
+@pytest.mark.every_kernel
+def test_table_of_two_processes(stage: Stage) -> None:
+    """A process ends whose child shares its table: nothing in it is closed, and the child has all.
+    """
+    server, client = stage.server("parent"), stage.actor("client")
+    port = connect(client, server)
+    end, told = os.pipe()
+    server.run(f"end = os.open('/proc/{os.getpid()}/fd/{end}', os.O_RDONLY)")
+    server.run(SHARES_THE_TABLE)
+    child = server.ask("child")
+    parent, heir = who(server), Process(child, "parent")
+    server.kill()
+    client.run("c.close()")
+    stage.tracer.wait_for(lambda rows: [row for row in rows if row["to"] == "CLOSE_WAIT"],
+                          limit_s=LIMIT_S)
+    os.close(told)
+    expect(stage.passive(port), passive_open(parent, (heir, "accept")))
+    os.close(end)
 
 
 def test_reset_by_the_peer(stage: Stage) -> None:
