@@ -20,7 +20,7 @@
  * it and takes it out of sk_err_soft, but the error queue still has it (tcp_v4_err(),
  * ip_icmp_error()).
  */
-static __noinline int sock_icmp_error(const struct sock *sk)
+static __always_inline int sock_icmp_error(const struct sock *sk)
 {
 	struct sock_extended_err ee = {};
 	const struct sk_buff *skb;
@@ -36,6 +36,17 @@ static __noinline int sock_icmp_error(const struct sock *sk)
 		       0;
 }
 
+/*
+ * Returns the error with which a socket goes from SYN_SENT to CLOSE, if nobody refused it. What it
+ * held before connect() is none.
+ */
+static __noinline int sock_give_up_error(const struct sock *sk)
+{
+	int err = sock_is_unsent(sk) ? 0 : PEEK(sock, sk, sk_err);
+
+	return err ?: sock_icmp_error(sk);
+}
+
 /* Fills in what the transition says beyond its two states. */
 static __always_inline void transition_describe(struct transition *t, const struct lifecycle *l,
 						__u32 facts)
@@ -47,8 +58,8 @@ static __always_inline void transition_describe(struct transition *t, const stru
 	if (row->to != TCPDWELL_CLOSE)
 		return;
 	row->reason = lifecycle_reason(row->from, err, facts);
-	if (row->reason == TCPDWELL_REASON_ABORTED && row->from == TCPDWELL_SYN_SENT && !err)
-		err = sock_icmp_error(t->sk);
+	if (row->reason == TCPDWELL_REASON_ABORTED && row->from == TCPDWELL_SYN_SENT)
+		err = sock_give_up_error(t->sk);
 	row->err = lifecycle_error(row->reason, err);
 }
 
@@ -145,6 +156,8 @@ static __noinline __u32 cut_off_facts(const struct sock *sk, __u64 now_ns)
 	const struct tcp_sock *tp = (const struct tcp_sock *)sk;
 	__u32 facts = 0;
 
+	if (sock_is_unsent(sk))
+		return LIFECYCLE_UNSENT;
 	if (PEEK(sock, sk, sk_err) == LIFECYCLE_ETIMEDOUT)
 		return timeout_facts(sk, now_ns);
 	if (BPF_CORE_READ_BITFIELD_PROBED(tp, repair))
@@ -160,7 +173,9 @@ static __noinline __u32 cut_off_facts(const struct sock *sk, __u64 now_ns)
 /* Returns whether cut_off_facts() is to be asked. */
 static __always_inline bool wants_cut_off_facts(const struct sock *sk, __u8 from, __u32 facts)
 {
-	return sk->sk_err ? sk->sk_err == LIFECYCLE_ETIMEDOUT : lifecycle_is_cut_off(from, facts);
+	if (sk->sk_err)
+		return sk->sk_err == LIFECYCLE_ETIMEDOUT || from == TCPDWELL_SYN_SENT;
+	return lifecycle_is_cut_off(from, facts);
 }
 
 /* Returns the facts that decide on the reason of the end and on who acted (enum lifecycle_fact). */

@@ -249,9 +249,27 @@ static __always_inline __u64 sock_cgroup_id(const struct sock *sk, const bool di
 	return cgroup ? BPF_CORE_READ(cgroup, kn, id) : 0;
 }
 
-/* Returns the local port of a socket on its way to CLOSE: inet_put_port() has cleared skc_num. */
-static __always_inline __u16 sock_last_port(const struct sock *sk)
+/*
+ * Returns whether a socket on its way to CLOSE, whose state is still the last one, has not sent its
+ * SYN yet: connect() fails. One that was disconnected counts from 0 again (tcp_disconnect()).
+ */
+static __always_inline bool sock_is_unsent(const struct sock *sk)
 {
+	return PEEK(sock, sk, __sk_common.skc_state) == TCPDWELL_SYN_SENT &&
+	       !PEEK(tcp_sock, sk, segs_out);
+}
+
+/*
+ * Returns the local port of a socket on its way to CLOSE: inet_put_port() has cleared skc_num. If
+ * connect() has found no port, the last one is that of an earlier connection.
+ *
+ * It is not inlined, to spare its caller's stack. It is static, so that it takes the socket as a
+ * typed pointer.
+ */
+static __noinline __u16 sock_last_port(const struct sock *sk)
+{
+	if (sock_is_unsent(sk))
+		return 0;
 	return bpf_ntohs(PEEK(inet_sock, sk, inet_sport));
 }
 

@@ -240,7 +240,24 @@ enum lifecycle_fact {
 	LIFECYCLE_NETNS_GONE = 1U << 11,
 	LIFECYCLE_KEEPALIVE = 1U << 12,	   /* only probes were sent, and they ran out */
 	LIFECYCLE_USER_TIMEOUT = 1U << 13, /* TCP_USER_TIMEOUT is set, and has passed */
+	LIFECYCLE_UNSENT = 1U << 14,	   /* connect() failed before it sent a SYN */
 };
+
+/*
+ * Returns the error that ended a connection: @err is what its socket holds on the way from @from to
+ * CLOSE, unless that was there before.
+ *
+ * tcp_disconnect() leaves ECONNRESET behind if it sends a reset, and what ended a connection stays
+ * until the process asks for it. The next connect() clears it when it sends the SYN
+ * (tcp_connect_init()); listen() does not. The ACK of our FIN ends LAST_ACK, which no error does:
+ * with IP_RECVERR tcp_v4_err() sets the ICMP error while the connection goes on.
+ */
+LIFECYCLE_FN int lifecycle_end_error(__u8 from, int err, __u32 facts)
+{
+	if (from == TCPDWELL_LISTEN || facts & LIFECYCLE_UNSENT)
+		return 0;
+	return from == TCPDWELL_LAST_ACK && !(facts & LIFECYCLE_UNACKED) ? 0 : err;
+}
 
 /*
  * Returns by what call the running process causes this transition: connect, listen or close;
@@ -264,7 +281,7 @@ LIFECYCLE_FN __u8 lifecycle_actor(__u8 from, __u8 to, int err, __u32 facts)
 		return TCPDWELL_OWNER_NONE;
 	if (from == TCPDWELL_LISTEN)
 		return TCPDWELL_OWNER_CLOSE;
-	if (err || !(facts & LIFECYCLE_ATTACHED))
+	if (lifecycle_end_error(from, err, facts) || !(facts & LIFECYCLE_ATTACHED))
 		return TCPDWELL_OWNER_NONE;
 	switch (from) {
 	case TCPDWELL_SYN_SENT:
@@ -326,16 +343,13 @@ LIFECYCLE_FN int lifecycle_is_cut_off(__u8 from, __u32 facts)
  * if the peer's FIN does not come (tcp_rcv_state_process(), tcp_keepalive_timer()). Where timewait
  * sockets are not seen, an orphan that becomes one in FIN_WAIT2 may end in any way.
  *
- * With IP_RECVERR tcp_v4_err() sets the ICMP error while the connection goes on. The error may
- * still be there when the ACK of our FIN ends LAST_ACK, which no error does.
- *
  * The kernel answers data that nobody can read any more with a reset (tcp_rcv_state_process():
  * TCPABORTONDATA). The socket then holds ECONNRESET like one that received a reset. If the same
  * segment acknowledges our FIN, it holds no error.
  */
 LIFECYCLE_FN __u8 lifecycle_reason(__u8 from, int err, __u32 facts)
 {
-	switch (err) {
+	switch (lifecycle_end_error(from, err, facts)) {
 	case 0:
 		break;
 	case LIFECYCLE_ECONNRESET:
@@ -358,8 +372,6 @@ LIFECYCLE_FN __u8 lifecycle_reason(__u8 from, int err, __u32 facts)
 	case LIFECYCLE_ENOPROTOOPT:
 	case LIFECYCLE_EOPNOTSUPP:
 	case LIFECYCLE_EPROTO:
-		if (from == TCPDWELL_LAST_ACK && !(facts & LIFECYCLE_UNACKED))
-			break;
 		return err == LIFECYCLE_ECONNREFUSED ? TCPDWELL_REASON_REFUSED :
 						       TCPDWELL_REASON_UNREACHABLE;
 	default:
@@ -405,13 +417,14 @@ LIFECYCLE_FN __u8 lifecycle_reason(__u8 from, int err, __u32 facts)
 
 /*
  * Returns the error that a row shows. A connect() that finds no free port returns EADDRNOTAVAIL to
- * its caller without leaving it in the socket. An end by FINs leaves no error.
+ * its caller without leaving it in the socket. An end by FINs leaves no error, and neither
+ * does that of a listener: see lifecycle_end_error().
  */
 LIFECYCLE_FN __u16 lifecycle_error(__u8 reason, int err)
 {
 	if (reason == TCPDWELL_REASON_NO_LOCAL_PORT)
 		return LIFECYCLE_EADDRNOTAVAIL;
-	return reason == TCPDWELL_REASON_FIN ? 0 : err;
+	return reason == TCPDWELL_REASON_FIN || reason == TCPDWELL_REASON_LISTENER_CLOSED ? 0 : err;
 }
 
 #endif /* TCPDWELL_LIFECYCLE_H */

@@ -357,6 +357,7 @@ struct tcp_sock {
 	u32 copied_seq;
 	u32 data_segs_in;
 	u32 data_segs_out;
+	u32 segs_out;
 	u64 bytes_sent;
 	u64 bytes_retrans;
 	u64 bytes_acked;

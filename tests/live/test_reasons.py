@@ -96,6 +96,44 @@ def test_closed_in_repair(netns: Netns, tracer: Callable[..., Tracer]) -> None:
         ("ESTABLISHED", "repair"), ("CLOSE_WAIT", "repair"), ("FIN_WAIT2", "repair")}
 
 
+# A socket is disconnected, which leaves ECONNRESET in it, and connects again without a free port; or
+# it listens.
+ANOTHER_LIFE = """
+import ctypes, socket
+def disconnect(s):
+    assert not ctypes.CDLL(None).connect(s.fileno(), bytes(16), 16)
+def connect(port):
+    s = socket.create_connection(("127.0.0.1", port))
+    servers[port].accept()[0].detach()
+    return s
+with open("/proc/sys/net/ipv4/ip_local_port_range", "w") as ports:
+    ports.write("50000 50001")
+servers = {port: socket.create_server(("127.0.0.1", port)) for port in (8080, 8081)}
+first, again = connect(8080), connect(8081)
+disconnect(again)
+second = connect(8080)
+assert again.connect_ex(("127.0.0.1", 8080)) == 99
+disconnect(first)
+first.bind(("127.0.0.1", 8082))
+first.listen()
+"""
+
+
+@pytest.mark.every_kernel
+def test_error_of_an_earlier_connection(netns: Netns, tracer: Callable[..., Tracer]) -> None:
+    """What ended a socket's last connection ends neither its next one nor the listener it becomes,
+    and its last port is not that of a connection that got none."""
+    running = tracer("--netns", str(netns.inode))
+    netns.run(["python3", "-c", ANOTHER_LIFE])
+    rows = running.wait_for(lambda rows: [row for row in rows if row["from"] == "LISTEN" and
+                                          (row["lport"], row["to"]) == (8082, "CLOSE")] and rows)
+    (failed,) = [row for row in rows if (row["from"], row["to"]) == ("SYN_SENT", "CLOSE")]
+    assert (failed["reason"], failed["errno"], failed["lport"]) == ("no_local_port",
+                                                                    "EADDRNOTAVAIL", None), failed
+    (listener,) = [row for row in rows if (row["lport"], row["from"]) == (8082, "LISTEN")]
+    assert (listener["reason"], listener["errno"]) == ("listener_closed", None), listener
+
+
 def play_deferred(stage: Stage, full: bool) -> Given:
     """Sends a bare ACK, which TCP_DEFER_ACCEPT ignores; or data while the accept queue is full."""
     server = stage.server(stage.link(tcp_synack_retries=1), backlog=0, before=DEFER)

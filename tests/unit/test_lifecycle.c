@@ -22,7 +22,7 @@
 enum {
 	FIRST = TCPDWELL_ESTABLISHED,
 	LAST = TCPDWELL_CLOSING,
-	FACTS = LIFECYCLE_USER_TIMEOUT << 1, /* one past all facts at once */
+	FACTS = LIFECYCLE_UNSENT << 1, /* one past all facts at once */
 };
 
 /* Every errno of asm-generic is below this, and so are some that no kernel has. */
@@ -225,11 +225,23 @@ static const struct {
 	[TCPDWELL_CLOSE] = { 0 },
 };
 
+/*
+ * Returns whether what a socket holds was there before: from an earlier connection of a socket that
+ * listens or sent no SYN yet, or left by tcp_v4_err() where tcp_rcv_state_process() ends LAST_ACK.
+ */
+static bool is_old_error(int from, unsigned int facts)
+{
+	return from == TCPDWELL_LISTEN || facts & LIFECYCLE_UNSENT ||
+	       (from == TCPDWELL_LAST_ACK && !(facts & LIFECYCLE_UNACKED));
+}
+
 static bool closer_acts(int from, int err, unsigned int facts)
 {
 	if (closers[from].always)
 		return true;
-	if (err || !closers[from].attached || !(facts & LIFECYCLE_ATTACHED))
+	if (err && !is_old_error(from, facts))
+		return false;
+	if (!closers[from].attached || !(facts & LIFECYCLE_ATTACHED))
 		return false;
 	if (closers[from].unacked && !(facts & LIFECYCLE_UNACKED))
 		return false;
@@ -251,7 +263,7 @@ static void test_actor_of_close(void **state)
  * ---- Reasons ------------------------------------------------------------------------------------
  */
 
-/* An error explains the end in every state, except an ICMP error that both sides' FINs outlived. */
+/* An error explains the end in every state, unless it was there before. */
 static const struct {
 	int err;
 	uint8_t reason;
@@ -275,16 +287,10 @@ static const struct {
 	{ ECONNABORTED, TCPDWELL_REASON_ABORTED },
 };
 
-/* tcp_v4_err() leaves it with IP_RECVERR, and then tcp_rcv_state_process() ends LAST_ACK. */
-static bool is_old_error(int from, int reason, unsigned int facts)
-{
-	bool by_icmp = reason == TCPDWELL_REASON_REFUSED || reason == TCPDWELL_REASON_UNREACHABLE;
-
-	return by_icmp && from == TCPDWELL_LAST_ACK && !(facts & LIFECYCLE_UNACKED);
-}
-
 static uint8_t error_reason(int from, int err, unsigned int facts)
 {
+	if (is_old_error(from, facts))
+		return lifecycle_reason(from, 0, facts);
 	/* tcp_rcv_state_process(): data after close() */
 	if (err == ECONNRESET && (from == TCPDWELL_FIN_WAIT1 || from == TCPDWELL_FIN_WAIT2) &&
 	    facts & LIFECYCLE_DATA_CAME)
@@ -296,9 +302,7 @@ static uint8_t error_reason(int from, int err, unsigned int facts)
 		return TCPDWELL_REASON_KEEPALIVE_TIMEOUT;
 	for (size_t i = 0; i < COUNT(errors); i++)
 		if (errors[i].err == err)
-			return is_old_error(from, errors[i].reason, facts) ?
-				       lifecycle_reason(from, 0, facts) :
-				       errors[i].reason;
+			return errors[i].reason;
 	return TCPDWELL_REASON_ABORTED; /* TCP sets no such error, but a BPF program may */
 }
 
@@ -441,7 +445,10 @@ static int shown_error(int reason, int err)
 {
 	if (reason == TCPDWELL_REASON_NO_LOCAL_PORT)
 		return EADDRNOTAVAIL;
-	return reason == TCPDWELL_REASON_FIN ? 0 : err;
+	/* The error is an earlier one. */
+	if (reason == TCPDWELL_REASON_FIN || reason == TCPDWELL_REASON_LISTENER_CLOSED)
+		return 0;
+	return err;
 }
 
 static void test_error(void **state)
@@ -490,7 +497,7 @@ static void test_bits(void **state)
 			 LIFECYCLE_TO_A_TICK | LIFECYCLE_BOUND | LIFECYCLE_IN_CGROUP);
 	assert_int_equal(QUEUED + ATTACHED + NO_PORT + PEER_DONE + NO_TW + NO_LINGER2 + UNACKED +
 				 DATA_CAME + LINGERED + REPAIR + ORPHAN + NETNS_GONE +
-				 LIFECYCLE_KEEPALIVE + LIFECYCLE_USER_TIMEOUT,
+				 LIFECYCLE_KEEPALIVE + LIFECYCLE_USER_TIMEOUT + LIFECYCLE_UNSENT,
 			 ALL);
 	assert_int_equal(
 		LIFECYCLE_MATCHED + LIFECYCLE_OPENED_EXACT + LIFECYCLE_TW + LIFECYCLE_TW_FIN_WAIT2 +
