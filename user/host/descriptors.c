@@ -116,13 +116,16 @@ static int visit(const struct walk *walk, int process, int folder, const char *n
 	return walk->visit(walk->context, holder);
 }
 
-/* Visits the descriptors of one process, whose folder is @process. Closes @fds. */
+/*
+ * Visits the descriptors in the folder @fds of a process, whose folder is @process. Returns how many
+ * there are, or -errno. Closes @fds.
+ */
 static int visit_all(const struct walk *walk, int process, int fds, uint32_t pid)
 {
 	struct descriptor_holder holder = { .pid = pid };
 	DIR *dir = fdopendir(fds);
 	struct dirent *entry;
-	int err = 0;
+	int err = 0, count = 0;
 
 	if (!dir) {
 		err = -errno;
@@ -131,27 +134,58 @@ static int visit_all(const struct walk *walk, int process, int fds, uint32_t pid
 	}
 	read_comm(process, holder.comm);
 	while (!err && (entry = readdir(dir)))
-		if (isdigit((unsigned char)entry->d_name[0]))
+		if (isdigit((unsigned char)entry->d_name[0])) {
 			err = visit(walk, process, dirfd(dir), entry->d_name, &holder);
+			count++;
+		}
 	closedir(dir);
-	return err;
+	return err ?: count;
+}
+
+/*
+ * Visits the descriptors of a process whose first thread has none: if it has ended, other threads
+ * still have the table of the process.
+ */
+static int visit_thread(const struct walk *walk, int process, uint32_t pid)
+{
+	int tasks = openat(process, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC), fds, found = 0;
+	DIR *dir = tasks < 0 ? NULL : fdopendir(tasks);
+	struct dirent *entry;
+	char path[32];
+
+	if (!dir) {
+		if (tasks >= 0)
+			close(tasks);
+		return 0; /* the process has ended, too */
+	}
+	while (!found && (entry = readdir(dir))) {
+		if (!isdigit((unsigned char)entry->d_name[0]))
+			continue;
+		snprintf(path, sizeof(path), "%.16s/fd", entry->d_name);
+		fds = openat(dirfd(dir), path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fds >= 0)
+			found = visit_all(walk, process, fds, pid);
+	}
+	closedir(dir);
+	return found;
 }
 
 static int visit_process(struct walk *walk, int proc, const char *name)
 {
-	int process = openat(proc, name, O_PATH | O_DIRECTORY | O_CLOEXEC), fds, err = 0;
+	int process = openat(proc, name, O_PATH | O_DIRECTORY | O_CLOEXEC), fds, found = 0;
+	uint32_t pid = strtoul(name, NULL, 10);
 
 	if (process < 0)
 		return 0; /* it has ended */
 	fds = openat(process, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fds >= 0)
-		err = visit_all(walk, process, fds, strtoul(name, NULL, 10));
+		found = visit_all(walk, process, fds, pid) ?: visit_thread(walk, process, pid);
 	else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
-		err = -errno;
+		found = -errno;
 	else if (errno == EACCES || errno == EPERM)
 		walk->closed++;
 	close(process);
-	return err;
+	return found < 0 ? found : 0;
 }
 
 int descriptors_each(const char *root, descriptors_visit *visit, void *context,

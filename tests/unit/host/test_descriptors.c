@@ -67,6 +67,33 @@ static void test_who_holds_what(void **state)
 	descriptors_free(d);
 }
 
+/* The first thread of a process has ended, and its table is found by another thread. */
+static void test_first_thread_has_ended(void **state)
+{
+	static const char *const none[] = { NULL };
+	const struct descriptor *found;
+	struct descriptors *d;
+	unsigned int closed;
+	char command[512];
+	size_t count;
+
+	(void)state;
+	put_process(50, "threads", none);
+	snprintf(command, sizeof(command),
+		 "cd %s/proc/50 && mkdir -p task/50/fd task/51/fd task/52/fd && "
+		 "ln -s 'socket:[99]' task/51/fd/3 && ln -s 'socket:[99]' task/52/fd/3",
+		 folder_root);
+	assert_int_equal(system(command), 0);
+	d = descriptors_new(folder_root, &closed);
+	assert_non_null(d);
+	found = descriptors_find(d, 99, &count);
+	assert_int_equal(count, 1);
+	assert_int_equal(found->pid, 50);
+	assert_int_equal(found->fd, 3);
+	assert_string_equal(descriptors_comm(d, found), "threads");
+	descriptors_free(d);
+}
+
 /* The lines by which different kernels tell of the fixed files of an io_uring. */
 static const char fdinfo_5_10[] = "pos:\t0\nflags:\t02000002\nmnt_id:\t14\n"
 				  "SqMask:\t0x0\nSqThread:\t-1\nSqThreadCpu:\t-1\n"
@@ -188,6 +215,8 @@ static void test_running_kernel(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_first_thread_has_ended, folder_make,
+						folder_remove),
 		cmocka_unit_test_setup_teardown(test_who_holds_what, folder_make, folder_remove),
 		cmocka_unit_test(test_fixed_files),
 		cmocka_unit_test_setup_teardown(test_who_has_the_ring, folder_make, folder_remove),
