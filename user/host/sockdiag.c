@@ -23,6 +23,10 @@
 #define NS_PER_MS 1000000ULL
 #define NS_PER_US 1000ULL
 
+/*
+ * Sets the ends. An IPv6 socket whose addresses are mapped ones is one of IPv4, and so is a listener
+ * at a mapped address, which has no other end.
+ */
 static void set_ends(struct sockdiag_socket *socket, const struct inet_diag_msg *m)
 {
 	const void *laddr = m->id.idiag_src, *raddr = m->id.idiag_dst;
@@ -30,7 +34,8 @@ static void set_ends(struct sockdiag_socket *socket, const struct inet_diag_msg 
 
 	socket->family = 4;
 	if (m->idiag_family == AF_INET6) {
-		if (v4mapped_is(laddr) && v4mapped_is(raddr)) {
+		if (v4mapped_is(laddr) &&
+		    (v4mapped_is(raddr) || m->idiag_state == TCPDWELL_LISTEN)) {
 			laddr = m->id.idiag_src + 3;
 			raddr = m->id.idiag_dst + 3;
 		} else {

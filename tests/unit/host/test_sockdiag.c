@@ -190,12 +190,17 @@ static void test_ipv6(void **state)
 	add_socket(&answer, AF_INET6, "2001:db8::1", "2001:db8::2")->idiag_timer = 0;
 	add_socket(&answer, AF_INET6, "::ffff:192.0.2.1", "::ffff:192.0.2.2");
 	assert_int_equal(sockdiag_parse(answer.data, answer.len, 0, take, &found), 0);
-	assert_int_equal(found.count, 2);
+	add_socket(&answer, AF_INET6, "::ffff:192.0.2.1", "::")->idiag_state = TCPDWELL_LISTEN;
+	found.count = 0;
+	assert_int_equal(sockdiag_parse(answer.data, answer.len, 0, take, &found), 0);
+	assert_int_equal(found.count, 3);
 	assert_int_equal(found.sockets[0].family, 6);
 	assert_memory_equal(found.sockets[0].laddr, local, 16);
 	assert_int_equal(found.sockets[0].left_ns, 0);
 	assert_int_equal(found.sockets[1].family, 4);
 	assert_memory_equal(found.sockets[1].laddr, mapped, 16);
+	assert_int_equal(found.sockets[2].family, 4);
+	assert_memory_equal(found.sockets[2].laddr, mapped, 16);
 }
 
 static void test_errors(void **state)
@@ -347,14 +352,10 @@ static void test_families_at_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_socket),
-		cmocka_unit_test(test_attributes),
-		cmocka_unit_test(test_ipv6_only),
-		cmocka_unit_test(test_ipv6),
-		cmocka_unit_test(test_errors),
-		cmocka_unit_test(test_end_amid_a_word),
-		cmocka_unit_test(test_running_kernel),
-		cmocka_unit_test(test_families_at_once),
+		cmocka_unit_test(test_socket),	       cmocka_unit_test(test_attributes),
+		cmocka_unit_test(test_ipv6_only),      cmocka_unit_test(test_ipv6),
+		cmocka_unit_test(test_errors),	       cmocka_unit_test(test_end_amid_a_word),
+		cmocka_unit_test(test_running_kernel), cmocka_unit_test(test_families_at_once),
 	};
 
 	return cmocka_run_group_tests_name("sockdiag", tests, NULL, NULL);
