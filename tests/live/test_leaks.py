@@ -278,6 +278,27 @@ def test_text(scene: Scene) -> None:
 
 
 @pytest.mark.any_kernel
+def test_text_of_what_is_at_any_age(scene: Scene) -> None:
+    """A listener has no peers, and no process has what is in TIME_WAIT. Neither is perhaps so."""
+    def text(*arguments: str) -> list[str]:
+        done = subprocess.run([place.tcpdwell(), "leaks", "--netns", scene.netns.path, *arguments],
+                              capture_output=True, text=True, check=False,
+                              timeout=process.LIMIT_S)
+        return done.stdout.splitlines()
+
+    server = scene.server()
+    listens = text("-s", "LISTEN")
+    assert listens[0] == "listens: 1 in LISTEN for a time that is not known"
+    assert not [line for line in listens if "peers" in line]
+    client = within.make_socket(scene.netns)
+    client.connect(("127.0.0.1", 8080))
+    client.close()
+    server.run("l.accept()[0].close()")
+    assert text("-s", "TIME_WAIT", "--older", "0s")[:2] == [
+        "kept: 1 in TIME_WAIT, which the kernel ends after 60s", "  no process"]
+
+
+@pytest.mark.any_kernel
 def test_name_with_escapes(scene: Scene) -> None:
     """A process may have any name; none of it reaches the terminal raw."""
     server = scene.server()

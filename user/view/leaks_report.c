@@ -78,7 +78,10 @@ static void print_process(FILE *out, const struct leak *leak, const struct procf
 		return;
 	}
 	if (!leak->pid) {
-		fputs(leak->verdict == LEAK_ORPHANED ? "  no process\n" : unseen, out);
+		fputs(leak->verdict == LEAK_ORPHANED || leak->verdict == LEAK_TIMEWAIT ?
+			      "  no process\n" :
+			      unseen,
+		      out);
 		return;
 	}
 	fprintf(out, "  pid %" PRIu32 " ", leak->pid);
@@ -179,6 +182,8 @@ static void print_ends(FILE *out, const struct leak *leak)
 	print_ports(out, leak, SERVICE_LOCAL, "  local port");
 	print_ports(out, leak, SERVICE_REMOTE, "  remote port");
 	print_ports(out, leak, SERVICE_UNKNOWN, "  service unknown");
+	if (leak->state == TCPDWELL_LISTEN)
+		return;
 	fputs("  peers", out);
 	for (size_t i = 0; i < leak->peer_count; i++) {
 		const struct leak_end *peer = &leak->peers[i];

@@ -88,10 +88,27 @@ static const char *waits_for(uint8_t state)
 	return "the peer does not acknowledge the FIN";
 }
 
+/* Returns whether the sockets are what @leak calls them however old they are. */
+static bool at_any_age(const struct leak *leak)
+{
+	return leak->verdict == LEAK_ORPHANED || leak->verdict == LEAK_TIMEWAIT ||
+	       leak->state == TCPDWELL_LISTEN;
+}
+
 static void print_many(FILE *out, const struct leak *leak, const char *what)
 {
-	fprintf(out, "%s%s: %zu in %s", leak->count ? "" : "perhaps ", what,
+	fprintf(out, "%s%s: %zu in %s", leak->count || at_any_age(leak) ? "" : "perhaps ", what,
 		leak->count ?: leak->perhaps, tcpstate_name(leak->state));
+}
+
+/* Says that sockets of any age may be younger than what was asked for. */
+static void print_perhaps(FILE *out, const struct leak *leak, uint64_t older_ns)
+{
+	if (leak->count)
+		return;
+	fputs(", perhaps for ", out);
+	leaks_print_ns(out, older_ns);
+	fputs(" or longer", out);
 }
 
 static void print_leaks(FILE *out, const struct leak *leak, const struct procfs_process *process,
@@ -139,6 +156,7 @@ void leaks_verdict(FILE *out, const struct leak *leak, const struct procfs_proce
 		break;
 	case LEAK_ORPHANED:
 		print_many(out, leak, "orphaned");
+		print_perhaps(out, leak, older_ns);
 		fputs(", no process has them", out);
 		break;
 	case LEAK_SLOW:
@@ -160,6 +178,7 @@ void leaks_verdict(FILE *out, const struct leak *leak, const struct procfs_proce
 		break;
 	case LEAK_TIMEWAIT:
 		print_many(out, leak, "kept");
+		print_perhaps(out, leak, older_ns);
 		fputs(", which the kernel ends after 60s", out);
 		break;
 	default:
