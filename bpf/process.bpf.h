@@ -88,8 +88,8 @@ __noinline int process_exec_v511_socket(__u64 fdt, __u32 fd)
 
 /*
  * Returns whether the running process, which ends, shares its table of descriptors with another one
- * (clone() with CLONE_FILES), which keeps all that is in it. Threads of its own that have not let go
- * of the table yet do not count; if one lets go just now, the answer may be a wrong yes.
+ * (clone() with CLONE_FILES), which keeps all that is in it. Threads of its own that have not let
+ * go of the table yet do not count; if one lets go just now, the answer may be a wrong yes.
  */
 __noinline int process_shares_table(void)
 {

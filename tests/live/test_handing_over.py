@@ -403,7 +403,7 @@ def test_all_end_at_once(stage: Stage) -> None:
     assert Counter(owner_of(row)[0] for row in rows) == {heir: number}
 
 
-# A child that shares its parent's table of descriptors (clone() with CLONE_FILES only), for so long.
+# A child that shares its parent's table of descriptors (clone() with CLONE_FILES only).
 SHARES_THE_TABLE = f"""
 import time
 child = ctypes.CDLL(None).syscall({{"x86_64": 56, "aarch64": 220}}[os.uname().machine],

@@ -96,7 +96,7 @@ def test_closed_in_repair(netns: Netns, tracer: Callable[..., Tracer]) -> None:
         ("ESTABLISHED", "repair"), ("CLOSE_WAIT", "repair"), ("FIN_WAIT2", "repair")}
 
 
-# A socket is disconnected, which leaves ECONNRESET in it, and connects again without a free port; or
+# A socket is disconnected, which leaves ECONNRESET in it. It connects again without a free port, or
 # it listens.
 ANOTHER_LIFE = """
 import ctypes, socket

@@ -139,7 +139,7 @@ l.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, {only}) if {family} == soc
 l.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
 l.bind(({address!r}, {port})); l.listen()
 """
-    # The kernel would take the listener of IPv4 in any case, so there is one only beside IPV6_V6ONLY.
+    # The kernel prefers a listener of IPv4, so there is one only beside IPV6_V6ONLY.
     six = cast.actor("six", netns)
     six.run(text.format(family=int(socket.AF_INET6), only=only, address="::", port=0))
     port, holder = six.ask("l.getsockname()[1]"), six

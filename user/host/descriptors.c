@@ -117,8 +117,8 @@ static int visit(const struct walk *walk, int process, int folder, const char *n
 }
 
 /*
- * Visits the descriptors in the folder @fds of a process, whose folder is @process. Returns how many
- * there are, or -errno. Closes @fds.
+ * Visits the descriptors in the folder @fds of a process, whose folder is @process. Returns how
+ * many there are, or -errno. Closes @fds.
  */
 static int visit_all(const struct walk *walk, int process, int fds, uint32_t pid)
 {

@@ -24,8 +24,8 @@
 #define NS_PER_US 1000ULL
 
 /*
- * Sets the ends. An IPv6 socket whose addresses are mapped ones is one of IPv4, and so is a listener
- * at a mapped address, which has no other end.
+ * Sets the ends. An IPv6 socket whose addresses are mapped ones is one of IPv4, and so is a
+ * listener at a mapped address, which has no other end.
  */
 static void set_ends(struct sockdiag_socket *socket, const struct inet_diag_msg *m)
 {
