@@ -428,8 +428,10 @@ static void blame_servers(struct finding *finding, struct servers *servers)
 static void found_queue(struct finder *finder, const struct fact_socket *listener,
 			const struct queue *queue)
 {
-	struct finding *finding = finder_add(finder, FINDING_ACCEPT_QUEUE_FULL, FINDING_CRITICAL);
 	bool full = listener->waiting > listener->backlog;
+	bool over = !full && queue->oldest_ns < WAIT_NS;
+	struct finding *finding = finder_add(finder, FINDING_ACCEPT_QUEUE_FULL,
+					     over ? FINDING_WARNING : FINDING_CRITICAL);
 	struct servers servers;
 
 	if (!finding)

@@ -112,7 +112,11 @@ static void test_accept_queue(void **state)
 	l->drops_grew = 1;
 	assert_nothing_found(); /* SYNs are dropped for other reasons, too */
 	host.netns.grew[FACT_LISTEN_OVERFLOWS] = 1;
-	assert_int_equal(found_figure(found_only(FINDING_ACCEPT_QUEUE_FULL), "dropped"), 1);
+	f = found_only(FINDING_ACCEPT_QUEUE_FULL);
+	assert_int_equal(found_figure(f, "dropped"), 1);
+	assert_int_equal(f->severity, FINDING_WARNING); /* it is over */
+	l->waiting = 5;
+	assert_int_equal(found_only(FINDING_ACCEPT_QUEUE_FULL)->severity, FINDING_CRITICAL);
 }
 
 static void test_what_it_does_instead(void **state)
