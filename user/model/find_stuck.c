@@ -387,12 +387,18 @@ static bool in_last_ack(const struct finder *finder, const struct fact_socket *s
 
 /*
  * Advises on the limit of retransmissions, which depends on whether a process still holds the
- * socket.
+ * socket, and on its TCP_USER_TIMEOUT, which alone decides if it is set.
  */
 static void advise_stuck(struct finding *finding, const struct fact_socket *socket)
 {
-	if (socket->timers.orphan) {
+	if (socket->timers.orphan && !socket->timers.user_timeout_ms) {
 		finding_setting(finding, FACT_ORPHAN_RETRIES);
+		return;
+	}
+	if (socket->timers.user_timeout_ms) {
+		finding->helps = "They end by themselves, by their TCP_USER_TIMEOUT.";
+		finding->useless = "net.ipv4.tcp_fin_timeout, net.ipv4.tcp_retries2, "
+				   "net.ipv4.tcp_orphan_retries.";
 		return;
 	}
 	finding_setting(finding, FACT_RETRIES2);

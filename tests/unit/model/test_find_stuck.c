@@ -216,6 +216,26 @@ static void test_stuck(void **state)
 	assert_stuck(TCPDWELL_LAST_ACK, FINDING_STUCK_LAST_ACK);
 }
 
+/* TCP_USER_TIMEOUT decides alone, so no setting of the namespace is shown. */
+static void test_stuck_with_a_user_timeout(void **state)
+{
+	struct fact_socket *s = facts_clients(TCPDWELL_FIN_WAIT1, 5);
+	const struct finding *f;
+
+	(void)state;
+	for (int i = 0; i < 5; i++)
+		s[i].timers = (struct deadline_socket){ .state = TCPDWELL_FIN_WAIT1,
+							.timer = DEADLINE_TIMER_RETRANSMIT,
+							.retransmits = 3,
+							.rto_ns = 2 * S,
+							.expires_ns = S,
+							.user_timeout_ms = 60000 };
+	f = found_only(FINDING_STUCK_FIN_WAIT1);
+	assert_int_equal(f->end.by, DEADLINE_BY_USER_TIMEOUT);
+	assert_int_equal(f->setting_count, 0);
+	assert_non_null(strstr(f->useless, "net.ipv4.tcp_retries2"));
+}
+
 /* A peer that answers probes and reads nothing. */
 static void test_no_room_for_fin(void **state)
 {
@@ -269,6 +289,7 @@ int main(void)
 		cmocka_unit_test_setup(test_pool_that_came_back, facts_begin),
 		cmocka_unit_test_setup(test_leak, facts_begin),
 		cmocka_unit_test_setup(test_stuck, facts_begin),
+		cmocka_unit_test_setup(test_stuck_with_a_user_timeout, facts_begin),
 		cmocka_unit_test_setup(test_no_room_for_fin, facts_begin),
 		cmocka_unit_test_setup(test_fin_wait2, facts_begin),
 	};
