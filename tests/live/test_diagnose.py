@@ -13,7 +13,7 @@ from typing import Any, Iterator
 
 import pytest
 
-from harness import place, players, process
+from harness import capability, place, players, process
 from harness.netns import Netns
 from harness.scene import Player, Scene, behind_router, lose
 
@@ -42,6 +42,9 @@ def _scene() -> Iterator[Scene]:
         scene.alone("denied", players.DENIED)
         scene.alone("deaf", players.DEAF)
         scene.alone("few", players.FEW_FILES)
+        scene.alone("shared", players.SHARED)
+        scene.alone("ring", players.RING)
+        scene.alone("balancer", players.BALANCER)
         dies = scene.pair("sink", players.PEER, "dies", players.DIES)
         dies.client.sysctl("net/ipv4/tcp_retries2", 3)
         lose(dies.client, dies.server.ipv4)
@@ -103,6 +106,7 @@ def test_close_wait_leak(scene: Scene) -> None:
 def test_keepalive_died(scene: Scene) -> None:
     finding = scene.owned("gone", "keepalive_died")
     assert finding["seen"]["died"] == 4 and finding["errno"] == "ETIMEDOUT"
+    assert "TCP_KEEPIDLE" in finding["why"]  # the settings of the namespace did not decide
 
 
 def test_syn_flood(scene: Scene) -> None:
@@ -142,6 +146,27 @@ def test_calls_of_accept(scene: Scene, require: Any) -> None:
     assert not scene.of("few", "syn_flood")  # each cookie was answered
     assert scene.players["few"].child.pid in [
         f["pid"] for f in scene.found if f["id"] == "descriptors"]
+
+
+def test_listener_in_another_namespace(scene: Scene) -> None:
+    """Its clients are told that the host is up, and who must accept."""
+    finding = scene.owned("patient", "syn_unanswered")
+    assert finding["severity"] == "warning"
+    assert "in another namespace of this host" in finding["why"]
+    assert scene.one("prefork", "accept_queue_full")["lport"] == finding["rport"]
+
+
+def test_one_of_two_listeners(scene: Scene) -> None:
+    finding = scene.owned("shared", "accept_queue_full")
+    assert finding["seen"].get("accepted", 0) == 0 and 0 < finding["seen"]["waiting"] < 40
+    assert "2 listeners share that address" in finding["why"]
+
+
+def test_accepts_of_io_uring(scene: Scene) -> None:
+    if not capability.io_uring():
+        pytest.skip("no io_uring")
+    finding = scene.owned("ring", "accept_queue_full")
+    assert "accepted" not in finding["seen"] and "accepts of io_uring" in finding["why"]
 
 
 def test_connect_failing(scene: Scene, require: Any) -> None:
@@ -271,7 +296,7 @@ def test_pool_that_came_back(scene: Scene) -> None:
     assert finding["seen"] == {"suspects": 12, "peers": 1} and finding["ends"] == "never"
 
 
-@pytest.mark.parametrize("name", ["well", "half", "checked"])
+@pytest.mark.parametrize("name", ["well", "half", "checked", "balancer"])
 def test_what_is_well_is_not_found(scene: Scene, name: str) -> None:
     assert [f for f in scene.found if f["netns"] == scene.netns[name].inode] == []
 

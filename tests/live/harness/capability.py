@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import json
 import os
@@ -48,6 +49,15 @@ def missing(*features: str) -> str | None:
 def in_btf(name: str) -> bool:
     """Whether the kernel has a type or function of this name."""
     return f"\0{name}\0".encode() in Path("/sys/kernel/btf/vmlinux").read_bytes()
+
+
+@functools.lru_cache(maxsize=None)
+def io_uring() -> bool:
+    """Whether a program may make one."""
+    ring = ctypes.CDLL(None).syscall(425, 1, (ctypes.c_uint32 * 30)())
+    if ring >= 0:
+        os.close(ring)
+    return bool(ring >= 0)
 
 
 def ipv6() -> bool:

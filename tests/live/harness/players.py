@@ -272,6 +272,54 @@ for s in clients:
 stay()
 """
 
+# Two listeners share a port, and one of them accepts nothing.
+SHARED = """
+name("shared")
+def listen():
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    s.bind(("127.0.0.1", 8080)); s.listen(64)
+    return s
+listening, begun = os.pipe()
+if fork("awake"):
+    awake = listen()
+    os.write(begun, b"x")
+    while True:
+        awake.accept()[0].close()
+os.read(listening, 1)
+asleep = listen()
+ready()
+for _ in range(40):
+    attempt(socket.create_connection, ("127.0.0.1", 8080))
+stay()
+"""
+
+# A server that has an io_uring, through which it might accept.
+RING = """
+name("ring")
+full = socket.socket(); full.bind(("127.0.0.1", 8080)); full.listen(2)
+ring = ctypes.CDLL(None).syscall(425, 8, (ctypes.c_uint32 * 30)())  # io_uring_setup()
+waiting = [socket.create_connection(("127.0.0.1", 8080)) for _ in range(3)]
+ready()
+stay()
+"""
+
+# A load balancer that looks once a second whether a port answers, which nobody else uses.
+BALANCER = """
+listener = socket.create_server(("127.0.0.1", 8080), backlog=64)
+if fork("backend"):
+    while True:
+        with listener.accept()[0] as s:
+            attempt(s.recv, 10)
+listener.close()
+name("balancer")
+ready()
+while True:
+    with socket.create_connection(("127.0.0.1", 8080)) as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    time.sleep(1)
+"""
+
 # Three workers serve one connection each and accept no other; one was stopped before it accepted.
 PREFORK = """
 name("prefork")
@@ -290,7 +338,7 @@ PATIENT = """
 name("patient")
 served = [socket.create_connection((sys.argv[1], 8080)) for _ in range(3)]
 ready()
-waiting = [socket.socket() for _ in range(3)]
+waiting = [socket.socket() for _ in range(8)]
 for s in waiting:
     s.setblocking(False)
     attempt(s.connect, (sys.argv[1], 8080))
