@@ -39,12 +39,14 @@ static bool share_address(const struct fact_socket *a, const struct fact_socket 
 	       a->at.lport == b->at.lport && !memcmp(a->at.laddr, b->at.laddr, sizeof(a->at.laddr));
 }
 
-static size_t count_sharers(const struct finder *finder, const struct fact_socket *listener)
+/* Picks the listeners at the address of @listener, and returns their number. */
+static size_t pick_sharers(const struct finder *finder, const struct fact_socket *listener)
 {
 	size_t count = 0;
 
 	for (size_t i = 0; i < finder->facts->socket_count; i++)
-		count += share_address(&finder->facts->sockets[i], listener);
+		if (share_address(&finder->facts->sockets[i], listener))
+			finder->picked[count++] = &finder->facts->sockets[i];
 	return count;
 }
 
@@ -56,20 +58,19 @@ struct queue {
 };
 
 /*
- * Returns true if another listener at the same address has @child in its queue. The owner of a
+ * Returns true if another one of the @sharers picked has @child in its queue. The owner of a
  * connection that waits is its listener's. If one process has several listeners there, the one with
  * the most connections stands for all of them.
  */
-static bool waits_elsewhere(const struct finder *finder, const struct fact_socket *child,
-			    const struct fact_socket *listener)
+static bool waits_elsewhere(const struct finder *finder, size_t sharers,
+			    const struct fact_socket *child, const struct fact_socket *listener)
 {
 	bool own = !finder_compare_owners(&child->owner, &listener->owner);
 
-	for (size_t i = 0; i < finder->facts->socket_count; i++) {
-		const struct fact_socket *other = &finder->facts->sockets[i];
+	for (size_t i = 0; i < sharers; i++) {
+		const struct fact_socket *other = finder->picked[i];
 
-		if (other == listener || !share_address(other, listener) ||
-		    finder_compare_owners(&child->owner, &other->owner))
+		if (other == listener || finder_compare_owners(&child->owner, &other->owner))
 			continue;
 		if (!own || other->waiting > listener->waiting ||
 		    (other->waiting == listener->waiting && other < listener))
@@ -80,7 +81,7 @@ static bool waits_elsewhere(const struct finder *finder, const struct fact_socke
 
 static struct queue look_into(const struct finder *finder, const struct fact_socket *listener)
 {
-	bool shared = count_sharers(finder, listener) > 1;
+	size_t sharers = pick_sharers(finder, listener);
 	struct queue queue = { 0 };
 
 	for (size_t i = 0; i < finder->facts->socket_count; i++) {
@@ -88,7 +89,7 @@ static struct queue look_into(const struct finder *finder, const struct fact_soc
 
 		if (socket->part == FACT_PEER || !socket->queued ||
 		    !is_same_listener(socket, listener) ||
-		    (shared && waits_elsewhere(finder, socket, listener)))
+		    waits_elsewhere(finder, sharers, socket, listener))
 			continue;
 		queue.waiting += 1 + socket->others;
 		if (socket->age_ns > queue.oldest_ns)
@@ -237,7 +238,7 @@ static struct servers servers_of(struct finder *finder, const struct fact_socket
 		servers.threaded |= server->process && server->process->threads > 1;
 		servers.rings |= server->process && server->process->ring;
 	}
-	servers.listeners = count_sharers(finder, listener);
+	servers.listeners = pick_sharers(finder, listener);
 	count_served(finder, listener, &servers);
 	count_accepts(finder, listener, &servers);
 	return servers;
