@@ -45,6 +45,9 @@ def _scene() -> Iterator[Scene]:
         scene.alone("shared", players.SHARED)
         scene.alone("ring", players.RING)
         scene.alone("balancer", players.BALANCER)
+        scene.alone("dual", players.DUAL)
+        scene.alone("without", players.DUAL)
+        scene.netns["without"].sysctl("net/ipv6/conf/all/disable_ipv6", 1)
         dies = scene.pair("sink", players.PEER, "dies", players.DIES)
         dies.client.sysctl("net/ipv4/tcp_retries2", 3)
         lose(dies.client, dies.server.ipv4)
@@ -296,7 +299,8 @@ def test_pool_that_came_back(scene: Scene) -> None:
     assert finding["seen"] == {"suspects": 12, "peers": 1} and finding["ends"] == "never"
 
 
-@pytest.mark.parametrize("name", ["well", "half", "checked", "balancer"])
+@pytest.mark.parametrize("name", ["well", "half", "checked", "balancer",
+                                  "dual", "without"])
 def test_what_is_well_is_not_found(scene: Scene, name: str) -> None:
     assert [f for f in scene.found if f["netns"] == scene.netns[name].inode] == []
 

@@ -35,6 +35,7 @@ static const char *const files[] = {
 	"ipv4/tcp_timestamps",
 	"ipv4/tcp_tw_reuse",
 	"ipv4/tcp_tw_reuse_delay",
+	"ipv6/conf/all/disable_ipv6",
 };
 
 #define COUNT (sizeof(files) / sizeof(*files))

@@ -182,6 +182,7 @@ enum fact_setting {
 	FACT_PORTS_HIGH,
 	FACT_PORTS_RESERVED, /* how many of them ip_local_reserved_ports excludes */
 	FACT_UNPRIVILEGED,   /* ip_unprivileged_port_start */
+	FACT_NO_IPV6,	     /* disable_ipv6 of all interfaces */
 	FACT_SETTINGS
 };
 

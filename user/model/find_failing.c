@@ -88,7 +88,15 @@ static void explain_failing(const struct finder *finder, struct finding *finding
 {
 	const struct fact_address *at = &finding->at;
 
-	if (finding->err == EINVAL && !sent && pressure_is_link_local(at->family, at->raddr)) {
+	if (finder_is_off(finder, at) && !sent) {
+		finding_why(finding, "IPv6 is off in this namespace, so the address cannot be "
+				     "reached.");
+		finding->helps = "An address of IPv4 (127.0.0.1 for localhost), or "
+				 "net.ipv6.conf.all.disable_ipv6=0.";
+		finding->useless = "More local ports.";
+		finding_setting(finding, FACT_NO_IPV6);
+	} else if (finding->err == EINVAL && !sent &&
+		   pressure_is_link_local(at->family, at->raddr)) {
 		finding_why(finding, "An address in fe80::/10 is one of a link, and the call does "
 				     "not say of which (sin6_scope_id).");
 		finding->helps = "Name the interface, as in fe80::1%eth0.";
@@ -179,6 +187,57 @@ static void merge(struct failed_list *list)
 	list->count = kept;
 }
 
+/* ---- The other family ---- */
+
+/*
+ * Returns true if the address is one that programs try before they take one of IPv4: ::1 for
+ * "localhost", or any of IPv6 where there is no route for it.
+ */
+static bool is_tried_first(const struct finder *finder, const struct failed *failed)
+{
+	return failed->at.family == 6 &&
+	       (pressure_is_loopback(6, failed->at.raddr) || failed->err == ENETUNREACH ||
+		finder_is_off(finder, &failed->at));
+}
+
+/* Returns true if the process has connected over IPv4 to the same port at least as often. */
+static bool falls_back(const struct finder *finder, const struct failed *failed)
+{
+	const struct facts *facts = finder->facts;
+	uint64_t well = 0;
+
+	for (size_t i = 0; i < facts->end_count; i++) {
+		const struct fact_end *end = &facts->ends[i];
+
+		if (end->from != TCPDWELL_SYN_SENT && end->at.family == 4 &&
+		    end->at.netns == failed->at.netns && end->at.rport == failed->at.rport &&
+		    !finder_compare_owners(&end->owner, &failed->owner))
+			well += end->count;
+	}
+	for (size_t i = 0; i < facts->socket_count; i++) {
+		const struct fact_socket *socket = &facts->sockets[i];
+
+		if (socket->client && socket->state == TCPDWELL_ESTABLISHED &&
+		    socket->at.family == 4 && socket->at.netns == failed->at.netns &&
+		    socket->at.rport == failed->at.rport &&
+		    !finder_compare_owners(&socket->owner, &failed->owner))
+			well += 1 + socket->others;
+	}
+	return well + 1 >= times(failed); /* the last one may be on its way */
+}
+
+/* Leaves out what a program tries in vain before it connects over IPv4. */
+static void forget_fallbacks(const struct finder *finder, struct failed_list *list)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < list->count; i++)
+		if (!is_tried_first(finder, &list->items[i]) ||
+		    !falls_back(finder, &list->items[i]))
+			list->items[kept++] = list->items[i];
+	list->count = kept;
+}
+
 static void fill(const struct finder *finder, struct failed_list *list)
 {
 	const struct facts *facts = finder->facts;
@@ -193,8 +252,8 @@ static void fill(const struct finder *finder, struct failed_list *list)
 		};
 
 		/* find_ports() reports that there is no local port. */
-		if (failure->call == FACT_CONNECT && failure->err != EADDRNOTAVAIL &&
-		    !is_no_failure(failure->err))
+		if (failure->call == FACT_CONNECT && !is_no_failure(failure->err) &&
+		    (failure->err != EADDRNOTAVAIL || finder_is_off(finder, &failure->at)))
 			add_failed(finder, list, &failed);
 	}
 	for (size_t i = 0; i < facts->end_count; i++) {
@@ -211,6 +270,7 @@ static void fill(const struct finder *finder, struct failed_list *list)
 			add_failed(finder, list, &failed);
 	}
 	merge(list);
+	forget_fallbacks(finder, list);
 }
 
 /* ---- What is found ---- */

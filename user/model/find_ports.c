@@ -78,10 +78,10 @@ static int by_ends(const struct fact_socket *a, const struct fact_socket *b)
  * Returns true if the call failed because no port was free: for this destination, or, for bind(),
  * for any.
  */
-static bool failed_for_port(const struct fact_failure *failure, const struct fact_address *at,
-			    bool bound)
+static bool failed_for_port(const struct finder *finder, const struct fact_failure *failure,
+			    const struct fact_address *at, bool bound)
 {
-	if (failure->at.netns != at->netns)
+	if (failure->at.netns != at->netns || finder_is_off(finder, &failure->at))
 		return false;
 	if (!bound)
 		return failure->call == FACT_CONNECT && failure->err == EADDRNOTAVAIL &&
@@ -98,7 +98,7 @@ static uint64_t ports_refused(const struct finder *finder, const struct fact_add
 	uint64_t count = 0;
 
 	for (size_t i = 0; i < finder->facts->failure_count; i++)
-		if (failed_for_port(&finder->facts->failures[i], at, bound))
+		if (failed_for_port(finder, &finder->facts->failures[i], at, bound))
 			count += finder->facts->failures[i].count;
 	return count;
 }
@@ -162,7 +162,7 @@ static uint64_t count_blocked(const struct finder *finder, const struct fact_soc
 static void name_refused(const struct finder *finder, struct finding *finding, bool bound)
 {
 	for (size_t i = 0; i < finder->facts->failure_count && !finding->owner.pid; i++)
-		if (failed_for_port(&finder->facts->failures[i], &finding->at, bound))
+		if (failed_for_port(finder, &finder->facts->failures[i], &finding->at, bound))
 			finding->owner = finder->facts->failures[i].owner;
 }
 
@@ -592,7 +592,8 @@ static void find_refused_ports(struct finder *finder)
 		bool bind = failure->call != FACT_CONNECT && failure->err == EADDRINUSE &&
 			    !failure->at.lport;
 
-		if ((connect || bind) && !was_found_short(finder, failure))
+		if ((connect || bind) && !finder_is_off(finder, &failure->at) &&
+		    !was_found_short(finder, failure))
 			found_refused(finder, failure);
 	}
 }

@@ -175,6 +175,9 @@ size_t finder_remote_addresses(const struct fact_socket *const *group, size_t co
 /* Compares namespace, remote port and remote address. */
 int finder_compare_destinations(const struct fact_address *a, const struct fact_address *b);
 
+/* Returns true if the address is one of IPv6, which is off in its namespace. */
+bool finder_is_off(const struct finder *finder, const struct fact_address *at);
+
 /* Returns true if a scan was found that tells of what @owner tries at the port of @at. */
 bool finder_found_scan(const struct finder *finder, const struct fact_owner *owner,
 		       const struct fact_address *at);

@@ -77,6 +77,7 @@ static const char *const setting_names[FACT_SETTINGS] = {
 	[FACT_PORTS_HIGH] = "net.ipv4.ip_local_port_range",
 	[FACT_PORTS_RESERVED] = "net.ipv4.ip_local_reserved_ports",
 	[FACT_UNPRIVILEGED] = "net.ipv4.ip_unprivileged_port_start",
+	[FACT_NO_IPV6] = "net.ipv6.conf.all.disable_ipv6",
 };
 
 const char *finding_name(enum finding_id id)
@@ -157,6 +158,13 @@ void finding_more(struct finding *finding, const char *format, ...)
 const struct fact_netns *finder_netns(const struct finder *finder, uint32_t inode)
 {
 	return facts_netns(finder->facts, inode);
+}
+
+bool finder_is_off(const struct finder *finder, const struct fact_address *at)
+{
+	const struct fact_netns *netns = finder_netns(finder, at->netns);
+
+	return at->family == 6 && netns && netns->settings[FACT_NO_IPV6] == 1;
 }
 
 /*

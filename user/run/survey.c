@@ -59,6 +59,7 @@ static const char *const setting_files[FACT_SETTINGS] = {
 	[FACT_MAX_TW_BUCKETS] = "ipv4/tcp_max_tw_buckets",
 	[FACT_MAX_ORPHANS] = "ipv4/tcp_max_orphans",
 	[FACT_UNPRIVILEGED] = "ipv4/ip_unprivileged_port_start",
+	[FACT_NO_IPV6] = "ipv6/conf/all/disable_ipv6",
 };
 
 /* ---- Namespaces ---- */

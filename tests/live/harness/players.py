@@ -304,6 +304,24 @@ ready()
 stay()
 """
 
+# A program that tries each name over IPv6 first, where nobody listens and there is no route, and
+# takes IPv4 then.
+DUAL = """
+listener = socket.create_server(("127.0.0.1", 8080), backlog=64)
+if fork("four"):
+    while True:
+        with listener.accept()[0] as s:
+            attempt(s.recv, 10)
+listener.close()
+name("dual")
+ready()
+while True:
+    for address in "::1", "2001:db8::9":
+        s = socket.socket(socket.AF_INET6); attempt(s.connect, (address, 8080)); s.close()
+        socket.create_connection(("127.0.0.1", 8080)).close()
+    time.sleep(.2)
+"""
+
 # A load balancer that looks once a second whether a port answers, which nobody else uses.
 BALANCER = """
 listener = socket.create_server(("127.0.0.1", 8080), backlog=64)

@@ -254,6 +254,53 @@ static void test_why_it_fails(void **state)
 	assert_non_null(strstr(f->helps, "fe80::1%eth0"));
 }
 
+/* Programs try ::1 for localhost, and any address of IPv6, before they take one of IPv4. */
+static void test_falls_back(void **state)
+{
+	(void)state;
+	facts_add_end(TCPDWELL_SYN_SENT, TCPDWELL_REASON_REFUSED, ECONNREFUSED, 9, 2);
+	host.ends[0].at.family = 6;
+	memset(host.ends[0].at.raddr, 0, sizeof(host.ends[0].at.raddr));
+	host.ends[0].at.raddr[15] = 1;
+	assert_int_equal(found_only(FINDING_CONNECT_FAILING)->count, 9);
+	facts_add_end(TCPDWELL_ESTABLISHED, TCPDWELL_REASON_FIN, 0, 9, 2);
+	assert_nothing_found();
+	host.ends[1].count = 5; /* it does not always succeed */
+	assert_int_equal(found_only(FINDING_CONNECT_FAILING)->count, 9);
+	host.ends[1].count = 9;
+	host.ends[0].at.raddr[0] = 0x20; /* a server, which should answer */
+	assert_int_equal(found_only(FINDING_CONNECT_FAILING)->count, 9);
+	host.facts.end_count = 0;
+	facts_add_failure(FACT_CONNECT, ENETUNREACH, 9, 0, 5432);
+	host.failures[0].at.family = 6;
+	assert_int_equal(found_only(FINDING_CONNECT_FAILING)->count, 9);
+	host.ends[0] = host.ends[1];
+	host.facts.end_count = 1;
+	assert_nothing_found();
+}
+
+/* Without IPv6, connect() has no address of its own, which is no lack of ports. */
+static void test_ipv6_is_off(void **state)
+{
+	struct findings *findings;
+	const struct finding *f;
+
+	(void)state;
+	facts_add_failure(FACT_CONNECT, EADDRNOTAVAIL, 9, 0, 5432);
+	host.failures[0].at.family = 6;
+	assert_int_equal(found_only(FINDING_PORTS_EXHAUSTED)->err, EADDRNOTAVAIL);
+	host.netns.settings[FACT_NO_IPV6] = 1;
+	f = found_only(FINDING_CONNECT_FAILING);
+	assert_int_equal(f->err, EADDRNOTAVAIL);
+	assert_non_null(strstr(f->why, "IPv6 is off"));
+	facts_clients(TCPDWELL_ESTABLISHED, 9);
+	/* A digest does not keep them, so this is not held against one. */
+	findings = findings_new(&host.facts);
+	assert_non_null(findings);
+	assert_int_equal(findings_count(findings), 0);
+	findings_free(findings);
+}
+
 /* Workers that have a connection each, of which none is found by itself. */
 static void test_workers(void **state)
 {
@@ -395,6 +442,8 @@ int main(void)
 		cmocka_unit_test_setup(test_scan, facts_begin),
 		cmocka_unit_test_setup(test_connect_failing, facts_begin),
 		cmocka_unit_test_setup(test_why_it_fails, facts_begin),
+		cmocka_unit_test_setup(test_falls_back, facts_begin),
+		cmocka_unit_test_setup(test_ipv6_is_off, facts_begin),
 		cmocka_unit_test_setup(test_workers, facts_begin),
 		cmocka_unit_test_setup(test_self_connect, facts_begin),
 	};
