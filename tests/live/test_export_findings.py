@@ -6,13 +6,14 @@ from __future__ import annotations
 import contextlib
 import errno
 import socket
+import time
 from typing import Callable
 
 import pytest
 
 from harness import within
 from harness.loss import dropping
-from harness.metrics import LIMIT_S, Export, Metrics, export
+from harness.metrics import COMM, LIMIT_S, Export, Metrics, export
 from harness.netns import Netns
 
 pytestmark = pytest.mark.any_kernel
@@ -144,3 +145,16 @@ def test_few_ends_are_no_finding(netns: Netns) -> None:
             fail_later(netns, listener, 38)
             got = running.look()
             assert not got.sum("tcpdwell_findings"), got.text
+
+
+def test_checks_of_a_load_balancer(netns: Netns) -> None:
+    """Whoever looks now and then whether a port answers, and resets, is no fault of anybody."""
+    with export(netns, "-i", "4s") as running, within.listen(netns) as listener:
+        running.running.wait_for(running.healthy, LIMIT_S)
+        begun = time.monotonic()
+        while time.monotonic() - begun < 13:
+            within.connect_and_reset(netns, listener)
+            time.sleep(0.8)
+            got = running.metrics()
+            assert not got.sum("tcpdwell_findings"), got.text
+    assert got.sum("tcpdwell_closes_total", reason="reset_sent", comm=COMM) >= 6

@@ -130,6 +130,7 @@ struct fact_sum {
 	uint64_t silent; /* of those by keep-alive or TCP_USER_TIMEOUT */
 	uint64_t unacknowledged;
 	uint64_t resets[FACT_RESETS];
+	uint64_t brief[FACT_RESETS];  /* of these, those that came as soon as it was open */
 	uint64_t failed[FACT_ERRORS]; /* that never opened */
 	uint64_t calls[FACT_ERRORS];  /* connect() that returned the error itself */
 };

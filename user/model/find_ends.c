@@ -6,9 +6,6 @@
 
 #include "model/finders.h"
 
-/* Load balancers look at a port once in so long, or less often. */
-#define CHECK_NS 666666667ULL
-
 /* Returns how many connections ended of a process, or of all processes of its name. */
 static uint64_t ends_of_owner(const struct finder *finder, const struct fact_end *like,
 			      bool of_name)
@@ -94,7 +91,7 @@ static uint64_t count_checks(const struct fact_end *const *group, size_t count)
 		first_ns = end->first_ns < first_ns ? end->first_ns : first_ns;
 		last_ns = end->last_ns > last_ns ? end->last_ns : last_ns;
 	}
-	return checks && (checks - 1) * CHECK_NS <= last_ns - first_ns ? checks : 0;
+	return finder_checks(checks, last_ns - first_ns);
 }
 
 static void found_resets(struct finder *finder, const struct fact_end *const *group, size_t count)

@@ -20,15 +20,18 @@ static void add(struct finder *finder, enum finding_id id, enum finding_severity
 		finding->count = count;
 }
 
+/* Which side resets is not known, so a server's brief resets count as checks, too. */
 static void find_resets(struct finder *finder, const struct fact_sum *sum)
 {
 	for (unsigned int i = 0; i < FACT_RESETS; i++) {
-		uint64_t share = finder_percent(sum->resets[i], sum->ends);
+		uint64_t resets = sum->resets[i] -
+				  finder_checks(sum->brief[i], finder->facts->span_ns);
+		uint64_t share = finder_percent(resets, sum->ends);
 
-		if (sum->resets[i] >= FINDER_RESETS && share >= FINDER_RESETS_PERCENT)
+		if (resets >= FINDER_RESETS && share >= FINDER_RESETS_PERCENT)
 			add(finder, FINDING_RESETS,
 			    share >= FINDER_RESETS_MANY_SHARE ? FINDING_WARNING : FINDING_NOTE,
-			    sum->resets[i]);
+			    resets);
 	}
 }
 

@@ -145,6 +145,15 @@ void finding_processes(struct finding *finding);
 #define FINDER_RESETS_PERCENT	 5
 #define FINDER_RESETS_MANY_SHARE 50
 
+/* Load balancers look at a port once in so long, or less often. */
+#define FINDER_CHECK_NS 666666667ULL
+
+/* Returns how many of @brief resets within @span_ns are such checks: all or none. */
+static inline uint64_t finder_checks(uint64_t brief, uint64_t span_ns)
+{
+	return brief && (brief - 1) * FINDER_CHECK_NS <= span_ns ? brief : 0;
+}
+
 /*
  * From so many calls of connect() on that fail with one errno at one destination, at many addresses
  * or at many ports of one address, a finding reports them.

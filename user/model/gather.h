@@ -15,6 +15,7 @@
 #include "model/facts.h"
 #include "model/sockets.h"
 #include "service.h"
+#include "stat.h"
 #include "wire.h"
 
 #define GATHER_ENDS 4096
@@ -68,12 +69,12 @@ int gather_end(struct gather *gather, const struct tcpdwell_transition *t);
 int gather_failure(struct gather *gather, const struct fact_failure *failure);
 
 /*
- * Add to the sums of a group, for whoever is not told single ends: @count transitions out of a
- * state, which ended a connection for @reason if @ends is set; or @count calls of connect() that
- * returned @err. Memory follows the greatest number of a group. Each returns 0 or -ENOMEM.
+ * Add to the sums of a group, for whoever is not told single ends: an element of the kernel side's
+ * sums, or @count calls of connect() that returned @err. Memory follows the greatest number of a
+ * group. Each returns 0 or -ENOMEM.
  */
-int gather_sum(struct gather *gather, uint32_t group, uint8_t from, bool ends, uint8_t reason,
-	       uint64_t count);
+int gather_sum(struct gather *gather, uint32_t group, const struct tcpdwell_stat_key *key,
+	       const struct tcpdwell_stat *stat);
 int gather_sum_calls(struct gather *gather, uint32_t group, uint16_t err, uint64_t count);
 
 /*

@@ -53,9 +53,6 @@ static bool is_given_up(const struct tcpdwell_transition *t, uint64_t least_ns)
 	       t->dwell != TCPDWELL_DWELL_UNKNOWN && t->dwell_ns >= least_ns;
 }
 
-/* A client that does no more than look whether a port answers resets the connection that soon. */
-#define BRIEF_NS 500000000ULL
-
 /* Returns true if the client reset the connection as soon as it was open. */
 static bool is_brief(const struct fact_end *end, const struct tcpdwell_transition *t)
 {
@@ -64,7 +61,7 @@ static bool is_brief(const struct fact_end *end, const struct tcpdwell_transitio
 				 end->at.lport && t->reason == TCPDWELL_REASON_RESET_RECEIVED;
 
 	return by_client && t->from == TCPDWELL_ESTABLISHED && t->dwell == TCPDWELL_DWELL_EXACT &&
-	       t->dwell_ns < BRIEF_NS;
+	       t->dwell_ns < GATHER_BRIEF_NS;
 }
 
 /* Connections that failed to open are told apart by destination, others by service. */

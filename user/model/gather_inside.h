@@ -23,6 +23,9 @@ struct slots {
 	size_t count; /* 0, or a power of two and at least twice the number of items */
 };
 
+/* A client that does no more than look whether a port answers resets the connection that soon. */
+#define GATHER_BRIEF_NS 500000000ULL
+
 /* A power of two, and twice the greatest number of ends. */
 #define END_SLOTS (2 * GATHER_ENDS)
 

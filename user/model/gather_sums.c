@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "model/gather_inside.h"
+#include "model/stat_table.h"
 
 /* Returns the sum of a group. NULL: no memory. */
 static struct fact_sum *sum_of(struct gather *g, uint32_t group)
@@ -46,9 +47,32 @@ static enum fact_error error_of_errno(uint16_t err)
 	}
 }
 
-/* Adds ends of connections that were open; @from is that of gather_end_from(). */
-static void add_ends(struct fact_sum *sum, uint8_t from, uint8_t reason, uint64_t count)
+/* Returns how many of an element's rows had a dwell of less than @limit_ns, to 1/32 of that. */
+static uint64_t count_below(const struct tcpdwell_stat_key *key, const struct tcpdwell_stat *stat,
+			    uint64_t limit_ns)
 {
+	uint64_t count = 0;
+
+	if (key->chunk >= TCPDWELL_STAT_CHUNKS)
+		return 0;
+	for (unsigned int i = 0; i < TCPDWELL_STAT_BUCKETS; i++)
+		if (buckets_lowest(key->chunk * TCPDWELL_STAT_BUCKETS + i) < limit_ns)
+			count += stat->counts[i];
+	return count;
+}
+
+static void add_resets(struct fact_sum *sum, enum fact_reset kind, uint64_t count, uint64_t brief)
+{
+	sum->resets[kind] += count;
+	sum->brief[kind] += brief;
+}
+
+/* Adds ends of connections that were open. */
+static void add_ends(struct fact_sum *sum, uint8_t state, uint8_t reason, uint64_t count,
+		     uint64_t brief)
+{
+	uint8_t from = gather_end_from(state, reason);
+
 	sum->ends += count;
 	switch (reason) {
 	case TCPDWELL_REASON_KEEPALIVE_TIMEOUT:
@@ -59,41 +83,49 @@ static void add_ends(struct fact_sum *sum, uint8_t from, uint8_t reason, uint64_
 		sum->unacknowledged += from == TCPDWELL_ESTABLISHED ? count : 0;
 		break;
 	case TCPDWELL_REASON_RESET_RECEIVED:
-		sum->resets[FACT_RESET_RECEIVED] += count;
+		add_resets(sum, FACT_RESET_RECEIVED, count, brief);
 		break;
 	case TCPDWELL_REASON_RESET_SENT:
-		sum->resets[from == TCPDWELL_FIN_WAIT2 ? FACT_RESET_AFTER_FIN : FACT_RESET_SENT] +=
-			count;
+		add_resets(sum, from == TCPDWELL_FIN_WAIT2 ? FACT_RESET_AFTER_FIN : FACT_RESET_SENT,
+			   count, brief);
 		break;
 	}
 }
 
-/* Returns whether a transition from a state that ends no connection leads to TIME_WAIT. */
-static bool leads_to_timewait(uint8_t from)
+/*
+ * Returns true if the rows are ends as gather_end() has them: a connection that was open ends when
+ * it enters TIME_WAIT. Those that reach CLOSE have a reason in their key; others that leave one of
+ * two states enter TIME_WAIT.
+ */
+static bool are_ends(uint8_t from, bool to_close)
 {
-	return from == TCPDWELL_FIN_WAIT2 || from == TCPDWELL_CLOSING;
+	if (!to_close)
+		return from == TCPDWELL_FIN_WAIT2 || from == TCPDWELL_CLOSING;
+	return from < TCPDWELL_STATE_MAX && from != TCPDWELL_TIME_WAIT && from != TCPDWELL_LISTEN &&
+	       from != TCPDWELL_SYN_RECV;
 }
 
-int gather_sum(struct gather *g, uint32_t group, uint8_t from, bool ends, uint8_t reason,
-	       uint64_t count)
+int gather_sum(struct gather *g, uint32_t group, const struct tcpdwell_stat_key *key,
+	       const struct tcpdwell_stat *stat)
 {
+	unsigned int end = key->number >> TCPDWELL_STAT_END_SHIFT;
+	uint8_t reason = end ? end - 1 : TCPDWELL_REASON_NONE;
 	enum fact_error error = error_of_reason(reason);
+	uint64_t brief = 0, count;
 	struct fact_sum *sum;
 
-	/* As for single ends: a connection that was open ends when it enters TIME_WAIT. */
-	if (!(ends ? from != TCPDWELL_TIME_WAIT && from != TCPDWELL_LISTEN &&
-			      from != TCPDWELL_SYN_RECV :
-		     leads_to_timewait(from)))
-		return 0;
-	if (from == TCPDWELL_SYN_SENT && error == FACT_ERRORS)
+	if (!are_ends(key->state, end) || (key->state == TCPDWELL_SYN_SENT && error == FACT_ERRORS))
 		return 0;
 	sum = sum_of(g, group);
 	if (!sum)
 		return -ENOMEM;
-	if (from == TCPDWELL_SYN_SENT)
+	count = stat_element_rows(key, stat);
+	if (key->state == TCPDWELL_ESTABLISHED)
+		brief = count_below(key, stat, GATHER_BRIEF_NS);
+	if (key->state == TCPDWELL_SYN_SENT)
 		sum->failed[error] += count;
 	else
-		add_ends(sum, gather_end_from(from, reason), reason, count);
+		add_ends(sum, key->state, reason, count, brief);
 	return 0;
 }
 

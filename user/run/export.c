@@ -154,9 +154,7 @@ static int export_event(struct session *session, const struct event *event)
 		.netns = key->words[0],
 		.port = key->number & TCPDWELL_STAT_NUMBER_MASK,
 	};
-	unsigned int end = key->number >> TCPDWELL_STAT_END_SHIFT;
 	uint32_t group;
-	uint64_t rows;
 
 	if (exporter_by_cgroup(session) && !is_wanted(session, key->cgroup_id)) {
 		session->unwanted += stat_element_rows(key, event->sum.value);
@@ -164,11 +162,8 @@ static int export_event(struct session *session, const struct event *event)
 	}
 	memcpy(whose.addr, key->addr, sizeof(whose.addr));
 	group = exporter_group(session, &whose);
-	rows = export_sum(x->export, group, key, event->sum.value);
-	session->handed += rows;
-	if (rows && key->state < TCPDWELL_STATE_MAX &&
-	    gather_sum(x->gather, export_counts_for(group), key->state, end,
-		       end ? end - 1 : TCPDWELL_REASON_NONE, rows))
+	session->handed += export_sum(x->export, group, key, event->sum.value);
+	if (gather_sum(x->gather, export_counts_for(group), key, event->sum.value))
 		return exporter_fail(session, -ENOMEM);
 	return 0;
 }

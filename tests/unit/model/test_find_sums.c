@@ -29,9 +29,24 @@ static int end(void **state)
 	return 0;
 }
 
+/* Adds an element as the kernel side has it. @end: the transitions lead to CLOSE, for @reason. */
+static void add(uint32_t group, uint8_t from, bool end, uint8_t reason, uint64_t ns, uint64_t count)
+{
+	unsigned int bucket = buckets_index(ns);
+	const struct tcpdwell_stat_key key = {
+		.state = from,
+		.chunk = bucket / TCPDWELL_STAT_BUCKETS,
+		.number = end ? (reason + 1U) << TCPDWELL_STAT_END_SHIFT : 0,
+	};
+	struct tcpdwell_stat stat = { 0 };
+
+	stat.counts[bucket % TCPDWELL_STAT_BUCKETS] = count;
+	assert_int_equal(gather_sum(gather, group, &key, &stat), 0);
+}
+
 static void add_end(uint32_t group, uint8_t from, uint8_t reason, uint64_t count)
 {
-	assert_int_equal(gather_sum(gather, group, from, true, reason, count), 0);
+	add(group, from, true, reason, S, count);
 }
 
 /* Returns how many findings a look has; sets @first to a copy of the first one, if there is one. */
@@ -43,7 +58,7 @@ static size_t look(bool of_programs, struct finding *first)
 
 	gather_look(gather);
 	gather_begin(gather, S);
-	assert_int_equal(gather_take(gather, S, S, &facts), 0);
+	assert_int_equal(gather_take(gather, 10 * S, S, &facts), 0);
 	facts.sums_of_programs = of_programs;
 	findings = findings_new(&facts);
 	assert_non_null(findings);
@@ -76,9 +91,9 @@ static void test_resets(void **state)
 	(void)state;
 	add_end(3, TCPDWELL_ESTABLISHED, TCPDWELL_REASON_RESET_SENT, 5);
 	/* A connection ends when it enters TIME_WAIT; the end of that is no other one. */
-	assert_int_equal(gather_sum(gather, 3, TCPDWELL_FIN_WAIT2, false, 0, 90), 0);
-	assert_int_equal(gather_sum(gather, 3, TCPDWELL_CLOSING, false, 0, 5), 0);
-	assert_int_equal(gather_sum(gather, 3, TCPDWELL_FIN_WAIT1, false, 0, 1000), 0);
+	add(3, TCPDWELL_FIN_WAIT2, false, 0, S, 90);
+	add(3, TCPDWELL_CLOSING, false, 0, S, 5);
+	add(3, TCPDWELL_FIN_WAIT1, false, 0, S, 1000);
 	add_end(3, TCPDWELL_TIME_WAIT, TCPDWELL_REASON_TIMEWAIT_EXPIRED, 1000);
 	add_end(3, TCPDWELL_LISTEN, TCPDWELL_REASON_ABORTED, 1000);
 	assert_only(FINDING_RESETS, FINDING_NOTE, 5); /* 5 % */
@@ -99,6 +114,21 @@ static void test_resets_of_several_groups(void **state)
 	assert_nothing();
 	add_end(3, TCPDWELL_FIN_WAIT1, TCPDWELL_REASON_RESET_SENT, 1);
 	assert_only(FINDING_RESETS, FINDING_WARNING, 5);
+}
+
+/* A load balancer that looks once in 0.7 s whether a port answers is no fault of anybody. */
+static void test_checks_of_a_load_balancer(void **state)
+{
+	(void)state;
+	add(3, TCPDWELL_ESTABLISHED, true, TCPDWELL_REASON_RESET_RECEIVED, S / 1000, 15);
+	assert_nothing();
+	add_end(3, TCPDWELL_ESTABLISHED, TCPDWELL_REASON_RESET_RECEIVED, 4);
+	assert_nothing();
+	add_end(3, TCPDWELL_ESTABLISHED, TCPDWELL_REASON_RESET_RECEIVED, 1);
+	assert_only(FINDING_RESETS, FINDING_NOTE, 5);
+	/* These are too many for checks. */
+	add(3, TCPDWELL_ESTABLISHED, true, TCPDWELL_REASON_RESET_RECEIVED, S / 1000, 5);
+	assert_only(FINDING_RESETS, FINDING_WARNING, 25);
 }
 
 static void test_died(void **state)
@@ -147,6 +177,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_resets, begin, end),
 		cmocka_unit_test_setup_teardown(test_resets_of_several_groups, begin, end),
+		cmocka_unit_test_setup_teardown(test_checks_of_a_load_balancer, begin, end),
 		cmocka_unit_test_setup_teardown(test_died, begin, end),
 		cmocka_unit_test_setup_teardown(test_unacknowledged, begin, end),
 		cmocka_unit_test_setup_teardown(test_connect_fails_later, begin, end),
