@@ -49,9 +49,9 @@ __u64 calls_missed;
 
 static __always_inline bool call_is_tcp(const struct sock *sk)
 {
-	__u16 protocol = BPF_CORE_READ(sk, sk_protocol);
+	__u16 protocol = PEEK(sock, sk, sk_protocol);
 
-	return BPF_CORE_READ(sk, sk_type) == SOCK_STREAM &&
+	return PEEK(sock, sk, sk_type) == SOCK_STREAM &&
 	       (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP);
 }
 
@@ -97,13 +97,18 @@ static __always_inline void call_count(const struct tcpdwell_failed_call *call)
 		count(&calls_missed);
 }
 
-/* Takes the address that the socket is bound to. */
+/* Takes the address that the socket is bound to, and its namespace. */
 static __always_inline void call_read_bound(struct tcpdwell_failed_call *call,
 					    const struct sock *sk)
 {
+	const struct sock_common *skc = &sk->__sk_common;
 	struct endpoint e;
 
-	endpoint_fill(&e, &sk->__sk_common, false, true);
+	if (cfg_has_cast)
+		endpoint_fill(&e, CAST(sock_common, skc), true, true);
+	else
+		endpoint_fill(&e, skc, false, true);
+	call->netns = e.netns;
 	call->port = e.lport;
 	call->family = e.family;
 	__builtin_memcpy(call->addr, e.laddr, sizeof(call->addr));
@@ -155,7 +160,6 @@ static __always_inline void call_accepted(long result)
 	if (!sk || !call_is_tcp(sk))
 		return;
 	call.err = result < 0 ? -result : 0;
-	call.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
 	call_read_bound(&call, sk);
 	call_count(&call);
 }
