@@ -63,27 +63,10 @@ STATES = ["SYN_SENT", "SYN_RECV", "ESTABLISHED", "FIN_WAIT1", "FIN_WAIT2", "CLOS
           "LAST_ACK", "CLOSING", "TIME_WAIT"]
 
 
-# The kinds of tools/traffic that take a second or more.
-SLOW = {"simultaneous-open", "fastopen", "timed-out", "keepalive-timeout", "user-timeout",
-        "slow-handshake", "syn-again", "handshake-timeout", "handshake-reset",
-        "handshake-listener-closed", "accept-queue-full", "orphan-fin-wait2",
-        "simultaneous-close", "fin-unanswered", "last-fin-unanswered"}
 # At least how many connections are compared. TCPDWELL_LIVES=10000 takes some minutes.
 LIVES = int(os.environ.get("TCPDWELL_LIVES", count(300, 50)))
 # Where a timer's expiry shows the end of FIN_WAIT2, the time is exact to a jiffy.
 JIFFY_NS = 10_000_000
-
-
-def play_all(netns: Netns) -> int:
-    """Plays all kinds that end by themselves, the quick ones until there are enough connections."""
-    names = [name for name in traffic.scenarios() if not name.startswith("timewait")]
-    quick = [name for name in names if name not in SLOW]
-    played = 0
-    for name in names:
-        times = 1 if name in SLOW else -(-LIVES // len(quick))
-        with contextlib.suppress(traffic.CannotPlay):
-            played += len(traffic.play(name, "--count", str(times), "--hold", "2", netns=netns))
-    return played
 
 
 def ends(row: Row) -> tuple[Any, ...]:
@@ -137,7 +120,7 @@ def test_dwells_are_those_of_trace(netns: Netns, tracer: Callable[..., Any]) -> 
     trace = tracer(*filtered_to(netns), lossy=LIVES > 1000)
     begun_ns = time.monotonic_ns()
     with lives(netns) as seen:
-        assert play_all(netns) > LIVES
+        assert traffic.play_all(LIVES, netns) > LIVES
         seen.finish()
     rows: dict[tuple[Any, ...], list[Row]] = {}
     for row in seen.rows():

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 from dataclasses import dataclass, replace
@@ -125,3 +126,23 @@ def scenarios() -> dict[str, str]:
     done = subprocess.run([place.traffic(), "list"], capture_output=True, text=True, check=True)
     return {name: about.strip()
             for name, _, about in (line.partition(" ") for line in done.stdout.splitlines())}
+
+
+# The scenarios that take a second or more.
+SLOW = {"simultaneous-open", "fastopen", "timed-out", "keepalive-timeout", "user-timeout",
+        "slow-handshake", "syn-again", "handshake-timeout", "handshake-reset",
+        "handshake-listener-closed", "accept-queue-full", "orphan-fin-wait2",
+        "simultaneous-close", "fin-unanswered", "last-fin-unanswered"}
+
+
+def play_all(connections: int, netns: Netns) -> int:
+    """Plays all scenarios that end by themselves, the quick ones until there are so many
+    connections. Returns how many ends were played."""
+    names = [name for name in scenarios() if not name.startswith("timewait")]
+    quick = [name for name in names if name not in SLOW]
+    played = 0
+    for name in names:
+        times = 1 if name in SLOW else -(-connections // len(quick))
+        with contextlib.suppress(CannotPlay):
+            played += len(play(name, "--count", str(times), "--hold", "2", netns=netns))
+    return played
