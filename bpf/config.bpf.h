@@ -71,6 +71,8 @@ const volatile __u64 cfg_tick_ns = 1000000; /* the length of a jiffy */
 
 /* Whether each row is sent. */
 const volatile bool cfg_rows;
+const volatile bool cfg_ends;		/* of these, only those to CLOSE or TIME_WAIT */
+const volatile bool cfg_requests_early; /* a slow request is told while it lasts */
 
 /* Whether rows are summed, in place of being sent or beside that. */
 const volatile bool cfg_stat;
@@ -151,12 +153,6 @@ const volatile __u16 cfg_either_states;
 const volatile __u64 cfg_min_dwell_ns;
 const volatile __u64 cfg_cookie;
 const volatile __u32 cfg_reasons;
-
-/* Returns whether each row is shown as it comes. */
-static __always_inline bool config_sends_rows(void)
-{
-	return cfg_rows;
-}
 
 static __always_inline bool config_filters_owner(void)
 {

@@ -141,10 +141,10 @@ static __always_inline void request_hashed(const struct request_sock *req)
 	};
 
 	/*
-	 * A full queue means a flood; then a request is told when it ends. Where rows are summed,
-	 * each request is told then: its own stamp gives the dwell.
+	 * A full queue means a flood; then a request is told when it ends. Where nothing is
+	 * told earlier, each request is told then: its own stamp gives the dwell.
 	 */
-	if (cfg_requests && config_sends_rows() && request_may_be_wanted(req) &&
+	if (cfg_requests && cfg_requests_early && request_may_be_wanted(req) &&
 	    !bpf_map_push_elem(&requests, &hashed, 0))
 		wake_reader();
 	tw_taken_over(PEEK(request_sock, req, __req_common.skc_hash));
@@ -267,7 +267,7 @@ static __always_inline bool request_hand_over(struct tcpdwell_counters *c, struc
 	    child->syn_ns > shared.early_ns + REQUEST_SLOW_NS)
 		return false;
 	known = request_find(key, child->syn_ns);
-	if (!known && (!config_sends_rows() || config_waits_for_accept()))
+	if (!known && (!cfg_requests_early || config_waits_for_accept()))
 		return false; /* nothing looks for slow requests, so no mark is needed */
 	if (!known) {
 		int err = connection_remember(c, key, &mark, BPF_NOEXIST, false);

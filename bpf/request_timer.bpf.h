@@ -135,7 +135,7 @@ static __always_inline void request_timer_count(const struct timer_list *timer, 
 	__u32 zero = 0, second = second_of(timer_due(timer->expires, timer->flags));
 	struct tcpdwell_timers *timers;
 
-	if (!cfg_reqsk_timer_handler || !config_sends_rows() || !shared.live)
+	if (!cfg_reqsk_timer_handler || !cfg_requests_early || !shared.live)
 		return;
 	timers = bpf_map_lookup_elem(&request_timers, &zero);
 	if (timers)

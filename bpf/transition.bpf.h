@@ -249,7 +249,7 @@ static __always_inline void transition_own(struct transition *t, struct lifecycl
 		listener_begins(address_of(t->sk), t->key);
 	if (from == TCPDWELL_LISTEN)
 		listener_ends(address_of(t->sk));
-	if (from == TCPDWELL_LISTEN && cfg_requests && config_sends_rows())
+	if (from == TCPDWELL_LISTEN && cfg_requests && cfg_requests_early)
 		requests_outlive(l, t->sk, t->key);
 }
 
@@ -445,20 +445,21 @@ static __always_inline bool transition_is_idle(const struct sock *sk, __u8 from,
 }
 
 /*
- * The short way of a transition where lives are summed. A connection that goes on has no row then,
- * and one that is in its slot is wanted. So a move from one open state to another only adds to the
- * sum and notes who acted. The same holds for the end of a client's handshake, unless the local
- * port decides at that moment whether it is wanted. Returns false if there is more to do than that.
- * It is not inlined, because that takes less of the stack.
+ * The short way of a transition where only ends are told. A connection that goes on has no row
+ * then, and one that is in its slot is wanted. So a move from one open state to another only notes
+ * who acted, and adds to the sum of a life. The same holds for the end of a client's handshake,
+ * unless the local port decides at that moment whether it is wanted. Returns false if there is more
+ * to do than that. It is not inlined, because that takes less of the stack.
  */
-static __noinline bool life_moves_on(struct sock *sk, __u8 from, __u8 to)
+static __noinline bool transition_moves_on(struct sock *sk, __u8 from, __u8 to)
 {
 	__u32 left = STATES_OPEN | !config_filters_local_port() << TCPDWELL_SYN_SENT;
+	struct tcpdwell_counters *c = counters_here();
 	__u64 now_ns, dwell_ns, key;
 	struct lifecycle *l;
 	__u32 stay;
 
-	if (from == to || !(left >> (from & 31) & 1) || !(STATES_OPEN >> (to & 31) & 1))
+	if (!c || from == to || !(left >> (from & 31) & 1) || !(STATES_OPEN >> (to & 31) & 1))
 		return false;
 	key = sk->__sk_common.skc_cookie.counter;
 	l = recent_find(key);
@@ -470,7 +471,12 @@ static __noinline bool life_moves_on(struct sock *sk, __u8 from, __u8 to)
 	stay = life_stay(from, lifecycle_dwell(l, from, now_ns, &dwell_ns), from);
 	sock_is_acted_on(l, sk, from, to, 0, true);
 	sock_enters(l, sk, to, now_ns);
-	life_leave(&((struct slot *)l)->life, stay, dwell_ns, now_ns);
+	if (cfg_life) {
+		life_leave(&((struct slot *)l)->life, stay, dwell_ns, now_ns);
+	} else {
+		count(&c->seen);
+		count(&c->filtered);
+	}
 	return true;
 }
 
@@ -487,7 +493,7 @@ static __always_inline void transition(struct sock *sk, __u8 from, __u8 to, cons
 			child_born(address_of(sk), bpf_ktime_get_ns());
 		return;
 	}
-	if (cfg_life && atomic && life_moves_on(sk, from, to))
+	if ((cfg_life || cfg_ends) && atomic && transition_moves_on(sk, from, to))
 		return;
 	if (transition_is_idle(sk, from, to)) {
 		struct tcpdwell_counters *c = counters_here();

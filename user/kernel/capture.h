@@ -50,6 +50,7 @@ struct capture {
 	 * neither.
 	 */
 	bool rows;  /* a record of each transition */
+	bool ends;  /* of these, only how connections end, whatever filters.from and to say */
 	bool lives; /* a record of each connection, when it ends */
 	struct capture_sums sums;
 

@@ -73,7 +73,8 @@ enum part_when {
 	PART_COOKIE,  /* the kernel has socket cookies in tracing programs */
 	PART_NO_COOKIE,
 	PART_PREEMPTED,
-	PART_ROWS,   /* rows are sent, not summed */
+	PART_ROWS,   /* rows are sent */
+	PART_EARLY,  /* requests are told while they last */
 	PART_ARMED,  /* a timer that is armed tells of a timewait socket: they are not sought */
 	PART_BEGINS, /* inet_twsk_hashdance_schedule() exists (6.12) */
 	PART_KILL,   /* inet_twsk_kill() is a function that can be attached to */

@@ -99,8 +99,36 @@ static bool wants_addrs(const struct capture *capture)
 	       capture->filters.addrs.count;
 }
 
-static void set_stat_knobs(struct tcpdwell_bpf__rodata *cfg, const struct capture *capture,
-			   const struct capability *can)
+/*
+ * The end of a connection is the transition to CLOSE or to TIME_WAIT, from whatever state but
+ * TIME_WAIT: who closes first has as many ends as others.
+ */
+#define ENDS_FROM ((uint16_t) ~(1U << TCPDWELL_TIME_WAIT))
+#define ENDS_TO	  ((uint16_t)(1U << TCPDWELL_CLOSE | 1U << TCPDWELL_TIME_WAIT))
+
+/* Returns true if a row that leaves state @from for state @to may be sent. */
+static bool may_send(const struct capture *capture, unsigned int from, unsigned int to)
+{
+	const struct filters *filters = &capture->filters;
+	uint16_t from_states = capture->ends ? ENDS_FROM : filters->from;
+	uint16_t to_states = capture->ends ? ENDS_TO : filters->to;
+
+	return capture->rows && (!from_states || from_states >> from & 1) &&
+	       (!to_states || to_states >> to & 1) &&
+	       (!filters->either || (filters->either >> from | filters->either >> to) & 1);
+}
+
+/*
+ * Returns true if a record tells when TIME_WAIT ends. If none does, and timers tell of timewait
+ * sockets, no armed timer need tell of each: it is sought when the full socket closes.
+ */
+static bool tells_time_wait(const struct capture *capture)
+{
+	return may_send(capture, TCPDWELL_TIME_WAIT, TCPDWELL_CLOSE) ||
+	       (capture->lives && capture->time_wait);
+}
+
+static void set_stat_knobs(struct tcpdwell_bpf__rodata *cfg, const struct capture *capture)
 {
 	const struct capture_sums *sums = &capture->sums;
 
@@ -111,7 +139,6 @@ static void set_stat_knobs(struct tcpdwell_bpf__rodata *cfg, const struct captur
 	cfg->cfg_service = sums->service;
 	set_mask((uint32_t *)&cfg->cfg_stat_mask4, 1, sums->prefix4);
 	set_mask((uint32_t *)cfg->cfg_stat_mask6, 4, sums->prefix6);
-	cfg->cfg_seek_timewait = cfg->cfg_poll_timewait && can->ehash && !capture->rows;
 	cfg->cfg_skip_owner = !wants_owner(capture);
 	cfg->cfg_skip_addrs = !wants_addrs(capture);
 }
@@ -157,29 +184,17 @@ static void set_letting_go(struct tcpdwell_bpf__rodata *cfg)
 		*(uint32_t *)&cfg->cfg_letting_go[i] = calls[i < count ? i : 0];
 }
 
-/*
- * Where timers tell of timewait sockets, and nothing waits for the end of TIME_WAIT, a timewait
- * socket is sought once, if the kernel lets programs find it.
- */
-static void set_life_knobs(struct tcpdwell_bpf__rodata *cfg, const struct capture *capture,
-			   const struct capability *can)
-{
-	cfg->cfg_life = true;
-	cfg->cfg_time_wait = capture->time_wait;
-	cfg->cfg_seek_timewait = cfg->cfg_poll_timewait && can->ehash && !capture->time_wait;
-}
-
 #define WANT(id) (1ULL << FEATURE_##id)
 
 /*
- * Returns true if the local port of connect() must be known in its row. Rows that are summed wait
- * for nobody: a port that comes late matters only to a filter, and at the end of a connection it is
- * known.
+ * Returns true if the local port of connect() must be known in its row. Where that row is not sent,
+ * a port that comes late matters only to a filter, and at the end of a connection it is known.
  */
 static bool wants_connect_port(const struct capture *capture)
 {
-	return capture->rows || (capture->sums.wanted &&
-				 (capture->filters.lports.any || capture->filters.ports.any));
+	return may_send(capture, TCPDWELL_CLOSE, TCPDWELL_SYN_SENT) ||
+	       ((capture->rows || capture->sums.wanted) &&
+		(capture->filters.lports.any || capture->filters.ports.any));
 }
 
 /* Returns the features that a run needs to follow transitions. */
@@ -297,9 +312,20 @@ int knobs_set(struct tcpdwell_bpf__rodata *cfg, const struct capture *capture,
 	if (cfg->cfg_wakeup_bytes > WAKEUP_BYTES_MAX)
 		cfg->cfg_wakeup_bytes = WAKEUP_BYTES_MAX;
 	cfg->cfg_rows = capture->rows;
+	/* If only ends are told, it is soon enough: a request's own stamp says when it began. */
+	cfg->cfg_requests_early = capture->rows && !capture->ends;
+	cfg->cfg_life = capture->lives;
+	cfg->cfg_time_wait = capture->time_wait;
+	cfg->cfg_seek_timewait = cfg->cfg_poll_timewait && features->can->ehash &&
+				 !tells_time_wait(capture);
 	if (capture->sums.wanted)
-		set_stat_knobs(cfg, capture, features->can);
-	if (capture->lives)
-		set_life_knobs(cfg, capture, features->can);
-	return set_filters(cfg, &capture->filters, failure);
+		set_stat_knobs(cfg, capture);
+	if (set_filters(cfg, &capture->filters, failure))
+		return -1;
+	if (capture->ends) {
+		cfg->cfg_ends = true;
+		cfg->cfg_from_states = ENDS_FROM;
+		cfg->cfg_to_states = ENDS_TO;
+	}
+	return 0;
 }

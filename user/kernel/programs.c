@@ -94,7 +94,9 @@ static bool applies(const struct programs *programs, enum part_when when)
 	case PART_PREEMPTED:
 		return cfg->cfg_preempted;
 	case PART_ROWS:
-		return !cfg->cfg_stat && !cfg->cfg_life;
+		return cfg->cfg_rows;
+	case PART_EARLY:
+		return cfg->cfg_requests_early;
 	case PART_ARMED:
 		return !cfg->cfg_seek_timewait;
 	case PART_BEGINS:

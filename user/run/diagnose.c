@@ -55,13 +55,8 @@ static void diagnose_wants(struct session *session, struct capture *capture, str
 {
 	const struct options *options = session->options;
 
-	/*
-	 * The end of a connection is the transition to CLOSE or to TIME_WAIT, from whatever state
-	 * but TIME_WAIT: who closes first has as many ends as others.
-	 */
-	capture->filters.to = 1U << TCPDWELL_CLOSE | 1U << TCPDWELL_TIME_WAIT;
-	capture->filters.from = (uint16_t) ~(1U << TCPDWELL_TIME_WAIT);
 	capture->rows = true;
+	capture->ends = true;
 	capture->scope = true;
 	capture->failed_calls = true;
 	capture->sockets = CAPTURE_SOCKETS_DETAILED;
