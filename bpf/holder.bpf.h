@@ -149,11 +149,17 @@ static __always_inline bool holder_has(const struct lifecycle *l, const struct f
 	return task && file && task_has_at(task, lifecycle_place(l), file, true);
 }
 
-/* Returns whether the owner of the listener @sk still holds it; true if that is not known. */
+/*
+ * Returns whether the owner of the listener @sk still holds it; true if that is not known. A
+ * process that ends loses its table of descriptors before its listeners are closed one by one.
+ */
 static __always_inline bool listener_is_held(const struct lifecycle *l, const struct sock *sk)
 {
-	const struct socket *socket = PEEK(sock, sk, sk_socket);
+	const struct socket *socket;
 
+	if (l->waits & LIFECYCLE_LAST)
+		return true;
+	socket = PEEK(sock, sk, sk_socket);
 	return holder_has(l, socket ? PEEK(socket, socket, file) : NULL);
 }
 
