@@ -61,6 +61,7 @@ enum lifecycle_wait {
 	LIFECYCLE_IN_CGROUP = 1U << 8, /* the socket, or an owner, is in the wanted cgroup */
 	LIFECYCLE_OLD = 1U << 9,       /* it was open when found; its past is not known */
 	LIFECYCLE_LAST = 1U << 10,     /* when its owner ended, no other process had it */
+	LIFECYCLE_CARRIED = 1U << 11,  /* what it carried by a look is noted (bpf/carried.bpf.h) */
 	/*
 	 * The upper half is a count. It says how often a timewait socket was parked. While
 	 * DATA_COUNTED is set it says instead how many segments with data had come when the process
