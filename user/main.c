@@ -28,6 +28,7 @@
 #include "run/stat.h"
 #include "run/timewait.h"
 #include "run/trace.h"
+#include "view/explain.h"
 
 /* Indexed by enum command. A command that does not run in a session has a function here instead. */
 static const struct {
@@ -70,8 +71,12 @@ static int print_help(FILE *out, const void *context)
 
 	if (options->help)
 		help_print(out, options->command);
-	else
+	else if (options->version)
 		help_print_version(out);
+	else
+		help_print_words(out, options->command);
+	if (options->words && options->command == COMMAND_EXPLAIN)
+		explain_words(out);
 	return 0;
 }
 
@@ -81,7 +86,7 @@ static int run(struct options *options, struct failure *failure)
 
 	if (check_standard_files(failure))
 		return -1;
-	if (options->help || options->version)
+	if (options->help || options->version || options->words)
 		return page_print(print_help, options, failure);
 	clock_set_ahead_ns(procfs_monotonic_offset_ns(""));
 	pids_settle(&options->filters.pids, "", &notice);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""The completion for bash, zsh and fish, against the help of the binary that they read."""
+"""The completion for bash, zsh and fish, against the help of the binary that they ask."""
 
 from __future__ import annotations
 
@@ -166,6 +166,8 @@ def test_options_are_those_of_the_help(complete: Complete, command: str) -> None
         (["--backend", ""], ["auto", "fentry", "kprobe", "timer", "none"]),
         (["stat", "--by", "p"], ["process", "port", "prefix", "pod"]),
         (["-s", ""], STATES),
+        (["leaks", "-s", ""], STATES),
+        (["export", "--by", "co"], ["comm", "container"]),
         (["--to", "LISTEN,FIN"], ["LISTEN,FIN_WAIT1", "LISTEN,FIN_WAIT2"]),
         (["--reason", "fin,reset"], ["fin,reset_received", "fin,reset_sent"]),
         (["--uid", "roo"], ["root"]),
@@ -182,6 +184,22 @@ def test_values(complete: Complete, words: list[str], offered: list[str] | None)
         assert found and all(f.startswith(words[-1]) for f in found)
     else:
         assert found == sorted(offered)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_words_are_those_of_the_help(command: str) -> None:
+    """Each line has six members, of which only the last one may contain a colon."""
+    def ask(option: str) -> str:
+        return subprocess.run([BINARY, command, option], capture_output=True, text=True,
+                              check=True).stdout
+
+    lines = [line.split(":", 5) for line in ask("--words").splitlines()]
+    assert {len(members) for members in lines} == {6}
+    assert [name for kind, name, *_ in lines if kind == "command"] == COMMANDS
+    known = re.findall(r"^  (?:    |(-.), )(--[a-z0-9-]+)(?: (\S+))?", ask("-h"), re.MULTILINE)
+    assert [(letter, name, value) for kind, name, letter, value, _, _ in lines
+            if kind == "option"] == known
+    assert any(kind == "word" for kind, *_ in lines) == (command == "explain")
 
 
 def test_paths(complete: Complete) -> None:

@@ -18,7 +18,7 @@ static void check(const struct options *options)
 {
 	uint64_t bytes = options->ring_bytes ?: 64 << 10;
 
-	if (options->help || options->version)
+	if (options->help || options->version || options->words)
 		return;
 	CHECK(options->command <= COMMAND_EXPORT && options->format <= FORMAT_CSV);
 	CHECK(bytes >= 64 << 10 && bytes <= 1 << 30 && !(bytes & (bytes - 1)));

@@ -1,46 +1,30 @@
 # bash completion for tcpdwell                                             -*- shell-script -*-
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
-# Commands, options and their values are read from the help of the very tcpdwell that is being
-# typed, so that there is no second list to keep.
+# Commands, options and their values are what the very tcpdwell that is being typed prints with
+# --words (tcpdwell(8)), so that there is no second list to keep. A line of that is
+# KIND:NAME:LETTER:VALUE:CHOICES:TEXT.
 
-# Reads help on standard input. Prints what the value of option $1 is called, then the choices, if
-# these are all it takes; nothing for a flag and for what is no option.
+# These read such lines on standard input. The first prints the names of kind $1; the second what
+# option $1 calls its value, then the choices; nothing for a flag and for what is no option.
+_tcpdwell_names()
+{
+	local kind name rest
+
+	while IFS=: read -r kind name rest; do
+		[[ $kind == "$1" ]] && printf '%s\n' "$name"
+	done
+}
+
 _tcpdwell_value()
 {
-	awk -v option="$1" '
-		/^  (    )?-/ {
-			name = 1 + ($1 ~ /,$/)
-			on = $1 == option "," || $name == option
-			if (on && $(name + 1) ~ /^[A-Z]/)
-				print $(name + 1)
-		}
-		# Choices that are too long for a line go on in the next one.
-		on && (choices ? match($0, /[a-z|]+/) : match($0, /[a-z]+(\|[a-z]+)+\|?/)) {
-			choices = choices substr($0, RSTART, RLENGTH)
-			if (choices !~ /\|$/) {
-				print choices
-				choices = ""
-			}
-		}
-		/^$/ { on = 0 }'
-}
+	local kind name letter value choices
 
-_tcpdwell_commands()
-{
-	awk '/^Commands/ { on = 1 } /^$/ { on = 0 } on && /^  [a-z]/ { print $1 }'
-}
-
-# The words that the help lists as values of $1.
-_tcpdwell_listed()
-{
-	awk -v name="$1" '/^  [A-Z]/ { on = $1 == name; if (on) $1 = "" } on'
-}
-
-# The names behind the titles at the end of what `explain` lists.
-_tcpdwell_explained()
-{
-	awk '/^states/ { on = 1 } on { sub(/^(states|findings|errors)/, ""); print }'
+	while IFS=: read -r kind name letter value choices _; do
+		if [[ $kind == option && -n $1 && ($1 == "$name" || $1 == "$letter") ]]; then
+			printf '%s\n%s\n' "$value" "$choices"
+		fi
+	done
 }
 
 # Sets COMPREPLY to those of the words $2 that begin with $1.
@@ -51,13 +35,12 @@ _tcpdwell_words()
 
 _tcpdwell_complete_value()
 {
-	local name=$1 choices=$2 help=$3 cur=$4
+	local name=$1 choices=$2 cur=$3
 	# Of a list, the last member is being typed.
 	local item=${cur##*,}
 	local before=${cur%"$item"}
 
 	case $name in
-	STATE,* | REASON,*) _tcpdwell_words "$item" "$(_tcpdwell_listed "${name%%,*}" <<<"$help")" ;;
 	PID,*) _tcpdwell_words "$item" "$(cd /proc && echo [1-9]*)" ;;
 	USER,*) mapfile -t COMPREPLY < <(compgen -u -- "$item") ;;
 	*PATH)
@@ -73,11 +56,11 @@ _tcpdwell_complete_value()
 _tcpdwell()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local tool=${COMP_WORDS[0]} command='' help commands value i
+	local tool=${COMP_WORDS[0]} command='' words commands value i
 
 	COMPREPLY=()
-	help=$("$tool" -h 2>/dev/null) || return
-	commands=$(_tcpdwell_commands <<<"$help")
+	words=$("$tool" --words 2>/dev/null) || return
+	commands=$(_tcpdwell_names command <<<"$words")
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		if [[ ${COMP_WORDS[i]} == -- ]]; then
 			if declare -F _command_offset >/dev/null; then
@@ -92,7 +75,7 @@ _tcpdwell()
 		fi
 	done
 	if [[ -n $command ]]; then
-		help=$("$tool" "$command" -h 2>/dev/null) || return
+		words=$("$tool" "$command" --words 2>/dev/null) || return
 	fi
 
 	# Bash makes three words of --name=value.
@@ -101,15 +84,15 @@ _tcpdwell()
 	elif [[ $prev == = ]]; then
 		prev=${COMP_WORDS[COMP_CWORD - 2]}
 	fi
-	mapfile -t value < <(_tcpdwell_value "$prev" <<<"$help")
+	mapfile -t value < <(_tcpdwell_value "$prev" <<<"$words")
 	if [[ -n ${value[0]} ]]; then
-		_tcpdwell_complete_value "${value[0]}" "${value[1]}" "$help" "$cur"
+		_tcpdwell_complete_value "${value[0]}" "${value[1]}" "$cur"
 	elif [[ $cur == -* ]]; then
-		_tcpdwell_words "$cur" "$(awk '/^  (    )?-/ { print $(1 + ($1 ~ /,$/)) }' <<<"$help")"
+		_tcpdwell_words "$cur" "$(_tcpdwell_names option <<<"$words")"
 	elif [[ -z $command ]]; then
 		_tcpdwell_words "$cur" "$commands"
-	elif [[ $command == explain ]]; then
-		_tcpdwell_words "$cur" "$("$tool" explain | _tcpdwell_explained)"
+	else
+		_tcpdwell_words "$cur" "$(_tcpdwell_names word <<<"$words")"
 	fi
 }
 

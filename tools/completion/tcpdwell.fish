@@ -1,64 +1,32 @@
 # fish completion for tcpdwell
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
-# Commands, options and their values are read from the help of the very tcpdwell that is being
-# typed, so that there is no second list to keep.
+# Commands, options and their values are what the very tcpdwell that is being typed prints with
+# --words (tcpdwell(8)), so that there is no second list to keep. A line of that is
+# KIND:NAME:LETTER:VALUE:CHOICES:TEXT.
 
-# These read help on standard input. What option $argv[1] calls its value, then the choices, if
-# these are all it takes; nothing for a flag and for what is no option.
+# These read such lines on standard input. The first prints the names of kind $argv[1], each with a
+# tab and what it does; the second what option $argv[1] calls its value, then the choices; nothing
+# for a flag and for what is no option.
+function __tcpdwell_names
+    while read -l line
+        set -l of (string split -m5 : -- $line)
+        test $of[1] = $argv[1]; and printf '%s\t%s\n' $of[2] $of[6]
+    end
+end
+
 function __tcpdwell_value
-    awk -v option=$argv[1] '
-        /^  (    )?-/ {
-            name = 1 + ($1 ~ /,$/)
-            on = $1 == option "," || $name == option
-            if (on && $(name + 1) ~ /^[A-Z]/)
-                print $(name + 1)
-        }
-        # Choices that are too long for a line go on in the next one.
-        on && (choices ? match($0, /[a-z|]+/) : match($0, /[a-z]+(\|[a-z]+)+\|?/)) {
-            choices = choices substr($0, RSTART, RLENGTH)
-            if (choices !~ /\|$/) {
-                print choices
-                choices = ""
-            }
-        }
-        /^$/ { on = 0 }'
-end
-
-# Each option and, behind a tab, what it does.
-function __tcpdwell_options
-    awk '
-        function flush() { if (name) print name "\t" text; name = text = "" }
-        /^  (    )?-/ { flush(); name = $(1 + ($1 ~ /,$/)); if (match($0, /[^ ]  +/)) {
-            text = substr($0, RSTART + RLENGTH) } next }
-        /^         / && name { sub(/^ +/, ""); text = text (text ? " " : "") $0; next }
-        { flush() }
-        END { flush() }'
-end
-
-function __tcpdwell_commands
-    awk '/^Commands/ { on = 1 } /^$/ { on = 0 }
-        on && /^  [a-z]/ { name = $1; sub(/^ +[a-z]+ +/, ""); print name "\t" $0 }'
-end
-
-# The words that the help lists as values of $argv[1].
-function __tcpdwell_listed
-    awk -v name=$argv[1] '/^  [A-Z]/ { on = $1 == name; if (on) $1 = "" }
-        on { for (i = 1; i <= NF; i++) print $i }'
-end
-
-# The names behind the titles at the end of what `explain` lists.
-function __tcpdwell_explained
-    awk '/^states/ { on = 1 }
-        on { sub(/^(states|findings|errors)/, ""); for (i = 1; i <= NF; i++) print $i }'
+    while read -l line
+        set -l of (string split -m5 : -- $line)
+        if test $of[1] = option -a -n "$of[4]"; and contains -- $argv[1] $of[2..3]
+            printf '%s\n' $of[4] $of[5]
+        end
+    end
 end
 
 # What may stand for the value that is called $argv[1], one of $argv[2] if that is not empty.
-# The help is $argv[3..].
 function __tcpdwell_known
     switch $argv[1]
-        case 'STATE,*' 'REASON,*'
-            printf '%s\n' $argv[3..] | __tcpdwell_listed (string split -m1 , $argv[1])[1]
         case 'PID,*'
             __fish_complete_pids
         case 'USER,*'
@@ -72,9 +40,9 @@ function __tcpdwell_complete
     set -l typed (commandline -opc)
     set -l now (commandline -ct)
     set -l tool $typed[1]
-    set -l help ($tool -h 2>/dev/null)
+    set -l lines ($tool --words 2>/dev/null)
     or return
-    set -l commands (printf '%s\n' $help | __tcpdwell_commands)
+    set -l commands (printf '%s\n' $lines | __tcpdwell_names command)
     set -l names (string split -f1 \t -- $commands)
     set -l command
     for i in (seq 2 (count $typed))
@@ -87,7 +55,7 @@ function __tcpdwell_complete
         end
     end
     if set -q command[1]
-        set help ($tool $command -h 2>/dev/null)
+        set lines ($tool $command --words 2>/dev/null)
         or return
     end
 
@@ -99,7 +67,7 @@ function __tcpdwell_complete
         set before $option=
         set now (string split -m1 = -- $now)[2]
     end
-    set -l value (printf '%s\n' $help | __tcpdwell_value $option)
+    set -l value (printf '%s\n' $lines | __tcpdwell_value $option)
     if set -q value[1]
         if string match -q '*PATH' -- $value[1]
             set -l paths (__fish_complete_path $now)
@@ -108,14 +76,14 @@ function __tcpdwell_complete
         end
         # Of a list, the last member is being typed.
         set -l list (string match -r -- '^.*,' $now)
-        set -l known (__tcpdwell_known $value[1] "$value[2]" $help)
+        set -l known (__tcpdwell_known $value[1] "$value[2]")
         set -q known[1]; and printf '%s\n' "$before$list"$known
     else if string match -q -- '-*' $now
-        printf '%s\n' $help | __tcpdwell_options
+        printf '%s\n' $lines | __tcpdwell_names option
     else if not set -q command[1]
         printf '%s\n' $commands
-    else if test $command = explain
-        $tool explain | __tcpdwell_explained
+    else
+        printf '%s\n' $lines | __tcpdwell_names word
     end
 end
 

@@ -2,6 +2,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "base/tcpstate.h"
 #include "cli/help.h"
 #include "cli/option_table.h"
 #include "cli/version.h"
@@ -132,6 +133,42 @@ void help_print(FILE *out, enum command command)
 	if (is_default)
 		fprintf(out, "\nExit status: 0 done, also at Ctrl-C; 1 failed; 2 misused; "
 			     "3 kernel or privilege\n");
+}
+
+/* Returns the names that a list has as members, with blanks in between; NULL: it has none. */
+static const char *names_of(const char *arg)
+{
+	static const char state[] = "STATE,", reason[] = "REASON,";
+
+	if (!strncmp(arg, state, sizeof(state) - 1))
+		return tcpstate_list;
+	return strncmp(arg, reason, sizeof(reason) - 1) ? NULL : reason_list;
+}
+
+static void print_option_words(FILE *out, const struct option_def *def)
+{
+	const char *names = def->arg ? names_of(def->arg) : NULL;
+	char choices[CHOICES_TEXT_LEN];
+
+	fprintf(out, "option:--%s:", def->name);
+	if (def->letter)
+		fprintf(out, "-%c", def->letter);
+	fprintf(out, ":%s:", def->arg ?: "");
+	if (def->choices)
+		fputs(parse_list_choices(def->choices, choices), out);
+	for (; names && *names; names++)
+		fputc(*names == ' ' ? '|' : *names, out);
+	fprintf(out, ":%s\n", def->help);
+}
+
+void help_print_words(FILE *out, enum command command)
+{
+	for (const struct command_def *each = command_table; each->name; each++)
+		fprintf(out, "command:%s::::%s\n", each->name, each->what);
+	for_each_option(def, group, command_find(command))
+	{
+		print_option_words(out, def);
+	}
 }
 
 void help_print_version(FILE *out)

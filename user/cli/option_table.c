@@ -48,6 +48,18 @@ static const struct choice stat_choices[] = {
 	{ "pod", TCPDWELL_BY_POD },	    { 0 },
 };
 
+static const struct choice export_choices[] = {
+	{ "comm", EXPORT_BY_COMM },
+	{ "unit", EXPORT_BY_UNIT },
+	{ "container", EXPORT_BY_CONTAINER },
+	{ "pod", EXPORT_BY_POD },
+	{ "port", EXPORT_BY_PORT },
+	{ "netns", EXPORT_BY_NETNS },
+	{ "cgroup", EXPORT_BY_CGROUP },
+	{ "peer=/BITS", EXPORT_BY_PEER }, /* never matched: set_export_by() reads the number */
+	{ 0 },
+};
+
 static const struct choice backends[] = {
 	{ "auto", BACKEND_AUTO },   { "fentry", BACKEND_FENTRY }, { "kprobe", BACKEND_KPROBE },
 	{ "timer", BACKEND_TIMER }, { "none", BACKEND_NONE },	  { 0 },
@@ -302,9 +314,8 @@ const struct option_group group_stat_limits = {
 const struct option_group group_export_series = {
 	"Series",
 	(const struct option_def[]){
-		VALUE("by", 0, "WHAT", export_by, set_export_by,
-		      "whose: comm|unit|container|pod|port|netns|cgroup (comm), or peer=/BITS, "
-		      "prefixes of remote addresses"),
+		OPTION("by", 0, "WHAT", export_choices, export_by, set_export_by,
+		       "whose (comm); peer is a prefix of the address; one of"),
 		VALUE("ports", 0, "PORT,...", export_ports, set_ports,
 		      "with --by port: these alone, and `other` for the rest"),
 		VALUE("prefix6", 0, "BITS", prefix6, set_prefix6,
@@ -378,6 +389,7 @@ const struct option_group group_general = {
 		FLAG("quiet", 'q', quiet, "nothing on standard error but errors and warnings"),
 		FLAG("verbose", 'v', verbose, "say what is attached, and libbpf's messages"),
 		FLAG("version", 0, version, "print the version and end"),
+		FLAG("words", 0, words, "print what a shell's completion offers, and end"),
 		FLAG("help", 'h', help, "print this help and end"),
 		{ 0 },
 	},

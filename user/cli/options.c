@@ -534,7 +534,7 @@ int options_parse(struct options *options, int argc, char *argv[], parse_find_us
 		err = take_token(options, command, &token, find, error);
 		if (err)
 			return err;
-		if (options->help || options->version)
+		if (options->help || options->version || options->words)
 			return 0;
 	} while (token.kind != TOKEN_END);
 	options->program = scan.program;

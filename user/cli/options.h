@@ -108,6 +108,7 @@ struct options {
 
 	bool help;    /* asked for: the options after it were not looked at */
 	bool version; /* likewise */
+	bool words;   /* likewise */
 
 	const char *operand; /* the word behind the command, if it takes one; NULL: none */
 	char **program;	     /* what follows --, ended by NULL; NULL: nothing */

@@ -280,17 +280,6 @@ int set_export_by(const struct setting *setting)
 {
 	struct export_choice *choice = setting->field;
 	static const char peer[] = "peer=/";
-	static const struct choice choices[] = {
-		{ "comm", EXPORT_BY_COMM },
-		{ "unit", EXPORT_BY_UNIT },
-		{ "container", EXPORT_BY_CONTAINER },
-		{ "pod", EXPORT_BY_POD },
-		{ "port", EXPORT_BY_PORT },
-		{ "netns", EXPORT_BY_NETNS },
-		{ "cgroup", EXPORT_BY_CGROUP },
-		{ "peer=/BITS", EXPORT_BY_PEER }, /* never matched: such values are parsed above */
-		{ 0 },
-	};
 	uint64_t bits;
 	unsigned int by;
 	int err;
@@ -302,7 +291,7 @@ int set_export_by(const struct setting *setting)
 			*choice = (struct export_choice){ EXPORT_BY_PEER, (uint32_t)bits };
 		return err;
 	}
-	err = parse_choice(setting->value, choices, &by, setting->fault);
+	err = parse_choice(setting->value, setting->def->choices, &by, setting->fault);
 	if (!err)
 		*choice = (struct export_choice){ .by = by };
 	return err;

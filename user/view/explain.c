@@ -272,3 +272,16 @@ void explain_index(FILE *out, unsigned int columns)
 	print_names(out, "finding", "findings", columns);
 	print_names(out, "errno", "errors", columns);
 }
+
+void explain_words(FILE *out)
+{
+	for (const char *line = explain_text; *line; line = next_line(line)) {
+		const char *name;
+		size_t len;
+
+		if (!is_entry(line))
+			continue;
+		name = entry_name(line, &len);
+		fprintf(out, "word:%.*s::::\n", (int)len, name);
+	}
+}

@@ -40,4 +40,7 @@ void explain_print_words(FILE *out, const char *text, unsigned int columns, int 
  */
 void explain_index(FILE *out, unsigned int columns);
 
+/* Prints the name of each entry as a line `word:NAME`, as help_print_words() does (cli/help.h). */
+void explain_words(FILE *out);
+
 #endif /* TCPDWELL_EXPLAIN_H */

@@ -274,6 +274,8 @@ static void test_help_and_version_end_it(void **state)
 	assert_int_equal(options.command, COMMAND_PROBE);
 	assert_parses("--version --nonsense");
 	assert_true(options.version && !options.help);
+	assert_parses("stat --words --nonsense");
+	assert_true(options.words && options.command == COMMAND_STAT);
 	assert_parses("timewait --help");
 	assert_true(options.help);
 	/* An error before -h is still an error. */
