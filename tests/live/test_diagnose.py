@@ -46,6 +46,7 @@ def _scene() -> Iterator[Scene]:
         scene.alone("ring", players.RING)
         scene.alone("balancer", players.BALANCER)
         scene.alone("dual", players.DUAL)
+        scene.alone("restart", players.RESTART)
         scene.alone("without", players.DUAL)
         scene.netns["without"].sysctl("net/ipv6/conf/all/disable_ipv6", 1)
         dies = scene.pair("sink", players.PEER, "dies", players.DIES)
@@ -300,7 +301,7 @@ def test_pool_that_came_back(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("name", ["well", "half", "checked", "balancer",
-                                  "dual", "without"])
+                                  "dual", "without", "restart"])
 def test_what_is_well_is_not_found(scene: Scene, name: str) -> None:
     assert [f for f in scene.found if f["netns"] == scene.netns[name].inode] == []
 

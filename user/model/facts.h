@@ -223,6 +223,7 @@ struct fact_holder {
 /* All facts. The arrays are the caller's. */
 struct facts {
 	uint64_t span_ns; /* how long the look took */
+	uint64_t now_ns;  /* when it ended, by the clock of fact_end */
 	const struct fact_socket *sockets;
 	size_t socket_count;
 	const struct held_ports *held; /* who holds local ports; NULL: see the sockets */

@@ -121,6 +121,8 @@ struct failed {
 	uint16_t err;
 	uint64_t calls;
 	uint64_t ends;
+	uint64_t first_ns; /* of the ends; 0: there is none */
+	uint64_t last_ns;
 };
 
 struct failed_list {
@@ -171,6 +173,14 @@ static void add_failed(const struct finder *finder, struct failed_list *list,
 		list->items[list->count++] = *failed;
 }
 
+static void merge_times(struct failed *to, const struct failed *from)
+{
+	if (!to->first_ns || (from->first_ns && from->first_ns < to->first_ns))
+		to->first_ns = from->first_ns;
+	if (from->last_ns > to->last_ns)
+		to->last_ns = from->last_ns;
+}
+
 static void merge(struct failed_list *list)
 {
 	size_t kept = 0;
@@ -180,6 +190,7 @@ static void merge(struct failed_list *list)
 		if (kept && !by_program(&list->items[kept - 1], &list->items[i])) {
 			list->items[kept - 1].calls += list->items[i].calls;
 			list->items[kept - 1].ends += list->items[i].ends;
+			merge_times(&list->items[kept - 1], &list->items[i]);
 		} else {
 			list->items[kept++] = list->items[i];
 		}
@@ -226,14 +237,59 @@ static bool falls_back(const struct finder *finder, const struct failed *failed)
 	return well + 1 >= times(failed); /* the last one may be on its way */
 }
 
-/* Leaves out what a program tries in vain before it connects over IPv4. */
-static void forget_fallbacks(const struct finder *finder, struct failed_list *list)
+/* ---- What is over ---- */
+
+/* So long after the last failure, and after twice the usual time between two, none is expected. */
+#define QUIET_NS 1000000000ULL
+
+/* Returns true if the process has connected there since the last failure. */
+static bool connected_since(const struct finder *finder, const struct failed *failed)
+{
+	const struct facts *facts = finder->facts;
+
+	for (size_t i = 0; i < facts->socket_count; i++) {
+		const struct fact_socket *socket = &facts->sockets[i];
+
+		if (socket->client && socket->state == TCPDWELL_ESTABLISHED &&
+		    socket->opened_most_ns < facts->now_ns - failed->last_ns &&
+		    !finder_compare_destinations(&socket->at, &failed->at) &&
+		    !finder_compare_owners(&socket->owner, &failed->owner))
+			return true;
+	}
+	for (size_t i = 0; i < facts->end_count; i++) {
+		const struct fact_end *end = &facts->ends[i];
+
+		if (end->from != TCPDWELL_SYN_SENT && end->last_ns > failed->last_ns &&
+		    end->at.family == failed->at.family && end->at.netns == failed->at.netns &&
+		    end->at.rport == failed->at.rport &&
+		    !finder_compare_owners(&end->owner, &failed->owner))
+			return true;
+	}
+	return false;
+}
+
+/* Returns true if the server was away, for example to restart, and serves the process again. */
+static bool has_recovered(const struct finder *finder, const struct failed *failed)
+{
+	uint64_t now_ns = finder->facts->now_ns, between_ns;
+
+	if (!failed->ends || failed->calls > failed->ends || now_ns < failed->last_ns)
+		return false;
+	between_ns = failed->ends > 1 ? (failed->last_ns - failed->first_ns) / (failed->ends - 1) :
+					0;
+	return now_ns - failed->last_ns >= 2 * between_ns + QUIET_NS &&
+	       connected_since(finder, failed);
+}
+
+/* Leaves out what is over, and what a program tries in vain before it connects over IPv4. */
+static void forget_well(const struct finder *finder, struct failed_list *list)
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < list->count; i++)
-		if (!is_tried_first(finder, &list->items[i]) ||
-		    !falls_back(finder, &list->items[i]))
+		if (!has_recovered(finder, &list->items[i]) &&
+		    (!is_tried_first(finder, &list->items[i]) ||
+		     !falls_back(finder, &list->items[i])))
 			list->items[kept++] = list->items[i];
 	list->count = kept;
 }
@@ -263,6 +319,8 @@ static void fill(const struct finder *finder, struct failed_list *list)
 			.at = end->at,
 			.err = end->err,
 			.ends = end->count,
+			.first_ns = end->first_ns,
+			.last_ns = end->last_ns,
 		};
 
 		if (end->from == TCPDWELL_SYN_SENT && end->err &&
@@ -270,7 +328,7 @@ static void fill(const struct finder *finder, struct failed_list *list)
 			add_failed(finder, list, &failed);
 	}
 	merge(list);
-	forget_fallbacks(finder, list);
+	forget_well(finder, list);
 }
 
 /* ---- What is found ---- */

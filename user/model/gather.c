@@ -375,6 +375,7 @@ int gather_take(struct gather *g, uint64_t span_ns, uint64_t leak_ns, struct fac
 	gather_count_requests(g);
 	*facts = (struct facts){
 		.span_ns = span_ns,
+		.now_ns = g->now_ns,
 		.sockets = g->taken,
 		.socket_count = g->taken_count,
 		.held = g->digest ? digest_held(g->digest) : NULL,

@@ -322,6 +322,24 @@ while True:
     time.sleep(.2)
 """
 
+# A server that restarts, and a client that tries again until it is back.
+RESTART = """
+name("restart")
+def serve():
+    listener = socket.create_server(("127.0.0.1", 8080), backlog=64)
+    while True:
+        with listener.accept()[0] as s:
+            attempt(s.recv, 10)
+ready()
+for _ in range(6):
+    s = socket.socket(); attempt(s.connect, ("127.0.0.1", 8080)); s.close()
+    time.sleep(.3)
+threading.Thread(target=serve, daemon=True).start()
+while True:
+    s = socket.socket(); attempt(s.connect, ("127.0.0.1", 8080)); s.close()
+    time.sleep(.3)
+"""
+
 # A load balancer that looks once a second whether a port answers, which nobody else uses.
 BALANCER = """
 listener = socket.create_server(("127.0.0.1", 8080), backlog=64)

@@ -279,6 +279,24 @@ static void test_falls_back(void **state)
 	assert_nothing_found();
 }
 
+/* A server that has restarted serves its clients again. */
+static void test_it_is_over(void **state)
+{
+	(void)state;
+	facts_add_end(TCPDWELL_SYN_SENT, TCPDWELL_REASON_REFUSED, ECONNREFUSED, 5, 2);
+	host.ends[0].first_ns = 100 * S;
+	host.ends[0].last_ns = 102 * S;
+	host.facts.now_ns = 104 * S;
+	assert_int_equal(found_only(FINDING_CONNECT_FAILING)->count, 5); /* it may be still away */
+	facts_add_end(TCPDWELL_ESTABLISHED, TCPDWELL_REASON_FIN, 0, 1, 2);
+	host.ends[1].last_ns = 101 * S; /* before that */
+	assert_int_equal(found_only(FINDING_CONNECT_FAILING)->count, 5);
+	host.ends[1].last_ns = 103 * S;
+	assert_nothing_found();
+	host.facts.now_ns = 103 * S; /* the next failure may be due */
+	assert_int_equal(found_only(FINDING_CONNECT_FAILING)->count, 5);
+}
+
 /* Without IPv6, connect() has no address of its own, which is no lack of ports. */
 static void test_ipv6_is_off(void **state)
 {
@@ -444,6 +462,7 @@ int main(void)
 		cmocka_unit_test_setup(test_why_it_fails, facts_begin),
 		cmocka_unit_test_setup(test_falls_back, facts_begin),
 		cmocka_unit_test_setup(test_ipv6_is_off, facts_begin),
+		cmocka_unit_test_setup(test_it_is_over, facts_begin),
 		cmocka_unit_test_setup(test_workers, facts_begin),
 		cmocka_unit_test_setup(test_self_connect, facts_begin),
 	};
