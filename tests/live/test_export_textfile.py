@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -105,17 +106,22 @@ def test_textfile_whose_place_is_taken(netns: Netns, tmp_path: Path) -> None:
 
 
 def test_textfile_whose_folder_goes_and_comes(netns: Netns, tmp_path: Path) -> None:
-    """It is said, and another folder of that name is written to."""
-    folder = tmp_path / "folder"
+    """It is said, and another folder of that name is written to, but no link is followed."""
+    folder, elsewhere = tmp_path / "folder", tmp_path / "elsewhere"
     folder.mkdir()
-    for above in (folder, tmp_path, *tmp_path.parents[:2]):
+    elsewhere.mkdir()
+    for above in (folder, elsewhere, tmp_path, *tmp_path.parents[:2]):
         os.chmod(above, 0o755)
     with Running("export", "--textfile", str(folder / "x"), "-i", "1s",
                  *filtered_to(netns)) as running:
         running.wait_for((folder / "x").is_file, LIMIT_S)
         folder.rename(tmp_path / "old")
+        folder.symlink_to(elsewhere)
         shutil.rmtree(tmp_path / "old")
         running.wait_for(lambda: "the folder is gone" in running.said(), LIMIT_S)
+        time.sleep(1.2)  # another look
+        assert not list(elsewhere.iterdir())
+        folder.unlink()
         folder.mkdir()
         running.wait_for((folder / "x").is_file, LIMIT_S)
         running.finish()

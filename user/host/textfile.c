@@ -144,10 +144,13 @@ static int copy(const struct writer *writer, int fd, size_t len)
 	return err;
 }
 
-/* Turns to the folder that has taken the place of one that was removed. Returns 0 or -errno. */
+/*
+ * Turns to the folder that has taken the place of one that was removed. A link there may lead
+ * anywhere: nobody has asked for it. Returns 0 or -errno.
+ */
 static int follow(struct writer *writer)
 {
-	int folder = open(writer->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int folder = open(writer->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (folder < 0)
 		return -errno;
@@ -161,8 +164,8 @@ static int replace(struct writer *writer, size_t len)
 	int fd = open_fresh(writer), err;
 
 	/* No file can be made in a folder that was removed. */
-	if (fd == -ENOENT)
-		fd = follow(writer) ?: open_fresh(writer);
+	if (fd == -ENOENT && !follow(writer))
+		fd = open_fresh(writer);
 	err = copy(writer, fd, len);
 
 	if (fd >= 0 && close(fd) && !err)
