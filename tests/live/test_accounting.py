@@ -28,7 +28,7 @@ CONNECTIONS = int(os.environ.get("TCPDWELL_TEST_CONNECTIONS", scale.count(40_000
 # Places for connections of young sockets (user/kernel/map_sizes.c).
 RECENT_SLOTS = 1 << 15  # for a tracer of up to 16 times as many sockets
 # So many connections in TIME_WAIT fill the places and the first table, but not the second one.
-TO_FILL_THE_FIRST_TABLE = 75_000
+TO_FILL_THE_FIRST_TABLE = 62_000
 # How long the tracer is stopped, and how long no connection may take meanwhile: a connection that
 # had to wait for the tracer would take the whole time. A busy machine alone may delay one a while.
 STOPPED_S = 5
@@ -467,26 +467,28 @@ def test_places_are_made_when_sockets_come(netns: Netns) -> None:
         pair.close()
 
 
-@pytest.mark.parametrize("sockets", [2, 8], ids=["all-taken", "more-made"])
-def test_more_sockets_than_recent_slots(netns: Netns, sockets: int) -> None:
+@pytest.mark.parametrize(("sockets", "tables"), [
+    pytest.param(3 * RECENT_SLOTS // 2, 2, id="all-taken"),
+    pytest.param(8 * RECENT_SLOTS, 3, id="more-made")])
+def test_more_sockets_than_recent_slots(netns: Netns, sockets: int, tables: int) -> None:
     """When TIME_WAIT has taken the places, the next connections go into the tables and are found.
 
-    Connections that existed before the tracer go into the first table, which has as much room as
-    there are places. The second has twice as much. If these two hold all sockets, there is no third
-    table; otherwise the third is made when the second comes into use.
+    Connections that existed before the tracer go into the first table, which has half as much room
+    as there are places. The second has twice as much. If these two hold all sockets, there is no
+    third table; otherwise the third is made when the second comes into use.
     """
     with within.listen(netns) as listener:
         old = [within.Pair(netns, listener) for _ in range(200)]
         # The connections that rush makes end in another way.
         with Running("-o", "json", "--netns", str(netns.inode), "--from", "ESTABLISHED", "--to",
-                     "CLOSE", "--max-sockets", str(sockets * RECENT_SLOTS)) as running:
+                     "CLOSE", "--max-sockets", str(sockets)) as running:
             rush(netns, "--workers", "4", "--connections", str(TO_FILL_THE_FIRST_TABLE))
             young = [within.Pair(netns, listener) for _ in range(200)]
             ends = {worth: {pair.port() for pair in pairs}
                     for worth, pairs in (("at_least", old), ("exact", young))}
             for pair in old + young:
                 pair.close()
-            assert count_maps(running.child.pid, bpfmap.is_table) == (2 if sockets == 2 else 3)
+            assert count_maps(running.child.pid, bpfmap.is_table) == tables
             running.finish()
             *rows, summary = json_rows(running.output())
     check_identity(summary, len(rows))
