@@ -290,6 +290,7 @@ def test_text_of_what_is_at_any_age(scene: Scene) -> None:
     listens = text("-s", "LISTEN")
     assert listens[0] == "listens: 1 in LISTEN for a time that is not known"
     assert not [line for line in listens if "peers" in line]
+    assert one(leaks(scene.netns, "-s", "LISTEN"))["peers"] == []
     client = within.make_socket(scene.netns)
     client.connect(("127.0.0.1", 8080))
     client.close()

@@ -123,7 +123,8 @@ static int describe_ends(struct leak *leak, const struct leak_sample *samples, s
 		ends[i] = (struct leak_end){ .family = info->family, .count = 1 };
 		memcpy(ends[i].addr, info->raddr, sizeof(ends[i].addr));
 	}
-	leak->peer_count = top_ends(leak->peers, ends, count);
+	if (leak->state != TCPDWELL_LISTEN) /* which has no peer */
+		leak->peer_count = top_ends(leak->peers, ends, count);
 	for (size_t i = 0; i < count; i++)
 		ends[i] = (struct leak_end){ .port = samples[i].socket->info.lport, .count = 1 };
 	leak->lport_count = top_ends(leak->lports, ends, count);

@@ -111,8 +111,16 @@ static int add_holder(struct sockets *sockets, struct socket_seen *seen,
 	bool known = false;
 	int at;
 
-	for (uint32_t i = seen->first; i && !known; i = sockets->holders[i - 1].next)
-		known = sockets->holders[i - 1].pid == record->pid;
+	for (uint32_t i = seen->first; i; i = sockets->holders[i - 1].next) {
+		const struct socket_holder *holder = &sockets->holders[i - 1];
+
+		if (holder->pid != record->pid)
+			continue;
+		/* A thread's own table of descriptors is a copy of the process's, to begin with. */
+		if (holder->fd == record->fd)
+			return 0;
+		known = true;
+	}
 	if (known && record->fd == TCPDWELL_NO_FD)
 		return 0;
 	at = note_process(sockets, record->pid, record->fd, record->comm);

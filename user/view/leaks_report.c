@@ -182,7 +182,7 @@ static void print_ends(FILE *out, const struct leak *leak)
 	print_ports(out, leak, SERVICE_LOCAL, "  local port");
 	print_ports(out, leak, SERVICE_REMOTE, "  remote port");
 	print_ports(out, leak, SERVICE_UNKNOWN, "  service unknown");
-	if (leak->state == TCPDWELL_LISTEN)
+	if (!leak->peer_count)
 		return;
 	fputs("  peers", out);
 	for (size_t i = 0; i < leak->peer_count; i++) {

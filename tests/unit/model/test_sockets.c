@@ -70,6 +70,27 @@ static void test_records_of_one_socket(void **state)
 	sockets_free(sockets);
 }
 
+/* Threads with tables of their own have a socket by the same number: that is one descriptor. */
+static void test_tables_of_one_process(void **state)
+{
+	struct sockets *sockets = sockets_new();
+	const struct socket_holder *holder;
+
+	(void)state;
+	add(sockets, record(7, TCPDWELL_LISTEN, 5, 80, 10, 9));
+	add(sockets, record(7, TCPDWELL_LISTEN, 5, 80, 10, 4));
+	add(sockets, record(7, TCPDWELL_LISTEN, 5, 80, 10, 9));
+	add(sockets, record(7, TCPDWELL_LISTEN, 5, 80, 11, 9));
+	assert_int_equal(sockets_at(sockets, 0)->holders, 2);
+	holder = sockets_first_holder(sockets, sockets_at(sockets, 0));
+	for (int i = 0; i < 3; i++) {
+		assert_non_null(holder);
+		holder = sockets_next_holder(sockets, holder);
+	}
+	assert_null(holder);
+	sockets_free(sockets);
+}
+
 /* The owner that the kernel side knows counts, if it still holds the socket. */
 static void test_owner_among_holders(void **state)
 {
@@ -325,6 +346,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_records_of_one_socket),
+		cmocka_unit_test(test_tables_of_one_process),
 		cmocka_unit_test(test_owner_among_holders),
 		cmocka_unit_test(test_accept_queue),
 		cmocka_unit_test(test_in_flight),
