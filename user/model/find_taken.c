@@ -195,6 +195,40 @@ static void find_in_use(struct finder *finder)
 	}
 }
 
+/* Returns true if the process listens at the same port over IPv4, as servers on localhost do. */
+static bool listens_over_ipv4(const struct finder *finder, const struct fact_failure *failure)
+{
+	for (size_t i = 0; i < finder->facts->socket_count; i++) {
+		const struct fact_socket *socket = &finder->facts->sockets[i];
+
+		if (socket->state == TCPDWELL_LISTEN && socket->at.family == 4 &&
+		    socket->at.netns == failure->at.netns &&
+		    socket->at.lport == failure->at.lport &&
+		    !finder_compare_owners(&socket->owner, &failure->owner))
+			return true;
+	}
+	return false;
+}
+
+static void blame_foreign(const struct finder *finder, struct finding *finding)
+{
+	if (finder_is_off(finder, &finding->at)) {
+		finding_why(finding, "IPv6 is off in this namespace, so it has no such address.");
+		finding->helps = "An address of IPv4 (127.0.0.1 for localhost), or "
+				 "net.ipv6.conf.all.disable_ipv6=0.";
+		finding_setting(finding, FACT_NO_IPV6);
+	} else {
+		finding_why(finding, "No interface of this namespace has that address: it is "
+				     "another host's, or was not there yet.");
+		finding->helps = "An address that `ip address` shows in that namespace, or any "
+				 "(0.0.0.0, ::). IP_FREEBIND, or net.ipv4.ip_nonlocal_bind=1, for "
+				 "an address that comes later. For IPv6, wait until it is "
+				 "no longer tentative.";
+	}
+	finding->useless = "SO_REUSEADDR, which is about ports.";
+	finding_more(finding, "tcpdwell diagnose -p %u", finding->owner.pid);
+}
+
 /* Finds bind() to an address that this host does not have, or not yet. */
 static void find_foreign(struct finder *finder)
 {
@@ -202,20 +236,13 @@ static void find_foreign(struct finder *finder)
 		const struct fact_failure *failure = &finder->facts->failures[i];
 		struct finding *finding;
 
-		if (failure->call != FACT_BIND || failure->err != EADDRNOTAVAIL)
+		if (failure->call != FACT_BIND || failure->err != EADDRNOTAVAIL ||
+		    (finder_is_off(finder, &failure->at) && listens_over_ipv4(finder, failure)))
 			continue;
 		finding = add_taken(finder, failure);
 		if (!finding)
 			return;
-		finding_why(finding,
-			    "No interface of this namespace has that address: it is another "
-			    "host's, or was not there yet.");
-		finding->helps = "An address that `ip address` shows in that namespace, or any "
-				 "(0.0.0.0, ::). IP_FREEBIND, or net.ipv4.ip_nonlocal_bind=1, for "
-				 "an address that comes later. For IPv6, wait until it is "
-				 "no longer tentative.";
-		finding->useless = "SO_REUSEADDR, which is about ports.";
-		finding_more(finding, "tcpdwell diagnose -p %u", failure->owner.pid);
+		blame_foreign(finder, finding);
 	}
 }
 

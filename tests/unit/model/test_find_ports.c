@@ -357,6 +357,12 @@ static void test_foreign_address(void **state)
 	assert_int_equal(f->err, EADDRNOTAVAIL);
 	assert_int_equal(found_figure(f, "failed"), 2);
 	assert_non_null(strstr(f->why, "No interface of this namespace has that address"));
+	host.failures[0].at.family = 6;
+	host.netns.settings[FACT_NO_IPV6] = 1;
+	f = found_only(FINDING_ADDRESS_IN_USE);
+	assert_non_null(strstr(f->why, "IPv6 is off"));
+	facts_listener(0, 128)->owner = host.failures[0].owner;
+	assert_nothing_found(); /* it serves localhost over IPv4 */
 }
 
 /* The command shows the rows of the namespace that it is about. */
