@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import time
@@ -14,7 +15,7 @@ import pytest
 
 from harness import fuse, place, process, within
 from harness.netns import Netns
-from harness.plain import filtered_to, run
+from harness.plain import Running, filtered_to, run
 
 pytestmark = pytest.mark.any_kernel
 
@@ -68,4 +69,25 @@ def test_command_line_for_leaks(netns: Netns, holder: Holder) -> None:
     assert done.returncode == 10, done.stderr
     found = [json.loads(line) for line in done.stdout.splitlines()]
     assert [row["pid"] for row in found if row["type"] == "leak"] == [holder.child.pid]
-    assert b"does not answer" in done.stderr
+    assert b"does not answer: such names may be missing" in done.stderr
+    assert found[0]["cgroup"]  # all but the command line is known
+
+
+def test_command_line_of_another(netns: Netns, holder: Holder) -> None:
+    """It costs the command lines of that process alone, while the command goes on."""
+    def lines(pid: int, command: str | None) -> int:
+        leaks = [json.loads(line.text) for line in running.lines()]
+        return sum(leak["pid"] == pid and bool(leak["command"]) == bool(command)
+                   for leak in leaks)
+
+    with within.listen(netns) as listener:
+        pair = within.Pair(netns, listener)
+    pair.client.shutdown(socket.SHUT_WR)
+    with Running("leaks", "--watch", "-i", "200ms", "--older", "0s", "-o", "json",
+                 *filtered_to(netns)) as running:
+        running.wait_for(lambda: lines(os.getpid(), "known") > 2, LIMIT_S)
+        assert lines(holder.child.pid, None) > 2
+        assert running.stop() == 10
+        assert running.said().count("does not answer") == 1
+        assert "helper" not in running.said()
+    pair.close()

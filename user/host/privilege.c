@@ -291,7 +291,7 @@ int privilege_drop(const struct notice *notice, struct failure *failure)
 	return 0;
 }
 
-int privilege_keep_looks(void)
+int privilege_keep_looks(int (*before_filter)(void *context), void *context)
 {
 	int err = drop_thread(plan.made ? LOOKS : UINT64_MAX);
 
@@ -299,6 +299,9 @@ int privilege_keep_looks(void)
 		return err;
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
 		return -errno;
+	err = before_filter ? before_filter(context) : 0;
+	if (err)
+		return err;
 	err = seccomp_filter_install_looks();
 	return err == -ENOSYS ? 0 : err;
 }

@@ -63,9 +63,10 @@ int privilege_drop(const struct notice *notice, struct failure *failure);
  * and CAP_DAC_READ_SEARCH, as far as they are there. Without a plan the tracer gives up nothing, so
  * it keeps its user and what capabilities there are: root in a container, which lacks
  * CAP_SYS_PTRACE, may look at its equals only. Either way it gets a filter of system calls that
- * lets it look. Returns 0 or -errno.
+ * lets it look. Before that it calls @before_filter, unless that is NULL: it may fork, and returns
+ * 0 or -errno. Returns 0 or -errno.
  */
-int privilege_keep_looks(void);
+int privilege_keep_looks(int (*before_filter)(void *context), void *context);
 
 /* ---- What users are told of it ---- */
 

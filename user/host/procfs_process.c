@@ -183,15 +183,14 @@ static struct status read_status(const char *root, uint32_t tid)
 	return status;
 }
 
-void procfs_process_read(const char *root, uint32_t pid, const char *comm,
-			 struct procfs_process *process)
+bool procfs_process_read_rest(const char *root, uint32_t pid, const char *comm,
+			      struct procfs_process *process)
 {
 	struct status status;
 
 	memset(process, 0, sizeof(*process));
 	if (!pid || !is_named(root, pid, comm))
-		return;
-	read_command(root, pid, process->command, sizeof(process->command));
+		return false;
 	read_cgroup(root, pid, process);
 	process->fd_limit = read_fd_limit(root, pid);
 	process->fds = count_fds(root, pid);
@@ -200,6 +199,14 @@ void procfs_process_read(const char *root, uint32_t pid, const char *comm,
 	process->state = status.state;
 	process->threads = status.threads;
 	procfs_call_read(root, pid, process->call);
+	return true;
+}
+
+void procfs_process_read(const char *root, uint32_t pid, const char *comm,
+			 struct procfs_process *process)
+{
+	if (procfs_process_read_rest(root, pid, comm, process))
+		read_command(root, pid, process->command, sizeof(process->command));
 }
 
 uint32_t procfs_process_of_thread(const char *root, uint32_t tid, char *state)

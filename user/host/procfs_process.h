@@ -40,6 +40,13 @@ struct procfs_process {
 void procfs_process_read(const char *root, uint32_t pid, const char *comm,
 			 struct procfs_process *process);
 
+/*
+ * Does the same but for the command line, which alone may take for ever: it is in memory that the
+ * process may have locked. Returns true if @pid is named @comm.
+ */
+bool procfs_process_read_rest(const char *root, uint32_t pid, const char *comm,
+			      struct procfs_process *process);
+
 /* Returns true if @pid exists, is named @comm and has not ended. */
 bool procfs_process_is(const char *root, uint32_t pid, const char *comm);
 

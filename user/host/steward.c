@@ -32,6 +32,7 @@ struct steward {
 	int socket; /* negative: lost */
 	int stops;  /* readable once the tool was told to end; negative: none */
 	pid_t pid;
+	bool silence_told;
 	struct steward_packet packet; /* the last one that came */
 };
 
@@ -350,6 +351,17 @@ static void end_texts(struct container *container)
 	END(container->pod_namespace);
 }
 
+/* Says once that a file did not answer, if the steward says so of this answer. */
+static void tell_of_silence(struct steward *steward)
+{
+	if (!steward->packet.head.number || steward->silence_told)
+		return;
+	steward->silence_told = true;
+	notice_print(steward->notice, NOTICE_WARNING,
+		     "a file with the command line of a process or the name of a container does "
+		     "not answer: such names may be missing");
+}
+
 void steward_process(struct steward *steward, uint32_t pid, const char *comm,
 		     struct procfs_process *process)
 {
@@ -359,6 +371,7 @@ void steward_process(struct steward *steward, uint32_t pid, const char *comm,
 	strncpy(request.comm, comm, sizeof(request.comm) - 1);
 	if (!pid || ask_one(steward, &request, -1) || steward->packet.head.count != 1)
 		return;
+	tell_of_silence(steward);
 	memcpy(process, steward->packet.records, sizeof(*process));
 	END(process->command);
 	END(process->cgroup);
@@ -377,6 +390,7 @@ int steward_cgroup(struct steward *steward, uint64_t id, char *path, unsigned in
 		return err;
 	if (steward->packet.head.count != 1 || strnlen(found, size) == size)
 		return -ENAMETOOLONG;
+	tell_of_silence(steward);
 	strcpy(path, found);
 	memcpy(container, found + offsetof(struct steward_cgroup, container), sizeof(*container));
 	end_texts(container);

@@ -10,6 +10,8 @@
  * (steward_wire.h), none of which names a path. So whoever has taken over the tracer learns what
  * the tracer learns, and no more. It ends with the tracer.
  *
+ * What may never answer is read by children of the steward (steward_reader.h).
+ *
  * The steward is lost if it is killed, does not answer for long, or gives an impossible answer.
  * That is said once. All later requests return STEWARD_LOST at once, and what they asked for is
  * unknown.

@@ -18,16 +18,15 @@
 #include "base/clock.h"
 #include "host/cgroup.h"
 #include "host/confine.h"
-#include "host/container_files.h"
 #include "host/descriptors.h"
 #include "host/netns_file.h"
 #include "host/netns_walk.h"
 #include "host/packet.h"
-#include "host/perf_map.h"
 #include "host/privilege.h"
 #include "host/procfs_maps.h"
 #include "host/sockdiag.h"
 #include "host/steward.h"
+#include "host/steward_reader.h"
 #include "host/steward_server.h"
 #include "host/steward_wire.h"
 #include "host/untrusted.h"
@@ -49,7 +48,7 @@ struct server {
 	uint32_t own_inode;
 	int links[STEWARD_ITERATORS];
 	struct cgroup_names *cgroups; /* NULL: nobody has asked for one yet */
-	struct container_files *files;
+	struct readers *readers;
 	struct found *found;
 	size_t found_count;
 	size_t found_room;
@@ -283,63 +282,39 @@ static void answer_descriptors(struct server *server)
 	answer(server, err, closed);
 }
 
-/* Returns NULL if there is no memory. */
-static struct container_files *files_of(struct server *server)
-{
-	if (!server->files)
-		server->files = container_files_new(server->root);
-	return server->files;
-}
-
 static void answer_process(struct server *server)
 {
 	struct procfs_process process;
+	int err, unnamed;
 
-	procfs_process_read(server->root, server->request.pid, server->request.comm, &process);
-	container_files_name(files_of(server), &process.container, clock_now_ns());
+	err = readers_process(server->readers, server->request.pid, server->request.comm, &process);
+	unnamed = readers_name(server->readers, &process.container);
 	put_record(server, &process);
-	answer(server, 0, 0);
+	answer(server, 0, err || unnamed);
 }
 
 static void answer_cgroup(struct server *server)
 {
-	uint64_t now_ns = clock_now_ns();
 	struct steward_cgroup record = { 0 };
 	const char *path;
+	int unnamed = 0;
 
 	if (!server->cgroups)
 		server->cgroups = cgroup_names_new(server->root);
-	path = cgroup_names_path(server->cgroups, server->request.number, now_ns);
+	path = cgroup_names_path(server->cgroups, server->request.number, clock_now_ns());
 	if (path) {
 		snprintf(record.path, sizeof(record.path), "%s", path);
 		container_of_path(&record.container, path);
-		container_files_name(files_of(server), &record.container, now_ns);
+		unnamed = readers_name(server->readers, &record.container);
 		put_record(server, &record);
 	}
-	answer(server, path ? 0 : -ENOENT, 0);
-}
-
-/* Opens a file that a process maps as code. Data that it maps is nobody's business. */
-static int open_mapped(const struct server *server)
-{
-	const struct procfs_map *map;
-	struct procfs_maps maps;
-	int fd = procfs_maps_read(&maps, server->root, server->request.pid);
-
-	if (!fd) {
-		map = procfs_maps_find(&maps, server->request.number);
-		fd = map && map->start == server->request.number ?
-			     procfs_map_open(server->root, server->request.pid, map) :
-			     -ENOENT;
-	}
-	procfs_maps_free(&maps);
-	return fd;
+	answer(server, path ? 0 : -ENOENT, unnamed != 0);
 }
 
 static void answer_perf_map(struct server *server)
 {
 	uint32_t inner;
-	int fd = perf_map_open(server->root, server->request.pid, &inner);
+	int fd = readers_open_perf_map(server->readers, server->request.pid, &inner);
 
 	answer_fd(server, fd, inner);
 }
@@ -379,7 +354,10 @@ static bool serve(struct server *server, int fd)
 		answer_fd(server, procfs_maps_open(server->root, server->request.pid), 0);
 		return true;
 	case STEWARD_MAPPED:
-		answer_fd(server, open_mapped(server), 0);
+		answer_fd(server,
+			  readers_open_mapped(server->readers, server->request.pid,
+					      server->request.number),
+			  0);
 		return true;
 	case STEWARD_PERF_MAP:
 		answer_perf_map(server);
@@ -401,6 +379,14 @@ static bool take_request(struct server *server, int *fd)
 	       !request->comm[sizeof(request->comm) - 1];
 }
 
+static int start_readers(void *context)
+{
+	struct server *server = context;
+
+	server->readers = readers_new(server->root);
+	return server->readers ? 0 : -errno;
+}
+
 static int begin(struct server *server)
 {
 	struct stat st;
@@ -416,7 +402,7 @@ static int begin(struct server *server)
 	server->own_inode = st.st_ino;
 	for (unsigned int i = 0; i < STEWARD_ITERATORS; i++)
 		server->links[i] = -1;
-	return confine_limit(RLIMIT_CORE, 0) ?: privilege_keep_looks();
+	return confine_limit(RLIMIT_CORE, 0) ?: privilege_keep_looks(start_readers, server);
 }
 
 static _Noreturn void run(const char *root, int socket)

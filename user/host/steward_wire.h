@@ -24,11 +24,11 @@ enum steward_kind {
 	STEWARD_LINK,		/* which: enum steward_iterator; with its descriptor, once each */
 	STEWARD_ITERATOR,	/* which, netns; answer: a descriptor */
 	STEWARD_DESCRIPTORS, /* answer: records; number: processes that could not be looked into */
-	STEWARD_PROCESS,     /* pid, comm; answer: one record */
-	STEWARD_CGROUP,	     /* number: the cgroup's id; answer: one record */
-	STEWARD_MAPS,	     /* pid; answer: a descriptor */
-	STEWARD_MAPPED,	     /* pid, number: start of a mapping of code; answer: a descriptor */
-	STEWARD_PERF_MAP,    /* pid; answer: a descriptor; number: its innermost PID */
+	STEWARD_PROCESS,  /* pid, comm; answer: one record; number: 1: something did not answer */
+	STEWARD_CGROUP,	  /* number: the cgroup's id; answer: one record; number: as above */
+	STEWARD_MAPS,	  /* pid; answer: a descriptor */
+	STEWARD_MAPPED,	  /* pid, number: start of a mapping of code; answer: a descriptor */
+	STEWARD_PERF_MAP, /* pid; answer: a descriptor; number: its innermost PID */
 };
 
 struct steward_request {

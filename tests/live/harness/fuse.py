@@ -63,6 +63,8 @@ class Silent:
                 request = os.read(self._fd, REQUEST_BYTES)
             except OSError:
                 return  # it is unmounted
+            if not request:
+                return
             _, kind, unique, node, *_ = HEAD.unpack_from(request)
             if kind == READ:
                 self.asked.set()

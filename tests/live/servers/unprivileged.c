@@ -94,7 +94,7 @@ static int look(void)
 	const struct privilege_needs needs = { 0 };
 	struct failure failure;
 
-	if (privilege_plan(&needs, &failure) || privilege_keep_looks())
+	if (privilege_plan(&needs, &failure) || privilege_keep_looks(NULL, NULL))
 		return 1;
 	try_files("helper");
 	try_calls("helper");

@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "folder.h"
+#include "base/clock.h"
 #include "base/notice.h"
 #include "host/descriptors.h"
 #include "host/netns_file.h"
@@ -74,6 +75,31 @@ static void test_it_tells_of_a_process_what_proc_does(void **state)
 	assert_string_equal(there.command, "");
 	assert_int_equal(there.fd_limit, 0);
 	steward_free(steward);
+}
+
+/* The FIFO stands for memory that a process has locked. */
+static void test_a_command_line_that_does_not_answer(void **state)
+{
+	struct steward *steward = start();
+	struct procfs_process process;
+	uint64_t since_ns;
+
+	(void)state;
+	folder_shell("mkdir -p proc/8/fd && printf 'silent\n' > proc/8/comm &&"
+		     " cp proc/7/limits proc/8 && mkfifo proc/8/cmdline");
+	steward_process(steward, 8, "silent", &process);
+	assert_string_equal(process.command, "");
+	assert_int_equal(process.fd_limit, 64);
+	/* It is not asked for again. Others still are, unless they are the same user's. */
+	since_ns = clock_now_ns();
+	steward_process(steward, 8, "silent", &process);
+	assert_int_equal(process.fd_limit, 64);
+	assert_true(clock_now_ns() - since_ns < 900000000);
+	steward_process(steward, 7, "a program", &process);
+	assert_int_equal(process.fd_limit, 64);
+	assert_true(geteuid() || !strcmp(process.command, "a --flag"));
+	steward_free(steward);
+	folder_shell("rm -r proc/8");
 }
 
 static void test_it_lists_descriptors(void **state)
@@ -382,6 +408,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_it_tells_of_a_process_what_proc_does),
+		cmocka_unit_test(test_a_command_line_that_does_not_answer),
 		cmocka_unit_test(test_it_lists_descriptors),
 		cmocka_unit_test(test_it_lists_many_descriptors),
 		cmocka_unit_test(test_it_opens_code),
