@@ -80,18 +80,10 @@ static int start(struct loader *loader, struct failure *failure)
 	return 0;
 }
 
-/*
- * Blocks of this size or more get a mapping of their own: they are given back as soon as they are
- * freed, and pages that nothing was put into take no memory. By default malloc raises the threshold
- * after it has freed a large block, such as the kernel's types.
- */
-#define LARGE_BYTES (128 * 1024)
-
 static struct loader *new (const struct capture *capture, uint64_t wanted,
 			   const struct notice *notice, struct failure *failure)
 {
 	struct loader *loader;
-	int err;
 
 	culprit_listen(notice->verbose);
 	if (privilege_check(failure) || check_pid_namespace(capture, notice, failure))
@@ -114,10 +106,7 @@ static struct loader *new (const struct capture *capture, uint64_t wanted,
 	mallopt(M_ARENA_MAX, 1);
 	/* With -v the verifier's messages must come for one program after the other. */
 	loader->aside = load_aside_new("Dual BSD/GPL", !notice->verbose);
-	err = start(loader, failure);
-	/* The start itself is faster with memory that was freed a moment before. */
-	mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
-	if (!err)
+	if (!start(loader, failure))
 		return loader;
 	loader_free(loader);
 	return NULL;

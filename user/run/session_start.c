@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <errno.h>
+#include <malloc.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -100,6 +101,15 @@ static void watch_no_more(struct session *s)
 	s->looks_on = s->wants.report_ns;
 }
 
+/*
+ * Where sockets are looked at again, blocks of this size or more get a mapping of their own: they
+ * are given back as soon as they are freed, and pages that nothing was put into take no memory. By
+ * default malloc raises the threshold after it has freed a large block. It must be set before the
+ * start, which else leaves holes in the heap that large blocks come to lie in. Others start sooner
+ * without it.
+ */
+#define LARGE_BYTES (128 * 1024)
+
 /* Loads the kernel side. A single look can do without its programs, but watching cannot. */
 static int load(struct session *s)
 {
@@ -109,6 +119,7 @@ static int load(struct session *s)
 		s->loader = loader_new(&s->capture, s->notice, s->failure);
 		return s->loader ? 0 : -1;
 	}
+	mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
 	s->look.capture = &s->capture;
 	s->look.steward = s->steward;
 	s->look.notice = s->notice;
