@@ -128,7 +128,8 @@ static int visit_all(const struct walk *walk, int process, int fds, uint32_t pid
 	int err = 0, count = 0;
 
 	if (!dir) {
-		err = -errno;
+		/* A process that ended meanwhile holds nothing; the kernel may say so here. */
+		err = errno == ENOENT || errno == ESRCH ? 0 : -errno;
 		close(fds);
 		return err;
 	}

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Descriptors in a /proc that the test makes, and in the running kernel's. */
+#include <dirent.h>
+#include <dlfcn.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -8,6 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -92,6 +96,46 @@ static void test_first_thread_has_ended(void **state)
 	assert_int_equal(found->fd, 3);
 	assert_string_equal(descriptors_comm(d, found), "threads");
 	descriptors_free(d);
+}
+
+/* A process that is to end when its folder of descriptors was opened; 0: none. */
+static pid_t ending;
+
+/* Stands before the library's. */
+DIR *fdopendir(int fd)
+{
+	DIR *(*next)(int fd) = (DIR * (*)(int)) dlsym(RTLD_NEXT, "fdopendir");
+	char path[64], link[64] = {}, wanted[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	snprintf(wanted, sizeof(wanted), "/proc/%d/fd", ending);
+	if (ending && readlink(path, link, sizeof(link) - 1) > 0 && !strcmp(link, wanted)) {
+		kill(ending, SIGKILL);
+		waitpid(ending, NULL, 0);
+		ending = 0;
+	}
+	return next(fd);
+}
+
+static int take_any(void *context, const struct descriptor_holder *holder)
+{
+	(void)context;
+	assert_true(holder->pid != 0);
+	return 0;
+}
+
+/* A process that ends while it is looked at does not end the walk. */
+static void test_process_that_ends(void **state)
+{
+	unsigned int closed;
+
+	(void)state;
+	ending = fork();
+	assert_true(ending >= 0);
+	while (!ending)
+		pause();
+	assert_int_equal(descriptors_each("", take_any, NULL, &closed), 0);
+	assert_int_equal(ending, 0);
 }
 
 /* The lines by which different kernels tell of the fixed files of an io_uring. */
@@ -218,6 +262,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_first_thread_has_ended, folder_make,
 						folder_remove),
 		cmocka_unit_test_setup_teardown(test_who_holds_what, folder_make, folder_remove),
+		cmocka_unit_test(test_process_that_ends),
 		cmocka_unit_test(test_fixed_files),
 		cmocka_unit_test_setup_teardown(test_who_has_the_ring, folder_make, folder_remove),
 		cmocka_unit_test(test_no_proc),
