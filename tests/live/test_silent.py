@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import socket
@@ -19,6 +20,7 @@ from harness.plain import Running, filtered_to, run
 
 pytestmark = pytest.mark.any_kernel
 
+PR_SET_CHILD_SUBREAPER = 36
 # Longer than the helper process is waited for, and far from for ever.
 LIMIT_S = 40
 
@@ -91,3 +93,16 @@ def test_command_line_of_another(netns: Netns, holder: Holder) -> None:
         assert running.said().count("does not answer") == 1
         assert "helper" not in running.said()
     pair.close()
+
+
+def test_it_leaves_no_process(netns: Netns) -> None:
+    """No reader is left to whoever waits for the children of others: this test does here."""
+    assert not ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    try:
+        done = run("leaks", *filtered_to(netns))
+        assert done.returncode == 0, done.stderr
+        children = Path(f"/proc/self/task/{os.getpid()}/children").read_text(encoding="utf-8")
+        assert "tcpdwell-host" not in [Path(f"/proc/{child}/comm").read_text(
+            encoding="utf-8").strip() for child in children.split()]
+    finally:
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)

@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -184,6 +185,22 @@ struct readers *readers_new(const char *root)
 	free(readers);
 	errno = -err;
 	return NULL;
+}
+
+void readers_end(struct readers *readers)
+{
+	for (unsigned int i = 0; i < READERS; i++)
+		if (readers->list[i].socket >= 0)
+			close(readers->list[i].socket);
+	for (unsigned int i = 0; i < 100; i++) {
+		pid_t pid = waitpid(-1, NULL, WNOHANG);
+
+		if (pid < 0)
+			break;
+		if (!pid)
+			usleep(500);
+	}
+	free(readers);
 }
 
 /* Returns who is asked about: the process, or its user, unless that is root. */

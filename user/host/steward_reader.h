@@ -31,6 +31,12 @@ struct readers;
 struct readers *readers_new(const char *root);
 
 /*
+ * Ends the readers, and waits a moment for them, so that none is left to a process that waits for
+ * no child. One that does not answer is killed when the caller ends.
+ */
+void readers_end(struct readers *readers);
+
+/*
  * Does what procfs_process_read() says. Returns 0, or -ETIMEDOUT or another -errno if the command
  * line is not known for want of an answer; all else is there.
  */

@@ -426,6 +426,7 @@ static _Noreturn void run(const char *root, int socket)
 		if (!served)
 			break;
 	}
+	readers_end(server.readers);
 	_exit(0);
 }
 
