@@ -6,21 +6,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/duration.h"
 #include "base/plural.h"
-#include "base/put.h"
-#include "base/text.h"
 #include "view/diagnosis.h"
 #include "view/print.h"
-
-static void print_ns(FILE *out, uint64_t ns)
-{
-	char text[16 + TEXT_SLACK_BYTES];
-	unsigned int columns;
-
-	fprintf(out, "%.*s", (int)(put_duration(text, ns, DURATION_NEAREST, &columns) - text),
-		text);
-}
 
 void diagnosis_print(FILE *out, const struct diagnosis *d, size_t findings)
 {
@@ -32,7 +20,7 @@ void diagnosis_print(FILE *out, const struct diagnosis *d, size_t findings)
 		" among %zu socket%s (%zu listener%s) in %u network namespace%s, looked at for ",
 		d->sockets, plural(d->sockets), d->listeners, plural(d->listeners), d->namespaces,
 		plural(d->namespaces));
-	print_ns(out, d->span_ns);
+	print_duration(out, d->span_ns, 0);
 	fputc('\n', out);
 	if (d->closed)
 		fprintf(out, "not looked at: %u network namespace%s that cannot be entered\n",

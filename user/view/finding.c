@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/addr.h"
-#include "base/duration.h"
 #include "base/escape.h"
 #include "base/put.h"
 #include "base/text.h"
@@ -19,14 +18,6 @@
 /* Bounds of the room for text that others chose, in columns. */
 #define ROOM_LEAST 40
 #define ROOM_MOST  256
-
-static void print_ns(FILE *out, uint64_t ns)
-{
-	char text[16 + TEXT_SLACK_BYTES];
-	unsigned int columns;
-
-	fprintf(out, "%.*s", (int)(put_duration(text, ns, DURATION_DOWN, &columns) - text), text);
-}
 
 /* ---- Where and who ---- */
 
@@ -112,7 +103,7 @@ static void print_value(FILE *out, const struct finding_figure *figure)
 		fputc('+', out);
 	switch (figure->unit) {
 	case FIGURE_NS:
-		print_ns(out, figure->value);
+		print_least(out, figure->value);
 		break;
 	case FIGURE_PERCENT:
 		fprintf(out, "%" PRIu64 " %%", figure->value);
@@ -177,7 +168,7 @@ static void print_end_of(FILE *out, const struct deadline *end)
 	case DEADLINE_AT:
 	case DEADLINE_IF_SILENT:
 		fputs("by itself within ", out);
-		print_ns(out, end->ns);
+		print_least(out, end->ns);
 		fprintf(out, " (%s)%s", deadline_setting(end->by),
 			end->kind == DEADLINE_IF_SILENT ? ", unless the peer answers" : "");
 		break;

@@ -224,7 +224,7 @@ static void print_healthy(FILE *out, const struct leaks *leaks, const struct lea
 	      out);
 	print_states(out, scope->states);
 	fputs(" for ", out);
-	leaks_print_ns(out, scope->older_ns);
+	print_least(out, scope->older_ns);
 	fputs(" or longer", out);
 	if (leaks_younger(leaks))
 		fprintf(out, ", %zu for less", leaks_younger(leaks));

@@ -2,10 +2,7 @@
 #include <inttypes.h>
 #include <stdbool.h>
 
-#include "base/duration.h"
-#include "base/put.h"
 #include "base/tcpstate.h"
-#include "base/text.h"
 #include "host/procfs_process.h"
 #include "model/leaks.h"
 #include "view/leaks_words.h"
@@ -13,14 +10,6 @@
 
 /* A smaller rate a minute rounds to 0, and is not shown. */
 #define GROWTH_MIN 0.5
-
-void leaks_print_ns(FILE *out, uint64_t ns)
-{
-	char text[16 + TEXT_SLACK_BYTES];
-	unsigned int columns;
-
-	fprintf(out, "%.*s", (int)(put_duration(text, ns, DURATION_DOWN, &columns) - text), text);
-}
 
 bool leaks_grow(const struct leak *leak)
 {
@@ -40,7 +29,7 @@ static void print_growth(FILE *out, const struct leak *leak, const struct procfs
 	if (!limit_s || limit_s > LIMIT_SHOWN_S)
 		return;
 	fprintf(out, ", limit %" PRIu64 " in ", process->fd_limit);
-	leaks_print_ns(out, limit_s * 1000000000ULL);
+	print_least(out, limit_s * 1000000000ULL);
 }
 
 /*
@@ -51,7 +40,7 @@ static void print_for(FILE *out, const struct leak *leak, uint64_t older_ns)
 {
 	fputs(leak->state == TCPDWELL_ESTABLISHED ? ", idle for " : " for ", out);
 	if (leak->count) {
-		leaks_print_ns(out, older_ns);
+		print_least(out, older_ns);
 		fputs(" or longer", out);
 		return;
 	}
@@ -69,7 +58,7 @@ static void print_closed(FILE *out, const struct leak *leak)
 		fprintf(out, ", %" PRIu64 " closed, all of them young, in ", leak->closed);
 	else
 		fputs(", none closed in ", out);
-	leaks_print_ns(out, leak->watched_ns);
+	print_least(out, leak->watched_ns);
 }
 
 /* Returns what is waited for, as the end of a sentence about the state. */
@@ -107,7 +96,7 @@ static void print_perhaps(FILE *out, const struct leak *leak, uint64_t older_ns)
 	if (leak->count)
 		return;
 	fputs(", perhaps for ", out);
-	leaks_print_ns(out, older_ns);
+	print_least(out, older_ns);
 	fputs(" or longer", out);
 }
 
@@ -127,11 +116,11 @@ static void print_leaks(FILE *out, const struct leak *leak, const struct procfs_
 static void print_slow(FILE *out, const struct leak *leak, uint64_t older_ns)
 {
 	fputs("slow: closes after ", out);
-	leaks_print_ns(out, leak->close_ns);
+	print_least(out, leak->close_ns);
 	fprintf(out, " (median of %" PRIu64 ")", leak->closed);
 	if (leak->count) {
 		fprintf(out, ", %zu in %s for ", leak->count, tcpstate_name(leak->state));
-		leaks_print_ns(out, older_ns);
+		print_least(out, older_ns);
 		fputs(" or longer", out);
 	}
 }

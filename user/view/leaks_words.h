@@ -14,8 +14,6 @@
 /* A shorter watch does not show a rate. */
 #define LEAKS_RATE_MIN_NS 2000000000ULL
 
-void leaks_print_ns(FILE *out, uint64_t ns);
-
 bool leaks_grow(const struct leak *leak);
 
 /* Fills @process. All zero: nothing is known of who leaks. */

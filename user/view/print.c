@@ -24,8 +24,7 @@ void print_age(FILE *out, uint64_t ns, uint8_t worth, unsigned int width)
 	fprintf(out, "%.*s", (int)(end - text), text);
 }
 
-/* Writes a duration as a string that ends with 0. */
-static void duration_text(char *text, size_t size, uint64_t ns)
+void duration_text(char *text, size_t size, uint64_t ns)
 {
 	char digits[16 + TEXT_SLACK_BYTES];
 	unsigned int columns;
@@ -54,6 +53,14 @@ void print_bounds(FILE *out, struct age age, const char *to, unsigned int width)
 void print_duration(FILE *out, uint64_t ns, unsigned int width)
 {
 	print_age(out, ns, TCPDWELL_DWELL_EXACT, width);
+}
+
+void print_least(FILE *out, uint64_t ns)
+{
+	char text[DURATION_TEXT_BYTES];
+
+	duration_text(text, sizeof(text), ns);
+	fputs(text, out);
 }
 
 void print_text(FILE *out, const char *text, unsigned int width)

@@ -25,6 +25,14 @@ void print_bounds(FILE *out, struct age age, const char *to, unsigned int width)
 /* Prints an exact duration in the same way. */
 void print_duration(FILE *out, uint64_t ns, unsigned int width);
 
+/* Writes a duration, rounded down so that it does not seem longer than it is. Ends with a 0. */
+void duration_text(char *text, size_t size, uint64_t ns);
+
+#define DURATION_TEXT_BYTES 16
+
+/* Prints the same. */
+void print_least(FILE *out, uint64_t ns);
+
 /*
  * Prints text that others chose, escaped, in a field of @width columns, and cut to it; 0: not cut.
  */

@@ -4,10 +4,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "base/duration.h"
-#include "base/put.h"
 #include "base/tcpstate.h"
-#include "base/text.h"
 #include "model/listing.h"
 #include "view/layout.h"
 #include "view/print.h"
@@ -127,19 +124,10 @@ static void print_cell(FILE *out, const struct table *table, enum column column,
 		fprintf(out, "%-*s", width, text);
 }
 
-/*
- * Writes a duration without µ, which would take two bytes for one column; such short times do not
- * occur.
- */
-static void duration_text(char *text, size_t size, uint64_t ns)
+/* Writes how long a timer still runs. What is less than a tick counts as nothing. */
+static void left_text(char *text, size_t size, uint64_t ns)
 {
-	char digits[16 + TEXT_SLACK_BYTES];
-	unsigned int columns;
-
-	if (ns < 1000000) /* the rest of a tick */
-		ns = 0;
-	snprintf(text, size, "%.*s",
-		 (int)(put_duration(digits, ns, DURATION_DOWN, &columns) - digits), digits);
+	duration_text(text, size, ns < 1000000 ? 0 : ns);
 }
 
 static void number_text(char *text, size_t size, bool known, uint64_t number)
@@ -223,7 +211,7 @@ static void print_timer(FILE *out, const struct table *table, const struct listi
 		return;
 	print_cell(out, table, COLUMN_TIMER,
 		   known && detail->timer ? socket_timer_name(detail->timer) : "-");
-	duration_text(text, sizeof(text), detail->expires_ns);
+	left_text(text, sizeof(text), detail->expires_ns);
 	print_cell(out, table, COLUMN_LEFT, known && detail->timer ? text : "-");
 }
 
@@ -264,7 +252,7 @@ static void print_deadline(FILE *out, struct table *table, const struct deadline
 	if (end->kind == DEADLINE_NEVER)
 		snprintf(text, sizeof(text), "never");
 	if (end->kind == DEADLINE_AT || end->kind == DEADLINE_IF_SILENT)
-		duration_text(text, sizeof(text) - 1, end->ns);
+		left_text(text, sizeof(text) - 1, end->ns);
 	if (end->kind == DEADLINE_IF_SILENT) {
 		strcat(text, "*");
 		table->starred = true;
