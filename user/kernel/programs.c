@@ -12,7 +12,6 @@
 
 #include "host/steward.h"
 #include "host/tracefs.h"
-#include "kernel/insn.h"
 #include "kernel/programs.h"
 #include "wire.h"
 
@@ -133,22 +132,6 @@ static void choose_part(const struct programs *programs, const char *name, bool 
 		bpf_map__set_autocreate(map, wanted);
 }
 
-/* Gives back libbpf's copies of the programs that are not loaded, which take half a megabyte. */
-static void forget_others(const struct programs *programs)
-{
-	struct bpf_insn empty[] = {
-		MOV_IMM(BPF_REG_0, 0),
-		EXIT(),
-	};
-	struct bpf_program *program;
-
-	bpf_object__for_each_program(program, programs->skel->obj)
-	{
-		if (!bpf_program__autoload(program))
-			bpf_program__set_insns(program, empty, sizeof(empty) / sizeof(*empty));
-	}
-}
-
 /*
  * Several features may share a program or a map. So all are switched off first, and then those that
  * are wanted are switched on.
@@ -169,7 +152,6 @@ void programs_choose(struct programs *programs)
 						choose_part(programs, part->name, wanted);
 		}
 	}
-	forget_others(programs);
 }
 
 struct bpf_program *programs_told(const struct tcpdwell_bpf *skel)
