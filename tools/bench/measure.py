@@ -14,7 +14,7 @@ from pathlib import Path
 import bpf
 from figures import Figures
 from load import Load, Result
-from tracer import (DIAGNOSE, LIFE, STAT, TRACE, Failed, Run, Tracer, children_of, cpu_ns,
+from tracer import (DIAGNOSE, EXPORT, LIFE, STAT, TRACE, Failed, Run, Tracer, children_of, cpu_ns,
                     cpu_ns_of_all, resident_bytes, wakeups_of_all)
 
 UNTRACED = "untraced"
@@ -32,8 +32,8 @@ OF_UNTRACED = "connections/s, of untraced"
 REST_RESIDENT = "resident MiB, at rest"
 REST_MAPS = "map MiB, at rest"
 REST_WAKEUPS = "wake-ups/s, at rest"
-LOOK_KERNEL = "kernel ns/transition, of sums and of diagnose"
-LOOK_CPU = "cpu ns/transition, of sums and of diagnose"
+LOOK_KERNEL = "kernel ns/transition, of sums and of looks"
+LOOK_CPU = "cpu ns/transition, of sums and of looks"
 
 WRITE_BYTES = 256 * 1024  # as tcpdwell writes
 LOADS_EACH = 4  # for each rate
@@ -200,12 +200,12 @@ def paced_cost(bench: Bench, tracers: list[Tracer], connections: int, number: in
 
 
 def look_cost(bench: Bench, connections: int, number: int) -> None:
-    """What `diagnose` costs while it looks, beside the cheapest command that can be left running.
+    """What `diagnose` and `export` cost, beside the cheapest command that can be left running.
 
     All processor time of the tool counts, including its looks at the sockets and its helper.
     """
     with bpf.stats(), bpf.Program(bench.objects / "empty.bpf.o", "empty") as counter:
-        for tracer in in_turn([STAT, DIAGNOSE], number):
+        for tracer in in_turn([STAT, DIAGNOSE, EXPORT], number):
             with bench.attempt(tracer.name), Load(bench.load, "-n", connections) as load, \
                     Run(tracer, bench.scratch, batch=True) as run:
                 before, before_ns = _moment(run, counter), cpu_ns_of_all(run.pid)

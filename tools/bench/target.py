@@ -5,11 +5,11 @@ import statistics
 from dataclasses import dataclass
 
 from figures import Figures
-from measure import (CPU, CPU_LIFE, CPU_PACED, KERNEL_LIFE, OF_UNTRACED, RESERVE, REST_MAPS,
-                     REST_RESIDENT, WRITE)
+from measure import (CPU, CPU_LIFE, CPU_PACED, KERNEL_LIFE, LOOK_KERNEL, OF_UNTRACED, RESERVE,
+                     REST_MAPS, REST_RESIDENT, WRITE)
 from owners import RIGHT
-from tracer import (BARE, BARE_NOTHING, CSV, JSON, LIFE, LIFE_JSON, NOTHING, STAT, TCPLIFE,
-                    TCPSTATES, TRACE)
+from tracer import (BARE, BARE_NOTHING, CSV, DIAGNOSE, EXPORT, JSON, LIFE, LIFE_JSON, NOTHING, STAT,
+                    TCPLIFE, TCPSTATES, TRACE)
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,8 @@ TARGETS = [
            RESERVE, 1.5, bare=BARE.name),
     Target("kernel time of a transition, stat, of tcpstates'", "kernel ns/transition", STAT.name,
            TCPSTATES.name, 1 / 15, bare=BARE_NOTHING.name),
+    *(Target(f"kernel time of a transition, {tracer.name}, of stat's", LOOK_KERNEL, tracer.name,
+             STAT.name, 1) for tracer in (DIAGNOSE, EXPORT)),
     Target("kernel time of a connection, life, of trace's", "kernel ns/transition", LIFE.name,
            TRACE.name, 0.6, bare=BARE_NOTHING.name),
     Target("kernel time of a connection, life, of tcplife's", KERNEL_LIFE, LIFE.name, TCPLIFE.name,
