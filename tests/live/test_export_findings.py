@@ -110,6 +110,7 @@ def fail_later(netns: Netns, _: socket.socket, count: int) -> None:
 def test_scan_that_gets_no_answer(netns: Netns) -> None:
     netns.ip("route", "add", "198.51.100.0/24", "dev", "lo")
     with export(netns) as running, contextlib.ExitStack() as stack:
+        running.look()
         for host in range(25):
             client = stack.enter_context(within.make_socket(netns))
             client.setblocking(False)
