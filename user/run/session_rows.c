@@ -67,6 +67,18 @@ int session_take_rows(struct session *s)
 	return count < 0 ? -1 : count;
 }
 
+/*
+ * Returns true if the remaining rows are dropped: the time for them is over, or there was a second
+ * signal. Rows of which only a report tells wait for nobody to read them, so they have all the time
+ * that they need, however long it took to detach the programs.
+ */
+static bool drops_rows(const struct session *s)
+{
+	if (!s->end || (s->wants.reports && s->deadline_ns))
+		return false;
+	return clock_now_ns() >= s->deadline_ns;
+}
+
 int session_take_all_rows(struct session *s)
 {
 	struct tcpdwell_counters c;
@@ -78,7 +90,7 @@ int session_take_all_rows(struct session *s)
 			return -1;
 		if (s->end && events_wait_writable(s->events, -1, 0) & WAKE_STOP)
 			session_stop_by_signal(s);
-		if (s->end && clock_now_ns() >= s->deadline_ns)
+		if (drops_rows(s))
 			s->cut = true;
 	} while (source_ring_taken(s->source) < c.emitted);
 	return 0;
