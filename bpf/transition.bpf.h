@@ -454,12 +454,12 @@ static __always_inline bool transition_is_idle(const struct sock *sk, __u8 from,
 static __noinline bool transition_moves_on(struct sock *sk, __u8 from, __u8 to)
 {
 	__u32 left = STATES_OPEN | !config_filters_local_port() << TCPDWELL_SYN_SENT;
-	struct tcpdwell_counters *c = counters_here();
+	struct tcpdwell_counters *c;
 	__u64 now_ns, dwell_ns, key;
 	struct lifecycle *l;
 	__u32 stay;
 
-	if (!c || from == to || !(left >> (from & 31) & 1) || !(STATES_OPEN >> (to & 31) & 1))
+	if (from == to || !(left >> (from & 31) & 1) || !(STATES_OPEN >> (to & 31) & 1))
 		return false;
 	key = sk->__sk_common.skc_cookie.counter;
 	l = recent_find(key);
@@ -473,10 +473,11 @@ static __noinline bool transition_moves_on(struct sock *sk, __u8 from, __u8 to)
 	sock_enters(l, sk, to, now_ns);
 	if (cfg_life) {
 		life_leave(&((struct slot *)l)->life, stay, dwell_ns, now_ns);
-	} else {
-		count(&c->seen);
-		count(&c->filtered);
+		return true;
 	}
+	c = counters_here();
+	if (c)
+		count_unwanted(c, to, 1);
 	return true;
 }
 
