@@ -101,13 +101,9 @@ static __always_inline void call_count(const struct tcpdwell_failed_call *call)
 static __always_inline void call_read_bound(struct tcpdwell_failed_call *call,
 					    const struct sock *sk)
 {
-	const struct sock_common *skc = &sk->__sk_common;
 	struct endpoint e;
 
-	if (cfg_has_cast)
-		endpoint_fill(&e, CAST(sock_common, skc), true, true);
-	else
-		endpoint_fill(&e, skc, false, true);
+	endpoint_read_part(&e, &sk->__sk_common, false, true);
 	call->netns = e.netns;
 	call->port = e.lport;
 	call->family = e.family;

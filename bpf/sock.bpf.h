@@ -206,18 +206,26 @@ static __always_inline void endpoint_fill(struct endpoint *e, const struct sock_
 }
 
 /*
- * Reads the part that full sockets, requests and timewait sockets have in common. With @direct,
- * @skc must be a BTF pointer. A listener on :: counts as IPv6, one on a mapped address as IPv4.
+ * Reads the part that full sockets, requests and timewait sockets have in common. @direct and
+ * @addrs are those of endpoint_fill(). A listener on :: counts as IPv6, one on a mapped address as
+ * IPv4.
  */
+static __always_inline void endpoint_read_part(struct endpoint *e, const struct sock_common *skc,
+					       const bool direct, const bool addrs)
+{
+	if (direct)
+		endpoint_fill(e, skc, true, addrs);
+	else if (cfg_has_cast)
+		endpoint_fill(e, CAST(sock_common, skc), true, addrs);
+	else
+		endpoint_fill(e, skc, false, addrs);
+}
+
+/* The same, with addresses only if rows need them. */
 static __always_inline void endpoint_read_common(struct endpoint *e, const struct sock_common *skc,
 						 const bool direct)
 {
-	if (direct)
-		endpoint_fill(e, skc, true, false);
-	else if (cfg_has_cast)
-		endpoint_fill(e, CAST(sock_common, skc), true, false);
-	else
-		endpoint_fill(e, skc, false, false);
+	endpoint_read_part(e, skc, direct, false);
 }
 
 /* Returns the cgroup that the socket was created in; NULL: it cannot be told. */
