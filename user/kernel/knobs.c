@@ -45,9 +45,25 @@ static void set_port_bounds(struct tcpdwell_bpf__rodata *cfg, const struct filte
 	cfg->cfg_highest_lport = highest;
 }
 
-static int set_filters(struct tcpdwell_bpf__rodata *cfg, const struct filters *filters,
+/*
+ * The end of a connection is the transition to CLOSE or to TIME_WAIT, from whatever state but
+ * TIME_WAIT: who closes first has as many ends as others.
+ */
+static uint16_t from_states(const struct capture *capture)
+{
+	return capture->ends ? ~(1U << TCPDWELL_TIME_WAIT) : capture->filters.from;
+}
+
+static uint16_t to_states(const struct capture *capture)
+{
+	return capture->ends ? 1U << TCPDWELL_CLOSE | 1U << TCPDWELL_TIME_WAIT :
+			       capture->filters.to;
+}
+
+static int set_filters(struct tcpdwell_bpf__rodata *cfg, const struct capture *capture,
 		       struct failure *failure)
 {
+	const struct filters *filters = &capture->filters;
 	struct cgroup_ref cgroup = {};
 
 	if (resolve_netns(&filters->netns, (uint32_t *)&cfg->cfg_netns, failure))
@@ -68,8 +84,8 @@ static int set_filters(struct tcpdwell_bpf__rodata *cfg, const struct filters *f
 	memcpy((void *)cfg->cfg_uids, filters->uids.ids, filters->uids.count * sizeof(uint32_t));
 	cfg->cfg_filter_comm = filters->comm[0];
 	memcpy((void *)cfg->cfg_comm, filters->comm, sizeof(filters->comm));
-	cfg->cfg_from_states = filters->from;
-	cfg->cfg_to_states = filters->to;
+	cfg->cfg_from_states = from_states(capture);
+	cfg->cfg_to_states = to_states(capture);
 	cfg->cfg_either_states = filters->either;
 	cfg->cfg_min_dwell_ns = filters->min_dwell_ns;
 	cfg->cfg_cookie = filters->cookie;
@@ -99,23 +115,14 @@ static bool wants_addrs(const struct capture *capture)
 	       capture->filters.addrs.count;
 }
 
-/*
- * The end of a connection is the transition to CLOSE or to TIME_WAIT, from whatever state but
- * TIME_WAIT: who closes first has as many ends as others.
- */
-#define ENDS_FROM ((uint16_t) ~(1U << TCPDWELL_TIME_WAIT))
-#define ENDS_TO	  ((uint16_t)(1U << TCPDWELL_CLOSE | 1U << TCPDWELL_TIME_WAIT))
-
 /* Returns true if a row that leaves state @from for state @to may be sent. */
 static bool may_send(const struct capture *capture, unsigned int from, unsigned int to)
 {
-	const struct filters *filters = &capture->filters;
-	uint16_t from_states = capture->ends ? ENDS_FROM : filters->from;
-	uint16_t to_states = capture->ends ? ENDS_TO : filters->to;
+	uint16_t either = capture->filters.either;
 
-	return capture->rows && (!from_states || from_states >> from & 1) &&
-	       (!to_states || to_states >> to & 1) &&
-	       (!filters->either || (filters->either >> from | filters->either >> to) & 1);
+	return capture->rows && (!from_states(capture) || from_states(capture) >> from & 1) &&
+	       (!to_states(capture) || to_states(capture) >> to & 1) &&
+	       (!either || (either >> from | either >> to) & 1);
 }
 
 /*
@@ -312,6 +319,7 @@ int knobs_set(struct tcpdwell_bpf__rodata *cfg, const struct capture *capture,
 	if (cfg->cfg_wakeup_bytes > WAKEUP_BYTES_MAX)
 		cfg->cfg_wakeup_bytes = WAKEUP_BYTES_MAX;
 	cfg->cfg_rows = capture->rows;
+	cfg->cfg_ends = capture->ends;
 	/* If only ends are told, it is soon enough: a request's own stamp says when it began. */
 	cfg->cfg_requests_early = capture->rows && !capture->ends;
 	cfg->cfg_life = capture->lives;
@@ -320,12 +328,5 @@ int knobs_set(struct tcpdwell_bpf__rodata *cfg, const struct capture *capture,
 				 !tells_time_wait(capture);
 	if (capture->sums.wanted)
 		set_stat_knobs(cfg, capture);
-	if (set_filters(cfg, &capture->filters, failure))
-		return -1;
-	if (capture->ends) {
-		cfg->cfg_ends = true;
-		cfg->cfg_from_states = ENDS_FROM;
-		cfg->cfg_to_states = ENDS_TO;
-	}
-	return 0;
+	return set_filters(cfg, capture, failure);
 }
