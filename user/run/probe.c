@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "host/privilege.h"
+#include "host/procfs.h"
 #include "kernel/feature.h"
 #include "kernel/loader.h"
 #include "run/capture_options.h"
@@ -111,6 +112,8 @@ int probe_run(const struct options *options, const struct notice *notice, struct
 	struct report report = { .format = options->format };
 	int err;
 
+	if (procfs_check(failure))
+		return -1;
 	capture_from_options(&capture, options);
 	capture.rows = true;
 	loader = loader_probe(&capture, notice, failure);
