@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "host/confine.h"
 #include "host/container_files.h"
 #include "host/packet.h"
 #include "host/perf_map.h"
@@ -135,17 +136,6 @@ static _Noreturn void run(const char *root, int socket)
 
 /* ---- The steward's side ---------------------------------------------------------------------- */
 
-/*
- * Closes what the steward has open, but @kept: nobody else may keep the tracer's socket open, nor
- * the sockets of other readers.
- */
-static void close_all_but(int kept)
-{
-	for (int fd = STDERR_FILENO + 1; fd <= kept + 2; fd++)
-		if (fd != kept)
-			close(fd);
-}
-
 static int start(struct readers *readers, struct reader *reader)
 {
 	int ends[2];
@@ -154,10 +144,8 @@ static int start(struct readers *readers, struct reader *reader)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))
 		return -errno;
 	pid = fork();
-	if (!pid) {
-		close_all_but(ends[1]);
-		run(readers->root, ends[1]);
-	}
+	if (!pid) /* nobody else may keep the tracer's socket open, nor those of other readers */
+		run(readers->root, confine_files(ends[1]));
 	close(ends[1]);
 	if (pid < 0) {
 		close(ends[0]);
