@@ -91,10 +91,8 @@ static void explain_failing(const struct finder *finder, struct finding *finding
 	if (finder_is_off(finder, at) && !sent) {
 		finding_why(finding, "IPv6 is off in this namespace, so the address cannot be "
 				     "reached.");
-		finding->helps = "An address of IPv4 (127.0.0.1 for localhost), or "
-				 "net.ipv6.conf.all.disable_ipv6=0.";
+		finding_advise_off(finding);
 		finding->useless = "More local ports.";
-		finding_setting(finding, FACT_NO_IPV6);
 	} else if (finding->err == EINVAL && !sent &&
 		   pressure_is_link_local(at->family, at->raddr)) {
 		finding_why(finding, "An address in fe80::/10 is one of a link, and the call does "
@@ -198,6 +196,23 @@ static void merge(struct failed_list *list)
 	list->count = kept;
 }
 
+/* ---- What succeeded ---- */
+
+/* Returns true if the connection is open, and the process of @failed opened it. */
+static bool is_open_of(const struct fact_socket *socket, const struct failed *failed)
+{
+	return socket->client && socket->state == TCPDWELL_ESTABLISHED &&
+	       !finder_compare_owners(&socket->owner, &failed->owner);
+}
+
+/* Returns true if the ends are of connections to that port that the process of @failed opened. */
+static bool were_open_of(const struct fact_end *end, const struct failed *failed)
+{
+	return end->from != TCPDWELL_SYN_SENT && end->at.netns == failed->at.netns &&
+	       end->at.rport == failed->at.rport &&
+	       !finder_compare_owners(&end->owner, &failed->owner);
+}
+
 /* ---- The other family ---- */
 
 /*
@@ -220,18 +235,14 @@ static bool falls_back(const struct finder *finder, const struct failed *failed)
 	for (size_t i = 0; i < facts->end_count; i++) {
 		const struct fact_end *end = &facts->ends[i];
 
-		if (end->from != TCPDWELL_SYN_SENT && end->at.family == 4 &&
-		    end->at.netns == failed->at.netns && end->at.rport == failed->at.rport &&
-		    !finder_compare_owners(&end->owner, &failed->owner))
+		if (end->at.family == 4 && were_open_of(end, failed))
 			well += end->count;
 	}
 	for (size_t i = 0; i < facts->socket_count; i++) {
 		const struct fact_socket *socket = &facts->sockets[i];
 
-		if (socket->client && socket->state == TCPDWELL_ESTABLISHED &&
-		    socket->at.family == 4 && socket->at.netns == failed->at.netns &&
-		    socket->at.rport == failed->at.rport &&
-		    !finder_compare_owners(&socket->owner, &failed->owner))
+		if (socket->at.family == 4 && socket->at.netns == failed->at.netns &&
+		    socket->at.rport == failed->at.rport && is_open_of(socket, failed))
 			well += 1 + socket->others;
 	}
 	return well + 1 >= times(failed); /* the last one may be on its way */
@@ -250,19 +261,16 @@ static bool connected_since(const struct finder *finder, const struct failed *fa
 	for (size_t i = 0; i < facts->socket_count; i++) {
 		const struct fact_socket *socket = &facts->sockets[i];
 
-		if (socket->client && socket->state == TCPDWELL_ESTABLISHED &&
-		    socket->opened_most_ns < facts->now_ns - failed->last_ns &&
+		if (socket->opened_most_ns < facts->now_ns - failed->last_ns &&
 		    !finder_compare_destinations(&socket->at, &failed->at) &&
-		    !finder_compare_owners(&socket->owner, &failed->owner))
+		    is_open_of(socket, failed))
 			return true;
 	}
 	for (size_t i = 0; i < facts->end_count; i++) {
 		const struct fact_end *end = &facts->ends[i];
 
-		if (end->from != TCPDWELL_SYN_SENT && end->last_ns > failed->last_ns &&
-		    end->at.family == failed->at.family && end->at.netns == failed->at.netns &&
-		    end->at.rport == failed->at.rport &&
-		    !finder_compare_owners(&end->owner, &failed->owner))
+		if (end->last_ns > failed->last_ns && end->at.family == failed->at.family &&
+		    were_open_of(end, failed))
 			return true;
 	}
 	return false;

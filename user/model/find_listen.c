@@ -11,13 +11,6 @@
 /* A value of net.ipv4.tcp_syncookies. */
 #define COOKIES_ALWAYS 2
 
-static uint64_t grew(const struct finder *finder, uint32_t netns, enum fact_counter counter)
-{
-	const struct fact_netns *found = finder_netns(finder, netns);
-
-	return found ? found->grew[counter] : 0;
-}
-
 /* ---- Floods ---- */
 
 /*
@@ -126,7 +119,7 @@ static bool is_flooded(const struct finder *finder, const struct fact_socket *li
 		return true;
 	return (tell_cookies(finder_netns(finder, listener->at.netns)) ||
 		(listener->requests >= least &&
-		 grew(finder, listener->at.netns, FACT_REQ_FULL_DROP))) &&
+		 finder_grew(finder, listener->at.netns, FACT_REQ_FULL_DROP))) &&
 	       has_most_requests(finder, listener);
 }
 
@@ -216,6 +209,7 @@ void find_listeners(struct finder *finder)
 {
 	for (size_t i = 0; i < finder->facts->socket_count; i++) {
 		const struct fact_socket *listener = &finder->facts->sockets[i];
+
 		if (listener->state != TCPDWELL_LISTEN)
 			continue;
 		if (is_flooded(finder, listener))

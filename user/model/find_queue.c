@@ -471,9 +471,8 @@ static void found_queue(struct finder *finder, const struct fact_socket *listene
  */
 static bool has_dropped(const struct finder *finder, const struct fact_socket *listener)
 {
-	const struct fact_netns *netns = finder_netns(finder, listener->at.netns);
-
-	return listener->drops_grew && netns && netns->grew[FACT_LISTEN_OVERFLOWS];
+	return listener->drops_grew &&
+	       finder_grew(finder, listener->at.netns, FACT_LISTEN_OVERFLOWS);
 }
 
 void find_queue(struct finder *finder, const struct fact_socket *listener)

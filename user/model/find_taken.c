@@ -214,9 +214,7 @@ static void blame_foreign(const struct finder *finder, struct finding *finding)
 {
 	if (finder_is_off(finder, &finding->at)) {
 		finding_why(finding, "IPv6 is off in this namespace, so it has no such address.");
-		finding->helps = "An address of IPv4 (127.0.0.1 for localhost), or "
-				 "net.ipv6.conf.all.disable_ipv6=0.";
-		finding_setting(finding, FACT_NO_IPV6);
+		finding_advise_off(finding);
 	} else {
 		finding_why(finding, "No interface of this namespace has that address: it is "
 				     "another host's, or was not there yet.");

@@ -43,6 +43,9 @@ void finding_end(const struct finder *finder, struct finding *finding,
 /* NULL: the namespace was not visited. */
 const struct fact_netns *finder_netns(const struct finder *finder, uint32_t inode);
 
+/* Returns by how much a counter of the namespace grew in the look; 0 if that is not known. */
+uint64_t finder_grew(const struct finder *finder, uint32_t inode, enum fact_counter counter);
+
 /* The reasons to pick a socket. A digest (digest.h) keeps track of them. */
 enum finder_kind {
 	FINDER_DEAD = 1 << 0,
@@ -186,6 +189,9 @@ int finder_compare_destinations(const struct fact_address *a, const struct fact_
 
 /* Returns true if the address is one of IPv6, which is off in its namespace. */
 bool finder_is_off(const struct finder *finder, const struct fact_address *at);
+
+/* Says what helps where an address was wanted of which that is true. */
+void finding_advise_off(struct finding *finding);
 
 /* Returns true if a scan was found that tells of what @owner tries at the port of @at. */
 bool finder_found_scan(const struct finder *finder, const struct fact_owner *owner,

@@ -160,11 +160,25 @@ const struct fact_netns *finder_netns(const struct finder *finder, uint32_t inod
 	return facts_netns(finder->facts, inode);
 }
 
+uint64_t finder_grew(const struct finder *finder, uint32_t inode, enum fact_counter counter)
+{
+	const struct fact_netns *netns = finder_netns(finder, inode);
+
+	return netns ? netns->grew[counter] : 0;
+}
+
 bool finder_is_off(const struct finder *finder, const struct fact_address *at)
 {
 	const struct fact_netns *netns = finder_netns(finder, at->netns);
 
 	return at->family == 6 && netns && netns->settings[FACT_NO_IPV6] == 1;
+}
+
+void finding_advise_off(struct finding *finding)
+{
+	finding->helps = "An address of IPv4 (127.0.0.1 for localhost), or "
+			 "net.ipv6.conf.all.disable_ipv6=0.";
+	finding_setting(finding, FACT_NO_IPV6);
 }
 
 /*
