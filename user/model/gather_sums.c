@@ -132,10 +132,11 @@ int gather_sum(struct gather *g, uint32_t group, const struct tcpdwell_stat_key 
 int gather_sum_calls(struct gather *g, uint32_t group, uint16_t err, uint64_t count)
 {
 	enum fact_error error = error_of_errno(err);
-	struct fact_sum *sum = error < FACT_ERRORS ? sum_of(g, group) : NULL;
+	struct fact_sum *sum;
 
 	if (error == FACT_ERRORS)
 		return 0;
+	sum = sum_of(g, group);
 	if (!sum)
 		return -ENOMEM;
 	sum->calls[error] += count;
