@@ -67,6 +67,15 @@ def found(running: Export, which: str) -> Metrics:
     return running.running.wait_for(look, LIMIT_S, which)
 
 
+def await_death(pairs: list[within.Pair]) -> None:
+    """Waits until the kernel has given each connection up."""
+    for pair in pairs:
+        pair.client.settimeout(LIMIT_S)
+        with pytest.raises(TimeoutError):
+            pair.client.recv(1)
+        pair.close()
+
+
 def die_of_silence(netns: Netns, listener: socket.socket, count: int) -> None:
     """Connections end because nothing answers their keep-alive probes."""
     with contextlib.ExitStack() as stack:
@@ -76,11 +85,7 @@ def die_of_silence(netns: Netns, listener: socket.socket, count: int) -> None:
             for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT):
                 pair.client.setsockopt(socket.IPPROTO_TCP, option, 1)
             pair.client.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for pair in pairs:
-            pair.client.settimeout(LIMIT_S)
-            with pytest.raises(TimeoutError):
-                pair.client.recv(1)
-            pair.close()
+        await_death(pairs)
 
 
 def die_unacknowledged(netns: Netns, listener: socket.socket, count: int) -> None:
@@ -90,11 +95,7 @@ def die_unacknowledged(netns: Netns, listener: socket.socket, count: int) -> Non
         for pair in pairs:
             stack.enter_context(dropping(pair.server))
             pair.client.send(b"x")
-        for pair in pairs:
-            pair.client.settimeout(LIMIT_S)
-            with pytest.raises(TimeoutError):
-                pair.client.recv(1)
-            pair.close()
+        await_death(pairs)
 
 
 def fail_later(netns: Netns, _: socket.socket, count: int) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Callable, Iterator
 import pytest
 
 from harness import capability, stall, traffic
-from harness.lives import Pair, Row, check_bytes, lives, read_all, reset_on_close
+from harness.lives import Pair, Row, carry, check_bytes, lives, read_all, reset_on_close
 from harness.loss import dropping
 from harness.netns import Netns
 from harness.plain import filtered_to
@@ -174,8 +174,7 @@ def test_orphans(netns: Netns) -> None:
     with lives(netns) as seen:
         pairs = {name: Pair(netns) for name in ("fin", "reset", "silent", "goes on")}
         for pair in pairs.values():
-            pair.client.sendall(bytes(3))
-            assert read_all(pair.server, 3) == 3
+            carry(pair.client, pair.server, 3)
             if pair is not pairs["goes on"]:
                 pair.client.close()
                 assert pair.server.recv(1) == b""

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from harness.lives import KINDS, Pair, check_bytes, exchange, lives, read_all, reset_on_close
+from harness.lives import KINDS, Pair, carry, check_bytes, exchange, lives, read_all, reset_on_close
 from harness.loss import dropping
 from harness.netns import Netns
 
@@ -57,8 +57,7 @@ def test_half_closed(netns: Netns) -> None:
         pair.client.shutdown(socket.SHUT_WR)
         assert read_all(pair.server, 100) == 7
         time.sleep(0.1)
-        pair.server.sendall(bytes(5000))
-        assert read_all(pair.client, 5000) == 5000
+        carry(pair.server, pair.client, 5000)
         pair.server.close()
         assert pair.client.recv(1) == b""
         pair.close()
@@ -129,8 +128,7 @@ def test_data_that_nobody_acknowledges(netns: Netns) -> None:
     """The server drops what comes, then the client gives up: its data is unacknowledged."""
     with lives(netns) as seen:
         pair = Pair(netns)
-        pair.client.sendall(bytes(20))
-        assert read_all(pair.server, 20) == 20
+        carry(pair.client, pair.server, 20)
         with dropping(pair.server):
             pair.client.sendall(bytes(1000))
             reset_on_close(pair.client)
@@ -193,8 +191,7 @@ def test_data_with_the_syn(netns: Netns) -> None:
             assert client.sendto(bytes(50), MSG_FASTOPEN, listener.getsockname()) == 50
             server, peer = listener.accept()
             assert read_all(server, 50) == 50
-            server.sendall(bytes(60))
-            assert read_all(client, 60) == 60
+            carry(server, client, 60)
             client.close()
             assert server.recv(1) == b""
             server.close()

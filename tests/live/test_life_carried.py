@@ -14,7 +14,7 @@ from typing import Iterator
 import pytest
 
 from harness import within
-from harness.lives import Lives, Pair, check_bytes, lives, read_all, reset_on_close
+from harness.lives import Lives, Pair, carry, check_bytes, lives, read_all, reset_on_close
 from harness.loss import dropping
 from harness.netns import Netns
 
@@ -126,15 +126,21 @@ def test_urgent_data_that_is_never_read(netns: Netns) -> None:
         seen.finish()
 
 
-def test_close_with_data_that_is_not_sent_yet(netns: Netns) -> None:
-    """The window is closed when the process closes; what is left is sent later, by an orphan."""
+def choked(netns: Netns, size: int) -> Pair:
+    """Returns a pair whose client has written more than the window lets it send."""
     def small(listener: socket.socket) -> None:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
 
+    pair = Pair(netns, prepare=small)
+    pair.client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * size)
+    pair.client.sendall(bytes(size))
+    return pair
+
+
+def test_close_with_data_that_is_not_sent_yet(netns: Netns) -> None:
+    """The window is closed when the process closes; what is left is sent later, by an orphan."""
     with lives(netns) as seen:
-        pair = Pair(netns, prepare=small)
-        pair.client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 200_000)
-        pair.client.sendall(bytes(100_000))
+        pair = choked(netns, 100_000)
         pair.client.close()
         time.sleep(0.3)
         assert read_all(pair.server, 100_001) == 100_000
@@ -149,13 +155,8 @@ def test_close_with_data_that_is_not_sent_yet(netns: Netns) -> None:
 
 def test_reset_with_data_that_was_never_sent(netns: Netns) -> None:
     """What the process wrote and nobody acknowledged includes what was not sent."""
-    def small(listener: socket.socket) -> None:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-
     with lives(netns) as seen:
-        pair = Pair(netns, prepare=small)
-        pair.client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 200_000)
-        pair.client.sendall(bytes(100_000))
+        pair = choked(netns, 100_000)
         time.sleep(0.3)
         reset_on_close(pair.client)
         pair.client.close()
@@ -173,10 +174,8 @@ def test_simultaneous_close(netns: Netns) -> None:
     """Both sides close before the other's FIN comes; each has sent its data before that."""
     with lives(netns) as seen:
         pair = Pair(netns)
-        pair.client.sendall(bytes(11))
-        assert read_all(pair.server, 11) == 11
-        pair.server.sendall(bytes(22))
-        assert read_all(pair.client, 22) == 22
+        carry(pair.client, pair.server, 11)
+        carry(pair.server, pair.client, 22)
         time.sleep(0.1)
         with dropping(pair.client), dropping(pair.server):
             pair.client.shutdown(socket.SHUT_WR)
@@ -196,8 +195,7 @@ def test_repair(netns: Netns) -> None:
     """A socket that is moved to another host (TCP_REPAIR) ends here without a segment."""
     with lives(netns) as seen:
         pair = Pair(netns)
-        pair.client.sendall(bytes(30))
-        assert read_all(pair.server, 30) == 30
+        carry(pair.client, pair.server, 30)
         time.sleep(0.1)
         pair.client.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)
         pair.client.close()
@@ -214,14 +212,12 @@ def test_a_socket_that_connects_again(netns: Netns) -> None:
     """connect() with AF_UNSPEC ends a connection; the socket's next one counts from 0."""
     with lives(netns) as seen:
         pair = Pair(netns)
-        pair.client.sendall(bytes(100))
-        assert read_all(pair.server, 100) == 100
+        carry(pair.client, pair.server, 100)
         within.disconnect(pair.client)
         pair.server.close()
         pair.client.connect(pair.listener.getsockname())
         server, peer = pair.listener.accept()
-        pair.client.sendall(bytes(7))
-        assert read_all(server, 7) == 7
+        carry(pair.client, server, 7)
         pair.client.close()
         assert server.recv(1) == b""
         server.close()

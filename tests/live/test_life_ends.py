@@ -14,7 +14,7 @@ import time
 import pytest
 
 from harness import capability, place, silence, within
-from harness.lives import Pair, check_account, check_bytes, lives, read_all, reset_on_close
+from harness.lives import Pair, carry, check_account, check_bytes, lives, read_all, reset_on_close
 from harness.loss import dropping, retransmitted
 from harness.netns import Netns
 from harness.plain import filtered_to, run
@@ -41,8 +41,7 @@ def expect_timeout(end: socket.socket) -> None:
 def test_death_of_silence(netns: Netns) -> None:
     with lives(netns) as seen:
         pair = Pair(netns)
-        pair.client.sendall(bytes(5))
-        assert read_all(pair.server, 5) == 5
+        carry(pair.client, pair.server, 5)
         time.sleep(0.1)
         with dropping(pair.server):
             keep_alive(pair.client)
@@ -162,10 +161,8 @@ def test_syn_cookie(netns: Netns) -> None:
     netns.sysctl("net/ipv4/tcp_syncookies", 2)
     with lives(netns) as seen:
         pair = Pair(netns)
-        pair.client.sendall(bytes(12))
-        assert read_all(pair.server, 12) == 12
-        pair.server.sendall(bytes(34))
-        assert read_all(pair.client, 34) == 34
+        carry(pair.client, pair.server, 12)
+        carry(pair.server, pair.client, 34)
         pair.client.close()
         assert pair.server.recv(1) == b""
         pair.close()
@@ -252,8 +249,7 @@ def test_two_looks_at_what_is_open(netns: Netns) -> None:
     with lives(netns) as seen:
         pair = Pair(netns)
         for count, size in ((2, 10), (4, 20)):
-            pair.client.sendall(bytes(10))
-            assert read_all(pair.server, 10) == 10
+            carry(pair.client, pair.server, 10)
             seen.running.child.send_signal(signal.SIGUSR1)
             rows = seen.running.wait_for(lambda: seen.rows() if len(seen.rows()) >= count else None)
             client = [row for row in rows if row["side"] == "client"][-1]

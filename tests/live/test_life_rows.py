@@ -11,7 +11,7 @@ import time
 import pytest
 
 from harness import place
-from harness.lives import (Pair, check_account, check_bytes, exchange, lives, read_all,
+from harness.lives import (Pair, carry, check_account, check_bytes, exchange, lives, read_all,
                            reset_on_close)
 from harness.netns import Netns
 from harness.plain import Running, filtered_to, parse_csv, run
@@ -83,11 +83,9 @@ def test_no_open(netns: Netns) -> None:
 def test_what_was_there_before(netns: Netns) -> None:
     pair = Pair(netns)
     idle = Pair(netns)
-    pair.client.sendall(bytes(1000))
-    assert read_all(pair.server, 1000) == 1000
+    carry(pair.client, pair.server, 1000)
     with lives(netns) as seen:
-        pair.server.sendall(bytes(77))
-        assert read_all(pair.client, 77) == 77
+        carry(pair.server, pair.client, 77)
         pair.client.close()
         assert pair.server.recv(1) == b""
         pair.close()

@@ -116,6 +116,12 @@ def read_all(end: socket.socket, size: int) -> int:
     return got
 
 
+def carry(sender: socket.socket, reader: socket.socket, size: int) -> None:
+    """Has so many bytes sent, and read at the other end."""
+    sender.sendall(bytes(size))
+    assert read_all(reader, size) == size
+
+
 def exchange(pair: Pair, up: int, down: int) -> None:
     """The client sends @up bytes, the server @down, and each reads all. The client closes first."""
     threads = [threading.Thread(target=pair.client.sendall, args=(bytes(up),)),

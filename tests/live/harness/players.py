@@ -19,6 +19,13 @@ def attempt(function, *arguments):
     except OSError:
         return None
 
+def connecting(count, *address):
+    made = [socket.socket() for _ in range(count)]
+    for s in made:
+        s.setblocking(False)
+        attempt(s.connect, address)
+    return made
+
 def name(text):
     open("/proc/self/comm", "w").write(text)
 
@@ -79,10 +86,7 @@ for s in talks:
     s.send(b"x" * 1000)
 for s in closes + both + last:
     s.close()
-syns = [socket.socket() for _ in range(4)]
-for s in syns:
-    s.setblocking(False)
-    attempt(s.connect, (peer, 9000))
+syns = connecting(4, peer, 9000)
 stay()
 """
 
@@ -265,10 +269,7 @@ stay()
 FLOOD = """
 name("flood")
 ready()
-clients = [socket.socket() for _ in range(40)]
-for s in clients:
-    s.setblocking(False)
-    attempt(s.connect, (sys.argv[1], 8080))
+clients = connecting(40, sys.argv[1], 8080)
 stay()
 """
 
@@ -374,10 +375,7 @@ PATIENT = """
 name("patient")
 served = [socket.create_connection((sys.argv[1], 8080)) for _ in range(3)]
 ready()
-waiting = [socket.socket() for _ in range(8)]
-for s in waiting:
-    s.setblocking(False)
-    attempt(s.connect, (sys.argv[1], 8080))
+waiting = connecting(8, sys.argv[1], 8080)
 stay()
 """
 
